@@ -1,0 +1,3 @@
+"""Hurrah: watch a recurrent network learn to write."""
+
+__version__ = "0.1.0"

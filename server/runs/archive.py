@@ -1,0 +1,109 @@
+"""Arrays and a description in one `.npz` file: written whole or not at all, read without pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Arrays", "DamagedArchiveError", "Meta", "read_archive", "read_meta", "write_archive"]
+
+Arrays = dict[str, NDArray[Any]]
+Meta = dict[str, Any]
+
+META = "meta"
+
+
+class DamagedArchiveError(ValueError):
+    """The file can't be read, or is not what it says it is."""
+
+
+def write_archive(path: Path, arrays: Arrays, meta: Meta, *, durable: bool = True) -> int:
+    """Write `arrays` and `meta` to `path`, replacing what was there in one step.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file; its folder must exist.
+    arrays : dict of str to ndarray
+        Written under their names, uncompressed: weights don't compress.
+    meta : dict
+        Anything JSON can hold; written as a 0-d string array named "meta".
+    durable : bool
+        Whether the file must be there after a power cut when this returns.
+
+    Returns
+    -------
+    int
+        Size of the file, in bytes.
+
+    Notes
+    -----
+    A reader sees the old file or the new one, never a part: the bytes go to a temporary file in the
+    same folder, which is renamed once they are on the disk. The folder is synchronised after that,
+    since a name is data of its folder.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    described = json.dumps(meta, ensure_ascii=False)
+    try:
+        with temporary.open("wb") as file:
+            np.savez(file, allow_pickle=False, **{META: np.array(described)}, **arrays)
+            size = file.tell()
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    if durable:
+        sync_folder(path.parent)
+    return size
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_archive(path: Path) -> tuple[Arrays, Meta]:
+    """Read back what `write_archive` wrote; the checksum of every part is verified.
+
+    Raises
+    ------
+    DamagedArchiveError
+        The file is cut short, was changed, or is no such archive.
+    OSError
+        The file is not there or can't be opened.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        return arrays, json.loads(str(arrays.pop(META)))
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise DamagedArchiveError(f"{path.name} is damaged: {error}") from error
+
+
+def read_meta(path: Path) -> Meta:
+    """Read the description alone.
+
+    Raises
+    ------
+    DamagedArchiveError, OSError
+        As for `read_archive`, as far as the description is concerned.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            meta: Meta = json.loads(str(archive[META]))
+            return meta
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise DamagedArchiveError(f"{path.name} is damaged: {error}") from error

@@ -1,0 +1,187 @@
+"""The things a run consists of, as they are stored and as they go over the wire."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from server.runs.spec import RunSpec
+
+__all__ = [
+    "Best",
+    "Checkpoint",
+    "Loss",
+    "Milestone",
+    "MilestoneKind",
+    "Passage",
+    "PassageSource",
+    "Quality",
+    "Run",
+    "RunState",
+    "Sample",
+    "ValidationLoss",
+]
+
+
+class RunState(StrEnum):
+    """Where a run stands in its life."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    PAUSED = "paused"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+MilestoneKind = Literal["hurrah", "epoch", "change", "checkpoint", "note", "rollback"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Best(_Model):
+    """The lowest smooth loss so far, in nats a sequence, and the update that reached it."""
+
+    update: int
+    smooth_loss: float
+
+
+class Run(_Model):
+    """A run as it stands.
+
+    Attributes
+    ----------
+    update : int
+        Updates made so far.
+    epoch : int
+        Pass through the corpus, from 1.
+    position : int
+        Offset in the corpus, in characters, of the next character to be read.
+    loss, smooth_loss : float or None
+        In nats a sequence; None before the first update.
+    updates_per_second : float
+        Over the last seconds; 0 when it is not training.
+    parameters : int
+        How many numbers the network learns.
+    created_at : str
+        ISO 8601, UTC.
+    error : str or None
+        Why it failed or was interrupted, in one sentence.
+    """
+
+    id: str
+    name: str
+    state: RunState
+    spec: RunSpec
+    corpus: str
+    corpus_name: str
+    corpus_characters: int
+    update: int = 0
+    epoch: int = 1
+    position: int = 0
+    loss: float | None = None
+    smooth_loss: float | None = None
+    best: Best | None = None
+    validation_loss: float | None = None
+    updates_per_second: float = 0.0
+    parameters: int
+    created_at: str
+    error: str | None = None
+
+
+class Quality(_Model):
+    """How much of a text is real: see `server.runs.quality`."""
+
+    real_words: float
+    longest_real_run: int
+    longest_copy: int
+
+
+class Sample(_Model):
+    """Text that a run wrote while it trained.
+
+    `invented` holds the half-open spans, in code points, of the words that the corpus lacks.
+    """
+
+    update: int
+    epoch: int
+    smooth_loss: float | None
+    text: str
+    quality: Quality
+    hurrahs: list[str] = Field(default_factory=list)
+    invented: list[tuple[int, int]] = Field(default_factory=list)
+
+
+class Milestone(_Model):
+    """Something worth a mark on the curve."""
+
+    update: int
+    kind: MilestoneKind
+    text: str
+
+
+class Checkpoint(_Model):
+    """A file from which a run goes on as if nothing had happened.
+
+    `automatic` ones are made by the clock and give way to newer ones.
+    """
+
+    id: str
+    update: int
+    smooth_loss: float | None
+    note: str | None
+    bytes: int
+    created_at: str
+    automatic: bool = False
+
+
+class ValidationLoss(_Model):
+    """Loss on the held-out part, where there is one."""
+
+    update: list[int] = Field(default_factory=list)
+    loss: list[float] = Field(default_factory=list)
+
+
+class Loss(_Model):
+    """Loss over a range of updates, reduced to buckets whose extremes are kept.
+
+    `low` and `high` are the least and greatest loss of each bucket of `bucket` updates, `smooth`
+    is the smooth loss at its last update, which `update` names.
+    """
+
+    from_: int = Field(alias="from")
+    to: int
+    bucket: int
+    update: list[int]
+    smooth: list[float | None]
+    low: list[float | None]
+    high: list[float | None]
+    validation: ValidationLoss = Field(default_factory=ValidationLoss)
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+
+class PassageSource(_Model):
+    """Which model wrote a passage."""
+
+    kind: Literal["best", "latest", "checkpoint"]
+    update: int
+    smooth_loss: float | None
+
+
+class Passage(_Model):
+    """Text that a person asked for."""
+
+    text: str
+    prime: str
+    seed: int
+    source: PassageSource
+    temperature: float
+    quality: Quality
+    unknown_characters: list[str]
+    invented: list[tuple[int, int]] = Field(default_factory=list)

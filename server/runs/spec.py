@@ -1,0 +1,174 @@
+"""What a run is asked to be: its spec, and what may be changed while it lives."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from server.runs.pace import parse_pace
+
+__all__ = ["RunChange", "RunSpec", "SpecError"]
+
+MAX_HIDDEN_SIZE = 2_048
+MAX_SEQUENCE_LENGTH = 1_000
+MAX_SAMPLE_LENGTH = 20_000
+MAX_UPDATES = 10**12
+MAX_WATCH_WORDS = 50
+
+Words = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=60)]], Field(max_length=MAX_WATCH_WORDS)
+]
+Name = Annotated[str, Field(min_length=1, max_length=120)]
+PaceValue = Literal["max", "cinematic"] | Annotated[float, Field(gt=0, le=1_000_000)]
+
+# What the contract already names and a later version brings: the field, and the one value it
+# may have until then.
+NOT_YET: dict[str, object] = {
+    "cell": "rnn",
+    "layers": 1,
+    "dropout": 0.0,
+    "batch_size": 1,
+    "optimizer": "adagrad",
+    "validation_fraction": 0.0,
+}
+
+
+class SpecError(ValueError):
+    """A field of a spec can't be what it is.
+
+    Attributes
+    ----------
+    field : str
+        The field's name.
+    message : str
+        One clear sentence.
+    """
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+        self.message = message
+
+
+class _Strict(BaseModel):
+    """Unknown fields are refused, and a number is not a string nor a truth value."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+    @field_validator("pace", mode="before", check_fields=False)
+    @classmethod
+    def _pace(cls, value: object) -> object:
+        return value if value is None else parse_pace(value)
+
+    @field_validator("watch_words", "name", check_fields=False)
+    @classmethod
+    def _tidy(cls, value: list[str] | str | None) -> list[str] | str | None:
+        if isinstance(value, list):
+            return list(dict.fromkeys(_printable(word) for word in value))
+        return value if value is None else _printable(value)
+
+
+def _printable(text: str) -> str:
+    tidy = " ".join(text.split())
+    if not tidy or any(0xD800 <= ord(c) <= 0xDFFF for c in tidy):
+        raise ValueError("must hold at least one visible character and no broken ones")
+    return tidy
+
+
+class RunSpec(_Strict):
+    """One training of one network on one corpus, as asked for.
+
+    Attributes
+    ----------
+    corpus : str or None
+        Id of the text to learn from; None: the shipped one.
+    name : str or None
+        Shown name; None: made up.
+    hidden_size : int
+        m, hidden units, 1 to 2,048.
+    sequence_length : int
+        T, characters an update reads, 1 to 1,000.
+    learning_rate : float
+        eta, above 0.
+    learning_rate_decay : float
+        Factor on the learning rate at the start of each epoch after the first, in (0, 1].
+    clip : float or None
+        Bound on the gradients: on each entry (`clip_mode` "value") or on their global Euclidean
+        norm ("norm"); None: none.
+    init_scale : float or None
+        Standard deviation of the first weights; None: 1/sqrt(fan-in).
+    seed : int
+        Of everything random in the run.
+    max_updates : int or None
+        Updates after which the run is finished; None: it goes on until it is stopped.
+    sample_every : int
+        Updates between samples, once past the first, denser ones.
+    sample_length : int
+        Characters a sample has, 1 to 20,000.
+    checkpoint_every_s : float
+        Seconds between automatic checkpoints.
+    pace : float or {"max", "cinematic"}
+        Updates a second, as many as the machine can do, or slow at first and ever faster.
+    watch_words : list of str or None
+        Words whose first appearance is celebrated; None: the corpus's own names.
+    paused : bool
+        Whether the run stands still at update 0 until it is resumed.
+    """
+
+    corpus: str | None = None
+    name: Name | None = None
+    cell: Literal["rnn", "gru", "lstm"] = "rnn"
+    hidden_size: int = Field(100, ge=1, le=MAX_HIDDEN_SIZE)
+    layers: int = Field(1, ge=1, le=4)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    sequence_length: int = Field(25, ge=1, le=MAX_SEQUENCE_LENGTH)
+    batch_size: int = Field(1, ge=1, le=1_024)
+    optimizer: Literal["adagrad", "adam", "rmsprop", "sgd"] = "adagrad"
+    learning_rate: float = Field(0.1, gt=0, le=1_000)
+    learning_rate_decay: float = Field(1.0, gt=0, le=1)
+    clip: float | None = Field(5.0, gt=0)
+    clip_mode: Literal["value", "norm"] = "value"
+    init_scale: float | None = Field(0.01, gt=0, le=100)
+    validation_fraction: float = Field(0.0, ge=0, lt=1)
+    seed: int = Field(0, ge=0, lt=2**63)
+    dtype: Literal["float32", "float64"] = "float32"
+    max_updates: int | None = Field(100_000, ge=1, le=MAX_UPDATES)
+    sample_every: int = Field(10_000, ge=1, le=MAX_UPDATES)
+    sample_length: int = Field(200, ge=1, le=MAX_SAMPLE_LENGTH)
+    checkpoint_every_s: float = Field(30, ge=1, le=86_400)
+    pace: PaceValue = "max"
+    watch_words: Words | None = None
+    paused: bool = False
+
+    @field_validator(*NOT_YET)
+    @classmethod
+    def _built(cls, value: object, info: Any) -> object:  # noqa: ANN401 - pydantic's own type
+        only = NOT_YET[info.field_name]
+        if value != only:
+            raise ValueError(f"{value!r} is not available yet: only {only!r} is")
+        return value
+
+
+class RunChange(_Strict):
+    """What may be changed about a run that exists; fields that are not given stay as they are."""
+
+    name: Name | None = None
+    learning_rate: float | None = Field(None, gt=0, le=1_000)
+    pace: PaceValue | None = None
+    max_updates: int | None = Field(None, ge=1, le=MAX_UPDATES)
+    sample_every: int | None = Field(None, ge=1, le=MAX_UPDATES)
+    watch_words: Words | None = None
+
+    @field_validator("name", "learning_rate", "pace", "sample_every", "watch_words", mode="before")
+    @classmethod
+    def _given(cls, value: object) -> object:
+        if value is None:
+            raise ValueError("can't be null: leave it out to keep it as it is")
+        return value
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("nothing to change was named")
+        return self

@@ -1,0 +1,102 @@
+"""The child's end of the talk between the server and a process that works for it.
+
+One JSON object a line: commands come in on standard input, events go out on standard output.
+Standard input ending means that the server is gone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections import deque
+from typing import IO, Any
+
+__all__ = ["Line", "Message"]
+
+Message = dict[str, Any]
+
+
+class Line:
+    """The line to the server.
+
+    A thread of its own reads, so that the main thread can work on and look into the inbox between
+    two pieces of work; another one writes, so that a server which does not read holds up nobody.
+
+    Attributes
+    ----------
+    inbox : collections.deque of dict
+        Commands not yet taken. Testing its truth is cheap enough for the hottest loop.
+    server_gone : bool
+        Whether standard input has ended.
+    """
+
+    def __init__(self) -> None:
+        # Ctrl-C in a terminal goes to the whole process group; when to leave is the server's word.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self.inbox: deque[Message] = deque()
+        self.server_gone = False
+        self._something = threading.Condition()
+        self._outbox: deque[bytes] = deque()
+        self._outgoing = threading.Condition()
+        self._closing = False
+        # Whatever else prints in this process must not end up between the events.
+        self._out = os.fdopen(os.dup(1), "wb", buffering=0)
+        os.dup2(2, 1)
+        threading.Thread(target=self._read, args=(sys.stdin.buffer,), daemon=True).start()
+        self._writer = threading.Thread(target=self._write, daemon=True)
+        self._writer.start()
+
+    def wait(self, timeout_s: float | None = None) -> None:
+        """Wait until a command is there, the server is gone, or the time is over."""
+        with self._something:
+            self._something.wait_for(lambda: self.inbox or self.server_gone, timeout_s)
+
+    def send(self, event: Message) -> None:
+        """Put an event on its way; returns at once."""
+        line = json.dumps(event, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        with self._outgoing:
+            self._outbox.append(line)
+            self._outgoing.notify()
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything sent so far has left this process."""
+        return not self._outbox
+
+    def close(self, timeout_s: float = 2.0) -> None:
+        """Let the last events leave, for at most `timeout_s` seconds."""
+        with self._outgoing:
+            self._closing = True
+            self._outgoing.notify()
+        self._writer.join(timeout_s)
+
+    def _read(self, stream: IO[bytes]) -> None:
+        for line in stream:
+            message = json.loads(line)
+            with self._something:
+                self.inbox.append(message)
+                self._something.notify()
+        with self._something:
+            self.server_gone = True
+            self._something.notify()
+
+    def _write(self) -> None:
+        while True:
+            with self._outgoing:
+                self._outgoing.wait_for(lambda: self._outbox or self._closing)
+                if not self._outbox:
+                    return
+                line = self._outbox[0]
+            try:
+                view = memoryview(line)
+                while view:
+                    view = view[self._out.write(view) :]
+            except OSError:
+                # The server is gone; reading standard input tells the main thread so.
+                self._outbox.clear()
+                return
+            # Only now: `idle` must not be true while a line is still being written.
+            self._outbox.popleft()
