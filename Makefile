@@ -1,0 +1,76 @@
+# Two commands do everything: `make run` and `make test`. `make help` lists the others.
+# Written for GNU make 3.81, which is what macOS has.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test lint format bench screenshots audit lock clean
+
+python := .venv/bin/python
+
+# Only what is locked, only as its publisher built it: no package's own code runs to install it.
+pip := -m pip --disable-pip-version-check --no-input install --quiet \
+       --no-deps --only-binary :all: --require-hashes
+# A user's pip settings may ask for --user, which no virtual environment can have.
+export PIP_USER := 0
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+run: .venv/run.stamp ## start the server at http://127.0.0.1:8000, with a network learning
+	@exec $(python) -m server serve $(ARGS)
+
+test: .venv/dev.stamp ## run the whole suite, real browser included
+	@HURRAH_BROWSER=$$($(python) -m scripts.browser) && export HURRAH_BROWSER && \
+	exec $(python) -m pytest $(ARGS)
+
+lint: .venv/dev.stamp ## check format, lint, types and the direction of imports
+	$(python) -m ruff format --check
+	$(python) -m ruff check
+	$(python) -m mypy
+	.venv/bin/lint-imports
+
+format: .venv/dev.stamp ## format the code, and mend what can be mended by itself
+	$(python) -m ruff format
+	$(python) -m ruff check --fix
+
+bench: .venv/run.stamp ## measure the speed the claims rest on
+	@exec $(python) -m benchmarks $(ARGS)
+
+screenshots: .venv/dev.stamp ## take the pictures in docs/screenshots/ anew
+	@HURRAH_BROWSER=$$($(python) -m scripts.browser) && export HURRAH_BROWSER && \
+	exec $(python) -m scripts.screenshots $(ARGS)
+
+audit: .cache/tools/stamp ## look for known vulnerabilities in what is locked
+	.cache/tools/bin/pip-audit --disable-pip --require-hashes -r requirements/dev.txt
+
+# Versions already locked stay where they are; `make lock ARGS=--upgrade` takes the newest.
+lock: .cache/tools/stamp ## lock the dependencies named in pyproject.toml
+	scripts/lock .cache/tools/bin/uv $(ARGS)
+
+clean: ## remove the environment and all caches; data/ stays
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The interpreter is a link: where it has gone, because the system's Python has moved on, make sees
+# a missing file and starts the environment afresh.
+.venv/bin/python:
+	@python=$$(scripts/find-python) && echo "Making the environment in .venv with $$python ..." && \
+	"$$python" -m venv --clear .venv
+
+.venv/run.stamp: requirements/run.txt | .venv/bin/python
+	@echo "Installing what the server needs ..."
+	@$(python) $(pip) -r requirements/run.txt
+	@touch $@
+
+# requirements/dev.txt holds all that requirements/run.txt does.
+.venv/dev.stamp: requirements/dev.txt | .venv/bin/python
+	@echo "Installing what the server and its tests need ..."
+	@$(python) $(pip) -r requirements/dev.txt
+	@touch .venv/run.stamp $@
+
+# Tools that look after the lock files have an environment of their own, out of everyone's way.
+.cache/tools/stamp: requirements/tools.txt
+	@python=$$(scripts/find-python) && "$$python" -m venv --clear .cache/tools
+	@.cache/tools/bin/python $(pip) -r requirements/tools.txt
+	@touch $@

@@ -1,0 +1,1 @@
+"""What setting up and looking after the project needs; nothing here is part of the server."""
