@@ -1,0 +1,1 @@
+"""The network: NumPy and the standard library only; no files, clocks, logging or web."""

@@ -1,0 +1,128 @@
+"""A network's parameters: one flat buffer with a named view for each matrix and vector."""
+
+from collections.abc import Iterator, Mapping
+from math import prod
+from typing import Any, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+# Of a floating type; of a complex one for the complex-step derivative.
+Array: TypeAlias = NDArray[Any]
+Shape: TypeAlias = tuple[int, ...]
+
+
+class Parameters:
+    """Named matrices and vectors that share one contiguous buffer.
+
+    An optimiser, a copy or a clip is then one pass over `flat`, whatever the network is made of.
+    Matrices are stored transposed, because training reads them by the column: the input row of
+    character k is column k of U. It also makes neighbours that read the same step of a sequence
+    one matrix (see `stack`), so that one product serves them all. The named views have the
+    course's shapes all the same.
+
+    Parameters
+    ----------
+    shapes : mapping of str to tuple of int
+        The shape of each parameter by its name, in the order in which they are stored.
+    dtype : dtype
+        Of the buffer.
+    flat : ndarray of shape (size,), optional
+        A contiguous buffer to view instead of a new one of zeros.
+
+    Raises
+    ------
+    ValueError
+        If `flat` has not the size, the type or the contiguity that `shapes` and `dtype` ask for.
+
+    Attributes
+    ----------
+    flat : ndarray of shape (size,)
+        The buffer. It is never replaced, so that views of it stay views of it.
+    """
+
+    __slots__ = ("_offsets", "_shapes", "_views", "flat")
+
+    def __init__(
+        self, shapes: Mapping[str, Shape], dtype: DTypeLike, flat: Array | None = None
+    ) -> None:
+        size = sum(prod(shape) for shape in shapes.values())
+        if flat is None:
+            flat = np.zeros(size, dtype=dtype)
+        elif flat.shape != (size,) or flat.dtype != dtype or not flat.flags.c_contiguous:
+            raise ValueError(f"The buffer must be {size} contiguous numbers of type {dtype}.")
+        self.flat = flat
+        self._shapes = dict(shapes)
+        self._offsets: dict[str, int] = {}
+        self._views: dict[str, Array] = {}
+        offset = 0
+        for name, shape in shapes.items():
+            end = offset + prod(shape)
+            self._offsets[name] = offset
+            self._views[name] = flat[offset:end].reshape(shape[::-1]).T
+            offset = end
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names in the order in which they are stored."""
+        return tuple(self._shapes)
+
+    @property
+    def shapes(self) -> dict[str, Shape]:
+        """The shape of each parameter by its name."""
+        return dict(self._shapes)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of every number in the buffer."""
+        return self.flat.dtype
+
+    def __getitem__(self, name: str) -> Array:
+        return self._views[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._views)
+
+    def __len__(self) -> int:
+        return len(self._views)
+
+    def items(self) -> Iterator[tuple[str, Array]]:
+        """Iterate over the names and their views."""
+        yield from self._views.items()
+
+    def stack(self, first: str, last: str) -> Array:
+        """Return neighbours from `first` to `last` as one matrix, their transposes stacked.
+
+        With shapes ``U (m, K), W (m, m), b (m,)`` it is ``[U^T; W^T; b^T]`` of shape
+        (K + m + 1, m): the matrix by which a row ``[x, h, 1]`` is multiplied.
+
+        Parameters
+        ----------
+        first, last : str
+            Names, in their stored order.
+
+        Returns
+        -------
+        ndarray of shape (rows, width)
+            A view; `width` is the first axis of the parameters named.
+
+        Raises
+        ------
+        ValueError
+            If the parameters have not the same first axis.
+        """
+        names = self.names[self.names.index(first) : self.names.index(last) + 1]
+        widths = {self._shapes[name][0] for name in names}
+        if len(widths) != 1:
+            raise ValueError(f"{', '.join(names)} have not the same first axis.")
+        start = self._offsets[first]
+        end = self._offsets[last] + prod(self._shapes[last])
+        return self.flat[start:end].reshape(-1, widths.pop())
+
+    def like(self, flat: Array | None = None) -> Self:
+        """Return parameters of the same names, shapes and type: zeros, or a view of `flat`."""
+        return type(self)(self._shapes, self.flat.dtype, flat)
+
+    def copy(self) -> Self:
+        """Return a copy with a buffer of its own."""
+        return self.like(self.flat.copy())

@@ -1,0 +1,119 @@
+"""What a trainer's state must look like before it is believed."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from server.rnn.parameters import Array
+
+Scalar: TypeAlias = int | float | str | None
+
+
+_NONE_AT_FIRST = {"loss", "smooth_loss", "best_update", "best_smooth_loss", "best_next_index"}
+
+
+class StateError(ValueError):
+    """A saved state does not fit the trainer that is to go on from it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a training has come; the fields are described at `trainer.Trainer`.
+
+    Attributes
+    ----------
+    best_next_index : int or None
+        The input character that comes next for the best model.
+    """
+
+    updates: int
+    epoch: int
+    position: int
+    learning_rate: float
+    loss: float | None
+    smooth_loss: float | None
+    best_update: int | None
+    best_smooth_loss: float | None
+    best_next_index: int | None
+
+
+def check_scalars(
+    scalars: Mapping[str, Scalar], identity: Mapping[str, Scalar], text_length: int
+) -> Progress:
+    """Return the progress that `scalars` describe.
+
+    Parameters
+    ----------
+    scalars : mapping
+        As saved.
+    identity : mapping
+        The scalars that must be equal to the trainer's own, `vocabulary_size` among them.
+    text_length : int
+        The number of characters of the text.
+
+    Returns
+    -------
+    Progress
+
+    Raises
+    ------
+    StateError
+        If a scalar is missing, unknown, of the wrong type or out of range.
+    """
+    names = [field.name for field in fields(Progress)]
+    _check_names(set(scalars), {*names, *identity})
+    for name, own in identity.items():
+        if scalars[name] != own:
+            raise StateError(f"The state is for {name} {scalars[name]}, the trainer for {own}.")
+    values: dict[str, Any] = {name: scalars[name] for name in names}
+    limits = {
+        "updates": (0, math.inf),
+        "epoch": (1, math.inf),
+        "position": (0, text_length - 1),
+        "best_update": (1, values["updates"]),
+        "best_next_index": (0, int(str(identity["vocabulary_size"])) - 1),
+    }
+    for name, value in values.items():
+        if values["updates"] == 0 and name in _NONE_AT_FIRST:
+            fits = value is None
+        elif name in limits:
+            fits = type(value) is int and limits[name][0] <= value <= limits[name][1]
+        else:
+            fits = type(value) in {int, float}
+        if not fits:
+            raise StateError(f"The state's {name} cannot be {value!r}.")
+    return Progress(**values)
+
+
+def check_arrays(arrays: Mapping[str, Array], own: Mapping[str, Array]) -> None:
+    """Check that `arrays` have the names, shapes and types of `own`.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+        As saved.
+    own : mapping of str to ndarray
+        The trainer's.
+
+    Raises
+    ------
+    StateError
+        If they differ.
+    """
+    _check_names(set(arrays), set(own))
+    for name, view in own.items():
+        array = arrays[name]
+        if not isinstance(array, np.ndarray) or array.shape != view.shape:
+            raise StateError(f"The state's {name} has not the shape {view.shape}.")
+        if array.dtype != view.dtype:
+            raise StateError(f"The state's {name} is {array.dtype}, not {view.dtype}.")
+
+
+def _check_names(given: set[str], expected: set[str]) -> None:
+    if missing := expected - given:
+        raise StateError(f"The state lacks {', '.join(sorted(missing))}.")
+    if unknown := given - expected:
+        raise StateError(f"The state holds the unknown {', '.join(sorted(unknown))}.")
