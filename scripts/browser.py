@@ -181,11 +181,10 @@ def write_launcher(root: Path) -> Path:
     Path
         The launcher, executable.
     """
-    libraries = [
-        str(folder)
-        for pattern in ("usr/lib/*-linux-gnu*", "lib/*-linux-gnu*")
-        for folder in sorted(root.glob(pattern))
-    ]
+    # Some libraries stand in folders of their own, which an installed package would know by their
+    # absolute path or reach through a link made on installing. Shorter paths go first.
+    found = {library.parent for library in root.glob("**/*-linux-gnu*/**/lib*.so*")}
+    libraries = [str(folder) for folder in sorted(found, key=lambda folder: len(folder.parts))]
     fonts = UNPACKED / "fonts.conf"
     fonts.write_text(
         '<?xml version="1.0"?>\n<!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">\n'
