@@ -90,6 +90,10 @@ class Parameters:
         """Iterate over the names and their views."""
         yield from self._views.items()
 
+    def values(self) -> Iterator[Array]:
+        """Iterate over the views."""
+        yield from self._views.values()
+
     def stack(self, first: str, last: str) -> Array:
         """Return neighbours from `first` to `last` as one matrix, their transposes stacked.
 

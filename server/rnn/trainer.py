@@ -2,9 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 import numpy as np
 from numpy.random import SeedSequence
@@ -14,6 +12,7 @@ from server.rnn.network import Network
 from server.rnn.optimizers import AdaGrad, clip_by_norm, clip_by_value
 from server.rnn.parameters import Array
 from server.rnn.sampling import Model, write
+from server.rnn.settings import SettingsError, TrainerSettings
 from server.rnn.state import Scalar, StateError, check_arrays, check_scalars
 
 # The purposes that random numbers of one seed serve; a stream each, independent of the others.
@@ -22,73 +21,8 @@ INITIALISATION, SAMPLES = 0, 1
 SMOOTHING = 0.999
 
 
-class SettingsError(ValueError):
-    """A setting of the trainer is outside its range."""
-
-
 class TextTooShortError(ValueError):
     """The text has no room for one sequence and the character after it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainerSettings:
-    """What a training is made of.
-
-    Attributes
-    ----------
-    hidden_size : int
-        m, at least 1.
-    sequence_length : int
-        T, characters an update, at least 1.
-    learning_rate : float
-        eta, 0 or greater.
-    learning_rate_decay : float
-        The factor by which the learning rate changes at the start of each epoch but the first.
-    clip : float or None
-        The limit of the gradients, greater than 0; None for no clipping.
-    clip_mode : {"value", "norm"}
-        Whether `clip` limits each gradient by itself or the length of them all.
-    init_scale : float or None
-        The standard deviation of the initial U, W and V; None for 1 / sqrt(fan-in) of each.
-    seed : int
-        0 or greater. The same settings and text give the same bytes on the same machine.
-    dtype : {"float32", "float64"}
-        The type of every number in the network.
-
-    Raises
-    ------
-    SettingsError
-        If one of them is outside its range.
-    """
-
-    hidden_size: int = 100
-    sequence_length: int = 25
-    learning_rate: float = 0.1
-    learning_rate_decay: float = 1.0
-    clip: float | None = 5.0
-    clip_mode: Literal["value", "norm"] = "value"
-    init_scale: float | None = 0.01
-    seed: int = 0
-    dtype: Literal["float32", "float64"] = "float32"
-
-    def __post_init__(self) -> None:
-        rules = {
-            "hidden_size must be at least 1": self.hidden_size >= 1,
-            "sequence_length must be at least 1": self.sequence_length >= 1,
-            "learning_rate must be a finite number, 0 or greater": _at_least_0(self.learning_rate),
-            "learning_rate_decay must be a finite number, 0 or greater": _at_least_0(
-                self.learning_rate_decay
-            ),
-            "clip must be a number greater than 0, or None": self.clip is None or self.clip > 0,
-            "clip_mode must be 'value' or 'norm'": self.clip_mode in {"value", "norm"},
-            "init_scale must be a finite number, 0 or greater, or None": self.init_scale is None
-            or _at_least_0(self.init_scale),
-            "seed must be 0 or greater": self.seed >= 0,
-            "dtype must be 'float32' or 'float64'": self.dtype in {"float32", "float64"},
-        }
-        for rule, holds in rules.items():
-            if not holds:
-                raise SettingsError(f"{rule}.")
 
 
 class Trainer:
@@ -390,10 +324,6 @@ def initialise(network: Network, settings: TrainerSettings) -> None:
         if scale is None:
             scale = 1.0 / math.sqrt(view.shape[1])
         view[:] = scale * rng.standard_normal(view.shape)
-
-
-def _at_least_0(value: float) -> bool:
-    return math.isfinite(value) and value >= 0.0
 
 
 __all__ = [

@@ -1,0 +1,92 @@
+"""What several tests of the trainer need."""
+
+import copy
+import json
+import math
+
+import numpy as np
+
+from server.rnn.trainer import Trainer, TrainerSettings
+
+
+def random_text(n=200, K=7, seed=0):
+    return np.random.default_rng(seed).integers(0, K, n).astype(np.uint16)
+
+
+def make_trainer(n=200, K=7, **changes):
+    small = {"hidden_size": 6, "sequence_length": 8, **changes}
+    return Trainer(random_text(n, K), K, TrainerSettings(**small))
+
+
+def bytes_of(trainer):
+    arrays, scalars = trainer.state()
+    return {name: array.tobytes() for name, array in arrays.items()}, json.dumps(scalars)
+
+
+class PlainTrainer:
+    """The same training by the definitions, in plain NumPy, copying the model at every update."""
+
+    def __init__(self, trainer):
+        self.settings = trainer.settings
+        self.text = trainer._indices
+        self.p = {name: view.copy() for name, view in trainer.parameters.items()}
+        self.memory = {name: np.zeros_like(view) for name, view in self.p.items()}
+        self.h = np.zeros(self.settings.hidden_size, dtype=self.settings.dtype)
+        self.position, self.epoch, self.updates = 0, 1, 0
+        self.smooth = self.best = None
+
+    def gradients(self, x, y):
+        p, h = self.p, [self.h]
+        probabilities, loss = [], 0.0
+        for x_t, y_t in zip(x, y, strict=True):
+            h.append(np.tanh(p["W"] @ h[-1] + p["U"][:, x_t] + p["b"]))
+            o = p["V"] @ h[-1] + p["c"]
+            e = np.exp(o - o.max())
+            probabilities.append(e / e.sum())
+            loss -= math.log(probabilities[-1][y_t])
+        g = {name: np.zeros_like(view) for name, view in p.items()}
+        carried = np.zeros_like(self.h)
+        for t in reversed(range(len(x))):
+            d_o = probabilities[t]
+            d_o[y[t]] -= 1
+            g["V"] += np.outer(d_o, h[t + 1])
+            g["c"] += d_o
+            d_a = (p["V"].T @ d_o + carried) * (1 - h[t + 1] ** 2)
+            g["W"] += np.outer(d_a, h[t])
+            g["U"][:, x[t]] += d_a
+            g["b"] += d_a
+            carried = p["W"].T @ d_a
+        return loss, g, h[-1]
+
+    def clip(self, g):
+        limit = self.settings.clip
+        if limit is None:
+            return g
+        if self.settings.clip_mode == "value":
+            return {name: np.clip(view, -limit, limit) for name, view in g.items()}
+        norm = math.sqrt(sum(float((view**2).sum()) for view in g.values()))
+        return {name: view * min(1.0, limit / norm) for name, view in g.items()}
+
+    def update(self):
+        T = self.settings.sequence_length
+        x = self.text[self.position : self.position + T]
+        y = self.text[self.position + 1 : self.position + T + 1]
+        loss, g, self.h = self.gradients(x, y)
+        rate = self.settings.learning_rate * self.settings.learning_rate_decay ** (self.epoch - 1)
+        for name, view in self.clip(g).items():
+            self.memory[name] += view**2
+            self.p[name] -= rate * view / np.sqrt(self.memory[name] + 1e-8)
+        self.position += T
+        self.updates += 1
+        if len(self.text) - self.position < T + 1:
+            self.position, self.epoch, self.h = 0, self.epoch + 1, np.zeros_like(self.h)
+        self.smooth = loss if self.smooth is None else 0.999 * self.smooth + 0.001 * loss
+        if self.best is None or self.smooth < self.best["smooth"]:
+            self.best = {
+                "smooth": self.smooth,
+                "update": self.updates,
+                "p": copy.deepcopy(self.p),
+                "h": self.h.copy(),
+                "next": int(self.text[self.position]),
+            }
+        return loss
