@@ -91,19 +91,7 @@ def installed() -> Iterator[Path]:
         for application in MAC_APPLICATIONS:
             if (applications / application).exists():
                 yield applications / application
-    if launcher_path().exists():
-        yield launcher_path()
-
-
-def launcher_path() -> Path:
-    """Return where the program that starts the unpacked Chromium is kept.
-
-    Returns
-    -------
-    Path
-        Inside ``.cache/chromium``; it need not exist.
-    """
-    return UNPACKED / "chromium"
+    yield UNPACKED / "chromium"
 
 
 def on_debian() -> bool:
@@ -165,34 +153,33 @@ def unpack_from_debian() -> Path:
     for package in sorted((apt / "archives").glob("*.deb")):
         run(["dpkg", "-x", str(package), str(root)])
     shutil.rmtree(apt)
-    return write_launcher(root)
+    return write_launcher(UNPACKED)
 
 
-def write_launcher(root: Path) -> Path:
-    """Write the program that starts the Chromium unpacked under a folder.
+def write_launcher(folder: Path) -> Path:
+    """Write the program that starts an unpacked Chromium.
 
     Parameters
     ----------
-    root : Path
-        The folder that stands for ``/`` in what was unpacked.
+    folder : Path
+        Where to write it; what was unpacked is in its ``root``, which stands for ``/``.
 
     Returns
     -------
     Path
         The launcher, executable.
     """
+    root, fonts, launcher = folder / "root", folder / "fonts.conf", folder / "chromium"
     # Some libraries stand in folders of their own, which an installed package would know by their
     # absolute path or reach through a link made on installing. Shorter paths go first.
     found = {library.parent for library in root.glob("**/*-linux-gnu*/**/lib*.so*")}
-    libraries = [str(folder) for folder in sorted(found, key=lambda folder: len(folder.parts))]
-    fonts = UNPACKED / "fonts.conf"
+    libraries = [str(place) for place in sorted(found, key=lambda place: (len(place.parts), place))]
     fonts.write_text(
         '<?xml version="1.0"?>\n<!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">\n'
         f"<fontconfig><dir>{escape(str(root))}/usr/share/fonts</dir><dir>/usr/share/fonts</dir>"
-        f"<cachedir>{escape(str(UNPACKED))}/fonts</cachedir></fontconfig>\n",
+        f"<cachedir>{escape(str(folder))}/fonts</cachedir></fontconfig>\n",
         encoding="utf-8",
     )
-    launcher = launcher_path()
     launcher.write_text(
         "#!/bin/sh\n"
         f"export LD_LIBRARY_PATH={shlex.quote(':'.join(libraries))}\n"

@@ -1,0 +1,44 @@
+"""The lock files agree with pyproject.toml and with each other, and name no place to fetch from."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def pins(name: str) -> dict[str, str]:
+    text = (ROOT / "requirements" / name).read_text(encoding="utf-8")
+    return dict(re.findall(r"^([a-z0-9-]+)==([^ ;]+)", text, flags=re.MULTILINE))
+
+
+def name_of(requirement: str) -> str:
+    return re.split(r"[^A-Za-z0-9._-]", requirement)[0].lower().replace("_", "-")
+
+
+@pytest.mark.parametrize(
+    ("lock", "named"),
+    [
+        ("run.txt", PROJECT["project"]["dependencies"]),
+        ("dev.txt", PROJECT["dependency-groups"]["dev"]),
+        ("tools.txt", PROJECT["dependency-groups"]["tools"]),
+    ],
+)
+def test_what_the_project_names_is_locked(lock: str, named: list[str]) -> None:
+    assert {name_of(requirement) for requirement in named} <= pins(lock).keys()
+
+
+def test_the_tests_run_on_what_the_server_runs_on() -> None:
+    assert pins("run.txt").items() <= pins("dev.txt").items()
+
+
+@pytest.mark.parametrize("lock", ["run.txt", "dev.txt", "tools.txt"])
+def test_every_pin_has_hashes_and_no_place_is_named(lock: str) -> None:
+    text = (ROOT / "requirements" / lock).read_text(encoding="utf-8")
+    for entry in re.split(r"\n(?=[a-z])", text)[1:]:
+        assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), entry.splitlines()[0]
+    assert "://" not in text
+    assert "--index-url" not in text
