@@ -42,7 +42,7 @@ screenshots: .venv/dev.stamp ## take the pictures in docs/screenshots/ anew
 	exec $(python) -m scripts.screenshots $(ARGS)
 
 audit: .cache/tools/stamp ## look for known vulnerabilities in what is locked
-	.cache/tools/bin/pip-audit --disable-pip --require-hashes -r requirements/dev.txt
+	.cache/tools/bin/pip-audit --strict --disable-pip --require-hashes -r requirements/dev.txt
 
 # Versions already locked stay where they are; `make lock ARGS=--upgrade` takes the newest.
 lock: .cache/tools/stamp ## lock the dependencies named in pyproject.toml
