@@ -1,0 +1,1 @@
+"""Runs as things that live: their processes, pace, store, checkpoints and texts."""

@@ -1,0 +1,85 @@
+"""What counts as a word, in any script."""
+
+import re
+import sys
+import unicodedata
+from collections.abc import Iterator
+from functools import cache
+
+LETTER = r"[^\W\d_]"
+"""A letter. Numerals that are no digits (roman ones, fractions) pass for letters too."""
+
+APOSTROPHE = "['\u2019]"
+"""The typewriter's apostrophe or the printer's."""
+
+SLICE_CHARACTERS = 1 << 18
+"""How much text is searched in one go: a search holds the interpreter until it is done."""
+
+
+@cache
+def word_pattern() -> re.Pattern[str]:
+    """Build the pattern that finds words.
+
+    A word is a letter and the letters and combining marks that follow it; an
+    apostrophe belongs to it where letters stand on both sides ("don't",
+    "O'Hara"), so that quotation marks do not. Digits, underscores and hyphens
+    part words. In a script written without spaces a word is what stands
+    between two punctuation marks.
+
+    Returns
+    -------
+    re.Pattern[str]
+        Its matches are the words.
+    """
+    letters = f"{LETTER}+(?:{combining()}{LETTER}*)*"
+    return re.compile(f"{letters}(?:{APOSTROPHE}{letters})*")
+
+
+@cache
+def combining() -> str:
+    r"""Build the class of what follows a letter without being one.
+
+    Python's ``re`` has none: ``\w`` lacks the combining marks, and the
+    zero-width joiners inside Persian and Indic words.
+
+    Returns
+    -------
+    str
+        A class for a regular expression: every code point of general category
+        M, and both joiners.
+    """
+    ranges: list[list[int]] = []
+    for code in range(sys.maxunicode + 1):
+        character = chr(code)
+        if unicodedata.category(character)[0] != "M" and character not in "\u200c\u200d":
+            continue
+        if ranges and ranges[-1][1] == code - 1:
+            ranges[-1][1] = code
+        else:
+            ranges.append([code, code])
+    return "[" + "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in ranges) + "]"
+
+
+def find_all(pattern: re.Pattern[str], text: str) -> Iterator[list[str]]:
+    """Find all matches in a text of any length, a slice at a time.
+
+    Parameters
+    ----------
+    pattern : re.Pattern[str]
+        A pattern that matches no white space.
+    text : str
+        Where to look.
+
+    Yields
+    ------
+    list[str]
+        The matches in the next `SLICE_CHARACTERS` or so, cut at white space:
+        together they are ``pattern.findall(text)``.
+    """
+    gap = re.compile(r"\s")
+    start = 0
+    while start < len(text):
+        found = gap.search(text, start + SLICE_CHARACTERS)
+        end = found.start() if found else len(text)
+        yield pattern.findall(text, start, end)
+        start = end
