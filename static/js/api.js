@@ -1,0 +1,106 @@
+/** The server's HTTP interface, and its problem documents as errors. */
+
+/** An answer other than the one hoped for; `message` is the server's own sentence. */
+export class Problem extends Error {
+  /**
+   * @param {string} message
+   * @param {number} status 0 when the server could not be reached.
+   * @param {{field: string, message: string}[]} fields
+   */
+  constructor(message, status = 0, fields = []) {
+    super(message);
+    this.name = "Problem";
+    this.status = status;
+    this.fields = fields;
+  }
+}
+
+const UNREACHABLE = "The server can't be reached. Nothing was changed.";
+
+async function call(path, { method = "GET", body, signal } = {}) {
+  let response;
+  try {
+    response = await fetch(path, {
+      method,
+      signal,
+      headers: body === undefined ? {} : { "Content-Type": "application/json" },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem(UNREACHABLE);
+  }
+  if (response.status === 204) return null;
+  return answer(response.status, await response.text());
+}
+
+function answer(status, text) {
+  let document = null;
+  try {
+    document = JSON.parse(text);
+  } catch {
+    // A proxy may answer with a page of its own; the status then speaks for it.
+  }
+  if (status >= 200 && status < 300 && document !== null) return document;
+  throw new Problem(
+    document?.detail || document?.title || `The server answered with status ${status}.`,
+    status,
+    document?.errors ?? [],
+  );
+}
+
+const run = (id, rest = "") => `/api/runs/${encodeURIComponent(id)}${rest}`;
+
+export const listRuns = () => call("/api/runs");
+export const getRun = (id) => call(run(id));
+export const createRun = (spec) => call("/api/runs", { method: "POST", body: spec });
+export const changeRun = (id, change) => call(run(id), { method: "PATCH", body: change });
+export const deleteRun = (id) => call(run(id), { method: "DELETE" });
+export const pause = (id) => call(run(id, "/pause"), { method: "POST", body: {} });
+export const resume = (id) => call(run(id, "/resume"), { method: "POST", body: {} });
+export const stop = (id) => call(run(id, "/stop"), { method: "POST", body: {} });
+export const step = (id, updates) => call(run(id, "/step"), { method: "POST", body: { updates } });
+export const saveCheckpoint = (id) => call(run(id, "/checkpoints"), { method: "POST", body: {} });
+export const writePassage = (id, request, signal) =>
+  call(run(id, "/passages"), { method: "POST", body: request, signal });
+export const listSamples = (id) => call(run(id, "/samples"));
+export const listCorpora = () => call("/api/corpora");
+
+/** Loss between two updates, both included, in at most `points` buckets. */
+export const getLoss = (id, from, to, points, signal) =>
+  call(run(id, `/loss?from=${from}&to=${to}&points=${points}`), { signal });
+
+/** Where a checkpoint's file is; `checkpoint` may be "best" or "latest". */
+export const checkpointFile = (id, checkpoint) =>
+  run(id, `/checkpoints/${encodeURIComponent(checkpoint)}/file`);
+
+/** Where the losses of every update are. */
+export const lossesFile = (id) => run(id, "/losses.csv");
+
+/**
+ * Hand over a text. XMLHttpRequest, since fetch can't tell how far an upload has come.
+ *
+ * @param {File} file
+ * @param {(share: number) => void} onProgress called with 0 to 1.
+ * @returns {Promise<Object>} the Corpus.
+ */
+export function uploadCorpus(file, onProgress) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    const form = new FormData();
+    form.append("file", file);
+    request.upload.addEventListener("progress", (event) => {
+      if (event.lengthComputable) onProgress(event.loaded / event.total);
+    });
+    request.addEventListener("error", () => reject(new Problem(UNREACHABLE)));
+    request.addEventListener("load", () => {
+      try {
+        resolve(answer(request.status, request.responseText));
+      } catch (problem) {
+        reject(problem);
+      }
+    });
+    request.open("POST", "/api/corpora");
+    request.send(form);
+  });
+}

@@ -1,0 +1,78 @@
+/** Numbers and times as words. */
+
+const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+const oneDecimal = new Intl.NumberFormat("en-US", {
+  minimumFractionDigits: 1,
+  maximumFractionDigits: 1,
+});
+const twoDecimals = new Intl.NumberFormat("en-US", {
+  minimumFractionDigits: 2,
+  maximumFractionDigits: 2,
+});
+
+/** What stands where a figure is not known yet. */
+export const NOTHING = "–";
+
+const known = (value) => typeof value === "number" && Number.isFinite(value);
+
+/** 12340 -> "12,340". */
+export const count = (value) => (known(value) ? whole.format(value) : NOTHING);
+
+/** A loss in nats a sequence: 50.63 -> "50.6". */
+export const loss = (value) => (known(value) ? oneDecimal.format(value) : NOTHING);
+
+/** A loss in nats a character: 2.0251 -> "2.03". */
+export const fine = (value) => (known(value) ? twoDecimals.format(value) : NOTHING);
+
+/** A share: 0.637 -> "64%". */
+export const share = (value) => (known(value) ? `${whole.format(value * 100)}%` : NOTHING);
+
+/** Updates a second: whole from ten on, one decimal below. */
+export const speed = (value) => (known(value) && value < 9.95 && value > 0 ? loss(value) : count(value));
+
+/** 3723 s -> "1:02:03"; 71 s -> "1:11"; more than four days -> "5 days". */
+export function duration(seconds) {
+  if (!known(seconds) || seconds < 0) return NOTHING;
+  const total = Math.round(seconds);
+  if (total > 96 * 3600) return `${count(total / 86400)} days`;
+  const two = (n) => String(n).padStart(2, "0");
+  const hours = Math.floor(total / 3600);
+  const minutes = Math.floor((total % 3600) / 60);
+  return hours ? `${hours}:${two(minutes)}:${two(total % 60)}` : `${minutes}:${two(total % 60)}`;
+}
+
+/** Bytes as a person reads them: 321456 -> "314 kB". */
+export function bytes(value) {
+  if (!known(value)) return NOTHING;
+  if (value < 1024) return `${count(value)} bytes`;
+  if (value < 1024 * 1024) return `${count(value / 1024)} kB`;
+  return `${loss(value / 1024 / 1024)} MB`;
+}
+
+/** "1 watching", "212 watching". */
+export const plural = (value, one, many) => `${count(value)} ${value === 1 ? one : many}`;
+
+/** The time of day of an ISO time, in the reader's own zone. */
+export function clock(iso) {
+  const at = new Date(iso);
+  return Number.isNaN(at.getTime())
+    ? ""
+    : at.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+}
+
+/** A run's network in a few words: "rnn 100, adagrad 0.1". */
+export const network = (spec) =>
+  `${spec.cell} ${count(spec.hidden_size)}, ${spec.optimizer} ${spec.learning_rate}`;
+
+const STATES = {
+  queued: "waiting for a free core",
+  running: "learning",
+  paused: "paused",
+  finished: "finished",
+  stopped: "stopped",
+  failed: "failed",
+  interrupted: "interrupted",
+};
+
+/** A run's state in a word or two. */
+export const stateWord = (state) => STATES[state] ?? state;

@@ -1,0 +1,190 @@
+/** Wires the page: socket -> store -> views, and the reader's deeds to the server. */
+
+import * as api from "./api.js";
+import { fetchDetailOnZoom, refineStart } from "./detail.js";
+import { find } from "./dom.js";
+import { initialState, reduce } from "./reducers.js";
+import { connect } from "./socket.js";
+import { createStore } from "./store.js";
+import { onTheme, theme, toggleTheme } from "./theme.js";
+import { mountAnnouncer } from "./views/announcer.js";
+import { mountChart, mountSwitches } from "./views/chart.js";
+import { mountCheckpoints } from "./views/checkpoints.js";
+import { mountConnection } from "./views/connection.js";
+import { mountControls } from "./views/controls.js";
+import { mountEmpty } from "./views/empty.js";
+import { mountFigures } from "./views/figures.js";
+import { mountKeys } from "./views/keys.js";
+import { mountNewRun } from "./views/newrun.js";
+import { mountNotice } from "./views/notice.js";
+import { mountPassage } from "./views/passage.js";
+import { mountRuns } from "./views/runs.js";
+import { mountTimeline } from "./views/timeline.js";
+import { toast } from "./views/toasts.js";
+import { mountWords } from "./views/words.js";
+import { mountWriting } from "./views/writing.js";
+
+const RETRY_MS = 3000;
+
+const store = createStore(
+  reduce,
+  initialState({ operator: document.body.dataset.operator === "true" }),
+);
+
+// --- Which run is in view: the address says, and the address follows ---
+
+const runInAddress = () => new URLSearchParams(location.search).get("run");
+const addressOf = (id) => (id ? `?run=${encodeURIComponent(id)}` : location.pathname);
+
+let socket = null;
+
+function show(id) {
+  if (id === store.get().runId && socket) return;
+  socket?.close();
+  socket = null;
+  store.dispatch({ type: "open", runId: id });
+  if (!id) return;
+  socket = connect(id, {
+    message: receive,
+    connection(connection) {
+      store.dispatch({ type: "connection", connection });
+      if (connection.status === "gone") leaveGoneRun(id);
+    },
+  });
+}
+
+function receive(message) {
+  store.dispatch({ type: "message", message });
+  if (message.type === "snapshot" && message.loss.bucket > 1) {
+    refineStart(store, message.run, message.loss.bucket);
+  }
+}
+
+function openRun(id) {
+  if (id === store.get().runId) return;
+  history.pushState(null, "", addressOf(id));
+  show(id);
+}
+
+async function refreshRuns() {
+  try {
+    store.dispatch({ type: "runs", runs: await api.listRuns() });
+    return true;
+  } catch (error) {
+    if (!(error instanceof api.Problem)) throw error;
+    return false;
+  }
+}
+
+/** The run that a page without one in its address shows: the newest at work, else the newest. */
+function mostInteresting(runs) {
+  return (runs.find(({ state }) => state === "running") ?? runs[0])?.id ?? null;
+}
+
+async function leaveGoneRun(id) {
+  await refreshRuns();
+  if (store.get().runId !== id) return;
+  const next = mostInteresting((store.get().runs ?? []).filter((run) => run.id !== id));
+  toast(
+    next
+      ? "That run is not there (any more). This one is."
+      : "That run is not there (any more), and no other one is.",
+  );
+  history.replaceState(null, "", addressOf(next));
+  show(next);
+}
+
+async function created(run) {
+  await refreshRuns();
+  openRun(run.id);
+}
+
+/** Show the run of the address, or choose one; while the server can't be reached, try again. */
+async function begin() {
+  const asked = runInAddress();
+  if (asked) show(asked);
+  const reached = await refreshRuns();
+  if (!reached) {
+    setTimeout(begin, RETRY_MS);
+    return;
+  }
+  if (!asked) show(mostInteresting(store.get().runs));
+  try {
+    store.dispatch({ type: "corpora", corpora: await api.listCorpora() });
+  } catch (error) {
+    if (!(error instanceof api.Problem)) throw error;
+  }
+}
+
+window.addEventListener("popstate", () => show(runInAddress() ?? mostInteresting(store.get().runs ?? [])));
+
+// A run from a text uploaded elsewhere brings a corpus that this page has not heard of.
+store.watch(
+  (state) => [state.run?.corpus],
+  async (corpus) => {
+    if (!corpus || store.get().corpora[corpus]) return;
+    try {
+      store.dispatch({ type: "corpora", corpora: await api.listCorpora() });
+    } catch (error) {
+      if (!(error instanceof api.Problem)) throw error;
+    }
+  },
+);
+
+// --- Plotly comes as a classic script of several megabytes: the page must not wait for it ---
+
+function loadPlotly() {
+  return new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = document.body.dataset.plotly;
+    script.addEventListener("load", () => resolve(window.Plotly));
+    script.addEventListener("error", () => reject(new Error("Plotly could not be loaded")));
+    document.head.append(script);
+  });
+}
+
+// --- Views ---
+
+const controls = mountControls(store);
+const newRun = mountNewRun(store, { created });
+const timeline = mountTimeline(store);
+const passage = mountPassage(store);
+const checkpoints = mountCheckpoints(store);
+mountRuns(store, { openRun, refreshRuns });
+mountConnection(store);
+mountFigures(store);
+mountChart(store, loadPlotly());
+mountSwitches(store, api.lossesFile);
+mountNotice(store, { resume: controls.resume, newRun: newRun.open });
+mountWriting(store);
+mountWords(store);
+mountEmpty(store, { created, openForm: newRun.open });
+mountAnnouncer(store);
+fetchDetailOnZoom(store);
+
+const themeButton = find("#theme");
+const nameTheme = (now) =>
+  themeButton.setAttribute("aria-label", now === "dark" ? "Light theme" : "Dark theme");
+themeButton.addEventListener("click", toggleTheme);
+onTheme(nameTheme);
+nameTheme(theme());
+
+const forOperator = (deed) => () => store.get().operator && deed();
+mountKeys({
+  " ": forOperator(controls.togglePause),
+  s: forOperator(controls.step),
+  c: forOperator(checkpoints.save),
+  n: forOperator(newRun.open),
+  p: passage.openAndWrite,
+  f: () => store.dispatch({ type: "zoom", range: null }),
+  l: () =>
+    store.dispatch({ type: "scale", scale: store.get().scale === "log" ? "linear" : "log" }),
+  t: toggleTheme,
+  ArrowLeft: () => timeline.move(-1),
+  ArrowRight: () => timeline.move(1),
+  Home: () => timeline.goTo(0),
+  End: () => timeline.goTo(Infinity),
+});
+
+begin();
+

@@ -1,0 +1,140 @@
+/** What each message and each deed of the reader makes of the state. Pure functions all. */
+
+import { append, curveOf, emptyCurve, splice } from "./curve.js";
+import { keepSamples } from "./samples.js";
+
+const LIMIT_MILESTONES = 400;
+const LIMIT_CHECKPOINTS = 200;
+
+/** What is known of a run before its first message. */
+const UNSEEN = {
+  run: null,
+  samples: [],
+  milestones: [],
+  checkpoints: [],
+  curve: emptyCurve(),
+  detail: null,
+  viewers: null,
+  pinned: null,
+  pointed: null,
+  freshHurrah: null,
+  range: null,
+};
+
+/** The state of a page that has just been opened. */
+export const initialState = ({ operator }) => ({
+  operator,
+  runId: null,
+  runs: null,
+  corpora: {},
+  connection: { status: "connecting", retryInS: null },
+  scale: null,
+  ...UNSEEN,
+});
+
+/**
+ * @param {Object} state
+ * @param {Object} action `{type: "message", message}`, or one of the reader's: see ACTIONS.
+ */
+export function reduce(state, action) {
+  const handler = ACTIONS[action.type];
+  return handler ? handler(state, action) : state;
+}
+
+const ACTIONS = {
+  message: (state, { message }) => receive(state, message),
+  connection: (state, { connection }) => ({ ...state, connection }),
+  runs: (state, { runs }) => ({ ...state, runs }),
+  corpora: (state, { corpora }) => ({
+    ...state,
+    corpora: Object.fromEntries(corpora.map((corpus) => [corpus.id, corpus])),
+  }),
+
+  /** Look at another run, or at none. */
+  open: (state, { runId }) => ({ ...state, ...UNSEEN, runId, scale: null }),
+
+  /** A run as an answer to a request named it. */
+  run: (state, { run }) => (run.id === state.runId ? { ...state, run } : state),
+  checkpointSaved: (state, { checkpoint }) => withCheckpoint(state, checkpoint),
+
+  /** Stay with the sample at an update; null goes back to the newest. */
+  pin: (state, { update }) => ({ ...state, pinned: update, pointed: null }),
+  /** Look at the sample at an update for as long as something points there. */
+  point: (state, { update }) =>
+    state.pointed === update ? state : { ...state, pointed: update },
+
+  scale: (state, { scale }) => ({ ...state, scale, range: null, detail: null }),
+  /** Zoom to `[from, to]` in updates; null follows the live end. */
+  zoom: (state, { range }) => ({ ...state, range, detail: range ? state.detail : null }),
+  detail: (state, { runId, detail }) => (runId === state.runId ? { ...state, detail } : state),
+  finer: (state, { runId, loss }) =>
+    runId === state.runId ? { ...state, curve: splice(state.curve, loss) } : state,
+};
+
+function receive(state, message) {
+  if (message.run !== state.runId) return state;
+  const handler = MESSAGES[message.type];
+  const next = handler ? handler(state, message) : state;
+  return typeof message.viewers === "number" && message.viewers !== next.viewers
+    ? { ...next, viewers: message.viewers }
+    : next;
+}
+
+const MESSAGES = {
+  snapshot: (state, message) => ({
+    ...state,
+    run: message.run_state,
+    curve: curveOf(message.loss),
+    detail: null,
+    samples: keepSamples(message.samples),
+    milestones: keepMilestones(message.milestones),
+    checkpoints: message.checkpoints.slice(-LIMIT_CHECKPOINTS),
+    freshHurrah: null,
+    scale: state.scale ?? (message.run_state.spec.pace === "cinematic" ? "log" : "linear"),
+  }),
+
+  progress(state, message) {
+    if (!state.run) return state;
+    const { update, epoch, position, loss, smooth_loss, best, updates_per_second } = message;
+    const moved = { update, epoch, position, loss, smooth_loss, best, updates_per_second };
+    return {
+      ...state,
+      run: { ...state.run, ...moved },
+      curve: append(state.curve, message.curve),
+    };
+  },
+
+  sample(state, { sample }) {
+    const others = state.samples.filter(({ update }) => update !== sample.update);
+    const samples = keepSamples([...others, sample].sort((a, b) => a.update - b.update));
+    return {
+      ...state,
+      samples,
+      freshHurrah: sample.hurrahs?.length ? sample.update : state.freshHurrah,
+    };
+  },
+
+  milestone: (state, { milestone }) => ({
+    ...state,
+    milestones: keepMilestones([...state.milestones, milestone]),
+  }),
+
+  checkpoint: (state, { checkpoint }) => withCheckpoint(state, checkpoint),
+  state: (state, { run_state: run }) => ({ ...state, run }),
+};
+
+function withCheckpoint(state, checkpoint) {
+  const others = state.checkpoints.filter(({ id }) => id !== checkpoint.id);
+  return { ...state, checkpoints: [...others, checkpoint].slice(-LIMIT_CHECKPOINTS) };
+}
+
+/** Bounded, but a hurrah is never dropped for a lesser mark. */
+function keepMilestones(milestones) {
+  if (milestones.length <= LIMIT_MILESTONES) return milestones;
+  const surplus = milestones.length - LIMIT_MILESTONES;
+  let dropped = 0;
+  const kept = milestones.filter(
+    ({ kind }) => kind === "hurrah" || dropped >= surplus || (dropped += 1) > surplus,
+  );
+  return kept.slice(-LIMIT_MILESTONES);
+}

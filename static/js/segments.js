@@ -1,0 +1,64 @@
+/**
+ * A text cut into runs of one kind: plain, invented (words that the corpus lacks) and watched.
+ *
+ * The server counts in Unicode code points, JavaScript in UTF-16 units; the cutting is done in
+ * code points.
+ */
+
+const LETTER = /[\p{L}\p{M}]/u;
+
+/**
+ * @param {string} text
+ * @param {{invented?: [number, number][], watched?: string[], from?: number}} marks half-open spans
+ *   in code points, and words to look for.
+ * @returns {{kind: "plain" | "invented" | "watched", text: string}[]}
+ */
+export function segments(text, { invented = [], watched = [] } = {}) {
+  const characters = Array.from(text);
+  const kinds = new Array(characters.length).fill("plain");
+  for (const [start, end] of invented) kinds.fill("invented", start, end);
+  for (const word of watched) {
+    const letters = Array.from(word);
+    for (const start of occurrences(characters, letters)) {
+      kinds.fill("watched", start, start + letters.length);
+    }
+  }
+  const cut = [];
+  characters.forEach((character, i) => {
+    const last = cut.at(-1);
+    if (last?.kind === kinds[i]) last.text += character;
+    else cut.push({ kind: kinds[i], text: character });
+  });
+  return cut;
+}
+
+/** Where `word` stands in `characters` as a word of its own. */
+function occurrences(characters, word) {
+  const found = [];
+  if (!word.length) return found;
+  for (let start = 0; start <= characters.length - word.length; start += 1) {
+    const end = start + word.length;
+    const stands =
+      word.every((letter, i) => letter === characters[start + i]) &&
+      !LETTER.test(characters[start - 1] ?? "") &&
+      !LETTER.test(characters[end] ?? "");
+    if (stands) found.push(start);
+  }
+  return found;
+}
+
+/**
+ * The segments as paragraphs: an empty line parts two, a single line end stays within one.
+ *
+ * @returns {{kind: string, text: string}[][]}
+ */
+export function paragraphs(cut) {
+  const pages = [[]];
+  for (const { kind, text } of cut) {
+    text.split(/\n{2,}/).forEach((piece, i) => {
+      if (i > 0) pages.push([]);
+      if (piece) pages.at(-1).push({ kind, text: piece });
+    });
+  }
+  return pages.filter((page) => page.some(({ text }) => text.trim()));
+}

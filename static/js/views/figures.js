@@ -1,0 +1,88 @@
+/** The five figures above the curve. */
+
+import { firstBelow } from "../curve.js";
+import { find, setText } from "../dom.js";
+import * as format from "../format.js";
+import { references } from "../plot.js";
+
+const CHARACTERS_A_PAGE = 1800;
+
+/** @param {Object} store */
+export function mountFigures(store) {
+  const put = (id, text) => setText(find(`#figure-${id}`), text);
+  const fill = find("#book-bar-fill");
+  const bar = find("#book-bar");
+
+  store.watch(
+    (state) => [state.run, state.corpora],
+    (run, corpora) => {
+      if (!run) {
+        for (const id of VALUES) put(id, format.NOTHING);
+        for (const id of NOTES) put(id, "");
+        fill.style.transform = "scaleX(0)";
+        return;
+      }
+      const corpus = corpora[run.corpus];
+      const characters = run.corpus_characters ?? corpus?.characters;
+      put("update", format.count(run.update));
+      put("update-note", progressNote(run));
+      put("loss", format.loss(run.smooth_loss));
+      put("loss-note", perCharacter(run));
+      put("best", format.loss(run.best?.smooth_loss));
+      put("best-note", run.best ? `at ${format.count(run.best.update)}` : "");
+      put("speed", run.state === "running" ? format.speed(run.updates_per_second) : "0");
+      put("speed-note", "updates a second");
+      put("book", bookNote(run, characters));
+      put("book-note", baselineNote(run, corpus, store.get().curve));
+      const read = characters ? Math.min(run.position / characters, 1) : 0;
+      fill.style.transform = `scaleX(${read})`;
+      bar.setAttribute("aria-valuenow", String(Math.round(read * 100)));
+    },
+  );
+}
+
+const VALUES = ["update", "loss", "best", "speed", "book"];
+const NOTES = ["update-note", "loss-note", "best-note", "speed-note", "book-note"];
+
+const perCharacter = (run) =>
+  run.smooth_loss === null
+    ? ""
+    : `${format.fine(run.smooth_loss / run.spec.sequence_length)} nats a character`;
+
+function bookNote(run, characters) {
+  const epoch = `epoch ${format.count(run.epoch)}`;
+  if (!characters) return epoch;
+  const pages = Math.ceil(characters / CHARACTERS_A_PAGE);
+  const page = Math.min(Math.floor(run.position / CHARACTERS_A_PAGE) + 1, pages);
+  return `${epoch}, page ${format.count(page)} of ${format.count(pages)}`;
+}
+
+/** "beats bigrams since 4,200": the best of the reference lines that the smooth loss is below. */
+function baselineNote(run, corpus, curve) {
+  for (const { name, loss } of references(run, corpus).reverse()) {
+    if (name === "uniform" || run.smooth_loss === null || run.smooth_loss >= loss) continue;
+    const since = firstBelow(curve, loss);
+    return since === null ? "" : `beats ${name}s since ${format.count(since)}`;
+  }
+  return "";
+}
+
+function progressNote(run) {
+  const of = run.spec.max_updates ? `of ${format.count(run.spec.max_updates)}` : "until stopped";
+  if (run.state !== "running") return `${of}, ${format.stateWord(run.state)}`;
+  const left = secondsLeft(run);
+  return left === null ? of : `${of}, ${format.duration(left)} left`;
+}
+
+/** Time left at the present pace; a cinematic run speeds up in proportion to its update. */
+export function secondsLeft(run) {
+  const { update, updates_per_second: speed, spec } = run;
+  if (!spec.max_updates || !speed || update < 1) return null;
+  const toGo = spec.max_updates - update;
+  if (toGo <= 0) return null;
+  if (spec.pace === "cinematic") {
+    // du/dt = speed u / update, and so the time from here to the end is a logarithm.
+    return (update / speed) * Math.log(spec.max_updates / update);
+  }
+  return toGo / speed;
+}

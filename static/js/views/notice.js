@@ -1,0 +1,70 @@
+/** The state of the run in words, over the chart, when there is something to say. */
+
+import { el, find } from "../dom.js";
+import * as format from "../format.js";
+
+/**
+ * @param {Object} store
+ * @param {{resume: () => void, newRun: () => void}} deeds
+ */
+export function mountNotice(store, { resume, newRun }) {
+  const host = find("#notice");
+  store.watch(
+    (state) => {
+      const { run } = state;
+      const still = run && run.state !== "running" ? run.update : null;
+      return [run?.state, run?.error, still, state.operator, state.runId];
+    },
+    () => {
+      const { run, operator } = store.get();
+      const notice = run ? wordsFor(run, operator) : null;
+      host.hidden = !notice;
+      if (!notice) return;
+      const deed = { resume, newRun }[notice.deed];
+      host.replaceChildren(
+        el(
+          "div",
+          { class: "notice-body", "data-tone": notice.tone ?? "calm", role: "status" },
+          el("span", { class: "dot", "data-state": run.state }),
+          el("p", { text: notice.text }),
+          ...(deed && operator
+            ? [
+                el("button", {
+                  type: "button",
+                  class: "button button-small",
+                  text: notice.label,
+                  on: { click: deed },
+                }),
+              ]
+            : []),
+        ),
+      );
+    },
+  );
+}
+
+function wordsFor(run, operator) {
+  const update = format.count(run.update);
+  switch (run.state) {
+    case "queued":
+      return { text: "Queued: every core is busy. It begins by itself when one is free." };
+    case "paused":
+      return { text: `Paused at update ${update}` };
+    case "finished":
+      return { text: `Finished at update ${update}`, deed: "newRun", label: "New run" };
+    case "stopped":
+      return { text: `Stopped at update ${update}`, deed: "newRun", label: "New run" };
+    case "failed":
+      return { text: `Failed at update ${update}. ${run.error ?? ""}`.trim(), tone: "bad" };
+    case "interrupted":
+      return {
+        text: `Interrupted at update ${update}. ${
+          operator ? run.error ?? "It goes on from its last checkpoint." : "Its operator can resume it."
+        }`,
+        deed: "resume",
+        label: "Resume",
+      };
+    default:
+      return null;
+  }
+}
