@@ -99,7 +99,7 @@ export function bucketAtEnd(curve) {
 export function lossSpan(curve) {
   const smooth = curve.smooth.filter(Number.isFinite);
   if (!smooth.length) return null;
-  const low = quantile(curve.low, 0.04);
+  const low = quantile(curve.low, 0.08);
   const high = quantile(curve.high, 0.9);
   return [
     Math.min(low, smooth.reduce((a, b) => Math.min(a, b))),

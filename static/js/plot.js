@@ -6,9 +6,11 @@ import { between, lastUpdate, lossSpan, mergeByCell, smoothAt, splice } from "./
 import { indexInView } from "./samples.js";
 
 /** Space around the plotting area, in pixels; the labels of the reference lines stand right. */
-export const MARGIN = { l: 40, r: 62, t: 24, b: 28, pad: 0 };
+export const MARGIN = { l: 40, r: 62, t: 30, b: 28, pad: 0 };
 
 const LABEL_PX = 11.5;
+const LINE_CELL_PX = 0.5;
+const BAND_CELL_PX = 3; // wide enough for the band to be a band, and not a hatching
 const LIMIT_HURRAH_LABELS = 12;
 
 /** The span of updates in view: the reader's zoom, or from the start to the live end. */
@@ -36,12 +38,18 @@ export function scaleOf(state, width) {
   };
 }
 
-/** The points in view, at the finest known resolution, at most two a pixel column. */
-export function visibleCurve(state, width) {
+/**
+ * The points in view, at the finest known resolution, merged to cells some pixels wide.
+ *
+ * @param {Object} state
+ * @param {number} width of the plot in pixels.
+ * @param {number} cell in pixels.
+ */
+export function visibleCurve(state, width, cell = LINE_CELL_PX) {
   const [from, to] = viewRange(state);
   const finest = state.detail ? splice(state.curve, state.detail) : state.curve;
   const { toPixel } = scaleOf(state, width);
-  return mergeByCell(between(finest, from, to), (update) => toPixel(update) * 2);
+  return mergeByCell(between(finest, from, to), (update) => toPixel(update) / cell);
 }
 
 /** The reference losses, in nats a sequence, with their names. */
@@ -81,9 +89,10 @@ function roundStep(size) {
 export function plotOf(state, colours, size, font) {
   const plotWidth = Math.max(size.width - MARGIN.l - MARGIN.r, 10);
   const curve = visibleCurve(state, plotWidth);
+  const envelope = visibleCurve(state, plotWidth, BAND_CELL_PX);
   const losses = lossRange(curve);
   return {
-    data: [...band(curve, colours), line(curve, colours), ...marks(state, colours)],
+    data: [...band(envelope, colours), line(curve, colours), ...marks(state, colours)],
     layout: layout(state, colours, size, font, losses, plotWidth),
     losses,
   };
@@ -95,7 +104,7 @@ function band(curve, colours) {
     mode: "lines",
     x: curve.update,
     hoverinfo: "skip",
-    line: { color: colours.band, width: 1, simplify: false },
+    line: { color: colours.bandFill, width: 1, simplify: false },
   };
   return [
     { ...edge, y: curve.low },
@@ -159,7 +168,9 @@ function layout(state, colours, size, font, losses, plotWidth) {
     gridwidth: 1,
     zeroline: false,
     showline: false,
-    ticks: "",
+    ticks: "outside",
+    ticklen: 5,
+    tickcolor: "rgba(0,0,0,0)", // invisible: they only hold the labels off the corner
     tickfont: text,
     automargin: false,
     hoverformat: ",d",
@@ -253,8 +264,6 @@ function hurrahLabels(state, colours, losses, size, plotWidth) {
     const place = [
       { xanchor: "right", dx: -10, dy: 14 },
       { xanchor: "left", dx: 10, dy: -14 },
-      { xanchor: "right", dx: -10, dy: 29 },
-      { xanchor: "left", dx: 10, dy: -29 },
     ].find(({ xanchor, dx, dy }) => {
       const left = xanchor === "left" ? x + dx : x + dx - width;
       const box = { left, right: left + width, top: toY(loss) + dy - 8, bottom: toY(loss) + dy + 8 };

@@ -60,5 +60,15 @@ export function paragraphs(cut) {
       if (piece) pages.at(-1).push({ kind, text: piece });
     });
   }
-  return pages.filter((page) => page.some(({ text }) => text.trim()));
+  return pages.filter((page) => page.some(({ text }) => text.trim())).map(trimmed);
+}
+
+/** A paragraph without the space before its first character and after its last. */
+function trimmed(page) {
+  const first = page.findIndex(({ text }) => text.trim());
+  const last = page.findLastIndex(({ text }) => text.trim());
+  return page.slice(first, last + 1).map(({ kind, text }, i, all) => ({
+    kind,
+    text: (i === 0 ? (t) => t.trimStart() : (t) => t)(i === all.length - 1 ? text.trimEnd() : text),
+  }));
 }

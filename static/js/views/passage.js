@@ -17,7 +17,13 @@ const COPIED_MS = 1600;
 export function mountPassage(store) {
   const drawer = find("#passage");
   const form = find("#passage-form");
-  const fields = form.elements;
+  // By name, since a collection of fields has a `length` of its own.
+  const fields = Object.fromEntries(
+    ["source", "length", "temperature", "seed", "prime"].map((name) => [
+      name,
+      form.elements.namedItem(name),
+    ]),
+  );
   const problem = find("#passage-problem");
   const host = find("#passage-text");
   const copy = find("#passage-copy");
@@ -33,9 +39,20 @@ export function mountPassage(store) {
     if (drawer.open) return;
     opener = document.activeElement;
     // On a narrow screen the drawer is the whole page, and so it holds the focus too.
-    if (NARROW.matches) drawer.showModal();
-    else drawer.show();
+    if (NARROW.matches) {
+      drawer.showModal();
+    } else {
+      drawer.show();
+      setCovered(true);
+    }
     find("#passage-title").focus();
+  }
+
+  /** What lies beneath the drawer can be neither seen nor reached with the keyboard. */
+  function setCovered(covered) {
+    for (const element of drawer.parentElement.children) {
+      if (element !== drawer) element.inert = covered;
+    }
   }
 
   async function write() {
@@ -127,7 +144,10 @@ export function mountPassage(store) {
   find("#passage-close").addEventListener("click", () => drawer.close());
   find("#passage-download").addEventListener("click", download);
   copy.addEventListener("click", copyText);
-  drawer.addEventListener("close", () => opener?.isConnected && opener.focus());
+  drawer.addEventListener("close", () => {
+    setCovered(false);
+    if (opener?.isConnected) opener.focus();
+  });
   drawer.addEventListener("keydown", (event) => {
     if (event.key === "Escape") drawer.close();
   });
