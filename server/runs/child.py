@@ -70,7 +70,12 @@ class Child:
         A process group of its own, because Ctrl-C in the terminal is for the server to answer.
         """
         one_thread = dict.fromkeys(
-            ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"),
+            (
+                "OPENBLAS_NUM_THREADS",
+                "OMP_NUM_THREADS",
+                "MKL_NUM_THREADS",
+                "VECLIB_MAXIMUM_THREADS",
+            ),
             "1",
         )
         process = await asyncio.create_subprocess_exec(
@@ -116,7 +121,7 @@ class Child:
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
         self._send({"do": command, "id": number, **arguments})
         try:
-            message = await answer
+            message: Message = await answer
         finally:
             self._answers.pop(number, None)
         if "refused" in message:
@@ -148,7 +153,7 @@ class Child:
         if stdout is None:
             raise RuntimeError("the process was started without a pipe")
         while line := await stdout.readline():
-            message = json.loads(line)
+            message: Message = json.loads(line)
             if (number := message.get("answer")) is None:
                 await self._on_event(message)
             elif (future := self._answers.get(number)) is not None and not future.done():

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from server.runs.quality import Quality
 from server.runs.spec import RunSpec
 
 __all__ = [
@@ -92,14 +93,6 @@ class Run(_Model):
     parameters: int
     created_at: str
     error: str | None = None
-
-
-class Quality(_Model):
-    """How much of a text is real: see `server.runs.quality`."""
-
-    real_words: float
-    longest_real_run: int
-    longest_copy: int
 
 
 class Sample(_Model):

@@ -1,7 +1,7 @@
 """How much of a text is real, and how much is copied."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -45,16 +45,6 @@ class Quality:
     real_words: float
     longest_real_run: int
     longest_copy: int
-
-    def to_json(self) -> dict[str, float | int]:
-        """Return the fields by name.
-
-        Returns
-        -------
-        dict[str, float | int]
-            Ready for JSON.
-        """
-        return asdict(self)
 
 
 class QualityMeasure:
@@ -103,6 +93,25 @@ class QualityMeasure:
             longest_run = max(longest_run, run)
         share = real / len(words) if words else 0.0
         return Quality(share, longest_run, self._longest_copy(text))
+
+    def invented(self, text: str) -> list[tuple[int, int]]:
+        """Find the words of a text that the corpus lacks.
+
+        Parameters
+        ----------
+        text : str
+            Any text.
+
+        Returns
+        -------
+        list of (int, int)
+            Where each begins and ends in the text, in characters, the end not included.
+        """
+        return [
+            match.span()
+            for match in word_pattern().finditer(text)
+            if match.group().casefold() not in self._words
+        ]
 
     def _longest_copy(self, text: str) -> int:
         """Return the length of the longest part of a text that is in the corpus."""

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from server.runs.pace import parse_pace
 
-__all__ = ["RunChange", "RunSpec", "SpecError"]
+__all__ = ["RunChange", "RunSpec", "SpecError", "encodable"]
 
 MAX_HIDDEN_SIZE = 2_048
 MAX_SEQUENCE_LENGTH = 1_000
@@ -69,10 +69,23 @@ class _Strict(BaseModel):
         return value if value is None else _printable(value)
 
 
+def encodable(text: str) -> str:
+    """Return `text` if it can be encoded: JSON lets half a surrogate pair through.
+
+    Raises
+    ------
+    ValueError
+        It can't.
+    """
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("holds half a character (an unpaired surrogate)")
+    return text
+
+
 def _printable(text: str) -> str:
-    tidy = " ".join(text.split())
-    if not tidy or any(0xD800 <= ord(c) <= 0xDFFF for c in tidy):
-        raise ValueError("must hold at least one visible character and no broken ones")
+    tidy = " ".join(encodable(text).split())
+    if not tidy:
+        raise ValueError("must hold at least one visible character")
     return tidy
 
 

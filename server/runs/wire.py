@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 import threading
 from collections import deque
-from typing import IO, Any
+from collections.abc import Iterator
+from typing import Any
 
 __all__ = ["Line", "Message"]
 
@@ -45,7 +45,7 @@ class Line:
         # Whatever else prints in this process must not end up between the events.
         self._out = os.fdopen(os.dup(1), "wb", buffering=0)
         os.dup2(2, 1)
-        threading.Thread(target=self._read, args=(sys.stdin.buffer,), daemon=True).start()
+        threading.Thread(target=self._read, daemon=True).start()
         self._writer = threading.Thread(target=self._write, daemon=True)
         self._writer.start()
 
@@ -53,6 +53,11 @@ class Line:
         """Wait until a command is there, the server is gone, or the time is over."""
         with self._something:
             self._something.wait_for(lambda: self.inbox or self.server_gone, timeout_s)
+
+    def take(self) -> Message | None:
+        """Wait for a command and take it; None when the server is gone."""
+        self.wait()
+        return self.inbox.popleft() if self.inbox else None
 
     def send(self, event: Message) -> None:
         """Put an event on its way; returns at once."""
@@ -73,8 +78,8 @@ class Line:
             self._outgoing.notify()
         self._writer.join(timeout_s)
 
-    def _read(self, stream: IO[bytes]) -> None:
-        for line in stream:
+    def _read(self) -> None:
+        for line in _lines(0):
             message = json.loads(line)
             with self._something:
                 self.inbox.append(message)
@@ -100,3 +105,15 @@ class Line:
                 return
             # Only now: `idle` must not be true while a line is still being written.
             self._outbox.popleft()
+
+
+def _lines(descriptor: int) -> Iterator[bytes]:
+    """Yield the lines that come in; a last one that is cut short is dropped.
+
+    Not `sys.stdin`: a thread that waits inside its buffer would hold the buffer's lock for ever,
+    and the interpreter could not end.
+    """
+    rest = b""
+    while part := os.read(descriptor, 1 << 16):
+        *lines, rest = (rest + part).split(b"\n")
+        yield from lines

@@ -1,0 +1,161 @@
+"""One run's checkpoints: files in a folder, descriptions in the store."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from server.runs.archive import DamagedArchiveError, Meta, read_archive, read_meta, sync_folder
+from server.runs.errors import UnknownCheckpointError
+from server.runs.models import Checkpoint
+from server.runs.store import Store, StoreThread
+
+__all__ = ["CheckpointShelf"]
+
+log = logging.getLogger(__name__)
+
+# The newest automatic checkpoint, and the one before it in case the newest is damaged.
+AUTOMATIC_KEPT = 2
+
+
+class CheckpointShelf:
+    """Keeps a run's checkpoint files.
+
+    A checkpoint exists when its description is in the store, which is written after the file is
+    durable. A file without a description is one whose writer or whose server died in between: it
+    is whole, and `adopt` takes it in.
+
+    Parameters
+    ----------
+    run : str
+        Id of the run.
+    folder : pathlib.Path
+        Where the files are; made when it is not there.
+    store : StoreThread
+        Where the descriptions are.
+    """
+
+    def __init__(self, run: str, folder: Path, store: StoreThread) -> None:
+        self._run = run
+        self.folder = folder
+        self._store = store
+        folder.mkdir(parents=True, exist_ok=True)
+
+    async def list(self) -> list[Checkpoint]:
+        """Return the checkpoints, oldest first."""
+        return await self._store(Store.checkpoints, self._run)
+
+    def path(self, checkpoint: str) -> Path:
+        """Return where a checkpoint's file is; `checkpoint` is an id of this shelf."""
+        return self.folder / f"{checkpoint}.npz"
+
+    async def find(self, checkpoint: str) -> Checkpoint:
+        """Return a checkpoint by its id.
+
+        Raises
+        ------
+        UnknownCheckpointError
+            There is none.
+        """
+        for known in await self.list():
+            if known.id == checkpoint:
+                return known
+        raise UnknownCheckpointError(checkpoint)
+
+    @staticmethod
+    def new_id() -> str:
+        """Return an id that no other checkpoint has."""
+        return secrets.token_hex(6)
+
+    async def add(self, identity: str, *, note: str | None, automatic: bool) -> Checkpoint:
+        """Take in the file that was written for the id `identity`; durable when this returns."""
+        path = self.path(identity)
+        meta = await asyncio.to_thread(read_meta, path)
+        made = _described(path, meta, identity, note=note, automatic=automatic)
+        await self._store(Store.add_checkpoint, self._run, made)
+        await self._thin()
+        return made
+
+    async def copy_newest(self, note: str | None) -> Checkpoint:
+        """Make a checkpoint of a run without a worker: of where its newest one stands.
+
+        Raises
+        ------
+        UnknownCheckpointError
+            It has none that can be read.
+        """
+        newest = await self.newest()
+        if newest is None:
+            raise UnknownCheckpointError("latest")
+        identity = self.new_id()
+        temporary = self.folder / f".{identity}.tmp"
+        await asyncio.to_thread(_copy_durably, self.path(newest.id), temporary, self.path(identity))
+        return await self.add(identity, note=note, automatic=False)
+
+    async def newest(self) -> Checkpoint | None:
+        """Return the newest checkpoint whose file is whole; damaged ones are passed over."""
+        for checkpoint in reversed(await self.list()):
+            try:
+                await asyncio.to_thread(read_archive, self.path(checkpoint.id))
+            except (DamagedArchiveError, OSError) as error:
+                log.warning("run %s: checkpoint passed over: %s", self._run, error)
+            else:
+                return checkpoint
+        return None
+
+    async def tail(self, checkpoint: Checkpoint) -> tuple[int, np.ndarray]:
+        """Return the losses a checkpoint carries and their first update.
+
+        They are those that the server had not confirmed as stored when it was made.
+        """
+        arrays, meta = await asyncio.to_thread(read_archive, self.path(checkpoint.id))
+        return meta["history_first"], arrays["history/losses"]
+
+    async def adopt(self) -> None:
+        """Take in files that nobody got round to describing, and clear away half-written ones."""
+        known = {checkpoint.id for checkpoint in await self.list()}
+        for path in sorted(self.folder.iterdir()):
+            if path.name.startswith("."):
+                path.unlink(missing_ok=True)
+            elif path.suffix == ".npz" and path.stem not in known:
+                try:
+                    meta = await asyncio.to_thread(read_meta, path)
+                    await self.add(path.stem, note=meta["about"]["note"], automatic=True)
+                except (DamagedArchiveError, KeyError) as error:
+                    log.warning("run %s: file passed over: %s", self._run, error)
+
+    async def _thin(self) -> None:
+        automatic = [checkpoint for checkpoint in await self.list() if checkpoint.automatic]
+        for checkpoint in automatic[:-AUTOMATIC_KEPT]:
+            await self._store(Store.remove_checkpoint, self._run, checkpoint.id)
+            self.path(checkpoint.id).unlink(missing_ok=True)
+
+
+def _described(
+    path: Path, meta: Meta, identity: str, *, note: str | None, automatic: bool
+) -> Checkpoint:
+    written = path.stat()
+    return Checkpoint(
+        id=identity,
+        update=meta["trainer"]["updates"],
+        smooth_loss=meta["trainer"]["smooth_loss"],
+        note=note,
+        bytes=written.st_size,
+        created_at=datetime.fromtimestamp(written.st_mtime, UTC).isoformat(timespec="seconds"),
+        automatic=automatic,
+    )
+
+
+def _copy_durably(source: Path, temporary: Path, target: Path) -> None:
+    shutil.copyfile(source, temporary)
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    temporary.replace(target)
+    sync_folder(target.parent)

@@ -1,0 +1,23 @@
+"""What can be wrong with a request about runs."""
+
+from __future__ import annotations
+
+__all__ = ["NotPossibleError", "UnknownCheckpointError", "UnknownRunError"]
+
+
+class UnknownRunError(LookupError):
+    """There is no such run."""
+
+    def __init__(self, run: str) -> None:
+        super().__init__(f"There is no run {run!r}.")
+
+
+class UnknownCheckpointError(LookupError):
+    """The run has no such checkpoint."""
+
+    def __init__(self, checkpoint: str) -> None:
+        super().__init__(f"The run has no checkpoint {checkpoint!r}.")
+
+
+class NotPossibleError(RuntimeError):
+    """The run is not in a state in which this can be done; the message says why."""

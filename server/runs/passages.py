@@ -1,0 +1,219 @@
+"""Passages, and the models that write them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from server.runs.archive import write_archive
+from server.runs.checkpoints import Which, load_model, model_contents
+from server.runs.child import ChildGoneError, ChildRefusedError
+from server.runs.errors import NotPossibleError, UnknownCheckpointError
+from server.runs.live_run import LiveRun
+from server.runs.models import Passage, PassageSource
+from server.runs.spec import encodable
+from server.runs.writing import ScribeDesk
+
+__all__ = ["AtUpdate", "PassageRequest", "Passages"]
+
+MAX_LENGTH = 20_000
+MAX_PRIME = 10_000
+MAX_TEMPERATURE = 100.0
+MAX_TEMPERATURES = 10
+# Seeds that JavaScript's numbers can hold, since the page shows them.
+SEEDS = 2**53
+
+Temperature = Annotated[float, Field(ge=0, le=MAX_TEMPERATURE)]
+Kind = Literal["best", "latest", "checkpoint"]
+
+
+class AtUpdate(BaseModel):
+    """The model that stood nearest to an update."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    update: int = Field(ge=0)
+
+
+class PassageRequest(BaseModel):
+    """What text is wanted.
+
+    Attributes
+    ----------
+    source : str or AtUpdate
+        "best", "latest", the id of a checkpoint, or the update to be near to.
+    length : int
+        Characters, 1 to 20,000.
+    temperature : float
+        0 takes the likeliest character each time, 1 draws from the network's own distribution.
+    prime : str
+        Text to go on from; empty: where training stands in the book.
+    seed : int or None
+        Of the random numbers; None: made up, and named in the answer.
+    temperatures : list of float or None
+        One passage each, from the same seed.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+    source: Annotated[str, Field(min_length=1, max_length=64)] | AtUpdate = "best"
+    length: int = Field(1_000, ge=1, le=MAX_LENGTH)
+    temperature: Temperature = 1.0
+    top_k: int | None = Field(None, ge=1)
+    top_p: float | None = Field(None, gt=0, le=1)
+    prime: str = Field("", max_length=MAX_PRIME)
+    seed: int | None = Field(None, ge=0, lt=2**63)
+    temperatures: list[Temperature] | None = Field(None, min_length=1, max_length=MAX_TEMPERATURES)
+
+    @field_validator("top_k", "top_p")
+    @classmethod
+    def _built(cls, value: float | None) -> float | None:
+        if value is not None:
+            raise ValueError("is not available yet: only null is")
+        return value
+
+    @field_validator("prime")
+    @classmethod
+    def _whole(cls, value: str) -> str:
+        return encodable(value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Where a model is: in a file, or (path None) still unwritten because the run never began."""
+
+    kind: Kind
+    path: Path | None
+    which: Which
+
+
+class Passages:
+    """Has passages written, and gives out models, for any run in any state."""
+
+    def __init__(self) -> None:
+        self._scribe = ScribeDesk()
+
+    async def write(self, life: LiveRun, request: PassageRequest) -> list[Passage]:
+        """Write what is asked for: one passage, or one for each of `temperatures`.
+
+        Raises
+        ------
+        UnknownCheckpointError
+            The source is a checkpoint that is not there.
+        NotPossibleError
+            The model can't be read.
+        """
+        seed = secrets.randbelow(SEEDS) if request.seed is None else request.seed
+        async with self._model(life, request.source) as found:
+            return [
+                await self._passage(life, request, found, seed, temperature)
+                for temperature in request.temperatures or [request.temperature]
+            ]
+
+    async def leave(self) -> None:
+        """End the scribe."""
+        await self._scribe.leave()
+
+    async def _passage(
+        self, life: LiveRun, request: PassageRequest, found: _Found, seed: int, temperature: float
+    ) -> Passage:
+        try:
+            written = await self._scribe.write(
+                path=None if found.path is None else str(found.path),
+                which=found.which,
+                spec=life.run.spec.model_dump(mode="json"),
+                corpus_path=str(life.corpus_path),
+                length=request.length,
+                temperature=temperature,
+                seed=seed,
+                prime=request.prime,
+            )
+        except (ChildRefusedError, ChildGoneError) as error:
+            raise NotPossibleError(f"The passage could not be written: {error}.") from error
+        return Passage(
+            text=written["text"],
+            prime=request.prime,
+            seed=seed,
+            source=PassageSource(
+                kind=found.kind, update=written["update"], smooth_loss=written["smooth_loss"]
+            ),
+            temperature=temperature,
+            quality=written["quality"],
+            unknown_characters=written["unknown_characters"],
+            invented=written["invented"],
+        )
+
+    # -- where models are -------------------------------------------------------------------------
+
+    @contextlib.asynccontextmanager
+    async def _model(self, life: LiveRun, source: str | AtUpdate) -> AsyncIterator[_Found]:
+        """Find the model that is asked for; what had to be written for it goes afterwards."""
+        if isinstance(source, AtUpdate):
+            source = await self._nearest(life, source.update)
+        if source in {"best", "latest"}:
+            which: Which = "best" if source == "best" else "latest"
+            if life.has_worker:
+                async with _temporary(life) as path:
+                    await life.export_model(path, which)
+                    yield _Found(which, path, which)
+            else:
+                newest = await life.shelf.newest()
+                path_or_none = None if newest is None else life.shelf.path(newest.id)
+                yield _Found(which, path_or_none, which)
+        else:
+            checkpoint = await life.shelf.find(source)
+            yield _Found("checkpoint", life.shelf.path(checkpoint.id), "latest")
+
+    async def _nearest(self, life: LiveRun, update: int) -> str:
+        places = {"latest": life.run.update}
+        places |= {checkpoint.id: checkpoint.update for checkpoint in await life.shelf.list()}
+        return min(places, key=lambda source: abs(places[source] - update))
+
+    @contextlib.asynccontextmanager
+    async def file(self, life: LiveRun, checkpoint: str) -> AsyncIterator[Path]:
+        """Give out the file of a checkpoint, of "latest", or of the "best" model.
+
+        Raises
+        ------
+        UnknownCheckpointError
+            There is none.
+        """
+        if checkpoint not in {"best", "latest"}:
+            yield life.shelf.path((await life.shelf.find(checkpoint)).id)
+            return
+        async with _temporary(life) as path:
+            if life.has_worker and checkpoint == "latest":
+                await life.export(path)
+            elif life.has_worker:
+                await life.export_model(path, "best")
+            elif (newest := await life.shelf.newest()) is None:
+                raise UnknownCheckpointError(checkpoint)
+            elif checkpoint == "latest":
+                yield life.shelf.path(newest.id)
+                return
+            else:
+                await asyncio.to_thread(_extract_best, life, life.shelf.path(newest.id), path)
+            yield path
+
+
+@contextlib.asynccontextmanager
+async def _temporary(life: LiveRun) -> AsyncIterator[Path]:
+    # The dot marks it as nobody's checkpoint: should the server die now, the shelf clears it away.
+    path = life.shelf.folder / f".{secrets.token_hex(6)}.npz"
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _extract_best(life: LiveRun, source: Path, target: Path) -> None:
+    model, vocabulary = load_model(source, "best")
+    spec = life.run.spec.model_dump(mode="json")
+    write_archive(target, *model_contents(model, vocabulary, spec), durable=False)

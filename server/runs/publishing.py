@@ -1,0 +1,20 @@
+"""The seam between what happens to runs and whoever looks on."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+__all__ = ["Publisher"]
+
+
+class Publisher(Protocol):
+    """Takes what happens to runs; must not wait, and must not be slowed by who listens."""
+
+    def publish(self, run: str, message: dict[str, Any]) -> None:
+        """Pass on a message about a run (the contract's WebSocket messages, without `seq`)."""
+
+    def restart(self, run: str) -> None:
+        """Tell everybody that looks on to take a new snapshot: the run went back in time."""
+
+    def close(self, run: str) -> None:
+        """Tell everybody that looks on that the run is gone."""

@@ -1,0 +1,112 @@
+"""The process that writes passages and measures texts: `python -m server.runs.scribe`.
+
+It is apart from training, so that no reader slows a run, and apart from the server, so that a long
+passage keeps nobody waiting but the one who asked for it.
+
+Commands (`do`): `write`, `measure`, `leave`; all but the last are answered.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from server.rnn.sampling import Model, write
+from server.rnn.trainer import Trainer
+from server.rnn.vocabulary import Vocabulary
+from server.runs.archive import DamagedArchiveError
+from server.runs.checkpoints import load_model, new_trainer
+from server.runs.names import find_words
+from server.runs.quality import QualityMeasure
+from server.runs.wire import Line, Message
+
+# Texts whose index is held in memory: a run's samples come again and again.
+MEASURES_KEPT = 2
+
+
+class Scribe:
+    """Answers commands, one after the other."""
+
+    def __init__(self) -> None:
+        self._measures: OrderedDict[str, QualityMeasure] = OrderedDict()
+
+    def answer(self, command: Message) -> Message:
+        """Carry out one command.
+
+        Raises
+        ------
+        DamagedArchiveError, OSError
+            The model can't be read.
+        """
+        if command["do"] == "measure":
+            return self._measured(command["corpus_path"], command["text"], command["watched"])
+        return self._write(command)
+
+    def _write(self, command: Message) -> Message:
+        """Write a passage with the model of a file, or with a run's model before its start."""
+        if command["path"] is None:
+            model, vocabulary = _first_model(command["corpus_path"], command["spec"])
+        else:
+            model, vocabulary = load_model(Path(command["path"]), command["which"])
+        prime, unknown = vocabulary.split_known(command["prime"])
+        indices = write(
+            model,
+            command["length"],
+            temperature=command["temperature"],
+            seed=command["seed"],
+            prime=vocabulary.encode(prime) if prime else None,
+        )
+        text = vocabulary.decode(indices)
+        return {
+            "text": text,
+            "unknown_characters": unknown,
+            "update": model.update,
+            "smooth_loss": model.smooth_loss,
+            **self._measured(command["corpus_path"], text, []),
+        }
+
+    def _measured(self, corpus_path: str, text: str, watched: list[str]) -> Message:
+        measure = self._measures.get(corpus_path)
+        if measure is None:
+            measure = QualityMeasure(_read(corpus_path))
+        self._measures[corpus_path] = measure
+        self._measures.move_to_end(corpus_path)
+        while len(self._measures) > MEASURES_KEPT:
+            self._measures.popitem(last=False)
+        return {
+            "quality": asdict(measure.measure(text)),
+            "invented": measure.invented(text),
+            "found": find_words(text, watched),
+        }
+
+
+def _read(corpus_path: str) -> str:
+    return Path(corpus_path).read_bytes().decode()
+
+
+def _first_model(corpus_path: str, spec: dict[str, Any]) -> tuple[Model, Vocabulary]:
+    text = _read(corpus_path)
+    vocabulary = Vocabulary.from_text(text)
+    trainer: Trainer = new_trainer(vocabulary.encode(text), vocabulary, spec)
+    return trainer.current_model(), vocabulary
+
+
+def main() -> None:
+    """Answer commands until the server leaves or says so."""
+    line = Line()
+    scribe = Scribe()
+    while command := line.take():
+        if command["do"] == "leave":
+            break
+        try:
+            answer = scribe.answer(command)
+        except (DamagedArchiveError, OSError) as error:
+            answer = {"refused": str(error)}
+        line.send({"answer": command["id"], **answer})
+    line.close()
+
+
+if __name__ == "__main__":
+    main()

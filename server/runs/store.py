@@ -1,0 +1,239 @@
+"""What is kept of runs: one SQLite database with one owner, one thread and one connection.
+
+Everything here is called on that thread (see `StoreThread`). Writes gather in an open transaction;
+`commit` makes them durable, which the supervisor does once a second and before it acknowledges.
+Reads see what was written, committed or not, since they use the same connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from server.runs import history
+from server.runs.history import History, HistoryWriter, ReducedLoss
+from server.runs.models import Checkpoint, Milestone, Run, Sample
+
+__all__ = ["Store", "StoreThread"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+SCHEMA = (
+    """
+CREATE TABLE IF NOT EXISTS runs (
+    id TEXT PRIMARY KEY,
+    number INTEGER NOT NULL,
+    run TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS samples (
+    run TEXT NOT NULL,
+    update_ INTEGER NOT NULL,
+    sample TEXT NOT NULL,
+    UNIQUE (run, update_)
+);
+CREATE TABLE IF NOT EXISTS milestones (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    run TEXT NOT NULL,
+    update_ INTEGER NOT NULL,
+    milestone TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS milestones_of_run ON milestones (run, update_);
+CREATE TABLE IF NOT EXISTS checkpoints (
+    run TEXT NOT NULL,
+    id TEXT NOT NULL,
+    update_ INTEGER NOT NULL,
+    checkpoint TEXT NOT NULL,
+    UNIQUE (run, id)
+);
+"""
+    + history.SCHEMA
+)
+
+
+class Store:
+    """The database.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file; made when it is not there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._connection = sqlite3.connect(path)
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        # A commit is on the disk when it returns: what was acknowledged outlives a power cut.
+        self._connection.execute("PRAGMA synchronous = FULL")
+        self._connection.executescript(SCHEMA)
+        self._writers: dict[str, HistoryWriter] = {}
+
+    def commit(self) -> None:
+        """Make everything written so far durable."""
+        for writer in self._writers.values():
+            writer.write()
+        self._connection.commit()
+
+    def close(self) -> None:
+        """Commit and close."""
+        self.commit()
+        self._connection.close()
+
+    # -- runs -------------------------------------------------------------------------------------
+
+    def runs(self) -> list[Run]:
+        """Return all runs, newest first."""
+        rows = self._connection.execute("SELECT run FROM runs ORDER BY number DESC")
+        return [Run.model_validate_json(row[0]) for row in rows]
+
+    def save_run(self, run: str, text: str) -> None:
+        """Keep a run as it stands (`text` is its JSON), new or known."""
+        self._connection.execute(
+            "INSERT INTO runs VALUES (?, (SELECT coalesce(max(number), 0) + 1 FROM runs), ?)"
+            " ON CONFLICT (id) DO UPDATE SET run = excluded.run",
+            (run, text),
+        )
+
+    def delete_run(self, run: str) -> None:
+        """Forget a run and everything kept of it; durable."""
+        self._writers.pop(run, None)
+        for table in ("losses", "samples", "milestones", "checkpoints"):
+            self._connection.execute(f"DELETE FROM {table} WHERE run = ?", (run,))  # noqa: S608
+        self._connection.execute("DELETE FROM runs WHERE id = ?", (run,))
+        self.commit()
+
+    def rewind(self, run: str, update: int) -> None:
+        """Forget what happened after `update`: it will happen again, exactly so."""
+        self._writers.pop(run, None)
+        History(self._connection, run).truncate(update)
+        for table in ("samples", "milestones"):
+            self._connection.execute(
+                f"DELETE FROM {table} WHERE run = ? AND update_ > ?",  # noqa: S608
+                (run, update),
+            )
+        self.commit()
+
+    # -- what happens -----------------------------------------------------------------------------
+
+    def add_losses(self, run: str, first: int, losses: NDArray[np.float64]) -> None:
+        """Add the losses of the updates from `first` on to the history."""
+        self._writer(run).append(first, losses)
+
+    def history_end(self, run: str) -> int:
+        """Return the last update in the history, 0 when it is empty."""
+        return self._writer(run).last
+
+    def _writer(self, run: str) -> HistoryWriter:
+        if run not in self._writers:
+            self._writers[run] = HistoryWriter(self._connection, run)
+        return self._writers[run]
+
+    def release(self, run: str) -> None:
+        """Forget what is held in memory for a run that no longer trains."""
+        if (writer := self._writers.pop(run, None)) is not None:
+            writer.write()
+
+    def add_sample(self, run: str, sample: Sample) -> None:
+        """Keep a sample."""
+        self._connection.execute(
+            "INSERT OR REPLACE INTO samples VALUES (?, ?, ?)",
+            (run, sample.update, sample.model_dump_json()),
+        )
+
+    def add_milestone(self, run: str, milestone: Milestone) -> None:
+        """Keep a milestone."""
+        self._connection.execute(
+            "INSERT INTO milestones (run, update_, milestone) VALUES (?, ?, ?)",
+            (run, milestone.update, milestone.model_dump_json()),
+        )
+
+    def add_checkpoint(self, run: str, checkpoint: Checkpoint) -> None:
+        """Keep a checkpoint's description; durable, and with it all that led up to it."""
+        self._connection.execute(
+            "INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?)",
+            (run, checkpoint.id, checkpoint.update, checkpoint.model_dump_json()),
+        )
+        self.commit()
+
+    def remove_checkpoint(self, run: str, checkpoint: str) -> None:
+        """Forget a checkpoint; durable."""
+        self._connection.execute(
+            "DELETE FROM checkpoints WHERE run = ? AND id = ?", (run, checkpoint)
+        )
+        self.commit()
+
+    # -- what happened ----------------------------------------------------------------------------
+
+    def samples(self, run: str, limit: int | None = None) -> list[Sample]:
+        """Return the samples in order, or only the newest `limit` of them."""
+        rows = self._connection.execute(
+            "SELECT sample FROM samples WHERE run = ? ORDER BY update_ DESC LIMIT ?",
+            (run, -1 if limit is None else limit),
+        ).fetchall()
+        return [Sample.model_validate_json(row[0]) for row in reversed(rows)]
+
+    def milestones(self, run: str) -> list[Milestone]:
+        """Return the milestones in order."""
+        rows = self._connection.execute(
+            "SELECT milestone FROM milestones WHERE run = ? ORDER BY update_, number", (run,)
+        )
+        return [Milestone.model_validate_json(row[0]) for row in rows]
+
+    def checkpoints(self, run: str) -> list[Checkpoint]:
+        """Return the checkpoints, oldest first."""
+        rows = self._connection.execute(
+            "SELECT checkpoint FROM checkpoints WHERE run = ? ORDER BY update_, rowid", (run,)
+        )
+        return [Checkpoint.model_validate_json(row[0]) for row in rows]
+
+    def loss(self, run: str, first: int, last: int | None, points: int) -> ReducedLoss:
+        """Return the loss from `first` to `last`, reduced to `points` buckets at the most."""
+        self._show(run)
+        reader = History(self._connection, run)
+        return reader.reduce(first, reader.last if last is None else last, points)
+
+    def chunk(self, run: str, after: int) -> tuple[int, NDArray[np.float64]] | None:
+        """Return the number and the losses of the history's first chunk after the chunk `after`."""
+        self._show(run)
+        found = next(History(self._connection, run).chunks(after), None)
+        return None if found is None else (found[0], found[2])
+
+    def _show(self, run: str) -> None:
+        if run in self._writers:
+            self._writers[run].write()
+
+
+class StoreThread:
+    """The thread that owns the store, as the event loop sees it.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The database's file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+        self._store = self._thread.submit(Store, path).result()
+
+    async def __call__(
+        self, method: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Call a method of `Store` on its thread: ``await store(Store.samples, run)``."""
+
+        def work() -> T:
+            return method(self._store, *args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def close(self) -> None:
+        """Commit, close, and end the thread."""
+        await self(Store.close)
+        self._thread.shutdown()

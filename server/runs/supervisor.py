@@ -1,0 +1,307 @@
+"""Which runs there are, which of them train, and what becomes of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import shutil
+from collections.abc import AsyncIterator, Coroutine
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from server.runs.checkpoint_shelf import CheckpointShelf
+from server.runs.corpora import Corpus, CorpusLibrary
+from server.runs.errors import NotPossibleError, UnknownRunError
+from server.runs.live_run import LiveRun
+from server.runs.models import Run, RunState
+from server.runs.publishing import Publisher
+from server.runs.recorder import Recorder
+from server.runs.run_names import made_up_name
+from server.runs.spec import RunChange, RunSpec, SpecError
+from server.runs.store import Store, StoreThread
+from server.runs.writing import ScribeDesk
+
+__all__ = ["Supervisor"]
+
+log = logging.getLogger(__name__)
+
+# Workers of paused runs that are kept, so that a step or a resume finds them at once.
+IDLE_WORKERS = 4
+
+
+class Supervisor:
+    """Looks after all runs.
+
+    Made by `Supervisor.open`, ended by `close`.
+
+    Parameters
+    ----------
+    data_dir : pathlib.Path
+        Where runs are kept.
+    corpora : CorpusLibrary
+        The texts.
+    publisher : Publisher
+        Whom everything that happens is told.
+    max_training : int
+        How many runs train at the same time; the others wait their turn.
+    """
+
+    def __init__(
+        self, data_dir: Path, corpora: CorpusLibrary, publisher: Publisher, *, max_training: int
+    ) -> None:
+        self._runs_dir = data_dir / "runs"
+        self._runs_dir.mkdir(parents=True, exist_ok=True)
+        self.corpora = corpora
+        self.store = StoreThread(data_dir / "hurrah.db")
+        self._publisher = publisher
+        self._max_training = max_training
+        self._reader = ScribeDesk()
+        self._lives: dict[str, LiveRun] = {}
+        self._queue: list[str] = []
+        self._starting: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
+
+    @classmethod
+    async def open(
+        cls, data_dir: Path, corpora: CorpusLibrary, publisher: Publisher, *, max_training: int
+    ) -> Supervisor:
+        """Take up the runs that the data directory holds, as they were left."""
+        supervisor = cls(data_dir, corpora, publisher, max_training=max_training)
+        for run in reversed(await supervisor.store(Store.runs)):
+            life = supervisor._live(run)
+            await life.shelf.adopt()
+            if run.state is RunState.RUNNING:
+                await life.recorder.enter(
+                    RunState.INTERRUPTED, "The server ended while the run was training."
+                )
+            elif run.state is RunState.QUEUED:
+                supervisor._queue.append(run.id)
+        supervisor._let_next_train()
+        return supervisor
+
+    # -- what there is ----------------------------------------------------------------------------
+
+    def runs(self) -> list[Run]:
+        """Return all runs, newest first."""
+        return [life.run for life in reversed(self._lives.values())]
+
+    def get(self, run: str) -> LiveRun:
+        """Return a run by its id.
+
+        Raises
+        ------
+        UnknownRunError
+            There is none.
+        """
+        if (life := self._lives.get(run)) is None:
+            raise UnknownRunError(run)
+        return life
+
+    def corpus_of(self, run: Run) -> Path:
+        """Return the file of the text that a run learns."""
+        return self.corpora.path(run.corpus)
+
+    def uses(self, corpus: str) -> bool:
+        """Whether some run learns this text."""
+        return any(life.run.corpus == corpus for life in self._lives.values())
+
+    # -- what may be done -------------------------------------------------------------------------
+
+    async def create(self, spec: RunSpec) -> Run:
+        """Make a run; it trains at once if there is room.
+
+        Raises
+        ------
+        SpecError
+            The spec does not go with the corpus.
+        """
+        corpus = self._corpus_for(spec)
+        name = spec.name or made_up_name()
+        spec = spec.model_copy(
+            update={
+                "corpus": corpus.id,
+                "name": name,
+                "watch_words": list(corpus.names) if spec.watch_words is None else spec.watch_words,
+            }
+        )
+        run = Run(
+            id=secrets.token_hex(6),
+            name=name,
+            state=RunState.PAUSED if spec.paused else RunState.QUEUED,
+            spec=spec,
+            corpus=corpus.id,
+            corpus_name=corpus.name,
+            corpus_characters=corpus.characters,
+            parameters=parameter_count(spec, corpus),
+            created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        )
+        life = self._live(run)
+        await life.recorder.save()
+        if spec.paused:
+            await life.stand_ready()
+            self._rest_some()
+        else:
+            await self.resume(run.id)
+        return run
+
+    async def resume(self, run: str) -> Run:
+        """Let a run train, now or when there is room."""
+        life = self.get(run)
+        state, last = life.run.state, life.run.spec.max_updates
+        if state is RunState.RUNNING or run in self._queue:
+            return life.run
+        if last is not None and life.run.update >= last:
+            raise NotPossibleError(
+                f"The run has made all its {last:,} updates: raise max_updates to go on."
+            )
+        self._queue.append(run)
+        if self._room:
+            await self._train_next()
+        else:
+            await life.recorder.enter(RunState.QUEUED)
+        return life.run
+
+    async def pause(self, run: str) -> Run:
+        """Stop a run where it is."""
+        life = self.get(run)
+        with contextlib.suppress(ValueError):
+            self._queue.remove(run)
+        await life.pause()
+        self._rest_some()
+        return life.run
+
+    async def step(self, run: str, updates: int) -> Run:
+        """Make exactly so many updates of a paused run."""
+        life = self.get(run)
+        await life.step(updates)
+        self._rest_some()
+        return life.run
+
+    async def stop(self, run: str) -> Run:
+        """End a run."""
+        life = self.get(run)
+        with contextlib.suppress(ValueError):
+            self._queue.remove(run)
+        await life.stop()
+        return life.run
+
+    async def change(self, run: str, change: RunChange) -> Run:
+        """Change what may be changed about a run."""
+        life = self.get(run)
+        await life.change(change)
+        return life.run
+
+    async def delete(self, run: str) -> None:
+        """Forget a run and all it kept."""
+        life = self.get(run)
+        with contextlib.suppress(ValueError):
+            self._queue.remove(run)
+        del self._lives[run]
+        await life.discard()
+        await self.store(Store.delete_run, run)
+        await asyncio.to_thread(shutil.rmtree, self._runs_dir / run, ignore_errors=True)
+        self._publisher.close(run)
+        self._let_next_train()
+
+    async def close(self) -> None:
+        """Checkpoint every active run and end every process."""
+        self._closing = True
+        results = await asyncio.gather(
+            *(life.interrupt() for life in self._lives.values()), return_exceptions=True
+        )
+        for result in results:
+            if isinstance(result, BaseException):
+                log.error("a run was not ended well: %s", result, exc_info=result)
+        await self._reader.leave()
+        await self.store.close()
+
+    @contextlib.asynccontextmanager
+    async def held(self, run: str) -> AsyncIterator[LiveRun]:
+        """Hold a run's news back, so that what is read inside is of one moment."""
+        life = self.get(run)
+        async with life.recorder.lock:
+            yield life
+
+    # -- who trains -------------------------------------------------------------------------------
+
+    @property
+    def _room(self) -> bool:
+        lives = self._lives.values()
+        training = {life.run.id for life in lives if life.run.state is RunState.RUNNING}
+        return len(training | self._starting) < self._max_training
+
+    def _let_next_train(self) -> None:
+        if self._queue and self._room and not self._closing:
+            self._soon(self._train_next())
+
+    async def _train_next(self) -> None:
+        """Let the run that has waited longest train, if there is room."""
+        if not self._queue or not self._room or self._closing:
+            return
+        run = self._queue.pop(0)
+        self._starting.add(run)
+        try:
+            await self._lives[run].train()
+        finally:
+            self._starting.discard(run)
+            self._let_next_train()
+
+    def _left_running(self, _life: LiveRun) -> None:
+        self._let_next_train()
+
+    def _rest_some(self) -> None:
+        """Let the workers of all but the newest paused runs go."""
+        idle = [
+            life
+            for life in self._lives.values()
+            if life.has_worker and life.run.state is RunState.PAUSED
+        ]
+        for life in idle[:-IDLE_WORKERS]:
+            self._soon(life.rest())
+
+    def _soon(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("supervisor: %s", error, exc_info=error)
+
+    # -- making -----------------------------------------------------------------------------------
+
+    def _corpus_for(self, spec: RunSpec) -> Corpus:
+        corpora = self.corpora.list()
+        wanted = spec.corpus or next(corpus.id for corpus in corpora if corpus.shipped)
+        corpus = next((corpus for corpus in corpora if corpus.id == wanted), None)
+        if corpus is None:
+            raise SpecError("corpus", f"there is no corpus {wanted!r}")
+        if corpus.characters < spec.sequence_length + 1:
+            raise SpecError(
+                "sequence_length",
+                f"must be below the {corpus.characters:,} characters of the corpus",
+            )
+        return corpus
+
+    def _live(self, run: Run) -> LiveRun:
+        corpus_path = self.corpora.path(run.corpus)
+        life = LiveRun(
+            Recorder(run, corpus_path, self.store, self._publisher, self._reader),
+            CheckpointShelf(run.id, self._runs_dir / run.id / "checkpoints", self.store),
+            corpus_path,
+            self.store,
+            self._left_running,
+        )
+        self._lives[run.id] = life
+        return life
+
+
+def parameter_count(spec: RunSpec, corpus: Corpus) -> int:
+    """Return how many numbers the network of a spec learns: W, U, V, b and c."""
+    hidden, distinct = spec.hidden_size, corpus.distinct
+    return hidden * hidden + 2 * hidden * distinct + hidden + distinct

@@ -1,0 +1,358 @@
+"""The process that trains one run: `python -m server.runs.worker`.
+
+It takes commands between updates and reports what happened at most 20 times a second. Nobody who
+looks on can slow it: what it says is put on a line that a thread of its own empties.
+
+Commands (`do`): first `start`; then `pause`, `resume`, `step`, `change`, `checkpoint`, `export`,
+`model`, `flushed`, `leave`. All but the last two are answered. Events: `report`.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import secrets
+import time
+from array import array
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from server.rnn.trainer import Trainer
+from server.rnn.vocabulary import Vocabulary
+from server.runs.archive import read_archive, write_archive
+from server.runs.checkpoints import (
+    checkpoint_contents,
+    model_contents,
+    new_trainer,
+    restore_trainer,
+)
+from server.runs.pace import Pacer
+from server.runs.schedule import next_sample
+from server.runs.wire import Line, Message
+
+REPORT_EVERY_S = 0.05
+SPEED_WINDOW_S = 2.0
+CURVE_POINTS = 10
+# A server that stands still must not fill the memory: past this many losses that it has not
+# taken (32 MB), training waits for it.
+MAX_BACKLOG_UPDATES = 4_000_000
+MAX_BACKLOG_SAMPLES = 100
+
+
+class Refusal(Exception):  # noqa: N818 - an answer, not a fault
+    """A command can't be carried out; the message says why."""
+
+
+class Worker:
+    """One run's training, and what it says about it."""
+
+    def __init__(self, line: Line, start: Message) -> None:
+        self.line = line
+        self.spec: dict[str, Any] = start["spec"]
+        self.folder = Path(start["folder"])
+        text = Path(start["corpus_path"]).read_bytes().decode()
+        self.vocabulary = Vocabulary.from_text(text)
+        self.trainer: Trainer = new_trainer(
+            self.vocabulary.encode(text), self.vocabulary, self.spec
+        )
+        self.losses = array("d")
+        self.smooth_losses = array("d")
+        self.first_unsent = 1
+        self.unflushed: deque[tuple[int, bytes]] = deque()
+        self.checkpointed_at = -1
+        self.samples: list[Message] = []
+        self.epochs: list[Message] = []
+        if start["checkpoint"] is not None:
+            self._go_on_from(Path(start["checkpoint"]))
+        else:
+            self._write_sample()
+        self.pacer = Pacer(self.spec["pace"])
+        self.training = bool(start["training"])
+        self.failure: str | None = None
+        self.steps_left = 0
+        self.step_answer: int | None = None
+        self.leaving = False
+        self.next_sample = next_sample(self.trainer.updates, self.spec["sample_every"])
+        self.next_report_s = 0.0
+        self.pulse: deque[tuple[float, int]] = deque()
+
+    def _go_on_from(self, path: Path) -> None:
+        arrays, meta = read_archive(path)
+        restore_trainer(self.trainer, self.vocabulary, arrays, meta)
+        if self.spec["learning_rate"] != meta["spec"]["learning_rate"]:
+            self.trainer.learning_rate = self.spec["learning_rate"]
+        self.checkpointed_at = self.trainer.updates
+        self.first_unsent = self.trainer.updates + 1
+
+    # -- the loop ---------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Train and obey until told to leave, or until the server is gone."""
+        line, pacer, trainer = self.line, self.pacer, self.trainer
+        while not self.leaving:
+            if line.inbox:
+                self.obey(line.inbox.popleft())
+            elif line.server_gone:
+                self._leave_a_checkpoint()
+                return
+            elif not self.busy:
+                self.pulse.clear()
+                line.wait()
+            elif self._behind and not line.idle:
+                line.wait(REPORT_EVERY_S)
+            elif self.training and (delay_s := pacer.delay_s(trainer.updates)) > 0.0:
+                self._report_if_due()
+                line.wait(min(delay_s, REPORT_EVERY_S) if self.losses else delay_s)
+            else:
+                self._update()
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is an update to make."""
+        return (self.training or self.steps_left > 0) and not self.finished and not self.failure
+
+    @property
+    def _behind(self) -> bool:
+        return len(self.losses) > MAX_BACKLOG_UPDATES or len(self.samples) > MAX_BACKLOG_SAMPLES
+
+    @property
+    def finished(self) -> bool:
+        """Whether all the updates asked for are made."""
+        last = self.spec["max_updates"]
+        return last is not None and self.trainer.updates >= last
+
+    @property
+    def state(self) -> str:
+        """The run's state as far as the worker knows it."""
+        if self.failure:
+            return "failed"
+        if self.finished:
+            return "finished"
+        return "running" if self.training else "paused"
+
+    def _update(self) -> None:
+        trainer = self.trainer
+        epoch = trainer.epoch
+        loss = trainer.update()
+        self.losses.append(loss)
+        self.smooth_losses.append(trainer.smooth_loss or 0.0)
+        if not math.isfinite(loss):
+            self.failure = (
+                f"the loss was not a finite number at update {trainer.updates:,}: "
+                "try a lower learning rate or a tighter clip"
+            )
+        if trainer.epoch != epoch:
+            self.epochs.append({"update": trainer.updates, "epoch": trainer.epoch})
+        if trainer.updates == self.next_sample:
+            self._write_sample()
+            self.next_sample = next_sample(trainer.updates, self.spec["sample_every"])
+        if self.steps_left:
+            self.steps_left -= 1
+        if self.busy:
+            self._report_if_due()
+        else:
+            self.report()
+            self._end_step()
+
+    def _write_sample(self) -> None:
+        trainer = self.trainer
+        self.samples.append(
+            {
+                "update": trainer.updates,
+                "epoch": trainer.epoch,
+                "smooth_loss": _finite(trainer.smooth_loss),
+                "text": self.vocabulary.decode(trainer.sample(self.spec["sample_length"])),
+            }
+        )
+
+    # -- what it says -----------------------------------------------------------------------------
+
+    def _report_if_due(self) -> None:
+        now_s = time.monotonic()
+        if now_s >= self.next_report_s and self.line.idle and self._has_news:
+            self.report(now_s)
+
+    @property
+    def _has_news(self) -> bool:
+        return bool(self.losses or self.samples or self.epochs)
+
+    def report(self, now_s: float | None = None) -> None:
+        """Say everything that happened since the last report."""
+        now_s = time.monotonic() if now_s is None else now_s
+        self.next_report_s = now_s + REPORT_EVERY_S
+        trainer = self.trainer
+        losses = self.losses.tobytes()
+        self.line.send(
+            {
+                "event": "report",
+                "state": self.state,
+                "reason": self.failure,
+                "update": trainer.updates,
+                "epoch": trainer.epoch,
+                "position": trainer.position,
+                "loss": _finite(trainer.loss),
+                "smooth_loss": _finite(trainer.smooth_loss),
+                "best": None
+                if trainer.best_update is None
+                else {"update": trainer.best_update, "smooth_loss": trainer.best_smooth_loss},
+                "updates_per_second": self._speed(now_s) if self.busy else 0.0,
+                "first": self.first_unsent,
+                "losses": base64.b64encode(losses).decode("ascii"),
+                "curve": self._curve(),
+                "samples": self.samples,
+                "epochs": self.epochs,
+            }
+        )
+        if losses:
+            self.unflushed.append((self.first_unsent, losses))
+        self.first_unsent = trainer.updates + 1
+        self.losses, self.smooth_losses = array("d"), array("d")
+        self.samples, self.epochs = [], []
+
+    def _curve(self) -> dict[str, list[Any]]:
+        """The losses of this report, reduced to a few points whose extremes are kept."""
+        count = len(self.losses)
+        bucket = max(1, -(-count // CURVE_POINTS))
+        losses = np.frombuffer(self.losses, dtype=np.float64)
+        starts = np.arange(0, count, bucket)
+        ends = [min(start + bucket, count) - 1 for start in starts.tolist()]
+        low = np.minimum.reduceat(losses, starts) if count else losses
+        high = np.maximum.reduceat(losses, starts) if count else losses
+        return {
+            "update": [self.first_unsent + end for end in ends],
+            "smooth": [_finite(self.smooth_losses[end]) for end in ends],
+            "low": [_finite(value) for value in low.tolist()],
+            "high": [_finite(value) for value in high.tolist()],
+        }
+
+    def _speed(self, now_s: float) -> float:
+        """Updates a second over the last two seconds or so."""
+        self.pulse.append((now_s, self.trainer.updates))
+        while len(self.pulse) > 2 and now_s - self.pulse[1][0] >= SPEED_WINDOW_S:
+            self.pulse.popleft()
+        then_s, then = self.pulse[0]
+        elapsed_s = now_s - then_s
+        return (self.trainer.updates - then) / elapsed_s if elapsed_s > 0 else 0.0
+
+    # -- what it is told --------------------------------------------------------------------------
+
+    def obey(self, command: Message) -> None:
+        """Carry out one command and answer it, after a report of everything up to here."""
+        number = command.get("id")
+        try:
+            answer = getattr(self, f"_do_{command['do']}")(command)
+        except (Refusal, OSError) as error:
+            answer = {"refused": str(error)}
+        if number is not None and answer is not None:
+            self.report()
+            self.line.send({"answer": number, "update": self.trainer.updates, **answer})
+
+    def _do_pause(self, _command: Message) -> Message:
+        self.training = False
+        self._end_step()
+        return {}
+
+    def _do_resume(self, _command: Message) -> Message:
+        self._end_step()
+        self.training = True
+        self.pulse.clear()
+        return {}
+
+    def _do_step(self, command: Message) -> Message | None:
+        if self.training:
+            raise Refusal("only a paused run can be stepped")
+        if self.steps_left:
+            raise Refusal("the run is being stepped already")
+        self.steps_left, self.step_answer = command["updates"], command["id"]
+        if not self.busy:
+            self._end_step()
+        return None
+
+    def _end_step(self) -> None:
+        number, self.step_answer = self.step_answer, None
+        left, self.steps_left = self.steps_left, 0
+        if number is not None:
+            if self._has_news:
+                self.report()
+            self.line.send({"answer": number, "update": self.trainer.updates, "left": left})
+
+    def _do_change(self, command: Message) -> Message:
+        changes = command["changes"]
+        self.spec |= changes
+        if "learning_rate" in changes:
+            self.trainer.learning_rate = changes["learning_rate"]
+        if "pace" in changes:
+            self.pacer.set_pace(changes["pace"])
+            self.pulse.clear()
+        if "sample_every" in changes:
+            self.next_sample = next_sample(self.trainer.updates, changes["sample_every"])
+        return {}
+
+    def _do_checkpoint(self, command: Message) -> Message:
+        self._checkpoint(Path(command["path"]), command["about"])
+        self.checkpointed_at = self.trainer.updates
+        return {}
+
+    def _do_export(self, command: Message) -> Message:
+        """Write the same as a checkpoint for somebody to take away; nobody goes on from it."""
+        self._checkpoint(Path(command["path"]), {}, durable=False)
+        return {}
+
+    def _do_model(self, command: Message) -> Message:
+        """Hand out the parameters alone, so that somebody else can write with them."""
+        best = self.trainer.best_model() if command["which"] == "best" else None
+        model = best or self.trainer.current_model()
+        write_archive(
+            Path(command["path"]),
+            *model_contents(model, self.vocabulary, self.spec),
+            durable=False,
+        )
+        return {}
+
+    def _do_flushed(self, command: Message) -> None:
+        """The server has stored the history up to here: no checkpoint need carry it any more."""
+        unflushed = self.unflushed
+        while unflushed and unflushed[0][0] + len(unflushed[0][1]) // 8 - 1 <= command["update"]:
+            unflushed.popleft()
+
+    def _do_leave(self, _command: Message) -> None:
+        self.leaving = True
+
+    # -- what it leaves ---------------------------------------------------------------------------
+
+    def _checkpoint(self, path: Path, about: Message, *, durable: bool = True) -> None:
+        first = self.unflushed[0][0] if self.unflushed else self.first_unsent
+        tail = b"".join(part for _, part in self.unflushed) + self.losses.tobytes()
+        arrays, meta = checkpoint_contents(self.trainer, self.vocabulary, self.spec)
+        arrays["history/losses"] = np.frombuffer(tail, dtype=np.float64)
+        meta |= {"about": about, "history_first": first}
+        write_archive(path, arrays, meta, durable=durable)
+
+    def _leave_a_checkpoint(self) -> None:
+        """The server is gone, however it went: what was learnt since must not be."""
+        if self.trainer.updates > self.checkpointed_at and not self.failure:
+            identity = secrets.token_hex(6)
+            about = {"id": identity, "note": "made when the server was lost", "automatic": True}
+            self._checkpoint(self.folder / f"{identity}.npz", about)
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def main() -> None:
+    """Wait for the start command, then train."""
+    line = Line()
+    if start := line.take():
+        worker = Worker(line, start)
+        worker.report()
+        line.send({"answer": start["id"]})
+        worker.run()
+    line.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""Asking the scribe: passages and the measure of texts."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from server.runs.child import Child, ChildGoneError
+from server.runs.wire import Message
+
+__all__ = ["ScribeDesk"]
+
+
+class ScribeDesk:
+    """A scribe that is started when first needed, and again should it die."""
+
+    def __init__(self) -> None:
+        self._child: Child | None = None
+        self._starting = asyncio.Lock()
+
+    async def measure(self, corpus_path: Path, text: str, watched: list[str]) -> Message:
+        """Measure a text: `quality`, the spans of `invented` words, the watched words `found`."""
+        return await self._ask("measure", corpus_path=str(corpus_path), text=text, watched=watched)
+
+    async def write(self, **request: Any) -> Message:  # noqa: ANN401 - JSON values
+        """Write a passage; see `server.runs.scribe`.
+
+        Raises
+        ------
+        server.runs.child.ChildRefusedError
+            The model can't be read.
+        """
+        return await self._ask("write", **request)
+
+    async def leave(self) -> None:
+        """End the scribe."""
+        if self._child is not None:
+            self._child.tell("leave")
+            await self._child.leave()
+
+    async def _ask(self, command: str, **arguments: Any) -> Message:  # noqa: ANN401 - JSON values
+        for attempt in range(2):
+            child = await self._scribe()
+            try:
+                return await child.ask(command, **arguments)
+            except ChildGoneError:
+                # Whatever ended it (memory, a signal), a fresh one deserves one more try.
+                if attempt:
+                    raise
+        raise AssertionError("unreachable")
+
+    async def _scribe(self) -> Child:
+        async with self._starting:
+            if self._child is None or not self._child.alive:
+                self._child = await Child.start("server.runs.scribe", _no_event, _no_exit)
+            return self._child
+
+
+async def _no_event(event: Message) -> None:
+    raise RuntimeError(f"the scribe said something that nobody asked for: {event}")
+
+
+async def _no_exit(_how: str) -> None:
+    """Nothing to do: the next question starts another."""

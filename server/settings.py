@@ -1,0 +1,81 @@
+"""Every setting and limit, each with its unit in its name."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import secrets
+from pathlib import Path
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+__all__ = ["SHIPPED_CORPORA", "Settings"]
+
+SHIPPED_CORPORA = Path(__file__).parent.parent / "data" / "corpora"
+
+
+class Settings(BaseSettings):
+    """What can be set, by `HURRAH_<NAME>` in the environment or on the command line.
+
+    Attributes
+    ----------
+    host : str
+        Address to listen on. On any but a loopback address, changing things takes the operator's
+        token.
+    port : int
+        TCP port; 0 takes a free one.
+    data_dir : pathlib.Path
+        Where runs and uploaded texts are kept.
+    demo : bool
+        Whether a start without any run begins a demonstration.
+    operator_token : str or None
+        What an operator must show where a token is needed; None: made at each start.
+    allowed_hosts : list of str
+        Host names, besides the loopback ones and addresses, under which the page may be asked for.
+    max_training_runs : int
+        Runs that train at the same time; others are queued.
+    max_upload_bytes : int
+        Size of an uploaded text at most.
+    max_request_bytes : int
+        Size of any other request's body at most.
+    viewer_patience_s : float
+        How long a viewer may take to read a message before it is let go.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="HURRAH_", extra="ignore")
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65_535)
+    data_dir: Path = Path("data")
+    demo: bool = True
+    operator_token: str | None = None
+    allowed_hosts: list[str] = Field(default_factory=list)
+    max_training_runs: int = Field(default_factory=lambda: max(2, (os.cpu_count() or 1) - 1), ge=1)
+    max_upload_bytes: int = Field(20_000_000, ge=1)
+    max_request_bytes: int = Field(1_000_000, ge=1)
+    viewer_patience_s: float = Field(10.0, gt=0)
+
+    @field_validator("operator_token")
+    @classmethod
+    def _not_empty(cls, value: str | None) -> str | None:
+        # Set but empty is a mistake, and would let everybody in.
+        if value is not None and not value.strip():
+            raise ValueError("must not be empty")
+        return value
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host.strip("[]")).is_loopback
+        except ValueError:
+            return False
+
+    def token(self) -> str | None:
+        """Return the operator's token, made now if need be; None where none is needed."""
+        if self.operator_token is None and not self.on_loopback:
+            self.operator_token = secrets.token_urlsafe(24)
+        return self.operator_token

@@ -1,0 +1,1 @@
+"""Answering people: pages, routes, the live fan-out, who may do what."""

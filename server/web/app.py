@@ -1,0 +1,79 @@
+"""The application: everything put together."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from server import __version__
+from server.runs.corpora import CorpusLibrary
+from server.runs.passages import Passages
+from server.runs.spec import RunSpec
+from server.runs.supervisor import Supervisor
+from server.settings import SHIPPED_CORPORA, Settings
+from server.web import problems
+from server.web.fanout import Fanout
+from server.web.office import Office
+from server.web.routes import checkpoints, corpora, history, live, pages, passages, runs
+from server.web.security import BodyLimit, Guard
+
+__all__ = ["create_app"]
+
+
+class FreshStaticFiles(StaticFiles):
+    """Files that a browser asks about each time, lest two versions mix."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Return a file, or 304 when the browser has it."""
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Make the application.
+
+    Parameters
+    ----------
+    settings : Settings
+        Where it listens and keeps things, and its limits.
+    """
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        library = CorpusLibrary(SHIPPED_CORPORA, settings.data_dir)
+        fanout = Fanout()
+        supervisor = await Supervisor.open(
+            settings.data_dir, library, fanout, max_training=settings.max_training_runs
+        )
+        app.state.office = Office(settings, library, supervisor, Passages(), fanout)
+        if settings.demo and not supervisor.runs():
+            await supervisor.create(RunSpec(pace="cinematic"))
+        try:
+            yield
+        finally:
+            await app.state.office.passages.leave()
+            await supervisor.close()
+
+    app = FastAPI(
+        title="Hurrah",
+        version=__version__,
+        summary="Watch a recurrent network learn to write.",
+        lifespan=lifespan,
+        # The interactive documentation would come from a CDN.
+        docs_url=None,
+        redoc_url=None,
+    )
+    problems.install(app)
+    for part in (pages, corpora, runs, checkpoints, passages, history, live):
+        app.include_router(part.router)
+    app.mount("/static", FreshStaticFiles(directory=pages.STATIC), name="static")
+    app.add_middleware(BodyLimit, settings=settings)
+    app.add_middleware(Guard, settings=settings)
+    return app

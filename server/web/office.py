@@ -1,0 +1,46 @@
+"""What the routes work with, and how they come by it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from server.runs.corpora import CorpusLibrary
+from server.runs.live_run import LiveRun
+from server.runs.passages import Passages
+from server.runs.supervisor import Supervisor
+from server.settings import Settings
+from server.web.fanout import Fanout
+
+__all__ = ["Life", "Office", "TheOffice"]
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """Everything that is there once the server runs."""
+
+    settings: Settings
+    corpora: CorpusLibrary
+    supervisor: Supervisor
+    passages: Passages
+    fanout: Fanout
+
+
+def the_office(connection: HTTPConnection) -> Office:
+    """Return the running server's office."""
+    office: Office = connection.app.state.office
+    return office
+
+
+TheOffice = Annotated[Office, Depends(the_office)]
+
+
+def the_life(run_id: str, office: TheOffice) -> LiveRun:
+    """Return the run that the address names."""
+    return office.supervisor.get(run_id)
+
+
+Life = Annotated[LiveRun, Depends(the_life)]

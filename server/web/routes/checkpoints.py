@@ -1,0 +1,57 @@
+"""Checkpoints: make, list, take away."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from starlette.responses import FileResponse
+
+from server.runs.models import Checkpoint
+from server.runs.spec import encodable
+from server.web.office import Life, TheOffice
+
+router = APIRouter(prefix="/api/runs/{run_id}/checkpoints", tags=["checkpoints"])
+
+
+class CheckpointRequest(BaseModel):
+    """A checkpoint that is wanted, with a word about it."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    note: Annotated[str, Field(max_length=500)] | None = None
+
+    @field_validator("note")
+    @classmethod
+    def _whole(cls, value: str | None) -> str | None:
+        return value if value is None else encodable(value).strip() or None
+
+
+@router.get("")
+async def list_checkpoints(life: Life) -> list[Checkpoint]:
+    """Return the checkpoints, oldest first."""
+    return await life.shelf.list()
+
+
+@router.post("", status_code=201)
+async def make_checkpoint(life: Life, request: CheckpointRequest | None = None) -> Checkpoint:
+    """Keep everything needed to go on from here; durable when answered."""
+    return await life.checkpoint(request.note if request is not None else None)
+
+
+async def the_file(life: Life, checkpoint_id: str, office: TheOffice) -> AsyncIterator[Path]:
+    """Hold the file ready until it is sent."""
+    async with office.passages.file(life, checkpoint_id) as path:
+        yield path
+
+
+@router.get("/{checkpoint_id}/file", response_class=FileResponse)
+async def download(
+    life: Life, checkpoint_id: str, path: Annotated[Path, Depends(the_file)]
+) -> FileResponse:
+    """Return the `.npz` of a checkpoint, of "latest", or of the "best" model."""
+    name = f"hurrah-{life.run.id}-{checkpoint_id}.npz"
+    return FileResponse(path, filename=name, media_type="application/octet-stream")

@@ -1,0 +1,72 @@
+"""Texts: list, add, read a part, remove."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, File, Form, Query, UploadFile
+from pydantic import BaseModel, Field
+
+from server.web.office import TheOffice
+from server.web.problems import Problem
+
+router = APIRouter(prefix="/api/corpora", tags=["corpora"])
+
+MAX_EXCERPT_CHARACTERS = 10_000
+
+
+class Excerpt(BaseModel):
+    """A part of a text, from the character `from` up to, not including, the character `to`."""
+
+    from_: int = Field(alias="from")
+    to: int
+    text: str
+
+
+@router.get("")
+async def list_corpora(office: TheOffice) -> list[dict[str, Any]]:
+    """Return all texts."""
+    return [corpus.to_json() for corpus in office.corpora.list()]
+
+
+@router.post("", status_code=201)
+async def add_corpus(
+    office: TheOffice,
+    file: Annotated[UploadFile, File()],
+    name: Annotated[str | None, Form(max_length=200)] = None,
+) -> dict[str, Any]:
+    """Add a text; its encoding is found out."""
+    data = await file.read()
+    limit = office.settings.max_upload_bytes
+    if len(data) > limit:
+        raise Problem(413, f"The file has {len(data):,} bytes; the limit is {limit:,}.")
+    corpus = await asyncio.to_thread(office.corpora.add, data, name or file.filename)
+    return corpus.to_json()
+
+
+@router.get("/{corpus_id}/text")
+async def read_text(
+    corpus_id: str,
+    office: TheOffice,
+    start: Annotated[int, Query(alias="from", ge=0, le=2**53)] = 0,
+    end: Annotated[int | None, Query(alias="to", ge=0, le=2**53)] = None,
+) -> Excerpt:
+    """Return a part of a text."""
+    text = await asyncio.to_thread(office.corpora.text, corpus_id)
+    end = start + MAX_EXCERPT_CHARACTERS if end is None else end
+    if end < start:
+        raise Problem(422, "to must not be less than from.")
+    if end - start > MAX_EXCERPT_CHARACTERS:
+        raise Problem(422, f"At most {MAX_EXCERPT_CHARACTERS:,} characters can be read at once.")
+    start, end = min(start, len(text)), min(end, len(text))
+    return Excerpt(**{"from": start, "to": end, "text": text[start:end]})
+
+
+@router.delete("/{corpus_id}", status_code=204)
+async def remove_corpus(corpus_id: str, office: TheOffice) -> None:
+    """Remove a text that no run uses."""
+    corpus = office.corpora.get(corpus_id)
+    if office.supervisor.uses(corpus_id):
+        raise Problem(409, f"A run learns {corpus.name}: delete the run first.")
+    await asyncio.to_thread(office.corpora.remove, corpus_id)

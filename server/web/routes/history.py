@@ -1,0 +1,101 @@
+"""What happened to a run: losses, samples, milestones."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from math import isfinite
+from typing import Annotated
+
+import numpy as np
+from fastapi import APIRouter, Query
+from numpy.typing import NDArray
+from starlette.responses import StreamingResponse
+
+from server.runs.history import CHUNK_UPDATES, ReducedLoss, smooth_losses
+from server.runs.models import Loss, Milestone, Sample
+from server.runs.store import Store
+from server.web.office import Life, TheOffice
+from server.web.problems import Problem
+
+router = APIRouter(prefix="/api/runs/{run_id}", tags=["history"])
+
+MAX_POINTS = 5_000
+DEFAULT_POINTS = 1_500
+
+
+@router.get("/samples")
+async def list_samples(life: Life, office: TheOffice) -> list[Sample]:
+    """Return the samples in order."""
+    return await office.supervisor.store(Store.samples, life.run.id)
+
+
+@router.get("/milestones")
+async def list_milestones(life: Life, office: TheOffice) -> list[Milestone]:
+    """Return the milestones in order."""
+    return await office.supervisor.store(Store.milestones, life.run.id)
+
+
+@router.get("/loss")
+async def read_loss(
+    life: Life,
+    office: TheOffice,
+    first: Annotated[int, Query(alias="from", ge=0, le=10**15)] = 1,
+    last: Annotated[int | None, Query(alias="to", ge=0, le=10**15)] = None,
+    points: Annotated[int, Query(ge=1, le=MAX_POINTS)] = DEFAULT_POINTS,
+) -> Loss:
+    """Return the loss from one update to another, reduced, its extremes kept."""
+    if last is not None and last < first:
+        raise Problem(422, "to must not be less than from.")
+    reduced = await office.supervisor.store(Store.loss, life.run.id, first, last, points)
+    return as_loss(reduced)
+
+
+def as_loss(reduced: ReducedLoss) -> Loss:
+    """Return a reduced curve as it goes over the wire, where what is not finite is null."""
+
+    def plain(values: NDArray[np.float64]) -> list[float | None]:
+        return [value if isfinite(value) else None for value in values.tolist()]
+
+    return Loss(
+        from_=reduced.first,
+        to=reduced.last,
+        bucket=reduced.bucket,
+        update=reduced.update.tolist(),
+        smooth=plain(reduced.smooth),
+        low=plain(reduced.low),
+        high=plain(reduced.high),
+    )
+
+
+@router.get("/losses.csv", response_class=StreamingResponse)
+async def download_losses(life: Life, office: TheOffice) -> StreamingResponse:
+    """Return every update's loss as it streams from the disk."""
+    run = life.run
+    length = run.spec.sequence_length
+    per_epoch = (run.corpus_characters - 1) // length
+
+    def lines(first: int, losses: NDArray[np.float64], smooth: float | None) -> tuple[str, float]:
+        rows = []
+        for offset, (loss, after) in enumerate(
+            zip(losses.tolist(), smooth_losses(losses.tolist(), smooth), strict=True)
+        ):
+            epoch, within = divmod(first + offset - 1, per_epoch)
+            rows.append(f"{first + offset},{epoch + 1},{within * length},{loss!r},{after!r}\n")
+        return "".join(rows), after
+
+    async def rows() -> AsyncIterator[str]:
+        yield "update,epoch,position,loss,smooth_loss\n"
+        chunk, smooth = -1, None
+        while (found := await office.supervisor.store(Store.chunk, run.id, chunk)) is not None:
+            chunk, losses = found
+            first = chunk * CHUNK_UPDATES + 1
+            text, smooth = await asyncio.to_thread(lines, first, losses, smooth)
+            yield text
+            if len(losses) < CHUNK_UPDATES:
+                return
+
+    disposition = f'attachment; filename="hurrah-{run.id}-losses.csv"'
+    return StreamingResponse(
+        rows(), media_type="text/csv", headers={"Content-Disposition": disposition}
+    )

@@ -1,0 +1,112 @@
+"""The live view of a run: a WebSocket that only speaks."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Query, WebSocket
+from starlette.websockets import WebSocketDisconnect
+
+from server.runs.errors import UnknownRunError
+from server.runs.live_run import LiveRun
+from server.runs.models import Loss
+from server.runs.store import Store
+from server.web.fanout import Channel
+from server.web.office import Office, TheOffice
+from server.web.routes.history import DEFAULT_POINTS, as_loss
+
+router = APIRouter()
+
+UNKNOWN_RUN = 4404
+TOO_SLOW = 4408
+# Older samples can be asked for; a snapshot must stay small however long a run goes on.
+SNAPSHOT_SAMPLES = 1_000
+
+
+@router.websocket("/ws/runs/{run_id}")
+async def watch(
+    websocket: WebSocket,
+    run_id: str,
+    office: TheOffice,
+    since: Annotated[int | None, Query()] = None,
+) -> None:
+    """Send a snapshot, or what came after `since`, and then everything as it happens."""
+    await websocket.accept()
+    try:
+        life = office.supervisor.get(run_id)
+    except UnknownRunError as error:
+        await websocket.close(UNKNOWN_RUN, str(error))
+        return
+    channel = office.fanout.channel(run_id)
+    channel.join()
+    # Both ends are watched: a viewer that says goodbye must not be waited for until the next news.
+    speaking = asyncio.create_task(_speak(websocket, office, life, channel, since))
+    listening = asyncio.create_task(_listen(websocket))
+    try:
+        await asyncio.wait({speaking, listening}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (speaking, listening):
+            task.cancel()
+        await asyncio.gather(speaking, listening, return_exceptions=True)
+        channel.leave()
+
+
+async def _listen(websocket: WebSocket) -> None:
+    """Take what a viewer says, to no effect, until it leaves."""
+    while (await websocket.receive())["type"] != "websocket.disconnect":
+        pass
+
+
+async def _speak(
+    websocket: WebSocket, office: Office, life: LiveRun, channel: Channel, since: int | None
+) -> None:
+    patience_s = office.settings.viewer_patience_s
+
+    async def say(text: str) -> None:
+        async with asyncio.timeout(patience_s):
+            await websocket.send_text(text)
+
+    try:
+        place = since if since is not None and channel.holds(since) else None
+        while not channel.closed:
+            if place is None:
+                place, text = await _snapshot(office, life, channel)
+                await say(text)
+            elif not channel.holds(place):
+                await say(channel.resync())
+                place = None
+            else:
+                for text in channel.after(place):
+                    await say(text)
+                    place += 1
+                await channel.news(place)
+        await websocket.close(UNKNOWN_RUN, "The run was deleted.")
+    except TimeoutError:
+        await websocket.close(TOO_SLOW, "The viewer did not read.")
+    except (WebSocketDisconnect, RuntimeError):
+        # It left while it was spoken to.
+        return
+
+
+async def _snapshot(office: Office, life: LiveRun, channel: Channel) -> tuple[int, str]:
+    """Return a snapshot and its number; everything that happens later has a higher one."""
+    async with life.recorder.lock:
+        if (text := channel.snapshot()) is None:
+            store, run = office.supervisor.store, life.run
+            reduced = await store(Store.loss, run.id, 1, None, DEFAULT_POINTS)
+            loss: Loss = as_loss(reduced)
+            samples = await store(Store.samples, run.id, SNAPSHOT_SAMPLES)
+            milestones = await store(Store.milestones, run.id)
+            checkpoints = await store(Store.checkpoints, run.id)
+            text = channel.keep_snapshot(
+                {
+                    "run_state": run.model_dump(mode="json"),
+                    "loss": loss.model_dump(mode="json", by_alias=True),
+                    "samples": [sample.model_dump(mode="json") for sample in samples],
+                    "milestones": [mark.model_dump(mode="json") for mark in milestones],
+                    "checkpoints": [made.model_dump(mode="json") for made in checkpoints],
+                    "viewers": channel.viewers,
+                }
+            )
+        return channel.seq, text

@@ -1,0 +1,77 @@
+"""The page and what it is made of."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import importlib.util
+from functools import cache
+from pathlib import Path
+
+from fastapi import APIRouter, Request
+from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.templating import Jinja2Templates
+
+from server import __version__
+from server.web.security import is_operator
+
+router = APIRouter(include_in_schema=False)
+
+ROOT = Path(__file__).parent.parent.parent.parent
+STATIC = ROOT / "static"
+PLOTLY = "/vendor/plotly.min.js"
+
+templates = Jinja2Templates(ROOT / "templates")
+
+
+@cache
+def plotly_file() -> Path:
+    """Return the JavaScript that comes with the Python package, without importing the package."""
+    spec = importlib.util.find_spec("plotly")
+    if spec is None or not spec.submodule_search_locations:
+        raise RuntimeError("plotly is not installed")
+    return Path(spec.submodule_search_locations[0]) / "package_data" / "plotly.min.js"
+
+
+@cache
+def _compressed_plotly() -> bytes:
+    return gzip.compress(plotly_file().read_bytes(), 6)
+
+
+@router.get("/", response_class=HTMLResponse)
+async def page(request: Request) -> Response:
+    """Return the page."""
+    return templates.TemplateResponse(
+        request,
+        "index.html",
+        {
+            "version": __version__,
+            "plotly_url": PLOTLY,
+            "static": "/static",
+            "operator": is_operator(request),
+        },
+        headers={"Cache-Control": "no-cache"},
+    )
+
+
+@router.get(PLOTLY)
+async def plotly(request: Request) -> Response:
+    """Return Plotly; three hundred laptops ask for it at once, so it is compressed only once."""
+    headers = {"Cache-Control": "public, max-age=86400", "Vary": "Accept-Encoding"}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        body = await asyncio.to_thread(_compressed_plotly)
+        headers["Content-Encoding"] = "gzip"
+        return Response(body, media_type="text/javascript", headers=headers)
+    return FileResponse(plotly_file(), media_type="text/javascript", headers=headers)
+
+
+@router.get("/favicon.ico")
+async def favicon() -> Response:
+    """Return the icon that browsers ask for unbidden."""
+    return FileResponse(STATIC / "icon.svg", media_type="image/svg+xml")
+
+
+@router.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """Say that the server is well."""
+    return {"status": "ok", "version": __version__}

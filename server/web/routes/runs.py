@@ -1,0 +1,78 @@
+"""Runs: make, list, and what may be done with one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from server.runs.models import Run
+from server.runs.spec import RunChange, RunSpec
+from server.web.office import Life, TheOffice
+
+router = APIRouter(prefix="/api/runs", tags=["runs"])
+
+MAX_STEP_UPDATES = 1_000_000
+
+
+class StepRequest(BaseModel):
+    """How many updates to make."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    updates: Annotated[int, Field(ge=1, le=MAX_STEP_UPDATES)]
+
+
+@router.get("")
+async def list_runs(office: TheOffice) -> list[Run]:
+    """Return all runs, newest first."""
+    return office.supervisor.runs()
+
+
+@router.post("", status_code=201)
+async def create_run(spec: RunSpec, office: TheOffice) -> Run:
+    """Make a run; it trains at once if there is room."""
+    return await office.supervisor.create(spec)
+
+
+@router.get("/{run_id}")
+async def read_run(life: Life) -> Run:
+    """Return a run as it stands."""
+    return life.run
+
+
+@router.patch("/{run_id}")
+async def change_run(run_id: str, change: RunChange, office: TheOffice) -> Run:
+    """Change a run while it lives."""
+    return await office.supervisor.change(run_id, change)
+
+
+@router.delete("/{run_id}", status_code=204)
+async def delete_run(run_id: str, office: TheOffice) -> None:
+    """Forget a run and all it kept."""
+    await office.supervisor.delete(run_id)
+
+
+@router.post("/{run_id}/pause")
+async def pause_run(run_id: str, office: TheOffice) -> Run:
+    """Stop a run where it is; the answer names the update at which it stands."""
+    return await office.supervisor.pause(run_id)
+
+
+@router.post("/{run_id}/resume")
+async def resume_run(run_id: str, office: TheOffice) -> Run:
+    """Let a run train."""
+    return await office.supervisor.resume(run_id)
+
+
+@router.post("/{run_id}/stop")
+async def stop_run(run_id: str, office: TheOffice) -> Run:
+    """End a run."""
+    return await office.supervisor.stop(run_id)
+
+
+@router.post("/{run_id}/step")
+async def step_run(run_id: str, step: StepRequest, office: TheOffice) -> Run:
+    """Make exactly so many updates of a paused run."""
+    return await office.supervisor.step(run_id, step.updates)

@@ -1,0 +1,100 @@
+"""Listening, saying so, and ending well."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import uvicorn
+
+from server.settings import Settings
+from server.web.app import create_app
+
+__all__ = ["run"]
+
+# Of the 10 s in which the process must end, what open connections may take.
+GRACE_S = 2
+MAX_VIEWER_MESSAGE_BYTES = 65_536
+
+
+class Server(uvicorn.Server):
+    """A server that says where it listens, and for which a signal is a normal way to end."""
+
+    def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
+        super().__init__(config)
+        self._settings = settings
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and print the address once it is listened on."""
+        await super().startup(sockets)
+        if self.started:
+            print(self._greeting(sockets), flush=True)  # noqa: T201 - what the command is to print
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave when told to.
+
+        uvicorn raises the signal again once it has ended, which would make the exit status that of
+        a killed process.
+        """
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(name, self.handle_exit, name, None)
+        yield
+
+    def _greeting(self, sockets: list[socket.socket] | None) -> str:
+        port = sockets[0].getsockname()[1] if sockets else self.config.port
+        host = self._settings.host
+        host = f"[{host}]" if ":" in host and not host.startswith("[") else host
+        token = self._settings.token()
+        query = "" if token is None else f"?token={quote(token)}"
+        return f"Hurrah is listening on http://{host}:{port}/{query}"
+
+
+def run(settings: Settings) -> int:
+    """Serve until told to end.
+
+    Returns
+    -------
+    int
+        Exit status: 0 when it ended as told, 1 when it could not start.
+    """
+    try:
+        listener = _listen(settings)
+    except OSError as error:
+        print(  # noqa: T201 - the command's own words
+            f"Can't listen on {settings.host}:{settings.port}: {error.strerror}.", file=sys.stderr
+        )
+        return 1
+    config = uvicorn.Config(
+        create_app(settings),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
+        ws_max_size=MAX_VIEWER_MESSAGE_BYTES,
+        # Three hundred compressors cost more than the bytes they save.
+        ws_per_message_deflate=False,
+    )
+    server = Server(config, settings)
+    with listener:
+        asyncio.run(server.serve(sockets=[listener]))
+    return 0 if server.started else 1
+
+
+def _listen(settings: Settings) -> socket.socket:
+    host = settings.host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, settings.port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
