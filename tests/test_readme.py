@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from server.settings import Settings
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -22,3 +24,13 @@ def test_every_make_command_it_names_is_there() -> None:
 def test_every_page_it_links_to_is_there() -> None:
     links = re.findall(r"\]\((?!https?://)([^)#]+)\)", README)
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_settings_it_lists_are_the_settings_there_are() -> None:
+    listed = dict(re.findall(r"^\| `HURRAH_([A-Z_]+)` \| (.+?) \|", README, flags=re.MULTILINE))
+    assert {name.lower() for name in listed} == set(Settings.model_fields)
+    for name, field in Settings.model_fields.items():
+        stated = listed[name.upper()]
+        if stated.startswith("`"):
+            default = str(field.get_default(call_default_factory=True))
+            assert stated.strip("`").lower() == default.lower()
