@@ -8,15 +8,17 @@ import secrets
 import shutil
 import unicodedata
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from server.runs.archive import sync_folder
 from server.runs.decoding import NotTextError, decode_text
 from server.runs.entropy import Entropy, measure_entropy
 from server.runs.names import find_names
-from server.runs.words import find_all, word_pattern
+from server.runs.words import find_all, slices, word_pattern
 
 __all__ = [
     "Corpus",
@@ -274,12 +276,12 @@ class CorpusLibrary:
             unfinished.mkdir()
             _write(unfinished / "text.txt", decoded.text.encode("utf-8"))
             _write(unfinished / "corpus.json", _to_bytes(corpus))
-            _sync_folder(unfinished)
+            sync_folder(unfinished)
             unfinished.rename(self._folder / corpus.id)
         except OSError:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
-        _sync_folder(self._folder)
+        sync_folder(self._folder)
         self._keep(corpus, self._folder / corpus.id / "text.txt")
         return corpus
 
@@ -304,13 +306,12 @@ class CorpusLibrary:
             raise ShippedCorpusError("A corpus that came with the program cannot be removed.")
         # Renamed first, so that a crash leaves it whole or counts it as left over.
         doomed = self._folder / f"{_UNFINISHED}{corpus_id}"
-        try:
+        # Somebody may have deleted it by hand: then there is nothing left to do but forget it.
+        with suppress(FileNotFoundError):
             (self._folder / corpus_id).rename(doomed)
-        except FileNotFoundError:
-            raise UnknownCorpusError("There is no such corpus.") from None
         self._corpora.pop(corpus_id, None)
         self._paths.pop(corpus_id, None)
-        _sync_folder(self._folder)
+        sync_folder(self._folder)
         shutil.rmtree(doomed, ignore_errors=True)
 
     def _keep(self, corpus: Corpus, path: Path) -> None:
@@ -336,9 +337,12 @@ def display_name(name: str | None) -> str:
         is left.
     """
     last = re.split(r"[/\\]", (name or "").rstrip("/\\"))[-1]
-    shown = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in last)
+    # The zero-width joiners hold some letters and pictures together.
+    shown = "".join(
+        c if unicodedata.category(c)[0] != "C" or c in "\u200c\u200d" else " " for c in last
+    )
     shown = re.sub(r"\.(txt|text|md)$", "", " ".join(shown.split()), flags=re.IGNORECASE)
-    return shown[:LONGEST_NAME_CHARACTERS].strip() or "Untitled"
+    return shown[:LONGEST_NAME_CHARACTERS].strip(" \u200c\u200d") or "Untitled"
 
 
 def _describe(text: str, corpus_id: str) -> Corpus:
@@ -347,7 +351,7 @@ def _describe(text: str, corpus_id: str) -> Corpus:
         id=corpus_id,
         name="",
         characters=len(text),
-        distinct=len(set(text)),
+        distinct=len(set().union(*map(set, slices(text)))),
         words=sum(len(words) for words in find_all(word_pattern(), text)),
         shipped=False,
         licence=None,
@@ -385,12 +389,3 @@ def _write(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Bring a folder's entries to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

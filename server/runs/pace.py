@@ -1,6 +1,5 @@
 """When the next update is due."""
 
-import math
 import time
 from collections.abc import Callable
 from typing import Literal
@@ -152,20 +151,3 @@ class Pacer:
             rate = CINEMATIC_START_UPDATES_PER_S + CINEMATIC_GROWTH_PER_S * update
             return 1.0 / rate
         return 1.0 / float(pace)
-
-
-def cinematic_time_s(update: int) -> float:
-    """Return when a cinematic run reaches an update.
-
-    Parameters
-    ----------
-    update : int
-        The update, 0 or more.
-
-    Returns
-    -------
-    float
-        Seconds of training from the start, pauses left out.
-    """
-    growth = CINEMATIC_GROWTH_PER_S
-    return math.log1p(growth * update / CINEMATIC_START_UPDATES_PER_S) / growth

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from server.runs.words import word_pattern
+from server.runs.words import find_all, word_pattern
 
 GRAM_LENGTHS = (2, 4, 8, 16, 32, 64)
 """Lengths of the strings whose presence in the corpus is indexed, each twice the last."""
@@ -69,7 +69,9 @@ class QualityMeasure:
 
     def __init__(self, corpus: str) -> None:
         self._corpus = corpus
-        self._words = frozenset(word.casefold() for word in word_pattern().findall(corpus))
+        self._words = {
+            word.casefold() for words in find_all(word_pattern(), corpus) for word in words
+        }
         self._index = _index_of(corpus)
 
     def measure(self, text: str) -> Quality:

@@ -73,13 +73,29 @@ def find_all(pattern: re.Pattern[str], text: str) -> Iterator[list[str]]:
     Yields
     ------
     list[str]
-        The matches in the next `SLICE_CHARACTERS` or so, cut at white space:
-        together they are ``pattern.findall(text)``.
+        The matches in the next of its `slices`: together they are ``pattern.findall(text)``.
+    """
+    for piece in slices(text):
+        yield pattern.findall(piece)
+
+
+def slices(text: str) -> Iterator[str]:
+    """Cut a long text at white space.
+
+    Parameters
+    ----------
+    text : str
+        The text.
+
+    Yields
+    ------
+    str
+        The next `SLICE_CHARACTERS` or more of it; together they are the text.
     """
     gap = re.compile(r"\s")
     start = 0
     while start < len(text):
         found = gap.search(text, start + SLICE_CHARACTERS)
         end = found.start() if found else len(text)
-        yield pattern.findall(text, start, end)
+        yield text[start:end]
         start = end
