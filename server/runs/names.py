@@ -18,6 +18,15 @@ LOWER_CASE_SHARE = 0.1
 MID_SENTENCE_SHARE = 0.1
 """At least this share of a name's occurrences stands inside a sentence."""
 
+NOUNS_SHARE = 0.12
+"""Where this share of the words inside sentences is capitalised, all nouns are, as in German."""
+
+NOUNS_DISTINCT = 20
+"""But where they are fewer words than this, they may well be the people of a very short tale."""
+
+OPENING_SHARE = 0.1
+"""There a name opens at least this share of its sentences; a noun leaves that to its article."""
+
 TITLE_SHARE = 0.6
 """A word with at least this share of its occurrences before another name is a title."""
 
@@ -63,6 +72,20 @@ def find_names(text: str, limit: int = DEFAULT_LIMIT) -> list[str]:
         The names, the most frequent first.
     """
     pairs, leading, lower = _count(text)
+    names = _capitalised_names(pairs, lower)
+    words = {word for _, word in pairs}
+    found = Counter({word: n for word, n in names.items() if leading[word] < TITLE_SHARE * n})
+    for (first, second), count in pairs.items():
+        if first in words:
+            bound = [name for name in (first, second) if count >= PAIR_SHARE * names.get(name, inf)]
+            for name in bound:
+                found[f"{first} {second}"] = count
+                found.pop(name, None)
+    return [name for name, _ in found.most_common(limit)]
+
+
+def _capitalised_names(pairs: Counter[tuple[str, str]], lower: Counter[str]) -> dict[str, int]:
+    """Return the words that are names, titles among them, and how often each occurs."""
     total: Counter[str] = Counter()
     inside: Counter[str] = Counter()
     for (before, word), count in pairs.items():
@@ -70,20 +93,18 @@ def find_names(text: str, limit: int = DEFAULT_LIMIT) -> list[str]:
         if before[0].isalpha() or before in {",", ";"}:
             inside[word] += count
 
-    names = {
+    capitalised = inside.total()
+    uncapitalised = sum(count for word, count in lower.items() if word[0].isalpha())
+    is_frequent = capitalised > NOUNS_SHARE * (capitalised + uncapitalised)
+    nouns_too = is_frequent and len(inside) >= NOUNS_DISTINCT
+    opening_share = OPENING_SHARE if nouns_too else 0.0
+    return {
         word: count
         for word, count in total.items()
         if inside[word] >= max(2, MID_SENTENCE_SHARE * count)
         and lower[word.lower()] <= LOWER_CASE_SHARE * count
+        and count - inside[word] >= opening_share * count
     }
-    found = Counter({word: n for word, n in names.items() if leading[word] < TITLE_SHARE * n})
-    for (first, second), count in pairs.items():
-        if first in total:
-            bound = [name for name in (first, second) if count >= PAIR_SHARE * names.get(name, inf)]
-            for name in bound:
-                found[f"{first} {second}"] = count
-                found.pop(name, None)
-    return [name for name, _ in found.most_common(limit)]
 
 
 def _count(text: str) -> tuple[Counter[tuple[str, str]], Counter[str], Counter[str]]:

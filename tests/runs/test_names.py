@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,6 +47,11 @@ def test_a_word_at_the_start_of_sentences_only_is_no_name():
 def test_names_in_other_scripts():
     russian = "Тогда Наташа засмеялась, и Пьер увидел, что Наташа плачет. " * 5
     assert find_names(russian) == ["Наташа", "Пьер"]
+
+
+def test_german_nouns_are_no_names():
+    tale = Path(__file__).with_name("german_tale.txt").read_text(encoding="utf-8")
+    assert find_names(tale) == ["Greta", "Anton"]
 
 
 def test_a_possessive_is_the_name_itself_and_an_apostrophe_may_be_part_of_one():
