@@ -144,7 +144,7 @@ function marks(state, colours) {
   const rim = (color, width) => ({ color, width });
   return [
     dots(updatesOf(state.samples), { size: 6, color: colours.card, line: rim(colours.soft, 1.2) }),
-    dots(updatesOf(state.checkpoints), {
+    dots(updatesOf(state.checkpoints.filter(({ automatic }) => !automatic)), {
       size: 9,
       symbol: "diamond",
       color: colours.card,
@@ -196,7 +196,7 @@ function layout(state, colours, size, font, losses, plotWidth) {
       showgrid: false,
       tickformat: ",d",
       nticks: Math.max(3, Math.floor(plotWidth / 90)),
-      ...(log && to / Math.max(from, 0.5) > 20 ? { dtick: 1 } : {}),
+      ...(log && to / Math.max(from, 0.5) > 200 ? { dtick: 1 } : {}),
     },
     yaxis: {
       ...axis,

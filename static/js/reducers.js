@@ -5,6 +5,7 @@ import { keepSamples } from "./samples.js";
 
 const LIMIT_MILESTONES = 400;
 const LIMIT_CHECKPOINTS = 200;
+const AUTOMATIC_KEPT = 2; // by the server, which takes older ones away without a word
 
 /** What is known of a run before its first message. */
 const UNSEEN = {
@@ -88,7 +89,7 @@ const MESSAGES = {
     detail: null,
     samples: keepSamples(message.samples),
     milestones: keepMilestones(message.milestones),
-    checkpoints: message.checkpoints.slice(-LIMIT_CHECKPOINTS),
+    checkpoints: keepCheckpoints(message.checkpoints),
     freshHurrah: null,
     scale: state.scale ?? (message.run_state.spec.pace === "cinematic" ? "log" : "linear"),
   }),
@@ -125,7 +126,13 @@ const MESSAGES = {
 
 function withCheckpoint(state, checkpoint) {
   const others = state.checkpoints.filter(({ id }) => id !== checkpoint.id);
-  return { ...state, checkpoints: [...others, checkpoint].slice(-LIMIT_CHECKPOINTS) };
+  return { ...state, checkpoints: keepCheckpoints([...others, checkpoint]) };
+}
+
+function keepCheckpoints(checkpoints) {
+  const automatic = checkpoints.filter((checkpoint) => checkpoint.automatic);
+  const gone = new Set(automatic.slice(0, -AUTOMATIC_KEPT).map(({ id }) => id));
+  return checkpoints.filter(({ id }) => !gone.has(id)).slice(-LIMIT_CHECKPOINTS);
 }
 
 /** Bounded, but a hurrah is never dropped for a lesser mark. */

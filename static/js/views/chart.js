@@ -88,8 +88,11 @@ export function mountChart(store, plotlyLoaded) {
 
   function pointAt(event) {
     const state = store.get();
-    const x = event.clientX - chart.getBoundingClientRect().left - MARGIN.l;
-    const inside = state.run && x >= 0 && x <= plotWidth() && event.target.closest(".draglayer");
+    const box = chart.getBoundingClientRect();
+    const x = event.clientX - box.left - MARGIN.l;
+    const y = event.clientY - box.top - MARGIN.t;
+    const inPlot = x >= 0 && x <= plotWidth() && y >= 0 && y <= box.height - MARGIN.t;
+    const inside = state.run && inPlot && !event.target.closest(".notice");
     pointerX = inside ? x : null;
     const update = inside ? Math.round(scaleOf(state, plotWidth()).toUpdate(x)) : null;
     store.dispatch({ type: "point", update });

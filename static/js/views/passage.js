@@ -9,6 +9,7 @@ import { qualityWords } from "./writing.js";
 
 const NARROW = matchMedia("(width < 860px)");
 const COPIED_MS = 1600;
+const SEEDS = 1_000_000; // few enough digits to be told to somebody
 
 /**
  * @param {Object} store
@@ -32,7 +33,7 @@ export function mountPassage(store) {
   let opener = null;
 
   const rollSeed = () => {
-    fields.seed.value = String(crypto.getRandomValues(new Uint32Array(1))[0] >>> 1);
+    fields.seed.value = String(crypto.getRandomValues(new Uint32Array(1))[0] % SEEDS);
   };
 
   function open() {

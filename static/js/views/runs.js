@@ -128,7 +128,7 @@ export function mountRuns(store, { openRun, refreshRuns }) {
     () => {
       const { run, runs } = store.get();
       setText(find("#run-name"), run?.name ?? (runs?.length === 0 ? "No run yet" : "Loading"));
-      setText(find("#run-about"), run ? format.network(run.spec) : "");
+      setText(find("#run-about"), run ? `${run.corpus_name}, ${format.network(run.spec)}` : "");
       find("#run-dot").dataset.state = run?.state ?? "";
       button.title = run ? `${run.name}: ${format.stateWord(run.state)}` : "";
       document.title = run ? `${run.name} · Hurrah` : "Hurrah";
@@ -141,7 +141,7 @@ export function mountRuns(store, { openRun, refreshRuns }) {
 }
 
 const about = (run) =>
-  `${format.network(run.spec)}, ${format.stateWord(run.state)} at ${format.count(run.update)}`;
+  `${run.corpus_name}, ${format.network(run.spec)}, ${format.stateWord(run.state)} at ${format.count(run.update)}`;
 
 function small(name, label, click) {
   return el(

@@ -1,0 +1,138 @@
+"""A real Chromium in front of a real server with real workers."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from tests.browser.server_process import Server
+
+PATIENCE_S = 30.0
+CHROMIUM = os.environ.get("HURRAH_BROWSER") or shutil.which("chromium") or "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+expect.set_options(timeout=PATIENCE_S * 1000)
+
+
+def eventually(read: Callable[[], Any], holds: Callable[[Any], bool], what: str) -> Any:
+    """Read until `holds`, and return what was read then."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        value = read()
+        if holds(value):
+            return value
+        assert time.monotonic() < deadline, f"waited in vain for {what}; last: {value!r}"
+        time.sleep(0.03)
+
+
+def figure(page: Page, name: str) -> float:
+    """The number that one of the five figures shows, NaN while there is none."""
+    text = page.locator(f"#figure-{name}").inner_text()
+    return float(text.replace(",", "")) if re.fullmatch(r"[\d,.]+", text) else float("nan")
+
+
+class Window:
+    """A browser window that minds what the page complains of."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        self.context = context
+        self.page = context.new_page()
+        self.page.set_default_timeout(PATIENCE_S * 1000)
+        self._complaints: list[str] = []
+        self._expected: list[str] = []
+        self.page.on(
+            "console",
+            lambda message: message.type in {"error", "warning"}
+            and self._complaints.append(message.text),
+        )
+        self.page.on("pageerror", lambda error: self._complaints.append(str(error)))
+
+    def expect_complaints(self, *patterns: str) -> None:
+        """Allow complaints that the test itself provokes."""
+        self._expected.extend(patterns)
+
+    def open(self, server: Server, run: str | None = None) -> Page:
+        """Open the page, and wait until the curve is drawn."""
+        self.page.goto(server.url + (f"?run={run}" if run else ""))
+        self.page.locator("#chart[data-drawn-update]").wait_for(state="attached")
+        return self.page
+
+    def close(self) -> None:
+        self.context.close()
+        unexpected = [
+            text
+            for text in self._complaints
+            if not any(re.search(pattern, text) for pattern in self._expected)
+        ]
+        assert not unexpected, f"the page complained: {unexpected}"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if not Path(CHROMIUM).exists():
+        pytest.skip("no Chromium here; HURRAH_BROWSER names one")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server without runs, shared by the tests; each takes away the runs it made."""
+    shared = Server(tmp_path_factory.mktemp("shared") / "data")
+    shared.start()
+    yield shared
+    shared.close()
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[Server]:
+    """A server of the test's own, not started yet."""
+    own = Server(tmp_path / "data")
+    yield own
+    own.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_runs_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    if "server" in request.fixturenames:
+        shared: Server = request.getfixturevalue("server")
+        for run in shared.call("GET", "runs"):
+            shared.call("DELETE", f"runs/{run['id']}")
+
+
+@pytest.fixture
+def open_window(browser: Browser) -> Iterator[Callable[..., Window]]:
+    """Open windows, each with storage of its own; options are those of a browser context."""
+    windows: list[Window] = []
+
+    def open_one(**options: Any) -> Window:
+        options = {"viewport": {"width": 1440, "height": 900}} | options
+        windows.append(Window(browser.new_context(**options)))
+        return windows[-1]
+
+    yield open_one
+    for window in windows:
+        window.close()
+
+
+@pytest.fixture
+def window(open_window: Callable[..., Window]) -> Window:
+    return open_window()

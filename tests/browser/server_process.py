@@ -1,0 +1,81 @@
+"""A real server as a person would start it, and may kill it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 60
+
+
+class Server:
+    """A server process on a data directory of its own."""
+
+    def __init__(self, data_dir: Path, *, demo: bool = False) -> None:
+        self.data_dir = data_dir
+        self.demo = demo
+        self.port = 0
+        self._process: subprocess.Popen[str] | None = None
+        self._log = data_dir.with_suffix(".log").open("a", encoding="utf-8")
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+    def start(self) -> None:
+        """Start on the port of last time, or a free one, and wait until it listens."""
+        command = [sys.executable, "-m", "server", "serve", "--port", str(self.port)]
+        command += ["--data-dir", str(self.data_dir)]
+        if not self.demo:
+            command.append("--no-demo")
+        self._process = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=self._log, text=True
+        )
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line.startswith("Hurrah is listening on "), line
+        self.port = int(line.rsplit(":", 1)[1].split("/")[0])
+
+    def kill(self) -> None:
+        """End it without warning."""
+        assert self._process is not None
+        self._process.kill()
+        self._forget()
+
+    def stop(self) -> None:
+        """End it as an operator would."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        self._forget()
+
+    def close(self) -> None:
+        self.stop()
+        self._log.close()
+
+    def _forget(self) -> None:
+        assert self._process is not None
+        self._process.wait(timeout=PATIENCE_S)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        self._process = None
+
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Ask the server something over HTTP, beside the page."""
+        answer = httpx.request(method, f"{self.url}api/{path}", json=body, timeout=PATIENCE_S)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def create_run(self, **spec: Any) -> str:
+        """Start a run, and return its id."""
+        return str(self.call("POST", "runs", spec)["id"])

@@ -1,0 +1,195 @@
+"""Opening the page and looking on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Window, eventually, figure
+from tests.browser.server_process import Server
+
+
+def updates(page: Page) -> float:
+    return figure(page, "update")
+
+
+def test_a_newcomer_finds_the_demo_learning(own_server: Server, window: Window) -> None:
+    own_server.demo = True
+    own_server.start()
+    page = window.open(own_server)
+    expect(page.locator("#run-about")).to_contain_text("The Lamps of Saltmere, rnn 100")
+    expect(page.locator("#connection-word")).to_have_text("live")
+    expect(page.locator("input[name=scale][value=log]")).to_be_checked()
+    expect(page.locator("input[name=pace][value=cinematic]")).to_be_checked()
+    expect(page.locator("#page-now .prose")).not_to_be_empty()
+    first = eventually(lambda: updates(page), lambda u: u > 0, "the first update")
+    eventually(lambda: updates(page), lambda u: u > first, "another update")
+
+
+def test_the_figures_and_the_curve_move(server: Server, window: Window) -> None:
+    page = window.open(server, server.create_run(pace="max", max_updates=None))
+    eventually(lambda: figure(page, "speed"), lambda speed: speed > 0, "a speed")
+    at_first = eventually(lambda: figure(page, "loss"), lambda loss: loss > 0, "a smooth loss")
+    eventually(lambda: figure(page, "loss"), lambda loss: loss < at_first - 5, "a falling loss")
+    eventually(lambda: figure(page, "best"), lambda best: best < at_first, "a best")
+    drawn = page.locator("#chart")
+    before = int(drawn.get_attribute("data-drawn-update") or 0)
+    eventually(
+        lambda: int(drawn.get_attribute("data-drawn-update") or 0),
+        lambda update: update > before,
+        "the curve to grow",
+    )
+    expect(page.locator("#figure-book")).to_contain_text("epoch 1, page")
+    expect(page.locator("#figure-loss-note")).to_contain_text("nats a character")
+
+
+def test_the_timeline_goes_back_through_the_samples(server: Server, window: Window) -> None:
+    run = server.create_run(pace="max", max_updates=300, sample_every=100)
+    page = window.open(server, run)
+    expect(page.locator("#notice")).to_contain_text("Finished at update 300")
+    samples = {sample["update"]: sample for sample in server.call("GET", f"runs/{run}/samples")}
+    assert list(samples) == [0, 1, 2, 5, 10, 20, 50, 100, 200, 300]
+    title = page.locator("#writing-title")
+    expect(title).to_have_text("The writing at update 300")
+
+    page.keyboard.press("ArrowLeft")
+    expect(title).to_have_text("The writing as it was at update 200")
+    assert squeezed(page) == squeeze(samples[200]["text"])
+    expect(page.locator("#earlier button").first).to_contain_text("100")
+
+    page.keyboard.press("Home")
+    expect(title).to_have_text("The writing as it was before the first update")
+    assert squeezed(page) == squeeze(samples[0]["text"])
+
+    page.locator("#timeline").fill("7")
+    expect(title).to_have_text("The writing as it was at update 100")
+    page.locator("#earlier button").first.click()
+    expect(title).to_have_text("The writing as it was at update 50")
+    page.locator("#timeline-live").click()
+    expect(title).to_have_text("The writing at update 300")
+
+
+def squeeze(text: str) -> str:
+    return "".join(text.split())
+
+
+def squeezed(page: Page) -> str:
+    return squeeze(page.locator("#page-now .prose:not(.prose-leaving)").inner_text())
+
+
+def test_pointing_at_the_curve_shows_what_was_written_then(server: Server, window: Window) -> None:
+    run = server.create_run(pace="max", max_updates=300, sample_every=100)
+    page = window.open(server, run)
+    title = page.locator("#writing-title")
+    expect(title).to_have_text("The writing at update 300")
+    eventually(lambda: drawn(page), lambda update: update == 300, "the whole curve")
+    box = page.locator("#chart").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] * 0.62, box["y"] + box["height"] / 2)
+    expect(title).to_contain_text("as it was at update")
+    expect(page.locator("#chart-readout")).to_contain_text("smooth loss")
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] - 40)
+    expect(title).to_have_text("The writing at update 300")
+
+
+def drawn(page: Page) -> int:
+    return int(page.locator("#chart").get_attribute("data-drawn-update") or 0)
+
+
+def test_two_windows_see_the_same(
+    server: Server, open_window: Callable[..., Window]
+) -> None:
+    run = server.create_run(pace=50, max_updates=None)
+    here = open_window().open(server, run)
+    there = open_window().open(server, run)
+    expect(here.locator("#viewers")).to_have_text("2 watching")
+    expect(there.locator("#viewers")).to_have_text("2 watching")
+    eventually(lambda: updates(there), lambda update: update > 2, "some updates")
+    here.locator("#pause").click()
+    expect(there.locator("#pause")).to_contain_text("Resume")
+    expect(there.locator("#notice")).to_contain_text("Paused at update")
+    assert here.locator("#figure-update").inner_text() == there.locator("#figure-update").inner_text()
+
+
+def test_a_run_deleted_elsewhere_gives_way_to_another(
+    server: Server, open_window: Callable[..., Window]
+) -> None:
+    stays = server.create_run(name="Stays", paused=True)
+    goes = server.create_run(name="Goes", paused=True)
+    page = open_window().open(server, goes)
+    expect(page.locator("#run-name")).to_have_text("Goes")
+    server.call("DELETE", f"runs/{goes}")
+    expect(page.locator("#run-name")).to_have_text("Stays")
+    expect(page.locator("#toasts")).to_contain_text("not there")
+    assert page.url.endswith(f"?run={stays}")
+
+
+def test_back_and_forward_turn_to_the_other_run(server: Server, window: Window) -> None:
+    first = server.create_run(name="First", paused=True)
+    second = server.create_run(name="Second", paused=True)
+    page = window.open(server, first)
+    page.locator("#run-switch").click()
+    page.locator(".run-open", has_text="Second").click()
+    expect(page.locator("#run-name")).to_have_text("Second")
+    assert page.url.endswith(f"?run={second}")
+    page.go_back()
+    expect(page.locator("#run-name")).to_have_text("First")
+    page.go_forward()
+    expect(page.locator("#run-name")).to_have_text("Second")
+
+
+def test_without_a_run_the_page_invites_to_begin(own_server: Server, window: Window) -> None:
+    own_server.start()
+    page = window.page
+    page.goto(own_server.url)
+    expect(page.locator("#empty-title")).to_be_visible()
+    expect(page.locator("#controls")).to_be_hidden()
+    page.locator("#empty-begin").click()
+    eventually(lambda: updates(page), lambda update: update > 0, "the run to begin")
+    expect(page.locator("#empty")).to_be_hidden()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_theme_follows_the_system_until_chosen(
+    server: Server, open_window: Callable[..., Window], scheme: str
+) -> None:
+    page = open_window(color_scheme=scheme).open(server, server.create_run(paused=True))
+    paper = {"light": "rgb(250, 247, 241)", "dark": "rgb(19, 21, 25)"}
+    other = {"light": "dark", "dark": "light"}[scheme]
+    root = page.locator("html")
+    expect(root).to_have_css("background-color", paper[scheme])
+    page.locator("#theme").click()
+    expect(root).to_have_css("background-color", paper[other])
+    page.reload()
+    expect(root).to_have_css("background-color", paper[other])
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (768, 1024), (1024, 768), (1440, 900)])
+def test_nothing_runs_off_the_side(
+    server: Server, open_window: Callable[..., Window], width: int, height: int
+) -> None:
+    viewport = {"width": width, "height": height}
+    page = open_window(viewport=viewport).open(server, server.create_run(paused=True))
+    overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    assert overflow <= 0
+    for control in ("#pause", "#write", "#checkpoint"):
+        box = page.locator(control).bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+        assert box["y"] + box["height"] <= height, f"{control} is out of the thumb's reach"
+
+
+def test_a_wide_screen_needs_no_scrolling(server: Server, window: Window) -> None:
+    page = window.open(server, server.create_run(paused=True))
+    assert page.evaluate("document.documentElement.scrollHeight - innerHeight") <= 0
+
+
+def test_the_list_of_keys_opens_and_closes(server: Server, window: Window) -> None:
+    page = window.open(server, server.create_run(paused=True))
+    page.keyboard.press("?")
+    expect(page.locator("#keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#keys")).to_be_hidden()
