@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import struct
 import zipfile
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 __all__ = ["Arrays", "DamagedArchiveError", "Meta", "read_archive", "read_meta", "write_archive"]
@@ -17,6 +22,12 @@ Arrays = dict[str, NDArray[Any]]
 Meta = dict[str, Any]
 
 META = "meta"
+
+# All that zipfile, zlib and NumPy raise over bytes that are not what they should be.
+DAMAGE = (
+    *(ValueError, KeyError, EOFError, OSError, OverflowError, MemoryError, SyntaxError),
+    *(RuntimeError, struct.error, zlib.error, zipfile.BadZipFile),
+)
 
 
 class DamagedArchiveError(ValueError):
@@ -85,12 +96,9 @@ def read_archive(path: Path) -> tuple[Arrays, Meta]:
     OSError
         The file is not there or can't be opened.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+    with _opened(path) as archive:
+        arrays = {name: archive[name] for name in archive.files}
         return arrays, json.loads(str(arrays.pop(META)))
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DamagedArchiveError(f"{path.name} is damaged: {error}") from error
 
 
 def read_meta(path: Path) -> Meta:
@@ -101,9 +109,19 @@ def read_meta(path: Path) -> Meta:
     DamagedArchiveError, OSError
         As for `read_archive`, as far as the description is concerned.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            meta: Meta = json.loads(str(archive[META]))
-            return meta
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DamagedArchiveError(f"{path.name} is damaged: {error}") from error
+    with _opened(path) as archive:
+        meta: Meta = json.loads(str(archive[META]))
+        return meta
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[NpzFile]:
+    # Opened here, because NumPy leaves the file open when it turns out to be damaged.
+    with path.open("rb") as file:
+        try:
+            with np.load(file, allow_pickle=False) as archive:
+                if not isinstance(archive, NpzFile):
+                    raise DamagedArchiveError(f"{path.name} is no archive of arrays")
+                yield archive
+        except DAMAGE as error:
+            raise DamagedArchiveError(f"{path.name} is damaged: {error}") from error

@@ -10,12 +10,11 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
-
 from server.runs.archive import DamagedArchiveError, Meta, read_archive, read_meta, sync_folder
 from server.runs.errors import UnknownCheckpointError
 from server.runs.models import Checkpoint
 from server.runs.store import Store, StoreThread
+from server.runs.unflushed import News, read_news
 
 __all__ = ["CheckpointShelf"]
 
@@ -110,13 +109,9 @@ class CheckpointShelf:
                 return checkpoint
         return None
 
-    async def tail(self, checkpoint: Checkpoint) -> tuple[int, np.ndarray]:
-        """Return the losses a checkpoint carries and their first update.
-
-        They are those that the server had not confirmed as stored when it was made.
-        """
-        arrays, meta = await asyncio.to_thread(read_archive, self.path(checkpoint.id))
-        return meta["history_first"], arrays["history/losses"]
+    async def news(self, checkpoint: Checkpoint) -> News:
+        """Return what happened shortly before a checkpoint and may not be in the store."""
+        return read_news(*await asyncio.to_thread(read_archive, self.path(checkpoint.id)))
 
     async def adopt(self) -> None:
         """Take in files that nobody got round to describing, and clear away half-written ones."""

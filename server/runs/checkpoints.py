@@ -20,6 +20,7 @@ from server.rnn.sampling import Model
 from server.rnn.trainer import Trainer, TrainerSettings
 from server.rnn.vocabulary import Vocabulary
 from server.runs.archive import Arrays, DamagedArchiveError, Meta, read_archive
+from server.runs.unflushed import ARRAY as UNFLUSHED
 
 __all__ = [
     "checkpoint_contents",
@@ -68,7 +69,7 @@ def restore_trainer(trainer: Trainer, vocabulary: Vocabulary, arrays: Arrays, me
         raise DamagedArchiveError("this is no checkpoint that this version can read")
     if meta["vocabulary"] != vocabulary.characters:
         raise DamagedArchiveError("the checkpoint was made with another text")
-    own = {name: array for name, array in arrays.items() if not name.startswith("history/")}
+    own = {name: array for name, array in arrays.items() if name != UNFLUSHED}
     trainer.restore(own, meta["trainer"])
 
 

@@ -95,7 +95,6 @@ class LiveRun:
             raise NotPossibleError(f"The run is {self.run.state}: there is nothing to pause.")
         elif self.has_worker:
             await self._ask("pause")
-            await self.recorder.caught_up()
             self._soon(self._keep_safe())
 
     async def step(self, updates: int) -> None:
@@ -112,7 +111,6 @@ class LiveRun:
             answer = await self._ask("step", updates=updates)
         finally:
             self._steps_under_way -= 1
-        await self.recorder.caught_up()
         if answer["left"]:
             raise NotPossibleError(
                 f"The steps were cut short at update {answer['update']:,}:"
@@ -246,9 +244,7 @@ class LiveRun:
         newest = await self.shelf.newest()
         update = 0 if newest is None else newest.update
         if newest is not None:
-            first, losses = await self.shelf.tail(newest)
-            if await self._store(Store.history_end, self.run.id) < update:
-                await self._store(Store.add_losses, self.run.id, first, losses)
+            await self.recorder.catch_up(await self.shelf.news(newest))
         await self.recorder.rewind(update)
         return None if newest is None else str(self.shelf.path(newest.id))
 

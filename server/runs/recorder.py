@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import logging
+from collections import deque
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from server.runs.child import ChildGoneError, ChildRefusedError
 from server.runs.models import Best, Checkpoint, Milestone, Run, RunState, Sample
 from server.runs.publishing import Publisher
 from server.runs.store import Store, StoreThread
+from server.runs.unflushed import News
 from server.runs.wire import Message
 from server.runs.writing import ScribeDesk
 
@@ -64,6 +66,8 @@ class Recorder:
         self._celebrated: set[str] | None = None
         # Bounded: who samples faster than can be measured is held up by the line between.
         self._samples: asyncio.Queue[Message] = asyncio.Queue(MAX_UNMEASURED)
+        self._pending: deque[int] = deque()
+        self._kept_one = asyncio.Event()
         self._measuring = asyncio.create_task(self._measure_samples())
 
     async def take(self, report: Message) -> None:
@@ -79,16 +83,36 @@ class Recorder:
             run.updates_per_second = report["updates_per_second"]
             if len(losses):
                 self._tell_progress(report["curve"])
-        for epoch in report["epochs"]:
-            text = f"epoch {epoch['epoch']} begins"
-            await self.mark(Milestone(update=epoch["update"], kind="epoch", text=text))
-        for sample in report["samples"]:
-            await self._samples.put(sample)
+        await self._take_marks(report["epochs"], report["samples"])
         await self.enter(RunState(report["state"]), report["reason"])
 
+    async def catch_up(self, news: News) -> None:
+        """Keep what a checkpoint tells and the store lacks, because the server died in between."""
+        known = await self._store(Store.history_end, self.run.id)
+        if known < news.last:
+            await self._store(Store.add_losses, self.run.id, news.first, news.losses)
+        epochs = [epoch for epoch in news.epochs if epoch["update"] > known]
+        samples = [
+            sample
+            for sample in news.samples
+            if not await self._store(Store.has_sample, self.run.id, sample["update"])
+        ]
+        await self._take_marks(epochs, samples)
+
+    async def _take_marks(self, epochs: list[Message], samples: list[Message]) -> None:
+        for epoch in epochs:
+            text = f"epoch {epoch['epoch']} begins"
+            await self.mark(Milestone(update=epoch["update"], kind="epoch", text=text))
+        for sample in samples:
+            self._pending.append(sample["update"])
+            await self._samples.put(sample)
+
     async def caught_up(self) -> None:
-        """Wait until every sample that was reported is measured, kept and told."""
-        await self._samples.join()
+        """Wait until every sample that was reported by now is measured, kept and told."""
+        if self._pending:
+            last = self._pending[-1]
+            while last in self._pending:
+                await self._kept_one.wait()
 
     async def mark(self, milestone: Milestone) -> None:
         """Keep and tell a milestone."""
@@ -120,11 +144,12 @@ class Recorder:
             self._tell("state", run_state=self.run.model_dump(mode="json"))
 
     async def flush(self) -> int:
-        """Make everything so far durable; return the last update of the history."""
+        """Make everything so far durable; return the last update of which nothing is pending."""
         async with self.lock:
+            update = self._pending[0] - 1 if self._pending else self.run.update
             await self._store(Store.save_run, self.run.id, self.run.model_dump_json())
             await self._store(Store.commit)
-            return self.run.update
+            return update
 
     async def rewind(self, update: int) -> None:
         """Forget what happened after `update`, because it is about to happen again."""
@@ -149,7 +174,9 @@ class Recorder:
             except (ChildGoneError, ChildRefusedError, OSError) as error:
                 log.warning("run %s: a sample could not be measured: %s", self.run.id, error)
             finally:
-                self._samples.task_done()
+                self._pending.popleft()
+                self._kept_one.set()
+                self._kept_one = asyncio.Event()
 
     async def _keep_sample(self, reported: Message) -> None:
         watched = self.run.spec.watch_words or []

@@ -111,7 +111,7 @@ class Store:
 
     def rewind(self, run: str, update: int) -> None:
         """Forget what happened after `update`: it will happen again, exactly so."""
-        self._writers.pop(run, None)
+        self.release(run)
         History(self._connection, run).truncate(update)
         for table in ("samples", "milestones"):
             self._connection.execute(
@@ -139,6 +139,13 @@ class Store:
         """Forget what is held in memory for a run that no longer trains."""
         if (writer := self._writers.pop(run, None)) is not None:
             writer.write()
+
+    def has_sample(self, run: str, update: int) -> bool:
+        """Whether the sample at `update` is kept."""
+        found = self._connection.execute(
+            "SELECT 1 FROM samples WHERE run = ? AND update_ = ?", (run, update)
+        )
+        return found.fetchone() is not None
 
     def add_sample(self, run: str, sample: Sample) -> None:
         """Keep a sample."""

@@ -280,7 +280,7 @@ class Supervisor:
         wanted = spec.corpus or next(corpus.id for corpus in corpora if corpus.shipped)
         corpus = next((corpus for corpus in corpora if corpus.id == wanted), None)
         if corpus is None:
-            raise SpecError("corpus", f"there is no corpus {wanted!r}")
+            raise SpecError("corpus", f"{wanted!r} is not there")
         if corpus.characters < spec.sequence_length + 1:
             raise SpecError(
                 "sequence_length",

@@ -31,6 +31,7 @@ from server.runs.checkpoints import (
 )
 from server.runs.pace import Pacer
 from server.runs.schedule import next_sample
+from server.runs.unflushed import News, Unflushed
 from server.runs.wire import Line, Message
 
 REPORT_EVERY_S = 0.05
@@ -61,7 +62,7 @@ class Worker:
         self.losses = array("d")
         self.smooth_losses = array("d")
         self.first_unsent = 1
-        self.unflushed: deque[tuple[int, bytes]] = deque()
+        self.unflushed = Unflushed()
         self.checkpointed_at = -1
         self.samples: list[Message] = []
         self.epochs: list[Message] = []
@@ -184,7 +185,7 @@ class Worker:
         now_s = time.monotonic() if now_s is None else now_s
         self.next_report_s = now_s + REPORT_EVERY_S
         trainer = self.trainer
-        losses = self.losses.tobytes()
+        news = self._news
         self.line.send(
             {
                 "event": "report",
@@ -200,17 +201,23 @@ class Worker:
                 else {"update": trainer.best_update, "smooth_loss": trainer.best_smooth_loss},
                 "updates_per_second": self._speed(now_s) if self.busy else 0.0,
                 "first": self.first_unsent,
-                "losses": base64.b64encode(losses).decode("ascii"),
+                "losses": base64.b64encode(news.losses.tobytes()).decode("ascii"),
                 "curve": self._curve(),
                 "samples": self.samples,
                 "epochs": self.epochs,
             }
         )
-        if losses:
-            self.unflushed.append((self.first_unsent, losses))
+        self.unflushed.add(news)
         self.first_unsent = trainer.updates + 1
         self.losses, self.smooth_losses = array("d"), array("d")
         self.samples, self.epochs = [], []
+
+    @property
+    def _news(self) -> News:
+        """What happened since the last report."""
+        losses = np.frombuffer(self.losses.tobytes(), dtype=np.float64)
+        last = self.trainer.updates
+        return News(self.first_unsent, last, losses, self.samples, self.epochs)
 
     def _curve(self) -> dict[str, list[Any]]:
         """The losses of this report, reduced to a few points whose extremes are kept."""
@@ -314,9 +321,7 @@ class Worker:
 
     def _do_flushed(self, command: Message) -> None:
         """The server has stored the history up to here: no checkpoint need carry it any more."""
-        unflushed = self.unflushed
-        while unflushed and unflushed[0][0] + len(unflushed[0][1]) // 8 - 1 <= command["update"]:
-            unflushed.popleft()
+        self.unflushed.flushed(command["update"])
 
     def _do_leave(self, _command: Message) -> None:
         self.leaving = True
@@ -324,12 +329,10 @@ class Worker:
     # -- what it leaves ---------------------------------------------------------------------------
 
     def _checkpoint(self, path: Path, about: Message, *, durable: bool = True) -> None:
-        first = self.unflushed[0][0] if self.unflushed else self.first_unsent
-        tail = b"".join(part for _, part in self.unflushed) + self.losses.tobytes()
         arrays, meta = checkpoint_contents(self.trainer, self.vocabulary, self.spec)
-        arrays["history/losses"] = np.frombuffer(tail, dtype=np.float64)
-        meta |= {"about": about, "history_first": first}
-        write_archive(path, arrays, meta, durable=durable)
+        more_arrays, more_meta = self.unflushed.contents(self._news)
+        meta |= {"about": about, **more_meta}
+        write_archive(path, arrays | more_arrays, meta, durable=durable)
 
     def _leave_a_checkpoint(self) -> None:
         """The server is gone, however it went: what was learnt since must not be."""

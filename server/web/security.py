@@ -7,6 +7,7 @@ address viewers look, and only who shows the operator's token changes anything.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import secrets
 from http.cookies import CookieError, SimpleCookie
@@ -29,8 +30,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
         "script-src 'self'",
-        # Plotly writes style rules and style attributes as it draws; see docs/decisions.
-        "style-src 'self' 'unsafe-inline'",
+        "style-src 'self'",
         "img-src 'self' data: blob:",
         "connect-src 'self'",
         "base-uri 'none'",
@@ -75,7 +75,11 @@ class Guard:
         refusal = self._refusal(connection)
         scope["operator"] = self._may_operate(connection)
         if refusal is None and scope["type"] == "http":
-            refusal = self._exchange(connection) or self._viewer_refusal(scope)
+            refusal = (
+                self._exchange(connection)
+                or self._viewer_refusal(scope)
+                or _kind_refusal(connection)
+            )
         if scope["type"] == "websocket":
             if refusal is None:
                 await self._app(scope, receive, send)
@@ -164,6 +168,8 @@ class BodyLimit:
 
     # What multipart puts around the file.
     ENVELOPE_BYTES = 10_000
+    # How many times the limit is still read, and thrown away, before the connection is cut.
+    PATIENCE = 10
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
@@ -180,35 +186,50 @@ class BodyLimit:
         else:
             limit = allowed = self._settings.max_request_bytes
         refusal = problem(413, f"The limit is {limit:,} bytes.", headers={"Connection": "close"})
-        declared = Headers(scope=scope).get("content-length", "0")
-        if not declared.isdecimal() or int(declared) > allowed:
-            await refusal(scope, receive, send)
-            return
         seen = 0
-        answered = False
+        ended = False
 
         async def counted() -> Message:
-            nonlocal seen
+            nonlocal seen, ended
             message = await receive()
             seen += len(message.get("body", b""))
+            ended = not message.get("more_body", False)
             if seen > allowed:
                 raise _TooLargeError
             return message
 
-        async def noted(message: Message) -> None:
-            nonlocal answered
-            answered = True
-            await send(message)
+        async def unless_too_large(message: Message) -> None:
+            # Whatever the application makes of a body that broke off, it is not the answer.
+            if seen <= allowed:
+                await send(message)
 
-        try:
-            await self._app(scope, counted, noted)
-        except _TooLargeError:
-            if not answered:
-                await refusal(scope, receive, send)
+        with contextlib.suppress(_TooLargeError):
+            await self._app(scope, counted, unless_too_large)
+        if seen > allowed:
+            # A client that is still sending when the connection closes never sees the answer.
+            while not ended and seen < allowed * self.PATIENCE:
+                with contextlib.suppress(_TooLargeError):
+                    await counted()
+            await refusal(scope, receive, send)
 
 
 class _TooLargeError(Exception):
     """The body is larger than allowed."""
+
+
+def _kind_refusal(connection: HTTPConnection) -> Response | None:
+    """Refuse bodies that are not JSON, which is what a form on another site could send."""
+    headers = connection.headers
+    has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+    if not _changes(connection.scope) or not has_body:
+        return None
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    wanted = "application/json"
+    if connection.scope["path"] == "/api/corpora":
+        wanted = "multipart/form-data"
+    if kind == wanted:
+        return None
+    return problem(415, f"The request's body must be {wanted}, not {kind or 'of no kind'}.")
 
 
 def is_operator(connection: HTTPConnection) -> bool:

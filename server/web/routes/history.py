@@ -26,7 +26,8 @@ DEFAULT_POINTS = 1_500
 
 @router.get("/samples")
 async def list_samples(life: Life, office: TheOffice) -> list[Sample]:
-    """Return the samples in order."""
+    """Return the samples in order, all those that the run has written by now."""
+    await life.recorder.caught_up()
     return await office.supervisor.store(Store.samples, life.run.id)
 
 

@@ -1,0 +1,124 @@
+"""Real servers for tests: the real command in a process of its own, on a port of its own."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).parent.parent
+LIMIT_S = 60.0
+
+
+class RunningServer:
+    """`python -m server serve`, and how to reach it."""
+
+    def __init__(self, data_dir, *arguments, port=0, **environment):
+        self.data_dir = data_dir
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "server", "serve"),
+                *("--port", str(port), "--data-dir", str(data_dir), *arguments),
+            ],
+            cwd=ROOT,
+            env=os.environ | environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.greeting = self.process.stdout.readline().strip()
+        found = re.fullmatch(
+            r"Hurrah is listening on (http://\S+:(\d+)/)(\?token=\S+)?", self.greeting
+        )
+        if found is None:
+            self.process.wait(LIMIT_S)
+            raise RuntimeError(f"the server did not start; it said {self.greeting!r}")
+        self.port = int(found[2])
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.ws_url = f"ws://127.0.0.1:{self.port}"
+        self.client = httpx.Client(base_url=self.url, timeout=LIMIT_S)
+
+    def terminate(self):
+        """End it as an operator does; return the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def kill(self):
+        """End it as a crash does."""
+        self.process.kill()
+        return self.wait()
+
+    def wait(self):
+        status = self.process.wait(LIMIT_S)
+        self.process.stdout.close()
+        self.client.close()
+        return status
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.terminate()
+
+    # -- what tests do all the time ---------------------------------------------------------------
+
+    def create(self, **spec):
+        """Make a run and return it."""
+        answer = self.client.post("/api/runs", json=spec)
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    def run(self, run):
+        return self.client.get(f"/api/runs/{run['id']}").json()
+
+    def post(self, run, action, body=None):
+        answer = self.client.post(f"/api/runs/{run['id']}/{action}", json=body)
+        assert answer.status_code in {200, 201}, answer.text
+        return answer.json()
+
+    def get(self, run, what, **query):
+        answer = self.client.get(f"/api/runs/{run['id']}/{what}", params=query)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def until(self, run, condition):
+        """Wait until what `condition` says of the run is true, and return the run."""
+        return until(lambda: (now := self.run(run)) and condition(now) and now)
+
+    def worker_pids(self):
+        return child_pids(self.process.pid, "server.runs.worker")
+
+
+def until(condition, limit_s=LIMIT_S):
+    """Wait for a condition to be true and return what it returned; the limit is a hang's."""
+    give_up = time.monotonic() + limit_s
+    while True:
+        if value := condition():
+            return value
+        assert time.monotonic() < give_up, "it did not come to pass"
+        time.sleep(0.01)
+
+
+def child_pids(parent, module):
+    """Return the ids of the processes that `parent` spawned to run a module."""
+    listing = subprocess.run(
+        ["ps", "-A", "-o", "pid=,ppid=,command="], capture_output=True, text=True, check=True
+    )
+    found = []
+    for line in listing.stdout.splitlines():
+        pid, ppid, command = line.split(None, 2)
+        if int(ppid) == parent and module in command:
+            found.append(int(pid))
+    return found
+
+
+def is_alive(pid):
+    """Whether a process runs; one that has ended but was not yet waited for does not."""
+    listing = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    return listing.stdout.strip()[:1] not in {"", "Z"}
