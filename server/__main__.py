@@ -1,15 +1,34 @@
-"""The command line: `python -m server serve`."""
+"""The command line: serve, train, sample, gradcheck."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
+
+# Before NumPy is imported, which reads it once: the matrices are small, and threads that wait for
+# each other cost more than they bring.
+for variable in ("OPENBLAS", "OMP", "MKL", "VECLIB"):
+    os.environ.setdefault(f"{variable}_{'MAXIMUM' if variable == 'VECLIB' else 'NUM'}_THREADS", "1")
 
 import typer
 from pydantic import ValidationError
+from rich.console import Console
 
+from server.commands.gradcheck import show
+from server.commands.train import CHECKPOINT, Training, TrainingError
+from server.rnn.gradient_check import check_gradients
+from server.rnn.sampling import write
+from server.rnn.trainer import TextTooShortError
+from server.runs.archive import DamagedArchiveError
+from server.runs.checkpoints import load_model
+from server.runs.decoding import NotTextError, decode_text
+from server.runs.spec import RunSpec
 from server.settings import Settings
+
+WRONG_USAGE = 2
+INTERRUPTED = 130
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
@@ -29,18 +48,123 @@ def serve(
     ] = None,
 ) -> None:
     """Serve the page, and train what it asks for."""
-    given = {"host": host, "port": port, "data_dir": data_dir, "demo": demo}
-    try:
-        settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
-    except ValidationError as error:
-        for found in error.errors():
-            name = "_".join(str(part) for part in found["loc"])
-            print(f"{name}: {found['msg'].removeprefix('Value error, ')}", file=sys.stderr)  # noqa: T201
-        raise typer.Exit(2) from error
+    settings = _checked(Settings, host=host, port=port, data_dir=data_dir, demo=demo)
     # Imported only now: the other commands do without the web.
-    from server.web.serving import run
+    from server.web.serving import run  # noqa: PLC0415
 
     raise typer.Exit(run(settings))
+
+
+@app.command()
+def train(
+    corpus: Annotated[Path, typer.Argument(help="A text file, in any encoding.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the results; default: the text's name.")
+    ] = None,
+    resume: Annotated[bool, typer.Option(help="Go on from what the folder holds.")] = False,
+    updates: Annotated[int, typer.Option(help="Updates to make in all.")] = 100_000,
+    cell: Annotated[str, typer.Option(help="rnn, gru or lstm.")] = "rnn",
+    hidden_size: Annotated[int, typer.Option(help="Hidden units, m.")] = 100,
+    sequence_length: Annotated[int, typer.Option(help="Characters an update, T.")] = 25,
+    optimizer: Annotated[str, typer.Option(help="adagrad, adam, rmsprop or sgd.")] = "adagrad",
+    learning_rate: Annotated[float | None, typer.Option(help="eta; by optimizer.")] = None,
+    clip: Annotated[float, typer.Option(help="Bound on the gradients; 0: none.")] = 5.0,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    sample_every: Annotated[int, typer.Option(help="Updates between samples.")] = 10_000,
+    sample_length: Annotated[int, typer.Option(help="Characters a sample.")] = 200,
+) -> None:
+    """Train a network on a text file, without a browser."""
+    spec = _checked(
+        RunSpec,
+        max_updates=updates,
+        cell=cell,
+        hidden_size=hidden_size,
+        sequence_length=sequence_length,
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+        seed=seed,
+        sample_every=sample_every,
+        sample_length=sample_length,
+        clip=clip or None,
+    )
+    if clip == 0:
+        spec = spec.model_copy(update={"clip": None})
+    console = Console()
+    out = out or Path(corpus.stem)
+    try:
+        text = decode_text(corpus.read_bytes()).text
+        training = Training(text, spec, out, resume=resume, console=console)
+        training.run()
+    except (NotTextError, TextTooShortError, TrainingError) as error:
+        raise _failure(str(error)) from error
+    except OSError as error:
+        raise _failure(f"{error.filename or corpus}: {error.strerror}.") from error
+    at = training.trainer.updates
+    if training.interrupted:
+        console.print(f"Stopped at update {at:,}. To go on, give the same command with --resume.")
+        raise typer.Exit(INTERRUPTED)
+    console.print(f"Done: {at:,} updates. {out / CHECKPOINT} and best.npz hold the network.")
+
+
+@app.command()
+def sample(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint or a model, .npz.")],
+    length: Annotated[int, typer.Option(min=1, max=1_000_000, help="Characters.")] = 1_000,
+    temperature: Annotated[float, typer.Option(min=0, help="0: the likeliest each time.")] = 1.0,
+    prime: Annotated[str, typer.Option(help="Text to go on from.")] = "",
+    seed: Annotated[int, typer.Option(min=0, help="Of the random numbers.")] = 0,
+    latest: Annotated[
+        bool, typer.Option("--latest", help="Not the best model but the latest.")
+    ] = False,
+) -> None:
+    """Write text with a network that was saved."""
+    try:
+        model, vocabulary = load_model(checkpoint, "latest" if latest else "best")
+    except DamagedArchiveError as error:
+        raise _failure(f"{error}.") from error
+    except OSError as error:
+        raise _failure(f"{checkpoint}: {error.strerror}.") from error
+    known, unknown = vocabulary.split_known(prime)
+    if unknown:
+        named = ", ".join(repr(character) for character in unknown)
+        print(f"The network does not know {named}; passed over.", file=sys.stderr)  # noqa: T201
+    indices = write(
+        model,
+        length,
+        temperature=temperature,
+        seed=seed,
+        prime=vocabulary.encode(known) if known else None,
+    )
+    print(vocabulary.decode(indices))  # noqa: T201 - what the command is for
+
+
+@app.command()
+def gradcheck(
+    hidden_size: Annotated[int, typer.Option(min=1, max=200, help="Hidden units.")] = 20,
+    sequence_length: Annotated[int, typer.Option(min=1, max=200, help="Characters.")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="Of the network and the text.")] = 0,
+) -> None:
+    """Prove the gradients against two numerical derivatives."""
+    check = check_gradients(hidden_size=hidden_size, sequence_length=sequence_length, seed=seed)
+    show(check, Console())
+    raise typer.Exit(0 if check.passed else 1)
+
+
+def _checked(kind: Any, **given: object) -> Any:  # noqa: ANN401 - the model's own type
+    """Make settings or a spec of the options that were given, or say what is wrong with them."""
+    try:
+        return kind(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        for found in error.errors():
+            option = "-".join(str(part).replace("_", "-") for part in found["loc"][:1])
+            message = found["msg"].removeprefix("Value error, ")
+            print(f"--{option}: {message}", file=sys.stderr)  # noqa: T201 - to the user
+        raise typer.Exit(WRONG_USAGE) from error
+
+
+def _failure(message: str) -> typer.Exit:
+    print(message, file=sys.stderr)  # noqa: T201 - to the user
+    return typer.Exit(1)
 
 
 if __name__ == "__main__":

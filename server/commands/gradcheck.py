@@ -1,0 +1,35 @@
+"""`python -m server gradcheck`: the proof of the gradients, as a table."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from server.rnn.gradient_check import GradientCheck
+
+__all__ = ["show"]
+
+
+def show(check: GradientCheck, console: Console) -> None:
+    """Print each parameter's greatest relative errors, and the verdict."""
+    table = Table("parameter", "shape", "complex step", "central difference", "verdict")
+    for parameter in check.parameters:
+        passed = (
+            parameter.complex_step < check.complex_step_threshold
+            and parameter.central_difference < check.central_difference_threshold
+        )
+        table.add_row(
+            parameter.name,
+            " x ".join(map(str, parameter.shape)),
+            f"{parameter.complex_step:.1e}",
+            f"{parameter.central_difference:.1e}",
+            "[green]pass[/]" if passed else "[red]FAIL[/]",
+        )
+    table.caption = (
+        f"greatest relative error |a - n| / max(1e-6, |a| + |n|) over all entries, {check.dtype};"
+        f" to pass: below {check.complex_step_threshold:.0e} and"
+        f" {check.central_difference_threshold:.0e}"
+    )
+    console.print(table)
+    verdict = "The gradients are right." if check.passed else "The gradients are WRONG."
+    console.print(verdict, style="bold green" if check.passed else "bold red")

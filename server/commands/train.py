@@ -1,0 +1,228 @@
+"""`python -m server train`: a training without a browser, by the same code."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from server.rnn.trainer import StateError, Trainer
+from server.rnn.vocabulary import Vocabulary
+from server.runs.archive import DamagedArchiveError, read_archive, write_archive
+from server.runs.checkpoints import (
+    checkpoint_contents,
+    model_contents,
+    new_trainer,
+    restore_trainer,
+)
+from server.runs.names import find_names, find_words
+from server.runs.schedule import next_sample
+from server.runs.spec import RunSpec
+
+__all__ = ["CHECKPOINT", "Training", "TrainingError"]
+
+CHECKPOINT = "checkpoint.npz"
+BEST = "best.npz"
+LOSSES = "losses.csv"
+SAMPLES = "samples.txt"
+HEADER = "update,epoch,position,loss,smooth_loss\n"
+
+SHOW_EVERY_S = 0.1
+
+
+class TrainingError(Exception):
+    """It can't be done, or can't go on; the message is one sentence."""
+
+
+class Training:
+    """One training, its folder and what it prints.
+
+    Parameters
+    ----------
+    text : str
+        What is learnt.
+    spec : RunSpec
+        How.
+    out : pathlib.Path
+        Folder of the results, made when it is not there: the state to go on from, the best model,
+        every update's loss, and the samples.
+    resume : bool
+        Whether to go on from what the folder holds.
+    console : rich.console.Console
+        Where progress is shown.
+
+    Raises
+    ------
+    TrainingError
+        There is nothing to go on from, or it does not fit; or the folder holds another training.
+    """
+
+    def __init__(
+        self, text: str, spec: RunSpec, out: Path, *, resume: bool, console: Console
+    ) -> None:
+        self._spec: dict[str, Any] = spec.model_dump(mode="json")
+        self._out = out
+        self._console = console
+        self._vocabulary = Vocabulary.from_text(text)
+        indices = self._vocabulary.encode(text)
+        self._trainer: Trainer = new_trainer(indices, self._vocabulary, self._spec)
+        watched = spec.watch_words
+        self._watched = find_names(text) if watched is None else watched
+        self._interrupted = False
+        out.mkdir(parents=True, exist_ok=True)
+        if resume:
+            self._go_back()
+        elif (out / CHECKPOINT).exists():
+            raise TrainingError(
+                f"{out} holds a training already: add --resume to go on with it, or name another"
+                " folder with --out."
+            )
+        self._sample_at = next_sample(self._trainer.updates, spec.sample_every)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was ended by Ctrl-C."""
+        return self._interrupted
+
+    @property
+    def trainer(self) -> Trainer:
+        """The trainer, at the update that was reached."""
+        return self._trainer
+
+    def run(self) -> None:
+        """Train until all updates are made or Ctrl-C is pressed; leave everything in the folder.
+
+        Raises
+        ------
+        TrainingError
+            The loss was not a finite number.
+        """
+        with (
+            self._heeding_ctrl_c(),
+            self._progress() as progress,
+            (self._out / LOSSES).open("a", encoding="utf-8") as losses,
+            (self._out / SAMPLES).open("a", encoding="utf-8") as samples,
+        ):
+            if self._trainer.updates == 0:
+                losses.write(HEADER)
+                self._write_sample(samples)
+            self._train(progress, losses, samples)
+            self._keep(losses, samples)
+
+    # -- training ---------------------------------------------------------------------------------
+
+    def _train(self, progress: Progress, losses: IO[str], samples: IO[str]) -> None:
+        trainer, last = self._trainer, self._spec["max_updates"]
+        task = progress.add_task("", total=last, completed=trainer.updates, loss="", speed="")
+        show_at_s = keep_at_s = then_s = time.monotonic()
+        keep_at_s += self._spec["checkpoint_every_s"]
+        then = trainer.updates
+        while not self._interrupted and (last is None or trainer.updates < last):
+            epoch, position = trainer.epoch, trainer.position
+            loss = trainer.update()
+            losses.write(f"{trainer.updates},{epoch},{position},{loss!r},{trainer.smooth_loss!r}\n")
+            if not math.isfinite(loss):
+                raise TrainingError(
+                    f"The loss was not a finite number at update {trainer.updates:,}: try a lower"
+                    " learning rate, or go on from the last checkpoint with --resume."
+                )
+            if trainer.updates == self._sample_at:
+                self._write_sample(samples)
+                self._sample_at = next_sample(trainer.updates, self._spec["sample_every"])
+            now_s = time.monotonic()
+            if now_s >= show_at_s:
+                speed = (trainer.updates - then) / max(now_s - then_s, 1e-9)
+                progress.update(
+                    task,
+                    completed=trainer.updates,
+                    loss=f"smooth loss {trainer.smooth_loss:.2f}",
+                    speed=f"{speed:,.0f}/s",
+                )
+                show_at_s = now_s + SHOW_EVERY_S
+            if now_s >= keep_at_s:
+                self._keep(losses, samples)
+                keep_at_s = now_s + self._spec["checkpoint_every_s"]
+        progress.update(task, completed=trainer.updates)
+
+    def _write_sample(self, samples: IO[str]) -> None:
+        trainer = self._trainer
+        text = self._vocabulary.decode(trainer.sample(self._spec["sample_length"]))
+        smooth = "" if trainer.smooth_loss is None else f", smooth loss {trainer.smooth_loss:.2f}"
+        heading = f"update {trainer.updates:,}{smooth}"
+        samples.write(f"--- {heading}\n{text}\n\n")
+        self._console.rule(heading, style="dim")
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        for word in find_words(text, self._watched):
+            self._watched = [watched for watched in self._watched if watched != word]
+            self._console.print(f"hurrah - {word}!", style="bold", markup=False)
+
+    # -- what is kept -----------------------------------------------------------------------------
+
+    def _keep(self, losses: IO[str], samples: IO[str]) -> None:
+        """Make the folder hold where the training stands."""
+        # The losses first: going on cuts them back to the checkpoint, but can't invent them.
+        losses.flush()
+        samples.flush()
+        contents = checkpoint_contents(self._trainer, self._vocabulary, self._spec)
+        write_archive(self._out / CHECKPOINT, *contents)
+        if (best := self._trainer.best_model()) is not None:
+            write_archive(self._out / BEST, *model_contents(best, self._vocabulary, self._spec))
+
+    def _go_back(self) -> None:
+        try:
+            arrays, meta = read_archive(self._out / CHECKPOINT)
+            restore_trainer(self._trainer, self._vocabulary, arrays, meta)
+        except FileNotFoundError:
+            raise TrainingError(f"There is no {CHECKPOINT} in {self._out} to go on from.") from None
+        except (DamagedArchiveError, StateError) as error:
+            raise TrainingError(f"It can't go on from {self._out / CHECKPOINT}: {error}") from error
+        if self._spec["learning_rate"] != meta["spec"]["learning_rate"]:
+            self._trainer.learning_rate = self._spec["learning_rate"]
+        _cut_losses(self._out / LOSSES, self._trainer.updates)
+        with contextlib.suppress(FileNotFoundError):
+            written = (self._out / SAMPLES).read_text(encoding="utf-8")
+            seen = find_words(written, self._watched)
+            self._watched = [word for word in self._watched if word not in seen]
+
+    # -- the terminal -----------------------------------------------------------------------------
+
+    def _progress(self) -> Progress:
+        return Progress(
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[loss]}"),
+            TextColumn("{task.fields[speed]}"),
+            TimeRemainingColumn(),
+            console=self._console,
+        )
+
+    @contextlib.contextmanager
+    def _heeding_ctrl_c(self) -> Iterator[None]:
+        """Let Ctrl-C end the training between two updates, never inside one."""
+
+        def heed(*_: object) -> None:
+            self._interrupted = True
+
+        before = signal.signal(signal.SIGINT, heed)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+def _cut_losses(path: Path, update: int) -> None:
+    """Forget the losses after `update`, and a last line that a crash cut short."""
+    kept: list[str] = [HEADER]
+    with contextlib.suppress(FileNotFoundError), path.open(encoding="utf-8") as file:
+        next(file, None)
+        kept += [
+            line for line in file if line.endswith("\n") and int(line.partition(",")[0]) <= update
+        ]
+    path.write_text("".join(kept), encoding="utf-8")

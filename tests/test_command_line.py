@@ -1,0 +1,153 @@
+"""The command line, as it is typed."""
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from server.runs.archive import read_archive
+from tests.serving import until
+
+ROOT = Path(__file__).parent.parent
+TEXT = "Orla rowed the Dabchick over to Farside, and Tobin counted the strokes aloud. " * 30
+
+
+def hurrah(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "server", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+
+
+@pytest.fixture
+def book(tmp_path):
+    path = tmp_path / "book.txt"
+    path.write_text(TEXT, encoding="utf-16")
+    return path
+
+
+def small(book, out, updates, *more):
+    sizes = ("--hidden-size", 12, "--sequence-length", 10, "--sample-every", 100)
+    return ("train", book, "--out", out, "--updates", updates, *sizes, *more)
+
+
+def same_training(one, other):
+    (arrays, meta), (other_arrays, other_meta) = (
+        read_archive(out / "checkpoint.npz") for out in (one, other)
+    )
+    assert meta["trainer"] == other_meta["trainer"]
+    assert set(arrays) == set(other_arrays)
+    for name, array in arrays.items():
+        assert array.tobytes() == other_arrays[name].tobytes(), name
+    for name in ("losses.csv", "samples.txt"):
+        assert (one / name).read_bytes() == (other / name).read_bytes()
+
+
+def test_train_makes_all_updates_and_leaves_everything_in_the_folder(book, tmp_path):
+    out = tmp_path / "out"
+    done = hurrah(*small(book, out, 300))
+    assert done.returncode == 0, done.stderr
+    assert "Done: 300 updates" in done.stdout
+    assert "update 100, smooth loss" in done.stdout
+    lines = (out / "losses.csv").read_text().splitlines()
+    assert lines[0] == "update,epoch,position,loss,smooth_loss"
+    assert [int(line.split(",")[0]) for line in lines[1:]] == list(range(1, 301))
+    with np.load(out / "best.npz", allow_pickle=False) as best:
+        assert best["parameters.W"].shape == (12, 12)
+    assert (out / "samples.txt").read_text().count("--- update") == 10
+
+
+def test_going_on_is_the_same_as_not_having_stopped(book, tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert hurrah(*small(book, whole, 400)).returncode == 0
+    assert hurrah(*small(book, parts, 150)).returncode == 0
+    assert hurrah(*small(book, parts, 400, "--resume")).returncode == 0
+    same_training(whole, parts)
+
+
+def test_ctrl_c_keeps_where_it_stands_and_says_how_to_go_on(book, tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    with subprocess.Popen(
+        [sys.executable, "-m", "server", *map(str, small(book, parts, 100_000_000))],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        until((parts / "losses.csv").exists)
+        until(lambda: (parts / "losses.csv").stat().st_size > 1_000)
+        process.send_signal(signal.SIGINT)
+        said = process.stdout.read()
+    assert process.returncode == 130
+    stopped = int(re.search(r"Stopped at update ([\d,]+)", said)[1].replace(",", ""))
+    assert "--resume" in said
+    # The rest of it, and the whole of it, up to a common end.
+    end = stopped + 50
+    assert hurrah(*small(book, parts, end, "--resume")).returncode == 0
+    assert hurrah(*small(book, whole, end)).returncode == 0
+    same_training(whole, parts)
+
+
+def test_a_folder_with_a_training_is_not_overwritten(book, tmp_path):
+    out = tmp_path / "out"
+    assert hurrah(*small(book, out, 10)).returncode == 0
+    before = (out / "checkpoint.npz").read_bytes()
+    refused = hurrah(*small(book, out, 10))
+    assert refused.returncode == 1
+    assert "--resume" in refused.stderr
+    assert (out / "checkpoint.npz").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (("train", "no-such-file.txt"), 1, "no-such-file.txt: No such file or directory."),
+        (("train", sys.executable), 1, "not plain text"),
+        (("train", "{book}", "--hidden-size", "0"), 2, "--hidden-size: "),
+        (("train", "{book}", "--cell", "zebra"), 2, "--cell: "),
+        (("train", "{book}", "--clip", "-1"), 2, "--clip: "),
+        (("train", "{book}", "--resume"), 1, "There is no checkpoint.npz"),
+        (("train",), 2, "Missing argument"),
+        (("sample", "no-such-file.npz"), 1, "no-such-file.npz: No such file or directory."),
+        (("sample", "{book}"), 1, "is damaged"),
+        (("sample", "{book}", "--length", "0"), 2, "--length"),
+        (("gradcheck", "--hidden-size", "0"), 2, "--hidden-size"),
+        (("serve", "--port", "70000"), 2, "--port: "),
+        (("dance",), 2, "No such command"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_sentence(book, tmp_path, arguments, status, said):
+    filled = [argument.format(book=book) for argument in arguments]
+    if arguments[0] == "train":
+        filled += ["--out", str(tmp_path / "out")]
+    ended = hurrah(*filled)
+    assert ended.returncode == status
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_sample_writes_the_same_text_from_the_same_seed(book, tmp_path):
+    out = tmp_path / "out"
+    assert hurrah(*small(book, out, 200)).returncode == 0
+    first, again, other = (
+        hurrah("sample", out / "best.npz", "--length", 80, "--seed", seed) for seed in (1, 1, 2)
+    )
+    assert first.returncode == 0
+    assert len(first.stdout) == 81
+    assert first.stdout == again.stdout != other.stdout
+    primed = hurrah("sample", out / "checkpoint.npz", "--prime", "Orlaé", "--length", 5)
+    assert primed.returncode == 0
+    assert "does not know 'é'" in primed.stderr
+
+
+def test_gradcheck_proves_the_gradients():
+    proved = hurrah("gradcheck", "--hidden-size", 6, "--sequence-length", 5)
+    assert proved.returncode == 0
+    assert "The gradients are right." in proved.stdout
