@@ -28,7 +28,7 @@ lint: .venv/dev.stamp ## check format, lint, types and the direction of imports
 	$(python) -m ruff format --check
 	$(python) -m ruff check
 	$(python) -m mypy
-	.venv/bin/lint-imports
+	.venv/bin/lint-imports --no-logo
 
 format: .venv/dev.stamp ## format the code, and mend what can be mended by itself
 	$(python) -m ruff format

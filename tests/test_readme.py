@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from server.__main__ import app
 from server.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -19,6 +20,13 @@ def test_the_two_commands_come_first() -> None:
 def test_every_make_command_it_names_is_there() -> None:
     named = set(re.findall(r"`make ([a-z]+)", README))
     assert named <= set(re.findall(r"^([a-z]+):", MAKEFILE, flags=re.MULTILINE))
+
+
+def test_every_server_command_it_names_is_there() -> None:
+    named = set(re.findall(r"python -m server ([a-z]+)", README))
+    assert named <= {
+        getattr(command.callback, "__name__", "") for command in app.registered_commands
+    }
 
 
 def test_every_page_it_links_to_is_there() -> None:
