@@ -57,8 +57,9 @@ class Window:
         self._expected: list[str] = []
         self.page.on(
             "console",
-            lambda message: message.type in {"error", "warning"}
-            and self._complaints.append(message.text),
+            lambda message: (
+                message.type in {"error", "warning"} and self._complaints.append(message.text)
+            ),
         )
         self.page.on("pageerror", lambda error: self._complaints.append(str(error)))
 

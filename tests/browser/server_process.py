@@ -73,7 +73,7 @@ class Server:
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Ask the server something over HTTP, beside the page."""
         answer = httpx.request(method, f"{self.url}api/{path}", json=body, timeout=PATIENCE_S)
-        answer.raise_for_status()
+        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
 
     def create_run(self, **spec: Any) -> str:

@@ -23,7 +23,7 @@ def test_a_newcomer_finds_the_demo_learning(own_server: Server, window: Window) 
     expect(page.locator("#connection-word")).to_have_text("live")
     expect(page.locator("input[name=scale][value=log]")).to_be_checked()
     expect(page.locator("input[name=pace][value=cinematic]")).to_be_checked()
-    expect(page.locator("#page-now .prose")).not_to_be_empty()
+    expect(page.locator("#page-now .prose").last).not_to_be_empty()
     first = eventually(lambda: updates(page), lambda u: u > 0, "the first update")
     eventually(lambda: updates(page), lambda u: u > first, "another update")
 
@@ -98,9 +98,7 @@ def drawn(page: Page) -> int:
     return int(page.locator("#chart").get_attribute("data-drawn-update") or 0)
 
 
-def test_two_windows_see_the_same(
-    server: Server, open_window: Callable[..., Window]
-) -> None:
+def test_two_windows_see_the_same(server: Server, open_window: Callable[..., Window]) -> None:
     run = server.create_run(pace=50, max_updates=None)
     here = open_window().open(server, run)
     there = open_window().open(server, run)
@@ -110,7 +108,9 @@ def test_two_windows_see_the_same(
     here.locator("#pause").click()
     expect(there.locator("#pause")).to_contain_text("Resume")
     expect(there.locator("#notice")).to_contain_text("Paused at update")
-    assert here.locator("#figure-update").inner_text() == there.locator("#figure-update").inner_text()
+    assert (
+        here.locator("#figure-update").inner_text() == there.locator("#figure-update").inner_text()
+    )
 
 
 def test_a_run_deleted_elsewhere_gives_way_to_another(

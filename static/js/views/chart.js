@@ -10,6 +10,7 @@ import { colours, onTheme } from "../theme.js";
 const BETWEEN_DRAWINGS_MS = 100;
 const CLICK_PX = 4;
 const WHEEL_REST_MS = 250;
+const AFTER_DRAG_MS = 40;
 
 const CONFIG = {
   displaylogo: false,
@@ -133,7 +134,7 @@ export function mountChart(store, plotlyLoaded) {
       }
       pressed = null;
       // Plotly ends its own drag in a listener that runs after this one.
-      setTimeout(release);
+      setTimeout(release, AFTER_DRAG_MS);
     },
     { capture: true },
   );

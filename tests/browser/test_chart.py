@@ -1,0 +1,124 @@
+"""The curve: zoom that survives live updates, the way back, the axes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Window, eventually, figure
+from tests.browser.server_process import Server
+
+
+def axis(page: Page) -> Any:
+    """The x axis as it is drawn: its type and range."""
+    return page.evaluate(
+        "(() => { const { type, range } = document.querySelector('#chart-plot').layout.xaxis;"
+        " return { type, range: [...range] }; })()"
+    )
+
+
+def drawn_update(page: Page) -> int:
+    return int(page.locator("#chart").get_attribute("data-drawn-update") or 0)
+
+
+def drag(page: Page, start: float, end: float) -> None:
+    """Drag across the plot between two shares of its width."""
+    box = page.locator("#chart .nsewdrag").bounding_box()
+    assert box is not None
+    y = box["y"] + box["height"] * 0.6
+    page.mouse.move(box["x"] + box["width"] * start, y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * (start + end) / 2, y, steps=4)
+    page.mouse.move(box["x"] + box["width"] * end, y, steps=4)
+    page.mouse.up()
+
+
+def test_zoom_survives_live_updates_and_follow_returns(server: Server, window: Window) -> None:
+    page = window.open(server, server.create_run(pace="max", max_updates=None))
+    eventually(lambda: figure(page, "update"), lambda update: update > 500, "some updates")
+    follow = page.locator("#follow")
+    expect(follow).to_have_attribute("aria-pressed", "true")
+
+    drag(page, 0.2, 0.5)
+    expect(follow).to_have_attribute("aria-pressed", "false")
+    zoomed = axis(page)
+    before = drawn_update(page)
+    eventually(lambda: drawn_update(page), lambda update: update > before + 200, "a later drawing")
+    assert axis(page) == zoomed
+
+    follow.click()
+    expect(follow).to_have_attribute("aria-pressed", "true")
+    eventually(
+        lambda: axis(page)["range"][1],
+        lambda end: end > before,
+        "the axis to reach the live end",
+    )
+
+
+def test_zooming_in_fetches_the_detail(server: Server, window: Window) -> None:
+    run = server.create_run(pace="max", max_updates=12_000, sample_every=6_000)
+    page = window.open(server, run)
+    expect(page.locator("#notice")).to_contain_text("Finished at update 12,000")
+    page.reload()
+    resolution = page.locator("#resolution")
+    expect(resolution).to_contain_text("1 point = 8 updates")
+    page.locator("label", has_text="linear").click()
+    eventually(lambda: axis(page), lambda x: x["range"][1] > 11_000, "the whole curve")
+    drag(page, 0.5, 0.55)
+    expect(resolution).to_have_text("1 point = 1 update")
+
+
+def test_linear_and_logarithmic(server: Server, window: Window) -> None:
+    run = server.create_run(pace="max", max_updates=200)
+    page = window.open(server, run)
+    expect(page.locator("input[name=scale][value=linear]")).to_be_checked()
+    eventually(lambda: axis(page)["type"], lambda kind: kind == "linear", "a linear axis")
+    page.locator("label", has_text="log").click()
+    eventually(lambda: axis(page)["type"], lambda kind: kind == "log", "a logarithmic axis")
+    page.keyboard.press("l")
+    eventually(lambda: axis(page)["type"], lambda kind: kind == "linear", "a linear axis again")
+
+
+def test_a_double_click_follows_again(server: Server, window: Window) -> None:
+    page = window.open(server, server.create_run(pace="max", max_updates=400))
+    expect(page.locator("#notice")).to_contain_text("Finished")
+    drag(page, 0.2, 0.5)
+    follow = page.locator("#follow")
+    expect(follow).to_have_attribute("aria-pressed", "false")
+    page.locator("#chart .nsewdrag").dblclick(position={"x": 60, "y": 250})
+    expect(follow).to_have_attribute("aria-pressed", "true")
+
+
+def test_the_reference_lines_are_named(server: Server, window: Window) -> None:
+    page = window.open(server, server.create_run(pace="max", max_updates=2_000))
+    expect(page.locator("#notice")).to_contain_text("Finished")
+    for name in ("uniform", "unigram", "bigram"):
+        expect(page.locator("#chart .annotation-text", has_text=name).first).to_be_visible()
+
+
+def test_the_losses_come_as_a_table(server: Server, window: Window) -> None:
+    page = window.open(server, server.create_run(pace="max", max_updates=50))
+    expect(page.locator("#notice")).to_contain_text("Finished")
+    with page.expect_download() as download:
+        page.locator("#losses-csv").click()
+    lines = download.value.path().read_text("utf-8").splitlines()
+    assert lines[0] == "update,epoch,position,loss,smooth_loss"
+    assert len(lines) == 51
+
+
+def test_a_hidden_window_stops_drawing(server: Server, window: Window) -> None:
+    page = window.open(server, server.create_run(pace="max", max_updates=None))
+    eventually(lambda: drawn_update(page), lambda update: update > 100, "a drawing")
+    page.evaluate(
+        "Object.defineProperty(document, 'visibilityState', { value: 'hidden', configurable: true })"
+    )
+    # What was under way may still be drawn; from then on the figures move and the curve stands.
+    still = eventually(
+        lambda: (drawn_update(page), figure(page, "update")),
+        lambda pair: pair[1] > pair[0] + 2_000,
+        "the figures to run ahead of the curve",
+    )
+    page.evaluate("delete document.visibilityState")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    eventually(lambda: drawn_update(page), lambda update: update > still[1], "drawing again")

@@ -1,0 +1,40 @@
+"""A server that goes away and comes back."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Window, eventually, figure
+from tests.browser.server_process import Server
+
+WHILE_AWAY = ("WebSocket connection", "ERR_CONNECTION_REFUSED", "Failed to load resource")
+
+
+def test_a_lost_connection_comes_back_by_itself(own_server: Server, window: Window) -> None:
+    window.expect_complaints(*WHILE_AWAY)
+    own_server.start()
+    run = own_server.create_run(pace=20, max_updates=None)
+    page = window.open(own_server, run)
+    eventually(lambda: figure(page, "update"), lambda update: update > 0, "the first update")
+
+    own_server.kill()
+    expect(page.locator("#connection-word")).to_contain_text("reconnecting in")
+    expect(page.locator("#page-now .prose").last).not_to_be_empty()
+
+    own_server.start()
+    expect(page.locator("#connection-word")).to_have_text("live")
+    expect(page.locator("#notice")).to_contain_text("Interrupted at update")
+    page.locator("#notice").get_by_text("Resume").click()
+    before = figure(page, "update")
+    eventually(lambda: figure(page, "update"), lambda update: update > before, "it to go on")
+
+
+def test_a_deed_while_the_server_is_away_is_told_in_words(
+    own_server: Server, window: Window
+) -> None:
+    window.expect_complaints(*WHILE_AWAY)
+    own_server.start()
+    page = window.open(own_server, own_server.create_run(paused=True))
+    own_server.kill()
+    page.locator("#checkpoint").click()
+    expect(page.locator("#toasts")).to_contain_text("can't be reached")

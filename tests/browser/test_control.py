@@ -1,0 +1,169 @@
+"""Changing a run from the page."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Window, eventually, figure
+from tests.browser.server_process import Server
+
+
+def paused_at(page: Page) -> int:
+    notice = page.locator("#notice")
+    expect(notice).to_contain_text("Paused at update")
+    found = re.search(r"Paused at update ([\d,]+)", notice.inner_text())
+    assert found
+    return int(found[1].replace(",", ""))
+
+
+def test_pause_stops_and_says_where(server: Server, window: Window) -> None:
+    run = server.create_run(pace="max", max_updates=None)
+    page = window.open(server, run)
+    eventually(lambda: figure(page, "update"), lambda update: update > 100, "some updates")
+    page.locator("#pause").click()
+    update = paused_at(page)
+    assert server.call("GET", f"runs/{run}")["update"] == update
+    assert figure(page, "update") == update
+    expect(page.locator("#figure-update-note")).to_contain_text("paused")
+
+
+def test_step_makes_just_so_many_updates(server: Server, window: Window) -> None:
+    run = server.create_run(paused=True)
+    page = window.open(server, run)
+    assert paused_at(page) == 0
+    page.locator("#step").click()
+    expect(page.locator("#notice")).to_contain_text("Paused at update 1")
+    page.locator("#step-count").fill("25")
+    page.locator("#step").click()
+    expect(page.locator("#figure-update")).to_have_text("26")
+    assert server.call("GET", f"runs/{run}")["update"] == 26
+
+
+def test_step_waits_for_a_pause(server: Server, window: Window) -> None:
+    page = window.open(server, server.create_run(pace=10, max_updates=None))
+    expect(page.locator("#step")).to_be_disabled()
+    page.locator("#pause").click()
+    expect(page.locator("#step")).to_be_enabled()
+
+
+def test_resume_goes_on(server: Server, window: Window) -> None:
+    page = window.open(server, server.create_run(paused=True, max_updates=None))
+    page.locator("#pause", has_text="Resume").click()
+    eventually(lambda: figure(page, "update"), lambda update: update > 0, "the first update")
+    expect(page.locator("#notice")).to_be_hidden()
+
+
+def test_the_pace_changes_while_it_runs(server: Server, window: Window) -> None:
+    run = server.create_run(pace=1, max_updates=None)
+    page = window.open(server, run)
+    expect(page.locator("input[name=pace][value='1']")).to_be_checked()
+    page.locator(".pace label", has_text="100/s").click()
+    eventually(
+        lambda: server.call("GET", f"runs/{run}")["spec"]["pace"],
+        lambda pace: pace == 100,
+        "the pace to be in force",
+    )
+    page.locator(".pace label", has_text="max").click()
+    eventually(lambda: figure(page, "update"), lambda update: update > 300, "updates at full speed")
+    expect(page.locator("input[name=pace][value=max]")).to_be_checked()
+
+
+def test_a_checkpoint_is_saved_listed_and_downloaded(
+    server: Server, window: Window, tmp_path: Path
+) -> None:
+    run = server.create_run(paused=True)
+    server.call("POST", f"runs/{run}/step", {"updates": 30})
+    page = window.open(server, run)
+    page.locator("#checkpoint").click()
+    expect(page.locator("#toasts")).to_contain_text("Checkpoint at update 30 saved.")
+    page.locator("#checkpoint-open").click()
+    with page.expect_download() as download:
+        page.get_by_label("Download: Update 30").click()
+    saved = tmp_path / "checkpoint.npz"
+    download.value.save_as(saved)
+    with np.load(io.BytesIO(saved.read_bytes()), allow_pickle=False) as arrays:
+        assert arrays.files
+    for model in ("Best model so far", "Latest model"):
+        with page.expect_download() as download:
+            page.locator(".checkpoint-row", has_text=model).locator("a").click()
+        assert download.value.suggested_filename.endswith(".npz")
+
+
+def test_stopping_asks_first(server: Server, window: Window) -> None:
+    run = server.create_run(pace=10, max_updates=None)
+    page = window.open(server, run)
+    page.locator("#stop").click()
+    page.locator("#stop-dialog").get_by_text("Keep it running").click()
+    assert server.call("GET", f"runs/{run}")["state"] == "running"
+    page.locator("#stop").click()
+    page.locator("#stop-dialog").get_by_text("Stop it", exact=True).click()
+    expect(page.locator("#notice")).to_contain_text("Stopped at update")
+    expect(page.locator("#pause")).to_be_disabled()
+
+
+def test_the_keyboard_does_it_all(server: Server, window: Window) -> None:
+    page = window.open(server, server.create_run(pace=100, max_updates=None))
+    eventually(lambda: figure(page, "update"), lambda update: update > 0, "the first update")
+    page.keyboard.press("Space")
+    update = paused_at(page)
+    page.keyboard.press("s")
+    expect(page.locator("#notice")).to_contain_text(f"Paused at update {update + 1:,}")
+    page.keyboard.press("c")
+    expect(page.locator("#toasts")).to_contain_text("saved")
+    page.keyboard.press("p")
+    expect(page.locator("#passage-text .prose")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#passage")).to_be_hidden()
+    page.keyboard.press("Space")
+    expect(page.locator("#pause")).to_contain_text("Pause")
+
+
+def test_letters_typed_into_a_field_are_no_commands(server: Server, window: Window) -> None:
+    run = server.create_run(paused=True)
+    page = window.open(server, run)
+    page.locator("#write").click()
+    page.locator("#passage-begin").fill("")
+    page.locator("#passage-begin").press_sequentially("ss cc")
+    assert page.locator("#passage-begin").input_value() == "ss cc"
+    assert server.call("GET", f"runs/{run}")["update"] == 0
+    assert server.call("GET", f"runs/{run}/checkpoints") == []
+
+
+def test_renaming_and_deleting_with_undo(server: Server, window: Window) -> None:
+    run = server.create_run(name="Before", paused=True)
+    page = window.open(server, run)
+    page.locator("#run-switch").click()
+    page.get_by_label("Rename Before").click()
+    page.get_by_label("New name").fill("After")
+    page.get_by_label("New name").press("Enter")
+    expect(page.locator("#run-name")).to_have_text("After")
+
+    page.get_by_label("Delete After").click()
+    expect(page.locator(".run-row")).to_have_count(0)
+    page.locator("#toasts").get_by_text("Undo").click()
+    page.locator("#run-switch").click()
+    expect(page.locator(".run-row")).to_have_count(1)
+
+    page.get_by_label("Delete After").click()
+    page.locator("#toasts").get_by_label("Dismiss").click()
+    eventually(lambda: server.call("GET", "runs"), lambda runs: runs == [], "the run to go")
+    expect(page.locator("#empty-title")).to_be_visible()
+
+
+def test_what_the_server_refuses_is_said(
+    server: Server, open_window: Callable[..., Window]
+) -> None:
+    run = server.create_run(paused=True)
+    window = open_window()
+    window.expect_complaints("status of 409", "status of 422")
+    page = window.open(server, run)
+    page.locator("#step-count").fill("999999999999999")
+    page.locator("#step").click()
+    expect(page.locator("#toasts .toast")).to_be_visible()
+    expect(page.locator("#notice")).to_contain_text("Paused at update 0")

@@ -1,0 +1,172 @@
+"""The page's pure modules, run where they will run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.conftest import Window
+from tests.browser.server_process import Server
+
+Module = Callable[..., Any]
+
+
+@pytest.fixture
+def module(server: Server, window: Window) -> Module:
+    """Evaluate an expression with the exports of a module in scope as `m`."""
+    page: Page = window.page
+    page.goto(server.url)
+
+    def evaluate(path: str, expression: str, argument: Any = None) -> Any:
+        return page.evaluate(
+            f"async (x) => {{ const m = await import('/static/js/{path}'); return {expression}; }}",
+            argument,
+        )
+
+    return evaluate
+
+
+def points(first: int, last: int) -> dict[str, list[float]]:
+    updates = list(range(first, last + 1))
+    return {
+        "update": list(map(float, updates)),
+        "smooth": [100.0 - update / 1000 for update in updates],
+        "low": [50.0 - (update % 7) for update in updates],
+        "high": [120.0 + (update % 11) for update in updates],
+    }
+
+
+def test_the_curve_stays_bounded_and_keeps_the_extremes(module: Module) -> None:
+    spike = 12_345
+    curve = module(
+        "curve.js",
+        """(() => {
+          let curve = m.emptyCurve();
+          for (let first = 1; first <= 200000; first += 500) {
+            const part = { update: [], smooth: [], low: [], high: [] };
+            for (let update = first; update < first + 500; update += 1) {
+              part.update.push(update);
+              part.smooth.push(100 - update / 4000);
+              part.low.push(update === x ? -7 : 40);
+              part.high.push(update === x ? 999 : 60);
+            }
+            curve = m.append(curve, part);
+          }
+          return curve;
+        })()""",
+        spike,
+    )
+    assert len(curve["update"]) <= 3_000
+    assert curve["update"] == sorted(set(curve["update"]))
+    assert curve["update"][-1] == 200_000
+    assert min(curve["low"]) == -7
+    assert max(curve["high"]) == 999
+    held = curve["update"][curve["high"].index(999)]
+    assert spike <= held <= spike + 200_000 / 1_000
+    # The start keeps its detail, for a logarithmic axis.
+    assert curve["update"][:20] == list(range(1, 21))
+
+
+def test_points_already_had_are_ignored(module: Module) -> None:
+    curve = module(
+        "curve.js",
+        "m.append(m.append(m.curveOf(x[0]), x[1]), x[1])",
+        [points(1, 10), points(6, 14)],
+    )
+    assert curve["update"] == list(range(1, 15))
+
+
+def test_finer_points_take_the_place_of_coarse_ones(module: Module) -> None:
+    coarse = {"update": [8, 16, 24], "smooth": [3, 2, 1], "low": [0, 0, 0], "high": [9, 9, 9]}
+    fine = points(1, 16) | {"from": 1, "to": 16}
+    curve = module("curve.js", "m.splice(m.curveOf(x[0]), x[1])", [coarse, fine])
+    assert curve["update"] == [*range(1, 17), 24]
+
+
+def test_losses_that_are_not_finite_do_no_harm(module: Module) -> None:
+    part = {"update": [1, 2], "smooth": [4.0, None], "low": [3.0, None], "high": [5.0, None]}
+    assert module("curve.js", "m.lossSpan(m.curveOf(x))", part) == [3.0, 5.0]
+    merged = module("curve.js", "m.mergeByCell(m.curveOf(x), () => 0)", part)
+    assert merged == {"update": [2], "smooth": [None], "low": [3.0], "high": [5.0]}
+
+
+def test_words_are_cut_in_code_points(module: Module) -> None:
+    text = "😀 zorp Orla, Orlando 𝕏y"
+    invented = [[2, 6], [21, 23]]
+    cut = module(
+        "segments.js",
+        "m.segments(x[0], { invented: x[1], watched: ['Orla'] })",
+        [text, invented],
+    )
+    assert [(segment["kind"], segment["text"]) for segment in cut] == [
+        ("plain", "😀 "),
+        ("invented", "zorp"),
+        ("plain", " "),
+        ("watched", "Orla"),
+        ("plain", ", Orlando "),
+        ("invented", "𝕏y"),
+    ]
+
+
+def test_a_text_without_marks_is_plain(module: Module) -> None:
+    assert module("segments.js", "m.segments(x)", "a\nb") == [{"kind": "plain", "text": "a\nb"}]
+
+
+def test_empty_lines_part_paragraphs(module: Module) -> None:
+    pages = module("segments.js", "m.paragraphs(m.segments(x))", " one\ntwo\n\n\nthree \n\n ")
+    assert [[s["text"] for s in page] for page in pages] == [["one\ntwo"], ["three"]]
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("m.count(12340)", "12,340"),
+        ("m.count(null)", "–"),
+        ("m.loss(50.63)", "50.6"),
+        ("m.loss(NaN)", "–"),
+        ("m.share(0.637)", "64%"),
+        ("m.speed(0.5)", "0.5"),
+        ("m.speed(7912.4)", "7,912"),
+        ("m.duration(71)", "1:11"),
+        ("m.duration(3723)", "1:02:03"),
+        ("m.duration(1e6)", "12 days"),
+        ("m.bytes(321456)", "314 kB"),
+    ],
+)
+def test_numbers_as_words(module: Module, expression: str, expected: str) -> None:
+    assert module("format.js", expression) == expected
+
+
+def test_samples_stay_bounded_and_hurrahs_are_kept(module: Module) -> None:
+    kept = module(
+        "samples.js",
+        """m.keepSamples(Array.from({ length: 5000 }, (_, i) =>
+             ({ update: i, hurrahs: i % 500 === 3 ? ['Orla'] : [] })))""",
+    )
+    updates = [sample["update"] for sample in kept]
+    assert len(kept) <= 200
+    assert updates == sorted(updates)
+    assert updates[-50:] == list(range(4950, 5000))
+    assert {update for update in range(5000) if update % 500 == 3} <= set(updates)
+
+
+def test_time_left_by_pace(module: Module) -> None:
+    run = {"update": 1000, "updates_per_second": 100, "spec": {"max_updates": 2000, "pace": "max"}}
+    assert module("views/figures.js", "m.secondsLeft(x)", run) == 10
+    run["spec"] = {"max_updates": 1_000_000, "pace": "cinematic"}
+    left = module("views/figures.js", "m.secondsLeft(x)", run)
+    assert left == pytest.approx(69.08, abs=0.01)
+
+
+def test_messages_of_another_run_change_nothing(module: Module) -> None:
+    assert module(
+        "reducers.js",
+        """(() => {
+          const state = { ...m.initialState({ operator: true }), runId: 'a' };
+          const message = { type: 'sample', run: 'b', seq: 1, sample: { update: 1 } };
+          return m.reduce(state, { type: 'message', message }) === state;
+        })()""",
+    )
