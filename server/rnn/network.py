@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from server.rnn.cells import VanillaCell
+from server.rnn.cells import VanillaCell, count_picks
 from server.rnn.parameters import Parameters, Shape
 
 
@@ -24,9 +24,9 @@ class Network:
         dV = sum_t e_t h_t^T        dc = sum_t e_t        d_t = V^T e_t
         dW = sum_t g_t h_{t-1}^T    dU = sum_t g_t x_t^T  db = sum_t g_t
 
-    All buffers are made once. Row t - 1 of one matrix is ``[x_t, h_{t-1}, 1]``, everything that
-    step t reads, so that ``[h_t, 1]`` is part of the row after it, and three products give all
-    five gradients and all logits::
+    All buffers are made once. Row t - 1 of one matrix begins with ``[x_t, h_{t-1}, 1]``,
+    everything that step t reads, so that ``[h_t, 1]`` is part of the row after it, and three
+    products give all five gradients and all logits::
 
         [dU^T; dW^T; db] = [x, h_{before}, 1]^T g
         [dV^T; dc] = [h, 1]^T e         o = [h, 1] [V^T; c]
@@ -68,36 +68,36 @@ class Network:
         self.parameters = Parameters(parameter_shapes(K, m), dtype)
         self.gradients = self.parameters.like()
 
-        reads = np.zeros((T + 1, K + m + 1), dtype=dtype)
-        reads[:, -1] = 1.0
-        states = reads[:, K : K + m]
-        self.state, self.last_state = states[0], states[T]
+        # The cell keeps numbers of its own at the end of each row. That makes all these matrices
+        # slices, of which `matmul` makes no copies and `dot` does.
+        reads = np.zeros((T + 1, K + m + 1 + count_picks(T)), dtype=dtype)
+        reads[:, K + m] = 1.0
+        self.state, self.last_state = reads[0, K : K + m], reads[T, K : K + m]
         self._reads_flat = reads.reshape(-1)
-        self._reads_transposed = reads[:T].T
-        self._hidden = reads[1:, K:]
+        self._reads_transposed = reads[:T, : K + m + 1].T
+        self._hidden = reads[1:, K : K + m + 1]
         self._hidden_transposed = self._hidden.T
 
         self._output_weights = self.parameters.stack("V", "c")
         self._output_gradients = self.gradients.stack("V", "c")
         self._input_gradients = self.gradients.stack("U", "b")
-        self._input_rows = self.parameters["U"].T
-
-        self._a = np.empty((T, m), dtype=dtype)
         self._g = np.empty((T, m), dtype=dtype)
         self._o = np.empty((T, K), dtype=dtype)
         self._o_flat = self._o.reshape(-1)
         self._column = np.empty((T, 1), dtype=dtype)
         self._row = self._column.reshape(-1)
         self._picked = np.empty(T, dtype=dtype)
-        self._ones = np.ones(K, dtype=dtype)
+        # A product with ones sums faster than `sum`.
+        self._ones, self._ones_T = np.ones(K, dtype=dtype), np.ones(T, dtype=dtype)
         self.losses = np.empty(T, dtype=dtype)
 
-        self._x = np.zeros(T, dtype=np.intp)
         self._x_flat = np.zeros(T, dtype=np.intp)
         self._y_flat = np.zeros(T, dtype=np.intp)
-        self._x_offsets = np.arange(T, dtype=np.intp) * (K + m + 1)
+        self._x_offsets = np.arange(T, dtype=np.intp) * reads.shape[1]
         self._y_offsets = np.arange(T, dtype=np.intp) * K
-        self._cell = VanillaCell(self.parameters["W"].T, states, self._a, self._g)
+        self._cell = VanillaCell(
+            self.parameters["U"].T, self.parameters.stack("W", "b"), reads[:, K:], self._g
+        )
 
     def forward(self, x: NDArray[np.integer], y: NDArray[np.integer]) -> np.inexact:
         """Read a sequence from `state` on, and return its loss.
@@ -114,12 +114,11 @@ class Network:
         scalar
             The cross-entropy summed over the sequence, in nats, of the network's type.
         """
-        self._x[:] = x
-        # "clip" spares the copy that the default mode makes to be able to leave `out` untouched.
-        self._input_rows.take(self._x, 0, self._a, "clip")
-        self._a += self.parameters["b"]
-        self._cell.forward()
-        np.dot(self._hidden, self._output_weights, self._o)
+        self._reads_flat[self._x_flat] = 0.0
+        np.add(x, self._x_offsets, self._x_flat)
+        self._reads_flat[self._x_flat] = 1.0
+        self._cell.forward(x)
+        np.matmul(self._hidden, self._output_weights, self._o)
         np.add(y, self._y_offsets, self._y_flat)
         return self._softmax()
 
@@ -137,7 +136,7 @@ class Network:
         np.dot(o, self._ones, self._row)
         np.log(self._row, self.losses)
         np.subtract(self.losses, self._picked, self.losses)
-        loss: np.inexact = self.losses.sum()
+        loss: np.inexact = self.losses.dot(self._ones_T)
         return loss
 
     def backward(self) -> None:
@@ -145,13 +144,10 @@ class Network:
         e = self._o
         np.divide(e, self._column, e)
         self._o_flat[self._y_flat] -= 1.0
-        np.dot(self._hidden_transposed, e, self._output_gradients)
+        np.matmul(self._hidden_transposed, e, self._output_gradients)
         np.dot(e, self.parameters["V"], self._g)
         self._cell.backward()
-        self._reads_flat[self._x_flat] = 0.0
-        np.add(self._x, self._x_offsets, self._x_flat)
-        self._reads_flat[self._x_flat] = 1.0
-        np.dot(self._reads_transposed, self._g, self._input_gradients)
+        np.matmul(self._reads_transposed, self._g, self._input_gradients)
 
     def carry(self) -> None:
         """Make the state after the sequence the state before the next."""

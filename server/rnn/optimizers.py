@@ -83,7 +83,7 @@ def clip_by_value(gradients: Array, limit: float) -> None:
     limit : float
         Greater than 0.
     """
-    np.clip(gradients, -limit, limit, out=gradients)
+    gradients.clip(-limit, limit, gradients)
 
 
 def clip_by_norm(gradients: Array, limit: float) -> None:

@@ -130,7 +130,7 @@ class Trainer:
             or not a number, when the parameters have run away.
         """
         network, T = self._network, self.settings.sequence_length
-        text = self._indices[self.position : self.position + T + 1]
+        text = self._indices[self.position : self.position + T + 1].astype(np.intp)
         with np.errstate(all="ignore"):
             loss = float(network.forward(text[:-1], text[1:]))
             self._track_best(loss)

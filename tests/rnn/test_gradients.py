@@ -47,7 +47,7 @@ def test_a_given_text_is_what_is_read():
 
 def test_a_gradient_that_forgets_the_past_is_found(monkeypatch):
     def truncated(cell):
-        cell._gradients *= 1.0 - cell._h**2
+        cell._state_gradients *= 1.0 - cell._states**2
 
     monkeypatch.setattr(VanillaCell, "backward", truncated)
     check = check_gradients()

@@ -1,0 +1,13 @@
+"""What the speed claims rest on: `python -m benchmarks`, or `make bench`."""
+
+import os
+
+# One thread each, as a worker has it. NumPy reads these when it is first imported, so they stand
+# in the package, before any of its modules.
+for _name in (
+    "OPENBLAS_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+):
+    os.environ[_name] = "1"

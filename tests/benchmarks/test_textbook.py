@@ -1,0 +1,23 @@
+import numpy as np
+import pytest
+
+from benchmarks.textbook import TextbookTrainer
+from server.rnn.trainer import Trainer, TrainerSettings
+from server.rnn.vocabulary import Vocabulary
+
+
+def test_the_yardstick_learns_the_same():
+    """The benchmark compares like with like: from the same start, the same losses."""
+    text = "the lamps of the harbour were lit one by one, and nobody knew by whom. " * 5
+    vocabulary = Vocabulary.from_text(text)
+    settings = TrainerSettings(hidden_size=20, dtype="float64")
+    trainer = Trainer(vocabulary.encode(text), len(vocabulary), settings)
+    textbook = TextbookTrainer(text, hidden_size=20)
+    for name in "UWVbc":
+        trainer.parameters[name][:] = getattr(textbook, name).reshape(
+            trainer.parameters.shapes[name]
+        )
+    for _ in range(3 * trainer.updates_per_epoch):
+        assert trainer.update() == pytest.approx(textbook.update(), rel=1e-8)
+    written = textbook.write(100)
+    assert np.array(written).max() < len(vocabulary)
