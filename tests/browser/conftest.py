@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 from tests.browser.server_process import Server
 
@@ -55,13 +62,12 @@ class Window:
         self.page.set_default_timeout(PATIENCE_S * 1000)
         self._complaints: list[str] = []
         self._expected: list[str] = []
-        self.page.on(
-            "console",
-            lambda message: (
-                message.type in {"error", "warning"} and self._complaints.append(message.text)
-            ),
-        )
+        self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self._complaints.append(str(error)))
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            self._complaints.append(message.text)
 
     def expect_complaints(self, *patterns: str) -> None:
         """Allow complaints that the test itself provokes."""

@@ -111,7 +111,8 @@ def test_a_hidden_window_stops_drawing(server: Server, window: Window) -> None:
     page = window.open(server, server.create_run(pace="max", max_updates=None))
     eventually(lambda: drawn_update(page), lambda update: update > 100, "a drawing")
     page.evaluate(
-        "Object.defineProperty(document, 'visibilityState', { value: 'hidden', configurable: true })"
+        "Object.defineProperty(document, 'visibilityState',"
+        " { value: 'hidden', configurable: true })"
     )
     # What was under way may still be drawn; from then on the figures move and the curve stands.
     still = eventually(
