@@ -12,6 +12,10 @@ Indices = NDArray[np.integer]
 _UTF32 = "utf-32-le" if sys.byteorder == "little" else "utf-32-be"
 
 
+# So many characters are encoded at once: a book's code points take twice the room of its indices.
+_PART = 1 << 20
+
+
 class UnknownCharacterError(ValueError):
     """A text holds characters that the vocabulary lacks.
 
@@ -50,7 +54,7 @@ class Vocabulary:
     [1, 3, 2, 2, 0, 1]
     """
 
-    __slots__ = ("_code_points", "characters")
+    __slots__ = ("_code_points", "_index_of", "_unknown", "characters")
 
     def __init__(self, characters: str) -> None:
         code_points = _code_points(characters)
@@ -60,6 +64,10 @@ class Vocabulary:
             )
         self.characters = characters
         self._code_points = code_points
+        dtype = np.uint16 if len(characters) < 1 << 16 else np.int32
+        self._unknown = np.iinfo(dtype).max
+        self._index_of = np.full(int(code_points[-1]) + 2, self._unknown, dtype=dtype)
+        self._index_of[code_points] = np.arange(len(characters))
 
     @classmethod
     def from_text(cls, text: str) -> Self:
@@ -112,12 +120,15 @@ class Vocabulary:
         UnknownCharacterError
             If `text` holds characters that the vocabulary lacks; it names them.
         """
-        code_points = _code_points(text)
-        indices = np.searchsorted(self._code_points, code_points)
-        np.minimum(indices, len(self) - 1, out=indices)
-        if not np.array_equal(self._code_points[indices], code_points):
-            raise UnknownCharacterError(self.split_known(text)[1])
-        return indices.astype(np.uint16 if len(self) <= 1 << 16 else np.int32)
+        indices = np.empty(len(text), dtype=self._index_of.dtype)
+        for start in range(0, len(text), _PART):
+            part = text[start : start + _PART]
+            # "clip" takes what lies beyond the table for its last entry, which is unknown.
+            known = self._index_of.take(_code_points(part), mode="clip")
+            indices[start : start + _PART] = known
+            if np.any(known == self._unknown):
+                raise UnknownCharacterError(self.split_known(text)[1])
+        return indices
 
     def decode(self, indices: Indices) -> str:
         """Return the text that `indices` stand for.

@@ -64,6 +64,14 @@ def test_indices_are_compact():
     assert large.decode(encoded) == many
 
 
+def test_a_long_text_is_encoded_in_parts():
+    text = "abc" * 500_000 + "d"
+    vocabulary = Vocabulary("abcd")
+    assert np.array_equal(vocabulary.encode(text), [0, 1, 2] * 500_000 + [3])
+    with pytest.raises(UnknownCharacterError, match="'d'"):
+        Vocabulary("abc").encode(text)
+
+
 def test_an_empty_text_is_encoded_as_nothing():
     vocabulary = Vocabulary("ab")
     assert vocabulary.encode("").tolist() == []
