@@ -241,6 +241,7 @@ export function mountSwitches(store, lossesFile) {
       for (const input of document.querySelectorAll("input[name=scale]")) {
         input.checked = input.value === scale;
       }
+      find("#chart").dataset.scale = scale ?? "";
       if (runId) csv.href = lossesFile(runId);
       csv.hidden = !runId;
     },

@@ -72,7 +72,7 @@ export function mountControls(store) {
   });
 
   function show() {
-    const { run, operator } = store.get();
+    const { run, runId, runs, operator } = store.get();
     const state = run?.state;
     const resumes = CAN_RESUME.includes(state);
     pauseButton.disabled = !(resumes || state === "running");
@@ -90,11 +90,11 @@ export function mountControls(store) {
       element.hidden = !operator;
     }
     find("#viewer-note").hidden = operator || !run;
-    find("#controls").hidden = !run;
+    find("#controls").hidden = runId === null && runs?.length === 0;
   }
 
   store.watch(
-    (state) => [state.run?.state, state.run?.spec.pace, state.runId, state.run === null],
+    (state) => [state.run?.state, state.run?.spec.pace, state.runId, state.runs?.length],
     show,
   );
 
