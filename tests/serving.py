@@ -1,5 +1,7 @@
 """Real servers for tests: the real command in a process of its own, on a port of its own."""
 
+import io
+import json
 import os
 import re
 import signal
@@ -9,9 +11,14 @@ import time
 from pathlib import Path
 
 import httpx
+import numpy as np
 
 ROOT = Path(__file__).parent.parent
 LIMIT_S = 60.0
+
+NOVEL = (ROOT / "data" / "corpora" / "the-lamps-of-saltmere.txt").read_text(encoding="utf-8")
+# A few pages of it: a network of ten units walks through them in a fraction of a second.
+PAGES = NOVEL[2_000:6_000]
 
 
 class RunningServer:
@@ -72,6 +79,14 @@ class RunningServer:
         assert answer.status_code == 201, answer.text
         return answer.json()
 
+    def upload(self, text, name=None):
+        """Add a text, given as a string or as the bytes of its file, and return its corpus."""
+        data = text if isinstance(text, bytes) else text.encode()
+        fields = {} if name is None else {"name": name}
+        answer = self.client.post("/api/corpora", files={"file": ("a.txt", data)}, data=fields)
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
     def run(self, run):
         return self.client.get(f"/api/runs/{run['id']}").json()
 
@@ -85,9 +100,39 @@ class RunningServer:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
+    def losses_csv(self, run):
+        """Return the file of every update's loss, as bytes."""
+        answer = self.client.get(f"/api/runs/{run['id']}/losses.csv")
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["content-type"].startswith("text/csv")
+        return answer.content
+
+    def checkpoint_file(self, run, checkpoint):
+        """Return the arrays and the description that a downloaded checkpoint holds."""
+        answer = self.client.get(f"/api/runs/{run['id']}/checkpoints/{checkpoint}/file")
+        assert answer.status_code == 200, answer.text
+        with np.load(io.BytesIO(answer.content), allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        return arrays, json.loads(str(arrays.pop("meta")))
+
+    def until_ended(self, run):
+        """Wait until a run has made all its updates, or failed, and return it."""
+        return self.until(run, lambda now: now["state"] in {"finished", "failed"})
+
     def until(self, run, condition):
         """Wait until what `condition` says of the run is true, and return the run."""
         return until(lambda: (now := self.run(run)) and condition(now) and now)
+
+    def problem(self, answer, status):
+        """Hold an error answer to the one shape, and return it."""
+        assert answer.status_code == status, answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+        body = answer.json()
+        assert {"type", "title", "status", "detail"} <= set(body)
+        assert body["status"] == status
+        assert body["title"]
+        assert body["detail"][-1] in ".!?", body["detail"]
+        return body
 
     def worker_pids(self):
         return child_pids(self.process.pid, "server.runs.worker")

@@ -36,6 +36,7 @@ SHORTEST_CHARACTERS = 200
 LONGEST_NAME_CHARACTERS = 100
 """A display name is cut to this."""
 
+_NEEDED = f"at least {SHORTEST_CHARACTERS} are needed to learn from."
 _ID = re.compile(r"[0-9a-f]{12}")
 _UNFINISHED = ".unfinished-"
 _log = logging.getLogger(__name__)
@@ -259,12 +260,11 @@ class CorpusLibrary:
         CorpusTooShortError
             If the text has fewer than `SHORTEST_CHARACTERS` characters.
         """
+        if not data:
+            raise CorpusTooShortError(f"The text has no characters; {_NEEDED}")
         decoded = decode_text(data)
         if len(decoded.text) < SHORTEST_CHARACTERS:
-            raise CorpusTooShortError(
-                f"The text has {len(decoded.text)} characters;"
-                f" at least {SHORTEST_CHARACTERS} are needed to learn from."
-            )
+            raise CorpusTooShortError(f"The text has {len(decoded.text)} characters; {_NEEDED}")
         corpus = replace(
             _describe(decoded.text, secrets.token_hex(6)),
             name=display_name(name),

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, File, Form, Query, UploadFile
 from pydantic import BaseModel, Field
 
+from server.runs.spec import SpecError
 from server.web.office import TheOffice
 from server.web.problems import Problem
 
@@ -52,14 +53,12 @@ async def read_text(
     start: Annotated[int, Query(alias="from", ge=0, le=2**53)] = 0,
     end: Annotated[int | None, Query(alias="to", ge=0, le=2**53)] = None,
 ) -> Excerpt:
-    """Return a part of a text."""
+    """Return a part of a text; where more is asked for than is given at once, `to` says so."""
     text = await asyncio.to_thread(office.corpora.text, corpus_id)
-    end = start + MAX_EXCERPT_CHARACTERS if end is None else end
-    if end < start:
-        raise Problem(422, "to must not be less than from.")
-    if end - start > MAX_EXCERPT_CHARACTERS:
-        raise Problem(422, f"At most {MAX_EXCERPT_CHARACTERS:,} characters can be read at once.")
-    start, end = min(start, len(text)), min(end, len(text))
+    if end is not None and end < start:
+        raise SpecError("to", "must not be less than from")
+    furthest = min(start + MAX_EXCERPT_CHARACTERS, len(text))
+    start, end = min(start, len(text)), furthest if end is None else min(end, furthest)
     return Excerpt(**{"from": start, "to": end, "text": text[start:end]})
 
 

@@ -1,0 +1,218 @@
+"""Texts: brought in any encoding, read back exactly, refused when they are none."""
+
+import unicodedata
+
+import httpx
+import pytest
+
+from tests.serving import NOVEL, PAGES, RunningServer
+
+LIMIT_BYTES = 50_000
+SHIPPED = "the-lamps-of-saltmere"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    data_dir = tmp_path_factory.mktemp("data")
+    with RunningServer(data_dir, "--no-demo", HURRAH_MAX_UPLOAD_BYTES=str(LIMIT_BYTES)) as running:
+        yield running
+
+
+@pytest.fixture
+def nothing_changes(server):
+    before = server.client.get("/api/corpora").json()
+    yield
+    assert server.client.get("/api/corpora").json() == before
+
+
+def send(server, data, **fields):
+    return server.client.post("/api/corpora", files={"file": ("a.txt", data)}, data=fields)
+
+
+def whole(server, corpus):
+    parts, read = [], 0
+    while read < corpus["characters"]:
+        part = server.client.get(f"/api/corpora/{corpus['id']}/text", params={"from": read}).json()
+        assert part["from"] == read
+        assert part["to"] - part["from"] == len(part["text"]) <= 10_000
+        parts.append(part["text"])
+        read = part["to"]
+    return "".join(parts)
+
+
+def test_the_shipped_text_is_there_and_described(server):
+    listed = server.client.get("/api/corpora").json()
+    corpus = next(corpus for corpus in listed if corpus["id"] == SHIPPED)
+    assert corpus["shipped"] is True
+    assert corpus["characters"] == len(NOVEL)
+    assert corpus["distinct"] == len(set(NOVEL))
+    assert isinstance(corpus["words"], int)
+    assert corpus["licence"]
+    assert isinstance(corpus["name"], str)
+    entropy = corpus["entropy"]
+    assert set(entropy) == {"uniform", "unigram", "bigram"}
+    assert entropy["uniform"] > entropy["unigram"] > entropy["bigram"] > 0
+    assert whole(server, corpus) == NOVEL
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "before"),
+    [
+        (PAGES, "utf-8", b""),
+        (PAGES, "utf-8-sig", b""),
+        (PAGES + "Ünïcödé, “quoted” — and 𝔟𝔢𝔶𝔬𝔫𝔡.", "utf-16", b""),
+        (PAGES + "Ünïcödé — 𝔟𝔢𝔶𝔬𝔫𝔡.", "utf-16-le", b"\xff\xfe"),
+        (PAGES + "Ünïcödé — 𝔟𝔢𝔶𝔬𝔫𝔡.", "utf-16-be", b"\xfe\xff"),
+        ("Les élèves étaient déjà là, près du château où naît l'été. " * 20, "latin-1", b""),
+        ("A wave 🌊, a family 👨‍👩‍👧, a flag 🇳🇴 and a face 😀. " * 20, "utf-8", b""),
+        (unicodedata.normalize("NFD", "Càfé, naïve, Ångström, ệ. ") * 20, "utf-8", b""),
+        ("Шла Саша по шоссе и сосала сушку. " * 20, "utf-8", b""),
+    ],
+    ids=["utf-8", "bom", "utf-16", "utf-16-le", "utf-16-be", "latin-1", "emoji", "nfd", "cyrillic"],
+)
+def test_a_text_in_any_encoding_is_read_back_exactly(server, text, encoding, before):
+    answer = send(server, before + text.encode(encoding), name="Mine")
+    assert answer.status_code == 201, answer.text
+    corpus = answer.json()
+    assert corpus["name"] == "Mine"
+    assert corpus["shipped"] is False
+    assert corpus["characters"] == len(text)
+    assert corpus["distinct"] == len(set(text))
+    assert whole(server, corpus) == text
+    assert corpus in server.client.get("/api/corpora").json()
+
+
+def test_line_ends_become_one_kind(server):
+    corpus = server.upload(PAGES.replace("\n", "\r\n"))
+    assert whole(server, corpus) == PAGES
+    assert "\r" not in whole(server, server.upload("one\rtwo\r\nthree\n" * 50))
+
+
+def test_without_a_name_it_is_called_as_its_file_is(server):
+    answer = server.client.post("/api/corpora", files={"file": ("My Book.txt", PAGES.encode())})
+    assert answer.json()["name"] == "My Book"
+
+
+@pytest.mark.usefixtures("nothing_changes")
+@pytest.mark.parametrize(
+    "data",
+    [
+        bytes(range(256)) * 10,
+        b"\x89PNG\r\n\x1a\n" + b"\x00\x00\x00\rIHDR" * 60,
+        b"PK\x03\x04" + b"\x00\xff\xfe\x01" * 200,
+        b"\x00" * 1_000,
+    ],
+    ids=["all-bytes", "picture", "archive", "zeros"],
+)
+def test_what_is_no_text_is_refused(server, data):
+    server.problem(send(server, data), 415)
+
+
+@pytest.mark.usefixtures("nothing_changes")
+@pytest.mark.parametrize("data", [b"", b"short", ("é" * 199).encode()])
+def test_what_is_too_short_is_refused(server, data):
+    server.problem(send(server, data), 422)
+
+
+def test_two_hundred_characters_are_enough(server):
+    assert server.upload("é" * 100 + "a" * 100)["characters"] == 200
+
+
+@pytest.mark.usefixtures("nothing_changes")
+def test_what_is_too_large_is_refused_and_the_limit_named(server):
+    just = ("word " * LIMIT_BYTES)[: LIMIT_BYTES + 1].encode()
+    assert f"{LIMIT_BYTES:,}" in server.problem(send(server, just), 413)["detail"]
+    server.problem(send(server, just * 8), 413)
+    server.problem(send(server, just * 40), 413)
+
+
+def test_what_just_fits_is_taken(server):
+    assert server.upload(("word " * LIMIT_BYTES)[:LIMIT_BYTES])["characters"] == LIMIT_BYTES
+
+
+@pytest.mark.usefixtures("nothing_changes")
+def test_a_body_of_unknown_length_is_counted_as_it_comes(server):
+    def body():
+        yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n'
+        for _ in range(30):
+            yield b"word " * 1_000
+        yield b"\r\n--b--\r\n"
+
+    kind = {"Content-Type": "multipart/form-data; boundary=b"}
+    server.problem(server.client.post("/api/corpora", content=body(), headers=kind), 413)
+
+
+@pytest.mark.usefixtures("nothing_changes")
+def test_a_body_without_a_file_is_refused(server):
+    fields = server.problem(server.client.post("/api/corpora", files={"other": b"x"}), 422)
+    assert [error["field"] for error in fields["errors"]] == ["file"]
+    kind = {"Content-Type": "multipart/form-data"}
+    server.problem(server.client.post("/api/corpora", content=b"x", headers=kind), 400)
+    server.problem(server.client.post("/api/corpora", json={"file": "x"}), 415)
+    server.problem(server.client.post("/api/corpora"), 422)
+
+
+def test_parts_of_a_text(server):
+    corpus = server.upload(PAGES * 3)
+    address = f"/api/corpora/{corpus['id']}/text"
+
+    def part(**query):
+        answer = server.client.get(address, params=query)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    text = PAGES * 3
+    assert part(**{"from": 10, "to": 25}) == {"from": 10, "to": 25, "text": text[10:25]}
+    assert part(**{"from": 10, "to": 10}) == {"from": 10, "to": 10, "text": ""}
+    assert part() == {"from": 0, "to": 10_000, "text": text[:10_000]}
+    assert part(to=12_000) == {"from": 0, "to": 10_000, "text": text[:10_000]}
+    assert part(**{"from": 11_990, "to": 20_000})["text"] == text[11_990:]
+    assert part(**{"from": 50_000})["text"] == ""
+    for query, field in [
+        ({"from": 5, "to": 4}, "to"),
+        ({"from": -1}, "from"),
+        ({"to": "x"}, "to"),
+    ]:
+        wrong = server.problem(server.client.get(address, params=query), 422)
+        assert [error["field"] for error in wrong["errors"]] == [field]
+    server.problem(server.client.get("/api/corpora/000000000000/text"), 404)
+    server.problem(server.client.get("/api/corpora/..%2f..%2fhurrah.db/text"), 404)
+
+
+def test_removing(server):
+    corpus = server.upload(PAGES)
+    address = f"/api/corpora/{corpus['id']}"
+    run = server.create(corpus=corpus["id"], hidden_size=5, paused=True)
+    server.problem(server.client.delete(address), 409)
+    assert server.client.delete(f"/api/runs/{run['id']}").status_code == 204
+    answer = server.client.delete(address)
+    assert answer.status_code == 204
+    assert answer.content == b""
+    server.problem(server.client.delete(address), 404)
+    assert corpus not in server.client.get("/api/corpora").json()
+    assert not (server.data_dir / "corpora" / corpus["id"]).exists()
+    server.problem(server.client.delete(f"/api/corpora/{SHIPPED}"), 409)
+    assert whole(server, {"id": SHIPPED, "characters": len(NOVEL)}) == NOVEL
+
+
+def test_texts_are_there_after_a_restart(serve):
+    first = serve("--no-demo")
+    corpus = first.upload("Ein Märchen für später. " * 20, name="Märchen")
+    assert first.terminate() == 0
+    second = serve("--no-demo")
+    assert corpus in second.client.get("/api/corpora").json()
+    assert whole(second, corpus) == "Ein Märchen für später. " * 20
+
+
+def test_somebody_who_leaves_in_the_middle_of_an_upload_leaves_nothing(server):
+    before = server.client.get("/api/corpora").json()
+
+    def body():
+        yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n'
+        yield b"word " * 1_000
+        raise ConnectionError
+
+    kind = {"Content-Type": "multipart/form-data; boundary=b"}
+    with httpx.Client(base_url=server.url) as client, pytest.raises(ConnectionError):
+        client.post("/api/corpora", content=body(), headers=kind)
+    assert server.client.get("/api/corpora").json() == before
