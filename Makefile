@@ -21,8 +21,7 @@ run: .venv/run.stamp ## start the server at http://127.0.0.1:8000, with a networ
 	@exec $(python) -m server serve $(ARGS)
 
 test: .venv/dev.stamp ## run the whole suite, real browser included
-	@HURRAH_BROWSER=$$($(python) -m scripts.browser) && export HURRAH_BROWSER && \
-	exec $(python) -m pytest $(ARGS)
+	@exec $(python) -m scripts.with_browser $(python) -m pytest $(ARGS)
 
 lint: .venv/dev.stamp ## check format, lint, types and the direction of imports
 	$(python) -m ruff format --check
@@ -38,8 +37,7 @@ bench: .venv/run.stamp ## measure the speed the claims rest on
 	@exec $(python) -m benchmarks $(ARGS)
 
 screenshots: .venv/dev.stamp ## take the pictures in docs/screenshots/ anew
-	@HURRAH_BROWSER=$$($(python) -m scripts.browser) && export HURRAH_BROWSER && \
-	exec $(python) -m scripts.screenshots $(ARGS)
+	@exec $(python) -m scripts.with_browser $(python) -m scripts.screenshots $(ARGS)
 
 audit: .cache/tools/stamp ## look for known vulnerabilities in what is locked
 	.cache/tools/bin/pip-audit --strict --disable-pip --require-hashes -r requirements/dev.txt

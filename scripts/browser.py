@@ -1,8 +1,4 @@
-"""Finds the browser that the tests drive, or brings one, and prints its path.
-
-``python -m scripts.browser`` prints one line, the path of a Chromium that has just shown a page,
-and ends with status 0; or says in one sentence on standard error what to do, and ends with 1.
-Standard library only, so that it can say so wherever it runs.
+"""Finds the browser that the tests drive, or brings one.
 
 Tried in this order:
 
@@ -13,8 +9,6 @@ Tried in this order:
 4. elsewhere, the build that Playwright knows how to fetch.
 """
 
-import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -23,8 +17,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-ROOT = Path(__file__).resolve().parent.parent
-UNPACKED = ROOT / ".cache" / "chromium"
+from scripts import machine
+
+__all__ = ["find", "works", "write_launcher"]
+
+UNPACKED = machine.CACHE / "chromium"
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 MAC_APPLICATIONS = (
@@ -36,10 +33,6 @@ ADVICE = (
     "HURRAH_BROWSER=/path/to/chromium."
 )
 START_TIMEOUT_S = 60
-
-
-class BrowserError(Exception):
-    """No browser can be had; the message says what a person can do about it."""
 
 
 def works(browser: str | Path) -> bool:
@@ -106,88 +99,34 @@ def on_debian() -> bool:
         lines = Path("/etc/os-release").read_text(encoding="utf-8").splitlines()
     except OSError:
         return False
-    return "ID=debian" in lines and shutil.which("apt-get") is not None
+    return "ID=debian" in lines and machine.has_apt()
 
 
-def may_install() -> bool:
-    """Tell whether packages can be installed without asking anyone for a password.
+def write_launcher(folder: Path) -> Path:
+    """Write the program that starts an unpacked Chromium with its libraries and fonts.
 
-    Returns
-    -------
-    bool
-        True for root, and where ``sudo`` asks for nothing.
-    """
-    if os.geteuid() == 0:
-        return True
-    if shutil.which("sudo") is None:
-        return False
-    return subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode == 0
-
-
-def unpack_from_debian() -> Path:
-    """Bring Debian's Chromium and the libraries it lacks, without root.
-
-    apt works on lists and a package cache of its own under ``.cache/chromium``; what it fetches and
-    checks is unpacked there, and a small launcher tells the browser where its libraries and fonts
-    are.
+    Parameters
+    ----------
+    folder : Path
+        Where to write it; what was unpacked is in its ``root``.
 
     Returns
     -------
     Path
         The launcher.
-
-    Raises
-    ------
-    BrowserError
-        The packages cannot be fetched or unpacked.
-    """
-    tell("Unpacking Debian's chromium into .cache/chromium, which needs no root ...")
-    shutil.rmtree(UNPACKED, ignore_errors=True)
-    root, apt = UNPACKED / "root", UNPACKED / "apt"
-    (apt / "lists" / "partial").mkdir(parents=True)
-    (apt / "archives" / "partial").mkdir(parents=True)
-    settings = [f"Dir::State::lists={apt / 'lists'}", f"Dir::Cache={apt}", "Debug::NoLocking=1"]
-    apt_get = ["apt-get", "-qq", *(f"-o{setting}" for setting in settings)]
-    run([*apt_get, "update"])
-    run([*apt_get, "install", "-y", "--no-install-recommends", "--download-only", "chromium"])
-    for package in sorted((apt / "archives").glob("*.deb")):
-        run(["dpkg", "-x", str(package), str(root)])
-    shutil.rmtree(apt)
-    return write_launcher(UNPACKED)
-
-
-def write_launcher(folder: Path) -> Path:
-    """Write the program that starts an unpacked Chromium.
-
-    Parameters
-    ----------
-    folder : Path
-        Where to write it; what was unpacked is in its ``root``, which stands for ``/``.
-
-    Returns
-    -------
-    Path
-        The launcher, executable.
     """
     root, fonts, launcher = folder / "root", folder / "fonts.conf", folder / "chromium"
-    # Some libraries stand in folders of their own, which an installed package would know by their
-    # absolute path or reach through a link made on installing. Shorter paths go first.
-    found = {library.parent for library in root.glob("**/*-linux-gnu*/**/lib*.so*")}
-    libraries = [str(place) for place in sorted(found, key=lambda place: (len(place.parts), place))]
     fonts.write_text(
         '<?xml version="1.0"?>\n<!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">\n'
         f"<fontconfig><dir>{escape(str(root))}/usr/share/fonts</dir><dir>/usr/share/fonts</dir>"
         f"<cachedir>{escape(str(folder))}/fonts</cachedir></fontconfig>\n",
         encoding="utf-8",
     )
-    launcher.write_text(
-        "#!/bin/sh\n"
-        f"export LD_LIBRARY_PATH={shlex.quote(':'.join(libraries))}\n"
-        f"export FONTCONFIG_FILE={shlex.quote(str(fonts))}\n"
-        f'exec {shlex.quote(str(root / "usr/lib/chromium/chromium"))} "$@"\n',
-        encoding="utf-8",
+    machine.write_launcher(
+        launcher,
+        root / "usr/lib/chromium/chromium",
+        {"LD_LIBRARY_PATH": machine.library_path(root), "FONTCONFIG_FILE": str(fonts)},
     )
-    launcher.chmod(0o755)
     return launcher
 
 
@@ -201,46 +140,39 @@ def fetch_with_playwright() -> Path:
 
     Raises
     ------
-    BrowserError
+    SetupError
         It cannot be fetched.
     """
+    python = sys.executable
     ask = "from playwright.sync_api import sync_playwright as s\nwith s() as p: "
-    browser = Path(run([sys.executable, "-c", f"{ask}print(p.chromium.executable_path)"]).strip())
+    answer = machine.run([python, "-c", f"{ask}print(p.chromium.executable_path)"])
+    browser = Path(answer.strip())
     if not browser.exists():
-        tell("Letting Playwright fetch a Chromium ...")
-        run([sys.executable, "-m", "playwright", "install", "chromium"])
+        machine.tell("Letting Playwright fetch a Chromium ...")
+        machine.run([python, "-m", "playwright", "install", "chromium"])
     return browser
 
 
-def run(command: list[str]) -> str:
-    """Run a program to its end and return what it wrote to standard output.
-
-    Parameters
-    ----------
-    command : list of str
-        The program and its arguments; it gets no standard input.
+def bring() -> Path:
+    """Install, unpack or fetch a browser, whichever this machine allows.
 
     Returns
     -------
-    str
-        Its standard output; its standard error goes where ours goes.
+    Path
+        Where it ought to be now.
 
     Raises
     ------
-    BrowserError
-        It is missing or ends with another status than 0.
+    SetupError
+        None can be had.
     """
-    try:
-        return subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True
-        ).stdout
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise BrowserError(f"{shlex.join(command)} did not work.") from error
-
-
-def tell(sentence: str) -> None:
-    """Say what is going on, away from the path on standard output."""
-    print(sentence, file=sys.stderr)
+    if not on_debian():
+        return fetch_with_playwright()
+    if machine.may_install():
+        machine.install("chromium")
+        return Path("/usr/bin/chromium")
+    machine.unpack("chromium", UNPACKED / "root")
+    return write_launcher(UNPACKED)
 
 
 def find(environment: Mapping[str, str]) -> Path:
@@ -258,61 +190,20 @@ def find(environment: Mapping[str, str]) -> Path:
 
     Raises
     ------
-    BrowserError
+    SetupError
         There is none and none can be had.
     """
     if named := environment.get("HURRAH_BROWSER"):
         if works(named):
             return Path(named)
-        raise BrowserError(f"HURRAH_BROWSER={named} is not a Chromium that starts.")
+        raise machine.SetupError(f"HURRAH_BROWSER={named} is not a Chromium that starts.")
     for browser in installed():
         if works(browser):
             return browser
     try:
         browser = bring()
-    except BrowserError as error:
-        raise BrowserError(f"{error} {ADVICE}") from error
+    except machine.SetupError as error:
+        raise machine.SetupError(f"{error} {ADVICE}") from error
     if works(browser):
         return browser
-    raise BrowserError(f"{browser} does not start. {ADVICE}")
-
-
-def bring() -> Path:
-    """Install, unpack or fetch a browser, whichever this machine allows.
-
-    Returns
-    -------
-    Path
-        Where it ought to be now.
-
-    Raises
-    ------
-    BrowserError
-        None can be had.
-    """
-    if not on_debian():
-        return fetch_with_playwright()
-    if may_install():
-        run([str(ROOT / "scripts" / "apt-install"), "chromium"])
-        return Path("/usr/bin/chromium")
-    return unpack_from_debian()
-
-
-def main() -> int:
-    """Print the path of a browser that works.
-
-    Returns
-    -------
-    int
-        The exit status: 0 done, 1 there is none.
-    """
-    try:
-        print(find(os.environ))
-    except BrowserError as error:
-        tell(str(error))
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    raise machine.SetupError(f"{browser} does not start. {ADVICE}")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import browser
+from scripts import browser, machine
 
 
 def script(path: Path, *lines: str) -> Path:
@@ -31,7 +31,7 @@ def test_a_missing_program_does_not_work(tmp_path: Path) -> None:
 
 
 def test_a_named_browser_that_does_not_start_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(browser.BrowserError, match=r"HURRAH_BROWSER=.*is not a Chromium"):
+    with pytest.raises(machine.SetupError, match=r"HURRAH_BROWSER=.*is not a Chromium"):
         browser.find({"HURRAH_BROWSER": str(tmp_path / "chromium")})
 
 
