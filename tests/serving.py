@@ -115,6 +115,10 @@ class RunningServer:
             arrays = {name: archive[name] for name in archive.files}
         return arrays, json.loads(str(arrays.pop("meta")))
 
+    def delete_runs(self):
+        for run in self.client.get("/api/runs").json():
+            assert self.client.delete(f"/api/runs/{run['id']}").status_code == 204
+
     def until_ended(self, run):
         """Wait until a run has made all its updates, or failed, and return it."""
         return self.until(run, lambda now: now["state"] in {"finished", "failed"})

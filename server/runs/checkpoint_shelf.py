@@ -109,9 +109,16 @@ class CheckpointShelf:
                 return checkpoint
         return None
 
-    async def news(self, checkpoint: Checkpoint) -> News:
-        """Return what happened shortly before a checkpoint and may not be in the store."""
-        return read_news(*await asyncio.to_thread(read_archive, self.path(checkpoint.id)))
+    async def news(self, checkpoint: Checkpoint) -> tuple[News, Meta]:
+        """Return what happened shortly before a checkpoint, and how far the trainer had come.
+
+        Raises
+        ------
+        DamagedArchiveError, OSError
+            The file can't be read.
+        """
+        arrays, meta = await asyncio.to_thread(read_archive, self.path(checkpoint.id))
+        return read_news(arrays, meta), meta["trainer"]
 
     async def adopt(self) -> None:
         """Take in files that nobody got round to describing, and clear away half-written ones."""

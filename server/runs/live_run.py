@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from server.runs.child import Child, ChildGoneError, ChildRefusedError
 from server.runs.errors import NotPossibleError
 from server.runs.models import Checkpoint, Milestone, Run, RunState
 from server.runs.recorder import Recorder
-from server.runs.spec import RunChange, SpecError
+from server.runs.spec import RunChange, SpecError, in_words
 from server.runs.store import Store, StoreThread
 from server.runs.wire import Message
 
@@ -24,8 +24,13 @@ __all__ = ["LiveRun"]
 log = logging.getLogger(__name__)
 
 FLUSH_EVERY_S = 1.0
+# How long a worker that may leave is kept for its last samples to be measured.
+MEASURING_PATIENCE_S = 2.0
 
-ENDED = {RunState.FINISHED, RunState.STOPPED, RunState.FAILED, RunState.INTERRUPTED}
+Ask = Callable[..., Awaitable[Message | None]]
+
+SETTLED = {RunState.FINISHED, RunState.STOPPED}
+ENDED = SETTLED | {RunState.FAILED, RunState.INTERRUPTED}
 
 
 class LiveRun:
@@ -60,10 +65,12 @@ class LiveRun:
         self._left_running = left_running
         self._worker: Child | None = None
         self._starting = asyncio.Lock()
-        # Held while it begins to train or its worker retires: nobody resumes a worker that leaves.
+        # Held while it begins or ceases to train: nobody resumes a worker that leaves, and a pause
+        # finds the worker that is just being started.
         self._turning = asyncio.Lock()
         self._steps_under_way = 0
         self._leaving = False
+        self._discarded = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._routines: list[asyncio.Task[None]] = []
 
@@ -89,13 +96,14 @@ class LiveRun:
 
     async def pause(self) -> None:
         """Stop training; when this returns, it stands at the update that the run names."""
-        if self.run.state is RunState.QUEUED:
-            await self.recorder.enter(RunState.PAUSED)
-        elif self.run.state in ENDED:
-            raise NotPossibleError(f"The run is {self.run.state}: there is nothing to pause.")
-        elif self.has_worker:
-            await self._ask("pause")
-            self._soon(self._keep_safe())
+        async with self._turning:
+            if self.run.state is RunState.QUEUED:
+                await self.recorder.enter(RunState.PAUSED)
+            elif self.run.state in ENDED:
+                raise NotPossibleError(f"The run is {self.run.state}: there is nothing to pause.")
+            elif self.has_worker:
+                await self._ask("pause")
+                self._soon(self._keep_safe())
 
     async def step(self, updates: int) -> None:
         """Make exactly so many updates more; when this returns, they are made."""
@@ -119,7 +127,7 @@ class LiveRun:
 
     async def stop(self) -> None:
         """End the run, keeping where it stands."""
-        if self.run.state in {RunState.FINISHED, RunState.STOPPED}:
+        if self.run.state in SETTLED:
             return
         async with self._turning:
             if self.has_worker:
@@ -135,42 +143,64 @@ class LiveRun:
             raise SpecError(
                 "max_updates", f"can't be less than the {self.run.update:,} updates made already"
             )
-        if self.has_worker:
-            await self._ask("change", changes=changes)
+        await self._ask_if_there("change", changes=changes)
         before = self.run.spec
         self.run.spec = before.model_copy(update=changes)
         self.run.name = changes.get("name", self.run.name)
-        text = "; ".join(
-            f"{field.replace('_', ' ')} {_words(getattr(before, field))} → {_words(value)}"
-            for field, value in changes.items()
-        )
+        text = in_words(before, changes)
         await self.recorder.mark(Milestone(update=self.run.update, kind="change", text=text))
         await self.recorder.save()
         if self.has_worker and "learning_rate" in changes:
             # Going on from before the change would learn otherwise than it did.
             self._soon(self._keep_safe())
 
-    async def checkpoint(self, note: str | None, *, automatic: bool = False) -> Checkpoint:
+    async def checkpoint(self, note: str | None) -> Checkpoint:
         """Keep everything needed to go on from here; durable when this returns."""
-        if self.run.state in ENDED and not self.has_worker:
+        ask = self._ask_if_there if self.run.state in ENDED else self._ask
+        made = await self._write_checkpoint(ask, note, automatic=False)
+        if made is None:
             made = await self.shelf.copy_newest(note)
-        else:
-            identity = self.shelf.new_id()
-            about = {"id": identity, "note": note, "automatic": automatic}
-            await self._ask("checkpoint", path=str(self.shelf.path(identity)), about=about)
-            made = await self.shelf.add(identity, note=note, automatic=automatic)
         await self.recorder.checkpoint_made(made)
         return made
 
-    async def export(self, path: Path) -> None:
-        """Have the worker write what a checkpoint would hold to a file that is none."""
-        await self._ask("export", path=str(path))
+    async def _write_checkpoint(
+        self, ask: Ask, note: str | None, *, automatic: bool
+    ) -> Checkpoint | None:
+        """Have the worker write a checkpoint and take it in; None when there is no worker."""
+        identity = self.shelf.new_id()
+        about = {"id": identity, "note": note, "automatic": automatic}
+        if not await ask("checkpoint", path=str(self.shelf.path(identity)), about=about):
+            return None
+        if self._discarded:
+            raise NotPossibleError("The run was deleted.")
+        return await self.shelf.add(identity, note=note, automatic=automatic)
 
-    async def export_model(self, path: Path, which: Which) -> None:
-        """Have the worker write its best or its latest model to a file."""
-        await self._ask("model", path=str(path), which=which)
+    async def export(self, path: Path) -> bool:
+        """Have the worker write what a checkpoint would hold to a file that is none.
+
+        Returns
+        -------
+        bool
+            False when there is no worker: then the newest checkpoint holds the same.
+        """
+        return await self._ask_if_there("export", path=str(path)) is not None
+
+    async def export_model(self, path: Path, which: Which) -> bool:
+        """Have the worker write its best or its latest model to a file; as `export` otherwise."""
+        return await self._ask_if_there("model", path=str(path), which=which) is not None
 
     # -- beginning and ending ---------------------------------------------------------------------
+
+    async def take_up(self) -> None:
+        """Stand where an earlier server left the run, or where its worker did after that."""
+        await self.shelf.adopt()
+        newest = (await self.shelf.list())[-1:]
+        if newest and newest[0].update >= self.run.update and self.run.state not in SETTLED:
+            await self._catch_up()
+        if self.run.state is RunState.RUNNING:
+            await self.recorder.enter(
+                RunState.INTERRUPTED, "The server ended while the run was training."
+            )
 
     async def stand_ready(self) -> None:
         """Start the worker, standing where the run stands."""
@@ -178,35 +208,41 @@ class LiveRun:
 
     async def interrupt(self) -> None:
         """Leave off because the server ends."""
-        async with self._turning:
-            if self.has_worker:
-                was_running = self.run.state is RunState.RUNNING
-                await self._ask("pause")
-                await self._retire()
-                if was_running and self.run.state is RunState.PAUSED:
-                    await self.recorder.enter(
-                        RunState.INTERRUPTED, "The server was ended while the run was training."
-                    )
-        await self.recorder.close()
+        try:
+            async with self._turning:
+                if self.has_worker:
+                    was_running = self.run.state is RunState.RUNNING
+                    await self._ask("pause")
+                    await self._retire()
+                    if was_running and self.run.state is RunState.PAUSED:
+                        await self.recorder.enter(
+                            RunState.INTERRUPTED, "The server was ended while the run was training."
+                        )
+        finally:
+            await self.recorder.close()
 
     async def rest(self) -> None:
         """Let the worker of a paused run go until it is needed again."""
         async with self._turning:
-            if self.has_worker and self.run.state is RunState.PAUSED and not self._steps_under_way:
-                await self._retire()
+            if self.has_worker and self.run.state is RunState.PAUSED:
+                await self._retire(unless_stepping=True)
 
     async def discard(self) -> None:
         """End the worker at once and keep nothing more."""
-        self._leaving = True
-        self._stop_routines()
-        if self._worker is not None:
-            self._worker.kill()
-            await self._worker.leave()
+        self._discarded = True
+        # A worker that is just being started is waited for, lest it be forgotten.
+        async with self._starting:
+            self._leaving = True
+            self._stop_routines()
+            if self._worker is not None:
+                self._worker.kill()
+                await self._worker.leave()
         await self.recorder.close()
 
     # -- the worker -------------------------------------------------------------------------------
 
     async def _ask(self, command: str, **arguments: Any) -> Message:  # noqa: ANN401 - JSON values
+        """Ask the worker, which is started if there is none."""
         worker = await self._ensure_worker()
         try:
             return await worker.ask(command, **arguments)
@@ -215,8 +251,23 @@ class LiveRun:
         except ChildGoneError as error:
             raise NotPossibleError("The run's process ended before it was done.") from error
 
+    async def _ask_if_there(self, command: str, **arguments: Any) -> Message | None:  # noqa: ANN401
+        """Ask the worker if there is one; None otherwise, or when it dies of something else."""
+        async with self._starting:
+            worker = self._worker
+        if worker is None:
+            return None
+        try:
+            return await worker.ask(command, **arguments)
+        except ChildRefusedError as error:
+            raise NotPossibleError(f"It could not be done: {error}.") from error
+        except ChildGoneError:
+            return None
+
     async def _ensure_worker(self, *, training: bool = False) -> Child:
         async with self._starting:
+            if self._discarded:
+                raise NotPossibleError("The run was deleted.")
             if self._worker is not None and self._worker.alive:
                 return self._worker
             start = {
@@ -241,12 +292,16 @@ class LiveRun:
 
     async def _go_back(self) -> str | None:
         """Let history end where the newest checkpoint stands; return the checkpoint's path."""
-        newest = await self.shelf.newest()
-        update = 0 if newest is None else newest.update
-        if newest is not None:
-            await self.recorder.catch_up(await self.shelf.news(newest))
-        await self.recorder.rewind(update)
+        newest = await self._catch_up()
+        await self.recorder.rewind(0 if newest is None else newest.update)
         return None if newest is None else str(self.shelf.path(newest.id))
+
+    async def _catch_up(self) -> Checkpoint | None:
+        """Stand where the newest checkpoint stands, and return it; None when there is none."""
+        newest = await self.shelf.newest()
+        if newest is not None:
+            await self.recorder.catch_up(*await self.shelf.news(newest))
+        return newest
 
     async def _hear(self, event: Message) -> None:
         was_running = self.run.state is RunState.RUNNING
@@ -271,17 +326,27 @@ class LiveRun:
             if self.run.state in {RunState.FINISHED, RunState.FAILED} and self.has_worker:
                 await self._retire(keep=self.run.state is RunState.FINISHED)
 
-    async def _retire(self, *, keep: bool = True) -> None:
-        """Let the worker go; what it knows stays behind in a checkpoint unless told otherwise."""
-        self._leaving = True
-        await self.recorder.caught_up()
+    async def _retire(self, *, keep: bool = True, unless_stepping: bool = False) -> None:
+        """Let the worker go; what it knows stays behind in a checkpoint unless told otherwise.
+
+        What was asked of it before is still answered, since commands are taken in order; whoever
+        asks while it leaves waits, and finds it gone.
+        """
+        with contextlib.suppress(TimeoutError):
+            # What takes longer is in the checkpoint, and measured when the run goes on.
+            async with asyncio.timeout(MEASURING_PATIENCE_S):
+                await self.recorder.caught_up()
         if keep:
-            with contextlib.suppress(NotPossibleError):
-                await self._keep_safe()
-        self._stop_routines()
-        if self._worker is not None:
-            self._worker.tell("leave")
-            await self._worker.leave()
+            await self._keep_safe()
+        async with self._starting:
+            if unless_stepping and self._steps_under_way:
+                return
+            self._leaving = True
+            self._stop_routines()
+            worker, self._worker = self._worker, None
+            if worker is not None:
+                worker.tell("leave")
+                await worker.leave()
         await self._store(Store.release, self.run.id)
         await self.recorder.flush()
 
@@ -301,15 +366,21 @@ class LiveRun:
         """Make a checkpoint every so often, so that little is lost with the worker."""
         while True:
             await asyncio.sleep(self.run.spec.checkpoint_every_s)
-            try:
-                await self._keep_safe()
-            except NotPossibleError as error:
-                log.warning("run %s: no automatic checkpoint: %s", self.run.id, error)
+            await self._keep_safe()
 
     async def _keep_safe(self) -> None:
+        """Make an automatic checkpoint, if there is a worker and it has gone on since the last."""
         newest = (await self.shelf.list())[-1:]
-        if self.has_worker and not (newest and newest[0].update == self.run.update):
-            await self.checkpoint(None, automatic=True)
+        if newest and newest[0].update == self.run.update:
+            return
+        try:
+            made = await self._write_checkpoint(self._ask_if_there, None, automatic=True)
+        except NotPossibleError as error:
+            if not self._discarded:
+                log.warning("run %s: no automatic checkpoint: %s", self.run.id, error)
+        else:
+            if made is not None:
+                await self.recorder.checkpoint_made(made)
 
     def _soon(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -325,11 +396,3 @@ class LiveRun:
         for routine in self._routines:
             routine.cancel()
         self._routines = []
-
-
-def _words(value: object) -> str:
-    if isinstance(value, list):
-        return ", ".join(value)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return f"{value:,g}" if isinstance(value, float) else f"{value:,}"
-    return "none" if value is None else str(value)

@@ -157,19 +157,18 @@ class Passages:
         """Find the model that is asked for; what had to be written for it goes afterwards."""
         if isinstance(source, AtUpdate):
             source = await self._nearest(life, source.update)
-        if source in {"best", "latest"}:
-            which: Which = "best" if source == "best" else "latest"
-            if life.has_worker:
-                async with _temporary(life) as path:
-                    await life.export_model(path, which)
-                    yield _Found(which, path, which)
-            else:
-                newest = await life.shelf.newest()
-                path_or_none = None if newest is None else life.shelf.path(newest.id)
-                yield _Found(which, path_or_none, which)
-        else:
+        if source not in {"best", "latest"}:
             checkpoint = await life.shelf.find(source)
             yield _Found("checkpoint", life.shelf.path(checkpoint.id), "latest")
+            return
+        which: Which = "best" if source == "best" else "latest"
+        async with _temporary(life) as path:
+            if await life.export_model(path, which):
+                yield _Found(which, path, which)
+            elif (newest := await life.shelf.newest()) is not None:
+                yield _Found(which, life.shelf.path(newest.id), which)
+            else:
+                yield _Found(which, None, which)
 
     async def _nearest(self, life: LiveRun, update: int) -> str:
         places = {"latest": life.run.update}
@@ -188,18 +187,17 @@ class Passages:
         if checkpoint not in {"best", "latest"}:
             yield life.shelf.path((await life.shelf.find(checkpoint)).id)
             return
+        best = checkpoint == "best"
         async with _temporary(life) as path:
-            if life.has_worker and checkpoint == "latest":
-                await life.export(path)
-            elif life.has_worker:
-                await life.export_model(path, "best")
-            elif (newest := await life.shelf.newest()) is None:
+            if await (life.export_model(path, "best") if best else life.export(path)):
+                yield path
+                return
+            if (newest := await life.shelf.newest()) is None:
                 raise UnknownCheckpointError(checkpoint)
-            elif checkpoint == "latest":
+            if not best:
                 yield life.shelf.path(newest.id)
                 return
-            else:
-                await asyncio.to_thread(_extract_best, life, life.shelf.path(newest.id), path)
+            await asyncio.to_thread(_extract_best, life, life.shelf.path(newest.id), path)
             yield path
 
 

@@ -10,8 +10,9 @@ from collections import deque
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from server.runs.child import ChildGoneError, ChildRefusedError
+from server.runs.archive import Meta
 from server.runs.models import Best, Checkpoint, Milestone, Run, RunState, Sample
 from server.runs.publishing import Publisher
 from server.runs.store import Store, StoreThread
@@ -68,57 +69,93 @@ class Recorder:
         self._samples: asyncio.Queue[Message] = asyncio.Queue(MAX_UNMEASURED)
         self._pending: deque[int] = deque()
         self._kept_one = asyncio.Event()
+        self._closed = False
         self._measuring = asyncio.create_task(self._measure_samples())
 
     async def take(self, report: Message) -> None:
         """Keep and tell what a worker reports."""
         losses = np.frombuffer(base64.b64decode(report["losses"]), dtype=np.float64)
+        run, state = self.run, RunState(report["state"])
         async with self.lock:
-            await self._store(Store.add_losses, self.run.id, report["first"], losses)
-            run = self.run
             run.update, run.epoch = report["update"], report["epoch"]
             run.position = report["position"]
             run.loss, run.smooth_loss = report["loss"], report["smooth_loss"]
             run.best = None if report["best"] is None else Best(**report["best"])
             run.updates_per_second = report["updates_per_second"]
-            if len(losses):
+            await self._keep(report["first"], losses, report["epochs"], report["samples"])
+            if len(losses) or state is run.state is RunState.RUNNING:
                 self._tell_progress(report["curve"])
-        await self._take_marks(report["epochs"], report["samples"])
-        await self.enter(RunState(report["state"]), report["reason"])
+        await self._measure(report["samples"])
+        # A worker that stands still says nothing of whether its run waits, or has ended.
+        if state is not RunState.PAUSED or run.state is RunState.RUNNING:
+            await self.enter(state, report["reason"])
 
-    async def catch_up(self, news: News) -> None:
-        """Keep what a checkpoint tells and the store lacks, because the server died in between."""
-        known = await self._store(Store.history_end, self.run.id)
-        if known < news.last:
-            await self._store(Store.add_losses, self.run.id, news.first, news.losses)
-        epochs = [epoch for epoch in news.epochs if epoch["update"] > known]
-        samples = [
-            sample
-            for sample in news.samples
-            if not await self._store(Store.has_sample, self.run.id, sample["update"])
+    async def catch_up(self, news: News, progress: Meta) -> None:
+        """Stand where a checkpoint stands, and keep what the store lacks of what led there.
+
+        It lacks something when the server died before it had stored what the worker reported.
+
+        Parameters
+        ----------
+        news : News
+            What the checkpoint carries of it.
+        progress : dict
+            The trainer's scalars, from the checkpoint.
+        """
+        run = self.run
+        async with self.lock:
+            known = await self._store(Store.history_end, run.id)
+            run.update, run.epoch = progress["updates"], progress["epoch"]
+            run.position = progress["position"]
+            run.loss, run.smooth_loss = progress["loss"], progress["smooth_loss"]
+            run.best = None
+            if progress["best_update"] is not None:
+                run.best = Best(
+                    update=progress["best_update"], smooth_loss=progress["best_smooth_loss"]
+                )
+            epochs = [epoch for epoch in news.epochs if epoch["update"] > known]
+            samples = [
+                sample
+                for sample in news.samples
+                if not await self._store(Store.has_sample, run.id, sample["update"])
+            ]
+            losses = news.losses if known < news.last else news.losses[:0]
+            await self._keep(min(news.first, known + 1), losses, epochs, samples)
+        await self._measure(samples)
+
+    async def _keep(
+        self,
+        first: int,
+        losses: NDArray[np.float64],
+        epochs: list[Message],
+        samples: list[Message],
+    ) -> None:
+        """Store at once what belongs together, whoever commits next; the lock is held."""
+        marks = [
+            Milestone(update=epoch["update"], kind="epoch", text=f"epoch {epoch['epoch']} begins")
+            for epoch in epochs
         ]
-        await self._take_marks(epochs, samples)
+        self._pending.extend(sample["update"] for sample in samples)
+        run = self.run
+        await self._store(Store.add_report, run.id, run.model_dump_json(), first, losses, marks)
+        self._tell_marks(marks)
 
-    async def _take_marks(self, epochs: list[Message], samples: list[Message]) -> None:
-        for epoch in epochs:
-            text = f"epoch {epoch['epoch']} begins"
-            await self.mark(Milestone(update=epoch["update"], kind="epoch", text=text))
+    async def _measure(self, samples: list[Message]) -> None:
         for sample in samples:
-            self._pending.append(sample["update"])
             await self._samples.put(sample)
 
     async def caught_up(self) -> None:
         """Wait until every sample that was reported by now is measured, kept and told."""
         if self._pending:
             last = self._pending[-1]
-            while last in self._pending:
+            while last in self._pending and not self._closed:
                 await self._kept_one.wait()
 
     async def mark(self, milestone: Milestone) -> None:
         """Keep and tell a milestone."""
         async with self.lock:
-            await self._store(Store.add_milestone, self.run.id, milestone)
-            self._tell("milestone", milestone=milestone.model_dump(mode="json"))
+            await self._store(Store.add_milestones, self.run.id, [milestone])
+            self._tell_marks([milestone])
 
     async def checkpoint_made(self, checkpoint: Checkpoint) -> None:
         """Tell a checkpoint, which is kept already, and mark it when a person asked for it."""
@@ -159,7 +196,9 @@ class Recorder:
             self._publisher.restart(self.run.id)
 
     async def close(self) -> None:
-        """Stop measuring; what is not measured yet is lost."""
+        """Stop measuring; what is not measured yet is lost, but for what a checkpoint carries."""
+        self._closed = True
+        self._wake()
         self._measuring.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._measuring
@@ -171,12 +210,16 @@ class Recorder:
             reported = await self._samples.get()
             try:
                 await self._keep_sample(reported)
-            except (ChildGoneError, ChildRefusedError, OSError) as error:
-                log.warning("run %s: a sample could not be measured: %s", self.run.id, error)
+            except Exception:
+                # Whatever it was, the samples after it must not wait for ever, nor the worker.
+                log.exception("run %s: a sample could not be kept", self.run.id)
             finally:
                 self._pending.popleft()
-                self._kept_one.set()
-                self._kept_one = asyncio.Event()
+                self._wake()
+
+    def _wake(self) -> None:
+        self._kept_one.set()
+        self._kept_one = asyncio.Event()
 
     async def _keep_sample(self, reported: Message) -> None:
         watched = self.run.spec.watch_words or []
@@ -190,12 +233,14 @@ class Recorder:
             invented=measured["invented"],
             hurrahs=hurrahs,
         )
+        marks = [
+            Milestone(update=sample.update, kind="hurrah", text=f"hurrah - {word}")
+            for word in hurrahs
+        ]
         async with self.lock:
-            await self._store(Store.add_sample, self.run.id, sample)
+            await self._store(Store.add_sample, self.run.id, sample, marks)
             self._tell("sample", sample=sample.model_dump(mode="json"))
-        for word in hurrahs:
-            text = f"hurrah - {word}"
-            await self.mark(Milestone(update=sample.update, kind="hurrah", text=text))
+            self._tell_marks(marks)
 
     async def _already_celebrated(self) -> set[str]:
         if self._celebrated is None:
@@ -207,6 +252,10 @@ class Recorder:
 
     def _tell(self, kind: str, **content: object) -> None:
         self._publisher.publish(self.run.id, {"type": kind, "run": self.run.id, **content})
+
+    def _tell_marks(self, marks: list[Milestone]) -> None:
+        for mark in marks:
+            self._tell("milestone", milestone=mark.model_dump(mode="json"))
 
     def _tell_progress(self, curve: dict[str, list[float | None]]) -> None:
         run = self.run

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from server.runs.pace import parse_pace
 
-__all__ = ["RunChange", "RunSpec", "SpecError", "encodable"]
+__all__ = ["RunChange", "RunSpec", "SpecError", "encodable", "in_words"]
 
 MAX_HIDDEN_SIZE = 2_048
 MAX_SEQUENCE_LENGTH = 1_000
@@ -185,3 +186,19 @@ class RunChange(_Strict):
         if not self.model_fields_set:
             raise ValueError("nothing to change was named")
         return self
+
+
+def in_words(before: RunSpec, changes: Mapping[str, object]) -> str:
+    """Say what changes: "learning rate 0.1 → 0.05"."""
+    return "; ".join(
+        f"{field.replace('_', ' ')} {_words(getattr(before, field))} → {_words(value)}"
+        for field, value in changes.items()
+    )
+
+
+def _words(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return f"{value:,g}" if isinstance(value, float) else f"{value:,}"
+    return "none" if value is None else str(value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
@@ -93,13 +93,17 @@ class Store:
         rows = self._connection.execute("SELECT run FROM runs ORDER BY number DESC")
         return [Run.model_validate_json(row[0]) for row in rows]
 
-    def save_run(self, run: str, text: str) -> None:
-        """Keep a run as it stands (`text` is its JSON), new or known."""
+    def add_run(self, run: str, text: str) -> None:
+        """Keep a new run (`text` is its JSON); durable."""
         self._connection.execute(
-            "INSERT INTO runs VALUES (?, (SELECT coalesce(max(number), 0) + 1 FROM runs), ?)"
-            " ON CONFLICT (id) DO UPDATE SET run = excluded.run",
+            "INSERT INTO runs VALUES (?, (SELECT coalesce(max(number), 0) + 1 FROM runs), ?)",
             (run, text),
         )
+        self.commit()
+
+    def save_run(self, run: str, text: str) -> None:
+        """Keep a run as it stands; nothing happens when it was deleted meanwhile."""
+        self._connection.execute("UPDATE runs SET run = ? WHERE id = ?", (text, run))
 
     def delete_run(self, run: str) -> None:
         """Forget a run and everything kept of it; durable."""
@@ -122,9 +126,22 @@ class Store:
 
     # -- what happens -----------------------------------------------------------------------------
 
-    def add_losses(self, run: str, first: int, losses: NDArray[np.float64]) -> None:
-        """Add the losses of the updates from `first` on to the history."""
+    def add_report(
+        self,
+        run: str,
+        text: str,
+        first: int,
+        losses: NDArray[np.float64],
+        milestones: Sequence[Milestone],
+    ) -> None:
+        """Add the losses of the updates from `first` on, and what belongs to them.
+
+        In one call, because anybody's commit may follow it: after a crash the history ends where
+        the run says that it stands.
+        """
         self._writer(run).append(first, losses)
+        self.save_run(run, text)
+        self.add_milestones(run, milestones)
 
     def history_end(self, run: str) -> int:
         """Return the last update in the history, 0 when it is empty."""
@@ -147,18 +164,19 @@ class Store:
         )
         return found.fetchone() is not None
 
-    def add_sample(self, run: str, sample: Sample) -> None:
-        """Keep a sample."""
+    def add_sample(self, run: str, sample: Sample, milestones: Sequence[Milestone] = ()) -> None:
+        """Keep a sample, and the milestones that it makes."""
         self._connection.execute(
             "INSERT OR REPLACE INTO samples VALUES (?, ?, ?)",
             (run, sample.update, sample.model_dump_json()),
         )
+        self.add_milestones(run, milestones)
 
-    def add_milestone(self, run: str, milestone: Milestone) -> None:
-        """Keep a milestone."""
-        self._connection.execute(
+    def add_milestones(self, run: str, milestones: Sequence[Milestone]) -> None:
+        """Keep milestones."""
+        self._connection.executemany(
             "INSERT INTO milestones (run, update_, milestone) VALUES (?, ?, ?)",
-            (run, milestone.update, milestone.model_dump_json()),
+            [(run, mark.update, mark.model_dump_json()) for mark in milestones],
         )
 
     def add_checkpoint(self, run: str, checkpoint: Checkpoint) -> None:

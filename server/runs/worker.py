@@ -35,12 +35,15 @@ from server.runs.unflushed import News, Unflushed
 from server.runs.wire import Line, Message
 
 REPORT_EVERY_S = 0.05
+# A slow pace, too, shows at once that training goes on.
+REPORT_AT_LEAST_EVERY_S = 0.15
 SPEED_WINDOW_S = 2.0
 CURVE_POINTS = 10
 # A server that stands still must not fill the memory: past this many losses that it has not
 # taken (32 MB), training waits for it.
 MAX_BACKLOG_UPDATES = 4_000_000
 MAX_BACKLOG_SAMPLES = 100
+LOOKS = {"export", "model"}
 
 
 class Refusal(Exception):  # noqa: N818 - an answer, not a fault
@@ -77,7 +80,7 @@ class Worker:
         self.step_answer: int | None = None
         self.leaving = False
         self.next_sample = next_sample(self.trainer.updates, self.spec["sample_every"])
-        self.next_report_s = 0.0
+        self.reported_s = 0.0
         self.pulse: deque[tuple[float, int]] = deque()
 
     def _go_on_from(self, path: Path) -> None:
@@ -106,7 +109,7 @@ class Worker:
                 line.wait(REPORT_EVERY_S)
             elif self.training and (delay_s := pacer.delay_s(trainer.updates)) > 0.0:
                 self._report_if_due()
-                line.wait(min(delay_s, REPORT_EVERY_S) if self.losses else delay_s)
+                line.wait(min(delay_s, REPORT_EVERY_S))
             else:
                 self._update()
 
@@ -155,8 +158,14 @@ class Worker:
         if self.busy:
             self._report_if_due()
         else:
+            self._rest_when_finished()
             self.report()
             self._end_step()
+
+    def _rest_when_finished(self) -> None:
+        # Raising max_updates makes it possible to go on; that it does is for "resume" to say.
+        if self.finished:
+            self.training = False
 
     def _write_sample(self) -> None:
         trainer = self.trainer
@@ -173,7 +182,9 @@ class Worker:
 
     def _report_if_due(self) -> None:
         now_s = time.monotonic()
-        if now_s >= self.next_report_s and self.line.idle and self._has_news:
+        since_s = now_s - self.reported_s
+        due = since_s >= (REPORT_EVERY_S if self._has_news else REPORT_AT_LEAST_EVERY_S)
+        if due and self.line.idle:
             self.report(now_s)
 
     @property
@@ -182,8 +193,7 @@ class Worker:
 
     def report(self, now_s: float | None = None) -> None:
         """Say everything that happened since the last report."""
-        now_s = time.monotonic() if now_s is None else now_s
-        self.next_report_s = now_s + REPORT_EVERY_S
+        now_s = self.reported_s = time.monotonic() if now_s is None else now_s
         trainer = self.trainer
         news = self._news
         self.line.send(
@@ -247,14 +257,19 @@ class Worker:
     # -- what it is told --------------------------------------------------------------------------
 
     def obey(self, command: Message) -> None:
-        """Carry out one command and answer it, after a report of everything up to here."""
+        """Carry out one command and answer it, after a report of everything up to here.
+
+        After no report where it only looks: however many look, reports come 20 times a second.
+        """
         number = command.get("id")
         try:
             answer = getattr(self, f"_do_{command['do']}")(command)
         except (Refusal, OSError) as error:
             answer = {"refused": str(error)}
+        self._rest_when_finished()
         if number is not None and answer is not None:
-            self.report()
+            if command["do"] not in LOOKS:
+                self.report()
             self.line.send({"answer": number, "update": self.trainer.updates, **answer})
 
     def _do_pause(self, _command: Message) -> Message:
@@ -288,6 +303,9 @@ class Worker:
 
     def _do_change(self, command: Message) -> Message:
         changes = command["changes"]
+        last = changes.get("max_updates")
+        if last is not None and last < self.trainer.updates:
+            raise Refusal(f"{self.trainer.updates:,} updates are made already")
         self.spec |= changes
         if "learning_rate" in changes:
             self.trainer.learning_rate = changes["learning_rate"]

@@ -34,10 +34,10 @@ class ScribeDesk:
         return await self._ask("write", **request)
 
     async def leave(self) -> None:
-        """End the scribe."""
+        """End the scribe, in the middle of a passage if need be: it keeps nothing."""
         if self._child is not None:
             self._child.tell("leave")
-            await self._child.leave()
+            await self._child.leave(timeout_s=1.0)
 
     async def _ask(self, command: str, **arguments: Any) -> Message:  # noqa: ANN401 - JSON values
         for attempt in range(2):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
@@ -58,8 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
         try:
             yield
         finally:
-            await app.state.office.passages.leave()
-            await supervisor.close()
+            await asyncio.gather(app.state.office.passages.leave(), supervisor.close())
 
     app = FastAPI(
         title="Hurrah",

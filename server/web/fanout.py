@@ -46,7 +46,8 @@ class Channel:
         self.viewers = 0
         self.closed = False
         self._log: deque[str] = deque(maxlen=MESSAGES_KEPT)
-        self._oldest = self.seq + 1
+        # The oldest place from which the log goes on without a gap.
+        self._oldest = self.seq
         self._news = asyncio.Event()
         self._snapshot: tuple[int, str] | None = None
         self._viewers_told = 0
@@ -56,14 +57,15 @@ class Channel:
         """Add a message; its number is given here."""
         self.seq += 1
         self._log.append(_dump(message | {"run": self.run, "seq": self.seq}))
-        self._oldest = self.seq - len(self._log) + 1
+        self._oldest = max(self._oldest, self.seq - len(self._log))
         self._wake()
 
     def restart(self) -> None:
         """Let every viewer find its place gone."""
         self._log.clear()
+        # One number for `resync`, and a higher one for the snapshot.
         self.seq += 2
-        self._oldest = self.seq
+        self._oldest = self.seq - 1
         self._wake()
 
     def close(self) -> None:
@@ -81,11 +83,19 @@ class Channel:
 
     def holds(self, place: int) -> bool:
         """Whether everything after the message number `place` is still in the log."""
-        return self._oldest - 1 <= place <= self.seq
+        return self._oldest <= place <= self.seq
+
+    def resumes(self, since: int) -> bool:
+        """Whether who comes back with this number can go on from there.
+
+        Not who last heard `resync`: its number counts as held only for who waits for the snapshot.
+        """
+        return since == self.seq or (self._oldest < since and self.holds(since))
 
     def after(self, place: int) -> Iterator[str]:
         """Return the messages after the number `place`, of which `holds` must be true."""
-        return islice(tuple(self._log), max(0, place + 1 - self._oldest), None)
+        first = self.seq - len(self._log)
+        return islice(tuple(self._log), max(0, place - first), None)
 
     async def news(self, place: int) -> None:
         """Wait until there is a message after the number `place`, or the run is gone."""
@@ -97,20 +107,24 @@ class Channel:
 
         Its number is that of the last message it lost, so that numbers go on growing for it.
         """
-        return _dump({"type": "resync", "run": self.run, "seq": self._oldest - 1})
+        return _dump({"type": "resync", "run": self.run, "seq": self._oldest})
 
     def snapshot(self) -> str | None:
         """Return the snapshot that was made since the last message, if there is one."""
-        if self._snapshot is not None and self._snapshot[0] == self.seq:
-            return self._snapshot[1]
-        return None
+        if self._snapshot is None or self._snapshot[0] != self.seq:
+            return None
+        return self._with_viewers(self._snapshot[1])
 
     def keep_snapshot(self, content: dict[str, Any]) -> str:
         """Serialise a snapshot of this moment, once for all who ask until the next message."""
         message = {"type": "snapshot", "run": self.run, "seq": self.seq, **content}
         text = _dump(message)
         self._snapshot = (self.seq, text)
-        return text
+        return self._with_viewers(text)
+
+    def _with_viewers(self, snapshot: str) -> str:
+        # How many look on changes without a message, and need not cost another serialisation.
+        return f'{snapshot[:-1]},"viewers":{self.viewers}}}'
 
     # -- who looks on -----------------------------------------------------------------------------
 

@@ -114,8 +114,9 @@ def _http_exception(_request: Request, error: Exception) -> Response:
         detail = {
             404: "There is nothing at this address.",
             405: "This address does not take that method.",
-        }.get(error.status_code, f"{detail}.")
-    return problem(error.status_code, detail, headers=error.headers)
+        }.get(error.status_code, detail)
+    sentence = detail if detail.endswith((".", "!", "?")) else f"{detail}."
+    return problem(error.status_code, sentence, headers=error.headers)
 
 
 def _validation_error(_request: Request, error: Exception) -> Response:

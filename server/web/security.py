@@ -106,7 +106,7 @@ class Guard:
             name, _ = parts.hostname, parts.port
         except ValueError:
             return False
-        if name is None or parts.username is not None or parts.path:
+        if name is None or parts.username is not None or parts.netloc != host:
             return False
         # A rebound name is still a name: who asks for a bare address was not led here by DNS.
         if _is_address(name):
@@ -145,7 +145,7 @@ class Guard:
 
     def _viewer_refusal(self, scope: Scope) -> Response | None:
         # Asking for a passage is a POST that changes nothing.
-        asks_only = scope["path"].endswith("/passages")
+        asks_only = scope["method"] == "POST" and scope["path"].endswith("/passages")
         if scope["operator"] or asks_only or not _changes(scope):
             return None
         return problem(

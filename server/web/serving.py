@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import uvicorn
+from uvicorn._types import ASGISendEvent
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from server.settings import Settings
 from server.web.app import create_app
@@ -20,6 +22,22 @@ __all__ = ["run"]
 # Of the 10 s in which the process must end, what open connections may take.
 GRACE_S = 2
 MAX_VIEWER_MESSAGE_BYTES = 65_536
+# A lecture hall opens the page within a second.
+BACKLOG = 1_024
+
+
+class ViewerProtocol(WebSocketsSansIOProtocol):
+    """A WebSocket whose viewer is cut off when it is told to go and does not read.
+
+    Saying goodbye would wait for all that the viewer has not read.
+    """
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send a message, when the viewer has read enough of those before."""
+        if message["type"] == "websocket.close" and not self.writable.is_set():
+            self.transport.abort()
+        else:
+            await super().send(message)
 
 
 class Server(uvicorn.Server):
@@ -77,7 +95,9 @@ def run(settings: Settings) -> int:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
+        ws=ViewerProtocol,
         ws_max_size=MAX_VIEWER_MESSAGE_BYTES,
+        backlog=BACKLOG,
         # Three hundred compressors cost more than the bytes they save.
         ws_per_message_deflate=False,
     )
@@ -90,10 +110,14 @@ def run(settings: Settings) -> int:
 def _listen(settings: Settings) -> socket.socket:
     host = settings.host.strip("[]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio switches Nagle's algorithm off only for sockets that name their protocol; with it on,
+    # every answer waits some 40 ms for the client's acknowledgement of its own headers.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, settings.port))
+        # Only this tells that the port is free: two may be bound to it, as long as none listens.
+        listener.listen(BACKLOG)
     except OSError:
         listener.close()
         raise

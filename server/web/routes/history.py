@@ -14,9 +14,9 @@ from starlette.responses import StreamingResponse
 
 from server.runs.history import CHUNK_UPDATES, ReducedLoss, smooth_losses
 from server.runs.models import Loss, Milestone, Sample
+from server.runs.spec import SpecError
 from server.runs.store import Store
 from server.web.office import Life, TheOffice
-from server.web.problems import Problem
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["history"])
 
@@ -33,7 +33,8 @@ async def list_samples(life: Life, office: TheOffice) -> list[Sample]:
 
 @router.get("/milestones")
 async def list_milestones(life: Life, office: TheOffice) -> list[Milestone]:
-    """Return the milestones in order."""
+    """Return the milestones in order, all those that the run has reached by now."""
+    await life.recorder.caught_up()
     return await office.supervisor.store(Store.milestones, life.run.id)
 
 
@@ -47,7 +48,7 @@ async def read_loss(
 ) -> Loss:
     """Return the loss from one update to another, reduced, its extremes kept."""
     if last is not None and last < first:
-        raise Problem(422, "to must not be less than from.")
+        raise SpecError("to", "must not be less than from")
     reduced = await office.supervisor.store(Store.loss, life.run.id, first, last, points)
     return as_loss(reduced)
 

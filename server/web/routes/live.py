@@ -68,7 +68,7 @@ async def _speak(
             await websocket.send_text(text)
 
     try:
-        place = since if since is not None and channel.holds(since) else None
+        place = since if since is not None and channel.resumes(since) else None
         while not channel.closed:
             if place is None:
                 place, text = await _snapshot(office, life, channel)
@@ -106,7 +106,6 @@ async def _snapshot(office: Office, life: LiveRun, channel: Channel) -> tuple[in
                     "samples": [sample.model_dump(mode="json") for sample in samples],
                     "milestones": [mark.model_dump(mode="json") for mark in milestones],
                     "checkpoints": [made.model_dump(mode="json") for made in checkpoints],
-                    "viewers": channel.viewers,
                 }
             )
         return channel.seq, text

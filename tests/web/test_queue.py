@@ -1,0 +1,117 @@
+"""More runs than may train: they wait their turn, and get it."""
+
+import pytest
+
+from tests.serving import RunningServer
+
+ENDLESS = {"hidden_size": 10, "sample_length": 20, "max_updates": None}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    data_dir = tmp_path_factory.mktemp("data")
+    with RunningServer(data_dir, "--no-demo", HURRAH_MAX_TRAINING_RUNS="1") as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _no_runs_left(server):
+    yield
+    server.delete_runs()
+
+
+def running(now):
+    return now["state"] == "running"
+
+
+def states(server):
+    return [run["state"] for run in reversed(server.client.get("/api/runs").json())]
+
+
+def test_runs_wait_until_the_one_before_is_paused_stopped_or_deleted(server):
+    first, second, third, fourth = (server.create(**ENDLESS) for _ in range(4))
+    assert states(server) == ["running", "queued", "queued", "queued"]
+    assert (second["update"], second["loss"], second["error"]) == (0, None, None)
+    server.post(first, "pause")
+    server.until(second, running)
+    assert states(server) == ["paused", "running", "queued", "queued"]
+    server.post(second, "stop")
+    server.until(third, running)
+    server.client.delete(f"/api/runs/{third['id']}")
+    server.until(fourth, running)
+    assert states(server) == ["paused", "stopped", "running"]
+
+
+def test_a_run_that_finishes_lets_the_next_one_train(server):
+    runs = [server.create(**ENDLESS | {"max_updates": 300}) for _ in range(3)]
+    for run in runs:
+        assert server.until_ended(run)["update"] == 300
+
+
+def test_a_run_whose_process_fails_lets_the_next_one_train(server):
+    server.create(**ENDLESS | {"learning_rate": 1_000, "clip": None, "init_scale": 100})
+    second = server.create(**ENDLESS)
+    server.client.delete(f"/api/runs/{server.client.get('/api/runs').json()[1]['id']}")
+    server.until(second, running)
+
+
+def test_a_queued_run_may_be_paused_resumed_stopped_and_changed(server):
+    first, second, third = (server.create(**ENDLESS) for _ in range(3))
+    assert server.post(second, "resume")["state"] == "queued"
+    assert server.post(second, "pause")["state"] == "paused"
+    assert server.post(third, "stop")["state"] == "stopped"
+    changed = server.client.patch(f"/api/runs/{second['id']}", json={"name": "Later"}).json()
+    assert (changed["name"], changed["state"]) == ("Later", "paused")
+    server.post(first, "pause")
+    # Nobody waits any more.
+    assert states(server) == ["paused", "paused", "stopped"]
+    assert server.post(third, "resume")["state"] == "running"
+    assert server.post(second, "resume")["state"] == "queued"
+    server.client.delete(f"/api/runs/{third['id']}")
+    server.until(second, running)
+
+
+def test_a_run_that_waits_again_goes_on_waiting_whoever_looks(server):
+    first = server.create(**ENDLESS)
+    server.post(first, "pause")
+    second = server.create(**ENDLESS)
+    assert server.post(first, "resume")["state"] == "queued"
+    stands = server.run(first)["update"]
+    passage = server.post(first, "passages", {"source": "latest", "length": 10})
+    assert passage["source"]["update"] == stands
+    assert server.post(first, "checkpoints")["update"] == stands
+    assert server.run(first)["state"] == "queued"
+    server.post(second, "pause")
+    server.until(first, running)
+    server.until(first, lambda now: now["update"] > stands)
+
+
+def test_the_run_that_waited_longest_comes_first(server):
+    first = server.create(**ENDLESS)
+    second, third = (server.create(**ENDLESS) for _ in range(2))
+    server.post(first, "pause")
+    assert server.post(first, "resume")["state"] in {"running", "queued"}
+    server.until(second, running)
+    assert states(server)[1:] == ["running", "queued"]
+    server.post(second, "pause")
+    server.until(third, running)
+    assert states(server) == ["queued", "paused", "running"]
+
+
+def test_a_pause_that_comes_while_a_run_is_let_train_holds(server):
+    for _ in range(5):
+        first, second = (server.create(**ENDLESS) for _ in range(2))
+        server.client.delete(f"/api/runs/{first['id']}")
+        paused = server.post(second, "pause")
+        assert paused["state"] == "paused"
+        assert server.post(second, "checkpoints")["update"] == paused["update"]
+        assert server.run(second)["state"] == "paused"
+        server.delete_runs()
+
+
+def test_a_run_deleted_while_its_process_starts_leaves_no_process(server):
+    for _ in range(5):
+        first, second = (server.create(**ENDLESS) for _ in range(2))
+        server.client.delete(f"/api/runs/{first['id']}")
+        assert server.client.delete(f"/api/runs/{second['id']}").status_code == 204
+        assert server.worker_pids() == []

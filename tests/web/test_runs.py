@@ -1,0 +1,332 @@
+"""Runs: made, paused, stepped, resumed, changed, ended, and what each answer says."""
+
+import csv
+import io
+import math
+
+import pytest
+
+from tests.serving import NOVEL, PAGES, RunningServer, is_alive, until
+
+DEFAULTS = {
+    "corpus": "the-lamps-of-saltmere",
+    "cell": "rnn",
+    "hidden_size": 100,
+    "layers": 1,
+    "dropout": 0.0,
+    "sequence_length": 25,
+    "batch_size": 1,
+    "optimizer": "adagrad",
+    "learning_rate": 0.1,
+    "learning_rate_decay": 1.0,
+    "clip": 5.0,
+    "clip_mode": "value",
+    "init_scale": 0.01,
+    "validation_fraction": 0.0,
+    "seed": 0,
+    "dtype": "float32",
+    "max_updates": 100_000,
+    "sample_every": 10_000,
+    "sample_length": 200,
+    "checkpoint_every_s": 30,
+    "pace": "max",
+    "paused": False,
+}
+SMALL = {"hidden_size": 10, "sample_length": 20}
+ENDLESS = SMALL | {"max_updates": None}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    # Room for all that these tests leave training.
+    data_dir = tmp_path_factory.mktemp("data")
+    with RunningServer(data_dir, "--no-demo", HURRAH_MAX_TRAINING_RUNS="50") as running:
+        yield running
+
+
+@pytest.fixture
+def corpus(server):
+    return server.upload(PAGES)["id"]
+
+
+@pytest.fixture(autouse=True)
+def _no_runs_left(server):
+    yield
+    server.delete_runs()
+
+
+def act(server, run, action, body=None):
+    return server.client.post(f"/api/runs/{run['id']}/{action}", json=body)
+
+
+def change(server, run, **fields):
+    answer = server.client.patch(f"/api/runs/{run['id']}", json=fields)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def losses(server, run):
+    rows = csv.DictReader(io.StringIO(server.losses_csv(run).decode()))
+    return [float(row["loss"]) for row in rows]
+
+
+# -- making -------------------------------------------------------------------------------------
+
+
+def test_an_empty_spec_gets_the_defaults_and_trains_at_once(server):
+    run = server.create()
+    assert run["state"] == "running"
+    spec = run["spec"]
+    assert {name: spec[name] for name in DEFAULTS} == DEFAULTS
+    assert "Orla" in spec["watch_words"]
+    assert run["name"] == spec["name"] != ""
+    assert run["corpus"] == spec["corpus"]
+    m, K = 100, len(set(NOVEL))
+    assert run["parameters"] == m * m + 2 * m * K + m + K
+    assert run["error"] is None
+    server.until(run, lambda now: now["update"] > 0)
+
+
+def test_what_is_asked_for_is_echoed(server, corpus):
+    asked = {
+        "corpus": corpus,
+        "name": "Mine — 我的",
+        "hidden_size": 12,
+        "sequence_length": 7,
+        "learning_rate": 0.05,
+        "learning_rate_decay": 0.9,
+        "clip": None,
+        "clip_mode": "norm",
+        "init_scale": None,
+        "seed": 2**53,
+        "dtype": "float64",
+        "max_updates": 20,
+        "sample_every": 5,
+        "sample_length": 30,
+        "checkpoint_every_s": 5,
+        "pace": 1000,
+        "watch_words": ["the", "and"],
+        "paused": True,
+    }
+    run = server.create(**asked)
+    assert {name: run["spec"][name] for name in asked} == asked
+    assert run["name"] == "Mine — 我的"
+    assert server.run(run) == run
+
+
+def test_a_paused_run_stands_at_its_start_with_its_first_sample(server):
+    run = server.create(paused=True, **SMALL)
+    assert (run["state"], run["update"], run["epoch"], run["position"]) == ("paused", 0, 1, 0)
+    assert run["loss"] is run["smooth_loss"] is run["best"] is None
+    assert run["updates_per_second"] == 0
+    (sample,) = server.get(run, "samples")
+    assert (sample["update"], sample["smooth_loss"], len(sample["text"])) == (0, None, 20)
+    loss = server.get(run, "loss")
+    assert (loss["update"], loss["smooth"], loss["low"], loss["high"]) == ([], [], [], [])
+    assert server.losses_csv(run) == b"update,epoch,position,loss,smooth_loss\n"
+
+
+def test_the_first_loss_is_that_of_a_guess(server, corpus):
+    run = server.create(corpus=corpus, paused=True, **SMALL)
+    first = server.post(run, "step", {"updates": 1})
+    guess = 25 * math.log(len(set(PAGES)))
+    assert first["loss"] == first["smooth_loss"] == pytest.approx(guess, rel=1e-3)
+    assert first["best"] == {"update": 1, "smooth_loss": first["smooth_loss"]}
+
+
+def test_two_runs_of_one_spec_are_alike_to_the_byte(server, corpus):
+    spec = SMALL | {"corpus": corpus, "max_updates": 400, "seed": 3}
+    runs = [server.create(**spec) for _ in range(2)]
+    other = server.create(**spec | {"seed": 4})
+    files = [server.losses_csv(server.until_ended(run)) for run in [*runs, other]]
+    assert files[0] == files[1] != files[2]
+    assert files[0].count(b"\n") == 401
+    samples = [server.get(run, "samples") for run in runs]
+    assert samples[0] == samples[1]
+
+
+def test_the_list_is_newest_first(server):
+    made = [server.create(paused=True, **SMALL)["id"] for _ in range(3)]
+    assert [run["id"] for run in server.client.get("/api/runs").json()] == made[::-1]
+
+
+# -- pause, step, resume, stop, delete ----------------------------------------------------------
+
+
+def test_pause_stands_where_it_says_and_stays_there(server):
+    run = server.create(**ENDLESS)
+    server.until(run, lambda now: now["update"] > 100)
+    paused = server.post(run, "pause")
+    assert (paused["state"], paused["updates_per_second"]) == ("paused", 0)
+    assert server.get(run, "loss")["to"] == paused["update"]
+    assert server.losses_csv(run).count(b"\n") == paused["update"] + 1
+    assert server.post(run, "pause") == paused
+    # A checkpoint comes from the worker: it would tell had that gone on.
+    assert server.post(run, "checkpoints")["update"] == paused["update"]
+    assert server.run(run) == paused
+    resumed = server.post(run, "resume")
+    assert resumed["state"] == "running"
+    assert server.post(run, "resume")["state"] == "running"
+    server.until(run, lambda now: now["update"] > paused["update"])
+    assert server.post(run, "pause")["update"] > paused["update"]
+
+
+def test_a_pause_right_after_the_start_holds(server):
+    for _ in range(3):
+        run = server.create(**ENDLESS)
+        paused = server.post(run, "pause")
+        assert paused["state"] == "paused"
+        assert server.post(run, "checkpoints")["update"] == paused["update"]
+
+
+def test_a_step_is_exactly_so_many_updates(server):
+    run = server.create(paused=True, **ENDLESS)
+    for updates, after in [(1, 1), (1, 2), (98, 100), (2_000, 2_100)]:
+        stepped = server.post(run, "step", {"updates": updates})
+        assert (stepped["update"], stepped["state"]) == (after, "paused")
+        assert server.get(run, "loss")["to"] == after
+    for body in [{}, {"updates": 0}, {"updates": -1}, {"updates": 1.5}, {"updates": "2"}]:
+        wrong = server.problem(act(server, run, "step", body), 422)
+        assert [error["field"] for error in wrong["errors"]] == ["updates"]
+    server.problem(act(server, run, "step", {"updates": 1, "more": 2}), 422)
+    assert server.run(run)["update"] == 2_100
+
+
+def test_only_a_paused_run_is_stepped_and_never_past_its_end(server):
+    run = server.create(**SMALL | {"pace": 50, "max_updates": 1_000})
+    server.problem(act(server, run, "step", {"updates": 1}), 409)
+    at = server.post(run, "pause")["update"]
+    server.problem(act(server, run, "step", {"updates": 1_001 - at}), 409)
+    assert server.run(run)["update"] == at
+    ended = server.post(run, "step", {"updates": 1_000 - at})
+    assert (ended["update"], ended["state"]) == (1_000, "finished")
+    server.problem(act(server, run, "step", {"updates": 1}), 409)
+
+
+def test_a_run_finishes_and_may_go_on_when_its_end_moves(server):
+    run = server.create(**SMALL | {"max_updates": 50})
+    ended = server.until_ended(run)
+    assert (ended["state"], ended["update"], ended["error"]) == ("finished", 50, None)
+    server.problem(act(server, run, "resume"), 409)
+    server.problem(act(server, run, "pause"), 409)
+    assert change(server, run, max_updates=120)["state"] == "finished"
+    assert server.post(run, "resume")["state"] in {"running", "finished"}
+    until(lambda: server.run(run)["update"] == 120)
+    whole = server.create(**SMALL | {"max_updates": 120})
+    server.until_ended(whole)
+    assert server.losses_csv(run) == server.losses_csv(whole)
+
+
+def test_a_stopped_run_keeps_what_it_was_and_may_go_on(server):
+    run = server.create(**ENDLESS)
+    server.until(run, lambda now: now["update"] > 10)
+    stopped = server.post(run, "stop")
+    assert stopped["state"] == "stopped"
+    assert server.post(run, "stop") == stopped
+    server.problem(act(server, run, "step", {"updates": 1}), 409)
+    server.problem(act(server, run, "pause"), 409)
+    assert server.get(run, "loss")["to"] == stopped["update"]
+    assert server.post(run, "resume")["state"] == "running"
+    server.until(run, lambda now: now["update"] > stopped["update"])
+
+
+def test_deleting_takes_everything(server):
+    before = set(server.worker_pids())
+    run = server.create(**ENDLESS)
+    (worker,) = set(server.worker_pids()) - before
+    server.post(run, "checkpoints")
+    folder = server.data_dir / "runs" / run["id"]
+    assert folder.exists()
+    answer = server.client.delete(f"/api/runs/{run['id']}")
+    assert (answer.status_code, answer.content) == (204, b"")
+    server.problem(server.client.get(f"/api/runs/{run['id']}"), 404)
+    server.problem(server.client.delete(f"/api/runs/{run['id']}"), 404)
+    assert not folder.exists()
+    until(lambda: not is_alive(worker))
+    assert server.client.get("/api/runs").json() == []
+
+
+# -- changing -----------------------------------------------------------------------------------
+
+
+def test_a_change_of_the_learning_rate_is_seen_in_what_follows(server, corpus):
+    spec = SMALL | {"corpus": corpus, "paused": True}
+    changed, unchanged, slow = (server.create(**spec) for _ in range(3))
+    for run in (changed, unchanged):
+        server.post(run, "step", {"updates": 100})
+    now = change(server, changed, learning_rate=0.01)
+    assert now["spec"]["learning_rate"] == 0.01
+    for run in (changed, unchanged):
+        server.post(run, "step", {"updates": 100})
+    one, other = losses(server, changed), losses(server, unchanged)
+    # The first loss after the change is still that of what was learnt before it.
+    assert one[:101] == other[:101]
+    assert one[101] != other[101]
+    (mark,) = (mark for mark in server.get(changed, "milestones") if mark["kind"] == "change")
+    assert mark["update"] == 100
+    assert "learning rate" in mark["text"]
+    assert "0.01" in mark["text"]
+    assert server.run(slow)["spec"]["learning_rate"] == 0.1
+
+
+def test_a_change_of_pace_is_felt_at_once(server):
+    run = server.create(pace=0.001, **ENDLESS)
+    server.until(run, lambda now: now["update"] == 1)
+    assert change(server, run, pace="max")["spec"]["pace"] == "max"
+    server.until(run, lambda now: now["update"] > 200)
+    change(server, run, pace=0.001)
+    at = server.run(run)["update"]
+    assert server.post(run, "checkpoints")["update"] <= at + 1
+    assert change(server, run, pace="cinematic")["spec"]["pace"] == "cinematic"
+    server.until(run, lambda now: now["update"] > at + 2)
+
+
+def test_the_end_may_come_earlier_or_later(server):
+    run = server.create(**SMALL | {"paused": True, "max_updates": 1_000})
+    server.post(run, "step", {"updates": 100})
+    wrong = server.client.patch(f"/api/runs/{run['id']}", json={"max_updates": 99})
+    assert server.problem(wrong, 422)["errors"][0]["field"] == "max_updates"
+    assert server.run(run)["spec"]["max_updates"] == 1_000
+    change(server, run, max_updates=150)
+    server.post(run, "resume")
+    ended = server.until_ended(run)
+    assert (ended["update"], ended["state"]) == (150, "finished")
+    assert change(server, run, max_updates=None)["spec"]["max_updates"] is None
+    server.post(run, "resume")
+    server.until(run, lambda now: now["update"] > 200)
+    # Where it stands when it is told so, that is the end.
+    server.post(run, "pause")
+    at = server.run(run)["update"]
+    change(server, run, max_updates=at)
+    assert server.until_ended(run)["update"] == at
+
+
+def test_samples_names_and_words_may_be_changed(server, corpus):
+    run = server.create(**SMALL | {"corpus": corpus, "paused": True, "sample_every": 1_000})
+    server.post(run, "step", {"updates": 20})
+    now = change(server, run, sample_every=7, name="  Renamed  ", watch_words=["e", "e", "a"])
+    assert now["name"] == now["spec"]["name"] == "Renamed"
+    assert now["spec"]["watch_words"] == ["e", "a"]
+    server.post(run, "step", {"updates": 22})
+    assert [sample["update"] for sample in server.get(run, "samples")] == [
+        *(0, 1, 2, 5, 10, 20),
+        *(21, 28, 35, 42),
+    ]
+    marks = [mark for mark in server.get(run, "milestones") if mark["kind"] == "change"]
+    assert [mark["update"] for mark in marks] == [20]
+
+
+def test_updates_a_second_are_those_that_are_made(server):
+    run = server.create(pace=40, **ENDLESS)
+    # Sleeping is never shorter than asked for, so that the rate is at most the pace.
+    seen = server.until(run, lambda now: now["update"] > 60)["updates_per_second"]
+    assert 0 < seen < 60
+
+
+def test_a_loss_that_is_not_finite_fails_the_run_with_a_reason(server):
+    run = server.create(**ENDLESS | {"learning_rate": 1_000, "clip": None, "init_scale": 100})
+    server.until(run, lambda now: now["state"] in {"failed", "running"} and now["update"] > 200)
+    now = server.run(run)
+    if now["state"] == "failed":
+        assert "finite" in now["error"]
+    assert server.client.get("/healthz").status_code == 200
