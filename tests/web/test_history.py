@@ -1,0 +1,203 @@
+"""What happened to a run: losses at any resolution, samples, milestones."""
+
+import csv
+import io
+
+import pytest
+
+from tests.serving import NOVEL, PAGES
+
+# 159 sequences of 25 characters are an epoch of these pages.
+PER_EPOCH = (len(PAGES) - 1) // 25
+SMALL = {"hidden_size": 10, "sample_length": 40}
+
+
+class Row:
+    def __init__(self, fields):
+        self.update = int(fields["update"])
+        self.epoch, self.position = int(fields["epoch"]), int(fields["position"])
+        self.loss, self.smooth = float(fields["loss"]), float(fields["smooth_loss"])
+
+
+def rows_of(server, run):
+    return [Row(row) for row in csv.DictReader(io.StringIO(server.losses_csv(run).decode()))]
+
+
+def check_honest(loss, rows, first, last, points):
+    """Hold a reduced curve against every update's loss."""
+    assert (loss["from"], loss["to"]) == (first, last)
+    bucket = loss["bucket"]
+    starts = range(first, last + 1, bucket)
+    assert len(starts) == len(loss["update"]) <= points
+    assert len(loss["smooth"]) == len(loss["low"]) == len(loss["high"]) == len(starts)
+    for index, start in enumerate(starts):
+        inside = rows[start - 1 : min(start - 1 + bucket, last)]
+        assert loss["update"][index] == inside[-1].update
+        assert loss["smooth"][index] == inside[-1].smooth
+        assert loss["low"][index] == min(row.loss for row in inside)
+        assert loss["high"][index] == max(row.loss for row in inside)
+    assert loss["validation"] == {"update": [], "loss": []}
+
+
+@pytest.fixture(scope="module")
+def corpus(server):
+    return server.upload(PAGES)["id"]
+
+
+@pytest.fixture(scope="module")
+def run(server, corpus):
+    """Three epochs and a bit, with words to find and a checkpoint on the way."""
+    words = ["e", "no-such-word", "t"]
+    run = server.create(
+        **SMALL, corpus=corpus, max_updates=500, sample_every=50, watch_words=words, paused=True
+    )
+    server.post(run, "step", {"updates": 200})
+    server.post(run, "checkpoints", {"note": "halfway"})
+    server.client.patch(f"/api/runs/{run['id']}", json={"learning_rate": 0.05})
+    server.post(run, "resume")
+    return server.until_ended(run)
+
+
+@pytest.fixture(scope="module")
+def rows(server, run):
+    return rows_of(server, run)
+
+
+def test_the_file_holds_every_update(run, rows):
+    assert [row.update for row in rows] == list(range(1, 501))
+    smooth = None
+    for row in rows:
+        made = row.update - 1
+        assert (row.epoch, row.position) == (1 + made // PER_EPOCH, made % PER_EPOCH * 25)
+        smooth = row.loss if smooth is None else 0.999 * smooth + 0.001 * row.loss
+        assert row.smooth == pytest.approx(smooth, rel=1e-12)
+    last = rows[-1]
+    assert (run["loss"], run["smooth_loss"]) == (last.loss, last.smooth)
+    assert run["epoch"] == 1 + 500 // PER_EPOCH
+    assert run["position"] == 500 % PER_EPOCH * 25
+    best = min(rows, key=lambda row: row.smooth)
+    assert run["best"] == {"update": best.update, "smooth_loss": best.smooth}
+
+
+@pytest.mark.parametrize("points", [1, 3, 77, 499, 500, 5_000])
+@pytest.mark.parametrize(("first", "last"), [(1, 500), (1, 1), (64, 129), (137, 400), (500, 500)])
+def test_any_range_at_any_resolution_is_honest(server, run, rows, first, last, points):
+    loss = server.get(run, "loss", **{"from": first, "to": last, "points": points})
+    check_honest(loss, rows, first, last, points)
+
+
+def test_all_of_it_is_the_default(server, run, rows):
+    check_honest(server.get(run, "loss"), rows, 1, 500, 1_500)
+    check_honest(server.get(run, "loss", points=100), rows, 1, 500, 100)
+
+
+def test_ranges_past_the_ends_are_cut_to_what_there_is(server, run, rows):
+    check_honest(server.get(run, "loss", **{"from": 0, "to": 9_999}), rows, 1, 500, 1_500)
+    check_honest(server.get(run, "loss", **{"from": 490, "to": 510}), rows, 490, 500, 1_500)
+    assert server.get(run, "loss", **{"from": 501, "to": 600})["update"] == []
+
+
+def test_wrong_ranges_are_refused(server, run):
+    for query, field in [
+        ({"from": 5, "to": 4}, "to"),
+        ({"from": -1}, "from"),
+        ({"from": "x"}, "from"),
+        ({"to": 1.5}, "to"),
+        ({"points": 0}, "points"),
+        ({"points": 5_001}, "points"),
+        ({"points": "many"}, "points"),
+    ]:
+        answer = server.client.get(f"/api/runs/{run['id']}/loss", params=query)
+        assert [error["field"] for error in server.problem(answer, 422)["errors"]] == [field]
+
+
+def test_a_long_history_is_honest_while_it_grows(server):
+    run = server.create(**SMALL | {"hidden_size": 4, "sequence_length": 4, "max_updates": None})
+    server.until(run, lambda now: now["update"] > 6_000)
+    curves = [server.get(run, "loss", points=points) for points in (1, 20, 1_500)]
+    server.post(run, "pause")
+    rows = rows_of(server, run)
+    assert server.run(run)["update"] == len(rows) > 6_000
+    for curve, points in zip(curves, (1, 20, 1_500), strict=True):
+        assert 6_000 < curve["to"] <= len(rows)
+        check_honest(curve, rows, 1, curve["to"], points)
+    for first, last, points in [(1, len(rows), 7), (4_000, 5_000, 10), (4_097, len(rows), 3)]:
+        loss = server.get(run, "loss", **{"from": first, "to": last, "points": points})
+        check_honest(loss, rows, first, last, points)
+    server.client.delete(f"/api/runs/{run['id']}")
+
+
+def test_samples_are_dense_at_first_and_regular_later(server, run, rows):
+    samples = server.get(run, "samples")
+    dense, regular = [0, 1, 2, 5, 10, 20], range(50, 501, 50)
+    assert [sample["update"] for sample in samples] == [*dense, *regular]
+    for sample in samples:
+        update = sample["update"]
+        assert len(sample["text"]) == 40
+        assert set(sample["text"]) <= set(PAGES)
+        assert sample["epoch"] == 1 + update // PER_EPOCH
+        assert sample["smooth_loss"] == (rows[update - 1].smooth if update else None)
+        quality = sample["quality"]
+        assert set(quality) == {"real_words", "longest_real_run", "longest_copy"}
+        assert 0 <= quality["real_words"] <= 1
+        assert quality["longest_real_run"] >= 0
+        assert 1 <= quality["longest_copy"] <= 40
+        for start, end in sample["invented"]:
+            assert 0 <= start < end <= 40
+            assert sample["text"][start:end].casefold() not in PAGES.casefold().split()
+
+
+def test_samples_of_a_long_schedule_come_at_one_two_and_five(server):
+    run = server.create(**SMALL | {"max_updates": 1_500, "sample_every": 1_000, "hidden_size": 4})
+    server.until_ended(run)
+    updates = [sample["update"] for sample in server.get(run, "samples")]
+    assert updates == [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000]
+
+
+def test_milestones_of_every_kind(server, run):
+    marks = server.get(run, "milestones")
+    assert [mark["update"] for mark in marks] == sorted(mark["update"] for mark in marks)
+    assert all(set(mark) == {"update", "kind", "text"} for mark in marks)
+
+    def of(kind):
+        return [(mark["update"], mark["text"]) for mark in marks if mark["kind"] == kind]
+
+    assert [update for update, _ in of("epoch")] == [PER_EPOCH, 2 * PER_EPOCH, 3 * PER_EPOCH]
+    assert "2" in of("epoch")[0][1]
+    assert of("checkpoint") == [(200, "halfway")]
+    ((update, text),) = of("change")
+    assert update == 200
+    assert "0.05" in text
+
+
+def test_the_first_time_a_word_is_written_is_a_hurrah_and_no_other(server, run):
+    samples = server.get(run, "samples")
+    marks = [mark for mark in server.get(run, "milestones") if mark["kind"] == "hurrah"]
+    assert "no-such-word" not in {word for sample in samples for word in sample["hurrahs"]}
+    celebrated = [(word, sample["update"]) for sample in samples for word in sample["hurrahs"]]
+    assert len({word for word, _ in celebrated}) == len(celebrated)
+    assert [(f"hurrah - {word}", update) for word, update in celebrated] == [
+        (mark["text"], mark["update"]) for mark in marks
+    ]
+
+
+def test_a_word_that_surely_comes_is_celebrated_once(server):
+    # Nothing but this word can be written.
+    corpus = server.upload("Orla " * 200)["id"]
+    run = server.create(
+        **SMALL | {"sample_length": 200}, corpus=corpus, watch_words=["Orla"], max_updates=600
+    )
+    server.until_ended(run)
+    marks = [mark for mark in server.get(run, "milestones") if mark["kind"] == "hurrah"]
+    assert [mark["text"] for mark in marks] == ["hurrah - Orla"]
+    first = next(sample for sample in server.get(run, "samples") if "Orla" in sample["text"])
+    assert first["hurrahs"] == ["Orla"]
+    assert marks[0]["update"] == first["update"]
+
+
+def test_a_run_on_the_shipped_text_walks_through_it(server):
+    run = server.create(**SMALL, sequence_length=1_000, max_updates=3, sample_every=1)
+    ended = server.until_ended(run)
+    assert (ended["epoch"], ended["position"]) == (1, 3_000)
+    assert [row.position for row in rows_of(server, run)] == [0, 1_000, 2_000]
+    assert ended["corpus_characters"] == len(NOVEL)
