@@ -10,6 +10,7 @@ const POINTS = 1500;
 const ENOUGH_POINTS = 1000;
 const REST_MS = 150;
 const START_BUCKETS = 20;
+const FINER = 12;
 
 /** Keep `state.detail` in step with `state.range`. */
 export function fetchDetailOnZoom(store) {
@@ -35,14 +36,19 @@ export function fetchDetailOnZoom(store) {
   );
 }
 
-/** Refine the start of a curve whose points stand for `bucket` updates each, down to single ones. */
+/**
+ * Refine the start of a curve whose points stand for `bucket` updates each, down to single ones:
+ * ranges ever shorter and finer, asked for at once.
+ */
 export async function refineStart(store, runId, bucket) {
-  for (let size = bucket; size > 1; ) {
-    const loss = await quietly(getLoss(runId, 1, size * START_BUCKETS, START_BUCKETS * 12));
-    if (!loss || loss.bucket >= size) return;
-    store.dispatch({ type: "finer", runId, loss });
-    size = loss.bucket;
-  }
+  const sizes = [];
+  for (let size = bucket; size > 1; size = Math.ceil(size / FINER)) sizes.push(size);
+  const losses = await Promise.all(
+    sizes.map((size) =>
+      quietly(getLoss(runId, 1, size * START_BUCKETS, START_BUCKETS * FINER)),
+    ),
+  );
+  store.dispatch({ type: "refined", runId, losses: losses.filter(Boolean) });
 }
 
 /** Null instead of a Problem: without the finer points the coarse ones stay, which is no fault. */

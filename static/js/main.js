@@ -55,7 +55,7 @@ function show(id) {
 
 function receive(message) {
   store.dispatch({ type: "message", message });
-  if (message.type === "snapshot" && message.loss.bucket > 1) {
+  if (store.get().refining && message.type === "snapshot") {
     refineStart(store, message.run, message.loss.bucket);
   }
 }
@@ -66,14 +66,25 @@ function openRun(id) {
   show(id);
 }
 
-async function refreshRuns() {
+/** Ask the server for something the page can do without for now; null when it can't be had. */
+async function tryTo(ask) {
   try {
-    store.dispatch({ type: "runs", runs: await api.listRuns() });
-    return true;
+    return await ask();
   } catch (error) {
     if (!(error instanceof api.Problem)) throw error;
-    return false;
+    return null;
   }
+}
+
+async function refreshRuns() {
+  const runs = await tryTo(api.listRuns);
+  if (runs) store.dispatch({ type: "runs", runs });
+  return runs !== null;
+}
+
+async function refreshCorpora() {
+  const corpora = await tryTo(api.listCorpora);
+  if (corpora) store.dispatch({ type: "corpora", corpora });
 }
 
 /** The run that a page without one in its address shows: the newest at work, else the newest. */
@@ -103,17 +114,13 @@ async function created(run) {
 async function begin() {
   const asked = runInAddress();
   if (asked) show(asked);
+  refreshCorpora();
   const reached = await refreshRuns();
   if (!reached) {
     setTimeout(begin, RETRY_MS);
     return;
   }
   if (!asked) show(mostInteresting(store.get().runs));
-  try {
-    store.dispatch({ type: "corpora", corpora: await api.listCorpora() });
-  } catch (error) {
-    if (!(error instanceof api.Problem)) throw error;
-  }
 }
 
 window.addEventListener("popstate", () => show(runInAddress() ?? mostInteresting(store.get().runs ?? [])));
@@ -121,13 +128,8 @@ window.addEventListener("popstate", () => show(runInAddress() ?? mostInteresting
 // A run from a text uploaded elsewhere brings a corpus that this page has not heard of.
 store.watch(
   (state) => [state.run?.corpus],
-  async (corpus) => {
-    if (!corpus || store.get().corpora[corpus]) return;
-    try {
-      store.dispatch({ type: "corpora", corpora: await api.listCorpora() });
-    } catch (error) {
-      if (!(error instanceof api.Problem)) throw error;
-    }
+  (corpus) => {
+    if (corpus && !store.get().corpora[corpus]) refreshCorpora();
   },
 );
 

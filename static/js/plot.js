@@ -9,6 +9,8 @@ import { indexInView } from "./samples.js";
 export const MARGIN = { l: 40, r: 62, t: 30, b: 28, pad: 0 };
 
 const LABEL_PX = 11.5;
+const NARROW_PX = 360; // below it, 10k instead of 10,000
+const MARK_CELL_PX = 9; // apart enough to be told from one another
 const LINE_CELL_PX = 0.5;
 const BAND_CELL_PX = 3; // wide enough for the band to be a band, and not a hatching
 const LIMIT_HURRAH_LABELS = 12;
@@ -92,7 +94,7 @@ export function plotOf(state, colours, size, font) {
   const envelope = visibleCurve(state, plotWidth, BAND_CELL_PX);
   const losses = lossRange(curve);
   return {
-    data: [...band(envelope, colours), line(curve, colours), ...marks(state, colours)],
+    data: [...band(envelope, colours), line(curve, colours), ...marks(state, colours, plotWidth)],
     layout: layout(state, colours, size, font, losses, plotWidth),
     losses,
   };
@@ -129,7 +131,8 @@ function at(state, updates) {
   return { x: onAxis, y: onAxis.map((update) => smoothAt(state.curve, update)) };
 }
 
-function marks(state, colours) {
+function marks(state, colours, plotWidth) {
+  const { toPixel } = scaleOf(state, plotWidth);
   const dots = (updates, marker) => ({
     type: "scatter",
     mode: "markers",
@@ -143,7 +146,7 @@ function marks(state, colours) {
   const viewed = state.samples[indexInView(state)];
   const rim = (color, width) => ({ color, width });
   return [
-    dots(updatesOf(state.samples), { size: 6, color: colours.card, line: rim(colours.soft, 1.2) }),
+    dots(apart(updatesOf(state.samples), toPixel), { size: 6, color: colours.card, line: rim(colours.soft, 1.2) }),
     dots(updatesOf(state.checkpoints.filter(({ automatic }) => !automatic)), {
       size: 9,
       symbol: "diamond",
@@ -157,6 +160,12 @@ function marks(state, colours) {
       line: rim(colours.ink, 3),
     }),
   ];
+}
+
+/** Of updates whose marks would lie on one another, the last of each heap. */
+function apart(updates, toPixel) {
+  const cell = (update) => Math.floor(toPixel(Math.max(update, 1)) / MARK_CELL_PX);
+  return updates.filter((update, i) => i + 1 === updates.length || cell(update) < cell(updates[i + 1]));
 }
 
 function layout(state, colours, size, font, losses, plotWidth) {
@@ -194,7 +203,7 @@ function layout(state, colours, size, font, losses, plotWidth) {
       type: log ? "log" : "linear",
       range: log ? [Math.log10(Math.max(from, 0.5)), Math.log10(to)] : [from, to],
       showgrid: false,
-      tickformat: ",d",
+      tickformat: plotWidth < NARROW_PX ? "~s" : ",d",
       nticks: Math.max(3, Math.floor(plotWidth / 90)),
       ...(log && to / Math.max(from, 0.5) > 200 ? { dtick: 1 } : {}),
     },

@@ -14,6 +14,7 @@ const UNSEEN = {
   milestones: [],
   checkpoints: [],
   curve: emptyCurve(),
+  refining: false, // the start of the curve is still coarse: see detail.js
   detail: null,
   viewers: null,
   pinned: null,
@@ -68,8 +69,11 @@ const ACTIONS = {
   /** Zoom to `[from, to]` in updates; null follows the live end. */
   zoom: (state, { range }) => ({ ...state, range, detail: range ? state.detail : null }),
   detail: (state, { runId, detail }) => (runId === state.runId ? { ...state, detail } : state),
-  finer: (state, { runId, loss }) =>
-    runId === state.runId ? { ...state, curve: splice(state.curve, loss) } : state,
+  /** The finer points of the curve's start, from coarse to fine. */
+  refined: (state, { runId, losses }) =>
+    runId === state.runId
+      ? { ...state, curve: losses.reduce(splice, state.curve), refining: false }
+      : state,
 };
 
 function receive(state, message) {
@@ -86,6 +90,7 @@ const MESSAGES = {
     ...state,
     run: message.run_state,
     curve: curveOf(message.loss),
+    refining: message.loss.bucket > 1,
     detail: null,
     samples: keepSamples(message.samples),
     milestones: keepMilestones(message.milestones),

@@ -53,7 +53,7 @@ export function mountChart(store, plotlyLoaded) {
   function draw() {
     timer = null;
     const state = store.get();
-    if (!drawable() || !state.run) return;
+    if (!drawable() || !state.run || state.refining) return;
     drawnAt = performance.now();
     const font = getComputedStyle(document.documentElement).fontFamily;
     const { data, layout, losses } = plotOf(state, palette, size, font);
@@ -208,6 +208,7 @@ export function mountChart(store, plotlyLoaded) {
   store.watch(
     (state) => [
       state.curve,
+      state.refining,
       state.detail,
       state.samples,
       state.milestones,

@@ -53,7 +53,7 @@ export function mountRuns(store, { openRun, refreshRuns }) {
       },
       el("span", { class: "dot", "data-state": run.state }),
       el("span", { class: "run-name", text: run.name }),
-      el("span", { class: "run-about", text: about(run) }),
+      el("span", { class: "run-about", text: `${about(run)}, ${standing(run)}` }),
     );
     const item = el("li", { class: "run-row", "aria-current": current ? "true" : null }, open);
     if (operator) {
@@ -128,7 +128,7 @@ export function mountRuns(store, { openRun, refreshRuns }) {
     () => {
       const { run, runs } = store.get();
       setText(find("#run-name"), run?.name ?? (runs?.length === 0 ? "No run yet" : "Loading"));
-      setText(find("#run-about"), run ? `${run.corpus_name}, ${format.network(run.spec)}` : "");
+      setText(find("#run-about"), run ? about(run) : "");
       find("#run-dot").dataset.state = run?.state ?? "";
       button.title = run ? `${run.name}: ${format.stateWord(run.state)}` : "";
       document.title = run ? `${run.name} · Hurrah` : "Hurrah";
@@ -140,8 +140,13 @@ export function mountRuns(store, { openRun, refreshRuns }) {
   );
 }
 
+/** "The Lamps of Saltmere, rnn 100, adagrad 0.1", without a text that gave the run its name. */
 const about = (run) =>
-  `${run.corpus_name}, ${format.network(run.spec)}, ${format.stateWord(run.state)} at ${format.count(run.update)}`;
+  [run.corpus_name === run.name ? null : run.corpus_name, format.network(run.spec)]
+    .filter(Boolean)
+    .join(", ");
+
+const standing = (run) => `${format.stateWord(run.state)} at ${format.count(run.update)}`;
 
 function small(name, label, click) {
   return el(

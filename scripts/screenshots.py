@@ -1,0 +1,174 @@
+"""Takes the pictures in docs/screenshots/ of a real server with a real network learning.
+
+``python -m scripts.screenshots`` starts a server on a free port with a data directory of its own,
+waits until its network has come far enough, and photographs the page's main states. It ends with
+status 0, or says on standard error what is missing and ends with 1.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+__all__ = ["main"]
+
+ROOT = Path(__file__).resolve().parent.parent
+PICTURES = ROOT / "docs" / "screenshots"
+BROWSER_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+PATIENCE_S = 300
+WIDE = (1440, 900)
+PHONE = (390, 844)
+
+# Far enough for words, and for some of the book's names.
+UPDATES = 40_000
+# The run in the pictures: more samples than by default, and a seed that soon writes a name.
+SPEC = {
+    "name": "The Lamps of Saltmere",
+    "pace": "cinematic",
+    "seed": 5,
+    "sample_every": 2_000,
+    "max_updates": 100_000,
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture: its file's name, the window, and what is done before it is taken."""
+
+    name: str
+    size: tuple[int, int]
+    scheme: str
+    prepare: Callable[[Page], None]
+
+
+def main() -> int:
+    """Take all pictures.
+
+    Returns
+    -------
+    int
+        The exit status.
+    """
+    chromium = os.environ.get("HURRAH_BROWSER") or shutil.which("chromium")
+    if chromium is None:
+        print("No Chromium here: HURRAH_BROWSER can name one.", file=sys.stderr)
+        return 1
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    with _server() as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=[*BROWSER_FLAGS])
+        run = _run(url)
+        _wait_for_words(url, run)
+        for picture in _pictures():
+            _take(browser, f"{url}?run={run}", picture)
+        browser.close()
+    return 0
+
+
+@contextmanager
+def _server() -> Iterator[str]:
+    """Start a server without runs; gives its address, and ends it afterwards."""
+    with tempfile.TemporaryDirectory() as data:
+        command = [sys.executable, "-m", "server", "serve", "--port", "0", "--no-demo"]
+        process = subprocess.Popen(
+            [*command, "--data-dir", data], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            found = re.search(r"http://\S+", line)
+            if found is None:
+                raise RuntimeError(f"the server said no address, but {line!r}")
+            yield found[0]
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=PATIENCE_S)
+
+
+def _run(url: str) -> str:
+    """Start the run that the pictures show, and return its id."""
+    answer = httpx.post(f"{url}api/runs", json=SPEC)
+    answer.raise_for_status()
+    return str(answer.json()["id"])
+
+
+def _wait_for_words(url: str, run: str) -> None:
+    """Wait until the network has come far enough."""
+    deadline = time.monotonic() + PATIENCE_S
+    while httpx.get(f"{url}api/runs/{run}").json()["update"] < UPDATES:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"after {PATIENCE_S} s the run has not made {UPDATES:,} updates")
+        time.sleep(0.5)
+
+
+def _pictures() -> list[Picture]:
+    return [
+        Picture("watch-light", WIDE, "light", _watch),
+        Picture("watch-dark", WIDE, "dark", _watch),
+        Picture("passage-light", WIDE, "light", _ask_for_passage),
+        Picture("timeline-dark", WIDE, "dark", _point_at_the_past),
+        Picture("new-run-light", WIDE, "light", _open_form),
+        Picture("phone-light", PHONE, "light", _watch),
+        Picture("phone-dark", PHONE, "dark", _watch),
+    ]
+
+
+def _take(browser: Browser, url: str, picture: Picture) -> None:
+    width, height = picture.size
+    page = browser.new_page(
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if picture.scheme == "dark" else "light",
+        device_scale_factor=2 if picture.size == PHONE else 1,
+        reduced_motion="reduce",
+    )
+    page.set_default_timeout(PATIENCE_S * 1000)
+    expect.set_options(timeout=PATIENCE_S * 1000)
+    page.goto(url)
+    page.locator("#chart[data-drawn-update]").wait_for(state="attached")
+    picture.prepare(page)
+    page.screenshot(path=PICTURES / f"{picture.name}.png")
+    page.close()
+
+
+def _watch(page: Page) -> None:
+    expect(page.locator("#page-now .prose")).to_be_visible()
+
+
+def _ask_for_passage(page: Page) -> None:
+    page.locator("#write").click()
+    expect(page.locator("#passage-text .prose")).to_be_visible()
+
+
+def _point_at_the_past(page: Page) -> None:
+    box = page.locator("#chart").bounding_box()
+    if box is None:
+        raise RuntimeError("the chart is not on the page")
+    page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.4)
+    expect(page.locator("#writing-title")).to_contain_text("as it was")
+
+
+def _open_form(page: Page) -> None:
+    page.locator("#new-run").click()
+    expect(page.locator("#parameter-count")).to_contain_text("parameters")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
