@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from server.rnn.optimizers import RULES, OptimizerName
+
 
 class SettingsError(ValueError):
     """A setting of the trainer is outside its range."""
@@ -19,8 +21,10 @@ class TrainerSettings:
         m, at least 1.
     sequence_length : int
         T, characters an update, at least 1.
+    optimizer : {"adagrad", "adam", "rmsprop", "sgd"}
+        The update rule.
     learning_rate : float
-        eta, 0 or greater.
+        eta, 0 or greater; `optimizers.LEARNING_RATES` holds a good one for each rule.
     learning_rate_decay : float
         The factor by which the learning rate changes at the start of each epoch but the first.
     clip : float or None
@@ -42,6 +46,7 @@ class TrainerSettings:
 
     hidden_size: int = 100
     sequence_length: int = 25
+    optimizer: OptimizerName = "adagrad"
     learning_rate: float = 0.1
     learning_rate_decay: float = 1.0
     clip: float | None = 5.0
@@ -54,6 +59,7 @@ class TrainerSettings:
         rules = {
             "hidden_size must be at least 1": self.hidden_size >= 1,
             "sequence_length must be at least 1": self.sequence_length >= 1,
+            f"optimizer must be one of {', '.join(RULES)}": self.optimizer in RULES,
             "learning_rate must be a finite number, 0 or greater": _at_least_0(self.learning_rate),
             "learning_rate_decay must be a finite number, 0 or greater": _at_least_0(
                 self.learning_rate_decay

@@ -7,10 +7,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from server.rnn.optimizers import RULES
 from server.rnn.parameters import Array
 
 Scalar: TypeAlias = int | float | str | None
 
+# What the first version, which knew but AdaGrad, did not say. AdaGrad counts no steps.
+_FIRST_VERSION: dict[str, Scalar] = {"optimizer": "adagrad", "optimizer_steps": 0}
 
 _NONE_AT_FIRST = {"loss", "smooth_loss", "best_update", "best_smooth_loss", "best_next_index"}
 
@@ -25,6 +28,10 @@ class Progress:
 
     Attributes
     ----------
+    optimizer : str
+        The update rule that the optimiser's arrays belong to.
+    optimizer_steps : int
+        The number of steps it has made.
     best_next_index : int or None
         The input character that comes next for the best model.
     """
@@ -33,6 +40,8 @@ class Progress:
     epoch: int
     position: int
     learning_rate: float
+    optimizer: str
+    optimizer_steps: int
     loss: float | None
     smooth_loss: float | None
     best_update: int | None
@@ -63,6 +72,7 @@ def check_scalars(
     StateError
         If a scalar is missing, unknown, of the wrong type or out of range.
     """
+    scalars = _FIRST_VERSION | dict(scalars)
     names = [field.name for field in fields(Progress)]
     _check_names(set(scalars), {*names, *identity})
     for name, own in identity.items():
@@ -71,6 +81,7 @@ def check_scalars(
     values: dict[str, Any] = {name: scalars[name] for name in names}
     limits = {
         "updates": (0, math.inf),
+        "optimizer_steps": (0, math.inf),
         "epoch": (1, math.inf),
         "position": (0, text_length - 1),
         "best_update": (1, values["updates"]),
@@ -79,6 +90,8 @@ def check_scalars(
     for name, value in values.items():
         if values["updates"] == 0 and name in _NONE_AT_FIRST:
             fits = value is None
+        elif name == "optimizer":
+            fits = value in RULES
         elif name in limits:
             fits = type(value) is int and limits[name][0] <= value <= limits[name][1]
         else:

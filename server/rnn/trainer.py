@@ -8,8 +8,9 @@ import numpy as np
 from numpy.random import SeedSequence
 from numpy.typing import NDArray
 
+from server.rnn.clipping import clip_by_norm, clip_by_value
 from server.rnn.network import Network
-from server.rnn.optimizers import AdaGrad, clip_by_norm, clip_by_value
+from server.rnn.optimizers import make_optimizer
 from server.rnn.parameters import Array
 from server.rnn.sampling import Model, write
 from server.rnn.settings import SettingsError, TrainerSettings
@@ -19,6 +20,9 @@ from server.rnn.state import Scalar, StateError, check_arrays, check_scalars
 INITIALISATION, SAMPLES = 0, 1
 
 SMOOTHING = 0.999
+
+# How the names of the optimiser's arrays begin.
+OPTIMIZER = "optimizer."
 
 
 class TextTooShortError(ValueError):
@@ -94,7 +98,7 @@ class Trainer:
         self.parameters = self._network.parameters
         initialise(self._network, settings)
         gradients = self._network.gradients.flat
-        self._optimizer = AdaGrad(self.parameters.flat, gradients)
+        self._optimizer = make_optimizer(settings.optimizer, self.parameters.flat, gradients)
         clip = {"value": clip_by_value, "norm": clip_by_norm}[settings.clip_mode]
         limit = math.inf if settings.clip is None else settings.clip
         self._clip = None if math.isinf(limit) else partial(clip, gradients, limit)
@@ -223,13 +227,13 @@ class Trainer:
         seed = SeedSequence(self.settings.seed, spawn_key=(SAMPLES, self.updates))
         return write(self.current_model(), length, seed=seed)
 
-    def _arrays(self, *, with_best: bool) -> dict[str, Array]:
+    def _arrays(self, *, with_best: bool, with_optimizer: bool = True) -> dict[str, Array]:
         """Return views of everything that must be kept to go on exactly, by name."""
         arrays = {f"parameters.{name}": view for name, view in self.parameters.items()}
         arrays["state"] = self._network.state
-        for rule, flat in self._optimizer.state.items():
+        for memory, flat in self._optimizer.state.items() if with_optimizer else ():
             named = self.parameters.like(flat)
-            arrays |= {f"optimizer.{rule}.{name}": view for name, view in named.items()}
+            arrays |= {f"{OPTIMIZER}{memory}.{name}": view for name, view in named.items()}
         if with_best:
             arrays |= {f"best.parameters.{name}": view for name, view in self._best.items()}
             arrays["best.state"] = self._best_state
@@ -257,6 +261,8 @@ class Trainer:
             "epoch": self.epoch,
             "position": self.position,
             "learning_rate": self.learning_rate,
+            "optimizer": self.settings.optimizer,
+            "optimizer_steps": self._optimizer.steps,
             "loss": self.loss,
             "smooth_loss": self.smooth_loss,
             "best_update": self.best_update,
@@ -276,6 +282,7 @@ class Trainer:
 
         The text must have the same vocabulary, and the settings the same hidden size and type.
         With another sequence length, a position too near the end of the text begins a new epoch.
+        With another optimiser, its memory begins afresh.
         The learning rate is the one that was in force, not that of the settings.
 
         Parameters
@@ -290,12 +297,21 @@ class Trainer:
             changed then.
         """
         values = check_scalars(scalars, self._identity(), self.text_length)
-        views = self._arrays(with_best=values.best_update is not None)
+        same_optimizer = values.optimizer == self.settings.optimizer
+        if not same_optimizer:
+            arrays = {name: a for name, a in arrays.items() if not name.startswith(OPTIMIZER)}
+        views = self._arrays(
+            with_best=values.best_update is not None, with_optimizer=same_optimizer
+        )
         check_arrays(arrays, views)
         for name, view in views.items():
             view[...] = arrays[name]
         self.updates, self.epoch, self.position = values.updates, values.epoch, values.position
         self.learning_rate = values.learning_rate
+        if same_optimizer:
+            self._optimizer.steps = values.optimizer_steps
+        else:
+            self._optimizer.forget()
         self.loss, self.smooth_loss = values.loss, values.smooth_loss
         self.best_update, self.best_smooth_loss = values.best_update, values.best_smooth_loss
         self._best_next_index = values.best_next_index or 0

@@ -3,6 +3,7 @@
 import copy
 import json
 import math
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,50 @@ def bytes_of(trainer):
     return {name: array.tobytes() for name, array in arrays.items()}, json.dumps(scalars)
 
 
+class PlainAdaGrad:
+    memory = 0.0
+
+    def __call__(self, g):
+        self.memory = self.memory + g**2
+        return g / np.sqrt(self.memory + 1e-8)
+
+
+class PlainAdam:
+    m = v = 0.0
+    t = 0
+
+    def __call__(self, g):
+        self.t += 1
+        self.m = 0.9 * self.m + 0.1 * g
+        self.v = 0.999 * self.v + 0.001 * g**2
+        return self.m / (1 - 0.9**self.t) / (np.sqrt(self.v / (1 - 0.999**self.t)) + 1e-8)
+
+
+class PlainRMSProp:
+    v = 0.0
+
+    def __call__(self, g):
+        self.v = 0.95 * self.v + 0.05 * g**2
+        return g / (np.sqrt(self.v) + 1e-8)
+
+
+class PlainSGD:
+    velocity = 0.0
+
+    def __call__(self, g):
+        self.velocity = 0.9 * self.velocity + g
+        return self.velocity
+
+
+# What a learning rate of 1 takes from the parameters.
+PLAIN_RULES: dict[str, Any] = {
+    "adagrad": PlainAdaGrad,
+    "adam": PlainAdam,
+    "rmsprop": PlainRMSProp,
+    "sgd": PlainSGD,
+}
+
+
 class PlainTrainer:
     """The same training by the definitions, in plain NumPy, copying the model at every update."""
 
@@ -30,7 +75,7 @@ class PlainTrainer:
         self.settings = trainer.settings
         self.text = trainer._indices
         self.p = {name: view.copy() for name, view in trainer.parameters.items()}
-        self.memory = {name: np.zeros_like(view) for name, view in self.p.items()}
+        self.rules = {name: PLAIN_RULES[self.settings.optimizer]() for name in self.p}
         self.h = np.zeros(self.settings.hidden_size, dtype=self.settings.dtype)
         self.position, self.epoch, self.updates = 0, 1, 0
         self.smooth = self.best = None
@@ -74,8 +119,7 @@ class PlainTrainer:
         loss, g, self.h = self.gradients(x, y)
         rate = self.settings.learning_rate * self.settings.learning_rate_decay ** (self.epoch - 1)
         for name, view in self.clip(g).items():
-            self.memory[name] += view**2
-            self.p[name] -= rate * view / np.sqrt(self.memory[name] + 1e-8)
+            self.p[name] -= rate * self.rules[name](view)
         self.position += T
         self.updates += 1
         if len(self.text) - self.position < T + 1:

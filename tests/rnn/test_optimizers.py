@@ -1,58 +1,132 @@
+"""Each update rule against its formula, written plainly and in float64."""
+
+import tracemalloc
+
 import numpy as np
 import pytest
 
-from server.rnn.optimizers import BLOCK, AdaGrad, clip_by_norm, clip_by_value
+from server.rnn.optimizers import BLOCK, LEARNING_RATES, RULES, make_optimizer
+from tests.rnn.support import PLAIN_RULES
+
+rules = pytest.mark.parametrize("name", RULES)
 
 
-@pytest.mark.parametrize("size", [1, 1000, BLOCK, 2 * BLOCK + 7])
-@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 1e-5)])
-def test_adagrad_follows_its_formula(size, dtype, tolerance):
-    rng = np.random.default_rng(0)
-    parameters = rng.standard_normal(size).astype(dtype)
-    gradients = np.empty_like(parameters)
-    optimizer = AdaGrad(parameters, gradients)
-    expected = parameters.astype(np.float64)
-    memory = np.zeros(size)
-    for _ in range(5):
-        g = rng.standard_normal(size)
+def random_gradients(size, dtype, steps, seed=0):
+    """Some parameters are never touched, some rarely, some by large gradients."""
+    rng = np.random.default_rng(seed)
+    for step in range(steps):
+        g = rng.standard_normal(size) * 10.0 ** rng.integers(-6, 2, size)
         g[::3] = 0.0
+        if step % 7:
+            g[::5] = 0.0
+        yield g.astype(dtype)
+
+
+def make(name, size, dtype=np.float64):
+    parameters = np.random.default_rng(1).standard_normal(size).astype(dtype)
+    gradients = np.zeros_like(parameters)
+    return parameters, gradients, make_optimizer(name, parameters, gradients)
+
+
+@rules
+@pytest.mark.parametrize(("size", "steps"), [(1, 500), (1000, 300), (BLOCK, 3), (2 * BLOCK + 7, 3)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-11), (np.float32, 1e-3)])
+def test_a_rule_follows_its_formula(name, size, steps, dtype, tolerance):
+    parameters, gradients, optimizer = make(name, size, dtype)
+    expected = parameters.astype(np.float64)
+    rule = PLAIN_RULES[name]()
+    rate = LEARNING_RATES[name] / 100
+    for g in random_gradients(size, dtype, steps):
+        # What changes the learning rate while training: a decay, and a person now and then.
+        rate *= 0.995 if optimizer.steps % 50 else 1.3
         gradients[:] = g
-        optimizer.step(0.1)
-        memory += gradients.astype(np.float64) ** 2
-        expected -= 0.1 * gradients.astype(np.float64) / np.sqrt(memory + 1e-8)
+        optimizer.step(rate)
+        expected -= rate * rule(g.astype(np.float64))
         assert np.abs(parameters - expected).max() < tolerance
-    assert optimizer.state["memory"] == pytest.approx(memory + 1e-8, rel=1e-5)
+        assert np.array_equal(gradients, g)
+    assert optimizer.steps == steps
 
 
-def test_a_parameter_without_gradient_stays():
-    parameters = np.ones(4, dtype=np.float32)
-    AdaGrad(parameters, np.zeros(4, dtype=np.float32)).step(0.1)
-    assert parameters.tolist() == [1.0] * 4
+@rules
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("made", [0, 1, 40])
+def test_steps_and_state_are_all_a_rule_remembers(name, dtype, made):
+    size = BLOCK + 3
+    one_parameters, one_gradients, one = make(name, size, dtype)
+    gradients = list(random_gradients(size, dtype, made + 20))
+    for g in gradients[:made]:
+        one_gradients[:] = g
+        one.step(0.01)
+    other_parameters, other_gradients, other = make(name, size, dtype)
+    other_parameters[:] = one_parameters
+    other.steps = one.steps
+    for memory, array in one.state.items():
+        other.state[memory][:] = array
+    for g in gradients[made:]:
+        one_gradients[:] = other_gradients[:] = g
+        one.step(0.02)
+        other.step(0.02)
+        assert one_parameters.tobytes() == other_parameters.tobytes()
 
 
-def test_clip_by_value_holds_each_gradient():
-    gradients = np.array([-7.0, -5.0, 0.5, 5.0, np.inf])
-    clip_by_value(gradients, 5.0)
-    assert gradients.tolist() == [-5.0, -5.0, 0.5, 5.0, 5.0]
+@rules
+def test_a_rule_that_forgets_is_as_new(name):
+    parameters, gradients, optimizer = make(name, 50)
+    start = parameters.copy()
+
+    def train():
+        parameters[:] = start
+        for g in random_gradients(50, np.float64, 9):
+            gradients[:] = g
+            optimizer.step(0.1)
+        return parameters.copy()
+
+    first = train()
+    assert not np.array_equal(train(), first)
+    optimizer.forget()
+    assert np.array_equal(train(), first)
 
 
-def test_clip_by_norm_shortens_and_keeps_the_direction():
-    gradients = np.array([3.0, -4.0])
-    clip_by_norm(gradients, 5.0)
-    assert gradients.tolist() == [3.0, -4.0]
-    clip_by_norm(gradients, 1.0)
-    assert gradients == pytest.approx([0.6, -0.8])
+@rules
+def test_a_parameter_without_gradient_stays(name):
+    parameters, _, optimizer = make(name, 20, np.float32)
+    before = parameters.copy()
+    for _ in range(3):
+        optimizer.step(LEARNING_RATES[name])
+    assert np.array_equal(parameters, before)
 
 
-def test_clip_by_norm_takes_gradients_whose_squares_overflow():
-    gradients = np.array([3e25, -4e25], dtype=np.float32)
-    with np.errstate(over="ignore"):
-        clip_by_norm(gradients, 1.0)
-    assert gradients == pytest.approx([0.6, -0.8])
+@rules
+def test_a_learning_rate_of_0_moves_nothing(name):
+    parameters, gradients, optimizer = make(name, 20, np.float32)
+    before = parameters.copy()
+    for g in random_gradients(20, np.float32, 5):
+        gradients[:] = g
+        optimizer.step(0.0)
+    assert np.array_equal(parameters, before)
 
 
-def test_clip_by_norm_leaves_what_is_not_finite():
-    gradients = np.array([np.nan, 9.0])
-    clip_by_norm(gradients, 1.0)
-    assert np.isnan(gradients[0])
-    assert gradients[1] == 9.0
+@rules
+def test_the_first_step_goes_downhill_and_not_too_far(name):
+    """Also where the bias of a memory that starts from nothing is not corrected (RMSProp)."""
+    parameters, gradients, optimizer = make(name, 20)
+    before = parameters.copy()
+    gradients[:] = np.linspace(-1.0, 1.0, 20)
+    optimizer.step(LEARNING_RATES[name])
+    moved = parameters - before
+    assert (np.sign(moved) == -np.sign(gradients)).all()
+    assert 0.0 < np.abs(moved).max() <= 0.1 + 1e-9
+
+
+@rules
+def test_a_step_allocates_nothing_of_size(name):
+    _, gradients, optimizer = make(name, 2 * BLOCK)
+    gradients[:] = 1.0
+    optimizer.step(0.1)
+    tracemalloc.start()
+    try:
+        optimizer.step(0.1)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < BLOCK

@@ -8,7 +8,17 @@ from tests.rnn.support import bytes_of, make_trainer
 
 
 @pytest.mark.parametrize("stop", [0, 1, 2, 24, 25, 26, 77])
-@pytest.mark.parametrize("changes", [{}, {"dtype": "float64", "learning_rate_decay": 0.9}], ids=str)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"dtype": "float64", "learning_rate_decay": 0.9},
+        {"optimizer": "adam"},
+        {"optimizer": "rmsprop", "clip_mode": "norm"},
+        {"optimizer": "sgd"},
+    ],
+    ids=str,
+)
 def test_a_restored_trainer_goes_on_byte_for_byte(stop, changes):
     undisturbed, stopped, resumed = (make_trainer(**changes) for _ in range(3))
     undisturbed.learning_rate = stopped.learning_rate = 0.05
@@ -121,6 +131,9 @@ def unknown_scalar(arrays, scalars):
         scalar("position", 200),
         scalar("position", True),
         scalar("learning_rate", "0.1"),
+        scalar("optimizer", "newton"),
+        scalar("optimizer", None),
+        scalar("optimizer_steps", -1),
         scalar("loss", None),
         scalar("smooth_loss", "nan"),
         scalar("best_update", 99),
@@ -139,6 +152,35 @@ def test_a_state_that_does_not_fit_changes_nothing(damage):
     with pytest.raises(StateError):
         trainer.restore(arrays, scalars)
     assert bytes_of(trainer) == before
+
+
+def test_a_state_of_the_first_version_is_adagrads():
+    source, first_version, today = make_trainer(), make_trainer(), make_trainer()
+    for _ in range(5):
+        source.update()
+    arrays, scalars = source.state()
+    today.restore(arrays, scalars)
+    del scalars["optimizer"], scalars["optimizer_steps"]
+    first_version.restore(arrays, scalars)
+    for _ in range(30):
+        assert first_version.update() == today.update()
+    with pytest.raises(StateError):
+        make_trainer(hidden_size=7).restore(arrays, scalars)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "sgd"])
+def test_another_optimizer_begins_afresh(optimizer):
+    source, other, fresh = make_trainer(), *(make_trainer(optimizer=optimizer) for _ in range(2))
+    for _ in range(10):
+        source.update()
+        other.update()
+    for trainer in (other, fresh):
+        trainer.restore(*source.state())
+    assert np.array_equal(other.parameters.flat, source.parameters.flat)
+    for _ in range(30):
+        assert other.update() == fresh.update()
+    assert other.updates == 40
+    assert bytes_of(other) == bytes_of(fresh)
 
 
 def test_a_longer_sequence_that_does_not_fit_begins_a_new_epoch():

@@ -1,0 +1,46 @@
+"""Clipping: what keeps one exploding gradient from throwing the parameters far off."""
+
+import math
+
+import numpy as np
+
+from server.rnn.parameters import Array
+
+
+def clip_by_value(gradients: Array, limit: float) -> None:
+    """Hold every gradient between ``-limit`` and ``limit``, in place.
+
+    Parameters
+    ----------
+    gradients : ndarray
+        Changed in place.
+    limit : float
+        Greater than 0.
+    """
+    gradients.clip(-limit, limit, gradients)
+
+
+def clip_by_norm(gradients: Array, limit: float) -> None:
+    """Shorten the gradient as a whole to the Euclidean length `limit`, in place.
+
+    A gradient that is not finite has no direction to keep, and stays as it is.
+
+    Parameters
+    ----------
+    gradients : ndarray of shape (size,)
+        Changed in place.
+    limit : float
+        Greater than 0.
+
+    References
+    ----------
+    .. [1] R. Pascanu, T. Mikolov and Y. Bengio, "On the difficulty of training recurrent neural
+       networks", ICML 2013.
+    """
+    norm = math.sqrt(float(np.dot(gradients, gradients)))
+    if not math.isfinite(norm):
+        # In float32 the squares overflow long before the gradients themselves do.
+        wide = gradients.astype(np.float64)
+        norm = math.sqrt(float(np.dot(wide, wide)))
+    if math.isfinite(norm) and norm > limit:
+        np.multiply(gradients, limit / norm, gradients)

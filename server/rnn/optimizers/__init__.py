@@ -1,0 +1,57 @@
+"""Update rules, each a few passes over the flat buffer, without allocation."""
+
+from typing import Literal, TypeAlias
+
+from server.rnn.optimizers.adagrad import AdaGrad
+from server.rnn.optimizers.adam import Adam
+from server.rnn.optimizers.rmsprop import RMSProp
+from server.rnn.optimizers.rule import BLOCK, Optimizer
+from server.rnn.optimizers.sgd import SGD
+from server.rnn.parameters import Array
+
+OptimizerName: TypeAlias = Literal["adagrad", "adam", "rmsprop", "sgd"]
+
+RULES: dict[OptimizerName, type[Optimizer]] = {
+    "adagrad": AdaGrad,
+    "adam": Adam,
+    "rmsprop": RMSProp,
+    "sgd": SGD,
+}
+
+# eta, where nobody says otherwise.
+LEARNING_RATES: dict[OptimizerName, float] = {
+    "adagrad": 0.1,
+    "adam": 0.002,
+    "rmsprop": 0.002,
+    "sgd": 0.1,
+}
+
+
+def make_optimizer(name: OptimizerName, parameters: Array, gradients: Array) -> Optimizer:
+    """Return the update rule `name` for `parameters`.
+
+    Parameters
+    ----------
+    name : {"adagrad", "adam", "rmsprop", "sgd"}
+    parameters, gradients : ndarray of shape (size,)
+        The flat buffers, both contiguous and of one type; `gradients` is read at every step.
+
+    Returns
+    -------
+    Optimizer
+    """
+    return RULES[name](parameters, gradients)
+
+
+__all__ = [
+    "BLOCK",
+    "LEARNING_RATES",
+    "RULES",
+    "SGD",
+    "AdaGrad",
+    "Adam",
+    "Optimizer",
+    "OptimizerName",
+    "RMSProp",
+    "make_optimizer",
+]

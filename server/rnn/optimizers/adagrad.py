@@ -1,0 +1,36 @@
+"""AdaGrad."""
+
+import numpy as np
+
+from server.rnn.optimizers.rule import Optimizer
+
+
+class AdaGrad(Optimizer):
+    """AdaGrad: each parameter's step shrinks with the gradients it has seen.
+
+    ::
+
+        memory += g^2
+        parameter -= learning_rate * g / sqrt(memory + 1e-8)
+
+    The 1e-8 under the root is what `memory` starts from; it is added once instead of at every
+    step, and the result is the same.
+
+    References
+    ----------
+    .. [1] J. Duchi, E. Hazan and Y. Singer, "Adaptive subgradient methods for online learning
+       and stochastic optimization", JMLR 12, 2011.
+    """
+
+    MEMORIES = ("memory",)
+    START = 1e-8
+
+    def _move(self, learning_rate: float) -> None:
+        multiply = np.multiply
+        for parameters, gradients, memory, scratch in self._blocks:
+            multiply(gradients, gradients, scratch)
+            np.add(memory, scratch, memory)
+            np.sqrt(memory, scratch)
+            np.divide(gradients, scratch, scratch)
+            multiply(scratch, learning_rate, scratch)
+            np.subtract(parameters, scratch, parameters)
