@@ -1,5 +1,6 @@
 """The history of losses: kept whole, reduced without a lie."""
 
+import contextlib
 import sqlite3
 
 import numpy as np
@@ -12,10 +13,11 @@ from server.runs import history
 from server.runs.history import History, HistoryWriter, smooth_losses
 
 
+@contextlib.contextmanager
 def connection():
-    memory = sqlite3.connect(":memory:")
-    memory.executescript(history.SCHEMA)
-    return memory
+    with contextlib.closing(sqlite3.connect(":memory:")) as memory:
+        memory.executescript(history.SCHEMA)
+        yield memory
 
 
 def written(losses, connection):
@@ -54,7 +56,8 @@ def check_honest(reduced, losses, first, last, points):
 def test_any_range_at_any_resolution_keeps_every_extreme(count, ends, points):
     losses = some_losses(count)
     first, last = sorted(1 + int(end * (count - 1)) for end in ends)
-    reduced = written(losses, connection()).reduce(first, last, points)
+    with connection() as memory:
+        reduced = written(losses, memory).reduce(first, last, points)
     check_honest(reduced, losses, first, last, points)
 
 
@@ -62,7 +65,8 @@ def test_any_range_at_any_resolution_keeps_every_extreme(count, ends, points):
 @pytest.mark.parametrize("points", [1, 40, 1_500])
 def test_long_histories_are_as_honest_as_short_ones(first, points):
     losses = some_losses(400_001)
-    reduced = written(losses, connection()).reduce(first, 400_000, points)
+    with connection() as memory:
+        reduced = written(losses, memory).reduce(first, 400_000, points)
     check_honest(reduced, losses, first, 400_000, points)
 
 
@@ -70,54 +74,55 @@ def test_long_histories_are_as_honest_as_short_ones(first, points):
 @settings(max_examples=40, deadline=None)
 def test_however_losses_come_in_the_history_is_the_same(parts, data):
     losses = some_losses(sum(parts))
-    memory = connection()
-    writer = HistoryWriter(memory, "run")
-    done = 0
-    for part in parts:
-        writer.append(done + 1, losses[done : done + part])
-        done += part
-        assert writer.last == done
-        if data.draw(st.booleans()):
-            writer.write()
+    with connection() as memory:
+        writer = HistoryWriter(memory, "run")
+        done = 0
+        for part in parts:
+            writer.append(done + 1, losses[done : done + part])
+            done += part
+            assert writer.last == done
             if data.draw(st.booleans()):
-                writer = HistoryWriter(memory, "run")
-    writer.write()
-    whole = np.concatenate([chunk for _, _, chunk in History(memory, "run").chunks()])
-    assert whole.tobytes() == losses.tobytes()
-    check_honest(History(memory, "run").reduce(1, done, 50), losses, 1, done, 50)
+                writer.write()
+                if data.draw(st.booleans()):
+                    writer = HistoryWriter(memory, "run")
+        writer.write()
+        whole = np.concatenate([chunk for _, _, chunk in History(memory, "run").chunks()])
+        assert whole.tobytes() == losses.tobytes()
+        check_honest(History(memory, "run").reduce(1, done, 50), losses, 1, done, 50)
 
 
 def test_losses_that_are_known_are_passed_over_and_a_hole_is_refused():
     losses = some_losses(100)
-    writer = HistoryWriter(connection(), "run")
-    writer.append(1, losses[:60])
-    writer.append(31, losses[30:])
-    assert writer.last == 100
-    with pytest.raises(ValueError, match="history ends at 100"):
-        writer.append(102, losses)
+    with connection() as memory:
+        writer = HistoryWriter(memory, "run")
+        writer.append(1, losses[:60])
+        writer.append(31, losses[30:])
+        assert writer.last == 100
+        with pytest.raises(ValueError, match="history ends at 100"):
+            writer.append(102, losses)
 
 
 @given(count=st.integers(1, 10_000), keep=st.floats(0, 1))
 @settings(max_examples=40, deadline=None)
 def test_truncating_forgets_the_end_and_nothing_else(count, keep):
     losses = some_losses(count)
-    memory = connection()
-    kept = int(keep * count)
-    reader = written(losses, memory)
-    reader.truncate(kept)
-    assert reader.last == kept
-    if kept:
-        check_honest(reader.reduce(1, count, 20), losses, 1, kept, 20)
-    more = HistoryWriter(memory, "run")
-    more.append(kept + 1, losses[kept:])
-    more.write()
-    check_honest(reader.reduce(1, count, 20), losses, 1, count, 20)
+    with connection() as memory:
+        kept = int(keep * count)
+        reader = written(losses, memory)
+        reader.truncate(kept)
+        assert reader.last == kept
+        if kept:
+            check_honest(reader.reduce(1, count, 20), losses, 1, kept, 20)
+        more = HistoryWriter(memory, "run")
+        more.append(kept + 1, losses[kept:])
+        more.write()
+        check_honest(reader.reduce(1, count, 20), losses, 1, count, 20)
 
 
 def test_an_empty_history_and_an_empty_range_are_empty_curves():
-    memory = connection()
-    assert len(History(memory, "run").reduce(1, 100, 10).update) == 0
-    assert len(written(some_losses(10), memory).reduce(11, 20, 10).update) == 0
+    with connection() as memory:
+        assert len(History(memory, "run").reduce(1, 100, 10).update) == 0
+        assert len(written(some_losses(10), memory).reduce(11, 20, 10).update) == 0
 
 
 def test_the_smooth_loss_is_the_trainers_to_the_last_bit():
@@ -127,11 +132,13 @@ def test_the_smooth_loss_is_the_trainers_to_the_last_bit():
     for _ in range(300):
         losses.append(trainer.update())
         smooth.append(trainer.smooth_loss)
-    reduced = written(np.array(losses), connection()).reduce(1, 300, 1_500)
+    with connection() as memory:
+        reduced = written(np.array(losses), memory).reduce(1, 300, 1_500)
     assert reduced.smooth.tolist() == smooth
 
 
 def test_losses_that_are_not_finite_are_kept_as_they_are():
     losses = np.array([3.0, np.inf, np.nan])
-    reduced = written(losses, connection()).reduce(1, 3, 10)
+    with connection() as memory:
+        reduced = written(losses, memory).reduce(1, 3, 10)
     assert np.array_equal(reduced.high, losses, equal_nan=True)
