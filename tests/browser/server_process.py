@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -17,9 +18,10 @@ PATIENCE_S = 60
 class Server:
     """A server process on a data directory of its own."""
 
-    def __init__(self, data_dir: Path, *, demo: bool = False) -> None:
+    def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
-        self.demo = demo
+        self.demo = False
+        self.token: str | None = None
         self.port = 0
         self._process: subprocess.Popen[str] | None = None
         self._log = data_dir.with_suffix(".log").open("a", encoding="utf-8")
@@ -34,8 +36,14 @@ class Server:
         command += ["--data-dir", str(self.data_dir)]
         if not self.demo:
             command.append("--no-demo")
+        environment = os.environ | ({"HURRAH_OPERATOR_TOKEN": self.token} if self.token else {})
         self._process = subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=self._log, text=True
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
         )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()

@@ -183,6 +183,16 @@ def test_nothing_runs_off_the_side(
         assert box["y"] + box["height"] <= height, f"{control} is out of the thumb's reach"
 
 
+def test_a_phone_has_one_column(server: Server, open_window: Callable[..., Window]) -> None:
+    viewport = {"width": 390, "height": 844}
+    page = open_window(viewport=viewport).open(server, server.create_run(paused=True))
+    curve, writing = page.locator(".curve").bounding_box(), page.locator(".writing").bounding_box()
+    assert curve is not None
+    assert writing is not None
+    assert curve["width"] == writing["width"] > 350
+    assert writing["y"] >= curve["y"] + curve["height"]
+
+
 def test_a_wide_screen_needs_no_scrolling(server: Server, window: Window) -> None:
     page = window.open(server, server.create_run(paused=True))
     assert page.evaluate("document.documentElement.scrollHeight - innerHeight") <= 0

@@ -2,9 +2,11 @@
 
 import * as api from "../api.js";
 import { find, setText } from "../dom.js";
+import * as format from "../format.js";
 import { toast } from "./toasts.js";
 
 const CAN_RESUME = ["paused", "interrupted"];
+const STANDARD_PACES = [1, 10, 100];
 const ALIVE = ["running", "paused", "queued", "interrupted"];
 
 /**
@@ -17,6 +19,7 @@ export function mountControls(store) {
   const stepCount = find("#step-count");
   const stopButton = find("#stop");
   const stopDialog = find("#stop-dialog");
+  const ownPace = find("#pace-own");
   const paces = [...document.querySelectorAll("input[name=pace]")];
   const pending = new Set();
 
@@ -71,17 +74,27 @@ export function mountControls(store) {
     if (stopDialog.returnValue === "stop") ask(stopButton, (run) => api.stop(run.id));
   });
 
+  /** A pace that the switch has not got, set by another client, gets a place while it holds. */
+  function showOwnPace(pace) {
+    const offered = typeof pace !== "number" || STANDARD_PACES.includes(pace);
+    ownPace.hidden = offered;
+    if (offered) return;
+    find("input", ownPace).value = String(pace);
+    setText(find("span", ownPace), `${format.speed(pace)}/s`);
+  }
+
   function show() {
     const { run, runId, runs, operator } = store.get();
     const state = run?.state;
     const resumes = CAN_RESUME.includes(state);
-    pauseButton.disabled = !(resumes || state === "running");
+    pauseButton.disabled = !ALIVE.includes(state);
     setText(find(".button-word", pauseButton), resumes ? "Resume" : "Pause");
     find("use", pauseButton).setAttribute("href", resumes ? "#icon-play" : "#icon-pause");
     stepButton.disabled = state !== "paused";
     stepCount.disabled = state !== "paused";
     stepButton.title = state === "paused" ? "" : "A paused run can be stepped";
     stopButton.disabled = !ALIVE.includes(state);
+    showOwnPace(run?.spec.pace);
     for (const input of paces) {
       input.checked = run ? String(run.spec.pace) === input.value : false;
       input.disabled = !ALIVE.includes(state);

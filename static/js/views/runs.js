@@ -53,7 +53,7 @@ export function mountRuns(store, { openRun, refreshRuns }) {
       },
       el("span", { class: "dot", "data-state": run.state }),
       el("span", { class: "run-name", text: run.name }),
-      el("span", { class: "run-about", text: `${about(run)}, ${standing(run)}` }),
+      el("span", { class: "run-about", text: `${standing(run)}; ${about(run)}` }),
     );
     const item = el("li", { class: "run-row", "aria-current": current ? "true" : null }, open);
     if (operator) {

@@ -56,8 +56,8 @@ function heading(sample, live) {
 /** Replace the page by another with a short cross-fade; the page's place keeps its size. */
 function turnPage(page, sample, watched, fresh) {
   const leaving = page.querySelector(".prose:not(.prose-leaving)");
-  page.querySelector(".page-waiting")?.remove();
   for (const old of page.querySelectorAll(".prose-leaving")) old.remove();
+  find(".page-waiting", page).hidden = Boolean(sample);
   if (!sample) {
     leaving?.remove();
     return;

@@ -1,0 +1,43 @@
+"""Looking on without being the operator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Window, eventually, figure
+from tests.browser.server_process import Server
+
+TOKEN = "a token that nobody guesses"
+
+
+def test_a_viewer_sees_everything_and_changes_nothing(
+    own_server: Server, open_window: Callable[..., Window]
+) -> None:
+    own_server.demo = True
+    own_server.token = TOKEN
+    own_server.start()
+    operator = open_window()
+    operator.page.goto(f"{own_server.url}?token={TOKEN}")
+    expect(operator.page.locator("#pause")).to_be_visible()
+    assert TOKEN not in operator.page.url
+
+    viewer = open_window().open(own_server)
+    eventually(lambda: figure(viewer, "update"), lambda update: update > 0, "the first update")
+    expect(viewer.locator("#viewer-note")).to_be_visible()
+    for control in ("#pause", "#step", ".pace", "#checkpoint", "#stop", "#new-run"):
+        expect(viewer.locator(control)).to_be_hidden()
+    viewer.keyboard.press("Space")
+    viewer.keyboard.press("n")
+    expect(viewer.locator("#new-run-dialog")).to_be_hidden()
+
+    viewer.keyboard.press("p")
+    expect(viewer.locator("#passage-text .prose")).to_be_visible()
+    viewer.keyboard.press("Escape")
+
+    operator.page.locator("#pause").click()
+    expect(viewer.locator("#notice")).to_contain_text("Paused at update")
+    viewer.locator("#run-switch").click()
+    expect(viewer.locator(".run-row")).to_have_count(1)
+    expect(viewer.locator("#run-list").get_by_label("Delete")).to_have_count(0)
