@@ -1,0 +1,305 @@
+"""The live view: a snapshot, then everything as it happens, none lost and none twice."""
+
+import contextlib
+import json
+import socket
+import time
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+
+from tests.serving import LIMIT_S, PAGES
+
+SMALL = {"hidden_size": 10, "sample_length": 20}
+
+
+class Viewer:
+    """A viewer that keeps all it was sent."""
+
+    def __init__(self, server, run, since=None, **options):
+        query = "" if since is None else f"?since={since}"
+        address = f"{server.ws_url}/ws/runs/{run['id']}{query}"
+        self._connection = connect(address, max_size=None, **options)
+        self.run = run["id"]
+        self.messages = []
+
+    def next(self):
+        message = json.loads(self.socket.recv(timeout=LIMIT_S))
+        assert message["run"] == self.run
+        if self.messages:
+            assert message["seq"] > self.messages[-1]["seq"]
+        self.messages.append(message)
+        return message
+
+    def read_until(self, condition):
+        while not condition(self.next()):
+            pass
+        return self.messages[-1]
+
+    def of(self, kind):
+        return [message for message in self.messages if message["type"] == kind]
+
+    def __enter__(self):
+        self.socket = self._connection.__enter__()
+        return self
+
+    def __exit__(self, *exception):
+        self._connection.__exit__(*exception)
+
+
+def entered(state):
+    return lambda message: message["type"] == "state" and message["run_state"]["state"] == state
+
+
+def points_of(curve):
+    return list(zip(curve["update"], curve["smooth"], curve["low"], curve["high"], strict=True))
+
+
+def check_curve(server, viewer):
+    """Hold what a viewer was sent, joined, against the loss of every update."""
+    snapshot = viewer.of("snapshot")[-1]
+    after = [message for message in viewer.messages if message["seq"] > snapshot["seq"]]
+    parts = [snapshot["loss"], *(m["curve"] for m in after if m["type"] == "progress")]
+    curve = [point for part in parts for point in points_of(part)]
+    rows = server.losses_csv({"id": viewer.run}).decode().splitlines()[1:]
+    losses, smooth = zip(*(map(float, row.split(",")[3:]) for row in rows), strict=True)
+    assert curve[-1][0] == len(losses)
+    before = 0
+    for update, smooth_loss, low, high in curve:
+        assert update > before
+        inside = losses[before:update]
+        assert (smooth_loss, low, high) == (smooth[update - 1], min(inside), max(inside))
+        before = update
+
+
+@pytest.fixture(scope="module")
+def corpus(server):
+    return server.upload(PAGES)["id"]
+
+
+@pytest.fixture(autouse=True)
+def _no_runs_left(request):
+    yield
+    if "server" in request.fixturenames:
+        request.getfixturevalue("server").delete_runs()
+
+
+def test_a_snapshot_comes_first_and_says_how_it_stands(server, corpus):
+    run = server.create(corpus=corpus, paused=True, **SMALL)
+    server.post(run, "step", {"updates": 200})
+    server.post(run, "checkpoints", {"note": "a word"})
+    kept = {what: server.get(run, what) for what in ("samples", "milestones", "checkpoints")}
+    with Viewer(server, run) as viewer:
+        snapshot = viewer.next()
+        assert snapshot["type"] == "snapshot"
+        assert snapshot["run_state"] == server.run(run)
+        assert snapshot["loss"] == server.get(run, "loss")
+        for what, things in kept.items():
+            assert snapshot[what] == things != []
+        assert snapshot["viewers"] == 1
+        assert isinstance(snapshot["seq"], int)
+
+
+def test_nothing_is_missing_and_nothing_comes_twice(server, corpus):
+    run = server.create(
+        corpus=corpus, paused=True, pace=150, sample_every=40, max_updates=300, **SMALL
+    )
+    server.post(run, "step", {"updates": 50})
+    with Viewer(server, run) as viewer:
+        viewer.next()
+        server.post(run, "resume")
+        server.post(run, "checkpoints", {"note": "on the way"})
+        server.client.patch(f"/api/runs/{run['id']}", json={"name": "Renamed"})
+        viewer.read_until(entered("finished"))
+        viewer.read_until(lambda m: m["type"] == "checkpoint" and m["checkpoint"]["update"] == 300)
+        # The last sample may be measured after the run is finished.
+        server.client.patch(f"/api/runs/{run['id']}", json={"name": "Again"})
+        viewer.read_until(lambda m: m["type"] == "state" and m["run_state"]["name"] == "Again")
+        snapshot = viewer.of("snapshot")[0]
+        check_curve(server, viewer)
+        for kind in ("sample", "milestone", "checkpoint"):
+            told = [*snapshot[f"{kind}s"], *(m[kind] for m in viewer.of(kind))]
+            kept = server.get(run, f"{kind}s")
+            if kind == "checkpoint":  # Automatic ones give way to newer ones.
+                told = [made for made in told if made in kept]
+            assert sorted(told, key=str) == sorted(kept, key=str)
+        states = [m["run_state"]["state"] for m in viewer.of("state")]
+        assert states[0] == "running"
+        assert "finished" in states
+        assert {"Renamed", "Again"} <= {m["run_state"]["name"] for m in viewer.of("state")}
+        for message in viewer.of("progress"):
+            assert {"update", "epoch", "position", "loss", "smooth_loss", "best"} <= set(message)
+            assert {"updates_per_second", "curve"} <= set(message)
+            assert set(message["curve"]) == {"update", "smooth", "low", "high"}
+
+
+def test_progress_at_full_speed_keeps_every_extreme(server):
+    run = server.create(hidden_size=4, sequence_length=4, max_updates=4_000, paused=True)
+    with Viewer(server, run) as viewer:
+        viewer.next()
+        server.post(run, "resume")
+        viewer.read_until(entered("finished"))
+        check_curve(server, viewer)
+
+
+@pytest.mark.parametrize("pace", ["max", 30, 2])
+def test_progress_comes_five_to_twenty_times_a_second(server, corpus, pace):
+    run = server.create(corpus=corpus, pace=pace, max_updates=None, **SMALL)
+    with Viewer(server, run) as viewer:
+        viewer.read_until(lambda m: m["type"] == "progress")
+        began_s = time.monotonic()
+        viewer.read_until(lambda _: len(viewer.of("progress")) >= 21)
+        took_s = time.monotonic() - began_s
+    # A slow machine makes it fewer; more than 20 it never is.
+    assert took_s >= 0.9 * 20 / 20
+    if pace == 2:
+        updates = {message["update"] for message in viewer.of("progress")}
+        assert len(updates) < 20, "it shows that it goes on between two updates"
+
+
+def test_asking_for_passages_does_not_hasten_progress(server, corpus):
+    run = server.create(corpus=corpus, max_updates=None, **SMALL)
+    with Viewer(server, run) as viewer:
+        viewer.read_until(lambda m: m["type"] == "progress")
+        began_s = time.monotonic()
+        for _ in range(40):
+            server.post(run, "passages", {"source": "latest", "length": 1})
+        server.post(run, "pause")
+        took_s = time.monotonic() - began_s
+        viewer.read_until(entered("paused"))
+    assert len(viewer.of("progress")) <= 20 * took_s * 1.1 + 5
+
+
+def test_since_goes_on_without_a_gap(server, corpus):
+    run = server.create(corpus=corpus, pace=200, max_updates=None, **SMALL)
+    with Viewer(server, run) as first:
+        first.read_until(lambda _: len(first.of("progress")) >= 3)
+    seen = first.messages[-1]
+    server.until(run, lambda now: now["update"] > seen["update"] + 50)
+    with Viewer(server, run, since=seen["seq"]) as second:
+        server.post(run, "pause")
+        second.read_until(entered("paused"))
+    assert second.of("snapshot") == []
+    assert second.messages[0]["seq"] == seen["seq"] + 1
+    first.messages += second.messages
+    numbers = [message["seq"] for message in first.messages]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    check_curve(server, first)
+
+
+def test_an_old_or_strange_since_gets_a_snapshot(server, corpus):
+    run = server.create(corpus=corpus, paused=True, **SMALL)
+    with Viewer(server, run) as viewer:
+        now = viewer.next()["seq"]
+    for since in (0, 1, -5, now - 10_000, now + 10_000, 2**62):
+        with Viewer(server, run, since=since) as viewer:
+            assert viewer.next()["type"] == "snapshot"
+
+
+def test_a_since_that_has_left_the_memory_gets_a_snapshot(server, corpus):
+    spec = SMALL | {"sample_length": 1, "sample_every": 1}
+    run = server.create(corpus=corpus, paused=True, **spec)
+    with Viewer(server, run) as viewer:
+        old = viewer.next()["seq"]
+    # Each makes a sample, and each sample a message.
+    server.post(run, "step", {"updates": 600})
+    assert len(server.get(run, "samples")) == 601
+    with Viewer(server, run, since=old) as viewer:
+        now = viewer.next()
+        assert now["type"] == "snapshot"
+        assert len(now["samples"]) == 601
+    with Viewer(server, run, since=now["seq"] - 20) as viewer:
+        assert viewer.next()["seq"] == now["seq"] - 19
+        assert viewer.read_until(lambda m: m["seq"] == now["seq"])["type"] == "sample"
+
+
+def test_an_unknown_run_is_closed_with_its_own_code(server):
+    with Viewer(server, {"id": "nobody"}) as viewer, pytest.raises(ConnectionClosed) as closed:
+        viewer.next()
+    assert closed.value.rcvd.code == 4404
+
+
+def test_a_run_that_is_deleted_is_closed_with_that_code(server, corpus):
+    run = server.create(corpus=corpus, max_updates=None, **SMALL)
+    with Viewer(server, run) as viewer:
+        viewer.next()
+        server.client.delete(f"/api/runs/{run['id']}")
+        with pytest.raises(ConnectionClosed) as closed:
+            viewer.read_until(lambda _: False)
+    assert closed.value.rcvd.code == 4404
+
+
+def test_all_viewers_see_the_same_and_are_counted(server, corpus):
+    run = server.create(corpus=corpus, paused=True, pace=100, max_updates=50, **SMALL)
+    with contextlib.ExitStack() as stack:
+        viewers = [stack.enter_context(Viewer(server, run)) for _ in range(3)]
+        counted = [viewer.next()["viewers"] for viewer in viewers]
+        assert counted == [1, 2, 3]
+        viewers[0].read_until(lambda m: m["type"] == "viewers" and m["viewers"] == 3)
+        server.post(run, "resume")
+        for viewer in viewers:
+            viewer.read_until(entered("finished"))
+        last = viewers[0].messages[-1]["seq"]
+        # What each was sent after the youngest came.
+        told = [
+            [m for m in viewer.messages if viewers[2].messages[0]["seq"] < m["seq"] <= last]
+            for viewer in viewers
+        ]
+        assert told[0] == told[1] == told[2] != []
+        viewers[2].socket.close()
+        viewers[0].read_until(lambda m: m["type"] == "viewers" and m["viewers"] == 2)
+
+
+def test_what_a_viewer_says_has_no_effect(server, corpus):
+    run = server.create(corpus=corpus, paused=True, **SMALL)
+    with Viewer(server, run) as viewer:
+        viewer.next()
+        for frame in ['{"type": "resume"}', "x" * 60_000, b"\x00\xff", ""]:
+            viewer.socket.send(frame)
+        viewer.socket.ping().wait(LIMIT_S)
+        server.client.patch(f"/api/runs/{run['id']}", json={"name": "Still here"})
+        viewer.read_until(lambda m: m["type"] == "state")
+    assert server.run(run)["state"] == "paused"
+
+
+def test_going_back_to_a_checkpoint_is_told_by_a_resync(server, corpus):
+    run = server.create(corpus=corpus, paused=True, **SMALL)
+    server.post(run, "step", {"updates": 100})
+    with Viewer(server, run) as viewer:
+        viewer.next()
+        server.post(run, "stop")
+        server.post(run, "resume")
+        resync = viewer.read_until(lambda m: m["type"] == "resync")
+        assert viewer.next()["type"] == "snapshot"
+        server.post(run, "pause")
+        viewer.read_until(entered("paused"))
+        check_curve(server, viewer)
+    # Who leaves between the two has not seen the snapshot yet.
+    with Viewer(server, run, since=resync["seq"]) as viewer:
+        assert viewer.next()["type"] == "snapshot"
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost:1"])
+def test_other_sites_are_refused_before_they_are_let_in(server, corpus, origin):
+    run = server.create(corpus=corpus, paused=True, **SMALL)
+    with pytest.raises(InvalidStatus) as refused, Viewer(server, run, origin=origin):
+        pass
+    assert refused.value.response.status_code == 403
+
+
+def test_other_names_are_refused_before_they_are_let_in(server, corpus):
+    run = server.create(corpus=corpus, paused=True, **SMALL)
+    with (
+        socket.create_connection(("127.0.0.1", server.port)) as there,
+        pytest.raises(InvalidStatus) as refused,
+        connect(f"ws://evil.example/ws/runs/{run['id']}", sock=there),
+    ):
+        pass
+    assert refused.value.response.status_code == 403
+
+
+def test_the_page_itself_is_let_in(server, corpus):
+    run = server.create(corpus=corpus, paused=True, **SMALL)
+    with Viewer(server, run, origin=server.url) as viewer:
+        assert viewer.next()["type"] == "snapshot"
