@@ -1,0 +1,219 @@
+"""kill -9 of any process at any time: nothing that was acknowledged is lost."""
+
+import itertools
+import os
+import signal
+
+import pytest
+
+from tests.serving import PAGES, child_pids, is_alive, until
+
+SMALL = {"hidden_size": 20, "sample_length": 50, "sample_every": 100}
+
+
+def only_worker(server):
+    (worker,) = server.worker_pids()
+    return worker
+
+
+def undisturbed(server, spec):
+    """The losses and samples of a run of the same spec that nobody disturbs."""
+    run = server.create(**spec)
+    server.until_ended(run)
+    return server.losses_csv(run), server.get(run, "samples")
+
+
+def without_disturbances(milestones):
+    return [mark for mark in milestones if mark["kind"] in {"epoch", "hurrah"}]
+
+
+def test_a_worker_that_is_killed_fails_its_run_and_it_goes_on_from_its_checkpoint(serve):
+    server = serve("--no-demo")
+    spec = SMALL | {"corpus": server.upload(PAGES)["id"], "max_updates": 2_000, "pace": 1_000}
+    run = server.create(**spec)
+    server.until(run, lambda now: now["update"] > 300)
+    made = server.post(run, "checkpoints")
+    server.until(run, lambda now: now["update"] > made["update"] + 100)
+    worker = only_worker(server)
+    os.kill(worker, signal.SIGKILL)
+    failed = server.until(run, lambda now: now["state"] == "failed")
+    assert "killed" in failed["error"]
+    assert failed["updates_per_second"] == 0
+    until(lambda: not is_alive(worker))
+    assert server.client.get("/healthz").json()["status"] == "ok"
+    _, meta = server.checkpoint_file(run, made["id"])
+    assert meta["trainer"]["updates"] == made["update"]
+    assert len(server.post(run, "passages", {"length": 20})["text"]) == 20
+    resumed = server.post(run, "resume")
+    assert (resumed["state"], resumed["error"]) == ("running", None)
+    assert server.until_ended(run)["update"] == 2_000
+    assert (server.losses_csv(run), server.get(run, "samples")) == undisturbed(server, spec)
+
+
+def test_a_worker_killed_before_its_first_checkpoint_begins_again(serve):
+    server = serve("--no-demo")
+    spec = SMALL | {"corpus": server.upload(PAGES)["id"], "max_updates": 300}
+    run = server.create(pace=100, **spec)
+    server.until(run, lambda now: now["update"] > 3)
+    os.kill(only_worker(server), signal.SIGKILL)
+    server.until(run, lambda now: now["state"] == "failed")
+    server.problem(server.client.post(f"/api/runs/{run['id']}/checkpoints"), 404)
+    server.client.patch(f"/api/runs/{run['id']}", json={"pace": "max"})
+    server.post(run, "resume")
+    server.until_ended(run)
+    assert (server.losses_csv(run), server.get(run, "samples")) == undisturbed(server, spec)
+
+
+def test_a_worker_killed_while_it_stands_still(serve):
+    server = serve("--no-demo")
+    spec = SMALL | {"corpus": server.upload(PAGES)["id"], "max_updates": 200}
+    run = server.create(paused=True, **spec)
+    server.post(run, "step", {"updates": 50})
+    server.post(run, "checkpoints")
+    os.kill(only_worker(server), signal.SIGKILL)
+    server.until(run, lambda now: now["state"] == "failed")
+    server.post(run, "resume")
+    server.until_ended(run)
+    assert (server.losses_csv(run), server.get(run, "samples")) == undisturbed(server, spec)
+
+
+# How long a run goes on before the server is killed: before, while and after what it told was
+# stored for the first time.
+@pytest.mark.parametrize("updates", [1, 150, 1_500])
+def test_a_server_that_is_killed_loses_nothing(serve, updates):
+    server = serve("--no-demo")
+    spec = SMALL | {"corpus": server.upload(PAGES)["id"], "watch_words": ["the", "e"]}
+    spec |= {"max_updates": 3_000}
+    run = server.create(pace=1_000, **spec)
+    server.until(run, lambda now: now["update"] >= updates)
+    worker = only_worker(server)
+    children = [worker, *child_pids(server.process.pid, "server.runs.scribe")]
+    last_seen = server.run(run)["update"]
+    server.kill()
+    until(lambda: not any(map(is_alive, children)))
+
+    again = serve("--no-demo")
+    found = again.run(run)
+    assert found["state"] == "interrupted"
+    assert found["error"]
+    assert found["update"] >= last_seen
+    # Its worker outlived the server for long enough to leave everything behind.
+    newest = again.get(run, "checkpoints")[-1]
+    assert newest["update"] == found["update"] == again.get(run, "loss")["to"]
+    assert again.losses_csv(run).count(b"\n") == found["update"] + 1
+    assert len(again.post(run, "passages", {"source": "latest", "length": 20})["text"]) == 20
+    assert again.worker_pids() == []
+
+    again.client.patch(f"/api/runs/{run['id']}", json={"pace": "max"})
+    assert again.post(run, "resume")["state"] in {"running", "finished"}
+    assert again.until_ended(run)["update"] == 3_000
+    losses, samples = again.losses_csv(run), again.get(run, "samples")
+    marks = without_disturbances(again.get(run, "milestones"))
+    other = again.create(**spec)
+    again.until_ended(other)
+    assert losses == again.losses_csv(other)
+    assert samples == again.get(other, "samples")
+    assert marks == without_disturbances(again.get(other, "milestones"))
+
+
+def test_server_and_worker_killed_together_go_back_to_the_last_checkpoint(serve):
+    server = serve("--no-demo")
+    spec = SMALL | {"corpus": server.upload(PAGES)["id"], "max_updates": 1_000}
+    run = server.create(pace=500, **spec)
+    server.until(run, lambda now: now["update"] > 100)
+    made = server.post(run, "checkpoints", {"note": "acknowledged"})
+    os.kill(only_worker(server), signal.SIGKILL)
+    server.kill()
+    again = serve("--no-demo")
+    found = again.run(run)
+    assert found["state"] in {"interrupted", "failed"}
+    assert found["update"] >= made["update"]
+    assert again.get(run, "loss")["to"] == found["update"]
+    assert made in again.get(run, "checkpoints")
+    _, meta = again.checkpoint_file(run, made["id"])
+    assert meta["trainer"]["updates"] == made["update"]
+    again.client.patch(f"/api/runs/{run['id']}", json={"pace": "max"})
+    again.post(run, "resume")
+    again.until_ended(run)
+    assert (again.losses_csv(run), again.get(run, "samples")) == undisturbed(again, spec)
+
+
+def test_every_acknowledged_checkpoint_is_there_after_killing_the_server_again_and_again(serve):
+    server = serve("--no-demo")
+    spec = SMALL | {"corpus": server.upload(PAGES)["id"], "max_updates": None}
+    run = server.create(**spec)
+    acknowledged = []
+    for _ in range(3):
+        acknowledged += [server.post(run, "checkpoints") for _ in range(4)]
+        server.kill()
+        server = serve("--no-demo")
+        listed = {made["id"]: made for made in server.get(run, "checkpoints")}
+        for made in acknowledged:
+            assert listed[made["id"]] == made
+            arrays, meta = server.checkpoint_file(run, made["id"])
+            assert meta["trainer"]["updates"] == made["update"]
+            assert arrays["parameters.W"].shape == (20, 20)
+        server.post(run, "resume")
+    updates = [made["update"] for made in acknowledged]
+    assert all(before <= after for before, after in itertools.pairwise(updates))
+
+
+def test_paused_queued_and_finished_runs_are_as_they_were(serve):
+    server = serve("--no-demo", HURRAH_MAX_TRAINING_RUNS="1")
+    corpus = server.upload(PAGES)["id"]
+    finished = server.until_ended(server.create(corpus=corpus, max_updates=50, **SMALL))
+    paused = server.create(corpus=corpus, paused=True, **SMALL)
+    paused = server.post(paused, "step", {"updates": 30})
+    running = server.create(corpus=corpus, max_updates=None, **SMALL)
+    queued = server.create(corpus=corpus, max_updates=None, **SMALL)
+    changed = server.client.patch(f"/api/runs/{paused['id']}", json={"name": "Mine"}).json()
+    samples = server.get(paused, "samples")
+    server.kill()
+    again = serve("--no-demo", HURRAH_MAX_TRAINING_RUNS="1")
+    assert again.run(finished) == finished
+    assert again.run(paused) == changed
+    assert again.get(paused, "samples") == samples
+    assert again.run(running)["state"] == "interrupted"
+    # It has waited long enough.
+    again.until(queued, lambda now: now["state"] == "running")
+    assert again.post(paused, "step", {"updates": 5})["update"] == 35
+
+
+def test_a_scribe_that_is_killed_is_replaced(serve):
+    server = serve("--no-demo")
+    run = server.create(corpus=server.upload(PAGES)["id"], paused=True, **SMALL)
+    request = {"length": 30, "seed": 1}
+    before = server.post(run, "passages", request)
+    scribes = child_pids(server.process.pid, "server.runs.scribe")
+    assert scribes
+    for scribe in scribes:
+        os.kill(scribe, signal.SIGKILL)
+    assert server.post(run, "passages", request) == before
+    # And who measures samples is replaced as well.
+    server.post(run, "step", {"updates": 100})
+    assert server.get(run, "samples")[-1]["update"] == 100
+
+
+def test_a_half_written_checkpoint_is_cleared_away_and_a_damaged_one_passed_over(serve):
+    server = serve("--no-demo")
+    spec = SMALL | {"corpus": server.upload(PAGES)["id"], "max_updates": 300}
+    run = server.create(paused=True, **spec)
+    server.post(run, "step", {"updates": 100})
+    good = server.post(run, "checkpoints")
+    server.post(run, "step", {"updates": 100})
+    bad = server.post(run, "checkpoints")
+    server.kill()
+    folder = server.data_dir / "runs" / run["id"] / "checkpoints"
+    (folder / ".half.tmp").write_bytes(b"half")
+    newest = max(folder.glob("*.npz"), key=lambda path: path.stat().st_mtime_ns)
+    for path in folder.glob("*.npz"):
+        if path.stem != good["id"]:
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert newest.stem != good["id"]
+    assert bad["update"] == 200
+    again = serve("--no-demo")
+    assert not (folder / ".half.tmp").exists()
+    assert len(again.post(run, "passages", {"length": 20})["text"]) == 20
+    again.post(run, "resume")
+    assert again.until_ended(run)["update"] == 300
+    assert (again.losses_csv(run), again.get(run, "samples")) == undisturbed(again, spec)
