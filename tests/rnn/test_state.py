@@ -170,7 +170,8 @@ def test_a_state_of_the_first_version_is_adagrads():
 
 @pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "sgd"])
 def test_another_optimizer_begins_afresh(optimizer):
-    source, other, fresh = make_trainer(), *(make_trainer(optimizer=optimizer) for _ in range(2))
+    source = make_trainer()
+    other, fresh = make_trainer(optimizer=optimizer), make_trainer(optimizer=optimizer)
     for _ in range(10):
         source.update()
         other.update()
