@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from server.runs.background import Background
 from server.runs.checkpoint_shelf import CheckpointShelf
 from server.runs.checkpoints import Which
 from server.runs.child import Child, ChildGoneError, ChildRefusedError
@@ -71,7 +72,7 @@ class LiveRun:
         self._steps_under_way = 0
         self._leaving = False
         self._discarded = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background(f"run {recorder.run.id}")
         self._routines: list[asyncio.Task[None]] = []
 
     @property
@@ -103,7 +104,7 @@ class LiveRun:
                 raise NotPossibleError(f"The run is {self.run.state}: there is nothing to pause.")
             elif self.has_worker:
                 await self._ask("pause")
-                self._soon(self._keep_safe())
+                self._background.start(self._keep_safe())
 
     async def step(self, updates: int) -> None:
         """Make exactly so many updates more; when this returns, they are made."""
@@ -152,7 +153,7 @@ class LiveRun:
         await self.recorder.save()
         if self.has_worker and "learning_rate" in changes:
             # Going on from before the change would learn otherwise than it did.
-            self._soon(self._keep_safe())
+            self._background.start(self._keep_safe())
 
     async def checkpoint(self, note: str | None) -> Checkpoint:
         """Keep everything needed to go on from here; durable when this returns."""
@@ -308,8 +309,12 @@ class LiveRun:
         await self.recorder.take(event)
         if self.run.state is not RunState.RUNNING and was_running:
             self._left_running(self)
-        if self.run.state in {RunState.FINISHED, RunState.FAILED} and not self._leaving:
-            self._soon(self._retire_when_done())
+        if self._leaving:
+            return
+        if event["runaway"]:
+            self._background.start(self._roll_back(event["update"]))
+        elif self.run.state is RunState.FINISHED:
+            self._background.start(self._retire_when_finished())
 
     async def _worker_left(self, how: str) -> None:
         self._stop_routines()
@@ -321,10 +326,22 @@ class LiveRun:
             if was_running:
                 self._left_running(self)
 
-    async def _retire_when_done(self) -> None:
+    async def _retire_when_finished(self) -> None:
         async with self._turning:
-            if self.run.state in {RunState.FINISHED, RunState.FAILED} and self.has_worker:
-                await self._retire(keep=self.run.state is RunState.FINISHED)
+            if self.run.state is RunState.FINISHED and self.has_worker:
+                await self._retire()
+
+    async def _roll_back(self, update: int) -> None:
+        """Go back to the newest checkpoint, because the loss ran away at `update`, and pause."""
+        async with self._turning:
+            await self._retire(keep=False)
+            await self._ensure_worker()
+            text = (
+                f"The loss was not a finite number at update {update:,}: the run went back to"
+                f" update {self.run.update:,}. A lower learning rate or a tighter clip may help."
+            )
+            await self.recorder.mark(Milestone(update=self.run.update, kind="rollback", text=text))
+            await self.recorder.enter(RunState.PAUSED, text)
 
     async def _retire(self, *, keep: bool = True, unless_stepping: bool = False) -> None:
         """Let the worker go; what it knows stays behind in a checkpoint unless told otherwise.
@@ -381,16 +398,6 @@ class LiveRun:
         else:
             if made is not None:
                 await self.recorder.checkpoint_made(made)
-
-    def _soon(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("run %s: %s", self.run.id, error, exc_info=error)
 
     def _stop_routines(self) -> None:
         for routine in self._routines:

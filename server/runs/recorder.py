@@ -88,7 +88,7 @@ class Recorder:
         await self._measure(report["samples"])
         # A worker that stands still says nothing of whether its run waits, or has ended.
         if state is not RunState.PAUSED or run.state is RunState.RUNNING:
-            await self.enter(state, report["reason"])
+            await self.enter(state)
 
     async def catch_up(self, news: News, progress: Meta) -> None:
         """Stand where a checkpoint stands, and keep what the store lacks of what led there.

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from server.rnn.optimizers import LEARNING_RATES
 from server.runs.pace import parse_pace
 
 __all__ = ["RunChange", "RunSpec", "SpecError", "encodable", "in_words"]
@@ -30,7 +31,6 @@ NOT_YET: dict[str, object] = {
     "layers": 1,
     "dropout": 0.0,
     "batch_size": 1,
-    "optimizer": "adagrad",
     "validation_fraction": 0.0,
 }
 
@@ -90,6 +90,10 @@ def _printable(text: str) -> str:
     return tidy
 
 
+def _usual_rate(fields: dict[str, Any]) -> float:
+    return LEARNING_RATES.get(fields.get("optimizer", "adagrad"), 0.1)
+
+
 class RunSpec(_Strict):
     """One training of one network on one corpus, as asked for.
 
@@ -104,7 +108,7 @@ class RunSpec(_Strict):
     sequence_length : int
         T, characters an update reads, 1 to 1,000.
     learning_rate : float
-        eta, above 0.
+        eta, above 0; 0.1 with AdaGrad and SGD, 0.002 with Adam and RMSProp.
     learning_rate_decay : float
         Factor on the learning rate at the start of each epoch after the first, in (0, 1].
     clip : float or None
@@ -139,7 +143,7 @@ class RunSpec(_Strict):
     sequence_length: int = Field(25, ge=1, le=MAX_SEQUENCE_LENGTH)
     batch_size: int = Field(1, ge=1, le=1_024)
     optimizer: Literal["adagrad", "adam", "rmsprop", "sgd"] = "adagrad"
-    learning_rate: float = Field(0.1, gt=0, le=1_000)
+    learning_rate: float = Field(default_factory=_usual_rate, gt=0)
     learning_rate_decay: float = Field(1.0, gt=0, le=1)
     clip: float | None = Field(5.0, gt=0)
     clip_mode: Literal["value", "norm"] = "value"
@@ -168,7 +172,7 @@ class RunChange(_Strict):
     """What may be changed about a run that exists; fields that are not given stay as they are."""
 
     name: Name | None = None
-    learning_rate: float | None = Field(None, gt=0, le=1_000)
+    learning_rate: float | None = Field(None, gt=0)
     pace: PaceValue | None = None
     max_updates: int | None = Field(None, ge=1, le=MAX_UPDATES)
     sample_every: int | None = Field(None, ge=1, le=MAX_UPDATES)

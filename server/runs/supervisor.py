@@ -7,11 +7,11 @@ import contextlib
 import logging
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
+from server.runs.background import Background
 from server.runs.checkpoint_shelf import CheckpointShelf
 from server.runs.corpora import Corpus, CorpusLibrary, UnknownCorpusError
 from server.runs.errors import NotPossibleError, UnknownRunError
@@ -64,7 +64,7 @@ class Supervisor:
         self._lives: dict[str, LiveRun] = {}
         self._queue: list[str] = []
         self._starting: set[str] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background("supervisor")
         self._closing = False
 
     @classmethod
@@ -240,7 +240,7 @@ class Supervisor:
 
     def _let_next_train(self) -> None:
         if self._queue and self._room and not self._closing:
-            self._soon(self._train_next())
+            self._background.start(self._train_next())
 
     async def _train_next(self) -> None:
         """Let the run that has waited longest train, if there is room."""
@@ -265,17 +265,7 @@ class Supervisor:
             if life.has_worker and life.run.state is RunState.PAUSED
         ]
         for life in idle[:-IDLE_WORKERS]:
-            self._soon(life.rest())
-
-    def _soon(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("supervisor: %s", error, exc_info=error)
+            self._background.start(life.rest())
 
     # -- making -----------------------------------------------------------------------------------
 

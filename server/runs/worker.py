@@ -29,6 +29,7 @@ from server.runs.checkpoints import (
     new_trainer,
     restore_trainer,
 )
+from server.runs.claim import claimed
 from server.runs.pace import Pacer
 from server.runs.schedule import next_sample
 from server.runs.unflushed import News, Unflushed
@@ -43,6 +44,8 @@ CURVE_POINTS = 10
 # taken (32 MB), training waits for it.
 MAX_BACKLOG_UPDATES = 4_000_000
 MAX_BACKLOG_SAMPLES = 100
+# How long the worker before this one may take to leave.
+PREDECESSOR_PATIENCE_S = 10.0
 LOOKS = {"export", "model"}
 
 
@@ -75,7 +78,7 @@ class Worker:
             self._write_sample()
         self.pacer = Pacer(self.spec["pace"])
         self.training = bool(start["training"])
-        self.failure: str | None = None
+        self.runaway = False
         self.steps_left = 0
         self.step_answer: int | None = None
         self.leaving = False
@@ -116,7 +119,7 @@ class Worker:
     @property
     def busy(self) -> bool:
         """Whether there is an update to make."""
-        return (self.training or self.steps_left > 0) and not self.finished and not self.failure
+        return (self.training or self.steps_left > 0) and not self.finished and not self.runaway
 
     @property
     def _behind(self) -> bool:
@@ -131,8 +134,6 @@ class Worker:
     @property
     def state(self) -> str:
         """The run's state as far as the worker knows it."""
-        if self.failure:
-            return "failed"
         if self.finished:
             return "finished"
         return "running" if self.training else "paused"
@@ -144,10 +145,8 @@ class Worker:
         self.losses.append(loss)
         self.smooth_losses.append(trainer.smooth_loss or 0.0)
         if not math.isfinite(loss):
-            self.failure = (
-                f"the loss was not a finite number at update {trainer.updates:,}: "
-                "try a lower learning rate or a tighter clip"
-            )
+            # What is in the network now is of no use to anybody.
+            self.training, self.runaway = False, True
         if trainer.epoch != epoch:
             self.epochs.append({"update": trainer.updates, "epoch": trainer.epoch})
         if trainer.updates == self.next_sample:
@@ -200,7 +199,7 @@ class Worker:
             {
                 "event": "report",
                 "state": self.state,
-                "reason": self.failure,
+                "runaway": self.runaway,
                 "update": trainer.updates,
                 "epoch": trainer.epoch,
                 "position": trainer.position,
@@ -317,6 +316,9 @@ class Worker:
         return {}
 
     def _do_checkpoint(self, command: Message) -> Message:
+        if not np.isfinite(self.trainer.parameters.flat).all():
+            # The loss will show it at the next update; what can't go on must not be gone back to.
+            raise Refusal("the network holds numbers that are not finite")
         self._checkpoint(Path(command["path"]), command["about"])
         self.checkpointed_at = self.trainer.updates
         return {}
@@ -354,7 +356,7 @@ class Worker:
 
     def _leave_a_checkpoint(self) -> None:
         """The server is gone, however it went: what was learnt since must not be."""
-        if self.trainer.updates > self.checkpointed_at and not self.failure:
+        if self.trainer.updates > self.checkpointed_at and not self.runaway:
             identity = secrets.token_hex(6)
             about = {"id": identity, "note": "made when the server was lost", "automatic": True}
             self._checkpoint(self.folder / f"{identity}.npz", about)
@@ -368,10 +370,12 @@ def main() -> None:
     """Wait for the start command, then train."""
     line = Line()
     if start := line.take():
-        worker = Worker(line, start)
-        worker.report()
-        line.send({"answer": start["id"]})
-        worker.run()
+        # Whoever takes the run over, after this server, waits until the last checkpoint is written.
+        with claimed(Path(start["folder"]), PREDECESSOR_PATIENCE_S):
+            worker = Worker(line, start)
+            worker.report()
+            line.send({"answer": start["id"]})
+            worker.run()
     line.close()
 
 

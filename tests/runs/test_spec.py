@@ -27,7 +27,7 @@ def test_the_defaults_are_those_of_the_course():
     ("field", "value"),
     [
         *(("cell", "gru"), ("cell", "lstm"), ("layers", 2), ("dropout", 0.5)),
-        *(("batch_size", 2), ("optimizer", "adam"), ("validation_fraction", 0.1)),
+        *(("batch_size", 2), ("validation_fraction", 0.1)),
     ],
 )
 def test_what_is_not_built_is_said_to_be_not_available_yet(field, value):
