@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from server.runs.archive import DamagedArchiveError, Meta, read_archive, read_meta, sync_folder
+from server.runs.claim import FolderInUseError, claimed
 from server.runs.errors import UnknownCheckpointError
 from server.runs.models import Checkpoint
 from server.runs.store import Store, StoreThread
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 
 # The newest automatic checkpoint, and the one before it in case the newest is damaged.
 AUTOMATIC_KEPT = 2
+# An update of the largest network and the checkpoint after it take a few seconds.
+ORPHAN_PATIENCE_S = 10.0
 
 
 class CheckpointShelf:
@@ -121,7 +124,14 @@ class CheckpointShelf:
         return read_news(arrays, meta), meta["trainer"]
 
     async def adopt(self) -> None:
-        """Take in files that nobody got round to describing, and clear away half-written ones."""
+        """Take in files that nobody got round to describing, and clear away half-written ones.
+
+        The worker of a server that was killed may still be writing one: it is waited for.
+        """
+        try:
+            await asyncio.to_thread(_wait_until_free, self.folder)
+        except FolderInUseError as error:
+            log.warning("run %s: %s", self._run, error)
         known = {checkpoint.id for checkpoint in await self.list()}
         for path in sorted(self.folder.iterdir()):
             if path.name.startswith("."):
@@ -153,6 +163,11 @@ def _described(
         created_at=datetime.fromtimestamp(written.st_mtime, UTC).isoformat(timespec="seconds"),
         automatic=automatic,
     )
+
+
+def _wait_until_free(folder: Path) -> None:
+    with claimed(folder, ORPHAN_PATIENCE_S):
+        pass
 
 
 def _copy_durably(source: Path, temporary: Path, target: Path) -> None:

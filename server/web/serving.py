@@ -14,6 +14,7 @@ import uvicorn
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from server.runs.claim import FolderInUseError, claimed
 from server.settings import Settings
 from server.web.app import create_app
 
@@ -22,8 +23,14 @@ __all__ = ["run"]
 # Of the 10 s in which the process must end, what open connections may take.
 GRACE_S = 2
 MAX_VIEWER_MESSAGE_BYTES = 65_536
+# How long the server before this one may take to leave.
+PREDECESSOR_PATIENCE_S = 2.0
 # A lecture hall opens the page within a second.
 BACKLOG = 1_024
+
+
+class CannotStartError(RuntimeError):
+    """The server can't start; the message is one sentence for a person."""
 
 
 class ViewerProtocol(WebSocketsSansIOProtocol):
@@ -82,13 +89,17 @@ def run(settings: Settings) -> int:
     int
         Exit status: 0 when it ended as told, 1 when it could not start.
     """
-    try:
-        listener = _listen(settings)
-    except OSError as error:
-        print(  # noqa: T201 - the command's own words
-            f"Can't listen on {settings.host}:{settings.port}: {error.strerror}.", file=sys.stderr
-        )
-        return 1
+    with contextlib.ExitStack() as held:
+        try:
+            _claim(settings, held)
+            listener = held.enter_context(_listen(settings))
+        except CannotStartError as error:
+            print(error, file=sys.stderr)  # noqa: T201 - the command's own words
+            return 1
+        return _serve(settings, listener)
+
+
+def _serve(settings: Settings, listener: socket.socket) -> int:
     config = uvicorn.Config(
         create_app(settings),
         log_level="warning",
@@ -102,9 +113,19 @@ def run(settings: Settings) -> int:
         ws_per_message_deflate=False,
     )
     server = Server(config, settings)
-    with listener:
-        asyncio.run(server.serve(sockets=[listener]))
+    asyncio.run(server.serve(sockets=[listener]))
     return 0 if server.started else 1
+
+
+def _claim(settings: Settings, held: contextlib.ExitStack) -> None:
+    """Make the data directory this process's own; one database has one owner."""
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        held.enter_context(claimed(settings.data_dir, PREDECESSOR_PATIENCE_S))
+    except FolderInUseError as error:
+        raise CannotStartError(f"Another server uses {settings.data_dir}.") from error
+    except OSError as error:
+        raise CannotStartError(f"Can't use {settings.data_dir}: {error.strerror}.") from error
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -118,7 +139,9 @@ def _listen(settings: Settings) -> socket.socket:
         listener.bind((host, settings.port))
         # Only this tells that the port is free: two may be bound to it, as long as none listens.
         listener.listen(BACKLOG)
-    except OSError:
+    except OSError as error:
         listener.close()
-        raise
+        raise CannotStartError(
+            f"Can't listen on {settings.host}:{settings.port}: {error.strerror}."
+        ) from error
     return listener
