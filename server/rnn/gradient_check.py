@@ -139,11 +139,11 @@ def check_gradients(
         # Large enough for every term to matter, small enough for tanh not to saturate.
         view[...] = rng.standard_normal(view.shape) / np.sqrt(view.shape[-1])
     if carried_state:
-        network.state[:] = rng.uniform(-1.0, 1.0, hidden_size)
+        network.state["h"][0] = rng.uniform(-1.0, 1.0, hidden_size)
     if text is None:
         text = rng.integers(0, vocabulary_size, sequence_length + 1)
     complex_network.parameters.flat[:] = network.parameters.flat
-    complex_network.state[:] = network.state
+    complex_network.state["h"][:] = network.state["h"]
 
     x, y = text[:-1], text[1:]
     complex_step = _derivatives(

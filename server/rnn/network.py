@@ -1,35 +1,34 @@
 """The network: forward pass, loss and gradients of one sequence, without allocation."""
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import DTypeLike, NDArray
 
-from server.rnn.cells import VanillaCell, count_picks
-from server.rnn.parameters import Parameters, Shape
+from server.rnn.architecture import Architecture, CellName
+from server.rnn.cells import HiddenStates, make_layers
+from server.rnn.parameters import Array, Parameters, Shape
 
 
 class Network:
-    r"""A vanilla recurrent network that reads characters and predicts the next one.
+    r"""A recurrent network that reads characters and predicts the next one.
 
-    For t = 1, ..., T, with ``x_t`` the one-hot input and ``y_t`` the character that follows::
+    Layers of one kind of cell (see `server.rnn.cells`) turn the characters ``x_t`` that it reads
+    into hidden states; with ``h_t`` for those of the last layer and ``y_t`` for the character that
+    follows, for t = 1, ..., T::
 
-        a_t = W h_{t-1} + U x_t + b
-        h_t = tanh(a_t)
         o_t = V h_t + c
         p_t = softmax(o_t)
         loss = -sum_t log p_t[y_t]
 
-    and the gradients by back-propagation through time, with g_t from `VanillaCell`::
+    The gradients by back-propagation through time, the layers' own by their cells::
 
         e_t = p_t - y_t     (the gradient of the loss with respect to o_t, y_t one-hot)
-        dV = sum_t e_t h_t^T        dc = sum_t e_t        d_t = V^T e_t
-        dW = sum_t g_t h_{t-1}^T    dU = sum_t g_t x_t^T  db = sum_t g_t
+        dV = sum_t e_t h_t^T        dc = sum_t e_t        dh_t = V^T e_t
 
-    All buffers are made once. Row t - 1 of one matrix begins with ``[x_t, h_{t-1}, 1]``,
-    everything that step t reads, so that ``[h_t, 1]`` is part of the row after it, and three
-    products give all five gradients and all logits::
-
-        [dU^T; dW^T; db] = [x, h_{before}, 1]^T g
-        [dV^T; dc] = [h, 1]^T e         o = [h, 1] [V^T; c]
+    With several streams, read side by side, loss and gradients are averaged over them. All
+    buffers are made once, and whatever does not depend on the step before is one product for all
+    steps of all streams: with ``[h, 1]`` for the rows of all hidden states,
+    ``o = [h, 1] [V^T; c]`` and ``[dV^T; dc] = [h, 1]^T e``.
 
     Parameters
     ----------
@@ -41,19 +40,30 @@ class Network:
         T, at least 1.
     dtype : dtype, default float32
         float32 or float64; complex128 for the forward pass of the complex-step derivative.
+    cell : {"rnn", "gru", "lstm"}
+        What the layers are made of.
+    layers : int
+        1 to 4.
+    batch_size : int
+        B, streams, at least 1.
+    parameters : Parameters, optional
+        Those of another network of this architecture and type, to share; its own, all zero, if
+        None.
 
     Attributes
     ----------
+    architecture : Architecture
+        Its sizes, and the names of its parameters and states.
     parameters : Parameters
-        U (m, K), W (m, m), b (m,), V (K, m), c (K,). All zero at first.
+        As the architecture says.
     gradients : Parameters
         The same for the last `backward`.
-    state : ndarray of shape (m,)
-        The hidden state before the sequence. Zero at first.
-    last_state : ndarray of shape (m,)
-        The hidden state after the sequence.
-    losses : ndarray of shape (T,)
-        -log p_t[y_t] of each step of the last `forward`, in nats.
+    state : dict of str to ndarray of shape (B, m)
+        What is carried before the sequence: the architecture's `state_names`. Zero at first.
+    last_state : dict of str to ndarray of shape (B, m)
+        The same after the sequence.
+    losses : ndarray of shape (T B,)
+        -log p_t[y_t] of the last `forward`, in nats; for each step those of all streams.
     """
 
     def __init__(
@@ -62,64 +72,75 @@ class Network:
         hidden_size: int,
         sequence_length: int,
         dtype: DTypeLike = np.float32,
+        *,
+        cell: CellName = "rnn",
+        layers: int = 1,
+        batch_size: int = 1,
+        parameters: Parameters | None = None,
     ) -> None:
-        K, m, T = vocabulary_size, hidden_size, sequence_length
-        self.sequence_length = T
-        self.parameters = Parameters(parameter_shapes(K, m), dtype)
-        self.gradients = self.parameters.like()
+        self.architecture = Architecture(
+            vocabulary_size=vocabulary_size, hidden_size=hidden_size, cell=cell, layers=layers
+        )
+        self.sequence_length, self.batch_size = sequence_length, batch_size
+        if parameters is None:
+            parameters = Parameters(self.architecture.parameter_shapes, dtype)
+        self.parameters = parameters
+        self.gradients = parameters.like()
+        characters, self._layers = make_layers(
+            self.architecture, parameters, self.gradients, sequence_length, batch_size
+        )
+        self.state = self._by_name([layer.state for layer in self._layers])
+        self.last_state = self._by_name([layer.last_state for layer in self._layers])
+        self._to_carry = list(zip(self.state.values(), self.last_state.values(), strict=True))
 
-        # The cell keeps numbers of its own at the end of each row. That makes all these matrices
-        # slices, of which `matmul` makes no copies and `dot` does.
-        reads = np.zeros((T + 1, K + m + 1 + count_picks(T)), dtype=dtype)
-        reads[:, K + m] = 1.0
-        self.state, self.last_state = reads[0, K : K + m], reads[T, K : K + m]
-        self._reads_flat = reads.reshape(-1)
-        self._reads_transposed = reads[:T, : K + m + 1].T
-        self._hidden = reads[1:, K : K + m + 1]
-        self._hidden_transposed = self._hidden.T
-
+        last = self._layers[-1]
+        rows = sequence_length * batch_size
+        self._x = characters.x
+        self._hidden, self._hidden_transposed = last.outputs, last.outputs.T
+        self._state_gradients = last.state_gradients
         self._output_weights = self.parameters.stack("V", "c")
         self._output_gradients = self.gradients.stack("V", "c")
-        self._input_gradients = self.gradients.stack("U", "b")
-        self._g = np.empty((T, m), dtype=dtype)
-        self._o = np.empty((T, K), dtype=dtype)
+        self._o = np.empty((rows, vocabulary_size), dtype=dtype)
         self._o_flat = self._o.reshape(-1)
-        self._column = np.empty((T, 1), dtype=dtype)
+        self._column = np.empty((rows, 1), dtype=dtype)
         self._row = self._column.reshape(-1)
-        self._picked = np.empty(T, dtype=dtype)
+        self._picked = np.empty(rows, dtype=dtype)
+        self._y_flat = np.zeros(rows, dtype=np.intp)
+        self._y_offsets = np.arange(rows, dtype=np.intp) * vocabulary_size
         # A product with ones sums faster than `sum`.
-        self._ones, self._ones_T = np.ones(K, dtype=dtype), np.ones(T, dtype=dtype)
-        self.losses = np.empty(T, dtype=dtype)
+        self._ones = np.ones(vocabulary_size, dtype=dtype)
+        self._shares = np.full(rows, 1.0 / batch_size, dtype=dtype)
+        self.losses = np.empty(rows, dtype=dtype)
 
-        self._x_flat = np.zeros(T, dtype=np.intp)
-        self._y_flat = np.zeros(T, dtype=np.intp)
-        self._x_offsets = np.arange(T, dtype=np.intp) * reads.shape[1]
-        self._y_offsets = np.arange(T, dtype=np.intp) * K
-        self._cell = VanillaCell(
-            self.parameters["U"].T, self.parameters.stack("W", "b"), reads[:, K:], self._g
-        )
+    def _by_name(self, states: list[dict[str, Array]]) -> dict[str, Array]:
+        return {
+            self.architecture.name(symbol, number): view
+            for number, layer in enumerate(states)
+            for symbol, view in layer.items()
+        }
 
     def forward(self, x: NDArray[np.integer], y: NDArray[np.integer]) -> np.inexact:
-        """Read a sequence from `state` on, and return its loss.
+        """Read a sequence of each stream from `state` on, and return the loss.
 
         Parameters
         ----------
-        x : ndarray of int, shape (T,)
+        x : ndarray of int, shape (T, B), or (T,) if B is 1
             The input characters, each in ``range(K)`` (which is not checked).
-        y : ndarray of int, shape (T,)
+        y : ndarray of int, of the same shape
             The character that follows each of them.
 
         Returns
         -------
         scalar
-            The cross-entropy summed over the sequence, in nats, of the network's type.
+            The cross-entropy summed over the sequence and averaged over the streams, in nats, of
+            the network's type.
         """
-        self._reads_flat[self._x_flat] = 0.0
-        np.add(x, self._x_offsets, self._x_flat)
-        self._reads_flat[self._x_flat] = 1.0
-        self._cell.forward(x)
+        self._x[:] = x.reshape(-1)
+        for layer in self._layers:
+            layer.refresh()
+            layer.forward()
         np.matmul(self._hidden, self._output_weights, self._o)
-        np.add(y, self._y_offsets, self._y_flat)
+        np.add(y.reshape(-1), self._y_offsets, self._y_flat)
         return self._softmax()
 
     def _softmax(self) -> np.inexact:
@@ -136,26 +157,51 @@ class Network:
         np.dot(o, self._ones, self._row)
         np.log(self._row, self.losses)
         np.subtract(self.losses, self._picked, self.losses)
-        loss: np.inexact = self.losses.dot(self._ones_T)
+        loss: np.inexact = self.losses.dot(self._shares)
         return loss
 
     def backward(self) -> None:
         """Fill `gradients` with those of the last `forward`, which it uses up."""
         e = self._o
+        if self.batch_size > 1:
+            np.divide(self._row, self._shares, self._row)
         np.divide(e, self._column, e)
-        self._o_flat[self._y_flat] -= 1.0
+        self._o_flat[self._y_flat] -= self._shares[0]
         np.matmul(self._hidden_transposed, e, self._output_gradients)
-        np.dot(e, self.parameters["V"], self._g)
-        self._cell.backward()
-        np.matmul(self._reads_transposed, self._g, self._input_gradients)
+        np.dot(e, self.parameters["V"], self._state_gradients)
+        for layer in reversed(self._layers):
+            layer.backward()
 
     def carry(self) -> None:
         """Make the state after the sequence the state before the next."""
-        self.state[:] = self.last_state
+        for state, last_state in self._to_carry:
+            state[:] = last_state
+
+    def clear_state(self) -> None:
+        """Make the state before the next sequence zero."""
+        for state in self.state.values():
+            state[:] = 0.0
+
+    def draw_masks(self, rng: Generator, rate: float) -> None:
+        """Choose which hidden states the next `forward` and `backward` drop between layers.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            One number of it is drawn for each unit of each step of each stream, from the lowest
+            layer up: of float32, so that networks of both types drop alike.
+        rate : float
+            The share to drop, from 0 to less than 1.
+        """
+        for layer in self._layers[1:]:
+            if isinstance(layer.inputs, HiddenStates):
+                mask = layer.inputs.own_mask()
+                kept = rng.random(mask.shape, dtype=np.float32) >= rate
+                np.divide(kept, 1.0 - rate, mask, casting="same_kind")
 
 
 def parameter_shapes(vocabulary_size: int, hidden_size: int) -> dict[str, Shape]:
-    """Return the shapes of the network's parameters in the order in which they are stored.
+    """Return the shapes of the parameters of a vanilla network of one layer.
 
     Parameters
     ----------
@@ -167,5 +213,5 @@ def parameter_shapes(vocabulary_size: int, hidden_size: int) -> dict[str, Shape]
     dict of str to tuple of int
         U (m, K), W (m, m), b (m,), V (K, m), c (K,).
     """
-    K, m = vocabulary_size, hidden_size
-    return {"U": (m, K), "W": (m, m), "b": (m,), "V": (K, m), "c": (K,)}
+    sizes = Architecture(vocabulary_size=vocabulary_size, hidden_size=hidden_size)
+    return sizes.parameter_shapes

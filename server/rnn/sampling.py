@@ -2,49 +2,20 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import SeedSequence
 from numpy.typing import NDArray
 
+from server.rnn.model import Model
 from server.rnn.parameters import Array
+from server.rnn.stepping import Stepper
 
 # Noise for this many characters is drawn at once.
 PIECE = 256
 
 # Beyond this temperature every distribution is uniform to float32's last digit.
 HOTTEST = 1e9
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
-    """A network as it stood after some update: enough to write with.
-
-    Attributes
-    ----------
-    parameters : dict of str to ndarray
-        U (m, K), W (m, m), b (m,), V (K, m), c (K,).
-    state : ndarray of shape (m,)
-        The hidden state carried to the next sequence.
-    next_index : int
-        The input character that comes next in the text.
-    update : int
-        The number of updates made.
-    smooth_loss : float or None
-        The smooth loss after them, in nats; None before the first.
-    """
-
-    parameters: dict[str, Array]
-    state: Array
-    next_index: int
-    update: int
-    smooth_loss: float | None
-
-    @property
-    def vocabulary_size(self) -> int:
-        """K."""
-        return int(self.parameters["c"].size)
 
 
 def write(
@@ -131,7 +102,7 @@ def write_pieces(
         raise ValueError("The length of a text cannot be negative.")
     if not (math.isfinite(temperature) and temperature >= 0.0):
         raise ValueError("The temperature must be a finite number, 0 or greater.")
-    writer = _Writer(model)
+    writer = _VanillaWriter(model) if _is_plain(model) else _Writer(model)
     if prime is not None and len(prime) > 0:
         writer.read(prime)
     rng = np.random.default_rng(seed)
@@ -143,35 +114,75 @@ def write_pieces(
         noise = rng.standard_exponential((n, model.vocabulary_size))
         np.log(noise, out=noise)
         noise *= -scale
-        yield writer.write(noise.astype(model.state.dtype))
+        yield writer.write(noise.astype(model.dtype))
+
+
+def _check(prime: NDArray[np.integer], vocabulary_size: int) -> None:
+    if int(np.min(prime)) < 0 or int(np.max(prime)) >= vocabulary_size:
+        raise ValueError("The prime holds an index that is not in the vocabulary.")
+
+
+def _is_plain(model: Model) -> bool:
+    return model.cell == "rnn" and model.layers == 1
 
 
 class _Writer:
-    """A model at work: its state, its next input character and the buffers of one step.
+    """A model at work: its state and its next input character.
+
+    Parameters that are not finite are no reason to warn here; it is training that must notice
+    them.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self._stepper = Stepper(model)
+        self._index = model.next_index
+        self._vocabulary_size = model.vocabulary_size
+
+    @np.errstate(all="ignore")
+    def read(self, prime: NDArray[np.integer]) -> None:
+        """Read `prime` from a zero state; its last character becomes the next input."""
+        _check(prime, self._vocabulary_size)
+        self._stepper.clear_state()
+        *before, self._index = prime.tolist()
+        for index in before:
+            self._stepper.step(index)
+
+    @np.errstate(all="ignore")
+    def write(self, noise: Array) -> NDArray[np.intp]:
+        """Write one character for each row of `noise`, which is used up."""
+        step, add = self._stepper.step, np.add
+        written = []
+        for luck in noise:
+            add(step(self._index)[0], luck, luck)
+            self._index = int(luck.argmax())
+            written.append(self._index)
+        return np.array(written, dtype=np.intp)
+
+
+class _VanillaWriter:
+    """`_Writer` for one vanilla layer, in fewer calls.
 
     State and output products share their left side, so ``h [W^T, V^T]`` gives the recurrent term
-    of the next step and the logits of this one at once. Parameters that are not finite are no
-    reason to warn here; it is training that must notice them.
+    of the next step and the logits of this one at once.
     """
 
     @np.errstate(all="ignore")
     def __init__(self, model: Model) -> None:
         p = model.parameters
-        m = model.state.size
+        m = model.hidden_size
         self._product = np.concatenate([p["W"].T, p["V"].T], axis=1).T.dot
         self._input_rows = p["U"].T + p["b"]
         self._c = p["c"]
-        self._h = model.state.copy()
+        self._h = model.state["h"].copy()
         self._index = model.next_index
-        self._products = np.empty(m + model.vocabulary_size, dtype=model.state.dtype)
+        self._products = np.empty(m + model.vocabulary_size, dtype=model.dtype)
         self._recurrent, self._logits = self._products[:m], self._products[m:]
         self._product(self._h, self._products)
 
     @np.errstate(all="ignore")
     def read(self, prime: NDArray[np.integer]) -> None:
         """Read `prime` from a zero state; its last character becomes the next input."""
-        if int(np.min(prime)) < 0 or int(np.max(prime)) >= len(self._input_rows):
-            raise ValueError("The prime holds an index that is not in the vocabulary.")
+        _check(prime, len(self._input_rows))
         self._h[:] = 0.0
         self._products[:] = 0.0
         *before, self._index = prime.tolist()

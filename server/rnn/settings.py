@@ -4,7 +4,11 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from server.rnn.architecture import GATES, MAX_LAYERS, CellName
 from server.rnn.optimizers import RULES, OptimizerName
+
+# The purposes that random numbers of one seed serve; a stream each, independent of the others.
+INITIALISATION, SAMPLES, DROPOUT = 0, 1, 2
 
 
 class SettingsError(ValueError):
@@ -17,10 +21,19 @@ class TrainerSettings:
 
     Attributes
     ----------
+    cell : {"rnn", "gru", "lstm"}
+        What the layers are made of.
     hidden_size : int
         m, at least 1.
+    layers : int
+        1 to 4.
+    dropout : float
+        The share of the hidden states that one layer reads of the one below it which is dropped
+        at each update, from 0 to less than 1. With one layer there are none to drop.
     sequence_length : int
-        T, characters an update, at least 1.
+        T, characters of each stream an update, at least 1.
+    batch_size : int
+        B, streams that read the text in parallel, at least 1.
     optimizer : {"adagrad", "adam", "rmsprop", "sgd"}
         The update rule.
     learning_rate : float
@@ -33,6 +46,8 @@ class TrainerSettings:
         Whether `clip` limits each gradient by itself or the length of them all.
     init_scale : float or None
         The standard deviation of the initial U, W and V; None for 1 / sqrt(fan-in) of each.
+    validation_fraction : float
+        The share of the text, from its end, that is held out from learning, from 0 to less than 1.
     seed : int
         0 or greater. The same settings and text give the same bytes on the same machine.
     dtype : {"float32", "float64"}
@@ -44,21 +59,31 @@ class TrainerSettings:
         If one of them is outside its range.
     """
 
+    cell: CellName = "rnn"
     hidden_size: int = 100
+    layers: int = 1
+    dropout: float = 0.0
     sequence_length: int = 25
+    batch_size: int = 1
     optimizer: OptimizerName = "adagrad"
     learning_rate: float = 0.1
     learning_rate_decay: float = 1.0
     clip: float | None = 5.0
     clip_mode: Literal["value", "norm"] = "value"
     init_scale: float | None = 0.01
+    validation_fraction: float = 0.0
     seed: int = 0
     dtype: Literal["float32", "float64"] = "float32"
 
     def __post_init__(self) -> None:
+        fraction = self.validation_fraction
         rules = {
+            "cell must be 'rnn', 'gru' or 'lstm'": self.cell in GATES,
             "hidden_size must be at least 1": self.hidden_size >= 1,
+            f"layers must be from 1 to {MAX_LAYERS}": 1 <= self.layers <= MAX_LAYERS,
+            "dropout must be from 0 to less than 1": 0.0 <= self.dropout < 1.0,
             "sequence_length must be at least 1": self.sequence_length >= 1,
+            "batch_size must be at least 1": self.batch_size >= 1,
             f"optimizer must be one of {', '.join(RULES)}": self.optimizer in RULES,
             "learning_rate must be a finite number, 0 or greater": _at_least_0(self.learning_rate),
             "learning_rate_decay must be a finite number, 0 or greater": _at_least_0(
@@ -68,6 +93,7 @@ class TrainerSettings:
             "clip_mode must be 'value' or 'norm'": self.clip_mode in {"value", "norm"},
             "init_scale must be a finite number, 0 or greater, or None": self.init_scale is None
             or _at_least_0(self.init_scale),
+            "validation_fraction must be from 0 to less than 1": 0.0 <= fraction < 1.0,
             "seed must be 0 or greater": self.seed >= 0,
             "dtype must be 'float32' or 'float64'": self.dtype in {"float32", "float64"},
         }

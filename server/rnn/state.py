@@ -9,13 +9,42 @@ import numpy as np
 
 from server.rnn.optimizers import RULES
 from server.rnn.parameters import Array
+from server.rnn.settings import TrainerSettings
 
 Scalar: TypeAlias = int | float | str | None
 
-# What the first version, which knew but AdaGrad, did not say. AdaGrad counts no steps.
-_FIRST_VERSION: dict[str, Scalar] = {"optimizer": "adagrad", "optimizer_steps": 0}
+# What the first version, which knew but one of each, did not say. AdaGrad counts no steps.
+_FIRST_VERSION: dict[str, Scalar] = {
+    "cell": "rnn",
+    "layers": 1,
+    "batch_size": 1,
+    "validation_fraction": 0.0,
+    "optimizer": "adagrad",
+    "optimizer_steps": 0,
+    "validation_loss": None,
+    "best_validation_update": None,
+    "best_validation_loss": None,
+    "best_validation_smooth_loss": None,
+    "best_validation_next_index": None,
+}
+
+# The settings that a state is made for.
+_IDENTITY = (
+    "cell",
+    "hidden_size",
+    "layers",
+    "batch_size",
+    "validation_fraction",
+    "dtype",
+)
 
 _NONE_AT_FIRST = {"loss", "smooth_loss", "best_update", "best_smooth_loss", "best_next_index"}
+_NONE_BEFORE_VALIDATION = {
+    "best_validation_update",
+    "best_validation_loss",
+    "best_validation_smooth_loss",
+    "best_validation_next_index",
+}
 
 
 class StateError(ValueError):
@@ -32,7 +61,7 @@ class Progress:
         The update rule that the optimiser's arrays belong to.
     optimizer_steps : int
         The number of steps it has made.
-    best_next_index : int or None
+    best_next_index, best_validation_next_index : int or None
         The input character that comes next for the best model.
     """
 
@@ -47,10 +76,43 @@ class Progress:
     best_update: int | None
     best_smooth_loss: float | None
     best_next_index: int | None
+    validation_loss: float | None
+    best_validation_update: int | None
+    best_validation_loss: float | None
+    best_validation_smooth_loss: float | None
+    best_validation_next_index: int | None
+
+
+def identity(settings: TrainerSettings, vocabulary_size: int) -> dict[str, Scalar]:
+    """Return what a state is made for: it fits no trainer that differs in any of it."""
+    own: dict[str, Scalar] = {name: getattr(settings, name) for name in _IDENTITY}
+    return {"vocabulary_size": vocabulary_size, **own}
+
+
+def upgrade(
+    arrays: Mapping[str, Array], scalars: Mapping[str, Scalar]
+) -> tuple[dict[str, Array], dict[str, Scalar]]:
+    """Return a state in today's form, also if the first version saved it.
+
+    Parameters
+    ----------
+    arrays, scalars : mapping
+        As saved. The first version had one carried vector, under the name ``state``.
+
+    Returns
+    -------
+    arrays, scalars : dict
+    """
+    names = {"state": "state.h", "best.state": "best.state.h"}
+    renamed = {
+        names.get(name, name): array[None] if name in names and np.ndim(array) == 1 else array
+        for name, array in arrays.items()
+    }
+    return renamed, _FIRST_VERSION | dict(scalars)
 
 
 def check_scalars(
-    scalars: Mapping[str, Scalar], identity: Mapping[str, Scalar], text_length: int
+    scalars: Mapping[str, Scalar], identity: Mapping[str, Scalar], part_length: int
 ) -> Progress:
     """Return the progress that `scalars` describe.
 
@@ -60,8 +122,8 @@ def check_scalars(
         As saved.
     identity : mapping
         The scalars that must be equal to the trainer's own, `vocabulary_size` among them.
-    text_length : int
-        The number of characters of the text.
+    part_length : int
+        The number of characters that each stream reads in an epoch.
 
     Returns
     -------
@@ -72,23 +134,26 @@ def check_scalars(
     StateError
         If a scalar is missing, unknown, of the wrong type or out of range.
     """
-    scalars = _FIRST_VERSION | dict(scalars)
     names = [field.name for field in fields(Progress)]
     _check_names(set(scalars), {*names, *identity})
     for name, own in identity.items():
         if scalars[name] != own:
             raise StateError(f"The state is for {name} {scalars[name]}, the trainer for {own}.")
     values: dict[str, Any] = {name: scalars[name] for name in names}
+    last_index = int(str(identity["vocabulary_size"])) - 1
     limits = {
         "updates": (0, math.inf),
         "optimizer_steps": (0, math.inf),
         "epoch": (1, math.inf),
-        "position": (0, text_length - 1),
+        "position": (0, part_length - 1),
         "best_update": (1, values["updates"]),
-        "best_next_index": (0, int(str(identity["vocabulary_size"])) - 1),
+        "best_next_index": (0, last_index),
+        "best_validation_update": (0, values["updates"]),
+        "best_validation_next_index": (0, last_index),
     }
+    must_be_none = _must_be_none(values)
     for name, value in values.items():
-        if values["updates"] == 0 and name in _NONE_AT_FIRST:
+        if name in must_be_none:
             fits = value is None
         elif name == "optimizer":
             fits = value in RULES
@@ -99,6 +164,18 @@ def check_scalars(
         if not fits:
             raise StateError(f"The state's {name} cannot be {value!r}.")
     return Progress(**values)
+
+
+def _must_be_none(values: Mapping[str, Any]) -> set[str]:
+    names = set(_NONE_AT_FIRST) if values["updates"] == 0 else set()
+    if values["validation_loss"] is None:
+        names |= _NONE_BEFORE_VALIDATION | {"validation_loss"}
+    elif values["best_validation_update"] is None:
+        # The loss was not a finite number.
+        names |= _NONE_BEFORE_VALIDATION
+    elif values["best_validation_update"] == 0:
+        names.add("best_validation_smooth_loss")
+    return names
 
 
 def check_arrays(arrays: Mapping[str, Array], own: Mapping[str, Array]) -> None:

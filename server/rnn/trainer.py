@@ -3,40 +3,60 @@
 import math
 from collections.abc import Mapping
 from functools import partial
+from typing import Literal
 
 import numpy as np
 from numpy.random import SeedSequence
 from numpy.typing import NDArray
 
+from server.rnn.best import KeptModel, copy_model, name_arrays
 from server.rnn.clipping import clip_by_norm, clip_by_value
+from server.rnn.initialisation import initialise
+from server.rnn.model import Model
 from server.rnn.network import Network
 from server.rnn.optimizers import make_optimizer
 from server.rnn.parameters import Array
-from server.rnn.sampling import Model, write
-from server.rnn.settings import SettingsError, TrainerSettings
-from server.rnn.state import Scalar, StateError, check_arrays, check_scalars
-
-# The purposes that random numbers of one seed serve; a stream each, independent of the others.
-INITIALISATION, SAMPLES = 0, 1
+from server.rnn.sampling import write
+from server.rnn.settings import DROPOUT, SAMPLES, SettingsError, TrainerSettings
+from server.rnn.state import Scalar, StateError, check_arrays, check_scalars, identity, upgrade
+from server.rnn.validation import HeldOutTooShortError, Validation, hold_out
+from server.rnn.walk import TextTooShortError, Walk
 
 SMOOTHING = 0.999
 
 # How the names of the optimiser's arrays begin.
 OPTIMIZER = "optimizer."
 
+# The attributes that are saved and restored as they are.
+OWN_PROGRESS = (
+    "updates",
+    "epoch",
+    "learning_rate",
+    "loss",
+    "smooth_loss",
+    "best_update",
+    "best_smooth_loss",
+    "validation_loss",
+    "best_validation_update",
+    "best_validation_loss",
+    "best_validation_smooth_loss",
+)
 
-class TextTooShortError(ValueError):
-    """The text has no room for one sequence and the character after it."""
+
+class NothingHeldOutError(ValueError):
+    """There is no held-out text to validate on."""
 
 
 class Trainer:
     """A network that learns a text by stochastic gradient descent.
 
-    The text is walked `sequence_length` characters an update. The last hidden state is carried
-    to the next sequence; when fewer than ``sequence_length + 1`` characters are left, a new epoch
-    begins at the start of the text with a zero state.
+    The end of the text is held out if the settings say so; the rest is walked `sequence_length`
+    characters of each of `batch_size` streams an update (see `Walk`). The last hidden state is
+    carried to the next sequence; when fewer than ``sequence_length + 1`` characters of each part
+    are left, a new epoch begins with a zero state.
 
-    Looking (`sample`, `current_model`, `best_model`, `state`) never changes what is learnt.
+    Looking (`sample`, `validate`, `current_model`, `best_model`, `state`) never changes what is
+    learnt.
 
     Parameters
     ----------
@@ -49,7 +69,7 @@ class Trainer:
     Raises
     ------
     TextTooShortError
-        If n is less than ``sequence_length + 1``.
+        If the text is too short to learn from, or `HeldOutTooShortError`, to validate on.
     ValueError
         If an index is outside ``range(vocabulary_size)``.
 
@@ -59,84 +79,104 @@ class Trainer:
         The number of updates made.
     epoch : int
         The pass through the text that the next update belongs to, counted from 1.
-    position : int
-        The place in the text of the next character to be read.
     learning_rate : float
         eta of the next update. It may be set at any time; the decay goes on from there.
     loss : float or None
-        Of the last update, in nats summed over the sequence; None before the first.
+        Of the last update, in nats summed over the sequence and averaged over the streams; None
+        before the first.
     smooth_loss : float or None
         The loss of the first update, then 0.999 of itself and 0.001 of each loss.
     best_update, best_smooth_loss : int or None, float or None
         The update with the lowest smooth loss, and that loss.
+    validation_loss : float or None
+        What the last `validate` returned; None before the first.
+    best_validation_update, best_validation_loss : int or None, float or None
+        The update with the lowest validation loss, and that loss.
+    best_validation_smooth_loss : float or None
+        The smooth loss there.
     """
 
     def __init__(
         self, indices: NDArray[np.integer], vocabulary_size: int, settings: TrainerSettings
     ) -> None:
-        if len(indices) < settings.sequence_length + 1:
-            raise TextTooShortError(
-                f"A sequence of {settings.sequence_length} characters needs a text of at least "
-                f"{settings.sequence_length + 1}; this one has {len(indices)}."
-            )
+        T, B = settings.sequence_length, settings.batch_size
+        training, held_out = hold_out(indices, settings.validation_fraction, T, B)
+        self._walk = Walk(training, B, T)
         if int(indices.min()) < 0 or int(indices.max()) >= vocabulary_size:
             raise ValueError("The text holds an index that is not in the vocabulary.")
         self.settings = settings
+        self.text_length = len(indices)
         self.updates = 0
         self.epoch = 1
-        self.position = 0
         self.learning_rate = settings.learning_rate
         self.loss: float | None = None
         self.smooth_loss: float | None = None
         self.best_update: int | None = None
         self.best_smooth_loss: float | None = None
+        self.validation_loss: float | None = None
+        self.best_validation_update: int | None = None
+        self.best_validation_loss: float | None = None
+        self.best_validation_smooth_loss: float | None = None
 
-        self._indices = indices
-        self._network = Network(
-            vocabulary_size, settings.hidden_size, settings.sequence_length, settings.dtype
+        self._network = network = Network(
+            vocabulary_size,
+            settings.hidden_size,
+            T,
+            settings.dtype,
+            cell=settings.cell,
+            layers=settings.layers,
+            batch_size=B,
         )
-        self.parameters = self._network.parameters
-        initialise(self._network, settings)
-        gradients = self._network.gradients.flat
+        self.parameters = network.parameters
+        initialise(network, settings)
+        gradients = network.gradients.flat
         self._optimizer = make_optimizer(settings.optimizer, self.parameters.flat, gradients)
         clip = {"value": clip_by_value, "norm": clip_by_norm}[settings.clip_mode]
         limit = math.inf if settings.clip is None else settings.clip
         self._clip = None if math.isinf(limit) else partial(clip, gradients, limit)
+        self._drops = settings.dropout > 0.0 and settings.layers > 1
 
-        self._best = self.parameters.copy()
-        self._best_state = self._network.state.copy()
-        self._best_next_index = 0
+        self._best = KeptModel(network)
         # While the best model is the one that stands, it is not copied; see `_track_best`.
         self._best_stands = False
+        self._validation = Validation(held_out, network) if len(held_out) else None
+        self._best_validation = KeptModel(network) if self._validation else None
 
     @property
     def vocabulary_size(self) -> int:
         """K."""
-        return int(self.parameters["c"].size)
+        return self._network.architecture.vocabulary_size
 
     @property
-    def text_length(self) -> int:
-        """The number of characters of the text."""
-        return len(self._indices)
+    def position(self) -> int:
+        """The place in the text of the next character that the first stream reads."""
+        return self._walk.position
+
+    @property
+    def part_length(self) -> int:
+        """The number of characters that each stream reads in an epoch."""
+        return self._walk.part_length
 
     @property
     def updates_per_epoch(self) -> int:
         """The number of updates in one pass through the text."""
-        return (self.text_length - 1) // self.settings.sequence_length
+        return self._walk.sequences
 
     def update(self) -> float:
-        """Learn from the next sequence.
+        """Learn from the next sequence of each stream.
 
         Returns
         -------
         float
-            Its loss: the cross-entropy summed over its characters, in nats. It may be infinite
-            or not a number, when the parameters have run away.
+            Its loss: the cross-entropy summed over its characters and averaged over the streams,
+            in nats. It may be infinite or not a number, when the parameters have run away.
         """
-        network, T = self._network, self.settings.sequence_length
-        text = self._indices[self.position : self.position + T + 1].astype(np.intp)
+        network = self._network
+        if self._drops:
+            network.draw_masks(self._random(DROPOUT), self.settings.dropout)
+        x, y = self._walk.read()
         with np.errstate(all="ignore"):
-            loss = float(network.forward(text[:-1], text[1:]))
+            loss = float(network.forward(x, y))
             self._track_best(loss)
             network.backward()
             if self._clip is not None:
@@ -145,10 +185,15 @@ class Trainer:
         network.carry()
         self.loss = loss
         self.updates += 1
-        self.position += T
-        if self.text_length - self.position < T + 1:
+        if self._walk.advance():
             self._begin_epoch()
         return loss
+
+    def _random(self, purpose: int) -> np.random.Generator:
+        """Return random numbers that depend on seed, purpose and the number of updates alone."""
+        return np.random.default_rng(
+            SeedSequence(self.settings.seed, spawn_key=(purpose, self.updates))
+        )
 
     def _track_best(self, loss: float) -> None:
         """Bring the smooth loss up to date, and keep the best model if it is about to go.
@@ -170,50 +215,79 @@ class Trainer:
             self._save_best()
 
     def _save_best(self) -> None:
-        np.copyto(self._best.flat, self.parameters.flat)
-        np.copyto(self._best_state, self._network.state)
-        self._best_next_index = self._next_index
+        self._best.keep(self._walk.next_index)
         self._best_stands = False
 
     def _begin_epoch(self) -> None:
         self.epoch += 1
-        self.position = 0
-        self._network.state[:] = 0.0
+        self._walk.position = 0
+        self._network.clear_state()
         self.learning_rate *= self.settings.learning_rate_decay
 
-    @property
-    def _next_index(self) -> int:
-        return int(self._indices[self.position])
+    def validate(self) -> float:
+        """Measure the loss on the held-out text, and keep the model if it is the best there.
+
+        Returns
+        -------
+        float
+            The mean loss of a sequence, in nats, in the unit of `loss` (see `Validation`).
+
+        Raises
+        ------
+        NothingHeldOutError
+            If `validation_fraction` is 0.
+        """
+        if self._validation is None or self._best_validation is None:
+            raise NothingHeldOutError("No text is held out: validation_fraction is 0.")
+        loss = self.validation_loss = self._validation.loss()
+        best = self.best_validation_loss
+        if math.isfinite(loss) and (best is None or loss < best):
+            self.best_validation_loss, self.best_validation_update = loss, self.updates
+            self.best_validation_smooth_loss = self.smooth_loss
+            self._best_validation.keep(self._walk.next_index)
+        return loss
 
     def current_model(self) -> Model:
         """Return a copy of the model as it stands."""
-        return Model(
-            parameters=dict(self.parameters.copy().items()),
-            state=self._network.state.copy(),
-            next_index=self._next_index,
+        return copy_model(
+            self._network.architecture,
+            self.parameters,
+            self._network.state,
+            next_index=self._walk.next_index,
             update=self.updates,
             smooth_loss=self.smooth_loss,
         )
 
-    def best_model(self) -> Model | None:
-        """Return a copy of the model after `best_update`; None before the first update."""
+    def best_model(self, by: Literal["smooth_loss", "validation"] = "smooth_loss") -> Model | None:
+        """Return a copy of the best model so far.
+
+        Parameters
+        ----------
+        by : {"smooth_loss", "validation"}
+            Whether it is the model after `best_update` or after `best_validation_update`.
+
+        Returns
+        -------
+        Model or None
+            None before the first update, or the first validation.
+        """
+        if by == "validation":
+            if self.best_validation_update is None or self._best_validation is None:
+                return None
+            return self._best_validation.model(
+                self.best_validation_update, self.best_validation_smooth_loss
+            )
         if self.best_update is None:
             return None
         if self._best_stands:
             return self.current_model()
-        return Model(
-            parameters=dict(self._best.copy().items()),
-            state=self._best_state.copy(),
-            next_index=self._best_next_index,
-            update=self.best_update,
-            smooth_loss=self.best_smooth_loss,
-        )
+        return self._best.model(self.best_update, self.best_smooth_loss)
 
     def sample(self, length: int) -> NDArray[np.intp]:
         """Return `length` characters that the network would write now.
 
-        It begins with the carried state and the next character of the text as its input. Its
-        random numbers depend on the seed and the number of updates alone.
+        It begins with the carried state of the first stream and its next character as the input.
+        Its random numbers depend on the seed and the number of updates alone.
 
         Parameters
         ----------
@@ -227,16 +301,18 @@ class Trainer:
         seed = SeedSequence(self.settings.seed, spawn_key=(SAMPLES, self.updates))
         return write(self.current_model(), length, seed=seed)
 
-    def _arrays(self, *, with_best: bool, with_optimizer: bool = True) -> dict[str, Array]:
+    def _arrays(
+        self, *, with_best: bool, with_best_validation: bool, with_optimizer: bool = True
+    ) -> dict[str, Array]:
         """Return views of everything that must be kept to go on exactly, by name."""
-        arrays = {f"parameters.{name}": view for name, view in self.parameters.items()}
-        arrays["state"] = self._network.state
+        arrays = name_arrays(self.parameters, self._network.state)
         for memory, flat in self._optimizer.state.items() if with_optimizer else ():
             named = self.parameters.like(flat)
             arrays |= {f"{OPTIMIZER}{memory}.{name}": view for name, view in named.items()}
         if with_best:
-            arrays |= {f"best.parameters.{name}": view for name, view in self._best.items()}
-            arrays["best.state"] = self._best_state
+            arrays |= self._best.arrays("best.")
+        if with_best_validation and self._best_validation is not None:
+            arrays |= self._best_validation.arrays("best_validation.")
         return arrays
 
     def state(self) -> tuple[dict[str, Array], dict[str, Scalar]]:
@@ -245,45 +321,37 @@ class Trainer:
         Returns
         -------
         arrays : dict of str to ndarray
-            Copies: ``parameters.*`` in the course's shapes, ``optimizer.*``, the carried
-            ``state``, and ``best.*`` once an update has been made.
+            Copies: ``parameters.*`` in the course's shapes, ``optimizer.*``, and the carried
+            ``state.*`` of all streams, of shape (B, m); once an update has been made, parameters
+            and state of the best model as ``best.*``; once `validate` was called, those of the
+            best by validation as ``best_validation.*``.
         scalars : dict of str to int, float, str or None
-            The progress so far, and what the arrays were made for (`vocabulary_size`,
-            `hidden_size`, `dtype`).
+            The progress so far, and what the arrays were made for (see `state.identity`).
         """
         if self._best_stands:
             self._save_best()
             self._best_stands = True
-        views = self._arrays(with_best=self.best_update is not None)
+        with_best = self.best_update is not None
+        with_best_validation = self.best_validation_update is not None
+        views = self._arrays(with_best=with_best, with_best_validation=with_best_validation)
+        kept = self._best_validation if with_best_validation else None
         return {name: np.array(view, order="C") for name, view in views.items()}, {
-            **self._identity(),
-            "updates": self.updates,
-            "epoch": self.epoch,
+            **identity(self.settings, self.vocabulary_size),
+            **{name: getattr(self, name) for name in OWN_PROGRESS},
             "position": self.position,
-            "learning_rate": self.learning_rate,
             "optimizer": self.settings.optimizer,
             "optimizer_steps": self._optimizer.steps,
-            "loss": self.loss,
-            "smooth_loss": self.smooth_loss,
-            "best_update": self.best_update,
-            "best_smooth_loss": self.best_smooth_loss,
-            "best_next_index": None if self.best_update is None else self._best_next_index,
-        }
-
-    def _identity(self) -> dict[str, Scalar]:
-        return {
-            "vocabulary_size": self.vocabulary_size,
-            "hidden_size": self.settings.hidden_size,
-            "dtype": self.settings.dtype,
+            "best_next_index": self._best.next_index if with_best else None,
+            "best_validation_next_index": None if kept is None else kept.next_index,
         }
 
     def restore(self, arrays: Mapping[str, Array], scalars: Mapping[str, Scalar]) -> None:
         """Go back to what `state` returned, of this trainer or of one like it.
 
-        The text must have the same vocabulary, and the settings the same hidden size and type.
-        With another sequence length, a position too near the end of the text begins a new epoch.
-        With another optimiser, its memory begins afresh.
-        The learning rate is the one that was in force, not that of the settings.
+        The text must have the same vocabulary, and the settings must agree in what a state is
+        made for (see `state.identity`). With another sequence length, a position too near the end
+        of the text begins a new epoch. With another optimiser, its memory begins afresh. The
+        learning rate is the one that was in force, not that of the settings.
 
         Parameters
         ----------
@@ -296,53 +364,38 @@ class Trainer:
             If a name is missing or unknown, or a shape, type or value does not fit. Nothing is
             changed then.
         """
-        values = check_scalars(scalars, self._identity(), self.text_length)
+        arrays, scalars = upgrade(arrays, scalars)
+        own = identity(self.settings, self.vocabulary_size)
+        values = check_scalars(scalars, own, self.part_length)
         same_optimizer = values.optimizer == self.settings.optimizer
         if not same_optimizer:
             arrays = {name: a for name, a in arrays.items() if not name.startswith(OPTIMIZER)}
         views = self._arrays(
-            with_best=values.best_update is not None, with_optimizer=same_optimizer
+            with_best=values.best_update is not None,
+            with_best_validation=values.best_validation_update is not None,
+            with_optimizer=same_optimizer,
         )
         check_arrays(arrays, views)
         for name, view in views.items():
             view[...] = arrays[name]
-        self.updates, self.epoch, self.position = values.updates, values.epoch, values.position
-        self.learning_rate = values.learning_rate
+        for name in OWN_PROGRESS:
+            setattr(self, name, getattr(values, name))
         if same_optimizer:
             self._optimizer.steps = values.optimizer_steps
         else:
             self._optimizer.forget()
-        self.loss, self.smooth_loss = values.loss, values.smooth_loss
-        self.best_update, self.best_smooth_loss = values.best_update, values.best_smooth_loss
-        self._best_next_index = values.best_next_index or 0
+        self._best.next_index = values.best_next_index or 0
         self._best_stands = False
-        if self.text_length - self.position < self.settings.sequence_length + 1:
+        if self._best_validation is not None:
+            self._best_validation.next_index = values.best_validation_next_index or 0
+        self._walk.position = values.position
+        if self._walk.at_end:
             self._begin_epoch()
 
 
-def initialise(network: Network, settings: TrainerSettings) -> None:
-    """Draw U, W and V of `network` from normal distributions; b and c become 0.
-
-    The numbers are drawn in float64 and rounded, so that networks of both types start alike.
-
-    Parameters
-    ----------
-    network : Network
-        Its parameters are replaced.
-    settings : TrainerSettings
-        Of which `seed` and `init_scale` are used.
-    """
-    rng = np.random.default_rng(SeedSequence(settings.seed, spawn_key=(INITIALISATION,)))
-    network.parameters.flat[:] = 0.0
-    for name in ("W", "U", "V"):
-        view = network.parameters[name]
-        scale = settings.init_scale
-        if scale is None:
-            scale = 1.0 / math.sqrt(view.shape[1])
-        view[:] = scale * rng.standard_normal(view.shape)
-
-
 __all__ = [
+    "HeldOutTooShortError",
+    "NothingHeldOutError",
     "SettingsError",
     "StateError",
     "TextTooShortError",

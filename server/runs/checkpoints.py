@@ -3,7 +3,8 @@
 A checkpoint holds everything needed to go on exactly as if nothing had happened: the trainer's
 arrays (parameters, optimiser, carried state, the best model) under the trainer's own names, and a
 description with its scalars, the vocabulary, the spec and the versions that wrote it. A model file
-is the part of it that is needed to write text.
+is the part of it that is needed to write text: ``parameters.*``, ``state.*`` of one stream, and
+what kind of network they are of.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server import __version__
-from server.rnn.sampling import Model
+from server.rnn.model import Model, ModelError
+from server.rnn.state import upgrade
 from server.rnn.trainer import Trainer, TrainerSettings
 from server.rnn.vocabulary import Vocabulary
 from server.runs.archive import Arrays, DamagedArchiveError, Meta, read_archive
@@ -30,11 +32,11 @@ __all__ = [
     "restore_trainer",
 ]
 
-FORMAT = 1
-PARAMETERS = "parameters."
-BEST = "best."
+# The first format had one carried vector, ``state``, in place of ``state.*``.
+FORMAT, FORMATS = 2, {1, 2}
+PARAMETERS, STATE = "parameters.", "state."
 
-Which = Literal["best", "latest"]
+Which = Literal["best", "best_validation", "latest"]
 
 
 def new_trainer(
@@ -65,7 +67,7 @@ def restore_trainer(trainer: Trainer, vocabulary: Vocabulary, arrays: Arrays, me
     server.rnn.trainer.StateError
         It is not of such a network.
     """
-    if meta.get("kind") != "checkpoint" or meta.get("format") != FORMAT:
+    if meta.get("kind") != "checkpoint" or meta.get("format") not in FORMATS:
         raise DamagedArchiveError("this is no checkpoint that this version can read")
     if meta["vocabulary"] != vocabulary.characters:
         raise DamagedArchiveError("the checkpoint was made with another text")
@@ -78,12 +80,15 @@ def model_contents(
 ) -> tuple[Arrays, Meta]:
     """Return the arrays and the description of a model file."""
     arrays = {f"{PARAMETERS}{name}": array for name, array in model.parameters.items()}
+    arrays |= {f"{STATE}{name}": array for name, array in model.state.items()}
     meta = _description("model", vocabulary, spec) | {
         "update": model.update,
         "smooth_loss": model.smooth_loss,
         "next_index": model.next_index,
+        "cell": model.cell,
+        "layers": model.layers,
     }
-    return arrays | {"state": model.state}, meta
+    return arrays, meta
 
 
 def load_model(path: Path, which: Which) -> tuple[Model, Vocabulary]:
@@ -93,9 +98,10 @@ def load_model(path: Path, which: Which) -> tuple[Model, Vocabulary]:
     ----------
     path : pathlib.Path
         The file.
-    which : {"best", "latest"}
-        For a checkpoint: the best model it holds (before the first update: the only one), or the
-        one that stood when it was made. A model file holds one model.
+    which : {"best", "best_validation", "latest"}
+        For a checkpoint: the best model it holds, by smooth loss or by validation, or the one
+        that stood when it was made, which is also what there is in place of one that it lacks. A
+        model file holds one model.
 
     Raises
     ------
@@ -104,35 +110,46 @@ def load_model(path: Path, which: Which) -> tuple[Model, Vocabulary]:
     """
     arrays, meta = read_archive(path)
     try:
-        return _model(arrays, meta, which), Vocabulary(meta["vocabulary"])
+        model, vocabulary = _model(arrays, meta, which), Vocabulary(meta["vocabulary"])
+        if model.vocabulary_size != len(vocabulary):
+            raise ModelError("its vocabulary is not of its size")
     except KeyError as error:
         raise DamagedArchiveError(f"{path.name} lacks {error}") from error
+    except (TypeError, ValueError) as error:
+        raise DamagedArchiveError(f"{path.name} holds no model: {error}") from error
+    return model, vocabulary
 
 
 def _model(arrays: Arrays, meta: Meta, which: Which) -> Model:
+    if meta["format"] not in FORMATS:
+        raise ModelError("this version can't read its format")
+    saved = meta["trainer"] if meta["kind"] == "checkpoint" else meta
+    arrays, upgraded = upgrade(arrays, saved)
+    scalars: Meta = dict(upgraded)
+    prefix, update, smooth_loss, next_index = "", "updates", "smooth_loss", meta["next_index"]
     if meta["kind"] == "model":
-        prefix, next_index = "", meta["next_index"]
-        update, smooth_loss = meta["update"], meta["smooth_loss"]
-    else:
-        scalars = meta["trainer"]
-        if which == "best" and scalars["best_update"] is not None:
-            prefix, next_index = BEST, scalars["best_next_index"]
-            update, smooth_loss = scalars["best_update"], scalars["best_smooth_loss"]
-        else:
-            prefix, next_index = "", meta["next_index"]
-            update, smooth_loss = scalars["updates"], scalars["smooth_loss"]
-    start = prefix + PARAMETERS
+        update = "update"
+    elif which != "latest" and scalars[f"{which}_update"] is not None:
+        prefix = f"{which}."
+        update, smooth_loss = f"{which}_update", f"{which}_smooth_loss"
+        next_index = scalars[f"{which}_next_index"]
     return Model(
-        parameters={
-            name.removeprefix(start): array
-            for name, array in arrays.items()
-            if name.startswith(start)
-        },
-        state=arrays[f"{prefix}state"],
+        parameters=_named(arrays, prefix + PARAMETERS),
+        state={name: np.atleast_2d(a)[0] for name, a in _named(arrays, prefix + STATE).items()},
         next_index=next_index,
-        update=update,
-        smooth_loss=smooth_loss,
+        update=scalars[update],
+        smooth_loss=scalars[smooth_loss],
+        cell=scalars["cell"],
+        layers=scalars["layers"],
     )
+
+
+def _named(arrays: Arrays, prefix: str) -> Arrays:
+    return {
+        name.removeprefix(prefix): array
+        for name, array in arrays.items()
+        if name.startswith(prefix)
+    }
 
 
 def _description(kind: str, vocabulary: Vocabulary, spec: dict[str, Any]) -> Meta:

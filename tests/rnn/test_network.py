@@ -12,14 +12,14 @@ def random_network(K, m, T, seed, dtype):
     rng = np.random.default_rng(seed)
     network = Network(K, m, T, dtype)
     network.parameters.flat[:] = 0.5 * rng.standard_normal(network.parameters.flat.size)
-    network.state[:] = rng.uniform(-1, 1, m)
+    network.state["h"][:] = rng.uniform(-1, 1, m)
     text = rng.integers(0, K, T + 1)
     return network, text[:-1], text[1:]
 
 
 def by_the_equations(network, x, y):
     U, W, b, V, c = (network.parameters[name].astype(np.float64) for name in "UWbVc")
-    h = network.state.astype(np.float64)
+    h = network.state["h"][0].astype(np.float64)
     losses = []
     for x_t, y_t in zip(x, y, strict=True):
         h = np.tanh(W @ h + U[:, x_t] + b)
@@ -45,7 +45,7 @@ def test_losses_and_states_follow_the_equations(K, m, T, seed):
     loss = network.forward(x, y)
     assert network.losses == pytest.approx(losses, abs=1e-12)
     assert loss == pytest.approx(losses.sum(), abs=1e-10)
-    assert network.last_state == pytest.approx(h, abs=1e-12)
+    assert network.last_state["h"][0] == pytest.approx(h, abs=1e-12)
 
 
 @settings(deadline=None)
@@ -55,8 +55,8 @@ def test_float32_agrees_with_float64(K, m, T, seed):
     narrow = Network(K, m, T, np.float32)
     narrow.parameters.flat[:] = wide.parameters.flat
     wide.parameters.flat[:] = narrow.parameters.flat
-    narrow.state[:] = wide.state
-    wide.state[:] = narrow.state
+    narrow.state["h"][:] = wide.state["h"]
+    wide.state["h"][:] = narrow.state["h"]
     assert float(narrow.forward(x, y)) == pytest.approx(
         float(wide.forward(x, y)), rel=1e-3, abs=1e-4
     )
@@ -82,12 +82,12 @@ def test_the_state_is_carried():
     network, x, y = random_network(7, 5, 8, 1, np.float64)
     halves, _, _ = random_network(7, 5, 4, 1, np.float64)
     halves.parameters.flat[:] = network.parameters.flat
-    halves.state[:] = network.state
+    halves.state["h"][:] = network.state["h"]
     whole = network.forward(x, y)
     first = halves.forward(x[:4], y[:4])
     halves.carry()
     assert first + halves.forward(x[4:], y[4:]) == pytest.approx(whole, rel=1e-14)
-    assert halves.last_state == pytest.approx(network.last_state, abs=1e-15)
+    assert halves.last_state["h"] == pytest.approx(network.last_state["h"], abs=1e-15)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

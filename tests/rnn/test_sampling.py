@@ -11,7 +11,7 @@ def random_model(K=6, m=5, seed=0, dtype=np.float64, scale=1.0):
     shapes = {"U": (m, K), "W": (m, m), "b": (m,), "V": (K, m), "c": (K,)}
     return Model(
         parameters={n: scale * rng.standard_normal(s).astype(dtype) for n, s in shapes.items()},
-        state=rng.uniform(-1, 1, m).astype(dtype),
+        state={"h": rng.uniform(-1, 1, m).astype(dtype)},
         next_index=int(rng.integers(K)),
         update=7,
         smooth_loss=3.0,
@@ -26,7 +26,7 @@ def step(model, h, index):
 
 def test_temperature_0_takes_the_likeliest():
     model = random_model(scale=2.0)
-    h, index, expected = model.state, model.next_index, []
+    h, index, expected = model.state["h"], model.next_index, []
     for _ in range(300):
         h, logits = step(model, h, index)
         index = int(logits.argmax())
@@ -41,7 +41,7 @@ def test_characters_are_drawn_from_the_softmax(temperature):
     model = random_model()
     for name in "WU":
         model.parameters[name][:] = 0.0
-    logits = step(model, model.state, 0)[1] / temperature
+    logits = step(model, model.state["h"], 0)[1] / temperature
     p = np.exp(logits) / np.exp(logits).sum()
     n = 20_000
     counts = np.bincount(write(model, n, temperature=temperature, seed=3), minlength=p.size)
@@ -52,7 +52,7 @@ def test_characters_are_drawn_from_the_softmax(temperature):
 def test_each_character_depends_on_the_one_before():
     model = random_model(K=4, scale=1.5)
     text = write(model, 3000, seed=5)
-    h, index, surprise = model.state, model.next_index, []
+    h, index, surprise = model.state["h"], model.next_index, []
     for k in text:
         h, logits = step(model, h, index)
         p = np.exp(logits) / np.exp(logits).sum()
@@ -89,10 +89,10 @@ def test_pieces_make_up_the_text():
 @pytest.mark.parametrize("prime", [[2], [0, 3, 3, 1, 5]])
 def test_a_prime_is_read_from_a_zero_state(prime):
     model = random_model()
-    h = np.zeros_like(model.state)
+    h = np.zeros_like(model.state["h"])
     for index in prime[:-1]:
         h, _ = step(model, h, index)
-    there = dataclasses.replace(model, state=h, next_index=prime[-1])
+    there = dataclasses.replace(model, state={"h": h}, next_index=prime[-1])
     assert np.array_equal(
         write(model, 500, seed=1, prime=np.array(prime)), write(there, 500, seed=1)
     )
@@ -107,10 +107,10 @@ def test_an_empty_prime_is_none():
 def test_writing_does_not_change_the_model():
     model = random_model()
     before = {name: array.copy() for name, array in model.parameters.items()}
-    state = model.state.copy()
+    state = model.state["h"].copy()
     write(model, 100, seed=1, prime=np.array([1, 2]))
     assert all(np.array_equal(before[name], model.parameters[name]) for name in before)
-    assert np.array_equal(state, model.state)
+    assert np.array_equal(state, model.state["h"])
 
 
 @pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf, 3e38])

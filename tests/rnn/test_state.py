@@ -84,7 +84,7 @@ def wrong_type(arrays, scalars):
 
 
 def not_an_array(arrays, scalars):
-    arrays["state"] = [0.0] * 6
+    arrays["state.h"] = [0.0] * 6
 
 
 def no_best(arrays, scalars):
@@ -191,5 +191,5 @@ def test_a_longer_sequence_that_does_not_fit_begins_a_new_epoch():
     assert source.position == 168
     longer.restore(*source.state())
     assert (longer.epoch, longer.position, longer.updates) == (2, 0, 21)
-    assert not longer.current_model().state.any()
+    assert not longer.current_model().state["h"].any()
     longer.update()

@@ -46,7 +46,7 @@ def test_training_follows_the_definitions(changes):
         )
         assert trainer.smooth_loss == pytest.approx(plain.smooth, rel=1e-9)
         model = trainer.current_model()
-        assert model.state == pytest.approx(plain.h, abs=1e-9)
+        assert model.state["h"] == pytest.approx(plain.h, abs=1e-9)
         for name, view in plain.p.items():
             assert np.abs(model.parameters[name] - view).max() < 1e-9
     assert trainer.epoch > 1
@@ -68,7 +68,7 @@ def test_the_walk_through_the_text(n, T, updates):
         assert trainer.epoch == 1 + made // per_epoch
         assert trainer.position == (made % per_epoch) * T
         assert trainer.text_length - trainer.position >= T + 1
-        assert trainer.current_model().state.any() == (trainer.position > 0)
+        assert trainer.current_model().state["h"].any() == (trainer.position > 0)
 
 
 def test_before_the_first_update():
@@ -106,7 +106,7 @@ def test_the_best_model_is_the_one_at_the_lowest_smooth_loss(dtype, learning_rat
             assert best.update == lowest.update
             assert best.smooth_loss == lowest.smooth_loss
             assert best.next_index == lowest.next_index
-            assert np.array_equal(best.state, lowest.state)
+            assert np.array_equal(best.state["h"], lowest.state["h"])
             for name, array in lowest.parameters.items():
                 assert np.array_equal(best.parameters[name], array)
     assert 0 < improvements < 400
@@ -132,7 +132,7 @@ def test_models_are_copies():
     trainer.update()
     for model in (trainer.current_model(), trainer.best_model()):
         before = bytes_of(trainer)
-        for array in [*model.parameters.values(), model.state]:
+        for array in [*model.parameters.values(), *model.state.values()]:
             array[:] = 9.0
         assert bytes_of(trainer) == before
 

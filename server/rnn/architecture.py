@@ -1,0 +1,75 @@
+"""What a network consists of: its parameters and its carried state, by name."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from server.rnn.parameters import Shape
+
+CellName: TypeAlias = Literal["rnn", "gru", "lstm"]
+
+# What a cell computes of input and state before its nonlinearities: so many vectors of m numbers.
+GATES: dict[CellName, int] = {"rnn": 1, "gru": 3, "lstm": 4}
+
+# What a cell hands on to its next step.
+STATES: dict[CellName, tuple[str, ...]] = {"rnn": ("h",), "gru": ("h",), "lstm": ("h", "c")}
+
+MAX_LAYERS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """The sizes of a network, and the names and shapes that follow from them.
+
+    A network of one layer has the course's names: U, W, b, V, c. With more, the layers are
+    numbered from below: U1, W1, b1, U2, ..., V, c. The first reads characters, each other one the
+    hidden states of the one below it, and V the hidden states of the last.
+
+    With gates (GRU, LSTM), U, W and b hold those of all gates, one below the other, in the order
+    that the cell's module says.
+
+    Attributes
+    ----------
+    vocabulary_size, hidden_size : int
+        K and m.
+    cell : {"rnn", "gru", "lstm"}
+    layers : int
+        1 to 4.
+    """
+
+    vocabulary_size: int
+    hidden_size: int
+    cell: CellName = "rnn"
+    layers: int = 1
+
+    @property
+    def gates(self) -> int:
+        """How many times m rows U, W and b have."""
+        return GATES[self.cell]
+
+    def name(self, symbol: str, layer: int) -> str:
+        """Return the name of `symbol` (U, W, b, d, h or c) in a layer counted from 0."""
+        return symbol if self.layers == 1 else f"{symbol}{layer + 1}"
+
+    @property
+    def parameter_shapes(self) -> dict[str, Shape]:
+        """The shape of each parameter, in the order in which they are stored.
+
+        For each layer U (gates m, inputs), W (gates m, m), b (gates m,), and for a GRU d (m,); then
+        V (K, m), c (K,).
+        """
+        K, m = self.vocabulary_size, self.hidden_size
+        shapes: dict[str, Shape] = {}
+        for layer in range(self.layers):
+            shapes[self.name("U", layer)] = (self.gates * m, K if layer == 0 else m)
+            shapes[self.name("W", layer)] = (self.gates * m, m)
+            shapes[self.name("b", layer)] = (self.gates * m,)
+            if self.cell == "gru":
+                shapes[self.name("d", layer)] = (m,)
+        return shapes | {"V": (K, m), "c": (K,)}
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """The names of the vectors of m numbers that are carried: h of each layer, LSTM also c."""
+        return tuple(
+            self.name(symbol, layer) for layer in range(self.layers) for symbol in STATES[self.cell]
+        )

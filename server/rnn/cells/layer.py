@@ -1,0 +1,177 @@
+"""What the layers of all cells have in common."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+from server.rnn.cells.inputs import Inputs
+from server.rnn.parameters import Array, Parameters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerParameters:
+    """The parameters of one layer as training reads them: transposed (see `Parameters`).
+
+    Attributes
+    ----------
+    U : ndarray of shape (inputs, gates m)
+    W : ndarray of shape (m, gates m)
+    b : ndarray of shape (gates m,)
+    Wb : ndarray of shape (m + 1, gates m)
+        W and b, by which ``[h, 1]`` is multiplied.
+    UWb : ndarray of shape (inputs + m + 1, gates m)
+        All of them, by which ``[x, h, 1]`` is multiplied.
+    d : ndarray of shape (m,) or None
+        Of a GRU.
+    """
+
+    U: Array
+    W: Array
+    b: Array
+    Wb: Array
+    UWb: Array
+    d: Array | None
+
+    @classmethod
+    def of(cls, parameters: Parameters, suffix: str) -> "LayerParameters":
+        """Return views of a layer's parameters; `suffix` follows the symbol in their names."""
+        names = {symbol: f"{symbol}{suffix}" for symbol in "UWbd"}
+        return cls(
+            U=parameters[names["U"]].T,
+            W=parameters[names["W"]].T,
+            b=parameters[names["b"]],
+            Wb=parameters.stack(names["W"], names["b"]),
+            UWb=parameters.stack(names["U"], names["b"]),
+            d=parameters[names["d"]] if names["d"] in parameters.names else None,
+        )
+
+
+class Layer(ABC):
+    """One recurrent layer that reads sequences of T steps from B parallel streams.
+
+    A layer is given all of its input at once and loops only over what one step makes of the one
+    before. Arrays run over steps, then streams, then units. A view costs as much to make as a
+    small product costs to compute, so those of each step are made once; with a single stream they
+    are vectors, of which BLAS makes less ado.
+
+    Parameters
+    ----------
+    parameters, gradients : LayerParameters
+        The gradients are filled by `backward`.
+    inputs : Inputs
+        What it reads.
+    sequence_length, streams : int
+        T and B.
+
+    Attributes
+    ----------
+    hidden : ndarray of shape (T + 1, B, m + 1)
+        Row t is ``[h_t, 1]``, row 0 the state before the sequence.
+    state, last_state : dict of str to ndarray of shape (B, m)
+        What is carried, before and after the sequence, by its symbol: views.
+    state_gradients : ndarray of shape (T B, m)
+        Before `backward`, the gradient of the loss with respect to each ``h_t`` by way of what
+        reads it above.
+    """
+
+    def __init__(
+        self,
+        parameters: LayerParameters,
+        gradients: LayerParameters,
+        inputs: Inputs,
+        sequence_length: int,
+        streams: int,
+    ) -> None:
+        T, B, (m, width) = sequence_length, streams, parameters.W.shape
+        dtype = parameters.W.dtype
+        self._parameters, self._gradients = parameters, gradients
+        self.inputs = inputs
+        self.sequence_length, self.streams = T, B
+        self.hidden = self._make_hidden()
+        self.hidden[:, :, :m] = 0.0
+        self.state = {"h": self.hidden[0, :, :m]}
+        self.last_state = {"h": self.hidden[T, :, :m]}
+        # Pre-activations, which the nonlinearities are applied to in place; their gradients.
+        self._a = np.empty((T, B, width), dtype=dtype)
+        self._g = np.empty((T, B, width), dtype=dtype)
+        self._d_h = np.empty((T, B, m), dtype=dtype)
+        self.state_gradients = self._d_h.reshape(-1, m)
+        self._a_rows, self._g_rows = self._a.reshape(-1, width), self._g.reshape(-1, width)
+        self._before = self.hidden[:T].reshape(T * B, m + 1)
+        self._recurrent = each_step(np.empty((1, B, width), dtype=dtype))[0]
+        self._recurrent_back = each_step(np.empty((1, B, m), dtype=dtype))[0]
+
+        self._make_steps()
+
+    def _make_hidden(self) -> Array:
+        W = self._parameters.W
+        return np.ones((self.sequence_length + 1, self.streams, len(W) + 1), dtype=W.dtype)
+
+    @abstractmethod
+    def _make_steps(self) -> None:
+        """Make the buffers that the cell needs besides, and the views of each step."""
+
+    @property
+    def outputs(self) -> Array:
+        """Row ``(t - 1) B + j`` is ``[h_t, 1]`` of stream j: of shape (T B, m + 1)."""
+        return self.hidden[1:].reshape(-1, self.hidden.shape[2])
+
+    def refresh(self) -> None:  # noqa: B027 - not every cell derives something of them
+        """Take notice of changed parameters, which must be done before `forward`."""
+
+    @abstractmethod
+    def forward(self) -> None:
+        """Compute all states from state 0."""
+
+    @abstractmethod
+    def backward(self) -> None:
+        """Fill the gradients, and hand what belongs to the layer below to it."""
+
+
+def each_step(steps: Array) -> list[Array]:
+    """Return a view of each step; of a single stream without its axis.
+
+    Parameters
+    ----------
+    steps : ndarray of shape (T, B, n)
+
+    Returns
+    -------
+    list of ndarray
+        T of shape (B, n), or of shape (n,) if B is 1.
+    """
+    return list(steps[:, 0] if steps.shape[1] == 1 else steps)
+
+
+def each_gate(steps: Array, gates: int) -> list[Array]:
+    """Return a view of each step, its gates apart.
+
+    Parameters
+    ----------
+    steps : ndarray of shape (T, B, gates n)
+    gates : int
+
+    Returns
+    -------
+    list of ndarray
+        T of shape (B, gates, n), or of shape (gates, n) if B is 1.
+    """
+    T, B, width = steps.shape
+    apart = steps.reshape(T, B, gates, width // gates)
+    return list(apart[:, 0] if B == 1 else apart)
+
+
+def beside_gates(steps: Array) -> list[Array]:
+    """Return a view of each step that can be multiplied by one of `each_gate`.
+
+    Parameters
+    ----------
+    steps : ndarray of shape (T, B, n)
+
+    Returns
+    -------
+    list of ndarray
+        T of shape (B, 1, n), or of shape (1, n) if B is 1.
+    """
+    return list(steps if steps.shape[1] == 1 else steps[:, :, None])

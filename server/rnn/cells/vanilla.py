@@ -1,0 +1,71 @@
+"""The vanilla recurrence, of any number of streams."""
+
+import numpy as np
+
+from server.rnn.cells.layer import Layer, each_step
+
+
+class VanillaLayer(Layer):
+    """The Elman recurrence ``h_t = tanh(a_t)``, ``a_t = W h_{t-1} + U x_t + b``.
+
+    Backward, with ``g_t`` for the gradient of the loss with respect to ``a_t``, and ``e_t`` for the
+    part of the gradient of ``h_t`` that comes from what reads step t above::
+
+        g_T = e_T * (1 - h_T^2)
+        g_t = (e_t + W^T g_{t+1}) * (1 - h_t^2)        t = T-1, ..., 1
+        dW = sum_t g_t h_{t-1}^T    dU = sum_t g_t x_t^T    db = sum_t g_t    dx_t = U^T g_t
+
+    because ``h_t`` acts on the loss through what reads it above and through ``a_{t+1}``, and the
+    derivative of tanh(a) is 1 - tanh(a)^2.
+
+    References
+    ----------
+    .. [1] J. L. Elman, "Finding structure in time", Cognitive Science 14(2), 1990.
+    .. [2] P. J. Werbos, "Backpropagation through time: what it does and how to do it",
+       Proceedings of the IEEE 78(10), 1990.
+    """
+
+    def _make_steps(self) -> None:
+        m = self._parameters.W.shape[0]
+        h = self.hidden
+        self._states = h[1:, :, :m]
+        self._steps = list(
+            zip(each_step(h[:-1]), each_step(self._a), each_step(self._states), strict=True)
+        )
+        g, e = each_step(self._g), each_step(self._d_h)
+        self._steps_back = list(zip(g[1:], e[:-1], g[:-1], strict=True))[::-1]
+
+    def forward(self) -> None:
+        """Compute all states from state 0."""
+        weights, recurrent, dot, add, tanh = (
+            self._parameters.Wb,
+            self._recurrent,
+            np.dot,
+            np.add,
+            np.tanh,
+        )
+        self.inputs.project(self._parameters.U, self._a_rows)
+        for h_before, a, h in self._steps:
+            dot(h_before, weights, recurrent)
+            add(a, recurrent, a)
+            tanh(a, h)
+
+    def backward(self) -> None:
+        """Fill the gradients, and hand what belongs to the layer below to it."""
+        weights, recurrent, dot, add, multiply = (
+            self._parameters.W.T,
+            self._recurrent_back,
+            np.dot,
+            np.add,
+            np.multiply,
+        )
+        g = self._g
+        multiply(self._states, self._states, g)
+        np.subtract(1.0, g, g)
+        multiply(g[-1], self._d_h[-1], g[-1])
+        for g_after, e, g_here in self._steps_back:
+            dot(g_after, weights, recurrent)
+            add(e, recurrent, e)
+            multiply(g_here, e, g_here)
+        np.matmul(self._before.T, self._g_rows, self._gradients.Wb)
+        self.inputs.send_back(self._g_rows)

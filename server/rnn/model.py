@@ -1,0 +1,102 @@
+"""A network as it stood at some time: enough to write with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from server.rnn.architecture import GATES, MAX_LAYERS, Architecture, CellName
+from server.rnn.parameters import Array, Shape
+
+
+class ModelError(ValueError):
+    """The parts of a model do not fit each other."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A network as it stood after some update: enough to write with.
+
+    Attributes
+    ----------
+    parameters : dict of str to ndarray
+        With one layer U (gates m, K), W (gates m, m), b (gates m,), V (K, m), c (K,), and d (m,)
+        with GRU cells; with more as `Architecture.parameter_shapes` says.
+    state : dict of str to ndarray of shape (m,)
+        What is carried to the next sequence: h, and c with LSTM cells; with several layers h1, h2
+        and so on. Of several streams, it is the first one's.
+    next_index : int
+        The input character that comes next in the text.
+    update : int
+        The number of updates made.
+    smooth_loss : float or None
+        The smooth loss after them, in nats; None before the first.
+    cell : {"rnn", "gru", "lstm"}
+        What the layers are made of.
+    layers : int
+        1 to 4.
+
+    Raises
+    ------
+    ModelError
+        If the parts do not fit each other.
+    """
+
+    parameters: dict[str, Array]
+    state: dict[str, Array]
+    next_index: int
+    update: int
+    smooth_loss: float | None
+    cell: CellName = "rnn"
+    layers: int = 1
+
+    def __post_init__(self) -> None:
+        if self.cell not in GATES or not 1 <= self.layers <= MAX_LAYERS:
+            raise ModelError(f"There is no network of {self.layers} layers of {self.cell!r} cells.")
+        V = self.parameters.get("V")
+        if V is None or V.ndim != 2 or V.dtype not in {np.dtype("f4"), np.dtype("f8")}:
+            raise ModelError("A model needs a matrix V of float32 or float64.")
+        sizes = self.architecture
+        _check("parameters", self.parameters, sizes.parameter_shapes, V.dtype)
+        shapes = dict.fromkeys(sizes.state_names, (sizes.hidden_size,))
+        _check("state", self.state, shapes, V.dtype)
+        if not 0 <= self.next_index < sizes.vocabulary_size:
+            raise ModelError(f"There is no character {self.next_index}.")
+
+    @property
+    def vocabulary_size(self) -> int:
+        """K."""
+        return int(self.parameters["V"].shape[0])
+
+    @property
+    def hidden_size(self) -> int:
+        """The number of units of a layer, m."""
+        return int(self.parameters["V"].shape[1])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of every number in it."""
+        return self.parameters["V"].dtype
+
+    @property
+    def architecture(self) -> Architecture:
+        """The sizes of the network, and its names and shapes."""
+        return Architecture(
+            vocabulary_size=self.vocabulary_size,
+            hidden_size=self.hidden_size,
+            cell=self.cell,
+            layers=self.layers,
+        )
+
+
+def _check(
+    what: str, arrays: dict[str, Array], shapes: Mapping[str, Shape], dtype: np.dtype[Any]
+) -> None:
+    if set(arrays) != set(shapes):
+        raise ModelError(
+            f"The model's {what} are {', '.join(sorted(arrays))}, not {', '.join(shapes)}."
+        )
+    for name, shape in shapes.items():
+        if arrays[name].shape != shape or arrays[name].dtype != dtype:
+            raise ModelError(f"The model's {name} is not of shape {shape} and type {dtype}.")

@@ -1,0 +1,74 @@
+"""The network one character at a time, for whoever writes or reads with it."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from server.rnn.cells import make_layers
+from server.rnn.model import Model
+from server.rnn.parameters import Array, Parameters
+
+
+class Stepper:
+    """A model's network that reads one character of each stream at a step.
+
+    Parameters
+    ----------
+    model : Model
+        It is copied.
+    streams : int, default 1
+        B, how many texts are read side by side. All begin from the model's state.
+
+    Attributes
+    ----------
+    state : dict of str to ndarray of shape (B, m)
+        What is carried to the next step: the architecture's `state_names`. It may be changed.
+    """
+
+    def __init__(self, model: Model, streams: int = 1) -> None:
+        sizes = model.architecture
+        parameters = Parameters(sizes.parameter_shapes, model.dtype)
+        for name, view in parameters.items():
+            view[...] = model.parameters[name]
+        self._characters, self._layers = make_layers(
+            sizes, parameters, parameters.like(), 1, streams
+        )
+        with np.errstate(all="ignore"):
+            for layer in self._layers:
+                layer.refresh()
+        self.state: dict[str, Array] = {}
+        self._to_carry: list[tuple[Array, Array]] = []
+        for number, layer in enumerate(self._layers):
+            for symbol, view in layer.state.items():
+                name = sizes.name(symbol, number)
+                self.state[name] = view
+                view[:] = model.state[name]
+                self._to_carry.append((view, layer.last_state[symbol]))
+        self._hidden = self._layers[-1].outputs
+        self._output_weights = parameters.stack("V", "c")
+        self._logits = np.empty((streams, sizes.vocabulary_size), dtype=model.dtype)
+
+    def step(self, x: NDArray[np.integer] | int) -> Array:
+        """Read a character of each stream.
+
+        Parameters
+        ----------
+        x : ndarray of int, shape (B,), or int
+            The characters; one for all streams if it is a number.
+
+        Returns
+        -------
+        ndarray of shape (B, K)
+            The logits of the next character. The next step overwrites them.
+        """
+        self._characters.x[:] = x
+        for layer in self._layers:
+            layer.forward()
+        for state, last_state in self._to_carry:
+            state[:] = last_state
+        np.matmul(self._hidden, self._output_weights, self._logits)
+        return self._logits
+
+    def clear_state(self) -> None:
+        """Make the state zero."""
+        for state in self.state.values():
+            state[:] = 0.0
