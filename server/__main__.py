@@ -14,6 +14,7 @@ for variable in ("OPENBLAS", "OMP", "MKL", "VECLIB"):
 
 import typer
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 from rich.console import Console
 
 from server.commands.gradcheck import show
@@ -156,9 +157,16 @@ def _checked(kind: Any, **given: object) -> Any:  # noqa: ANN401 - the model's o
         return kind(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         for found in error.errors():
-            option = "-".join(str(part).replace("_", "-") for part in found["loc"][:1])
+            field = "_".join(map(str, found["loc"][:1]))
             message = found["msg"].removeprefix("Value error, ")
-            print(f"--{option}: {message}", file=sys.stderr)  # noqa: T201 - to the user
+            option = f"--{field.replace('_', '-')}"
+            if kind is Settings and given.get(field) is None:
+                option = f"HURRAH_{field.upper()}"
+            print(f"{option}: {message}", file=sys.stderr)  # noqa: T201 - to the user
+        raise typer.Exit(WRONG_USAGE) from error
+    except SettingsError as error:
+        # A list that is no JSON; the message names the setting.
+        print(f"{error}.", file=sys.stderr)  # noqa: T201 - to the user
         raise typer.Exit(WRONG_USAGE) from error
 
 

@@ -33,13 +33,12 @@ WRONG = {
     "pace": ["warp", 0, -5, True, [], 10**9],
     "watch_words": ["the", [""], [5], ["x"] * 500],
     "paused": [1, "yes", None],
-    # Their time comes later.
-    "cell": ["gru", "lstm", "perceptron"],
-    "layers": [2, 0],
-    "dropout": [0.5, -1],
-    "batch_size": [2, 0],
-    "optimizer": ["adam", "rmsprop", "sgd", "none"],
-    "validation_fraction": [0.1, 1],
+    "cell": ["perceptron", 1],
+    "layers": [0, "2"],
+    "dropout": [-1, 1],
+    "batch_size": [0, "2"],
+    "optimizer": ["none", 1],
+    "validation_fraction": [-0.1, 1],
     "hiden_size": [100],
 }
 
@@ -57,11 +56,10 @@ def test_a_wrong_field_is_named_and_nothing_is_made(server, field):
 
 
 def test_every_wrong_field_is_named_at_once(server):
-    body = {"hidden_size": -1, "cell": "gru", "learning_rate": "x", "nonsense": 1, "seed": 5}
+    body = {"hidden_size": -1, "cell": "x", "learning_rate": "x", "nonsense": 1, "seed": 5}
     wrong = server.problem(server.client.post("/api/runs", json=body), 422)
     fields = {error["field"]: error["message"] for error in wrong["errors"]}
     assert set(fields) == {"hidden_size", "cell", "learning_rate", "nonsense"}
-    assert "not available yet" in fields["cell"]
     assert all(fields.values())
     assert server.client.get("/api/runs").json() == []
 
