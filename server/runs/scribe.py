@@ -13,7 +13,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from server.rnn.sampling import Model, write
+from server.rnn.model import Model
+from server.rnn.sampling import write
 from server.rnn.trainer import Trainer
 from server.rnn.vocabulary import Vocabulary
 from server.runs.archive import DamagedArchiveError

@@ -3,7 +3,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from server.rnn.sampling import PIECE, Model, write, write_pieces
+from server.rnn.cells import CELLS
+from server.rnn.model import Model
+from server.rnn.sampling import PIECE, write, write_pieces
+from server.rnn.trainer import Trainer, TrainerSettings
 
 
 def random_model(K=6, m=5, seed=0, dtype=np.float64, scale=1.0):
@@ -22,6 +25,16 @@ def step(model, h, index):
     p = model.parameters
     h = np.tanh(p["W"] @ h + p["U"][:, index] + p["b"])
     return h, p["V"] @ h + p["c"]
+
+
+def trained_model(cell, **changes):
+    settings = TrainerSettings(
+        cell=cell, hidden_size=12, dtype="float64", init_scale=None, **changes
+    )
+    trainer = Trainer(np.arange(200) ** 2 % 23, 23, settings)
+    for _ in range(20):
+        trainer.update()
+    return trainer.current_model()
 
 
 def test_temperature_0_takes_the_likeliest():
@@ -47,6 +60,66 @@ def test_characters_are_drawn_from_the_softmax(temperature):
     counts = np.bincount(write(model, n, temperature=temperature, seed=3), minlength=p.size)
     chi_squared = ((counts - n * p) ** 2 / (n * p)).sum()
     assert chi_squared < 20.5  # the 0.999 quantile with 5 degrees of freedom
+
+
+@pytest.mark.parametrize(
+    ("limits", "kept"),
+    [
+        ({"top_k": 2}, 2),
+        ({"top_p": 0.7}, 3),
+        ({"top_k": 4, "top_p": 0.85}, 3),
+        ({"top_k": 1}, 1),
+        ({"top_p": 1e-9}, 1),
+    ],
+    ids=str,
+)
+def test_only_the_likeliest_are_drawn_and_by_their_share(limits, kept):
+    model = random_model()
+    for name in "UWV":
+        model.parameters[name][:] = 0.0
+    p = np.array([0.05, 0.3, 0.1, 0.15, 0.35, 0.05])
+    model.parameters["c"][:] = np.log(p)
+    n = 20_000
+    counts = np.bincount(write(model, n, seed=3, **limits), minlength=p.size)
+    likeliest = np.argsort(-p, kind="stable")[:kept]
+    assert counts[likeliest].sum() == n
+    expected = n * p[likeliest] / p[likeliest].sum()
+    assert ((counts[likeliest] - expected) ** 2 / expected).sum() < 13.8
+
+
+def test_what_is_let_through_does_not_change_the_luck():
+    """Where the free choice falls among those let through, it is the same."""
+    model = random_model(K=9)
+    for name in "UW":
+        model.parameters[name][:] = 0.0
+    free, few = write(model, 2000, seed=1), write(model, 2000, seed=1, top_k=4)
+    among = np.isin(free, np.unique(few))
+    assert among.sum() > 500
+    assert np.array_equal(free[among], few[among])
+
+
+# Not chaotic: rounding, which differs, must not grow.
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("limits", [{}, {"top_k": 3, "top_p": 0.9}], ids=str)
+@pytest.mark.parametrize("prime", [None, np.array([3, 1, 2])], ids=["carried", "primed"])
+def test_texts_side_by_side_are_those_written_alone(cell, limits, prime):
+    model = trained_model(cell)
+    temperatures = [0.0, 0.5, 1.0, 2.0]
+    length = PIECE + 40
+    options = {"seed": 5, "prime": prime, **limits}
+    together = write(model, length, temperature=temperatures, **options)
+    assert together.shape == (4, length)
+    for text, temperature in zip(together, temperatures, strict=True):
+        assert np.array_equal(text, write(model, length, temperature=temperature, **options))
+    pieces = list(write_pieces(model, length, temperature=temperatures, **options))
+    assert [piece.shape for piece in pieces] == [(4, PIECE), (4, 40)]
+    assert np.array_equal(np.concatenate(pieces, axis=1), together)
+
+
+def test_one_temperature_in_a_list_is_one_text_in_a_list():
+    model = random_model()
+    assert np.array_equal(write(model, 90, temperature=[1], seed=1), [write(model, 90, seed=1)])
+    assert write(model, 0, temperature=[1.0, 2.0], seed=1).shape == (2, 0)
 
 
 def test_each_character_depends_on_the_one_before():
@@ -118,10 +191,14 @@ def test_writing_does_not_change_the_model():
 def test_parameters_that_ran_away_still_write(name, poison):
     model = random_model(dtype=np.float32)
     model.parameters[name][:] = poison
-    text = write(model, 300, seed=1, prime=np.array([1, 2]))
-    assert text.shape == (300,)
-    assert text.min() >= 0
-    assert text.max() < model.vocabulary_size
+    for options in ({}, {"top_k": 3}, {"top_p": 0.5}, {"top_k": 3, "top_p": 0.5}):
+        for temperature in (1.0, 0.0, [0.0, 1.0, 9.0]):
+            text = write(
+                model, 300, temperature=temperature, seed=1, prime=np.array([1, 2]), **options
+            )
+            assert text.shape == (*np.shape(temperature), 300)
+            assert text.min() >= 0
+            assert text.max() < model.vocabulary_size
 
 
 @pytest.mark.parametrize("temperature", [1e-300, 1e-9, 1e30, 1e300])
