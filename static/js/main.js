@@ -8,18 +8,19 @@ import { connect } from "./socket.js";
 import { createStore } from "./store.js";
 import { onTheme, theme, toggleTheme } from "./theme.js";
 import { mountAnnouncer } from "./views/announcer.js";
-import { mountChart, mountSwitches } from "./views/chart.js";
+import { Chart } from "./views/chart.js";
 import { mountCheckpoints } from "./views/checkpoints.js";
 import { mountConnection } from "./views/connection.js";
-import { mountControls } from "./views/controls.js";
+import { Controls } from "./views/controls.js";
 import { mountEmpty } from "./views/empty.js";
 import { mountFigures } from "./views/figures.js";
 import { mountKeys } from "./views/keys.js";
-import { mountNewRun } from "./views/newrun.js";
+import { NewRunForm } from "./views/newrun.js";
 import { mountNotice } from "./views/notice.js";
-import { mountPassage } from "./views/passage.js";
-import { mountRuns } from "./views/runs.js";
-import { mountTimeline } from "./views/timeline.js";
+import { PassagePanel } from "./views/passage.js";
+import { RunSwitch } from "./views/runs.js";
+import { mountSwitches } from "./views/switches.js";
+import { Timeline } from "./views/timeline.js";
 import { toast } from "./views/toasts.js";
 import { mountWords } from "./views/words.js";
 import { mountWriting } from "./views/writing.js";
@@ -147,20 +148,20 @@ function loadPlotly() {
 
 // --- Views ---
 
-const controls = mountControls(store);
-const newRun = mountNewRun(store, { created });
-const timeline = mountTimeline(store);
-const passage = mountPassage(store);
+const controls = new Controls(store);
+const newRun = new NewRunForm(store, created);
+const timeline = new Timeline(store);
+const passage = new PassagePanel(store);
 const checkpoints = mountCheckpoints(store);
-mountRuns(store, { openRun, refreshRuns });
+new RunSwitch(store, { openRun, refreshRuns });
 mountConnection(store);
 mountFigures(store);
-mountChart(store, loadPlotly());
+new Chart(store, loadPlotly());
 mountSwitches(store, api.lossesFile);
-mountNotice(store, { resume: controls.resume, newRun: newRun.open });
+mountNotice(store, { resume: () => controls.togglePause(), newRun: () => newRun.open() });
 mountWriting(store);
 mountWords(store);
-mountEmpty(store, { created, openForm: newRun.open });
+mountEmpty(store, { created, openForm: () => newRun.open() });
 mountAnnouncer(store);
 fetchDetailOnZoom(store);
 
@@ -173,11 +174,11 @@ nameTheme(theme());
 
 const forOperator = (deed) => () => store.get().operator && deed();
 mountKeys({
-  " ": forOperator(controls.togglePause),
-  s: forOperator(controls.step),
+  " ": forOperator(() => controls.togglePause()),
+  s: forOperator(() => controls.step()),
   c: forOperator(checkpoints.save),
-  n: forOperator(newRun.open),
-  p: passage.openAndWrite,
+  n: forOperator(() => newRun.open()),
+  p: () => passage.openAndWrite(),
   f: () => store.dispatch({ type: "zoom", range: null }),
   l: () =>
     store.dispatch({ type: "scale", scale: store.get().scale === "log" ? "linear" : "log" }),

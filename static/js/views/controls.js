@@ -6,99 +6,102 @@ import * as format from "../format.js";
 import { toast } from "./toasts.js";
 
 const CAN_RESUME = ["paused", "interrupted"];
-const STANDARD_PACES = [1, 10, 100];
 const ALIVE = ["running", "paused", "queued", "interrupted"];
+const STANDARD_PACES = [1, 10, 100];
 
-/**
- * @param {Object} store
- * @returns {{togglePause: () => void, step: () => void, resume: () => void}}
- */
-export function mountControls(store) {
-  const pauseButton = find("#pause");
-  const stepButton = find("#step");
-  const stepCount = find("#step-count");
-  const stopButton = find("#stop");
-  const stopDialog = find("#stop-dialog");
-  const ownPace = find("#pace-own");
-  const paces = [...document.querySelectorAll("input[name=pace]")];
-  const pending = new Set();
+export class Controls {
+  #store;
+  #pause = find("#pause");
+  #step = find("#step");
+  #stepCount = find("#step-count");
+  #stop = find("#stop");
+  #stopDialog = find("#stop-dialog");
+  #ownPace = find("#pace-own");
+  #paces = [...document.querySelectorAll("input[name=pace]")];
+  #pending = new Set();
+
+  /** @param {Object} store */
+  constructor(store) {
+    this.#store = store;
+    this.#pause.addEventListener("click", () => this.togglePause());
+    this.#step.addEventListener("click", () => this.step());
+    this.#stepCount.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") this.step();
+    });
+    for (const input of this.#paces) {
+      input.addEventListener("change", () => this.#changePace(input));
+    }
+    this.#stop.addEventListener("click", () => this.#askToStop());
+    this.#stopDialog.addEventListener("close", () => {
+      if (this.#stopDialog.returnValue !== "stop") return;
+      this.#ask(this.#stop, (run) => api.stop(run.id));
+    });
+    store.watch(
+      ({ run, runId, runs }) => [run?.state, run?.spec.pace, runId, runs?.length],
+      () => this.#show(),
+    );
+  }
+
+  /** Pause what runs, let go on what stands. */
+  togglePause() {
+    return this.#ask(this.#pause, (run) =>
+      CAN_RESUME.includes(run.state) ? api.resume(run.id) : api.pause(run.id),
+    );
+  }
+
+  /** Make as many updates as the field beside the button says. */
+  step() {
+    return this.#ask(this.#step, (run) => {
+      const updates = Math.max(1, Math.floor(Number(this.#stepCount.value) || 1));
+      this.#stepCount.value = String(updates);
+      return api.step(run.id, updates);
+    });
+  }
+
+  #changePace(input) {
+    const pace = Number(input.value) || input.value;
+    this.#ask(input, (run) => api.changeRun(run.id, { pace }));
+  }
+
+  #askToStop() {
+    const { run } = this.#store.get();
+    if (!run) return;
+    setText(find("#stop-what"), `“${run.name}”`);
+    this.#stopDialog.returnValue = "";
+    this.#stopDialog.showModal();
+  }
 
   /** Ask the server, once at a time for each button, and show its answer or its refusal. */
-  async function ask(button, request) {
-    const { run } = store.get();
-    if (!run || button.disabled || pending.has(button)) return;
-    pending.add(button);
+  async #ask(button, request) {
+    const { run } = this.#store.get();
+    if (!run || button.disabled || this.#pending.has(button)) return;
+    this.#pending.add(button);
     button.setAttribute("aria-busy", "true");
     try {
-      store.dispatch({ type: "run", run: await request(run) });
+      this.#store.dispatch({ type: "run", run: await request(run) });
     } catch (error) {
       if (!(error instanceof api.Problem)) throw error;
       toast(error.message);
-      show();
+      this.#show();
     } finally {
-      pending.delete(button);
+      this.#pending.delete(button);
       button.removeAttribute("aria-busy");
     }
   }
 
-  const togglePause = () =>
-    ask(pauseButton, (run) =>
-      CAN_RESUME.includes(run.state) ? api.resume(run.id) : api.pause(run.id),
-    );
-  const step = () =>
-    ask(stepButton, (run) => {
-      const updates = Math.max(1, Math.floor(Number(stepCount.value) || 1));
-      stepCount.value = String(updates);
-      return api.step(run.id, updates);
-    });
-
-  pauseButton.addEventListener("click", togglePause);
-  stepButton.addEventListener("click", step);
-  stepCount.addEventListener("keydown", (event) => {
-    if (event.key === "Enter") step();
-  });
-  for (const input of paces) {
-    input.addEventListener("change", () => {
-      const pace = Number(input.value) || input.value;
-      ask(input, (run) => api.changeRun(run.id, { pace }));
-    });
-  }
-  stopButton.addEventListener("click", () => {
-    const { run } = store.get();
-    if (!run) return;
-    setText(find("#stop-what"), `“${run.name}”`);
-    stopDialog.returnValue = "";
-    stopDialog.showModal();
-  });
-  stopDialog.addEventListener("close", () => {
-    if (stopDialog.returnValue === "stop") ask(stopButton, (run) => api.stop(run.id));
-  });
-
-  /** A pace that the switch has not got, set by another client, gets a place while it holds. */
-  function showOwnPace(pace) {
-    const offered = typeof pace !== "number" || STANDARD_PACES.includes(pace);
-    ownPace.hidden = offered;
-    if (offered) return;
-    find("input", ownPace).value = String(pace);
-    setText(find("span", ownPace), `${format.speed(pace)}/s`);
-  }
-
-  function show() {
-    const { run, runId, runs, operator } = store.get();
-    const state = run?.state;
-    const resumes = CAN_RESUME.includes(state);
-    pauseButton.disabled = !ALIVE.includes(state);
-    setText(find(".button-word", pauseButton), resumes ? "Resume" : "Pause");
-    find("use", pauseButton).setAttribute("href", resumes ? "#icon-play" : "#icon-pause");
-    stepButton.disabled = state !== "paused";
-    stepCount.disabled = state !== "paused";
-    stepButton.title = state === "paused" ? "" : "A paused run can be stepped";
-    stopButton.disabled = !ALIVE.includes(state);
-    showOwnPace(run?.spec.pace);
-    for (const input of paces) {
-      input.checked = run ? String(run.spec.pace) === input.value : false;
-      input.disabled = !ALIVE.includes(state);
-    }
+  #show() {
+    const { run, runId, runs, operator } = this.#store.get();
+    const alive = ALIVE.includes(run?.state);
+    const paused = run?.state === "paused";
+    const resumes = CAN_RESUME.includes(run?.state);
+    setText(find(".button-word", this.#pause), resumes ? "Resume" : "Pause");
+    find("use", this.#pause).setAttribute("href", resumes ? "#icon-play" : "#icon-pause");
+    this.#pause.disabled = !alive;
+    this.#step.disabled = !paused;
+    this.#step.title = paused ? "" : "A paused run can be stepped";
+    this.#stepCount.disabled = !paused;
+    this.#stop.disabled = !alive;
+    this.#showPace(run?.spec.pace, alive);
     for (const element of document.querySelectorAll("[data-operator-only]")) {
       element.hidden = !operator;
     }
@@ -106,10 +109,15 @@ export function mountControls(store) {
     find("#controls").hidden = runId === null && runs?.length === 0;
   }
 
-  store.watch(
-    (state) => [state.run?.state, state.run?.spec.pace, state.runId, state.runs?.length],
-    show,
-  );
-
-  return { togglePause, step, resume: togglePause };
+  #showPace(pace, alive) {
+    // A pace that the switch has not got, set by another client, gets a place while it holds.
+    const own = typeof pace === "number" && !STANDARD_PACES.includes(pace);
+    this.#ownPace.hidden = !own;
+    find("input", this.#ownPace).value = own ? String(pace) : "";
+    setText(find("span", this.#ownPace), own ? `${format.speed(pace)}/s` : "");
+    for (const input of this.#paces) {
+      input.checked = input.value === String(pace);
+      input.disabled = !alive;
+    }
+  }
 }

@@ -3,7 +3,7 @@
 import { firstBelow } from "../curve.js";
 import { find, setText } from "../dom.js";
 import * as format from "../format.js";
-import { references } from "../plot.js";
+import { references } from "../geometry.js";
 
 const CHARACTERS_A_PAGE = 1800;
 

@@ -8,136 +8,152 @@ import { toast } from "./toasts.js";
 
 const REFRESH_MS = 3000;
 
-/**
- * @param {Object} store
- * @param {{openRun: (id: string) => void, refreshRuns: () => Promise<void>}} deeds
- */
-export function mountRuns(store, { openRun, refreshRuns }) {
-  const button = find("#run-switch");
-  const list = find("#run-list");
-  const leaving = new Set(); // runs whose deletion can still be undone
-  let renaming = null;
-  let timer = null;
+export class RunSwitch {
+  #store;
+  #openRun;
+  #refreshRuns;
+  #button = find("#run-switch");
+  #list = find("#run-list");
+  #panel;
+  #leaving = new Set(); // runs whose deletion can still be undone
+  #renaming = null;
+  #timer = null;
 
-  const panel = popover(button, find("#run-panel"), () => {
-    renaming = null;
-    fill();
-    refreshRuns();
-    timer = setInterval(() => {
-      if (panel.isOpen()) refreshRuns();
-      else clearInterval(timer);
-    }, REFRESH_MS);
-  });
-
-  function fill() {
-    const { runs, runId, run, operator } = store.get();
-    if (renaming) return;
-    const shown = (runs ?? []).filter(({ id }) => !leaving.has(id));
-    const fresh = shown.map((each) => (each.id === run?.id ? { ...each, ...run } : each));
-    list.replaceChildren(...fresh.map((each) => row(each, each.id === runId, operator)));
-    if (!shown.length) list.append(el("li", { class: "hint", text: "No runs yet." }));
+  /**
+   * @param {Object} store
+   * @param {{openRun: (id: string) => void, refreshRuns: () => Promise<boolean>}} deeds
+   */
+  constructor(store, { openRun, refreshRuns }) {
+    this.#store = store;
+    this.#openRun = openRun;
+    this.#refreshRuns = refreshRuns;
+    this.#panel = popover(this.#button, find("#run-panel"), () => this.#opened());
+    store.watch(
+      ({ run, runId, runs }) => [run?.name, run?.state, run?.spec, runId, runs?.length],
+      () => this.#showRun(),
+    );
+    store.watch(
+      (state) => [state.runs],
+      () => this.#panel.isOpen() && this.#fill(),
+    );
   }
 
-  function row(run, current, operator) {
-    const open = el(
-      "button",
-      {
-        type: "button",
-        class: "run-open",
-        on: {
-          click: () => {
-            panel.close();
-            openRun(run.id);
-          },
-        },
-      },
-      el("span", { class: "dot", "data-state": run.state }),
-      el("span", { class: "run-name", text: run.name }),
-      el("span", { class: "run-about", text: `${standing(run)}; ${about(run)}` }),
+  #showRun() {
+    const { run, runs } = this.#store.get();
+    setText(find("#run-name"), run?.name ?? (runs?.length === 0 ? "No run yet" : "Loading"));
+    setText(find("#run-about"), run ? about(run) : "");
+    find("#run-dot").dataset.state = run?.state ?? "";
+    this.#button.title = run ? `${run.name}: ${format.stateWord(run.state)}` : "";
+    document.title = run ? `${run.name} · Hurrah` : "Hurrah";
+  }
+
+  #opened() {
+    this.#renaming = null;
+    this.#fill();
+    this.#refreshRuns();
+    clearInterval(this.#timer);
+    this.#timer = setInterval(() => {
+      if (this.#panel.isOpen()) this.#refreshRuns();
+      else clearInterval(this.#timer);
+    }, REFRESH_MS);
+  }
+
+  #fill() {
+    if (this.#renaming) return;
+    const { runs, run } = this.#store.get();
+    const shown = (runs ?? []).filter(({ id }) => !this.#leaving.has(id));
+    // What is known live is newer than the list.
+    const fresh = shown.map((each) => (each.id === run?.id ? run : each));
+    this.#list.replaceChildren(...fresh.map((each) => this.#row(each)));
+    if (!shown.length) this.#list.append(el("li", { class: "hint", text: "No runs yet." }));
+  }
+
+  #row(run) {
+    const { runId, operator } = this.#store.get();
+    const open = () => {
+      this.#panel.close();
+      this.#openRun(run.id);
+    };
+    const item = el(
+      "li",
+      { class: "run-row", "aria-current": run.id === runId ? "true" : null },
+      el(
+        "button",
+        { type: "button", class: "run-open", on: { click: open } },
+        el("span", { class: "dot", "data-state": run.state }),
+        el("span", { class: "run-name", text: run.name }),
+        el("span", { class: "run-about", text: `${standing(run)}; ${about(run)}` }),
+      ),
     );
-    const item = el("li", { class: "run-row", "aria-current": current ? "true" : null }, open);
     if (operator) {
       item.append(
-        small("edit", `Rename ${run.name}`, () => rename(item, run)),
-        small("trash", `Delete ${run.name}`, () => remove(run)),
+        small("edit", `Rename ${run.name}`, () => this.#rename(item, run)),
+        small("trash", `Delete ${run.name}`, () => this.#remove(run)),
       );
     }
     return item;
   }
 
-  function rename(item, run) {
-    renaming = run.id;
+  #rename(item, run) {
+    this.#renaming = run.id;
     const input = el("input", {
       class: "run-rename",
       value: run.name,
       maxlength: 120,
       "aria-label": "New name",
     });
-    const finish = async (keep) => {
-      if (renaming !== run.id) return;
-      renaming = null;
-      const name = input.value.trim();
-      try {
-        if (keep && name && name !== run.name) {
-          store.dispatch({ type: "run", run: await api.changeRun(run.id, { name }) });
-        }
-        await refreshRuns();
-      } catch (error) {
-        if (!(error instanceof api.Problem)) throw error;
-        toast(error.message);
-      }
-      fill();
-    };
     input.addEventListener("keydown", (event) => {
       event.stopPropagation();
-      if (event.key === "Enter") finish(true);
-      if (event.key === "Escape") finish(false);
+      if (event.key === "Enter") this.#renamed(run, input.value);
+      if (event.key === "Escape") this.#renamed(run, run.name);
     });
-    input.addEventListener("blur", () => finish(true));
+    input.addEventListener("blur", () => this.#renamed(run, input.value));
     item.replaceChildren(input);
     input.focus();
     input.select();
   }
 
+  async #renamed(run, typed) {
+    if (this.#renaming !== run.id) return; // Enter takes the input away, which also blurs it
+    this.#renaming = null;
+    const name = typed.trim();
+    await saying(async () => {
+      if (name && name !== run.name) {
+        this.#store.dispatch({ type: "run", run: await api.changeRun(run.id, { name }) });
+      }
+    });
+    await this.#refreshRuns();
+    this.#fill();
+  }
+
   /** The deletion itself waits until it can no longer be undone. */
-  function remove(run) {
-    leaving.add(run.id);
-    fill();
-    button.focus();
+  #remove(run) {
+    this.#leaving.add(run.id);
+    this.#fill();
+    this.#button.focus();
     toast(`“${run.name}” is being deleted, with all it kept.`, {
       label: "Undo",
       run: () => {
-        leaving.delete(run.id);
-        fill();
+        this.#leaving.delete(run.id);
+        this.#fill();
       },
       onClose: async () => {
-        try {
-          await api.deleteRun(run.id);
-        } catch (error) {
-          if (!(error instanceof api.Problem)) throw error;
-          if (error.status !== 404) toast(error.message);
-        }
-        leaving.delete(run.id);
-        await refreshRuns();
+        await saying(() => api.deleteRun(run.id));
+        this.#leaving.delete(run.id);
+        await this.#refreshRuns();
       },
     });
   }
+}
 
-  store.watch(
-    (state) => [state.run?.name, state.run?.state, state.run?.spec, state.runId, state.runs?.length],
-    () => {
-      const { run, runs } = store.get();
-      setText(find("#run-name"), run?.name ?? (runs?.length === 0 ? "No run yet" : "Loading"));
-      setText(find("#run-about"), run ? about(run) : "");
-      find("#run-dot").dataset.state = run?.state ?? "";
-      button.title = run ? `${run.name}: ${format.stateWord(run.state)}` : "";
-      document.title = run ? `${run.name} · Hurrah` : "Hurrah";
-    },
-  );
-  store.watch(
-    (state) => [state.runs],
-    () => panel.isOpen() && fill(),
-  );
+/** Do it, and say the server's refusal if it refuses; that it is gone already is none. */
+async function saying(deed) {
+  try {
+    await deed();
+  } catch (error) {
+    if (!(error instanceof api.Problem)) throw error;
+    if (error.status !== 404) toast(error.message);
+  }
 }
 
 /** "The Lamps of Saltmere, rnn 100, adagrad 0.1", without a text that gave the run its name. */
