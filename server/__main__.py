@@ -65,11 +65,20 @@ def train(
     resume: Annotated[bool, typer.Option(help="Go on from what the folder holds.")] = False,
     updates: Annotated[int, typer.Option(help="Updates to make in all.")] = 100_000,
     cell: Annotated[str, typer.Option(help="rnn, gru or lstm.")] = "rnn",
-    hidden_size: Annotated[int, typer.Option(help="Hidden units, m.")] = 100,
+    hidden_size: Annotated[int, typer.Option(help="Hidden units of a layer, m.")] = 100,
+    layers: Annotated[int, typer.Option(help="1 to 4.")] = 1,
+    dropout: Annotated[float, typer.Option(help="Share dropped between layers.")] = 0.0,
     sequence_length: Annotated[int, typer.Option(help="Characters an update, T.")] = 25,
+    batch_size: Annotated[int, typer.Option(help="Streams read in parallel, B.")] = 1,
     optimizer: Annotated[str, typer.Option(help="adagrad, adam, rmsprop or sgd.")] = "adagrad",
     learning_rate: Annotated[float | None, typer.Option(help="eta; by optimizer.")] = None,
+    learning_rate_decay: Annotated[float, typer.Option(help="A factor an epoch.")] = 1.0,
     clip: Annotated[float, typer.Option(help="Bound on the gradients; 0: none.")] = 5.0,
+    clip_mode: Annotated[str, typer.Option(help="value or norm.")] = "value",
+    init_scale: Annotated[
+        float, typer.Option(help="Spread of the first weights; 0: by fan-in.")
+    ] = 0.01,
+    validation_fraction: Annotated[float, typer.Option(help="Share held out.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     sample_every: Annotated[int, typer.Option(help="Updates between samples.")] = 10_000,
     sample_length: Annotated[int, typer.Option(help="Characters a sample.")] = 200,
@@ -80,16 +89,26 @@ def train(
         max_updates=updates,
         cell=cell,
         hidden_size=hidden_size,
+        layers=layers,
+        dropout=dropout,
         sequence_length=sequence_length,
+        batch_size=batch_size,
         optimizer=optimizer,
         learning_rate=learning_rate,
+        learning_rate_decay=learning_rate_decay,
+        clip=clip or None,
+        clip_mode=clip_mode,
+        init_scale=init_scale or None,
+        validation_fraction=validation_fraction,
         seed=seed,
         sample_every=sample_every,
         sample_length=sample_length,
-        clip=clip or None,
     )
-    if clip == 0:
-        spec = spec.model_copy(update={"clip": None})
+    # 0 is how "none" is typed.
+    none = {
+        name: None for name, value in {"clip": clip, "init_scale": init_scale}.items() if not value
+    }
+    spec = spec.model_copy(update=none)
     console = Console()
     out = out or Path(corpus.stem)
     try:

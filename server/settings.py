@@ -35,6 +35,8 @@ class Settings(BaseSettings):
         Host names, besides the loopback ones and addresses, under which the page may be asked for.
     max_training_runs : int
         Runs that train at the same time; others are queued.
+    max_network_bytes : int
+        Memory that the network of a run may take at most, about.
     max_upload_bytes : int
         Size of an uploaded text at most.
     max_request_bytes : int
@@ -52,6 +54,7 @@ class Settings(BaseSettings):
     operator_token: str | None = None
     allowed_hosts: list[str] = Field(default_factory=list)
     max_training_runs: int = Field(default_factory=lambda: max(2, (os.cpu_count() or 1) - 1), ge=1)
+    max_network_bytes: int = Field(1_000_000_000, ge=1)
     max_upload_bytes: int = Field(20_000_000, ge=1)
     max_request_bytes: int = Field(1_000_000, ge=1)
     viewer_patience_s: float = Field(10.0, gt=0)

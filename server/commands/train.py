@@ -154,8 +154,11 @@ class Training:
     def _write_sample(self, samples: IO[str]) -> None:
         trainer = self._trainer
         text = self._vocabulary.decode(trainer.sample(self._spec["sample_length"]))
-        smooth = "" if trainer.smooth_loss is None else f", smooth loss {trainer.smooth_loss:.2f}"
-        heading = f"update {trainer.updates:,}{smooth}"
+        heading = f"update {trainer.updates:,}"
+        if trainer.smooth_loss is not None:
+            heading += f", smooth loss {trainer.smooth_loss:.2f}"
+        if self._spec["validation_fraction"]:
+            heading += f", validation loss {trainer.validate():.2f}"
         samples.write(f"--- {heading}\n{text}\n\n")
         self._console.rule(heading, style="dim")
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from functools import partial
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.random import SeedSequence
@@ -41,6 +41,9 @@ OWN_PROGRESS = (
     "best_validation_loss",
     "best_validation_smooth_loss",
 )
+
+
+Measure: TypeAlias = Literal["smooth_loss", "validation"]
 
 
 class NothingHeldOutError(ValueError):
@@ -258,7 +261,7 @@ class Trainer:
             smooth_loss=self.smooth_loss,
         )
 
-    def best_model(self, by: Literal["smooth_loss", "validation"] = "smooth_loss") -> Model | None:
+    def best_model(self, by: Measure = "smooth_loss") -> Model | None:
         """Return a copy of the best model so far.
 
         Parameters

@@ -65,8 +65,12 @@ class Run(_Model):
         Offset in the corpus, in characters, of the next character to be read.
     loss, smooth_loss : float or None
         In nats a sequence; None before the first update.
+    validation_loss : float or None
+        The last measured on the held-out part, in nats a sequence; None where nothing is held out.
     updates_per_second : float
         Over the last seconds; 0 when it is not training.
+    updates_per_epoch : int
+        How many updates one pass through the corpus takes.
     parameters : int
         How many numbers the network learns.
     created_at : str
@@ -90,6 +94,7 @@ class Run(_Model):
     best: Best | None = None
     validation_loss: float | None = None
     updates_per_second: float = 0.0
+    updates_per_epoch: int
     parameters: int
     created_at: str
     error: str | None = None
@@ -98,12 +103,14 @@ class Run(_Model):
 class Sample(_Model):
     """Text that a run wrote while it trained.
 
-    `invented` holds the half-open spans, in code points, of the words that the corpus lacks.
+    `invented` holds the half-open spans, in code points, of the words that the corpus lacks;
+    `validation_loss` is measured where a part of the corpus is held out.
     """
 
     update: int
     epoch: int
     smooth_loss: float | None
+    validation_loss: float | None = None
     text: str
     quality: Quality
     hurrahs: list[str] = Field(default_factory=list)
@@ -162,7 +169,7 @@ class Loss(_Model):
 class PassageSource(_Model):
     """Which model wrote a passage."""
 
-    kind: Literal["best", "latest", "checkpoint"]
+    kind: Literal["best", "best_validation", "latest", "checkpoint"]
     update: int
     smooth_loss: float | None
 

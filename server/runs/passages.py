@@ -18,7 +18,7 @@ from server.runs.child import ChildGoneError, ChildRefusedError
 from server.runs.errors import NotPossibleError, UnknownCheckpointError
 from server.runs.live_run import LiveRun
 from server.runs.models import Passage, PassageSource
-from server.runs.spec import encodable
+from server.runs.spec import SpecError, encodable
 from server.runs.writing import ScribeDesk
 
 __all__ = ["AtUpdate", "PassageRequest", "Passages"]
@@ -31,7 +31,14 @@ MAX_TEMPERATURES = 10
 SEEDS = 2**53
 
 Temperature = Annotated[float, Field(ge=0, le=MAX_TEMPERATURE)]
-Kind = Literal["best", "latest", "checkpoint"]
+Kind = Literal["best", "best_validation", "latest", "checkpoint"]
+
+# The models that are no checkpoints of their own.
+BY_NAME: dict[str, Which] = {
+    "best": "best",
+    "best_validation": "best_validation",
+    "latest": "latest",
+}
 
 
 class AtUpdate(BaseModel):
@@ -48,7 +55,7 @@ class PassageRequest(BaseModel):
     Attributes
     ----------
     source : str or AtUpdate
-        "best", "latest", the id of a checkpoint, or the update to be near to.
+        "best", "best_validation", "latest", the id of a checkpoint, or the update to be near to.
     length : int
         Characters, 1 to 20,000.
     temperature : float
@@ -157,11 +164,13 @@ class Passages:
         """Find the model that is asked for; what had to be written for it goes afterwards."""
         if isinstance(source, AtUpdate):
             source = await self._nearest(life, source.update)
-        if source not in {"best", "latest"}:
+        if source not in BY_NAME:
             checkpoint = await life.shelf.find(source)
             yield _Found("checkpoint", life.shelf.path(checkpoint.id), "latest")
             return
-        which: Which = "best" if source == "best" else "latest"
+        which = BY_NAME[source]
+        if which == "best_validation" and not life.run.spec.validation_fraction:
+            raise SpecError("source", "can't be best_validation: the run holds nothing out")
         async with _temporary(life) as path:
             if await life.export_model(path, which):
                 yield _Found(which, path, which)
@@ -177,27 +186,30 @@ class Passages:
 
     @contextlib.asynccontextmanager
     async def file(self, life: LiveRun, checkpoint: str) -> AsyncIterator[Path]:
-        """Give out the file of a checkpoint, of "latest", or of the "best" model.
+        """Give out the file of a checkpoint, of "latest", or of a best model.
 
         Raises
         ------
         UnknownCheckpointError
             There is none.
         """
-        if checkpoint not in {"best", "latest"}:
+        if checkpoint not in BY_NAME:
             yield life.shelf.path((await life.shelf.find(checkpoint)).id)
             return
-        best = checkpoint == "best"
+        which = BY_NAME[checkpoint]
+        latest = which == "latest"
+        if which == "best_validation" and not life.run.spec.validation_fraction:
+            raise UnknownCheckpointError(checkpoint)
         async with _temporary(life) as path:
-            if await (life.export_model(path, "best") if best else life.export(path)):
+            if await (life.export(path) if latest else life.export_model(path, which)):
                 yield path
                 return
             if (newest := await life.shelf.newest()) is None:
                 raise UnknownCheckpointError(checkpoint)
-            if not best:
+            if latest:
                 yield life.shelf.path(newest.id)
                 return
-            await asyncio.to_thread(_extract_best, life, life.shelf.path(newest.id), path)
+            await asyncio.to_thread(_extract, life, life.shelf.path(newest.id), path, which)
             yield path
 
 
@@ -211,7 +223,7 @@ async def _temporary(life: LiveRun) -> AsyncIterator[Path]:
         path.unlink(missing_ok=True)
 
 
-def _extract_best(life: LiveRun, source: Path, target: Path) -> None:
-    model, vocabulary = load_model(source, "best")
+def _extract(life: LiveRun, source: Path, target: Path, which: Which) -> None:
+    model, vocabulary = load_model(source, which)
     spec = life.run.spec.model_dump(mode="json")
     write_archive(target, *model_contents(model, vocabulary, spec), durable=False)

@@ -80,6 +80,7 @@ class Recorder:
             run.update, run.epoch = report["update"], report["epoch"]
             run.position = report["position"]
             run.loss, run.smooth_loss = report["loss"], report["smooth_loss"]
+            run.validation_loss = report["validation_loss"]
             run.best = None if report["best"] is None else Best(**report["best"])
             run.updates_per_second = report["updates_per_second"]
             await self._keep(report["first"], losses, report["epochs"], report["samples"])
@@ -108,6 +109,7 @@ class Recorder:
             run.update, run.epoch = progress["updates"], progress["epoch"]
             run.position = progress["position"]
             run.loss, run.smooth_loss = progress["loss"], progress["smooth_loss"]
+            run.validation_loss = progress.get("validation_loss")
             run.best = None
             if progress["best_update"] is not None:
                 run.best = Best(

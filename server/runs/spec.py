@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from server.rnn.optimizers import LEARNING_RATES
+from server.rnn.architecture import MAX_LAYERS, CellName
+from server.rnn.optimizers import LEARNING_RATES, OptimizerName
 from server.runs.pace import parse_pace
 
 __all__ = ["RunChange", "RunSpec", "SpecError", "encodable", "in_words"]
 
 MAX_HIDDEN_SIZE = 2_048
+MAX_BATCH_SIZE = 1_024
 MAX_SEQUENCE_LENGTH = 1_000
 MAX_SAMPLE_LENGTH = 20_000
 MAX_UPDATES = 10**12
@@ -23,16 +25,6 @@ Words = Annotated[
 ]
 Name = Annotated[str, Field(min_length=1, max_length=120)]
 PaceValue = Literal["max", "cinematic"] | Annotated[float, Field(gt=0, le=1_000_000)]
-
-# What the contract already names and a later version brings: the field, and the one value it
-# may have until then.
-NOT_YET: dict[str, object] = {
-    "cell": "rnn",
-    "layers": 1,
-    "dropout": 0.0,
-    "batch_size": 1,
-    "validation_fraction": 0.0,
-}
 
 
 class SpecError(ValueError):
@@ -90,10 +82,6 @@ def _printable(text: str) -> str:
     return tidy
 
 
-def _usual_rate(fields: dict[str, Any]) -> float:
-    return LEARNING_RATES.get(fields.get("optimizer", "adagrad"), 0.1)
-
-
 class RunSpec(_Strict):
     """One training of one network on one corpus, as asked for.
 
@@ -103,10 +91,20 @@ class RunSpec(_Strict):
         Id of the text to learn from; None: the shipped one.
     name : str or None
         Shown name; None: made up.
+    cell : {"rnn", "gru", "lstm"}
+        What the layers are made of.
     hidden_size : int
-        m, hidden units, 1 to 2,048.
+        m, hidden units of a layer, 1 to 2,048.
+    layers : int
+        1 to 4.
+    dropout : float
+        Share of what a layer hands to the next that is dropped at each update, in [0, 1).
     sequence_length : int
         T, characters an update reads, 1 to 1,000.
+    batch_size : int
+        B, streams that read the text in parallel, 1 to 1,024.
+    optimizer : {"adagrad", "adam", "rmsprop", "sgd"}
+        The update rule.
     learning_rate : float
         eta, above 0; 0.1 with AdaGrad and SGD, 0.002 with Adam and RMSProp.
     learning_rate_decay : float
@@ -116,6 +114,8 @@ class RunSpec(_Strict):
         norm ("norm"); None: none.
     init_scale : float or None
         Standard deviation of the first weights; None: 1/sqrt(fan-in).
+    validation_fraction : float
+        Share of the text, from its end, that is held out from learning, in [0, 1).
     seed : int
         Of everything random in the run.
     max_updates : int or None
@@ -136,14 +136,14 @@ class RunSpec(_Strict):
 
     corpus: str | None = None
     name: Name | None = None
-    cell: Literal["rnn", "gru", "lstm"] = "rnn"
+    cell: CellName = "rnn"
     hidden_size: int = Field(100, ge=1, le=MAX_HIDDEN_SIZE)
-    layers: int = Field(1, ge=1, le=4)
+    layers: int = Field(1, ge=1, le=MAX_LAYERS)
     dropout: float = Field(0.0, ge=0, lt=1)
     sequence_length: int = Field(25, ge=1, le=MAX_SEQUENCE_LENGTH)
-    batch_size: int = Field(1, ge=1, le=1_024)
-    optimizer: Literal["adagrad", "adam", "rmsprop", "sgd"] = "adagrad"
-    learning_rate: float = Field(default_factory=_usual_rate, gt=0)
+    batch_size: int = Field(1, ge=1, le=MAX_BATCH_SIZE)
+    optimizer: OptimizerName = "adagrad"
+    learning_rate: float = Field(LEARNING_RATES["adagrad"], gt=0)
     learning_rate_decay: float = Field(1.0, gt=0, le=1)
     clip: float | None = Field(5.0, gt=0)
     clip_mode: Literal["value", "norm"] = "value"
@@ -159,13 +159,16 @@ class RunSpec(_Strict):
     watch_words: Words | None = None
     paused: bool = False
 
-    @field_validator(*NOT_YET)
+    @model_validator(mode="before")
     @classmethod
-    def _built(cls, value: object, info: Any) -> object:  # noqa: ANN401 - pydantic's own type
-        only = NOT_YET[info.field_name]
-        if value != only:
-            raise ValueError(f"{value!r} is not available yet: only {only!r} is")
-        return value
+    def _usual_rate(cls, fields: object) -> object:
+        """Take the learning rate that goes with the optimiser, where none is given."""
+        if not isinstance(fields, dict) or "learning_rate" in fields:
+            return fields
+        optimizer = fields.get("optimizer")
+        if isinstance(optimizer, str) and optimizer in LEARNING_RATES:
+            return fields | {"learning_rate": LEARNING_RATES[optimizer]}
+        return fields
 
 
 class RunChange(_Strict):

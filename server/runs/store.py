@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from server.runs import history
 from server.runs.history import History, HistoryWriter, ReducedLoss
-from server.runs.models import Checkpoint, Milestone, Run, Sample
+from server.runs.models import Checkpoint, Milestone, Run, Sample, ValidationLoss
 
 __all__ = ["Store", "StoreThread"]
 
@@ -223,6 +223,17 @@ class Store:
         self._show(run)
         reader = History(self._connection, run)
         return reader.reduce(first, reader.last if last is None else last, points)
+
+    def validation(self, run: str, first: int, last: int, points: int) -> ValidationLoss:
+        """Return the validation losses from `first` to `last`, evenly thinned to `points`."""
+        rows = self._connection.execute(
+            "SELECT update_, json_extract(sample, '$.validation_loss') AS loss FROM samples"
+            " WHERE run = ? AND update_ BETWEEN ? AND ? AND loss IS NOT NULL ORDER BY update_",
+            (run, first, last),
+        ).fetchall()
+        # The last is always among them.
+        kept = rows[:: -max(1, -(-len(rows) // points))][::-1]
+        return ValidationLoss(update=[row[0] for row in kept], loss=[row[1] for row in kept])
 
     def chunk(self, run: str, after: int) -> tuple[int, NDArray[np.float64]] | None:
         """Return the number and the losses of the history's first chunk after the chunk `after`."""

@@ -8,6 +8,7 @@ import logging
 import secrets
 import shutil
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,11 +21,12 @@ from server.runs.models import Run, RunState
 from server.runs.publishing import Publisher
 from server.runs.recorder import Recorder
 from server.runs.run_names import made_up_name
+from server.runs.sizes import measure_sizes
 from server.runs.spec import RunChange, RunSpec, SpecError
 from server.runs.store import Store, StoreThread
 from server.runs.writing import ScribeDesk
 
-__all__ = ["Supervisor"]
+__all__ = ["Limits", "Supervisor"]
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +34,22 @@ log = logging.getLogger(__name__)
 IDLE_WORKERS = 4
 # Of the 10 s in which the server must end; the web takes 2 and the scribe 1.
 CLOSING_PATIENCE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What runs may take.
+
+    Attributes
+    ----------
+    training_runs : int
+        How many train at the same time; the others wait their turn.
+    network_bytes : int
+        About how much memory the network of one of them may take.
+    """
+
+    training_runs: int
+    network_bytes: int
 
 
 class Supervisor:
@@ -47,19 +65,19 @@ class Supervisor:
         The texts.
     publisher : Publisher
         Whom everything that happens is told.
-    max_training : int
-        How many runs train at the same time; the others wait their turn.
+    limits : Limits
+        How many runs may train, and how large they may be.
     """
 
     def __init__(
-        self, data_dir: Path, corpora: CorpusLibrary, publisher: Publisher, *, max_training: int
+        self, data_dir: Path, corpora: CorpusLibrary, publisher: Publisher, limits: Limits
     ) -> None:
         self._runs_dir = data_dir / "runs"
         self._runs_dir.mkdir(parents=True, exist_ok=True)
         self.corpora = corpora
         self.store = StoreThread(data_dir / "hurrah.db")
         self._publisher = publisher
-        self._max_training = max_training
+        self._limits = limits
         self._reader = ScribeDesk()
         self._lives: dict[str, LiveRun] = {}
         self._queue: list[str] = []
@@ -69,10 +87,10 @@ class Supervisor:
 
     @classmethod
     async def open(
-        cls, data_dir: Path, corpora: CorpusLibrary, publisher: Publisher, *, max_training: int
+        cls, data_dir: Path, corpora: CorpusLibrary, publisher: Publisher, limits: Limits
     ) -> Supervisor:
         """Take up the runs that the data directory holds, as they were left."""
-        supervisor = cls(data_dir, corpora, publisher, max_training=max_training)
+        supervisor = cls(data_dir, corpora, publisher, limits)
         for run in reversed(await supervisor.store(Store.runs)):
             try:
                 life = supervisor._live(run)
@@ -122,6 +140,12 @@ class Supervisor:
             The spec does not go with the corpus.
         """
         corpus = self._corpus_for(spec)
+        sizes = measure_sizes(
+            spec,
+            characters=corpus.characters,
+            distinct=corpus.distinct,
+            max_memory_bytes=self._limits.network_bytes,
+        )
         name = spec.name or made_up_name()
         spec = spec.model_copy(
             update={
@@ -138,7 +162,8 @@ class Supervisor:
             corpus=corpus.id,
             corpus_name=corpus.name,
             corpus_characters=corpus.characters,
-            parameters=parameter_count(spec, corpus),
+            updates_per_epoch=sizes.updates_per_epoch,
+            parameters=sizes.parameters,
             created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         )
         life = self._live(run)
@@ -236,7 +261,7 @@ class Supervisor:
     def _room(self) -> bool:
         lives = self._lives.values()
         training = {life.run.id for life in lives if life.run.state is RunState.RUNNING}
-        return len(training | self._starting) < self._max_training
+        return len(training | self._starting) < self._limits.training_runs
 
     def _let_next_train(self) -> None:
         if self._queue and self._room and not self._closing:
@@ -277,11 +302,6 @@ class Supervisor:
         corpus = next((corpus for corpus in corpora if corpus.id == wanted), None)
         if corpus is None:
             raise SpecError("corpus", f"{wanted!r} is not there")
-        if corpus.characters < spec.sequence_length + 1:
-            raise SpecError(
-                "sequence_length",
-                f"must be below the {corpus.characters:,} characters of the corpus",
-            )
         return corpus
 
     def _live(self, run: Run) -> LiveRun:
@@ -295,9 +315,3 @@ class Supervisor:
         )
         self._lives[run.id] = life
         return life
-
-
-def parameter_count(spec: RunSpec, corpus: Corpus) -> int:
-    """Return how many numbers the network of a spec learns: W, U, V, b and c."""
-    hidden, distinct = spec.hidden_size, corpus.distinct
-    return hidden * hidden + 2 * hidden * distinct + hidden + distinct

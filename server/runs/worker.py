@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from server.rnn.trainer import Trainer
+from server.rnn.trainer import Measure, Trainer
 from server.rnn.vocabulary import Vocabulary
 from server.runs.archive import read_archive, write_archive
 from server.runs.checkpoints import (
@@ -168,11 +168,13 @@ class Worker:
 
     def _write_sample(self) -> None:
         trainer = self.trainer
+        validation = trainer.validate() if self.spec["validation_fraction"] else None
         self.samples.append(
             {
                 "update": trainer.updates,
                 "epoch": trainer.epoch,
                 "smooth_loss": _finite(trainer.smooth_loss),
+                "validation_loss": _finite(validation),
                 "text": self.vocabulary.decode(trainer.sample(self.spec["sample_length"])),
             }
         )
@@ -205,6 +207,7 @@ class Worker:
                 "position": trainer.position,
                 "loss": _finite(trainer.loss),
                 "smooth_loss": _finite(trainer.smooth_loss),
+                "validation_loss": _finite(trainer.validation_loss),
                 "best": None
                 if trainer.best_update is None
                 else {"update": trainer.best_update, "smooth_loss": trainer.best_smooth_loss},
@@ -330,7 +333,9 @@ class Worker:
 
     def _do_model(self, command: Message) -> Message:
         """Hand out the parameters alone, so that somebody else can write with them."""
-        best = self.trainer.best_model() if command["which"] == "best" else None
+        measures: dict[str, Measure] = {"best": "smooth_loss", "best_validation": "validation"}
+        measure = measures.get(command["which"])
+        best = self.trainer.best_model(measure) if measure else None
         model = best or self.trainer.current_model()
         write_archive(
             Path(command["path"]),

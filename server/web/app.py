@@ -15,7 +15,7 @@ from server import __version__
 from server.runs.corpora import CorpusLibrary
 from server.runs.passages import Passages
 from server.runs.spec import RunSpec
-from server.runs.supervisor import Supervisor
+from server.runs.supervisor import Limits, Supervisor
 from server.settings import SHIPPED_CORPORA, Settings
 from server.web import problems
 from server.web.fanout import Fanout
@@ -50,9 +50,8 @@ def create_app(settings: Settings) -> FastAPI:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         library = CorpusLibrary(SHIPPED_CORPORA, settings.data_dir)
         fanout = Fanout()
-        supervisor = await Supervisor.open(
-            settings.data_dir, library, fanout, max_training=settings.max_training_runs
-        )
+        limits = Limits(settings.max_training_runs, settings.max_network_bytes)
+        supervisor = await Supervisor.open(settings.data_dir, library, fanout, limits)
         app.state.office = Office(settings, library, supervisor, Passages(), fanout)
         if settings.demo and not supervisor.runs():
             await supervisor.create(RunSpec(pace="cinematic"))

@@ -24,16 +24,11 @@ def test_the_defaults_are_those_of_the_course():
 
 
 @pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        *(("cell", "gru"), ("cell", "lstm"), ("layers", 2), ("dropout", 0.5)),
-        *(("batch_size", 2), ("validation_fraction", 0.1)),
-    ],
+    ("optimizer", "rate"), [("adagrad", 0.1), ("adam", 0.002), ("rmsprop", 0.002), ("sgd", 0.1)]
 )
-def test_what_is_not_built_is_said_to_be_not_available_yet(field, value):
-    with pytest.raises(ValidationError, match="not available yet") as caught:
-        RunSpec(**{field: value})
-    assert caught.value.errors()[0]["loc"] == (field,)
+def test_the_learning_rate_goes_by_the_optimiser_unless_it_is_given(optimizer, rate):
+    assert RunSpec(optimizer=optimizer).learning_rate == rate
+    assert RunSpec(optimizer=optimizer, learning_rate=0.5).learning_rate == 0.5
 
 
 @pytest.mark.parametrize(
@@ -43,6 +38,7 @@ def test_what_is_not_built_is_said_to_be_not_available_yet(field, value):
         *(("learning_rate", 0), ("learning_rate", float("nan")), ("learning_rate", float("inf"))),
         *(("seed", -1), ("max_updates", 0), ("pace", 0), ("pace", "fast"), ("pace", True)),
         *(("watch_words", ["  "]), ("watch_words", "Orla"), ("name", ""), ("name", "\ud800")),
+        *(("cell", "cnn"), ("layers", 5), ("dropout", 1.0), ("batch_size", 0), ("optimizer", "x")),
         *(("sequence_length", 1_001), ("sample_length", 20_001), ("colour", "red")),
     ],
 )

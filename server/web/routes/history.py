@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from starlette.responses import StreamingResponse
 
 from server.runs.history import CHUNK_UPDATES, ReducedLoss, smooth_losses
-from server.runs.models import Loss, Milestone, Sample
+from server.runs.models import Loss, Milestone, Sample, ValidationLoss
 from server.runs.spec import SpecError
-from server.runs.store import Store
+from server.runs.store import Store, StoreThread
 from server.web.office import Life, TheOffice
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["history"])
@@ -49,12 +49,22 @@ async def read_loss(
     """Return the loss from one update to another, reduced, its extremes kept."""
     if last is not None and last < first:
         raise SpecError("to", "must not be less than from")
-    reduced = await office.supervisor.store(Store.loss, life.run.id, first, last, points)
-    return as_loss(reduced)
+    return await loss_of(life.run.id, office.supervisor.store, first, last, points)
 
 
-def as_loss(reduced: ReducedLoss) -> Loss:
-    """Return a reduced curve as it goes over the wire, where what is not finite is null."""
+async def loss_of(
+    run: str, store: StoreThread, first: int, last: int | None, points: int = DEFAULT_POINTS
+) -> Loss:
+    """Return a run's reduced curve as it goes over the wire."""
+    reduced = await store(Store.loss, run, first, last, points)
+    validation = await store(
+        Store.validation, run, 0 if first <= 1 else first, reduced.last, points
+    )
+    return _as_loss(reduced, validation)
+
+
+def _as_loss(reduced: ReducedLoss, validation: ValidationLoss) -> Loss:
+    """Put it into the contract's form, where what is not finite is null."""
 
     def plain(values: NDArray[np.float64]) -> list[float | None]:
         return [value if isfinite(value) else None for value in values.tolist()]
@@ -67,6 +77,7 @@ def as_loss(reduced: ReducedLoss) -> Loss:
         smooth=plain(reduced.smooth),
         low=plain(reduced.low),
         high=plain(reduced.high),
+        validation=validation,
     )
 
 
@@ -75,7 +86,7 @@ async def download_losses(life: Life, office: TheOffice) -> StreamingResponse:
     """Return every update's loss as it streams from the disk."""
     run = life.run
     length = run.spec.sequence_length
-    per_epoch = (run.corpus_characters - 1) // length
+    per_epoch = run.updates_per_epoch
 
     def lines(first: int, losses: NDArray[np.float64], smooth: float | None) -> tuple[str, float]:
         rows = []

@@ -10,11 +10,10 @@ from starlette.websockets import WebSocketDisconnect
 
 from server.runs.errors import UnknownRunError
 from server.runs.live_run import LiveRun
-from server.runs.models import Loss
 from server.runs.store import Store
 from server.web.fanout import Channel
 from server.web.office import Office, TheOffice
-from server.web.routes.history import DEFAULT_POINTS, as_loss
+from server.web.routes.history import loss_of
 
 router = APIRouter()
 
@@ -94,8 +93,7 @@ async def _snapshot(office: Office, life: LiveRun, channel: Channel) -> tuple[in
     async with life.recorder.lock:
         if (text := channel.snapshot()) is None:
             store, run = office.supervisor.store, life.run
-            reduced = await store(Store.loss, run.id, 1, None, DEFAULT_POINTS)
-            loss: Loss = as_loss(reduced)
+            loss = await loss_of(run.id, store, 1, None)
             samples = await store(Store.samples, run.id, SNAPSHOT_SAMPLES)
             milestones = await store(Store.milestones, run.id)
             checkpoints = await store(Store.checkpoints, run.id)

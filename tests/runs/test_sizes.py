@@ -1,0 +1,58 @@
+"""Whether a run can be at all, and the figure with which it could."""
+
+import re
+
+import pytest
+
+from server.rnn.trainer import Trainer
+from server.rnn.vocabulary import Vocabulary
+from server.runs.checkpoints import new_trainer
+from server.runs.sizes import measure_sizes
+from server.runs.spec import RunSpec, SpecError
+
+TEXT = "abcdefghij" * 100
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize(("batch_size", "validation"), [(1, 0.0), (7, 0.2)])
+def test_the_sizes_are_those_of_the_trainer(cell, layers, batch_size, validation):
+    spec = RunSpec(
+        cell=cell,
+        layers=layers,
+        batch_size=batch_size,
+        validation_fraction=validation,
+        hidden_size=9,
+        sequence_length=11,
+    )
+    sizes = measure_sizes(spec, characters=len(TEXT), distinct=10)
+    vocabulary = Vocabulary.from_text(TEXT)
+    trainer: Trainer = new_trainer(vocabulary.encode(TEXT), vocabulary, spec.model_dump())
+    assert sizes.parameters == trainer.parameters.flat.size
+    assert sizes.updates_per_epoch == trainer.updates_per_epoch
+
+
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
+        ({"sequence_length": 1_000}, "sequence_length"),
+        ({"batch_size": 100}, "batch_size"),
+        ({"validation_fraction": 0.01}, "validation_fraction"),
+        ({"hidden_size": 2_000}, "hidden_size"),
+        ({"hidden_size": 2_000, "cell": "lstm", "layers": 4}, "hidden_size"),
+    ],
+)
+def test_what_is_impossible_is_refused_with_the_figure_that_would_do(spec, field):
+    with pytest.raises(SpecError) as caught:
+        measure_sizes(RunSpec(**spec), characters=1_000, distinct=10, max_memory_bytes=10_000_000)
+    assert caught.value.field == field
+    if field == "sequence_length":
+        return
+    figure = float(re.search(r"([\d.,]+\d) would do", caught.value.message)[1].replace(",", ""))
+    figure = int(figure) if figure >= 1 else figure
+    measure_sizes(
+        RunSpec(**spec | {field: figure}),
+        characters=1_000,
+        distinct=10,
+        max_memory_bytes=10_000_000,
+    )

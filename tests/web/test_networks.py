@@ -1,0 +1,115 @@
+"""Every kind of network that can be asked for, over the wire."""
+
+import numpy as np
+import pytest
+
+from server.rnn.vocabulary import Vocabulary
+from server.runs.checkpoints import new_trainer
+
+SPECS = {
+    "gru": {"cell": "gru"},
+    "lstm, two layers, dropout": {"cell": "lstm", "layers": 2, "dropout": 0.3},
+    "batch": {"batch_size": 8, "optimizer": "adam", "clip_mode": "norm"},
+    "held out": {"validation_fraction": 0.1, "optimizer": "rmsprop", "learning_rate_decay": 0.9},
+    "all at once": {
+        **{"cell": "lstm", "layers": 2, "dropout": 0.2, "batch_size": 5, "optimizer": "sgd"},
+        **{"validation_fraction": 0.2, "init_scale": None, "dtype": "float64"},
+    },
+}
+SMALL = {"hidden_size": 12, "sequence_length": 10, "sample_every": 50, "max_updates": 120}
+
+
+@pytest.fixture(scope="module")
+def text():
+    return "The lamps of Saltmere were lit at dusk, and Orla counted every one of them. " * 40
+
+
+@pytest.fixture(scope="module")
+def corpus(server, text):
+    answer = server.client.post("/api/corpora", files={"file": ("lamps.txt", text.encode())})
+    assert answer.status_code == 201
+    return answer.json()["id"]
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_a_run_is_what_the_trainer_makes_of_its_spec(server, corpus, text, name):
+    run = server.create(corpus=corpus, **SMALL, **SPECS[name])
+    run = server.until(run, lambda now: now["state"] == "finished")
+    vocabulary = Vocabulary.from_text(text)
+    trainer = new_trainer(vocabulary.encode(text), vocabulary, run["spec"])
+    assert run["parameters"] == trainer.parameters.flat.size
+    assert run["updates_per_epoch"] == trainer.updates_per_epoch
+
+    csv = server.client.get(f"/api/runs/{run['id']}/losses.csv").text.splitlines()[1:]
+    for line in csv:
+        before = (trainer.epoch, trainer.position)
+        loss = trainer.update()
+        assert line == f"{trainer.updates},{before[0]},{before[1]},{loss!r},{trainer.smooth_loss!r}"
+        if trainer.updates % 50 == 0 and trainer.settings.validation_fraction:
+            trainer.validate()
+    assert trainer.updates == 120
+    assert run["best"] == {
+        "update": trainer.best_update,
+        "smooth_loss": trainer.best_smooth_loss,
+    }
+    assert run["validation_loss"] == trainer.validation_loss
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_it_writes_whatever_it_is_made_of(server, corpus, name):
+    run = server.create(corpus=corpus, **SMALL, **SPECS[name])
+    for source in ("best", "latest"):
+        passage = server.post(run, "passages", {"source": source, "length": 60, "seed": 1})
+        assert len(passage["text"]) == 60
+    server.until(run, lambda now: now["state"] == "finished")
+    sizes = {len(sample["text"]) for sample in server.get(run, "samples")}
+    assert sizes == {200}
+    for which in ("best", "latest"):
+        file = server.client.get(f"/api/runs/{run['id']}/checkpoints/{which}/file")
+        assert file.status_code == 200
+        assert file.content[:2] == b"PK"
+
+
+def test_the_held_out_part_is_measured_at_each_sample(server, corpus):
+    run = server.create(corpus=corpus, **SMALL, **SPECS["held out"])
+    run = server.until(run, lambda now: now["state"] == "finished")
+    samples = server.get(run, "samples")
+    measured = [sample["validation_loss"] for sample in samples]
+    assert all(np.isfinite(measured))
+    curve = server.get(run, "loss")["validation"]
+    assert curve["update"] == [sample["update"] for sample in samples]
+    assert curve["loss"] == measured
+    assert run["validation_loss"] == measured[-1]
+    part = server.get(run, "loss", **{"from": 20, "to": 60})["validation"]
+    assert part["update"] == [20, 50]
+    passage = server.post(run, "passages", {"source": "best_validation", "length": 10})
+    best = min(zip(measured, curve["update"], strict=True))[1]
+    assert passage["source"]["kind"] == "best_validation"
+    assert passage["source"]["update"] == best
+
+
+def test_nothing_is_held_out_unless_asked(server, corpus):
+    run = server.create(corpus=corpus, **SMALL)
+    server.until(run, lambda now: now["state"] == "finished")
+    assert server.get(run, "loss")["validation"] == {"update": [], "loss": []}
+    answer = server.client.post(
+        f"/api/runs/{run['id']}/passages", json={"source": "best_validation"}
+    )
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "source"
+
+
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
+        ({"batch_size": 1_000}, "batch_size"),
+        ({"validation_fraction": 0.001}, "validation_fraction"),
+        ({"cell": "lstm", "hidden_size": 2_048, "layers": 4}, "hidden_size"),
+    ],
+)
+def test_what_is_impossible_is_refused_with_the_figure_that_would_do(server, corpus, spec, field):
+    answer = server.client.post("/api/runs", json={"corpus": corpus, **spec})
+    assert answer.status_code == 422
+    [error] = answer.json()["errors"]
+    assert error["field"] == field
+    assert "would do" in error["message"]
