@@ -52,7 +52,6 @@ function answer(status, text) {
 const run = (id, rest = "") => `/api/runs/${encodeURIComponent(id)}${rest}`;
 
 export const listRuns = () => call("/api/runs");
-export const getRun = (id) => call(run(id));
 export const createRun = (spec) => call("/api/runs", { method: "POST", body: spec });
 export const changeRun = (id, change) => call(run(id), { method: "PATCH", body: change });
 export const deleteRun = (id) => call(run(id), { method: "DELETE" });
@@ -63,7 +62,6 @@ export const step = (id, updates) => call(run(id, "/step"), { method: "POST", bo
 export const saveCheckpoint = (id) => call(run(id, "/checkpoints"), { method: "POST", body: {} });
 export const writePassage = (id, request, signal) =>
   call(run(id, "/passages"), { method: "POST", body: request, signal });
-export const listSamples = (id) => call(run(id, "/samples"));
 export const listCorpora = () => call("/api/corpora");
 
 /** Loss between two updates, both included, in at most `points` buckets. */

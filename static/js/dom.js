@@ -22,7 +22,7 @@ export function el(tag, attributes = {}, ...children) {
     if (name === "text") element.textContent = value;
     else if (name === "class") element.className = value;
     else if (name === "on") {
-      for (const [event, handler] of Object.entries(value)) element.addEventListener(event, handler);
+      for (const [event, deed] of Object.entries(value)) element.addEventListener(event, deed);
     } else element.setAttribute(name, value === true ? "" : String(value));
   }
   element.append(...children);
@@ -41,7 +41,8 @@ export function svg(tag, attributes = {}, ...children) {
 
 /** One of the page's own icons (the symbols stand in the template). */
 export function icon(name) {
-  return svg("svg", { class: "icon", "aria-hidden": "true" }, svg("use", { href: `#icon-${name}` }));
+  const use = svg("use", { href: `#icon-${name}` });
+  return svg("svg", { class: "icon", "aria-hidden": "true" }, use);
 }
 
 /** Set the text of an element only when it differs, so that a still figure costs nothing. */

@@ -28,7 +28,7 @@ export const fine = (value) => (known(value) ? twoDecimals.format(value) : NOTHI
 export const share = (value) => (known(value) ? `${whole.format(value * 100)}%` : NOTHING);
 
 /** Updates a second: whole from ten on, one decimal below. */
-export const speed = (value) => (known(value) && value < 9.95 && value > 0 ? loss(value) : count(value));
+export const speed = (value) => (value > 0 && value < 9.95 ? loss(value) : count(value));
 
 /** 3723 s -> "1:02:03"; 71 s -> "1:11"; more than four days -> "5 days". */
 export function duration(seconds) {

@@ -74,7 +74,10 @@ export function lossRange(curve) {
   if (!span) return [0, 120];
   const [low, high] = span;
   const step = roundStep(Math.max(high - low, 0.5) / 14);
-  return [Math.floor((low - step * 0.3) / step) * step, Math.ceil((high + step * 0.6) / step) * step];
+  return [
+    Math.floor((low - step * 0.3) / step) * step,
+    Math.ceil((high + step * 0.6) / step) * step,
+  ];
 }
 
 function roundStep(size) {

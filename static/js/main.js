@@ -4,12 +4,12 @@ import * as api from "./api.js";
 import { fetchDetailOnZoom, refineStart } from "./detail.js";
 import { find } from "./dom.js";
 import { initialState, reduce } from "./reducers.js";
-import { connect } from "./socket.js";
+import { LiveSocket } from "./socket.js";
 import { createStore } from "./store.js";
 import { onTheme, theme, toggleTheme } from "./theme.js";
 import { mountAnnouncer } from "./views/announcer.js";
 import { Chart } from "./views/chart.js";
-import { mountCheckpoints } from "./views/checkpoints.js";
+import { Checkpoints } from "./views/checkpoints.js";
 import { mountConnection } from "./views/connection.js";
 import { Controls } from "./views/controls.js";
 import { mountEmpty } from "./views/empty.js";
@@ -45,7 +45,7 @@ function show(id) {
   socket = null;
   store.dispatch({ type: "open", runId: id });
   if (!id) return;
-  socket = connect(id, {
+  socket = new LiveSocket(id, {
     message: receive,
     connection(connection) {
       store.dispatch({ type: "connection", connection });
@@ -124,7 +124,9 @@ async function begin() {
   if (!asked) show(mostInteresting(store.get().runs));
 }
 
-window.addEventListener("popstate", () => show(runInAddress() ?? mostInteresting(store.get().runs ?? [])));
+window.addEventListener("popstate", () =>
+  show(runInAddress() ?? mostInteresting(store.get().runs ?? [])),
+);
 
 // A run from a text uploaded elsewhere brings a corpus that this page has not heard of.
 store.watch(
@@ -152,7 +154,7 @@ const controls = new Controls(store);
 const newRun = new NewRunForm(store, created);
 const timeline = new Timeline(store);
 const passage = new PassagePanel(store);
-const checkpoints = mountCheckpoints(store);
+const checkpoints = new Checkpoints(store);
 new RunSwitch(store, { openRun, refreshRuns });
 mountConnection(store);
 mountFigures(store);
@@ -176,7 +178,7 @@ const forOperator = (deed) => () => store.get().operator && deed();
 mountKeys({
   " ": forOperator(() => controls.togglePause()),
   s: forOperator(() => controls.step()),
-  c: forOperator(checkpoints.save),
+  c: forOperator(() => checkpoints.save()),
   n: forOperator(() => newRun.open()),
   p: () => passage.openAndWrite(),
   f: () => store.dispatch({ type: "zoom", range: null }),

@@ -67,8 +67,8 @@ export function paragraphs(cut) {
 function trimmed(page) {
   const first = page.findIndex(({ text }) => text.trim());
   const last = page.findLastIndex(({ text }) => text.trim());
-  return page.slice(first, last + 1).map(({ kind, text }, i, all) => ({
-    kind,
-    text: (i === 0 ? (t) => t.trimStart() : (t) => t)(i === all.length - 1 ? text.trimEnd() : text),
-  }));
+  const kept = page.slice(first, last + 1).map((segment) => ({ ...segment }));
+  kept[0].text = kept[0].text.trimStart();
+  kept.at(-1).text = kept.at(-1).text.trimEnd();
+  return kept;
 }

@@ -8,78 +8,86 @@ const FIRST_WAIT_S = 1;
 const LONGEST_WAIT_S = 15;
 const UNKNOWN_RUN = 4404;
 
-/**
- * @param {string} runId
- * @param {{message: (message: Object) => void, connection: (state: Object) => void}} on
- *   `connection` gets `{status, retryInS}` with status "connecting", "live", "waiting" or "gone"
- *   (there is no such run, or no longer).
- * @returns {{close: () => void}}
- */
-export function connect(runId, on) {
-  let socket = null;
-  let since = null;
-  let waitS = FIRST_WAIT_S;
-  let timer = null;
-  let closed = false;
+export class LiveSocket {
+  #path;
+  #on;
+  #socket = null;
+  #since = null;
+  #waitS = FIRST_WAIT_S;
+  #timer = null;
+  #closed = false;
+  #retryNow = () => this.#retry();
 
-  function open() {
-    clearTimeout(timer);
-    on.connection({ status: "connecting", retryInS: null });
-    const query = since === null ? "" : `?since=${since}`;
+  /**
+   * @param {string} runId
+   * @param {{message: (message: Object) => void, connection: (state: Object) => void}} on
+   *   `connection` gets `{status, retryInS}` with status "connecting", "live", "waiting" or "gone"
+   *   (there is no such run, or no longer).
+   */
+  constructor(runId, on) {
+    this.#path = `/ws/runs/${encodeURIComponent(runId)}`;
+    this.#on = on;
+    window.addEventListener("online", this.#retryNow);
+    document.addEventListener("visibilitychange", this.#retryNow);
+    this.#open();
+  }
+
+  /** Close for good. */
+  close() {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    window.removeEventListener("online", this.#retryNow);
+    document.removeEventListener("visibilitychange", this.#retryNow);
+    this.#socket.close();
+  }
+
+  #open() {
+    clearTimeout(this.#timer);
+    this.#tell("connecting");
+    const query = this.#since === null ? "" : `?since=${this.#since}`;
     const scheme = location.protocol === "https:" ? "wss" : "ws";
-    const path = `/ws/runs/${encodeURIComponent(runId)}${query}`;
-    socket = new WebSocket(`${scheme}://${location.host}${path}`);
-    socket.addEventListener("open", () => {
-      waitS = FIRST_WAIT_S;
-      on.connection({ status: "live", retryInS: null });
+    this.#socket = new WebSocket(`${scheme}://${location.host}${this.#path}${query}`);
+    this.#socket.addEventListener("open", () => {
+      this.#waitS = FIRST_WAIT_S;
+      this.#tell("live");
     });
-    socket.addEventListener("message", (event) => receive(JSON.parse(event.data)));
-    socket.addEventListener("close", (event) => lost(event.code));
+    this.#socket.addEventListener("message", (event) => this.#receive(JSON.parse(event.data)));
+    this.#socket.addEventListener("close", (event) => this.#lost(event.code));
   }
 
-  function receive(message) {
-    if (closed) return;
-    // After a restart the server counts anew, so a snapshot's number holds whatever it is.
-    if (message.type === "snapshot" || since === null || message.seq > since) since = message.seq;
-    on.message(message);
+  #tell(status, retryInS = null) {
+    if (!this.#closed) this.#on.connection({ status, retryInS });
   }
 
-  function lost(code) {
-    if (closed) return;
+  #receive(message) {
+    if (this.#closed) return;
+    this.#since = message.seq;
+    this.#on.message(message);
+  }
+
+  #lost(code) {
+    if (this.#closed) return;
     if (code === UNKNOWN_RUN) {
-      closed = true;
-      on.connection({ status: "gone", retryInS: null });
+      this.#tell("gone");
+      this.close();
       return;
     }
-    countDown(waitS);
-    waitS = Math.min(waitS * 2, LONGEST_WAIT_S);
+    this.#countDown(this.#waitS);
+    this.#waitS = Math.min(this.#waitS * 2, LONGEST_WAIT_S);
   }
 
-  function countDown(leftS) {
+  #countDown(leftS) {
     if (leftS <= 0) {
-      open();
+      this.#open();
       return;
     }
-    on.connection({ status: "waiting", retryInS: leftS });
-    timer = setTimeout(() => countDown(leftS - 1), 1000);
+    this.#tell("waiting", leftS);
+    this.#timer = setTimeout(() => this.#countDown(leftS - 1), 1000);
   }
 
-  function retryNow() {
-    const waiting = socket?.readyState === WebSocket.CLOSED;
-    if (!closed && waiting && document.visibilityState === "visible") open();
+  /** The network or the reader is back: no reason to wait any longer. */
+  #retry() {
+    const waiting = this.#socket.readyState === WebSocket.CLOSED;
+    if (waiting && !this.#closed && document.visibilityState === "visible") this.#open();
   }
-
-  window.addEventListener("online", retryNow);
-  document.addEventListener("visibilitychange", retryNow);
-  open();
-
-  return {
-    close() {
-      closed = true;
-      clearTimeout(timer);
-      window.removeEventListener("online", retryNow);
-      document.removeEventListener("visibilitychange", retryNow);
-      socket.close();
-    },
-  };
 }

@@ -6,23 +6,36 @@ import * as format from "../format.js";
 import { popover } from "./popover.js";
 import { toast } from "./toasts.js";
 
-/**
- * @param {Object} store
- * @returns {{save: () => Promise<void>}}
- */
-export function mountCheckpoints(store) {
-  const button = find("#checkpoint");
-  const list = find("#checkpoint-list");
-  let pending = false;
+export class Checkpoints {
+  #store;
+  #button = find("#checkpoint");
+  #list = find("#checkpoint-list");
+  #panel;
+  #pending = false;
 
-  async function save() {
-    const { run, operator } = store.get();
-    if (!run || !operator || pending) return;
-    pending = true;
-    button.setAttribute("aria-busy", "true");
+  /** @param {Object} store */
+  constructor(store) {
+    this.#store = store;
+    this.#button.addEventListener("click", () => this.save());
+    this.#panel = popover(find("#checkpoint-open"), find("#checkpoint-panel"), () => this.#fill());
+    store.watch(
+      (state) => [state.checkpoints, state.runId],
+      (checkpoints) => {
+        setText(find("#checkpoint-count"), checkpoints.length ? String(checkpoints.length) : "");
+        if (this.#panel.isOpen()) this.#fill();
+      },
+    );
+  }
+
+  /** Save a checkpoint, and offer its file. */
+  async save() {
+    const { run } = this.#store.get();
+    if (!run || this.#pending) return;
+    this.#pending = true;
+    this.#button.setAttribute("aria-busy", "true");
     try {
       const checkpoint = await api.saveCheckpoint(run.id);
-      store.dispatch({ type: "checkpointSaved", checkpoint });
+      this.#store.dispatch({ type: "checkpointSaved", checkpoint });
       toast(`Checkpoint at update ${format.count(checkpoint.update)} saved.`, {
         label: "Download",
         href: api.checkpointFile(run.id, checkpoint.id),
@@ -31,49 +44,35 @@ export function mountCheckpoints(store) {
       if (!(error instanceof api.Problem)) throw error;
       toast(error.message);
     } finally {
-      pending = false;
-      button.removeAttribute("aria-busy");
+      this.#pending = false;
+      this.#button.removeAttribute("aria-busy");
     }
   }
 
-  function fill() {
-    const { run, checkpoints } = store.get();
+  #fill() {
+    const { run, checkpoints } = this.#store.get();
     if (!run) return;
-    const best = run.best && {
-      id: "best",
-      title: "Best model so far",
-      about: `update ${format.count(run.best.update)}, smooth loss ${format.loss(run.best.smooth_loss)}`,
-    };
-    const latest = {
-      id: "latest",
-      title: "Latest model",
-      about: `update ${format.count(run.update)}`,
-    };
-    const saved = [...checkpoints].reverse().map((checkpoint) => ({
-      id: checkpoint.id,
-      title: `Update ${format.count(checkpoint.update)}`,
-      about: [
-        `smooth loss ${format.loss(checkpoint.smooth_loss)}`,
-        format.bytes(checkpoint.bytes),
-        format.clock(checkpoint.created_at),
-        checkpoint.automatic ? "saved by the clock" : checkpoint.note,
-      ]
-        .filter(Boolean)
-        .join(", "),
-    }));
-    list.replaceChildren(...[best, latest, ...saved].filter(Boolean).map((row) => rowOf(run, row)));
+    const saved = [...checkpoints].reverse().map(checkpointRow);
+    const rows = [...modelRows(run), ...saved];
+    this.#list.replaceChildren(...rows.map((row) => rowOf(run, row)));
   }
+}
 
-  button.addEventListener("click", save);
-  const panel = popover(find("#checkpoint-open"), find("#checkpoint-panel"), fill);
-  store.watch(
-    (state) => [state.checkpoints, state.runId],
-    (checkpoints) => {
-      setText(find("#checkpoint-count"), checkpoints.length ? String(checkpoints.length) : "");
-      if (panel.isOpen()) fill();
-    },
-  );
-  return { save };
+function modelRows({ update, best }) {
+  const latest = { id: "latest", title: "Latest model", about: `update ${format.count(update)}` };
+  if (!best) return [latest];
+  const about = `update ${format.count(best.update)}, smooth loss ${format.loss(best.smooth_loss)}`;
+  return [{ id: "best", title: "Best model so far", about }, latest];
+}
+
+function checkpointRow({ id, update, smooth_loss: loss, bytes, created_at: at, automatic, note }) {
+  const words = [
+    `smooth loss ${format.loss(loss)}`,
+    format.bytes(bytes),
+    format.clock(at),
+    automatic ? "saved by the clock" : note,
+  ];
+  return { id, title: `Update ${format.count(update)}`, about: words.filter(Boolean).join(", ") };
 }
 
 function rowOf(run, { id, title, about }) {

@@ -15,8 +15,9 @@ let shown = null;
 /** Let the mark of the newest hurrah glow, once. */
 export function glow(state, size, losses) {
   const update = state.freshHurrah;
-  if (update === null || update === shown) return;
-  shown = update;
+  const name = `${state.runId} ${update}`;
+  if (update === null || name === shown) return;
+  shown = name;
   const width = plotWidthOf(size);
   const x = scaleOf(state, width).toPixel(Math.max(update, 1));
   const loss = smoothAt(state.curve, update);

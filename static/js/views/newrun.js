@@ -64,7 +64,8 @@ export class NewRunForm {
     }
     const chosen = choose ?? select.value;
     const corpora = Object.values(this.#store.get().corpora);
-    select.replaceChildren(...corpora.map(({ id, name }) => el("option", { value: id, text: name })));
+    const option = ({ id, name }) => el("option", { value: id, text: name });
+    select.replaceChildren(...corpora.map(option));
     if (chosen) select.value = chosen;
     if (!select.value && corpora.length) select.value = corpora[0].id;
     this.#describe();
@@ -72,8 +73,8 @@ export class NewRunForm {
 
   /** Say what the present choices amount to. */
   #describe() {
-    const { corpus: select, hidden_size: size, endless, max_updates: updates } = this.#form.elements;
-    const corpus = this.#store.get().corpora[select.value];
+    const { corpus: text, hidden_size: size, endless, max_updates: updates } = this.#form.elements;
+    const corpus = this.#store.get().corpora[text.value];
     setText(find("#corpus-about"), corpus ? aboutCorpus(corpus) : "");
     const hidden = Number(size.value);
     const known = corpus && Number.isInteger(hidden) && hidden > 0;

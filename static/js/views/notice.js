@@ -58,9 +58,7 @@ function wordsFor(run, operator) {
       return { text: `Failed at update ${update}. ${run.error ?? ""}`.trim(), tone: "bad" };
     case "interrupted":
       return {
-        text: `Interrupted at update ${update}. ${
-          operator ? run.error ?? "It goes on from its last checkpoint." : "Its operator can resume it."
-        }`,
+        text: `Interrupted at update ${update}. ${interruption(run, operator)}`,
         deed: "resume",
         label: "Resume",
       };
@@ -68,3 +66,6 @@ function wordsFor(run, operator) {
       return null;
   }
 }
+
+const interruption = (run, operator) =>
+  operator ? (run.error ?? "It can be resumed.") : "Its operator can resume it.";

@@ -5,57 +5,80 @@ import { el, find, icon } from "../dom.js";
 const SHOWN_MS = 6000;
 const LIMIT_TOASTS = 3;
 
+const open = []; // the notes shown, oldest first
+
 /**
  * @param {string} text
- * @param {{label?: string, href?: string, run?: () => void, onClose?: () => void}} [action] a button
- *   (`run`) or a link (`href`); `onClose` is called when the note goes without `run`.
- * @returns {() => void} takes the note away.
+ * @param {{label?: string, href?: string, run?: () => void, onClose?: () => void}} [action] a link
+ *   (`href`) or a button (`run`); `onClose` is called when the note goes without `run`.
  */
-export function toast(text, { label, href, run, onClose } = {}) {
-  const host = find("#toasts");
-  let open = true;
-  let timer = null;
-  const close = (done = false) => {
-    if (!open) return;
-    open = false;
-    clearTimeout(timer);
-    note.remove();
-    if (!done) onClose?.();
-  };
-  const act = () => {
-    close(true);
-    run();
-  };
-  const note = el("div", { class: "toast", role: "status" }, el("span", { text }));
-  if (href) note.append(el("a", { class: "button button-small", href, download: true, text: label }));
-  if (run) {
-    note.append(
-      el("button", { type: "button", class: "button button-small", text: label, on: { click: act } }),
+export function toast(text, action = {}) {
+  open.push(new Toast(text, action));
+  if (open.length > LIMIT_TOASTS) open[0].close();
+}
+
+class Toast {
+  #action;
+  #element;
+  #timer = null;
+
+  constructor(text, action) {
+    this.#action = action;
+    this.#element = el(
+      "div",
+      { class: "toast", role: "status" },
+      el("span", { text }),
+      ...this.#deed(),
+      this.#dismissal(),
     );
+    // It stays for as long as the reader is at it.
+    for (const event of ["pointerenter", "focusin"]) {
+      this.#element.addEventListener(event, () => clearTimeout(this.#timer));
+    }
+    for (const event of ["pointerleave", "focusout"]) {
+      this.#element.addEventListener(event, () => this.#arm());
+    }
+    find("#toasts").append(this.#element);
+    this.#arm();
   }
-  note.append(
-    el(
+
+  /** Take the note away, and with it the chance to undo. */
+  close() {
+    if (this.#leave()) this.#action.onClose?.();
+  }
+
+  #leave() {
+    const index = open.indexOf(this);
+    if (index < 0) return false;
+    open.splice(index, 1);
+    clearTimeout(this.#timer);
+    this.#element.remove();
+    return true;
+  }
+
+  #arm() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.close(), SHOWN_MS);
+  }
+
+  #deed() {
+    const { label, href, run } = this.#action;
+    const look = { class: "button button-small", text: label };
+    if (href) return [el("a", { ...look, href, download: true })];
+    const click = () => this.#leave() && run();
+    return run ? [el("button", { ...look, type: "button", on: { click } })] : [];
+  }
+
+  #dismissal() {
+    return el(
       "button",
       {
         type: "button",
         class: "button button-small button-square button-plain",
         "aria-label": "Dismiss",
-        on: { click: () => close() },
+        on: { click: () => this.close() },
       },
       icon("close"),
-    ),
-  );
-  host.append(note);
-  while (host.children.length > LIMIT_TOASTS) host.firstElementChild.querySelector("button:last-child").click();
-  // Held for as long as the reader is at it.
-  const arm = () => {
-    clearTimeout(timer);
-    timer = setTimeout(() => close(), SHOWN_MS);
-  };
-  note.addEventListener("pointerenter", () => clearTimeout(timer));
-  note.addEventListener("pointerleave", arm);
-  note.addEventListener("focusin", () => clearTimeout(timer));
-  note.addEventListener("focusout", arm);
-  arm();
-  return () => close(true);
+    );
+  }
 }

@@ -30,17 +30,21 @@ export function mountWriting(store) {
       const sample = samples[index];
       const watched = words ? words.split("\n") : [];
       setText(title, heading(sample, live));
-      setText(lossNote, sample?.smooth_loss ? `smooth loss ${format.loss(sample.smooth_loss)}` : "");
+      const loss = sample?.smooth_loss;
+      setText(lossNote, typeof loss === "number" ? `smooth loss ${format.loss(loss)}` : "");
       if (sample !== shown) {
         const fresh = sample?.update === freshHurrah ? sample.hurrahs : [];
         turnPage(page, sample, watched, fresh);
         shown = sample;
       }
       const before = samples.slice(Math.max(0, index - EARLIER_SHOWN), Math.max(index, 0));
+      const held = earlier.contains(document.activeElement);
       earlier.replaceChildren(
         ...before.reverse().map((old) => earlierPage(old, watched, store)),
       );
       earlier.scrollTop = 0;
+      // The keyboard stays where it was, though the button that had it is another now.
+      if (held) (earlier.querySelector("button") ?? page).focus();
       quality.replaceChildren(...qualityWords(sample?.quality));
     },
   );

@@ -1,0 +1,130 @@
+"""Everybody can read and reach the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Window
+from tests.browser.server_process import Server
+
+# Every visible text against the nearest surface that is painted behind it, by WCAG's formula.
+CONTRASTS = """() => {
+  const pen = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const rgba = (colour) => {
+    pen.clearRect(0, 0, 1, 1);
+    pen.fillStyle = colour;
+    pen.fillRect(0, 0, 1, 1);
+    return [...pen.getImageData(0, 0, 1, 1).data].map((part) => part / 255);
+  };
+  const luminance = ([r, g, b]) => {
+    const linear = [r, g, b].map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
+  };
+  const surface = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = rgba(getComputedStyle(at).backgroundColor);
+      if (colour[3] > 0.99) return colour;
+    }
+    return rgba("white");
+  };
+  const seen = [];
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const element = texts.currentNode.parentElement;
+    const text = texts.currentNode.data.trim();
+    const skipped = element.closest(
+      "script, template, option, .visually-hidden, [aria-hidden=true], #chart-plot, :disabled, " +
+        "label:has(:disabled)",
+    );
+    if (!text || skipped || !element.checkVisibility({ opacityProperty: true })) continue;
+    const style = getComputedStyle(element);
+    const [a, b] = [luminance(rgba(style.color)), luminance(surface(element))];
+    seen.push({ text, contrast: (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) });
+  }
+  return seen;
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_stands_out(
+    server: Server, open_window: Callable[..., Window], scheme: str
+) -> None:
+    run = server.create_run(pace="max", max_updates=1_000, watch_words=["e", "Zebedee"])
+    page = open_window(color_scheme=scheme, reduced_motion="reduce").open(server, run)
+    expect(page.locator("#notice")).to_contain_text("Finished at update 1,000")
+    expect(page.locator("#earlier button")).not_to_have_count(0)
+
+    def faint() -> list[Any]:
+        seen = page.evaluate(CONTRASTS)
+        assert len(seen) > 50
+        return [text for text in seen if text["contrast"] < 4.5]
+
+    assert faint() == []
+    page.locator("#write").click()
+    expect(page.locator("#passage-text .prose")).to_be_visible()
+    assert faint() == []
+    page.locator("#passage-close").click()
+    page.locator("#new-run").click()
+    expect(page.locator("#parameter-count")).to_contain_text("parameters")
+    assert faint() == []
+
+
+def test_everything_that_can_be_pressed_has_a_name(server: Server, window: Window) -> None:
+    page = window.open(server, server.create_run(paused=True))
+    page.locator("#write").click()
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll("button, a[href], input, select")]
+          .filter((element) => !(element.ariaLabel || element.labels?.length ||
+            element.textContent.trim()))
+          .map((element) => element.outerHTML)"""
+    )
+    assert nameless == []
+
+
+def test_changes_are_said_aloud(server: Server, window: Window) -> None:
+    page = window.open(server, server.create_run(pace=10, max_updates=None))
+    page.locator("#pause").click()
+    expect(page.locator("#announcer")).to_contain_text("The run is paused at update")
+
+
+def test_a_dialog_holds_the_focus_and_gives_it_back(server: Server, window: Window) -> None:
+    page = window.open(server, server.create_run(paused=True))
+    page.locator("#new-run").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#new-run-dialog")).to_be_visible()
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        assert focus_in(page, "#new-run-dialog, body")
+    page.keyboard.press("Escape")
+    expect(page.locator("#new-run")).to_be_focused()
+
+
+def test_the_passage_gives_the_focus_back(server: Server, window: Window) -> None:
+    page = window.open(server, server.create_run(paused=True))
+    page.locator("#write").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#passage-text .prose")).to_be_visible()
+    assert focus_in(page, "#passage")
+    page.keyboard.press("Escape")
+    expect(page.locator("#write")).to_be_focused()
+
+
+def focus_in(page: Page, selector: str) -> bool:
+    return bool(page.evaluate(f"document.activeElement.closest('{selector}') !== null"))
+
+
+def test_nothing_moves_for_those_who_ask_for_stillness(
+    server: Server, open_window: Callable[..., Window]
+) -> None:
+    run = server.create_run(pace="max", max_updates=300, sample_every=100)
+    page = open_window(reduced_motion="reduce").open(server, run)
+    expect(page.locator("#writing-title")).to_have_text("The writing at update 300")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#writing-title")).to_contain_text("200")
+    assert (
+        page.evaluate("document.getAnimations().filter(a => a.playState === 'running').length") == 0
+    )
