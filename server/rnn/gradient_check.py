@@ -1,25 +1,24 @@
 """Proof of the gradients: the analytic ones against two numerical derivatives of the loss."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import numpy as np
-from numpy.random import SeedSequence
 from numpy.typing import NDArray
 
-from server.rnn.network import Network
+from server.rnn.architecture import CellName
+from server.rnn.numerical import CENTRAL_STEP, central_difference, complex_step
+from server.rnn.parameters import Array
+from server.rnn.specimen import Specimen, make_specimen
 
 Matrix = NDArray[np.float64]
-
-# So small that its square is nothing beside 1, so that the derivative is exact to rounding.
-COMPLEX_STEP = 1e-30
-
-# Balances the truncation of a fourth-order difference, proportional to the fourth power of the
-# step, against the rounding of the losses, proportional to its inverse.
-CENTRAL_STEP = 1e-3
+Mistake: TypeAlias = Literal["clipping", "float32", "state"]
 
 # Below this size a gradient's error is measured against this instead.
 FLOOR = 1e-6
+
+# What "clipping" clips to, in parts of the greatest gradient.
+CLIPPED_TO = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +28,7 @@ class ParameterCheck:
     Attributes
     ----------
     name : str
-        U, W, b, V or c.
+        U, W, b, V or c; with several layers U1 and so on.
     analytic : ndarray of float64
         The gradient by back-propagation, in the parameter's shape.
     complex_step_errors, central_difference_errors : ndarray of float64
@@ -66,14 +65,14 @@ class GradientCheck:
     parameters : tuple of ParameterCheck
         One for each parameter.
     dtype : str
-        The type in which the analytic gradients were computed.
+        The type in which everything was computed.
     complex_step_threshold, central_difference_threshold : float
         What the greatest relative errors must stay below.
     """
 
     parameters: tuple[ParameterCheck, ...]
     dtype: str = "float64"
-    complex_step_threshold: float = 1e-9
+    complex_step_threshold: float = 1e-10
     central_difference_threshold: float = 1e-6
 
     @property
@@ -90,25 +89,38 @@ class GradientCheck:
 @np.errstate(all="ignore")
 def check_gradients(
     *,
+    cell: CellName = "rnn",
     hidden_size: int = 20,
+    layers: int = 1,
+    dropout: float = 0.0,
     vocabulary_size: int = 30,
     sequence_length: int = 10,
+    batch_size: int = 1,
     seed: int = 0,
     carried_state: bool = True,
     text: NDArray[np.integer] | None = None,
+    mistake: Mistake | None = None,
+    step: float = CENTRAL_STEP,
 ) -> GradientCheck:
     r"""Check the analytic gradient of every entry of every parameter of a random network.
 
     Parameters
     ----------
-    hidden_size, vocabulary_size, sequence_length : int
-        m, K and T, each at least 1.
+    cell : {"rnn", "gru", "lstm"}
+    hidden_size, layers, vocabulary_size, sequence_length, batch_size : int
+        m, 1 to 4 layers, K, T and B, each at least 1.
+    dropout : float
+        The share of hidden states dropped between layers, the same ones in all evaluations.
     seed : int
-        Of the parameters, the text and the carried state.
+        Of the parameters, the text, the carried state and what is dropped.
     carried_state : bool, default True
         Whether the sequence begins from a random state instead of zero.
-    text : ndarray of int, shape (sequence_length + 1,), optional
+    text : ndarray of int, shape (T + 1,) or (T + 1, B), optional
         The sequence to read, each character in ``range(vocabulary_size)``. A random one if None.
+    mistake : {"clipping", "float32", "state"}, optional
+        A mistake to make on purpose, by which a right gradient looks wrong (see Notes).
+    step : float
+        Of the central difference.
 
     Returns
     -------
@@ -116,54 +128,72 @@ def check_gradients(
 
     Notes
     -----
+    The loss is computed by its definitions (`Definitions`), not by the network whose gradients
+    are checked, so that both its forward and its backward pass are.
+
     The complex-step derivative [1]_ ``Im L(theta + i h) / h`` has no difference of close numbers
     in it, so that `h` can be so small that the result is exact but for rounding. It asks for a
     loss that is analytic in every parameter; this one is.
 
-    The central difference is Richardson's extrapolation of two steps, of fourth order:
-    ``(8 [L(h) - L(-h)] - [L(2h) - L(-2h)]) / 12 h``. The usual one of second order loses up to a
-    thousandth of the smallest gradients to rounding, and would blame them for it. For the same
-    reason the losses of each step of the sequence are subtracted before they are summed.
+    The central difference is of sixth order. The usual one of second order asks for so small a
+    step that it loses up to a thousandth of the smallest gradients to rounding, and would blame
+    them for it. For the same reason the losses of each step of the sequence are subtracted before
+    they are summed.
 
     The relative error of an entry is ``|a - n| / max(1e-6, |a| + |n|)``.
+
+    The mistakes:
+
+    - ``clipping``: the gradient is clipped, here to a tenth of its greatest entry, before it is
+      compared. What is clipped is no gradient of the loss any more.
+    - ``float32``: everything is computed with seven digits. A difference of two losses has but the
+      few digits in which they differ. The complex step takes no difference, and keeps its seven.
+    - ``state``: each evaluation of the loss begins from the state that the one before it left, as
+      it does when the network carries its state by itself. The losses are of different functions.
 
     References
     ----------
     .. [1] J. R. R. A. Martins, P. Sturdza and J. J. Alonso, "The complex-step derivative
        approximation", ACM Transactions on Mathematical Software 29(3), 2003.
     """
-    rng = np.random.default_rng(SeedSequence(seed))
-    sizes = vocabulary_size, hidden_size, sequence_length
-    network, complex_network = Network(*sizes, np.float64), Network(*sizes, np.complex128)
-    for view in network.parameters.values():
-        # Large enough for every term to matter, small enough for tanh not to saturate.
-        view[...] = rng.standard_normal(view.shape) / np.sqrt(view.shape[-1])
-    if carried_state:
-        network.state["h"][0] = rng.uniform(-1.0, 1.0, hidden_size)
-    if text is None:
-        text = rng.integers(0, vocabulary_size, sequence_length + 1)
-    complex_network.parameters.flat[:] = network.parameters.flat
-    complex_network.state["h"][:] = network.state["h"]
-
-    x, y = text[:-1], text[1:]
-    complex_step = _derivatives(
-        complex_network.parameters.flat, _complex_step(complex_network, x, y)
+    specimen = make_specimen(
+        cell=cell,
+        hidden_size=hidden_size,
+        layers=layers,
+        dropout=dropout,
+        vocabulary_size=vocabulary_size,
+        sequence_length=sequence_length,
+        batch_size=batch_size,
+        seed=seed,
+        carried_state=carried_state,
+        text=text,
+        dtype="float32" if mistake == "float32" else "float64",
     )
-    central = _derivatives(network.parameters.flat, _central_difference(network, x, y))
-    network.forward(x, y)
-    network.backward()
-    by_complex_step = network.parameters.like(complex_step)
-    by_central_difference = network.parameters.like(central)
+    analytic = specimen.gradients()
+    if mistake == "clipping":
+        limit = CLIPPED_TO * max(float(np.abs(g).max()) for g in analytic.values())
+        analytic = {name: np.clip(g, -limit, limit) for name, g in analytic.items()}
+    carried = mistake == "state"
     return GradientCheck(
         parameters=tuple(
-            ParameterCheck(
-                name=name,
-                analytic=analytic.copy(),
-                complex_step_errors=relative_errors(analytic, by_complex_step[name]),
-                central_difference_errors=relative_errors(analytic, by_central_difference[name]),
-            )
-            for name, analytic in network.gradients.items()
-        )
+            _check(specimen, name, gradient, step, carried=carried)
+            for name, gradient in analytic.items()
+        ),
+        dtype=str(specimen.dtype),
+    )
+
+
+def _check(
+    specimen: Specimen, name: str, analytic: Array, step: float, *, carried: bool
+) -> ParameterCheck:
+    exact = complex_step(specimen, name, carried=carried)
+    central = central_difference(specimen, name, step, carried=carried)
+    analytic = analytic.astype(np.float64)
+    return ParameterCheck(
+        name=name,
+        analytic=analytic,
+        complex_step_errors=relative_errors(analytic, exact),
+        central_difference_errors=relative_errors(analytic, central),
     )
 
 
@@ -182,42 +212,3 @@ def relative_errors(analytic: Matrix, numerical: Matrix) -> Matrix:
     """
     sizes = np.abs(analytic) + np.abs(numerical)
     return np.asarray(np.abs(analytic - numerical) / np.maximum(FLOOR, sizes))
-
-
-def _derivatives(flat: NDArray[np.inexact], derivative: Callable[[int], float]) -> Matrix:
-    return np.array([derivative(i) for i in range(flat.size)])
-
-
-def _complex_step(
-    network: Network, x: NDArray[np.integer], y: NDArray[np.integer]
-) -> Callable[[int], float]:
-    flat = network.parameters.flat
-
-    def derivative(i: int) -> float:
-        value = flat[i]
-        flat[i] = value + 1j * COMPLEX_STEP
-        loss = network.forward(x, y)
-        flat[i] = value
-        return float(loss.imag) / COMPLEX_STEP
-
-    return derivative
-
-
-def _central_difference(
-    network: Network, x: NDArray[np.integer], y: NDArray[np.integer]
-) -> Callable[[int], float]:
-    flat = network.parameters.flat
-
-    def derivative(i: int) -> float:
-        value = flat[i]
-
-        def losses(steps: float) -> Matrix:
-            flat[i] = value + steps * CENTRAL_STEP
-            network.forward(x, y)
-            return network.losses.copy()
-
-        near, far = losses(1) - losses(-1), losses(2) - losses(-2)
-        flat[i] = value
-        return float((8.0 * near - far).sum()) / (12.0 * CENTRAL_STEP)
-
-    return derivative

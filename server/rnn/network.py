@@ -182,6 +182,13 @@ class Network:
         for state in self.state.values():
             state[:] = 0.0
 
+    @property
+    def masks(self) -> list[Array]:
+        """What each layer but the first multiplies its input by, (T, B, m); empty for nothing."""
+        shape = self.sequence_length, self.batch_size, self.architecture.hidden_size
+        masks = [layer.inputs.mask for layer in self._layers[1:]]
+        return [mask.reshape(shape) for mask in masks if mask is not None]
+
     def draw_masks(self, rng: Generator, rate: float) -> None:
         """Choose which hidden states the next `forward` and `backward` drop between layers.
 

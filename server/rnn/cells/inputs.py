@@ -18,9 +18,15 @@ class Inputs(ABC):
     ----------
     weights, gradients : ndarray of shape (inputs, gates m)
         U transposed, and where its gradient goes.
+
+    Attributes
+    ----------
+    mask : ndarray of shape (T B, m) or None
+        What is read is multiplied by it, if there is one.
     """
 
     def __init__(self, weights: Array, gradients: Array) -> None:
+        self.mask: Array | None = None
         self._weights = weights
         self._gradients = gradients
 
@@ -111,7 +117,6 @@ class HiddenStates(Inputs):
         self, weights: Array, gradients: Array, states: Array, state_gradients: Array
     ) -> None:
         super().__init__(weights, gradients)
-        self.mask: Array | None = None
         self._states = states
         self._state_gradients = state_gradients
         self._dropped = np.empty_like(state_gradients)

@@ -1,0 +1,84 @@
+"""A random network and something for it to read, whose gradients are to be checked."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.random import SeedSequence
+from numpy.typing import DTypeLike, NDArray
+
+from server.rnn.architecture import CellName
+from server.rnn.network import Network
+from server.rnn.parameters import Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Specimen:
+    """A random network, and a sequence of each stream for it to read.
+
+    Attributes
+    ----------
+    network : Network
+        With random parameters, state and masks.
+    state : dict of str to ndarray of shape (1, B, m)
+        What is carried before the sequence: a copy, so that the network cannot change it.
+    x, y : ndarray of int, shape (T, B)
+        The characters, and those that follow.
+    """
+
+    network: Network
+    state: dict[str, Array]
+    x: NDArray[np.integer]
+    y: NDArray[np.integer]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of every number in it."""
+        return self.network.parameters.dtype
+
+    def gradients(self) -> dict[str, Array]:
+        """Return the gradients by back-propagation, by the names of the parameters."""
+        self.network.forward(self.x, self.y)
+        self.network.backward()
+        return dict(self.network.gradients.copy().items())
+
+
+def make_specimen(
+    *,
+    cell: CellName,
+    hidden_size: int,
+    layers: int,
+    dropout: float,
+    vocabulary_size: int,
+    sequence_length: int,
+    batch_size: int,
+    seed: int,
+    carried_state: bool,
+    text: NDArray[np.integer] | None,
+    dtype: DTypeLike,
+) -> Specimen:
+    """Make a random network; for the parameters see `gradient_check.check_gradients`."""
+    rng = np.random.default_rng(SeedSequence(seed))
+    network = Network(
+        vocabulary_size,
+        hidden_size,
+        sequence_length,
+        dtype,
+        cell=cell,
+        layers=layers,
+        batch_size=batch_size,
+    )
+    for view in network.parameters.values():
+        # Large enough for every term to matter, small enough for nothing to saturate and for
+        # long sequences not to be chaotic, in which no difference tells a derivative.
+        view[...] = 0.7 * rng.standard_normal(view.shape) / np.sqrt(view.shape[-1])
+    if carried_state:
+        for state in network.state.values():
+            state[:] = rng.uniform(-1.0, 1.0, state.shape)
+    if text is None:
+        text = rng.integers(0, vocabulary_size, (sequence_length + 1, batch_size))
+    text = text.reshape(sequence_length + 1, batch_size)
+    if dropout > 0.0:
+        network.draw_masks(rng, dropout)
+    carried = {name: state[None].copy() for name, state in network.state.items()}
+    return Specimen(network=network, state=carried, x=text[:-1], y=text[1:])
