@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser
 
-from tests.browser.conftest import Window
 from tests.browser.server_process import Server
 
 Module = Callable[..., Any]
 
 
-@pytest.fixture
-def module(server: Server, window: Window) -> Module:
+@pytest.fixture(scope="module")
+def module(browser: Browser, server: Server) -> Iterator[Module]:
     """Evaluate an expression with the exports of a module in scope as `m`."""
-    page: Page = window.page
+    page = browser.new_page()
     page.goto(server.url)
 
     def evaluate(path: str, expression: str, argument: Any = None) -> Any:
@@ -26,7 +25,8 @@ def module(server: Server, window: Window) -> Module:
             argument,
         )
 
-    return evaluate
+    yield evaluate
+    page.close()
 
 
 def points(first: int, last: int) -> dict[str, list[float]]:
