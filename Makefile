@@ -9,8 +9,9 @@ SHELL := /bin/sh
 python := .venv/bin/python
 
 # Only what is locked, only as its publisher built it: no package's own code runs to install it.
-pip := -m pip --disable-pip-version-check --no-input install --quiet \
-       --no-deps --only-binary :all: --require-hashes
+pip_unlocked := -m pip --disable-pip-version-check --no-input install --quiet \
+                --no-deps --only-binary :all:
+pip := $(pip_unlocked) --require-hashes
 # A user's pip settings may ask for --user, which no virtual environment can have.
 export PIP_USER := 0
 
@@ -33,8 +34,8 @@ format: .venv/dev.stamp ## format the code, and mend what can be mended by itsel
 	$(python) -m ruff format
 	$(python) -m ruff check --fix
 
-bench: .venv/run.stamp ## measure the speed the claims rest on
-	@exec $(python) -m benchmarks $(ARGS)
+bench: .cache/bench/stamp ## measure the speed the claims rest on, beside PyTorch and JAX
+	@exec .cache/bench/bin/python -m benchmarks $(ARGS)
 
 screenshots: .venv/dev.stamp ## take the pictures in docs/screenshots/ anew
 	@exec $(python) -m scripts.with_browser $(python) -m scripts.screenshots $(ARGS)
@@ -66,6 +67,16 @@ clean: ## remove the environment and all caches; data/ stays
 	@echo "Installing what the server and its tests need ..."
 	@$(python) $(pip) -r requirements/dev.txt
 	@touch .venv/run.stamp $@
+
+# Those whom the network is compared with have an environment of their own, too. Where they cannot
+# be had, the others are measured without them.
+.cache/bench/stamp: requirements/run.txt requirements/bench.txt requirements/torch.txt
+	@echo "Installing PyTorch and JAX in .cache/bench, to compare with ..."
+	@python=$$(scripts/find-python) && "$$python" -m venv --clear .cache/bench
+	@.cache/bench/bin/python $(pip) -r requirements/run.txt
+	@.cache/bench/bin/python $(pip) -r requirements/bench.txt && \
+	.cache/bench/bin/python $(pip_unlocked) -r requirements/torch.txt && touch $@ || \
+	echo "Not all of it could be installed."
 
 # Tools that look after the lock files have an environment of their own, out of everyone's way.
 .cache/tools/stamp: requirements/tools.txt

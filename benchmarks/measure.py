@@ -9,7 +9,7 @@ REPEATS = 5
 
 # Contestants take turns this often within a repeat, so that a machine that grows slower or faster
 # meanwhile does so for all of them.
-TURNS = 20
+TURNS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,13 +19,13 @@ class Contestant:
     Attributes
     ----------
     run : callable
-        One operation.
+        Makes `operations` operations.
     operations : int
-        How many of them make a repeat.
+        Those that one call makes.
     """
 
     run: Callable[[], object]
-    operations: int
+    operations: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +51,15 @@ class Timing:
         return statistics.median(theirs / own for theirs, own in pairs)
 
 
-def measure(contestants: Mapping[str, Contestant]) -> dict[str, Timing]:
+def measure(contestants: Mapping[str, Contestant], seconds: float) -> dict[str, Timing]:
     """Time all contestants.
 
     Parameters
     ----------
     contestants : mapping of str to Contestant
         By name.
+    seconds : float
+        How long each may take in a repeat. The slowest take longer: every turn is at least a call.
 
     Returns
     -------
@@ -65,25 +67,31 @@ def measure(contestants: Mapping[str, Contestant]) -> dict[str, Timing]:
         In CPU seconds of this process (one thread each): what else the machine does meanwhile
         counts less than on the wall clock.
     """
-    for contestant in contestants.values():
-        _time(contestant.run, max(1, contestant.operations // TURNS))
-    repeats = [_repeat(contestants) for _ in range(REPEATS)]
-    return {name: Timing(tuple(repeat[name] for repeat in repeats)) for name in contestants}
-
-
-def _repeat(contestants: Mapping[str, Contestant]) -> dict[str, float]:
-    seconds = dict.fromkeys(contestants, 0.0)
-    for _ in range(TURNS):
-        for name, contestant in contestants.items():
-            seconds[name] += _time(contestant.run, max(1, contestant.operations // TURNS))
-    return {
-        name: total / (TURNS * max(1, contestants[name].operations // TURNS))
-        for name, total in seconds.items()
+    calls = {
+        name: _calls(contestant.run, seconds / TURNS) for name, contestant in contestants.items()
     }
+    repeats: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(REPEATS):
+        spent = dict.fromkeys(contestants, 0.0)
+        for _ in range(TURNS):
+            for name, contestant in contestants.items():
+                spent[name] += _time(contestant.run, calls[name])
+        for name, contestant in contestants.items():
+            repeats[name].append(spent[name] / (TURNS * calls[name] * contestant.operations))
+    return {name: Timing(tuple(times)) for name, times in repeats.items()}
 
 
-def _time(run: Callable[[], object], operations: int) -> float:
+def _calls(run: Callable[[], object], seconds: float) -> int:
+    """Return how many calls fill `seconds`, once the first (which may compile) is over."""
+    run()
+    calls = 1
+    while (spent := _time(run, calls)) < seconds / 4 and calls < 1_000_000:
+        calls *= 4
+    return max(1, round(calls * seconds / spent))
+
+
+def _time(run: Callable[[], object], calls: int) -> float:
     start = time.process_time()
-    for _ in range(operations):
+    for _ in range(calls):
         run()
     return time.process_time() - start

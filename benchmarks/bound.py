@@ -1,0 +1,167 @@
+"""An update's time beside that of the arithmetic it cannot do without."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.table import Table
+
+from benchmarks.contest import ENGINE, TASKS, settings
+from benchmarks.measure import Contestant, measure
+from benchmarks.task import CLIP, LEARNING_RATE, Task, indices, vocabulary
+from server.rnn.clipping import clip_by_value
+from server.rnn.optimizers import make_optimizer
+from server.rnn.trainer import Trainer
+
+SECONDS = 0.03
+
+Array: TypeAlias = NDArray[np.float32]
+
+# How often a part is needed in an update, and the part itself, by name.
+Parts: TypeAlias = dict[str, tuple[int, Callable[[], object]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recurrence:
+    """What a cell's equations ask for, in arrays of B x m numbers.
+
+    Attributes
+    ----------
+    gates : int
+        Those that a step's product yields.
+    bends : int
+        tanh (or a sigmoid, which is a tanh with two passes more) a step.
+    passes, passes_back : int
+        Sums and products by element a step, forward and backward.
+    slopes : int
+        Passes over the whole sequence at once: everything in the derivatives that does not
+        depend on the step after.
+    """
+
+    gates: int
+    bends: int
+    passes: int
+    passes_back: int
+    slopes: int
+
+
+RECURRENCES = {
+    "rnn": Recurrence(gates=1, bends=1, passes=0, passes_back=2, slopes=2),
+    # Two sigmoids (4); r * recurrent + input (2); n + z * (h - n) (3).
+    "gru": Recurrence(gates=3, bends=3, passes=9, passes_back=7, slopes=8),
+    # Three sigmoids (6); f * c + i * g (3); o * tanh(c) (1).
+    "lstm": Recurrence(gates=4, bends=5, passes=10, passes_back=8, slopes=10),
+}
+
+
+def bound() -> Table:
+    """Compare each task's update with the sum of its parts, each timed alone."""
+    table = Table(title="An update beside its lower bound: its products and passes, each alone")
+    for heading in ("cell and sizes", "update, µs", "lower bound, µs", "ratio"):
+        table.add_column(heading, justify="left" if heading.startswith("cell") else "right")
+    for task in TASKS:
+        parts = necessary(task)
+        engine = Trainer(indices(), len(vocabulary()), settings(task)).update
+        alone = {name: Contestant(run=part) for name, (_, part) in parts.items()}
+        timings = measure({ENGINE: Contestant(run=engine), **alone}, SECONDS)
+        least = sum(times * timings[name].median for name, (times, _) in parts.items())
+        update = timings[ENGINE].median
+        table.add_row(
+            str(task), f"{update * 1e6:,.0f}", f"{least * 1e6:,.0f}", f"{update / least:.2f}"
+        )
+    return table
+
+
+def necessary(task: Task) -> Parts:
+    """Return the parts of an update that does `task`.
+
+    Each works on arrays of its own that fit it best. Those of a step are other ones at every
+    step, as an update's must be, which needs them again on its way back.
+    """
+    m, T, B, K = task.hidden_size, task.sequence_length, task.batch_size, len(vocabulary())
+    cell, R = RECURRENCES[task.cell], T * B
+    G = cell.gates * m
+    states, gates = _random(T, B, m), _random(T, B, G)
+    # Products in place must neither grow nor fade.
+    ones = np.ones_like(states)
+    bends, rows, gate_rows = (
+        _random(T, B, cell.bends * m),
+        states.reshape(R, m),
+        gates.reshape(R, G),
+    )
+    return {
+        "input rows": (1, partial(_random(K, G).take, _characters(R), 0, gate_rows, "clip")),
+        "recurrent products": (1, _products(states, _random(m, G), np.empty_like(gates))),
+        "bends": (1, _each_step(np.tanh, bends, bends)),
+        "passes": (
+            cell.passes + cell.passes_back,
+            _each_step(np.multiply, states, ones, states),
+        ),
+        "slopes": (cell.slopes, partial(np.multiply, states, ones, states)),
+        "recurrent products back": (1, _products(gates, _random(G, m), np.empty_like(states))),
+        "gradient of W": (1, _product(rows.T, gate_rows)),
+        "gradient of U": (1, _product(_random(R, K).T, gate_rows)),
+        **_output(rows, K),
+        **_optimiser(K * G + m * G + G + K * m + K),
+    }
+
+
+def _output(states: Array, K: int) -> Parts:
+    """Return what lies between the states and the loss, there and back."""
+    R, m = states.shape
+    o, p, column, ones = _random(R, K), _random(R, K), _random(R, 1), np.ones(K, np.float32)
+    row = np.empty(R, np.float32)
+    picked = np.arange(R) * K
+    return {
+        "logits": (1, _product(states, _random(m, K))),
+        "greatest logits": (1, partial(np.maximum.reduce, o, 1, None, row)),
+        "shift": (1, partial(np.subtract, o, column, p)),
+        "exp": (1, partial(np.exp, o, p)),
+        "sums": (1, partial(np.dot, o, ones, row)),
+        "picked logits": (1, partial(o.take, picked, None, row, "clip")),
+        "log": (1, partial(np.log, _random(R), row)),
+        "division": (1, partial(np.divide, o, column, p)),
+        "gradient of V": (1, _product(states.T, o)),
+        "gradient of the states": (1, _product(o, _random(K, m))),
+    }
+
+
+def _optimiser(size: int) -> Parts:
+    parameters, gradients = _random(size), _random(size)
+    optimizer = make_optimizer("adagrad", parameters, gradients)
+    return {
+        "clipping": (1, partial(clip_by_value, gradients, CLIP)),
+        "AdaGrad": (1, partial(optimizer.step, LEARNING_RATE)),
+    }
+
+
+def _characters(n: int) -> NDArray[np.intp]:
+    return np.resize(indices(), n).astype(np.intp)
+
+
+def _random(*shape: int) -> Array:
+    return np.random.default_rng(0).uniform(0.1, 1.0, shape).astype(np.float32)
+
+
+def _product(a: Array, b: Array) -> Callable[[], object]:
+    return partial(a.dot, b, np.empty((a.shape[0], b.shape[1]), np.float32))
+
+
+def _products(a: Array, b: Array, out: Array) -> Callable[[], object]:
+    """Return the products of each step's `a` and `b`; with one stream, of vectors by `b`."""
+    if a.shape[1] == 1:
+        return _each_step(b.T.dot, a[:, 0], out[:, 0])
+    return _each_step(lambda a, out: a.dot(b, out), a, out)
+
+
+def _each_step(function: Callable[..., object], *arrays: Array) -> Callable[[], object]:
+    steps = list(zip(*arrays, strict=True))
+
+    def run() -> None:
+        for views in steps:
+            function(*views)
+
+    return run

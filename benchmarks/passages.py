@@ -1,0 +1,37 @@
+"""How fast the network writes."""
+
+from rich.table import Table
+
+from benchmarks.measure import Contestant, measure
+from benchmarks.task import indices, text, vocabulary
+from benchmarks.textbook import TextbookTrainer
+from server.rnn.sampling import write
+from server.rnn.trainer import Trainer, TrainerSettings
+
+LENGTH = 1000
+SECONDS = 0.1
+
+
+def passages() -> Table:
+    """Time a passage of 1000 characters; the speed does not depend on what was learnt."""
+    model = Trainer(indices(), len(vocabulary()), TrainerSettings()).current_model()
+    textbook = TextbookTrainer(text())
+    timings = measure(
+        {
+            "Hurrah": Contestant(run=lambda: write(model, LENGTH, seed=1)),
+            "textbook loop, float64": Contestant(run=lambda: textbook.write(LENGTH)),
+        },
+        SECONDS,
+    )
+    table = Table(title=f"A passage of {LENGTH} characters, rnn, m 100")
+    for heading in ("contestant", "median, ms", "spread", "characters/s", "Hurrah's lead"):
+        table.add_column(heading, justify="left" if heading == "contestant" else "right")
+    for name, timing in timings.items():
+        table.add_row(
+            name,
+            f"{timing.median * 1e3:.1f}",
+            f"{min(timing.seconds) * 1e3:.1f} - {max(timing.seconds) * 1e3:.1f}",
+            f"{LENGTH / timing.median:,.0f}",
+            f"{timings['Hurrah'].times_faster_than(timing):.2f}",
+        )
+    return table
