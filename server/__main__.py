@@ -131,6 +131,12 @@ def sample(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint or a model, .npz.")],
     length: Annotated[int, typer.Option(min=1, max=1_000_000, help="Characters.")] = 1_000,
     temperature: Annotated[float, typer.Option(min=0, help="0: the likeliest each time.")] = 1.0,
+    top_k: Annotated[
+        int | None, typer.Option(min=1, help="Draw from so many of the likeliest.")
+    ] = None,
+    top_p: Annotated[
+        float | None, typer.Option(min=1e-9, max=1, help="Draw from the likeliest share.")
+    ] = None,
     prime: Annotated[str, typer.Option(help="Text to go on from.")] = "",
     seed: Annotated[int, typer.Option(min=0, help="Of the random numbers.")] = 0,
     latest: Annotated[
@@ -152,6 +158,8 @@ def sample(
         model,
         length,
         temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
         seed=seed,
         prime=vocabulary.encode(known) if known else None,
     )

@@ -58,6 +58,7 @@ class Child:
         self._on_exit = on_exit
         self._ids = itertools.count(1)
         self._answers: dict[int, asyncio.Future[Message]] = {}
+        self._on_pieces: dict[int, Callable[[Message], None]] = {}
         self._last_words: deque[str] = deque(maxlen=LAST_WORDS_LINES)
         self._tasks = asyncio.gather(self._read_events(), self._read_errors())
         self._watch = asyncio.create_task(self._watch_exit())
@@ -105,8 +106,13 @@ class Child:
         """Send a command without waiting for an answer; to a dead process, nothing happens."""
         self._send({"do": command, **arguments})
 
-    async def ask(self, command: str, **arguments: Any) -> Message:  # noqa: ANN401 - JSON values
-        """Send a command and wait for its answer.
+    async def ask(
+        self,
+        command: str,
+        on_piece: Callable[[Message], None] | None = None,
+        **arguments: Any,  # noqa: ANN401 - JSON values
+    ) -> Message:
+        """Send a command and wait for its answer; what is said before it goes to `on_piece`.
 
         Raises
         ------
@@ -119,11 +125,14 @@ class Child:
             raise ChildGoneError("the process has ended")
         number = next(self._ids)
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
+        if on_piece is not None:
+            self._on_pieces[number] = on_piece
         self._send({"do": command, "id": number, **arguments})
         try:
             message: Message = await answer
         finally:
             self._answers.pop(number, None)
+            self._on_pieces.pop(number, None)
         if "refused" in message:
             raise ChildRefusedError(message["refused"])
         return message
@@ -154,7 +163,10 @@ class Child:
             raise RuntimeError("the process was started without a pipe")
         while line := await stdout.readline():
             message: Message = json.loads(line)
-            if (number := message.get("answer")) is None:
+            if (number := message.get("before")) is not None:
+                if (on_piece := self._on_pieces.get(number)) is not None:
+                    on_piece(message)
+            elif (number := message.get("answer")) is None:
                 await self._on_event(message)
             elif (future := self._answers.get(number)) is not None and not future.done():
                 future.set_result(message)

@@ -271,7 +271,7 @@ class LiveRun:
                 raise NotPossibleError("The run was deleted.")
             if self._worker is not None and self._worker.alive:
                 return self._worker
-            start = {
+            start: Message = {
                 "spec": self.run.spec.model_dump(mode="json"),
                 "folder": str(self.shelf.folder),
                 "corpus_path": str(self.corpus_path),

@@ -19,7 +19,7 @@ from server.runs.errors import NotPossibleError, UnknownCheckpointError
 from server.runs.live_run import LiveRun
 from server.runs.models import Passage, PassageSource
 from server.runs.spec import SpecError, encodable
-from server.runs.writing import ScribeDesk
+from server.runs.writing import OnPiece, ScribeDesk
 
 __all__ = ["AtUpdate", "PassageRequest", "Passages"]
 
@@ -60,6 +60,9 @@ class PassageRequest(BaseModel):
         Characters, 1 to 20,000.
     temperature : float
         0 takes the likeliest character each time, 1 draws from the network's own distribution.
+    top_k, top_p : int or None, float or None
+        Draw only from so many of the likeliest characters; from the likeliest that together have
+        this probability.
     prime : str
         Text to go on from; empty: where training stands in the book.
     seed : int or None
@@ -78,13 +81,6 @@ class PassageRequest(BaseModel):
     prime: str = Field("", max_length=MAX_PRIME)
     seed: int | None = Field(None, ge=0, lt=2**63)
     temperatures: list[Temperature] | None = Field(None, min_length=1, max_length=MAX_TEMPERATURES)
-
-    @field_validator("top_k", "top_p")
-    @classmethod
-    def _built(cls, value: float | None) -> float | None:
-        if value is not None:
-            raise ValueError("is not available yet: only null is")
-        return value
 
     @field_validator("prime")
     @classmethod
@@ -107,8 +103,19 @@ class Passages:
     def __init__(self) -> None:
         self._scribe = ScribeDesk()
 
-    async def write(self, life: LiveRun, request: PassageRequest) -> list[Passage]:
+    async def write(
+        self, life: LiveRun, request: PassageRequest, on_piece: OnPiece | None = None
+    ) -> list[Passage]:
         """Write what is asked for: one passage, or one for each of `temperatures`.
+
+        Parameters
+        ----------
+        life : LiveRun
+            The run whose model writes.
+        request : PassageRequest
+            What is wanted.
+        on_piece : callable or None
+            Takes what each text goes on with, as it is written.
 
         Raises
         ------
@@ -118,44 +125,44 @@ class Passages:
             The model can't be read.
         """
         seed = secrets.randbelow(SEEDS) if request.seed is None else request.seed
+        temperatures = request.temperatures or [request.temperature]
         async with self._model(life, request.source) as found:
-            return [
-                await self._passage(life, request, found, seed, temperature)
-                for temperature in request.temperatures or [request.temperature]
-            ]
+            try:
+                written = await self._scribe.write(
+                    on_piece,
+                    path=None if found.path is None else str(found.path),
+                    which=found.which,
+                    spec=life.run.spec.model_dump(mode="json"),
+                    corpus_path=str(life.corpus_path),
+                    length=request.length,
+                    temperatures=temperatures,
+                    top_k=request.top_k,
+                    top_p=request.top_p,
+                    seed=seed,
+                    prime=request.prime,
+                )
+            except (ChildRefusedError, ChildGoneError) as error:
+                raise NotPossibleError(f"The passage could not be written: {error}.") from error
+        source = PassageSource(
+            kind=found.kind, update=written["update"], smooth_loss=written["smooth_loss"]
+        )
+        return [
+            Passage(
+                text=text["text"],
+                prime=request.prime,
+                seed=seed,
+                source=source,
+                temperature=temperature,
+                quality=text["quality"],
+                unknown_characters=written["unknown_characters"],
+                invented=text["invented"],
+            )
+            for text, temperature in zip(written["texts"], temperatures, strict=True)
+        ]
 
     async def leave(self) -> None:
         """End the scribe."""
         await self._scribe.leave()
-
-    async def _passage(
-        self, life: LiveRun, request: PassageRequest, found: _Found, seed: int, temperature: float
-    ) -> Passage:
-        try:
-            written = await self._scribe.write(
-                path=None if found.path is None else str(found.path),
-                which=found.which,
-                spec=life.run.spec.model_dump(mode="json"),
-                corpus_path=str(life.corpus_path),
-                length=request.length,
-                temperature=temperature,
-                seed=seed,
-                prime=request.prime,
-            )
-        except (ChildRefusedError, ChildGoneError) as error:
-            raise NotPossibleError(f"The passage could not be written: {error}.") from error
-        return Passage(
-            text=written["text"],
-            prime=request.prime,
-            seed=seed,
-            source=PassageSource(
-                kind=found.kind, update=written["update"], smooth_loss=written["smooth_loss"]
-            ),
-            temperature=temperature,
-            quality=written["quality"],
-            unknown_characters=written["unknown_characters"],
-            invented=written["invented"],
-        )
 
     # -- where models are -------------------------------------------------------------------------
 

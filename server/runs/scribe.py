@@ -9,12 +9,16 @@ Commands (`do`): `write`, `measure`, `leave`; all but the last are answered.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from server.rnn.model import Model
-from server.rnn.sampling import write
+from server.rnn.sampling import write_pieces
 from server.rnn.trainer import Trainer
 from server.rnn.vocabulary import Vocabulary
 from server.runs.archive import DamagedArchiveError
@@ -33,8 +37,15 @@ class Scribe:
     def __init__(self) -> None:
         self._measures: OrderedDict[str, QualityMeasure] = OrderedDict()
 
-    def answer(self, command: Message) -> Message:
+    def answer(self, command: Message, say: Callable[[Message], None]) -> Message:
         """Carry out one command.
+
+        Parameters
+        ----------
+        command : dict
+            As it came.
+        say : callable
+            Takes what is to be said before the answer: the pieces of a passage as they come.
 
         Raises
         ------
@@ -43,29 +54,37 @@ class Scribe:
         """
         if command["do"] == "measure":
             return self._measured(command["corpus_path"], command["text"], command["watched"])
-        return self._write(command)
+        return self._write(command, say)
 
-    def _write(self, command: Message) -> Message:
-        """Write a passage with the model of a file, or with a run's model before its start."""
+    def _write(self, command: Message, say: Callable[[Message], None]) -> Message:
+        """Write passages with the model of a file, or with a run's model before its start."""
         if command["path"] is None:
             model, vocabulary = _first_model(command["corpus_path"], command["spec"])
         else:
             model, vocabulary = load_model(Path(command["path"]), command["which"])
         prime, unknown = vocabulary.split_known(command["prime"])
-        indices = write(
+        temperatures = command["temperatures"]
+        pieces = write_pieces(
             model,
             command["length"],
-            temperature=command["temperature"],
+            # One text alone is written the quicker way.
+            temperature=temperatures if len(temperatures) > 1 else temperatures[0],
+            top_k=command["top_k"],
+            top_p=command["top_p"],
             seed=command["seed"],
             prime=vocabulary.encode(prime) if prime else None,
         )
-        text = vocabulary.decode(indices)
+        texts = [""] * len(temperatures)
+        for piece in pieces:
+            added = [vocabulary.decode(indices) for indices in np.atleast_2d(piece)]
+            texts = [text + more for text, more in zip(texts, added, strict=True)]
+            say({"pieces": added})
+        corpus_path = command["corpus_path"]
         return {
-            "text": text,
+            "texts": [{"text": text, **self._measured(corpus_path, text, [])} for text in texts],
             "unknown_characters": unknown,
             "update": model.update,
             "smooth_loss": model.smooth_loss,
-            **self._measured(command["corpus_path"], text, []),
         }
 
     def _measured(self, corpus_path: str, text: str, watched: list[str]) -> Message:
@@ -102,7 +121,7 @@ def main() -> None:
         if command["do"] == "leave":
             break
         try:
-            answer = scribe.answer(command)
+            answer = scribe.answer(command, partial(line.say_before, command["id"]))
         except (DamagedArchiveError, OSError) as error:
             answer = {"refused": str(error)}
         line.send({"answer": command["id"], **answer})

@@ -66,6 +66,10 @@ class Line:
             self._outbox.append(line)
             self._outgoing.notify()
 
+    def say_before(self, number: int, piece: Message) -> None:
+        """Put a part of the answer to command `number` on its way, before the answer itself."""
+        self.send({"before": number, **piece})
+
     @property
     def idle(self) -> bool:
         """Whether everything sent so far has left this process."""

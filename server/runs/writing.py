@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ from server.runs.child import Child, ChildGoneError
 from server.runs.wire import Message
 
 __all__ = ["ScribeDesk"]
+
+
+OnPiece = Callable[[Message], None]
 
 
 class ScribeDesk:
@@ -23,15 +27,22 @@ class ScribeDesk:
         """Measure a text: `quality`, the spans of `invented` words, the watched words `found`."""
         return await self._ask("measure", corpus_path=str(corpus_path), text=text, watched=watched)
 
-    async def write(self, **request: Any) -> Message:  # noqa: ANN401 - JSON values
-        """Write a passage; see `server.runs.scribe`.
+    async def write(self, on_piece: OnPiece | None = None, **request: Any) -> Message:  # noqa: ANN401
+        """Write passages; see `server.runs.scribe`.
+
+        Parameters
+        ----------
+        on_piece : callable or None
+            Takes what each text goes on with, as it is written: ``{"pieces": [str, ...]}``.
+        **request
+            What the scribe's command `write` needs.
 
         Raises
         ------
         server.runs.child.ChildRefusedError
             The model can't be read.
         """
-        return await self._ask("write", **request)
+        return await self._ask("write", on_piece, **request)
 
     async def leave(self) -> None:
         """End the scribe, in the middle of a passage if need be: it keeps nothing."""
@@ -39,14 +50,20 @@ class ScribeDesk:
             self._child.tell("leave")
             await self._child.leave(timeout_s=1.0)
 
-    async def _ask(self, command: str, **arguments: Any) -> Message:  # noqa: ANN401 - JSON values
+    async def _ask(
+        self,
+        command: str,
+        on_piece: OnPiece | None = None,
+        **arguments: Any,  # noqa: ANN401 - JSON values
+    ) -> Message:
         for attempt in range(2):
             child = await self._scribe()
             try:
-                return await child.ask(command, **arguments)
+                return await child.ask(command, on_piece, **arguments)
             except ChildGoneError:
-                # Whatever ended it (memory, a signal), a fresh one deserves one more try.
-                if attempt:
+                # Whatever ended it (memory, a signal), a fresh one deserves one more try; but not
+                # over pieces that somebody has read.
+                if attempt or on_piece is not None:
                     raise
         raise AssertionError("unreachable")
 

@@ -21,7 +21,7 @@ from server.runs.decoding import NotTextError
 from server.runs.errors import NotPossibleError, UnknownCheckpointError, UnknownRunError
 from server.runs.spec import SpecError
 
-__all__ = ["Problem", "install", "problem"]
+__all__ = ["Problem", "install", "problem", "problem_body"]
 
 log = logging.getLogger(__name__)
 
@@ -54,17 +54,22 @@ def problem(
     errors : sequence of {"field", "message"}, optional
         The fields that are wrong.
     """
-    body: dict[str, Any] = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-    }
+    body = problem_body(status, detail)
     if errors is not None:
         body["errors"] = list(errors)
     return JSONResponse(
         body, status, headers=dict(headers or {}), media_type="application/problem+json"
     )
+
+
+def problem_body(status: int, detail: str) -> dict[str, Any]:
+    """Return what such an answer consists of."""
+    return {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+    }
 
 
 def install(app: FastAPI) -> None:

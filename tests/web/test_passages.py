@@ -1,5 +1,7 @@
 """Passages: asked for in every way and in every state, and never at the cost of what is learnt."""
 
+import json
+
 import pytest
 
 from tests.serving import PAGES, RunningServer
@@ -109,9 +111,41 @@ def test_several_temperatures_at_once(server, run):
     answer = ask(server, run, temperatures=[0, 0.5, 1.0], seed=3, length=60)
     assert set(answer) == {"passages"}
     assert [passage["temperature"] for passage in answer["passages"]] == [0, 0.5, 1.0]
-    for passage in answer["passages"]:
-        alone = ask(server, run, temperature=passage["temperature"], seed=3, length=60)
-        assert alone == passage
+    assert {len(passage["text"]) for passage in answer["passages"]} == {60}
+    assert answer == ask(server, run, temperatures=[0, 0.5, 1.0], seed=3, length=60)
+
+
+def test_drawing_from_the_likeliest_alone(server, run):
+    likeliest = ask(server, run, temperature=0, seed=1, length=60)["text"]
+    assert ask(server, run, top_k=1, seed=1, length=60)["text"] == likeliest
+    assert ask(server, run, top_p=1e-9, seed=1, length=60)["text"] == likeliest
+    free = ask(server, run, seed=1, length=60)["text"]
+    assert ask(server, run, top_k=1_000, top_p=1.0, seed=1, length=60)["text"] == free != likeliest
+
+
+def stream(server, run, **request):
+    with server.client.stream(
+        "POST", f"/api/runs/{run['id']}/passages", params={"stream": True}, json=request
+    ) as answer:
+        assert answer.status_code == 200
+        return [json.loads(line) for line in answer.iter_lines()]
+
+
+@pytest.mark.parametrize("more", [{}, {"temperatures": [0.5, 1.0]}])
+def test_a_passage_comes_as_it_is_written(server, run, more):
+    request = {"seed": 5, "length": 3_000, **more}
+    *pieces, answer = stream(server, run, **request)
+    assert len(pieces) > 5
+    assert answer == ask(server, run, **request)
+    passages = answer.get("passages", [answer])
+    for place, passage in enumerate(passages):
+        assert "".join(piece["pieces"][place] for piece in pieces) == passage["text"]
+
+
+def test_what_is_wrong_with_a_stream_is_said_with_a_status(server, run):
+    where = f"/api/runs/{run['id']}/passages?stream=true"
+    server.problem(server.client.post(where, json={"source": "0123456789ab"}), 404)
+    server.problem(server.client.post(where, json={"length": 0}), 422)
 
 
 def test_how_much_of_it_is_real(server, run):
@@ -142,8 +176,9 @@ def test_how_much_of_it_is_real(server, run):
         ({"source": ""}, "source"),
         ({"source": {"update": -1}}, "source"),
         ({"source": {"updates": 1}}, "source"),
-        ({"top_k": 5}, "top_k"),
-        ({"top_p": 0.5}, "top_p"),
+        ({"top_k": 0}, "top_k"),
+        ({"top_p": 0}, "top_p"),
+        ({"top_p": 1.5}, "top_p"),
         ({"lenght": 10}, "lenght"),
     ],
 )

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
 from fastapi import APIRouter
 from pydantic import BaseModel
+from starlette.responses import Response, StreamingResponse
 
+from server.runs.errors import NotPossibleError
 from server.runs.models import Passage
 from server.runs.passages import PassageRequest
+from server.runs.wire import Message
 from server.web.office import Life, TheOffice
+from server.web.problems import problem_body
 
 router = APIRouter(prefix="/api/runs/{run_id}/passages", tags=["passages"])
 
@@ -18,11 +26,42 @@ class PassageSet(BaseModel):
     passages: list[Passage]
 
 
-@router.post("")
+@router.post("", response_model=Passage | PassageSet)
 async def write_passage(
-    life: Life, office: TheOffice, request: PassageRequest | None = None
-) -> Passage | PassageSet:
-    """Write a passage with a model of the run, in whatever state the run is."""
+    life: Life,
+    office: TheOffice,
+    request: PassageRequest | None = None,
+    *,
+    stream: bool = False,
+) -> Passage | PassageSet | Response:
+    """Write a passage with a model of the run, in whatever state the run is.
+
+    With `stream`, lines of JSON: ``{"pieces": [...]}`` as each text goes on, then the answer as it
+    would have been without, or, should it fail midway, a problem.
+    """
     request = request or PassageRequest()
-    passages = await office.passages.write(life, request)
+    if not stream:
+        return _answer(request, await office.passages.write(life, request))
+    pieces: asyncio.Queue[Message | None] = asyncio.Queue()
+    writing = asyncio.create_task(office.passages.write(life, request, pieces.put_nowait))
+    writing.add_done_callback(lambda _: pieces.put_nowait(None))
+    # Until something is written, what is wrong can still be said with a status.
+    first = await pieces.get()
+    if first is None:
+        await writing
+
+    async def lines() -> AsyncIterator[str]:
+        piece = first
+        while piece is not None:
+            yield json.dumps({"pieces": piece["pieces"]}) + "\n"
+            piece = await pieces.get()
+        try:
+            yield _answer(request, await writing).model_dump_json() + "\n"
+        except NotPossibleError as error:
+            yield json.dumps(problem_body(409, str(error))) + "\n"
+
+    return StreamingResponse(lines(), media_type="application/x-ndjson")
+
+
+def _answer(request: PassageRequest, passages: list[Passage]) -> Passage | PassageSet:
     return passages[0] if request.temperatures is None else PassageSet(passages=passages)
