@@ -85,10 +85,10 @@ export function firstBelow(curve, threshold) {
   return index < 0 ? null : curve.update[index];
 }
 
-/** How many updates the last full point stands for. */
-export function bucketAtEnd(curve) {
-  const n = curve.update.length;
-  return n < 3 ? 1 : curve.update[n - 2] - curve.update[n - 3];
+/** The most updates that a point between two updates stands for, 1 where there are none. */
+export function largestBucket(curve, from, to) {
+  const inside = between(curve, from, to).update.filter((update) => update >= from && update <= to);
+  return inside.reduce((most, update, i) => Math.max(most, update - (inside[i - 1] ?? update)), 1);
 }
 
 /**

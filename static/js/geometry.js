@@ -40,6 +40,9 @@ export function scaleOf(state, width) {
   };
 }
 
+/** The points held, with those that the reader's zoom fetched. */
+export const finestCurve = ({ curve, detail }) => (detail ? splice(curve, detail) : curve);
+
 /**
  * The points in view, at the finest known resolution, merged to cells some pixels wide.
  *
@@ -49,9 +52,8 @@ export function scaleOf(state, width) {
  */
 export function visibleCurve(state, width, cell = LINE_CELL_PX) {
   const [from, to] = viewRange(state);
-  const finest = state.detail ? splice(state.curve, state.detail) : state.curve;
   const { toPixel } = scaleOf(state, width);
-  return mergeByCell(between(finest, from, to), (update) => toPixel(update) / cell);
+  return mergeByCell(between(finestCurve(state), from, to), (update) => toPixel(update) / cell);
 }
 
 /** The reference losses, in nats a sequence, with their names. */

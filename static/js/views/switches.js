@@ -1,9 +1,9 @@
 /** The switches under the chart: the axis, how fine the points are, the table, follow. */
 
-import { bucketAtEnd } from "../curve.js";
+import { largestBucket } from "../curve.js";
 import { find, setText } from "../dom.js";
 import * as format from "../format.js";
-import { viewRange } from "../geometry.js";
+import { finestCurve, viewRange } from "../geometry.js";
 
 /**
  * @param {Object} store
@@ -36,9 +36,5 @@ export function mountSwitches(store, lossesFile) {
 const resolution = (updates) =>
   updates > 1 ? `1 point = ${format.count(updates)} updates, extremes kept` : "1 point = 1 update";
 
-/** How many updates a point at the right of the view stands for. */
-function pointSize(state) {
-  const [, to] = viewRange(state);
-  const source = state.detail && state.detail.to >= to ? state.detail : state.curve;
-  return source.update.length ? bucketAtEnd(source) : 1;
-}
+/** How many updates the coarsest point in view stands for. */
+const pointSize = (state) => largestBucket(finestCurve(state), ...viewRange(state));

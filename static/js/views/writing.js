@@ -74,7 +74,7 @@ function turnPage(page, sample, watched, fresh) {
   if (!leaving) return;
   leaving.classList.add("prose-leaving");
   leaving.setAttribute("aria-hidden", "true");
-  const fade = animate(leaving, [{ opacity: 0.7 }, { opacity: 0 }], { duration: FADE_MS });
+  const fade = animate(leaving, [{ opacity: 0.5 }, { opacity: 0 }], { duration: FADE_MS / 2 });
   if (fade) fade.addEventListener("finish", () => leaving.remove());
   else leaving.remove();
 }
