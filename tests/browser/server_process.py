@@ -87,3 +87,15 @@ class Server:
     def create_run(self, **spec: Any) -> str:
         """Start a run, and return its id."""
         return str(self.call("POST", "runs", spec)["id"])
+
+    def kill_workers(self) -> None:
+        """Let every worker die as if the machine had run out of memory."""
+        assert self._process is not None
+        found = subprocess.run(
+            ["pgrep", "-P", str(self._process.pid), "-f", "server.runs.worker"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        for pid in found.stdout.split():
+            os.kill(int(pid), signal.SIGKILL)

@@ -38,3 +38,16 @@ def test_a_deed_while_the_server_is_away_is_told_in_words(
     own_server.kill()
     page.locator("#checkpoint").click()
     expect(page.locator("#toasts")).to_contain_text("can't be reached")
+
+
+def test_a_worker_that_dies_is_told_with_a_reason(own_server: Server, window: Window) -> None:
+    own_server.start()
+    page = window.open(own_server, own_server.create_run(pace=20, max_updates=None))
+    eventually(lambda: figure(page, "update"), lambda update: update > 0, "the first update")
+    own_server.kill_workers()
+    notice = page.locator("#notice")
+    expect(notice).to_contain_text("Failed at update")
+    reason = notice.inner_text().split(".", 1)[1].strip()
+    assert reason
+    expect(page.locator("#pause")).to_be_disabled()
+    expect(page.locator("#connection-word")).to_have_text("live")
