@@ -1,6 +1,7 @@
 """Validation: the loss on the end of the text, which is held out from learning."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,16 +19,16 @@ LEAST_PART = 2_000
 
 
 class HeldOutTooShortError(TextTooShortError):
-    """The part of the text that is held out has no room for one sequence.
+    """What is held out, or what is left to learn from, has no room for a sequence.
 
     Parameters
     ----------
     message : str
         One clear sentence.
     needed : int
-        The least number of characters with which the text would do at this fraction.
+        The least number of characters with which there is a fraction that would do.
     fraction : float
-        The least fraction with which this text would do.
+        A fraction that would do for this text.
     """
 
     def __init__(self, message: str, needed: int, fraction: float) -> None:
@@ -55,39 +56,52 @@ def hold_out(
 
     Raises
     ------
-    HeldOutTooShortError
-        If `fraction` is not 0 and holds out fewer than T + 1 characters.
     TextTooShortError
-        If the rest has fewer than ``B (T + 1)``.
+        If there is no fraction with which T + 1 characters are held out and ``B (T + 1)`` left.
+    HeldOutTooShortError
+        If `fraction` is not 0 and is not one of those.
     """
+    if fraction == 0.0:
+        return text, text[:0]
     n, least = len(text), sequence_length + 1
-    count = int(fraction * n)
-    rest_needed = streams * least
-    if fraction > 0.0 and count < least and n >= rest_needed + least:
-        # Rounded up, so that it does.
-        would_do = math.ceil(least / n * 1e4) / 1e4
+    to_learn, count = streams * least, int(fraction * n)
+    if n < to_learn + least:
+        raise TextTooShortError(
+            f"With a part held out, a text needs at least {to_learn:,} characters to learn from "
+            f"({streams:,} x {least:,}) and {least:,} to validate on; this one has {n:,}.",
+            to_learn + least,
+        )
+    if count < least:
+        would_do = _fraction_that_holds_out(n, least, n - to_learn, math.ceil)
         raise HeldOutTooShortError(
-            f"A validation_fraction of {fraction:g} holds out {count:,} of {n:,} characters; a "
-            f"sequence of {sequence_length:,} needs {least:,}: a fraction of at least "
-            f"{would_do:g} would do.",
-            math.ceil(least / fraction),
+            f"A validation_fraction of {fraction:g} holds out {count:,} of {n:,} characters, and a "
+            f"sequence of {sequence_length:,} needs {least:,}; at least {would_do:g} would do.",
+            to_learn + least,
             would_do,
         )
-    if fraction > 0.0 and n - count < rest_needed and n >= rest_needed + least:
-        would_do = math.floor((n - rest_needed) / n * 1e4) / 1e4
-        raise TextTooShortError(
+    if n - count < to_learn:
+        would_do = _fraction_that_holds_out(n, least, n - to_learn, math.floor)
+        raise HeldOutTooShortError(
             f"A validation_fraction of {fraction:g} leaves {n - count:,} of {n:,} characters to "
-            f"learn from; {streams:,} x {least:,} are needed: a fraction of at most {would_do:g} "
-            "would do.",
-            math.ceil(rest_needed / (1.0 - fraction)),
-        )
-    if fraction > 0.0 and n < rest_needed + least:
-        raise TextTooShortError(
-            f"With a part held out, {streams:,} x {least:,} characters to learn from and {least:,} "
-            f"to validate need a text of at least {rest_needed + least:,}; this one has {n:,}.",
-            rest_needed + least,
+            f"learn from, and {to_learn:,} are needed ({streams:,} x {least:,}); at most "
+            f"{would_do:g} would do.",
+            to_learn + least,
+            would_do,
         )
     return text[: n - count], text[n - count :]
+
+
+def _fraction_that_holds_out(
+    n: int, least: int, most: int, rounded: Callable[[float], int]
+) -> float:
+    """Return a fraction of few digits that holds out from `least` to `most` of n characters."""
+    exact = (least if rounded is math.ceil else most + 0.5) / n
+    digits = 1 - math.floor(math.log10(exact))
+    while True:
+        fraction = rounded(exact * 10.0**digits) / 10.0**digits
+        if least <= int(fraction * n) <= most or digits > 17:
+            return fraction
+        digits += 1
 
 
 class Validation:
