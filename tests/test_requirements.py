@@ -25,6 +25,7 @@ def name_of(requirement: str) -> str:
         ("run.txt", PROJECT["project"]["dependencies"]),
         ("dev.txt", PROJECT["dependency-groups"]["dev"]),
         ("bench.txt", PROJECT["dependency-groups"]["bench"]),
+        ("bench.txt", PROJECT["dependency-groups"]["bench"]),
         ("tools.txt", PROJECT["dependency-groups"]["tools"]),
     ],
 )
