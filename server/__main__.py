@@ -25,6 +25,7 @@ from server.rnn.trainer import TextTooShortError
 from server.runs.archive import DamagedArchiveError
 from server.runs.checkpoints import load_model
 from server.runs.decoding import NotTextError, decode_text
+from server.runs.proofs import GradientCheckRequest
 from server.runs.spec import RunSpec
 from server.settings import Settings
 
@@ -168,12 +169,31 @@ def sample(
 
 @app.command()
 def gradcheck(
+    cell: Annotated[str, typer.Option(help="rnn, gru or lstm.")] = "rnn",
     hidden_size: Annotated[int, typer.Option(min=1, max=200, help="Hidden units.")] = 20,
+    layers: Annotated[int, typer.Option(min=1, max=4, help="Layers.")] = 1,
     sequence_length: Annotated[int, typer.Option(min=1, max=200, help="Characters.")] = 10,
+    batch_size: Annotated[int, typer.Option(min=1, max=50, help="Streams.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Of the network and the text.")] = 0,
 ) -> None:
     """Prove the gradients against two numerical derivatives."""
-    check = check_gradients(hidden_size=hidden_size, sequence_length=sequence_length, seed=seed)
+    asked = _checked(
+        GradientCheckRequest,
+        cell=cell,
+        hidden_size=hidden_size,
+        layers=layers,
+        sequence_length=sequence_length,
+        batch_size=batch_size,
+        seed=seed,
+    )
+    check = check_gradients(
+        cell=asked.cell,
+        hidden_size=hidden_size,
+        layers=layers,
+        sequence_length=sequence_length,
+        batch_size=batch_size,
+        seed=seed,
+    )
     show(check, Console())
     raise typer.Exit(0 if check.passed else 1)
 

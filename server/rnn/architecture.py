@@ -1,5 +1,6 @@
 """What a network consists of: its parameters and its carried state, by name."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -66,6 +67,11 @@ class Architecture:
             if self.cell == "gru":
                 shapes[self.name("d", layer)] = (m,)
         return shapes | {"V": (K, m), "c": (K,)}
+
+    @property
+    def size(self) -> int:
+        """How many numbers there are in all parameters."""
+        return sum(math.prod(shape) for shape in self.parameter_shapes.values())
 
     @property
     def state_names(self) -> tuple[str, ...]:

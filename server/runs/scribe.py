@@ -1,9 +1,9 @@
-"""The process that writes passages and measures texts: `python -m server.runs.scribe`.
+"""The process that writes, measures and proves: `python -m server.runs.scribe`.
 
 It is apart from training, so that no reader slows a run, and apart from the server, so that a long
 passage keeps nobody waiting but the one who asked for it.
 
-Commands (`do`): `write`, `measure`, `leave`; all but the last are answered.
+Commands (`do`): `write`, `measure`, `check`, `curve`, `leave`; all but the last are answered.
 """
 
 from __future__ import annotations
@@ -24,11 +24,14 @@ from server.rnn.vocabulary import Vocabulary
 from server.runs.archive import DamagedArchiveError
 from server.runs.checkpoints import load_model, new_trainer
 from server.runs.names import find_words
+from server.runs.proving import checked, curve
 from server.runs.quality import QualityMeasure
 from server.runs.wire import Line, Message
 
 # Texts whose index is held in memory: a run's samples come again and again.
 MEASURES_KEPT = 2
+
+PROVERS = {"check": checked, "curve": curve}
 
 
 class Scribe:
@@ -54,6 +57,8 @@ class Scribe:
         """
         if command["do"] == "measure":
             return self._measured(command["corpus_path"], command["text"], command["watched"])
+        if command["do"] in PROVERS:
+            return {"proof": PROVERS[command["do"]](command["request"])}
         return self._write(command, say)
 
     def _write(self, command: Message, say: Callable[[Message], None]) -> Message:

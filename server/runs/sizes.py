@@ -89,7 +89,7 @@ def _parameters(spec: RunSpec, hidden_size: int, distinct: int) -> int:
     architecture = Architecture(
         vocabulary_size=distinct, hidden_size=hidden_size, cell=spec.cell, layers=spec.layers
     )
-    return sum(int(np.prod(shape)) for shape in architecture.parameter_shapes.values())
+    return architecture.size
 
 
 def _memory_bytes(spec: RunSpec, hidden_size: int, distinct: int) -> int:

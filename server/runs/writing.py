@@ -44,6 +44,10 @@ class ScribeDesk:
         """
         return await self._ask("write", on_piece, **request)
 
+    async def prove(self, what: str, request: dict[str, Any]) -> Message:
+        """Check gradients ("check"), or compare the methods of checking ("curve")."""
+        return await self._ask(what, request=request)
+
     async def leave(self) -> None:
         """End the scribe, in the middle of a passage if need be: it keeps nothing."""
         if self._child is not None:

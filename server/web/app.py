@@ -14,13 +14,14 @@ from starlette.types import Scope
 from server import __version__
 from server.runs.corpora import CorpusLibrary
 from server.runs.passages import Passages
+from server.runs.proofs import Proofs
 from server.runs.spec import RunSpec
 from server.runs.supervisor import Limits, Supervisor
 from server.settings import SHIPPED_CORPORA, Settings
 from server.web import problems
 from server.web.fanout import Fanout
 from server.web.office import Office
-from server.web.routes import checkpoints, corpora, history, live, pages, passages, runs
+from server.web.routes import checkpoints, corpora, history, live, pages, passages, proofs, runs
 from server.web.security import BodyLimit, Guard
 
 __all__ = ["create_app"]
@@ -52,13 +53,14 @@ def create_app(settings: Settings) -> FastAPI:
         fanout = Fanout()
         limits = Limits(settings.max_training_runs, settings.max_network_bytes)
         supervisor = await Supervisor.open(settings.data_dir, library, fanout, limits)
-        app.state.office = Office(settings, library, supervisor, Passages(), fanout)
+        app.state.office = Office(settings, library, supervisor, Passages(), Proofs(), fanout)
         if settings.demo and not supervisor.runs():
             await supervisor.create(RunSpec(pace="cinematic"))
         try:
             yield
         finally:
-            await asyncio.gather(app.state.office.passages.leave(), supervisor.close())
+            office: Office = app.state.office
+            await asyncio.gather(office.passages.leave(), office.proofs.leave(), supervisor.close())
 
     app = FastAPI(
         title="Hurrah",
@@ -70,7 +72,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
-    for part in (pages, corpora, runs, checkpoints, passages, history, live):
+    for part in (pages, corpora, runs, checkpoints, passages, history, proofs, live):
         app.include_router(part.router)
     app.mount("/static", FreshStaticFiles(directory=pages.STATIC), name="static")
     app.add_middleware(BodyLimit, settings=settings)

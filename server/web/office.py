@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 from server.runs.corpora import CorpusLibrary
 from server.runs.live_run import LiveRun
 from server.runs.passages import Passages
+from server.runs.proofs import Proofs
 from server.runs.supervisor import Supervisor
 from server.settings import Settings
 from server.web.fanout import Fanout
@@ -26,6 +27,7 @@ class Office:
     corpora: CorpusLibrary
     supervisor: Supervisor
     passages: Passages
+    proofs: Proofs
     fanout: Fanout
 
 

@@ -144,8 +144,10 @@ class Guard:
         return answer
 
     def _viewer_refusal(self, scope: Scope) -> Response | None:
-        # Asking for a passage is a POST that changes nothing.
-        asks_only = scope["method"] == "POST" and scope["path"].endswith("/passages")
+        # Asking for a passage or a proof is a POST that changes nothing.
+        asks_only = scope["method"] == "POST" and (
+            scope["path"].endswith("/passages") or scope["path"].startswith("/api/gradient-check")
+        )
         if scope["operator"] or asks_only or not _changes(scope):
             return None
         return problem(

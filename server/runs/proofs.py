@@ -1,0 +1,168 @@
+"""The proof of the gradients, for whoever asks for it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from server.rnn.architecture import MAX_LAYERS, Architecture, CellName
+from server.rnn.gradient_check import Mistake
+from server.runs.child import ChildGoneError, ChildRefusedError
+from server.runs.errors import NotPossibleError
+from server.runs.spec import SpecError, encodable
+from server.runs.writing import ScribeDesk
+
+__all__ = ["ErrorCurveResult", "GradientCheckRequest", "GradientCheckResult", "Proofs"]
+
+RANDOM_VOCABULARY = 30
+# Every entry of every parameter is moved, and the whole sequence read again each time: this is
+# some seconds' work.
+MAX_PARAMETERS = 20_000
+MAX_CHARACTERS = 500
+MAX_TEXT = 10_000
+
+Matrix = list[list[float | None]]
+
+
+class GradientCheckRequest(BaseModel):
+    """Which network's gradients to check.
+
+    Attributes
+    ----------
+    cell, hidden_size, layers, sequence_length, batch_size, seed
+        As in a run's spec; the parameters are random.
+    text : str or None
+        What it reads; None: random characters.
+    mistake : {"clipping", "float32", "state"} or None
+        A mistake to make on purpose, by which a right gradient looks wrong.
+    step : float or None
+        Of the central difference; None: the best one.
+    details : bool
+        Whether to answer with the error of every entry.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+    cell: CellName = "rnn"
+    hidden_size: int = Field(20, ge=1, le=128)
+    layers: int = Field(1, ge=1, le=MAX_LAYERS)
+    sequence_length: int = Field(10, ge=1, le=100)
+    batch_size: int = Field(1, ge=1, le=50)
+    seed: int = Field(0, ge=0, lt=2**63)
+    text: Annotated[str, Field(min_length=1, max_length=MAX_TEXT)] | None = None
+    mistake: Mistake | None = None
+    step: Annotated[float, Field(gt=0, le=1)] | None = None
+    details: bool = False
+
+    @field_validator("text")
+    @classmethod
+    def _whole(cls, value: str | None) -> str | None:
+        return value if value is None else encodable(value)
+
+
+class Thresholds(BaseModel):
+    """What the greatest relative errors must stay below."""
+
+    complex_step: float
+    central_difference: float
+
+
+class ParameterErrors(BaseModel):
+    """The relative error of every entry of a parameter, a row a unit."""
+
+    complex_step: Matrix
+    central_difference: Matrix
+
+
+class CheckedParameter(BaseModel):
+    """The greatest relative errors of one parameter; null where they are not finite."""
+
+    name: str
+    shape: list[int]
+    complex_step: float | None
+    central_difference: float | None
+    passed: bool
+    errors: ParameterErrors | None = None
+
+
+class GradientCheckResult(BaseModel):
+    """The verdict; `threshold` is that of the central difference."""
+
+    passed: bool
+    threshold: float
+    thresholds: Thresholds
+    dtype: str
+    parameters: list[CheckedParameter]
+
+
+class ErrorCurveResult(BaseModel):
+    """The greatest relative error of each method at each step."""
+
+    steps: list[float]
+    complex_step: list[float | None]
+    central_difference: list[float | None]
+    textbook_difference: list[float | None]
+
+
+class Proofs:
+    """Has gradients checked, in a process apart."""
+
+    def __init__(self) -> None:
+        self._scribe = ScribeDesk()
+
+    async def check(self, request: GradientCheckRequest) -> GradientCheckResult:
+        """Check the gradients of a random network.
+
+        Raises
+        ------
+        SpecError
+            The text is too short, or the network too large.
+        """
+        _check_sizes(request)
+        text = request.text
+        distinct = RANDOM_VOCABULARY if text is None else len(set(text))
+        _check_parameters(request, distinct)
+        asked = request.model_dump() | {"vocabulary_size": distinct}
+        return GradientCheckResult.model_validate(await self._ask("check", asked))
+
+    async def curve(self, cell: CellName) -> ErrorCurveResult:
+        """Compare the methods at all kinds of steps."""
+        return ErrorCurveResult.model_validate(await self._ask("curve", {"cell": cell}))
+
+    async def leave(self) -> None:
+        """End the process."""
+        await self._scribe.leave()
+
+    async def _ask(self, command: str, request: dict[str, Any]) -> Any:  # noqa: ANN401
+        try:
+            return (await self._scribe.prove(command, request))["proof"]
+        except (ChildGoneError, ChildRefusedError) as error:
+            raise NotPossibleError(f"The check could not be made: {error}.") from error
+
+
+def _check_sizes(request: GradientCheckRequest) -> None:
+    characters = request.batch_size * request.sequence_length
+    if characters > MAX_CHARACTERS:
+        would_do = MAX_CHARACTERS // request.batch_size
+        raise SpecError(
+            "sequence_length", f"must be at most {would_do:,} with that batch_size to be checked"
+        )
+    needed = characters + request.batch_size
+    if request.text is not None and len(request.text) < needed:
+        raise SpecError("text", f"must have at least {needed:,} characters for these sizes")
+
+
+def _check_parameters(request: GradientCheckRequest, distinct: int) -> None:
+    parameters = Architecture(
+        vocabulary_size=distinct,
+        hidden_size=request.hidden_size,
+        cell=request.cell,
+        layers=request.layers,
+    ).size
+    if parameters > MAX_PARAMETERS:
+        raise SpecError(
+            "hidden_size",
+            f"makes {parameters:,} parameters to check one by one; at most {MAX_PARAMETERS:,} are"
+            " allowed",
+        )

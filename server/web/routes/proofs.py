@@ -1,0 +1,36 @@
+"""Gradient checks: the page's proof that the network learns by the right gradients."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict
+
+from server.rnn.architecture import CellName
+from server.runs.proofs import ErrorCurveResult, GradientCheckRequest, GradientCheckResult
+from server.web.office import TheOffice
+
+router = APIRouter(prefix="/api/gradient-check", tags=["gradients"])
+
+
+class ErrorCurveRequest(BaseModel):
+    """Whose gradients to compare with the numerical ones."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    cell: CellName = "rnn"
+
+
+@router.post("")
+async def check_gradients(
+    office: TheOffice, request: GradientCheckRequest | None = None
+) -> GradientCheckResult:
+    """Compare every gradient of a random network with two numerical derivatives."""
+    return await office.proofs.check(request or GradientCheckRequest())
+
+
+@router.post("/steps")
+async def error_against_step(
+    office: TheOffice, request: ErrorCurveRequest | None = None
+) -> ErrorCurveResult:
+    """Return how the error of each numerical derivative depends on its step."""
+    return await office.proofs.curve((request or ErrorCurveRequest()).cell)
