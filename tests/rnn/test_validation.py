@@ -139,14 +139,17 @@ def test_without_held_out_text_there_is_nothing_to_validate_on():
 def test_the_text_is_divided_or_refused_with_a_figure_that_would_do(n, fraction, T, B):
     # Of so many characters, without the room for them.
     text = np.broadcast_to(np.uint16(0), n)
+    refused = None
     try:
         training, held_out = hold_out(text, fraction, T, B)
-    except HeldOutTooShortError as error:
-        assert f"{error.fraction:g} would do" in str(error)
-        training, held_out = hold_out(text, float(f"{error.fraction:g}"), T, B)
-        fraction = error.fraction
     except TextTooShortError as error:
-        assert error.needed == (B + 1) * (T + 1) > n
+        refused = error
+    if isinstance(refused, HeldOutTooShortError):
+        fraction = refused.fraction
+        assert f"{fraction:g} would do" in str(refused)
+        training, held_out = hold_out(text, float(f"{fraction:g}"), T, B)
+    elif refused is not None:
+        assert refused.needed == (B + 1) * (T + 1) > n
         return
     assert len(training) + len(held_out) == n
     if fraction == 0.0:

@@ -1,0 +1,156 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from server.rnn.architecture import Architecture
+from server.rnn.definitions import Change, Definitions
+from server.rnn.model import Model, ModelError
+from server.rnn.sampling import write
+from server.rnn.stepping import Stepper
+
+networks = {"cell": st.sampled_from(["rnn", "gru", "lstm"]), "layers": st.integers(1, 4)}
+
+
+def random_model(cell="rnn", layers=1, *, K=6, m=5, seed=0, dtype=np.float64):
+    rng = np.random.default_rng(seed)
+    sizes = Architecture(vocabulary_size=K, hidden_size=m, cell=cell, layers=layers)
+    shapes = sizes.parameter_shapes
+    return Model(
+        parameters={n: rng.standard_normal(s).astype(dtype) for n, s in shapes.items()},
+        state={name: rng.uniform(-1, 1, m).astype(dtype) for name in sizes.state_names},
+        next_index=2,
+        update=7,
+        smooth_loss=3.0,
+        cell=cell,
+        layers=layers,
+    )
+
+
+def test_names_of_one_layer_are_the_courses_and_more_are_numbered():
+    one = Architecture(vocabulary_size=7, hidden_size=4, cell="gru")
+    assert one.parameter_shapes == {
+        "U": (12, 7),
+        "W": (12, 4),
+        "b": (12,),
+        "d": (4,),
+        "V": (7, 4),
+        "c": (7,),
+    }
+    assert one.state_names == ("h",)
+    two = Architecture(vocabulary_size=7, hidden_size=4, cell="lstm", layers=2)
+    assert list(two.parameter_shapes.items()) == [
+        ("U1", (16, 7)),
+        ("W1", (16, 4)),
+        ("b1", (16,)),
+        ("U2", (16, 4)),
+        ("W2", (16, 4)),
+        ("b2", (16,)),
+        ("V", (7, 4)),
+        ("c", (7,)),
+    ]
+    assert two.state_names == ("h1", "c1", "h2", "c2")
+
+
+@settings(deadline=None)
+@given(**networks, streams=st.integers(1, 3), seed=st.integers(0, 2**32))
+def test_a_stepper_follows_the_definitions(cell, layers, streams, seed):
+    model = random_model(cell, layers, seed=seed)
+    stepper = Stepper(model, streams)
+    nothing = Change(name="c", entries=(np.array([0]),), step=0.0)
+    definitions = Definitions(model.architecture, model.parameters, (), nothing)
+    state = {name: np.array([[view] * streams]) for name, view in model.state.items()}
+    assert set(stepper.state) == set(state)
+    rng = np.random.default_rng(seed)
+    for _ in range(8):
+        x = rng.integers(0, 6, streams)
+        logits = stepper.step(x)
+        assert logits.shape == (streams, 6)
+        surprise = np.log(np.exp(logits).sum(axis=1))[:, None] - logits
+        before = state
+        for y in range(6):
+            losses, state = definitions.losses(before, x[None], np.full((1, streams), y))
+            assert surprise[:, y] == pytest.approx(losses[0, 0], abs=1e-9)
+        for name, view in stepper.state.items():
+            assert view == pytest.approx(state[name][0], abs=1e-9)
+    stepper.clear_state()
+    assert not any(view.any() for view in stepper.state.values())
+    assert all(view.any() for view in model.state.values())
+
+
+@settings(deadline=None, max_examples=20)
+@given(**networks, prime=st.lists(st.integers(0, 5), max_size=4))
+def test_every_network_writes(cell, layers, prime):
+    model = random_model(cell, layers)
+    prime = np.array(prime, dtype=np.intp)
+    text = write(model, 300, seed=1, prime=prime)
+    assert text.shape == (300,)
+    assert np.array_equal(text, write(model, 300, seed=1, prime=prime))
+    likeliest = write(model, 20, seed=1, temperature=0, prime=prime)
+    stepper, index = Stepper(model), model.next_index
+    if len(prime):
+        stepper.clear_state()
+        *before, index = prime
+        for character in before:
+            stepper.step(character)
+    for character in likeliest:
+        index = int(stepper.step(index)[0].argmax())
+        assert index == character
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("poison", [np.nan, np.inf, 3e38])
+def test_parameters_that_ran_away_still_write(cell, poison):
+    model = random_model(cell, 2, dtype=np.float32)
+    model.parameters["W1"][:] = poison
+    text = write(model, 300, seed=1)
+    assert text.min() >= 0
+    assert text.max() < model.vocabulary_size
+
+
+def without(name):
+    def damage(model):
+        del model.parameters[name]
+
+    return damage
+
+
+def replaced(part, name, array):
+    def damage(model):
+        getattr(model, part)[name] = array
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        without("V"),
+        without("W"),
+        without("d"),
+        replaced("parameters", "Z", np.zeros(3)),
+        replaced("parameters", "V", np.zeros(3)),
+        replaced("parameters", "V", np.zeros((6, 5), dtype=int)),
+        replaced("parameters", "W", np.zeros((5, 5))),
+        replaced("parameters", "W", np.zeros((15, 5), dtype=np.float32)),
+        replaced("state", "h", np.zeros((1, 5))),
+        replaced("state", "c", np.zeros(5)),
+    ],
+)
+def test_parts_that_do_not_fit_are_no_model(damage):
+    model = random_model("gru")
+    damage(model)
+    with pytest.raises(ModelError):
+        dataclasses.replace(model)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"cell": "lstm"}, {"cell": "tree"}, {"layers": 2}, {"layers": 0}, {"next_index": 6}],
+    ids=str,
+)
+def test_what_a_model_is_must_be_what_it_holds(change):
+    with pytest.raises(ModelError):
+        dataclasses.replace(random_model("gru"), **change)
