@@ -32,6 +32,7 @@ def some_run(identity, **fields):
         corpus_name="A text",
         corpus_characters=1_000,
         parameters=5,
+        updates_per_epoch=39,
         created_at="2026-11-24T00:00:00+00:00",
         **fields,
     )

@@ -233,9 +233,10 @@ def test_a_run_that_is_deleted_is_closed_with_that_code(server, corpus):
 def test_all_viewers_see_the_same_and_are_counted(server, corpus):
     run = server.create(corpus=corpus, paused=True, pace=100, max_updates=50, **SMALL)
     with contextlib.ExitStack() as stack:
-        viewers = [stack.enter_context(Viewer(server, run)) for _ in range(3)]
-        counted = [viewer.next()["viewers"] for viewer in viewers]
-        assert counted == [1, 2, 3]
+        viewers = []
+        for count in (1, 2, 3):
+            viewers.append(stack.enter_context(Viewer(server, run)))
+            assert viewers[-1].next()["viewers"] == count
         viewers[0].read_until(lambda m: m["type"] == "viewers" and m["viewers"] == 3)
         server.post(run, "resume")
         for viewer in viewers:
