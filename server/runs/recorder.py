@@ -119,7 +119,8 @@ class Recorder:
             samples = [
                 sample
                 for sample in news.samples
-                if not await self._store(Store.has_sample, run.id, sample["update"])
+                if sample["update"] not in self._pending
+                and not await self._store(Store.has_sample, run.id, sample["update"])
             ]
             losses = news.losses if known < news.last else news.losses[:0]
             await self._keep(min(news.first, known + 1), losses, epochs, samples)

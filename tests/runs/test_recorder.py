@@ -1,0 +1,75 @@
+"""What happens to a run is kept once, whoever reports it how often."""
+
+import asyncio
+
+import numpy as np
+
+from server.runs.models import Run, RunState
+from server.runs.recorder import Recorder
+from server.runs.spec import RunSpec
+from server.runs.store import Store, StoreThread
+from server.runs.unflushed import News
+from server.runs.writing import ScribeDesk
+
+
+class Listener:
+    """A publisher that remembers."""
+
+    def __init__(self):
+        self.heard = []
+
+    def publish(self, run, message):
+        self.heard.append(message)
+
+    def restart(self, run):
+        self.heard.append({"type": "restart"})
+
+    def close(self, run):
+        self.heard.append({"type": "close"})
+
+
+def a_run(corpus):
+    spec = RunSpec(corpus=corpus, watch_words=["Orla"])
+    return Run(
+        id="run",
+        name="run",
+        state=RunState.INTERRUPTED,
+        spec=spec,
+        corpus=corpus,
+        corpus_name=corpus,
+        corpus_characters=100,
+        updates_per_epoch=4,
+        parameters=1,
+        created_at="2026-01-01T00:00:00+00:00",
+    )
+
+
+def test_a_sample_that_two_checkpoints_tell_of_is_celebrated_once(tmp_path):
+    book = tmp_path / "book.txt"
+    book.write_text("Orla rowed to Farside. " * 20)
+    sample = {"update": 2, "epoch": 1, "smooth_loss": 1.0, "text": "said Orla."}
+    news = News(1, 2, np.array([2.0, 1.0]), samples=[sample])
+    progress = {
+        **{"updates": 2, "epoch": 1, "position": 50, "loss": 1.0, "smooth_loss": 1.0},
+        **{"best_update": 2, "best_smooth_loss": 1.0},
+    }
+
+    async def tell():
+        store, reader, listener = StoreThread(tmp_path / "db"), ScribeDesk(), Listener()
+        run = a_run("book")
+        await store(Store.add_run, run.id, run.model_dump_json())
+        recorder = Recorder(run, book, store, listener, reader)
+        # The second comes while the first is still being measured.
+        await recorder.catch_up(news, progress)
+        await recorder.catch_up(news, progress)
+        await recorder.caught_up()
+        kept = await store(Store.samples, run.id), await store(Store.milestones, run.id)
+        await recorder.close()
+        await reader.leave()
+        await store.close()
+        return kept, listener.heard
+
+    (samples, milestones), heard = asyncio.run(tell())
+    assert [kept.hurrahs for kept in samples] == [["Orla"]]
+    assert [mark.text for mark in milestones] == ["hurrah - Orla"]
+    assert [message["type"] for message in heard].count("sample") == 1
