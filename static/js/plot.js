@@ -164,8 +164,14 @@ function updateAxis(state, colours, size, text) {
     showgrid: false,
     tickformat: width < NARROW_PX ? "~s" : ",d",
     nticks: Math.max(3, Math.floor(width / 90)),
-    ...(log && to / start > 200 ? { dtick: 1 } : {}),
+    ...(log ? logTicks(to / start) : {}),
   };
+}
+
+/** Ticks at the powers of ten, for a shorter span at 1, 2 and 5 times each; else as it comes. */
+function logTicks(ratio) {
+  if (ratio > 200) return { dtick: 1 };
+  return ratio > 5 ? { dtick: "D2" } : {};
 }
 
 const referenceLine = (loss, colours) => ({

@@ -55,7 +55,7 @@ function wordsFor(run, operator) {
     case "stopped":
       return { text: `Stopped at update ${update}`, deed: "newRun", label: "New run" };
     case "failed":
-      return { text: `Failed at update ${update}. ${run.error ?? ""}`.trim(), tone: "bad" };
+      return { text: `Failed. ${run.error ?? `It stands at update ${update}.`}`, tone: "bad" };
     case "interrupted":
       return {
         text: `Interrupted at update ${update}. ${interruption(run, operator)}`,
