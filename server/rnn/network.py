@@ -1,5 +1,7 @@
 """The network: forward pass, loss and gradients of one sequence, without allocation."""
 
+from types import ModuleType
+
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import DTypeLike, NDArray
@@ -171,6 +173,11 @@ class Network:
         np.dot(e, self.parameters["V"], self._state_gradients)
         for layer in reversed(self._layers):
             layer.backward()
+
+    def use(self, kernel: ModuleType | None) -> None:
+        """Let compiled code do what it can, or None: NumPy alone; see `server.rnn.kernels`."""
+        for layer in self._layers:
+            layer.use(kernel)
 
     def carry(self) -> None:
         """Make the state after the sequence the state before the next."""

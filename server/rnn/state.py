@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from server.rnn.kernels import KERNELS
 from server.rnn.optimizers import RULES
 from server.rnn.parameters import Array
 from server.rnn.settings import TrainerSettings
@@ -21,6 +22,7 @@ _FIRST_VERSION: dict[str, Scalar] = {
     "validation_fraction": 0.0,
     "optimizer": "adagrad",
     "optimizer_steps": 0,
+    "kernel": "numpy",
     "validation_loss": None,
     "best_validation_update": None,
     "best_validation_loss": None,
@@ -61,6 +63,8 @@ class Progress:
         The update rule that the optimiser's arrays belong to.
     optimizer_steps : int
         The number of steps it has made.
+    kernel : str or None
+        What computed the updates so far; see `kernels`.
     best_next_index, best_validation_next_index : int or None
         The input character that comes next for the best model.
     """
@@ -71,6 +75,7 @@ class Progress:
     learning_rate: float
     optimizer: str
     optimizer_steps: int
+    kernel: str | None
     loss: float | None
     smooth_loss: float | None
     best_update: int | None
@@ -157,6 +162,8 @@ def check_scalars(
             fits = value is None
         elif name == "optimizer":
             fits = value in RULES
+        elif name == "kernel":
+            fits = value in KERNELS or (value is None and values["updates"] == 0)
         elif name in limits:
             fits = type(value) is int and limits[name][0] <= value <= limits[name][1]
         else:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from server.rnn.best import KeptModel, copy_model, name_arrays
 from server.rnn.clipping import clip_by_norm, clip_by_value
 from server.rnn.initialisation import initialise
+from server.rnn.kernels import fitting_kernel, load_numba
 from server.rnn.model import Model
 from server.rnn.network import Network
 from server.rnn.optimizers import make_optimizer
@@ -105,6 +106,8 @@ class Trainer:
         T, B = settings.sequence_length, settings.batch_size
         training, held_out = hold_out(indices, settings.validation_fraction, T, B)
         self._walk = Walk(training, B, T)
+        # Chosen at the first update: whoever only looks need not wait for it.
+        self._kernel: str | None = None
         if int(indices.min()) < 0 or int(indices.max()) >= vocabulary_size:
             raise ValueError("The text holds an index that is not in the vocabulary.")
         self.settings = settings
@@ -175,6 +178,8 @@ class Trainer:
             in nats. It may be infinite or not a number, when the parameters have run away.
         """
         network = self._network
+        if self._kernel is None:
+            self._use(fitting_kernel(self.settings))
         if self._drops:
             network.draw_masks(self._random(DROPOUT), self.settings.dropout)
         x, y = self._walk.read()
@@ -191,6 +196,12 @@ class Trainer:
         if self._walk.advance():
             self._begin_epoch()
         return loss
+
+    def _use(self, kernel: str) -> None:
+        compiled = load_numba() if kernel == "numba" else None
+        self._network.use(compiled)
+        self._optimizer.use(compiled)
+        self._kernel = "numpy" if compiled is None else "numba"
 
     def _random(self, purpose: int) -> np.random.Generator:
         """Return random numbers that depend on seed, purpose and the number of updates alone."""
@@ -344,6 +355,7 @@ class Trainer:
             "position": self.position,
             "optimizer": self.settings.optimizer,
             "optimizer_steps": self._optimizer.steps,
+            "kernel": self._kernel,
             "best_next_index": self._best.next_index if with_best else None,
             "best_validation_next_index": None if kept is None else kept.next_index,
         }
@@ -354,7 +366,8 @@ class Trainer:
         The text must have the same vocabulary, and the settings must agree in what a state is
         made for (see `state.identity`). With another sequence length, a position too near the end
         of the text begins a new epoch. With another optimiser, its memory begins afresh. The
-        learning rate is the one that was in force, not that of the settings.
+        learning rate is the one that was in force, not that of the settings. So is the kernel,
+        where it can be had: with the other one, all that follows is equal but for rounding.
 
         Parameters
         ----------
@@ -387,6 +400,9 @@ class Trainer:
             self._optimizer.steps = values.optimizer_steps
         else:
             self._optimizer.forget()
+        self._kernel = None
+        if values.kernel is not None:
+            self._use(values.kernel)
         self._best.next_index = values.best_next_index or 0
         self._best_stands = False
         if self._best_validation is not None:

@@ -134,6 +134,8 @@ def unknown_scalar(arrays, scalars):
         scalar("optimizer", "newton"),
         scalar("optimizer", None),
         scalar("optimizer_steps", -1),
+        scalar("kernel", "abacus"),
+        scalar("kernel", None),
         scalar("loss", None),
         scalar("smooth_loss", "nan"),
         scalar("best_update", 99),

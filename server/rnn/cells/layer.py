@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
 
@@ -119,6 +120,9 @@ class Layer(ABC):
 
     def refresh(self) -> None:  # noqa: B027 - not every cell derives something of them
         """Take notice of changed parameters, which must be done before `forward`."""
+
+    def use(self, kernel: ModuleType | None) -> None:  # noqa: B027 - not every cell has one
+        """Let compiled code do the recurrence, or None: NumPy; see `server.rnn.kernels`."""
 
     @abstractmethod
     def forward(self) -> None:

@@ -4,6 +4,8 @@ With one stream a step is so little work that calling NumPy costs as much. What 
 `VanillaLayer`'s, by as few calls as there can be.
 """
 
+from types import ModuleType
+
 import numpy as np
 
 from server.rnn.cells.inputs import Characters
@@ -48,6 +50,7 @@ class VanillaStream(Layer):
     """
 
     inputs: Characters
+    _kernel: ModuleType | None = None
 
     def _make_steps(self) -> None:
         U, W = self._parameters.U, self._parameters.W
@@ -86,11 +89,22 @@ class VanillaStream(Layer):
         self._reads = reads
         return reads[:, None, K : K + m + 1]
 
+    def use(self, kernel: ModuleType | None) -> None:
+        """Let compiled code do the recurrence, or None: NumPy; see `server.rnn.kernels`."""
+        self._kernel = kernel
+
     def forward(self) -> None:
         """Compute all states from state 0."""
         self._reads_flat[self._one_hot] = 0.0
         np.add(self.inputs.x, self._offsets, self._one_hot)
         self._reads_flat[self._one_hot] = 1.0
+        p = self._parameters
+        if self._kernel is not None:
+            self._kernel.forward(self.inputs.x, p.U, p.W, p.b, self._reads, len(p.U))
+        else:
+            self._forward()
+
+    def _forward(self) -> None:
         product, tanh, take = self._product, np.tanh, self._parameters.U.take
         weights = self._parameters.Wb
         np.copyto(self._appended[: len(weights)], weights)
@@ -104,8 +118,16 @@ class VanillaStream(Layer):
 
     def backward(self) -> None:
         """Fill the gradients."""
-        product, add, multiply = self._product_back, np.add, np.multiply
         # Each e_t becomes g_t in place.
+        e, p = self.state_gradients, self._parameters
+        if self._kernel is not None:
+            self._kernel.backward(p.W, self._reads, len(p.U), e)
+        else:
+            self._backward()
+        np.matmul(self._reads_transposed, e, self._gradients.UWb)
+
+    def _backward(self) -> None:
+        product, add, multiply = self._product_back, np.add, np.multiply
         e, slopes, recurrent = self.state_gradients, self._g_rows, self._recurrent_back
         multiply(self._states, self._states, slopes)
         np.subtract(1.0, slopes, slopes)
@@ -114,4 +136,3 @@ class VanillaStream(Layer):
             product(g_after, recurrent)
             add(e_here, recurrent, e_here)
             multiply(e_here, slope, e_here)
-        np.matmul(self._reads_transposed, e, self._gradients.UWb)

@@ -1,5 +1,7 @@
 """AdaGrad."""
 
+from types import ModuleType
+
 import numpy as np
 
 from server.rnn.optimizers.rule import Optimizer
@@ -25,7 +27,16 @@ class AdaGrad(Optimizer):
     MEMORIES = ("memory",)
     START = 1e-8
 
+    _kernel: ModuleType | None = None
+
+    def use(self, kernel: ModuleType | None) -> None:
+        """Let compiled code make the steps, or None: NumPy; see `server.rnn.kernels`."""
+        self._kernel = kernel
+
     def _move(self, learning_rate: float) -> None:
+        if self._kernel is not None:
+            self._kernel.adagrad(*self._buffers, learning_rate)
+            return
         multiply = np.multiply
         for parameters, gradients, memory, scratch in self._blocks:
             multiply(gradients, gradients, scratch)

@@ -1,6 +1,7 @@
 """What all update rules have in common: what they remember, and the blocks they work in."""
 
 from abc import ABC, abstractmethod
+from types import ModuleType
 from typing import ClassVar
 
 import numpy as np
@@ -41,7 +42,7 @@ class Optimizer(ABC):
     def __init__(self, parameters: Array, gradients: Array) -> None:
         self.steps = 0
         self.state = {name: np.full_like(parameters, self.START) for name in self.MEMORIES}
-        buffers = (parameters, gradients, *self.state.values())
+        self._buffers = buffers = (parameters, gradients, *self.state.values())
         scratch = np.empty_like(parameters[:BLOCK])
         self._blocks = [
             (*(buffer[i : i + BLOCK] for buffer in buffers), scratch[: parameters.size - i])
@@ -53,6 +54,9 @@ class Optimizer(ABC):
         self.steps = 0
         for memory in self.state.values():
             memory[:] = self.START
+
+    def use(self, kernel: ModuleType | None) -> None:  # noqa: B027 - not every rule has one
+        """Let compiled code make the steps, or None: NumPy; see `server.rnn.kernels`."""
 
     def step(self, learning_rate: float) -> None:
         """Move the parameters against the gradients.
