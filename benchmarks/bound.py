@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-from benchmarks.contest import ENGINE, TASKS, settings
+from benchmarks.contest import ENGINE, TASKS, by_numpy, settings
 from benchmarks.measure import Contestant, measure
 from benchmarks.task import CLIP, LEARNING_RATE, Task, indices, vocabulary
 from server.rnn.clipping import clip_by_value
@@ -64,7 +64,7 @@ def bound() -> Table:
         table.add_column(heading, justify="left" if heading.startswith("cell") else "right")
     for task in TASKS:
         parts = necessary(task)
-        engine = Trainer(indices(), len(vocabulary()), settings(task)).update
+        engine = by_numpy(Trainer(indices(), len(vocabulary()), settings(task))).update
         alone = {name: Contestant(run=part) for name, (_, part) in parts.items()}
         timings = measure({ENGINE: Contestant(run=engine), **alone}, SECONDS)
         least = sum(times * timings[name].median for name, (times, _) in parts.items())

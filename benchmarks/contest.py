@@ -10,6 +10,7 @@ from rich.table import Table
 from benchmarks.measure import Contestant, Timing, measure
 from benchmarks.task import Task, indices, text, vocabulary
 from benchmarks.textbook import TextbookTrainer
+from server.rnn.kernels import fitting_kernel, load_numba
 from server.rnn.trainer import Trainer, TrainerSettings
 
 ENGINE = "Hurrah"
@@ -53,17 +54,26 @@ def optional(module: str) -> ModuleType | str:
         return str(error)
 
 
+def by_numpy(trainer: Trainer) -> Trainer:
+    """Return `trainer`, which has not begun, held to NumPy also where Numba is installed."""
+    arrays, scalars = trainer.state()
+    trainer.restore(arrays, scalars | {"kernel": "numpy"})
+    return trainer
+
+
 def contestants(task: Task) -> dict[str, Contestant]:
     """Return all who can do `task` here, by name."""
-    K = len(vocabulary())
-    found = {ENGINE: Contestant(run=Trainer(indices(), K, settings(task)).update)}
+    K, own = len(vocabulary()), settings(task)
+    found = {ENGINE: Contestant(run=by_numpy(Trainer(indices(), K, own)).update)}
+    if fitting_kernel(own) == "numba":
+        found["Hurrah, Numba"] = Contestant(run=Trainer(indices(), K, own).update)
     if task == Task():
         found |= {
             "Hurrah, float64": Contestant(
                 run=Trainer(indices(), K, settings(task, "float64")).update
             ),
             "Hurrah, no best kept": Contestant(
-                run=ForgetfulTrainer(indices(), K, settings(task)).update
+                run=by_numpy(ForgetfulTrainer(indices(), K, own)).update
             ),
             "textbook, float64": Contestant(run=TextbookTrainer(text()).update),
         }
@@ -80,6 +90,8 @@ def contestants(task: Task) -> dict[str, Contestant]:
 def absent() -> list[str]:
     """Return who does not take part, and why."""
     modules = {"PyTorch": optional("with_pytorch"), "JAX": optional("with_jax")}
+    if load_numba() is None:
+        modules["Numba"] = "it is not installed"
     return [
         f"{name} does not take part: {reason}."
         for name, reason in modules.items()

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from benchmarks.contest import settings
+from benchmarks.contest import by_numpy, settings
 from benchmarks.measure import Contestant, measure
 from benchmarks.task import Task, vocabulary
 from server.rnn.trainer import Trainer
@@ -45,4 +45,4 @@ def _contestant(axis: str, task: Task, size: int) -> Contestant:
     sizes: dict[str, Any] = {"vocabulary_size": len(vocabulary()), axis: size}
     K = sizes.pop("vocabulary_size")
     text = np.random.default_rng(0).integers(0, K, TEXT_LENGTH)
-    return Contestant(run=Trainer(text, K, settings(replace(task, **sizes))).update)
+    return Contestant(run=by_numpy(Trainer(text, K, settings(replace(task, **sizes)))).update)

@@ -24,7 +24,7 @@ def name_of(requirement: str) -> str:
     [
         ("run.txt", PROJECT["project"]["dependencies"]),
         ("dev.txt", PROJECT["dependency-groups"]["dev"]),
-        ("bench.txt", PROJECT["dependency-groups"]["bench"]),
+        ("fast.txt", PROJECT["project"]["optional-dependencies"]["fast"]),
         ("bench.txt", PROJECT["dependency-groups"]["bench"]),
         ("tools.txt", PROJECT["dependency-groups"]["tools"]),
     ],
@@ -35,10 +35,10 @@ def test_what_the_project_names_is_locked(lock: str, named: list[str]) -> None:
 
 def test_tests_and_benchmarks_run_on_what_the_server_runs_on() -> None:
     assert pins("run.txt").items() <= pins("dev.txt").items()
-    assert pins("run.txt").items() <= pins("bench.txt").items()
+    assert pins("run.txt").items() <= pins("fast.txt").items() <= pins("bench.txt").items()
 
 
-@pytest.mark.parametrize("lock", ["run.txt", "dev.txt", "bench.txt", "tools.txt"])
+@pytest.mark.parametrize("lock", ["run.txt", "dev.txt", "fast.txt", "bench.txt", "tools.txt"])
 def test_every_pin_has_hashes_and_no_place_is_named(lock: str) -> None:
     text = (ROOT / "requirements" / lock).read_text(encoding="utf-8")
     for entry in re.split(r"\n(?=[a-z])", text)[1:]:
