@@ -14,7 +14,7 @@ from server.runs.checkpoint_shelf import CheckpointShelf
 from server.runs.checkpoints import Which
 from server.runs.child import Child, ChildGoneError, ChildRefusedError
 from server.runs.errors import NotPossibleError
-from server.runs.models import Checkpoint, Milestone, Run, RunState
+from server.runs.models import ENDED, SETTLED, Checkpoint, Milestone, Run, RunState
 from server.runs.recorder import Recorder
 from server.runs.spec import RunChange, SpecError, in_words
 from server.runs.store import Store, StoreThread
@@ -29,9 +29,6 @@ FLUSH_EVERY_S = 1.0
 MEASURING_PATIENCE_S = 2.0
 
 Ask = Callable[..., Awaitable[Message | None]]
-
-SETTLED = {RunState.FINISHED, RunState.STOPPED}
-ENDED = SETTLED | {RunState.FAILED, RunState.INTERRUPTED}
 
 
 class LiveRun:
@@ -120,11 +117,9 @@ class LiveRun:
             answer = await self._ask("step", updates=updates)
         finally:
             self._steps_under_way -= 1
-        if answer["left"]:
-            raise NotPossibleError(
-                f"The steps were cut short at update {answer['update']:,}:"
-                f" {answer['left']:,} were not made."
-            )
+        if left := answer["left"]:
+            at = answer["update"]
+            raise NotPossibleError(f"It was cut short at update {at:,}: {left:,} were not made.")
 
     async def stop(self) -> None:
         """End the run, keeping where it stands."""
@@ -139,17 +134,15 @@ class LiveRun:
     async def change(self, change: RunChange) -> None:
         """Change what may be changed while it lives, and keep a milestone of it."""
         changes = change.model_dump(include=change.model_fields_set)
-        last = changes.get("max_updates")
-        if last is not None and last < self.run.update:
-            raise SpecError(
-                "max_updates", f"can't be less than the {self.run.update:,} updates made already"
-            )
+        last, made = changes.get("max_updates"), self.run.update
+        if last is not None and last < made:
+            raise SpecError("max_updates", f"can't be less than the {made:,} updates made already")
         await self._ask_if_there("change", changes=changes)
         before = self.run.spec
         self.run.spec = before.model_copy(update=changes)
         self.run.name = changes.get("name", self.run.name)
-        text = in_words(before, changes)
-        await self.recorder.mark(Milestone(update=self.run.update, kind="change", text=text))
+        mark = Milestone(update=self.run.update, kind="change", text=in_words(before, changes))
+        await self.recorder.mark(mark)
         await self.recorder.save()
         if self.has_worker and "learning_rate" in changes:
             # Going on from before the change would learn otherwise than it did.
@@ -158,9 +151,8 @@ class LiveRun:
     async def checkpoint(self, note: str | None) -> Checkpoint:
         """Keep everything needed to go on from here; durable when this returns."""
         ask = self._ask_if_there if self.run.state in ENDED else self._ask
-        made = await self._write_checkpoint(ask, note, automatic=False)
-        if made is None:
-            made = await self.shelf.copy_newest(note)
+        written = await self._write_checkpoint(ask, note, automatic=False)
+        made = written or await self.shelf.copy_newest(note)
         await self.recorder.checkpoint_made(made)
         return made
 
@@ -312,7 +304,7 @@ class LiveRun:
         if self._leaving:
             return
         if event["runaway"]:
-            self._background.start(self._roll_back(event["update"]))
+            self._background.start(self._roll_back(self._worker, event["update"]))
         elif self.run.state is RunState.FINISHED:
             self._background.start(self._retire_when_finished())
 
@@ -331,9 +323,11 @@ class LiveRun:
             if self.run.state is RunState.FINISHED and self.has_worker:
                 await self._retire()
 
-    async def _roll_back(self, update: int) -> None:
+    async def _roll_back(self, worker: Child | None, update: int) -> None:
         """Go back to the newest checkpoint, because the loss ran away at `update`, and pause."""
         async with self._turning:
+            if self._worker is not worker:
+                return  # A worker says it with each report: it was heard already.
             await self._retire(keep=False)
             await self._ensure_worker()
             text = (
@@ -393,11 +387,11 @@ class LiveRun:
         try:
             made = await self._write_checkpoint(self._ask_if_there, None, automatic=True)
         except NotPossibleError as error:
+            made = None
             if not self._discarded:
                 log.warning("run %s: no automatic checkpoint: %s", self.run.id, error)
-        else:
-            if made is not None:
-                await self.recorder.checkpoint_made(made)
+        if made is not None:
+            await self.recorder.checkpoint_made(made)
 
     def _stop_routines(self) -> None:
         for routine in self._routines:

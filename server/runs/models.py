@@ -11,6 +11,8 @@ from server.runs.quality import Quality
 from server.runs.spec import RunSpec
 
 __all__ = [
+    "ENDED",
+    "SETTLED",
     "Best",
     "Checkpoint",
     "Loss",
@@ -37,6 +39,12 @@ class RunState(StrEnum):
     FAILED = "failed"
     INTERRUPTED = "interrupted"
 
+
+SETTLED = {RunState.FINISHED, RunState.STOPPED}
+"""The states of runs that ended as they were meant to."""
+
+ENDED = SETTLED | {RunState.FAILED, RunState.INTERRUPTED}
+"""The states of runs that go on only when they are resumed, from their newest checkpoint."""
 
 MilestoneKind = Literal["hurrah", "epoch", "change", "checkpoint", "note", "rollback"]
 

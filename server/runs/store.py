@@ -8,6 +8,7 @@ Reads see what was written, committed or not, since they use the same connection
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,12 +17,15 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from server.runs import history
 from server.runs.history import History, HistoryWriter, ReducedLoss
 from server.runs.models import Checkpoint, Milestone, Run, Sample, ValidationLoss
 
 __all__ = ["Store", "StoreThread"]
+
+log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -89,9 +93,14 @@ class Store:
     # -- runs -------------------------------------------------------------------------------------
 
     def runs(self) -> list[Run]:
-        """Return all runs, newest first."""
-        rows = self._connection.execute("SELECT run FROM runs ORDER BY number DESC")
-        return [Run.model_validate_json(row[0]) for row in rows]
+        """Return all runs, newest first, but for those that another version left unreadable."""
+        found = []
+        for run, text in self._connection.execute("SELECT id, run FROM runs ORDER BY number DESC"):
+            try:
+                found.append(Run.model_validate_json(text))
+            except ValidationError as error:
+                log.warning("run %s is left out, it can't be read: %s", run, error)
+        return found
 
     def add_run(self, run: str, text: str) -> None:
         """Keep a new run (`text` is its JSON); durable."""

@@ -72,6 +72,14 @@ def test_runs_come_newest_first_as_they_were_saved_last(store):
     assert [(run.id, run.update) for run in store.runs()] == [("c", 0), ("b", 7), ("a", 0)]
 
 
+def test_a_run_that_cannot_be_read_keeps_nobody_from_the_others(store, caplog):
+    add(store, some_run("a"))
+    store.add_run("of-another-version", '{"id": "of-another-version", "colour": "red"}')
+    add(store, some_run("b"))
+    assert [run.id for run in store.runs()] == ["b", "a"]
+    assert "of-another-version" in caplog.text
+
+
 def test_what_is_stored_is_read_back(store):
     add(store, some_run("a"))
     losses = np.array([3.0, 2.0, np.inf])

@@ -59,3 +59,16 @@ def test_a_step_that_runs_away_is_answered(server):
     assert answer.status_code == 409
     assert "cut short" in answer.json()["detail"]
     server.until(run, lambda now: now["error"] is not None)
+
+
+def test_it_goes_back_once_however_often_its_process_says_so(server):
+    # Samples that take a while to be measured keep the process for that long.
+    run = runaway(server, sample_every=1, sample_length=20_000)
+    number = 0
+    while server.run(run)["error"] is None:
+        server.client.patch(f"/api/runs/{run['id']}", json={"name": f"n{(number := number + 1)}"})
+    server.client.patch(f"/api/runs/{run['id']}", json={"name": "the last"})
+    assert server.post(run, "pause")["update"] == 0
+    marks = [mark["kind"] for mark in server.get(run, "milestones")]
+    assert marks.count("rollback") == 1
+    server.client.delete(f"/api/runs/{run['id']}")
