@@ -64,6 +64,14 @@ export const writePassage = (id, request, signal) =>
   call(run(id, "/passages"), { method: "POST", body: request, signal });
 export const listCorpora = () => call("/api/corpora");
 
+/** Every gradient of a random network against two numerical derivatives. */
+export const checkGradients = (request, signal) =>
+  call("/api/gradient-check", { method: "POST", body: request, signal });
+
+/** How the errors of the numerical derivatives depend on their step. */
+export const errorAgainstStep = (request, signal) =>
+  call("/api/gradient-check/steps", { method: "POST", body: request, signal });
+
 /** Loss between two updates, both included, in at most `points` buckets. */
 export const getLoss = (id, from, to, points, signal) =>
   call(run(id, `/loss?from=${from}&to=${to}&points=${points}`), { signal });

@@ -3,10 +3,11 @@
 import * as api from "./api.js";
 import { fetchDetailOnZoom, refineStart } from "./detail.js";
 import { find } from "./dom.js";
+import { loadPlotly } from "./plotly.js";
 import { initialState, reduce } from "./reducers.js";
 import { LiveSocket } from "./socket.js";
 import { createStore } from "./store.js";
-import { onTheme, theme, toggleTheme } from "./theme.js";
+import { toggleTheme } from "./theme.js";
 import { mountAnnouncer } from "./views/announcer.js";
 import { Chart } from "./views/chart.js";
 import { Checkpoints } from "./views/checkpoints.js";
@@ -20,6 +21,7 @@ import { mountNotice } from "./views/notice.js";
 import { PassagePanel } from "./views/passage.js";
 import { RunSwitch } from "./views/runs.js";
 import { mountSwitches } from "./views/switches.js";
+import { mountThemeButton } from "./views/themebutton.js";
 import { Timeline } from "./views/timeline.js";
 import { toast } from "./views/toasts.js";
 import { mountWords } from "./views/words.js";
@@ -136,18 +138,6 @@ store.watch(
   },
 );
 
-// --- Plotly comes as a classic script of several megabytes: the page must not wait for it ---
-
-function loadPlotly() {
-  return new Promise((resolve, reject) => {
-    const script = document.createElement("script");
-    script.src = document.body.dataset.plotly;
-    script.addEventListener("load", () => resolve(window.Plotly));
-    script.addEventListener("error", () => reject(new Error("Plotly could not be loaded")));
-    document.head.append(script);
-  });
-}
-
 // --- Views ---
 
 const controls = new Controls(store);
@@ -167,12 +157,7 @@ mountEmpty(store, { created, openForm: () => newRun.open() });
 mountAnnouncer(store);
 fetchDetailOnZoom(store);
 
-const themeButton = find("#theme");
-const nameTheme = (now) =>
-  themeButton.setAttribute("aria-label", now === "dark" ? "Light theme" : "Dark theme");
-themeButton.addEventListener("click", toggleTheme);
-onTheme(nameTheme);
-nameTheme(theme());
+mountThemeButton();
 
 const forOperator = (deed) => () => store.get().operator && deed();
 mountKeys({
@@ -184,6 +169,7 @@ mountKeys({
   f: () => store.dispatch({ type: "zoom", range: null }),
   l: () =>
     store.dispatch({ type: "scale", scale: store.get().scale === "log" ? "linear" : "log" }),
+  g: () => location.assign("/gradients"),
   t: toggleTheme,
   ArrowLeft: () => timeline.move(-1),
   ArrowRight: () => timeline.move(1),

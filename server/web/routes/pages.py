@@ -1,4 +1,4 @@
-"""The page and what it is made of."""
+"""The pages and what they are made of."""
 
 from __future__ import annotations
 
@@ -39,16 +39,32 @@ def _compressed_plotly() -> bytes:
 
 
 @router.get("/", response_class=HTMLResponse)
-async def page(request: Request) -> Response:
-    """Return the page."""
+async def watch(request: Request) -> Response:
+    """Return the page on which a network learns."""
+    return _page(request, "index.html", view="Watch", title="Hurrah", skip="the curve")
+
+
+@router.get("/gradients", response_class=HTMLResponse)
+async def gradients(request: Request) -> Response:
+    """Return the page that proves the gradients."""
+    return _page(
+        request,
+        "gradients.html",
+        view="Gradients",
+        title="Gradients - Hurrah",
+        skip="the verdict",
+    )
+
+
+def _page(request: Request, template: str, **words: str) -> Response:
     return templates.TemplateResponse(
         request,
-        "index.html",
+        template,
         {
             "version": __version__,
             "plotly_url": PLOTLY,
-            "static": "/static",
             "operator": is_operator(request),
+            **words,
         },
         headers={"Cache-Control": "no-cache"},
     )

@@ -1,0 +1,52 @@
+/** Relative errors: as words, and as colours on a logarithmic scale. Pure functions all. */
+
+/** Errors below this are as good as none. */
+export const LEAST = 1e-16;
+
+// A minus sign, unlike a hyphen, is never parted from its number at a line's end.
+const scientific = (value) => value.toExponential(1).replace("-", "−");
+
+/** "3.7e−13", much as NumPy writes it; from a thousandth on "0.72". */
+export function words(error) {
+  if (error === null) return "not finite";
+  if (error === 0) return "0";
+  return error >= 1e-3 ? error.toFixed(error < 0.01 ? 4 : 2) : scientific(error);
+}
+
+/** A step or a threshold: 1e−10, 0.005. */
+export const power = (value) =>
+  value >= 1e-3 ? String(Number(value.toPrecision(2))) : scientific(value).replace(".0e", "e");
+
+/** Whether an error (null: not finite) stays below what it must. */
+export const passes = (error, threshold) => error !== null && error < threshold;
+
+/** The greatest of some errors, null when one of them is not finite. */
+export const worst = (errors) => (errors.includes(null) ? null : Math.max(...errors));
+
+/**
+ * How dark an error is, from 0 to 1, and whether it fails: apart on either side of the threshold,
+ * so that an error just above it can't be taken for one just below.
+ */
+export function shade(error, threshold) {
+  const fails = !passes(error, threshold);
+  const size = Math.log10(Math.min(Math.max(error ?? 1, LEAST), 1));
+  const edge = Math.log10(threshold);
+  const least = Math.log10(LEAST);
+  const strength = fails ? (size - edge) / -edge : (size - least) / (edge - least);
+  return { fails, strength: Math.min(Math.max(strength, 0), 1) };
+}
+
+/** The colour of an error: soft ink below the threshold, the accent above. */
+export function colourOf(error, threshold, colours) {
+  const { fails, strength } = shade(error, threshold);
+  return fails
+    ? mix(colours.card, colours.accent, 0.5 + 0.5 * strength)
+    : mix(colours.card, colours.soft, 0.07 + 0.38 * strength);
+}
+
+const parts = (colour) => colour.match(/[\d.]+/g).slice(0, 3).map(Number);
+
+function mix(from, to, share) {
+  const [a, b] = [parts(from), parts(to)];
+  return `rgb(${a.map((part, i) => Math.round(part + (b[i] - part) * share)).join(", ")})`;
+}

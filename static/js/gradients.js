@@ -1,0 +1,126 @@
+/** The page that proves the gradients: asks the server for a check and shows what it found. */
+
+import * as api from "./api.js";
+import { find, setText } from "./dom.js";
+import { worst } from "./errors.js";
+import { loadPlotly } from "./plotly.js";
+import { toggleTheme } from "./theme.js";
+import { Maps } from "./views/gradients/maps.js";
+import { Steps } from "./views/gradients/steps.js";
+import { showVerdict } from "./views/gradients/verdict.js";
+import { mountThemeButton } from "./views/themebutton.js";
+
+const NUMBERS = ["layers", "hidden_size", "sequence_length", "batch_size", "seed"];
+
+const BECAUSE = {
+  "": "Everything is computed in float64, from the same carried state, and nothing is clipped before it is compared. So checked, a right gradient agrees in more than ten digits.",
+  clipping:
+    "The gradient was clipped before it was compared, and what is clipped is no longer the slope of the loss. Only the clipped entries are off, so that errors of 0.7 stand beside perfect ones: compare first, clip afterwards.",
+  float32:
+    "With seven digits, two losses that hardly differ keep but two or three of them when they are subtracted, and the smallest gradients drown: errors up to 1. Learn in float32, but check in float64.",
+  state:
+    "Each evaluation of the loss began from the hidden state that the one before it had left, so that the two losses which are compared are of different functions. Put the carried state back before every evaluation.",
+};
+
+const form = find("#proof-form");
+const result = find("#proof-result");
+const maps = new Maps();
+const steps = new Steps(loadPlotly(), check);
+let request = null;
+let curveOf = null; // the cell whose curve is shown
+
+/** What the form asks for. */
+function asked() {
+  const fields = form.elements;
+  const numbers = NUMBERS.filter((name) => fields[name].value !== "").map((name) => [
+    name,
+    Number(fields[name].value),
+  ]);
+  return {
+    cell: fields.cell.value,
+    ...Object.fromEntries(numbers),
+    mistake: fields.mistake.value || null,
+  };
+}
+
+async function check() {
+  request?.abort();
+  const mine = new AbortController();
+  request = mine;
+  const wanted = asked();
+  const { step } = steps;
+  remember(wanted);
+  setText(find("#proof-because"), BECAUSE[wanted.mistake ?? ""]);
+  result.setAttribute("aria-busy", "true");
+  showProblem(null);
+  try {
+    const found = await api.checkGradients({ ...wanted, step, details: true }, mine.signal);
+    show(found, wanted.mistake, step);
+    if (curveOf !== wanted.cell) {
+      steps.showCurve(await api.errorAgainstStep({ cell: wanted.cell }, mine.signal));
+      curveOf = wanted.cell;
+    }
+  } catch (error) {
+    if (error instanceof api.Problem) showProblem(error);
+    else if (error.name !== "AbortError") throw error;
+  } finally {
+    if (request === mine) result.setAttribute("aria-busy", "false");
+  }
+}
+
+function show(found, mistake, step) {
+  result.setAttribute("aria-busy", "false");
+  result.dataset.passed = String(found.passed);
+  showVerdict(found, mistake);
+  maps.show(found);
+  const central = worst(found.parameters.map(({ central_difference: error }) => error));
+  steps.showCheck(central, found.thresholds.central_difference, step);
+}
+
+function showProblem(problem) {
+  for (const slot of form.querySelectorAll(".field-error")) setText(slot, "");
+  const unplaced = (problem?.fields ?? []).filter(({ field, message }) => {
+    const slot = form.querySelector(`#error-${CSS.escape(field.split(".").at(-1))}`);
+    if (slot) setText(slot, message);
+    return !slot;
+  });
+  const named = unplaced.map(({ field, message }) => `${field}: ${message}`).join(" ");
+  const placed = problem?.fields.length && !unplaced.length;
+  setText(find("#proof-problem"), problem && !placed ? named || problem.message : "");
+}
+
+// --- The address holds what was asked for, so that a proof can be handed on ---
+
+function remember({ mistake, ...wanted }) {
+  const query = new URLSearchParams(Object.entries(wanted).map(([k, v]) => [k, String(v)]));
+  if (mistake) query.set("mistake", mistake);
+  history.replaceState(null, "", `?${query}${location.hash}`);
+}
+
+function recall() {
+  for (const [name, value] of new URLSearchParams(location.search)) {
+    const field = form.elements.namedItem(name);
+    if (field) field.value = value;
+  }
+  // A choice that does not exist leaves none chosen: the first one then holds.
+  for (const name of ["cell", "mistake"]) {
+    const choices = [...form.elements.namedItem(name)];
+    if (!choices.some(({ checked }) => checked)) choices[0].checked = true;
+  }
+}
+
+form.addEventListener("change", check);
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  check();
+});
+for (const input of document.querySelectorAll("#proof-mistakes input")) {
+  input.addEventListener("change", check);
+}
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest("input:not([type=radio], [type=range])");
+  if (event.key === "t" && !typing && !event.ctrlKey && !event.metaKey) toggleTheme();
+});
+mountThemeButton();
+recall();
+check();
