@@ -42,7 +42,9 @@ def make_layers(
     """
     layers: list[Layer] = []
     U = architecture.name("U", 0)
-    characters = Characters(parameters[U].T, gradients[U].T, sequence_length * streams)
+    characters = Characters(
+        parameters[U].T, gradients[U].T, architecture.gates, sequence_length, streams
+    )
     for number in range(architecture.layers):
         suffix = architecture.name("", number)
         own = LayerParameters.of(parameters, suffix)
@@ -52,7 +54,9 @@ def make_layers(
         if layers:
             below = layers[-1]
             states = below.outputs[:, : architecture.hidden_size]
-            inputs = HiddenStates(own.U, own_gradients.U, states, below.state_gradients)
+            inputs = HiddenStates(
+                own.U, own_gradients.U, architecture.gates, states, below.state_gradients
+            )
         elif streams == 1 and architecture.cell == "rnn":
             kind = VanillaStream
         layers.append(kind(own, own_gradients, inputs, sequence_length, streams))

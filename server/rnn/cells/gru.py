@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from server.rnn.cells.layer import Layer, beside_gates, each_gate, each_step
+from server.rnn.cells.gates import each_step, each_whole_step, gates_of, product
+from server.rnn.cells.layer import Layer
 
 
 class GRULayer(Layer):
@@ -52,61 +53,50 @@ class GRULayer(Layer):
 
     def _make_steps(self) -> None:
         p = self._parameters
-        T, B, width = self._a.shape
-        m = width // 3
+        T, B, m = self._d_h.shape
         dtype = p.W.dtype
-        self._scaled_U = np.empty_like(p.U)
-        # [W^T; b_r, b_z, d], by which [h, 1] is multiplied; r's and z's halved.
-        self._recurrent_weights = np.empty_like(p.Wb)
-        self._candidate_bias = p.b[2 * m :]
-        self._products = np.empty((T, B, width), dtype=dtype)
-        self._da_n = np.empty((T, B, m), dtype=dtype)
+        self._scale = np.array([0.5, 0.5, 1.0], dtype=dtype)[:, None, None]
+        self._input_weights = self._make_gates(len(p.U))
+        # [W^T; b_r, b_z, d], by which [h, 1] is multiplied.
+        self._weights = self._make_gates(m + 1)
+        self._multiply = product(self._weights, B)
+        self._products = self._make_gates(T, B)
+        self._d_a_n = np.empty_like(self._d_h)
         self._scratch = np.empty_like(self._recurrent_back)
         self._ones = np.ones(T * B, dtype=dtype)
 
-        a, h, products = self._a, self.hidden, self._products
-        gates, n = each_step(a[:, :, : 2 * m]), each_step(a[:, :, 2 * m :])
-        r, z = each_step(a[:, :, :m]), each_step(a[:, :, m : 2 * m])
-        of_gates, q = each_step(products[:, :, : 2 * m]), each_step(products[:, :, 2 * m :])
-        states = each_step(h[:, :, :m])
-        self._steps = list(zip(each_step(h[:-1]), each_step(products), of_gates, q, strict=True))
-        self._gates = list(zip(gates, r, z, n, states[:-1], states[1:], strict=True))
-
-        e = each_step(self._d_h)
-        self._last_back = each_gate(self._g, 3)[-1], beside_gates(self._d_h)[-1]
-        self._steps_back = list(
+        a, products, states = self._a, self._products, each_step(self.hidden[:, :, :m])
+        r, z, n = (each_step(gate) for gate in a)
+        self._steps = list(
             zip(
-                each_step(self._g)[1:],
-                e[1:],
-                z[1:],
-                e[:-1],
-                beside_gates(self._d_h)[:-1],
-                each_gate(self._g, 3)[:-1],
+                *(each_step(self.hidden[:-1]), each_whole_step(products)),
+                *(each_step(products[:2]), each_step(products[2]), each_step(a[:2])),
+                *(r, z, n, states[:-1], states[1:]),
                 strict=True,
             )
-        )[::-1]
+        )
+        e, factors, whole = each_step(self._d_h), each_step(self._g), each_whole_step(self._g)
+        self._last_back = factors[-1], e[-1]
+        self._steps_back = list(zip(whole[1:], e[1:], z[1:], e[:-1], factors[:-1], strict=True))[
+            ::-1
+        ]
 
     def refresh(self) -> None:
         """Take notice of changed parameters."""
-        p, weights = self._parameters, self._recurrent_weights
-        two_m = 2 * p.W.shape[0]
-        np.copyto(weights, p.Wb)
-        weights[-1, two_m:] = p.d
-        weights[:, :two_m] *= 0.5
-        np.copyto(self._scaled_U, p.U)
-        self._scaled_U[:, :two_m] *= 0.5
+        super().refresh()
+        p, scale, weights = self._parameters, self._scale, self._weights
+        np.multiply(gates_of(p.U, 3), scale, self._input_weights)
+        np.multiply(gates_of(p.Wb, 3), scale, weights)
+        weights[2, -1] = p.d
 
     def forward(self) -> None:
         """Compute all states from state 0."""
-        weights, scratch = self._recurrent_weights, self._scratch
-        dot, add, subtract, multiply, tanh = np.dot, np.add, np.subtract, np.multiply, np.tanh
-        self.inputs.project(self._scaled_U, self._a_rows)
-        a_n = self._a_rows[:, -len(self._candidate_bias) :]
-        add(a_n, self._candidate_bias, a_n)
-        for (row, products, of_gates, q), (gates, r, z, n, h_before, h) in zip(
-            self._steps, self._gates, strict=True
-        ):
-            dot(row, weights, products)
+        multiply_all, scratch = self._multiply, self._scratch
+        add, subtract, multiply, tanh = np.add, np.subtract, np.multiply, np.tanh
+        self.inputs.project(self._input_weights, self._a_rows)
+        add(self._a[2], self._parameters.b[-scratch.shape[-1] :], self._a[2])
+        for row, products, of_gates, q, gates, r, z, n, h_before, h in self._steps:
+            multiply_all(row, products)
             add(gates, of_gates, gates)
             tanh(gates, gates)
             multiply(gates, 0.5, gates)
@@ -121,44 +111,41 @@ class GRULayer(Layer):
     def _collect_factors(self) -> None:
         """Put in place of each gradient what it is a multiple of."""
         multiply, subtract = np.multiply, np.subtract
-        m = self._d_h.shape[2]
-        r, z, n = (self._a[:, :, k * m : k * m + m] for k in range(3))
-        da_r, da_z, dq = (self._g[:, :, k * m : k * m + m] for k in range(3))
-        da_n, q = self._da_n, self._products[:, :, 2 * m :]
-        # dq and da_r hold what is not theirs until the last.
-        subtract(1.0, z, da_z)
-        multiply(n, n, da_n)
-        subtract(1.0, da_n, da_n)
-        multiply(da_n, da_z, da_n)
-        multiply(da_z, z, da_z)
-        subtract(self.hidden[:-1, :, :m], n, dq)
-        multiply(da_z, dq, da_z)
-        subtract(1.0, r, da_r)
-        multiply(da_n, r, dq)
-        multiply(da_r, dq, da_r)
-        multiply(da_r, q, da_r)
+        (r, z, n), (d_a_r, d_a_z, d_q) = self._a, self._g
+        d_a_n, q, before = self._d_a_n, self._products[2], self.hidden[:-1, :, :-1]
+        # d_q and d_a_r hold what is not theirs until the last.
+        subtract(1.0, z, d_a_z)
+        multiply(n, n, d_a_n)
+        subtract(1.0, d_a_n, d_a_n)
+        multiply(d_a_n, d_a_z, d_a_n)
+        multiply(d_a_z, z, d_a_z)
+        subtract(before, n, d_q)
+        multiply(d_a_z, d_q, d_a_z)
+        subtract(1.0, r, d_a_r)
+        multiply(d_a_n, r, d_q)
+        multiply(d_a_r, d_q, d_a_r)
+        multiply(d_a_r, q, d_a_r)
 
     def backward(self) -> None:
         """Fill the gradients, and hand what belongs to the layer below to it."""
         self._collect_factors()
-        weights, recurrent, scratch = self._parameters.W.T, self._recurrent_back, self._scratch
-        dot, add, multiply = np.dot, np.add, np.multiply
-        by_gate, d_h_by_gate = self._last_back
-        multiply(by_gate, d_h_by_gate, by_gate)
-        for g_after, d_h_after, z_after, d_h, d_h_by_gate, by_gate in self._steps_back:
-            dot(g_after, weights, recurrent)
+        multiply_back, recurrent, scratch = self._multiply_back, self._recurrent_back, self._scratch
+        add, multiply = np.add, np.multiply
+        factors, d_h = self._last_back
+        multiply(factors, d_h, factors)
+        for g_after, d_h_after, z_after, d_h, factors in self._steps_back:
+            multiply_back(g_after, recurrent)
             multiply(z_after, d_h_after, scratch)
             add(d_h, recurrent, d_h)
             add(d_h, scratch, d_h)
-            multiply(by_gate, d_h_by_gate, by_gate)
+            multiply(factors, d_h, factors)
         self._fill_gradients()
 
     def _fill_gradients(self) -> None:
-        gradients, g, two_m = self._gradients, self._g_rows, 2 * self._d_h.shape[2]
-        m = self._d_h.shape[2]
-        np.matmul(self._before[:, :m].T, g, gradients.W)
-        np.matmul(self._ones, g[:, two_m:], gradients.d)
+        gradients, g, ones = self._gradients, self._g_rows, self._ones
+        np.matmul(self._before[:, :-1].T, g, gates_of(gradients.W, 3))
+        np.matmul(ones, g[2], gradients.d)
         # What comes by way of q is done; the rest comes by way of U x + b.
-        np.multiply(self._da_n, self._d_h, self._g[:, :, two_m:])
-        np.matmul(self._ones, g, gradients.b)
+        np.multiply(self._d_a_n, self._d_h, self._g[2])
+        np.matmul(ones, g, gradients.b.reshape(3, -1))
         self.inputs.send_back(g)

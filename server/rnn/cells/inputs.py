@@ -5,19 +5,21 @@ from abc import ABC, abstractmethod
 import numpy as np
 from numpy.typing import NDArray
 
+from server.rnn.cells.gates import blocks, gates_of
 from server.rnn.parameters import Array
 
 
 class Inputs(ABC):
     """What a layer reads in a whole sequence, and what comes back to it.
 
-    Neither depends on the layer's previous step, so that both are one product over all rows of
-    all steps and streams.
+    Neither depends on the layer's previous step, so that both are one product of each gate over
+    all rows of all steps and streams.
 
     Parameters
     ----------
     weights, gradients : ndarray of shape (inputs, gates m)
         U transposed, and where its gradient goes.
+    gates : int
 
     Attributes
     ----------
@@ -25,10 +27,10 @@ class Inputs(ABC):
         What is read is multiplied by it, if there is one.
     """
 
-    def __init__(self, weights: Array, gradients: Array) -> None:
+    def __init__(self, weights: Array, gradients: Array, gates: int) -> None:
         self.mask: Array | None = None
         self._weights = weights
-        self._gradients = gradients
+        self._gradients = gates_of(gradients, gates)
 
     @abstractmethod
     def project(self, weights: Array, out: Array) -> None:
@@ -36,10 +38,10 @@ class Inputs(ABC):
 
         Parameters
         ----------
-        weights : ndarray of shape (inputs, gates m)
+        weights : ndarray of shape (gates, inputs, m)
             U transposed, or what the layer made of it.
-        out : ndarray of shape (T B, gates m)
-            Where the products go.
+        out : ndarray of shape (gates, T B, m)
+            Where the products go. Both lie in memory as `make_gates` makes them.
         """
 
     @abstractmethod
@@ -48,7 +50,7 @@ class Inputs(ABC):
 
         Parameters
         ----------
-        g : ndarray of shape (T B, gates m)
+        g : ndarray of shape (gates, T B, m)
             The gradient of the loss with respect to the products.
         """
 
@@ -60,52 +62,70 @@ class Characters(Inputs):
     they are neighbours, and a product with ones sums them; a product with the one-hot matrix would
     multiply mostly by zero.
 
+    Parameters
+    ----------
+    weights, gradients, gates
+        As for `Inputs`.
+    sequence_length, streams : int
+        T and B.
+
     Attributes
     ----------
     x : ndarray of intp, shape (T B,)
         The characters that are read, step by step.
     """
 
-    def __init__(self, weights: Array, gradients: Array, rows: int) -> None:
-        super().__init__(weights, gradients)
+    def __init__(
+        self, weights: Array, gradients: Array, gates: int, sequence_length: int, streams: int
+    ) -> None:
+        super().__init__(weights, gradients, gates)
+        rows = sequence_length * streams
+        self._apart = streams > 1
         self.x: NDArray[np.intp] = np.zeros(rows, dtype=np.intp)
+        self._all_gradients = gradients
         self._sorted = np.empty((rows, weights.shape[1]), dtype=weights.dtype)
         self._ones = np.ones(rows, dtype=weights.dtype)
 
     def project(self, weights: Array, out: Array) -> None:
         """Pick the row of each character."""
-        weights.take(self.x, 0, out, "clip")
+        for block, products in zip(
+            blocks(weights, apart=self._apart), blocks(out, apart=self._apart), strict=True
+        ):
+            block.take(self.x, 0, products, "clip")
 
     def send_back(self, g: Array) -> None:
         """Sum the rows of each character."""
         order = self.x.argsort(kind="stable")
-        g.take(order, 0, self._sorted, "clip")
         characters = self.x[order]
-        starts = np.flatnonzero(np.diff(characters, prepend=-1)).tolist()
-        self._gradients[:] = 0.0
-        for start, end in zip(starts, [*starts[1:], len(order)], strict=True):
-            np.dot(
-                self._ones[start:end], self._sorted[start:end], self._gradients[characters[start]]
-            )
+        starts = np.flatnonzero(np.diff(characters, prepend=-1))
+        present = characters[starts].tolist()
+        ends = [*starts[1:].tolist(), len(order)]
+        self._all_gradients[:] = 0.0
+        start_of_gate = 0
+        for block in blocks(g, apart=self._apart):
+            width = block.shape[1]
+            gathered = self._sorted.reshape(-1)[: block.size].reshape(block.shape)
+            block.take(order, 0, gathered, "clip")
+            gradients = self._all_gradients[:, start_of_gate : start_of_gate + width]
+            for character, start, end in zip(present, starts.tolist(), ends, strict=True):
+                np.dot(self._ones[start:end], gathered[start:end], gradients[character])
+            start_of_gate += width
 
 
 class HiddenStates(Inputs):
     """The hidden states of the layer below, some of which training may drop.
 
+    What is kept of them is multiplied by 1 / (1 - p), where p is the share that is dropped, so
+    that the layer reads as much on average as without dropout [1]_.
+
     Parameters
     ----------
-    weights, gradients
+    weights, gradients, gates
         As for `Inputs`.
     states : ndarray of shape (T B, m)
         The hidden states of the layer below. Rows must be contiguous; the matrix need not be.
     state_gradients : ndarray of shape (T B, m)
         Where the gradient of the loss with respect to them goes.
-
-    Attributes
-    ----------
-    mask : ndarray of shape (T B, m) or None
-        0 for what is dropped, 1 / (1 - p) for what is kept, where p is the share that is dropped,
-        so that the layer reads as much on average as without dropout [1]_. None drops nothing.
 
     References
     ----------
@@ -114,12 +134,14 @@ class HiddenStates(Inputs):
     """
 
     def __init__(
-        self, weights: Array, gradients: Array, states: Array, state_gradients: Array
+        self, weights: Array, gradients: Array, gates: int, states: Array, state_gradients: Array
     ) -> None:
-        super().__init__(weights, gradients)
+        super().__init__(weights, gradients, gates)
         self._states = states
         self._state_gradients = state_gradients
         self._dropped = np.empty_like(state_gradients)
+        self._products = np.empty((gates, *state_gradients.shape), dtype=weights.dtype)
+        self._transposed = gates_of(weights, gates).transpose(0, 2, 1)
 
     def own_mask(self) -> Array:
         """Return the mask to be filled, which is made when it is first asked for."""
@@ -140,6 +162,7 @@ class HiddenStates(Inputs):
     def send_back(self, g: Array) -> None:
         """Fill both gradients."""
         np.matmul(self._read.T, g, self._gradients)
-        np.matmul(g, self._weights.T, self._state_gradients)
+        np.matmul(g, self._transposed, self._products)
+        np.add.reduce(self._products, 0, out=self._state_gradients)
         if self.mask is not None:
             np.multiply(self._state_gradients, self.mask, self._state_gradients)

@@ -6,6 +6,13 @@ from types import ModuleType
 
 import numpy as np
 
+from server.rnn.cells.gates import (
+    each_step,
+    each_whole_step,
+    gates_of,
+    make_gates,
+    product_back,
+)
 from server.rnn.cells.inputs import Inputs
 from server.rnn.parameters import Array, Parameters
 
@@ -52,9 +59,9 @@ class Layer(ABC):
     """One recurrent layer that reads sequences of T steps from B parallel streams.
 
     A layer is given all of its input at once and loops only over what one step makes of the one
-    before. Arrays run over steps, then streams, then units. A view costs as much to make as a
-    small product costs to compute, so those of each step are made once; with a single stream they
-    are vectors, of which BLAS makes less ado.
+    before. Arrays run over gates, steps, streams and units, in this order (see `gates`). A view
+    costs as much to make as a small product costs to compute, so those of each step are made
+    once; with a single stream they are vectors, of which BLAS makes less ado.
 
     Parameters
     ----------
@@ -85,25 +92,33 @@ class Layer(ABC):
         streams: int,
     ) -> None:
         T, B, (m, width) = sequence_length, streams, parameters.W.shape
-        dtype = parameters.W.dtype
         self._parameters, self._gradients = parameters, gradients
         self.inputs = inputs
         self.sequence_length, self.streams = T, B
+        self._gates = width // m
         self.hidden = self._make_hidden()
         self.hidden[:, :, :m] = 0.0
         self.state = {"h": self.hidden[0, :, :m]}
         self.last_state = {"h": self.hidden[T, :, :m]}
-        # Pre-activations, which the nonlinearities are applied to in place; their gradients.
-        self._a = np.empty((T, B, width), dtype=dtype)
-        self._g = np.empty((T, B, width), dtype=dtype)
-        self._d_h = np.empty((T, B, m), dtype=dtype)
-        self.state_gradients = self._d_h.reshape(-1, m)
-        self._a_rows, self._g_rows = self._a.reshape(-1, width), self._g.reshape(-1, width)
+        self._states = self.hidden[1:, :, :m]
         self._before = self.hidden[:T].reshape(T * B, m + 1)
-        self._recurrent = each_step(np.empty((1, B, width), dtype=dtype))[0]
-        self._recurrent_back = each_step(np.empty((1, B, m), dtype=dtype))[0]
+        # Pre-activations, which the nonlinearities are applied to in place; their gradients.
+        self._a, self._g = self._make_gates(T, B), self._make_gates(T, B)
+        rows = self._gates, T * B, m
+        self._a_rows, self._g_rows = self._a.reshape(rows), self._g.reshape(rows)
+        self._d_h = np.empty((T, B, m), dtype=parameters.W.dtype)
+        self.state_gradients = self._d_h.reshape(-1, m)
 
+        # What a step's product goes to, and what the way back's does.
+        (self._recurrent,) = each_whole_step(self._make_gates(1, B))
+        (self._recurrent_back,) = each_step(np.empty_like(self._d_h[:1]))
+        self._transposed = np.empty((self._gates, m, m), dtype=parameters.W.dtype)
+        self._multiply_back = product_back(parameters.W, self._transposed, B)
         self._make_steps()
+
+    def _make_gates(self, *rows: int) -> Array:
+        W = self._parameters.W
+        return make_gates(self._gates, rows, len(W), W.dtype, apart=self.streams > 1)
 
     def _make_hidden(self) -> Array:
         W = self._parameters.W
@@ -118,8 +133,11 @@ class Layer(ABC):
         """Row ``(t - 1) B + j`` is ``[h_t, 1]`` of stream j: of shape (T B, m + 1)."""
         return self.hidden[1:].reshape(-1, self.hidden.shape[2])
 
-    def refresh(self) -> None:  # noqa: B027 - not every cell derives something of them
+    def refresh(self) -> None:
         """Take notice of changed parameters, which must be done before `forward`."""
+        if self.streams > 1:
+            weights = gates_of(self._parameters.W, self._gates)
+            np.copyto(self._transposed, weights.transpose(0, 2, 1))
 
     def use(self, kernel: ModuleType | None) -> None:  # noqa: B027 - not every cell has one
         """Let compiled code do the recurrence, or None: NumPy; see `server.rnn.kernels`."""
@@ -131,51 +149,3 @@ class Layer(ABC):
     @abstractmethod
     def backward(self) -> None:
         """Fill the gradients, and hand what belongs to the layer below to it."""
-
-
-def each_step(steps: Array) -> list[Array]:
-    """Return a view of each step; of a single stream without its axis.
-
-    Parameters
-    ----------
-    steps : ndarray of shape (T, B, n)
-
-    Returns
-    -------
-    list of ndarray
-        T of shape (B, n), or of shape (n,) if B is 1.
-    """
-    return list(steps[:, 0] if steps.shape[1] == 1 else steps)
-
-
-def each_gate(steps: Array, gates: int) -> list[Array]:
-    """Return a view of each step, its gates apart.
-
-    Parameters
-    ----------
-    steps : ndarray of shape (T, B, gates n)
-    gates : int
-
-    Returns
-    -------
-    list of ndarray
-        T of shape (B, gates, n), or of shape (gates, n) if B is 1.
-    """
-    T, B, width = steps.shape
-    apart = steps.reshape(T, B, gates, width // gates)
-    return list(apart[:, 0] if B == 1 else apart)
-
-
-def beside_gates(steps: Array) -> list[Array]:
-    """Return a view of each step that can be multiplied by one of `each_gate`.
-
-    Parameters
-    ----------
-    steps : ndarray of shape (T, B, n)
-
-    Returns
-    -------
-    list of ndarray
-        T of shape (B, 1, n), or of shape (1, n) if B is 1.
-    """
-    return list(steps if steps.shape[1] == 1 else steps[:, :, None])

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from server.rnn.cells.layer import Layer, beside_gates, each_gate, each_step
+from server.rnn.cells.gates import each_step, each_whole_step, gates_of, product
+from server.rnn.cells.layer import Layer
 
 
 class LSTMLayer(Layer):
@@ -50,45 +51,50 @@ class LSTMLayer(Layer):
 
     def _make_steps(self) -> None:
         p = self._parameters
-        T, B, width = self._a.shape
-        m = width // 4
-        self._scale = np.full(width, 0.5, dtype=p.W.dtype)
-        self._scale[:m] = 1.0
-        self._scaled_U, self._scaled_Wb = np.empty_like(p.U), np.empty_like(p.Wb)
-        self._c = np.zeros((T + 1, B, m), dtype=p.W.dtype)
-        self._tanh_c = np.empty((T, B, m), dtype=p.W.dtype)
-        self._slope = np.empty((T, B, m), dtype=p.W.dtype)
-        self._scratch = np.empty_like(self._recurrent_back)
-        self._d_c = np.zeros((1, B, m), dtype=p.W.dtype)
+        T, B, m = self._d_h.shape
+        dtype = p.W.dtype
+        self._scale = np.array([1.0, 0.5, 0.5, 0.5], dtype=dtype)[:, None, None]
+        self._input_weights = self._make_gates(len(p.U))
+        self._weights = self._make_gates(m + 1)
+        self._multiply = product(self._weights, B)
+        self._c = np.zeros((T + 1, B, m), dtype=dtype)
         self.state["c"], self.last_state["c"] = self._c[0], self._c[T]
+        self._tanh_c, self._slope = np.empty_like(self._d_h), np.empty_like(self._d_h)
+        self._scratch = np.empty_like(self._recurrent_back)
+        (self._d_c,) = each_step(np.empty_like(self._d_h[:1]))
 
-        a, h = self._a, self.hidden
-        g, i, f, o = (each_step(a[:, :, k * m : k * m + m]) for k in range(4))
-        logistic, c, tanh_c = each_step(a[:, :, m:]), each_step(self._c), each_step(self._tanh_c)
-        self._steps = list(zip(each_step(h[:-1]), each_step(a), logistic, g, i, f, o, strict=True))
-        self._cells = list(zip(c[:-1], c[1:], tanh_c, each_step(h[1:, :, :m]), strict=True))
-
-        da, e, by_gate = self._g, each_step(self._d_h), each_gate(self._g, 4)
-        da_o = each_step(da[:, :, 3 * m :])
-        through_c = [gates[..., :3, :] for gates in by_gate]
+        a, c, tanh_c = self._a, each_step(self._c), each_step(self._tanh_c)
+        g, i, f, o = (each_step(gate) for gate in a)
+        self._steps = list(
+            zip(
+                *(each_step(self.hidden[:-1]), each_whole_step(a), each_step(a[1:])),
+                *(g, i, f, o, c[:-1], c[1:], tanh_c, each_step(self._states)),
+                strict=True,
+            )
+        )
+        d_a = self._g
         self._steps_back = list(
-            zip(e, each_step(self._slope), da_o, through_c, f, each_step(da), strict=True)
+            zip(
+                *(each_step(self._d_h), each_step(self._slope), each_step(d_a[3])),
+                *(each_step(d_a[:3]), f, each_whole_step(d_a)),
+                strict=True,
+            )
         )[::-1]
 
     def refresh(self) -> None:
         """Take notice of changed parameters."""
-        np.multiply(self._parameters.U, self._scale, self._scaled_U)
-        np.multiply(self._parameters.Wb, self._scale, self._scaled_Wb)
+        super().refresh()
+        p, scale = self._parameters, self._scale
+        np.multiply(gates_of(p.U, 4), scale, self._input_weights)
+        np.multiply(gates_of(p.Wb, 4), scale, self._weights)
 
     def forward(self) -> None:
         """Compute all states from state 0."""
-        weights, recurrent, scratch = self._scaled_Wb, self._recurrent, self._scratch
-        dot, add, multiply, tanh = np.dot, np.add, np.multiply, np.tanh
-        self.inputs.project(self._scaled_U, self._a_rows)
-        for (h_before, a, logistic, g, i, f, o), (c_before, c, tanh_c, h) in zip(
-            self._steps, self._cells, strict=True
-        ):
-            dot(h_before, weights, recurrent)
+        multiply_all, recurrent, scratch = self._multiply, self._recurrent, self._scratch
+        add, multiply, tanh = np.add, np.multiply, np.tanh
+        self.inputs.project(self._input_weights, self._a_rows)
+        for h_before, a, logistic, g, i, f, o, c_before, c, tanh_c, h in self._steps:
+            multiply_all(h_before, recurrent)
             add(a, recurrent, a)
             tanh(a, a)
             multiply(logistic, 0.5, logistic)
@@ -101,17 +107,16 @@ class LSTMLayer(Layer):
 
     def _collect_factors(self) -> None:
         """Put in place of each pre-activation's gradient what it is a multiple of."""
-        a, da, multiply, subtract = self._a, self._g, np.multiply, np.subtract
-        m = self._d_h.shape[2]
-        g, i, _, o = (a[:, :, k * m : k * m + m] for k in range(4))
-        da_g, da_i, da_f, da_o = (da[:, :, k * m : k * m + m] for k in range(4))
-        multiply(a, a, da)
-        subtract(1.0, da_g, da_g)
-        subtract(a[:, :, m:], da[:, :, m:], da[:, :, m:])
-        multiply(da_g, i, da_g)
-        multiply(da_i, g, da_i)
-        multiply(da_f, self._c[:-1], da_f)
-        multiply(da_o, self._tanh_c, da_o)
+        a, d_a, multiply, subtract = self._a, self._g, np.multiply, np.subtract
+        g, i, _, o = a
+        d_a_g, d_a_i, d_a_f, d_a_o = d_a
+        multiply(a, a, d_a)
+        subtract(1.0, d_a_g, d_a_g)
+        subtract(a[1:], d_a[1:], d_a[1:])
+        multiply(d_a_g, i, d_a_g)
+        multiply(d_a_i, g, d_a_i)
+        multiply(d_a_f, self._c[:-1], d_a_f)
+        multiply(d_a_o, self._tanh_c, d_a_o)
         slope = self._slope
         multiply(self._tanh_c, self._tanh_c, slope)
         subtract(1.0, slope, slope)
@@ -120,18 +125,17 @@ class LSTMLayer(Layer):
     def backward(self) -> None:
         """Fill the gradients, and hand what belongs to the layer below to it."""
         self._collect_factors()
-        weights, recurrent, scratch = self._parameters.W.T, self._recurrent_back, self._scratch
-        dot, add, multiply = np.dot, np.add, np.multiply
-        self._d_c[:] = 0.0
+        multiply_back, recurrent, scratch = self._multiply_back, self._recurrent_back, self._scratch
+        add, multiply, d_c = np.add, np.multiply, self._d_c
+        d_c[:] = 0.0
         recurrent[:] = 0.0
-        (d_c,), (d_c_by_gate,) = each_step(self._d_c), beside_gates(self._d_c)
-        for d_h, slope, da_o, through_c, f, da in self._steps_back:
+        for d_h, slope, d_a_o, through_c, f, d_a in self._steps_back:
             add(d_h, recurrent, d_h)
             multiply(d_h, slope, scratch)
             add(d_c, scratch, d_c)
-            multiply(da_o, d_h, da_o)
-            multiply(through_c, d_c_by_gate, through_c)
+            multiply(d_a_o, d_h, d_a_o)
+            multiply(through_c, d_c, through_c)
             multiply(d_c, f, d_c)
-            dot(da, weights, recurrent)
-        np.matmul(self._before.T, self._g_rows, self._gradients.Wb)
+            multiply_back(d_a, recurrent)
+        np.matmul(self._before.T, self._g_rows, gates_of(self._gradients.Wb, 4))
         self.inputs.send_back(self._g_rows)

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from server.rnn.cells.layer import Layer, each_step
+from server.rnn.cells.gates import each_step, each_whole_step, gates_of
+from server.rnn.cells.layer import Layer
 
 
 class VanillaLayer(Layer):
@@ -26,25 +27,19 @@ class VanillaLayer(Layer):
     """
 
     def _make_steps(self) -> None:
-        m = self._parameters.W.shape[0]
-        h = self.hidden
-        self._states = h[1:, :, :m]
-        self._steps = list(
-            zip(each_step(h[:-1]), each_step(self._a), each_step(self._states), strict=True)
-        )
-        g, e = each_step(self._g), each_step(self._d_h)
-        self._steps_back = list(zip(g[1:], e[:-1], g[:-1], strict=True))[::-1]
+        states, a = each_step(self._states), each_step(self._a[0])
+        before = each_step(self.hidden[:-1])
+        self._recurrent = self._recurrent.reshape(a[0].shape)
+        self._steps = list(zip(before, a, states, strict=True))
+        g, e = each_step(self._g[0]), each_step(self._d_h)
+        whole = each_whole_step(self._g)
+        self._steps_back = list(zip(whole[1:], e[:-1], g[:-1], strict=True))[::-1]
 
     def forward(self) -> None:
         """Compute all states from state 0."""
-        weights, recurrent, dot, add, tanh = (
-            self._parameters.Wb,
-            self._recurrent,
-            np.dot,
-            np.add,
-            np.tanh,
-        )
-        self.inputs.project(self._parameters.U, self._a_rows)
+        weights, recurrent = self._parameters.Wb, self._recurrent
+        dot, add, tanh = np.dot, np.add, np.tanh
+        self.inputs.project(gates_of(self._parameters.U, 1), self._a_rows)
         for h_before, a, h in self._steps:
             dot(h_before, weights, recurrent)
             add(a, recurrent, a)
@@ -52,20 +47,15 @@ class VanillaLayer(Layer):
 
     def backward(self) -> None:
         """Fill the gradients, and hand what belongs to the layer below to it."""
-        weights, recurrent, dot, add, multiply = (
-            self._parameters.W.T,
-            self._recurrent_back,
-            np.dot,
-            np.add,
-            np.multiply,
-        )
-        g = self._g
+        multiply_back, recurrent = self._multiply_back, self._recurrent_back
+        add, multiply = np.add, np.multiply
+        (g,) = self._g
         multiply(self._states, self._states, g)
         np.subtract(1.0, g, g)
         multiply(g[-1], self._d_h[-1], g[-1])
         for g_after, e, g_here in self._steps_back:
-            dot(g_after, weights, recurrent)
+            multiply_back(g_after, recurrent)
             add(e, recurrent, e)
             multiply(g_here, e, g_here)
-        np.matmul(self._before.T, self._g_rows, self._gradients.Wb)
+        np.matmul(self._before.T, self._g_rows[0], self._gradients.Wb)
         self.inputs.send_back(self._g_rows)

@@ -8,8 +8,9 @@ from types import ModuleType
 
 import numpy as np
 
+from server.rnn.cells.gates import each_step
 from server.rnn.cells.inputs import Characters
-from server.rnn.cells.layer import Layer, each_step
+from server.rnn.cells.layer import Layer
 from server.rnn.parameters import Array
 
 # The most input rows that are appended to the recurrent matrix at a time. More would make each
@@ -54,7 +55,7 @@ class VanillaStream(Layer):
 
     def _make_steps(self) -> None:
         U, W = self._parameters.U, self._parameters.W
-        (K, m), T = U.shape, len(self._a)
+        (K, m), T = U.shape, self.sequence_length
         picks = count_picks(T)
         self._reads_flat = self._reads.reshape(-1)
         self._reads_transposed = self._reads[:T, : K + m + 1].T
@@ -74,7 +75,7 @@ class VanillaStream(Layer):
             (self.inputs.x[t : t + picks], self._appended[m + 1 :][: T - t], steps[t : t + picks])
             for t in range(0, T, picks)
         ]
-        e, slopes = each_step(self._d_h), each_step(self._g)
+        e, slopes = each_step(self._d_h), each_step(self._g[0])
         self._steps_back = list(zip(e[1:], e[:-1], slopes[:-1], strict=True))[::-1]
 
     def _make_hidden(self) -> Array:
@@ -128,7 +129,7 @@ class VanillaStream(Layer):
 
     def _backward(self) -> None:
         product, add, multiply = self._product_back, np.add, np.multiply
-        e, slopes, recurrent = self.state_gradients, self._g_rows, self._recurrent_back
+        e, slopes, recurrent = self.state_gradients, self._g_rows[0], self._recurrent_back
         multiply(self._states, self._states, slopes)
         np.subtract(1.0, slopes, slopes)
         multiply(e[-1], slopes[-1], e[-1])
