@@ -37,6 +37,12 @@ class FreshStaticFiles(StaticFiles):
         return response
 
 
+def demonstration(library: CorpusLibrary) -> RunSpec:
+    """Return the run that a first start begins: slow at first, and with much to read."""
+    corpus = next(corpus for corpus in library.list() if corpus.shipped)
+    return RunSpec(corpus=corpus.id, name=corpus.name, pace="cinematic", sample_every=1_000)
+
+
 def create_app(settings: Settings) -> FastAPI:
     """Make the application.
 
@@ -55,7 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
         supervisor = await Supervisor.open(settings.data_dir, library, fanout, limits)
         app.state.office = Office(settings, library, supervisor, Passages(), Proofs(), fanout)
         if settings.demo and not supervisor.runs():
-            await supervisor.create(RunSpec(pace="cinematic"))
+            await supervisor.create(demonstration(library))
         try:
             yield
         finally:
