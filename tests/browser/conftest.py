@@ -89,7 +89,9 @@ class Window:
         assert not unexpected, f"the page complained: {unexpected}"
 
 
-@pytest.fixture(scope="session")
+# Playwright keeps an event loop running in this thread for as long as it lives, and with that no
+# test elsewhere could run one of its own: so it ends with the tests of this folder.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     if not Path(CHROMIUM).exists():
         pytest.skip("no Chromium here; HURRAH_BROWSER names one")
@@ -99,7 +101,7 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server without runs, shared by the tests; each takes away the runs it made."""
     shared = Server(tmp_path_factory.mktemp("shared") / "data")
