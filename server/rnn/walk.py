@@ -81,7 +81,7 @@ class Walk:
             The characters, and those that follow.
         """
         end = self.position + self._sequence_length + 1
-        text = self._parts[:, self.position : end].T.astype(np.intp, order="C")
+        text = np.ascontiguousarray(self._parts[:, self.position : end].T, dtype=np.intp)
         return text[:-1], text[1:]
 
     def advance(self) -> bool:
