@@ -182,7 +182,7 @@ def test_what_is_not_there_is_not_found(server, corpus):
 def test_automatic_ones_are_thinned_and_asked_for_ones_kept(server, corpus):
     run = server.create(corpus=corpus, max_updates=None, checkpoint_every_s=1, pace=500, **SMALL)
     asked = [server.post(run, "checkpoints", {"note": str(n)})["id"] for n in range(4)]
-    seen: set[str] = set()
+    seen = set()
 
     def four_were_made():
         listed = server.get(run, "checkpoints")
