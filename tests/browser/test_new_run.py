@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
 from tests.browser.conftest import Window, eventually, figure
@@ -113,3 +115,103 @@ def test_markup_in_a_text_stays_text(server: Server, window: Window) -> None:
     expect(page.locator("#passage-text .prose")).to_contain_text("<")
     for place in ("#page-now", "#earlier", "#passage-text", "#run-name", "#chart"):
         assert page.locator(f"{place} :is(img, b, i, script)").count() == 0
+
+
+def advanced(page: Page) -> None:
+    page.locator("#advanced summary").click()
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_the_parameters_are_counted_as_the_server_counts(
+    server: Server, window: Window, cell: str, layers: int
+) -> None:
+    page = form(server, window)
+    advanced(page)
+    page.locator("#new-cell").select_option(cell)
+    page.locator("#new-layers").fill(str(layers))
+    page.locator("#new-hidden_size").fill("17")
+    run = server.call(
+        "POST", "runs", {"cell": cell, "layers": layers, "hidden_size": 17, "paused": True}
+    )
+    expect(page.locator("#parameter-count")).to_have_text(
+        f"{run['parameters']:,} parameters to learn"
+    )
+
+
+def test_every_setting_arrives(server: Server, window: Window) -> None:
+    page = form(server, window)
+    advanced(page)
+    for name, value in {"cell": "gru", "optimizer": "rmsprop", "dtype": "float64"}.items():
+        page.locator(f"#new-{name}").select_option(value)
+    numbers = {"layers": 2, "hidden_size": 6, "batch_size": 3, "dropout": 0.1}
+    more = {"learning_rate_decay": 0.9, "clip": 2.5, "validation_fraction": 0.1, "init_scale": 0.2}
+    for name, number in {**numbers, **more}.items():
+        page.locator(f"#new-{name}").fill(str(number))
+    page.locator("#new-clip_mode").select_option("norm")
+    page.locator("#new-max_updates").fill("20")
+    page.locator("#new-run-start").click()
+    expect(page.locator("#notice")).to_contain_text("Finished at update 20")
+    spec = server.call("GET", f"runs/{page.url.split('run=')[1]}")["spec"]
+    asked = {**numbers, **more, "cell": "gru", "optimizer": "rmsprop", "dtype": "float64"}
+    assert {name: spec[name] for name in asked} == asked
+    assert spec["clip_mode"] == "norm"
+    assert spec["learning_rate"] == 0.002
+
+
+def test_no_clipping_and_weights_by_fan_in(server: Server, window: Window) -> None:
+    page = form(server, window)
+    advanced(page)
+    page.locator("#new-clip_mode").select_option("none")
+    expect(page.locator("#new-clip")).to_be_disabled()
+    page.get_by_label("by fan-in").check()
+    expect(page.locator("#advanced-summary")).to_have_text("no clipping, scaled by fan-in")
+    page.locator("#new-max_updates").fill("5")
+    page.locator("#new-run-start").click()
+    expect(page.locator("#notice")).to_contain_text("Finished at update 5")
+    spec = server.call("GET", f"runs/{page.url.split('run=')[1]}")["spec"]
+    assert spec["clip"] is None
+    assert spec["init_scale"] is None
+
+
+def test_the_learning_rate_follows_the_optimiser_unless_edited(
+    server: Server, window: Window
+) -> None:
+    page = form(server, window)
+    advanced(page)
+    page.locator("#new-optimizer").select_option("adam")
+    expect(page.locator("#new-learning_rate")).to_have_value("0.002")
+    page.locator("#new-learning_rate").fill("0.01")
+    page.locator("#new-optimizer").select_option("sgd")
+    expect(page.locator("#new-learning_rate")).to_have_value("0.01")
+
+
+def test_presets_fill_the_form(server: Server, window: Window) -> None:
+    page = form(server, window)
+    preset = page.locator("#presets").get_by_role("button")
+    expect(preset.filter(has_text="The assignment")).to_have_attribute("aria-pressed", "true")
+    preset.filter(has_text="LSTM, batch 50").click()
+    expect(page.locator("#new-sequence_length")).to_have_value("50")
+    expect(page.locator("#advanced-summary")).to_contain_text("lstm, batch 50, adam")
+    page.locator("#new-hidden_size").fill("90")
+    expect(page.locator("#presets [aria-pressed=true]")).to_have_count(0)
+    preset.filter(has_text="The assignment").click()
+    expect(page.locator("#advanced-summary")).to_be_empty()
+    expect(page.locator("#new-learning_rate")).to_have_value("0.1")
+
+
+def test_what_would_do_is_told_at_a_folded_field(
+    server: Server, open_window: Callable[..., Window]
+) -> None:
+    window = open_window()
+    window.expect_complaints("status of 422")
+    page = form(server, window)
+    page.locator("#drop-file").set_input_files(as_file(STORY))
+    expect(page.locator("#corpus-about")).to_contain_text(f"{len(STORY):,} characters")
+    advanced(page)
+    page.locator("#new-batch_size").fill("1000")
+    advanced(page)
+    page.locator("#new-run-start").click()
+    expect(page.locator("#error-batch_size")).to_be_visible()
+    expect(page.locator("#error-batch_size")).to_contain_text(re.compile(r"\d"))
+    expect(page.locator("#new-batch_size")).to_be_focused()

@@ -4,8 +4,7 @@ import * as api from "../api.js";
 import { el, find, setText } from "../dom.js";
 import * as format from "../format.js";
 import { onFileDropped } from "./dropping.js";
-
-const WHOLE = ["hidden_size", "sequence_length", "seed", "max_updates", "sample_every"];
+import { Settings } from "./settings.js";
 
 export class NewRunForm {
   #store;
@@ -15,6 +14,7 @@ export class NewRunForm {
   #start = find("#new-run-start");
   #problem = find("#new-run-problem");
   #progress = find("#drop-progress");
+  #settings;
 
   /**
    * @param {Object} store
@@ -30,7 +30,7 @@ export class NewRunForm {
       if (file.files[0]) await this.#upload(file.files[0]);
       file.value = "";
     });
-    this.#form.addEventListener("input", () => this.#describe());
+    this.#settings = new Settings(this.#form, () => this.#describe());
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#submit();
@@ -73,14 +73,11 @@ export class NewRunForm {
 
   /** Say what the present choices amount to. */
   #describe() {
-    const { corpus: text, hidden_size: size, endless, max_updates: updates } = this.#form.elements;
-    const corpus = this.#store.get().corpora[text.value];
+    const corpus = this.#store.get().corpora[this.#form.elements.corpus.value];
     setText(find("#corpus-about"), corpus ? aboutCorpus(corpus) : "");
-    const hidden = Number(size.value);
-    const known = corpus && Number.isInteger(hidden) && hidden > 0;
-    const learned = known ? format.count(parameters(hidden, corpus.distinct)) : null;
-    setText(find("#parameter-count"), learned ? `${learned} parameters to learn` : "");
-    updates.disabled = endless.checked;
+    const learned = corpus ? this.#settings.parameters(corpus.distinct) : null;
+    const words = learned === null ? "" : `${format.count(learned)} parameters to learn`;
+    setText(find("#parameter-count"), words);
   }
 
   async #upload(file) {
@@ -107,7 +104,7 @@ export class NewRunForm {
     setText(this.#problem, "");
     this.#start.disabled = true;
     try {
-      const run = await api.createRun(specOf(this.#form.elements));
+      const run = await api.createRun(this.#settings.spec());
       this.#dialog.close();
       this.#created(run);
     } catch (error) {
@@ -132,6 +129,8 @@ export class NewRunForm {
       first ??= this.#form.elements[name];
       return false;
     });
+    const folded = first?.closest("details");
+    if (folded) folded.open = true;
     first?.focus();
     return unplaced;
   }
@@ -139,18 +138,3 @@ export class NewRunForm {
 
 const aboutCorpus = ({ characters, distinct }) =>
   `${format.count(characters)} characters, ${format.count(distinct)} distinct`;
-
-/** Parameters of a vanilla RNN of m units over K characters: W, U, V, b and c. */
-const parameters = (m, K) => m * m + 2 * m * K + m + K;
-
-/** What the form asks for; an empty field leaves the choice to the server. */
-function specOf(fields) {
-  const spec = { corpus: fields.corpus.value };
-  if (fields.name.value.trim()) spec.name = fields.name.value.trim();
-  for (const name of [...WHOLE, "learning_rate"]) {
-    if (fields[name].value !== "") spec[name] = Number(fields[name].value);
-  }
-  if (fields.endless.checked) spec.max_updates = null;
-  spec.pace = Number(fields.pace.value) || fields.pace.value;
-  return spec;
-}

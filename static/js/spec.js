@@ -1,0 +1,86 @@
+/** What a run can be asked to be: the usual settings, some to begin with, and what they amount to. */
+
+/** The server's own defaults, which are those of the course's assignment. */
+export const USUAL = {
+  cell: "rnn",
+  hidden_size: 100,
+  layers: 1,
+  dropout: 0,
+  sequence_length: 25,
+  batch_size: 1,
+  optimizer: "adagrad",
+  learning_rate: 0.1,
+  learning_rate_decay: 1,
+  clip: 5,
+  clip_mode: "value",
+  init_scale: 0.01, // null: by fan-in
+  validation_fraction: 0,
+  dtype: "float32",
+  max_updates: 100_000, // null: until stopped
+  sample_every: 10_000,
+  pace: "max",
+};
+
+const BATCHED = {
+  cell: "lstm",
+  sequence_length: 50,
+  batch_size: 50,
+  optimizer: "adam",
+  learning_rate: 0.002,
+  init_scale: null,
+  max_updates: 20_000,
+  sample_every: 500,
+};
+
+/** Settings to begin with, by what they are called. */
+export const PRESETS = {
+  "The assignment": USUAL,
+  "Quick demo": { ...USUAL, pace: "cinematic" },
+  "LSTM, batch 50": { ...USUAL, ...BATCHED },
+  Big: {
+    ...USUAL,
+    ...BATCHED,
+    layers: 2,
+    hidden_size: 256,
+    dropout: 0.2,
+    validation_fraction: 0.05,
+  },
+};
+
+/** The learning rate that goes with each optimiser. */
+export const RATES = { adagrad: 0.1, adam: 0.002, rmsprop: 0.002, sgd: 0.1 };
+
+const GATES = { rnn: 1, gru: 3, lstm: 4 };
+
+/**
+ * How many numbers a network learns over K distinct characters: U, W and b of each layer with all
+ * its gates, a GRU's d, and V and c of the output.
+ */
+export function parametersOf({ cell, layers, hidden_size: m }, K) {
+  const rows = GATES[cell] * m;
+  const extra = cell === "gru" ? m : 0;
+  const layer = (inputs) => rows * (inputs + m + 1) + extra;
+  return layer(K) + (layers - 1) * layer(m) + K * m + K;
+}
+
+/** What of a spec is not as usual, in a few words: "lstm, 2 layers, batch 50, adam". */
+export function unusual(spec) {
+  const other = (name) => spec[name] !== USUAL[name];
+  return [
+    other("cell") && spec.cell,
+    other("layers") && `${spec.layers} layers`,
+    other("dropout") && `dropout ${spec.dropout}`,
+    other("batch_size") && `batch ${spec.batch_size}`,
+    other("optimizer") && spec.optimizer,
+    other("learning_rate_decay") && `decay ${spec.learning_rate_decay}`,
+    spec.clip === null ? "no clipping" : clipping(spec),
+    spec.init_scale === null ? "scaled by fan-in" : other("init_scale") && `scale ${spec.init_scale}`,
+    other("validation_fraction") && `${Math.round(spec.validation_fraction * 100)}% held out`,
+    other("dtype") && spec.dtype,
+  ]
+    .filter(Boolean)
+    .join(", ");
+}
+
+const clipping = ({ clip, clip_mode: mode }) =>
+  (clip !== USUAL.clip || mode !== USUAL.clip_mode) && `${mode} clipped at ${clip}`;
