@@ -96,9 +96,13 @@ class CheckpointShelf:
         newest = await self.newest()
         if newest is None:
             raise UnknownCheckpointError("latest")
+        return await self.copy(self.path(newest.id), note)
+
+    async def copy(self, source: Path, note: str | None) -> Checkpoint:
+        """Make a checkpoint of the file of another; durable when this returns."""
         identity = self.new_id()
         temporary = self.folder / f".{identity}.tmp"
-        await asyncio.to_thread(_copy_durably, self.path(newest.id), temporary, self.path(identity))
+        await asyncio.to_thread(_copy_durably, source, temporary, self.path(identity))
         return await self.add(identity, note=note, automatic=False)
 
     async def newest(self) -> Checkpoint | None:

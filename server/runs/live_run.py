@@ -101,7 +101,7 @@ class LiveRun:
                 raise NotPossibleError(f"The run is {self.run.state}: there is nothing to pause.")
             elif self.has_worker:
                 await self._ask("pause")
-                self._background.start(self._keep_safe())
+                self._background.start(self.keep_safe())
 
     async def step(self, updates: int) -> None:
         """Make exactly so many updates more; when this returns, they are made."""
@@ -146,7 +146,7 @@ class LiveRun:
         await self.recorder.save()
         if self.has_worker and "learning_rate" in changes:
             # Going on from before the change would learn otherwise than it did.
-            self._background.start(self._keep_safe())
+            self._background.start(self.keep_safe())
 
     async def checkpoint(self, note: str | None) -> Checkpoint:
         """Keep everything needed to go on from here; durable when this returns."""
@@ -348,7 +348,7 @@ class LiveRun:
             async with asyncio.timeout(MEASURING_PATIENCE_S):
                 await self.recorder.caught_up()
         if keep:
-            await self._keep_safe()
+            await self.keep_safe()
         async with self._starting:
             if unless_stepping and self._steps_under_way:
                 return
@@ -377,9 +377,9 @@ class LiveRun:
         """Make a checkpoint every so often, so that little is lost with the worker."""
         while True:
             await asyncio.sleep(self.run.spec.checkpoint_every_s)
-            await self._keep_safe()
+            await self.keep_safe()
 
-    async def _keep_safe(self) -> None:
+    async def keep_safe(self) -> None:
         """Make an automatic checkpoint, if there is a worker and it has gone on since the last."""
         newest = (await self.shelf.list())[-1:]
         if newest and newest[0].update == self.run.update:

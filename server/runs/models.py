@@ -174,6 +174,20 @@ class Loss(_Model):
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
 
+class EpochLoss(_Model):
+    """Mean loss in each part of the corpus in one epoch; null where it has not come yet."""
+
+    epoch: int
+    loss: list[float | None]
+
+
+class LossByPosition(_Model):
+    """Epochs laid over each other; `positions` are where the parts begin, in characters."""
+
+    positions: list[int]
+    epochs: list[EpochLoss]
+
+
 class PassageSource(_Model):
     """Which model wrote a passage."""
 

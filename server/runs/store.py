@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from server.runs import history
 from server.runs.history import History, HistoryWriter, ReducedLoss
 from server.runs.models import Checkpoint, Milestone, Run, Sample, ValidationLoss
+from server.runs.positions import PositionLoss, loss_by_position
 
 __all__ = ["Store", "StoreThread"]
 
@@ -121,6 +122,21 @@ class Store:
             self._connection.execute(f"DELETE FROM {table} WHERE run = ?", (run,))  # noqa: S608
         self._connection.execute("DELETE FROM runs WHERE id = ?", (run,))
         self.commit()
+
+    def copy_history(self, run: str, other: str, update: int) -> None:
+        """Let `other`, which is new, have happened as `run` did up to `update`; durable."""
+        self._show(run)
+        for table, columns in (
+            ("losses", "chunk, updates, blocks, losses"),
+            ("samples", "update_, sample"),
+            ("milestones", "update_, milestone"),
+        ):
+            self._connection.execute(
+                f"INSERT INTO {table} (run, {columns}) SELECT ?, {columns} FROM {table}"  # noqa: S608
+                " WHERE run = ?",
+                (other, run),
+            )
+        self.rewind(other, update)
 
     def rewind(self, run: str, update: int) -> None:
         """Forget what happened after `update`: it will happen again, exactly so."""
@@ -243,6 +259,18 @@ class Store:
         # The last is always among them.
         kept = rows[:: -max(1, -(-len(rows) // points))][::-1]
         return ValidationLoss(update=[row[0] for row in kept], loss=[row[1] for row in kept])
+
+    def by_position(
+        self, run: str, updates_per_epoch: int, sequence_length: int, epochs: list[int]
+    ) -> PositionLoss:
+        """Return the mean loss by position in the corpus, a row an epoch."""
+        self._show(run)
+        return loss_by_position(
+            History(self._connection, run),
+            updates_per_epoch=updates_per_epoch,
+            sequence_length=sequence_length,
+            epochs=epochs,
+        )
 
     def chunk(self, run: str, after: int) -> tuple[int, NDArray[np.float64]] | None:
         """Return the number and the losses of the history's first chunk after the chunk `after`."""

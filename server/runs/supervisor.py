@@ -11,11 +11,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from server.runs.background import Background
 from server.runs.checkpoint_shelf import CheckpointShelf
 from server.runs.corpora import Corpus, CorpusLibrary, UnknownCorpusError
 from server.runs.errors import NotPossibleError, UnknownRunError
+from server.runs.forking import forked_spec
 from server.runs.live_run import LiveRun
 from server.runs.models import Run, RunState
 from server.runs.publishing import Publisher
@@ -139,6 +141,41 @@ class Supervisor:
         SpecError
             The spec does not go with the corpus.
         """
+        return await self._begin(await self._make(spec))
+
+    async def fork(self, run: str, checkpoint: str, changes: dict[str, Any]) -> Run:
+        """Make a run that goes on from another's checkpoint.
+
+        It has the other's history up to there, and shares nothing with it from then on.
+
+        Parameters
+        ----------
+        run, checkpoint : str
+            Whose checkpoint, and which; "latest" is where it stands now.
+        changes : dict
+            Fields of its spec that are to be others.
+
+        Raises
+        ------
+        UnknownCheckpointError
+            There is no such checkpoint.
+        SpecError, pydantic.ValidationError
+            A field can't be that.
+        """
+        trunk = self.get(run)
+        found = None
+        if checkpoint == "latest":
+            await trunk.keep_safe()
+            found = await trunk.shelf.newest()
+        found = found or await trunk.shelf.find(checkpoint)
+        branch = await self._make(forked_spec(trunk.run, found, changes))
+        await self.store(Store.copy_history, run, branch.run.id, found.update)
+        note = f"forked from {trunk.run.name} at update {found.update:,}"
+        await branch.shelf.copy(trunk.shelf.path(found.id), note)
+        await branch.take_up()
+        return await self._begin(branch)
+
+    async def _make(self, spec: RunSpec) -> LiveRun:
         corpus = self._corpus_for(spec)
         sizes = measure_sizes(
             spec,
@@ -168,12 +205,15 @@ class Supervisor:
         )
         life = self._live(run)
         await self.store(Store.add_run, run.id, run.model_dump_json())
-        if spec.paused:
+        return life
+
+    async def _begin(self, life: LiveRun) -> Run:
+        if life.run.spec.paused:
             await life.stand_ready()
             self._rest_some()
         else:
-            await self.resume(run.id)
-        return run
+            await self.resume(life.run.id)
+        return life.run
 
     async def resume(self, run: str) -> Run:
         """Let a run train, now or when there is room."""

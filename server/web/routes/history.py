@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from starlette.responses import StreamingResponse
 
 from server.runs.history import CHUNK_UPDATES, ReducedLoss, smooth_losses
-from server.runs.models import Loss, Milestone, Sample, ValidationLoss
+from server.runs.models import EpochLoss, Loss, LossByPosition, Milestone, Sample, ValidationLoss
 from server.runs.spec import SpecError
 from server.runs.store import Store, StoreThread
 from server.web.office import Life, TheOffice
@@ -22,6 +22,7 @@ router = APIRouter(prefix="/api/runs/{run_id}", tags=["history"])
 
 MAX_POINTS = 5_000
 DEFAULT_POINTS = 1_500
+MAX_EPOCHS = 20
 
 
 @router.get("/samples")
@@ -79,6 +80,32 @@ def _as_loss(reduced: ReducedLoss, validation: ValidationLoss) -> Loss:
         high=plain(reduced.high),
         validation=validation,
     )
+
+
+@router.get("/loss/positions")
+async def read_loss_by_position(
+    life: Life, office: TheOffice, epochs: Annotated[str | None, Query(max_length=500)] = None
+) -> LossByPosition:
+    """Return the mean loss by position in the corpus, a row an epoch.
+
+    `epochs` names them, separated by commas; the newest 20 where it is left out.
+    """
+    run = life.run
+    wanted = list(range(max(1, run.epoch - MAX_EPOCHS + 1), run.epoch + 1))
+    if epochs is not None:
+        parts = epochs.split(",")
+        if len(parts) > MAX_EPOCHS or not all(_is_epoch(part) for part in parts):
+            raise SpecError("epochs", f"must be at most {MAX_EPOCHS} numbers with commas between")
+        wanted = sorted({int(part) for part in parts})
+    found = await office.supervisor.store(
+        Store.by_position, run.id, run.updates_per_epoch, run.spec.sequence_length, wanted
+    )
+    rows = [EpochLoss(epoch=epoch, loss=loss) for epoch, loss in found.epochs]
+    return LossByPosition(positions=found.positions, epochs=rows)
+
+
+def _is_epoch(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 12 and int(text) >= 1
 
 
 @router.get("/losses.csv", response_class=StreamingResponse)

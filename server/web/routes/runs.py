@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from server.runs.models import Run
 from server.runs.spec import RunChange, RunSpec
@@ -22,6 +23,15 @@ class StepRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     updates: Annotated[int, Field(ge=1, le=MAX_STEP_UPDATES)]
+
+
+class ForkRequest(BaseModel):
+    """Where to leave a run, and what is to be another."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    checkpoint: Annotated[str, Field(min_length=1, max_length=64)]
+    spec: dict[str, Any] | None = None
 
 
 @router.get("")
@@ -52,6 +62,17 @@ async def change_run(run_id: str, change: RunChange, office: TheOffice) -> Run:
 async def delete_run(run_id: str, office: TheOffice) -> None:
     """Forget a run and all it kept."""
     await office.supervisor.delete(run_id)
+
+
+@router.post("/{run_id}/fork", status_code=201)
+async def fork_run(run_id: str, fork: ForkRequest, office: TheOffice) -> Run:
+    """Make a run that goes on from a checkpoint, with other settings."""
+    try:
+        return await office.supervisor.fork(run_id, fork.checkpoint, fork.spec or {})
+    except ValidationError as error:
+        # The changes became part of a spec only after the request was read.
+        found = [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]
+        raise RequestValidationError(found) from error
 
 
 @router.post("/{run_id}/pause")

@@ -1,0 +1,145 @@
+"""Runs that leave others at a checkpoint; and the loss by the place in the book."""
+
+import csv
+import io
+
+import pytest
+
+from tests.serving import PAGES
+
+SMALL = {"hidden_size": 16, "sequence_length": 10, "max_updates": 400, "sample_every": 100}
+
+
+@pytest.fixture(scope="module")
+def corpus(server):
+    return server.upload(PAGES)["id"]
+
+
+@pytest.fixture(scope="module")
+def trunk(server, corpus):
+    """A finished run of 400 updates, with a checkpoint at 150."""
+    run = server.create(corpus=corpus, paused=True, watch_words=["the"], **SMALL)
+    server.post(run, "step", {"updates": 150})
+    checkpoint = server.post(run, "checkpoints", {"note": "here"})
+    server.post(run, "resume")
+    return server.until_ended(run) | {"checkpoint": checkpoint["id"]}
+
+
+def fork(server, run, **request):
+    answer = server.client.post(f"/api/runs/{run['id']}/fork", json=request)
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+def test_a_fork_that_changes_nothing_becomes_the_same(server, trunk):
+    branch = fork(server, trunk, checkpoint=trunk["checkpoint"])
+    assert branch["id"] != trunk["id"]
+    assert branch["name"] == f"{trunk['name']}, from 150"
+    done = server.until_ended(branch)
+    assert (done["state"], done["update"], done["best"]) == ("finished", 400, trunk["best"])
+    assert server.losses_csv(branch) == server.losses_csv(trunk)
+    assert server.get(branch, "samples") == server.get(trunk, "samples")
+
+
+def test_a_fork_shares_what_was_and_goes_its_own_way(server, trunk):
+    branch = fork(
+        server,
+        trunk,
+        checkpoint=trunk["checkpoint"],
+        spec={"learning_rate": 0.01, "name": "slower", "max_updates": 300, "sample_every": 50},
+    )
+    assert (branch["name"], branch["spec"]["learning_rate"]) == ("slower", 0.01)
+    assert server.until_ended(branch)["update"] == 300
+    ours, theirs = (server.losses_csv(run).splitlines() for run in (branch, trunk))
+    # The update after the checkpoint still reads with the weights that both had.
+    assert ours[:152] == theirs[:152]
+    assert ours[152] != theirs[152]
+    assert [sample["update"] for sample in server.get(branch, "samples")][-3:] == [200, 250, 300]
+    [first, *_] = server.get(branch, "checkpoints")
+    assert (first["update"], first["automatic"]) == (150, False)
+    assert trunk["name"] in first["note"]
+
+
+def test_a_fork_outlives_what_it_left(server, corpus):
+    trunk = server.create(corpus=corpus, **SMALL)
+    server.until_ended(trunk)
+    branch = fork(server, trunk, checkpoint="latest", spec={"max_updates": 500, "paused": True})
+    assert (branch["state"], branch["update"]) == ("paused", 400)
+    assert server.client.delete(f"/api/runs/{trunk['id']}").status_code == 204
+    assert server.post(branch, "step", {"updates": 10})["update"] == 410
+    assert server.get(branch, "loss")["to"] == 410
+    server.client.delete(f"/api/runs/{branch['id']}")
+
+
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
+        ({"hidden_size": 17}, "hidden_size"),
+        ({"cell": "gru"}, "cell"),
+        ({"sequence_length": 5}, "sequence_length"),
+        ({"max_updates": 150}, "max_updates"),
+        ({"learning_rate": -1}, "learning_rate"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+def test_what_can_not_be_another_is_named_and_nothing_is_made(server, trunk, spec, field):
+    before = server.client.get("/api/runs").json()
+    request = {"checkpoint": trunk["checkpoint"], "spec": spec}
+    answer = server.client.post(f"/api/runs/{trunk['id']}/fork", json=request)
+    assert [error["field"] for error in server.problem(answer, 422)["errors"]] == [field]
+    assert server.client.get("/api/runs").json() == before
+
+
+def test_a_fork_needs_a_checkpoint_that_is_there(server, trunk):
+    where = f"/api/runs/{trunk['id']}/fork"
+    server.problem(server.client.post(where, json={"checkpoint": "0123456789ab"}), 404)
+    server.problem(server.client.post(where, json={}), 422)
+
+
+# -- by position ----------------------------------------------------------------------------------
+
+
+def by_hand(server, run):
+    """The mean loss of every epoch at every position, from all the losses."""
+    rows = csv.DictReader(io.StringIO(server.losses_csv(run).decode()))
+    means = {}
+    for row in rows:
+        means.setdefault(int(row["epoch"]), {})[int(row["position"])] = float(row["loss"])
+    return means
+
+
+def test_epochs_are_laid_over_each_other(server, trunk):
+    found = server.get(trunk, "loss/positions")
+    expected = by_hand(server, trunk)
+    assert [row["epoch"] for row in found["epochs"]] == sorted(expected)
+    assert len(found["epochs"]) > 1
+    # A small text has a bin for each update.
+    assert found["positions"] == sorted(expected[1])
+    for row in found["epochs"]:
+        losses = expected[row["epoch"]]
+        for position, loss in zip(found["positions"], row["loss"], strict=True):
+            assert loss == (pytest.approx(losses[position]) if position in losses else None)
+    second = server.get(trunk, "loss/positions", epochs="2,99")
+    assert second["epochs"] == [row for row in found["epochs"] if row["epoch"] == 2]
+
+
+def test_a_long_text_is_cut_into_parts(server):
+    run = server.create(hidden_size=2, sequence_length=100, max_updates=4_650)
+    server.until_ended(run)
+    found = server.get(run, "loss/positions")
+    assert len(found["positions"]) == 500
+    assert found["positions"][0] == 0
+    [first, second] = (row["loss"] for row in found["epochs"])
+    assert None not in first
+    assert second[0] is not None
+    assert second[-1] is None
+    losses = list(by_hand(server, run)[1].items())
+    for start, end, mean in zip(found["positions"], found["positions"][1:], first, strict=False):
+        inside = [loss for position, loss in losses if start <= position < end]
+        assert mean == pytest.approx(sum(inside) / len(inside))
+
+
+@pytest.mark.parametrize("epochs", ["", "0", "one", "1;2", "-1", ",".join("1" * 21)])
+def test_epochs_that_are_none_are_refused(server, trunk, epochs):
+    answer = server.client.get(f"/api/runs/{trunk['id']}/loss/positions", params={"epochs": epochs})
+    assert server.problem(answer, 422)["errors"][0]["field"] == "epochs"
