@@ -83,7 +83,10 @@ class Characters(Inputs):
         self._apart = streams > 1
         self.x: NDArray[np.intp] = np.zeros(rows, dtype=np.intp)
         self._all_gradients = gradients
-        self._sorted = np.empty((rows, weights.shape[1]), dtype=weights.dtype)
+        # Blocks of memory, as those of `g`: of each gate, or of all.
+        self._sums = self._gradients if self._apart else gradients[None]
+        blocks_of_g = len(self._sums), rows, self._sums.shape[2]
+        self._sorted = np.empty(blocks_of_g, dtype=weights.dtype)
         self._ones = np.ones(rows, dtype=weights.dtype)
 
     def project(self, weights: Array, out: Array) -> None:
@@ -96,20 +99,17 @@ class Characters(Inputs):
     def send_back(self, g: Array) -> None:
         """Sum the rows of each character."""
         order = self.x.argsort(kind="stable")
+        g = g if self._apart else blocks(g, apart=False)[0][None]
+        g.take(order, 1, self._sorted, "clip")
         characters = self.x[order]
         starts = np.flatnonzero(np.diff(characters, prepend=-1))
-        present = characters[starts].tolist()
         ends = [*starts[1:].tolist(), len(order)]
         self._all_gradients[:] = 0.0
-        start_of_gate = 0
-        for block in blocks(g, apart=self._apart):
-            width = block.shape[1]
-            gathered = self._sorted.reshape(-1)[: block.size].reshape(block.shape)
-            block.take(order, 0, gathered, "clip")
-            gradients = self._all_gradients[:, start_of_gate : start_of_gate + width]
-            for character, start, end in zip(present, starts.tolist(), ends, strict=True):
-                np.dot(self._ones[start:end], gathered[start:end], gradients[character])
-            start_of_gate += width
+        ones, rows, sums = self._ones, self._sorted, self._sums
+        for character, start, end in zip(
+            characters[starts].tolist(), starts.tolist(), ends, strict=True
+        ):
+            np.matmul(ones[start:end], rows[:, start:end], sums[:, character])
 
 
 class HiddenStates(Inputs):
