@@ -56,6 +56,8 @@ class GRULayer(Layer):
         T, B, m = self._d_h.shape
         dtype = p.W.dtype
         self._scale = np.array([0.5, 0.5, 1.0], dtype=dtype)[:, None, None]
+        # A Python number would be converted at every call.
+        self._half = np.array(0.5, dtype=dtype)
         self._input_weights = self._make_gates(len(p.U))
         # [W^T; b_r, b_z, d], by which [h, 1] is multiplied.
         self._weights = self._make_gates(m + 1)
@@ -93,14 +95,15 @@ class GRULayer(Layer):
         """Compute all states from state 0."""
         multiply_all, scratch = self._multiply, self._scratch
         add, subtract, multiply, tanh = np.add, np.subtract, np.multiply, np.tanh
+        half = self._half
         self.inputs.project(self._input_weights, self._a_rows)
         add(self._a[2], self._parameters.b[-scratch.shape[-1] :], self._a[2])
         for row, products, of_gates, q, gates, r, z, n, h_before, h in self._steps:
             multiply_all(row, products)
             add(gates, of_gates, gates)
             tanh(gates, gates)
-            multiply(gates, 0.5, gates)
-            add(gates, 0.5, gates)
+            multiply(gates, half, gates)
+            add(gates, half, gates)
             multiply(r, q, scratch)
             add(n, scratch, n)
             tanh(n, n)

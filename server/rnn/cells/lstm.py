@@ -54,6 +54,8 @@ class LSTMLayer(Layer):
         T, B, m = self._d_h.shape
         dtype = p.W.dtype
         self._scale = np.array([1.0, 0.5, 0.5, 0.5], dtype=dtype)[:, None, None]
+        # A Python number would be converted at every call.
+        self._half = np.array(0.5, dtype=dtype)
         self._input_weights = self._make_gates(len(p.U))
         self._weights = self._make_gates(m + 1)
         self._multiply = product(self._weights, B)
@@ -92,13 +94,14 @@ class LSTMLayer(Layer):
         """Compute all states from state 0."""
         multiply_all, recurrent, scratch = self._multiply, self._recurrent, self._scratch
         add, multiply, tanh = np.add, np.multiply, np.tanh
+        half = self._half
         self.inputs.project(self._input_weights, self._a_rows)
         for h_before, a, logistic, g, i, f, o, c_before, c, tanh_c, h in self._steps:
             multiply_all(h_before, recurrent)
             add(a, recurrent, a)
             tanh(a, a)
-            multiply(logistic, 0.5, logistic)
-            add(logistic, 0.5, logistic)
+            multiply(logistic, half, logistic)
+            add(logistic, half, logistic)
             multiply(f, c_before, c)
             multiply(i, g, scratch)
             add(c, scratch, c)
