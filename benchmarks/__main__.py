@@ -16,7 +16,7 @@ from benchmarks.passages import passages
 def main() -> None:
     """Measure and print."""
     start_s = time.monotonic()
-    console = Console(width=118, highlight=False)
+    console = Console(width=124, highlight=False)
     console.print(
         f"Python {platform.python_version()}, NumPy {np.__version__}, {platform.machine()}. "
         f"One thread each, CPU time, medians of {REPEATS} repeats in which all contestants of a "

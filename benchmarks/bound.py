@@ -83,29 +83,25 @@ def necessary(task: Task) -> Parts:
     """
     m, T, B, K = task.hidden_size, task.sequence_length, task.batch_size, len(vocabulary())
     cell, R = RECURRENCES[task.cell], T * B
-    G = cell.gates * m
-    states, gates = _random(T, B, m), _random(T, B, G)
-    # Products in place must neither grow nor fade.
-    ones = np.ones_like(states)
-    bends, rows, gate_rows = (
-        _random(T, B, cell.bends * m),
-        states.reshape(R, m),
-        gates.reshape(R, G),
-    )
+    states, gates = _random(T, B, m), _random(R, cell.gates * m)
+    rows, bends = states.reshape(R, m), _random(T, B, cell.bends * m)
+    # A pass must neither grow nor fade what it goes over again and again.
+    steps, ones = states.reshape(T, B * m), np.ones((T, B * m), np.float32)
     return {
-        "input rows": (1, partial(_random(K, G).take, _characters(R), 0, gate_rows, "clip")),
-        "recurrent products": (1, _products(states, _random(m, G), np.empty_like(gates))),
-        "bends": (1, _each_step(np.tanh, bends, bends)),
-        "passes": (
-            cell.passes + cell.passes_back,
-            _each_step(np.multiply, states, ones, states),
+        "input rows": (
+            1,
+            partial(_random(K, cell.gates * m).take, _characters(R), 0, gates, "clip"),
         ),
-        "slopes": (cell.slopes, partial(np.multiply, states, ones, states)),
-        "recurrent products back": (1, _products(gates, _random(G, m), np.empty_like(states))),
-        "gradient of W": (1, _product(rows.T, gate_rows)),
-        "gradient of U": (1, _product(_random(R, K).T, gate_rows)),
+        "recurrent products": _recurrent(states, cell.gates),
+        "bends": (1, _each_step(np.tanh, bends, bends)),
+        "passes": (cell.passes + cell.passes_back, _each_step(np.multiply, steps, ones, steps)),
+        "slopes": (cell.slopes, partial(np.multiply, steps, ones, steps)),
+        "recurrent products back": _recurrent(states, cell.gates),
+        "gradient of W": (1, _product(rows.T, gates)),
+        # Each row belongs to one character, whose sum it is added to.
+        "gradient of U": (1, partial(np.maximum, gates, gates, out=gates)),
         **_output(rows, K),
-        **_optimiser(K * G + m * G + G + K * m + K),
+        **_optimiser(cell.gates * m * (K + m + 1) + K * m + K),
     }
 
 
@@ -150,11 +146,14 @@ def _product(a: Array, b: Array) -> Callable[[], object]:
     return partial(a.dot, b, np.empty((a.shape[0], b.shape[1]), np.float32))
 
 
-def _products(a: Array, b: Array, out: Array) -> Callable[[], object]:
-    """Return the products of each step's `a` and `b`; with one stream, of vectors by `b`."""
-    if a.shape[1] == 1:
-        return _each_step(b.T.dot, a[:, 0], out[:, 0])
-    return _each_step(lambda a, out: a.dot(b, out), a, out)
+def _recurrent(states: Array, gates: int) -> tuple[int, Callable[[], object]]:
+    """Return the products of each step: of a vector by all gates' weights, or of rows by each."""
+    _, B, m = states.shape
+    if B == 1:
+        vectors = states[:, 0]
+        return 1, _each_step(_random(m, gates * m).T.dot, vectors, _random(len(states), gates * m))
+    weights = _random(m, m)
+    return gates, _each_step(lambda a, out: a.dot(weights, out), states, np.empty_like(states))
 
 
 def _each_step(function: Callable[..., object], *arrays: Array) -> Callable[[], object]:

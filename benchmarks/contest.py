@@ -105,7 +105,7 @@ def contest() -> Table:
     for heading in ("cell and sizes", "contestant"):
         table.add_column(heading, no_wrap=True)
     for heading in ("median, µs", "spread", "updates/s", "characters/s", "Hurrah's lead"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for task in TASKS:
         timings = measure(contestants(task), SECONDS)
         for name, timing in timings.items():
