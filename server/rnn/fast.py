@@ -86,24 +86,30 @@ tanh: Callable[..., Any] = _compile(_tanh, inline=True)
 
 
 def _forward(  # noqa: PLR0917 - compiled code has no keywords
-    x: Array, U: Array, W: Array, b: Array, states: Array, first: int
+    x: Array, one_hot: Array, U: Array, W: Array, b: Array, reads: Array
 ) -> None:
-    """Compute states 1 to T from state 0.
+    """Compute states 1 to T from state 0, and note what was read.
 
     Parameters
     ----------
     x : ndarray of shape (T,), intp
         The characters.
+    one_hot : ndarray of shape (T,), intp
+        Where `reads`, as one row, holds the ones of the characters read before; brought up to
+        date.
     U, W : ndarray of shape (K, m), (m, m)
         Transposed.
     b : ndarray of shape (m,)
-    states : ndarray of shape (T + 1, width)
-        Row t holds ``h_t`` in m columns from `first` on.
-    first : int
+    reads : ndarray of shape (T + 1, width)
+        Row t begins with ``[x_{t+1}, h_t]``, the character one-hot.
     """
-    m = b.size
+    (K, m), width = U.shape, reads.shape[1]
     for t in range(x.size):
-        before, after = states[t, first : first + m], states[t + 1, first : first + m]
+        start = t * width
+        reads[t, one_hot[t] - start] = 0.0
+        reads[t, x[t]] = 1.0
+        one_hot[t] = start + x[t]
+        before, after = reads[t, K : K + m], reads[t + 1, K : K + m]
         u = U[x[t]]
         for j in range(m):
             after[j] = u[j] + b[j]
@@ -125,22 +131,22 @@ def _forward(  # noqa: PLR0917 - compiled code has no keywords
             after[j] = tanh(after[j])
 
 
-def _backward(W: Array, states: Array, first: int, e: Array) -> None:
+def _backward(W: Array, reads: Array, K: int, e: Array) -> None:
     """Turn each ``e_t`` into ``g_t``, from the last step to the first.
 
     Parameters
     ----------
     W : ndarray of shape (m, m)
         Transposed.
-    states : ndarray of shape (T + 1, width)
-        Row t holds ``h_t`` in m columns from `first` on.
-    first : int
+    reads : ndarray of shape (T + 1, width)
+        Row t holds ``h_t`` in the m columns after the first K.
+    K : int
     e : ndarray of shape (T, m)
     """
     T, m = e.shape
     blocks = m - m % 4
     for t in range(T, 0, -1):
-        h, here = states[t, first : first + m], e[t - 1]
+        h, here = reads[t, K : K + m], e[t - 1]
         if t < T:
             after = e[t]
             for i in range(0, blocks, 4):
@@ -183,6 +189,8 @@ def _adagrad(parameters: Array, gradients: Array, memory: Array, learning_rate: 
 
 
 _VECTOR, _MATRIX = "f4[::1]", "f4[:, ::1]"
-forward = _compile(_forward, f"void(intp[::1], {_MATRIX}, {_MATRIX}, {_VECTOR}, {_MATRIX}, intp)")
+forward = _compile(
+    _forward, f"void(intp[::1], intp[::1], {_MATRIX}, {_MATRIX}, {_VECTOR}, {_MATRIX})"
+)
 backward = _compile(_backward, f"void({_MATRIX}, {_MATRIX}, intp, {_MATRIX})")
 adagrad = _compile(_adagrad, f"void({_VECTOR}, {_VECTOR}, {_VECTOR}, f8)")

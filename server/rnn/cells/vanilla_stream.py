@@ -59,8 +59,8 @@ class VanillaStream(Layer):
         picks = count_picks(T)
         self._reads_flat = self._reads.reshape(-1)
         self._reads_transposed = self._reads[:T, : K + m + 1].T
-        self._one_hot = np.zeros(T, dtype=np.intp)
         self._offsets = np.arange(T, dtype=np.intp) * self._reads.shape[1]
+        self._one_hot = self._offsets.copy()
         self._appended = np.zeros((m + 1 + picks, m), dtype=W.dtype)
         self._states = self.hidden[1:, 0, :m]
 
@@ -96,14 +96,14 @@ class VanillaStream(Layer):
 
     def forward(self) -> None:
         """Compute all states from state 0."""
-        self._reads_flat[self._one_hot] = 0.0
-        np.add(self.inputs.x, self._offsets, self._one_hot)
-        self._reads_flat[self._one_hot] = 1.0
-        p = self._parameters
+        x, one_hot, p = self.inputs.x, self._one_hot, self._parameters
         if self._kernel is not None:
-            self._kernel.forward(self.inputs.x, p.U, p.W, p.b, self._reads, len(p.U))
-        else:
-            self._forward()
+            self._kernel.forward(x, one_hot, p.U, p.W, p.b, self._reads)
+            return
+        self._reads_flat[one_hot] = 0.0
+        np.add(x, self._offsets, one_hot)
+        self._reads_flat[one_hot] = 1.0
+        self._forward()
 
     def _forward(self) -> None:
         product, tanh, take = self._product, np.tanh, self._parameters.U.take
