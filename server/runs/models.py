@@ -191,7 +191,7 @@ class LossByPosition(_Model):
 class PassageSource(_Model):
     """Which model wrote a passage."""
 
-    kind: Literal["best", "best_validation", "latest", "checkpoint"]
+    kind: Literal["best", "best_validation", "latest", "checkpoint", "snapshot"]
     update: int
     smooth_loss: float | None
 

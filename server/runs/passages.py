@@ -18,6 +18,7 @@ from server.runs.child import ChildGoneError, ChildRefusedError
 from server.runs.errors import NotPossibleError, UnknownCheckpointError
 from server.runs.live_run import LiveRun
 from server.runs.models import Passage, PassageSource
+from server.runs.snapshots import Snapshots
 from server.runs.spec import SpecError, encodable
 from server.runs.writing import OnPiece, ScribeDesk
 
@@ -31,7 +32,7 @@ MAX_TEMPERATURES = 10
 SEEDS = 2**53
 
 Temperature = Annotated[float, Field(ge=0, le=MAX_TEMPERATURE)]
-Kind = Literal["best", "best_validation", "latest", "checkpoint"]
+Kind = Literal["best", "best_validation", "latest", "checkpoint", "snapshot"]
 
 # The models that are no checkpoints of their own.
 BY_NAME: dict[str, Which] = {
@@ -170,7 +171,12 @@ class Passages:
     async def _model(self, life: LiveRun, source: str | AtUpdate) -> AsyncIterator[_Found]:
         """Find the model that is asked for; what had to be written for it goes afterwards."""
         if isinstance(source, AtUpdate):
-            source = await self._nearest(life, source.update)
+            snapshots = Snapshots.beside(life.shelf.folder)
+            snapshot = await asyncio.to_thread(snapshots.nearest, source.update)
+            source = await self._nearest(life, source.update, snapshot)
+            if source == "snapshot" and snapshot is not None:
+                yield _Found("snapshot", snapshots.path(snapshot), "latest")
+                return
         if source not in BY_NAME:
             checkpoint = await life.shelf.find(source)
             yield _Found("checkpoint", life.shelf.path(checkpoint.id), "latest")
@@ -186,8 +192,10 @@ class Passages:
             else:
                 yield _Found(which, None, which)
 
-    async def _nearest(self, life: LiveRun, update: int) -> str:
-        places = {"latest": life.run.update}
+    async def _nearest(self, life: LiveRun, update: int, snapshot: int | None) -> str:
+        """Return what is nearest to `update`: a snapshot, a checkpoint's id, or "latest"."""
+        places = {} if snapshot is None else {"snapshot": snapshot}
+        places["latest"] = life.run.update
         places |= {checkpoint.id: checkpoint.update for checkpoint in await life.shelf.list()}
         return min(places, key=lambda source: abs(places[source] - update))
 

@@ -10,6 +10,7 @@ Commands (`do`): first `start`; then `pause`, `resume`, `step`, `change`, `check
 from __future__ import annotations
 
 import base64
+import contextlib
 import math
 import secrets
 import time
@@ -20,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from server.rnn.model import Model
 from server.rnn.trainer import Measure, Trainer
 from server.rnn.vocabulary import Vocabulary
 from server.runs.archive import read_archive, write_archive
@@ -32,6 +34,7 @@ from server.runs.checkpoints import (
 from server.runs.claim import claimed
 from server.runs.pace import Pacer
 from server.runs.schedule import next_sample
+from server.runs.snapshots import Snapshots
 from server.runs.unflushed import News, Unflushed
 from server.runs.wire import Line, Message
 
@@ -60,6 +63,7 @@ class Worker:
         self.line = line
         self.spec: dict[str, Any] = start["spec"]
         self.folder = Path(start["folder"])
+        self.snapshots = Snapshots.beside(self.folder)
         text = Path(start["corpus_path"]).read_bytes().decode()
         self.vocabulary = Vocabulary.from_text(text)
         self.trainer: Trainer = new_trainer(
@@ -93,6 +97,7 @@ class Worker:
             self.trainer.learning_rate = self.spec["learning_rate"]
         self.checkpointed_at = self.trainer.updates
         self.first_unsent = self.trainer.updates + 1
+        self.snapshots.rewind(self.trainer.updates)
 
     # -- the loop ---------------------------------------------------------------------------------
 
@@ -178,6 +183,15 @@ class Worker:
                 "text": self.vocabulary.decode(trainer.sample(self.spec["sample_length"])),
             }
         )
+        self._take_snapshot()
+
+    def _take_snapshot(self) -> None:
+        update, every = self.trainer.updates, self.spec["sample_every"]
+        if self.snapshots.is_due(update, every):
+            # To look back is a comfort: a full disk is for the checkpoints to notice.
+            with contextlib.suppress(OSError):
+                self._write_model(self.trainer.current_model(), self.snapshots.path(update))
+                self.snapshots.thin(update, every)
 
     # -- what it says -----------------------------------------------------------------------------
 
@@ -336,13 +350,11 @@ class Worker:
         measures: dict[str, Measure] = {"best": "smooth_loss", "best_validation": "validation"}
         measure = measures.get(command["which"])
         best = self.trainer.best_model(measure) if measure else None
-        model = best or self.trainer.current_model()
-        write_archive(
-            Path(command["path"]),
-            *model_contents(model, self.vocabulary, self.spec),
-            durable=False,
-        )
+        self._write_model(best or self.trainer.current_model(), Path(command["path"]))
         return {}
+
+    def _write_model(self, model: Model, path: Path) -> None:
+        write_archive(path, *model_contents(model, self.vocabulary, self.spec), durable=False)
 
     def _do_flushed(self, command: Message) -> None:
         """The server has stored the history up to here: no checkpoint need carry it any more."""

@@ -1,0 +1,85 @@
+"""The network as it stood now and then, so that one can go back and look.
+
+A snapshot is a model file named by its update. It is taken with each of the first, denser samples,
+and then at even spacing: at the multiples of a spacing that doubles whenever there would be too
+many, those that are no multiples of the new one going. So there are always enough, never too many,
+and always evenly far apart. Nothing has to be remembered for it but the files' names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+__all__ = ["Snapshots"]
+
+MOST_EVEN = 150
+
+
+class Snapshots:
+    """One run's snapshots.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Where the files are; made when it is not there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    @classmethod
+    def beside(cls, checkpoints: Path) -> Snapshots:
+        """Return the snapshots of the run whose checkpoints are in that folder."""
+        return cls(checkpoints.parent / "snapshots")
+
+    def path(self, update: int) -> Path:
+        """Return where the snapshot of an update is or would be."""
+        return self._folder / f"{update}.npz"
+
+    def updates(self) -> list[int]:
+        """Return the updates of which there is a snapshot, in order."""
+        names = (path.stem for path in self._folder.glob("*.npz"))
+        return sorted(int(name) for name in names if name.isdigit())
+
+    def nearest(self, update: int) -> int | None:
+        """Return the update nearest to `update` that has a snapshot, the earlier of two."""
+        return min(self.updates(), key=lambda known: (abs(known - update), known), default=None)
+
+    def is_due(self, update: int, every: int) -> bool:
+        """Whether a snapshot belongs to `update`, at which a sample is written.
+
+        Parameters
+        ----------
+        update : int
+            Updates made so far.
+        every : int
+            Updates between the regular samples.
+        """
+        return update < every or update % spacing(update, every) == 0
+
+    def thin(self, update: int, every: int) -> None:
+        """Let those go that are one too many once `update` is reached."""
+        even = spacing(update, every)
+        for known in self.updates():
+            if known >= every and known % even:
+                self._remove(known)
+
+    def rewind(self, update: int) -> None:
+        """Forget those after `update`, because the run goes back there."""
+        for known in self.updates():
+            if known > update:
+                self._remove(known)
+
+    def _remove(self, update: int) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self.path(update).unlink()
+
+
+def spacing(update: int, every: int) -> int:
+    """Return how far apart even snapshots are once `update` is reached: `every` times 2^k."""
+    even = every
+    while update // even > MOST_EVEN:
+        even *= 2
+    return even

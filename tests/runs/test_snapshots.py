@@ -1,0 +1,49 @@
+"""The network as it stood now and then: always enough, never too many, evenly far apart."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from server.runs.schedule import next_sample
+from server.runs.snapshots import Snapshots, spacing
+
+
+def run(folder, every, last):
+    """Let snapshots be taken as a worker does."""
+    snapshots = Snapshots(folder)
+    update = 0
+    while update <= last:
+        if snapshots.is_due(update, every):
+            snapshots.path(update).touch()
+            snapshots.thin(update, every)
+        update = next_sample(update, every)
+    return snapshots
+
+
+@given(every=st.sampled_from([1, 7, 100, 10_000]), samples=st.integers(0, 1_500))
+@settings(max_examples=25, deadline=None)
+def test_at_most_two_hundred_stay_and_they_are_evenly_spaced(tmp_path_factory, every, samples):
+    last = every * samples
+    snapshots = run(tmp_path_factory.mktemp("snapshots"), every, last)
+    kept = snapshots.updates()
+    assert len(kept) <= 200
+    regular = [update for update in kept if update >= every]
+    even = spacing(last, every)
+    assert regular == list(range(even, last + 1, even))
+    dense = [update for update in kept if update < every]
+    assert dense[0] == 0
+    # Of the first, denser ones all stay.
+    update = 0
+    while (update := next_sample(update, every)) < min(every, last + 1):
+        assert update in dense
+
+
+def test_the_nearest_and_those_to_forget(tmp_path):
+    snapshots = run(tmp_path, 10, 100)
+    assert snapshots.nearest(43) == 40
+    assert snapshots.nearest(45) == 40
+    assert snapshots.nearest(10**9) == 100
+    snapshots.rewind(55)
+    assert snapshots.updates() == [0, 1, 2, 5, 10, 20, 30, 40, 50]
+    assert Snapshots(tmp_path / "none").nearest(5) is None
+    (tmp_path / ".half-written.npz").touch()
+    assert snapshots.nearest(0) == 0
