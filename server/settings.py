@@ -29,6 +29,8 @@ class Settings(BaseSettings):
         Where runs and uploaded texts are kept.
     demo : bool
         Whether a start without any run begins a demonstration.
+    resume : bool
+        Whether runs that trained when the server ended go on by themselves.
     operator_token : str or None
         What an operator must show where a token is needed; None: made at each start.
     allowed_hosts : list of str
@@ -51,6 +53,7 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65_535)
     data_dir: Path = Path("data")
     demo: bool = True
+    resume: bool = False
     operator_token: str | None = None
     allowed_hosts: list[str] = Field(default_factory=list)
     max_training_runs: int = Field(default_factory=lambda: max(2, (os.cpu_count() or 1) - 1), ge=1)

@@ -105,6 +105,15 @@ class Supervisor:
         supervisor._let_next_train()
         return supervisor
 
+    async def resume_interrupted(self) -> None:
+        """Let every run go on that trained when the server ended, the oldest first."""
+        for life in list(self._lives.values()):
+            if life.run.state is RunState.INTERRUPTED:
+                try:
+                    await self.resume(life.run.id)
+                except NotPossibleError as error:
+                    log.warning("run %s does not go on: %s", life.run.id, error)
+
     # -- what there is ----------------------------------------------------------------------------
 
     def runs(self) -> list[Run]:

@@ -60,6 +60,8 @@ def create_app(settings: Settings) -> FastAPI:
         limits = Limits(settings.max_training_runs, settings.max_network_bytes)
         supervisor = await Supervisor.open(settings.data_dir, library, fanout, limits)
         app.state.office = Office(settings, library, supervisor, Passages(), Proofs(), fanout)
+        if settings.resume:
+            await supervisor.resume_interrupted()
         if settings.demo and not supervisor.runs():
             await supervisor.create(demonstration(library))
         try:

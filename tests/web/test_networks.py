@@ -12,8 +12,14 @@ SPECS = {
     "batch": {"batch_size": 8, "optimizer": "adam", "clip_mode": "norm"},
     "held out": {"validation_fraction": 0.1, "optimizer": "rmsprop", "learning_rate_decay": 0.9},
     "all at once": {
-        **{"cell": "lstm", "layers": 2, "dropout": 0.2, "batch_size": 5, "optimizer": "sgd"},
-        **{"validation_fraction": 0.2, "init_scale": None, "dtype": "float64"},
+        "cell": "lstm",
+        "layers": 2,
+        "dropout": 0.2,
+        "batch_size": 5,
+        "optimizer": "sgd",
+        "validation_fraction": 0.2,
+        "init_scale": None,
+        "dtype": "float64",
     },
 }
 SMALL = {"hidden_size": 12, "sequence_length": 10, "sample_every": 50, "max_updates": 120}

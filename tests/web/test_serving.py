@@ -260,3 +260,16 @@ def test_many_ask_at_once(server):
     with httpx.Client(base_url=server.url, limits=limits, timeout=LIMIT_S) as client:
         for _ in range(200):
             assert client.get("/healthz").status_code == 200
+
+
+def test_interrupted_runs_go_on_by_themselves_where_that_is_wished(serve):
+    first = serve("--no-demo")
+    run = first.create(hidden_size=10, pace=50, max_updates=None)
+    first.until(run, lambda now: now["update"] > 5)
+    assert first.terminate() == 0
+    second = serve("--no-demo")
+    assert second.run(run)["state"] == "interrupted"
+    assert second.terminate() == 0
+    third = serve("--no-demo", HURRAH_RESUME="1")
+    stood = third.run(run)["update"]
+    third.until(run, lambda now: now["state"] == "running" and now["update"] > stood)
