@@ -1,5 +1,7 @@
 /** The server's HTTP interface, and its problem documents as errors. */
 
+import { linesOf } from "./ndjson.js";
+
 /** An answer other than the one hoped for; `message` is the server's own sentence. */
 export class Problem extends Error {
   /**
@@ -17,10 +19,17 @@ export class Problem extends Error {
 
 const UNREACHABLE = "The server can't be reached. Nothing was changed.";
 
-async function call(path, { method = "GET", body, signal } = {}) {
-  let response;
+const CUT_SHORT = "The connection was lost while it wrote.";
+
+async function call(path, options) {
+  const response = await send(path, options);
+  if (response.status === 204) return null;
+  return answer(response.status, await response.text());
+}
+
+async function send(path, { method = "GET", body, signal } = {}) {
   try {
-    response = await fetch(path, {
+    return await fetch(path, {
       method,
       signal,
       headers: body === undefined ? {} : { "Content-Type": "application/json" },
@@ -30,8 +39,6 @@ async function call(path, { method = "GET", body, signal } = {}) {
     if (error.name === "AbortError") throw error;
     throw new Problem(UNREACHABLE);
   }
-  if (response.status === 204) return null;
-  return answer(response.status, await response.text());
 }
 
 function answer(status, text) {
@@ -60,9 +67,35 @@ export const resume = (id) => call(run(id, "/resume"), { method: "POST", body: {
 export const stop = (id) => call(run(id, "/stop"), { method: "POST", body: {} });
 export const step = (id, updates) => call(run(id, "/step"), { method: "POST", body: { updates } });
 export const saveCheckpoint = (id) => call(run(id, "/checkpoints"), { method: "POST", body: {} });
-export const writePassage = (id, request, signal) =>
-  call(run(id, "/passages"), { method: "POST", body: request, signal });
 export const listCorpora = () => call("/api/corpora");
+
+/**
+ * Have a passage written, or several; the answer comes when the last character is.
+ *
+ * @param {string} id
+ * @param {Object} request
+ * @param {(pieces: string[]) => void} onPieces called with what each text goes on with.
+ * @param {AbortSignal} signal
+ * @returns {Promise<Object[]>} the passages.
+ */
+export async function writePassages(id, request, onPieces, signal) {
+  const path = run(id, "/passages?stream=true");
+  const response = await send(path, { method: "POST", body: request, signal });
+  if (!response.ok) return answer(response.status, await response.text());
+  let last = null;
+  try {
+    for await (const line of linesOf(response)) {
+      if (line.pieces) onPieces(line.pieces);
+      else last = line;
+    }
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem(CUT_SHORT);
+  }
+  if (last === null) throw new Problem(CUT_SHORT);
+  if (typeof last.status === "number") throw new Problem(last.detail, last.status, last.errors);
+  return last.passages ?? [last];
+}
 
 /** Every gradient of a random network against two numerical derivatives. */
 export const checkGradients = (request, signal) =>

@@ -1,11 +1,15 @@
 /** Where things stand on the chart: from updates and losses to pixels, and back. */
 
 import { between, lastUpdate, lossSpan, mergeByCell, splice } from "./curve.js";
+import { inView, lowest } from "./validation.js";
 
 /** Space around the plotting area, in pixels; the labels of the reference lines stand right. */
 export const MARGIN = { l: 40, r: 62, t: 30, b: 28, pad: 0 };
 
 const LINE_CELL_PX = 0.5;
+const BAND_CELL_PX = 3; // wide enough for the band to be a band, and not a hatching
+const BAND_UPDATES = 8;
+const STEP_PX = 8;
 
 /** How wide and high the plot itself is, in pixels, in a chart of `size`. */
 export const plotWidthOf = (size) => Math.max(size.width - MARGIN.l - MARGIN.r, 10);
@@ -67,14 +71,48 @@ export function references(run, corpus) {
   }));
 }
 
+/** The validation losses in view. */
+export const visibleValidation = (state) => inView(state.validation, ...viewRange(state));
+
+/**
+ * The outline of the band, from the least to the greatest loss of each stretch of updates.
+ *
+ * A single update has one loss, and so no height. Where a logarithmic axis or the reader's zoom
+ * draws single ones apart, some of them together make the band, their extremes kept, and what is
+ * wide on the screen is drawn as the step that it is.
+ *
+ * @returns {{x: number[], low: number[], high: number[]}}
+ */
+export function bandOutline(state, width) {
+  const { toPixel } = scaleOf(state, width);
+  const cells = visibleCurve(state, width, BAND_CELL_PX);
+  const buckets = mergeByCell(cells, (update) => (update - 1) / BAND_UPDATES);
+  const outline = { x: [], low: [], high: [] };
+  let start = Math.max(Math.min(viewRange(state)[0], buckets.update[0]), 0.5);
+  buckets.update.forEach((end, i) => {
+    const wide = toPixel(end) - toPixel(start) > STEP_PX;
+    for (const x of wide ? [start, end] : [end]) {
+      outline.x.push(x);
+      outline.low.push(buckets.low[i]);
+      outline.high.push(buckets.high[i]);
+    }
+    start = end;
+  });
+  return outline;
+}
+
 /**
  * The least and greatest loss to show, on steps of a round size so that the axis holds still while
  * the curve grows.
  */
-export function lossRange(curve) {
+export function lossRange(curve, validation = { loss: [] }) {
   const span = lossSpan(curve);
   if (!span) return [0, 120];
-  const [low, high] = span;
+  // From its lowest point on: how far it rises again matters, not where it began.
+  const since = lowest(validation)?.update ?? Infinity;
+  const losses = validation.loss.filter((loss, i) => loss !== null && validation.update[i] >= since);
+  const low = Math.min(span[0], ...losses);
+  const high = Math.max(span[1], ...losses);
   const step = roundStep(Math.max(high - low, 0.5) / 14);
   return [
     Math.floor((low - step * 0.3) / step) * step,

@@ -150,7 +150,11 @@ mountConnection(store);
 mountFigures(store);
 new Chart(store, loadPlotly());
 mountSwitches(store, api.lossesFile);
-mountNotice(store, { resume: () => controls.togglePause(), newRun: () => newRun.open() });
+mountNotice(store, {
+  resume: () => controls.togglePause(),
+  halveRate: () => controls.resumeAtHalfRate(),
+  newRun: () => newRun.open(),
+});
 mountWriting(store);
 mountWords(store);
 mountEmpty(store, { created, openForm: () => newRun.open() });

@@ -3,12 +3,14 @@
 import { smoothAt } from "./curve.js";
 import {
   MARGIN,
+  bandOutline,
   lossRange,
   plotWidthOf,
   references,
   scaleOf,
   viewRange,
   visibleCurve,
+  visibleValidation,
 } from "./geometry.js";
 import { hurrahLabels, lineLabels } from "./labels.js";
 import { indexInView } from "./samples.js";
@@ -16,7 +18,6 @@ import { indexInView } from "./samples.js";
 const LABEL_PX = 11.5;
 const NARROW_PX = 360; // below it, 10k instead of 10,000
 const MARK_CELL_PX = 9; // apart enough to be told from one another
-const BAND_CELL_PX = 3; // wide enough for the band to be a band, and not a hatching
 const CLEAR = "rgba(0,0,0,0)";
 
 /**
@@ -28,27 +29,32 @@ const CLEAR = "rgba(0,0,0,0)";
 export function plotOf(state, colours, size, font) {
   const plotWidth = plotWidthOf(size);
   const curve = visibleCurve(state, plotWidth);
-  const envelope = visibleCurve(state, plotWidth, BAND_CELL_PX);
-  const losses = lossRange(curve);
+  const validation = visibleValidation(state);
+  const losses = lossRange(curve, validation);
   const text = { family: font, size: LABEL_PX, color: colours.soft };
   return {
-    data: [...band(envelope, colours), line(curve, colours), ...marks(state, colours, plotWidth)],
+    data: [
+      ...band(bandOutline(state, plotWidth), colours),
+      line(curve, colours),
+      validationLine(validation, colours),
+      ...marks(state, colours, plotWidth),
+    ],
     layout: layout(state, colours, size, losses, text),
     losses,
   };
 }
 
-function band(curve, colours) {
+function band({ x, low, high }, colours) {
   const edge = {
     type: "scatter",
     mode: "lines",
-    x: curve.update,
+    x,
     hoverinfo: "skip",
     line: { color: colours.bandFill, width: 1, simplify: false },
   };
   return [
-    { ...edge, y: curve.low },
-    { ...edge, y: curve.high, fill: "tonexty", fillcolor: colours.bandFill },
+    { ...edge, y: low },
+    { ...edge, y: high, fill: "tonexty", fillcolor: colours.bandFill },
   ];
 }
 
@@ -60,6 +66,19 @@ function line(curve, colours) {
     y: curve.smooth,
     hoverinfo: "skip",
     line: { color: colours.ink, width: 2, simplify: false },
+  };
+}
+
+/** Dashed, so that it is told from the smooth loss without colours; where it rises, it over-fits. */
+function validationLine({ update, loss }, colours) {
+  return {
+    type: "scatter",
+    mode: "lines+markers",
+    x: update.map((at) => Math.max(at, 1)),
+    y: loss,
+    hoverinfo: "skip",
+    line: { color: colours.accentInk, width: 1.6, dash: "5px,3px" },
+    marker: { size: 3.5, color: colours.accentInk },
   };
 }
 
@@ -94,6 +113,11 @@ function marks(state, colours, plotWidth) {
       symbol: "diamond",
       color: colours.card,
       line: rim(colours.ink, 1.4),
+    }),
+    dots(updatesOf(state.milestones.filter(({ kind }) => kind === "rollback")), {
+      size: 11,
+      symbol: "x-thin",
+      line: rim(colours.bad, 2.5),
     }),
     dots(updatesOf(hurrahs), { size: 9, color: colours.accent, line: rim(colours.card, 1.5) }),
     dots(viewed ? [viewed.update] : [], {
@@ -134,10 +158,17 @@ function layout(state, colours, size, losses, text) {
     },
     shapes: lines.map(({ loss }) => referenceLine(loss, colours)),
     annotations: [
-      ...lineLabels(lines, losses, size),
+      ...lineLabels(ended(lines, state), losses, size),
       ...hurrahLabels(state, losses, size, { color: colours.accentInk, size: LABEL_PX }),
     ],
   };
+}
+
+/** The lines with a name at their end: the references, and the validation loss; greatest first. */
+function ended(lines, { validation }) {
+  const loss = validation.loss.findLast(Number.isFinite);
+  const all = loss === undefined ? lines : [...lines, { name: "validation", loss }];
+  return all.toSorted((a, b) => b.loss - a.loss);
 }
 
 const axis = (colours, text) => ({

@@ -2,6 +2,7 @@
 
 import { append, curveOf, emptyCurve, splice } from "./curve.js";
 import { keepSamples } from "./samples.js";
+import { note, validationOf } from "./validation.js";
 
 const LIMIT_MILESTONES = 400;
 const LIMIT_CHECKPOINTS = 200;
@@ -14,6 +15,7 @@ const UNSEEN = {
   milestones: [],
   checkpoints: [],
   curve: emptyCurve(),
+  validation: validationOf(null),
   refining: false, // the start of the curve is still coarse: see detail.js
   detail: null,
   viewers: null,
@@ -91,6 +93,7 @@ const MESSAGES = {
     run: message.run_state,
     curve: curveOf(message.loss),
     refining: message.loss.bucket > 1,
+    validation: validationOf(message.loss.validation),
     detail: null,
     samples: keepSamples(message.samples),
     milestones: keepMilestones(message.milestones),
@@ -116,6 +119,7 @@ const MESSAGES = {
     return {
       ...state,
       samples,
+      validation: note(state.validation, sample),
       freshHurrah: sample.hurrahs?.length ? sample.update : state.freshHurrah,
     };
   },

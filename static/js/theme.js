@@ -34,6 +34,7 @@ const NAMES = {
   band: "--band",
   accent: "--accent",
   accentInk: "--accent-ink",
+  bad: "--bad",
 };
 
 /** The theme's colours as plain values, for the chart; custom properties alone stay unresolved. */

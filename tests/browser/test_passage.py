@@ -117,3 +117,146 @@ def test_on_a_phone_the_passage_is_the_page(
     assert box["width"] == 390
     page.locator("#passage-close").click()
     expect(page.locator("#passage")).to_be_hidden()
+
+
+def open_more(page: Page) -> None:
+    page.locator("#passage-more summary").click()
+
+
+def test_a_long_passage_appears_as_it_is_written(server: Server, window: Window, run: str) -> None:
+    page = window.open(server, run)
+    page.locator("#write").click()
+    written(page)
+    page.evaluate(
+        """() => {
+          window.lengths = [];
+          const host = document.querySelector("#passage-text");
+          new MutationObserver(() => window.lengths.push(host.textContent.length))
+            .observe(host, { childList: true, subtree: true });
+        }"""
+    )
+    page.locator("#passage-length").fill("20000")
+    page.locator("#passage-length").press("Enter")
+    expect(page.locator("#passage-source")).to_contain_text("best model, update")
+    written(page)
+    lengths = page.evaluate("window.lengths")
+    assert any(0 < length < 15_000 for length in lengths)
+    with page.expect_download() as download:
+        page.locator("#passage-download").click()
+    assert len(download.value.path().read_text("utf-8")) == 20_000
+
+
+def test_what_grew_stands_where_it_stood(server: Server, window: Window, run: str) -> None:
+    page = window.open(server, run)
+    grown = page.evaluate(
+        """async () => {
+          const { PassageText } = await import("/static/js/views/passagetext.js");
+          const host = document.querySelector("#passage-text");
+          host.closest("dialog").show();
+          const text = "  One\\nOrla two.\\n\\n\\nThree   \\n\\nfour\\n\\n\\n\\nfive ".repeat(20);
+          const boxes = () => [...host.querySelectorAll("p")]
+            .filter((p) => p.textContent).map((p) => [p.textContent, p.offsetTop, p.offsetHeight]);
+          const growing = new PassageText(host);
+          growing.begin([1], false, ["Orla"]);
+          for (const character of text) { growing.grow([character]); growing.settle(); }
+          const before = boxes();
+          growing.finish([{ text, invented: [[2, 5]], temperature: 1 }], false, ["Orla"]);
+          return [before, boxes()];
+        }"""
+    )
+    assert grown[0] == grown[1]
+
+
+def test_it_can_be_stopped_and_what_there_is_kept(server: Server, window: Window, run: str) -> None:
+    page = window.open(server, run)
+    page.locator("#write").click()
+    written(page)
+    # Held up on its way, since a fast machine has written it before anybody could press a button.
+    page.evaluate(
+        """() => {
+          const real = window.fetch;
+          window.fetch = async (path, options) => {
+            const response = await real(path, options);
+            if (!path.includes("stream=true")) return response;
+            const reader = response.body.getReader();
+            const { value } = await reader.read();
+            const first = new TextDecoder().decode(value).split("\\n")[0];
+            return new Response(new ReadableStream({
+              start(lines) {
+                lines.enqueue(new TextEncoder().encode(first + "\\n"));
+                options.signal.addEventListener("abort", () =>
+                  lines.error(new DOMException("", "AbortError")));
+              },
+            }));
+          };
+        }"""
+    )
+    page.locator("#passage-length").fill("20000")
+    page.locator("#passage-length").press("Enter")
+    expect(page.locator("#passage-progress")).to_contain_text("of 20,000 characters")
+    page.locator("#passage-stop").click()
+    expect(page.locator("#passage-source")).to_contain_text("stopped after")
+    expect(page.locator("#passage-go")).to_be_visible()
+    assert text(page)
+    expect(page.locator("#passage-copy")).to_be_enabled()
+
+
+def test_a_lost_connection_keeps_what_was_written(
+    server: Server, open_window: Callable[..., Window], run: str
+) -> None:
+    page = open_window().open(server, run)
+    page.route(
+        "**/passages?stream=true",
+        lambda route: route.fulfill(
+            content_type="application/x-ndjson", body='{"pieces": ["Half a word, and th"]}\n'
+        ),
+    )
+    page.locator("#write").click()
+    expect(page.locator("#passage-problem")).to_contain_text("connection was lost while it wrote")
+    expect(page.locator("#passage-text")).to_contain_text("Half a word, and th")
+    expect(page.locator("#passage-go")).to_be_visible()
+
+
+def test_several_temperatures_side_by_side(server: Server, window: Window, run: str) -> None:
+    page = window.open(server, run)
+    page.locator("#write").click()
+    written(page)
+    open_more(page)
+    page.locator("#passage-temperatures").fill("0, 0.8 1.2")
+    page.locator("#passage-temperatures").press("Enter")
+    columns = page.locator(".passage-column")
+    expect(columns).to_have_count(3)
+    expect(columns.locator(".quality b")).to_have_count(3)
+    expect(columns.first).to_contain_text("temperature 0.00")
+    boxes = [columns.nth(i).bounding_box() for i in range(3)]
+    assert len({box["y"] for box in boxes if box}) == 1
+    page.locator("#passage-temperatures").fill("")
+    page.locator("#passage-temperatures").press("Enter")
+    expect(columns).to_have_count(0)
+    expect(page.locator("#passage-quality")).to_contain_text("real words")
+
+
+def test_only_the_likeliest(server: Server, window: Window, run: str) -> None:
+    page = window.open(server, run)
+    page.locator("#write").click()
+    written(page)
+    open_more(page)
+    page.locator("#passage-top-k").fill("1")
+    page.locator("#passage-top-k").press("Enter")
+    expect(page.locator("#passage-more-summary")).to_have_text("top-k 1")
+    greedy = downloaded(page)
+    page.locator("#passage-top-k").fill("")
+    page.locator("#passage-top-p").fill("0.0101")
+    page.locator("#passage-top-p").press("Enter")
+    expect(page.locator("#passage-more-summary")).to_have_text("top-p 0.0101")
+    assert downloaded(page) == greedy
+    page.locator("#passage-top-p").fill("")
+    page.locator("#passage-top-p").press("Enter")
+    assert downloaded(page) != greedy
+
+
+def downloaded(page: Page) -> str:
+    expect(page.locator("#passage")).not_to_have_attribute("aria-busy", "true")
+    with page.expect_download() as download:
+        page.locator("#passage-download").click()
+    return download.value.path().read_text("utf-8")

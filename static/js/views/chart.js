@@ -25,6 +25,7 @@ const DRAWN = (state) => [
   state.curve,
   state.refining,
   state.detail,
+  state.validation,
   state.samples,
   state.milestones,
   state.checkpoints,

@@ -58,11 +58,15 @@ export class Checkpoints {
   }
 }
 
-function modelRows({ update, best }) {
+function modelRows({ update, best, spec }) {
   const latest = { id: "latest", title: "Latest model", about: `update ${format.count(update)}` };
   if (!best) return [latest];
   const about = `update ${format.count(best.update)}, smooth loss ${format.loss(best.smooth_loss)}`;
-  return [{ id: "best", title: "Best model so far", about }, latest];
+  const rows = [{ id: "best", title: "Best model so far", about }];
+  if (spec.validation_fraction > 0) {
+    rows.push({ id: "best_validation", title: "Best by validation", about: "on held-out text" });
+  }
+  return [...rows, latest];
 }
 
 function checkpointRow({ id, update, smooth_loss: loss, bytes, created_at: at, automatic, note }) {

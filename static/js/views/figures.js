@@ -32,9 +32,9 @@ export function mountFigures(store) {
       put("best-note", run.best ? `at ${format.count(run.best.update)}` : "");
       put("speed", run.state === "running" ? format.speed(run.updates_per_second) : "0");
       put("speed-note", "updates a second");
-      put("book", bookNote(run, characters));
+      const read = shareRead(run);
+      put("book", bookNote(run, characters, read));
       put("book-note", baselineNote(run, corpus, store.get().curve));
-      const read = characters ? Math.min(run.position / characters, 1) : 0;
       fill.style.transform = `scaleX(${read})`;
       bar.setAttribute("aria-valuenow", String(Math.round(read * 100)));
     },
@@ -44,14 +44,21 @@ export function mountFigures(store) {
 const VALUES = ["update", "loss", "best", "speed", "book"];
 const NOTES = ["update-note", "loss-note", "best-note", "speed-note", "book-note"];
 
-const perCharacter = (run) =>
-  run.smooth_loss === null
-    ? ""
-    : `${format.fine(run.smooth_loss / run.spec.sequence_length)} nats a character`;
+function perCharacter({ smooth_loss: loss, validation_loss: validation, spec }) {
+  if (typeof validation === "number") return `validation ${format.loss(validation)}`;
+  return loss === null ? "" : `${format.fine(loss / spec.sequence_length)} nats a character`;
+}
 
-function bookNote(run, characters) {
+/** How much of the epoch is read, 0 to 1; `position` counts within each stream's part. */
+function shareRead({ position, updates_per_epoch: updates, spec }) {
+  return updates ? Math.min(position / (updates * spec.sequence_length), 1) : 0;
+}
+
+/** Which page it reads; streams that read side by side are at many at once. */
+function bookNote(run, characters, read) {
   const epoch = `epoch ${format.count(run.epoch)}`;
   if (!characters) return epoch;
+  if (run.spec.batch_size > 1) return `${epoch}, ${format.share(read)} read`;
   const pages = Math.ceil(characters / CHARACTERS_A_PAGE);
   const page = Math.min(Math.floor(run.position / CHARACTERS_A_PAGE) + 1, pages);
   return `${epoch}, page ${format.count(page)} of ${format.count(pages)}`;

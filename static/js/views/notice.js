@@ -5,9 +5,9 @@ import * as format from "../format.js";
 
 /**
  * @param {Object} store
- * @param {{resume: () => void, newRun: () => void}} deeds
+ * @param {Object<string, () => void>} deeds resume, newRun, halveRate
  */
-export function mountNotice(store, { resume, newRun }) {
+export function mountNotice(store, deeds) {
   const host = find("#notice");
   store.watch(
     (state) => {
@@ -20,7 +20,7 @@ export function mountNotice(store, { resume, newRun }) {
       const notice = run ? wordsFor(run, operator) : null;
       host.hidden = !notice;
       if (!notice) return;
-      const deed = { resume, newRun }[notice.deed];
+      const deed = deeds[notice.deed];
       host.replaceChildren(
         el(
           "div",
@@ -49,7 +49,9 @@ function wordsFor(run, operator) {
     case "queued":
       return { text: "Queued: every core is busy. It begins by itself when one is free." };
     case "paused":
-      return { text: `Paused at update ${update}` };
+      // A run that was let go back to a checkpoint says why.
+      if (!run.error) return { text: `Paused at update ${update}` };
+      return { text: run.error, tone: "bad", deed: "halveRate", label: "Halve the rate and resume" };
     case "finished":
       return { text: `Finished at update ${update}`, deed: "newRun", label: "New run" };
     case "stopped":

@@ -25,7 +25,8 @@ export function inline(text, marks) {
   );
 }
 
-function span({ kind, text }, isFresh) {
+/** A segment as a node: plain text, or an element of its kind. */
+export function span({ kind, text }, isFresh) {
   if (kind === "plain") return document.createTextNode(text);
   const fresh = kind === "watched" && isFresh(text);
   return el("span", { class: fresh ? "watched hurrah" : kind, text });

@@ -30,8 +30,7 @@ export function mountWriting(store) {
       const sample = samples[index];
       const watched = words ? words.split("\n") : [];
       setText(title, heading(sample, live));
-      const loss = sample?.smooth_loss;
-      setText(lossNote, typeof loss === "number" ? `smooth loss ${format.loss(loss)}` : "");
+      setText(lossNote, lossWords(sample));
       if (sample !== shown) {
         const fresh = sample?.update === freshHurrah ? sample.hurrahs : [];
         turnPage(page, sample, watched, fresh);
@@ -48,6 +47,14 @@ export function mountWriting(store) {
       quality.replaceChildren(...qualityWords(sample?.quality));
     },
   );
+}
+
+/** "smooth loss 51.4, validation 53.0". */
+function lossWords(sample) {
+  const known = (value, name) => typeof value === "number" && `${name} ${format.loss(value)}`;
+  return [known(sample?.smooth_loss, "smooth loss"), known(sample?.validation_loss, "validation")]
+    .filter(Boolean)
+    .join(", ");
 }
 
 function heading(sample, live) {
