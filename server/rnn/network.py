@@ -108,7 +108,8 @@ class Network:
         self._row = self._column.reshape(-1)
         self._picked = np.empty(rows, dtype=dtype)
         self._y_flat = np.zeros(rows, dtype=np.intp)
-        self._y_offsets = np.arange(rows, dtype=np.intp) * vocabulary_size
+        self._greatest = np.zeros(rows, dtype=np.intp)
+        self._offsets = np.arange(rows, dtype=np.intp) * vocabulary_size
         # A product with ones sums faster than `sum`.
         self._ones = np.ones(vocabulary_size, dtype=dtype)
         self._shares = np.full(rows, 1.0 / batch_size, dtype=dtype)
@@ -142,7 +143,7 @@ class Network:
             layer.refresh()
             layer.forward()
         np.matmul(self._hidden, self._output_weights, self._o)
-        np.add(y.reshape(-1), self._y_offsets, self._y_flat)
+        np.add(y.reshape(-1), self._offsets, self._y_flat)
         return self._softmax()
 
     def _softmax(self) -> np.inexact:
@@ -152,7 +153,10 @@ class Network:
         not from the probabilities, so that it stays finite where those round to zero.
         """
         o = self._o
-        np.maximum.reduce(o, 1, out=self._column, keepdims=True)
+        # Finding where the greatest is takes half the time of finding what it is.
+        o.argmax(1, self._greatest)
+        np.add(self._greatest, self._offsets, self._greatest)
+        self._o_flat.take(self._greatest, None, self._row, "clip")
         np.subtract(o, self._column, o)
         self._o_flat.take(self._y_flat, None, self._picked, "clip")
         np.exp(o, o)
