@@ -53,12 +53,13 @@ SPEC = {
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture: its file's name, the window, and what is done before it is taken."""
+    """One picture: its file's name, the window, what is done before it is taken, and the page."""
 
     name: str
     size: tuple[int, int]
     scheme: str
     prepare: Callable[[Page], None]
+    page: str = ""
 
 
 def main() -> int:
@@ -79,7 +80,7 @@ def main() -> int:
         run = _run(url)
         _wait_for_words(url, run)
         for picture in _pictures():
-            _take(browser, f"{url}?run={run}", picture)
+            _take(browser, f"{url}{picture.page or f'?run={run}'}", picture)
         browser.close()
     return 0
 
@@ -126,6 +127,9 @@ def _pictures() -> list[Picture]:
         Picture("passage-light", WIDE, "light", _ask_for_passage),
         Picture("timeline-dark", WIDE, "dark", _point_at_the_past),
         Picture("new-run-light", WIDE, "light", _open_form),
+        Picture("temperatures-dark", WIDE, "dark", _compare_temperatures),
+        Picture("gradients-light", WIDE, "light", _prove, "gradients"),
+        Picture("gradients-dark", WIDE, "dark", _prove, "gradients?mistake=clipping"),
         Picture("phone-light", PHONE, "light", _watch),
         Picture("phone-dark", PHONE, "dark", _watch),
     ]
@@ -142,22 +146,32 @@ def _take(browser: Browser, url: str, picture: Picture) -> None:
     page.set_default_timeout(PATIENCE_S * 1000)
     expect.set_options(timeout=PATIENCE_S * 1000)
     page.goto(url)
-    page.locator("#chart[data-drawn-update]").wait_for(state="attached")
     picture.prepare(page)
     page.screenshot(path=PICTURES / f"{picture.name}.png")
     page.close()
 
 
 def _watch(page: Page) -> None:
+    page.locator("#chart[data-drawn-update]").wait_for(state="attached")
     expect(page.locator("#page-now .prose")).to_be_visible()
 
 
 def _ask_for_passage(page: Page) -> None:
+    _watch(page)
     page.locator("#write").click()
-    expect(page.locator("#passage-text .prose")).to_be_visible()
+    expect(page.locator("#passage-quality b")).not_to_have_count(0)
+
+
+def _compare_temperatures(page: Page) -> None:
+    _ask_for_passage(page)
+    page.locator("#passage-more summary").click()
+    page.locator("#passage-temperatures").fill("0.4, 0.8, 1.2")
+    page.locator("#passage-temperatures").press("Enter")
+    expect(page.locator(".passage-column .quality b")).to_have_count(3)
 
 
 def _point_at_the_past(page: Page) -> None:
+    _watch(page)
     box = page.locator("#chart").bounding_box()
     if box is None:
         raise RuntimeError("the chart is not on the page")
@@ -165,7 +179,13 @@ def _point_at_the_past(page: Page) -> None:
     expect(page.locator("#writing-title")).to_contain_text("as it was")
 
 
+def _prove(page: Page) -> None:
+    expect(page.locator("#proof-result")).to_have_attribute("aria-busy", "false")
+    page.locator("#proof-plot[data-drawn-step]").wait_for(state="attached")
+
+
 def _open_form(page: Page) -> None:
+    _watch(page)
     page.locator("#new-run").click()
     expect(page.locator("#parameter-count")).to_contain_text("parameters")
 
