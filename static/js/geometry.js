@@ -110,7 +110,8 @@ export function lossRange(curve, validation = { loss: [] }) {
   if (!span) return [0, 120];
   // From its lowest point on: how far it rises again matters, not where it began.
   const since = lowest(validation)?.update ?? Infinity;
-  const losses = validation.loss.filter((loss, i) => loss !== null && validation.update[i] >= since);
+  const risen = (loss, i) => loss !== null && validation.update[i] >= since;
+  const losses = validation.loss.filter(risen);
   const low = Math.min(span[0], ...losses);
   const high = Math.max(span[1], ...losses);
   const step = roundStep(Math.max(high - low, 0.5) / 14);

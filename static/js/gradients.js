@@ -22,6 +22,9 @@ const BECAUSE = {
     "Each evaluation of the loss began from the hidden state that the one before it had left, so that the two losses which are compared are of different functions. Put the carried state back before every evaluation.",
 };
 
+const BECAUSE_OF_STEP =
+  "The step of the central difference is not the best one. Too small, it leaves little but rounding; too large, the loss bends within it. The complex step has no such choice to make, and stays right.";
+
 const form = find("#proof-form");
 const result = find("#proof-result");
 const maps = new Maps();
@@ -50,7 +53,8 @@ async function check() {
   const wanted = asked();
   const { step } = steps;
   remember(wanted);
-  setText(find("#proof-because"), BECAUSE[wanted.mistake ?? ""]);
+  const stepAlone = step !== null && !wanted.mistake;
+  setText(find("#proof-because"), stepAlone ? BECAUSE_OF_STEP : BECAUSE[wanted.mistake ?? ""]);
   result.setAttribute("aria-busy", "true");
   showProblem(null);
   try {
@@ -71,7 +75,7 @@ async function check() {
 function show(found, mistake, step) {
   result.setAttribute("aria-busy", "false");
   result.dataset.passed = String(found.passed);
-  showVerdict(found, mistake);
+  showVerdict(found, mistake !== null || step !== null);
   maps.show(found);
   const central = worst(found.parameters.map(({ central_difference: error }) => error));
   steps.showCheck(central, found.thresholds.central_difference, step);

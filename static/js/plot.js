@@ -69,7 +69,7 @@ function line(curve, colours) {
   };
 }
 
-/** Dashed, so that it is told from the smooth loss without colours; where it rises, it over-fits. */
+/** Dashed, so that no colour is needed to tell it; where it rises again, the network over-fits. */
 function validationLine({ update, loss }, colours) {
   return {
     type: "scatter",

@@ -1,4 +1,4 @@
-/** What a run can be asked to be: the usual settings, some to begin with, and what they amount to. */
+/** What a run can be asked to be: the usual settings, presets, and what they amount to. */
 
 /** The server's own defaults, which are those of the course's assignment. */
 export const USUAL = {
@@ -74,7 +74,8 @@ export function unusual(spec) {
     other("optimizer") && spec.optimizer,
     other("learning_rate_decay") && `decay ${spec.learning_rate_decay}`,
     spec.clip === null ? "no clipping" : clipping(spec),
-    spec.init_scale === null ? "scaled by fan-in" : other("init_scale") && `scale ${spec.init_scale}`,
+    spec.init_scale === null && "scaled by fan-in",
+    spec.init_scale !== null && other("init_scale") && `scale ${spec.init_scale}`,
     other("validation_fraction") && `${Math.round(spec.validation_fraction * 100)}% held out`,
     other("dtype") && spec.dtype,
   ]

@@ -66,10 +66,12 @@ def test_every_text_stands_out(
     assert faint() == []
     page.locator("#write").click()
     expect(page.locator("#passage-text .prose")).to_be_visible()
+    page.locator("#passage-more summary").click()
     assert faint() == []
     page.locator("#passage-close").click()
     page.locator("#new-run").click()
     expect(page.locator("#parameter-count")).to_contain_text("parameters")
+    page.locator("#advanced summary").click()
     assert faint() == []
 
 

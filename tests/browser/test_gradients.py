@@ -86,6 +86,8 @@ def test_a_step_too_small_makes_them_look_wrong(server: Server, window: Window) 
     page.locator("#proof-step").fill("-9")
     expect(page.locator("#proof-step-says")).to_contain_text("✗ With a step of 1e−9")
     expect(page.locator("#proof-plot")).to_have_attribute("data-drawn-step", "1e−9")
+    expect(page.locator("#proof-verdict")).to_have_text("The gradients are right, and look wrong.")
+    expect(page.locator("#proof-because")).to_contain_text("little but rounding")
     page.locator("#proof-step-best").click()
     expect(page.locator("#proof-step-says")).to_contain_text("✓ With a step of 0.005")
 

@@ -6,7 +6,8 @@ import { el } from "../../dom.js";
 const LARGEST_CELL_PX = 8;
 const SMALLEST_CELL_PX = 2;
 const HIGHEST_MAP_PX = 320;
-const DOTTED_FROM_PX = 5;
+const GAP_FROM_PX = 4;
+const DOTTED_FROM_PX = 7;
 const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
 export class HeatMap {
@@ -88,7 +89,7 @@ export class HeatMap {
     this.#canvas.style.height = `${height}px`;
     const pen = this.#canvas.getContext("2d");
     pen.scale(density, density);
-    const gap = cell >= DOTTED_FROM_PX ? 1 : 0;
+    const gap = cell >= GAP_FROM_PX ? 1 : 0;
     this.#rows.forEach((row, i) =>
       row.forEach((error, j) => this.#drawEntry(pen, error, j * cell, i * cell, cell - gap)),
     );

@@ -73,11 +73,10 @@ export class Steps {
   showCheck(error, threshold, step) {
     this.#point = { step: step ?? BEST_STEP, error };
     const fine = passes(error, threshold);
-    const found = `With a step of ${power(this.#point.step)} the greatest error above is ${words(error)}`;
-    setText(
-      find("#proof-step-says"),
-      fine ? `✓ ${found}: below ${power(threshold)}.` : `✗ ${found}: not below ${power(threshold)}.`,
-    );
+    const at = `With a step of ${power(this.#point.step)} the greatest error above is`;
+    const [mark, sign] = fine ? ["✓", "below"] : ["✗", "not below"];
+    const says = `${mark} ${at} ${words(error)}: ${sign} ${power(threshold)}.`;
+    setText(find("#proof-step-says"), says);
     this.#draw();
   }
 
@@ -169,7 +168,10 @@ function layout(curve, chosen, size, palette, font) {
       ),
     ],
     annotations: [
-      ...Object.entries(NAMES).map(([method, place]) => nameOf(curve, method, place)),
+      ...Object.entries(NAMES).map(([method, place]) => ({
+        ...nameOf(curve, method, place),
+        bgcolor: palette.card,
+      })),
       note("← too small: rounding", { ...above, x: 0, xanchor: "left" }),
       note("too large: the loss bends →", { ...above, x: 1, xanchor: "right" }),
       note(`passes below ${power(PASSES_BELOW)}`, { x: -15.1, y: Math.log10(PASSES_BELOW), xanchor: "left", yanchor: "top" }),
@@ -200,7 +202,8 @@ function inWords({ steps, ...methods }) {
     .map(([method, { text }]) => {
       const errors = methods[method].map(shown);
       const least = errors.reduce((a, b) => Math.min(a, b));
-      return `${text.replace("<br>", " ")}: least error ${words(least)}, at a step of ${power(steps[errors.indexOf(least)])}.`;
+      const at = power(steps[errors.indexOf(least)]);
+      return `${text.replace("<br>", " ")}: least error ${words(least)}, at a step of ${at}.`;
     })
     .join(" ");
 }

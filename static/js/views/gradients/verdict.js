@@ -16,9 +16,9 @@ const MEANINGS = {
   c: "the output's bias",
 };
 
-/** Show what a check found; `mistake` is the one made on purpose, null for none. */
-export function showVerdict(check, mistake) {
-  const { title, tone } = verdictOf(check, mistake);
+/** Show what a check found; `onPurpose` when it was asked to go wrong. */
+export function showVerdict(check, onPurpose) {
+  const { title, tone } = verdictOf(check, onPurpose);
   find("#proof-verdict-box").dataset.tone = tone;
   setText(find("#proof-mark"), check.passed ? "✓" : "✗");
   setText(find("#proof-verdict"), title);
@@ -29,9 +29,9 @@ export function showVerdict(check, mistake) {
   find("#proof-rows").replaceChildren(...check.parameters.map((p) => row(p, check.thresholds)));
 }
 
-function verdictOf(check, mistake) {
+function verdictOf(check, onPurpose) {
   if (check.passed) return { title: "The gradients are right.", tone: "right" };
-  return mistake
+  return onPurpose
     ? { title: "The gradients are right, and look wrong.", tone: "mistaken" }
     : { title: "This check does not pass.", tone: "mistaken" };
 }
