@@ -50,8 +50,13 @@ def test_a_sample_that_two_checkpoints_tell_of_is_celebrated_once(tmp_path):
     sample = {"update": 2, "epoch": 1, "smooth_loss": 1.0, "text": "said Orla."}
     news = News(1, 2, np.array([2.0, 1.0]), samples=[sample])
     progress = {
-        "updates": 2, "epoch": 1, "position": 50, "loss": 1.0, "smooth_loss": 1.0,
-        "best_update": 2, "best_smooth_loss": 1.0,
+        "updates": 2,
+        "epoch": 1,
+        "position": 50,
+        "loss": 1.0,
+        "smooth_loss": 1.0,
+        "best_update": 2,
+        "best_smooth_loss": 1.0,
     }
 
     async def tell():

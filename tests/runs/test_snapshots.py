@@ -27,8 +27,10 @@ def test_at_most_two_hundred_stay_and_they_are_evenly_spaced(tmp_path_factory, e
     kept = snapshots.updates()
     assert len(kept) <= 200
     regular = [update for update in kept if update >= every]
-    even = spacing(last, every)
-    assert regular == list(range(even, last + 1, even))
+    # They are thinned when the next one is due, which may be a sample or two later.
+    even = spacing(kept[-1], every)
+    assert regular == list(range(even, kept[-1] + 1, even))
+    assert last - kept[-1] < 2 * even
     dense = [update for update in kept if update < every]
     assert dense[0] == 0
     # Of the first, denser ones all stay.
