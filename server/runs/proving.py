@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict
 from typing import Any
 
@@ -13,6 +12,7 @@ from server.rnn.error_curve import error_against_step
 from server.rnn.gradient_check import ParameterCheck, check_gradients
 from server.rnn.numerical import CENTRAL_STEP
 from server.rnn.vocabulary import Vocabulary
+from server.runs.wire import finite
 
 __all__ = ["checked", "curve"]
 
@@ -56,7 +56,7 @@ def checked(request: dict[str, Any]) -> dict[str, Any]:
 def curve(request: dict[str, Any]) -> dict[str, Any]:
     """Compare the methods of checking at all kinds of steps."""
     errors = asdict(error_against_step(cell=request["cell"]))
-    return {name: [_finite(value) for value in values] for name, values in errors.items()}
+    return {name: [finite(value) for value in values] for name, values in errors.items()}
 
 
 def _parameter(
@@ -71,8 +71,8 @@ def _parameter(
     return {
         "name": parameter.name,
         "shape": list(parameter.shape),
-        "complex_step": _finite(parameter.complex_step),
-        "central_difference": _finite(parameter.central_difference),
+        "complex_step": finite(parameter.complex_step),
+        "central_difference": finite(parameter.central_difference),
         "passed": parameter.complex_step < thresholds["complex_step"]
         and parameter.central_difference < thresholds["central_difference"],
         "errors": errors,
@@ -81,8 +81,4 @@ def _parameter(
 
 def _rounded(errors: NDArray[np.float64]) -> list[list[float | None]]:
     rows = errors.reshape(len(errors), -1).tolist()
-    return [[_finite(float(f"{error:.2e}")) for error in row] for row in rows]
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+    return [[finite(float(f"{error:.2e}")) for error in row] for row in rows]

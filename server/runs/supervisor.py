@@ -7,7 +7,6 @@ import contextlib
 import logging
 import secrets
 import shutil
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -131,10 +130,6 @@ class Supervisor:
         if (life := self._lives.get(run)) is None:
             raise UnknownRunError(run)
         return life
-
-    def corpus_of(self, run: Run) -> Path:
-        """Return the file of the text that a run learns."""
-        return self.corpora.path(run.corpus)
 
     def uses(self, corpus: str) -> bool:
         """Whether some run learns this text."""
@@ -296,13 +291,6 @@ class Supervisor:
                 log.error("a run was not ended well: %s", error, exc_info=error)
         await self._reader.leave()
         await self.store.close()
-
-    @contextlib.asynccontextmanager
-    async def held(self, run: str) -> AsyncIterator[LiveRun]:
-        """Hold a run's news back, so that what is read inside is of one moment."""
-        life = self.get(run)
-        async with life.recorder.lock:
-            yield life
 
     # -- who trains -------------------------------------------------------------------------------
 

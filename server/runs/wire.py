@@ -7,6 +7,7 @@ Standard input ending means that the server is gone.
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import threading
@@ -14,9 +15,14 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["Line", "Message"]
+__all__ = ["Line", "Message", "finite"]
 
 Message = dict[str, Any]
+
+
+def finite(value: float | None) -> float | None:
+    """Return a number as JSON can hold it: None in place of one that is not finite."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 class Line:

@@ -36,7 +36,7 @@ from server.runs.pace import Pacer
 from server.runs.schedule import next_sample
 from server.runs.snapshots import Snapshots
 from server.runs.unflushed import News, Unflushed
-from server.runs.wire import Line, Message
+from server.runs.wire import Line, Message, finite
 
 REPORT_EVERY_S = 0.05
 # A slow pace, too, shows at once that training goes on.
@@ -178,8 +178,8 @@ class Worker:
             {
                 "update": trainer.updates,
                 "epoch": trainer.epoch,
-                "smooth_loss": _finite(trainer.smooth_loss),
-                "validation_loss": _finite(validation),
+                "smooth_loss": finite(trainer.smooth_loss),
+                "validation_loss": finite(validation),
                 "text": self.vocabulary.decode(trainer.sample(self.spec["sample_length"])),
             }
         )
@@ -219,9 +219,9 @@ class Worker:
                 "update": trainer.updates,
                 "epoch": trainer.epoch,
                 "position": trainer.position,
-                "loss": _finite(trainer.loss),
-                "smooth_loss": _finite(trainer.smooth_loss),
-                "validation_loss": _finite(trainer.validation_loss),
+                "loss": finite(trainer.loss),
+                "smooth_loss": finite(trainer.smooth_loss),
+                "validation_loss": finite(trainer.validation_loss),
                 "best": None
                 if trainer.best_update is None
                 else {"update": trainer.best_update, "smooth_loss": trainer.best_smooth_loss},
@@ -256,9 +256,9 @@ class Worker:
         high = np.maximum.reduceat(losses, starts) if count else losses
         return {
             "update": [self.first_unsent + end for end in ends],
-            "smooth": [_finite(self.smooth_losses[end]) for end in ends],
-            "low": [_finite(value) for value in low.tolist()],
-            "high": [_finite(value) for value in high.tolist()],
+            "smooth": [finite(self.smooth_losses[end]) for end in ends],
+            "low": [finite(value) for value in low.tolist()],
+            "high": [finite(value) for value in high.tolist()],
         }
 
     def _speed(self, now_s: float) -> float:
@@ -377,10 +377,6 @@ class Worker:
             identity = secrets.token_hex(6)
             about = {"id": identity, "note": "made when the server was lost", "automatic": True}
             self._checkpoint(self.folder / f"{identity}.npz", about)
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
 
 
 def main() -> None:
