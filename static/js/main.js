@@ -1,5 +1,6 @@
 /** Wires the page: socket -> store -> views, and the reader's deeds to the server. */
 
+import { addressOf, mountAddress, readAddress } from "./address.js";
 import * as api from "./api.js";
 import { fetchDetailOnZoom, refineStart } from "./detail.js";
 import { find } from "./dom.js";
@@ -36,16 +37,15 @@ const store = createStore(
 
 // --- Which run is in view: the address says, and the address follows ---
 
-const runInAddress = () => new URLSearchParams(location.search).get("run");
-const addressOf = (id) => (id ? `?run=${encodeURIComponent(id)}` : location.pathname);
-
 let socket = null;
 
-function show(id) {
-  if (id === store.get().runId && socket) return;
-  socket?.close();
+/** Show a run, and of it what `view` (see address.js) asks for. */
+function show(id, view = {}) {
+  const moved = id !== store.get().runId || !socket;
+  if (moved) socket?.close();
+  store.dispatch({ type: moved ? "open" : "look", runId: id, view });
+  if (!moved) return;
   socket = null;
-  store.dispatch({ type: "open", runId: id });
   if (!id) return;
   socket = new LiveSocket(id, {
     message: receive,
@@ -65,8 +65,8 @@ function receive(message) {
 
 function openRun(id) {
   if (id === store.get().runId) return;
-  history.pushState(null, "", addressOf(id));
   show(id);
+  history.pushState(null, "", addressOf(store.get()));
 }
 
 /** Ask the server for something the page can do without for now; null when it can't be had. */
@@ -104,7 +104,6 @@ async function leaveGoneRun(id) {
       ? "That run is not there (any more). This one is."
       : "That run is not there (any more), and no other one is.",
   );
-  history.replaceState(null, "", addressOf(next));
   show(next);
 }
 
@@ -115,20 +114,22 @@ async function created(run) {
 
 /** Show the run of the address, or choose one; while the server can't be reached, try again. */
 async function begin() {
-  const asked = runInAddress();
-  if (asked) show(asked);
+  const view = readAddress(location.search);
+  const asked = view.runId;
+  if (asked) show(asked, view);
   refreshCorpora();
   const reached = await refreshRuns();
   if (!reached) {
     setTimeout(begin, RETRY_MS);
     return;
   }
-  if (!asked) show(mostInteresting(store.get().runs));
+  if (!asked) show(mostInteresting(store.get().runs), view);
 }
 
-window.addEventListener("popstate", () =>
-  show(runInAddress() ?? mostInteresting(store.get().runs ?? [])),
-);
+window.addEventListener("popstate", () => {
+  const view = readAddress(location.search);
+  show(view.runId ?? mostInteresting(store.get().runs ?? []), view);
+});
 
 // A run from a text uploaded elsewhere brings a corpus that this page has not heard of.
 store.watch(
@@ -162,6 +163,7 @@ mountAnnouncer(store);
 fetchDetailOnZoom(store);
 
 mountThemeButton();
+mountAddress(store);
 
 const forOperator = (deed) => () => store.get().operator && deed();
 mountKeys({

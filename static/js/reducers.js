@@ -23,6 +23,7 @@ const UNSEEN = {
   pointed: null,
   freshHurrah: null,
   range: null,
+  scale: null, // until the run's pace suggests one
 };
 
 /** The state of a page that has just been opened. */
@@ -32,7 +33,7 @@ export const initialState = ({ operator }) => ({
   runs: null,
   corpora: {},
   connection: { status: "connecting", retryInS: null },
-  scale: null,
+  card: "writing",
   ...UNSEEN,
 });
 
@@ -54,8 +55,12 @@ const ACTIONS = {
     corpora: Object.fromEntries(corpora.map((corpus) => [corpus.id, corpus])),
   }),
 
-  /** Look at another run, or at none. */
-  open: (state, { runId }) => ({ ...state, ...UNSEEN, runId, scale: null }),
+  /** Look at another run, or at none; `view` is what the address asks to see of it. */
+  open: (state, { runId, view }) => ({ ...state, ...UNSEEN, ...view, runId }),
+  /** Look at something else of the same run. */
+  look: (state, { view }) => ({ ...state, pinned: null, range: null, detail: null, ...view }),
+  /** Turn the card beside the curve to the writing, or to what was read. */
+  card: (state, { card }) => ({ ...state, card }),
 
   /** A run as an answer to a request named it. */
   run: (state, { run }) => (run.id === state.runId ? { ...state, run } : state),

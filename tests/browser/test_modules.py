@@ -170,3 +170,23 @@ def test_messages_of_another_run_change_nothing(module: Module) -> None:
           return m.reduce(state, { type: 'message', message }) === state;
         })()""",
     )
+
+
+def test_the_address_tells_the_view_and_is_read_back(module: Module) -> None:
+    state = {
+        "runId": "r1",
+        "scale": "log",
+        "range": [1200, 5000],
+        "pinned": 2000,
+        "card": "reading",
+    }
+    address = module("address.js", "m.addressOf(x)", state)
+    assert module("address.js", "m.readAddress(x)", address) == state
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    ["?scale=cubic", "?range=9-2", "?range=x-y", "?at=-4", "?at=1e9", "?card=ace", "?x=1"],
+)
+def test_nonsense_in_the_address_is_passed_over(module: Module, nonsense: str) -> None:
+    assert module("address.js", "m.readAddress(x)", nonsense) == {}

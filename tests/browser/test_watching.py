@@ -125,7 +125,7 @@ def test_a_run_deleted_elsewhere_gives_way_to_another(
     server.call("DELETE", f"runs/{goes}")
     expect(page.locator("#run-name")).to_have_text("Stays")
     expect(page.locator("#toasts")).to_contain_text("not there")
-    assert page.url.endswith(f"?run={stays}")
+    page.wait_for_url(re.compile(rf"\?run={stays}\b"))
 
 
 def test_back_and_forward_turn_to_the_other_run(server: Server, window: Window) -> None:
@@ -135,7 +135,7 @@ def test_back_and_forward_turn_to_the_other_run(server: Server, window: Window) 
     page.locator("#run-switch").click()
     page.locator(".run-open", has_text="Second").click()
     expect(page.locator("#run-name")).to_have_text("Second")
-    assert page.url.endswith(f"?run={second}")
+    page.wait_for_url(re.compile(rf"\?run={second}\b"))
     page.go_back()
     expect(page.locator("#run-name")).to_have_text("First")
     page.go_forward()

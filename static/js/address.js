@@ -1,0 +1,70 @@
+/**
+ * What is in view, told by the page's address, so that a copied link opens the same view.
+ *
+ * Each parameter says how it stands in the state: `read` gives its text, or null where the address
+ * need not tell it; `parse` makes of a text the part of the state that it means, or null of nonsense.
+ * Whatever else can be chosen in the view gets a row here, and needs nothing else.
+ */
+
+const REST_MS = 250; // browsers take no more than some hundred changes of an address in half a minute
+
+/** A parameter that names one of a few values of `state[key]`, the first being what goes unsaid. */
+const oneOf = (key, values) => ({
+  read: (state) => (state[key] === values[0] ? null : state[key]),
+  parse: (text) => (values.includes(text) ? { [key]: text } : null),
+});
+
+const PARAMETERS = {
+  run: { read: ({ runId }) => runId, parse: (text) => (text ? { runId: text } : null) },
+  scale: oneOf("scale", [null, "linear", "log"]),
+  /** The updates in view, "1200-5000". */
+  range: {
+    read: ({ range }) => range && range.map(Math.round).join("-"),
+    parse(text) {
+      const [from, to] = text.split("-").map(Number);
+      return from >= 0 && to > from ? { range: [from, to] } : null;
+    },
+  },
+  /** The update that the timeline stays with. */
+  at: {
+    read: ({ pinned }) => (pinned === null ? null : String(pinned)),
+    parse: (text) => (/^\d{1,12}$/.test(text) ? { pinned: Number(text) } : null),
+  },
+  card: oneOf("card", ["writing", "reading"]),
+};
+
+/** The part of the state that the address means; what it leaves out is left out. */
+export function readAddress(search) {
+  const asked = new URLSearchParams(search);
+  const parts = Object.entries(PARAMETERS).map(([name, { parse }]) =>
+    asked.has(name) ? parse(asked.get(name)) : null,
+  );
+  return Object.assign({}, ...parts);
+}
+
+/** The address of what `state` shows, as the part from the question mark on. */
+export function addressOf(state) {
+  const said = new URLSearchParams();
+  for (const [name, { read }] of Object.entries(PARAMETERS)) {
+    const text = read(state);
+    if (text !== null && text !== undefined) said.set(name, text);
+  }
+  const search = said.toString();
+  return search ? `?${search}` : location.pathname;
+}
+
+/** Let the address follow the view; another run is another entry in the browser's history. */
+export function mountAddress(store) {
+  let timer = null;
+  const follow = () => {
+    timer = null;
+    const address = addressOf(store.get());
+    if (address !== location.search) history.replaceState(null, "", address);
+  };
+  store.watch(
+    (state) => Object.values(PARAMETERS).map(({ read }) => read(state)),
+    () => {
+      timer ??= setTimeout(follow, REST_MS);
+    },
+  );
+}
