@@ -67,7 +67,9 @@ class Snapshots:
                 self._remove(known)
 
     def rewind(self, update: int) -> None:
-        """Forget those after `update`, because the run goes back there."""
+        """Forget those after `update`, because the run goes back there, and half-written ones."""
+        for unfinished in self._folder.glob(".*"):
+            unfinished.unlink(missing_ok=True)
         for known in self.updates():
             if known > update:
                 self._remove(known)

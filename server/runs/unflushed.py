@@ -46,20 +46,28 @@ class News:
 
 
 class Unflushed:
-    """News in the order in which it was reported."""
+    """News in the order in which it was reported.
+
+    Attributes
+    ----------
+    updates : int
+        How many updates' losses are held.
+    """
 
     def __init__(self) -> None:
         self._news: deque[News] = deque()
+        self.updates = 0
 
     def add(self, news: News) -> None:
         """Remember what is being reported."""
         if news:
             self._news.append(news)
+            self.updates += len(news.losses)
 
     def flushed(self, update: int) -> None:
         """Forget what the server has stored: everything up to `update`."""
         while self._news and self._news[0].last <= update:
-            self._news.popleft()
+            self.updates -= len(self._news.popleft().losses)
 
     def contents(self, latest: News) -> tuple[Arrays, Meta]:
         """Return what a checkpoint must carry; `latest` is what was not even reported."""

@@ -9,13 +9,9 @@ Commands (`do`): first `start`; then `pause`, `resume`, `step`, `change`, `check
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import math
 import secrets
-import time
-from array import array
-from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -33,20 +29,11 @@ from server.runs.checkpoints import (
 )
 from server.runs.claim import claimed
 from server.runs.pace import Pacer
+from server.runs.reporting import REPORT_EVERY_S, Reporter
 from server.runs.schedule import next_sample
 from server.runs.snapshots import Snapshots
-from server.runs.unflushed import News, Unflushed
 from server.runs.wire import Line, Message, finite
 
-REPORT_EVERY_S = 0.05
-# A slow pace, too, shows at once that training goes on.
-REPORT_AT_LEAST_EVERY_S = 0.15
-SPEED_WINDOW_S = 2.0
-CURVE_POINTS = 10
-# A server that stands still must not fill the memory: past this many losses that it has not
-# taken (32 MB), training waits for it.
-MAX_BACKLOG_UPDATES = 4_000_000
-MAX_BACKLOG_SAMPLES = 100
 # How long the worker before this one may take to leave.
 PREDECESSOR_PATIENCE_S = 10.0
 LOOKS = {"export", "model"}
@@ -69,16 +56,12 @@ class Worker:
         self.trainer: Trainer = new_trainer(
             self.vocabulary.encode(text), self.vocabulary, self.spec
         )
-        self.losses = array("d")
-        self.smooth_losses = array("d")
-        self.first_unsent = 1
-        self.unflushed = Unflushed()
         self.checkpointed_at = -1
-        self.samples: list[Message] = []
-        self.epochs: list[Message] = []
         if start["checkpoint"] is not None:
-            self._go_on_from(Path(start["checkpoint"]))
-        else:
+            self._restore(Path(start["checkpoint"]))
+        self.snapshots.rewind(self.trainer.updates)
+        self.reporter = Reporter(line, self.trainer)
+        if start["checkpoint"] is None:
             self._write_sample()
         self.pacer = Pacer(self.spec["pace"])
         self.training = bool(start["training"])
@@ -87,17 +70,13 @@ class Worker:
         self.step_answer: int | None = None
         self.leaving = False
         self.next_sample = next_sample(self.trainer.updates, self.spec["sample_every"])
-        self.reported_s = 0.0
-        self.pulse: deque[tuple[float, int]] = deque()
 
-    def _go_on_from(self, path: Path) -> None:
+    def _restore(self, path: Path) -> None:
         arrays, meta = read_archive(path)
         restore_trainer(self.trainer, self.vocabulary, arrays, meta)
         if self.spec["learning_rate"] != meta["spec"]["learning_rate"]:
             self.trainer.learning_rate = self.spec["learning_rate"]
         self.checkpointed_at = self.trainer.updates
-        self.first_unsent = self.trainer.updates + 1
-        self.snapshots.rewind(self.trainer.updates)
 
     # -- the loop ---------------------------------------------------------------------------------
 
@@ -111,9 +90,10 @@ class Worker:
                 self._leave_a_checkpoint()
                 return
             elif not self.busy:
-                self.pulse.clear()
+                self.reporter.rested()
                 line.wait()
-            elif self._behind and not line.idle:
+            elif self.reporter.is_behind:
+                self._report_if_due()
                 line.wait(REPORT_EVERY_S)
             elif self.training and (delay_s := pacer.delay_s(trainer.updates)) > 0.0:
                 self._report_if_due()
@@ -125,10 +105,6 @@ class Worker:
     def busy(self) -> bool:
         """Whether there is an update to make."""
         return (self.training or self.steps_left > 0) and not self.finished and not self.runaway
-
-    @property
-    def _behind(self) -> bool:
-        return len(self.losses) > MAX_BACKLOG_UPDATES or len(self.samples) > MAX_BACKLOG_SAMPLES
 
     @property
     def finished(self) -> bool:
@@ -147,13 +123,12 @@ class Worker:
         trainer = self.trainer
         epoch = trainer.epoch
         loss = trainer.update()
-        self.losses.append(loss)
-        self.smooth_losses.append(trainer.smooth_loss or 0.0)
+        self.reporter.updated(loss)
         if not math.isfinite(loss):
             # What is in the network now is of no use to anybody.
             self.training, self.runaway = False, True
         if trainer.epoch != epoch:
-            self.epochs.append({"update": trainer.updates, "epoch": trainer.epoch})
+            self.reporter.epoch_began()
         if trainer.updates == self.next_sample:
             self._write_sample()
             self.next_sample = next_sample(trainer.updates, self.spec["sample_every"])
@@ -174,7 +149,7 @@ class Worker:
     def _write_sample(self) -> None:
         trainer = self.trainer
         validation = trainer.validate() if self.spec["validation_fraction"] else None
-        self.samples.append(
+        self.reporter.wrote(
             {
                 "update": trainer.updates,
                 "epoch": trainer.epoch,
@@ -196,79 +171,12 @@ class Worker:
     # -- what it says -----------------------------------------------------------------------------
 
     def _report_if_due(self) -> None:
-        now_s = time.monotonic()
-        since_s = now_s - self.reported_s
-        due = since_s >= (REPORT_EVERY_S if self._has_news else REPORT_AT_LEAST_EVERY_S)
-        if due and self.line.idle:
-            self.report(now_s)
+        if self.reporter.is_due():
+            self.report()
 
-    @property
-    def _has_news(self) -> bool:
-        return bool(self.losses or self.samples or self.epochs)
-
-    def report(self, now_s: float | None = None) -> None:
+    def report(self) -> None:
         """Say everything that happened since the last report."""
-        now_s = self.reported_s = time.monotonic() if now_s is None else now_s
-        trainer = self.trainer
-        news = self._news
-        self.line.send(
-            {
-                "event": "report",
-                "state": self.state,
-                "runaway": self.runaway,
-                "update": trainer.updates,
-                "epoch": trainer.epoch,
-                "position": trainer.position,
-                "loss": finite(trainer.loss),
-                "smooth_loss": finite(trainer.smooth_loss),
-                "validation_loss": finite(trainer.validation_loss),
-                "best": None
-                if trainer.best_update is None
-                else {"update": trainer.best_update, "smooth_loss": trainer.best_smooth_loss},
-                "updates_per_second": self._speed(now_s) if self.busy else 0.0,
-                "first": self.first_unsent,
-                "losses": base64.b64encode(news.losses.tobytes()).decode("ascii"),
-                "curve": self._curve(),
-                "samples": self.samples,
-                "epochs": self.epochs,
-            }
-        )
-        self.unflushed.add(news)
-        self.first_unsent = trainer.updates + 1
-        self.losses, self.smooth_losses = array("d"), array("d")
-        self.samples, self.epochs = [], []
-
-    @property
-    def _news(self) -> News:
-        """What happened since the last report."""
-        losses = np.frombuffer(self.losses.tobytes(), dtype=np.float64)
-        last = self.trainer.updates
-        return News(self.first_unsent, last, losses, self.samples, self.epochs)
-
-    def _curve(self) -> dict[str, list[Any]]:
-        """The losses of this report, reduced to a few points whose extremes are kept."""
-        count = len(self.losses)
-        bucket = max(1, -(-count // CURVE_POINTS))
-        losses = np.frombuffer(self.losses, dtype=np.float64)
-        starts = np.arange(0, count, bucket)
-        ends = [min(start + bucket, count) - 1 for start in starts.tolist()]
-        low = np.minimum.reduceat(losses, starts) if count else losses
-        high = np.maximum.reduceat(losses, starts) if count else losses
-        return {
-            "update": [self.first_unsent + end for end in ends],
-            "smooth": [finite(self.smooth_losses[end]) for end in ends],
-            "low": [finite(value) for value in low.tolist()],
-            "high": [finite(value) for value in high.tolist()],
-        }
-
-    def _speed(self, now_s: float) -> float:
-        """Updates a second over the last two seconds or so."""
-        self.pulse.append((now_s, self.trainer.updates))
-        while len(self.pulse) > 2 and now_s - self.pulse[1][0] >= SPEED_WINDOW_S:
-            self.pulse.popleft()
-        then_s, then = self.pulse[0]
-        elapsed_s = now_s - then_s
-        return (self.trainer.updates - then) / elapsed_s if elapsed_s > 0 else 0.0
+        self.reporter.report(busy=self.busy, state=self.state, runaway=self.runaway)
 
     # -- what it is told --------------------------------------------------------------------------
 
@@ -296,7 +204,7 @@ class Worker:
     def _do_resume(self, _command: Message) -> Message:
         self._end_step()
         self.training = True
-        self.pulse.clear()
+        self.reporter.rested()
         return {}
 
     def _do_step(self, command: Message) -> Message | None:
@@ -313,7 +221,7 @@ class Worker:
         number, self.step_answer = self.step_answer, None
         left, self.steps_left = self.steps_left, 0
         if number is not None:
-            if self._has_news:
+            if self.reporter.has_news:
                 self.report()
             self.line.send({"answer": number, "update": self.trainer.updates, "left": left})
 
@@ -327,7 +235,7 @@ class Worker:
             self.trainer.learning_rate = changes["learning_rate"]
         if "pace" in changes:
             self.pacer.set_pace(changes["pace"])
-            self.pulse.clear()
+            self.reporter.rested()
         if "sample_every" in changes:
             self.next_sample = next_sample(self.trainer.updates, changes["sample_every"])
         return {}
@@ -358,7 +266,7 @@ class Worker:
 
     def _do_flushed(self, command: Message) -> None:
         """The server has stored the history up to here: no checkpoint need carry it any more."""
-        self.unflushed.flushed(command["update"])
+        self.reporter.flushed(command["update"])
 
     def _do_leave(self, _command: Message) -> None:
         self.leaving = True
@@ -367,7 +275,7 @@ class Worker:
 
     def _checkpoint(self, path: Path, about: Message, *, durable: bool = True) -> None:
         arrays, meta = checkpoint_contents(self.trainer, self.vocabulary, self.spec)
-        more_arrays, more_meta = self.unflushed.contents(self._news)
+        more_arrays, more_meta = self.reporter.carried()
         meta |= {"about": about, **more_meta}
         write_archive(path, arrays | more_arrays, meta, durable=durable)
 

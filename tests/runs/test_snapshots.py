@@ -49,3 +49,5 @@ def test_the_nearest_and_those_to_forget(tmp_path):
     assert Snapshots(tmp_path / "none").nearest(5) is None
     (tmp_path / ".half-written.npz").touch()
     assert snapshots.nearest(0) == 0
+    snapshots.rewind(55)
+    assert not (tmp_path / ".half-written.npz").exists()

@@ -13,8 +13,8 @@ import pytest
 
 from server.runs.archive import read_archive, read_meta
 from server.runs.child import Child, ChildGoneError, ChildRefusedError
+from server.runs.reporting import MAX_BACKLOG_SAMPLES
 from server.runs.spec import RunSpec
-from server.runs.worker import MAX_BACKLOG_SAMPLES
 from tests.serving import PAGES, ROOT, is_alive, until
 
 SMALL = {"hidden_size": 10, "sample_length": 20, "corpus": "any", "max_updates": None}
