@@ -149,7 +149,7 @@ const checkpoints = new Checkpoints(store);
 new RunSwitch(store, { openRun, refreshRuns });
 mountConnection(store);
 mountFigures(store);
-new Chart(store, loadPlotly());
+new Chart(store, loadPlotly);
 mountSwitches(store, api.lossesFile);
 mountNotice(store, {
   resume: () => controls.togglePause(),

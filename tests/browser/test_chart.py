@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from playwright.sync_api import Page, expect
+import pytest
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Window, eventually, figure
 from tests.browser.server_process import Server
@@ -123,3 +124,26 @@ def test_a_hidden_window_stops_drawing(server: Server, window: Window) -> None:
     page.evaluate("delete document.visibilityState")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     eventually(lambda: drawn_update(page), lambda update: update > still[1], "drawing again")
+
+
+def test_the_curve_is_sketched_before_the_chart_library_is_there(
+    server: Server, window: Window
+) -> None:
+    run = server.create_run(max_updates=300, sample_every=100)
+    state = lambda: server.call("GET", f"runs/{run}")["state"]  # noqa: E731
+    eventually(state, "finished".__eq__, "the end of the run")
+    waiting: list[Route] = []
+    window.page.route("**/plotly.min.js", lambda route: waiting.append(route))  # noqa: PLW0108
+    window.page.goto(f"{server.url}?run={run}")
+    line = window.page.locator("#chart-sketch path").last
+    eventually(lambda: line.get_attribute("d") or "", lambda d: d.count("L") > 100, "the sketch")
+    expect(window.page.locator("#chart[data-drawn-update]")).to_have_count(0)
+    sketched = line.bounding_box()
+
+    waiting[0].continue_()
+    window.page.locator("#chart[data-drawn-update]").wait_for(state="attached")
+    expect(window.page.locator("#chart-sketch")).to_have_count(0)
+    drawn = window.page.locator("#chart-plot .scatterlayer .trace:nth-child(3) path.js-line")
+    assert sketched is not None
+    # The box of one has its stroke's joints around it, that of the other has not.
+    assert drawn.bounding_box() == pytest.approx(sketched, abs=5)

@@ -4,6 +4,7 @@ import { lastUpdate } from "../curve.js";
 import { find } from "../dom.js";
 import { plotOf } from "../plot.js";
 import { indexInView } from "../samples.js";
+import { sketch } from "../sketch.js";
 import { colours, onTheme } from "../theme.js";
 import { glow } from "./glow.js";
 import { Pointing } from "./pointing.js";
@@ -40,6 +41,7 @@ export class Chart {
   #frame = find("#chart");
   #plot = find("#chart-plot");
   #plotly = null;
+  #load;
   #palette = colours();
   #size;
   #drawnAt = 0;
@@ -48,10 +50,11 @@ export class Chart {
 
   /**
    * @param {Object} store
-   * @param {Promise<Object>} plotlyLoaded resolves to Plotly.
+   * @param {() => Promise<Object>} loadPlotly called once there is something to draw.
    */
-  constructor(store, plotlyLoaded) {
+  constructor(store, loadPlotly) {
     this.#store = store;
+    this.#load = loadPlotly;
     this.#measure();
     this.#pointing = new Pointing(store, this.#frame, () => this.schedule());
     new ResizeObserver(() => {
@@ -64,10 +67,6 @@ export class Chart {
       this.schedule();
     });
     store.watch(DRAWN, () => this.schedule());
-    plotlyLoaded.then((plotly) => {
-      this.#plotly = plotly;
-      this.schedule();
-    });
   }
 
   /** Draw soon: with the next frame, but not before the last drawing is a tenth of a second old. */
@@ -85,11 +84,17 @@ export class Chart {
     this.#timer = null;
     const state = this.#store.get();
     const seen = document.visibilityState === "visible" && this.#size.width > 0;
-    const whole = state.run && !state.refining;
-    if (!this.#plotly || !seen || !whole || this.#pointing.busy) return;
+    if (!state.run || !seen || this.#pointing.busy) return;
+    // Before the curve's start is fine, a first sketch of it will do, but not the chart itself.
+    if (this.#plotly && state.refining) return;
     this.#drawnAt = performance.now();
     const font = getComputedStyle(document.documentElement).fontFamily;
     const { data, layout, losses } = plotOf(state, this.#palette, this.#size, font);
+    if (!this.#plotly) {
+      sketch(find("#chart-sketch"), data, layout);
+      this.#loadOnce();
+      return;
+    }
     const first = !this.#plot.classList.contains("js-plotly-plot");
     this.#plotly.react(this.#plot, data, layout, CONFIG);
     if (first) this.#listen();
@@ -98,8 +103,22 @@ export class Chart {
     this.#pointing.show();
   }
 
+  /** Read Plotly when the sketch is on the screen: nothing else happens for a good while then. */
+  #loadOnce() {
+    const load = this.#load;
+    this.#load = null;
+    if (!load) return;
+    requestAnimationFrame(() =>
+      setTimeout(async () => {
+        this.#plotly = await load();
+        this.schedule();
+      }),
+    );
+  }
+
   #listen() {
-    find("#chart-skeleton").hidden = true;
+    find("#chart-skeleton").remove();
+    find("#chart-sketch").remove();
     this.#plot.on("plotly_relayout", (change) => {
       const from = change["xaxis.range[0]"] ?? change["xaxis.range"]?.[0];
       const to = change["xaxis.range[1]"] ?? change["xaxis.range"]?.[1];
