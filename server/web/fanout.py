@@ -56,7 +56,7 @@ class Channel:
     def publish(self, message: dict[str, Any]) -> None:
         """Add a message; its number is given here."""
         self.seq += 1
-        self._log.append(_dump(message | {"run": self.run, "seq": self.seq}))
+        self._log.append(_dump(message | {"run": self.run, "seq": self.seq, "sent_at": _now_s()}))
         self._oldest = max(self._oldest, self.seq - len(self._log))
         self._wake()
 
@@ -107,7 +107,7 @@ class Channel:
 
         Its number is that of the last message it lost, so that numbers go on growing for it.
         """
-        return _dump({"type": "resync", "run": self.run, "seq": self._oldest})
+        return _dump({"type": "resync", "run": self.run, "seq": self._oldest, "sent_at": _now_s()})
 
     def snapshot(self) -> str | None:
         """Return the snapshot that was made since the last message, if there is one."""
@@ -117,7 +117,8 @@ class Channel:
 
     def keep_snapshot(self, content: dict[str, Any]) -> str:
         """Serialise a snapshot of this moment, once for all who ask until the next message."""
-        message = {"type": "snapshot", "run": self.run, "seq": self.seq, **content}
+        numbered = {"run": self.run, "seq": self.seq, "sent_at": _now_s()}
+        message = {"type": "snapshot", **numbered, **content}
         text = _dump(message)
         self._snapshot = (self.seq, text)
         return self._with_viewers(text)
@@ -174,6 +175,11 @@ class Fanout:
         """Tell everybody that looks on that the run is gone."""
         if (channel := self._channels.pop(run, None)) is not None:
             channel.close()
+
+
+def _now_s() -> float:
+    """Return the Unix time, to the millisecond."""
+    return round(time.time(), 3)
 
 
 def _dump(message: dict[str, Any]) -> str:

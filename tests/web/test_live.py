@@ -134,6 +134,20 @@ def test_nothing_is_missing_and_nothing_comes_twice(server, corpus):
             assert set(message["curve"]) == {"update", "smooth", "low", "high"}
 
 
+def test_every_message_says_when_it_was_sent(server, corpus):
+    run = server.create(corpus=corpus, paused=True, **SMALL)
+    began_s = time.time()
+    with Viewer(server, run) as viewer:
+        viewer.next()
+        server.post(run, "step", {"updates": 20})
+        server.client.patch(f"/api/runs/{run['id']}", json={"name": "Told"})
+        viewer.read_until(lambda m: m["type"] == "state" and m["run_state"]["name"] == "Told")
+    sent_at = [message["sent_at"] for message in viewer.messages]
+    assert sent_at == sorted(sent_at)
+    # To the millisecond.
+    assert began_s - 0.001 <= sent_at[0] <= sent_at[-1] <= time.time() + 0.001
+
+
 def test_progress_at_full_speed_keeps_every_extreme(server):
     run = server.create(hidden_size=4, sequence_length=4, max_updates=4_000, paused=True)
     with Viewer(server, run) as viewer:
