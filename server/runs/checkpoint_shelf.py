@@ -12,7 +12,7 @@ from pathlib import Path
 
 from server.runs.archive import DamagedArchiveError, Meta, read_archive, read_meta, sync_folder
 from server.runs.claim import FolderInUseError, claimed
-from server.runs.errors import UnknownCheckpointError
+from server.runs.errors import NotPossibleError, UnknownCheckpointError
 from server.runs.models import Checkpoint
 from server.runs.store import Store, StoreThread
 from server.runs.unflushed import News, read_news
@@ -105,6 +105,26 @@ class CheckpointShelf:
         await asyncio.to_thread(_copy_durably, source, temporary, self.path(identity))
         return await self.add(identity, note=note, automatic=False)
 
+    async def remove(self, checkpoint: str) -> None:
+        """Take a checkpoint away that somebody had asked for.
+
+        Raises
+        ------
+        UnknownCheckpointError
+            There is none.
+        NotPossibleError
+            It is an automatic one, which goes by itself, or the one that the run goes on from.
+        """
+        found = await self.find(checkpoint)
+        if found.automatic:
+            raise NotPossibleError("An automatic checkpoint gives way to newer ones by itself.")
+        newest = await self.newest()
+        if newest is None or newest.id == found.id:
+            raise NotPossibleError(
+                "The run goes on from this checkpoint: it can be deleted when there is a newer one."
+            )
+        await self._forget(found)
+
     async def newest(self) -> Checkpoint | None:
         """Return the newest checkpoint whose file is whole; damaged ones are passed over."""
         for checkpoint in reversed(await self.list()):
@@ -150,8 +170,11 @@ class CheckpointShelf:
     async def _thin(self) -> None:
         automatic = [checkpoint for checkpoint in await self.list() if checkpoint.automatic]
         for checkpoint in automatic[:-AUTOMATIC_KEPT]:
-            await self._store(Store.remove_checkpoint, self._run, checkpoint.id)
-            self.path(checkpoint.id).unlink(missing_ok=True)
+            await self._forget(checkpoint)
+
+    async def _forget(self, checkpoint: Checkpoint) -> None:
+        await self._store(Store.remove_checkpoint, self._run, checkpoint.id)
+        self.path(checkpoint.id).unlink(missing_ok=True)
 
 
 def _described(

@@ -117,7 +117,7 @@ class HistoryWriter:
         self._losses[:updates] = np.frombuffer(data, dtype=np.float64)
         self._count = updates
         self._written = updates
-        self._smooth = _smooth_before(connection, run, chunk)
+        self._smooth = smooth_before(connection, run, chunk)
 
     @property
     def last(self) -> int:
@@ -161,7 +161,8 @@ class HistoryWriter:
         return smooth
 
 
-def _smooth_before(connection: sqlite3.Connection, run: str, chunk: int) -> float | None:
+def smooth_before(connection: sqlite3.Connection, run: str, chunk: int) -> float | None:
+    """Return the smooth loss before the first update of a chunk; None at the run's start."""
     if chunk == 0:
         return None
     (blocks,) = connection.execute(
@@ -263,7 +264,7 @@ class History:
         inside = losses[: ends[-1] - offset + 1]
         low = np.minimum.reduceat(inside, starts - offset)
         high = np.maximum.reduceat(inside, starts - offset)
-        before = _smooth_before(self._connection, self._run, first_chunk)
+        before = smooth_before(self._connection, self._run, first_chunk)
         end_blocks = (ends - offset) // BLOCK_UPDATES
         positions = end_blocks[:, None] * BLOCK_UPDATES + np.arange(BLOCK_UPDATES)
         gathered = losses[np.minimum(positions, len(losses) - 1)]
@@ -286,7 +287,7 @@ class History:
             ]
         )
         offset = first_chunk * CHUNK_UPDATES + 1
-        before = _smooth_before(self._connection, self._run, first_chunk)
+        before = smooth_before(self._connection, self._run, first_chunk)
         # Whole blocks inside each bucket: from `inner` up to, not including, `outer`.
         inner = -(-(starts - offset) // BLOCK_UPDATES)
         outer = (ends - offset + 1) // BLOCK_UPDATES

@@ -15,7 +15,9 @@ __all__ = [
     "SETTLED",
     "Best",
     "Checkpoint",
+    "ForkedFrom",
     "Loss",
+    "LossReached",
     "Milestone",
     "MilestoneKind",
     "Passage",
@@ -60,6 +62,14 @@ class Best(_Model):
     smooth_loss: float
 
 
+class ForkedFrom(_Model):
+    """Where a fork left another run, which may be there no more."""
+
+    run: str
+    checkpoint: str
+    update: int
+
+
 class Run(_Model):
     """A run as it stands.
 
@@ -85,6 +95,8 @@ class Run(_Model):
         ISO 8601, UTC.
     error : str or None
         Why it failed or was interrupted, in one sentence.
+    forked_from : ForkedFrom or None
+        Which run it went on from, and where; None for one that began by itself.
     """
 
     id: str
@@ -106,6 +118,7 @@ class Run(_Model):
     parameters: int
     created_at: str
     error: str | None = None
+    forked_from: ForkedFrom | None = None
 
 
 class Sample(_Model):
@@ -172,6 +185,17 @@ class Loss(_Model):
     validation: ValidationLoss = Field(default_factory=ValidationLoss)
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+
+class LossReached(_Model):
+    """When the smooth loss was first below a figure; null where it has not been.
+
+    `seconds` is how long the run had trained by then.
+    """
+
+    smooth_loss: float
+    update: int | None
+    seconds: float | None = None
 
 
 class EpochLoss(_Model):

@@ -168,6 +168,11 @@ class Recorder:
             text = checkpoint.note or "checkpoint"
             await self.mark(Milestone(update=checkpoint.update, kind="checkpoint", text=text))
 
+    async def checkpoint_deleted(self, checkpoint: str) -> None:
+        """Tell that a checkpoint, by its id, is not there any more."""
+        async with self.lock:
+            self._tell("checkpoint_deleted", checkpoint_id=checkpoint)
+
     async def enter(self, state: RunState, error: str | None = None) -> None:
         """Let the run be in a state, if it is not yet."""
         if (state, error) != (self.run.state, self.run.error):

@@ -19,10 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from server.runs import history
+from server.runs import history, reached
 from server.runs.history import History, HistoryWriter, ReducedLoss
 from server.runs.models import Checkpoint, Milestone, Run, Sample, ValidationLoss
 from server.runs.positions import PositionLoss, loss_by_position
+from server.runs.reached import Search, first_below, forget_least
 
 __all__ = ["Store", "StoreThread"]
 
@@ -60,6 +61,7 @@ CREATE TABLE IF NOT EXISTS checkpoints (
 );
 """
     + history.SCHEMA
+    + reached.SCHEMA
 )
 
 
@@ -118,7 +120,7 @@ class Store:
     def delete_run(self, run: str) -> None:
         """Forget a run and everything kept of it; durable."""
         self._writers.pop(run, None)
-        for table in ("losses", "samples", "milestones", "checkpoints"):
+        for table in ("losses", "least_smooth", "samples", "milestones", "checkpoints"):
             self._connection.execute(f"DELETE FROM {table} WHERE run = ?", (run,))  # noqa: S608
         self._connection.execute("DELETE FROM runs WHERE id = ?", (run,))
         self.commit()
@@ -128,6 +130,7 @@ class Store:
         self._show(run)
         for table, columns in (
             ("losses", "chunk, updates, blocks, losses"),
+            ("least_smooth", "chunk, least"),
             ("samples", "update_, sample"),
             ("milestones", "update_, milestone"),
         ):
@@ -142,6 +145,7 @@ class Store:
         """Forget what happened after `update`: it will happen again, exactly so."""
         self.release(run)
         History(self._connection, run).truncate(update)
+        forget_least(self._connection, run, update)
         for table in ("samples", "milestones"):
             self._connection.execute(
                 f"DELETE FROM {table} WHERE run = ? AND update_ > ?",  # noqa: S608
@@ -271,6 +275,11 @@ class Store:
             sequence_length=sequence_length,
             epochs=epochs,
         )
+
+    def first_below(self, run: str, smooth_loss: float) -> Search:
+        """Look for the first update whose smooth loss is below; see `reached.first_below`."""
+        self._show(run)
+        return first_below(self._connection, run, smooth_loss)
 
     def chunk(self, run: str, after: int) -> tuple[int, NDArray[np.float64]] | None:
         """Return the number and the losses of the history's first chunk after the chunk `after`."""

@@ -18,7 +18,7 @@ from server.runs.corpora import Corpus, CorpusLibrary, UnknownCorpusError
 from server.runs.errors import NotPossibleError, UnknownRunError
 from server.runs.forking import forked_spec
 from server.runs.live_run import LiveRun
-from server.runs.models import Run, RunState
+from server.runs.models import ForkedFrom, Run, RunState
 from server.runs.publishing import Publisher
 from server.runs.recorder import Recorder
 from server.runs.run_names import made_up_name
@@ -172,14 +172,15 @@ class Supervisor:
             await trunk.keep_safe()
             found = await trunk.shelf.newest()
         found = found or await trunk.shelf.find(checkpoint)
-        branch = await self._make(forked_spec(trunk.run, found, changes))
+        origin = ForkedFrom(run=run, checkpoint=found.id, update=found.update)
+        branch = await self._make(forked_spec(trunk.run, found, changes), origin)
         await self.store(Store.copy_history, run, branch.run.id, found.update)
         note = f"forked from {trunk.run.name} at update {found.update:,}"
         await branch.shelf.copy(trunk.shelf.path(found.id), note)
         await branch.take_up()
         return await self._begin(branch)
 
-    async def _make(self, spec: RunSpec) -> LiveRun:
+    async def _make(self, spec: RunSpec, origin: ForkedFrom | None = None) -> LiveRun:
         corpus = self._corpus_for(spec)
         sizes = measure_sizes(
             spec,
@@ -206,6 +207,7 @@ class Supervisor:
             updates_per_epoch=sizes.updates_per_epoch,
             parameters=sizes.parameters,
             created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            forked_from=origin,
         )
         life = self._live(run)
         await self.store(Store.add_run, run.id, run.model_dump_json())

@@ -1,9 +1,11 @@
 """Checkpoints: durable when answered, taken away in every state, and exactly what they say."""
 
 import io
+import json
 
 import numpy as np
 import pytest
+from websockets.sync.client import connect
 
 from server.rnn.trainer import Trainer, TrainerSettings
 from server.rnn.vocabulary import Vocabulary
@@ -177,6 +179,34 @@ def test_what_is_not_there_is_not_found(server, corpus):
     made = server.post(other, "checkpoints")
     address = f"/api/runs/{run['id']}/checkpoints/{made['id']}/file"
     server.problem(server.client.get(address), 404)
+
+
+def test_one_that_was_asked_for_can_be_deleted(server, corpus):
+    run = server.create(corpus=corpus, paused=True, **SMALL)
+    where = f"/api/runs/{run['id']}/checkpoints"
+    with connect(f"{server.ws_url}/ws/runs/{run['id']}") as socket:
+        server.post(run, "step", {"updates": 5})
+        old = server.post(run, "checkpoints", {"note": "old"})
+        server.post(run, "step", {"updates": 5})
+        new = server.post(run, "checkpoints", {"note": "new"})
+        path = server.data_dir / "runs" / run["id"] / "checkpoints" / f"{old['id']}.npz"
+        assert path.exists()
+        assert server.client.delete(f"{where}/{old['id']}").status_code == 204
+        assert not path.exists()
+        assert [made["id"] for made in server.get(run, "checkpoints")] == [new["id"]]
+        told = until(
+            lambda: (m := json.loads(socket.recv(60)))["type"] == "checkpoint_deleted" and m
+        )
+        assert told["checkpoint_id"] == old["id"]
+    server.problem(server.client.delete(f"{where}/{old['id']}"), 404)
+    # What the run goes on from stays.
+    assert "goes on" in server.problem(server.client.delete(f"{where}/{new['id']}"), 409)["detail"]
+    server.post(run, "step", {"updates": 5})
+    server.post(run, "stop")
+    [asked, automatic] = server.get(run, "checkpoints")
+    server.problem(server.client.delete(f"{where}/{automatic['id']}"), 409)
+    assert server.client.delete(f"{where}/{asked['id']}").status_code == 204
+    assert server.post(run, "resume")["update"] >= 15
 
 
 def test_automatic_ones_are_thinned_and_asked_for_ones_kept(server, corpus):

@@ -35,6 +35,9 @@ def test_a_fork_that_changes_nothing_becomes_the_same(server, trunk):
     branch = fork(server, trunk, checkpoint=trunk["checkpoint"])
     assert branch["id"] != trunk["id"]
     assert branch["name"] == f"{trunk['name']}, from 150"
+    origin = {"run": trunk["id"], "checkpoint": trunk["checkpoint"], "update": 150}
+    assert branch["forked_from"] == origin
+    assert trunk["forked_from"] is None
     done = server.until_ended(branch)
     assert (done["state"], done["update"], done["best"]) == ("finished", 400, trunk["best"])
     assert server.losses_csv(branch) == server.losses_csv(trunk)
@@ -68,6 +71,7 @@ def test_a_fork_outlives_what_it_left(server, corpus):
     assert server.client.delete(f"/api/runs/{trunk['id']}").status_code == 204
     assert server.post(branch, "step", {"updates": 10})["update"] == 410
     assert server.get(branch, "loss")["to"] == 410
+    assert server.run(branch)["forked_from"]["run"] == trunk["id"]
     server.client.delete(f"/api/runs/{branch['id']}")
 
 

@@ -127,6 +127,23 @@ def test_a_long_history_is_honest_while_it_grows(server):
     server.client.delete(f"/api/runs/{run['id']}")
 
 
+def test_when_a_loss_was_reached_is_told_to_the_update(server, run, rows):
+    least = min(row.smooth for row in rows)
+    for figure in (rows[0].smooth + 1, (rows[0].smooth + least) / 2, least + 1e-9, least):
+        reached = server.get(run, "loss/reached", smooth_loss=figure)
+        first = next((row.update for row in rows if row.smooth < figure), None)
+        assert (reached["smooth_loss"], reached["update"]) == (figure, first)
+        assert (reached["seconds"] is None) >= (first is None)
+
+
+@pytest.mark.parametrize("figure", ["", "0", "-1", "nan", "inf", "1e999", "low", "1e10"])
+def test_a_loss_that_is_none_is_refused(server, run, figure):
+    answer = server.client.get(
+        f"/api/runs/{run['id']}/loss/reached", params={"smooth_loss": figure}
+    )
+    assert server.problem(answer, 422)["errors"][0]["field"] == "smooth_loss"
+
+
 def test_samples_are_dense_at_first_and_regular_later(server, run, rows):
     samples = server.get(run, "samples")
     dense, regular = [0, 1, 2, 5, 10, 20], range(50, 501, 50)

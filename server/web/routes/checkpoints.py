@@ -42,6 +42,13 @@ async def make_checkpoint(life: Life, request: CheckpointRequest | None = None) 
     return await life.checkpoint(request.note if request is not None else None)
 
 
+@router.delete("/{checkpoint_id}", status_code=204)
+async def delete_checkpoint(life: Life, checkpoint_id: str) -> None:
+    """Take away a checkpoint that somebody had asked for; not the one the run goes on from."""
+    await life.shelf.remove(checkpoint_id)
+    await life.recorder.checkpoint_deleted(checkpoint_id)
+
+
 async def the_file(life: Life, checkpoint_id: str, office: TheOffice) -> AsyncIterator[Path]:
     """Hold the file ready until it is sent."""
     async with office.passages.file(life, checkpoint_id) as path:

@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 from starlette.responses import StreamingResponse
 
 from server.runs.history import CHUNK_UPDATES, ReducedLoss, smooth_losses
-from server.runs.models import EpochLoss, Loss, LossByPosition, Milestone, Sample, ValidationLoss
+from server.runs.models import (
+    EpochLoss,
+    Loss,
+    LossByPosition,
+    LossReached,
+    Milestone,
+    Sample,
+    ValidationLoss,
+)
+from server.runs.reached import Search
 from server.runs.spec import SpecError
 from server.runs.store import Store, StoreThread
 from server.web.office import Life, TheOffice
@@ -80,6 +89,19 @@ def _as_loss(reduced: ReducedLoss, validation: ValidationLoss) -> Loss:
         high=plain(reduced.high),
         validation=validation,
     )
+
+
+@router.get("/loss/reached")
+async def read_loss_reached(
+    life: Life,
+    office: TheOffice,
+    smooth_loss: Annotated[float, Query(gt=0, le=10**9, allow_inf_nan=False)],
+) -> LossReached:
+    """Return the first update after which the smooth loss, in nats a sequence, was below."""
+    search = Search(done=False)
+    while not search.done:
+        search = await office.supervisor.store(Store.first_below, life.run.id, smooth_loss)
+    return LossReached(smooth_loss=smooth_loss, update=search.update)
 
 
 @router.get("/loss/positions")
