@@ -43,8 +43,36 @@ class Settings(BaseSettings):
         Size of an uploaded text at most.
     max_request_bytes : int
         Size of any other request's body at most.
+    max_stored_bytes : int
+        Size of all that is in the data directory at most.
+    max_runs, max_corpora : int
+        Runs, and texts, that are kept at most.
+    max_passage_characters : int
+        Length of a passage at most.
+    max_probe_characters : int
+        Length of a text that a network is given to read at most: to go on from, to probe, or to
+        check gradients on.
+    max_waiting_requests : int
+        Passages, and likewise gradient checks, that are under way or waited for at most, by
+        whomever.
+    max_connections : int
+        Open connections of all kinds at most.
+    max_viewers : int
+        Open WebSockets at most.
+    viewer_passages_per_minute, total_passages_per_minute : int
+        Thousands of characters that those who are not operators may have written a minute: from one
+        address, and all together.
+    viewer_checks_per_minute, total_checks_per_minute : int
+        Gradient checks, likewise; a large one counts as several.
+    viewer_downloads_per_minute, total_downloads_per_minute : int
+        Downloads of checkpoints and losses, likewise.
     viewer_patience_s : float
         How long a viewer may take to read a message before it is let go.
+    request_patience_s : float
+        How long a request's head may take to come, and its body, and how long the reader of an
+        answer may read nothing.
+    upload_patience_s : float
+        How long an uploaded text may take to come.
     """
 
     model_config = SettingsConfigDict(env_prefix="HURRAH_", extra="ignore")
@@ -60,7 +88,23 @@ class Settings(BaseSettings):
     max_network_bytes: int = Field(1_000_000_000, ge=1)
     max_upload_bytes: int = Field(20_000_000, ge=1)
     max_request_bytes: int = Field(1_000_000, ge=1)
+    max_stored_bytes: int = Field(20_000_000_000, ge=1)
+    max_runs: int = Field(1_000, ge=1)
+    max_corpora: int = Field(1_000, ge=1)
+    max_passage_characters: int = Field(20_000, ge=1, le=20_000)
+    max_probe_characters: int = Field(10_000, ge=1, le=10_000)
+    max_waiting_requests: int = Field(400, ge=1)
+    max_connections: int = Field(4_096, ge=1)
+    max_viewers: int = Field(1_000, ge=1)
+    viewer_passages_per_minute: int = Field(600, ge=1)
+    total_passages_per_minute: int = Field(1_800, ge=1)
+    viewer_checks_per_minute: int = Field(300, ge=1)
+    total_checks_per_minute: int = Field(600, ge=1)
+    viewer_downloads_per_minute: int = Field(300, ge=1)
+    total_downloads_per_minute: int = Field(600, ge=1)
     viewer_patience_s: float = Field(10.0, gt=0)
+    request_patience_s: float = Field(30.0, gt=0)
+    upload_patience_s: float = Field(600.0, gt=0)
 
     @field_validator("operator_token")
     @classmethod

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["NotPossibleError", "UnknownCheckpointError", "UnknownRunError"]
+__all__ = [
+    "LimitReachedError",
+    "NotPossibleError",
+    "TooBusyError",
+    "UnknownCheckpointError",
+    "UnknownRunError",
+]
 
 
 class UnknownRunError(LookupError):
@@ -21,3 +27,11 @@ class UnknownCheckpointError(LookupError):
 
 class NotPossibleError(RuntimeError):
     """The run is not in a state in which this can be done; the message says why."""
+
+
+class LimitReachedError(NotPossibleError):
+    """There may be no more of something; the message names the limit."""
+
+
+class TooBusyError(RuntimeError):
+    """Too many ask for the same at once; the message names the limit."""

@@ -7,6 +7,7 @@ import contextlib
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,14 +21,17 @@ from server.runs.live_run import LiveRun
 from server.runs.models import Passage, PassageSource
 from server.runs.snapshots import Snapshots
 from server.runs.spec import SpecError, encodable
+from server.runs.turns import Turns
 from server.runs.writing import OnPiece, ScribeDesk
 
-__all__ = ["AtUpdate", "PassageRequest", "Passages"]
+__all__ = ["AtUpdate", "PassageLimits", "PassageRequest", "Passages"]
 
 MAX_LENGTH = 20_000
 MAX_PRIME = 10_000
 MAX_TEMPERATURE = 100.0
 MAX_TEMPERATURES = 10
+# One is written at a time; while it is, the models of the next ones are fetched.
+AT_ONCE = 3
 # Seeds that JavaScript's numbers can hold, since the page shows them.
 SEEDS = 2**53
 
@@ -88,6 +92,30 @@ class PassageRequest(BaseModel):
     def _whole(cls, value: str) -> str:
         return encodable(value)
 
+    @property
+    def thousands(self) -> int:
+        """How much work it is: thousands of characters, begun ones counted whole."""
+        return ceil(self.length / 1_000) * len(self.temperatures or [self.temperature])
+
+
+@dataclass(frozen=True, slots=True)
+class PassageLimits:
+    """What may be asked for.
+
+    Attributes
+    ----------
+    characters : int
+        Length of a passage at most.
+    prime_characters : int
+        Length of the text to go on from at most.
+    waiting : int
+        Passages that are under way or waited for at most.
+    """
+
+    characters: int = MAX_LENGTH
+    prime_characters: int = MAX_PRIME
+    waiting: int = 400
+
 
 @dataclass(frozen=True, slots=True)
 class _Found:
@@ -99,10 +127,18 @@ class _Found:
 
 
 class Passages:
-    """Has passages written, and gives out models, for any run in any state."""
+    """Has passages written, and gives out models, for any run in any state.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    limits : PassageLimits
+        What may be asked for.
+    """
+
+    def __init__(self, limits: PassageLimits) -> None:
         self._scribe = ScribeDesk()
+        self._limits = limits
+        self._turns = Turns(AT_ONCE, limits.waiting, "passages")
 
     async def write(
         self, life: LiveRun, request: PassageRequest, on_piece: OnPiece | None = None
@@ -122,12 +158,21 @@ class Passages:
         ------
         UnknownCheckpointError
             The source is a checkpoint that is not there.
+        SpecError
+            It is longer than allowed.
         NotPossibleError
             The model can't be read.
+        TooBusyError
+            Too many ask at once.
         """
+        limits = self._limits
+        if request.length > limits.characters:
+            raise SpecError("length", f"must be at most {limits.characters:,} here")
+        if len(request.prime) > limits.prime_characters:
+            raise SpecError("prime", f"must be at most {limits.prime_characters:,} characters here")
         seed = secrets.randbelow(SEEDS) if request.seed is None else request.seed
         temperatures = request.temperatures or [request.temperature]
-        async with self._model(life, request.source) as found:
+        async with self._turns, self._model(life, request.source) as found:
             try:
                 written = await self._scribe.write(
                     on_piece,

@@ -11,14 +11,17 @@ from server.rnn.gradient_check import Mistake
 from server.runs.child import ChildGoneError, ChildRefusedError
 from server.runs.errors import NotPossibleError
 from server.runs.spec import SpecError, encodable
+from server.runs.turns import Turns
 from server.runs.writing import ScribeDesk
 
 __all__ = ["ErrorCurveResult", "GradientCheckRequest", "GradientCheckResult", "Proofs"]
 
 RANDOM_VOCABULARY = 30
-# Every entry of every parameter is moved, and the whole sequence read again each time: this is
-# some seconds' work.
 MAX_PARAMETERS = 20_000
+# Every entry of every parameter is moved, and the whole sequence read again each time, which costs
+# some 1e-9 s for each of these: this is half a minute's work.
+MAX_WORK = 20 * 10**9
+WORK_OF_A_CHECK = 10**9
 MAX_CHARACTERS = 500
 MAX_TEXT = 10_000
 
@@ -59,6 +62,27 @@ class GradientCheckRequest(BaseModel):
     @classmethod
     def _whole(cls, value: str | None) -> str | None:
         return value if value is None else encodable(value)
+
+    @property
+    def distinct(self) -> int:
+        """K."""
+        return RANDOM_VOCABULARY if self.text is None else len(set(self.text))
+
+    @property
+    def parameters(self) -> int:
+        """How many entries are moved."""
+        return Architecture(
+            vocabulary_size=self.distinct,
+            hidden_size=self.hidden_size,
+            cell=self.cell,
+            layers=self.layers,
+        ).size
+
+    @property
+    def checks(self) -> int:
+        """How much work it is; a usual check is 1."""
+        work = self.parameters**2 * self.batch_size * self.sequence_length
+        return max(1, work // WORK_OF_A_CHECK)
 
 
 class Thresholds(BaseModel):
@@ -106,10 +130,20 @@ class ErrorCurveResult(BaseModel):
 
 
 class Proofs:
-    """Has gradients checked, in a process apart."""
+    """Has gradients checked, in a process apart.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    text_characters : int
+        Length of the text to read at most.
+    waiting : int
+        Checks that are under way or waited for at most.
+    """
+
+    def __init__(self, text_characters: int, waiting: int) -> None:
         self._scribe = ScribeDesk()
+        self._text_characters = text_characters
+        self._turns = Turns(1, waiting, "gradient checks")
 
     async def check(self, request: GradientCheckRequest) -> GradientCheckResult:
         """Check the gradients of a random network.
@@ -117,13 +151,15 @@ class Proofs:
         Raises
         ------
         SpecError
-            The text is too short, or the network too large.
+            The text is too short or too long, or the network too large.
+        TooBusyError
+            Too many ask at once.
         """
         _check_sizes(request)
-        text = request.text
-        distinct = RANDOM_VOCABULARY if text is None else len(set(text))
-        _check_parameters(request, distinct)
-        asked = request.model_dump() | {"vocabulary_size": distinct}
+        if len(request.text or "") > self._text_characters:
+            raise SpecError("text", f"must be at most {self._text_characters:,} characters here")
+        _check_work(request)
+        asked = request.model_dump() | {"vocabulary_size": request.distinct}
         return GradientCheckResult.model_validate(await self._ask("check", asked))
 
     async def curve(self, cell: CellName) -> ErrorCurveResult:
@@ -136,7 +172,8 @@ class Proofs:
 
     async def _ask(self, command: str, request: dict[str, Any]) -> Any:  # noqa: ANN401
         try:
-            return (await self._scribe.prove(command, request))["proof"]
+            async with self._turns:
+                return (await self._scribe.prove(command, request))["proof"]
         except (ChildGoneError, ChildRefusedError) as error:
             raise NotPossibleError(f"The check could not be made: {error}.") from error
 
@@ -153,16 +190,18 @@ def _check_sizes(request: GradientCheckRequest) -> None:
         raise SpecError("text", f"must have at least {needed:,} characters for these sizes")
 
 
-def _check_parameters(request: GradientCheckRequest, distinct: int) -> None:
-    parameters = Architecture(
-        vocabulary_size=distinct,
-        hidden_size=request.hidden_size,
-        cell=request.cell,
-        layers=request.layers,
-    ).size
+def _check_work(request: GradientCheckRequest) -> None:
+    parameters, characters = request.parameters, request.batch_size * request.sequence_length
     if parameters > MAX_PARAMETERS:
         raise SpecError(
             "hidden_size",
             f"makes {parameters:,} parameters to check one by one; at most {MAX_PARAMETERS:,} are"
             " allowed",
+        )
+    would_do = MAX_WORK // parameters**2
+    if characters > would_do:
+        raise SpecError(
+            "sequence_length",
+            f"makes {characters:,} characters, with the batch_size, to be read for each of"
+            f" {parameters:,} parameters: at most {would_do:,} are allowed",
         )

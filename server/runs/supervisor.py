@@ -15,12 +15,13 @@ from typing import Any
 from server.runs.background import Background
 from server.runs.checkpoint_shelf import CheckpointShelf
 from server.runs.corpora import Corpus, CorpusLibrary, UnknownCorpusError
-from server.runs.errors import NotPossibleError, UnknownRunError
+from server.runs.errors import LimitReachedError, NotPossibleError, UnknownRunError
 from server.runs.forking import forked_spec
 from server.runs.live_run import LiveRun
 from server.runs.models import ForkedFrom, Run, RunState
 from server.runs.publishing import Publisher
 from server.runs.recorder import Recorder
+from server.runs.room import Room
 from server.runs.run_names import made_up_name
 from server.runs.sizes import measure_sizes
 from server.runs.spec import RunChange, RunSpec, SpecError
@@ -47,10 +48,16 @@ class Limits:
         How many train at the same time; the others wait their turn.
     network_bytes : int
         About how much memory the network of one of them may take.
+    runs : int
+        How many are kept.
+    stored_bytes : int or None
+        How much the data directory may hold; None: whatever the disk does.
     """
 
     training_runs: int
     network_bytes: int
+    runs: int = 1_000
+    stored_bytes: int | None = None
 
 
 class Supervisor:
@@ -79,6 +86,7 @@ class Supervisor:
         self.store = StoreThread(data_dir / "hurrah.db")
         self._publisher = publisher
         self._limits = limits
+        self.room = Room(data_dir, limits.stored_bytes)
         self._reader = ScribeDesk()
         self._lives: dict[str, LiveRun] = {}
         self._queue: list[str] = []
@@ -144,6 +152,8 @@ class Supervisor:
         ------
         SpecError
             The spec does not go with the corpus.
+        LimitReachedError
+            There are as many runs, or as much is stored, as may be.
         """
         return await self._begin(await self._make(spec))
 
@@ -165,6 +175,8 @@ class Supervisor:
             There is no such checkpoint.
         SpecError, pydantic.ValidationError
             A field can't be that.
+        LimitReachedError
+            There are as many runs, or as much is stored, as may be.
         """
         trunk = self.get(run)
         found = None
@@ -188,6 +200,11 @@ class Supervisor:
             distinct=corpus.distinct,
             max_memory_bytes=self._limits.network_bytes,
         )
+        if len(self._lives) >= self._limits.runs:
+            raise LimitReachedError(
+                f"The limit is {self._limits.runs:,} runs: delete one to make another."
+            )
+        await self.room.check()
         name = spec.name or made_up_name()
         spec = spec.model_copy(
             update={

@@ -13,7 +13,7 @@ from starlette.types import Scope
 
 from server import __version__
 from server.runs.corpora import CorpusLibrary
-from server.runs.passages import Passages
+from server.runs.passages import PassageLimits, Passages
 from server.runs.proofs import Proofs
 from server.runs.spec import RunSpec
 from server.runs.supervisor import Limits, Supervisor
@@ -23,6 +23,7 @@ from server.web.fanout import Fanout
 from server.web.office import Office
 from server.web.routes import checkpoints, corpora, history, live, pages, passages, proofs, runs
 from server.web.security import BodyLimit, Guard
+from server.web.throttle import Throttle
 
 __all__ = ["create_app"]
 
@@ -43,6 +44,14 @@ def demonstration(library: CorpusLibrary) -> RunSpec:
     return RunSpec(corpus=corpus.id, name=corpus.name, seed=5, pace="cinematic", sample_every=1_000)
 
 
+def _desks(settings: Settings) -> tuple[Passages, Proofs]:
+    """Return those who have passages written, and gradients checked."""
+    waiting = settings.max_waiting_requests
+    characters = settings.max_probe_characters
+    limits = PassageLimits(settings.max_passage_characters, characters, waiting)
+    return Passages(limits), Proofs(characters, waiting)
+
+
 def create_app(settings: Settings) -> FastAPI:
     """Make the application.
 
@@ -57,9 +66,16 @@ def create_app(settings: Settings) -> FastAPI:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         library = CorpusLibrary(SHIPPED_CORPORA, settings.data_dir)
         fanout = Fanout()
-        limits = Limits(settings.max_training_runs, settings.max_network_bytes)
+        limits = Limits(
+            settings.max_training_runs,
+            settings.max_network_bytes,
+            settings.max_runs,
+            settings.max_stored_bytes,
+        )
         supervisor = await Supervisor.open(settings.data_dir, library, fanout, limits)
-        app.state.office = Office(settings, library, supervisor, Passages(), Proofs(), fanout)
+        app.state.office = Office(
+            settings, library, supervisor, *_desks(settings), fanout, Throttle(settings)
+        )
         if settings.resume:
             await supervisor.resume_interrupted()
         if settings.demo and not supervisor.runs():

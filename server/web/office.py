@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -15,8 +16,10 @@ from server.runs.proofs import Proofs
 from server.runs.supervisor import Supervisor
 from server.settings import Settings
 from server.web.fanout import Fanout
+from server.web.security import is_operator
+from server.web.throttle import Throttle, Work
 
-__all__ = ["Life", "Office", "TheOffice"]
+__all__ = ["Charge", "Life", "Office", "TheOffice", "a_download"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class Office:
     passages: Passages
     proofs: Proofs
     fanout: Fanout
+    throttle: Throttle
 
 
 def the_office(connection: HTTPConnection) -> Office:
@@ -46,3 +50,22 @@ def the_life(run_id: str, office: TheOffice) -> LiveRun:
 
 
 Life = Annotated[LiveRun, Depends(the_life)]
+
+
+def the_charge(connection: HTTPConnection, office: TheOffice) -> Callable[[Work, int], None]:
+    """Return what counts the wishes of who asks; the operator's are not counted."""
+
+    def charge(work: Work, tokens: int) -> None:
+        if not is_operator(connection):
+            client = connection.client
+            office.throttle.admit("" if client is None else client.host, work, tokens)
+
+    return charge
+
+
+Charge = Annotated[Callable[[Work, int], None], Depends(the_charge)]
+
+
+def a_download(charge: Charge) -> None:
+    """Count a download."""
+    charge("downloads", 1)

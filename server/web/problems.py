@@ -18,7 +18,12 @@ from server.runs.corpora import (
     UnknownCorpusError,
 )
 from server.runs.decoding import NotTextError
-from server.runs.errors import NotPossibleError, UnknownCheckpointError, UnknownRunError
+from server.runs.errors import (
+    NotPossibleError,
+    TooBusyError,
+    UnknownCheckpointError,
+    UnknownRunError,
+)
 from server.runs.spec import SpecError
 
 __all__ = ["Problem", "install", "problem", "problem_body"]
@@ -86,6 +91,7 @@ def install(app: FastAPI) -> None:
     for kind, status in statuses.items():
         app.add_exception_handler(kind, _with_status(status))
     app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(TooBusyError, _too_busy)
     app.add_exception_handler(SpecError, _spec_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_exception)
@@ -103,6 +109,10 @@ def _problem(_request: Request, error: Exception) -> Response:
     if not isinstance(error, Problem):
         raise error
     return problem(error.status, error.detail, headers=error.headers)
+
+
+def _too_busy(_request: Request, error: Exception) -> Response:
+    return problem(429, str(error), headers={"Retry-After": "1"})
 
 
 def _spec_error(_request: Request, error: Exception) -> Response:

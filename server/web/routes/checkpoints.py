@@ -12,7 +12,7 @@ from starlette.responses import FileResponse
 
 from server.runs.models import Checkpoint
 from server.runs.spec import encodable
-from server.web.office import Life, TheOffice
+from server.web.office import Life, TheOffice, a_download
 
 router = APIRouter(prefix="/api/runs/{run_id}/checkpoints", tags=["checkpoints"])
 
@@ -37,9 +37,14 @@ async def list_checkpoints(life: Life) -> list[Checkpoint]:
 
 
 @router.post("", status_code=201)
-async def make_checkpoint(life: Life, request: CheckpointRequest | None = None) -> Checkpoint:
+async def make_checkpoint(
+    life: Life, office: TheOffice, request: CheckpointRequest | None = None
+) -> Checkpoint:
     """Keep everything needed to go on from here; durable when answered."""
-    return await life.checkpoint(request.note if request is not None else None)
+    await office.supervisor.room.check()
+    made = await life.checkpoint(request.note if request is not None else None)
+    office.supervisor.room.count(made.bytes)
+    return made
 
 
 @router.delete("/{checkpoint_id}", status_code=204)
@@ -55,7 +60,9 @@ async def the_file(life: Life, checkpoint_id: str, office: TheOffice) -> AsyncIt
         yield path
 
 
-@router.get("/{checkpoint_id}/file", response_class=FileResponse)
+@router.get(
+    "/{checkpoint_id}/file", response_class=FileResponse, dependencies=[Depends(a_download)]
+)
 async def download(
     life: Life, checkpoint_id: str, path: Annotated[Path, Depends(the_file)]
 ) -> FileResponse:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, File, Form, Query, UploadFile
 from pydantic import BaseModel, Field
 
+from server.runs.errors import LimitReachedError
 from server.runs.spec import SpecError
 from server.web.office import TheOffice
 from server.web.problems import Problem
@@ -42,6 +43,10 @@ async def add_corpus(
     limit = office.settings.max_upload_bytes
     if len(data) > limit:
         raise Problem(413, f"The file has {len(data):,} bytes; the limit is {limit:,}.")
+    most = office.settings.max_corpora
+    if len(office.corpora.list()) >= most:
+        raise LimitReachedError(f"The limit is {most:,} texts: delete one to add another.")
+    await office.supervisor.room.check(len(data))
     corpus = await asyncio.to_thread(office.corpora.add, data, name or file.filename)
     return corpus.to_json()
 

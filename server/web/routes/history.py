@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Annotated
 
 import numpy as np
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from numpy.typing import NDArray
 from starlette.responses import StreamingResponse
 
@@ -25,7 +25,7 @@ from server.runs.models import (
 from server.runs.reached import Search
 from server.runs.spec import SpecError
 from server.runs.store import Store, StoreThread
-from server.web.office import Life, TheOffice
+from server.web.office import Life, TheOffice, a_download
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["history"])
 
@@ -130,7 +130,7 @@ def _is_epoch(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 12 and int(text) >= 1
 
 
-@router.get("/losses.csv", response_class=StreamingResponse)
+@router.get("/losses.csv", response_class=StreamingResponse, dependencies=[Depends(a_download)])
 async def download_losses(life: Life, office: TheOffice) -> StreamingResponse:
     """Return every update's loss as it streams from the disk."""
     run = life.run

@@ -14,7 +14,7 @@ from server.runs.errors import NotPossibleError
 from server.runs.models import Passage
 from server.runs.passages import PassageRequest
 from server.runs.wire import Message
-from server.web.office import Life, TheOffice
+from server.web.office import Charge, Life, TheOffice
 from server.web.problems import problem_body
 
 router = APIRouter(prefix="/api/runs/{run_id}/passages", tags=["passages"])
@@ -30,6 +30,7 @@ class PassageSet(BaseModel):
 async def write_passage(
     life: Life,
     office: TheOffice,
+    charge: Charge,
     request: PassageRequest | None = None,
     *,
     stream: bool = False,
@@ -40,6 +41,7 @@ async def write_passage(
     would have been without, or, should it fail midway, a problem.
     """
     request = request or PassageRequest()
+    charge("passages", request.thousands)
     if not stream:
         return _answer(request, await office.passages.write(life, request))
     pieces: asyncio.Queue[Message | None] = asyncio.Queue()

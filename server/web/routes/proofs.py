@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from server.rnn.architecture import CellName
 from server.runs.proofs import ErrorCurveResult, GradientCheckRequest, GradientCheckResult
-from server.web.office import TheOffice
+from server.web.office import Charge, TheOffice
 
 router = APIRouter(prefix="/api/gradient-check", tags=["gradients"])
 
@@ -22,15 +22,18 @@ class ErrorCurveRequest(BaseModel):
 
 @router.post("")
 async def check_gradients(
-    office: TheOffice, request: GradientCheckRequest | None = None
+    office: TheOffice, charge: Charge, request: GradientCheckRequest | None = None
 ) -> GradientCheckResult:
     """Compare every gradient of a random network with two numerical derivatives."""
-    return await office.proofs.check(request or GradientCheckRequest())
+    request = request or GradientCheckRequest()
+    charge("checks", request.checks)
+    return await office.proofs.check(request)
 
 
 @router.post("/steps")
 async def error_against_step(
-    office: TheOffice, request: ErrorCurveRequest | None = None
+    office: TheOffice, charge: Charge, request: ErrorCurveRequest | None = None
 ) -> ErrorCurveResult:
     """Return how the error of each numerical derivative depends on its step."""
+    charge("checks", 1)
     return await office.proofs.curve((request or ErrorCurveRequest()).cell)

@@ -1,0 +1,292 @@
+"""How much there may be of everything, and how often viewers may ask."""
+
+import asyncio
+
+import pytest
+
+from server.runs.errors import TooBusyError
+from server.runs.room import NoRoomError, Room
+from server.runs.turns import Turns
+from server.settings import Settings
+from server.web.problems import Problem
+from server.web.throttle import ADDRESSES_KEPT, Throttle, TokenBucket, network_of
+from tests.serving import PAGES, RunningServer
+
+SMALL = {"hidden_size": 5, "sample_length": 10, "paused": True}
+TOKEN = "a token for tests"
+
+
+# -- the token bucket -----------------------------------------------------------------------------
+
+
+def test_a_bucket_holds_a_minutes_worth_and_fills_steadily():
+    bucket = TokenBucket(60, 0)
+    assert bucket.wait_s(60, 0) == 0
+    bucket.take(60, 0)
+    assert bucket.wait_s(1, 0) == pytest.approx(1)
+    assert bucket.wait_s(5, 2) == pytest.approx(3)
+    assert bucket.wait_s(5, 5) == 0
+    assert bucket.wait_s(60, 1_000) == 0
+    assert bucket.wait_s(60, 1_000) == 0, "asking takes nothing"
+
+
+def test_what_costs_more_than_a_bucket_holds_is_had_from_a_full_one():
+    bucket = TokenBucket(10, 0)
+    assert bucket.wait_s(200, 0) == 0
+    bucket.take(200, 0)
+    assert bucket.wait_s(200, 0) == pytest.approx(60)
+    assert bucket.wait_s(200, 61) == 0
+
+
+class Clock:
+    now_s = 0.0
+
+    def __call__(self):
+        return self.now_s
+
+
+def refusal(throttle, address, work="passages", tokens=1):
+    try:
+        throttle.admit(address, work, tokens)
+    except Problem as problem:
+        return problem
+    return None
+
+
+def test_an_address_has_a_limit_and_all_together_have_one():
+    clock = Clock()
+    settings = Settings(viewer_passages_per_minute=6, total_passages_per_minute=9)
+    throttle = Throttle(settings, clock)
+    for _ in range(6):
+        assert refusal(throttle, "10.0.0.1") is None
+    wrong = refusal(throttle, "10.0.0.1")
+    assert wrong.status == 429
+    assert "6 passages of 1,000 characters a minute from one address" in wrong.detail
+    assert wrong.headers == {"Retry-After": "10"}
+    for _ in range(3):
+        assert refusal(throttle, "10.0.0.2") is None
+    wrong = refusal(throttle, "10.0.0.3")
+    assert "9 passages" in wrong.detail
+    assert "all viewers together" in wrong.detail
+    assert refusal(throttle, "10.0.0.3", "checks") is None, "each kind of work for itself"
+    clock.now_s = float(wrong.headers["Retry-After"])
+    assert refusal(throttle, "10.0.0.3") is None, "after Retry-After it goes on"
+
+
+def test_what_is_refused_is_not_counted():
+    clock = Clock()
+    throttle = Throttle(Settings(viewer_checks_per_minute=5, total_checks_per_minute=7), clock)
+    assert refusal(throttle, "10.0.0.1", "checks", 5) is None
+    for _ in range(100):
+        assert refusal(throttle, "10.0.0.1", "checks")
+        assert refusal(throttle, "10.0.0.2", "checks", 3)
+    assert refusal(throttle, "10.0.0.2", "checks", 2) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("10.1.2.3", "10.1.2.3"),
+        ("::ffff:10.1.2.3", "10.1.2.3"),
+        ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+    ],
+)
+def test_ten_addresses_of_one_ipv6_network_are_one(address, network):
+    assert network_of(address) == network
+
+
+def test_addresses_without_end_take_no_memory_without_end():
+    clock = Clock()
+    settings = Settings(viewer_checks_per_minute=2, total_checks_per_minute=10**9)
+    throttle = Throttle(settings, clock)
+    for number in range(3 * ADDRESSES_KEPT):
+        clock.now_s += 1e-6
+        throttle.admit(f"address {number}", "checks", 2)
+    assert len(throttle._buckets) <= ADDRESSES_KEPT
+    assert refusal(throttle, f"address {number}", "checks"), "the newest are remembered"
+
+
+# -- over the wire --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory):
+    """A server with a token, and with limits that are soon reached."""
+    limits = {
+        "VIEWER_PASSAGES_PER_MINUTE": 4,
+        "VIEWER_CHECKS_PER_MINUTE": 3,
+        "VIEWER_DOWNLOADS_PER_MINUTE": 2,
+        "MAX_RUNS": 2,
+        "MAX_CORPORA": 2,
+        "MAX_PASSAGE_CHARACTERS": 2_000,
+        "MAX_PROBE_CHARACTERS": 300,
+        "MAX_NETWORK_BYTES": 3_000_000,
+        "OPERATOR_TOKEN": TOKEN,
+    }
+    environment = {f"HURRAH_{name}": str(value) for name, value in limits.items()}
+    with RunningServer(tmp_path_factory.mktemp("narrow"), "--no-demo", **environment) as running:
+        running.operator = {"Authorization": f"Bearer {TOKEN}"}
+        yield running
+
+
+def as_operator(server, method, path, **what):
+    return server.client.request(method, path, headers=server.operator, **what)
+
+
+@pytest.fixture(scope="module")
+def run(narrow):
+    answer = as_operator(narrow, "POST", "/api/runs", json=SMALL)
+    assert answer.status_code == 201
+    return answer.json()
+
+
+def test_viewers_ask_for_so_much_and_the_operator_for_more(narrow, run):
+    address = f"/api/runs/{run['id']}"
+    for path, body, cost, most, named in [
+        (f"{address}/passages", {"length": 1_500}, 2, 4, "4 passages of 1,000 characters a minute"),
+        ("/api/gradient-check", {"hidden_size": 3}, 1, 3, "3 gradient checks a minute"),
+        ("/api/gradient-check", {"hidden_size": 80}, 1, 0, "3 gradient checks a minute"),
+    ]:
+        for _ in range(most // cost):
+            assert narrow.client.post(path, json=body).status_code == 200
+        answer = narrow.client.post(path, json=body)
+        assert named in narrow.problem(answer, 429)["detail"]
+        assert 0 < int(answer.headers["retry-after"]) <= 60
+        assert as_operator(narrow, "POST", path, json={}).status_code == 200
+    for path in (f"{address}/losses.csv", f"{address}/checkpoints/best/file"):
+        assert narrow.client.get(path).status_code == 200
+    for path in (f"{address}/losses.csv", f"{address}/checkpoints/best/file"):
+        answer = narrow.client.get(path)
+        assert "2 downloads a minute" in narrow.problem(answer, 429)["detail"]
+        assert as_operator(narrow, "GET", path).status_code == 200
+    stream = narrow.client.post(f"{address}/passages?stream=true", json={"length": 2_000})
+    narrow.problem(stream, 429)
+    steps = narrow.client.post("/api/gradient-check/steps", json={})
+    narrow.problem(steps, 429)
+
+
+def test_runs_and_texts_have_a_number(narrow, run):
+    second = as_operator(narrow, "POST", "/api/runs", json=SMALL)
+    assert second.status_code == 201
+    for path, body in [
+        ("/api/runs", SMALL),
+        (f"/api/runs/{run['id']}/fork", {"checkpoint": "latest"}),
+    ]:
+        answer = as_operator(narrow, "POST", path, json=body)
+        assert "The limit is 2 runs" in narrow.problem(answer, 409)["detail"]
+    assert len(narrow.client.get("/api/runs").json()) == 2
+    gone = as_operator(narrow, "DELETE", f"/api/runs/{second.json()['id']}")
+    assert gone.status_code == 204
+
+    file = {"file": ("a.txt", PAGES.encode())}
+    assert as_operator(narrow, "POST", "/api/corpora", files=file).status_code == 201
+    answer = as_operator(narrow, "POST", "/api/corpora", files=file)
+    assert "The limit is 2 texts" in narrow.problem(answer, 409)["detail"]
+    assert len(narrow.client.get("/api/corpora").json()) == 2
+
+
+@pytest.mark.parametrize(
+    ("what", "body", "field", "named"),
+    [
+        ("passages", {"length": 2_001}, "length", "2,000"),
+        ("passages", {"length": 20_001}, "length", "20000"),
+        ("passages", {"prime": "x" * 301}, "prime", "300"),
+        ("passages", {"temperatures": [1] * 11}, "temperatures", "10"),
+        ("passages", {"temperature": 101}, "temperature", "100"),
+        ("check", {"text": "ab" * 151}, "text", "300"),
+        ("check", {"hidden_size": 100, "sequence_length": 100}, "sequence_length", "76"),
+        ("check", {"hidden_size": 128}, "hidden_size", "20,000"),
+        ("checkpoints", {"note": "x" * 501}, "note", "500"),
+        ("step", {"updates": 1_000_001}, "updates", "1000000"),
+        ("runs", {"hidden_size": 500, "sequence_length": 1_000}, "hidden_size", "3 MB"),
+        ("runs", {"sequence_length": 500, "batch_size": 100}, "hidden_size", "3 MB"),
+        ("runs", {"sample_length": 20_001}, "sample_length", "20000"),
+        ("runs", {"watch_words": ["x" * 61]}, "watch_words", "60"),
+        ("runs", {"watch_words": [f"x{n}" for n in range(51)]}, "watch_words", "50"),
+        ("runs", {"name": "x" * 121}, "name", "120"),
+        ("runs", {"layers": 5}, "layers", "4"),
+        ("runs", {"max_updates": 10**12 + 1}, "max_updates", "1000000000000"),
+    ],
+)
+def test_whatever_is_too_much_is_refused_with_the_limit_named(
+    narrow, run, what, body, field, named
+):
+    path = {"runs": "/api/runs", "check": "/api/gradient-check"}.get(
+        what, f"/api/runs/{run['id']}/{what}"
+    )
+    answer = as_operator(narrow, "POST", path, json=body)
+    wrong = narrow.problem(answer, 422)
+    assert [error["field"] for error in wrong["errors"]] == [field]
+    assert named in wrong["detail"]
+    assert len(narrow.client.get("/api/runs").json()) == 1
+
+
+def test_the_data_directory_has_a_size(serve):
+    server = serve("--no-demo", HURRAH_MAX_STORED_BYTES="300000")
+    corpus = server.upload(PAGES)["id"]
+    run = server.create(corpus=corpus, hidden_size=100, paused=True)
+    kept = 0
+    while (answer := server.client.post(f"/api/runs/{run['id']}/checkpoints")).status_code == 201:
+        kept += 1
+        assert kept < 100
+    assert "may hold 300,000 bytes" in server.problem(answer, 409)["detail"]
+    server.problem(server.client.post("/api/runs", json=SMALL), 409)
+    server.problem(
+        server.client.post(f"/api/runs/{run['id']}/fork", json={"checkpoint": "latest"}), 409
+    )
+    file = {"file": ("a.txt", PAGES.encode())}
+    server.problem(server.client.post("/api/corpora", files=file), 409)
+    assert len(server.client.get("/api/corpora").json()) == 2
+    server.delete_runs()
+    assert server.upload(PAGES)["id"]
+
+
+# -- what these rest on ---------------------------------------------------------------------------
+
+
+def test_a_line_does_not_grow_without_end():
+    async def scene():
+        turns = Turns(1, 3, "things")
+        order = []
+
+        async def work(number):
+            async with turns:
+                order.append(number)
+                await asyncio.sleep(0)
+
+        works = [asyncio.create_task(work(number)) for number in range(4)]
+        done = await asyncio.gather(*works, return_exceptions=True)
+        assert [type(each) for each in done[:3]] == [type(None)] * 3
+        assert isinstance(done[3], TooBusyError)
+        assert "3 things" in str(done[3])
+        assert order == [0, 1, 2]
+        # Who gives up while waiting, leaves the line.
+        async with turns:
+            waiting = [asyncio.create_task(work(9)) for _ in range(2)]
+            await asyncio.sleep(0)
+            for each in waiting:
+                each.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+            waiting = asyncio.create_task(work(10))
+            await asyncio.sleep(0)
+        await waiting
+        assert order[-1] == 10
+
+    asyncio.run(scene())
+
+
+def test_room_is_measured_again_before_something_is_refused(tmp_path):
+    async def scene():
+        room = Room(tmp_path, 1_000)
+        (tmp_path / "deep").mkdir()
+        (tmp_path / "deep" / "a").write_bytes(bytes(900))
+        await room.check(100)
+        with pytest.raises(NoRoomError, match="may hold 1,000 bytes, and holds 900 bytes"):
+            await room.check(101)
+        (tmp_path / "deep" / "a").unlink()
+        await room.check(1_000)
+        await Room(tmp_path, None).check(10**15)
+
+    asyncio.run(scene())
