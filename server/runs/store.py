@@ -76,6 +76,8 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(path)
+        # Of a new database. Losses are read in pieces of 32 KB: in half the time with such pages.
+        self._connection.execute("PRAGMA page_size = 16384")
         self._connection.execute("PRAGMA journal_mode = WAL")
         # A commit is on the disk when it returns: what was acknowledged outlives a power cut.
         self._connection.execute("PRAGMA synchronous = FULL")

@@ -70,6 +70,41 @@ def test_long_histories_are_as_honest_as_short_ones(first, points):
     check_honest(reduced, losses, first, 400_000, points)
 
 
+@given(
+    first=st.integers(1, 200),
+    length=st.integers(600, 60_000),
+    points=st.integers(1, 200),
+    data=st.data(),
+)
+@settings(max_examples=60, deadline=None)
+def test_wherever_buckets_begin_extremes_at_their_edges_are_kept(first, length, points, data):
+    losses = some_losses(first + length)
+    # What stands beside an edge is where a reduction by blocks would be wrong.
+    for _ in range(data.draw(st.integers(0, 30))):
+        losses[data.draw(st.integers(0, len(losses) - 1))] = data.draw(st.sampled_from([-1e3, 1e3]))
+    with connection() as memory:
+        reduced = written(losses, memory).reduce(first, first + length - 1, points)
+    check_honest(reduced, losses, first, first + length - 1, points)
+
+
+@pytest.mark.parametrize(
+    ("first", "points", "most"), [(1, 10, 0), (1, 300, 0), (70, 10, 11), (70, 1, 2), (9_000, 3, 4)]
+)
+def test_losses_are_read_only_where_an_edge_cuts_a_block(first, points, most):
+    losses, last = some_losses(102_400), 102_400
+    with connection() as memory:
+        reader = written(losses, memory)
+        ends = reader.reduce(first, last, points).update - 1
+        aligned = (first - 1) % history.BLOCK_UPDATES == 0
+        read = set() if aligned else {at // history.CHUNK_UPDATES for at in [first - 1, *ends]}
+        assert len(read) <= most
+        # Without the losses of all other chunks, nothing is missing.
+        named = ",".join(map(str, read))
+        memory.execute(f"UPDATE losses SET losses = x'' WHERE chunk NOT IN ({named})")
+        again = reader.reduce(first, last, points)
+    check_honest(again, losses, first, last, points)
+
+
 @given(parts=st.lists(st.integers(1, 5_000), min_size=1, max_size=12), data=st.data())
 @settings(max_examples=40, deadline=None)
 def test_however_losses_come_in_the_history_is_the_same(parts, data):
