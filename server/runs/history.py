@@ -224,6 +224,16 @@ class History:
             after = row[0]
             yield after, _blocks(row[1]), np.frombuffer(row[2], dtype=np.float64)
 
+    def losses(self, first: int, last: int) -> Floats:
+        """Return the losses from `first` (1 or more) to `last`, as far as there are any."""
+        rows = self._connection.execute(
+            "SELECT losses FROM losses WHERE run = ? AND chunk BETWEEN ? AND ? ORDER BY chunk",
+            (self._run, _chunk_of(first), _chunk_of(last)),
+        )
+        found = np.frombuffer(b"".join(row[0] for row in rows), dtype=np.float64)
+        before = _chunk_of(first) * CHUNK_UPDATES
+        return found[first - 1 - before : max(last - before, 0)]
+
     def reduce(self, first: int, last: int, points: int) -> ReducedLoss:
         """Reduce a range of updates to at most `points` buckets of one size, the last one less.
 

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from server.runs.history import CHUNK_UPDATES, History
+from server.runs.store import Store, StoreThread
 
 __all__ = ["PositionLoss", "loss_by_position"]
 
 MAX_BINS = 500
+# Read at once, a few milliseconds' work: an epoch of a long book must not keep the store from
+# those who wait for it, and less than it must be in memory.
+PIECE_UPDATES = 262_144
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +33,22 @@ class PositionLoss:
     epochs: list[tuple[int, list[float | None]]]
 
 
-def loss_by_position(
-    history: History, *, updates_per_epoch: int, sequence_length: int, epochs: list[int]
+async def loss_by_position(
+    store: StoreThread,
+    run: str,
+    *,
+    updates_per_epoch: int,
+    sequence_length: int,
+    epochs: list[int],
 ) -> PositionLoss:
     """Lay epochs over each other by position.
 
     Parameters
     ----------
-    history : History
-        The run's losses.
+    store : StoreThread
+        Where the losses are; others have their turn between two pieces.
+    run : str
+        Id of the run.
     updates_per_epoch, sequence_length : int
         How many updates an epoch takes, and how many characters each goes on by.
     epochs : list of int
@@ -46,27 +56,26 @@ def loss_by_position(
     """
     bins = min(MAX_BINS, updates_per_epoch)
     edges = np.arange(bins + 1) * updates_per_epoch // bins
-    last = history.last
-    rows = [
-        (epoch, _means(history, (epoch - 1) * updates_per_epoch, edges))
-        for epoch in epochs
-        if (epoch - 1) * updates_per_epoch < last
-    ]
+    rows = []
+    for epoch in epochs:
+        before = (epoch - 1) * updates_per_epoch
+        sums, counts = np.zeros(bins), np.zeros(bins, dtype=np.int64)
+        done = 0
+        while done < updates_per_epoch:
+            end = min(done + PIECE_UPDATES, updates_per_epoch)
+            losses = await store(Store.losses, run, before + done + 1, before + end)
+            inside = np.diff(np.clip(edges, done, done + len(losses)))
+            sums += np.bincount(np.repeat(np.arange(bins), inside), losses, bins)
+            counts += inside
+            done += len(losses)
+            if done < end:
+                break
+        if done:
+            rows.append((epoch, _means(sums, counts)))
     return PositionLoss((edges[:-1] * sequence_length).tolist(), rows)
 
 
-def _means(history: History, before: int, edges: NDArray[np.int64]) -> list[float | None]:
-    """Return the mean loss of each bin of the epoch that begins after the update `before`."""
-    sums, counts = np.zeros(len(edges) - 1), np.zeros(len(edges) - 1, dtype=np.int64)
-    for chunk, _, losses in history.chunks(before // CHUNK_UPDATES - 1):
-        # Of each loss, how many updates into the epoch it was read.
-        places = chunk * CHUNK_UPDATES + np.arange(len(losses)) - before
-        if places[0] >= edges[-1]:
-            break
-        inside = (places >= 0) & (places < edges[-1])
-        where = np.searchsorted(edges, places[inside], side="right") - 1
-        sums += np.bincount(where, losses[inside], len(sums))
-        counts += np.bincount(where, minlength=len(counts))
+def _means(sums: NDArray[np.float64], counts: NDArray[np.int64]) -> list[float | None]:
     return [
         float(total) / int(count) if count and np.isfinite(total) else None
         for total, count in zip(sums, counts, strict=True)

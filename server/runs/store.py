@@ -22,7 +22,6 @@ from pydantic import ValidationError
 from server.runs import history, reached
 from server.runs.history import History, HistoryWriter, ReducedLoss
 from server.runs.models import Checkpoint, Milestone, Run, Sample, ValidationLoss
-from server.runs.positions import PositionLoss, loss_by_position
 from server.runs.reached import Search, first_below, forget_least
 
 __all__ = ["Store", "StoreThread"]
@@ -266,17 +265,10 @@ class Store:
         kept = rows[:: -max(1, -(-len(rows) // points))][::-1]
         return ValidationLoss(update=[row[0] for row in kept], loss=[row[1] for row in kept])
 
-    def by_position(
-        self, run: str, updates_per_epoch: int, sequence_length: int, epochs: list[int]
-    ) -> PositionLoss:
-        """Return the mean loss by position in the corpus, a row an epoch."""
+    def losses(self, run: str, first: int, last: int) -> NDArray[np.float64]:
+        """Return the losses from `first` to `last`, as far as there are any."""
         self._show(run)
-        return loss_by_position(
-            History(self._connection, run),
-            updates_per_epoch=updates_per_epoch,
-            sequence_length=sequence_length,
-            epochs=epochs,
-        )
+        return History(self._connection, run).losses(first, last)
 
     def first_below(self, run: str, smooth_loss: float) -> Search:
         """Look for the first update whose smooth loss is below; see `reached.first_below`."""

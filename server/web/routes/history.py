@@ -22,6 +22,7 @@ from server.runs.models import (
     Sample,
     ValidationLoss,
 )
+from server.runs.positions import loss_by_position
 from server.runs.reached import Search
 from server.runs.spec import SpecError
 from server.runs.store import Store, StoreThread
@@ -119,8 +120,12 @@ async def read_loss_by_position(
         if len(parts) > MAX_EPOCHS or not all(_is_epoch(part) for part in parts):
             raise SpecError("epochs", f"must be at most {MAX_EPOCHS} numbers with commas between")
         wanted = sorted({int(part) for part in parts})
-    found = await office.supervisor.store(
-        Store.by_position, run.id, run.updates_per_epoch, run.spec.sequence_length, wanted
+    found = await loss_by_position(
+        office.supervisor.store,
+        run.id,
+        updates_per_epoch=run.updates_per_epoch,
+        sequence_length=run.spec.sequence_length,
+        epochs=wanted,
     )
     rows = [EpochLoss(epoch=epoch, loss=loss) for epoch, loss in found.epochs]
     return LossByPosition(positions=found.positions, epochs=rows)
