@@ -64,7 +64,8 @@ async def loss_by_position(
         while done < updates_per_epoch:
             end = min(done + PIECE_UPDATES, updates_per_epoch)
             losses = await store(Store.losses, run, before + done + 1, before + end)
-            inside = np.diff(np.clip(edges, done, done + len(losses)))
+            cut = np.clip(edges, done, done + len(losses))
+            inside = cut[1:] - cut[:-1]
             sums += np.bincount(np.repeat(np.arange(bins), inside), losses, bins)
             counts += inside
             done += len(losses)
