@@ -56,6 +56,16 @@ function answer(status, text) {
   );
 }
 
+/** The server's time in milliseconds since 1970, or null when it can't be had. */
+export async function serverTime() {
+  try {
+    return (await call("/healthz")).time * 1000;
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    return null;
+  }
+}
+
 const run = (id, rest = "") => `/api/runs/${encodeURIComponent(id)}${rest}`;
 
 export const listRuns = () => call("/api/runs");

@@ -2,6 +2,7 @@
 
 import { addressOf, mountAddress, readAddress } from "./address.js";
 import * as api from "./api.js";
+import { ServerClock } from "./clock.js";
 import { fetchDetailOnZoom, refineStart } from "./detail.js";
 import { find } from "./dom.js";
 import { loadPlotly } from "./plotly.js";
@@ -25,6 +26,7 @@ import { mountSwitches } from "./views/switches.js";
 import { mountThemeButton } from "./views/themebutton.js";
 import { Timeline } from "./views/timeline.js";
 import { toast } from "./views/toasts.js";
+import { Trust } from "./views/trust.js";
 import { mountWords } from "./views/words.js";
 import { mountWriting } from "./views/writing.js";
 
@@ -57,6 +59,7 @@ function show(id, view = {}) {
 }
 
 function receive(message) {
+  trust.received(message);
   store.dispatch({ type: "message", message });
   if (store.get().refining && message.type === "snapshot") {
     refineStart(store, message.run, message.loss.bucket);
@@ -139,6 +142,12 @@ store.watch(
   },
 );
 
+// A run that waits names those that it waits for, and they change without a word to this one.
+setInterval(() => {
+  const waits = store.get().run?.state === "queued";
+  if (waits && document.visibilityState === "visible") refreshRuns();
+}, RETRY_MS);
+
 // --- Views ---
 
 const controls = new Controls(store);
@@ -146,6 +155,8 @@ const newRun = new NewRunForm(store, created);
 const timeline = new Timeline(store);
 const passage = new PassagePanel(store);
 const checkpoints = new Checkpoints(store);
+const clock = new ServerClock();
+const trust = new Trust(store, clock);
 new RunSwitch(store, { openRun, refreshRuns });
 mountConnection(store);
 mountFigures(store);
@@ -164,6 +175,7 @@ fetchDetailOnZoom(store);
 
 mountThemeButton();
 mountAddress(store);
+clock.keepAsking();
 
 const forOperator = (deed) => () => store.get().operator && deed();
 mountKeys({

@@ -22,6 +22,7 @@ class Server:
         self.data_dir = data_dir
         self.demo = False
         self.token: str | None = None
+        self.environment: dict[str, str] = {}
         self.port = 0
         self._process: subprocess.Popen[str] | None = None
         self._log = data_dir.with_suffix(".log").open("a", encoding="utf-8")
@@ -36,7 +37,11 @@ class Server:
         command += ["--data-dir", str(self.data_dir)]
         if not self.demo:
             command.append("--no-demo")
-        environment = os.environ | ({"HURRAH_OPERATOR_TOKEN": self.token} if self.token else {})
+        environment = (
+            os.environ
+            | self.environment
+            | ({"HURRAH_OPERATOR_TOKEN": self.token} if self.token else {})
+        )
         self._process = subprocess.Popen(
             command,
             cwd=ROOT,

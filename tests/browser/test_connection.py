@@ -50,3 +50,28 @@ def test_a_worker_that_dies_is_told_with_a_reason(own_server: Server, window: Wi
     expect(page.locator("#notice")).to_contain_text(run["error"])
     expect(page.locator("#pause")).to_be_disabled()
     expect(page.locator("#connection-word")).to_have_text("live")
+
+
+def test_how_live_the_picture_is_is_told(server: Server, window: Window) -> None:
+    run = server.create_run(pace=50, max_updates=None)
+    page = window.open(server, run)
+    expect(page.locator("#connection-latency")).to_contain_text(" ms")
+    page.locator("#connection").click()
+    expect(page.locator("#trust-latency")).to_contain_text("95% within")
+    expect(page.locator("#trust-frames")).to_contain_text("in the last seconds")
+    expect(page.locator("#trust-points")).to_contain_text("drawn of")
+    expect(page.locator("#trust-clock")).to_contain_text("the server's")
+    page.keyboard.press("Escape")
+    expect(page.locator("#trust")).to_be_hidden()
+    # A picture that stands still is neither late nor early.
+    server.call("POST", f"runs/{run}/pause")
+    expect(page.locator("#connection-latency")).to_have_text("")
+
+
+def test_a_queued_run_says_behind_what(own_server: Server, window: Window) -> None:
+    own_server.environment["HURRAH_MAX_TRAINING_RUNS"] = "1"
+    own_server.start()
+    own_server.create_run(name="The first", max_updates=None, pace=20)
+    waits = own_server.create_run(name="The second", max_updates=None, pace=20)
+    window.page.goto(f"{own_server.url}?run={waits}")
+    expect(window.page.locator("#notice")).to_contain_text("Queued behind “The first”")

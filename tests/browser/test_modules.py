@@ -190,3 +190,17 @@ def test_the_address_tells_the_view_and_is_read_back(module: Module) -> None:
 )
 def test_nonsense_in_the_address_is_passed_over(module: Module, nonsense: str) -> None:
     assert module("address.js", "m.readAddress(x)", nonsense) == {}
+
+
+def test_the_clock_believes_the_quickest_answer(module: Module) -> None:
+    learned = module(
+        "clock.js",
+        """(() => {
+          const clock = new m.ServerClock();
+          for (const answer of x) clock.learn(...answer);
+          return [clock.aheadMs, clock.errorMs];
+        })()""",
+        # Asked, made there, received: the server is 500 ms ahead; the way back took longest once.
+        [[1000, 1505, 1400], [2000, 2505, 2010], [3000, 3504, 3090]],
+    )
+    assert learned == [500, 5]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import importlib.util
+import time
 from functools import cache
 from pathlib import Path
 
@@ -88,6 +89,6 @@ async def favicon() -> Response:
 
 
 @router.get("/healthz")
-async def healthz() -> dict[str, str]:
-    """Say that the server is well."""
-    return {"status": "ok", "version": __version__}
+async def healthz() -> dict[str, str | float]:
+    """Say that the server is well, and what time it has, in seconds since 1970."""
+    return {"status": "ok", "version": __version__, "time": time.time()}

@@ -99,6 +99,8 @@ export class Chart {
     this.#plotly.react(this.#plot, data, layout, CONFIG);
     if (first) this.#listen();
     this.#frame.dataset.drawnUpdate = lastUpdate(state.curve);
+    const drawn = { update: lastUpdate(state.curve), points: pointsOf(data) };
+    this.#frame.dispatchEvent(new CustomEvent("drawn", { detail: drawn }));
     glow(state, this.#size, losses);
     this.#pointing.show();
   }
@@ -135,3 +137,6 @@ export class Chart {
     this.schedule();
   }
 }
+
+/** How many points the longest of the lines is drawn with. */
+const pointsOf = (data) => Math.max(...data.map(({ x }) => x.length));

@@ -13,11 +13,12 @@ export function mountNotice(store, deeds) {
     (state) => {
       const { run } = state;
       const still = run && run.state !== "running" ? run.update : null;
-      return [run?.state, run?.error, still, state.operator, state.runId];
+      const ahead = run?.state === "queued" ? queueWords(run, state.runs ?? []) : null;
+      return [run?.state, run?.error, still, state.operator, state.runId, ahead];
     },
     () => {
-      const { run, operator } = store.get();
-      const notice = run ? wordsFor(run, operator) : null;
+      const { run, operator, runs } = store.get();
+      const notice = run ? wordsFor(run, operator, runs ?? []) : null;
       host.hidden = !notice;
       if (!notice) return;
       const deed = deeds[notice.deed];
@@ -43,11 +44,11 @@ export function mountNotice(store, deeds) {
   );
 }
 
-function wordsFor(run, operator) {
+function wordsFor(run, operator, runs) {
   const update = format.count(run.update);
   switch (run.state) {
     case "queued":
-      return { text: "Queued: every core is busy. It begins by itself when one is free." };
+      return { text: queueWords(run, runs) };
     case "paused":
       // A run that was let go back to a checkpoint says why.
       if (!run.error) return { text: `Paused at update ${update}` };
@@ -67,6 +68,20 @@ function wordsFor(run, operator) {
     default:
       return null;
   }
+}
+
+/** Behind what a run waits, and how many wait beside it. */
+function queueWords(run, runs) {
+  const training = runs.filter(({ state }) => state === "running").map(({ name }) => `“${name}”`);
+  const others = runs.filter(({ state, id }) => state === "queued" && id !== run.id).length;
+  const behind = training.length ? listed(training) : "the runs that learn now";
+  const beside = others ? ` ${format.plural(others, "other waits", "others wait")} as well.` : "";
+  return `Queued behind ${behind}: it begins by itself when there is a core for it.${beside}`;
+}
+
+function listed(names) {
+  if (names.length > 3) return `${names.slice(0, 2).join(", ")} and ${names.length - 2} more`;
+  return names.length === 1 ? names[0] : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
 }
 
 const interruption = (run, operator) =>
