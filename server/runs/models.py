@@ -23,6 +23,7 @@ __all__ = [
     "Passage",
     "PassageSource",
     "Quality",
+    "Replay",
     "Run",
     "RunState",
     "Sample",
@@ -121,11 +122,20 @@ class Run(_Model):
     forked_from: ForkedFrom | None = None
 
 
+class Replay(_Model):
+    """What the network wrote from the same beginning with the same random numbers as ever."""
+
+    text: str
+    quality: Quality
+    invented: list[tuple[int, int]] = Field(default_factory=list)
+
+
 class Sample(_Model):
     """Text that a run wrote while it trained.
 
     `invented` holds the half-open spans, in code points, of the words that the corpus lacks;
-    `validation_loss` is measured where a part of the corpus is held out.
+    `validation_loss` is measured where a part of the corpus is held out; `replay` is None where no
+    snapshot of the network was kept.
     """
 
     update: int
@@ -136,6 +146,7 @@ class Sample(_Model):
     quality: Quality
     hurrahs: list[str] = Field(default_factory=list)
     invented: list[tuple[int, int]] = Field(default_factory=list)
+    replay: Replay | None = None
 
 
 class Milestone(_Model):

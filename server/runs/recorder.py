@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from server.runs.archive import Meta
 from server.runs.models import Best, Checkpoint, Milestone, Run, RunState, Sample
 from server.runs.publishing import Publisher
+from server.runs.snapshots import Snapshots
 from server.runs.store import Store, StoreThread
 from server.runs.unflushed import News
 from server.runs.wire import Message
@@ -41,7 +42,9 @@ class Recorder:
     publisher : Publisher
         Whom it is told.
     reader : ScribeDesk
-        Who measures samples.
+        Who measures samples, and writes their replays.
+    snapshots : Snapshots
+        The network as it stood when samples were written.
 
     Attributes
     ----------
@@ -57,6 +60,8 @@ class Recorder:
         store: StoreThread,
         publisher: Publisher,
         reader: ScribeDesk,
+        *,
+        snapshots: Snapshots,
     ) -> None:
         self.run = run
         self.lock = asyncio.Lock()
@@ -64,6 +69,7 @@ class Recorder:
         self._store = store
         self._publisher = publisher
         self._reader = reader
+        self._snapshots = snapshots
         self._celebrated: set[str] | None = None
         # Bounded: who samples faster than can be measured is held up by the line between.
         self._samples: asyncio.Queue[Message] = asyncio.Queue(MAX_UNMEASURED)
@@ -230,8 +236,14 @@ class Recorder:
         self._kept_one = asyncio.Event()
 
     async def _keep_sample(self, reported: Message) -> None:
-        watched = self.run.spec.watch_words or []
-        measured = await self._reader.measure(self._corpus_path, reported["text"], watched)
+        spec = self.run.spec
+        measured = await self._reader.measure(
+            self._corpus_path,
+            reported,
+            spec.watch_words or [],
+            snapshot=self._snapshots.path(reported["update"]),
+            length=spec.sample_length,
+        )
         celebrated = await self._already_celebrated()
         hurrahs = [word for word in measured["found"] if word not in celebrated]
         celebrated |= set(hurrahs)
@@ -240,6 +252,7 @@ class Recorder:
             quality=measured["quality"],
             invented=measured["invented"],
             hurrahs=hurrahs,
+            replay=measured["replay"],
         )
         marks = [
             Milestone(update=sample.update, kind="hurrah", text=f"hurrah - {word}")
@@ -252,8 +265,7 @@ class Recorder:
 
     async def _already_celebrated(self) -> set[str]:
         if self._celebrated is None:
-            samples = await self._store(Store.samples, self.run.id)
-            self._celebrated = {word for sample in samples for word in sample.hurrahs}
+            self._celebrated = await self._store(Store.celebrated, self.run.id)
         return self._celebrated
 
     # -- telling ----------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from server.runs.checkpoints import load_model, new_trainer
 from server.runs.names import find_words
 from server.runs.proving import checked, curve
 from server.runs.quality import QualityMeasure
+from server.runs.replay import replay
 from server.runs.wire import Line, Message
 
 # Texts whose index is held in memory: a run's samples come again and again.
@@ -53,13 +54,29 @@ class Scribe:
         Raises
         ------
         DamagedArchiveError, OSError
-            The model can't be read.
+            The model of a passage can't be read.
         """
         if command["do"] == "measure":
-            return self._measured(command["corpus_path"], command["text"], command["watched"])
+            return self._sample(command)
         if command["do"] in PROVERS:
             return {"proof": PROVERS[command["do"]](command["request"])}
         return self._write(command, say)
+
+    def _sample(self, command: Message) -> Message:
+        """Measure what a run wrote, and write its replay where the network's snapshot is kept."""
+        corpus_path, update = command["corpus_path"], command["update"]
+        answer = self._measured(corpus_path, command["text"], command["watched"])
+        try:
+            model, vocabulary = load_model(Path(command["snapshot"]), "latest")
+        except (DamagedArchiveError, OSError):
+            return answer | {"replay": None}
+        # A file of that name may be older than a crash; what it holds says when it stood so.
+        if model.update != update:
+            return answer | {"replay": None}
+        text = replay(model, vocabulary, command["length"])
+        measured = self._measured(corpus_path, text, [])
+        kept = {"quality": measured["quality"], "invented": measured["invented"]}
+        return answer | {"replay": {"text": text, **kept}}
 
     def _write(self, command: Message, say: Callable[[Message], None]) -> Message:
         """Write passages with the model of a file, or with a run's model before its start."""

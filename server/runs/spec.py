@@ -172,7 +172,10 @@ class RunSpec(_Strict):
 
 
 class RunChange(_Strict):
-    """What may be changed about a run that exists; fields that are not given stay as they are."""
+    """What may be changed about a run that exists; fields that are not given stay as they are.
+
+    `watch_words` None goes back to the corpus's own names.
+    """
 
     name: Name | None = None
     learning_rate: float | None = Field(None, gt=0)
@@ -181,7 +184,7 @@ class RunChange(_Strict):
     sample_every: int | None = Field(None, ge=1, le=MAX_UPDATES)
     watch_words: Words | None = None
 
-    @field_validator("name", "learning_rate", "pace", "sample_every", "watch_words", mode="before")
+    @field_validator("name", "learning_rate", "pace", "sample_every", mode="before")
     @classmethod
     def _given(cls, value: object) -> object:
         if value is None:

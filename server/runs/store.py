@@ -23,6 +23,7 @@ from server.runs import history, reached
 from server.runs.history import History, HistoryWriter, ReducedLoss
 from server.runs.models import Checkpoint, Milestone, Run, Sample, ValidationLoss
 from server.runs.reached import Search, first_below, forget_least
+from server.runs.thinning import thinned
 
 __all__ = ["Store", "StoreThread"]
 
@@ -31,8 +32,13 @@ log = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
+MAX_UPDATE = 2**62
+# Conditions word for word as in the partial indices, or these would not be used.
+HAS_HURRAHS = "json_array_length(sample, '$.hurrahs') > 0"
+HAS_REPLAY = "json_type(sample, '$.replay') = 'object'"
+
 SCHEMA = (
-    """
+    f"""
 CREATE TABLE IF NOT EXISTS runs (
     id TEXT PRIMARY KEY,
     number INTEGER NOT NULL,
@@ -44,6 +50,10 @@ CREATE TABLE IF NOT EXISTS samples (
     sample TEXT NOT NULL,
     UNIQUE (run, update_)
 );
+CREATE INDEX IF NOT EXISTS samples_with_hurrahs ON samples (run, update_)
+    WHERE {HAS_HURRAHS};
+CREATE INDEX IF NOT EXISTS samples_with_replays ON samples (run, update_)
+    WHERE {HAS_REPLAY};
 CREATE TABLE IF NOT EXISTS milestones (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     run TEXT NOT NULL,
@@ -226,13 +236,46 @@ class Store:
 
     # -- what happened ----------------------------------------------------------------------------
 
-    def samples(self, run: str, limit: int | None = None) -> list[Sample]:
-        """Return the samples in order, or only the newest `limit` of them."""
+    def samples(
+        self, run: str, first: int = 0, last: int | None = None, limit: int | None = None
+    ) -> list[Sample]:
+        """Return the samples from one update to another in order, or at most `limit` of them.
+
+        See `server.runs.thinning` for which are left out.
+        """
+        where = (run, first, MAX_UPDATE if last is None else last)
+        chosen = ""
+        if limit is not None:
+            updates = thinned(
+                self._sampled(where),
+                limit,
+                hurrahs=set(self._sampled(where, HAS_HURRAHS)),
+                replayed=set(self._sampled(where, HAS_REPLAY)),
+            )
+            chosen = f" AND update_ IN ({', '.join(map(str, updates))})"
         rows = self._connection.execute(
-            "SELECT sample FROM samples WHERE run = ? ORDER BY update_ DESC LIMIT ?",
-            (run, -1 if limit is None else limit),
-        ).fetchall()
-        return [Sample.model_validate_json(row[0]) for row in reversed(rows)]
+            "SELECT sample FROM samples WHERE run = ? AND update_ BETWEEN ? AND ?"  # noqa: S608
+            f"{chosen} ORDER BY update_",
+            where,
+        )
+        return [Sample.model_validate_json(row[0]) for row in rows]
+
+    def _sampled(self, where: tuple[str, int, int], condition: str = "1") -> list[int]:
+        rows = self._connection.execute(
+            "SELECT update_ FROM samples WHERE run = ? AND update_ BETWEEN ? AND ?"  # noqa: S608
+            f" AND {condition} ORDER BY update_",
+            where,
+        )
+        return [row[0] for row in rows]
+
+    def celebrated(self, run: str) -> set[str]:
+        """Return the words that were a hurrah."""
+        rows = self._connection.execute(
+            "SELECT DISTINCT word.value FROM samples, json_each(sample, '$.hurrahs') AS word"  # noqa: S608
+            f" WHERE run = ? AND {HAS_HURRAHS}",
+            (run,),
+        )
+        return {row[0] for row in rows}
 
     def milestones(self, run: str) -> list[Milestone]:
         """Return the milestones in order."""

@@ -24,6 +24,7 @@ from server.runs.recorder import Recorder
 from server.runs.room import Room
 from server.runs.run_names import made_up_name
 from server.runs.sizes import measure_sizes
+from server.runs.snapshots import Snapshots
 from server.runs.spec import RunChange, RunSpec, SpecError
 from server.runs.store import Store, StoreThread
 from server.runs.writing import ScribeDesk
@@ -186,6 +187,8 @@ class Supervisor:
         found = found or await trunk.shelf.find(checkpoint)
         origin = ForkedFrom(run=run, checkpoint=found.id, update=found.update)
         branch = await self._make(forked_spec(trunk.run, found, changes), origin)
+        # What the branch had to measure itself would lack its replay: the snapshots stay behind.
+        await trunk.recorder.caught_up()
         await self.store(Store.copy_history, run, branch.run.id, found.update)
         note = f"forked from {trunk.run.name} at update {found.update:,}"
         await branch.shelf.copy(trunk.shelf.path(found.id), note)
@@ -281,6 +284,9 @@ class Supervisor:
     async def change(self, run: str, change: RunChange) -> Run:
         """Change what may be changed about a run."""
         life = self.get(run)
+        if "watch_words" in change.model_fields_set and change.watch_words is None:
+            names = self._corpus_for(life.run.spec).names
+            change = change.model_copy(update={"watch_words": list(names)})
         await life.change(change)
         return life.run
 
@@ -362,9 +368,13 @@ class Supervisor:
 
     def _live(self, run: Run) -> LiveRun:
         corpus_path = self.corpora.path(run.corpus)
+        checkpoints = self._runs_dir / run.id / "checkpoints"
+        snapshots = Snapshots.beside(checkpoints)
         life = LiveRun(
-            Recorder(run, corpus_path, self.store, self._publisher, self._reader),
-            CheckpointShelf(run.id, self._runs_dir / run.id / "checkpoints", self.store),
+            Recorder(
+                run, corpus_path, self.store, self._publisher, self._reader, snapshots=snapshots
+            ),
+            CheckpointShelf(run.id, checkpoints, self.store),
             corpus_path,
             self.store,
             self._left_running,

@@ -23,9 +23,39 @@ class ScribeDesk:
         self._child: Child | None = None
         self._starting = asyncio.Lock()
 
-    async def measure(self, corpus_path: Path, text: str, watched: list[str]) -> Message:
-        """Measure a text: `quality`, the spans of `invented` words, the watched words `found`."""
-        return await self._ask("measure", corpus_path=str(corpus_path), text=text, watched=watched)
+    async def measure(
+        self, corpus_path: Path, sample: Message, watched: list[str], *, snapshot: Path, length: int
+    ) -> Message:
+        """Measure a sample, and write its replay.
+
+        Parameters
+        ----------
+        corpus_path : pathlib.Path
+            The text to measure it against.
+        sample : dict
+            As a worker reports it: its `text` and `update`.
+        watched : list of str
+            The words to look for.
+        snapshot : pathlib.Path
+            Where the network is, as it stood then, if it was kept.
+        length : int
+            Characters of a replay.
+
+        Returns
+        -------
+        dict
+            `quality`, the spans of `invented` words, the watched words `found`, and the `replay`
+            (its text, quality and invented spans), None where the network was not kept.
+        """
+        return await self._ask(
+            "measure",
+            corpus_path=str(corpus_path),
+            text=sample["text"],
+            update=sample["update"],
+            watched=watched,
+            snapshot=str(snapshot),
+            length=length,
+        )
 
     async def write(self, on_piece: OnPiece | None = None, **request: Any) -> Message:  # noqa: ANN401
         """Write passages; see `server.runs.scribe`.

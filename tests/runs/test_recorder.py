@@ -6,6 +6,7 @@ import numpy as np
 
 from server.runs.models import Run, RunState
 from server.runs.recorder import Recorder
+from server.runs.snapshots import Snapshots
 from server.runs.spec import RunSpec
 from server.runs.store import Store, StoreThread
 from server.runs.unflushed import News
@@ -63,7 +64,9 @@ def test_a_sample_that_two_checkpoints_tell_of_is_celebrated_once(tmp_path):
         store, reader, listener = StoreThread(tmp_path / "db"), ScribeDesk(), Listener()
         run = a_run("book")
         await store(Store.add_run, run.id, run.model_dump_json())
-        recorder = Recorder(run, book, store, listener, reader)
+        recorder = Recorder(
+            run, book, store, listener, reader, snapshots=Snapshots(tmp_path / "snapshots")
+        )
         # The second comes while the first is still being measured.
         await recorder.catch_up(news, progress)
         await recorder.catch_up(news, progress)

@@ -92,7 +92,7 @@ def test_what_is_stored_is_read_back(store):
     assert losses_of(store, "a").tolist() == losses.tolist()
     assert store.runs()[0].update == 3
     assert [found.update for found in store.samples("a")] == [1, 3]
-    assert [found.update for found in store.samples("a", 1)] == [3]
+    assert [found.update for found in store.samples("a", limit=1)] == [3]
     assert store.has_sample("a", 3)
     assert not store.has_sample("a", 2)
     assert [found.kind for found in store.milestones("a")] == ["epoch", "hurrah"]

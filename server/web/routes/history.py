@@ -33,13 +33,25 @@ router = APIRouter(prefix="/api/runs/{run_id}", tags=["history"])
 MAX_POINTS = 5_000
 DEFAULT_POINTS = 1_500
 MAX_EPOCHS = 20
+MAX_SAMPLES = 1_000
 
 
 @router.get("/samples")
-async def list_samples(life: Life, office: TheOffice) -> list[Sample]:
-    """Return the samples in order, all those that the run has written by now."""
+async def list_samples(
+    life: Life,
+    office: TheOffice,
+    first: Annotated[int, Query(alias="from", ge=0, le=10**15)] = 0,
+    last: Annotated[int | None, Query(alias="to", ge=0, le=10**15)] = None,
+    limit: Annotated[int | None, Query(ge=1, le=MAX_SAMPLES)] = None,
+) -> list[Sample]:
+    """Return the samples in order, all those that the run has written by now.
+
+    With `limit`, at most so many of them: the newest, those with a hurrah, and others between.
+    """
+    if last is not None and last < first:
+        raise SpecError("to", "must not be less than from")
     await life.recorder.caught_up()
-    return await office.supervisor.store(Store.samples, life.run.id)
+    return await office.supervisor.store(Store.samples, life.run.id, first, last, limit)
 
 
 @router.get("/milestones")

@@ -10,6 +10,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from server.runs.errors import UnknownRunError
 from server.runs.live_run import LiveRun
+from server.runs.models import Run
 from server.runs.store import Store
 from server.web.fanout import Channel
 from server.web.office import Office, TheOffice
@@ -19,8 +20,11 @@ router = APIRouter()
 
 UNKNOWN_RUN = 4404
 TOO_SLOW = 4408
-# Older samples can be asked for; a snapshot must stay small however long a run goes on.
+# The others can be asked for; a snapshot must stay small however long a run goes on, and however
+# long its samples are.
 SNAPSHOT_SAMPLES = 1_000
+SNAPSHOT_CHARACTERS = 400_000
+SNAPSHOT_SAMPLES_AT_LEAST = 50
 
 
 @router.websocket("/ws/runs/{run_id}")
@@ -94,7 +98,7 @@ async def _snapshot(office: Office, life: LiveRun, channel: Channel) -> tuple[in
         if (text := channel.snapshot()) is None:
             store, run = office.supervisor.store, life.run
             loss = await loss_of(run.id, store, 1, None)
-            samples = await store(Store.samples, run.id, SNAPSHOT_SAMPLES)
+            samples = await store(Store.samples, run.id, limit=_samples_of(run))
             milestones = await store(Store.milestones, run.id)
             checkpoints = await store(Store.checkpoints, run.id)
             text = channel.keep_snapshot(
@@ -107,3 +111,9 @@ async def _snapshot(office: Office, life: LiveRun, channel: Channel) -> tuple[in
                 }
             )
         return channel.seq, text
+
+
+def _samples_of(run: Run) -> int:
+    """Return how many samples a snapshot of the run has at the most."""
+    fitting = SNAPSHOT_CHARACTERS // run.spec.sample_length
+    return min(SNAPSHOT_SAMPLES, max(SNAPSHOT_SAMPLES_AT_LEAST, fitting))

@@ -1,0 +1,96 @@
+"""What the network writes with the same random numbers at every update, kept with each sample."""
+
+import pytest
+
+from tests.serving import PAGES
+
+SMALL = {"hidden_size": 10, "sample_length": 60}
+
+
+@pytest.fixture(scope="module")
+def corpus(server):
+    return server.upload(PAGES)["id"]
+
+
+@pytest.fixture(scope="module")
+def run(server, corpus):
+    run = server.create(**SMALL, corpus=corpus, max_updates=400, sample_every=50, seed=3)
+    return server.until_ended(run)
+
+
+def passage(server, run, **request):
+    return server.post(run, "passages", {"length": 60, "seed": 0, "prime": "\n"} | request)
+
+
+def test_a_replay_is_written_by_the_network_of_its_update_with_numbers_that_never_change(
+    server, run
+):
+    samples = server.get(run, "samples")
+    assert len(samples) > 10
+    for sample in samples:
+        replay = sample["replay"]
+        written = passage(server, run, source={"update": sample["update"]})
+        assert written["source"]["update"] == sample["update"]
+        for field in ("text", "quality", "invented"):
+            assert replay[field] == written[field], sample["update"]
+
+
+def test_replays_differ_by_learning_alone(server, corpus):
+    # It learns too slowly for a single character to be another; what it samples is another anyhow.
+    run = server.create(
+        **SMALL, corpus=corpus, max_updates=100, sample_every=50, learning_rate=1e-12
+    )
+    server.until_ended(run)
+    samples = server.get(run, "samples")
+    assert len({sample["replay"]["text"] for sample in samples}) == 1
+    assert len({sample["text"] for sample in samples}) == len(samples)
+    # Of another seed are the network and its samples, but not the numbers of the replays.
+    other = server.create(**SMALL, corpus=corpus, max_updates=1, seed=9)
+    server.until_ended(other)
+    first = server.get(other, "samples")[0]
+    assert first["replay"]["text"] == passage(server, other, source={"update": 0})["text"]
+
+
+def test_there_is_none_where_the_network_was_not_kept(server, corpus):
+    run = server.create(
+        hidden_size=2, sample_length=4, corpus=corpus, max_updates=330, sample_every=1
+    )
+    server.until_ended(run)
+    samples = {sample["update"]: sample for sample in server.get(run, "samples")}
+    assert list(samples) == list(range(331))
+    assert all(samples[update]["replay"] is None for update in range(303, 331, 2))
+
+
+def test_a_range_of_samples_can_be_asked_for_and_thinned(server, run):
+    samples = server.get(run, "samples")
+    between = [sample for sample in samples if 20 <= sample["update"] <= 200]
+    assert server.get(run, "samples", **{"from": 20, "to": 200}) == between
+    few = server.get(run, "samples", limit=6)
+    assert len(few) <= 6
+    assert (few[0], few[-1]) == (samples[0], samples[-1])
+    assert all(sample in samples for sample in few)
+    assert server.get(run, "samples", **{"from": 10**9}) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"from": 5, "to": 4}, "to"),
+        ({"from": -1}, "from"),
+        ({"limit": 0}, "limit"),
+        ({"limit": 1_001}, "limit"),
+    ],
+)
+def test_wrong_ranges_of_samples_are_refused(server, run, query, field):
+    answer = server.client.get(f"/api/runs/{run['id']}/samples", params=query)
+    assert [error["field"] for error in server.problem(answer, 422)["errors"]] == [field]
+
+
+def test_watched_words_go_back_to_the_names_of_the_text(server):
+    run = server.create(paused=True, watch_words=["zebra"], **SMALL)
+    answer = server.client.patch(f"/api/runs/{run['id']}", json={"watch_words": None})
+    assert answer.status_code == 200
+    words = answer.json()["spec"]["watch_words"]
+    names = next(corpus for corpus in server.client.get("/api/corpora").json() if corpus["shipped"])
+    assert words == names["names"]
+    assert "Orla" in words
