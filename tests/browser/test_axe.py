@@ -1,0 +1,90 @@
+"""axe-core finds nothing serious in any state of the page that a person comes across."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Window
+from tests.browser.server_process import Server
+
+GRAVE = {"serious", "critical"}
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
+
+
+def _grave(page: Page) -> list[str]:
+    """What axe-core holds to be serious, with the elements that it means."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{violation['id']}: {node['html']}"
+        for violation in found
+        if violation["impact"] in GRAVE
+        for node in violation["nodes"]
+    ]
+
+
+@dataclass(frozen=True)
+class State:
+    """A state of a page: where it is, and how a person gets there."""
+
+    name: str
+    page: str
+    prepare: Callable[[Page], None]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _watch(page: Page) -> None:
+    expect(page.locator("#notice")).to_contain_text("Finished")
+    page.locator("#chart[data-drawn-update]").wait_for(state="attached")
+
+
+def _open(button: str, panel: str) -> Callable[[Page], None]:
+    def prepare(page: Page) -> None:
+        _watch(page)
+        page.locator(button).click()
+        expect(page.locator(panel)).to_be_visible()
+
+    return prepare
+
+
+def _passage(page: Page) -> None:
+    _open("#write", "#passage")(page)
+    expect(page.locator("#passage-quality b")).not_to_have_count(0)
+
+
+def _prove(page: Page) -> None:
+    expect(page.locator("#proof-result")).to_have_attribute("aria-busy", "false")
+    page.locator("#proof-plot[data-drawn-step]").wait_for(state="attached")
+
+
+STATES = [
+    State("watch", "?run={run}", _watch),
+    State("runs", "?run={run}", _open("#run-switch", "#run-panel")),
+    State("trust", "?run={run}", _open("#connection", "#trust")),
+    State("checkpoints", "?run={run}", _open("#checkpoint-open", "#checkpoint-panel")),
+    State("passage", "?run={run}", _passage),
+    State("new run", "?run={run}", _open("#new-run", "#new-run-dialog")),
+    State("gradients", "gradients", _prove),
+]
+
+
+@pytest.mark.parametrize("look", ["light", "dark", "phone"])
+def test_axe_finds_nothing_serious(
+    server: Server, open_window: Callable[..., Window], look: str
+) -> None:
+    run = server.create_run(pace="max", max_updates=1_000, watch_words=["e", "Zebedee"])
+    options = PHONE if look == "phone" else {"color_scheme": look}
+    page = open_window(reduced_motion="reduce", **options).page
+    found = {}
+    for state in STATES:
+        page.goto(server.url + state.page.format(run=run))
+        state.prepare(page)
+        if grave := _grave(page):
+            found[state.name] = grave
+    assert not found
