@@ -24,7 +24,7 @@ PAGES = NOVEL[2_000:6_000]
 class RunningServer:
     """`python -m server serve`, and how to reach it."""
 
-    def __init__(self, data_dir, *arguments, port=0, **environment):
+    def __init__(self, data_dir, *arguments, port=0, stderr=None, **environment):
         self.data_dir = data_dir
         self.process = subprocess.Popen(
             [
@@ -34,6 +34,7 @@ class RunningServer:
             cwd=ROOT,
             env=os.environ | environment,
             stdout=subprocess.PIPE,
+            stderr=stderr,
             text=True,
         )
         self.greeting = self.process.stdout.readline().strip()

@@ -19,10 +19,11 @@ from server.runs.spec import RunSpec
 from server.runs.supervisor import Limits, Supervisor
 from server.settings import SHIPPED_CORPORA, Settings
 from server.web import problems
+from server.web.bodies import BodyLimit
 from server.web.fanout import Fanout
 from server.web.office import Office
 from server.web.routes import checkpoints, corpora, history, live, pages, passages, proofs, runs
-from server.web.security import BodyLimit, Guard
+from server.web.security import Guard
 from server.web.throttle import Throttle
 
 __all__ = ["create_app"]

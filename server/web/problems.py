@@ -25,6 +25,7 @@ from server.runs.errors import (
     UnknownRunError,
 )
 from server.runs.spec import SpecError
+from server.web.headers import HEADERS
 
 __all__ = ["Problem", "install", "problem", "problem_body"]
 
@@ -62,9 +63,10 @@ def problem(
     body = problem_body(status, detail)
     if errors is not None:
         body["errors"] = list(errors)
-    return JSONResponse(
-        body, status, headers=dict(headers or {}), media_type="application/problem+json"
-    )
+    # With the headers that all answers have, since some errors are answered outside of what adds
+    # them to the others.
+    said = HEADERS | dict(headers or {})
+    return JSONResponse(body, status, headers=said, media_type="application/problem+json")
 
 
 def problem_body(status: int, detail: str) -> dict[str, Any]:

@@ -7,11 +7,10 @@ address viewers look, and only who shows the operator's token changes anything.
 
 from __future__ import annotations
 
-import contextlib
+import hmac
 import ipaddress
-import secrets
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
@@ -19,32 +18,16 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.settings import Settings
+from server.web.headers import complete
 from server.web.problems import problem
 
-__all__ = ["BodyLimit", "Guard", "is_operator"]
+__all__ = ["Guard", "is_operator"]
 
-COOKIE = "hurrah-operator"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' data: blob:",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'self'",
-        "frame-ancestors 'none'",
-    )
-)
-HEADERS = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
+# What the browser says of requests that another site's page did not make.
+OWN_SITES = {"same-origin", "none"}
+# Addresses that a program asks for: it shows the token in a header.
+NO_PAGES = ("/api/", "/static/", "/vendor/", "/ws/")
 
 
 class Guard:
@@ -55,13 +38,14 @@ class Guard:
     app : ASGI application
         What is guarded.
     settings : Settings
-        Where it listens, under which names, and the operator's token.
+        Where it listens, under which names, the operator's token, and how many may look on.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._settings = settings
-        self._token = settings.token()
+        self._operator = Operator(settings.token())
+        self._viewers = 0
         self._names = {"localhost", *(name.lower() for name in settings.allowed_hosts)}
         if not _is_address(settings.host):
             self._names.add(settings.host.lower())
@@ -73,30 +57,43 @@ class Guard:
             return
         connection = HTTPConnection(scope)
         refusal = self._refusal(connection)
-        scope["operator"] = self._may_operate(connection)
-        if refusal is None and scope["type"] == "http":
+        scope["operator"] = self._operator.is_shown_by(connection)
+        if scope["type"] == "websocket":
+            await self._let_look(refusal, scope, receive, send)
+            return
+        if refusal is None:
             refusal = (
-                self._exchange(connection)
-                or self._viewer_refusal(scope)
+                self._operator.exchange(connection)
+                or _viewer_refusal(scope)
                 or _kind_refusal(connection)
             )
-        if scope["type"] == "websocket":
-            if refusal is None:
-                await self._app(scope, receive, send)
-            else:
-                # Closing before accepting is answered with 403.
-                await send({"type": "websocket.close", "code": 1008})
-            return
         await (refusal or self._app)(scope, receive, _with_headers(send))
 
+    async def _let_look(
+        self, refusal: Response | None, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        most = self._settings.max_viewers
+        if refusal is None and self._viewers >= most:
+            refusal = problem(
+                429, f"The limit is {most:,} viewers at once.", headers={"Retry-After": "15"}
+            )
+        self._viewers += 1
+        try:
+            # An answer in place of accepting: the connection never becomes a WebSocket.
+            await (refusal or self._app)(scope, receive, send)
+        finally:
+            self._viewers -= 1
+
     def _refusal(self, connection: HTTPConnection) -> Response | None:
-        host = connection.headers.get("host", "")
+        hosts = connection.headers.getlist("host")
+        host = hosts[0] if len(hosts) == 1 else ""
         if not self._knows(host):
-            return problem(403, f"The server does not answer to the name {host!r}.")
-        # Browsers send Origin with every WebSocket and every request that can change something.
-        origin = connection.headers.get("origin")
-        changing = connection.scope["type"] == "websocket" or _changes(connection.scope)
-        if origin is not None and changing and not _same(origin, host):
+            return problem(
+                403,
+                f"The server does not answer to the name {host!r}: HURRAH_ALLOWED_HOSTS tells it"
+                " to.",
+            )
+        if _is_led_here(connection) or _changes_elsewhere(connection, host):
             return problem(403, "Requests from other sites are refused.")
         return None
 
@@ -111,112 +108,84 @@ class Guard:
         # A rebound name is still a name: who asks for a bare address was not led here by DNS.
         if _is_address(name):
             return not self._settings.on_loopback or ipaddress.ip_address(name).is_loopback
-        return name.lower() in self._names
+        return name.lower().removesuffix(".") in self._names
 
-    # -- the operator -----------------------------------------------------------------------------
 
-    def _may_operate(self, connection: HTTPConnection) -> bool:
+class Operator:
+    """Who may change things: whoever shows the token, where there is one.
+
+    Parameters
+    ----------
+    token : str or None
+        None: everybody who can reach the server.
+    """
+
+    def __init__(self, token: str | None) -> None:
+        self._token = None if token is None else token.encode()
+        # What the browser keeps is made of the token, and is not the token: it can be shown here
+        # alone, and is plain ASCII whatever the token is.
+        self._pass = b""
+        if self._token is not None:
+            digest = hmac.digest(self._token, b"hurrah operator's cookie", "sha256")
+            self._pass = digest.hex().encode()
+
+    def is_shown_by(self, connection: HTTPConnection) -> bool:
+        """Whether a request may change things."""
         if self._token is None:
             return True
-        shown = _cookie(connection.headers)
-        authorization = connection.headers.get("authorization", "")
-        if authorization.lower().startswith("bearer "):
-            shown = authorization[7:].strip()
-        return self._is_token(shown)
+        kind, _, shown = connection.headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer":
+            return self._is_token(shown.strip().encode("latin-1"))
+        kept = _cookie(connection.headers, _cookie_name(connection))
+        return hmac.compare_digest(kept.encode(errors="replace"), self._pass)
 
-    def _is_token(self, shown: str) -> bool:
-        return self._token is not None and secrets.compare_digest(
-            shown.encode(errors="replace"), self._token.encode()
-        )
-
-    def _exchange(self, connection: HTTPConnection) -> Response | None:
-        """Take a token out of the address, where it would be seen and kept, into a cookie."""
+    def exchange(self, connection: HTTPConnection) -> Response | None:
+        """Take a token out of a page's address, where it would be seen and kept, into a cookie."""
+        path: str = connection.scope["path"]
+        if connection.scope["method"] != "GET" or path.startswith(NO_PAGES):
+            return None
         query = parse_qsl(
             connection.scope["query_string"].decode("latin-1"), keep_blank_values=True
         )
         shown = dict(query).get("token")
-        if shown is None or connection.scope["method"] != "GET" or connection.url.path != "/":
+        if shown is None:
             return None
         rest = urlencode([(name, value) for name, value in query if name != "token"])
-        answer = RedirectResponse("/" + (f"?{rest}" if rest else ""), 303)
-        if self._is_token(shown):
-            answer.set_cookie(COOKIE, shown, httponly=True, samesite="strict", path="/")
+        # With one slash in front it is an address on this server, whatever follows.
+        clean = "/" + quote(path.lstrip("/\\"))
+        answer = RedirectResponse(clean + (f"?{rest}" if rest else ""), 303)
+        if self._is_token(shown.encode(errors="replace")):
+            answer.set_cookie(
+                _cookie_name(connection),
+                self._pass.decode(),
+                httponly=True,
+                samesite="strict",
+                secure=connection.url.scheme == "https",
+                path="/",
+            )
         return answer
 
-    def _viewer_refusal(self, scope: Scope) -> Response | None:
-        # Asking for a passage or a proof is a POST that changes nothing.
-        asks_only = scope["method"] == "POST" and (
-            scope["path"].endswith("/passages") or scope["path"].startswith("/api/gradient-check")
-        )
-        if scope["operator"] or asks_only or not _changes(scope):
-            return None
-        return problem(
-            401,
-            "Only the operator may change things here: open the link that the server printed.",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
+    def _is_token(self, shown: bytes) -> bool:
+        return self._token is not None and hmac.compare_digest(shown, self._token)
 
 
-class BodyLimit:
-    """Middleware: counts a request's body as it comes, and ends one that is too large.
-
-    Parameters
-    ----------
-    app : ASGI application
-        What is guarded.
-    settings : Settings
-        The limits.
-    """
-
-    # What multipart puts around the file.
-    ENVELOPE_BYTES = 10_000
-    # How many times the limit is still read, and thrown away, before the connection is cut.
-    PATIENCE = 10
-
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self._app = app
-        self._settings = settings
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through, or answer 413."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        if scope["path"] == "/api/corpora":
-            limit = self._settings.max_upload_bytes
-            allowed = limit + self.ENVELOPE_BYTES
-        else:
-            limit = allowed = self._settings.max_request_bytes
-        refusal = problem(413, f"The limit is {limit:,} bytes.", headers={"Connection": "close"})
-        seen = 0
-        ended = False
-
-        async def counted() -> Message:
-            nonlocal seen, ended
-            message = await receive()
-            seen += len(message.get("body", b""))
-            ended = not message.get("more_body", False)
-            if seen > allowed:
-                raise _TooLargeError
-            return message
-
-        async def unless_too_large(message: Message) -> None:
-            # Whatever the application makes of a body that broke off, it is not the answer.
-            if seen <= allowed:
-                await send(message)
-
-        with contextlib.suppress(_TooLargeError):
-            await self._app(scope, counted, unless_too_large)
-        if seen > allowed:
-            # A client that is still sending when the connection closes never sees the answer.
-            while not ended and seen < allowed * self.PATIENCE:
-                with contextlib.suppress(_TooLargeError):
-                    await counted()
-            await refusal(scope, receive, send)
+def is_operator(connection: HTTPConnection) -> bool:
+    """Whether who asks may change things."""
+    return bool(connection.scope["operator"])
 
 
-class _TooLargeError(Exception):
-    """The body is larger than allowed."""
+def _viewer_refusal(scope: Scope) -> Response | None:
+    # Asking for a passage or a proof is a POST that changes nothing.
+    path, asks_only = scope["path"], False
+    if scope["method"] == "POST":
+        asks_only = path.endswith("/passages") or path.startswith("/api/gradient-check")
+    if scope["operator"] or asks_only or not _changes(scope):
+        return None
+    return problem(
+        401,
+        "Only the operator may change things here: open the link that the server printed.",
+        headers={"WWW-Authenticate": "Bearer"},
+    )
 
 
 def _kind_refusal(connection: HTTPConnection) -> Response | None:
@@ -234,9 +203,24 @@ def _kind_refusal(connection: HTTPConnection) -> Response | None:
     return problem(415, f"The request's body must be {wanted}, not {kind or 'of no kind'}.")
 
 
-def is_operator(connection: HTTPConnection) -> bool:
-    """Whether who asks may change things."""
-    return bool(connection.scope["operator"])
+def _is_led_here(connection: HTTPConnection) -> bool:
+    """Whether another site's page made the browser ask, other than by a link to a page."""
+    headers = connection.headers
+    if headers.get("sec-fetch-site", "none").lower() in OWN_SITES:
+        return False
+    follows_link = (
+        headers.get("sec-fetch-mode") == "navigate"
+        and headers.get("sec-fetch-dest", "document") == "document"
+    )
+    return not follows_link or connection.scope.get("method") not in SAFE_METHODS
+
+
+def _changes_elsewhere(connection: HTTPConnection, host: str) -> bool:
+    """Whether it is a change, or a WebSocket, that another site's page asks for."""
+    # Browsers send Origin with every WebSocket and every request that can change something.
+    origins = connection.headers.getlist("origin")
+    changing = connection.scope["type"] == "websocket" or _changes(connection.scope)
+    return changing and not all(_same(origin, host) for origin in origins)
 
 
 def _changes(scope: Scope) -> bool:
@@ -256,9 +240,15 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _cookie(headers: Headers) -> str:
+def _cookie_name(connection: HTTPConnection) -> str:
+    # Browsers keep cookies by host alone: two servers on one machine would share them.
+    port = urlsplit(f"//{connection.headers.get('host', '')}").port
+    return f"hurrah-operator-{port}" if port else "hurrah-operator"
+
+
+def _cookie(headers: Headers, name: str) -> str:
     try:
-        cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        cookie = SimpleCookie(headers.get("cookie", "")).get(name)
     except CookieError:
         return ""
     return "" if cookie is None else cookie.value
@@ -267,9 +257,7 @@ def _cookie(headers: Headers) -> str:
 def _with_headers(send: Send) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in HEADERS.items():
-                headers.setdefault(name, value)
+            complete(MutableHeaders(scope=message))
         await send(message)
 
     return sending

@@ -11,12 +11,11 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import uvicorn
-from uvicorn._types import ASGISendEvent
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from server.runs.claim import FolderInUseError, claimed
 from server.settings import Settings
 from server.web.app import create_app
+from server.web.connections import ViewerProtocol, protocol_for
 
 __all__ = ["run"]
 
@@ -31,20 +30,6 @@ BACKLOG = 1_024
 
 class CannotStartError(RuntimeError):
     """The server can't start; the message is one sentence for a person."""
-
-
-class ViewerProtocol(WebSocketsSansIOProtocol):
-    """A WebSocket whose viewer is cut off when it is told to go and does not read.
-
-    Saying goodbye would wait for all that the viewer has not read.
-    """
-
-    async def send(self, message: ASGISendEvent) -> None:
-        """Send a message, when the viewer has read enough of those before."""
-        if message["type"] == "websocket.close" and not self.writable.is_set():
-            self.transport.abort()
-        else:
-            await super().send(message)
 
 
 class Server(uvicorn.Server):
@@ -106,6 +91,7 @@ def _serve(settings: Settings, listener: socket.socket) -> int:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
+        http=protocol_for(settings),
         ws=ViewerProtocol,
         ws_max_size=MAX_VIEWER_MESSAGE_BYTES,
         backlog=BACKLOG,

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from server.runs.errors import TooBusyError
-from server.runs.room import NoRoomError, Room
+from server.runs.room import NoRoomError, Room, bytes_below
 from server.runs.turns import Turns
 from server.settings import Settings
 from server.web.problems import Problem
@@ -224,14 +224,17 @@ def test_whatever_is_too_much_is_refused_with_the_limit_named(
 
 
 def test_the_data_directory_has_a_size(serve):
-    server = serve("--no-demo", HURRAH_MAX_STORED_BYTES="300000")
+    first = serve("--no-demo")
+    limit = bytes_below(first.data_dir) + 300_000
+    assert first.terminate() == 0
+    server = serve("--no-demo", HURRAH_MAX_STORED_BYTES=str(limit))
     corpus = server.upload(PAGES)["id"]
     run = server.create(corpus=corpus, hidden_size=100, paused=True)
     kept = 0
     while (answer := server.client.post(f"/api/runs/{run['id']}/checkpoints")).status_code == 201:
         kept += 1
         assert kept < 100
-    assert "may hold 300,000 bytes" in server.problem(answer, 409)["detail"]
+    assert f"may hold {limit:,} bytes" in server.problem(answer, 409)["detail"]
     server.problem(server.client.post("/api/runs", json=SMALL), 409)
     server.problem(
         server.client.post(f"/api/runs/{run['id']}/fork", json={"checkpoint": "latest"}), 409

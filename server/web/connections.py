@@ -1,0 +1,151 @@
+"""Connections: how long they may take, how many there may be, and what is said to gibberish."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import h11
+from uvicorn._types import ASGISendEvent
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from server.settings import Settings
+from server.web.problems import problem
+
+__all__ = ["ViewerProtocol", "protocol_for"]
+
+
+class PatientProtocol(H11Protocol):
+    """HTTP with limits that uvicorn has not: on slow senders, slow readers, and their number.
+
+    Against clients that send a request's head byte by byte, or never ("slow loris"), and those that
+    ask for much and read nothing, each of which would hold a connection for good.
+    """
+
+    max_connections: int
+    patience_s: float
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - uvicorn's own
+        super().__init__(*arguments, **named)
+        self._request_due: asyncio.TimerHandle | None = None
+        self._reading_due: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wait for a request, unless there are too many who do."""
+        super().connection_made(transport)
+        if len(self.connections) > self.max_connections:
+            self._refuse(429, f"The limit is {self.max_connections:,} connections at once.")
+        else:
+            self._request_due = self.loop.call_later(self.patience_s, self._is_late)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing any more."""
+        self._expect_nothing()
+        self._expect_reading(None)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what comes, in time."""
+        if not self.transport.is_closing():
+            super().data_received(data)
+            self._expect_rest()
+
+    def pause_writing(self) -> None:
+        """Wait until the client reads on, but not for ever."""
+        super().pause_writing()
+        self._expect_reading(self.loop.call_later(self.patience_s, self.transport.abort))
+
+    def resume_writing(self) -> None:
+        """Go on: the client reads."""
+        self._expect_reading(None)
+        super().resume_writing()
+
+    def on_response_complete(self) -> None:
+        """Close for good, where it is to be closed."""
+        super().on_response_complete()
+        self._expect_rest()
+        self._close_in_time()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close for good, when nothing more was asked for."""
+        super().timeout_keep_alive_handler()
+        self._close_in_time()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP in the one shape that errors have."""
+        self._refuse(400, f"{msg.rstrip('.')}.")
+
+    def _expect_rest(self) -> None:
+        """See to it that what has begun is whole in time: a head, or a body nobody waits for.
+
+        A body that somebody waits for is `server.web.bodies.BodyLimit`'s affair.
+        """
+        theirs = self.conn.their_state
+        begun = theirs is h11.IDLE and self.conn.trailing_data[0]
+        unread = theirs is h11.SEND_BODY and self.conn.our_state is h11.DONE
+        if not (begun or unread) or self.transport.is_closing():
+            self._expect_nothing()
+        elif self._request_due is None:
+            self._request_due = self.loop.call_later(self.patience_s, self._is_late)
+
+    def _expect_nothing(self) -> None:
+        if self._request_due is not None:
+            self._request_due.cancel()
+            self._request_due = None
+
+    def _expect_reading(self, due: asyncio.TimerHandle | None) -> None:
+        if self._reading_due is not None:
+            self._reading_due.cancel()
+        self._reading_due = due
+
+    def _is_late(self) -> None:
+        self._refuse(408, f"The request did not come within {self.patience_s:g} s.")
+
+    def _refuse(self, status: int, detail: str) -> None:
+        """Answer without the application, unless it has begun to, and close."""
+        self._expect_nothing()
+        if self.transport.is_closing():
+            return
+        if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+            answer = problem(status, detail, headers={"Connection": "close"})
+            head = h11.Response(status_code=status, headers=answer.raw_headers)
+            for event in (head, h11.Data(data=bytes(answer.body)), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
+        self._close_in_time()
+
+    def _close_in_time(self) -> None:
+        # Closing waits until all is read; who reads nothing is not waited for.
+        if self.transport.is_closing() and self.transport.get_write_buffer_size():
+            self.loop.call_later(self.patience_s, self.transport.abort)
+
+
+class ViewerProtocol(WebSocketsSansIOProtocol):
+    """A WebSocket whose viewer is cut off when it is told to go and does not read.
+
+    Saying goodbye would wait for all that the viewer has not read.
+    """
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send a message, when the viewer has read enough of those before."""
+        if message["type"] == "websocket.close" and not self.writable.is_set():
+            self.transport.abort()
+        else:
+            await super().send(message)
+
+    def handle_ping(self) -> None:
+        """Answer a ping; who pings and pings, and reads no answer, is cut off."""
+        if self.writable.is_set():
+            super().handle_ping()
+        else:
+            self.transport.abort()
+
+
+def protocol_for(settings: Settings) -> type[PatientProtocol]:
+    """Return the protocol with the limits that are set; uvicorn makes one for each connection."""
+    limits = {
+        "max_connections": settings.max_connections,
+        "patience_s": settings.request_patience_s,
+    }
+    return type("LimitedProtocol", (PatientProtocol,), limits)

@@ -1,0 +1,34 @@
+"""What a process holds."""
+
+import subprocess
+import time
+from pathlib import Path
+
+
+def open_files(pid):
+    """Return how many file descriptors a process has open."""
+    folder = Path(f"/proc/{pid}/fd")
+    if folder.exists():
+        return len(list(folder.iterdir()))
+    listing = subprocess.run(
+        ["lsof", "-a", "-p", str(pid), "-d", "0-999999"], capture_output=True, text=True, check=True
+    )
+    return len(listing.stdout.splitlines()) - 1
+
+
+def resident_bytes(pid):
+    """Return how much memory a process takes."""
+    shown = subprocess.run(
+        ["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=True
+    )
+    return int(shown.stdout) * 1024
+
+
+def steady(read, for_s=0.3):
+    """Read until it has not changed for a while, and return what it is."""
+    value, since_s = read(), time.monotonic()
+    while time.monotonic() - since_s < for_s:
+        time.sleep(0.02)
+        if (now := read()) != value:
+            value, since_s = now, time.monotonic()
+    return value

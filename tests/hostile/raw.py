@@ -1,0 +1,136 @@
+"""Talking to a server byte by byte, as no well-meant client does."""
+
+import base64
+import os
+import re
+import select
+import socket
+import struct
+import time
+
+from tests.serving import LIMIT_S
+
+KEY = base64.b64encode(b"0123456789abcdef").decode()
+
+
+def connect(server):
+    return socket.create_connection(("127.0.0.1", server.port), timeout=LIMIT_S)
+
+
+def head(server, start="GET /healthz HTTP/1.1", *lines, host=None):
+    """Return a request's head; `host` "" leaves the Host out."""
+    host = f"127.0.0.1:{server.port}" if host is None else host
+    named = [f"Host: {host}"] if host else []
+    return "\r\n".join([start, *named, *lines, "", ""]).encode("latin-1")
+
+
+def until_closed(connection, limit_s=LIMIT_S):
+    """Return all that comes until the server closes."""
+    got = b""
+    give_up = time.monotonic() + limit_s
+    while True:
+        connection.settimeout(max(0.01, give_up - time.monotonic()))
+        try:
+            more = connection.recv(65_536)
+        except (ConnectionResetError, BrokenPipeError):
+            return got
+        if not more:
+            return got
+        got += more
+
+
+def answer(connection):
+    """Return the status, the headers and the body of one answer with a Content-Length."""
+    got = b""
+    while b"\r\n\r\n" not in got:
+        more = connection.recv(65_536)
+        assert more, f"closed after {got!r}"
+        got += more
+    top, _, body = got.partition(b"\r\n\r\n")
+    first, *lines = top.decode("latin-1").split("\r\n")
+    headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+    while len(body) < int(headers.get("content-length", 0)):
+        body += connection.recv(65_536)
+    return int(first.split()[1]), headers, body
+
+
+def ask(server, content):
+    """Send bytes on a connection of their own, and return the answer's status, headers, body."""
+    with connect(server) as connection:
+        connection.sendall(content)
+        return answer(connection)
+
+
+def statuses(content):
+    """Return the status of every answer in what a server sent."""
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", content)]
+
+
+# -- WebSockets -----------------------------------------------------------------------------------
+
+
+def look_on(server, run, *lines):
+    """Open a WebSocket and return its connection, once it is accepted."""
+    connection = connect(server)
+    connection.sendall(upgrade(server, f"/ws/runs/{run['id']}", *lines))
+    got = b""
+    while b"\r\n\r\n" not in got:
+        got += connection.recv(1)
+    assert got.startswith(b"HTTP/1.1 101 "), got
+    return connection
+
+
+def upgrade(server, path, *lines, host=None):
+    return head(
+        server,
+        f"GET {path} HTTP/1.1",
+        *("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"),
+        *(f"Sec-WebSocket-Key: {KEY}", *lines),
+        host=host,
+    )
+
+
+def frame(opcode, payload=b"", *, fin=True, reserved=0, masked=True, length=None):
+    """Return a frame, however wrong."""
+    length = len(payload) if length is None else length
+    first = (0x80 if fin else 0) | reserved << 4 | opcode
+    mask_bit = 0x80 if masked else 0
+    if length < 126:
+        start = struct.pack("!BB", first, mask_bit | length)
+    elif length < 2**16:
+        start = struct.pack("!BBH", first, mask_bit | 126, length)
+    else:
+        start = struct.pack("!BBQ", first, mask_bit | 127, length)
+    if not masked:
+        return start + payload
+    mask = os.urandom(4)
+    repeated = (mask * (len(payload) // 4 + 1))[: len(payload)]
+    mixed = int.from_bytes(payload, "big") ^ int.from_bytes(repeated, "big")
+    return start + mask + mixed.to_bytes(len(payload), "big")
+
+
+def close_code(connection, limit_s=LIMIT_S):
+    """Read the server's frames until it closes; return its close code, None without one."""
+    got = until_closed(connection, limit_s)
+    code = None
+    while len(got) >= 2:
+        opcode, length, start = got[0] & 15, got[1] & 127, 2
+        if length == 126:
+            length, start = struct.unpack("!H", got[2:4])[0], 4
+        elif length == 127:
+            length, start = struct.unpack("!Q", got[2:10])[0], 10
+        if opcode == 8:
+            code = struct.unpack("!H", got[start : start + 2])[0]
+        got = got[start + length :]
+    return code
+
+
+def is_open(connection):
+    """Whether the server has not closed yet; what it sent is thrown away."""
+    while select.select([connection], [], [], 0)[0]:
+        try:
+            if not connection.recv(65_536):
+                return False
+        except ConnectionResetError:
+            return False
+    return True

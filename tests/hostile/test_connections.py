@@ -1,0 +1,278 @@
+"""Slow clients, clients that read nothing, and what is no HTTP."""
+
+import contextlib
+import json
+import socket
+import time
+
+import httpx
+import pytest
+
+from tests.hostile import raw
+from tests.hostile.process import open_files, steady
+from tests.serving import LIMIT_S, RunningServer, until
+
+SMALL = {"hidden_size": 5, "sample_length": 10, "paused": True}
+# The server's patience in these tests is a second or two; a machine that stands still is no fault.
+PATIENCE_S = 20.0
+
+
+def is_problem(status, got, wanted):
+    code, headers, body = got
+    assert code == status, got
+    assert headers["content-type"] == "application/problem+json"
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["cache-control"] == "no-store"
+    assert wanted in json.loads(body)["detail"]
+
+
+def trickle(connection, content, every_s=0.1):
+    """Send byte by byte until the server has had enough; return for how long it had not."""
+    began_s = time.monotonic()
+    connection.settimeout(every_s)
+    for place in range(len(content)):
+        try:
+            connection.sendall(content[place : place + 1])
+            if connection.recv(1, socket.MSG_PEEK) is not None:
+                break
+        except TimeoutError:
+            continue
+        except OSError:
+            break
+    connection.settimeout(LIMIT_S)
+    return time.monotonic() - began_s
+
+
+# -- slow ones ------------------------------------------------------------------------------------
+
+
+def test_who_connects_and_says_nothing_is_let_go(server):
+    with raw.connect(server) as connection:
+        is_problem(408, raw.answer(connection), "within 1 s")
+        assert raw.until_closed(connection) == b""
+
+
+def test_a_head_that_trickles_is_not_waited_for(server):
+    endless = raw.head(server, "GET /healthz HTTP/1.1", "X-Endless: " + "x" * 5_000)
+    with raw.connect(server) as connection:
+        assert trickle(connection, endless) < PATIENCE_S
+        is_problem(408, raw.answer(connection), "within 1 s")
+        assert raw.until_closed(connection) == b""
+
+
+def test_nor_is_the_second_one_on_a_connection(server):
+    with raw.connect(server) as connection:
+        connection.sendall(raw.head(server))
+        assert raw.answer(connection)[0] == 200
+        endless = raw.head(server, "GET /healthz HTTP/1.1", "X-Endless: " + "x" * 5_000)
+        assert trickle(connection, endless) < PATIENCE_S
+        assert raw.answer(connection)[0] == 408
+        assert raw.until_closed(connection) == b""
+
+
+@pytest.mark.parametrize("length", ["Content-Length: 5000", "Transfer-Encoding: chunked"])
+def test_a_body_that_trickles_is_not_waited_for(server, length):
+    before = server.client.get("/api/runs").json()
+    start = raw.head(server, "POST /api/runs HTTP/1.1", "Content-Type: application/json", length)
+    with raw.connect(server) as connection:
+        connection.sendall(start)
+        body = b"1\r\n{\r\n" * 1_000 if "chunked" in length else b"{" * 5_000
+        assert trickle(connection, body) < PATIENCE_S
+        is_problem(408, raw.answer(connection), "within 1 s")
+        assert raw.until_closed(connection) == b""
+    assert server.client.get("/api/runs").json() == before
+
+
+def test_an_upload_that_trickles_is_not_waited_for(server):
+    start = raw.head(
+        server,
+        "POST /api/corpora HTTP/1.1",
+        *("Content-Type: multipart/form-data; boundary=b", "Content-Length: 100000"),
+    )
+    part = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    with raw.connect(server) as connection:
+        connection.sendall(start + part)
+        assert trickle(connection, b"x" * 10_000) < PATIENCE_S
+        is_problem(408, raw.answer(connection), "within 2 s")
+    assert len(server.client.get("/api/corpora").json()) == 1
+
+
+def test_a_body_that_nobody_reads_is_not_waited_for_either(server):
+    start = raw.head(
+        server,
+        "POST /api/runs HTTP/1.1",
+        *("Content-Type: application/json", "Content-Length: 5000", "Origin: http://evil.example"),
+    )
+    with raw.connect(server) as connection:
+        connection.sendall(start)
+        assert raw.answer(connection)[0] == 403
+        assert trickle(connection, b"x" * 4_000) < PATIENCE_S
+        assert raw.until_closed(connection) == b""
+
+
+def test_who_reads_nothing_is_cut_off(server):
+    server.client.close()
+    server.client = httpx.Client(base_url=server.url, timeout=LIMIT_S)
+    before = steady(lambda: open_files(server.process.pid))
+    with socket.socket() as connection:
+        # As little as possible waits on this side.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        connection.settimeout(LIMIT_S)
+        connection.connect(("127.0.0.1", server.port))
+        connection.sendall(raw.head(server, "GET /vendor/plotly.min.js HTTP/1.1"))
+        until(lambda: open_files(server.process.pid) > before)
+        until(lambda: open_files(server.process.pid) <= before)
+        assert len(raw.until_closed(connection)) < 4_000_000
+
+
+def test_a_slow_client_costs_the_others_nothing(server):
+    with contextlib.ExitStack() as held:
+        for _ in range(100):
+            connection = held.enter_context(raw.connect(server))
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: loc")
+        for _ in range(20):
+            assert server.client.get("/healthz").status_code == 200
+
+
+def test_there_are_only_so_many_connections(tmp_path):
+    limit = {"HURRAH_MAX_CONNECTIONS": "20"}
+    with (
+        RunningServer(tmp_path / "data", "--no-demo", **limit) as server,
+        contextlib.ExitStack() as held,
+    ):
+        for _ in range(20):
+            held.enter_context(raw.connect(server)).sendall(b"GET")
+        with raw.connect(server) as connection:
+            is_problem(429, raw.answer(connection), "The limit is 20 connections")
+            assert raw.until_closed(connection) == b""
+        held.close()
+        until(lambda: raw.ask(server, raw.head(server))[0] == 200)
+
+
+# -- no HTTP --------------------------------------------------------------------------------------
+
+GIBBERISH = {
+    "nothing": b"\r\n\r\n",
+    "another protocol": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(100),
+    "bytes": bytes(range(256)) * 4 + b"\r\n\r\n",
+    "no version": b"GET /healthz\r\n\r\n",
+    "an old version": b"GET /healthz HTTP/0.9\r\n\r\n",
+    "a new version": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "no Host": b"GET /healthz HTTP/1.1\r\n\r\n",
+    "two Hosts": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
+    "an endless line": b"GET /" + b"x" * 200_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "an endless header": b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 200_000 + b"\r\n\r\n",
+    "many headers": b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X: y\r\n" * 50_000 + b"\r\n",
+    "a folded header": b"GET / HTTP/1.1\r\nHost: localhost\r\n X\r\n\r\n",
+    "a space before the colon": b"GET / HTTP/1.1\r\nHost : localhost\r\n\r\n",
+    "a NUL in a header": b"GET / HTTP/1.1\r\nHost: localhost\r\nX: \0\r\n\r\n",
+    "a line end of its own": b"GET / HTTP/1.1\r\nHost: localhost\r\nX: a\rb\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("what", GIBBERISH)
+def test_what_is_no_http_is_answered_in_the_one_shape(server, what):
+    with raw.connect(server) as connection:
+        with contextlib.suppress(OSError):
+            connection.sendall(GIBBERISH[what])
+            connection.shutdown(socket.SHUT_WR)
+        got = raw.until_closed(connection)
+    # A server that still had much to read when it closed may have cut its answer short.
+    if got:
+        assert all(400 <= status < 500 for status in raw.statuses(got)), got
+        assert b"application/problem+json" in got
+        assert b"default-src 'none'" in got
+
+
+# What a proxy in front and the server behind could take for different requests ("smuggling").
+SMUGGLED = {
+    "both lengths": ["Content-Length: 4", "Transfer-Encoding: chunked"],
+    "both lengths, the other way": ["Transfer-Encoding: chunked", "Content-Length: 4"],
+    "two lengths": ["Content-Length: 4", "Content-Length: 5"],
+    "a list of lengths": ["Content-Length: 4, 5"],
+    "a negative length": ["Content-Length: -4"],
+    "a signed length": ["Content-Length: +4"],
+    "a length in hexadecimal": ["Content-Length: 0x4"],
+    "a length with a line": ["Content-Length: 1_0"],
+    "an immense length": ["Content-Length: " + "9" * 30],
+    "an unknown coding": ["Transfer-Encoding: gzip, chunked"],
+    "chunked twice": ["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"],
+    "a disguised coding": ["Transfer-Encoding: xchunked"],
+    "a disguised header": ["Transfer-Encoding : chunked"],
+}
+
+
+@pytest.mark.parametrize("what", SMUGGLED)
+def test_a_request_within_a_request_is_never_carried_out(server, what):
+    before = server.client.get("/api/runs").json()
+    inner = raw.head(
+        server,
+        "POST /api/runs HTTP/1.1",
+        *("Content-Type: application/json", "Content-Length: 2"),
+    )
+    start = raw.head(
+        server,
+        "POST /api/gradient-check HTTP/1.1",
+        *("Content-Type: application/json", *SMUGGLED[what]),
+    )
+    with raw.connect(server) as connection:
+        with contextlib.suppress(OSError):
+            connection.sendall(start + b"0\r\n\r\n" + inner + b"{}")
+            connection.shutdown(socket.SHUT_WR)
+        got = raw.until_closed(connection)
+    made = [run["id"] for run in server.client.get("/api/runs").json() if run not in before]
+    for identity in made:
+        server.client.delete(f"/api/runs/{identity}")
+    assert not made, f"the inner request was carried out: {got!r}"
+    assert all(400 <= status < 500 for status in raw.statuses(got)), got
+
+
+def test_a_body_that_breaks_its_own_rules(server):
+    start = raw.head(
+        server,
+        "POST /api/runs HTTP/1.1",
+        *("Content-Type: application/json", "Transfer-Encoding: chunked"),
+    )
+    for body in (
+        b"zz\r\n{}\r\n0\r\n\r\n",
+        b"-1\r\n{}",
+        b"ffffffffffffffffffff\r\n{}",
+        b"2\r\n{}xx",
+    ):
+        with raw.connect(server) as connection:
+            connection.sendall(start + body)
+            statuses = raw.statuses(raw.until_closed(connection))
+        assert all(400 <= status < 500 for status in statuses)
+    assert server.client.get("/api/runs").json() == []
+
+
+def test_who_leaves_in_the_middle_is_forgotten(server):
+    start = raw.head(
+        server,
+        "POST /api/runs HTTP/1.1",
+        *("Content-Type: application/json", "Content-Length: 100"),
+    )
+    for cut in (10, len(start) - 2, len(start)):
+        with raw.connect(server) as connection:
+            connection.sendall((start + b"{")[: cut + 1])
+    assert server.client.get("/api/runs").json() == []
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        *("http://evil.example/healthz", "//evil.example/healthz", "/%00", "/static/%00", "*"),
+        *("/static/..%2f..%2fpyproject.toml", "/static/%ff%fe", "/api/runs/%00", "/%2e%2e/", "x"),
+        *("/api/runs/..%2f..%2fetc", "/api/corpora/%ed%a0%80/text", "/" + "a/" * 5_000),
+        *("/static/" + "x" * 300, "/static/css", "/static/css/", "/api/runs?%00=%ff"),
+        *("/api/corpora/the-lamps-of-saltmere/text?from=%EF%BC%91", "/ws/runs/x"),
+    ],
+)
+def test_addresses_that_are_none(server, target):
+    for method in ("GET", "POST", "DELETE"):
+        status, headers, _ = raw.ask(
+            server, raw.head(server, f"{method} {target} HTTP/1.1", "Connection: close")
+        )
+        assert status == 200 or 400 <= status < 500, (method, status)
+        assert "content-security-policy" in headers
