@@ -88,6 +88,9 @@ class Run(_Model):
         The last measured on the held-out part, in nats a sequence; None where nothing is held out.
     updates_per_second : float
         Over the last seconds; 0 when it is not training.
+    seconds : float
+        How long it has trained, pauses not counted; of a run that an earlier version began, since
+        it was taken up.
     updates_per_epoch : int
         How many updates one pass through the corpus takes.
     parameters : int
@@ -115,6 +118,7 @@ class Run(_Model):
     best: Best | None = None
     validation_loss: float | None = None
     updates_per_second: float = 0.0
+    seconds: float = 0.0
     updates_per_epoch: int
     parameters: int
     created_at: str
@@ -183,13 +187,15 @@ class Loss(_Model):
     """Loss over a range of updates, reduced to buckets whose extremes are kept.
 
     `low` and `high` are the least and greatest loss of each bucket of `bucket` updates, `smooth`
-    is the smooth loss at its last update, which `update` names.
+    is the smooth loss at its last update, which `update` names, and `seconds` how long the run had
+    trained by then, pauses not counted; null for what an earlier version of the server kept.
     """
 
     from_: int = Field(alias="from")
     to: int
     bucket: int
     update: list[int]
+    seconds: list[float | None]
     smooth: list[float | None]
     low: list[float | None]
     high: list[float | None]

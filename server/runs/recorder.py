@@ -88,6 +88,7 @@ class Recorder:
             run.loss, run.smooth_loss = report["loss"], report["smooth_loss"]
             run.validation_loss = report["validation_loss"]
             run.best = None if report["best"] is None else Best(**report["best"])
+            run.seconds = report["seconds"]
             run.updates_per_second = report["updates_per_second"]
             await self._keep(report["first"], losses, report["epochs"], report["samples"])
             if len(losses) or state is run.state is RunState.RUNNING:
@@ -116,6 +117,7 @@ class Recorder:
             run.position = progress["position"]
             run.loss, run.smooth_loss = progress["loss"], progress["smooth_loss"]
             run.validation_loss = progress.get("validation_loss")
+            run.seconds = news.seconds
             run.best = None
             if progress["best_update"] is not None:
                 run.best = Best(
@@ -286,6 +288,7 @@ class Recorder:
             position=run.position,
             loss=run.loss,
             smooth_loss=run.smooth_loss,
+            seconds=run.seconds,
             best=None if run.best is None else run.best.model_dump(),
             updates_per_second=run.updates_per_second,
             curve=curve,

@@ -28,6 +28,34 @@ MAX_BACKLOG_UPDATES = 4_000_000
 MAX_BACKLOG_SAMPLES = 100
 
 
+class Stopwatch:
+    """How long a run has trained, pauses not counted, as it was when it was noted last.
+
+    Parameters
+    ----------
+    seconds : float
+        What it begins with.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._since_s: float | None = None
+
+    def start(self) -> None:
+        """Go, if it does not yet."""
+        if self._since_s is None:
+            self._since_s = time.monotonic() - self.seconds
+
+    def note(self) -> None:
+        """Note the time."""
+        if self._since_s is not None:
+            self.seconds = time.monotonic() - self._since_s
+
+    def stop(self) -> None:
+        """Stand, at the time that was noted last."""
+        self._since_s = None
+
+
 class Reporter:
     """Gathers what happens between two reports, and remembers it until the server has stored it.
 
@@ -37,9 +65,11 @@ class Reporter:
         To the server.
     trainer : Trainer
         Whose training it is.
+    seconds : float
+        How long it has trained already.
     """
 
-    def __init__(self, line: Line, trainer: Trainer) -> None:
+    def __init__(self, line: Line, trainer: Trainer, seconds: float = 0.0) -> None:
         self._line = line
         self._trainer = trainer
         self._losses = array("d")
@@ -49,14 +79,21 @@ class Reporter:
         self._first_unsent = trainer.updates + 1
         self._unflushed = Unflushed()
         self._reported_s = 0.0
+        self._clock = Stopwatch(seconds)
+        self._said = (trainer.updates, seconds)
         self._pulse: deque[tuple[float, int]] = deque()
 
     # -- what happens -----------------------------------------------------------------------------
+
+    def updating(self) -> None:
+        """Take in that an update is about to be made."""
+        self._clock.start()
 
     def updated(self, loss: float) -> None:
         """Take in an update that was made just now, and its loss."""
         self._losses.append(loss)
         self._smooth_losses.append(self._trainer.smooth_loss or 0.0)
+        self._clock.note()
 
     def epoch_began(self) -> None:
         """Take in that the last update ended an epoch."""
@@ -69,6 +106,11 @@ class Reporter:
     def flushed(self, update: int) -> None:
         """Forget what the server has stored: no checkpoint need carry it any more."""
         self._unflushed.flushed(update)
+
+    def stands_still(self) -> None:
+        """Take in that there is nothing to do until told otherwise."""
+        self._clock.stop()
+        self.rested()
 
     def rested(self) -> None:
         """Begin to measure the speed afresh: no time was lost that should count."""
@@ -121,6 +163,7 @@ class Reporter:
                 "best": None
                 if trainer.best_update is None
                 else {"update": trainer.best_update, "smooth_loss": trainer.best_smooth_loss},
+                "seconds": self._clock.seconds,
                 "updates_per_second": self._speed(now_s) if busy else 0.0,
                 "first": self._first_unsent,
                 "losses": base64.b64encode(news.losses.tobytes()).decode("ascii"),
@@ -132,6 +175,7 @@ class Reporter:
         )
         self._unflushed.add(news)
         self._first_unsent = trainer.updates + 1
+        self._said = (trainer.updates, self._clock.seconds)
         self._losses, self._smooth_losses = array("d"), array("d")
         self._samples, self._epochs = [], []
 
@@ -139,7 +183,8 @@ class Reporter:
     def _news(self) -> News:
         losses = np.frombuffer(self._losses.tobytes(), dtype=np.float64)
         last = self._trainer.updates
-        return News(self._first_unsent, last, losses, self._samples, self._epochs)
+        samples, epochs = self._samples, self._epochs
+        return News(self._first_unsent, last, losses, samples, epochs, self._clock.seconds)
 
     def _curve(self) -> dict[str, list[Any]]:
         """The losses of this report, reduced to a few points whose extremes are kept."""
@@ -148,10 +193,14 @@ class Reporter:
         losses = np.frombuffer(self._losses, dtype=np.float64)
         starts = np.arange(0, count, bucket)
         ends = [min(start + bucket, count) - 1 for start in starts.tolist()]
+        updates = [self._first_unsent + end for end in ends]
+        (said, said_s), now = self._said, self._trainer.updates
+        seconds = np.interp(updates, [said, now], [said_s, self._clock.seconds])
         low = np.minimum.reduceat(losses, starts) if count else losses
         high = np.maximum.reduceat(losses, starts) if count else losses
         return {
-            "update": [self._first_unsent + end for end in ends],
+            "update": updates,
+            "seconds": np.round(seconds, 3).tolist(),
             "smooth": [finite(self._smooth_losses[end]) for end in ends],
             "low": [finite(value) for value in low.tolist()],
             "high": [finite(value) for value in high.tolist()],

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from server.runs import history, reached
+from server.runs import history, reached, training_time
 from server.runs.history import History, HistoryWriter, ReducedLoss
 from server.runs.models import Checkpoint, Milestone, Run, Sample, ValidationLoss
 from server.runs.reached import Search, first_below, forget_least
@@ -71,7 +71,10 @@ CREATE TABLE IF NOT EXISTS checkpoints (
 """
     + history.SCHEMA
     + reached.SCHEMA
+    + training_time.SCHEMA
 )
+
+KEPT_OF_RUNS = ("losses", "least_smooth", "training_time", "samples", "milestones", "checkpoints")
 
 
 class Store:
@@ -131,7 +134,7 @@ class Store:
     def delete_run(self, run: str) -> None:
         """Forget a run and everything kept of it; durable."""
         self._writers.pop(run, None)
-        for table in ("losses", "least_smooth", "samples", "milestones", "checkpoints"):
+        for table in KEPT_OF_RUNS:
             self._connection.execute(f"DELETE FROM {table} WHERE run = ?", (run,))  # noqa: S608
         self._connection.execute("DELETE FROM runs WHERE id = ?", (run,))
         self.commit()
@@ -142,6 +145,7 @@ class Store:
         for table, columns in (
             ("losses", "chunk, updates, blocks, losses"),
             ("least_smooth", "chunk, least"),
+            ("training_time", "update_, seconds"),
             ("samples", "update_, sample"),
             ("milestones", "update_, milestone"),
         ):
@@ -157,6 +161,7 @@ class Store:
         self.release(run)
         History(self._connection, run).truncate(update)
         forget_least(self._connection, run, update)
+        training_time.shorten(self._connection, run, update)
         for table in ("samples", "milestones"):
             self._connection.execute(
                 f"DELETE FROM {table} WHERE run = ? AND update_ > ?",  # noqa: S608
@@ -181,6 +186,7 @@ class Store:
         """
         self._writer(run).append(first, losses)
         self.save_run(run, text)
+        training_time.keep_mark(self._connection, run, text)
         self.add_milestones(run, milestones)
 
     def history_end(self, run: str) -> int:
@@ -296,6 +302,11 @@ class Store:
         self._show(run)
         reader = History(self._connection, run)
         return reader.reduce(first, reader.last if last is None else last, points)
+
+    def seconds_at(self, run: str, updates: Sequence[int] | NDArray[np.int64]) -> list[float]:
+        """Return the seconds of training at each of `updates`, NaN where they are not known."""
+        found = training_time.seconds_at(self._connection, run, updates)
+        return [round(seconds, 3) for seconds in found.tolist()]
 
     def validation(self, run: str, first: int, last: int, points: int) -> ValidationLoss:
         """Return the validation losses from `first` to `last`, evenly thinned to `points`."""

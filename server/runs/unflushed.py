@@ -33,6 +33,8 @@ class News:
         One for each of the updates.
     samples, epochs : list of dict
         What was written and which epochs began, as in a report.
+    seconds : float
+        How long the run had trained by then, pauses not counted.
     """
 
     first: int
@@ -40,6 +42,7 @@ class News:
     losses: NDArray[np.float64]
     samples: list[Message] = field(default_factory=list)
     epochs: list[Message] = field(default_factory=list)
+    seconds: float = 0.0
 
     def __bool__(self) -> bool:
         return bool(len(self.losses) or self.samples or self.epochs)
@@ -78,6 +81,7 @@ class Unflushed:
             "last": latest.last,
             "samples": [sample for part in news for sample in part.samples],
             "epochs": [epoch for part in news for epoch in part.epochs],
+            "seconds": latest.seconds,
         }
         return {ARRAY: losses}, {"unflushed": about}
 

@@ -57,10 +57,11 @@ class Worker:
             self.vocabulary.encode(text), self.vocabulary, self.spec
         )
         self.checkpointed_at = -1
+        seconds = 0.0
         if start["checkpoint"] is not None:
-            self._restore(Path(start["checkpoint"]))
+            seconds = self._restore(Path(start["checkpoint"]))
         self.snapshots.rewind(self.trainer.updates)
-        self.reporter = Reporter(line, self.trainer)
+        self.reporter = Reporter(line, self.trainer, seconds)
         if start["checkpoint"] is None:
             self._write_sample()
         self.pacer = Pacer(self.spec["pace"])
@@ -71,12 +72,14 @@ class Worker:
         self.leaving = False
         self.next_sample = next_sample(self.trainer.updates, self.spec["sample_every"])
 
-    def _restore(self, path: Path) -> None:
+    def _restore(self, path: Path) -> float:
+        """Stand where a checkpoint stands; return how many seconds of training led there."""
         arrays, meta = read_archive(path)
         restore_trainer(self.trainer, self.vocabulary, arrays, meta)
         if self.spec["learning_rate"] != meta["spec"]["learning_rate"]:
             self.trainer.learning_rate = self.spec["learning_rate"]
         self.checkpointed_at = self.trainer.updates
+        return float(meta.get("unflushed", {}).get("seconds", 0.0))
 
     # -- the loop ---------------------------------------------------------------------------------
 
@@ -90,7 +93,7 @@ class Worker:
                 self._leave_a_checkpoint()
                 return
             elif not self.busy:
-                self.reporter.rested()
+                self.reporter.stands_still()
                 line.wait()
             elif self.reporter.is_behind:
                 self._report_if_due()
@@ -122,6 +125,7 @@ class Worker:
     def _update(self) -> None:
         trainer = self.trainer
         epoch = trainer.epoch
+        self.reporter.updating()
         loss = trainer.update()
         self.reporter.updated(loss)
         if not math.isfinite(loss):

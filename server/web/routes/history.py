@@ -83,23 +83,25 @@ async def loss_of(
     validation = await store(
         Store.validation, run, 0 if first <= 1 else first, reduced.last, points
     )
-    return _as_loss(reduced, validation)
+    seconds = await store(Store.seconds_at, run, reduced.update)
+    return _as_loss(reduced, seconds, validation)
 
 
-def _as_loss(reduced: ReducedLoss, validation: ValidationLoss) -> Loss:
+def _as_loss(reduced: ReducedLoss, seconds: list[float], validation: ValidationLoss) -> Loss:
     """Put it into the contract's form, where what is not finite is null."""
 
-    def plain(values: NDArray[np.float64]) -> list[float | None]:
-        return [value if isfinite(value) else None for value in values.tolist()]
+    def plain(values: list[float]) -> list[float | None]:
+        return [value if isfinite(value) else None for value in values]
 
     return Loss(
         from_=reduced.first,
         to=reduced.last,
         bucket=reduced.bucket,
         update=reduced.update.tolist(),
-        smooth=plain(reduced.smooth),
-        low=plain(reduced.low),
-        high=plain(reduced.high),
+        seconds=plain(seconds),
+        smooth=plain(reduced.smooth.tolist()),
+        low=plain(reduced.low.tolist()),
+        high=plain(reduced.high.tolist()),
         validation=validation,
     )
 
@@ -114,7 +116,14 @@ async def read_loss_reached(
     search = Search(done=False)
     while not search.done:
         search = await office.supervisor.store(Store.first_below, life.run.id, smooth_loss)
-    return LossReached(smooth_loss=smooth_loss, update=search.update)
+    if search.update is None:
+        return LossReached(smooth_loss=smooth_loss, update=None)
+    (seconds,) = await office.supervisor.store(Store.seconds_at, life.run.id, [search.update])
+    return LossReached(
+        smooth_loss=smooth_loss,
+        update=search.update,
+        seconds=seconds if isfinite(seconds) else None,
+    )
 
 
 @router.get("/loss/positions")

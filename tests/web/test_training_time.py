@@ -1,0 +1,79 @@
+"""How long a run trained: pauses are not counted, and no ending of a process makes it fall."""
+
+import time
+
+import pytest
+
+from tests.serving import PAGES, RunningServer, until
+
+SMALL = {"hidden_size": 10, "sample_length": 20, "watch_words": []}
+
+
+def rising(values):
+    return values == sorted(values)
+
+
+@pytest.fixture(scope="module")
+def run(server):
+    """Two hundred updates, made in two goes with a pause between."""
+    run = server.create(**SMALL, corpus=server.upload(PAGES)["id"], max_updates=400, paused=True)
+    began = time.monotonic()
+    server.post(run, "step", {"updates": 100})
+    took = time.monotonic() - began
+    until(lambda: time.monotonic() > began + took + 0.5)
+    again = time.monotonic()
+    server.post(run, "step", {"updates": 100})
+    return server.run(run) | {"took_s": took + time.monotonic() - again}
+
+
+def test_pauses_are_not_counted(server, run):
+    assert 0 < run["seconds"] <= run["took_s"]
+    loss = server.get(run, "loss")
+    assert len(loss["seconds"]) == len(loss["update"]) == 200
+    assert rising([0, *loss["seconds"], round(run["seconds"], 3)])
+    assert loss["seconds"][-1] == pytest.approx(run["seconds"], abs=0.001)
+    part = server.get(run, "loss", **{"from": 50, "to": 60})
+    assert part["seconds"] == loss["seconds"][49:60]
+
+
+def test_a_fork_goes_on_from_the_time_of_its_trunk(server, run):
+    server.post(run, "checkpoints")
+    branch = server.post(run, "fork", {"checkpoint": "latest", "spec": {"paused": True}})
+    assert branch["seconds"] == run["seconds"]
+    ours, theirs = (server.get(each, "loss")["seconds"] for each in (branch, run))
+    assert ours == theirs
+    server.post(branch, "step", {"updates": 10})
+    longer = server.get(branch, "loss")["seconds"]
+    # Between two marks, which are a second apart, the time is only estimated.
+    assert longer[:200] == pytest.approx(theirs, abs=1)
+    assert rising(longer)
+    assert server.run(branch)["seconds"] > run["seconds"]
+
+
+def test_it_says_how_long_a_loss_took(server, run):
+    loss = server.get(run, "loss")
+    figure = loss["smooth"][120]
+    reached = server.get(run, "loss/reached", smooth_loss=figure + 1e-9)
+    assert reached["update"] is not None
+    assert reached["seconds"] == loss["seconds"][reached["update"] - 1]
+    assert server.get(run, "loss/reached", smooth_loss=0.001)["seconds"] is None
+
+
+def test_neither_a_crash_nor_a_resume_makes_it_fall(tmp_path):
+    with RunningServer(tmp_path, "--no-demo") as server:
+        run = server.create(**SMALL, corpus=server.upload(PAGES)["id"], max_updates=600, pace=500)
+        server.until(run, lambda now: now["update"] > 100)
+        made = server.post(run, "checkpoints")
+        # The history goes beyond the checkpoint when the server dies.
+        server.until(run, lambda now: now["update"] > made["update"] + 20)
+        server.kill()
+    with RunningServer(tmp_path, "--no-demo") as server:
+        stands = server.run(run)
+        server.post(run, "resume")
+        done = server.until_ended(run)
+        loss = server.get(run, "loss")
+        assert done["seconds"] > stands["seconds"] > 0
+        assert None not in loss["seconds"]
+        assert rising([*loss["seconds"], round(done["seconds"], 3)])
+        # At 500 a second, the clock stood still while there was no server.
+        assert done["seconds"] > 0.9 * 600 / 500
