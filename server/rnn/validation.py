@@ -64,7 +64,7 @@ def hold_out(
     if fraction == 0.0:
         return text, text[:0]
     n, least = len(text), sequence_length + 1
-    to_learn, count = streams * least, int(fraction * n)
+    to_learn, count = streams * least, n - characters_to_learn(n, fraction)
     if n < to_learn + least:
         raise TextTooShortError(
             f"With a part held out, a text needs at least {to_learn:,} characters to learn from "
@@ -89,6 +89,11 @@ def hold_out(
             would_do,
         )
     return text[: n - count], text[n - count :]
+
+
+def characters_to_learn(characters: int, fraction: float) -> int:
+    """Return how many characters of a text are left when a fraction of it is held out."""
+    return characters - int(fraction * characters)
 
 
 def _fraction_that_holds_out(

@@ -1,5 +1,7 @@
 """The walk through a text: parallel streams, sequence by sequence."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +20,42 @@ class TextTooShortError(ValueError):
     def __init__(self, message: str, needed: int) -> None:
         super().__init__(message)
         self.needed = needed
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a walk leads, by arithmetic alone: `Walk` says how it goes, and this what is where.
+
+    Attributes
+    ----------
+    characters : int
+        Length of the text.
+    streams, sequence_length : int
+        B and T. The text must have room for a sequence of each stream and the character after it.
+    """
+
+    characters: int
+    streams: int
+    sequence_length: int
+
+    @property
+    def part_length(self) -> int:
+        """The number of characters that each stream reads in a pass."""
+        return self.characters // self.streams
+
+    @property
+    def sequences(self) -> int:
+        """The number of sequences in one pass."""
+        return (self.part_length - 1) // self.sequence_length
+
+    def place(self, update: int) -> tuple[int, int]:
+        """Return the pass, from 1, and the place in each part at which an update, from 1, reads."""
+        passes, within = divmod(update - 1, self.sequences)
+        return passes + 1, within * self.sequence_length
+
+    def starts(self, position: int) -> list[int]:
+        """Return where in the text each stream is that stands at a place of its part."""
+        return [stream * self.part_length + position for stream in range(self.streams)]
 
 
 class Walk:
@@ -52,7 +90,8 @@ class Walk:
         T, needed = sequence_length, streams * (sequence_length + 1)
         if len(text) < needed:
             raise TextTooShortError(_too_short(len(text), streams, T), needed)
-        self.part_length = len(text) // streams
+        self._route = Route(len(text), streams, T)
+        self.part_length = self._route.part_length
         self._parts = text[: streams * self.part_length].reshape(streams, self.part_length)
         self._sequence_length = T
         self.position = 0
@@ -60,7 +99,7 @@ class Walk:
     @property
     def sequences(self) -> int:
         """The number of sequences in one pass."""
-        return (self.part_length - 1) // self._sequence_length
+        return self._route.sequences
 
     @property
     def at_end(self) -> bool:

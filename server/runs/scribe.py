@@ -3,7 +3,8 @@
 It is apart from training, so that no reader slows a run, and apart from the server, so that a long
 passage keeps nobody waiting but the one who asked for it.
 
-Commands (`do`): `write`, `measure`, `check`, `curve`, `leave`; all but the last are answered.
+Commands (`do`): `write`, `measure`, `read`, `check`, `curve`, `leave`; all but the last are
+answered.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from server.runs.names import find_words
 from server.runs.proving import checked, curve
 from server.runs.quality import QualityMeasure
 from server.runs.replay import replay
+from server.runs.surprises import SurpriseReader
 from server.runs.wire import Line, Message
 
 # Texts whose index is held in memory: a run's samples come again and again.
@@ -40,6 +42,7 @@ class Scribe:
 
     def __init__(self) -> None:
         self._measures: OrderedDict[str, QualityMeasure] = OrderedDict()
+        self._surprises = SurpriseReader(_first_model)
 
     def answer(self, command: Message, say: Callable[[Message], None]) -> Message:
         """Carry out one command.
@@ -58,6 +61,8 @@ class Scribe:
         """
         if command["do"] == "measure":
             return self._sample(command)
+        if command["do"] == "read":
+            return self._surprises.answer(command)
         if command["do"] in PROVERS:
             return {"proof": PROVERS[command["do"]](command["request"])}
         return self._write(command, say)

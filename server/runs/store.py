@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from server.runs import history, reached, training_time
 from server.runs.history import History, HistoryWriter, ReducedLoss
 from server.runs.models import Checkpoint, Milestone, Run, Sample, ValidationLoss
+from server.runs.peaks import highest
 from server.runs.reached import Search, first_below, forget_least
 from server.runs.thinning import thinned
 
@@ -307,6 +308,11 @@ class Store:
         """Return the seconds of training at each of `updates`, NaN where they are not known."""
         found = training_time.seconds_at(self._connection, run, updates)
         return [round(seconds, 3) for seconds in found.tolist()]
+
+    def highest(self, run: str, first: int, last: int) -> int | None:
+        """Return the update of the greatest loss from `first` to `last`; None if there is none."""
+        self._show(run)
+        return highest(History(self._connection, run), first, last)
 
     def validation(self, run: str, first: int, last: int, points: int) -> ValidationLoss:
         """Return the validation losses from `first` to `last`, evenly thinned to `points`."""

@@ -74,6 +74,10 @@ class ScribeDesk:
         """
         return await self._ask("write", on_piece, **request)
 
+    async def read(self, **request: Any) -> Message:  # noqa: ANN401
+        """Say how surprising what a run read was to it; see `server.runs.surprises`."""
+        return await self._ask("read", **request)
+
     async def prove(self, what: str, request: dict[str, Any]) -> Message:
         """Check gradients ("check"), or compare the methods of checking ("curve")."""
         return await self._ask(what, request=request)

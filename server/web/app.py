@@ -15,6 +15,7 @@ from server import __version__
 from server.runs.corpora import CorpusLibrary
 from server.runs.passages import PassageLimits, Passages
 from server.runs.proofs import Proofs
+from server.runs.readings import Readings
 from server.runs.spec import RunSpec
 from server.runs.supervisor import Limits, Supervisor
 from server.settings import SHIPPED_CORPORA, Settings
@@ -22,7 +23,17 @@ from server.web import problems
 from server.web.bodies import BodyLimit
 from server.web.fanout import Fanout
 from server.web.office import Office
-from server.web.routes import checkpoints, corpora, history, live, pages, passages, proofs, runs
+from server.web.routes import (
+    checkpoints,
+    corpora,
+    history,
+    live,
+    pages,
+    passages,
+    proofs,
+    readings,
+    runs,
+)
 from server.web.security import Guard
 from server.web.throttle import Throttle
 
@@ -45,12 +56,13 @@ def demonstration(library: CorpusLibrary) -> RunSpec:
     return RunSpec(corpus=corpus.id, name=corpus.name, seed=5, pace="cinematic", sample_every=1_000)
 
 
-def _desks(settings: Settings) -> tuple[Passages, Proofs]:
-    """Return those who have passages written, and gradients checked."""
+def _desks(settings: Settings, supervisor: Supervisor) -> tuple[Passages, Proofs, Readings]:
+    """Return those who have passages written, gradients checked, and the book read again."""
     waiting = settings.max_waiting_requests
     characters = settings.max_probe_characters
     limits = PassageLimits(settings.max_passage_characters, characters, waiting)
-    return Passages(limits), Proofs(characters, waiting)
+    readings = Readings(supervisor.store, supervisor.get, waiting)
+    return Passages(limits), Proofs(characters, waiting), readings
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -75,7 +87,7 @@ def create_app(settings: Settings) -> FastAPI:
         )
         supervisor = await Supervisor.open(settings.data_dir, library, fanout, limits)
         app.state.office = Office(
-            settings, library, supervisor, *_desks(settings), fanout, Throttle(settings)
+            settings, library, supervisor, *_desks(settings, supervisor), fanout, Throttle(settings)
         )
         if settings.resume:
             await supervisor.resume_interrupted()
@@ -85,7 +97,8 @@ def create_app(settings: Settings) -> FastAPI:
             yield
         finally:
             office: Office = app.state.office
-            await asyncio.gather(office.passages.leave(), office.proofs.leave(), supervisor.close())
+            desks = (office.passages, office.proofs, office.readings)
+            await asyncio.gather(*(desk.leave() for desk in desks), supervisor.close())
 
     app = FastAPI(
         title="Hurrah",
@@ -97,7 +110,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
-    for part in (pages, corpora, runs, checkpoints, passages, history, proofs, live):
+    for part in (pages, corpora, runs, checkpoints, passages, history, readings, proofs, live):
         app.include_router(part.router)
     app.mount("/static", FreshStaticFiles(directory=pages.STATIC), name="static")
     app.add_middleware(BodyLimit, settings=settings)

@@ -13,6 +13,7 @@ from server.runs.corpora import CorpusLibrary
 from server.runs.live_run import LiveRun
 from server.runs.passages import Passages
 from server.runs.proofs import Proofs
+from server.runs.readings import Readings
 from server.runs.supervisor import Supervisor
 from server.settings import Settings
 from server.web.fanout import Fanout
@@ -31,6 +32,7 @@ class Office:
     supervisor: Supervisor
     passages: Passages
     proofs: Proofs
+    readings: Readings
     fanout: Fanout
     throttle: Throttle
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.rnn.walk import TextTooShortError, Walk
+from server.rnn.walk import Route, TextTooShortError, Walk
 
 
 @given(n=st.integers(1, 300), B=st.integers(1, 12), T=st.integers(1, 40), steps=st.integers(1, 60))
@@ -60,3 +60,17 @@ def test_the_figure_that_would_do_does(n, B, T):
         Walk(np.arange(n), B, value)
         with pytest.raises(TextTooShortError):
             Walk(np.arange(n), B, value + 1)
+
+
+@given(n=st.integers(2, 300), B=st.integers(1, 12), T=st.integers(1, 40), steps=st.integers(1, 60))
+def test_the_route_is_where_the_walk_goes(n, B, T, steps):
+    if n < B * (T + 1):
+        return
+    walk, route = Walk(np.arange(n), B, T), Route(n, B, T)
+    assert (route.part_length, route.sequences) == (walk.part_length, walk.sequences)
+    epoch = 1
+    for update in range(1, steps + 1):
+        assert route.place(update) == (epoch, walk.position)
+        x, _ = walk.read()
+        assert route.starts(walk.position) == x[0].tolist()
+        epoch += walk.advance()

@@ -1,0 +1,43 @@
+"""What was read: the book at an update, and how surprising it was."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from server.runs.readings import Reading
+from server.runs.spec import SpecError
+from server.web.office import Life, TheOffice
+
+router = APIRouter(prefix="/api/runs/{run_id}/reading", tags=["history"])
+
+Update = Annotated[int | None, Query(ge=1, le=10**15)]
+
+
+@router.get("")
+async def read_again(
+    life: Life,
+    office: TheOffice,
+    update: Update = None,
+    first: Annotated[Update, Query(alias="from")] = None,
+    last: Annotated[Update, Query(alias="to")] = None,
+) -> Reading:
+    """Return what was read at an update, each character with its surprisal.
+
+    With `from` and `to`: at the update of the greatest loss between them, both included. With
+    neither: at the newest update, the same one for all who ask within two seconds.
+    """
+    if update is not None:
+        if first is not None or last is not None:
+            raise SpecError("update", "goes without from and to")
+        return await office.readings.at(life, update)
+    if first is None and last is None:
+        return await office.readings.now(life)
+    if first is None:
+        raise SpecError("from", "is missing")
+    if last is None:
+        raise SpecError("to", "is missing")
+    if last < first:
+        raise SpecError("to", "must not be less than from")
+    return await office.readings.highest(life, first, last)
