@@ -7,6 +7,7 @@ __all__ = [
     "NotPossibleError",
     "TooBusyError",
     "UnknownCheckpointError",
+    "UnknownMilestoneError",
     "UnknownRunError",
 ]
 
@@ -23,6 +24,13 @@ class UnknownCheckpointError(LookupError):
 
     def __init__(self, checkpoint: str) -> None:
         super().__init__(f"The run has no checkpoint {checkpoint!r}.")
+
+
+class UnknownMilestoneError(LookupError):
+    """The run has no such milestone."""
+
+    def __init__(self, milestone: str) -> None:
+        super().__init__(f"The run has no milestone {milestone!r}.")
 
 
 class NotPossibleError(RuntimeError):

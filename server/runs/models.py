@@ -154,8 +154,9 @@ class Sample(_Model):
 
 
 class Milestone(_Model):
-    """Something worth a mark on the curve."""
+    """Something worth a mark on the curve; its id comes with being kept."""
 
+    id: str = ""
     update: int
     kind: MilestoneKind
     text: str

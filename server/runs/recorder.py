@@ -148,8 +148,8 @@ class Recorder:
         ]
         self._pending.extend(sample["update"] for sample in samples)
         run = self.run
-        await self._store(Store.add_report, run.id, run.model_dump_json(), first, losses, marks)
-        self._tell_marks(marks)
+        text = run.model_dump_json()
+        self._tell_marks(await self._store(Store.add_report, run.id, text, first, losses, marks))
 
     async def _measure(self, samples: list[Message]) -> None:
         for sample in samples:
@@ -165,8 +165,27 @@ class Recorder:
     async def mark(self, milestone: Milestone) -> None:
         """Keep and tell a milestone."""
         async with self.lock:
-            await self._store(Store.add_milestones, self.run.id, [milestone])
-            self._tell_marks([milestone])
+            self._tell_marks(await self._store(Store.add_milestones, self.run.id, [milestone]))
+
+    async def add_note(self, update: int, text: str) -> Milestone:
+        """Keep and tell a note about an update; durable. Raises as `Store.add_note`."""
+        async with self.lock:
+            note = await self._store(Store.add_note, self.run.id, update, text)
+            self._tell_marks([note])
+            return note
+
+    async def change_note(self, identity: str, text: str) -> Milestone:
+        """Change and tell what a note says; durable. Raises as `Store.change_note`."""
+        async with self.lock:
+            note = await self._store(Store.change_note, self.run.id, identity, text)
+            self._tell_marks([note])
+            return note
+
+    async def remove_note(self, identity: str) -> None:
+        """Take a note away and tell it; durable. Raises as `Store.remove_note`."""
+        async with self.lock:
+            await self._store(Store.remove_note, self.run.id, identity)
+            self._tell("milestone_removed", milestone_id=identity)
 
     async def checkpoint_made(self, checkpoint: Checkpoint) -> None:
         """Tell a checkpoint, which is kept already, and mark it when a person asked for it."""
@@ -261,7 +280,7 @@ class Recorder:
             for word in hurrahs
         ]
         async with self.lock:
-            await self._store(Store.add_sample, self.run.id, sample, marks)
+            marks = await self._store(Store.add_sample, self.run.id, sample, marks)
             self._tell("sample", sample=sample.model_dump(mode="json"))
             self._tell_marks(marks)
 

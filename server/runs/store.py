@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from server.runs import history, reached, training_time
+from server.runs import history, milestones, reached, training_time
 from server.runs.history import History, HistoryWriter, ReducedLoss
 from server.runs.models import Checkpoint, Milestone, Run, Sample, ValidationLoss
 from server.runs.peaks import highest
@@ -55,13 +55,6 @@ CREATE INDEX IF NOT EXISTS samples_with_hurrahs ON samples (run, update_)
     WHERE {HAS_HURRAHS};
 CREATE INDEX IF NOT EXISTS samples_with_replays ON samples (run, update_)
     WHERE {HAS_REPLAY};
-CREATE TABLE IF NOT EXISTS milestones (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    run TEXT NOT NULL,
-    update_ INTEGER NOT NULL,
-    milestone TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS milestones_of_run ON milestones (run, update_);
 CREATE TABLE IF NOT EXISTS checkpoints (
     run TEXT NOT NULL,
     id TEXT NOT NULL,
@@ -70,6 +63,7 @@ CREATE TABLE IF NOT EXISTS checkpoints (
     UNIQUE (run, id)
 );
 """
+    + milestones.SCHEMA
     + history.SCHEMA
     + reached.SCHEMA
     + training_time.SCHEMA
@@ -155,6 +149,7 @@ class Store:
                 " WHERE run = ?",
                 (other, run),
             )
+        milestones.forget(self._connection, other, update, notes=True)
         self.rewind(other, update)
 
     def rewind(self, run: str, update: int) -> None:
@@ -163,11 +158,9 @@ class Store:
         History(self._connection, run).truncate(update)
         forget_least(self._connection, run, update)
         training_time.shorten(self._connection, run, update)
-        for table in ("samples", "milestones"):
-            self._connection.execute(
-                f"DELETE FROM {table} WHERE run = ? AND update_ > ?",  # noqa: S608
-                (run, update),
-            )
+        after = (run, update)
+        self._connection.execute("DELETE FROM samples WHERE run = ? AND update_ > ?", after)
+        milestones.forget(self._connection, run, update)
         self.commit()
 
     # -- what happens -----------------------------------------------------------------------------
@@ -178,9 +171,11 @@ class Store:
         text: str,
         first: int,
         losses: NDArray[np.float64],
-        milestones: Sequence[Milestone],
-    ) -> None:
+        marks: Sequence[Milestone],
+    ) -> list[Milestone]:
         """Add the losses of the updates from `first` on, and what belongs to them.
+
+        Returns the milestones with their ids.
 
         In one call, because anybody's commit may follow it: after a crash the history ends where
         the run says that it stands.
@@ -188,7 +183,7 @@ class Store:
         self._writer(run).append(first, losses)
         self.save_run(run, text)
         training_time.keep_mark(self._connection, run, text)
-        self.add_milestones(run, milestones)
+        return self.add_milestones(run, marks)
 
     def history_end(self, run: str) -> int:
         """Return the last update in the history, 0 when it is empty."""
@@ -211,20 +206,36 @@ class Store:
         )
         return found.fetchone() is not None
 
-    def add_sample(self, run: str, sample: Sample, milestones: Sequence[Milestone] = ()) -> None:
-        """Keep a sample, and the milestones that it makes."""
+    def add_sample(
+        self, run: str, sample: Sample, marks: Sequence[Milestone] = ()
+    ) -> list[Milestone]:
+        """Keep a sample, and the milestones that it makes, which are returned with their ids."""
         self._connection.execute(
             "INSERT OR REPLACE INTO samples VALUES (?, ?, ?)",
             (run, sample.update, sample.model_dump_json()),
         )
-        self.add_milestones(run, milestones)
+        return self.add_milestones(run, marks)
 
-    def add_milestones(self, run: str, milestones: Sequence[Milestone]) -> None:
-        """Keep milestones."""
-        self._connection.executemany(
-            "INSERT INTO milestones (run, update_, milestone) VALUES (?, ?, ?)",
-            [(run, mark.update, mark.model_dump_json()) for mark in milestones],
-        )
+    def add_milestones(self, run: str, marks: Sequence[Milestone]) -> list[Milestone]:
+        """Keep milestones, and return them with their ids."""
+        return milestones.add(self._connection, run, marks)
+
+    def add_note(self, run: str, update: int, text: str) -> Milestone:
+        """Keep a note; durable. Raises as `milestones.add_note`."""
+        note = milestones.add_note(self._connection, run, update, text)
+        self.commit()
+        return note
+
+    def change_note(self, run: str, identity: str, text: str) -> Milestone:
+        """Let a note say something else; durable. Raises as `milestones.change_note`."""
+        note = milestones.change_note(self._connection, run, identity, text)
+        self.commit()
+        return note
+
+    def remove_note(self, run: str, identity: str) -> None:
+        """Take a note away; durable. Raises as `milestones.change_note`."""
+        milestones.remove_note(self._connection, run, identity)
+        self.commit()
 
     def add_checkpoint(self, run: str, checkpoint: Checkpoint) -> None:
         """Keep a checkpoint's description; durable, and with it all that led up to it."""
@@ -286,10 +297,7 @@ class Store:
 
     def milestones(self, run: str) -> list[Milestone]:
         """Return the milestones in order."""
-        rows = self._connection.execute(
-            "SELECT milestone FROM milestones WHERE run = ? ORDER BY update_, number", (run,)
-        )
-        return [Milestone.model_validate_json(row[0]) for row in rows]
+        return milestones.of_run(self._connection, run)
 
     def checkpoints(self, run: str) -> list[Checkpoint]:
         """Return the checkpoints, oldest first."""

@@ -28,6 +28,7 @@ from server.web.routes import (
     corpora,
     history,
     live,
+    milestones,
     pages,
     passages,
     proofs,
@@ -110,7 +111,18 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
-    for part in (pages, corpora, runs, checkpoints, passages, history, readings, proofs, live):
+    for part in (
+        pages,
+        corpora,
+        runs,
+        checkpoints,
+        passages,
+        history,
+        milestones,
+        readings,
+        proofs,
+        live,
+    ):
         app.include_router(part.router)
     app.mount("/static", FreshStaticFiles(directory=pages.STATIC), name="static")
     app.add_middleware(BodyLimit, settings=settings)

@@ -22,6 +22,7 @@ from server.runs.errors import (
     NotPossibleError,
     TooBusyError,
     UnknownCheckpointError,
+    UnknownMilestoneError,
     UnknownRunError,
 )
 from server.runs.spec import SpecError
@@ -84,6 +85,7 @@ def install(app: FastAPI) -> None:
     statuses: dict[type[Exception], int] = {
         UnknownRunError: 404,
         UnknownCheckpointError: 404,
+        UnknownMilestoneError: 404,
         UnknownCorpusError: 404,
         NotPossibleError: 409,
         ShippedCorpusError: 409,

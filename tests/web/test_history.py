@@ -174,7 +174,8 @@ def test_samples_of_a_long_schedule_come_at_one_two_and_five(server):
 def test_milestones_of_every_kind(server, run):
     marks = server.get(run, "milestones")
     assert [mark["update"] for mark in marks] == sorted(mark["update"] for mark in marks)
-    assert all(set(mark) == {"update", "kind", "text"} for mark in marks)
+    assert all(set(mark) == {"id", "update", "kind", "text"} for mark in marks)
+    assert len({mark["id"] for mark in marks}) == len(marks)
 
     def of(kind):
         return [(mark["update"], mark["text"]) for mark in marks if mark["kind"] == kind]

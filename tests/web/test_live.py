@@ -131,7 +131,7 @@ def test_nothing_is_missing_and_nothing_comes_twice(server, corpus):
         for message in viewer.of("progress"):
             assert {"update", "epoch", "position", "loss", "smooth_loss", "best"} <= set(message)
             assert {"updates_per_second", "curve"} <= set(message)
-            assert set(message["curve"]) == {"update", "smooth", "low", "high"}
+            assert set(message["curve"]) == {"update", "seconds", "smooth", "low", "high"}
 
 
 def test_every_message_says_when_it_was_sent(server, corpus):

@@ -1,4 +1,4 @@
-"""What happened to a run: losses, samples, milestones."""
+"""What happened to a run: losses, samples."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from server.runs.models import (
     Loss,
     LossByPosition,
     LossReached,
-    Milestone,
     Sample,
     ValidationLoss,
 )
@@ -52,13 +51,6 @@ async def list_samples(
         raise SpecError("to", "must not be less than from")
     await life.recorder.caught_up()
     return await office.supervisor.store(Store.samples, life.run.id, first, last, limit)
-
-
-@router.get("/milestones")
-async def list_milestones(life: Life, office: TheOffice) -> list[Milestone]:
-    """Return the milestones in order, all those that the run has reached by now."""
-    await life.recorder.caught_up()
-    return await office.supervisor.store(Store.milestones, life.run.id)
 
 
 @router.get("/loss")
