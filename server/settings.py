@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import secrets
 from pathlib import Path
 
@@ -109,9 +110,21 @@ class Settings(BaseSettings):
     @field_validator("operator_token")
     @classmethod
     def _not_empty(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         # Set but empty is a mistake, and would let everybody in.
-        if value is not None and not value.strip():
+        if not (value := value.strip()):
             raise ValueError("must not be empty")
+        if not value.isprintable() or any("\ud800" <= each <= "\udfff" for each in value):
+            raise ValueError("must be text that can be typed")
+        return value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _names(cls, value: list[str]) -> list[str]:
+        for name in value:
+            if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
+                raise ValueError(f"must be names without scheme or port, not {name!r}")
         return value
 
     @property

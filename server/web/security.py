@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import re
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
@@ -23,6 +24,13 @@ from server.web.problems import problem
 
 __all__ = ["Guard", "is_operator"]
 
+# Written out, because Python's own parser of addresses takes "[::1].evil.example" for "::1".
+HOST = re.compile(
+    r"""(?: \[ (?P<address> [0-9A-Fa-f:.]+ ) (?: %[\w.~%-]+ )? \] | (?P<name> [\w.-]+ ) )
+    (?: : (?P<port> [0-9]{0,5} ) )?""",
+    re.ASCII | re.VERBOSE,
+)
+GREATEST_PORT = 65_535
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 # What the browser says of requests that another site's page did not make.
 OWN_SITES = {"same-origin", "none"}
@@ -98,17 +106,14 @@ class Guard:
         return None
 
     def _knows(self, host: str) -> bool:
-        try:
-            parts = urlsplit(f"//{host}")
-            name, _ = parts.hostname, parts.port
-        except ValueError:
+        parts = HOST.fullmatch(host)
+        if parts is None or int(parts["port"] or 0) > GREATEST_PORT:
             return False
-        if name is None or parts.username is not None or parts.netloc != host:
-            return False
+        name = parts["address"] or parts["name"]
         # A rebound name is still a name: who asks for a bare address was not led here by DNS.
         if _is_address(name):
             return not self._settings.on_loopback or ipaddress.ip_address(name).is_loopback
-        return name.lower().removesuffix(".") in self._names
+        return parts["name"] is not None and name.lower().removesuffix(".") in self._names
 
 
 class Operator:
@@ -228,8 +233,7 @@ def _changes(scope: Scope) -> bool:
 
 
 def _same(origin: str, host: str) -> bool:
-    parts = urlsplit(origin)
-    return parts.scheme in {"http", "https"} and parts.netloc.lower() == host.lower()
+    return origin.lower() in {f"http://{host}".lower(), f"https://{host}".lower()}
 
 
 def _is_address(name: str) -> bool:
@@ -242,7 +246,8 @@ def _is_address(name: str) -> bool:
 
 def _cookie_name(connection: HTTPConnection) -> str:
     # Browsers keep cookies by host alone: two servers on one machine would share them.
-    port = urlsplit(f"//{connection.headers.get('host', '')}").port
+    parts = HOST.fullmatch(connection.headers.get("host", ""))
+    port = "" if parts is None else parts["port"]
     return f"hurrah-operator-{port}" if port else "hurrah-operator"
 
 
