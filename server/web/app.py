@@ -17,6 +17,7 @@ from server.runs.passages import PassageLimits, Passages
 from server.runs.proofs import Proofs
 from server.runs.readings import Readings
 from server.runs.spec import RunSpec
+from server.runs.spikes import Spikes
 from server.runs.supervisor import Limits, Supervisor
 from server.settings import SHIPPED_CORPORA, Settings
 from server.web import problems
@@ -88,7 +89,13 @@ def create_app(settings: Settings) -> FastAPI:
         )
         supervisor = await Supervisor.open(settings.data_dir, library, fanout, limits)
         app.state.office = Office(
-            settings, library, supervisor, *_desks(settings, supervisor), fanout, Throttle(settings)
+            settings,
+            library,
+            supervisor,
+            *_desks(settings, supervisor),
+            Spikes(supervisor.store),
+            fanout,
+            Throttle(settings),
         )
         if settings.resume:
             await supervisor.resume_interrupted()

@@ -14,6 +14,7 @@ from server.runs.live_run import LiveRun
 from server.runs.passages import Passages
 from server.runs.proofs import Proofs
 from server.runs.readings import Readings
+from server.runs.spikes import Spikes
 from server.runs.supervisor import Supervisor
 from server.settings import Settings
 from server.web.fanout import Fanout
@@ -33,6 +34,7 @@ class Office:
     passages: Passages
     proofs: Proofs
     readings: Readings
+    spikes: Spikes
     fanout: Fanout
     throttle: Throttle
 

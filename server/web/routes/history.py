@@ -21,9 +21,9 @@ from server.runs.models import (
     Sample,
     ValidationLoss,
 )
-from server.runs.positions import loss_by_position
 from server.runs.reached import Search
 from server.runs.spec import SpecError
+from server.runs.spikes import LossExplained
 from server.runs.store import Store, StoreThread
 from server.web.office import Life, TheOffice, a_download
 
@@ -133,15 +133,15 @@ async def read_loss_by_position(
         if len(parts) > MAX_EPOCHS or not all(_is_epoch(part) for part in parts):
             raise SpecError("epochs", f"must be at most {MAX_EPOCHS} numbers with commas between")
         wanted = sorted({int(part) for part in parts})
-    found = await loss_by_position(
-        office.supervisor.store,
-        run.id,
-        updates_per_epoch=run.updates_per_epoch,
-        sequence_length=run.spec.sequence_length,
-        epochs=wanted,
-    )
+    found = await office.spikes.by_position(run, wanted)
     rows = [EpochLoss(epoch=epoch, loss=loss) for epoch, loss in found.epochs]
     return LossByPosition(positions=found.positions, epochs=rows)
+
+
+@router.get("/loss/explained")
+async def explain_loss(life: Life, office: TheOffice) -> LossExplained:
+    """Tell whether the loss goes up and down with the pages, or with the start of each epoch."""
+    return await office.spikes.explain(life.run)
 
 
 def _is_epoch(text: str) -> bool:
