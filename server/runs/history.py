@@ -55,9 +55,9 @@ class ReducedLoss:
     high: Floats
 
 
-def smoothed(smooth: Floats, loss: Floats) -> Floats:
+def smoothed(smooth: Floats, loss: Floats, factor: float = SMOOTHING) -> Floats:
     """Continue smooth losses by one loss each, where NaN stands for the start of the run."""
-    return np.where(np.isnan(smooth), loss, SMOOTHING * smooth + (1.0 - SMOOTHING) * loss)
+    return np.where(np.isnan(smooth), loss, factor * smooth + (1.0 - factor) * loss)
 
 
 def smooth_losses(losses: Iterable[float], smooth: float | None) -> Iterator[float]:
@@ -280,7 +280,11 @@ class History:
         positions = end_blocks[:, None] * BLOCK_UPDATES + np.arange(BLOCK_UPDATES)
         gathered = losses[np.minimum(positions, len(losses) - 1)]
         steps = (ends - offset) % BLOCK_UPDATES + 1
-        return low, high, _smooth_at(gathered, steps, _smooth_starts(end_blocks, blocks, before))
+        return (
+            low,
+            high,
+            continue_smooth(gathered, steps, _smooth_starts(end_blocks, blocks, before)),
+        )
 
     def _from_blocks(
         self, starts: NDArray[np.int64], ends: NDArray[np.int64]
@@ -314,7 +318,7 @@ class History:
         end_blocks = (ends - offset) // BLOCK_UPDATES
         smooth = blocks[end_blocks, 2].copy()
         since = _smooth_starts(end_blocks, blocks, before)
-        smooth[cut] = _smooth_at(tails, (ends[cut] - 1) % BLOCK_UPDATES + 1, since[cut])
+        smooth[cut] = continue_smooth(tails, (ends[cut] - 1) % BLOCK_UPDATES + 1, since[cut])
         return low, high, smooth
 
     def _at_edges(
@@ -336,7 +340,7 @@ class History:
         """
         first_block, last_block = first // BLOCK_UPDATES, last // BLOCK_UPDATES
         wanted = np.unique([first_block, last_block])
-        losses = self._block_losses(wanted)
+        losses = self.block_losses(wanted)
         heads = losses[np.searchsorted(wanted, first_block)]
         tails = losses[np.searchsorted(wanted, last_block)]
         place = np.arange(BLOCK_UPDATES)
@@ -352,7 +356,7 @@ class History:
             high = np.maximum(high, np.where(inside, part, -np.inf).max(axis=1))
         return low, high, tails
 
-    def _block_losses(self, blocks: NDArray[np.int64]) -> Floats:
+    def block_losses(self, blocks: NDArray[np.int64]) -> Floats:
         """Return the losses of blocks, given in order, a row each; NaN past the history's end."""
         per_chunk = CHUNK_UPDATES // BLOCK_UPDATES
         chunks, first, counts = np.unique(
@@ -389,7 +393,9 @@ def _smooth_starts(end_blocks: NDArray[np.int64], blocks: Floats, before: float 
     return np.where(end_blocks > 0, blocks[np.maximum(end_blocks - 1, 0), 2], first)
 
 
-def _smooth_at(losses: Floats, steps: NDArray[np.int64], smooth: Floats) -> Floats:
+def continue_smooth(
+    losses: Floats, steps: NDArray[np.int64], smooth: Floats, factor: float = SMOOTHING
+) -> Floats:
     """Continue each row's smooth loss over its first `steps` losses.
 
     Parameters
@@ -398,9 +404,11 @@ def _smooth_at(losses: Floats, steps: NDArray[np.int64], smooth: Floats) -> Floa
     steps : ndarray of int64, shape (n,)
     smooth : ndarray of float64, shape (n,)
         Before the first; NaN at the start of the run.
+    factor : float
+        How much of it an update leaves.
     """
     smooth = smooth.copy()
     for column in range(losses.shape[1]):
         going = column < steps
-        smooth = np.where(going, smoothed(smooth, losses[:, column]), smooth)
+        smooth = np.where(going, smoothed(smooth, losses[:, column], factor), smooth)
     return smooth

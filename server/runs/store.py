@@ -12,6 +12,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -19,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from server.runs import history, milestones, reached, training_time
+from server.rnn.trainer import SMOOTHING
+from server.runs import history, milestones, reached, smoothing, training_time
 from server.runs.history import History, HistoryWriter, ReducedLoss
 from server.runs.models import Checkpoint, Milestone, Run, Sample, ValidationLoss
 from server.runs.peaks import highest
@@ -66,10 +68,14 @@ CREATE TABLE IF NOT EXISTS checkpoints (
     + milestones.SCHEMA
     + history.SCHEMA
     + reached.SCHEMA
+    + smoothing.SCHEMA
     + training_time.SCHEMA
 )
 
-KEPT_OF_RUNS = ("losses", "least_smooth", "training_time", "samples", "milestones", "checkpoints")
+KEPT_OF_RUNS = (
+    *("losses", "least_smooth", "smoothed", "training_time"),
+    *("samples", "milestones", "checkpoints"),
+)
 
 
 class Store:
@@ -157,6 +163,7 @@ class Store:
         self.release(run)
         History(self._connection, run).truncate(update)
         forget_least(self._connection, run, update)
+        smoothing.forget(self._connection, run, update)
         training_time.shorten(self._connection, run, update)
         after = (run, update)
         self._connection.execute("DELETE FROM samples WHERE run = ? AND update_ > ?", after)
@@ -306,11 +313,25 @@ class Store:
         )
         return [Checkpoint.model_validate_json(row[0]) for row in rows]
 
-    def loss(self, run: str, first: int, last: int | None, points: int) -> ReducedLoss:
-        """Return the loss from `first` to `last`, reduced to `points` buckets at the most."""
+    def loss(
+        self, run: str, first: int, last: int | None, points: int, factor: float = SMOOTHING
+    ) -> ReducedLoss:
+        """Return the loss from `first` to `last`, reduced to `points` buckets at the most.
+
+        `factor` is how it is to be smoothed, one of `smoothing.FACTORS`.
+        """
         self._show(run)
         reader = History(self._connection, run)
-        return reader.reduce(first, reader.last if last is None else last, points)
+        reduced = reader.reduce(first, reader.last if last is None else last, points)
+        if factor != SMOOTHING:
+            smooth = smoothing.smoothed_at(self._connection, run, factor, reduced.update)
+            reduced = replace(reduced, smooth=smooth)
+        return reduced
+
+    def work_out_smoothing(self, run: str, factor: float) -> bool:
+        """Work out more of what comes of a factor; see `smoothing.work_out_more`."""
+        self._show(run)
+        return smoothing.work_out_more(self._connection, run, factor)
 
     def seconds_at(self, run: str, updates: Sequence[int] | NDArray[np.int64]) -> list[float]:
         """Return the seconds of training at each of `updates`, NaN where they are not known."""

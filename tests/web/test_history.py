@@ -219,3 +219,21 @@ def test_a_run_on_the_shipped_text_walks_through_it(server):
     assert (ended["epoch"], ended["position"]) == (1, 3_000)
     assert [row.position for row in rows_of(server, run)] == [0, 1_000, 2_000]
     assert ended["corpus_characters"] == len(NOVEL)
+
+
+@pytest.mark.parametrize("smoothing", [0, 0.9, 0.99, 0.999, 0.9999])
+def test_the_loss_can_be_smoothed_otherwise(server, run, smoothing):
+    rows = rows_of(server, run)
+    loss = server.get(run, "loss", points=90, smoothing=smoothing)
+    smooth, expected = rows[0].loss, {}
+    for row in rows:
+        smooth = smoothing * smooth + (1 - smoothing) * row.loss
+        expected[row.update] = smooth
+    assert loss["smooth"] == pytest.approx([expected[update] for update in loss["update"]])
+    check_honest(loss | {"smooth": server.get(run, "loss", points=90)["smooth"]}, rows, 1, 500, 90)
+
+
+@pytest.mark.parametrize("smoothing", ["1", "-0.1", "0.5", "much", "nan"])
+def test_a_strange_smoothing_is_refused(server, run, smoothing):
+    answer = server.client.get(f"/api/runs/{run['id']}/loss", params={"smoothing": smoothing})
+    server.problem(answer, 422)

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Query
 from numpy.typing import NDArray
 from starlette.responses import StreamingResponse
 
+from server.rnn.trainer import SMOOTHING
 from server.runs.history import CHUNK_UPDATES, ReducedLoss, smooth_losses
 from server.runs.models import (
     EpochLoss,
@@ -22,6 +23,7 @@ from server.runs.models import (
     ValidationLoss,
 )
 from server.runs.reached import Search
+from server.runs.smoothing import FACTORS
 from server.runs.spec import SpecError
 from server.runs.spikes import LossExplained
 from server.runs.store import Store, StoreThread
@@ -59,19 +61,36 @@ async def read_loss(
     office: TheOffice,
     first: Annotated[int, Query(alias="from", ge=0, le=10**15)] = 1,
     last: Annotated[int | None, Query(alias="to", ge=0, le=10**15)] = None,
+    *,
     points: Annotated[int, Query(ge=1, le=MAX_POINTS)] = DEFAULT_POINTS,
+    smoothing: Annotated[float, Query(ge=0, lt=1, allow_inf_nan=False)] = SMOOTHING,
 ) -> Loss:
-    """Return the loss from one update to another, reduced, its extremes kept."""
+    """Return the loss from one update to another, reduced, its extremes kept.
+
+    `smoothing` is how much of the smooth loss each update leaves; 0 is every loss as it is.
+    """
     if last is not None and last < first:
         raise SpecError("to", "must not be less than from")
-    return await loss_of(life.run.id, office.supervisor.store, first, last, points)
+    if smoothing not in FACTORS:
+        raise SpecError("smoothing", f"must be one of {', '.join(map(str, FACTORS))}")
+    store, run = office.supervisor.store, life.run.id
+    if smoothing != SMOOTHING:
+        while await store(Store.work_out_smoothing, run, smoothing):
+            pass
+    return await loss_of(run, store, first, last, points=points, smoothing=smoothing)
 
 
 async def loss_of(
-    run: str, store: StoreThread, first: int, last: int | None, points: int = DEFAULT_POINTS
+    run: str,
+    store: StoreThread,
+    first: int,
+    last: int | None,
+    *,
+    points: int = DEFAULT_POINTS,
+    smoothing: float = SMOOTHING,
 ) -> Loss:
     """Return a run's reduced curve as it goes over the wire."""
-    reduced = await store(Store.loss, run, first, last, points)
+    reduced = await store(Store.loss, run, first, last, points, smoothing)
     validation = await store(
         Store.validation, run, 0 if first <= 1 else first, reduced.last, points
     )
