@@ -30,6 +30,11 @@ const PARAMETERS = {
     read: ({ pinned }) => (pinned === null ? null : String(pinned)),
     parse: (text) => (/^\d{1,12}$/.test(text) ? { pinned: Number(text) } : null),
   },
+  /** Which text of a past update; one that was opened as it was written opens so again. */
+  dice: {
+    read: ({ dice, asWritten }) => (dice === "written" || asWritten ? "written" : null),
+    parse: oneOf("dice", ["same", "written"]).parse,
+  },
   card: oneOf("card", ["writing", "reading"]),
 };
 

@@ -119,6 +119,10 @@ export const errorAgainstStep = (request, signal) =>
 export const getLoss = (id, from, to, points, signal) =>
   call(run(id, `/loss?from=${from}&to=${to}&points=${points}`), { signal });
 
+/** Samples from one update to another, at most `limit` of them. */
+export const getSamples = (id, from, to, limit, signal) =>
+  call(run(id, `/samples?from=${from}&to=${to}&limit=${limit}`), { signal });
+
 /** Where a checkpoint's file is; `checkpoint` may be "best" or "latest". */
 export const checkpointFile = (id, checkpoint) =>
   run(id, `/checkpoints/${encodeURIComponent(checkpoint)}/file`);

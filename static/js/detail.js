@@ -52,7 +52,7 @@ export async function refineStart(store, runId, bucket) {
 }
 
 /** Null instead of a Problem: without the finer points the coarse ones stay, which is no fault. */
-async function quietly(promise) {
+export async function quietly(promise) {
   try {
     return await promise;
   } catch (error) {

@@ -3,11 +3,13 @@
 import { addressOf, mountAddress, readAddress } from "./address.js";
 import * as api from "./api.js";
 import { ServerClock } from "./clock.js";
+import { fetchSamplesCloser } from "./closer.js";
 import { fetchDetailOnZoom, refineStart } from "./detail.js";
 import { find } from "./dom.js";
 import { loadPlotly } from "./plotly.js";
 import { initialState, reduce } from "./reducers.js";
 import { LiveSocket } from "./socket.js";
+import { isLive, tellingOf } from "./samples.js";
 import { createStore } from "./store.js";
 import { toggleTheme } from "./theme.js";
 import { mountAnnouncer } from "./views/announcer.js";
@@ -15,12 +17,15 @@ import { Chart } from "./views/chart.js";
 import { Checkpoints } from "./views/checkpoints.js";
 import { mountConnection } from "./views/connection.js";
 import { Controls } from "./views/controls.js";
+import { mountEarlier } from "./views/earlier.js";
 import { mountEmpty } from "./views/empty.js";
 import { mountFigures } from "./views/figures.js";
+import { mountHurrah } from "./views/hurrah.js";
 import { mountKeys } from "./views/keys.js";
 import { NewRunForm } from "./views/newrun.js";
 import { mountNotice } from "./views/notice.js";
 import { PassagePanel } from "./views/passage.js";
+import { mountQuality } from "./views/quality.js";
 import { RunSwitch } from "./views/runs.js";
 import { mountSwitches } from "./views/switches.js";
 import { mountThemeButton } from "./views/themebutton.js";
@@ -28,6 +33,7 @@ import { Timeline } from "./views/timeline.js";
 import { toast } from "./views/toasts.js";
 import { Trust } from "./views/trust.js";
 import { mountWords } from "./views/words.js";
+import { WordsDialog } from "./views/wordsdialog.js";
 import { mountWriting } from "./views/writing.js";
 
 const RETRY_MS = 3000;
@@ -168,14 +174,26 @@ mountNotice(store, {
   newRun: () => newRun.open(),
 });
 mountWriting(store);
+mountEarlier(store);
+mountQuality(store, timeline);
 mountWords(store);
+new WordsDialog(store);
+mountHurrah(store);
 mountEmpty(store, { created, openForm: () => newRun.open() });
 mountAnnouncer(store);
 fetchDetailOnZoom(store);
+fetchSamplesCloser(store);
 
 mountThemeButton();
 mountAddress(store);
 clock.keepAsking();
+
+/** The past with the same random numbers, or as it was written; live there is but one text. */
+function turnDice() {
+  const state = store.get();
+  const dice = tellingOf(state) === "same" ? "written" : "same";
+  if (!isLive(state)) store.dispatch({ type: "dice", dice });
+}
 
 const forOperator = (deed) => () => store.get().operator && deed();
 mountKeys({
@@ -193,6 +211,8 @@ mountKeys({
   ArrowRight: () => timeline.move(1),
   Home: () => timeline.goTo(0),
   End: () => timeline.goTo(Infinity),
+  Escape: () => timeline.goTo(Infinity),
+  d: () => turnDice(),
 });
 
 begin();

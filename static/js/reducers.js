@@ -1,7 +1,7 @@
 /** What each message and each deed of the reader makes of the state. Pure functions all. */
 
 import { append, curveOf, emptyCurve, splice } from "./curve.js";
-import { keepSamples } from "./samples.js";
+import { arrivals, keepSamples, mergeSamples } from "./samples.js";
 import { note, validationOf } from "./validation.js";
 
 const LIMIT_MILESTONES = 400;
@@ -21,7 +21,10 @@ const UNSEEN = {
   viewers: null,
   pinned: null,
   pointed: null,
+  asWritten: false, // the pinned sample was opened to see the text as it was written
   freshHurrah: null,
+  celebrated: [], // the words that were a hurrah while this page looked on, or before
+  celebration: null,
   range: null,
   scale: null, // until the run's pace suggests one
 };
@@ -34,6 +37,7 @@ export const initialState = ({ operator }) => ({
   corpora: {},
   connection: { status: "connecting", retryInS: null },
   card: "writing",
+  dice: "same", // the past as the same random numbers write it; or "written", as it was written
   ...UNSEEN,
 });
 
@@ -58,7 +62,11 @@ const ACTIONS = {
   /** Look at another run, or at none; `view` is what the address asks to see of it. */
   open: (state, { runId, view }) => ({ ...state, ...UNSEEN, ...view, runId }),
   /** Look at something else of the same run. */
-  look: (state, { view }) => ({ ...state, pinned: null, range: null, detail: null, ...view }),
+  look: (state, { view }) => ({
+    ...state,
+    ...{ pinned: null, range: null, detail: null, dice: "same", asWritten: false },
+    ...view,
+  }),
   /** Turn the card beside the curve to the writing, or to what was read. */
   card: (state, { card }) => ({ ...state, card }),
 
@@ -66,11 +74,24 @@ const ACTIONS = {
   run: (state, { run }) => (run.id === state.runId ? { ...state, run } : state),
   checkpointSaved: (state, { checkpoint }) => withCheckpoint(state, checkpoint),
 
-  /** Stay with the sample at an update; null goes back to the newest. */
-  pin: (state, { update }) => ({ ...state, pinned: update, pointed: null }),
+  /** Stay with the sample at an update, to see it `asWritten` if so; null goes back to the newest. */
+  pin: (state, { update, asWritten = false }) => ({
+    ...state,
+    pinned: update,
+    pointed: null,
+    asWritten: asWritten && update !== null,
+  }),
   /** Look at the sample at an update for as long as something points there. */
   point: (state, { update }) =>
     state.pointed === update ? state : { ...state, pointed: update },
+
+  /** Choose between the two texts of a past update. */
+  dice: (state, { dice }) => ({ ...state, dice, asWritten: false }),
+  /** Samples that the page did not hold. */
+  samples: (state, { runId, samples }) =>
+    runId === state.runId
+      ? { ...state, samples: keepSamples(mergeSamples(state.samples, samples), closeTo(state)) }
+      : state,
 
   scale: (state, { scale }) => ({ ...state, scale, range: null, detail: null }),
   /** Zoom to `[from, to]` in updates; null follows the live end. */
@@ -100,10 +121,12 @@ const MESSAGES = {
     refining: message.loss.bucket > 1,
     validation: validationOf(message.loss.validation),
     detail: null,
-    samples: keepSamples(message.samples),
+    samples: keepSamples(message.samples, closeTo(state)),
     milestones: keepMilestones(message.milestones),
     checkpoints: keepCheckpoints(message.checkpoints),
     freshHurrah: null,
+    celebration: null,
+    celebrated: [...new Set([...state.celebrated, ...arrivals(message).keys()])],
     scale: state.scale ?? (message.run_state.spec.pace === "cinematic" ? "log" : "linear"),
   }),
 
@@ -119,13 +142,11 @@ const MESSAGES = {
   },
 
   sample(state, { sample }) {
-    const others = state.samples.filter(({ update }) => update !== sample.update);
-    const samples = keepSamples([...others, sample].sort((a, b) => a.update - b.update));
     return {
       ...state,
-      samples,
+      samples: keepSamples(mergeSamples(state.samples, [sample]), closeTo(state)),
       validation: note(state.validation, sample),
-      freshHurrah: sample.hurrahs?.length ? sample.update : state.freshHurrah,
+      ...celebrate(state, sample),
     };
   },
 
@@ -137,6 +158,17 @@ const MESSAGES = {
   checkpoint: (state, { checkpoint }) => withCheckpoint(state, checkpoint),
   state: (state, { run_state: run }) => ({ ...state, run }),
 };
+
+/** A word is a hurrah once: not again when the run goes back and writes it anew. */
+function celebrate({ celebrated }, { update, hurrahs }) {
+  const words = (hurrahs ?? []).filter((word) => !celebrated.includes(word));
+  if (!words.length) return {};
+  const celebration = { update, words };
+  return { celebration, freshHurrah: update, celebrated: [...celebrated, ...words] };
+}
+
+/** The updates that the reader looks at closely: the zoom, or what the timeline stays with. */
+const closeTo = ({ range, pinned }) => range ?? (pinned === null ? null : [pinned, pinned]);
 
 function withCheckpoint(state, checkpoint) {
   const others = state.checkpoints.filter(({ id }) => id !== checkpoint.id);

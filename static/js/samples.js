@@ -1,37 +1,85 @@
 /** The samples a page keeps, and which of them it shows. */
 
 const LIMIT_SAMPLES = 200;
+const LIMIT_IN_RANGE = 150;
 const ALWAYS_KEPT = 50;
 
 /**
  * At most LIMIT_SAMPLES samples, ascending: the newest ones, those with a hurrah, and of the rest
- * as many as fit, evenly thinned.
+ * as many as fit, evenly thinned, those with a replay first. Of those within `range`, the updates
+ * that the reader looks at closely, up to LIMIT_IN_RANGE more.
  */
-export function keepSamples(samples) {
+export function keepSamples(samples, range = null) {
+  const within = ({ update }) => range && update >= range[0] && update <= range[1];
+  const kept = new Set([
+    ...thin(samples, LIMIT_SAMPLES),
+    ...thin(samples.filter(within), LIMIT_IN_RANGE),
+  ]);
+  return kept.size === samples.length ? samples : samples.filter((sample) => kept.has(sample));
+}
+
+function thin(samples, limit) {
   let kept = samples;
-  while (kept.length > LIMIT_SAMPLES) {
+  while (kept.length > limit) {
     const old = kept.slice(0, -ALWAYS_KEPT);
-    const thinned = old.filter((sample, i) => i % 2 === 0 || sample.hurrahs?.length);
+    const lacking = old.filter((sample, i) => i > 0 && !sample.replay && !sample.hurrahs?.length);
+    const next = everyOther(old, lacking.length ? lacking : old);
     // When all of the old ones carry a hurrah, the oldest have to go after all.
-    const next = thinned.length < old.length ? thinned : old.slice(1);
-    kept = [...next, ...kept.slice(-ALWAYS_KEPT)];
+    kept = [...(next.length < old.length ? next : old.slice(1)), ...kept.slice(-ALWAYS_KEPT)];
   }
   return kept;
 }
 
+/** `samples` without every other one of `some` of them, but for those with a hurrah. */
+function everyOther(samples, some) {
+  const gone = new Set(some.filter((sample, i) => i % 2 && !sample.hurrahs?.length));
+  if (some.length === 1) gone.add(some[0]);
+  return samples.filter((sample) => !gone.has(sample));
+}
+
+/** `samples` and others, ascending; of two at the same update, the other. */
+export function mergeSamples(samples, others) {
+  const all = new Map([...samples, ...others].map((sample) => [sample.update, sample]));
+  return [...all.values()].sort((a, b) => a.update - b.update);
+}
+
 /** The index of the last sample at or before `update`; 0 when all are later. */
 export function indexOfSample(samples, update) {
-  let found = 0;
-  samples.forEach((sample, i) => {
-    if (sample.update <= update) found = i;
-  });
-  return found;
+  return Math.max(samples.findLastIndex((sample) => sample.update <= update), 0);
 }
+
+/** Whether the newest sample is shown, and whatever is newer when it comes. */
+export const isLive = ({ pinned, pointed }) => pinned === null && pointed === null;
 
 /** The index of the sample in view: pointed at, else pinned, else the newest. */
 export function indexInView({ samples, pointed, pinned }) {
   const update = pointed ?? pinned;
   return update === null ? samples.length - 1 : indexOfSample(samples, update);
+}
+
+/**
+ * Which of a sample's two texts is in view: "same", its replay, which at every update is written
+ * with the same random numbers; or "written", as it was written then, which is what live shows.
+ */
+export function tellingOf(state) {
+  const opened = state.asWritten && state.pointed === null;
+  return isLive(state) || opened ? "written" : state.dice;
+}
+
+/** A sample's text with its quality and invented words; as it was written where no replay is. */
+export const textOf = (sample, telling) =>
+  (telling === "same" && sample.replay) || sample;
+
+/** The text in view, and the replay before it that it may be compared with. */
+export function textInView(state) {
+  const index = indexInView(state);
+  const sample = state.samples[index] ?? null;
+  const telling = tellingOf(state);
+  const replayed = telling === "same" && Boolean(sample?.replay);
+  const before = replayed
+    ? (state.samples.slice(0, index).findLast(({ replay }) => replay) ?? null)
+    : null;
+  return { index, sample, telling, replayed, before };
 }
 
 /** The words being watched: asked for, or found in the text by the server itself. */
@@ -49,4 +97,18 @@ export function arrivals({ samples, milestones }) {
   }
   for (const { hurrahs, update } of samples) for (const word of hurrahs ?? []) note(word, update);
   return came;
+}
+
+/**
+ * The words on the wall: those that have come, in the order in which they did, then the awaited;
+ * `others` came, but are watched no longer.
+ */
+export function wallOf(words, came) {
+  const known = [...new Set(words)];
+  const first = (a, b) => came.get(a) - came.get(b);
+  return {
+    come: known.filter((word) => came.has(word)).sort(first),
+    awaited: known.filter((word) => !came.has(word)),
+    others: [...came.keys()].filter((word) => !known.includes(word)).sort(first),
+  };
 }

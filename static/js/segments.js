@@ -1,5 +1,6 @@
 /**
- * A text cut into runs of one kind: plain, invented (words that the corpus lacks) and watched.
+ * A text cut into runs of one kind: plain, invented (words that the corpus lacks) and watched; each
+ * of them may have changed since the text before.
  *
  * The server counts in Unicode code points, JavaScript in UTF-16 units; the cutting is done in
  * code points.
@@ -9,11 +10,11 @@ const LETTER = /[\p{L}\p{M}]/u;
 
 /**
  * @param {string} text
- * @param {{invented?: [number, number][], watched?: string[], from?: number}} marks half-open spans
- *   in code points, and words to look for.
- * @returns {{kind: "plain" | "invented" | "watched", text: string}[]}
+ * @param {{invented?: [number, number][], watched?: string[], changed?: [number, number][]}} marks
+ *   half-open spans in code points, and words to look for.
+ * @returns {{kind: "plain" | "invented" | "watched", text: string, changed?: true}[]}
  */
-export function segments(text, { invented = [], watched = [] } = {}) {
+export function segments(text, { invented = [], watched = [], changed = [] } = {}) {
   const characters = Array.from(text);
   const kinds = new Array(characters.length).fill("plain");
   for (const [start, end] of invented) kinds.fill("invented", start, end);
@@ -23,11 +24,13 @@ export function segments(text, { invented = [], watched = [] } = {}) {
       kinds.fill("watched", start, start + letters.length);
     }
   }
+  const isChanged = new Array(characters.length).fill(false);
+  for (const [start, end] of changed) isChanged.fill(true, start, end);
   const cut = [];
   characters.forEach((character, i) => {
     const last = cut.at(-1);
-    if (last?.kind === kinds[i]) last.text += character;
-    else cut.push({ kind: kinds[i], text: character });
+    if (last?.kind === kinds[i] && Boolean(last.changed) === isChanged[i]) last.text += character;
+    else cut.push({ kind: kinds[i], text: character, ...(isChanged[i] && { changed: true }) });
   });
   return cut;
 }
@@ -54,10 +57,10 @@ function occurrences(characters, word) {
  */
 export function paragraphs(cut) {
   const pages = [[]];
-  for (const { kind, text } of cut) {
-    text.split(/\n{2,}/).forEach((piece, i) => {
+  for (const segment of cut) {
+    segment.text.split(/\n{2,}/).forEach((piece, i) => {
       if (i > 0) pages.push([]);
-      if (piece) pages.at(-1).push({ kind, text: piece });
+      if (piece) pages.at(-1).push({ ...segment, text: piece });
     });
   }
   return pages.filter((page) => page.some(({ text }) => text.trim())).map(trimmed);

@@ -58,12 +58,12 @@ def test_the_timeline_goes_back_through_the_samples(server: Server, window: Wind
 
     page.keyboard.press("ArrowLeft")
     expect(title).to_have_text("The writing as it was at update 200")
-    assert squeezed(page) == squeeze(samples[200]["text"])
+    assert squeezed(page) == squeeze(samples[200]["replay"]["text"])
     expect(page.locator("#earlier button").first).to_contain_text("100")
 
     page.keyboard.press("Home")
     expect(title).to_have_text("The writing as it was before the first update")
-    assert squeezed(page) == squeeze(samples[0]["text"])
+    assert squeezed(page) == squeeze(samples[0]["replay"]["text"])
 
     page.locator("#timeline").fill("7")
     expect(title).to_have_text("The writing as it was at update 100")

@@ -2,6 +2,9 @@
 
 import { find, setText } from "../dom.js";
 import * as format from "../format.js";
+import { hurrahLabel } from "../hurrahs.js";
+import { textInView } from "../samples.js";
+import { heading } from "./writing.js";
 
 const BETWEEN_MS = 4000;
 
@@ -27,7 +30,13 @@ export function mountAnnouncer(store) {
 
   let before = store.get();
   store.watch(
-    (state) => [state.run?.state, state.samples, state.connection.status],
+    (state) => [
+      state.run?.state,
+      state.samples,
+      state.connection.status,
+      state.celebration,
+      state.pinned,
+    ],
     () => {
       const now = store.get();
       if (now.run && now.runId === before.runId && before.run) {
@@ -38,7 +47,15 @@ export function mountAnnouncer(store) {
         const sample = now.samples.at(-1);
         if (sample && sample !== before.samples.at(-1)) {
           say("sample", `New writing at update ${format.count(sample.update)}.`);
-          for (const word of sample.hurrahs ?? []) say(`hurrah ${word}`, `Hurrah: ${word}.`);
+        }
+        const { celebration, pinned } = now;
+        if (celebration && celebration !== before.celebration) {
+          const { words, update } = celebration;
+          say(`hurrah ${update}`, `${hurrahLabel(words, update)}.`);
+        }
+        if (pinned !== before.pinned) {
+          const { sample: viewed } = textInView(now);
+          say("timeline", pinned === null ? "Back to live." : `${heading(viewed, false)}.`);
         }
       }
       if (now.connection.status !== before.connection.status) {

@@ -5,7 +5,7 @@ import { paragraphs, segments } from "../segments.js";
 
 /**
  * @param {string} text
- * @param {{invented?: [number, number][], watched?: string[]}} marks
+ * @param {Object} marks as for `segments`.
  * @param {(word: string) => boolean} [isFresh] whether a watched word came just now.
  * @returns {HTMLElement}
  */
@@ -20,14 +20,16 @@ export function prose(text, marks, isFresh = () => false) {
 
 /** The same as one flowing line, for the small ones. */
 export function inline(text, marks) {
-  return segments(text, marks).map(({ kind, text: piece }) =>
-    span({ kind, text: piece.replace(/\s+/gu, " ") }, () => false),
+  return segments(text, marks).map((segment) =>
+    span({ ...segment, text: segment.text.replace(/\s+/gu, " ") }, () => false),
   );
 }
 
 /** A segment as a node: plain text, or an element of its kind. */
-export function span({ kind, text }, isFresh) {
-  if (kind === "plain") return document.createTextNode(text);
+export function span({ kind, text, changed }, isFresh) {
   const fresh = kind === "watched" && isFresh(text);
-  return el("span", { class: fresh ? "watched hurrah" : kind, text });
+  const names = [kind !== "plain" && kind, fresh && "hurrah", changed && "changed"].filter(Boolean);
+  return names.length
+    ? el("span", { class: names.join(" "), text })
+    : document.createTextNode(text);
 }

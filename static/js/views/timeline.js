@@ -2,6 +2,7 @@
 
 import { find, svg } from "../dom.js";
 import * as format from "../format.js";
+import { hurrahLabel } from "../hurrahs.js";
 import { indexInView } from "../samples.js";
 
 const PLAY_MS = 800;
@@ -77,7 +78,8 @@ export class Timeline {
 
   #show(samples, index, held) {
     const sample = samples[index];
-    const words = sample ? `update ${format.count(sample.update)}` : "no samples yet";
+    const hurrah = sample?.hurrahs?.length ? `, ${hurrahLabel(sample.hurrahs, sample.update)}` : "";
+    const words = sample ? `update ${format.count(sample.update)}${hurrah}` : "no samples yet";
     this.#slider.max = String(Math.max(samples.length - 1, 0));
     this.#slider.value = String(Math.max(index, 0));
     this.#slider.disabled = samples.length < 2;

@@ -9,12 +9,17 @@ const open = []; // the notes shown, oldest first
 
 /**
  * @param {string} text
- * @param {{label?: string, href?: string, run?: () => void, onClose?: () => void}} [action] a link
- *   (`href`) or a button (`run`); `onClose` is called when the note goes without `run`.
+ * @param {{label?: string, href?: string, run?: () => void, onClose?: () => void,
+ *   hurrah?: boolean}} [action] a link
+ *   (`href`) or a button (`run`); `onClose` is called when the note goes without `run`. A `hurrah`
+ *   looks the part, and is left to the announcer to say aloud.
+ * @returns {{close: () => void}}
  */
 export function toast(text, action = {}) {
-  open.push(new Toast(text, action));
+  const note = new Toast(text, action);
+  open.push(note);
   if (open.length > LIMIT_TOASTS) open[0].close();
+  return note;
 }
 
 class Toast {
@@ -26,7 +31,7 @@ class Toast {
     this.#action = action;
     this.#element = el(
       "div",
-      { class: "toast", role: "status" },
+      action.hurrah ? { class: "toast toast-hurrah" } : { class: "toast", role: "status" },
       el("span", { text }),
       ...this.#deed(),
       this.#dismissal(),

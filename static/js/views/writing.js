@@ -1,53 +1,70 @@
-/** The sample in view as a page of a novel, the samples before it, and how real they are. */
+/** The text in view as a page of a novel, and what there is to say about it. */
 
+import { changesBetween } from "../changes.js";
 import { animate, el, find, setText } from "../dom.js";
 import * as format from "../format.js";
-import { indexInView, watchWords } from "../samples.js";
-import { inline, prose } from "./prose.js";
+import { isLive, textInView, textOf, watchWords } from "../samples.js";
+import { prose } from "./prose.js";
 
-const EARLIER_SHOWN = 12;
+export { qualityWords } from "./quality.js";
+
 const FADE_MS = 220;
+const CHARACTER_PX = 8.7; // a generous mean at the page's size
+const SPARE_LINES = 2;
 
 /** @param {Object} store */
 export function mountWriting(store) {
-  const title = find("#writing-title");
-  const lossNote = find("#writing-loss");
   const page = find("#page-now");
-  const earlier = find("#earlier");
-  const quality = find("#quality");
-  let shown = null;
+  const dice = find("#dice");
+  let shown = [];
 
+  dice.addEventListener("change", ({ target }) =>
+    store.dispatch({ type: "dice", dice: target.value }),
+  );
   store.watch(
-    (state) => [
-      state.samples,
-      indexInView(state),
-      state.freshHurrah,
-      watchWords(state.run).join("\n"),
-      state.pinned === null && state.pointed === null,
-      state.runId,
-    ],
-    (samples, index, freshHurrah, words, live) => {
-      const sample = samples[index];
-      const watched = words ? words.split("\n") : [];
-      setText(title, heading(sample, live));
-      setText(lossNote, lossWords(sample));
-      if (sample !== shown) {
-        const fresh = sample?.update === freshHurrah ? sample.hurrahs : [];
-        turnPage(page, sample, watched, fresh);
-        shown = sample;
-      }
-      const before = samples.slice(Math.max(0, index - EARLIER_SHOWN), Math.max(index, 0));
-      const held = earlier.contains(document.activeElement);
-      earlier.replaceChildren(
-        ...before.reverse().map((old) => earlierPage(old, watched, store)),
-      );
-      earlier.scrollTop = 0;
-      // The keyboard stays where it was, though the button that had it is another now.
-      if (held) (earlier.querySelector("button") ?? page).focus();
-      quality.replaceChildren(...qualityWords(sample?.quality));
+    (state) => {
+      const { sample, telling, replayed, before } = textInView(state);
+      const words = watchWords(state.run).join("\n");
+      return [sample, telling, replayed, before, words, isLive(state), state.freshHurrah];
+    },
+    (sample, telling, replayed, before, words, live, freshHurrah) => {
+      setText(find("#writing-title"), heading(sample, live));
+      setText(find("#writing-loss"), lossWords(sample));
+      dice.hidden = live || !sample?.replay;
+      for (const input of dice.querySelectorAll("input")) input.checked = input.value === telling;
+      const changes = before && changesBetween(before.replay.text, sample.replay.text);
+      const about = aboutPage(sample, { live, telling, replayed, before, changes });
+      find("#page-about").replaceChildren(...about);
+      const now = [sample, telling, before, words];
+      if (now.every((value, i) => value === shown[i])) return;
+      const marks = { watched: watchedIn(sample, words), changed: marked(changes) };
+      const fresh = sample?.update === freshHurrah ? sample.hurrahs : [];
+      turnPage(page, sample && { ...textOf(sample, telling), marks, fresh }, live && shown[0]);
+      shown = now;
     },
   );
+  keepSize(page, store);
 }
+
+/** The page has room for a whole sample, so that turning it moves nothing. */
+function keepSize(page, store) {
+  const measure = () => {
+    const length = store.get().run?.spec.sample_length;
+    if (!length || !page.clientWidth) return;
+    const lines = Math.ceil((length * CHARACTER_PX) / page.clientWidth) + SPARE_LINES;
+    page.style.setProperty("--lines", String(lines));
+  };
+  store.watch((state) => [state.run?.spec.sample_length], measure);
+  new ResizeObserver(measure).observe(page);
+}
+
+/** The words that are marked: those watched now, and those that were a hurrah here. */
+const watchedIn = (sample, words) => [
+  ...new Set([...(words ? words.split("\n") : []), ...(sample?.hurrahs ?? [])]),
+];
+
+/** Where all has changed, marking all of it would tell nothing. */
+const marked = (changes) => (changes && changes.changed < changes.words ? changes.spans : []);
 
 /** "smooth loss 51.4, validation 53.0". */
 function lossWords(sample) {
@@ -57,63 +74,48 @@ function lossWords(sample) {
     .join(", ");
 }
 
-function heading(sample, live) {
+/** "The writing as it was at update 5,000". */
+export function heading(sample, live) {
   if (!sample) return "The writing";
   const when =
     sample.update === 0 ? "before the first update" : `at update ${format.count(sample.update)}`;
   return live ? `The writing ${when}` : `The writing as it was ${when}`;
 }
 
-/** Replace the page by another with a short cross-fade; the page's place keeps its size. */
-function turnPage(page, sample, watched, fresh) {
+/** One line about the text: how it came about, and what changed in it; its words name the marks. */
+function aboutPage(sample, { live, telling, replayed, before, changes }) {
+  if (!sample) return [];
+  if (live) {
+    const italics = el("span", { class: "invented", text: "italics" });
+    return ["Going on from the book; words in ", italics, " are invented"];
+  }
+  if (telling === "written") return ["From where it stood in the book"];
+  if (!replayed) return ["As written: the network of this update was not kept"];
+  if (!before) return ["The first text with these random numbers"];
+  const since = `since ${format.count(before.update)}`;
+  if (!changes.changed) return [`Every word as it was ${since}`];
+  if (changes.changed === changes.words) return [`Every word is another ${since}`];
+  const [changed, words] = [format.count(changes.changed), format.count(changes.words)];
+  const mark = el("span", { class: "changed", text: "changed" });
+  return [`${changed} of ${words} words `, mark, ` ${since}`];
+}
+
+/** Replace the page by another; with a short cross-fade when it is news, and at once otherwise. */
+function turnPage(page, text, isNews) {
   const leaving = page.querySelector(".prose:not(.prose-leaving)");
   for (const old of page.querySelectorAll(".prose-leaving")) old.remove();
-  find(".page-waiting", page).hidden = Boolean(sample);
-  if (!sample) {
-    leaving?.remove();
-    return;
-  }
-  const marks = { invented: sample.invented, watched };
-  const entering = prose(sample.text, marks, (word) => fresh.includes(word));
+  find(".page-waiting", page).hidden = Boolean(text);
+  if (!text || !isNews) leaving?.remove();
+  if (!text) return;
+  const marks = { invented: text.invented, ...text.marks };
+  const entering = prose(text.text, marks, (word) => text.fresh.includes(word));
   page.append(entering);
   page.scrollTop = 0;
+  if (!isNews || !leaving) return;
   animate(entering, [{ opacity: 0 }, { opacity: 1 }], { duration: FADE_MS, easing: "ease-out" });
-  if (!leaving) return;
   leaving.classList.add("prose-leaving");
   leaving.setAttribute("aria-hidden", "true");
   const fade = animate(leaving, [{ opacity: 0.5 }, { opacity: 0 }], { duration: FADE_MS / 2 });
   if (fade) fade.addEventListener("finish", () => leaving.remove());
   else leaving.remove();
-}
-
-function earlierPage(sample, watched, store) {
-  return el(
-    "li",
-    {},
-    el(
-      "button",
-      {
-        type: "button",
-        "aria-label": `Show what it wrote at update ${format.count(sample.update)}`,
-        on: { click: () => store.dispatch({ type: "pin", update: sample.update }) },
-      },
-      el("span", { class: "earlier-update", text: format.count(sample.update) }),
-      el(
-        "span",
-        { class: "earlier-text" },
-        ...inline(sample.text, { invented: sample.invented, watched }),
-      ),
-    ),
-  );
-}
-
-/** "64% real words  7 in a row  14 characters copied". */
-export function qualityWords(quality) {
-  if (!quality) return [];
-  const figure = (value, words) => el("span", {}, el("b", { text: value }), ` ${words}`);
-  return [
-    figure(format.share(quality.real_words), "real words"),
-    figure(format.count(quality.longest_real_run), "in a row"),
-    figure(format.count(quality.longest_copy), "characters copied"),
-  ];
 }

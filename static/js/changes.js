@@ -1,0 +1,96 @@
+/**
+ * Which words of a text are other ones than in the text before it.
+ *
+ * The words that both texts have in the same order, as many as can be, are taken for kept: a longest
+ * common subsequence, found in a table after what both texts begin and end with is set aside.
+ */
+
+const WORD = /[\p{L}\p{M}\p{N}]+(?:['’][\p{L}\p{M}\p{N}]+)*/u;
+const TOKEN = new RegExp(`${WORD.source}|[^\\s\\p{L}\\p{M}\\p{N}]`, "gu");
+const MOST_CELLS = 1_000_000; // a thousand words by a thousand: some milliseconds
+
+/**
+ * @param {string} before
+ * @param {string} after
+ * @returns {{spans: [number, number][], changed: number, words: number}} where `after` is another
+ *   text, as half-open spans in code points, and how many of its words are other ones.
+ */
+export function changesBetween(before, after) {
+  const tokens = tokensOf(after);
+  const kept = keptOf(
+    tokensOf(before).map(({ text }) => text),
+    tokens.map(({ text }) => text),
+  );
+  const words = tokens.filter(({ text }) => WORD.test(text));
+  const changed = tokens.filter((_, i) => !kept[i]);
+  const spans = [];
+  tokens.forEach(({ from, to }, i) => {
+    if (kept[i]) return;
+    if (i > 0 && !kept[i - 1]) spans.at(-1)[1] = to;
+    else spans.push([from, to]);
+  });
+  return {
+    spans,
+    changed: changed.filter(({ text }) => WORD.test(text)).length,
+    words: words.length,
+  };
+}
+
+/** The words and signs of a text, and where they stand in it, in code points. */
+function tokensOf(text) {
+  const tokens = [];
+  let at = 0; // in code points
+  let end = 0; // in UTF-16 units
+  for (const { 0: token, index } of text.matchAll(TOKEN)) {
+    const from = at + lengthOf(text.slice(end, index));
+    at = from + lengthOf(token);
+    end = index + token.length;
+    tokens.push({ text: token, from, to: at });
+  }
+  return tokens;
+}
+
+const lengthOf = (text) => Array.from(text).length;
+
+/** For each item of `b`, whether it is also in `a`, all those together in the same order. */
+function keptOf(a, b) {
+  const kept = new Array(b.length).fill(false);
+  let start = 0;
+  while (start < a.length && start < b.length && a[start] === b[start]) {
+    kept[start] = true;
+    start += 1;
+  }
+  let [endA, endB] = [a.length, b.length];
+  while (endA > start && endB > start && a[endA - 1] === b[endB - 1]) {
+    endA -= 1;
+    endB -= 1;
+    kept[endB] = true;
+  }
+  const [rows, columns] = [endA - start, endB - start];
+  // Of very long texts, all that stands between their common ends counts as changed.
+  if (rows * columns > MOST_CELLS) return kept;
+  const longest = longestCommon(a.slice(start, endA), b.slice(start, endB));
+  for (let i = 0, j = 0; i < rows && j < columns; ) {
+    if (a[start + i] === b[start + j]) {
+      kept[start + j] = true;
+      i += 1;
+      j += 1;
+    } else if (longest(i + 1, j) >= longest(i, j + 1)) i += 1;
+    else j += 1;
+  }
+  return kept;
+}
+
+/** Gives the length of the longest common subsequence of what `a` has from i and `b` from j on. */
+function longestCommon(a, b) {
+  const width = b.length + 1;
+  const table = new Uint16Array((a.length + 1) * width);
+  for (let i = a.length - 1; i >= 0; i -= 1) {
+    for (let j = b.length - 1; j >= 0; j -= 1) {
+      const below = (i + 1) * width + j;
+      table[i * width + j] =
+        a[i] === b[j] ? table[below + 1] + 1 : Math.max(table[below], table[i * width + j + 1]);
+    }
+  }
+  return (i, j) => table[i * width + j];
+}

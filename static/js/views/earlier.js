@@ -1,0 +1,65 @@
+/** The texts before the one in view: smaller and paler the older they are. */
+
+import { el, find } from "../dom.js";
+import * as format from "../format.js";
+import { indexInView, tellingOf, textOf, watchWords } from "../samples.js";
+import { inline } from "./prose.js";
+
+const SHOWN = 12;
+const BEGINNING = 240; // UTF-16 units: what two lines hold
+
+/** @param {Object} store */
+export function mountEarlier(store) {
+  const list = find("#earlier");
+  store.watch(
+    (state) => [
+      state.samples,
+      indexInView(state),
+      tellingOf(state),
+      watchWords(state.run).join("\n"),
+    ],
+    (samples, index, telling, words) => {
+      const watched = words ? words.split("\n") : [];
+      const before = samples.slice(Math.max(0, index - SHOWN), Math.max(index, 0));
+      const held = list.contains(document.activeElement);
+      list.replaceChildren(
+        ...before.reverse().map((sample) => earlierPage(sample, telling, watched, store)),
+      );
+      list.scrollTop = 0;
+      // The keyboard stays where it was, though the button that had it is another now.
+      if (held) (list.querySelector("button") ?? find("#page-now")).focus();
+    },
+  );
+}
+
+function earlierPage(sample, telling, watched, store) {
+  const { text, invented } = textOf(sample, telling);
+  const show = () => store.dispatch({ type: "pin", update: sample.update });
+  return el(
+    "li",
+    {},
+    el(
+      "button",
+      {
+        type: "button",
+        "aria-label": `Show what it wrote at update ${format.count(sample.update)}`,
+        on: { click: show },
+      },
+      el("span", { class: "earlier-update", text: format.count(sample.update) }),
+      el(
+        "span",
+        { class: "earlier-text" },
+        ...inline(text.trimStart().slice(0, BEGINNING), {
+          invented: shifted(invented, text),
+          watched,
+        }),
+      ),
+    ),
+  );
+}
+
+/** Spans as they are once the space before the first character is gone. */
+function shifted(spans, text) {
+  const by = Array.from(text).length - Array.from(text.trimStart()).length;
+  return spans.map(([start, end]) => [start - by, end - by]);
+}
