@@ -67,6 +67,12 @@ class Settings(BaseSettings):
         Gradient checks, likewise; a large one counts as several.
     viewer_downloads_per_minute, total_downloads_per_minute : int
         Downloads of checkpoints and losses, likewise.
+    max_kept_passages : int
+        Passages in the gallery at most.
+    max_kept_models : int
+        Models that are kept so that kept and shared passages can be written again.
+    max_kept_models_bytes : int
+        What these models may take together.
     viewer_patience_s : float
         How long a viewer may take to read a message before it is let go.
     request_patience_s : float
@@ -103,6 +109,9 @@ class Settings(BaseSettings):
     total_checks_per_minute: int = Field(600, ge=1)
     viewer_downloads_per_minute: int = Field(300, ge=1)
     total_downloads_per_minute: int = Field(600, ge=1)
+    max_kept_passages: int = Field(1_000, ge=1)
+    max_kept_models: int = Field(500, ge=0)
+    max_kept_models_bytes: int = Field(200_000_000, ge=0)
     viewer_patience_s: float = Field(10.0, gt=0)
     request_patience_s: float = Field(30.0, gt=0)
     upload_patience_s: float = Field(600.0, gt=0)

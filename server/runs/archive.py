@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import struct
 import zipfile
 import zlib
@@ -16,7 +17,15 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
-__all__ = ["Arrays", "DamagedArchiveError", "Meta", "read_archive", "read_meta", "write_archive"]
+__all__ = [
+    "Arrays",
+    "DamagedArchiveError",
+    "Meta",
+    "copy_durably",
+    "read_archive",
+    "read_meta",
+    "write_archive",
+]
 
 Arrays = dict[str, NDArray[Any]]
 Meta = dict[str, Any]
@@ -75,6 +84,16 @@ def write_archive(path: Path, arrays: Arrays, meta: Meta, *, durable: bool = Tru
     if durable:
         sync_folder(path.parent)
     return size
+
+
+def copy_durably(source: Path, target: Path) -> None:
+    """Copy a file as `write_archive` writes one: whole or not at all, and there for good."""
+    temporary = target.with_name(f".{target.stem}.tmp")
+    shutil.copyfile(source, temporary)
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    temporary.replace(target)
+    sync_folder(target.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import secrets
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
-from server.runs.archive import DamagedArchiveError, Meta, read_archive, read_meta, sync_folder
+from server.runs.archive import DamagedArchiveError, Meta, copy_durably, read_archive, read_meta
 from server.runs.claim import FolderInUseError, claimed
 from server.runs.errors import NotPossibleError, UnknownCheckpointError
 from server.runs.models import Checkpoint
@@ -101,8 +99,7 @@ class CheckpointShelf:
     async def copy(self, source: Path, note: str | None) -> Checkpoint:
         """Make a checkpoint of the file of another; durable when this returns."""
         identity = self.new_id()
-        temporary = self.folder / f".{identity}.tmp"
-        await asyncio.to_thread(_copy_durably, source, temporary, self.path(identity))
+        await asyncio.to_thread(copy_durably, source, self.path(identity))
         return await self.add(identity, note=note, automatic=False)
 
     async def remove(self, checkpoint: str) -> None:
@@ -195,11 +192,3 @@ def _described(
 def _wait_until_free(folder: Path) -> None:
     with claimed(folder, ORPHAN_PATIENCE_S):
         pass
-
-
-def _copy_durably(source: Path, temporary: Path, target: Path) -> None:
-    shutil.copyfile(source, temporary)
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.replace(target)
-    sync_folder(target.parent)

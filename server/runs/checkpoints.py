@@ -9,6 +9,8 @@ what kind of network they are of.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
@@ -25,7 +27,9 @@ from server.runs.archive import Arrays, DamagedArchiveError, Meta, read_archive
 from server.runs.unflushed import ARRAY as UNFLUSHED
 
 __all__ = [
+    "FINGERPRINT_DIGITS",
     "checkpoint_contents",
+    "fingerprint",
     "load_model",
     "model_contents",
     "new_trainer",
@@ -35,6 +39,8 @@ __all__ = [
 # The first format had one carried vector, ``state``, in place of ``state.*``.
 FORMAT, FORMATS = 2, {1, 2}
 PARAMETERS, STATE = "parameters.", "state."
+
+FINGERPRINT_DIGITS = 24
 
 Which = Literal["best", "best_validation", "latest"]
 
@@ -118,6 +124,21 @@ def load_model(path: Path, which: Which) -> tuple[Model, Vocabulary]:
     except (TypeError, ValueError) as error:
         raise DamagedArchiveError(f"{path.name} holds no model: {error}") from error
     return model, vocabulary
+
+
+def fingerprint(model: Model, vocabulary: Vocabulary) -> str:
+    """Return what tells a model from all others: 24 hexadecimal digits.
+
+    It is a hash of all that a text depends on, and so the same wherever the model is found: in a
+    checkpoint, a snapshot or a file of its own.
+    """
+    about = [vocabulary.characters, model.cell, model.layers, model.next_index, model.update]
+    digest = hashlib.sha256(json.dumps(about).encode())
+    for prefix, arrays in ((PARAMETERS, model.parameters), (STATE, model.state)):
+        for name, array in sorted(arrays.items()):
+            digest.update(f"{prefix}{name} {array.dtype.str} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()[:FINGERPRINT_DIGITS]
 
 
 def _model(arrays: Arrays, meta: Meta, which: Which) -> Model:

@@ -7,7 +7,9 @@ __all__ = [
     "NotPossibleError",
     "TooBusyError",
     "UnknownCheckpointError",
+    "UnknownKeptError",
     "UnknownMilestoneError",
+    "UnknownModelError",
     "UnknownRunError",
 ]
 
@@ -24,6 +26,21 @@ class UnknownCheckpointError(LookupError):
 
     def __init__(self, checkpoint: str) -> None:
         super().__init__(f"The run has no checkpoint {checkpoint!r}.")
+
+
+class UnknownModelError(LookupError):
+    """A model that wrote something is no longer there."""
+
+    def __init__(self, update: int | None = None) -> None:
+        which = "that wrote this" if update is None else f"of update {update:,} that wrote this"
+        super().__init__(f"The very model {which} is no longer there.")
+
+
+class UnknownKeptError(LookupError):
+    """There is no such passage in the gallery."""
+
+    def __init__(self, kept: str) -> None:
+        super().__init__(f"There is no kept passage {kept!r}.")
 
 
 class UnknownMilestoneError(LookupError):

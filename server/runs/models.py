@@ -239,7 +239,11 @@ class PassageSource(_Model):
 
 
 class Passage(_Model):
-    """Text that a person asked for."""
+    """Text that a person asked for.
+
+    `model` is the fingerprint of the very model that wrote it, `receipt` names what was written:
+    the same model asked for the same gives the same receipt.
+    """
 
     text: str
     prime: str
@@ -248,4 +252,6 @@ class Passage(_Model):
     temperature: float
     quality: Quality
     unknown_characters: list[str]
+    model: str
+    receipt: str
     invented: list[tuple[int, int]] = Field(default_factory=list)

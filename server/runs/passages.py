@@ -4,38 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import secrets
+from collections import OrderedDict
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from math import ceil
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
-
-from server.runs.archive import write_archive
-from server.runs.checkpoints import Which, load_model, model_contents
+from server.runs.archive import DamagedArchiveError, write_archive
+from server.runs.checkpoints import (
+    Which,
+    fingerprint,
+    load_model,
+    model_contents,
+)
 from server.runs.child import ChildGoneError, ChildRefusedError
-from server.runs.errors import NotPossibleError, UnknownCheckpointError
+from server.runs.errors import NotPossibleError, UnknownCheckpointError, UnknownModelError
+from server.runs.kept_models import KeptModels
 from server.runs.live_run import LiveRun
 from server.runs.models import Passage, PassageSource
+from server.runs.passage_request import AtUpdate, PassageLimits, PassageRequest
 from server.runs.snapshots import Snapshots
-from server.runs.spec import SpecError, encodable
+from server.runs.spec import SpecError
 from server.runs.turns import Turns
+from server.runs.wire import Message
 from server.runs.writing import OnPiece, ScribeDesk
 
-__all__ = ["AtUpdate", "PassageLimits", "PassageRequest", "Passages"]
-
-MAX_LENGTH = 20_000
-MAX_PRIME = 10_000
-MAX_TEMPERATURE = 100.0
-MAX_TEMPERATURES = 10
+__all__ = ["RECEIPT_DIGITS", "Draft", "Passages"]
 # One is written at a time; while it is, the models of the next ones are fetched.
 AT_ONCE = 3
+RECEIPT_DIGITS = 24
+# What the operator had written last, and may keep.
+DRAFTS_HELD = 24
 # Seeds that JavaScript's numbers can hold, since the page shows them.
 SEEDS = 2**53
 
-Temperature = Annotated[float, Field(ge=0, le=MAX_TEMPERATURE)]
 Kind = Literal["best", "best_validation", "latest", "checkpoint", "snapshot"]
 
 # The models that are no checkpoints of their own.
@@ -44,77 +48,6 @@ BY_NAME: dict[str, Which] = {
     "best_validation": "best_validation",
     "latest": "latest",
 }
-
-
-class AtUpdate(BaseModel):
-    """The model that stood nearest to an update."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    update: int = Field(ge=0)
-
-
-class PassageRequest(BaseModel):
-    """What text is wanted.
-
-    Attributes
-    ----------
-    source : str or AtUpdate
-        "best", "best_validation", "latest", the id of a checkpoint, or the update to be near to.
-    length : int
-        Characters, 1 to 20,000.
-    temperature : float
-        0 takes the likeliest character each time, 1 draws from the network's own distribution.
-    top_k, top_p : int or None, float or None
-        Draw only from so many of the likeliest characters; from the likeliest that together have
-        this probability.
-    prime : str
-        Text to go on from; empty: where training stands in the book.
-    seed : int or None
-        Of the random numbers; None: made up, and named in the answer.
-    temperatures : list of float or None
-        One passage each, from the same seed.
-    """
-
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-
-    source: Annotated[str, Field(min_length=1, max_length=64)] | AtUpdate = "best"
-    length: int = Field(1_000, ge=1, le=MAX_LENGTH)
-    temperature: Temperature = 1.0
-    top_k: int | None = Field(None, ge=1)
-    top_p: float | None = Field(None, gt=0, le=1)
-    prime: str = Field("", max_length=MAX_PRIME)
-    seed: int | None = Field(None, ge=0, lt=2**63)
-    temperatures: list[Temperature] | None = Field(None, min_length=1, max_length=MAX_TEMPERATURES)
-
-    @field_validator("prime")
-    @classmethod
-    def _whole(cls, value: str) -> str:
-        return encodable(value)
-
-    @property
-    def thousands(self) -> int:
-        """How much work it is: thousands of characters, begun ones counted whole."""
-        return ceil(self.length / 1_000) * len(self.temperatures or [self.temperature])
-
-
-@dataclass(frozen=True, slots=True)
-class PassageLimits:
-    """What may be asked for.
-
-    Attributes
-    ----------
-    characters : int
-        Length of a passage at most.
-    prime_characters : int
-        Length of the text to go on from at most.
-    waiting : int
-        Passages that are under way or waited for at most.
-    """
-
-    characters: int = MAX_LENGTH
-    prime_characters: int = MAX_PRIME
-    waiting: int = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +59,23 @@ class _Found:
     which: Which
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What was written for the operator just now, and may be kept.
+
+    `request` asks for it in full: it names the very model, and the seed.
+    """
+
+    run: str
+    request: PassageRequest
+    passages: list[Passage]
+
+    @property
+    def model(self) -> str:
+        """The fingerprint of the model that wrote it."""
+        return self.passages[0].model
+
+
 class Passages:
     """Has passages written, and gives out models, for any run in any state.
 
@@ -133,15 +83,24 @@ class Passages:
     ----------
     limits : PassageLimits
         What may be asked for.
+    models : KeptModels
+        The models that are kept, or held for a while.
     """
 
-    def __init__(self, limits: PassageLimits) -> None:
+    def __init__(self, limits: PassageLimits, models: KeptModels) -> None:
         self._scribe = ScribeDesk()
         self._limits = limits
         self._turns = Turns(AT_ONCE, limits.waiting, "passages")
+        self._models = models
+        self._drafts: OrderedDict[tuple[str, str], Draft] = OrderedDict()
 
     async def write(
-        self, life: LiveRun, request: PassageRequest, on_piece: OnPiece | None = None
+        self,
+        life: LiveRun,
+        request: PassageRequest,
+        on_piece: OnPiece | None = None,
+        *,
+        hold: bool = False,
     ) -> list[Passage]:
         """Write what is asked for: one passage, or one for each of `temperatures`.
 
@@ -153,11 +112,13 @@ class Passages:
             What is wanted.
         on_piece : callable or None
             Takes what each text goes on with, as it is written.
+        hold : bool
+            Whether it may be kept afterwards: it and its model are held for a while.
 
         Raises
         ------
-        UnknownCheckpointError
-            The source is a checkpoint that is not there.
+        UnknownCheckpointError, UnknownModelError
+            The source is a checkpoint, or a model, that is not there.
         SpecError
             It is longer than allowed.
         NotPossibleError
@@ -170,14 +131,17 @@ class Passages:
             raise SpecError("length", f"must be at most {limits.characters:,} here")
         if len(request.prime) > limits.prime_characters:
             raise SpecError("prime", f"must be at most {limits.prime_characters:,} characters here")
+        run = life.run.id
         seed = secrets.randbelow(SEEDS) if request.seed is None else request.seed
         temperatures = request.temperatures or [request.temperature]
+        folder = await asyncio.to_thread(self._models.held_in, run) if hold else None
         async with self._turns, self._model(life, request.source) as found:
             try:
                 written = await self._scribe.write(
                     on_piece,
                     path=None if found.path is None else str(found.path),
                     which=found.which,
+                    hold=None if folder is None else str(folder),
                     spec=life.run.spec.model_dump(mode="json"),
                     corpus_path=str(life.corpus_path),
                     length=request.length,
@@ -189,22 +153,26 @@ class Passages:
                 )
             except (ChildRefusedError, ChildGoneError) as error:
                 raise NotPossibleError(f"The passage could not be written: {error}.") from error
-        source = PassageSource(
-            kind=found.kind, update=written["update"], smooth_loss=written["smooth_loss"]
-        )
-        return [
-            Passage(
-                text=text["text"],
-                prime=request.prime,
-                seed=seed,
-                source=source,
-                temperature=temperature,
-                quality=text["quality"],
-                unknown_characters=written["unknown_characters"],
-                invented=text["invented"],
-            )
-            for text, temperature in zip(written["texts"], temperatures, strict=True)
-        ]
+        exact = AtUpdate(update=written["update"], model=written["model"])
+        asked = request.model_copy(update={"source": exact, "seed": seed})
+        passages = _passages(asked, written, found.kind)
+        if hold:
+            await self._hold(Draft(run, asked, passages))
+        return passages
+
+    async def _hold(self, draft: Draft) -> None:
+        key = draft.run, draft.passages[0].receipt
+        self._drafts[key] = draft
+        self._drafts.move_to_end(key)
+        if len(self._drafts) > DRAFTS_HELD:
+            _, old = self._drafts.popitem(last=False)
+            models = {(each.run, each.model) for each in self._drafts.values()}
+            if (old.run, old.model) not in models:
+                await asyncio.to_thread(self._models.let_go, old.run, old.model)
+
+    def draft(self, run: str, receipt: str) -> Draft | None:
+        """Return what was written for the operator under this receipt, if it is still at hand."""
+        return self._drafts.get((run, receipt))
 
     async def leave(self) -> None:
         """End the scribe."""
@@ -215,6 +183,10 @@ class Passages:
     @contextlib.asynccontextmanager
     async def _model(self, life: LiveRun, source: str | AtUpdate) -> AsyncIterator[_Found]:
         """Find the model that is asked for; what had to be written for it goes afterwards."""
+        if isinstance(source, AtUpdate) and source.model is not None:
+            async with self._very_model(life, source.update, source.model) as found:
+                yield found
+            return
         if isinstance(source, AtUpdate):
             snapshots = Snapshots.beside(life.shelf.folder)
             snapshot = await asyncio.to_thread(snapshots.nearest, source.update)
@@ -236,6 +208,34 @@ class Passages:
                 yield _Found(which, life.shelf.path(newest.id), which)
             else:
                 yield _Found(which, None, which)
+
+    @contextlib.asynccontextmanager
+    async def _very_model(self, life: LiveRun, update: int, mark: str) -> AsyncIterator[_Found]:
+        """Find the model with a fingerprint, wherever it still is."""
+        kept = await asyncio.to_thread(self._models.find, life.run.id, mark)
+        standing = [] if kept is None else [kept]
+        standing.append(Snapshots.beside(life.shelf.folder).path(update))
+        checkpoints = await life.shelf.list()
+        standing += [life.shelf.path(each.id) for each in checkpoints if each.update == update]
+        for path in standing:
+            if await asyncio.to_thread(_is_model, path, "latest", mark):
+                yield _Found("snapshot", path, "latest")
+                return
+        run = life.run
+        moving: dict[Which, bool] = {
+            "latest": run.update == update,
+            "best": run.best is not None and run.best.update == update,
+            "best_validation": run.spec.validation_fraction > 0,
+        }
+        for which in [which for which, possible in moving.items() if possible]:
+            async with self._model(life, which) as found:
+                # A run that never began has but one model.
+                if found.path is None or await asyncio.to_thread(
+                    _is_model, found.path, which, mark
+                ):
+                    yield replace(found, kind="snapshot")
+                    return
+        raise UnknownModelError(update)
 
     async def _nearest(self, life: LiveRun, update: int, snapshot: int | None) -> str:
         """Return what is nearest to `update`: a snapshot, a checkpoint's id, or "latest"."""
@@ -271,6 +271,37 @@ class Passages:
                 return
             await asyncio.to_thread(_extract, life, life.shelf.path(newest.id), path, which)
             yield path
+
+
+def _passages(asked: PassageRequest, written: Message, kind: Kind) -> list[Passage]:
+    """Return what the scribe wrote as passages."""
+    source = PassageSource(kind=kind, update=written["update"], smooth_loss=written["smooth_loss"])
+    receipt = hashlib.sha256(asked.model_dump_json().encode()).hexdigest()[:RECEIPT_DIGITS]
+    return [
+        Passage(
+            text=text["text"],
+            prime=asked.prime,
+            seed=asked.seed or 0,
+            source=source,
+            temperature=temperature,
+            quality=text["quality"],
+            unknown_characters=written["unknown_characters"],
+            model=written["model"],
+            receipt=receipt,
+            invented=text["invented"],
+        )
+        for text, temperature in zip(
+            written["texts"], asked.temperatures or [asked.temperature], strict=True
+        )
+    ]
+
+
+def _is_model(path: Path, which: Which, mark: str) -> bool:
+    """Whether the model in a file is the one with this fingerprint."""
+    try:
+        return fingerprint(*load_model(path, which)) == mark
+    except (DamagedArchiveError, OSError):
+        return False
 
 
 @contextlib.asynccontextmanager

@@ -22,8 +22,8 @@ from server.rnn.model import Model
 from server.rnn.sampling import write_pieces
 from server.rnn.trainer import Trainer
 from server.rnn.vocabulary import Vocabulary
-from server.runs.archive import DamagedArchiveError
-from server.runs.checkpoints import load_model, new_trainer
+from server.runs.archive import DamagedArchiveError, write_archive
+from server.runs.checkpoints import fingerprint, load_model, model_contents, new_trainer
 from server.runs.names import find_words
 from server.runs.proving import checked, curve
 from server.runs.quality import QualityMeasure
@@ -84,11 +84,19 @@ class Scribe:
         return answer | {"replay": {"text": text, **kept}}
 
     def _write(self, command: Message, say: Callable[[Message], None]) -> Message:
-        """Write passages with the model of a file, or with a run's model before its start."""
+        """Write passages with the model of a file, or with a run's model before its start.
+
+        The model itself is left in the folder `hold`, if there is one, under its fingerprint.
+        """
         if command["path"] is None:
             model, vocabulary = _first_model(command["corpus_path"], command["spec"])
         else:
             model, vocabulary = load_model(Path(command["path"]), command["which"])
+        mark = fingerprint(model, vocabulary)
+        if command["hold"] is not None:
+            held = Path(command["hold"]) / f"{mark}.npz"
+            contents = model_contents(model, vocabulary, command["spec"])
+            write_archive(held, *contents, durable=False)
         prime, unknown = vocabulary.split_known(command["prime"])
         temperatures = command["temperatures"]
         pieces = write_pieces(
@@ -110,6 +118,7 @@ class Scribe:
         return {
             "texts": [{"text": text, **self._measured(corpus_path, text, [])} for text in texts],
             "unknown_characters": unknown,
+            "model": mark,
             "update": model.update,
             "smooth_loss": model.smooth_loss,
         }

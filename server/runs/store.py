@@ -64,6 +64,16 @@ CREATE TABLE IF NOT EXISTS checkpoints (
     checkpoint TEXT NOT NULL,
     UNIQUE (run, id)
 );
+CREATE TABLE IF NOT EXISTS kept (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    run TEXT NOT NULL,
+    receipt TEXT NOT NULL,
+    model TEXT NOT NULL,
+    changes INTEGER NOT NULL DEFAULT 0,
+    kept TEXT NOT NULL,
+    UNIQUE (run, receipt)
+);
 """
     + milestones.SCHEMA
     + history.SCHEMA
@@ -74,7 +84,7 @@ CREATE TABLE IF NOT EXISTS checkpoints (
 
 KEPT_OF_RUNS = (
     *("losses", "least_smooth", "smoothed", "training_time"),
-    *("samples", "milestones", "checkpoints"),
+    *("samples", "milestones", "checkpoints", "kept"),
 )
 
 
@@ -96,6 +106,11 @@ class Store:
         self._connection.execute("PRAGMA synchronous = FULL")
         self._connection.executescript(SCHEMA)
         self._writers: dict[str, HistoryWriter] = {}
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The one connection, for the tables that have modules of their own."""
+        return self._connection
 
     def commit(self) -> None:
         """Make everything written so far durable."""

@@ -13,7 +13,10 @@ from starlette.types import Scope
 
 from server import __version__
 from server.runs.corpora import CorpusLibrary
-from server.runs.passages import PassageLimits, Passages
+from server.runs.gallery import Gallery
+from server.runs.kept_models import KeptModels
+from server.runs.passage_request import PassageLimits
+from server.runs.passages import Passages
 from server.runs.proofs import Proofs
 from server.runs.readings import Readings
 from server.runs.spec import RunSpec
@@ -28,6 +31,7 @@ from server.web.routes import (
     checkpoints,
     corpora,
     history,
+    kept,
     live,
     milestones,
     pages,
@@ -58,13 +62,21 @@ def demonstration(library: CorpusLibrary) -> RunSpec:
     return RunSpec(corpus=corpus.id, name=corpus.name, seed=5, pace="cinematic", sample_every=1_000)
 
 
-def _desks(settings: Settings, supervisor: Supervisor) -> tuple[Passages, Proofs, Readings]:
-    """Return those who have passages written, gradients checked, and the book read again."""
+def _desks(
+    settings: Settings, supervisor: Supervisor
+) -> tuple[Passages, Gallery, Proofs, Readings]:
+    """Return those who write, keep what was written, check gradients, and read the book again."""
     waiting = settings.max_waiting_requests
     characters = settings.max_probe_characters
     limits = PassageLimits(settings.max_passage_characters, characters, waiting)
+    models = KeptModels(
+        settings.data_dir / "runs", settings.max_kept_models, settings.max_kept_models_bytes
+    )
+    models.forget_held()
+    writer = Passages(limits, models)
+    gallery = Gallery(supervisor, writer, models, settings.max_kept_passages)
     readings = Readings(supervisor.store, supervisor.get, waiting)
-    return Passages(limits), Proofs(characters, waiting), readings
+    return writer, gallery, Proofs(characters, waiting), readings
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -124,6 +136,7 @@ def create_app(settings: Settings) -> FastAPI:
         runs,
         checkpoints,
         passages,
+        kept,
         history,
         milestones,
         readings,

@@ -10,6 +10,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from server.runs.corpora import CorpusLibrary
+from server.runs.gallery import Gallery
 from server.runs.live_run import LiveRun
 from server.runs.passages import Passages
 from server.runs.proofs import Proofs
@@ -32,6 +33,7 @@ class Office:
     corpora: CorpusLibrary
     supervisor: Supervisor
     passages: Passages
+    gallery: Gallery
     proofs: Proofs
     readings: Readings
     spikes: Spikes

@@ -22,7 +22,9 @@ from server.runs.errors import (
     NotPossibleError,
     TooBusyError,
     UnknownCheckpointError,
+    UnknownKeptError,
     UnknownMilestoneError,
+    UnknownModelError,
     UnknownRunError,
 )
 from server.runs.spec import SpecError
@@ -87,6 +89,8 @@ def install(app: FastAPI) -> None:
         UnknownCheckpointError: 404,
         UnknownMilestoneError: 404,
         UnknownCorpusError: 404,
+        UnknownModelError: 404,
+        UnknownKeptError: 404,
         NotPossibleError: 409,
         ShippedCorpusError: 409,
         NotTextError: 415,

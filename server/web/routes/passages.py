@@ -6,16 +6,17 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from starlette.responses import Response, StreamingResponse
 
 from server.runs.errors import NotPossibleError
 from server.runs.models import Passage
-from server.runs.passages import PassageRequest
+from server.runs.passage_request import PassageRequest
 from server.runs.wire import Message
 from server.web.office import Charge, Life, TheOffice
 from server.web.problems import problem_body
+from server.web.security import is_operator
 
 router = APIRouter(prefix="/api/runs/{run_id}/passages", tags=["passages"])
 
@@ -31,6 +32,7 @@ async def write_passage(
     life: Life,
     office: TheOffice,
     charge: Charge,
+    connection: Request,
     request: PassageRequest | None = None,
     *,
     stream: bool = False,
@@ -42,10 +44,14 @@ async def write_passage(
     """
     request = request or PassageRequest()
     charge("passages", request.thousands)
+    # Only who may keep it needs it held.
+    hold = is_operator(connection)
     if not stream:
-        return _answer(request, await office.passages.write(life, request))
+        return _answer(request, await office.passages.write(life, request, hold=hold))
     pieces: asyncio.Queue[Message | None] = asyncio.Queue()
-    writing = asyncio.create_task(office.passages.write(life, request, pieces.put_nowait))
+    writing = asyncio.create_task(
+        office.passages.write(life, request, pieces.put_nowait, hold=hold)
+    )
     writing.add_done_callback(lambda _: pieces.put_nowait(None))
     # Until something is written, what is wrong can still be said with a status.
     first = await pieces.get()

@@ -1,0 +1,247 @@
+"""The gallery, and links that stay true while the network learns on."""
+
+import json
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tests.serving import PAGES, RunningServer
+
+SMALL = {"hidden_size": 20, "sample_length": 20, "checkpoint_every_s": 80_000, "max_updates": None}
+SEEDED = {"seed": 7, "length": 120}
+
+
+@pytest.fixture(scope="module")
+def run(server):
+    corpus = server.upload(PAGES)["id"]
+    run = server.create(corpus=corpus, paused=True, name="A small one", **SMALL)
+    server.post(run, "step", {"updates": 300})
+    return run
+
+
+def write(server, run, **request):
+    return server.post(run, "passages", SEEDED | request)
+
+
+def exact(passage):
+    return {"update": passage["source"]["update"], "model": passage["model"]}
+
+
+def keep(server, run, passage, **more):
+    answer = server.client.post(
+        "/api/kept", json={"run": run["id"], "receipt": passage["receipt"], **more}
+    )
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+def listed(server, **query):
+    answer = server.client.get("/api/kept", params=query)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def train_on(server, run, updates=200):
+    """Let the best model become another one."""
+    before = server.run(run)["best"]
+    server.post(run, "step", {"updates": updates})
+    assert server.run(run)["best"] != before
+
+
+def test_a_kept_passage_is_what_was_written_and_outlives_a_crash(serve):
+    server = serve("--no-demo")
+    corpus = server.upload(PAGES)["id"]
+    run = server.create(corpus=corpus, paused=True, **SMALL)
+    server.post(run, "step", {"updates": 50})
+    passage = write(server, run, prime="The ", top_k=9)
+    kept = keep(server, run, passage, title="  A\n first  one ")
+    assert kept["title"] == "A first one"
+    assert kept["passages"] == [passage]
+    assert kept["model_kept"]
+    assert kept["request"] == {
+        "source": exact(passage),
+        "length": 120,
+        "temperature": 1.0,
+        "temperatures": None,
+        "top_k": 9,
+        "top_p": None,
+        "prime": "The ",
+        "seed": 7,
+    }
+    server.kill()
+    again = serve("--no-demo")
+    assert again.client.get(f"/api/kept/{kept['id']}").json() == kept
+    again.post(run, "resume")
+    again.until(run, lambda now: now["update"] > 300)
+    rewritten = again.post(run, "passages", kept["request"])
+    assert rewritten["text"] == passage["text"]
+    assert rewritten["receipt"] == passage["receipt"]
+    assert again.client.delete(f"/api/runs/{run['id']}").status_code == 204
+    again.problem(again.client.get(f"/api/kept/{kept['id']}"), 404)
+    assert listed(again)["total"] == 0
+
+
+def test_a_shared_link_gives_the_same_text_after_more_training(server, run):
+    passage = write(server, run)
+    assert passage["source"]["kind"] == "best"
+    shared = server.client.post(f"/api/runs/{run['id']}/models", json={"model": passage["model"]})
+    assert shared.status_code == 204
+    train_on(server, run)
+    assert write(server, run)["text"] != passage["text"]
+    again = write(server, run, source=exact(passage))
+    assert again["text"] == passage["text"]
+    assert again["source"] == passage["source"] | {"kind": "snapshot"}
+    # Several at once from the same model as well.
+    several = write(server, run, source=exact(passage), temperatures=[0.5, 1.0])["passages"]
+    assert {each["model"] for each in several} == {passage["model"]}
+
+
+def test_a_model_is_found_by_its_mark_wherever_it_stands(server, run):
+    mark = server.post(run, "checkpoints")
+    for source in ("best", "latest", mark["id"]):
+        passage = write(server, run, source=source)
+        assert write(server, run, source=exact(passage))["text"] == passage["text"]
+    latest = write(server, run, source="latest")
+    assert write(server, run, source=mark["id"])["model"] == latest["model"]
+
+
+def test_a_model_that_is_gone_is_said_to_be_gone(server, run):
+    for source in [{"update": 123, "model": "0" * 24}, {"update": 300, "model": "f" * 24}]:
+        answer = server.client.post(f"/api/runs/{run['id']}/passages", json={"source": source})
+        assert "no longer there" in server.problem(answer, 404)["detail"]
+    answer = server.client.post(f"/api/runs/{run['id']}/models", json={"model": "0" * 24})
+    server.problem(answer, 404)
+
+
+def test_keeping_twice_is_keeping_once_and_only_what_was_written_is_kept(server, run):
+    passage = write(server, run, seed=11)
+    kept = keep(server, run, passage)
+    assert keep(server, run, passage) == kept
+    before = listed(server)["total"]
+    nothing = {"run": run["id"], "receipt": "0" * 24}
+    server.problem(server.client.post("/api/kept", json=nothing), 409)
+    forged = {"run": run["id"], "receipt": passage["receipt"], "text": "I wrote this"}
+    server.problem(server.client.post("/api/kept", json=forged), 422)
+    gone = {"run": "0" * 12, "receipt": passage["receipt"]}
+    server.problem(server.client.post("/api/kept", json=gone), 404)
+    assert listed(server)["total"] == before
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"receipt": "0" * 24}, "run"),
+        ({"run": "x"}, "receipt"),
+        ({"run": "x", "receipt": "../../etc/passwd"}, "receipt"),
+        ({"run": "x", "receipt": "0" * 24, "title": "x" * 201}, "title"),
+        ({"run": "x", "receipt": "0" * 24, "title": "\ud800"}, "title"),
+    ],
+)
+def test_wrong_fields_are_named(server, body, field):
+    answer = server.client.post(
+        "/api/kept", content=json.dumps(body), headers={"Content-Type": "application/json"}
+    )
+    assert [each["field"] for each in server.problem(answer, 422)["errors"]] == [field]
+
+
+def test_pages_newest_first_and_a_word_when_nothing_is_new(server, run):
+    kept = [keep(server, run, write(server, run, seed=seed)) for seed in range(20, 25)]
+    first = listed(server, limit=3, run=run["id"])
+    assert [each["id"] for each in first["passages"]] == [each["id"] for each in kept[:1:-1]]
+    second = listed(server, limit=2, run=run["id"], before=first["next"])
+    assert [each["id"] for each in second["passages"]] == [each["id"] for each in kept[1::-1]]
+    [about] = first["runs"]
+    assert (about["id"], about["name"]) == (run["id"], "A small one")
+    assert about["kept"] == first["total"] >= 5
+    assert listed(server, run="nobody")["passages"] == []
+    for query in ({"limit": 0}, {"limit": 101}, {"before": ""}):
+        server.problem(server.client.get("/api/kept", params=query), 422)
+
+    tag = server.client.get("/api/kept").headers["etag"]
+    unchanged = server.client.get("/api/kept", headers={"If-None-Match": tag})
+    assert (unchanged.status_code, unchanged.content) == (304, b"")
+    renamed = server.client.patch(f"/api/kept/{kept[0]['id']}", json={"title": "New"})
+    assert renamed.json()["title"] == "New"
+    assert server.client.get("/api/kept", headers={"If-None-Match": tag}).status_code == 200
+    assert server.client.delete(f"/api/kept/{kept[0]['id']}").status_code == 204
+    server.problem(server.client.delete(f"/api/kept/{kept[0]['id']}"), 404)
+    assert listed(server)["total"] == first["total"] - 1
+
+
+def test_files_to_take_home(server, run):
+    several = write(server, run, seed=31, temperatures=[0.5, 1.0], prime="*The* ")["passages"]
+    kept = keep(server, run, several[0], title="Two_of them")
+    assert kept["passages"] == several
+    for where in (f"/api/kept/{kept['id']}/file", f"/api/kept/file?run={run['id']}"):
+        answer = server.client.get(where)
+        assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+        assert answer.headers["content-disposition"].endswith('.txt"')
+        for passage in several:
+            assert passage["prime"] + passage["text"].strip("\n") in answer.text
+        assert "Two_of them\n\nA small one, update" in answer.text
+    marked = server.client.get(f"/api/kept/{kept['id']}/file", params={"format": "md"}).text
+    assert marked.startswith("## Two\\_of them\n\n*A small one, update")
+    assert "### Temperature 0.5\n\n\\*The\\* " in marked
+    wrong = server.client.get("/api/kept/file", params={"format": "pdf"})
+    server.problem(wrong, 422)
+
+
+def test_what_is_kept_is_bounded(serve):
+    server = serve(
+        "--no-demo",
+        HURRAH_MAX_KEPT_PASSAGES="3",
+        HURRAH_MAX_KEPT_MODELS="2",
+    )
+    corpus = server.upload(PAGES)["id"]
+    run = server.create(corpus=corpus, paused=True, **SMALL)
+    written = []
+    for _ in range(4):
+        server.post(run, "step", {"updates": 10})
+        written.append(write(server, run, source="latest"))
+
+    def share(passage):
+        return server.client.post(f"/api/runs/{run['id']}/models", json={"model": passage["model"]})
+
+    def models():
+        folder = server.data_dir / "runs" / run["id"] / "models"
+        return {path.stem for path in folder.glob("*.npz")}
+
+    # A shared model gives way to one that a kept passage needs, but not the other way.
+    assert share(written[0]).status_code == 204
+    assert keep(server, run, written[1])["model_kept"]
+    assert keep(server, run, written[2])["model_kept"]
+    assert models() == {written[1]["model"], written[2]["model"]}
+    assert "HURRAH_MAX_KEPT_MODELS" in server.problem(share(written[0]), 409)["detail"]
+    # The text is kept even so.
+    third = keep(server, run, written[3])
+    assert not third["model_kept"]
+    answer = server.client.post(
+        "/api/kept", json={"run": run["id"], "receipt": write(server, run, seed=1)["receipt"]}
+    )
+    assert "3 passages (HURRAH_MAX_KEPT_PASSAGES)" in server.problem(answer, 409)["detail"]
+    # What was taken out makes room.
+    assert server.client.delete(f"/api/kept/{third['id']}").status_code == 204
+    assert keep(server, run, written[0])["id"]
+
+
+def test_viewers_read_and_have_written_but_keep_nothing(tmp_path):
+    with RunningServer(tmp_path / "data", "--no-demo", "--host", "0.0.0.0") as server:
+        token = parse_qs(urlsplit(server.greeting.rsplit(" ", 1)[1]).query)["token"][0]
+        bearer = {"Authorization": f"Bearer {token}"}
+        spec = {"paused": True, "hidden_size": 5, "sample_length": 10}
+        run = server.client.post("/api/runs", json=spec, headers=bearer).json()
+        passage = write(server, run)
+        wanted = {"run": run["id"], "receipt": passage["receipt"]}
+        for method, path, body in [
+            ("POST", "/api/kept", wanted),
+            ("PATCH", "/api/kept/0", {"title": "x"}),
+            ("DELETE", "/api/kept/0", None),
+            ("POST", f"/api/runs/{run['id']}/models", {"model": passage["model"]}),
+        ]:
+            server.problem(server.client.request(method, path, json=body), 401)
+        # What a viewer had written is held for nobody.
+        answer = server.client.post("/api/kept", json=wanted, headers=bearer)
+        server.problem(answer, 409)
+        assert write(server, run, source=exact(passage))["text"] == passage["text"]
+        assert listed(server)["passages"] == []
+        assert server.client.get("/api/kept/file").text == ""
