@@ -80,6 +80,8 @@ class Corpus:
         How its file was encoded when it came; it is kept as UTF-8.
     names : tuple of str
         Its most frequent proper names, the most frequent first.
+    repairs : tuple of str
+        What of its file was made good when it came, in words.
     created_at : str
         When it was added, in UTC by ISO 8601; empty for a shipped one.
     """
@@ -94,6 +96,7 @@ class Corpus:
     entropy: Entropy
     encoding: str
     names: tuple[str, ...]
+    repairs: tuple[str, ...] = ()
     created_at: str = ""
 
     def to_json(self) -> dict[str, Any]:
@@ -104,7 +107,7 @@ class Corpus:
         dict
             Ready for JSON, and what `from_json` takes.
         """
-        return {**asdict(self), "names": list(self.names)}
+        return {**asdict(self), "names": list(self.names), "repairs": list(self.repairs)}
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "Corpus":
@@ -126,7 +129,10 @@ class Corpus:
             If fields are missing or not of the right kind.
         """
         entropy = Entropy(**fields["entropy"])
-        return cls(**{**fields, "entropy": entropy, "names": tuple(fields["names"])})
+        # A description that was kept before there was a word of repairs has none.
+        repairs = tuple(fields.get("repairs", ()))
+        names = tuple(fields["names"])
+        return cls(**{**fields, "entropy": entropy, "names": names, "repairs": repairs})
 
 
 class CorpusLibrary:
@@ -269,6 +275,7 @@ class CorpusLibrary:
             _describe(decoded.text, secrets.token_hex(6)),
             name=display_name(name),
             encoding=decoded.encoding,
+            repairs=decoded.repairs,
             created_at=datetime.now(UTC).isoformat(timespec="microseconds"),
         )
         unfinished = self._folder / f"{_UNFINISHED}{corpus.id}"

@@ -77,12 +77,23 @@ class DecodedText:
         Whether it began with a byte-order mark.
     replaced : int
         How many broken places became U+FFFD, the replacement character.
+    line_ends : int
+        How many line ends of another kind became ``\n``.
     """
 
     text: str
     encoding: str
     had_bom: bool
     replaced: int = 0
+    line_ends: int = 0
+
+    @property
+    def repairs(self) -> tuple[str, ...]:
+        """What was made good, in words for a person, each a part of a sentence."""
+        line_ends = _counted(self.line_ends, "line end", "made the usual one")
+        replaced = _counted(self.replaced, "broken place", "replaced by \ufffd")
+        mark = "a byte-order mark taken away" if self.had_bom else ""
+        return tuple(words for words in (mark, line_ends, replaced) if words)
 
 
 def decode_text(data: bytes) -> DecodedText:
@@ -157,10 +168,16 @@ def _with_encoding(data: bytes, encoding: str, *, had_bom: bool) -> DecodedText 
         replaced = text.count("\ufffd")
         if not _is_slight(replaced, data):
             return None
+    line_ends = text.count("\r")
     text = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     if not text or "\0" in text or not _is_readable(text):
         return None
-    return DecodedText(text, encoding, had_bom, replaced)
+    return DecodedText(text, encoding, had_bom, replaced, line_ends)
+
+
+def _counted(count: int, what: str, repaired: str) -> str:
+    """Say how many there were and what was done with them, or nothing of none."""
+    return f"{count:,} {what}{'' if count == 1 else 's'} {repaired}" if count else ""
 
 
 def _is_slightly_damaged(sample: bytes, encoding: str) -> bool:

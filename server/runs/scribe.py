@@ -3,7 +3,7 @@
 It is apart from training, so that no reader slows a run, and apart from the server, so that a long
 passage keeps nobody waiting but the one who asked for it.
 
-Commands (`do`): `write`, `measure`, `read`, `check`, `curve`, `leave`; all but the last are
+Commands (`do`): `write`, `measure`, `read`, `check`, `curve`, `time`, `leave`; all but the last are
 answered.
 """
 
@@ -29,12 +29,13 @@ from server.runs.proving import checked, curve
 from server.runs.quality import QualityMeasure
 from server.runs.replay import replay
 from server.runs.surprises import SurpriseReader
+from server.runs.timing import timed
 from server.runs.wire import Line, Message
 
 # Texts whose index is held in memory: a run's samples come again and again.
 MEASURES_KEPT = 2
 
-PROVERS = {"check": checked, "curve": curve}
+PROVERS = {"check": checked, "curve": curve, "time": timed}
 
 
 class Scribe:

@@ -23,7 +23,7 @@ from server.runs.publishing import Publisher
 from server.runs.recorder import Recorder
 from server.runs.room import Room
 from server.runs.run_names import made_up_name
-from server.runs.sizes import measure_sizes
+from server.runs.sizes import Sizes, measure_sizes
 from server.runs.snapshots import Snapshots
 from server.runs.spec import RunChange, RunSpec, SpecError
 from server.runs.store import Store, StoreThread
@@ -195,14 +195,24 @@ class Supervisor:
         await branch.take_up()
         return await self._begin(branch)
 
-    async def _make(self, spec: RunSpec, origin: ForkedFrom | None = None) -> LiveRun:
+    def measure(self, spec: RunSpec) -> tuple[Corpus, Sizes]:
+        """Return the text that a run would learn, and what follows from both.
+
+        Raises
+        ------
+        SpecError
+            The spec does not go with the corpus.
+        """
         corpus = self._corpus_for(spec)
-        sizes = measure_sizes(
+        return corpus, measure_sizes(
             spec,
             characters=corpus.characters,
             distinct=corpus.distinct,
             max_memory_bytes=self._limits.network_bytes,
         )
+
+    async def _make(self, spec: RunSpec, origin: ForkedFrom | None = None) -> LiveRun:
+        corpus, sizes = self.measure(spec)
         if len(self._lives) >= self._limits.runs:
             raise LimitReachedError(
                 f"The limit is {self._limits.runs:,} runs: delete one to make another."

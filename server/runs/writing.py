@@ -79,7 +79,7 @@ class ScribeDesk:
         return await self._ask("read", **request)
 
     async def prove(self, what: str, request: dict[str, Any]) -> Message:
-        """Check gradients ("check"), or compare the methods of checking ("curve")."""
+        """Check gradients ("check"), compare the methods ("curve"), or time updates ("time")."""
         return await self._ask(what, request=request)
 
     async def leave(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
@@ -12,24 +11,14 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from server import __version__
-from server.runs.corpora import CorpusLibrary
-from server.runs.gallery import Gallery
-from server.runs.kept_models import KeptModels
-from server.runs.passage_request import PassageLimits
-from server.runs.passages import Passages
-from server.runs.proofs import Proofs
-from server.runs.readings import Readings
-from server.runs.spec import RunSpec
-from server.runs.spikes import Spikes
-from server.runs.supervisor import Limits, Supervisor
-from server.settings import SHIPPED_CORPORA, Settings
+from server.settings import Settings
 from server.web import problems
 from server.web.bodies import BodyLimit
-from server.web.fanout import Fanout
-from server.web.office import Office
+from server.web.opening import opened
 from server.web.routes import (
     checkpoints,
     corpora,
+    estimates,
     history,
     kept,
     live,
@@ -41,7 +30,6 @@ from server.web.routes import (
     runs,
 )
 from server.web.security import Guard
-from server.web.throttle import Throttle
 
 __all__ = ["create_app"]
 
@@ -56,29 +44,6 @@ class FreshStaticFiles(StaticFiles):
         return response
 
 
-def demonstration(library: CorpusLibrary) -> RunSpec:
-    """Return the run that a first start begins: slow at first, and with much to read."""
-    corpus = next(corpus for corpus in library.list() if corpus.shipped)
-    return RunSpec(corpus=corpus.id, name=corpus.name, seed=5, pace="cinematic", sample_every=1_000)
-
-
-def _desks(
-    settings: Settings, supervisor: Supervisor
-) -> tuple[Passages, Gallery, Proofs, Readings]:
-    """Return those who write, keep what was written, check gradients, and read the book again."""
-    waiting = settings.max_waiting_requests
-    characters = settings.max_probe_characters
-    limits = PassageLimits(settings.max_passage_characters, characters, waiting)
-    models = KeptModels(
-        settings.data_dir / "runs", settings.max_kept_models, settings.max_kept_models_bytes
-    )
-    models.forget_held()
-    writer = Passages(limits, models)
-    gallery = Gallery(supervisor, writer, models, settings.max_kept_passages)
-    readings = Readings(supervisor.store, supervisor.get, waiting)
-    return writer, gallery, Proofs(characters, waiting), readings
-
-
 def create_app(settings: Settings) -> FastAPI:
     """Make the application.
 
@@ -90,35 +55,8 @@ def create_app(settings: Settings) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-        library = CorpusLibrary(SHIPPED_CORPORA, settings.data_dir)
-        fanout = Fanout()
-        limits = Limits(
-            settings.max_training_runs,
-            settings.max_network_bytes,
-            settings.max_runs,
-            settings.max_stored_bytes,
-        )
-        supervisor = await Supervisor.open(settings.data_dir, library, fanout, limits)
-        app.state.office = Office(
-            settings,
-            library,
-            supervisor,
-            *_desks(settings, supervisor),
-            Spikes(supervisor.store),
-            fanout,
-            Throttle(settings),
-        )
-        if settings.resume:
-            await supervisor.resume_interrupted()
-        if settings.demo and not supervisor.runs():
-            await supervisor.create(demonstration(library))
-        try:
+        async with opened(settings) as app.state.office:
             yield
-        finally:
-            office: Office = app.state.office
-            desks = (office.passages, office.proofs, office.readings)
-            await asyncio.gather(*(desk.leave() for desk in desks), supervisor.close())
 
     app = FastAPI(
         title="Hurrah",
@@ -134,6 +72,7 @@ def create_app(settings: Settings) -> FastAPI:
         pages,
         corpora,
         runs,
+        estimates,
         checkpoints,
         passages,
         kept,

@@ -10,6 +10,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from server.runs.corpora import CorpusLibrary
+from server.runs.estimates import Estimates
 from server.runs.gallery import Gallery
 from server.runs.live_run import LiveRun
 from server.runs.passages import Passages
@@ -37,6 +38,7 @@ class Office:
     proofs: Proofs
     readings: Readings
     spikes: Spikes
+    estimates: Estimates
     fanout: Fanout
     throttle: Throttle
 

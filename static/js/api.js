@@ -77,7 +77,15 @@ export const resume = (id) => call(run(id, "/resume"), { method: "POST", body: {
 export const stop = (id) => call(run(id, "/stop"), { method: "POST", body: {} });
 export const step = (id, updates) => call(run(id, "/step"), { method: "POST", body: { updates } });
 export const saveCheckpoint = (id) => call(run(id, "/checkpoints"), { method: "POST", body: {} });
+export const estimateRun = (spec, signal) =>
+  call("/api/estimate", { method: "POST", body: spec, signal });
 export const listCorpora = () => call("/api/corpora");
+export const deleteCorpus = (id) =>
+  call(`/api/corpora/${encodeURIComponent(id)}`, { method: "DELETE" });
+
+/** The characters of a text from `from` up to, not including, `to`. */
+export const readText = (id, from, to, signal) =>
+  call(`/api/corpora/${encodeURIComponent(id)}/text?from=${from}&to=${to}`, { signal });
 
 /**
  * Have a passage written, or several; the answer comes when the last character is.

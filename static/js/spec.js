@@ -47,6 +47,14 @@ export const PRESETS = {
   },
 };
 
+/** What each of them is good for, in a line. */
+export const PRESET_WORDS = {
+  "The assignment": "The course's own network: one layer, one sequence at a time, AdaGrad.",
+  "Quick demo": "The same, slow where the writing changes most: something to watch in two minutes.",
+  "LSTM, batch 50": "Gates that remember longer, fifty sequences side by side: learns more an update.",
+  Big: "Two layers of 256 with dropout, a part held out to see it over-fit: an evening's work.",
+};
+
 /** The learning rate that goes with each optimiser. */
 export const RATES = { adagrad: 0.1, adam: 0.002, rmsprop: 0.002, sgd: 0.1 };
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import (
@@ -51,6 +52,11 @@ def figure(page: Page, name: str) -> float:
     """The number that one of the five figures shows, NaN while there is none."""
     text = page.locator(f"#figure-{name}").inner_text()
     return float(text.replace(",", "")) if re.fullmatch(r"[\d,.]+", text) else float("nan")
+
+
+def run_in_address(page: Page) -> str:
+    """The id of the run that the page shows, as its address tells it."""
+    return parse_qs(urlsplit(page.url).query)["run"][0]
 
 
 class Window:

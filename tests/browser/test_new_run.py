@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
-from tests.browser.conftest import Window, eventually, figure
+from tests.browser.conftest import Window, eventually, figure, run_in_address
 from tests.browser.server_process import Server
 
 STORY = "Old Anna went to the mill. The mill was shut, and Anna went home again.\n" * 40
@@ -39,9 +39,37 @@ def test_a_run_through_the_form_with_an_uploaded_text(server: Server, window: Wi
     page.locator("#new-run-start").click()
     expect(page.locator("#run-name")).to_have_text("Anna")
     expect(page.locator("#notice")).to_contain_text("Finished at update 50")
-    run = server.call("GET", f"runs/{page.url.split('run=')[1]}")
+    run = server.call("GET", f"runs/{run_in_address(page)}")
     assert run["spec"]["hidden_size"] == 20
     assert run["parameters"] == parameters
+
+
+def test_the_form_shows_what_came_of_an_upload_and_what_a_run_would_be_like(
+    server: Server, window: Window
+) -> None:
+    before = len(server.call("GET", "corpora"))
+    page = form(server, window)
+    expect(page.locator("#estimate-speed")).to_contain_text("updates a second here")
+    page.locator("#drop-file").set_input_files(
+        {
+            "name": "anna.txt",
+            "mimeType": "text/plain",
+            "buffer": STORY.replace("\n", "\r\n").encode("utf-8-sig"),
+        }
+    )
+    expect(page.locator("#corpus-excerpt")).to_contain_text("Old Anna went to the mill.")
+    expect(page.locator("#corpus-facts")).to_contain_text("Anna")
+    expect(page.locator("#corpus-facts")).to_contain_text("a byte-order mark taken away")
+    expect(page.locator("#corpus-facts")).to_contain_text("40 line ends made the usual one")
+    expect(page.locator("#estimate-speed")).to_contain_text("times through the text")
+
+    page.locator("#corpus-remove").click()
+    expect(page.locator("#new-corpus option")).to_have_count(before)
+    page.locator("#corpus-undo").click()
+    expect(page.locator("#corpus-excerpt")).to_contain_text("Old Anna")
+    page.locator("#corpus-remove").click()
+    page.get_by_role("button", name="Cancel").click()
+    eventually(lambda: len(server.call("GET", "corpora")), before.__eq__, "the text to be gone")
 
 
 def test_a_text_dropped_on_the_page_opens_the_form(server: Server, window: Window) -> None:
@@ -152,7 +180,7 @@ def test_every_setting_arrives(server: Server, window: Window) -> None:
     page.locator("#new-max_updates").fill("20")
     page.locator("#new-run-start").click()
     expect(page.locator("#notice")).to_contain_text("Finished at update 20")
-    spec = server.call("GET", f"runs/{page.url.split('run=')[1]}")["spec"]
+    spec = server.call("GET", f"runs/{run_in_address(page)}")["spec"]
     asked = {**numbers, **more, "cell": "gru", "optimizer": "rmsprop", "dtype": "float64"}
     assert {name: spec[name] for name in asked} == asked
     assert spec["clip_mode"] == "norm"
@@ -169,7 +197,7 @@ def test_no_clipping_and_weights_by_fan_in(server: Server, window: Window) -> No
     page.locator("#new-max_updates").fill("5")
     page.locator("#new-run-start").click()
     expect(page.locator("#notice")).to_contain_text("Finished at update 5")
-    spec = server.call("GET", f"runs/{page.url.split('run=')[1]}")["spec"]
+    spec = server.call("GET", f"runs/{run_in_address(page)}")["spec"]
     assert spec["clip"] is None
     assert spec["init_scale"] is None
 

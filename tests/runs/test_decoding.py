@@ -83,7 +83,19 @@ def test_every_script_in_every_unicode(language, encoding):
     ],
 )
 def test_a_byte_order_mark_is_believed_and_goes(mark, encoding):
-    assert decode_text(mark + "añ\r\n😀".encode(encoding)) == DecodedText("añ\n😀", encoding, True)
+    decoded = decode_text(mark + "añ\r\n😀".encode(encoding))
+    assert decoded == DecodedText("añ\n😀", encoding, had_bom=True, line_ends=1)
+
+
+def test_what_was_repaired_is_said_in_words():
+    sound = decode_text(b"Nothing to repair.\n")
+    assert sound.repairs == ()
+    broken = decode_text(codecs.BOM_UTF8 + "añ ".encode() * 40 + b"\xff\r\nend\r\n")
+    assert broken.repairs == (
+        "a byte-order mark taken away",
+        "2 line ends made the usual one",
+        "1 broken place replaced by \ufffd",
+    )
 
 
 @pytest.mark.parametrize("text", ["café", "Ä", "naïve\n", "¿Qué?", "“Quotes”"])

@@ -1,36 +1,41 @@
-/** The form for a new run, with a text of the reader's own by button or by dropping it. */
+/** The form for a new run: which text, which settings, and what that amounts to. */
 
 import * as api from "../api.js";
-import { el, find, setText } from "../dom.js";
+import { find, setText } from "../dom.js";
 import * as format from "../format.js";
-import { onFileDropped } from "./dropping.js";
+import { CorpusPicker } from "./corpuspicker.js";
+import { EstimateLine } from "./estimate.js";
 import { Settings } from "./settings.js";
 
 export class NewRunForm {
-  #store;
   #created;
   #dialog = find("#new-run-dialog");
   #form = find("#new-run-form");
   #start = find("#new-run-start");
   #problem = find("#new-run-problem");
-  #progress = find("#drop-progress");
+  #corpora;
+  #corpus;
   #settings;
+  #estimate = new EstimateLine();
 
   /**
    * @param {Object} store
    * @param {(run: Object) => void} created called with the run that the form has started.
    */
   constructor(store, created) {
-    this.#store = store;
     this.#created = created;
-    const file = find("#drop-file");
-    find("#new-run").addEventListener("click", () => this.open());
-    find("#drop-choose").addEventListener("click", () => file.click());
-    file.addEventListener("change", async () => {
-      if (file.files[0]) await this.#upload(file.files[0]);
-      file.value = "";
-    });
+    const { name } = this.#form.elements;
     this.#settings = new Settings(this.#form, () => this.#describe());
+    this.#corpora = new CorpusPicker(store, {
+      changed: (corpus) => {
+        this.#corpus = corpus;
+        this.#describe();
+      },
+      busy: (busy) => (this.#start.disabled = busy),
+      added: (corpus) => (name.value ||= corpus.name),
+      over: () => this.open(),
+    });
+    find("#new-run").addEventListener("click", () => this.open());
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#submit();
@@ -38,10 +43,9 @@ export class NewRunForm {
     for (const button of this.#dialog.querySelectorAll("[data-close]")) {
       button.addEventListener("click", () => this.#dialog.close());
     }
-    onFileDropped(find("#drop"), {
-      wanted: () => this.#store.get().operator,
-      over: () => this.open(),
-      drop: (dropped) => this.#upload(dropped),
+    this.#dialog.addEventListener("close", () => {
+      this.#estimate.forget();
+      this.#telling(() => this.#corpora.settle());
     });
   }
 
@@ -51,52 +55,25 @@ export class NewRunForm {
     this.#showErrors([]);
     setText(this.#problem, "");
     this.#dialog.showModal();
-    await this.#loadCorpora();
+    await this.#telling(() => this.#corpora.load());
   }
 
-  async #loadCorpora(choose) {
-    const select = this.#form.elements.corpus;
+  /** Do it, and tell the server's sentence if it refuses. */
+  async #telling(deed) {
     try {
-      this.#store.dispatch({ type: "corpora", corpora: await api.listCorpora() });
+      await deed();
     } catch (error) {
       if (!(error instanceof api.Problem)) throw error;
       setText(this.#problem, error.message);
     }
-    const chosen = choose ?? select.value;
-    const corpora = Object.values(this.#store.get().corpora);
-    const option = ({ id, name }) => el("option", { value: id, text: name });
-    select.replaceChildren(...corpora.map(option));
-    if (chosen) select.value = chosen;
-    if (!select.value && corpora.length) select.value = corpora[0].id;
-    this.#describe();
   }
 
   /** Say what the present choices amount to. */
   #describe() {
-    const corpus = this.#store.get().corpora[this.#form.elements.corpus.value];
-    setText(find("#corpus-about"), corpus ? aboutCorpus(corpus) : "");
-    const learned = corpus ? this.#settings.parameters(corpus.distinct) : null;
+    const learned = this.#corpus ? this.#settings.parameters(this.#corpus.distinct) : null;
     const words = learned === null ? "" : `${format.count(learned)} parameters to learn`;
     setText(find("#parameter-count"), words);
-  }
-
-  async #upload(file) {
-    const { name } = this.#form.elements;
-    setText(find("#error-corpus"), "");
-    this.#progress.hidden = false;
-    this.#progress.value = 0;
-    this.#start.disabled = true;
-    try {
-      const corpus = await api.uploadCorpus(file, (share) => (this.#progress.value = share));
-      await this.#loadCorpora(corpus.id);
-      if (!name.value) name.value = corpus.name;
-    } catch (error) {
-      if (!(error instanceof api.Problem)) throw error;
-      setText(find("#error-corpus"), `${file.name}: ${error.message}`);
-    } finally {
-      this.#progress.hidden = true;
-      this.#start.disabled = false;
-    }
+    if (this.#corpus && this.#dialog.open) this.#estimate.ask(this.#settings.spec());
   }
 
   async #submit() {
@@ -135,6 +112,3 @@ export class NewRunForm {
     return unplaced;
   }
 }
-
-const aboutCorpus = ({ characters, distinct }) =>
-  `${format.count(characters)} characters, ${format.count(distinct)} distinct`;

@@ -1,7 +1,7 @@
 /** The fields of the form for a new run: filled by a preset, read as a spec. */
 
 import { el, find, setText } from "../dom.js";
-import { parametersOf, PRESETS, RATES, unusual, USUAL } from "../spec.js";
+import { parametersOf, PRESET_WORDS, PRESETS, RATES, unusual, USUAL } from "../spec.js";
 
 const NUMBERS = [
   "hidden_size",
@@ -97,10 +97,12 @@ export class Settings {
     fields.clip.disabled = fields.clip_mode.value === "none";
     const spec = { ...USUAL, ...this.spec() };
     setText(find("#advanced-summary"), unusual(spec));
-    Object.values(PRESETS).forEach((preset, i) => {
-      const held = Object.entries(preset).every(([name, value]) => spec[name] === value);
-      this.#buttons[i].setAttribute("aria-pressed", String(held));
+    const held = Object.entries(PRESETS).map(([name, preset]) => {
+      const whole = Object.entries(preset).every(([field, value]) => spec[field] === value);
+      return whole ? name : null;
     });
+    this.#buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(held[i] !== null)));
+    setText(find("#preset-about"), PRESET_WORDS[held.find(Boolean)] ?? "Settings of your own.");
     this.#changed();
   }
 }

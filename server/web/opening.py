@@ -1,0 +1,87 @@
+"""Opening the office when the server starts, and closing it when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from server.runs.corpora import CorpusLibrary
+from server.runs.estimates import Estimates
+from server.runs.gallery import Gallery
+from server.runs.kept_models import KeptModels
+from server.runs.passage_request import PassageLimits
+from server.runs.passages import Passages
+from server.runs.proofs import Proofs
+from server.runs.readings import Readings
+from server.runs.spec import RunSpec
+from server.runs.spikes import Spikes
+from server.runs.supervisor import Limits, Supervisor
+from server.settings import SHIPPED_CORPORA, Settings
+from server.web.fanout import Fanout
+from server.web.office import Office
+from server.web.throttle import Throttle
+
+__all__ = ["demonstration", "opened"]
+
+
+def demonstration(library: CorpusLibrary) -> RunSpec:
+    """Return the run that a first start begins: slow at first, and with much to read."""
+    corpus = next(corpus for corpus in library.list() if corpus.shipped)
+    return RunSpec(corpus=corpus.id, name=corpus.name, seed=5, pace="cinematic", sample_every=1_000)
+
+
+@contextlib.asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Office]:
+    """Open the office, begin what is to be begun, and see everybody off in the end.
+
+    Parameters
+    ----------
+    settings : Settings
+        Where things are kept, and the limits.
+    """
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    office = await _furnished(settings)
+    supervisor = office.supervisor
+    if settings.resume:
+        await supervisor.resume_interrupted()
+    if settings.demo and not supervisor.runs():
+        await supervisor.create(demonstration(office.corpora))
+    try:
+        yield office
+    finally:
+        desks = (office.passages, office.proofs, office.readings, office.estimates)
+        await asyncio.gather(*(desk.leave() for desk in desks), supervisor.close())
+
+
+async def _furnished(settings: Settings) -> Office:
+    """Return an office in which everybody is at work."""
+    library = CorpusLibrary(SHIPPED_CORPORA, settings.data_dir)
+    fanout = Fanout()
+    limits = Limits(
+        settings.max_training_runs,
+        settings.max_network_bytes,
+        settings.max_runs,
+        settings.max_stored_bytes,
+    )
+    supervisor = await Supervisor.open(settings.data_dir, library, fanout, limits)
+    waiting = settings.max_waiting_requests
+    characters = settings.max_probe_characters
+    models = KeptModels(
+        settings.data_dir / "runs", settings.max_kept_models, settings.max_kept_models_bytes
+    )
+    models.forget_held()
+    passages = Passages(PassageLimits(settings.max_passage_characters, characters, waiting), models)
+    return Office(
+        settings=settings,
+        corpora=library,
+        supervisor=supervisor,
+        passages=passages,
+        gallery=Gallery(supervisor, passages, models, settings.max_kept_passages),
+        proofs=Proofs(characters, waiting),
+        estimates=Estimates(waiting),
+        readings=Readings(supervisor.store, supervisor.get, waiting),
+        spikes=Spikes(supervisor.store),
+        fanout=fanout,
+        throttle=Throttle(settings),
+    )

@@ -1,0 +1,18 @@
+"""Estimates: what a run would be like, before it is begun."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from server.runs.estimates import Estimate
+from server.runs.spec import RunSpec
+from server.web.office import TheOffice
+
+router = APIRouter(prefix="/api/estimate", tags=["runs"])
+
+
+@router.post("")
+async def estimate_run(spec: RunSpec, office: TheOffice) -> Estimate:
+    """Say how large, how fast and how long a run would be; nothing is begun."""
+    corpus, sizes = office.supervisor.measure(spec)
+    return await office.estimates.estimate(spec, sizes, corpus.distinct)

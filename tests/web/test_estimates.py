@@ -1,0 +1,54 @@
+"""What a run would be like, told before it is begun."""
+
+import pytest
+
+from tests.serving import RunningServer
+
+TINY = {"hidden_size": 10, "sequence_length": 5, "max_updates": 1_000}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with RunningServer(tmp_path_factory.mktemp("data"), "--no-demo") as running:
+        yield running
+
+
+def estimate(server, **spec):
+    return server.client.post("/api/estimate", json=spec)
+
+
+def test_an_estimate_tells_size_speed_and_time_and_begins_nothing(server):
+    answer = estimate(server, **TINY)
+    assert answer.status_code == 200
+    told = answer.json()
+    [corpus] = server.client.get("/api/corpora").json()
+    K, m = corpus["distinct"], 10
+    assert told["parameters"] == m * m + m * K + K * m + m + K
+    assert told["memory_bytes"] > 4 * told["parameters"]
+    assert told["updates_per_epoch"] == (corpus["characters"] - 1) // 5
+    assert told["updates_per_second"] > 0
+    assert told["seconds"] == pytest.approx(1_000 / told["updates_per_second"])
+    assert told["epochs"] == pytest.approx(1_000 / told["updates_per_epoch"])
+    assert server.client.get("/api/runs").json() == []
+
+
+def test_a_run_without_an_end_takes_no_time_that_could_be_told(server):
+    told = estimate(server, **TINY | {"max_updates": None}).json()
+    assert told["seconds"] is None
+    assert told["epochs"] is None
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_every_network_can_be_timed(server, cell):
+    spec = TINY | {"cell": cell, "layers": 2, "batch_size": 3, "dropout": 0.1}
+    assert estimate(server, **spec, validation_fraction=0.1).json()["updates_per_second"] > 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [({"hidden_size": 0}, "hidden_size"), ({"hidden_size": 50_000}, "hidden_size")],
+)
+def test_what_can_not_be_begun_can_not_be_estimated(server, wrong, field):
+    answer = estimate(server, **TINY | wrong)
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
