@@ -127,12 +127,40 @@ class ViewerProtocol(WebSocketsSansIOProtocol):
     Saying goodbye would wait for all that the viewer has not read.
     """
 
+    def data_received(self, data: bytes) -> None:
+        """Take what comes; what is no handshake is answered, and not waited for."""
+        super().data_received(data)
+        if self.conn.handshake_exc is None or self.handshake_initiated:
+            return
+        if not self.transport.is_closing():
+            answer = problem(400, "This is no WebSocket handshake that the server understands.")
+            head = [(name.decode(), value.decode()) for name, value in answer.raw_headers]
+            fields = "".join(f"{name}: {value}\r\n" for name, value in head)
+            start = f"HTTP/1.1 400 Bad Request\r\n{fields}connection: close\r\n\r\n"
+            self.transport.write(start.encode() + bytes(answer.body))
+            self.transport.close()
+
     async def send(self, message: ASGISendEvent) -> None:
         """Send a message, when the viewer has read enough of those before."""
         if message["type"] == "websocket.close" and not self.writable.is_set():
             self.transport.abort()
         else:
             await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
+            # It was refused; uvicorn would complain in the log that it was not accepted.
+            self.handshake_complete = True
+
+    def send_receive_event_to_app(self) -> None:
+        """Pass a message on; uvicorn would fill the log over text that is none."""
+        if self.curr_msg_data_type == "text":
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:
+                self.frames = []
+                self.conn.send_close(1007)
+                self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
 
     def handle_ping(self) -> None:
         """Answer a ping; who pings and pings, and reads no answer, is cut off."""

@@ -109,20 +109,30 @@ def frame(opcode, payload=b"", *, fin=True, reserved=0, masked=True, length=None
     return start + mask + mixed.to_bytes(len(payload), "big")
 
 
-def close_code(connection, limit_s=LIMIT_S):
-    """Read the server's frames until it closes; return its close code, None without one."""
-    got = until_closed(connection, limit_s)
-    code = None
-    while len(got) >= 2:
-        opcode, length, start = got[0] & 15, got[1] & 127, 2
-        if length == 126:
-            length, start = struct.unpack("!H", got[2:4])[0], 4
-        elif length == 127:
-            length, start = struct.unpack("!Q", got[2:10])[0], 10
-        if opcode == 8:
-            code = struct.unpack("!H", got[start : start + 2])[0]
-        got = got[start + length :]
-    return code
+def close_code(connection):
+    """Read the server's frames until it says goodbye; return the code, None if it just closed."""
+    try:
+        while True:
+            opcode, length = exactly(connection, 2)
+            length &= 127
+            if length >= 126:
+                size = 2 if length == 126 else 8
+                length = int.from_bytes(exactly(connection, size), "big")
+            payload = exactly(connection, length)
+            if opcode & 15 == 8:
+                return int.from_bytes(payload[:2], "big")
+    except OSError:
+        return None
+
+
+def exactly(connection, length):
+    got = b""
+    while len(got) < length:
+        more = connection.recv(length - len(got))
+        if not more:
+            raise ConnectionResetError
+        got += more
+    return got
 
 
 def is_open(connection):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Annotated
 
 from fastapi import APIRouter, Query, WebSocket
@@ -15,11 +16,15 @@ from server.runs.store import Store
 from server.web.fanout import Channel
 from server.web.office import Office, TheOffice
 from server.web.routes.history import loss_of
+from server.web.throttle import TokenBucket
 
 router = APIRouter()
 
+NOT_SILENT = 1008
 UNKNOWN_RUN = 4404
 TOO_SLOW = 4408
+# Some clients send a word now and then to keep a connection open.
+MESSAGES_PER_MINUTE = 60
 # The others can be asked for; a snapshot must stay small however long a run goes on, and however
 # long its samples are.
 SNAPSHOT_SAMPLES = 1_000
@@ -56,9 +61,13 @@ async def watch(
 
 
 async def _listen(websocket: WebSocket) -> None:
-    """Take what a viewer says, to no effect, until it leaves."""
+    """Take what a viewer says, to no effect, until it leaves, or says too much."""
+    patience = TokenBucket(MESSAGES_PER_MINUTE, time.monotonic())
     while (await websocket.receive())["type"] != "websocket.disconnect":
-        pass
+        if patience.wait_s(1, time.monotonic()):
+            await websocket.close(NOT_SILENT, "Only the server speaks here.")
+            return
+        patience.take(1, time.monotonic())
 
 
 async def _speak(

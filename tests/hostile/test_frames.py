@@ -1,0 +1,159 @@
+"""WebSocket frames that are wrong, too large, too many, or never end."""
+
+import contextlib
+import json
+
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from tests.hostile import raw
+from tests.hostile.process import open_files, resident_bytes, steady
+from tests.serving import LIMIT_S, RunningServer, until
+
+LARGEST_BYTES = 65_536
+CONT, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+
+
+@pytest.fixture(scope="module")
+def run(server):
+    return server.create(hidden_size=5, sample_length=10, paused=True)
+
+
+def viewers(server, run):
+    """How many look on, as a viewer is told, who is one of them."""
+    with connect(f"{server.ws_url}/ws/runs/{run['id']}") as viewer:
+        return json.loads(viewer.recv(LIMIT_S))["viewers"]
+
+
+WRONG = {
+    "a text that is none": (raw.frame(TEXT, b"\xff\xfe\xfd"), 1007),
+    "half a character": (raw.frame(TEXT, b"\xe2\x82"), 1007),
+    "an unknown opcode": (raw.frame(3, b"x"), 1002),
+    "an unknown control opcode": (raw.frame(11, b"x"), 1002),
+    "reserved bits": (raw.frame(TEXT, b"x", reserved=4), 1002),
+    "no mask": (raw.frame(TEXT, b"x", masked=False), 1002),
+    "a continuation of nothing": (raw.frame(CONT, b"x"), 1002),
+    "a message within a message": (raw.frame(TEXT, b"x", fin=False) + raw.frame(TEXT, b"y"), 1002),
+    "a control frame in pieces": (raw.frame(PING, b"x", fin=False), 1002),
+    "a control frame that is too long": (raw.frame(PING, b"x" * 126), 1002),
+    "a close of one byte": (raw.frame(CLOSE, b"x"), 1002),
+    "a close with a wrong code": (raw.frame(CLOSE, b"\x00\x01"), 1002),
+    "a close whose reason is no text": (raw.frame(CLOSE, b"\x03\xe8\xff"), 1007),
+    "too large": (raw.frame(BINARY, bytes(LARGEST_BYTES + 1)), 1009),
+    "said to be immense": (raw.frame(BINARY, b"", length=2**62), 1009),
+    "a negative length": (raw.frame(BINARY, b"", length=2**63), None),
+    "pieces that are too large together": (
+        raw.frame(TEXT, b"x" * LARGEST_BYTES, fin=False) + raw.frame(CONT, b"x"),
+        1009,
+    ),
+    "bytes of no kind": (bytes(range(256)), 1002),
+    "HTTP": (b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", 1002),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_wrong_frame_ends_the_connection_and_nothing_else(server, run, what):
+    content, code = WRONG[what]
+    with raw.look_on(server, run) as bystander, raw.look_on(server, run) as viewer:
+        viewer.sendall(content)
+        got = raw.close_code(viewer)
+        assert code is None or got == code
+        assert raw.is_open(bystander)
+    assert server.run(run)["state"] == "paused"
+
+
+def test_what_is_left_unfinished_costs_nothing(server, run):
+    before = steady(lambda: open_files(server.process.pid))
+    unfinished = [
+        raw.frame(TEXT, b"x", fin=False),
+        raw.frame(BINARY, b"xx", length=60_000),
+        raw.frame(TEXT, b"x")[:3],
+        b"\x81",
+        b"",
+    ]
+    with contextlib.ExitStack() as held:
+        for content in unfinished * 4:
+            held.enter_context(raw.look_on(server, run)).sendall(content)
+        assert viewers(server, run) == 4 * len(unfinished) + 1
+    until(lambda: viewers(server, run) == 1)
+    until(lambda: open_files(server.process.pid) <= before)
+
+
+@pytest.mark.parametrize("frame", [raw.frame(TEXT, b"hello"), raw.frame(BINARY, bytes(60_000))])
+def test_a_viewer_that_will_not_be_silent_is_let_go(server, run, frame):
+    with raw.look_on(server, run) as viewer:
+        for _ in range(50):
+            viewer.sendall(frame)
+        assert raw.is_open(viewer), "a word now and then does no harm"
+        with contextlib.suppress(OSError):
+            for _ in range(50):
+                viewer.sendall(frame)
+        assert raw.close_code(viewer) in {1008, None}
+
+
+def test_pings_whose_answers_nobody_reads_fill_no_memory(server, run):
+    pings = raw.frame(PING, b"x" * 125) * 1_000
+    before = resident_bytes(server.process.pid)
+    with raw.look_on(server, run) as viewer, contextlib.suppress(OSError):
+        for _ in range(1_000):
+            viewer.sendall(pings)
+        pytest.fail("it was not cut off")
+    assert resident_bytes(server.process.pid) - before < 30_000_000
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Sec-WebSocket-Version: 99"],
+        ["Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=1"],
+        ["Sec-WebSocket-Protocol: a, b, \x01"],
+        ["X: " + "x" * 20_000],
+        [f"X-{number}: x" for number in range(500)],
+        ["Content-Length: 5"],
+        ["Transfer-Encoding: chunked"],
+    ],
+)
+def test_a_wrong_handshake_is_refused_or_passed_over(server, run, lines):
+    with raw.connect(server) as connection:
+        connection.sendall(raw.upgrade(server, f"/ws/runs/{run['id']}", *lines))
+        got = connection.recv(65_536)
+        assert raw.statuses(got)[0] in {101, *range(400, 500)}, got
+        assert got.startswith(b"HTTP/1.1 101") or raw.until_closed(connection) is not None
+
+
+@pytest.mark.parametrize("path", ["/ws/runs/x?since=y", "/ws/runs/", "/ws", "/", "/api/runs"])
+def test_a_websocket_at_an_address_that_has_none(server, path):
+    with raw.connect(server) as connection:
+        connection.sendall(raw.upgrade(server, path))
+        assert 400 <= raw.statuses(raw.until_closed(connection))[0] < 500
+
+
+def test_a_number_from_any_life_is_taken(server, run):
+    for since in ("-1", "0", "9" * 30, "-" + "9" * 30):
+        with connect(f"{server.ws_url}/ws/runs/{run['id']}?since={since}") as viewer:
+            assert json.loads(viewer.recv(LIMIT_S))["type"] == "snapshot"
+
+
+def test_there_are_only_so_many_viewers(tmp_path):
+    with RunningServer(tmp_path / "data", "--no-demo", HURRAH_MAX_VIEWERS="3") as server:
+        run = server.create(hidden_size=5, sample_length=10, paused=True)
+        address = f"{server.ws_url}/ws/runs/{run['id']}"
+        with contextlib.ExitStack() as held:
+            first, *_ = [held.enter_context(connect(address)) for _ in range(3)]
+            with pytest.raises(InvalidStatus) as refused:
+                connect(address)
+            answer = refused.value.response
+            assert answer.status_code == 429
+            assert answer.headers["retry-after"] == "15"
+            assert json.loads(answer.body)["detail"] == "The limit is 3 viewers at once."
+            first.close()
+            until(lambda: connects(address))
+
+
+def connects(address):
+    try:
+        with connect(address):
+            return True
+    except InvalidStatus:
+        return False
