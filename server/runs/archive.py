@@ -89,10 +89,14 @@ def write_archive(path: Path, arrays: Arrays, meta: Meta, *, durable: bool = Tru
 def copy_durably(source: Path, target: Path) -> None:
     """Copy a file as `write_archive` writes one: whole or not at all, and there for good."""
     temporary = target.with_name(f".{target.stem}.tmp")
-    shutil.copyfile(source, temporary)
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.replace(target)
+    try:
+        shutil.copyfile(source, temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
     sync_folder(target.parent)
 
 

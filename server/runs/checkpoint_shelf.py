@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from server.runs.archive import DamagedArchiveError, Meta, copy_durably, read_archive, read_meta
 from server.runs.claim import FolderInUseError, claimed
-from server.runs.errors import NotPossibleError, UnknownCheckpointError
-from server.runs.models import Checkpoint
-from server.runs.store import Store, StoreThread
+from server.runs.errors import DamagedCheckpointError, NotPossibleError, UnknownCheckpointError
+from server.runs.faults import reach
+from server.runs.models import Checkpoint, Milestone
+from server.runs.shortage import ShortageError
+from server.runs.store import Store
+from server.runs.store_thread import StoreThread
 from server.runs.unflushed import News, read_news
 
-__all__ = ["CheckpointShelf"]
+__all__ = ["Added", "CheckpointShelf"]
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +28,8 @@ log = logging.getLogger(__name__)
 AUTOMATIC_KEPT = 2
 # An update of the largest network and the checkpoint after it take a few seconds.
 ORPHAN_PATIENCE_S = 10.0
+
+Added = tuple[Checkpoint, list[Milestone]]
 
 
 class CheckpointShelf:
@@ -40,17 +47,28 @@ class CheckpointShelf:
         Where the files are; made when it is not there.
     store : StoreThread
         Where the descriptions are.
+
+    Attributes
+    ----------
+    found_damaged : list of Checkpoint
+        Those that were found damaged, for somebody to tell and to clear.
     """
 
     def __init__(self, run: str, folder: Path, store: StoreThread) -> None:
         self._run = run
         self.folder = folder
         self._store = store
+        self.found_damaged: list[Checkpoint] = []
         folder.mkdir(parents=True, exist_ok=True)
 
     async def list(self) -> list[Checkpoint]:
         """Return the checkpoints, oldest first."""
         return await self._store(Store.checkpoints, self._run)
+
+    async def last(self) -> Checkpoint | None:
+        """Return the newest checkpoint that was not found damaged, without looking into it."""
+        whole = [checkpoint for checkpoint in await self.list() if not checkpoint.damaged]
+        return whole[-1] if whole else None
 
     def path(self, checkpoint: str) -> Path:
         """Return where a checkpoint's file is; `checkpoint` is an id of this shelf."""
@@ -74,16 +92,26 @@ class CheckpointShelf:
         """Return an id that no other checkpoint has."""
         return secrets.token_hex(6)
 
-    async def add(self, identity: str, *, note: str | None, automatic: bool) -> Checkpoint:
-        """Take in the file that was written for the id `identity`; durable when this returns."""
-        path = self.path(identity)
-        meta = await asyncio.to_thread(read_meta, path)
-        made = _described(path, meta, identity, note=note, automatic=automatic)
-        await self._store(Store.add_checkpoint, self._run, made)
-        await self._thin()
-        return made
+    async def add(self, identity: str, *, note: str | None, automatic: bool) -> Added:
+        """Take in the file that was written for the id `identity`; durable when this returns.
 
-    async def copy_newest(self, note: str | None) -> Checkpoint:
+        Returns
+        -------
+        checkpoint : Checkpoint
+            Its description.
+        marks : list of Milestone
+            What is to be seen of it on the curve: where a person asked for it.
+        """
+        made = await asyncio.to_thread(self._describe, identity, note, automatic=automatic)
+        text = note or "checkpoint"
+        marks = [] if automatic else [Milestone(update=made.update, kind="checkpoint", text=text)]
+        reach("checkpoint.enter")
+        marks = await self._store(Store.add_checkpoint, self._run, made, marks)
+        reach("checkpoint.entered")
+        await self._thin()
+        return made, marks
+
+    async def copy_newest(self, note: str | None) -> Added:
         """Make a checkpoint of a run without a worker: of where its newest one stands.
 
         Raises
@@ -94,13 +122,24 @@ class CheckpointShelf:
         newest = await self.newest()
         if newest is None:
             raise UnknownCheckpointError("latest")
-        return await self.copy(self.path(newest.id), note)
+        copied = await self.copy_in(self.path(newest.id), note)
+        async with self.clearing(copied.id):
+            return await self.add(copied.id, note=note, automatic=False)
 
-    async def copy(self, source: Path, note: str | None) -> Checkpoint:
-        """Make a checkpoint of the file of another; durable when this returns."""
+    async def copy_in(self, source: Path, note: str | None) -> Checkpoint:
+        """Copy a checkpoint's file here and describe it; entering it is for the caller to do."""
         identity = self.new_id()
         await asyncio.to_thread(copy_durably, source, self.path(identity))
-        return await self.add(identity, note=note, automatic=False)
+        return await asyncio.to_thread(self._describe, identity, note, automatic=False)
+
+    @contextlib.asynccontextmanager
+    async def clearing(self, identity: str) -> AsyncIterator[None]:
+        """Clear the file of a checkpoint away that could not be made: it was promised to nobody."""
+        try:
+            yield
+        except ShortageError:
+            self.path(identity).unlink(missing_ok=True)
+            raise
 
     async def remove(self, checkpoint: str) -> None:
         """Take a checkpoint away that somebody had asked for.
@@ -123,70 +162,97 @@ class CheckpointShelf:
         await self._forget(found)
 
     async def newest(self) -> Checkpoint | None:
-        """Return the newest checkpoint whose file is whole; damaged ones are passed over."""
+        """Return the newest checkpoint whose file is whole; damaged ones are marked so."""
         for checkpoint in reversed(await self.list()):
-            try:
-                await asyncio.to_thread(read_archive, self.path(checkpoint.id))
-            except (DamagedArchiveError, OSError) as error:
-                log.warning("run %s: checkpoint passed over: %s", self._run, error)
-            else:
+            if not checkpoint.damaged and await self._is_whole(checkpoint):
                 return checkpoint
         return None
 
-    async def news(self, checkpoint: Checkpoint) -> tuple[News, Meta]:
-        """Return what happened shortly before a checkpoint, and how far the trainer had come.
+    async def open_newest(self) -> tuple[Checkpoint, News, Meta] | None:
+        """Return the newest whole checkpoint, what happened shortly before, and the progress."""
+        if (newest := await self.newest()) is None:
+            return None
+        arrays, meta = await asyncio.to_thread(read_archive, self.path(newest.id))
+        return newest, read_news(arrays, meta), meta["trainer"]
+
+    async def whole(self, checkpoint: str) -> Path:
+        """Return the file of a checkpoint, read once to see that it is whole.
 
         Raises
         ------
-        DamagedArchiveError, OSError
-            The file can't be read.
+        UnknownCheckpointError
+            There is none.
+        DamagedCheckpointError
+            Its file is not what was written.
         """
-        arrays, meta = await asyncio.to_thread(read_archive, self.path(checkpoint.id))
-        return read_news(arrays, meta), meta["trainer"]
+        found = await self.find(checkpoint)
+        if found.damaged or not await self._is_whole(found):
+            raise DamagedCheckpointError(found.update)
+        return self.path(found.id)
 
-    async def adopt(self) -> None:
-        """Take in files that nobody got round to describing, and clear away half-written ones.
+    async def _is_whole(self, checkpoint: Checkpoint) -> bool:
+        try:
+            await asyncio.to_thread(read_archive, self.path(checkpoint.id))
+        except (DamagedArchiveError, FileNotFoundError) as error:
+            log.warning("run %s: checkpoint passed over: %s", self._run, error)
+            marked = checkpoint.model_copy(update={"damaged": True})
+            with contextlib.suppress(ShortageError):
+                await self._store(Store.add_checkpoint, self._run, marked)
+            self.found_damaged.append(marked)
+            return False
+        return True
 
-        The worker of a server that was killed may still be writing one: it is waited for.
+    async def take_over(self) -> None:
+        """Clear away what an earlier server left half-written, and `adopt` the rest.
+
+        Its worker may still be writing: it is waited for.
         """
         try:
             await asyncio.to_thread(_wait_until_free, self.folder)
         except FolderInUseError as error:
             log.warning("run %s: %s", self._run, error)
-        known = {checkpoint.id for checkpoint in await self.list()}
-        for path in sorted(self.folder.iterdir()):
-            if path.name.startswith("."):
+        for path in self.folder.glob(".*"):
+            with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
-            elif path.suffix == ".npz" and path.stem not in known:
+        await self.adopt()
+
+    async def adopt(self) -> None:
+        """Take in files that are whole, but which nobody got round to describing."""
+        known = {checkpoint.id for checkpoint in await self.list()}
+        for path in sorted(self.folder.glob("[!.]*.npz")):
+            if path.stem not in known:
                 try:
-                    meta = await asyncio.to_thread(read_meta, path)
+                    _, meta = await asyncio.to_thread(read_archive, path)
                     await self.add(path.stem, note=meta["about"]["note"], automatic=True)
-                except (DamagedArchiveError, KeyError) as error:
+                except (DamagedArchiveError, KeyError, ShortageError) as error:
                     log.warning("run %s: file passed over: %s", self._run, error)
+
+    def _describe(self, identity: str, note: str | None, *, automatic: bool) -> Checkpoint:
+        path = self.path(identity)
+        progress, written = read_meta(path)["trainer"], path.stat()
+        return Checkpoint(
+            id=identity,
+            update=progress["updates"],
+            smooth_loss=progress["smooth_loss"],
+            note=note,
+            bytes=written.st_size,
+            created_at=datetime.fromtimestamp(written.st_mtime, UTC).isoformat(timespec="seconds"),
+            automatic=automatic,
+        )
 
     async def _thin(self) -> None:
         automatic = [checkpoint for checkpoint in await self.list() if checkpoint.automatic]
-        for checkpoint in automatic[:-AUTOMATIC_KEPT]:
-            await self._forget(checkpoint)
+        whole = [checkpoint for checkpoint in automatic if not checkpoint.damaged]
+        kept = {checkpoint.id for checkpoint in whole[-AUTOMATIC_KEPT:]}
+        if len(kept) < AUTOMATIC_KEPT:
+            return
+        for checkpoint in automatic:
+            if checkpoint.id not in kept:
+                await self._forget(checkpoint)
 
     async def _forget(self, checkpoint: Checkpoint) -> None:
         await self._store(Store.remove_checkpoint, self._run, checkpoint.id)
         self.path(checkpoint.id).unlink(missing_ok=True)
-
-
-def _described(
-    path: Path, meta: Meta, identity: str, *, note: str | None, automatic: bool
-) -> Checkpoint:
-    written = path.stat()
-    return Checkpoint(
-        id=identity,
-        update=meta["trainer"]["updates"],
-        smooth_loss=meta["trainer"]["smooth_loss"],
-        note=note,
-        bytes=written.st_size,
-        created_at=datetime.fromtimestamp(written.st_mtime, UTC).isoformat(timespec="seconds"),
-        automatic=automatic,
-    )
 
 
 def _wait_until_free(folder: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from server.runs.wire import Message
 
-__all__ = ["Child", "ChildGoneError", "ChildRefusedError"]
+__all__ = ["Child", "ChildGoneError", "ChildRefusedError", "OnEvent", "OnExit"]
 
 # A line may hold all the losses of a worker that could not send for a long time.
 MAX_LINE_BYTES = 256 * 2**20
@@ -30,7 +30,17 @@ class ChildGoneError(RuntimeError):
 
 
 class ChildRefusedError(RuntimeError):
-    """The process could not do what it was asked; the message says why."""
+    """The process could not do what it was asked; the message says why.
+
+    Attributes
+    ----------
+    errno : int or None
+        The operating system's number for it, where it was the system that refused.
+    """
+
+    def __init__(self, message: str, errno: int | None = None) -> None:
+        super().__init__(message)
+        self.errno = errno
 
 
 class Child:
@@ -134,7 +144,7 @@ class Child:
             self._answers.pop(number, None)
             self._on_pieces.pop(number, None)
         if "refused" in message:
-            raise ChildRefusedError(message["refused"])
+            raise ChildRefusedError(message["refused"], message.get("errno"))
         return message
 
     async def leave(self, timeout_s: float = 5.0) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "DamagedCheckpointError",
     "LimitReachedError",
     "NotPossibleError",
     "TooBusyError",
@@ -48,6 +49,13 @@ class UnknownMilestoneError(LookupError):
 
     def __init__(self, milestone: str) -> None:
         super().__init__(f"The run has no milestone {milestone!r}.")
+
+
+class DamagedCheckpointError(RuntimeError):
+    """The file of a checkpoint is not what was written."""
+
+    def __init__(self, update: int) -> None:
+        super().__init__(f"The checkpoint of update {update:,} is damaged: it can't be read.")
 
 
 class NotPossibleError(RuntimeError):

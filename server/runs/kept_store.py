@@ -53,27 +53,25 @@ def kept_state(store: Store) -> KeptState:
 
 def add_kept(store: Store, kept: KeptPassage) -> None:
     """Keep a passage; durable."""
-    store.connection.execute(
+    _durably(
+        store,
         "INSERT INTO kept (id, run, receipt, model, kept) VALUES (?, ?, ?, ?, ?)",
         (kept.id, kept.run, kept.receipt, kept.model, kept.model_dump_json()),
     )
-    store.commit()
 
 
 def change_kept(store: Store, kept: KeptPassage) -> None:
     """Keep a passage as it now is; durable."""
-    store.connection.execute(
+    _durably(
+        store,
         "UPDATE kept SET kept = ?, changes = changes + 1 WHERE id = ?",
         (kept.model_dump_json(), kept.id),
     )
-    store.commit()
 
 
 def remove_kept(store: Store, identity: str) -> bool:
     """Forget a passage, durably; whether there was one."""
-    removed = store.connection.execute("DELETE FROM kept WHERE id = ?", (identity,)).rowcount
-    store.commit()
-    return removed > 0
+    return _durably(store, "DELETE FROM kept WHERE id = ?", (identity,)) > 0
 
 
 def find_kept(store: Store, identity: str) -> KeptPassage | None:
@@ -113,3 +111,8 @@ def list_kept(store: Store, run: str | None, before: str | None, limit: int) -> 
 def models_needed(store: Store) -> set[tuple[str, str]]:
     """Return the models that wrote kept passages, each with its run."""
     return set(store.connection.execute("SELECT DISTINCT run, model FROM kept"))
+
+
+def _durably(store: Store, statement: str, values: tuple[str, ...]) -> int:
+    """Change rows, durably or not at all; return how many."""
+    return store.durably(lambda: store.connection.execute(statement, values).rowcount)

@@ -7,28 +7,29 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 from server.runs.background import Background
-from server.runs.checkpoint_shelf import CheckpointShelf
+from server.runs.checkpoint_shelf import Added, CheckpointShelf
 from server.runs.checkpoints import Which
-from server.runs.child import Child, ChildGoneError, ChildRefusedError
+from server.runs.child import Child
 from server.runs.errors import NotPossibleError
+from server.runs.going_back import complain_of_damage, stand_at_newest, tell_damage
 from server.runs.models import ENDED, SETTLED, Checkpoint, Milestone, Run, RunState
 from server.runs.recorder import Recorder
+from server.runs.shortage import ShortageError
 from server.runs.spec import RunChange, SpecError, in_words
-from server.runs.store import Store, StoreThread
+from server.runs.store import Store
+from server.runs.store_thread import StoreThread
+from server.runs.upkeep import Upkeep
 from server.runs.wire import Message
+from server.runs.worker_desk import WorkerDesk
 
 __all__ = ["LiveRun"]
 
 log = logging.getLogger(__name__)
 
-FLUSH_EVERY_S = 1.0
 # How long a worker that may leave is kept for its last samples to be measured.
 MEASURING_PATIENCE_S = 2.0
-
-Ask = Callable[..., Awaitable[Message | None]]
 
 
 class LiveRun:
@@ -45,7 +46,9 @@ class LiveRun:
     store : StoreThread
         Where the history is.
     left_running : callable
-        Called with this run whenever it has ceased to train, so that another may.
+        Called whenever it has ceased to train, so that another may.
+    go_on : callable
+        Awaited when it was short of room and no longer is, to let it train again.
     """
 
     def __init__(
@@ -54,23 +57,22 @@ class LiveRun:
         shelf: CheckpointShelf,
         corpus_path: Path,
         store: StoreThread,
-        left_running: Callable[[LiveRun], None],
+        *,
+        left_running: Callable[[], None],
+        go_on: Callable[[], Awaitable[object]],
     ) -> None:
         self.recorder = recorder
         self.shelf = shelf
         self.corpus_path = corpus_path
         self._store = store
         self._left_running = left_running
-        self._worker: Child | None = None
-        self._starting = asyncio.Lock()
+        self._desk = WorkerDesk(self._start_command, self._hear, self._worker_left)
+        self._upkeep = Upkeep(self, self._desk, go_on)
         # Held while it begins or ceases to train: nobody resumes a worker that leaves, and a pause
         # finds the worker that is just being started.
         self._turning = asyncio.Lock()
         self._steps_under_way = 0
-        self._leaving = False
-        self._discarded = False
         self._background = Background(f"run {recorder.run.id}")
-        self._routines: list[asyncio.Task[None]] = []
 
     @property
     def run(self) -> Run:
@@ -80,15 +82,22 @@ class LiveRun:
     @property
     def has_worker(self) -> bool:
         """Whether a process holds the run's network."""
-        return self._worker is not None and self._worker.alive
+        return self._desk.alive
 
     # -- what a person may ask --------------------------------------------------------------------
 
     async def train(self) -> None:
-        """Let it train; the caller sees to it that there is room."""
+        """Let it train; the caller sees to it that not too many do.
+
+        Raises
+        ------
+        ShortageError
+            There is no room on the disk.
+        """
         async with self._turning:
+            await self.recorder.flush()
             if self.has_worker:
-                await self._ask("resume")
+                await self._desk.ask("resume")
             else:
                 await self._ensure_worker(training=True)
 
@@ -100,8 +109,10 @@ class LiveRun:
             elif self.run.state in ENDED:
                 raise NotPossibleError(f"The run is {self.run.state}: there is nothing to pause.")
             elif self.has_worker:
-                await self._ask("pause")
-                self._background.start(self.keep_safe())
+                await self._desk.ask("pause")
+                if self.run.short_of_room:
+                    await self.recorder.enter(RunState.PAUSED)
+                self._background.start(self._upkeep.keep_safe())
 
     async def step(self, updates: int) -> None:
         """Make exactly so many updates more; when this returns, they are made."""
@@ -114,7 +125,8 @@ class LiveRun:
             )
         self._steps_under_way += 1
         try:
-            answer = await self._ask("step", updates=updates)
+            await self._ensure_worker()
+            answer = await self._desk.ask("step", updates=updates)
         finally:
             self._steps_under_way -= 1
         if left := answer["left"]:
@@ -127,7 +139,7 @@ class LiveRun:
             return
         async with self._turning:
             if self.has_worker:
-                await self._ask("pause")
+                await self._desk.ask("pause")
                 await self._retire()
             await self.recorder.enter(RunState.STOPPED)
 
@@ -137,7 +149,9 @@ class LiveRun:
         last, made = changes.get("max_updates"), self.run.update
         if last is not None and last < made:
             raise SpecError("max_updates", f"can't be less than the {made:,} updates made already")
-        await self._ask_if_there("change", changes=changes)
+        # So that what there is no room for is refused before it is in force.
+        await self.recorder.flush()
+        await self._desk.ask_if_there("change", changes=changes)
         before = self.run.spec
         self.run.spec = before.model_copy(update=changes)
         self.run.name = changes.get("name", self.run.name)
@@ -146,27 +160,59 @@ class LiveRun:
         await self.recorder.save()
         if self.has_worker and "learning_rate" in changes:
             # Going on from before the change would learn otherwise than it did.
-            self._background.start(self.keep_safe())
+            self._background.start(self._upkeep.keep_safe())
 
     async def checkpoint(self, note: str | None) -> Checkpoint:
         """Keep everything needed to go on from here; durable when this returns."""
-        ask = self._ask_if_there if self.run.state in ENDED else self._ask
-        written = await self._write_checkpoint(ask, note, automatic=False)
-        made = written or await self.shelf.copy_newest(note)
-        await self.recorder.checkpoint_made(made)
-        return made
+        if self.run.state not in ENDED:
+            await self._ensure_worker()
+        added = await self.write_checkpoint(note, automatic=False)
+        return added or await self._tell_checkpoint(await self.shelf.copy_newest(note))
 
-    async def _write_checkpoint(
-        self, ask: Ask, note: str | None, *, automatic: bool
-    ) -> Checkpoint | None:
-        """Have the worker write a checkpoint and take it in; None when there is no worker."""
+    async def write_checkpoint(self, note: str | None, *, automatic: bool) -> Checkpoint | None:
+        """Have the worker write a checkpoint, and take it in; None when there is no worker."""
         identity = self.shelf.new_id()
         about = {"id": identity, "note": note, "automatic": automatic}
-        if not await ask("checkpoint", path=str(self.shelf.path(identity)), about=about):
+        path = str(self.shelf.path(identity))
+        async with self.shelf.clearing(identity):
+            if not await self._desk.ask_if_there("checkpoint", path=path, about=about):
+                return None
+            if self._desk.discarded:
+                raise NotPossibleError("The run was deleted.")
+            added = await self.shelf.add(identity, note=note, automatic=automatic)
+        return await self._tell_checkpoint(added)
+
+    async def _tell_checkpoint(self, added: Added) -> Checkpoint:
+        await self.recorder.checkpoint_made(*added)
+        return added[0]
+
+    async def checkpoint_file(self, checkpoint: str) -> Path:
+        """Return the file of a checkpoint, which was read and is whole.
+
+        Raises
+        ------
+        UnknownCheckpointError, DamagedCheckpointError
+            There is none; it can't be read.
+        """
+        try:
+            return await self.shelf.whole(checkpoint)
+        finally:
+            await tell_damage(self.recorder, self.shelf)
+
+    async def newest_file(self) -> Path | None:
+        """Return the file of the newest checkpoint that is whole; None when there is none at all.
+
+        Raises
+        ------
+        NotPossibleError
+            All are damaged.
+        """
+        newest = await self.shelf.newest()
+        if newest is None:
+            await complain_of_damage(self.recorder, self.shelf)
             return None
-        if self._discarded:
-            raise NotPossibleError("The run was deleted.")
-        return await self.shelf.add(identity, note=note, automatic=automatic)
+        await tell_damage(self.recorder, self.shelf)
+        return self.shelf.path(newest.id)
 
     async def export(self, path: Path) -> bool:
         """Have the worker write what a checkpoint would hold to a file that is none.
@@ -176,23 +222,30 @@ class LiveRun:
         bool
             False when there is no worker: then the newest checkpoint holds the same.
         """
-        return await self._ask_if_there("export", path=str(path)) is not None
+        return await self._desk.ask_if_there("export", path=str(path)) is not None
 
     async def export_model(self, path: Path, which: Which) -> bool:
         """Have the worker write its best or its latest model to a file; as `export` otherwise."""
-        return await self._ask_if_there("model", path=str(path), which=which) is not None
+        return await self._desk.ask_if_there("model", path=str(path), which=which) is not None
 
     # -- beginning and ending ---------------------------------------------------------------------
 
     async def take_up(self) -> None:
         """Stand where an earlier server left the run, or where its worker did after that."""
-        await self.shelf.adopt()
-        newest = (await self.shelf.list())[-1:]
-        if newest and newest[0].update >= self.run.update and self.run.state not in SETTLED:
-            await self._catch_up()
+        await self.shelf.take_over()
+        newest = await self.shelf.last()
+        try:
+            if newest and newest.update >= self.run.update and self.run.state not in SETTLED:
+                await stand_at_newest(self.recorder, self.shelf)
+        except NotPossibleError as error:
+            await self.recorder.enter(RunState.FAILED, str(error))
         if self.run.state is RunState.RUNNING:
             await self.recorder.enter(
                 RunState.INTERRUPTED, "The server ended while the run was training."
+            )
+        elif self.run.short_of_room:
+            await self.recorder.enter(
+                RunState.INTERRUPTED, "The server ended while there was no room on the disk."
             )
 
     async def stand_ready(self) -> None:
@@ -205,128 +258,107 @@ class LiveRun:
             async with self._turning:
                 if self.has_worker:
                     was_running = self.run.state is RunState.RUNNING
-                    await self._ask("pause")
-                    await self._retire()
+                    await self._desk.ask("pause")
+                    try:
+                        await self._retire()
+                    except ShortageError as error:
+                        log.warning("run %s ends without a checkpoint: %s", self.run.id, error)
                     if was_running and self.run.state is RunState.PAUSED:
                         await self.recorder.enter(
                             RunState.INTERRUPTED, "The server was ended while the run was training."
                         )
         finally:
+            # Also the worker that does not answer, or that can't write its checkpoint.
+            await self._desk.discard()
             await self.recorder.close()
 
     async def rest(self) -> None:
         """Let the worker of a paused run go until it is needed again."""
         async with self._turning:
             if self.has_worker and self.run.state is RunState.PAUSED:
-                await self._retire(unless_stepping=True)
+                # Without room for its checkpoint it stays.
+                with contextlib.suppress(ShortageError):
+                    await self._retire(unless=lambda: self._steps_under_way > 0)
 
     async def discard(self) -> None:
         """End the worker at once and keep nothing more."""
-        self._discarded = True
-        # A worker that is just being started is waited for, lest it be forgotten.
-        async with self._starting:
-            self._leaving = True
-            self._stop_routines()
-            if self._worker is not None:
-                self._worker.kill()
-                await self._worker.leave()
+        self._upkeep.stop()
+        await self._desk.discard()
         await self.recorder.close()
+
+    async def hold(self, why: ShortageError) -> None:
+        """Stand still until there is room, because the disk takes nothing more."""
+        async with self._turning:
+            if self.run.state is RunState.RUNNING:
+                await self._desk.ask_if_there("pause")
+            if self.has_worker and not self.run.short_of_room:
+                text = f"{why} The run stands still, and goes on by itself when there is room."
+                await self.recorder.enter(self.run.state, text, short_of_room=True)
+
+    async def could_not_begin(self, why: Exception) -> None:
+        """Say why it does not train, if it was about to; who asked for it hears it as well."""
+        if self.run.state is RunState.QUEUED and not self._desk.discarded:
+            short = isinstance(why, ShortageError)
+            await self.recorder.enter(RunState.PAUSED if short else RunState.FAILED, str(why))
+
+    async def keep_safe(self) -> None:
+        """Make an automatic checkpoint, if there is a worker and it has gone on since the last."""
+        await self._upkeep.keep_safe()
 
     # -- the worker -------------------------------------------------------------------------------
 
-    async def _ask(self, command: str, **arguments: Any) -> Message:  # noqa: ANN401 - JSON values
-        """Ask the worker, which is started if there is none."""
-        worker = await self._ensure_worker()
-        try:
-            return await worker.ask(command, **arguments)
-        except ChildRefusedError as error:
-            raise NotPossibleError(f"It could not be done: {error}.") from error
-        except ChildGoneError as error:
-            raise NotPossibleError("The run's process ended before it was done.") from error
+    async def _ensure_worker(self, *, training: bool = False) -> None:
+        await self._desk.ensure(training=training)
+        self._upkeep.start()
 
-    async def _ask_if_there(self, command: str, **arguments: Any) -> Message | None:  # noqa: ANN401
-        """Ask the worker if there is one; None otherwise, or when it dies of something else."""
-        async with self._starting:
-            worker = self._worker
-        if worker is None:
-            return None
-        try:
-            return await worker.ask(command, **arguments)
-        except ChildRefusedError as error:
-            raise NotPossibleError(f"It could not be done: {error}.") from error
-        except ChildGoneError:
-            return None
-
-    async def _ensure_worker(self, *, training: bool = False) -> Child:
-        async with self._starting:
-            if self._discarded:
-                raise NotPossibleError("The run was deleted.")
-            if self._worker is not None and self._worker.alive:
-                return self._worker
-            start: Message = {
-                "spec": self.run.spec.model_dump(mode="json"),
-                "folder": str(self.shelf.folder),
-                "corpus_path": str(self.corpus_path),
-                "checkpoint": await self._go_back(),
-                "training": training,
-            }
-            self._leaving = False
-            worker = await Child.start("server.runs.worker", self._hear, self._worker_left)
-            self._worker = worker
-            try:
-                await worker.ask("start", **start)
-            except (ChildGoneError, ChildRefusedError) as error:
-                raise NotPossibleError("The run's process could not start.") from error
-            self._routines = [
-                asyncio.create_task(self._flush_routine()),
-                asyncio.create_task(self._safety_routine()),
-            ]
-            return worker
-
-    async def _go_back(self) -> str | None:
-        """Let history end where the newest checkpoint stands; return the checkpoint's path."""
-        newest = await self._catch_up()
-        await self.recorder.rewind(0 if newest is None else newest.update)
-        return None if newest is None else str(self.shelf.path(newest.id))
-
-    async def _catch_up(self) -> Checkpoint | None:
-        """Stand where the newest checkpoint stands, and return it; None when there is none."""
-        newest = await self.shelf.newest()
-        if newest is not None:
-            await self.recorder.catch_up(*await self.shelf.news(newest))
-        return newest
+    async def _start_command(self) -> Message:
+        """Let history end where the newest checkpoint stands, and say what begins there."""
+        await self.shelf.adopt()
+        newest = await stand_at_newest(self.recorder, self.shelf, go_back=True)
+        if newest is None:
+            await self.recorder.begin_again()
+        return {
+            "spec": self.run.spec.model_dump(mode="json"),
+            "folder": str(self.shelf.folder),
+            "corpus_path": str(self.corpus_path),
+            "checkpoint": None if newest is None else str(self.shelf.path(newest.id)),
+        }
 
     async def _hear(self, event: Message) -> None:
         was_running = self.run.state is RunState.RUNNING
         await self.recorder.take(event)
         if self.run.state is not RunState.RUNNING and was_running:
-            self._left_running(self)
-        if self._leaving:
+            self._left_running()
+        if self._desk.leaving:
             return
         if event["runaway"]:
-            self._background.start(self._roll_back(self._worker, event["update"]))
+            self._background.start(self._roll_back(self._desk.worker, event["update"]))
+        elif event["short"] is not None:
+            self._background.start(self.hold(ShortageError(event["short"])))
         elif self.run.state is RunState.FINISHED:
-            self._background.start(self._retire_when_finished())
+            self._background.start(self.retire_when_finished())
 
     async def _worker_left(self, how: str) -> None:
-        self._stop_routines()
-        if not self._leaving:
-            was_running = self.run.state is RunState.RUNNING
-            await self.recorder.enter(
-                RunState.FAILED, f"Training ended at update {self.run.update:,}: {how}."
-            )
-            if was_running:
-                self._left_running(self)
+        self._upkeep.stop()
+        was_running = self.run.state is RunState.RUNNING
+        await self.recorder.enter(
+            RunState.FAILED, f"Training ended at update {self.run.update:,}: {how}."
+        )
+        if was_running:
+            self._left_running()
 
-    async def _retire_when_finished(self) -> None:
+    async def retire_when_finished(self) -> None:
+        """Let the worker of a finished run go, if there is room for its last checkpoint."""
         async with self._turning:
             if self.run.state is RunState.FINISHED and self.has_worker:
-                await self._retire()
+                # Without room for its checkpoint it stays; the upkeep tries again.
+                with contextlib.suppress(ShortageError):
+                    await self._retire()
 
     async def _roll_back(self, worker: Child | None, update: int) -> None:
         """Go back to the newest checkpoint, because the loss ran away at `update`, and pause."""
         async with self._turning:
-            if self._worker is not worker:
+            if self._desk.worker is not worker:
                 return  # A worker says it with each report: it was heard already.
             await self._retire(keep=False)
             await self._ensure_worker()
@@ -337,63 +369,27 @@ class LiveRun:
             await self.recorder.mark(Milestone(update=self.run.update, kind="rollback", text=text))
             await self.recorder.enter(RunState.PAUSED, text)
 
-    async def _retire(self, *, keep: bool = True, unless_stepping: bool = False) -> None:
+    async def _retire(
+        self, *, keep: bool = True, unless: Callable[[], bool] = lambda: False
+    ) -> None:
         """Let the worker go; what it knows stays behind in a checkpoint unless told otherwise.
 
         What was asked of it before is still answered, since commands are taken in order; whoever
         asks while it leaves waits, and finds it gone.
+
+        Raises
+        ------
+        ShortageError
+            There is no room for the checkpoint; the worker stays.
         """
         with contextlib.suppress(TimeoutError):
             # What takes longer is in the checkpoint, and measured when the run goes on.
             async with asyncio.timeout(MEASURING_PATIENCE_S):
                 await self.recorder.caught_up()
         if keep:
-            await self.keep_safe()
-        async with self._starting:
-            if unless_stepping and self._steps_under_way:
-                return
-            self._leaving = True
-            self._stop_routines()
-            worker, self._worker = self._worker, None
-            if worker is not None:
-                worker.tell("leave")
-                await worker.leave()
-        await self._store(Store.release, self.run.id)
-        await self.recorder.flush()
-
-    # -- what goes on by itself -------------------------------------------------------------------
-
-    async def _flush_routine(self) -> None:
-        """Make the history durable once a second, and tell the worker how far it is."""
-        flushed = -1
-        while True:
-            await asyncio.sleep(FLUSH_EVERY_S)
-            if self.run.update != flushed:
-                flushed = await self.recorder.flush()
-                if self._worker is not None:
-                    self._worker.tell("flushed", update=flushed)
-
-    async def _safety_routine(self) -> None:
-        """Make a checkpoint every so often, so that little is lost with the worker."""
-        while True:
-            await asyncio.sleep(self.run.spec.checkpoint_every_s)
-            await self.keep_safe()
-
-    async def keep_safe(self) -> None:
-        """Make an automatic checkpoint, if there is a worker and it has gone on since the last."""
-        newest = (await self.shelf.list())[-1:]
-        if newest and newest[0].update == self.run.update:
-            return
-        try:
-            made = await self._write_checkpoint(self._ask_if_there, None, automatic=True)
-        except NotPossibleError as error:
-            made = None
-            if not self._discarded:
-                log.warning("run %s: no automatic checkpoint: %s", self.run.id, error)
-        if made is not None:
-            await self.recorder.checkpoint_made(made)
-
-    def _stop_routines(self) -> None:
-        for routine in self._routines:
-            routine.cancel()
-        self._routines = []
+            await self._upkeep.keep_safe()
+        if await self._desk.let_go(unless):
+            self._upkeep.stop()
+            await self._store(Store.release, self.run.id)
+            with contextlib.suppress(ShortageError):
+                await self.recorder.flush()

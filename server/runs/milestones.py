@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from server.runs.errors import LimitReachedError, NotPossibleError, UnknownMilestoneError
 from server.runs.models import Milestone
 
-__all__ = ["SCHEMA", "add", "add_note", "change_note", "forget", "of_run", "remove_note"]
+__all__ = ["SCHEMA", "add", "add_note", "change_note", "go_back", "of_run", "remove_note"]
 
 # Each viewer is sent all of them.
 MAX_NOTES = 500
@@ -89,12 +89,22 @@ def remove_note(connection: sqlite3.Connection, run: str, identity: str) -> None
     connection.execute("DELETE FROM milestones WHERE number = ?", (int(identity),))
 
 
-def forget(connection: sqlite3.Connection, run: str, update: int, *, notes: bool = False) -> None:
-    """Forget the milestones after `update`; notes only where asked to: they don't come again."""
+def go_back(connection: sqlite3.Connection, run: str, update: int) -> None:
+    """Forget the milestones after `update` that will come again, or mark what is there no more.
+
+    What a person changed will not come again, and is in force: it is remembered as of `update`.
+    Notes stay where they are.
+    """
+    after = (run, update)
     connection.execute(
         "DELETE FROM milestones WHERE run = ? AND update_ > ?"
-        " AND (? OR json_extract(milestone, '$.kind') <> 'note')",
-        (run, update, notes),
+        " AND json_extract(milestone, '$.kind') IN ('epoch', 'hurrah', 'checkpoint')",
+        after,
+    )
+    connection.execute(
+        "UPDATE milestones SET update_ = ?, milestone = json_set(milestone, '$.update', ?)"
+        " WHERE run = ? AND update_ > ? AND json_extract(milestone, '$.kind') <> 'note'",
+        (update, update, *after),
     )
 
 

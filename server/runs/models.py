@@ -98,7 +98,9 @@ class Run(_Model):
     created_at : str
         ISO 8601, UTC.
     error : str or None
-        Why it failed or was interrupted, in one sentence.
+        Why it failed, was interrupted, or paused by itself, in one sentence.
+    short_of_room : bool
+        Whether it stands still because the disk takes nothing more, and goes on when it does.
     forked_from : ForkedFrom or None
         Which run it went on from, and where; None for one that began by itself.
     """
@@ -123,6 +125,7 @@ class Run(_Model):
     parameters: int
     created_at: str
     error: str | None = None
+    short_of_room: bool = False
     forked_from: ForkedFrom | None = None
 
 
@@ -165,7 +168,8 @@ class Milestone(_Model):
 class Checkpoint(_Model):
     """A file from which a run goes on as if nothing had happened.
 
-    `automatic` ones are made by the clock and give way to newer ones.
+    `automatic` ones are made by the clock and give way to newer ones; of a `damaged` one the file
+    was found to be another than was written.
     """
 
     id: str
@@ -175,6 +179,7 @@ class Checkpoint(_Model):
     bytes: int
     created_at: str
     automatic: bool = False
+    damaged: bool = False
 
 
 class ValidationLoss(_Model):

@@ -195,8 +195,7 @@ class Passages:
                 yield _Found("snapshot", snapshots.path(snapshot), "latest")
                 return
         if source not in BY_NAME:
-            checkpoint = await life.shelf.find(source)
-            yield _Found("checkpoint", life.shelf.path(checkpoint.id), "latest")
+            yield _Found("checkpoint", await life.checkpoint_file(source), "latest")
             return
         which = BY_NAME[source]
         if which == "best_validation" and not life.run.spec.validation_fraction:
@@ -204,10 +203,8 @@ class Passages:
         async with _temporary(life) as path:
             if await life.export_model(path, which):
                 yield _Found(which, path, which)
-            elif (newest := await life.shelf.newest()) is not None:
-                yield _Found(which, life.shelf.path(newest.id), which)
             else:
-                yield _Found(which, None, which)
+                yield _Found(which, await life.newest_file(), which)
 
     @contextlib.asynccontextmanager
     async def _very_model(self, life: LiveRun, update: int, mark: str) -> AsyncIterator[_Found]:
@@ -241,7 +238,11 @@ class Passages:
         """Return what is nearest to `update`: a snapshot, a checkpoint's id, or "latest"."""
         places = {} if snapshot is None else {"snapshot": snapshot}
         places["latest"] = life.run.update
-        places |= {checkpoint.id: checkpoint.update for checkpoint in await life.shelf.list()}
+        places |= {
+            checkpoint.id: checkpoint.update
+            for checkpoint in await life.shelf.list()
+            if not checkpoint.damaged
+        }
         return min(places, key=lambda source: abs(places[source] - update))
 
     @contextlib.asynccontextmanager
@@ -254,7 +255,7 @@ class Passages:
             There is none.
         """
         if checkpoint not in BY_NAME:
-            yield life.shelf.path((await life.shelf.find(checkpoint)).id)
+            yield await life.checkpoint_file(checkpoint)
             return
         which = BY_NAME[checkpoint]
         latest = which == "latest"
@@ -264,12 +265,12 @@ class Passages:
             if await (life.export(path) if latest else life.export_model(path, which)):
                 yield path
                 return
-            if (newest := await life.shelf.newest()) is None:
+            if (newest := await life.newest_file()) is None:
                 raise UnknownCheckpointError(checkpoint)
             if latest:
-                yield life.shelf.path(newest.id)
+                yield newest
                 return
-            await asyncio.to_thread(_extract, life, life.shelf.path(newest.id), path, which)
+            await asyncio.to_thread(_extract, life, newest, path, which)
             yield path
 
 

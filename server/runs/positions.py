@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from server.runs.store import Store, StoreThread
+from server.runs.store import Store
+from server.runs.store_thread import StoreThread
 
 __all__ = ["PositionLoss", "loss_by_position"]
 

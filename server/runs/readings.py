@@ -21,7 +21,8 @@ from server.runs.models import Run
 from server.runs.shared import SharedAnswers
 from server.runs.snapshots import Snapshots
 from server.runs.spec import SpecError
-from server.runs.store import Store, StoreThread
+from server.runs.store import Store
+from server.runs.store_thread import StoreThread
 from server.runs.turns import Turns
 from server.runs.writing import ScribeDesk
 

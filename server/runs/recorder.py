@@ -5,27 +5,28 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import logging
-from collections import deque
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from server.runs.archive import Meta
+from server.runs.faults import reach
 from server.runs.models import Best, Checkpoint, Milestone, Run, RunState, Sample
 from server.runs.publishing import Publisher
+from server.runs.sample_line import SampleLine, Waiting
+from server.runs.shortage import ShortageError
 from server.runs.snapshots import Snapshots
-from server.runs.store import Store, StoreThread
+from server.runs.store import Store
+from server.runs.store_thread import StoreThread
 from server.runs.unflushed import News
 from server.runs.wire import Message
 from server.runs.writing import ScribeDesk
 
 __all__ = ["Recorder"]
 
-log = logging.getLogger(__name__)
-
-MAX_UNMEASURED = 32
+# What a run and the trainer of its checkpoints call by the same name.
+PROGRESS = ("epoch", "position", "loss", "smooth_loss", "validation_loss")
 
 
 class Recorder:
@@ -71,12 +72,7 @@ class Recorder:
         self._reader = reader
         self._snapshots = snapshots
         self._celebrated: set[str] | None = None
-        # Bounded: who samples faster than can be measured is held up by the line between.
-        self._samples: asyncio.Queue[Message] = asyncio.Queue(MAX_UNMEASURED)
-        self._pending: deque[int] = deque()
-        self._kept_one = asyncio.Event()
-        self._closed = False
-        self._measuring = asyncio.create_task(self._measure_samples())
+        self._samples = SampleLine(self._keep_sample, f"run {run.id}")
 
     async def take(self, report: Message) -> None:
         """Keep and tell what a worker reports."""
@@ -90,15 +86,21 @@ class Recorder:
             run.best = None if report["best"] is None else Best(**report["best"])
             run.seconds = report["seconds"]
             run.updates_per_second = report["updates_per_second"]
-            await self._keep(report["first"], losses, report["epochs"], report["samples"])
+            waiting = self._samples.announce(report["samples"])
+            marks = _epoch_marks(report["epochs"])
+            text = run.model_dump_json()
+            first = report["first"]
+            marks = await self._store(Store.add_report, run.id, text, first, losses, marks)
+            self._tell_marks(marks)
             if len(losses) or state is run.state is RunState.RUNNING:
                 self._tell_progress(report["curve"])
-        await self._measure(report["samples"])
+        await self._samples.put(waiting)
         # A worker that stands still says nothing of whether its run waits, or has ended.
-        if state is not RunState.PAUSED or run.state is RunState.RUNNING:
+        stands = state is RunState.PAUSED and run.state is not RunState.RUNNING
+        if state is not run.state and not stands:
             await self.enter(state)
 
-    async def catch_up(self, news: News, progress: Meta) -> None:
+    async def catch_up(self, news: News, progress: Meta, *, go_back: bool = False) -> None:
         """Stand where a checkpoint stands, and keep what the store lacks of what led there.
 
         It lacks something when the server died before it had stored what the worker reported.
@@ -109,58 +111,55 @@ class Recorder:
             What the checkpoint carries of it.
         progress : dict
             The trainer's scalars, from the checkpoint.
+        go_back : bool
+            Whether to forget what happened after it, because it is about to happen again; durable
+            when this returns.
+
+        Raises
+        ------
+        ShortageError
+            It can't be made durable; nothing has changed.
         """
         run = self.run
         async with self.lock:
+            standing = _standing(progress) | {"seconds": news.seconds}
+            after = run.model_copy(update=standing)
             known = await self._store(Store.history_end, run.id)
-            run.update, run.epoch = progress["updates"], progress["epoch"]
-            run.position = progress["position"]
-            run.loss, run.smooth_loss = progress["loss"], progress["smooth_loss"]
-            run.validation_loss = progress.get("validation_loss")
-            run.seconds = news.seconds
-            run.best = None
-            if progress["best_update"] is not None:
-                run.best = Best(
-                    update=progress["best_update"], smooth_loss=progress["best_smooth_loss"]
-                )
-            epochs = [epoch for epoch in news.epochs if epoch["update"] > known]
+            marks = _epoch_marks([epoch for epoch in news.epochs if epoch["update"] > known])
+            losses = news.losses if known < news.last else news.losses[:0]
+            happened = (min(news.first, known + 1), losses, marks)
+            text = after.model_dump_json()
+            if go_back:
+                reach("store.rewind")
+                update = after.update
+                marks = await self._store(Store.go_back, run.id, text, *happened, update=update)
+                reach("store.rewound")
+                self._samples.forget_after(after.update)
+                self._celebrated = None
+                self._publisher.restart(run.id)
+            else:
+                marks = await self._store(Store.add_report, run.id, text, *happened)
+            for field, value in standing.items():
+                setattr(run, field, value)
             samples = [
                 sample
                 for sample in news.samples
-                if sample["update"] not in self._pending
+                if not self._samples.holds(sample["update"])
                 and not await self._store(Store.has_sample, run.id, sample["update"])
             ]
-            losses = news.losses if known < news.last else news.losses[:0]
-            await self._keep(min(news.first, known + 1), losses, epochs, samples)
-        await self._measure(samples)
+            waiting = self._samples.announce(samples)
+            self._tell_marks(marks)
+        await self._samples.put(waiting)
 
-    async def _keep(
-        self,
-        first: int,
-        losses: NDArray[np.float64],
-        epochs: list[Message],
-        samples: list[Message],
-    ) -> None:
-        """Store at once what belongs together, whoever commits next; the lock is held."""
-        marks = [
-            Milestone(update=epoch["update"], kind="epoch", text=f"epoch {epoch['epoch']} begins")
-            for epoch in epochs
-        ]
-        self._pending.extend(sample["update"] for sample in samples)
-        run = self.run
-        text = run.model_dump_json()
-        self._tell_marks(await self._store(Store.add_report, run.id, text, first, losses, marks))
-
-    async def _measure(self, samples: list[Message]) -> None:
-        for sample in samples:
-            await self._samples.put(sample)
+    async def begin_again(self) -> None:
+        """Forget everything: no checkpoint was made, and it will happen again; as `catch_up`."""
+        start = {name: Run.model_fields[name].default for name in PROGRESS} | {"updates": 0}
+        news = News(1, 0, np.empty(0))
+        await self.catch_up(news, start | {"best_update": None}, go_back=True)
 
     async def caught_up(self) -> None:
         """Wait until every sample that was reported by now is measured, kept and told."""
-        if self._pending:
-            last = self._pending[-1]
-            while last in self._pending and not self._closed:
-                await self._kept_one.wait()
+        await self._samples.caught_up()
 
     async def mark(self, milestone: Milestone) -> None:
         """Keep and tell a milestone."""
@@ -187,99 +186,84 @@ class Recorder:
             await self._store(Store.remove_note, self.run.id, identity)
             self._tell("milestone_removed", milestone_id=identity)
 
-    async def checkpoint_made(self, checkpoint: Checkpoint) -> None:
-        """Tell a checkpoint, which is kept already, and mark it when a person asked for it."""
+    async def checkpoint_made(self, checkpoint: Checkpoint, marks: list[Milestone]) -> None:
+        """Tell a checkpoint and its marks, which are kept already."""
         async with self.lock:
             self._tell("checkpoint", checkpoint=checkpoint.model_dump(mode="json"))
-        if not checkpoint.automatic:
-            text = checkpoint.note or "checkpoint"
-            await self.mark(Milestone(update=checkpoint.update, kind="checkpoint", text=text))
+            self._tell_marks(marks)
 
     async def checkpoint_deleted(self, checkpoint: str) -> None:
         """Tell that a checkpoint, by its id, is not there any more."""
         async with self.lock:
             self._tell("checkpoint_deleted", checkpoint_id=checkpoint)
 
-    async def enter(self, state: RunState, error: str | None = None) -> None:
+    async def enter(
+        self, state: RunState, error: str | None = None, *, short_of_room: bool = False
+    ) -> None:
         """Let the run be in a state, if it is not yet."""
-        if (state, error) != (self.run.state, self.run.error):
-            self.run.state, self.run.error = state, error
+        run = self.run
+        if (state, error, short_of_room) != (run.state, run.error, run.short_of_room):
+            run.state, run.error, run.short_of_room = state, error, short_of_room
             await self.save()
 
     async def save(self) -> None:
-        """Make the run as it stands durable, and tell it."""
+        """Keep the run as it stands, durably unless there is no room, and tell it."""
         async with self.lock:
             if self.run.state is not RunState.RUNNING:
                 self.run.updates_per_second = 0.0
             await self._store(Store.save_run, self.run.id, self.run.model_dump_json())
-            await self._store(Store.commit)
+            # What can't be written now is written when there is room.
+            with contextlib.suppress(ShortageError):
+                await self._store(Store.commit)
             self._tell("state", run_state=self.run.model_dump(mode="json"))
 
     async def flush(self) -> int:
-        """Make everything so far durable; return the last update of which nothing is pending."""
+        """Make everything so far durable; return the last update of which nothing is pending.
+
+        Raises
+        ------
+        ShortageError
+            There is no room for it.
+        """
         async with self.lock:
-            update = self._pending[0] - 1 if self._pending else self.run.update
+            first = self._samples.first
+            update = self.run.update if first is None else first - 1
             await self._store(Store.save_run, self.run.id, self.run.model_dump_json())
             await self._store(Store.commit)
             return update
 
-    async def rewind(self, update: int) -> None:
-        """Forget what happened after `update`, because it is about to happen again."""
-        async with self.lock:
-            await self._store(Store.rewind, self.run.id, update)
-            self._celebrated = None
-            self._publisher.restart(self.run.id)
-
     async def close(self) -> None:
         """Stop measuring; what is not measured yet is lost, but for what a checkpoint carries."""
-        self._closed = True
-        self._wake()
-        self._measuring.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._measuring
+        await self._samples.close()
 
     # -- samples ----------------------------------------------------------------------------------
 
-    async def _measure_samples(self) -> None:
-        while True:
-            reported = await self._samples.get()
-            try:
-                await self._keep_sample(reported)
-            except Exception:
-                # Whatever it was, the samples after it must not wait for ever, nor the worker.
-                log.exception("run %s: a sample could not be kept", self.run.id)
-            finally:
-                self._pending.popleft()
-                self._wake()
-
-    def _wake(self) -> None:
-        self._kept_one.set()
-        self._kept_one = asyncio.Event()
-
-    async def _keep_sample(self, reported: Message) -> None:
-        spec = self.run.spec
+    async def _keep_sample(self, waiting: Waiting) -> None:
+        reported, spec = waiting.sample, self.run.spec
         measured = await self._reader.measure(
             self._corpus_path,
             reported,
             spec.watch_words or [],
-            snapshot=self._snapshots.path(reported["update"]),
+            snapshot=self._snapshots.path(waiting.update),
             length=spec.sample_length,
         )
-        celebrated = await self._already_celebrated()
-        hurrahs = [word for word in measured["found"] if word not in celebrated]
-        celebrated |= set(hurrahs)
-        sample = Sample(
-            **reported,
-            quality=measured["quality"],
-            invented=measured["invented"],
-            hurrahs=hurrahs,
-            replay=measured["replay"],
-        )
-        marks = [
-            Milestone(update=sample.update, kind="hurrah", text=f"hurrah - {word}")
-            for word in hurrahs
-        ]
         async with self.lock:
+            if waiting.forgotten:
+                return
+            celebrated = await self._already_celebrated()
+            hurrahs = [word for word in measured["found"] if word not in celebrated]
+            celebrated |= set(hurrahs)
+            sample = Sample(
+                **reported,
+                quality=measured["quality"],
+                invented=measured["invented"],
+                hurrahs=hurrahs,
+                replay=measured["replay"],
+            )
+            marks = [
+                Milestone(update=sample.update, kind="hurrah", text=f"hurrah - {word}")
+                for word in hurrahs
+            ]
             marks = await self._store(Store.add_sample, self.run.id, sample, marks)
             self._tell("sample", sample=sample.model_dump(mode="json"))
             self._tell_marks(marks)
@@ -312,3 +296,19 @@ class Recorder:
             updates_per_second=run.updates_per_second,
             curve=curve,
         )
+
+
+def _epoch_marks(epochs: list[Message]) -> list[Milestone]:
+    return [
+        Milestone(update=epoch["update"], kind="epoch", text=f"epoch {epoch['epoch']} begins")
+        for epoch in epochs
+    ]
+
+
+def _standing(progress: Meta) -> dict[str, Any]:
+    """Return what a trainer's scalars say of where its run stands, by the run's own names."""
+    best = progress["best_update"]
+    return {name: progress.get(name) for name in PROGRESS} | {
+        "update": progress["updates"],
+        "best": best and Best(update=best, smooth_loss=progress["best_smooth_loss"]),
+    }

@@ -13,7 +13,8 @@ from server.runs.explained import LEAST_PLACES, explain
 from server.runs.models import Run
 from server.runs.positions import PositionLoss, loss_by_position
 from server.runs.shared import SharedAnswers
-from server.runs.store import Store, StoreThread
+from server.runs.store import Store
+from server.runs.store_thread import StoreThread
 
 __all__ = ["LossExplained", "Spikes"]
 

@@ -5,28 +5,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import secrets
-import shutil
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from server.runs.background import Background
 from server.runs.checkpoint_shelf import CheckpointShelf
 from server.runs.corpora import Corpus, CorpusLibrary, UnknownCorpusError
+from server.runs.drafting import draft_run, measure_run
 from server.runs.errors import LimitReachedError, NotPossibleError, UnknownRunError
+from server.runs.faults import reach
 from server.runs.forking import forked_spec
 from server.runs.live_run import LiveRun
 from server.runs.models import ForkedFrom, Run, RunState
 from server.runs.publishing import Publisher
 from server.runs.recorder import Recorder
 from server.runs.room import Room
-from server.runs.run_names import made_up_name
-from server.runs.sizes import Sizes, measure_sizes
+from server.runs.run_folders import RunFolders
+from server.runs.shortage import ShortageError
+from server.runs.sizes import Sizes
 from server.runs.snapshots import Snapshots
-from server.runs.spec import RunChange, RunSpec, SpecError
-from server.runs.store import Store, StoreThread
+from server.runs.spec import RunChange, RunSpec
+from server.runs.store import Store
+from server.runs.store_thread import StoreThread
 from server.runs.writing import ScribeDesk
 
 __all__ = ["Limits", "Supervisor"]
@@ -36,7 +38,7 @@ log = logging.getLogger(__name__)
 # Workers of paused runs that are kept, so that a step or a resume finds them at once.
 IDLE_WORKERS = 4
 # Of the 10 s in which the server must end; the web takes 2 and the scribe 1.
-CLOSING_PATIENCE_S = 5.0
+CLOSING_PATIENCE_S = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,7 @@ class Supervisor:
     def __init__(
         self, data_dir: Path, corpora: CorpusLibrary, publisher: Publisher, limits: Limits
     ) -> None:
-        self._runs_dir = data_dir / "runs"
-        self._runs_dir.mkdir(parents=True, exist_ok=True)
+        self._folders = RunFolders(data_dir / "runs")
         self.corpora = corpora
         self.store = StoreThread(data_dir / "hurrah.db")
         self._publisher = publisher
@@ -101,17 +102,27 @@ class Supervisor:
     ) -> Supervisor:
         """Take up the runs that the data directory holds, as they were left."""
         supervisor = cls(data_dir, corpora, publisher, limits)
+        await supervisor._finish_deleting()
         for run in reversed(await supervisor.store(Store.runs)):
             try:
                 life = supervisor._live(run)
             except UnknownCorpusError as error:
                 log.warning("run %s is left out, its text is not there: %s", run.id, error)
                 continue
+            supervisor._lives[run.id] = life
             await life.take_up()
             if run.state is RunState.QUEUED:
                 supervisor._queue.append(run.id)
         supervisor._let_next_train()
         return supervisor
+
+    async def _finish_deleting(self) -> None:
+        """Clear away what the server left of runs whose deletion, or making, it did not survive."""
+        for run in self._folders.doomed():
+            await self.store(Store.delete_run, run)
+            await asyncio.to_thread(self._folders.forget, run)
+        known = await self.store(Store.run_ids)
+        await asyncio.to_thread(self._folders.keep_only, known)
 
     async def resume_interrupted(self) -> None:
         """Let every run go on that trained when the server ended, the oldest first."""
@@ -119,7 +130,7 @@ class Supervisor:
             if life.run.state is RunState.INTERRUPTED:
                 try:
                     await self.resume(life.run.id)
-                except NotPossibleError as error:
+                except (NotPossibleError, ShortageError) as error:
                     log.warning("run %s does not go on: %s", life.run.id, error)
 
     # -- what there is ----------------------------------------------------------------------------
@@ -156,7 +167,12 @@ class Supervisor:
         LimitReachedError
             There are as many runs, or as much is stored, as may be.
         """
-        return await self._begin(await self._make(spec))
+        run = await self._draft(spec)
+        async with self._made(run) as life:
+            reach("run.add")
+            await self.store(Store.add_run, run.id, run.model_dump_json())
+            reach("run.added")
+        return await self._begin(life)
 
     async def fork(self, run: str, checkpoint: str, changes: dict[str, Any]) -> Run:
         """Make a run that goes on from another's checkpoint.
@@ -185,14 +201,26 @@ class Supervisor:
             await trunk.keep_safe()
             found = await trunk.shelf.newest()
         found = found or await trunk.shelf.find(checkpoint)
+        source = await trunk.checkpoint_file(found.id)
+        spec = forked_spec(trunk.run, found, changes)
         origin = ForkedFrom(run=run, checkpoint=found.id, update=found.update)
-        branch = await self._make(forked_spec(trunk.run, found, changes), origin)
+        new = (await self._draft(spec)).model_copy(update={"forked_from": origin})
         # What the branch had to measure itself would lack its replay: the snapshots stay behind.
         await trunk.recorder.caught_up()
-        await self.store(Store.copy_history, run, branch.run.id, found.update)
-        note = f"forked from {trunk.run.name} at update {found.update:,}"
-        await branch.shelf.copy(trunk.shelf.path(found.id), note)
-        await branch.take_up()
+        async with self._made(new) as branch:
+            note = f"forked from {trunk.run.name} at update {found.update:,}"
+            copied = await branch.shelf.copy_in(source, note)
+            reach("run.fork")
+            await self.store(
+                Store.add_fork,
+                new.id,
+                new.model_dump_json(),
+                trunk=run,
+                update=found.update,
+                checkpoint=copied,
+            )
+            reach("run.forked")
+            await branch.take_up()
         return await self._begin(branch)
 
     def measure(self, spec: RunSpec) -> tuple[Corpus, Sizes]:
@@ -203,52 +231,38 @@ class Supervisor:
         SpecError
             The spec does not go with the corpus.
         """
-        corpus = self._corpus_for(spec)
-        return corpus, measure_sizes(
-            spec,
-            characters=corpus.characters,
-            distinct=corpus.distinct,
-            max_memory_bytes=self._limits.network_bytes,
-        )
+        return measure_run(spec, self.corpora, self._limits.network_bytes)
 
-    async def _make(self, spec: RunSpec, origin: ForkedFrom | None = None) -> LiveRun:
-        corpus, sizes = self.measure(spec)
+    async def _draft(self, spec: RunSpec) -> Run:
+        run = draft_run(spec, self.corpora, self._limits.network_bytes)
         if len(self._lives) >= self._limits.runs:
             raise LimitReachedError(
                 f"The limit is {self._limits.runs:,} runs: delete one to make another."
             )
         await self.room.check()
-        name = spec.name or made_up_name()
-        spec = spec.model_copy(
-            update={
-                "corpus": corpus.id,
-                "name": name,
-                "watch_words": list(corpus.names) if spec.watch_words is None else spec.watch_words,
-            }
-        )
-        run = Run(
-            id=secrets.token_hex(6),
-            name=name,
-            state=RunState.PAUSED if spec.paused else RunState.QUEUED,
-            spec=spec,
-            corpus=corpus.id,
-            corpus_name=corpus.name,
-            corpus_characters=corpus.characters,
-            updates_per_epoch=sizes.updates_per_epoch,
-            parameters=sizes.parameters,
-            created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
-            forked_from=origin,
-        )
+        return run
+
+    @contextlib.asynccontextmanager
+    async def _made(self, run: Run) -> AsyncIterator[LiveRun]:
+        """Let a run be there once all is done that makes it; if that fails, it never was."""
+        await asyncio.to_thread(self._folders.make, run.id)
         life = self._live(run)
-        await self.store(Store.add_run, run.id, run.model_dump_json())
-        return life
+        try:
+            yield life
+        except BaseException:
+            await life.discard()
+            await asyncio.to_thread(self._folders.remove, run.id)
+            raise
+        self._lives[run.id] = life
 
     async def _begin(self, life: LiveRun) -> Run:
-        if life.run.spec.paused:
-            await life.stand_ready()
-            self._rest_some()
-        else:
-            await self.resume(life.run.id)
+        # It is made: what keeps it from training it says itself.
+        with contextlib.suppress(ShortageError):
+            if life.run.spec.paused:
+                await life.stand_ready()
+                self._rest_some()
+            else:
+                await self.resume(life.run.id)
         return life.run
 
     async def resume(self, run: str) -> Run:
@@ -295,7 +309,7 @@ class Supervisor:
         """Change what may be changed about a run."""
         life = self.get(run)
         if "watch_words" in change.model_fields_set and change.watch_words is None:
-            names = self._corpus_for(life.run.spec).names
+            names = self.corpora.get(life.run.corpus).names
             change = change.model_copy(update={"watch_words": list(names)})
         await life.change(change)
         return life.run
@@ -305,10 +319,20 @@ class Supervisor:
         life = self.get(run)
         with contextlib.suppress(ValueError):
             self._queue.remove(run)
+        reach("run.delete")
+        await asyncio.to_thread(self._folders.doom, run)
+        reach("run.doomed")
         del self._lives[run]
         await life.discard()
-        await self.store(Store.delete_run, run)
-        await asyncio.to_thread(shutil.rmtree, self._runs_dir / run, ignore_errors=True)
+        # The room first, then the database: that is how one makes room on a full disk.
+        await asyncio.to_thread(self._folders.clear, run)
+        try:
+            await self.store(Store.delete_run, run)
+        except ShortageError as error:
+            log.warning("run %s is still in the database: %s", run, error)
+        else:
+            reach("run.deleted")
+            await asyncio.to_thread(self._folders.forget, run)
         self._publisher.close(run)
         self._let_next_train()
 
@@ -318,11 +342,14 @@ class Supervisor:
         endings = [asyncio.create_task(life.interrupt()) for life in self._lives.values()]
         if endings:
             await asyncio.wait(endings, timeout=CLOSING_PATIENCE_S)
+        late = [ending for ending in endings if not ending.done()]
+        for ending in late:
+            # It goes on from its last automatic checkpoint.
+            log.error("a run took too long to end, and is cut off")
+            ending.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
         for ending in endings:
-            if not ending.done():
-                # It goes on from its last automatic checkpoint.
-                log.error("a run took too long to end, and is cut off")
-            elif (error := ending.exception()) is not None:
+            if not ending.cancelled() and (error := ending.exception()) is not None:
                 log.error("a run was not ended well: %s", error, exc_info=error)
         await self._reader.leave()
         await self.store.close()
@@ -345,14 +372,15 @@ class Supervisor:
             return
         run = self._queue.pop(0)
         self._starting.add(run)
+        life = self._lives[run]
         try:
-            await self._lives[run].train()
+            await life.train()
+        except (ShortageError, NotPossibleError) as error:
+            await life.could_not_begin(error)
+            raise
         finally:
             self._starting.discard(run)
             self._let_next_train()
-
-    def _left_running(self, _life: LiveRun) -> None:
-        self._let_next_train()
 
     def _rest_some(self) -> None:
         """Let the workers of all but the newest paused runs go."""
@@ -366,28 +394,17 @@ class Supervisor:
 
     # -- making -----------------------------------------------------------------------------------
 
-    def _corpus_for(self, spec: RunSpec) -> Corpus:
-        corpora = self.corpora.list()
-        wanted = spec.corpus
-        if wanted is None:
-            wanted = next(corpus.id for corpus in corpora if corpus.shipped)
-        corpus = next((corpus for corpus in corpora if corpus.id == wanted), None)
-        if corpus is None:
-            raise SpecError("corpus", f"{wanted!r} is not there")
-        return corpus
-
     def _live(self, run: Run) -> LiveRun:
         corpus_path = self.corpora.path(run.corpus)
-        checkpoints = self._runs_dir / run.id / "checkpoints"
+        checkpoints = self._folders.checkpoints(run.id)
         snapshots = Snapshots.beside(checkpoints)
-        life = LiveRun(
+        return LiveRun(
             Recorder(
                 run, corpus_path, self.store, self._publisher, self._reader, snapshots=snapshots
             ),
             CheckpointShelf(run.id, checkpoints, self.store),
             corpus_path,
             self.store,
-            self._left_running,
+            left_running=self._let_next_train,
+            go_on=lambda: self.resume(run.id),
         )
-        self._lives[run.id] = life
-        return life

@@ -9,7 +9,6 @@ Commands (`do`): first `start`; then `pause`, `resume`, `step`, `change`, `check
 
 from __future__ import annotations
 
-import contextlib
 import math
 import secrets
 from pathlib import Path
@@ -31,6 +30,7 @@ from server.runs.claim import claimed
 from server.runs.pace import Pacer
 from server.runs.reporting import REPORT_EVERY_S, Reporter
 from server.runs.schedule import next_sample
+from server.runs.shortage import shortage_of
 from server.runs.snapshots import Snapshots
 from server.runs.wire import Line, Message, finite
 
@@ -62,11 +62,15 @@ class Worker:
             seconds = self._restore(Path(start["checkpoint"]))
         self.snapshots.rewind(self.trainer.updates)
         self.reporter = Reporter(line, self.trainer, seconds)
-        if start["checkpoint"] is None:
-            self._write_sample()
         self.pacer = Pacer(self.spec["pace"])
         self.training = bool(start["training"])
         self.runaway = False
+        # Why a snapshot could not be written, which is tried again before it goes on.
+        self.short: OSError | None = None
+        if start["checkpoint"] is None:
+            self._write_sample()
+        else:
+            self._mend_snapshots()
         self.steps_left = 0
         self.step_answer: int | None = None
         self.leaving = False
@@ -107,7 +111,8 @@ class Worker:
     @property
     def busy(self) -> bool:
         """Whether there is an update to make."""
-        return (self.training or self.steps_left > 0) and not self.finished and not self.runaway
+        wanted = self.training or self.steps_left > 0
+        return wanted and not self.finished and not self.runaway and self.short is None
 
     @property
     def finished(self) -> bool:
@@ -165,12 +170,31 @@ class Worker:
         self._take_snapshot()
 
     def _take_snapshot(self) -> None:
+        """Keep the network as it stands, if a snapshot is due; without room, stand still.
+
+        Raises nothing: what went wrong is in `short`, and is tried again before it goes on.
+        """
         update, every = self.trainer.updates, self.spec["sample_every"]
+        self.short = None
         if self.snapshots.is_due(update, every):
-            # To look back is a comfort: a full disk is for the checkpoints to notice.
-            with contextlib.suppress(OSError):
+            try:
                 self._write_model(self.trainer.current_model(), self.snapshots.path(update))
                 self.snapshots.thin(update, every)
+            except OSError as error:
+                self.training, self.short = False, error
+
+    def _mend_snapshots(self) -> None:
+        """Take the snapshot that could not be written, or did not outlive a power cut."""
+        update = self.trainer.updates
+        sampled = update == 0 or next_sample(update - 1, self.spec["sample_every"]) == update
+        if sampled and not self.snapshots.path(update).exists():
+            self._take_snapshot()
+
+    def _take_what_is_missing(self) -> None:
+        if self.short is not None:
+            self._take_snapshot()
+        if self.short is not None:
+            raise self.short
 
     # -- what it says -----------------------------------------------------------------------------
 
@@ -180,7 +204,8 @@ class Worker:
 
     def report(self) -> None:
         """Say everything that happened since the last report."""
-        self.reporter.report(busy=self.busy, state=self.state, runaway=self.runaway)
+        short = self.short and str(shortage_of(self.short) or f"{self.short}.")
+        self.reporter.report(busy=self.busy, state=self.state, runaway=self.runaway, short=short)
 
     # -- what it is told --------------------------------------------------------------------------
 
@@ -192,8 +217,10 @@ class Worker:
         number = command.get("id")
         try:
             answer = getattr(self, f"_do_{command['do']}")(command)
-        except (Refusal, OSError) as error:
+        except Refusal as error:
             answer = {"refused": str(error)}
+        except OSError as error:
+            answer = {"refused": str(error), "errno": error.errno}
         self._rest_when_finished()
         if number is not None and answer is not None:
             if command["do"] not in LOOKS:
@@ -206,6 +233,7 @@ class Worker:
         return {}
 
     def _do_resume(self, _command: Message) -> Message:
+        self._take_what_is_missing()
         self._end_step()
         self.training = True
         self.reporter.rested()
@@ -216,6 +244,7 @@ class Worker:
             raise Refusal("only a paused run can be stepped")
         if self.steps_left:
             raise Refusal("the run is being stepped already")
+        self._take_what_is_missing()
         self.steps_left, self.step_answer = command["updates"], command["id"]
         if not self.busy:
             self._end_step()
@@ -245,7 +274,7 @@ class Worker:
         return {}
 
     def _do_checkpoint(self, command: Message) -> Message:
-        if not np.isfinite(self.trainer.parameters.flat).all():
+        if not self._is_sound:
             # The loss will show it at the next update; what can't go on must not be gone back to.
             raise Refusal("the network holds numbers that are not finite")
         self._checkpoint(Path(command["path"]), command["about"])
@@ -277,6 +306,10 @@ class Worker:
 
     # -- what it leaves ---------------------------------------------------------------------------
 
+    @property
+    def _is_sound(self) -> bool:
+        return bool(np.isfinite(self.trainer.parameters.flat).all())
+
     def _checkpoint(self, path: Path, about: Message, *, durable: bool = True) -> None:
         arrays, meta = checkpoint_contents(self.trainer, self.vocabulary, self.spec)
         more_arrays, more_meta = self.reporter.carried()
@@ -285,7 +318,7 @@ class Worker:
 
     def _leave_a_checkpoint(self) -> None:
         """The server is gone, however it went: what was learnt since must not be."""
-        if self.trainer.updates > self.checkpointed_at and not self.runaway:
+        if self.trainer.updates > self.checkpointed_at and not self.runaway and self._is_sound:
             identity = secrets.token_hex(6)
             about = {"id": identity, "note": "made when the server was lost", "automatic": True}
             self._checkpoint(self.folder / f"{identity}.npz", about)

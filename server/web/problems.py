@@ -19,6 +19,7 @@ from server.runs.corpora import (
 )
 from server.runs.decoding import NotTextError
 from server.runs.errors import (
+    DamagedCheckpointError,
     NotPossibleError,
     TooBusyError,
     UnknownCheckpointError,
@@ -27,6 +28,7 @@ from server.runs.errors import (
     UnknownModelError,
     UnknownRunError,
 )
+from server.runs.shortage import ShortageError, shortage_of
 from server.runs.spec import SpecError
 from server.web.headers import HEADERS
 
@@ -92,6 +94,8 @@ def install(app: FastAPI) -> None:
         UnknownModelError: 404,
         UnknownKeptError: 404,
         NotPossibleError: 409,
+        DamagedCheckpointError: 409,
+        ShortageError: 507,
         ShippedCorpusError: 409,
         NotTextError: 415,
         CorpusTooShortError: 422,
@@ -103,6 +107,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(SpecError, _spec_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(OSError, _system_error)
     app.add_exception_handler(Exception, _fault)
 
 
@@ -188,6 +193,14 @@ def _fields(fields: Mapping[str, str]) -> Response:
     )
     errors = [{"field": field, "message": message} for field, message in fields.items()]
     return problem(422, f"{detail}.", errors=errors)
+
+
+def _system_error(request: Request, error: Exception) -> Response:
+    """Answer that the disk takes nothing more, where it is that (RFC 4918, 11.5)."""
+    if (short := shortage_of(error)) is None:
+        return _fault(request, error)
+    log.warning("%s %s: %s", request.method, request.url.path, error)
+    return problem(507, str(short))
 
 
 def _fault(request: Request, error: Exception) -> Response:

@@ -7,7 +7,8 @@ import pytest
 
 from server.runs import positions
 from server.runs.positions import loss_by_position
-from server.runs.store import Store, StoreThread
+from server.runs.store import Store
+from server.runs.store_thread import StoreThread
 
 
 @pytest.fixture

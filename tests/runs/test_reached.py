@@ -5,6 +5,7 @@ import pytest
 
 from server.runs import reached
 from server.runs.history import CHUNK_UPDATES, smooth_losses
+from server.runs.models import Checkpoint
 from server.runs.store import Store
 
 
@@ -70,7 +71,7 @@ def test_what_is_undone_is_forgotten(store):
     keep(store, losses)
     figure = figures(losses)[5]
     assert asked(store, figure)[0] == by_hand(losses, figure)
-    store.rewind("run", 6_000)
+    store.go_back("run", "{}", 20_001, np.empty(0), [], update=6_000)
     assert asked(store, figure)[0] is None
     store.add_report("run", "{}", 6_001, others[6_000:], [])
     whole = np.concatenate([losses[:6_000], others[6_000:]])
@@ -82,7 +83,8 @@ def test_a_fork_has_its_trunks_past_and_its_own_future(store):
     losses = falling(20_000)
     keep(store, losses)
     asked(store, 0.5)
-    store.copy_history("run", "fork", 10_000)
+    made = Checkpoint(id="x", update=10_000, smooth_loss=None, note=None, bytes=1, created_at="now")
+    store.add_fork("fork", "{}", trunk="run", update=10_000, checkpoint=made)
     for figure in figures(losses):
         first = by_hand(losses[:10_000], figure)
         assert asked(store, figure, "fork")[0] == first

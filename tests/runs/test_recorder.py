@@ -8,7 +8,8 @@ from server.runs.models import Run, RunState
 from server.runs.recorder import Recorder
 from server.runs.snapshots import Snapshots
 from server.runs.spec import RunSpec
-from server.runs.store import Store, StoreThread
+from server.runs.store import Store
+from server.runs.store_thread import StoreThread
 from server.runs.unflushed import News
 from server.runs.writing import ScribeDesk
 

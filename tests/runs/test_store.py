@@ -10,8 +10,10 @@ import pytest
 
 from server.runs.models import Checkpoint, Milestone, Run, RunState, Sample
 from server.runs.quality import Quality
+from server.runs.shortage import ShortageError
 from server.runs.spec import RunSpec
-from server.runs.store import Store, StoreThread
+from server.runs.store import Store
+from server.runs.store_thread import StoreThread
 from tests.serving import ROOT
 
 
@@ -108,11 +110,18 @@ def test_going_back_forgets_what_came_after_and_of_this_run_alone(store):
         for update in (0, 50, 51):
             store.add_sample(identity, sample(update))
         store.add_checkpoint(identity, checkpoint("x", 50))
+        store.add_milestones(identity, [mark(70, "change"), mark(80, "checkpoint")])
         store.save_run(identity, some_run(identity).model_dump_json())
-    store.rewind("a", 50)
+    text = some_run("a", update=50).model_dump_json()
+    store.go_back("a", text, 101, np.empty(0), [], update=50)
+    assert {run.id: run.update for run in store.runs()} == {"a": 50, "b": 0}
     assert losses_of(store, "a").tolist() == list(range(50))
     assert [found.update for found in store.samples("a")] == [0, 50]
-    assert [found.update for found in store.milestones("a")] == [40]
+    # What a person changed stays changed.
+    assert [(found.update, found.kind) for found in store.milestones("a")] == [
+        (40, "epoch"),
+        (50, "change"),
+    ]
     assert len(store.checkpoints("a")) == 1
     assert len(losses_of(store, "b")) == 100
     assert len(store.samples("b")) == 3
@@ -137,6 +146,7 @@ WRITER = """
 import os, sys
 import numpy as np
 from pathlib import Path
+from server.runs.shortage import ShortageError
 from server.runs.store import Store
 from tests.runs.test_store import add, mark, sample, some_run
 store = Store(Path(sys.argv[1]))
@@ -184,3 +194,42 @@ def test_one_thread_owns_it(tmp_path):
     store = Store(tmp_path / "hurrah.db")
     assert len(store.samples("a")) == 100
     store.close()
+
+
+# -- a disk that takes nothing more ---------------------------------------------------------------
+
+
+@pytest.fixture
+def short(store):
+    """Let the database be as small as it is now, or as large as it likes."""
+
+    def limit(pages):
+        store._connection.execute(f"PRAGMA max_page_count = {pages}")
+
+    return limit
+
+
+def test_what_there_is_shortage_of_for_is_stored_when_there_is(store, short):
+    add(store, some_run("a"))
+    losses = np.arange(20_000.0)
+    store.add_report("a", some_run("a", update=10).model_dump_json(), 1, losses[:10], [mark(1)])
+    store.commit()
+    short(1)
+    text = some_run("a", update=20_000).model_dump_json()
+    store.add_report("a", text, 11, losses[10:], [mark(2), mark(3)])
+    store.add_sample("a", sample(2), [mark(2, "hurrah")])
+    for _ in range(2):
+        with pytest.raises(ShortageError, match="no room left on the disk"):
+            store.commit()
+    with pytest.raises(ShortageError):
+        add(store, some_run("b"))
+    with pytest.raises(ShortageError):
+        store.add_checkpoint("a", checkpoint("x", 3), [mark(3, "checkpoint")])
+    short(1_000_000)
+    store.add_sample("a", sample(5))
+    store.commit()
+    assert [(run.id, run.update) for run in store.runs()] == [("a", 20_000)]
+    assert losses_of(store, "a").tolist() == losses.tolist()
+    assert [found.update for found in store.samples("a")] == [2, 5]
+    assert [found.kind for found in store.milestones("a")] == ["epoch", "epoch", "hurrah", "epoch"]
+    assert store.checkpoints("a") == []

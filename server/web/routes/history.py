@@ -26,7 +26,8 @@ from server.runs.reached import Search
 from server.runs.smoothing import FACTORS
 from server.runs.spec import SpecError
 from server.runs.spikes import LossExplained
-from server.runs.store import Store, StoreThread
+from server.runs.store import Store
+from server.runs.store_thread import StoreThread
 from server.web.office import Life, TheOffice, a_download
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["history"])

@@ -1,0 +1,73 @@
+"""Standing where the newest checkpoint stands that can be read, and naming those that can't."""
+
+from __future__ import annotations
+
+from server.runs.checkpoint_shelf import CheckpointShelf
+from server.runs.errors import DamagedCheckpointError, NotPossibleError
+from server.runs.models import Checkpoint, Milestone, MilestoneKind
+from server.runs.recorder import Recorder
+
+__all__ = ["complain_of_damage", "stand_at_newest", "tell_damage"]
+
+
+async def stand_at_newest(
+    recorder: Recorder, shelf: CheckpointShelf, *, go_back: bool = False
+) -> Checkpoint | None:
+    """Let a run stand where its newest whole checkpoint stands.
+
+    Parameters
+    ----------
+    recorder : Recorder
+        The run's.
+    shelf : CheckpointShelf
+        Its checkpoints.
+    go_back : bool
+        Whether to forget what happened after it.
+
+    Returns
+    -------
+    Checkpoint or None
+        None when the run has no checkpoint at all.
+
+    Raises
+    ------
+    NotPossibleError
+        It has some, and none of them can be read.
+    ShortageError
+        It can't be made durable.
+    """
+    found = await shelf.open_newest()
+    if found is None:
+        await complain_of_damage(recorder, shelf)
+        return None
+    newest, news, progress = found
+    await recorder.catch_up(news, progress, go_back=go_back)
+    instead = f" The one of update {newest.update:,} is used instead."
+    await tell_damage(recorder, shelf, "rollback", instead)
+    return newest
+
+
+async def complain_of_damage(recorder: Recorder, shelf: CheckpointShelf) -> None:
+    """Raise an error if a run has checkpoints, and none of them can be read.
+
+    Raises
+    ------
+    NotPossibleError
+        So it is.
+    """
+    await tell_damage(recorder, shelf)
+    if damaged := await shelf.list():
+        which = "only checkpoint is" if len(damaged) == 1 else f"{len(damaged)} checkpoints are all"
+        raise NotPossibleError(f"The run's {which} damaged: it can't go on. Nothing was changed.")
+
+
+async def tell_damage(
+    recorder: Recorder, shelf: CheckpointShelf, kind: MilestoneKind = "note", more: str = ""
+) -> None:
+    """Name the checkpoints that were found damaged since this was last done."""
+    damaged, shelf.found_damaged = shelf.found_damaged, []
+    for checkpoint in damaged:
+        text = f"{DamagedCheckpointError(checkpoint.update)}{more}"
+        update = min(checkpoint.update, recorder.run.update)
+        await recorder.checkpoint_made(checkpoint, [])
+        await recorder.mark(Milestone(update=update, kind=kind, text=text))

@@ -1,0 +1,114 @@
+"""Samples that wait in line to be measured, and who must know of them meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from server.runs.wire import Message
+
+__all__ = ["SampleLine", "Waiting"]
+
+log = logging.getLogger(__name__)
+
+MAX_UNMEASURED = 32
+
+
+@dataclass(eq=False, slots=True)
+class Waiting:
+    """A sample as it was reported; `forgotten` once the run has gone back to before it."""
+
+    sample: Message
+    forgotten: bool = False
+
+    @property
+    def update(self) -> int:
+        """The update after which it was written."""
+        update: int = self.sample["update"]
+        return update
+
+
+class SampleLine:
+    """One run's samples between being reported and being kept, each in its turn.
+
+    Parameters
+    ----------
+    keep : callable
+        Measures and keeps one; should it find it `forgotten` at the end, it must not keep it.
+    owner : str
+        Named in the log.
+    """
+
+    def __init__(self, keep: Callable[[Waiting], Awaitable[None]], owner: str) -> None:
+        self._keep = keep
+        self._owner = owner
+        # Bounded: who samples faster than can be measured is held up by the line between.
+        self._queue: asyncio.Queue[Waiting] = asyncio.Queue(MAX_UNMEASURED)
+        self._waiting: deque[Waiting] = deque()
+        self._moved = asyncio.Event()
+        self._closed = False
+        self._working = asyncio.create_task(self._work())
+
+    def announce(self, samples: list[Message]) -> list[Waiting]:
+        """Let it be known that these will be kept; `put` is to follow."""
+        waiting = [Waiting(sample) for sample in samples]
+        self._waiting.extend(waiting)
+        return waiting
+
+    async def put(self, waiting: list[Waiting]) -> None:
+        """Put them in line, when there is room."""
+        for one in waiting:
+            await self._queue.put(one)
+
+    @property
+    def first(self) -> int | None:
+        """The update of the first that is not kept yet; None when there is none."""
+        return self._waiting[0].update if self._waiting else None
+
+    def holds(self, update: int) -> bool:
+        """Whether the sample at `update` is in line."""
+        return any(one.update == update for one in self._waiting)
+
+    def forget_after(self, update: int) -> None:
+        """Let nothing be kept that was written after `update`: it will be written again."""
+        for one in [one for one in self._waiting if one.update > update]:
+            one.forgotten = True
+            self._waiting.remove(one)
+        self._wake()
+
+    async def caught_up(self) -> None:
+        """Wait until everything that is in line by now is kept, or forgotten."""
+        if self._waiting:
+            last = self._waiting[-1]
+            while last in self._waiting and not self._closed:
+                await self._moved.wait()
+
+    async def close(self) -> None:
+        """Keep nothing more."""
+        self._closed = True
+        self._wake()
+        self._working.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._working
+
+    def _wake(self) -> None:
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    async def _work(self) -> None:
+        while True:
+            one = await self._queue.get()
+            try:
+                if not one.forgotten:
+                    await self._keep(one)
+            except Exception:
+                # Whatever it was, the samples after it must not wait for ever, nor the worker.
+                log.exception("%s: a sample could not be kept", self._owner)
+            finally:
+                with contextlib.suppress(ValueError):
+                    self._waiting.remove(one)
+                self._wake()

@@ -1,0 +1,114 @@
+"""What goes on by itself while a run has a worker: storing, checkpoints, waiting for room."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from server.runs.errors import NotPossibleError
+from server.runs.models import RunState
+from server.runs.shortage import ShortageError
+from server.runs.worker_desk import WorkerDesk
+
+if TYPE_CHECKING:
+    from server.runs.live_run import LiveRun
+
+__all__ = ["Upkeep"]
+
+log = logging.getLogger(__name__)
+
+FLUSH_EVERY_S = 1.0
+
+
+class Upkeep:
+    """The routines of one run.
+
+    Parameters
+    ----------
+    life : LiveRun
+        The run.
+    desk : WorkerDesk
+        Its worker.
+    go_on : callable
+        Awaited when the run was short of room and no longer is.
+    """
+
+    def __init__(
+        self, life: LiveRun, desk: WorkerDesk, go_on: Callable[[], Awaitable[object]]
+    ) -> None:
+        self._life = life
+        self._desk = desk
+        self._go_on = go_on
+        self._flushed = -1
+        self._routines: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin, unless it goes on already."""
+        if not self._routines:
+            self._flushed = -1
+            self._routines = [
+                asyncio.create_task(self._flush_routine()),
+                asyncio.create_task(self._safety_routine()),
+            ]
+
+    def stop(self) -> None:
+        """End; the routine that asks for it itself ends after what it is doing."""
+        current = asyncio.current_task()
+        for routine in self._routines:
+            if routine is not current:
+                routine.cancel()
+        self._routines = []
+
+    async def keep_safe(self) -> None:
+        """Make an automatic checkpoint, if there is a worker and it has gone on since the last.
+
+        Raises
+        ------
+        ShortageError
+            There is no room for it.
+        """
+        life = self._life
+        newest = await life.shelf.last()
+        if newest is not None and newest.update == life.run.update:
+            return
+        try:
+            await life.write_checkpoint(None, automatic=True)
+        except NotPossibleError as error:
+            if not self._desk.discarded:
+                log.warning("run %s: no automatic checkpoint: %s", life.run.id, error)
+
+    async def _flush_routine(self) -> None:
+        """Make the history durable once a second, and tell the worker how far it is."""
+        routines = self._routines
+        while routines is self._routines:
+            await asyncio.sleep(FLUSH_EVERY_S)
+            try:
+                await self._flush()
+            except ShortageError as error:
+                await self._life.hold(error)
+
+    async def _flush(self) -> None:
+        run = self._life.run
+        if run.short_of_room or run.update != self._flushed:
+            self._flushed = await self._life.recorder.flush()
+            self._desk.tell("flushed", update=self._flushed)
+        if run.short_of_room:
+            await self.keep_safe()
+            if run.state is RunState.PAUSED:
+                await self._go_on()
+            else:
+                await self._life.recorder.enter(run.state)
+        if run.state is RunState.FINISHED:
+            await self._life.retire_when_finished()
+
+    async def _safety_routine(self) -> None:
+        """Make a checkpoint every so often, so that little is lost with the worker."""
+        routines = self._routines
+        while routines is self._routines:
+            await asyncio.sleep(self._life.run.spec.checkpoint_every_s)
+            try:
+                await self.keep_safe()
+            except ShortageError as error:
+                await self._life.hold(error)
