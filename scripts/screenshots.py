@@ -126,6 +126,7 @@ def _pictures() -> list[Picture]:
         Picture("watch-dark", WIDE, "dark", _watch),
         Picture("passage-light", WIDE, "light", _ask_for_passage),
         Picture("timeline-dark", WIDE, "dark", _point_at_the_past),
+        Picture("words-light", WIDE, "light", _open_words),
         Picture("new-run-light", WIDE, "light", _open_form),
         Picture("temperatures-dark", WIDE, "dark", _compare_temperatures),
         Picture("gradients-light", WIDE, "light", _prove, "gradients"),
@@ -177,6 +178,12 @@ def _point_at_the_past(page: Page) -> None:
         raise RuntimeError("the chart is not on the page")
     page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.4)
     expect(page.locator("#writing-title")).to_contain_text("as it was")
+
+
+def _open_words(page: Page) -> None:
+    _watch(page)
+    page.locator("#words-open").click()
+    expect(page.locator("#words-dialog")).to_be_visible()
 
 
 def _prove(page: Page) -> None:

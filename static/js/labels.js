@@ -1,6 +1,7 @@
 /** The words on the chart: at the ends of the reference lines, and beside the hurrahs. */
 
 import { smoothAt } from "./curve.js";
+import { hurrahLabel, listed } from "./hurrahs.js";
 import { lossToPixel, plotHeightOf, plotWidthOf, scaleOf } from "./geometry.js";
 
 const LINE_PX = 13;
@@ -32,8 +33,9 @@ export function lineLabels(lines, losses, size) {
 }
 
 /**
- * "hurrah - Orla" beside its mark, wherever it hides no other label and stays within the plot; left
- * out when it fits nowhere (the watched words beneath the writing name them all).
+ * "hurrah - Orla, update 9,000" beside its mark, wherever it hides no other label and stays within
+ * the plot; the words alone where there is room for no more, and nothing where there is none (the
+ * watched words beneath the writing name them all).
  */
 export function hurrahLabels(state, losses, size, font) {
   const width = plotWidthOf(size);
@@ -45,9 +47,11 @@ export function hurrahLabels(state, losses, size, font) {
     const loss = smoothAt(state.curve, update);
     const x = toPixel(from);
     if (loss === null || x < 0 || x > width || labels.length === LIMIT_HURRAHS) continue;
-    const text = (labels.length ? "" : "hurrah - ") + listed(words);
     const at = { x, y: lossToPixel(loss, losses, size) };
-    const place = freePlace(at, text.length * font.size * CHARACTER_EM, size, taken);
+    let place;
+    const text = [hurrahLabel(words, update), listed(words)].find(
+      (wording) => (place = freePlace(at, wording, font, size, taken)),
+    );
     if (!place) continue;
     labels.push({
       text: escaped(text),
@@ -64,8 +68,9 @@ export function hurrahLabels(state, losses, size, font) {
   return labels;
 }
 
-/** The first of PLACES beside `at` where `width` pixels are free; it is then taken. */
-function freePlace(at, width, size, taken) {
+/** The first of PLACES beside `at` where a text has room; the room is then taken. */
+function freePlace(at, text, font, size, taken) {
+  const width = text.length * font.size * CHARACTER_EM;
   return PLACES.find(({ xanchor, dx, dy }) => {
     const left = xanchor === "left" ? at.x + dx : at.x + dx - width;
     const top = at.y + dy - LINE_PX / 2;
@@ -79,9 +84,6 @@ function freePlace(at, width, size, taken) {
 
 const overlapping = (a) => (b) =>
   a.left < b.right && a.right > b.left && a.top < b.bottom && a.bottom > b.top;
-
-const listed = (words) =>
-  words.length > 2 ? `${words[0]} and ${words.length - 1} more` : words.join(", ");
 
 function hurrahsByUpdate(milestones) {
   const words = new Map();

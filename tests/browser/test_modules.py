@@ -204,3 +204,109 @@ def test_the_clock_believes_the_quickest_answer(module: Module) -> None:
         [[1000, 1505, 1400], [2000, 2505, 2010], [3000, 3504, 3090]],
     )
     assert learned == [500, 5]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "marked", "counts"),
+    [
+        ("the old sea", "the old sea", [], (0, 3)),
+        ("the old sea", "the cold sea", ["cold"], (1, 3)),
+        ("said Orla.", "said the old Orla!", ["the old", "!"], (2, 4)),
+        ("", "a b", ["a b"], (2, 2)),
+        ("😀 a b", "😀 𝕏 b", ["𝕏"], (1, 2)),
+        ("don’t go", "don’t stay", ["stay"], (1, 2)),
+        ("a b c d", "b c d a", ["a"], (1, 4)),
+    ],
+)
+def test_what_changed_is_found_word_by_word(
+    module: Module, before: str, after: str, marked: list[str], counts: tuple[int, int]
+) -> None:
+    found = module("changes.js", "m.changesBetween(x[0], x[1])", [before, after])
+    assert [after[start:end] for start, end in found["spans"]] == marked
+    assert (found["changed"], found["words"]) == counts
+
+
+def test_of_very_long_texts_all_between_their_common_ends_has_changed(module: Module) -> None:
+    before = "one " + "x y " * 1_000 + "end"
+    after = "one " + "y z " * 1_000 + "end"
+    found = module("changes.js", "m.changesBetween(x[0], x[1])", [before, after])
+    assert found["spans"] == [[4, len(after) - 4]]
+
+
+def test_changed_words_are_cut_apart_whatever_they_are(module: Module) -> None:
+    cut = module(
+        "segments.js",
+        "m.segments(x, { invented: [[4, 8]], changed: [[2, 6]] })",
+        "ab cdefgh",
+    )
+    assert cut == [
+        {"kind": "plain", "text": "ab"},
+        {"kind": "plain", "text": " c", "changed": True},
+        {"kind": "invented", "text": "de", "changed": True},
+        {"kind": "invented", "text": "fg"},
+        {"kind": "plain", "text": "h"},
+    ]
+
+
+def test_samples_of_the_stretch_in_view_are_kept_beside_the_others(module: Module) -> None:
+    kept = module(
+        "samples.js",
+        """m.keepSamples(Array.from({ length: 5000 }, (_, i) =>
+             ({ update: i, hurrahs: [], replay: i % 4 ? null : {} })), [700, 780])""",
+    )
+    updates = [sample["update"] for sample in kept]
+    assert len(kept) <= 350
+    assert set(range(700, 781)) <= set(updates)
+    # Of the others those with a replay are kept first.
+    assert all(update % 4 == 0 for update in updates if update < 700)
+
+
+def test_a_word_is_celebrated_once_though_the_run_goes_back(module: Module) -> None:
+    found = module(
+        "reducers.js",
+        """(() => {
+          const tell = (state, message) =>
+            m.reduce(state, { type: 'message', message: { run: 'a', ...message } });
+          const sample = (update, ...hurrahs) =>
+            ({ type: 'sample', sample: { update, hurrahs, text: '' } });
+          const loss = { bucket: 1, update: [], smooth: [], low: [], high: [] };
+          const run_state = { spec: { pace: 'max' } };
+          const snapshot = { type: 'snapshot', run_state, loss, samples: [], milestones: [],
+            checkpoints: [] };
+          const old = { update: 3, kind: 'hurrah', text: 'hurrah - Pell' };
+          let state = { ...m.initialState({ operator: true }), runId: 'a' };
+          state = tell(state, { ...snapshot, milestones: [old] });
+          const seen = [];
+          for (const message of [sample(5, 'Pell'), sample(6, 'Orla', 'Vane'), snapshot,
+            sample(6, 'Orla', 'Vane'), sample(7, 'Brack', 'Orla')]) {
+            state = tell(state, message);
+            seen.push(state.celebration);
+          }
+          return seen;
+        })()""",
+    )
+    first = {"update": 6, "words": ["Orla", "Vane"]}
+    assert found == [None, first, None, None, {"update": 7, "words": ["Brack"]}]
+
+
+@pytest.mark.parametrize(
+    ("words", "label"),
+    [
+        (["Orla"], "hurrah - Orla, update 9,000"),
+        (["Orla", "Vane"], "hurrah - Orla and Vane, update 9,000"),
+        (["A", "B", "C", "D"], "hurrah - A, B and 2 more, update 9,000"),
+    ],
+)
+def test_a_hurrah_in_words(module: Module, words: list[str], label: str) -> None:
+    assert module("hurrahs.js", "m.hurrahLabel(x, 9000)", words) == label
+
+
+def test_a_small_curve_stands_where_the_axis_says(module: Module) -> None:
+    updates = [0, 10, 100, 1000]
+    assert module("sparkline.js", "m.placesOf(x, false)", updates) == [0, 0.01, 0.1, 1]
+    places = module("sparkline.js", "m.placesOf(x, true)", updates)
+    assert places == sorted(places)
+    assert places[2] == pytest.approx(0.697, abs=0.001)
+    assert module("sparkline.js", "m.nearestPlace(x, 0.6)", places) == 2
+    path = module("sparkline.js", "m.pathOf([0, 1, 2], [0, 0.5, 1], 4)")
+    assert path == "M0 100L50 75L100 50"

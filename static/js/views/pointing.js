@@ -7,6 +7,7 @@ import { MARGIN, plotWidthOf, scaleOf, visibleCurve } from "../geometry.js";
 import { indexInView } from "../samples.js";
 
 const CLICK_PX = 4;
+const MARK_PX = 8; // as near as this to a hurrah's mark is on it
 const WHEEL_REST_MS = 250;
 const AFTER_DRAG_MS = 40;
 const AT_REST = "loss, in nats a sequence";
@@ -94,13 +95,21 @@ export class Pointing {
     const { x, y } = this.#pressed;
     this.#pressed = null;
     const still = Math.hypot(event.clientX - x, event.clientY - y) < CLICK_PX;
-    const state = this.#store.get();
-    const sample = state.samples[indexInView(state)];
-    if (still && this.#x !== null && sample) {
-      this.#store.dispatch({ type: "pin", update: sample.update });
-    }
+    if (still && this.#x !== null) this.#pin();
     // Plotly ends its own drag in listeners that run after this one.
     setTimeout(() => this.#release(), AFTER_DRAG_MS);
+  }
+
+  /** Stay with the sample pointed at; the mark of a hurrah opens the text that holds its word. */
+  #pin() {
+    const state = this.#store.get();
+    const { toPixel } = scaleOf(state, this.#plotWidth());
+    const near = ({ update, hurrahs }) =>
+      hurrahs?.length && Math.abs(toPixel(Math.max(update, 1)) - this.#x) < MARK_PX;
+    const marked = state.samples.find(near);
+    const sample = marked ?? state.samples[indexInView(state)];
+    if (!sample) return;
+    this.#store.dispatch({ type: "pin", update: sample.update, asWritten: Boolean(marked) });
   }
 
   #turn() {
