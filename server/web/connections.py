@@ -13,7 +13,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from server.settings import Settings
 from server.web.problems import problem
 
-__all__ = ["ViewerProtocol", "protocol_for"]
+__all__ = ["GuardedWebSocket", "protocol_for"]
 
 
 class PatientProtocol(H11Protocol):
@@ -121,10 +121,10 @@ class PatientProtocol(H11Protocol):
             self.loop.call_later(self.patience_s, self.transport.abort)
 
 
-class ViewerProtocol(WebSocketsSansIOProtocol):
-    """A WebSocket whose viewer is cut off when it is told to go and does not read.
+class GuardedWebSocket(WebSocketsSansIOProtocol):
+    """A WebSocket whose client is cut off when it is told to go and does not read.
 
-    Saying goodbye would wait for all that the viewer has not read.
+    Saying goodbye would wait for all that the client has not read.
     """
 
     def data_received(self, data: bytes) -> None:
@@ -141,7 +141,7 @@ class ViewerProtocol(WebSocketsSansIOProtocol):
             self.transport.close()
 
     async def send(self, message: ASGISendEvent) -> None:
-        """Send a message, when the viewer has read enough of those before."""
+        """Send a message, when the client has read enough of those before."""
         if message["type"] == "websocket.close" and not self.writable.is_set():
             self.transport.abort()
         else:

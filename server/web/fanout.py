@@ -1,26 +1,32 @@
 """Telling everybody who looks on what happens, so that nobody who is slow costs the others.
 
-What happens to a run is written, serialised once, into the run's channel: a short log. Each viewer
-has a place of its own in it and reads on from there as fast as it can. Nothing is kept per viewer,
-so a viewer that never reads costs no memory; one that finds its place gone from the log is told to
-take a new snapshot.
+What happens to a run is written, serialised and framed once, into the run's channel: a short log.
+Each viewer has a place of its own in it and reads on from there as fast as it can. Nothing is kept
+per viewer, so a viewer that never reads costs no memory. Progress that follows progress is told to
+a viewer that reads slowly as one message; what must not be missed stays as it is. Who finds its
+place gone from the log is told to take a new snapshot.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections import deque
-from collections.abc import Iterator
-from itertools import islice
 from typing import Any
+
+from server.web.messages import Message, Told, framed, merged, serialised, told
 
 __all__ = ["Channel", "Fanout"]
 
 # Some 20 s of the busiest run: a viewer that lags by less catches up without a snapshot.
 MESSAGES_KEPT = 512
+# Samples may be long.
+BYTES_KEPT = 4_000_000
 VIEWERS_EVERY_S = 1.0
+# From so many viewers on, progress is told so often. What they take of the processor is what
+# training lacks.
+CROWD_VIEWERS = 100
+CROWD_PROGRESS_EVERY_S = 0.1
 
 
 class Channel:
@@ -45,24 +51,65 @@ class Channel:
         self.seq = time.time_ns() // 1_000_000
         self.viewers = 0
         self.closed = False
-        self._log: deque[str] = deque(maxlen=MESSAGES_KEPT)
+        self._log: deque[Told] = deque()
+        self._log_bytes = 0
         # The oldest place from which the log goes on without a gap.
         self._oldest = self.seq
         self._news = asyncio.Event()
-        self._snapshot: tuple[int, str] | None = None
+        self._snapshot: tuple[int, list[bytes]] | None = None
+        # What was last made of several messages, for all who are behind by the same.
+        self._merged: tuple[int, Told] | None = None
+        # Progress that is held back for a moment, and until when.
+        self._held: list[Message] = []
+        self._progress_due_s = 0.0
+        self._telling_progress: asyncio.TimerHandle | None = None
         self._viewers_told = 0
         self._telling_viewers: asyncio.TimerHandle | None = None
 
-    def publish(self, message: dict[str, Any]) -> None:
+    def publish(self, message: Message) -> None:
         """Add a message; its number is given here."""
+        message = message | {"run": self.run, "sent_at": _now_s()}
+        if message["type"] != "progress":
+            self.release()
+            self._add(message)
+            return
+        self._held.append(message)
+        if (
+            self.viewers < CROWD_VIEWERS
+            or asyncio.get_running_loop().time() >= self._progress_due_s
+        ):
+            self.release()
+        elif self._telling_progress is None:
+            loop = asyncio.get_running_loop()
+            self._telling_progress = loop.call_at(self._progress_due_s, self.release)
+
+    def release(self) -> None:
+        """Tell the progress that is held back, if there is any."""
+        if self._telling_progress is not None:
+            self._telling_progress.cancel()
+            self._telling_progress = None
+        if self._held:
+            loop = asyncio.get_running_loop()
+            self._progress_due_s = loop.time() + CROWD_PROGRESS_EVERY_S
+            held, self._held = self._held, []
+            self._add(merged(held))
+
+    def _add(self, message: Message) -> None:
         self.seq += 1
-        self._log.append(_dump(message | {"run": self.run, "seq": self.seq, "sent_at": _now_s()}))
+        self._snapshot = self._merged = None
+        self._log.append(told(message | {"seq": self.seq}))
+        self._log_bytes += self._log[-1].size_bytes
+        while len(self._log) > MESSAGES_KEPT or self._log_bytes > BYTES_KEPT:
+            self._log_bytes -= self._log.popleft().size_bytes
         self._oldest = max(self._oldest, self.seq - len(self._log))
         self._wake()
 
     def restart(self) -> None:
         """Let every viewer find its place gone."""
+        self.release()
         self._log.clear()
+        self._log_bytes = 0
+        self._snapshot = self._merged = None
         # One number for `resync`, and a higher one for the snapshot.
         self.seq += 2
         self._oldest = self.seq - 1
@@ -71,8 +118,9 @@ class Channel:
     def close(self) -> None:
         """Let every viewer go: the run is no more."""
         self.closed = True
-        if self._telling_viewers is not None:
-            self._telling_viewers.cancel()
+        for timer in (self._telling_viewers, self._telling_progress):
+            if timer is not None:
+                timer.cancel()
         self._wake()
 
     def _wake(self) -> None:
@@ -92,40 +140,56 @@ class Channel:
         """
         return since == self.seq or (self._oldest < since and self.holds(since))
 
-    def after(self, place: int) -> Iterator[str]:
-        """Return the messages after the number `place`, of which `holds` must be true."""
-        first = self.seq - len(self._log)
-        return islice(tuple(self._log), max(0, place - first), None)
+    def after(self, place: int, *, merge: bool) -> Told | None:
+        """Return what comes after the message number `place`, of which `holds` must be true.
+
+        With `merge`, progress that follows progress becomes one message, with the number of the
+        last.
+        """
+        if place == self.seq:
+            return None
+        index = max(0, place - self.seq + len(self._log))
+        first = self._log[index]
+        if not merge or not first.is_progress:
+            return first
+        if self._merged is None or self._merged[0] != place:
+            run = [first.message]
+            while index + len(run) < len(self._log) and self._log[index + len(run)].is_progress:
+                run.append(self._log[index + len(run)].message)
+            self._merged = place, first if len(run) == 1 else told(merged(run))
+        return self._merged[1]
 
     async def news(self, place: int) -> None:
         """Wait until there is a message after the number `place`, or the run is gone."""
         while self.seq <= place and not self.closed:
             await self._news.wait()
 
-    def resync(self) -> str:
+    def resync(self) -> Told:
         """Return the message for a viewer whose place is gone.
 
         Its number is that of the last message it lost, so that numbers go on growing for it.
         """
-        return _dump({"type": "resync", "run": self.run, "seq": self._oldest, "sent_at": _now_s()})
+        message = {"type": "resync", "run": self.run, "seq": self._oldest, "sent_at": _now_s()}
+        return told(message)
 
-    def snapshot(self) -> str | None:
-        """Return the snapshot that was made since the last message, if there is one."""
+    def snapshot(self) -> list[bytes] | None:
+        """Return the frames of the snapshot made since the last message, if there is one."""
         if self._snapshot is None or self._snapshot[0] != self.seq:
             return None
         return self._with_viewers(self._snapshot[1])
 
-    def keep_snapshot(self, content: dict[str, Any]) -> str:
+    def keep_snapshot(self, content: Message) -> list[bytes]:
         """Serialise a snapshot of this moment, once for all who ask until the next message."""
         numbered = {"run": self.run, "seq": self.seq, "sent_at": _now_s()}
-        message = {"type": "snapshot", **numbered, **content}
-        text = _dump(message)
-        self._snapshot = (self.seq, text)
-        return self._with_viewers(text)
+        data = serialised({"type": "snapshot", **numbered, **content})
+        # All but the last brace, since one thing is still to come.
+        frames = list(framed(data[:-1], ends=False))
+        self._snapshot = (self.seq, frames)
+        return self._with_viewers(frames)
 
-    def _with_viewers(self, snapshot: str) -> str:
+    def _with_viewers(self, frames: list[bytes]) -> list[bytes]:
         # How many look on changes without a message, and need not cost another serialisation.
-        return f'{snapshot[:-1]},"viewers":{self.viewers}}}'
+        return [*frames, *framed(f',"viewers":{self.viewers}}}'.encode(), begins=False)]
 
     # -- who looks on -----------------------------------------------------------------------------
 
@@ -180,7 +244,3 @@ class Fanout:
 def _now_s() -> float:
     """Return the Unix time, to the millisecond."""
     return round(time.time(), 3)
-
-
-def _dump(message: dict[str, Any]) -> str:
-    return json.dumps(message, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

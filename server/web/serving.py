@@ -15,7 +15,8 @@ import uvicorn
 from server.runs.claim import FolderInUseError, claimed
 from server.settings import Settings
 from server.web.app import create_app
-from server.web.connections import ViewerProtocol, protocol_for
+from server.web.connections import protocol_for
+from server.web.viewer_protocol import ViewerProtocol
 
 __all__ = ["run"]
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import socket
 import time
+from itertools import pairwise
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -183,6 +184,53 @@ def test_asking_for_passages_does_not_hasten_progress(server, corpus):
         took_s = time.monotonic() - began_s
         viewer.read_until(entered("paused"))
     assert len(viewer.of("progress")) <= 20 * took_s * 1.1 + 5
+
+
+def test_who_reads_slowly_is_told_less_often_and_misses_nothing(serve):
+    server = serve("--no-demo", HURRAH_VIEWER_PATIENCE_S=str(LIMIT_S))
+    corpus = server.upload(PAGES)["id"]
+    run = server.create(corpus=corpus, paused=True, pace=200, sample_every=100, **SMALL)
+    with Viewer(server, run) as quick, Viewer(server, run, max_queue=1) as slow:
+        for viewer in (quick, slow):
+            viewer.next()
+        server.post(run, "resume")
+        while not any(later["seq"] > m["seq"] + 1 for m, later in pairwise(slow.messages)):
+            count = len(quick.of("progress"))
+            quick.read_until(lambda _, count=count: len(quick.of("progress")) >= count + 3)
+            slow.next()
+        server.post(run, "pause")
+        for viewer in (quick, slow):
+            viewer.read_until(entered("paused"))
+            assert viewer.of("resync") == []
+        server.get(run, "samples")
+        server.client.patch(f"/api/runs/{run['id']}", json={"name": "All is told"})
+        for viewer in (quick, slow):
+            viewer.read_until(
+                lambda m: m["type"] == "state" and m["run_state"]["name"] == "All is told"
+            )
+        check_curve(server, slow)
+        assert len(slow.of("progress")) < len(quick.of("progress"))
+        for kind in ("sample", "milestone", "checkpoint", "state"):
+            assert [m for m in quick.of(kind) if m["seq"] > slow.messages[0]["seq"]] == slow.of(
+                kind
+            )
+
+
+def test_who_answers_no_pings_is_told_everything(server, corpus):
+    run = server.create(corpus=corpus, max_updates=None, **SMALL)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=LIMIT_S) as there:
+        lines = [
+            f"GET /ws/runs/{run['id']} HTTP/1.1",
+            f"Host: 127.0.0.1:{server.port}",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+            "Sec-WebSocket-Version: 13",
+        ]
+        there.sendall("\r\n".join([*lines, "", ""]).encode())
+        heard = b""
+        while heard.count(b'"type":"progress"') < 40:
+            heard += there.recv(65_536)
 
 
 def test_since_goes_on_without_a_gap(server, corpus):

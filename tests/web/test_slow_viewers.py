@@ -3,11 +3,13 @@
 import contextlib
 import json
 import socket
+import subprocess
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from tests.serving import LIMIT_S, RunningServer
+from tests.serving import LIMIT_S, PAGES, RunningServer, until
 
 # Samples of 80 kB each, quickly written: a snapshot of them is more than a socket can hold.
 FACES = "".join(chr(0x1F600 + number % 7) for number in range(300))
@@ -34,9 +36,10 @@ def run(server):
 
 @contextlib.contextmanager
 def never_reads(server, run):
-    """A viewer who asks to be let in, and takes nothing from its small socket ever after."""
+    """A viewer who is let in, and takes nothing from its small socket ever after."""
     with socket.socket() as there:
         there.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        there.settimeout(LIMIT_S)
         there.connect(("127.0.0.1", server.port))
         lines = [
             f"GET /ws/runs/{run['id']} HTTP/1.1",
@@ -47,32 +50,47 @@ def never_reads(server, run):
             "Sec-WebSocket-Version: 13",
         ]
         there.sendall("\r\n".join([*lines, "", ""]).encode())
-        yield
+        assert there.recv(12) == b"HTTP/1.1 101"
+        yield there
 
 
-def watch(server, run):
-    return connect(f"{server.ws_url}/ws/runs/{run['id']}", max_size=None)
+def watch(server, run, **options):
+    return connect(f"{server.ws_url}/ws/runs/{run['id']}", max_size=None, **options)
 
 
 def read(viewer):
     return json.loads(viewer.recv(timeout=LIMIT_S))
 
 
-def until_viewers(viewer, count):
-    while (message := read(viewer))["type"] != "viewers" or message["viewers"] != count:
+def others_there(server, run):
+    """Return how many look on, as one who comes is told."""
+    with watch(server, run) as viewer:
+        return read(viewer)["viewers"] - 1
+
+
+def was_cut_off(there):
+    """Read what is left for a viewer; whether nothing more will come."""
+    try:
+        while there.recv(65_536):
+            pass
+    except ConnectionResetError:
         pass
+    return True
+
+
+def memory_bytes(server):
+    listing = ["ps", "-o", "rss=", "-p", str(server.process.pid)]
+    return int(subprocess.run(listing, capture_output=True, text=True, check=True).stdout) * 1024
 
 
 def test_who_never_reads_is_let_go_and_the_others_see_all(server, run):
     with watch(server, run) as reader:
         snapshot = read(reader)
         assert (snapshot["type"], snapshot["viewers"]) == ("snapshot", 1)
-        assert len(snapshot["samples"]) == 61
-        with never_reads(server, run):
-            until_viewers(reader, 2)
-            # It is told something, does not take it, and is no more.
-            server.client.patch(f"/api/runs/{run['id']}", json={"name": "Told"})
-            until_viewers(reader, 1)
+        assert snapshot["samples"][-1]["update"] == 60
+        with never_reads(server, run) as there:
+            until(lambda: others_there(server, run) == 1)
+            assert was_cut_off(there)
         server.post(run, "step", {"updates": 3})
         updates = []
         while len(updates) < 3:
@@ -92,4 +110,34 @@ def test_who_never_reads_holds_up_neither_training_nor_anybody(server, run):
         while (message := read(reader))["type"] != "progress":
             pass
         assert message["update"] > 60
-        until_viewers(reader, 1)
+        until(lambda: others_there(server, run) == 1)
+
+
+def test_who_stops_reading_is_let_go_long_before_the_buffers_are_full(server):
+    corpus = server.upload(PAGES)["id"]
+    run = server.create(corpus=corpus, hidden_size=4, max_updates=None, sample_length=20)
+    with watch(server, run, max_queue=1) as viewer:
+        # Its answers to the first pings say that it would answer others.
+        messages = [read(viewer) for _ in range(20)]
+        until(lambda: others_there(server, run) == 0)
+        with contextlib.suppress(ConnectionClosed):
+            while len(messages) < 500:
+                messages.append(read(viewer))
+        assert viewer.close_code == 4408
+    server.client.delete(f"/api/runs/{run['id']}")
+
+
+def test_who_never_reads_takes_no_memory(tmp_path):
+    with (
+        RunningServer(tmp_path, "--no-demo", HURRAH_VIEWER_PATIENCE_S=str(LIMIT_S)) as server,
+        contextlib.ExitStack() as stack,
+    ):
+        run = server.create(corpus=server.upload(FACES)["id"], paused=True, watch_words=[], **LARGE)
+        server.post(run, "step", {"updates": 60})
+        with watch(server, run) as viewer:
+            snapshot_bytes = len(viewer.recv(timeout=LIMIT_S).encode())
+        before = memory_bytes(server)
+        for _ in range(30):
+            stack.enter_context(never_reads(server, run))
+        until(lambda: others_there(server, run) == 30)
+        assert memory_bytes(server) - before < 30 * snapshot_bytes / 10

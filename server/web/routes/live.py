@@ -17,6 +17,7 @@ from server.web.fanout import Channel
 from server.web.office import Office, TheOffice
 from server.web.routes.history import loss_of
 from server.web.throttle import TokenBucket
+from server.web.viewer_protocol import EXTENSION, ViewerGoneError, ViewerProtocol
 
 router = APIRouter()
 
@@ -73,44 +74,43 @@ async def _listen(websocket: WebSocket) -> None:
 async def _speak(
     websocket: WebSocket, office: Office, life: LiveRun, channel: Channel, since: int | None
 ) -> None:
+    viewer: ViewerProtocol = websocket.scope["extensions"][EXTENSION]
     patience_s = office.settings.viewer_patience_s
-
-    async def say(text: str) -> None:
-        async with asyncio.timeout(patience_s):
-            await websocket.send_text(text)
-
     try:
         place = since if since is not None and channel.resumes(since) else None
         while not channel.closed:
+            await viewer.ready(patience_s)
             if place is None:
-                place, text = await _snapshot(office, life, channel)
-                await say(text)
+                place, frames = await _snapshot(office, life, channel)
+                await viewer.tell(frames, patience_s)
             elif not channel.holds(place):
-                await say(channel.resync())
+                await viewer.tell(channel.resync().frames, patience_s)
                 place = None
+            elif (news := channel.after(place, merge=viewer.slow)) is not None:
+                await viewer.tell(news.frames, patience_s)
+                place = news.seq
             else:
-                for text in channel.after(place):
-                    await say(text)
-                    place += 1
                 await channel.news(place)
         await websocket.close(UNKNOWN_RUN, "The run was deleted.")
     except TimeoutError:
         await websocket.close(TOO_SLOW, "The viewer did not read.")
-    except (WebSocketDisconnect, RuntimeError):
+    except (ViewerGoneError, WebSocketDisconnect, RuntimeError):
         # It left while it was spoken to.
         return
 
 
-async def _snapshot(office: Office, life: LiveRun, channel: Channel) -> tuple[int, str]:
-    """Return a snapshot and its number; everything that happens later has a higher one."""
+async def _snapshot(office: Office, life: LiveRun, channel: Channel) -> tuple[int, list[bytes]]:
+    """Return a snapshot's frames and number; everything that happens later has a higher one."""
     async with life.recorder.lock:
-        if (text := channel.snapshot()) is None:
+        # What it holds must not be told once more after it.
+        channel.release()
+        if (frames := channel.snapshot()) is None:
             store, run = office.supervisor.store, life.run
             loss = await loss_of(run.id, store, 1, None)
             samples = await store(Store.samples, run.id, limit=_samples_of(run))
             milestones = await store(Store.milestones, run.id)
             checkpoints = await store(Store.checkpoints, run.id)
-            text = channel.keep_snapshot(
+            frames = channel.keep_snapshot(
                 {
                     "run_state": run.model_dump(mode="json"),
                     "loss": loss.model_dump(mode="json", by_alias=True),
@@ -119,7 +119,7 @@ async def _snapshot(office: Office, life: LiveRun, channel: Channel) -> tuple[in
                     "checkpoints": [made.model_dump(mode="json") for made in checkpoints],
                 }
             )
-        return channel.seq, text
+        return channel.seq, frames
 
 
 def _samples_of(run: Run) -> int:

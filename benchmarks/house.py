@@ -1,0 +1,106 @@
+"""A server in a process of its own, as anybody would start it, and what it and its workers use."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any, Self
+
+ROOT = Path(__file__).parent.parent
+
+# Patience with a machine that does something else; no figure depends on it.
+LIMIT_S = 120.0
+
+
+class House:
+    """`python -m server serve` on a data directory.
+
+    Parameters
+    ----------
+    data_dir : pathlib.Path
+        Where its runs are.
+
+    Attributes
+    ----------
+    port : int
+        Where it listens, on 127.0.0.1.
+    pid : int
+        Its process id.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        command = (sys.executable, "-m", "server", "serve", "--no-demo", "--port", "0")
+        self._process = subprocess.Popen(
+            [*command, "--data-dir", str(data_dir)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.pid = self._process.pid
+        greeting = self._process.stdout.readline() if self._process.stdout else ""
+        found = re.search(r"http://127\.0\.0\.1:(\d+)/", greeting)
+        if found is None:
+            raise RuntimeError(f"the server did not start; it said {greeting!r}")
+        self.port = int(found[1])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(LIMIT_S)
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
+        """Send a request and return the answer's JSON, None where it has none."""
+        with self.open(method, path, body) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def open(self, method: str, path: str, body: object = None) -> http.client.HTTPResponse:
+        """Send a request and return the answer to be read."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/api{path}",
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+            method=method,
+        )
+        answer: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=LIMIT_S)
+        return answer
+
+    def workers(self) -> list[int]:
+        """Return the ids of its processes that train."""
+        found = []
+        for line in _ps("-A", "-o", "pid=,ppid=,command=").splitlines():
+            pid, parent, command = line.split(None, 2)
+            if int(parent) == self.pid and "server.runs.worker" in command:
+                found.append(int(pid))
+        return found
+
+    def leave_hard(self) -> None:
+        """End it as a power cut would."""
+        self._process.kill()
+
+
+def memory_bytes(pid: int) -> int:
+    """Return what a process holds of the machine's memory."""
+    return int(_ps("-o", "rss=", "-p", str(pid))) * 1024
+
+
+def cpu_s(pid: int) -> float:
+    """Return the processor's time that a process has taken, in seconds."""
+    stat = Path(f"/proc/{pid}/stat")
+    if stat.exists():
+        fields = stat.read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    *days_hours, minutes, seconds = re.split("[-:]", _ps("-o", "time=", "-p", str(pid)).strip())
+    hours = sum(int(part) * unit for part, unit in zip(reversed(days_hours), (1, 24), strict=False))
+    return (hours * 60 + int(minutes)) * 60 + float(seconds)
+
+
+def _ps(*arguments: str) -> str:
+    return subprocess.run(["ps", *arguments], capture_output=True, text=True, check=True).stdout

@@ -1,0 +1,107 @@
+"""Messages to viewers: serialised and framed once, and several of them made one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from websockets.frames import Frame, Opcode
+
+__all__ = ["Message", "Told", "framed", "merged", "told"]
+
+Message = dict[str, Any]
+
+# What must be read before more of a large message is handed to a viewer's connection.
+FRAME_BYTES = 65_536
+# A curve of more points than this is drawn no finer.
+MERGED_POINTS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A message as it is told to everybody.
+
+    Attributes
+    ----------
+    seq : int
+        Its number.
+    message : dict
+        What it says.
+    frames : tuple of bytes
+        The WebSocket frames that carry it.
+    """
+
+    seq: int
+    message: Message
+    frames: tuple[bytes, ...]
+
+    @property
+    def is_progress(self) -> bool:
+        """Whether a later one of its kind can stand for it."""
+        return bool(self.message["type"] == "progress")
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the frames."""
+        return sum(map(len, self.frames))
+
+
+def told(message: Message) -> Told:
+    """Serialise a message, which has its number."""
+    return Told(message["seq"], message, tuple(framed(serialised(message))))
+
+
+def serialised(message: Message) -> bytes:
+    """Return a message as JSON."""
+    text = json.dumps(message, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode()
+
+
+def framed(data: bytes, *, begins: bool = True, ends: bool = True) -> Iterable[bytes]:
+    """Cut a message into the frames that carry it.
+
+    Parameters
+    ----------
+    data : bytes
+        The message, or a part of it.
+    begins, ends : bool
+        Whether this is the message's beginning, and its end.
+    """
+    starts = range(0, len(data), FRAME_BYTES)
+    for start in starts:
+        opcode = Opcode.TEXT if begins and start == 0 else Opcode.CONT
+        last = ends and start == starts[-1]
+        yield Frame(opcode, data[start : start + FRAME_BYTES], last).serialize(mask=False)
+
+
+def merged(messages: Sequence[Message]) -> Message:
+    """Make one progress message of several that follow each other, their curves joined.
+
+    All it says but for the curve is what the last one says.
+    """
+    curves = [message["curve"] for message in messages]
+    joined = {name: [value for curve in curves for value in curve[name]] for name in curves[-1]}
+    return messages[-1] | {"curve": _thinned(joined)}
+
+
+def _thinned(curve: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """Put neighbouring points together where there are too many; extremes are kept."""
+    count = len(curve["update"])
+    each = -(-count // MERGED_POINTS)
+    if each <= 1:
+        return curve
+    groups = [slice(start, start + each) for start in range(0, count, each)]
+    extremes: dict[str, Callable[[list[float]], float]] = {"low": min, "high": max}
+
+    def point(name: str, values: list[Any]) -> Any:  # noqa: ANN401 - a number or null
+        if name not in extremes:
+            return values[-1]
+        # Null stands for a loss that was not finite.
+        known = [value for value in values if value is not None]
+        return extremes[name](known) if known else None
+
+    return {
+        name: [point(name, values[group]) for group in groups] for name, values in curve.items()
+    }

@@ -1,0 +1,150 @@
+"""A viewer's connection: it is handed no more than it reads, and let go when it reads nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from asyncio.transports import BaseTransport
+from collections import deque
+from collections.abc import Iterable
+
+from websockets.frames import Frame
+from websockets.http11 import Request
+
+from server.web.connections import GuardedWebSocket
+
+__all__ = ["EXTENSION", "ViewerGoneError", "ViewerProtocol"]
+
+EXTENSION = "hurrah.viewer"
+"""The name under which an ASGI scope holds the viewer's `ViewerProtocol`."""
+
+# What the kernel may hold for a viewer, and asyncio beside it. Whatever lies there is old news.
+KERNEL_BUFFER_BYTES = 65_536
+# So many messages are told between two pings, whose answers say how far the viewer has read.
+PING_EVERY_MESSAGES = 8
+# A viewer that is further behind than this gets one message at a time, of all that happened.
+LAG_S = 0.5
+NUMBER_BYTES = 8
+
+
+class ViewerGoneError(ConnectionError):
+    """The viewer has left."""
+
+
+class ViewerProtocol(GuardedWebSocket):
+    """A WebSocket that knows how far its viewer has read.
+
+    Between a viewer that reads slowly and the server lie the buffers of two kernels and of whatever
+    is in between, and all that they hold must be read before the news. So a ping goes out with
+    every few messages. Its answer (which a WebSocket client must give) tells that the messages
+    before it were read. Until it comes, a viewer is told nothing more once `LAG_S` have passed;
+    what happened meanwhile can then be told in one message.
+
+    A client that answers no pings at all is told as much as its connection takes.
+
+    Attributes
+    ----------
+    slow : bool
+        Whether the viewer is behind because it reads slowly.
+    """
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        """Keep the kernel from storing minutes of old news."""
+        super().connection_made(transport)
+        self._told = 0
+        # The pings that are not answered yet: which message each followed, and when it was sent.
+        self._pings: deque[tuple[int, float]] = deque()
+        self._answers_pings = False
+        self.slow = False
+        self._heard = asyncio.Event()
+        connection: socket.socket = transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BUFFER_BYTES)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing any more."""
+        super().connection_lost(exc)
+        self._heard.set()
+
+    def handle_connect(self, event: Request) -> None:
+        """Let the application find this connection in its scope."""
+        super().handle_connect(event)
+        if not self.close_sent:
+            self.scope["extensions"][EXTENSION] = self  # type: ignore[assignment]
+
+    # -- telling ----------------------------------------------------------------------------------
+
+    async def ready(self, patience_s: float) -> None:
+        """Wait until the viewer has read what it was told, or most of it.
+
+        Raises
+        ------
+        TimeoutError
+            It has read nothing for `patience_s`.
+        ViewerGoneError
+            It has left.
+        """
+        while not self.disconnected and self._lags:
+            self.slow = True
+            self._heard.clear()
+            async with asyncio.timeout(patience_s):
+                await self._heard.wait()
+        await self._writable(patience_s)
+
+    async def tell(self, frames: Iterable[bytes], patience_s: float) -> None:
+        """Hand over a message's frames, each when the viewer has read enough of those before.
+
+        Raises
+        ------
+        TimeoutError, ViewerGoneError
+            As for `ready`.
+        """
+        for frame in frames:
+            await self._writable(patience_s)
+            self.transport.write(frame)
+        if self.slow or self._told % PING_EVERY_MESSAGES == 0:
+            self._ping()
+        self._told += 1
+
+    async def _writable(self, patience_s: float) -> None:
+        if not self.writable.is_set():
+            self.slow = True
+            async with asyncio.timeout(patience_s):
+                await self.writable.wait()
+        if self.disconnected or self.close_sent:
+            raise ViewerGoneError("the viewer has left")
+
+    @property
+    def _lags(self) -> bool:
+        if not self._pings or not self._answers_pings:
+            return False
+        return self.slow or self.loop.time() - self._pings[0][1] > LAG_S
+
+    def _ping(self) -> None:
+        if not self._answers_pings:
+            # Only the first is waited for: there may never be an answer.
+            self._pings.clear()
+        self._pings.append((self._told, self.loop.time()))
+        self.conn.send_ping(self._told.to_bytes(NUMBER_BYTES))
+        self.transport.write(b"".join(self.conn.data_to_send()))
+
+    def handle_pong(self, event: Frame) -> None:
+        """Learn how far the viewer has read; an answer stands for those to earlier pings, too."""
+        if len(event.data) != NUMBER_BYTES:
+            super().handle_pong(event)
+            return
+        number, sent_s = int.from_bytes(event.data), None
+        while self._pings and self._pings[0][0] <= number:
+            sent_s = self._pings.popleft()[1]
+        if sent_s is not None:
+            self._answers_pings = True
+            if not self._pings:
+                self.slow = self.slow and self.loop.time() - sent_s > LAG_S / 2
+            self._heard.set()
+
+    # -- letting go -------------------------------------------------------------------------------
+
+    def keepalive_timeout(self) -> None:
+        """Let go of a viewer that is not there any more, even if it has not read all."""
+        super().keepalive_timeout()
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()

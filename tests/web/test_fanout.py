@@ -1,0 +1,205 @@
+"""The log that all viewers of a run read from."""
+
+import asyncio
+import json
+
+import pytest
+from websockets.frames import Opcode
+
+from server.web import fanout, messages
+from server.web.fanout import Channel
+
+
+def progress(update, points=2):
+    ends = [update - points + 1 + at for at in range(points)]
+    curve = {
+        "update": ends,
+        "smooth": [end + 0.5 for end in ends],
+        "low": [end - 1.0 if end % 3 else None for end in ends],
+        "high": [end + 1.0 if end % 3 else None for end in ends],
+        "seconds": [end / 100 for end in ends],
+    }
+    return {"type": "progress", "update": update, "loss": update / 7, "curve": curve}
+
+
+def read(frames):
+    """Put a message together from its frames, as a client does, and return what it says."""
+    parts = []
+    for number, frame in enumerate(frames):
+        opcode = Opcode.TEXT if number == 0 else Opcode.CONT
+        assert frame[0] == opcode | (0x80 if number == len(frames) - 1 else 0)
+        size, start = frame[1], 2
+        if size >= 126:
+            start = 4 if size == 126 else 10
+            size = int.from_bytes(frame[2:start])
+        assert len(frame) == start + size
+        parts.append(frame[start:])
+    return json.loads(b"".join(parts))
+
+
+def all_after(channel, place, *, merge):
+    found = []
+    while (told := channel.after(place, merge=merge)) is not None:
+        found.append(read(told.frames))
+        place = told.seq
+        assert found[-1]["seq"] == place
+    return found
+
+
+def in_a_loop(test):
+    def run(*arguments, **named):
+        async def inside():
+            test(*arguments, **named)
+
+        asyncio.run(inside())
+
+    run.__name__ = test.__name__
+    return run
+
+
+@in_a_loop
+def test_who_is_behind_gets_progress_in_one_and_all_else_as_it_was():
+    channel = Channel("run")
+    start = channel.seq
+    for update in (2, 4, 6):
+        channel.publish(progress(update))
+    channel.publish({"type": "sample", "sample": {"update": 6}})
+    for update in (8, 10):
+        channel.publish(progress(update))
+    channel.publish({"type": "milestone", "milestone": {"update": 10}})
+    channel.publish(progress(12))
+    one_by_one = all_after(channel, start, merge=False)
+    assert [m["seq"] for m in one_by_one] == list(range(start + 1, start + 9))
+    together = all_after(channel, start, merge=True)
+    kinds = [m["type"] for m in together]
+    assert kinds == ["progress", "sample", "progress", "milestone", "progress"]
+    assert [m["seq"] - start for m in together] == [3, 4, 6, 7, 8]
+    for name in ("update", "smooth", "low", "high", "seconds"):
+        curves = [
+            [value for m in told if m["type"] == "progress" for value in m["curve"][name]]
+            for told in (one_by_one, together)
+        ]
+        assert curves[0] == curves[1]
+    last = next(m for m in one_by_one if m.get("update") == 6)
+    assert together[0] == last | {"curve": together[0]["curve"]}
+    # From the middle of what others get as one.
+    assert all_after(channel, start + 1, merge=True)[0]["curve"]["update"] == [3, 4, 5, 6]
+
+
+@in_a_loop
+def test_a_joined_curve_is_bounded_and_keeps_every_extreme():
+    channel = Channel("run")
+    start = channel.seq
+    for update in range(10, 5_001, 10):
+        channel.publish(progress(update, points=10))
+    (told,) = all_after(channel, start, merge=True)
+    curve, before = told["curve"], 0
+    assert curve["update"][-1] == 5_000
+    assert len(curve["update"]) <= messages.MERGED_POINTS
+    for at, end in enumerate(curve["update"]):
+        known = [update for update in range(before + 1, end + 1) if update % 3]
+        assert curve["low"][at] == min(known) - 1.0
+        assert curve["high"][at] == max(known) + 1.0
+        assert curve["smooth"][at] == end + 0.5
+        assert curve["seconds"][at] == end / 100
+        before = end
+
+
+@in_a_loop
+def test_losses_that_are_not_finite_stay_null():
+    curve = {"update": list(range(1, 601)), "smooth": [None] * 600}
+    curve |= {"low": [None] * 600, "high": [None] * 600}
+    joined = messages.merged([{"type": "progress", "curve": curve}])["curve"]
+    assert set(joined["low"]) == set(joined["high"]) == {None}
+
+
+@pytest.mark.parametrize("viewers", [0, fanout.CROWD_VIEWERS - 1])
+def test_few_are_told_progress_at_once(viewers, monkeypatch):
+    monkeypatch.setattr(fanout, "CROWD_PROGRESS_EVERY_S", 3_600.0)
+
+    async def inside():
+        channel = Channel("run")
+        channel.viewers = viewers
+        start = channel.seq
+        for update in (2, 4, 6):
+            channel.publish(progress(update))
+        assert len(all_after(channel, start, merge=False)) == 3
+
+    asyncio.run(inside())
+
+
+def test_a_crowd_is_told_progress_less_often_and_in_order(monkeypatch):
+    monkeypatch.setattr(fanout, "CROWD_PROGRESS_EVERY_S", 3_600.0)
+
+    async def inside():
+        channel = Channel("run")
+        channel.viewers = fanout.CROWD_VIEWERS
+        start = channel.seq
+        for update in (2, 4, 6):
+            channel.publish(progress(update))
+        assert [m["update"] for m in all_after(channel, start, merge=False)] == [2]
+        # What must not be missed is not held back, and what went before it goes before it.
+        channel.publish({"type": "state", "run_state": {}})
+        told = all_after(channel, start, merge=False)
+        assert [m.get("update") for m in told] == [2, 6, None]
+        assert [m["seq"] for m in told] == [start + 1, start + 2, start + 3]
+        assert told[1]["curve"]["update"] == [3, 4, 5, 6]
+        # Nor does a snapshot come before what it holds.
+        channel.publish(progress(8))
+        channel.release()
+        assert all_after(channel, start + 3, merge=False)[0]["update"] == 8
+        channel.release()
+        assert channel.seq == start + 4
+
+    asyncio.run(inside())
+
+
+def test_what_is_held_back_comes_by_itself(monkeypatch):
+    monkeypatch.setattr(fanout, "CROWD_PROGRESS_EVERY_S", 0.05)
+
+    async def inside():
+        channel = Channel("run")
+        channel.viewers = fanout.CROWD_VIEWERS
+        start = channel.seq
+        channel.publish(progress(2))
+        channel.publish(progress(4))
+        async with asyncio.timeout(60):
+            await channel.news(start + 1)
+        assert all_after(channel, start + 1, merge=False)[0]["update"] == 4
+
+    asyncio.run(inside())
+
+
+@in_a_loop
+def test_the_log_is_bounded_in_messages_and_in_bytes():
+    channel = Channel("run")
+    start = channel.seq
+    for update in range(fanout.MESSAGES_KEPT):
+        channel.publish({"type": "milestone", "milestone": {"update": update}})
+    assert channel.holds(start)
+    channel.publish({"type": "milestone", "milestone": {"update": -1}})
+    assert not channel.holds(start)
+    assert channel.holds(start + 1)
+    large = {"type": "sample", "sample": {"text": "x" * (fanout.BYTES_KEPT // 4)}}
+    for _ in range(4):
+        channel.publish(large)
+    assert not channel.holds(channel.seq - 4)
+    assert len(all_after(channel, channel.seq - 3, merge=True)) == 3
+
+
+@in_a_loop
+def test_a_large_snapshot_comes_in_frames_and_says_how_many_look_on():
+    channel = Channel("run")
+    content = {"samples": ["\u00e9\U0001f600" * 50_000]}
+    made = channel.keep_snapshot(content)
+    assert len(made) > 4
+    assert max(map(len, made)) <= messages.FRAME_BYTES + 10
+    channel.viewers = 12
+    again = channel.snapshot()
+    assert read(again)["samples"] == content["samples"]
+    assert read(made)["viewers"] == 0
+    assert read(again)["viewers"] == 12
+    # The large part is the same for all.
+    assert all(one is other for one, other in zip(made[:-1], again[:-1], strict=True))
+    channel.publish(progress(2))
+    assert channel.snapshot() is None
