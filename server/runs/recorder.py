@@ -15,6 +15,7 @@ from server.runs.faults import reach
 from server.runs.models import Best, Checkpoint, Milestone, Run, RunState, Sample
 from server.runs.publishing import Publisher
 from server.runs.sample_line import SampleLine, Waiting
+from server.runs.schedule import epoch_is_marked
 from server.runs.shortage import ShortageError
 from server.runs.snapshots import Snapshots
 from server.runs.store import Store
@@ -302,6 +303,7 @@ def _epoch_marks(epochs: list[Message]) -> list[Milestone]:
     return [
         Milestone(update=epoch["update"], kind="epoch", text=f"epoch {epoch['epoch']} begins")
         for epoch in epochs
+        if epoch_is_marked(epoch["epoch"])
     ]
 
 

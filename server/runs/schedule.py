@@ -1,8 +1,10 @@
-"""When a run writes a sample."""
+"""When a run writes a sample, and which epochs get a mark."""
 
 from __future__ import annotations
 
-__all__ = ["next_sample"]
+__all__ = ["epoch_is_marked", "next_sample"]
+
+MARKED_DIGITS = 2
 
 
 def next_sample(update: int, every: int) -> int:
@@ -33,3 +35,13 @@ def next_sample(update: int, every: int) -> int:
                 return dense
         power *= 10
     return regular
+
+
+def epoch_is_marked(epoch: int) -> bool:
+    """Whether the beginning of an epoch, from 1, is worth a mark.
+
+    The first hundred are, then every tenth, from a thousand on every hundredth, and so on: of a
+    short text there may be thousands a minute, which nobody could read, nor any viewer be told.
+    """
+    spacing: int = 10 ** max(0, len(str(epoch)) - MARKED_DIGITS)
+    return epoch % spacing == 0

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.runs.schedule import next_sample
+from server.runs.schedule import epoch_is_marked, next_sample
 
 
 def schedule(every, last):
@@ -27,3 +27,13 @@ def test_the_first_samples_are_dense_and_the_others_regular():
 def test_the_next_sample_is_later_and_never_further_than_the_regular_one(every, update):
     following = next_sample(update, every)
     assert update < following <= (update // every + 1) * every
+
+
+def test_the_first_hundred_epochs_are_marked_and_then_ever_fewer():
+    marked = [epoch for epoch in range(1, 20_001) if epoch_is_marked(epoch)]
+    assert marked == [
+        *range(1, 100),
+        *range(100, 1_000, 10),
+        *range(1_000, 10_000, 100),
+        *range(10_000, 20_001, 1_000),
+    ]
