@@ -14,6 +14,7 @@ from server import __version__
 from server.settings import Settings
 from server.web import problems
 from server.web.bodies import BodyLimit
+from server.web.description import describe
 from server.web.opening import opened
 from server.web.routes import (
     checkpoints,
@@ -68,6 +69,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
+    describe(app)
     for part in (
         pages,
         corpora,

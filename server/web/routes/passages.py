@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
@@ -27,7 +28,12 @@ class PassageSet(BaseModel):
     passages: list[Passage]
 
 
-@router.post("", response_model=Passage | PassageSet)
+STREAM: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}
+}
+
+
+@router.post("", response_model=Passage | PassageSet, responses=STREAM)
 async def write_passage(
     life: Life,
     office: TheOffice,

@@ -1,0 +1,86 @@
+"""The interface's description of itself, errors included: `/openapi.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+
+__all__ = ["describe"]
+
+Described = dict[str, Any]
+
+FIELD_ERROR = {
+    "type": "object",
+    "required": ["field", "message"],
+    "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+}
+PROBLEM = {
+    "title": "Problem",
+    "description": "What is wrong, in the shape of RFC 9457.",
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "One sentence."},
+        "errors": {
+            "type": "array",
+            "description": "The fields that are wrong.",
+            "items": FIELD_ERROR,
+        },
+    },
+}
+# What the framework says of errors, which have another shape here.
+NOT_OURS = ("HTTPValidationError", "ValidationError")
+
+
+def describe(app: FastAPI) -> None:
+    """Let the application's description tell which errors each address answers with."""
+    plain = app.openapi
+
+    def openapi() -> Described:
+        if app.openapi_schema is None:
+            described = plain()
+            schemas = described["components"]["schemas"]
+            for name in NOT_OURS:
+                schemas.pop(name, None)
+            schemas["Problem"] = PROBLEM
+            for methods in described["paths"].values():
+                for method, operation in methods.items():
+                    _add_problems(method, operation)
+            app.openapi_schema = described
+        return app.openapi_schema
+
+    # FastAPI's documented way: https://fastapi.tiangolo.com/how-to/extending-openapi/
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _add_problems(method: str, operation: Described) -> None:
+    responses = operation.setdefault("responses", {})
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for status in _problems_of(method, operation):
+        responses[str(int(status))] = {"description": status.phrase, "content": content}
+
+
+def _problems_of(method: str, operation: Described) -> Iterator[HTTPStatus]:
+    # A wrong Host; another site.
+    yield HTTPStatus.FORBIDDEN
+    yield HTTPStatus.TOO_MANY_REQUESTS
+    parameters = operation.get("parameters", [])
+    if parameters or "requestBody" in operation:
+        # What is named is not there, or can't be.
+        yield HTTPStatus.NOT_FOUND
+        yield HTTPStatus.UNPROCESSABLE_ENTITY
+    if method != "get":
+        yield HTTPStatus.UNAUTHORIZED
+        yield HTTPStatus.CONFLICT
+        # Even where none is wanted, a body may come along.
+        yield HTTPStatus.REQUEST_TIMEOUT
+        yield HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        yield HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    if "requestBody" in operation:
+        yield HTTPStatus.BAD_REQUEST
