@@ -6,6 +6,8 @@
  * Whatever else can be chosen in the view gets a row here, and needs nothing else.
  */
 
+import { readPassage, sayPassage } from "./passagelink.js";
+
 const REST_MS = 250; // browsers take no more than some hundred changes of an address in half a minute
 
 /** A parameter that names one of a few values of `state[key]`, the first being what goes unsaid. */
@@ -44,7 +46,8 @@ export function readAddress(search) {
   const parts = Object.entries(PARAMETERS).map(([name, { parse }]) =>
     asked.has(name) ? parse(asked.get(name)) : null,
   );
-  return Object.assign({}, ...parts);
+  const passage = readPassage(asked);
+  return Object.assign({}, ...parts, passage && { passage });
 }
 
 /** The address of what `state` shows, as the part from the question mark on. */
@@ -54,6 +57,7 @@ export function addressOf(state) {
     const text = read(state);
     if (text !== null && text !== undefined) said.set(name, text);
   }
+  sayPassage(said, state.passage); // which takes several parameters at once
   const search = said.toString();
   return search ? `?${search}` : location.pathname;
 }
@@ -67,7 +71,7 @@ export function mountAddress(store) {
     if (address !== location.search) history.replaceState(null, "", address);
   };
   store.watch(
-    (state) => Object.values(PARAMETERS).map(({ read }) => read(state)),
+    (state) => [state.passage, ...Object.values(PARAMETERS).map(({ read }) => read(state))],
     () => {
       timer ??= setTimeout(follow, REST_MS);
     },

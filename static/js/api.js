@@ -8,9 +8,11 @@ export class Problem extends Error {
    * @param {string} message
    * @param {number} status 0 when the server could not be reached.
    * @param {{field: string, message: string}[]} fields
+   * @param {number} retryAfterS after how many seconds it may be asked again; 0: it did not say.
    */
-  constructor(message, status = 0, fields = []) {
+  constructor(message, status = 0, fields = [], retryAfterS = 0) {
     super(message);
+    this.retryAfterS = retryAfterS;
     this.name = "Problem";
     this.status = status;
     this.fields = fields;
@@ -41,7 +43,7 @@ async function send(path, { method = "GET", body, signal } = {}) {
   }
 }
 
-function answer(status, text) {
+function answer(status, text, retryAfterS = 0) {
   let document = null;
   try {
     document = JSON.parse(text);
@@ -53,6 +55,7 @@ function answer(status, text) {
     document?.detail || document?.title || `The server answered with status ${status}.`,
     status,
     document?.errors ?? [],
+    retryAfterS,
   );
 }
 
@@ -99,7 +102,10 @@ export const readText = (id, from, to, signal) =>
 export async function writePassages(id, request, onPieces, signal) {
   const path = run(id, "/passages?stream=true");
   const response = await send(path, { method: "POST", body: request, signal });
-  if (!response.ok) return answer(response.status, await response.text());
+  if (!response.ok) {
+    const after = Number(response.headers.get("Retry-After"));
+    return answer(response.status, await response.text(), after > 0 ? after : 0);
+  }
   let last = null;
   try {
     for await (const line of linesOf(response)) {
@@ -114,6 +120,13 @@ export async function writePassages(id, request, onPieces, signal) {
   if (typeof last.status === "number") throw new Problem(last.detail, last.status, last.errors);
   return last.passages ?? [last];
 }
+
+/** Keep a passage that was written just now, by the receipt that came with it. */
+export const keepPassage = (id, receipt) =>
+  call("/api/kept", { method: "POST", body: { run: id, receipt } });
+
+/** Keep the model that wrote a passage, so that a link to the passage stays true. */
+export const keepModel = (id, model) => call(run(id, "/models"), { method: "POST", body: { model } });
 
 /** Every gradient of a random network against two numerical derivatives. */
 export const checkGradients = (request, signal) =>

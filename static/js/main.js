@@ -202,6 +202,7 @@ mountKeys({
   c: forOperator(() => checkpoints.save()),
   n: forOperator(() => newRun.open()),
   p: () => passage.openAndWrite(),
+  k: () => passage.keep(),
   f: () => store.dispatch({ type: "zoom", range: null }),
   l: () =>
     store.dispatch({ type: "scale", scale: store.get().scale === "log" ? "linear" : "log" }),

@@ -25,6 +25,7 @@ const UNSEEN = {
   freshHurrah: null,
   celebrated: [], // the words that were a hurrah while this page looked on, or before
   celebration: null,
+  passage: null, // what is asked for in the drawer: see passagelink.js
   range: null,
   scale: null, // until the run's pace suggests one
 };
@@ -65,6 +66,7 @@ const ACTIONS = {
   look: (state, { view }) => ({
     ...state,
     ...{ pinned: null, range: null, detail: null, dice: "same", asWritten: false },
+    passage: null,
     ...view,
   }),
   /** Turn the card beside the curve to the writing, or to what was read. */
@@ -73,6 +75,9 @@ const ACTIONS = {
   /** A run as an answer to a request named it. */
   run: (state, { run }) => (run.id === state.runId ? { ...state, run } : state),
   checkpointSaved: (state, { checkpoint }) => withCheckpoint(state, checkpoint),
+
+  /** A passage is in the drawer, or (null) none. */
+  passage: (state, { passage }) => (passage === state.passage ? state : { ...state, passage }),
 
   /** Stay with the sample at an update, to see it `asWritten` if so; null goes back to the newest. */
   pin: (state, { update, asWritten = false }) => ({

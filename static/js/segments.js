@@ -10,11 +10,12 @@ const LETTER = /[\p{L}\p{M}]/u;
 
 /**
  * @param {string} text
- * @param {{invented?: [number, number][], watched?: string[], changed?: [number, number][]}} marks
- *   half-open spans in code points, and words to look for.
- * @returns {{kind: "plain" | "invented" | "watched", text: string, changed?: true}[]}
+ * @param {{invented?: [number, number][], watched?: string[], changed?: [number, number][], primed?: number}} marks
+ *   half-open spans in code points, words to look for, and how many characters at the beginning the
+ *   text went on from.
+ * @returns {{kind: "plain" | "invented" | "watched" | "primed", text: string, changed?: true}[]}
  */
-export function segments(text, { invented = [], watched = [], changed = [] } = {}) {
+export function segments(text, { invented = [], watched = [], changed = [], primed = 0 } = {}) {
   const characters = Array.from(text);
   const kinds = new Array(characters.length).fill("plain");
   for (const [start, end] of invented) kinds.fill("invented", start, end);
@@ -24,6 +25,7 @@ export function segments(text, { invented = [], watched = [], changed = [] } = {
       kinds.fill("watched", start, start + letters.length);
     }
   }
+  kinds.fill("primed", 0, primed);
   const isChanged = new Array(characters.length).fill(false);
   for (const [start, end] of changed) isChanged.fill(true, start, end);
   const cut = [];

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -157,10 +158,11 @@ def test_what_grew_stands_where_it_stood(server: Server, window: Window, run: st
           const boxes = () => [...host.querySelectorAll("p")]
             .filter((p) => p.textContent).map((p) => [p.textContent, p.offsetTop, p.offsetHeight]);
           const growing = new PassageText(host);
-          growing.begin([1], false, ["Orla"]);
+          growing.begin([1], false, { watched: ["Orla"], prime: "A prime" });
           for (const character of text) { growing.grow([character]); growing.settle(); }
           const before = boxes();
-          growing.finish([{ text, invented: [[2, 5]], temperature: 1 }], false, ["Orla"]);
+          const written = { text, prime: "A prime", invented: [[2, 5]], temperature: 1 };
+          growing.finish([written], false, ["Orla"]);
           return [before, boxes()];
         }"""
     )
@@ -221,17 +223,36 @@ def test_several_temperatures_side_by_side(server: Server, window: Window, run: 
     page = window.open(server, run)
     page.locator("#write").click()
     written(page)
-    open_more(page)
-    page.locator("#passage-temperatures").fill("0, 0.8 1.2")
-    page.locator("#passage-temperatures").press("Enter")
+    page.locator("input[name=several][value=several]").check()
+    chips = page.locator("#passage-chips label")
+    expect(chips).to_have_text(["0.4", "0.7", "1.0", "1.3"])
+    chips.filter(has_text="1.0").click()
+    chips.filter(has_text="1.3").click()
+    # The first Enter takes in another one, the second writes.
+    page.locator("#passage-other-warmth").fill("0")
+    page.locator("#passage-other-warmth").press("Enter")
+    expect(chips).to_have_text(["0.0", "0.4", "0.7", "1.0", "1.3"])
+    page.locator("#passage-other-warmth").press("Enter")
     columns = page.locator(".passage-column")
     expect(columns).to_have_count(3)
     expect(columns.locator(".quality b")).to_have_count(3)
     expect(columns.first).to_contain_text("temperature 0.00")
     boxes = [columns.nth(i).bounding_box() for i in range(3)]
     assert len({box["y"] for box in boxes if box}) == 1
-    page.locator("#passage-temperatures").fill("")
-    page.locator("#passage-temperatures").press("Enter")
+
+    # Three need the whole page, unless the reader would rather see the curve.
+    drawer = page.locator("#passage")
+    assert drawer.bounding_box()["width"] > 1000
+    page.locator("#passage-wide").click()
+    assert drawer.bounding_box()["width"] < 800
+
+    # It is so again after a reload, even when another run's page was there in between.
+    page.goto(f"{server.url}?run={run}")
+    expect(page.locator("#write-temperature")).to_have_text("0, 0.4, 0.7")
+    page.locator("#write").click()
+    expect(columns).to_have_count(3)
+    page.locator("input[name=several][value=one]").check()
+    page.locator("#passage-go").click()
     expect(columns).to_have_count(0)
     expect(page.locator("#passage-quality")).to_contain_text("real words")
 
@@ -260,3 +281,143 @@ def downloaded(page: Page) -> str:
     with page.expect_download() as download:
         page.locator("#passage-download").click()
     return download.value.path().read_text("utf-8")
+
+
+def share(page: Page) -> str:
+    page.locator("#passage-share").click()
+    expect(page.locator("#passage-share")).to_contain_text("Copied")
+    return str(page.evaluate("navigator.clipboard.readText()"))
+
+
+def test_a_shared_link_gives_the_same_text_after_more_training(
+    server: Server, open_window: Callable[..., Window], run: str
+) -> None:
+    window = open_window(permissions=["clipboard-read", "clipboard-write"])
+    page = window.open(server, run)
+    page.locator("#write").click()
+    written(page)
+    page.locator("#passage-begin").fill("The ")
+    page.locator("#passage-begin").press("Enter")
+    expect(page.locator(".primed")).to_have_text("The ")
+    first = written(page)
+    link = share(page)
+    expect(page.locator(".toast")).to_contain_text("whatever the network learns")
+    assert "prime=The" in link
+
+    best = server.call("GET", f"runs/{run}")["best"]
+    server.call("POST", f"runs/{run}/step", {"updates": 300})
+    assert server.call("GET", f"runs/{run}")["best"] != best
+    other = open_window().page
+    other.goto(link)
+    expect(other.locator("#passage-source")).to_contain_text("the very model of the link")
+    assert written(other) == first
+    expect(other.locator("#passage-begin")).to_have_value("The ")
+    # The address still tells it after a look at something else of the same passage.
+    other.reload()
+    eventually(lambda: text(other), bool, "the passage")
+    assert written(other) == first
+
+
+def test_a_link_whose_model_is_gone_says_so(
+    server: Server, open_window: Callable[..., Window], run: str
+) -> None:
+    window = open_window()
+    window.expect_complaints("status of 404")
+    page = window.page
+    page.goto(f"{server.url}?run={run}&passage=17-{'0' * 24}&seed=3&length=80")
+    instead = page.locator("#passage-instead")
+    expect(instead).to_contain_text("The model of update 17 that wrote the passage")
+    expect(instead).to_contain_text("the nearest one writes")
+    expect(page.locator("#passage-source")).to_contain_text("the network as it stood, update")
+    assert written(page)
+    page.locator("#passage-roll").click()
+    expect(page.locator("#passage-source")).to_contain_text("update")
+
+
+def test_a_limit_is_told_and_counted_down(
+    server: Server, open_window: Callable[..., Window], run: str
+) -> None:
+    window = open_window()
+    window.expect_complaints("status of 429")
+    page = window.open(server, run)
+    sentence = "The limit is 5 passages a minute from one address: it goes on in 2 s."
+    refusal = {"type": "about:blank", "title": "Too Many Requests", "status": 429}
+    page.route(
+        "**/passages?stream=true",
+        lambda route: route.fulfill(
+            status=429,
+            headers={"Retry-After": "2", "Content-Type": "application/problem+json"},
+            body=json.dumps(refusal | {"detail": sentence}),
+        ),
+        times=1,
+    )
+    page.locator("#write").click()
+    expect(page.locator("#passage-problem")).to_have_text(sentence)
+    go = page.locator("#passage-go")
+    expect(go).to_be_disabled()
+    expect(go).to_have_text("Write in 1 s")
+    expect(go).to_have_text("Write")
+    expect(page.locator("#passage-problem")).to_be_hidden()
+    go.click()
+    assert written(page)
+
+
+def test_a_translator_of_the_readers_choice(
+    server: Server, open_window: Callable[..., Window], run: str
+) -> None:
+    page = open_window().open(server, run)
+    page.locator("#write").click()
+    written(page)
+    page.locator("#passage-length").fill("5000")
+    page.locator("#passage-go").click()
+    expect(page.locator("#passage-said")).to_contain_text("5,000 characters")
+    page.locator("#passage-translate").click()
+    links = page.locator("#translate-list a")
+    expect(links).to_have_count(3)
+    expect(page.locator("#translate-panel")).to_contain_text("leaves for another site")
+    for i in range(3):
+        link = links.nth(i)
+        assert len(link.get_attribute("href")) <= 4000
+        assert link.get_attribute("href").startswith("https://")
+        assert link.get_attribute("target") == "_blank"
+        assert link.get_attribute("rel") == "noopener noreferrer"
+        assert "the first" in link.inner_text()
+    own = page.locator("#translate-template")
+    for template, fault in [
+        ("http://example.org/?q={text}", "https"),
+        ("https://example.org/", "{text}"),
+        ("https://{text}.example.org/", "site's name"),
+        ("javascript:alert({text})", "https"),
+    ]:
+        own.fill(template)
+        own.press("Enter")
+        expect(page.locator("#translate-fault")).to_contain_text(fault)
+    own.fill("https://example.org/?to={language}&q={text}")
+    own.press("Enter")
+    expect(links).to_have_count(4)
+    expect(links.last).to_contain_text("example.org")
+    page.keyboard.press("Escape")
+    expect(page.locator("#translate-panel")).to_be_hidden()
+    expect(page.locator("#passage")).to_be_visible()
+
+
+def test_what_is_handed_to_a_translator_is_the_text(
+    window: Window, server: Server, run: str
+) -> None:
+    page = window.open(server, run)
+    parts = page.evaluate(
+        """async () => {
+          const { handOver } = await import("/static/js/translators.js");
+          const text = "a/b & c? $& 漢字 🙂 ".repeat(400);
+          const short = handOver("https://x.org/?q={text}", "a b", "en");
+          const long = handOver("https://x.org/?l={language}&q={text}", text, "pt");
+          const query = new URL(long.href).searchParams.get("q");
+          return [short, long.href.length, text.startsWith(query), long.characters,
+            Array.from(query).length, handOver("https://x.org/" + "y".repeat(5000), "a b", "en")];
+        }"""
+    )
+    assert parts[0] == {"href": "https://x.org/?q=a%20b", "characters": 3}
+    assert 3800 < parts[1] <= 4000
+    assert parts[2]
+    assert parts[3] == parts[4]
+    assert parts[5]["characters"] == 0

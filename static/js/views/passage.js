@@ -1,148 +1,125 @@
 /** The passage: text that a reader asks the network for, in a drawer beside the live curve. */
 
 import * as api from "../api.js";
-import { el, find, setText } from "../dom.js";
+import { find, setText } from "../dom.js";
 import * as format from "../format.js";
+import { isExact } from "../passagelink.js";
 import { watchWords } from "../samples.js";
+import { PassageDeeds } from "./passagedeeds.js";
+import { PassageForm } from "./passageform.js";
+import { PassageFrame } from "./passageframe.js";
 import { PassageText } from "./passagetext.js";
-import { qualityWords } from "./writing.js";
+import { qualityWords } from "./quality.js";
 
-const NARROW = matchMedia("(width < 860px)");
-const COPIED_MS = 1600;
-const SEEDS = 1_000_000; // few enough digits to be told to somebody
-const FIELDS = [
-  "source",
-  "length",
-  "temperature",
-  "seed",
-  "prime",
-  "temperatures",
-  "top_k",
-  "top_p",
-];
+const SECOND_MS = 1000;
+const LONG_BOOK = 1_000_000; // characters, from which on the first measuring takes seconds
 
 export class PassagePanel {
   #store;
   #drawer = find("#passage");
   #text = new PassageText(find("#passage-text"));
-  #fields;
-  #passages = [];
+  #form = new PassageForm();
+  #frame = new PassageFrame(() => this.#closed());
+  #deeds;
   #request = null;
-  #opener = null;
+  #shown = null; // what the address says of the passage in the drawer
+  #countdown = null;
 
   /** @param {Object} store */
   constructor(store) {
     this.#store = store;
-    const form = find("#passage-form");
-    // By name, since a collection of fields has a `length` of its own.
-    this.#fields = Object.fromEntries(
-      FIELDS.map((name) => [name, form.elements.namedItem(name)]),
-    );
-    form.addEventListener("submit", (event) => {
+    this.#deeds = new PassageDeeds(store);
+    this.#form.element.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#write();
     });
-    this.#listen();
+    find("#write").addEventListener("click", () => this.openAndWrite());
+    find("#passage-roll").addEventListener("click", () => {
+      this.#form.rollSeed();
+      this.#write();
+    });
+    find("#passage-stop").addEventListener("click", () => this.#request?.abort());
+    find("#passage-model").addEventListener("focus", () => this.#form.fillSources(store.get()));
     store.watch(
       (state) => [state.runId],
       () => this.#forget(),
+    );
+    store.watch(
+      ({ run, passage }) => [run?.id, passage],
+      (run, passage) => run && this.#follow(passage),
     );
   }
 
   /** Open the drawer, with a new seed unless it was open, and ask for a passage at once. */
   openAndWrite() {
-    if (!this.#store.get().run) return;
-    this.#fillSources();
-    if (!this.#drawer.open) {
-      this.#open();
-      this.#rollSeed();
-    }
+    if (!this.#store.get().run || this.#countdown) return;
+    this.#form.fillSources(this.#store.get());
+    if (this.#frame.open()) this.#form.rollSeed();
     this.#write();
   }
 
-  #listen() {
-    const { temperature, source } = this.#fields;
-    find("#write").addEventListener("click", () => this.openAndWrite());
-    find("#passage-close").addEventListener("click", () => this.#drawer.close());
-    find("#passage-copy").addEventListener("click", () => this.#copy());
-    find("#passage-download").addEventListener("click", () => this.#download());
-    find("#passage-roll").addEventListener("click", () => {
-      this.#rollSeed();
-      this.#write();
-    });
-    temperature.addEventListener("input", () =>
-      setText(find("#passage-temperature"), Number(temperature.value).toFixed(2)),
-    );
-    find("#passage-stop").addEventListener("click", () => this.#request?.abort());
-    find("#passage-form").addEventListener("input", () => this.#nameMore());
-    source.addEventListener("focus", () => this.#fillSources());
-    this.#drawer.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") this.#drawer.close();
-    });
-    this.#drawer.addEventListener("close", () => {
-      this.#setCovered(false);
-      if (this.#opener?.isConnected) this.#opener.focus();
-    });
+  /** Keep the passage in the gallery. */
+  keep() {
+    this.#deeds.keep();
   }
 
-  #open() {
-    this.#opener = document.activeElement;
-    // On a narrow screen the drawer is the whole page, and so it holds the focus too.
-    if (NARROW.matches) {
-      this.#drawer.showModal();
+  /** Show what the address asks for, unless it was this drawer that told the address. */
+  #follow(passage) {
+    if (passage === this.#shown) return;
+    if (passage) {
+      this.#openLink(passage);
     } else {
-      this.#drawer.show();
-      this.#setCovered(true);
-    }
-    find("#passage-title").focus();
-  }
-
-  /** What lies beneath the drawer can be neither seen nor reached with the keyboard. */
-  #setCovered(covered) {
-    for (const element of this.#drawer.parentElement.children) {
-      if (element !== this.#drawer) element.inert = covered;
+      this.#shown = null;
+      this.#frame.close();
     }
   }
 
-  /** What is set in the folded part of the form. */
-  #nameMore() {
-    const { temperatures, temperature, top_k: topK, top_p: topP } = this.#fields;
-    const several = temperatures.value.trim();
-    const set = [
-      several && `temperatures ${several}`,
-      topK.value && `top-k ${topK.value}`,
-      topP.value && `top-p ${topP.value}`,
-    ];
-    setText(find("#passage-more-summary"), set.filter(Boolean).join(", "));
-    temperature.disabled = Boolean(several);
+  /** Write what a link asks for. */
+  #openLink(passage) {
+    this.#shown = passage;
+    this.#form.fill(passage, this.#store.get());
+    this.#frame.open();
+    this.#write();
   }
 
-  #rollSeed() {
-    const [random] = crypto.getRandomValues(new Uint32Array(1));
-    this.#fields.seed.value = String(random % SEEDS);
-  }
-
-  async #write() {
+  async #write(instead = null) {
     const { run } = this.#store.get();
-    if (!run) return;
+    if (!run || this.#countdown) return;
     this.#request?.abort();
     this.#text.stop();
     const mine = new AbortController();
     this.#request = mine;
     this.#setBusy(true);
     this.#showProblem(null);
-    const asked = this.#asked();
+    if (!instead) setText(find("#passage-instead"), "");
+    const asked = { ...this.#form.asked(), ...instead };
+    setText(find("#passage-progress"), "waiting for the network");
     try {
       const onPieces = (pieces) => this.#request === mine && this.#grow(pieces, asked, run);
       const passages = await api.writePassages(run.id, asked, onPieces, mine.signal);
       if (this.#request === mine) this.#show(passages, asked, run);
     } catch (error) {
+      if (!(error instanceof api.Problem) && error.name !== "AbortError") throw error;
+      if (this.#request !== mine) return;
+      if (error instanceof api.Problem && error.status === 404 && isExact(asked.source)) {
+        this.#writeInstead(asked.source);
+        return;
+      }
       if (error instanceof api.Problem) this.#showProblem(error);
-      else if (error.name !== "AbortError") throw error;
-      if (this.#request === mine && this.#text.growing) this.#cutShort(asked);
+      if (this.#text.growing) this.#cutShort(asked, run);
+      setText(find("#passage-progress"), "");
     } finally {
       if (this.#request === mine) this.#setBusy(false);
     }
+  }
+
+  /** The very model of a link is gone: the nearest one writes, and the page says so. */
+  #writeInstead({ update }) {
+    const sentence =
+      `The model of update ${format.count(update)} that wrote the passage of this link is no longer` +
+      " there. This is what the nearest one writes.";
+    setText(find("#passage-instead"), sentence);
+    this.#write({ source: { update } });
   }
 
   #setBusy(busy) {
@@ -156,71 +133,80 @@ export class PassagePanel {
     if (held) (busy ? stop : go).focus();
   }
 
-  #asked() {
-    const { source, length, temperature, prime, seed } = this.#fields;
-    const { temperatures, top_k: topK, top_p: topP } = this.#fields;
-    const asked = {
-      source: source.value,
-      length: Number(length.value),
-      prime: prime.value,
-      seed: numberOrNull(seed),
-      top_k: numberOrNull(topK),
-      top_p: numberOrNull(topP),
-    };
-    const several = temperatures.value.split(/[\s,;]+/u).filter(Boolean);
-    return several.length
-      ? { ...asked, temperatures: several.map(Number) }
-      : { ...asked, temperature: Number(temperature.value) };
-  }
-
   /** The first piece of a new text takes the place of the old one. */
   #grow(pieces, asked, run) {
     if (!this.#text.growing) {
-      this.#setPassages([]);
-      const several = Boolean(asked.temperatures);
-      this.#text.begin(asked.temperatures ?? [asked.temperature], several, watchWords(run));
+      this.#deeds.set(null);
+      this.#text.begin(warmthsOf(asked), isSeveral(asked), { watched: watchWords(run), prime: asked.prime });
+      this.#frame.fit(warmthsOf(asked).length);
       setText(find("#passage-source"), "");
       find("#passage-quality").replaceChildren();
     }
     this.#text.grow(pieces);
-    const [{ length }] = this.#text.texts;
-    const words = `${format.count(length)} of ${format.count(asked.length)} characters`;
-    setText(find("#passage-progress"), words);
+    const written = Array.from(this.#text.texts[0]).length;
+    setText(find("#passage-progress"), progress(written, asked, run));
   }
 
   #show(passages, asked, run) {
     const [first] = passages;
-    const several = Boolean(asked.temperatures);
-    this.#setPassages(passages);
-    this.#fields.seed.value = String(first.seed);
-    this.#text.finish(passages, several, watchWords(run));
-    find("#passage-quality").replaceChildren(...(several ? [] : qualityWords(first.quality)));
-    setText(find("#passage-source"), sourceSentence(first.source));
+    const source = { update: first.source.update, model: first.model };
+    const request = { ...asked, source, seed: first.seed };
+    this.#deeds.set({ run: run.id, request, passages });
+    this.#form.seed = first.seed;
+    this.#text.finish(passages, isSeveral(asked), watchWords(run));
+    this.#frame.fit(passages.length);
+    find("#passage-quality").replaceChildren(
+      ...(isSeveral(asked) ? [] : qualityWords(first.quality)),
+    );
+    setText(find("#passage-source"), sourceSentence(first.source, asked.source));
     setText(find("#passage-progress"), "");
     setText(find("#passage-unknown"), unknownSentence(first.unknown_characters));
+    const words = `${format.count(asked.length)} characters`;
+    setText(find("#passage-said"), `The passage is written: ${words}, ${sourceSentence(first.source)}.`);
+    this.#shown = request;
+    this.#store.dispatch({ type: "passage", passage: request });
   }
 
-  /** Stopped, by the reader or by a fault: what there is can still be read and kept. */
-  #cutShort({ seed, temperatures, temperature }) {
+  /** Stopped, by the reader or by a fault: what there is can still be read and taken home. */
+  #cutShort(asked, run) {
     this.#text.settle();
     const written = this.#text.texts;
-    const all = temperatures ?? [temperature];
-    this.#setPassages(written.map((text, i) => ({ text, seed, temperature: all[i] })));
-    setText(find("#passage-source"), `stopped after ${format.count(written[0].length)} characters`);
-    setText(find("#passage-progress"), "");
+    const { seed, prime } = asked;
+    const passages = written.map((text, i) => ({ text, seed, prime, temperature: warmthsOf(asked)[i] }));
+    this.#deeds.set({ run: run.id, request: null, passages });
+    const sentence = `stopped after ${format.count(written[0].length)} characters`;
+    setText(find("#passage-source"), sentence);
+    setText(find("#passage-said"), `The passage was ${sentence}.`);
     this.#text.stop();
-  }
-
-  #setPassages(passages) {
-    this.#passages = passages;
-    for (const button of this.#drawer.querySelectorAll("[data-needs-passage]")) {
-      button.disabled = passages.length === 0;
-    }
   }
 
   #showProblem(error) {
     const named = error?.fields.map(({ field, message }) => `${field}: ${message}`).join(" ");
     setText(find("#passage-problem"), error ? named || error.message : "");
+    if (error?.retryAfterS > 0) this.#wait(error.retryAfterS);
+  }
+
+  /** The server said when it goes on: count down to it. */
+  #wait(seconds) {
+    const go = find("#passage-go");
+    const until = performance.now() + seconds * SECOND_MS;
+    const show = () => {
+      const left = Math.ceil((until - performance.now()) / SECOND_MS);
+      go.disabled = left > 0;
+      setText(go, left > 0 ? `Write in ${format.count(left)} s` : "Write");
+      if (left > 0) return;
+      clearInterval(this.#countdown);
+      this.#countdown = null;
+      this.#showProblem(null);
+    };
+    clearInterval(this.#countdown);
+    this.#countdown = setInterval(show, SECOND_MS);
+    show();
+  }
+
+  #closed() {
+    this.#request?.abort();
+    this.#store.dispatch({ type: "passage", passage: null });
   }
 
   /** Another run is another network: what this one wrote is not that one's. */
@@ -228,66 +214,32 @@ export class PassagePanel {
     this.#request?.abort();
     this.#request = null;
     this.#setBusy(false);
-    this.#setPassages([]);
+    this.#deeds.set(null);
     this.#text.forget();
-    this.#fields.source.replaceChildren();
-    if (this.#drawer.open) this.#drawer.close();
-  }
-
-  #fillSources() {
-    const { source } = this.#fields;
-    const chosen = source.value || "best";
-    const option = (value, text) => el("option", { value, text });
-    const { checkpoints, run } = this.#store.get();
-    const saved = [...checkpoints].reverse();
-    const heldOut = run?.spec.validation_fraction > 0;
-    source.replaceChildren(
-      option("best", "best model"),
-      ...(heldOut ? [option("best_validation", "best by validation")] : []),
-      option("latest", "latest model"),
-      ...saved.map(({ id, update }) => option(id, `checkpoint ${format.count(update)}`)),
-    );
-    source.value = chosen;
-    if (!source.value) source.value = "best";
-  }
-
-  async #copy() {
-    const word = find("#passage-copy span");
-    try {
-      await navigator.clipboard.writeText(textOf(this.#passages));
-    } catch {
-      // Without a secure context there is no clipboard to write to: select it for the reader.
-      getSelection().selectAllChildren(find("#passage-text"));
-      setText(word, "Selected");
-      return;
+    this.#form.forgetSources();
+    for (const line of ["source", "progress", "instead", "unknown"]) {
+      setText(find(`#passage-${line}`), "");
     }
-    setText(word, "Copied");
-    setTimeout(() => setText(word, "Copy"), COPIED_MS);
-  }
-
-  #download() {
-    const [{ source, seed }] = this.#passages;
-    const blob = new Blob([textOf(this.#passages)], { type: "text/plain;charset=utf-8" });
-    const href = URL.createObjectURL(blob);
-    const link = el("a", { href, download: `passage-${source?.update ?? "stopped"}-seed-${seed}.txt` });
-    document.body.append(link);
-    link.click();
-    link.remove();
-    URL.revokeObjectURL(href);
+    find("#passage-quality").replaceChildren();
+    this.#frame.close();
   }
 }
 
-const numberOrNull = ({ value }) => (value === "" ? null : Number(value));
+const warmthsOf = ({ temperatures, temperature }) => temperatures ?? [temperature];
+const isSeveral = ({ temperatures }) => Boolean(temperatures);
 
-/** The passages as one text; of several, each under its temperature. */
-function textOf(passages) {
-  if (passages.length === 1) return passages[0].text;
-  const titled = ({ temperature, text }) => `Temperature ${temperature}\n\n${text}`;
-  return passages.map(titled).join("\n\n\n");
+/** What is under way, in words. */
+function progress(written, { length }, { corpus_characters: characters }) {
+  if (written < length) return `${format.count(written)} of ${format.count(length)} characters`;
+  const slow = characters > LONG_BOOK;
+  return slow
+    ? "written; looking its words up in the whole book, which takes some seconds the first time"
+    : "written; looking its words up in the book";
 }
 
-function sourceSentence({ kind, update, smooth_loss: loss }) {
-  const model = kind === "best_validation" ? "best model by validation" : `${kind} model`;
+function sourceSentence({ kind, update, smooth_loss: loss }, asked) {
+  const names = { best_validation: "best model by validation", snapshot: "the network as it stood" };
+  const model = isExact(asked ?? "") ? "the very model of the link" : names[kind] ?? `${kind} model`;
   const words = [model, `update ${format.count(update)}`];
   if (typeof loss === "number") words.push(`smooth loss ${format.loss(loss)}`);
   return words.join(", ");

@@ -4,7 +4,7 @@ import { el } from "../dom.js";
 import * as format from "../format.js";
 import { paragraphs, segments } from "../segments.js";
 import { prose, span } from "./prose.js";
-import { qualityWords } from "./writing.js";
+import { qualityWords } from "./quality.js";
 
 export class PassageText {
   #host;
@@ -26,10 +26,13 @@ export class PassageText {
     return this.#columns.map(({ text }) => text);
   }
 
-  /** Begin anew, with a text for each temperature; `several` of them stand side by side. */
-  begin(temperatures, several, watched) {
+  /**
+   * Begin anew, with a text for each temperature; `several` of them stand side by side, each going
+   * on from `prime`.
+   */
+  begin(temperatures, several, { watched, prime = "" }) {
     this.forget();
-    this.#columns = temperatures.map((temperature) => new Column(temperature, several, watched));
+    this.#columns = temperatures.map((each) => new Column(each, several, watched, prime));
     this.#show(this.#columns.map(({ element }) => element));
     this.#host.scrollTop = 0;
   }
@@ -50,8 +53,11 @@ export class PassageText {
   /** Show finished passages, in the very place of those that grew. */
   finish(passages, several, watched) {
     const { scrollTop } = this.#host;
-    const columns = passages.map(({ text, invented, temperature, quality }) => {
-      const body = text.trim() ? prose(text, { invented, watched }) : blank();
+    const columns = passages.map(({ text, invented, temperature, quality, prime = "" }) => {
+      const primed = Array.from(prime).length;
+      const moved = (invented ?? []).map(([from, to]) => [from + primed, to + primed]);
+      const marks = { invented: moved, watched, primed };
+      const body = text.trim() ? prose(prime + text, marks) : blank();
       if (!several) return body;
       const note = el("p", { class: "quality" }, ...qualityWords(quality).slice(0, 1));
       return columnOf(temperature, body, note);
@@ -89,9 +95,12 @@ class Column {
   #page = el("p", {});
   #body = el("div", { class: "prose prose-growing" }, this.#page);
   #watched;
+  #primed; // how many characters of the tail are what it goes on from
 
-  constructor(temperature, several, watched) {
+  constructor(temperature, several, watched, prime) {
     this.#watched = watched;
+    this.#tail = prime;
+    this.#primed = Array.from(prime).length;
     this.element = several ? columnOf(temperature, this.#body, el("p", { class: "quality" })) : this.#body;
   }
 
@@ -105,6 +114,7 @@ class Column {
     const end = breaks.length ? breaks.at(-1).index + breaks.at(-1)[0].length : 0;
     if (end) {
       for (const page of this.#pages(this.#tail.slice(0, end))) this.#page.before(page);
+      this.#primed = Math.max(0, this.#primed - Array.from(this.#tail.slice(0, end)).length);
       this.#tail = this.#tail.slice(end);
     }
     const [page] = this.#pages(this.#tail);
@@ -112,7 +122,7 @@ class Column {
   }
 
   #pages(text) {
-    return paragraphs(segments(text, { watched: this.#watched })).map((page) =>
+    return paragraphs(segments(text, { watched: this.#watched, primed: this.#primed })).map((page) =>
       el("p", {}, ...page.map((segment) => span(segment, () => false))),
     );
   }

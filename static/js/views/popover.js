@@ -32,6 +32,7 @@ export function popover(button, panel, onOpen = () => {}) {
     element.addEventListener("keydown", (event) => {
       if (event.key !== "Escape" || !isOpen()) return;
       event.stopPropagation();
+      event.preventDefault(); // nor does it close the dialog that the panel may be in
       set(false);
       button.focus();
     });
