@@ -11,7 +11,7 @@ import { readPassage, sayPassage } from "./passagelink.js";
 const REST_MS = 250; // browsers take no more than some hundred changes of an address in half a minute
 
 /** A parameter that names one of a few values of `state[key]`, the first being what goes unsaid. */
-const oneOf = (key, values) => ({
+export const oneOf = (key, values) => ({
   read: (state) => (state[key] === values[0] ? null : state[key]),
   parse: (text) => (values.includes(text) ? { [key]: text } : null),
 });
@@ -41,9 +41,9 @@ const PARAMETERS = {
 };
 
 /** The part of the state that the address means; what it leaves out is left out. */
-export function readAddress(search) {
+export function readAddress(search, parameters = PARAMETERS) {
   const asked = new URLSearchParams(search);
-  const parts = Object.entries(PARAMETERS).map(([name, { parse }]) =>
+  const parts = Object.entries(parameters).map(([name, { parse }]) =>
     asked.has(name) ? parse(asked.get(name)) : null,
   );
   const passage = readPassage(asked);
@@ -51,9 +51,9 @@ export function readAddress(search) {
 }
 
 /** The address of what `state` shows, as the part from the question mark on. */
-export function addressOf(state) {
+export function addressOf(state, parameters = PARAMETERS) {
   const said = new URLSearchParams();
-  for (const [name, { read }] of Object.entries(PARAMETERS)) {
+  for (const [name, { read }] of Object.entries(parameters)) {
     const text = read(state);
     if (text !== null && text !== undefined) said.set(name, text);
   }
@@ -63,15 +63,15 @@ export function addressOf(state) {
 }
 
 /** Let the address follow the view; another run is another entry in the browser's history. */
-export function mountAddress(store) {
+export function mountAddress(store, parameters = PARAMETERS) {
   let timer = null;
   const follow = () => {
     timer = null;
-    const address = addressOf(store.get());
+    const address = addressOf(store.get(), parameters);
     if (address !== location.search) history.replaceState(null, "", address);
   };
   store.watch(
-    (state) => [state.passage, ...Object.values(PARAMETERS).map(({ read }) => read(state))],
+    (state) => [state.passage, ...Object.values(parameters).map(({ read }) => read(state))],
     () => {
       timer ??= setTimeout(follow, REST_MS);
     },

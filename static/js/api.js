@@ -82,6 +82,10 @@ export const step = (id, updates) => call(run(id, "/step"), { method: "POST", bo
 export const saveCheckpoint = (id) => call(run(id, "/checkpoints"), { method: "POST", body: {} });
 export const estimateRun = (spec, signal) =>
   call("/api/estimate", { method: "POST", body: spec, signal });
+export const forkRun = (id, checkpoint, spec) =>
+  call(run(id, "/fork"), { method: "POST", body: { checkpoint, spec } });
+export const deleteCheckpoint = (id, checkpoint) =>
+  call(run(id, `/checkpoints/${encodeURIComponent(checkpoint)}`), { method: "DELETE" });
 export const listCorpora = () => call("/api/corpora");
 export const deleteCorpus = (id) =>
   call(`/api/corpora/${encodeURIComponent(id)}`, { method: "DELETE" });
@@ -143,6 +147,9 @@ export const getLoss = (id, from, to, points, signal) =>
 /** Samples from one update to another, at most `limit` of them. */
 export const getSamples = (id, from, to, limit, signal) =>
   call(run(id, `/samples?from=${from}&to=${to}&limit=${limit}`), { signal });
+/** When the smooth loss was first below a figure, in nats a sequence. */
+export const getReached = (id, smoothLoss) =>
+  call(run(id, `/loss/reached?smooth_loss=${smoothLoss}`));
 
 /** Where a checkpoint's file is; `checkpoint` may be "best" or "latest". */
 export const checkpointFile = (id, checkpoint) =>

@@ -17,9 +17,11 @@ import { Chart } from "./views/chart.js";
 import { Checkpoints } from "./views/checkpoints.js";
 import { mountConnection } from "./views/connection.js";
 import { Controls } from "./views/controls.js";
+import { Deletions } from "./views/deletions.js";
 import { mountEarlier } from "./views/earlier.js";
 import { mountEmpty } from "./views/empty.js";
 import { mountFigures } from "./views/figures.js";
+import { besideTrunk, ForkForm } from "./views/fork.js";
 import { mountHurrah } from "./views/hurrah.js";
 import { mountKeys } from "./views/keys.js";
 import { NewRunForm } from "./views/newrun.js";
@@ -160,10 +162,15 @@ const controls = new Controls(store);
 const newRun = new NewRunForm(store, created);
 const timeline = new Timeline(store);
 const passage = new PassagePanel(store);
-const checkpoints = new Checkpoints(store);
 const clock = new ServerClock();
 const trust = new Trust(store, clock);
-new RunSwitch(store, { openRun, refreshRuns });
+const deletions = new Deletions(store, refreshRuns);
+const fork = new ForkForm((branch, trunk) =>
+  location.assign(besideTrunk(branch, trunk)),
+);
+const checkpoints = new Checkpoints(store, deletions, fork);
+const nextRun = () => mostInteresting(store.get().runs ?? []);
+new RunSwitch(store, deletions, { openRun, refreshRuns, nextRun });
 mountConnection(store);
 mountFigures(store);
 new Chart(store, loadPlotly);
@@ -206,8 +213,10 @@ mountKeys({
   f: () => store.dispatch({ type: "zoom", range: null }),
   l: () =>
     store.dispatch({ type: "scale", scale: store.get().scale === "log" ? "linear" : "log" }),
+  m: () => location.assign("/compare"),
   g: () => location.assign("/gradients"),
   t: toggleTheme,
+  z: () => deletions.undo(),
   ArrowLeft: () => timeline.move(-1),
   ArrowRight: () => timeline.move(1),
   Home: () => timeline.goTo(0),

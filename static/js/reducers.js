@@ -34,7 +34,9 @@ const UNSEEN = {
 export const initialState = ({ operator }) => ({
   operator,
   runId: null,
-  runs: null,
+  runs: null, // but for those that are leaving
+  listed: null, // all that the server has
+  leaving: [], // ids of runs and checkpoints that are being deleted, and can still be kept
   corpora: {},
   connection: { status: "connecting", retryInS: null },
   card: "writing",
@@ -54,7 +56,8 @@ export function reduce(state, action) {
 const ACTIONS = {
   message: (state, { message }) => receive(state, message),
   connection: (state, { connection }) => ({ ...state, connection }),
-  runs: (state, { runs }) => ({ ...state, runs }),
+  runs: (state, { runs }) => withoutLeaving({ ...state, listed: runs }),
+  leaving: (state, { leaving }) => withoutLeaving({ ...state, leaving }),
   corpora: (state, { corpora }) => ({
     ...state,
     corpora: Object.fromEntries(corpora.map((corpus) => [corpus.id, corpus])),
@@ -161,6 +164,10 @@ const MESSAGES = {
   }),
 
   checkpoint: (state, { checkpoint }) => withCheckpoint(state, checkpoint),
+  checkpoint_deleted: (state, { checkpoint_id: gone }) => ({
+    ...state,
+    checkpoints: state.checkpoints.filter(({ id }) => id !== gone),
+  }),
   state: (state, { run_state: run }) => ({ ...state, run }),
 };
 
@@ -175,12 +182,18 @@ function celebrate({ celebrated }, { update, hurrahs }) {
 /** The updates that the reader looks at closely: the zoom, or what the timeline stays with. */
 const closeTo = ({ range, pinned }) => range ?? (pinned === null ? null : [pinned, pinned]);
 
+function withoutLeaving(state) {
+  const runs = state.listed && state.listed.filter(({ id }) => !state.leaving.includes(id));
+  return { ...state, runs };
+}
+
 function withCheckpoint(state, checkpoint) {
   const others = state.checkpoints.filter(({ id }) => id !== checkpoint.id);
   return { ...state, checkpoints: keepCheckpoints([...others, checkpoint]) };
 }
 
-function keepCheckpoints(checkpoints) {
+/** Bounded, and without the automatic ones that the server has taken away. */
+export function keepCheckpoints(checkpoints) {
   const automatic = checkpoints.filter((checkpoint) => checkpoint.automatic);
   const gone = new Set(automatic.slice(0, -AUTOMATIC_KEPT).map(({ id }) => id));
   return checkpoints.filter(({ id }) => !gone.has(id)).slice(-LIMIT_CHECKPOINTS);

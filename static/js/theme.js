@@ -39,15 +39,21 @@ const NAMES = {
 
 /** The theme's colours as plain values, for the chart; custom properties alone stay unresolved. */
 export function colours() {
+  const resolved = resolve(NAMES);
+  resolved.bandFill = resolved.band.replace(/^rgb\((.+)\)$/, "rgba($1, 0.55)");
+  return resolved;
+}
+
+/** The values that custom properties, by any names, have in the theme. */
+export function resolve(names) {
   const probe = document.createElement("i");
   probe.hidden = true;
   document.body.append(probe);
   const resolved = {};
-  for (const [name, property] of Object.entries(NAMES)) {
+  for (const [name, property] of Object.entries(names)) {
     probe.style.color = `var(${property})`;
     resolved[name] = getComputedStyle(probe).color;
   }
   probe.remove();
-  resolved.bandFill = resolved.band.replace(/^rgb\((.+)\)$/, "rgba($1, 0.55)");
   return resolved;
 }

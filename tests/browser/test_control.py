@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Window, eventually, figure
 from tests.browser.server_process import Server
@@ -143,17 +143,87 @@ def test_renaming_and_deleting_with_undo(server: Server, window: Window) -> None
     page.get_by_label("New name").fill("After")
     page.get_by_label("New name").press("Enter")
     expect(page.locator("#run-name")).to_have_text("After")
+    expect(page.get_by_label("Rename After")).to_be_focused()
+    note(page, "now called").get_by_text("Undo").click()
+    expect(page.locator("#run-name")).to_have_text("Before")
+    assert server.call("GET", f"runs/{run}")["name"] == "Before"
 
-    page.get_by_label("Delete After").click()
+    page.locator("#run-switch").click()
+    page.get_by_label("Delete Before").click()
     expect(page.locator(".run-row")).to_have_count(0)
-    page.locator("#toasts").get_by_text("Undo").click()
+    expect(page.locator("#empty-title")).to_be_visible()
+    note(page, "is deleted").get_by_text("Undo").click()
+    expect(page.locator("#run-name")).to_have_text("Before")
     page.locator("#run-switch").click()
     expect(page.locator(".run-row")).to_have_count(1)
 
-    page.get_by_label("Delete After").click()
-    page.locator("#toasts").get_by_label("Dismiss").click()
+    page.get_by_label("Delete Before").click()
+    assert server.call("GET", "runs") != []
+    note(page, "is deleted").get_by_label("Dismiss").click()
     eventually(lambda: server.call("GET", "runs"), lambda runs: runs == [], "the run to go")
     expect(page.locator("#empty-title")).to_be_visible()
+
+
+def note(page: Page, words: str) -> Locator:
+    return page.locator("#toasts .toast").filter(has_text=words)
+
+
+def test_several_are_deleted_and_some_kept_by_the_keyboard(server: Server, window: Window) -> None:
+    stays, first, second = (server.create_run(name=name, paused=True) for name in ("a", "b", "c"))
+    page = window.open(server, stays)
+    page.locator("#run-switch").focus()
+    page.keyboard.press("Enter")
+    page.get_by_label("Delete c").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Delete b")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Delete a")).to_be_focused()
+    expect(page.locator(".run-row")).to_have_count(1)
+    page.keyboard.press("z")
+    expect(page.locator(".run-row")).to_have_count(2)
+    expect(page.get_by_label("Delete b")).to_be_visible()
+    # A page that comes in place of this one takes over what is pending.
+    page.reload()
+    expect(note(page, "“c” is deleted")).to_be_visible()
+    note(page, "“c” is deleted").get_by_label("Dismiss").click()
+    runs = eventually(lambda: server.call("GET", "runs"), lambda runs: len(runs) == 2, "c to go")
+    assert {run["id"] for run in runs} == {stays, first}
+    assert second not in {run["id"] for run in runs}
+
+
+def test_who_closes_the_page_keeps_what_could_be_undone(
+    server: Server, open_window: Callable[..., Window]
+) -> None:
+    run, other = server.create_run(name="kept", paused=True), server.create_run(paused=True)
+    gone, watching = open_window(), open_window().open(server, run)
+    page = gone.open(server, other)
+    page.locator("#run-switch").click()
+    page.get_by_label("Delete kept").click()
+    expect(page.locator(".run-row")).to_have_count(1)
+    page.close()
+    expect(watching.locator("#run-name")).to_have_text("kept")
+    assert server.call("GET", f"runs/{run}")["name"] == "kept"
+
+
+def test_checkpoints_are_deleted_with_undo(server: Server, window: Window) -> None:
+    run = server.create_run(paused=True)
+    for _ in range(3):
+        server.call("POST", f"runs/{run}/step", {"updates": 5})
+        server.call("POST", f"runs/{run}/checkpoints", {})
+    page = window.open(server, run)
+    expect(page.locator("#checkpoint-count")).to_have_text("3")
+    page.locator("#checkpoint-open").click()
+    expect(page.get_by_label("Delete: Update 15")).to_have_count(0)  # it goes on from this one
+    page.get_by_label("Delete: Update 10").click()
+    expect(page.locator("#checkpoint-count")).to_have_text("2")
+    page.keyboard.press("z")
+    expect(page.locator("#checkpoint-count")).to_have_text("3")
+    page.get_by_label("Delete: Update 5").click()
+    note(page, "The checkpoint at update 5 is deleted").get_by_label("Dismiss").click()
+    left = eventually(
+        lambda: server.call("GET", f"runs/{run}/checkpoints"), lambda made: len(made) == 2, "it"
+    )
+    assert [made["update"] for made in left] == [10, 15]
 
 
 def test_what_the_server_refuses_is_said(

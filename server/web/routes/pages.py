@@ -45,6 +45,14 @@ async def watch(request: Request) -> Response:
     return _page(request, "index.html", view="Watch", title="Hurrah", skip="the curve")
 
 
+@router.get("/compare", response_class=HTMLResponse)
+async def compare(request: Request) -> Response:
+    """Return the page on which runs stand beside each other."""
+    return _page(
+        request, "compare.html", view="Compare", title="Compare - Hurrah", skip="the comparison"
+    )
+
+
 @router.get("/gradients", response_class=HTMLResponse)
 async def gradients(request: Request) -> Response:
     """Return the page that proves the gradients."""

@@ -1,27 +1,36 @@
-/** The checkpoints of the run in view: save one, see them, take their files home. */
+/** The checkpoints of the run in view: save, see, download, delete, and fork the run from them. */
 
 import * as api from "../api.js";
-import { el, find, setText } from "../dom.js";
+import { el, find, icon, setText } from "../dom.js";
 import * as format from "../format.js";
 import { popover } from "./popover.js";
 import { toast } from "./toasts.js";
 
 export class Checkpoints {
   #store;
+  #deletions;
+  #fork;
   #button = find("#checkpoint");
   #list = find("#checkpoint-list");
   #panel;
   #pending = false;
 
-  /** @param {Object} store */
-  constructor(store) {
+  /**
+   * @param {Object} store
+   * @param {Object} deletions
+   * @param {Object} fork the form.
+   */
+  constructor(store, deletions, fork) {
     this.#store = store;
+    this.#deletions = deletions;
+    this.#fork = fork;
     this.#button.addEventListener("click", () => this.save());
     this.#panel = popover(find("#checkpoint-open"), find("#checkpoint-panel"), () => this.#fill());
     store.watch(
-      (state) => [state.checkpoints, state.runId],
-      (checkpoints) => {
-        setText(find("#checkpoint-count"), checkpoints.length ? String(checkpoints.length) : "");
+      (state) => [state.checkpoints, state.leaving, state.runId],
+      () => {
+        const { length } = this.#kept();
+        setText(find("#checkpoint-count"), length ? String(length) : "");
         if (this.#panel.isOpen()) this.#fill();
       },
     );
@@ -49,14 +58,77 @@ export class Checkpoints {
     }
   }
 
+  #kept() {
+    const { checkpoints, leaving } = this.#store.get();
+    return checkpoints.filter(({ id }) => !leaving.includes(id));
+  }
+
   #fill() {
-    const { run, checkpoints } = this.#store.get();
+    const { run } = this.#store.get();
     if (!run) return;
-    const saved = [...checkpoints].reverse().map(checkpointRow);
+    const saved = this.#kept().reverse().map(checkpointRow);
     const rows = [...modelRows(run), ...saved];
-    this.#list.replaceChildren(...rows.map((row) => rowOf(run, row)));
+    const focused = this.#focused();
+    this.#list.replaceChildren(...rows.map((row) => this.#row(run, row)));
+    if (focused) this.#focus(...focused);
+  }
+
+  #row(run, { id, title, about, deletable = false }) {
+    const { operator } = this.#store.get();
+    const item = el(
+      "li",
+      { class: "checkpoint-row", "data-checkpoint": id },
+      el("span", {}, title, el("small", { text: about })),
+    );
+    // Of the best model only the parameters are there: a run can't go on from it.
+    if (operator && !id.startsWith("best")) {
+      item.append(button({ "aria-label": `Fork from: ${title}`, text: "Fork" }, () => {
+        this.#panel.close();
+        this.#fork.open(run, this.#kept(), id);
+      }));
+    }
+    item.append(
+      el("a", {
+        class: "button button-small",
+        href: api.checkpointFile(run.id, id),
+        download: true,
+        "aria-label": `Download: ${title}`,
+        text: "Download",
+      }),
+    );
+    if (operator && deletable) {
+      const name = `The checkpoint at ${title.toLowerCase()}`;
+      const remove = () => this.#remove({ id, run: run.id, name });
+      const look = "button-square button-plain";
+      item.append(button({ "aria-label": `Delete: ${title}`, title: "Delete" }, remove, look));
+      item.lastChild.append(icon("trash"));
+    }
+    return item;
+  }
+
+  #remove(thing) {
+    const rows = [...this.#list.children].map((row) => row.dataset.checkpoint);
+    const at = rows.indexOf(thing.id);
+    this.#deletions.start(thing, () => this.#focus(thing.id));
+    this.#focus(rows[at + 1] ?? rows[at - 1]);
+  }
+
+  #focused() {
+    const row = document.activeElement?.closest("[data-checkpoint]");
+    if (!row || !this.#list.contains(row)) return null;
+    return [row.dataset.checkpoint, [...row.children].indexOf(document.activeElement)];
+  }
+
+  /** Give the focus to a row's button, by default the last. */
+  #focus(id, at = -1) {
+    if (!this.#panel.isOpen()) return;
+    const row = [...this.#list.children].find(({ dataset }) => dataset.checkpoint === id);
+    ([...(row?.children ?? [])].at(at) ?? find("#checkpoint-open")).focus();
   }
 }
+
+const button = (attributes, click, look = "") =>
+  el("button", { ...attributes, type: "button", class: `button button-small ${look}`, on: { click } });
 
 function modelRows({ update, best, spec }) {
   const latest = { id: "latest", title: "Latest model", about: `update ${format.count(update)}` };
@@ -69,27 +141,15 @@ function modelRows({ update, best, spec }) {
   return [...rows, latest];
 }
 
-function checkpointRow({ id, update, smooth_loss: loss, bytes, created_at: at, automatic, note }) {
+/** The newest one stays: the run goes on from it. Automatic ones go by themselves. */
+function checkpointRow(checkpoint, index) {
+  const { id, update, smooth_loss: loss, bytes, created_at: at, automatic, note } = checkpoint;
   const words = [
     `smooth loss ${format.loss(loss)}`,
     format.bytes(bytes),
     format.clock(at),
     automatic ? "saved by the clock" : note,
   ];
-  return { id, title: `Update ${format.count(update)}`, about: words.filter(Boolean).join(", ") };
-}
-
-function rowOf(run, { id, title, about }) {
-  return el(
-    "li",
-    { class: "checkpoint-row" },
-    el("span", {}, title, el("small", { text: about })),
-    el("a", {
-      class: "button button-small",
-      href: api.checkpointFile(run.id, id),
-      download: true,
-      "aria-label": `Download: ${title}`,
-      text: "Download",
-    }),
-  );
+  const about = words.filter(Boolean).join(", ");
+  return { id, title: `Update ${format.count(update)}`, about, deletable: !automatic && index > 0 };
 }

@@ -23,7 +23,8 @@ export function mountConnection(store) {
   );
 }
 
-function sentence({ status, retryInS }) {
+/** A connection as a word or two. */
+export function sentence({ status, retryInS }) {
   if (status === "waiting") return `reconnecting in ${retryInS} s`;
   return { live: "live", connecting: "connecting", gone: "this run is gone" }[status];
 }

@@ -1,32 +1,34 @@
 /** The run in view, and the list of runs to turn to: open, rename, delete with undo. */
 
-import * as api from "../api.js";
 import { el, find, icon, setText } from "../dom.js";
 import * as format from "../format.js";
 import { popover } from "./popover.js";
-import { toast } from "./toasts.js";
+import { nameField } from "./renaming.js";
 
 const REFRESH_MS = 3000;
 
 export class RunSwitch {
   #store;
-  #openRun;
-  #refreshRuns;
+  #deeds;
+  #deletions;
   #button = find("#run-switch");
   #list = find("#run-list");
   #panel;
-  #leaving = new Set(); // runs whose deletion can still be undone
-  #renaming = null;
+  #renaming = false;
   #timer = null;
 
   /**
    * @param {Object} store
-   * @param {{openRun: (id: string) => void, refreshRuns: () => Promise<boolean>}} deeds
+   * @param {Object} deletions
+   * @param {Object} deeds
+   * @param {(id: string | null) => void} deeds.openRun
+   * @param {() => Promise<boolean>} deeds.refreshRuns
+   * @param {() => (string | null)} deeds.nextRun the run to look at when the one in view goes.
    */
-  constructor(store, { openRun, refreshRuns }) {
+  constructor(store, deletions, deeds) {
     this.#store = store;
-    this.#openRun = openRun;
-    this.#refreshRuns = refreshRuns;
+    this.#deletions = deletions;
+    this.#deeds = deeds;
     this.#panel = popover(this.#button, find("#run-panel"), () => this.#opened());
     store.watch(
       ({ run, runId, runs }) => [run?.name, run?.state, run?.spec, runId, runs?.length],
@@ -48,12 +50,12 @@ export class RunSwitch {
   }
 
   #opened() {
-    this.#renaming = null;
+    this.#renaming = false;
     this.#fill();
-    this.#refreshRuns();
+    this.#deeds.refreshRuns();
     clearInterval(this.#timer);
     this.#timer = setInterval(() => {
-      if (this.#panel.isOpen()) this.#refreshRuns();
+      if (this.#panel.isOpen()) this.#deeds.refreshRuns();
       else clearInterval(this.#timer);
     }, REFRESH_MS);
   }
@@ -61,22 +63,23 @@ export class RunSwitch {
   #fill() {
     if (this.#renaming) return;
     const { runs, run } = this.#store.get();
-    const shown = (runs ?? []).filter(({ id }) => !this.#leaving.has(id));
+    const focused = this.#focused();
     // What is known live is newer than the list.
-    const fresh = shown.map((each) => (each.id === run?.id ? run : each));
+    const fresh = (runs ?? []).map((each) => (each.id === run?.id ? run : each));
     this.#list.replaceChildren(...fresh.map((each) => this.#row(each)));
-    if (!shown.length) this.#list.append(el("li", { class: "hint", text: "No runs yet." }));
+    if (!fresh.length) this.#list.append(el("li", { class: "hint", text: "No runs yet." }));
+    if (focused) this.#focus(...focused);
   }
 
   #row(run) {
     const { runId, operator } = this.#store.get();
     const open = () => {
       this.#panel.close();
-      this.#openRun(run.id);
+      this.#deeds.openRun(run.id);
     };
     const item = el(
       "li",
-      { class: "run-row", "aria-current": run.id === runId ? "true" : null },
+      { class: "run-row", "data-run": run.id, "aria-current": run.id === runId ? "true" : null },
       el(
         "button",
         { type: "button", class: "run-open", on: { click: open } },
@@ -95,64 +98,44 @@ export class RunSwitch {
   }
 
   #rename(item, run) {
-    this.#renaming = run.id;
-    const input = el("input", {
-      class: "run-rename",
-      value: run.name,
-      maxlength: 120,
-      "aria-label": "New name",
+    this.#renaming = true;
+    const renamed = (now) => {
+      this.#store.dispatch({ type: "run", run: now });
+      this.#deeds.refreshRuns();
+    };
+    const field = nameField(run, renamed, () => {
+      this.#renaming = false;
+      this.#fill();
+      this.#focus(run.id, 1);
     });
-    input.addEventListener("keydown", (event) => {
-      event.stopPropagation();
-      if (event.key === "Enter") this.#renamed(run, input.value);
-      if (event.key === "Escape") this.#renamed(run, run.name);
-    });
-    input.addEventListener("blur", () => this.#renamed(run, input.value));
-    item.replaceChildren(input);
-    input.focus();
-    input.select();
+    item.replaceChildren(field);
   }
 
-  async #renamed(run, typed) {
-    if (this.#renaming !== run.id) return; // Enter takes the input away, which also blurs it
-    this.#renaming = null;
-    const name = typed.trim();
-    await saying(async () => {
-      if (name && name !== run.name) {
-        this.#store.dispatch({ type: "run", run: await api.changeRun(run.id, { name }) });
-      }
-    });
-    await this.#refreshRuns();
-    this.#fill();
-  }
-
-  /** The deletion itself waits until it can no longer be undone. */
   #remove(run) {
-    this.#leaving.add(run.id);
-    this.#fill();
-    this.#button.focus();
-    toast(`“${run.name}” is being deleted, with all it kept.`, {
-      label: "Undo",
-      run: () => {
-        this.#leaving.delete(run.id);
-        this.#fill();
-      },
-      onClose: async () => {
-        await saying(() => api.deleteRun(run.id));
-        this.#leaving.delete(run.id);
-        await this.#refreshRuns();
-      },
+    const { runId } = this.#store.get();
+    const rows = [...this.#list.querySelectorAll("[data-run]")].map((row) => row.dataset.run);
+    const at = rows.indexOf(run.id);
+    const inView = run.id === runId;
+    this.#deletions.start({ id: run.id, run: run.id, name: `“${run.name}”` }, () => {
+      if (inView) this.#deeds.openRun(run.id);
+      this.#focus(run.id, 0);
     });
+    this.#focus(rows[at + 1] ?? rows[at - 1], 2);
+    if (inView) this.#deeds.openRun(this.#deeds.nextRun());
   }
-}
 
-/** Do it, and say the server's refusal if it refuses; that it is gone already is none. */
-async function saying(deed) {
-  try {
-    await deed();
-  } catch (error) {
-    if (!(error instanceof api.Problem)) throw error;
-    if (error.status !== 404) toast(error.message);
+  /** Which run's row has the focus, and on which of its buttons. */
+  #focused() {
+    const row = document.activeElement?.closest("[data-run]");
+    if (!row || !this.#list.contains(row)) return null;
+    return [row.dataset.run, [...row.children].indexOf(document.activeElement)];
+  }
+
+  /** Give the focus to a button of a run's row, or to the button of the list where it is gone. */
+  #focus(id, button) {
+    if (!this.#panel.isOpen()) return;
+    const row = [...this.#list.children].find((each) => each.dataset.run === id);
+    (row?.children[button] ?? this.#button).focus();
   }
 }
 

@@ -1,0 +1,175 @@
+/** The page that compares runs: sockets -> store -> views, and the reader's deeds to the server. */
+
+import { mountAddress, readAddress } from "./address.js";
+import * as api from "./api.js";
+import { isReached } from "./compare/columns.js";
+import { suggestedGoal } from "./compare/lines.js";
+import { LIMIT_CHOSEN } from "./compare/series.js";
+import {
+  goalOf,
+  initialState,
+  PARAMETERS,
+  reduce,
+  visible,
+  visibleIds,
+} from "./compare/state.js";
+import { fetchDetails } from "./compare/details.js";
+import { refineStart } from "./detail.js";
+import { loadPlotly } from "./plotly.js";
+import { LiveSocket } from "./socket.js";
+import { createStore } from "./store.js";
+import { toggleTheme } from "./theme.js";
+import { mountAnnouncer } from "./views/compare/announcer.js";
+import { CompareChart } from "./views/compare/chart.js";
+import { mountConnection } from "./views/compare/connection.js";
+import { mountPicker } from "./views/compare/picker.js";
+import { mountSwitches } from "./views/compare/switches.js";
+import { CompareTable } from "./views/compare/table.js";
+import { Deletions } from "./views/deletions.js";
+import { beforeFork, ForkForm } from "./views/fork.js";
+import { mountKeys } from "./views/keys.js";
+import { mountThemeButton } from "./views/themebutton.js";
+import { toast } from "./views/toasts.js";
+
+const REFRESH_MS = 5000;
+const RETRY_MS = 3000;
+const CHOSEN_AT_FIRST = 4;
+
+const operator = document.body.dataset.operator === "true";
+const store = createStore(reduce, initialState({ operator }));
+
+// --- A socket for each run in view ---
+
+const sockets = new Map();
+
+function keepSockets() {
+  const wanted = visibleIds(store.get());
+  for (const [id, socket] of sockets) {
+    if (wanted.includes(id)) continue;
+    socket.close();
+    sockets.delete(id);
+  }
+  for (const id of wanted) {
+    if (!sockets.has(id)) sockets.set(id, listenTo(id));
+  }
+}
+
+const listenTo = (id) =>
+  new LiveSocket(id, {
+    message(message) {
+      store.dispatch({ type: "message", id, message });
+      if (message.type === "snapshot" && message.loss.bucket > 1) {
+        refineStart(store, id, message.loss.bucket);
+      }
+    },
+    connection(connection) {
+      store.dispatch({ type: "connection", id, connection });
+      if (connection.status === "gone") leave(id);
+    },
+  });
+
+/** A run that was deleted in another window, or never was. */
+function leave(id) {
+  const name = store.get().seen[id]?.run.name;
+  store.dispatch({ type: "gone", id });
+  toast(name ? `“${name}” was deleted.` : "A run of the address is not there (any more).");
+  refreshRuns();
+}
+
+// --- What the server has ---
+
+async function refreshRuns() {
+  try {
+    store.dispatch({ type: "runs", runs: await api.listRuns() });
+    return true;
+  } catch (error) {
+    if (!(error instanceof api.Problem)) throw error;
+    return false;
+  }
+}
+
+/** Ask when each run reached the goal: once, since that never changes, and when it has. */
+const asked = new Map(); // id -> the goal last asked for
+
+async function askWhenReached() {
+  const goal = goalOf(store.get());
+  if (goal === null) return;
+  for (const { id, run } of visible(store.get())) {
+    if (asked.get(id) === goal || !isReached(run, goal)) continue;
+    asked.set(id, goal);
+    try {
+      const { update, seconds } = await api.getReached(id, goal * run.spec.sequence_length);
+      if (update !== null) store.dispatch({ type: "reached", id, reached: { goal, update, seconds } });
+      else asked.delete(id);
+    } catch (error) {
+      if (!(error instanceof api.Problem)) throw error;
+      asked.delete(id);
+    }
+  }
+}
+
+/** A goal that all in view have reached, for as long as the reader has named none. */
+function suggest() {
+  const state = store.get();
+  const complete = visibleIds(state).every((id) => state.seen[id]);
+  if (complete) store.dispatch({ type: "suggest", goal: suggestedGoal(state) });
+}
+
+async function begin() {
+  const view = readAddress(location.search, PARAMETERS);
+  store.dispatch({ type: "look", view });
+  if (!(await refreshRuns())) {
+    setTimeout(begin, RETRY_MS);
+    return;
+  }
+  if (view.chosen) return;
+  const begun = store.get().runs.filter(({ update }) => update > 0);
+  store.dispatch({ type: "choose", ids: begun.slice(0, CHOSEN_AT_FIRST).map(({ id }) => id) });
+}
+
+// --- Views ---
+
+const deletions = new Deletions(store, refreshRuns);
+const fork = new ForkForm((branch, trunk) => {
+  refreshRuns();
+  const { chosen } = store.get();
+  const others = chosen.length < LIMIT_CHOSEN ? chosen : [trunk.id];
+  store.dispatch({ type: "choose", ids: [...others, branch.id] });
+  store.dispatch({ type: "x", x: "updates" });
+  store.dispatch({ type: "zoom", range: [beforeFork(branch), Infinity] });
+});
+
+mountPicker(store);
+mountSwitches(store);
+new CompareChart(store, loadPlotly());
+new CompareTable(store, {
+  fork: ({ run, checkpoints }) => fork.open(run, checkpoints),
+  remove: (run) => deletions.start({ id: run.id, run: run.id, name: `“${run.name}”` }),
+  renamed(run) {
+    store.dispatch({ type: "run", run });
+    refreshRuns();
+  },
+});
+mountConnection(store);
+mountAnnouncer(store);
+mountThemeButton();
+mountKeys({
+  f: () => store.dispatch({ type: "zoom", range: null }),
+  l: () =>
+    store.dispatch({ type: "scale", scale: store.get().scale === "log" ? "linear" : "log" }),
+  w: () => location.assign("/"),
+  t: toggleTheme,
+  z: () => deletions.undo(),
+});
+
+store.watch((state) => [visibleIds(state).join()], keepSockets);
+store.watch(
+  (state) => [goalOf(state), ...visible(state).map(({ id, run }) => `${id} ${run.best?.update}`)],
+  askWhenReached,
+);
+store.watch((state) => [Object.keys(state.seen).join(), visibleIds(state).join()], suggest);
+fetchDetails(store);
+
+begin();
+mountAddress(store, PARAMETERS);
+setInterval(() => document.visibilityState === "visible" && refreshRuns(), REFRESH_MS);

@@ -1,0 +1,148 @@
+/** The runs in view as lines on one pair of axes. Pure functions all. */
+
+import { splice } from "../curve.js";
+import { goalOf, unitsPerNat, visible } from "./state.js";
+
+/**
+ * One run's line.
+ *
+ * @typedef {Object} Line
+ * @property {string} id
+ * @property {number} place
+ * @property {string} name
+ * @property {number[]} x ascending, in updates, epochs or seconds.
+ * @property {number[]} y smooth losses in the chosen unit.
+ * @property {number[]} update the update that each point stands for.
+ * @property {[number, number] | null} fork where it leaves the trunk that is in view too.
+ */
+
+/** @returns {Line[]} of the runs in view; of a fork and its trunk the shared part once. */
+export function linesOf(state) {
+  const seen = visible(state);
+  const whole = new Map(seen.map((each) => [each.id, wholeLine(state, each)]));
+  return seen.map(({ id, run }) => {
+    const trunk = whole.get(run.forked_from?.run);
+    return trunk ? branchOff(whole.get(id), trunk, run.forked_from.update) : whole.get(id);
+  });
+}
+
+function wholeLine(state, { id, place, run, curve }) {
+  const finest = state.details[id] ? splice(curve, state.details[id]) : curve;
+  const unit = unitsPerNat(state.y, run);
+  const line = { id, place, name: run.name, x: [], y: [], update: [], fork: null };
+  const xs = xsOf(state.x, run, finest);
+  finest.update.forEach((update, i) => {
+    const [x, smooth] = [xs[i], finest.smooth[i]];
+    if (!Number.isFinite(x) || !Number.isFinite(smooth)) return;
+    line.x.push(x);
+    line.y.push(smooth * unit);
+    line.update.push(update);
+  });
+  return line;
+}
+
+/** Where each point of a curve stands along the axis; null where that is not known. */
+function xsOf(axis, run, curve) {
+  if (axis === "seconds") return curve.seconds ?? curve.update.map(() => null);
+  return axis === "epochs" ? curve.update.map((u) => u / run.updates_per_epoch) : curve.update;
+}
+
+/** A fork's line from where it leaves its trunk's. */
+function branchOff(line, trunk, update) {
+  const from = line.update.findIndex((each) => each > update);
+  const start = at(line, update) ?? at(trunk, update);
+  if (!start) return line;
+  const rest = (values) => (from < 0 ? [] : values.slice(from));
+  return {
+    ...line,
+    x: [start[0], ...rest(line.x)],
+    y: [start[1], ...rest(line.y)],
+    update: [update, ...rest(line.update)],
+    fork: start,
+  };
+}
+
+/** The point of a line at an update, between its own; null where it has none. */
+function at({ x, y, update }, wanted) {
+  const after = update.findIndex((each) => each >= wanted);
+  if (after < 0) return null;
+  if (update[after] === wanted || after === 0) return [x[after], y[after]];
+  const share = (wanted - update[after - 1]) / (update[after] - update[after - 1]);
+  const between = (values) => values[after - 1] + (values[after] - values[after - 1]) * share;
+  return [between(x), between(y)];
+}
+
+/** Where the longest line ends. */
+export const liveEnd = (lines) => lines.reduce((end, { x }) => Math.max(end, x.at(-1) ?? 0), 0) || 1;
+
+/** The span of x in view: the reader's zoom, or all of every line. */
+export function viewOf({ range, scale }, lines) {
+  const end = liveEnd(lines);
+  if (range) {
+    const [from, to] = range;
+    const room = scale === "log" ? end * 0.06 : (end - from) * 0.015;
+    return to === Infinity ? [from, Math.max(end + room, from * 1.01, from + 1e-3)] : range;
+  }
+  if (scale !== "log") return [0, end * 1.015];
+  const starts = lines.flatMap(({ x }) => x.find((each) => each > 0) ?? []);
+  const start = starts.reduce((a, b) => Math.min(a, b), end);
+  return [start, Math.max(end * 1.06, start * 10)];
+}
+
+/** A line's points within a span, with one more on each side to draw it in. */
+export function within({ x, y }, [from, to]) {
+  const first = x.findIndex((each) => each >= from);
+  const beyond = x.findIndex((each) => each > to);
+  const start = first < 0 ? x.length : Math.max(0, first - 1);
+  const end = beyond < 0 ? x.length : beyond + 1;
+  return { x: x.slice(start, end), y: y.slice(start, end) };
+}
+
+/** The last of the points that share a cell of `toCell`, which never falls. */
+export function thinned({ x, y }, toCell) {
+  const cells = x.map((each) => Math.floor(toCell(each)));
+  const kept = (_, i) => i === 0 || cells[i] !== cells[i + 1];
+  return { x: x.filter(kept), y: y.filter(kept) };
+}
+
+/** The least and greatest y to show, on round steps so that the axis holds still while it grows. */
+export function heightOf(pieces) {
+  const all = pieces.flatMap(({ y }) => y);
+  if (!all.length) return [0, 5];
+  const low = all.reduce((a, b) => Math.min(a, b));
+  const high = all.reduce((a, b) => Math.max(a, b));
+  const rough = Math.max(high - low, high * 0.01) / 12;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((factor) => factor * power).find((each) => each >= rough);
+  return [Math.floor(low / step - 0.4) * step, Math.ceil(high / step + 0.4) * step];
+}
+
+/** A line's y at x, between its points; null where it is not. */
+export function heightAt({ x, y }, wanted) {
+  if (!x.length || wanted < x[0] || wanted > x.at(-1)) return null;
+  const after = x.findIndex((each) => each >= wanted);
+  if (after <= 0) return y[0];
+  const share = (wanted - x[after - 1]) / (x[after] - x[after - 1] || 1);
+  return y[after - 1] + (y[after] - y[after - 1]) * share;
+}
+
+/** The loss to be reached in the chosen unit; null where the runs' units differ too much. */
+export function goalLine(state) {
+  const goal = goalOf(state);
+  if (goal === null || state.y === "sequence") return null;
+  return state.y === "bits" ? goal / Math.LN2 : goal;
+}
+
+/**
+ * A loss that every run in view has been below, in nats a character: the least round one.
+ *
+ * @returns {number | null} null where none has learned yet.
+ */
+export function suggestedGoal(state) {
+  const bests = visible(state)
+    .filter(({ run }) => run.best)
+    .map(({ run }) => run.best.smooth_loss * unitsPerNat("character", run));
+  if (!bests.length) return null;
+  const worst = bests.reduce((a, b) => Math.max(a, b));
+  return (Math.floor(worst * 20) + 1) / 20;
+}

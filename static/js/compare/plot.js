@@ -1,0 +1,276 @@
+/** The chart of several runs as Plotly wants it: traces and layout from the state. No DOM. */
+
+import { goalLine, heightAt, heightOf, linesOf, thinned, viewOf, within } from "./lines.js";
+import { LOOKS } from "./series.js";
+
+const LABEL_PX = 12;
+const LINE_PX = 15;
+const CHARACTER_EM = 0.56;
+const NARROW_PX = 560; // of the whole chart
+const CELL_PX = 0.7;
+const CLEAR = "rgba(0,0,0,0)";
+
+/** Space around the plotting area, in pixels; names stand at the lines' ends, right. */
+export const marginOf = ({ width }) => ({ l: 44, r: width < NARROW_PX ? 92 : 168, t: 34, b: 30, pad: 0 });
+
+/**
+ * @param {Object} state
+ * @param {Object} colours from theme.js, with the places' own as `series`.
+ * @param {{width: number, height: number}} size of the whole chart in pixels.
+ * @param {string} font
+ */
+export function plotOf(state, colours, size, font) {
+  const lines = linesOf(state);
+  const view = viewOf(state, lines);
+  const margin = marginOf(size);
+  const inner = {
+    width: Math.max(size.width - margin.l - margin.r, 10),
+    height: Math.max(size.height - margin.t - margin.b, 10),
+  };
+  const scale = scaleOf(state.scale, view, inner.width);
+  const pieces = lines.map((line) => ({ ...line, ...within(line, view) }));
+  const span = heightOf(pieces.map((piece) => inside(piece, view)));
+  const text = { family: font, size: LABEL_PX - 0.5, color: colours.soft };
+  const goal = goalLine(state);
+  const shown = goal !== null && goal > span[0] && goal < span[1] ? goal : null;
+  return {
+    data: [
+      ...pieces.map((piece) => lineTrace(piece, scale, colours)),
+      forks(pieces, colours),
+      ends(pieces, view, colours),
+      crossings(state, lines, shown, colours),
+    ],
+    layout: {
+      ...size,
+      margin,
+      paper_bgcolor: CLEAR,
+      plot_bgcolor: CLEAR,
+      font: text,
+      showlegend: false,
+      hovermode: false,
+      dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
+      modebar: { bgcolor: CLEAR, color: colours.soft, activecolor: colours.ink },
+      xaxis: xAxis(state, view, inner, colours, text),
+      yaxis: { ...axis(colours, text), range: span, fixedrange: true, tickformat: "~r", nticks: Math.max(3, Math.floor(inner.height / 55)) },
+      shapes: shown === null ? [] : [rule(shown, colours)],
+      annotations: [
+        ...goalLabel(shown, text),
+        ...labels(pieces, { kind: state.scale, view, span, scale, inner, room: margin.r }, colours, text),
+      ],
+    },
+    lines,
+    view,
+    span,
+  };
+}
+
+function scaleOf(kind, [from, to], width) {
+  const measure = kind === "log" ? (x) => Math.log10(Math.max(x, 1e-9)) : (x) => x;
+  const [start, end] = [measure(from), measure(to)];
+  return (x) => ((measure(x) - start) / (end - start)) * width;
+}
+
+/** Maps pixels across the plot back to x. */
+export function toX(kind, [from, to], width) {
+  if (kind !== "log") return (pixel) => from + (pixel / width) * (to - from);
+  const [start, end] = [Math.log10(from), Math.log10(to)];
+  return (pixel) => 10 ** (start + (pixel / width) * (end - start));
+}
+
+/** Only the points in view: those beside it must not stretch the axis. */
+function inside({ x, y }, [from, to]) {
+  const kept = y.filter((_, i) => x[i] >= from && x[i] <= to);
+  return { y: kept.length ? kept : y };
+}
+
+function lineTrace(piece, scale, colours) {
+  return {
+    type: "scatter",
+    mode: "lines",
+    ...thinned(piece, (x) => scale(x) / CELL_PX),
+    hoverinfo: "skip",
+    line: {
+      color: colours.series[piece.place],
+      width: piece.place === 0 ? 2 : 2.2,
+      dash: LOOKS[piece.place].dash,
+      simplify: false,
+    },
+  };
+}
+
+const dots = (points, marker) => ({
+  type: "scatter",
+  mode: "markers",
+  x: points.map(([x]) => x),
+  y: points.map(([, y]) => y),
+  hoverinfo: "skip",
+  cliponaxis: true,
+  marker,
+});
+
+/** A ring where a branch leaves its trunk. */
+function forks(pieces, colours) {
+  const forked = pieces.filter(({ fork }) => fork);
+  return dots(
+    forked.map(({ fork }) => fork),
+    {
+      size: 11,
+      color: colours.card,
+      line: { width: 2.5, color: forked.map(({ place }) => colours.series[place]) },
+    },
+  );
+}
+
+/** Each run's own mark where its line ends. */
+function ends(pieces, view, colours) {
+  const ended = pieces.filter(({ x }) => x.length && x.at(-1) <= view[1]);
+  const size = 8;
+  return dots(
+    ended.map(({ x, y }) => [x.at(-1), y.at(-1)]),
+    {
+      size,
+      symbol: ended.map(({ place }) => LOOKS[place].symbol),
+      color: ended.map(({ place }) => colours.series[place]),
+    },
+  );
+}
+
+/** Where each line first fell below the loss to be reached, as the server says. */
+function crossings(state, lines, goal, colours) {
+  const points = lines.flatMap(({ id, x, update }) => {
+    const found = goal === null ? null : state.reached[id]?.update;
+    const after = found ? update.findIndex((each) => each >= found) : -1;
+    // A fork's may lie on its trunk.
+    return after < 0 || found < update[0] ? [] : [[x[after], goal]];
+  });
+  return dots(points, {
+    size: 7,
+    color: colours.card,
+    line: { width: 1.6, color: colours.soft },
+  });
+}
+
+const axis = (colours, text) => ({
+  gridcolor: colours.line,
+  gridwidth: 1,
+  zeroline: false,
+  showline: false,
+  ticks: "outside",
+  ticklen: 5,
+  tickcolor: CLEAR,
+  tickfont: text,
+  automargin: false,
+});
+
+function xAxis({ scale, x }, [from, to], { width }, colours, text) {
+  const log = scale === "log";
+  return {
+    ...axis(colours, text),
+    type: log ? "log" : "linear",
+    range: log ? [Math.log10(from), Math.log10(to)] : [from, to],
+    showgrid: false,
+    tickformat: x === "epochs" ? "~g" : width < 360 ? "~s" : ",~r",
+    nticks: Math.max(3, Math.floor(width / 90)),
+    ...(log && to / from > 200 ? { dtick: 1 } : {}),
+  };
+}
+
+const rule = (y, colours) => ({
+  type: "line",
+  xref: "paper",
+  x0: 0,
+  x1: 1,
+  y0: y,
+  y1: y,
+  layer: "below",
+  line: { color: colours.soft, width: 1, dash: "1.5px,4px" },
+});
+
+const goalLabel = (goal, text) =>
+  goal === null
+    ? []
+    : [
+        {
+          text: `below ${goal.toFixed(2)}`,
+          xref: "paper",
+          x: 0,
+          xanchor: "left",
+          xshift: 4,
+          y: goal,
+          yanchor: "bottom",
+          showarrow: false,
+          font: text,
+        },
+      ];
+
+/** The runs' names at their lines' ends, apart from one another, cut to the room there is. */
+function labels(pieces, { kind, view, span, scale, inner, room }, colours, text) {
+  const taken = [];
+  const toValue = toX(kind, view, inner.width);
+  const toPixel = (y) => ((span[1] - y) / (span[1] - span[0])) * inner.height;
+  return pieces
+    .map((piece) => ({ piece, end: lastInView(piece, view) }))
+    .filter(({ end }) => end)
+    .sort((a, b) => b.end[1] - a.end[1])
+    .map(({ piece, end: [x, y] }) => {
+      const left = scale(x) + 9;
+      const space = inner.width + room - left;
+      const name = cut(piece.name, Math.floor(space / (LABEL_PX * CHARACTER_EM)));
+      const right = left + name.length * LABEL_PX * CHARACTER_EM;
+      // The margin right of the plot has room beneath it; within, other lines are in the way.
+      const bottom = inner.height + (left > inner.width * 0.94 ? LINE_PX * 2 : 0);
+      const box = { left, right, bottom };
+      const crossing = passing(pieces, piece, box, toValue).map(toPixel);
+      const pixel = freeRow(toPixel(y), box, taken, crossing);
+      taken.push({ left, right, pixel });
+      return {
+        text: escaped(name),
+        xref: "paper",
+        x: 0,
+        xanchor: "left",
+        xshift: left,
+        yref: "paper",
+        y: 1,
+        yanchor: "middle",
+        yshift: -pixel,
+        showarrow: false,
+        bgcolor: colours.card,
+        borderpad: 0,
+        font: { ...text, size: LABEL_PX, color: colours.series[piece.place] },
+      };
+    });
+}
+
+/** The row nearest to `wanted` where no name stands yet, and no line passes. */
+function freeRow(wanted, { left, right, bottom }, taken, crossing) {
+  const near = taken.filter((other) => other.left < right && other.right > left);
+  const free = (pixel) =>
+    near.every((other) => Math.abs(other.pixel - pixel) >= LINE_PX) &&
+    crossing.every((line) => Math.abs(line - pixel) >= LINE_PX * 0.6);
+  for (let off = 0; off < bottom; off += 1) {
+    for (const pixel of [wanted + off, wanted - off]) {
+      if (pixel >= 0 && pixel <= bottom && free(pixel)) return pixel;
+    }
+  }
+  return Math.min(Math.max(wanted, 0), bottom);
+}
+
+/** The heights at which other lines pass between the sides of a box. */
+function passing(pieces, own, { left, right }, toValue) {
+  const steps = [0, 0.25, 0.5, 0.75, 1].map((share) => toValue(left + (right - left) * share));
+  return pieces
+    .filter((piece) => piece !== own)
+    .flatMap((piece) => steps.map((x) => heightAt(piece, x)))
+    .filter((value) => value !== null);
+}
+
+function lastInView({ x, y }, [from, to]) {
+  const last = x.findLastIndex((each) => each >= from && each <= to);
+  return last < 0 ? null : [x[last], y[last]];
+}
+
+const cut = (name, length) =>
+  name.length > length ? `${name.slice(0, Math.max(length - 1, 3)).trimEnd()}…` : name;
+
+// Plotly reads a few tags in its labels; a name is text and has none.
+const escaped = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
