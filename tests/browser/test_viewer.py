@@ -41,3 +41,9 @@ def test_a_viewer_sees_everything_and_changes_nothing(
     viewer.locator("#run-switch").click()
     expect(viewer.locator(".run-row")).to_have_count(1)
     expect(viewer.locator("#run-list").get_by_label("Delete")).to_have_count(0)
+    viewer.keyboard.press("Escape")
+
+    viewer.locator("#words-open").click()
+    expect(viewer.locator("#words-awaited li")).not_to_have_count(0)
+    expect(viewer.locator("#words-text")).to_have_count(0)
+    expect(viewer.locator("#words-save")).to_have_count(0)

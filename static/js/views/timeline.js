@@ -100,7 +100,7 @@ function drawDots(dots, samples) {
       svg("circle", {
         cx: THUMB_PX / 2 + i * step,
         cy: y,
-        r: sample.hurrahs?.length ? Math.max(radius, 3) : radius,
+        r: sample.hurrahs?.length ? Math.max(radius, 2.5) + 1 : radius, // larger, too
         class: sample.hurrahs?.length ? "has-hurrah" : "",
       }),
     ),

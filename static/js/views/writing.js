@@ -97,7 +97,7 @@ function aboutPage(sample, { live, telling, replayed, before, changes }) {
   if (changes.changed === changes.words) return [`Every word is another ${since}`];
   const [changed, words] = [format.count(changes.changed), format.count(changes.words)];
   const mark = el("span", { class: "changed", text: "changed" });
-  return [`${changed} of ${words} words `, mark, ` ${since}`];
+  return [`${changed} of ${words}`, el("span", { class: "page-spare", text: " words" }), " ", mark, ` ${since}`];
 }
 
 /** Replace the page by another; with a short cross-fade when it is news, and at once otherwise. */
