@@ -34,6 +34,11 @@ from server.web.headers import HEADERS
 
 __all__ = ["Problem", "install", "problem", "problem_body"]
 
+# An answer is not as long as what it is about, which may repeat what the client sent.
+MAX_DETAIL_CHARACTERS = 1_500
+MAX_NAME_CHARACTERS = 60
+MAX_FIELDS = 20
+
 log = logging.getLogger(__name__)
 
 
@@ -80,7 +85,7 @@ def problem_body(status: int, detail: str) -> dict[str, Any]:
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
-        "detail": detail,
+        "detail": _shortened(detail, MAX_DETAIL_CHARACTERS),
     }
 
 
@@ -186,7 +191,15 @@ def _sentence(found: Mapping[str, Any]) -> str:
     return message.rstrip(".")
 
 
-def _fields(fields: Mapping[str, str]) -> Response:
+def _shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]} ..."
+
+
+def _fields(wrong: Mapping[str, str]) -> Response:
+    fields = {
+        _shortened(field, MAX_NAME_CHARACTERS): _shortened(message, MAX_DETAIL_CHARACTERS)
+        for field, message in list(wrong.items())[:MAX_FIELDS]
+    }
     detail = "; ".join(
         message if message.startswith("The ") else f"{field} {message}"
         for field, message in fields.items()

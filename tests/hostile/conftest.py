@@ -5,7 +5,7 @@ import pytest
 from tests.serving import RunningServer
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def server(tmp_path_factory):
     """A server whose patience is short, and whose log must hold no fault."""
     folder = tmp_path_factory.mktemp("hostile")
@@ -20,3 +20,11 @@ def server(tmp_path_factory):
     said = log.read_text()
     assert "Traceback" not in said, said
     assert "Exception" not in said, said
+
+
+@pytest.fixture(scope="package")
+def narrow(tmp_path_factory):
+    """A server with room for few."""
+    limits = {"HURRAH_MAX_CONNECTIONS": "20", "HURRAH_MAX_VIEWERS": "3"}
+    with RunningServer(tmp_path_factory.mktemp("narrow"), "--no-demo", **limits) as running:
+        yield running

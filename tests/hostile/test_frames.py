@@ -9,7 +9,7 @@ from websockets.sync.client import connect
 
 from tests.hostile import raw
 from tests.hostile.process import open_files, resident_bytes, steady
-from tests.serving import LIMIT_S, RunningServer, until
+from tests.serving import LIMIT_S, until
 
 LARGEST_BYTES = 65_536
 CONT, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
@@ -17,7 +17,8 @@ CONT, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 @pytest.fixture(scope="module")
 def run(server):
-    return server.create(hidden_size=5, sample_length=10, paused=True)
+    yield server.create(hidden_size=5, sample_length=10, paused=True)
+    server.delete_runs()
 
 
 def viewers(server, run):
@@ -135,20 +136,19 @@ def test_a_number_from_any_life_is_taken(server, run):
             assert json.loads(viewer.recv(LIMIT_S))["type"] == "snapshot"
 
 
-def test_there_are_only_so_many_viewers(tmp_path):
-    with RunningServer(tmp_path / "data", "--no-demo", HURRAH_MAX_VIEWERS="3") as server:
-        run = server.create(hidden_size=5, sample_length=10, paused=True)
-        address = f"{server.ws_url}/ws/runs/{run['id']}"
-        with contextlib.ExitStack() as held:
-            first, *_ = [held.enter_context(connect(address)) for _ in range(3)]
-            with pytest.raises(InvalidStatus) as refused:
-                connect(address)
-            answer = refused.value.response
-            assert answer.status_code == 429
-            assert answer.headers["retry-after"] == "15"
-            assert json.loads(answer.body)["detail"] == "The limit is 3 viewers at once."
-            first.close()
-            until(lambda: connects(address))
+def test_there_are_only_so_many_viewers(narrow):
+    run = narrow.create(hidden_size=5, sample_length=10, paused=True)
+    address = f"{narrow.ws_url}/ws/runs/{run['id']}"
+    with contextlib.ExitStack() as held:
+        first, *_ = [held.enter_context(connect(address)) for _ in range(3)]
+        with pytest.raises(InvalidStatus) as refused:
+            connect(address)
+        answer = refused.value.response
+        assert answer.status_code == 429
+        assert answer.headers["retry-after"] == "15"
+        assert json.loads(answer.body)["detail"] == "The limit is 3 viewers at once."
+        first.close()
+        until(lambda: connects(address))
 
 
 def connects(address):

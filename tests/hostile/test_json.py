@@ -1,0 +1,158 @@
+"""JSON that is odd, and numbers that are none."""
+
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from server.runs.spec import RunSpec
+
+JSON = {"Content-Type": "application/json"}
+SMALL = {"hidden_size": 3, "sample_length": 5, "paused": True}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_runs_left(server):
+    yield
+    server.delete_runs()
+
+
+FIELDS = list(RunSpec.model_fields)
+OTHER_FIELDS = [
+    *("length", "temperature", "top_k", "top_p", "prime", "seed", "source", "temperatures"),
+    *("updates", "note", "checkpoint", "spec", "update", "text", "kind"),
+]
+# Python's own JSON takes more than the standard does: such is what other clients may send.
+NUMBERS = st.one_of(
+    st.integers(),
+    st.integers(-(10**40), 10**40),
+    st.floats(),
+    st.sampled_from([10**400, -(10**4_000), 1e400, -0.0, 2**63, 2**64, True, False]),
+)
+TEXTS = st.text(st.characters(codec=None), max_size=300)
+ANYTHING = st.recursive(
+    st.one_of(st.none(), st.booleans(), NUMBERS, TEXTS),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+    max_leaves=10,
+)
+ALWAYS_THE_SAME = settings(
+    derandomize=True,
+    database=None,
+    deadline=None,
+    max_examples=100,
+    suppress_health_check=list(HealthCheck),
+)
+
+ODD = {
+    "nothing": b"",
+    "half an object": b'{"name": ',
+    "a deep list": b"[" * 900 + b"]" * 900,
+    "a deep object": b'{"a":' * 900 + b"1" + b"}" * 900,
+    "a very deep list": b"[" * 100_000 + b"]" * 100_000,
+    "NaN": b'{"learning_rate": NaN}',
+    "infinity": b'{"learning_rate": -Infinity}',
+    "a float beyond floats": b'{"learning_rate": 1e999}',
+    "an integer beyond floats": b'{"learning_rate": 1' + b"0" * 400 + b"}",
+    "an integer beyond integers": b'{"seed": ' + b"9" * 4_000 + b"}",
+    "an integer that takes long to read": b'{"seed": ' + b"9" * 900_000 + b"}",
+    "a pace beyond floats": b'{"pace": 1' + b"0" * 400 + b"}",
+    "half a surrogate pair": b'{"name": "\\ud800"}',
+    "half a pair as a field": b'{"\\udc00": 1}',
+    "half a pair in a list": b'{"watch_words": ["\\udfff"]}',
+    "half a pair as a choice": b'{"cell": "\\ud800"}',
+    "half a pair as a text": b'{"corpus": "\\ud800"}',
+    "a NUL as a text": b'{"corpus": "\\u0000"}',
+    "a path as a text": b'{"corpus": "../../etc/passwd"}',
+    "a text without end": b'{"corpus": "' + b"x" * 900_000 + b'"}',
+    "a choice without end": b'{"cell": "' + b"x" * 900_000 + b'"}',
+    "a wrong field twice": b'{"seed": 1, "seed": "x"}',
+    "a byte-order mark": b'\xef\xbb\xbf{"seed": "x"}',
+    "another encoding": '{"seed": "x"}'.encode("utf-16"),
+    "no encoding": b'{"name": "\xff"}',
+    "a comment": b'{"seed": 1 /* one */}',
+    "single quotes": b"{'seed': 1}",
+    "too many fields": json.dumps({f"f{number}": 1 for number in range(20_000)}).encode(),
+    "a field without end": b'{"' + b"x" * 900_000 + b'": 1}',
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_odd_json_gets_one_sentence_and_changes_nothing(server, what):
+    answer = server.client.post("/api/runs", content=ODD[what], headers=JSON)
+    assert answer.status_code in {400, 422}, answer.text
+    server.problem(answer, answer.status_code)
+    assert len(answer.content) < 20_000, "an answer is not as long as what it is about"
+    assert server.client.get("/api/runs").json() == []
+
+
+def test_what_json_allows_is_allowed(server):
+    content = b' {"seed": 1, "seed": 2, "name": "\\u0000a\\u202eb\\ud83d\\ude00", "pace": 1E+2,'
+    content += json.dumps(SMALL).encode().strip()[1:]
+    answer = server.client.post("/api/runs", content=content, headers=JSON)
+    run = answer.json()
+    assert answer.status_code == 201, answer.text
+    assert (run["spec"]["seed"], run["spec"]["pace"]) == (2, 100)
+    assert server.client.get(f"/api/runs/{run['id']}").json()["name"] == run["name"]
+    server.delete_runs()
+
+
+@ALWAYS_THE_SAME
+@given(st.dictionaries(st.sampled_from(FIELDS), ANYTHING, max_size=5) | ANYTHING)
+def test_no_spec_finds_a_fault(server, body):
+    # Whatever it says of the others, it is none that begins.
+    wrong = body | {"hidden_size": 0} if isinstance(body, dict) else body
+    answer = server.client.post("/api/runs", content=json.dumps(wrong).encode(), headers=JSON)
+    assert answer.status_code in {400, 422}, answer.text
+    server.problem(answer, answer.status_code)
+
+
+@ALWAYS_THE_SAME
+@given(
+    st.sampled_from(["passages", "step", "checkpoints", "fork", "milestones"]),
+    st.dictionaries(
+        st.sampled_from(OTHER_FIELDS),
+        ANYTHING,
+        max_size=3,
+    ),
+)
+def test_no_other_body_finds_a_fault(server, where, body):
+    # An unknown field: nothing is carried out.
+    body |= {"unknown": 1}
+    content = json.dumps(body).encode()
+    run = a_run(server)
+    answer = server.client.post(f"/api/runs/{run}/{where}", content=content, headers=JSON)
+    assert answer.status_code in {400, 422}, answer.text
+    server.problem(answer, answer.status_code)
+
+
+def a_run(server):
+    runs = server.client.get("/api/runs").json()
+    return runs[0]["id"] if runs else server.create(**SMALL)["id"]
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"top_k": 10**30},
+        {"top_k": 2**63},
+        {"top_p": 5e-324},
+        {"temperature": 5e-324},
+        {"temperature": 1e-300},
+        {"temperatures": [0, 1e-300, 100]},
+        {"seed": 2**63 - 1},
+        {"source": {"update": 10**30}},
+        {"source": "../../hurrah.db"},
+        {"source": "\x00"},
+        {"prime": "\x00\u202e" * 100},
+        {"prime": "x" * 10_000, "length": 1},
+    ],
+)
+def test_extreme_wishes_harm_nobody(server, wish):
+    run = a_run(server)
+    answer = server.client.post(f"/api/runs/{run}/passages", json={"length": 20} | wish)
+    assert answer.status_code in {200, 404, 422}, answer.text
+    if answer.status_code == 200:
+        shown = answer.json()
+        for passage in shown.get("passages", [shown]):
+            assert len(passage["text"]) == (wish.get("length") or 20)
