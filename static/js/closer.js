@@ -1,6 +1,6 @@
 /**
  * Fetches samples that the page does not hold: those of the stretch that the reader zooms to, and
- * the one that the address names.
+ * the last one before the update that the timeline stays with.
  */
 
 import { getSamples } from "./api.js";
@@ -14,17 +14,29 @@ export function fetchSamplesCloser(store) {
   let timer = null;
   let request = null;
   store.watch(
-    (state) => [state.range, state.pinned, state.runId, state.run === null],
-    (range, pinned, runId, unseen) => {
+    ({ range, pinned, runId, run, samples }) => [
+      range,
+      pinned,
+      runId,
+      run === null,
+      lacks(samples, pinned),
+    ],
+    (range, pinned, runId, unseen, lacking) => {
       clearTimeout(timer);
       request?.abort();
-      const stretch = range ?? (lacks(store.get().samples, pinned) ? [pinned, pinned] : null);
-      if (!stretch || !runId || unseen) return;
+      if (!runId || unseen) return;
+      const asked = [];
+      if (range) asked.push([Math.max(0, Math.floor(range[0])), Math.ceil(range[1]), LIMIT]);
+      if (lacking) asked.push([0, pinned, 1]);
+      if (!asked.length) return;
       timer = setTimeout(async () => {
         request = new AbortController();
-        const [from, to] = [Math.max(0, Math.floor(stretch[0])), Math.ceil(stretch[1])];
-        const samples = await quietly(getSamples(runId, from, to, LIMIT, request.signal));
-        if (samples?.length) store.dispatch({ type: "samples", runId, samples });
+        const { signal } = request;
+        const answers = await Promise.all(
+          asked.map((stretch) => quietly(getSamples(runId, ...stretch, signal))),
+        );
+        const samples = answers.flatMap((answer) => answer ?? []);
+        if (samples.length) store.dispatch({ type: "samples", runId, samples });
       }, REST_MS);
     },
   );

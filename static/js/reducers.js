@@ -1,7 +1,7 @@
 /** What each message and each deed of the reader makes of the state. Pure functions all. */
 
 import { append, curveOf, emptyCurve, splice } from "./curve.js";
-import { arrivals, keepSamples, mergeSamples } from "./samples.js";
+import { arrivals, indexOfSample, keepSamples, mergeSamples } from "./samples.js";
 import { note, validationOf } from "./validation.js";
 
 const LIMIT_MILESTONES = 400;
@@ -98,7 +98,7 @@ const ACTIONS = {
   /** Samples that the page did not hold. */
   samples: (state, { runId, samples }) =>
     runId === state.runId
-      ? { ...state, samples: keepSamples(mergeSamples(state.samples, samples), closeTo(state)) }
+      ? { ...state, samples: keep(mergeSamples(state.samples, samples), state) }
       : state,
 
   scale: (state, { scale }) => ({ ...state, scale, range: null, detail: null }),
@@ -129,7 +129,7 @@ const MESSAGES = {
     refining: message.loss.bucket > 1,
     validation: validationOf(message.loss.validation),
     detail: null,
-    samples: keepSamples(message.samples, closeTo(state)),
+    samples: keep(message.samples, state),
     milestones: keepMilestones(message.milestones),
     checkpoints: keepCheckpoints(message.checkpoints),
     freshHurrah: null,
@@ -152,7 +152,7 @@ const MESSAGES = {
   sample(state, { sample }) {
     return {
       ...state,
-      samples: keepSamples(mergeSamples(state.samples, [sample]), closeTo(state)),
+      samples: keep(mergeSamples(state.samples, [sample]), state),
       validation: note(state.validation, sample),
       ...celebrate(state, sample),
     };
@@ -179,8 +179,11 @@ function celebrate({ celebrated }, { update, hurrahs }) {
   return { celebration, freshHurrah: update, celebrated: [...celebrated, ...words] };
 }
 
-/** The updates that the reader looks at closely: the zoom, or what the timeline stays with. */
-const closeTo = ({ range, pinned }) => range ?? (pinned === null ? null : [pinned, pinned]);
+/** As many samples as the page holds, among them those that the reader looks at closely. */
+function keep(samples, { range, pinned }) {
+  if (range || pinned === null) return keepSamples(samples, range);
+  return keepSamples(samples, [samples[indexOfSample(samples, pinned)]?.update ?? pinned, pinned]);
+}
 
 function withoutLeaving(state) {
   const runs = state.listed && state.listed.filter(({ id }) => !state.leaving.includes(id));
