@@ -96,8 +96,11 @@ class StoreReads:
         """
         self._ledger.redo()
         where = (run, first, MAX_UPDATE if last is None else last)
-        chosen = ""
-        if limit is not None:
+        chosen, order = "", "update_"
+        if limit == 1:
+            # The newest: what timelines ask for, whose owners are many.
+            order = "update_ DESC LIMIT 1"
+        elif limit is not None:
             updates = thinned(
                 self._sampled(where),
                 limit,
@@ -107,7 +110,7 @@ class StoreReads:
             chosen = f" AND update_ IN ({', '.join(map(str, updates))})"
         rows = self._connection.execute(
             "SELECT sample FROM samples WHERE run = ? AND update_ BETWEEN ? AND ?"  # noqa: S608
-            f"{chosen} ORDER BY update_",
+            f"{chosen} ORDER BY {order}",
             where,
         )
         return [Sample.model_validate_json(row[0]) for row in rows]

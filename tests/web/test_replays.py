@@ -70,6 +70,9 @@ def test_a_range_of_samples_can_be_asked_for_and_thinned(server, run):
     assert (few[0], few[-1]) == (samples[0], samples[-1])
     assert all(sample in samples for sample in few)
     assert server.get(run, "samples", **{"from": 10**9}) == []
+    assert server.get(run, "samples", limit=1, to=199) == [
+        sample for sample in samples if sample["update"] == 150
+    ]
 
 
 @pytest.mark.parametrize(
