@@ -130,14 +130,17 @@ async function begin() {
 // --- Views ---
 
 const deletions = new Deletions(store, refreshRuns);
-const fork = new ForkForm((branch, trunk) => {
+const fork = operator ? new ForkForm(showFork) : null;
+
+/** Put a fork beside its trunk, from shortly before they part. */
+function showFork(branch, trunk) {
   refreshRuns();
   const { chosen } = store.get();
   const others = chosen.length < LIMIT_CHOSEN ? chosen : [trunk.id];
   store.dispatch({ type: "choose", ids: [...others, branch.id] });
   store.dispatch({ type: "x", x: "updates" });
   store.dispatch({ type: "zoom", range: [beforeFork(branch), Infinity] });
-});
+}
 
 mountPicker(store);
 mountSwitches(store);

@@ -63,6 +63,17 @@ def _prove(page: Page) -> None:
     page.locator("#proof-plot[data-drawn-step]").wait_for(state="attached")
 
 
+def _compare(page: Page) -> None:
+    expect(page.locator("#compare-body tr")).to_have_count(1)
+    page.locator("#compare-chart[data-drawn]").wait_for(state="attached")
+
+
+def _fork(page: Page) -> None:
+    _compare(page)
+    page.get_by_label("Fork", exact=True).click()
+    page.locator("#fork-more summary").click()
+
+
 STATES = [
     State("watch", "?run={run}", _watch),
     State("runs", "?run={run}", _open("#run-switch", "#run-panel")),
@@ -70,6 +81,8 @@ STATES = [
     State("checkpoints", "?run={run}", _open("#checkpoint-open", "#checkpoint-panel")),
     State("passage", "?run={run}", _passage),
     State("new run", "?run={run}", _open("#new-run", "#new-run-dialog")),
+    State("compare", "compare?runs={run}", _compare),
+    State("fork", "compare?runs={run}", _fork),
     State("gradients", "gradients", _prove),
 ]
 

@@ -26,6 +26,7 @@ function takesKey(target, key) {
   const input = target.closest("input");
   if (input) {
     if (input.type === "radio") return key === " " || key.startsWith("Arrow");
+    if (input.type === "checkbox") return key === " ";
     if (input.type === "range") return key.startsWith("Arrow") || key === "Home" || key === "End";
     return true;
   }

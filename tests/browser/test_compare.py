@@ -1,0 +1,249 @@
+"""Runs beside each other: what differs, who was first, and forks that leave their trunks."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import Window, eventually
+from tests.browser.server_process import Server
+from tests.browser.test_accessibility import CONTRASTS
+
+SMALL = {"hidden_size": 12, "sample_length": 20, "sample_every": 1_000}
+
+
+def finished(server: Server, **spec: Any) -> str:
+    """Make a run, and wait until it has made all its updates."""
+    run = server.create_run(**SMALL | {"max_updates": 400} | spec)
+    eventually(
+        lambda: server.call("GET", f"runs/{run}")["state"], lambda state: state == "finished", "it"
+    )
+    return run
+
+
+def compare(server: Server, window: Window, *runs: str, query: str = "") -> Page:
+    """Open the page on some runs, and wait until all of them are drawn."""
+    window.page.goto(f"{server.url}compare?runs={','.join(runs)}{query}")
+    drawn(window.page, *runs)
+    return window.page
+
+
+def drawn(page: Page, *runs: str) -> None:
+    for run in runs:
+        expect(page.locator("#compare-chart")).to_have_attribute(
+            "data-drawn", re.compile(f"{run}:[1-9]")
+        )
+
+
+def row(page: Page, run: str) -> Locator:
+    return page.locator(f"#compare-body tr[data-run='{run}']")
+
+
+def cell(page: Page, run: str, label: str) -> Locator:
+    return row(page, run).locator(f"td[data-label='{label}']")
+
+
+def note(page: Page, words: str) -> Locator:
+    return page.locator("#toasts .toast").filter(has_text=words)
+
+
+def smooth_losses(server: Server, run: str) -> list[float]:
+    """The smooth loss after every update."""
+    text = httpx.get(f"{server.url}api/runs/{run}/losses.csv", timeout=60).text
+    return [float(line["smooth_loss"]) for line in csv.DictReader(io.StringIO(text))]
+
+
+def names(page: Page) -> list[str]:
+    return page.locator(".compare-name").all_inner_texts()
+
+
+def test_the_table_tells_what_differs_and_who_was_first(server: Server, window: Window) -> None:
+    quick = finished(server, name="quick")
+    slow = finished(server, name="slow", learning_rate=0.02, sequence_length=10)
+    never = finished(server, name="never", learning_rate=0.000_01)
+    page = compare(server, window, quick, slow)
+    heads = page.locator("#compare-head th").all_inner_texts()
+    assert heads[:3] == ["run", "sequence", "rate"]
+    assert not {"cell", "units", "text", "parameters"} & set(heads)
+    shared = page.locator("#compare-shared")
+    expect(shared).to_contain_text("Both have: The Lamps of Saltmere, rnn, 12 units, 1 layer")
+    expect(cell(page, slow, "rate")).to_have_text("0.02")
+
+    page.get_by_label("never").check()
+    drawn(page, quick, slow, never)
+    expect(shared).to_contain_text("All 3 have")
+    assert page.url.endswith(f"runs={quick}%2C{slow}%2C{never}")
+    goal = 3.9
+    page.locator("#compare-goal").fill(str(goal))
+    page.locator("#compare-goal").press("Enter")
+    for run, length in ((quick, 25), (slow, 10), (never, 25)):
+        below = (u for u, loss in enumerate(smooth_losses(server, run), 1) if loss < goal * length)
+        first = next(below, None)
+        words = "not yet" if first is None else f"{first:,}"
+        expect(cell(page, run, "reached at")).to_have_text(words)
+    expect(cell(page, never, "reached at")).to_have_text("not yet")
+    expect(cell(page, quick, "reached in")).to_have_text(re.compile(r"\d:\d\d"))
+    best = min(smooth_losses(server, slow))
+    expect(cell(page, slow, "best")).to_have_text(f"{best / 10:.2f}")
+    page.get_by_label("bits", exact=True).check()
+    expect(cell(page, slow, "best")).to_have_text(f"{best / 10 / 0.693147:.2f}")
+
+    rate = page.locator("[data-column=learning_rate]")
+    rate.get_by_role("button").focus()
+    page.keyboard.press("Enter")
+    expect(rate).to_have_attribute("aria-sort", "ascending")
+    assert names(page) == ["never", "slow", "quick"]
+    page.keyboard.press("Enter")
+    expect(rate).to_have_attribute("aria-sort", "descending")
+    assert names(page) == ["quick", "slow", "never"]
+
+    # A copied link opens all of it again.
+    expect(page).to_have_url(re.compile(r"y=bits&below=3\.9&sort=-learning_rate"))
+    page.goto(page.url)
+    drawn(page, quick, slow, never)
+    assert names(page) == ["quick", "slow", "never"]
+    expect(page.locator("#compare-goal")).to_have_value("5.6265")
+
+
+def traces(page: Page) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = page.evaluate(
+        "document.querySelector('#compare-plot').data.map(({ x, y, mode }) => ({ x, y, mode }))"
+    )
+    return found
+
+
+def test_a_fork_is_seen_to_leave_its_trunk(
+    server: Server, open_window: Callable[..., Window]
+) -> None:
+    trunk = server.create_run(**SMALL, name="trunk", paused=True, max_updates=300)
+    server.call("POST", f"runs/{trunk}/step", {"updates": 120})
+    server.call("POST", f"runs/{trunk}/checkpoints", {"note": "here"})
+    server.call("POST", f"runs/{trunk}/step", {"updates": 80})
+    window = open_window()
+    window.expect_complaints("status of 422")
+    page = window.open(server, trunk)
+    page.locator("#checkpoint-open").click()
+    page.get_by_label("Fork from: Update 120").click()
+    expect(page.locator("#fork-checkpoint")).to_contain_text("update 120, here")
+    page.locator("#fork-max_updates").fill("100")
+    page.locator("#fork-start").click()
+    expect(page.locator("#fork-error-max_updates")).to_contain_text("must be above 120")
+    page.locator("#fork-max_updates").fill("260")
+    page.locator("#fork-learning_rate").fill("0.01")
+    page.locator("#fork-name").fill("branch")
+    page.locator("#fork-start").click()
+
+    expect(page).to_have_url(re.compile(rf"/compare\?runs={trunk}.+range=96-"))
+    branch = server.call("GET", "runs")[0]
+    assert (
+        branch["spec"] | {"learning_rate": 0.01, "max_updates": 260, "name": "branch"}
+        == (branch["spec"])
+    )
+    expect(page.locator("#compare-chart")).to_have_attribute(
+        "data-drawn", f"{trunk}:200 {branch['id']}:260"
+    )
+    losses = smooth_losses(server, trunk)
+    line, other, forks, *_ = traces(page)
+    assert (line["x"][-1], other["x"][-1]) == (200, 260)
+    assert (other["x"][0], other["y"][0]) == (120, pytest.approx(losses[119] / 25))
+    assert (forks["x"], forks["y"]) == ([120], [other["y"][0]])
+    expect(row(page, branch["id"])).to_contain_text("leaves “trunk” at 120")
+
+    # Without its trunk it has its whole past to itself.
+    page.get_by_role("checkbox", name="trunk").uncheck()
+    page.keyboard.press("f")
+    expect(page.locator("#compare-whole")).to_have_attribute("aria-pressed", "true")
+    eventually(lambda: traces(page)[0]["x"][0], lambda x: x == 1, "the whole line")
+
+
+def test_runs_are_renamed_deleted_and_kept_after_all(
+    server: Server, open_window: Callable[..., Window]
+) -> None:
+    first, second = finished(server, name="first"), finished(server, name="second")
+    page = compare(server, open_window(), first, second)
+    elsewhere = compare(server, open_window(), first, second)
+    row(page, first).get_by_label("Rename").click()
+    page.get_by_label("New name").fill("foremost")
+    page.get_by_label("New name").press("Enter")
+    expect(elsewhere.locator(".compare-name").first).to_have_text("foremost")
+    note(page, "now called").get_by_text("Undo").click()
+    expect(elsewhere.locator(".compare-name").first).to_have_text("first")
+
+    row(page, first).get_by_label("Delete").focus()
+    page.keyboard.press("Enter")
+    expect(row(page, first)).to_have_count(0)
+    expect(row(page, second).get_by_label("Delete")).to_be_focused()
+    page.keyboard.press("z")
+    expect(row(page, first)).to_have_count(1)
+    row(page, first).get_by_label("Delete").click()
+    expect(page.locator("#compare-runs li")).to_have_count(1)
+    expect(row(elsewhere, first)).to_have_count(1)
+    note(page, "“first” is deleted").get_by_label("Dismiss").click()
+    expect(row(elsewhere, first)).to_have_count(0)
+    expect(note(elsewhere, "“first” was deleted")).to_be_visible()
+    assert [run["id"] for run in server.call("GET", "runs")] == [second]
+    expect(page).to_have_url(re.compile(rf"runs={second}$"))
+
+
+def test_lines_grow_and_a_zoom_stays(server: Server, window: Window) -> None:
+    still = finished(server, name="still")
+    live = server.create_run(**SMALL, name="live", pace=50, max_updates=None)
+    page = compare(server, window, still, live)
+    box = page.locator("#compare-plot .nsewdrag").bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.5
+    page.mouse.move(x, y)
+    expect(page.locator("#compare-readout")).to_contain_text("at update")
+    page.mouse.down()
+    page.mouse.move(x + box["width"] * 0.3, y, steps=4)
+    page.mouse.up()
+    whole = page.locator("#compare-whole")
+    expect(whole).to_have_attribute("aria-pressed", "false")
+    zoom = page.evaluate("document.querySelector('#compare-plot').layout.xaxis.range")
+    before = page.locator("#compare-chart").get_attribute("data-drawn") or ""
+    expect(page.locator("#compare-chart")).not_to_have_attribute("data-drawn", before)
+    assert page.evaluate("document.querySelector('#compare-plot').layout.xaxis.range") == zoom
+    server.call("POST", f"runs/{live}/pause")
+    expect(cell(page, live, "state")).to_have_text("paused")
+    expect(page.locator("#announcer")).to_contain_text("“live” is paused at update")
+    whole.click()
+    expect(whole).to_have_attribute("aria-pressed", "true")
+    page.get_by_label("epochs", exact=True).check()
+    expect(page.locator("#compare-readout")).to_contain_text("epoch")
+
+
+def test_a_viewer_compares_and_changes_nothing(
+    own_server: Server, open_window: Callable[..., Window]
+) -> None:
+    own_server.demo = True
+    own_server.token = "a token that nobody guesses"
+    own_server.start()
+    run = own_server.call("GET", "runs")[0]["id"]
+    page = compare(own_server, open_window(), run)
+    expect(row(page, run)).to_have_count(1)
+    expect(row(page, run).get_by_role("button")).to_have_count(0)
+    expect(page.locator("#fork-dialog")).to_have_count(0)
+
+
+@pytest.mark.parametrize("look", ["light", "dark"])
+def test_every_text_stands_out_and_nothing_sticks_out(
+    server: Server, open_window: Callable[..., Window], look: str
+) -> None:
+    runs = [finished(server, name=f"a run with a rather long name, the {n}th") for n in range(3)]
+    window = open_window(color_scheme=look, reduced_motion="reduce")
+    page = compare(server, window, *runs)
+    seen = page.evaluate(CONTRASTS)
+    assert len(seen) > 30
+    assert [text for text in seen if text["contrast"] < 4.5] == []
+    for width, height in ((1440, 900), (1024, 768), (390, 844)):
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        if width > 390:
+            assert page.evaluate("document.documentElement.scrollHeight") <= height
