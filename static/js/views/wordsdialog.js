@@ -10,6 +10,7 @@ import { chipsOf, watchWall } from "./words.js";
 export class WordsDialog {
   #store;
   #dialog = find("#words-dialog");
+  #saving = false;
   #text = this.#dialog.querySelector("#words-text"); // the operator's alone
 
   /** @param {Object} store */
@@ -19,6 +20,10 @@ export class WordsDialog {
     for (const button of this.#dialog.querySelectorAll("[data-close]")) {
       button.addEventListener("click", () => this.#dialog.close());
     }
+    store.watch(
+      (state) => [state.runId],
+      () => this.#dialog.close(),
+    );
     watchWall(store, (wall, came) => this.#show(wall, came));
     const form = find("#words-form");
     form.addEventListener("submit", (event) => {
@@ -57,6 +62,8 @@ export class WordsDialog {
   async #save(words) {
     const { run } = this.#store.get();
     const before = watchWords(run);
+    if (this.#saving) return;
+    this.#saving = true;
     try {
       const changed = await api.changeRun(run.id, { watch_words: words });
       this.#store.dispatch({ type: "run", run: changed });
@@ -67,6 +74,8 @@ export class WordsDialog {
     } catch (error) {
       if (!(error instanceof api.Problem)) throw error;
       this.#complain(error.message);
+    } finally {
+      this.#saving = false;
     }
   }
 
