@@ -63,6 +63,12 @@ def test_the_past_is_told_with_the_same_random_numbers_and_leaving_returns_to_li
     page.keyboard.press("d")
     assert text_in_view(page) == squeeze(samples[300]["replay"]["text"])
 
+    page.keyboard.press("p")
+    expect(page.locator("#passage")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#passage")).to_be_hidden()
+    expect(page.locator("#writing-title")).to_contain_text("as it was at update 300")
+
     page.keyboard.press("Escape")
     expect(page.locator("#writing-title")).to_have_text("The writing at update 400")
     assert text_in_view(page) == squeeze(samples[400]["text"])

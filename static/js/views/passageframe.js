@@ -20,7 +20,9 @@ export class PassageFrame {
       this.#lay();
     });
     this.#drawer.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") this.close();
+      if (event.key !== "Escape") return;
+      event.preventDefault(); // it closes this, and leaves the timeline where it is
+      this.close();
     });
     this.#drawer.addEventListener("close", () => {
       this.#cover();
