@@ -17,6 +17,8 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
+from server.runs.inspection import inspect_archive
+
 __all__ = [
     "Arrays",
     "DamagedArchiveError",
@@ -34,7 +36,7 @@ META = "meta"
 
 # All that zipfile, zlib and NumPy raise over bytes that are not what they should be.
 DAMAGE = (
-    *(ValueError, KeyError, EOFError, OSError, OverflowError, MemoryError, SyntaxError),
+    *(ValueError, TypeError, KeyError, EOFError, OSError, OverflowError, MemoryError, SyntaxError),
     *(RuntimeError, struct.error, zlib.error, zipfile.BadZipFile),
 )
 
@@ -121,7 +123,7 @@ def read_archive(path: Path) -> tuple[Arrays, Meta]:
     """
     with _opened(path) as archive:
         arrays = {name: archive[name] for name in archive.files}
-        return arrays, json.loads(str(arrays.pop(META)))
+        return arrays, _as_meta(arrays.pop(META))
 
 
 def read_meta(path: Path) -> Meta:
@@ -133,8 +135,14 @@ def read_meta(path: Path) -> Meta:
         As for `read_archive`, as far as the description is concerned.
     """
     with _opened(path) as archive:
-        meta: Meta = json.loads(str(archive[META]))
-        return meta
+        return _as_meta(archive[META])
+
+
+def _as_meta(described: NDArray[Any]) -> Meta:
+    meta = json.loads(str(described))
+    if not isinstance(meta, dict):
+        raise TypeError("its description is no object")
+    return meta
 
 
 @contextlib.contextmanager
@@ -142,6 +150,7 @@ def _opened(path: Path) -> Iterator[NpzFile]:
     # Opened here, because NumPy leaves the file open when it turns out to be damaged.
     with path.open("rb") as file:
         try:
+            inspect_archive(file)
             with np.load(file, allow_pickle=False) as archive:
                 if not isinstance(archive, NpzFile):
                     raise DamagedArchiveError(f"{path.name} is no archive of arrays")

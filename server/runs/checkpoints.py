@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 # The first format had one carried vector, ``state``, in place of ``state.*``.
-FORMAT, FORMATS = 2, {1, 2}
+FORMAT, FORMATS = 2, (1, 2)
 PARAMETERS, STATE = "parameters.", "state."
 
 FINGERPRINT_DIGITS = 24
@@ -75,10 +75,13 @@ def restore_trainer(trainer: Trainer, vocabulary: Vocabulary, arrays: Arrays, me
     """
     if meta.get("kind") != "checkpoint" or meta.get("format") not in FORMATS:
         raise DamagedArchiveError("this is no checkpoint that this version can read")
-    if meta["vocabulary"] != vocabulary.characters:
+    if meta.get("vocabulary") != vocabulary.characters:
         raise DamagedArchiveError("the checkpoint was made with another text")
     own = {name: array for name, array in arrays.items() if name != UNFLUSHED}
-    trainer.restore(own, meta["trainer"])
+    try:
+        trainer.restore(own, meta["trainer"])
+    except (AttributeError, KeyError, TypeError) as error:
+        raise DamagedArchiveError(f"the checkpoint's description is damaged: {error}") from error
 
 
 def model_contents(
@@ -121,7 +124,7 @@ def load_model(path: Path, which: Which) -> tuple[Model, Vocabulary]:
             raise ModelError("its vocabulary is not of its size")
     except KeyError as error:
         raise DamagedArchiveError(f"{path.name} lacks {error}") from error
-    except (TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise DamagedArchiveError(f"{path.name} holds no model: {error}") from error
     return model, vocabulary
 
