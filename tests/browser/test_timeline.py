@@ -172,6 +172,9 @@ def test_a_hurrah_is_celebrated_once_and_leads_to_what_was_written(
     assert text_in_view(page) == squeeze(samples_of(server, run)[at]["text"])
     expect(page.locator("#page-now .watched").first).to_be_visible()
     page.wait_for_url(re.compile(rf"at={at}\b.*dice=written"))
+    page.locator("#dice input[value=same]").check()
+    expect(page.locator("#page-about")).to_contain_text("came in the text as written")
+    page.locator("#watch-words button", has_text="Orla").click()
     # The choice between the two texts is for this one alone.
     page.keyboard.press("ArrowLeft")
     expect(page.locator("#dice input[value=same]")).to_be_checked()

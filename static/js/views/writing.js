@@ -3,6 +3,7 @@
 import { changesBetween } from "../changes.js";
 import { animate, el, find, setText } from "../dom.js";
 import * as format from "../format.js";
+import { listed } from "../hurrahs.js";
 import { isLive, textInView, textOf, watchWords } from "../samples.js";
 import { prose } from "./prose.js";
 
@@ -91,6 +92,7 @@ function aboutPage(sample, { live, telling, replayed, before, changes }) {
   }
   if (telling === "written") return ["From where it stood in the book"];
   if (!replayed) return ["As written: the network of this update was not kept"];
+  if (sample.hurrahs?.length) return [`${listed(sample.hurrahs)} came in the text as written`];
   if (!before) return ["The first text with these random numbers"];
   const since = `since ${format.count(before.update)}`;
   if (!changes.changed) return [`Every word as it was ${since}`];
