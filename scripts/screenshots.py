@@ -41,6 +41,7 @@ PHONE = (390, 844)
 
 # Far enough for words, and for some of the book's names.
 UPDATES = 40_000
+BRANCH_UPDATES = 20_000
 # The run in the pictures: more samples than by default, and a seed that soon writes a name.
 SPEC = {
     "name": "The Lamps of Saltmere",
@@ -81,6 +82,8 @@ def main() -> int:
         _wait_for_words(url, run)
         for picture in _pictures():
             _take(browser, f"{url}{picture.page or f'?run={run}'}", picture)
+        for picture in _comparisons(run, _fork(url, run)):
+            _take(browser, url + picture.page, picture)
         browser.close()
     return 0
 
@@ -111,6 +114,28 @@ def _run(url: str) -> str:
     return str(answer.json()["id"])
 
 
+def _fork(url: str, run: str) -> str:
+    """Fork the run with a lower learning rate, wait until it has gone a good way, return its id."""
+    update = httpx.get(f"{url}api/runs/{run}").json()["update"]
+    spec = {
+        "name": "Slower from here",
+        "learning_rate": 0.02,
+        "pace": "max",
+        "max_updates": update + BRANCH_UPDATES,
+    }
+    answer = httpx.post(
+        f"{url}api/runs/{run}/fork", json={"checkpoint": "latest", "spec": spec}, timeout=PATIENCE_S
+    )
+    answer.raise_for_status()
+    branch = str(answer.json()["id"])
+    deadline = time.monotonic() + PATIENCE_S
+    while httpx.get(f"{url}api/runs/{branch}").json()["state"] != "finished":
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"the fork has not made {BRANCH_UPDATES:,} updates")
+        time.sleep(0.5)
+    return branch
+
+
 def _wait_for_words(url: str, run: str) -> None:
     """Wait until the network has come far enough."""
     deadline = time.monotonic() + PATIENCE_S
@@ -133,6 +158,14 @@ def _pictures() -> list[Picture]:
         Picture("gradients-dark", WIDE, "dark", _prove, "gradients?mistake=clipping"),
         Picture("phone-light", PHONE, "light", _watch),
         Picture("phone-dark", PHONE, "dark", _watch),
+    ]
+
+
+def _comparisons(trunk: str, branch: str) -> list[Picture]:
+    address = f"compare?runs={trunk},{branch}"
+    return [
+        Picture("compare-light", WIDE, "light", _compare, f"{address}&range={UPDATES * 3 // 4}-"),
+        Picture("compare-phone-dark", PHONE, "dark", _compare, f"{address}&scale=log"),
     ]
 
 
@@ -184,6 +217,12 @@ def _open_words(page: Page) -> None:
     _watch(page)
     page.locator("#words-open").click()
     expect(page.locator("#words-dialog")).to_be_visible()
+
+
+def _compare(page: Page) -> None:
+    expect(page.locator("#compare-body tr")).to_have_count(2)
+    page.locator("#compare-chart[data-drawn]").wait_for(state="attached")
+    expect(page.locator("#compare-body td[data-label='reached at']").first).to_contain_text(",")
 
 
 def _prove(page: Page) -> None:

@@ -31,7 +31,7 @@ import { mountKeys } from "./views/keys.js";
 import { mountThemeButton } from "./views/themebutton.js";
 import { toast } from "./views/toasts.js";
 
-const REFRESH_MS = 5000;
+const REFRESH_MS = 10_000;
 const RETRY_MS = 3000;
 const CHOSEN_AT_FIRST = 4;
 
@@ -57,6 +57,7 @@ function keepSockets() {
 const listenTo = (id) =>
   new LiveSocket(id, {
     message(message) {
+      if (message.type === "snapshot") asked.delete(id); // it may have gone back, and on otherwise
       store.dispatch({ type: "message", id, message });
       if (message.type === "snapshot" && message.loss.bucket > 1) {
         refineStart(store, id, message.loss.bucket);
@@ -167,10 +168,13 @@ mountKeys({
 
 store.watch((state) => [visibleIds(state).join()], keepSockets);
 store.watch(
-  (state) => [goalOf(state), ...visible(state).map(({ id, run }) => `${id} ${run.best?.update}`)],
+  (state) => [goalOf(state), state.reached, ...visible(state).map(({ id, run }) => `${id} ${run.best?.update}`)],
   askWhenReached,
 );
-store.watch((state) => [Object.keys(state.seen).join(), visibleIds(state).join()], suggest);
+store.watch(
+  (state) => [visibleIds(state).join(), ...visible(state).map(({ run }) => run.best !== null)],
+  suggest,
+);
 fetchDetails(store);
 
 begin();

@@ -37,10 +37,13 @@ def carries_them(answer):
     return True
 
 
+PLACES = ("/", "/compare", "/gradients", "/healthz", "/api/runs", "/openapi.json")
+
+
 def test_whatever_is_asked_for(server, run):
     address = f"/api/runs/{run['id']}"
     for method, path in [
-        *[("GET", path) for path in ("/", "/gradients", "/healthz", "/api/runs", "/openapi.json")],
+        *[("GET", path) for path in PLACES],
         *[("GET", path) for path in ("/favicon.ico", "/static/js/main.js", "/static/nothing.js")],
         *[("GET", path) for path in ("/vendor/plotly.min.js", "/nothing", "/?token=x", "/static")],
         *[("GET", path) for path in (f"{address}/losses.csv", f"{address}/checkpoints/best/file")],

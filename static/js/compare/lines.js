@@ -43,8 +43,14 @@ function wholeLine(state, { id, place, run, curve }) {
 
 /** Where each point of a curve stands along the axis; null where that is not known. */
 function xsOf(axis, run, curve) {
-  if (axis === "seconds") return curve.seconds ?? curve.update.map(() => null);
+  if (axis === "seconds") return rising(curve.seconds ?? []);
   return axis === "epochs" ? curve.update.map((u) => u / run.updates_per_epoch) : curve.update;
+}
+
+/** Seconds that came at different moments may differ by a little: the line never goes back. */
+function rising(seconds) {
+  let last = 0;
+  return seconds.map((each) => (each === null ? null : (last = Math.max(last, each))));
 }
 
 /** A fork's line from where it leaves its trunk's. */

@@ -54,7 +54,7 @@ export function plotOf(state, colours, size, font) {
       yaxis: { ...axis(colours, text), range: span, fixedrange: true, tickformat: "~r", nticks: Math.max(3, Math.floor(inner.height / 55)) },
       shapes: shown === null ? [] : [rule(shown, colours)],
       annotations: [
-        ...goalLabel(shown, text),
+        ...goalLabel(inner.width < NARROW_PX / 2 ? null : shown, text),
         ...labels(pieces, { kind: state.scale, view, span, scale, inner, room: margin.r }, colours, text),
       ],
     },

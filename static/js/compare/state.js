@@ -175,8 +175,8 @@ function known(state, id, change) {
 function receive(state, id, message) {
   if (!state.chosen.includes(id)) return state;
   if (message.type === "snapshot") {
-    const seen = { ...state.seen, [id]: seenOf(message) };
-    return { ...state, seen };
+    const { [id]: _, ...reached } = state.reached;
+    return { ...state, seen: { ...state.seen, [id]: seenOf(message) }, reached };
   }
   const handler = MESSAGES[message.type];
   return handler ? known(state, id, (seen) => handler(seen, message)) : state;
