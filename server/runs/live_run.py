@@ -16,6 +16,7 @@ from server.runs.errors import NotPossibleError
 from server.runs.going_back import complain_of_damage, stand_at_newest, tell_damage
 from server.runs.models import ENDED, SETTLED, Checkpoint, Milestone, Run, RunState
 from server.runs.recorder import Recorder
+from server.runs.room import Room
 from server.runs.shortage import ShortageError
 from server.runs.spec import RunChange, SpecError, in_words
 from server.runs.store import Store
@@ -49,6 +50,8 @@ class LiveRun:
         Called whenever it has ceased to train, so that another may.
     go_on : callable
         Awaited when it was short of room and no longer is, to let it train again.
+    room : Room
+        How much may be stored.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class LiveRun:
         *,
         left_running: Callable[[], None],
         go_on: Callable[[], Awaitable[object]],
+        room: Room,
     ) -> None:
         self.recorder = recorder
         self.shelf = shelf
@@ -67,7 +71,7 @@ class LiveRun:
         self._store = store
         self._left_running = left_running
         self._desk = WorkerDesk(self._start_command, self._hear, self._worker_left)
-        self._upkeep = Upkeep(self, self._desk, go_on)
+        self._upkeep = Upkeep(self, self._desk, go_on, room)
         # Held while it begins or ceases to train: nobody resumes a worker that leaves, and a pause
         # finds the worker that is just being started.
         self._turning = asyncio.Lock()

@@ -407,4 +407,5 @@ class Supervisor:
             self.store,
             left_running=self._let_next_train,
             go_on=lambda: self.resume(run.id),
+            room=self.room,
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from server.runs.errors import NotPossibleError
 from server.runs.models import RunState
+from server.runs.room import NoRoomError, Room
 from server.runs.shortage import ShortageError
 from server.runs.worker_desk import WorkerDesk
 
@@ -33,14 +34,17 @@ class Upkeep:
         Its worker.
     go_on : callable
         Awaited when the run was short of room and no longer is.
+    room : Room
+        How much may be stored.
     """
 
     def __init__(
-        self, life: LiveRun, desk: WorkerDesk, go_on: Callable[[], Awaitable[object]]
+        self, life: LiveRun, desk: WorkerDesk, go_on: Callable[[], Awaitable[object]], room: Room
     ) -> None:
         self._life = life
         self._desk = desk
         self._go_on = go_on
+        self._room = room
         self._flushed = -1
         self._routines: list[asyncio.Task[None]] = []
 
@@ -94,6 +98,9 @@ class Upkeep:
         if run.short_of_room or run.update != self._flushed:
             self._flushed = await self._life.recorder.flush()
             self._desk.tell("flushed", update=self._flushed)
+        # Only who trains is held: a last checkpoint is worth more than the limit.
+        if run.short_of_room or run.state is RunState.RUNNING:
+            await self._see_room()
         if run.short_of_room:
             await self.keep_safe()
             if run.state is RunState.PAUSED:
@@ -102,6 +109,12 @@ class Upkeep:
                 await self._life.recorder.enter(run.state)
         if run.state is RunState.FINISHED:
             await self._life.retire_when_finished()
+
+    async def _see_room(self) -> None:
+        try:
+            await self._room.check()
+        except NoRoomError as error:
+            raise ShortageError(str(error)) from error
 
     async def _safety_routine(self) -> None:
         """Make a checkpoint every so often, so that little is lost with the worker."""

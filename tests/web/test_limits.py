@@ -246,6 +246,24 @@ def test_the_data_directory_has_a_size(serve):
     assert server.upload(PAGES)["id"]
 
 
+def test_a_run_that_would_fill_it_stands_still_until_there_is_room(serve):
+    first = serve("--no-demo")
+    large = first.create(hidden_size=100, paused=True)
+    for _ in range(3):
+        first.post(large, "checkpoints")
+    limit = bytes_below(first.data_dir) + 60_000
+    assert first.terminate() == 0
+    server = serve("--no-demo", HURRAH_MAX_STORED_BYTES=str(limit))
+    run = server.create(hidden_size=5, sample_length=10, max_updates=None, pace=2_000)
+    held = server.until(run, lambda now: now["short_of_room"])
+    assert held["state"] == "paused"
+    assert f"may hold {limit:,} bytes" in held["error"] or "MB" in held["error"]
+    assert held["error"].endswith("goes on by itself when there is room.")
+    stood = server.run(run)["update"]
+    assert server.client.delete(f"/api/runs/{large['id']}").status_code == 204
+    server.until(run, lambda now: now["state"] == "running" and now["update"] > stood)
+
+
 # -- what these rest on ---------------------------------------------------------------------------
 
 
