@@ -23,7 +23,7 @@ __all__ = ["SurpriseReader"]
 
 # Characters that are shown around what was read, and those that are read before them so that the
 # network has come into its stride.
-SHOWN_BEFORE, SHOWN_AFTER, WARMING = 320, 240, 160
+SHOWN_BEFORE, SHOWN_AFTER, WARMING = 400, 480, 160
 TOP = 3
 MOST_SURPRISING = 3
 # Of many streams, so many are shown, out of as many as some multiply-adds allow (a second's work).

@@ -38,6 +38,8 @@ const PARAMETERS = {
     parse: oneOf("dice", ["same", "written"]).parse,
   },
   card: oneOf("card", ["writing", "reading"]),
+  /** Of the curve card: the loss over time, or by page. */
+  face: oneOf("face", ["curve", "pages"]),
 };
 
 /** The part of the state that the address means; what it leaves out is left out. */

@@ -151,6 +151,29 @@ export const getSamples = (id, from, to, limit, signal) =>
 export const getReached = (id, smoothLoss) =>
   call(run(id, `/loss/reached?smooth_loss=${smoothLoss}`));
 
+/**
+ * What was read at an update, or at the greatest loss of a range, or at the newest update.
+ *
+ * @param {string} id
+ * @param {{update?: number|null, range?: [number, number]|null}} at
+ * @param {AbortSignal} signal
+ */
+export function getReading(id, { update, range }, signal) {
+  const known = range ? { from: range[0], to: range[1] } : update === null ? {} : { update };
+  return call(run(id, `/reading?${new URLSearchParams(known)}`), { signal });
+}
+
+/** The mean loss by position in the corpus, a row for each of `epochs`. */
+export const getLossByPosition = (id, epochs, signal) =>
+  call(run(id, `/loss/positions?epochs=${epochs.join(",")}`), { signal });
+
+/** Whether the loss goes up and down with the pages, or with the start of each epoch. */
+export const getLossExplained = (id, signal) => call(run(id, "/loss/explained"), { signal });
+
+/** A piece of a text. */
+export const getText = (corpus, from, to, signal) =>
+  call(`/api/corpora/${encodeURIComponent(corpus)}/text?from=${from}&to=${to}`, { signal });
+
 /** Where a checkpoint's file is; `checkpoint` may be "best" or "latest". */
 export const checkpointFile = (id, checkpoint) =>
   run(id, `/checkpoints/${encodeURIComponent(checkpoint)}/file`);

@@ -24,6 +24,9 @@ export const loss = (value) => (known(value) ? oneDecimal.format(value) : NOTHIN
 /** A loss in nats a character: 2.0251 -> "2.03". */
 export const fine = (value) => (known(value) ? twoDecimals.format(value) : NOTHING);
 
+/** A small number without needless digits: 4.5 -> "4.5", 10 -> "10". */
+export const plain = (value) => (known(value) ? String(value) : NOTHING);
+
 /** A share: 0.637 -> "64%". */
 export const share = (value) => (known(value) ? `${whole.format(value * 100)}%` : NOTHING);
 

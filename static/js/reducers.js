@@ -22,6 +22,10 @@ const UNSEEN = {
   pinned: null,
   pointed: null,
   asWritten: false, // the pinned sample was opened to see the text as it was written
+  seek: null, // the range of updates in which the greatest loss is being looked for, to be pinned
+  reading: null, // what was read at an update, as the server tells it
+  unread: null, // why that can't be told
+  pages: null, // the loss by position, a row an epoch: see epochs.js
   freshHurrah: null,
   celebrated: [], // the words that were a hurrah while this page looked on, or before
   celebration: null,
@@ -41,6 +45,7 @@ export const initialState = ({ operator }) => ({
   connection: { status: "connecting", retryInS: null },
   card: "writing",
   dice: "same", // the past as the same random numbers write it; or "written", as it was written
+  face: "curve", // of the curve card: over time, or "pages", by page
   ...UNSEEN,
 });
 
@@ -70,6 +75,7 @@ const ACTIONS = {
     ...state,
     ...{ pinned: null, range: null, detail: null, dice: "same", asWritten: false },
     passage: null,
+    ...{ seek: null, card: "writing", face: "curve" },
     ...view,
   }),
   /** Turn the card beside the curve to the writing, or to what was read. */
@@ -87,8 +93,11 @@ const ACTIONS = {
     ...state,
     pinned: update,
     pointed: null,
+    seek: null,
     asWritten: asWritten && update !== null,
   }),
+  /** Stay with the sample at an update; null goes back to the newest. */
+  pin: (state, { update }) => ({ ...state, pinned: update, pointed: null, seek: null }),
   /** Look at the sample at an update for as long as something points there. */
   point: (state, { update }) =>
     state.pointed === update ? state : { ...state, pointed: update },
@@ -100,6 +109,25 @@ const ACTIONS = {
     runId === state.runId
       ? { ...state, samples: keep(mergeSamples(state.samples, samples), state) }
       : state,
+  /** Turn the curve card to the loss over time, or by page. */
+  face: (state, { face }) => ({ ...state, face }),
+  /** Stay with the greatest loss from one update to another, and with what was read there. */
+  seek: (state, { from, to }) => ({
+    ...state,
+    pinned: Math.round((from + to) / 2),
+    pointed: null,
+    asWritten: false,
+    seek: [from, to],
+    card: "reading",
+  }),
+  reading: (state, { runId, reading, range }) => {
+    if (runId !== state.runId) return state;
+    const next = { ...state, reading, unread: null };
+    return range && range === state.seek ? { ...next, pinned: reading.update, seek: null } : next;
+  },
+  unread: (state, { runId, problem }) =>
+    runId === state.runId ? { ...state, reading: null, unread: problem, seek: null } : state,
+  pages: (state, { runId, pages }) => (runId === state.runId ? { ...state, pages } : state),
 
   scale: (state, { scale }) => ({ ...state, scale, range: null, detail: null }),
   /** Zoom to `[from, to]` in updates; null follows the live end. */
@@ -129,6 +157,7 @@ const MESSAGES = {
     refining: message.loss.bucket > 1,
     validation: validationOf(message.loss.validation),
     detail: null,
+    pages: null,
     samples: keep(message.samples, state),
     milestones: keepMilestones(message.milestones),
     checkpoints: keepCheckpoints(message.checkpoints),

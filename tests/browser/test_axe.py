@@ -74,6 +74,11 @@ def _fork(page: Page) -> None:
     page.locator("#fork-more summary").click()
 
 
+def _read(page: Page) -> None:
+    _watch(page)
+    expect(page.locator(".sequence .surprising")).to_have_count(3)
+
+
 STATES = [
     State("watch", "?run={run}", _watch),
     State("runs", "?run={run}", _open("#run-switch", "#run-panel")),
@@ -83,6 +88,7 @@ STATES = [
     State("new run", "?run={run}", _open("#new-run", "#new-run-dialog")),
     State("compare", "compare?runs={run}", _compare),
     State("fork", "compare?runs={run}", _fork),
+    State("reading", "?run={run}&card=reading&at=900", _read),
     State("gradients", "gradients", _prove),
 ]
 

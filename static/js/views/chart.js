@@ -128,7 +128,10 @@ export class Chart {
       const log = this.#store.get().scale === "log";
       this.#zoom(log ? [10 ** from, 10 ** to] : [from, to]);
     });
-    this.#plot.on("plotly_doubleclick", () => this.#zoom(null));
+    this.#plot.on("plotly_doubleclick", () => {
+      this.#pointing.takeBack();
+      this.#zoom(null);
+    });
   }
 
   #zoom(range) {

@@ -1,11 +1,10 @@
 /** The five figures above the curve. */
 
+import { pageOf, pagesOf } from "../book.js";
 import { firstBelow } from "../curve.js";
 import { find, setText } from "../dom.js";
 import * as format from "../format.js";
 import { references } from "../geometry.js";
-
-const CHARACTERS_A_PAGE = 1800;
 
 /** @param {Object} store */
 export function mountFigures(store) {
@@ -59,9 +58,8 @@ function bookNote(run, characters, read) {
   const epoch = `epoch ${format.count(run.epoch)}`;
   if (!characters) return epoch;
   if (run.spec.batch_size > 1) return `${epoch}, ${format.share(read)} read`;
-  const pages = Math.ceil(characters / CHARACTERS_A_PAGE);
-  const page = Math.min(Math.floor(run.position / CHARACTERS_A_PAGE) + 1, pages);
-  return `${epoch}, page ${format.count(page)} of ${format.count(pages)}`;
+  const page = pageOf(run.position, characters);
+  return `${epoch}, page ${format.count(page)} of ${format.count(pagesOf(characters))}`;
 }
 
 /** "beats bigrams since 4,200": the best of the reference lines that the smooth loss is below. */

@@ -1,13 +1,14 @@
 /** Pointing at the curve: what was the loss there, and what did the network write then? */
 
-import { indexAt } from "../curve.js";
+import { indexAt, smoothAt } from "../curve.js";
 import { find, setText } from "../dom.js";
 import * as format from "../format.js";
-import { MARGIN, plotWidthOf, scaleOf, visibleCurve } from "../geometry.js";
-import { indexInView } from "../samples.js";
+import { MARGIN, lossToPixel, plotWidthOf, scaleOf, visibleCurve } from "../geometry.js";
 
 const CLICK_PX = 4;
-const MARK_PX = 8; // as near as this to a hurrah's mark is on it
+const MARK_PX = 10; // as near as this to a hurrah's mark is on it
+const NEAR_PX = 2; // a spike is as narrow as a line
+const DOUBLE_MS = 500;
 const WHEEL_REST_MS = 250;
 const AFTER_DRAG_MS = 40;
 const AT_REST = "loss, in nats a sequence";
@@ -22,6 +23,9 @@ export class Pointing {
   #x = null; // in pixels from the left edge of the plot, while something points there
   #pressed = null;
   #resting = null;
+  #before = null; // what the last click left
+  #stayedAt = -Infinity;
+  #twice = false;
 
   /**
    * @param {Object} store
@@ -85,31 +89,64 @@ export class Pointing {
   }
 
   #press(event) {
-    this.#pressed = { x: event.clientX, y: event.clientY };
+    this.#move(event); // a finger comes without having moved
+    // Plotly lays a cover over the page for as long as the button is down: then nothing is pointed at.
+    this.#pressed = { x: event.clientX, y: event.clientY, at: this.#x };
     this.busy = event.pointerType === "mouse" && Boolean(event.target.closest(".draglayer"));
   }
 
-  /** A press that did not move stays with the sample pointed at. */
+  /** A press that did not move stays with the greatest loss that is drawn there. */
   #lift(event) {
     if (!this.#pressed) return;
-    const { x, y } = this.#pressed;
+    const { x, y, at } = this.#pressed;
     this.#pressed = null;
     const still = Math.hypot(event.clientX - x, event.clientY - y) < CLICK_PX;
-    if (still && this.#x !== null) this.#pin();
+    if (still && at !== null) this.#stay(at, y - this.#frame.getBoundingClientRect().top);
     // Plotly ends its own drag in listeners that run after this one.
     setTimeout(() => this.#release(), AFTER_DRAG_MS);
   }
 
-  /** Stay with the sample pointed at; the mark of a hurrah opens the text that holds its word. */
-  #pin() {
-    const state = this.#store.get();
+  /** The hurrah whose mark is pointed at, as a sample; undefined where there is none. */
+  #markAt(x, y, state) {
     const { toPixel } = scaleOf(state, this.#plotWidth());
-    const near = ({ update, hurrahs }) =>
-      hurrahs?.length && Math.abs(toPixel(Math.max(update, 1)) - this.#x) < MARK_PX;
-    const marked = state.samples.find(near);
-    const sample = marked ?? state.samples[indexInView(state)];
-    if (!sample) return;
-    this.#store.dispatch({ type: "pin", update: sample.update, asWritten: Boolean(marked) });
+    const losses = find("#chart-plot").layout?.yaxis.range;
+    const size = { width: this.#frame.clientWidth, height: this.#frame.clientHeight };
+    return state.samples.find(({ update, hurrahs }) => {
+      if (!hurrahs?.length || !losses) return false;
+      const across = toPixel(Math.max(update, 1)) - x;
+      const down = MARGIN.t + lossToPixel(smoothAt(state.curve, update), losses, size) - y;
+      return Math.hypot(across, down) < MARK_PX;
+    });
+  }
+
+  /** What the first click of a double one opened was not meant. */
+  takeBack() {
+    if (!this.#twice) return; // Plotly takes some touches for two clicks
+    const { pinned, card } = this.#before;
+    this.#store.dispatch({ type: "pin", update: pinned });
+    this.#store.dispatch({ type: "card", card });
+  }
+
+  /** Stay with what was read at the greatest loss there, or with the text of a hurrah's mark. */
+  #stay(x, y) {
+    const state = this.#store.get();
+    const { run } = state;
+    if (!run.update) return;
+    const now = performance.now();
+    this.#twice = now - this.#stayedAt < DOUBLE_MS;
+    this.#stayedAt = now;
+    if (!this.#twice) this.#before = { pinned: state.pinned, card: state.card };
+    const marked = this.#markAt(x, y, state);
+    if (marked) {
+      this.#store.dispatch({ type: "pin", update: marked.update, asWritten: true });
+      this.#store.dispatch({ type: "card", card: "writing" });
+      return;
+    }
+    const { toUpdate } = scaleOf(state, this.#plotWidth());
+    const made = (update) => Math.min(Math.max(update, 1), run.update);
+    const from = made(Math.floor(toUpdate(x - NEAR_PX)));
+    const to = made(Math.ceil(toUpdate(x + NEAR_PX)));
+    this.#store.dispatch({ type: "seek", from, to });
   }
 
   #turn() {

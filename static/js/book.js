@@ -1,0 +1,23 @@
+/** The corpus as a book: which page a place is on. */
+
+const CHARACTERS_A_PAGE = 1800;
+
+/** How many pages a text of so many characters has. */
+export const pagesOf = (characters) => Math.max(Math.ceil(characters / CHARACTERS_A_PAGE), 1);
+
+/** The page, from 1, of a place in a text. */
+export const pageOf = (position, characters) =>
+  Math.min(Math.floor(position / CHARACTERS_A_PAGE) + 1, pagesOf(characters));
+
+/** How many pages lie before a place, with the fraction of the one that it is on. */
+export const pagesBefore = (position) => position / CHARACTERS_A_PAGE;
+
+const NAMES = new Map([
+  ["\n", "a line’s end"],
+  [" ", "a space"],
+  ["\t", "a tab"],
+  ["\u00a0", "a no-break space"],
+]);
+
+/** A character as a sentence names it: ‘Q’, a space. */
+export const nameOf = (character) => NAMES.get(character) ?? `‘${character}’`;

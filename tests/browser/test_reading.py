@@ -1,0 +1,187 @@
+"""A click on the curve opens the book where it was read then, each character with its surprisal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Window, eventually
+from tests.browser.server_process import Server
+from tests.browser.test_accessibility import CONTRASTS
+
+
+def finished(server: Server, window: Window, updates: int = 300) -> tuple[str, Page]:
+    run = server.create_run(pace="max", max_updates=updates, sample_every=100)
+    page = window.open(server, run)
+    expect(page.locator("#notice")).to_contain_text("Finished")
+    eventually(
+        lambda: page.locator("#chart").get_attribute("data-drawn-update"),
+        lambda update: update == str(updates),
+        "the whole curve",
+    )
+    return run, page
+
+
+def update_read(page: Page) -> int:
+    found = re.search(r"at update ([\d,]+)", page.locator("#reading-title").inner_text())
+    return int(found[1].replace(",", "")) if found else 0
+
+
+def click_curve(page: Page, share: float) -> None:
+    box = page.locator("#chart .nsewdrag").bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] * share, box["y"] + box["height"] * 0.4)
+
+
+def reading_of(server: Server, run: str, update: int) -> Any:
+    return server.call("GET", f"runs/{run}/reading?update={update}")
+
+
+def test_a_click_on_the_curve_opens_what_was_read_there(server: Server, window: Window) -> None:
+    run, page = finished(server, window)
+    click_curve(page, 0.5)
+    expect(page.locator("#tab-reading")).to_have_attribute("aria-selected", "true")
+    expect(page.locator("#face-writing")).to_be_hidden()
+    expect(page.locator("#reading-title")).to_contain_text("What it read at update")
+    expect(page.locator(".sequence .surprising")).to_have_count(3)
+    update = update_read(page)
+    assert 130 <= update <= 170
+    reading = reading_of(server, run, update)
+    # Of what is drawn there it is the greatest loss.
+    near = server.call("GET", f"runs/{run}/loss?from={update - 1}&to={update + 1}&points=3")
+    assert reading["loss"] == max(near["high"])
+    (passage,) = reading["passages"]
+    assert page.locator(".sequence").evaluate("span => span.textContent") == passage["text"]
+    assert page.locator("#reading-text").evaluate("p => p.textContent") == (
+        passage["before"] + passage["text"] + passage["after"]
+    )
+    above = reading["loss"] - reading["smooth_loss"]
+    expect(page.locator("#reading-loss")).to_have_text(
+        f"loss {reading['loss']:.1f}, {abs(above):.1f} {'above' if above > 0 else 'below'} the"
+        " smooth loss"
+    )
+    source = reading["source"]["update"]
+    expect(page.locator("#reading-place")).to_have_text(
+        re.compile(rf"epoch 1, page \d+ of 258, by the network of update {source}$")
+    )
+    most = passage["most_surprising"][0]
+    expect(page.locator("#reading-sentence")).to_contain_text(f"{most['surprisal']:.1f} bits")
+    page.wait_for_url(re.compile(rf"at={update}.*card=reading"))
+
+    page.reload()
+    expect(page.locator("#reading-title")).to_have_text(f"What it read at update {update}")
+    page.keyboard.press("Escape")
+    expect(page.locator("#reading-title")).to_have_text("What it read at update 300")
+    expect(page.locator("#timeline-live")).to_have_attribute("aria-pressed", "true")
+
+
+def test_the_timeline_moves_the_reading(server: Server, window: Window) -> None:
+    _run, page = finished(server, window)
+    title = page.locator("#reading-title")
+    page.locator("#tab-writing").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#tab-reading")).to_be_focused()
+    expect(title).to_have_text("What it read at update 300")
+    # In the tabs the arrows turn the tabs; anywhere else they move the timeline.
+    page.locator("body").evaluate("() => document.activeElement.blur()")
+    page.keyboard.press("ArrowLeft")
+    expect(title).to_have_text("What it read at update 200")
+    page.locator("#timeline").fill("7")
+    expect(title).to_have_text("What it read at update 100")
+    page.locator("#reading-later").click()
+    expect(title).to_have_text("What it read at update 101")
+    page.locator("#reading-earlier").click()
+    page.locator("#reading-earlier").click()
+    expect(title).to_have_text("What it read at update 99")
+    page.locator("#tab-writing").click()
+    expect(page.locator("#writing-title")).to_have_text("The writing as it was at update 50")
+    page.locator("#timeline-live").click()
+    expect(page.locator("#reading")).to_be_hidden()
+
+
+def test_every_character_tells_its_figure(server: Server, window: Window) -> None:
+    run, page = finished(server, window)
+    page.goto(f"{server.url}?run={run}&at=200&card=reading")
+    (passage,) = reading_of(server, run, 200)["passages"]
+    most = passage["most_surprising"][0]
+    about = page.locator("#reading-character")
+    read = page.locator(".sequence span")
+    expect(read).to_have_count(25)
+    bits = f"{passage['surprisal'][7]:.1f} bits; expected"
+    read.nth(7).hover()
+    expect(about).to_contain_text(bits)
+    page.mouse.move(5, 5)
+    expect(about).to_have_text("Point at a character for its figure.")
+    page.locator("#page-read").focus()
+    page.keyboard.press("ArrowRight")
+    expect(about).to_contain_text(f"{most['surprisal']:.1f} bits")
+    page.keyboard.press("ArrowLeft")
+    index = most["index"] - 1
+    before = passage["surprisal"][index] if index >= 0 else passage["surprisal_before"][-1]
+    expect(about).to_contain_text(f"{before:.1f} bits")
+    expect(page.locator("#reading-title")).to_have_text("What it read at update 200")
+
+
+def test_live_it_turns_the_page_by_itself(server: Server, window: Window) -> None:
+    run = server.create_run(pace="max", max_updates=None)
+    window.page.goto(f"{server.url}?run={run}&card=reading")
+    page = window.page
+    expect(page.locator("#reading-title")).to_contain_text("What it reads at update")
+    first = update_read(page)
+    eventually(lambda: update_read(page), lambda update: update > first, "the next page")
+
+
+def test_a_run_that_has_read_nothing_says_so(server: Server, window: Window) -> None:
+    run = server.create_run(paused=True)
+    page = window.page
+    window.expect_complaints("409")
+    page.goto(f"{server.url}?run={run}&card=reading")
+    expect(page.locator("#reading-problem")).to_contain_text("Nothing has been read yet")
+    page.locator("#step").click()
+    expect(page.locator("#reading-title")).to_have_text("What it read at update 1")
+    expect(page.locator("#reading-problem")).to_be_empty()
+
+
+def test_many_streams_can_be_turned_to(server: Server, window: Window) -> None:
+    run = server.create_run(pace="max", max_updates=20, batch_size=5)
+    expect(window.open(server, run).locator("#notice")).to_contain_text("Finished")
+    page = window.page
+    page.goto(f"{server.url}?run={run}&at=10&card=reading")
+    passages = reading_of(server, run, 10)["passages"]
+    expect(page.locator("#reading-streams label")).to_have_count(3)
+    for passage in reversed(passages):
+        page.locator("label", has_text=f"stream {passage['stream']} of 5").click()
+        expect(page.locator(".sequence")).to_have_text(passage["text"], use_inner_text=False)
+
+
+def test_tinted_characters_stay_legible(server: Server, window: Window) -> None:
+    run, page = finished(server, window)
+    page.goto(f"{server.url}?run={run}&at=290&card=reading")
+    expect(page.locator(".sequence .tint")).not_to_have_count(0)
+    expect(page.locator("#reading-legend .tint-7")).to_be_visible()
+    # The deepest tints, wherever they come.
+    page.evaluate(
+        """() => document.querySelectorAll('#reading-text .tint').forEach((span, i) => {
+          span.className = `tint tint-${1 + (i % 7)}`;
+        })"""
+    )
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        seen = page.evaluate(CONTRASTS.replace("[aria-hidden=true]", ".brand"))
+        assert len(seen) > 300
+        assert [text for text in seen if text["contrast"] < 4.5] == [], scheme
+
+
+def test_on_a_phone_a_touch_opens_it(server: Server, open_window: Callable[..., Window]) -> None:
+    window = open_window(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    _run, page = finished(server, window)
+    box = page.locator("#chart").bounding_box()
+    assert box is not None
+    page.touchscreen.tap(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
+    expect(page.locator("#reading-title")).to_be_in_viewport()
+    expect(page.locator("#reading-title")).to_contain_text("What it read at update")
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= 390
