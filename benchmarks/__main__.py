@@ -1,6 +1,7 @@
-"""`python -m benchmarks` prints what was measured."""
+"""`python -m benchmarks [speed | history | viewers] [...]` prints what was measured."""
 
 import platform
+import sys
 import time
 
 import numpy as np
@@ -9,14 +10,32 @@ from rich.console import Console
 from benchmarks.bound import bound
 from benchmarks.contest import absent, contest
 from benchmarks.growth import growth
+from benchmarks.long_history import long_history
 from benchmarks.measure import REPEATS
 from benchmarks.passages import passages
+from benchmarks.viewers import viewers
+
+SCALE = {"history": long_history, "viewers": viewers}
 
 
-def main() -> None:
-    """Measure and print."""
-    start_s = time.monotonic()
+def main() -> int:
+    """Measure what is asked for; return the exit status."""
+    what, *arguments = sys.argv[1:] or ["speed"]
     console = Console(width=124, highlight=False)
+    start_s = time.monotonic()
+    if what == "speed":
+        speed(console)
+    elif what in SCALE:
+        SCALE[what](arguments, console)
+    else:
+        console.print(f"There is no benchmark {what!r}: speed, history or viewers.")
+        return 2
+    console.print(f"\nAll of it took {time.monotonic() - start_s:.0f} s.")
+    return 0
+
+
+def speed(console: Console) -> None:
+    """Measure how fast the network learns and writes."""
     console.print(
         f"Python {platform.python_version()}, NumPy {np.__version__}, {platform.machine()}. "
         f"One thread each, CPU time, medians of {REPEATS} repeats in which all contestants of a "
@@ -28,7 +47,6 @@ def main() -> None:
     for tabulate in (contest, bound, growth, passages):
         console.print()
         console.print(tabulate())
-    console.print(f"\nAll of it took {time.monotonic() - start_s:.0f} s.")
 
 
-main()
+sys.exit(main())

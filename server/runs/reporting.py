@@ -23,8 +23,9 @@ REPORT_AT_LEAST_EVERY_S = 0.15
 SPEED_WINDOW_S = 2.0
 CURVE_POINTS = 10
 # A server that stands still, or can't store, must not fill the memory: past this many losses that
-# it has not taken, or not stored (32 MB), training waits for it.
-MAX_BACKLOG_UPDATES = 4_000_000
+# it has not taken, or not stored, training waits for it. Some 100 s of the fastest training; they
+# take 16 MB, and as one report some 30 MB for a moment.
+MAX_BACKLOG_UPDATES = 1_000_000
 MAX_BACKLOG_SAMPLES = 100
 
 

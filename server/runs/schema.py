@@ -5,11 +5,19 @@ from __future__ import annotations
 from server.runs import history, milestones, reached, smoothing, training_time
 from server.runs.history import CHUNK_UPDATES
 
-__all__ = ["COPIED_TO_FORKS", "HAS_HURRAHS", "HAS_REPLAY", "KEPT_OF_RUNS", "SCHEMA"]
+__all__ = [
+    "COPIED_TO_FORKS",
+    "HAS_HURRAHS",
+    "HAS_REPLAY",
+    "KEPT_OF_RUNS",
+    "SCHEMA",
+    "VALIDATION_LOSS",
+]
 
 # Conditions word for word as in the partial indices, or these would not be used.
 HAS_HURRAHS = "json_array_length(sample, '$.hurrahs') > 0"
 HAS_REPLAY = "json_type(sample, '$.replay') = 'object'"
+VALIDATION_LOSS = "json_extract(sample, '$.validation_loss')"
 
 SCHEMA = (
     f"""
@@ -28,6 +36,8 @@ CREATE INDEX IF NOT EXISTS samples_with_hurrahs ON samples (run, update_)
     WHERE {HAS_HURRAHS};
 CREATE INDEX IF NOT EXISTS samples_with_replays ON samples (run, update_)
     WHERE {HAS_REPLAY};
+CREATE INDEX IF NOT EXISTS samples_with_validation ON samples (run, update_, {VALIDATION_LOSS})
+    WHERE {VALIDATION_LOSS} IS NOT NULL;
 CREATE TABLE IF NOT EXISTS checkpoints (
     run TEXT NOT NULL,
     id TEXT NOT NULL,

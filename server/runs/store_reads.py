@@ -20,7 +20,7 @@ from server.runs.ledger import Ledger
 from server.runs.models import Checkpoint, Milestone, Run, Sample, ValidationLoss
 from server.runs.peaks import highest
 from server.runs.reached import Search, first_below
-from server.runs.schema import HAS_HURRAHS, HAS_REPLAY, SCHEMA
+from server.runs.schema import HAS_HURRAHS, HAS_REPLAY, SCHEMA, VALIDATION_LOSS
 from server.runs.thinning import thinned
 
 __all__ = ["StoreReads"]
@@ -115,6 +115,16 @@ class StoreReads:
         )
         return [Sample.model_validate_json(row[0]) for row in rows]
 
+    def samples_from(self, run: str, first: int, last: int | None, count: int) -> list[Sample]:
+        """Return the first `count` samples from one update to another, in order."""
+        self._ledger.redo()
+        rows = self._connection.execute(
+            "SELECT sample FROM samples WHERE run = ? AND update_ BETWEEN ? AND ?"
+            " ORDER BY update_ LIMIT ?",
+            (run, first, MAX_UPDATE if last is None else last, count),
+        )
+        return [Sample.model_validate_json(row[0]) for row in rows]
+
     def _sampled(self, where: tuple[str, int, int], condition: str = "1") -> list[int]:
         rows = self._connection.execute(
             "SELECT update_ FROM samples WHERE run = ? AND update_ BETWEEN ? AND ?"  # noqa: S608
@@ -178,8 +188,8 @@ class StoreReads:
     def validation(self, run: str, first: int, last: int, points: int) -> ValidationLoss:
         """Return the validation losses from `first` to `last`, evenly thinned to `points`."""
         rows = self._connection.execute(
-            "SELECT update_, json_extract(sample, '$.validation_loss') AS loss FROM samples"
-            " WHERE run = ? AND update_ BETWEEN ? AND ? AND loss IS NOT NULL ORDER BY update_",
+            f"SELECT update_, {VALIDATION_LOSS} FROM samples WHERE run = ?"  # noqa: S608
+            f" AND update_ BETWEEN ? AND ? AND {VALIDATION_LOSS} IS NOT NULL ORDER BY update_",
             (run, first, last),
         ).fetchall()
         # The last is always among them.

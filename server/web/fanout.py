@@ -178,12 +178,18 @@ class Channel:
             return None
         return self._with_viewers(self._snapshot[1])
 
-    def keep_snapshot(self, content: Message) -> list[bytes]:
-        """Serialise a snapshot of this moment, once for all who ask until the next message."""
+    def keep_snapshot(self, content: bytes) -> list[bytes]:
+        """Frame a snapshot of this moment, once for all who ask until the next message.
+
+        Parameters
+        ----------
+        content : bytes
+            What it holds: a JSON object that is not empty.
+        """
         numbered = {"run": self.run, "seq": self.seq, "sent_at": _now_s()}
-        data = serialised({"type": "snapshot", **numbered, **content})
-        # All but the last brace, since one thing is still to come.
-        frames = list(framed(data[:-1], ends=False))
+        head = serialised({"type": "snapshot", **numbered})
+        # Without the last brace, since one thing is still to come.
+        frames = list(framed(head[:-1] + b"," + content[1:-1], ends=False))
         self._snapshot = (self.seq, frames)
         return self._with_viewers(frames)
 

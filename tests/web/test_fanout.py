@@ -191,7 +191,7 @@ def test_the_log_is_bounded_in_messages_and_in_bytes():
 def test_a_large_snapshot_comes_in_frames_and_says_how_many_look_on():
     channel = Channel("run")
     content = {"samples": ["\u00e9\U0001f600" * 50_000]}
-    made = channel.keep_snapshot(content)
+    made = channel.keep_snapshot(json.dumps(content).encode())
     assert len(made) > 4
     assert max(map(len, made)) <= messages.FRAME_BYTES + 10
     channel.viewers = 12

@@ -10,6 +10,7 @@ from typing import Annotated
 import numpy as np
 from fastapi import APIRouter, Depends, Query
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 from starlette.responses import StreamingResponse
 
 from server.rnn.trainer import SMOOTHING
@@ -37,15 +38,17 @@ DEFAULT_POINTS = 1_500
 MAX_EPOCHS = 20
 MAX_SAMPLES = 1_000
 
+SAMPLES = TypeAdapter(list[Sample])
 
-@router.get("/samples")
+
+@router.get("/samples", response_model=list[Sample])
 async def list_samples(
     life: Life,
     office: TheOffice,
     first: Annotated[int, Query(alias="from", ge=0, le=10**15)] = 0,
     last: Annotated[int | None, Query(alias="to", ge=0, le=10**15)] = None,
     limit: Annotated[int | None, Query(ge=1, le=MAX_SAMPLES)] = None,
-) -> list[Sample]:
+) -> list[Sample] | StreamingResponse:
     """Return the samples in order, all those that the run has written by now.
 
     With `limit`, at most so many of them: the newest, those with a hurrah, and others between.
@@ -53,7 +56,22 @@ async def list_samples(
     if last is not None and last < first:
         raise SpecError("to", "must not be less than from")
     await life.recorder.caught_up()
-    return await office.supervisor.store(Store.samples, life.run.id, first, last, limit)
+    store, run = office.supervisor.store, life.run.id
+    if limit is not None:
+        return await store(Store.samples, run, first, last, limit)
+    return StreamingResponse(_all_samples(store, run, first, last), media_type="application/json")
+
+
+async def _all_samples(
+    store: StoreThread, run: str, first: int, last: int | None
+) -> AsyncIterator[bytes]:
+    """Yield a list of samples, which may be long, as JSON, a page at a time."""
+    before = b"["
+    while page := await store(Store.samples_from, run, first, last, MAX_SAMPLES):
+        first = page[-1].update + 1
+        yield before + SAMPLES.dump_json(page)[1:-1]
+        before = b","
+    yield b"]" if before == b"," else b"[]"
 
 
 @router.get("/loss")

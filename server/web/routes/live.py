@@ -7,11 +7,12 @@ import time
 from typing import Annotated
 
 from fastapi import APIRouter, Query, WebSocket
+from pydantic import BaseModel
 from starlette.websockets import WebSocketDisconnect
 
 from server.runs.errors import UnknownRunError
 from server.runs.live_run import LiveRun
-from server.runs.models import Run
+from server.runs.models import Checkpoint, Loss, Milestone, Run, Sample
 from server.runs.store import Store
 from server.web.fanout import Channel
 from server.web.office import Office, TheOffice
@@ -31,6 +32,16 @@ MESSAGES_PER_MINUTE = 60
 SNAPSHOT_SAMPLES = 1_000
 SNAPSHOT_CHARACTERS = 400_000
 SNAPSHOT_SAMPLES_AT_LEAST = 50
+
+
+class Snapshot(BaseModel):
+    """What a viewer is told first."""
+
+    run_state: Run
+    loss: Loss
+    samples: list[Sample]
+    milestones: list[Milestone]
+    checkpoints: list[Checkpoint]
 
 
 @router.websocket("/ws/runs/{run_id}")
@@ -110,15 +121,15 @@ async def _snapshot(office: Office, life: LiveRun, channel: Channel) -> tuple[in
             samples = await store(Store.samples, run.id, limit=_samples_of(run))
             milestones = await store(Store.milestones, run.id)
             checkpoints = await store(Store.checkpoints, run.id)
-            frames = channel.keep_snapshot(
-                {
-                    "run_state": run.model_dump(mode="json"),
-                    "loss": loss.model_dump(mode="json", by_alias=True),
-                    "samples": [sample.model_dump(mode="json") for sample in samples],
-                    "milestones": [mark.model_dump(mode="json") for mark in milestones],
-                    "checkpoints": [made.model_dump(mode="json") for made in checkpoints],
-                }
+            content = Snapshot.model_construct(
+                run_state=run,
+                loss=loss,
+                samples=samples,
+                milestones=milestones,
+                checkpoints=checkpoints,
             )
+            # A tenth of what it takes by way of dictionaries, and everybody else waits for it.
+            frames = channel.keep_snapshot(content.model_dump_json(by_alias=True).encode())
         return channel.seq, frames
 
 
