@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
@@ -76,7 +77,13 @@ def encodable(text: str) -> str:
 
 
 def _printable(text: str) -> str:
-    tidy = " ".join(encodable(text).split())
+    # A control character in a name could turn round the words beside it. The zero-width joiners
+    # hold some letters and pictures together.
+    shown = "".join(
+        each if each in "\u200c\u200d" or unicodedata.category(each)[0] != "C" else " "
+        for each in encodable(text)
+    )
+    tidy = " ".join(shown.split())
     if not tidy:
         raise ValueError("must hold at least one visible character")
     return tidy
