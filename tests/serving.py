@@ -24,10 +24,13 @@ PAGES = NOVEL[2_000:6_000]
 class RunningServer:
     """`python -m server serve`, and how to reach it."""
 
-    def __init__(self, data_dir, *arguments, port=0, stderr=None, **environment):
+    def __init__(
+        self, data_dir, *arguments, port=0, stderr=None, listens=True, command=None, **environment
+    ):
         self.data_dir = data_dir
         self.process = subprocess.Popen(
-            [
+            command
+            or [
                 *(sys.executable, "-m", "server", "serve"),
                 *("--port", str(port), "--data-dir", str(data_dir), *arguments),
             ],
@@ -37,6 +40,12 @@ class RunningServer:
             stderr=stderr,
             text=True,
         )
+        self.client = None
+        if listens:
+            self.listen()
+
+    def listen(self):
+        """Wait until it listens."""
         self.greeting = self.process.stdout.readline().strip()
         found = re.fullmatch(
             r"Hurrah is listening on (http://\S+:(\d+)/)(\?token=\S+)?", self.greeting
@@ -62,7 +71,8 @@ class RunningServer:
     def wait(self):
         status = self.process.wait(LIMIT_S)
         self.process.stdout.close()
-        self.client.close()
+        if self.client is not None:
+            self.client.close()
         return status
 
     def __enter__(self):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from server.runs.checkpoints import (
     model_contents,
     new_trainer,
     restore_trainer,
+    what_differs,
 )
 from server.runs.names import find_names, find_words
 from server.runs.schedule import next_sample
@@ -77,6 +79,8 @@ class Training:
         self._watched = find_names(text) if watched is None else watched
         self._interrupted = False
         out.mkdir(parents=True, exist_ok=True)
+        for unfinished in out.glob(".*.npz.*.tmp"):
+            unfinished.unlink(missing_ok=True)
         if resume:
             self._go_back()
         elif (out / CHECKPOINT).exists():
@@ -104,11 +108,13 @@ class Training:
         TrainingError
             The loss was not a finite number.
         """
+        # What a training left that was killed before its first checkpoint is of no use.
+        mode = "a" if self._trainer.updates else "w"
         with (
             self._heeding_ctrl_c(),
             self._progress() as progress,
-            (self._out / LOSSES).open("a", encoding="utf-8") as losses,
-            (self._out / SAMPLES).open("a", encoding="utf-8") as samples,
+            (self._out / LOSSES).open(mode, encoding="utf-8") as losses,
+            (self._out / SAMPLES).open(mode, encoding="utf-8") as samples,
         ):
             if self._trainer.updates == 0:
                 losses.write(HEADER)
@@ -170,11 +176,10 @@ class Training:
 
     def _keep(self, losses: IO[str], samples: IO[str]) -> None:
         """Make the folder hold where the training stands."""
-        # The losses first: going on cuts them back to the checkpoint, but can't invent them.
-        losses.flush()
-        samples.flush()
-        contents = checkpoint_contents(self._trainer, self._vocabulary, self._spec)
-        write_archive(self._out / CHECKPOINT, *contents)
+        # These first: going on cuts them back to the checkpoint, but can't invent them.
+        lengths = {LOSSES: _made_durable(losses), SAMPLES: _made_durable(samples)}
+        arrays, meta = checkpoint_contents(self._trainer, self._vocabulary, self._spec)
+        write_archive(self._out / CHECKPOINT, arrays, meta | {"lengths_bytes": lengths})
         if (best := self._trainer.best_model()) is not None:
             write_archive(self._out / BEST, *model_contents(best, self._vocabulary, self._spec))
 
@@ -188,7 +193,14 @@ class Training:
             raise TrainingError(f"It can't go on from {self._out / CHECKPOINT}: {error}") from error
         if self._spec["learning_rate"] != meta["spec"]["learning_rate"]:
             self._trainer.learning_rate = self._spec["learning_rate"]
-        _cut_losses(self._out / LOSSES, self._trainer.updates)
+        for sentence in what_differs(self._trainer, meta):
+            self._console.print(sentence, markup=False)
+        if (lengths := meta.get("lengths_bytes")) is None:
+            # An earlier version did not say.
+            _cut_losses(self._out / LOSSES, self._trainer.updates)
+        else:
+            for name, length in lengths.items():
+                _cut(self._out / name, length)
         with contextlib.suppress(FileNotFoundError):
             written = (self._out / SAMPLES).read_text(encoding="utf-8")
             seen = find_words(written, self._watched)
@@ -218,6 +230,19 @@ class Training:
             yield
         finally:
             signal.signal(signal.SIGINT, before)
+
+
+def _made_durable(file: IO[str]) -> int:
+    """Let all that was written be on the disk; return how much it is, in bytes."""
+    file.flush()
+    os.fsync(file.fileno())
+    return os.fstat(file.fileno()).st_size
+
+
+def _cut(path: Path, length: int) -> None:
+    """Forget what was written to a file after it had this length, in bytes."""
+    with contextlib.suppress(FileNotFoundError):
+        os.truncate(path, min(length, path.stat().st_size))
 
 
 def _cut_losses(path: Path, update: int) -> None:

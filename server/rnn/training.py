@@ -147,6 +147,11 @@ class Training:
         """The number of updates in one pass through the text."""
         return self._walk.sequences
 
+    @property
+    def kernel(self) -> str | None:
+        """What computes the updates, see `kernels`; None before that was decided."""
+        return self._kernel
+
     def _use(self, kernel: str) -> None:
         compiled = load_numba() if kernel == "numba" else None
         self._network.use(compiled)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
+from server.runs.faults import reach
 from server.runs.inspection import inspect_archive
 
 __all__ = [
@@ -78,13 +79,17 @@ def write_archive(path: Path, arrays: Arrays, meta: Meta, *, durable: bool = Tru
             size = file.tell()
             if durable:
                 file.flush()
+                reach("archive.written")
                 os.fsync(file.fileno())
+                reach("archive.synced")
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     if durable:
+        reach("archive.renamed")
         sync_folder(path.parent)
+        reach("archive.kept")
     return size
 
 

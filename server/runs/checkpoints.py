@@ -34,6 +34,7 @@ __all__ = [
     "model_contents",
     "new_trainer",
     "restore_trainer",
+    "what_differs",
 ]
 
 # The first format had one carried vector, ``state``, in place of ``state.*``.
@@ -82,6 +83,32 @@ def restore_trainer(trainer: Trainer, vocabulary: Vocabulary, arrays: Arrays, me
         trainer.restore(own, meta["trainer"])
     except (AttributeError, KeyError, TypeError) as error:
         raise DamagedArchiveError(f"the checkpoint's description is damaged: {error}") from error
+
+
+def what_differs(trainer: Trainer, meta: Meta) -> list[str]:
+    """Say why a restored trainer may not go on byte for byte, in sentences; none if it does.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        As `restore_trainer` left it.
+    meta : dict
+        The description of the checkpoint.
+    """
+    said = []
+    begun_with = meta["trainer"].get("kernel")
+    if begun_with is not None and trainer.kernel != begun_with:
+        names = {"numba": "Numba", "numpy": "NumPy"}
+        said.append(
+            f"{names[begun_with]}, which computed the updates so far, can't be had here: from here"
+            f" on {names[str(trainer.kernel)]} does, which is equal to rounding, not to the byte."
+        )
+    if (version := meta.get("numpy", np.__version__)) != np.__version__:
+        said.append(
+            f"The updates so far were computed with NumPy {version}, those from here on with"
+            f" {np.__version__}: that is equal to rounding, perhaps not to the byte."
+        )
+    return said
 
 
 def model_contents(

@@ -303,7 +303,8 @@ class LiveRun:
         """Say why it does not train, if it was about to; who asked for it hears it as well."""
         if self.run.state is RunState.QUEUED and not self._desk.discarded:
             short = isinstance(why, ShortageError)
-            await self.recorder.enter(RunState.PAUSED if short else RunState.FAILED, str(why))
+            state = RunState.PAUSED if short else RunState.FAILED
+            await self.recorder.enter(state, str(why), short_of_room=short)
 
     async def keep_safe(self) -> None:
         """Make an automatic checkpoint, if there is a worker and it has gone on since the last."""
@@ -333,6 +334,8 @@ class LiveRun:
         await self.recorder.take(event)
         if self.run.state is not RunState.RUNNING and was_running:
             self._left_running()
+        for text in event["notices"]:
+            await self.recorder.mark(Milestone(update=event["update"], kind="change", text=text))
         if self._desk.leaving:
             return
         if event["runaway"]:

@@ -34,6 +34,7 @@ from server.runs.wire import Line, Message
 
 # Texts whose index is held in memory: a run's samples come again and again.
 MEASURES_KEPT = 2
+LEAVING_S = 0.5
 
 PROVERS = {"check": checked, "curve": curve, "time": timed}
 
@@ -152,7 +153,8 @@ def _first_model(corpus_path: str, spec: dict[str, Any]) -> tuple[Model, Vocabul
 
 def main() -> None:
     """Answer commands until the server leaves or says so."""
-    line = Line()
+    # Nothing is kept here: nobody is there to read it, and it is written anew for whoever asks.
+    line = Line(patience_s=LEAVING_S)
     scribe = Scribe()
     while command := line.take():
         if command["do"] == "leave":

@@ -9,6 +9,7 @@ and always evenly far apart. Nothing has to be remembered for it but the files' 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 __all__ = ["Snapshots"]
@@ -60,11 +61,20 @@ class Snapshots:
         return update < every or update % spacing(update, every) == 0
 
     def thin(self, update: int, every: int) -> None:
-        """Let those go that are one too many once `update` is reached."""
-        even = spacing(update, every)
-        for known in self.updates():
-            if known >= every and known % even:
-                self._remove(known)
+        """Let those go that are one too many once `update` is reached.
+
+        Of the even ones stay those nearest to the multiples of a spacing: of `every` times a power
+        of two, the least that leaves few enough. Where `every` was always the same, those are the
+        multiples themselves; where it was another before, those before stay about evenly apart.
+        """
+        dense = {first for first in first_updates(update) if first < every}
+        even = [known for known in self.updates() if known not in dense]
+        kept, apart = even, 1
+        while len(kept) > MOST_EVEN:
+            apart = spacing(update, every) if apart == 1 else 2 * apart
+            kept = _nearest_to_multiples(even, apart)
+        for known in set(even) - set(kept):
+            self._remove(known)
 
     def rewind(self, update: int) -> None:
         """Forget those after `update`, because the run goes back there, and half-written ones."""
@@ -85,3 +95,23 @@ def spacing(update: int, every: int) -> int:
     while update // even > MOST_EVEN:
         even *= 2
     return even
+
+
+def first_updates(update: int) -> Iterator[int]:
+    """Yield 0, and 1, 2 and 5 times each power of ten up to `update`."""
+    yield 0
+    power = 1
+    while power <= update:
+        yield from (power, 2 * power, 5 * power)
+        power *= 10
+
+
+def _nearest_to_multiples(updates: list[int], apart: int) -> list[int]:
+    """Return of ascending updates the one nearest to each multiple of `apart`, if any is near."""
+    nearest: dict[int, int] = {}
+    for update in updates:
+        multiple = (update + apart // 2) // apart * apart
+        known = nearest.get(multiple)
+        if known is None or abs(update - multiple) < abs(known - multiple):
+            nearest[multiple] = update
+    return list(nearest.values())

@@ -31,10 +31,11 @@ from server.runs.store import Store
 from server.runs.store_thread import StoreThread
 from server.runs.writing import ScribeDesk
 
-__all__ = ["Limits", "Supervisor"]
+__all__ = ["DATABASE", "Limits", "Supervisor"]
 
 log = logging.getLogger(__name__)
 
+DATABASE = "hurrah.db"
 # Workers of paused runs that are kept, so that a step or a resume finds them at once.
 IDLE_WORKERS = 4
 # Of the 10 s in which the server must end; the web takes 2 and the scribe 1.
@@ -85,7 +86,7 @@ class Supervisor:
     ) -> None:
         self._folders = RunFolders(data_dir / "runs")
         self.corpora = corpora
-        self.store = StoreThread(data_dir / "hurrah.db")
+        self.store = StoreThread(data_dir / DATABASE)
         self._publisher = publisher
         self._limits = limits
         self.room = Room(data_dir, limits.stored_bytes)

@@ -11,6 +11,7 @@ import math
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
@@ -18,6 +19,9 @@ from typing import Any
 __all__ = ["Line", "Message", "finite"]
 
 Message = dict[str, Any]
+
+# The exit status of a process that the server did not see the end of.
+OVERDUE = 3
 
 
 def finite(value: float | None) -> float | None:
@@ -31,6 +35,11 @@ class Line:
     A thread of its own reads, so that the main thread can work on and look into the inbox between
     two pieces of work; another one writes, so that a server which does not read holds up nobody.
 
+    Parameters
+    ----------
+    patience_s : float
+        How long this process may go on once the server is gone; then it ends, whatever it is at.
+
     Attributes
     ----------
     inbox : collections.deque of dict
@@ -39,9 +48,10 @@ class Line:
         Whether standard input has ended.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, patience_s: float) -> None:
         # Ctrl-C in a terminal goes to the whole process group; when to leave is the server's word.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self._patience_s = patience_s
         self.inbox: deque[Message] = deque()
         self.server_gone = False
         self._something = threading.Condition()
@@ -97,6 +107,9 @@ class Line:
         with self._something:
             self.server_gone = True
             self._something.notify()
+        time.sleep(self._patience_s)
+        # Whoever got here in time has left a checkpoint and ended; this thread with it.
+        os._exit(OVERDUE)
 
     def _write(self) -> None:
         while True:

@@ -25,8 +25,10 @@ from server.runs.checkpoints import (
     model_contents,
     new_trainer,
     restore_trainer,
+    what_differs,
 )
 from server.runs.claim import claimed
+from server.runs.faults import reach
 from server.runs.pace import Pacer
 from server.runs.reporting import REPORT_EVERY_S, Reporter
 from server.runs.schedule import next_sample
@@ -36,6 +38,8 @@ from server.runs.wire import Line, Message, finite
 
 # How long the worker before this one may take to leave.
 PREDECESSOR_PATIENCE_S = 10.0
+# A worker ends within 5 s of its server; a checkpoint of the largest network takes less.
+LEAVING_S = 4.5
 LOOKS = {"export", "model"}
 
 
@@ -57,6 +61,8 @@ class Worker:
             self.vocabulary.encode(text), self.vocabulary, self.spec
         )
         self.checkpointed_at = -1
+        # What is to be said of the run once.
+        self.notices: list[str] = []
         seconds = 0.0
         if start["checkpoint"] is not None:
             seconds = self._restore(Path(start["checkpoint"]))
@@ -83,6 +89,7 @@ class Worker:
         if self.spec["learning_rate"] != meta["spec"]["learning_rate"]:
             self.trainer.learning_rate = self.spec["learning_rate"]
         self.checkpointed_at = self.trainer.updates
+        self.notices = what_differs(self.trainer, meta)
         return float(meta.get("unflushed", {}).get("seconds", 0.0))
 
     # -- the loop ---------------------------------------------------------------------------------
@@ -177,8 +184,10 @@ class Worker:
         update, every = self.trainer.updates, self.spec["sample_every"]
         self.short = None
         if self.snapshots.is_due(update, every):
+            reach("snapshot.take")
             try:
                 self._write_model(self.trainer.current_model(), self.snapshots.path(update))
+                reach("snapshot.taken")
                 self.snapshots.thin(update, every)
             except OSError as error:
                 self.training, self.short = False, error
@@ -205,7 +214,10 @@ class Worker:
     def report(self) -> None:
         """Say everything that happened since the last report."""
         short = self.short and str(shortage_of(self.short) or f"{self.short}.")
-        self.reporter.report(busy=self.busy, state=self.state, runaway=self.runaway, short=short)
+        notices, self.notices = self.notices, []
+        self.reporter.report(
+            busy=self.busy, state=self.state, runaway=self.runaway, short=short, notices=notices
+        )
 
     # -- what it is told --------------------------------------------------------------------------
 
@@ -326,7 +338,7 @@ class Worker:
 
 def main() -> None:
     """Wait for the start command, then train."""
-    line = Line()
+    line = Line(patience_s=LEAVING_S)
     if start := line.take():
         # Whoever takes the run over, after this server, waits until the last checkpoint is written.
         with claimed(Path(start["folder"]), PREDECESSOR_PATIENCE_S):

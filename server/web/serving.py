@@ -6,13 +6,17 @@ import asyncio
 import contextlib
 import signal
 import socket
+import sqlite3
 import sys
+import tempfile
 from collections.abc import Iterator
 from urllib.parse import quote
 
 import uvicorn
 
 from server.runs.claim import FolderInUseError, claimed
+from server.runs.store import Store
+from server.runs.supervisor import DATABASE
 from server.settings import Settings
 from server.web.app import create_app
 from server.web.connections import protocol_for
@@ -27,6 +31,8 @@ MAX_VIEWER_MESSAGE_BYTES = 65_536
 PREDECESSOR_PATIENCE_S = 2.0
 # A lecture hall opens the page within a second.
 BACKLOG = 1_024
+# Less room than this and nothing could be done.
+PROBE_BYTES = 65_536
 
 
 class CannotStartError(RuntimeError):
@@ -109,6 +115,12 @@ def _claim(settings: Settings, held: contextlib.ExitStack) -> None:
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         held.enter_context(claimed(settings.data_dir, PREDECESSOR_PATIENCE_S))
+        with tempfile.TemporaryFile(dir=settings.data_dir) as probe:
+            probe.write(bytes(PROBE_BYTES))
+        Store(settings.data_dir / DATABASE).close()
+    except sqlite3.DatabaseError as error:
+        database = settings.data_dir / DATABASE
+        raise CannotStartError(f"Can't use {database}: {error}.") from error
     except FolderInUseError as error:
         raise CannotStartError(f"Another server uses {settings.data_dir}.") from error
     except OSError as error:

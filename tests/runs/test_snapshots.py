@@ -1,5 +1,7 @@
 """The network as it stood now and then: always enough, never too many, evenly far apart."""
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +22,7 @@ def run(folder, every, last):
 
 
 @given(every=st.sampled_from([1, 7, 100, 10_000]), samples=st.integers(0, 1_500))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_at_most_two_hundred_stay_and_they_are_evenly_spaced(tmp_path_factory, every, samples):
     last = every * samples
     snapshots = run(tmp_path_factory.mktemp("snapshots"), every, last)
@@ -37,6 +39,37 @@ def test_at_most_two_hundred_stay_and_they_are_evenly_spaced(tmp_path_factory, e
     update = 0
     while (update := next_sample(update, every)) < min(every, last + 1):
         assert update in dense
+
+
+@given(
+    changes=st.lists(
+        st.tuples(st.sampled_from([1, 30, 100, 700, 10_000]), st.integers(1, 250)),
+        min_size=2,
+        max_size=4,
+    )
+)
+@settings(max_examples=12, deadline=None)
+def test_they_stay_few_and_about_evenly_apart_when_samples_come_otherwise(
+    tmp_path_factory, changes
+):
+    snapshots = Snapshots(tmp_path_factory.mktemp("snapshots"))
+    update, taken = 0, []
+    for every, samples in changes:
+        for _ in range(samples):
+            if snapshots.is_due(update, every):
+                snapshots.path(update).touch()
+                snapshots.thin(update, every)
+                taken.append(update)
+            update = next_sample(update, every)
+    kept = snapshots.updates()
+    assert len(kept) <= 200
+    assert kept[0] == 0
+    assert set(kept) <= set(taken)
+    # None of those that went is farther from one that stayed than the widest gap they were in.
+    widest = max((after - before for before, after in pairwise(kept)), default=0)
+    average = (kept[-1] - kept[0]) / max(len(kept) - 1, 1)
+    natural = max((after - before for before, after in pairwise(taken)), default=0)
+    assert widest <= max(2 * natural, 8 * average)
 
 
 def test_the_nearest_and_those_to_forget(tmp_path):

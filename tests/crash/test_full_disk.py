@@ -1,0 +1,228 @@
+"""A disk that is full, and one that can't be written: runs stand still, say why, and go on."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.crash.undisturbed import Undisturbed
+from tests.serving import PAGES, ROOT, RunningServer
+
+SMALL = {"hidden_size": 12, "sequence_length": 8, "sample_length": 20, "max_updates": None}
+FULL = "no room left on the disk"
+DISK_BYTES = 6_000_000
+
+
+def run(*command):
+    subprocess.run(command, check=True, capture_output=True)
+
+
+@contextlib.contextmanager
+def mounted(folder, *options):
+    """Mount a file system there, where that may be done."""
+    try:
+        run("mount", *options, str(folder))
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no file system can be mounted here: {error}")
+    try:
+        yield folder
+    finally:
+        run("umount", "--lazy", str(folder))
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A disk of a few megabytes."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    with mounted(folder, "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs"):
+        yield folder
+
+
+@pytest.fixture
+def on_disk(disk):
+    with RunningServer(disk / "data", "--no-demo", HURRAH_MAX_TRAINING_RUNS="3") as server:
+        yield server
+
+
+def fill(disk):
+    """Leave no byte free, and return the file that takes up the room."""
+    ballast = disk / "ballast"
+    with ballast.open("ab", buffering=0) as file:
+        for size in (65_536, 4_096, 1):
+            with contextlib.suppress(OSError):
+                while True:
+                    file.write(bytes(size))
+    return ballast
+
+
+def short(server, run, words=FULL):
+    """Wait until a run stands still for want of room, and return it."""
+    now = server.until(run, lambda now: now["short_of_room"])
+    assert now["state"] == "paused"
+    assert words in now["error"]
+    return now
+
+
+def agrees(server, run):
+    """Hold what there is of a run to what it comes to undisturbed."""
+    if server.run(run)["state"] == "running":
+        server.post(run, "pause")
+    now = server.run(run)
+    rows = server.losses_csv(run).decode().splitlines()[1:]
+    undisturbed = Undisturbed(PAGES, now["spec"]).up_to(now["update"])
+    assert [int(row.split(",")[0]) for row in rows] == list(range(1, now["update"] + 1))
+    assert [float(row.split(",")[3]) for row in rows] == undisturbed.losses
+    samples = [(each["update"], each["text"]) for each in server.get(run, "samples")]
+    assert samples == list(undisturbed.samples.items())
+    made = server.post(run, "checkpoints")
+    undisturbed.agrees_with(*server.checkpoint_file(run, made["id"]))
+    assert not list(server.data_dir.glob("**/*.tmp"))
+
+
+def test_runs_stand_still_on_a_full_disk_and_go_on_when_there_is_room(disk, on_disk):
+    server = on_disk
+    corpus = server.upload(PAGES)["id"]
+    running = server.create(corpus=corpus, pace=200, **SMALL)
+    paused = server.create(corpus=corpus, paused=True, **SMALL)
+    server.post(paused, "step", {"updates": 30})
+    kept = server.post(running, "checkpoints")
+    server.until(running, lambda now: now["update"] > 100)
+    ballast = fill(disk)
+    stands = short(server, running)
+    assert server.client.get("/healthz").json()["status"] == "ok"
+    # Whatever needs room is refused in words, and has changed nothing.
+    before = server.client.get("/api/runs").json()
+    for method, path, body in [
+        ("POST", f"/api/runs/{paused['id']}/checkpoints", None),
+        ("POST", f"/api/runs/{running['id']}/checkpoints", None),
+        ("POST", f"/api/runs/{running['id']}/resume", None),
+        ("POST", f"/api/runs/{running['id']}/fork", {"checkpoint": kept["id"]}),
+        ("PATCH", f"/api/runs/{running['id']}", {"name": "another"}),
+        ("POST", "/api/runs", SMALL),
+    ]:
+        answer = server.client.request(method, path, json=body)
+        assert FULL in server.problem(answer, 507)["detail"], path
+    file = {"file": ("a.txt", PAGES.encode())}
+    assert FULL in server.problem(server.client.post("/api/corpora", files=file), 507)["detail"]
+    assert server.client.get("/api/runs").json() == before
+    assert len(server.client.get("/api/corpora").json()) == 2
+    assert server.run(running)["update"] == stands["update"]
+    # What needs none goes on.
+    assert len(server.losses_csv(running).splitlines()) == stands["update"] + 1
+    assert server.post(running, "pause")["state"] == "paused"
+    ballast.unlink()
+    server.post(running, "resume")
+    server.until(running, lambda now: now["update"] > stands["update"] + 50)
+    for each in (running, paused):
+        agrees(server, each)
+
+
+def test_it_goes_on_by_itself_and_after_a_crash_in_between(disk, on_disk):
+    server = on_disk
+    corpus = server.upload(PAGES)["id"]
+    run = server.create(corpus=corpus, pace=200, sample_every=50, **SMALL)
+    kept = server.post(run, "checkpoints")
+    server.until(run, lambda now: now["update"] > 60)
+    ballast = fill(disk)
+    stands = short(server, run)
+    ballast.unlink()
+    gone_on = server.until(run, lambda now: now["update"] > stands["update"])
+    assert (gone_on["state"], gone_on["error"]) == ("running", None)
+    ballast = fill(disk)
+    short(server, run)
+    server.kill()
+    ballast.unlink()
+    with RunningServer(server.data_dir, "--no-demo") as again:
+        found = again.run(run)
+        assert found["state"] == "interrupted"
+        assert found["update"] >= kept["update"]
+        again.post(run, "resume")
+        again.until(run, lambda now: now["update"] > stands["update"] + 60)
+        agrees(again, run)
+
+
+def test_deleting_a_run_makes_room(disk, on_disk):
+    server = on_disk
+    corpus = server.upload(PAGES)["id"]
+    large = server.create(corpus=corpus, paused=True, hidden_size=200)
+    server.post(large, "checkpoints")
+    run = server.create(corpus=corpus, pace=200, **SMALL)
+    server.until(run, lambda now: now["update"] > 50)
+    fill(disk)
+    stands = short(server, run)
+    assert server.client.delete(f"/api/runs/{large['id']}").status_code == 204
+    server.until(run, lambda now: now["update"] > stands["update"])
+    agrees(server, run)
+    assert [each["id"] for each in server.client.get("/api/runs").json()] == [run["id"]]
+
+
+def test_a_file_that_may_not_grow_is_no_fault_of_the_server(tmp_path):
+    """A quota, as any user can have one; the database's log can't pass it, nor a checkpoint."""
+    limited = f"ulimit -f 3000; exec {sys.executable} -m server serve --port 0 --no-demo"
+    server = RunningServer(
+        tmp_path / "data", command=["/bin/sh", "-c", f"{limited} --data-dir {tmp_path / 'data'}"]
+    )
+    with server:
+        corpus = server.upload(PAGES)["id"]
+        large = server.create(corpus=corpus, paused=True, hidden_size=500)
+        server.post(large, "step", {"updates": 2})
+        answer = server.client.post(f"/api/runs/{large['id']}/checkpoints")
+        assert FULL in server.problem(answer, 507)["detail"]
+        assert server.get(large, "checkpoints") == []
+        assert server.client.get("/healthz").status_code == 200
+        assert server.client.delete(f"/api/runs/{large['id']}").status_code == 204
+
+
+def test_a_folder_that_can_not_be_written_holds_the_run(tmp_path):
+    if shutil.which("chattr") is None:
+        pytest.skip("there is no chattr here")
+    with RunningServer(tmp_path / "data", "--no-demo") as server:
+        corpus = server.upload(PAGES)["id"]
+        run = server.create(corpus=corpus, pace=200, checkpoint_every_s=1, **SMALL)
+        server.until(run, lambda now: now["update"] > 20)
+        folder = server.data_dir / "runs" / run["id"] / "checkpoints"
+        try:
+            subprocess.run(["chattr", "+i", folder], check=True, capture_output=True)
+        except subprocess.CalledProcessError as error:
+            pytest.skip(f"a folder can't be made unchangeable here: {error.stderr}")
+        try:
+            stands = short(server, run, "can't be written")
+            answer = server.client.post(f"/api/runs/{run['id']}/checkpoints")
+            assert "can't be written" in server.problem(answer, 507)["detail"]
+        finally:
+            subprocess.run(["chattr", "-i", folder], check=True)
+        server.until(run, lambda now: now["update"] > stands["update"])
+        agrees(server, run)
+
+
+def test_a_server_does_not_start_where_it_can_not_write(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    if os.geteuid() == 0:
+        with mounted(folder, "--bind", str(folder)):
+            run("mount", "-o", "remount,ro,bind", str(folder))
+            ended = serve_in(folder)
+    else:
+        folder.chmod(0o500)
+        ended = serve_in(folder)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith(f"Can't use {folder}: ")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_server_does_not_start_with_what_is_no_database(tmp_path):
+    (tmp_path / "hurrah.db").write_bytes(b"no database" * 1_000)
+    ended = serve_in(tmp_path)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == f"Can't use {tmp_path / 'hurrah.db'}: file is not a database.\n"
+
+
+def serve_in(folder):
+    command = [sys.executable, "-m", "server", "serve", "--port", "0", "--data-dir", str(folder)]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )

@@ -1,0 +1,60 @@
+"""What a run comes to when nobody disturbs it, as the network's own code has it."""
+
+import numpy as np
+
+from server.rnn.vocabulary import Vocabulary
+from server.runs.checkpoints import new_trainer
+from server.runs.schedule import next_sample
+
+
+class Undisturbed:
+    """A run of a spec that trains here, as far as it is asked about."""
+
+    def __init__(self, text, spec):
+        self._text, self._spec = text, spec
+        self._vocabulary = Vocabulary.from_text(text)
+        self._begin()
+
+    def _begin(self):
+        indices = self._vocabulary.encode(self._text)
+        self._trainer = new_trainer(indices, self._vocabulary, self._spec)
+        self.losses, self.smooth_losses = [], []
+        # Epochs by the update that began them, texts by the update after which they were written.
+        self.epochs, self.samples = {}, {}
+        self._write()
+
+    def up_to(self, update):
+        """Train up to an update, or again from the start where that has passed."""
+        if update < self._trainer.updates:
+            self._begin()
+        trainer = self._trainer
+        while trainer.updates < update:
+            epoch = trainer.epoch
+            self.losses.append(trainer.update())
+            self.smooth_losses.append(trainer.smooth_loss)
+            if trainer.epoch != epoch:
+                self.epochs[trainer.updates] = trainer.epoch
+            every = self._spec["sample_every"]
+            if next_sample(trainer.updates - 1, every) == trainer.updates:
+                self._write()
+        return self
+
+    def _write(self):
+        trainer = self._trainer
+        if self._spec["validation_fraction"]:
+            trainer.validate()
+        written = trainer.sample(self._spec["sample_length"])
+        self.samples[trainer.updates] = self._vocabulary.decode(written)
+
+    def agrees_with(self, arrays, meta):
+        """Hold a checkpoint, byte for byte, to where the run stands at its update."""
+        scalars = meta["trainer"]
+        own_arrays, own_scalars = self.up_to(scalars["updates"])._trainer.state()
+        assert scalars == own_scalars
+        carried = {"unflushed.losses"}
+        assert set(arrays) - carried == set(own_arrays)
+        for name, array in own_arrays.items():
+            assert arrays[name].tobytes() == array.tobytes(), name
+        if (unflushed := meta.get("unflushed")) is not None:
+            first = unflushed["first"]
+            assert np.array_equal(arrays["unflushed.losses"], self.losses[first - 1 :])
