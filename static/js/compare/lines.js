@@ -26,19 +26,33 @@ export function linesOf(state) {
   });
 }
 
-function wholeLine(state, { id, place, run, curve }) {
-  const finest = state.details[id] ? splice(curve, state.details[id]) : curve;
-  const unit = unitsPerNat(state.y, run);
-  const line = { id, place, name: run.name, x: [], y: [], update: [], fork: null };
-  const xs = xsOf(state.x, run, finest);
+const wholeLine = (state, { id, place, run, curve }) => ({
+  ...pointsOf(state.x, state.y, run, curve, state.details[id]),
+  id,
+  place,
+  name: run.name,
+  fork: null,
+});
+
+const known = new WeakMap(); // curve -> its points as they were last asked for
+
+/** A curve's points on the axes; of most runs they are the same from one drawing to the next. */
+function pointsOf(axis, unit, run, curve, detail) {
+  const last = known.get(curve);
+  if (last?.axis === axis && last.unit === unit && last.detail === detail) return last.points;
+  const finest = detail ? splice(curve, detail) : curve;
+  const factor = unitsPerNat(unit, run);
+  const points = { x: [], y: [], update: [] };
+  const xs = xsOf(axis, run, finest);
   finest.update.forEach((update, i) => {
     const [x, smooth] = [xs[i], finest.smooth[i]];
     if (!Number.isFinite(x) || !Number.isFinite(smooth)) return;
-    line.x.push(x);
-    line.y.push(smooth * unit);
-    line.update.push(update);
+    points.x.push(x);
+    points.y.push(smooth * factor);
+    points.update.push(update);
   });
-  return line;
+  known.set(curve, { axis, unit, detail, points });
+  return points;
 }
 
 /** Where each point of a curve stands along the axis; null where that is not known. */

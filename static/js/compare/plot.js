@@ -7,7 +7,7 @@ const LABEL_PX = 12;
 const LINE_PX = 15;
 const CHARACTER_EM = 0.56;
 const NARROW_PX = 560; // of the whole chart
-const CELL_PX = 0.7;
+const CELL_PX = 1;
 const CLEAR = "rgba(0,0,0,0)";
 
 /** Space around the plotting area, in pixels; names stand at the lines' ends, right. */
