@@ -50,6 +50,16 @@ export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** A deed that scrolls back to the top; where nobody has scrolled it costs nothing, not a layout. */
+export function topOf(element) {
+  let scrolled = false;
+  element.addEventListener("scroll", () => (scrolled = true), { passive: true });
+  return () => {
+    if (scrolled) element.scrollTop = 0;
+    scrolled = false;
+  };
+}
+
 export const stillness = matchMedia("(prefers-reduced-motion: reduce)");
 
 /** Animate unless the reader asked for stillness; returns the Animation or null. */

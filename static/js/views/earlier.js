@@ -1,6 +1,6 @@
 /** The texts before the one in view: smaller and paler the older they are. */
 
-import { el, find } from "../dom.js";
+import { el, find, topOf } from "../dom.js";
 import * as format from "../format.js";
 import { indexInView, tellingOf, textOf, watchWords } from "../samples.js";
 import { inline } from "./prose.js";
@@ -11,6 +11,9 @@ const BEGINNING = 240; // UTF-16 units: what two lines hold
 /** @param {Object} store */
 export function mountEarlier(store) {
   const list = find("#earlier");
+  const toTop = topOf(list);
+  let shown = new Map(); // the lines there are, by their samples: most stay when the page is turned
+  let drawn = "";
   store.watch(
     (state) => [
       state.samples,
@@ -22,10 +25,12 @@ export function mountEarlier(store) {
       const watched = words ? words.split("\n") : [];
       const before = samples.slice(Math.max(0, index - SHOWN), Math.max(index, 0));
       const held = list.contains(document.activeElement);
-      list.replaceChildren(
-        ...before.reverse().map((sample) => earlierPage(sample, telling, watched, store)),
-      );
-      list.scrollTop = 0;
+      if (drawn !== `${telling} ${words}`) shown = new Map();
+      drawn = `${telling} ${words}`;
+      const line = (sample) => shown.get(sample) ?? earlierPage(sample, telling, watched, store);
+      shown = new Map(before.reverse().map((sample) => [sample, line(sample)]));
+      list.replaceChildren(...shown.values());
+      toTop();
       // The keyboard stays where it was, though the button that had it is another now.
       if (held) (list.querySelector("button") ?? find("#page-now")).focus();
     },

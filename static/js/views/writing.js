@@ -1,7 +1,7 @@
 /** The text in view as a page of a novel, and what there is to say about it. */
 
 import { changesBetween } from "../changes.js";
-import { animate, el, find, setText } from "../dom.js";
+import { animate, el, find, setText, topOf } from "../dom.js";
 import * as format from "../format.js";
 import { listed } from "../hurrahs.js";
 import { isLive, textInView, textOf, watchWords } from "../samples.js";
@@ -16,6 +16,7 @@ const SPARE_LINES = 2;
 /** @param {Object} store */
 export function mountWriting(store) {
   const page = find("#page-now");
+  const toTop = topOf(page);
   const dice = find("#dice");
   let shown = [];
 
@@ -40,6 +41,7 @@ export function mountWriting(store) {
       if (now.every((value, i) => value === shown[i])) return;
       const marks = { watched: watchedIn(sample, words), changed: marked(changes) };
       const fresh = sample?.update === freshHurrah ? sample.hurrahs : [];
+      toTop();
       turnPage(page, sample && { ...textOf(sample, telling), marks, fresh }, live && shown[0]);
       shown = now;
     },
@@ -112,7 +114,6 @@ function turnPage(page, text, isNews) {
   const marks = { invented: text.invented, ...text.marks };
   const entering = prose(text.text, marks, (word) => text.fresh.includes(word));
   page.append(entering);
-  page.scrollTop = 0;
   if (!isNews || !leaving) return;
   animate(entering, [{ opacity: 0 }, { opacity: 1 }], { duration: FADE_MS, easing: "ease-out" });
   leaving.classList.add("prose-leaving");
