@@ -50,10 +50,11 @@ export class PagesChart {
     frame.addEventListener("pointermove", (event) => this.#point(event), { capture: true });
     frame.addEventListener("pointerleave", () => this.#leave());
     frame.addEventListener("pointerdown", (event) => {
-      this.#pressed = { x: event.clientX, y: event.clientY };
       this.#point(event);
+      // Plotly lays a cover over the page for as long as the button is down: see pointing.js.
+      this.#pressed = this.#at && { x: event.clientX, y: event.clientY, bin: this.#at.bin };
     });
-    frame.addEventListener("pointerup", (event) => this.#lift(event));
+    window.addEventListener("pointerup", (event) => this.#lift(event), { capture: true });
     new ResizeObserver(() => this.#schedule()).observe(frame);
     onTheme(() => {
       this.#palette = colours();
@@ -150,9 +151,9 @@ export class PagesChart {
     this.#pressed = null;
     const { run } = this.#store.get();
     const pages = this.#pages;
-    if (!pressed || !this.#at || !run) return;
+    if (!pressed || !run || !pages) return;
     if (Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y) > CLICK_PX) return;
-    const { bin } = this.#at;
+    const { bin } = pressed;
     const row = pages.rows.findLast(({ loss }) => Number.isFinite(loss[bin]));
     if (!row) return;
     const [from, to] = updatesIn(run, pages.positions, bin, row.epoch);
