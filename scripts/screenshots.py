@@ -151,6 +151,7 @@ def _pictures() -> list[Picture]:
         Picture("watch-dark", WIDE, "dark", _watch),
         Picture("passage-light", WIDE, "light", _ask_for_passage),
         Picture("timeline-dark", WIDE, "dark", _point_at_the_past),
+        Picture("reading-light", WIDE, "light", _read_the_book),
         Picture("words-light", WIDE, "light", _open_words),
         Picture("new-run-light", WIDE, "light", _open_form),
         Picture("temperatures-dark", WIDE, "dark", _compare_temperatures),
@@ -223,6 +224,18 @@ def _compare(page: Page) -> None:
     expect(page.locator("#compare-body tr")).to_have_count(2)
     page.locator("#compare-chart[data-drawn]").wait_for(state="attached")
     expect(page.locator("#compare-body td[data-label='reached at']").first).to_contain_text(",")
+
+
+def _read_the_book(page: Page) -> None:
+    _watch(page)
+    page.locator("label", has_text="by page").click()
+    page.locator("#pages[data-drawn-epochs]").wait_for()
+    box = page.locator("#pages").bounding_box()
+    if box is None:
+        raise RuntimeError("the pages are not on the page")
+    page.mouse.click(box["x"] + box["width"] * 0.64, box["y"] + box["height"] * 0.4)
+    expect(page.locator(".sequence .surprising")).to_have_count(3)
+    expect(page.locator("#pages-excerpt")).not_to_be_empty()
 
 
 def _prove(page: Page) -> None:
