@@ -155,6 +155,7 @@ def _pictures() -> list[Picture]:
         Picture("words-light", WIDE, "light", _open_words),
         Picture("new-run-light", WIDE, "light", _open_form),
         Picture("temperatures-dark", WIDE, "dark", _compare_temperatures),
+        Picture("passages-light", WIDE, "light", _keep_passages),
         Picture("gradients-light", WIDE, "light", _prove, "gradients"),
         Picture("gradients-dark", WIDE, "dark", _prove, "gradients?mistake=clipping"),
         Picture("phone-light", PHONE, "light", _watch),
@@ -199,10 +200,17 @@ def _ask_for_passage(page: Page) -> None:
 
 def _compare_temperatures(page: Page) -> None:
     _ask_for_passage(page)
-    page.locator("#passage-more summary").click()
-    page.locator("#passage-temperatures").fill("0.4, 0.8, 1.2")
-    page.locator("#passage-temperatures").press("Enter")
-    expect(page.locator(".passage-column .quality b")).to_have_count(3)
+    page.locator("input[name=several][value=several]").check()
+    page.locator("#passage-go").click()
+    expect(page.locator(".passage-column .quality b")).to_have_count(4)
+
+
+def _keep_passages(page: Page) -> None:
+    _ask_for_passage(page)
+    page.locator("#passage-keep").click()
+    expect(page.locator("#passage-keep")).to_have_text("Kept")
+    page.goto(page.url.split("?")[0] + "passages")
+    expect(page.locator("#gallery-leaves .leaf").first).to_be_visible()
 
 
 def _point_at_the_past(page: Page) -> None:

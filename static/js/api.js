@@ -129,6 +129,18 @@ export async function writePassages(id, request, onPieces, signal) {
 export const keepPassage = (id, receipt) =>
   call("/api/kept", { method: "POST", body: { run: id, receipt } });
 
+/** Kept passages, newest first: of a run or of all, those kept before another. */
+export function listKept({ run: ofRun = "", before = null, limit }) {
+  const query = new URLSearchParams({ limit, ...(ofRun && { run: ofRun }), ...(before && { before }) });
+  return call(`/api/kept?${query}`);
+}
+
+const kept = (id) => `/api/kept/${encodeURIComponent(id)}`;
+
+export const getKept = (id) => call(kept(id));
+export const renameKept = (id, title) => call(kept(id), { method: "PATCH", body: { title } });
+export const removeKept = (id) => call(kept(id), { method: "DELETE" });
+
 /** Keep the model that wrote a passage, so that a link to the passage stays true. */
 export const keepModel = (id, model) => call(run(id, "/models"), { method: "POST", body: { model } });
 

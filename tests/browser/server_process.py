@@ -85,7 +85,10 @@ class Server:
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Ask the server something over HTTP, beside the page."""
-        answer = httpx.request(method, f"{self.url}api/{path}", json=body, timeout=PATIENCE_S)
+        shown = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        answer = httpx.request(
+            method, f"{self.url}api/{path}", json=body, headers=shown, timeout=PATIENCE_S
+        )
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
 

@@ -58,6 +58,18 @@ def _passage(page: Page) -> None:
     expect(page.locator("#passage-quality b")).not_to_have_count(0)
 
 
+def _keep(page: Page) -> None:
+    _passage(page)
+    page.locator("#passage-keep").click()
+    expect(page.locator("#passage-keep")).to_have_text("Kept")
+    page.locator("#passage-translate").click()
+    expect(page.locator("#translate-list a")).to_have_count(3)
+
+
+def _gallery(page: Page) -> None:
+    expect(page.locator("#gallery-leaves .leaf")).to_have_count(1)
+
+
 def _prove(page: Page) -> None:
     expect(page.locator("#proof-result")).to_have_attribute("aria-busy", "false")
     page.locator("#proof-plot[data-drawn-step]").wait_for(state="attached")
@@ -85,6 +97,8 @@ STATES = [
     State("trust", "?run={run}", _open("#connection", "#trust")),
     State("checkpoints", "?run={run}", _open("#checkpoint-open", "#checkpoint-panel")),
     State("passage", "?run={run}", _passage),
+    State("kept", "?run={run}", _keep),
+    State("gallery", "passages?run={run}", _gallery),
     State("new run", "?run={run}", _open("#new-run", "#new-run-dialog")),
     State("compare", "compare?runs={run}", _compare),
     State("fork", "compare?runs={run}", _fork),

@@ -45,6 +45,14 @@ async def watch(request: Request) -> Response:
     return _page(request, "index.html", view="Watch", title="Hurrah", skip="the curve")
 
 
+@router.get("/passages", response_class=HTMLResponse)
+async def gallery(request: Request) -> Response:
+    """Return the page of kept passages."""
+    return _page(
+        request, "passages.html", view="Passages", title="Passages - Hurrah", skip="the passages"
+    )
+
+
 @router.get("/compare", response_class=HTMLResponse)
 async def compare(request: Request) -> Response:
     """Return the page on which runs stand beside each other."""

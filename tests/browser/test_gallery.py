@@ -1,0 +1,170 @@
+"""The gallery of kept passages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Window, eventually
+from tests.browser.server_process import Server
+
+TOKEN = "a token that nobody guesses"
+
+
+@pytest.fixture
+def run(server: Server) -> str:
+    run = server.create_run(paused=True, name="A small one")
+    server.call("POST", f"runs/{run}/step", {"updates": 40})
+    return run
+
+
+def keep(server: Server, run: str, title: str | None = None, **request: Any) -> dict[str, Any]:
+    """Keep a passage beside the page."""
+    answer = server.call("POST", f"runs/{run}/passages", {"length": 300, "seed": 1} | request)
+    [first, *_] = answer.get("passages", [answer])
+    kept = {"run": run, "receipt": first["receipt"], "title": title}
+    return dict(server.call("POST", "kept", kept))
+
+
+def gallery(server: Server, page: Page, query: str = "") -> Page:
+    page.goto(f"{server.url}passages{query}")
+    expect(page.locator("#gallery")).not_to_have_attribute("data-state", "loading")
+    return page
+
+
+def letters(text: str) -> str:
+    return "".join(text.split()).lower()
+
+
+def test_a_passage_is_kept_with_one_key_and_stands_in_the_gallery(
+    server: Server, window: Window, run: str
+) -> None:
+    page = gallery(server, window.page)
+    expect(page.locator("#gallery-empty-title")).to_have_text("Nothing is kept yet.")
+    page.get_by_role("link", name="Have a passage written").click()
+    page.locator("#chart[data-drawn-update]").wait_for(state="attached")
+    page.keyboard.press("p")
+    expect(page.locator("#passage-quality")).to_contain_text("real words")
+    text = page.locator("#passage-text").inner_text()
+    page.keyboard.press("k")
+    expect(page.locator("#passage-keep")).to_have_text("Kept")
+    page.locator(".toast").get_by_text("See it").click()
+
+    leaf = page.locator("#gallery-leaves .leaf")
+    expect(leaf).to_have_count(1)
+    expect(leaf).to_contain_text("A small one")
+    expect(leaf).to_contain_text("update ")
+    expect(leaf).to_contain_text("real words")
+    assert letters(leaf.locator(".prose").inner_text()) == letters(text)
+    # And once more from the very model, in the drawer.
+    server.call("POST", f"runs/{run}/step", {"updates": 200})
+    leaf.get_by_label("Write it again").click()
+    expect(page.locator("#passage-source")).to_contain_text("the very model of the link")
+    assert page.locator("#passage-text").inner_text() == text
+
+
+def test_titles_and_taking_out_with_undo(server: Server, window: Window, run: str) -> None:
+    keep(server, run, seed=1)
+    keep(server, run, "The second", seed=2)
+    page = gallery(server, window.page)
+    leaves = page.locator("#gallery-leaves .leaf")
+    expect(leaves).to_have_count(2)
+    expect(leaves.first.locator("h3")).to_have_text("The second")
+    leaves.last.get_by_label("Give it a title").click()
+    page.keyboard.type("The first")
+    page.keyboard.press("Enter")
+    expect(leaves.last.locator("h3")).to_have_text("The first")
+    expect(page.locator("#gallery-contents")).to_contain_text("The first")
+    eventually(
+        lambda: [each["title"] for each in server.call("GET", "kept")["passages"]],
+        lambda titles: titles == ["The second", "The first"],
+        "the title",
+    )
+    leaves.last.get_by_label("Take it out").click()
+    expect(leaves).to_have_count(1)
+    page.locator(".toast").get_by_text("Undo").click()
+    expect(leaves).to_have_count(2)
+    leaves.last.get_by_label("Take it out").click()
+    page.locator(".toast").get_by_label("Dismiss").click()
+    eventually(lambda: server.call("GET", "kept")["total"], lambda total: total == 1, "one")
+    expect(leaves).to_have_count(1)
+
+
+def test_older_ones_files_and_one_alone(server: Server, window: Window, run: str) -> None:
+    server.call("POST", f"runs/{run}/checkpoints", {})
+    kept = [keep(server, run, f"Number {i}", seed=i, length=30) for i in range(22)]
+    other = server.create_run(paused=True, name="Another")
+    keep(server, other, "Of another", temperatures=[0.4, 1.0], length=40)
+    page = gallery(server, window.page)
+    leaves = page.locator("#gallery-leaves .leaf")
+    expect(leaves).to_have_count(20)
+    expect(leaves.first.locator("h4")).to_have_text(["temperature 0.40", "temperature 1.00"])
+    page.locator("#gallery-more").click()
+    expect(leaves).to_have_count(23)
+    expect(page.locator("#gallery-more")).to_be_hidden()
+    with page.expect_download() as download:
+        page.locator("#gallery-md").click()
+    assert download.value.suggested_filename == "hurrah-passages.md"
+    assert "## Number 7" in download.value.path().read_text("utf-8")
+
+    page.locator("#gallery-run").select_option(label="Another (1)")
+    expect(leaves).to_have_count(1)
+    assert f"run={other}" in page.url
+    gallery(server, page, f"?passage={kept[3]['id']}")
+    expect(leaves).to_have_count(1)
+    expect(leaves).to_contain_text("Number 3")
+    expect(page.locator("#gallery-only")).to_contain_text("One passage of 23")
+    window.expect_complaints("status of 404")
+    page.goto(f"{server.url}passages?passage=nothing")
+    expect(page.locator("#gallery-problem")).to_contain_text("is not kept")
+
+
+def test_what_is_kept_elsewhere_comes_by_itself(server: Server, window: Window, run: str) -> None:
+    keep(server, run, "Here", length=5000)
+    page = gallery(server, window.page)
+    expect(page.locator("#gallery-leaves .leaf h3")).to_have_text(["Here"])
+    page.get_by_text("Read on").click()
+    expect(page.get_by_text("Read on")).to_have_count(0)
+    keep(server, run, "There", seed=2)
+    # It asks now and then, and when the reader comes back to it.
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator("#gallery-leaves .leaf h3")).to_have_text(["There", "Here"])
+    expect(page.get_by_text("Read on")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone_and_on_paper(
+    server: Server, open_window: Callable[..., Window], run: str, scheme: str
+) -> None:
+    keep(server, run, "A title", prime="The ", temperatures=[0.5, 1.0])
+    options = {"viewport": {"width": 390, "height": 844}, "color_scheme": scheme}
+    page = gallery(server, open_window(**options).page)
+    expect(page.locator("#gallery-leaves .leaf")).to_have_count(1)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    columns = page.locator(".leaf-columns section")
+    boxes = [columns.nth(i).bounding_box() for i in range(2)]
+    assert len({box["x"] for box in boxes if box}) == 1
+    page.emulate_media(media="print")
+    for gone in (".top", ".leaf-deeds", ".gallery-tools", "#theme"):
+        expect(page.locator(gone).first).to_be_hidden()
+    expect(page.locator("#gallery-title")).to_be_visible()
+    expect(page.locator("#gallery-leaves .leaf h3")).to_be_visible()
+
+
+def test_viewers_read_the_gallery(own_server: Server, open_window: Callable[..., Window]) -> None:
+    own_server.token = TOKEN
+    own_server.start()
+    page = gallery(own_server, open_window().page)
+    expect(page.locator("#gallery-empty")).to_contain_text("What the operator keeps")
+    run = own_server.create_run(paused=True)
+    keep(own_server, run, "To be read")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator("#gallery-leaves .leaf h3")).to_have_text(["To be read"])
+    expect(page.get_by_label("Take it out")).to_have_count(0)
+    expect(page.get_by_label("Another title")).to_have_count(0)
+    page.get_by_label("Write it again").click()
+    expect(page.locator("#passage-source")).to_contain_text("the very model of the link")
+    expect(page.locator("#passage-keep")).to_be_hidden()
