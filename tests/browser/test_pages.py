@@ -132,9 +132,9 @@ def told(**figures: Any) -> dict[str, Any]:
         (
             told(share=0.01, share_error=0.02, start={"updates": 7, "loss": -0.3, "error": 0.4}),
             (
-                "Of epochs 2 to 4, none of the ups and downs come back on the same pages. The first 7"
-                " updates of an epoch cost 0.3 nats less than the rest, no more than any other 7 may"
-                " stray (± 0.4)."
+                "Of epochs 2 to 4, none of the ups and downs come back on the same pages. The"
+                " first 7 updates of an epoch cost 0.3 nats less than the rest, no more than any"
+                " other 7 may stray (± 0.4)."
             ),
         ),
         (
