@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import resource
 from typing import Any
 
 import h11
@@ -13,7 +15,10 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from server.settings import Settings
 from server.web.problems import problem
 
-__all__ = ["GuardedWebSocket", "protocol_for"]
+__all__ = ["GuardedWebSocket", "protocol_for", "room_for"]
+
+# What the server opens besides connections: the database, workers' pipes, files that are sent.
+OTHER_FILES = 256
 
 
 class PatientProtocol(H11Protocol):
@@ -173,7 +178,24 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
 def protocol_for(settings: Settings) -> type[PatientProtocol]:
     """Return the protocol with the limits that are set; uvicorn makes one for each connection."""
     limits = {
-        "max_connections": settings.max_connections,
+        "max_connections": room_for(settings.max_connections),
         "patience_s": settings.request_patience_s,
     }
     return type("LimitedProtocol", (PatientProtocol,), limits)
+
+
+def room_for(connections: int) -> int:
+    """Return how many connections the system has room for, having asked it for so many.
+
+    Each is an open file, of which many systems allow 1,024 unless they are asked. Without one left,
+    not even a checkpoint could be written.
+    """
+    files = connections + OTHER_FILES
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed != resource.RLIM_INFINITY and allowed < files:
+        wanted = files if most == resource.RLIM_INFINITY else min(files, most)
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+        allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return max(1, min(connections, allowed - OTHER_FILES))
+    return connections

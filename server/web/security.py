@@ -34,6 +34,7 @@ GREATEST_PORT = 65_535
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 # What the browser says of requests that another site's page did not make.
 OWN_SITES = {"same-origin", "none"}
+ASKING = re.compile(r"/api/runs/[^/]+/passages|/api/gradient-check(/steps)?")
 # Addresses that a program asks for: it shows the token in a header.
 NO_PAGES = ("/api/", "/static/", "/vendor/", "/ws/")
 
@@ -181,9 +182,7 @@ def is_operator(connection: HTTPConnection) -> bool:
 
 def _viewer_refusal(scope: Scope) -> Response | None:
     # Asking for a passage or a proof is a POST that changes nothing.
-    path, asks_only = scope["path"], False
-    if scope["method"] == "POST":
-        asks_only = path.endswith("/passages") or path.startswith("/api/gradient-check")
+    asks_only = scope["method"] == "POST" and ASKING.fullmatch(scope["path"]) is not None
     if scope["operator"] or asks_only or not _changes(scope):
         return None
     return problem(

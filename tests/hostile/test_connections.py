@@ -4,6 +4,8 @@ import contextlib
 import json
 import select
 import socket
+import subprocess
+import sys
 import time
 
 import httpx
@@ -11,7 +13,7 @@ import pytest
 
 from tests.hostile import raw
 from tests.hostile.process import open_files, steady
-from tests.serving import LIMIT_S, until
+from tests.serving import LIMIT_S, ROOT, until
 
 SMALL = {"hidden_size": 5, "sample_length": 10, "paused": True}
 # The server's patience in these tests is a second or two; a machine that stands still is no fault.
@@ -275,3 +277,19 @@ def test_addresses_that_are_none(server, target):
         )
         assert status == 200 or 400 <= status < 500, (method, status)
         assert "content-security-policy" in headers
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "wanted", "room"),
+    [(300, 5_000, 1_000, 1_000), (300, 800, 1_000, 544), (64, 64, 1_000, 1), (900, 900, 10, 10)],
+)
+def test_the_system_is_asked_for_room_for_all_connections(soft, hard, wanted, room):
+    script = (
+        "import resource, sys; soft, hard, wanted = map(int, sys.argv[1:]);"
+        " resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard));"
+        " from server.web.connections import room_for; print(room_for(wanted))"
+    )
+    numbers = map(str, (soft, hard, wanted))
+    command = [sys.executable, "-c", script, *numbers]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{room}\n"

@@ -1,0 +1,93 @@
+"""What the documentation promises of settings, limits and tests is so."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from server.rnn.architecture import MAX_LAYERS
+from server.runs import passage_request, proofs, spec
+from server.settings import Settings
+from server.web.routes import checkpoints, milestones, runs
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SETTINGS = {f"HURRAH_{name.upper()}" for name in Settings.model_fields}
+# Read by the tests alone.
+OTHERS = {"HURRAH_BROWSER"}
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+SECURITY = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+# What needs no promise: it says where things are, and what a start begins.
+PLAIN = {"HURRAH_PORT", "HURRAH_DEMO"}
+
+
+def greatest(model, field, key="maximum"):
+    """Return a limit as the model's own description says it."""
+    described = model.model_json_schema()["properties"][field]
+    choices = [described, *described.get("anyOf", [])]
+    for part in [*choices, *(each["items"] for each in choices if "items" in each)]:
+        if key in part:
+            return part[key]
+    raise LookupError(field)
+
+
+FIXED = {
+    "`hidden_size`": greatest(spec.RunSpec, "hidden_size"),
+    "`layers`": MAX_LAYERS,
+    "`sequence_length`": greatest(spec.RunSpec, "sequence_length"),
+    "`batch_size`": greatest(spec.RunSpec, "batch_size"),
+    "`sample_length`": greatest(spec.RunSpec, "sample_length"),
+    "`max_updates`": greatest(spec.RunSpec, "max_updates"),
+    "`updates` of one step": greatest(runs.StepRequest, "updates"),
+    "`name` of a run": greatest(spec.RunSpec, "name", "maxLength"),
+    "`watch_words`": greatest(spec.RunSpec, "watch_words", "maxItems"),
+    "a watch word": greatest(spec.RunSpec, "watch_words", "maxLength"),
+    "`note` of a checkpoint": greatest(checkpoints.CheckpointRequest, "note", "maxLength"),
+    "`text` of a note": greatest(milestones.NoteText, "text", "maxLength"),
+    "`temperatures`": greatest(passage_request.PassageRequest, "temperatures", "maxItems"),
+    "`temperature`": greatest(passage_request.PassageRequest, "temperature"),
+    "parameters of a gradient check": proofs.MAX_PARAMETERS,
+}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_setting_it_names_is_there(page):
+    named = set(re.findall(r"HURRAH_[A-Z_]*[A-Z]", page.read_text(encoding="utf-8")))
+    assert named <= SETTINGS | OTHERS
+
+
+def test_every_setting_is_promised_to_whoever_runs_it():
+    promised = set(re.findall(r"HURRAH_[A-Z_]*[A-Z]", OPERATIONS + SECURITY))
+    assert promised >= SETTINGS - PLAIN
+
+
+def test_every_limit_says_what_is_answered_beyond_it():
+    _, _, limits = OPERATIONS.partition("## Limits")
+    named = set(re.findall(r"HURRAH_[A-Z_]*[A-Z]", limits.partition("The others are fixed")[0]))
+    limiting = {name for name in SETTINGS if re.search(r"_MAX_|_PER_MINUTE$|_PATIENCE_S$", name)}
+    assert named == limiting
+
+
+def test_every_setting_tells_its_unit_or_counts_things():
+    units = ("_bytes", "_characters", "_per_minute", "_s")
+    things = ("_runs", "_corpora", "_requests", "_connections", "_viewers", "_passages", "_models")
+    for name, field in Settings.model_fields.items():
+        if field.annotation in {int, float} and name != "port":
+            assert name.endswith(units + things), name
+
+
+def test_the_fixed_limits_are_the_ones_there_are():
+    _, _, table = OPERATIONS.partition("The others are fixed")
+    rows = re.findall(
+        r"^\| (.+?) \| ([\d,]+)[a-z ]* \|$", table.partition("\n## ")[0], re.MULTILINE
+    )
+    assert {field: int(most.replace(",", "")) for field, most in rows} == FIXED
+
+
+def test_every_attack_is_named_by_a_test_that_is_there():
+    rows = re.findall(r"^\| (?!against|---)(.+) \|$", SECURITY, re.MULTILINE)
+    assert len(rows) > 20
+    for row in rows:
+        shown_by = re.findall(r"`(tests/[\w/]+\.py)`", row.rpartition(" | ")[2])
+        assert shown_by, row
+        assert all((ROOT / test).is_file() for test in shown_by), row
