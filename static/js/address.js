@@ -6,7 +6,9 @@
  * Whatever else can be chosen in the view gets a row here, and needs nothing else.
  */
 
+import { ACROSS, UNITS } from "./axes.js";
 import { readPassage, sayPassage } from "./passagelink.js";
+import { SMOOTHINGS } from "./smoothing.js";
 
 const REST_MS = 250; // browsers take no more than some hundred changes of an address in half a minute
 
@@ -19,6 +21,10 @@ export const oneOf = (key, values) => ({
 const PARAMETERS = {
   run: { read: ({ runId }) => runId, parse: (text) => (text ? { runId: text } : null) },
   scale: oneOf("scale", [null, "linear", "log"]),
+  x: oneOf("across", ACROSS),
+  y: oneOf("unit", UNITS),
+  yscale: oneOf("lossScale", ["linear", "log"]),
+  smoothing: oneOf("smoothing", SMOOTHINGS),
   /** The updates in view, "1200-5000". */
   range: {
     read: ({ range }) => range && range.map(Math.round).join("-"),

@@ -1,6 +1,7 @@
 /** The server's HTTP interface, and its problem documents as errors. */
 
 import { linesOf } from "./ndjson.js";
+import { OWN } from "./smoothing.js";
 
 /** An answer other than the one hoped for; `message` is the server's own sentence. */
 export class Problem extends Error {
@@ -152,9 +153,20 @@ export const checkGradients = (request, signal) =>
 export const errorAgainstStep = (request, signal) =>
   call("/api/gradient-check/steps", { method: "POST", body: request, signal });
 
-/** Loss between two updates, both included, in at most `points` buckets. */
-export const getLoss = (id, from, to, points, signal) =>
-  call(run(id, `/loss?from=${from}&to=${to}&points=${points}`), { signal });
+/** Loss between two updates, both included, in at most `points` buckets, smoothed as said. */
+export const getLoss = (id, from, to, points, signal, smoothing = OWN) =>
+  call(run(id, `/loss?${new URLSearchParams({ from, to, points, smoothing })}`), { signal });
+
+/** The first update after which the smooth loss, in nats a sequence, was below a figure. */
+export const lossReached = (id, smoothLoss) =>
+  call(run(id, `/loss/reached?smooth_loss=${smoothLoss}`));
+
+export const addNote = (id, update, text) =>
+  call(run(id, "/milestones"), { method: "POST", body: { update, text } });
+export const changeNote = (id, note, text) =>
+  call(run(id, `/milestones/${encodeURIComponent(note)}`), { method: "PATCH", body: { text } });
+export const removeNote = (id, note) =>
+  call(run(id, `/milestones/${encodeURIComponent(note)}`), { method: "DELETE" });
 
 /** Samples from one update to another, at most `limit` of them. */
 export const getSamples = (id, from, to, limit, signal) =>

@@ -1,35 +1,33 @@
 /**
  * The loss curve as the page holds it: a bounded number of points whatever the run's length.
  *
- * A point stands for a bucket of updates: `update` is the bucket's last one, `smooth` the smooth
- * loss there, `low` and `high` the least and greatest loss within. Merging neighbours keeps both
+ * A point stands for a bucket of updates: `update` is the bucket's last one, `seconds` how long the
+ * run had trained by then (null where it is not known), `smooth` the smooth loss there, `low` and
+ * `high` the least and greatest loss within. Merging neighbours keeps both
  * extremes, so that what is drawn stays honest. Buckets are let grow in proportion to the update
  * near the start and to the run's length later, so that both a logarithmic and a linear axis find
  * the detail they can show. Every function is pure: a curve is never changed, only replaced.
  *
- * @typedef {{update: number[], smooth: number[], low: number[], high: number[]}} Curve
+ * @typedef {{update: number[], seconds: number[], smooth: number[], low: number[], high: number[]}}
+ *   Curve
  */
 
 /** More points than this are merged down to two thirds of it. */
 export const LIMIT_POINTS = 3000;
 
+const COLUMNS = ["update", "seconds", "smooth", "low", "high"];
 const POINTS_A_DECADE = 250;
 const POINTS_ALONG = 1500;
 
 /** A curve without points. */
-export const emptyCurve = () => ({ update: [], smooth: [], low: [], high: [] });
+export const emptyCurve = () => columns(() => []);
 
 /** The last update of a curve, 0 for an empty one. */
 export const lastUpdate = (curve) => curve.update.at(-1) ?? 0;
 
 /** A curve from the contract's Loss (or the `curve` of a progress message). */
 export function curveOf(part) {
-  return bounded({
-    update: [...part.update],
-    smooth: [...part.smooth],
-    low: [...part.low],
-    high: [...part.high],
-  });
+  return bounded(cut(part, 0, part.update.length));
 }
 
 /** `curve` followed by the points of `part` that it has not got already. */
@@ -79,12 +77,6 @@ export const indexAt = (curve, update) =>
 /** The smooth loss at `update`, or null for an empty curve. */
 export const smoothAt = (curve, update) => curve.smooth[indexAt(curve, update)] ?? null;
 
-/** The first update whose smooth loss is below `threshold`, or null. */
-export function firstBelow(curve, threshold) {
-  const index = curve.smooth.findIndex((smooth) => smooth < threshold);
-  return index < 0 ? null : curve.update[index];
-}
-
 /** The most updates that a point between two updates stands for, 1 where there are none. */
 export function largestBucket(curve, from, to) {
   const inside = between(curve, from, to).update.filter((update) => update >= from && update <= to);
@@ -132,12 +124,14 @@ function merge(curve, joins) {
     const joined = joins(start, end);
     if (joined && last >= 0) {
       merged.update[last] = end;
+      merged.seconds[last] = curve.seconds[i];
       merged.smooth[last] = curve.smooth[i];
       merged.low[last] = least(merged.low[last], curve.low[i]);
       merged.high[last] = greatest(merged.high[last], curve.high[i]);
     } else {
       start = merged.update[last] ?? 0;
       merged.update.push(end);
+      merged.seconds.push(curve.seconds[i]);
       merged.smooth.push(curve.smooth[i]);
       merged.low.push(curve.low[i]);
       merged.high.push(curve.high[i]);
@@ -150,22 +144,15 @@ function merge(curve, joins) {
 const least = (a, b) => (a === null ? b : b === null ? a : Math.min(a, b));
 const greatest = (a, b) => (a === null ? b : b === null ? a : Math.max(a, b));
 
-function join(a, b) {
-  return {
-    update: a.update.concat(b.update),
-    smooth: a.smooth.concat(b.smooth),
-    low: a.low.concat(b.low),
-    high: a.high.concat(b.high),
-  };
-}
+/** A curve whose columns are what `make` makes of their names. */
+const columns = (make) => Object.fromEntries(COLUMNS.map((name) => [name, make(name)]));
 
+const join = (a, b) => columns((name) => a[name].concat(b[name]));
+
+/** A piece of a curve; a server of an earlier version has no seconds. */
 function cut(curve, start, end) {
-  return {
-    update: curve.update.slice(start, end),
-    smooth: curve.smooth.slice(start, end),
-    low: curve.low.slice(start, end),
-    high: curve.high.slice(start, end),
-  };
+  const unknown = () => curve.update.map(() => null);
+  return columns((name) => (curve[name] ?? unknown()).slice(start, end));
 }
 
 /** The index of the first value that is not below `value`, in an ascending array. */

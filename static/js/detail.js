@@ -1,54 +1,105 @@
 /**
  * Fetches finer points than the page holds: for the stretch that the reader zooms to, and for the
- * first updates, of which a logarithmic axis shows more than an even reduction keeps.
+ * first updates, of which a logarithmic axis shows more than an even reduction keeps; and the curve
+ * smoothed otherwise than the run smooths it.
  */
 
 import { getLoss, Problem } from "./api.js";
-import { between, lastUpdate } from "./curve.js";
+import { between, largestBucket, lastUpdate } from "./curve.js";
+import { drawnCurve } from "./geometry.js";
+import { OWN } from "./smoothing.js";
 
 const POINTS = 1500;
 const ENOUGH_POINTS = 1000;
 const REST_MS = 150;
 const START_BUCKETS = 20;
 const FINER = 12;
+const TAIL_EVERY_MS = 3000;
+const TAIL_POINTS = 300;
 
 /** Keep `state.detail` in step with `state.range`. */
 export function fetchDetailOnZoom(store) {
   let timer = null;
   let request = null;
   store.watch(
-    (state) => [state.range, state.runId],
-    (range, runId) => {
+    (state) => [state.range, state.runId, drawnCurve(state).update.length > 1, state.smoothing],
+    (range, runId, known, smoothing) => {
       clearTimeout(timer);
       request?.abort();
-      if (!range || !runId) return;
+      if (!range || !runId || !known) return;
       timer = setTimeout(async () => {
-        const { curve } = store.get();
+        const curve = drawnCurve(store.get());
         const from = Math.max(1, Math.floor(range[0]));
         const to = Math.min(Math.ceil(range[1]), lastUpdate(curve));
         const held = between(curve, from, to).update.length;
         if (to - from < 2 || held >= Math.min(ENOUGH_POINTS, to - from)) return;
         request = new AbortController();
-        const loss = await quietly(getLoss(runId, from, to, POINTS, request.signal));
-        if (loss) store.dispatch({ type: "detail", runId, detail: loss });
+        const { signal } = request;
+        const loss = await quietly(getLoss(runId, from, to, POINTS, signal, smoothing));
+        if (loss) store.dispatch({ type: "detail", runId, smoothing, detail: loss });
       }, REST_MS);
     },
   );
 }
 
 /**
- * Refine the start of a curve whose points stand for `bucket` updates each, down to single ones:
- * ranges ever shorter and finer, asked for at once.
+ * Refine the start of a curve whose points stand for `bucket` updates each, down to single ones.
  */
 export async function refineStart(store, runId, bucket) {
+  const losses = await finerStart(runId, bucket, OWN);
+  store.dispatch({ type: "refined", runId, losses });
+}
+
+/** The start of a curve, in ranges ever shorter and finer, asked for at once. */
+async function finerStart(runId, bucket, smoothing) {
   const sizes = [];
   for (let size = bucket; size > 1; size = Math.ceil(size / FINER)) sizes.push(size);
-  const losses = await Promise.all(
-    sizes.map((size) =>
-      quietly(getLoss(runId, 1, size * START_BUCKETS, START_BUCKETS * FINER)),
-    ),
+  const ask = (size) =>
+    getLoss(runId, 1, size * START_BUCKETS, START_BUCKETS * FINER, null, smoothing);
+  const losses = await Promise.all(sizes.map((size) => quietly(ask(size))));
+  return losses.filter(Boolean);
+}
+
+/**
+ * Keep `state.smoothed` in step with the smoothing that the reader chose. What comes live is smoothed
+ * here, nearly as well, until the server is asked for it now and then.
+ */
+export function fetchSmoothed(store) {
+  let timer = null;
+
+  async function whole(runId, smoothing) {
+    const to = lastUpdate(store.get().curve);
+    if (!to) return;
+    const loss = await quietly(getLoss(runId, 1, to, POINTS, null, smoothing));
+    if (!loss) return;
+    const finer = await finerStart(runId, loss.bucket, smoothing);
+    store.dispatch({ type: "smoothed", runId, smoothing, losses: [loss, ...finer] });
+  }
+
+  async function tail(runId, smoothing) {
+    const { smoothed, curve } = store.get();
+    const from = smoothed.exact + 1;
+    const to = lastUpdate(curve);
+    if (to < from || document.visibilityState !== "visible") return;
+    // No finer than what is held, or its many points would merge those before.
+    const finest = Math.ceil((to - from + 1) / largestBucket(curve, from, to));
+    const points = Math.max(1, Math.min(finest, TAIL_POINTS));
+    const loss = await quietly(getLoss(runId, from, to, points, null, smoothing));
+    if (loss) store.dispatch({ type: "smoothed", runId, smoothing, losses: [loss] });
+  }
+
+  store.watch(
+    (state) => [state.runId, state.smoothing, state.smoothed === null, state.run === null],
+    (runId, smoothing, lacking, unseen) => {
+      clearInterval(timer);
+      if (!runId || smoothing === OWN || unseen) return;
+      if (lacking) whole(runId, smoothing);
+      timer = setInterval(() => {
+        if (store.get().smoothed) tail(runId, smoothing);
+        else whole(runId, smoothing);
+      }, TAIL_EVERY_MS);
+    },
   );
-  store.dispatch({ type: "refined", runId, losses: losses.filter(Boolean) });
 }
 
 /** Null instead of a Problem: without the finer points the coarse ones stay, which is no fault. */

@@ -27,6 +27,9 @@ export const fine = (value) => (known(value) ? twoDecimals.format(value) : NOTHI
 /** A small number without needless digits: 4.5 -> "4.5", 10 -> "10". */
 export const plain = (value) => (known(value) ? String(value) : NOTHING);
 
+/** A figure with one decimal or two. */
+export const rounded = (value, digits) => (digits === 1 ? loss(value) : fine(value));
+
 /** A share: 0.637 -> "64%". */
 export const share = (value) => (known(value) ? `${whole.format(value * 100)}%` : NOTHING);
 

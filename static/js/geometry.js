@@ -1,64 +1,117 @@
-/** Where things stand on the chart: from updates and losses to pixels, and back. */
+/**
+ * Where things stand on the chart: from updates and losses to pixels, and back.
+ *
+ * All of it is worked out once for a state and a size, however many ask for it.
+ */
 
+import { acrossOf, roundSpan, unitOf } from "./axes.js";
 import { between, lastUpdate, lossSpan, mergeByCell, splice } from "./curve.js";
+import { remembered } from "./remembered.js";
 import { inView, lowest } from "./validation.js";
 
 /** Space around the plotting area, in pixels; the labels of the reference lines stand right. */
-export const MARGIN = { l: 40, r: 62, t: 30, b: 28, pad: 0 };
+export const MARGIN = { l: 44, r: 62, t: 30, b: 28, pad: 0 };
 
 const LINE_CELL_PX = 0.5;
+const LIMIT_DRAWN = 1400; // points of a line, however wide the screen
 const BAND_CELL_PX = 3; // wide enough for the band to be a band, and not a hatching
 const BAND_UPDATES = 8;
 const STEP_PX = 8;
+const EMPTY_SPAN = [1, 120];
 
-/** How wide and high the plot itself is, in pixels, in a chart of `size`. */
-export const plotWidthOf = (size) => Math.max(size.width - MARGIN.l - MARGIN.r, 10);
-export const plotHeightOf = (size) => size.height - MARGIN.t - MARGIN.b;
+/** The curve that is drawn: the run's own, or the one that is smoothed as the reader asked. */
+export const drawnCurve = ({ curve, smoothed }) => smoothed?.curve ?? curve;
 
-/** How far below the plot's top a loss stands, in pixels, when `losses` are shown. */
-export const lossToPixel = (loss, losses, size) =>
-  ((losses[1] - loss) / (losses[1] - losses[0])) * plotHeightOf(size);
+/** The curve on which marks stand: single losses, not smoothed, would throw them about. */
+export const markedCurve = (state) =>
+  state.smoothing === "0" ? state.curve : finestCurve(state);
 
-/** The span of updates in view: the reader's zoom, or from the start to the live end. */
-export function viewRange({ range, scale, curve }) {
-  if (range) return range;
-  const end = Math.max(lastUpdate(curve), 10);
-  return scale === "log" ? [1, end * 1.06] : [0, end * 1.015];
+/** The points held, with those that the reader's zoom fetched. */
+export const finestCurve = remembered(
+  (state) => [drawnCurve(state), state.detail],
+  (state) => (state.detail ? splice(drawnCurve(state), state.detail) : drawnCurve(state)),
+);
+
+/** What stands across: updates, epochs or seconds. */
+const across = remembered(
+  (state) => [state.across, finestCurve(state), state.run?.updates_per_epoch],
+  (state) => acrossOf(state.across, finestCurve(state), state.run?.updates_per_epoch ?? 1),
+);
+
+/** The unit of the loss as it is shown. */
+export const lossUnit = (state) => unitOf(state.unit, state.run?.spec.sequence_length ?? 1);
+
+/** What the axis across shows: the reader's zoom, or from the start to the live end. */
+function spanAcross(state) {
+  const axis = across(state);
+  const log = state.scale === "log";
+  const least = log ? axis.least : 0;
+  if (state.range) {
+    const [from, to] = state.range.map(axis.of);
+    return [Math.max(from, least * 0.5), Math.max(to, from + 1e-9)];
+  }
+  const end = Math.max(axis.of(lastUpdate(drawnCurve(state))), axis.short);
+  return log ? [least, Math.max(end * 1.06, least * 2)] : [0, end * 1.015];
 }
 
-/** Maps updates to pixels across a plot `width` pixels wide, and back. */
-export function scaleOf(state, width) {
-  const [from, to] = viewRange(state);
-  if (state.scale === "log") {
-    const start = Math.log10(Math.max(from, 0.5));
-    const perPixel = (Math.log10(to) - start) / width;
+/** The updates in view: the reader's zoom, or from the start to the live end. */
+export const viewRange = (state) => state.range ?? spanAcross(state).map(across(state).toUpdate);
+
+/** A map from values between `from` and `to` to pixels of a length, and back. */
+function scaleOf([from, to], length, log) {
+  if (log) {
+    const start = Math.log(from);
+    const perPixel = (Math.log(to) - start) / length;
     return {
-      toPixel: (update) => (Math.log10(Math.max(update, 0.5)) - start) / perPixel,
-      toUpdate: (pixel) => 10 ** (start + pixel * perPixel),
+      toPixel: (value) => (Math.log(Math.max(value, from / 1e3)) - start) / perPixel,
+      toValue: (pixel) => Math.exp(start + pixel * perPixel),
     };
   }
-  const perPixel = (to - from) / width;
+  const perPixel = (to - from) / length;
   return {
-    toPixel: (update) => (update - from) / perPixel,
-    toUpdate: (pixel) => from + pixel * perPixel,
+    toPixel: (value) => (value - from) / perPixel,
+    toValue: (pixel) => from + pixel * perPixel,
   };
 }
 
-/** The points held, with those that the reader's zoom fetched. */
-export const finestCurve = ({ curve, detail }) => (detail ? splice(curve, detail) : curve);
-
 /**
- * The points in view, at the finest known resolution, merged to cells some pixels wide.
+ * The picture of a state in a chart of `size`.
  *
  * @param {Object} state
- * @param {number} width of the plot in pixels.
- * @param {number} cell in pixels.
+ * @param {{width: number, height: number}} size of the whole chart, in pixels.
+ * @returns {Object} `across` and `unit` (see axes.js), `spanX` and `spanY` in their values, `logX`
+ *   and `logY`; `width` and `height` of the plot; `curve`, `band` and `validation` in view, losses
+ *   in nats a sequence; and maps between updates or losses and pixels of the plot.
  */
-export function visibleCurve(state, width, cell = LINE_CELL_PX) {
-  const [from, to] = viewRange(state);
-  const { toPixel } = scaleOf(state, width);
-  return mergeByCell(between(finestCurve(state), from, to), (update) => toPixel(update) / cell);
-}
+export const pictureOf = remembered(
+  (state, size) => [
+    ...[finestCurve(state), state.validation, state.range, state.scale, state.across, state.unit],
+    ...[state.lossScale, state.run?.updates_per_epoch, state.run?.spec.sequence_length],
+    ...[size.width, size.height],
+  ],
+  (state, size) => {
+    const width = Math.max(size.width - MARGIN.l - MARGIN.r, 10);
+    const height = Math.max(size.height - MARGIN.t - MARGIN.b, 10);
+    const [logX, logY] = [state.scale === "log", state.lossScale === "log"];
+    const [axis, unit, spanX] = [across(state), lossUnit(state), spanAcross(state)];
+    const x = scaleOf(spanX, width, logX);
+    const updateToPixel = (update) => x.toPixel(axis.of(update));
+    const range = viewRange(state);
+    const points = between(finestCurve(state), ...range);
+    const cell = Math.max(LINE_CELL_PX, width / LIMIT_DRAWN);
+    const curve = mergeByCell(points, (update) => updateToPixel(update) / cell);
+    const validation = inView(state.validation, ...range);
+    const spanY = lossRange(curve, validation, unit, logY);
+    const y = scaleOf(spanY, height, logY);
+    return {
+      ...{ size, width, height, across: axis, unit, spanX, spanY, logX, logY, range },
+      ...{ curve, validation, updateToPixel },
+      band: bandOutline(curve, range[0], updateToPixel),
+      pixelToUpdate: (pixel) => axis.toUpdate(x.toValue(pixel)),
+      lossToPixel: (loss) => height - y.toPixel(unit.of(loss)),
+    };
+  },
+);
 
 /** The reference losses, in nats a sequence, with their names. */
 export function references(run, corpus) {
@@ -71,9 +124,6 @@ export function references(run, corpus) {
   }));
 }
 
-/** The validation losses in view. */
-export const visibleValidation = (state) => inView(state.validation, ...viewRange(state));
-
 /**
  * The outline of the band, from the least to the greatest loss of each stretch of updates.
  *
@@ -81,18 +131,17 @@ export const visibleValidation = (state) => inView(state.validation, ...viewRang
  * draws single ones apart, some of them together make the band, their extremes kept, and what is
  * wide on the screen is drawn as the step that it is.
  *
- * @returns {{x: number[], low: number[], high: number[]}}
+ * @returns {{update: number[], low: number[], high: number[]}}
  */
-export function bandOutline(state, width) {
-  const { toPixel } = scaleOf(state, width);
-  const cells = visibleCurve(state, width, BAND_CELL_PX);
+function bandOutline(curve, from, updateToPixel) {
+  const cells = mergeByCell(curve, (update) => updateToPixel(update) / BAND_CELL_PX);
   const buckets = mergeByCell(cells, (update) => (update - 1) / BAND_UPDATES);
-  const outline = { x: [], low: [], high: [] };
-  let start = Math.max(Math.min(viewRange(state)[0], buckets.update[0]), 0.5);
+  const outline = { update: [], low: [], high: [] };
+  let start = Math.max(Math.min(from, buckets.update[0]), 0.5);
   buckets.update.forEach((end, i) => {
-    const wide = toPixel(end) - toPixel(start) > STEP_PX;
-    for (const x of wide ? [start, end] : [end]) {
-      outline.x.push(x);
+    const wide = updateToPixel(end) - updateToPixel(start) > STEP_PX;
+    for (const update of wide ? [start, end] : [end]) {
+      outline.update.push(update);
       outline.low.push(buckets.low[i]);
       outline.high.push(buckets.high[i]);
     }
@@ -102,26 +151,17 @@ export function bandOutline(state, width) {
 }
 
 /**
- * The least and greatest loss to show, on steps of a round size so that the axis holds still while
- * the curve grows.
+ * The least and greatest loss to show, in `unit`: those of the smooth line and of the bulk of the
+ * band, and of what the validation loss has risen to since it was lowest.
  */
-export function lossRange(curve, validation = { loss: [] }) {
+function lossRange(curve, validation, unit, log) {
   const span = lossSpan(curve);
-  if (!span) return [0, 120];
+  if (!span) return roundSpan(...EMPTY_SPAN.map(unit.of), log);
   // From its lowest point on: how far it rises again matters, not where it began.
   const since = lowest(validation)?.update ?? Infinity;
   const risen = (loss, i) => loss !== null && validation.update[i] >= since;
   const losses = validation.loss.filter(risen);
   const low = Math.min(span[0], ...losses);
   const high = Math.max(span[1], ...losses);
-  const step = roundStep(Math.max(high - low, 0.5) / 14);
-  return [
-    Math.floor((low - step * 0.3) / step) * step,
-    Math.ceil((high + step * 0.6) / step) * step,
-  ];
-}
-
-function roundStep(size) {
-  const power = 10 ** Math.floor(Math.log10(size));
-  return [1, 2, 5, 10].map((factor) => factor * power).find((step) => step >= size);
+  return roundSpan(unit.of(low), unit.of(high), log);
 }

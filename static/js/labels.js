@@ -1,22 +1,23 @@
-/** The words on the chart: at the ends of the reference lines, and beside the hurrahs. */
+/** The words on the chart: at the ends of the lines, beside hurrahs and notes, over the epochs. */
 
 import { smoothAt } from "./curve.js";
+import { markedCurve } from "./geometry.js";
 import { hurrahLabel, listed } from "./hurrahs.js";
-import { lossToPixel, plotHeightOf, plotWidthOf, scaleOf } from "./geometry.js";
 
 const LINE_PX = 13;
-const LIMIT_HURRAHS = 12;
+const LIMIT_LABELS = 12;
+const LIMIT_NOTE_CHARACTERS = 28;
 const CHARACTER_EM = 0.58; // a generous mean over a sans serif's letters
 const PLACES = [
   { xanchor: "right", dx: -10, dy: 14 }, // below left: a falling curve is not there
   { xanchor: "left", dx: 10, dy: -14 },
 ];
 
-/** The name of each reference line, in the margin at its end, apart from its neighbours. */
-export function lineLabels(lines, losses, size) {
+/** The name of each line, in the margin at its end, apart from its neighbours. */
+export function lineLabels(lines, { lossToPixel, unit, logY }) {
   let above = -Infinity;
   return lines.map(({ name, loss }) => {
-    const pixel = lossToPixel(loss, losses, size);
+    const pixel = lossToPixel(loss);
     above = Math.max(pixel, above + LINE_PX);
     return {
       text: name,
@@ -24,7 +25,7 @@ export function lineLabels(lines, losses, size) {
       x: 1,
       xanchor: "left",
       xshift: 6,
-      y: loss,
+      y: placed(unit.of(loss), logY),
       yanchor: "middle",
       yshift: pixel - above,
       showarrow: false,
@@ -32,51 +33,77 @@ export function lineLabels(lines, losses, size) {
   });
 }
 
+/** The number of each epoch at the upper end of its line; the first with the word. */
+export function epochLabels(epochs, { across, logX }) {
+  return epochs.map(({ epoch, update }, i) => ({
+    text: i ? String(epoch) : `epoch ${epoch}`,
+    x: placed(across.of(update), logX),
+    xanchor: "left",
+    xshift: 1,
+    yref: "paper",
+    y: 1,
+    yanchor: "top",
+    yshift: 3,
+    showarrow: false,
+    opacity: 0.85,
+    font: { size: 10.5 },
+  }));
+}
+
 /**
- * "hurrah - Orla, update 9,000" beside its mark, wherever it hides no other label and stays within
- * the plot; the words alone where there is room for no more, and nothing where there is none (the
- * watched words beneath the writing name them all).
+ * "hurrah - Orla, update 9,000" beside its mark, and what a note says, wherever it hides no other
+ * label and stays within the plot; of a hurrah the words alone where there is room for no more;
+ * nothing where there is none (pointing at the mark tells it).
+ *
+ * @param {Object} state
+ * @param {Object<string, Object[]>} marks by kind, as drawn.
+ * @param {Object} picture see geometry.js.
+ * @param {{hurrah: Object, note: Object, ground: string}} fonts and the colour of the paper.
  */
-export function hurrahLabels(state, losses, size, font) {
-  const width = plotWidthOf(size);
-  const { toPixel } = scaleOf(state, width);
+export function markLabels(state, marks, picture, fonts) {
+  const curve = markedCurve(state);
   const taken = [];
   const labels = [];
-  for (const [update, words] of hurrahsByUpdate(state.milestones)) {
+  const texts = [...hurrahTexts(marks.hurrah), ...noteTexts(marks.note)];
+  for (const { kind, update, wordings } of texts) {
     const from = Math.max(update, 1);
-    const loss = smoothAt(state.curve, update);
-    const x = toPixel(from);
-    if (loss === null || x < 0 || x > width || labels.length === LIMIT_HURRAHS) continue;
-    const at = { x, y: lossToPixel(loss, losses, size) };
+    const loss = smoothAt(curve, update);
+    const x = picture.updateToPixel(from);
+    if (loss === null || x < 0 || x > picture.width || labels.length === LIMIT_LABELS) continue;
+    const at = { x, y: picture.lossToPixel(loss) };
     let place;
-    const text = [hurrahLabel(words, update), listed(words)].find(
-      (wording) => (place = freePlace(at, wording, font, size, taken)),
+    const text = wordings.find(
+      (wording) => (place = freePlace(at, wording, fonts[kind], picture, taken)),
     );
     if (!place) continue;
     labels.push({
       text: escaped(text),
-      x: state.scale === "log" ? Math.log10(from) : from,
-      y: loss,
+      x: placed(picture.across.of(from), picture.logX),
+      y: placed(picture.unit.of(loss), picture.logY),
       xanchor: place.xanchor,
       yanchor: "middle",
       xshift: place.dx,
       yshift: -place.dy,
       showarrow: false,
-      font,
+      font: fonts[kind],
+      bgcolor: state.smoothing === "0" ? fonts.ground : undefined, // to be read on all that noise
     });
   }
   return labels;
 }
 
+/** Annotations on a logarithmic axis are placed by the logarithm. */
+const placed = (value, log) => (log ? Math.log10(value) : value);
+
 /** The first of PLACES beside `at` where a text has room; the room is then taken. */
-function freePlace(at, text, font, size, taken) {
-  const width = text.length * font.size * CHARACTER_EM;
+function freePlace(at, text, font, { width, height }, taken) {
+  const wide = text.length * font.size * CHARACTER_EM;
   return PLACES.find(({ xanchor, dx, dy }) => {
-    const left = xanchor === "left" ? at.x + dx : at.x + dx - width;
+    const left = xanchor === "left" ? at.x + dx : at.x + dx - wide;
     const top = at.y + dy - LINE_PX / 2;
-    const box = { left, right: left + width, top, bottom: top + LINE_PX };
-    const inside = left > 0 && box.right < plotWidthOf(size) && top > 0;
-    const free = inside && box.bottom < plotHeightOf(size) && !taken.some(overlapping(box));
+    const box = { left, right: left + wide, top, bottom: top + LINE_PX };
+    const inside = left > 0 && box.right < width && top > 0;
+    const free = inside && box.bottom < height && !taken.some(overlapping(box));
     if (free) taken.push(box);
     return free;
   });
@@ -85,15 +112,21 @@ function freePlace(at, text, font, size, taken) {
 const overlapping = (a) => (b) =>
   a.left < b.right && a.right > b.left && a.top < b.bottom && a.bottom > b.top;
 
-function hurrahsByUpdate(milestones) {
-  const words = new Map();
-  for (const { kind, update, text } of milestones) {
-    if (kind !== "hurrah") continue;
-    const word = text.replace(/^hurrah\s*[-–:]\s*/iu, "");
-    words.set(update, [...(words.get(update) ?? []), word]);
-  }
-  return words;
+const hurrahTexts = (hurrahs) =>
+  hurrahs.map(({ update, words }) => ({
+    kind: "hurrah",
+    update,
+    wordings: [hurrahLabel(words, update), listed(words)],
+  }));
+
+const noteTexts = (notes) =>
+  notes.map(({ update, text }) => ({ kind: "note", update, wordings: [shortened(text)] }));
+
+function shortened(text) {
+  const characters = Array.from(text);
+  if (characters.length <= LIMIT_NOTE_CHARACTERS) return text;
+  return `${characters.slice(0, LIMIT_NOTE_CHARACTERS - 1).join("").trimEnd()}…`;
 }
 
-// Plotly reads a few tags in its labels; a watched word is text and has none.
+// Plotly reads a few tags in its labels; a watched word or a note is text and has none.
 const escaped = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");

@@ -2,9 +2,10 @@
 
 import { addressOf, mountAddress, readAddress } from "./address.js";
 import * as api from "./api.js";
+import { fetchBaselines } from "./baselines.js";
 import { ServerClock } from "./clock.js";
 import { fetchSamplesCloser } from "./closer.js";
-import { fetchDetailOnZoom, refineStart } from "./detail.js";
+import { fetchDetailOnZoom, fetchSmoothed, refineStart } from "./detail.js";
 import { find } from "./dom.js";
 import { fetchPages } from "./epochs.js";
 import { loadPlotly } from "./plotly.js";
@@ -33,8 +34,10 @@ import { mountNotice } from "./views/notice.js";
 import { PagesChart } from "./views/pages.js";
 import { PassagePanel } from "./views/passage.js";
 import { mountQuality } from "./views/quality.js";
+import { PinCard } from "./views/pincard.js";
 import { ReadingPage } from "./views/reading.js";
 import { RunSwitch } from "./views/runs.js";
+import { mountSaving } from "./views/saving.js";
 import { mountSwitches } from "./views/switches.js";
 import { mountThemeButton } from "./views/themebutton.js";
 import { Timeline } from "./views/timeline.js";
@@ -45,6 +48,7 @@ import { WordsDialog } from "./views/wordsdialog.js";
 import { mountWriting } from "./views/writing.js";
 
 const RETRY_MS = 3000;
+const ZOOM_STEP = 1.6;
 
 const store = createStore(
   reduce,
@@ -179,10 +183,12 @@ const nextRun = () => mostInteresting(store.get().runs ?? []);
 new RunSwitch(store, deletions, { openRun, refreshRuns, nextRun });
 mountConnection(store);
 mountFigures(store);
-new Chart(store, loadPlotly);
+const chart = new Chart(store, loadPlotly);
 new PagesChart(store, loadPlotly);
 mountFaces(store);
-mountSwitches(store, api.lossesFile);
+const pinCard = new PinCard(store, () => chart.size);
+mountSwitches(store);
+mountSaving(store, chart);
 mountNotice(store, {
   resume: () => controls.togglePause(),
   halveRate: () => controls.resumeAtHalfRate(),
@@ -199,6 +205,8 @@ mountHurrah(store);
 mountEmpty(store, { created, openForm: () => newRun.open() });
 mountAnnouncer(store);
 fetchDetailOnZoom(store);
+fetchSmoothed(store);
+fetchBaselines(store);
 fetchSamplesCloser(store);
 fetchReadings(store);
 fetchPages(store);
@@ -223,9 +231,15 @@ mountKeys({
   p: () => passage.openAndWrite(),
   k: () => passage.keep(),
   f: () => store.dispatch({ type: "zoom", range: null }),
+  "+": () => chart.zoomBy(1 / ZOOM_STEP),
+  "=": () => chart.zoomBy(1 / ZOOM_STEP),
+  "-": () => chart.zoomBy(ZOOM_STEP),
+  "[": () => pinCard.step(-1),
+  "]": () => pinCard.step(1),
+  m: forOperator(() => pinCard.write()),
   l: () =>
     store.dispatch({ type: "scale", scale: store.get().scale === "log" ? "linear" : "log" }),
-  m: () => location.assign("/compare"),
+  r: () => location.assign("/compare"),
   g: () => location.assign("/gradients"),
   t: toggleTheme,
   z: () => deletions.undo(),

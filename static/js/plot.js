@@ -1,23 +1,15 @@
 /** The chart as Plotly wants it: traces and layout from the state. No DOM, no drawing. */
 
+import { timeTicks } from "./axes.js";
 import { smoothAt } from "./curve.js";
-import {
-  MARGIN,
-  bandOutline,
-  lossRange,
-  plotWidthOf,
-  references,
-  scaleOf,
-  viewRange,
-  visibleCurve,
-  visibleValidation,
-} from "./geometry.js";
-import { hurrahLabels, lineLabels } from "./labels.js";
+import { MARGIN, markedCurve, pictureOf, references } from "./geometry.js";
+import { epochLabels, lineLabels, markLabels } from "./labels.js";
+import { epochsIn, marksOf, thinned } from "./marks.js";
 import { indexInView } from "./samples.js";
 
 const LABEL_PX = 11.5;
 const NARROW_PX = 360; // below it, 10k instead of 10,000
-const MARK_CELL_PX = 9; // apart enough to be told from one another
+const LINE_PX = { 0: 0.8, 0.9: 1.2, 0.99: 1.6 }; // a line that is all noise would hide everything
 const CLEAR = "rgba(0,0,0,0)";
 
 /**
@@ -27,139 +19,131 @@ const CLEAR = "rgba(0,0,0,0)";
  * @param {string} font
  */
 export function plotOf(state, colours, size, font) {
-  const plotWidth = plotWidthOf(size);
-  const curve = visibleCurve(state, plotWidth);
-  const validation = visibleValidation(state);
-  const losses = lossRange(curve, validation);
+  const picture = pictureOf(state, size);
   const text = { family: font, size: LABEL_PX, color: colours.soft };
+  const marks = thinned(marksOf(state), picture.updateToPixel, picture.width);
   return {
     data: [
-      ...band(bandOutline(state, plotWidth), colours),
-      line(curve, colours),
-      validationLine(validation, colours),
-      ...marks(state, colours, plotWidth),
+      ...band(picture, colours),
+      line(picture, colours, LINE_PX[state.smoothing] ?? 2),
+      validationLine(picture, colours),
+      ...dots(state, picture, marks, colours),
     ],
-    layout: layout(state, colours, size, losses, text),
-    losses,
+    layout: layout(state, picture, marks, colours, text),
   };
 }
 
-function band({ x, low, high }, colours) {
+/** Updates as the axis across shows them, and losses as the axis upwards does. */
+const xs = ({ across }, updates) => updates.map((update) => across.of(update));
+const ys = ({ unit }, losses) => losses.map((loss) => unit.of(loss));
+
+function band(picture, colours) {
+  const { update, low, high } = picture.band;
   const edge = {
     type: "scatter",
     mode: "lines",
-    x,
+    x: xs(picture, update),
     hoverinfo: "skip",
     line: { color: colours.bandFill, width: 1, simplify: false },
   };
   return [
-    { ...edge, y: low },
-    { ...edge, y: high, fill: "tonexty", fillcolor: colours.bandFill },
+    { ...edge, y: ys(picture, low) },
+    { ...edge, y: ys(picture, high), fill: "tonexty", fillcolor: colours.bandFill },
   ];
 }
 
-function line(curve, colours) {
+function line(picture, colours, width) {
   return {
     type: "scatter",
     mode: "lines",
-    x: curve.update,
-    y: curve.smooth,
+    x: xs(picture, picture.curve.update),
+    y: ys(picture, picture.curve.smooth),
     hoverinfo: "skip",
-    line: { color: colours.ink, width: 2, simplify: false },
+    line: { color: colours.ink, width, simplify: false },
   };
 }
 
 /** Dashed, so that no colour is needed to tell it; where it rises again, the network over-fits. */
-function validationLine({ update, loss }, colours) {
+function validationLine(picture, colours) {
+  const { update, loss } = picture.validation;
   return {
     type: "scatter",
     mode: "lines+markers",
-    x: update.map((at) => Math.max(at, 1)),
-    y: loss,
+    x: xs(picture, update.map((at) => Math.max(at, 1))),
+    y: ys(picture, loss),
     hoverinfo: "skip",
     line: { color: colours.accentInk, width: 1.6, dash: "5px,3px" },
     marker: { size: 3.5, color: colours.accentInk },
   };
 }
 
-/** Where marks stand: on the smooth line, the one before the first update at its beginning. */
-function at(state, updates) {
-  const onAxis = updates.map((update) => Math.max(update, 1));
-  return { x: onAxis, y: onAxis.map((update) => smoothAt(state.curve, update)) };
-}
-
-function marks(state, colours, plotWidth) {
-  const { toPixel } = scaleOf(state, plotWidth);
-  const dots = (updates, marker) => ({
-    type: "scatter",
-    mode: "markers",
-    ...at(state, updates),
-    hoverinfo: "skip",
-    cliponaxis: false,
-    marker,
-  });
-  const updatesOf = (list) => [...new Set(list.map(({ update }) => update))];
-  const hurrahs = state.milestones.filter(({ kind }) => kind === "hurrah");
+/** The marks, on the smooth line; what comes before the first update stands at its beginning. */
+function dots(state, picture, marks, colours) {
+  const curve = markedCurve(state);
+  const trace = (updates, marker) => {
+    const onAxis = updates.map((update) => Math.max(update, 1));
+    return {
+      type: "scatter",
+      mode: "markers",
+      x: xs(picture, onAxis),
+      y: ys(picture, onAxis.map((update) => smoothAt(curve, update))),
+      hoverinfo: "skip",
+      cliponaxis: false,
+      marker,
+    };
+  };
   const viewed = state.samples[indexInView(state)];
   const rim = (color, width) => ({ color, width });
+  const { ink, soft, card, accent, bad } = colours;
+  const looks = {
+    sample: { size: 6, color: card, line: rim(soft, 1.2) },
+    checkpoint: { size: 9, symbol: "diamond", color: card, line: rim(ink, 1.4) },
+    change: { size: 8, symbol: "square", color: card, line: rim(ink, 1.4) },
+    rollback: { size: 11, symbol: "x-thin", line: rim(bad, 2.5) },
+    note: { size: 12, symbol: "triangle-down", color: ink, line: rim(card, 1.2) },
+    hurrah: { size: 12, symbol: "star", color: accent, line: rim(card, 1.2) },
+  };
+  const inView = viewed && viewed.update <= picture.range[1] && viewed.update >= picture.range[0];
   return [
-    dots(apart(updatesOf(state.samples), toPixel), {
-      size: 6,
-      color: colours.card,
-      line: rim(colours.soft, 1.2),
-    }),
-    dots(updatesOf(state.checkpoints.filter(({ automatic }) => !automatic)), {
-      size: 9,
-      symbol: "diamond",
-      color: colours.card,
-      line: rim(colours.ink, 1.4),
-    }),
-    dots(updatesOf(state.milestones.filter(({ kind }) => kind === "rollback")), {
-      size: 11,
-      symbol: "x-thin",
-      line: rim(colours.bad, 2.5),
-    }),
-    dots(updatesOf(hurrahs), { size: 9, color: colours.accent, line: rim(colours.card, 1.5) }),
-    dots(viewed ? [viewed.update] : [], {
-      size: 13,
-      color: colours.card,
-      line: rim(colours.ink, 3),
-    }),
+    ...Object.entries(looks).map(([kind, look]) =>
+      trace(marks[kind].map(({ update }) => update), look),
+    ),
+    trace(inView ? [viewed.update] : [], { size: 13, color: card, line: rim(ink, 3) }),
   ];
 }
 
-/** Of updates whose marks would lie on one another, the last of each heap. */
-function apart(updates, toPixel) {
-  const cells = updates.map((update) => Math.floor(toPixel(Math.max(update, 1)) / MARK_CELL_PX));
-  return updates.filter((_, i) => cells[i] !== cells[i + 1]);
-}
-
-function layout(state, colours, size, losses, text) {
-  const lines = references(state.run, state.corpora[state.run.corpus]).filter(
-    ({ loss }) => loss > losses[0] && loss < losses[1],
+function layout(state, picture, marks, colours, text) {
+  const { range, updateToPixel, lossToPixel, height } = picture;
+  const lines = references(state.run, state.corpora[state.run.corpus]).filter(({ loss }) => {
+    const pixel = lossToPixel(loss);
+    return pixel > 0 && pixel < height;
+  });
+  const epochs = epochsIn(state.run.updates_per_epoch, range, updateToPixel).filter(
+    ({ pixel }) => pixel > 0 && pixel < picture.width,
   );
+  const fonts = {
+    hurrah: { ...text, color: colours.accentInk },
+    note: { ...text, color: colours.ink },
+    ground: colours.card,
+  };
   return {
-    ...size,
+    ...picture.size,
     margin: MARGIN,
     paper_bgcolor: CLEAR,
     plot_bgcolor: CLEAR,
     font: text,
     showlegend: false,
     hovermode: false,
-    dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
-    modebar: { bgcolor: CLEAR, color: colours.soft, activecolor: colours.ink },
-    xaxis: updateAxis(state, colours, size, text),
-    yaxis: {
-      ...axis(colours, text),
-      range: losses,
-      fixedrange: true,
-      tickformat: "~r",
-      nticks: Math.max(3, Math.floor(size.height / 70)),
-    },
-    shapes: lines.map(({ loss }) => referenceLine(loss, colours)),
+    xaxis: axisAcross(picture, colours, text),
+    yaxis: axisUp(picture, colours, text),
+    shapes: [
+      ...epochs.map(({ update }) => epochLine(picture.across.of(update), colours)),
+      ...lines.map(({ loss }) => referenceLine(picture.unit.of(loss), colours)),
+    ],
     annotations: [
-      ...lineLabels(ended(lines, state), losses, size),
-      ...hurrahLabels(state, losses, size, { color: colours.accentInk, size: LABEL_PX }),
+      ...epochLabels(epochs, picture),
+      ...lineLabels(ended(lines, state), picture),
+      ...markLabels(state, marks, picture, fonts),
     ],
   };
 }
@@ -183,19 +167,38 @@ const axis = (colours, text) => ({
   automargin: false,
 });
 
-function updateAxis(state, colours, size, text) {
-  const [from, to] = viewRange(state);
-  const log = state.scale === "log";
-  const start = Math.max(from, 0.5);
-  const width = plotWidthOf(size);
+const extent = (span, log) => (log ? span.map(Math.log10) : span);
+
+function axisAcross({ across, spanX, logX, width }, colours, text) {
+  const short = width < NARROW_PX;
+  const most = Math.max(3, Math.floor(width / 90));
+  const shown = {
+    ...axis(colours, text),
+    type: logX ? "log" : "linear",
+    range: extent(spanX, logX),
+    showgrid: false,
+    nticks: most,
+  };
+  if (across.name === "seconds") {
+    const { values, words } = timeTicks(...spanX, most, logX);
+    return { ...shown, tickmode: "array", tickvals: values, ticktext: words };
+  }
+  const format = across.name === "epochs" ? "~r" : ",d";
+  return {
+    ...shown,
+    tickformat: short && across.name === "updates" ? "~s" : format,
+    ...(logX ? logTicks(spanX[1] / spanX[0]) : {}),
+  };
+}
+
+function axisUp({ spanY, logY, height }, colours, text) {
   return {
     ...axis(colours, text),
-    type: log ? "log" : "linear",
-    range: log ? [Math.log10(start), Math.log10(to)] : [from, to],
-    showgrid: false,
-    tickformat: width < NARROW_PX ? "~s" : ",d",
-    nticks: Math.max(3, Math.floor(width / 90)),
-    ...(log ? logTicks(to / start) : {}),
+    type: logY ? "log" : "linear",
+    range: extent(spanY, logY),
+    tickformat: "~r",
+    nticks: Math.max(3, Math.floor(height / 60)),
+    ...(logY ? logTicks(spanY[1] / spanY[0]) : {}),
   };
 }
 
@@ -205,13 +208,24 @@ function logTicks(ratio) {
   return ratio > 5 ? { dtick: "D2" } : {};
 }
 
-const referenceLine = (loss, colours) => ({
+const referenceLine = (y, colours) => ({
   type: "line",
   xref: "paper",
   x0: 0,
   x1: 1,
-  y0: loss,
-  y1: loss,
+  y0: y,
+  y1: y,
   layer: "below",
   line: { color: colours.soft, width: 1, dash: "1.5px,4px" },
+});
+
+const epochLine = (x, colours) => ({
+  type: "line",
+  yref: "paper",
+  x0: x,
+  x1: x,
+  y0: 0,
+  y1: 1,
+  layer: "below",
+  line: { color: colours.line, width: 1 },
 });

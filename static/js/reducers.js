@@ -1,7 +1,8 @@
 /** What each message and each deed of the reader makes of the state. Pure functions all. */
 
-import { append, curveOf, emptyCurve, splice } from "./curve.js";
+import { append, curveOf, emptyCurve, lastUpdate, splice } from "./curve.js";
 import { arrivals, indexOfSample, keepSamples, mergeSamples } from "./samples.js";
+import { OWN, resmoothed } from "./smoothing.js";
 import { note, validationOf } from "./validation.js";
 
 const LIMIT_MILESTONES = 400;
@@ -18,6 +19,8 @@ const UNSEEN = {
   validation: validationOf(null),
   refining: false, // the start of the curve is still coarse: see detail.js
   detail: null,
+  reached: {}, // at which update the loss was first below each reference line
+  smoothed: null, // {curve, exact}: the curve smoothed otherwise, and to which update exactly so
   viewers: null,
   pinned: null,
   pointed: null,
@@ -34,6 +37,9 @@ const UNSEEN = {
   scale: null, // until the run's pace suggests one
 };
 
+/** What the axes of the curve show, whichever run is in view; see axes.js. */
+const AXES = { across: "updates", unit: "sequence", lossScale: "linear", smoothing: OWN };
+
 /** The state of a page that has just been opened. */
 export const initialState = ({ operator }) => ({
   operator,
@@ -46,6 +52,7 @@ export const initialState = ({ operator }) => ({
   card: "writing",
   dice: "same", // the past as the same random numbers write it; or "written", as it was written
   face: "curve", // of the curve card: over time, or "pages", by page
+  ...AXES,
   ...UNSEEN,
 });
 
@@ -76,6 +83,7 @@ const ACTIONS = {
     ...{ pinned: null, range: null, detail: null, dice: "same", asWritten: false },
     passage: null,
     ...{ seek: null, card: "writing", face: "curve" },
+    ...{ ...AXES, smoothed: null },
     ...view,
   }),
   /** Turn the card beside the curve to the writing, or to what was read. */
@@ -96,8 +104,6 @@ const ACTIONS = {
     seek: null,
     asWritten: asWritten && update !== null,
   }),
-  /** Stay with the sample at an update; null goes back to the newest. */
-  pin: (state, { update }) => ({ ...state, pinned: update, pointed: null, seek: null }),
   /** Look at the sample at an update for as long as something points there. */
   point: (state, { update }) =>
     state.pointed === update ? state : { ...state, pointed: update },
@@ -129,10 +135,25 @@ const ACTIONS = {
     runId === state.runId ? { ...state, reading: null, unread: problem, seek: null } : state,
   pages: (state, { runId, pages }) => (runId === state.runId ? { ...state, pages } : state),
 
-  scale: (state, { scale }) => ({ ...state, scale, range: null, detail: null }),
+  scale: (state, { scale }) => ({ ...state, scale }),
+  /** Choose what an axis shows: some of AXES. */
+  axes: (state, { view }) =>
+    view.smoothing === undefined || view.smoothing === state.smoothing
+      ? { ...state, ...view }
+      : { ...state, ...view, smoothed: null, detail: null },
   /** Zoom to `[from, to]` in updates; null follows the live end. */
   zoom: (state, { range }) => ({ ...state, range, detail: range ? state.detail : null }),
-  detail: (state, { runId, detail }) => (runId === state.runId ? { ...state, detail } : state),
+  detail: (state, { runId, smoothing, detail }) =>
+    runId === state.runId && smoothing === state.smoothing ? { ...state, detail } : state,
+  /** The curve smoothed otherwise: all of it, from coarse to fine, or what came since. */
+  smoothed(state, { runId, smoothing, losses }) {
+    if (runId !== state.runId || smoothing !== state.smoothing || !losses.length) return state;
+    const before = state.smoothed?.curve ?? curveOf(losses[0]);
+    const curve = losses.reduce(splice, before);
+    return { ...state, smoothed: { curve, exact: Math.max(...losses.map(({ to }) => to)) } };
+  },
+  reached: (state, { runId, name, update }) =>
+    runId === state.runId ? { ...state, reached: { ...state.reached, [name]: update } } : state,
   /** The finer points of the curve's start, from coarse to fine. */
   refined: (state, { runId, losses }) =>
     runId === state.runId
@@ -158,6 +179,8 @@ const MESSAGES = {
     validation: validationOf(message.loss.validation),
     detail: null,
     pages: null,
+    smoothed: null,
+    reached: {},
     samples: keep(message.samples, state),
     milestones: keepMilestones(message.milestones),
     checkpoints: keepCheckpoints(message.checkpoints),
@@ -169,12 +192,14 @@ const MESSAGES = {
 
   progress(state, message) {
     if (!state.run) return state;
-    const { update, epoch, position, loss, smooth_loss, best, updates_per_second } = message;
-    const moved = { update, epoch, position, loss, smooth_loss, best, updates_per_second };
+    const { update, epoch, position, loss, smooth_loss, seconds, best } = message;
+    const { updates_per_second } = message;
+    const moved = { update, epoch, position, loss, smooth_loss, seconds, best, updates_per_second };
     return {
       ...state,
       run: { ...state.run, ...moved },
       curve: append(state.curve, message.curve),
+      smoothed: state.smoothed && goneOn(state, message.curve),
     };
   },
 
@@ -189,7 +214,11 @@ const MESSAGES = {
 
   milestone: (state, { milestone }) => ({
     ...state,
-    milestones: keepMilestones([...state.milestones, milestone]),
+    milestones: withMilestone(state.milestones, milestone),
+  }),
+  milestone_removed: (state, { milestone_id }) => ({
+    ...state,
+    milestones: state.milestones.filter(({ id }) => id !== milestone_id),
   }),
 
   checkpoint: (state, { checkpoint }) => withCheckpoint(state, checkpoint),
@@ -231,13 +260,30 @@ export function keepCheckpoints(checkpoints) {
   return checkpoints.filter(({ id }) => !gone.has(id)).slice(-LIMIT_CHECKPOINTS);
 }
 
-/** Bounded, but a hurrah is never dropped for a lesser mark. */
+/** The curve that is smoothed otherwise, gone on with by what the run's own smooth loss tells. */
+function goneOn({ smoothed, curve, smoothing }, part) {
+  const fresh = part.update.findIndex((update) => update > lastUpdate(curve));
+  if (fresh < 0) return smoothed;
+  const news = Object.fromEntries(Object.entries(part).map(([name, all]) => [name, all.slice(fresh)]));
+  const further = resmoothed(news, Number(smoothing), curve, smoothed.curve);
+  return { ...smoothed, curve: append(smoothed.curve, further) };
+}
+
+/** `milestones` with another, which takes the place of the one with its id. */
+function withMilestone(milestones, milestone) {
+  const at = milestones.findIndex(({ id }) => id && id === milestone.id);
+  return at < 0
+    ? keepMilestones([...milestones, milestone])
+    : milestones.with(at, milestone);
+}
+
+/** Bounded; epochs go first, which the chart knows by itself, and hurrahs and notes never. */
 function keepMilestones(milestones) {
-  if (milestones.length <= LIMIT_MILESTONES) return milestones;
-  const surplus = milestones.length - LIMIT_MILESTONES;
-  let dropped = 0;
-  const kept = milestones.filter(
-    ({ kind }) => kind === "hurrah" || dropped >= surplus || (dropped += 1) > surplus,
-  );
-  return kept.slice(-LIMIT_MILESTONES);
+  let kept = milestones;
+  for (const lesser of [["epoch"], ["epoch", "change", "checkpoint", "rollback"]]) {
+    let surplus = kept.length - LIMIT_MILESTONES;
+    if (surplus <= 0) return kept;
+    kept = kept.filter(({ kind }) => !lesser.includes(kind) || (surplus -= 1) < 0);
+  }
+  return kept.slice(-LIMIT_MILESTONES * 3);
 }

@@ -34,6 +34,8 @@ FLAGS = [
     "--disable-sync",
 ]
 
+Module = Callable[..., Any]
+
 expect.set_options(timeout=PATIENCE_S * 1000)
 
 
@@ -151,3 +153,19 @@ def open_window(browser: Browser) -> Iterator[Callable[..., Window]]:
 @pytest.fixture
 def window(open_window: Callable[..., Window]) -> Window:
     return open_window()
+
+
+@pytest.fixture(scope="module")
+def module(browser: Browser, server: Server) -> Iterator[Module]:
+    """Evaluate an expression with the exports of a module in scope as `m`."""
+    page = browser.new_page()
+    page.goto(server.url)
+
+    def evaluate(path: str, expression: str, argument: Any = None) -> Any:
+        return page.evaluate(
+            f"async (x) => {{ const m = await import('/static/js/{path}'); return {expression}; }}",
+            argument,
+        )
+
+    yield evaluate
+    page.close()

@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
-
 import pytest
-from playwright.sync_api import Browser
 
-from tests.browser.server_process import Server
-
-Module = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def module(browser: Browser, server: Server) -> Iterator[Module]:
-    """Evaluate an expression with the exports of a module in scope as `m`."""
-    page = browser.new_page()
-    page.goto(server.url)
-
-    def evaluate(path: str, expression: str, argument: Any = None) -> Any:
-        return page.evaluate(
-            f"async (x) => {{ const m = await import('/static/js/{path}'); return {expression}; }}",
-            argument,
-        )
-
-    yield evaluate
-    page.close()
+from tests.browser.conftest import Module
 
 
 def points(first: int, last: int) -> dict[str, list[float]]:
     updates = list(range(first, last + 1))
     return {
         "update": list(map(float, updates)),
+        "seconds": [update / 100 for update in updates],
         "smooth": [100.0 - update / 1000 for update in updates],
         "low": [50.0 - (update % 7) for update in updates],
         "high": [120.0 + (update % 11) for update in updates],
@@ -46,9 +25,10 @@ def test_the_curve_stays_bounded_and_keeps_the_extremes(module: Module) -> None:
         """(() => {
           let curve = m.emptyCurve();
           for (let first = 1; first <= 200000; first += 500) {
-            const part = { update: [], smooth: [], low: [], high: [] };
+            const part = { update: [], seconds: [], smooth: [], low: [], high: [] };
             for (let update = first; update < first + 500; update += 1) {
               part.update.push(update);
+              part.seconds.push(update / 1000);
               part.smooth.push(100 - update / 4000);
               part.low.push(update === x ? -7 : 40);
               part.high.push(update === x ? 999 : 60);
@@ -81,6 +61,7 @@ def test_points_already_had_are_ignored(module: Module) -> None:
 
 def test_finer_points_take_the_place_of_coarse_ones(module: Module) -> None:
     coarse = {"update": [8, 16, 24], "smooth": [3, 2, 1], "low": [0, 0, 0], "high": [9, 9, 9]}
+    coarse["seconds"] = [1, 2, 3]
     fine = points(1, 16) | {"from": 1, "to": 16}
     curve = module("curve.js", "m.splice(m.curveOf(x[0]), x[1])", [coarse, fine])
     assert curve["update"] == [*range(1, 17), 24]
@@ -90,7 +71,13 @@ def test_losses_that_are_not_finite_do_no_harm(module: Module) -> None:
     part = {"update": [1, 2], "smooth": [4.0, None], "low": [3.0, None], "high": [5.0, None]}
     assert module("curve.js", "m.lossSpan(m.curveOf(x))", part) == [3.0, 5.0]
     merged = module("curve.js", "m.mergeByCell(m.curveOf(x), () => 0)", part)
-    assert merged == {"update": [2], "smooth": [None], "low": [3.0], "high": [5.0]}
+    assert merged == {
+        "update": [2],
+        "seconds": [None],
+        "smooth": [None],
+        "low": [3.0],
+        "high": [5.0],
+    }
 
 
 def test_words_are_cut_in_code_points(module: Module) -> None:

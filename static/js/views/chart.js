@@ -2,6 +2,7 @@
 
 import { lastUpdate } from "../curve.js";
 import { find } from "../dom.js";
+import { drawnCurve } from "../geometry.js";
 import { plotOf } from "../plot.js";
 import { indexInView } from "../samples.js";
 import { sketch } from "../sketch.js";
@@ -11,39 +12,27 @@ import { Pointing } from "./pointing.js";
 
 const BETWEEN_DRAWINGS_MS = 100;
 
-const CONFIG = {
-  displaylogo: false,
-  displayModeBar: "hover",
-  doubleClick: false,
-  scrollZoom: true,
-  modeBarButtons: [["zoomIn2d", "zoomOut2d", "toImage"]],
-  toImageButtonOptions: { filename: "hurrah-loss", scale: 2 },
-  showTips: false,
-};
+// What can be done with the pointer is done in gestures.js: Plotly only draws.
+const CONFIG = { staticPlot: true, displayModeBar: false, showTips: false };
 
 /** What the drawing is made of: another value of any of these is another drawing. */
 const DRAWN = (state) => [
-  state.curve,
-  state.refining,
-  state.detail,
-  state.validation,
-  state.samples,
-  state.milestones,
-  state.checkpoints,
-  state.range,
-  state.scale,
-  state.corpora,
-  indexInView(state),
+  ...[drawnCurve(state), state.refining, state.detail, state.validation],
+  ...[state.samples, state.milestones, state.checkpoints, state.corpora],
+  ...[state.range, state.scale, state.across, state.unit, state.lossScale],
+  ...[indexInView(state), state.pinned],
 ];
 
 export class Chart {
+  /** How large the whole chart is, in pixels. */
+  size;
+
   #store;
   #frame = find("#chart");
   #plot = find("#chart-plot");
   #plotly = null;
   #load;
   #palette = colours();
-  #size;
   #drawnAt = 0;
   #timer = null;
   #pointing;
@@ -56,7 +45,7 @@ export class Chart {
     this.#store = store;
     this.#load = loadPlotly;
     this.#measure();
-    this.#pointing = new Pointing(store, this.#frame, () => this.schedule());
+    this.#pointing = new Pointing(store, this.#frame, () => this.size);
     new ResizeObserver(() => {
       this.#measure();
       this.schedule();
@@ -76,20 +65,36 @@ export class Chart {
     this.#timer = setTimeout(() => requestAnimationFrame(() => this.#draw()), wait);
   }
 
+  /** The chart as it stands, as Plotly draws it; null before there is anything to draw. */
+  picture() {
+    const state = this.#store.get();
+    if (!this.#plotly || !state.run) return null;
+    return { ...this.#plotOf(state), plotly: this.#plotly, colours: this.#palette };
+  }
+
+  /** Look closer (`factor` below 1) or less closely, about where something points. */
+  zoomBy(factor) {
+    this.#pointing.zoomBy(factor);
+  }
+
   #measure() {
-    this.#size = { width: this.#frame.clientWidth, height: this.#frame.clientHeight };
+    this.size = { width: this.#frame.clientWidth, height: this.#frame.clientHeight };
+  }
+
+  #plotOf(state) {
+    const font = getComputedStyle(document.documentElement).fontFamily;
+    return plotOf(state, this.#palette, this.size, font);
   }
 
   #draw() {
     this.#timer = null;
     const state = this.#store.get();
-    const seen = document.visibilityState === "visible" && this.#size.width > 0;
-    if (!state.run || !seen || this.#pointing.busy) return;
+    const seen = document.visibilityState === "visible" && this.size.width > 0;
+    if (!state.run || !seen) return;
     // Before the curve's start is fine, a first sketch of it will do, but not the chart itself.
     if (this.#plotly && state.refining) return;
     this.#drawnAt = performance.now();
-    const font = getComputedStyle(document.documentElement).fontFamily;
-    const { data, layout, losses } = plotOf(state, this.#palette, this.#size, font);
+    const { data, layout } = this.#plotOf(state);
     if (!this.#plotly) {
       sketch(find("#chart-sketch"), data, layout);
       this.#loadOnce();
@@ -97,11 +102,11 @@ export class Chart {
     }
     const first = !this.#plot.classList.contains("js-plotly-plot");
     this.#plotly.react(this.#plot, data, layout, CONFIG);
-    if (first) this.#listen();
-    this.#frame.dataset.drawnUpdate = lastUpdate(state.curve);
-    const drawn = { update: lastUpdate(state.curve), points: pointsOf(data) };
+    if (first) this.#putSketchAway();
+    const drawn = { update: lastUpdate(drawnCurve(state)), points: pointsOf(data) };
+    this.#frame.dataset.drawnUpdate = drawn.update;
     this.#frame.dispatchEvent(new CustomEvent("drawn", { detail: drawn }));
-    glow(state, this.#size, losses);
+    glow(state, this.size);
     this.#pointing.show();
   }
 
@@ -118,26 +123,9 @@ export class Chart {
     );
   }
 
-  #listen() {
+  #putSketchAway() {
     find("#chart-skeleton").remove();
     find("#chart-sketch").remove();
-    this.#plot.on("plotly_relayout", (change) => {
-      const from = change["xaxis.range[0]"] ?? change["xaxis.range"]?.[0];
-      const to = change["xaxis.range[1]"] ?? change["xaxis.range"]?.[1];
-      if (from === undefined || to === undefined) return;
-      const log = this.#store.get().scale === "log";
-      this.#zoom(log ? [10 ** from, 10 ** to] : [from, to]);
-    });
-    this.#plot.on("plotly_doubleclick", () => {
-      this.#pointing.takeBack();
-      this.#zoom(null);
-    });
-  }
-
-  #zoom(range) {
-    const clipped = range && [Math.max(range[0], 0), Math.max(range[1], range[0] + 1)];
-    this.#store.dispatch({ type: "zoom", range: clipped });
-    this.schedule();
   }
 }
 

@@ -1,10 +1,10 @@
 /** The five figures above the curve. */
 
+import { beaten } from "../baselines.js";
 import { pageOf, pagesOf } from "../book.js";
-import { firstBelow } from "../curve.js";
 import { find, setText } from "../dom.js";
 import * as format from "../format.js";
-import { references } from "../geometry.js";
+import { lossUnit } from "../geometry.js";
 
 /** @param {Object} store */
 export function mountFigures(store) {
@@ -13,7 +13,7 @@ export function mountFigures(store) {
   const bar = find("#book-bar");
 
   store.watch(
-    (state) => [state.run, state.corpora],
+    (state) => [state.run, state.corpora, state.unit, state.reached],
     (run, corpora) => {
       if (!run) {
         for (const id of VALUES) put(id, format.NOTHING);
@@ -25,15 +25,17 @@ export function mountFigures(store) {
       const characters = run.corpus_characters ?? corpus?.characters;
       put("update", format.count(run.update));
       put("update-note", progressNote(run));
-      put("loss", format.loss(run.smooth_loss));
-      put("loss-note", perCharacter(run));
-      put("best", format.loss(run.best?.smooth_loss));
+      const unit = lossUnit(store.get());
+      const figure = (loss) => format.rounded(unit.of(loss ?? null), unit.digits);
+      put("loss", figure(run.smooth_loss));
+      put("loss-note", lossNote(run, unit, figure));
+      put("best", figure(run.best?.smooth_loss));
       put("best-note", run.best ? `at ${format.count(run.best.update)}` : "");
       put("speed", run.state === "running" ? format.speed(run.updates_per_second) : "0");
       put("speed-note", "updates a second");
       const read = shareRead(run);
       put("book", bookNote(run, characters, read));
-      put("book-note", baselineNote(run, corpus, store.get().curve));
+      put("book-note", baselineNote(store.get()));
       fill.style.transform = `scaleX(${read})`;
       bar.setAttribute("aria-valuenow", String(Math.round(read * 100)));
     },
@@ -43,8 +45,10 @@ export function mountFigures(store) {
 const VALUES = ["update", "loss", "best", "speed", "book"];
 const NOTES = ["update-note", "loss-note", "best-note", "speed-note", "book-note"];
 
-function perCharacter({ smooth_loss: loss, validation_loss: validation, spec }) {
-  if (typeof validation === "number") return `validation ${format.loss(validation)}`;
+/** The validation loss where there is one, else what the figure means in another unit, or is in. */
+function lossNote({ smooth_loss: loss, validation_loss: validation, spec }, unit, figure) {
+  if (typeof validation === "number") return `validation ${figure(validation)}`;
+  if (unit.name !== "sequence") return unit.words;
   return loss === null ? "" : `${format.fine(loss / spec.sequence_length)} nats a character`;
 }
 
@@ -63,13 +67,10 @@ function bookNote(run, characters, read) {
 }
 
 /** "beats bigrams since 4,200": the best of the reference lines that the smooth loss is below. */
-function baselineNote(run, corpus, curve) {
-  for (const { name, loss } of references(run, corpus).reverse()) {
-    if (name === "uniform" || run.smooth_loss === null || run.smooth_loss >= loss) continue;
-    const since = firstBelow(curve, loss);
-    return since === null ? "" : `beats ${name}s since ${format.count(since)}`;
-  }
-  return "";
+function baselineNote(state) {
+  const line = beaten(state);
+  const since = line && state.reached[line.name];
+  return since ? `beats ${line.name}s since ${format.count(since)}` : "";
 }
 
 function progressNote(run) {

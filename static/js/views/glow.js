@@ -2,7 +2,7 @@
 
 import { smoothAt } from "../curve.js";
 import { animate, el, find } from "../dom.js";
-import { MARGIN, lossToPixel, plotWidthOf, scaleOf } from "../geometry.js";
+import { MARGIN, pictureOf } from "../geometry.js";
 
 const GLOW_MS = 1800;
 const FRAMES = [
@@ -13,17 +13,17 @@ const FRAMES = [
 let shown = null;
 
 /** Let the mark of the newest hurrah glow, once. */
-export function glow(state, size, losses) {
+export function glow(state, size) {
   const update = state.freshHurrah;
   const name = `${state.runId} ${update}`;
   if (update === null || name === shown) return;
   shown = name;
-  const width = plotWidthOf(size);
-  const x = scaleOf(state, width).toPixel(Math.max(update, 1));
+  const { updateToPixel, lossToPixel, width } = pictureOf(state, size);
+  const x = updateToPixel(Math.max(update, 1));
   const loss = smoothAt(state.curve, update);
   if (loss === null || x < 0 || x > width) return;
   const spot = el("div", { class: "glow" });
-  spot.style.translate = `${MARGIN.l + x}px ${MARGIN.t + lossToPixel(loss, losses, size)}px`;
+  spot.style.translate = `${MARGIN.l + x}px ${MARGIN.t + lossToPixel(loss)}px`;
   const animation = animate(spot, FRAMES, { duration: GLOW_MS, easing: "ease-out" });
   if (!animation) return;
   find("#chart-overlay").append(spot);

@@ -1,162 +1,181 @@
-/** Pointing at the curve: what was the loss there, and what did the network write then? */
+/** Pointing at the curve: what was the loss there, what is marked, what was written then? */
 
 import { indexAt, smoothAt } from "../curve.js";
-import { find, setText } from "../dom.js";
+import { el, find, setText } from "../dom.js";
 import * as format from "../format.js";
-import { MARGIN, lossToPixel, plotWidthOf, scaleOf, visibleCurve } from "../geometry.js";
+import { MARGIN, markedCurve, pictureOf } from "../geometry.js";
+import { listed, marksNear, marksOf, placeWords } from "../marks.js";
+import { OWN } from "../smoothing.js";
+import { around, rangeOf } from "../zooming.js";
+import { Gestures } from "./gestures.js";
 
-const CLICK_PX = 4;
-const MARK_PX = 10; // as near as this to a hurrah's mark is on it
+const NEAR_SAMPLE_PX = 16;
+const MARK_PX = 10; // as near as this to a mark is on it
 const NEAR_PX = 2; // a spike is as narrow as a line
-const DOUBLE_MS = 500;
-const WHEEL_REST_MS = 250;
-const AFTER_DRAG_MS = 40;
-const AT_REST = "loss, in nats a sequence";
+const TWICE_MS = 600; // two presses within it may be a double one
 
 export class Pointing {
-  /** Whether a drag or the wheel is at work: drawing now would tear its rubber band away. */
-  busy = false;
-
   #store;
   #frame;
-  #redraw;
-  #x = null; // in pixels from the left edge of the plot, while something points there
-  #pressed = null;
-  #resting = null;
-  #before = null; // what the last click left
-  #stayedAt = -Infinity;
-  #twice = false;
+  #sizeOf;
+  #at = null; // where something points, in pixels of the plot
+  #gestures;
+  #before = null; // what the last press left
+  #pressedAt = -Infinity;
 
   /**
    * @param {Object} store
    * @param {HTMLElement} frame what holds the chart.
-   * @param {() => void} redraw called when `busy` ends.
+   * @param {() => {width: number, height: number}} sizeOf the whole chart, in pixels.
    */
-  constructor(store, frame, redraw) {
+  constructor(store, frame, sizeOf) {
     this.#store = store;
     this.#frame = frame;
-    this.#redraw = redraw;
-    const capture = { capture: true };
-    frame.addEventListener("pointermove", (event) => this.#move(event), capture);
+    this.#sizeOf = sizeOf;
+    this.#gestures = new Gestures(frame, find("#chart-overlay"), {
+      picture: () => this.#picture(),
+      zoom: (window, picture) => this.#zoom(rangeOf(store.get(), picture, window)),
+      press: (place) => this.#press(place),
+      back: () => this.#back(),
+    });
+    frame.addEventListener("pointermove", (event) => this.#move(event));
     frame.addEventListener("pointerleave", () => this.#point(null));
-    frame.addEventListener("pointerdown", (event) => this.#press(event), capture);
-    frame.addEventListener("wheel", () => this.#turn(), { capture: true, passive: true });
-    window.addEventListener("pointerup", (event) => this.#lift(event), capture);
-    window.addEventListener("pointercancel", () => this.#release());
   }
 
-  /** Bring the crosshair and the line of words above the plot up to date. */
+  /** Bring the crosshair and the words about what is there up to date. */
   show() {
-    const crosshair = find("#crosshair");
-    crosshair.hidden = this.#x === null;
     const state = this.#store.get();
-    if (this.#x === null || !state.curve.update.length) {
-      setText(find("#chart-readout"), AT_REST);
-      return;
-    }
-    crosshair.style.transform = `translateX(${MARGIN.l + this.#x}px)`;
-    const width = this.#plotWidth();
-    const curve = visibleCurve(state, width);
-    const i = indexAt(curve, scaleOf(state, width).toUpdate(this.#x));
-    const words = [
-      `update ${format.count(curve.update[i])}: smooth loss ${format.loss(curve.smooth[i])}`,
-      `loss ${format.loss(curve.low[i])} to ${format.loss(curve.high[i])}`,
-    ];
-    setText(find("#chart-readout"), words.join(", "));
+    const picture = this.#picture();
+    const crosshair = find("#crosshair");
+    const known = this.#at !== null && picture.curve.update.length > 0;
+    crosshair.hidden = !known;
+    setText(find("#chart-readout"), known ? this.#reading(state, picture) : atRest(state, picture));
+    if (known) crosshair.style.transform = `translateX(${MARGIN.l + this.#at.x}px)`;
+    showMarks(known ? this.#marks(state, picture) : [], picture, state);
   }
 
-  #plotWidth() {
-    return plotWidthOf({ width: this.#frame.clientWidth });
+  /** Show `factor` times as much, about what is pointed at, else pinned, else the middle. */
+  zoomBy(factor) {
+    const state = this.#store.get();
+    const picture = this.#picture();
+    const { width } = picture;
+    const pinned = state.pinned === null ? -1 : picture.updateToPixel(Math.max(state.pinned, 1));
+    const middle = pinned >= 0 && pinned <= width ? pinned : width / 2;
+    const window = around(this.#at?.x ?? middle, factor, width);
+    this.#zoom(rangeOf(state, picture, window));
+  }
+
+  #picture() {
+    return pictureOf(this.#store.get(), this.#sizeOf());
+  }
+
+  #reading(state, picture) {
+    const { curve, unit, across } = picture;
+    const i = indexAt(curve, Math.round(picture.pixelToUpdate(this.#at.x)));
+    const figure = (loss) => format.rounded(unit.of(loss), unit.digits);
+    const place = placeWords(across, curve.update[i]);
+    const words = [
+      `update ${format.count(curve.update[i])}${place && ` (${place})`}: ` +
+        `${smoothWords(state)} ${figure(curve.smooth[i])}`,
+      `loss ${figure(curve.low[i])} to ${figure(curve.high[i])}`,
+    ];
+    return words.join(", ");
+  }
+
+  /** The marks that are pointed at; samples only from close by, since they are everywhere. */
+  #marks(state, picture) {
+    const { x, y } = this.#at;
+    const curve = markedCurve(state);
+    return marksNear(marksOf(state), picture.updateToPixel, x).filter(({ kind, update }) => {
+      const loss = smoothAt(curve, update);
+      if (kind !== "sample" || loss === null) return true;
+      return Math.abs(picture.lossToPixel(loss) - y) < NEAR_SAMPLE_PX;
+    });
   }
 
   #move(event) {
-    const box = this.#frame.getBoundingClientRect();
-    const x = event.clientX - box.left - MARGIN.l;
-    const y = event.clientY - box.top - MARGIN.t;
-    const inPlot = x >= 0 && x <= this.#plotWidth() && y >= 0 && y <= box.height - MARGIN.t;
-    const hidden = event.target.closest(".notice");
-    this.#point(inPlot && !hidden && this.#store.get().run ? x : null);
+    if (this.#gestures.busy) return;
+    const place = this.#gestures.inPlot(event);
+    const { width, height } = this.#picture();
+    const inside = place && place.x >= 0 && place.x <= width && place.y <= height;
+    this.#point(inside && this.#store.get().run ? place : null);
   }
 
-  #point(x) {
-    this.#x = x;
-    const update =
-      x === null
-        ? null
-        : Math.round(scaleOf(this.#store.get(), this.#plotWidth()).toUpdate(x));
+  #point(place) {
+    this.#at = place;
+    const update = place && Math.max(Math.round(this.#picture().pixelToUpdate(place.x)), 0);
     this.#store.dispatch({ type: "point", update });
     this.show();
   }
 
-  #press(event) {
-    this.#move(event); // a finger comes without having moved
-    // Plotly lays a cover over the page for as long as the button is down: then nothing is pointed at.
-    this.#pressed = { x: event.clientX, y: event.clientY, at: this.#x };
-    this.busy = event.pointerType === "mouse" && Boolean(event.target.closest(".draglayer"));
-  }
-
-  /** A press that did not move stays with the greatest loss that is drawn there. */
-  #lift(event) {
-    if (!this.#pressed) return;
-    const { x, y, at } = this.#pressed;
-    this.#pressed = null;
-    const still = Math.hypot(event.clientX - x, event.clientY - y) < CLICK_PX;
-    if (still && at !== null) this.#stay(at, y - this.#frame.getBoundingClientRect().top);
-    // Plotly ends its own drag in listeners that run after this one.
-    setTimeout(() => this.#release(), AFTER_DRAG_MS);
-  }
-
-  /** The hurrah whose mark is pointed at, as a sample; undefined where there is none. */
-  #markAt(x, y, state) {
-    const { toPixel } = scaleOf(state, this.#plotWidth());
-    const losses = find("#chart-plot").layout?.yaxis.range;
-    const size = { width: this.#frame.clientWidth, height: this.#frame.clientHeight };
-    return state.samples.find(({ update, hurrahs }) => {
-      if (!hurrahs?.length || !losses) return false;
-      const across = toPixel(Math.max(update, 1)) - x;
-      const down = MARGIN.t + lossToPixel(smoothAt(state.curve, update), losses, size) - y;
-      return Math.hypot(across, down) < MARK_PX;
-    });
-  }
-
-  /** What the first click of a double one opened was not meant. */
-  takeBack() {
-    if (!this.#twice) return; // Plotly takes some touches for two clicks
-    const { pinned, card } = this.#before;
-    this.#store.dispatch({ type: "pin", update: pinned });
-    this.#store.dispatch({ type: "card", card });
-  }
-
-  /** Stay with what was read at the greatest loss there, or with the text of a hurrah's mark. */
-  #stay(x, y) {
+  /** Stay with what is pressed: a mark, else what was read at the greatest loss drawn there. */
+  #press({ x, y }) {
     const state = this.#store.get();
-    const { run } = state;
-    if (!run.update) return;
+    if (!state.run?.update) return;
     const now = performance.now();
-    this.#twice = now - this.#stayedAt < DOUBLE_MS;
-    this.#stayedAt = now;
-    if (!this.#twice) this.#before = { pinned: state.pinned, card: state.card };
-    const marked = this.#markAt(x, y, state);
-    if (marked) {
-      this.#store.dispatch({ type: "pin", update: marked.update, asWritten: true });
-      this.#store.dispatch({ type: "card", card: "writing" });
+    const twice = now - this.#pressedAt < TWICE_MS;
+    this.#pressedAt = now;
+    if (!twice) this.#before = { pinned: state.pinned, card: state.card };
+    const picture = this.#picture();
+    const mark = this.#markAt({ x, y }, state, picture);
+    if (mark) {
+      // The mark of a hurrah opens the text that holds its word.
+      const asWritten = mark.kind === "hurrah";
+      this.#store.dispatch({ type: "pin", update: mark.update, asWritten });
+      if (asWritten) this.#store.dispatch({ type: "card", card: "writing" });
       return;
     }
-    const { toUpdate } = scaleOf(state, this.#plotWidth());
-    const made = (update) => Math.min(Math.max(update, 1), run.update);
-    const from = made(Math.floor(toUpdate(x - NEAR_PX)));
-    const to = made(Math.ceil(toUpdate(x + NEAR_PX)));
+    const made = (update) => Math.min(Math.max(update, 1), state.run.update);
+    const from = made(Math.floor(picture.pixelToUpdate(x - NEAR_PX)));
+    const to = made(Math.ceil(picture.pixelToUpdate(x + NEAR_PX)));
     this.#store.dispatch({ type: "seek", from, to });
   }
 
-  #turn() {
-    this.busy = true;
-    clearTimeout(this.#resting);
-    this.#resting = setTimeout(() => this.#release(), WHEEL_REST_MS);
+  /** The mark that is pressed, undefined for none; samples are for the timeline. */
+  #markAt({ x, y }, state, picture) {
+    const curve = markedCurve(state);
+    return marksNear(marksOf(state), picture.updateToPixel, x).find(({ kind, update }) => {
+      const loss = smoothAt(curve, update);
+      return kind !== "sample" && loss !== null && Math.abs(picture.lossToPixel(loss) - y) < MARK_PX;
+    });
   }
 
-  #release() {
-    this.busy = false;
-    this.#redraw();
+  /** Two presses go back to all of the curve; what the first of them opened was not meant. */
+  #back() {
+    this.#zoom(null);
+    if (!this.#before) return;
+    this.#store.dispatch({ type: "pin", update: this.#before.pinned });
+    this.#store.dispatch({ type: "card", card: this.#before.card });
   }
+
+  #zoom(range) {
+    this.#store.dispatch({ type: "zoom", range });
+  }
+}
+
+const smoothWords = ({ smoothing }) => (smoothing === "0" ? "last loss" : "smooth loss");
+
+/** What the axes show, said where the readout stands while nothing is pointed at. */
+function atRest({ smoothing }, { unit, across }) {
+  const loss = unit.name === "perplexity" ? "perplexity" : `loss, in ${unit.words}`;
+  const over = across.name === "updates" ? "" : `, over ${across.words}`;
+  const how = smoothing === "0" ? ", not smoothed" : `, smoothed by ${smoothing}`;
+  return `${loss}${over}${smoothing === OWN ? "" : how}`;
+}
+
+/** Tell what the marks are, beside the first of them. */
+function showMarks(marks, picture, state) {
+  const words = find("#chart-mark");
+  words.hidden = !marks.length;
+  if (!marks.length) return;
+  const lines = listed(marks);
+  if (words.dataset.lines !== lines.join("\n")) {
+    words.replaceChildren(...lines.map((text) => el("span", { text })));
+    words.dataset.lines = lines.join("\n");
+  }
+  const x = picture.updateToPixel(Math.max(marks[0].update, 1));
+  const y = picture.lossToPixel(smoothAt(markedCurve(state), marks[0].update) ?? 0);
+  const left = x > picture.width / 2;
+  words.style.translate = `${MARGIN.l + x + (left ? -14 : 14)}px ${MARGIN.t + y - 16}px`;
+  words.dataset.side = left ? "left" : "right";
 }

@@ -1,0 +1,32 @@
+/** The reference lines that a run has beaten, and exactly when: the server is asked for that. */
+
+import { lossReached } from "./api.js";
+import { quietly } from "./detail.js";
+import { references } from "./geometry.js";
+
+/**
+ * The lowest of the lines that the smooth loss is below, null where it is below none that means
+ * anything (any network is soon better than chance).
+ */
+export function beaten({ run, corpora }) {
+  if (!run || run.smooth_loss === null) return null;
+  const lines = references(run, corpora[run.corpus]).reverse();
+  return lines.find(({ name, loss }) => name !== "uniform" && run.smooth_loss < loss) ?? null;
+}
+
+/** Keep in `state.reached` at which update each line was beaten. */
+export function fetchBaselines(store) {
+  const asked = new Set();
+  store.watch(
+    (state) => [state.runId, beaten(state)?.name, state.reached],
+    async (runId, name, reached) => {
+      const request = `${runId} ${name}`;
+      if (!name || name in reached || asked.has(request)) return;
+      asked.add(request);
+      const { loss } = beaten(store.get());
+      const found = await quietly(lossReached(runId, loss));
+      asked.delete(request);
+      if (found?.update) store.dispatch({ type: "reached", runId, name, update: found.update });
+    },
+  );
+}
