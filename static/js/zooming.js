@@ -9,7 +9,7 @@ import { finestCurve } from "./geometry.js";
 import { lastUpdate } from "./curve.js";
 
 const LEAST_UPDATES = 4;
-const BEYOND_END = 1.05;
+const BEYOND_END = 0.3; // as a share of what is in view
 
 /** The window that shows `factor` times as much, what is at `pixel` staying where it is. */
 export const around = (pixel, factor, width) => [
@@ -38,9 +38,8 @@ export function rangeOf(state, picture, window) {
   const end = Math.max(lastUpdate(finestCurve(state)), LEAST_UPDATES);
   let [from, to] = window.map(picture.pixelToUpdate);
   if (from <= 1 && to >= end) return null;
-  const limit = Math.max(end * BEYOND_END, end + LEAST_UPDATES);
   const updates = Math.max(to - from, LEAST_UPDATES);
-  from = Math.min(Math.max(from, 0), limit - LEAST_UPDATES);
-  to = Math.min(from + updates, limit);
-  return [from, Math.max(to, from + LEAST_UPDATES)];
+  const last = end + BEYOND_END * updates;
+  from = Math.max(Math.min(from, last - updates), 0);
+  return [from, from + updates];
 }

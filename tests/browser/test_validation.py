@@ -6,11 +6,8 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Window, eventually
+from tests.browser.conftest import Module, Window, eventually
 from tests.browser.server_process import Server
-from tests.browser.test_modules import Module, module
-
-__all__ = ["module"]
 
 
 def trace(page: Page, dash: str) -> Any:
@@ -106,22 +103,3 @@ def test_validation_stays_bounded_and_keeps_its_lowest_point(module: Module) -> 
     assert len(kept["update"]) <= 1_000
     assert kept["update"][kept["loss"].index(1)] == 1_234
     assert kept["update"][-1] == 5_000
-
-
-def test_the_band_of_single_updates_has_a_height(module: Module) -> None:
-    outline = module(
-        "geometry.js",
-        """m.bandOutline({
-          curve: x, detail: null, range: null, scale: 'log',
-        }, 600)""",
-        {
-            "update": list(range(1, 25)),
-            "smooth": [50] * 24,
-            "low": [40 + update % 5 for update in range(1, 25)],
-            "high": [40 + update % 5 for update in range(1, 25)],
-        },
-    )
-    assert outline["x"] == [1, 8, 8, 16, 16, 24]
-    assert all(low < high for low, high in zip(outline["low"], outline["high"], strict=True))
-    assert min(outline["low"]) == 40
-    assert max(outline["high"]) == 44
