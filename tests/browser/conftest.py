@@ -61,6 +61,21 @@ def run_in_address(page: Page) -> str:
     return parse_qs(urlsplit(page.url).query)["run"][0]
 
 
+def plot_box(page: Page) -> dict[str, float]:
+    """Where the plot itself is on the screen: the chart without its margins."""
+    box = page.locator("#chart").bounding_box()
+    assert box is not None
+    left, right, top, bottom = page.evaluate(
+        "import('/static/js/geometry.js').then(({ MARGIN: { l, r, t, b } }) => [l, r, t, b])"
+    )
+    return {
+        "x": box["x"] + left,
+        "y": box["y"] + top,
+        "width": box["width"] - left - right,
+        "height": box["height"] - top - bottom,
+    }
+
+
 class Window:
     """A browser window that minds what the page complains of."""
 

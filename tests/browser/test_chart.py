@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.conftest import Window, eventually, figure
+from tests.browser.conftest import Window, eventually, figure, plot_box
 from tests.browser.server_process import Server
 
 
@@ -21,12 +21,6 @@ def axis(page: Page) -> Any:
 
 def drawn_update(page: Page) -> int:
     return int(page.locator("#chart").get_attribute("data-drawn-update") or 0)
-
-
-def plot_box(page: Page) -> Any:
-    """Where the plot itself is on the screen."""
-    box = page.locator("#chart .bglayer .bg, #chart .plotclip rect, #chart .gridlayer").first
-    return box.bounding_box() or page.locator("#chart").bounding_box()
 
 
 def drag(page: Page, start: float, end: float) -> None:

@@ -24,7 +24,7 @@ def curve(updates: list[int], seconds: list[float | None]) -> dict[str, Any]:
 
 
 def state(**fields: Any) -> dict[str, Any]:
-    known = {
+    known: dict[str, Any] = {
         "curve": curve(list(range(1, 25)), [update / 10 for update in range(1, 25)]),
         "run": {"updates_per_epoch": 8, "spec": {"sequence_length": 25}},
         "validation": {"update": [], "loss": []},
@@ -225,7 +225,9 @@ def test_epochs_are_marked_where_there_is_room(module: Module, per_epoch: int, l
 @pytest.mark.parametrize("factor", [0.0, 0.9, 0.99, 0.9999])
 def test_live_points_are_smoothed_as_the_server_would(module: Module, factor: float) -> None:
     losses = [100 - (37 * i) % 60 for i in range(400)]
-    own, other, ends = [], [], []
+    own: list[float] = []
+    other: list[float] = []
+    ends: list[int] = []
     for update, loss in enumerate(losses, 1):
         own.append(loss if update == 1 else 0.999 * own[-1] + 0.001 * loss)
         other.append(loss if update == 1 else factor * other[-1] + (1 - factor) * loss)

@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Window, eventually
+from tests.browser.conftest import Window, eventually, plot_box
 from tests.browser.server_process import Server
 from tests.browser.test_accessibility import CONTRASTS
 
@@ -31,8 +31,7 @@ def update_read(page: Page) -> int:
 
 
 def click_curve(page: Page, share: float) -> None:
-    box = page.locator("#chart .nsewdrag").bounding_box()
-    assert box is not None
+    box = plot_box(page)
     page.mouse.click(box["x"] + box["width"] * share, box["y"] + box["height"] * 0.4)
 
 
