@@ -13,18 +13,22 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from server.rnn.trainer import SMOOTHING
+from server.runs.blocks import (
+    BLOCK_UPDATES,
+    CHUNK_UPDATES,
+    Floats,
+    continue_smooth,
+    summarise,
+)
 
 __all__ = ["History", "HistoryWriter", "ReducedLoss"]
 
-BLOCK_UPDATES = 64
-CHUNK_UPDATES = 4_096
 # Up to this many updates a bucket, reading every loss is as quick as being clever.
 WHOLE_BUCKET_UPDATES = 256
 
@@ -39,8 +43,6 @@ CREATE TABLE IF NOT EXISTS losses (
 );
 """
 
-Floats = NDArray[np.float64]
-
 
 @dataclass(frozen=True, slots=True)
 class ReducedLoss:
@@ -53,45 +55,6 @@ class ReducedLoss:
     smooth: Floats
     low: Floats
     high: Floats
-
-
-def smoothed(smooth: Floats, loss: Floats, factor: float = SMOOTHING) -> Floats:
-    """Continue smooth losses by one loss each, where NaN stands for the start of the run."""
-    return np.where(np.isnan(smooth), loss, factor * smooth + (1.0 - factor) * loss)
-
-
-def smooth_losses(losses: Iterable[float], smooth: float | None) -> Iterator[float]:
-    """Yield the smooth loss after each of `losses`, from `smooth` on (None: the run's start)."""
-    for loss in losses:
-        smooth = loss if smooth is None else SMOOTHING * smooth + (1.0 - SMOOTHING) * loss
-        yield smooth
-
-
-def summarise(losses: Floats, smooth: float | None) -> tuple[Floats, float]:
-    """Return the figures of each block of a chunk, and the smooth loss at its end.
-
-    Parameters
-    ----------
-    losses : ndarray of float64, shape (n,), 1 <= n <= 4,096
-        The chunk's losses.
-    smooth : float or None
-        Smooth loss before the chunk; None at the start of the run.
-
-    Returns
-    -------
-    blocks : ndarray of float64, shape (ceil(n / 64), 3)
-        Least loss, greatest loss, smooth loss at the end, of each block.
-    smooth : float
-        Smooth loss after the chunk.
-    """
-    starts = np.arange(0, len(losses), BLOCK_UPDATES)
-    blocks = np.empty((len(starts), 3))
-    blocks[:, 0] = np.minimum.reduceat(losses, starts)
-    blocks[:, 1] = np.maximum.reduceat(losses, starts)
-    curve = np.fromiter(smooth_losses(losses.tolist(), smooth), np.float64, len(losses))
-    ends = np.minimum(starts + BLOCK_UPDATES, len(losses)) - 1
-    blocks[:, 2] = curve[ends]
-    return blocks, float(curve[-1])
 
 
 class HistoryWriter:
@@ -391,24 +354,3 @@ def _smooth_starts(end_blocks: NDArray[np.int64], blocks: Floats, before: float 
     """Return the smooth loss before each of `end_blocks`; NaN where nothing comes before."""
     first = np.nan if before is None else before
     return np.where(end_blocks > 0, blocks[np.maximum(end_blocks - 1, 0), 2], first)
-
-
-def continue_smooth(
-    losses: Floats, steps: NDArray[np.int64], smooth: Floats, factor: float = SMOOTHING
-) -> Floats:
-    """Continue each row's smooth loss over its first `steps` losses.
-
-    Parameters
-    ----------
-    losses : ndarray of float64, shape (n, k)
-    steps : ndarray of int64, shape (n,)
-    smooth : ndarray of float64, shape (n,)
-        Before the first; NaN at the start of the run.
-    factor : float
-        How much of it an update leaves.
-    """
-    smooth = smooth.copy()
-    for column in range(losses.shape[1]):
-        going = column < steps
-        smooth = np.where(going, smoothed(smooth, losses[:, column], factor), smooth)
-    return smooth

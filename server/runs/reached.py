@@ -13,14 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from server.runs.history import (
-    BLOCK_UPDATES,
-    CHUNK_UPDATES,
-    Floats,
-    smooth_before,
-    smooth_losses,
-    smoothed,
-)
+from server.runs.blocks import BLOCK_UPDATES, CHUNK_UPDATES, Floats, smooth_losses, smoothed
+from server.runs.history import smooth_before
 
 __all__ = ["Search", "first_below", "forget_least"]
 

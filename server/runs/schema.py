@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from server.runs import history, milestones, reached, smoothing, training_time
-from server.runs.history import CHUNK_UPDATES
+from server.runs.blocks import CHUNK_UPDATES
 
 __all__ = [
     "COPIED_TO_FORKS",

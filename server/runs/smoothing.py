@@ -14,13 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.rnn.trainer import SMOOTHING
-from server.runs.history import (
-    BLOCK_UPDATES,
-    CHUNK_UPDATES,
-    Floats,
-    History,
-    continue_smooth,
-)
+from server.runs.blocks import BLOCK_UPDATES, CHUNK_UPDATES, Floats, continue_smooth
+from server.runs.history import History
 
 __all__ = ["FACTORS", "SCHEMA", "forget", "smoothed_at", "work_out_more"]
 

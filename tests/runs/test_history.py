@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.rnn.trainer import Trainer, TrainerSettings
-from server.runs import history
-from server.runs.history import History, HistoryWriter, smooth_losses
+from server.runs import blocks, history
+from server.runs.blocks import smooth_losses
+from server.runs.history import History, HistoryWriter
 
 
 @contextlib.contextmanager
@@ -95,8 +96,8 @@ def test_losses_are_read_only_where_an_edge_cuts_a_block(first, points, most):
     with connection() as memory:
         reader = written(losses, memory)
         ends = reader.reduce(first, last, points).update - 1
-        aligned = (first - 1) % history.BLOCK_UPDATES == 0
-        read = set() if aligned else {at // history.CHUNK_UPDATES for at in [first - 1, *ends]}
+        aligned = (first - 1) % blocks.BLOCK_UPDATES == 0
+        read = set() if aligned else {at // blocks.CHUNK_UPDATES for at in [first - 1, *ends]}
         assert len(read) <= most
         # Without the losses of all other chunks, nothing is missing.
         named = ",".join(map(str, read))

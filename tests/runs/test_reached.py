@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from server.runs import reached
-from server.runs.history import CHUNK_UPDATES, smooth_losses
+from server.runs.blocks import CHUNK_UPDATES, smooth_losses
 from server.runs.models import Checkpoint
 from server.runs.store import Store
 

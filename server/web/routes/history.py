@@ -14,7 +14,8 @@ from pydantic import TypeAdapter
 from starlette.responses import StreamingResponse
 
 from server.rnn.trainer import SMOOTHING
-from server.runs.history import CHUNK_UPDATES, ReducedLoss, smooth_losses
+from server.runs.blocks import CHUNK_UPDATES, smooth_losses
+from server.runs.history import ReducedLoss
 from server.runs.models import (
     EpochLoss,
     Loss,
