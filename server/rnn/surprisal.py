@@ -1,13 +1,17 @@
 """How surprising a text is to a model: what it expected, and what came."""
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from server.rnn.model import Model
-from server.rnn.parameters import Array
 from server.rnn.stepping import Stepper
+
+Floats: TypeAlias = NDArray[np.float64]
+
+PIECE_NUMBERS = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +29,9 @@ class Surprisal:
         How likely.
     """
 
-    nats: NDArray[np.float64]
+    nats: Floats
     top: NDArray[np.intp]
-    top_probabilities: NDArray[np.float64]
+    top_probabilities: Floats
 
 
 @np.errstate(all="ignore")
@@ -62,28 +66,33 @@ def surprisal(model: Model, texts: NDArray[np.integer], top: int = 3) -> Surpris
     probabilities = np.empty((streams, steps, k))
     stepper = Stepper(model, streams)
     stepper.clear_state()
-    rows = np.arange(streams)
-    for t in range(steps):
-        log_p = _log_softmax(stepper.step(texts[:, t]))
-        nats[:, t] = -log_p[rows, texts[:, t + 1]]
+    # What a step's logits tell is worked out for many steps at once, in bounded memory.
+    piece = max(1, min(steps, PIECE_NUMBERS // (streams * K)))
+    logits = np.empty((streams, piece, K))
+    for start in range(0, steps, piece):
+        end = min(start + piece, steps)
+        for t in range(start, end):
+            logits[:, t - start] = stepper.step(texts[:, t])
+        log_p = _log_softmax(logits[:, : end - start])
+        came = texts[:, start + 1 : end + 1, None]
+        nats[:, start:end] = -np.take_along_axis(log_p, came, axis=2)[..., 0]
         best = _likeliest(log_p, k)
-        likeliest[:, t] = best
-        probabilities[:, t] = np.exp(np.take_along_axis(log_p, best, axis=1))
+        likeliest[:, start:end] = best
+        probabilities[:, start:end] = np.exp(np.take_along_axis(log_p, best, axis=2))
     return Surprisal(nats, likeliest, probabilities)
 
 
-def _log_softmax(logits: Array) -> NDArray[np.float64]:
-    """Return log p of each row; shifted by their greatest, the logits cannot overflow."""
-    o = logits.astype(np.float64)
-    o -= o.max(axis=1, keepdims=True)
-    return np.asarray(o - np.log(np.exp(o).sum(axis=1, keepdims=True)))
+def _log_softmax(logits: Floats) -> Floats:
+    """Return log p over the last axis; shifted by their greatest, the logits cannot overflow."""
+    o = logits - logits.max(axis=-1, keepdims=True)
+    return np.asarray(o - np.log(np.exp(o).sum(axis=-1, keepdims=True)))
 
 
-def _likeliest(log_p: NDArray[np.float64], k: int) -> NDArray[np.intp]:
-    """Return the k greatest of each row, the greatest first; of equals, the lower index first."""
+def _likeliest(log_p: Floats, k: int) -> NDArray[np.intp]:
+    """Return the k greatest of the last axis, the greatest first; of equals, the lower index."""
     if k == 0:
-        return np.empty((len(log_p), 0), dtype=np.intp)
+        return np.empty((*log_p.shape[:-1], 0), dtype=np.intp)
     # Of a script with thousands of characters, sorting all would take longer than the network.
-    found = np.sort(np.argpartition(-log_p, k - 1, axis=1)[:, :k], axis=1)
-    order = np.argsort(-np.take_along_axis(log_p, found, axis=1), axis=1, kind="stable")
-    return np.asarray(np.take_along_axis(found, order, axis=1))
+    found = np.sort(np.argpartition(-log_p, k - 1, axis=-1)[..., :k], axis=-1)
+    order = np.argsort(-np.take_along_axis(log_p, found, axis=-1), axis=-1, kind="stable")
+    return np.asarray(np.take_along_axis(found, order, axis=-1))

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
@@ -29,6 +30,8 @@ from server.runs.writing import ScribeDesk
 __all__ = ["Reading", "Readings", "route_of"]
 
 REMEMBERED = 200
+# Networks that can't be read are passed over, so many of them.
+ATTEMPTS = 3
 # All who look at what is being read now are shown the same, for so long.
 NOW_HOLDS_S = 2.0
 
@@ -228,10 +231,21 @@ class Readings:
         )
 
     async def _reading(self, life: LiveRun, moment: _Moment) -> Reading:
-        # A run that goes back reads the same again, but by another network with other losses.
-        source, path = await self._source(life, moment.update - 1)
-        question = (life.run.id, moment, source.kind, source.update)
-        return await self._answers.get(question, lambda: self._read(life, moment, source, path))
+        unreadable: set[Path] = set()
+        while True:
+            # A run that goes back reads the same again, but by another network, with other losses.
+            source, path = await self._source(life, moment.update - 1, unreadable)
+            question = (life.run.id, moment, path)
+            read = partial(self._read, life, moment, source, path)
+            try:
+                return await self._answers.get(question, read)
+            except ChildRefusedError as error:
+                # Snapshots are thinned while one looks, and a crash may have damaged the newest.
+                if path is None or len(unreadable) == ATTEMPTS:
+                    raise NotPossibleError(f"It could not be read again: {error}.") from error
+                unreadable.add(path)
+            except ChildGoneError as error:
+                raise NotPossibleError(f"It could not be read again: {error}.") from error
 
     async def _read(
         self, life: LiveRun, moment: _Moment, source: ReadingSource, path: Path | None
@@ -248,11 +262,8 @@ class Readings:
             "position": position,
             "sequence_length": route.sequence_length,
         }
-        try:
-            async with self._turns:
-                answer = await self._scribe.read(**request)
-        except (ChildRefusedError, ChildGoneError) as error:
-            raise NotPossibleError(f"It could not be read again: {error}.") from error
+        async with self._turns:
+            answer = await self._scribe.read(**request)
         return Reading(
             update=moment.update,
             epoch=epoch,
@@ -264,26 +275,30 @@ class Readings:
             passages=[ReadPassage.model_validate(passage) for passage in answer["passages"]],
         )
 
-    async def _source(self, life: LiveRun, update: int) -> tuple[ReadingSource, Path | None]:
+    async def _source(
+        self, life: LiveRun, update: int, unreadable: set[Path]
+    ) -> tuple[ReadingSource, Path | None]:
         """Find the network that stood nearest, at or before an update; the path of its file."""
         snapshots = Snapshots.beside(life.shelf.folder)
         found: list[tuple[ReadingSource, Path]] = [
             (ReadingSource(kind="snapshot", update=known), snapshots.path(known))
             for known in await asyncio.to_thread(snapshots.updates)
-            if known <= update
+            if known <= update and snapshots.path(known) not in unreadable
         ][-1:]
         # Automatic checkpoints go without a word, and with them what a copied link showed.
         found += [
             (ReadingSource(kind="checkpoint", update=made.update), life.shelf.path(made.id))
             for made in await life.shelf.list()
-            if made.update <= update and not made.automatic
+            if made.update <= update
+            and not made.automatic
+            and life.shelf.path(made.id) not in unreadable
         ]
         if found:
             return max(found, key=lambda one: one[0].update)
         if (origin := life.run.forked_from) is None:
             return ReadingSource(kind="beginning", update=0), None
         try:
-            return await self._source(self._find(origin.run), update)
+            return await self._source(self._find(origin.run), update, unreadable)
         except UnknownRunError:
             raise NotPossibleError(
                 "The network as it stood then went with the run that this one was forked from."

@@ -136,6 +136,19 @@ def test_many_who_ask_at_once_are_told_the_same(server, run):
     assert all(answer == answers[0] for answer in answers)
 
 
+def test_a_damaged_network_gives_way_to_the_one_before(server, corpus):
+    run = server.create(corpus=corpus, max_updates=120, **SMALL)
+    server.until_ended(run)
+    assert read(server, run, update=115)["source"]["update"] == 100
+    snapshots = server.data_dir / "runs" / run["id"] / "snapshots"
+    (snapshots / "100.npz").write_bytes(b"half a fi")
+    assert read(server, run, update=116)["source"] == {"kind": "snapshot", "update": 50}
+    for path in snapshots.iterdir():
+        path.write_bytes(b"")
+    answer = server.client.get(f"/api/runs/{run['id']}/reading", params={"update": 117})
+    assert "could not be read again" in server.problem(answer, 409)["detail"]
+
+
 def test_it_goes_on_while_a_run_trains_and_in_every_state(server, corpus):
     run = server.create(corpus=corpus, paused=True, max_updates=None, **SMALL)
     answer = server.client.get(f"/api/runs/{run['id']}/reading")
