@@ -98,11 +98,20 @@ def test_what_json_allows_is_allowed(server):
 
 
 @ALWAYS_THE_SAME
-@given(st.dictionaries(st.sampled_from(FIELDS), ANYTHING, max_size=5) | ANYTHING)
-def test_no_spec_finds_a_fault(server, body):
+@given(
+    st.sampled_from(["create", "estimate", "change", "fork"]),
+    st.dictionaries(st.sampled_from(FIELDS), ANYTHING, max_size=5) | ANYTHING,
+)
+def test_no_spec_finds_a_fault(server, where, body):
     # Whatever it says of the others, it is none that begins.
-    wrong = body | {"hidden_size": 0} if isinstance(body, dict) else body
-    answer = server.client.post("/api/runs", content=json.dumps(wrong).encode(), headers=JSON)
+    wrong = body | {"hidden_size": 0, "unknown": 1} if isinstance(body, dict) else body
+    method, path = "POST", "/api/estimate" if where == "estimate" else "/api/runs"
+    if where == "change":
+        method, path = "PATCH", f"/api/runs/{a_run(server)}"
+    elif where == "fork":
+        path = f"/api/runs/{a_run(server)}/fork"
+        wrong = {"checkpoint": "latest", "spec": 0 if wrong is None or wrong == {} else wrong}
+    answer = server.client.request(method, path, content=json.dumps(wrong).encode(), headers=JSON)
     assert answer.status_code in {400, 422}, answer.text
     server.problem(answer, answer.status_code)
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, File, Form, Query, UploadFile
 from pydantic import BaseModel, Field
 
 from server.runs.errors import LimitReachedError
+from server.runs.excerpts import read_excerpt
 from server.runs.spec import SpecError
 from server.web.office import TheOffice
 from server.web.problems import Problem
@@ -59,12 +60,13 @@ async def read_text(
     end: Annotated[int | None, Query(alias="to", ge=0, le=2**53)] = None,
 ) -> Excerpt:
     """Return a part of a text; where more is asked for than is given at once, `to` says so."""
-    text = await asyncio.to_thread(office.corpora.text, corpus_id)
+    characters = office.corpora.get(corpus_id).characters
     if end is not None and end < start:
         raise SpecError("to", "must not be less than from")
-    furthest = min(start + MAX_EXCERPT_CHARACTERS, len(text))
-    start, end = min(start, len(text)), furthest if end is None else min(end, furthest)
-    return Excerpt(**{"from": start, "to": end, "text": text[start:end]})
+    furthest = min(start + MAX_EXCERPT_CHARACTERS, characters)
+    start, end = min(start, characters), furthest if end is None else min(end, furthest)
+    text = await asyncio.to_thread(read_excerpt, office.corpora.path(corpus_id), start, end)
+    return Excerpt(**{"from": start, "to": end, "text": text})
 
 
 @router.delete("/{corpus_id}", status_code=204)
