@@ -6,6 +6,7 @@ import { isReached } from "./compare/columns.js";
 import { suggestedGoal } from "./compare/lines.js";
 import { LIMIT_CHOSEN } from "./compare/series.js";
 import {
+  firstChoice,
   goalOf,
   initialState,
   PARAMETERS,
@@ -116,6 +117,8 @@ function suggest() {
   if (complete) store.dispatch({ type: "suggest", goal: suggestedGoal(state) });
 }
 
+const watched = new URLSearchParams(location.search).get("with"); // before the address follows
+
 async function begin() {
   const view = readAddress(location.search, PARAMETERS);
   store.dispatch({ type: "look", view });
@@ -124,8 +127,8 @@ async function begin() {
     return;
   }
   if (view.chosen) return;
-  const begun = store.get().runs.filter(({ update }) => update > 0);
-  store.dispatch({ type: "choose", ids: begun.slice(0, CHOSEN_AT_FIRST).map(({ id }) => id) });
+  const ids = firstChoice(store.get().runs, watched, CHOSEN_AT_FIRST);
+  store.dispatch({ type: "choose", ids });
 }
 
 // --- Views ---

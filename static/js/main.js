@@ -160,6 +160,13 @@ store.watch(
   },
 );
 
+// Who compares wants to see the run in view among the others.
+const compareLink = find("nav a[href='/compare']");
+store.watch(
+  ({ runId }) => [runId],
+  (id) => compareLink.setAttribute("href", id ? `/compare?with=${id}` : "/compare"),
+);
+
 // A run that waits names those that it waits for, and they change without a word to this one.
 setInterval(() => {
   const waits = store.get().run?.state === "queued";
@@ -239,7 +246,7 @@ mountKeys({
   m: forOperator(() => pinCard.write()),
   l: () =>
     store.dispatch({ type: "scale", scale: store.get().scale === "log" ? "linear" : "log" }),
-  r: () => location.assign("/compare"),
+  r: () => compareLink.click(),
   g: () => location.assign("/gradients"),
   t: toggleTheme,
   z: () => deletions.undo(),

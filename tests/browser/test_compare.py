@@ -112,6 +112,18 @@ def test_the_table_tells_what_differs_and_who_was_first(server: Server, window: 
     expect(page.locator("#compare-goal")).to_have_value("5.6265")
 
 
+def test_the_run_that_was_watched_is_among_those_compared(server: Server, window: Window) -> None:
+    watched = finished(server, name="watched", max_updates=50)
+    others = [finished(server, name=f"other {n}", max_updates=50) for n in range(5)]
+    page = window.open(server, watched)
+    page.keyboard.press("r")
+    drawn(page, watched, *others[-3:])
+    assert names(page) == ["watched", "other 4", "other 3", "other 2"]
+    expect(page).to_have_url(re.compile(rf"/compare\?runs={watched}%2C"))
+    page.locator(".compare-name").first.click()
+    expect(page.locator("#run-name")).to_have_text("watched")
+
+
 def traces(page: Page) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = page.evaluate(
         "document.querySelector('#compare-plot').data.map(({ x, y, mode }) => ({ x, y, mode }))"
@@ -217,6 +229,12 @@ def test_lines_grow_and_a_zoom_stays(server: Server, window: Window) -> None:
     expect(whole).to_have_attribute("aria-pressed", "true")
     page.get_by_label("epochs", exact=True).check()
     expect(page.locator("#compare-readout")).to_contain_text("epoch")
+    page.get_by_label("seconds", exact=True).check()
+    expect(page.locator("#compare-readout")).to_contain_text("seconds")
+    seconds = server.call("GET", f"runs/{live}/loss")["seconds"][-1]
+    eventually(
+        lambda: traces(page)[1]["x"][-1:], lambda x: x == [pytest.approx(seconds)], "its time"
+    )
 
 
 def test_a_viewer_compares_and_changes_nothing(

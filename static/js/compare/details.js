@@ -47,7 +47,7 @@ function updatesOf({ x, range }, { run, curve }) {
   const [from, to] = [range[0], Math.min(range[1], Number.MAX_SAFE_INTEGER)];
   if (x === "epochs") return [from * run.updates_per_epoch, to * run.updates_per_epoch];
   if (x === "updates") return [from, to];
-  const { seconds = [] } = curve;
+  const { seconds } = curve;
   const first = seconds.findIndex((each) => each >= from);
   const beyond = seconds.findIndex((each) => each > to);
   return [

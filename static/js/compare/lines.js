@@ -57,7 +57,7 @@ function pointsOf(axis, unit, run, curve, detail) {
 
 /** Where each point of a curve stands along the axis; null where that is not known. */
 function xsOf(axis, run, curve) {
-  if (axis === "seconds") return rising(curve.seconds ?? []);
+  if (axis === "seconds") return rising(curve.seconds);
   return axis === "epochs" ? curve.update.map((u) => u / run.updates_per_epoch) : curve.update;
 }
 

@@ -71,6 +71,25 @@ export const visible = (state) =>
     .filter((id) => state.seen[id])
     .map((id) => ({ id, place: state.places[id], ...state.seen[id] }));
 
+/**
+ * What to choose where the address names no runs: one that was being watched, its trunk and its
+ * branches, and others that have begun, those on the same text first.
+ *
+ * @param {Object[]} runs newest first.
+ * @param {string | null} watched an id.
+ * @param {number} most
+ */
+export function firstChoice(runs, watched, most) {
+  const first = runs.find(({ id }) => id === watched) ?? runs.find(({ update }) => update > 0);
+  if (!first) return [];
+  const kin = ({ id, forked_from: from }) =>
+    from?.run === first.id || [id, from?.run].includes(first.forked_from?.run ?? NaN);
+  const begun = runs.filter(({ update }) => update > 0);
+  const alike = begun.filter(({ corpus }) => corpus === first.corpus);
+  const ids = [first, ...begun.filter(kin), ...alike, ...begun].map(({ id }) => id);
+  return [...new Set(ids)].slice(0, most);
+}
+
 /** The loss to be reached, in nats a character; null while nothing suggests one. */
 export const goalOf = ({ goal, suggested }) => goal ?? suggested;
 
