@@ -1,5 +1,6 @@
 """Where requests come from, and what makes one the operator: the attacks by name."""
 
+import socket
 from urllib.parse import quote
 
 import httpx
@@ -217,3 +218,28 @@ def test_the_token_is_in_no_log(guarded):
 def test_a_token_that_cannot_be_typed_is_a_mistake(token):
     with pytest.raises(ValidationError, match="must be text that can be typed"):
         Settings(operator_token=token)
+
+
+def has_ipv6():
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+def test_a_server_on_ipv6_answers_its_own_page(tmp_path):
+    with RunningServer(tmp_path / "data", "--no-demo", "--host", "::1") as server:
+        assert server.greeting == f"Hurrah is listening on http://[::1]:{server.port}/"
+        server.client.close()
+        own = f"http://[::1]:{server.port}"
+        server.client = httpx.Client(base_url=own, timeout=60)
+        run = server.client.post("/api/runs", json=SMALL, headers={"Origin": own}).json()
+        with connect(f"ws://[::1]:{server.port}/ws/runs/{run['id']}", origin=own) as viewer:
+            assert '"snapshot"' in viewer.recv(60)
+        for evil in (f"http://[::1]:{server.port}.evil.example", "http://[::1]", "http://[::2]:1"):
+            answer = server.client.post("/api/runs", json=SMALL, headers={"Origin": evil})
+            server.problem(answer, 403)
+        answer = server.client.get("/healthz", headers={"Host": f"evil.example:{server.port}"})
+        server.problem(answer, 403)
