@@ -8,7 +8,7 @@ import { OWN } from "./smoothing.js";
 export const SIZE = { width: 1000, height: 620 };
 
 const TITLE_PX = 18;
-const ROOM = { l: 26, r: 20, t: 46, b: 24 };
+const ROOM = { l: 26, r: 20, t: 58, b: 24 };
 
 /**
  * The figure that Plotly is to draw into a file.
@@ -30,8 +30,8 @@ export function exported(state, { data, layout, colours }) {
       margin: Object.fromEntries(
         Object.entries(MARGIN).map(([side, size]) => [side, size + (ROOM[side] ?? 0)]),
       ),
-      paper_bgcolor: colours.card,
-      plot_bgcolor: colours.card,
+      paper_bgcolor: colours.paper,
+      plot_bgcolor: colours.paper,
       title: {
         text: escaped(run.name),
         subtitle: {

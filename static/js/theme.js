@@ -31,23 +31,29 @@ const NAMES = {
   soft: "--soft",
   line: "--line",
   card: "--card",
+  paper: "--paper",
   band: "--band",
   accent: "--accent",
   accentInk: "--accent-ink",
   bad: "--bad",
 };
 
-/** The theme's colours as plain values, for the chart; custom properties alone stay unresolved. */
-export function colours() {
-  const resolved = resolve(NAMES);
+/**
+ * A theme's colours as plain values, for the chart; custom properties alone stay unresolved.
+ *
+ * @param {"light" | "dark"} [scheme] the page's own where it is left out.
+ */
+export function colours(scheme) {
+  const resolved = resolve(NAMES, scheme);
   resolved.bandFill = resolved.band.replace(/^rgb\((.+)\)$/, "rgba($1, 0.55)");
   return resolved;
 }
 
-/** The values that custom properties, by any names, have in the theme. */
-export function resolve(names) {
+/** The values that custom properties, by any names, have in a theme, or in the page's own. */
+export function resolve(names, scheme) {
   const probe = document.createElement("i");
   probe.hidden = true;
+  if (scheme) probe.style.colorScheme = scheme;
   document.body.append(probe);
   const resolved = {};
   for (const [name, property] of Object.entries(names)) {

@@ -65,11 +65,12 @@ export class Chart {
     this.#timer = setTimeout(() => requestAnimationFrame(() => this.#draw()), wait);
   }
 
-  /** The chart as it stands, as Plotly draws it; null before there is anything to draw. */
+  /** The chart as it stands, as Plotly draws it on paper; null before there is anything to draw. */
   picture() {
     const state = this.#store.get();
     if (!this.#plotly || !state.run) return null;
-    return { ...this.#plotOf(state), plotly: this.#plotly, colours: this.#palette };
+    const palette = colours("light");
+    return { ...this.#plotOf(state, palette), plotly: this.#plotly, colours: palette };
   }
 
   /** Look closer (`factor` below 1) or less closely, about where something points. */
@@ -81,9 +82,9 @@ export class Chart {
     this.size = { width: this.#frame.clientWidth, height: this.#frame.clientHeight };
   }
 
-  #plotOf(state) {
+  #plotOf(state, palette = this.#palette) {
     const font = getComputedStyle(document.documentElement).fontFamily;
-    return plotOf(state, this.#palette, this.size, font);
+    return plotOf(state, palette, this.size, font);
   }
 
   #draw() {

@@ -1,0 +1,271 @@
+"""The chart as a person uses it: axes, notes, smoothing, gestures, and what it gives away."""
+
+from __future__ import annotations
+
+import csv
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Window, eventually, figure, plot_box
+from tests.browser.server_process import Server
+
+
+def layout(page: Page) -> Any:
+    """The axes as they are drawn."""
+    return page.evaluate(
+        "(() => { const { xaxis, yaxis } = document.querySelector('#chart-plot').layout;"
+        " const of = ({ type, range }) => ({ type, range: [...range] });"
+        " return { x: of(xaxis), y: of(yaxis) }; })()"
+    )
+
+
+def drawn(page: Page, holds: Callable[[Any], bool], what: str) -> Any:
+    return eventually(lambda: layout(page), holds, what)
+
+
+def choose(page: Page, name: str, value: str) -> None:
+    """Choose something in the axes' panel, which stays open."""
+    if not page.locator("#axes-panel").is_visible():
+        page.locator("#axes-open").click()
+    page.locator(f'#axes-panel label:has(input[name="{name}"][value="{value}"])').click()
+
+
+@pytest.fixture
+def finished(server: Server, window: Window) -> tuple[str, Page]:
+    """A run of 600 updates that has ended, and a page that shows all of it."""
+    run = server.create_run(max_updates=600, hidden_size=10, sample_every=200)
+    eventually(
+        lambda: server.call("GET", f"runs/{run}")["state"],
+        lambda state: state == "finished",
+        "the run to end",
+    )
+    page = window.open(server, run)
+    eventually(
+        lambda: page.locator("#chart").get_attribute("data-drawn-update"),
+        lambda update: update == "600",
+        "the whole curve",
+    )
+    return run, page
+
+
+def test_axes_and_units_are_chosen_and_a_copied_link_opens_them(
+    server: Server, finished: tuple[str, Page]
+) -> None:
+    run, page = finished
+    sequence = figure(page, "loss")
+    choose(page, "unit", "bits")
+    expect(page.locator("#figure-loss-note")).to_have_text("bits a character")
+    assert figure(page, "loss") == pytest.approx(sequence / 25 / 0.6931, abs=0.02)
+    choose(page, "across", "seconds")
+    page.get_by_role("button", name="Loss: logarithmic").click()
+    page.get_by_role("button", name="Across: logarithmic").click()
+    choose(page, "smoothing", "0.9")
+    expect(page.locator("#chart-readout")).to_have_text(
+        "loss, in bits a character, over seconds of training, smoothed by 0.9"
+    )
+    seconds = server.call("GET", f"runs/{run}")["seconds"]
+    chosen = drawn(
+        page,
+        lambda axes: (
+            axes["x"]["type"] == axes["y"]["type"] == "log"
+            and 10 ** axes["x"]["range"][1] == pytest.approx(seconds * 1.06, rel=0.01)
+        ),
+        "logarithmic axes of seconds and bits",
+    )
+    page.keyboard.press("Escape")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator("#copy-link").click()
+    expect(page.locator(".toast")).to_contain_text("The link to this view is copied.")
+    link = page.evaluate("navigator.clipboard.readText()")
+    for part in (f"run={run}", "x=seconds", "y=bits", "yscale=log", "scale=log", "smoothing=0.9"):
+        assert part in link
+    other = page.context.new_page()
+    other.goto(link)
+    other.locator("#chart[data-drawn-update]").wait_for(state="attached")
+    drawn(other, lambda axes: axes == chosen, "the same view in another window")
+
+
+def test_what_smoothing_shows_is_worked_out_from_every_update(
+    server: Server, finished: tuple[str, Page]
+) -> None:
+    run, page = finished
+    choose(page, "smoothing", "0.9")
+    expected = server.call("GET", f"runs/{run}/loss?smoothing=0.9")["smooth"][-1]
+    last = "document.querySelector('#chart-plot').data[2].y.at(-1)"
+    eventually(
+        lambda: page.evaluate(last), lambda y: y == pytest.approx(expected), "the smoothed line"
+    )
+
+
+def test_smoothing_goes_on_live(server: Server, window: Window) -> None:
+    run = server.create_run(max_updates=None, hidden_size=10)
+    window.page.goto(f"{server.url}?run={run}&smoothing=0.99")
+    window.page.locator("#chart[data-drawn-update]").wait_for(state="attached")
+    page = window.page
+    drawn_x = "document.querySelector('#chart-plot').data[2].x.at(-1)"
+    first = eventually(lambda: page.evaluate(drawn_x), lambda x: x > 200, "a line")
+    eventually(lambda: page.evaluate(drawn_x), lambda x: x > first + 500, "the line to go on")
+    server.call("POST", f"runs/{run}/pause", {})
+    stands = server.call("GET", f"runs/{run}")["update"]
+    expected = server.call("GET", f"runs/{run}/loss?smoothing=0.99")["smooth"][-1]
+    eventually(
+        lambda: page.evaluate(
+            "(() => { const { x, y } = document.querySelector('#chart-plot')"
+            ".data[2]; return [x.at(-1), y.at(-1)]; })()"
+        ),
+        lambda end: end == [stands, pytest.approx(expected, rel=1e-3)],
+        "the line to end where the run stands",
+    )
+
+
+def test_a_note_is_written_changed_removed_and_brought_back(
+    server: Server, finished: tuple[str, Page], open_window: Callable[..., Window]
+) -> None:
+    run, page = finished
+    other = open_window().open(server, run)
+    box = plot_box(page)
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.keyboard.press("m")
+    field = page.get_by_role("textbox", name="Note at update")
+    expect(field).to_be_focused()
+    field.fill("here it finds the spaces")
+    field.press("Enter")
+    label = "#chart .annotation-text"
+    for each in (page, other):
+        expect(each.locator(label, has_text="here it finds the spaces")).to_be_visible()
+    (note,) = [m for m in server.call("GET", f"runs/{run}/milestones") if m["kind"] == "note"]
+    assert 280 <= note["update"] <= 320
+
+    page.mouse.move(box["x"] - 30, box["y"] - 60)
+    page.keyboard.press("[")
+    card = page.locator("#pin-card")
+    expect(card).to_contain_text("here it finds the spaces")
+    card.get_by_role("button", name="Change this note").click()
+    field.fill("and here words")
+    field.press("Enter")
+    expect(other.locator(label, has_text="and here words")).to_be_visible()
+    card.get_by_role("button", name="Remove this note").click()
+    expect(other.locator(label, has_text="and here words")).to_have_count(0)
+    page.locator(".toast", has_text="removed").get_by_role("button", name="Undo").click()
+    expect(other.locator(label, has_text="and here words")).to_be_visible()
+
+
+def test_marks_say_what_they_are(server: Server, finished: tuple[str, Page]) -> None:
+    run, page = finished
+    server.call("POST", f"runs/{run}/milestones", {"update": 300, "text": "look at this"})
+    expect(page.locator("#chart .annotation-text", has_text="look at this")).to_be_visible()
+    box = plot_box(page)
+    page.mouse.move(box["x"] + box["width"] * 300 / (600 * 1.015), box["y"] + 20)
+    expect(page.locator("#chart-mark")).to_contain_text("note, update 300: look at this")
+    page.mouse.click(box["x"] + 20, box["y"] + box["height"] - 5)
+    expect(page.locator("#pin-line")).to_be_visible()
+    page.locator("#pin-card").get_by_role("button", name="Back to live").click()
+    expect(page.locator("#pin-line")).to_be_hidden()
+
+
+def test_keys_wheel_and_shift_look_closer_and_move_along(finished: tuple[str, Page]) -> None:
+    _, page = finished
+    whole = layout(page)["x"]["range"]
+    page.keyboard.press("+")
+    closer = drawn(page, lambda axes: axes["x"]["range"][0] > 1, "a closer look")["x"]["range"]
+    assert closer[1] - closer[0] == pytest.approx((whole[1] - whole[0]) / 1.6, rel=0.02)
+    box = plot_box(page)
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 150)
+    page.keyboard.down("Shift")
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2 + 60, box["y"] + 150, steps=4)
+    page.mouse.up()
+    page.keyboard.up("Shift")
+    moved = drawn(page, lambda axes: axes["x"]["range"][0] < closer[0] - 1, "an earlier stretch")
+    span = moved["x"]["range"]
+    assert span[1] - span[0] == pytest.approx(closer[1] - closer[0], rel=0.02)
+    page.mouse.wheel(0, -400)
+    drawn(page, lambda axes: axes["x"]["range"][0] > span[0] + 1, "a closer look by the wheel")
+    expect(page.locator("#follow")).to_have_attribute("aria-pressed", "false")
+    page.keyboard.press("f")
+    drawn(page, lambda axes: axes["x"]["range"] == whole, "the whole curve again")
+
+
+def test_two_fingers_look_closer_on_a_phone(
+    server: Server, open_window: Callable[..., Window]
+) -> None:
+    run = server.create_run(max_updates=300, hidden_size=10)
+    window = open_window(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = window.open(server, run)
+    expect(page.locator("#notice")).to_contain_text("Finished")
+    page.locator("#chart").scroll_into_view_if_needed()
+    box = plot_box(page)
+    y = box["y"] + box["height"] / 2
+    touch = page.context.new_cdp_session(page)
+
+    def fingers(kind: str, *shares: float) -> None:
+        points = [
+            {"x": box["x"] + box["width"] * at, "y": y, "id": i} for i, at in enumerate(shares)
+        ]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    fingers("touchStart", 0.4)
+    fingers("touchStart", 0.4, 0.6)
+    for step in range(1, 5):
+        fingers("touchMove", 0.4 - step * 0.05, 0.6 + step * 0.05)
+    fingers("touchEnd")
+    seen = drawn(page, lambda axes: axes["x"]["range"][0] > 10, "a closer look")["x"]["range"]
+    assert seen[1] - seen[0] == pytest.approx(300 * 1.015 / 3, rel=0.1)
+
+
+def test_the_switches_stay_in_one_row(server: Server, open_window: Callable[..., Window]) -> None:
+    run = server.create_run(max_updates=20, hidden_size=10)
+    page = open_window().open(server, run)
+    for width, height in ((1440, 900), (1024, 768), (390, 844)):
+        page.set_viewport_size({"width": width, "height": height})
+        heights, inside = page.evaluate(
+            """(() => {
+              const row = document.querySelector('.switches');
+              const seen = [...row.children].filter((child) => child.offsetParent);
+              const box = row.getBoundingClientRect();
+              const within = seen.every((child) => {
+                const { left, right } = child.getBoundingClientRect();
+                return left >= box.left - 1 && right <= box.right + 1;
+              });
+              return [row.offsetHeight, within && row.scrollWidth <= row.clientWidth + 1];
+            })()"""
+        )
+        assert heights <= 34, width
+        assert inside, width
+
+
+def test_the_curve_can_be_taken_away(finished: tuple[str, Page]) -> None:
+    _, page = finished
+
+    def take(button: str) -> bytes:
+        page.locator("#save-open").click()
+        with page.expect_download() as download:
+            page.locator(button).click()
+        return download.value.path().read_bytes()
+
+    assert struct.unpack(">II", take("#save-png")[16:24]) == (2_000, 1_240)
+    drawing = take("#save-svg").decode()
+    assert drawing.startswith("<svg")
+    assert "loss, nats a sequence" in drawing
+    rows = list(csv.DictReader(take("#save-csv").decode().splitlines()))
+    assert list(rows[0])[:3] == ["update", "epochs", "seconds"]
+    assert rows[-1]["update"] == "600"
+    assert len(take("#losses-csv").splitlines()) == 601
+
+
+def test_when_a_reference_line_was_beaten_is_exact(server: Server, window: Window) -> None:
+    run = server.create_run(max_updates=2_500)
+    page = window.open(server, run)
+    expect(page.locator("#notice")).to_contain_text("Finished")
+    note = page.locator("#figure-book-note")
+    expect(note).to_contain_text("beats unigrams since")
+    corpus = server.call("GET", f"runs/{run}")["corpus"]
+    entropy = next(c for c in server.call("GET", "corpora") if c["id"] == corpus)["entropy"]
+    loss = server.call("GET", f"runs/{run}/loss?points=5000")
+    pairs = zip(loss["update"], loss["smooth"], strict=True)
+    first = next(update for update, smooth in pairs if smooth < entropy["unigram"] * 25)
+    expect(note).to_have_text(f"beats unigrams since {first:,}")
