@@ -4,7 +4,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint format fast bench screenshots audit lock clean
+.PHONY: help run test soak lint format fast bench screenshots audit lock clean
 
 python := .venv/bin/python
 
@@ -23,6 +23,10 @@ run: .venv/run.stamp ## start the server at http://127.0.0.1:8000, with a networ
 
 test: .venv/dev.stamp ## run the whole suite, real browser included
 	@exec $(python) -m scripts.with_browser $(python) -m pytest $(ARGS)
+
+soak: .venv/dev.stamp ## kill processes at 500 random moments, and see what is left (KILLS=500)
+	@exec $(python) -m pytest tests/crash/test_points.py tests/crash/test_random.py \
+	--kills $(or $(KILLS),500) $(ARGS)
 
 lint: .venv/dev.stamp ## check format, lint, types and the direction of imports
 	$(python) -m ruff format --check

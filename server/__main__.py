@@ -83,6 +83,9 @@ def train(
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     sample_every: Annotated[int, typer.Option(help="Updates between samples.")] = 10_000,
     sample_length: Annotated[int, typer.Option(help="Characters a sample.")] = 200,
+    checkpoint_every_s: Annotated[
+        float, typer.Option(help="Seconds between the states kept to go on from.")
+    ] = 30.0,
 ) -> None:
     """Train a network on a text file, without a browser."""
     spec = _checked(
@@ -104,6 +107,7 @@ def train(
         seed=seed,
         sample_every=sample_every,
         sample_length=sample_length,
+        checkpoint_every_s=checkpoint_every_s,
     )
     # 0 is how "none" is typed.
     none = {

@@ -5,6 +5,15 @@ import pytest
 from tests.serving import RunningServer
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--kills",
+        type=int,
+        default=12,
+        help="how often tests/crash/test_random.py kills processes at a random moment",
+    )
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """Serve an empty data directory, for all the tests of a module."""

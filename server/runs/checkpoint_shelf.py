@@ -111,18 +111,9 @@ class CheckpointShelf:
         await self._thin()
         return made, marks
 
-    async def copy_newest(self, note: str | None) -> Added:
-        """Make a checkpoint of a run without a worker: of where its newest one stands.
-
-        Raises
-        ------
-        UnknownCheckpointError
-            It has none that can be read.
-        """
-        newest = await self.newest()
-        if newest is None:
-            raise UnknownCheckpointError("latest")
-        copied = await self.copy_in(self.path(newest.id), note)
+    async def copy(self, source: Path, note: str | None) -> Added:
+        """Make a checkpoint of the file of another; durable when this returns."""
+        copied = await self.copy_in(source, note)
         async with self.clearing(copied.id):
             return await self.add(copied.id, note=note, automatic=False)
 

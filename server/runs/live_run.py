@@ -12,7 +12,7 @@ from server.runs.background import Background
 from server.runs.checkpoint_shelf import Added, CheckpointShelf
 from server.runs.checkpoints import Which
 from server.runs.child import Child
-from server.runs.errors import NotPossibleError
+from server.runs.errors import NotPossibleError, UnknownCheckpointError
 from server.runs.going_back import complain_of_damage, stand_at_newest, tell_damage
 from server.runs.models import ENDED, SETTLED, Checkpoint, Milestone, Run, RunState
 from server.runs.recorder import Recorder
@@ -171,7 +171,12 @@ class LiveRun:
         if self.run.state not in ENDED:
             await self._ensure_worker()
         added = await self.write_checkpoint(note, automatic=False)
-        return added or await self._tell_checkpoint(await self.shelf.copy_newest(note))
+        if added is None:
+            # It stands where its newest checkpoint stands.
+            if (newest := await self.newest_file()) is None:
+                raise UnknownCheckpointError("latest")
+            added = await self._tell_checkpoint(await self.shelf.copy(newest, note))
+        return added
 
     async def write_checkpoint(self, note: str | None, *, automatic: bool) -> Checkpoint | None:
         """Have the worker write a checkpoint, and take it in; None when there is no worker."""
@@ -300,11 +305,15 @@ class LiveRun:
                 await self.recorder.enter(self.run.state, text, short_of_room=True)
 
     async def could_not_begin(self, why: Exception) -> None:
-        """Say why it does not train, if it was about to; who asked for it hears it as well."""
-        if self.run.state is RunState.QUEUED and not self._desk.discarded:
-            short = isinstance(why, ShortageError)
+        """Say why it does not train though it was to; who asked for it hears it as well."""
+        state, short = self.run.state, isinstance(why, ShortageError)
+        if self._desk.discarded:
+            return
+        if state is RunState.QUEUED:
             state = RunState.PAUSED if short else RunState.FAILED
             await self.recorder.enter(state, str(why), short_of_room=short)
+        elif state in ENDED - SETTLED and not short:
+            await self.recorder.enter(state, str(why))
 
     async def keep_safe(self) -> None:
         """Make an automatic checkpoint, if there is a worker and it has gone on since the last."""

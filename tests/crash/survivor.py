@@ -44,9 +44,10 @@ class Survivor:
 
     # -- living and dying -------------------------------------------------------------------------
 
-    def start(self, stop_at=None):
+    def start(self, stop_at=None, *, automatic_resume=False):
         """Start a server, one that may stop at a point, even before it listens."""
         environment = {"HURRAH_MAX_TRAINING_RUNS": "4"}
+        environment["HURRAH_RESUME"] = str(int(automatic_resume))
         if stop_at is not None:
             environment["HURRAH_STOP_AT"] = stop_at
         self.server = RunningServer(self.data_dir, "--no-demo", listens=False, **environment)
@@ -110,7 +111,7 @@ class Survivor:
             self.server.until(run, lambda now: now["state"] != "running")
 
     def train(self, *deeds):
-        """Let every run go on and then do `deeds`, of which nobody knows how far they come."""
+        """Let every run go on, and then do `deeds`, of which nobody knows how far they come."""
 
         def work():
             with contextlib.suppress(httpx.HTTPError, AssertionError):

@@ -2,15 +2,7 @@
 
 import pytest
 
-from tests.crash.survivor import Survivor
 from tests.serving import until
-
-
-@pytest.fixture(scope="module")
-def survivor(tmp_path_factory):
-    survivor = Survivor(tmp_path_factory.mktemp("data") / "data")
-    yield survivor
-    survivor.server.__exit__()
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,88 @@
+"""kill -9 of a training on the command line: `--resume` goes on as if nothing had happened."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from server.runs.archive import read_archive
+from tests.serving import PAGES, ROOT, until
+
+UPDATES = 6_000
+SIZES = [
+    *("--hidden-size", "12", "--sequence-length", "8"),
+    *("--sample-every", "100", "--sample-length", "40", "--checkpoint-every-s", "1"),
+]
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory):
+    path = tmp_path_factory.mktemp("book") / "book.txt"
+    path.write_text(PAGES, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(book):
+    """The folder of a training that nobody disturbs."""
+    out = book.parent / "whole"
+    assert begin(book, out).wait(120) == 0
+    return out
+
+
+def begin(book, out, stop_at=""):
+    """Begin a training, or go on with the one that the folder holds."""
+    command = ["train", book, "--out", out, "--updates", UPDATES, *SIZES]
+    if (out / "checkpoint.npz").exists():
+        command.append("--resume")
+    return subprocess.Popen(
+        [sys.executable, "-m", "server", *map(str, command)],
+        cwd=ROOT,
+        env=os.environ | {"HURRAH_STOP_AT": stop_at},
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def same_training(one, other):
+    (arrays, meta), (other_arrays, other_meta) = (
+        read_archive(out / "checkpoint.npz") for out in (one, other)
+    )
+    assert meta["trainer"] == other_meta["trainer"]
+    for name, array in arrays.items():
+        assert array.tobytes() == other_arrays[name].tobytes(), name
+    for name in ("losses.csv", "samples.txt"):
+        assert (one / name).read_bytes() == (other / name).read_bytes()
+    assert {path.name for path in one.iterdir()} == {path.name for path in other.iterdir()}
+
+
+def test_going_on_after_any_crash_is_the_same_as_none(book, whole, tmp_path):
+    out = tmp_path / "out"
+    # Before there is a checkpoint, before there is a best model beside it, in the middle of files.
+    for point in ("archive.synced", "archive.renamed", "archive.written:2", "archive.kept:3", ""):
+        process = begin(book, out, point)
+        if point:
+            until_stopped(process)
+        else:
+            until((out / "losses.csv").exists)
+            # Not a wait for something: any moment will do.
+            time.sleep(random.uniform(0.5, 1.5))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        if point == "archive.synced":
+            assert not (out / "checkpoint.npz").exists()
+    assert begin(book, out).wait(120) == 0
+    same_training(whole, out)
+
+
+def until_stopped(process):
+    command = ["ps", "-o", "stat=", "-p", str(process.pid)]
+
+    def stopped():
+        listing = subprocess.run(command, capture_output=True, text=True, check=False)
+        return listing.stdout.startswith("T")
+
+    until(stopped)
