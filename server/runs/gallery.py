@@ -118,18 +118,19 @@ class Gallery:
 
     async def page(
         self, run: str | None = None, before: str | None = None, limit: int = AT_ONCE
-    ) -> list[KeptPassage]:
-        """Return kept passages, newest first: of all runs or of one, those kept before another."""
-        found = await self._store(list_kept, run, before, limit)
-        return [await self._as_it_stands(kept) for kept in found]
+    ) -> tuple[list[KeptPassage], bool]:
+        """Return kept passages as `list_kept` does: newest first, and whether there are more."""
+        found, more = await self._store(list_kept, run, before, limit)
+        return [await self._as_it_stands(kept) for kept in found], more
 
     async def all(self, run: str | None = None) -> AsyncIterator[KeptPassage]:
         """Return all kept passages, newest first, a few at a time."""
-        before = None
-        while found := await self._store(list_kept, run, before, AT_ONCE):
+        before, more = None, True
+        while more:
+            found, more = await self._store(list_kept, run, before, AT_ONCE)
             for kept in found:
                 yield kept
-            before = found[-1].id
+                before = kept.id
 
     async def find(self, identity: str) -> KeptPassage:
         """Return a kept passage by its id.

@@ -24,6 +24,9 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
+# Characters of JSON that are given out at once, about.
+MOST_AT_ONCE = 1_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class KeptState:
@@ -88,24 +91,37 @@ def find_receipt(store: Store, run: str, receipt: str) -> KeptPassage | None:
     return None if row is None else KeptPassage.model_validate_json(row[0])
 
 
-def list_kept(store: Store, run: str | None, before: str | None, limit: int) -> list[KeptPassage]:
+def list_kept(
+    store: Store, run: str | None, before: str | None, limit: int
+) -> tuple[list[KeptPassage], bool]:
     """Return kept passages, newest first: of all runs or of one, those kept before another.
 
-    What another version left unreadable is passed over.
+    Fewer than `limit` where they are long, but one at least; what another version left unreadable
+    is passed over.
+
+    Returns
+    -------
+    passages : list of KeptPassage
+    more : bool
+        Whether there are older ones.
     """
     rows = store.connection.execute(
         "SELECT id, kept FROM kept WHERE (?1 IS NULL OR run = ?1)"
         " AND (?2 IS NULL OR number < (SELECT number FROM kept WHERE id = ?2))"
         " ORDER BY number DESC LIMIT ?3",
-        (run, before, limit),
+        (run, before, limit + 1),
     )
-    found = []
+    found: list[KeptPassage] = []
+    room = MOST_AT_ONCE
     for identity, text in rows:
+        room -= len(text)
+        if len(found) == limit or (found and room < 0):
+            return found, True
         try:
             found.append(KeptPassage.model_validate_json(text))
         except ValidationError as error:
             log.warning("kept passage %s is left out, it can't be read: %s", identity, error)
-    return found
+    return found, False
 
 
 def models_needed(store: Store) -> set[tuple[str, str]]:

@@ -97,12 +97,12 @@ async def list_passages(
     headers = {"ETag": tag, "Cache-Control": "no-cache"}
     if connection.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
-    found = await office.gallery.page(run, before, limit + 1)
+    found, more = await office.gallery.page(run, before, limit)
     page = KeptPage(
-        passages=[_named(office, kept) for kept in found[:limit]],
+        passages=[_named(office, kept) for kept in found],
         total=state.total,
         runs=runs,
-        next=found[limit - 1].id if len(found) > limit else None,
+        next=found[-1].id if more else None,
     )
     return Response(page.model_dump_json(), media_type="application/json", headers=headers)
 

@@ -173,7 +173,7 @@ function day(iso) {
   const at = new Date(iso);
   return Number.isNaN(at.getTime())
     ? ""
-    : at.toLocaleDateString("en-GB", { day: "numeric", month: "long", year: "numeric" });
+    : at.toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" });
 }
 
 /** A small button with an icon and a name; with an `href`, a link that looks so. */

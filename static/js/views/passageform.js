@@ -9,6 +9,7 @@ const SEEDS = 1_000_000; // few enough digits to be told to somebody
 const WARMTHS = [0.4, 0.7, 1.0, 1.3];
 const MOST_WARMTHS = 10;
 const FIELDS = ["source", "length", "temperature", "seed", "prime", "several", "top_k", "top_p"];
+const MODELS = { best: "best", best_validation: "best by validation", latest: "latest", "": "best" };
 const REMEMBERED = ["length", "temperature", "prime", "several", "top_k", "top_p"];
 
 export class PassageForm {
@@ -89,9 +90,8 @@ export class PassageForm {
     if (passage.temperatures) this.#warmths = new Set(passage.temperatures);
     else this.#fields.temperature.value = String(passage.temperature);
     this.#exact = isExact(passage.source) ? passage.source : null;
-    this.fillSources(state, this.#exact ? "exact" : passage.source);
     find("#passage-more").open = passage.top_k !== null || passage.top_p !== null;
-    this.#follow();
+    this.fillSources(state, this.#exact ? "exact" : passage.source);
   }
 
   /** Offer the models that there are. */
@@ -110,12 +110,14 @@ export class PassageForm {
     );
     source.value = chosen;
     if (!source.value) source.value = "best";
+    this.#follow();
   }
 
   /** Another run has other models. */
   forgetSources() {
     this.#exact = null;
     this.#fields.source.replaceChildren();
+    this.#follow();
   }
 
   /** Show what follows from the fields. */
@@ -129,6 +131,8 @@ export class PassageForm {
     const set = [topK.value && `top-k ${topK.value}`, topP.value && `top-p ${topP.value}`];
     setText(find("#passage-more-summary"), set.filter(Boolean).join(", "));
     // The button below the drawer says what it will do.
+    const { source } = this.#fields;
+    setText(find("#write-model"), MODELS[source.value] ?? source.selectedOptions[0]?.text ?? "best");
     setText(find("#write-length"), format.count(Number(length.value) || 1000));
     const warmths = [...this.#warmths].sort((a, b) => a - b);
     setText(find("#write-temperature"), several ? warmths.join(", ") : String(Number(temperature.value)));

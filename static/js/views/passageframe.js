@@ -25,6 +25,7 @@ export class PassageFrame {
       this.close();
     });
     this.#drawer.addEventListener("close", () => {
+      document.body.append(find("#toasts"));
       this.#cover();
       if (this.#opener?.isConnected) this.#opener.focus();
       closed();
@@ -36,8 +37,12 @@ export class PassageFrame {
     if (this.#drawer.open) return false;
     this.#opener = document.activeElement;
     // On a narrow screen the drawer is the whole page, and so it holds the focus too.
-    if (NARROW.matches) this.#drawer.showModal();
-    else this.#drawer.show();
+    if (NARROW.matches) {
+      this.#drawer.showModal();
+      this.#drawer.append(find("#toasts")); // which would lie beneath it
+    } else {
+      this.#drawer.show();
+    }
     this.#lay();
     find("#passage-title").focus();
     return true;
