@@ -51,12 +51,6 @@ export function indexOfSample(samples, update) {
 /** Whether the newest sample is shown, and whatever is newer when it comes. */
 export const isLive = ({ pinned, pointed }) => pinned === null && pointed === null;
 
-/** The index of the sample in view: pointed at, else pinned, else the newest. */
-export function indexInView({ samples, pointed, pinned }) {
-  const update = pointed ?? pinned;
-  return update === null ? samples.length - 1 : indexOfSample(samples, update);
-}
-
 /**
  * Which of a sample's two texts is in view: "same", its replay, which at every update is written
  * with the same random numbers; or "written", as it was written then, which is what live shows.
@@ -70,16 +64,43 @@ export function tellingOf(state) {
 export const textOf = (sample, telling) =>
   (telling === "same" && sample.replay) || sample;
 
+/** The samples that have the text that is told; all of them where none has. */
+export function toldSamples(samples, telling) {
+  const told = telling === "same" ? samples.filter(({ replay }) => replay) : samples;
+  return told.length ? told : samples;
+}
+
+/**
+ * The index of the sample in view: the newest, or the last one before what is pointed at, else
+ * pinned, that has the text that is told.
+ */
+export function indexInView(state) {
+  const { samples, pointed, pinned } = state;
+  if (isLive(state)) return samples.length - 1;
+  const index = indexOfSample(samples, pointed ?? pinned);
+  const told = toldSamples(samples.slice(0, index + 1), tellingOf(state));
+  return told.length ? indexOfSample(samples, told.at(-1).update) : -1;
+}
+
 /** The text in view, and the replay before it that it may be compared with. */
 export function textInView(state) {
   const index = indexInView(state);
   const sample = state.samples[index] ?? null;
   const telling = tellingOf(state);
   const replayed = telling === "same" && Boolean(sample?.replay);
-  const before = replayed
-    ? (state.samples.slice(0, index).findLast(({ replay }) => replay) ?? null)
-    : null;
-  return { index, sample, telling, replayed, before };
+  const before = replayed ? state.samples.slice(0, index).findLast(({ replay }) => replay) : null;
+  return { sample, telling, replayed, before: before ?? null };
+}
+
+/**
+ * The index nearest to `index` in the direction of `step` (1 or -1) whose sample has the text that
+ * the past is told with; beyond the first or the last where none is.
+ */
+export function toldIndex({ samples, dice }, index, step) {
+  const told = new Set(toldSamples(samples, dice));
+  let found = index;
+  while (samples[found] && !told.has(samples[found])) found += step;
+  return found;
 }
 
 /** The words being watched: asked for, or found in the text by the server itself. */

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.browser.conftest import Module
@@ -297,3 +299,32 @@ def test_a_small_curve_stands_where_the_axis_says(module: Module) -> None:
     assert module("sparkline.js", "m.nearestPlace(x, 0.6)", places) == 2
     path = module("sparkline.js", "m.pathOf([0, 1, 2], [0, 0.5, 1], 4)")
     assert path == "M0 100L50 75L100 50"
+
+
+def test_the_past_is_told_by_the_samples_that_have_the_text(module: Module) -> None:
+    samples = [
+        {"update": 10 * i, "text": str(i), "replay": {"text": f"r{i}"} if i % 3 == 0 else None}
+        for i in range(10)
+    ]
+    state = {"samples": samples, "pointed": None, "asWritten": False, "dice": "same"}
+
+    def seen(**more: Any) -> Any:
+        found = module("samples.js", "m.textInView(x)", state | {"pinned": None} | more)
+        before = found["before"] and found["before"]["update"]
+        return found["sample"]["update"], found["telling"], before
+
+    assert seen() == (90, "written", None)
+    assert seen(pinned=50) == (30, "same", 0)
+    assert seen(pinned=50, dice="written") == (50, "written", None)
+    assert seen(pinned=50, asWritten=True) == (50, "written", None)
+    assert seen(pinned=50, asWritten=True, pointed=75) == (60, "same", 30)
+    assert seen(pointed=5) == (0, "same", None)
+    # Where no network was kept at all, it is told as it was written.
+    bare = [sample | {"replay": None} for sample in samples]
+    found = module("samples.js", "m.textInView(x)", state | {"samples": bare, "pinned": 50})
+    assert (found["sample"]["update"], found["replayed"]) == (50, False)
+
+    def step(index: int, by: int) -> Any:
+        return module("samples.js", "m.toldIndex(x[0], x[1], x[2])", [state, index, by])
+
+    assert [step(4, 1), step(4, -1), step(6, 1), step(8, 1), step(1, -1)] == [6, 3, 6, 9, 0]

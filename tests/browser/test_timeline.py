@@ -244,9 +244,9 @@ def test_a_sample_that_the_page_does_not_hold_is_fetched(server: Server, window:
     expect(page.locator("#writing-title")).to_have_text("The writing at update 600")
     held = page.evaluate("document.querySelectorAll('#timeline-dots circle').length")
     assert held <= 200
-    page.goto(f"{server.url}?run={run}&at=301")
+    page.goto(f"{server.url}?run={run}&at=301&dice=written")
     expect(page.locator("#writing-title")).to_have_text("The writing as it was at update 301")
-    page.goto(f"{server.url}?run={run}&range=300-330&at=311")
+    page.goto(f"{server.url}?run={run}&range=300-330&at=311&dice=written")
     expect(page.locator("#writing-title")).to_have_text("The writing as it was at update 311")
     page.keyboard.press("ArrowRight")
     expect(page.locator("#writing-title")).to_have_text("The writing as it was at update 312")

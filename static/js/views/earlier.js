@@ -2,7 +2,7 @@
 
 import { el, find, topOf } from "../dom.js";
 import * as format from "../format.js";
-import { indexInView, tellingOf, textOf, watchWords } from "../samples.js";
+import { indexInView, tellingOf, textOf, toldSamples, watchWords } from "../samples.js";
 import { inline } from "./prose.js";
 
 const SHOWN = 12;
@@ -23,7 +23,8 @@ export function mountEarlier(store) {
     ],
     (samples, index, telling, words) => {
       const watched = words ? words.split("\n") : [];
-      const before = samples.slice(Math.max(0, index - SHOWN), Math.max(index, 0));
+      const told = toldSamples(samples.slice(0, Math.max(index, 0)), telling);
+      const before = told.slice(-SHOWN);
       const held = list.contains(document.activeElement);
       if (drawn !== `${telling} ${words}`) shown = new Map();
       drawn = `${telling} ${words}`;

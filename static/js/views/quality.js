@@ -2,7 +2,7 @@
 
 import { el, find, setText, svg } from "../dom.js";
 import * as format from "../format.js";
-import { indexInView, tellingOf, textOf } from "../samples.js";
+import { tellingOf, textInView, textOf, toldSamples } from "../samples.js";
 import { heightOf, nearestPlace, pathOf, placesOf } from "../sparkline.js";
 
 const MEASURES = [
@@ -31,25 +31,26 @@ export function qualityWords(quality) {
 
 /**
  * @param {Object} store
- * @param {{goTo: (index: number) => void}} timeline
+ * @param {{stayWith: (sample: Object) => void}} timeline
  */
 export function mountQuality(store, timeline) {
   const curves = MEASURES.map((measure) => new QualityCurve(measure, store, timeline));
   find("#quality").replaceChildren(...curves.map(({ element }) => element));
-  const show = (index) => curves.forEach((curve) => curve.mark(index));
+  const show = (sample) => curves.forEach((curve) => curve.mark(sample));
   store.watch(
     (state) => [state.samples, tellingOf(state), state.scale === "log"],
     (samples, telling, log) => {
+      const told = toldSamples(samples, telling);
       const places = placesOf(
-        samples.map(({ update }) => update),
+        told.map(({ update }) => update),
         log,
       );
-      const qualities = samples.map((sample) => textOf(sample, telling).quality);
-      for (const curve of curves) curve.draw(samples, qualities, places);
-      show(indexInView(store.get()));
+      const qualities = told.map((sample) => textOf(sample, telling).quality);
+      for (const curve of curves) curve.draw(told, qualities, places);
+      show(textInView(store.get()).sample);
     },
   );
-  store.watch((state) => [indexInView(state)], show);
+  store.watch((state) => [textInView(state).sample], show);
 }
 
 class QualityCurve {
@@ -80,7 +81,7 @@ class QualityCurve {
         on: {
           pointermove: (event) => this.#point(event),
           pointerleave: () => store.dispatch({ type: "point", update: null }),
-          click: (event) => timeline.goTo(this.#indexAt(event)),
+          click: (event) => timeline.stayWith(this.#samples[this.#indexAt(event)]),
         },
       },
       svg("svg", { viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" }, this.#line),
@@ -106,15 +107,15 @@ class QualityCurve {
   }
 
   /** Show the figure of a sample, and where it stands on the curve. */
-  mark(index) {
+  mark(sample) {
     const { about, show } = this.#measure;
-    const sample = this.#samples[index];
-    this.#spot.hidden = !sample;
-    setText(this.#figure, sample ? show(this.#values[index]) : format.NOTHING);
+    const index = this.#samples.indexOf(sample);
+    this.#spot.hidden = index < 0;
+    setText(this.#figure, index < 0 ? format.NOTHING : show(this.#values[index]));
     this.#plot.setAttribute("aria-valuemax", String(Math.max(this.#samples.length - 1, 0)));
     this.#plot.setAttribute("aria-valuenow", String(Math.max(index, 0)));
     this.#plot.setAttribute("aria-valuetext", this.#words(index));
-    if (!sample) return;
+    if (index < 0) return;
     this.#spot.style.insetInlineStart = `${this.#places[index] * 100}%`;
     this.#spot.style.insetBlockStart = `${heightOf(this.#values[index], this.#most)}%`;
     this.#plot.title = `${about}, up to ${show(this.#most)} so far`;

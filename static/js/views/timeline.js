@@ -3,7 +3,7 @@
 import { find, svg } from "../dom.js";
 import * as format from "../format.js";
 import { hurrahLabel } from "../hurrahs.js";
-import { indexInView } from "../samples.js";
+import { indexInView, toldIndex } from "../samples.js";
 
 const PLAY_MS = 800;
 const THUMB_PX = 18;
@@ -41,17 +41,27 @@ export class Timeline {
     this.goTo(indexInView(this.#store.get()) + by);
   }
 
-  /** Stay with the sample of this index, or the nearest there is; the newest one is live. */
+  /**
+   * Stay with the sample of this index, or with the next in its direction that has the text that
+   * the past is told with; the newest one is live.
+   */
   goTo(index) {
     this.#stop();
     this.#turnTo(index);
   }
 
+  /** Stay with a sample that is there. */
+  stayWith(sample) {
+    this.goTo(this.#store.get().samples.indexOf(sample));
+  }
+
   #turnTo(index) {
-    const { samples } = this.#store.get();
-    const last = samples.length - 1;
-    const update = index < last ? samples[Math.max(index, 0)].update : null;
-    this.#store.dispatch({ type: "pin", update });
+    const state = this.#store.get();
+    const step = index < indexInView(state) ? -1 : 1;
+    const told = toldIndex(state, Math.max(index, 0), step);
+    const sample = state.samples[Math.max(told, 0)];
+    const newest = told >= state.samples.length - 1;
+    this.#store.dispatch({ type: "pin", update: newest ? null : sample.update });
   }
 
   #start() {

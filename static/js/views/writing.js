@@ -32,7 +32,7 @@ export function mountWriting(store) {
     (sample, telling, replayed, before, words, live, freshHurrah) => {
       setText(find("#writing-title"), heading(sample, live));
       setText(find("#writing-loss"), lossWords(sample));
-      dice.hidden = live || !sample?.replay;
+      dice.hidden = live || !store.get().samples.some(({ replay }) => replay);
       for (const input of dice.querySelectorAll("input")) input.checked = input.value === telling;
       const changes = before && changesBetween(before.replay.text, sample.replay.text);
       const about = aboutPage(sample, { live, telling, replayed, before, changes });
