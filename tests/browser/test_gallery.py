@@ -169,7 +169,9 @@ def test_viewers_read_the_gallery(own_server: Server, open_window: Callable[...,
     expect(page.locator("#passage-source")).to_contain_text("the very model of the link")
     expect(page.locator("#passage-keep")).to_be_hidden()
     # A viewer has a link as well, told what it is worth; also where the browser lets nobody copy.
-    page.evaluate("navigator.clipboard.writeText = () => Promise.reject(new Error('no'))")
+    page.evaluate(
+        "() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }"
+    )
     page.locator("#passage-share").click()
     expect(page.locator(".toast")).to_contain_text("for as long as the server has the model")
     assert f"run={run}&passage=" in page.locator("#passage-link").input_value()
