@@ -10,12 +10,9 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Window, eventually
+from tests.browser.conftest import Module, Window, eventually
 from tests.browser.server_process import Server
-from tests.browser.test_modules import Module, module
 from tests.serving import PAGES
-
-__all__ = ["module"]
 
 # 159 sequences of 25 characters are an epoch of these pages.
 PER_EPOCH = (len(PAGES) - 1) // 25
