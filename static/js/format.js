@@ -47,6 +47,10 @@ export function duration(seconds) {
   return hours ? `${hours}:${two(minutes)}:${two(total % 60)}` : `${minutes}:${two(total % 60)}`;
 }
 
+/** How long something took: 8.83 s -> "8.8 s"; from a hundred seconds on as a duration. */
+export const took = (seconds) =>
+  known(seconds) && seconds < 99.95 ? `${loss(seconds)} s` : duration(seconds);
+
 /** Bytes as a person reads them: 321456 -> "314 kB". */
 export function bytes(value) {
   if (!known(value)) return NOTHING;

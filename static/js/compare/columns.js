@@ -59,7 +59,7 @@ function figures(state, shown) {
     },
     {
       ...figure("time", "reached in", (each) => reached(each)?.seconds ?? null),
-      words: (each) => (reached(each) ? format.duration(reached(each).seconds) : ""),
+      words: (each) => (reached(each) ? format.took(reached(each).seconds) : ""),
     },
     figure("best", "best", ({ run }) => inUnit(run.best?.smooth_loss, run), words),
     figure("best_at", "best at", ({ run }) => run.best?.update ?? null, format.count),

@@ -8,6 +8,7 @@ const LINE_PX = 15;
 const CHARACTER_EM = 0.56;
 const NARROW_PX = 560; // of the whole chart
 const CELL_PX = 1;
+const LOOKED_AT = 16; // places along a name, where another line may pass
 const CLEAR = "rgba(0,0,0,0)";
 
 /** Space around the plotting area, in pixels; names stand at the lines' ends, right. */
@@ -218,10 +219,12 @@ function labels(pieces, { kind, view, span, scale, inner, room }, colours, text)
       const name = cut(piece.name, Math.floor(space / (LABEL_PX * CHARACTER_EM)));
       const right = left + name.length * LABEL_PX * CHARACTER_EM;
       // The margin right of the plot has room beneath it; within, other lines are in the way.
-      const bottom = inner.height + (left > inner.width * 0.94 ? LINE_PX * 2 : 0);
-      const box = { left, right, bottom };
+      const beside = left > inner.width * 0.94;
+      const bottom = inner.height + (beside ? LINE_PX * 2 : 0);
+      const box = { left, right, bottom, most: LINE_PX * (beside ? 8 : 3) };
       const crossing = passing(pieces, piece, box, toValue).map(toPixel);
       const pixel = freeRow(toPixel(y), box, taken, crossing);
+      if (pixel === null) return null;
       taken.push({ left, right, pixel });
       return {
         text: escaped(name),
@@ -238,26 +241,28 @@ function labels(pieces, { kind, view, span, scale, inner, room }, colours, text)
         borderpad: 0,
         font: { ...text, size: LABEL_PX, color: colours.series[piece.place] },
       };
-    });
+    })
+    .filter(Boolean);
 }
 
-/** The row nearest to `wanted` where no name stands yet, and no line passes. */
-function freeRow(wanted, { left, right, bottom }, taken, crossing) {
+/** The row near `wanted` where no name stands yet, and no line passes; null where all are taken. */
+function freeRow(wanted, { left, right, bottom, most }, taken, crossing) {
   const near = taken.filter((other) => other.left < right && other.right > left);
   const free = (pixel) =>
     near.every((other) => Math.abs(other.pixel - pixel) >= LINE_PX) &&
     crossing.every((line) => Math.abs(line - pixel) >= LINE_PX * 0.6);
-  for (let off = 0; off < bottom; off += 1) {
+  for (let off = 0; off < most; off += 1) {
     for (const pixel of [wanted + off, wanted - off]) {
       if (pixel >= 0 && pixel <= bottom && free(pixel)) return pixel;
     }
   }
-  return Math.min(Math.max(wanted, 0), bottom);
+  return null; // the list of runs tells it by its colour, its dash and its mark
 }
 
 /** The heights at which other lines pass between the sides of a box. */
 function passing(pieces, own, { left, right }, toValue) {
-  const steps = [0, 0.25, 0.5, 0.75, 1].map((share) => toValue(left + (right - left) * share));
+  const places = Array.from({ length: LOOKED_AT }, (_, i) => i / (LOOKED_AT - 1));
+  const steps = places.map((share) => toValue(left + (right - left) * share));
   return pieces
     .filter((piece) => piece !== own)
     .flatMap((piece) => steps.map((x) => heightAt(piece, x)))
