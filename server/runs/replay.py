@@ -13,10 +13,18 @@ from server.rnn.vocabulary import Vocabulary
 __all__ = ["beginning", "replay"]
 
 SEED = 0
+# Multiplications that a replay may take, some seconds: one scribe serves all runs, and the samples
+# of a small network must not wait for the replays of a huge one.
+MOST_PRODUCTS = 4_000_000_000
 
 
-def replay(model: Model, vocabulary: Vocabulary, length: int) -> str:
-    """Return `length` characters that the model writes after `beginning`, from a zero state.
+def replay(
+    model: Model, vocabulary: Vocabulary, length: int, most_products: int = MOST_PRODUCTS
+) -> str:
+    """Return what the model writes after `beginning`, from a zero state.
+
+    It is `length` characters, or fewer of a network so large that it would take too long: always
+    as many of the same network.
 
     Parameters
     ----------
@@ -26,8 +34,12 @@ def replay(model: Model, vocabulary: Vocabulary, length: int) -> str:
         The characters it knows.
     length : int
         At least 0.
+    most_products : int
+        How many multiplications it may take.
     """
     prime = vocabulary.encode(beginning(vocabulary))
+    a_character = sum(array.size for array in model.parameters.values() if array.ndim == 2)
+    length = min(length, max(1, most_products // a_character))
     return vocabulary.decode(write(model, length, seed=SEED, prime=prime))
 
 

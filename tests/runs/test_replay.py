@@ -34,6 +34,14 @@ def test_the_place_in_the_book_has_no_part_in_it(changes):
     assert replay(model, VOCABULARY, 80) == text
 
 
+def test_a_huge_network_writes_less():
+    trainer, _ = trained({}, 1)
+    model = trainer.current_model()
+    whole = replay(model, VOCABULARY, 80)
+    a_character = sum(array.size for array in model.parameters.values() if array.ndim == 2)
+    assert replay(model, VOCABULARY, 80, most_products=30 * a_character) == whole[:30]
+
+
 def test_it_begins_after_a_line_or_with_what_there_is():
     assert beginning(VOCABULARY) == "\n"
     assert beginning(Vocabulary("abc")) == "a"
