@@ -1,19 +1,19 @@
-"""A server that hostile clients talk to, and what it may not do while they do."""
+"""Servers that hostile clients talk to, and what they may not do meanwhile."""
+
+import contextlib
 
 import pytest
 
 from tests.serving import RunningServer
 
 
-@pytest.fixture(scope="package")
-def server(tmp_path_factory):
-    """A server whose patience is short, and whose log must hold no fault."""
-    folder = tmp_path_factory.mktemp("hostile")
-    patience = {"HURRAH_REQUEST_PATIENCE_S": "1", "HURRAH_UPLOAD_PATIENCE_S": "2"}
+@contextlib.contextmanager
+def faultless(folder, **environment):
+    """Run a server whose log must hold no fault in the end."""
     log = folder / "log"
     with (
         log.open("w") as errors,
-        RunningServer(folder / "data", "--no-demo", stderr=errors, **patience) as running,
+        RunningServer(folder / "data", "--no-demo", stderr=errors, **environment) as running,
     ):
         yield running
     assert running.process.returncode == 0
@@ -23,8 +23,15 @@ def server(tmp_path_factory):
 
 
 @pytest.fixture(scope="package")
+def server(tmp_path_factory):
+    """A server without runs; who makes some, takes them away."""
+    with faultless(tmp_path_factory.mktemp("hostile")) as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
 def narrow(tmp_path_factory):
     """A server with room for few."""
     limits = {"HURRAH_MAX_CONNECTIONS": "20", "HURRAH_MAX_VIEWERS": "3"}
-    with RunningServer(tmp_path_factory.mktemp("narrow"), "--no-demo", **limits) as running:
+    with faultless(tmp_path_factory.mktemp("narrow"), **limits) as running:
         yield running
