@@ -11,6 +11,7 @@ A held model is one that wrote for the operator just now, and may yet be kept.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,9 +75,21 @@ class KeptModels:
         places = (kept, kept.parent / HELD / kept.name)
         return next((place for place in places if place.exists()), None)
 
-    def let_go(self, run: str, mark: str) -> None:
-        """Hold a model no longer."""
-        (self.path(run, mark).parent / HELD / f"{mark}.npz").unlink(missing_ok=True)
+    def may_hold(self, size: int) -> bool:
+        """Whether a model of so many bytes is held at all; one that can't be kept is not."""
+        return size <= self._most_bytes
+
+    def hold_only(self, models: Sequence[tuple[str, str]]) -> None:
+        """Hold no models but these (run, mark), and of these, which are newest first, what fits."""
+        wanted = [(self.path(run, mark).parent / HELD / f"{mark}.npz") for run, mark in models]
+        room = self._most_bytes
+        for path in wanted:
+            room -= path.stat().st_size if path.exists() else 0
+            if room < 0:
+                path.unlink(missing_ok=True)
+        for path in self._runs_dir.glob(f"*/{FOLDER}/{HELD}/[!.]*.npz"):
+            if path not in wanted:
+                path.unlink(missing_ok=True)
 
     def keep(self, run: str, mark: str, source: Path, needed: AbstractSet[tuple[str, str]]) -> bool:
         """Keep a model, for which the longest kept give way that no kept passage needs.
@@ -93,13 +106,16 @@ class KeptModels:
         Returns
         -------
         bool
-            False when there is no room for it.
+            False when there is no room for it, or it went while it was asked for.
         """
         target = self.path(run, mark)
         if target.exists():
             target.touch()  # It gives way later than those kept before.
             return True
-        size = source.stat().st_size
+        try:
+            size = source.stat().st_size
+        except FileNotFoundError:
+            return False
         kept = sorted(self._all(), key=lambda model: model.kept_at_ns)
         leaving = []
         while len(kept) >= self._most or sum(each.bytes for each in kept) + size > self._most_bytes:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from server.runs.errors import UnknownRunError
 from server.runs.kept import KeptPassage
 from server.runs.store import Store
 
@@ -55,12 +56,21 @@ def kept_state(store: Store) -> KeptState:
 
 
 def add_kept(store: Store, kept: KeptPassage) -> None:
-    """Keep a passage; durable."""
-    _durably(
+    """Keep a passage; durable.
+
+    Raises
+    ------
+    UnknownRunError
+        Its run was deleted meanwhile.
+    """
+    added = _durably(
         store,
-        "INSERT INTO kept (id, run, receipt, model, kept) VALUES (?, ?, ?, ?, ?)",
-        (kept.id, kept.run, kept.receipt, kept.model, kept.model_dump_json()),
+        "INSERT INTO kept (id, run, receipt, model, kept) SELECT ?, id, ?, ?, ? FROM runs"
+        " WHERE id = ?",
+        (kept.id, kept.receipt, kept.model, kept.model_dump_json(), kept.run),
     )
+    if not added:
+        raise UnknownRunError(kept.run)
 
 
 def change_kept(store: Store, kept: KeptPassage) -> None:

@@ -37,6 +37,7 @@ AT_ONCE = 3
 RECEIPT_DIGITS = 24
 # What the operator had written last, and may keep.
 DRAFTS_HELD = 24
+BYTES_OF = {"float32": 4, "float64": 8}
 # Seeds that JavaScript's numbers can hold, since the page shows them.
 SEEDS = 2**53
 
@@ -134,7 +135,10 @@ class Passages:
         run = life.run.id
         seed = secrets.randbelow(SEEDS) if request.seed is None else request.seed
         temperatures = request.temperatures or [request.temperature]
-        folder = await asyncio.to_thread(self._models.held_in, run) if hold else None
+        size = life.run.parameters * BYTES_OF[life.run.spec.dtype]
+        folder = None
+        if hold and self._models.may_hold(size):
+            folder = await asyncio.to_thread(self._models.held_in, run)
         async with self._turns, self._model(life, request.source) as found:
             try:
                 written = await self._scribe.write(
@@ -165,10 +169,11 @@ class Passages:
         self._drafts[key] = draft
         self._drafts.move_to_end(key)
         if len(self._drafts) > DRAFTS_HELD:
-            _, old = self._drafts.popitem(last=False)
-            models = {(each.run, each.model) for each in self._drafts.values()}
-            if (old.run, old.model) not in models:
-                await asyncio.to_thread(self._models.let_go, old.run, old.model)
+            self._drafts.popitem(last=False)
+        # The newest first, each once.
+        drafts = reversed(self._drafts.values())
+        models = list(dict.fromkeys((each.run, each.model) for each in drafts))
+        await asyncio.to_thread(self._models.hold_only, models)
 
     def draft(self, run: str, receipt: str) -> Draft | None:
         """Return what was written for the operator under this receipt, if it is still at hand."""

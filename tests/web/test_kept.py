@@ -219,6 +219,9 @@ def test_what_is_kept_is_bounded(serve):
         "/api/kept", json={"run": run["id"], "receipt": write(server, run, seed=1)["receipt"]}
     )
     assert "3 passages (HURRAH_MAX_KEPT_PASSAGES)" in server.problem(answer, 409)["detail"]
+    # A model is held only for as long as its passage may be kept.
+    held = server.data_dir / "runs" / run["id"] / "models" / "held"
+    assert {path.stem for path in held.glob("*.npz")} == {each["model"] for each in written}
     # What was taken out makes room.
     assert server.client.delete(f"/api/kept/{third['id']}").status_code == 204
     assert keep(server, run, written[0])["id"]
@@ -245,3 +248,15 @@ def test_viewers_read_and_have_written_but_keep_nothing(tmp_path):
         assert write(server, run, source=exact(passage))["text"] == passage["text"]
         assert listed(server)["passages"] == []
         assert server.client.get("/api/kept/file").text == ""
+
+
+def test_a_model_that_could_not_be_kept_is_not_even_held(serve):
+    server = serve("--no-demo", HURRAH_MAX_KEPT_MODELS_BYTES="1000")
+    run = server.create(corpus=server.upload(PAGES)["id"], paused=True, **SMALL)
+    passage = write(server, run)
+    assert not (server.data_dir / "runs" / run["id"] / "models").exists()
+    kept = keep(server, run, passage)
+    assert not kept["model_kept"]
+    assert kept["passages"] == [passage]
+    answer = server.client.post(f"/api/runs/{run['id']}/models", json={"model": passage["model"]})
+    server.problem(answer, 404)
