@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from server.runs.checkpoint_shelf import CheckpointShelf
 from server.runs.errors import DamagedCheckpointError, NotPossibleError
 from server.runs.models import Checkpoint, Milestone, MilestoneKind
 from server.runs.recorder import Recorder
 
-__all__ = ["complain_of_damage", "stand_at_newest", "tell_damage"]
+__all__ = ["newest_file", "stand_at_newest", "whole_file"]
 
 
 async def stand_at_newest(
@@ -45,6 +47,24 @@ async def stand_at_newest(
     instead = f" The one of update {newest.update:,} is used instead."
     await tell_damage(recorder, shelf, "rollback", instead)
     return newest
+
+
+async def newest_file(recorder: Recorder, shelf: CheckpointShelf) -> Path | None:
+    """Return the file of a run's newest whole checkpoint; raises as `stand_at_newest`."""
+    newest = await shelf.newest()
+    if newest is None:
+        await complain_of_damage(recorder, shelf)
+        return None
+    await tell_damage(recorder, shelf)
+    return shelf.path(newest.id)
+
+
+async def whole_file(recorder: Recorder, shelf: CheckpointShelf, checkpoint: str) -> Path:
+    """Return the file of a checkpoint, which was read; raises as `CheckpointShelf.whole`."""
+    try:
+        return await shelf.whole(checkpoint)
+    finally:
+        await tell_damage(recorder, shelf)
 
 
 async def complain_of_damage(recorder: Recorder, shelf: CheckpointShelf) -> None:

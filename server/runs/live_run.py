@@ -13,7 +13,7 @@ from server.runs.checkpoint_shelf import Added, CheckpointShelf
 from server.runs.checkpoints import Which
 from server.runs.child import Child
 from server.runs.errors import NotPossibleError, UnknownCheckpointError
-from server.runs.going_back import complain_of_damage, stand_at_newest, tell_damage
+from server.runs.going_back import newest_file, stand_at_newest, whole_file
 from server.runs.models import ENDED, SETTLED, Checkpoint, Milestone, Run, RunState
 from server.runs.recorder import Recorder
 from server.runs.room import Room
@@ -196,32 +196,12 @@ class LiveRun:
         return added[0]
 
     async def checkpoint_file(self, checkpoint: str) -> Path:
-        """Return the file of a checkpoint, which was read and is whole.
-
-        Raises
-        ------
-        UnknownCheckpointError, DamagedCheckpointError
-            There is none; it can't be read.
-        """
-        try:
-            return await self.shelf.whole(checkpoint)
-        finally:
-            await tell_damage(self.recorder, self.shelf)
+        """Return the file of a checkpoint, which is whole; raises as `going_back.whole_file`."""
+        return await whole_file(self.recorder, self.shelf, checkpoint)
 
     async def newest_file(self) -> Path | None:
-        """Return the file of the newest checkpoint that is whole; None when there is none at all.
-
-        Raises
-        ------
-        NotPossibleError
-            All are damaged.
-        """
-        newest = await self.shelf.newest()
-        if newest is None:
-            await complain_of_damage(self.recorder, self.shelf)
-            return None
-        await tell_damage(self.recorder, self.shelf)
-        return self.shelf.path(newest.id)
+        """Return that of the newest one that is whole; raises as `going_back.newest_file`."""
+        return await newest_file(self.recorder, self.shelf)
 
     async def export(self, path: Path) -> bool:
         """Have the worker write what a checkpoint would hold to a file that is none.

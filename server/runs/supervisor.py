@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from server.runs.drafting import draft_run, measure_run
 from server.runs.errors import LimitReachedError, NotPossibleError, UnknownRunError
 from server.runs.faults import reach
 from server.runs.forking import forked_spec
+from server.runs.limits import Limits
 from server.runs.live_run import LiveRun
 from server.runs.models import ForkedFrom, Run, RunState
 from server.runs.publishing import Publisher
@@ -31,7 +31,7 @@ from server.runs.store import Store
 from server.runs.store_thread import StoreThread
 from server.runs.writing import ScribeDesk
 
-__all__ = ["DATABASE", "Limits", "Supervisor"]
+__all__ = ["DATABASE", "Supervisor"]
 
 log = logging.getLogger(__name__)
 
@@ -40,28 +40,6 @@ DATABASE = "hurrah.db"
 IDLE_WORKERS = 4
 # Of the 10 s in which the server must end; the web takes 2 and the scribe 1.
 CLOSING_PATIENCE_S = 4.0
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What runs may take.
-
-    Attributes
-    ----------
-    training_runs : int
-        How many train at the same time; the others wait their turn.
-    network_bytes : int
-        About how much memory the network of one of them may take.
-    runs : int
-        How many are kept.
-    stored_bytes : int or None
-        How much the data directory may hold; None: whatever the disk does.
-    """
-
-    training_runs: int
-    network_bytes: int
-    runs: int = 1_000
-    stored_bytes: int | None = None
 
 
 class Supervisor:

@@ -10,13 +10,14 @@ from server.runs.corpora import CorpusLibrary
 from server.runs.estimates import Estimates
 from server.runs.gallery import Gallery
 from server.runs.kept_models import KeptModels
+from server.runs.limits import Limits
 from server.runs.passage_request import PassageLimits
 from server.runs.passages import Passages
 from server.runs.proofs import Proofs
 from server.runs.readings import Readings
 from server.runs.spec import RunSpec
 from server.runs.spikes import Spikes
-from server.runs.supervisor import Limits, Supervisor
+from server.runs.supervisor import Supervisor
 from server.settings import SHIPPED_CORPORA, Settings
 from server.web.fanout import Fanout
 from server.web.office import Office
