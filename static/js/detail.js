@@ -6,11 +6,12 @@
 
 import { getLoss, Problem } from "./api.js";
 import { between, largestBucket, lastUpdate } from "./curve.js";
-import { drawnCurve } from "./geometry.js";
+import { drawnCurve, stretches } from "./geometry.js";
 import { OWN } from "./smoothing.js";
 
 const POINTS = 1500;
 const ENOUGH_POINTS = 1000;
+const STRETCHES = 4; // of an axis on which updates are not evenly apart
 const REST_MS = 150;
 const START_BUCKETS = 20;
 const FINER = 12;
@@ -22,24 +23,50 @@ export function fetchDetailOnZoom(store) {
   let timer = null;
   let request = null;
   store.watch(
-    (state) => [state.range, state.runId, drawnCurve(state).update.length > 1, state.smoothing],
+    (state) => [
+      ...[state.range, state.runId, drawnCurve(state).update.length > 1],
+      ...[state.smoothing, state.scale, state.across],
+    ],
     (range, runId, known, smoothing) => {
       clearTimeout(timer);
       request?.abort();
       if (!range || !runId || !known) return;
       timer = setTimeout(async () => {
-        const curve = drawnCurve(store.get());
-        const from = Math.max(1, Math.floor(range[0]));
-        const to = Math.min(Math.ceil(range[1]), lastUpdate(curve));
-        const held = between(curve, from, to).update.length;
-        if (to - from < 2 || held >= Math.min(ENOUGH_POINTS, to - from)) return;
+        const wanted = wantedDetail(store.get());
+        if (!wanted) return;
         request = new AbortController();
         const { signal } = request;
-        const loss = await quietly(getLoss(runId, from, to, POINTS, signal, smoothing));
-        if (loss) store.dispatch({ type: "detail", runId, smoothing, detail: loss });
+        const points = Math.floor(POINTS / wanted.length);
+        const asked = wanted.map(([from, to]) =>
+          quietly(getLoss(runId, from, to, points, signal, smoothing)),
+        );
+        const losses = (await Promise.all(asked)).filter(Boolean);
+        if (losses.length < wanted.length) return;
+        store.dispatch({ type: "detail", runId, smoothing, detail: joined(losses) });
       }, REST_MS);
     },
   );
+}
+
+/** The stretches of updates of which finer points are to be had; null when enough are held. */
+function wantedDetail(state) {
+  const curve = drawnCurve(state);
+  const from = Math.max(1, Math.floor(state.range[0]));
+  const to = Math.min(Math.ceil(state.range[1]), lastUpdate(curve));
+  if (to - from < 2) return null;
+  const even = state.scale !== "log" && state.across !== "seconds";
+  const wanted = stretches(state, from, to, even ? 1 : STRETCHES);
+  const enough = ENOUGH_POINTS / wanted.length;
+  const isHeld = ([first, last]) =>
+    between(curve, first, last).update.length >= Math.min(enough, last - first);
+  return wanted.every(isHeld) ? null : wanted;
+}
+
+/** Losses of stretches that follow one another, as one. */
+function joined(losses) {
+  const names = ["update", "seconds", "smooth", "low", "high"];
+  const columns = names.map((name) => [name, losses.flatMap((loss) => loss[name])]);
+  return { from: losses[0].from, ...Object.fromEntries(columns) };
 }
 
 /**

@@ -33,7 +33,7 @@ export const finestCurve = remembered(
 );
 
 /** What stands across: updates, epochs or seconds. */
-const across = remembered(
+export const across = remembered(
   (state) => [state.across, finestCurve(state), state.run?.updates_per_epoch],
   (state) => acrossOf(state.across, finestCurve(state), state.run?.updates_per_epoch ?? 1),
 );
@@ -112,6 +112,21 @@ export const pictureOf = remembered(
     };
   },
 );
+
+/**
+ * The updates in view, from `from` to `to`, cut into `count` stretches of one width on the screen.
+ *
+ * @returns {[number, number][]} whole updates, both included.
+ */
+export function stretches(state, from, to, count) {
+  const axis = across(state);
+  const { toValue } = scaleOf([from, to].map(axis.of), count, state.scale === "log");
+  const edges = Array.from({ length: count - 1 }, (_, i) =>
+    Math.round(axis.toUpdate(toValue(i + 1))),
+  ).filter((edge) => edge > from && edge < to);
+  const ends = [...new Set(edges), to];
+  return ends.map((end, i) => [i ? ends[i - 1] + 1 : from, end]);
+}
 
 /** The reference losses, in nats a sequence, with their names. */
 export function references(run, corpus) {

@@ -132,6 +132,17 @@ def test_a_wide_screen_draws_no_more_points(module: Module) -> None:
     assert points <= 1_500
 
 
+def test_a_logarithmic_axis_is_refined_in_stretches_of_one_width(module: Module) -> None:
+    expression = "m.stretches(x, 1, 10000, 4)"
+    assert module("geometry.js", expression, state(scale="log")) == [
+        [1, 10],
+        [11, 100],
+        [101, 1_000],
+        [1_001, 10_000],
+    ]
+    assert module("geometry.js", "m.stretches(x, 5, 8, 1)", state()) == [[5, 8]]
+
+
 def windows(module: Module, expression: str, **fields: Any) -> Any:
     return module(
         "zooming.js",

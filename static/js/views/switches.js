@@ -3,11 +3,10 @@
 import { largestBucket } from "../curve.js";
 import { find, setText } from "../dom.js";
 import * as format from "../format.js";
-import { finestCurve, pictureOf, viewRange } from "../geometry.js";
+import { across, finestCurve, viewRange } from "../geometry.js";
 import { popover } from "./popover.js";
 
 const AXES = ["across", "unit", "smoothing"];
-const NO_SIZE = { width: 0, height: 0 };
 
 /** @param {Object} store */
 export function mountSwitches(store) {
@@ -62,8 +61,8 @@ function mountAxes(store) {
     );
   }
   store.watch(
-    (state) => [state.smoothing, state.across, pictureOf(state, NO_SIZE).across.name, state.runId],
-    (smoothing, wanted, across) => setText(find("#axes-hint"), hint(smoothing, wanted !== across)),
+    (state) => [state.smoothing, state.across, across(state).name, state.runId],
+    (smoothing, wanted, shown) => setText(find("#axes-hint"), hint(smoothing, wanted !== shown)),
   );
 }
 
