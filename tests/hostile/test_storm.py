@@ -118,7 +118,7 @@ def files_of(server):
 def test_ten_thousand_random_requests_while_a_run_learns(tmp_path):
     with faultless(tmp_path) as server:
         corpus = server.upload(PAGES)["id"]
-        run = server.create(corpus=corpus, pace=400, max_updates=None, **NETWORK)
+        run = server.create(corpus=corpus, pace=100, max_updates=None, **NETWORK)
         server.until(run, lambda now: now["update"] > 0)
         storm = Storm(server, run, corpus)
         pid = server.process.pid
