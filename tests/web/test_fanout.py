@@ -115,7 +115,8 @@ def test_losses_that_are_not_finite_stay_null():
 
 @pytest.mark.parametrize("viewers", [0, fanout.CROWD_VIEWERS - 1])
 def test_few_are_told_progress_at_once(viewers, monkeypatch):
-    monkeypatch.setattr(fanout, "CROWD_PROGRESS_EVERY_S", 3_600.0)
+    monkeypatch.setattr(fanout, "CROWD_PAUSE_S", 3_600.0)
+    monkeypatch.setattr(fanout, "HELD_AT_MOST_S", 3_600.0)
 
     async def inside():
         channel = Channel("run")
@@ -129,7 +130,8 @@ def test_few_are_told_progress_at_once(viewers, monkeypatch):
 
 
 def test_a_crowd_is_told_progress_less_often_and_in_order(monkeypatch):
-    monkeypatch.setattr(fanout, "CROWD_PROGRESS_EVERY_S", 3_600.0)
+    monkeypatch.setattr(fanout, "CROWD_PAUSE_S", 3_600.0)
+    monkeypatch.setattr(fanout, "HELD_AT_MOST_S", 3_600.0)
 
     async def inside():
         channel = Channel("run")
@@ -155,7 +157,8 @@ def test_a_crowd_is_told_progress_less_often_and_in_order(monkeypatch):
 
 
 def test_what_is_held_back_comes_by_itself(monkeypatch):
-    monkeypatch.setattr(fanout, "CROWD_PROGRESS_EVERY_S", 0.05)
+    monkeypatch.setattr(fanout, "CROWD_PAUSE_S", 3_600.0)
+    monkeypatch.setattr(fanout, "HELD_AT_MOST_S", 0.05)
 
     async def inside():
         channel = Channel("run")
@@ -166,6 +169,22 @@ def test_what_is_held_back_comes_by_itself(monkeypatch):
         async with asyncio.timeout(60):
             await channel.news(start + 1)
         assert all_after(channel, start + 1, merge=False)[0]["update"] == 4
+
+    asyncio.run(inside())
+
+
+def test_after_a_pause_progress_is_told_as_soon_as_it_is_there(monkeypatch):
+    monkeypatch.setattr(fanout, "CROWD_PAUSE_S", 0.0)
+    monkeypatch.setattr(fanout, "HELD_AT_MOST_S", 3_600.0)
+
+    async def inside():
+        channel = Channel("run")
+        channel.viewers = fanout.CROWD_VIEWERS
+        start = channel.seq
+        for update in (2, 4):
+            channel.publish(progress(update))
+        told = all_after(channel, start, merge=False)
+        assert [m["update"] for m in told] == [2, 4]
 
     asyncio.run(inside())
 
