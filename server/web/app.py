@@ -6,9 +6,6 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
-from starlette.responses import Response
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
 
 from server import __version__
 from server.settings import Settings
@@ -31,18 +28,9 @@ from server.web.routes import (
     runs,
 )
 from server.web.security import Guard
+from server.web.statics import PREFIX
 
 __all__ = ["create_app"]
-
-
-class FreshStaticFiles(StaticFiles):
-    """Files that a browser asks about each time, lest two versions mix."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        """Return a file, or 304 when the browser has it."""
-        response = await super().get_response(path, scope)
-        response.headers["Cache-Control"] = "no-cache"
-        return response
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -85,7 +73,7 @@ def create_app(settings: Settings) -> FastAPI:
         live,
     ):
         app.include_router(part.router)
-    app.mount("/static", FreshStaticFiles(directory=pages.STATIC), name="static")
+    app.mount(PREFIX, pages.statics())
     app.add_middleware(BodyLimit, settings=settings)
     app.add_middleware(Guard, settings=settings)
     return app

@@ -15,6 +15,7 @@ from starlette.templating import Jinja2Templates
 
 from server import __version__
 from server.web.security import is_operator
+from server.web.statics import Statics
 
 router = APIRouter(include_in_schema=False)
 
@@ -23,6 +24,12 @@ STATIC = ROOT / "static"
 PLOTLY = "/vendor/plotly.min.js"
 
 templates = Jinja2Templates(ROOT / "templates")
+
+
+@cache
+def statics() -> Statics:
+    """Return what the pages are made of, read when the first asks."""
+    return Statics(STATIC)
 
 
 @cache
@@ -42,46 +49,40 @@ def _compressed_plotly() -> bytes:
 @router.get("/", response_class=HTMLResponse)
 async def watch(request: Request) -> Response:
     """Return the page on which a network learns."""
-    return _page(request, "index.html", view="Watch", title="Hurrah", skip="the curve")
+    return _page(request, "index.html", "main", view="Watch", skip="the curve")
 
 
 @router.get("/passages", response_class=HTMLResponse)
 async def gallery(request: Request) -> Response:
     """Return the page of kept passages."""
-    return _page(
-        request, "passages.html", view="Passages", title="Passages - Hurrah", skip="the passages"
-    )
+    return _page(request, "passages.html", "gallery", view="Passages", skip="the passages")
 
 
 @router.get("/compare", response_class=HTMLResponse)
 async def compare(request: Request) -> Response:
     """Return the page on which runs stand beside each other."""
-    return _page(
-        request, "compare.html", view="Compare", title="Compare - Hurrah", skip="the comparison"
-    )
+    return _page(request, "compare.html", "compare", view="Compare", skip="the comparison")
 
 
 @router.get("/gradients", response_class=HTMLResponse)
 async def gradients(request: Request) -> Response:
     """Return the page that proves the gradients."""
-    return _page(
-        request,
-        "gradients.html",
-        view="Gradients",
-        title="Gradients - Hurrah",
-        skip="the verdict",
-    )
+    return _page(request, "gradients.html", "gradients", view="Gradients", skip="the verdict")
 
 
-def _page(request: Request, template: str, **words: str) -> Response:
+def _page(request: Request, template: str, entry: str, *, view: str, skip: str) -> Response:
     return templates.TemplateResponse(
         request,
         template,
         {
+            "title": "Hurrah" if view == "Watch" else f"{view} - Hurrah",
+            "view": view,
+            "skip": skip,
             "version": __version__,
+            "static": statics().address,
+            "modules": statics().modules(f"js/{entry}.js"),
             "plotly_url": PLOTLY,
             "operator": is_operator(request),
-            **words,
         },
         headers={"Cache-Control": "no-cache"},
     )

@@ -1,0 +1,134 @@
+"""What the page does to a browser: how soon it shows a curve, how long it keeps it busy.
+
+``python -m benchmarks.page [--minutes M] [--updates N]`` opens the page on a run that learns at
+full speed with N updates behind it, and prints what the browser itself measures.
+"""
+
+import argparse
+import os
+import shutil
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.filling import fill
+from benchmarks.house import House
+
+OPENINGS = 5
+FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
+LONG_TASK_MS = 50
+
+# What the browser says of itself, from before the page's first line of code on.
+WATCHER = """
+window.seen = { shift: 0, long: [], curve: null, chart: null };
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) seen.shift += entry.value;
+}).observe({ type: "layout-shift", buffered: true });
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) seen.long.push(entry.duration);
+}).observe({ type: "longtask", buffered: true });
+const look = () => {
+  const drawn = document.querySelector("#chart[data-drawn-update]");
+  if (document.querySelector("#chart-sketch path") || drawn) seen.curve ??= performance.now();
+  if (drawn) seen.chart = performance.now();
+  else requestAnimationFrame(look);
+};
+requestAnimationFrame(look);
+"""
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=2.0, help="how long to look on")
+    parser.add_argument("--updates", type=int, default=10_000_000, help="updates made before")
+    asked = parser.parse_args()
+    chromium = os.environ.get("HURRAH_BROWSER") or shutil.which("chromium")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        run = fill(Path(folder), asked.updates).run
+        with House(Path(folder)) as house:
+            house.ask("POST", f"/runs/{run}/resume", {})
+            browser = playwright.chromium.launch(executable_path=chromium, args=[*FLAGS])
+            address = f"http://127.0.0.1:{house.port}/?run={run}"
+            table = Table(title=f"The page, on a run with {asked.updates:,} updates behind it")
+            for heading in ("what", "reached", "asked"):
+                table.add_column(heading, justify="left" if heading == "what" else "right")
+            for row in (*_opened(browser, address), *_looked_at(browser, address, asked.minutes)):
+                table.add_row(*row)
+            Console(width=100, highlight=False).print(table)
+            browser.close()
+
+
+def _open(browser: Browser, address: str) -> Page:
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.add_init_script(WATCHER)
+    page.goto(address, wait_until="commit")
+    page.locator("#chart[data-drawn-update]").wait_for(state="attached")
+    return page
+
+
+def _opened(browser: Browser, address: str) -> list[tuple[str, str, str]]:
+    """Open the page a few times; say how soon the curve is there."""
+    curves, charts, shifts = [], [], []
+    for _ in range(OPENINGS):
+        page = _open(browser, address)
+        seen = page.evaluate("seen")
+        curves.append(seen["curve"])
+        charts.append(seen["chart"])
+        shifts.append(seen["shift"])
+        page.close()
+    return [
+        ("the curve is on the screen after", f"{statistics.median(curves):,.0f} ms", "1,000 ms"),
+        ("the whole chart after", f"{statistics.median(charts):,.0f} ms", ""),
+        ("layout shift", f"{max(shifts):.4f}", "0.05"),
+    ]
+
+
+def _looked_at(browser: Browser, address: str, minutes: float) -> list[tuple[str, str, str]]:
+    """Look on for a while, moving about; say what the browser had to do."""
+    page = _open(browser, address)
+    session = page.context.new_cdp_session(page)
+    page.wait_for_timeout(5_000)  # what opening costs is over then
+    page.evaluate("seen.long.length = 0")
+    before = _heap_bytes(session)
+    for _ in range(max(round(minutes * 6), 1)):
+        _move_about(page)
+        page.wait_for_timeout(9_000)
+    after = _heap_bytes(session)
+    seen = page.evaluate("seen")
+    long: list[float] = seen["long"]
+    page.close()
+    return [
+        (f"tasks over {LONG_TASK_MS} ms in {minutes:g} min", f"{len(long)}", "0"),
+        ("the longest of them", f"{max(long, default=0):.0f} ms", f"{LONG_TASK_MS} ms"),
+        ("heap at first", f"{before / 1e6:.1f} MB", ""),
+        (f"heap after {minutes:g} min", f"{after / 1e6:.1f} MB", "the same"),
+        ("layout shift by then", f"{seen['shift']:.4f}", "0.05"),
+    ]
+
+
+def _move_about(page: Page) -> None:
+    """Point along the curve, as a reader does."""
+    box = page.locator("#chart").bounding_box()
+    if box is None:
+        return
+    for step in range(20):
+        across = box["x"] + box["width"] * (0.1 + 0.04 * step)
+        page.mouse.move(across, box["y"] + box["height"] * 0.5)
+    page.mouse.move(box["x"] + box["width"] * 0.5, 5)
+
+
+def _heap_bytes(session: CDPSession) -> float:
+    """Return what the page's objects take once those that nobody needs are gone."""
+    session.send("HeapProfiler.collectGarbage")
+    usage: dict[str, Any] = session.send("Runtime.getHeapUsage")
+    return float(usage["usedSize"])
+
+
+if __name__ == "__main__":
+    main()
