@@ -14,7 +14,8 @@ const UNSEEN = {
   run: null,
   samples: [],
   milestones: [],
-  checkpoints: [],
+  checkpoints: [], // but for those that are leaving
+  saved: [], // all checkpoints that the server has
   curve: emptyCurve(),
   validation: validationOf(null),
   refining: false, // the start of the curve is still coarse: see detail.js
@@ -68,8 +69,13 @@ export function reduce(state, action) {
 const ACTIONS = {
   message: (state, { message }) => receive(state, message),
   connection: (state, { connection }) => ({ ...state, connection }),
-  runs: (state, { runs }) => withoutLeaving({ ...state, listed: runs }),
-  leaving: (state, { leaving }) => withoutLeaving({ ...state, leaving }),
+  runs: (state, { runs }) => ({ ...state, listed: runs, runs: staying(runs, state) }),
+  leaving: (state, { leaving }) => ({
+    ...state,
+    leaving,
+    runs: state.listed && staying(state.listed, { leaving }),
+    checkpoints: staying(state.saved, { leaving }),
+  }),
   corpora: (state, { corpora }) => ({
     ...state,
     corpora: Object.fromEntries(corpora.map((corpus) => [corpus.id, corpus])),
@@ -183,7 +189,7 @@ const MESSAGES = {
     reached: {},
     samples: keep(message.samples, state),
     milestones: keepMilestones(message.milestones),
-    checkpoints: keepCheckpoints(message.checkpoints),
+    ...savedOf(keepCheckpoints(message.checkpoints), state),
     freshHurrah: null,
     celebration: null,
     celebrated: [...new Set([...state.celebrated, ...arrivals(message).keys()])],
@@ -224,7 +230,7 @@ const MESSAGES = {
   checkpoint: (state, { checkpoint }) => withCheckpoint(state, checkpoint),
   checkpoint_deleted: (state, { checkpoint_id: gone }) => ({
     ...state,
-    checkpoints: state.checkpoints.filter(({ id }) => id !== gone),
+    ...savedOf(state.saved.filter(({ id }) => id !== gone), state),
   }),
   state: (state, { run_state: run }) => ({ ...state, run }),
 };
@@ -243,14 +249,13 @@ function keep(samples, { range, pinned }) {
   return keepSamples(samples, [samples[indexOfSample(samples, pinned)]?.update ?? pinned, pinned]);
 }
 
-function withoutLeaving(state) {
-  const runs = state.listed && state.listed.filter(({ id }) => !state.leaving.includes(id));
-  return { ...state, runs };
-}
+const staying = (things, { leaving }) => things.filter(({ id }) => !leaving.includes(id));
+
+const savedOf = (saved, state) => ({ saved, checkpoints: staying(saved, state) });
 
 function withCheckpoint(state, checkpoint) {
-  const others = state.checkpoints.filter(({ id }) => id !== checkpoint.id);
-  return { ...state, checkpoints: keepCheckpoints([...others, checkpoint]) };
+  const others = state.saved.filter(({ id }) => id !== checkpoint.id);
+  return { ...state, ...savedOf(keepCheckpoints([...others, checkpoint]), state) };
 }
 
 /** Bounded, and without the automatic ones that the server has taken away. */

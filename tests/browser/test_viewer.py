@@ -41,6 +41,10 @@ def test_a_viewer_sees_everything_and_changes_nothing(
     viewer.locator("#run-switch").click()
     expect(viewer.locator(".run-row")).to_have_count(1)
     expect(viewer.locator("#run-list").get_by_label("Delete")).to_have_count(0)
+    viewer.locator("#checkpoint-open").click()
+    expect(viewer.locator(".checkpoint-row")).not_to_have_count(0)
+    expect(viewer.locator(".checkpoint-row button")).to_have_count(0)
+    viewer.keyboard.press("Escape")
     viewer.keyboard.press("Escape")
 
     viewer.locator("#words-open").click()

@@ -207,6 +207,8 @@ def test_viewers_look_and_ask_but_change_nothing(open_server):
         ("POST", f"{address}/stop", None),
         ("POST", f"{address}/step", {"updates": 1}),
         ("POST", f"{address}/checkpoints", {}),
+        ("POST", f"{address}/fork", {"checkpoint": "latest"}),
+        ("DELETE", f"{address}/checkpoints/latest", None),
         ("DELETE", address, None),
         ("DELETE", "/api/corpora/the-lamps-of-saltmere", None),
         ("DELETE", "/api/runs/passages", None),

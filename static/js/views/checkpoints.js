@@ -27,9 +27,8 @@ export class Checkpoints {
     this.#button.addEventListener("click", () => this.save());
     this.#panel = popover(find("#checkpoint-open"), find("#checkpoint-panel"), () => this.#fill());
     store.watch(
-      (state) => [state.checkpoints, state.leaving, state.runId],
-      () => {
-        const { length } = this.#kept();
+      (state) => [state.checkpoints, state.runId],
+      ({ length }) => {
         setText(find("#checkpoint-count"), length ? String(length) : "");
         if (this.#panel.isOpen()) this.#fill();
       },
@@ -58,15 +57,10 @@ export class Checkpoints {
     }
   }
 
-  #kept() {
-    const { checkpoints, leaving } = this.#store.get();
-    return checkpoints.filter(({ id }) => !leaving.includes(id));
-  }
-
   #fill() {
-    const { run } = this.#store.get();
+    const { run, checkpoints } = this.#store.get();
     if (!run) return;
-    const saved = this.#kept().reverse().map(checkpointRow);
+    const saved = [...checkpoints].reverse().map(checkpointRow);
     const rows = [...modelRows(run), ...saved];
     const focused = this.#focused();
     this.#list.replaceChildren(...rows.map((row) => this.#row(run, row)));
@@ -84,7 +78,7 @@ export class Checkpoints {
     if (operator && !id.startsWith("best")) {
       item.append(button({ "aria-label": `Fork from: ${title}`, text: "Fork" }, () => {
         this.#panel.close();
-        this.#fork.open(run, this.#kept(), id);
+        this.#fork.open(run, this.#store.get().checkpoints, id);
       }));
     }
     item.append(

@@ -26,10 +26,11 @@ export function mountAnnouncer(store) {
     (state) => visible(state).map(({ id, run }) => `${id} ${run.state}`),
     () => {
       const shown = visible(store.get());
+      const fresh = shown.filter(({ id }) => !states.has(id)).map(({ run }) => `“${run.name}”`);
+      if (fresh.length) say(`In view: ${fresh.join(", ")}.`);
       for (const { id, run } of shown) {
         const before = states.get(id);
-        if (before === undefined) say(`“${run.name}” is in view.`);
-        else if (before !== run.state) {
+        if (before !== undefined && before !== run.state) {
           say(`“${run.name}” is ${format.stateWord(run.state)} at update ${format.count(run.update)}.`);
         }
         states.set(id, run.state);

@@ -67,6 +67,7 @@ export class CompareTable {
   /** Put the rows in order, moving none that stands right, so that the focus stays. */
   #place(items) {
     for (const row of [...this.#body.children]) if (!items.includes(row)) row.remove();
+    if (this.#body.querySelector("input")) return; // a name is being written: a move would end it
     items.forEach((item, i) => {
       const there = this.#body.children[i];
       if (there === item) return;
@@ -145,6 +146,7 @@ export class CompareTable {
         const field = nameField(seen().run, this.#deeds.renamed, () => {
           field.replaceWith(name);
           find("[data-deed=edit]", head).focus();
+          this.#show();
         });
         name.replaceWith(field);
       }),
