@@ -75,3 +75,23 @@ def test_a_queued_run_says_behind_what(own_server: Server, window: Window) -> No
     waits = own_server.create_run(name="The second", max_updates=None, pace=20)
     window.page.goto(f"{own_server.url}?run={waits}")
     expect(window.page.locator("#notice")).to_contain_text("Queued behind “The first”")
+
+
+def test_a_run_that_stands_still_for_want_of_room_says_so_and_goes_on(
+    own_server: Server, window: Window
+) -> None:
+    limit = 3_000_000
+    own_server.environment["HURRAH_MAX_STORED_BYTES"] = str(limit)
+    own_server.start()
+    page = window.open(own_server, own_server.create_run(pace=20, max_updates=None))
+    eventually(lambda: figure(page, "update"), lambda update: update > 0, "the first update")
+    ballast = own_server.data_dir / "ballast"
+    ballast.write_bytes(bytes(limit))
+    notice = page.locator("#notice")
+    expect(notice).to_contain_text("The run stands still, and goes on by itself")
+    # The rate has nothing to do with it.
+    expect(notice.get_by_role("button")).to_have_text("Resume")
+    ballast.unlink()
+    expect(notice).to_be_hidden()
+    before = figure(page, "update")
+    eventually(lambda: figure(page, "update"), lambda update: update > before, "it to go on")

@@ -251,6 +251,30 @@ async def test_going_on_from_a_checkpoint_is_exact(tmp_path):
 
 
 @conversation
+async def test_it_stands_still_where_a_snapshot_can_not_be_written_and_takes_it_later(tmp_path):
+    folder = tmp_path / "run" / "checkpoints"
+    folder.mkdir(parents=True)
+    snapshots = folder.parent / "snapshots"
+    async with worker(folder, sample_every=10) as talk:
+        await talk.child.ask("step", updates=5)
+        aside = snapshots.rename(tmp_path / "aside")
+        snapshots.write_text("no folder")
+        answer = await talk.child.ask("step", updates=20)
+        assert (answer["update"], answer["left"]) == (10, 15)
+        assert "Not a directory" in talk.last["short"]
+        for command in ({"command": "resume"}, {"command": "step", "updates": 1}):
+            with pytest.raises(ChildRefusedError):
+                await talk.child.ask(**command)
+        assert talk.last["update"] == 10
+        snapshots.unlink()
+        aside.rename(snapshots)
+        assert (await talk.child.ask("step", updates=15))["update"] == 25
+        assert talk.last["short"] is None
+        kept = sorted(int(path.stem) for path in snapshots.glob("*.npz"))
+        assert kept == [0, 1, 2, 5, 10, 20]
+
+
+@conversation
 async def test_a_server_that_is_gone_is_left_a_checkpoint(tmp_path):
     talk = Talk(tmp_path)
     child = await Child.start("server.runs.worker", talk.hear, talk.ended)
