@@ -35,8 +35,10 @@ class Surprisal:
 
 
 @np.errstate(all="ignore")
-def surprisal(model: Model, texts: NDArray[np.integer], top: int = 3) -> Surprisal:
-    """Read texts from a zero state, and return how surprising each character was.
+def surprisal(
+    model: Model, texts: NDArray[np.integer], top: int = 3, *, carried: bool = False
+) -> Surprisal:
+    """Read texts, and return how surprising each character was.
 
     The network is told what came after each guess, as in training ("teacher forcing"), and nothing
     is dropped between layers. With p for the probabilities after a character and y for the one
@@ -45,16 +47,25 @@ def surprisal(model: Model, texts: NDArray[np.integer], top: int = 3) -> Surpris
     Parameters
     ----------
     model : Model
-        Its own state is left out of account.
+        As it stood.
     texts : ndarray of int, shape (B, n)
         Each index in ``range(K)``.
     top : int, default 3
         k, at least 0; cut to K.
+    carried : bool, default False
+        Whether to begin from the model's own state, which it carried to the next sequence of its
+        first stream; otherwise from a zero state, as an epoch does.
 
     Raises
     ------
     ValueError
         If an index is not in ``range(K)``.
+
+    Notes
+    -----
+    In the middle of a text, begin from the model's own state, some characters before: training
+    clears the state at nothing but the first character, and of a network that has hardly ever seen
+    a zero state, what comes after one need not be of any sense for thousands of characters.
     """
     K = model.vocabulary_size
     if texts.size and not 0 <= int(texts.min()) <= int(texts.max()) < K:
@@ -65,7 +76,8 @@ def surprisal(model: Model, texts: NDArray[np.integer], top: int = 3) -> Surpris
     likeliest = np.empty((streams, steps, k), dtype=np.intp)
     probabilities = np.empty((streams, steps, k))
     stepper = Stepper(model, streams)
-    stepper.clear_state()
+    if not carried:
+        stepper.clear_state()
     # What a step's logits tell is worked out for many steps at once, in bounded memory.
     piece = max(1, min(steps, PIECE_NUMBERS // (streams * K)))
     logits = np.empty((streams, piece, K))

@@ -88,7 +88,10 @@ class SurpriseReader:
         room = int(MOST_WORK / (steps * model.architecture.size))
         parts = command["parts"][: max(1, min(MOST_STREAMS, room))]
         texts = [book[part + first : part + last] for part in parts]
-        found = surprisal(model, np.stack([vocabulary.encode(text) for text in texts]), TOP)
+        # From the part's beginning as in training; from anywhere else with a state that the network
+        # is used to, which some characters bring to where it would be.
+        indices = np.stack([vocabulary.encode(text) for text in texts])
+        found = surprisal(model, indices, TOP, carried=first > 0)
         # The first character of a part was never guessed.
         bits = np.concatenate(
             [np.full((len(parts), 1), np.nan), found.nats / math.log(2.0)], axis=1

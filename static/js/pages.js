@@ -1,5 +1,6 @@
 /** The loss by page as Plotly wants it, and what there is to say about it. No DOM, no drawing. */
 
+import { unitOf } from "./axes.js";
 import { pagesBefore, pagesOf } from "./book.js";
 import * as format from "./format.js";
 
@@ -64,14 +65,17 @@ export function updatesIn({ updates_per_epoch: perEpoch, spec }, positions, bin,
 export const placeOfUpdate = ({ updates_per_epoch: perEpoch, spec }, update) =>
   ((update - 1) % perEpoch) * spec.sequence_length;
 
-/** The least and the greatest loss to show; the first epoch, which begins from nothing, aside. */
+/** The unit in which the curve shows its losses, and these as well. */
+export const pagesUnitOf = ({ unit, run }) => unitOf(unit, run.spec.sequence_length);
+
+/** The least and the greatest to show; the first epoch, which begins from nothing, aside. */
 export function spanOf(rows) {
   const later = rows.filter(({ epoch }) => epoch > 1);
   const losses = (later.length ? later : rows).flatMap(({ loss }) => loss).filter(Number.isFinite);
   if (!losses.length) return [0, 120];
   const least = losses.reduce((a, b) => Math.min(a, b));
   const greatest = losses.reduce((a, b) => Math.max(a, b));
-  const room = Math.max(greatest - least, 1) * 0.06;
+  const room = Math.max(greatest - least, greatest / 100) * 0.06;
   return [least - room, greatest + room];
 }
 
@@ -87,9 +91,10 @@ export const pagesWidthOf = (width) => width - PAGES_MARGIN.l - PAGES_MARGIN.r;
  */
 export function pagesPlotOf(state, colours, size, font, pointed) {
   const { run, pages, pinned } = state;
+  const { of } = pagesUnitOf(state);
   const edges = edgesOf(run, pages.positions);
   const x = pages.positions.map((_, i) => (edges[i] + edges[i + 1]) / 2);
-  const rows = pages.rows;
+  const rows = pages.rows.map((row) => ({ ...row, loss: row.loss.map(of) }));
   const newest = rows.length - 1;
   const line = ({ epoch, loss }, i) => ({
     type: "scatter",

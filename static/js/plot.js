@@ -28,6 +28,7 @@ export function plotOf(state, colours, size, font) {
       line(picture, colours, LINE_PX[state.smoothing] ?? 2),
       validationLine(picture, colours),
       ...dots(state, picture, marks, colours),
+      spotRead(state, picture, colours),
     ],
     layout: layout(state, picture, marks, colours, text),
   };
@@ -110,6 +111,20 @@ function dots(state, picture, marks, colours) {
     ),
     trace(inView ? [viewed.update] : [], { size: 13, color: card, line: rim(ink, 3) }),
   ];
+}
+
+/** The loss of the update whose reading is open, where it stays: the tip of the spike. */
+function spotRead({ card, pinned, reading }, picture, colours) {
+  const open = card === "reading" && pinned !== null && reading?.update === pinned;
+  const at = open && reading.loss !== null ? [reading] : [];
+  return {
+    type: "scatter",
+    mode: "markers",
+    x: xs(picture, at.map(({ update }) => update)),
+    y: ys(picture, at.map(({ loss }) => loss)),
+    hoverinfo: "skip",
+    marker: { size: 10, color: colours.card, line: { color: colours.accent, width: 2.5 } },
+  };
 }
 
 function layout(state, picture, marks, colours, text) {

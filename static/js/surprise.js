@@ -74,14 +74,16 @@ function wordBefore({ before, text }, index) {
   return word ? ` after “${word}”` : "";
 }
 
-/** "loss 95.7, 53.2 above the smooth loss". */
-export function lossOf({ loss, smooth_loss: smooth }) {
+/** "loss 95.7, 53.2 above the smooth loss", in a unit of axes.js. */
+export function lossOf({ loss, smooth_loss: smooth }, { of, digits }) {
   if (loss === null) return "its loss is no finite number";
-  if (smooth === null) return `loss ${format.loss(loss)}`;
-  const apart = loss - smooth;
-  const nothing = Math.abs(apart) < 0.05;
-  const where = nothing ? "at" : `${format.loss(Math.abs(apart))} ${apart > 0 ? "above" : "below"}`;
-  return `loss ${format.loss(loss)}, ${where} the smooth loss`;
+  const known = `loss ${format.rounded(of(loss), digits)}`;
+  if (smooth === null) return known;
+  const apart = of(loss) - of(smooth);
+  const nothing = Math.abs(apart) < 0.5 / 10 ** digits;
+  const far = format.rounded(Math.abs(apart), digits);
+  const where = nothing ? "at" : `${far} ${apart > 0 ? "above" : "below"}`;
+  return `${known}, ${where} the smooth loss`;
 }
 
 /** "epoch 4, page 168 of 258; read again by the network of update 66,000". */

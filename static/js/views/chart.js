@@ -20,7 +20,7 @@ const DRAWN = (state) => [
   ...[drawnCurve(state), state.refining, state.detail, state.validation],
   ...[state.samples, state.milestones, state.checkpoints, state.corpora],
   ...[state.range, state.scale, state.across, state.unit, state.lossScale],
-  ...[indexInView(state), state.pinned],
+  ...[indexInView(state), state.pinned, state.card, state.reading],
 ];
 
 export class Chart {

@@ -11,6 +11,7 @@ import {
   coarsened,
   epochsInWords,
   pagesPlotOf,
+  pagesUnitOf,
   pagesWidthOf,
   updatesIn,
 } from "../pages.js";
@@ -68,7 +69,7 @@ export class PagesChart {
       },
     );
     store.watch(
-      (state) => [state.face, state.pages, state.pinned, state.runId],
+      (state) => [state.face, state.pages, state.pinned, state.unit, state.runId],
       () => this.#schedule(),
     );
   }
@@ -115,7 +116,8 @@ export class PagesChart {
   }
 
   #point(event) {
-    const { run } = this.#store.get();
+    const state = this.#store.get();
+    const { run } = state;
     const pages = this.#pages;
     const box = this.#frame.getBoundingClientRect();
     const { l, r, t, b } = PAGES_MARGIN;
@@ -128,9 +130,10 @@ export class PagesChart {
     }
     const [from, to] = axisOf(run).range;
     const bin = binAt(run, pages.positions, from + (x / width) * (to - from));
+    const unit = pagesUnitOf(state);
     const loss = this.#losses[1] - (y / height) * (this.#losses[1] - this.#losses[0]);
     const before = this.#at?.epoch;
-    this.#at = { bin, x: l + x, epoch: nearestEpoch(pages.rows, bin, loss) };
+    this.#at = { bin, x: l + x, epoch: nearestEpoch(pages.rows, bin, unit.back(loss)) };
     this.#say();
     if (this.#at.epoch !== before) this.#schedule();
     clearTimeout(this.#resting);
@@ -162,13 +165,15 @@ export class PagesChart {
 
   /** Bring the crosshair and the words above the plot up to date. */
   #say() {
-    const { run } = this.#store.get();
+    const state = this.#store.get();
+    const { run } = state;
     const pages = this.#pages;
     const crosshair = find("#pages-crosshair");
     crosshair.hidden = this.#at === null;
     if (!pages || !run) return;
+    const unit = pagesUnitOf(state);
     if (this.#at === null) {
-      setText(find("#pages-readout"), `mean loss, in nats a sequence; ${epochsInWords(pages.rows)}`);
+      setText(find("#pages-readout"), `mean loss, in ${unit.words}; ${epochsInWords(pages.rows)}`);
       setText(find("#pages-excerpt"), "");
       return;
     }
@@ -178,7 +183,7 @@ export class PagesChart {
     crosshair.style.transform = `translateX(${x}px)`;
     const position = pages.positions[bin];
     const row = pages.rows.find((one) => one.epoch === epoch);
-    const loss = `epoch ${format.count(epoch)}: loss ${format.loss(row?.loss[bin])}`;
+    const loss = `epoch ${format.count(epoch)}: loss ${format.rounded(unit.of(row?.loss[bin] ?? null), unit.digits)}`;
     setText(find("#pages-readout"), `${placeInWords(run, position)}, ${loss}`);
     setText(find("#pages-excerpt"), this.#excerpts.get(`${run.corpus} ${position}`) ?? "");
   }

@@ -1,5 +1,6 @@
 /** What was read at the update in view: a page of the book, each character tinted by its surprisal. */
 
+import { unitOf } from "../axes.js";
 import { el, find, setText, stillness } from "../dom.js";
 import * as format from "../format.js";
 import {
@@ -40,10 +41,15 @@ export class ReadingPage {
     store.watch(
       (state) => [
         state.card === "reading",
-        ...[state.reading, state.unread, state.run, state.pinned, state.seek],
+        ...[state.reading, state.unread, state.run, state.pinned, state.seek, state.unit],
       ],
       (open, reading, unread, run) => open && this.#show(reading, unread, run),
     );
+  }
+
+  #unit() {
+    const { unit, run } = this.#store.get();
+    return unitOf(unit, run.spec.sequence_length);
   }
 
   #show(reading, unread, run) {
@@ -55,7 +61,7 @@ export class ReadingPage {
     if (seek && !this.#sought) bringIntoView(find("#reading-title"));
     this.#sought = Boolean(seek);
     setText(find("#reading-title"), there ? title(reading, pinned === null && run.state === "running") : "What it reads");
-    setText(find("#reading-loss"), there ? lossOf(reading) : "");
+    setText(find("#reading-loss"), there ? lossOf(reading, this.#unit()) : "");
     find("#reading-earlier").disabled = !there || reading.update <= 1;
     find("#reading-later").disabled = !there || reading.update >= run.update;
     // Live it turns by itself, which nobody wants read aloud.
