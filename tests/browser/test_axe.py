@@ -53,6 +53,17 @@ def _open(button: str, panel: str) -> Callable[[Page], None]:
     return prepare
 
 
+def _note(page: Page) -> None:
+    _watch(page)
+    page.keyboard.press("m")
+    field = page.get_by_role("textbox", name="Note at update")
+    field.fill("the end")
+    field.press("Enter")
+    expect(field).to_have_count(0)
+    page.keyboard.press("[")
+    expect(page.locator("#pin-card")).to_contain_text("the end")
+
+
 def _passage(page: Page) -> None:
     _open("#write", "#passage")(page)
     expect(page.locator("#passage-quality b")).not_to_have_count(0)
@@ -96,6 +107,9 @@ STATES = [
     State("runs", "?run={run}", _open("#run-switch", "#run-panel")),
     State("trust", "?run={run}", _open("#connection", "#trust")),
     State("checkpoints", "?run={run}", _open("#checkpoint-open", "#checkpoint-panel")),
+    State("axes", "?run={run}", _open("#axes-open", "#axes-panel")),
+    State("saving", "?run={run}", _open("#save-open", "#save-panel")),
+    State("note", "?run={run}", _note),
     State("passage", "?run={run}", _passage),
     State("kept", "?run={run}", _keep),
     State("gallery", "passages?run={run}", _gallery),
