@@ -116,6 +116,15 @@ def test_on_a_phone_the_passage_is_the_page(
     box = page.locator("#passage").bounding_box()
     assert box is not None
     assert box["width"] == 390
+    # All that can be done with it is in reach, side by side.
+    deeds = page.locator(".passage-deeds button:visible")
+    boxes = [box for i in range(deeds.count()) if (box := deeds.nth(i).bounding_box())]
+    assert len(boxes) == 5
+    assert len({round(box["y"]) for box in boxes}) == 1
+    assert max(box["x"] + box["width"] for box in boxes) <= 390
+    page.locator("#passage-keep").click()
+    expect(page.locator(".toast")).to_contain_text("Kept, with the model that wrote it.")
+    page.locator(".toast").get_by_label("Dismiss").click()
     page.locator("#passage-close").click()
     expect(page.locator("#passage")).to_be_hidden()
 
