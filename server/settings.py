@@ -82,7 +82,7 @@ class Settings(BaseSettings):
         How long an uploaded text may take to come.
     """
 
-    model_config = SettingsConfigDict(env_prefix="HURRAH_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="HURRAH_", extra="ignore", allow_inf_nan=False)
 
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65_535)

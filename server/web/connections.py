@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import resource
+from http import HTTPStatus
 from typing import Any
 
 import h11
@@ -112,8 +113,9 @@ class PatientProtocol(H11Protocol):
         self._expect_nothing()
         if self.transport.is_closing():
             return
+        more = {"Retry-After": "1"} if status == HTTPStatus.TOO_MANY_REQUESTS else {}
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-            answer = problem(status, detail, headers={"Connection": "close"})
+            answer = problem(status, detail, headers={"Connection": "close", **more})
             head = h11.Response(status_code=status, headers=answer.raw_headers)
             for event in (head, h11.Data(data=bytes(answer.body)), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")

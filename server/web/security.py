@@ -8,6 +8,7 @@ address viewers look, and only who shows the operator's token changes anything.
 from __future__ import annotations
 
 import hmac
+import html
 import ipaddress
 import re
 from http.cookies import CookieError, SimpleCookie
@@ -15,7 +16,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.settings import Settings
@@ -159,7 +160,7 @@ class Operator:
         rest = urlencode([(name, value) for name, value in query if name != "token"])
         # With one slash in front it is an address on this server, whatever follows.
         clean = "/" + quote(path.lstrip("/\\"))
-        answer = RedirectResponse(clean + (f"?{rest}" if rest else ""), 303)
+        answer = _going_on(connection, clean + (f"?{rest}" if rest else ""))
         if self._is_token(shown.encode(errors="replace")):
             answer.set_cookie(
                 _cookie_name(connection),
@@ -173,6 +174,17 @@ class Operator:
 
     def _is_token(self, shown: bytes) -> bool:
         return self._token is not None and hmac.compare_digest(shown, self._token)
+
+
+def _going_on(connection: HTTPConnection, address: str) -> Response:
+    """Return what leads the browser to an address of this server."""
+    if connection.headers.get("sec-fetch-site", "none").lower() in OWN_SITES:
+        return RedirectResponse(address, 303)
+    # To a page that another site's link led to, redirects included, a browser does not show a
+    # strict cookie, and its reader would be a viewer until the next reload. So this page, which has
+    # nothing else to say, leads there itself.
+    page = f'<!doctype html><title>Hurrah</title><a href="{html.escape(address)}">Hurrah</a>'
+    return HTMLResponse(page, headers={"Refresh": f"0; url={address}"})
 
 
 def is_operator(connection: HTTPConnection) -> bool:

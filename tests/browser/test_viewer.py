@@ -51,3 +51,19 @@ def test_a_viewer_sees_everything_and_changes_nothing(
     expect(viewer.locator("#words-awaited li")).not_to_have_count(0)
     expect(viewer.locator("#words-text")).to_have_count(0)
     expect(viewer.locator("#words-save")).to_have_count(0)
+
+
+def test_the_operators_link_works_on_another_site_too(
+    own_server: Server, open_window: Callable[..., Window]
+) -> None:
+    own_server.demo = True
+    own_server.token = TOKEN
+    own_server.start()
+    page = open_window().page
+    # To a browser, these are two sites.
+    page.goto(own_server.url.replace("127.0.0.1", "localhost"))
+    expect(page.locator("#viewer-note")).to_be_visible()
+    page.evaluate("address => { location.href = address; }", f"{own_server.url}?token={TOKEN}")
+    expect(page.locator("#pause")).to_be_visible()
+    assert page.url.startswith(own_server.url)
+    assert "token" not in page.url

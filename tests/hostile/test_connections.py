@@ -154,7 +154,9 @@ def test_there_are_only_so_many_connections(narrow):
             connection.sendall(b"GET")
             if select.select([connection], [], [], 0.05)[0]:
                 break
-        is_problem(429, raw.answer(connection), "The limit is 20 connections")
+        refused = raw.answer(connection)
+        is_problem(429, refused, "The limit is 20 connections")
+        assert refused[1]["retry-after"] == "1"
         assert raw.until_closed(connection) == b""
         held.close()
         until(lambda: raw.ask(narrow, raw.head(narrow))[0] == 200)

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from pydantic import ValidationError
 
 from server.runs.errors import TooBusyError
 from server.runs.room import NoRoomError, Room, bytes_below
@@ -106,6 +107,13 @@ def test_addresses_without_end_take_no_memory_without_end():
         throttle.admit(f"address {number}", "checks", 2)
     assert len(throttle._buckets) <= ADDRESSES_KEPT
     assert refusal(throttle, f"address {number}", "checks"), "the newest are remembered"
+
+
+@pytest.mark.parametrize("limit", ["viewer_patience_s", "request_patience_s", "max_runs"])
+@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf")])
+def test_a_limit_that_is_none_is_a_mistake(limit, value):
+    with pytest.raises(ValidationError):
+        Settings(**{limit: value})
 
 
 # -- over the wire --------------------------------------------------------------------------------

@@ -197,6 +197,23 @@ def test_the_clean_address_is_always_on_this_server(guarded, target, location):
     assert headers["cache-control"] == "no-store"
 
 
+def test_a_link_on_another_site_works_as_well(guarded):
+    # A redirect would not do: to where another site's link led, a strict cookie is not shown.
+    link = {
+        "Sec-Fetch-Site": "cross-site",
+        "Sec-Fetch-Mode": "navigate",
+        "Sec-Fetch-Dest": "document",
+    }
+    query = {"run": 'a"<b>&c', "token": TOKEN}
+    answer = httpx.get(f"{guarded.url}/", params=query, headers=link)
+    assert answer.status_code == 200
+    assert answer.headers["refresh"] == "0; url=/?run=a%22%3Cb%3E%26c"
+    assert "set-cookie" in answer.headers
+    assert "<b>" not in answer.text
+    assert TOKEN not in answer.text
+    assert quote(TOKEN) not in answer.text
+
+
 @pytest.mark.parametrize("cookie", ["hurrah-operator-{port}", "a" * 4_000, '="; ;;', "a=\udcff"])
 def test_cookies_of_any_kind_let_nobody_in(guarded, cookie):
     cookie = cookie.format(port=guarded.port).encode(errors="surrogateescape")
