@@ -4,7 +4,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test soak lint format fast bench screenshots audit lock clean
+.PHONY: help run test soak lint format fast bench bench-page screenshots audit lock clean
 
 python := .venv/bin/python
 
@@ -42,6 +42,9 @@ fast: .venv/fast.stamp ## install Numba, with which the default network learns t
 
 bench: .cache/bench/stamp ## measure the speed the claims rest on, beside PyTorch and JAX
 	@exec .cache/bench/bin/python -m benchmarks $(ARGS)
+
+bench-page: .venv/dev.stamp ## measure what the page costs a browser
+	@exec $(python) -m scripts.with_browser $(python) -m benchmarks.page $(ARGS)
 
 screenshots: .venv/dev.stamp ## take the pictures in docs/screenshots/ anew
 	@exec $(python) -m scripts.with_browser $(python) -m scripts.screenshots $(ARGS)
