@@ -143,14 +143,18 @@ class CheckpointShelf:
             It is an automatic one, which goes by itself, or the one that the run goes on from.
         """
         found = await self.find(checkpoint)
-        if found.automatic:
+        if not found.damaged:
+            await self._see_whether_it_may_go(found)
+        await self._forget(found)
+
+    async def _see_whether_it_may_go(self, checkpoint: Checkpoint) -> None:
+        if checkpoint.automatic:
             raise NotPossibleError("An automatic checkpoint gives way to newer ones by itself.")
         newest = await self.newest()
-        if newest is None or newest.id == found.id:
+        if newest is None or newest.id == checkpoint.id:
             raise NotPossibleError(
                 "The run goes on from this checkpoint: it can be deleted when there is a newer one."
             )
-        await self._forget(found)
 
     async def newest(self) -> Checkpoint | None:
         """Return the newest checkpoint whose file is whole; damaged ones are marked so."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import numpy as np
 from playwright.sync_api import Locator, Page, expect
 
@@ -237,3 +238,20 @@ def test_what_the_server_refuses_is_said(
     page.locator("#step").click()
     expect(page.locator("#toasts .toast")).to_be_visible()
     expect(page.locator("#notice")).to_contain_text("Paused at update 0")
+
+
+def test_a_damaged_checkpoint_is_shown_as_one(server: Server, window: Window) -> None:
+    run = server.create_run(paused=True, hidden_size=8)
+    server.call("POST", f"runs/{run}/step", {"updates": 5})
+    made = server.call("POST", f"runs/{run}/checkpoints", {})
+    path = server.data_dir / "runs" / run / "checkpoints" / f"{made['id']}.npz"
+    path.write_bytes(path.read_bytes()[:1_000])
+    page = window.open(server, run)
+    page.locator("#checkpoint-open").click()
+    row = page.locator(f"[data-checkpoint='{made['id']}']")
+    expect(row.get_by_text("Download")).to_be_visible()
+    answer = httpx.get(f"{server.url}api/runs/{run}/checkpoints/{made['id']}/file")
+    assert answer.status_code == 409
+    expect(row).to_contain_text("damaged, it can't be read")
+    expect(row.get_by_text("Download")).to_have_count(0)
+    expect(row.get_by_role("button")).to_have_count(1)

@@ -54,6 +54,8 @@ def test_it_is_named_and_the_one_before_it_used(server, corpus):
 
     server.post(run, "resume")
     assert server.until_ended(run)["update"] == 300
+    answer = server.client.delete(f"/api/runs/{run['id']}/checkpoints/{made[200]['id']}")
+    assert answer.status_code == 204
     undisturbed = Undisturbed(PAGES, run["spec"])
     undisturbed.agrees_with(*server.checkpoint_file(run, "latest"))
     assert server.losses_csv(run).count(b"\n") == 301

@@ -67,7 +67,7 @@ export class Checkpoints {
     if (focused) this.#focus(...focused);
   }
 
-  #row(run, { id, title, about, deletable = false }) {
+  #row(run, { id, title, about, deletable = false, damaged = false }) {
     const { operator } = this.#store.get();
     const item = el(
       "li",
@@ -75,21 +75,23 @@ export class Checkpoints {
       el("span", {}, title, el("small", { text: about })),
     );
     // Of the best model only the parameters are there: a run can't go on from it.
-    if (operator && !id.startsWith("best")) {
+    if (operator && !damaged && !id.startsWith("best")) {
       item.append(button({ "aria-label": `Fork from: ${title}`, text: "Fork" }, () => {
         this.#panel.close();
         this.#fork.open(run, this.#store.get().checkpoints, id);
       }));
     }
-    item.append(
-      el("a", {
-        class: "button button-small",
-        href: api.checkpointFile(run.id, id),
-        download: true,
-        "aria-label": `Download: ${title}`,
-        text: "Download",
-      }),
-    );
+    if (!damaged) {
+      item.append(
+        el("a", {
+          class: "button button-small",
+          href: api.checkpointFile(run.id, id),
+          download: true,
+          "aria-label": `Download: ${title}`,
+          text: "Download",
+        }),
+      );
+    }
     if (operator && deletable) {
       const name = `The checkpoint at ${title.toLowerCase()}`;
       const remove = () => this.#remove({ id, run: run.id, name });
@@ -138,12 +140,15 @@ function modelRows({ update, best, spec }) {
 /** The newest one stays: the run goes on from it. Automatic ones go by themselves. */
 function checkpointRow(checkpoint, index) {
   const { id, update, smooth_loss: loss, bytes, created_at: at, automatic, note } = checkpoint;
+  const { damaged = false } = checkpoint;
   const words = [
+    damaged ? "damaged, it can't be read" : "",
     `smooth loss ${format.loss(loss)}`,
     format.bytes(bytes),
     format.clock(at),
     automatic ? "saved by the clock" : note,
   ];
   const about = words.filter(Boolean).join(", ");
-  return { id, title: `Update ${format.count(update)}`, about, deletable: !automatic && index > 0 };
+  const deletable = !automatic && (damaged || index > 0);
+  return { id, title: `Update ${format.count(update)}`, about, deletable, damaged };
 }

@@ -53,7 +53,7 @@ export class ForkForm {
    */
   open(run, checkpoints, checkpoint = "latest") {
     this.#trunk = run;
-    this.#checkpoints = [...checkpoints].reverse();
+    this.#checkpoints = checkpoints.filter(({ damaged }) => !damaged).reverse();
     setText(find("#fork-trunk"), `“${run.name}”`);
     const latest = `where it stands, at ${format.count(run.update)}`;
     this.#fields.checkpoint.replaceChildren(
