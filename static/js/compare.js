@@ -101,8 +101,8 @@ async function askWhenReached() {
     asked.set(id, goal);
     try {
       const { update, seconds } = await api.getReached(id, goal * run.spec.sequence_length);
-      if (update !== null) store.dispatch({ type: "reached", id, reached: { goal, update, seconds } });
-      else asked.delete(id);
+      if (update === null) asked.delete(id);
+      else store.dispatch({ type: "reached", id, reached: { goal, update, seconds } });
     } catch (error) {
       if (!(error instanceof api.Problem)) throw error;
       asked.delete(id);
@@ -171,7 +171,11 @@ mountKeys({
 
 store.watch((state) => [visibleIds(state).join()], keepSockets);
 store.watch(
-  (state) => [goalOf(state), state.reached, ...visible(state).map(({ id, run }) => `${id} ${run.best?.update}`)],
+  (state) => [
+    goalOf(state),
+    state.reached,
+    ...visible(state).map(({ id, run }) => `${id} ${run.best?.update}`),
+  ],
   askWhenReached,
 );
 store.watch(

@@ -46,12 +46,16 @@ const fromField = ({ key, label, of, words }) => ({
 });
 
 function figures(state, shown) {
-  const inUnit = (loss, run) => (typeof loss === "number" ? loss * unitsPerNat(state.y, run) : null);
+  const inUnit = (loss, run) =>
+    typeof loss === "number" ? loss * unitsPerNat(state.y, run) : null;
   const words = state.y === "sequence" ? format.loss : format.fine;
   const validated = shown.some(({ lowest }) => lowest);
   const goal = goalOf(state);
   const reached = ({ id }) => (state.reached[id]?.goal === goal ? state.reached[id] : null);
-  const missed = (each) => (goal === null ? format.NOTHING : isReached(each.run, goal) ? "…" : "not yet");
+  const missed = ({ run }) => {
+    if (goal === null) return format.NOTHING;
+    return isReached(run, goal) ? "…" : "not yet"; // the server is being asked when it was
+  };
   return [
     {
       ...figure("reached", "reached at", (each) => reached(each)?.update ?? null),

@@ -57,18 +57,19 @@ export function differences(runs) {
   const fields = FIELDS.filter(differs);
   const same = FIELDS.filter((each) => runs.length && !differs(each));
   const parts = same.map(({ of, words, said }) => said(words(of(runs[0])))).filter(Boolean);
-  return { fields, aside: ASIDE.filter(differs), shared: parts.length ? `${who(runs.length)}: ${parts.join(", ")}.` : "" };
+  const shared = parts.length ? `${who(runs.length)}: ${parts.join(", ")}.` : "";
+  return { fields, aside: ASIDE.filter(differs), shared };
 }
 
-const who = (count) =>
-  count === 1 ? "It has" : count === 2 ? "Both have" : `All ${count} have`;
+const who = (count) => ["It has", "Both have"][count - 1] ?? `All ${count} have`;
 
 function firstWeights({ spec }) {
   return spec.init_scale ?? "by fan-in";
 }
 
 function clipping({ spec: { clip, clip_mode: mode } }) {
-  return clip === null ? "not clipped" : `${mode === "norm" ? "norm" : "values"} clipped at ${clip}`;
+  if (clip === null) return "not clipped";
+  return `${mode === "norm" ? "norm" : "values"} clipped at ${clip}`;
 }
 
 function until(updates) {

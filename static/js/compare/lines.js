@@ -93,7 +93,8 @@ function at({ x, y, update }, wanted) {
 }
 
 /** Where the longest line ends. */
-export const liveEnd = (lines) => lines.reduce((end, { x }) => Math.max(end, x.at(-1) ?? 0), 0) || 1;
+export const liveEnd = (lines) =>
+  lines.reduce((end, { x }) => Math.max(end, x.at(-1) ?? 0), 0) || 1;
 
 /** The span of x in view: the reader's zoom, or all of every line. */
 export function viewOf({ range, scale }, lines) {

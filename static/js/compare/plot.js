@@ -12,7 +12,13 @@ const LOOKED_AT = 16; // places along a name, where another line may pass
 const CLEAR = "rgba(0,0,0,0)";
 
 /** Space around the plotting area, in pixels; names stand at the lines' ends, right. */
-export const marginOf = ({ width }) => ({ l: 44, r: width < NARROW_PX ? 92 : 168, t: 34, b: 30, pad: 0 });
+export const marginOf = ({ width }) => ({
+  l: 44,
+  r: width < NARROW_PX ? 92 : 168,
+  t: 34,
+  b: 30,
+  pad: 0,
+});
 
 /**
  * @param {Object} state
@@ -32,6 +38,7 @@ export function plotOf(state, colours, size, font) {
   const pieces = lines.map((line) => ({ ...line, ...within(line, view) }));
   const span = heightOf(pieces.map((piece) => inside(piece, view)));
   const text = { family: font, size: LABEL_PX - 0.5, color: colours.soft };
+  const place = { kind: state.scale, view, span, scale, inner };
   const goal = goalLine(state);
   const shown = goal !== null && goal > span[0] && goal < span[1] ? goal : null;
   return {
@@ -52,11 +59,11 @@ export function plotOf(state, colours, size, font) {
       dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
       modebar: { bgcolor: CLEAR, color: colours.soft, activecolor: colours.ink },
       xaxis: xAxis(state, view, inner, colours, text),
-      yaxis: { ...axis(colours, text), range: span, fixedrange: true, tickformat: "~r", nticks: Math.max(3, Math.floor(inner.height / 55)) },
+      yaxis: yAxis(span, inner, colours, text),
       shapes: shown === null ? [] : [rule(shown, colours)],
       annotations: [
         ...goalLabel(inner.width < NARROW_PX / 2 ? null : shown, text),
-        ...labels(pieces, { kind: state.scale, view, span, scale, inner, room: margin.r }, colours, text),
+        ...labels(pieces, { ...place, room: margin.r }, colours, text),
       ],
     },
     lines,
@@ -175,6 +182,14 @@ function xAxis({ scale, x }, [from, to], { width }, colours, text) {
     ...(log && to / from > 200 ? { dtick: 1 } : {}),
   };
 }
+
+const yAxis = (span, { height }, colours, text) => ({
+  ...axis(colours, text),
+  range: span,
+  fixedrange: true,
+  tickformat: "~r",
+  nticks: Math.max(3, Math.floor(height / 55)),
+});
 
 const rule = (y, colours) => ({
   type: "line",

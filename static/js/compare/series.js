@@ -11,7 +11,11 @@ export const LOOKS = [
   { dash: "10px,3px,2px,3px", symbol: "triangle-up", shape: "M5 1 9.2 8.4H.8z" },
   { dash: "16px,5px", symbol: "triangle-down", shape: "M5 9 .8 1.6h8.4z" },
   { dash: "5px,2px", symbol: "cross", shape: "M3.6 1h2.8v2.6H9v2.8H6.4V9H3.6V6.4H1V3.6h2.6z" },
-  { dash: "10px,3px,2px,3px,2px,3px", symbol: "star", shape: "m5 .6 1.3 2.9 3.1.3L7 5.9l.7 3.1L5 7.4 2.3 9 3 5.9.6 3.8l3.1-.3z" },
+  {
+    dash: "10px,3px,2px,3px,2px,3px",
+    symbol: "star",
+    shape: "m5 .6 1.3 2.9 3.1.3L7 5.9l.7 3.1L5 7.4 2.3 9 3 5.9.6 3.8l3.1-.3z",
+  },
   { dash: "1px,5px", symbol: "hexagon", shape: "M5 .8 8.8 2.9v4.2L5 9.2 1.2 7.1V2.9z" },
 ];
 

@@ -122,7 +122,8 @@ const ACTIONS = {
   choose: (state, { ids }) => choose(state, ids),
   toggle(state, { id }) {
     const { chosen } = state;
-    return choose(state, chosen.includes(id) ? chosen.filter((other) => other !== id) : [...chosen, id]);
+    const others = chosen.filter((other) => other !== id);
+    return choose(state, chosen.includes(id) ? others : [...chosen, id]);
   },
   /** A run that is not there (any more). */
   gone: (state, { id }) => choose(state, state.chosen.filter((other) => other !== id)),

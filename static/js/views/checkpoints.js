@@ -124,7 +124,12 @@ export class Checkpoints {
 }
 
 const button = (attributes, click, look = "") =>
-  el("button", { ...attributes, type: "button", class: `button button-small ${look}`, on: { click } });
+  el("button", {
+    ...attributes,
+    type: "button",
+    class: `button button-small ${look}`,
+    on: { click },
+  });
 
 function modelRows({ update, best, spec }) {
   const latest = { id: "latest", title: "Latest model", about: `update ${format.count(update)}` };

@@ -31,7 +31,8 @@ export function mountAnnouncer(store) {
       for (const { id, run } of shown) {
         const before = states.get(id);
         if (before !== undefined && before !== run.state) {
-          say(`“${run.name}” is ${format.stateWord(run.state)} at update ${format.count(run.update)}.`);
+          const stands = `at update ${format.count(run.update)}`;
+          say(`“${run.name}” is ${format.stateWord(run.state)} ${stands}.`);
         }
         states.set(id, run.state);
       }

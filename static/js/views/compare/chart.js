@@ -62,7 +62,10 @@ export class CompareChart {
     store.watch(DEEDS, () => this.#soon(AT_ONCE_MS));
     store.watch(
       ({ seen, details, reached }) => [seen, details, reached],
-      () => this.#soon(Math.max(AT_ONCE_MS, this.#drawnAt + BETWEEN_DRAWINGS_MS - performance.now())),
+      () => {
+        const rest = this.#drawnAt + BETWEEN_DRAWINGS_MS - performance.now();
+        this.#soon(Math.max(AT_ONCE_MS, rest));
+      },
     );
     this.#frame.addEventListener("pointermove", (event) => this.#point(event));
     this.#frame.addEventListener("pointerleave", () => this.#point(null));
@@ -94,7 +97,8 @@ export class CompareChart {
     if (first) this.#listen();
     this.#size = size;
     this.#drawn = drawn;
-    this.#frame.dataset.drawn = drawn.lines.map(({ id, update }) => `${id}:${update.at(-1) ?? 0}`).join(" ");
+    const ends = drawn.lines.map(({ id, update }) => `${id}:${update.at(-1) ?? 0}`);
+    this.#frame.dataset.drawn = ends.join(" ");
     this.#showReadout();
   }
 
@@ -113,16 +117,19 @@ export class CompareChart {
     // A stretch that reaches the live end goes on to follow it.
     const end = this.#drawn ? liveEnd(this.#drawn.lines) : Infinity;
     const start = range && Math.max(range[0], 0);
-    const clipped = range && range[1] > start ? [start, range[1] >= end ? Infinity : range[1]] : null;
+    const to = range && range[1] >= end ? Infinity : range?.[1];
+    const clipped = range && to > start ? [start, to] : null;
     this.#store.dispatch({ type: "zoom", range: clipped });
     this.#soon(0);
   }
 
   #point(event) {
-    const margin = this.#size && marginOf(this.#size);
-    const at = event && margin && event.clientX - this.#frame.getBoundingClientRect().left - margin.l;
-    const width = margin && this.#size.width - margin.l - margin.r;
-    this.#pointed = at !== null && at >= 0 && at <= width ? at : null;
+    this.#pointed = null;
+    if (event && this.#size) {
+      const { l, r } = marginOf(this.#size);
+      const at = event.clientX - this.#frame.getBoundingClientRect().left - l;
+      if (at >= 0 && at <= this.#size.width - l - r) this.#pointed = at;
+    }
     this.#showReadout();
   }
 

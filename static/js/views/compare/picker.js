@@ -57,9 +57,8 @@ export function mountPicker(store) {
         show(rows.get(run.id), run, state, full);
       }
       const items = runs.map(({ id }) => rows.get(id).item);
-      if (items.some((item, i) => list.children[i] !== item) || list.children.length !== items.length) {
-        list.replaceChildren(...items);
-      }
+      const same = items.every((item, i) => list.children[i] === item);
+      if (!same || list.children.length !== items.length) list.replaceChildren(...items);
       for (const id of rows.keys()) if (!runs.some((run) => run.id === id)) rows.delete(id);
       setText(find("#compare-count"), state.runs ? wordsFor(count, runs.length) : "");
     },

@@ -1,6 +1,6 @@
 /** The choices beneath the chart, and the loss to be reached. */
 
-import { goalOf } from "../../compare/state.js";
+import { goalOf, UNITS } from "../../compare/state.js";
 import { find, setText } from "../../dom.js";
 
 /** @param {Object} store */
@@ -33,7 +33,7 @@ export function mountSwitches(store) {
   const show = () => {
     const goal = goalOf(store.get());
     field.value = goal === null ? "" : String(Number((goal / factor()).toFixed(4)));
-    setText(find("#compare-goal-unit"), store.get().y === "bits" ? "bits a character" : "nats a character");
+    setText(find("#compare-goal-unit"), UNITS[store.get().y === "bits" ? "bits" : "character"]);
   };
   store.watch((state) => [goalOf(state), state.y], show);
 }

@@ -106,7 +106,8 @@ export class CompareTable {
   /** Upwards, downwards, and back to the order of choosing. */
   #sort(by) {
     const { sort } = this.#store.get();
-    const next = sort?.by !== by ? { by, descending: false } : sort.descending ? null : { by, descending: true };
+    const again = sort?.by === by;
+    const next = again && sort.descending ? null : { by, descending: again };
     this.#store.dispatch({ type: "sort", sort: next });
   }
 
@@ -164,7 +165,8 @@ export class CompareTable {
 function originOf({ forked_from: from }, { listed }) {
   if (!from) return "";
   const trunk = listed?.find(({ id }) => id === from.run);
-  return `leaves ${trunk ? `“${trunk.name}”` : "a run that is gone"} at ${format.count(from.update)}`;
+  const name = trunk ? `“${trunk.name}”` : "a run that is gone";
+  return `leaves ${name} at ${format.count(from.update)}`;
 }
 
 function small(name, label, click) {
