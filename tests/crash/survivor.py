@@ -203,6 +203,10 @@ class Survivor:
             assert by_id[made["id"]] == made
         assert not any(each["damaged"] for each in listed)
         newest = max(listed, key=lambda each: each["update"], default=None)
+        safe = -1 if newest is None else newest["update"]
+        snapshots = (self.data_dir / "runs" / now["id"] / "snapshots").glob("[!.]*.npz")
+        kept = {int(path.stem) for path in snapshots}
+        assert kept >= {update for update in undisturbed.samples if update <= safe}
         for each in [*self.acknowledged[now["id"]][-1:], *([newest] if newest else [])]:
             arrays, meta = self.server.checkpoint_file(now, each["id"])
             assert meta["trainer"]["updates"] == each["update"]

@@ -177,24 +177,25 @@ def test_a_file_that_may_not_grow_is_no_fault_of_the_server(tmp_path):
         assert server.client.delete(f"/api/runs/{large['id']}").status_code == 204
 
 
-def test_a_folder_that_can_not_be_written_holds_the_run(tmp_path):
+@pytest.mark.parametrize("what", ["runs/{run}/checkpoints", "hurrah.db-wal"])
+def test_what_can_not_be_written_holds_the_run(tmp_path, what):
     if shutil.which("chattr") is None:
         pytest.skip("there is no chattr here")
     with RunningServer(tmp_path / "data", "--no-demo") as server:
         corpus = server.upload(PAGES)["id"]
         run = server.create(corpus=corpus, pace=200, checkpoint_every_s=1, **SMALL)
         server.until(run, lambda now: now["update"] > 20)
-        folder = server.data_dir / "runs" / run["id"] / "checkpoints"
+        path = server.data_dir / what.format(run=run["id"])
         try:
-            subprocess.run(["chattr", "+i", folder], check=True, capture_output=True)
+            subprocess.run(["chattr", "+i", path], check=True, capture_output=True)
         except subprocess.CalledProcessError as error:
-            pytest.skip(f"a folder can't be made unchangeable here: {error.stderr}")
+            pytest.skip(f"nothing can be made unchangeable here: {error.stderr}")
         try:
             stands = short(server, run, "can't be written")
             answer = server.client.post(f"/api/runs/{run['id']}/checkpoints")
             assert "can't be written" in server.problem(answer, 507)["detail"]
         finally:
-            subprocess.run(["chattr", "-i", folder], check=True)
+            subprocess.run(["chattr", "-i", path], check=True)
         server.until(run, lambda now: now["update"] > stands["update"])
         agrees(server, run)
 

@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from server.runs.archive import read_archive, write_archive
 from tests.serving import PAGES, child_pids, is_alive, until
 
 SMALL = {"hidden_size": 20, "sample_length": 50, "sample_every": 100}
@@ -137,6 +138,37 @@ def test_server_and_worker_killed_together_go_back_to_the_last_checkpoint(serve)
     again.post(run, "resume")
     again.until_ended(run)
     assert (again.losses_csv(run), again.get(run, "samples")) == undisturbed(again, spec)
+
+
+def test_runs_go_on_by_themselves_where_that_is_wished(serve):
+    server = serve("--no-demo")
+    spec = SMALL | {"corpus": server.upload(PAGES)["id"], "max_updates": 1_500}
+    run = server.create(pace=500, **spec)
+    server.until(run, lambda now: now["update"] > 100)
+    server.kill()
+    again = serve("--no-demo", HURRAH_RESUME="1")
+    assert again.run(run)["state"] == "running"
+    again.client.patch(f"/api/runs/{run['id']}", json={"pace": "max"})
+    again.until_ended(run)
+    assert (again.losses_csv(run), again.get(run, "samples")) == undisturbed(again, spec)
+
+
+def test_a_run_that_can_only_go_on_to_rounding_says_so_once(serve):
+    server = serve("--no-demo")
+    run = server.create(corpus=server.upload(PAGES)["id"], paused=True, max_updates=300, **SMALL)
+    server.post(run, "step", {"updates": 100})
+    made = server.post(run, "checkpoints")
+    server.post(run, "stop")
+    path = server.data_dir / "runs" / run["id"] / "checkpoints" / f"{made['id']}.npz"
+    arrays, meta = read_archive(path)
+    write_archive(path, arrays, meta | {"numpy": "1.0"})
+    server.post(run, "resume")
+    server.until_ended(run)
+    server.client.patch(f"/api/runs/{run['id']}", json={"max_updates": 400})
+    server.post(run, "resume")
+    server.until(run, lambda now: now["update"] == 400)
+    said = [mark for mark in server.get(run, "milestones") if "NumPy 1.0" in mark["text"]]
+    assert [(mark["kind"], mark["update"]) for mark in said] == [("change", 100)]
 
 
 def test_every_acknowledged_checkpoint_is_there_after_killing_the_server_again_and_again(serve):
