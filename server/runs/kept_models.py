@@ -11,7 +11,7 @@ A held model is one that wrote for the operator just now, and may yet be kept.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,25 +71,30 @@ class KeptModels:
 
     def find(self, run: str, mark: str) -> Path | None:
         """Return where a model is, kept or held; None when it is neither."""
-        kept = self.path(run, mark)
-        places = (kept, kept.parent / HELD / kept.name)
+        places = (self.path(run, mark), self._held(run, mark))
         return next((place for place in places if place.exists()), None)
 
     def may_hold(self, size: int) -> bool:
         """Whether a model of so many bytes is held at all; one that can't be kept is not."""
         return size <= self._most_bytes
 
-    def hold_only(self, models: Sequence[tuple[str, str]]) -> None:
-        """Hold no models but these (run, mark), and of these, which are newest first, what fits."""
-        wanted = [(self.path(run, mark).parent / HELD / f"{mark}.npz") for run, mark in models]
+    def hold_only(
+        self, models: Sequence[tuple[str, str]], others: Iterable[tuple[str, str]]
+    ) -> None:
+        """Hold of `models` (run, mark), which are newest first, what fits, and none of `others`.
+
+        What is not named is left alone: somebody may just be writing with it.
+        """
         room = self._most_bytes
-        for path in wanted:
+        for path in [self._held(*model) for model in models]:
             room -= path.stat().st_size if path.exists() else 0
             if room < 0:
                 path.unlink(missing_ok=True)
-        for path in self._runs_dir.glob(f"*/{FOLDER}/{HELD}/[!.]*.npz"):
-            if path not in wanted:
-                path.unlink(missing_ok=True)
+        for model in others:
+            self._held(*model).unlink(missing_ok=True)
+
+    def _held(self, run: str, mark: str) -> Path:
+        return self._runs_dir / run / FOLDER / HELD / f"{mark}.npz"
 
     def keep(self, run: str, mark: str, source: Path, needed: AbstractSet[tuple[str, str]]) -> bool:
         """Keep a model, for which the longest kept give way that no kept passage needs.

@@ -90,6 +90,8 @@ class Passages:
 
     def __init__(self, limits: PassageLimits, models: KeptModels) -> None:
         self._scribe = ScribeDesk()
+        # Another, since the first measure by a large book takes seconds, in which others can write.
+        self._assessor = ScribeDesk()
         self._limits = limits
         self._turns = Turns(AT_ONCE, limits.waiting, "passages")
         self._models = models
@@ -157,14 +159,22 @@ class Passages:
                 )
             except (ChildRefusedError, ChildGoneError) as error:
                 raise NotPossibleError(f"The passage could not be written: {error}.") from error
+        measured = await self._measure(life, written["texts"])
         exact = AtUpdate(update=written["update"], model=written["model"])
         asked = request.model_copy(update={"source": exact, "seed": seed})
-        passages = _passages(asked, written, found.kind)
+        passages = _passages(asked, written, measured, found.kind)
         if hold:
             await self._hold(Draft(run, asked, passages))
         return passages
 
+    async def _measure(self, life: LiveRun, texts: list[str]) -> list[Message]:
+        try:
+            return await self._assessor.assess(life.corpus_path, texts)
+        except (ChildRefusedError, ChildGoneError) as error:
+            raise NotPossibleError(f"The passage could not be measured: {error}.") from error
+
     async def _hold(self, draft: Draft) -> None:
+        before = {(each.run, each.model) for each in self._drafts.values()}
         key = draft.run, draft.passages[0].receipt
         self._drafts[key] = draft
         self._drafts.move_to_end(key)
@@ -173,15 +183,15 @@ class Passages:
         # The newest first, each once.
         drafts = reversed(self._drafts.values())
         models = list(dict.fromkeys((each.run, each.model) for each in drafts))
-        await asyncio.to_thread(self._models.hold_only, models)
+        await asyncio.to_thread(self._models.hold_only, models, before.difference(models))
 
     def draft(self, run: str, receipt: str) -> Draft | None:
         """Return what was written for the operator under this receipt, if it is still at hand."""
         return self._drafts.get((run, receipt))
 
     async def leave(self) -> None:
-        """End the scribe."""
-        await self._scribe.leave()
+        """End the scribes."""
+        await asyncio.gather(self._scribe.leave(), self._assessor.leave())
 
     # -- where models are -------------------------------------------------------------------------
 
@@ -279,25 +289,27 @@ class Passages:
             yield path
 
 
-def _passages(asked: PassageRequest, written: Message, kind: Kind) -> list[Passage]:
-    """Return what the scribe wrote as passages."""
+def _passages(
+    asked: PassageRequest, written: Message, measured: list[Message], kind: Kind
+) -> list[Passage]:
+    """Return what the scribe wrote, and its measure, as passages."""
     source = PassageSource(kind=kind, update=written["update"], smooth_loss=written["smooth_loss"])
     receipt = hashlib.sha256(asked.model_dump_json().encode()).hexdigest()[:RECEIPT_DIGITS]
     return [
         Passage(
-            text=text["text"],
+            text=text,
             prime=asked.prime,
             seed=asked.seed or 0,
             source=source,
             temperature=temperature,
-            quality=text["quality"],
+            quality=measure["quality"],
             unknown_characters=written["unknown_characters"],
             model=written["model"],
             receipt=receipt,
-            invented=text["invented"],
+            invented=measure["invented"],
         )
-        for text, temperature in zip(
-            written["texts"], asked.temperatures or [asked.temperature], strict=True
+        for text, measure, temperature in zip(
+            written["texts"], measured, asked.temperatures or [asked.temperature], strict=True
         )
     ]
 

@@ -3,8 +3,8 @@
 It is apart from training, so that no reader slows a run, and apart from the server, so that a long
 passage keeps nobody waiting but the one who asked for it.
 
-Commands (`do`): `write`, `measure`, `read`, `check`, `curve`, `time`, `leave`; all but the last are
-answered.
+Commands (`do`): `write`, `assess`, `measure`, `read`, `check`, `curve`, `time`, `leave`; all but the last
+are answered.
 """
 
 from __future__ import annotations
@@ -63,6 +63,9 @@ class Scribe:
         """
         if command["do"] == "measure":
             return self._sample(command)
+        if command["do"] == "assess":
+            path = command["corpus_path"]
+            return {"measured": [self._measured(path, text, []) for text in command["texts"]]}
         if command["do"] == "read":
             return self._surprises.answer(command)
         if command["do"] in PROVERS:
@@ -116,9 +119,8 @@ class Scribe:
             added = [vocabulary.decode(indices) for indices in np.atleast_2d(piece)]
             texts = [text + more for text, more in zip(texts, added, strict=True)]
             say({"pieces": added})
-        corpus_path = command["corpus_path"]
         return {
-            "texts": [{"text": text, **self._measured(corpus_path, text, [])} for text in texts],
+            "texts": texts,
             "unknown_characters": unknown,
             "model": mark,
             "update": model.update,

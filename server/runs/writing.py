@@ -78,6 +78,12 @@ class ScribeDesk:
         """Say how surprising what a run read was to it; see `server.runs.surprises`."""
         return await self._ask("read", **request)
 
+    async def assess(self, corpus_path: Path, texts: list[str]) -> list[Message]:
+        """Measure texts: of each its `quality`, and the spans of `invented` words."""
+        answer = await self._ask("assess", corpus_path=str(corpus_path), texts=texts)
+        measured: list[Message] = answer["measured"]
+        return measured
+
     async def prove(self, what: str, request: dict[str, Any]) -> Message:
         """Check gradients ("check"), compare the methods ("curve"), or time updates ("time")."""
         return await self._ask(what, request=request)
