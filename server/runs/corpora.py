@@ -17,6 +17,7 @@ from typing import Any
 from server.runs.archive import sync_folder
 from server.runs.decoding import NotTextError, decode_text
 from server.runs.entropy import Entropy, measure_entropy
+from server.runs.headings import find_headings
 from server.runs.names import find_names
 from server.runs.words import find_all, slices, word_pattern
 
@@ -82,6 +83,8 @@ class Corpus:
         Its most frequent proper names, the most frequent first.
     repairs : tuple of str
         What of its file was made good when it came, in words.
+    headings : tuple of (int, str)
+        Where its chapters begin, and what their headings say; see `find_headings`.
     created_at : str
         When it was added, in UTC by ISO 8601; empty for a shipped one.
     """
@@ -97,16 +100,11 @@ class Corpus:
     encoding: str
     names: tuple[str, ...]
     repairs: tuple[str, ...] = ()
+    headings: tuple[tuple[int, str], ...] = ()
     created_at: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Return all fields by name.
-
-        Returns
-        -------
-        dict
-            Ready for JSON, and what `from_json` takes.
-        """
+        """Return all fields by name, ready for JSON, as `from_json` takes them."""
         return {**asdict(self), "names": list(self.names), "repairs": list(self.repairs)}
 
     @classmethod
@@ -129,10 +127,11 @@ class Corpus:
             If fields are missing or not of the right kind.
         """
         entropy = Entropy(**fields["entropy"])
-        # A description that was kept before there was a word of repairs has none.
+        # A description that was kept before there was a word of repairs or headings has none.
         repairs = tuple(fields.get("repairs", ()))
-        names = tuple(fields["names"])
-        return cls(**{**fields, "entropy": entropy, "names": names, "repairs": repairs})
+        headings = tuple((at, title) for at, title in fields.get("headings", ()))
+        told = {"entropy": entropy, "names": tuple(fields["names"])}
+        return cls(**{**fields, **told, "repairs": repairs, "headings": headings})
 
 
 class CorpusLibrary:
@@ -365,6 +364,7 @@ def _describe(text: str, corpus_id: str) -> Corpus:
         entropy=measure_entropy(text),
         encoding="utf-8",
         names=tuple(find_names(text)),
+        headings=tuple(find_headings(text)),
     )
 
 

@@ -12,6 +12,10 @@ export const pageOf = (position, characters) =>
 /** How many pages lie before a place, with the fraction of the one that it is on. */
 export const pagesBefore = (position) => position / CHARACTERS_A_PAGE;
 
+/** The heading of the chapter that a place is in, null before the first and in a book without. */
+export const chapterAt = (headings, position) =>
+  (headings ?? []).findLast(([at]) => at <= position)?.[1] ?? null;
+
 const NAMES = new Map([
   ["\n", "a line’s end"],
   [" ", "a space"],

@@ -90,7 +90,7 @@ export const pagesWidthOf = (width) => width - PAGES_MARGIN.l - PAGES_MARGIN.r;
  * @param {number|null} pointed the epoch that is pointed at.
  */
 export function pagesPlotOf(state, colours, size, font, pointed) {
-  const { run, pages, pinned } = state;
+  const { run, pages } = state;
   const { of } = pagesUnitOf(state);
   const edges = edgesOf(run, pages.positions);
   const x = pages.positions.map((_, i) => (edges[i] + edges[i + 1]) / 2);
@@ -110,7 +110,7 @@ export function pagesPlotOf(state, colours, size, font, pointed) {
   const losses = spanOf(rows);
   return {
     data: order.map((i) => line(rows[i], i)),
-    layout: layout(run, pinned, losses, colours, size, {
+    layout: layout(run, marksAcross(state, size), losses, colours, size, {
       family: font,
       size: LABEL_PX,
       color: colours.soft,
@@ -126,7 +126,21 @@ function strokeOf(isPointed, age, colours) {
   return age === 0 ? { color: colours.ink, width: 1.8 } : { color: colours.soft, width: 1.2 };
 }
 
-function layout(run, pinned, losses, colours, size, text) {
+const CHAPTERS_APART_PX = 16; // closer, they would be a pattern of their own
+
+/** What stands across the whole height: where chapters begin, and where the update in view reads. */
+function marksAcross({ run, corpora, pinned }, size) {
+  const axis = axisOf(run);
+  const single = run.spec.batch_size === 1; // of several streams each is in another chapter
+  const all = (single && corpora[run.corpus]?.headings) || [];
+  const apart = all.length * CHAPTERS_APART_PX < pagesWidthOf(size.width);
+  return {
+    chapters: apart ? all.map(([at]) => axis.of(at)).filter((x) => x < axis.range[1]) : [],
+    pinned: pinned === null ? [] : [axis.of(placeOfUpdate(run, Math.max(pinned, 1)))],
+  };
+}
+
+function layout(run, across, losses, colours, size, text) {
   const axis = axisOf(run);
   const plain = {
     gridcolor: colours.line,
@@ -139,7 +153,8 @@ function layout(run, pinned, losses, colours, size, text) {
     fixedrange: true,
     automargin: false,
   };
-  const at = pinned === null ? [] : [axis.of(placeOfUpdate(run, Math.max(pinned, 1)))];
+  const title = across.chapters.length ? `${axis.title}, a line at each chapter` : axis.title;
+  const upright = (x, line) => ({ type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line });
   return {
     ...size,
     margin: PAGES_MARGIN,
@@ -154,18 +169,16 @@ function layout(run, pinned, losses, colours, size, text) {
       range: axis.range,
       showgrid: false,
       nticks: Math.max(3, Math.floor(size.width / 90)),
-      title: { text: axis.title, font: text, standoff: 4 },
+      title: { text: title, font: text, standoff: 4 },
     },
     yaxis: { ...plain, range: losses, nticks: Math.max(3, Math.floor(size.height / 70)) },
-    shapes: at.map((x) => ({
-      type: "line",
-      x0: x,
-      x1: x,
-      yref: "paper",
-      y0: 0,
-      y1: 1,
-      line: { color: colours.accent, width: 1.2, dash: "3px,3px" },
-    })),
+    shapes: [
+      ...across.chapters.map((x) => ({
+        ...upright(x, { color: colours.line, width: 1 }),
+        layer: "below",
+      })),
+      ...across.pinned.map((x) => upright(x, { color: colours.accent, width: 1.2, dash: "3px,3px" })),
+    ],
   };
 }
 

@@ -1,6 +1,6 @@
 /** What was read, ready to be shown: characters with their surprisals, and sentences about them. */
 
-import { nameOf, pageOf, pagesOf } from "./book.js";
+import { chapterAt, nameOf, pageOf, pagesOf } from "./book.js";
 import * as format from "./format.js";
 
 /** From so many bits on, a character is tinted a step deeper. */
@@ -86,14 +86,16 @@ export function lossOf({ loss, smooth_loss: smooth }, { of, digits }) {
   return `${known}, ${where} the smooth loss`;
 }
 
-/** "epoch 4, page 168 of 258; read again by the network of update 66,000". */
-export function placeOf(reading, passage, run) {
+/** "epoch 4, page 168 of 258 (CHAPTER TEN), by the network of update 66,000". */
+export function placeOf(reading, passage, run, headings) {
   const characters = run.corpus_characters;
   const page = `page ${format.count(pageOf(passage.position, characters))}`;
+  const chapter = chapterAt(headings, passage.position);
+  const of = `${format.count(pagesOf(characters))}${chapter ? ` (${chapter})` : ""}`;
   const { kind, update } = reading.source;
   const by =
     update === 0 && kind !== "checkpoint"
       ? "by the network before its first update"
       : `by the network of update ${format.count(update)}`;
-  return `epoch ${format.count(reading.epoch)}, ${page} of ${format.count(pagesOf(characters))}, ${by}`;
+  return `epoch ${format.count(reading.epoch)}, ${page} of ${of}, ${by}`;
 }

@@ -64,7 +64,7 @@ def test_a_click_on_the_curve_opens_what_was_read_there(server: Server, window: 
     )
     source = reading["source"]["update"]
     expect(page.locator("#reading-place")).to_have_text(
-        re.compile(rf"epoch 1, page \d+ of 258, by the network of update {source}$")
+        re.compile(rf"epoch 1, page \d+ of 258 \(CHAPTER ONE\), by the network of update {source}$")
     )
     most = passage["most_surprising"][0]
     expect(page.locator("#reading-sentence")).to_contain_text(f"{most['surprisal']:.1f} bits")

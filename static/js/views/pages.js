@@ -1,7 +1,7 @@
 /** The loss by page: the epochs laid over each other; the book where one points. */
 
 import { getText } from "../api.js";
-import { pageOf } from "../book.js";
+import { chapterAt, pageOf } from "../book.js";
 import { find, setText } from "../dom.js";
 import * as format from "../format.js";
 import {
@@ -184,7 +184,7 @@ export class PagesChart {
     const position = pages.positions[bin];
     const row = pages.rows.find((one) => one.epoch === epoch);
     const loss = `epoch ${format.count(epoch)}: loss ${format.rounded(unit.of(row?.loss[bin] ?? null), unit.digits)}`;
-    setText(find("#pages-readout"), `${placeInWords(run, position)}, ${loss}`);
+    setText(find("#pages-readout"), `${placeInWords(state, position)}, ${loss}`);
     setText(find("#pages-excerpt"), this.#excerpts.get(`${run.corpus} ${position}`) ?? "");
   }
 
@@ -212,10 +212,12 @@ function nearestEpoch(rows, bin, loss) {
   return rows.toReversed().reduce((a, b) => (apart(b) < apart(a) ? b : a)).epoch;
 }
 
-function placeInWords(run, position) {
+function placeInWords({ run, corpora }, position) {
   if (run.spec.batch_size > 1) {
     const part = run.updates_per_epoch * run.spec.sequence_length;
     return `${format.share(position / part)} into each part`;
   }
-  return `page ${format.count(pageOf(position, run.corpus_characters))}`;
+  const chapter = chapterAt(corpora[run.corpus]?.headings, position);
+  const page = `page ${format.count(pageOf(position, run.corpus_characters))}`;
+  return chapter ? `${page} (${chapter})` : page;
 }

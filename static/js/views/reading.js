@@ -94,7 +94,8 @@ export class ReadingPage {
 
   #showPassage() {
     const reading = this.#shown;
-    const { run } = this.#store.get();
+    const { run, corpora } = this.#store.get();
+    const headings = corpora[run?.corpus]?.headings;
     const passage = reading?.passages[this.#stream];
     this.#characters = passage ? charactersOf(passage) : [];
     this.#first = this.#characters.findIndex(({ read }) => read);
@@ -108,7 +109,7 @@ export class ReadingPage {
       ? [around(this.#spans.slice(0, first)), read, around(this.#spans.slice(last))]
       : [];
     find("#reading-text").replaceChildren(...whole);
-    setText(find("#reading-place"), passage ? placeOf(reading, passage, run) : "");
+    setText(find("#reading-place"), passage ? placeOf(reading, passage, run, headings) : "");
     setText(find("#reading-sentence"), passage ? mostSurprising(passage) : "");
     setText(find("#reading-character"), passage ? AT_REST : "");
     if (passage) this.#centre(read);
