@@ -23,6 +23,7 @@ MESSAGES_KEPT = 512
 # Samples may be long.
 BYTES_KEPT = 4_000_000
 VIEWERS_EVERY_S = 1.0
+SNAPSHOT_HOLDS_S = 1.0
 # From so many viewers on, progress is told less often: what they take of the processor is what
 # training lacks. It comes 20 times a second, so that each second piece is told, as soon as it is
 # there, together with the one before; that one waits a little longer if the next is late.
@@ -59,6 +60,9 @@ class Channel:
         self._oldest = self.seq
         self._news = asyncio.Event()
         self._snapshot: tuple[int, list[bytes]] | None = None
+        # Whether progress came after it, and until when it is told nevertheless.
+        self._moved = False
+        self._snapshot_until_s = 0.0
         # What was last made of several messages, for all who are behind by the same.
         self._merged: tuple[int, Told] | None = None
         # Progress that is held back for a moment, and when more may be told.
@@ -95,7 +99,13 @@ class Channel:
 
     def _add(self, message: Message) -> None:
         self.seq += 1
-        self._snapshot = self._merged = None
+        self._merged = None
+        # How many look on is no part of it, and progress can be told after it for a while.
+        fresh = time.monotonic() < self._snapshot_until_s
+        if message["type"] == "progress":
+            self._moved = True
+        if message["type"] != "viewers" and not (message["type"] == "progress" and fresh):
+            self._snapshot = None
         self._log.append(told(message | {"seq": self.seq}))
         self._log_bytes += self._log[-1].size_bytes
         while len(self._log) > MESSAGES_KEPT or self._log_bytes > BYTES_KEPT:
@@ -149,13 +159,14 @@ class Channel:
             return None
         index = max(0, place - self.seq + len(self._log))
         first = self._log[index]
-        if not merge or not first.is_progress:
+        if not merge or first.progress is None:
             return first
         if self._merged is None or self._merged[0] != place:
-            run = [first.message]
-            while index + len(run) < len(self._log) and self._log[index + len(run)].is_progress:
-                run.append(self._log[index + len(run)].message)
-            self._merged = place, first if len(run) == 1 else told(merged(run))
+            pieces = []
+            while index < len(self._log) and (piece := self._log[index].progress) is not None:
+                pieces.append(piece)
+                index += 1
+            self._merged = place, first if len(pieces) == 1 else told(merged(pieces))
         return self._merged[1]
 
     async def news(self, place: int) -> None:
@@ -171,14 +182,21 @@ class Channel:
         message = {"type": "resync", "run": self.run, "seq": self._oldest, "sent_at": _now_s()}
         return told(message)
 
-    def snapshot(self) -> list[bytes] | None:
-        """Return the frames of the snapshot made since the last message, if there is one."""
-        if self._snapshot is None or self._snapshot[0] != self.seq:
-            return None
-        return self._with_viewers(self._snapshot[1])
+    def snapshot(self, *, moving: bool) -> tuple[int, list[bytes]] | None:
+        """Return the number and the frames of the snapshot made last, if it still holds.
 
-    def keep_snapshot(self, content: bytes) -> list[bytes]:
-        """Frame a snapshot of this moment, once for all who ask until the next message.
+        It does as long as nothing has happened since; while the run is `moving`, progress may have,
+        for a second: it is told after it. So a hall that comes in at once is told the same one.
+        """
+        if self._snapshot is None or not self.holds(self._snapshot[0]):
+            return None
+        if self._moved and not (moving and time.monotonic() < self._snapshot_until_s):
+            return None
+        seq, frames = self._snapshot
+        return seq, self._with_viewers(frames)
+
+    def keep_snapshot(self, content: bytes) -> tuple[int, list[bytes]]:
+        """Frame a snapshot of this moment, once for all who ask soon; return what `snapshot` does.
 
         Parameters
         ----------
@@ -190,7 +208,8 @@ class Channel:
         # Without the last brace, since one thing is still to come.
         frames = list(framed(head[:-1] + b"," + content[1:-1], ends=False))
         self._snapshot = (self.seq, frames)
-        return self._with_viewers(frames)
+        self._moved, self._snapshot_until_s = False, time.monotonic() + SNAPSHOT_HOLDS_S
+        return self.seq, self._with_viewers(frames)
 
     def _with_viewers(self, frames: list[bytes]) -> list[bytes]:
         # How many look on changes without a message, and need not cost another serialisation.

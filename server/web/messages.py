@@ -27,20 +27,15 @@ class Told:
     ----------
     seq : int
         Its number.
-    message : dict
-        What it says.
+    progress : dict or None
+        What it says, if it is progress, for which a later one of its kind can stand.
     frames : tuple of bytes
         The WebSocket frames that carry it.
     """
 
     seq: int
-    message: Message
+    progress: Message | None
     frames: tuple[bytes, ...]
-
-    @property
-    def is_progress(self) -> bool:
-        """Whether a later one of its kind can stand for it."""
-        return bool(self.message["type"] == "progress")
 
     @property
     def size_bytes(self) -> int:
@@ -50,7 +45,8 @@ class Told:
 
 def told(message: Message) -> Told:
     """Serialise a message, which has its number."""
-    return Told(message["seq"], message, tuple(framed(serialised(message))))
+    progress = message if message["type"] == "progress" else None
+    return Told(message["seq"], progress, tuple(framed(serialised(message))))
 
 
 def serialised(message: Message) -> bytes:

@@ -210,15 +210,36 @@ def test_the_log_is_bounded_in_messages_and_in_bytes():
 def test_a_large_snapshot_comes_in_frames_and_says_how_many_look_on():
     channel = Channel("run")
     content = {"samples": ["\u00e9\U0001f600" * 50_000]}
-    made = channel.keep_snapshot(json.dumps(content).encode())
+    _, made = channel.keep_snapshot(json.dumps(content).encode())
     assert len(made) > 4
     assert max(map(len, made)) <= messages.FRAME_BYTES + 10
     channel.viewers = 12
-    again = channel.snapshot()
+    _, again = channel.snapshot(moving=False)
     assert read(again)["samples"] == content["samples"]
     assert read(made)["viewers"] == 0
     assert read(again)["viewers"] == 12
     # The large part is the same for all.
     assert all(one is other for one, other in zip(made[:-1], again[:-1], strict=True))
-    channel.publish(progress(2))
-    assert channel.snapshot() is None
+
+
+def test_a_snapshot_holds_until_something_happens(monkeypatch):
+    monkeypatch.setattr(fanout, "SNAPSHOT_HOLDS_S", 3_600.0)
+
+    async def inside():
+        channel = Channel("run")
+        seq, _ = channel.keep_snapshot(b'{"samples":[]}')
+        channel.publish({"type": "viewers", "viewers": 3})
+        assert channel.snapshot(moving=False)[0] == channel.snapshot(moving=True)[0] == seq
+        channel.publish(progress(2))
+        # A run that stands still has moved: who comes must see where it stands.
+        assert channel.snapshot(moving=False) is None
+        assert channel.snapshot(moving=True)[0] == seq
+        assert all_after(channel, seq, merge=False)[-1]["update"] == 2
+        channel.publish({"type": "sample", "sample": {}})
+        assert channel.snapshot(moving=True) is None
+        monkeypatch.setattr(fanout, "SNAPSHOT_HOLDS_S", 0.0)
+        channel.keep_snapshot(b'{"samples":[]}')
+        channel.publish(progress(4))
+        assert channel.snapshot(moving=True) is None
+
+    asyncio.run(inside())

@@ -12,7 +12,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from server.runs.errors import UnknownRunError
 from server.runs.live_run import LiveRun
-from server.runs.models import Checkpoint, Loss, Milestone, Run, Sample
+from server.runs.models import Checkpoint, Loss, Milestone, Run, RunState, Sample
 from server.runs.store import Store
 from server.web.fanout import Channel
 from server.web.office import Office, TheOffice
@@ -115,7 +115,8 @@ async def _snapshot(office: Office, life: LiveRun, channel: Channel) -> tuple[in
     async with life.recorder.lock:
         # What it holds must not be told once more after it.
         channel.release()
-        if (frames := channel.snapshot()) is None:
+        moving = life.run.state is RunState.RUNNING
+        if (made := channel.snapshot(moving=moving)) is None:
             store, run = office.supervisor.store, life.run
             loss = await loss_of(run.id, store, 1, None)
             samples = await store(Store.samples, run.id, limit=_samples_of(run))
@@ -129,8 +130,8 @@ async def _snapshot(office: Office, life: LiveRun, channel: Channel) -> tuple[in
                 checkpoints=checkpoints,
             )
             # A tenth of what it takes by way of dictionaries, and everybody else waits for it.
-            frames = channel.keep_snapshot(content.model_dump_json(by_alias=True).encode())
-        return channel.seq, frames
+            made = channel.keep_snapshot(content.model_dump_json(by_alias=True).encode())
+        return made
 
 
 def _samples_of(run: Run) -> int:
