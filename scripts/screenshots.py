@@ -149,6 +149,7 @@ def _pictures() -> list[Picture]:
     return [
         Picture("watch-light", WIDE, "light", _watch),
         Picture("watch-dark", WIDE, "dark", _watch),
+        Picture("axes-dark", WIDE, "dark", _choose_axes),
         Picture("passage-light", WIDE, "light", _ask_for_passage),
         Picture("timeline-dark", WIDE, "dark", _point_at_the_past),
         Picture("reading-light", WIDE, "light", _read_the_book),
@@ -190,6 +191,14 @@ def _take(browser: Browser, url: str, picture: Picture) -> None:
 def _watch(page: Page) -> None:
     page.locator("#chart[data-drawn-update]").wait_for(state="attached")
     expect(page.locator("#page-now .prose")).to_be_visible()
+
+
+def _choose_axes(page: Page) -> None:
+    _watch(page)
+    page.locator("#axes-open").click()
+    for name, value in (("across", "seconds"), ("unit", "bits"), ("smoothing", "0.99")):
+        page.locator(f'#axes-panel label:has(input[name="{name}"][value="{value}"])').click()
+    expect(page.locator("#chart-readout")).to_contain_text("smoothed by 0.99")
 
 
 def _ask_for_passage(page: Page) -> None:

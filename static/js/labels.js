@@ -6,6 +6,7 @@ import { hurrahLabel, listed } from "./hurrahs.js";
 
 const LINE_PX = 13;
 const LIMIT_LABELS = 12;
+const FIRST_EPOCH_PX = 54; // "epoch 2"
 const LIMIT_NOTE_CHARACTERS = 28;
 const CHARACTER_EM = 0.58; // a generous mean over a sans serif's letters
 const PLACES = [
@@ -35,7 +36,9 @@ export function lineLabels(lines, { lossToPixel, unit, logY }) {
 
 /** The number of each epoch at the upper end of its line; the first with the word. */
 export function epochLabels(epochs, { across, logX }) {
-  return epochs.map(({ epoch, update }, i) => ({
+  const [first, second] = epochs;
+  const named = epochs.filter((each) => each !== second || each.pixel - first.pixel > FIRST_EPOCH_PX);
+  return named.map(({ epoch, update }, i) => ({
     text: i ? String(epoch) : `epoch ${epoch}`,
     x: placed(across.of(update), logX),
     xanchor: "left",

@@ -30,6 +30,8 @@ def test_a_viewer_sees_everything_and_changes_nothing(
         expect(viewer.locator(control)).to_be_hidden()
     viewer.keyboard.press("Space")
     viewer.keyboard.press("n")
+    viewer.keyboard.press("m")
+    expect(viewer.get_by_role("textbox", name="Note at update")).to_have_count(0)
     expect(viewer.locator("#new-run-dialog")).to_be_hidden()
 
     viewer.keyboard.press("p")

@@ -129,7 +129,7 @@ export class Gestures {
 
   #turn(event) {
     const place = this.inPlot(event);
-    if (!place) return;
+    if (!place || scrollsPage(event)) return;
     event.preventDefault();
     const picture = this.#deeds.picture();
     const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1;
@@ -143,4 +143,11 @@ export class Gestures {
       this.#deeds.zoom(around(place.x, factor, picture.width), picture);
     }
   }
+}
+
+/** Whether the wheel is needed to get further down a page that is higher than its window. */
+function scrollsPage({ deltaX, deltaY, ctrlKey, shiftKey }) {
+  const { scrollHeight } = document.documentElement;
+  const down = Math.abs(deltaY) > Math.abs(deltaX) && !ctrlKey && !shiftKey;
+  return down && scrollHeight > window.innerHeight + 1;
 }
