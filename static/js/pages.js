@@ -152,6 +152,7 @@ function layout(run, across, losses, colours, size, text) {
     tickfont: text,
     fixedrange: true,
     automargin: false,
+    ticklabeloverflow: "allow", // else every label is measured at every drawing
   };
   const title = across.chapters.length ? `${axis.title}, a line at each chapter` : axis.title;
   const upright = (x, line) => ({ type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line });

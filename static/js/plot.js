@@ -180,6 +180,7 @@ const axis = (colours, text) => ({
   tickcolor: CLEAR, // the ticks only hold the labels off the corner
   tickfont: text,
   automargin: false,
+  ticklabeloverflow: "allow", // else every label is measured at every drawing
 });
 
 const extent = (span, log) => (log ? span.map(Math.log10) : span);
