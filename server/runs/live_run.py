@@ -108,14 +108,12 @@ class LiveRun:
     async def pause(self) -> None:
         """Stop training; when this returns, it stands at the update that the run names."""
         async with self._turning:
-            if self.run.state is RunState.QUEUED:
-                await self.recorder.enter(RunState.PAUSED)
-            elif self.run.state in ENDED:
+            if self.run.state in ENDED:
                 raise NotPossibleError(f"The run is {self.run.state}: there is nothing to pause.")
+            if self.run.state is RunState.QUEUED or self.run.short_of_room:
+                await self.recorder.enter(RunState.PAUSED)
             elif self.has_worker:
                 await self._desk.ask("pause")
-                if self.run.short_of_room:
-                    await self.recorder.enter(RunState.PAUSED)
                 self._background.start(self._upkeep.keep_safe())
 
     async def step(self, updates: int) -> None:
@@ -134,8 +132,10 @@ class LiveRun:
         finally:
             self._steps_under_way -= 1
         if left := answer["left"]:
-            at = answer["update"]
-            raise NotPossibleError(f"It was cut short at update {at:,}: {left:,} were not made.")
+            text = f"It was cut short at update {answer['update']:,}: {left:,} were not made."
+            if answer["short"] is not None:
+                raise ShortageError(f"{answer['short']} {text}")
+            raise NotPossibleError(text)
 
     async def stop(self) -> None:
         """End the run, keeping where it stands."""
@@ -168,15 +168,17 @@ class LiveRun:
 
     async def checkpoint(self, note: str | None) -> Checkpoint:
         """Keep everything needed to go on from here; durable when this returns."""
-        if self.run.state not in ENDED:
+        ended = self.run.state in ENDED
+        if not ended:
             await self._ensure_worker()
-        added = await self.write_checkpoint(note, automatic=False)
-        if added is None:
-            # It stands where its newest checkpoint stands.
-            if (newest := await self.newest_file()) is None:
-                raise UnknownCheckpointError("latest")
-            added = await self._tell_checkpoint(await self.shelf.copy(newest, note))
-        return added
+        if (made := await self.write_checkpoint(note, automatic=False)) is not None:
+            return made
+        if not ended:
+            raise NotPossibleError("The run's process ended before it was done.")
+        # It stands where its newest checkpoint stands.
+        if (newest := await self.newest_file()) is None:
+            raise UnknownCheckpointError("latest")
+        return await self._tell_checkpoint(await self.shelf.copy(newest, note))
 
     async def write_checkpoint(self, note: str | None, *, automatic: bool) -> Checkpoint | None:
         """Have the worker write a checkpoint, and take it in; None when there is no worker."""
@@ -228,14 +230,13 @@ class LiveRun:
                 await stand_at_newest(self.recorder, self.shelf)
         except NotPossibleError as error:
             await self.recorder.enter(RunState.FAILED, str(error))
+        text = None
         if self.run.state is RunState.RUNNING:
-            await self.recorder.enter(
-                RunState.INTERRUPTED, "The server ended while the run was training."
-            )
-        elif self.run.short_of_room:
-            await self.recorder.enter(
-                RunState.INTERRUPTED, "The server ended while there was no room on the disk."
-            )
+            text = "The server ended while the run was training."
+        elif self.run.state is RunState.PAUSED and self.run.short_of_room:
+            text = "The server ended while there was no room on the disk."
+        if text is not None:
+            await self.recorder.enter(RunState.INTERRUPTED, text)
 
     async def stand_ready(self) -> None:
         """Start the worker, standing where the run stands."""
@@ -253,10 +254,10 @@ class LiveRun:
                     except ShortageError as error:
                         log.warning("run %s ends without a checkpoint: %s", self.run.id, error)
                     if was_running and self.run.state is RunState.PAUSED:
-                        await self.recorder.enter(
-                            RunState.INTERRUPTED, "The server was ended while the run was training."
-                        )
+                        text = "The server was ended while the run was training."
+                        await self.recorder.enter(RunState.INTERRUPTED, text)
         finally:
+            self._upkeep.stop()
             # Also the worker that does not answer, or that can't write its checkpoint.
             await self._desk.discard()
             await self.recorder.close()
@@ -275,14 +276,22 @@ class LiveRun:
         await self._desk.discard()
         await self.recorder.close()
 
-    async def hold(self, why: ShortageError) -> None:
-        """Stand still until there is room, because the disk takes nothing more."""
+    async def hold(self, why: ShortageError, *, was_running: bool = False) -> None:
+        """Stand still until there is room, because the disk takes nothing more.
+
+        A run that a person paused stays as it is: what it lacks is written when there is room.
+        """
         async with self._turning:
             if self.run.state is RunState.RUNNING:
+                was_running = True
                 await self._desk.ask_if_there("pause")
-            if self.has_worker and not self.run.short_of_room:
+            waits = self.has_worker and not self.run.short_of_room
+            if waits and self.run.state is RunState.FINISHED:
+                text = f"{why} The last checkpoint is written when there is room."
+                await self.recorder.enter(RunState.FINISHED, text, short_of_room=True)
+            elif waits and was_running and self.run.state is RunState.PAUSED:
                 text = f"{why} The run stands still, and goes on by itself when there is room."
-                await self.recorder.enter(self.run.state, text, short_of_room=True)
+                await self.recorder.enter(RunState.PAUSED, text, short_of_room=True)
 
     async def could_not_begin(self, why: Exception) -> None:
         """Say why it does not train though it was to; who asked for it hears it as well."""
@@ -330,16 +339,16 @@ class LiveRun:
         if event["runaway"]:
             self._background.start(self._roll_back(self._desk.worker, event["update"]))
         elif event["short"] is not None:
-            self._background.start(self.hold(ShortageError(event["short"])))
+            short = ShortageError(event["short"])
+            self._background.start(self.hold(short, was_running=was_running))
         elif self.run.state is RunState.FINISHED:
             self._background.start(self.retire_when_finished())
 
     async def _worker_left(self, how: str) -> None:
         self._upkeep.stop()
         was_running = self.run.state is RunState.RUNNING
-        await self.recorder.enter(
-            RunState.FAILED, f"Training ended at update {self.run.update:,}: {how}."
-        )
+        text = f"Training ended at update {self.run.update:,}: {how}."
+        await self.recorder.enter(RunState.FAILED, text)
         if was_running:
             self._left_running()
 

@@ -199,6 +199,12 @@ class Worker:
         if sampled and not self.snapshots.path(update).exists():
             self._take_snapshot()
 
+    @property
+    def _shortage(self) -> str | None:
+        """Why it stands still, in a sentence; None when it need not."""
+        error = self.short
+        return None if error is None else str(shortage_of(error) or f"{error}.")
+
     def _take_what_is_missing(self) -> None:
         if self.short is not None:
             self._take_snapshot()
@@ -213,10 +219,13 @@ class Worker:
 
     def report(self) -> None:
         """Say everything that happened since the last report."""
-        short = self.short and str(shortage_of(self.short) or f"{self.short}.")
         notices, self.notices = self.notices, []
         self.reporter.report(
-            busy=self.busy, state=self.state, runaway=self.runaway, short=short, notices=notices
+            busy=self.busy,
+            state=self.state,
+            runaway=self.runaway,
+            short=self._shortage,
+            notices=notices,
         )
 
     # -- what it is told --------------------------------------------------------------------------
@@ -268,7 +277,8 @@ class Worker:
         if number is not None:
             if self.reporter.has_news:
                 self.report()
-            self.line.send({"answer": number, "update": self.trainer.updates, "left": left})
+            answer = {"answer": number, "update": self.trainer.updates}
+            self.line.send({**answer, "left": left, "short": self._shortage})
 
     def _do_change(self, command: Message) -> Message:
         changes = command["changes"]
