@@ -121,6 +121,7 @@ STATES = [
 ]
 
 
+@pytest.mark.timeout(300)  # forty pages and dialogs
 @pytest.mark.parametrize("look", ["light", "dark", "phone"])
 def test_axe_finds_nothing_serious(
     server: Server, open_window: Callable[..., Window], look: str
