@@ -91,3 +91,5 @@ async def tell_damage(
         update = min(checkpoint.update, recorder.run.update)
         await recorder.checkpoint_made(checkpoint, [])
         await recorder.mark(Milestone(update=update, kind=kind, text=text))
+    if damaged:
+        await recorder.save()

@@ -127,7 +127,8 @@ def test_runs_stand_still_on_a_full_disk_and_go_on_when_there_is_room(disk, on_d
         agrees(server, each)
 
 
-def test_it_goes_on_by_itself_and_after_a_crash_in_between(disk, on_disk):
+@pytest.mark.parametrize("end", ["kill", "terminate"])
+def test_it_goes_on_by_itself_and_however_the_server_ends_in_between(disk, on_disk, end):
     server = on_disk
     corpus = server.upload(PAGES)["id"]
     run = server.create(corpus=corpus, pace=200, sample_every=50, **SMALL)
@@ -140,7 +141,7 @@ def test_it_goes_on_by_itself_and_after_a_crash_in_between(disk, on_disk):
     assert (gone_on["state"], gone_on["error"]) == ("running", None)
     ballast = fill(disk)
     short(server, run)
-    server.kill()
+    assert getattr(server, end)() == {"kill": -9, "terminate": 0}[end]
     ballast.unlink()
     with RunningServer(server.data_dir, "--no-demo") as again:
         found = again.run(run)
