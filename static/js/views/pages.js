@@ -69,7 +69,7 @@ export class PagesChart {
       },
     );
     store.watch(
-      (state) => [state.face, state.pages, state.pinned, state.unit, state.runId],
+      (state) => [state.face, state.pages, state.pinned, state.unit, state.corpora, state.runId],
       () => this.#schedule(),
     );
   }
