@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
@@ -12,10 +12,15 @@ from server.web.office import Life, TheOffice
 
 router = APIRouter(prefix="/api/runs/{run_id}/reading", tags=["history"])
 
+PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+NOT_POSSIBLE: dict[int | str, dict[str, Any]] = {
+    409: {"description": "Nothing was read yet, or no network is left to read.", "content": PROBLEM}
+}
+
 Update = Annotated[int | None, Query(ge=1, le=10**15)]
 
 
-@router.get("")
+@router.get("", responses=NOT_POSSIBLE)
 async def read_again(
     life: Life,
     office: TheOffice,
