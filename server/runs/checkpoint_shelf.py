@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from server.runs.shortage import ShortageError
 from server.runs.store import Store
 from server.runs.store_thread import StoreThread
 from server.runs.unflushed import News, read_news
+from server.runs.wire import Message
 
 __all__ = ["Added", "CheckpointShelf"]
 
@@ -169,6 +170,15 @@ class CheckpointShelf:
             return None
         arrays, meta = await asyncio.to_thread(read_archive, self.path(newest.id))
         return newest, read_news(arrays, meta), meta["trainer"]
+
+    async def carried_samples(self, checkpoint: Checkpoint) -> Sequence[Message]:
+        """Return the samples that a checkpoint carries; none if it can't be read."""
+        try:
+            meta = await asyncio.to_thread(read_meta, self.path(checkpoint.id))
+            samples: Sequence[Message] = meta["unflushed"]["samples"]
+        except (DamagedArchiveError, OSError, KeyError):
+            return []
+        return samples
 
     async def whole(self, checkpoint: str) -> Path:
         """Return the file of a checkpoint, read once to see that it is whole.

@@ -71,7 +71,7 @@ class LiveRun:
         self._store = store
         self._left_running = left_running
         self._desk = WorkerDesk(self._start_command, self._hear, self._worker_left)
-        self._upkeep = Upkeep(self, self._desk, go_on, room)
+        self.upkeep = Upkeep(self, self._desk, go_on, room)
         # Held while it begins or ceases to train: nobody resumes a worker that leaves, and a pause
         # finds the worker that is just being started.
         self._turning = asyncio.Lock()
@@ -114,7 +114,7 @@ class LiveRun:
                 await self.recorder.enter(RunState.PAUSED)
             elif self.has_worker:
                 await self._desk.ask("pause")
-                self._background.start(self._upkeep.keep_safe())
+                self._background.start(self.upkeep.keep_safe())
 
     async def step(self, updates: int) -> None:
         """Make exactly so many updates more; when this returns, they are made."""
@@ -164,7 +164,7 @@ class LiveRun:
         await self.recorder.save()
         if self.has_worker and "learning_rate" in changes:
             # Going on from before the change would learn otherwise than it did.
-            self._background.start(self._upkeep.keep_safe())
+            self._background.start(self.upkeep.keep_safe())
 
     async def checkpoint(self, note: str | None) -> Checkpoint:
         """Keep everything needed to go on from here; durable when this returns."""
@@ -224,22 +224,24 @@ class LiveRun:
     async def take_up(self) -> None:
         """Stand where an earlier server left the run, or where its worker did after that."""
         await self.shelf.take_over()
-        newest = await self.shelf.last()
+        newest, run = await self.shelf.last(), self.run
         try:
-            if newest and newest.update >= self.run.update and self.run.state not in SETTLED:
+            if newest and newest.update >= run.update and run.state not in SETTLED:
                 await stand_at_newest(self.recorder, self.shelf)
+            elif newest:
+                await self.recorder.keep_samples(await self.shelf.carried_samples(newest))
         except NotPossibleError as error:
             await self.recorder.enter(RunState.FAILED, str(error))
         text = None
-        if self.run.state is RunState.RUNNING:
+        if run.state is RunState.RUNNING:
             text = "The server ended while the run was training."
-        elif self.run.state is RunState.PAUSED and self.run.short_of_room:
+        elif run.state is RunState.PAUSED and run.short_of_room:
             text = "The server ended while there was no room on the disk."
-        if text is not None:
+        if text:
             await self.recorder.enter(RunState.INTERRUPTED, text)
 
     async def stand_ready(self) -> None:
-        """Start the worker, standing where the run stands."""
+        """Start the worker."""
         await self._ensure_worker()
 
     async def interrupt(self) -> None:
@@ -257,7 +259,7 @@ class LiveRun:
                         text = "The server was ended while the run was training."
                         await self.recorder.enter(RunState.INTERRUPTED, text)
         finally:
-            self._upkeep.stop()
+            self.upkeep.stop()
             # Also the worker that does not answer, or that can't write its checkpoint.
             await self._desk.discard()
             await self.recorder.close()
@@ -272,7 +274,7 @@ class LiveRun:
 
     async def discard(self) -> None:
         """End the worker at once and keep nothing more."""
-        self._upkeep.stop()
+        self.upkeep.stop()
         await self._desk.discard()
         await self.recorder.close()
 
@@ -304,15 +306,11 @@ class LiveRun:
         elif state in ENDED - SETTLED and not short:
             await self.recorder.enter(state, str(why))
 
-    async def keep_safe(self) -> None:
-        """Make an automatic checkpoint, if there is a worker and it has gone on since the last."""
-        await self._upkeep.keep_safe()
-
     # -- the worker -------------------------------------------------------------------------------
 
     async def _ensure_worker(self, *, training: bool = False) -> None:
         await self._desk.ensure(training=training)
-        self._upkeep.start()
+        self.upkeep.start()
 
     async def _start_command(self) -> Message:
         """Let history end where the newest checkpoint stands, and say what begins there."""
@@ -345,7 +343,7 @@ class LiveRun:
             self._background.start(self.retire_when_finished())
 
     async def _worker_left(self, how: str) -> None:
-        self._upkeep.stop()
+        self.upkeep.stop()
         was_running = self.run.state is RunState.RUNNING
         text = f"Training ended at update {self.run.update:,}: {how}."
         await self.recorder.enter(RunState.FAILED, text)
@@ -392,9 +390,9 @@ class LiveRun:
             async with asyncio.timeout(MEASURING_PATIENCE_S):
                 await self.recorder.caught_up()
         if keep:
-            await self._upkeep.keep_safe()
+            await self.upkeep.keep_safe()
         if await self._desk.let_go(unless):
-            self._upkeep.stop()
+            self.upkeep.stop()
             await self._store(Store.release, self.run.id)
             with contextlib.suppress(ShortageError):
                 await self.recorder.flush()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -142,14 +143,19 @@ class Recorder:
                 marks = await self._store(Store.add_report, run.id, text, *happened)
             for field, value in standing.items():
                 setattr(run, field, value)
-            samples = [
-                sample
-                for sample in news.samples
-                if not self._samples.holds(sample["update"])
-                and not await self._store(Store.has_sample, run.id, sample["update"])
-            ]
-            waiting = self._samples.announce(samples)
             self._tell_marks(marks)
+        await self.keep_samples(news.samples)
+
+    async def keep_samples(self, samples: Sequence[Message]) -> None:
+        """Keep what a checkpoint carries of samples, as far as the store lacks them."""
+        async with self.lock:
+            lacking = [
+                sample
+                for sample in samples
+                if not self._samples.holds(sample["update"])
+                and not await self._store(Store.has_sample, self.run.id, sample["update"])
+            ]
+            waiting = self._samples.announce(lacking)
         await self._samples.put(waiting)
 
     async def begin_again(self) -> None:
@@ -266,6 +272,10 @@ class Recorder:
                 for word in hurrahs
             ]
             marks = await self._store(Store.add_sample, self.run.id, sample, marks)
+            if self.run.state is not RunState.RUNNING:
+                # Nobody may commit for long.
+                with contextlib.suppress(ShortageError):
+                    await self._store(Store.commit)
             self._tell("sample", sample=sample.model_dump(mode="json"))
             self._tell_marks(marks)
 

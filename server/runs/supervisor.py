@@ -177,7 +177,7 @@ class Supervisor:
         trunk = self.get(run)
         found = None
         if checkpoint == "latest":
-            await trunk.keep_safe()
+            await trunk.upkeep.keep_safe()
             found = await trunk.shelf.newest()
         found = found or await trunk.shelf.find(checkpoint)
         source = await trunk.checkpoint_file(found.id)

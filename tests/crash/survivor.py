@@ -13,7 +13,7 @@ import httpx
 
 from server.runs.schedule import epoch_is_marked
 from tests.crash.undisturbed import Undisturbed
-from tests.serving import PAGES, RunningServer, until
+from tests.serving import PAGES, RunningServer, is_alive, until
 
 SHARED = {"sample_every": 100, "sample_length": 30, "max_updates": None, "checkpoint_every_s": 1}
 # One of each cell, of three of the optimisers, with and without streams and dropout.
@@ -99,12 +99,22 @@ class Survivor:
             self.until_all_stand()
         else:
             self._bury()
+            until(lambda: not self._lets_go_on(processes))
+
+    def _lets_go_on(self, pids):
+        """Let those go on that live, wherever they stopped by now; whether there are any."""
+        living = [pid for pid in pids if is_alive(pid)]
+        for pid in living:
+            kill(pid, signal.SIGCONT)
+        return bool(living)
 
     def restart(self, stop_at=None):
         """Kill the server with SIGKILL, if it lives, and start another."""
         if self.server.process.poll() is None:
+            processes = self.processes()
             self.server.process.kill()
             self._bury()
+            until(lambda: not self._lets_go_on(processes))
         self.start(stop_at)
 
     def _bury(self):
