@@ -3,8 +3,8 @@
 It is apart from training, so that no reader slows a run, and apart from the server, so that a long
 passage keeps nobody waiting but the one who asked for it.
 
-Commands (`do`): `write`, `assess`, `measure`, `read`, `check`, `curve`, `time`, `leave`; all but the
-last are answered.
+Commands (`do`): `write`, `assess`, `measure`, `read`, `check`, `curve`, `time`, `leave`; all but
+the last are answered.
 """
 
 from __future__ import annotations
