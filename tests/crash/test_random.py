@@ -5,7 +5,7 @@ import time
 
 WHO = ("worker", "server", "both")
 # Long enough for a few commits, samples and checkpoints to be under way.
-LONGEST_S = 1.5
+LONGEST_S = 1.2
 # After so many kills new runs are made: what is undisturbed is worked out from their start.
 RUNS_LAST = 40
 
