@@ -12,6 +12,9 @@ python := .venv/bin/python
 pip_unlocked := -m pip --disable-pip-version-check --no-input install --quiet \
                 --no-deps --only-binary :all:
 pip := $(pip_unlocked) --require-hashes
+# The tests spend much of their time waiting for servers and browsers, and so share the cores; those
+# of one file share what that file starts.
+side_by_side := --numprocesses auto --maxprocesses 4 --dist loadfile
 # A user's pip settings may ask for --user, which no virtual environment can have.
 export PIP_USER := 0
 
@@ -22,7 +25,7 @@ run: .venv/run.stamp ## start the server at http://127.0.0.1:8000, with a networ
 	@exec $(python) -m server serve $(ARGS)
 
 test: .venv/dev.stamp ## run the whole suite, real browser included
-	@exec $(python) -m scripts.with_browser $(python) -m pytest $(ARGS)
+	@exec $(python) -m scripts.with_browser $(python) -m pytest $(side_by_side) $(ARGS)
 
 soak: .venv/dev.stamp ## kill processes at 500 random moments, and see what is left (KILLS=500)
 	@exec $(python) -m pytest tests/crash/test_points.py tests/crash/test_random.py \

@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Window
+from tests.browser.conftest import Window, eventually
 from tests.browser.server_process import Server
 
 GRAVE = {"serious", "critical"}
@@ -60,8 +60,14 @@ def _note(page: Page) -> None:
     field.fill("the end")
     field.press("Enter")
     expect(field).to_have_count(0)
-    page.keyboard.press("[")
-    expect(page.locator("#pin-card")).to_contain_text("the end")
+
+    # The note comes back by the live connection, maybe later than the answer.
+    def told() -> str:
+        page.keyboard.press("Escape")
+        page.keyboard.press("[")
+        return page.locator("#pin-card").inner_text()
+
+    eventually(told, lambda words: "the end" in words, "the note")
 
 
 def _passage(page: Page) -> None:

@@ -138,12 +138,12 @@ def test_the_curve_is_sketched_before_the_chart_library_is_there(
     line = window.page.locator("#chart-sketch path").last
     eventually(lambda: line.get_attribute("d") or "", lambda d: d.count("L") > 100, "the sketch")
     expect(window.page.locator("#chart[data-drawn-update]")).to_have_count(0)
-    sketched = line.bounding_box()
+    # Each sketch is of new lines: one may be gone while it is measured.
+    sketched = eventually(line.bounding_box, bool, "the sketch's place")
 
     waiting[0].continue_()
     window.page.locator("#chart[data-drawn-update]").wait_for(state="attached")
     expect(window.page.locator("#chart-sketch")).to_have_count(0)
     drawn = window.page.locator("#chart-plot .scatterlayer .trace:nth-child(3) path.js-line")
-    assert sketched is not None
     # The box of one has its stroke's joints around it, that of the other has not.
     assert drawn.bounding_box() == pytest.approx(sketched, abs=5)

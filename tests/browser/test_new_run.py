@@ -119,7 +119,7 @@ def test_a_wrong_field_is_told_at_the_field(
 
 def test_until_stopped(server: Server, window: Window) -> None:
     page = form(server, window)
-    page.get_by_label("until stopped").check()
+    page.locator("#new-run-dialog").get_by_label("until stopped").check()
     page.locator("#new-pace").select_option("10")
     page.locator("#new-run-start").click()
     expect(page.locator("#figure-update-note")).to_contain_text("until stopped")

@@ -85,4 +85,5 @@ def until_stopped(process):
         listing = subprocess.run(command, capture_output=True, text=True, check=False)
         return listing.stdout.startswith("T")
 
-    until(stopped)
+    # Where the machine is quick, it may be done before it comes to the point once more.
+    until(lambda: stopped() or process.poll() is not None)

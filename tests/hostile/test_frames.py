@@ -81,7 +81,11 @@ def test_what_is_left_unfinished_costs_nothing(server, run):
     until(lambda: open_files(server.process.pid) <= before)
 
 
-@pytest.mark.parametrize("frame", [raw.frame(TEXT, b"hello"), raw.frame(BINARY, bytes(60_000))])
+@pytest.mark.parametrize(
+    "frame",
+    [raw.frame(TEXT, b"hello"), raw.frame(BINARY, bytes(60_000))],
+    ids=["text", "bytes"],
+)
 def test_a_viewer_that_will_not_be_silent_is_let_go(server, run, frame):
     with raw.look_on(server, run) as viewer:
         for _ in range(50):

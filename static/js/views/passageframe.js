@@ -20,7 +20,8 @@ export class PassageFrame {
       this.#lay();
     });
     this.#drawer.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape") return;
+      // For a moment the focus stays in a drawer that is closed already.
+      if (event.key !== "Escape" || !this.#drawer.open) return;
       event.preventDefault(); // it closes this, and leaves the timeline where it is
       this.close();
     });
