@@ -18,9 +18,8 @@ COPY static static
 COPY templates templates
 COPY data/corpora data/corpora
 COPY LICENSE .
-# The server's user may not write here, so the bytecode comes along. Of Plotly only its JavaScript
-# is used.
-RUN /opt/hurrah/bin/python -m compileall -q -x '/plotly/' /opt/hurrah/lib /app
+# The server's user may not write here, so the bytecode comes along.
+RUN /opt/hurrah/bin/python -m compileall -q /opt/hurrah/lib /app
 
 
 FROM ${BASE_IMAGE}

@@ -1,5 +1,6 @@
 """The lock files agree with pyproject.toml and with each other, and name no place to fetch from."""
 
+import hashlib
 import re
 import tomllib
 from pathlib import Path
@@ -45,3 +46,13 @@ def test_every_pin_has_hashes_and_no_place_is_named(lock: str) -> None:
         assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), entry.splitlines()[0]
     assert "://" not in text
     assert "--index-url" not in text
+
+
+def test_the_script_that_lies_here_is_the_one_its_page_tells_of() -> None:
+    folder = ROOT / "static/vendor/plotly"
+    told = (folder / "README.md").read_text(encoding="utf-8")
+    script = (folder / "plotly-basic.min.js").read_bytes()
+    version = re.search(rb"plotly\.js \(basic - minified\) v([\d.]+)\n", script)
+    assert version is not None
+    assert f"# Plotly, basic bundle {version[1].decode()}\n" in told
+    assert f"`{hashlib.sha256(script).hexdigest()}`" in told

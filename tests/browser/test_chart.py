@@ -133,7 +133,7 @@ def test_the_curve_is_sketched_before_the_chart_library_is_there(
     state = lambda: server.call("GET", f"runs/{run}")["state"]  # noqa: E731
     eventually(state, "finished".__eq__, "the end of the run")
     waiting: list[Route] = []
-    window.page.route("**/plotly.min.js", lambda route: waiting.append(route))  # noqa: PLW0108
+    window.page.route("**/plotly-basic.min.js", lambda route: waiting.append(route))  # noqa: PLW0108
     window.page.goto(f"{server.url}?run={run}")
     line = window.page.locator("#chart-sketch path").last
     eventually(lambda: line.get_attribute("d") or "", lambda d: d.count("L") > 100, "the sketch")

@@ -132,7 +132,9 @@ def test_who_reads_nothing_is_cut_off(server):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
         connection.settimeout(LIMIT_S)
         connection.connect(("127.0.0.1", server.port))
-        connection.sendall(raw.head(server, "GET /vendor/plotly.min.js HTTP/1.1"))
+        connection.sendall(
+            raw.head(server, "GET /static/vendor/plotly/plotly-basic.min.js HTTP/1.1")
+        )
         until(lambda: open_files(server.process.pid) > before)
         until(lambda: open_files(server.process.pid) <= before)
         assert len(raw.until_closed(connection)) < 4_000_000

@@ -45,7 +45,7 @@ def test_whatever_is_asked_for(server, run):
     for method, path in [
         *[("GET", path) for path in PLACES],
         *[("GET", path) for path in ("/favicon.ico", "/static/js/main.js", "/static/nothing.js")],
-        *[("GET", path) for path in ("/vendor/plotly.min.js", "/nothing", "/?token=x", "/static")],
+        *[("GET", path) for path in ("/nothing", "/?token=x", "/static")],
         *[("GET", path) for path in (f"{address}/losses.csv", f"{address}/checkpoints/best/file")],
         *[("HEAD", "/static/js/main.js"), ("OPTIONS", "/api/runs"), ("PUT", "/api/runs")],
         *[("TRACE", "/"), ("GET", "/ws/runs/x"), ("POST", f"{address}/passages?stream=true")],
@@ -109,7 +109,6 @@ def test_a_websocket_that_is_refused(server, run):
     [
         ("/", "no-cache"),
         ("/static/js/main.js", "no-cache"),
-        ("/vendor/plotly.min.js", "public, max-age=86400"),
         ("/static/nothing.js", "no-store"),
         ("/api/runs", "no-store"),
         ("/healthz", "no-store"),

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import gzip
-import importlib.util
 import time
 from functools import cache
 from pathlib import Path
@@ -21,7 +18,7 @@ router = APIRouter(include_in_schema=False)
 
 ROOT = Path(__file__).parent.parent.parent.parent
 STATIC = ROOT / "static"
-PLOTLY = "/vendor/plotly.min.js"
+PLOTLY = "vendor/plotly/plotly-basic.min.js"
 
 templates = Jinja2Templates(ROOT / "templates")
 
@@ -30,20 +27,6 @@ templates = Jinja2Templates(ROOT / "templates")
 def statics() -> Statics:
     """Return what the pages are made of, read when the first asks."""
     return Statics(STATIC)
-
-
-@cache
-def plotly_file() -> Path:
-    """Return the JavaScript that comes with the Python package, without importing the package."""
-    spec = importlib.util.find_spec("plotly")
-    if spec is None or not spec.submodule_search_locations:
-        raise RuntimeError("plotly is not installed")
-    return Path(spec.submodule_search_locations[0]) / "package_data" / "plotly.min.js"
-
-
-@cache
-def _compressed_plotly() -> bytes:
-    return gzip.compress(plotly_file().read_bytes(), 6)
 
 
 @router.get("/", response_class=HTMLResponse)
@@ -81,22 +64,11 @@ def _page(request: Request, template: str, entry: str, *, view: str, skip: str) 
             "version": __version__,
             "static": statics().address,
             "modules": statics().modules(f"js/{entry}.js"),
-            "plotly_url": PLOTLY,
+            "plotly_url": f"{statics().address}/{PLOTLY}",
             "operator": is_operator(request),
         },
         headers={"Cache-Control": "no-cache"},
     )
-
-
-@router.get(PLOTLY)
-async def plotly(request: Request) -> Response:
-    """Return Plotly; three hundred laptops ask for it at once, so it is compressed only once."""
-    headers = {"Cache-Control": "public, max-age=86400", "Vary": "Accept-Encoding"}
-    if "gzip" in request.headers.get("accept-encoding", ""):
-        body = await asyncio.to_thread(_compressed_plotly)
-        headers["Content-Encoding"] = "gzip"
-        return Response(body, media_type="text/javascript", headers=headers)
-    return FileResponse(plotly_file(), media_type="text/javascript", headers=headers)
 
 
 @router.get("/favicon.ico")
