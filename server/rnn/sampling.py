@@ -28,6 +28,7 @@ def write(
     top_p: float | None = None,
     seed: int | SeedSequence,
     prime: NDArray[np.integer] | None = None,
+    carried: bool = False,
 ) -> Indices:
     """Return `length` characters written by `model`, or several texts of that length.
 
@@ -50,8 +51,10 @@ def write(
     seed : int or SeedSequence
         The same seed gives the same text.
     prime : ndarray of int, shape (n,), optional
-        Characters to read first, from a zero state. Without it (or with n = 0) the model goes on
-        from its own state and next input character.
+        Characters to read first. Without it (or with n = 0) the model goes on from its own state
+        and next input character.
+    carried : bool, default False
+        Whether the prime is read from the model's own state; otherwise from a zero state.
 
     Returns
     -------
@@ -71,7 +74,14 @@ def write(
     characters.
     """
     pieces = write_pieces(
-        model, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, prime=prime
+        model,
+        length,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        seed=seed,
+        prime=prime,
+        carried=carried,
     )
     nothing = np.empty((*np.shape(temperature), 0), dtype=np.intp)
     return np.concatenate([nothing, *pieces], axis=-1)
@@ -86,12 +96,13 @@ def write_pieces(
     top_p: float | None = None,
     seed: int | SeedSequence,
     prime: NDArray[np.integer] | None = None,
+    carried: bool = False,
 ) -> Iterator[Indices]:
     """Write as `write` does, and yield the text in pieces as it comes.
 
     Parameters
     ----------
-    model, length, temperature, top_k, top_p, seed, prime
+    model, length, temperature, top_k, top_p, seed, prime, carried
         As for `write`. `model` must not change until the last piece is taken.
 
     Yields
@@ -114,7 +125,7 @@ def write_pieces(
         dtype=model.dtype,
     )
     if prime is not None and len(prime) > 0:
-        model = _read(model, prime)
+        model = _read(model, prime, carried)
     plain = choice.texts == 1 and model.cell == "rnn" and model.layers == 1
     writer = _VanillaWriter(model, choice) if plain else _Writer(model, choice)
     rng = np.random.default_rng(seed)
@@ -124,12 +135,13 @@ def write_pieces(
 
 
 @np.errstate(all="ignore")
-def _read(model: Model, prime: NDArray[np.integer]) -> Model:
-    """Return the model as it stands once it has read `prime` from a zero state."""
+def _read(model: Model, prime: NDArray[np.integer], carried: bool) -> Model:
+    """Return the model as it stands once it has read `prime`, from its own or a zero state."""
     if int(np.min(prime)) < 0 or int(np.max(prime)) >= model.vocabulary_size:
         raise ValueError("The prime holds an index that is not in the vocabulary.")
     stepper = Stepper(model)
-    stepper.clear_state()
+    if not carried:
+        stepper.clear_state()
     for index in prime[:-1]:
         stepper.step(index)
     state = {name: view[0] for name, view in stepper.state.items()}

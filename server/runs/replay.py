@@ -6,22 +6,30 @@ luck nor the place in the book has a part in it. See docs/decisions/replay.md.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from server.rnn.model import Model
 from server.rnn.sampling import write
 from server.rnn.vocabulary import Vocabulary
 
-__all__ = ["beginning", "replay"]
+__all__ = ["opening", "replay"]
 
 SEED = 0
-# Multiplications that a replay may take, some seconds: one scribe serves all runs, and the samples
-# of a small network must not wait for the replays of a huge one.
+# Enough for a network to forget where in the book it stood.
+OPENING_CHARACTERS = 200
+# Multiplications that a replay may take, some seconds, and its opening as many: one scribe serves
+# all runs, and the samples of a small network must not wait for the replays of a huge one.
 MOST_PRODUCTS = 4_000_000_000
 
 
 def replay(
-    model: Model, vocabulary: Vocabulary, length: int, most_products: int = MOST_PRODUCTS
+    model: Model,
+    vocabulary: Vocabulary,
+    beginning: str,
+    length: int,
+    most_products: int = MOST_PRODUCTS,
 ) -> str:
-    """Return what the model writes after `beginning`, from a zero state.
+    """Return what the model writes once it has read a beginning, from the state that it carried.
 
     It is `length` characters, or fewer of a network so large that it would take too long: always
     as many of the same network.
@@ -32,20 +40,31 @@ def replay(
         The network as it stood at some update.
     vocabulary : Vocabulary
         The characters it knows.
+    beginning : str
+        Not empty; see `opening`. A huge network reads only the end of it.
     length : int
         At least 0.
     most_products : int
-        How many multiplications it may take.
+        How many multiplications it may take to write, and as many to read.
+
+    Notes
+    -----
+    A zero state would be simpler, but a network meets one only where an epoch begins. Of what
+    comes after it, it can make no sense for thousands of updates, and what it writes then says
+    nothing of what it has learnt.
     """
-    prime = vocabulary.encode(beginning(vocabulary))
     a_character = sum(array.size for array in model.parameters.values() if array.ndim == 2)
-    length = min(length, max(1, most_products // a_character))
-    return vocabulary.decode(write(model, length, seed=SEED, prime=prime))
+    most = max(1, most_products // a_character)
+    prime = vocabulary.encode(beginning)[-most:]
+    written = write(model, min(length, most), seed=SEED, prime=prime, carried=True)
+    return vocabulary.decode(written)
 
 
-def beginning(vocabulary: Vocabulary) -> str:
-    """Return the character that is read first: a line's end, so that the text begins with a word.
+def opening(corpus_path: Path) -> str:
+    """Return what is read before a replay: how the text begins.
 
-    Where the network knows none, the first character that it knows.
+    After it comes a line's end, where the text has one, so that a replay begins with a word.
     """
-    return "\n" if "\n" in vocabulary.characters else vocabulary.characters[0]
+    with corpus_path.open(encoding="utf-8", newline="") as text:
+        beginning = text.read(OPENING_CHARACTERS)
+    return beginning + "\n" if "\n" in beginning else beginning

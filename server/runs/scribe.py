@@ -27,7 +27,7 @@ from server.runs.checkpoints import fingerprint, load_model, model_contents, new
 from server.runs.names import find_words
 from server.runs.proving import checked, curve
 from server.runs.quality import QualityMeasure
-from server.runs.replay import replay
+from server.runs.replay import opening, replay
 from server.runs.surprises import SurpriseReader
 from server.runs.timing import timed
 from server.runs.wire import Line, Message
@@ -83,7 +83,7 @@ class Scribe:
         # A file of that name may be older than a crash; what it holds says when it stood so.
         if model.update != update:
             return answer | {"replay": None}
-        text = replay(model, vocabulary, command["length"])
+        text = replay(model, vocabulary, opening(Path(corpus_path)), command["length"])
         measured = self._measured(corpus_path, text, [])
         kept = {"quality": measured["quality"], "invented": measured["invented"]}
         return answer | {"replay": {"text": text, **kept}}

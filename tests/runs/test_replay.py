@@ -3,14 +3,17 @@
 import numpy as np
 import pytest
 
+from server.rnn.sampling import write
 from server.rnn.vocabulary import Vocabulary
 from server.runs.archive import write_archive
 from server.runs.checkpoints import model_contents, new_trainer
-from server.runs.replay import beginning, replay
+from server.runs.replay import opening, replay
 from server.runs.scribe import Scribe
 from server.runs.spec import RunSpec
+from tests.serving import NOVEL, ROOT
 
 TEXT = "a lamp\nand a sea\n" * 20
+BEGINNING = TEXT[:200] + "\n"
 VOCABULARY = Vocabulary.from_text(TEXT)
 CELLS = [{}, {"cell": "gru"}, {"cell": "lstm", "layers": 2}]
 
@@ -27,24 +30,43 @@ def trained(changes, updates):
 def test_the_place_in_the_book_has_no_part_in_it(changes):
     trainer, _ = trained(changes, 5)
     model = trainer.current_model()
-    text = replay(model, VOCABULARY, 80)
+    text = replay(model, VOCABULARY, BEGINNING, 80)
     assert len(text) == 80
     for state in model.state.values():
         state[:] = np.random.default_rng(0).normal(size=state.shape)
-    assert replay(model, VOCABULARY, 80) == text
+    assert replay(model, VOCABULARY, BEGINNING, 80) == text
 
 
 def test_a_huge_network_writes_less():
     trainer, _ = trained({}, 1)
     model = trainer.current_model()
-    whole = replay(model, VOCABULARY, 80)
+    whole = replay(model, VOCABULARY, BEGINNING, 80)
     a_character = sum(array.size for array in model.parameters.values() if array.ndim == 2)
-    assert replay(model, VOCABULARY, 80, most_products=30 * a_character) == whole[:30]
+    assert replay(model, VOCABULARY, BEGINNING, 80, most_products=30 * a_character) == whole[:30]
 
 
-def test_it_begins_after_a_line_or_with_what_there_is():
-    assert beginning(VOCABULARY) == "\n"
-    assert beginning(Vocabulary("abc")) == "a"
+def test_it_makes_sense_where_a_zero_state_leads_astray():
+    # This network, of the demo's book and seed, writes hardly a letter from a zero state then.
+    book = ROOT / "data" / "corpora" / "the-lamps-of-saltmere.txt"
+    text = NOVEL
+    vocabulary = Vocabulary.from_text(text)
+    trainer = new_trainer(vocabulary.encode(text), vocabulary, RunSpec(seed=5).model_dump())
+    for _ in range(500):
+        trainer.update()
+    model = trainer.current_model()
+    written = replay(model, vocabulary, opening(book), 100)
+    assert sum(character.islower() for character in written) > 60
+    prime = vocabulary.encode(opening(book))
+    lost = vocabulary.decode(write(model, 100, seed=0, prime=prime))
+    assert sum(character.islower() for character in lost) < 20
+
+
+def test_it_begins_as_the_text_does_and_with_a_line(tmp_path):
+    book = tmp_path / "book.txt"
+    book.write_bytes(("é" * 150 + "\nand so on" + "è" * 100).encode())
+    assert opening(book) == "é" * 150 + "\nand so on" + "è" * 40 + "\n"
+    book.write_bytes(b"ab" * 150)
+    assert opening(book) == "ab" * 100
 
 
 def test_without_the_network_of_that_update_there_is_none(tmp_path):
