@@ -16,7 +16,8 @@ __all__ = ["opening", "replay"]
 
 SEED = 0
 # Enough for a network to forget where in the book it stood.
-OPENING_CHARACTERS = 200
+OPENING_CHARACTERS = 600
+LEAST_OPENING = 200
 # Multiplications that a replay may take, some seconds, and its opening as many: one scribe serves
 # all runs, and the samples of a small network must not wait for the replays of a huge one.
 MOST_PRODUCTS = 4_000_000_000
@@ -61,10 +62,11 @@ def replay(
 
 
 def opening(corpus_path: Path) -> str:
-    """Return what is read before a replay: how the text begins.
+    """Return what is read before a replay: how the text begins, up to where a line ends.
 
-    After it comes a line's end, where the text has one, so that a replay begins with a word.
+    A text whose lines are long is read to the middle of one.
     """
     with corpus_path.open(encoding="utf-8", newline="") as text:
         beginning = text.read(OPENING_CHARACTERS)
-    return beginning + "\n" if "\n" in beginning else beginning
+    end = beginning.rfind("\n") + 1
+    return beginning[:end] if end >= LEAST_OPENING else beginning

@@ -58,6 +58,14 @@ def test_the_form_shows_what_came_of_an_upload_and_what_a_run_would_be_like(
         }
     )
     expect(page.locator("#corpus-excerpt")).to_contain_text("Old Anna went to the mill.")
+    # It brings its name, unless there is one already, and takes it along.
+    name = page.locator("#new-name")
+    expect(name).to_have_value("anna")
+    text = page.locator("#new-corpus")
+    uploaded = text.input_value()
+    text.select_option(label="The Lamps of Saltmere")
+    expect(name).to_have_value("")
+    text.select_option(uploaded)
     expect(page.locator("#corpus-facts")).to_contain_text("Anna")
     expect(page.locator("#corpus-facts")).to_contain_text("a byte-order mark taken away")
     expect(page.locator("#corpus-facts")).to_contain_text("40 line ends made the usual one")

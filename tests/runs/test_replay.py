@@ -13,7 +13,7 @@ from server.runs.spec import RunSpec
 from tests.serving import NOVEL, ROOT
 
 TEXT = "a lamp\nand a sea\n" * 20
-BEGINNING = TEXT[:200] + "\n"
+BEGINNING = TEXT[:204]
 VOCABULARY = Vocabulary.from_text(TEXT)
 CELLS = [{}, {"cell": "gru"}, {"cell": "lstm", "layers": 2}]
 
@@ -61,12 +61,12 @@ def test_it_makes_sense_where_a_zero_state_leads_astray():
     assert sum(character.islower() for character in lost) < 20
 
 
-def test_it_begins_as_the_text_does_and_with_a_line(tmp_path):
+def test_it_begins_as_the_text_does_up_to_a_line_s_end(tmp_path):
     book = tmp_path / "book.txt"
-    book.write_bytes(("é" * 150 + "\nand so on" + "è" * 100).encode())
-    assert opening(book) == "é" * 150 + "\nand so on" + "è" * 40 + "\n"
-    book.write_bytes(b"ab" * 150)
-    assert opening(book) == "ab" * 100
+    book.write_bytes(("é" * 150 + "\n" + "è" * 100 + "\n" + "a" * 500).encode())
+    assert opening(book) == "é" * 150 + "\n" + "è" * 100 + "\n"
+    book.write_bytes(b"A title\n" + b"ab" * 400)
+    assert opening(book) == "A title\n" + "ab" * 296
 
 
 def test_without_the_network_of_that_update_there_is_none(tmp_path):

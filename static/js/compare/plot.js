@@ -209,9 +209,8 @@ const goalLabel = (goal, text) =>
         {
           text: `below ${goal.toFixed(2)}`,
           xref: "paper",
-          x: 0,
-          xanchor: "left",
-          xshift: 4,
+          x: 1, // where the lines are below it, and leave it room
+          xanchor: "right",
           y: goal,
           yanchor: "bottom",
           showarrow: false,

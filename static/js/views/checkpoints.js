@@ -151,7 +151,7 @@ function checkpointRow(checkpoint, index) {
     `smooth loss ${format.loss(loss)}`,
     format.bytes(bytes),
     format.clock(at),
-    automatic ? "saved by the clock" : note,
+    automatic ? "saved automatically" : note,
   ];
   const about = words.filter(Boolean).join(", ");
   const deletable = !automatic && (damaged || index > 0);

@@ -169,6 +169,6 @@ export class ForkForm {
 }
 
 const inWords = ({ update, note, automatic }) =>
-  [`update ${format.count(update)}`, note, automatic && "saved by the clock"]
+  [`update ${format.count(update)}`, note, automatic && "saved automatically"]
     .filter(Boolean)
     .join(", ");

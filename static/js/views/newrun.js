@@ -15,6 +15,7 @@ export class NewRunForm {
   #problem = find("#new-run-problem");
   #corpora;
   #corpus;
+  #suggested = null; // the name that an uploaded text has brought
   #settings;
   #estimate = new EstimateLine();
 
@@ -29,10 +30,15 @@ export class NewRunForm {
     this.#corpora = new CorpusPicker(store, {
       changed: (corpus) => {
         this.#corpus = corpus;
+        // A name that came with another text goes with it; one that was typed stays.
+        if (name.value === this.#suggested && corpus?.name !== this.#suggested) name.value = "";
         this.#describe();
       },
       busy: (busy) => (this.#start.disabled = busy),
-      added: (corpus) => (name.value ||= corpus.name),
+      added: (corpus) => {
+        name.value ||= corpus.name;
+        this.#suggested = corpus.name;
+      },
       over: () => this.open(),
     });
     find("#new-run").addEventListener("click", () => this.open());

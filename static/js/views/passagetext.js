@@ -59,7 +59,7 @@ export class PassageText {
       const marks = { invented: moved, watched, primed };
       const body = text.trim() ? prose(prime + text, marks) : blank();
       if (!several) return body;
-      const note = el("p", { class: "quality" }, ...qualityWords(quality).slice(0, 1));
+      const note = el("p", { class: "quality" }, ...qualityWords(quality));
       return columnOf(temperature, body, note);
     });
     this.stop();
