@@ -4,6 +4,8 @@ import { lossReached } from "./api.js";
 import { quietly } from "./detail.js";
 import { references } from "./geometry.js";
 
+const LOST = 1.25;
+
 /**
  * The lowest of the lines that the smooth loss is below, null where it is below none that means
  * anything (any network is soon better than chance).
@@ -12,6 +14,13 @@ export function beaten({ run, corpora }) {
   if (!run || run.smooth_loss === null) return null;
   const lines = references(run, corpora[run.corpus]).reverse();
   return lines.find(({ name, loss }) => name !== "uniform" && run.smooth_loss < loss) ?? null;
+}
+
+/** Whether it guesses far worse than who knows nothing: its rate is too high, most often. */
+export function isLost({ run, corpora }) {
+  if (!run || run.smooth_loss === null) return false;
+  const uniform = references(run, corpora[run.corpus]).find(({ name }) => name === "uniform");
+  return Boolean(uniform) && run.smooth_loss > LOST * uniform.loss;
 }
 
 /** Keep in `state.reached` at which update each line was beaten. */

@@ -26,6 +26,7 @@ export function fetchDetailOnZoom(store) {
     (state) => [
       ...[state.range, state.runId, drawnCurve(state).update.length > 1],
       ...[state.smoothing, state.scale, state.across],
+      state.refining, // a snapshot came, and what was fetched before it went
     ],
     (range, runId, known, smoothing) => {
       clearTimeout(timer);

@@ -8,6 +8,7 @@ import { epochsIn, marksOf, thinned } from "./marks.js";
 import { indexInView } from "./samples.js";
 
 const LABEL_PX = 11.5;
+const MANY = 1e5; // from there on 100k instead of 100,000
 const NARROW_PX = 360; // below it, 10k instead of 10,000
 const LINE_PX = { 0: 0.8, 0.9: 1.2, 0.99: 1.6 }; // a line that is all noise would hide everything
 const CLEAR = "rgba(0,0,0,0)";
@@ -212,7 +213,7 @@ function axisUp({ spanY, logY, height }, colours, text) {
     ...axis(colours, text),
     type: logY ? "log" : "linear",
     range: extent(spanY, logY),
-    tickformat: "~r",
+    tickformat: spanY[1] < MANY ? "~r" : "~s", // the margin has no room for the many noughts
     nticks: Math.max(3, Math.floor(height / 60)),
     ...(logY ? logTicks(spanY[1] / spanY[0]) : {}),
   };

@@ -67,6 +67,9 @@ def test_zooming_in_fetches_the_detail(server: Server, window: Window) -> None:
     eventually(lambda: axis(page), lambda x: x["range"][1] > 11_000, "the whole curve")
     drag(page, 0.5, 0.55)
     expect(resolution).to_have_text("1 point = 1 update")
+    # Nothing is pointed at where the drag began, which is another update now.
+    expect(page.locator("#crosshair")).to_be_hidden()
+    expect(page.locator("#timeline-live")).to_have_attribute("aria-pressed", "true")
 
 
 def test_linear_and_logarithmic(server: Server, window: Window) -> None:

@@ -29,6 +29,29 @@ def test_a_lost_connection_comes_back_by_itself(own_server: Server, window: Wind
     eventually(lambda: figure(page, "update"), lambda update: update > before, "it to go on")
 
 
+def test_a_zoomed_curve_is_as_fine_as_before_when_the_server_is_back(
+    own_server: Server, window: Window
+) -> None:
+    window.expect_complaints(*WHILE_AWAY)
+    own_server.start()
+    run = own_server.create_run(
+        hidden_size=2, pace="max", max_updates=12_000, sample_every=6_000, name="Before"
+    )
+    page = window.open(own_server, run)
+    expect(page.locator("#notice")).to_contain_text("Finished")
+    page.goto(f"{own_server.url}?run={run}&scale=linear&range=6000-6600")
+    resolution = page.locator("#resolution")
+    expect(resolution).to_have_text("1 point = 1 update")
+
+    own_server.kill()
+    expect(page.locator("#connection-word")).to_contain_text("reconnecting in")
+    own_server.start()
+    own_server.call("PATCH", f"runs/{run}", {"name": "After"})
+    # The name comes with all that the page is told anew.
+    expect(page.locator("#run-name")).to_have_text("After")
+    expect(resolution).to_have_text("1 point = 1 update")
+
+
 def test_a_deed_while_the_server_is_away_is_told_in_words(
     own_server: Server, window: Window
 ) -> None:

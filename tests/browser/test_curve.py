@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -274,3 +275,13 @@ def test_when_a_reference_line_was_beaten_is_exact(server: Server, window: Windo
     pairs = zip(loss["update"], loss["smooth"], strict=True)
     first = next(update for update, smooth in pairs if smooth < entropy["unigram"] * 25)
     expect(note).to_have_text(f"beats unigrams since {first:,}")
+
+
+def test_a_run_that_only_gets_worse_is_told_so(server: Server, window: Window) -> None:
+    run = server.create_run(pace="max", max_updates=2_000, learning_rate=1_000)
+    page = window.open(server, run)
+    expect(page.locator("#notice")).to_contain_text("Finished")
+    expect(page.locator("#figure-book-note")).to_have_text("worse than blind guessing")
+    # Its figures are large, and there is room for them beside the curve.
+    ticks = page.locator("#chart .ytick text")
+    expect(ticks.last).to_contain_text(re.compile("[kMG]$"))

@@ -1,6 +1,6 @@
 /** The five figures above the curve. */
 
-import { beaten } from "../baselines.js";
+import { beaten, isLost } from "../baselines.js";
 import { pageOf, pagesOf } from "../book.js";
 import { find, setText } from "../dom.js";
 import * as format from "../format.js";
@@ -69,6 +69,7 @@ function bookNote(run, characters, read) {
 /** "beats bigrams since 4,200": the best of the reference lines that the smooth loss is below. */
 function baselineNote(state) {
   const line = beaten(state);
+  if (isLost(state)) return "worse than blind guessing";
   const since = line && state.reached[line.name];
   return since ? `beats ${line.name}s since ${format.count(since)}` : "";
 }

@@ -150,6 +150,8 @@ export class Pointing {
 
   #zoom(range) {
     this.#store.dispatch({ type: "zoom", range });
+    // What is pointed at is another update now; after a drag the pointer is elsewhere, too.
+    this.#point(this.#gestures.busy ? null : this.#at);
   }
 }
 
