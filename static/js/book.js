@@ -1,5 +1,7 @@
 /** The corpus as a book: which page a place is on. */
 
+import { isolated } from "./format.js";
+
 const CHARACTERS_A_PAGE = 1800;
 
 /** How many pages a text of so many characters has. */
@@ -24,4 +26,4 @@ const NAMES = new Map([
 ]);
 
 /** A character as a sentence names it: ‘Q’, a space. */
-export const nameOf = (character) => NAMES.get(character) ?? `‘${character}’`;
+export const nameOf = (character) => NAMES.get(character) ?? `‘${isolated(character)}’`;

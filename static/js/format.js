@@ -70,6 +70,11 @@ export function clock(iso) {
     : at.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
 }
 
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u;
+
+/** Foreign words within a sentence: those that run to the left do so by themselves alone. */
+export const isolated = (text) => (RIGHT_TO_LEFT.test(text) ? `\u2068${text}\u2069` : text);
+
 /** A run's network in a few words: "rnn 100, adagrad 0.1". */
 export const network = (spec) =>
   `${spec.cell} ${count(spec.hidden_size)}, ${spec.optimizer} ${spec.learning_rate}`;

@@ -59,7 +59,7 @@ export function aboutCharacter({ character, bits, expected }) {
 export function mostSurprising(passage) {
   const [first, ...others] = passage.most_surprising;
   if (!first) return "Its surprisals are no finite numbers: the network had run away.";
-  const word = first.word ? ` in “${first.word}”` : wordBefore(passage, first.index);
+  const word = first.word ? ` in “${format.isolated(first.word)}”` : wordBefore(passage, first.index);
   const expected = first.expected.length ? `; it expected ${nameOf(first.expected[0][0])}` : "";
   const rest = others.map((one) => `${nameOf(one.character)} ${bitsOf(one.surprisal)}`);
   const then = rest.length ? ` Then ${rest.join(" and ")}.` : "";
@@ -71,7 +71,7 @@ export function mostSurprising(passage) {
 function wordBefore({ before, text }, index) {
   const read = before + Array.from(text).slice(0, index).join("");
   const word = /[\p{L}\p{M}\d]+$/u.exec(read)?.[0];
-  return word ? ` after “${word}”` : "";
+  return word ? ` after “${format.isolated(word)}”` : "";
 }
 
 /** "loss 95.7, 53.2 above the smooth loss", in a unit of axes.js. */

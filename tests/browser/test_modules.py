@@ -123,9 +123,11 @@ def test_empty_lines_part_paragraphs(module: Module) -> None:
         ("m.duration(3723)", "1:02:03"),
         ("m.duration(1e6)", "12 days"),
         ("m.bytes(321456)", "314 kB"),
+        ("m.isolated('Orla')", "Orla"),
+        ("m.isolated('ليلى')", "\u2068ليلى\u2069"),
     ],
 )
-def test_numbers_as_words(module: Module, expression: str, expected: str) -> None:
+def test_numbers_and_names_as_words(module: Module, expression: str, expected: str) -> None:
     assert module("format.js", expression) == expected
 
 

@@ -33,6 +33,11 @@ def test_a_viewer_sees_everything_and_changes_nothing(
     viewer.keyboard.press("m")
     expect(viewer.get_by_role("textbox", name="Note at update")).to_have_count(0)
     expect(viewer.locator("#new-run-dialog")).to_be_hidden()
+    # Nor is a key listed that would do nothing.
+    viewer.keyboard.press("?")
+    expect(viewer.locator("#keys kbd", has_text="Home")).to_be_visible()
+    expect(viewer.locator("#keys kbd", has_text="space")).to_have_count(0)
+    viewer.keyboard.press("Escape")
 
     viewer.keyboard.press("p")
     expect(viewer.locator("#passage-text .prose")).to_be_visible()
