@@ -9,9 +9,15 @@ const LIMIT_LABELS = 12;
 const FIRST_EPOCH_PX = 54; // "epoch 2"
 const LIMIT_NOTE_CHARACTERS = 28;
 const CHARACTER_EM = 0.58; // a generous mean over a sans serif's letters
+const EPOCHS_PX = 13; // where the epochs have their row of numbers
+const CURVE_STEP_PX = 10;
+const STAR_PX = 6;
+const LETTERS_PX = 2; // above and below the letters a line is empty
 const PLACES = [
   { xanchor: "right", dx: -10, dy: 14 }, // below left: a falling curve is not there
   { xanchor: "left", dx: 10, dy: -14 },
+  { xanchor: "right", dx: -10, dy: -14 },
+  { xanchor: "left", dx: 10, dy: 14 },
 ];
 
 /** The name of each line, in the margin at its end, apart from its neighbours. */
@@ -65,7 +71,7 @@ export function epochLabels(epochs, { across, logX }) {
  */
 export function markLabels(state, marks, picture, fonts) {
   const curve = markedCurve(state);
-  const taken = [];
+  const taken = marks.hurrah.flatMap(({ update }) => starOf(update, curve, picture));
   const labels = [];
   const texts = [...hurrahTexts(marks.hurrah), ...noteTexts(marks.note)];
   for (const { kind, update, wordings } of texts) {
@@ -74,13 +80,10 @@ export function markLabels(state, marks, picture, fonts) {
     const x = picture.updateToPixel(from);
     if (loss === null || x < 0 || x > picture.width || labels.length === LIMIT_LABELS) continue;
     const at = { x, y: picture.lossToPixel(loss) };
-    let place;
-    const text = wordings.find(
-      (wording) => (place = freePlace(at, wording, fonts[kind], picture, taken)),
-    );
+    const place = freePlace(at, wordings, fonts[kind], picture, taken, curve);
     if (!place) continue;
     labels.push({
-      text: escaped(text),
+      text: escaped(place.text),
       x: placed(picture.across.of(from), picture.logX),
       y: placed(picture.unit.of(loss), picture.logY),
       xanchor: place.xanchor,
@@ -98,18 +101,45 @@ export function markLabels(state, marks, picture, fonts) {
 /** Annotations on a logarithmic axis are placed by the logarithm. */
 const placed = (value, log) => (log ? Math.log10(value) : value);
 
-/** The first of PLACES beside `at` where a text has room; the room is then taken. */
-function freePlace(at, text, font, { width, height }, taken) {
+/**
+ * The first of `wordings` that has room in one of PLACES beside `at`, and where: off the curve if
+ * that can be, or on it. The room is then taken.
+ */
+function freePlace(at, wordings, font, picture, taken, curve) {
+  const free = wordings
+    .flatMap((text) => PLACES.map((place) => ({ ...place, text, ...boxOf(at, text, font, place) })))
+    .filter((box) => fits(box, picture) && !taken.some(overlapping(box)));
+  const found = free.find((box) => !crosses(box, curve, picture)) ?? free[0];
+  if (found) taken.push(found);
+  return found;
+}
+
+/** The room that the mark of a hurrah itself takes. */
+function starOf(update, curve, { updateToPixel, lossToPixel }) {
+  const loss = smoothAt(curve, update);
+  if (loss === null) return [];
+  const [x, y] = [updateToPixel(Math.max(update, 1)), lossToPixel(loss)];
+  return { left: x - STAR_PX, right: x + STAR_PX, top: y - STAR_PX, bottom: y + STAR_PX };
+}
+
+function boxOf(at, text, font, { xanchor, dx, dy }) {
   const wide = text.length * font.size * CHARACTER_EM;
-  return PLACES.find(({ xanchor, dx, dy }) => {
-    const left = xanchor === "left" ? at.x + dx : at.x + dx - wide;
-    const top = at.y + dy - LINE_PX / 2;
-    const box = { left, right: left + wide, top, bottom: top + LINE_PX };
-    const inside = left > 0 && box.right < width && top > 0;
-    const free = inside && box.bottom < height && !taken.some(overlapping(box));
-    if (free) taken.push(box);
-    return free;
-  });
+  const left = xanchor === "left" ? at.x + dx : at.x + dx - wide;
+  const top = at.y + dy - LINE_PX / 2;
+  return { left, right: left + wide, top, bottom: top + LINE_PX };
+}
+
+const fits = ({ left, right, top, bottom }, { width, height }) =>
+  left > 0 && right < width && top > EPOCHS_PX && bottom < height;
+
+/** Whether the curve runs through a box. */
+function crosses({ left, right, top, bottom }, curve, { pixelToUpdate, lossToPixel }) {
+  for (let x = left; x < right + CURVE_STEP_PX; x += CURVE_STEP_PX) {
+    const loss = smoothAt(curve, Math.max(pixelToUpdate(Math.min(x, right)), 1));
+    const y = loss === null ? -Infinity : lossToPixel(loss);
+    if (y > top + LETTERS_PX && y < bottom - LETTERS_PX) return true;
+  }
+  return false;
 }
 
 const overlapping = (a) => (b) =>

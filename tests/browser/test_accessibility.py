@@ -90,7 +90,14 @@ def test_everything_that_can_be_pressed_has_a_name(server: Server, window: Windo
 def test_changes_are_said_aloud(server: Server, window: Window) -> None:
     page = window.open(server, server.create_run(pace=10, max_updates=None))
     page.locator("#pause").click()
-    expect(page.locator("#announcer")).to_contain_text("The run is paused at update")
+    announcer = page.locator("#announcer")
+    expect(announcer).to_contain_text("The run is paused at update")
+    page.keyboard.press("Home")
+    expect(announcer).to_contain_text("The writing as it was before the first update.")
+    page.keyboard.press("l")
+    expect(announcer).to_contain_text("The axis is logarithmic.")
+    # Notes at the foot of the page are said by their place, which was there before them.
+    expect(page.locator("#toasts")).to_have_attribute("aria-live", "polite")
 
 
 def test_a_dialog_holds_the_focus_and_gives_it_back(server: Server, window: Window) -> None:

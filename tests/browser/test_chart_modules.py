@@ -291,3 +291,31 @@ def test_the_table_has_what_is_shown_in_its_unit(module: Module) -> None:
     assert [float(value) for value in first.split(",")] == pytest.approx(
         [1, 1 / 8, 0.1, 99.99 / 25, 41 / 25, 41 / 25]
     )
+
+
+@pytest.mark.parametrize(
+    ("smooth", "side", "below"),
+    [
+        # Falling: below left, where the curve is not.
+        (lambda update: 100 - update / 2, "right", True),
+        # It comes up from below left: above right.
+        (lambda update: 20 + min(update, 60) / 2, "left", False),
+    ],
+)
+def test_a_label_stands_off_the_curve(module: Module, smooth: Any, side: str, below: bool) -> None:
+    known = curve(list(range(1, 101)), [None] * 100)
+    known["smooth"] = [float(smooth(update)) for update in range(1, 101)]
+    known |= {"low": [0.0] * 100, "high": [100.0] * 100}
+    [label] = module(
+        "labels.js",
+        """import('/static/js/geometry.js').then(({ pictureOf }) => {
+          const font = { size: 11.5 };
+          const marks = { hurrah: [{ update: 60, words: ["Orla"] }], note: [] };
+          const picture = pictureOf(x[0], x[1]);
+          return m.markLabels(x[0], marks, picture, { hurrah: font, note: font, ground: "" });
+        })""",
+        [state(curve=known), SIZE],
+    )
+    assert label["text"] == "hurrah - Orla, update 60"
+    assert label["xanchor"] == side
+    assert (label["yshift"] < 0) is below

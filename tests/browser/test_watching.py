@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -197,6 +198,26 @@ def test_a_phone_has_one_column(server: Server, open_window: Callable[..., Windo
 def test_a_wide_screen_needs_no_scrolling(server: Server, window: Window) -> None:
     page = window.open(server, server.create_run(paused=True))
     assert page.evaluate("document.documentElement.scrollHeight - innerHeight") <= 0
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (1366, 768), (1024, 680)])
+def test_on_a_low_screen_nothing_lies_over_anything(
+    server: Server, window: Window, width: int, height: int
+) -> None:
+    page = window.page
+    page.set_viewport_size({"width": width, "height": height})
+    window.open(server, server.create_run(pace="max", max_updates=50))
+    expect(page.locator("#notice")).to_contain_text("Finished")
+    assert page.evaluate("document.documentElement.scrollHeight - innerHeight") <= 0
+    parts = ["#page-now", "#quality", ".words-head", "#watch-words", ".timeline", "#controls"]
+    boxes = [page.locator(part).bounding_box() for part in parts]
+    for above, below in pairwise(boxes):
+        assert above is not None
+        assert below is not None
+        assert above["y"] + above["height"] <= below["y"] + 1
+    # All controls stand in one row.
+    row = [page.locator(part).bounding_box() for part in ("#pause", "#write")]
+    assert len({box["y"] for box in row if box}) == 1
 
 
 def test_the_list_of_keys_opens_and_closes(server: Server, window: Window) -> None:

@@ -1,4 +1,7 @@
-/** Says aloud, through a live region, what changed; seldom enough to be listened to. */
+/**
+ * Says aloud, through a live region, what changed: what comes by itself seldom enough to be listened
+ * to, and what the reader does at once.
+ */
 
 import { find, setText } from "../dom.js";
 import * as format from "../format.js";
@@ -7,6 +10,7 @@ import { textInView } from "../samples.js";
 import { heading } from "./writing.js";
 
 const BETWEEN_MS = 4000;
+const ANSWER_MS = 250;
 
 /** @param {Object} store */
 export function mountAnnouncer(store) {
@@ -16,7 +20,14 @@ export function mountAnnouncer(store) {
 
   function say(kind, sentence) {
     waiting.set(kind, sentence);
-    timer ??= setTimeout(speak, 200);
+    timer ??= setTimeout(speak, ANSWER_MS);
+  }
+
+  /** Answer the reader, who rests for a moment after many deeds. */
+  function answer(kind, sentence) {
+    waiting.set(kind, sentence);
+    clearTimeout(timer);
+    timer = setTimeout(speak, ANSWER_MS);
   }
 
   function speak() {
@@ -36,6 +47,7 @@ export function mountAnnouncer(store) {
       state.connection.status,
       state.celebration,
       state.pinned,
+      ...[state.scale, state.range, state.dice],
     ],
     () => {
       const now = store.get();
@@ -45,7 +57,8 @@ export function mountAnnouncer(store) {
           say("state", `The run is ${format.stateWord(now.run.state)} ${stands}.`);
         }
         const sample = now.samples.at(-1);
-        if (sample && sample !== before.samples.at(-1)) {
+        // One that was fetched anew is the same.
+        if (sample && sample.update !== before.samples.at(-1)?.update) {
           say("sample", `New writing at update ${format.count(sample.update)}.`);
         }
         const { celebration, pinned } = now;
@@ -55,8 +68,9 @@ export function mountAnnouncer(store) {
         }
         if (pinned !== before.pinned) {
           const { sample: viewed } = textInView(now);
-          say("timeline", pinned === null ? "Back to live." : `${heading(viewed, false)}.`);
+          answer("timeline", pinned === null ? "Back to live." : `${heading(viewed, false)}.`);
         }
+        for (const [kind, sentence] of choices(now, before)) answer(kind, sentence);
       }
       if (now.connection.status !== before.connection.status) {
         if (now.connection.status === "waiting") say("connection", "The connection was lost.");
@@ -65,4 +79,21 @@ export function mountAnnouncer(store) {
       before = now;
     },
   );
+}
+
+/** What the reader chose otherwise than before, as [kind, sentence]. */
+function choices(now, before) {
+  const other = (key) => now[key] !== before[key];
+  const said = [];
+  if (other("dice")) {
+    said.push(["dice", now.dice === "same" ? "With the same dice." : "As it was written."]);
+  }
+  if (other("scale") && before.scale) {
+    said.push(["scale", `The axis is ${now.scale === "log" ? "logarithmic" : "linear"}.`]);
+  }
+  if (other("range")) {
+    const [from, to] = (now.range ?? []).map((update) => format.count(Math.round(update)));
+    said.push(["range", now.range ? `Updates ${from} to ${to} in view.` : "The whole curve in view."]);
+  }
+  return said;
 }

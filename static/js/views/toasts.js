@@ -38,7 +38,7 @@ class Toast {
     this.#action = action;
     this.#element = el(
       "div",
-      action.hurrah ? { class: "toast toast-hurrah" } : { class: "toast", role: "status" },
+      action.hurrah ? { class: "toast toast-hurrah", "aria-live": "off" } : { class: "toast" },
       el("span", { text }),
       ...this.#deed(),
       this.#dismissal(),
