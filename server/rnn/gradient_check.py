@@ -7,15 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.rnn.architecture import CellName
-from server.rnn.numerical import CENTRAL_STEP, central_difference, complex_step
+from server.rnn.numerical import FLOOR, central_difference, complex_step, fitted_difference
 from server.rnn.parameters import Array
 from server.rnn.specimen import Specimen, make_specimen
 
 Matrix = NDArray[np.float64]
 Mistake: TypeAlias = Literal["clipping", "float32", "state"]
-
-# Below this size a gradient's error is measured against this instead.
-FLOOR = 1e-6
 
 # What "clipping" clips to, in parts of the greatest gradient.
 CLIPPED_TO = 0.1
@@ -100,7 +97,7 @@ def check_gradients(
     carried_state: bool = True,
     text: NDArray[np.integer] | None = None,
     mistake: Mistake | None = None,
-    step: float = CENTRAL_STEP,
+    step: float | None = None,
 ) -> GradientCheck:
     r"""Check the analytic gradient of every entry of every parameter of a random network.
 
@@ -119,8 +116,8 @@ def check_gradients(
         The sequence to read, each character in ``range(vocabulary_size)``. A random one if None.
     mistake : {"clipping", "float32", "state"}, optional
         A mistake to make on purpose, by which a right gradient looks wrong (see Notes).
-    step : float
-        Of the central difference.
+    step : float, optional
+        Of the central difference; as fine as each entry needs it if None.
 
     Returns
     -------
@@ -137,8 +134,8 @@ def check_gradients(
 
     The central difference is of sixth order. The usual one of second order asks for so small a
     step that it loses up to a thousandth of the smallest gradients to rounding, and would blame
-    them for it. For the same reason the losses of each step of the sequence are subtracted before
-    they are summed.
+    them for it; where the loss bends too much for a step, a finer one is taken. For the same
+    reason the losses of each step of the sequence are subtracted before they are summed.
 
     The relative error of an entry is ``|a - n| / max(1e-6, |a| + |n|)``.
 
@@ -184,10 +181,13 @@ def check_gradients(
 
 
 def _check(
-    specimen: Specimen, name: str, analytic: Array, step: float, *, carried: bool
+    specimen: Specimen, name: str, analytic: Array, step: float | None, *, carried: bool
 ) -> ParameterCheck:
     exact = complex_step(specimen, name, carried=carried)
-    central = central_difference(specimen, name, step, carried=carried)
+    if step is None:
+        central = fitted_difference(specimen, name, carried=carried)
+    else:
+        central = central_difference(specimen, name, step, carried=carried)
     analytic = analytic.astype(np.float64)
     return ParameterCheck(
         name=name,

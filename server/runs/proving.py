@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from server.rnn.error_curve import error_against_step
 from server.rnn.gradient_check import ParameterCheck, check_gradients
-from server.rnn.numerical import CENTRAL_STEP
 from server.rnn.vocabulary import Vocabulary
 from server.runs.wire import finite
 
@@ -35,7 +34,7 @@ def checked(request: dict[str, Any]) -> dict[str, Any]:
         seed=request["seed"],
         text=read,
         mistake=request["mistake"],
-        step=CENTRAL_STEP if request["step"] is None else request["step"],
+        step=request["step"],
     )
     thresholds = {
         "complex_step": check.complex_step_threshold,

@@ -65,6 +65,7 @@ def test_the_table_tells_what_differs_and_who_was_first(server: Server, window: 
     slow = finished(server, name="slow", learning_rate=0.02, sequence_length=10)
     never = finished(server, name="never", learning_rate=0.000_01)
     page = compare(server, window, quick, slow)
+    expect(page.locator("#compare-head th").nth(1)).to_have_text("sequence")
     heads = page.locator("#compare-head th").all_inner_texts()
     assert heads[:3] == ["run", "sequence", "rate"]
     assert not {"cell", "units", "text", "parameters"} & set(heads)
