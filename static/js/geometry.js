@@ -114,6 +114,26 @@ export const pictureOf = remembered(
 );
 
 /**
+ * How far, in pixels, anything on the curve stands from where it stood in the picture before, when
+ * the run has gone on since and nothing else is other. Where a run is long, that is very little.
+ */
+export function movement(before, now) {
+  const ends = [before, now].map(({ curve }) => lastUpdate(curve));
+  const losses = [before, now].map(({ curve }) => curve.smooth.at(-1));
+  if (!losses.every(Number.isFinite)) return Infinity;
+  // Nothing on an axis moves as far as its ends do.
+  const across = [
+    now.updateToPixel(ends[1]) - before.updateToPixel(ends[0]),
+    now.updateToPixel(ends[0]) - before.updateToPixel(ends[0]),
+  ];
+  const up = [
+    ...before.spanY.map((value, i) => (value === now.spanY[i] ? 0 : Infinity)),
+    now.lossToPixel(losses[1]) - now.lossToPixel(losses[0]),
+  ];
+  return Math.max(...[...across, ...up].map(Math.abs));
+}
+
+/**
  * The updates in view, from `from` to `to`, cut into `count` stretches of one width on the screen.
  *
  * @returns {[number, number][]} whole updates, both included.

@@ -5,7 +5,6 @@ import { smoothAt } from "./curve.js";
 import { MARGIN, markedCurve, pictureOf, references } from "./geometry.js";
 import { epochLabels, lineLabels, markLabels } from "./labels.js";
 import { epochsIn, marksOf, thinned } from "./marks.js";
-import { indexInView } from "./samples.js";
 
 const LABEL_PX = 11.5;
 const MANY = 1e5; // from there on 100k instead of 100,000
@@ -24,13 +23,13 @@ export function plotOf(state, colours, size, font) {
   const text = { family: font, size: LABEL_PX, color: colours.soft };
   const marks = thinned(marksOf(state), picture.updateToPixel, picture.width);
   return {
+    // Plotly takes its time over each of them, be there nothing in it.
     data: [
       ...band(picture, colours),
       line(picture, colours, LINE_PX[state.smoothing] ?? 2),
       validationLine(picture, colours),
       ...dots(state, picture, marks, colours),
-      spotRead(state, picture, colours),
-    ],
+    ].filter(({ x }) => x.length),
     layout: layout(state, picture, marks, colours, text),
   };
 }
@@ -94,7 +93,6 @@ function dots(state, picture, marks, colours) {
       marker,
     };
   };
-  const viewed = state.samples[indexInView(state)];
   const rim = (color, width) => ({ color, width });
   const { ink, soft, card, accent, bad } = colours;
   const looks = {
@@ -105,27 +103,9 @@ function dots(state, picture, marks, colours) {
     note: { size: 12, symbol: "triangle-down", color: ink, line: rim(card, 1.2) },
     hurrah: { size: 12, symbol: "star", color: accent, line: rim(card, 1.2) },
   };
-  const inView = viewed && viewed.update <= picture.range[1] && viewed.update >= picture.range[0];
-  return [
-    ...Object.entries(looks).map(([kind, look]) =>
-      trace(marks[kind].map(({ update }) => update), look),
-    ),
-    trace(inView ? [viewed.update] : [], { size: 13, color: card, line: rim(ink, 3) }),
-  ];
-}
-
-/** The loss of the update whose reading is open, where it stays: the tip of the spike. */
-function spotRead({ card, pinned, reading }, picture, colours) {
-  const open = card === "reading" && pinned !== null && reading?.update === pinned;
-  const at = open && reading.loss !== null ? [reading] : [];
-  return {
-    type: "scatter",
-    mode: "markers",
-    x: xs(picture, at.map(({ update }) => update)),
-    y: ys(picture, at.map(({ loss }) => loss)),
-    hoverinfo: "skip",
-    marker: { size: 10, color: colours.card, line: { color: colours.accent, width: 2.5 } },
-  };
+  return Object.entries(looks).map(([kind, look]) =>
+    trace(marks[kind].map(({ update }) => update), look),
+  );
 }
 
 function layout(state, picture, marks, colours, text) {

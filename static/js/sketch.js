@@ -1,6 +1,6 @@
 /**
  * The curve as plain SVG, from what Plotly will be given: it stands in the same place, and is there
- * the better part of a second sooner, since Plotly's several megabytes take that long to be read.
+ * the better part of a second sooner, since Plotly takes that long to be read.
  */
 
 import { svg } from "./dom.js";

@@ -61,6 +61,7 @@ def test_zooming_in_fetches_the_detail(server: Server, window: Window) -> None:
     page = window.open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished at update 12,000")
     page.reload()
+    page.locator("#chart[data-drawn-update]").wait_for(state="attached")
     resolution = page.locator("#resolution")
     expect(resolution).to_contain_text("1 point = 8 updates")
     page.locator("label", has_text="linear").click()
@@ -127,6 +128,29 @@ def test_a_hidden_window_stops_drawing(server: Server, window: Window) -> None:
     page.evaluate("delete document.visibilityState")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     eventually(lambda: drawn_update(page), lambda update: update > still[1], "drawing again")
+
+
+def test_pointing_draws_nothing_anew(server: Server, window: Window) -> None:
+    run = server.create_run(max_updates=300, sample_every=20)
+    page = window.open(server, run)
+    expect(page.locator("#writing-title")).to_have_text("The writing at update 300")
+    eventually(lambda: drawn_update(page), (300).__eq__, "the last drawing")
+    ring, box = page.locator("#viewed-spot"), plot_box(page)
+    page.evaluate(
+        "window.drawings = 0;"
+        "new MutationObserver(() => { window.drawings += 1; })"
+        ".observe(document.querySelector('#chart-plot'),"
+        " { childList: true, subtree: true, attributes: true })"
+    )
+    for share in (0.2, 0.5, 0.8):
+        page.mouse.move(box["x"] + box["width"] * share, box["y"] + box["height"] / 2)
+        expect(page.locator("#writing-title")).to_contain_text("as it was")
+        place = ring.bounding_box()
+        assert place is not None
+        # Around the sample before what is pointed at, which is never far.
+        left_of = share - (place["x"] + place["width"] / 2 - box["x"]) / box["width"]
+        assert 0 <= left_of < 0.15
+    assert page.evaluate("window.drawings") == 0
 
 
 def test_the_curve_is_sketched_before_the_chart_library_is_there(

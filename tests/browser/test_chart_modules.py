@@ -132,6 +132,22 @@ def test_a_wide_screen_draws_no_more_points(module: Module) -> None:
     assert points <= 1_500
 
 
+@pytest.mark.parametrize("scale", ["linear", "log"])
+def test_what_a_long_run_adds_in_a_moment_moves_nothing(module: Module, scale: str) -> None:
+    def moved(before: list[int], more: list[int]) -> float:
+        falling: list[float | None] = [60 - 10 * update / 10_000_000 for update in [*before, *more]]
+        whole = curve([*before, *more], falling)
+        part = {name: values[: len(before)] for name, values in whole.items()}
+        pictures = [state(scale=scale, curve=each) for each in (part, whole)]
+        expression = "m.movement(...x[0].map((shown) => m.pictureOf(shown, x[1])))"
+        return float(module("geometry.js", expression, [pictures, SIZE]))
+
+    history = list(range(10_000, 10_000_001, 10_000))
+    assert 0 < moved(history, [10_001_000]) < 0.5
+    assert moved(history, [10_300_000]) > 0.5
+    assert moved([10, 20, 30], [33]) > 0.5
+
+
 def test_a_logarithmic_axis_is_refined_in_stretches_of_one_width(module: Module) -> None:
     expression = "m.stretches(x, 1, 10000, 4)"
     assert module("geometry.js", expression, state(scale="log")) == [

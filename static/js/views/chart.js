@@ -1,26 +1,29 @@
-/** The loss curve: draws what the store holds, at most ten times a second and only when seen. */
+/**
+ * The loss curve: draws what the store holds, at most ten times a second, only when seen, and only
+ * what can be seen to have moved.
+ */
 
 import { lastUpdate } from "../curve.js";
 import { find } from "../dom.js";
-import { drawnCurve } from "../geometry.js";
+import { drawnCurve, movement, pictureOf } from "../geometry.js";
 import { plotOf } from "../plot.js";
-import { indexInView } from "../samples.js";
 import { sketch } from "../sketch.js";
 import { colours, onTheme } from "../theme.js";
 import { glow } from "./glow.js";
 import { Pointing } from "./pointing.js";
+import { SPOTTED, showSpots } from "./spots.js";
 
 const BETWEEN_DRAWINGS_MS = 100;
+const SEEN_PX = 0.5; // what moves by less is not drawn anew
 
 // What can be done with the pointer is done in gestures.js: Plotly only draws.
 const CONFIG = { staticPlot: true, displayModeBar: false, showTips: false };
 
-/** What the drawing is made of: another value of any of these is another drawing. */
-const DRAWN = (state) => [
-  ...[drawnCurve(state), state.refining, state.detail, state.validation],
-  ...[state.samples, state.milestones, state.checkpoints, state.corpora],
+/** What the drawing is made of, but for the curve itself: another value is another drawing. */
+const AROUND = (state) => [
+  ...[state.runId, state.refining, state.smoothed?.exact, state.detail, state.validation],
+  ...[state.samples, state.milestones, state.checkpoints, state.corpora, state.smoothing],
   ...[state.range, state.scale, state.across, state.unit, state.lossScale],
-  ...[indexInView(state), state.pinned, state.card, state.reading],
 ];
 
 export class Chart {
@@ -33,7 +36,9 @@ export class Chart {
   #plotly = null;
   #load;
   #palette = colours();
+  #font = getComputedStyle(document.documentElement).fontFamily;
   #drawnAt = 0;
+  #drawn = null; // the last drawing's picture, what was around the curve, and how many points
   #timer = null;
   #pointing;
 
@@ -55,14 +60,24 @@ export class Chart {
       this.#palette = colours();
       this.schedule();
     });
-    store.watch(DRAWN, () => this.schedule());
+    store.watch(
+      (state) => [drawnCurve(state), ...AROUND(state)],
+      () => this.schedule(),
+    );
+    store.watch(SPOTTED, () => this.#spot());
   }
 
-  /** Draw soon: with the next frame, but not before the last drawing is a tenth of a second old. */
+  /**
+   * Draw soon: after the next frame, but not before the last drawing is a tenth of a second old.
+   *
+   * After a frame and not within it, so that what else is laid out and painted in it does not add up
+   * with the drawing to a wait that is felt.
+   */
   schedule() {
     if (this.#timer !== null) return;
     const wait = Math.max(0, this.#drawnAt + BETWEEN_DRAWINGS_MS - performance.now());
-    this.#timer = setTimeout(() => requestAnimationFrame(() => this.#draw()), wait);
+    const draw = () => setTimeout(() => this.#draw());
+    this.#timer = setTimeout(() => requestAnimationFrame(draw), wait);
   }
 
   /** The chart as it stands, as Plotly draws it on paper; null before there is anything to draw. */
@@ -83,8 +98,13 @@ export class Chart {
   }
 
   #plotOf(state, palette = this.#palette) {
-    const font = getComputedStyle(document.documentElement).fontFamily;
-    return plotOf(state, palette, this.size, font);
+    return plotOf(state, palette, this.size, this.#font);
+  }
+
+  #spot() {
+    const state = this.#store.get();
+    const seen = state.run && this.size.width > 0;
+    if (this.#drawn && seen) showSpots(state, pictureOf(state, this.size));
   }
 
   #draw() {
@@ -95,20 +115,32 @@ export class Chart {
     // Before the curve's start is fine, a first sketch of it will do, but not the chart itself.
     if (this.#plotly && state.refining) return;
     this.#drawnAt = performance.now();
-    const { data, layout } = this.#plotOf(state);
-    if (!this.#plotly) {
-      sketch(find("#chart-sketch"), data, layout);
-      this.#loadOnce();
-      return;
+    const picture = pictureOf(state, this.size);
+    const around = [...AROUND(state), this.size, this.#palette];
+    if (!this.#stands(picture, around)) {
+      const { data, layout } = this.#plotOf(state);
+      if (!this.#plotly) {
+        sketch(find("#chart-sketch"), data, layout);
+        this.#loadOnce();
+        return;
+      }
+      this.#plotly.react(this.#plot, data, layout, CONFIG);
+      if (!this.#drawn) this.#putSketchAway();
+      this.#drawn = { picture, around, points: pointsOf(data) };
     }
-    const first = !this.#plot.classList.contains("js-plotly-plot");
-    this.#plotly.react(this.#plot, data, layout, CONFIG);
-    if (first) this.#putSketchAway();
-    const drawn = { update: lastUpdate(drawnCurve(state)), points: pointsOf(data) };
+    const drawn = { update: lastUpdate(drawnCurve(state)), points: this.#drawn.points };
     this.#frame.dataset.drawnUpdate = drawn.update;
     this.#frame.dispatchEvent(new CustomEvent("drawn", { detail: drawn }));
     glow(state, this.size);
+    this.#spot();
     this.#pointing.show();
+  }
+
+  /** Whether the last drawing still shows how things are, to within what can be seen. */
+  #stands(picture, around) {
+    if (!this.#drawn) return false;
+    const same = this.#drawn.around.every((part, i) => Object.is(part, around[i]));
+    return same && movement(this.#drawn.picture, picture) < SEEN_PX;
   }
 
   /** Read Plotly when the sketch is on the screen: nothing else happens for a good while then. */

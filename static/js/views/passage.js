@@ -33,13 +33,18 @@ export class PassagePanel {
       event.preventDefault();
       this.#write();
     });
-    find("#write").addEventListener("click", () => this.openAndWrite());
+    const write = find("#write");
+    write.addEventListener("click", () => this.openAndWrite());
     find("#passage-roll").addEventListener("click", () => {
       this.#form.rollSeed();
       this.#write();
     });
     find("#passage-stop").addEventListener("click", () => this.#request?.abort());
     find("#passage-model").addEventListener("focus", () => this.#form.fillSources(store.get()));
+    store.watch(
+      ({ run }) => [run === null],
+      (unseen) => (write.disabled = unseen),
+    );
     store.watch(
       (state) => [state.runId],
       () => this.#forget(),
