@@ -31,6 +31,7 @@ import { beforeFork, ForkForm } from "./views/fork.js";
 import { mountKeys } from "./views/keys.js";
 import { mountThemeButton } from "./views/themebutton.js";
 import { toast } from "./views/toasts.js";
+import { mountWayBack } from "./wayback.js";
 
 const REFRESH_MS = 10_000;
 const RETRY_MS = 3000;
@@ -160,11 +161,12 @@ new CompareTable(store, {
 mountConnection(store);
 mountAnnouncer(store);
 mountThemeButton();
+mountWayBack();
 mountKeys({
   f: () => store.dispatch({ type: "zoom", range: null }),
   l: () =>
     store.dispatch({ type: "scale", scale: store.get().scale === "log" ? "linear" : "log" }),
-  w: () => location.assign("/"),
+  w: () => document.querySelector("nav a").click(),
   t: toggleTheme,
   z: () => deletions.undo(),
 });

@@ -7,6 +7,7 @@ import { firstWords, Leaf } from "./gallery/leaf.js";
 import { toggleTheme } from "./theme.js";
 import { mountThemeButton } from "./views/themebutton.js";
 import { toast } from "./views/toasts.js";
+import { mountWayBack } from "./wayback.js";
 
 const REFRESH_MS = 8000;
 const AT_ONCE = 20;
@@ -216,4 +217,5 @@ setInterval(() => {
   if (document.visibilityState === "visible") refresh();
 }, REFRESH_MS);
 mountThemeButton();
+mountWayBack();
 refresh();

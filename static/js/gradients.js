@@ -9,6 +9,7 @@ import { Maps } from "./views/gradients/maps.js";
 import { Steps } from "./views/gradients/steps.js";
 import { showVerdict } from "./views/gradients/verdict.js";
 import { mountThemeButton } from "./views/themebutton.js";
+import { mountWayBack } from "./wayback.js";
 
 const NUMBERS = ["layers", "hidden_size", "sequence_length", "batch_size", "seed"];
 
@@ -126,5 +127,6 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "t" && !typing && !event.ctrlKey && !event.metaKey) toggleTheme();
 });
 mountThemeButton();
+mountWayBack();
 recall();
 check();

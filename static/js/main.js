@@ -46,6 +46,7 @@ import { Trust } from "./views/trust.js";
 import { mountWords } from "./views/words.js";
 import { WordsDialog } from "./views/wordsdialog.js";
 import { mountWriting } from "./views/writing.js";
+import { rememberWatched } from "./wayback.js";
 
 const RETRY_MS = 3000;
 const ZOOM_STEP = 1.6;
@@ -160,11 +161,14 @@ store.watch(
   },
 );
 
-// Who compares wants to see the run in view among the others.
+// Who compares wants to see the run in view among the others, and who comes back, that run.
 const compareLink = find("nav a[href='/compare']");
 store.watch(
   ({ runId }) => [runId],
-  (id) => compareLink.setAttribute("href", id ? `/compare?with=${id}` : "/compare"),
+  (id) => {
+    compareLink.setAttribute("href", id ? `/compare?with=${id}` : "/compare");
+    rememberWatched(id);
+  },
 );
 
 // A run that waits names those that it waits for, and they change without a word to this one.

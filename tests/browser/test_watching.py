@@ -220,6 +220,19 @@ def test_on_a_low_screen_nothing_lies_over_anything(
     assert len({box["y"] for box in row if box}) == 1
 
 
+def test_who_looks_at_another_page_comes_back_to_the_same_run(
+    server: Server, window: Window
+) -> None:
+    older = server.create_run(paused=True, name="The older one")
+    server.create_run(paused=True, name="The newer one")
+    page = window.open(server, older)
+    for view in ("Passages", "Compare", "Gradients"):
+        page.get_by_role("navigation", name="Views").get_by_role("link", name=view).click()
+        expect(page.locator("body")).to_have_attribute("data-view", view)
+    page.get_by_role("link", name="Watch").click()
+    expect(page.locator("#run-name")).to_have_text("The older one")
+
+
 def test_the_list_of_keys_opens_and_closes(server: Server, window: Window) -> None:
     page = window.open(server, server.create_run(paused=True))
     page.keyboard.press("?")
