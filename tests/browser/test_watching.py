@@ -229,7 +229,9 @@ def test_who_looks_at_another_page_comes_back_to_the_same_run(
     for view in ("Passages", "Compare", "Gradients"):
         page.get_by_role("navigation", name="Views").get_by_role("link", name=view).click()
         expect(page.locator("body")).to_have_attribute("data-view", view)
-    page.get_by_role("link", name="Watch").click()
+    back = page.get_by_role("link", name="Watch")
+    expect(back).to_have_attribute("href", f"/?run={older}")
+    back.click()
     expect(page.locator("#run-name")).to_have_text("The older one")
 
 
