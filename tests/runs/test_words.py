@@ -1,10 +1,12 @@
+import re
+import sys
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.runs.words import SLICE_CHARACTERS, find_all, slices, word_pattern
+from server.runs.words import SLICE_CHARACTERS, combining, find_all, slices, word_pattern
 
 
 @pytest.mark.parametrize(
@@ -26,6 +28,13 @@ from server.runs.words import SLICE_CHARACTERS, find_all, slices, word_pattern
 )
 def test_words(text, words):
     assert word_pattern().findall(text) == words
+
+
+def test_every_mark_that_unicode_has_is_one():
+    marks = re.compile(combining())
+    for character in map(chr, range(sys.maxunicode + 1)):
+        is_mark = unicodedata.category(character)[0] == "M" or character in "\u200c\u200d"
+        assert bool(marks.match(character)) == is_mark, hex(ord(character))
 
 
 def plain_words(text):
