@@ -71,6 +71,8 @@ def test_a_worker_that_dies_is_told_with_a_reason(own_server: Server, window: Wi
     expect(page.locator("#notice")).to_contain_text("Failed.")
     [run] = own_server.call("GET", "runs")
     expect(page.locator("#notice")).to_contain_text(run["error"])
+    kept = own_server.call("GET", f"runs/{run['id']}/checkpoints")
+    assert ("A fork of its latest" in page.locator("#notice").inner_text()) is bool(kept)
     expect(page.locator("#pause")).to_be_disabled()
     expect(page.locator("#connection-word")).to_have_text("live")
 
