@@ -102,6 +102,7 @@ def test_older_ones_files_and_one_alone(server: Server, window: Window, run: str
     leaves = page.locator("#gallery-leaves .leaf")
     expect(leaves).to_have_count(20)
     expect(leaves.first.locator("h4")).to_have_text(["temperature 0.40", "temperature 1.00"])
+    expect(leaves.first.locator(".leaf-columns .quality b")).to_have_count(6)
     page.locator("#gallery-more").click()
     expect(leaves).to_have_count(23)
     expect(page.locator("#gallery-more")).to_be_hidden()

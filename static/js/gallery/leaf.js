@@ -66,7 +66,8 @@ export class Leaf {
       const page = prose(passage.prime + passage.text, { invented, watched, primed });
       if (!several) return page;
       const heading = el("h4", { text: `temperature ${format.fine(passage.temperature)}` });
-      return el("section", {}, heading, page);
+      const quality = el("p", { class: "quality" }, ...qualityWords(passage.quality));
+      return el("section", {}, heading, quality, page);
     });
     const body = el("div", { class: several ? "leaf-columns" : "leaf-text" }, ...texts);
     if (kept.request.length <= LONG || this.#open) return body;
