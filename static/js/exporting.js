@@ -1,5 +1,6 @@
 /** The chart for a file: on paper, with a title, its axes named; and as a table. Pure functions. */
 
+import { escaped } from "./dress.js";
 import { MARGIN } from "./geometry.js";
 import * as format from "./format.js";
 import { OWN } from "./smoothing.js";
@@ -21,7 +22,6 @@ export function exported(state, { data, layout, colours }) {
   const { run } = state;
   const about = [format.network(run.spec), `${format.count(run.update)} updates`, smoothing];
   const axis = (text) => ({ text, standoff: 8, font: { ...layout.font, size: 13 } });
-  const escaped = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
   return {
     data,
     layout: {

@@ -1,6 +1,7 @@
 /** The words on the chart: at the ends of the lines, beside hurrahs and notes, over the epochs. */
 
 import { smoothAt } from "./curve.js";
+import { escaped } from "./dress.js";
 import { markedCurve } from "./geometry.js";
 import { hurrahLabel, listed } from "./hurrahs.js";
 
@@ -160,6 +161,3 @@ function shortened(text) {
   if (characters.length <= LIMIT_NOTE_CHARACTERS) return text;
   return `${characters.slice(0, LIMIT_NOTE_CHARACTERS - 1).join("").trimEnd()}…`;
 }
-
-// Plotly reads a few tags in its labels; a watched word or a note is text and has none.
-const escaped = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");

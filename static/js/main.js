@@ -1,17 +1,16 @@
 /** Wires the page: socket -> store -> views, and the reader's deeds to the server. */
 
-import { addressOf, mountAddress, readAddress } from "./address.js";
-import * as api from "./api.js";
+import { mountAddress } from "./address.js";
 import { fetchBaselines } from "./baselines.js";
 import { ServerClock } from "./clock.js";
 import { fetchSamplesCloser } from "./closer.js";
-import { fetchDetailOnZoom, fetchSmoothed, refineStart } from "./detail.js";
+import { fetchDetailOnZoom, fetchSmoothed } from "./detail.js";
 import { find } from "./dom.js";
 import { fetchPages } from "./epochs.js";
 import { loadPlotly } from "./plotly.js";
 import { fetchReadings } from "./readings.js";
 import { initialState, reduce } from "./reducers.js";
-import { LiveSocket } from "./socket.js";
+import { RunInView } from "./runinview.js";
 import { isLive, tellingOf } from "./samples.js";
 import { createStore } from "./store.js";
 import { toggleTheme } from "./theme.js";
@@ -41,14 +40,12 @@ import { mountSaving } from "./views/saving.js";
 import { mountSwitches } from "./views/switches.js";
 import { mountThemeButton } from "./views/themebutton.js";
 import { Timeline } from "./views/timeline.js";
-import { toast } from "./views/toasts.js";
 import { Trust } from "./views/trust.js";
 import { mountWords } from "./views/words.js";
 import { WordsDialog } from "./views/wordsdialog.js";
 import { mountWriting } from "./views/writing.js";
 import { rememberWatched } from "./wayback.js";
 
-const RETRY_MS = 3000;
 const ZOOM_STEP = 1.6;
 
 const store = createStore(
@@ -56,110 +53,10 @@ const store = createStore(
   initialState({ operator: document.body.dataset.operator === "true" }),
 );
 
-// --- Which run is in view: the address says, and the address follows ---
-
-let socket = null;
-
-/** Show a run, and of it what `view` (see address.js) asks for. */
-function show(id, view = {}) {
-  const moved = id !== store.get().runId || !socket;
-  if (moved) socket?.close();
-  store.dispatch({ type: moved ? "open" : "look", runId: id, view });
-  if (!moved) return;
-  socket = null;
-  if (!id) return;
-  socket = new LiveSocket(id, {
-    message: receive,
-    connection(connection) {
-      store.dispatch({ type: "connection", connection });
-      if (connection.status === "gone") leaveGoneRun(id);
-    },
-  });
-}
-
-function receive(message) {
-  trust.received(message);
-  store.dispatch({ type: "message", message });
-  if (store.get().refining && message.type === "snapshot") {
-    refineStart(store, message.run, message.loss.bucket);
-  }
-}
-
-function openRun(id) {
-  if (id === store.get().runId) return;
-  show(id);
-  history.pushState(null, "", addressOf(store.get()));
-}
-
-/** Ask the server for something the page can do without for now; null when it can't be had. */
-async function tryTo(ask) {
-  try {
-    return await ask();
-  } catch (error) {
-    if (!(error instanceof api.Problem)) throw error;
-    return null;
-  }
-}
-
-async function refreshRuns() {
-  const runs = await tryTo(api.listRuns);
-  if (runs) store.dispatch({ type: "runs", runs });
-  return runs !== null;
-}
-
-async function refreshCorpora() {
-  const corpora = await tryTo(api.listCorpora);
-  if (corpora) store.dispatch({ type: "corpora", corpora });
-}
-
-/** The run that a page without one in its address shows: the newest at work, else the newest. */
-function mostInteresting(runs) {
-  return (runs.find(({ state }) => state === "running") ?? runs[0])?.id ?? null;
-}
-
-async function leaveGoneRun(id) {
-  await refreshRuns();
-  if (store.get().runId !== id) return;
-  const next = mostInteresting((store.get().runs ?? []).filter((run) => run.id !== id));
-  toast(
-    next
-      ? "That run is not there (any more). This one is."
-      : "That run is not there (any more), and no other one is.",
-  );
-  show(next);
-}
-
-async function created(run) {
-  await refreshRuns();
-  openRun(run.id);
-}
-
-/** Show the run of the address, or choose one; while the server can't be reached, try again. */
-async function begin() {
-  const view = readAddress(location.search);
-  const asked = view.runId;
-  if (asked) show(asked, view);
-  refreshCorpora();
-  const reached = await refreshRuns();
-  if (!reached) {
-    setTimeout(begin, RETRY_MS);
-    return;
-  }
-  if (!asked) show(mostInteresting(store.get().runs), view);
-}
-
-window.addEventListener("popstate", () => {
-  const view = readAddress(location.search);
-  show(view.runId ?? mostInteresting(store.get().runs ?? []), view);
-});
-
-// A run from a text uploaded elsewhere brings a corpus that this page has not heard of.
-store.watch(
-  (state) => [state.run?.corpus],
-  (corpus) => {
-    if (corpus && !store.get().corpora[corpus]) refreshCorpora();
-  },
-);
+const clock = new ServerClock();
+const trust = new Trust(store, clock);
+const inView = new RunInView(store, (message) => trust.received(message));
+const created = (run) => inView.openNew(run);
 
 // Who compares wants to see the run in view among the others, and who comes back, that run.
 const compareLink = find("nav a[href='/compare']");
@@ -171,27 +68,16 @@ store.watch(
   },
 );
 
-// A run that waits names those that it waits for, and they change without a word to this one.
-setInterval(() => {
-  const waits = store.get().run?.state === "queued";
-  if (waits && document.visibilityState === "visible") refreshRuns();
-}, RETRY_MS);
-
-// --- Views ---
-
 const controls = new Controls(store);
 const newRun = new NewRunForm(store, created);
 const timeline = new Timeline(store);
 const passage = new PassagePanel(store);
-const clock = new ServerClock();
-const trust = new Trust(store, clock);
-const deletions = new Deletions(store, refreshRuns);
+const deletions = new Deletions(store, () => inView.refreshRuns());
 const fork = new ForkForm((branch, trunk) =>
   location.assign(besideTrunk(branch, trunk)),
 );
 const checkpoints = new Checkpoints(store, deletions, fork);
-const nextRun = () => mostInteresting(store.get().runs ?? []);
-new RunSwitch(store, deletions, { openRun, refreshRuns, nextRun });
+new RunSwitch(store, deletions, inView);
 mountConnection(store);
 mountFigures(store);
 const chart = new Chart(store, loadPlotly);
@@ -262,5 +148,4 @@ mountKeys({
   d: () => turnDice(),
 });
 
-begin();
-
+inView.begin();

@@ -2,12 +2,12 @@
 
 import { unitOf } from "./axes.js";
 import { pagesBefore, pagesOf } from "./book.js";
+import { axis, ground } from "./dress.js";
 import * as format from "./format.js";
 
 export const PAGES_MARGIN = { l: 40, r: 20, t: 48, b: 40, pad: 0 };
 
 const LABEL_PX = 11.5;
-const CLEAR = "rgba(0,0,0,0)";
 
 /** How far along the axis a place is: in pages of the book, or a share of each stream's part. */
 export function axisOf(run) {
@@ -141,33 +141,18 @@ function marksAcross({ run, corpora, pinned }, size) {
 }
 
 function layout(run, across, losses, colours, size, text) {
-  const axis = axisOf(run);
-  const plain = {
-    gridcolor: colours.line,
-    zeroline: false,
-    showline: false,
-    ticks: "outside",
-    ticklen: 5,
-    tickcolor: CLEAR,
-    tickfont: text,
-    fixedrange: true,
-    automargin: false,
-    ticklabeloverflow: "allow", // else every label is measured at every drawing
-  };
-  const title = across.chapters.length ? `${axis.title}, a line at each chapter` : axis.title;
+  const pages = axisOf(run);
+  const plain = { ...axis(colours, text), fixedrange: true };
+  const title = across.chapters.length ? `${pages.title}, a line at each chapter` : pages.title;
   const upright = (x, line) => ({ type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line });
   return {
     ...size,
     margin: PAGES_MARGIN,
-    paper_bgcolor: CLEAR,
-    plot_bgcolor: CLEAR,
-    font: text,
-    showlegend: false,
-    hovermode: false,
+    ...ground(text),
     dragmode: false,
     xaxis: {
       ...plain,
-      range: axis.range,
+      range: pages.range,
       showgrid: false,
       nticks: Math.max(3, Math.floor(size.width / 90)),
       title: { text: title, font: text, standoff: 4 },

@@ -2,6 +2,7 @@
 
 import { timeTicks } from "./axes.js";
 import { smoothAt } from "./curve.js";
+import { axis, ground, ruleAt } from "./dress.js";
 import { MARGIN, markedCurve, pictureOf, references } from "./geometry.js";
 import { epochLabels, lineLabels, markLabels } from "./labels.js";
 import { epochsIn, marksOf, thinned } from "./marks.js";
@@ -10,7 +11,6 @@ const LABEL_PX = 11.5;
 const MANY = 1e5; // from there on 100k instead of 100,000
 const NARROW_PX = 360; // below it, 10k instead of 10,000
 const LINE_PX = { 0: 0.8, 0.9: 1.2, 0.99: 1.6 }; // a line that is all noise would hide everything
-const CLEAR = "rgba(0,0,0,0)";
 
 /**
  * @param {Object} state
@@ -125,16 +125,12 @@ function layout(state, picture, marks, colours, text) {
   return {
     ...picture.size,
     margin: MARGIN,
-    paper_bgcolor: CLEAR,
-    plot_bgcolor: CLEAR,
-    font: text,
-    showlegend: false,
-    hovermode: false,
+    ...ground(text),
     xaxis: axisAcross(picture, colours, text),
     yaxis: axisUp(picture, colours, text),
     shapes: [
       ...epochs.map(({ update }) => epochLine(picture.across.of(update), colours)),
-      ...lines.map(({ loss }) => referenceLine(picture.unit.of(loss), colours)),
+      ...lines.map(({ loss }) => ruleAt(picture.unit.of(loss), colours)),
     ],
     annotations: [
       ...epochLabels(epochs, picture),
@@ -150,19 +146,6 @@ function ended(lines, { validation }) {
   const all = loss === undefined ? lines : [...lines, { name: "validation", loss }];
   return all.toSorted((a, b) => b.loss - a.loss);
 }
-
-const axis = (colours, text) => ({
-  gridcolor: colours.line,
-  gridwidth: 1,
-  zeroline: false,
-  showline: false,
-  ticks: "outside",
-  ticklen: 5,
-  tickcolor: CLEAR, // the ticks only hold the labels off the corner
-  tickfont: text,
-  automargin: false,
-  ticklabeloverflow: "allow", // else every label is measured at every drawing
-});
 
 const extent = (span, log) => (log ? span.map(Math.log10) : span);
 
@@ -204,17 +187,6 @@ function logTicks(ratio) {
   if (ratio > 200) return { dtick: 1 };
   return ratio > 5 ? { dtick: "D2" } : {};
 }
-
-const referenceLine = (y, colours) => ({
-  type: "line",
-  xref: "paper",
-  x0: 0,
-  x1: 1,
-  y0: y,
-  y1: y,
-  layer: "below",
-  line: { color: colours.soft, width: 1, dash: "1.5px,4px" },
-});
 
 const epochLine = (x, colours) => ({
   type: "line",

@@ -1,5 +1,6 @@
 /** The chart of several runs as Plotly wants it: traces and layout from the state. No DOM. */
 
+import { CLEAR, axis, escaped, ground, ruleAt } from "../dress.js";
 import { goalLine, heightAt, heightOf, linesOf, thinned, viewOf, within } from "./lines.js";
 import { LOOKS } from "./series.js";
 
@@ -9,7 +10,6 @@ const CHARACTER_EM = 0.56;
 const NARROW_PX = 560; // of the whole chart
 const CELL_PX = 1;
 const LOOKED_AT = 16; // places along a name, where another line may pass
-const CLEAR = "rgba(0,0,0,0)";
 
 /** Space around the plotting area, in pixels; names stand at the lines' ends, right. */
 export const marginOf = ({ width }) => ({
@@ -51,16 +51,12 @@ export function plotOf(state, colours, size, font) {
     layout: {
       ...size,
       margin,
-      paper_bgcolor: CLEAR,
-      plot_bgcolor: CLEAR,
-      font: text,
-      showlegend: false,
-      hovermode: false,
+      ...ground(text),
       dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
       modebar: { bgcolor: CLEAR, color: colours.soft, activecolor: colours.ink },
       xaxis: xAxis(state, view, inner, colours, text),
       yaxis: yAxis(span, inner, colours, text),
-      shapes: shown === null ? [] : [rule(shown, colours)],
+      shapes: shown === null ? [] : [ruleAt(shown, colours)],
       annotations: [
         ...goalLabel(inner.width < NARROW_PX / 2 ? null : shown, text),
         ...labels(pieces, { ...place, room: margin.r }, colours, text),
@@ -158,18 +154,6 @@ function crossings(state, lines, goal, colours) {
   });
 }
 
-const axis = (colours, text) => ({
-  gridcolor: colours.line,
-  gridwidth: 1,
-  zeroline: false,
-  showline: false,
-  ticks: "outside",
-  ticklen: 5,
-  tickcolor: CLEAR,
-  tickfont: text,
-  automargin: false,
-});
-
 function xAxis({ scale, x }, [from, to], { width }, colours, text) {
   const log = scale === "log";
   return {
@@ -189,17 +173,6 @@ const yAxis = (span, { height }, colours, text) => ({
   fixedrange: true,
   tickformat: "~r",
   nticks: Math.max(3, Math.floor(height / 55)),
-});
-
-const rule = (y, colours) => ({
-  type: "line",
-  xref: "paper",
-  x0: 0,
-  x1: 1,
-  y0: y,
-  y1: y,
-  layer: "below",
-  line: { color: colours.soft, width: 1, dash: "1.5px,4px" },
 });
 
 const goalLabel = (goal, text) =>
@@ -290,6 +263,3 @@ function lastInView({ x, y }, [from, to]) {
 
 const cut = (name, length) =>
   name.length > length ? `${name.slice(0, Math.max(length - 1, 3)).trimEnd()}…` : name;
-
-// Plotly reads a few tags in its labels; a name is text and has none.
-const escaped = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");

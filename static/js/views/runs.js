@@ -9,7 +9,7 @@ const REFRESH_MS = 3000;
 
 export class RunSwitch {
   #store;
-  #deeds;
+  #inView;
   #deletions;
   #button = find("#run-switch");
   #list = find("#run-list");
@@ -20,15 +20,12 @@ export class RunSwitch {
   /**
    * @param {Object} store
    * @param {Object} deletions
-   * @param {Object} deeds
-   * @param {(id: string | null) => void} deeds.openRun
-   * @param {() => Promise<boolean>} deeds.refreshRuns
-   * @param {() => (string | null)} deeds.nextRun the run to look at when the one in view goes.
+   * @param {RunInView} inView see runinview.js.
    */
-  constructor(store, deletions, deeds) {
+  constructor(store, deletions, inView) {
     this.#store = store;
     this.#deletions = deletions;
-    this.#deeds = deeds;
+    this.#inView = inView;
     this.#panel = popover(this.#button, find("#run-panel"), () => this.#opened());
     store.watch(
       ({ run, runId, runs }) => [run?.name, run?.state, run?.spec, runId, runs?.length],
@@ -52,10 +49,10 @@ export class RunSwitch {
   #opened() {
     this.#renaming = false;
     this.#fill();
-    this.#deeds.refreshRuns();
+    this.#inView.refreshRuns();
     clearInterval(this.#timer);
     this.#timer = setInterval(() => {
-      if (this.#panel.isOpen()) this.#deeds.refreshRuns();
+      if (this.#panel.isOpen()) this.#inView.refreshRuns();
       else clearInterval(this.#timer);
     }, REFRESH_MS);
   }
@@ -75,7 +72,7 @@ export class RunSwitch {
     const { runId, operator } = this.#store.get();
     const open = () => {
       this.#panel.close();
-      this.#deeds.openRun(run.id);
+      this.#inView.open(run.id);
     };
     const item = el(
       "li",
@@ -101,7 +98,7 @@ export class RunSwitch {
     this.#renaming = true;
     const renamed = (now) => {
       this.#store.dispatch({ type: "run", run: now });
-      this.#deeds.refreshRuns();
+      this.#inView.refreshRuns();
     };
     const field = nameField(run, renamed, () => {
       this.#renaming = false;
@@ -115,13 +112,13 @@ export class RunSwitch {
     const { runId } = this.#store.get();
     const rows = [...this.#list.querySelectorAll("[data-run]")].map((row) => row.dataset.run);
     const at = rows.indexOf(run.id);
-    const inView = run.id === runId;
+    const watched = run.id === runId;
     this.#deletions.start({ id: run.id, run: run.id, name: `“${run.name}”` }, () => {
-      if (inView) this.#deeds.openRun(run.id);
+      if (watched) this.#inView.open(run.id);
       this.#focus(run.id, 0);
     });
     this.#focus(rows[at + 1] ?? rows[at - 1], 2);
-    if (inView) this.#deeds.openRun(this.#deeds.nextRun());
+    if (watched) this.#inView.open(this.#inView.next());
   }
 
   /** Which run's row has the focus, and on which of its buttons. */

@@ -1,5 +1,6 @@
 /** The curve of error against step, the slider that chooses one, and what the check says of it. */
 
+import { axis, ground } from "../../dress.js";
 import { passes, power, words } from "../../errors.js";
 import { find, setText } from "../../dom.js";
 import { colours, onTheme } from "../../theme.js";
@@ -10,7 +11,6 @@ const BEST_EXPONENT = -2.3;
 const PASSES_BELOW = 1e-6;
 const LEAST_SHOWN = 1e-16;
 const MARGIN = { l: 52, r: 14, t: 30, b: 40, pad: 0 };
-const CLEAR = "rgba(0,0,0,0)";
 const CONFIG = { displayModeBar: false, staticPlot: true };
 
 // Where the name of each curve stands, apart from the others: at this step, on this side of it.
@@ -130,36 +130,23 @@ const line = ({ steps, ...errors }, method, look) => ({
 });
 
 function layout(curve, chosen, size, palette, font) {
-  const axis = {
-    type: "log",
-    gridcolor: palette.line,
-    zeroline: false,
-    ticks: "outside",
-    ticklen: 5,
-    tickcolor: CLEAR,
-    tickfont: font,
-    exponentformat: "e",
-    fixedrange: true,
-  };
+  const powers = { ...axis(palette, font), type: "log", exponentformat: "e", fixedrange: true };
   const x = Math.log10(chosen);
   const left = x > -4;
   const above = { xref: "paper", yref: "paper", y: 1, yanchor: "bottom", yshift: 6 };
   return {
     ...size,
     margin: MARGIN,
-    paper_bgcolor: CLEAR,
-    plot_bgcolor: CLEAR,
-    font,
-    showlegend: false,
+    ...ground(font),
     xaxis: {
-      ...axis,
+      ...powers,
       range: [-15.2, -0.8],
       dtick: size.width < 500 ? 4 : 2,
       tick0: -16,
       showgrid: false,
       title: { text: "step", font, standoff: 6 },
     },
-    yaxis: { ...axis, range: [-16.2, 0.6], dtick: size.height < 300 ? 4 : 2, tick0: -16 },
+    yaxis: { ...powers, range: [-16.2, 0.6], dtick: size.height < 300 ? 4 : 2, tick0: -16 },
     shapes: [
       rule({ x0: chosen, x1: chosen, y0: 0, y1: 1, yref: "paper" }, { color: palette.accent, width: 1.5 }),
       rule(
