@@ -53,6 +53,7 @@ export function colours(scheme) {
 export function resolve(names, scheme) {
   const probe = document.createElement("i");
   probe.hidden = true;
+  probe.style.forcedColorAdjust = "none"; // or all would be one, where the system chooses colours
   if (scheme) probe.style.colorScheme = scheme;
   document.body.append(probe);
   const resolved = {};

@@ -133,7 +133,8 @@ export class PassageForm {
     // The button below the drawer says what it will do.
     const { source } = this.#fields;
     setText(find("#write-model"), MODELS[source.value] ?? source.selectedOptions[0]?.text ?? "best");
-    setText(find("#write-length"), format.count(Number(length.value) || 1000));
+    const asked = length.validity.valid ? Number(length.value) : Number(length.max);
+    setText(find("#write-length"), format.count(asked || 1000));
     const warmths = [...this.#warmths].sort((a, b) => a - b);
     setText(find("#write-temperature"), several ? warmths.join(", ") : String(Number(temperature.value)));
   }
