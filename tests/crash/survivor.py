@@ -35,6 +35,7 @@ class Survivor:
         self.server = None
         self.runs = []
         self.acknowledged = {}
+        self._working = None
         self.start()
         self.corpus = self.server.upload(PAGES)["id"]
         self.begin()
@@ -120,6 +121,10 @@ class Survivor:
     def _bury(self):
         self.server.process.wait(60)
         self._greeting.join()
+        # Its connections are gone with the server. Closed while it waits for one, another file might
+        # get the number, and it would wait for that.
+        if self._working is not None:
+            self._working.join()
         self.server.wait()
 
     def until_all_stand(self):
@@ -139,9 +144,9 @@ class Survivor:
                 for deed in deeds:
                     deed()
 
-        working = threading.Thread(target=work)
-        working.start()
-        return working
+        self._working = threading.Thread(target=work)
+        self._working.start()
+        return self._working
 
     def checkpoint(self, which=0):
         """Have a checkpoint made; it must be there ever after if it is acknowledged."""
