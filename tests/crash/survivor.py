@@ -121,8 +121,8 @@ class Survivor:
     def _bury(self):
         self.server.process.wait(60)
         self._greeting.join()
-        # Its connections are gone with the server. Closed while it waits for one, another file might
-        # get the number, and it would wait for that.
+        # Its connections are gone with the server. Were they closed while it waits for one, another
+        # file might get the number, and it would wait for that.
         if self._working is not None:
             self._working.join()
         self.server.wait()
