@@ -28,7 +28,6 @@ def write(
     top_p: float | None = None,
     seed: int | SeedSequence,
     prime: NDArray[np.integer] | None = None,
-    carried: bool = False,
 ) -> Indices:
     """Return `length` characters written by `model`, or several texts of that length.
 
@@ -51,10 +50,8 @@ def write(
     seed : int or SeedSequence
         The same seed gives the same text.
     prime : ndarray of int, shape (n,), optional
-        Characters to read first. Without it (or with n = 0) the model goes on from its own state
-        and next input character.
-    carried : bool, default False
-        Whether the prime is read from the model's own state; otherwise from a zero state.
+        Characters to read first, from the model's own state. Without it (or with n = 0) the model
+        goes on from there with its own next input character.
 
     Returns
     -------
@@ -72,6 +69,9 @@ def write(
     Written side by side, a text may differ from the one that is written alone from the same seed:
     the products are then summed in another order, and rounding can tip the balance between two
     characters.
+
+    A prime read from a zero state would be simpler, but a network meets one only where an epoch
+    begins. Of what comes after it, it may make no sense for thousands of characters.
     """
     pieces = write_pieces(
         model,
@@ -81,7 +81,6 @@ def write(
         top_p=top_p,
         seed=seed,
         prime=prime,
-        carried=carried,
     )
     nothing = np.empty((*np.shape(temperature), 0), dtype=np.intp)
     return np.concatenate([nothing, *pieces], axis=-1)
@@ -96,13 +95,12 @@ def write_pieces(
     top_p: float | None = None,
     seed: int | SeedSequence,
     prime: NDArray[np.integer] | None = None,
-    carried: bool = False,
 ) -> Iterator[Indices]:
     """Write as `write` does, and yield the text in pieces as it comes.
 
     Parameters
     ----------
-    model, length, temperature, top_k, top_p, seed, prime, carried
+    model, length, temperature, top_k, top_p, seed, prime
         As for `write`. `model` must not change until the last piece is taken.
 
     Yields
@@ -125,7 +123,7 @@ def write_pieces(
         dtype=model.dtype,
     )
     if prime is not None and len(prime) > 0:
-        model = _read(model, prime, carried)
+        model = _read(model, prime)
     plain = choice.texts == 1 and model.cell == "rnn" and model.layers == 1
     writer = _VanillaWriter(model, choice) if plain else _Writer(model, choice)
     rng = np.random.default_rng(seed)
@@ -135,13 +133,11 @@ def write_pieces(
 
 
 @np.errstate(all="ignore")
-def _read(model: Model, prime: NDArray[np.integer], carried: bool) -> Model:
-    """Return the model as it stands once it has read `prime`, from its own or a zero state."""
+def _read(model: Model, prime: NDArray[np.integer]) -> Model:
+    """Return the model as it stands once it has read `prime`."""
     if int(np.min(prime)) < 0 or int(np.max(prime)) >= model.vocabulary_size:
         raise ValueError("The prime holds an index that is not in the vocabulary.")
     stepper = Stepper(model)
-    if not carried:
-        stepper.clear_state()
     for index in prime[:-1]:
         stepper.step(index)
     state = {name: view[0] for name, view in stepper.state.items()}

@@ -125,6 +125,8 @@ def decode_text(data: bytes) -> DecodedText:
     for signature, kind in SIGNATURES:
         if data.startswith(signature):
             raise NotTextError(f"The file is {kind}, not plain text.")
+    if _has_stray_zeros(data):
+        raise NotTextError("The file has zero bytes among its characters, as no plain text has.")
     marked = [(mark, encoding) for mark, encoding in BYTE_ORDER_MARKS if data.startswith(mark)]
     for mark, encoding in marked:
         found = _with_encoding(data[len(mark) :], encoding, had_bom=True)
@@ -138,6 +140,20 @@ def decode_text(data: bytes) -> DecodedText:
         if found is not None:
             return found
     raise NotTextError("The file is not plain text in any encoding known here.")
+
+
+def _has_stray_zeros(data: bytes) -> bool:
+    """Tell whether zero bytes stand in what else is UTF-8.
+
+    In UTF-16 and UTF-32 every other byte is zero, or not all is UTF-8, or it is full of controls.
+    """
+    if b"\0" not in data:
+        return False
+    beginning = data[:SAMPLE_BYTES]
+    text = beginning.decode("utf-8", errors="replace")
+    # The cut may stand within a character.
+    is_utf8 = text.count("\ufffd") <= (len(beginning) < len(data))
+    return is_utf8 and 4 * text.count("\0") < len(text) and _is_readable(text.replace("\0", ""))
 
 
 def _candidates(data: bytes) -> Iterator[str]:

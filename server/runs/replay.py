@@ -47,17 +47,11 @@ def replay(
         At least 0.
     most_products : int
         How many multiplications it may take to write, and as many to read.
-
-    Notes
-    -----
-    A zero state would be simpler, but a network meets one only where an epoch begins. Of what
-    comes after it, it can make no sense for thousands of updates, and what it writes then says
-    nothing of what it has learnt.
     """
     a_character = sum(array.size for array in model.parameters.values() if array.ndim == 2)
     most = max(1, most_products // a_character)
     prime = vocabulary.encode(beginning)[-most:]
-    written = write(model, min(length, most), seed=SEED, prime=prime, carried=True)
+    written = write(model, min(length, most), seed=SEED, prime=prime)
     return vocabulary.decode(written)
 
 

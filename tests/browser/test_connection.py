@@ -100,6 +100,8 @@ def test_a_queued_run_says_behind_what(own_server: Server, window: Window) -> No
     waits = own_server.create_run(name="The second", max_updates=None, pace=20)
     window.page.goto(f"{own_server.url}?run={waits}")
     expect(window.page.locator("#notice")).to_contain_text("Queued behind “The first”")
+    expect(window.page.locator("#page-about")).to_contain_text("Nothing is written yet")
+    expect(window.page.locator("#page-now .page-waiting")).to_be_hidden()
 
 
 def test_a_run_that_stands_still_for_want_of_room_says_so_and_goes_on(

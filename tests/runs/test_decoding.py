@@ -188,6 +188,15 @@ def test_what_is_no_text_is_refused_in_one_sentence(data):
         decode_text(data)
 
 
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize(
+    "text", ["abc\0def" * 30, "h\u00e9llo\0 w\u00f6rld, ", "\u4e2d\u6587\0\u5b57\n" * 9]
+)
+def test_zero_bytes_in_what_else_is_a_text_are_named(mark, text):
+    with pytest.raises(NotTextError, match=r"^The file has zero bytes among its characters"):
+        decode_text(mark + text.encode())
+
+
 def test_an_empty_file_is_refused():
     with pytest.raises(NotTextError, match=r"^The file is empty\.$"):
         decode_text(b"")

@@ -9,6 +9,12 @@ import { prose } from "./prose.js";
 
 export { qualityWords } from "./quality.js";
 
+/** Why a run in such a state may have written nothing; in any other its first text is near. */
+const WHY_NOTHING = {
+  queued: "Nothing is written yet: this run waits its turn",
+  failed: "Nothing was written",
+  stopped: "Nothing was written",
+};
 const FADE_MS = 220;
 const CHARACTER_PX = 8.7; // a generous mean at the page's size
 const SPARE_LINES = 2;
@@ -27,16 +33,18 @@ export function mountWriting(store) {
     (state) => {
       const { sample, telling, replayed, before } = textInView(state);
       const words = watchWords(state.run).join("\n");
-      return [sample, telling, replayed, before, words, isLive(state), state.freshHurrah];
+      const still = sample ? null : (state.run?.state ?? null);
+      return [sample, telling, replayed, before, words, isLive(state), state.freshHurrah, still];
     },
-    (sample, telling, replayed, before, words, live, freshHurrah) => {
+    (sample, telling, replayed, before, words, live, freshHurrah, still) => {
       setText(find("#writing-title"), heading(sample, live));
       setText(find("#writing-loss"), lossWords(sample));
       dice.hidden = live || !store.get().samples.some(({ replay }) => replay);
       for (const input of dice.querySelectorAll("input")) input.checked = input.value === telling;
       const changes = before && changesBetween(before.replay.text, sample.replay.text);
-      const about = aboutPage(sample, { live, telling, replayed, before, changes });
+      const about = aboutPage(sample, { live, telling, replayed, before, changes, still });
       find("#page-about").replaceChildren(...about);
+      find(".page-waiting", page).hidden = Boolean(sample) || still in WHY_NOTHING;
       const now = [sample, telling, before, words];
       if (now.every((value, i) => value === shown[i])) return;
       const marks = { watched: watchedIn(sample, words), changed: marked(changes) };
@@ -86,8 +94,8 @@ export function heading(sample, live) {
 }
 
 /** One line about the text: how it came about, and what changed in it; its words name the marks. */
-function aboutPage(sample, { live, telling, replayed, before, changes }) {
-  if (!sample) return [];
+function aboutPage(sample, { live, telling, replayed, before, changes, still }) {
+  if (!sample) return [WHY_NOTHING[still] ?? ""];
   if (live) {
     const italics = el("span", { class: "invented", text: "italics" });
     return ["Going on from the book; words in ", italics, " are invented"];
@@ -108,7 +116,6 @@ function aboutPage(sample, { live, telling, replayed, before, changes }) {
 function turnPage(page, text, isNews) {
   const leaving = page.querySelector(".prose:not(.prose-leaving)");
   for (const old of page.querySelectorAll(".prose-leaving")) old.remove();
-  find(".page-waiting", page).hidden = Boolean(text);
   if (!text || !isNews) leaving?.remove();
   if (!text) return;
   const marks = { invented: text.invented, ...text.marks };
