@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import pairwise
 from math import inf
 
@@ -120,26 +120,28 @@ def _count(text: str) -> tuple[Counter[tuple[str, str]], Counter[str], Counter[s
     pairs: Counter[tuple[str, str]] = Counter()
     leading: Counter[str] = Counter()
     lower: Counter[str] = Counter()
-    for before, after in _bigrams(text):
+    for (before, after), count in _bigrams(text).items():
         if _is_capitalised(after):
-            pairs[before, after] += 1
-            leading[before] += 1
+            pairs[before, after] += count
+            leading[before] += count
         elif after == ".":
-            leading[before] += 1
+            leading[before] += count
         else:
-            lower[after] += 1
+            lower[after] += count
     return pairs, leading, lower
 
 
-def _bigrams(text: str) -> Iterator[tuple[str, str]]:
-    """Yield each word or punctuation mark with the one before it."""
+def _bigrams(text: str) -> Counter[tuple[str, str]]:
+    """Count each word or punctuation mark with the one before it, in the order of the text."""
     letters = f"{LETTER}+(?:{combining()}{LETTER}*)*"
     # The possessive is no part of a name.
     word_or_mark = re.compile(rf"{letters}(?:{APOSTROPHE}(?!s\b){letters})*|[^\w\s]")
+    found: Counter[tuple[str, str]] = Counter()
     last = "."
     for tokens in find_all(word_or_mark, text):
-        yield from pairwise([last, *tokens])
+        found.update(pairwise([last, *tokens]))
         last = tokens[-1] if tokens else last
+    return found
 
 
 def _is_capitalised(word: str) -> bool:

@@ -1,8 +1,8 @@
 """What the pages are made of: style sheets, modules and pictures, held in memory.
 
 A lecture hall opens the page at once, and a page is some hundred modules: so each of them is read,
-compressed and given its tag when the server starts, and not for every laptop anew. An address with
-the version in it is good for as long as that version is, and nobody has to ask for it twice.
+given its tag and compressed once, and not for every laptop anew. An address with the version in it
+is good for as long as that version is, and nobody has to ask for it twice.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import mimetypes
 import posixpath
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 from starlette.datastructures import Headers
@@ -33,14 +33,18 @@ _IMPORT = re.compile(r'^(?:import|export)\b[^"\';]*?["\'](\.{1,2}/[^"\']+)["\'];
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _File:
     """A file as it is sent."""
 
     body: bytes
-    compressed: bytes
     media_type: str
     etag: str
+
+    @cached_property
+    def compressed(self) -> bytes:
+        """What most are sent; compressed once, when the first asks."""
+        return gzip.compress(self.body, 9, mtime=0)
 
 
 class Statics:
@@ -103,7 +107,7 @@ def _read(path: Path) -> _File:
     body = path.read_bytes()
     media_type = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0]
     etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
-    return _File(body, gzip.compress(body, 9, mtime=0), media_type or "text/plain", etag)
+    return _File(body, media_type or "text/plain", etag)
 
 
 def _answer(file: _File, asked: Headers, kept: str) -> Response:
