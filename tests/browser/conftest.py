@@ -17,6 +17,7 @@ from playwright.sync_api import (
     BrowserContext,
     ConsoleMessage,
     Page,
+    ViewportSize,
     expect,
     sync_playwright,
 )
@@ -24,6 +25,7 @@ from playwright.sync_api import (
 from tests.browser.server_process import Server
 
 PATIENCE_S = 30.0
+DESKTOP: ViewportSize = {"width": 1440, "height": 900}
 CHROMIUM = os.environ.get("HURRAH_BROWSER") or shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = [
     "--no-sandbox",
@@ -32,6 +34,7 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--process-per-site",
 ]
 
 Module = Callable[..., Any]
@@ -77,10 +80,14 @@ def plot_box(page: Page) -> dict[str, float]:
 
 
 class Window:
-    """A browser window that minds what the page complains of."""
+    """A browser window that minds what the page complains of.
 
-    def __init__(self, context: BrowserContext) -> None:
-        self.context = context
+    In a context of its own or, with `parked` (a page that stays), in one that others had before.
+    """
+
+    def __init__(self, context: BrowserContext, parked: Page | None = None) -> None:
+        self._context = context
+        self._parked = parked
         self.page = context.new_page()
         self.page.set_default_timeout(PATIENCE_S * 1000)
         self._complaints: list[str] = []
@@ -103,7 +110,16 @@ class Window:
         return self.page
 
     def close(self) -> None:
-        self.context.close()
+        """Close it; nobody who comes after finds what it stored or was granted."""
+        if self._parked is None:
+            self._context.close()
+        else:
+            for page in self._context.pages:
+                if page is not self._parked:
+                    page.close()
+            self._context.clear_cookies()
+            self._context.clear_permissions()
+            self._parked.evaluate("localStorage.clear()")
         unexpected = [
             text
             for text in self._complaints
@@ -152,12 +168,11 @@ def _no_runs_left(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture
 def open_window(browser: Browser) -> Iterator[Callable[..., Window]]:
-    """Open windows, each with storage of its own; options are those of a browser context."""
+    """Open windows for newcomers; options are those of a browser context."""
     windows: list[Window] = []
 
     def open_one(**options: Any) -> Window:
-        options = {"viewport": {"width": 1440, "height": 900}} | options
-        windows.append(Window(browser.new_context(**options)))
+        windows.append(Window(browser.new_context(**{"viewport": DESKTOP} | options)))
         return windows[-1]
 
     yield open_one
@@ -165,9 +180,21 @@ def open_window(browser: Browser) -> Iterator[Callable[..., Window]]:
         window.close()
 
 
+@pytest.fixture(scope="package")
+def parked(browser: Browser, server: Server) -> Iterator[Page]:
+    """A page that stays: as long as it does, the browser knows the page's scripts from before."""
+    page = browser.new_context(viewport=DESKTOP).new_page()
+    page.goto(f"{server.url}healthz")
+    yield page
+    page.context.close()
+
+
 @pytest.fixture
-def window(open_window: Callable[..., Window]) -> Window:
-    return open_window()
+def window(parked: Page) -> Iterator[Window]:
+    """A window of somebody who was here before, and left nothing behind."""
+    opened = Window(parked.context, parked)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -131,10 +131,15 @@ def test_a_hidden_window_stops_drawing(server: Server, window: Window) -> None:
 
 
 def test_pointing_draws_nothing_anew(server: Server, window: Window) -> None:
-    run = server.create_run(max_updates=300, sample_every=20)
+    run = server.create_run(paused=True, sample_every=20)
     page = window.open(server, run)
+    server.call("POST", f"runs/{run}/step", {"updates": 300})
     expect(page.locator("#writing-title")).to_have_text("The writing at update 300")
-    eventually(lambda: drawn_update(page), (300).__eq__, "the last drawing")
+    marked = (
+        "Math.max(...document.querySelector('#chart-plot').data"
+        ".filter(({ mode }) => mode === 'markers').flatMap(({ x }) => x))"
+    )
+    eventually(lambda: page.evaluate(marked), (300).__eq__, "the last mark to be drawn")
     ring, box = page.locator("#viewed-spot"), plot_box(page)
     page.evaluate(
         "window.drawings = 0;"
