@@ -10,6 +10,7 @@ Commands (`do`): first `start`; then `pause`, `resume`, `step`, `change`, `check
 from __future__ import annotations
 
 import math
+import os
 import secrets
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,9 @@ PREDECESSOR_PATIENCE_S = 10.0
 # A worker ends within 5 s of its server; a checkpoint of the largest network takes less.
 LEAVING_S = 4.5
 LOOKS = {"export", "model"}
+# Training takes all that is left, but gives way to the server and to the browser that looks on:
+# where cores are few, they would wait for it at every turn.
+NICENESS = 5
 
 
 class Refusal(Exception):  # noqa: N818 - an answer, not a fault
@@ -348,6 +352,7 @@ class Worker:
 
 def main() -> None:
     """Wait for the start command, then train."""
+    os.nice(NICENESS)
     line = Line(patience_s=LEAVING_S)
     if start := line.take():
         # Whoever takes the run over, after this server, waits until the last checkpoint is written.

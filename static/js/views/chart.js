@@ -71,12 +71,12 @@ export class Chart {
    * Draw soon: after the next frame, but not before the last drawing is a tenth of a second old.
    *
    * After a frame and not within it, so that what else is laid out and painted in it does not add up
-   * with the drawing to a wait that is felt.
+   * with the drawing to a wait that is felt; but the first sketch as soon as can be.
    */
   schedule() {
     if (this.#timer !== null) return;
     const wait = Math.max(0, this.#drawnAt + BETWEEN_DRAWINGS_MS - performance.now());
-    const draw = () => setTimeout(() => this.#draw());
+    const draw = () => (this.#drawn ? setTimeout(() => this.#draw()) : this.#draw());
     this.#timer = setTimeout(() => requestAnimationFrame(draw), wait);
   }
 

@@ -116,8 +116,9 @@ class QualityCurve {
     this.#plot.setAttribute("aria-valuenow", String(Math.max(index, 0)));
     this.#plot.setAttribute("aria-valuetext", this.#words(index));
     if (index < 0) return;
-    this.#spot.style.insetInlineStart = `${this.#places[index] * 100}%`;
-    this.#spot.style.insetBlockStart = `${heightOf(this.#values[index], this.#most)}%`;
+    // Of its plot's width and height: what is only moved over is no jump of the page.
+    const [across, down] = [this.#places[index] * 100, heightOf(this.#values[index], this.#most)];
+    this.#spot.style.translate = `${across}cqw ${down}cqh`;
     this.#plot.title = `${about}, up to ${show(this.#most)} so far`;
   }
 
