@@ -211,7 +211,7 @@ def _compare_temperatures(page: Page) -> None:
     _ask_for_passage(page)
     page.locator("input[name=several][value=several]").check()
     page.locator("#passage-go").click()
-    expect(page.locator(".passage-column .quality b")).to_have_count(4)
+    expect(page.locator(".passage-column .quality")).to_have_count(4)
 
 
 def _keep_passages(page: Page) -> None:
