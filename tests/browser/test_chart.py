@@ -158,6 +158,15 @@ def test_pointing_draws_nothing_anew(server: Server, window: Window) -> None:
     assert page.evaluate("window.drawings") == 0
 
 
+def test_a_run_that_stands_is_drawn_to_its_last_update(server: Server, window: Window) -> None:
+    run = server.create_run(pace="max", max_updates=None, hidden_size=4, sequence_length=4)
+    page = window.open(server, run)
+    eventually(lambda: drawn_update(page), lambda update: update > 5_000, "a long curve")
+    last = server.call("POST", f"runs/{run}/pause")["update"]
+    end = "document.querySelector('#chart-plot').data[0].x.at(-1)"
+    eventually(lambda: page.evaluate(end), lambda update: update == last, "the last update")
+
+
 def test_the_curve_is_sketched_before_the_chart_library_is_there(
     server: Server, window: Window
 ) -> None:

@@ -21,6 +21,7 @@ const CONFIG = { staticPlot: true, displayModeBar: false, showTips: false };
 
 /** What the drawing is made of, but for the curve itself: another value is another drawing. */
 const AROUND = (state) => [
+  state.run?.state, // a run that stands is drawn to its last update
   ...[state.runId, state.refining, state.smoothed?.exact, state.detail, state.validation],
   ...[state.samples, state.milestones, state.checkpoints, state.corpora, state.smoothing],
   ...[state.range, state.scale, state.across, state.unit, state.lossScale],
