@@ -1,4 +1,4 @@
-/** Plotly comes as a classic script of several megabytes: no page must wait for it. */
+/** Plotly comes as a classic script of a megabyte: no page must wait for it. */
 
 let loading = null;
 

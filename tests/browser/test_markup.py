@@ -19,6 +19,15 @@ window.complaints = [];
 document.addEventListener("securitypolicyviolation", (event) => {
   window.complaints.push(event.violatedDirective + " " + event.blockedURI);
 });
+// Neither the page nor the chart library makes elements of a string.
+const { get, set } = Object.getOwnPropertyDescriptor(Element.prototype, "innerHTML");
+Object.defineProperty(Element.prototype, "innerHTML", {
+  get,
+  set(html) {
+    if (html !== "") window.complaints.push(`innerHTML ${html}`);
+    set.call(this, html);
+  },
+});
 """
 
 
