@@ -22,6 +22,8 @@ def finished(server: Server, window: Window, updates: int = 300) -> tuple[str, P
         lambda update: update == str(updates),
         "the whole curve",
     )
+    # Its last sample is measured after its end, and the timeline counts from the newest there is.
+    expect(page.locator("#writing-title")).to_have_text(f"The writing at update {updates}")
     return run, page
 
 
