@@ -71,6 +71,7 @@ class LiveRun:
         self._store = store
         self._left_running = left_running
         self._desk = WorkerDesk(self._start_command, self._hear, self._worker_left)
+        recorder.measured = lambda update: self._desk.tell("measured", update=update)
         self.upkeep = Upkeep(self, self._desk, go_on, room)
         # Held while it begins or ceases to train: nobody resumes a worker that leaves, and a pause
         # finds the worker that is just being started.

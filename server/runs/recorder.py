@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,9 @@ class Recorder:
 
     Attributes
     ----------
+    measured : callable
+        Called with the update of each sample that needs no measuring any more, so that who writes
+        them can go by it.
     lock : asyncio.Lock
         Held while something is stored and told, so that a snapshot taken under it and the messages
         after it neither overlap nor leave a gap.
@@ -74,7 +77,8 @@ class Recorder:
         self._reader = reader
         self._snapshots = snapshots
         self._celebrated: set[str] | None = None
-        self._samples = SampleLine(self._keep_sample, f"run {run.id}")
+        self.measured: Callable[[int], None] = lambda _update: None
+        self._samples = SampleLine(self._keep_sample, self._done_with, f"run {run.id}")
 
     async def take(self, report: Message) -> None:
         """Keep and tell what a worker reports."""
@@ -96,7 +100,7 @@ class Recorder:
             self._tell_marks(marks)
             if len(losses) or state is run.state is RunState.RUNNING:
                 self._tell_progress(report["curve"])
-        await self._samples.put(waiting)
+        self._samples.put(waiting)
         # A worker that stands still says nothing of whether its run waits, or has ended.
         stands = state is RunState.PAUSED and run.state is not RunState.RUNNING
         if state is not run.state and not stands:
@@ -156,7 +160,7 @@ class Recorder:
                 and not await self._store(Store.has_sample, self.run.id, sample["update"])
             ]
             waiting = self._samples.announce(lacking)
-        await self._samples.put(waiting)
+        self._samples.put(waiting)
 
     async def begin_again(self) -> None:
         """Forget everything: no checkpoint was made, and it will happen again; as `catch_up`."""
@@ -278,6 +282,9 @@ class Recorder:
                     await self._store(Store.commit)
             self._tell("sample", sample=sample.model_dump(mode="json"))
             self._tell_marks(marks)
+
+    def _done_with(self, update: int) -> None:
+        self.measured(update)
 
     async def _already_celebrated(self) -> set[str]:
         if self._celebrated is None:

@@ -26,6 +26,8 @@ CURVE_POINTS = 10
 # it has not taken, or not stored, training waits for it. Some 100 s of the fastest training; they
 # take 16 MB, and as one report some 30 MB for a moment.
 MAX_BACKLOG_UPDATES = 1_000_000
+# As it does past this many samples that are not measured: who asks for one at every update is held
+# up here, where commands are still taken, and not by a server that no longer listens.
 MAX_BACKLOG_SAMPLES = 100
 
 
@@ -76,6 +78,7 @@ class Reporter:
         self._losses = array("d")
         self._smooth_losses = array("d")
         self._samples: list[Message] = []
+        self._unmeasured: deque[int] = deque()
         self._epochs: list[Message] = []
         self._first_unsent = trainer.updates + 1
         self._unflushed = Unflushed()
@@ -103,6 +106,12 @@ class Reporter:
     def wrote(self, sample: Message) -> None:
         """Take in a sample."""
         self._samples.append(sample)
+        self._unmeasured.append(sample["update"])
+
+    def measured(self, update: int) -> None:
+        """Take in that the samples up to this update are measured."""
+        while self._unmeasured and self._unmeasured[0] <= update:
+            self._unmeasured.popleft()
 
     def flushed(self, update: int) -> None:
         """Forget what the server has stored: no checkpoint need carry it any more."""
@@ -124,9 +133,12 @@ class Reporter:
 
     @property
     def is_behind(self) -> bool:
-        """Whether the server has taken, or stored, too little of what happened to go on."""
-        much = len(self._losses) > MAX_BACKLOG_UPDATES or len(self._samples) > MAX_BACKLOG_SAMPLES
-        return (much and not self._line.idle) or self._unflushed.updates > MAX_BACKLOG_UPDATES
+        """Whether the server has taken, stored or measured too little of what happened to go on."""
+        return (
+            len(self._unmeasured) > MAX_BACKLOG_SAMPLES
+            or (len(self._losses) > MAX_BACKLOG_UPDATES and not self._line.idle)
+            or self._unflushed.updates > MAX_BACKLOG_UPDATES
+        )
 
     def carried(self) -> tuple[Arrays, Meta]:
         """Return what a checkpoint must carry: all that the server may not have stored."""

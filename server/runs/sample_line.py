@@ -15,8 +15,6 @@ __all__ = ["SampleLine", "Waiting"]
 
 log = logging.getLogger(__name__)
 
-MAX_UNMEASURED = 32
-
 
 @dataclass(eq=False, slots=True)
 class Waiting:
@@ -39,15 +37,23 @@ class SampleLine:
     ----------
     keep : callable
         Measures and keeps one; should it find it `forgotten` at the end, it must not keep it.
+    left : callable
+        Called with the update of each that is in line no more, kept or not.
     owner : str
         Named in the log.
     """
 
-    def __init__(self, keep: Callable[[Waiting], Awaitable[None]], owner: str) -> None:
+    def __init__(
+        self,
+        keep: Callable[[Waiting], Awaitable[None]],
+        left: Callable[[int], None],
+        owner: str,
+    ) -> None:
         self._keep = keep
+        self._left = left
         self._owner = owner
-        # Bounded: who samples faster than can be measured is held up by the line between.
-        self._queue: asyncio.Queue[Waiting] = asyncio.Queue(MAX_UNMEASURED)
+        # Who writes them waits when too many are in it; see `server.runs.reporting`.
+        self._queue: asyncio.Queue[Waiting] = asyncio.Queue()
         self._waiting: deque[Waiting] = deque()
         self._moved = asyncio.Event()
         self._closed = False
@@ -59,10 +65,10 @@ class SampleLine:
         self._waiting.extend(waiting)
         return waiting
 
-    async def put(self, waiting: list[Waiting]) -> None:
-        """Put them in line, when there is room."""
+    def put(self, waiting: list[Waiting]) -> None:
+        """Put them in line."""
         for one in waiting:
-            await self._queue.put(one)
+            self._queue.put_nowait(one)
 
     @property
     def first(self) -> int | None:
@@ -112,3 +118,4 @@ class SampleLine:
                 with contextlib.suppress(ValueError):
                     self._waiting.remove(one)
                 self._wake()
+                self._left(one.update)

@@ -4,7 +4,7 @@ It takes commands between updates and reports what happened at most 20 times a s
 looks on can slow it: what it says is put on a line that a thread of its own empties.
 
 Commands (`do`): first `start`; then `pause`, `resume`, `step`, `change`, `checkpoint`, `export`,
-`model`, `flushed`, `leave`. All but the last two are answered. Events: `report`.
+`model`, `flushed`, `measured`, `leave`. All but the last three are answered. Events: `report`.
 """
 
 from __future__ import annotations
@@ -326,6 +326,10 @@ class Worker:
     def _do_flushed(self, command: Message) -> None:
         """The server has stored the history up to here: no checkpoint need carry it any more."""
         self.reporter.flushed(command["update"])
+
+    def _do_measured(self, command: Message) -> None:
+        """The server has measured the samples up to here, and takes more."""
+        self.reporter.measured(command["update"])
 
     def _do_leave(self, _command: Message) -> None:
         self.leaving = True

@@ -16,10 +16,12 @@ def test_a_lost_connection_comes_back_by_itself(own_server: Server, window: Wind
     run = own_server.create_run(pace=20, max_updates=None)
     page = window.open(own_server, run)
     eventually(lambda: figure(page, "update"), lambda update: update > 0, "the first update")
+    prose = page.locator("#page-now .prose").last
+    expect(prose).not_to_be_empty()
 
     own_server.kill()
     expect(page.locator("#connection-word")).to_contain_text("reconnecting in")
-    expect(page.locator("#page-now .prose").last).not_to_be_empty()
+    expect(prose).not_to_be_empty()
 
     own_server.start()
     expect(page.locator("#connection-word")).to_have_text("live")

@@ -49,6 +49,8 @@ def test_the_same_seed_gives_the_same_text(server: Server, window: Window, run: 
 
     page.locator("#passage-roll").click()
     eventually(lambda: text(page), lambda now: now != first, "another text")
+    # The seed that a text was written with is shown when it is done.
+    written(page)
     assert page.locator("#passage-seed").input_value() != seed
 
     page.locator("#passage-seed").fill(seed)

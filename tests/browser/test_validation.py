@@ -77,9 +77,12 @@ def test_a_loss_that_ran_away_is_told_and_mended(server: Server, window: Window)
     server.call("POST", f"runs/{run}/resume", {})
     expect(page.locator("#notice")).to_contain_text("went back to update 30")
     expect(page.locator("#notice")).to_contain_text("A lower learning rate")
-    crosses = "document.querySelector('#chart-plot').data.find(t => t.marker?.symbol === 'x-thin')"
-    eventually(lambda: page.evaluate(crosses)["x"], lambda x: x == [30], "a mark on the curve")
+    crosses = (
+        "document.querySelector('#chart-plot').data.find(t => t.marker?.symbol === 'x-thin')?.x"
+    )
+    eventually(lambda: page.evaluate(crosses), lambda x: x == [30], "a mark on the curve")
     server.call("PATCH", f"runs/{run}", {"learning_rate": 0.02})
+    expect(page.locator("#run-about")).to_contain_text("sgd 0.02")
     page.locator("#notice").get_by_role("button", name="Halve the rate and resume").click()
     eventually(
         lambda: server.call("GET", f"runs/{run}"),

@@ -384,12 +384,14 @@ def test_a_server_that_never_reads_does_not_stop_it_and_misses_nothing(tmp_path)
     assert len(arrays["unflushed.losses"]) == carried["last"] >= known
 
 
-def test_what_it_holds_for_a_server_that_never_reads_is_bounded(tmp_path):
+def test_it_waits_when_too_many_samples_are_not_measured(tmp_path):
     with Deaf(tmp_path, FAST | {"sample_every": 1, "sample_length": 200}) as deaf:
-        # The pipe takes some, the line another report's worth, and the rest waits.
-        in_the_pipe = 65_536 // 200
-        stands = [deaf.update() for _ in range(40)]
-        assert max(stands) <= in_the_pipe + 4 * MAX_BACKLOG_SAMPLES
+        # Besides these there is the one before the first update.
+        until(lambda: deaf.update() == MAX_BACKLOG_SAMPLES)
+        assert {deaf.update() for _ in range(40)} == {MAX_BACKLOG_SAMPLES}
+        deaf.tell("measured", update=6)
+        until(lambda: deaf.update() == MAX_BACKLOG_SAMPLES + 7)
+        assert {deaf.update() for _ in range(40)} == {MAX_BACKLOG_SAMPLES + 7}
         reports = deaf.listen()
     samples = [sample["update"] for report in reports for sample in report["samples"]]
     assert samples == list(range(len(samples)))

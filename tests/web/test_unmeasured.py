@@ -1,0 +1,64 @@
+"""More samples than can be measured: training waits for them, and nobody waits for training."""
+
+import os
+import signal
+
+import pytest
+
+from server.runs.reporting import MAX_BACKLOG_SAMPLES
+from tests.serving import child_pids, until
+
+# It waits when one more than this many are not measured; the one before the first update is.
+FULL = MAX_BACKLOG_SAMPLES + 1
+EAGER = {"hidden_size": 10, "sample_length": 20, "sample_every": 1, "max_updates": None}
+
+
+@pytest.fixture
+def scribe(server):
+    """The process that measures; a run has to be there already for it to be started."""
+    held = server.create(**EAGER, paused=True)
+    until(lambda: server.get(held, "samples"))
+    [pid] = child_pids(server.process.pid, "server.runs.scribe")
+    yield pid
+    os.kill(pid, signal.SIGCONT)
+    server.delete_runs()
+
+
+def samples_of(server, run):
+    """Return the updates of all samples that were written by now; they are waited for."""
+    return [sample["update"] for sample in server.get(run, "samples")]
+
+
+def test_a_run_is_paused_kept_and_deleted_while_nothing_is_measured(server, scribe):
+    run = server.create(**EAGER, paused=True)
+    until(lambda: server.get(run, "samples"))
+    os.kill(scribe, signal.SIGSTOP)
+    server.post(run, "resume")
+    server.until(run, lambda now: now["update"] == FULL)
+    stands = server.post(run, "pause")
+    assert (stands["state"], stands["update"]) == ("paused", FULL)
+    assert server.post(run, "checkpoints")["update"] == FULL
+
+    os.kill(scribe, signal.SIGCONT)
+    assert samples_of(server, run) == list(range(FULL + 1))
+
+    os.kill(scribe, signal.SIGSTOP)
+    server.post(run, "resume")
+    server.until(run, lambda now: now["update"] == 2 * FULL)
+    assert server.client.delete(f"/api/runs/{run['id']}").status_code == 204
+
+
+def test_a_server_ends_in_time_while_nothing_is_measured_and_loses_nothing(serve):
+    server = serve("--no-demo")
+    run = server.create(**EAGER, paused=True)
+    until(lambda: server.get(run, "samples"))
+    [scribe] = child_pids(server.process.pid, "server.runs.scribe")
+    os.kill(scribe, signal.SIGSTOP)
+    server.post(run, "resume")
+    server.until(run, lambda now: now["update"] == FULL)
+    assert server.terminate() == 0
+
+    again = serve("--no-demo")
+    stands = again.run(run)
+    assert (stands["state"], stands["update"]) == ("interrupted", FULL)
+    assert samples_of(again, run) == list(range(FULL + 1))
