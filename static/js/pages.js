@@ -54,6 +54,12 @@ export function binAt(run, positions, place) {
   return Math.min(Math.max(next - 1, 0), positions.length - 1);
 }
 
+/** The middle of a bin along the axis. */
+export function middleOf(run, positions, bin) {
+  const edges = edgesOf(run, positions);
+  return (edges[bin] + edges[bin + 1]) / 2;
+}
+
 /** The updates, first and last, that an epoch spends in a bin. */
 export function updatesIn({ updates_per_epoch: perEpoch, spec }, positions, bin, epoch) {
   const place = (i) => (i < positions.length ? positions[i] / spec.sequence_length : perEpoch);
@@ -64,6 +70,20 @@ export function updatesIn({ updates_per_epoch: perEpoch, spec }, positions, bin,
 /** The bin in which an update reads. */
 export const placeOfUpdate = ({ updates_per_epoch: perEpoch, spec }, update) =>
   ((update - 1) % perEpoch) * spec.sequence_length;
+
+/** The epochs that have come to a bin, the one with the least loss there first. */
+export const epochsAt = (rows, bin) =>
+  rows
+    .filter(({ loss }) => Number.isFinite(loss[bin]))
+    .sort((a, b) => a.loss[bin] - b.loss[bin])
+    .map(({ epoch }) => epoch);
+
+/** The epoch whose line runs nearest to a loss in a bin; the newest where none has come there. */
+export function nearestEpoch(rows, bin, loss) {
+  const apart = ({ loss: losses }) =>
+    Number.isFinite(losses[bin]) ? Math.abs(losses[bin] - loss) : Infinity;
+  return rows.toReversed().reduce((a, b) => (apart(b) < apart(a) ? b : a)).epoch;
+}
 
 /** The unit in which the curve shows its losses, and these as well. */
 export const pagesUnitOf = ({ unit, run }) => unitOf(unit, run.spec.sequence_length);

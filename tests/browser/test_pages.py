@@ -68,17 +68,61 @@ def test_the_epochs_lie_over_each_other_and_a_sentence_tells(
     words = excerpt.inner_text().strip("“”… ")
     assert words in " ".join(PAGES.split())
 
+    epoch = epoch_pointed_at(page)
     page.mouse.click(x, y)
     expect(page.locator("#reading-title")).to_contain_text("What it read at update")
-    # The eighth epoch has not come so far: it is the seventh that read it last.
-    expect(page.locator("#reading-place")).to_contain_text("epoch 7, page 2 of 3")
+    expect(page.locator("#reading-place")).to_contain_text(f"epoch {epoch}, page 2 of 3")
     page.wait_for_url(re.compile(r"at=\d+.*card=reading.*face=pages"))
     page.reload()
     expect(page.locator("#pages")).to_be_visible()
-    expect(page.locator("#reading-place")).to_contain_text("epoch 7, page 2 of 3")
+    expect(page.locator("#reading-place")).to_contain_text(f"epoch {epoch}, page 2 of 3")
     page.locator("label", has_text="over time").click()
     expect(page.locator("#chart")).to_be_visible()
     expect(page.locator("#pages-sentence")).to_be_hidden()
+
+
+def test_the_keyboard_goes_from_place_to_place_and_from_epoch_to_epoch(
+    server: Server, window: Window, corpus: str
+) -> None:
+    run = server.create_run(**SMALL, corpus=corpus, max_updates=2 * PER_EPOCH + 10)
+    page = window.open(server, run)
+    expect(page.locator("#notice")).to_contain_text("Finished")
+    by_page(page)
+    pages = page.locator("#pages-plot")
+    expect(pages).to_have_attribute("aria-valuetext", re.compile(r"mean loss, .*epochs 1 to 3"))
+    # Between the two is what the notice offers.
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Shift+Tab")
+    expect(pages).to_be_focused()
+    # It begins where the newest epoch has come to.
+    readout = page.locator("#pages-readout")
+    expect(readout).to_contain_text("page 1, epoch 3")
+    page.keyboard.press("PageUp")
+    # The third has not come here.
+    assert epoch_pointed_at(page) == 2
+    page.keyboard.press("ArrowUp")
+    assert epoch_pointed_at(page) == 1
+    before = readout.inner_text()
+    page.keyboard.press("ArrowRight")
+    expect(readout).not_to_have_text(before)
+    page.keyboard.press("End")
+    expect(readout).to_contain_text("page 3, epoch 1")
+    expect(pages).to_have_attribute("aria-valuenow", str(pages.get_attribute("aria-valuemax")))
+    expect(page.locator("#pages-excerpt")).not_to_be_empty()
+    spoken = f"{readout.inner_text()}. {page.locator('#pages-excerpt').inner_text()}"
+    expect(pages).to_have_attribute("aria-valuetext", spoken)
+    # The timeline has not moved: these arrows were for the pages.
+    expect(page.locator("#timeline-live")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("Enter")
+    expect(page.locator("#reading-place")).to_contain_text("epoch 1, page 3 of 3")
+    page.keyboard.press("Tab")
+    expect(page.locator("#pages-crosshair")).to_be_hidden()
+
+
+def epoch_pointed_at(page: Page) -> int:
+    found = re.search(r"epoch (\d+): loss", page.locator("#pages-readout").inner_text())
+    assert found is not None
+    return int(found[1])
 
 
 def test_it_grows_live_and_says_what_is_missing(

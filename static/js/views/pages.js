@@ -1,27 +1,31 @@
 /** The loss by page: the epochs laid over each other; the book where one points. */
 
-import { getText } from "../api.js";
 import { chapterAt, pageOf } from "../book.js";
 import { find, setText } from "../dom.js";
+import { excerptAt, fetchExcerpt } from "../excerpts.js";
 import * as format from "../format.js";
 import {
   PAGES_MARGIN,
   axisOf,
   binAt,
   coarsened,
+  epochsAt,
   epochsInWords,
+  middleOf,
+  nearestEpoch,
   pagesPlotOf,
   pagesUnitOf,
   pagesWidthOf,
+  placeOfUpdate,
   updatesIn,
 } from "../pages.js";
 import { colours, onTheme } from "../theme.js";
 
 const BETWEEN_DRAWINGS_MS = 250;
 const REST_MS = 120;
-const EXCERPT = 110;
-const EXCERPTS_KEPT = 60;
 const CLICK_PX = 4;
+const ACROSS = { ArrowLeft: -1, ArrowRight: 1, PageUp: 10, PageDown: -10 };
+const UP = { ArrowUp: 1, ArrowDown: -1 };
 const CONFIG = { displayModeBar: false, doubleClick: false, showTips: false };
 
 export class PagesChart {
@@ -37,7 +41,6 @@ export class PagesChart {
   #pages = null; // as coarse as they are drawn
   #at = null; // {bin, epoch, x} while something points there
   #pressed = null;
-  #excerpts = new Map(); // by "corpus place"
   #resting = null;
 
   /**
@@ -53,8 +56,12 @@ export class PagesChart {
     frame.addEventListener("pointerdown", (event) => {
       this.#point(event);
       // Plotly lays a cover over the page for as long as the button is down: see pointing.js.
-      this.#pressed = this.#at && { x: event.clientX, y: event.clientY, bin: this.#at.bin };
+      this.#pressed = this.#at && { ...this.#at, left: event.clientX, top: event.clientY };
     });
+    const plot = this.#plot;
+    plot.addEventListener("focus", () => plot.matches(":focus-visible") && this.#enter());
+    plot.addEventListener("blur", () => this.#leave());
+    plot.addEventListener("keydown", (event) => this.#key(event));
     window.addEventListener("pointerup", (event) => this.#lift(event), { capture: true });
     new ResizeObserver(() => this.#schedule()).observe(frame);
     onTheme(() => {
@@ -132,12 +139,58 @@ export class PagesChart {
     const bin = binAt(run, pages.positions, from + (x / width) * (to - from));
     const unit = pagesUnitOf(state);
     const loss = this.#losses[1] - (y / height) * (this.#losses[1] - this.#losses[0]);
+    this.#goTo({ bin, x: l + x, epoch: nearestEpoch(pages.rows, bin, unit.back(loss)) });
+  }
+
+  #goTo(at) {
     const before = this.#at?.epoch;
-    this.#at = { bin, x: l + x, epoch: nearestEpoch(pages.rows, bin, unit.back(loss)) };
+    this.#at = at;
     this.#say();
-    if (this.#at.epoch !== before) this.#schedule();
+    if (at.epoch !== before) this.#schedule();
     clearTimeout(this.#resting);
     this.#resting = setTimeout(() => this.#lookUp(), REST_MS);
+  }
+
+  /** Point at the middle of a bin, at an epoch's line or, where that has not come, the newest. */
+  #goToBin(bin, epoch) {
+    const { run } = this.#store.get();
+    const { positions, rows } = this.#pages;
+    const [from, to] = axisOf(run).range;
+    const width = pagesWidthOf(this.#frame.clientWidth);
+    const x = PAGES_MARGIN.l + ((middleOf(run, positions, bin) - from) / (to - from)) * width;
+    const there = epochsAt(rows, bin);
+    const newest = there.length ? Math.max(...there) : rows.at(-1).epoch;
+    this.#goTo({ bin, x, epoch: there.includes(epoch) ? epoch : newest });
+  }
+
+  /** The keyboard begins where the update in view is read, else where the newest line ends. */
+  #enter() {
+    const { run, pinned } = this.#store.get();
+    if (!run || !this.#pages) return;
+    const { positions, rows } = this.#pages;
+    const place = placeOfUpdate(run, Math.max(pinned ?? run.update, 1));
+    const bin = Math.max(positions.findLastIndex((position) => position <= place), 0);
+    this.#goToBin(bin, rows.at(-1).epoch);
+  }
+
+  /** The arrows go from place to place and, upright, from line to line; Enter opens the book. */
+  #key(event) {
+    const across = ACROSS[event.key] ?? { Home: -Infinity, End: Infinity }[event.key];
+    const up = UP[event.key];
+    const plain = !(event.ctrlKey || event.metaKey || event.altKey);
+    if (!plain || !this.#pages || !(across || up || event.key === "Enter")) return;
+    event.preventDefault();
+    if (!this.#at) this.#enter();
+    const { bin, epoch } = this.#at;
+    const last = this.#pages.positions.length - 1;
+    if (across) {
+      this.#goToBin(Math.min(Math.max(bin + across, 0), last), epoch);
+    } else if (up) {
+      const there = epochsAt(this.#pages.rows, bin);
+      this.#goToBin(bin, there[there.indexOf(epoch) + up] ?? epoch);
+    } else {
+      this.#open(this.#at);
+    }
   }
 
   #leave() {
@@ -148,18 +201,21 @@ export class PagesChart {
     this.#schedule();
   }
 
-  /** A press that did not move opens what was read there, the last time that it was. */
+  /** A press that did not move opens what was read there. */
   #lift(event) {
     const pressed = this.#pressed;
     this.#pressed = null;
+    if (!pressed) return;
+    const moved = Math.hypot(event.clientX - pressed.left, event.clientY - pressed.top);
+    if (moved <= CLICK_PX) this.#open(pressed);
+  }
+
+  /** Open the book where the epoch that is pointed at read it. */
+  #open({ bin, epoch }) {
     const { run } = this.#store.get();
     const pages = this.#pages;
-    if (!pressed || !run || !pages) return;
-    if (Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y) > CLICK_PX) return;
-    const { bin } = pressed;
-    const row = pages.rows.findLast(({ loss }) => Number.isFinite(loss[bin]));
-    if (!row) return;
-    const [from, to] = updatesIn(run, pages.positions, bin, row.epoch);
+    if (!run || !pages || !epochsAt(pages.rows, bin).includes(epoch)) return;
+    const [from, to] = updatesIn(run, pages.positions, bin, epoch);
     this.#store.dispatch({ type: "seek", from, to: Math.min(to, run.update) });
   }
 
@@ -173,8 +229,7 @@ export class PagesChart {
     if (!pages || !run) return;
     const unit = pagesUnitOf(state);
     if (this.#at === null) {
-      setText(find("#pages-readout"), `mean loss, in ${unit.words}; ${epochsInWords(pages.rows)}`);
-      setText(find("#pages-excerpt"), "");
+      this.#tell(0, `mean loss, in ${unit.words}; ${epochsInWords(pages.rows)}`, "");
       return;
     }
     const { epoch, x } = this.#at;
@@ -184,8 +239,17 @@ export class PagesChart {
     const position = pages.positions[bin];
     const row = pages.rows.find((one) => one.epoch === epoch);
     const loss = `epoch ${format.count(epoch)}: loss ${format.rounded(unit.of(row?.loss[bin] ?? null), unit.digits)}`;
-    setText(find("#pages-readout"), `${placeInWords(state, position)}, ${loss}`);
-    setText(find("#pages-excerpt"), this.#excerpts.get(`${run.corpus} ${position}`) ?? "");
+    this.#tell(bin, `${placeInWords(state, position)}, ${loss}`, excerptAt(run.corpus, position));
+  }
+
+  /** Say it above the plot, and to who can't see that. */
+  #tell(bin, words, excerpt) {
+    setText(find("#pages-readout"), words);
+    setText(find("#pages-excerpt"), excerpt);
+    const plot = this.#plot;
+    plot.setAttribute("aria-valuemax", String(this.#pages.positions.length));
+    plot.setAttribute("aria-valuenow", String(bin + 1));
+    plot.setAttribute("aria-valuetext", [words, excerpt].filter(Boolean).join(". "));
   }
 
   /** Fetch the book's own words where the pointer rests. */
@@ -193,23 +257,8 @@ export class PagesChart {
     const { run } = this.#store.get();
     if (!this.#at || !run) return;
     const position = this.#pages.positions[this.#at.bin];
-    const key = `${run.corpus} ${position}`;
-    if (this.#excerpts.has(key)) return;
-    const found = await getText(run.corpus, position, position + EXCERPT).catch(() => null);
-    if (!found) return;
-    this.#excerpts.set(key, `“… ${found.text.replace(/\s+/gu, " ").trim()} …”`);
-    if (this.#excerpts.size > EXCERPTS_KEPT) {
-      this.#excerpts.delete(this.#excerpts.keys().next().value);
-    }
-    this.#say();
+    if (await fetchExcerpt(run.corpus, position)) this.#say();
   }
-}
-
-/** The epoch whose line runs nearest to a loss in a bin; the newest where none has come there. */
-function nearestEpoch(rows, bin, loss) {
-  const apart = ({ loss: losses }) =>
-    Number.isFinite(losses[bin]) ? Math.abs(losses[bin] - loss) : Infinity;
-  return rows.toReversed().reduce((a, b) => (apart(b) < apart(a) ? b : a)).epoch;
 }
 
 function placeInWords({ run, corpora }, position) {
