@@ -19,6 +19,10 @@ __all__ = ["Sizes", "measure_sizes"]
 PARAMETER_BUFFERS = 8
 # Rows of the hidden size, and of the vocabulary, that each character of a sequence needs.
 STATE_ROWS, OUTPUT_ROWS = 6, 2
+# A run writes its samples between two updates, when it takes no command: so many multiplications
+# are some seconds. A sample of the usual length may take what it takes.
+MOST_PRODUCTS_A_SAMPLE = 30_000_000_000
+USUAL_SAMPLE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class Sizes:
 def measure_sizes(
     spec: RunSpec, *, characters: int, distinct: int, max_memory_bytes: int | None = None
 ) -> Sizes:
-    """Return the sizes of a run, if it is possible.
+    """Return the sizes of a run, if it is possible and not too long over its samples.
 
     Parameters
     ----------
@@ -57,8 +61,8 @@ def measure_sizes(
     Raises
     ------
     SpecError
-        The text is too short for it, or the network too large; the message holds the figure that
-        would do.
+        The text is too short for it, or the network too large, or the sample too long for it; the
+        message holds the figure that would do.
     """
     # As long as the text, and of no size: only its length counts.
     text: NDArray[np.uint8] = np.broadcast_to(np.zeros(1, np.uint8), characters)
@@ -78,6 +82,13 @@ def measure_sizes(
     )
     if max_memory_bytes is not None and sizes.memory_bytes > max_memory_bytes:
         raise SpecError("hidden_size", _too_large(spec, distinct, sizes, max_memory_bytes))
+    most = max(USUAL_SAMPLE, MOST_PRODUCTS_A_SAMPLE // sizes.parameters)
+    if spec.sample_length > most:
+        raise SpecError(
+            "sample_length",
+            f"takes a network of {sizes.parameters:,} parameters too long to write: at most"
+            f" {most:,} would do",
+        )
     return sizes
 
 

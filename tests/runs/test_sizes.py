@@ -56,3 +56,22 @@ def test_what_is_impossible_is_refused_with_the_figure_that_would_do(spec, field
         distinct=10,
         max_memory_bytes=10_000_000,
     )
+
+
+def test_a_sample_is_no_longer_than_its_network_writes_in_some_seconds():
+    large = {"cell": "lstm", "hidden_size": 1_024, "layers": 2}
+
+    def measured(**spec):
+        return measure_sizes(RunSpec(**spec), characters=1_000, distinct=10)
+
+    with pytest.raises(SpecError) as caught:
+        measured(**large, sample_length=20_000)
+    assert caught.value.field == "sample_length"
+    most = int(re.search(r"([\d,]+) would do", caught.value.message)[1].replace(",", ""))
+    assert 200 < most < 20_000
+    measured(**large, sample_length=most)
+    with pytest.raises(SpecError):
+        measured(**large, sample_length=most + 1)
+    # The usual network may write as much as any, and any network what is usual.
+    measured(sample_length=20_000)
+    measured(cell="lstm", hidden_size=2_048, layers=4)

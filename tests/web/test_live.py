@@ -114,7 +114,8 @@ def test_nothing_is_missing_and_nothing_comes_twice(server, corpus):
         server.client.patch(f"/api/runs/{run['id']}", json={"name": "Renamed"})
         viewer.read_until(entered("finished"))
         viewer.read_until(lambda m: m["type"] == "checkpoint" and m["checkpoint"]["update"] == 300)
-        # The last sample may be measured after the run is finished.
+        # The last samples may be measured after the run is finished.
+        server.get(run, "samples")
         server.client.patch(f"/api/runs/{run['id']}", json={"name": "Again"})
         viewer.read_until(lambda m: m["type"] == "state" and m["run_state"]["name"] == "Again")
         snapshot = viewer.of("snapshot")[0]
@@ -175,7 +176,7 @@ def test_progress_comes_five_to_twenty_times_a_second(server, corpus, pace):
 
 def test_asking_for_passages_does_not_hasten_progress(server, corpus):
     run = server.create(corpus=corpus, max_updates=None, **SMALL)
-    with Viewer(server, run) as viewer:
+    with Viewer(server, run, max_queue=None) as viewer:
         viewer.read_until(lambda m: m["type"] == "progress")
         began_s = time.monotonic()
         for _ in range(40):
@@ -202,7 +203,7 @@ def test_who_reads_slowly_is_told_less_often_and_misses_nothing(serve):
     run = server.create(corpus=corpus, paused=True, **SMALL | often)
     with (
         Viewer(server, run) as quick,
-        Viewer(server, run, max_queue=1, sock=narrow(server)) as slow,
+        Viewer(server, run, max_queue=1, ping_interval=None, sock=narrow(server)) as slow,
     ):
         for viewer in (quick, slow):
             viewer.next()

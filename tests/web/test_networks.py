@@ -111,6 +111,7 @@ def test_nothing_is_held_out_unless_asked(server, corpus):
         ({"batch_size": 1_000}, "batch_size"),
         ({"validation_fraction": 0.001}, "validation_fraction"),
         ({"cell": "lstm", "hidden_size": 2_048, "layers": 4}, "hidden_size"),
+        ({"hidden_size": 2_000, "sample_length": 20_000}, "sample_length"),
     ],
 )
 def test_what_is_impossible_is_refused_with_the_figure_that_would_do(server, corpus, spec, field):
