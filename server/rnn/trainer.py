@@ -110,7 +110,10 @@ class Trainer(Training):
         """
         if self._validation is None or self._best_validation is None:
             raise NothingHeldOutError("No text is held out: validation_fraction is 0.")
-        loss = self.validation_loss = self._validation.loss()
+        network = self._network
+        # Where an epoch is about to begin, its state is cleared already.
+        state = network.last_state if self.position == 0 else network.state
+        loss = self.validation_loss = self._validation.loss(state)
         best = self.best_validation_loss
         if math.isfinite(loss) and (best is None or loss < best):
             self.best_validation_loss, self.best_validation_update = loss, self.updates

@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["Snapshots"]
+__all__ = ["Snapshots", "spacing"]
 
 MOST_EVEN = 150
 

@@ -15,14 +15,21 @@ from server.rnn.validation import LEAST_PART, MOST_CHARACTERS, MOST_STREAMS, Val
 from tests.rnn.support import bytes_of, make_trainer, random_text
 
 
-def by_the_definition(trainer, held_out):
-    """Read all of what is held out in one stream, from a zero state, nothing dropped."""
+def carried_state(trainer):
+    """Return what stream 0 carries; where an epoch is about to begin, what it carried up to it."""
+    return {name: view[0] for name, view in trainer._network.last_state.items()}
+
+
+def by_the_definition(trainer, held_out, carried):
+    """Read all of what is held out in one stream, from a state, nothing dropped."""
     s = trainer.settings
     T = s.sequence_length
     network = Network(
         trainer.vocabulary_size, s.hidden_size, T, s.dtype, cell=s.cell, layers=s.layers
     )
     network.parameters.flat[:] = trainer.parameters.flat
+    for name, state in network.state.items():
+        state[:] = carried[name]
     losses = []
     for start in range(0, len(held_out) - T, T):
         losses.append(
@@ -51,8 +58,44 @@ def test_it_is_the_mean_loss_of_a_sequence_that_is_not_learnt(fraction, updates,
     loss = trainer.validate()
     assert loss == trainer.validation_loss
     held_out = text[400 - int(400 * fraction) :]
-    assert loss == pytest.approx(by_the_definition(trainer, held_out), rel=1e-12)
+    expected = by_the_definition(trainer, held_out, carried_state(trainer))
+    assert loss == pytest.approx(expected, rel=1e-12)
     assert trainer.validate() == loss
+
+
+@pytest.mark.parametrize("updates", [20, 24], ids=["within an epoch", "where one begins"])
+def test_it_begins_with_what_is_carried(updates):
+    trainer = make_trainer(400, dtype="float64", validation_fraction=0.5, cell="lstm")
+    for _ in range(updates):
+        trainer.update()
+    assert (trainer.position == 0) == (updates == 24)
+    carried = carried_state(trainer)
+    zero = {name: 0.0 * state for name, state in carried.items()}
+    from_carried, from_zero = (
+        by_the_definition(trainer, random_text(400)[200:], state) for state in (carried, zero)
+    )
+    assert trainer.validate() == pytest.approx(from_carried, rel=1e-12)
+    assert abs(from_carried - from_zero) > 1e-9 * from_zero
+    restored = make_trainer(400, dtype="float64", validation_fraction=0.5, cell="lstm")
+    restored.restore(*trainer.state())
+    if trainer.position:
+        assert restored.validate() == trainer.validate()
+
+
+def test_each_stream_begins_with_one_that_is_carried():
+    trainer = make_trainer(
+        40_000, dtype="float64", validation_fraction=0.5, batch_size=3, hidden_size=5
+    )
+    for _ in range(30):
+        trainer.update()
+    part = Validation(random_text(40_000)[20_000:], trainer._network)._walk.part_length
+    streams = 20_000 // part
+    losses = []
+    for stream in range(streams):
+        text = random_text(40_000)[20_000 + stream * part :][:part]
+        carried = {name: view[stream % 3] for name, view in trainer._network.last_state.items()}
+        losses.append(by_the_definition(trainer, text, carried))
+    assert trainer.validate() == pytest.approx(sum(losses) / streams, rel=1e-9)
 
 
 def test_what_is_held_out_is_not_learnt():
@@ -179,5 +222,5 @@ def test_streams_measure_what_one_stream_does():
     trainer = make_trainer(40_000, validation_fraction=0.5, hidden_size=10)
     for _ in range(100):
         trainer.update()
-    one = by_the_definition(trainer, random_text(40_000)[20_000:])
+    one = by_the_definition(trainer, random_text(40_000)[20_000:], carried_state(trainer))
     assert trainer.validate() == pytest.approx(one, rel=2e-3)
