@@ -3,6 +3,7 @@
 import { addressOf, readAddress } from "./address.js";
 import * as api from "./api.js";
 import { refineStart } from "./detail.js";
+import { Gathering } from "./gathering.js";
 import { LiveSocket } from "./socket.js";
 import { toast } from "./views/toasts.js";
 
@@ -12,6 +13,9 @@ export class RunInView {
   #store;
   #received;
   #socket = null;
+  #gathering = new Gathering((messages) =>
+    this.#store.dispatch(...messages.map((message) => ({ type: "message", message }))),
+  );
 
   /**
    * @param {Object} store
@@ -96,7 +100,7 @@ export class RunInView {
 
   #receive(message) {
     this.#received(message);
-    this.#store.dispatch({ type: "message", message });
+    this.#gathering.add(message);
     if (this.#store.get().refining && message.type === "snapshot") {
       refineStart(this.#store, message.run, message.loss.bucket);
     }

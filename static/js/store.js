@@ -13,8 +13,9 @@ export function createStore(reduce, initial) {
     /** The state as it stands; never to be changed. */
     get: () => state,
 
-    dispatch(action) {
-      const next = reduce(state, action);
+    /** Take in what happened, one after the other; views are told once, of all of it. */
+    dispatch(...actions) {
+      const next = actions.reduce(reduce, state);
       if (next === state) return;
       state = next;
       for (const listener of listeners) listener(state);

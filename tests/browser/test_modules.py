@@ -163,6 +163,48 @@ def test_messages_of_another_run_change_nothing(module: Module) -> None:
     )
 
 
+def test_samples_that_come_in_a_rush_are_given_together_and_in_their_order(
+    module: Module,
+) -> None:
+    messages: list[dict[str, Any]] = [
+        *({"type": "sample", "sample": {"update": i, "hurrahs": []}} for i in range(40)),
+        {"type": "progress"},
+        {"type": "sample", "sample": {"update": 40, "hurrahs": []}},
+        {"type": "sample", "sample": {"update": 41, "hurrahs": ["Orla"]}},
+        {"type": "sample", "sample": {"update": 42, "hurrahs": []}},
+    ]
+    given = module(
+        "gathering.js",
+        """await new Promise((done) => {
+          const given = [];
+          const gathering = new m.Gathering((messages) => {
+            given.push(messages);
+            if (messages.at(-1) === x.at(-1)) done(given);
+          });
+          for (const message of x) gathering.add(message);
+        })""",
+        messages,
+    )
+    assert [message for together in given for message in together] == messages
+    # The first after a while, all that the progress found waiting, those up to a hurrah, the rest.
+    assert given == [messages[:1], messages[1:41], messages[41:43], messages[43:]]
+
+
+def test_views_are_told_once_of_what_is_taken_in_together(module: Module) -> None:
+    seen = module(
+        "store.js",
+        """(() => {
+          const store = m.createStore((state, by) => ({ sum: state.sum + by }), { sum: 0 });
+          const seen = [];
+          store.watch(({ sum }) => [sum], (sum) => seen.push(sum));
+          store.dispatch(1, 2, 3);
+          store.dispatch(4);
+          return seen;
+        })()""",
+    )
+    assert seen == [0, 6, 10]
+
+
 def test_the_address_tells_the_view_and_is_read_back(module: Module) -> None:
     state = {
         "runId": "r1",
