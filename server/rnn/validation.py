@@ -11,6 +11,10 @@ from server.rnn.walk import TextTooShortError, Walk
 
 # So much of what is held out is read; more would not tell the loss better than it changes.
 MOST_CHARACTERS = 100_000
+# Of a large network less is read, so that nobody waits long for it between two updates: as much as
+# takes so many multiplications, about half a second, but never less than some pages.
+MOST_PRODUCTS = 10_000_000_000
+LEAST_CHARACTERS = 2_000
 
 # It is read by parallel streams, which costs a fraction of the time. Each begins in the middle of
 # the text, so that each must be long enough for its beginning not to count.
@@ -112,7 +116,8 @@ def _fraction_that_holds_out(
 class Validation:
     """Measures the loss of a network on text that it does not learn.
 
-    At most the first `MOST_CHARACTERS` of it are read, by up to `MOST_STREAMS` parallel streams
+    At most the first `MOST_CHARACTERS` of it are read, fewer where the network is so large that it
+    would take more than `MOST_PRODUCTS` multiplications, by up to `MOST_STREAMS` parallel streams
     of at least `LEAST_PART` characters each; text of less than twice `LEAST_PART` is read in one
     go. All begin with a state that the network carries, of another place in the text though it
     is: from a zero state, which it meets only where an epoch begins, it may not find its way for
@@ -127,7 +132,9 @@ class Validation:
     """
 
     def __init__(self, held_out: NDArray[np.integer], network: Network) -> None:
-        text, T = held_out[:MOST_CHARACTERS], network.sequence_length
+        T, affordable = network.sequence_length, MOST_PRODUCTS // network.parameters.flat.size
+        least = max(LEAST_CHARACTERS, T + 1)
+        text = held_out[: min(MOST_CHARACTERS, max(least, affordable))]
         streams = min(MOST_STREAMS, max(1, len(text) // max(LEAST_PART, T + 1)))
         self._walk = Walk(text, streams, T)
         sizes = network.architecture

@@ -11,7 +11,15 @@ from server.rnn.trainer import (
     NothingHeldOutError,
     TextTooShortError,
 )
-from server.rnn.validation import LEAST_PART, MOST_CHARACTERS, MOST_STREAMS, Validation, hold_out
+from server.rnn.validation import (
+    LEAST_CHARACTERS,
+    LEAST_PART,
+    MOST_CHARACTERS,
+    MOST_PRODUCTS,
+    MOST_STREAMS,
+    Validation,
+    hold_out,
+)
 from tests.rnn.support import bytes_of, make_trainer, random_text
 
 
@@ -215,6 +223,17 @@ def test_long_texts_are_read_by_parallel_streams_and_not_to_the_end():
         assert len(walk._parts) == streams
         assert walk._parts.size <= MOST_CHARACTERS
         assert walk.part_length == min(length, MOST_CHARACTERS) // streams
+
+
+@pytest.mark.parametrize("hidden_size", [50, 500, 2_500])
+def test_of_a_large_network_less_is_read(hidden_size):
+    network = Network(7, hidden_size, 25)
+    walk = Validation(random_text(MOST_CHARACTERS), network)._walk
+    read, products = walk._parts.size, network.parameters.flat.size
+    assert LEAST_CHARACTERS <= read <= MOST_CHARACTERS
+    assert read == MOST_CHARACTERS or read <= max(LEAST_CHARACTERS, MOST_PRODUCTS / products)
+    # No less than it could be, but for what does not fill all of the streams.
+    assert (read + MOST_STREAMS) * products > min(MOST_PRODUCTS, MOST_CHARACTERS * products)
 
 
 def test_streams_measure_what_one_stream_does():
