@@ -70,6 +70,9 @@ def test_the_epochs_lie_over_each_other_and_a_sentence_tells(
 
     epoch = epoch_pointed_at(page)
     page.mouse.click(x, y)
+    # What was pointed at stays so, and is lit.
+    assert epoch_pointed_at(page) == epoch
+    expect(page.locator("#pages-crosshair")).to_be_visible()
     expect(page.locator("#reading-title")).to_contain_text("What it read at update")
     expect(page.locator("#reading-place")).to_contain_text(f"epoch {epoch}, page 2 of 3")
     page.wait_for_url(re.compile(r"at=\d+.*card=reading.*face=pages"))

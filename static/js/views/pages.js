@@ -52,17 +52,21 @@ export class PagesChart {
     this.#load = load;
     const frame = this.#frame;
     frame.addEventListener("pointermove", (event) => this.#point(event), { capture: true });
-    frame.addEventListener("pointerleave", () => this.#leave());
+    // Plotly lays a cover over the page for as long as the button is down: see pointing.js.
+    frame.addEventListener("pointerleave", () => this.#pressed || this.#leave());
     frame.addEventListener("pointerdown", (event) => {
       this.#point(event);
-      // Plotly lays a cover over the page for as long as the button is down: see pointing.js.
       this.#pressed = this.#at && { ...this.#at, left: event.clientX, top: event.clientY };
     });
     const plot = this.#plot;
     plot.addEventListener("focus", () => plot.matches(":focus-visible") && this.#enter());
-    plot.addEventListener("blur", () => this.#leave());
+    plot.addEventListener("blur", () => plot.matches(":hover") || this.#leave());
     plot.addEventListener("keydown", (event) => this.#key(event));
     window.addEventListener("pointerup", (event) => this.#lift(event), { capture: true });
+    window.addEventListener("pointercancel", () => {
+      this.#pressed = null;
+      this.#leave();
+    });
     new ResizeObserver(() => this.#schedule()).observe(frame);
     onTheme(() => {
       this.#palette = colours();
@@ -208,6 +212,7 @@ export class PagesChart {
     if (!pressed) return;
     const moved = Math.hypot(event.clientX - pressed.left, event.clientY - pressed.top);
     if (moved <= CLICK_PX) this.#open(pressed);
+    else this.#point(event);
   }
 
   /** Open the book where the epoch that is pointed at read it. */
