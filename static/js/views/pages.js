@@ -24,7 +24,10 @@ import { colours, onTheme } from "../theme.js";
 const BETWEEN_DRAWINGS_MS = 250;
 const REST_MS = 120;
 const CLICK_PX = 4;
-const ACROSS = { ArrowLeft: -1, ArrowRight: 1, PageUp: 10, PageDown: -10 };
+const ACROSS = {
+  ...{ ArrowLeft: -1, ArrowRight: 1, PageUp: 10, PageDown: -10 },
+  ...{ Home: -Infinity, End: Infinity },
+};
 const UP = { ArrowUp: 1, ArrowDown: -1 };
 const CONFIG = { displayModeBar: false, doubleClick: false, showTips: false };
 
@@ -173,13 +176,12 @@ export class PagesChart {
     if (!run || !this.#pages) return;
     const { positions, rows } = this.#pages;
     const place = placeOfUpdate(run, Math.max(pinned ?? run.update, 1));
-    const bin = Math.max(positions.findLastIndex((position) => position <= place), 0);
-    this.#goToBin(bin, rows.at(-1).epoch);
+    this.#goToBin(binAt(run, positions, axisOf(run).of(place)), rows.at(-1).epoch);
   }
 
   /** The arrows go from place to place and, upright, from line to line; Enter opens the book. */
   #key(event) {
-    const across = ACROSS[event.key] ?? { Home: -Infinity, End: Infinity }[event.key];
+    const across = ACROSS[event.key];
     const up = UP[event.key];
     const plain = !(event.ctrlKey || event.metaKey || event.altKey);
     if (!plain || !this.#pages || !(across || up || event.key === "Enter")) return;
