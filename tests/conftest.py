@@ -9,7 +9,7 @@ def pytest_addoption(parser):
     parser.addoption(
         "--kills",
         type=int,
-        default=4,
+        default=12,
         help="how often tests/crash/test_random.py kills processes at a random moment",
     )
 

@@ -5,22 +5,41 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from server.runs.checkpoint_shelf import CheckpointShelf
 from server.runs.errors import NotPossibleError
-from server.runs.models import RunState
+from server.runs.models import Checkpoint, Run, RunState
+from server.runs.recorder import Recorder
 from server.runs.room import NoRoomError, Room
 from server.runs.shortage import ShortageError
 from server.runs.worker_desk import WorkerDesk
 
-if TYPE_CHECKING:
-    from server.runs.live_run import LiveRun
-
-__all__ = ["Upkeep"]
+__all__ = ["Life", "Upkeep"]
 
 log = logging.getLogger(__name__)
 
 FLUSH_EVERY_S = 1.0
+
+
+class Life(Protocol):
+    """What the routines need of a run that lives."""
+
+    recorder: Recorder
+    shelf: CheckpointShelf
+
+    @property
+    def run(self) -> Run:
+        """The run as it stands."""
+
+    async def write_checkpoint(self, note: str | None, *, automatic: bool) -> Checkpoint | None:
+        """Have the worker write a checkpoint, and take it in; None when there is no worker."""
+
+    async def hold(self, why: ShortageError) -> None:
+        """Stand still until there is room, because the disk takes nothing more."""
+
+    async def retire_when_finished(self) -> None:
+        """Let the worker of a finished run go, if there is room for its last checkpoint."""
 
 
 class Upkeep:
@@ -28,7 +47,7 @@ class Upkeep:
 
     Parameters
     ----------
-    life : LiveRun
+    life : Life
         The run.
     desk : WorkerDesk
         Its worker.
@@ -39,7 +58,7 @@ class Upkeep:
     """
 
     def __init__(
-        self, life: LiveRun, desk: WorkerDesk, go_on: Callable[[], Awaitable[object]], room: Room
+        self, life: Life, desk: WorkerDesk, go_on: Callable[[], Awaitable[object]], room: Room
     ) -> None:
         self._life = life
         self._desk = desk

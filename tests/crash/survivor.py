@@ -36,6 +36,8 @@ class Survivor:
         self.server = None
         self.runs = []
         self.acknowledged = {}
+        # What was found in the files of checkpoints that agreed, by id.
+        self._agreed = {}
         self._working = None
         self.start()
         self.corpus = self.server.upload(PAGES)["id"]
@@ -45,6 +47,7 @@ class Survivor:
         """Make new runs, in place of those there were."""
         self.server.delete_runs()
         self.runs.clear()
+        self._agreed.clear()
         for spec in SPECS:
             wanted = SHARED | spec | {"corpus": self.corpus, "pace": PACE}
             run = self.server.create(**wanted, watch_words=["e", "the"])
@@ -227,10 +230,20 @@ class Survivor:
         apart = spacing(self.server.run(now)["update"], every)
         due = {update for update in undisturbed.samples if update < every or update % apart == 0}
         assert kept >= {update for update in due if update <= safe}
-        for each in [*self.acknowledged[now["id"]][-1:], *([newest] if newest else [])]:
-            arrays, meta = self.server.checkpoint_file(now, each["id"])
-            assert meta["trainer"]["updates"] == each["update"]
+        for made in self.acknowledged[now["id"]]:
+            self._check_file(now, made, undisturbed)
+        if newest is not None:
+            self._check_file(now, newest, undisturbed)
+
+    def _check_file(self, now, made, undisturbed):
+        """It loads, and holds what an undisturbed run comes to, or what did so before."""
+        arrays, meta = self.server.checkpoint_file(now, made["id"])
+        assert meta["trainer"]["updates"] == made["update"]
+        found = meta, {name: array.tobytes() for name, array in arrays.items()}
+        if made["id"] not in self._agreed:
             undisturbed.agrees_with(arrays, meta)
+            self._agreed[made["id"]] = found
+        assert found == self._agreed[made["id"]]
 
 
 def kill(pid, number):
