@@ -19,16 +19,18 @@ window.complaints = [];
 document.addEventListener("securitypolicyviolation", (event) => {
   window.complaints.push(event.violatedDirective + " " + event.blockedURI);
 });
-// Neither the page nor the chart library makes elements of a string.
-const { get, set } = Object.getOwnPropertyDescriptor(Element.prototype, "innerHTML");
-Object.defineProperty(Element.prototype, "innerHTML", {
-  get,
-  set(html) {
-    if (html !== "") window.complaints.push(`innerHTML ${html}`);
-    set.call(this, html);
-  },
-});
 """
+
+# What would make elements or scripts of strings.
+FROM_STRINGS = (
+    "document.body.innerHTML = '<b>bold</b>'",
+    "document.body.insertAdjacentHTML('beforeend', '<b>bold</b>')",
+    "document.createRange().createContextualFragment('<b>bold</b>')",
+    "new DOMParser().parseFromString('<b>bold</b>', 'text/html')",
+    "document.createElement('iframe').srcdoc = '<b>bold</b>'",
+    "document.createElement('script').src = '/static/other.js'",
+    "document.createElement('script').text = '1'",
+)
 
 
 @pytest.fixture
@@ -93,6 +95,19 @@ def test_markup_stays_text(server: Server, window: Window, run: dict[str, Any]) 
     # A corpus is named after a file: what stands after the last slash.
     expect(page.locator("#new-run-dialog")).to_contain_text("script><x-evil>")
     stays_text(page)
+
+
+def test_no_string_becomes_markup_or_a_script(
+    server: Server, window: Window, run: dict[str, Any]
+) -> None:
+    page = window.page
+    window.expect_complaints("This document requires 'Trusted")
+    window.open(server, run["id"])
+    for deed in FROM_STRINGS:
+        thrown = page.evaluate(
+            f"() => {{ try {{ {deed} }} catch (error) {{ return error.name }} }}"
+        )
+        assert thrown == "TypeError", deed
 
 
 def test_no_name_turns_round_what_stands_beside_it(run: dict[str, Any]) -> None:
