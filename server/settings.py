@@ -42,8 +42,8 @@ class Settings(BaseSettings):
         Memory that the network of a run may take at most, about.
     max_upload_bytes : int
         Size of an uploaded text at most.
-    max_request_bytes : int
-        Size of any other request's body at most.
+    max_request_bytes, max_viewer_request_bytes : int
+        Size of any other request's body at most: the operator's, and those of others.
     max_stored_bytes : int
         Size of all that is in the data directory at most.
     max_runs, max_corpora : int
@@ -95,6 +95,7 @@ class Settings(BaseSettings):
     max_network_bytes: int = Field(1_000_000_000, ge=1)
     max_upload_bytes: int = Field(20_000_000, ge=1)
     max_request_bytes: int = Field(1_000_000, ge=1)
+    max_viewer_request_bytes: int = Field(131_072, ge=1)
     max_stored_bytes: int = Field(20_000_000_000, ge=1)
     max_runs: int = Field(1_000, ge=1)
     max_corpora: int = Field(1_000, ge=1)

@@ -70,8 +70,12 @@ class PassageRequest(BaseModel):
 
     @property
     def thousands(self) -> int:
-        """How much work it is: thousands of characters, begun ones counted whole."""
-        return ceil(self.length / 1_000) * len(self.temperatures or [self.temperature])
+        """How much work it is: thousands of characters, begun ones counted whole.
+
+        What is gone on from is read once, and reading a character costs what writing one does.
+        """
+        read = len(self.prime) // 1_000
+        return read + ceil(self.length / 1_000) * len(self.temperatures or [self.temperature])
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -15,6 +16,8 @@ __all__ = ["BodyLimit"]
 
 # What multipart puts around the file.
 ENVELOPE_BYTES = 10_000
+# What may lie here of all bodies together, waiting for the rest of each; uploads lie on the disk.
+MAX_HELD_BYTES = 64_000_000
 # How many times the limit is still read, and thrown away, before the connection is cut.
 PATIENCE = 10
 
@@ -33,6 +36,7 @@ class BodyLimit:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._settings = settings
+        self._held = _Held()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer 413 or 408."""
@@ -41,10 +45,13 @@ class BodyLimit:
             return
         settings = self._settings
         if scope["path"] == "/api/corpora":
-            body = _Body(receive, settings.max_upload_bytes, ENVELOPE_BYTES)
+            body = _Body(receive, settings.max_upload_bytes, ENVELOPE_BYTES, _Held())
             body.give(settings.upload_patience_s)
         else:
-            body = _Body(receive, settings.max_request_bytes, 0)
+            most = settings.max_request_bytes
+            if not scope["operator"]:
+                most = min(most, settings.max_viewer_request_bytes)
+            body = _Body(receive, most, 0, self._held)
             body.give(settings.request_patience_s)
 
         async def unless_broken_off(message: Message) -> None:
@@ -52,12 +59,16 @@ class BodyLimit:
             if body.wrong is None:
                 await send(message)
 
-        with contextlib.suppress(_BrokenOffError):
-            await self._app(scope, body.receive, unless_broken_off)
+        try:
+            with contextlib.suppress(_BrokenOffError):
+                await self._app(scope, body.receive, unless_broken_off)
+        finally:
+            body.let_go()
         if body.wrong is not None:
             status, detail = body.wrong
             await body.drain()
-            refusal = problem(status, detail, headers={"Connection": "close"})
+            more = {"Retry-After": "1"} if status == 429 else {}
+            refusal = problem(status, detail, headers={"Connection": "close", **more})
             await refusal(scope, receive, send)
 
 
@@ -65,15 +76,26 @@ class _BrokenOffError(Exception):
     """The rest of the body is not waited for."""
 
 
+@dataclass
+class _Held:
+    """How much lies here of all bodies together."""
+
+    size_bytes: int = 0
+
+
 class _Body:
     """A body as it comes."""
 
-    def __init__(self, receive: Receive, limit_bytes: int, envelope_bytes: int) -> None:
+    def __init__(
+        self, receive: Receive, limit_bytes: int, envelope_bytes: int, held: _Held
+    ) -> None:
         self.wrong: tuple[int, str] | None = None
         self._receive = receive
         self._limit_bytes = limit_bytes
         self._allowed_bytes = limit_bytes + envelope_bytes
         self._seen_bytes = 0
+        self._held = held
+        self._held_bytes = 0
         self._ended = False
         self._patience_s = 0.0
         self._until_s = 0.0
@@ -89,7 +111,18 @@ class _Body:
         if self._seen_bytes > self._allowed_bytes:
             self.wrong = 413, f"The limit is {self._limit_bytes:,} bytes."
             raise _BrokenOffError
+        came_bytes = len(message.get("body", b""))
+        self._held_bytes += came_bytes
+        self._held.size_bytes += came_bytes
+        if self._held.size_bytes > MAX_HELD_BYTES:
+            self.wrong = 429, f"The limit is {MAX_HELD_BYTES:,} bytes of requests at once."
+            raise _BrokenOffError
         return message
+
+    def let_go(self) -> None:
+        """Hold nothing of it any more."""
+        self._held.size_bytes -= self._held_bytes
+        self._held_bytes = 0
 
     async def drain(self) -> None:
         """Read on for a while: a client that still sends never sees an answer before that."""

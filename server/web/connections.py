@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import resource
 from http import HTTPStatus
 from typing import Any
@@ -12,9 +13,11 @@ import h11
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
 
 from server.settings import Settings
 from server.web.problems import problem
+from server.web.throttle import network_of
 
 __all__ = ["GuardedWebSocket", "protocol_for", "room_for"]
 
@@ -42,8 +45,29 @@ class PatientProtocol(H11Protocol):
         super().connection_made(transport)
         if len(self.connections) > self.max_connections:
             self._refuse(429, f"The limit is {self.max_connections:,} connections at once.")
+        elif self._are_many_from_here():
+            self._refuse(429, f"The limit is {self._share:,} connections from one address.")
         else:
             self._request_due = self.loop.call_later(self.patience_s, self._is_late)
+
+    @property
+    def _share(self) -> int:
+        return max(1, self.max_connections // 2)
+
+    def _are_many_from_here(self) -> bool:
+        """Whether one address takes what others would need, the operator among them.
+
+        Not this machine's own: a proxy on it brings everybody.
+        """
+        if len(self.connections) <= self._share or self.client is None:
+            return False
+        here = network_of(self.client[0])
+        if _is_loopback(here):
+            return False
+        clients = [getattr(each, "client", None) for each in self.connections]
+        return (
+            sum(each is not None and network_of(each[0]) == here for each in clients) > self._share
+        )
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""
@@ -137,15 +161,27 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
     def data_received(self, data: bytes) -> None:
         """Take what comes; what is no handshake is answered, and not waited for."""
         super().data_received(data)
-        if self.conn.handshake_exc is None or self.handshake_initiated:
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            self._refuse()
+
+    def handle_connect(self, event: Request) -> None:
+        """Begin; a handshake that is not as it must be is answered in the shape of all errors."""
+        self.conn.accept(event)
+        if self.conn.handshake_exc is None:
+            super().handle_connect(event)
+        else:
+            self.handshake_initiated = self.handshake_complete = self.close_sent = True
+            self._refuse()
+
+    def _refuse(self) -> None:
+        if self.transport.is_closing():
             return
-        if not self.transport.is_closing():
-            answer = problem(400, "This is no WebSocket handshake that the server understands.")
-            head = [(name.decode(), value.decode()) for name, value in answer.raw_headers]
-            fields = "".join(f"{name}: {value}\r\n" for name, value in head)
-            start = f"HTTP/1.1 400 Bad Request\r\n{fields}connection: close\r\n\r\n"
-            self.transport.write(start.encode() + bytes(answer.body))
-            self.transport.close()
+        answer = problem(400, "This is no WebSocket handshake that the server understands.")
+        fields = b"".join(b"%b: %b\r\n" % field for field in answer.raw_headers)
+        # The version that there is (RFC 6455, 4.4).
+        start = b"HTTP/1.1 400 Bad Request\r\nsec-websocket-version: 13\r\nconnection: close\r\n"
+        self.transport.write(start + fields + b"\r\n" + bytes(answer.body))
+        self.transport.close()
 
     async def send(self, message: ASGISendEvent) -> None:
         """Send a message, when the client has read enough of those before."""
@@ -175,6 +211,13 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
             super().handle_ping()
         else:
             self.transport.abort()
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_network(address).is_loopback
+    except ValueError:
+        return False
 
 
 def protocol_for(settings: Settings) -> type[PatientProtocol]:

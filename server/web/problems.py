@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, Response
 
 from server.runs.corpora import (
@@ -32,8 +33,9 @@ from server.runs.shortage import ShortageError, shortage_of
 from server.runs.spec import SpecError
 from server.web.headers import HEADERS
 
-__all__ = ["Problem", "install", "problem", "problem_body"]
+__all__ = ["NOTHING_HERE", "Problem", "install", "problem", "problem_body"]
 
+NOTHING_HERE = "There is nothing at this address."
 # An answer is not as long as what it is about, which may repeat what the client sent.
 MAX_DETAIL_CHARACTERS = 1_500
 MAX_NAME_CHARACTERS = 60
@@ -145,9 +147,11 @@ def _http_exception(_request: Request, error: Exception) -> Response:
     detail = error.detail
     if detail == HTTPStatus(error.status_code).phrase:
         detail = {
-            404: "There is nothing at this address.",
+            404: NOTHING_HERE,
             405: "This address does not take that method.",
         }.get(error.status_code, detail)
+    elif detail == "There was an error parsing the body":
+        detail = "The request's body can't be read: it is not what its Content-Type says."
     sentence = detail if detail.endswith((".", "!", "?")) else f"{detail}."
     return problem(error.status_code, sentence, headers=error.headers)
 
@@ -185,6 +189,8 @@ def _sentence(found: Mapping[str, Any]) -> str:
     }
     if found["type"] in plain:
         return plain[found["type"]]
+    if "UploadFile" in found["msg"]:
+        return "must be a file"
     message: str = found["msg"]
     message = message.removeprefix("Value error, ").replace("Input should be", "must be")
     message = message.replace("String should have", "must have").replace("List should", "must")
@@ -208,14 +214,18 @@ def _fields(wrong: Mapping[str, str]) -> Response:
     return problem(422, f"{detail}.", errors=errors)
 
 
-def _system_error(request: Request, error: Exception) -> Response:
+def _system_error(connection: HTTPConnection, error: Exception) -> Response:
     """Answer that the disk takes nothing more, where it is that (RFC 4918, 11.5)."""
     if (short := shortage_of(error)) is None:
-        return _fault(request, error)
-    log.warning("%s %s: %s", request.method, request.url.path, error)
+        return _fault(connection, error)
+    log.warning("%s: %s", _asked(connection), error)
     return problem(507, str(short))
 
 
-def _fault(request: Request, error: Exception) -> Response:
-    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+def _fault(connection: HTTPConnection, error: Exception) -> Response:
+    log.error("%s failed", _asked(connection), exc_info=error)
     return problem(500, "Something went wrong in the server; its log says what.")
+
+
+def _asked(connection: HTTPConnection) -> str:
+    return f"{connection.scope.get('method', 'WebSocket')} {connection.url.path}"

@@ -11,7 +11,6 @@ import hmac
 import html
 import ipaddress
 import re
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -21,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.settings import Settings
 from server.web.headers import complete
-from server.web.problems import problem
+from server.web.problems import NOTHING_HERE, problem
 
 __all__ = ["Guard", "is_operator"]
 
@@ -35,7 +34,10 @@ GREATEST_PORT = 65_535
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 # What the browser says of requests that another site's page did not make.
 OWN_SITES = {"same-origin", "none"}
+WATCHING = re.compile(r"/ws/runs/[^/]+")
 ASKING = re.compile(r"/api/runs/[^/]+/passages|/api/gradient-check(/steps)?")
+# So many may look on with the operator's token when the places for all are taken.
+OPERATOR_PLACES = 16
 # Addresses that a program asks for: it shows the token in a header.
 NO_PAGES = ("/api/", "/static/", "/vendor/", "/ws/")
 
@@ -77,13 +79,19 @@ class Guard:
                 or _viewer_refusal(scope)
                 or _kind_refusal(connection)
             )
+        if scope["method"] == "HEAD":
+            # Answered as GET is; the protocol, which knows better, leaves the body away.
+            scope = {**scope, "method": "GET"}
         await (refusal or self._app)(scope, receive, _with_headers(send))
 
     async def _let_look(
         self, refusal: Response | None, scope: Scope, receive: Receive, send: Send
     ) -> None:
         most = self._settings.max_viewers
-        if refusal is None and self._viewers >= most:
+        spare = OPERATOR_PLACES if self._operator.is_told_apart and scope["operator"] else 0
+        if refusal is None and WATCHING.fullmatch(scope["path"]) is None:
+            refusal = problem(404, NOTHING_HERE)
+        if refusal is None and self._viewers >= most + spare:
             refusal = problem(
                 429, f"The limit is {most:,} viewers at once.", headers={"Retry-After": "15"}
             )
@@ -136,15 +144,20 @@ class Operator:
             digest = hmac.digest(self._token, b"hurrah operator's cookie", "sha256")
             self._pass = digest.hex().encode()
 
+    @property
+    def is_told_apart(self) -> bool:
+        """Whether there is anybody who is not the operator."""
+        return self._token is not None
+
     def is_shown_by(self, connection: HTTPConnection) -> bool:
         """Whether a request may change things."""
         if self._token is None:
             return True
         kind, _, shown = connection.headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer":
-            return self._is_token(shown.strip().encode("latin-1"))
-        kept = _cookie(connection.headers, _cookie_name(connection))
-        return hmac.compare_digest(kept.encode(errors="replace"), self._pass)
+            return self._is_token(shown.strip(" \t").encode("latin-1"))
+        kept = _cookies(connection.headers, _cookie_name(connection))
+        return any(hmac.compare_digest(each.encode("latin-1"), self._pass) for each in kept)
 
     def exchange(self, connection: HTTPConnection) -> Response | None:
         """Take a token out of a page's address, where it would be seen and kept, into a cookie."""
@@ -262,12 +275,15 @@ def _cookie_name(connection: HTTPConnection) -> str:
     return f"hurrah-operator-{port}" if port else "hurrah-operator"
 
 
-def _cookie(headers: Headers, name: str) -> str:
-    try:
-        cookie = SimpleCookie(headers.get("cookie", "")).get(name)
-    except CookieError:
-        return ""
-    return "" if cookie is None else cookie.value
+def _cookies(headers: Headers, name: str) -> list[str]:
+    """Return the values that are shown under a name.
+
+    Other servers of this machine, at other ports, may have had the browser keep anything beside it:
+    Python's own parser gives up at the first cookie that is not as it should be.
+    """
+    pairs = ";".join(headers.getlist("cookie")).split(";")
+    found = (pair.strip(" \t").partition("=") for pair in pairs)
+    return [value.strip('"') for key, _, value in found if key == name]
 
 
 def _with_headers(send: Send) -> Send:

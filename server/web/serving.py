@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
+import os
 import signal
 import socket
 import sqlite3
@@ -94,10 +96,12 @@ def run(settings: Settings) -> int:
 def _serve(settings: Settings, listener: socket.socket) -> int:
     config = uvicorn.Config(
         create_app(settings),
-        log_level="warning",
+        # What strangers send that is no HTTP is worth no line each.
+        log_level="error",
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
+        forwarded_allow_ips=_trusted_proxies(),
         http=protocol_for(settings),
         ws=ViewerProtocol,
         ws_max_size=MAX_VIEWER_MESSAGE_BYTES,
@@ -108,6 +112,20 @@ def _serve(settings: Settings, listener: socket.socket) -> int:
     server = Server(config, settings)
     asyncio.run(server.serve(sockets=[listener]))
     return 0 if server.started else 1
+
+
+def _trusted_proxies() -> list[str]:
+    """Return the addresses whose word is taken for where a request comes from.
+
+    A socket of IPv6 that listens for both kinds knows an address of IPv4 by another name.
+    """
+    trusted = []
+    for each in os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1,::1").split(","):
+        trusted.append(each.strip())
+        with contextlib.suppress(ValueError):
+            network = ipaddress.IPv4Network(each.strip())
+            trusted.append(f"::ffff:{network.network_address}/{96 + network.prefixlen}")
+    return trusted
 
 
 def _claim(settings: Settings, held: contextlib.ExitStack) -> None:

@@ -1,6 +1,7 @@
 """Talking to a server byte by byte, as no well-meant client does."""
 
 import base64
+import json
 import os
 import re
 import select
@@ -59,6 +60,22 @@ def ask(server, content):
     with connect(server) as connection:
         connection.sendall(content)
         return answer(connection)
+
+
+def is_problem(status, got, wanted):
+    """Hold an answer, as `ask` returns it, to the one shape of errors."""
+    code, headers, body = got
+    assert code == status, got
+    assert headers["content-type"] == "application/problem+json"
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["cache-control"] == "no-store"
+    assert wanted in json.loads(body)["detail"]
+
+
+def reset(connection):
+    """Have the connection broken off, without a goodbye, when it is closed."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def statuses(content):

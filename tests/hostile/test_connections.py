@@ -1,7 +1,6 @@
 """Slow clients, clients that read nothing, and what is no HTTP."""
 
 import contextlib
-import json
 import select
 import socket
 import subprocess
@@ -29,16 +28,6 @@ def server(tmp_path_factory):
         yield running
 
 
-def is_problem(status, got, wanted):
-    code, headers, body = got
-    assert code == status, got
-    assert headers["content-type"] == "application/problem+json"
-    assert "default-src 'none'" in headers["content-security-policy"]
-    assert headers["x-content-type-options"] == "nosniff"
-    assert headers["cache-control"] == "no-store"
-    assert wanted in json.loads(body)["detail"]
-
-
 def trickle(connection, content, every_s=0.1):
     """Send byte by byte until the server has had enough; return for how long it had not."""
     began_s = time.monotonic()
@@ -61,7 +50,7 @@ def trickle(connection, content, every_s=0.1):
 
 def test_who_connects_and_says_nothing_is_let_go(server):
     with raw.connect(server) as connection:
-        is_problem(408, raw.answer(connection), "within 1 s")
+        raw.is_problem(408, raw.answer(connection), "within 1 s")
         assert raw.until_closed(connection) == b""
 
 
@@ -69,7 +58,7 @@ def test_a_head_that_trickles_is_not_waited_for(server):
     endless = raw.head(server, "GET /healthz HTTP/1.1", "X-Endless: " + "x" * 5_000)
     with raw.connect(server) as connection:
         assert trickle(connection, endless) < PATIENCE_S
-        is_problem(408, raw.answer(connection), "within 1 s")
+        raw.is_problem(408, raw.answer(connection), "within 1 s")
         assert raw.until_closed(connection) == b""
 
 
@@ -91,7 +80,7 @@ def test_a_body_that_trickles_is_not_waited_for(server, length):
         connection.sendall(start)
         body = b"1\r\n{\r\n" * 1_000 if "chunked" in length else b"{" * 5_000
         assert trickle(connection, body) < PATIENCE_S
-        is_problem(408, raw.answer(connection), "within 1 s")
+        raw.is_problem(408, raw.answer(connection), "within 1 s")
         assert raw.until_closed(connection) == b""
     assert server.client.get("/api/runs").json() == before
 
@@ -106,7 +95,7 @@ def test_an_upload_that_trickles_is_not_waited_for(server):
     with raw.connect(server) as connection:
         connection.sendall(start + part)
         assert trickle(connection, b"x" * 10_000) < PATIENCE_S
-        is_problem(408, raw.answer(connection), "within 2 s")
+        raw.is_problem(408, raw.answer(connection), "within 2 s")
     assert len(server.client.get("/api/corpora").json()) == 1
 
 
@@ -157,11 +146,32 @@ def test_there_are_only_so_many_connections(narrow):
             if select.select([connection], [], [], 0.05)[0]:
                 break
         refused = raw.answer(connection)
-        is_problem(429, refused, "The limit is 20 connections")
+        raw.is_problem(429, refused, "The limit is 20 connections")
         assert refused[1]["retry-after"] == "1"
         assert raw.until_closed(connection) == b""
         held.close()
         until(lambda: raw.ask(narrow, raw.head(narrow))[0] == 200)
+
+
+def test_one_address_takes_no_more_than_half_of_them(tmp_path):
+    """So that the operator, at another one, comes through."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        # Nothing is sent: this only asks by which address the machine would go out.
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("this machine has no address but the loopback one")
+        address = probe.getsockname()[0]
+    environment = {"HURRAH_MAX_CONNECTIONS": "20", "HURRAH_HOST": "0.0.0.0"}
+    with faultless(tmp_path, **environment) as server, contextlib.ExitStack() as held:
+        while True:
+            connection = socket.create_connection((address, server.port), timeout=LIMIT_S)
+            held.enter_context(connection).sendall(b"GET")
+            if select.select([connection], [], [], 0.05)[0]:
+                break
+        refused = raw.answer(connection)
+        raw.is_problem(429, refused, "The limit is 10 connections from one address")
+        assert raw.ask(server, raw.head(server))[0] == 200
 
 
 # -- no HTTP --------------------------------------------------------------------------------------

@@ -127,15 +127,33 @@ def test_a_wrong_handshake_is_refused_or_passed_over(server, run, lines):
         assert got.startswith(b"HTTP/1.1 101") or raw.until_closed(connection) is not None
 
 
-@pytest.mark.parametrize("path", ["/ws/runs/x?since=y", "/ws/runs/", "/ws", "/", "/api/runs"])
+@pytest.mark.parametrize(
+    "path",
+    ["/ws/runs/", "/ws/runs/x/y", "/ws", "/", "/api/runs", "/static/x", "/static/js/main.js"],
+)
 def test_a_websocket_at_an_address_that_has_none(server, path):
-    with raw.connect(server) as connection:
-        connection.sendall(raw.upgrade(server, path))
-        assert 400 <= raw.statuses(raw.until_closed(connection))[0] < 500
+    raw.is_problem(404, raw.ask(server, raw.upgrade(server, path)), "nothing at this address")
+
+
+@pytest.mark.parametrize("lines", [["Sec-WebSocket-Version: 8"], [f"Sec-WebSocket-Key: {raw.KEY}"]])
+def test_a_handshake_that_is_none_is_answered_as_all_errors_are(server, run, lines):
+    # Each of them a second time, which leaves none that is right.
+    got = raw.ask(server, raw.upgrade(server, f"/ws/runs/{run['id']}", *lines))
+    raw.is_problem(400, got, "no WebSocket handshake")
+    assert got[1]["sec-websocket-version"] == "13"
+
+
+def test_who_leaves_before_it_is_accepted_fills_no_log(server, run):
+    for _ in range(30):
+        with raw.connect(server) as connection:
+            connection.sendall(raw.upgrade(server, f"/ws/runs/{run['id']}"))
+            # Closed with what was sent unread, and without a goodbye.
+            raw.reset(connection)
+    assert server.client.get("/healthz").status_code == 200
 
 
 def test_a_number_from_any_life_is_taken(server, run):
-    for since in ("-1", "0", "9" * 30, "-" + "9" * 30):
+    for since in ("-1", "0", "9" * 30, "-" + "9" * 30, "9" * 5_000, "x", "", "1.5", "%00"):
         with connect(f"{server.ws_url}/ws/runs/{run['id']}?since={since}") as viewer:
             assert json.loads(viewer.recv(LIMIT_S))["type"] == "snapshot"
 

@@ -135,6 +135,79 @@ def test_no_other_body_finds_a_fault(server, where, body):
     server.problem(answer, answer.status_code)
 
 
+@ALWAYS_THE_SAME
+@given(
+    st.sampled_from(["passages", "checkpoints", "milestones", "change"]),
+    st.dictionaries(st.sampled_from(["name", "pace", "note", *OTHER_FIELDS]), ANYTHING, max_size=2),
+    st.booleans(),
+)
+def test_no_body_that_may_be_carried_out_finds_a_fault(server, where, body, sound):
+    if sound and where != "change":
+        body |= {"passages": {"length": 7}, "milestones": {"update": 0, "text": "a"}}.get(where, {})
+    path, method = f"/api/runs/{a_run(server)}", "PATCH" if where == "change" else "POST"
+    path += "" if where == "change" else f"/{where}"
+    answer = server.client.request(method, path, content=json.dumps(body).encode(), headers=JSON)
+    if answer.status_code not in {200, 201}:
+        assert answer.status_code in {400, 404, 409, 422}, answer.text
+        server.problem(answer, answer.status_code)
+
+
+WORDS = st.text(min_size=1, max_size=60)
+SOUND = st.fixed_dictionaries(
+    {},
+    optional={
+        "cell": st.sampled_from(["rnn", "gru", "lstm"]),
+        "hidden_size": st.integers(1, 6),
+        "layers": st.integers(1, 3),
+        "dropout": st.floats(0, 1, exclude_max=True),
+        "sequence_length": st.integers(1, 20),
+        "batch_size": st.integers(1, 5),
+        "optimizer": st.sampled_from(["adagrad", "adam", "rmsprop", "sgd"]),
+        "learning_rate": st.floats(0, 1e6),
+        "learning_rate_decay": st.floats(0, 1, exclude_min=True),
+        "clip": st.none() | st.floats(0, 1e6),
+        "clip_mode": st.sampled_from(["value", "norm"]),
+        "init_scale": st.none() | st.floats(0, 100),
+        "validation_fraction": st.floats(0, 0.9),
+        "seed": st.integers(0, 2**63 - 1),
+        "dtype": st.sampled_from(["float32", "float64"]),
+        "max_updates": st.none() | st.integers(1, 10),
+        "sample_every": st.integers(1, 10**12),
+        "sample_length": st.integers(1, 40),
+        "checkpoint_every_s": st.floats(1, 86_400),
+        "pace": st.sampled_from(["max", "cinematic"]) | st.floats(0.01, 1e6),
+        "watch_words": st.none() | st.lists(WORDS, max_size=3),
+        "name": WORDS,
+    },
+)
+
+
+@settings(ALWAYS_THE_SAME, max_examples=25)
+@given(SOUND, st.integers(1, 3))
+def test_whatever_begins_can_be_carried_on(server, spec, updates):
+    server.delete_runs()
+    content = json.dumps({"sample_length": 5, **spec, "paused": True}).encode()
+    answer = server.client.post("/api/runs", content=content, headers=JSON)
+    if answer.status_code != 201:
+        server.problem(answer, 422)
+        return
+    here = f"/api/runs/{answer.json()['id']}"
+    for path, body in [
+        ("step", {"updates": updates}),
+        ("passages", {"length": 5}),
+        ("checkpoints", {}),
+        ("fork", {"checkpoint": "latest", "spec": {"paused": True}}),
+        ("stop", None),
+        ("resume", None),
+    ]:
+        answer = server.client.post(f"{here}/{path}", json=body)
+        # A loss may run away, and a fork may be past the last update: then there is little to do.
+        assert answer.status_code in {200, 201, 409, 422}, (path, answer.text)
+        assert server.client.get(here).json()["state"] != "failed", path
+    for path in ("loss", "samples", "milestones", "loss/positions", "losses.csv", "reading"):
+        assert server.client.get(f"{here}/{path}").status_code in {200, 409}, path
+
+
 def a_run(server):
     runs = server.client.get("/api/runs").json()
     return runs[0]["id"] if runs else server.create(**SMALL)["id"]

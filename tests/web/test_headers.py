@@ -122,3 +122,12 @@ def test_what_a_browser_may_keep(server, path, kept):
         again = server.client.get(path, headers={"If-None-Match": etag})
         assert again.status_code == 304
         assert carries_them(again)
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/api/runs", "/static/js/main.js", "/nothing"])
+def test_a_head_is_what_a_get_begins_with(server, path):
+    answer, whole = server.client.head(path), server.client.get(path)
+    assert answer.status_code == whole.status_code
+    assert answer.content == b""
+    assert carries_them(answer)
+    assert answer.headers["content-length"] == whole.headers["content-length"]

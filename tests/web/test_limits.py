@@ -1,17 +1,24 @@
 """How much there may be of everything, and how often viewers may ask."""
 
 import asyncio
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
+import httpx
 import pytest
 from pydantic import ValidationError
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from server.runs.errors import TooBusyError
+from server.runs.passage_request import PassageRequest
 from server.runs.room import NoRoomError, Room, bytes_below
 from server.runs.turns import Turns
 from server.settings import Settings
 from server.web.problems import Problem
 from server.web.throttle import ADDRESSES_KEPT, Throttle, TokenBucket, network_of
-from tests.serving import PAGES, RunningServer
+from tests.serving import LIMIT_S, PAGES, RunningServer
 
 SMALL = {"hidden_size": 5, "sample_length": 10, "paused": True}
 TOKEN = "a token for tests"
@@ -128,6 +135,7 @@ def narrow(tmp_path_factory):
         "VIEWER_DOWNLOADS_PER_MINUTE": 2,
         "MAX_RUNS": 2,
         "MAX_CORPORA": 2,
+        "MAX_VIEWERS": 2,
         "MAX_PASSAGE_CHARACTERS": 2_000,
         "MAX_PROBE_CHARACTERS": 300,
         "MAX_NETWORK_BYTES": 3_000_000,
@@ -180,6 +188,48 @@ def test_viewers_ask_for_so_much_and_the_operator_for_more(narrow, run):
         assert as_operator(narrow, "POST", passages, json={"length": 2_000}).status_code == 200
         assert as_operator(narrow, "POST", check, json={"hidden_size": 3}).status_code == 200
         assert as_operator(narrow, "GET", files[0]).status_code == 200
+
+
+def test_the_operator_looks_on_when_all_places_are_taken(narrow, run):
+    address = f"{narrow.ws_url}/ws/runs/{run['id']}"
+    with contextlib.ExitStack() as held:
+        for _ in range(2):
+            held.enter_context(connect(address))
+        with pytest.raises(InvalidStatus) as refused:
+            connect(address)
+        assert refused.value.response.status_code == 429
+        for _ in range(3):
+            held.enter_context(connect(address, additional_headers=narrow.operator))
+
+
+@pytest.mark.parametrize(
+    ("asked", "thousands"),
+    [
+        ({}, 1),
+        ({"length": 1}, 1),
+        ({"length": 1_001, "temperatures": [1, 2, 3]}, 6),
+        ({"length": 1, "prime": "x" * 999}, 1),
+        ({"length": 1, "prime": "x" * 10_000}, 11),
+        ({"length": 2_000, "prime": "x" * 2_500, "temperatures": [1, 2]}, 6),
+    ],
+)
+def test_what_a_passage_costs_is_what_is_written_and_read(asked, thousands):
+    assert PassageRequest.model_validate(asked).thousands == thousands
+
+
+def test_only_so_many_are_waited_for(serve):
+    server = serve("--no-demo", HURRAH_MAX_WAITING_REQUESTS="1")
+    run = server.create(paused=True, hidden_size=800)
+    path = f"{server.url}/api/runs/{run['id']}/passages"
+    # Each takes seconds: those that are asked for at once find one under way.
+    with ThreadPoolExecutor(4) as asking:
+        ask = partial(httpx.post, json={"length": 20_000}, timeout=LIMIT_S)
+        answers = list(asking.map(ask, [path] * 4))
+    refused = [answer for answer in answers if answer.status_code != 200]
+    assert 0 < len(refused) < len(answers)
+    for answer in refused:
+        server.problem(answer, 429)
+        assert answer.headers["retry-after"]
 
 
 def test_runs_and_texts_have_a_number(narrow, run):

@@ -1,15 +1,20 @@
 """Where requests come from, and what makes one the operator: the attacks by name."""
 
+import hmac
 import socket
+from types import SimpleNamespace
 from urllib.parse import quote
 
 import httpx
 import pytest
 from pydantic import ValidationError
+from starlette.requests import HTTPConnection
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from server.settings import Settings
+from server.web import security
+from server.web.security import Operator
 from tests.hostile import raw
 from tests.serving import RunningServer
 
@@ -221,6 +226,87 @@ def test_cookies_of_any_kind_let_nobody_in(guarded, cookie):
     guarded.problem(answer, 401)
 
 
+@pytest.mark.parametrize(
+    "beside",
+    [
+        *('a={"x":1}', "a[b]=1", "flag", "x y", 'a="un', "=x", "a@b=1", "a/b=1", "a=b=c", ";;"),
+        *("expires=Mon, 1 Jan 2020", "a=\xff", "{name}=", "{name}=another", '{name}="another"'),
+    ],
+)
+def test_cookies_of_other_servers_lock_no_operator_out(guarded, beside):
+    """Browsers share cookies between all servers of one machine, whatever they are."""
+    with httpx.Client(base_url=guarded.url) as browser:
+        cookie = browser.get("/", params={"token": TOKEN}).headers["set-cookie"].partition(";")[0]
+    beside = beside.replace("{name}", cookie.partition("=")[0])
+
+    def is_operator(*shown):
+        headers = [(b"Cookie", each.encode("latin-1")) for each in shown]
+        # Who may delete it learns that it is not there.
+        answer = guarded.client.delete("/api/runs/nothing", headers=headers)
+        assert answer.status_code in {401, 404}
+        return answer.status_code == 404
+
+    assert is_operator(f"{beside}; {cookie}")
+    assert is_operator(f"{cookie}; {beside}")
+    assert is_operator(f"{cookie};{beside}")
+    assert is_operator(beside, cookie)
+    assert not is_operator(f"{beside}; {cookie}x")
+    assert not is_operator(beside)
+
+
+@pytest.mark.parametrize("token", ["voil\u00e0", "\u00a0\u00e0\u0085x".strip(), "a b", "="])
+def test_a_token_is_shown_as_it_is(token):
+    operator = Operator(token)
+
+    def shows(value):
+        headers = [(b"authorization", b"Bearer " + value)]
+        scope = {"type": "http", "headers": headers, "path": "/", "query_string": b""}
+        return operator.is_shown_by(HTTPConnection(scope))
+
+    assert shows(token.encode())
+    assert shows(b" " + token.encode() + b"\t ")
+    assert not shows(token.encode() + b"x")
+    assert not shows(token.encode()[:-1])
+    assert not shows(b"")
+
+
+def test_a_guess_is_compared_in_constant_time(monkeypatch):
+    """Whatever is shown is compared whole with what is secret, by what was made for it."""
+    compared = []
+
+    def compare(shown, secret):
+        compared.append((shown, secret))
+        return hmac.compare_digest(shown, secret)
+
+    monkeypatch.setattr(
+        security, "hmac", SimpleNamespace(compare_digest=compare, digest=hmac.digest)
+    )
+    operator = Operator("sesame")
+
+    def scope(*headers, query=b""):
+        return {"type": "http", "method": "GET", "path": "/", "query_string": query} | {
+            "headers": [(b"host", b"localhost"), *headers],
+            "scheme": "http",
+            "server": ("localhost", 80),
+        }
+
+    def tells(what):
+        compared.clear()
+        told = operator.is_shown_by(HTTPConnection(what))
+        assert len(compared) == 1
+        return told, compared[0][0]
+
+    bearer, cookie = b"authorization", b"cookie"
+    assert tells(scope((bearer, b"Bearer guess"))) == (False, b"guess")
+    assert tells(scope((bearer, b"Bearer sesame"))) == (True, b"sesame")
+    assert tells(scope((cookie, b"hurrah-operator=guess"))) == (False, b"guess")
+    compared.clear()
+    assert (
+        "set-cookie" not in operator.exchange(HTTPConnection(scope(query=b"token=guess"))).headers
+    )
+    assert compared == [(b"guess", b"sesame")]
+
+
 def test_the_token_is_in_no_log(guarded):
     guarded.client.get("/", params={"token": TOKEN})
     guarded.client.get("/nothing", params={"token": TOKEN})
@@ -243,6 +329,20 @@ def has_ipv6():
             return True
     except OSError:
         return False
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+@pytest.mark.parametrize(
+    ("trusted", "is_believed"), [(None, True), ("127.0.0.0/8", True), ("192.0.2.7", False)]
+)
+def test_a_proxy_on_the_same_machine_is_believed_on_ipv6_too(tmp_path, trusted, is_believed):
+    """Who comes by IPv4 to a socket of IPv6 has a name of IPv6."""
+    environment = {} if trusted is None else {"FORWARDED_ALLOW_IPS": trusted}
+    with RunningServer(tmp_path / "data", "--no-demo", "--host", "::", **environment) as server:
+        token = server.greeting.partition("token=")[2]
+        url = f"http://127.0.0.1:{server.port}/?token={token}"
+        answer = httpx.get(url, headers={"X-Forwarded-Proto": "https"})
+        assert ("; Secure" in answer.headers["set-cookie"]) == is_believed
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")

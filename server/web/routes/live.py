@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Annotated
 
-from fastapi import APIRouter, Query, WebSocket
+from fastapi import APIRouter, WebSocket
 from pydantic import BaseModel
 from starlette.websockets import WebSocketDisconnect
 
@@ -27,6 +26,8 @@ UNKNOWN_RUN = 4404
 TOO_SLOW = 4408
 # Some clients send a word now and then to keep a connection open.
 MESSAGES_PER_MINUTE = 60
+# No number of a message is longer.
+MOST_DIGITS = 20
 # The others can be asked for; a snapshot must stay small however long a run goes on, and however
 # long its samples are.
 SNAPSHOT_SAMPLES = 1_000
@@ -49,10 +50,13 @@ async def watch(
     websocket: WebSocket,
     run_id: str,
     office: TheOffice,
-    since: Annotated[int | None, Query()] = None,
+    since: str = "",
 ) -> None:
     """Send a snapshot, or what came after `since`, and then everything as it happens."""
-    await websocket.accept()
+    try:
+        await websocket.accept()
+    except OSError:
+        return  # It has left already.
     try:
         life = office.supervisor.get(run_id)
     except UnknownRunError as error:
@@ -61,7 +65,7 @@ async def watch(
     channel = office.fanout.channel(run_id)
     channel.join()
     # Both ends are watched: a viewer that says goodbye must not be waited for until the next news.
-    speaking = asyncio.create_task(_speak(websocket, office, life, channel, since))
+    speaking = asyncio.create_task(_speak(websocket, office, life, channel, _place(since)))
     listening = asyncio.create_task(_listen(websocket))
     try:
         await asyncio.wait({speaking, listening}, return_when=asyncio.FIRST_COMPLETED)
@@ -70,6 +74,12 @@ async def watch(
             task.cancel()
         await asyncio.gather(speaking, listening, return_exceptions=True)
         channel.leave()
+
+
+def _place(since: str) -> int | None:
+    """Return the number that a viewer comes back with, if it is one."""
+    is_number = since.isascii() and since.isdigit() and len(since) <= MOST_DIGITS
+    return int(since) if is_number else None
 
 
 async def _listen(websocket: WebSocket) -> None:
