@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -60,6 +61,9 @@ class CheckpointShelf:
         self.folder = folder
         self._store = store
         self.found_damaged: list[Checkpoint] = []
+        # Those whose file somebody here is about to describe, and those that are being copied.
+        self._in_the_making: set[str] = set()
+        self._held: Counter[str] = Counter()
         folder.mkdir(parents=True, exist_ok=True)
 
     async def list(self) -> list[Checkpoint]:
@@ -114,9 +118,10 @@ class CheckpointShelf:
 
     async def copy(self, source: Path, note: str | None) -> Added:
         """Make a checkpoint of the file of another; durable when this returns."""
-        copied = await self.copy_in(source, note)
-        async with self.clearing(copied.id):
-            return await self.add(copied.id, note=note, automatic=False)
+        identity = self.new_id()
+        async with self.making(identity):
+            await asyncio.to_thread(copy_durably, source, self.path(identity))
+            return await self.add(identity, note=note, automatic=False)
 
     async def copy_in(self, source: Path, note: str | None) -> Checkpoint:
         """Copy a checkpoint's file here and describe it; entering it is for the caller to do."""
@@ -125,13 +130,28 @@ class CheckpointShelf:
         return await asyncio.to_thread(self._describe, identity, note, automatic=False)
 
     @contextlib.asynccontextmanager
-    async def clearing(self, identity: str) -> AsyncIterator[None]:
-        """Clear the file of a checkpoint away that could not be made: it was promised to nobody."""
+    async def making(self, identity: str) -> AsyncIterator[None]:
+        """Let nobody else take in a file that is being written, and described as was asked for.
+
+        The file of a checkpoint that could not be made is cleared away: it was promised to nobody.
+        """
+        self._in_the_making.add(identity)
         try:
             yield
         except ShortageError:
             self.path(identity).unlink(missing_ok=True)
             raise
+        finally:
+            self._in_the_making.discard(identity)
+
+    @contextlib.contextmanager
+    def holding(self, checkpoint: str) -> Iterator[None]:
+        """Keep a checkpoint from giving way to newer ones for as long as its file is needed."""
+        self._held[checkpoint] += 1
+        try:
+            yield
+        finally:
+            self._held[checkpoint] -= 1
 
     async def remove(self, checkpoint: str) -> None:
         """Take a checkpoint away that somebody had asked for.
@@ -223,14 +243,24 @@ class CheckpointShelf:
 
     async def adopt(self) -> None:
         """Take in files that are whole, but which nobody got round to describing."""
-        known = {checkpoint.id for checkpoint in await self.list()}
-        for path in sorted(self.folder.glob("[!.]*.npz")):
+        # In this order: whoever is done with a file before it is looked for has entered it.
+        paths, others = sorted(self.folder.glob("[!.]*.npz")), set(self._in_the_making)
+        known = others | {checkpoint.id for checkpoint in await self.list()}
+        for path in paths:
             if path.stem not in known:
                 try:
-                    _, meta = await asyncio.to_thread(read_archive, path)
-                    await self.add(path.stem, note=meta["about"]["note"], automatic=True)
-                except (DamagedArchiveError, KeyError, ShortageError) as error:
+                    await self._adopt(path)
+                except (DamagedArchiveError, KeyError, TypeError, ShortageError) as error:
                     log.warning("run %s: file passed over: %s", self._run, error)
+
+    async def _adopt(self, path: Path) -> None:
+        arrays, meta = await asyncio.to_thread(read_archive, path)
+        news, end = read_news(arrays, meta), await self._store(Store.history_end, self._run)
+        if end + 1 < news.first <= news.last:
+            # A worker wrote it that stood still while the run went back, and on without it.
+            log.warning("run %s: file passed over: %s lacks what led there", self._run, path.name)
+            return
+        await self.add(path.stem, note=meta["about"]["note"], automatic=True)
 
     def _describe(self, identity: str, note: str | None, *, automatic: bool) -> Checkpoint:
         path = self.path(identity)
@@ -252,7 +282,7 @@ class CheckpointShelf:
         if len(kept) < AUTOMATIC_KEPT:
             return
         for checkpoint in automatic:
-            if checkpoint.id not in kept:
+            if checkpoint.id not in kept and not self._held[checkpoint.id]:
                 await self._forget(checkpoint)
 
     async def _forget(self, checkpoint: Checkpoint) -> None:

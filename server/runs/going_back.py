@@ -6,10 +6,10 @@ from pathlib import Path
 
 from server.runs.checkpoint_shelf import CheckpointShelf
 from server.runs.errors import DamagedCheckpointError, NotPossibleError
-from server.runs.models import Checkpoint, Milestone, MilestoneKind
+from server.runs.models import SETTLED, Checkpoint, Milestone, MilestoneKind, RunState
 from server.runs.recorder import Recorder
 
-__all__ = ["newest_file", "stand_at_newest", "whole_file"]
+__all__ = ["newest_file", "stand_at_newest", "take_up", "update_of_newest", "whole_file"]
 
 
 async def stand_at_newest(
@@ -47,6 +47,34 @@ async def stand_at_newest(
     instead = f" The one of update {newest.update:,} is used instead."
     await tell_damage(recorder, shelf, "rollback", instead)
     return newest
+
+
+async def take_up(recorder: Recorder, shelf: CheckpointShelf) -> None:
+    """Let a run stand where an earlier server left it, or where its worker did after that."""
+    await shelf.take_over()
+    newest, run = await shelf.last(), recorder.run
+    if run.state is RunState.FINISHED and await update_of_newest(shelf) < run.update:
+        text = "The server ended before the run's last checkpoint was made."
+        await recorder.enter(RunState.INTERRUPTED, text)
+    try:
+        if newest and newest.update >= run.update and run.state not in SETTLED:
+            await stand_at_newest(recorder, shelf)
+        elif newest:
+            await recorder.keep_samples(await shelf.carried_samples(newest))
+    except NotPossibleError as error:
+        await recorder.enter(RunState.FAILED, str(error))
+    if run.state is RunState.RUNNING:
+        text = "The server ended while the run was training."
+        await recorder.enter(RunState.INTERRUPTED, text)
+    elif run.state is RunState.PAUSED and run.short_of_room:
+        text = "The server ended while there was no room on the disk."
+        await recorder.enter(RunState.INTERRUPTED, text)
+
+
+async def update_of_newest(shelf: CheckpointShelf) -> int:
+    """Return the update of the newest checkpoint that was not found damaged; 0 without any."""
+    newest = await shelf.last()
+    return 0 if newest is None else newest.update
 
 
 async def newest_file(recorder: Recorder, shelf: CheckpointShelf) -> Path | None:

@@ -13,7 +13,13 @@ from server.runs.checkpoint_shelf import Added, CheckpointShelf
 from server.runs.checkpoints import Which
 from server.runs.child import Child
 from server.runs.errors import NotPossibleError, UnknownCheckpointError
-from server.runs.going_back import newest_file, stand_at_newest, whole_file
+from server.runs.going_back import (
+    newest_file,
+    stand_at_newest,
+    take_up,
+    update_of_newest,
+    whole_file,
+)
 from server.runs.models import ENDED, SETTLED, Checkpoint, Milestone, Run, RunState
 from server.runs.recorder import Recorder
 from server.runs.room import Room
@@ -29,6 +35,8 @@ __all__ = ["LiveRun"]
 
 log = logging.getLogger(__name__)
 
+# What changes what is learned, or written, from then on.
+HISTORY_MAKING = {"learning_rate", "sample_every", "watch_words"}
 # How long a worker that may leave is kept for its last samples to be measured.
 MEASURING_PATIENCE_S = 2.0
 
@@ -77,6 +85,8 @@ class LiveRun:
         # finds the worker that is just being started.
         self._turning = asyncio.Lock()
         self._steps_under_way = 0
+        # Whether it is to stand at its checkpoint, wherever it stood.
+        self._goes_back = False
         self._background = Background(f"run {recorder.run.id}")
 
     @property
@@ -88,6 +98,11 @@ class LiveRun:
     def has_worker(self) -> bool:
         """Whether a process holds the run's network."""
         return self._desk.alive
+
+    async def goes_on_from(self) -> int:
+        """Return the update from which it would go on: what came later went with its worker."""
+        waits = self.run.state in ENDED and not self.has_worker
+        return await update_of_newest(self.shelf) if waits else self.run.update
 
     # -- what a person may ask --------------------------------------------------------------------
 
@@ -156,6 +171,10 @@ class LiveRun:
             raise SpecError("max_updates", f"can't be less than the {made:,} updates made already")
         # So that what there is no room for is refused before it is in force.
         await self.recorder.flush()
+        # Going back to before such a change would learn, or write, otherwise than it did.
+        told = self.has_worker and not HISTORY_MAKING.isdisjoint(changes)
+        if told:
+            await self.upkeep.keep_safe()
         await self._desk.ask_if_there("change", changes=changes)
         before = self.run.spec
         self.run.spec = before.model_copy(update=changes)
@@ -163,9 +182,8 @@ class LiveRun:
         mark = Milestone(update=self.run.update, kind="change", text=in_words(before, changes))
         await self.recorder.mark(mark)
         await self.recorder.save()
-        if self.has_worker and "learning_rate" in changes:
-            # Going on from before the change would learn otherwise than it did.
-            self._background.start(self.upkeep.keep_safe())
+        if told:
+            await self.upkeep.keep_safe(whatever=True)
 
     async def checkpoint(self, note: str | None) -> Checkpoint:
         """Keep everything needed to go on from here; durable when this returns."""
@@ -186,7 +204,7 @@ class LiveRun:
         identity = self.shelf.new_id()
         about = {"id": identity, "note": note, "automatic": automatic}
         path = str(self.shelf.path(identity))
-        async with self.shelf.clearing(identity):
+        async with self.shelf.making(identity):
             if not await self._desk.ask_if_there("checkpoint", path=path, about=about):
                 return None
             if self._desk.discarded:
@@ -224,22 +242,7 @@ class LiveRun:
 
     async def take_up(self) -> None:
         """Stand where an earlier server left the run, or where its worker did after that."""
-        await self.shelf.take_over()
-        newest, run = await self.shelf.last(), self.run
-        try:
-            if newest and newest.update >= run.update and run.state not in SETTLED:
-                await stand_at_newest(self.recorder, self.shelf)
-            elif newest:
-                await self.recorder.keep_samples(await self.shelf.carried_samples(newest))
-        except NotPossibleError as error:
-            await self.recorder.enter(RunState.FAILED, str(error))
-        text = None
-        if run.state is RunState.RUNNING:
-            text = "The server ended while the run was training."
-        elif run.state is RunState.PAUSED and run.short_of_room:
-            text = "The server ended while there was no room on the disk."
-        if text:
-            await self.recorder.enter(RunState.INTERRUPTED, text)
+        await take_up(self.recorder, self.shelf)
 
     async def stand_ready(self) -> None:
         """Start the worker."""
@@ -316,6 +319,8 @@ class LiveRun:
     async def _start_command(self) -> Message:
         """Let history end where the newest checkpoint stands, and say what begins there."""
         await self.shelf.adopt()
+        # A paused run comes back to where it stood, however little its checkpoint has of that.
+        stood = self.run.update if self.run.state is RunState.PAUSED and not self._goes_back else 0
         newest = await stand_at_newest(self.recorder, self.shelf, go_back=True)
         if newest is None:
             await self.recorder.begin_again()
@@ -324,6 +329,7 @@ class LiveRun:
             "folder": str(self.shelf.folder),
             "corpus_path": str(self.corpus_path),
             "checkpoint": None if newest is None else str(self.shelf.path(newest.id)),
+            "come_to": stood,
         }
 
     async def _hear(self, event: Message) -> None:
@@ -365,7 +371,11 @@ class LiveRun:
             if self._desk.worker is not worker:
                 return  # A worker says it with each report: it was heard already.
             await self._retire(keep=False)
-            await self._ensure_worker()
+            self._goes_back = True
+            try:
+                await self._ensure_worker()
+            finally:
+                self._goes_back = False
             text = (
                 f"The loss was not a finite number at update {update:,}: the run went back to"
                 f" update {self.run.update:,}. A lower learning rate or a tighter clip may help."

@@ -18,7 +18,7 @@ from server.runs.faults import reach
 from server.runs.forking import forked_spec
 from server.runs.limits import Limits
 from server.runs.live_run import LiveRun
-from server.runs.models import ForkedFrom, Run, RunState
+from server.runs.models import Checkpoint, ForkedFrom, Run, RunState
 from server.runs.publishing import Publisher
 from server.runs.recorder import Recorder
 from server.runs.room import Room
@@ -104,9 +104,9 @@ class Supervisor:
         await asyncio.to_thread(self._folders.keep_only, known)
 
     async def resume_interrupted(self) -> None:
-        """Let every run go on that trained when the server ended, the oldest first."""
+        """Let every run go on that trained when the server, or its worker, ended, oldest first."""
         for life in list(self._lives.values()):
-            if life.run.state is RunState.INTERRUPTED:
+            if life.run.state in {RunState.INTERRUPTED, RunState.FAILED}:
                 try:
                     await self.resume(life.run.id)
                 except (NotPossibleError, ShortageError) as error:
@@ -175,17 +175,21 @@ class Supervisor:
             There are as many runs, or as much is stored, as may be.
         """
         trunk = self.get(run)
+        # What the branch had to measure itself would lack its replay: the snapshots stay behind.
+        await trunk.recorder.caught_up()
         found = None
         if checkpoint == "latest":
             await trunk.upkeep.keep_safe()
             found = await trunk.shelf.newest()
         found = found or await trunk.shelf.find(checkpoint)
-        source = await trunk.checkpoint_file(found.id)
+        with trunk.shelf.holding(found.id):
+            return await self._forked(trunk, found, changes)
+
+    async def _forked(self, trunk: LiveRun, found: Checkpoint, changes: dict[str, Any]) -> Run:
+        source, run = await trunk.checkpoint_file(found.id), trunk.run.id
         spec = forked_spec(trunk.run, found, changes)
         origin = ForkedFrom(run=run, checkpoint=found.id, update=found.update)
         new = (await self._draft(spec)).model_copy(update={"forked_from": origin})
-        # What the branch had to measure itself would lack its replay: the snapshots stay behind.
-        await trunk.recorder.caught_up()
         async with self._made(new) as branch:
             note = f"forked from {trunk.run.name} at update {found.update:,}"
             copied = await branch.shelf.copy_in(source, note)
@@ -250,7 +254,7 @@ class Supervisor:
         state, last = life.run.state, life.run.spec.max_updates
         if state is RunState.RUNNING or run in self._queue or run in self._starting:
             return life.run
-        if last is not None and life.run.update >= last:
+        if last is not None and await life.goes_on_from() >= last:
             raise NotPossibleError(
                 f"The run has made all its {last:,} updates: raise max_updates to go on."
             )

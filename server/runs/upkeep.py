@@ -84,8 +84,13 @@ class Upkeep:
                 routine.cancel()
         self._routines = []
 
-    async def keep_safe(self) -> None:
+    async def keep_safe(self, *, whatever: bool = False) -> None:
         """Make an automatic checkpoint, if there is a worker and it has gone on since the last.
+
+        Parameters
+        ----------
+        whatever : bool
+            Also if it has not gone on: something else has changed.
 
         Raises
         ------
@@ -94,7 +99,7 @@ class Upkeep:
         """
         life = self._life
         newest = await life.shelf.last()
-        if newest is not None and newest.update == life.run.update:
+        if not whatever and newest is not None and newest.update == life.run.update:
             return
         try:
             await life.write_checkpoint(None, automatic=True)

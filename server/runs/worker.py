@@ -119,6 +119,13 @@ class Worker:
             else:
                 self._update()
 
+    def come_to(self, update: int) -> None:
+        """Make the updates up to one that the run stood at, which went with an earlier worker."""
+        self.steps_left = max(0, update - self.trainer.updates)
+        while self.steps_left and self.busy:
+            self._update()
+        self.steps_left = 0
+
     @property
     def busy(self) -> bool:
         """Whether there is an update to make."""
@@ -362,6 +369,7 @@ def main() -> None:
         # Whoever takes the run over, after this server, waits until the last checkpoint is written.
         with claimed(Path(start["folder"]), PREDECESSOR_PATIENCE_S):
             worker = Worker(line, start)
+            worker.come_to(start["come_to"])
             worker.report()
             line.send({"answer": start["id"]})
             worker.run()

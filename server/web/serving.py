@@ -12,6 +12,7 @@ import sqlite3
 import sys
 import tempfile
 from collections.abc import Iterator
+from types import FrameType
 from urllib.parse import quote
 
 import uvicorn
@@ -56,14 +57,12 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave when told to.
+        """Leave signals to `Ending`.
 
-        uvicorn raises the signal again once it has ended, which would make the exit status that of
-        a killed process.
+        uvicorn leaves in haste when told a second time, before any run has its checkpoint, and
+        raises the signal again once it has ended, which would make the exit status that of a killed
+        process.
         """
-        loop = asyncio.get_running_loop()
-        for name in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(name, self.handle_exit, name, None)
         yield
 
     def _greeting(self, sockets: list[socket.socket] | None) -> str:
@@ -75,6 +74,36 @@ class Server(uvicorn.Server):
         return f"Hurrah is listening on http://{host}:{port}/{query}"
 
 
+class Ending:
+    """What happens at SIGINT and SIGTERM, from the start to the last moment of the process.
+
+    However often one is told, impatient people press Ctrl-C twice: it ends once, and well.
+    """
+
+    def __init__(self) -> None:
+        self._server: Server | None = None
+        self._asked = False
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, self._ask)
+
+    def _ask(self, _number: int, _frame: FrameType | None) -> None:
+        self._asked = True
+        if self._server is not None:
+            # It looks ten times a second.
+            self._server.should_exit = True
+
+    def of(self, server: Server) -> None:
+        """End this server when asked, or now if that was so already."""
+        self._server = server
+        server.should_exit = self._asked
+
+    @staticmethod
+    def is_over() -> None:
+        """Heed no signal any more: Python itself would end by it while it clears up."""
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, signal.SIG_IGN)
+
+
 def run(settings: Settings) -> int:
     """Serve until told to end.
 
@@ -83,6 +112,7 @@ def run(settings: Settings) -> int:
     int
         Exit status: 0 when it ended as told, 1 when it could not start.
     """
+    ending = Ending()
     with contextlib.ExitStack() as held:
         try:
             _claim(settings, held)
@@ -90,10 +120,10 @@ def run(settings: Settings) -> int:
         except CannotStartError as error:
             print(error, file=sys.stderr)  # noqa: T201 - the command's own words
             return 1
-        return _serve(settings, listener)
+        return _serve(settings, listener, ending)
 
 
-def _serve(settings: Settings, listener: socket.socket) -> int:
+def _serve(settings: Settings, listener: socket.socket, ending: Ending) -> int:
     config = uvicorn.Config(
         create_app(settings),
         # What strangers send that is no HTTP is worth no line each.
@@ -110,7 +140,9 @@ def _serve(settings: Settings, listener: socket.socket) -> int:
         ws_per_message_deflate=False,
     )
     server = Server(config, settings)
+    ending.of(server)
     asyncio.run(server.serve(sockets=[listener]))
+    ending.is_over()
     return 0 if server.started else 1
 
 

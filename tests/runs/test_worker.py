@@ -63,7 +63,7 @@ class Talk:
         return answer["update"], arrays, meta
 
 
-def start_command(folder, spec, *, training, checkpoint=None):
+def start_command(folder, spec, *, training, checkpoint=None, come_to=0):
     (folder / "text.txt").write_bytes(PAGES.encode())
     return {
         "spec": RunSpec(**spec, watch_words=[]).model_dump(mode="json"),
@@ -71,6 +71,7 @@ def start_command(folder, spec, *, training, checkpoint=None):
         "corpus_path": str(folder / "text.txt"),
         "checkpoint": None if checkpoint is None else str(checkpoint),
         "training": training,
+        "come_to": come_to,
     }
 
 

@@ -178,6 +178,31 @@ def test_a_signal_ends_it_well_with_a_run_in_training_and_a_viewer(serve, name):
     assert again.losses_csv(other) == whole
 
 
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_who_presses_ctrl_c_again_and_again_loses_nothing(serve, name):
+    server = serve("--no-demo")
+    corpus = server.upload(PAGES)["id"]
+    runs = [server.create(corpus=corpus, max_updates=None, **SMALL) for _ in range(2)]
+    stepped = server.create(corpus=corpus, paused=True, max_updates=None, **SMALL)
+    for run in runs:
+        server.until(run, lambda now: now["update"] > 100)
+    ask = "import httpx, sys; httpx.post(sys.argv[1], json={'updates': 1000000}, timeout=60)"
+    address = f"{server.url}/api/runs/{stepped['id']}/step"
+    with subprocess.Popen([sys.executable, "-c", ask, address], stderr=subprocess.DEVNULL):
+        server.until(stepped, lambda now: now["update"] > 0)
+        seen = [server.run(run)["update"] for run in runs]
+        while server.process.poll() is None:
+            server.process.send_signal(signal.Signals[name])
+            time.sleep(0.05)
+    assert server.wait() == 0
+    again = serve("--no-demo")
+    for run, update in zip(runs, seen, strict=True):
+        found = again.run(run)
+        assert found["state"] == "interrupted"
+        assert found["update"] >= update
+        assert again.get(run, "checkpoints")[-1]["update"] == found["update"]
+
+
 def test_a_signal_ends_it_in_the_middle_of_a_long_passage(serve):
     server = serve("--no-demo")
     run = server.create(hidden_size=1_000, paused=True)

@@ -5,7 +5,7 @@ import { find, setText } from "../dom.js";
 import * as format from "../format.js";
 import { toast } from "./toasts.js";
 
-const CAN_RESUME = ["paused", "interrupted"];
+const CAN_RESUME = ["paused", "interrupted", "failed"];
 const ALIVE = ["running", "paused", "queued", "interrupted"];
 const STANDARD_PACES = [1, 10, 100];
 
@@ -104,7 +104,7 @@ export class Controls {
     const resumes = CAN_RESUME.includes(run?.state);
     setText(find(".button-word", this.#pause), resumes ? "Resume" : "Pause");
     find("use", this.#pause).setAttribute("href", resumes ? "#icon-play" : "#icon-pause");
-    this.#pause.disabled = !alive;
+    this.#pause.disabled = !alive && !resumes;
     this.#step.disabled = !paused;
     this.#step.title = paused ? "" : "A paused run can be stepped";
     this.#stepCount.disabled = !paused;

@@ -3,8 +3,6 @@
 import { el, find } from "../dom.js";
 import * as format from "../format.js";
 
-const GOING_ON = " A fork of its latest checkpoint can go on.";
-
 /**
  * @param {Object} store
  * @param {Object<string, () => void>} deeds resume, newRun, halveRate
@@ -16,16 +14,11 @@ export function mountNotice(store, deeds) {
       const { run } = state;
       const still = run && run.state !== "running" ? run.update : null;
       const ahead = run?.state === "queued" ? queueWords(run, state.runs ?? []) : null;
-      const forks = run?.state === "failed" && state.checkpoints.length > 0;
-      return [
-        ...[run?.state, run?.error, run?.short_of_room, still, state.operator, state.runId, ahead],
-        forks,
-      ];
+      return [run?.state, run?.error, run?.short_of_room, still, state.operator, state.runId, ahead];
     },
     () => {
-      const { run, operator, runs, checkpoints } = store.get();
-      const forks = operator && checkpoints.length > 0;
-      const notice = run ? wordsFor(run, operator, runs ?? [], forks) : null;
+      const { run, operator, runs } = store.get();
+      const notice = run ? wordsFor(run, operator, runs ?? []) : null;
       host.hidden = !notice;
       if (!notice) return;
       const deed = deeds[notice.deed];
@@ -51,7 +44,7 @@ export function mountNotice(store, deeds) {
   );
 }
 
-function wordsFor(run, operator, runs, forks) {
+function wordsFor(run, operator, runs) {
   const update = format.count(run.update);
   switch (run.state) {
     case "queued":
@@ -67,8 +60,10 @@ function wordsFor(run, operator, runs, forks) {
       return { text: `Stopped at update ${update}`, deed: "newRun", label: "New run" };
     case "failed":
       return {
-        text: `Failed. ${run.error ?? `It stands at update ${update}.`}${forks ? GOING_ON : ""}`,
+        text: `Failed. ${run.error ?? `It stands at update ${update}.`}`,
         tone: "bad",
+        deed: "resume",
+        label: "Resume",
       };
     case "interrupted":
       return {
