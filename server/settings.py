@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     max_waiting_requests : int
         Passages, and likewise gradient checks, that are under way or waited for at most, by
         whomever.
+    max_read_requests : int
+        Requests for what is kept (losses, samples, milestones, checkpoints, kept passages) that
+        wait for the database at most, by whomever.
     max_connections : int
         Open connections of all kinds at most.
     max_viewers : int
@@ -101,6 +104,8 @@ class Settings(BaseSettings):
     max_passage_characters: int = Field(20_000, ge=1, le=20_000)
     max_probe_characters: int = Field(10_000, ge=1, le=10_000)
     max_waiting_requests: int = Field(400, ge=1)
+    # A page asks for two or three things at once, and a hall of five hundred zooms in together.
+    max_read_requests: int = Field(2_000, ge=1)
     max_connections: int = Field(4_096, ge=1)
     max_viewers: int = Field(1_000, ge=1)
     viewer_passages_per_minute: int = Field(600, ge=1)

@@ -23,7 +23,7 @@ from server.runs.shared import SharedAnswers
 from server.runs.snapshots import Snapshots
 from server.runs.spec import SpecError
 from server.runs.store import Store
-from server.runs.store_thread import StoreThread
+from server.runs.store_thread import StoreCalls
 from server.runs.turns import Turns
 from server.runs.writing import ScribeDesk
 
@@ -155,15 +155,15 @@ class Readings:
 
     Parameters
     ----------
-    store : StoreThread
-        Where the losses are.
+    store : StoreCalls
+        Where the losses and the checkpoints are.
     find : callable
         Returns the run of an id; raises `UnknownRunError` if there is none.
     waiting : int
         Readings that are under way or waited for at most.
     """
 
-    def __init__(self, store: StoreThread, find: Callable[[str], LiveRun], waiting: int) -> None:
+    def __init__(self, store: StoreCalls, find: Callable[[str], LiveRun], waiting: int) -> None:
         self._scribe = ScribeDesk()
         self._store = store
         self._find = find
@@ -288,7 +288,7 @@ class Readings:
         # Automatic checkpoints go without a word, and with them what a copied link showed.
         found += [
             (ReadingSource(kind="checkpoint", update=made.update), life.shelf.path(made.id))
-            for made in await life.shelf.list()
+            for made in await self._store(Store.checkpoints, life.run.id)
             if made.update <= update
             and not made.automatic
             and life.shelf.path(made.id) not in unreadable

@@ -17,6 +17,7 @@ from server.runs.passages import Passages
 from server.runs.proofs import Proofs
 from server.runs.readings import Readings
 from server.runs.spikes import Spikes
+from server.runs.store_thread import StoreReader
 from server.runs.supervisor import Supervisor
 from server.settings import Settings
 from server.web.fanout import Fanout
@@ -33,6 +34,7 @@ class Office:
     settings: Settings
     corpora: CorpusLibrary
     supervisor: Supervisor
+    reads: StoreReader
     passages: Passages
     gallery: Gallery
     proofs: Proofs

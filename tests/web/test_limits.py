@@ -1,6 +1,8 @@
 """How much there may be of everything, and how often viewers may ask."""
 
 import asyncio
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from pydantic import ValidationError
@@ -11,7 +13,8 @@ from server.runs.turns import Turns
 from server.settings import Settings
 from server.web.problems import Problem
 from server.web.throttle import ADDRESSES_KEPT, Throttle, TokenBucket, network_of
-from tests.serving import PAGES, RunningServer
+from tests.hostile import raw
+from tests.serving import PAGES, RunningServer, until
 
 SMALL = {"hidden_size": 5, "sample_length": 10, "paused": True}
 TOKEN = "a token for tests"
@@ -277,6 +280,39 @@ def test_a_run_that_would_fill_it_stands_still_until_there_is_room(serve):
     stood = server.run(run)["update"]
     assert server.client.delete(f"/api/runs/{large['id']}").status_code == 204
     server.until(run, lambda now: now["state"] == "running" and now["update"] > stood)
+
+
+def test_who_reads_what_is_kept_waits_in_a_line_that_ends(serve):
+    server = serve("--no-demo", HURRAH_MAX_READ_REQUESTS="1")
+    run = server.create(**SMALL)
+
+    def ask(_):
+        return server.client.get(f"/api/runs/{run['id']}/loss")
+
+    def ask_at_once(many):
+        refused = [answer for answer in many.map(ask, range(32)) if answer.status_code != 200]
+        for answer in refused:
+            assert "1 reads of what is kept" in server.problem(answer, 429)["detail"]
+            assert int(answer.headers["retry-after"]) > 0
+        return refused
+
+    with ThreadPoolExecutor(16) as many:
+        until(lambda: ask_at_once(many))
+    assert ask(0).status_code == 200
+
+
+def test_a_hall_that_zooms_in_at_once_is_refused_nothing(serve):
+    server = serve("--no-demo")
+    run = server.create(**SMALL)
+    server.post(run, "step", {"updates": 600})
+    with contextlib.ExitStack() as open_:
+        hall = [open_.enter_context(raw.connect(server)) for _ in range(500)]
+        for laptop, connection in enumerate(hall):
+            address = f"/api/runs/{run['id']}/loss?from={laptop + 1}&smoothing=0.9"
+            connection.sendall(raw.head(server, f"GET {address} HTTP/1.1"))
+        for connection in hall:
+            status, _, body = raw.answer(connection)
+            assert status == 200, body
 
 
 # -- what these rest on ---------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from server.runs.smoothing import FACTORS
 from server.runs.spec import SpecError
 from server.runs.spikes import LossExplained
 from server.runs.store import Store
-from server.runs.store_thread import StoreThread
+from server.runs.store_thread import StoreCalls, StoreThread
 from server.web.office import Life, TheOffice, a_download
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["history"])
@@ -93,16 +93,16 @@ async def read_loss(
         raise SpecError("to", "must not be less than from")
     if smoothing not in FACTORS:
         raise SpecError("smoothing", f"must be one of {', '.join(map(str, FACTORS))}")
-    store, run = office.supervisor.store, life.run.id
+    run = life.run.id
     if smoothing != SMOOTHING:
-        while await store(Store.work_out_smoothing, run, smoothing):
+        while await office.reads(Store.work_out_smoothing, run, smoothing):
             pass
-    return await loss_of(run, store, first, last, points=points, smoothing=smoothing)
+    return await loss_of(run, office.reads, first, last, points=points, smoothing=smoothing)
 
 
 async def loss_of(
     run: str,
-    store: StoreThread,
+    store: StoreCalls,
     first: int,
     last: int | None,
     *,
@@ -146,10 +146,10 @@ async def read_loss_reached(
     """Return the first update after which the smooth loss, in nats a sequence, was below."""
     search = Search(done=False)
     while not search.done:
-        search = await office.supervisor.store(Store.first_below, life.run.id, smooth_loss)
+        search = await office.reads(Store.first_below, life.run.id, smooth_loss)
     if search.update is None:
         return LossReached(smooth_loss=smooth_loss, update=None)
-    (seconds,) = await office.supervisor.store(Store.seconds_at, life.run.id, [search.update])
+    (seconds,) = await office.reads(Store.seconds_at, life.run.id, [search.update])
     return LossReached(
         smooth_loss=smooth_loss,
         update=search.update,
@@ -193,6 +193,8 @@ async def download_losses(life: Life, office: TheOffice) -> StreamingResponse:
     run = life.run
     length = run.spec.sequence_length
     per_epoch = run.updates_per_epoch
+    # What has begun to be sent is not refused midway.
+    look = office.supervisor.store.look
 
     def lines(first: int, losses: NDArray[np.float64], smooth: float | None) -> tuple[str, float]:
         rows = []
@@ -206,7 +208,7 @@ async def download_losses(life: Life, office: TheOffice) -> StreamingResponse:
     async def rows() -> AsyncIterator[str]:
         yield "update,epoch,position,loss,smooth_loss\n"
         chunk, smooth = -1, None
-        while (found := await office.supervisor.store(Store.chunk, run.id, chunk)) is not None:
+        while (found := await look(Store.chunk, run.id, chunk)) is not None:
             chunk, losses = found
             first = chunk * CHUNK_UPDATES + 1
             text, smooth = await asyncio.to_thread(lines, first, losses, smooth)

@@ -117,6 +117,7 @@ async def _snapshot(office: Office, life: LiveRun, channel: Channel) -> tuple[in
         channel.release()
         moving = life.run.state is RunState.RUNNING
         if (made := channel.snapshot(moving=moving)) is None:
+            # Not with those who look: whoever writes of this run waits for the lock meanwhile.
             store, run = office.supervisor.store, life.run
             loss = await loss_of(run.id, store, 1, None)
             samples = await store(Store.samples, run.id, limit=_samples_of(run))
