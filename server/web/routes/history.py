@@ -10,7 +10,6 @@ from typing import Annotated
 import numpy as np
 from fastapi import APIRouter, Depends, Query
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
 from starlette.responses import StreamingResponse
 
 from server.rnn.trainer import SMOOTHING
@@ -29,17 +28,16 @@ from server.runs.smoothing import FACTORS
 from server.runs.spec import SpecError
 from server.runs.spikes import LossExplained
 from server.runs.store import Store
-from server.runs.store_thread import StoreCalls, StoreThread
+from server.runs.store_reads import SamplesPage
+from server.runs.store_thread import StoreCalls
 from server.web.office import Life, TheOffice, a_download
+from server.web.sample_pages import MAX_SAMPLES, PAGE_CHARACTERS, json_pieces, samples_that_fit
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["history"])
 
 MAX_POINTS = 5_000
 DEFAULT_POINTS = 1_500
 MAX_EPOCHS = 20
-MAX_SAMPLES = 1_000
-
-SAMPLES = TypeAdapter(list[Sample])
 
 
 @router.get("/samples", response_model=list[Sample])
@@ -49,30 +47,27 @@ async def list_samples(
     first: Annotated[int, Query(alias="from", ge=0, le=10**15)] = 0,
     last: Annotated[int | None, Query(alias="to", ge=0, le=10**15)] = None,
     limit: Annotated[int | None, Query(ge=1, le=MAX_SAMPLES)] = None,
-) -> list[Sample] | StreamingResponse:
+) -> StreamingResponse:
     """Return the samples in order, all those that the run has written by now.
 
-    With `limit`, at most so many of them: the newest, those with a hurrah, and others between.
+    With `limit`, at most so many of them, and fewer where they are long: the newest, those with a
+    hurrah, and others between.
     """
     if last is not None and last < first:
         raise SpecError("to", "must not be less than from")
     await life.recorder.caught_up()
-    store, run = office.supervisor.store, life.run.id
+    run, chosen = life.run.id, None
     if limit is not None:
-        return await store(Store.samples, run, first, last, limit)
-    return StreamingResponse(_all_samples(store, run, first, last), media_type="application/json")
+        fitting = samples_that_fit(life.run, limit)
+        chosen = await office.reads(Store.thinned_updates, run, first, last, fitting)
+    beginning = await office.reads(Store.samples_page, run, first, last, PAGE_CHARACTERS, chosen)
+    # What has begun to be sent is not refused midway.
+    look = office.supervisor.store.look
 
+    async def after(update: int) -> SamplesPage:
+        return await look(Store.samples_page, run, update + 1, last, PAGE_CHARACTERS, chosen)
 
-async def _all_samples(
-    store: StoreThread, run: str, first: int, last: int | None
-) -> AsyncIterator[bytes]:
-    """Yield a list of samples, which may be long, as JSON, a page at a time."""
-    before = b"["
-    while page := await store(Store.samples_from, run, first, last, MAX_SAMPLES):
-        first = page[-1].update + 1
-        yield before + SAMPLES.dump_json(page)[1:-1]
-        before = b","
-    yield b"]" if before == b"," else b"[]"
+    return StreamingResponse(json_pieces(beginning, after), media_type="application/json")
 
 
 @router.get("/loss")
