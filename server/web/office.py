@@ -20,6 +20,7 @@ from server.runs.spikes import Spikes
 from server.runs.store_thread import StoreReader
 from server.runs.supervisor import Supervisor
 from server.settings import Settings
+from server.web.curves import Curves
 from server.web.fanout import Fanout
 from server.web.security import is_operator
 from server.web.throttle import Throttle, Work
@@ -40,6 +41,7 @@ class Office:
     proofs: Proofs
     readings: Readings
     spikes: Spikes
+    curves: Curves
     estimates: Estimates
     fanout: Fanout
     throttle: Throttle

@@ -20,6 +20,7 @@ from server.runs.spikes import Spikes
 from server.runs.store_thread import StoreReader
 from server.runs.supervisor import Supervisor
 from server.settings import SHIPPED_CORPORA, Settings
+from server.web.curves import Curves
 from server.web.fanout import Fanout
 from server.web.office import Office
 from server.web.throttle import Throttle
@@ -86,6 +87,7 @@ async def _furnished(settings: Settings) -> Office:
         estimates=Estimates(waiting),
         readings=Readings(reads, supervisor.get, waiting),
         spikes=Spikes(reads),
+        curves=Curves(reads),
         fanout=fanout,
         throttle=Throttle(settings),
     )

@@ -10,18 +10,16 @@ from typing import Annotated
 import numpy as np
 from fastapi import APIRouter, Depends, Query
 from numpy.typing import NDArray
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from server.rnn.trainer import SMOOTHING
 from server.runs.blocks import CHUNK_UPDATES, smooth_losses
-from server.runs.history import ReducedLoss
 from server.runs.models import (
     EpochLoss,
     Loss,
     LossByPosition,
     LossReached,
     Sample,
-    ValidationLoss,
 )
 from server.runs.reached import Search
 from server.runs.smoothing import FACTORS
@@ -29,14 +27,13 @@ from server.runs.spec import SpecError
 from server.runs.spikes import LossExplained
 from server.runs.store import Store
 from server.runs.store_reads import SamplesPage
-from server.runs.store_thread import StoreCalls
+from server.web.curves import DEFAULT_POINTS
 from server.web.office import Life, TheOffice, a_download
 from server.web.sample_pages import MAX_SAMPLES, PAGE_CHARACTERS, json_pieces, samples_that_fit
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["history"])
 
 MAX_POINTS = 5_000
-DEFAULT_POINTS = 1_500
 MAX_EPOCHS = 20
 
 
@@ -70,7 +67,7 @@ async def list_samples(
     return StreamingResponse(json_pieces(beginning, after), media_type="application/json")
 
 
-@router.get("/loss")
+@router.get("/loss", response_model=Loss)
 async def read_loss(
     life: Life,
     office: TheOffice,
@@ -79,7 +76,7 @@ async def read_loss(
     *,
     points: Annotated[int, Query(ge=1, le=MAX_POINTS)] = DEFAULT_POINTS,
     smoothing: Annotated[float, Query(ge=0, lt=1, allow_inf_nan=False)] = SMOOTHING,
-) -> Loss:
+) -> Response:
     """Return the loss from one update to another, reduced, its extremes kept.
 
     `smoothing` is how much of the smooth loss each update leaves; 0 is every loss as it is.
@@ -88,48 +85,8 @@ async def read_loss(
         raise SpecError("to", "must not be less than from")
     if smoothing not in FACTORS:
         raise SpecError("smoothing", f"must be one of {', '.join(map(str, FACTORS))}")
-    run = life.run.id
-    if smoothing != SMOOTHING:
-        while await office.reads(Store.work_out_smoothing, run, smoothing):
-            pass
-    return await loss_of(run, office.reads, first, last, points=points, smoothing=smoothing)
-
-
-async def loss_of(
-    run: str,
-    store: StoreCalls,
-    first: int,
-    last: int | None,
-    *,
-    points: int = DEFAULT_POINTS,
-    smoothing: float = SMOOTHING,
-) -> Loss:
-    """Return a run's reduced curve as it goes over the wire."""
-    reduced = await store(Store.loss, run, first, last, points, smoothing)
-    validation = await store(
-        Store.validation, run, 0 if first <= 1 else first, reduced.last, points
-    )
-    seconds = await store(Store.seconds_at, run, reduced.update)
-    return _as_loss(reduced, seconds, validation)
-
-
-def _as_loss(reduced: ReducedLoss, seconds: list[float], validation: ValidationLoss) -> Loss:
-    """Put it into the contract's form, where what is not finite is null."""
-
-    def plain(values: list[float]) -> list[float | None]:
-        return [value if isfinite(value) else None for value in values]
-
-    return Loss(
-        from_=reduced.first,
-        to=reduced.last,
-        bucket=reduced.bucket,
-        update=reduced.update.tolist(),
-        seconds=plain(seconds),
-        smooth=plain(reduced.smooth.tolist()),
-        low=plain(reduced.low.tolist()),
-        high=plain(reduced.high.tolist()),
-        validation=validation,
-    )
+    curve = await office.curves.get(life.run, first, last, points=points, smoothing=smoothing)
+    return Response(curve, media_type="application/json")
 
 
 @router.get("/loss/reached")

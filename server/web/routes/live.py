@@ -14,9 +14,9 @@ from server.runs.errors import UnknownRunError
 from server.runs.live_run import LiveRun
 from server.runs.models import Checkpoint, Loss, Milestone, Run, RunState, Sample
 from server.runs.store import Store
+from server.web.curves import loss_of
 from server.web.fanout import Channel
 from server.web.office import Office, TheOffice
-from server.web.routes.history import loss_of
 from server.web.sample_pages import samples_that_fit
 from server.web.throttle import TokenBucket
 from server.web.viewer_protocol import EXTENSION, ViewerGoneError, ViewerProtocol
