@@ -70,6 +70,9 @@ class Settings(BaseSettings):
         Gradient checks, likewise; a large one counts as several.
     viewer_downloads_per_minute, total_downloads_per_minute : int
         Downloads of checkpoints and losses, likewise.
+    viewer_readings_per_minute, total_readings_per_minute : int
+        Readings of what was read at an update, likewise; those that somebody has asked for before,
+        and what is being read now, are not counted.
     max_kept_passages : int
         Passages in the gallery at most.
     max_kept_models : int
@@ -114,6 +117,8 @@ class Settings(BaseSettings):
     total_checks_per_minute: int = Field(600, ge=1)
     viewer_downloads_per_minute: int = Field(300, ge=1)
     total_downloads_per_minute: int = Field(600, ge=1)
+    viewer_readings_per_minute: int = Field(600, ge=1)
+    total_readings_per_minute: int = Field(1_200, ge=1)
     max_kept_passages: int = Field(1_000, ge=1)
     max_kept_models: int = Field(500, ge=0)
     max_kept_models_bytes: int = Field(200_000_000, ge=0)

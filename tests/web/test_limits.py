@@ -129,6 +129,7 @@ def narrow(tmp_path_factory):
         "VIEWER_PASSAGES_PER_MINUTE": 4,
         "VIEWER_CHECKS_PER_MINUTE": 3,
         "VIEWER_DOWNLOADS_PER_MINUTE": 2,
+        "VIEWER_READINGS_PER_MINUTE": 3,
         "MAX_RUNS": 2,
         "MAX_CORPORA": 2,
         "MAX_PASSAGE_CHARACTERS": 2_000,
@@ -183,6 +184,21 @@ def test_viewers_ask_for_so_much_and_the_operator_for_more(narrow, run):
         assert as_operator(narrow, "POST", passages, json={"length": 2_000}).status_code == 200
         assert as_operator(narrow, "POST", check, json={"hidden_size": 3}).status_code == 200
         assert as_operator(narrow, "GET", files[0]).status_code == 200
+
+
+def test_what_the_scribe_has_to_read_is_counted_and_nothing_else(narrow, run):
+    address = f"/api/runs/{run['id']}/reading"
+    stepped = as_operator(narrow, "POST", f"/api/runs/{run['id']}/step", json={"updates": 60})
+    assert stepped.status_code == 200
+    known = [f"{address}?update=1", f"{address}?from=1&to=1", address]
+    others = [f"{address}?from={update}&to={update}" for update in range(2, 22)]
+    for _ in range(10):
+        assert all(narrow.client.get(path).status_code == 200 for path in known)
+    few = "3 readings of what was read a minute from one address"
+    assert until_refused(narrow, few, "GET", *others) >= 2
+    assert all(narrow.client.get(path).status_code == 200 for path in known)
+    for path in others:
+        assert as_operator(narrow, "GET", path).status_code == 200
 
 
 def test_runs_and_texts_have_a_number(narrow, run):
