@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import subprocess
 
 import pytest
 
@@ -17,6 +16,7 @@ from server.web.sample_pages import (
     json_pieces,
 )
 from tests.hostile import raw
+from tests.web.test_slow_viewers import memory_bytes
 
 LONG = 20_000
 
@@ -117,16 +117,9 @@ def written(serve):
     return server
 
 
-def resident_bytes(pid):
-    listing = subprocess.run(
-        ["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=True
-    )
-    return int(listing.stdout) * 1_024
-
-
 def test_slow_readers_of_long_samples_take_little_memory(written):
     server, run = written, written.the_run
-    before = resident_bytes(server.process.pid)
+    before = memory_bytes(server)
     with contextlib.ExitStack() as open_:
         slow = [open_.enter_context(raw.connect(server)) for _ in range(8)]
         for connection in slow:
@@ -136,8 +129,7 @@ def test_slow_readers_of_long_samples_take_little_memory(written):
             assert connection.recv(1) == b"H"
         assert server.get(run, "samples") == server.the_samples, "and they keep nobody waiting"
         # All that they asked for is four times as much.
-        grown = resident_bytes(server.process.pid) - before
-        assert grown < 25e6
+        assert memory_bytes(server) - before < 25e6
 
 
 def test_so_many_are_fewer_where_they_are_long(written):
