@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     max_waiting_requests : int
         Passages, and likewise gradient checks, that are under way or waited for at most, by
         whomever.
+    max_read_requests : int
+        Requests for what is kept (losses, samples, milestones, checkpoints, kept passages) that
+        wait for the database at most, by whomever.
     max_connections : int
         Open connections of all kinds at most.
     max_viewers : int
@@ -67,6 +70,9 @@ class Settings(BaseSettings):
         Gradient checks, likewise; a large one counts as several.
     viewer_downloads_per_minute, total_downloads_per_minute : int
         Downloads of checkpoints and losses, likewise.
+    viewer_readings_per_minute, total_readings_per_minute : int
+        Readings of what was read at an update, likewise; those that somebody has asked for before,
+        and what is being read now, are not counted.
     max_kept_passages : int
         Passages in the gallery at most.
     max_kept_models : int
@@ -102,6 +108,8 @@ class Settings(BaseSettings):
     max_passage_characters: int = Field(20_000, ge=1, le=20_000)
     max_probe_characters: int = Field(10_000, ge=1, le=10_000)
     max_waiting_requests: int = Field(400, ge=1)
+    # A page asks for two or three things at once, and a hall of five hundred zooms in together.
+    max_read_requests: int = Field(2_000, ge=1)
     max_connections: int = Field(4_096, ge=1)
     max_viewers: int = Field(1_000, ge=1)
     viewer_passages_per_minute: int = Field(600, ge=1)
@@ -110,6 +118,8 @@ class Settings(BaseSettings):
     total_checks_per_minute: int = Field(600, ge=1)
     viewer_downloads_per_minute: int = Field(300, ge=1)
     total_downloads_per_minute: int = Field(600, ge=1)
+    viewer_readings_per_minute: int = Field(600, ge=1)
+    total_readings_per_minute: int = Field(1_200, ge=1)
     max_kept_passages: int = Field(1_000, ge=1)
     max_kept_models: int = Field(500, ge=0)
     max_kept_models_bytes: int = Field(200_000_000, ge=0)

@@ -28,6 +28,7 @@ from server.runs.kept_store import (
 )
 from server.runs.live_run import LiveRun
 from server.runs.passages import Draft, Passages
+from server.runs.store_thread import StoreCalls
 from server.runs.supervisor import Supervisor
 
 __all__ = ["Gallery"]
@@ -45,6 +46,8 @@ class Gallery:
     ----------
     supervisor : Supervisor
         Who has the store, and knows what room there is.
+    reads : StoreCalls
+        The store for those who only look.
     passages : Passages
         Who wrote them.
     models : KeptModels
@@ -54,9 +57,15 @@ class Gallery:
     """
 
     def __init__(
-        self, supervisor: Supervisor, passages: Passages, models: KeptModels, most: int
+        self,
+        supervisor: Supervisor,
+        reads: StoreCalls,
+        passages: Passages,
+        models: KeptModels,
+        most: int,
     ) -> None:
         self._store = supervisor.store
+        self._reads = reads
         self._room = supervisor.room
         self._passages = passages
         self._models = models
@@ -114,20 +123,21 @@ class Gallery:
 
     async def state(self) -> KeptState:
         """Return how much is kept."""
-        return await self._store(kept_state)
+        return await self._reads(kept_state)
 
     async def page(
         self, run: str | None = None, before: str | None = None, limit: int = AT_ONCE
     ) -> tuple[list[KeptPassage], bool]:
         """Return kept passages as `list_kept` does: newest first, and whether there are more."""
-        found, more = await self._store(list_kept, run, before, limit)
+        found, more = await self._reads(list_kept, run, before, limit)
         return [await self._as_it_stands(kept) for kept in found], more
 
     async def all(self, run: str | None = None) -> AsyncIterator[KeptPassage]:
         """Return all kept passages, newest first, a few at a time."""
         before, more = None, True
         while more:
-            found, more = await self._store(list_kept, run, before, AT_ONCE)
+            # What has begun to be sent is not refused midway.
+            found, more = await self._store.look(list_kept, run, before, AT_ONCE)
             for kept in found:
                 yield kept
                 before = kept.id
@@ -140,14 +150,11 @@ class Gallery:
         UnknownKeptError
             There is none.
         """
-        kept = await self._store(find_kept, identity)
-        if kept is None:
-            raise UnknownKeptError(identity)
-        return await self._as_it_stands(kept)
+        return await self._found(self._reads, identity)
 
     async def rename(self, identity: str, title: str | None) -> KeptPassage:
         """Give a kept passage another title, or none."""
-        kept = (await self.find(identity)).model_copy(update={"title": title})
+        kept = (await self._found(self._store, identity)).model_copy(update={"title": title})
         await self._store(change_kept, kept)
         return kept
 
@@ -155,6 +162,12 @@ class Gallery:
         """Forget a kept passage; its model gives way when room is needed."""
         if not await self._store(remove_kept, identity):
             raise UnknownKeptError(identity)
+
+    async def _found(self, calls: StoreCalls, identity: str) -> KeptPassage:
+        kept = await calls(find_kept, identity)
+        if kept is None:
+            raise UnknownKeptError(identity)
+        return await self._as_it_stands(kept)
 
     async def _keep_model(self, run: str, mark: str) -> bool:
         source = await asyncio.to_thread(self._models.find, run, mark)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.runs.store import Store
-from server.runs.store_thread import StoreThread
+from server.runs.store_thread import StoreCalls
 
 __all__ = ["PositionLoss", "loss_by_position"]
 
@@ -35,7 +35,7 @@ class PositionLoss:
 
 
 async def loss_by_position(
-    store: StoreThread,
+    store: StoreCalls,
     run: str,
     *,
     updates_per_epoch: int,
@@ -46,7 +46,7 @@ async def loss_by_position(
 
     Parameters
     ----------
-    store : StoreThread
+    store : StoreCalls
         Where the losses are; others have their turn between two pieces.
     run : str
         Id of the run.

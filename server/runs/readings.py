@@ -23,7 +23,7 @@ from server.runs.shared import SharedAnswers
 from server.runs.snapshots import Snapshots
 from server.runs.spec import SpecError
 from server.runs.store import Store
-from server.runs.store_thread import StoreThread
+from server.runs.store_thread import StoreCalls
 from server.runs.turns import Turns
 from server.runs.writing import ScribeDesk
 
@@ -155,15 +155,15 @@ class Readings:
 
     Parameters
     ----------
-    store : StoreThread
-        Where the losses are.
+    store : StoreCalls
+        Where the losses and the checkpoints are.
     find : callable
         Returns the run of an id; raises `UnknownRunError` if there is none.
     waiting : int
         Readings that are under way or waited for at most.
     """
 
-    def __init__(self, store: StoreThread, find: Callable[[str], LiveRun], waiting: int) -> None:
+    def __init__(self, store: StoreCalls, find: Callable[[str], LiveRun], waiting: int) -> None:
         self._scribe = ScribeDesk()
         self._store = store
         self._find = find
@@ -171,8 +171,19 @@ class Readings:
         self._answers: SharedAnswers[Reading] = SharedAnswers(REMEMBERED)
         self._nows: SharedAnswers[Reading] = SharedAnswers(REMEMBERED)
 
-    async def at(self, life: LiveRun, update: int) -> Reading:
+    async def at(
+        self, life: LiveRun, update: int, charge: Callable[[], None] = lambda: None
+    ) -> Reading:
         """Return what was read at an update.
+
+        Parameters
+        ----------
+        life : LiveRun
+            The run.
+        update : int
+            When.
+        charge : callable
+            Called before a reading that nobody has asked for before; what it raises, is raised.
 
         Raises
         ------
@@ -183,7 +194,7 @@ class Readings:
         TooBusyError
             Too many ask at once.
         """
-        return await self._reading(life, await self._moment(life.run, update))
+        return await self._reading(life, await self._moment(life.run, update), charge)
 
     async def now(self, life: LiveRun) -> Reading:
         """Return what was read at the newest update; the same for all who ask within two seconds.
@@ -204,7 +215,9 @@ class Readings:
         moment = training, int(time.monotonic() / NOW_HOLDS_S)
         return await self._nows.get((life.run.id, moment), read)
 
-    async def highest(self, life: LiveRun, first: int, last: int) -> Reading:
+    async def highest(
+        self, life: LiveRun, first: int, last: int, charge: Callable[[], None] = lambda: None
+    ) -> Reading:
         """Return what was read at the update of the greatest loss from `first` to `last`.
 
         Raises
@@ -215,7 +228,7 @@ class Readings:
         update = await self._store(Store.highest, life.run.id, first, last)
         if update is None:
             raise _not_made("from", life.run.update)
-        return await self.at(life, update)
+        return await self.at(life, update, charge)
 
     async def leave(self) -> None:
         """End the process."""
@@ -230,13 +243,15 @@ class Readings:
             update, loss if isfinite(loss) else None, smooth if isfinite(smooth) else None
         )
 
-    async def _reading(self, life: LiveRun, moment: _Moment) -> Reading:
+    async def _reading(self, life: LiveRun, moment: _Moment, charge: Callable[[], None]) -> Reading:
         unreadable: set[Path] = set()
         while True:
             # A run that goes back reads the same again, but by another network, with other losses.
             source, path = await self._source(life, moment.update - 1, unreadable)
             question = (life.run.id, moment, path)
             read = partial(self._read, life, moment, source, path)
+            if not self._answers.knows(question):
+                charge()
             try:
                 return await self._answers.get(question, read)
             except ChildRefusedError as error:
@@ -288,7 +303,7 @@ class Readings:
         # Automatic checkpoints go without a word, and with them what a copied link showed.
         found += [
             (ReadingSource(kind="checkpoint", update=made.update), life.shelf.path(made.id))
-            for made in await life.shelf.list()
+            for made in await self._store(Store.checkpoints, life.run.id)
             if made.update <= update
             and not made.automatic
             and life.shelf.path(made.id) not in unreadable

@@ -28,6 +28,10 @@ class SharedAnswers(Generic[T]):
         self._most = most
         self._answers: OrderedDict[Hashable, asyncio.Future[T]] = OrderedDict()
 
+    def knows(self, question: Hashable) -> bool:
+        """Whether the answer is known, or is being worked out."""
+        return question in self._answers
+
     async def get(self, question: Hashable, work_out: Callable[[], Awaitable[T]]) -> T:
         """Return the answer to a question, which `work_out` gives if it is not known."""
         answer = self._answers.get(question)

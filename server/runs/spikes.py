@@ -14,7 +14,7 @@ from server.runs.models import Run
 from server.runs.positions import PositionLoss, loss_by_position
 from server.runs.shared import SharedAnswers
 from server.runs.store import Store
-from server.runs.store_thread import StoreThread
+from server.runs.store_thread import StoreCalls
 
 __all__ = ["LossExplained", "Spikes"]
 
@@ -67,11 +67,11 @@ class Spikes:
 
     Parameters
     ----------
-    store : StoreThread
+    store : StoreCalls
         Where the losses are; others have their turn between two pieces.
     """
 
-    def __init__(self, store: StoreThread) -> None:
+    def __init__(self, store: StoreCalls) -> None:
         self._store = store
         self._explained: SharedAnswers[LossExplained] = SharedAnswers(REMEMBERED)
         self._rows: SharedAnswers[PositionLoss] = SharedAnswers(REMEMBERED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,11 +23,14 @@ from server.runs.reached import Search, first_below
 from server.runs.schema import HAS_HURRAHS, HAS_REPLAY, SCHEMA, VALIDATION_LOSS
 from server.runs.thinning import thinned
 
-__all__ = ["StoreReads"]
+__all__ = ["SamplesPage", "StoreReads"]
 
 log = logging.getLogger(__name__)
 
 MAX_UPDATE = 2**62
+
+SamplesPage = list[tuple[int, str]]
+"""Samples in order, each as its update and its JSON."""
 
 
 class StoreReads:
@@ -95,40 +98,62 @@ class StoreReads:
         See `server.runs.thinning` for which are left out.
         """
         self._ledger.redo()
+        chosen = None if limit is None else self.thinned_updates(run, first, last, limit)
+        rows = self._samples(run, first, last, chosen)
+        return [Sample.model_validate_json(text) for _, text in rows]
+
+    def thinned_updates(self, run: str, first: int, last: int | None, limit: int) -> list[int]:
+        """Return the updates of at most `limit` samples from one update to another, in order."""
+        self._ledger.redo()
         where = (run, first, MAX_UPDATE if last is None else last)
-        chosen, order = "", "update_"
         if limit == 1:
             # The newest: what timelines ask for, whose owners are many.
-            order = "update_ DESC LIMIT 1"
-        elif limit is not None:
-            updates = thinned(
-                self._sampled(where),
-                limit,
-                hurrahs=set(self._sampled(where, HAS_HURRAHS)),
-                replayed=set(self._sampled(where, HAS_REPLAY)),
-            )
-            chosen = f" AND update_ IN ({', '.join(map(str, updates))})"
-        rows = self._connection.execute(
-            "SELECT sample FROM samples WHERE run = ? AND update_ BETWEEN ? AND ?"  # noqa: S608
-            f"{chosen} ORDER BY {order}",
-            where,
+            return self._sampled(where, "1", "DESC LIMIT 1")
+        return thinned(
+            self._sampled(where),
+            limit,
+            hurrahs=set(self._sampled(where, HAS_HURRAHS)),
+            replayed=set(self._sampled(where, HAS_REPLAY)),
         )
-        return [Sample.model_validate_json(row[0]) for row in rows]
 
-    def samples_from(self, run: str, first: int, last: int | None, count: int) -> list[Sample]:
-        """Return the first `count` samples from one update to another, in order."""
+    def samples_page(
+        self,
+        run: str,
+        first: int,
+        last: int | None,
+        characters: int,
+        chosen: Sequence[int] | None = None,
+    ) -> SamplesPage:
+        """Return the first samples from one update to another, as they are kept.
+
+        As many as have so many `characters` of JSON at the most, but one at least; only those at
+        the updates that are `chosen`, where there are any such.
+        """
         self._ledger.redo()
-        rows = self._connection.execute(
-            "SELECT sample FROM samples WHERE run = ? AND update_ BETWEEN ? AND ?"
-            " ORDER BY update_ LIMIT ?",
-            (run, first, MAX_UPDATE if last is None else last, count),
-        )
-        return [Sample.model_validate_json(row[0]) for row in rows]
+        page: SamplesPage = []
+        for update, text in self._samples(run, first, last, chosen):
+            characters -= len(text)
+            if page and characters < 0:
+                break
+            page.append((update, text))
+        return page
 
-    def _sampled(self, where: tuple[str, int, int], condition: str = "1") -> list[int]:
+    def _samples(
+        self, run: str, first: int, last: int | None, chosen: Sequence[int] | None
+    ) -> Iterator[tuple[int, str]]:
+        among = "" if chosen is None else f" AND update_ IN ({', '.join(map(str, chosen))})"
+        return self._connection.execute(
+            "SELECT update_, sample FROM samples WHERE run = ? AND update_ BETWEEN ? AND ?"  # noqa: S608
+            f"{among} ORDER BY update_",
+            (run, first, MAX_UPDATE if last is None else last),
+        )
+
+    def _sampled(
+        self, where: tuple[str, int, int], condition: str = "1", order: str = ""
+    ) -> list[int]:
         rows = self._connection.execute(
             "SELECT update_ FROM samples WHERE run = ? AND update_ BETWEEN ? AND ?"  # noqa: S608
-            f" AND {condition} ORDER BY update_",
+            f" AND {condition} ORDER BY update_ {order}",
             where,
         )
         return [row[0] for row in rows]

@@ -52,6 +52,8 @@ def create_app(settings: Settings) -> FastAPI:
         version=__version__,
         summary="Watch a recurrent network learn to write.",
         lifespan=lifespan,
+        # FastAPI would make it anew for each who asks: see `describe`.
+        openapi_url=None,
         # The interactive documentation would come from a CDN.
         docs_url=None,
         redoc_url=None,

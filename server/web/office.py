@@ -17,8 +17,10 @@ from server.runs.passages import Passages
 from server.runs.proofs import Proofs
 from server.runs.readings import Readings
 from server.runs.spikes import Spikes
+from server.runs.store_thread import StoreReader
 from server.runs.supervisor import Supervisor
 from server.settings import Settings
+from server.web.curves import Curves
 from server.web.fanout import Fanout
 from server.web.security import is_operator
 from server.web.throttle import Throttle, Work
@@ -33,11 +35,13 @@ class Office:
     settings: Settings
     corpora: CorpusLibrary
     supervisor: Supervisor
+    reads: StoreReader
     passages: Passages
     gallery: Gallery
     proofs: Proofs
     readings: Readings
     spikes: Spikes
+    curves: Curves
     estimates: Estimates
     fanout: Fanout
     throttle: Throttle

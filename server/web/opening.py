@@ -17,8 +17,10 @@ from server.runs.proofs import Proofs
 from server.runs.readings import Readings
 from server.runs.spec import RunSpec
 from server.runs.spikes import Spikes
+from server.runs.store_thread import StoreReader
 from server.runs.supervisor import Supervisor
 from server.settings import SHIPPED_CORPORA, Settings
+from server.web.curves import Curves
 from server.web.fanout import Fanout
 from server.web.office import Office
 from server.web.throttle import Throttle
@@ -66,6 +68,7 @@ async def _furnished(settings: Settings) -> Office:
         settings.max_stored_bytes,
     )
     supervisor = await Supervisor.open(settings.data_dir, library, fanout, limits)
+    reads = StoreReader(supervisor.store, settings.max_read_requests)
     waiting = settings.max_waiting_requests
     characters = settings.max_probe_characters
     models = KeptModels(
@@ -77,12 +80,14 @@ async def _furnished(settings: Settings) -> Office:
         settings=settings,
         corpora=library,
         supervisor=supervisor,
+        reads=reads,
         passages=passages,
-        gallery=Gallery(supervisor, passages, models, settings.max_kept_passages),
+        gallery=Gallery(supervisor, reads, passages, models, settings.max_kept_passages),
         proofs=Proofs(characters, waiting),
         estimates=Estimates(waiting),
-        readings=Readings(supervisor.store, supervisor.get, waiting),
-        spikes=Spikes(supervisor.store),
+        readings=Readings(reads, supervisor.get, waiting),
+        spikes=Spikes(reads),
+        curves=Curves(reads),
         fanout=fanout,
         throttle=Throttle(settings),
     )

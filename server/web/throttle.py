@@ -19,12 +19,13 @@ from server.web.problems import Problem
 
 __all__ = ["Throttle", "TokenBucket", "Work", "network_of"]
 
-Work = Literal["passages", "checks", "downloads"]
+Work = Literal["passages", "checks", "downloads", "readings"]
 
 IN_WORDS: dict[Work, str] = {
     "passages": "passages of 1,000 characters",
     "checks": "gradient checks",
     "downloads": "downloads",
+    "readings": "readings of what was read",
 }
 # A bucket that nobody took from for a minute is full, and need not be kept.
 ADDRESSES_KEPT = 10_000
@@ -90,11 +91,13 @@ class Throttle:
             "passages": settings.viewer_passages_per_minute,
             "checks": settings.viewer_checks_per_minute,
             "downloads": settings.viewer_downloads_per_minute,
+            "readings": settings.viewer_readings_per_minute,
         }
         self._in_total: dict[Work, int] = {
             "passages": settings.total_passages_per_minute,
             "checks": settings.total_checks_per_minute,
             "downloads": settings.total_downloads_per_minute,
+            "readings": settings.total_readings_per_minute,
         }
         now_s = clock()
         self._total = {work: TokenBucket(most, now_s) for work, most in self._in_total.items()}
@@ -107,7 +110,7 @@ class Throttle:
         ----------
         address : str
             Where it comes from.
-        work : {"passages", "checks", "downloads"}
+        work : {"passages", "checks", "downloads", "readings"}
             What it is.
         tokens : int
             How much of it.

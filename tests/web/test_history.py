@@ -1,16 +1,10 @@
 """What happened to a run: losses at any resolution, samples, milestones."""
 
-import asyncio
 import csv
 import io
-import json
 
 import pytest
 
-from server.runs.models import Quality, Sample
-from server.runs.store import Store
-from server.runs.store_thread import StoreThread
-from server.web.routes import history
 from tests.serving import NOVEL, PAGES
 
 # 159 sequences of 25 characters are an epoch of these pages.
@@ -168,31 +162,6 @@ def test_samples_are_dense_at_first_and_regular_later(server, run, rows):
         for start, end in sample["invented"]:
             assert 0 <= start < end <= 40
             assert sample["text"][start:end].casefold() not in PAGES.casefold().split()
-
-
-@pytest.mark.parametrize("count", [0, 6, 7, 8, 20])
-def test_all_samples_come_a_page_at_a_time(tmp_path, monkeypatch, count):
-    monkeypatch.setattr(history, "MAX_SAMPLES", 7)
-    quality = Quality(real_words=0.5, longest_real_run=1, longest_copy=2)
-    samples = [
-        Sample(update=3 * at, epoch=1, smooth_loss=None, text=f"é{at}", quality=quality)
-        for at in range(count)
-    ]
-
-    async def read(first, last):
-        pages = [page async for page in history._all_samples(store, "run", first, last)]
-        return json.loads(b"".join(pages))
-
-    async def inside():
-        for sample in samples:
-            await store(Store.add_sample, "run", sample)
-        assert await read(0, None) == [sample.model_dump(mode="json") for sample in samples]
-        some = [sample["update"] for sample in await read(4, 30)]
-        assert some == [at for at in range(6, 31, 3) if at < 3 * count]
-        await store.close()
-
-    store = StoreThread(tmp_path / "hurrah.db")
-    asyncio.run(inside())
 
 
 def test_samples_of_a_long_schedule_come_at_one_two_and_five(server):

@@ -18,7 +18,8 @@ from server.runs.turns import Turns
 from server.settings import Settings
 from server.web.problems import Problem
 from server.web.throttle import ADDRESSES_KEPT, Throttle, TokenBucket, network_of
-from tests.serving import LIMIT_S, PAGES, RunningServer
+from tests.hostile import raw
+from tests.serving import LIMIT_S, PAGES, RunningServer, until
 
 SMALL = {"hidden_size": 5, "sample_length": 10, "paused": True}
 TOKEN = "a token for tests"
@@ -133,6 +134,7 @@ def narrow(tmp_path_factory):
         "VIEWER_PASSAGES_PER_MINUTE": 4,
         "VIEWER_CHECKS_PER_MINUTE": 3,
         "VIEWER_DOWNLOADS_PER_MINUTE": 2,
+        "VIEWER_READINGS_PER_MINUTE": 3,
         "MAX_RUNS": 2,
         "MAX_CORPORA": 2,
         "MAX_VIEWERS": 2,
@@ -232,6 +234,21 @@ def test_only_so_many_are_waited_for(serve):
         assert answer.headers["retry-after"]
 
 
+def test_what_the_scribe_has_to_read_is_counted_and_nothing_else(narrow, run):
+    address = f"/api/runs/{run['id']}/reading"
+    stepped = as_operator(narrow, "POST", f"/api/runs/{run['id']}/step", json={"updates": 60})
+    assert stepped.status_code == 200
+    known = [f"{address}?update=1", f"{address}?from=1&to=1", address]
+    others = [f"{address}?from={update}&to={update}" for update in range(2, 22)]
+    for _ in range(10):
+        assert all(narrow.client.get(path).status_code == 200 for path in known)
+    few = "3 readings of what was read a minute from one address"
+    assert until_refused(narrow, few, "GET", *others) >= 2
+    assert all(narrow.client.get(path).status_code == 200 for path in known)
+    for path in others:
+        assert as_operator(narrow, "GET", path).status_code == 200
+
+
 def test_runs_and_texts_have_a_number(narrow, run):
     second = as_operator(narrow, "POST", "/api/runs", json=SMALL)
     assert second.status_code == 201
@@ -327,6 +344,40 @@ def test_a_run_that_would_fill_it_stands_still_until_there_is_room(serve):
     stood = server.run(run)["update"]
     assert server.client.delete(f"/api/runs/{large['id']}").status_code == 204
     server.until(run, lambda now: now["state"] == "running" and now["update"] > stood)
+
+
+def test_who_reads_what_is_kept_waits_in_a_line_that_ends(serve):
+    server = serve("--no-demo", HURRAH_MAX_READ_REQUESTS="1")
+    run = server.create(**SMALL)
+
+    def ask(place):
+        # Who asks for the same is told the same, and does not stand in the line.
+        return server.client.get(f"/api/runs/{run['id']}/loss", params={"from": place})
+
+    def ask_at_once(many):
+        refused = [answer for answer in many.map(ask, range(32)) if answer.status_code != 200]
+        for answer in refused:
+            assert "1 reads of what is kept" in server.problem(answer, 429)["detail"]
+            assert int(answer.headers["retry-after"]) > 0
+        return refused
+
+    with ThreadPoolExecutor(16) as many:
+        until(lambda: ask_at_once(many))
+    assert ask(0).status_code == 200
+
+
+def test_a_hall_that_zooms_in_at_once_is_refused_nothing(serve):
+    server = serve("--no-demo")
+    run = server.create(**SMALL)
+    server.post(run, "step", {"updates": 600})
+    with contextlib.ExitStack() as open_:
+        hall = [open_.enter_context(raw.connect(server)) for _ in range(500)]
+        for laptop, connection in enumerate(hall):
+            address = f"/api/runs/{run['id']}/loss?from={laptop + 1}&smoothing=0.9"
+            connection.sendall(raw.head(server, f"GET {address} HTTP/1.1"))
+        for connection in hall:
+            status, _, body = raw.answer(connection)
+            assert status == 200, body
 
 
 # -- what these rest on ---------------------------------------------------------------------------

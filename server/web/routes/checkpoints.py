@@ -12,6 +12,7 @@ from starlette.responses import FileResponse
 
 from server.runs.models import Checkpoint
 from server.runs.spec import encodable
+from server.runs.store import Store
 from server.web.office import Life, TheOffice, a_download
 
 router = APIRouter(prefix="/api/runs/{run_id}/checkpoints", tags=["checkpoints"])
@@ -31,9 +32,9 @@ class CheckpointRequest(BaseModel):
 
 
 @router.get("")
-async def list_checkpoints(life: Life) -> list[Checkpoint]:
+async def list_checkpoints(life: Life, office: TheOffice) -> list[Checkpoint]:
     """Return the checkpoints, oldest first."""
-    return await life.shelf.list()
+    return await office.reads(Store.checkpoints, life.run.id)
 
 
 @router.post("", status_code=201)

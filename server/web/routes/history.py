@@ -10,36 +10,31 @@ from typing import Annotated
 import numpy as np
 from fastapi import APIRouter, Depends, Query
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from server.rnn.trainer import SMOOTHING
 from server.runs.blocks import CHUNK_UPDATES, smooth_losses
-from server.runs.history import ReducedLoss
 from server.runs.models import (
     EpochLoss,
     Loss,
     LossByPosition,
     LossReached,
     Sample,
-    ValidationLoss,
 )
 from server.runs.reached import Search
 from server.runs.smoothing import FACTORS
 from server.runs.spec import SpecError
 from server.runs.spikes import LossExplained
 from server.runs.store import Store
-from server.runs.store_thread import StoreThread
+from server.runs.store_reads import SamplesPage
+from server.web.curves import DEFAULT_POINTS
 from server.web.office import Life, TheOffice, a_download
+from server.web.sample_pages import MAX_SAMPLES, PAGE_CHARACTERS, json_pieces, samples_that_fit
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["history"])
 
 MAX_POINTS = 5_000
-DEFAULT_POINTS = 1_500
 MAX_EPOCHS = 20
-MAX_SAMPLES = 1_000
-
-SAMPLES = TypeAdapter(list[Sample])
 
 
 @router.get("/samples", response_model=list[Sample])
@@ -49,33 +44,30 @@ async def list_samples(
     first: Annotated[int, Query(alias="from", ge=0, le=10**15)] = 0,
     last: Annotated[int | None, Query(alias="to", ge=0, le=10**15)] = None,
     limit: Annotated[int | None, Query(ge=1, le=MAX_SAMPLES)] = None,
-) -> list[Sample] | StreamingResponse:
+) -> StreamingResponse:
     """Return the samples in order, all those that the run has written by now.
 
-    With `limit`, at most so many of them: the newest, those with a hurrah, and others between.
+    With `limit`, at most so many of them, and fewer where they are long: the newest, those with a
+    hurrah, and others between.
     """
     if last is not None and last < first:
         raise SpecError("to", "must not be less than from")
     await life.recorder.caught_up()
-    store, run = office.supervisor.store, life.run.id
+    run, chosen = life.run.id, None
     if limit is not None:
-        return await store(Store.samples, run, first, last, limit)
-    return StreamingResponse(_all_samples(store, run, first, last), media_type="application/json")
+        fitting = samples_that_fit(life.run, limit)
+        chosen = await office.reads(Store.thinned_updates, run, first, last, fitting)
+    beginning = await office.reads(Store.samples_page, run, first, last, PAGE_CHARACTERS, chosen)
+    # What has begun to be sent is not refused midway.
+    look = office.supervisor.store.look
+
+    async def after(update: int) -> SamplesPage:
+        return await look(Store.samples_page, run, update + 1, last, PAGE_CHARACTERS, chosen)
+
+    return StreamingResponse(json_pieces(beginning, after), media_type="application/json")
 
 
-async def _all_samples(
-    store: StoreThread, run: str, first: int, last: int | None
-) -> AsyncIterator[bytes]:
-    """Yield a list of samples, which may be long, as JSON, a page at a time."""
-    before = b"["
-    while page := await store(Store.samples_from, run, first, last, MAX_SAMPLES):
-        first = page[-1].update + 1
-        yield before + SAMPLES.dump_json(page)[1:-1]
-        before = b","
-    yield b"]" if before == b"," else b"[]"
-
-
-@router.get("/loss")
+@router.get("/loss", response_model=Loss)
 async def read_loss(
     life: Life,
     office: TheOffice,
@@ -84,7 +76,7 @@ async def read_loss(
     *,
     points: Annotated[int, Query(ge=1, le=MAX_POINTS)] = DEFAULT_POINTS,
     smoothing: Annotated[float, Query(ge=0, lt=1, allow_inf_nan=False)] = SMOOTHING,
-) -> Loss:
+) -> Response:
     """Return the loss from one update to another, reduced, its extremes kept.
 
     `smoothing` is how much of the smooth loss each update leaves; 0 is every loss as it is.
@@ -93,48 +85,8 @@ async def read_loss(
         raise SpecError("to", "must not be less than from")
     if smoothing not in FACTORS:
         raise SpecError("smoothing", f"must be one of {', '.join(map(str, FACTORS))}")
-    store, run = office.supervisor.store, life.run.id
-    if smoothing != SMOOTHING:
-        while await store(Store.work_out_smoothing, run, smoothing):
-            pass
-    return await loss_of(run, store, first, last, points=points, smoothing=smoothing)
-
-
-async def loss_of(
-    run: str,
-    store: StoreThread,
-    first: int,
-    last: int | None,
-    *,
-    points: int = DEFAULT_POINTS,
-    smoothing: float = SMOOTHING,
-) -> Loss:
-    """Return a run's reduced curve as it goes over the wire."""
-    reduced = await store(Store.loss, run, first, last, points, smoothing)
-    validation = await store(
-        Store.validation, run, 0 if first <= 1 else first, reduced.last, points
-    )
-    seconds = await store(Store.seconds_at, run, reduced.update)
-    return _as_loss(reduced, seconds, validation)
-
-
-def _as_loss(reduced: ReducedLoss, seconds: list[float], validation: ValidationLoss) -> Loss:
-    """Put it into the contract's form, where what is not finite is null."""
-
-    def plain(values: list[float]) -> list[float | None]:
-        return [value if isfinite(value) else None for value in values]
-
-    return Loss(
-        from_=reduced.first,
-        to=reduced.last,
-        bucket=reduced.bucket,
-        update=reduced.update.tolist(),
-        seconds=plain(seconds),
-        smooth=plain(reduced.smooth.tolist()),
-        low=plain(reduced.low.tolist()),
-        high=plain(reduced.high.tolist()),
-        validation=validation,
-    )
+    curve = await office.curves.get(life.run, first, last, points=points, smoothing=smoothing)
+    return Response(curve, media_type="application/json")
 
 
 @router.get("/loss/reached")
@@ -146,10 +98,10 @@ async def read_loss_reached(
     """Return the first update after which the smooth loss, in nats a sequence, was below."""
     search = Search(done=False)
     while not search.done:
-        search = await office.supervisor.store(Store.first_below, life.run.id, smooth_loss)
+        search = await office.reads(Store.first_below, life.run.id, smooth_loss)
     if search.update is None:
         return LossReached(smooth_loss=smooth_loss, update=None)
-    (seconds,) = await office.supervisor.store(Store.seconds_at, life.run.id, [search.update])
+    (seconds,) = await office.reads(Store.seconds_at, life.run.id, [search.update])
     return LossReached(
         smooth_loss=smooth_loss,
         update=search.update,
@@ -193,6 +145,8 @@ async def download_losses(life: Life, office: TheOffice) -> StreamingResponse:
     run = life.run
     length = run.spec.sequence_length
     per_epoch = run.updates_per_epoch
+    # What has begun to be sent is not refused midway.
+    look = office.supervisor.store.look
 
     def lines(first: int, losses: NDArray[np.float64], smooth: float | None) -> tuple[str, float]:
         rows = []
@@ -206,7 +160,7 @@ async def download_losses(life: Life, office: TheOffice) -> StreamingResponse:
     async def rows() -> AsyncIterator[str]:
         yield "update,epoch,position,loss,smooth_loss\n"
         chunk, smooth = -1, None
-        while (found := await office.supervisor.store(Store.chunk, run.id, chunk)) is not None:
+        while (found := await look(Store.chunk, run.id, chunk)) is not None:
             chunk, losses = found
             first = chunk * CHUNK_UPDATES + 1
             text, smooth = await asyncio.to_thread(lines, first, losses, smooth)

@@ -13,9 +13,10 @@ from server.runs.errors import UnknownRunError
 from server.runs.live_run import LiveRun
 from server.runs.models import Checkpoint, Loss, Milestone, Run, RunState, Sample
 from server.runs.store import Store
+from server.web.curves import loss_of
 from server.web.fanout import Channel
 from server.web.office import Office, TheOffice
-from server.web.routes.history import loss_of
+from server.web.sample_pages import samples_that_fit
 from server.web.throttle import TokenBucket
 from server.web.viewer_protocol import EXTENSION, ViewerGoneError, ViewerProtocol
 
@@ -28,11 +29,6 @@ TOO_SLOW = 4408
 MESSAGES_PER_MINUTE = 60
 # No number of a message is longer.
 MOST_DIGITS = 20
-# The others can be asked for; a snapshot must stay small however long a run goes on, and however
-# long its samples are.
-SNAPSHOT_SAMPLES = 1_000
-SNAPSHOT_CHARACTERS = 400_000
-SNAPSHOT_SAMPLES_AT_LEAST = 50
 
 
 class Snapshot(BaseModel):
@@ -127,9 +123,10 @@ async def _snapshot(office: Office, life: LiveRun, channel: Channel) -> tuple[in
         channel.release()
         moving = life.run.state is RunState.RUNNING
         if (made := channel.snapshot(moving=moving)) is None:
+            # Not with those who look: whoever writes of this run waits for the lock meanwhile.
             store, run = office.supervisor.store, life.run
             loss = await loss_of(run.id, store, 1, None)
-            samples = await store(Store.samples, run.id, limit=_samples_of(run))
+            samples = await store(Store.samples, run.id, limit=samples_that_fit(run))
             milestones = await store(Store.milestones, run.id)
             checkpoints = await store(Store.checkpoints, run.id)
             content = Snapshot.model_construct(
@@ -142,9 +139,3 @@ async def _snapshot(office: Office, life: LiveRun, channel: Channel) -> tuple[in
             # A tenth of what it takes by way of dictionaries, and everybody else waits for it.
             made = channel.keep_snapshot(content.model_dump_json(by_alias=True).encode())
         return made
-
-
-def _samples_of(run: Run) -> int:
-    """Return how many samples a snapshot of the run has at the most."""
-    fitting = SNAPSHOT_CHARACTERS // run.spec.sample_length
-    return min(SNAPSHOT_SAMPLES, max(SNAPSHOT_SAMPLES_AT_LEAST, fitting))

@@ -43,7 +43,7 @@ class NoteRequest(NoteText):
 async def list_milestones(life: Life, office: TheOffice) -> list[Milestone]:
     """Return the milestones in order, all those that the run has reached by now."""
     await life.recorder.caught_up()
-    return await office.supervisor.store(Store.milestones, life.run.id)
+    return await office.reads(Store.milestones, life.run.id)
 
 
 @router.post("", status_code=201)

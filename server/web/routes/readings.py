@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
 from server.runs.readings import Reading
 from server.runs.spec import SpecError
-from server.web.office import Life, TheOffice
+from server.web.office import Charge, Life, TheOffice
 
 router = APIRouter(prefix="/api/runs/{run_id}/reading", tags=["history"])
 
@@ -24,6 +25,8 @@ Update = Annotated[int | None, Query(ge=1, le=10**15)]
 async def read_again(
     life: Life,
     office: TheOffice,
+    charge: Charge,
+    *,
     update: Update = None,
     first: Annotated[Update, Query(alias="from")] = None,
     last: Annotated[Update, Query(alias="to")] = None,
@@ -33,10 +36,11 @@ async def read_again(
     With `from` and `to`: at the update of the greatest loss between them, both included. With
     neither: at the newest update, the same one for all who ask within two seconds.
     """
+    a_reading = partial(charge, "readings", 1)
     if update is not None:
         if first is not None or last is not None:
             raise SpecError("update", "goes without from and to")
-        return await office.readings.at(life, update)
+        return await office.readings.at(life, update, a_reading)
     if first is None and last is None:
         return await office.readings.now(life)
     if first is None:
@@ -45,4 +49,4 @@ async def read_again(
         raise SpecError("to", "is missing")
     if last < first:
         raise SpecError("to", "must not be less than from")
-    return await office.readings.highest(life, first, last)
+    return await office.readings.highest(life, first, last, a_reading)
