@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import sqlite3
@@ -31,6 +32,7 @@ MAX_VIEWER_MESSAGE_BYTES = 65_536
 PREDECESSOR_PATIENCE_S = 2.0
 # A lecture hall opens the page within a second.
 BACKLOG = 1_024
+PRIVATE_UMASK = 0o077
 # Less room than this and nothing could be done.
 PROBE_BYTES = 65_536
 
@@ -81,6 +83,8 @@ def run(settings: Settings) -> int:
     int
         Exit status: 0 when it ended as told, 1 when it could not start.
     """
+    # What is kept here may be private: other users of the machine have no business with it.
+    os.umask(PRIVATE_UMASK)
     with contextlib.ExitStack() as held:
         try:
             _claim(settings, held)
