@@ -13,12 +13,13 @@ from server.runs.background import Background
 from server.runs.checkpoint_shelf import CheckpointShelf
 from server.runs.corpora import Corpus, CorpusLibrary, UnknownCorpusError
 from server.runs.drafting import draft_run, measure_run
-from server.runs.errors import LimitReachedError, NotPossibleError, UnknownRunError
+from server.runs.errors import NotPossibleError, UnknownRunError
 from server.runs.faults import reach
 from server.runs.forking import forked_spec
 from server.runs.limits import Limits
 from server.runs.live_run import LiveRun
 from server.runs.models import ForkedFrom, Run, RunState
+from server.runs.places import Places
 from server.runs.publishing import Publisher
 from server.runs.recorder import Recorder
 from server.runs.room import Room
@@ -70,8 +71,11 @@ class Supervisor:
         self.room = Room(data_dir, limits.stored_bytes)
         self._reader = ScribeDesk()
         self._lives: dict[str, LiveRun] = {}
+        refusal = f"The limit is {limits.runs:,} runs: delete one to make another."
+        self._places = Places(limits.runs, lambda: len(self._lives), refusal)
         self._queue: list[str] = []
         self._starting: set[str] = set()
+        self._forking = asyncio.Lock()
         self._background = Background("supervisor")
         self._closing = False
 
@@ -146,7 +150,7 @@ class Supervisor:
         LimitReachedError
             There are as many runs, or as much is stored, as may be.
         """
-        run = await self._draft(spec)
+        run = self._draft(spec)
         async with self._made(run) as life:
             reach("run.add")
             await self.store(Store.add_run, run.id, run.model_dump_json())
@@ -174,6 +178,12 @@ class Supervisor:
         LimitReachedError
             There are as many runs, or as much is stored, as may be.
         """
+        # Each may make an automatic checkpoint, and the one that another copies would give way.
+        async with self._forking:
+            branch = await self._branch(run, checkpoint, changes)
+        return await self._begin(branch)
+
+    async def _branch(self, run: str, checkpoint: str, changes: dict[str, Any]) -> LiveRun:
         trunk = self.get(run)
         found = None
         if checkpoint == "latest":
@@ -183,7 +193,7 @@ class Supervisor:
         source = await trunk.checkpoint_file(found.id)
         spec = forked_spec(trunk.run, found, changes)
         origin = ForkedFrom(run=run, checkpoint=found.id, update=found.update)
-        new = (await self._draft(spec)).model_copy(update={"forked_from": origin})
+        new = self._draft(spec).model_copy(update={"forked_from": origin})
         # What the branch had to measure itself would lack its replay: the snapshots stay behind.
         await trunk.recorder.caught_up()
         async with self._made(new) as branch:
@@ -200,7 +210,7 @@ class Supervisor:
             )
             reach("run.forked")
             await branch.take_up()
-        return await self._begin(branch)
+        return branch
 
     def measure(self, spec: RunSpec) -> tuple[Corpus, Sizes]:
         """Return the text that a run would learn, and what follows from both.
@@ -212,27 +222,23 @@ class Supervisor:
         """
         return measure_run(spec, self.corpora, self._limits.network_bytes)
 
-    async def _draft(self, spec: RunSpec) -> Run:
-        run = draft_run(spec, self.corpora, self._limits.network_bytes)
-        if len(self._lives) >= self._limits.runs:
-            raise LimitReachedError(
-                f"The limit is {self._limits.runs:,} runs: delete one to make another."
-            )
-        await self.room.check()
-        return run
+    def _draft(self, spec: RunSpec) -> Run:
+        return draft_run(spec, self.corpora, self._limits.network_bytes)
 
     @contextlib.asynccontextmanager
     async def _made(self, run: Run) -> AsyncIterator[LiveRun]:
         """Let a run be there once all is done that makes it; if that fails, it never was."""
-        await asyncio.to_thread(self._folders.make, run.id)
-        life = self._live(run)
-        try:
-            yield life
-        except BaseException:
-            await life.discard()
-            await asyncio.to_thread(self._folders.remove, run.id)
-            raise
-        self._lives[run.id] = life
+        with self._places.held():
+            await self.room.check()
+            await asyncio.to_thread(self._folders.make, run.id)
+            life = self._live(run)
+            try:
+                yield life
+            except BaseException:
+                await life.discard()
+                await asyncio.to_thread(self._folders.remove, run.id)
+                raise
+            self._lives[run.id] = life
 
     async def _begin(self, life: LiveRun) -> Run:
         # It is made: what keeps it from training it says itself.

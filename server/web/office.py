@@ -18,6 +18,7 @@ from server.runs.proofs import Proofs
 from server.runs.readings import Readings
 from server.runs.spikes import Spikes
 from server.runs.supervisor import Supervisor
+from server.runs.uploads import Uploads
 from server.settings import Settings
 from server.web.fanout import Fanout
 from server.web.security import is_operator
@@ -32,6 +33,7 @@ class Office:
 
     settings: Settings
     corpora: CorpusLibrary
+    uploads: Uploads
     supervisor: Supervisor
     passages: Passages
     gallery: Gallery

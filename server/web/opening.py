@@ -18,6 +18,7 @@ from server.runs.readings import Readings
 from server.runs.spec import RunSpec
 from server.runs.spikes import Spikes
 from server.runs.supervisor import Supervisor
+from server.runs.uploads import Uploads
 from server.settings import SHIPPED_CORPORA, Settings
 from server.web.fanout import Fanout
 from server.web.office import Office
@@ -76,6 +77,7 @@ async def _furnished(settings: Settings) -> Office:
     return Office(
         settings=settings,
         corpora=library,
+        uploads=Uploads(library, supervisor.room, settings.max_corpora),
         supervisor=supervisor,
         passages=passages,
         gallery=Gallery(supervisor, passages, models, settings.max_kept_passages),

@@ -1,6 +1,8 @@
 """How much there may be of everything, and how often viewers may ask."""
 
 import asyncio
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from pydantic import ValidationError
@@ -200,6 +202,48 @@ def test_runs_and_texts_have_a_number(narrow, run):
     answer = as_operator(narrow, "POST", "/api/corpora", files=file)
     assert "The limit is 2 texts" in narrow.problem(answer, 409)["detail"]
     assert len(narrow.client.get("/api/corpora").json()) == 2
+
+
+def at_once(ask, *, times=8):
+    """Ask so many times at the same moment, and count the statuses."""
+    with ThreadPoolExecutor(times) as many:
+        answers = [many.submit(ask, number) for number in range(times)]
+        return Counter(answer.result().status_code for answer in answers)
+
+
+def test_nor_do_many_who_ask_at_once_get_more(serve):
+    server = serve(
+        "--no-demo",
+        HURRAH_MAX_RUNS="2",
+        HURRAH_MAX_CORPORA="3",
+        HURRAH_MAX_KEPT_PASSAGES="2",
+    )
+
+    def ask(method, path, **what):
+        return lambda _: server.client.request(method, path, **what)
+
+    def upload(data):
+        return ask("POST", "/api/corpora", files={"file": ("a.txt", data)})
+
+    assert at_once(ask("POST", "/api/runs", json=SMALL)) == {201: 2, 409: 6}
+    run, other = server.client.get("/api/runs").json()
+    server.client.delete(f"/api/runs/{other['id']}")
+    fork = ask("POST", f"/api/runs/{run['id']}/fork", json={"checkpoint": "latest"})
+    assert at_once(fork) == {201: 1, 409: 7}
+    assert len(server.client.get("/api/runs").json()) == 2
+
+    # What comes to nothing gives its place back.
+    assert set(at_once(upload(bytes(1_000)))) <= {415, 409}
+    assert at_once(upload(PAGES.encode())) == {201: 2, 409: 6}
+    assert len(server.client.get("/api/corpora").json()) == 3
+
+    passages = [server.post(run, "passages", {"length": 5, "seed": seed}) for seed in range(8)]
+
+    def keep(number):
+        wanted = {"run": run["id"], "receipt": passages[number]["receipt"]}
+        return server.client.post("/api/kept", json=wanted)
+
+    assert at_once(keep) == {201: 2, 409: 6}
 
 
 @pytest.mark.parametrize(
