@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 
 from server.runs.corpora import CorpusLibrary
 from server.runs.estimates import Estimates
+from server.runs.exports import Exports
 from server.runs.gallery import Gallery
 from server.runs.live_run import LiveRun
 from server.runs.passages import Passages
@@ -36,6 +37,7 @@ class Office:
     uploads: Uploads
     supervisor: Supervisor
     passages: Passages
+    exports: Exports
     gallery: Gallery
     proofs: Proofs
     readings: Readings

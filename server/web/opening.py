@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 from server.runs.corpora import CorpusLibrary
 from server.runs.estimates import Estimates
+from server.runs.exports import Exports
 from server.runs.gallery import Gallery
 from server.runs.kept_models import KeptModels
 from server.runs.limits import Limits
@@ -80,6 +81,7 @@ async def _furnished(settings: Settings) -> Office:
         uploads=Uploads(library, supervisor.room, settings.max_corpora),
         supervisor=supervisor,
         passages=passages,
+        exports=Exports(waiting, settings.request_patience_s),
         gallery=Gallery(supervisor, passages, models, settings.max_kept_passages),
         proofs=Proofs(characters, waiting),
         estimates=Estimates(waiting),

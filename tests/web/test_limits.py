@@ -357,6 +357,25 @@ def test_a_line_does_not_grow_without_end():
     asyncio.run(scene())
 
 
+def test_a_line_in_which_nobody_waits_for_ever():
+    async def scene():
+        turns = Turns(1, 3, "things", patience_s=0.01)
+        async with turns:
+            with pytest.raises(TooBusyError, match="1 things are under way") as raised:
+                async with turns:
+                    raise AssertionError
+        assert raised.value.retry_after_s == 1
+        # It holds no place any more.
+        for _ in range(5):
+            async with turns:
+                pass
+        with pytest.raises(TimeoutError, match="its own"):
+            async with turns:
+                raise TimeoutError("its own")
+
+    asyncio.run(scene())
+
+
 def test_room_is_measured_again_before_something_is_refused(tmp_path):
     async def scene():
         room = Room(tmp_path, 1_000)
