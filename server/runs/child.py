@@ -17,6 +17,8 @@ from server.runs.wire import Message
 
 __all__ = ["Child", "ChildGoneError", "ChildRefusedError", "OnEvent", "OnExit"]
 
+# What a child has no use for, and any program of the same user could read from it.
+SECRETS = {"HURRAH_OPERATOR_TOKEN"}
 # A line may hold all the losses of a worker that could not send for a long time.
 MAX_LINE_BYTES = 256 * 2**20
 LAST_WORDS_LINES = 20
@@ -96,7 +98,7 @@ class Child:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env=os.environ | one_thread,
+            env=_environment() | one_thread,
             limit=MAX_LINE_BYTES,
             start_new_session=True,
         )
@@ -212,3 +214,8 @@ class Child:
             return f"its process was killed by signal {-code} ({name})"
         last = next((line for line in reversed(self._last_words) if line.strip()), "")
         return f"its process ended with status {code}" + (f": {last}" if last else "")
+
+
+def _environment() -> dict[str, str]:
+    # Settings are read in upper and in lower case.
+    return {name: value for name, value in os.environ.items() if name.upper() not in SECRETS}

@@ -14,6 +14,9 @@ from server.runs.alphabets import latin_encoding
 SAMPLE_BYTES = 1 << 18
 """How much of a file an encoding is guessed from; what is guessed is then held to all of it."""
 
+LONGEST_SAMPLE_BYTES = 2 * SAMPLE_BYTES
+"""And from how much at most, where a cut would have to be far away."""
+
 SAMPLE_LINE_BYTES = 1 << 12
 """How much of one line goes into that sample."""
 
@@ -250,24 +253,27 @@ def _sample(data: bytes) -> bytes:
     lines: list[bytes] = []
     size = position = 0
     while size < SAMPLE_BYTES and (found := _HIGH_BYTES.search(data, position)):
-        start = (
-            data.rfind(b"\n", max(position, found.start() - SAMPLE_LINE_BYTES), found.start()) + 1
-        )
-        start = max(start, position)
+        start = max(position, found.start() - SAMPLE_LINE_BYTES)
+        start = max(start, data.rfind(b"\n", start, found.start()) + 1)
         end = data.find(b"\n", found.start(), start + SAMPLE_LINE_BYTES)
         if end < 0:
-            end = _cut(data, max(start, found.start()) + SAMPLE_LINE_BYTES)
+            near = max(start, found.start()) + SAMPLE_LINE_BYTES
+            end = _cut(data, start, near, start + LONGEST_SAMPLE_BYTES - size)
         lines.append(data[start:end])
         size += end - start
         position = end
     return b"\n".join(lines)
 
 
-def _cut(data: bytes, near: int) -> int:
-    """Return a place to cut at or after `near` where no character is cut in two."""
+def _cut(data: bytes, start: int, near: int, most: int) -> int:
+    """Return a place to cut from `near` up to `most` where no character is cut in two.
+
+    Where there is none, it is one before which whole characters of two or of four bytes fit.
+    """
     # No encoding has a byte this low inside a character of several bytes.
-    gap = re.compile(rb"[\x00-\x2f]").search(data, near)
-    return gap.start() if gap else len(data)
+    if (gap := re.compile(rb"[\x00-\x2f]").search(data, near, most)) is not None:
+        return gap.start()
+    return len(data) if most >= len(data) else most - (most - start) % 4
 
 
 def _has_short_runs(sample: bytes) -> bool:

@@ -67,4 +67,14 @@ class LimitReachedError(NotPossibleError):
 
 
 class TooBusyError(RuntimeError):
-    """Too many ask for the same at once; the message names the limit."""
+    """Too many ask for the same at once; the message names the limit.
+
+    Attributes
+    ----------
+    retry_after_s : int
+        When it may be worth while to ask again.
+    """
+
+    def __init__(self, message: str, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s

@@ -18,7 +18,6 @@ from server.runs.going_back import (
     stand_at_newest,
     take_up,
     update_of_newest,
-    whole_file,
 )
 from server.runs.models import ENDED, SETTLED, Checkpoint, Milestone, Run, RunState
 from server.runs.recorder import Recorder
@@ -195,7 +194,7 @@ class LiveRun:
         if not ended:
             raise NotPossibleError("The run's process ended before it was done.")
         # It stands where its newest checkpoint stands.
-        if (newest := await self.newest_file()) is None:
+        if (newest := await newest_file(self.recorder, self.shelf)) is None:
             raise UnknownCheckpointError("latest")
         return await self._tell_checkpoint(await self.shelf.copy(newest, note))
 
@@ -215,14 +214,6 @@ class LiveRun:
     async def _tell_checkpoint(self, added: Added) -> Checkpoint:
         await self.recorder.checkpoint_made(*added)
         return added[0]
-
-    async def checkpoint_file(self, checkpoint: str) -> Path:
-        """Return the file of a checkpoint, which is whole; raises as `going_back.whole_file`."""
-        return await whole_file(self.recorder, self.shelf, checkpoint)
-
-    async def newest_file(self) -> Path | None:
-        """Return that of the newest one that is whole; raises as `going_back.newest_file`."""
-        return await newest_file(self.recorder, self.shelf)
 
     async def export(self, path: Path) -> bool:
         """Have the worker write what a checkpoint would hold to a file that is none.

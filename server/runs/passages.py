@@ -12,15 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from server.runs.archive import DamagedArchiveError, write_archive
-from server.runs.checkpoints import (
-    Which,
-    fingerprint,
-    load_model,
-    model_contents,
-)
+from server.runs.archive import DamagedArchiveError
+from server.runs.checkpoints import Which, fingerprint, load_model
 from server.runs.child import ChildGoneError, ChildRefusedError
-from server.runs.errors import NotPossibleError, UnknownCheckpointError, UnknownModelError
+from server.runs.errors import NotPossibleError, UnknownModelError
+from server.runs.exports import BY_NAME, temporary
+from server.runs.going_back import newest_file, whole_file
 from server.runs.kept_models import KeptModels
 from server.runs.live_run import LiveRun
 from server.runs.models import Passage, PassageSource
@@ -42,13 +39,6 @@ BYTES_OF = {"float32": 4, "float64": 8}
 SEEDS = 2**53
 
 Kind = Literal["best", "best_validation", "latest", "checkpoint", "snapshot"]
-
-# The models that are no checkpoints of their own.
-BY_NAME: dict[str, Which] = {
-    "best": "best",
-    "best_validation": "best_validation",
-    "latest": "latest",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +68,7 @@ class Draft:
 
 
 class Passages:
-    """Has passages written, and gives out models, for any run in any state.
+    """Has passages written, for any run in any state.
 
     Parameters
     ----------
@@ -210,16 +200,18 @@ class Passages:
                 yield _Found("snapshot", snapshots.path(snapshot), "latest")
                 return
         if source not in BY_NAME:
-            yield _Found("checkpoint", await life.checkpoint_file(source), "latest")
+            yield _Found(
+                "checkpoint", await whole_file(life.recorder, life.shelf, source), "latest"
+            )
             return
         which = BY_NAME[source]
         if which == "best_validation" and not life.run.spec.validation_fraction:
             raise SpecError("source", "can't be best_validation: the run holds nothing out")
-        async with _temporary(life) as path:
+        async with temporary(life) as path:
             if await life.export_model(path, which):
                 yield _Found(which, path, which)
             else:
-                yield _Found(which, await life.newest_file(), which)
+                yield _Found(which, await newest_file(life.recorder, life.shelf), which)
 
     @contextlib.asynccontextmanager
     async def _very_model(self, life: LiveRun, update: int, mark: str) -> AsyncIterator[_Found]:
@@ -260,34 +252,6 @@ class Passages:
         }
         return min(places, key=lambda source: abs(places[source] - update))
 
-    @contextlib.asynccontextmanager
-    async def file(self, life: LiveRun, checkpoint: str) -> AsyncIterator[Path]:
-        """Give out the file of a checkpoint, of "latest", or of a best model.
-
-        Raises
-        ------
-        UnknownCheckpointError
-            There is none.
-        """
-        if checkpoint not in BY_NAME:
-            yield await life.checkpoint_file(checkpoint)
-            return
-        which = BY_NAME[checkpoint]
-        latest = which == "latest"
-        if which == "best_validation" and not life.run.spec.validation_fraction:
-            raise UnknownCheckpointError(checkpoint)
-        async with _temporary(life) as path:
-            if await (life.export(path) if latest else life.export_model(path, which)):
-                yield path
-                return
-            if (newest := await life.newest_file()) is None:
-                raise UnknownCheckpointError(checkpoint)
-            if latest:
-                yield newest
-                return
-            await asyncio.to_thread(_extract, life, newest, path, which)
-            yield path
-
 
 def _passages(
     asked: PassageRequest, written: Message, measured: list[Message], kind: Kind
@@ -320,19 +284,3 @@ def _is_model(path: Path, which: Which, mark: str) -> bool:
         return fingerprint(*load_model(path, which)) == mark
     except (DamagedArchiveError, OSError):
         return False
-
-
-@contextlib.asynccontextmanager
-async def _temporary(life: LiveRun) -> AsyncIterator[Path]:
-    # The dot marks it as nobody's checkpoint: should the server die now, the shelf clears it away.
-    path = life.shelf.folder / f".{secrets.token_hex(6)}.npz"
-    try:
-        yield path
-    finally:
-        path.unlink(missing_ok=True)
-
-
-def _extract(life: LiveRun, source: Path, target: Path, which: Which) -> None:
-    model, vocabulary = load_model(source, which)
-    spec = life.run.spec.model_dump(mode="json")
-    write_archive(target, *model_contents(model, vocabulary, spec), durable=False)

@@ -75,10 +75,16 @@ class Room:
 
 
 def bytes_below(folder: Path) -> int:
-    """Return the size of all files below a folder; what vanishes meanwhile does not count."""
+    """Return the size of all files below a folder; what vanishes meanwhile does not count.
+
+    Nor do files with a dot in front, which are gone by themselves in a moment: they are being
+    written under that name, or written to be sent away.
+    """
     total = 0
     for parent, _, names in os.walk(folder):
         for name in names:
+            if name.startswith("."):
+                continue
             with contextlib.suppress(OSError):
                 total += (Path(parent) / name).lstat().st_size
     return total

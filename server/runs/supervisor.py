@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 from server.runs.background import Background
 from server.runs.checkpoint_shelf import CheckpointShelf
 from server.runs.corpora import Corpus, CorpusLibrary, UnknownCorpusError
-from server.runs.drafting import draft_run, measure_run
-from server.runs.errors import LimitReachedError, NotPossibleError, UnknownRunError
+from server.runs.drafting import measure_run
+from server.runs.errors import NotPossibleError, UnknownRunError
 from server.runs.faults import reach
-from server.runs.forking import forked_spec
 from server.runs.limits import Limits
 from server.runs.live_run import LiveRun
-from server.runs.models import Checkpoint, ForkedFrom, Run, RunState
+from server.runs.making import RunMaker
+from server.runs.models import Run, RunState
 from server.runs.publishing import Publisher
 from server.runs.recorder import Recorder
 from server.runs.room import Room
@@ -70,6 +69,15 @@ class Supervisor:
         self.room = Room(data_dir, limits.stored_bytes)
         self._reader = ScribeDesk()
         self._lives: dict[str, LiveRun] = {}
+        self._maker = RunMaker(
+            self._lives,
+            self._live,
+            corpora=corpora,
+            folders=self._folders,
+            store=self.store,
+            limits=limits,
+            room=self.room,
+        )
         self._queue: list[str] = []
         self._starting: set[str] = set()
         self._background = Background("supervisor")
@@ -132,79 +140,18 @@ class Supervisor:
 
     def uses(self, corpus: str) -> bool:
         """Whether some run learns this text."""
-        return any(life.run.corpus == corpus for life in self._lives.values())
+        learned = {life.run.corpus for life in self._lives.values()}
+        return corpus in learned or self._maker.needs(corpus)
 
     # -- what may be done -------------------------------------------------------------------------
 
     async def create(self, spec: RunSpec) -> Run:
-        """Make a run; it trains at once if there is room.
-
-        Raises
-        ------
-        SpecError
-            The spec does not go with the corpus.
-        LimitReachedError
-            There are as many runs, or as much is stored, as may be.
-        """
-        run = await self._draft(spec)
-        async with self._made(run) as life:
-            reach("run.add")
-            await self.store(Store.add_run, run.id, run.model_dump_json())
-            reach("run.added")
-        return await self._begin(life)
+        """Make a run, as `RunMaker.create` does; it trains at once if there is room."""
+        return await self._begin(await self._maker.create(spec))
 
     async def fork(self, run: str, checkpoint: str, changes: dict[str, Any]) -> Run:
-        """Make a run that goes on from another's checkpoint.
-
-        It has the other's history up to there, and shares nothing with it from then on.
-
-        Parameters
-        ----------
-        run, checkpoint : str
-            Whose checkpoint, and which; "latest" is where it stands now.
-        changes : dict
-            Fields of its spec that are to be others.
-
-        Raises
-        ------
-        UnknownCheckpointError
-            There is no such checkpoint.
-        SpecError, pydantic.ValidationError
-            A field can't be that.
-        LimitReachedError
-            There are as many runs, or as much is stored, as may be.
-        """
-        trunk = self.get(run)
-        # What the branch had to measure itself would lack its replay: the snapshots stay behind.
-        await trunk.recorder.caught_up()
-        found = None
-        if checkpoint == "latest":
-            await trunk.upkeep.keep_safe()
-            found = await trunk.shelf.newest()
-        found = found or await trunk.shelf.find(checkpoint)
-        with trunk.shelf.holding(found.id):
-            return await self._forked(trunk, found, changes)
-
-    async def _forked(self, trunk: LiveRun, found: Checkpoint, changes: dict[str, Any]) -> Run:
-        source, run = await trunk.checkpoint_file(found.id), trunk.run.id
-        spec = forked_spec(trunk.run, found, changes)
-        origin = ForkedFrom(run=run, checkpoint=found.id, update=found.update)
-        new = (await self._draft(spec)).model_copy(update={"forked_from": origin})
-        async with self._made(new) as branch:
-            note = f"forked from {trunk.run.name} at update {found.update:,}"
-            copied = await branch.shelf.copy_in(source, note)
-            reach("run.fork")
-            await self.store(
-                Store.add_fork,
-                new.id,
-                new.model_dump_json(),
-                trunk=run,
-                update=found.update,
-                checkpoint=copied,
-            )
-            reach("run.forked")
-            await branch.take_up()
-        return await self._begin(branch)
+        """Make a run that goes on from another's checkpoint, as `RunMaker.fork` does."""
+        return await self._begin(await self._maker.fork(self.get(run), checkpoint, changes))
 
     def measure(self, spec: RunSpec) -> tuple[Corpus, Sizes]:
         """Return the text that a run would learn, and what follows from both.
@@ -215,28 +162,6 @@ class Supervisor:
             The spec does not go with the corpus.
         """
         return measure_run(spec, self.corpora, self._limits.network_bytes)
-
-    async def _draft(self, spec: RunSpec) -> Run:
-        run = draft_run(spec, self.corpora, self._limits.network_bytes)
-        if len(self._lives) >= self._limits.runs:
-            raise LimitReachedError(
-                f"The limit is {self._limits.runs:,} runs: delete one to make another."
-            )
-        await self.room.check()
-        return run
-
-    @contextlib.asynccontextmanager
-    async def _made(self, run: Run) -> AsyncIterator[LiveRun]:
-        """Let a run be there once all is done that makes it; if that fails, it never was."""
-        await asyncio.to_thread(self._folders.make, run.id)
-        life = self._live(run)
-        try:
-            yield life
-        except BaseException:
-            await life.discard()
-            await asyncio.to_thread(self._folders.remove, run.id)
-            raise
-        self._lives[run.id] = life
 
     async def _begin(self, life: LiveRun) -> Run:
         # It is made: what keeps it from training it says itself.
@@ -374,8 +299,6 @@ class Supervisor:
         ]
         for life in idle[:-IDLE_WORKERS]:
             self._background.start(life.rest())
-
-    # -- making -----------------------------------------------------------------------------------
 
     def _live(self, run: Run) -> LiveRun:
         corpus_path = self.corpora.path(run.corpus)

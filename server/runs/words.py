@@ -16,8 +16,11 @@ APOSTROPHE = "['\u2019]"
 # about all of them takes each process a third of a second.
 _MAY_BE_MARKS = (range(0x20000), range(0xE0000, 0xE1000))
 
-SLICE_CHARACTERS = 1 << 18
+SLICE_CHARACTERS = 1 << 17
 """How much text is searched in one go: a search holds the interpreter until it is done."""
+
+LONGEST_SLICE_CHARACTERS = 4 * SLICE_CHARACTERS
+"""And how much at most: a text need have no white space, and a search may take much memory."""
 
 
 @cache
@@ -75,14 +78,15 @@ def find_all(pattern: re.Pattern[str], text: str) -> Iterator[list[str]]:
     Yields
     ------
     list[str]
-        The matches in the next of its `slices`: together they are ``pattern.findall(text)``.
+        The matches in the next of its `slices`: together they are ``pattern.findall(text)``, but
+        that a match is cut in two where no white space was near.
     """
     for piece in slices(text):
         yield pattern.findall(piece)
 
 
 def slices(text: str) -> Iterator[str]:
-    """Cut a long text at white space.
+    """Cut a long text at white space, or where there is none.
 
     Parameters
     ----------
@@ -92,12 +96,14 @@ def slices(text: str) -> Iterator[str]:
     Yields
     ------
     str
-        The next `SLICE_CHARACTERS` or more of it; together they are the text.
+        The next `SLICE_CHARACTERS` or more of it, at most `LONGEST_SLICE_CHARACTERS`; together they
+        are the text.
     """
     gap = re.compile(r"\s")
     start = 0
     while start < len(text):
-        found = gap.search(text, start + SLICE_CHARACTERS)
-        end = found.start() if found else len(text)
+        longest = min(start + LONGEST_SLICE_CHARACTERS, len(text))
+        found = gap.search(text, start + SLICE_CHARACTERS, longest)
+        end = found.start() if found else longest
         yield text[start:end]
         start = end

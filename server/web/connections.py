@@ -21,8 +21,43 @@ from server.web.throttle import network_of
 
 __all__ = ["GuardedWebSocket", "protocol_for", "room_for"]
 
-# What the server opens besides connections: the database, workers' pipes, files that are sent.
+# What the server opens besides connections: the database, workers' pipes, the few files that are
+# sent at once (`server.runs.exports.AT_ONCE`), and connections that it accepts to refuse them.
 OTHER_FILES = 256
+# Who reads an answer more slowly than this, taken all in all, is not waited for: a little now and
+# then would hold a connection, and what is sent, for hours.
+LEAST_BYTES_PER_S = 20_000
+
+
+class ReadingTime:
+    """How long the reader of an answer is still waited for.
+
+    Parameters
+    ----------
+    patience_s : float
+        How long it may read nothing, and how much longer all of it may take than at
+        `LEAST_BYTES_PER_S`.
+    """
+
+    def __init__(self, patience_s: float) -> None:
+        self._patience_s = patience_s
+        self._left_s = patience_s
+        self._since_s: float | None = None
+        self._unread_bytes = 0
+
+    def wait(self, now_s: float, unread_bytes: int) -> float:
+        """Return for how many seconds to wait, from now on, until it reads."""
+        self._since_s, self._unread_bytes = now_s, unread_bytes
+        return max(0.0, min(self._patience_s, self._left_s))
+
+    def has_read(self, now_s: float, unread_bytes: int) -> None:
+        """Count what was read since it was waited for, and how long that took."""
+        if self._since_s is None:
+            # It was the end of the answer before this one.
+            return
+        gained_s = (self._unread_bytes - unread_bytes) / LEAST_BYTES_PER_S
+        self._left_s += gained_s - (now_s - self._since_s)
+        self._since_s = None
 
 
 class PatientProtocol(H11Protocol):
@@ -39,6 +74,7 @@ class PatientProtocol(H11Protocol):
         super().__init__(*arguments, **named)
         self._request_due: asyncio.TimerHandle | None = None
         self._reading_due: asyncio.TimerHandle | None = None
+        self._reading_time = ReadingTime(self.patience_s)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a request, unless there are too many who do."""
@@ -84,16 +120,20 @@ class PatientProtocol(H11Protocol):
     def pause_writing(self) -> None:
         """Wait until the client reads on, but not for ever."""
         super().pause_writing()
-        self._expect_reading(self.loop.call_later(self.patience_s, self.transport.abort))
+        unread_bytes = self.transport.get_write_buffer_size()
+        wait_s = self._reading_time.wait(self.loop.time(), unread_bytes)
+        self._expect_reading(self.loop.call_later(wait_s, self.transport.abort))
 
     def resume_writing(self) -> None:
         """Go on: the client reads."""
         self._expect_reading(None)
+        self._reading_time.has_read(self.loop.time(), self.transport.get_write_buffer_size())
         super().resume_writing()
 
     def on_response_complete(self) -> None:
         """Close for good, where it is to be closed."""
         super().on_response_complete()
+        self._reading_time = ReadingTime(self.patience_s)
         self._expect_rest()
         self._close_in_time()
 

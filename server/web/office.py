@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 
 from server.runs.corpora import CorpusLibrary
 from server.runs.estimates import Estimates
+from server.runs.exports import Exports
 from server.runs.gallery import Gallery
 from server.runs.live_run import LiveRun
 from server.runs.passages import Passages
@@ -19,6 +20,7 @@ from server.runs.readings import Readings
 from server.runs.spikes import Spikes
 from server.runs.store_thread import StoreReader
 from server.runs.supervisor import Supervisor
+from server.runs.uploads import Uploads
 from server.settings import Settings
 from server.web.curves import Curves
 from server.web.fanout import Fanout
@@ -34,9 +36,11 @@ class Office:
 
     settings: Settings
     corpora: CorpusLibrary
+    uploads: Uploads
     supervisor: Supervisor
     reads: StoreReader
     passages: Passages
+    exports: Exports
     gallery: Gallery
     proofs: Proofs
     readings: Readings

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 from server.runs.corpora import CorpusLibrary
 from server.runs.estimates import Estimates
+from server.runs.exports import Exports
 from server.runs.gallery import Gallery
 from server.runs.kept_models import KeptModels
 from server.runs.limits import Limits
@@ -19,6 +20,7 @@ from server.runs.spec import RunSpec
 from server.runs.spikes import Spikes
 from server.runs.store_thread import StoreReader
 from server.runs.supervisor import Supervisor
+from server.runs.uploads import Uploads
 from server.settings import SHIPPED_CORPORA, Settings
 from server.web.curves import Curves
 from server.web.fanout import Fanout
@@ -79,9 +81,11 @@ async def _furnished(settings: Settings) -> Office:
     return Office(
         settings=settings,
         corpora=library,
+        uploads=Uploads(library, supervisor.room, settings.max_corpora),
         supervisor=supervisor,
         reads=reads,
         passages=passages,
+        exports=Exports(waiting, settings.request_patience_s),
         gallery=Gallery(supervisor, reads, passages, models, settings.max_kept_passages),
         proofs=Proofs(characters, waiting),
         estimates=Estimates(waiting),

@@ -132,7 +132,9 @@ def _problem(_request: Request, error: Exception) -> Response:
 
 
 def _too_busy(_request: Request, error: Exception) -> Response:
-    return problem(429, str(error), headers={"Retry-After": "1"})
+    if not isinstance(error, TooBusyError):
+        raise error
+    return problem(429, str(error), headers={"Retry-After": str(error.retry_after_s)})
 
 
 def _spec_error(_request: Request, error: Exception) -> Response:

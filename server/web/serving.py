@@ -34,6 +34,9 @@ MAX_VIEWER_MESSAGE_BYTES = 65_536
 PREDECESSOR_PATIENCE_S = 2.0
 # A lecture hall opens the page within a second.
 BACKLOG = 1_024
+# Each is an open file before anybody has counted it.
+ACCEPTED_AT_ONCE = 64
+PRIVATE_UMASK = 0o077
 # Less room than this and nothing could be done.
 PROBE_BYTES = 65_536
 
@@ -52,6 +55,8 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and print the address once it is listened on."""
         await super().startup(sockets)
+        for listener in sockets or []:
+            listener.listen(BACKLOG)
         if self.started:
             print(self._greeting(sockets), flush=True)  # noqa: T201 - what the command is to print
 
@@ -113,6 +118,8 @@ def run(settings: Settings) -> int:
         Exit status: 0 when it ended as told, 1 when it could not start.
     """
     ending = Ending()
+    # What is kept here may be private: other users of the machine have no business with it.
+    os.umask(PRIVATE_UMASK)
     with contextlib.ExitStack() as held:
         try:
             _claim(settings, held)
@@ -135,7 +142,8 @@ def _serve(settings: Settings, listener: socket.socket, ending: Ending) -> int:
         http=protocol_for(settings),
         ws=ViewerProtocol,
         ws_max_size=MAX_VIEWER_MESSAGE_BYTES,
-        backlog=BACKLOG,
+        # asyncio accepts as many connections in one go as it believes the line to be long.
+        backlog=ACCEPTED_AT_ONCE,
         # Three hundred compressors cost more than the bytes they save.
         ws_per_message_deflate=False,
     )

@@ -7,10 +7,13 @@ import zlib
 from pathlib import Path
 
 import pytest
+from charset_normalizer import from_bytes
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from server.runs.decoding import DecodedText, NotTextError, decode_text
+from server.runs import decoding
+from server.runs.alphabets import latin_encoding
+from server.runs.decoding import LONGEST_SAMPLE_BYTES, DecodedText, NotTextError, decode_text
 
 _LINES = Path(__file__).with_name("passages.txt").read_text(encoding="utf-8").splitlines()
 PASSAGES = {language: text + "\n" for language, text in (line.split(": ", 1) for line in _LINES)}
@@ -115,6 +118,34 @@ def test_curly_quotes_in_a_long_english_text(saltmere):
 def test_a_long_line_is_not_cut_inside_a_character():
     text = PASSAGES["Japanese"].strip() * 4000
     assert decode_text(text.encode("shift-jis")).text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("né" * 1_000_000, "latin-1"),
+        ("naïve" + "x" * 2_000_000 + "é", "latin-1"),
+        ("x" * 2_000_000 + "é", "latin-1"),
+        # No byte of it says where a character ends.
+        (PASSAGES["Japanese"].strip() * 10_000, "shift-jis"),
+        ("我是一只猫还没有名字" * 60_000, "gb18030"),
+    ],
+)
+def test_what_an_encoding_is_guessed_from_is_bounded(monkeypatch, text, encoding):
+    guessed_from = []
+
+    def guess(sample, **options):
+        guessed_from.append(len(sample))
+        return from_bytes(sample, **options)
+
+    def latin(sample):
+        guessed_from.append(len(sample))
+        return latin_encoding(sample)
+
+    monkeypatch.setattr(decoding, "from_bytes", guess)
+    monkeypatch.setattr(decoding, "latin_encoding", latin)
+    assert decode_text(text.encode(encoding)).text == text
+    assert 0 < max(guessed_from) <= LONGEST_SAMPLE_BYTES
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252"])

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.runs.words import SLICE_CHARACTERS, combining, find_all, slices, word_pattern
+from server.runs.words import (
+    LONGEST_SLICE_CHARACTERS,
+    SLICE_CHARACTERS,
+    combining,
+    find_all,
+    slices,
+    word_pattern,
+)
 
 
 @pytest.mark.parametrize(
@@ -64,3 +71,11 @@ def test_slices_cut_no_word(text):
     found = [word for words in find_all(word_pattern(), text) for word in words]
     assert found == word_pattern().findall(text)
     assert "".join(slices(text)) == text
+
+
+@pytest.mark.parametrize("unit", ["a'", "x", "語", "-", "a\u0301"])
+def test_a_text_without_white_space_is_cut_all_the_same(unit):
+    text = unit * (3 * LONGEST_SLICE_CHARACTERS)
+    cut = list(slices(text))
+    assert "".join(cut) == text
+    assert max(map(len, cut)) <= LONGEST_SLICE_CHARACTERS

@@ -1,11 +1,12 @@
 """Texts: brought in any encoding, read back exactly, refused when they are none."""
 
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 
-from tests.serving import NOVEL, PAGES, RunningServer
+from tests.serving import LIMIT_S, NOVEL, PAGES, RunningServer
 
 LIMIT_BYTES = 50_000
 SHIPPED = "the-lamps-of-saltmere"
@@ -216,3 +217,23 @@ def test_somebody_who_leaves_in_the_middle_of_an_upload_leaves_nothing(server):
     with httpx.Client(base_url=server.url) as client, pytest.raises(ConnectionError):
         client.post("/api/corpora", content=body(), headers=kind)
     assert server.client.get("/api/corpora").json() == before
+
+
+def test_a_text_is_not_deleted_under_a_run_that_is_being_made(serve):
+    server = serve("--no-demo")
+    for _ in range(10):
+        corpus = server.upload(PAGES)["id"]
+        with ThreadPoolExecutor(2) as both:
+            made = both.submit(
+                httpx.post,
+                f"{server.url}/api/runs",
+                json={"corpus": corpus, "paused": True, "hidden_size": 2, "sample_length": 5},
+                timeout=LIMIT_S,
+            )
+            gone = both.submit(httpx.delete, f"{server.url}/api/corpora/{corpus}", timeout=LIMIT_S)
+        assert (made.result().status_code, gone.result().status_code) in {
+            *((201, 409), (422, 204)),
+        }
+        left = {each["id"] for each in server.client.get("/api/corpora").json()}
+        assert {run["corpus"] for run in server.client.get("/api/runs").json()} <= left
+        server.delete_runs()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -269,6 +270,48 @@ def test_runs_and_texts_have_a_number(narrow, run):
     assert len(narrow.client.get("/api/corpora").json()) == 2
 
 
+def at_once(ask, *, times=8):
+    """Ask so many times at the same moment, and count the statuses."""
+    with ThreadPoolExecutor(times) as many:
+        answers = [many.submit(ask, number) for number in range(times)]
+        return Counter(answer.result().status_code for answer in answers)
+
+
+def test_nor_do_many_who_ask_at_once_get_more(serve):
+    server = serve(
+        "--no-demo",
+        HURRAH_MAX_RUNS="2",
+        HURRAH_MAX_CORPORA="3",
+        HURRAH_MAX_KEPT_PASSAGES="2",
+    )
+
+    def ask(method, path, **what):
+        return lambda _: server.client.request(method, path, **what)
+
+    def upload(data):
+        return ask("POST", "/api/corpora", files={"file": ("a.txt", data)})
+
+    assert at_once(ask("POST", "/api/runs", json=SMALL)) == {201: 2, 409: 6}
+    run, other = server.client.get("/api/runs").json()
+    server.client.delete(f"/api/runs/{other['id']}")
+    fork = ask("POST", f"/api/runs/{run['id']}/fork", json={"checkpoint": "latest"})
+    assert at_once(fork) == {201: 1, 409: 7}
+    assert len(server.client.get("/api/runs").json()) == 2
+
+    # What comes to nothing gives its place back.
+    assert set(at_once(upload(bytes(1_000)))) <= {415, 409}
+    assert at_once(upload(PAGES.encode())) == {201: 2, 409: 6}
+    assert len(server.client.get("/api/corpora").json()) == 3
+
+    passages = [server.post(run, "passages", {"length": 5, "seed": seed}) for seed in range(8)]
+
+    def keep(number):
+        wanted = {"run": run["id"], "receipt": passages[number]["receipt"]}
+        return server.client.post("/api/kept", json=wanted)
+
+    assert at_once(keep) == {201: 2, 409: 6}
+
+
 @pytest.mark.parametrize(
     ("what", "body", "field", "named"),
     [
@@ -410,6 +453,25 @@ def test_a_line_does_not_grow_without_end():
             await asyncio.sleep(0)
         await waiting
         assert order[-1] == 10
+
+    asyncio.run(scene())
+
+
+def test_a_line_in_which_nobody_waits_for_ever():
+    async def scene():
+        turns = Turns(1, 3, "things", patience_s=0.01)
+        async with turns:
+            with pytest.raises(TooBusyError, match="1 things are under way") as raised:
+                async with turns:
+                    raise AssertionError
+        assert raised.value.retry_after_s == 1
+        # It holds no place any more.
+        for _ in range(5):
+            async with turns:
+                pass
+        with pytest.raises(TimeoutError, match="its own"):
+            async with turns:
+                raise TimeoutError("its own")
 
     asyncio.run(scene())
 

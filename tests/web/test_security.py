@@ -9,7 +9,7 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
-from tests.serving import ROOT, RunningServer
+from tests.serving import ROOT, RunningServer, child_pids
 
 SMALL = {"hidden_size": 5, "sample_length": 10}
 
@@ -267,3 +267,20 @@ def test_an_empty_token_is_a_mistake(tmp_path, token, monkeypatch):
     assert ended.stdout == ""
     assert ended.stderr == "HURRAH_OPERATOR_TOKEN: must not be empty\n"
     assert "Traceback" not in ended.stderr
+
+
+def test_the_token_is_not_handed_on_to_the_processes_that_work(serve):
+    token = "not for workers"
+    server = serve("--no-demo", HURRAH_OPERATOR_TOKEN=token, hurrah_operator_token=token)
+    server.client.headers["Authorization"] = f"Bearer {token}"
+    run = server.create(**SMALL, paused=True)
+    server.post(run, "passages", {"length": 5})
+    children = child_pids(server.process.pid, "server.runs.")
+    assert len(children) >= 2
+    for pid in children:
+        # With all that their environment holds.
+        listing = subprocess.run(
+            ["ps", "eww", "-p", str(pid)], capture_output=True, text=True, check=True
+        ).stdout
+        assert "PATH=" in listing
+        assert token not in listing

@@ -16,7 +16,7 @@ from websockets.sync.client import connect
 
 from server.settings import Settings
 from server.web.serving import _listen
-from tests.serving import LIMIT_S, PAGES, ROOT, child_pids, is_alive, until
+from tests.serving import LIMIT_S, PAGES, ROOT, RunningServer, child_pids, is_alive, until
 
 SMALL = {"hidden_size": 10, "sample_length": 20}
 
@@ -34,6 +34,11 @@ def start(*arguments, **environment):
     )
 
 
+def modes(folder):
+    """Return what may be done by whom with a folder and all that is in it."""
+    return {path.stat().st_mode & 0o777 for path in (folder, *folder.rglob("*"))}
+
+
 # -- starting -----------------------------------------------------------------------------------
 
 
@@ -43,6 +48,23 @@ def test_it_says_where_it_listens_and_is_there(server):
     body = server.client.get("/healthz").json()
     assert body["status"] == "ok"
     assert body["version"]
+
+
+@pytest.mark.parametrize("there_before", [False, True])
+def test_what_is_kept_is_nobody_elses_to_read(tmp_path, there_before):
+    data_dir = tmp_path / "data"
+    if there_before:
+        data_dir.mkdir(mode=0o755)
+        data_dir.chmod(0o755)
+    with RunningServer(data_dir, "--no-demo") as server:
+        corpus = server.upload(PAGES)["id"]
+        run = server.create(corpus=corpus, paused=True, **SMALL)
+        server.post(run, "checkpoints")
+        assert server.post(run, "passages", {"length": 5})
+        mode = data_dir.stat().st_mode & 0o777
+        assert mode == (0o755 if there_before else 0o700), "what a person made stays as it is"
+        for each in data_dir.iterdir():
+            assert modes(each) <= {0o600, 0o700}
 
 
 def test_a_port_that_is_taken(server, tmp_path):

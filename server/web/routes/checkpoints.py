@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from starlette.responses import FileResponse
 
+from server.runs.exports import OpenFile
 from server.runs.models import Checkpoint
 from server.runs.spec import encodable
 from server.runs.store import Store
 from server.web.office import Life, TheOffice, a_download
+from server.web.security import is_operator
+from server.web.sending import OpenFileResponse
 
 router = APIRouter(prefix="/api/runs/{run_id}/checkpoints", tags=["checkpoints"])
 
@@ -55,18 +57,20 @@ async def delete_checkpoint(life: Life, checkpoint_id: str) -> None:
     await life.recorder.checkpoint_deleted(checkpoint_id)
 
 
-async def the_file(life: Life, checkpoint_id: str, office: TheOffice) -> AsyncIterator[Path]:
-    """Hold the file ready until it is sent."""
-    async with office.passages.file(life, checkpoint_id) as path:
-        yield path
+async def the_file(
+    request: Request, life: Life, checkpoint_id: str, office: TheOffice
+) -> AsyncIterator[OpenFile]:
+    """Hold the file open until it is sent."""
+    to_operator = is_operator(request)
+    async with office.exports.file(life, checkpoint_id, to_operator=to_operator) as file:
+        yield file
 
 
 @router.get(
     "/{checkpoint_id}/file", response_class=FileResponse, dependencies=[Depends(a_download)]
 )
 async def download(
-    life: Life, checkpoint_id: str, path: Annotated[Path, Depends(the_file)]
+    life: Life, checkpoint_id: str, file: Annotated[OpenFile, Depends(the_file)]
 ) -> FileResponse:
     """Return the `.npz` of a checkpoint, of "latest", or of the "best" model."""
-    name = f"hurrah-{life.run.id}-{checkpoint_id}.npz"
-    return FileResponse(path, filename=name, media_type="application/octet-stream")
+    return OpenFileResponse(file, f"hurrah-{life.run.id}-{checkpoint_id}.npz")

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, File, Form, Query, UploadFile
 from pydantic import BaseModel, Field
 
-from server.runs.errors import LimitReachedError
 from server.runs.excerpts import read_excerpt
 from server.runs.spec import SpecError
 from server.web.office import TheOffice
@@ -40,15 +39,10 @@ async def add_corpus(
     name: Annotated[str | None, Form(max_length=200)] = None,
 ) -> dict[str, Any]:
     """Add a text; its encoding is found out."""
-    data = await file.read()
-    limit = office.settings.max_upload_bytes
-    if len(data) > limit:
-        raise Problem(413, f"The file has {len(data):,} bytes; the limit is {limit:,}.")
-    most = office.settings.max_corpora
-    if len(office.corpora.list()) >= most:
-        raise LimitReachedError(f"The limit is {most:,} texts: delete one to add another.")
-    await office.supervisor.room.check(len(data))
-    corpus = await asyncio.to_thread(office.corpora.add, data, name or file.filename)
+    limit, size = office.settings.max_upload_bytes, file.size or 0
+    if size > limit:
+        raise Problem(413, f"The file has {size:,} bytes; the limit is {limit:,}.")
+    corpus = await office.uploads.add(file.read, name or file.filename)
     return corpus.to_json()
 
 
@@ -75,4 +69,5 @@ async def remove_corpus(corpus_id: str, office: TheOffice) -> None:
     corpus = office.corpora.get(corpus_id)
     if office.supervisor.uses(corpus_id):
         raise Problem(409, f"A run learns {corpus.name}: delete the run first.")
-    await asyncio.to_thread(office.corpora.remove, corpus_id)
+    # At once: nobody begins to make a run of it in between.
+    office.corpora.remove(corpus_id)

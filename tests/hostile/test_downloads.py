@@ -1,0 +1,216 @@
+"""Many who take a checkpoint away at once, and read it slowly or not at all."""
+
+import contextlib
+import shlex
+import signal
+import socket
+import sys
+
+import pytest
+
+from server.runs.exports import AT_ONCE
+from server.runs.room import bytes_below
+from server.settings import Settings
+from tests.hostile import raw
+from tests.hostile.process import open_files, steady
+from tests.serving import LIMIT_S, RunningServer, until
+
+TOKEN = "a token for tests"
+OPERATOR = {"Authorization": f"Bearer {TOKEN}"}
+# A checkpoint of it is larger than what the system takes for a reader who does not read.
+LARGE = {"hidden_size": 900, "sequence_length": 2, "sample_length": 1, "checkpoint_every_s": 80_000}
+
+
+@contextlib.contextmanager
+def serving(folder, *, files=None, **limits):
+    """Serve, with so many files open at most, and with a log in which nobody complains."""
+    command = [sys.executable, "-m", "server", "serve", "--port", "0", "--no-demo"]
+    command += ["--data-dir", str(folder / "data")]
+    if files is not None:
+        command = ["/bin/sh", "-c", f"ulimit -n {files}; exec {shlex.join(command)}"]
+    environment = {f"HURRAH_{name}": str(value) for name, value in limits.items()}
+    log = folder / "log"
+    with (
+        log.open("w") as errors,
+        RunningServer(
+            folder / "data",
+            command=command,
+            stderr=errors,
+            HURRAH_OPERATOR_TOKEN=TOKEN,
+            **environment,
+        ) as server,
+    ):
+        # Who is not the operator says so.
+        server.operator, server.log = server.client, log
+        server.client.headers.update(OPERATOR)
+        yield server
+    assert server.process.returncode in {0, -signal.SIGKILL}
+    assert log.read_text() == ""
+
+
+def ask_for(server, run, which="latest"):
+    """Ask for a file as a viewer and read nothing, so that it stays under way."""
+    connection = socket.socket()
+    # Little waits on this side.
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32_768)
+    connection.settimeout(LIMIT_S)
+    connection.connect(("127.0.0.1", server.port))
+    path = f"/api/runs/{run['id']}/checkpoints/{which}/file"
+    connection.sendall(raw.head(server, f"GET {path} HTTP/1.1", "Connection: close"))
+    return connection
+
+
+def begun(connections):
+    """Return those to whom something was sent."""
+    found = []
+    for connection in connections:
+        connection.settimeout(0)
+        with contextlib.suppress(BlockingIOError):
+            if connection.recv(12, socket.MSG_PEEK):
+                found.append(connection)
+        connection.settimeout(LIMIT_S)
+    return found
+
+
+def whole(connection):
+    """Read an answer to its end, and return the length of its body."""
+    got = raw.until_closed(connection)
+    assert raw.statuses(got) == [200]
+    top, _, body = got.partition(b"\r\n\r\n")
+    assert f"content-length: {len(body)}".encode() in top
+    return len(body)
+
+
+def kept(server):
+    """Return the names of all files of checkpoints, hidden ones too, and what they take."""
+    paths = [*(server.data_dir / "runs").rglob("checkpoints/*")]
+    return sorted(path.name for path in paths), sum(path.stat().st_size for path in paths)
+
+
+def test_slow_readers_of_a_running_network_fill_no_disk_and_hold_no_run(tmp_path):
+    with serving(tmp_path) as server:
+        run = server.create(paused=True, **LARGE)
+        size = server.post(run, "checkpoints")["bytes"]
+        limit = bytes_below(server.data_dir) + 10 * size
+    with (
+        serving(tmp_path, MAX_STORED_BYTES=limit) as server,
+        contextlib.ExitStack() as held,
+    ):
+        server.client.patch(f"/api/runs/{run['id']}", json={"pace": 20, "max_updates": None})
+        server.post(run, "resume")
+        server.until(run, lambda now: now["update"] > 0)
+        before, before_bytes = kept(server)
+        connections = []
+        for _ in range(2 * AT_ONCE):
+            connections.append(held.enter_context(ask_for(server, run)))
+            at = server.run(run)["update"]
+            server.until(run, lambda now, at=at: now["update"] > at)
+        # Some are sent theirs, and the others wait.
+        until(lambda: len(begun(connections)) == AT_ONCE)
+        assert steady(lambda: len(begun(connections))) == AT_ONCE
+        until(lambda: kept(server) == (before, before_bytes))
+        assert server.post(run, "checkpoints")["bytes"] >= size
+        at = server.run(run)["update"]
+        now = server.until(run, lambda now: now["update"] > at + 30)
+        assert (now["state"], now["short_of_room"], now["error"]) == ("running", False, None)
+        # The operator has a line of its own.
+        _, meta = server.checkpoint_file(run, "latest")
+        assert meta["trainer"]["updates"] >= at
+        server.checkpoint_file(run, "best")
+        server.post(run, "pause")
+        # It is the others' turn when some are through, or have had enough.
+        sent = begun(connections)
+        assert whole(sent[0]) >= size
+        for connection in sent:
+            connection.close()
+        waiting = [connection for connection in connections if connection not in sent]
+        until(lambda: len(begun(waiting)) == AT_ONCE)
+        assert whole(waiting[0]) >= size
+        # Nothing stays, however the server ends.
+        server.kill()
+        assert not [name for name in kept(server)[0] if name.startswith(".")]
+
+
+def test_all_who_want_the_same_are_sent_the_same_file(tmp_path):
+    with serving(tmp_path) as server, contextlib.ExitStack() as held:
+        run = server.create(paused=True, **LARGE)
+        made = server.post(run, "checkpoints")["id"]
+        files = steady(lambda: open_files(server.process.pid))
+        connections = []
+        for which in (made, "latest", "best"):
+            connections += [held.enter_context(ask_for(server, run, which)) for _ in range(5)]
+        until(lambda: len(begun(connections)) == 15)
+        assert open_files(server.process.pid) <= files + 15 + 3
+        lengths = [whole(connection) for connection in connections]
+        assert len(set(lengths[:5])) == len(set(lengths[5:10])) == len(set(lengths[10:])) == 1
+        until(lambda: open_files(server.process.pid) <= files)
+        # A step later it is another file.
+        slow = held.enter_context(ask_for(server, run))
+        until(lambda: begun([slow]))
+        server.post(run, "step", {"updates": 1})
+        assert server.checkpoint_file(run, "latest")[1]["trainer"]["updates"] == 1
+        # And so it is when it says something else.
+        slow = held.enter_context(ask_for(server, run))
+        until(lambda: begun([slow]))
+        server.client.patch(f"/api/runs/{run['id']}", json={"learning_rate": 0.01})
+        assert server.checkpoint_file(run, "latest")[1]["spec"]["learning_rate"] == 0.01
+        # What is gone is not there for anybody, though some still read it.
+        other = server.post(run, "checkpoints")["id"]
+        slow = held.enter_context(ask_for(server, run, made))
+        until(lambda: begun([slow]))
+        where = f"/api/runs/{run['id']}/checkpoints/{made}"
+        assert server.client.delete(where).status_code == 204
+        server.problem(server.client.get(f"{where}/file"), 404)
+        assert whole(slow) == lengths[0]
+        assert server.checkpoint_file(run, other)
+
+
+def test_a_part_of_a_file(tmp_path):
+    with serving(tmp_path) as server:
+        run = server.create(paused=True, hidden_size=10, sample_length=1)
+        made = server.post(run, "checkpoints")["id"]
+        path = f"/api/runs/{run['id']}/checkpoints/{made}/file"
+        content = server.client.get(path).content
+        part = server.client.get(path, headers={"Range": "bytes=100-299"})
+        assert (part.status_code, part.content) == (206, content[100:300])
+        parts = server.client.get(path, headers={"Range": "bytes=0-9,500-509"})
+        assert parts.status_code == 206
+        assert content[:10] in parts.content
+        assert content[500:510] in parts.content
+
+
+def test_a_line_that_is_full_says_so(tmp_path):
+    with (
+        serving(tmp_path, MAX_WAITING_REQUESTS=AT_ONCE + 2) as server,
+        contextlib.ExitStack() as held,
+    ):
+        run = server.create(paused=True, **LARGE)
+        connections = [held.enter_context(ask_for(server, run)) for _ in range(AT_ONCE + 3)]
+        # All but one are served or wait.
+        until(lambda: len(begun(connections)) == AT_ONCE + 1)
+        answered = begun(connections)
+        [refused] = [each for each in answered if b" 429" in each.recv(12, socket.MSG_PEEK)]
+        _, headers, body = raw.answer(refused)
+        assert int(headers["retry-after"]) >= 1
+        assert b"downloads of files are under way" in body
+        assert server.checkpoint_file(run, "latest")
+
+
+@pytest.mark.parametrize("which", ["latest", "checkpoint"])
+def test_slow_readers_leave_files_to_open(tmp_path, which):
+    """More of them than the system has files for, if each download took one of its own."""
+    files = 512
+    with serving(tmp_path, files=files) as server, contextlib.ExitStack() as held:
+        run = server.create(paused=True, **LARGE)
+        made = server.post(run, "checkpoints")["id"]
+        which = made if which == "checkpoint" else which
+        most = Settings().viewer_downloads_per_minute
+        connections = [held.enter_context(ask_for(server, run, which)) for _ in range(most)]
+        # The last ones are too many connections, and told so.
+        until(lambda: len(begun(connections)) > AT_ONCE)
+        assert steady(lambda: open_files(server.process.pid)) < files - 64
+        assert server.post(run, "step", {"updates": 1})["update"] == 1
+        assert server.post(run, "checkpoints")
+        assert server.log.read_text() == ""
+        held.close()
+        until(lambda: raw.ask(server, raw.head(server))[0] == 200)
