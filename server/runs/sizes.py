@@ -20,8 +20,8 @@ PARAMETER_BUFFERS = 8
 # Rows of the hidden size, and of the vocabulary, that each character of a sequence needs.
 STATE_ROWS, OUTPUT_ROWS = 6, 2
 # A run writes its samples between two updates, when it takes no command: so many multiplications
-# are some seconds. A sample of the usual length may take what it takes.
-MOST_PRODUCTS_A_SAMPLE = 30_000_000_000
+# are two seconds or three. A sample of the usual length may take what it takes.
+MOST_PRODUCTS_A_SAMPLE = 10_000_000_000
 USUAL_SAMPLE: int = RunSpec.model_fields["sample_length"].default
 
 

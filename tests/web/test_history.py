@@ -3,6 +3,7 @@
 import csv
 import io
 
+import httpx
 import pytest
 
 from tests.serving import NOVEL, PAGES
@@ -237,3 +238,23 @@ def test_the_loss_can_be_smoothed_otherwise(server, run, smoothing):
 def test_a_strange_smoothing_is_refused(server, run, smoothing):
     answer = server.client.get(f"/api/runs/{run['id']}/loss", params={"smoothing": smoothing})
     server.problem(answer, 422)
+
+
+def test_losses_of_a_run_that_is_deleted_midway_do_not_look_whole(server):
+    run = server.create(
+        corpus=server.upload(PAGES)["id"],
+        hidden_size=1,
+        sequence_length=1,
+        sample_length=1,
+        sample_every=10**6,
+        max_updates=150_000,
+    )
+    server.until_ended(run)
+    path = f"/api/runs/{run['id']}/losses.csv"
+    with server.client.stream("GET", path) as answer:
+        pieces = answer.iter_raw(1_000)
+        assert next(pieces).startswith(b"update,epoch")
+        assert server.client.delete(f"/api/runs/{run['id']}").status_code == 204
+        with pytest.raises(httpx.RemoteProtocolError):
+            for _ in pieces:
+                pass

@@ -158,6 +158,7 @@ async def download_losses(life: Life, office: TheOffice) -> StreamingResponse:
         return "".join(rows), after
 
     async def rows() -> AsyncIterator[str]:
+        end, sent = run.update, 0
         yield "update,epoch,position,loss,smooth_loss\n"
         chunk, smooth = -1, None
         while (found := await look(Store.chunk, run.id, chunk)) is not None:
@@ -165,8 +166,12 @@ async def download_losses(life: Life, office: TheOffice) -> StreamingResponse:
             first = chunk * CHUNK_UPDATES + 1
             text, smooth = await asyncio.to_thread(lines, first, losses, smooth)
             yield text
+            sent = first + len(losses) - 1
             if len(losses) < CHUNK_UPDATES:
-                return
+                break
+        if sent < end:
+            # The run was deleted, or went back: what was sent must not look whole.
+            raise RuntimeError(f"the losses of run {run.id} end at {sent:,} of {end:,}")
 
     disposition = f'attachment; filename="hurrah-{run.id}-losses.csv"'
     return StreamingResponse(
