@@ -191,9 +191,6 @@ class Training:
             raise TrainingError(f"There is no {CHECKPOINT} in {self._out} to go on from.") from None
         except (DamagedArchiveError, StateError) as error:
             raise TrainingError(f"It can't go on from {self._out / CHECKPOINT}: {error}") from error
-        except OSError as error:
-            why = error.strerror or error
-            raise TrainingError(f"{self._out / CHECKPOINT} can't be read: {why}.") from error
         if self._spec["learning_rate"] != meta["spec"]["learning_rate"]:
             self._trainer.learning_rate = self._spec["learning_rate"]
         for sentence in what_differs(self._trainer, meta):
