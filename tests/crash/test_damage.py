@@ -28,7 +28,8 @@ def damage(path):
 def flip_a_bit_of_the_directory(path):
     """Lengthen the comment of a part, so that the parts after it are not listed."""
     data = bytearray(path.read_bytes())
-    entry = zipfile.ZipFile(path).start_dir
+    with zipfile.ZipFile(path) as archive:
+        entry = archive.start_dir
     for _ in range(3):
         entry = data.index(b"PK\x01\x02", entry + 1)
     data[entry + 33] ^= 4
@@ -234,3 +235,29 @@ def test_a_server_starts_with_a_run_whose_checkpoints_are_all_damaged(serve):
     assert "only checkpoint is damaged" in found["error"]
     again.problem(again.client.post(f"/api/runs/{run['id']}/resume"), 409)
     assert again.losses_csv(run) == whole
+
+
+@pytest.mark.parametrize("resume", ["0", "1"])
+def test_a_server_starts_with_a_run_that_it_can_not_read(serve, resume):
+    """And the others go on, and that one too once it can be read."""
+    server = serve("--no-demo")
+    corpus = server.upload(PAGES)["id"]
+    run, other = (
+        server.create(corpus=corpus, paused=True, max_updates=300, **SMALL) for _ in range(2)
+    )
+    for each in (run, other):
+        server.post(each, "step", {"updates": 100})
+    made = server.post(run, "checkpoints")
+    server.kill()
+    with unreadable(files(server, run) / f"{made['id']}.npz"):
+        again = serve("--no-demo", HURRAH_RESUME=resume)
+        found = again.run(run)
+        assert (found["state"], found["update"]) == ("failed", 100)
+        assert "could not be taken up" in found["error"]
+        assert "can't be read just now" in found["error"]
+        again.problem(again.client.post(f"/api/runs/{run['id']}/resume"), 503)
+        again.post(other, "resume")
+        assert again.until_ended(other)["state"] == "finished"
+    again.post(run, "resume")
+    assert again.until_ended(run)["state"] == "finished"
+    assert again.losses_csv(run) == again.losses_csv(other)

@@ -64,7 +64,8 @@ def test_every_bit_of_the_directory_is_noticed_or_harmless(path):
     """It has no checksum: one bit of a length, and the parts after it are no longer listed."""
     write_archive(path, ARRAYS, META)
     whole = path.read_bytes()
-    start = zipfile.ZipFile(path).start_dir
+    with zipfile.ZipFile(path) as archive:
+        start = archive.start_dir
     unlisted = 0
     for bit in range(8 * start, 8 * len(whole)):
         damaged = bytearray(whole)
