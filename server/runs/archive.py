@@ -24,9 +24,12 @@ __all__ = [
     "Arrays",
     "DamagedArchiveError",
     "Meta",
+    "clear_unfinished",
     "copy_durably",
+    "make_folder",
     "read_archive",
     "read_meta",
+    "sync_folder",
     "write_archive",
 ]
 
@@ -120,6 +123,12 @@ def _checksums(archive: zipfile.ZipFile) -> dict[str, int]:
     return sums
 
 
+def clear_unfinished(folder: Path, process: int) -> None:
+    """Remove what a process that is dead was writing, by its id, in the folders of `folder`."""
+    for path in folder.glob(f"*/.*.{process}.tmp"):
+        path.unlink(missing_ok=True)
+
+
 def copy_durably(source: Path, target: Path) -> None:
     """Copy a file as `write_archive` writes one: whole or not at all, and there for good."""
     temporary = target.with_name(f".{target.stem}.tmp")
@@ -141,6 +150,14 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those that it lies in, as far as they are not there; durable."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
 
 
 def read_archive(path: Path) -> tuple[Arrays, Meta]:

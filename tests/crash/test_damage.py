@@ -3,6 +3,8 @@
 import contextlib
 import os
 import signal
+import subprocess
+import threading
 import zipfile
 
 import pytest
@@ -216,6 +218,42 @@ def test_a_mark_stays_once_the_run_has_gone_back_to_before_it(server, corpus):
 def set_pace(server, run, pace):
     answer = server.client.patch(f"/api/runs/{run['id']}", json={"pace": pace})
     assert answer.status_code == 200, answer.text
+
+
+def test_a_snapshot_that_a_power_cut_cut_short_gives_way_to_the_nearest(server, corpus):
+    run = server.create(corpus=corpus, paused=True, max_updates=300, **SMALL)
+    server.post(run, "step", {"updates": 300})
+    server.until_ended(run)
+    snapshot = server.data_dir / "runs" / run["id"] / "snapshots" / "200.npz"
+    os.truncate(snapshot, snapshot.stat().st_size // 2)
+    for update in (200, 195):
+        passage = server.post(run, "passages", {"source": {"update": update}, "length": 20})
+        assert passage["source"]["update"] in {100, 300}
+    assert not snapshot.exists()
+
+
+def test_what_a_killed_worker_was_writing_goes_with_it(serve):
+    server = serve("--no-demo", HURRAH_STOP_AT="archive.written")
+    run = server.create(corpus=server.upload(PAGES)["id"], paused=True, max_updates=300, **SMALL)
+    asking = threading.Thread(
+        target=lambda: server.client.post(f"/api/runs/{run['id']}/checkpoints")
+    )
+    asking.start()
+    [unfinished] = until(lambda: list(files(server, run).glob(".*.tmp")))
+    [worker] = server.worker_pids()
+    until(lambda: state_of(worker) == "T")
+    assert unfinished.stat().st_size > 0
+    os.kill(worker, signal.SIGKILL)
+    until(lambda: not unfinished.exists())
+    asking.join()
+    assert list(files(server, run).parent.glob("*/.*")) == []
+
+
+def state_of(pid):
+    listing = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=True
+    )
+    return listing.stdout.strip()[:1]
 
 
 def test_a_server_starts_with_a_run_whose_checkpoints_are_all_damaged(serve):

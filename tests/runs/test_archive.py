@@ -10,6 +10,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from server.runs import archive
 from server.runs.archive import DamagedArchiveError, read_archive, read_meta, write_archive
 
 
@@ -36,8 +37,8 @@ def test_what_is_written_is_read_back(path):
 
 def test_it_loads_without_pickle(path):
     write_archive(path, ARRAYS, META)
-    with np.load(path, allow_pickle=False) as archive:
-        assert sorted(archive.files) == ["a", "b.c", "meta"]
+    with np.load(path, allow_pickle=False) as opened:
+        assert sorted(opened.files) == ["a", "b.c", "meta"]
 
 
 def test_every_byte_that_is_changed_or_lost_is_noticed_or_harmless(path):
@@ -64,16 +65,16 @@ def test_every_bit_of_the_directory_is_noticed_or_harmless(path):
     """It has no checksum: one bit of a length, and the parts after it are no longer listed."""
     write_archive(path, ARRAYS, META)
     whole = path.read_bytes()
-    with zipfile.ZipFile(path) as archive:
-        start = archive.start_dir
+    with zipfile.ZipFile(path) as opened:
+        start = opened.start_dir
     unlisted = 0
     for bit in range(8 * start, 8 * len(whole)):
         damaged = bytearray(whole)
         damaged[bit // 8] ^= 1 << bit % 8
         path.write_bytes(damaged)
         try:
-            with zipfile.ZipFile(path) as archive:
-                unlisted += len(archive.namelist()) <= len(ARRAYS)
+            with zipfile.ZipFile(path) as opened:
+                unlisted += len(opened.namelist()) <= len(ARRAYS)
         except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError, struct.error):
             pass
         try:
@@ -91,8 +92,8 @@ def test_every_bit_of_the_directory_is_noticed_or_harmless(path):
 def test_the_description_names_what_there_is(path, change):
     """Each part is whole, but not what was written together."""
     write_archive(path, ARRAYS, META)
-    with np.load(path, allow_pickle=False) as archive:
-        parts = dict(archive)
+    with np.load(path, allow_pickle=False) as opened:
+        parts = dict(opened)
     if change == "lacks":
         del parts["a"]
     elif change == "another":
@@ -119,6 +120,7 @@ def test_an_archive_of_an_earlier_version_is_read(path):
 SHORT_OF_MEMORY = """
 import resource, sys
 from pathlib import Path
+from server.runs import archive
 from server.runs.archive import DamagedArchiveError, read_archive
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 2**24, resource.RLIM_INFINITY))
@@ -165,3 +167,24 @@ def test_a_failed_write_leaves_the_old_file(path):
     with pytest.raises(TypeError):
         write_archive(path, ARRAYS, {"not json": object()})
     assert path.read_bytes() == before
+
+
+def test_the_names_of_new_folders_are_made_durable(tmp_path, monkeypatch):
+    synchronised = []
+    monkeypatch.setattr(archive, "sync_folder", synchronised.append)
+    archive.make_folder(tmp_path / "a" / "b" / "c")
+    archive.make_folder(tmp_path / "a" / "b" / "c")
+    assert synchronised == [tmp_path, tmp_path / "a", tmp_path / "a" / "b"]
+    (tmp_path / "file").touch()
+    with pytest.raises(FileExistsError):
+        archive.make_folder(tmp_path / "file")
+
+
+def test_only_what_the_dead_process_was_writing_is_cleared_away(tmp_path):
+    for folder in ("checkpoints", "snapshots"):
+        (tmp_path / folder).mkdir()
+        for name in (".a.npz.12.tmp", ".a.npz.112.tmp", ".a.tmp", "a.npz"):
+            (tmp_path / folder / name).touch()
+    archive.clear_unfinished(tmp_path, 12)
+    left = sorted(path.name for path in tmp_path.glob("*/*"))
+    assert left == sorted([".a.npz.112.tmp", ".a.tmp", "a.npz"] * 2)
