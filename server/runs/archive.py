@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -11,10 +12,9 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from server.runs.faults import reach
@@ -24,9 +24,12 @@ __all__ = [
     "Arrays",
     "DamagedArchiveError",
     "Meta",
+    "clear_unfinished",
     "copy_durably",
+    "make_folder",
     "read_archive",
     "read_meta",
+    "sync_folder",
     "write_archive",
 ]
 
@@ -34,10 +37,15 @@ Arrays = dict[str, NDArray[Any]]
 Meta = dict[str, Any]
 
 META = "meta"
+# Under this name the description says what the archive holds: of each part its checksum. The
+# directory of a zip file has none, and a part that it forgot would never be missed.
+PARTS = "parts"
+ENDING = ".npy"
 
-# All that zipfile, zlib and NumPy raise over bytes that are not what they should be.
+# All that zipfile, zlib and NumPy raise over bytes that are not what they should be. Want of memory
+# and faults of the system are not among it: they pass, and the file may be as good as ever.
 DAMAGE = (
-    *(ValueError, TypeError, KeyError, EOFError, OSError, OverflowError, MemoryError, SyntaxError),
+    *(ValueError, TypeError, KeyError, EOFError, OverflowError, SyntaxError),
     *(RuntimeError, struct.error, zlib.error, zipfile.BadZipFile),
 )
 
@@ -56,7 +64,8 @@ def write_archive(path: Path, arrays: Arrays, meta: Meta, *, durable: bool = Tru
     arrays : dict of str to ndarray
         Written under their names, uncompressed: weights don't compress.
     meta : dict
-        Anything JSON can hold; written as a 0-d string array named "meta".
+        Anything JSON can hold; written as a 0-d string array named "meta", together with "parts",
+        which names the arrays and their checksums.
     durable : bool
         Whether the file must be there after a power cut when this returns.
 
@@ -72,10 +81,9 @@ def write_archive(path: Path, arrays: Arrays, meta: Meta, *, durable: bool = Tru
     since a name is data of its folder.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    described = json.dumps(meta, ensure_ascii=False)
     try:
         with temporary.open("wb") as file:
-            np.savez(file, allow_pickle=False, **{META: np.array(described)}, **arrays)
+            _write(file, arrays, meta)
             size = file.tell()
             if durable:
                 file.flush()
@@ -91,6 +99,34 @@ def write_archive(path: Path, arrays: Arrays, meta: Meta, *, durable: bool = Tru
         sync_folder(path.parent)
         reach("archive.kept")
     return size
+
+
+def _write(file: IO[bytes], arrays: Arrays, meta: Meta) -> None:
+    """Write what `numpy.savez` would; it can't, since the description needs the checksums."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            _write_part(archive, name, array)
+        described = json.dumps(meta | {PARTS: _checksums(archive)}, ensure_ascii=False)
+        _write_part(archive, META, np.array(described))
+
+
+def _write_part(archive: zipfile.ZipFile, name: str, array: NDArray[Any]) -> None:
+    # How large it becomes is not known when its header is written.
+    with archive.open(f"{name}{ENDING}", "w", force_zip64=True) as part:
+        np.lib.format.write_array(part, np.asanyarray(array), allow_pickle=False)
+
+
+def _checksums(archive: zipfile.ZipFile) -> dict[str, int]:
+    """Return the CRC-32 of each part but the description, by its name."""
+    sums = {part.filename.removesuffix(ENDING): part.CRC for part in archive.infolist()}
+    sums.pop(META, None)
+    return sums
+
+
+def clear_unfinished(folder: Path, process: int) -> None:
+    """Remove what a process that is dead was writing, by its id, in the folders of `folder`."""
+    for path in folder.glob(f"*/.*.{process}.tmp"):
+        path.unlink(missing_ok=True)
 
 
 def copy_durably(source: Path, target: Path) -> None:
@@ -116,6 +152,14 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those that it lies in, as far as they are not there; durable."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
+
+
 def read_archive(path: Path) -> tuple[Arrays, Meta]:
     """Read back what `write_archive` wrote; the checksum of every part is verified.
 
@@ -123,42 +167,53 @@ def read_archive(path: Path) -> tuple[Arrays, Meta]:
     ------
     DamagedArchiveError
         The file is cut short, was changed, or is no such archive.
-    OSError
-        The file is not there or can't be opened.
+    OSError, MemoryError
+        The file is not there or can't be read just now, which says nothing of what it holds.
     """
     with _opened(path) as archive:
-        arrays = {name: archive[name] for name in archive.files}
-        return arrays, _as_meta(arrays.pop(META))
+        meta = _read_meta(archive)
+        return {name: _read_part(archive, name) for name in _checksums(archive)}, meta
 
 
 def read_meta(path: Path) -> Meta:
-    """Read the description alone.
+    """Read the description alone, and see that what it describes is there.
 
     Raises
     ------
-    DamagedArchiveError, OSError
+    DamagedArchiveError, OSError, MemoryError
         As for `read_archive`, as far as the description is concerned.
     """
     with _opened(path) as archive:
-        return _as_meta(archive[META])
+        return _read_meta(archive)
 
 
-def _as_meta(described: NDArray[Any]) -> Meta:
-    meta = json.loads(str(described))
+def _read_meta(archive: zipfile.ZipFile) -> Meta:
+    meta = json.loads(str(_read_part(archive, META)))
     if not isinstance(meta, dict):
         raise TypeError("its description is no object")
+    # An earlier version did not say which parts there are.
+    if meta.pop(PARTS, found := _checksums(archive)) != found:
+        raise ValueError("its parts are not those that were written")
     return meta
 
 
+def _read_part(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    with archive.open(f"{name}{ENDING}") as part:
+        array: NDArray[Any] = np.lib.format.read_array(part, allow_pickle=False)
+        return array
+
+
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[NpzFile]:
-    # Opened here, because NumPy leaves the file open when it turns out to be damaged.
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     with path.open("rb") as file:
         try:
             inspect_archive(file)
-            with np.load(file, allow_pickle=False) as archive:
-                if not isinstance(archive, NpzFile):
-                    raise DamagedArchiveError(f"{path.name} is no archive of arrays")
+            with zipfile.ZipFile(file) as archive:
                 yield archive
         except DAMAGE as error:
+            raise DamagedArchiveError(f"{path.name} is damaged: {error}") from error
+        except OSError as error:
+            # A place before the start of the file, which only its own directory can name.
+            if error.errno != errno.EINVAL:
+                raise
             raise DamagedArchiveError(f"{path.name} is damaged: {error}") from error

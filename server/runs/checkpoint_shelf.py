@@ -11,12 +11,19 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from server.runs.archive import DamagedArchiveError, Meta, copy_durably, read_archive, read_meta
+from server.runs.archive import (
+    DamagedArchiveError,
+    Meta,
+    copy_durably,
+    read_archive,
+    read_meta,
+    sync_folder,
+)
 from server.runs.claim import FolderInUseError, claimed
 from server.runs.errors import DamagedCheckpointError, NotPossibleError, UnknownCheckpointError
 from server.runs.faults import reach
 from server.runs.models import Checkpoint, Milestone
-from server.runs.shortage import ShortageError
+from server.runs.shortage import ShortageError, UnreadableError
 from server.runs.store import Store
 from server.runs.store_thread import StoreThread
 from server.runs.unflushed import News, read_news
@@ -54,6 +61,8 @@ class CheckpointShelf:
     ----------
     found_damaged : list of Checkpoint
         Those that were found damaged, for somebody to tell and to clear.
+    found_whole : list of Checkpoint
+        Those that had been marked as damaged and are not, likewise.
     """
 
     def __init__(self, run: str, folder: Path, store: StoreThread) -> None:
@@ -61,6 +70,7 @@ class CheckpointShelf:
         self.folder = folder
         self._store = store
         self.found_damaged: list[Checkpoint] = []
+        self.found_whole: list[Checkpoint] = []
         # Those whose file somebody here is about to describe, and those that are being copied.
         self._in_the_making: set[str] = set()
         self._held: Counter[str] = Counter()
@@ -178,25 +188,35 @@ class CheckpointShelf:
             )
 
     async def newest(self) -> Checkpoint | None:
-        """Return the newest checkpoint whose file is whole; damaged ones are marked so."""
-        for checkpoint in reversed(await self.list()):
-            if not checkpoint.damaged and await self._is_whole(checkpoint):
-                return checkpoint
-        return None
+        """Return the newest checkpoint whose file is whole; raises as `open_newest`."""
+        found = await self.open_newest()
+        return None if found is None else found[0]
 
     async def open_newest(self) -> tuple[Checkpoint, News, Meta] | None:
-        """Return the newest whole checkpoint, what happened shortly before, and the progress."""
-        if (newest := await self.newest()) is None:
-            return None
-        arrays, meta = await asyncio.to_thread(read_archive, self.path(newest.id))
-        return newest, read_news(arrays, meta), meta["trainer"]
+        """Return the newest whole checkpoint, what happened shortly before, and the progress.
+
+        Damaged ones are marked so.
+
+        Raises
+        ------
+        UnreadableError
+            One that may be the newest can't be read just now.
+        """
+        known = await self.list()
+        made = max((each.created_at for each in known if not each.damaged), default="")
+        for checkpoint in reversed(known):
+            if checkpoint.damaged and checkpoint.created_at < made:
+                continue  # The run went on without it.
+            if (contents := await self._open(checkpoint)) is not None:
+                return checkpoint, *contents
+        return None
 
     async def carried_samples(self, checkpoint: Checkpoint) -> Sequence[Message]:
         """Return the samples that a checkpoint carries; none if it can't be read."""
         try:
             meta = await asyncio.to_thread(read_meta, self.path(checkpoint.id))
             samples: Sequence[Message] = meta["unflushed"]["samples"]
-        except (DamagedArchiveError, OSError, KeyError):
+        except (DamagedArchiveError, OSError, MemoryError, KeyError):
             return []
         return samples
 
@@ -209,23 +229,40 @@ class CheckpointShelf:
             There is none.
         DamagedCheckpointError
             Its file is not what was written.
+        UnreadableError
+            It can't be read just now.
         """
         found = await self.find(checkpoint)
-        if found.damaged or not await self._is_whole(found):
+        if await self._open(found) is None:
             raise DamagedCheckpointError(found.update)
         return self.path(found.id)
 
-    async def _is_whole(self, checkpoint: Checkpoint) -> bool:
+    async def _open(self, checkpoint: Checkpoint) -> tuple[News, Meta] | None:
+        """Return what a checkpoint tells of its run; None, and a mark, where it is damaged.
+
+        The mark is not believed but seen to: an earlier version took passing faults for damage.
+        """
         try:
-            await asyncio.to_thread(read_archive, self.path(checkpoint.id))
+            news, meta = await asyncio.to_thread(_contents, self.path(checkpoint.id))
         except (DamagedArchiveError, FileNotFoundError) as error:
-            log.warning("run %s: checkpoint passed over: %s", self._run, error)
-            marked = checkpoint.model_copy(update={"damaged": True})
-            with contextlib.suppress(ShortageError):
-                await self._store(Store.add_checkpoint, self._run, marked)
-            self.found_damaged.append(marked)
-            return False
-        return True
+            if not checkpoint.damaged:
+                log.warning("run %s: checkpoint passed over: %s", self._run, error)
+                self.found_damaged.append(await self._mark(checkpoint, damaged=True))
+            return None
+        except (OSError, MemoryError) as error:
+            what = f"The checkpoint of update {checkpoint.update:,}"
+            raise UnreadableError(what, error) from error
+        if checkpoint.damaged:
+            if news.first > await self._store(Store.history_end, self._run) + 1:
+                return None  # The run went back to before it: what led there is forgotten.
+            self.found_whole.append(await self._mark(checkpoint, damaged=False))
+        return news, meta["trainer"]
+
+    async def _mark(self, checkpoint: Checkpoint, *, damaged: bool) -> Checkpoint:
+        marked = checkpoint.model_copy(update={"damaged": damaged})
+        with contextlib.suppress(ShortageError):
+            await self._store(Store.add_checkpoint, self._run, marked)
+        return marked
 
     async def take_over(self) -> None:
         """Clear away what an earlier server left half-written, and `adopt` the rest.
@@ -242,7 +279,13 @@ class CheckpointShelf:
         await self.adopt()
 
     async def adopt(self) -> None:
-        """Take in files that are whole, but which nobody got round to describing."""
+        """Take in files that are whole, but which nobody got round to describing.
+
+        Raises
+        ------
+        UnreadableError
+            One can't be read just now. It may be what the run goes on from.
+        """
         # In this order: whoever is done with a file before it is looked for has entered it.
         paths, others = sorted(self.folder.glob("[!.]*.npz")), set(self._in_the_making)
         known = others | {checkpoint.id for checkpoint in await self.list()}
@@ -250,12 +293,14 @@ class CheckpointShelf:
             if path.stem not in known:
                 try:
                     await self._adopt(path)
-                except (DamagedArchiveError, KeyError, TypeError, ShortageError) as error:
+                except (DamagedArchiveError, FileNotFoundError, KeyError, ShortageError) as error:
                     log.warning("run %s: file passed over: %s", self._run, error)
+                except (OSError, MemoryError) as error:
+                    raise UnreadableError("A checkpoint of the run", error) from error
 
     async def _adopt(self, path: Path) -> None:
-        arrays, meta = await asyncio.to_thread(read_archive, path)
-        news, end = read_news(arrays, meta), await self._store(Store.history_end, self._run)
+        news, meta = await asyncio.to_thread(_contents, path)
+        end = await self._store(Store.history_end, self._run)
         if end + 1 < news.first <= news.last:
             # A worker wrote it that stood still while the run went back, and on without it.
             log.warning("run %s: file passed over: %s lacks what led there", self._run, path.name)
@@ -287,7 +332,23 @@ class CheckpointShelf:
 
     async def _forget(self, checkpoint: Checkpoint) -> None:
         await self._store(Store.remove_checkpoint, self._run, checkpoint.id)
-        self.path(checkpoint.id).unlink(missing_ok=True)
+        await asyncio.to_thread(_unlink, self.path(checkpoint.id))
+
+
+def _contents(path: Path) -> tuple[News, Meta]:
+    """Read all of a checkpoint; raises as `read_archive`, also where it is no checkpoint."""
+    arrays, meta = read_archive(path)
+    try:
+        int(meta["trainer"]["updates"])
+        return read_news(arrays, meta), meta
+    except (KeyError, TypeError, ValueError) as error:
+        raise DamagedArchiveError(f"{path.name} is no checkpoint: {error!r}") from error
+
+
+def _unlink(path: Path) -> None:
+    """Remove a file for good: one that came back after a power cut would be taken in again."""
+    path.unlink(missing_ok=True)
+    sync_folder(path.parent)
 
 
 def _wait_until_free(folder: Path) -> None:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from server.runs.archive import sync_folder
+from server.runs.archive import make_folder, sync_folder
 from server.runs.decoding import NotTextError, decode_text
 from server.runs.entropy import Entropy, measure_entropy
 from server.runs.headings import find_headings
@@ -154,7 +154,7 @@ class CorpusLibrary:
 
     def __init__(self, shipped_dir: Path, data_dir: Path) -> None:
         self._folder = data_dir / "corpora"
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
         self._paths: dict[str, Path] = {}
         self._corpora: dict[str, Corpus] = {}
         for entry in json.loads((shipped_dir / "corpora.json").read_text(encoding="utf-8")):

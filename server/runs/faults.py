@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 
 __all__ = ["reach"]
 
@@ -22,4 +23,5 @@ def reach(point: str) -> None:
     if point == _point:
         _left -= 1
         if _left == 0:
-            os.kill(os.getpid(), signal.SIGSTOP)
+            # Of the process, the signal might reach another thread first, and this one run on.
+            signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)

@@ -36,7 +36,7 @@ async def stand_at_newest(
     NotPossibleError
         It has some, and none of them can be read.
     ShortageError
-        It can't be made durable.
+        It can't be made durable, or, as `UnreadableError`, not be read just now.
     """
     found = await shelf.open_newest()
     if found is None:
@@ -112,7 +112,10 @@ async def complain_of_damage(recorder: Recorder, shelf: CheckpointShelf) -> None
 async def tell_damage(
     recorder: Recorder, shelf: CheckpointShelf, kind: MilestoneKind = "note", more: str = ""
 ) -> None:
-    """Name the checkpoints that were found damaged since this was last done."""
+    """Name the checkpoints that were found damaged, or whole after all, since the last time."""
+    whole, shelf.found_whole = shelf.found_whole, []
+    for checkpoint in whole:
+        await recorder.checkpoint_made(checkpoint, [])
     damaged, shelf.found_damaged = shelf.found_damaged, []
     for checkpoint in damaged:
         text = f"{DamagedCheckpointError(checkpoint.update)}{more}"

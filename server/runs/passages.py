@@ -194,7 +194,7 @@ class Passages:
             return
         if isinstance(source, AtUpdate):
             snapshots = Snapshots.beside(life.shelf.folder)
-            snapshot = await asyncio.to_thread(snapshots.nearest, source.update)
+            snapshot = await asyncio.to_thread(snapshots.nearest_whole, source.update)
             source = await self._nearest(life, source.update, snapshot)
             if source == "snapshot" and snapshot is not None:
                 yield _Found("snapshot", snapshots.path(snapshot), "latest")

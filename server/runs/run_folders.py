@@ -7,7 +7,7 @@ import re
 import shutil
 from pathlib import Path
 
-from server.runs.archive import sync_folder
+from server.runs.archive import make_folder, sync_folder
 
 __all__ = ["RunFolders"]
 
@@ -26,7 +26,7 @@ class RunFolders:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        root.mkdir(parents=True, exist_ok=True)
+        make_folder(root)
 
     def checkpoints(self, run: str) -> Path:
         """Return where the checkpoints of a run are."""

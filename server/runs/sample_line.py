@@ -15,6 +15,9 @@ __all__ = ["SampleLine", "Waiting"]
 
 log = logging.getLogger(__name__)
 
+# Before what failed is tried again: twice as long each time.
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 10.0
+
 
 @dataclass(eq=False, slots=True)
 class Waiting:
@@ -36,7 +39,8 @@ class SampleLine:
     Parameters
     ----------
     keep : callable
-        Measures and keeps one; should it find it `forgotten` at the end, it must not keep it.
+        Measures and keeps one; should it find it `forgotten` at the end, it must not keep it. What
+        it raises is logged, and it is called again until it succeeds.
     left : callable
         Called with the update of each that is in line no more, kept or not.
     owner : str
@@ -57,6 +61,7 @@ class SampleLine:
         self._waiting: deque[Waiting] = deque()
         self._moved = asyncio.Event()
         self._closed = False
+        self._failing = False
         self._working = asyncio.create_task(self._work())
 
     def announce(self, samples: list[Message]) -> list[Waiting]:
@@ -87,10 +92,13 @@ class SampleLine:
         self._wake()
 
     async def caught_up(self) -> None:
-        """Wait until everything that is in line by now is kept, or forgotten."""
+        """Wait until everything that is in line by now is kept, or forgotten.
+
+        Not while keeping fails, since nobody knows how long it will.
+        """
         if self._waiting:
             last = self._waiting[-1]
-            while last in self._waiting and not self._closed:
+            while last in self._waiting and not self._closed and not self._failing:
                 await self._moved.wait()
 
     async def close(self) -> None:
@@ -109,13 +117,31 @@ class SampleLine:
         while True:
             one = await self._queue.get()
             try:
-                if not one.forgotten:
-                    await self._keep(one)
-            except Exception:
-                # Whatever it was, the samples after it must not wait for ever, nor the worker.
-                log.exception("%s: a sample could not be kept", self._owner)
+                await self._keep_in_the_end(one)
             finally:
                 with contextlib.suppress(ValueError):
                     self._waiting.remove(one)
                 self._wake()
                 self._left(one.update)
+
+    async def _keep_in_the_end(self, one: Waiting) -> None:
+        """Try until it is kept or forgotten: once it leaves the line, its worker forgets it too."""
+        pause_s = FIRST_PAUSE_S
+        while not one.forgotten:
+            try:
+                await self._keep(one)
+            except Exception:
+                log.exception("%s: a sample is not kept yet, and tried again", self._owner)
+                self._failing = True
+                self._wake()
+                await self._pause(one, pause_s)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            else:
+                break
+        self._failing = False
+
+    async def _pause(self, one: Waiting, pause_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause_s):
+                while not one.forgotten:
+                    await self._moved.wait()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import sqlite3
 
-__all__ = ["ShortageError", "shortage_of"]
+__all__ = ["ShortageError", "UnreadableError", "shortage_of"]
 
 FULL = "There is no room left on the disk"
 SEALED = "The data directory can't be written"
@@ -34,6 +34,14 @@ KIND = 0xFF
 
 class ShortageError(RuntimeError):
     """The disk takes nothing more; the message is a sentence for a person."""
+
+
+class UnreadableError(ShortageError):
+    """A file can't be read just now, which says nothing of what it holds; nothing has changed."""
+
+    def __init__(self, what: str, error: OSError | MemoryError) -> None:
+        why = error.strerror if isinstance(error, OSError) else "there is not enough memory"
+        super().__init__(f"{what} can't be read just now: {why or error}.")
 
 
 def shortage_of(error: BaseException) -> ShortageError | None:

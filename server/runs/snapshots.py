@@ -9,10 +9,15 @@ and always evenly far apart. Nothing has to be remembered for it but the files' 
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
+from server.runs.archive import DamagedArchiveError, read_archive
+
 __all__ = ["Snapshots", "spacing"]
+
+log = logging.getLogger(__name__)
 
 MOST_EVEN = 150
 
@@ -47,6 +52,32 @@ class Snapshots:
     def nearest(self, update: int) -> int | None:
         """Return the update nearest to `update` that has a snapshot, the earlier of two."""
         return min(self.updates(), key=lambda known: (abs(known - update), known), default=None)
+
+    def nearest_whole(self, update: int) -> int | None:
+        """Return as `nearest` does, but one whose file is whole; those that aren't go.
+
+        Raises
+        ------
+        OSError, MemoryError
+            One can't be read just now.
+        """
+        while (known := self.nearest(update)) is not None and not self.holds(known):
+            self._remove(known)
+        return known
+
+    def holds(self, update: int) -> bool:
+        """Whether there is a snapshot of an update, and its file is whole.
+
+        It need not be: it is not waited for until it is on the disk, where a power cut comes first.
+        """
+        try:
+            read_archive(self.path(update))
+        except FileNotFoundError:
+            return False
+        except DamagedArchiveError as error:
+            log.warning("snapshot passed over: %s", error)
+            return False
+        return True
 
     def is_due(self, update: int, every: int) -> bool:
         """Whether a snapshot belongs to `update`, at which a sample is written.

@@ -28,6 +28,7 @@ from server.runs.snapshots import Snapshots
 from server.runs.spec import RunChange, RunSpec
 from server.runs.store import Store
 from server.runs.store_thread import StoreThread
+from server.runs.taking_up import finish_deleting, take_up
 from server.runs.writing import ScribeDesk
 
 __all__ = ["DATABASE", "Supervisor"]
@@ -89,27 +90,21 @@ class Supervisor:
     ) -> Supervisor:
         """Take up the runs that the data directory holds, as they were left."""
         supervisor = cls(data_dir, corpora, publisher, limits)
-        await supervisor._finish_deleting()
+        deleted = await finish_deleting(supervisor._folders, supervisor.store)
         for run in reversed(await supervisor.store(Store.runs)):
+            if run.id in deleted:
+                continue
             try:
                 life = supervisor._live(run)
-            except UnknownCorpusError as error:
-                log.warning("run %s is left out, its text is not there: %s", run.id, error)
+            except (UnknownCorpusError, OSError) as error:
+                log.warning("run %s is left out, it lacks its text or folder: %s", run.id, error)
                 continue
             supervisor._lives[run.id] = life
-            await life.take_up()
+            await take_up(life)
             if run.state is RunState.QUEUED:
                 supervisor._queue.append(run.id)
         supervisor._let_next_train()
         return supervisor
-
-    async def _finish_deleting(self) -> None:
-        """Clear away what the server left of runs whose deletion, or making, it did not survive."""
-        for run in self._folders.doomed():
-            await self.store(Store.delete_run, run)
-            await asyncio.to_thread(self._folders.forget, run)
-        known = await self.store(Store.run_ids)
-        await asyncio.to_thread(self._folders.keep_only, known)
 
     async def resume_interrupted(self) -> None:
         """Let every run go on that trained when the server, or its worker, ended, oldest first."""
@@ -119,6 +114,8 @@ class Supervisor:
                     await self.resume(life.run.id)
                 except (NotPossibleError, ShortageError) as error:
                     log.warning("run %s does not go on: %s", life.run.id, error)
+                except Exception:
+                    log.exception("run %s does not go on", life.run.id)
 
     # -- what there is ----------------------------------------------------------------------------
 

@@ -207,7 +207,11 @@ class Worker:
         """Take the snapshot that could not be written, or did not outlive a power cut."""
         update = self.trainer.updates
         sampled = update == 0 or next_sample(update - 1, self.spec["sample_every"]) == update
-        if sampled and not self.snapshots.path(update).exists():
+        try:
+            missing = sampled and not self.snapshots.holds(update)
+        except OSError:
+            missing = True  # It stands there: nothing is lost by writing it anew.
+        if missing:
             self._take_snapshot()
 
     @property

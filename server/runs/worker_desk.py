@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
+from server.runs.archive import clear_unfinished
 from server.runs.child import Child, ChildGoneError, ChildRefusedError, OnEvent, OnExit
 from server.runs.errors import NotPossibleError
 from server.runs.shortage import shortage_of
@@ -93,7 +95,14 @@ class WorkerDesk:
                 return self._worker
             start = await self._prepare()
             self.leaving = False
-            worker = await Child.start("server.runs.worker", self._hear, self._ended)
+            folder = Path(start["folder"]).parent
+
+            async def ended(how: str) -> None:
+                # What it was just writing may be as large as all that the run keeps.
+                await asyncio.to_thread(clear_unfinished, folder, worker.pid)
+                await self._ended(how)
+
+            worker = await Child.start("server.runs.worker", self._hear, ended)
             self._worker = worker
             try:
                 await worker.ask("start", training=training, **start)

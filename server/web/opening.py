@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+from server.runs.archive import make_folder
 from server.runs.corpora import CorpusLibrary
 from server.runs.estimates import Estimates
 from server.runs.exports import Exports
@@ -45,7 +46,7 @@ async def opened(settings: Settings) -> AsyncIterator[Office]:
     settings : Settings
         Where things are kept, and the limits.
     """
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(settings.data_dir)
     office = await _furnished(settings)
     supervisor = office.supervisor
     if settings.resume:

@@ -29,7 +29,7 @@ from server.runs.errors import (
     UnknownModelError,
     UnknownRunError,
 )
-from server.runs.shortage import ShortageError, shortage_of
+from server.runs.shortage import ShortageError, UnreadableError, shortage_of
 from server.runs.spec import SpecError
 from server.web.headers import HEADERS
 
@@ -103,6 +103,7 @@ def install(app: FastAPI) -> None:
         NotPossibleError: 409,
         DamagedCheckpointError: 409,
         ShortageError: 507,
+        UnreadableError: 503,
         ShippedCorpusError: 409,
         NotTextError: 415,
         CorpusTooShortError: 422,
@@ -115,6 +116,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(OSError, _system_error)
+    app.add_exception_handler(MemoryError, _short_of_memory)
     app.add_exception_handler(Exception, _fault)
 
 
@@ -222,6 +224,11 @@ def _system_error(connection: HTTPConnection, error: Exception) -> Response:
         return _fault(connection, error)
     log.warning("%s: %s", _asked(connection), error)
     return problem(507, str(short))
+
+
+def _short_of_memory(connection: HTTPConnection, error: Exception) -> Response:
+    log.warning("%s: short of memory", _asked(connection), exc_info=error)
+    return problem(503, "The server has not enough memory for this just now.")
 
 
 def _fault(connection: HTTPConnection, error: Exception) -> Response:

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 import uvicorn
 
+from server.runs.archive import make_folder
 from server.runs.claim import FolderInUseError, claimed
 from server.runs.store import Store
 from server.runs.supervisor import DATABASE
@@ -171,7 +172,7 @@ def _trusted_proxies() -> list[str]:
 def _claim(settings: Settings, held: contextlib.ExitStack) -> None:
     """Make the data directory this process's own; one database has one owner."""
     try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        make_folder(settings.data_dir)
         held.enter_context(claimed(settings.data_dir, PREDECESSOR_PATIENCE_S))
         with tempfile.TemporaryFile(dir=settings.data_dir) as probe:
             probe.write(bytes(PROBE_BYTES))

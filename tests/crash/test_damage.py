@@ -1,12 +1,16 @@
 """A checkpoint that is not what was written is named, and the one before it used."""
 
+import contextlib
 import os
 import signal
+import subprocess
+import threading
+import zipfile
 
 import pytest
 
 from tests.crash.undisturbed import Undisturbed
-from tests.serving import PAGES
+from tests.serving import PAGES, until
 
 SMALL = {"hidden_size": 12, "sequence_length": 8, "sample_every": 100, "sample_length": 30}
 
@@ -21,6 +25,29 @@ def damage(path):
     middle = len(data) // 2
     data[middle : middle + 512] = bytes(512)
     path.write_bytes(data)
+
+
+def flip_a_bit_of_the_directory(path):
+    """Lengthen the comment of a part, so that the parts after it are not listed."""
+    data = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        entry = archive.start_dir
+    for _ in range(3):
+        entry = data.index(b"PK\x01\x02", entry + 1)
+    data[entry + 33] ^= 4
+    path.write_bytes(data)
+
+
+@contextlib.contextmanager
+def unreadable(path):
+    """Let the system fail to open a file, for the superuser too."""
+    aside = path.with_suffix(".aside")
+    path.rename(aside)
+    path.symlink_to(path.name)
+    try:
+        yield
+    finally:
+        aside.rename(path)
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +118,144 @@ def test_where_all_are_damaged_nothing_is_destroyed(server, corpus):
     assert server.run(run)["update"] == 100
 
 
+def test_one_bit_of_a_directory_is_damage_too(serve):
+    """Whether the run is resumed, or taken up by the next server."""
+    server = serve("--no-demo")
+    run = server.create(corpus=server.upload(PAGES)["id"], paused=True, max_updates=300, **SMALL)
+    for _ in range(2):
+        server.post(run, "step", {"updates": 100})
+        made = server.post(run, "checkpoints")
+    server.kill()
+    flip_a_bit_of_the_directory(files(server, run) / f"{made['id']}.npz")
+    again = serve("--no-demo")
+    assert again.run(run)["state"] in {"paused", "interrupted"}
+    again.post(run, "resume")
+    assert again.until_ended(run)["update"] == 300
+    listed = {each["update"]: each["damaged"] for each in again.get(run, "checkpoints")}
+    assert listed[200]
+    Undisturbed(PAGES, run["spec"]).agrees_with(*again.checkpoint_file(run, "latest"))
+
+
+def test_what_can_not_be_read_just_now_is_not_condemned(server, corpus):
+    run = server.create(corpus=corpus, paused=True, max_updates=300, **SMALL)
+    for _ in range(2):
+        server.post(run, "step", {"updates": 100})
+        made = server.post(run, "checkpoints")
+    server.post(run, "stop")
+    before = server.client.get("/api/runs").json(), server.get(run, "checkpoints")
+    with unreadable(files(server, run) / f"{made['id']}.npz"):
+        for method, path, body in [
+            ("POST", "resume", None),
+            ("GET", f"checkpoints/{made['id']}/file", None),
+            ("POST", "fork", {"checkpoint": made["id"]}),
+            ("POST", "passages", {"source": made["id"]}),
+            ("DELETE", f"checkpoints/{made['id']}", None),
+        ]:
+            answer = server.client.request(method, f"/api/runs/{run['id']}/{path}", json=body)
+            said = server.problem(answer, 503)["detail"]
+            assert "update 200 can't be read just now: " in said, path
+    assert (server.client.get("/api/runs").json(), server.get(run, "checkpoints")) == before
+    server.post(run, "resume")
+    assert server.until_ended(run)["update"] == 300
+    assert not [mark for mark in server.get(run, "milestones") if "damaged" in mark["text"]]
+
+
+@pytest.mark.parametrize("ask", ["for its file", "to go on"])
+def test_a_mark_is_taken_back_when_the_file_reads_well(server, corpus, ask):
+    run = server.create(corpus=corpus, paused=True, max_updates=300, **SMALL)
+    for _ in range(2):
+        server.post(run, "step", {"updates": 100})
+        made = server.post(run, "checkpoints")
+    server.post(run, "stop")
+    path = files(server, run) / f"{made['id']}.npz"
+    whole = path.read_bytes()
+    damage(path)
+    file = f"/api/runs/{run['id']}/checkpoints/{made['id']}/file"
+    server.problem(server.client.get(file), 409)
+    assert [each["damaged"] for each in server.get(run, "checkpoints")] == [False, True]
+    path.write_bytes(whole)
+    if ask == "to go on":
+        server.post(run, "resume")
+        server.until_ended(run)
+        assert server.get(run, "milestones")[-1]["kind"] != "rollback"
+    else:
+        assert server.client.get(file).content == whole
+    assert not any(each["damaged"] for each in server.get(run, "checkpoints"))
+
+
+def test_a_mark_stays_once_the_run_has_gone_back_to_before_it(server, corpus):
+    """What led to the checkpoint is forgotten, and it does not join what happened instead."""
+    run = server.create(corpus=corpus, paused=True, max_updates=300, **SMALL)
+    for _ in range(2):
+        server.post(run, "step", {"updates": 100})
+        # So that a checkpoint need not carry what led to it.
+        until(
+            lambda: (
+                server.checkpoint_file(run, "latest")[1]["unflushed"]["first"]
+                > server.run(run)["update"]
+            )
+        )
+        made = server.post(run, "checkpoints")
+    path = files(server, run) / f"{made['id']}.npz"
+    server.post(run, "stop")
+    whole = path.read_bytes()
+    damage(path)
+    set_pace(server, run, 10)
+    server.post(run, "resume")
+    server.until(run, lambda now: 100 < now["update"] < 200)
+    assert server.post(run, "pause")["update"] < 200
+    path.write_bytes(whole)
+    file = f"/api/runs/{run['id']}/checkpoints/{made['id']}/file"
+    server.problem(server.client.get(file), 409)
+    server.post(run, "stop")
+    set_pace(server, run, "max")
+    server.post(run, "resume")
+    assert server.until_ended(run)["update"] == 300
+    assert server.losses_csv(run).count(b"\n") == 301
+    Undisturbed(PAGES, run["spec"]).agrees_with(*server.checkpoint_file(run, "latest"))
+
+
+def set_pace(server, run, pace):
+    answer = server.client.patch(f"/api/runs/{run['id']}", json={"pace": pace})
+    assert answer.status_code == 200, answer.text
+
+
+def test_a_snapshot_that_a_power_cut_cut_short_gives_way_to_the_nearest(server, corpus):
+    run = server.create(corpus=corpus, paused=True, max_updates=300, **SMALL)
+    server.post(run, "step", {"updates": 300})
+    server.until_ended(run)
+    snapshot = server.data_dir / "runs" / run["id"] / "snapshots" / "200.npz"
+    os.truncate(snapshot, snapshot.stat().st_size // 2)
+    for update in (200, 195):
+        passage = server.post(run, "passages", {"source": {"update": update}, "length": 20})
+        assert passage["source"]["update"] in {100, 300}
+    assert not snapshot.exists()
+
+
+def test_what_a_killed_worker_was_writing_goes_with_it(serve):
+    server = serve("--no-demo", HURRAH_STOP_AT="archive.written")
+    run = server.create(corpus=server.upload(PAGES)["id"], paused=True, max_updates=300, **SMALL)
+    asking = threading.Thread(
+        target=lambda: server.client.post(f"/api/runs/{run['id']}/checkpoints")
+    )
+    asking.start()
+    [unfinished] = until(lambda: list(files(server, run).glob(".*.tmp")))
+    [worker] = server.worker_pids()
+    until(lambda: state_of(worker) == "T")
+    assert unfinished.stat().st_size > 0
+    os.kill(worker, signal.SIGKILL)
+    until(lambda: not unfinished.exists())
+    asking.join()
+    assert list(files(server, run).parent.glob("*/.*")) == []
+
+
+def state_of(pid):
+    listing = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=True
+    )
+    return listing.stdout.strip()[:1]
+
+
 def test_a_server_starts_with_a_run_whose_checkpoints_are_all_damaged(serve):
     server = serve("--no-demo")
     run = server.create(corpus=server.upload(PAGES)["id"], paused=True, max_updates=300, **SMALL)
@@ -108,3 +273,29 @@ def test_a_server_starts_with_a_run_whose_checkpoints_are_all_damaged(serve):
     assert "only checkpoint is damaged" in found["error"]
     again.problem(again.client.post(f"/api/runs/{run['id']}/resume"), 409)
     assert again.losses_csv(run) == whole
+
+
+@pytest.mark.parametrize("resume", ["0", "1"])
+def test_a_server_starts_with_a_run_that_it_can_not_read(serve, resume):
+    """And the others go on, and that one too once it can be read."""
+    server = serve("--no-demo")
+    corpus = server.upload(PAGES)["id"]
+    run, other = (
+        server.create(corpus=corpus, paused=True, max_updates=300, **SMALL) for _ in range(2)
+    )
+    for each in (run, other):
+        server.post(each, "step", {"updates": 100})
+    made = server.post(run, "checkpoints")
+    server.kill()
+    with unreadable(files(server, run) / f"{made['id']}.npz"):
+        again = serve("--no-demo", HURRAH_RESUME=resume)
+        found = again.run(run)
+        assert (found["state"], found["update"]) == ("failed", 100)
+        assert "could not be taken up" in found["error"]
+        assert "can't be read just now" in found["error"]
+        again.problem(again.client.post(f"/api/runs/{run['id']}/resume"), 503)
+        again.post(other, "resume")
+        assert again.until_ended(other)["state"] == "finished"
+    again.post(run, "resume")
+    assert again.until_ended(run)["state"] == "finished"
+    assert again.losses_csv(run) == again.losses_csv(other)

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from server.web.serving import PROBE_BYTES
 from tests.crash.undisturbed import Undisturbed
 from tests.serving import PAGES, ROOT, RunningServer
 
@@ -165,6 +166,36 @@ def test_deleting_a_run_makes_room(disk, on_disk):
     server.until(run, lambda now: now["update"] > stands["update"])
     agrees(server, run)
     assert [each["id"] for each in server.client.get("/api/runs").json()] == [run["id"]]
+
+
+def test_a_server_starts_on_a_full_disk_with_a_run_that_is_half_deleted(disk, on_disk):
+    server = on_disk
+    corpus = server.upload(PAGES)["id"]
+    doomed, run = (server.create(corpus=corpus, paused=True, **SMALL) for _ in range(2))
+    for each in (doomed, run):
+        server.post(each, "step", {"updates": 30})
+    # So that the database's log leaves no room when it is cleared away.
+    server.terminate()
+    # What a deletion does first, and all that its server got done.
+    folder = server.data_dir / "runs" / doomed["id"]
+    folder.rename(folder.with_name(f".deleted-{doomed['id']}"))
+    for path in (folder.with_name(f".deleted-{doomed['id']}")).iterdir():
+        shutil.rmtree(path)
+    for _ in range(2):
+        # Enough to start, and to open the database, but not to delete from it.
+        ballast = fill(disk)
+        os.truncate(ballast, ballast.stat().st_size - PROBE_BYTES)
+        with RunningServer(server.data_dir, "--no-demo") as again:
+            assert [each["id"] for each in again.client.get("/api/runs").json()] == [run["id"]]
+            assert again.run(run)["update"] == 30
+            assert list((server.data_dir / "runs").glob(".deleted-*"))
+            again.terminate()
+    ballast.unlink()
+    with RunningServer(server.data_dir, "--no-demo") as again:
+        assert [each["id"] for each in again.client.get("/api/runs").json()] == [run["id"]]
+        assert list((server.data_dir / "runs").glob(".deleted-*")) == []
+        again.post(run, "step", {"updates": 10})
+        agrees(again, run)
 
 
 def test_a_file_that_may_not_grow_is_no_fault_of_the_server(tmp_path):

@@ -1,8 +1,16 @@
 """Files that are written whole or not at all, and never trusted."""
 
+import json
+import os
+import struct
+import subprocess
+import sys
+import zipfile
+
 import numpy as np
 import pytest
 
+from server.runs import archive
 from server.runs.archive import DamagedArchiveError, read_archive, read_meta, write_archive
 
 
@@ -29,8 +37,8 @@ def test_what_is_written_is_read_back(path):
 
 def test_it_loads_without_pickle(path):
     write_archive(path, ARRAYS, META)
-    with np.load(path, allow_pickle=False) as archive:
-        assert sorted(archive.files) == ["a", "b.c", "meta"]
+    with np.load(path, allow_pickle=False) as opened:
+        assert sorted(opened.files) == ["a", "b.c", "meta"]
 
 
 def test_every_byte_that_is_changed_or_lost_is_noticed_or_harmless(path):
@@ -53,6 +61,97 @@ def test_every_byte_that_is_changed_or_lost_is_noticed_or_harmless(path):
             read_archive(path)
 
 
+def test_every_bit_of_the_directory_is_noticed_or_harmless(path):
+    """It has no checksum: one bit of a length, and the parts after it are no longer listed."""
+    write_archive(path, ARRAYS, META)
+    whole = path.read_bytes()
+    with zipfile.ZipFile(path) as opened:
+        start = opened.start_dir
+    unlisted = 0
+    for bit in range(8 * start, 8 * len(whole)):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        try:
+            with zipfile.ZipFile(path) as opened:
+                unlisted += len(opened.namelist()) <= len(ARRAYS)
+        except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError, struct.error):
+            pass
+        try:
+            arrays, meta = read_archive(path)
+        except DamagedArchiveError:
+            continue
+        assert meta == META
+        assert {name: array.tobytes() for name, array in arrays.items()} == {
+            name: array.tobytes() for name, array in ARRAYS.items()
+        }
+    assert unlisted
+
+
+@pytest.mark.parametrize("change", ["lacks", "another", "more"])
+def test_the_description_names_what_there_is(path, change):
+    """Each part is whole, but not what was written together."""
+    write_archive(path, ARRAYS, META)
+    with np.load(path, allow_pickle=False) as opened:
+        parts = dict(opened)
+    if change == "lacks":
+        del parts["a"]
+    elif change == "another":
+        parts["a"] = parts["a"] + 1
+    else:
+        parts["d"] = parts["a"]
+    np.savez(path, **parts)
+    for read in (read_archive, read_meta):
+        with pytest.raises(DamagedArchiveError, match="those that were written"):
+            read(path)
+
+
+def test_an_archive_of_an_earlier_version_is_read(path):
+    """It did not say what it holds, and had the description first."""
+    np.savez(path, meta=np.array(json.dumps(META)), **ARRAYS)
+    arrays, meta = read_archive(path)
+    assert meta == META == read_meta(path)
+    assert {name: array.tolist() for name, array in arrays.items()} == {
+        name: array.tolist() for name, array in ARRAYS.items()
+    }
+
+
+# Address space for everything but the array.
+SHORT_OF_MEMORY = """
+import resource, sys
+from pathlib import Path
+from server.runs import archive
+from server.runs.archive import DamagedArchiveError, read_archive
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**24, resource.RLIM_INFINITY))
+try:
+    read_archive(Path(sys.argv[1]))
+except MemoryError:
+    print("short of memory")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds a process to its limit")
+def test_want_of_memory_is_no_damage(path):
+    write_archive(path, {"a": np.zeros(2**26, dtype=np.int8)}, META)
+    said = subprocess.run(
+        [sys.executable, "-c", SHORT_OF_MEMORY, str(path)],
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert said.stdout == "short of memory\n"
+
+
+def test_what_the_system_can_not_read_is_no_damage(path):
+    path.symlink_to(path.name)
+    for read in (read_archive, read_meta):
+        with pytest.raises(OSError, match="symbolic links"):
+            read(path)
+
+
 def test_objects_are_refused_on_both_sides(path):
     with pytest.raises(ValueError, match="allow_pickle"):
         write_archive(path, {"o": np.array([{}], dtype=object)}, {})
@@ -68,3 +167,24 @@ def test_a_failed_write_leaves_the_old_file(path):
     with pytest.raises(TypeError):
         write_archive(path, ARRAYS, {"not json": object()})
     assert path.read_bytes() == before
+
+
+def test_the_names_of_new_folders_are_made_durable(tmp_path, monkeypatch):
+    synchronised = []
+    monkeypatch.setattr(archive, "sync_folder", synchronised.append)
+    archive.make_folder(tmp_path / "a" / "b" / "c")
+    archive.make_folder(tmp_path / "a" / "b" / "c")
+    assert synchronised == [tmp_path, tmp_path / "a", tmp_path / "a" / "b"]
+    (tmp_path / "file").touch()
+    with pytest.raises(FileExistsError):
+        archive.make_folder(tmp_path / "file")
+
+
+def test_only_what_the_dead_process_was_writing_is_cleared_away(tmp_path):
+    for folder in ("checkpoints", "snapshots"):
+        (tmp_path / folder).mkdir()
+        for name in (".a.npz.12.tmp", ".a.npz.112.tmp", ".a.tmp", "a.npz"):
+            (tmp_path / folder / name).touch()
+    archive.clear_unfinished(tmp_path, 12)
+    left = sorted(path.name for path in tmp_path.glob("*/*"))
+    assert left == sorted([".a.npz.112.tmp", ".a.tmp", "a.npz"] * 2)

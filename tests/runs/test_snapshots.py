@@ -2,9 +2,12 @@
 
 from itertools import pairwise
 
+import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from server.runs.archive import write_archive
 from server.runs.schedule import next_sample
 from server.runs.snapshots import Snapshots, spacing
 
@@ -84,3 +87,18 @@ def test_the_nearest_and_those_to_forget(tmp_path):
     assert snapshots.nearest(0) == 0
     snapshots.rewind(55)
     assert not (tmp_path / ".half-written.npz").exists()
+
+
+def test_one_that_is_not_whole_gives_way_to_the_nearest_that_is(tmp_path):
+    snapshots = Snapshots(tmp_path)
+    for update in (0, 100, 200):
+        write_archive(snapshots.path(update), {"a": np.arange(50.0)}, {}, durable=False)
+    for update in (200, 300):
+        snapshots.path(update).write_bytes(snapshots.path(0).read_bytes()[:-100])
+    assert snapshots.nearest_whole(290) == 100
+    assert snapshots.updates() == [0, 100]
+    # What can't be read just now is not dropped.
+    snapshots.path(400).symlink_to(snapshots.path(400))
+    with pytest.raises(OSError, match="symbolic links"):
+        snapshots.nearest_whole(390)
+    assert snapshots.updates() == [0, 100, 400]

@@ -1,0 +1,41 @@
+"""Whoever measures samples may die as often as it likes: none is lost."""
+
+import contextlib
+import os
+import signal
+
+import pytest
+
+from tests.crash.undisturbed import Undisturbed
+from tests.serving import PAGES, child_pids, until
+
+SMALL = {"hidden_size": 12, "sequence_length": 8, "sample_every": 20, "sample_length": 30}
+# Each sample is tried with two before it is tried again later.
+DEATHS = 6
+
+
+@pytest.mark.parametrize("then", ["stays", "rests"])
+def test_no_sample_is_lost_when_it_dies_again_and_again(serve, then):
+    server = serve("--no-demo")
+    corpus = server.upload(PAGES)["id"]
+    run = server.create(corpus=corpus, paused=True, max_updates=100, **SMALL)
+    killed = set()
+
+    def kill():
+        for pid in set(child_pids(server.process.pid, "server.runs.scribe")) - killed:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            killed.add(pid)
+        return len(killed) >= DEATHS
+
+    server.post(run, "step", {"updates": 50})
+    until(kill)
+    if then == "rests":
+        server.post(run, "stop")
+        assert server.run(run)["state"] == "stopped"
+    undisturbed = Undisturbed(PAGES, run["spec"])
+    undisturbed.up_to(50)
+    kept = until(
+        lambda: len(found := server.get(run, "samples")) == len(undisturbed.samples) and found
+    )
+    assert {each["update"]: each["text"] for each in kept} == undisturbed.samples
