@@ -8,15 +8,17 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import IO, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from server.commands.going_on import Kept, TrainingError, read_kept
 from server.rnn.trainer import StateError, Trainer
 from server.rnn.vocabulary import Vocabulary
-from server.runs.archive import DamagedArchiveError, read_archive, write_archive
+from server.runs.archive import DamagedArchiveError, Meta, write_archive
 from server.runs.checkpoints import (
     checkpoint_contents,
     model_contents,
@@ -26,9 +28,9 @@ from server.runs.checkpoints import (
 )
 from server.runs.names import find_names, find_words
 from server.runs.schedule import next_sample
-from server.runs.spec import RunSpec
+from server.runs.spec import RunSpec, in_words
 
-__all__ = ["CHECKPOINT", "Training", "TrainingError"]
+__all__ = ["CHECKPOINT", "Training", "TrainingError", "train"]
 
 CHECKPOINT = "checkpoint.npz"
 BEST = "best.npz"
@@ -39,19 +41,19 @@ HEADER = "update,epoch,position,loss,smooth_loss\n"
 SHOW_EVERY_S = 0.1
 
 
-class TrainingError(Exception):
-    """It can't be done, or can't go on; the message is one sentence."""
-
-
-class Training:
-    """One training, its folder and what it prints.
+def train(
+    text: str, asked: RunSpec, given: AbstractSet[str], out: Path, *, resume: bool, console: Console
+) -> Training:
+    """Train until all updates are made or Ctrl-C is pressed; leave everything in the folder.
 
     Parameters
     ----------
     text : str
         What is learnt.
-    spec : RunSpec
+    asked : RunSpec
         How.
+    given : set of str
+        The fields of it that were asked for by name: going on, all others are the checkpoint's.
     out : pathlib.Path
         Folder of the results, made when it is not there: the state to go on from, the best model,
         every update's loss, and the samples.
@@ -60,15 +62,43 @@ class Training:
     console : rich.console.Console
         Where progress is shown.
 
+    Returns
+    -------
+    Training
+        As it then stands.
+
     Raises
     ------
     TrainingError
-        There is nothing to go on from, or it does not fit; or the folder holds another training.
+        There is nothing to go on from, or it does not fit; or the folder holds another training;
+        or the loss was not a finite number.
+    SpecError
+        The checkpoint can't go on with what was given.
+    """
+    if resume:
+        kept = read_kept(out / CHECKPOINT)
+        spec = kept.spec_with(asked, given)
+        training = Training(text, spec, out, console)
+        training.go_back(kept)
+    else:
+        training = Training(text, asked, out, console)
+        out.mkdir(parents=True, exist_ok=True)
+        if (out / CHECKPOINT).exists():
+            raise TrainingError(
+                f"{out} holds a training already: add --resume to go on with it, or name another"
+                " folder with --out."
+            )
+    training.run()
+    return training
+
+
+class Training:
+    """One training, its folder and what it prints; nothing is written before it runs.
+
+    The parameters are those of `train`, but for the spec, which is the one to go by.
     """
 
-    def __init__(
-        self, text: str, spec: RunSpec, out: Path, *, resume: bool, console: Console
-    ) -> None:
+    def __init__(self, text: str, spec: RunSpec, out: Path, console: Console) -> None:
         self._spec: dict[str, Any] = spec.model_dump(mode="json")
         self._out = out
         self._console = console
@@ -78,17 +108,7 @@ class Training:
         watched = spec.watch_words
         self._watched = find_names(text) if watched is None else watched
         self._interrupted = False
-        out.mkdir(parents=True, exist_ok=True)
-        for unfinished in out.glob(".*.npz.*.tmp"):
-            unfinished.unlink(missing_ok=True)
-        if resume:
-            self._go_back()
-        elif (out / CHECKPOINT).exists():
-            raise TrainingError(
-                f"{out} holds a training already: add --resume to go on with it, or name another"
-                " folder with --out."
-            )
-        self._sample_at = next_sample(self._trainer.updates, spec.sample_every)
+        self._kept: Kept | None = None
 
     @property
     def interrupted(self) -> bool:
@@ -96,9 +116,41 @@ class Training:
         return self._interrupted
 
     @property
+    def made_nothing(self) -> bool:
+        """Whether all updates had been made before it began."""
+        return (
+            self._kept is not None
+            and self._trainer.updates == self._kept.meta["trainer"]["updates"]
+        )
+
+    @property
     def trainer(self) -> Trainer:
         """The trainer, at the update that was reached."""
         return self._trainer
+
+    def go_back(self, kept: Kept) -> None:
+        """Stand where a checkpoint does.
+
+        Raises
+        ------
+        TrainingError
+            It is of another text, or of another network.
+        """
+        meta = kept.meta
+        try:
+            restore_trainer(self._trainer, self._vocabulary, kept.arrays, meta)
+        except (DamagedArchiveError, StateError) as error:
+            raise kept.unfit(error) from error
+        # The one in force may have decayed from it.
+        if self._spec["learning_rate"] != kept.spec.learning_rate:
+            self._trainer.learning_rate = self._spec["learning_rate"]
+        self._kept = kept
+        before = kept.spec.model_dump(mode="json")
+        changes = {name: value for name, value in self._spec.items() if value != before[name]}
+        if changes:
+            self._say(f"From here on: {in_words(kept.spec, changes)}.")
+        for sentence in what_differs(self._trainer, meta):
+            self._say(sentence)
 
     def run(self) -> None:
         """Train until all updates are made or Ctrl-C is pressed; leave everything in the folder.
@@ -108,6 +160,11 @@ class Training:
         TrainingError
             The loss was not a finite number.
         """
+        for unfinished in self._out.glob(".*.npz.*.tmp"):
+            unfinished.unlink(missing_ok=True)
+        if self._kept is not None:
+            self._cut_back(self._kept.meta)
+        self._sample_at = next_sample(self._trainer.updates, self._spec["sample_every"])
         # What a training left that was killed before its first checkpoint is of no use.
         mode = "a" if self._trainer.updates else "w"
         with (
@@ -157,6 +214,9 @@ class Training:
                 keep_at_s = now_s + self._spec["checkpoint_every_s"]
         progress.update(task, completed=trainer.updates)
 
+    def _say(self, sentence: str) -> None:
+        self._console.print(sentence, markup=False, highlight=False)
+
     def _write_sample(self, samples: IO[str]) -> None:
         trainer = self._trainer
         text = self._vocabulary.decode(trainer.sample(self._spec["sample_length"]))
@@ -183,18 +243,8 @@ class Training:
         if (best := self._trainer.best_model()) is not None:
             write_archive(self._out / BEST, *model_contents(best, self._vocabulary, self._spec))
 
-    def _go_back(self) -> None:
-        try:
-            arrays, meta = read_archive(self._out / CHECKPOINT)
-            restore_trainer(self._trainer, self._vocabulary, arrays, meta)
-        except FileNotFoundError:
-            raise TrainingError(f"There is no {CHECKPOINT} in {self._out} to go on from.") from None
-        except (DamagedArchiveError, StateError) as error:
-            raise TrainingError(f"It can't go on from {self._out / CHECKPOINT}: {error}") from error
-        if self._spec["learning_rate"] != meta["spec"]["learning_rate"]:
-            self._trainer.learning_rate = self._spec["learning_rate"]
-        for sentence in what_differs(self._trainer, meta):
-            self._console.print(sentence, markup=False)
+    def _cut_back(self, meta: Meta) -> None:
+        """Forget what was written after the checkpoint."""
         if (lengths := meta.get("lengths_bytes")) is None:
             # An earlier version did not say.
             _cut_losses(self._out / LOSSES, self._trainer.updates)

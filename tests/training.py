@@ -1,0 +1,37 @@
+"""Trainings on the command line, for tests."""
+
+import subprocess
+import sys
+
+from server.runs.archive import read_archive
+from tests.serving import ROOT
+
+
+def hurrah(*arguments):
+    """Give a command, and return how it ended."""
+    return subprocess.run(
+        [sys.executable, "-m", "server", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+
+
+def small(book, out, updates, *more):
+    """Return the command of a training that takes no time."""
+    sizes = ("--hidden-size", 12, "--sequence-length", 10, "--sample-every", 100)
+    return ("train", book, "--out", out, "--updates", updates, *sizes, *more)
+
+
+def same_training(one, other):
+    (arrays, meta), (other_arrays, other_meta) = (
+        read_archive(out / "checkpoint.npz") for out in (one, other)
+    )
+    assert meta["trainer"] == other_meta["trainer"]
+    assert set(arrays) == set(other_arrays)
+    for name, array in arrays.items():
+        assert array.tobytes() == other_arrays[name].tobytes(), name
+    for name in ("losses.csv", "samples.txt"):
+        assert (one / name).read_bytes() == (other / name).read_bytes()
