@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import math
 import os
 import signal
@@ -102,6 +103,7 @@ class Training:
         self._spec: dict[str, Any] = spec.model_dump(mode="json")
         self._out = out
         self._console = console
+        self._text_sha256 = hashlib.sha256(text.encode()).hexdigest()
         self._vocabulary = Vocabulary.from_text(text)
         indices = self._vocabulary.encode(text)
         self._trainer: Trainer = new_trainer(indices, self._vocabulary, self._spec)
@@ -137,6 +139,10 @@ class Training:
             It is of another text, or of another network.
         """
         meta = kept.meta
+        # Of the text and not of its file: another encoding of the same text is no other text. An
+        # earlier version did not say, and then the alphabet alone tells.
+        if meta.get("text_sha256", self._text_sha256) != self._text_sha256:
+            raise kept.unfit("the checkpoint was made with another text")
         try:
             restore_trainer(self._trainer, self._vocabulary, kept.arrays, meta)
         except (DamagedArchiveError, StateError) as error:
@@ -239,7 +245,8 @@ class Training:
         # These first: going on cuts them back to the checkpoint, but can't invent them.
         lengths = {LOSSES: _made_durable(losses), SAMPLES: _made_durable(samples)}
         arrays, meta = checkpoint_contents(self._trainer, self._vocabulary, self._spec)
-        write_archive(self._out / CHECKPOINT, arrays, meta | {"lengths_bytes": lengths})
+        meta |= {"lengths_bytes": lengths, "text_sha256": self._text_sha256}
+        write_archive(self._out / CHECKPOINT, arrays, meta)
         if (best := self._trainer.best_model()) is not None:
             write_archive(self._out / BEST, *model_contents(best, self._vocabulary, self._spec))
 

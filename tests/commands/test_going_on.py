@@ -2,8 +2,9 @@
 
 import pytest
 
-from server.runs.archive import read_meta
+from server.runs.archive import read_archive, read_meta, write_archive
 from tests.commands.conftest import contents, unusual
+from tests.serving import PAGES
 from tests.training import hurrah, same_training
 
 
@@ -73,3 +74,40 @@ def test_a_folder_that_is_not_there_is_not_made(book, out):
     assert refused.returncode == 1
     assert refused.stderr == f"There is no checkpoint.npz in {out} to go on from.\n"
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        PAGES.replace("the", "het", 1),  # not one character more, less or new
+        PAGES + PAGES[:100],
+        PAGES + "ж",
+    ],
+)
+def test_another_text_is_refused(book, begun, other):
+    before = contents(begun)
+    book.write_text(other, encoding="utf-8")
+    refused = resume(book, begun, "--updates", 200)
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        f"It can't go on from {begun / 'checkpoint.npz'}: the checkpoint was made with another"
+        " text.\n"
+    )
+    assert contents(begun) == before
+
+
+def test_the_same_text_in_another_encoding_is_no_other(book, begun):
+    book.write_text(PAGES, encoding="utf-16")
+    gone_on = resume(book, begun, "--updates", 200)
+    assert gone_on.returncode == 0, gone_on.stderr
+
+
+def test_a_checkpoint_that_does_not_say_its_text_is_gone_on_from(book, begun, tmp_path):
+    whole = tmp_path / "whole"
+    arrays, meta = read_archive(begun / "checkpoint.npz")
+    said = meta.pop("text_sha256")
+    write_archive(begun / "checkpoint.npz", arrays, meta)
+    assert resume(book, begun, "--updates", 200).returncode == 0
+    assert read_meta(begun / "checkpoint.npz")["text_sha256"] == said
+    assert hurrah(*unusual(book, whole, updates=200)).returncode == 0
+    same_training(whole, begun)
