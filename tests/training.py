@@ -1,10 +1,11 @@
 """Trainings on the command line, for tests."""
 
+import contextlib
 import subprocess
 import sys
 
 from server.runs.archive import read_archive
-from tests.serving import ROOT
+from tests.serving import ROOT, until
 
 
 def hurrah(*arguments):
@@ -17,6 +18,23 @@ def hurrah(*arguments):
         check=False,
         timeout=100,
     )
+
+
+@contextlib.contextmanager
+def begun(*arguments, **options):
+    """Begin a command, and end it with the block if it is not over by then."""
+    command = [sys.executable, "-m", "server", *map(str, arguments)]
+    with subprocess.Popen(command, cwd=ROOT, **options) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def losses_reach(folder, size_bytes):
+    """Wait until so much is written of the losses; they are written some thousand bytes at once."""
+    path = folder / "losses.csv"
+    until(lambda: path.exists() and path.stat().st_size > size_bytes)
 
 
 def small(book, out, updates, *more):

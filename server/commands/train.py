@@ -27,6 +27,7 @@ from server.runs.checkpoints import (
     restore_trainer,
     what_differs,
 )
+from server.runs.claim import FolderInUseError, claimed
 from server.runs.names import find_names, find_words
 from server.runs.schedule import next_sample
 from server.runs.spec import RunSpec, in_words
@@ -76,21 +77,42 @@ def train(
     SpecError
         The checkpoint can't go on with what was given.
     """
-    if resume:
-        kept = read_kept(out / CHECKPOINT)
-        spec = kept.spec_with(asked, given)
+    with contextlib.ExitStack() as held:
+        spec, kept = asked, None
+        if resume:
+            held.enter_context(_alone_in(out))
+            kept = read_kept(out / CHECKPOINT)
+            spec = kept.spec_with(asked, given)
+        # Before there is a folder: of a text that is too short, none shall be left.
         training = Training(text, spec, out, console)
-        training.go_back(kept)
-    else:
-        training = Training(text, asked, out, console)
-        out.mkdir(parents=True, exist_ok=True)
-        if (out / CHECKPOINT).exists():
-            raise TrainingError(
-                f"{out} holds a training already: add --resume to go on with it, or name another"
-                " folder with --out."
-            )
-    training.run()
+        if kept is not None:
+            training.go_back(kept)
+        else:
+            out.mkdir(parents=True, exist_ok=True)
+            held.enter_context(_alone_in(out))
+            if (out / CHECKPOINT).exists():
+                raise TrainingError(
+                    f"{out} holds a training already: add --resume to go on with it, or name"
+                    " another folder with --out."
+                )
+        training.run()
     return training
+
+
+@contextlib.contextmanager
+def _alone_in(out: Path) -> Iterator[None]:
+    """Hold the folder, in which two trainings would write into each other's files."""
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(claimed(out, patience_s=0))
+        except FileNotFoundError:
+            raise TrainingError(f"There is no {CHECKPOINT} in {out} to go on from.") from None
+        except FolderInUseError:
+            raise TrainingError(
+                f"Another process trains in {out}: wait until it has ended, or name another folder"
+                " with --out."
+            ) from None
+        yield
 
 
 class Training:
