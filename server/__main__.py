@@ -17,8 +17,9 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console
 
+from server.commands.folder import CHECKPOINT, naming
+from server.commands.going_on import TrainingError
 from server.commands.gradcheck import show
-from server.commands.train import CHECKPOINT, TrainingError
 from server.commands.train import train as train_on
 from server.rnn.gradient_check import check_gradients
 from server.rnn.sampling import write
@@ -122,14 +123,15 @@ def train(
     console = Console()
     out = out or Path(corpus.stem)
     try:
-        text = decode_text(corpus.read_bytes()).text
+        with naming(corpus):
+            text = decode_text(corpus.read_bytes()).text
         training = train_on(text, spec, given, out, resume=resume, console=console)
     except SpecError as error:
         raise _wrong_usage(f"{_option(error.field)}: {error.message}") from error
     except (NotTextError, TextTooShortError, TrainingError) as error:
         raise _failure(str(error)) from error
     except OSError as error:
-        raise _failure(f"{error.filename or corpus}: {error.strerror}.") from error
+        raise _failure(f"{error.filename or out}: {error.strerror}.") from error
     at = training.trainer.updates
     if training.interrupted:
         console.print(f"Stopped at update {at:,}. To go on, give the same command with --resume.")

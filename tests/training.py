@@ -8,10 +8,10 @@ from server.runs.archive import read_archive
 from tests.serving import ROOT, until
 
 
-def hurrah(*arguments):
-    """Give a command, and return how it ended."""
+def hurrah(*arguments, before=()):
+    """Give a command, after other words, and return how it ended."""
     return subprocess.run(
-        [sys.executable, "-m", "server", *map(str, arguments)],
+        [*before, sys.executable, "-m", "server", *map(str, arguments)],
         cwd=ROOT,
         capture_output=True,
         text=True,

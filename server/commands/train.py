@@ -5,21 +5,32 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
-import os
 import signal
 import time
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from server.commands.folder import (
+    BEST,
+    CHECKPOINT,
+    LOSSES,
+    LOSSES_HEADER,
+    SAMPLES,
+    Growing,
+    alone_in,
+    cut,
+    cut_losses,
+    naming,
+)
 from server.commands.going_on import Kept, TrainingError, read_kept
 from server.rnn.trainer import StateError, Trainer
 from server.rnn.vocabulary import Vocabulary
-from server.runs.archive import DamagedArchiveError, Meta, write_archive
+from server.runs.archive import Arrays, DamagedArchiveError, Meta, write_archive
 from server.runs.checkpoints import (
     checkpoint_contents,
     model_contents,
@@ -27,18 +38,11 @@ from server.runs.checkpoints import (
     restore_trainer,
     what_differs,
 )
-from server.runs.claim import FolderInUseError, claimed
 from server.runs.names import find_names, find_words
 from server.runs.schedule import next_sample
 from server.runs.spec import RunSpec, in_words
 
-__all__ = ["CHECKPOINT", "Training", "TrainingError", "train"]
-
-CHECKPOINT = "checkpoint.npz"
-BEST = "best.npz"
-LOSSES = "losses.csv"
-SAMPLES = "samples.txt"
-HEADER = "update,epoch,position,loss,smooth_loss\n"
+__all__ = ["Training", "train"]
 
 SHOW_EVERY_S = 0.1
 
@@ -80,7 +84,7 @@ def train(
     with contextlib.ExitStack() as held:
         spec, kept = asked, None
         if resume:
-            held.enter_context(_alone_in(out))
+            held.enter_context(alone_in(out))
             kept = read_kept(out / CHECKPOINT)
             spec = kept.spec_with(asked, given)
         # Before there is a folder: of a text that is too short, none shall be left.
@@ -89,7 +93,7 @@ def train(
             training.go_back(kept)
         else:
             out.mkdir(parents=True, exist_ok=True)
-            held.enter_context(_alone_in(out))
+            held.enter_context(alone_in(out))
             if (out / CHECKPOINT).exists():
                 raise TrainingError(
                     f"{out} holds a training already: add --resume to go on with it, or name"
@@ -97,22 +101,6 @@ def train(
                 )
         training.run()
     return training
-
-
-@contextlib.contextmanager
-def _alone_in(out: Path) -> Iterator[None]:
-    """Hold the folder, in which two trainings would write into each other's files."""
-    with contextlib.ExitStack() as held:
-        try:
-            held.enter_context(claimed(out, patience_s=0))
-        except FileNotFoundError:
-            raise TrainingError(f"There is no {CHECKPOINT} in {out} to go on from.") from None
-        except FolderInUseError:
-            raise TrainingError(
-                f"Another process trains in {out}: wait until it has ended, or name another folder"
-                " with --out."
-            ) from None
-        yield
 
 
 class Training:
@@ -194,22 +182,22 @@ class Training:
             self._cut_back(self._kept.meta)
         self._sample_at = next_sample(self._trainer.updates, self._spec["sample_every"])
         # What a training left that was killed before its first checkpoint is of no use.
-        mode = "a" if self._trainer.updates else "w"
+        afresh = self._trainer.updates == 0
         with (
             self._heeding_ctrl_c(),
             self._progress() as progress,
-            (self._out / LOSSES).open(mode, encoding="utf-8") as losses,
-            (self._out / SAMPLES).open(mode, encoding="utf-8") as samples,
+            Growing(self._out / LOSSES, afresh=afresh) as losses,
+            Growing(self._out / SAMPLES, afresh=afresh) as samples,
         ):
-            if self._trainer.updates == 0:
-                losses.write(HEADER)
+            if afresh:
+                losses.write(LOSSES_HEADER)
                 self._write_sample(samples)
             self._train(progress, losses, samples)
             self._keep(losses, samples)
 
     # -- training ---------------------------------------------------------------------------------
 
-    def _train(self, progress: Progress, losses: IO[str], samples: IO[str]) -> None:
+    def _train(self, progress: Progress, losses: Growing, samples: Growing) -> None:
         trainer, last = self._trainer, self._spec["max_updates"]
         task = progress.add_task("", total=last, completed=trainer.updates, loss="", speed="")
         show_at_s = keep_at_s = then_s = time.monotonic()
@@ -245,7 +233,7 @@ class Training:
     def _say(self, sentence: str) -> None:
         self._console.print(sentence, markup=False, highlight=False)
 
-    def _write_sample(self, samples: IO[str]) -> None:
+    def _write_sample(self, samples: Growing) -> None:
         trainer = self._trainer
         text = self._vocabulary.decode(trainer.sample(self._spec["sample_length"]))
         heading = f"update {trainer.updates:,}"
@@ -262,24 +250,28 @@ class Training:
 
     # -- what is kept -----------------------------------------------------------------------------
 
-    def _keep(self, losses: IO[str], samples: IO[str]) -> None:
+    def _keep(self, losses: Growing, samples: Growing) -> None:
         """Make the folder hold where the training stands."""
         # These first: going on cuts them back to the checkpoint, but can't invent them.
-        lengths = {LOSSES: _made_durable(losses), SAMPLES: _made_durable(samples)}
+        lengths = {LOSSES: losses.made_durable(), SAMPLES: samples.made_durable()}
         arrays, meta = checkpoint_contents(self._trainer, self._vocabulary, self._spec)
         meta |= {"lengths_bytes": lengths, "text_sha256": self._text_sha256}
-        write_archive(self._out / CHECKPOINT, arrays, meta)
+        self._keep_archive(CHECKPOINT, arrays, meta)
         if (best := self._trainer.best_model()) is not None:
-            write_archive(self._out / BEST, *model_contents(best, self._vocabulary, self._spec))
+            self._keep_archive(BEST, *model_contents(best, self._vocabulary, self._spec))
+
+    def _keep_archive(self, name: str, arrays: Arrays, meta: Meta) -> None:
+        with naming(self._out / name):
+            write_archive(self._out / name, arrays, meta)
 
     def _cut_back(self, meta: Meta) -> None:
         """Forget what was written after the checkpoint."""
         if (lengths := meta.get("lengths_bytes")) is None:
             # An earlier version did not say.
-            _cut_losses(self._out / LOSSES, self._trainer.updates)
+            cut_losses(self._out / LOSSES, self._trainer.updates)
         else:
             for name, length in lengths.items():
-                _cut(self._out / name, length)
+                cut(self._out / name, length)
         with contextlib.suppress(FileNotFoundError):
             written = (self._out / SAMPLES).read_text(encoding="utf-8")
             seen = find_words(written, self._watched)
@@ -309,27 +301,3 @@ class Training:
             yield
         finally:
             signal.signal(signal.SIGINT, before)
-
-
-def _made_durable(file: IO[str]) -> int:
-    """Let all that was written be on the disk; return how much it is, in bytes."""
-    file.flush()
-    os.fsync(file.fileno())
-    return os.fstat(file.fileno()).st_size
-
-
-def _cut(path: Path, length: int) -> None:
-    """Forget what was written to a file after it had this length, in bytes."""
-    with contextlib.suppress(FileNotFoundError):
-        os.truncate(path, min(length, path.stat().st_size))
-
-
-def _cut_losses(path: Path, update: int) -> None:
-    """Forget the losses after `update`, and a last line that a crash cut short."""
-    kept: list[str] = [HEADER]
-    with contextlib.suppress(FileNotFoundError), path.open(encoding="utf-8") as file:
-        next(file, None)
-        kept += [
-            line for line in file if line.endswith("\n") and int(line.partition(",")[0]) <= update
-        ]
-    path.write_text("".join(kept), encoding="utf-8")
