@@ -20,6 +20,8 @@ from rich.console import Console
 from server.commands.folder import CHECKPOINT, naming
 from server.commands.going_on import TrainingError
 from server.commands.gradcheck import show
+from server.commands.terminal import Terminal
+from server.commands.train import Training
 from server.commands.train import train as train_on
 from server.rnn.gradient_check import check_gradients
 from server.rnn.sampling import write
@@ -120,25 +122,38 @@ def train(
     }
     spec = spec.model_copy(update=none)
     given = {field for field in RunSpec.model_fields if _is_given(context, _parameter(field))}
-    console = Console()
-    out = out or Path(corpus.stem)
+    _train(corpus, spec, given, out or Path(corpus.stem), resume=resume)
+
+
+def _train(corpus: Path, spec: RunSpec, given: set[str], out: Path, *, resume: bool) -> None:
+    terminal = Terminal()
     try:
         with naming(corpus):
             text = decode_text(corpus.read_bytes()).text
-        training = train_on(text, spec, given, out, resume=resume, console=console)
+        with terminal.heeding_signals():
+            training = train_on(text, spec, given, out, resume=resume, terminal=terminal)
+            _say_how_it_ended(training, terminal, out)
     except SpecError as error:
         raise _wrong_usage(f"{_option(error.field)}: {error.message}") from error
     except (NotTextError, TextTooShortError, TrainingError) as error:
         raise _failure(str(error)) from error
     except OSError as error:
         raise _failure(f"{error.filename or out}: {error.strerror}.") from error
-    at = training.trainer.updates
-    if training.interrupted:
-        console.print(f"Stopped at update {at:,}. To go on, give the same command with --resume.")
+
+
+def _say_how_it_ended(training: Training, terminal: Terminal, out: Path) -> None:
+    say, at = terminal.console.print, training.trainer.updates
+    if terminal.told_to_end:
+        say(f"Stopped at update {at:,}. To go on, give the same command with --resume.")
         raise typer.Exit(INTERRUPTED)
+    if terminal.lost is not None:
+        raise _failure(
+            f"Standard output: {terminal.lost.strerror}; stopped at update {at:,}, from where"
+            " --resume goes on."
+        )
     if training.made_nothing:
-        console.print(f"All {at:,} updates were made already: --updates asks for more.")
-    console.print(f"Done: {at:,} updates. {out / CHECKPOINT} and best.npz hold the network.")
+        say(f"All {at:,} updates were made already: --updates asks for more.")
+    say(f"Done: {at:,} updates. {out / CHECKPOINT} and best.npz hold the network.")
 
 
 @app.command()

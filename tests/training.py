@@ -21,9 +21,9 @@ def hurrah(*arguments, before=()):
 
 
 @contextlib.contextmanager
-def begun(*arguments, **options):
-    """Begin a command, and end it with the block if it is not over by then."""
-    command = [sys.executable, "-m", "server", *map(str, arguments)]
+def begun(*arguments, before=(), **options):
+    """Begin a command, after other words, and end it with the block if it is not over by then."""
+    command = [*before, sys.executable, "-m", "server", *map(str, arguments)]
     with subprocess.Popen(command, cwd=ROOT, **options) as process:
         try:
             yield process
@@ -31,10 +31,21 @@ def begun(*arguments, **options):
             process.kill()
 
 
-def losses_reach(folder, size_bytes):
-    """Wait until so much is written of the losses; they are written some thousand bytes at once."""
+def is_stopped(pid):
+    """Whether a process came to the point at which it was to stop."""
+    command = ["ps", "-o", "stat=", "-p", str(pid)]
+    listing = subprocess.run(command, capture_output=True, text=True, check=False)
+    return listing.stdout.startswith("T")
+
+
+def reached(folder, size_bytes):
+    """Whether so much is written of the losses; they are written some thousand bytes at once."""
     path = folder / "losses.csv"
-    until(lambda: path.exists() and path.stat().st_size > size_bytes)
+    return path.exists() and path.stat().st_size > size_bytes
+
+
+def losses_reach(folder, size_bytes):
+    until(lambda: reached(folder, size_bytes))
 
 
 def small(book, out, updates, *more):

@@ -5,14 +5,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
-import signal
 import time
-from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from server.commands.folder import (
@@ -28,6 +25,7 @@ from server.commands.folder import (
     naming,
 )
 from server.commands.going_on import Kept, TrainingError, read_kept
+from server.commands.terminal import Terminal
 from server.rnn.trainer import StateError, Trainer
 from server.rnn.vocabulary import Vocabulary
 from server.runs.archive import Arrays, DamagedArchiveError, Meta, write_archive
@@ -38,6 +36,7 @@ from server.runs.checkpoints import (
     restore_trainer,
     what_differs,
 )
+from server.runs.faults import reach
 from server.runs.names import find_names, find_words
 from server.runs.schedule import next_sample
 from server.runs.spec import RunSpec, in_words
@@ -48,9 +47,15 @@ SHOW_EVERY_S = 0.1
 
 
 def train(
-    text: str, asked: RunSpec, given: AbstractSet[str], out: Path, *, resume: bool, console: Console
+    text: str,
+    asked: RunSpec,
+    given: AbstractSet[str],
+    out: Path,
+    *,
+    resume: bool,
+    terminal: Terminal,
 ) -> Training:
-    """Train until all updates are made or Ctrl-C is pressed; leave everything in the folder.
+    """Train until all updates are made or it is told to end; leave everything in the folder.
 
     Parameters
     ----------
@@ -65,8 +70,8 @@ def train(
         every update's loss, and the samples.
     resume : bool
         Whether to go on from what the folder holds.
-    console : rich.console.Console
-        Where progress is shown.
+    terminal : Terminal
+        Where progress is shown, and what ends it.
 
     Returns
     -------
@@ -88,7 +93,7 @@ def train(
             kept = read_kept(out / CHECKPOINT)
             spec = kept.spec_with(asked, given)
         # Before there is a folder: of a text that is too short, none shall be left.
-        training = Training(text, spec, out, console)
+        training = Training(text, spec, out, terminal)
         if kept is not None:
             training.go_back(kept)
         else:
@@ -99,6 +104,7 @@ def train(
                     f"{out} holds a training already: add --resume to go on with it, or name"
                     " another folder with --out."
                 )
+        reach("train.begin")
         training.run()
     return training
 
@@ -109,23 +115,18 @@ class Training:
     The parameters are those of `train`, but for the spec, which is the one to go by.
     """
 
-    def __init__(self, text: str, spec: RunSpec, out: Path, console: Console) -> None:
+    def __init__(self, text: str, spec: RunSpec, out: Path, terminal: Terminal) -> None:
         self._spec: dict[str, Any] = spec.model_dump(mode="json")
         self._out = out
-        self._console = console
+        self._terminal = terminal
+        self._console = terminal.console
         self._text_sha256 = hashlib.sha256(text.encode()).hexdigest()
         self._vocabulary = Vocabulary.from_text(text)
         indices = self._vocabulary.encode(text)
         self._trainer: Trainer = new_trainer(indices, self._vocabulary, self._spec)
         watched = spec.watch_words
         self._watched = find_names(text) if watched is None else watched
-        self._interrupted = False
         self._kept: Kept | None = None
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether it was ended by Ctrl-C."""
-        return self._interrupted
 
     @property
     def made_nothing(self) -> bool:
@@ -169,7 +170,7 @@ class Training:
             self._say(sentence)
 
     def run(self) -> None:
-        """Train until all updates are made or Ctrl-C is pressed; leave everything in the folder.
+        """Train until all updates are made or it is told to end; leave everything in the folder.
 
         Raises
         ------
@@ -184,7 +185,6 @@ class Training:
         # What a training left that was killed before its first checkpoint is of no use.
         afresh = self._trainer.updates == 0
         with (
-            self._heeding_ctrl_c(),
             self._progress() as progress,
             Growing(self._out / LOSSES, afresh=afresh) as losses,
             Growing(self._out / SAMPLES, afresh=afresh) as samples,
@@ -203,7 +203,7 @@ class Training:
         show_at_s = keep_at_s = then_s = time.monotonic()
         keep_at_s += self._spec["checkpoint_every_s"]
         then = trainer.updates
-        while not self._interrupted and (last is None or trainer.updates < last):
+        while not self._terminal.is_over and (last is None or trainer.updates < last):
             epoch, position = trainer.epoch, trainer.position
             loss = trainer.update()
             losses.write(f"{trainer.updates},{epoch},{position},{loss!r},{trainer.smooth_loss!r}\n")
@@ -288,16 +288,3 @@ class Training:
             TimeRemainingColumn(),
             console=self._console,
         )
-
-    @contextlib.contextmanager
-    def _heeding_ctrl_c(self) -> Iterator[None]:
-        """Let Ctrl-C end the training between two updates, never inside one."""
-
-        def heed(*_: object) -> None:
-            self._interrupted = True
-
-        before = signal.signal(signal.SIGINT, heed)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
