@@ -22,6 +22,7 @@ __all__ = [
     "cut",
     "cut_losses",
     "naming",
+    "new_folder",
 ]
 
 CHECKPOINT = "checkpoint.npz"
@@ -50,6 +51,25 @@ def alone_in(folder: Path) -> Iterator[None]:
                 f"Another process trains in {folder}: wait until it has ended, or name another"
                 " folder with --out."
             ) from None
+        yield
+
+
+@contextlib.contextmanager
+def new_folder(folder: Path) -> Iterator[None]:
+    """Make a folder for a training and hold it; it may be there, but without a training.
+
+    Raises
+    ------
+    TrainingError
+        It holds a training, or another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with alone_in(folder):
+        if (folder / CHECKPOINT).exists():
+            raise TrainingError(
+                f"{folder} holds a training already: add --resume to go on with it, or name"
+                " another folder with --out."
+            )
         yield
 
 

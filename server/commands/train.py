@@ -23,6 +23,7 @@ from server.commands.folder import (
     cut,
     cut_losses,
     naming,
+    new_folder,
 )
 from server.commands.going_on import Kept, TrainingError, read_kept
 from server.commands.terminal import Terminal
@@ -55,7 +56,10 @@ def train(
     resume: bool,
     terminal: Terminal,
 ) -> Training:
-    """Train until all updates are made or it is told to end; leave everything in the folder.
+    """Train until all updates are made or it is told to end, and return the training.
+
+    What it leaves in the folder: the state to go on from, the best model, every update's loss, and
+    the samples.
 
     Parameters
     ----------
@@ -66,17 +70,11 @@ def train(
     given : set of str
         The fields of it that were asked for by name: going on, all others are the checkpoint's.
     out : pathlib.Path
-        Folder of the results, made when it is not there: the state to go on from, the best model,
-        every update's loss, and the samples.
+        Folder of the results, made when it is not there.
     resume : bool
         Whether to go on from what the folder holds.
     terminal : Terminal
         Where progress is shown, and what ends it.
-
-    Returns
-    -------
-    Training
-        As it then stands.
 
     Raises
     ------
@@ -87,23 +85,15 @@ def train(
         The checkpoint can't go on with what was given.
     """
     with contextlib.ExitStack() as held:
-        spec, kept = asked, None
         if resume:
             held.enter_context(alone_in(out))
             kept = read_kept(out / CHECKPOINT)
-            spec = kept.spec_with(asked, given)
-        # Before there is a folder: of a text that is too short, none shall be left.
-        training = Training(text, spec, out, terminal)
-        if kept is not None:
+            training = Training(text, kept.spec_with(asked, given), out, terminal)
             training.go_back(kept)
         else:
-            out.mkdir(parents=True, exist_ok=True)
-            held.enter_context(alone_in(out))
-            if (out / CHECKPOINT).exists():
-                raise TrainingError(
-                    f"{out} holds a training already: add --resume to go on with it, or name"
-                    " another folder with --out."
-                )
+            # Before there is a folder: of a text that is too short, none shall be left.
+            training = Training(text, asked, out, terminal)
+            held.enter_context(new_folder(out))
         reach("train.begin")
         training.run()
     return training
