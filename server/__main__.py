@@ -17,8 +17,12 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console
 
+from server.commands.folder import CHECKPOINT, naming
+from server.commands.going_on import TrainingError
 from server.commands.gradcheck import show
-from server.commands.train import CHECKPOINT, Training, TrainingError
+from server.commands.terminal import Terminal
+from server.commands.train import Training
+from server.commands.train import train as train_on
 from server.rnn.gradient_check import check_gradients
 from server.rnn.sampling import write
 from server.rnn.trainer import TextTooShortError
@@ -26,7 +30,7 @@ from server.runs.archive import DamagedArchiveError
 from server.runs.checkpoints import load_model
 from server.runs.decoding import NotTextError, decode_text
 from server.runs.proofs import GradientCheckRequest
-from server.runs.spec import RunSpec
+from server.runs.spec import RunSpec, SpecError
 from server.settings import Settings
 
 WRONG_USAGE = 2
@@ -59,11 +63,14 @@ def serve(
 
 @app.command()
 def train(
+    context: typer.Context,
     corpus: Annotated[Path, typer.Argument(help="A text file, in any encoding.")],
     out: Annotated[
         Path | None, typer.Option(help="Folder of the results; default: the text's name.")
     ] = None,
-    resume: Annotated[bool, typer.Option(help="Go on from what the folder holds.")] = False,
+    resume: Annotated[
+        bool, typer.Option(help="Go on from what the folder holds, as it was trained so far.")
+    ] = False,
     updates: Annotated[int, typer.Option(help="Updates to make in all.")] = 100_000,
     cell: Annotated[str, typer.Option(help="rnn, gru or lstm.")] = "rnn",
     hidden_size: Annotated[int, typer.Option(help="Hidden units of a layer, m.")] = 100,
@@ -114,21 +121,39 @@ def train(
         name: None for name, value in {"clip": clip, "init_scale": init_scale}.items() if not value
     }
     spec = spec.model_copy(update=none)
-    console = Console()
-    out = out or Path(corpus.stem)
+    given = {field for field in RunSpec.model_fields if _is_given(context, _parameter(field))}
+    _train(corpus, spec, given, out or Path(corpus.stem), resume=resume)
+
+
+def _train(corpus: Path, spec: RunSpec, given: set[str], out: Path, *, resume: bool) -> None:
+    terminal = Terminal()
     try:
-        text = decode_text(corpus.read_bytes()).text
-        training = Training(text, spec, out, resume=resume, console=console)
-        training.run()
+        with naming(corpus):
+            text = decode_text(corpus.read_bytes()).text
+        with terminal.heeding_signals():
+            training = train_on(text, spec, given, out, resume=resume, terminal=terminal)
+            _say_how_it_ended(training, terminal, out)
+    except SpecError as error:
+        raise _wrong_usage(f"{_option(error.field)}: {error.message}") from error
     except (NotTextError, TextTooShortError, TrainingError) as error:
         raise _failure(str(error)) from error
     except OSError as error:
-        raise _failure(f"{error.filename or corpus}: {error.strerror}.") from error
-    at = training.trainer.updates
-    if training.interrupted:
-        console.print(f"Stopped at update {at:,}. To go on, give the same command with --resume.")
+        raise _failure(f"{error.filename or out}: {error.strerror}.") from error
+
+
+def _say_how_it_ended(training: Training, terminal: Terminal, out: Path) -> None:
+    say, at = terminal.console.print, training.trainer.updates
+    if terminal.told_to_end:
+        say(f"Stopped at update {at:,}. To go on, give the same command with --resume.")
         raise typer.Exit(INTERRUPTED)
-    console.print(f"Done: {at:,} updates. {out / CHECKPOINT} and best.npz hold the network.")
+    if terminal.lost is not None:
+        raise _failure(
+            f"Standard output: {terminal.lost.strerror}; stopped at update {at:,}, from where"
+            " --resume goes on."
+        )
+    if training.made_nothing:
+        say(f"All {at:,} updates were made already: --updates asks for more.")
+    say(f"Done: {at:,} updates. {out / CHECKPOINT} and best.npz hold the network.")
 
 
 @app.command()
@@ -210,7 +235,7 @@ def _checked(kind: Any, **given: object) -> Any:  # noqa: ANN401 - the model's o
         for found in error.errors():
             field = "_".join(map(str, found["loc"][:1]))
             message = found["msg"].removeprefix("Value error, ")
-            option = f"--{field.replace('_', '-')}"
+            option = _option(field)
             if kind is Settings and given.get(field) is None:
                 option = f"HURRAH_{field.upper()}"
             print(f"{option}: {message}", file=sys.stderr)  # noqa: T201 - to the user
@@ -219,6 +244,25 @@ def _checked(kind: Any, **given: object) -> Any:  # noqa: ANN401 - the model's o
         # A list that is no JSON; the message names the setting.
         print(f"{error}.", file=sys.stderr)  # noqa: T201 - to the user
         raise typer.Exit(WRONG_USAGE) from error
+
+
+def _parameter(field: str) -> str:
+    """Return what a field of a spec is called on the command line."""
+    return {"max_updates": "updates"}.get(field, field)
+
+
+def _option(field: str) -> str:
+    return f"--{_parameter(field).replace('_', '-')}"
+
+
+def _is_given(context: typer.Context, parameter: str) -> bool:
+    source = context.get_parameter_source(parameter)
+    return source is not None and source.name not in {"DEFAULT", "DEFAULT_MAP"}
+
+
+def _wrong_usage(message: str) -> typer.Exit:
+    print(message, file=sys.stderr)  # noqa: T201 - to the user
+    return typer.Exit(WRONG_USAGE)
 
 
 def _failure(message: str) -> typer.Exit:

@@ -4,27 +4,14 @@ import re
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from server.runs.archive import read_archive
-from tests.serving import until
+from tests.serving import ROOT, until
+from tests.training import hurrah, same_training, small
 
-ROOT = Path(__file__).parent.parent
 TEXT = "Orla rowed the Dabchick over to Farside, and Tobin counted the strokes aloud. " * 30
-
-
-def hurrah(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "server", *map(str, arguments)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
-    )
 
 
 @pytest.fixture
@@ -32,23 +19,6 @@ def book(tmp_path):
     path = tmp_path / "book.txt"
     path.write_text(TEXT, encoding="utf-16")
     return path
-
-
-def small(book, out, updates, *more):
-    sizes = ("--hidden-size", 12, "--sequence-length", 10, "--sample-every", 100)
-    return ("train", book, "--out", out, "--updates", updates, *sizes, *more)
-
-
-def same_training(one, other):
-    (arrays, meta), (other_arrays, other_meta) = (
-        read_archive(out / "checkpoint.npz") for out in (one, other)
-    )
-    assert meta["trainer"] == other_meta["trainer"]
-    assert set(arrays) == set(other_arrays)
-    for name, array in arrays.items():
-        assert array.tobytes() == other_arrays[name].tobytes(), name
-    for name in ("losses.csv", "samples.txt"):
-        assert (one / name).read_bytes() == (other / name).read_bytes()
 
 
 def test_train_makes_all_updates_and_leaves_everything_in_the_folder(book, tmp_path):
@@ -113,6 +83,7 @@ def test_a_folder_with_a_training_is_not_overwritten(book, tmp_path):
         (("train", "{book}", "--hidden-size", "0"), 2, "--hidden-size: "),
         (("train", "{book}", "--cell", "zebra"), 2, "--cell: "),
         (("train", "{book}", "--clip", "-1"), 2, "--clip: "),
+        (("train", "{book}", "--updates", "0"), 2, "--updates: "),
         (("train", "{book}", "--resume"), 1, "There is no checkpoint.npz"),
         (("train",), 2, "Missing argument"),
         (("sample", "no-such-file.npz"), 1, "no-such-file.npz: No such file or directory."),

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import math
-import os
-import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from server.commands.folder import (
+    BEST,
+    CHECKPOINT,
+    LOSSES,
+    LOSSES_HEADER,
+    SAMPLES,
+    Growing,
+    alone_in,
+    cut,
+    cut_losses,
+    naming,
+    new_folder,
+)
+from server.commands.going_on import Kept, TrainingError, read_kept
+from server.commands.terminal import Terminal
 from server.rnn.trainer import StateError, Trainer
 from server.rnn.vocabulary import Vocabulary
-from server.runs.archive import DamagedArchiveError, read_archive, write_archive
+from server.runs.archive import Arrays, DamagedArchiveError, Meta, write_archive
 from server.runs.checkpoints import (
     checkpoint_contents,
     model_contents,
@@ -24,113 +37,163 @@ from server.runs.checkpoints import (
     restore_trainer,
     what_differs,
 )
+from server.runs.faults import reach
 from server.runs.names import find_names, find_words
 from server.runs.schedule import next_sample
-from server.runs.spec import RunSpec
+from server.runs.spec import RunSpec, in_words
 
-__all__ = ["CHECKPOINT", "Training", "TrainingError"]
-
-CHECKPOINT = "checkpoint.npz"
-BEST = "best.npz"
-LOSSES = "losses.csv"
-SAMPLES = "samples.txt"
-HEADER = "update,epoch,position,loss,smooth_loss\n"
+__all__ = ["Training", "train"]
 
 SHOW_EVERY_S = 0.1
 
 
-class TrainingError(Exception):
-    """It can't be done, or can't go on; the message is one sentence."""
+def train(
+    text: str,
+    asked: RunSpec,
+    given: AbstractSet[str],
+    out: Path,
+    *,
+    resume: bool,
+    terminal: Terminal,
+) -> Training:
+    """Train until all updates are made or it is told to end, and return the training.
 
-
-class Training:
-    """One training, its folder and what it prints.
+    What it leaves in the folder: the state to go on from, the best model, every update's loss, and
+    the samples.
 
     Parameters
     ----------
     text : str
         What is learnt.
-    spec : RunSpec
+    asked : RunSpec
         How.
+    given : set of str
+        The fields of it that were asked for by name: going on, all others are the checkpoint's.
     out : pathlib.Path
-        Folder of the results, made when it is not there: the state to go on from, the best model,
-        every update's loss, and the samples.
+        Folder of the results, made when it is not there.
     resume : bool
         Whether to go on from what the folder holds.
-    console : rich.console.Console
-        Where progress is shown.
+    terminal : Terminal
+        Where progress is shown, and what ends it.
 
     Raises
     ------
     TrainingError
-        There is nothing to go on from, or it does not fit; or the folder holds another training.
+        There is nothing to go on from, or it does not fit; or the folder holds another training;
+        or the loss was not a finite number.
+    SpecError
+        The checkpoint can't go on with what was given.
+    """
+    with contextlib.ExitStack() as held:
+        if resume:
+            held.enter_context(alone_in(out))
+            kept = read_kept(out / CHECKPOINT)
+            training = Training(text, kept.spec_with(asked, given), out, terminal)
+            training.go_back(kept)
+        else:
+            # Before there is a folder: of a text that is too short, none shall be left.
+            training = Training(text, asked, out, terminal)
+            held.enter_context(new_folder(out))
+        reach("train.begin")
+        training.run()
+    return training
+
+
+class Training:
+    """One training, its folder and what it prints; nothing is written before it runs.
+
+    The parameters are those of `train`, but for the spec, which is the one to go by.
     """
 
-    def __init__(
-        self, text: str, spec: RunSpec, out: Path, *, resume: bool, console: Console
-    ) -> None:
+    def __init__(self, text: str, spec: RunSpec, out: Path, terminal: Terminal) -> None:
         self._spec: dict[str, Any] = spec.model_dump(mode="json")
         self._out = out
-        self._console = console
+        self._terminal = terminal
+        self._console = terminal.console
+        self._text_sha256 = hashlib.sha256(text.encode()).hexdigest()
         self._vocabulary = Vocabulary.from_text(text)
         indices = self._vocabulary.encode(text)
         self._trainer: Trainer = new_trainer(indices, self._vocabulary, self._spec)
         watched = spec.watch_words
         self._watched = find_names(text) if watched is None else watched
-        self._interrupted = False
-        out.mkdir(parents=True, exist_ok=True)
-        for unfinished in out.glob(".*.npz.*.tmp"):
-            unfinished.unlink(missing_ok=True)
-        if resume:
-            self._go_back()
-        elif (out / CHECKPOINT).exists():
-            raise TrainingError(
-                f"{out} holds a training already: add --resume to go on with it, or name another"
-                " folder with --out."
-            )
-        self._sample_at = next_sample(self._trainer.updates, spec.sample_every)
+        self._kept: Kept | None = None
 
     @property
-    def interrupted(self) -> bool:
-        """Whether it was ended by Ctrl-C."""
-        return self._interrupted
+    def made_nothing(self) -> bool:
+        """Whether all updates had been made before it began."""
+        return (
+            self._kept is not None
+            and self._trainer.updates == self._kept.meta["trainer"]["updates"]
+        )
 
     @property
     def trainer(self) -> Trainer:
         """The trainer, at the update that was reached."""
         return self._trainer
 
+    def go_back(self, kept: Kept) -> None:
+        """Stand where a checkpoint does.
+
+        Raises
+        ------
+        TrainingError
+            It is of another text, or of another network.
+        """
+        meta = kept.meta
+        # Of the text and not of its file: another encoding of the same text is no other text. An
+        # earlier version did not say, and then the alphabet alone tells.
+        if meta.get("text_sha256", self._text_sha256) != self._text_sha256:
+            raise kept.unfit("the checkpoint was made with another text")
+        try:
+            restore_trainer(self._trainer, self._vocabulary, kept.arrays, meta)
+        except (DamagedArchiveError, StateError) as error:
+            raise kept.unfit(error) from error
+        # The one in force may have decayed from it.
+        if self._spec["learning_rate"] != kept.spec.learning_rate:
+            self._trainer.learning_rate = self._spec["learning_rate"]
+        self._kept = kept
+        before = kept.spec.model_dump(mode="json")
+        changes = {name: value for name, value in self._spec.items() if value != before[name]}
+        if changes:
+            self._say(f"From here on: {in_words(kept.spec, changes)}.")
+        for sentence in what_differs(self._trainer, meta):
+            self._say(sentence)
+
     def run(self) -> None:
-        """Train until all updates are made or Ctrl-C is pressed; leave everything in the folder.
+        """Train until all updates are made or it is told to end; leave everything in the folder.
 
         Raises
         ------
         TrainingError
             The loss was not a finite number.
         """
+        for unfinished in self._out.glob(".*.npz.*.tmp"):
+            unfinished.unlink(missing_ok=True)
+        if self._kept is not None:
+            self._cut_back(self._kept.meta)
+        self._sample_at = next_sample(self._trainer.updates, self._spec["sample_every"])
         # What a training left that was killed before its first checkpoint is of no use.
-        mode = "a" if self._trainer.updates else "w"
+        afresh = self._trainer.updates == 0
         with (
-            self._heeding_ctrl_c(),
             self._progress() as progress,
-            (self._out / LOSSES).open(mode, encoding="utf-8") as losses,
-            (self._out / SAMPLES).open(mode, encoding="utf-8") as samples,
+            Growing(self._out / LOSSES, afresh=afresh) as losses,
+            Growing(self._out / SAMPLES, afresh=afresh) as samples,
         ):
-            if self._trainer.updates == 0:
-                losses.write(HEADER)
+            if afresh:
+                losses.write(LOSSES_HEADER)
                 self._write_sample(samples)
             self._train(progress, losses, samples)
             self._keep(losses, samples)
 
     # -- training ---------------------------------------------------------------------------------
 
-    def _train(self, progress: Progress, losses: IO[str], samples: IO[str]) -> None:
+    def _train(self, progress: Progress, losses: Growing, samples: Growing) -> None:
         trainer, last = self._trainer, self._spec["max_updates"]
         task = progress.add_task("", total=last, completed=trainer.updates, loss="", speed="")
         show_at_s = keep_at_s = then_s = time.monotonic()
         keep_at_s += self._spec["checkpoint_every_s"]
         then = trainer.updates
-        while not self._interrupted and (last is None or trainer.updates < last):
+        while not self._terminal.is_over and (last is None or trainer.updates < last):
             epoch, position = trainer.epoch, trainer.position
             loss = trainer.update()
             losses.write(f"{trainer.updates},{epoch},{position},{loss!r},{trainer.smooth_loss!r}\n")
@@ -157,7 +220,10 @@ class Training:
                 keep_at_s = now_s + self._spec["checkpoint_every_s"]
         progress.update(task, completed=trainer.updates)
 
-    def _write_sample(self, samples: IO[str]) -> None:
+    def _say(self, sentence: str) -> None:
+        self._console.print(sentence, markup=False, highlight=False)
+
+    def _write_sample(self, samples: Growing) -> None:
         trainer = self._trainer
         text = self._vocabulary.decode(trainer.sample(self._spec["sample_length"]))
         heading = f"update {trainer.updates:,}"
@@ -174,33 +240,28 @@ class Training:
 
     # -- what is kept -----------------------------------------------------------------------------
 
-    def _keep(self, losses: IO[str], samples: IO[str]) -> None:
+    def _keep(self, losses: Growing, samples: Growing) -> None:
         """Make the folder hold where the training stands."""
         # These first: going on cuts them back to the checkpoint, but can't invent them.
-        lengths = {LOSSES: _made_durable(losses), SAMPLES: _made_durable(samples)}
+        lengths = {LOSSES: losses.made_durable(), SAMPLES: samples.made_durable()}
         arrays, meta = checkpoint_contents(self._trainer, self._vocabulary, self._spec)
-        write_archive(self._out / CHECKPOINT, arrays, meta | {"lengths_bytes": lengths})
+        meta |= {"lengths_bytes": lengths, "text_sha256": self._text_sha256}
+        self._keep_archive(CHECKPOINT, arrays, meta)
         if (best := self._trainer.best_model()) is not None:
-            write_archive(self._out / BEST, *model_contents(best, self._vocabulary, self._spec))
+            self._keep_archive(BEST, *model_contents(best, self._vocabulary, self._spec))
 
-    def _go_back(self) -> None:
-        try:
-            arrays, meta = read_archive(self._out / CHECKPOINT)
-            restore_trainer(self._trainer, self._vocabulary, arrays, meta)
-        except FileNotFoundError:
-            raise TrainingError(f"There is no {CHECKPOINT} in {self._out} to go on from.") from None
-        except (DamagedArchiveError, StateError) as error:
-            raise TrainingError(f"It can't go on from {self._out / CHECKPOINT}: {error}") from error
-        if self._spec["learning_rate"] != meta["spec"]["learning_rate"]:
-            self._trainer.learning_rate = self._spec["learning_rate"]
-        for sentence in what_differs(self._trainer, meta):
-            self._console.print(sentence, markup=False)
+    def _keep_archive(self, name: str, arrays: Arrays, meta: Meta) -> None:
+        with naming(self._out / name):
+            write_archive(self._out / name, arrays, meta)
+
+    def _cut_back(self, meta: Meta) -> None:
+        """Forget what was written after the checkpoint."""
         if (lengths := meta.get("lengths_bytes")) is None:
             # An earlier version did not say.
-            _cut_losses(self._out / LOSSES, self._trainer.updates)
+            cut_losses(self._out / LOSSES, self._trainer.updates)
         else:
             for name, length in lengths.items():
-                _cut(self._out / name, length)
+                cut(self._out / name, length)
         with contextlib.suppress(FileNotFoundError):
             written = (self._out / SAMPLES).read_text(encoding="utf-8")
             seen = find_words(written, self._watched)
@@ -217,40 +278,3 @@ class Training:
             TimeRemainingColumn(),
             console=self._console,
         )
-
-    @contextlib.contextmanager
-    def _heeding_ctrl_c(self) -> Iterator[None]:
-        """Let Ctrl-C end the training between two updates, never inside one."""
-
-        def heed(*_: object) -> None:
-            self._interrupted = True
-
-        before = signal.signal(signal.SIGINT, heed)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
-
-
-def _made_durable(file: IO[str]) -> int:
-    """Let all that was written be on the disk; return how much it is, in bytes."""
-    file.flush()
-    os.fsync(file.fileno())
-    return os.fstat(file.fileno()).st_size
-
-
-def _cut(path: Path, length: int) -> None:
-    """Forget what was written to a file after it had this length, in bytes."""
-    with contextlib.suppress(FileNotFoundError):
-        os.truncate(path, min(length, path.stat().st_size))
-
-
-def _cut_losses(path: Path, update: int) -> None:
-    """Forget the losses after `update`, and a last line that a crash cut short."""
-    kept: list[str] = [HEADER]
-    with contextlib.suppress(FileNotFoundError), path.open(encoding="utf-8") as file:
-        next(file, None)
-        kept += [
-            line for line in file if line.endswith("\n") and int(line.partition(",")[0]) <= update
-        ]
-    path.write_text("".join(kept), encoding="utf-8")

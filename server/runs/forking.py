@@ -7,10 +7,10 @@ from typing import Any
 from server.runs.models import Checkpoint, Run
 from server.runs.spec import RunSpec, SpecError
 
-__all__ = ["forked_spec"]
+__all__ = ["CHANGEABLE", "forked_spec"]
 
-# What may be another in a fork. The rest makes the network, or the way it walks through its text,
-# which the checkpoint has grown with.
+# What may be another in what goes on from a checkpoint. The rest makes the network, or the way it
+# walks through its text, which the checkpoint has grown with.
 CHANGEABLE = {
     *("name", "learning_rate", "learning_rate_decay", "clip", "clip_mode", "dropout", "seed"),
     *("max_updates", "sample_every", "sample_length", "checkpoint_every_s", "pace"),

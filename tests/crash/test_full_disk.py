@@ -2,15 +2,18 @@
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 
 import pytest
 
+from server.runs.archive import read_meta
 from server.web.serving import PROBE_BYTES
 from tests.crash.undisturbed import Undisturbed
-from tests.serving import PAGES, ROOT, RunningServer
+from tests.serving import PAGES, ROOT, RunningServer, until
+from tests.training import begun, hurrah, same_training, small
 
 SMALL = {"hidden_size": 12, "sequence_length": 8, "sample_length": 20, "max_updates": None}
 FULL = "no room left on the disk"
@@ -213,6 +216,25 @@ def test_a_file_that_may_not_grow_is_no_fault_of_the_server(tmp_path):
         assert server.get(large, "checkpoints") == []
         assert server.client.get("/healthz").status_code == 200
         assert server.client.delete(f"/api/runs/{large['id']}").status_code == 204
+
+
+def test_a_training_without_a_browser_names_the_file_and_goes_on_when_there_is_room(disk, tmp_path):
+    book, out, whole = tmp_path / "book.txt", disk / "out", tmp_path / "whole"
+    book.write_text(PAGES, encoding="utf-8")
+    with begun(
+        *small(book, out, 10**8, "--checkpoint-every-s", 1), stderr=subprocess.PIPE, text=True
+    ) as process:
+        until((out / "checkpoint.npz").exists)
+        ballast = fill(disk)
+        said = process.stderr.read()
+        assert process.wait(60) == 1
+    assert re.fullmatch(rf"{out}/[a-z]+\.(csv|txt|npz): No space left on device\.\n", said), said
+    ballast.unlink()
+    end = read_meta(out / "checkpoint.npz")["trainer"]["updates"] + 50
+    assert hurrah(*small(book, out, end, "--resume")).returncode == 0
+    assert hurrah(*small(book, whole, end)).returncode == 0
+    same_training(whole, out)
+    assert not list(out.glob(".*"))
 
 
 @pytest.mark.parametrize("what", ["runs/{run}/checkpoints", "hurrah.db-wal"])

@@ -11,6 +11,7 @@ import pytest
 
 from server.runs.archive import read_archive
 from tests.serving import PAGES, ROOT, until
+from tests.training import is_stopped
 
 UPDATES = 6_000
 SIZES = [
@@ -79,11 +80,5 @@ def test_going_on_after_any_crash_is_the_same_as_none(book, whole, tmp_path):
 
 
 def until_stopped(process):
-    command = ["ps", "-o", "stat=", "-p", str(process.pid)]
-
-    def stopped():
-        listing = subprocess.run(command, capture_output=True, text=True, check=False)
-        return listing.stdout.startswith("T")
-
     # Where the machine is quick, it may be done before it comes to the point once more.
-    until(lambda: stopped() or process.poll() is not None)
+    until(lambda: is_stopped(process.pid) or process.poll() is not None)

@@ -1,0 +1,52 @@
+"""Two trainings don't write into one folder."""
+
+import signal
+import subprocess
+
+import pytest
+
+from tests.commands.conftest import unusual
+from tests.serving import until
+from tests.training import begun, hurrah, losses_reach, same_training
+
+FOREVER = 100_000_000
+
+
+@pytest.mark.parametrize("more", [(), ("--resume",)])
+def test_the_second_says_so_and_leaves_the_first_alone(book, out, tmp_path, more):
+    whole = tmp_path / "whole"
+    with begun(*unusual(book, out, updates=FOREVER), stdout=subprocess.DEVNULL) as first:
+        losses_reach(out, 10_000)
+        # Of the first one's own, and in use.
+        (out / ".checkpoint.npz.1.tmp").write_bytes(b"half a file")
+        second = hurrah(*unusual(book, out), *more)
+        assert second.returncode == 1
+        assert second.stderr == (
+            f"Another process trains in {out}: wait until it has ended, or name another folder"
+            " with --out.\n"
+        )
+        assert (out / ".checkpoint.npz.1.tmp").exists()
+        first.send_signal(signal.SIGINT)
+        assert first.wait(60) == 130
+    reached = len((out / "losses.csv").read_text().splitlines()) - 1
+    assert hurrah(*unusual(book, out, updates=reached + 10), "--resume").returncode == 0
+    assert hurrah(*unusual(book, whole, updates=reached + 10)).returncode == 0
+    same_training(whole, out)
+
+
+def test_of_two_at_once_one_trains(book, out, tmp_path):
+    whole = tmp_path / "whole"
+    with (
+        begun(*unusual(book, out, updates=FOREVER), stdout=subprocess.DEVNULL) as one,
+        begun(*unusual(book, out, updates=FOREVER), stdout=subprocess.DEVNULL) as other,
+    ):
+        until(lambda: one.poll() is not None or other.poll() is not None)
+        ended, trains = (one, other) if one.poll() is not None else (other, one)
+        assert ended.returncode == 1
+        losses_reach(out, 10_000)
+        trains.send_signal(signal.SIGINT)
+        assert trains.wait(60) == 130
+    reached = len((out / "losses.csv").read_text().splitlines()) - 1
+    assert hurrah(*unusual(book, out, updates=reached + 10), "--resume").returncode == 0
+    assert hurrah(*unusual(book, whole, updates=reached + 10)).returncode == 0
+    same_training(whole, out)

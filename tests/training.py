@@ -1,0 +1,66 @@
+"""Trainings on the command line, for tests."""
+
+import contextlib
+import subprocess
+import sys
+
+from server.runs.archive import read_archive
+from tests.serving import ROOT, until
+
+
+def hurrah(*arguments, before=()):
+    """Give a command, after other words, and return how it ended."""
+    return subprocess.run(
+        [*before, sys.executable, "-m", "server", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+
+
+@contextlib.contextmanager
+def begun(*arguments, before=(), **options):
+    """Begin a command, after other words, and end it with the block if it is not over by then."""
+    command = [*before, sys.executable, "-m", "server", *map(str, arguments)]
+    with subprocess.Popen(command, cwd=ROOT, **options) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def is_stopped(pid):
+    """Whether a process came to the point at which it was to stop."""
+    command = ["ps", "-o", "stat=", "-p", str(pid)]
+    listing = subprocess.run(command, capture_output=True, text=True, check=False)
+    return listing.stdout.startswith("T")
+
+
+def reached(folder, size_bytes):
+    """Whether so much is written of the losses; they are written some thousand bytes at once."""
+    path = folder / "losses.csv"
+    return path.exists() and path.stat().st_size > size_bytes
+
+
+def losses_reach(folder, size_bytes):
+    until(lambda: reached(folder, size_bytes))
+
+
+def small(book, out, updates, *more):
+    """Return the command of a training that takes no time."""
+    sizes = ("--hidden-size", 12, "--sequence-length", 10, "--sample-every", 100)
+    return ("train", book, "--out", out, "--updates", updates, *sizes, *more)
+
+
+def same_training(one, other):
+    (arrays, meta), (other_arrays, other_meta) = (
+        read_archive(out / "checkpoint.npz") for out in (one, other)
+    )
+    assert meta["trainer"] == other_meta["trainer"]
+    assert set(arrays) == set(other_arrays)
+    for name, array in arrays.items():
+        assert array.tobytes() == other_arrays[name].tobytes(), name
+    for name in ("losses.csv", "samples.txt"):
+        assert (one / name).read_bytes() == (other / name).read_bytes()
