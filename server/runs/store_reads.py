@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sqlite3
 from collections.abc import Sequence
@@ -20,8 +21,8 @@ from server.runs.ledger import Ledger
 from server.runs.models import Checkpoint, Milestone, Run, Sample, ValidationLoss
 from server.runs.peaks import highest
 from server.runs.reached import Search, first_below
-from server.runs.schema import HAS_HURRAHS, HAS_REPLAY, SCHEMA, VALIDATION_LOSS
-from server.runs.thinning import thinned
+from server.runs.schema import SCHEMA, VALIDATION_LOSS
+from server.runs.thinning import HAS_HURRAHS, thinned
 
 __all__ = ["StoreReads"]
 
@@ -95,28 +96,19 @@ class StoreReads:
         See `server.runs.thinning` for which are left out.
         """
         self._ledger.redo()
-        where = (run, first, MAX_UPDATE if last is None else last)
-        chosen, order = "", "update_"
-        if limit == 1:
-            # The newest: what timelines ask for, whose owners are many.
-            order = "update_ DESC LIMIT 1"
-        elif limit is not None:
-            updates = thinned(
-                self._sampled(where),
-                limit,
-                hurrahs=set(self._sampled(where, HAS_HURRAHS)),
-                replayed=set(self._sampled(where, HAS_REPLAY)),
-            )
-            chosen = f" AND update_ IN ({', '.join(map(str, updates))})"
+        last = MAX_UPDATE if last is None else last
+        if limit is None:
+            return self.samples_from(run, first, last, -1)
+        updates = thinned(self._connection, run, first, last, limit)
         rows = self._connection.execute(
-            "SELECT sample FROM samples WHERE run = ? AND update_ BETWEEN ? AND ?"  # noqa: S608
-            f"{chosen} ORDER BY {order}",
-            where,
+            "SELECT sample FROM samples WHERE run = ?"
+            " AND update_ IN (SELECT value FROM json_each(?)) ORDER BY update_",
+            (run, json.dumps(updates)),
         )
         return [Sample.model_validate_json(row[0]) for row in rows]
 
     def samples_from(self, run: str, first: int, last: int | None, count: int) -> list[Sample]:
-        """Return the first `count` samples from one update to another, in order."""
+        """Return the first `count` samples from one update to another in order; all if negative."""
         self._ledger.redo()
         rows = self._connection.execute(
             "SELECT sample FROM samples WHERE run = ? AND update_ BETWEEN ? AND ?"
@@ -124,14 +116,6 @@ class StoreReads:
             (run, first, MAX_UPDATE if last is None else last, count),
         )
         return [Sample.model_validate_json(row[0]) for row in rows]
-
-    def _sampled(self, where: tuple[str, int, int], condition: str = "1") -> list[int]:
-        rows = self._connection.execute(
-            "SELECT update_ FROM samples WHERE run = ? AND update_ BETWEEN ? AND ?"  # noqa: S608
-            f" AND {condition} ORDER BY update_",
-            where,
-        )
-        return [row[0] for row in rows]
 
     def celebrated(self, run: str) -> set[str]:
         """Return the words that were a hurrah."""
