@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from server.runs import history, milestones, reached, smoothing, training_time
 from server.runs.blocks import CHUNK_UPDATES
-from server.runs.thinning import HAS_HURRAHS, HAS_REPLAY
+from server.runs.thinning import HAS_HURRAHS, HAS_REPLAY, VALIDATION_LOSS
 
 __all__ = [
     "COPIED_TO_FORKS",
     "KEPT_OF_RUNS",
     "SCHEMA",
-    "VALIDATION_LOSS",
 ]
-
-# Word for word as in the partial index, or that would not be used.
-VALIDATION_LOSS = "json_extract(sample, '$.validation_loss')"
 
 SCHEMA = (
     f"""

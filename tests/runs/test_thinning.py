@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.runs.schema import SCHEMA
+from server.runs.thinning import measured
 from server.runs.thinning import thinned as thinned_in
 
 ranges = st.lists(st.integers(0, 10_000), unique=True, max_size=300).map(sorted)
@@ -143,11 +144,25 @@ def test_what_is_read_does_not_grow_with_the_samples():
     assert many < 20_000
 
 
+@given(updates=ranges, limit=st.integers(1, 60))
+def test_of_validation_losses_the_last_is_there_and_others_evenly(updates, limit):
+    connection = database(updates)
+    rows = [("a", update + 20_000, '{"validation_loss": 1.5}') for update in updates]
+    connection.executemany("INSERT INTO samples VALUES (?, ?, ?)", rows)
+    chosen = measured(connection, "a", 0, 40_000, limit)
+    connection.close()
+    assert set(chosen) <= {row[1] for row in rows}
+    assert chosen == sorted(set(chosen))
+    assert len(chosen) == min(len(updates), limit) or limit // 2 <= len(chosen) <= limit
+    assert chosen[-1:] == [update + 20_000 for update in updates[-1:]]
+
+
 def test_every_probe_goes_by_an_index():
     connection = database(range(2_000), hurrahs={7}, replayed=set(range(0, 2_000, 3)))
     asked = []
     connection.set_trace_callback(asked.append)
     thinned_in(connection, "a", 0, 2**62, 100)
+    measured(connection, "a", 0, 2**62, 100)
     connection.set_trace_callback(None)
     plans = {row[3] for query in asked for row in connection.execute(f"EXPLAIN QUERY PLAN {query}")}
     read = {plan for plan in plans if "samples" in plan}
