@@ -1,4 +1,7 @@
-"""`python -m benchmarks [speed | history | viewers] [...]` prints what was measured."""
+"""`python -m benchmarks [speed | history | viewers] [...]` prints what was measured.
+
+The exit status is 1 where something that is asked is not met.
+"""
 
 import platform
 import sys
@@ -13,6 +16,7 @@ from benchmarks.growth import growth
 from benchmarks.long_history import long_history
 from benchmarks.measure import REPEATS
 from benchmarks.passages import passages
+from benchmarks.verdicts import status
 from benchmarks.viewers import viewers
 
 SCALE = {"history": long_history, "viewers": viewers}
@@ -23,15 +27,16 @@ def main() -> int:
     what, *arguments = sys.argv[1:] or ["speed"]
     console = Console(width=124, highlight=False)
     start_s = time.monotonic()
+    found = 0
     if what == "speed":
         speed(console)
     elif what in SCALE:
-        SCALE[what](arguments, console)
+        found = status(SCALE[what](arguments, console), console)
     else:
         console.print(f"There is no benchmark {what!r}: speed, history or viewers.")
         return 2
     console.print(f"\nAll of it took {time.monotonic() - start_s:.0f} s.")
-    return 0
+    return found
 
 
 def speed(console: Console) -> None:

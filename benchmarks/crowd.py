@@ -11,12 +11,14 @@ told).
 import asyncio
 import base64
 import json
+import math
 import os
 import sys
 import time
 from typing import Any
 
 HANDSHAKES_AT_ONCE = 50
+SHARES = {"median": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
 CONTINUATION, TEXT, PING = 0x0, 0x1, 0x9
 
 
@@ -26,13 +28,20 @@ class Heard:
     Attributes
     ----------
     delays_s : list of float
-        From the event to the receipt, of every message to every viewer.
+        From when the server knew it to the receipt, of every message to every viewer.
+    whole_delays_s : list of float
+        The same of progress, from when the process that trains had made it.
     """
 
     def __init__(self) -> None:
         self._numbers: dict[bytes, int] = {}
         self.messages: list[dict[str, Any]] = []
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin to measure delays anew."""
         self.delays_s: list[float] = []
+        self.whole_delays_s: list[float] = []
 
     def note(self, text: bytes) -> int:
         """Take note of a message's arrival; return the number under which it is kept."""
@@ -45,7 +54,18 @@ class Heard:
         # A snapshot may be as old as the last message.
         if message["type"] != "snapshot":
             self.delays_s.append(now_s - message["sent_at"])
+        if message["type"] == "progress":
+            self.whole_delays_s.append(now_s - message["happened_at"])
         return number
+
+
+def shares(delays_s: list[float]) -> dict[str, float]:
+    """Return what half of the delays, and nearly all, are at the most; NaN where there are none."""
+    ascending, count = sorted(delays_s), len(delays_s)
+    return {
+        name: ascending[min(int(share * count), count - 1)] if count else math.nan
+        for name, share in SHARES.items()
+    }
 
 
 class Viewer(asyncio.Protocol):
@@ -167,22 +187,20 @@ class Crowd:
 
     def forget(self) -> dict[str, Any]:
         """Begin to measure anew."""
-        self._heard.delays_s = []
+        self._heard.forget()
         return {}
 
     def tell(self) -> dict[str, Any]:
-        """Return the delays so far, and how many are still looking on."""
-        delays_s = sorted(self._heard.delays_s)
-        count = len(delays_s)
-        shares = {"median": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
+        """Return the delays so far, and how many look on, as the server said last."""
+        counted = [
+            message["viewers"] for message in self._heard.messages if message["type"] == "viewers"
+        ]
         return {
-            "messages": count,
-            "delays_s": {
-                name: delays_s[min(int(share * count), count - 1)] if count else None
-                for name, share in shares.items()
-            },
+            "messages": len(self._heard.delays_s),
+            "delays_s": shares(self._heard.delays_s),
+            "whole_delays_s": shares(self._heard.whole_delays_s),
             "viewers": sum(not viewer.closed for viewer in self._viewers),
-            "idle": sum(not viewer.closed for viewer in self._idle),
+            "counted": counted[-1] if counted else None,
         }
 
     def heard(self) -> dict[str, Any]:

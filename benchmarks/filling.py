@@ -2,11 +2,12 @@
 
 A real server makes a real run and trains it for a thousand updates. Then, while no server runs, the
 rest of its history is written through the server's own `Store`: the losses of the first updates
-over and over with noise on them, a sample at every 10,000 updates, the epochs' marks. The run's
+over and over with noise on them, a sample wherever one is due, the epochs' marks. The run's
 checkpoint gets the counters of the last update. From there a server takes it up like any other: the
 worker that goes on from it has the network of update 1,000 and counts from where the history ends.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ class Filled:
         return self.data_dir / "hurrah.db"
 
 
-def fill(data_dir: Path, updates: int) -> Filled:
+def fill(data_dir: Path, updates: int, spec: Mapping[str, object] | None = None) -> Filled:
     """Make a run of the default network with a history of so many updates; it is stopped.
 
     Parameters
@@ -57,9 +58,12 @@ def fill(data_dir: Path, updates: int) -> Filled:
         An empty folder.
     updates : int
         More than a thousand.
+    spec : mapping of str, optional
+        What is otherwise than usual.
     """
+    asked = {"paused": True, "max_updates": None, **(spec or {})}
     with House(data_dir) as house:
-        run = house.ask("POST", "/runs", {"paused": True, "max_updates": None})["id"]
+        run = house.ask("POST", "/runs", asked)["id"]
         house.ask("POST", f"/runs/{run}/step", {"updates": TRAINED_UPDATES})
         house.ask("POST", f"/runs/{run}/stop")
     filled = Filled(data_dir, run, updates)

@@ -24,6 +24,8 @@ class House:
     ----------
     data_dir : pathlib.Path
         Where its runs are.
+    port : int
+        Where it listens; 0 for any that is free.
 
     Attributes
     ----------
@@ -33,8 +35,8 @@ class House:
         Its process id.
     """
 
-    def __init__(self, data_dir: Path) -> None:
-        command = (sys.executable, "-m", "server", "serve", "--no-demo", "--port", "0")
+    def __init__(self, data_dir: Path, port: int = 0) -> None:
+        command = (sys.executable, "-m", "server", "serve", "--no-demo", "--port", str(port))
         self._process = subprocess.Popen(
             [*command, "--data-dir", str(data_dir)],
             cwd=ROOT,
@@ -52,8 +54,7 @@ class House:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.send_signal(signal.SIGTERM)
-        self._process.wait(LIMIT_S)
+        self.leave()
 
     def ask(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
         """Send a request and return the answer's JSON, None where it has none."""
@@ -81,6 +82,11 @@ class House:
                 found.append(int(pid))
         return found
 
+    def leave(self) -> None:
+        """End it as whoever started it would."""
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(LIMIT_S)
+
     def leave_hard(self) -> None:
         """End it as a power cut would."""
         self._process.kill()
@@ -89,6 +95,16 @@ class House:
 def memory_bytes(pid: int) -> int:
     """Return what a process holds of the machine's memory."""
     return int(_ps("-o", "rss=", "-p", str(pid))) * 1024
+
+
+def peak_bytes(pid: int) -> int:
+    """Return the most of the machine's memory that a process has held, as far as that is known.
+
+    Where the system does not say it: what the process holds now.
+    """
+    status = Path(f"/proc/{pid}/status")
+    found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text()) if status.exists() else None
+    return memory_bytes(pid) if found is None else int(found[1]) * 1024
 
 
 def cpu_s(pid: int) -> float:

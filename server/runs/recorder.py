@@ -99,7 +99,7 @@ class Recorder:
             marks = await self._store(Store.add_report, run.id, text, first, losses, marks)
             self._tell_marks(marks)
             if len(losses) or state is run.state is RunState.RUNNING:
-                self._tell_progress(report["curve"])
+                self._tell_progress(report["curve"], report["happened_at"])
         self._samples.put(waiting)
         # A worker that stands still says nothing of whether its run waits, or has ended.
         stands = state is RunState.PAUSED and run.state is not RunState.RUNNING
@@ -300,7 +300,7 @@ class Recorder:
         for mark in marks:
             self._tell("milestone", milestone=mark.model_dump(mode="json"))
 
-    def _tell_progress(self, curve: dict[str, list[float | None]]) -> None:
+    def _tell_progress(self, curve: dict[str, list[float | None]], happened_at: float) -> None:
         run = self.run
         self._tell(
             "progress",
@@ -313,6 +313,7 @@ class Recorder:
             best=None if run.best is None else run.best.model_dump(),
             updates_per_second=run.updates_per_second,
             curve=curve,
+            happened_at=happened_at,
         )
 
 

@@ -181,6 +181,8 @@ class Reporter:
                 "first": self._first_unsent,
                 "losses": base64.b64encode(news.losses.tobytes()).decode("ascii"),
                 "curve": self._curve(),
+                # By this process's clock, so that what the way to a viewer takes can be measured.
+                "happened_at": round(time.time(), 3),
                 "samples": self._samples,
                 "epochs": self._epochs,
                 **more,

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from server.runs import history, milestones, reached, smoothing, training_time
 from server.runs.blocks import CHUNK_UPDATES
+from server.runs.thinning import HAS_HURRAHS, HAS_REPLAY, VALIDATION_LOSS
 
 __all__ = [
     "COPIED_TO_FORKS",
-    "HAS_HURRAHS",
-    "HAS_REPLAY",
     "KEPT_OF_RUNS",
     "SCHEMA",
-    "VALIDATION_LOSS",
 ]
-
-# Conditions word for word as in the partial indices, or these would not be used.
-HAS_HURRAHS = "json_array_length(sample, '$.hurrahs') > 0"
-HAS_REPLAY = "json_type(sample, '$.replay') = 'object'"
-VALIDATION_LOSS = "json_extract(sample, '$.validation_loss')"
 
 SCHEMA = (
     f"""

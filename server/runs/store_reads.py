@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -20,8 +21,8 @@ from server.runs.ledger import Ledger
 from server.runs.models import Checkpoint, Milestone, Run, Sample, ValidationLoss
 from server.runs.peaks import highest
 from server.runs.reached import Search, first_below
-from server.runs.schema import HAS_HURRAHS, HAS_REPLAY, SCHEMA, VALIDATION_LOSS
-from server.runs.thinning import thinned
+from server.runs.schema import SCHEMA
+from server.runs.thinning import HAS_HURRAHS, VALIDATION_LOSS, measured, thinned
 
 __all__ = ["SamplesPage", "StoreReads"]
 
@@ -105,16 +106,7 @@ class StoreReads:
     def thinned_updates(self, run: str, first: int, last: int | None, limit: int) -> list[int]:
         """Return the updates of at most `limit` samples from one update to another, in order."""
         self._ledger.redo()
-        where = (run, first, MAX_UPDATE if last is None else last)
-        if limit == 1:
-            # The newest: what timelines ask for, whose owners are many.
-            return self._sampled(where, "1", "DESC LIMIT 1")
-        return thinned(
-            self._sampled(where),
-            limit,
-            hurrahs=set(self._sampled(where, HAS_HURRAHS)),
-            replayed=set(self._sampled(where, HAS_REPLAY)),
-        )
+        return thinned(self._connection, run, first, MAX_UPDATE if last is None else last, limit)
 
     def samples_page(
         self,
@@ -141,22 +133,18 @@ class StoreReads:
     def _samples(
         self, run: str, first: int, last: int | None, chosen: Sequence[int] | None
     ) -> Iterator[tuple[int, str]]:
-        among = "" if chosen is None else f" AND update_ IN ({', '.join(map(str, chosen))})"
+        if chosen is None:
+            return self._connection.execute(
+                "SELECT update_, sample FROM samples WHERE run = ? AND update_ BETWEEN ? AND ?"
+                " ORDER BY update_",
+                (run, first, MAX_UPDATE if last is None else last),
+            )
+        wanted = [update for update in chosen if update >= first]
         return self._connection.execute(
-            "SELECT update_, sample FROM samples WHERE run = ? AND update_ BETWEEN ? AND ?"  # noqa: S608
-            f"{among} ORDER BY update_",
-            (run, first, MAX_UPDATE if last is None else last),
+            "SELECT update_, sample FROM samples WHERE run = ?"
+            " AND update_ IN (SELECT value FROM json_each(?)) ORDER BY update_",
+            (run, json.dumps(wanted)),
         )
-
-    def _sampled(
-        self, where: tuple[str, int, int], condition: str = "1", order: str = ""
-    ) -> list[int]:
-        rows = self._connection.execute(
-            "SELECT update_ FROM samples WHERE run = ? AND update_ BETWEEN ? AND ?"  # noqa: S608
-            f" AND {condition} ORDER BY update_ {order}",
-            where,
-        )
-        return [row[0] for row in rows]
 
     def celebrated(self, run: str) -> set[str]:
         """Return the words that were a hurrah."""
@@ -212,14 +200,13 @@ class StoreReads:
 
     def validation(self, run: str, first: int, last: int, points: int) -> ValidationLoss:
         """Return the validation losses from `first` to `last`, evenly thinned to `points`."""
+        updates = measured(self._connection, run, first, last, points)
         rows = self._connection.execute(
             f"SELECT update_, {VALIDATION_LOSS} FROM samples WHERE run = ?"  # noqa: S608
-            f" AND update_ BETWEEN ? AND ? AND {VALIDATION_LOSS} IS NOT NULL ORDER BY update_",
-            (run, first, last),
+            " AND update_ IN (SELECT value FROM json_each(?)) ORDER BY update_",
+            (run, json.dumps(updates)),
         ).fetchall()
-        # The last is always among them.
-        kept = rows[:: -max(1, -(-len(rows) // points))][::-1]
-        return ValidationLoss(update=[row[0] for row in kept], loss=[row[1] for row in kept])
+        return ValidationLoss(update=[row[0] for row in rows], loss=[row[1] for row in rows])
 
     def losses(self, run: str, first: int, last: int) -> NDArray[np.float64]:
         """Return the losses from `first` to `last`, as far as there are any."""

@@ -148,6 +148,9 @@ def test_every_message_says_when_it_was_sent(server, corpus):
     assert sent_at == sorted(sent_at)
     # To the millisecond.
     assert began_s - 0.001 <= sent_at[0] <= sent_at[-1] <= time.time() + 0.001
+    happened = [(m["happened_at"], m["sent_at"]) for m in viewer.of("progress")]
+    assert happened
+    assert all(began_s - 0.001 <= made <= told for made, told in happened)
 
 
 def test_progress_at_full_speed_keeps_every_extreme(server):
