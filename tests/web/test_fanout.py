@@ -243,3 +243,24 @@ def test_a_snapshot_holds_until_something_happens(monkeypatch):
         assert channel.snapshot(moving=True) is None
 
     asyncio.run(inside())
+
+
+def test_a_number_of_an_earlier_life_is_never_one_of_this(monkeypatch):
+    began_ns = 1_800_000_000 * 10**9
+    second_of_messages = 1_238
+
+    async def inside():
+        monkeypatch.setattr(fanout.time, "time_ns", lambda: began_ns)
+        earlier = Channel("run")
+        for update in range(second_of_messages):
+            earlier.publish({"type": "milestone", "milestone": {"update": update}})
+        # The server is killed and back within the second, and tells as much again.
+        monkeypatch.setattr(fanout.time, "time_ns", lambda: began_ns + 10**9)
+        channel = Channel("run")
+        for update in range(fanout.MESSAGES_KEPT):
+            assert not channel.resumes(earlier.seq)
+            channel.publish({"type": "milestone", "milestone": {"update": update}})
+        # JavaScript has no larger integers.
+        assert channel.seq < 2**53
+
+    asyncio.run(inside())
