@@ -21,6 +21,9 @@ from server.web.throttle import network_of
 
 __all__ = ["GuardedWebSocket", "protocol_for", "room_for"]
 
+# What may wait for a WebSocket's client that pings. A slow one has not read all either, and only
+# its pings show whether it reads at all.
+PINGED_BYTES = 65_536
 # What the server opens besides connections: the database, workers' pipes, files that are sent.
 OTHER_FILES = 256
 
@@ -207,7 +210,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
 
     def handle_ping(self) -> None:
         """Answer a ping; who pings and pings, and reads no answer, is cut off."""
-        if self.writable.is_set():
+        if self.transport.get_write_buffer_size() <= PINGED_BYTES:
             super().handle_ping()
         else:
             self.transport.abort()

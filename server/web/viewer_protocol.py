@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import socket
+import sys
+import termios
 from asyncio.transports import BaseTransport
 from collections import deque
 from collections.abc import Iterable
@@ -18,8 +21,13 @@ __all__ = ["EXTENSION", "ViewerGoneError", "ViewerProtocol"]
 EXTENSION = "hurrah.viewer"
 """The name under which an ASGI scope holds the viewer's `ViewerProtocol`."""
 
-# What the kernel may hold for a viewer, and asyncio beside it. Whatever lies there is old news.
+# What the kernel may hold for a viewer. Whatever lies there is old news.
 KERNEL_BUFFER_BYTES = 65_536
+# What asyncio may hold beside it before a viewer is waited for, and until when it is.
+FULL_BYTES = 16_384
+LOW_BYTES = 4_096
+# How often it is looked, while a viewer's patience lasts, whether it reads.
+LOOKS = 4
 # So many messages are told between two pings, whose answers say how far the viewer has read.
 PING_EVERY_MESSAGES = 8
 # A viewer that is further behind than this gets one message at a time, of all that happened.
@@ -57,8 +65,11 @@ class ViewerProtocol(GuardedWebSocket):
         self._answers_pings = False
         self.slow = False
         self._heard = asyncio.Event()
-        connection: socket.socket = transport.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BUFFER_BYTES)
+        self._written_bytes = 0
+        self._read_bytes_at_ping = 0
+        self._socket: socket.socket = transport.get_extra_info("socket")
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BUFFER_BYTES)
+        self.transport.set_write_buffer_limits(high=FULL_BYTES, low=LOW_BYTES)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""
@@ -86,8 +97,7 @@ class ViewerProtocol(GuardedWebSocket):
         while not self.disconnected and self._lags:
             self.slow = True
             self._heard.clear()
-            async with asyncio.timeout(patience_s):
-                await self._heard.wait()
+            await self._while_it_reads(self._heard, patience_s)
         await self._writable(patience_s)
 
     async def tell(self, frames: Iterable[bytes], patience_s: float) -> None:
@@ -101,6 +111,7 @@ class ViewerProtocol(GuardedWebSocket):
         for frame in frames:
             await self._writable(patience_s)
             self.transport.write(frame)
+            self._written_bytes += len(frame)
         if self.slow or self._told % PING_EVERY_MESSAGES == 0:
             self._ping()
         self._told += 1
@@ -108,10 +119,32 @@ class ViewerProtocol(GuardedWebSocket):
     async def _writable(self, patience_s: float) -> None:
         if not self.writable.is_set():
             self.slow = True
-            async with asyncio.timeout(patience_s):
-                await self.writable.wait()
+            await self._while_it_reads(self.writable, patience_s)
         if self.disconnected or self.close_sent:
             raise ViewerGoneError("the viewer has left")
+
+    async def _while_it_reads(self, event: asyncio.Event, patience_s: float) -> None:
+        """Wait for an event for as long as the viewer goes on reading, however slowly."""
+        read_bytes, since_s = self._read_bytes, self.loop.time()
+        while not event.is_set():
+            try:
+                async with asyncio.timeout(patience_s / LOOKS):
+                    await event.wait()
+            except TimeoutError:
+                before, read_bytes = read_bytes, self._read_bytes
+                if read_bytes > before:
+                    since_s = self.loop.time()
+                elif self.loop.time() - since_s >= patience_s:
+                    raise
+
+    @property
+    def _read_bytes(self) -> int:
+        """How much of what it was told has left this machine.
+
+        The difference of two tells whether a viewer reads, but for a few bytes of pings.
+        """
+        waiting = self.transport.get_write_buffer_size() + _unsent_bytes(self._socket)
+        return self._written_bytes - waiting
 
     @property
     def _lags(self) -> bool:
@@ -143,8 +176,28 @@ class ViewerProtocol(GuardedWebSocket):
 
     # -- letting go -------------------------------------------------------------------------------
 
+    def send_keepalive_ping(self) -> None:
+        """Ask whether the viewer is still there."""
+        super().send_keepalive_ping()
+        self._read_bytes_at_ping = self._read_bytes
+
     def keepalive_timeout(self) -> None:
         """Let go of a viewer that is not there any more, even if it has not read all."""
+        before, self._read_bytes_at_ping = self._read_bytes_at_ping, self._read_bytes
+        if self.ping_timeout is not None and self._read_bytes_at_ping > before:
+            # On a slow line, the ping is still behind what it was told.
+            self.pong_timer = self.loop.call_later(self.ping_timeout, self.keepalive_timeout)
+            return
         super().keepalive_timeout()
         if self.transport.get_write_buffer_size():
             self.transport.abort()
+
+
+def _unsent_bytes(connection: socket.socket) -> int:
+    """Return how much the kernel holds that the other side has not acknowledged, where it tells."""
+    try:
+        answer = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4))
+    except (OSError, ValueError):
+        # This kind of system, or socket, does not tell; or the connection is gone.
+        return 0
+    return int.from_bytes(answer, sys.byteorder, signed=True)
