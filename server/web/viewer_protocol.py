@@ -30,8 +30,10 @@ LOW_BYTES = 4_096
 LOOKS = 4
 # So many messages are told between two pings, whose answers say how far the viewer has read.
 PING_EVERY_MESSAGES = 8
-# A viewer that is further behind than this gets one message at a time, of all that happened.
+# A viewer that is further behind than this, beyond the time that its line takes, is told no more
+# than so much at a time of all that happened.
 LAG_S = 0.5
+SLOW_BYTES = 16_384
 NUMBER_BYTES = 8
 
 
@@ -45,8 +47,9 @@ class ViewerProtocol(GuardedWebSocket):
     Between a viewer that reads slowly and the server lie the buffers of two kernels and of whatever
     is in between, and all that they hold must be read before the news. So a ping goes out with
     every few messages. Its answer (which a WebSocket client must give) tells that the messages
-    before it were read. Until it comes, a viewer is told nothing more once `LAG_S` have passed;
-    what happened meanwhile can then be told in one message.
+    before it were read. Until it comes, a viewer is told nothing more once it is `LAG_S` later than
+    the line accounts for, by the shortest time that an answer took; what happened meanwhile is then
+    told at once, progress in one message, up to some kilobytes for each answer.
 
     A client that answers no pings at all is told as much as its connection takes.
 
@@ -60,9 +63,13 @@ class ViewerProtocol(GuardedWebSocket):
         """Keep the kernel from storing minutes of old news."""
         super().connection_made(transport)
         self._told = 0
+        # What was told since the last ping.
+        self._unasked = self._unasked_bytes = 0
         # The pings that are not answered yet: which message each followed, and when it was sent.
         self._pings: deque[tuple[int, float]] = deque()
         self._answers_pings = False
+        # How long the line takes, there and back.
+        self._round_trip_s: float | None = None
         self.slow = False
         self._heard = asyncio.Event()
         self._written_bytes = 0
@@ -112,9 +119,17 @@ class ViewerProtocol(GuardedWebSocket):
             await self._writable(patience_s)
             self.transport.write(frame)
             self._written_bytes += len(frame)
-        if self.slow or self._told % PING_EVERY_MESSAGES == 0:
-            self._ping()
+            self._unasked_bytes += len(frame)
         self._told += 1
+        self._unasked += 1
+        many = self.slow and self._unasked_bytes >= SLOW_BYTES
+        if many or self._told == 1 or (not self.slow and self._unasked >= PING_EVERY_MESSAGES):
+            self._ping()
+
+    def told_all(self) -> None:
+        """Ask a slow viewer how far it is, now that it was told all there is."""
+        if self.slow and self._unasked:
+            self._ping()
 
     async def _writable(self, patience_s: float) -> None:
         if not self.writable.is_set():
@@ -150,13 +165,18 @@ class ViewerProtocol(GuardedWebSocket):
     def _lags(self) -> bool:
         if not self._pings or not self._answers_pings:
             return False
-        return self.slow or self.loop.time() - self._pings[0][1] > LAG_S
+        return self.slow or self._is_late(self._pings[0][1], LAG_S)
+
+    def _is_late(self, sent_s: float, lag_s: float) -> bool:
+        """Whether the answer to a ping comes, or is still to come, so much later than it might."""
+        return self.loop.time() - sent_s > lag_s + (self._round_trip_s or 0.0)
 
     def _ping(self) -> None:
         if not self._answers_pings:
             # Only the first is waited for: there may never be an answer.
             self._pings.clear()
         self._pings.append((self._told, self.loop.time()))
+        self._unasked = self._unasked_bytes = 0
         self.conn.send_ping(self._told.to_bytes(NUMBER_BYTES))
         self.transport.write(b"".join(self.conn.data_to_send()))
 
@@ -170,8 +190,10 @@ class ViewerProtocol(GuardedWebSocket):
             sent_s = self._pings.popleft()[1]
         if sent_s is not None:
             self._answers_pings = True
+            took_s = self.loop.time() - sent_s
+            self._round_trip_s = min(took_s, self._round_trip_s or took_s)
             if not self._pings:
-                self.slow = self.slow and self.loop.time() - sent_s > LAG_S / 2
+                self.slow = self.slow and self._is_late(sent_s, LAG_S / 2)
             self._heard.set()
 
     # -- letting go -------------------------------------------------------------------------------

@@ -52,3 +52,29 @@ def test_a_connection_on_a_slow_line_is_not_taken_for_dead():
                     assert await viewer.recv() == text
 
     asyncio.run(inside())
+
+
+def test_who_is_slow_is_told_all_there_is_for_one_answer():
+    async def speak(viewer):
+        answers = asyncio.Queue()
+        hear = viewer.handle_pong
+        viewer.handle_pong = lambda event: (answers.put_nowait(event), hear(event))
+        await viewer.ready(PATIENCE_S)
+        await viewer.tell(framed(b"the first"), PATIENCE_S)
+        await answers.get()
+        for number in range(20):
+            viewer.slow = True  # Its last answer came quickly.
+            await viewer.ready(PATIENCE_S)
+            await viewer.tell(framed(b"%d" % number), PATIENCE_S)
+        assert answers.empty()
+        viewer.told_all()
+        await viewer.ready(PATIENCE_S)
+        assert answers.qsize() == 1
+        await viewer.send({"type": "websocket.close", "code": 1000})
+
+    async def inside():
+        async with told_by(speak) as port, connect(f"ws://127.0.0.1:{port}/") as viewer:
+            assert [text async for text in viewer] == ["the first", *map(str, range(20))]
+            assert viewer.close_code == 1000
+
+    asyncio.run(inside())
