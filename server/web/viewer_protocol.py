@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import socket
 import sys
@@ -34,6 +35,10 @@ PING_EVERY_MESSAGES = 8
 # than so much at a time of all that happened.
 LAG_S = 0.5
 SLOW_BYTES = 16_384
+# How much a viewer is told, and for how long, before it is known whether it answers.
+UNHEARD_BYTES = 32_768
+UNHEARD_S = 1.0
+UNHEARD_PINGS = 16
 NUMBER_BYTES = 8
 
 
@@ -51,7 +56,8 @@ class ViewerProtocol(GuardedWebSocket):
     the line accounts for, by the shortest time that an answer took; what happened meanwhile is then
     told at once, progress in one message, up to some kilobytes for each answer.
 
-    A client that answers no pings at all is told as much as its connection takes.
+    The first ping goes out before anything else, and only little is told for a second if its answer
+    does not come. A client that answers no pings at all is told as much as its connection takes.
 
     Attributes
     ----------
@@ -65,8 +71,9 @@ class ViewerProtocol(GuardedWebSocket):
         self._told = 0
         # What was told since the last ping.
         self._unasked = self._unasked_bytes = 0
-        # The pings that are not answered yet: which message each followed, and when it was sent.
+        # The pings that are not answered yet: how many messages were told, and when it was sent.
         self._pings: deque[tuple[int, float]] = deque()
+        self._first_ping_s: float | None = None
         self._answers_pings = False
         # How long the line takes, there and back.
         self._round_trip_s: float | None = None
@@ -101,11 +108,25 @@ class ViewerProtocol(GuardedWebSocket):
         ViewerGoneError
             It has left.
         """
+        if self._first_ping_s is None:
+            self._first_ping_s = self.loop.time()
+            self._ping()
+        await self._first_answer(self._first_ping_s + UNHEARD_S)
         while not self.disconnected and self._lags:
             self.slow = True
             self._heard.clear()
             await self._while_it_reads(self._heard, patience_s)
         await self._writable(patience_s)
+
+    async def _first_answer(self, until_s: float) -> None:
+        """Wait for it, if so much is under way that it matters."""
+        if self._answers_pings or self._written_bytes <= UNHEARD_BYTES:
+            return
+        if self.loop.time() < until_s and not self.disconnected:
+            self._heard.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(until_s):
+                    await self._heard.wait()
 
     async def tell(self, frames: Iterable[bytes], patience_s: float) -> None:
         """Hand over a message's frames, each when the viewer has read enough of those before.
@@ -122,8 +143,11 @@ class ViewerProtocol(GuardedWebSocket):
             self._unasked_bytes += len(frame)
         self._told += 1
         self._unasked += 1
-        many = self.slow and self._unasked_bytes >= SLOW_BYTES
-        if many or self._told == 1 or (not self.slow and self._unasked >= PING_EVERY_MESSAGES):
+        if self.slow:
+            due = self._unasked_bytes >= SLOW_BYTES
+        else:
+            due = self._unasked >= PING_EVERY_MESSAGES or self._told == 1
+        if due:
             self._ping()
 
     def told_all(self) -> None:
@@ -172,9 +196,9 @@ class ViewerProtocol(GuardedWebSocket):
         return self.loop.time() - sent_s > lag_s + (self._round_trip_s or 0.0)
 
     def _ping(self) -> None:
-        if not self._answers_pings:
-            # Only the first is waited for: there may never be an answer.
-            self._pings.clear()
+        if not self._answers_pings and len(self._pings) == UNHEARD_PINGS:
+            # There may never be an answer.
+            self._pings.popleft()
         self._pings.append((self._told, self.loop.time()))
         self._unasked = self._unasked_bytes = 0
         self.conn.send_ping(self._told.to_bytes(NUMBER_BYTES))
@@ -185,16 +209,17 @@ class ViewerProtocol(GuardedWebSocket):
         if len(event.data) != NUMBER_BYTES:
             super().handle_pong(event)
             return
+        # Whichever it answers, it answers.
+        self._answers_pings = True
+        self._heard.set()
         number, sent_s = int.from_bytes(event.data), None
         while self._pings and self._pings[0][0] <= number:
             sent_s = self._pings.popleft()[1]
         if sent_s is not None:
-            self._answers_pings = True
             took_s = self.loop.time() - sent_s
             self._round_trip_s = min(took_s, self._round_trip_s or took_s)
             if not self._pings:
                 self.slow = self.slow and self._is_late(sent_s, LAG_S / 2)
-            self._heard.set()
 
     # -- letting go -------------------------------------------------------------------------------
 
