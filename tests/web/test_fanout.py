@@ -264,3 +264,41 @@ def test_a_number_of_an_earlier_life_is_never_one_of_this(monkeypatch):
         assert channel.seq < 2**53
 
     asyncio.run(inside())
+
+
+def test_what_nobody_looks_at_is_forgotten_but_for_its_number(monkeypatch):
+    monkeypatch.setattr(fanout, "REMEMBERED_S", 0.01)
+    happening = {"type": "sample", "sample": {}}
+
+    async def inside():
+        channel = Channel("run")
+        channel.join()
+        channel.publish(happening)
+        channel.keep_snapshot(b'{"samples":[]}')
+        await asyncio.sleep(0.02)
+        # Somebody looks on.
+        assert channel.resumes(channel.seq - 1)
+        channel.leave()
+        assert channel.resumes(channel.seq - 1)
+        last = channel.seq
+        await asyncio.sleep(0.02)
+        assert not channel.resumes(last - 1)
+        assert channel.snapshot(moving=False) is None
+        # Who comes back with the last number has missed nothing.
+        assert channel.resumes(last)
+        channel.publish(happening)
+        channel.publish(progress(2))
+        assert channel.seq == last + 2
+        assert not channel.resumes(last)
+        assert not channel.resumes(channel.seq - 1)
+        channel.join()
+        channel.publish(happening)
+        assert [m["seq"] for m in all_after(channel, last + 2, merge=True)] == [last + 3]
+        channel.leave()
+        channel.join()
+        await asyncio.sleep(0.02)
+        assert channel.resumes(last + 2)
+        channel.leave()
+        channel.close()
+
+    asyncio.run(inside())
