@@ -64,7 +64,7 @@ class Channel:
         self._oldest = self.seq - 1
         self._news = asyncio.Event()
         self._snapshot: tuple[int, list[bytes]] | None = None
-        # Whether progress came after it, and until when it is told nevertheless.
+        # Whether anything came after it, and until when it is told nevertheless.
         self._moved = False
         self._snapshot_until_s = 0.0
         # What was last made of several messages, for all who are behind by the same.
@@ -111,12 +111,11 @@ class Channel:
             self._oldest = self.seq - 1
             return
         self._merged = None
-        # How many look on is no part of it, and progress can be told after it for a while.
-        fresh = time.monotonic() < self._snapshot_until_s
-        if message["type"] == "progress":
+        # How many look on is no part of it.
+        if message["type"] != "viewers":
             self._moved = True
-        if message["type"] != "viewers" and not (message["type"] == "progress" and fresh):
-            self._snapshot = None
+            if time.monotonic() >= self._snapshot_until_s:
+                self._snapshot = None
         self._log.append(told(message | {"seq": self.seq}))
         self._log_bytes += self._log[-1].size_bytes
         while len(self._log) > MESSAGES_KEPT or self._log_bytes > BYTES_KEPT:
@@ -210,10 +209,11 @@ class Channel:
     def snapshot(self, *, moving: bool) -> tuple[int, list[bytes]] | None:
         """Return the number and the frames of the snapshot made last, if it still holds.
 
-        It does as long as nothing has happened since; while the run is `moving`, progress may have,
-        for a second: it is told after it. So a hall that comes in at once is told the same one.
+        It does as long as nothing has happened since; while the run is `moving`, anything may have,
+        for a second: it is told after it. So a hall that comes in at once is told the same one, and
+        those who come one after the other and never read hold few of them.
         """
-        if self._snapshot is None or not self.holds(self._snapshot[0]):
+        if self._snapshot is None or not self.resumes(self._snapshot[0]):
             return None
         if self._moved and not (moving and time.monotonic() < self._snapshot_until_s):
             return None

@@ -222,7 +222,7 @@ def test_a_large_snapshot_comes_in_frames_and_says_how_many_look_on():
     assert all(one is other for one, other in zip(made[:-1], again[:-1], strict=True))
 
 
-def test_a_snapshot_holds_until_something_happens(monkeypatch):
+def test_a_snapshot_holds_until_something_happens_and_a_second_while_the_run_moves(monkeypatch):
     monkeypatch.setattr(fanout, "SNAPSHOT_HOLDS_S", 3_600.0)
 
     async def inside():
@@ -235,6 +235,19 @@ def test_a_snapshot_holds_until_something_happens(monkeypatch):
         assert channel.snapshot(moving=False) is None
         assert channel.snapshot(moving=True)[0] == seq
         assert all_after(channel, seq, merge=False)[-1]["update"] == 2
+        # Each sample a new snapshot would be one for each who comes while samples do.
+        for kind in ("sample", "milestone", "checkpoint", "state"):
+            channel.publish({"type": kind})
+            assert channel.snapshot(moving=True)[0] == seq
+            assert all_after(channel, seq, merge=False)[-1]["type"] == kind
+        assert channel.snapshot(moving=False) is None
+        # It went back in time: that is no news to be told after a snapshot.
+        channel.restart()
+        assert channel.snapshot(moving=True) is None
+        seq, _ = channel.keep_snapshot(b'{"samples":[]}')
+        for _ in range(fanout.MESSAGES_KEPT):
+            channel.publish({"type": "sample", "sample": {}})
+        assert channel.snapshot(moving=True)[0] == seq
         channel.publish({"type": "sample", "sample": {}})
         assert channel.snapshot(moving=True) is None
         monkeypatch.setattr(fanout, "SNAPSHOT_HOLDS_S", 0.0)
