@@ -42,6 +42,7 @@ class PatientProtocol(H11Protocol):
         super().__init__(*arguments, **named)
         self._request_due: asyncio.TimerHandle | None = None
         self._reading_due: asyncio.TimerHandle | None = None
+        self._closing_due: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a request, unless there are too many who do."""
@@ -76,6 +77,9 @@ class PatientProtocol(H11Protocol):
         """Wait for nothing any more."""
         self._expect_nothing()
         self._expect_reading(None)
+        if self._closing_due is not None:
+            # It would hold what was written until then, and abort what is no more.
+            self._closing_due.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -151,8 +155,10 @@ class PatientProtocol(H11Protocol):
 
     def _close_in_time(self) -> None:
         # Closing waits until all is read; who reads nothing is not waited for.
-        if self.transport.is_closing() and self.transport.get_write_buffer_size():
-            self.loop.call_later(self.patience_s, self.transport.abort)
+        if self._closing_due is not None or not self.transport.is_closing():
+            return
+        if self.transport.get_write_buffer_size():
+            self._closing_due = self.loop.call_later(self.patience_s, self.transport.abort)
 
 
 class GuardedWebSocket(WebSocketsSansIOProtocol):
