@@ -159,7 +159,8 @@ class ViewerProtocol(GuardedWebSocket):
         if not self.writable.is_set():
             self.slow = True
             await self._while_it_reads(self.writable, patience_s)
-        if self.disconnected or self.close_sent:
+        # asyncio learns of a broken line at once, and says that it is lost a little later.
+        if self.disconnected or self.close_sent or self.transport.is_closing():
             raise ViewerGoneError("the viewer has left")
 
     async def _while_it_reads(self, event: asyncio.Event, patience_s: float) -> None:

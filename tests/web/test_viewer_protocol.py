@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 
 from uvicorn.config import Config
 from uvicorn.server import ServerState
@@ -9,7 +10,7 @@ from websockets.asyncio.client import connect
 
 from server.web import viewer_protocol
 from server.web.messages import framed
-from server.web.viewer_protocol import EXTENSION, ViewerProtocol
+from server.web.viewer_protocol import EXTENSION, ViewerGoneError, ViewerProtocol
 from tests.lines import Line
 from tests.serving import LIMIT_S
 
@@ -150,3 +151,23 @@ def test_a_client_that_answers_no_ping_is_not_waited_for_long(monkeypatch):
             assert len([text async for text in viewer]) == 100
 
     asyncio.run(inside())
+
+
+def test_a_line_that_breaks_under_a_large_message_is_found_at_once(caplog):
+    async def inside():
+        told = asyncio.Queue()
+
+        async def speak(viewer):
+            await viewer.ready(PATIENCE_S)
+            viewer.transport.get_extra_info("socket").shutdown(socket.SHUT_WR)
+            try:
+                await viewer.tell(framed(bytes(1_000_000)), PATIENCE_S)
+            except ViewerGoneError as gone:
+                told.put_nowait(gone)
+
+        async with told_by(speak) as port, connect(f"ws://127.0.0.1:{port}/"):
+            await told.get()
+
+    asyncio.run(inside())
+    # asyncio complains of all that is written after that.
+    assert [record.message for record in caplog.records if record.name == "asyncio"] == []
