@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     max_kept_models_bytes : int
         What these models may take together.
     viewer_patience_s : float
-        How long a viewer may take to read a message before it is let go.
+        How long a viewer may read nothing before it is let go.
     request_patience_s : float
         How long a request's head may take to come, and its body, and how long the reader of an
         answer may read nothing.

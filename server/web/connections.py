@@ -21,6 +21,9 @@ from server.web.throttle import network_of
 
 __all__ = ["GuardedWebSocket", "protocol_for", "room_for"]
 
+# What may wait for a WebSocket's client that pings. A slow one has not read all either, and only
+# its pings show whether it reads at all.
+PINGED_BYTES = 65_536
 # What the server opens besides connections: the database, workers' pipes, the few files that are
 # sent at once (`server.runs.exports.AT_ONCE`), and connections that it accepts to refuse them.
 OTHER_FILES = 256
@@ -75,6 +78,7 @@ class PatientProtocol(H11Protocol):
         self._request_due: asyncio.TimerHandle | None = None
         self._reading_due: asyncio.TimerHandle | None = None
         self._reading_time = ReadingTime(self.patience_s)
+        self._closing_due: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a request, unless there are too many who do."""
@@ -109,6 +113,9 @@ class PatientProtocol(H11Protocol):
         """Wait for nothing any more."""
         self._expect_nothing()
         self._expect_reading(None)
+        if self._closing_due is not None:
+            # It would hold what was written until then, and abort what is no more.
+            self._closing_due.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -188,8 +195,10 @@ class PatientProtocol(H11Protocol):
 
     def _close_in_time(self) -> None:
         # Closing waits until all is read; who reads nothing is not waited for.
-        if self.transport.is_closing() and self.transport.get_write_buffer_size():
-            self.loop.call_later(self.patience_s, self.transport.abort)
+        if self._closing_due is not None or not self.transport.is_closing():
+            return
+        if self.transport.get_write_buffer_size():
+            self._closing_due = self.loop.call_later(self.patience_s, self.transport.abort)
 
 
 class GuardedWebSocket(WebSocketsSansIOProtocol):
@@ -247,7 +256,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
 
     def handle_ping(self) -> None:
         """Answer a ping; who pings and pings, and reads no answer, is cut off."""
-        if self.writable.is_set():
+        if self.transport.get_write_buffer_size() <= PINGED_BYTES:
             super().handle_ping()
         else:
             self.transport.abort()

@@ -22,6 +22,8 @@ __all__ = ["Channel", "Fanout"]
 MESSAGES_KEPT = 512
 # Samples may be long.
 BYTES_KEPT = 4_000_000
+# How long what happened is kept for those who might come back, when nobody looks on.
+REMEMBERED_S = 60.0
 VIEWERS_EVERY_S = 1.0
 SNAPSHOT_HOLDS_S = 1.0
 # From so many viewers on, progress is told less often: what they take of the processor is what
@@ -41,8 +43,9 @@ class Channel:
         Id of the run.
     seq : int
         Number of the last message. Numbers grow across restarts of the server, because they begin
-        at its start time in milliseconds and a channel has fewer than a thousand messages a second;
-        a `since` from an earlier life is therefore never mistaken for one of this life.
+        at the time in microseconds and nobody tells a million messages a second; a `since` from an
+        earlier life is therefore never mistaken for one of this life. A browser reads them exactly
+        until the year 2255, below 2**53.
     viewers : int
         How many look on.
     closed : bool
@@ -51,16 +54,17 @@ class Channel:
 
     def __init__(self, run: str) -> None:
         self.run = run
-        self.seq = time.time_ns() // 1_000_000
+        self.seq = time.time_ns() // 1_000
         self.viewers = 0
         self.closed = False
         self._log: deque[Told] = deque()
         self._log_bytes = 0
-        # The oldest place from which the log goes on without a gap.
-        self._oldest = self.seq
+        # The oldest place from which the log goes on without a gap. A snapshot's number is higher:
+        # this one may be that of a `resync`.
+        self._oldest = self.seq - 1
         self._news = asyncio.Event()
         self._snapshot: tuple[int, list[bytes]] | None = None
-        # Whether progress came after it, and until when it is told nevertheless.
+        # Whether anything came after it, and until when it is told nevertheless.
         self._moved = False
         self._snapshot_until_s = 0.0
         # What was last made of several messages, for all who are behind by the same.
@@ -71,6 +75,10 @@ class Channel:
         self._telling_progress: asyncio.TimerHandle | None = None
         self._viewers_told = 0
         self._telling_viewers: asyncio.TimerHandle | None = None
+        # Whether it is kept for anybody.
+        self._remembers = True
+        self._forgetting: asyncio.TimerHandle | None = None
+        self._forget_later()
 
     def publish(self, message: Message) -> None:
         """Add a message; its number is given here."""
@@ -99,26 +107,27 @@ class Channel:
 
     def _add(self, message: Message) -> None:
         self.seq += 1
+        if not self._remembers:
+            self._oldest = self.seq - 1
+            return
         self._merged = None
-        # How many look on is no part of it, and progress can be told after it for a while.
-        fresh = time.monotonic() < self._snapshot_until_s
-        if message["type"] == "progress":
+        # How many look on is no part of it.
+        if message["type"] != "viewers":
             self._moved = True
-        if message["type"] != "viewers" and not (message["type"] == "progress" and fresh):
-            self._snapshot = None
+            if time.monotonic() >= self._snapshot_until_s:
+                self._snapshot = None
         self._log.append(told(message | {"seq": self.seq}))
         self._log_bytes += self._log[-1].size_bytes
         while len(self._log) > MESSAGES_KEPT or self._log_bytes > BYTES_KEPT:
-            self._log_bytes -= self._log.popleft().size_bytes
-        self._oldest = max(self._oldest, self.seq - len(self._log))
+            gone = self._log.popleft()
+            self._log_bytes -= gone.size_bytes
+            self._oldest = gone.seq
         self._wake()
 
     def restart(self) -> None:
         """Let every viewer find its place gone."""
         self.release()
-        self._log.clear()
-        self._log_bytes = 0
-        self._snapshot = self._merged = None
+        self._drop()
         # One number for `resync`, and a higher one for the snapshot.
         self.seq += 2
         self._oldest = self.seq - 1
@@ -127,10 +136,25 @@ class Channel:
     def close(self) -> None:
         """Let every viewer go: the run is no more."""
         self.closed = True
-        for timer in (self._telling_viewers, self._telling_progress):
+        for timer in (self._telling_viewers, self._telling_progress, self._forgetting):
             if timer is not None:
                 timer.cancel()
         self._wake()
+
+    def _forget_later(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._forgetting = loop.call_later(REMEMBERED_S, self._forget)
+
+    def _forget(self) -> None:
+        """Keep but the number: the log and the snapshot of every run ever seen would add up."""
+        self._drop()
+        self._oldest = self.seq - 1
+        self._remembers = False
+
+    def _drop(self) -> None:
+        self._log.clear()
+        self._log_bytes = 0
+        self._snapshot = self._merged = None
 
     def _wake(self) -> None:
         self._news.set()
@@ -185,10 +209,11 @@ class Channel:
     def snapshot(self, *, moving: bool) -> tuple[int, list[bytes]] | None:
         """Return the number and the frames of the snapshot made last, if it still holds.
 
-        It does as long as nothing has happened since; while the run is `moving`, progress may have,
-        for a second: it is told after it. So a hall that comes in at once is told the same one.
+        It does as long as nothing has happened since; while the run is `moving`, anything may have,
+        for a second: it is told after it. So a hall that comes in at once is told the same one, and
+        those who come one after the other and never read hold few of them.
         """
-        if self._snapshot is None or not self.holds(self._snapshot[0]):
+        if self._snapshot is None or not self.resumes(self._snapshot[0]):
             return None
         if self._moved and not (moving and time.monotonic() < self._snapshot_until_s):
             return None
@@ -220,11 +245,17 @@ class Channel:
     def join(self) -> None:
         """Count one more viewer."""
         self.viewers += 1
+        self._remembers = True
+        if self._forgetting is not None:
+            self._forgetting.cancel()
+            self._forgetting = None
         self._tell_viewers_soon()
 
     def leave(self) -> None:
         """Count one viewer less."""
         self.viewers -= 1
+        if not self.viewers and not self.closed:
+            self._forget_later()
         self._tell_viewers_soon()
 
     def _tell_viewers_soon(self) -> None:

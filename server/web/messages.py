@@ -13,8 +13,8 @@ __all__ = ["Message", "Told", "framed", "merged", "told"]
 
 Message = dict[str, Any]
 
-# What must be read before more of a large message is handed to a viewer's connection.
-FRAME_BYTES = 65_536
+# A large message is handed to a viewer's connection in such pieces, as it reads.
+FRAME_BYTES = 8_192
 # A curve of more points than this is drawn no finer.
 MERGED_POINTS = 200
 

@@ -129,6 +129,23 @@ def test_who_reads_nothing_is_cut_off(server):
         assert len(raw.until_closed(connection)) < 4_000_000
 
 
+def test_who_has_read_all_and_left_is_not_let_go_once_more(tmp_path):
+    patience_s = 2.0
+    with faultless(tmp_path, HURRAH_REQUEST_PATIENCE_S=str(patience_s)) as server:
+        with socket.socket() as connection:
+            # More than the kernels hold, so that some is still to be read when all is written.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+            connection.settimeout(LIMIT_S)
+            connection.connect(("127.0.0.1", server.port))
+            start = "GET /static/vendor/plotly/plotly-basic.min.js HTTP/1.1"
+            asked = [raw.head(server, start), raw.head(server, start, "Connection: close")]
+            connection.sendall(5 * asked[0] + asked[1])
+            assert raw.until_closed(connection).count(b"HTTP/1.1 200 OK") == 6
+        # What was to come after its patience would be in the log.
+        time.sleep(1.2 * patience_s)
+        assert server.client.get("/healthz").status_code == 200
+
+
 def test_a_slow_client_costs_the_others_nothing(server):
     with contextlib.ExitStack() as held:
         for _ in range(100):

@@ -222,7 +222,7 @@ def test_a_large_snapshot_comes_in_frames_and_says_how_many_look_on():
     assert all(one is other for one, other in zip(made[:-1], again[:-1], strict=True))
 
 
-def test_a_snapshot_holds_until_something_happens(monkeypatch):
+def test_a_snapshot_holds_until_something_happens_and_a_second_while_the_run_moves(monkeypatch):
     monkeypatch.setattr(fanout, "SNAPSHOT_HOLDS_S", 3_600.0)
 
     async def inside():
@@ -235,11 +235,83 @@ def test_a_snapshot_holds_until_something_happens(monkeypatch):
         assert channel.snapshot(moving=False) is None
         assert channel.snapshot(moving=True)[0] == seq
         assert all_after(channel, seq, merge=False)[-1]["update"] == 2
+        # Each sample a new snapshot would be one for each who comes while samples do.
+        for kind in ("sample", "milestone", "checkpoint", "state"):
+            channel.publish({"type": kind})
+            assert channel.snapshot(moving=True)[0] == seq
+            assert all_after(channel, seq, merge=False)[-1]["type"] == kind
+        assert channel.snapshot(moving=False) is None
+        # It went back in time: that is no news to be told after a snapshot.
+        channel.restart()
+        assert channel.snapshot(moving=True) is None
+        seq, _ = channel.keep_snapshot(b'{"samples":[]}')
+        for _ in range(fanout.MESSAGES_KEPT):
+            channel.publish({"type": "sample", "sample": {}})
+        assert channel.snapshot(moving=True)[0] == seq
         channel.publish({"type": "sample", "sample": {}})
         assert channel.snapshot(moving=True) is None
         monkeypatch.setattr(fanout, "SNAPSHOT_HOLDS_S", 0.0)
         channel.keep_snapshot(b'{"samples":[]}')
         channel.publish(progress(4))
         assert channel.snapshot(moving=True) is None
+
+    asyncio.run(inside())
+
+
+def test_a_number_of_an_earlier_life_is_never_one_of_this(monkeypatch):
+    began_ns = 1_800_000_000 * 10**9
+    second_of_messages = 1_238
+
+    async def inside():
+        monkeypatch.setattr(fanout.time, "time_ns", lambda: began_ns)
+        earlier = Channel("run")
+        for update in range(second_of_messages):
+            earlier.publish({"type": "milestone", "milestone": {"update": update}})
+        # The server is killed and back within the second, and tells as much again.
+        monkeypatch.setattr(fanout.time, "time_ns", lambda: began_ns + 10**9)
+        channel = Channel("run")
+        for update in range(fanout.MESSAGES_KEPT):
+            assert not channel.resumes(earlier.seq)
+            channel.publish({"type": "milestone", "milestone": {"update": update}})
+        # JavaScript has no larger integers.
+        assert channel.seq < 2**53
+
+    asyncio.run(inside())
+
+
+def test_what_nobody_looks_at_is_forgotten_but_for_its_number(monkeypatch):
+    monkeypatch.setattr(fanout, "REMEMBERED_S", 0.01)
+    happening = {"type": "sample", "sample": {}}
+
+    async def inside():
+        channel = Channel("run")
+        channel.join()
+        channel.publish(happening)
+        channel.keep_snapshot(b'{"samples":[]}')
+        await asyncio.sleep(0.02)
+        # Somebody looks on.
+        assert channel.resumes(channel.seq - 1)
+        channel.leave()
+        assert channel.resumes(channel.seq - 1)
+        last = channel.seq
+        await asyncio.sleep(0.02)
+        assert not channel.resumes(last - 1)
+        assert channel.snapshot(moving=False) is None
+        # Who comes back with the last number has missed nothing.
+        assert channel.resumes(last)
+        channel.publish(happening)
+        channel.publish(progress(2))
+        assert channel.seq == last + 2
+        assert not channel.resumes(last)
+        assert not channel.resumes(channel.seq - 1)
+        channel.join()
+        channel.publish(happening)
+        assert [m["seq"] for m in all_after(channel, last + 2, merge=True)] == [last + 3]
+        channel.leave()
+        channel.join()
+        await asyncio.sleep(0.02)
+        assert channel.resumes(last + 2)
+        channel.leave()
+        channel.close()
 
     asyncio.run(inside())

@@ -9,6 +9,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from tests.lines import Line
 from tests.serving import LIMIT_S, PAGES, RunningServer, until
 
 # Samples of 80 kB each, quickly written: a snapshot of them is more than a socket can hold.
@@ -144,3 +145,25 @@ def test_who_never_reads_takes_no_memory(tmp_path):
         until(lambda: others_there(server, run) == 30)
         # All of them hold parts of one and the same.
         assert memory_bytes(server) - before < 30 * snapshot_bytes / 10
+
+
+def test_who_reads_slowly_but_reads_is_told_all(tmp_path):
+    # What a viewer reads meanwhile is half of what the buffers hold, and a sixth of the snapshot.
+    patience_s, bytes_per_s = 1.0, 24_000
+    with RunningServer(tmp_path, "--no-demo", HURRAH_VIEWER_PATIENCE_S=str(patience_s)) as server:
+        corpus = server.upload(FACES)["id"]
+        run = server.create(corpus=corpus, paused=True, watch_words=[], **LARGE)
+        server.post(run, "step", {"updates": 1})
+        assert len(server.get(run, "samples")) == 2
+        with (
+            Line(server.port, bytes_per_s=bytes_per_s) as line,
+            connect(
+                f"ws://127.0.0.1:{line.port}/ws/runs/{run['id']}", max_size=None, ping_interval=0.1
+            ) as viewer,
+        ):
+            snapshot = read(viewer)
+            assert len(json.dumps(snapshot, ensure_ascii=False).encode()) > 6 * bytes_per_s
+            server.client.patch(f"/api/runs/{run['id']}", json={"name": "All is told"})
+            while (message := read(viewer))["type"] != "state":
+                pass
+            assert message["run_state"]["name"] == "All is told"

@@ -107,6 +107,7 @@ async def _speak(
                 await viewer.tell(news.frames, patience_s)
                 place = news.seq
             else:
+                viewer.told_all()
                 await channel.news(place)
         await websocket.close(UNKNOWN_RUN, "The run was deleted.")
     except TimeoutError:

@@ -1,0 +1,75 @@
+"""Lines for tests between a client and a server: narrow ones, and long ones."""
+
+import contextlib
+import queue
+import socket
+import threading
+import time
+
+CHUNK_BYTES = 1_024
+
+
+class Line:
+    """Passes on what one client and a server say, so many bytes a second, or so much later.
+
+    Attributes
+    ----------
+    port : int
+        Where the client connects, instead of the server.
+    delay_s : float
+        How much later everything arrives, either way.
+    """
+
+    def __init__(self, port, *, bytes_per_s=None, delay_s=0.0):
+        self.delay_s = delay_s
+        self._bytes_per_s = bytes_per_s
+        self._there = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._sockets = [self._listener]
+
+    def __enter__(self):
+        threading.Thread(target=self._connect, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        for each in self._sockets:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+    def _connect(self):
+        with contextlib.suppress(OSError):
+            client, _ = self._listener.accept()
+            server = socket.socket()
+            self._sockets += [client, server]
+            if self._bytes_per_s is not None:
+                # What it holds by itself is little beside what is still to come.
+                server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            server.connect(("127.0.0.1", self._there))
+            for ends in ((client, server, None), (server, client, self._bytes_per_s)):
+                threading.Thread(target=self._pass_on, args=ends, daemon=True).start()
+
+    def _pass_on(self, source, sink, bytes_per_s):
+        under_way = queue.SimpleQueue()
+        threading.Thread(target=_deliver, args=(under_way, sink), daemon=True).start()
+        data = b"the first"
+        while data:
+            data = b""
+            with contextlib.suppress(OSError):
+                data = source.recv(CHUNK_BYTES if bytes_per_s else 65_536)
+            if bytes_per_s:
+                time.sleep(len(data) / bytes_per_s)
+            under_way.put((time.monotonic() + self.delay_s, data))
+
+
+def _deliver(under_way, sink):
+    """Hand over what is under way when it is due, and end when there is nothing more."""
+    with contextlib.suppress(OSError):
+        while True:
+            due_s, data = under_way.get()
+            time.sleep(max(0.0, due_s - time.monotonic()))
+            if not data:
+                sink.shutdown(socket.SHUT_WR)
+                return
+            sink.sendall(data)
