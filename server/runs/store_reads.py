@@ -133,13 +133,14 @@ class StoreReads:
     def _samples(
         self, run: str, first: int, last: int | None, chosen: Sequence[int] | None
     ) -> Iterator[tuple[int, str]]:
+        last = MAX_UPDATE if last is None else last
         if chosen is None:
             return self._connection.execute(
                 "SELECT update_, sample FROM samples WHERE run = ? AND update_ BETWEEN ? AND ?"
                 " ORDER BY update_",
-                (run, first, MAX_UPDATE if last is None else last),
+                (run, first, last),
             )
-        wanted = [update for update in chosen if update >= first]
+        wanted = [update for update in chosen if first <= update <= last]
         return self._connection.execute(
             "SELECT update_, sample FROM samples WHERE run = ?"
             " AND update_ IN (SELECT value FROM json_each(?)) ORDER BY update_",

@@ -101,7 +101,12 @@ def test_who_never_reads_is_let_go_and_the_others_see_all(server, run):
 
 
 def test_who_never_reads_holds_up_neither_training_nor_anybody(server, run):
-    with never_reads(server, run), never_reads(server, run), watch(server, run) as reader:
+    with (
+        never_reads(server, run),
+        never_reads(server, run),
+        # It takes what comes also while nobody here asks it for more.
+        watch(server, run, max_queue=None) as reader,
+    ):
         assert read(reader)["type"] == "snapshot"
         server.client.patch(f"/api/runs/{run['id']}", json={"sample_every": 100_000})
         server.post(run, "resume")
