@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     demo : bool
         Whether a start without any run begins a demonstration.
     resume : bool
-        Whether runs that trained when the server ended go on by themselves.
+        Whether runs that trained when the server, or their worker, ended go on by themselves.
     operator_token : str or None
         What an operator must show where a token is needed; None: made at each start.
     allowed_hosts : list of str
