@@ -13,8 +13,7 @@ pip_unlocked := -m pip --disable-pip-version-check --no-input install --quiet \
                 --no-deps --only-binary :all:
 pip := $(pip_unlocked) --require-hashes
 # The tests spend much of their time waiting for servers and browsers: three at a time keep two cores
-# busy. Those
-# of one file share what that file starts.
+# busy. Those of one file share what that file starts.
 # In the order of the folders: the slowest, with browsers and crashes, come first.
 side_by_side := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 # A user's pip settings may ask for --user, which no virtual environment can have.
