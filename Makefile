@@ -12,10 +12,10 @@ python := .venv/bin/python
 pip_unlocked := -m pip --disable-pip-version-check --no-input install --quiet \
                 --no-deps --only-binary :all:
 pip := $(pip_unlocked) --require-hashes
-# The tests spend much of their time waiting for servers and browsers: three at a time keep two cores
-# busy. Those of one file share what that file starts.
+# The tests spend much of their time waiting for servers and browsers, and so share the cores; those
+# of one file share what that file starts.
 # In the order of the folders: the slowest, with browsers and crashes, come first.
-side_by_side := --numprocesses 3 --dist loadfile --no-loadscope-reorder
+side_by_side := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # A user's pip settings may ask for --user, which no virtual environment can have.
 export PIP_USER := 0
 

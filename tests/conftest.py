@@ -9,7 +9,7 @@ def pytest_addoption(parser):
     parser.addoption(
         "--kills",
         type=int,
-        default=8,
+        default=6,
         help="how often tests/crash/test_random.py kills processes at a random moment",
     )
 

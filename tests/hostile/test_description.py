@@ -14,7 +14,7 @@ from tests.serving import LIMIT_S, PAGES
 FEW = {"MAX_RUNS": "2", "MAX_CORPORA": "3", "MAX_NETWORK_BYTES": "2000000"}
 MOST_UPDATES = 100
 MOST_UNITS = 10
-EXAMPLES = 4
+EXAMPLES = 2
 load_all_checks()
 HELD_TO = CHECKS.get_by_names(
     [
