@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.house import House
-from server.runs.archive import read_archive, write_archive
-from server.runs.models import Best, Milestone, Run, RunState
-from server.runs.schedule import epoch_is_marked, next_sample
-from server.runs.store import Store
+from server.checkpoints.npz import read_archive, write_archive
+from server.spec.sample_schedule import epoch_is_marked, next_sample
+from server.spec.schemas import Best, Milestone, Run, RunState
+from server.store.database import Store
 
 TRAINED_UPDATES = 1_000
 PIECE_UPDATES = 100_000

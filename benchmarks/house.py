@@ -78,7 +78,7 @@ class House:
         found = []
         for line in _ps("-A", "-o", "pid=,ppid=,command=").splitlines():
             pid, parent, command = line.split(None, 2)
-            if int(parent) == self.pid and "server.runs.worker" in command:
+            if int(parent) == self.pid and "server.worker" in command:
                 found.append(int(pid))
         return found
 

@@ -23,9 +23,9 @@ from websockets.sync.client import connect
 from benchmarks.filling import Filled, fill
 from benchmarks.house import House, memory_bytes, peak_bytes
 from benchmarks.verdicts import Verdict
+from server.history.smoothing import FACTORS
 from server.rnn.trainer import SMOOTHING
-from server.runs.smoothing import FACTORS
-from server.runs.store import Store
+from server.store.database import Store
 
 LENGTHS = (100_000, 10_000_000)
 RANGES = 200

@@ -17,21 +17,21 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console
 
+from server.analysis.gradient_check import GradientCheckRequest
+from server.checkpoints.checkpoint_format import load_model
+from server.checkpoints.npz import DamagedArchiveError
 from server.commands.folder import CHECKPOINT, naming
 from server.commands.going_on import TrainingError
 from server.commands.gradcheck import show
 from server.commands.terminal import Terminal
 from server.commands.train import Training
 from server.commands.train import train as train_on
+from server.corpora.decoding import NotTextError, decode_text
 from server.rnn.gradient_check import check_gradients
 from server.rnn.sampling import write
 from server.rnn.trainer import TextTooShortError
-from server.runs.archive import DamagedArchiveError
-from server.runs.checkpoints import load_model
-from server.runs.decoding import NotTextError, decode_text
-from server.runs.proofs import GradientCheckRequest
-from server.runs.spec import RunSpec, SpecError
 from server.settings import Settings
+from server.spec.run_spec import RunSpec, SpecError
 
 WRONG_USAGE = 2
 INTERRUPTED = 130

@@ -1,8 +1,12 @@
 """Servers, for whoever needs one."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.serving import RunningServer
+
+SHIPPED = Path(__file__).parents[1] / "data" / "corpora"
 
 
 def pytest_addoption(parser):
@@ -12,6 +16,18 @@ def pytest_addoption(parser):
         default=6,
         help="how often tests/crash/test_random.py kills processes at a random moment",
     )
+
+
+@pytest.fixture(scope="session")
+def shipped_dir():
+    """The folder of the shipped texts."""
+    return SHIPPED
+
+
+@pytest.fixture(scope="session")
+def saltmere():
+    """The text of the shipped novel."""
+    return (SHIPPED / "the-lamps-of-saltmere.txt").read_bytes().decode("utf-8")
 
 
 @pytest.fixture(scope="module")

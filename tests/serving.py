@@ -150,7 +150,7 @@ class RunningServer:
         return body
 
     def worker_pids(self):
-        return child_pids(self.process.pid, "server.runs.worker")
+        return child_pids(self.process.pid, "server.worker")
 
 
 def until(condition, limit_s=LIMIT_S):

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from server.analysis import gradient_check
+from server.passages import request
 from server.rnn.architecture import MAX_LAYERS
-from server.runs import passage_request, proofs, spec
 from server.settings import Settings
+from server.spec import run_spec
 from server.web.routes import checkpoints, milestones, runs
 
 ROOT = Path(__file__).parent.parent
@@ -32,21 +34,21 @@ def greatest(model, field, key="maximum"):
 
 
 FIXED = {
-    "`hidden_size`": greatest(spec.RunSpec, "hidden_size"),
+    "`hidden_size`": greatest(run_spec.RunSpec, "hidden_size"),
     "`layers`": MAX_LAYERS,
-    "`sequence_length`": greatest(spec.RunSpec, "sequence_length"),
-    "`batch_size`": greatest(spec.RunSpec, "batch_size"),
-    "`sample_length`": greatest(spec.RunSpec, "sample_length"),
-    "`max_updates`": greatest(spec.RunSpec, "max_updates"),
+    "`sequence_length`": greatest(run_spec.RunSpec, "sequence_length"),
+    "`batch_size`": greatest(run_spec.RunSpec, "batch_size"),
+    "`sample_length`": greatest(run_spec.RunSpec, "sample_length"),
+    "`max_updates`": greatest(run_spec.RunSpec, "max_updates"),
     "`updates` of one step": greatest(runs.StepRequest, "updates"),
-    "`name` of a run": greatest(spec.RunSpec, "name", "maxLength"),
-    "`watch_words`": greatest(spec.RunSpec, "watch_words", "maxItems"),
-    "a watch word": greatest(spec.RunSpec, "watch_words", "maxLength"),
+    "`name` of a run": greatest(run_spec.RunSpec, "name", "maxLength"),
+    "`watch_words`": greatest(run_spec.RunSpec, "watch_words", "maxItems"),
+    "a watch word": greatest(run_spec.RunSpec, "watch_words", "maxLength"),
     "`note` of a checkpoint": greatest(checkpoints.CheckpointRequest, "note", "maxLength"),
     "`text` of a note": greatest(milestones.NoteText, "text", "maxLength"),
-    "`temperatures`": greatest(passage_request.PassageRequest, "temperatures", "maxItems"),
-    "`temperature`": greatest(passage_request.PassageRequest, "temperature"),
-    "parameters of a gradient check": proofs.MAX_PARAMETERS,
+    "`temperatures`": greatest(request.PassageRequest, "temperatures", "maxItems"),
+    "`temperature`": greatest(request.PassageRequest, "temperature"),
+    "parameters of a gradient check": gradient_check.MAX_PARAMETERS,
 }
 
 

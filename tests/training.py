@@ -4,7 +4,7 @@ import contextlib
 import subprocess
 import sys
 
-from server.runs.archive import read_archive
+from server.checkpoints.npz import read_archive
 from tests.serving import ROOT, until
 
 

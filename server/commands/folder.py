@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from server.commands.going_on import TrainingError
-from server.runs.claim import FolderInUseError, claimed
+from server.files.directory_lock import FolderInUseError, claimed
 
 __all__ = [
     "BEST",

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from server.runs.archive import Arrays, DamagedArchiveError, Meta, read_archive
-from server.runs.forking import CHANGEABLE
-from server.runs.spec import RunSpec, SpecError
+from server.checkpoints.npz import Arrays, DamagedArchiveError, Meta, read_archive
+from server.spec.fork_spec import CHANGEABLE
+from server.spec.run_spec import RunSpec, SpecError
 
 __all__ = ["Kept", "TrainingError", "read_kept"]
 

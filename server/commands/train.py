@@ -12,6 +12,14 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from server.checkpoints.checkpoint_format import (
+    checkpoint_contents,
+    model_contents,
+    new_trainer,
+    restore_trainer,
+    what_differs,
+)
+from server.checkpoints.npz import Arrays, DamagedArchiveError, Meta, write_archive
 from server.commands.folder import (
     BEST,
     CHECKPOINT,
@@ -27,20 +35,12 @@ from server.commands.folder import (
 )
 from server.commands.going_on import Kept, TrainingError, read_kept
 from server.commands.terminal import Terminal
+from server.corpora.proper_names import find_names, find_words
+from server.files.failpoints import reach
 from server.rnn.trainer import StateError, Trainer
 from server.rnn.vocabulary import Vocabulary
-from server.runs.archive import Arrays, DamagedArchiveError, Meta, write_archive
-from server.runs.checkpoints import (
-    checkpoint_contents,
-    model_contents,
-    new_trainer,
-    restore_trainer,
-    what_differs,
-)
-from server.runs.faults import reach
-from server.runs.names import find_names, find_words
-from server.runs.schedule import next_sample
-from server.runs.spec import RunSpec, in_words
+from server.spec.run_spec import RunSpec, in_words
+from server.spec.sample_schedule import next_sample
 
 __all__ = ["Training", "train"]
 

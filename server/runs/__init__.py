@@ -1,1 +1,1 @@
-"""Runs as things that live: their processes, pace, store, checkpoints and texts."""
+"""The life cycle of runs, in the server process."""

@@ -11,19 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from server.runs.archive import Meta
-from server.runs.faults import reach
-from server.runs.models import Best, Checkpoint, Milestone, Run, RunState, Sample
-from server.runs.publishing import Publisher
-from server.runs.sample_line import SampleLine, Waiting
-from server.runs.schedule import epoch_is_marked
-from server.runs.shortage import ShortageError
-from server.runs.snapshots import Snapshots
-from server.runs.store import Store
-from server.runs.store_thread import StoreThread
-from server.runs.unflushed import News
-from server.runs.wire import Message
-from server.runs.writing import ScribeDesk
+from server.checkpoints.npz import Meta
+from server.checkpoints.snapshots import Snapshots
+from server.checkpoints.unflushed import News
+from server.concurrency.json_lines import Message
+from server.files.disk_errors import ShortageError
+from server.files.failpoints import reach
+from server.inference.client import ScribeDesk
+from server.runs.publisher import Publisher
+from server.runs.sample_queue import SampleLine, Waiting
+from server.spec.sample_schedule import epoch_is_marked
+from server.spec.schemas import Best, Checkpoint, Milestone, Run, RunState, Sample
+from server.store.database import Store
+from server.store.executor import StoreThread
 
 __all__ = ["Recorder"]
 

@@ -8,28 +8,28 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from server.runs.background import Background
-from server.runs.checkpoint_shelf import CheckpointShelf
-from server.runs.corpora import Corpus, CorpusLibrary, UnknownCorpusError
-from server.runs.drafting import measure_run
-from server.runs.errors import NotPossibleError, UnknownRunError
-from server.runs.faults import reach
-from server.runs.limits import Limits
-from server.runs.live_run import LiveRun
-from server.runs.making import RunMaker
-from server.runs.models import Run, RunState
-from server.runs.publishing import Publisher
+from server.checkpoints.snapshots import Snapshots
+from server.concurrency.background_tasks import Background
+from server.corpora.library import Corpus, CorpusLibrary, UnknownCorpusError
+from server.errors import NotPossibleError, UnknownRunError
+from server.files.disk_errors import ShortageError
+from server.files.failpoints import reach
+from server.files.run_directories import RunFolders
+from server.files.storage_quota import Room
+from server.inference.client import ScribeDesk
+from server.runs.checkpoint_store import CheckpointShelf
+from server.runs.creation import RunMaker
+from server.runs.publisher import Publisher
 from server.runs.recorder import Recorder
-from server.runs.room import Room
-from server.runs.run_folders import RunFolders
-from server.runs.shortage import ShortageError
-from server.runs.sizes import Sizes
-from server.runs.snapshots import Snapshots
-from server.runs.spec import RunChange, RunSpec
-from server.runs.store import Store
-from server.runs.store_thread import StoreThread
-from server.runs.taking_up import finish_deleting, take_up
-from server.runs.writing import ScribeDesk
+from server.runs.run_controller import LiveRun
+from server.runs.startup import finish_deleting, take_up
+from server.spec.limits import Limits
+from server.spec.run_factory import measure_run
+from server.spec.run_spec import RunChange, RunSpec
+from server.spec.schemas import Run, RunState
+from server.spec.sizing import Sizes
+from server.store.database import Store
+from server.store.executor import StoreThread
 
 __all__ = ["DATABASE", "Supervisor"]
 

@@ -25,7 +25,7 @@ __all__ = ["GuardedWebSocket", "protocol_for", "room_for"]
 # its pings show whether it reads at all.
 PINGED_BYTES = 65_536
 # What the server opens besides connections: the database, workers' pipes, the few files that are
-# sent at once (`server.runs.exports.AT_ONCE`), and connections that it accepts to refuse them.
+# sent at once (`server.runs.downloads.AT_ONCE`), and connections that it accepts to refuse them.
 OTHER_FILES = 256
 # Who reads an answer more slowly than this, taken all in all, is not waited for: a little now and
 # then would hold a connection, and what is sent, for hours.

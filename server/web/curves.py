@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 from math import isfinite
 
+from server.concurrency.single_flight import SharedAnswers
+from server.history.loss_history import ReducedLoss
 from server.rnn.trainer import SMOOTHING
-from server.runs.history import ReducedLoss
-from server.runs.models import Loss, Run, ValidationLoss
-from server.runs.shared import SharedAnswers
-from server.runs.store import Store
-from server.runs.store_thread import StoreCalls
+from server.spec.schemas import Loss, Run, ValidationLoss
+from server.store.database import Store
+from server.store.executor import StoreCalls
 
 __all__ = ["DEFAULT_POINTS", "Curves", "loss_of"]
 

@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.responses import Response
 
-from server.runs.shared import SharedAnswers
+from server.concurrency.single_flight import SharedAnswers
 
 __all__ = ["PATH", "describe"]
 

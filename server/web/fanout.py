@@ -271,7 +271,7 @@ class Channel:
 
 
 class Fanout:
-    """The channels of all runs; a `server.runs.publishing.Publisher`."""
+    """The channels of all runs; a `server.runs.publisher.Publisher`."""
 
     def __init__(self) -> None:
         self._channels: dict[str, Channel] = {}

@@ -6,23 +6,23 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from server.runs.archive import make_folder
-from server.runs.corpora import CorpusLibrary
-from server.runs.estimates import Estimates
-from server.runs.exports import Exports
-from server.runs.gallery import Gallery
-from server.runs.kept_models import KeptModels
-from server.runs.limits import Limits
-from server.runs.passage_request import PassageLimits
-from server.runs.passages import Passages
-from server.runs.proofs import Proofs
-from server.runs.readings import Readings
-from server.runs.spec import RunSpec
-from server.runs.spikes import Spikes
-from server.runs.store_thread import StoreReader
+from server.analysis.estimates import Estimates
+from server.analysis.gradient_check import Proofs
+from server.analysis.readings import Readings
+from server.analysis.spikes import Spikes
+from server.corpora.library import CorpusLibrary
+from server.corpora.uploads import Uploads
+from server.files.durable import make_folder
+from server.passages.gallery import Gallery
+from server.passages.model_store import KeptModels
+from server.passages.request import PassageLimits
+from server.passages.service import Passages
+from server.runs.downloads import Exports
 from server.runs.supervisor import Supervisor
-from server.runs.uploads import Uploads
 from server.settings import SHIPPED_CORPORA, Settings
+from server.spec.limits import Limits
+from server.spec.run_spec import RunSpec
+from server.store.executor import StoreReader
 from server.web.curves import Curves
 from server.web.fanout import Fanout
 from server.web.office import Office

@@ -13,13 +13,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, Response
 
-from server.runs.corpora import (
+from server.corpora.decoding import NotTextError
+from server.corpora.library import (
     CorpusTooShortError,
     ShippedCorpusError,
     UnknownCorpusError,
 )
-from server.runs.decoding import NotTextError
-from server.runs.errors import (
+from server.errors import (
     DamagedCheckpointError,
     NotPossibleError,
     TooBusyError,
@@ -29,8 +29,8 @@ from server.runs.errors import (
     UnknownModelError,
     UnknownRunError,
 )
-from server.runs.shortage import ShortageError, UnreadableError, shortage_of
-from server.runs.spec import SpecError
+from server.files.disk_errors import ShortageError, UnreadableError, shortage_of
+from server.spec.run_spec import SpecError
 from server.web.headers import HEADERS
 
 __all__ = ["NOTHING_HERE", "Problem", "install", "problem", "problem_body"]

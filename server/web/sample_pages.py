@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from server.runs.models import Run
-from server.runs.store_reads import SamplesPage
+from server.spec.schemas import Run
+from server.store.queries import SamplesPage
 
 __all__ = ["MAX_SAMPLES", "PAGE_CHARACTERS", "json_pieces", "samples_that_fit"]
 

@@ -10,7 +10,7 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse
 
-from server.runs.exports import OpenFile
+from server.runs.downloads import OpenFile
 
 __all__ = ["OpenFileResponse"]
 

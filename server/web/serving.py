@@ -17,11 +17,11 @@ from urllib.parse import quote
 
 import uvicorn
 
-from server.runs.archive import make_folder
-from server.runs.claim import FolderInUseError, claimed
-from server.runs.store import Store
+from server.files.directory_lock import FolderInUseError, claimed
+from server.files.durable import make_folder
 from server.runs.supervisor import DATABASE
 from server.settings import Settings
+from server.store.database import Store
 from server.web.app import create_app
 from server.web.connections import protocol_for
 from server.web.viewer_protocol import ViewerProtocol

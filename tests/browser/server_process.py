@@ -102,7 +102,7 @@ class Server:
         """Let every worker die as if the machine had run out of memory."""
         assert self._process is not None
         found = subprocess.run(
-            ["pgrep", "-P", str(self._process.pid), "-f", "server.runs.worker"],
+            ["pgrep", "-P", str(self._process.pid), "-f", "server.worker"],
             capture_output=True,
             text=True,
             check=True,

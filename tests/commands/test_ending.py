@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from server.runs.archive import read_meta
+from server.checkpoints.npz import read_meta
 from tests.commands.conftest import unusual
 from tests.serving import until
 from tests.training import begun, hurrah, is_stopped, losses_reach, reached, same_training

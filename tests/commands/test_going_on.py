@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.runs.archive import read_archive, read_meta, write_archive
+from server.checkpoints.npz import read_archive, read_meta, write_archive
 from tests.commands.conftest import contents, unusual
 from tests.serving import PAGES
 from tests.training import hurrah, same_training

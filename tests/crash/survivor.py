@@ -11,8 +11,8 @@ import threading
 
 import httpx
 
-from server.runs.schedule import epoch_is_marked
-from server.runs.snapshots import spacing
+from server.checkpoints.snapshots import spacing
+from server.spec.sample_schedule import epoch_is_marked
 from tests.crash.undisturbed import Undisturbed
 from tests.serving import PAGES, RunningServer, is_alive, until
 
@@ -84,7 +84,7 @@ class Survivor:
         found, own = {}, self.server.process.pid
         for line in listing.stdout.splitlines():
             pid, parent, state, command = line.split(None, 3)
-            if int(pid) == own or (int(parent) == own and "server.runs.worker" in command):
+            if int(pid) == own or (int(parent) == own and "server.worker" in command):
                 found[int(pid)] = (state[0], int(pid) == own)
         return found
 

@@ -47,7 +47,7 @@ def everybody(server, run):
         in_flight(server, f"/api/runs/{large['id']}/passages", '{"length": 20000}'),
     ]
     server.until(stepping, lambda now: now["update"] > 20)
-    until(lambda: child_pids(server.process.pid, "server.runs.scribe"))
+    until(lambda: child_pids(server.process.pid, "server.inference"))
     return asking
 
 
@@ -59,7 +59,7 @@ def test_a_signal_ends_it_in_time_whatever_is_under_way(serve):
     [stopped] = server.worker_pids()
     run = server.create(corpus=corpus, **SMALL)
     asking = everybody(server, run)
-    children = child_pids(server.process.pid, "server.runs")
+    children = child_pids(server.process.pid, "server.")
     seen = server.run(run)["update"]
     os.kill(stopped, signal.SIGSTOP)
     with half_an_upload(server):
@@ -89,7 +89,7 @@ def test_nobody_outlives_a_server_that_is_killed_and_workers_leave_a_checkpoint(
     asking = everybody(server, runs[0])
     for run in runs:
         server.until(run, lambda now: now["update"] > 50)
-    children = child_pids(server.process.pid, "server.runs")
+    children = child_pids(server.process.pid, "server.")
     assert len(children) >= 5
     seen = [server.run(run)["update"] for run in runs]
     server.kill()

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from server.runs.archive import read_meta
+from server.checkpoints.npz import read_meta
 from server.web.serving import PROBE_BYTES
 from tests.crash.undisturbed import Undisturbed
 from tests.serving import PAGES, ROOT, RunningServer, until

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from server.runs.archive import read_archive, write_archive
+from server.checkpoints.npz import read_archive, write_archive
 from tests.serving import PAGES, child_pids, is_alive, until
 
 SMALL = {"hidden_size": 20, "sample_length": 50, "sample_every": 100}
@@ -89,7 +89,7 @@ def test_a_server_that_is_killed_loses_nothing(serve, updates):
     run = server.create(pace=1_000, **spec)
     server.until(run, lambda now: now["update"] >= updates)
     worker = only_worker(server)
-    children = [worker, *child_pids(server.process.pid, "server.runs.scribe")]
+    children = [worker, *child_pids(server.process.pid, "server.inference")]
     last_seen = server.run(run)["update"]
     server.kill()
     until(lambda: not any(map(is_alive, children)))
@@ -217,7 +217,7 @@ def test_a_scribe_that_is_killed_is_replaced(serve):
     run = server.create(corpus=server.upload(PAGES)["id"], paused=True, **SMALL)
     request = {"length": 30, "seed": 1}
     before = server.post(run, "passages", request)
-    scribes = child_pids(server.process.pid, "server.runs.scribe")
+    scribes = child_pids(server.process.pid, "server.inference")
     assert scribes
     for scribe in scribes:
         os.kill(scribe, signal.SIGKILL)

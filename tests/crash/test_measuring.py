@@ -22,7 +22,7 @@ def test_no_sample_is_lost_when_it_dies_again_and_again(serve, then):
     killed = set()
 
     def kill():
-        for pid in set(child_pids(server.process.pid, "server.runs.scribe")) - killed:
+        for pid in set(child_pids(server.process.pid, "server.inference")) - killed:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
             killed.add(pid)

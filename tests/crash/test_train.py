@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from server.runs.archive import read_archive
+from server.checkpoints.npz import read_archive
 from tests.serving import PAGES, ROOT, until
 from tests.training import is_stopped
 

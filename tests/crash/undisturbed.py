@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from server.checkpoints.checkpoint_format import new_trainer
 from server.rnn.vocabulary import Vocabulary
-from server.runs.checkpoints import new_trainer
-from server.runs.schedule import next_sample
+from server.spec.sample_schedule import next_sample
 
 
 class Undisturbed:

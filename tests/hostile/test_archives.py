@@ -14,11 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from server.checkpoints.checkpoint_format import checkpoint_contents, load_model, restore_trainer
+from server.checkpoints.npz import DamagedArchiveError, read_archive, read_meta, write_archive
 from server.rnn.state import StateError
 from server.rnn.trainer import Trainer, TrainerSettings
 from server.rnn.vocabulary import Vocabulary
-from server.runs.archive import DamagedArchiveError, read_archive, read_meta, write_archive
-from server.runs.checkpoints import checkpoint_contents, load_model, restore_trainer
 from tests.serving import ROOT
 
 META = {"format": 2, "kind": "model"}

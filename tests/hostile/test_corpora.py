@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from server.runs.corpora import CorpusLibrary, CorpusTooShortError, NotTextError
+from server.corpora.library import CorpusLibrary, CorpusTooShortError, NotTextError
 from server.settings import SHIPPED_CORPORA
 from tests.hostile import raw
 from tests.serving import PAGES

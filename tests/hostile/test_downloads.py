@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from server.runs.exports import AT_ONCE
-from server.runs.room import bytes_below
+from server.files.storage_quota import bytes_below
+from server.runs.downloads import AT_ONCE
 from server.settings import Settings
 from tests.hostile import raw
 from tests.hostile.process import open_files, steady

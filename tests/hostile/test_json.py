@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from server.runs.spec import RunSpec
+from server.spec.run_spec import RunSpec
 
 JSON = {"Content-Type": "application/json"}
 SMALL = {"hidden_size": 3, "sample_length": 5, "paused": True}

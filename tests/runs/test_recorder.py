@@ -4,14 +4,14 @@ import asyncio
 
 import numpy as np
 
-from server.runs.models import Run, RunState
+from server.checkpoints.snapshots import Snapshots
+from server.checkpoints.unflushed import News
+from server.inference.client import ScribeDesk
 from server.runs.recorder import Recorder
-from server.runs.snapshots import Snapshots
-from server.runs.spec import RunSpec
-from server.runs.store import Store
-from server.runs.store_thread import StoreThread
-from server.runs.unflushed import News
-from server.runs.writing import ScribeDesk
+from server.spec.run_spec import RunSpec
+from server.spec.schemas import Run, RunState
+from server.store.database import Store
+from server.store.executor import StoreThread
 
 
 class Listener:

@@ -6,10 +6,10 @@ import json
 import numpy as np
 import pytest
 
-from server.runs.models import Run, RunState
-from server.runs.spec import RunSpec
-from server.runs.store import Store
-from server.runs.store_thread import StoreThread
+from server.spec.run_spec import RunSpec
+from server.spec.schemas import Run, RunState
+from server.store.database import Store
+from server.store.executor import StoreThread
 from server.web.curves import HOLDS_S, Curves
 
 LOSSES = np.random.default_rng(5).gamma(20.0, 3.0, 9_000)

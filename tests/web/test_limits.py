@@ -11,10 +11,10 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from server.runs.errors import TooBusyError
-from server.runs.passage_request import PassageRequest
-from server.runs.room import NoRoomError, Room, bytes_below
-from server.runs.turns import Turns
+from server.concurrency.admission import Turns
+from server.errors import TooBusyError
+from server.files.storage_quota import NoRoomError, Room, bytes_below
+from server.passages.request import PassageRequest
 from tests.hostile import raw
 from tests.serving import LIMIT_S, PAGES, RunningServer, until
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from server.checkpoints.checkpoint_format import new_trainer
 from server.rnn.vocabulary import Vocabulary
-from server.runs.checkpoints import new_trainer
 
 SPECS = {
     "gru": {"cell": "gru"},

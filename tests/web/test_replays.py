@@ -4,10 +4,10 @@ from dataclasses import asdict
 
 import pytest
 
+from server.checkpoints.checkpoint_format import new_trainer
+from server.corpora.quality import QualityMeasure
+from server.inference.replay import opening, replay
 from server.rnn.vocabulary import Vocabulary
-from server.runs.checkpoints import new_trainer
-from server.runs.quality import QualityMeasure
-from server.runs.replay import opening, replay
 from tests.serving import PAGES
 
 SMALL = {"hidden_size": 10, "sample_length": 60}

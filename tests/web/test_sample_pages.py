@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from server.runs.models import Quality, Replay, Sample
-from server.runs.store import Store
 from server.runs.supervisor import DATABASE
+from server.spec.schemas import Quality, Replay, Sample
+from server.store.database import Store
 from server.web.sample_pages import (
     PAGE_CHARACTERS,
     PIECE_BYTES,

@@ -275,7 +275,7 @@ def test_the_token_is_not_handed_on_to_the_processes_that_work(serve):
     server.client.headers["Authorization"] = f"Bearer {token}"
     run = server.create(**SMALL, paused=True)
     server.post(run, "passages", {"length": 5})
-    children = child_pids(server.process.pid, "server.runs.")
+    children = child_pids(server.process.pid, "server.")
     assert len(children) >= 2
     for pid in children:
         # With all that their environment holds.

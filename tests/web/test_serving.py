@@ -171,7 +171,7 @@ def test_a_signal_ends_it_well_with_a_run_in_training_and_a_viewer(serve, name):
     run = server.create(corpus=corpus, max_updates=None, **SMALL)
     server.until(run, lambda now: now["update"] > 100)
     server.post(run, "passages", {"length": 10})
-    children = child_pids(server.process.pid, "server.runs")
+    children = child_pids(server.process.pid, "server.")
     with connect(f"{server.ws_url}/ws/runs/{run['id']}", max_size=None) as viewer:
         assert json.loads(viewer.recv())["type"] == "snapshot"
         seen = server.run(run)["update"]
@@ -233,7 +233,7 @@ def test_a_signal_ends_it_in_the_middle_of_a_long_passage(serve):
     with connect(f"{server.ws_url}/ws/runs/{run['id']}", max_size=None):
         reader = subprocess.Popen([sys.executable, "-c", ask, address], stderr=subprocess.DEVNULL)
         with reader:
-            until(lambda: len(child_pids(server.process.pid, "server.runs.scribe")) == 2)
+            until(lambda: len(child_pids(server.process.pid, "server.inference")) == 2)
             began_s = time.monotonic()
             assert server.terminate() == 0
             assert time.monotonic() - began_s < 10

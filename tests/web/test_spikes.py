@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from server.runs.explained import explain
-from server.runs.spikes import PLACES, STRETCHES, _places
+from server.analysis.spikes import PLACES, STRETCHES, _places
+from server.analysis.variance_components import explain
 from tests.serving import PAGES
 from tests.web.test_history import PER_EPOCH, rows_of
 

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from server.runs.reporting import MAX_BACKLOG_SAMPLES
+from server.worker.reporter import MAX_BACKLOG_SAMPLES
 from tests.serving import child_pids, until
 
 # It waits when one more than this many are not measured; the one before the first update is.
@@ -18,7 +18,7 @@ def scribe(server):
     """The process that measures; a run has to be there already for it to be started."""
     held = server.create(**EAGER, paused=True)
     until(lambda: server.get(held, "samples"))
-    [pid] = child_pids(server.process.pid, "server.runs.scribe")
+    [pid] = child_pids(server.process.pid, "server.inference")
     yield pid
     os.kill(pid, signal.SIGCONT)
     server.delete_runs()
@@ -52,7 +52,7 @@ def test_a_server_ends_in_time_while_nothing_is_measured_and_loses_nothing(serve
     server = serve("--no-demo")
     run = server.create(**EAGER, paused=True)
     until(lambda: server.get(run, "samples"))
-    [scribe] = child_pids(server.process.pid, "server.runs.scribe")
+    [scribe] = child_pids(server.process.pid, "server.inference")
     os.kill(scribe, signal.SIGSTOP)
     server.post(run, "resume")
     server.until(run, lambda now: now["update"] == FULL)

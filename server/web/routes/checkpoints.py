@@ -9,10 +9,10 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from starlette.responses import FileResponse
 
-from server.runs.exports import OpenFile
-from server.runs.models import Checkpoint
-from server.runs.spec import encodable
-from server.runs.store import Store
+from server.runs.downloads import OpenFile
+from server.spec.run_spec import encodable
+from server.spec.schemas import Checkpoint
+from server.store.database import Store
 from server.web.office import Life, TheOffice, a_download
 from server.web.security import is_operator
 from server.web.sending import OpenFileResponse

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, File, Form, Query, UploadFile
 from pydantic import BaseModel, Field
 
-from server.runs.excerpts import read_excerpt
-from server.runs.spec import SpecError
+from server.corpora.excerpts import read_excerpt
+from server.spec.run_spec import SpecError
 from server.web.office import TheOffice
 from server.web.problems import Problem
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from server.runs.estimates import Estimate
-from server.runs.spec import RunSpec
+from server.analysis.estimates import Estimate
+from server.spec.run_spec import RunSpec
 from server.web.office import TheOffice
 
 router = APIRouter(prefix="/api/estimate", tags=["runs"])

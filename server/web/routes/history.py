@@ -12,21 +12,21 @@ from fastapi import APIRouter, Depends, Query
 from numpy.typing import NDArray
 from starlette.responses import Response, StreamingResponse
 
+from server.analysis.spikes import LossExplained
+from server.history.smoothing import FACTORS
+from server.history.summaries import CHUNK_UPDATES, smooth_losses
+from server.history.threshold_search import Search
 from server.rnn.trainer import SMOOTHING
-from server.runs.blocks import CHUNK_UPDATES, smooth_losses
-from server.runs.models import (
+from server.spec.run_spec import SpecError
+from server.spec.schemas import (
     EpochLoss,
     Loss,
     LossByPosition,
     LossReached,
     Sample,
 )
-from server.runs.reached import Search
-from server.runs.smoothing import FACTORS
-from server.runs.spec import SpecError
-from server.runs.spikes import LossExplained
-from server.runs.store import Store
-from server.runs.store_reads import SamplesPage
+from server.store.database import Store
+from server.store.queries import SamplesPage
 from server.web.curves import DEFAULT_POINTS
 from server.web.office import Life, TheOffice, a_download
 from server.web.sample_pages import MAX_SAMPLES, PAGE_CHARACTERS, json_pieces, samples_that_fit

@@ -9,12 +9,12 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from starlette.responses import Response, StreamingResponse
 
-from server.runs.checkpoints import FINGERPRINT_DIGITS
-from server.runs.errors import UnknownRunError
-from server.runs.gallery import AT_ONCE
-from server.runs.kept import BREAK, KeptPassage, as_markdown, as_text
-from server.runs.passages import RECEIPT_DIGITS
-from server.runs.spec import encodable
+from server.checkpoints.checkpoint_format import FINGERPRINT_DIGITS
+from server.errors import UnknownRunError
+from server.passages.gallery import AT_ONCE
+from server.passages.saved_passage import BREAK, KeptPassage, as_markdown, as_text
+from server.passages.service import RECEIPT_DIGITS
+from server.spec.run_spec import encodable
 from server.web.office import Life, Office, TheOffice, a_download
 
 router = APIRouter(tags=["kept passages"])

@@ -9,10 +9,10 @@ from fastapi import APIRouter, WebSocket
 from pydantic import BaseModel
 from starlette.websockets import WebSocketDisconnect
 
-from server.runs.errors import UnknownRunError
-from server.runs.live_run import LiveRun
-from server.runs.models import Checkpoint, Loss, Milestone, Run, RunState, Sample
-from server.runs.store import Store
+from server.errors import UnknownRunError
+from server.runs.run_controller import LiveRun
+from server.spec.schemas import Checkpoint, Loss, Milestone, Run, RunState, Sample
+from server.store.database import Store
 from server.web.curves import loss_of
 from server.web.fanout import Channel
 from server.web.office import Office, TheOffice

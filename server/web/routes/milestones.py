@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from server.runs.models import Milestone
-from server.runs.spec import SpecError, encodable
-from server.runs.store import Store
+from server.spec.run_spec import SpecError, encodable
+from server.spec.schemas import Milestone
+from server.store.database import Store
 from server.web.office import Life, TheOffice
 
 router = APIRouter(prefix="/api/runs/{run_id}/milestones", tags=["milestones"])

@@ -11,10 +11,10 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from starlette.responses import Response, StreamingResponse
 
-from server.runs.errors import NotPossibleError
-from server.runs.models import Passage
-from server.runs.passage_request import PassageRequest
-from server.runs.wire import Message
+from server.concurrency.json_lines import Message
+from server.errors import NotPossibleError
+from server.passages.request import PassageRequest
+from server.spec.schemas import Passage
 from server.web.office import Charge, Life, TheOffice
 from server.web.problems import problem_body
 from server.web.security import is_operator

@@ -5,8 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
+from server.analysis.gradient_check import (
+    ErrorCurveResult,
+    GradientCheckRequest,
+    GradientCheckResult,
+)
 from server.rnn.architecture import CellName
-from server.runs.proofs import ErrorCurveResult, GradientCheckRequest, GradientCheckResult
 from server.web.office import Charge, TheOffice
 
 router = APIRouter(prefix="/api/gradient-check", tags=["gradients"])

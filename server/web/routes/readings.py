@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from server.runs.readings import Reading
-from server.runs.spec import SpecError
+from server.analysis.readings import Reading
+from server.spec.run_spec import SpecError
 from server.web.office import Charge, Life, TheOffice
 
 router = APIRouter(prefix="/api/runs/{run_id}/reading", tags=["history"])

@@ -8,8 +8,8 @@ from fastapi import APIRouter
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from server.runs.models import Run
-from server.runs.spec import RunChange, RunSpec
+from server.spec.run_spec import RunChange, RunSpec
+from server.spec.schemas import Run
 from server.web.office import Life, TheOffice
 
 router = APIRouter(prefix="/api/runs", tags=["runs"])

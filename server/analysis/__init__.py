@@ -1,0 +1,1 @@
+"""Results computed from a stored run: surprisal, loss by position, spikes, estimates."""

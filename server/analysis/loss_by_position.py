@@ -1,0 +1,84 @@
+"""Where in the book the loss is high: its mean by position, an epoch a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from server.store.database import Store
+from server.store.executor import StoreCalls
+
+__all__ = ["PositionLoss", "loss_by_position"]
+
+MAX_BINS = 500
+# Read at once, a few milliseconds' work: an epoch of a long book must not keep the store from
+# those who wait for it, and less than it must be in memory.
+PIECE_UPDATES = 262_144
+
+
+@dataclass(frozen=True, slots=True)
+class PositionLoss:
+    """Mean losses in nats a sequence.
+
+    Attributes
+    ----------
+    positions : list of int
+        Where each bin begins in the corpus, in characters.
+    epochs : list of (int, list of float or None)
+        An epoch, and the mean loss in each bin; None where it has not come yet.
+    """
+
+    positions: list[int]
+    epochs: list[tuple[int, list[float | None]]]
+
+
+async def loss_by_position(
+    store: StoreCalls,
+    run: str,
+    *,
+    updates_per_epoch: int,
+    sequence_length: int,
+    epochs: list[int],
+) -> PositionLoss:
+    """Lay epochs over each other by position.
+
+    Parameters
+    ----------
+    store : StoreCalls
+        Where the losses are; others have their turn between two pieces.
+    run : str
+        Id of the run.
+    updates_per_epoch, sequence_length : int
+        How many updates an epoch takes, and how many characters each goes on by.
+    epochs : list of int
+        Which epochs, from 1; those that have not begun are passed over.
+    """
+    bins = min(MAX_BINS, updates_per_epoch)
+    edges = np.arange(bins + 1) * updates_per_epoch // bins
+    rows = []
+    for epoch in epochs:
+        before = (epoch - 1) * updates_per_epoch
+        sums, counts = np.zeros(bins), np.zeros(bins, dtype=np.int64)
+        done = 0
+        while done < updates_per_epoch:
+            end = min(done + PIECE_UPDATES, updates_per_epoch)
+            losses = await store(Store.losses, run, before + done + 1, before + end)
+            cut = np.clip(edges, done, done + len(losses))
+            inside = cut[1:] - cut[:-1]
+            sums += np.bincount(np.repeat(np.arange(bins), inside), losses, bins)
+            counts += inside
+            done += len(losses)
+            if done < end:
+                break
+        if done:
+            rows.append((epoch, _means(sums, counts)))
+    return PositionLoss((edges[:-1] * sequence_length).tolist(), rows)
+
+
+def _means(sums: NDArray[np.float64], counts: NDArray[np.int64]) -> list[float | None]:
+    return [
+        float(total) / int(count) if count and np.isfinite(total) else None
+        for total, count in zip(sums, counts, strict=True)
+    ]

@@ -1,0 +1,326 @@
+"""What was read at an update, and what the network made of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from math import isfinite
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from server.checkpoints.snapshots import Snapshots
+from server.concurrency.admission import Turns
+from server.concurrency.child_process import ChildGoneError, ChildRefusedError
+from server.concurrency.single_flight import SharedAnswers
+from server.errors import NotPossibleError, UnknownRunError
+from server.inference.client import ScribeDesk
+from server.rnn.validation import characters_to_learn
+from server.rnn.walk import Route
+from server.runs.run_controller import LiveRun
+from server.spec.run_spec import SpecError
+from server.spec.schemas import Run
+from server.store.database import Store
+from server.store.executor import StoreCalls
+
+__all__ = ["Reading", "Readings", "route_of"]
+
+REMEMBERED = 200
+# Networks that can't be read are passed over, so many of them.
+ATTEMPTS = 3
+# All who look at what is being read now are shown the same, for so long.
+NOW_HOLDS_S = 2.0
+
+Guess = tuple[str, float]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ReadingSource(_Model):
+    """Which network read it again: the nearest that was kept at or before the update."""
+
+    kind: Literal["snapshot", "checkpoint", "beginning"]
+    update: int
+
+
+class SurprisingCharacter(_Model):
+    """One of the most surprising characters.
+
+    Attributes
+    ----------
+    index : int
+        Which of the passage's `text`, from 0.
+    character : str
+        Itself.
+    word : str or None
+        The word that it stands in, if it stands in one.
+    surprisal : float
+        In bits.
+    expected : list of (str, float)
+        What was likeliest in its place, and how likely.
+    """
+
+    index: int
+    character: str
+    word: str | None
+    surprisal: float
+    expected: list[Guess]
+
+
+class ReadPassage(_Model):
+    """What one stream read, with the book around it.
+
+    Attributes
+    ----------
+    stream : int
+        Which, from 1.
+    position : int
+        Where `text` begins in the corpus, in characters.
+    before, text, after : str
+        `text` holds the characters whose surprisals make the update's loss; one more was read
+        before them, the last of `before`.
+    surprisal_before, surprisal, surprisal_after : list of float or None
+        Of each character of these, in bits; None where it was not guessed, or is not finite.
+    top : list of list of (str, float)
+        For each character of `text`, what was likeliest in its place, and how likely.
+    most_surprising : list of SurprisingCharacter
+        The most surprising first.
+    """
+
+    stream: int
+    position: int
+    before: str
+    text: str
+    after: str
+    surprisal_before: list[float | None]
+    surprisal: list[float | None]
+    surprisal_after: list[float | None]
+    top: list[list[Guess]]
+    most_surprising: list[SurprisingCharacter]
+
+
+class Reading(_Model):
+    """What a run read at an update.
+
+    Attributes
+    ----------
+    update, epoch : int
+        When.
+    position : int
+        Where, in each stream's part of the corpus, in characters.
+    loss, smooth_loss : float or None
+        Of the update itself, in nats a sequence; None where they were not finite.
+    streams : int
+        How many read side by side.
+    source : ReadingSource
+        Whose surprisals these are.
+    passages : list of ReadPassage
+        Of up to three streams, the most surprised first.
+    """
+
+    update: int
+    epoch: int
+    position: int
+    loss: float | None
+    smooth_loss: float | None
+    streams: int
+    source: ReadingSource
+    passages: list[ReadPassage]
+
+
+def route_of(run: Run) -> Route:
+    """Return the way a run walks through its corpus."""
+    spec = run.spec
+    characters = characters_to_learn(run.corpus_characters, spec.validation_fraction)
+    return Route(characters, spec.batch_size, spec.sequence_length)
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """An update and its losses."""
+
+    update: int
+    loss: float | None
+    smooth_loss: float | None
+
+
+class Readings:
+    """Has read again what runs have read, in a process apart.
+
+    Parameters
+    ----------
+    store : StoreCalls
+        Where the losses and the checkpoints are.
+    find : callable
+        Returns the run of an id; raises `UnknownRunError` if there is none.
+    waiting : int
+        Readings that are under way or waited for at most.
+    """
+
+    def __init__(self, store: StoreCalls, find: Callable[[str], LiveRun], waiting: int) -> None:
+        self._scribe = ScribeDesk()
+        self._store = store
+        self._find = find
+        self._turns = Turns(1, waiting, "readings")
+        self._answers: SharedAnswers[Reading] = SharedAnswers(REMEMBERED)
+        self._nows: SharedAnswers[Reading] = SharedAnswers(REMEMBERED)
+
+    async def at(
+        self, life: LiveRun, update: int, charge: Callable[[], None] = lambda: None
+    ) -> Reading:
+        """Return what was read at an update.
+
+        Parameters
+        ----------
+        life : LiveRun
+            The run.
+        update : int
+            When.
+        charge : callable
+            Called before a reading that nobody has asked for before; what it raises, is raised.
+
+        Raises
+        ------
+        SpecError
+            The update has not been made.
+        NotPossibleError
+            The network can't be read.
+        TooBusyError
+            Too many ask at once.
+        """
+        return await self._reading(life, await self._moment(life.run, update), charge)
+
+    async def now(self, life: LiveRun) -> Reading:
+        """Return what was read at the newest update; the same for all who ask within two seconds.
+
+        Raises
+        ------
+        NotPossibleError
+            Nothing has been read yet; otherwise as for `at`.
+        """
+
+        async def read() -> Reading:
+            last = await self._store(Store.history_end, life.run.id)
+            if not last:
+                raise NotPossibleError("Nothing has been read yet: no update has been made.")
+            return await self.at(life, last)
+
+        training = life.run.update if life.run.updates_per_second == 0 else None
+        moment = training, int(time.monotonic() / NOW_HOLDS_S)
+        return await self._nows.get((life.run.id, moment), read)
+
+    async def highest(
+        self, life: LiveRun, first: int, last: int, charge: Callable[[], None] = lambda: None
+    ) -> Reading:
+        """Return what was read at the update of the greatest loss from `first` to `last`.
+
+        Raises
+        ------
+        SpecError
+            None of these updates has been made; otherwise as for `at`.
+        """
+        update = await self._store(Store.highest, life.run.id, first, last)
+        if update is None:
+            raise _not_made("from", life.run.update)
+        return await self.at(life, update, charge)
+
+    async def leave(self) -> None:
+        """End the process."""
+        await self._scribe.leave()
+
+    async def _moment(self, run: Run, update: int) -> _Moment:
+        found = await self._store(Store.loss, run.id, update, update, 1)
+        if not len(found.update):
+            raise _not_made("update", run.update)
+        loss, smooth = float(found.low[0]), float(found.smooth[0])
+        return _Moment(
+            update, loss if isfinite(loss) else None, smooth if isfinite(smooth) else None
+        )
+
+    async def _reading(self, life: LiveRun, moment: _Moment, charge: Callable[[], None]) -> Reading:
+        unreadable: set[Path] = set()
+        while True:
+            # A run that goes back reads the same again, but by another network, with other losses.
+            source, path = await self._source(life, moment.update - 1, unreadable)
+            question = (life.run.id, moment, path)
+            read = partial(self._read, life, moment, source, path)
+            if not self._answers.knows(question):
+                charge()
+            try:
+                return await self._answers.get(question, read)
+            except ChildRefusedError as error:
+                # Snapshots are thinned while one looks, and a crash may have damaged the newest.
+                if path is None or len(unreadable) == ATTEMPTS:
+                    raise NotPossibleError(f"It could not be read again: {error}.") from error
+                unreadable.add(path)
+            except ChildGoneError as error:
+                raise NotPossibleError(f"It could not be read again: {error}.") from error
+
+    async def _read(
+        self, life: LiveRun, moment: _Moment, source: ReadingSource, path: Path | None
+    ) -> Reading:
+        run = life.run
+        route = route_of(run)
+        epoch, position = route.place(moment.update)
+        request: dict[str, Any] = {
+            "path": None if path is None else str(path),
+            "spec": run.spec.model_dump(mode="json"),
+            "corpus_path": str(life.corpus_path),
+            "parts": route.starts(0),
+            "part_length": route.part_length,
+            "position": position,
+            "sequence_length": route.sequence_length,
+        }
+        async with self._turns:
+            answer = await self._scribe.read(**request)
+        return Reading(
+            update=moment.update,
+            epoch=epoch,
+            position=position,
+            loss=moment.loss,
+            smooth_loss=moment.smooth_loss,
+            streams=route.streams,
+            source=ReadingSource(kind=source.kind, update=answer["model_update"]),
+            passages=[ReadPassage.model_validate(passage) for passage in answer["passages"]],
+        )
+
+    async def _source(
+        self, life: LiveRun, update: int, unreadable: set[Path]
+    ) -> tuple[ReadingSource, Path | None]:
+        """Find the network that stood nearest, at or before an update; the path of its file."""
+        snapshots = Snapshots.beside(life.shelf.folder)
+        found: list[tuple[ReadingSource, Path]] = [
+            (ReadingSource(kind="snapshot", update=known), snapshots.path(known))
+            for known in await asyncio.to_thread(snapshots.updates)
+            if known <= update and snapshots.path(known) not in unreadable
+        ][-1:]
+        # Automatic checkpoints go without a word, and with them what a copied link showed.
+        found += [
+            (ReadingSource(kind="checkpoint", update=made.update), life.shelf.path(made.id))
+            for made in await self._store(Store.checkpoints, life.run.id)
+            if made.update <= update
+            and not made.automatic
+            and life.shelf.path(made.id) not in unreadable
+        ]
+        if found:
+            return max(found, key=lambda one: one[0].update)
+        if (origin := life.run.forked_from) is None:
+            return ReadingSource(kind="beginning", update=0), None
+        try:
+            return await self._source(self._find(origin.run), update, unreadable)
+        except UnknownRunError:
+            raise NotPossibleError(
+                "The network as it stood then went with the run that this one was forked from."
+            ) from None
+
+
+def _not_made(field: str, made: int) -> SpecError:
+    if not made:
+        return SpecError(field, "can't be any yet: no update has been made")
+    return SpecError(field, f"must be at most {made:,}, the updates made so far")

@@ -1,0 +1,178 @@
+"""Arrays and a description in one `.npz` file: written whole or not at all, read without pickle."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from server.checkpoints.npz_validation import inspect_archive
+from server.files.durable import sync_folder
+from server.files.failpoints import reach
+
+__all__ = [
+    "Arrays",
+    "DamagedArchiveError",
+    "Meta",
+    "read_archive",
+    "read_meta",
+    "write_archive",
+]
+
+Arrays = dict[str, NDArray[Any]]
+Meta = dict[str, Any]
+
+META = "meta"
+# Under this name the description says what the archive holds: of each part its checksum. The
+# directory of a zip file has none, and a part that it forgot would never be missed.
+PARTS = "parts"
+ENDING = ".npy"
+
+# All that zipfile, zlib and NumPy raise over bytes that are not what they should be. Want of memory
+# and faults of the system are not among it: they pass, and the file may be as good as ever.
+DAMAGE = (
+    *(ValueError, TypeError, KeyError, EOFError, OverflowError, SyntaxError),
+    *(RuntimeError, struct.error, zlib.error, zipfile.BadZipFile),
+)
+
+
+class DamagedArchiveError(ValueError):
+    """The file can't be read, or is not what it says it is."""
+
+
+def write_archive(path: Path, arrays: Arrays, meta: Meta, *, durable: bool = True) -> int:
+    """Write `arrays` and `meta` to `path`, replacing what was there in one step.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file; its folder must exist.
+    arrays : dict of str to ndarray
+        Written under their names, uncompressed: weights don't compress.
+    meta : dict
+        Anything JSON can hold; written as a 0-d string array named "meta", together with "parts",
+        which names the arrays and their checksums.
+    durable : bool
+        Whether the file must be there after a power cut when this returns.
+
+    Returns
+    -------
+    int
+        Size of the file, in bytes.
+
+    Notes
+    -----
+    A reader sees the old file or the new one, never a part: the bytes go to a temporary file in the
+    same folder, which is renamed once they are on the disk. The folder is synchronised after that,
+    since a name is data of its folder.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            _write(file, arrays, meta)
+            size = file.tell()
+            if durable:
+                file.flush()
+                reach("archive.written")
+                os.fsync(file.fileno())
+                reach("archive.synced")
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    if durable:
+        reach("archive.renamed")
+        sync_folder(path.parent)
+        reach("archive.kept")
+    return size
+
+
+def _write(file: IO[bytes], arrays: Arrays, meta: Meta) -> None:
+    """Write what `numpy.savez` would; it can't, since the description needs the checksums."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            _write_part(archive, name, array)
+        described = json.dumps(meta | {PARTS: _checksums(archive)}, ensure_ascii=False)
+        _write_part(archive, META, np.array(described))
+
+
+def _write_part(archive: zipfile.ZipFile, name: str, array: NDArray[Any]) -> None:
+    # How large it becomes is not known when its header is written.
+    with archive.open(f"{name}{ENDING}", "w", force_zip64=True) as part:
+        np.lib.format.write_array(part, np.asanyarray(array), allow_pickle=False)
+
+
+def _checksums(archive: zipfile.ZipFile) -> dict[str, int]:
+    """Return the CRC-32 of each part but the description, by its name."""
+    sums = {part.filename.removesuffix(ENDING): part.CRC for part in archive.infolist()}
+    sums.pop(META, None)
+    return sums
+
+
+def read_archive(path: Path) -> tuple[Arrays, Meta]:
+    """Read back what `write_archive` wrote; the checksum of every part is verified.
+
+    Raises
+    ------
+    DamagedArchiveError
+        The file is cut short, was changed, or is no such archive.
+    OSError, MemoryError
+        The file is not there or can't be read just now, which says nothing of what it holds.
+    """
+    with _opened(path) as archive:
+        meta = _read_meta(archive)
+        return {name: _read_part(archive, name) for name in _checksums(archive)}, meta
+
+
+def read_meta(path: Path) -> Meta:
+    """Read the description alone, and see that what it describes is there.
+
+    Raises
+    ------
+    DamagedArchiveError, OSError, MemoryError
+        As for `read_archive`, as far as the description is concerned.
+    """
+    with _opened(path) as archive:
+        return _read_meta(archive)
+
+
+def _read_meta(archive: zipfile.ZipFile) -> Meta:
+    meta = json.loads(str(_read_part(archive, META)))
+    if not isinstance(meta, dict):
+        raise TypeError("its description is no object")
+    # An earlier version did not say which parts there are.
+    if meta.pop(PARTS, found := _checksums(archive)) != found:
+        raise ValueError("its parts are not those that were written")
+    return meta
+
+
+def _read_part(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    with archive.open(f"{name}{ENDING}") as part:
+        array: NDArray[Any] = np.lib.format.read_array(part, allow_pickle=False)
+        return array
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    with path.open("rb") as file:
+        try:
+            inspect_archive(file)
+            with zipfile.ZipFile(file) as archive:
+                yield archive
+        except DAMAGE as error:
+            raise DamagedArchiveError(f"{path.name} is damaged: {error}") from error
+        except OSError as error:
+            # A place before the start of the file, which only its own directory can name.
+            if error.errno != errno.EINVAL:
+                raise
+            raise DamagedArchiveError(f"{path.name} is damaged: {error}") from error

@@ -1,0 +1,1 @@
+"""Child processes, admission limits and shared requests."""

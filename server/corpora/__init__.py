@@ -1,0 +1,1 @@
+"""The texts that runs learn from, and measures of text."""

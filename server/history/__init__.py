@@ -1,0 +1,1 @@
+"""The loss of every update, and its reduction for display."""

@@ -1,0 +1,356 @@
+"""The loss of every update, kept whole and shown reduced, without a lie and without a wait.
+
+The history of a run is a row of chunks of 4,096 updates. A chunk holds its losses (float64) and,
+for each block of 64 updates, the least and greatest loss and the smooth loss at the block's end.
+Any range of ten million updates is reduced to a curve by reading the blocks' figures, and the
+losses themselves only at the edges of buckets that cut through a block.
+
+The smooth loss is not kept for each update: it follows from the losses, and is recomputed from the
+nearest block's end by the same float64 operations as the trainer's, hence bit for bit the same.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from server.history.summaries import (
+    BLOCK_UPDATES,
+    CHUNK_UPDATES,
+    Floats,
+    continue_smooth,
+    summarise,
+)
+
+__all__ = ["History", "HistoryWriter", "ReducedLoss"]
+
+# Up to this many updates a bucket, reading every loss is as quick as being clever.
+WHOLE_BUCKET_UPDATES = 256
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS losses (
+    run TEXT NOT NULL,
+    chunk INTEGER NOT NULL,
+    updates INTEGER NOT NULL,
+    blocks BLOB NOT NULL,
+    losses BLOB NOT NULL,
+    UNIQUE (run, chunk)
+);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ReducedLoss:
+    """A curve of `bucket` updates a point; arrays of one length, float64 but for `update`."""
+
+    first: int
+    last: int
+    bucket: int
+    update: NDArray[np.int64]
+    smooth: Floats
+    low: Floats
+    high: Floats
+
+
+class HistoryWriter:
+    """Adds to one run's history; holds the last, unfilled chunk in memory.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        The store's; transactions are the caller's business.
+    run : str
+        Id of the run.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, run: str) -> None:
+        self._connection = connection
+        self._run = run
+        row = connection.execute(
+            "SELECT chunk, updates, losses FROM losses WHERE run = ? ORDER BY chunk DESC LIMIT 1",
+            (run,),
+        ).fetchone()
+        chunk, updates, data = row or (0, 0, b"")
+        self._chunk = chunk
+        self._losses = np.empty(CHUNK_UPDATES)
+        self._losses[:updates] = np.frombuffer(data, dtype=np.float64)
+        self._count = updates
+        self._written = updates
+        self._smooth = smooth_before(connection, run, chunk)
+
+    @property
+    def last(self) -> int:
+        """The last update in the history, 0 when it is empty."""
+        return self._chunk * CHUNK_UPDATES + self._count
+
+    def append(self, first: int, losses: Floats) -> None:
+        """Add the losses of the updates from `first` on; what is known already is passed over.
+
+        Raises
+        ------
+        ValueError
+            They would leave a hole.
+        """
+        if first > self.last + 1:
+            raise ValueError(f"losses from update {first} on, but the history ends at {self.last}")
+        losses = losses[self.last + 1 - first :]
+        while len(losses):
+            part = losses[: CHUNK_UPDATES - self._count]
+            self._losses[self._count : self._count + len(part)] = part
+            self._count += len(part)
+            losses = losses[len(part) :]
+            if self._count == CHUNK_UPDATES:
+                self._smooth = self._write()
+                self._chunk += 1
+                self._count = self._written = 0
+
+    def write(self) -> None:
+        """Put the unfilled chunk into the open transaction."""
+        if self._count > self._written:
+            self._write()
+
+    def _write(self) -> float:
+        losses = self._losses[: self._count]
+        blocks, smooth = summarise(losses, self._smooth)
+        self._connection.execute(
+            "INSERT OR REPLACE INTO losses VALUES (?, ?, ?, ?, ?)",
+            (self._run, self._chunk, self._count, blocks.tobytes(), losses.tobytes()),
+        )
+        self._written = self._count
+        return smooth
+
+
+def smooth_before(connection: sqlite3.Connection, run: str, chunk: int) -> float | None:
+    """Return the smooth loss before the first update of a chunk; None at the run's start."""
+    if chunk == 0:
+        return None
+    (blocks,) = connection.execute(
+        "SELECT blocks FROM losses WHERE run = ? AND chunk = ?", (run, chunk - 1)
+    ).fetchone()
+    return float(np.frombuffer(blocks, dtype=np.float64)[-1])
+
+
+class History:
+    """Reads one run's history.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        The store's; what `HistoryWriter.write` has written is seen.
+    run : str
+        Id of the run.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, run: str) -> None:
+        self._connection = connection
+        self._run = run
+
+    @property
+    def last(self) -> int:
+        """The last update in the history, 0 when it is empty."""
+        row = self._connection.execute(
+            "SELECT chunk, updates FROM losses WHERE run = ? ORDER BY chunk DESC LIMIT 1",
+            (self._run,),
+        ).fetchone()
+        return 0 if row is None else row[0] * CHUNK_UPDATES + row[1]
+
+    def truncate(self, last: int) -> None:
+        """Forget everything after the update `last`."""
+        writer_chunk, count = divmod(last, CHUNK_UPDATES)
+        row = self._connection.execute(
+            "SELECT losses FROM losses WHERE run = ? AND chunk = ?", (self._run, writer_chunk)
+        ).fetchone()
+        self._connection.execute(
+            "DELETE FROM losses WHERE run = ? AND chunk >= ?", (self._run, writer_chunk)
+        )
+        if row is not None and count:
+            writer = HistoryWriter(self._connection, self._run)
+            first = writer_chunk * CHUNK_UPDATES + 1
+            writer.append(first, np.frombuffer(row[0], dtype=np.float64)[:count])
+            writer.write()
+
+    def chunks(self, after: int = -1) -> Iterator[tuple[int, Floats, Floats]]:
+        """Yield the number of each chunk after the chunk `after`, its blocks and its losses."""
+        while True:
+            row = self._connection.execute(
+                "SELECT chunk, blocks, losses FROM losses WHERE run = ? AND chunk > ?"
+                " ORDER BY chunk LIMIT 1",
+                (self._run, after),
+            ).fetchone()
+            if row is None:
+                return
+            after = row[0]
+            yield after, _blocks(row[1]), np.frombuffer(row[2], dtype=np.float64)
+
+    def losses(self, first: int, last: int) -> Floats:
+        """Return the losses from `first` (1 or more) to `last`, as far as there are any."""
+        rows = self._connection.execute(
+            "SELECT losses FROM losses WHERE run = ? AND chunk BETWEEN ? AND ? ORDER BY chunk",
+            (self._run, _chunk_of(first), _chunk_of(last)),
+        )
+        found = np.frombuffer(b"".join(row[0] for row in rows), dtype=np.float64)
+        before = _chunk_of(first) * CHUNK_UPDATES
+        return found[first - 1 - before : max(last - before, 0)]
+
+    def reduce(self, first: int, last: int, points: int) -> ReducedLoss:
+        """Reduce a range of updates to at most `points` buckets of one size, the last one less.
+
+        Parameters
+        ----------
+        first, last : int
+            Range of updates, both included; cut to what there is.
+        points : int
+            Buckets at the most, 1 or more.
+        """
+        first, last = max(first, 1), min(last, self.last)
+        if first > last:
+            none = np.empty(0)
+            return ReducedLoss(first, last, 1, np.empty(0, np.int64), none, none, none)
+        bucket = -(-(last - first + 1) // points)
+        if bucket > WHOLE_BUCKET_UPDATES:
+            # Whole blocks where that costs no point: a curve from the start then reads no loss.
+            bucket = -(-bucket // BLOCK_UPDATES) * BLOCK_UPDATES
+        starts = np.arange(first, last + 1, bucket, dtype=np.int64)
+        ends = np.minimum(starts + bucket - 1, last)
+        if bucket <= WHOLE_BUCKET_UPDATES:
+            low, high, smooth = self._from_losses(starts, ends)
+        else:
+            low, high, smooth = self._from_blocks(starts, ends)
+        return ReducedLoss(first, last, bucket, ends, smooth, low, high)
+
+    def _from_losses(
+        self, starts: NDArray[np.int64], ends: NDArray[np.int64]
+    ) -> tuple[Floats, Floats, Floats]:
+        first_chunk, last_chunk = _chunk_of(int(starts[0])), _chunk_of(int(ends[-1]))
+        rows = self._connection.execute(
+            "SELECT blocks, losses FROM losses WHERE run = ? AND chunk BETWEEN ? AND ?"
+            " ORDER BY chunk",
+            (self._run, first_chunk, last_chunk),
+        ).fetchall()
+        losses = np.concatenate([np.frombuffer(row[1], dtype=np.float64) for row in rows])
+        blocks = np.concatenate([_blocks(row[0]) for row in rows])
+        offset = first_chunk * CHUNK_UPDATES + 1
+        inside = losses[: ends[-1] - offset + 1]
+        low = np.minimum.reduceat(inside, starts - offset)
+        high = np.maximum.reduceat(inside, starts - offset)
+        before = smooth_before(self._connection, self._run, first_chunk)
+        end_blocks = (ends - offset) // BLOCK_UPDATES
+        positions = end_blocks[:, None] * BLOCK_UPDATES + np.arange(BLOCK_UPDATES)
+        gathered = losses[np.minimum(positions, len(losses) - 1)]
+        steps = (ends - offset) % BLOCK_UPDATES + 1
+        return (
+            low,
+            high,
+            continue_smooth(gathered, steps, _smooth_starts(end_blocks, blocks, before)),
+        )
+
+    def _from_blocks(
+        self, starts: NDArray[np.int64], ends: NDArray[np.int64]
+    ) -> tuple[Floats, Floats, Floats]:
+        """Reduce from the blocks' figures; blocks cut by an edge are read loss by loss."""
+        first_chunk, last_chunk = _chunk_of(int(starts[0])), _chunk_of(int(ends[-1]))
+        blocks = np.concatenate(
+            [
+                _blocks(row[0])
+                for row in self._connection.execute(
+                    "SELECT blocks FROM losses WHERE run = ? AND chunk BETWEEN ? AND ?"
+                    " ORDER BY chunk",
+                    (self._run, first_chunk, last_chunk),
+                )
+            ]
+        )
+        offset = first_chunk * CHUNK_UPDATES + 1
+        before = smooth_before(self._connection, self._run, first_chunk)
+        # Whole blocks inside each bucket: from `inner` up to, not including, `outer`.
+        inner = -(-(starts - offset) // BLOCK_UPDATES)
+        outer = (ends - offset + 1) // BLOCK_UPDATES
+        edges = np.stack([inner, np.maximum(outer, inner + 1)], axis=1).ravel()
+        padded = np.concatenate([blocks, [[np.inf, -np.inf, 0.0]] * 2])
+        whole = outer > inner
+        low = np.where(whole, np.minimum.reduceat(padded[:, 0], edges)[::2], np.inf)
+        high = np.where(whole, np.maximum.reduceat(padded[:, 1], edges)[::2], -np.inf)
+        cut = ((starts - offset) % BLOCK_UPDATES != 0) | ((ends - offset + 1) % BLOCK_UPDATES != 0)
+        cut_low, cut_high, tails = self._at_edges(starts[cut] - 1, ends[cut] - 1)
+        low[cut] = np.minimum(low[cut], cut_low)
+        high[cut] = np.maximum(high[cut], cut_high)
+        end_blocks = (ends - offset) // BLOCK_UPDATES
+        smooth = blocks[end_blocks, 2].copy()
+        since = _smooth_starts(end_blocks, blocks, before)
+        smooth[cut] = continue_smooth(tails, (ends[cut] - 1) % BLOCK_UPDATES + 1, since[cut])
+        return low, high, smooth
+
+    def _at_edges(
+        self, first: NDArray[np.int64], last: NDArray[np.int64]
+    ) -> tuple[Floats, Floats, Floats]:
+        """Look at the losses of the blocks in which buckets begin and end.
+
+        Parameters
+        ----------
+        first, last : ndarray of int64, shape (n,)
+            Offset (update - 1) of the first and of the last update of each bucket.
+
+        Returns
+        -------
+        low, high : ndarray of float64, shape (n,)
+            Extremes of those losses that are in the bucket.
+        tails : ndarray of float64, shape (n, 64)
+            Losses of the block that holds the last.
+        """
+        first_block, last_block = first // BLOCK_UPDATES, last // BLOCK_UPDATES
+        wanted = np.unique([first_block, last_block])
+        losses = self.block_losses(wanted)
+        heads = losses[np.searchsorted(wanted, first_block)]
+        tails = losses[np.searchsorted(wanted, last_block)]
+        place = np.arange(BLOCK_UPDATES)
+        in_tail = place <= (last % BLOCK_UPDATES)[:, None]
+        in_head = place >= (first % BLOCK_UPDATES)[:, None]
+        same = (first_block == last_block)[:, None]
+        # Where both are the same block, only what is in the head and in the tail is in the bucket.
+        in_tail &= in_head | ~same
+        in_head &= in_tail | ~same
+        low, high = np.full(len(first), np.inf), np.full(len(first), -np.inf)
+        for part, inside in ((heads, in_head), (tails, in_tail)):
+            low = np.minimum(low, np.where(inside, part, np.inf).min(axis=1))
+            high = np.maximum(high, np.where(inside, part, -np.inf).max(axis=1))
+        return low, high, tails
+
+    def block_losses(self, blocks: NDArray[np.int64]) -> Floats:
+        """Return the losses of blocks, given in order, a row each; NaN past the history's end."""
+        per_chunk = CHUNK_UPDATES // BLOCK_UPDATES
+        chunks, first, counts = np.unique(
+            blocks // per_chunk, return_index=True, return_counts=True
+        )
+        rows = self._connection.execute(
+            "SELECT losses FROM losses WHERE run = ?"
+            " AND chunk IN (SELECT value FROM json_each(?)) ORDER BY chunk",
+            (self._run, json.dumps(chunks.tolist())),
+        )
+        # Bytes are cut and put together several times as fast as short arrays.
+        block_bytes = BLOCK_UPDATES * np.dtype(np.float64).itemsize
+        places = (blocks % per_chunk * block_bytes).tolist()
+        parts = []
+        for (losses,), start, count in zip(rows, first.tolist(), counts.tolist(), strict=True):
+            parts += [losses[at : at + block_bytes] for at in places[start : start + count]]
+        whole = np.full((len(blocks), BLOCK_UPDATES), np.nan)
+        found = np.frombuffer(b"".join(parts), dtype=np.float64)
+        whole.ravel()[: len(found)] = found
+        return whole
+
+
+def _chunk_of(update: int) -> int:
+    return (update - 1) // CHUNK_UPDATES
+
+
+def _blocks(data: bytes) -> Floats:
+    return np.frombuffer(data, dtype=np.float64).reshape(-1, 3)
+
+
+def _smooth_starts(end_blocks: NDArray[np.int64], blocks: Floats, before: float | None) -> Floats:
+    """Return the smooth loss before each of `end_blocks`; NaN where nothing comes before."""
+    first = np.nan if before is None else before
+    return np.where(end_blocks > 0, blocks[np.maximum(end_blocks - 1, 0), 2], first)

@@ -1,0 +1,1 @@
+"""The processes that write passages, measure text and check gradients."""

@@ -1,0 +1,1 @@
+"""Passages: requests, writing and the gallery of saved ones."""

@@ -1,0 +1,144 @@
+"""Kept passages in the database; like the methods of `Store`, to be called on its thread."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from server.errors import UnknownRunError
+from server.passages.saved_passage import KeptPassage
+from server.store.database import Store
+
+__all__ = [
+    "KeptState",
+    "add_kept",
+    "change_kept",
+    "find_kept",
+    "find_receipt",
+    "kept_state",
+    "list_kept",
+    "models_needed",
+    "remove_kept",
+]
+
+log = logging.getLogger(__name__)
+
+# Characters of JSON that are given out at once, about.
+MOST_AT_ONCE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class KeptState:
+    """How much is kept, and what tells this state of it from those before.
+
+    `runs` holds how many passages there are of each run, those of the newest passage first.
+    """
+
+    total: int
+    newest: int
+    changes: int
+    runs: dict[str, int]
+
+
+def kept_state(store: Store) -> KeptState:
+    """Return how much is kept."""
+    rows = store.connection.execute(
+        "SELECT run, count(*), max(number), sum(changes) FROM kept GROUP BY run ORDER BY 3 DESC"
+    ).fetchall()
+    return KeptState(
+        total=sum(row[1] for row in rows),
+        newest=max((row[2] for row in rows), default=0),
+        changes=sum(row[3] for row in rows),
+        runs={row[0]: row[1] for row in rows},
+    )
+
+
+def add_kept(store: Store, kept: KeptPassage) -> None:
+    """Keep a passage; durable.
+
+    Raises
+    ------
+    UnknownRunError
+        Its run was deleted meanwhile.
+    """
+    added = _durably(
+        store,
+        "INSERT INTO kept (id, run, receipt, model, kept) SELECT ?, id, ?, ?, ? FROM runs"
+        " WHERE id = ?",
+        (kept.id, kept.receipt, kept.model, kept.model_dump_json(), kept.run),
+    )
+    if not added:
+        raise UnknownRunError(kept.run)
+
+
+def change_kept(store: Store, kept: KeptPassage) -> None:
+    """Keep a passage as it now is; durable."""
+    _durably(
+        store,
+        "UPDATE kept SET kept = ?, changes = changes + 1 WHERE id = ?",
+        (kept.model_dump_json(), kept.id),
+    )
+
+
+def remove_kept(store: Store, identity: str) -> bool:
+    """Forget a passage, durably; whether there was one."""
+    return _durably(store, "DELETE FROM kept WHERE id = ?", (identity,)) > 0
+
+
+def find_kept(store: Store, identity: str) -> KeptPassage | None:
+    """Return a kept passage by its id."""
+    row = store.connection.execute("SELECT kept FROM kept WHERE id = ?", (identity,)).fetchone()
+    return None if row is None else KeptPassage.model_validate_json(row[0])
+
+
+def find_receipt(store: Store, run: str, receipt: str) -> KeptPassage | None:
+    """Return what was kept of a run by a receipt."""
+    row = store.connection.execute(
+        "SELECT kept FROM kept WHERE run = ? AND receipt = ?", (run, receipt)
+    ).fetchone()
+    return None if row is None else KeptPassage.model_validate_json(row[0])
+
+
+def list_kept(
+    store: Store, run: str | None, before: str | None, limit: int
+) -> tuple[list[KeptPassage], bool]:
+    """Return kept passages, newest first: of all runs or of one, those kept before another.
+
+    Fewer than `limit` where they are long, but one at least; what another version left unreadable
+    is passed over.
+
+    Returns
+    -------
+    passages : list of KeptPassage
+    more : bool
+        Whether there are older ones.
+    """
+    rows = store.connection.execute(
+        "SELECT id, kept FROM kept WHERE (?1 IS NULL OR run = ?1)"
+        " AND (?2 IS NULL OR number < (SELECT number FROM kept WHERE id = ?2))"
+        " ORDER BY number DESC LIMIT ?3",
+        (run, before, limit + 1),
+    )
+    found: list[KeptPassage] = []
+    room = MOST_AT_ONCE
+    for identity, text in rows:
+        room -= len(text)
+        if len(found) == limit or (found and room < 0):
+            return found, True
+        try:
+            found.append(KeptPassage.model_validate_json(text))
+        except ValidationError as error:
+            log.warning("kept passage %s is left out, it can't be read: %s", identity, error)
+    return found, False
+
+
+def models_needed(store: Store) -> set[tuple[str, str]]:
+    """Return the models that wrote kept passages, each with its run."""
+    return set(store.connection.execute("SELECT DISTINCT run, model FROM kept"))
+
+
+def _durably(store: Store, statement: str, values: tuple[str, ...]) -> int:
+    """Change rows, durably or not at all; return how many."""
+    return store.durably(lambda: store.connection.execute(statement, values).rowcount)

@@ -1,0 +1,151 @@
+"""What goes on by itself while a run has a worker: storing, checkpoints, waiting for room."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from server.errors import NotPossibleError
+from server.files.disk_errors import ShortageError
+from server.files.storage_quota import NoRoomError, Room
+from server.runs.checkpoint_store import CheckpointShelf
+from server.runs.recorder import Recorder
+from server.spec.schemas import Checkpoint, Run, RunState
+from server.worker.client import WorkerDesk
+
+__all__ = ["Life", "Upkeep"]
+
+log = logging.getLogger(__name__)
+
+FLUSH_EVERY_S = 1.0
+
+
+class Life(Protocol):
+    """What the routines need of a run that lives."""
+
+    recorder: Recorder
+    shelf: CheckpointShelf
+
+    @property
+    def run(self) -> Run:
+        """The run as it stands."""
+
+    async def write_checkpoint(self, note: str | None, *, automatic: bool) -> Checkpoint | None:
+        """Have the worker write a checkpoint, and take it in; None when there is no worker."""
+
+    async def hold(self, why: ShortageError) -> None:
+        """Stand still until there is room, because the disk takes nothing more."""
+
+    async def retire_when_finished(self) -> None:
+        """Let the worker of a finished run go, if there is room for its last checkpoint."""
+
+
+class Upkeep:
+    """The routines of one run.
+
+    Parameters
+    ----------
+    life : Life
+        The run.
+    desk : WorkerDesk
+        Its worker.
+    go_on : callable
+        Awaited when the run was short of room and no longer is.
+    room : Room
+        How much may be stored.
+    """
+
+    def __init__(
+        self, life: Life, desk: WorkerDesk, go_on: Callable[[], Awaitable[object]], room: Room
+    ) -> None:
+        self._life = life
+        self._desk = desk
+        self._go_on = go_on
+        self._room = room
+        self._flushed = -1
+        self._routines: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin, unless it goes on already."""
+        if not self._routines:
+            self._flushed = -1
+            self._routines = [
+                asyncio.create_task(self._flush_routine()),
+                asyncio.create_task(self._safety_routine()),
+            ]
+
+    def stop(self) -> None:
+        """End; the routine that asks for it itself ends after what it is doing."""
+        current = asyncio.current_task()
+        for routine in self._routines:
+            if routine is not current:
+                routine.cancel()
+        self._routines = []
+
+    async def keep_safe(self, *, whatever: bool = False) -> None:
+        """Make an automatic checkpoint, if there is a worker and it has gone on since the last.
+
+        Parameters
+        ----------
+        whatever : bool
+            Also if it has not gone on: something else has changed.
+
+        Raises
+        ------
+        ShortageError
+            There is no room for it.
+        """
+        life = self._life
+        newest = await life.shelf.last()
+        if not whatever and newest is not None and newest.update == life.run.update:
+            return
+        try:
+            await life.write_checkpoint(None, automatic=True)
+        except NotPossibleError as error:
+            if not self._desk.discarded:
+                log.warning("run %s: no automatic checkpoint: %s", life.run.id, error)
+
+    async def _flush_routine(self) -> None:
+        """Make the history durable once a second, and tell the worker how far it is."""
+        routines = self._routines
+        while routines is self._routines:
+            await asyncio.sleep(FLUSH_EVERY_S)
+            try:
+                await self._flush()
+            except ShortageError as error:
+                await self._life.hold(error)
+
+    async def _flush(self) -> None:
+        run = self._life.run
+        if run.short_of_room or run.update != self._flushed:
+            self._flushed = await self._life.recorder.flush()
+            self._desk.tell("flushed", update=self._flushed)
+        # Only who trains is held: a last checkpoint is worth more than the limit.
+        if run.short_of_room or run.state is RunState.RUNNING:
+            await self._see_room()
+        if run.short_of_room:
+            await self.keep_safe()
+            if run.state is RunState.PAUSED:
+                await self._go_on()
+            else:
+                await self._life.recorder.enter(run.state)
+        if run.state is RunState.FINISHED:
+            await self._life.retire_when_finished()
+
+    async def _see_room(self) -> None:
+        try:
+            await self._room.check()
+        except NoRoomError as error:
+            raise ShortageError(str(error)) from error
+
+    async def _safety_routine(self) -> None:
+        """Make a checkpoint every so often, so that little is lost with the worker."""
+        routines = self._routines
+        while routines is self._routines:
+            await asyncio.sleep(self._life.run.spec.checkpoint_every_s)
+            try:
+                await self.keep_safe()
+            except ShortageError as error:
+                await self._life.hold(error)

@@ -1,0 +1,1 @@
+"""The description of a run: fields, limits, sizes and schedule."""

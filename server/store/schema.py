@@ -1,0 +1,72 @@
+"""The tables of the database."""
+
+from __future__ import annotations
+
+from server.history import loss_history, smoothing, threshold_search, training_time
+from server.history.summaries import CHUNK_UPDATES
+from server.store import milestones
+from server.store.sample_selection import HAS_HURRAHS, HAS_REPLAY, VALIDATION_LOSS
+
+__all__ = [
+    "COPIED_TO_FORKS",
+    "KEPT_OF_RUNS",
+    "SCHEMA",
+]
+
+SCHEMA = (
+    f"""
+CREATE TABLE IF NOT EXISTS runs (
+    id TEXT PRIMARY KEY,
+    number INTEGER NOT NULL,
+    run TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS samples (
+    run TEXT NOT NULL,
+    update_ INTEGER NOT NULL,
+    sample TEXT NOT NULL,
+    UNIQUE (run, update_)
+);
+CREATE INDEX IF NOT EXISTS samples_with_hurrahs ON samples (run, update_)
+    WHERE {HAS_HURRAHS};
+CREATE INDEX IF NOT EXISTS samples_with_replays ON samples (run, update_)
+    WHERE {HAS_REPLAY};
+CREATE INDEX IF NOT EXISTS samples_with_validation ON samples (run, update_, {VALIDATION_LOSS})
+    WHERE {VALIDATION_LOSS} IS NOT NULL;
+CREATE TABLE IF NOT EXISTS checkpoints (
+    run TEXT NOT NULL,
+    id TEXT NOT NULL,
+    update_ INTEGER NOT NULL,
+    checkpoint TEXT NOT NULL,
+    UNIQUE (run, id)
+);
+CREATE TABLE IF NOT EXISTS kept (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    run TEXT NOT NULL,
+    receipt TEXT NOT NULL,
+    model TEXT NOT NULL,
+    changes INTEGER NOT NULL DEFAULT 0,
+    kept TEXT NOT NULL,
+    UNIQUE (run, receipt)
+);
+"""
+    + milestones.SCHEMA
+    + loss_history.SCHEMA
+    + threshold_search.SCHEMA
+    + smoothing.SCHEMA
+    + training_time.SCHEMA
+)
+
+# Tables, their columns, and where in the run a row belongs.
+COPIED_TO_FORKS = (
+    ("losses", "chunk, updates, blocks, losses", f"chunk * {CHUNK_UPDATES}"),
+    ("least_smooth", "chunk, least", f"chunk * {CHUNK_UPDATES}"),
+    # All: between two marks the time is interpolated.
+    ("training_time", "update_, seconds", "0"),
+    ("samples", "update_, sample", "update_"),
+    ("milestones", "update_, milestone", "update_"),
+)
+KEPT_OF_RUNS = (
+    *("losses", "least_smooth", "smoothed", "training_time"),
+    *("samples", "milestones", "checkpoints", "kept"),
+)

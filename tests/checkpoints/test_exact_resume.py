@@ -1,0 +1,85 @@
+"""N + M updates are N updates, a file, and M updates more: for every kind of network."""
+
+import numpy as np
+import pytest
+
+from server.checkpoints.checkpoint_format import (
+    checkpoint_contents,
+    new_trainer,
+    restore_trainer,
+    what_differs,
+)
+from server.checkpoints.npz import read_archive, write_archive
+from server.rnn.vocabulary import Vocabulary
+from server.spec.run_spec import RunSpec
+from tests.serving import PAGES
+
+TEXT = PAGES[:900]
+VOCABULARY = Vocabulary.from_text(TEXT)
+INDICES = VOCABULARY.encode(TEXT)
+SMALL = {"hidden_size": 5, "sequence_length": 6, "corpus": "any"}
+
+
+def trainer_for(**spec):
+    wanted = RunSpec(**SMALL | spec).model_dump(mode="json")
+    return new_trainer(INDICES, VOCABULARY, wanted), wanted
+
+
+def trained(trainer, updates):
+    """Train; return the losses, and what it then writes."""
+    losses = [trainer.update() for _ in range(updates)]
+    return losses, trainer.sample(30).tolist(), trainer.validate()
+
+
+def same(one, other):
+    (arrays, scalars), (other_arrays, other_scalars) = one.state(), other.state()
+    assert scalars == other_scalars
+    assert set(arrays) == set(other_arrays)
+    for name, array in arrays.items():
+        assert array.dtype == other_arrays[name].dtype, name
+        assert array.tobytes() == other_arrays[name].tobytes(), name
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+@pytest.mark.parametrize("batch_size", [1, 3])
+@pytest.mark.parametrize("optimizer", ["adagrad", "adam", "rmsprop", "sgd"])
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_going_on_from_a_file_is_the_same_bytes(tmp_path, cell, optimizer, batch_size, dropout):
+    spec = {"cell": cell, "optimizer": optimizer, "batch_size": batch_size, "dropout": dropout}
+    spec |= {"layers": 2 if dropout else 1, "learning_rate_decay": 0.9, "seed": 3}
+    spec |= {"validation_fraction": 0.2}
+    spec |= {"dtype": "float64" if batch_size == 3 else "float32"}
+    whole, wanted = trainer_for(**spec)
+    # In the middle of the second epoch, so that there is a carried state.
+    before = whole.updates_per_epoch + 7
+    trained(whole, before)
+    path = tmp_path / "checkpoint.npz"
+    write_archive(path, *checkpoint_contents(whole, VOCABULARY, wanted), durable=False)
+    resumed, _ = trainer_for(**spec)
+    arrays, meta = read_archive(path)
+    restore_trainer(resumed, VOCABULARY, arrays, meta)
+    assert what_differs(resumed, meta) == []
+    same(whole, resumed)
+    after = whole.updates_per_epoch
+    assert trained(whole, after) == trained(resumed, after)
+    same(whole, resumed)
+
+
+def test_a_kernel_or_a_numpy_that_is_gone_is_told_in_words(tmp_path):
+    trainer, wanted = trainer_for()
+    trainer.update()
+    path = tmp_path / "checkpoint.npz"
+    arrays, meta = checkpoint_contents(trainer, VOCABULARY, wanted)
+    other = "numba" if trainer.kernel == "numpy" else "numpy"
+    meta["trainer"]["kernel"] = other
+    meta["numpy"] = "1.0"
+    write_archive(path, arrays, meta, durable=False)
+    resumed, _ = trainer_for()
+    restore_trainer(resumed, VOCABULARY, *read_archive(path))
+    said = what_differs(resumed, meta)
+    assert f"NumPy 1.0, those from here on with {np.__version__}" in said[-1]
+    # NumPy's own calls can be had everywhere; Numba's not.
+    assert len(said) == (2 if other == "numba" else 1)
+    if other == "numba":
+        assert said[0].startswith("Numba, which computed the updates so far, can't be had here")
+        assert "equal to rounding" in said[0]

@@ -1,0 +1,104 @@
+"""The network as it stood now and then: always enough, never too many, evenly far apart."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from server.checkpoints.npz import write_archive
+from server.checkpoints.snapshots import Snapshots, spacing
+from server.spec.sample_schedule import next_sample
+
+
+def run(folder, every, last):
+    """Let snapshots be taken as a worker does."""
+    snapshots = Snapshots(folder)
+    update = 0
+    while update <= last:
+        if snapshots.is_due(update, every):
+            snapshots.path(update).touch()
+            snapshots.thin(update, every)
+        update = next_sample(update, every)
+    return snapshots
+
+
+@given(every=st.sampled_from([1, 7, 100, 10_000]), samples=st.integers(0, 1_500))
+@settings(max_examples=12, deadline=None)
+def test_at_most_two_hundred_stay_and_they_are_evenly_spaced(tmp_path_factory, every, samples):
+    last = every * samples
+    snapshots = run(tmp_path_factory.mktemp("snapshots"), every, last)
+    kept = snapshots.updates()
+    assert len(kept) <= 200
+    regular = [update for update in kept if update >= every]
+    # They are thinned when the next one is due, which may be a sample or two later.
+    even = spacing(kept[-1], every)
+    assert regular == list(range(even, kept[-1] + 1, even))
+    assert last - kept[-1] < 2 * even
+    dense = [update for update in kept if update < every]
+    assert dense[0] == 0
+    # Of the first, denser ones all stay.
+    update = 0
+    while (update := next_sample(update, every)) < min(every, last + 1):
+        assert update in dense
+
+
+@given(
+    changes=st.lists(
+        st.tuples(st.sampled_from([1, 30, 100, 700, 10_000]), st.integers(1, 250)),
+        min_size=2,
+        max_size=4,
+    )
+)
+@settings(max_examples=12, deadline=None)
+def test_they_stay_few_and_about_evenly_apart_when_samples_come_otherwise(
+    tmp_path_factory, changes
+):
+    snapshots = Snapshots(tmp_path_factory.mktemp("snapshots"))
+    update, taken = 0, []
+    for every, samples in changes:
+        for _ in range(samples):
+            if snapshots.is_due(update, every):
+                snapshots.path(update).touch()
+                snapshots.thin(update, every)
+                taken.append(update)
+            update = next_sample(update, every)
+    kept = snapshots.updates()
+    assert len(kept) <= 200
+    assert kept[0] == 0
+    assert set(kept) <= set(taken)
+    # None of those that went is farther from one that stayed than the widest gap they were in.
+    widest = max((after - before for before, after in pairwise(kept)), default=0)
+    average = (kept[-1] - kept[0]) / max(len(kept) - 1, 1)
+    natural = max((after - before for before, after in pairwise(taken)), default=0)
+    assert widest <= max(2 * natural, 8 * average)
+
+
+def test_the_nearest_and_those_to_forget(tmp_path):
+    snapshots = run(tmp_path, 10, 100)
+    assert snapshots.nearest(43) == 40
+    assert snapshots.nearest(45) == 40
+    assert snapshots.nearest(10**9) == 100
+    snapshots.rewind(55)
+    assert snapshots.updates() == [0, 1, 2, 5, 10, 20, 30, 40, 50]
+    assert Snapshots(tmp_path / "none").nearest(5) is None
+    (tmp_path / ".half-written.npz").touch()
+    assert snapshots.nearest(0) == 0
+    snapshots.rewind(55)
+    assert not (tmp_path / ".half-written.npz").exists()
+
+
+def test_one_that_is_not_whole_gives_way_to_the_nearest_that_is(tmp_path):
+    snapshots = Snapshots(tmp_path)
+    for update in (0, 100, 200):
+        write_archive(snapshots.path(update), {"a": np.arange(50.0)}, {}, durable=False)
+    for update in (200, 300):
+        snapshots.path(update).write_bytes(snapshots.path(0).read_bytes()[:-100])
+    assert snapshots.nearest_whole(290) == 100
+    assert snapshots.updates() == [0, 100]
+    # What can't be read just now is not dropped.
+    snapshots.path(400).symlink_to(snapshots.path(400))
+    with pytest.raises(OSError, match="symbolic links"):
+        snapshots.nearest_whole(390)
+    assert snapshots.updates() == [0, 100, 400]

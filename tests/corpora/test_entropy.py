@@ -1,0 +1,42 @@
+import math
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.corpora.entropy import LARGEST_TABLE, Entropy, measure_entropy
+
+
+def plain_entropy(items):
+    counts = Counter(items)
+    total = sum(counts.values())
+    return sum(n / total * math.log(total / n) for n in counts.values())
+
+
+@given(st.text("ab c", min_size=1) | st.text(min_size=1))
+def test_entropies_are_those_of_the_definition(text):
+    measured = measure_entropy(text)
+    bigram = plain_entropy(pairwise(text)) - plain_entropy(text[:-1])
+    assert measured.uniform == pytest.approx(math.log(len(set(text))))
+    assert measured.unigram == pytest.approx(plain_entropy(text))
+    assert measured.bigram == pytest.approx(bigram, abs=1e-9)
+    assert measured.bigram >= 0.0
+
+
+def test_a_text_without_surprise():
+    assert measure_entropy("a") == Entropy(0.0, 0.0, 0.0)
+    assert measure_entropy("aaaa") == Entropy(0.0, 0.0, 0.0)
+
+
+def test_each_known_character_takes_surprise_away():
+    measured = measure_entropy("abac" * 50)
+    assert measured.bigram < measured.unigram < measured.uniform
+
+
+def test_more_characters_than_a_table_of_pairs_could_hold():
+    characters = math.isqrt(LARGEST_TABLE) + 1
+    text = "".join(map(chr, range(0x4E00, 0x4E00 + characters))) * 2
+    assert measure_entropy(text).bigram == pytest.approx(0.0, abs=1e-9)
+    assert measure_entropy(text).unigram == pytest.approx(math.log(characters))

@@ -1,0 +1,73 @@
+"""Where the chapters of a book begin."""
+
+import pytest
+
+from server.corpora import headings
+from server.corpora.headings import MOST, find_headings
+from server.corpora.words import LONGEST_SLICE_CHARACTERS, SLICE_CHARACTERS
+
+
+def test_the_shipped_novel_has_fifteen_chapters(saltmere):
+    found = find_headings(saltmere)
+    assert [title for _, title in found][:3] == ["CHAPTER ONE", "CHAPTER TWO", "CHAPTER THREE"]
+    assert len(found) == 15
+    for at, title in found:
+        assert saltmere[at : at + len(title)] == title
+
+
+@pytest.mark.parametrize(
+    ("heading", "is_one"),
+    [
+        ("Chapter 1", True),
+        ("Kapitel 12: Der Müller", True),
+        ("PART THE FIRST", True),
+        ("ГЛАВА ПЕРВАЯ", True),
+        ("XIV.", True),
+        ("Act II", True),
+        ("Part of me wants to go.", False),
+        ("chapter 1", False),
+        ("Chapter and verse", False),
+        ("ORLA", False),
+        ("PART " + "X" * 80, False),
+    ],
+)
+def test_what_a_heading_is(heading, is_one):
+    text = f"{heading}\n\nOnce upon a time.\n\n{heading}\n\nAnd so on.\n"
+    found = find_headings(text)
+    assert found == ([(0, heading), (text.rindex(heading), heading)] if is_one else [])
+
+
+def test_a_line_within_a_paragraph_is_none():
+    assert find_headings("He read\nChapter 1\nand slept.\n\n" * 5) == []
+
+
+def test_one_alone_divides_nothing_and_hundreds_are_no_chapters():
+    assert find_headings("Chapter 1\n\nText.\n") == []
+    assert find_headings("Chapter 1\n\n" * (MOST + 1)) == []
+
+
+def test_long_texts_are_searched_whole():
+    page = "Text. " * (SLICE_CHARACTERS // 6 - 1)
+    text = "\n\n".join(f"Chapter {i}\n\n{page}" for i in range(1, 6))
+    assert [title for _, title in find_headings(text)] == [f"Chapter {i}" for i in range(1, 6)]
+
+
+def test_headings_around_a_line_that_never_ends_are_found():
+    endless = "Chapter 1 " * LONGEST_SLICE_CHARACTERS
+    text = f"Chapter 1\n\n{endless}\n\nChapter 2\n\nA little."
+    assert find_headings(text) == [(0, "Chapter 1"), (text.index("Chapter 2\n"), "Chapter 2")]
+
+
+def test_no_search_for_headings_goes_far(monkeypatch):
+    searched = []
+
+    class Heading:
+        def finditer(self, _text, start, end):
+            searched.append((start, end))
+            return iter(())
+
+    monkeypatch.setattr(headings, "_HEADING", Heading())
+    text = "x" * (5 * LONGEST_SLICE_CHARACTERS)
+    assert find_headings(text) == []
+    assert max(end - start for start, end in searched) <= LONGEST_SLICE_CHARACTERS
+    assert searched[-1][1] == len(text)

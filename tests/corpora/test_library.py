@@ -1,0 +1,240 @@
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.corpora.entropy import measure_entropy
+from server.corpora.library import (
+    SHORTEST_CHARACTERS,
+    CorpusLibrary,
+    CorpusTooShortError,
+    NotTextError,
+    ShippedCorpusError,
+    UnknownCorpusError,
+    display_name,
+)
+
+SALTMERE = "the-lamps-of-saltmere"
+TEXT = "Der Müller saß, und Hans fragte: „Wo ist der Müller?“ Dann ging Hans.\n" * 10
+
+
+@pytest.fixture
+def library(shipped_dir, tmp_path):
+    return CorpusLibrary(shipped_dir, tmp_path)
+
+
+def test_the_shipped_texts_are_the_ones_that_were_meant(shipped_dir):
+    listed = {}
+    for line in (shipped_dir / "SHA256SUMS").read_text().splitlines():
+        digest, name = line.split()
+        listed[name] = digest
+    described = json.loads((shipped_dir / "corpora.json").read_bytes())
+    assert {entry["file"] for entry in described} == set(listed)
+    for name, digest in listed.items():
+        data = (shipped_dir / name).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == digest
+        assert b"\r" not in data
+        assert not data.startswith(b"\xef\xbb\xbf")
+
+
+def test_the_shipped_novel(library, saltmere):
+    (corpus,) = library.list()
+    assert library.get(SALTMERE) is corpus
+    assert (corpus.id, corpus.name, corpus.licence) == (
+        SALTMERE,
+        "The Lamps of Saltmere",
+        "CC0 1.0",
+    )
+    assert corpus.shipped
+    assert corpus.characters == len(saltmere) == 464_218
+    assert corpus.distinct == len(set(saltmere)) == 76
+    assert corpus.words == 90_549
+    assert corpus.names[0] == "Orla"
+    assert library.text(SALTMERE) == saltmere
+
+
+def test_json_has_the_contracts_fields(library):
+    fields = json.loads(json.dumps(library.get(SALTMERE).to_json()))
+    contract = {"id", "name", "characters", "distinct", "words", "shipped", "licence", "entropy"}
+    assert contract <= set(fields)
+    assert set(fields["entropy"]) == {"uniform", "unigram", "bigram"}
+
+
+def test_a_text_that_was_added(library, tmp_path):
+    corpus = library.add(TEXT.replace("\n", "\r\n").encode("cp1252"), "mueller.txt")
+    assert library.list()[1:] == [corpus]
+    assert library.text(corpus.id) == TEXT
+    assert library.path(corpus.id) == tmp_path / "corpora" / corpus.id / "text.txt"
+    assert library.path(corpus.id).read_bytes() == TEXT.encode()
+    assert (corpus.name, corpus.shipped, corpus.licence) == ("mueller", False, None)
+    assert (corpus.characters, corpus.distinct) == (len(TEXT), len(set(TEXT)))
+    assert (corpus.words, corpus.encoding) == (13 * 10, "cp1252")
+    assert corpus.names == ("Müller", "Hans")
+    assert corpus.entropy == measure_entropy(TEXT)
+
+
+def test_every_character_comes_back(library):
+    text = "\n\n  e\u0301👩\u200d👧\u2028\u0085\f\tÅÅ \n" * 20
+    assert library.text(library.add(text.encode(), None).id) == text
+
+
+def test_another_start_finds_the_same(library, shipped_dir, tmp_path):
+    added = [library.add(TEXT.encode(), f"text {number}") for number in range(5)]
+    library.remove(added[2].id)
+    again = CorpusLibrary(shipped_dir, tmp_path)
+    assert again.list() == library.list()
+    assert [corpus.name for corpus in again.list()[1:]] == ["text 0", "text 1", "text 3", "text 4"]
+    assert again.text(added[4].id) == TEXT
+
+
+def test_the_same_text_twice_is_two_corpora(library):
+    assert library.add(TEXT.encode(), "a").id != library.add(TEXT.encode(), "a").id
+
+
+def test_shipped_and_added_texts_may_share_a_folder(shipped_dir, tmp_path):
+    folder = tmp_path / "corpora"
+    folder.mkdir()
+    for path in shipped_dir.iterdir():
+        if path.is_file():
+            (folder / path.name).write_bytes(path.read_bytes())
+    library = CorpusLibrary(folder, tmp_path)
+    added = library.add(TEXT.encode(), "mine")
+    assert CorpusLibrary(folder, tmp_path).list() == [library.get(SALTMERE), added]
+    library.remove(added.id)
+    assert {path.name for path in folder.iterdir()} == {
+        path.name for path in shipped_dir.iterdir() if path.is_file()
+    }
+
+
+def test_what_is_no_text_leaves_nothing(library, tmp_path):
+    with pytest.raises(NotTextError):
+        library.add(bytes(range(256)) * 10, "noise.bin")
+    assert len(library.list()) == 1
+    assert list((tmp_path / "corpora").iterdir()) == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_the_shortest_text_is_counted_in_characters(library, tmp_path, encoding):
+    with pytest.raises(
+        CorpusTooShortError, match=r"^The text has 199 characters; at least 200 are"
+    ):
+        library.add(("é\r\n" * 99 + "é").encode(encoding), "short")
+    assert list((tmp_path / "corpora").iterdir()) == []
+    assert library.add(("é\r\n" * 100).encode(encoding), "enough").characters == SHORTEST_CHARACTERS
+
+
+def test_unknown_ids(library):
+    for act in (library.get, library.text, library.path, library.remove):
+        for corpus_id in ("", "nothing", "../corpora", "0123456789ab", SALTMERE + "/"):
+            with pytest.raises(UnknownCorpusError):
+                act(corpus_id)
+
+
+def test_a_shipped_text_stays(library):
+    with pytest.raises(ShippedCorpusError):
+        library.remove(SALTMERE)
+    assert library.get(SALTMERE).shipped
+
+
+def test_a_removed_text_is_gone(library, tmp_path):
+    corpus = library.add(TEXT.encode(), None)
+    library.remove(corpus.id)
+    assert list((tmp_path / "corpora").iterdir()) == []
+    with pytest.raises(UnknownCorpusError):
+        library.text(corpus.id)
+    with pytest.raises(UnknownCorpusError):
+        library.remove(corpus.id)
+
+
+def test_a_text_deleted_by_hand_can_be_removed(library, tmp_path):
+    corpus = library.add(TEXT.encode(), None)
+    folder = tmp_path / "corpora" / corpus.id
+    for path in folder.iterdir():
+        path.unlink()
+    folder.rmdir()
+    library.remove(corpus.id)
+    assert len(library.list()) == 1
+
+
+def test_what_a_crash_left_is_cleared_away(library, shipped_dir, tmp_path):
+    corpus = library.add(TEXT.encode(), None)
+    unfinished = tmp_path / "corpora" / ".unfinished-0123456789ab"
+    unfinished.mkdir()
+    (unfinished / "text.txt").write_bytes(b"half a te")
+    assert CorpusLibrary(shipped_dir, tmp_path).list() == [library.get(SALTMERE), corpus]
+    assert not unfinished.exists()
+
+
+@pytest.mark.parametrize("spoilt", [b"", b"[]", b"{}", b'{"id": 1, "entropy": 2}', b"\xff\xfe"])
+def test_a_description_that_cannot_be_read_hides_only_its_own(
+    library, shipped_dir, tmp_path, spoilt, caplog
+):
+    broken, whole = library.add(TEXT.encode(), None), library.add(TEXT.encode(), None)
+    (tmp_path / "corpora" / broken.id / "corpus.json").write_bytes(spoilt)
+    assert CorpusLibrary(shipped_dir, tmp_path).list() == [library.get(SALTMERE), whole]
+    assert broken.id in caplog.text
+    assert library.path(broken.id).exists()
+
+
+ADD_FOREVER = """
+import sys
+from pathlib import Path
+from server.corpora.library import CorpusLibrary
+library = CorpusLibrary(Path(sys.argv[1]), Path(sys.argv[2]))
+while True:
+    print(library.add(b"The same words, over and over again.\\n" * 20_000).id, flush=True)
+"""
+
+
+@pytest.mark.parametrize("killed_after", [1, 3])
+def test_kill_9_loses_nothing_that_was_answered(shipped_dir, tmp_path, killed_after):
+    command = [sys.executable, "-c", ADD_FOREVER, str(shipped_dir), str(tmp_path)]
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as process:
+        assert process.stdout is not None
+        answered = [process.stdout.readline().strip() for _ in range(killed_after)]
+        process.send_signal(signal.SIGKILL)
+    library = CorpusLibrary(shipped_dir, tmp_path)
+    added = library.list()[1:]
+    assert set(answered) <= {corpus.id for corpus in added}
+    for corpus in added:
+        assert library.text(corpus.id) == "The same words, over and over again.\n" * 20_000
+    assert {path.name for path in (tmp_path / "corpora").iterdir()} == {
+        corpus.id for corpus in added
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        (None, "Untitled"),
+        ("", "Untitled"),
+        ("  ", "Untitled"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\books\\Emma.TXT", "Emma"),
+        ("a/b/", "b"),
+        ("..", ".."),
+        ("Emma.txt", "Emma"),
+        (".txt", "Untitled"),
+        ("v1.2 notes.md", "v1.2 notes"),
+        ("one\ntwo\x00\x1b[31m\u202ethree", "one two [31m three"),
+        ("<b>Война и мир</b>", "b>"),
+        ("Война и мир 👩\u200d👧", "Война и мир 👩\u200d👧"),
+        ("x" * 500, "x" * 100),
+    ],
+)
+def test_display_names(name, shown):
+    assert display_name(name) == shown
+
+
+@given(st.text())
+def test_any_name_can_be_shown(name):
+    shown = display_name(name)
+    assert 1 <= len(shown) <= 100
+    assert not set(shown) & set("/\\\n\r\t\0")

@@ -1,0 +1,124 @@
+import random
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from server.corpora.quality import CHUNK_CHARACTERS, Quality, QualityMeasure
+
+TALE = "The lamp went out. The lamp-lighter didn't; he sat on the quay and counted the lamps."
+
+
+def longest_copy(corpus, text):
+    best = 0
+    for start in range(len(text)):
+        while start + best < len(text) and text[start : start + best + 1] in corpus:
+            best += 1
+    return best
+
+
+@pytest.fixture(scope="module")
+def measure(saltmere):
+    return QualityMeasure(saltmere)
+
+
+def test_a_copy_is_all_real():
+    assert QualityMeasure(TALE).measure(TALE) == Quality(1.0, 17, len(TALE))
+
+
+def test_the_empty_text_measures_nothing():
+    assert QualityMeasure(TALE).measure("") == Quality(0.0, 0, 0)
+
+
+def test_an_empty_corpus_has_nothing():
+    assert QualityMeasure("").measure("The lamp") == Quality(0.0, 0, 0)
+
+
+def test_a_text_without_words_may_still_be_copied():
+    assert QualityMeasure("12 + 3 = 15").measure("2 + 3?") == Quality(0.0, 0, 5)
+
+
+def test_words_are_compared_without_regard_to_case():
+    quality = QualityMeasure(TALE).measure("THE Lamp DIDN'T")
+    assert (quality.real_words, quality.longest_real_run) == (1.0, 3)
+
+
+def test_the_longest_run_is_of_neighbours():
+    quality = QualityMeasure(TALE).measure("the lamp xx he sat on yy the quay")
+    assert quality.real_words == pytest.approx(7 / 9)
+    assert quality.longest_real_run == 3
+
+
+def test_a_part_of_a_word_is_no_word():
+    assert QualityMeasure(TALE).measure("lam lamps amps").real_words == pytest.approx(1 / 3)
+
+
+def test_invented_words_are_marked_where_they_stand():
+    text = "The lxmp went, Quaying; didn't."
+    spans = QualityMeasure(TALE).invented(text)
+    assert [text[start:end] for start, end in spans] == ["lxmp", "Quaying"]
+
+
+few = st.text("ab", max_size=200)
+several = st.text("abcde \n", max_size=200)
+any_text = st.text(max_size=200)
+
+
+@st.composite
+def spliced(draw):
+    """Draw a corpus and a text made of parts of it, with breaks between them."""
+    corpus = draw(st.text("abcdef .", min_size=50, max_size=400))
+    parts = []
+    for _ in range(draw(st.integers(1, 6))):
+        start = draw(st.integers(0, len(corpus)))
+        parts.append(corpus[start : start + draw(st.integers(0, 150))])
+    return corpus, draw(st.sampled_from(["", "x", "ab"])).join(parts)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.tuples(few, few) | st.tuples(several, several) | st.tuples(any_text, any_text) | spliced()
+)
+@example(("ab" * 200, "ab" * 90 + "b" + "ab" * 120))
+@example(("a" * 64, "a" * 65))
+@example(("😀👩\u200d👧e\u0301", "👧e\u0301😀"))
+@example(("text", "te\ud800xt"))
+def test_the_longest_copy_is_exact(corpus_and_text):
+    corpus, text = corpus_and_text
+    assert QualityMeasure(corpus).measure(text).longest_copy == longest_copy(corpus, text)
+
+
+def from_the_book(book, order, length, seed):
+    """Write text, drawing each character from those that follow the `order` before it."""
+    rng = random.Random(seed)
+    text = book[:order]
+    while len(text) < length:
+        start = rng.randrange(len(book))
+        found = book.find(text[-order:], start)
+        found = found if found >= 0 else book.find(text[-order:])
+        text += book[found + order : found + order + 1] or " "
+    return text
+
+
+@pytest.mark.parametrize("order", [1, 2, 4, 8, 16])
+def test_the_longest_copy_is_exact_on_the_book(measure, saltmere, order):
+    text = from_the_book(saltmere, order, 600, seed=order)
+    assert measure.measure(text).longest_copy == longest_copy(saltmere, text)
+
+
+def test_noise_of_the_books_own_letters(measure, saltmere):
+    text = "".join(random.Random(1).choices(sorted(set(saltmere)), k=600))
+    assert measure.measure(text).longest_copy == longest_copy(saltmere, text)
+
+
+def test_the_longest_passage_of_all_is_measured_whole(measure, saltmere):
+    copied = saltmere[100_000:119_000]
+    quality = measure.measure("zq" * 500 + copied)
+    assert quality.longest_copy == len(copied)
+
+
+def test_a_copy_across_the_pieces_in_which_the_corpus_is_indexed():
+    letters = random.Random(2).choices("abcdefgh", k=CHUNK_CHARACTERS + 1000)
+    corpus = "".join(letters)
+    text = corpus[CHUNK_CHARACTERS - 100 : CHUNK_CHARACTERS + 100]
+    assert QualityMeasure(corpus).measure("x" + text + "x").longest_copy == 200

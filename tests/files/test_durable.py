@@ -1,0 +1,26 @@
+"""Folders and files that outlive a power cut."""
+
+import pytest
+
+from server.files import durable
+
+
+def test_the_names_of_new_folders_are_made_durable(tmp_path, monkeypatch):
+    synchronised = []
+    monkeypatch.setattr(durable, "sync_folder", synchronised.append)
+    durable.make_folder(tmp_path / "a" / "b" / "c")
+    durable.make_folder(tmp_path / "a" / "b" / "c")
+    assert synchronised == [tmp_path, tmp_path / "a", tmp_path / "a" / "b"]
+    (tmp_path / "file").touch()
+    with pytest.raises(FileExistsError):
+        durable.make_folder(tmp_path / "file")
+
+
+def test_only_what_the_dead_process_was_writing_is_cleared_away(tmp_path):
+    for folder in ("checkpoints", "snapshots"):
+        (tmp_path / folder).mkdir()
+        for name in (".a.npz.12.tmp", ".a.npz.112.tmp", ".a.tmp", "a.npz"):
+            (tmp_path / folder / name).touch()
+    durable.clear_unfinished(tmp_path, 12)
+    left = sorted(path.name for path in tmp_path.glob("*/*"))
+    assert left == sorted([".a.npz.112.tmp", ".a.tmp", "a.npz"] * 2)

@@ -1,0 +1,49 @@
+"""The thread that reaches a point stands exactly there."""
+
+import os
+import signal
+import subprocess
+import sys
+
+from tests.serving import ROOT
+
+# Eight threads that take turns at the processor, so that another is likely to be the one to get a
+# signal that is sent to the process.
+PROGRAM = """
+import os, sys, threading
+from server.files.failpoints import reach
+
+def idle():
+    while True:
+        os.getpid()
+
+sys.setswitchinterval(1e-5)
+for _ in range(8):
+    threading.Thread(target=idle, daemon=True).start()
+
+def work():
+    reach("here")
+    os.write(1, b"past")
+
+threading.Thread(target=work).start()
+threading.Event().wait()
+"""
+
+
+def test_nothing_runs_on_past_a_point():
+    for _ in range(10):
+        process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM],
+            cwd=ROOT,
+            env=os.environ | {"HURRAH_STOP_AT": "here"},
+            stdout=subprocess.PIPE,
+        )
+        try:
+            _, status = os.waitpid(process.pid, os.WUNTRACED)
+            assert os.WIFSTOPPED(status)
+            os.set_blocking(process.stdout.fileno(), False)
+            assert process.stdout.read() is None
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            process.stdout.close()

@@ -1,0 +1,180 @@
+"""The history of losses: kept whole, reduced without a lie."""
+
+import contextlib
+import sqlite3
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from server.history import loss_history, summaries
+from server.history.loss_history import History, HistoryWriter
+from server.history.summaries import smooth_losses
+from server.rnn.trainer import Trainer, TrainerSettings
+
+
+@contextlib.contextmanager
+def connection():
+    with contextlib.closing(sqlite3.connect(":memory:")) as memory:
+        memory.executescript(loss_history.SCHEMA)
+        yield memory
+
+
+def written(losses, connection):
+    writer = HistoryWriter(connection, "run")
+    writer.append(1, losses)
+    writer.write()
+    return History(connection, "run")
+
+
+def some_losses(count, seed=0):
+    return np.random.default_rng(seed).gamma(20.0, 3.0, count)
+
+
+def check_honest(reduced, losses, first, last, points):
+    """Hold a reduction against the losses themselves."""
+    smooth = list(smooth_losses(losses.tolist(), None))
+    assert (reduced.first, reduced.last) == (first, last)
+    assert 1 <= len(reduced.update) <= points
+    starts = list(range(first, last + 1, reduced.bucket))
+    assert len(starts) == len(reduced.update)
+    for index, start in enumerate(starts):
+        end = min(start + reduced.bucket - 1, last)
+        inside = losses[start - 1 : end]
+        assert reduced.update[index] == end
+        assert reduced.low[index] == inside.min()
+        assert reduced.high[index] == inside.max()
+        assert reduced.smooth[index] == smooth[end - 1]
+
+
+@given(
+    count=st.integers(1, 20_000),
+    ends=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+    points=st.sampled_from([1, 2, 3, 10, 77, 1_500]),
+)
+@settings(max_examples=60, deadline=None)
+def test_any_range_at_any_resolution_keeps_every_extreme(count, ends, points):
+    losses = some_losses(count)
+    first, last = sorted(1 + int(end * (count - 1)) for end in ends)
+    with connection() as memory:
+        reduced = written(losses, memory).reduce(first, last, points)
+    check_honest(reduced, losses, first, last, points)
+
+
+@pytest.mark.parametrize("first", [1, 2, 64, 65, 4_096, 4_097, 123_457])
+@pytest.mark.parametrize("points", [1, 40, 1_500])
+def test_long_histories_are_as_honest_as_short_ones(first, points):
+    losses = some_losses(400_001)
+    with connection() as memory:
+        reduced = written(losses, memory).reduce(first, 400_000, points)
+    check_honest(reduced, losses, first, 400_000, points)
+
+
+@given(
+    first=st.integers(1, 200),
+    length=st.integers(600, 60_000),
+    points=st.integers(1, 200),
+    data=st.data(),
+)
+@settings(max_examples=60, deadline=None)
+def test_wherever_buckets_begin_extremes_at_their_edges_are_kept(first, length, points, data):
+    losses = some_losses(first + length)
+    # What stands beside an edge is where a reduction by blocks would be wrong.
+    for _ in range(data.draw(st.integers(0, 30))):
+        losses[data.draw(st.integers(0, len(losses) - 1))] = data.draw(st.sampled_from([-1e3, 1e3]))
+    with connection() as memory:
+        reduced = written(losses, memory).reduce(first, first + length - 1, points)
+    check_honest(reduced, losses, first, first + length - 1, points)
+
+
+@pytest.mark.parametrize(
+    ("first", "points", "most"), [(1, 10, 0), (1, 300, 0), (70, 10, 11), (70, 1, 2), (9_000, 3, 4)]
+)
+def test_losses_are_read_only_where_an_edge_cuts_a_block(first, points, most):
+    losses, last = some_losses(102_400), 102_400
+    with connection() as memory:
+        reader = written(losses, memory)
+        ends = reader.reduce(first, last, points).update - 1
+        aligned = (first - 1) % summaries.BLOCK_UPDATES == 0
+        read = set() if aligned else {at // summaries.CHUNK_UPDATES for at in [first - 1, *ends]}
+        assert len(read) <= most
+        # Without the losses of all other chunks, nothing is missing.
+        named = ",".join(map(str, read))
+        memory.execute(f"UPDATE losses SET losses = x'' WHERE chunk NOT IN ({named})")
+        again = reader.reduce(first, last, points)
+    check_honest(again, losses, first, last, points)
+
+
+@given(parts=st.lists(st.integers(1, 5_000), min_size=1, max_size=12), data=st.data())
+@settings(max_examples=40, deadline=None)
+def test_however_losses_come_in_the_history_is_the_same(parts, data):
+    losses = some_losses(sum(parts))
+    with connection() as memory:
+        writer = HistoryWriter(memory, "run")
+        done = 0
+        for part in parts:
+            writer.append(done + 1, losses[done : done + part])
+            done += part
+            assert writer.last == done
+            if data.draw(st.booleans()):
+                writer.write()
+                if data.draw(st.booleans()):
+                    writer = HistoryWriter(memory, "run")
+        writer.write()
+        whole = np.concatenate([chunk for _, _, chunk in History(memory, "run").chunks()])
+        assert whole.tobytes() == losses.tobytes()
+        check_honest(History(memory, "run").reduce(1, done, 50), losses, 1, done, 50)
+
+
+def test_losses_that_are_known_are_passed_over_and_a_hole_is_refused():
+    losses = some_losses(100)
+    with connection() as memory:
+        writer = HistoryWriter(memory, "run")
+        writer.append(1, losses[:60])
+        writer.append(31, losses[30:])
+        assert writer.last == 100
+        with pytest.raises(ValueError, match="history ends at 100"):
+            writer.append(102, losses)
+
+
+@given(count=st.integers(1, 10_000), keep=st.floats(0, 1))
+@settings(max_examples=40, deadline=None)
+def test_truncating_forgets_the_end_and_nothing_else(count, keep):
+    losses = some_losses(count)
+    with connection() as memory:
+        kept = int(keep * count)
+        reader = written(losses, memory)
+        reader.truncate(kept)
+        assert reader.last == kept
+        if kept:
+            check_honest(reader.reduce(1, count, 20), losses, 1, kept, 20)
+        more = HistoryWriter(memory, "run")
+        more.append(kept + 1, losses[kept:])
+        more.write()
+        check_honest(reader.reduce(1, count, 20), losses, 1, count, 20)
+
+
+def test_an_empty_history_and_an_empty_range_are_empty_curves():
+    with connection() as memory:
+        assert len(History(memory, "run").reduce(1, 100, 10).update) == 0
+        assert len(written(some_losses(10), memory).reduce(11, 20, 10).update) == 0
+
+
+def test_the_smooth_loss_is_the_trainers_to_the_last_bit():
+    text = np.random.default_rng(1).integers(0, 7, 500)
+    trainer = Trainer(text, 7, TrainerSettings(hidden_size=5, sequence_length=4))
+    losses, smooth = [], []
+    for _ in range(300):
+        losses.append(trainer.update())
+        smooth.append(trainer.smooth_loss)
+    with connection() as memory:
+        reduced = written(np.array(losses), memory).reduce(1, 300, 1_500)
+    assert reduced.smooth.tolist() == smooth
+
+
+def test_losses_that_are_not_finite_are_kept_as_they_are():
+    losses = np.array([3.0, np.inf, np.nan])
+    with connection() as memory:
+        reduced = written(losses, memory).reduce(1, 3, 10)
+    assert np.array_equal(reduced.high, losses, equal_nan=True)

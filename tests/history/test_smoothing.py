@@ -1,0 +1,67 @@
+"""Smoothing otherwise than the run does: the same as going through all the losses one by one."""
+
+import sqlite3
+
+import numpy as np
+import pytest
+
+from server.history import loss_history, smoothing
+from server.history.loss_history import History, HistoryWriter
+from server.history.smoothing import FACTORS, forget, smoothed_at, work_out_more
+
+UPDATES = 3 * 4_096 + 777
+
+
+@pytest.fixture(scope="module")
+def losses():
+    return np.random.default_rng(7).gamma(9.0, 6.0, UPDATES)
+
+
+@pytest.fixture
+def connection(losses):
+    connection = sqlite3.connect(":memory:")
+    connection.executescript(loss_history.SCHEMA + smoothing.SCHEMA)
+    writer = HistoryWriter(connection, "a")
+    writer.append(1, losses)
+    writer.write()
+    yield connection
+    connection.close()
+
+
+def one_by_one(losses, factor):
+    smooth, found = losses[0], []
+    for loss in losses.tolist():
+        smooth = factor * smooth + (1 - factor) * loss
+        found.append(smooth)
+    return np.array(found)
+
+
+@pytest.mark.parametrize("factor", FACTORS)
+@pytest.mark.parametrize(
+    ("first", "last", "points"),
+    [(1, UPDATES, 1_500), (1, UPDATES, 17), (4_097, 8_192, 64), (5_000, UPDATES, 40), (63, 65, 9)],
+)
+def test_at_any_range(connection, losses, factor, first, last, points):
+    updates = History(connection, "a").reduce(first, last, points).update
+    expected = one_by_one(losses, factor)[updates - 1]
+    found = smoothed_at(connection, "a", factor, updates)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_what_was_worked_out_is_gone_on_from_and_forgotten(connection, losses):
+    assert work_out_more(connection, "a", 0.9)
+    assert not work_out_more(connection, "a", 0.9)
+    other = np.concatenate([losses[:5_000], np.arange(9_000.0)])
+    History(connection, "a").truncate(5_000)
+    forget(connection, "a", 5_000)
+    writer = HistoryWriter(connection, "a")
+    writer.append(5_001, other[5_000:])
+    writer.write()
+    updates = np.arange(1, len(other) + 1)
+    np.testing.assert_allclose(
+        smoothed_at(connection, "a", 0.9, updates), one_by_one(other, 0.9), rtol=1e-12
+    )
+
+
+def test_a_run_without_updates(connection):
+    assert len(smoothed_at(connection, "b", 0.9, np.empty(0, np.int64))) == 0
