@@ -65,7 +65,7 @@ def fill(disk):
 
 def short(server, run, words=FULL):
     """Wait until a run stands still for want of room, and return it."""
-    now = server.until(run, lambda now: now["short_of_room"])
+    now = server.until(run, lambda now: now["disk_full"])
     assert now["state"] == "paused"
     assert words in now["error"]
     return now
