@@ -32,7 +32,7 @@ def statics() -> Statics:
 @router.get("/", response_class=HTMLResponse)
 async def watch(request: Request) -> Response:
     """Return the page on which a network learns."""
-    return _page(request, "index.html", "main", view="Watch", skip="the curve")
+    return _page(request, "index.html", "watch", view="Watch", skip="the curve")
 
 
 @router.get("/passages", response_class=HTMLResponse)

@@ -16,7 +16,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "base-uri 'none'",
         "form-action 'self'",
         "frame-ancestors 'none'",
-        # No string becomes markup or a script: static/js/plotly.js has the one exception.
+        # Strings never become markup or scripts; static/js/lib/plotly-loader.js is the exception.
         "require-trusted-types-for 'script'",
         "trusted-types default",
     )

@@ -42,7 +42,7 @@ def test_a_page_names_all_that_it_needs_and_all_of_it_is_there(server, page):
 
 
 def test_they_come_compressed_to_those_who_can_read_it(server):
-    path = "/static/js/main.js"
+    path = "/static/js/watch.js"
     plain = server.client.get(path, headers={"Accept-Encoding": "identity"})
     assert "content-encoding" not in plain.headers
     with server.client.stream("GET", path, headers={"Accept-Encoding": "gzip"}) as answer:
@@ -51,7 +51,7 @@ def test_they_come_compressed_to_those_who_can_read_it(server):
 
 
 def test_another_version_and_none_are_asked_for_each_time(server):
-    for path in ("/static/js/main.js", "/static/0123456789ab/js/main.js"):
+    for path in ("/static/js/watch.js", "/static/0123456789ab/js/watch.js"):
         answer = server.client.get(path)
         assert answer.status_code == 200
         assert answer.headers["cache-control"] == "no-cache"
@@ -62,4 +62,4 @@ def test_another_version_and_none_are_asked_for_each_time(server):
 def test_nothing_else_is_there(server):
     for path in ("/static/", "/static/js", "/static/js/../../pyproject.toml"):
         server.problem(server.client.get(path), 404)
-    server.problem(server.client.post("/static/js/main.js", json={}), 405)
+    server.problem(server.client.post("/static/js/watch.js", json={}), 405)

@@ -98,7 +98,7 @@ def test_a_page_elsewhere_that_sends_no_origin(server, run, site):
     address = f"/api/runs/{run['id']}"
     for method, path in [
         *[("POST", f"{address}/resume"), ("DELETE", address), ("POST", "/api/gradient-check")],
-        *[("GET", f"{address}/losses.csv"), ("GET", "/static/js/main.js"), ("GET", "/")],
+        *[("GET", f"{address}/losses.csv"), ("GET", "/static/js/watch.js"), ("GET", "/")],
     ]:
         answer = server.client.request(method, path, headers=elsewhere)
         assert "other sites" in server.problem(answer, 403)["detail"]

@@ -44,10 +44,10 @@ def test_whatever_is_asked_for(server, run):
     address = f"/api/runs/{run['id']}"
     for method, path in [
         *[("GET", path) for path in PLACES],
-        *[("GET", path) for path in ("/favicon.ico", "/static/js/main.js", "/static/nothing.js")],
+        *[("GET", path) for path in ("/favicon.ico", "/static/js/watch.js", "/static/nothing.js")],
         *[("GET", path) for path in ("/nothing", "/?token=x", "/static")],
         *[("GET", path) for path in (f"{address}/losses.csv", f"{address}/checkpoints/best/file")],
-        *[("HEAD", "/static/js/main.js"), ("OPTIONS", "/api/runs"), ("PUT", "/api/runs")],
+        *[("HEAD", "/static/js/watch.js"), ("OPTIONS", "/api/runs"), ("PUT", "/api/runs")],
         *[("TRACE", "/"), ("GET", "/ws/runs/x"), ("POST", f"{address}/passages?stream=true")],
     ]:
         assert carries_them(server.client.request(method, path)), path
@@ -108,7 +108,7 @@ def test_a_websocket_that_is_refused(server, run):
     ("path", "kept"),
     [
         ("/", "no-cache"),
-        ("/static/js/main.js", "no-cache"),
+        ("/static/js/watch.js", "no-cache"),
         ("/static/nothing.js", "no-store"),
         ("/api/runs", "no-store"),
         ("/healthz", "no-store"),
@@ -124,7 +124,7 @@ def test_what_a_browser_may_keep(server, path, kept):
         assert carries_them(again)
 
 
-@pytest.mark.parametrize("path", ["/", "/healthz", "/api/runs", "/static/js/main.js", "/nothing"])
+@pytest.mark.parametrize("path", ["/", "/healthz", "/api/runs", "/static/js/watch.js", "/nothing"])
 def test_a_head_is_what_a_get_begins_with(server, path):
     answer, whole = server.client.head(path), server.client.get(path)
     assert answer.status_code == whole.status_code
