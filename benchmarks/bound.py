@@ -12,9 +12,9 @@ from rich.table import Table
 from benchmarks.contest import ENGINE, TASKS, by_numpy, settings
 from benchmarks.measure import Contestant, measure
 from benchmarks.task import CLIP, LEARNING_RATE, Task, indices, vocabulary
-from server.rnn.clipping import clip_by_value
 from server.rnn.optimizers import make_optimizer
-from server.rnn.trainer import Trainer
+from server.rnn.optimizers.clipping import clip_by_value
+from server.rnn.training.trainer import Trainer
 
 SECONDS = 0.03
 

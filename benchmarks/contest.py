@@ -10,8 +10,8 @@ from rich.table import Table
 from benchmarks.measure import Contestant, Timing, measure
 from benchmarks.task import Task, indices, text, vocabulary
 from benchmarks.textbook import TextbookTrainer
-from server.rnn.kernels import fitting_kernel, load_numba
-from server.rnn.trainer import Trainer, TrainerSettings
+from server.rnn.backend.selection import fitting_kernel, load_numba
+from server.rnn.training.trainer import Trainer, TrainerSettings
 
 ENGINE = "Hurrah"
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from benchmarks.contest import by_numpy, settings
 from benchmarks.measure import Contestant, measure
 from benchmarks.task import Task, vocabulary
-from server.rnn.trainer import Trainer
+from server.rnn.training.trainer import Trainer
 
 TEXT_LENGTH = 200_000
 SECONDS = 0.03

@@ -24,7 +24,7 @@ from benchmarks.filling import Filled, fill
 from benchmarks.house import House, memory_bytes, peak_bytes
 from benchmarks.verdicts import Verdict
 from server.history.smoothing import FACTORS
-from server.rnn.trainer import SMOOTHING
+from server.rnn.training.trainer import SMOOTHING
 from server.store.database import Store
 
 LENGTHS = (100_000, 10_000_000)

@@ -5,8 +5,8 @@ from rich.table import Table
 from benchmarks.measure import Contestant, measure
 from benchmarks.task import indices, text, vocabulary
 from benchmarks.textbook import TextbookTrainer
-from server.rnn.sampling import write
-from server.rnn.trainer import Trainer, TrainerSettings
+from server.rnn.sampling.sampling import write
+from server.rnn.training.trainer import Trainer, TrainerSettings
 
 LENGTH = 1000
 SECONDS = 0.1

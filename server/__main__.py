@@ -20,16 +20,16 @@ from rich.console import Console
 from server.analysis.gradient_check import GradientCheckRequest
 from server.checkpoints.checkpoint_format import load_model
 from server.checkpoints.npz import DamagedArchiveError
-from server.commands.folder import CHECKPOINT, naming
-from server.commands.going_on import TrainingError
+from server.commands.console import Terminal
 from server.commands.gradcheck import show
-from server.commands.terminal import Terminal
+from server.commands.output_directory import CHECKPOINT, naming
+from server.commands.resume import TrainingError
 from server.commands.train import Training
 from server.commands.train import train as train_on
 from server.corpora.decoding import NotTextError, decode_text
-from server.rnn.gradient_check import check_gradients
-from server.rnn.sampling import write
-from server.rnn.trainer import TextTooShortError
+from server.rnn.gradient_check.check import check_gradients
+from server.rnn.sampling.sampling import write
+from server.rnn.training.trainer import TextTooShortError
 from server.settings import Settings
 from server.spec.run_spec import RunSpec, SpecError
 
@@ -56,7 +56,7 @@ def serve(
     """Serve the page, and train what it asks for."""
     settings = _checked(Settings, host=host, port=port, data_dir=data_dir, demo=demo)
     # Imported only now: the other commands do without the web.
-    from server.web.serving import run  # noqa: PLC0415
+    from server.web.server import run  # noqa: PLC0415
 
     raise typer.Exit(run(settings))
 

@@ -11,7 +11,7 @@ from server.concurrency.child_process import ChildGoneError, ChildRefusedError
 from server.errors import NotPossibleError
 from server.inference.client import ScribeDesk
 from server.rnn.architecture import MAX_LAYERS, Architecture, CellName
-from server.rnn.gradient_check import Mistake
+from server.rnn.gradient_check.check import Mistake
 from server.spec.run_spec import SpecError, encodable
 
 __all__ = ["ErrorCurveResult", "GradientCheckRequest", "GradientCheckResult", "Proofs"]

@@ -19,8 +19,8 @@ from server.concurrency.child_process import ChildGoneError, ChildRefusedError
 from server.concurrency.single_flight import SharedAnswers
 from server.errors import NotPossibleError, UnknownRunError
 from server.inference.client import ScribeDesk
-from server.rnn.validation import characters_to_learn
-from server.rnn.walk import Route
+from server.rnn.training.batches import Route
+from server.rnn.training.validation import characters_to_learn
 from server.runs.run_controller import LiveRun
 from server.spec.run_spec import SpecError
 from server.spec.schemas import Run

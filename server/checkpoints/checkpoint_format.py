@@ -22,8 +22,8 @@ from server import __version__
 from server.checkpoints.npz import Arrays, DamagedArchiveError, Meta, read_archive
 from server.checkpoints.unflushed import ARRAY as UNFLUSHED
 from server.rnn.model import Model, ModelError
-from server.rnn.state import upgrade
-from server.rnn.trainer import Trainer, TrainerSettings
+from server.rnn.training.state import upgrade
+from server.rnn.training.trainer import Trainer, TrainerSettings
 from server.rnn.vocabulary import Vocabulary
 
 __all__ = [
@@ -71,7 +71,7 @@ def restore_trainer(trainer: Trainer, vocabulary: Vocabulary, arrays: Arrays, me
     ------
     DamagedArchiveError
         It is no checkpoint of this version or of this text.
-    server.rnn.trainer.StateError
+    server.rnn.training.trainer.StateError
         It is not of such a network.
     """
     if meta.get("kind") != "checkpoint" or meta.get("format") not in FORMATS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from server.rnn.gradient_check import GradientCheck
+from server.rnn.gradient_check.check import GradientCheck
 
 __all__ = ["show"]
 

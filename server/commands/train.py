@@ -20,7 +20,8 @@ from server.checkpoints.checkpoint_format import (
     what_differs,
 )
 from server.checkpoints.npz import Arrays, DamagedArchiveError, Meta, write_archive
-from server.commands.folder import (
+from server.commands.console import Terminal
+from server.commands.output_directory import (
     BEST,
     CHECKPOINT,
     LOSSES,
@@ -33,11 +34,10 @@ from server.commands.folder import (
     naming,
     new_folder,
 )
-from server.commands.going_on import Kept, TrainingError, read_kept
-from server.commands.terminal import Terminal
+from server.commands.resume import Kept, TrainingError, read_kept
 from server.corpora.proper_names import find_names, find_words
 from server.files.failpoints import reach
-from server.rnn.trainer import StateError, Trainer
+from server.rnn.training.trainer import StateError, Trainer
 from server.rnn.vocabulary import Vocabulary
 from server.spec.run_spec import RunSpec, in_words
 from server.spec.sample_schedule import next_sample

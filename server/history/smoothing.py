@@ -1,9 +1,9 @@
 """The loss smoothed more, or less, than the run itself smooths it: from every update, at any range.
 
-A run's own smooth loss (see `server.rnn.trainer.SMOOTHING`) is kept with its history. What comes of
-another factor is worked out when somebody first asks: for each full chunk the smoothed loss at the
-end of each of its blocks, some chunks at a time, and kept. From the nearest block's end the rest is
-a matter of 64 losses at the most.
+A run's own smooth loss (see `server.rnn.training.trainer.SMOOTHING`) is kept with its history.
+The loss by another factor is computed at the first request: for each full chunk, the smoothed loss
+at the end of each of its blocks, some chunks at a time. The results are stored. From the nearest
+block end, at most 64 losses remain.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from server.history.loss_history import History
 from server.history.summaries import BLOCK_UPDATES, CHUNK_UPDATES, Floats, continue_smooth
-from server.rnn.trainer import SMOOTHING
+from server.rnn.training.trainer import SMOOTHING
 
 __all__ = ["FACTORS", "SCHEMA", "forget", "smoothed_at", "work_out_more"]
 

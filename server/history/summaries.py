@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from server.rnn.trainer import SMOOTHING
+from server.rnn.training.trainer import SMOOTHING
 
 __all__ = [
     "BLOCK_UPDATES",

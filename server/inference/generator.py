@@ -32,8 +32,8 @@ from server.inference.replay import opening, replay
 from server.inference.surprisal import SurpriseReader
 from server.inference.timing import timed
 from server.rnn.model import Model
-from server.rnn.sampling import write_pieces
-from server.rnn.trainer import Trainer
+from server.rnn.sampling.sampling import write_pieces
+from server.rnn.training.trainer import Trainer
 from server.rnn.vocabulary import Vocabulary
 
 # Texts whose index is held in memory: a run's samples come again and again.

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.concurrency.json_lines import finite
-from server.rnn.error_curve import error_against_step
-from server.rnn.gradient_check import ParameterCheck, check_gradients
+from server.rnn.gradient_check.check import ParameterCheck, check_gradients
+from server.rnn.gradient_check.error_curve import error_against_step
 from server.rnn.vocabulary import Vocabulary
 
 __all__ = ["checked", "curve"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from server.rnn.model import Model
-from server.rnn.sampling import write
+from server.rnn.sampling.sampling import write
 from server.rnn.vocabulary import Vocabulary
 
 __all__ = ["opening", "replay"]

@@ -16,7 +16,7 @@ from server.checkpoints.checkpoint_format import load_model
 from server.checkpoints.npz import DamagedArchiveError
 from server.concurrency.json_lines import Message
 from server.rnn.model import Model
-from server.rnn.surprisal import Surprisal, surprisal
+from server.rnn.sampling.surprisal import Surprisal, surprisal
 from server.rnn.vocabulary import Vocabulary
 
 __all__ = ["SurpriseReader"]

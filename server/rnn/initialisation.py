@@ -6,7 +6,7 @@ import numpy as np
 from numpy.random import SeedSequence
 
 from server.rnn.network import Network
-from server.rnn.settings import INITIALISATION, TrainerSettings
+from server.rnn.training.settings import INITIALISATION, TrainerSettings
 
 # A cell that forgets half of its state at every step learns nothing that lies far back; so it
 # begins by keeping most of it, about 0.73 (F. A. Gers et al., 2000; R. Jozefowicz, W. Zaremba and

@@ -179,7 +179,7 @@ class Network:
             layer.backward()
 
     def use(self, kernel: ModuleType | None) -> None:
-        """Let compiled code do what it can, or None: NumPy alone; see `server.rnn.kernels`."""
+        """Use compiled loops where there are some; None: NumPy alone."""
         for layer in self._layers:
             layer.use(kernel)
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.rnn.architecture import Architecture
-from server.rnn.validation import HeldOutTooShortError, hold_out
-from server.rnn.walk import TextTooShortError, Walk
+from server.rnn.training.batches import TextTooShortError, Walk
+from server.rnn.training.validation import HeldOutTooShortError, hold_out
 from server.spec.run_spec import RunSpec, SpecError
 
 __all__ = ["Sizes", "measure_sizes"]

@@ -18,7 +18,7 @@ from server.history import smoothing, training_time
 from server.history.loss_history import History, HistoryWriter, ReducedLoss
 from server.history.peaks import highest
 from server.history.threshold_search import Search, first_below
-from server.rnn.trainer import SMOOTHING
+from server.rnn.training.trainer import SMOOTHING
 from server.spec.schemas import Checkpoint, Milestone, Run, Sample, ValidationLoss
 from server.store import milestones
 from server.store.migrations import open_database

@@ -9,26 +9,26 @@ from fastapi import FastAPI
 
 from server import __version__
 from server.settings import Settings
-from server.web import problems
-from server.web.bodies import BodyLimit
-from server.web.description import describe
-from server.web.opening import opened
+from server.web.http import problems
+from server.web.http.body_limit import BodyLimit
+from server.web.http.openapi import describe
+from server.web.http.static_files import PREFIX
+from server.web.lifespan import opened
+from server.web.live import websocket
 from server.web.routes import (
     checkpoints,
     corpora,
     estimates,
+    gradient_check,
     history,
-    kept,
-    live,
     milestones,
     pages,
     passages,
-    proofs,
     readings,
     runs,
+    saved_passages,
 )
-from server.web.security import Guard
-from server.web.statics import PREFIX
+from server.web.security.auth import Guard
 
 __all__ = ["create_app"]
 
@@ -67,12 +67,12 @@ def create_app(settings: Settings) -> FastAPI:
         estimates,
         checkpoints,
         passages,
-        kept,
+        saved_passages,
         history,
         milestones,
         readings,
-        proofs,
-        live,
+        gradient_check,
+        websocket,
     ):
         app.include_router(part.router)
     app.mount(PREFIX, pages.statics())

@@ -13,7 +13,7 @@ import numpy as np
 from server.checkpoints.npz import Arrays, Meta
 from server.checkpoints.unflushed import News, Unflushed
 from server.concurrency.json_lines import Line, Message, finite
-from server.rnn.trainer import Trainer
+from server.rnn.training.trainer import Trainer
 
 __all__ = ["MAX_BACKLOG_SAMPLES", "REPORT_EVERY_S", "Reporter"]
 

@@ -29,7 +29,7 @@ from server.concurrency.json_lines import Line, Message, finite
 from server.files.disk_errors import shortage_of
 from server.files.failpoints import reach
 from server.rnn.model import Model
-from server.rnn.trainer import Measure, Trainer
+from server.rnn.training.trainer import Measure, Trainer
 from server.rnn.vocabulary import Vocabulary
 from server.spec.sample_schedule import next_sample
 from server.worker.pacer import Pacer

@@ -1,10 +1,10 @@
 /** The page that compares runs: sockets -> store -> views, and the reader's deeds to the server. */
 
-import { mountAddress, readAddress } from "./address.js";
-import * as api from "./api.js";
+import { mountAddress, readAddress } from "./state/url-state.js";
+import * as api from "./net/api.js";
 import { isReached } from "./compare/columns.js";
 import { suggestedGoal } from "./compare/lines.js";
-import { LIMIT_CHOSEN } from "./compare/series.js";
+import { LIMIT_CHOSEN } from "./compare/series-styles.js";
 import {
   firstChoice,
   goalOf,
@@ -13,25 +13,25 @@ import {
   reduce,
   visible,
   visibleIds,
-} from "./compare/state.js";
-import { fetchDetails } from "./compare/details.js";
-import { refineStart } from "./detail.js";
-import { loadPlotly } from "./plotly.js";
-import { LiveSocket } from "./socket.js";
-import { createStore } from "./store.js";
-import { toggleTheme } from "./theme.js";
-import { mountAnnouncer } from "./views/compare/announcer.js";
-import { CompareChart } from "./views/compare/chart.js";
-import { mountConnection } from "./views/compare/connection.js";
-import { mountPicker } from "./views/compare/picker.js";
-import { mountSwitches } from "./views/compare/switches.js";
-import { CompareTable } from "./views/compare/table.js";
-import { Deletions } from "./views/deletions.js";
-import { beforeFork, ForkForm } from "./views/fork.js";
-import { mountKeys } from "./views/keys.js";
-import { mountThemeButton } from "./views/themebutton.js";
-import { toast } from "./views/toasts.js";
-import { mountWayBack } from "./wayback.js";
+} from "./compare/reducers.js";
+import { fetchDetails } from "./compare/detail-loader.js";
+import { refineStart } from "./curve/detail-loader.js";
+import { loadPlotly } from "./lib/plotly-loader.js";
+import { LiveSocket } from "./net/live-socket.js";
+import { createStore } from "./lib/store.js";
+import { toggleTheme } from "./lib/theme.js";
+import { mountAnnouncer } from "./compare/live-region.js";
+import { CompareChart } from "./compare/chart-view.js";
+import { mountConnection } from "./compare/connection.js";
+import { mountPicker } from "./compare/run-picker.js";
+import { mountSwitches } from "./compare/controls.js";
+import { CompareTable } from "./compare/table.js";
+import { Deletions } from "./runs/undo-delete.js";
+import { beforeFork, ForkForm } from "./runs/fork-dialog.js";
+import { mountKeys } from "./ui/shortcuts.js";
+import { mountThemeButton } from "./ui/theme-toggle.js";
+import { toast } from "./ui/toasts.js";
+import { mountWayBack } from "./ui/back-link.js";
 
 const REFRESH_MS = 10_000;
 const RETRY_MS = 3000;

@@ -1,13 +1,13 @@
 /** The gallery: the passages that are kept, as pages of a book, newest first. */
 
-import * as api from "./api.js";
-import { el, find, setText } from "./dom.js";
-import * as format from "./format.js";
-import { firstWords, Leaf } from "./gallery/leaf.js";
-import { toggleTheme } from "./theme.js";
-import { mountThemeButton } from "./views/themebutton.js";
-import { toast } from "./views/toasts.js";
-import { mountWayBack } from "./wayback.js";
+import * as api from "./net/api.js";
+import { el, find, setText } from "./lib/dom.js";
+import * as format from "./lib/format.js";
+import { firstWords, Leaf } from "./passage/saved-passage.js";
+import { toggleTheme } from "./lib/theme.js";
+import { mountThemeButton } from "./ui/theme-toggle.js";
+import { toast } from "./ui/toasts.js";
+import { mountWayBack } from "./ui/back-link.js";
 
 const REFRESH_MS = 8000;
 const AT_ONCE = 20;

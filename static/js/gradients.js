@@ -1,15 +1,15 @@
 /** The page that proves the gradients: asks the server for a check and shows what it found. */
 
-import * as api from "./api.js";
-import { find, setText } from "./dom.js";
-import { worst } from "./errors.js";
-import { loadPlotly } from "./plotly.js";
-import { toggleTheme } from "./theme.js";
-import { Maps } from "./views/gradients/maps.js";
-import { Steps } from "./views/gradients/steps.js";
-import { showVerdict } from "./views/gradients/verdict.js";
-import { mountThemeButton } from "./views/themebutton.js";
-import { mountWayBack } from "./wayback.js";
+import * as api from "./net/api.js";
+import { find, setText } from "./lib/dom.js";
+import { worst } from "./gradients/relative-errors.js";
+import { loadPlotly } from "./lib/plotly-loader.js";
+import { toggleTheme } from "./lib/theme.js";
+import { Maps } from "./gradients/heatmaps.js";
+import { Steps } from "./gradients/step-size-chart.js";
+import { showVerdict } from "./gradients/verdict.js";
+import { mountThemeButton } from "./ui/theme-toggle.js";
+import { mountWayBack } from "./ui/back-link.js";
 
 const NUMBERS = ["layers", "hidden_size", "sequence_length", "batch_size", "seed"];
 

@@ -69,7 +69,7 @@ def plot_box(page: Page) -> dict[str, float]:
     box = page.locator("#chart").bounding_box()
     assert box is not None
     left, right, top, bottom = page.evaluate(
-        "import('/static/js/geometry.js').then(({ MARGIN: { l, r, t, b } }) => [l, r, t, b])"
+        "import('/static/js/curve/scales.js').then(({ MARGIN: { l, r, t, b } }) => [l, r, t, b])"
     )
     return {
         "x": box["x"] + left,

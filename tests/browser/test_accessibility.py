@@ -150,7 +150,7 @@ def test_where_the_system_chooses_the_colours_the_curve_keeps_its_own(
     run = server.create_run(pace="max", max_updates=50)
     page = open_window(forced_colors="active").open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished")
-    colours = page.evaluate("import('/static/js/theme.js').then((m) => m.colours())")
+    colours = page.evaluate("import('/static/js/lib/theme.js').then((m) => m.colours())")
     assert len({colours[name] for name in ("ink", "soft", "line", "accent", "band")}) == 5
     dot = "getComputedStyle(document.querySelector('#run-dot')).forcedColorAdjust"
     assert page.evaluate(dot) == "none"

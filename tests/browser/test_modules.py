@@ -23,7 +23,7 @@ def points(first: int, last: int) -> dict[str, list[float]]:
 def test_the_curve_stays_bounded_and_keeps_the_extremes(module: Module) -> None:
     spike = 12_345
     curve = module(
-        "curve.js",
+        "curve/loss-curve.js",
         """(() => {
           let curve = m.emptyCurve();
           for (let first = 1; first <= 200000; first += 500) {
@@ -54,7 +54,7 @@ def test_the_curve_stays_bounded_and_keeps_the_extremes(module: Module) -> None:
 
 def test_points_already_had_are_ignored(module: Module) -> None:
     curve = module(
-        "curve.js",
+        "curve/loss-curve.js",
         "m.append(m.append(m.curveOf(x[0]), x[1]), x[1])",
         [points(1, 10), points(6, 14)],
     )
@@ -65,14 +65,14 @@ def test_finer_points_take_the_place_of_coarse_ones(module: Module) -> None:
     coarse = {"update": [8, 16, 24], "smooth": [3, 2, 1], "low": [0, 0, 0], "high": [9, 9, 9]}
     coarse["seconds"] = [1, 2, 3]
     fine = points(1, 16) | {"from": 1, "to": 16}
-    curve = module("curve.js", "m.splice(m.curveOf(x[0]), x[1])", [coarse, fine])
+    curve = module("curve/loss-curve.js", "m.splice(m.curveOf(x[0]), x[1])", [coarse, fine])
     assert curve["update"] == [*range(1, 17), 24]
 
 
 def test_losses_that_are_not_finite_do_no_harm(module: Module) -> None:
     part = {"update": [1, 2], "smooth": [4.0, None], "low": [3.0, None], "high": [5.0, None]}
-    assert module("curve.js", "m.lossSpan(m.curveOf(x))", part) == [3.0, 5.0]
-    merged = module("curve.js", "m.mergeByCell(m.curveOf(x), () => 0)", part)
+    assert module("curve/loss-curve.js", "m.lossSpan(m.curveOf(x))", part) == [3.0, 5.0]
+    merged = module("curve/loss-curve.js", "m.mergeByCell(m.curveOf(x), () => 0)", part)
     assert merged == {
         "update": [2],
         "seconds": [None],
@@ -86,7 +86,7 @@ def test_words_are_cut_in_code_points(module: Module) -> None:
     text = "😀 zorp Orla, Orlando 𝕏y"
     invented = [[2, 6], [21, 23]]
     cut = module(
-        "segments.js",
+        "lib/word-spans.js",
         "m.segments(x[0], { invented: x[1], watched: ['Orla'] })",
         [text, invented],
     )
@@ -101,11 +101,13 @@ def test_words_are_cut_in_code_points(module: Module) -> None:
 
 
 def test_a_text_without_marks_is_plain(module: Module) -> None:
-    assert module("segments.js", "m.segments(x)", "a\nb") == [{"kind": "plain", "text": "a\nb"}]
+    assert module("lib/word-spans.js", "m.segments(x)", "a\nb") == [
+        {"kind": "plain", "text": "a\nb"}
+    ]
 
 
 def test_empty_lines_part_paragraphs(module: Module) -> None:
-    pages = module("segments.js", "m.paragraphs(m.segments(x))", " one\ntwo\n\n\nthree \n\n ")
+    pages = module("lib/word-spans.js", "m.paragraphs(m.segments(x))", " one\ntwo\n\n\nthree \n\n ")
     assert [[s["text"] for s in page] for page in pages] == [["one\ntwo"], ["three"]]
 
 
@@ -128,12 +130,12 @@ def test_empty_lines_part_paragraphs(module: Module) -> None:
     ],
 )
 def test_numbers_and_names_as_words(module: Module, expression: str, expected: str) -> None:
-    assert module("format.js", expression) == expected
+    assert module("lib/format.js", expression) == expected
 
 
 def test_samples_stay_bounded_and_hurrahs_are_kept(module: Module) -> None:
     kept = module(
-        "samples.js",
+        "state/samples.js",
         """m.keepSamples(Array.from({ length: 5000 }, (_, i) =>
              ({ update: i, hurrahs: i % 500 === 3 ? ['Orla'] : [] })))""",
     )
@@ -146,15 +148,15 @@ def test_samples_stay_bounded_and_hurrahs_are_kept(module: Module) -> None:
 
 def test_time_left_by_pace(module: Module) -> None:
     run = {"update": 1000, "updates_per_second": 100, "spec": {"max_updates": 2000, "pace": "max"}}
-    assert module("views/figures.js", "m.secondsLeft(x)", run) == 10
+    assert module("runs/metrics.js", "m.secondsLeft(x)", run) == 10
     run["spec"] = {"max_updates": 1_000_000, "pace": "cinematic"}
-    left = module("views/figures.js", "m.secondsLeft(x)", run)
+    left = module("runs/metrics.js", "m.secondsLeft(x)", run)
     assert left == pytest.approx(69.08, abs=0.01)
 
 
 def test_messages_of_another_run_change_nothing(module: Module) -> None:
     assert module(
-        "reducers.js",
+        "state/reducers.js",
         """(() => {
           const state = { ...m.initialState({ operator: true }), runId: 'a' };
           const message = { type: 'sample', run: 'b', seq: 1, sample: { update: 1 } };
@@ -174,7 +176,7 @@ def test_samples_that_come_in_a_rush_are_given_together_and_in_their_order(
         {"type": "sample", "sample": {"update": 42, "hurrahs": []}},
     ]
     given = module(
-        "gathering.js",
+        "net/batcher.js",
         """await new Promise((done) => {
           const given = [];
           const gathering = new m.Gathering((messages) => {
@@ -192,7 +194,7 @@ def test_samples_that_come_in_a_rush_are_given_together_and_in_their_order(
 
 def test_views_are_told_once_of_what_is_taken_in_together(module: Module) -> None:
     seen = module(
-        "store.js",
+        "lib/store.js",
         """(() => {
           const store = m.createStore((state, by) => ({ sum: state.sum + by }), { sum: 0 });
           const seen = [];
@@ -213,8 +215,8 @@ def test_the_address_tells_the_view_and_is_read_back(module: Module) -> None:
         "pinned": 2000,
         "card": "reading",
     }
-    address = module("address.js", "m.addressOf(x)", state)
-    assert module("address.js", "m.readAddress(x)", address) == state
+    address = module("state/url-state.js", "m.addressOf(x)", state)
+    assert module("state/url-state.js", "m.readAddress(x)", address) == state
 
 
 @pytest.mark.parametrize(
@@ -222,12 +224,12 @@ def test_the_address_tells_the_view_and_is_read_back(module: Module) -> None:
     ["?scale=cubic", "?range=9-2", "?range=x-y", "?at=-4", "?at=1e9", "?card=ace", "?x=1"],
 )
 def test_nonsense_in_the_address_is_passed_over(module: Module, nonsense: str) -> None:
-    assert module("address.js", "m.readAddress(x)", nonsense) == {}
+    assert module("state/url-state.js", "m.readAddress(x)", nonsense) == {}
 
 
 def test_the_clock_believes_the_quickest_answer(module: Module) -> None:
     learned = module(
-        "clock.js",
+        "net/server-clock.js",
         """(() => {
           const clock = new m.ServerClock();
           for (const answer of x) clock.learn(...answer);
@@ -254,7 +256,7 @@ def test_the_clock_believes_the_quickest_answer(module: Module) -> None:
 def test_what_changed_is_found_word_by_word(
     module: Module, before: str, after: str, marked: list[str], counts: tuple[int, int]
 ) -> None:
-    found = module("changes.js", "m.changesBetween(x[0], x[1])", [before, after])
+    found = module("writing/word-diff.js", "m.changesBetween(x[0], x[1])", [before, after])
     assert [after[start:end] for start, end in found["spans"]] == marked
     assert (found["changed"], found["words"]) == counts
 
@@ -262,13 +264,13 @@ def test_what_changed_is_found_word_by_word(
 def test_of_very_long_texts_all_between_their_common_ends_has_changed(module: Module) -> None:
     before = "one " + "x y " * 1_000 + "end"
     after = "one " + "y z " * 1_000 + "end"
-    found = module("changes.js", "m.changesBetween(x[0], x[1])", [before, after])
+    found = module("writing/word-diff.js", "m.changesBetween(x[0], x[1])", [before, after])
     assert found["spans"] == [[4, len(after) - 4]]
 
 
 def test_changed_words_are_cut_apart_whatever_they_are(module: Module) -> None:
     cut = module(
-        "segments.js",
+        "lib/word-spans.js",
         "m.segments(x, { invented: [[4, 8]], changed: [[2, 6]] })",
         "ab cdefgh",
     )
@@ -283,7 +285,7 @@ def test_changed_words_are_cut_apart_whatever_they_are(module: Module) -> None:
 
 def test_samples_of_the_stretch_in_view_are_kept_beside_the_others(module: Module) -> None:
     kept = module(
-        "samples.js",
+        "state/samples.js",
         """m.keepSamples(Array.from({ length: 5000 }, (_, i) =>
              ({ update: i, hurrahs: [], replay: i % 4 ? null : {} })), [700, 780])""",
     )
@@ -296,7 +298,7 @@ def test_samples_of_the_stretch_in_view_are_kept_beside_the_others(module: Modul
 
 def test_a_word_is_celebrated_once_though_the_run_goes_back(module: Module) -> None:
     found = module(
-        "reducers.js",
+        "state/reducers.js",
         """(() => {
           const tell = (state, message) =>
             m.reduce(state, { type: 'message', message: { run: 'a', ...message } });
@@ -331,17 +333,17 @@ def test_a_word_is_celebrated_once_though_the_run_goes_back(module: Module) -> N
     ],
 )
 def test_a_hurrah_in_words(module: Module, words: list[str], label: str) -> None:
-    assert module("hurrahs.js", "m.hurrahLabel(x, 9000)", words) == label
+    assert module("state/hurrah-label.js", "m.hurrahLabel(x, 9000)", words) == label
 
 
 def test_a_small_curve_stands_where_the_axis_says(module: Module) -> None:
     updates = [0, 10, 100, 1000]
-    assert module("sparkline.js", "m.placesOf(x, false)", updates) == [0, 0.01, 0.1, 1]
-    places = module("sparkline.js", "m.placesOf(x, true)", updates)
+    assert module("ui/sparkline.js", "m.placesOf(x, false)", updates) == [0, 0.01, 0.1, 1]
+    places = module("ui/sparkline.js", "m.placesOf(x, true)", updates)
     assert places == sorted(places)
     assert places[2] == pytest.approx(0.697, abs=0.001)
-    assert module("sparkline.js", "m.nearestPlace(x, 0.6)", places) == 2
-    path = module("sparkline.js", "m.pathOf([0, 1, 2], [0, 0.5, 1], 4)")
+    assert module("ui/sparkline.js", "m.nearestPlace(x, 0.6)", places) == 2
+    path = module("ui/sparkline.js", "m.pathOf([0, 1, 2], [0, 0.5, 1], 4)")
     assert path == "M0 100L50 75L100 50"
 
 
@@ -353,7 +355,7 @@ def test_the_past_is_told_by_the_samples_that_have_the_text(module: Module) -> N
     state = {"samples": samples, "pointed": None, "asWritten": False, "dice": "same"}
 
     def seen(**more: Any) -> Any:
-        found = module("samples.js", "m.textInView(x)", state | {"pinned": None} | more)
+        found = module("state/samples.js", "m.textInView(x)", state | {"pinned": None} | more)
         before = found["before"] and found["before"]["update"]
         return found["sample"]["update"], found["telling"], before
 
@@ -365,10 +367,10 @@ def test_the_past_is_told_by_the_samples_that_have_the_text(module: Module) -> N
     assert seen(pointed=5) == (0, "same", None)
     # Where no network was kept at all, it is told as it was written.
     bare = [sample | {"replay": None} for sample in samples]
-    found = module("samples.js", "m.textInView(x)", state | {"samples": bare, "pinned": 50})
+    found = module("state/samples.js", "m.textInView(x)", state | {"samples": bare, "pinned": 50})
     assert (found["sample"]["update"], found["replayed"]) == (50, False)
 
     def step(index: int, by: int) -> Any:
-        return module("samples.js", "m.toldIndex(x[0], x[1], x[2])", [state, index, by])
+        return module("state/samples.js", "m.toldIndex(x[0], x[1], x[2])", [state, index, by])
 
     assert [step(4, 1), step(4, -1), step(6, 1), step(8, 1), step(1, -1)] == [6, 3, 6, 9, 0]

@@ -12,7 +12,7 @@ from server.checkpoints.checkpoint_format import (
 )
 from server.checkpoints.npz import DamagedArchiveError, read_archive, write_archive
 from server.rnn.model import Model
-from server.rnn.sampling import write
+from server.rnn.sampling.sampling import write
 from server.rnn.vocabulary import Vocabulary
 from server.spec.run_spec import RunSpec
 

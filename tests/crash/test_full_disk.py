@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from server.checkpoints.npz import read_meta
-from server.web.serving import PROBE_BYTES
+from server.web.server import PROBE_BYTES
 from tests.crash.undisturbed import Undisturbed
 from tests.serving import PAGES, ROOT, RunningServer, until
 from tests.training import begun, hurrah, same_training, small

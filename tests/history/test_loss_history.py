@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from server.history import loss_history, summaries
 from server.history.loss_history import History, HistoryWriter
 from server.history.summaries import smooth_losses
-from server.rnn.trainer import Trainer, TrainerSettings
+from server.rnn.training.trainer import Trainer, TrainerSettings
 
 
 @contextlib.contextmanager

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from server.checkpoints.checkpoint_format import checkpoint_contents, load_model, restore_trainer
 from server.checkpoints.npz import DamagedArchiveError, read_archive, read_meta, write_archive
-from server.rnn.state import StateError
-from server.rnn.trainer import Trainer, TrainerSettings
+from server.rnn.training.state import StateError
+from server.rnn.training.trainer import Trainer, TrainerSettings
 from server.rnn.vocabulary import Vocabulary
 from tests.serving import ROOT
 

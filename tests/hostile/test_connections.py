@@ -327,7 +327,7 @@ def test_the_system_is_asked_for_room_for_all_connections(soft, hard, wanted, ro
     script = (
         "import resource, sys; soft, hard, wanted = map(int, sys.argv[1:]);"
         " resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard));"
-        " from server.web.connections import room_for; print(room_for(wanted))"
+        " from server.web.http.http_protocol import room_for; print(room_for(wanted))"
     )
     numbers = map(str, (soft, hard, wanted))
     command = [sys.executable, "-c", script, *numbers]

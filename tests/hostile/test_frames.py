@@ -129,7 +129,7 @@ def test_a_wrong_handshake_is_refused_or_passed_over(server, run, lines):
 
 @pytest.mark.parametrize(
     "path",
-    ["/ws/runs/", "/ws/runs/x/y", "/ws", "/", "/api/runs", "/static/x", "/static/js/main.js"],
+    ["/ws/runs/", "/ws/runs/x/y", "/ws", "/", "/api/runs", "/static/x", "/static/js/watch.js"],
 )
 def test_a_websocket_at_an_address_that_has_none(server, path):
     raw.is_problem(404, raw.ask(server, raw.upgrade(server, path)), "nothing at this address")

@@ -65,7 +65,7 @@ class Storm:
                 *(f"{here}/loss?from={number}&points={number}", f"{here}/loss/positions"),
                 *(f"{here}/checkpoints/{word}/file", f"{here}/{word}", f"{here}/loss"),
                 *(f"{text}?from={number}&to={number}", f"/{word}?{word}={number}"),
-                *("/api/corpora/x/text", "/static/js/main.js", f"/static/{word}.js"),
+                *("/api/corpora/x/text", "/static/js/watch.js", f"/static/{word}.js"),
             ]
         )
         return "GET", path, None, {}

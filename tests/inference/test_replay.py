@@ -9,7 +9,7 @@ from server.checkpoints.checkpoint_format import model_contents, new_trainer
 from server.checkpoints.npz import write_archive
 from server.inference.generator import Scribe
 from server.inference.replay import opening, replay
-from server.rnn.sampling import write
+from server.rnn.sampling.sampling import write
 from server.rnn.vocabulary import Vocabulary
 from server.spec.run_spec import RunSpec
 from tests.serving import NOVEL, ROOT

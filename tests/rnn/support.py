@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from server.rnn.trainer import Trainer, TrainerSettings
+from server.rnn.training.trainer import Trainer, TrainerSettings
 
 
 def random_text(n=200, K=7, seed=0):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from server.rnn.network import Network
-from server.rnn.trainer import Trainer, TrainerSettings
+from server.rnn.training.trainer import Trainer, TrainerSettings
 from tests.rnn.golden import networks
 from tests.rnn.golden.networks import CASES, CLIP, LEARNING_RATES, PATH, UPDATES, K, T, m
 

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.rnn.architecture import Architecture
-from server.rnn.definitions import Change, Definitions
+from server.rnn.gradient_check.reference_network import Change, Definitions
 from server.rnn.model import Model, ModelError
-from server.rnn.sampling import write
-from server.rnn.stepping import Stepper
+from server.rnn.sampling.inference import Stepper
+from server.rnn.sampling.sampling import write
 
 networks = {"cell": st.sampled_from(["rnn", "gru", "lstm"]), "layers": st.integers(1, 4)}
 

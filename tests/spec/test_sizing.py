@@ -5,7 +5,7 @@ import re
 import pytest
 
 from server.checkpoints.checkpoint_format import new_trainer
-from server.rnn.trainer import Trainer
+from server.rnn.training.trainer import Trainer
 from server.rnn.vocabulary import Vocabulary
 from server.spec.run_spec import RunSpec, SpecError
 from server.spec.sizing import measure_sizes

@@ -140,7 +140,7 @@ class Layer(ABC):
             np.copyto(self._transposed, weights.transpose(0, 2, 1))
 
     def use(self, kernel: ModuleType | None) -> None:  # noqa: B027 - not every cell has one
-        """Let compiled code do the recurrence, or None: NumPy; see `server.rnn.kernels`."""
+        """Use compiled loops for the recurrence; None: NumPy."""
 
     @abstractmethod
     def forward(self) -> None:

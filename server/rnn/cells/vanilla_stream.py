@@ -91,7 +91,7 @@ class VanillaStream(Layer):
         return reads[:, None, K : K + m + 1]
 
     def use(self, kernel: ModuleType | None) -> None:
-        """Let compiled code do the recurrence, or None: NumPy; see `server.rnn.kernels`."""
+        """Use compiled loops for the recurrence; None: NumPy."""
         self._kernel = kernel
 
     def forward(self) -> None:

@@ -4,8 +4,8 @@ from typing import Literal, TypeAlias
 
 from server.rnn.optimizers.adagrad import AdaGrad
 from server.rnn.optimizers.adam import Adam
+from server.rnn.optimizers.base import BLOCK, Optimizer
 from server.rnn.optimizers.rmsprop import RMSProp
-from server.rnn.optimizers.rule import BLOCK, Optimizer
 from server.rnn.optimizers.sgd import SGD
 from server.rnn.parameters import Array
 

@@ -4,7 +4,7 @@ from types import ModuleType
 
 import numpy as np
 
-from server.rnn.optimizers.rule import Optimizer
+from server.rnn.optimizers.base import Optimizer
 
 
 class AdaGrad(Optimizer):
@@ -30,7 +30,7 @@ class AdaGrad(Optimizer):
     _kernel: ModuleType | None = None
 
     def use(self, kernel: ModuleType | None) -> None:
-        """Let compiled code make the steps, or None: NumPy; see `server.rnn.kernels`."""
+        """Let compiled code make the steps, or None: NumPy; see `server.rnn.backend.selection`."""
         self._kernel = kernel
 
     def _move(self, learning_rate: float) -> None:

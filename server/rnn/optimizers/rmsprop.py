@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from server.rnn.optimizers.rule import Optimizer
+from server.rnn.optimizers.base import Optimizer
 
 
 class RMSProp(Optimizer):

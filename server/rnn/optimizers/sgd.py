@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from server.rnn.optimizers.rule import Optimizer
+from server.rnn.optimizers.base import Optimizer
 
 
 class SGD(Optimizer):

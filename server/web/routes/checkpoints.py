@@ -13,9 +13,9 @@ from server.runs.downloads import OpenFile
 from server.spec.run_spec import encodable
 from server.spec.schemas import Checkpoint
 from server.store.database import Store
-from server.web.office import Life, TheOffice, a_download
-from server.web.security import is_operator
-from server.web.sending import OpenFileResponse
+from server.web.dependencies import Life, TheOffice, a_download
+from server.web.http.file_response import OpenFileResponse
+from server.web.security.auth import is_operator
 
 router = APIRouter(prefix="/api/runs/{run_id}/checkpoints", tags=["checkpoints"])
 

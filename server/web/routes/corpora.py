@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field
 
 from server.corpora.excerpts import read_excerpt
 from server.spec.run_spec import SpecError
-from server.web.office import TheOffice
-from server.web.problems import Problem
+from server.web.dependencies import TheOffice
+from server.web.http.problems import Problem
 
 router = APIRouter(prefix="/api/corpora", tags=["corpora"])
 

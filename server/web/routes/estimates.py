@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from server.analysis.estimates import Estimate
 from server.spec.run_spec import RunSpec
-from server.web.office import TheOffice
+from server.web.dependencies import TheOffice
 
 router = APIRouter(prefix="/api/estimate", tags=["runs"])
 

@@ -16,7 +16,7 @@ from server.analysis.spikes import LossExplained
 from server.history.smoothing import FACTORS
 from server.history.summaries import CHUNK_UPDATES, smooth_losses
 from server.history.threshold_search import Search
-from server.rnn.trainer import SMOOTHING
+from server.rnn.training.trainer import SMOOTHING
 from server.spec.run_spec import SpecError
 from server.spec.schemas import (
     EpochLoss,
@@ -27,9 +27,9 @@ from server.spec.schemas import (
 )
 from server.store.database import Store
 from server.store.queries import SamplesPage
-from server.web.curves import DEFAULT_POINTS
-from server.web.office import Life, TheOffice, a_download
-from server.web.sample_pages import MAX_SAMPLES, PAGE_CHARACTERS, json_pieces, samples_that_fit
+from server.web.dependencies import Life, TheOffice, a_download
+from server.web.loss_cache import DEFAULT_POINTS
+from server.web.sample_streaming import MAX_SAMPLES, PAGE_CHARACTERS, json_pieces, samples_that_fit
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["history"])
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from server.spec.run_spec import SpecError, encodable
 from server.spec.schemas import Milestone
 from server.store.database import Store
-from server.web.office import Life, TheOffice
+from server.web.dependencies import Life, TheOffice
 
 router = APIRouter(prefix="/api/runs/{run_id}/milestones", tags=["milestones"])
 

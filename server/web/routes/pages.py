@@ -11,8 +11,8 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.templating import Jinja2Templates
 
 from server import __version__
-from server.web.security import is_operator
-from server.web.statics import Statics
+from server.web.http.static_files import Statics
+from server.web.security.auth import is_operator
 
 router = APIRouter(include_in_schema=False)
 
@@ -32,7 +32,7 @@ def statics() -> Statics:
 @router.get("/", response_class=HTMLResponse)
 async def watch(request: Request) -> Response:
     """Return the page on which a network learns."""
-    return _page(request, "index.html", "main", view="Watch", skip="the curve")
+    return _page(request, "index.html", "watch", view="Watch", skip="the curve")
 
 
 @router.get("/passages", response_class=HTMLResponse)

@@ -15,9 +15,9 @@ from server.concurrency.json_lines import Message
 from server.errors import NotPossibleError
 from server.passages.request import PassageRequest
 from server.spec.schemas import Passage
-from server.web.office import Charge, Life, TheOffice
-from server.web.problems import problem_body
-from server.web.security import is_operator
+from server.web.dependencies import Charge, Life, TheOffice
+from server.web.http.problems import problem_body
+from server.web.security.auth import is_operator
 
 router = APIRouter(prefix="/api/runs/{run_id}/passages", tags=["passages"])
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 
 from server.analysis.readings import Reading
 from server.spec.run_spec import SpecError
-from server.web.office import Charge, Life, TheOffice
+from server.web.dependencies import Charge, Life, TheOffice
 
 router = APIRouter(prefix="/api/runs/{run_id}/reading", tags=["history"])
 

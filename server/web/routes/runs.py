@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from server.spec.run_spec import RunChange, RunSpec
 from server.spec.schemas import Run
-from server.web.office import Life, TheOffice
+from server.web.dependencies import Life, TheOffice
 
 router = APIRouter(prefix="/api/runs", tags=["runs"])
 

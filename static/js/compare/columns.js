@@ -1,8 +1,8 @@
 /** What the table says of each run: its columns, their words, and the order they sort by. */
 
-import * as format from "../format.js";
-import { differences } from "./differences.js";
-import { goalOf, unitsPerNat, visible } from "./state.js";
+import * as format from "../lib/format.js";
+import { differences } from "./spec-diff.js";
+import { goalOf, unitsPerNat, visible } from "./reducers.js";
 
 const ORDER = ["queued", "running", "paused", "interrupted", "finished", "stopped", "failed"];
 

@@ -1,7 +1,7 @@
 /** The runs in view as lines on one pair of axes. Pure functions all. */
 
-import { splice } from "../curve.js";
-import { goalOf, unitsPerNat, visible } from "./state.js";
+import { splice } from "../curve/loss-curve.js";
+import { goalOf, unitsPerNat, visible } from "./reducers.js";
 
 /**
  * One run's line.

@@ -1,8 +1,8 @@
 /** The chart of several runs as Plotly wants it: traces and layout from the state. No DOM. */
 
-import { CLEAR, axis, escaped, ground, ruleAt } from "../dress.js";
+import { CLEAR, axis, escaped, ground, ruleAt } from "../lib/plotly-theme.js";
 import { goalLine, heightAt, heightOf, linesOf, thinned, viewOf, within } from "./lines.js";
-import { LOOKS } from "./series.js";
+import { LOOKS } from "./series-styles.js";
 
 const LABEL_PX = 12;
 const LINE_PX = 15;
@@ -22,7 +22,7 @@ export const marginOf = ({ width }) => ({
 
 /**
  * @param {Object} state
- * @param {Object} colours from theme.js, with the places' own as `series`.
+ * @param {Object} colours from lib/theme.js, with the places' own as `series`.
  * @param {{width: number, height: number}} size of the whole chart in pixels.
  * @param {string} font
  */

@@ -1,0 +1,1 @@
+"""The choice between NumPy and compiled loops."""

@@ -1,0 +1,1 @@
+"""The gradient check: numerical derivatives and a reference network."""

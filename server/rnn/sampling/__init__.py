@@ -1,0 +1,1 @@
+"""Writing text with a network, and how surprising a text is to it."""

@@ -1,0 +1,1 @@
+"""HTTP itself: the protocol, body limits, errors, static files."""

@@ -1,0 +1,1 @@
+"""Authentication, origin checks, security headers and rate limits."""

@@ -1,0 +1,163 @@
+/** The words on the chart: at the ends of the lines, beside hurrahs and notes, over the epochs. */
+
+import { smoothAt } from "../curve/loss-curve.js";
+import { escaped } from "../lib/plotly-theme.js";
+import { markedCurve } from "../curve/scales.js";
+import { hurrahLabel, listed } from "../state/hurrah-label.js";
+
+const LINE_PX = 13;
+const LIMIT_LABELS = 12;
+const FIRST_EPOCH_PX = 54; // "epoch 2"
+const LIMIT_NOTE_CHARACTERS = 28;
+const CHARACTER_EM = 0.58; // a generous mean over a sans serif's letters
+const EPOCHS_PX = 13; // where the epochs have their row of numbers
+const CURVE_STEP_PX = 10;
+const STAR_PX = 6;
+const LETTERS_PX = 2; // above and below the letters a line is empty
+const PLACES = [
+  { xanchor: "right", dx: -10, dy: 14 }, // below left: a falling curve is not there
+  { xanchor: "left", dx: 10, dy: -14 },
+  { xanchor: "right", dx: -10, dy: -14 },
+  { xanchor: "left", dx: 10, dy: 14 },
+];
+
+/** The name of each line, in the margin at its end, apart from its neighbours. */
+export function lineLabels(lines, { lossToPixel, unit, logY }) {
+  let above = -Infinity;
+  return lines.map(({ name, loss }) => {
+    const pixel = lossToPixel(loss);
+    above = Math.max(pixel, above + LINE_PX);
+    return {
+      text: name,
+      xref: "paper",
+      x: 1,
+      xanchor: "left",
+      xshift: 6,
+      y: placed(unit.of(loss), logY),
+      yanchor: "middle",
+      yshift: pixel - above,
+      showarrow: false,
+    };
+  });
+}
+
+/** The number of each epoch at the upper end of its line; the first with the word. */
+export function epochLabels(epochs, { across, logX }) {
+  const [first, second] = epochs;
+  const named = epochs.filter((each) => each !== second || each.pixel - first.pixel > FIRST_EPOCH_PX);
+  return named.map(({ epoch, update }, i) => ({
+    text: i ? String(epoch) : `epoch ${epoch}`,
+    x: placed(across.of(update), logX),
+    xanchor: "left",
+    xshift: 1,
+    yref: "paper",
+    y: 1,
+    yanchor: "top",
+    yshift: 3,
+    showarrow: false,
+    opacity: 0.85,
+    font: { size: 10.5 },
+  }));
+}
+
+/**
+ * "hurrah - Orla, update 9,000" beside its mark, and what a note says, wherever it hides no other
+ * label and stays within the plot; of a hurrah the words alone where there is room for no more;
+ * nothing where there is none (pointing at the mark tells it).
+ *
+ * @param {Object} state
+ * @param {Object<string, Object[]>} marks by kind, as drawn.
+ * @param {Object} picture see curve/scales.js.
+ * @param {{hurrah: Object, note: Object, ground: string}} fonts and the colour of the paper.
+ */
+export function markLabels(state, marks, picture, fonts) {
+  const curve = markedCurve(state);
+  const taken = marks.hurrah.flatMap(({ update }) => starOf(update, curve, picture));
+  const labels = [];
+  const texts = [...hurrahTexts(marks.hurrah), ...noteTexts(marks.note)];
+  for (const { kind, update, wordings } of texts) {
+    const from = Math.max(update, 1);
+    const loss = smoothAt(curve, update);
+    const x = picture.updateToPixel(from);
+    if (loss === null || x < 0 || x > picture.width || labels.length === LIMIT_LABELS) continue;
+    const at = { x, y: picture.lossToPixel(loss) };
+    const place = freePlace(at, wordings, fonts[kind], picture, taken, curve);
+    if (!place) continue;
+    labels.push({
+      text: escaped(place.text),
+      x: placed(picture.across.of(from), picture.logX),
+      y: placed(picture.unit.of(loss), picture.logY),
+      xanchor: place.xanchor,
+      yanchor: "middle",
+      xshift: place.dx,
+      yshift: -place.dy,
+      showarrow: false,
+      font: fonts[kind],
+      bgcolor: state.smoothing === "0" ? fonts.ground : undefined, // to be read on all that noise
+    });
+  }
+  return labels;
+}
+
+/** Annotations on a logarithmic axis are placed by the logarithm. */
+const placed = (value, log) => (log ? Math.log10(value) : value);
+
+/**
+ * The first of `wordings` that has room in one of PLACES beside `at`, and where: off the curve if
+ * that can be, or on it. The room is then taken.
+ */
+function freePlace(at, wordings, font, picture, taken, curve) {
+  const free = wordings
+    .flatMap((text) => PLACES.map((place) => ({ ...place, text, ...boxOf(at, text, font, place) })))
+    .filter((box) => fits(box, picture) && !taken.some(overlapping(box)));
+  const found = free.find((box) => !crosses(box, curve, picture)) ?? free[0];
+  if (found) taken.push(found);
+  return found;
+}
+
+/** The room that the mark of a hurrah itself takes. */
+function starOf(update, curve, { updateToPixel, lossToPixel }) {
+  const loss = smoothAt(curve, update);
+  if (loss === null) return [];
+  const [x, y] = [updateToPixel(Math.max(update, 1)), lossToPixel(loss)];
+  return { left: x - STAR_PX, right: x + STAR_PX, top: y - STAR_PX, bottom: y + STAR_PX };
+}
+
+function boxOf(at, text, font, { xanchor, dx, dy }) {
+  const wide = text.length * font.size * CHARACTER_EM;
+  const left = xanchor === "left" ? at.x + dx : at.x + dx - wide;
+  const top = at.y + dy - LINE_PX / 2;
+  return { left, right: left + wide, top, bottom: top + LINE_PX };
+}
+
+const fits = ({ left, right, top, bottom }, { width, height }) =>
+  left > 0 && right < width && top > EPOCHS_PX && bottom < height;
+
+/** Whether the curve runs through a box. */
+function crosses({ left, right, top, bottom }, curve, { pixelToUpdate, lossToPixel }) {
+  for (let x = left; x < right + CURVE_STEP_PX; x += CURVE_STEP_PX) {
+    const loss = smoothAt(curve, Math.max(pixelToUpdate(Math.min(x, right)), 1));
+    const y = loss === null ? -Infinity : lossToPixel(loss);
+    if (y > top + LETTERS_PX && y < bottom - LETTERS_PX) return true;
+  }
+  return false;
+}
+
+const overlapping = (a) => (b) =>
+  a.left < b.right && a.right > b.left && a.top < b.bottom && a.bottom > b.top;
+
+const hurrahTexts = (hurrahs) =>
+  hurrahs.map(({ update, words }) => ({
+    kind: "hurrah",
+    update,
+    wordings: [hurrahLabel(words, update), listed(words)],
+  }));
+
+const noteTexts = (notes) =>
+  notes.map(({ update, text }) => ({ kind: "note", update, wordings: [shortened(text)] }));
+
+function shortened(text) {
+  const characters = Array.from(text);
+  if (characters.length <= LIMIT_NOTE_CHARACTERS) return text;
+  return `${characters.slice(0, LIMIT_NOTE_CHARACTERS - 1).join("").trimEnd()}…`;
+}

@@ -1,0 +1,82 @@
+/** The switches under the chart: the axes, how fine the points are, follow. */
+
+import { largestBucket } from "../curve/loss-curve.js";
+import { find, setText } from "../lib/dom.js";
+import * as format from "../lib/format.js";
+import { across, finestCurve, viewRange } from "../curve/scales.js";
+import { popover } from "../ui/popover.js";
+
+const AXES = ["across", "unit", "smoothing"];
+
+/** @param {Object} store */
+export function mountSwitches(store) {
+  const follow = find("#follow");
+  const scales = radios("scale");
+  follow.addEventListener("click", () => store.dispatch({ type: "zoom", range: null }));
+  for (const input of scales) {
+    input.addEventListener("change", () => store.dispatch({ type: "scale", scale: input.value }));
+  }
+  store.watch(
+    (state) => [state.range === null, state.scale],
+    (following, scale) => {
+      follow.setAttribute("aria-pressed", String(following));
+      for (const input of scales) input.checked = input.value === scale;
+      find("#chart").dataset.scale = scale ?? "";
+    },
+  );
+  store.watch(
+    (state) => [pointSize(state)],
+    (updates) => setText(find("#resolution"), resolution(updates)),
+  );
+  mountAxes(store);
+}
+
+const radios = (name) => [...document.querySelectorAll(`input[name="${name}"]`)];
+
+function mountAxes(store) {
+  popover(find("#axes-open"), find("#axes-panel"));
+  for (const name of AXES) {
+    const inputs = radios(name);
+    for (const input of inputs) {
+      input.addEventListener("change", () =>
+        store.dispatch({ type: "axes", view: { [name]: input.value } }),
+      );
+    }
+    store.watch(
+      (state) => [state[name]],
+      (value) => {
+        for (const input of inputs) input.checked = input.value === value;
+      },
+    );
+  }
+  for (const [id, name] of [["#across-log", "scale"], ["#loss-log", "lossScale"]]) {
+    const button = find(id);
+    button.addEventListener("click", () => {
+      const scale = store.get()[name] === "log" ? "linear" : "log";
+      store.dispatch({ type: "axes", view: { [name]: scale } });
+    });
+    store.watch(
+      (state) => [state[name]],
+      (scale) => button.setAttribute("aria-pressed", String(scale === "log")),
+    );
+  }
+  store.watch(
+    (state) => [state.smoothing, state.across, across(state).name, state.runId],
+    (smoothing, wanted, shown) => setText(find("#axes-hint"), hint(smoothing, wanted !== shown)),
+  );
+}
+
+function hint(smoothing, timeless) {
+  if (timeless) return "How long this run trained was not kept: these are updates.";
+  if (smoothing === "0") return "Each point is the loss of its last update; the band has them all.";
+  const left = Number(smoothing);
+  const each = format.share(1 - left) === "0%" ? `${(1 - left) * 100}` : null;
+  const part = each === null ? format.share(1 - left) : `${Number(each).toPrecision(1)}%`;
+  return `Each update's loss makes up ${part} of the smooth loss.`;
+}
+
+const resolution = (updates) =>
+  updates > 1 ? `1 point = ${format.count(updates)} updates, extremes kept` : "1 point = 1 update";
+
+/** How many updates the coarsest point in view stands for. */
+const pointSize = (state) => largestBucket(finestCurve(state), ...viewRange(state));

@@ -1,0 +1,136 @@
+/** Whether what is shown can be trusted: how old it is, and what of it is drawn. */
+
+import { find, setText } from "../lib/dom.js";
+import * as format from "../lib/format.js";
+import { finestCurve } from "../curve/scales.js";
+import { popover } from "../ui/popover.js";
+
+const MEASURED = 100; // pictures that the latency is measured over
+const SHOWN_EVERY_MS = 1000;
+const FRAMES_OVER_MS = 5000;
+const NOT_YET = "not measured yet";
+
+export class Trust {
+  #store;
+  #clock;
+  #chart = find("#chart");
+  #panel;
+  #waiting = []; // {update, sentAt} of messages that the curve has not shown yet
+  #latencies = [];
+  #points = 0;
+  #frames = new FrameCount();
+
+  /**
+   * @param {Object} store
+   * @param {ServerClock} clock
+   */
+  constructor(store, clock) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#panel = popover(find("#connection"), find("#trust"), () => this.#frames.start());
+    this.#chart.addEventListener("drawn", ({ detail }) => this.#drawn(detail));
+    store.watch(
+      ({ connection, runId }) => [connection.status, runId],
+      () => this.#forget(),
+    );
+    setInterval(() => this.#show(), SHOWN_EVERY_MS);
+  }
+
+  /** A message came that the curve will show. */
+  received({ type, update, sent_at: sentAt }) {
+    if (type !== "progress" || !sentAt || document.visibilityState !== "visible") return;
+    this.#waiting.push({ update, sentAt: sentAt * 1000 });
+    if (this.#waiting.length > MEASURED) this.#waiting.shift();
+  }
+
+  /** The curve was drawn up to `update`: it is on the screen after the frame that follows. */
+  #drawn({ update, points }) {
+    this.#points = points;
+    const shown = this.#waiting.filter((message) => message.update <= update);
+    if (!shown.length) return;
+    this.#waiting = this.#waiting.filter((message) => message.update > update);
+    requestAnimationFrame(() => {
+      const now = this.#clock.now();
+      if (now === null) return;
+      // A message waited for the drawing since the one before: the oldest waited longest.
+      this.#latencies.push(Math.max(now - shown[0].sentAt, 0));
+      if (this.#latencies.length > MEASURED) this.#latencies.shift();
+    });
+  }
+
+  #forget() {
+    this.#waiting = [];
+    this.#latencies = [];
+    this.#show();
+  }
+
+  #show() {
+    if (document.visibilityState !== "visible") return;
+    const { connection, run } = this.#store.get();
+    const sorted = this.#latencies.toSorted((a, b) => a - b);
+    const live = connection.status === "live" && run?.state === "running";
+    const middle = live ? quantile(sorted, 0.5) : null;
+    setText(find("#connection-latency"), middle === null ? "" : `, ${format.count(middle)} ms`);
+    if (!this.#panel.isOpen()) {
+      this.#frames.stop();
+      return;
+    }
+    setText(find("#trust-latency"), this.#latencyWords(sorted));
+    setText(find("#trust-frames"), this.#frames.words());
+    setText(find("#trust-points"), pointWords(this.#points, this.#store.get()));
+    setText(find("#trust-clock"), this.#clockWords());
+  }
+
+  #latencyWords(sorted) {
+    if (!sorted.length) return NOT_YET;
+    const [half, most] = [0.5, 0.95].map((share) => format.count(quantile(sorted, share)));
+    return `${half} ms in the middle, 95% within ${most} ms`;
+  }
+
+  #clockWords() {
+    const { aheadMs, errorMs } = this.#clock;
+    if (aheadMs === null) return NOT_YET;
+    const apart = `${format.count(Math.abs(aheadMs))} ms ${aheadMs < 0 ? "ahead of" : "behind"}`;
+    return `this one is ${apart} the server's, give or take ${format.count(Math.ceil(errorMs))}`;
+  }
+}
+
+const quantile = (sorted, share) =>
+  sorted[Math.min(Math.floor(sorted.length * share), sorted.length - 1)] ?? null;
+
+function pointWords(points, state) {
+  if (!points || !state.run) return NOT_YET;
+  const held = format.count(finestCurve(state).update.length);
+  const updates = format.plural(state.run.update, "update", "updates");
+  return `${format.count(points)} drawn of ${held} held here, for ${updates}; extremes kept`;
+}
+
+/** Frames that came late while the panel is open; counting them costs frames itself. */
+class FrameCount {
+  #times = [];
+  #request = null;
+
+  start() {
+    this.stop();
+    this.#times = [];
+    const tick = (time) => {
+      this.#times.push(time);
+      while (time - this.#times[0] > FRAMES_OVER_MS) this.#times.shift();
+      this.#request = requestAnimationFrame(tick);
+    };
+    this.#request = requestAnimationFrame(tick);
+  }
+
+  stop() {
+    cancelAnimationFrame(this.#request);
+  }
+
+  words() {
+    const gaps = this.#times.slice(1).map((time, i) => time - this.#times[i]);
+    if (gaps.length < 10) return "counting";
+    // The screen's own rhythm is the usual gap; a gap of three of them lost two frames.
+    const usual = quantile(gaps.toSorted((a, b) => a - b), 0.5);
+    const lost = gaps.reduce((sum, gap) => sum + Math.max(Math.round(gap / usual) - 1, 0), 0);
+    return `${format.count(lost)} of ${format.count(gaps.length + lost)} in the last seconds`;
+  }
+}

@@ -1,0 +1,231 @@
+/**
+ * The update that the timeline stays with, on the curve: a line, what is marked there, and for the
+ * operator a place to write a note about it.
+ */
+
+import * as api from "../net/api.js";
+import { smoothAt } from "../curve/loss-curve.js";
+import { el, find, icon } from "../lib/dom.js";
+import * as format from "../lib/format.js";
+import { MARGIN, markedCurve, pictureOf } from "../curve/scales.js";
+import { marksOf, wordsOf } from "./markers.js";
+import { toast } from "../ui/toasts.js";
+
+const LOW = 0.72; // below this share of the height, the curve leaves room above it only
+const EDGE_PX = 8;
+const MAX_NOTE_CHARACTERS = 500;
+
+export class PinCard {
+  #store;
+  #sizeOf;
+  #card = find("#pin-card");
+  #line = find("#pin-line");
+  #shown = ""; // what the card says, so that it is made anew only for something else
+  #writing = null; // {note, before}: the note that is changed, null for a new one; what was pinned
+
+  /**
+   * @param {Object} store
+   * @param {() => {width: number, height: number}} sizeOf the whole chart, in pixels.
+   */
+  constructor(store, sizeOf) {
+    this.#store = store;
+    this.#sizeOf = sizeOf;
+    find("#chart").addEventListener("drawn", () => this.#show());
+    store.watch(
+      (state) => [state.pinned, state.milestones, state.checkpoints, state.runId],
+      () => this.#show(),
+    );
+  }
+
+  /** Write a note at the update pointed at, else the pinned one, else where the run stands. */
+  write() {
+    const { pointed, pinned, run } = this.#store.get();
+    if (!run) return;
+    const update = Math.min(pointed ?? pinned ?? run.update, run.update);
+    this.#write(update, null);
+  }
+
+  /** Pin the mark after the pinned one (or before it, for -1). */
+  step(by) {
+    const state = this.#store.get();
+    const updates = marksOf(state)
+      .filter(({ kind }) => kind !== "sample")
+      .map(({ update }) => update);
+    const from = state.pinned ?? Infinity;
+    const next =
+      by > 0 ? updates.find((update) => update > from) : updates.findLast((update) => update < from);
+    if (next !== undefined) this.#store.dispatch({ type: "pin", update: next });
+  }
+
+  #write(update, note) {
+    this.#writing = { note, before: this.#store.get().pinned, update };
+    this.#store.dispatch({ type: "pin", update });
+    this.#show();
+    find("input", this.#card).focus();
+  }
+
+  #stopWriting() {
+    const { before } = this.#writing;
+    this.#writing = null;
+    this.#store.dispatch({ type: "pin", update: before });
+    this.#show();
+  }
+
+  #show() {
+    const state = this.#store.get();
+    if (this.#writing && this.#writing.update !== state.pinned) this.#writing = null;
+    const picture = pictureOf(state, this.#sizeOf());
+    const x = state.pinned === null ? -1 : picture.updateToPixel(Math.max(state.pinned, 1));
+    const inView = Boolean(state.run) && x >= 0 && x <= picture.width;
+    this.#line.hidden = !inView;
+    this.#card.hidden = !inView && !this.#writing;
+    if (this.#card.hidden) {
+      this.#shown = "";
+      return;
+    }
+    this.#fill(state);
+    this.#place(state, picture, Math.min(Math.max(x, 0), picture.width));
+  }
+
+  #fill({ pinned, operator, milestones, checkpoints, samples }) {
+    const marks = marksOf({ milestones, checkpoints, samples }).filter(
+      ({ update, kind }) => update === pinned && kind !== "sample",
+    );
+    const writing = this.#writing;
+    const shown = JSON.stringify([pinned, operator, marks, writing]);
+    if (shown === this.#shown) return;
+    this.#shown = shown;
+    const inside = writing
+      ? [this.#form(pinned, writing.note)]
+      : [this.#words(pinned, marks, operator)];
+    this.#card.replaceChildren(...inside);
+  }
+
+  #words(update, marks, operator) {
+    const said = marks.length ? marks.map((mark) => this.#mark(mark, operator)) : [
+      el("span", { text: `update ${format.count(update)}` }),
+    ];
+    const note = el(
+      "button",
+      {
+        type: "button",
+        class: "button button-small",
+        id: "note-add",
+        "aria-keyshortcuts": "m",
+        on: { click: () => this.#write(update, null) },
+      },
+      "Note",
+      el("kbd", { text: "m" }),
+    );
+    const away = iconButton("close", "Back to live", () =>
+      this.#store.dispatch({ type: "pin", update: null }),
+    );
+    return el(
+      "div",
+      { class: "pin-words" },
+      el("div", { role: "status" }, ...said),
+      ...(operator ? [note] : []),
+      away,
+    );
+  }
+
+  #mark(mark, operator) {
+    const change = () => this.#write(mark.update, mark);
+    const buttons =
+      operator && mark.kind === "note"
+        ? [
+            iconButton("edit", "Change this note", change),
+            iconButton("trash", "Remove this note", () => this.#remove(mark)),
+          ]
+        : [];
+    return el("p", { class: "pin-mark" }, el("span", { text: wordsOf(mark) }), ...buttons);
+  }
+
+  #form(update, note) {
+    const input = el("input", {
+      type: "text",
+      maxlength: MAX_NOTE_CHARACTERS,
+      required: true,
+      "aria-label": `Note at update ${format.count(update)}`,
+      placeholder: `note at update ${format.count(update)}`,
+      value: note?.text ?? "",
+    });
+    const submit = (event) => {
+      event.preventDefault();
+      const text = input.value.trim();
+      if (text) this.#save(update, note, text);
+    };
+    const form = el(
+      "form",
+      { class: "pin-form", on: { submit } },
+      input,
+      el("button", { class: "button button-small button-primary", text: "Keep" }),
+      iconButton("close", "Keep nothing", () => this.#stopWriting()),
+    );
+    form.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      event.stopPropagation();
+      this.#stopWriting();
+    });
+    return form;
+  }
+
+  async #save(update, note, text) {
+    const { runId } = this.#store.get();
+    const kept = await hoped(() =>
+      note ? api.changeNote(runId, note.id, text) : api.addNote(runId, update, text),
+    );
+    if (!kept) return;
+    if (this.#writing) this.#stopWriting();
+    if (note) {
+      const run = () => hoped(() => api.changeNote(runId, note.id, note.text));
+      toast("The note was changed.", { label: "Undo", run });
+    }
+  }
+
+  async #remove({ id, update, text }) {
+    const { runId } = this.#store.get();
+    const removed = await hoped(async () => {
+      await api.removeNote(runId, id);
+      return true;
+    });
+    const run = () => hoped(() => api.addNote(runId, update, text));
+    if (removed) toast("The note was removed.", { label: "Undo", run });
+  }
+
+  /** In the plot, above or below the curve, and not over its edges. */
+  #place(state, picture, x) {
+    const loss = smoothAt(markedCurve(state), state.pinned);
+    const y = loss === null ? 0 : picture.lossToPixel(loss);
+    this.#line.style.transform = `translateX(${MARGIN.l + x}px)`;
+    this.#card.dataset.side = y > picture.height * LOW ? "top" : "bottom";
+    const width = this.#card.offsetWidth;
+    const most = MARGIN.l + picture.width + MARGIN.r - width - EDGE_PX;
+    const left = Math.max(EDGE_PX, Math.min(MARGIN.l + x - width / 2, most));
+    this.#card.style.translate = `${Math.round(left)}px 0`;
+  }
+}
+
+const iconButton = (name, words, click) =>
+  el(
+    "button",
+    {
+      type: "button",
+      class: "button button-small button-square button-plain",
+      "aria-label": words,
+      title: words,
+      on: { click },
+    },
+    icon(name),
+  );
+
+/** What the server answers, or null when it says no, which the reader is told. */
+async function hoped(ask) {
+  try {
+    return await ask();
+  } catch (error) {
+    if (!(error instanceof api.Problem)) throw error;
+    toast(error.message);
+    return null;
+  }
+}

@@ -1,0 +1,166 @@
+/** The smooth losses of several runs on one chart, drawn a few times a second and only when seen. */
+
+import { marginOf, plotOf, toX } from "./plot.js";
+import { heightAt, liveEnd } from "./lines.js";
+import { mark, seriesColours } from "./series-styles.js";
+import { UNITS } from "./reducers.js";
+import { el, find } from "../lib/dom.js";
+import * as format from "../lib/format.js";
+import { colours, onTheme } from "../lib/theme.js";
+
+const BETWEEN_DRAWINGS_MS = 250;
+const AT_ONCE_MS = 30; // after a deed of the reader's
+
+const CONFIG = {
+  displaylogo: false,
+  displayModeBar: "hover",
+  doubleClick: false,
+  scrollZoom: true,
+  modeBarButtons: [["zoomIn2d", "zoomOut2d", "toImage"]],
+  toImageButtonOptions: { filename: "hurrah-compared", scale: 2 },
+  showTips: false,
+};
+
+const DEEDS = ({ chosen, leaving, x, y, scale, range, goal, suggested }) => [
+  chosen,
+  leaving,
+  x,
+  y,
+  scale,
+  range,
+  goal,
+  suggested,
+];
+
+export class CompareChart {
+  #store;
+  #frame = find("#compare-chart");
+  #plot = find("#compare-plot");
+  #readout = find("#compare-readout");
+  #crosshair = find("#compare-crosshair");
+  #plotly = null;
+  #palette = palette();
+  #size = null;
+  #drawn = null;
+  #drawnAt = 0;
+  #timer = null;
+  #due = Infinity;
+  #pointed = null; // pixels from the plot's left edge
+
+  /**
+   * @param {Object} store
+   * @param {Promise<Object>} plotlyLoaded
+   */
+  constructor(store, plotlyLoaded) {
+    this.#store = store;
+    new ResizeObserver(() => this.#soon(AT_ONCE_MS)).observe(this.#frame);
+    document.addEventListener("visibilitychange", () => this.#soon(AT_ONCE_MS));
+    onTheme(() => {
+      this.#palette = palette();
+      this.#soon(AT_ONCE_MS);
+    });
+    store.watch(DEEDS, () => this.#soon(AT_ONCE_MS));
+    store.watch(
+      ({ seen, details, reached }) => [seen, details, reached],
+      () => {
+        const rest = this.#drawnAt + BETWEEN_DRAWINGS_MS - performance.now();
+        this.#soon(Math.max(AT_ONCE_MS, rest));
+      },
+    );
+    this.#frame.addEventListener("pointermove", (event) => this.#point(event));
+    this.#frame.addEventListener("pointerleave", () => this.#point(null));
+    plotlyLoaded.then((plotly) => {
+      this.#plotly = plotly;
+      this.#soon(0);
+    });
+  }
+
+  /** Draw in so many milliseconds, unless it is to be drawn sooner already. */
+  #soon(wait) {
+    const due = performance.now() + wait;
+    if (this.#timer !== null && due >= this.#due) return;
+    clearTimeout(this.#timer);
+    this.#due = due;
+    this.#timer = setTimeout(() => requestAnimationFrame(() => this.#draw()), wait);
+  }
+
+  #draw() {
+    this.#timer = null;
+    this.#due = Infinity;
+    const size = { width: this.#frame.clientWidth, height: this.#frame.clientHeight };
+    if (!this.#plotly || document.visibilityState !== "visible" || !size.width) return;
+    this.#drawnAt = performance.now();
+    const font = getComputedStyle(document.documentElement).fontFamily;
+    const { data, layout, ...drawn } = plotOf(this.#store.get(), this.#palette, size, font);
+    const first = !this.#plot.classList.contains("js-plotly-plot");
+    this.#plotly.react(this.#plot, data, layout, CONFIG);
+    if (first) this.#listen();
+    this.#size = size;
+    this.#drawn = drawn;
+    const ends = drawn.lines.map(({ id, update }) => `${id}:${update.at(-1) ?? 0}`);
+    this.#frame.dataset.drawn = ends.join(" ");
+    this.#showReadout();
+  }
+
+  #listen() {
+    this.#plot.on("plotly_relayout", (change) => {
+      const from = change["xaxis.range[0]"] ?? change["xaxis.range"]?.[0];
+      const to = change["xaxis.range[1]"] ?? change["xaxis.range"]?.[1];
+      if (from === undefined || to === undefined) return;
+      const log = this.#store.get().scale === "log";
+      this.#zoom(log ? [10 ** from, 10 ** to] : [from, to]);
+    });
+    this.#plot.on("plotly_doubleclick", () => this.#zoom(null));
+  }
+
+  #zoom(range) {
+    // A stretch that reaches the live end goes on to follow it.
+    const end = this.#drawn ? liveEnd(this.#drawn.lines) : Infinity;
+    const start = range && Math.max(range[0], 0);
+    const to = range && range[1] >= end ? Infinity : range?.[1];
+    const clipped = range && to > start ? [start, to] : null;
+    this.#store.dispatch({ type: "zoom", range: clipped });
+    this.#soon(0);
+  }
+
+  #point(event) {
+    this.#pointed = null;
+    if (event && this.#size) {
+      const { l, r } = marginOf(this.#size);
+      const at = event.clientX - this.#frame.getBoundingClientRect().left - l;
+      if (at >= 0 && at <= this.#size.width - l - r) this.#pointed = at;
+    }
+    this.#showReadout();
+  }
+
+  /** What each run's smooth loss is where one points; else what the axis is of. */
+  #showReadout() {
+    const state = this.#store.get();
+    const at = this.#drawn ? this.#pointed : null;
+    this.#crosshair.hidden = at === null;
+    if (at === null) {
+      this.#readout.replaceChildren(`smooth loss, in ${UNITS[state.y]}, by ${AXES[state.x]}`);
+      return;
+    }
+    const margin = marginOf(this.#size);
+    const x = toX(state.scale, this.#drawn.view, this.#size.width - margin.l - margin.r)(at);
+    this.#crosshair.style.transform = `translateX(${margin.l + at}px)`;
+    const values = this.#drawn.lines
+      .map((line) => ({ ...line, value: heightAt(line, x) }))
+      .filter(({ value }) => value !== null)
+      .sort((a, b) => b.value - a.value)
+      .map(({ place, value }) =>
+        el("span", { class: `series-${place}` }, mark(place), el("b", { text: format.fine(value) })),
+      );
+    this.#readout.replaceChildren(placeInWords(state.x, x), ...values);
+  }
+}
+
+const AXES = { updates: "update", epochs: "epoch", seconds: "seconds of training" };
+
+function placeInWords(axis, x) {
+  if (axis === "seconds") return `after ${format.duration(x)}`;
+  return axis === "epochs" ? `after ${format.fine(x)} epochs` : `at update ${format.count(x)}`;
+}
+
+const palette = () => ({ ...colours(), series: seriesColours() });

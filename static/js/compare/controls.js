@@ -1,0 +1,39 @@
+/** The choices beneath the chart, and the loss to be reached. */
+
+import { goalOf, UNITS } from "./reducers.js";
+import { find, setText } from "../lib/dom.js";
+
+/** @param {Object} store */
+export function mountSwitches(store) {
+  for (const name of ["x", "y", "scale"]) {
+    const inputs = [...document.querySelectorAll(`input[name="compare-${name}"]`)];
+    for (const input of inputs) {
+      input.addEventListener("change", () => store.dispatch({ type: name, [name]: input.value }));
+    }
+    store.watch(
+      (state) => [state[name]],
+      (value) => inputs.forEach((input) => (input.checked = input.value === value)),
+    );
+  }
+
+  const whole = find("#compare-whole");
+  whole.addEventListener("click", () => store.dispatch({ type: "zoom", range: null }));
+  store.watch(
+    ({ range }) => [range === null],
+    (follows) => whole.setAttribute("aria-pressed", String(follows)),
+  );
+
+  const field = find("#compare-goal");
+  const factor = () => (store.get().y === "bits" ? Math.LN2 : 1);
+  field.addEventListener("change", () => {
+    const goal = Number(field.value) * factor();
+    store.dispatch({ type: "goal", goal: field.value && goal > 0 ? goal : null });
+    show();
+  });
+  const show = () => {
+    const goal = goalOf(store.get());
+    field.value = goal === null ? "" : String(Number((goal / factor()).toFixed(4)));
+    setText(find("#compare-goal-unit"), UNITS[store.get().y === "bits" ? "bits" : "character"]);
+  };
+  store.watch((state) => [goalOf(state), state.y], show);
+}

@@ -1,0 +1,57 @@
+/** Fetches finer points of each run for the stretch that the reader zooms to. */
+
+import { getLoss, Problem } from "../net/api.js";
+import { between, lastUpdate } from "../curve/loss-curve.js";
+import { visible, visibleIds } from "./reducers.js";
+
+const POINTS = 1000;
+const ENOUGH_POINTS = 700;
+const REST_MS = 200;
+
+/** Keep `state.details` in step with `state.range`. */
+export function fetchDetails(store) {
+  let timer = null;
+  let request = null;
+  store.watch(
+    (state) => [state.range, state.x, visibleIds(state).join()],
+    (range) => {
+      clearTimeout(timer);
+      request?.abort();
+      if (!range) return;
+      request = new AbortController();
+      const { signal } = request;
+      timer = setTimeout(() => {
+        const state = store.get();
+        for (const seen of visible(state)) fetchOne(store, seen, updatesOf(state, seen), signal);
+      }, REST_MS);
+    },
+  );
+}
+
+async function fetchOne(store, { id, curve }, [first, last], signal) {
+  const from = Math.max(1, Math.floor(first));
+  const to = Math.min(Math.ceil(last), lastUpdate(curve));
+  const held = between(curve, from, to).update.length;
+  if (to - from < 2 || held >= Math.min(ENOUGH_POINTS, to - from)) return;
+  try {
+    const detail = await getLoss(id, from, to, POINTS, signal);
+    store.dispatch({ type: "detail", id, detail });
+  } catch (error) {
+    // Without the finer points the coarse ones stay, which is no fault.
+    if (!(error instanceof Problem) && error.name !== "AbortError") throw error;
+  }
+}
+
+/** The updates of one run between the ends of the stretch in view. */
+function updatesOf({ x, range }, { run, curve }) {
+  const [from, to] = [range[0], Math.min(range[1], Number.MAX_SAFE_INTEGER)];
+  if (x === "epochs") return [from * run.updates_per_epoch, to * run.updates_per_epoch];
+  if (x === "updates") return [from, to];
+  const { seconds } = curve;
+  const first = seconds.findIndex((each) => each >= from);
+  const beyond = seconds.findIndex((each) => each > to);
+  return [
+    curve.update[Math.max(first - 1, 0)] ?? 1,
+    curve.update[beyond < 0 ? curve.update.length - 1 : beyond] ?? 1,
+  ];
+}

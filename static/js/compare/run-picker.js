@@ -1,0 +1,72 @@
+/** The list of all runs, of which some are chosen to stand beside each other. */
+
+import { LIMIT_CHOSEN, swatch } from "./series-styles.js";
+import { visibleIds } from "./reducers.js";
+import { el, find, setText } from "../lib/dom.js";
+import * as format from "../lib/format.js";
+
+/** @param {Object} store */
+export function mountPicker(store) {
+  const list = find("#compare-runs");
+  const rows = new Map(); // id -> the parts of its row
+
+  function rowOf(id) {
+    const input = el("input", {
+      type: "checkbox",
+      on: { change: () => store.dispatch({ type: "toggle", id }) },
+    });
+    const look = el("span", { class: "picker-look" });
+    const dot = el("span", { class: "dot" });
+    const name = el("span", { class: "run-name" });
+    const about = el("span", { class: "run-about" });
+    const label = el("label", { class: "picker-row" }, input, look, name, about, dot);
+    return { item: el("li", {}, label), input, look, name, about, dot, place: null };
+  }
+
+  function show(row, run, { places, seen }, full) {
+    const place = places[run.id] ?? null;
+    const now = seen[run.id]?.run ?? run;
+    row.input.checked = place !== null;
+    row.input.disabled = full && place === null;
+    row.item.dataset.chosen = String(place !== null);
+    if (row.place !== place) {
+      row.look.replaceChildren(...(place === null ? [] : [swatch(place)]));
+      row.place = place;
+    }
+    setText(row.name, now.name);
+    const standing = `${format.stateWord(now.state)} at ${format.count(now.update)}`;
+    setText(row.about, `${standing}; ${format.network(now.spec)}`);
+    row.name.title = now.name;
+    row.dot.dataset.state = now.state;
+  }
+
+  store.watch(
+    ({ runs, leaving, chosen, seen }) => [
+      runs,
+      leaving,
+      chosen,
+      ...Object.values(seen).map(({ run }) => `${run.name} ${run.state}`),
+    ],
+    () => {
+      const state = store.get();
+      const runs = state.runs ?? [];
+      const count = visibleIds(state).length;
+      const full = state.chosen.length >= LIMIT_CHOSEN;
+      for (const run of runs) {
+        if (!rows.has(run.id)) rows.set(run.id, rowOf(run.id));
+        show(rows.get(run.id), run, state, full);
+      }
+      const items = runs.map(({ id }) => rows.get(id).item);
+      const same = items.every((item, i) => list.children[i] === item);
+      if (!same || list.children.length !== items.length) list.replaceChildren(...items);
+      for (const id of rows.keys()) if (!runs.some((run) => run.id === id)) rows.delete(id);
+      setText(find("#compare-count"), state.runs ? wordsFor(count, runs.length) : "");
+    },
+  );
+}
+
+function wordsFor(count, all) {
+  if (!all) return "There are no runs yet.";
+  const of = `${format.count(count)} of ${format.count(all)}`;
+  return count >= LIMIT_CHOSEN ? `${of}: as many as can be told apart` : `${of} chosen`;
+}

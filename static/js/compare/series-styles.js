@@ -1,0 +1,49 @@
+/** How each of the runs beside each other is told: by a colour, a dash and a mark, all different. */
+
+import { svg } from "../lib/dom.js";
+import { resolve } from "../lib/theme.js";
+
+/** By place; the shape is that of the mark in a box of 10 by 10, the symbol Plotly's name for it. */
+export const LOOKS = [
+  { dash: "solid", symbol: "circle", shape: "M5 1.4a3.6 3.6 0 1 1 0 7.2a3.6 3.6 0 1 1 0-7.2z" },
+  { dash: "8px,4px", symbol: "square", shape: "M1.8 1.8h6.4v6.4H1.8z" },
+  { dash: "2px,3px", symbol: "diamond", shape: "M5 .6 9.4 5 5 9.4.6 5z" },
+  { dash: "10px,3px,2px,3px", symbol: "triangle-up", shape: "M5 1 9.2 8.4H.8z" },
+  { dash: "16px,5px", symbol: "triangle-down", shape: "M5 9 .8 1.6h8.4z" },
+  { dash: "5px,2px", symbol: "cross", shape: "M3.6 1h2.8v2.6H9v2.8H6.4V9H3.6V6.4H1V3.6h2.6z" },
+  {
+    dash: "10px,3px,2px,3px,2px,3px",
+    symbol: "star",
+    shape: "m5 .6 1.3 2.9 3.1.3L7 5.9l.7 3.1L5 7.4 2.3 9 3 5.9.6 3.8l3.1-.3z",
+  },
+  { dash: "1px,5px", symbol: "hexagon", shape: "M5 .8 8.8 2.9v4.2L5 9.2 1.2 7.1V2.9z" },
+];
+
+/** How many runs can stand beside each other. */
+export const LIMIT_CHOSEN = LOOKS.length;
+
+/** The colours of all places as plain values. */
+export function seriesColours() {
+  const names = Object.fromEntries(LOOKS.map((_, place) => [place, `--series-${place}`]));
+  return resolve(names);
+}
+
+/** A piece of the line at a place, with its mark, for lists; a class gives it its colour. */
+export function swatch(place) {
+  const { dash, shape } = LOOKS[place];
+  const strokes = dash === "solid" ? "none" : dash.replaceAll("px", "").replaceAll(",", " ");
+  return svg(
+    "svg",
+    { class: `swatch series-${place}`, viewBox: "0 0 36 10", "aria-hidden": "true" },
+    svg("path", { class: "swatch-line", d: "M0 5h26", "stroke-dasharray": strokes }),
+    svg("path", { class: "swatch-mark", d: shape, transform: "translate(26 0)" }),
+  );
+}
+
+/** The mark at a place alone. */
+export const mark = (place) =>
+  svg(
+    "svg",
+    { class: `swatch swatch-small series-${place}`, viewBox: "0 0 10 10", "aria-hidden": "true" },
+    svg("path", { class: "swatch-mark", d: LOOKS[place].shape }),
+  );

@@ -1,0 +1,185 @@
+/** What the runs differ in, and how far they came: a row each, sorted by any column. */
+
+import { tableOf } from "./columns.js";
+import { mark } from "./series-styles.js";
+import { el, find, icon, setText } from "../lib/dom.js";
+import * as format from "../lib/format.js";
+import { nameField } from "../runs/inline-rename.js";
+
+const BETWEEN_MS = 250;
+
+export class CompareTable {
+  #store;
+  #deeds;
+  #head = find("#compare-head");
+  #body = find("#compare-body");
+  #rows = new Map(); // id -> {item, cells, look}
+  #columns = "";
+  #timer = null;
+
+  /**
+   * @param {Object} store
+   * @param {Object} deeds
+   * @param {(seen: Object) => void} deeds.fork
+   * @param {(run: Object) => void} deeds.remove
+   * @param {(run: Object) => void} deeds.renamed
+   */
+  constructor(store, deeds) {
+    this.#store = store;
+    this.#deeds = deeds;
+    store.watch(
+      ({ seen, leaving, chosen, y, goal, suggested, reached, sort }) => [
+        seen,
+        leaving,
+        chosen,
+        y,
+        goal,
+        suggested,
+        reached,
+        sort,
+      ],
+      () => {
+        this.#timer ??= setTimeout(() => this.#show(), this.#rows.size ? BETWEEN_MS : 0);
+      },
+    );
+    // What the reader does is seen at once.
+    store.watch(({ leaving, sort, chosen }) => [leaving, sort, chosen], () => this.#show());
+  }
+
+  #show() {
+    clearTimeout(this.#timer);
+    this.#timer = null;
+    const state = this.#store.get();
+    const { columns, shared, rows } = tableOf(state);
+    find("#compare-table").hidden = !rows.length;
+    find("#compare-none").hidden = rows.length > 0;
+    setText(find("#compare-shared"), shared);
+    const signature = columns.map(({ key }) => key).join();
+    if (signature !== this.#columns) this.#begin(columns, signature);
+    this.#showSort(state.sort);
+    for (const id of this.#rows.keys()) {
+      if (!rows.some((row) => row.id === id)) this.#rows.delete(id);
+    }
+    for (const row of rows) this.#showRow(row, columns, state);
+    this.#place(rows.map(({ id }) => this.#rows.get(id).item));
+  }
+
+  /** Put the rows in order, moving none that stands right, so that the focus stays. */
+  #place(items) {
+    for (const row of [...this.#body.children]) if (!items.includes(row)) row.remove();
+    if (this.#body.querySelector("input")) return; // a name is being written: a move would end it
+    items.forEach((item, i) => {
+      const there = this.#body.children[i];
+      if (there === item) return;
+      const focused = item.contains(document.activeElement) ? document.activeElement : null;
+      this.#body.insertBefore(item, there ?? null);
+      focused?.focus();
+    });
+  }
+
+  #begin(columns, signature) {
+    const focused = document.activeElement?.closest("[data-column]")?.dataset.column;
+    this.#columns = signature;
+    this.#rows.clear();
+    this.#body.replaceChildren();
+    this.#head.replaceChildren(
+      ...columns.map(({ key, label, figure }) =>
+        el(
+          "th",
+          { scope: "col", "data-column": key, class: figure ? "figure-column" : null },
+          el("button", { type: "button", text: label, on: { click: () => this.#sort(key) } }),
+        ),
+      ),
+    );
+    if (focused) this.#head.querySelector(`[data-column="${focused}"] button`)?.focus();
+  }
+
+  #showSort(sort) {
+    for (const head of this.#head.children) {
+      const sorts = head.dataset.column === sort?.by;
+      const order = sort?.descending ? "descending" : "ascending";
+      if (sorts) head.setAttribute("aria-sort", order);
+      else head.removeAttribute("aria-sort");
+    }
+  }
+
+  /** Upwards, downwards, and back to the order of choosing. */
+  #sort(by) {
+    const { sort } = this.#store.get();
+    const again = sort?.by === by;
+    const next = again && sort.descending ? null : { by, descending: again };
+    this.#store.dispatch({ type: "sort", sort: next });
+  }
+
+  #showRow(row, columns, state) {
+    if (!this.#rows.has(row.id)) this.#rows.set(row.id, this.#newRow(row.id, columns, state));
+    const { cells, look, name, origin } = this.#rows.get(row.id);
+    columns.forEach((column, i) => {
+      if (i > 0) setText(cells[i], column.words(row));
+    });
+    setText(name, row.run.name);
+    name.href = `/?run=${encodeURIComponent(row.id)}`;
+    setText(origin, originOf(row.run, state));
+    if (look.dataset.place !== String(row.place)) {
+      look.dataset.place = String(row.place);
+      look.replaceChildren(mark(row.place));
+    }
+  }
+
+  #newRow(id, columns, { operator }) {
+    const look = el("span", {});
+    const name = el("a", { class: "compare-name", title: "Watch this run" });
+    const origin = el("small", {});
+    const names = el("span", { class: "compare-names" }, name, origin);
+    const head = el("th", { scope: "row" }, el("div", {}, look, names));
+    if (operator) head.firstChild.append(...this.#buttons(id, head, name));
+    const cells = columns.map(({ label, figure }, i) =>
+      i === 0 ? head : el("td", { "data-label": label, class: figure ? "figure-column" : null }),
+    );
+    return { item: el("tr", { "data-run": id }, ...cells), cells, look, name, origin };
+  }
+
+  #buttons(id, head, name) {
+    const seen = () => ({ id, ...this.#store.get().seen[id] });
+    return [
+      small("fork", "Fork", () => this.#deeds.fork(seen())),
+      small("edit", "Rename", () => {
+        const field = nameField(seen().run, this.#deeds.renamed, () => {
+          field.replaceWith(name);
+          find("[data-deed=edit]", head).focus();
+          this.#show();
+        });
+        name.replaceWith(field);
+      }),
+      small("trash", "Delete", () => {
+        const item = head.parentElement;
+        const next = item.nextElementSibling ?? item.previousElementSibling;
+        this.#deeds.remove(seen().run);
+        (next ? find("[data-deed=trash]", next) : find("#main")).focus();
+      }),
+    ];
+  }
+}
+
+/** "leaves “Trunk” at 12,000", for a fork. */
+function originOf({ forked_from: from }, { listed }) {
+  if (!from) return "";
+  const trunk = listed?.find(({ id }) => id === from.run);
+  const name = trunk ? `“${trunk.name}”` : "a run that is gone";
+  return `leaves ${name} at ${format.count(from.update)}`;
+}
+
+function small(name, label, click) {
+  return el(
+    "button",
+    {
+      type: "button",
+      class: "button button-small button-square button-plain",
+      "data-deed": name,
+      "aria-label": label,
+      title: label,
+      on: { click },
+    },
+    icon(name),
+  );
+}

@@ -1,0 +1,157 @@
+/** A parameter's relative errors as a map, a cell an entry; told in words where one points. */
+
+import { colourOf, passes, words } from "./relative-errors.js";
+import { el } from "../lib/dom.js";
+
+const LARGEST_CELL_PX = 8;
+const SMALLEST_CELL_PX = 2;
+const HIGHEST_MAP_PX = 320;
+const GAP_FROM_PX = 4;
+const DOTTED_FROM_PX = 7;
+const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+
+export class HeatMap {
+  #parameter;
+  #rows = [];
+  #threshold = 0;
+  #colours = null;
+  #cell = LARGEST_CELL_PX;
+  #at = null;
+  #say;
+  #canvas;
+  #caption;
+  element;
+
+  /**
+   * @param {{name: string, shape: number[], errors: Object}} parameter
+   * @param {(sentence: string) => void} say told what stands where the reader points.
+   */
+  constructor(parameter, say) {
+    this.#parameter = parameter;
+    this.#say = say;
+    this.#caption = el("small", {});
+    this.#canvas = el("canvas", {
+      tabindex: "0",
+      role: "application",
+      on: {
+        pointermove: (event) => this.#point(event),
+        pointerdown: (event) => this.#point(event),
+        pointerleave: () => this.#leave(),
+        focus: () => this.#go(this.#at ?? this.#worstEntry()),
+        blur: () => this.#leave(),
+        keydown: (event) => this.#move(event),
+      },
+    });
+    this.element = el(
+      "figure",
+      { class: "heat-map" },
+      el("figcaption", {}, el("b", { text: parameter.name }), " ", this.#caption),
+      this.#canvas,
+    );
+  }
+
+  /** The size of a cell with which all of these parameters' maps fit into so many pixels. */
+  static cellFor(parameters, width) {
+    const rows = parameters.map(({ errors }) => errors.complex_step);
+    const widest = Math.max(...rows.map(([first]) => first.length));
+    const highest = Math.max(...rows.map(({ length }) => length));
+    const fitting = Math.floor(Math.min((width - 2) / widest, HIGHEST_MAP_PX / highest));
+    return Math.max(SMALLEST_CELL_PX, Math.min(LARGEST_CELL_PX, fitting));
+  }
+
+  /** Draw the errors of a method, each cell so many pixels wide. */
+  show({ method, threshold, colours, cell }) {
+    this.#rows = this.#parameter.errors[method];
+    this.#threshold = threshold;
+    this.#colours = colours;
+    this.#cell = cell;
+    const failing = this.#rows.flat().filter((error) => !passes(error, threshold)).length;
+    const entries = this.#rows.length * this.#rows[0].length;
+    const shape = this.#parameter.shape.join(" × ");
+    this.#caption.textContent = failing
+      ? `${shape}, ${failing === entries ? "all" : failing.toLocaleString("en-US")} off`
+      : shape;
+    this.#canvas.setAttribute(
+      "aria-label",
+      `${this.#parameter.name}, ${shape}: ${failing} of ${entries} entries off. ` +
+        "Arrow keys move from entry to entry.",
+    );
+    this.#draw();
+  }
+
+  #draw() {
+    const cell = this.#cell;
+    const [height, width] = [this.#rows.length * cell, this.#rows[0].length * cell];
+    const density = window.devicePixelRatio || 1;
+    this.#canvas.width = width * density;
+    this.#canvas.height = height * density;
+    this.#canvas.style.width = `${width}px`;
+    this.#canvas.style.height = `${height}px`;
+    const pen = this.#canvas.getContext("2d");
+    pen.scale(density, density);
+    const gap = cell >= GAP_FROM_PX ? 1 : 0;
+    this.#rows.forEach((row, i) =>
+      row.forEach((error, j) => this.#drawEntry(pen, error, j * cell, i * cell, cell - gap)),
+    );
+    if (!this.#at) return;
+    const [i, j] = this.#at;
+    pen.strokeStyle = this.#colours.ink;
+    pen.lineWidth = 2;
+    pen.strokeRect(j * cell, i * cell, cell - gap, cell - gap);
+  }
+
+  /** An entry that fails carries a dot, for those who don't tell the colours apart. */
+  #drawEntry(pen, error, x, y, side) {
+    pen.fillStyle = colourOf(error, this.#threshold, this.#colours);
+    pen.fillRect(x, y, side, side);
+    if (passes(error, this.#threshold) || this.#cell < DOTTED_FROM_PX) return;
+    pen.fillStyle = this.#colours.card;
+    pen.fillRect(x + side / 2 - 1, y + side / 2 - 1, 2, 2);
+  }
+
+  #point(event) {
+    const box = this.#canvas.getBoundingClientRect();
+    const entry = [event.clientY - box.top, event.clientX - box.left];
+    this.#go(entry.map((pixel) => Math.floor(pixel / this.#cell)));
+  }
+
+  #move(event) {
+    const step = STEPS[event.key];
+    if (!step || !this.#at) return;
+    event.preventDefault();
+    this.#go([this.#at[0] + step[0], this.#at[1] + step[1]]);
+  }
+
+  #go([i, j]) {
+    const row = Math.min(Math.max(i, 0), this.#rows.length - 1);
+    const column = Math.min(Math.max(j, 0), this.#rows[0].length - 1);
+    this.#at = [row, column];
+    this.#draw();
+    this.#say(this.#sentence(row, column));
+  }
+
+  #leave() {
+    this.#at = null;
+    this.#draw();
+    this.#say(null);
+  }
+
+  #sentence(row, column) {
+    const { name, shape, errors } = this.#parameter;
+    const index = shape.length === 1 ? row : `${row}, ${column}`;
+    const [complex, central] = ["complex_step", "central_difference"].map(
+      (method) => words(errors[method][row][column]),
+    );
+    return `${name}[${index}]: ${complex} by complex step, ${central} by central difference`;
+  }
+
+  #worstEntry() {
+    let found = [0, 0];
+    this.#rows.forEach((row, i) =>
+      row.forEach((error, j) => {
+        if ((error ?? Infinity) > (this.#rows[found[0]][found[1]] ?? Infinity)) found = [i, j];
+      }),
+    );
+    return found;
+  }
+}

@@ -1,0 +1,61 @@
+/** The heat maps of all parameters on one scale, and the legend to read them by. */
+
+import { colourOf, LEAST, power } from "./relative-errors.js";
+import { el, find, setText } from "../lib/dom.js";
+import { colours, onTheme } from "../lib/theme.js";
+import { HeatMap } from "./heatmap.js";
+
+const LEGEND_CELLS = 24;
+
+export class Maps {
+  #host = find("#proof-maps");
+  #readout = find("#proof-readout");
+  #invitation = find("#proof-readout").textContent;
+  #methods = [...document.querySelectorAll("input[name=method]")];
+  #check = null;
+  #maps = [];
+
+  constructor() {
+    for (const input of this.#methods) input.addEventListener("change", () => this.#draw());
+    onTheme(() => this.#draw());
+    new ResizeObserver(() => this.#draw()).observe(this.#host);
+  }
+
+  /** Show the errors of a gradient check. */
+  show(check) {
+    this.#check = check;
+    const say = (sentence) => setText(this.#readout, sentence ?? this.#invitation);
+    say(null);
+    this.#maps = check.parameters.map((parameter) => new HeatMap(parameter, say));
+    this.#host.replaceChildren(...this.#maps.map(({ element }) => element));
+    this.#draw();
+  }
+
+  #draw() {
+    if (!this.#check) return;
+    const method = this.#methods.find(({ checked }) => checked).value;
+    const threshold = this.#check.thresholds[method];
+    const cell = HeatMap.cellFor(this.#check.parameters, this.#host.clientWidth);
+    const palette = colours();
+    for (const map of this.#maps) map.show({ method, threshold, colours: palette, cell });
+    drawLegend(threshold, palette);
+  }
+}
+
+function drawLegend(threshold, palette) {
+  const decades = Math.log10(1 / LEAST);
+  const cells = Array.from({ length: LEGEND_CELLS }, (_, i) => {
+    const cell = el("i", {});
+    const error = LEAST * 10 ** (((i + 0.5) / LEGEND_CELLS) * decades);
+    cell.style.backgroundColor = colourOf(error, threshold, palette);
+    return cell;
+  });
+  const edge = el("span", { class: "proof-legend-edge", text: power(threshold) });
+  edge.style.insetInlineStart = `${(Math.log10(threshold / LEAST) / decades) * 100}%`;
+  find("#proof-legend").replaceChildren(
+    el("div", { class: "proof-legend-strip" }, ...cells),
+    el("span", { text: power(LEAST) }),
+    edge,
+    el("span", { text: "1" }),
+  );
+}

@@ -1,0 +1,196 @@
+/** The curve of error against step, the slider that chooses one, and what the check says of it. */
+
+import { axis, ground } from "../lib/plotly-theme.js";
+import { passes, power, words } from "./relative-errors.js";
+import { find, setText } from "../lib/dom.js";
+import { colours, onTheme } from "../lib/theme.js";
+
+/** The step that the server takes by itself. */
+const BEST_STEP = 5e-3;
+const BEST_EXPONENT = -2.3;
+const PASSES_BELOW = 1e-6;
+const LEAST_SHOWN = 1e-16;
+const MARGIN = { l: 52, r: 14, t: 30, b: 40, pad: 0 };
+const CONFIG = { displayModeBar: false, staticPlot: true };
+
+// Where the name of each curve stands, apart from the others: at this step, on this side of it.
+const NAMES = {
+  textbook_difference: { text: "textbook difference", step: 1e-9, xshift: 8, yshift: 10 },
+  central_difference: {
+    text: "central difference<br>of sixth order",
+    step: 1e-9,
+    xanchor: "right",
+    xshift: -12,
+    yshift: -14,
+  },
+  complex_step: { text: "complex step", step: 1e-13, xshift: 0, yshift: -13 },
+};
+
+export class Steps {
+  #slider = find("#proof-step");
+  #best = find("#proof-step-best");
+  #plot = find("#proof-plot");
+  #plotly = null;
+  #curve = null;
+  #point = null;
+
+  /**
+   * @param {Promise<Object>} plotlyLoaded
+   * @param {() => void} chosen called when another step was chosen.
+   */
+  constructor(plotlyLoaded, chosen) {
+    this.#slider.addEventListener("input", () => this.#name());
+    this.#slider.addEventListener("change", chosen);
+    this.#best.addEventListener("click", () => {
+      this.#slider.value = String(BEST_EXPONENT);
+      this.#name();
+      this.#slider.focus();
+      chosen();
+    });
+    onTheme(() => this.#draw());
+    new ResizeObserver(() => this.#draw()).observe(this.#plot);
+    plotlyLoaded.then((plotly) => {
+      this.#plotly = plotly;
+      this.#draw();
+    });
+    this.#name();
+  }
+
+  /** The chosen step; null leaves it to the server, which takes the best. */
+  get step() {
+    const exponent = Number(this.#slider.value);
+    return exponent === BEST_EXPONENT ? null : 10 ** exponent;
+  }
+
+  /** The curve of a cell, as the server measured it. */
+  showCurve(curve) {
+    this.#curve = curve;
+    setText(find("#proof-chart-words"), inWords(curve));
+    this.#draw();
+  }
+
+  /** What the check of the network above found with its step. */
+  showCheck(error, threshold, step) {
+    this.#point = { step: step ?? BEST_STEP, error };
+    const fine = passes(error, threshold);
+    const at = `With a step of ${power(this.#point.step)} the greatest error above is`;
+    const [mark, sign] = fine ? ["✓", "below"] : ["✗", "not below"];
+    const says = `${mark} ${at} ${words(error)}: ${sign} ${power(threshold)}.`;
+    setText(find("#proof-step-says"), says);
+    this.#draw();
+  }
+
+  #name() {
+    const step = this.step ?? BEST_STEP;
+    setText(find("#proof-step-value"), power(step));
+    this.#slider.setAttribute("aria-valuetext", power(step));
+    this.#best.disabled = this.step === null;
+    this.#draw();
+  }
+
+  #draw() {
+    const size = { width: this.#plot.clientWidth, height: this.#plot.clientHeight };
+    if (!this.#plotly || !this.#curve || !size.width) return;
+    const palette = colours();
+    const font = { family: getComputedStyle(this.#plot).fontFamily, size: 11.5, color: palette.soft };
+    const data = [
+      line(this.#curve, "complex_step", { color: palette.band, width: 5 }),
+      line(this.#curve, "textbook_difference", { color: palette.soft, width: 1.6, dash: "5px,3px" }),
+      line(this.#curve, "central_difference", { color: palette.ink, width: 2.2 }),
+      ...this.#mark(palette),
+    ];
+    const chosen = this.step ?? BEST_STEP;
+    this.#plotly.react(this.#plot, data, layout(this.#curve, chosen, size, palette, font), CONFIG);
+    this.#plot.dataset.drawnStep = power(chosen);
+  }
+
+  #mark(palette) {
+    if (!this.#point) return [];
+    return [
+      {
+        type: "scatter",
+        mode: "markers",
+        x: [this.#point.step],
+        y: [shown(this.#point.error)],
+        marker: { size: 12, color: palette.card, line: { color: palette.accent, width: 3 } },
+      },
+    ];
+  }
+}
+
+/** A logarithmic axis has no place for 0, nor for what is not finite. */
+const shown = (error) => (error === null ? 1 : Math.max(error, LEAST_SHOWN));
+
+const line = ({ steps, ...errors }, method, look) => ({
+  type: "scatter",
+  mode: "lines",
+  x: steps,
+  y: errors[method].map(shown),
+  line: look,
+});
+
+function layout(curve, chosen, size, palette, font) {
+  const powers = { ...axis(palette, font), type: "log", exponentformat: "e", fixedrange: true };
+  const x = Math.log10(chosen);
+  const left = x > -4;
+  const above = { xref: "paper", yref: "paper", y: 1, yanchor: "bottom", yshift: 6 };
+  return {
+    ...size,
+    margin: MARGIN,
+    ...ground(font),
+    xaxis: {
+      ...powers,
+      range: [-15.2, -0.8],
+      dtick: size.width < 500 ? 4 : 2,
+      tick0: -16,
+      showgrid: false,
+      title: { text: "step", font, standoff: 6 },
+    },
+    yaxis: { ...powers, range: [-16.2, 0.6], dtick: size.height < 300 ? 4 : 2, tick0: -16 },
+    shapes: [
+      rule({ x0: chosen, x1: chosen, y0: 0, y1: 1, yref: "paper" }, { color: palette.accent, width: 1.5 }),
+      rule(
+        { x0: 0, x1: 1, xref: "paper", y0: PASSES_BELOW, y1: PASSES_BELOW },
+        { color: palette.soft, width: 1, dash: "1.5px,4px" },
+      ),
+    ],
+    annotations: [
+      ...Object.entries(NAMES).map(([method, place]) => ({
+        ...nameOf(curve, method, place),
+        bgcolor: palette.card,
+      })),
+      note("← too small: rounding", { ...above, x: 0, xanchor: "left" }),
+      note("too large: the loss bends →", { ...above, x: 1, xanchor: "right" }),
+      note(`passes below ${power(PASSES_BELOW)}`, { x: -15.1, y: Math.log10(PASSES_BELOW), xanchor: "left", yanchor: "top" }),
+      note(`the step ${power(chosen)}`, {
+        x,
+        y: -16,
+        xanchor: left ? "right" : "left",
+        yanchor: "bottom",
+        xshift: left ? -5 : 5,
+        font: { ...font, color: palette.accentInk },
+      }),
+    ],
+  };
+}
+
+// On a logarithmic axis Plotly takes the places of shapes as they are, those of notes as powers.
+const rule = (at, look) => ({ type: "line", layer: "below", line: look, ...at });
+const note = (text, at) => ({ text, showarrow: false, ...at });
+
+function nameOf(curve, method, { step, ...place }) {
+  const index = curve.steps.findIndex((value) => Math.abs(Math.log10(value / step)) < 0.1);
+  const y = Math.log10(shown(curve[method][Math.max(index, 0)]));
+  return note(place.text, { xanchor: "left", yanchor: "middle", ...place, x: Math.log10(step), y });
+}
+
+function inWords({ steps, ...methods }) {
+  return Object.entries(NAMES)
+    .map(([method, { text }]) => {
+      const errors = methods[method].map(shown);
+      const least = errors.reduce((a, b) => Math.min(a, b));
+      const at = power(steps[errors.indexOf(least)]);
+      return `${text.replace("<br>", " ")}: least error ${words(least)}, at a step of ${at}.`;
+    })
+    .join(" ");
+}

@@ -1,0 +1,74 @@
+/** The verdict in words, and the table of the parameters. */
+
+import { passes, power, words, worst } from "./relative-errors.js";
+import { el, find, setText } from "../lib/dom.js";
+import * as format from "../lib/format.js";
+
+const METHODS = ["complex_step", "central_difference"];
+
+/** What a parameter is for, by its letter. */
+const MEANINGS = {
+  U: "from the input",
+  W: "from the state before",
+  b: "the state's bias",
+  d: "the bias within the reset gate",
+  V: "from the state to the output",
+  c: "the output's bias",
+};
+
+/** Show what a check found; `onPurpose` when it was asked to go wrong. */
+export function showVerdict(check, onPurpose) {
+  const { title, tone } = verdictOf(check, onPurpose);
+  find("#proof-verdict-box").dataset.tone = tone;
+  setText(find("#proof-mark"), check.passed ? "✓" : "✗");
+  setText(find("#proof-verdict"), title);
+  setText(find("#proof-worst"), figures(check));
+  for (const method of METHODS) {
+    setText(find(`#proof-below-${method}`), `below ${power(check.thresholds[method])}`);
+  }
+  find("#proof-rows").replaceChildren(...check.parameters.map((p) => row(p, check.thresholds)));
+}
+
+function verdictOf(check, onPurpose) {
+  if (check.passed) return { title: "The gradients are right.", tone: "right" };
+  return onPurpose
+    ? { title: "The gradients are right, and look wrong.", tone: "mistaken" }
+    : { title: "This check does not pass.", tone: "mistaken" };
+}
+
+/** "1,650 entries, each against two numerical derivatives. ..." */
+function figures({ parameters, dtype, thresholds }) {
+  const sizes = parameters.map(({ shape }) => shape.reduce((a, b) => a * b, 1));
+  const entries = sizes.reduce((a, b) => a + b, 0);
+  const [complex, central] = METHODS.map((method) => {
+    const most = worst(parameters.map((parameter) => parameter[method]));
+    const sign = passes(most, thresholds[method]) ? "below" : "not below";
+    return `${words(most)} (${sign} ${power(thresholds[method])})`;
+  });
+  return (
+    `${format.count(entries)} entries in ${dtype}, each against two derivatives. ` +
+    `The greatest relative error is ${complex} by complex step, ${central} by central difference.`
+  );
+}
+
+function row(parameter, thresholds) {
+  const { name, shape, passed } = parameter;
+  const error = (method) => {
+    const fine = passes(parameter[method], thresholds[method]);
+    return el("td", { class: fine ? "" : "off", text: words(parameter[method]) });
+  };
+  return el(
+    "tr",
+    {},
+    el("th", { scope: "row" }, name, " ", el("small", { text: meaning(name) })),
+    el("td", { text: shape.join(" × ") }),
+    ...METHODS.map(error),
+    el("td", { class: passed ? "right" : "off", text: passed ? "✓ right" : "✗ off" }),
+  );
+}
+
+function meaning(name) {
+  const layer = Number(name.slice(1));
+  if (name[0] === "U" && layer > 1) return "from the layer below";
+  return MEANINGS[name[0]] ?? "";
+}

@@ -1,0 +1,223 @@
+/** The loss by page as Plotly wants it, and what there is to say about it. No DOM, no drawing. */
+
+import { unitOf } from "../curve/axes.js";
+import { pagesBefore, pagesOf } from "../lib/book-pages.js";
+import { axis, ground } from "../lib/plotly-theme.js";
+import * as format from "../lib/format.js";
+
+export const PAGES_MARGIN = { l: 40, r: 20, t: 48, b: 40, pad: 0 };
+
+const LABEL_PX = 11.5;
+
+/** How far along the axis a place is: in pages of the book, or a share of each stream's part. */
+export function axisOf(run) {
+  const part = run.updates_per_epoch * run.spec.sequence_length;
+  if (run.spec.batch_size > 1) {
+    return { of: (position) => (100 * position) / part, range: [0, 100], title: "% of each part" };
+  }
+  const pages = Math.min(pagesBefore(part) + 1, pagesOf(run.corpus_characters) + 1);
+  return { of: (position) => pagesBefore(position) + 1, range: [1, pages], title: "page" };
+}
+
+const BIN_PX = 3; // narrower, lines that go up and down are a hatching
+
+/** `pages` with so many bins that each is some pixels wide, the mean of those that it is made of. */
+export function coarsened(pages, width) {
+  const { positions, rows } = pages;
+  const together = Math.ceil((positions.length * BIN_PX) / Math.max(width, 1));
+  if (together < 2) return pages;
+  const starts = [...positions.keys()].filter((i) => i % together === 0);
+  const mean = (losses) => {
+    const known = losses.filter(Number.isFinite);
+    return known.length ? known.reduce((a, b) => a + b) / known.length : null;
+  };
+  return {
+    ...pages,
+    positions: starts.map((i) => positions[i]),
+    rows: rows.map((row) => ({
+      ...row,
+      loss: starts.map((i) => mean(row.loss.slice(i, i + together))),
+    })),
+  };
+}
+
+/** Where each bin begins along the axis, and where the last one ends. */
+function edgesOf(run, positions) {
+  const { of } = axisOf(run);
+  return [...positions, run.updates_per_epoch * run.spec.sequence_length].map(of);
+}
+
+/** The bin at a place along the axis. */
+export function binAt(run, positions, place) {
+  const edges = edgesOf(run, positions);
+  const next = edges.findIndex((edge) => edge > place);
+  return Math.min(Math.max(next - 1, 0), positions.length - 1);
+}
+
+/** The middle of a bin along the axis. */
+export function middleOf(run, positions, bin) {
+  const edges = edgesOf(run, positions);
+  return (edges[bin] + edges[bin + 1]) / 2;
+}
+
+/** The updates, first and last, that an epoch spends in a bin. */
+export function updatesIn({ updates_per_epoch: perEpoch, spec }, positions, bin, epoch) {
+  const place = (i) => (i < positions.length ? positions[i] / spec.sequence_length : perEpoch);
+  const before = (epoch - 1) * perEpoch;
+  return [before + place(bin) + 1, before + place(bin + 1)];
+}
+
+/** The bin in which an update reads. */
+export const placeOfUpdate = ({ updates_per_epoch: perEpoch, spec }, update) =>
+  ((update - 1) % perEpoch) * spec.sequence_length;
+
+/** The epochs that have come to a bin, the one with the least loss there first. */
+export const epochsAt = (rows, bin) =>
+  rows
+    .filter(({ loss }) => Number.isFinite(loss[bin]))
+    .sort((a, b) => a.loss[bin] - b.loss[bin])
+    .map(({ epoch }) => epoch);
+
+/** The epoch whose line runs nearest to a loss in a bin; the newest where none has come there. */
+export function nearestEpoch(rows, bin, loss) {
+  const apart = ({ loss: losses }) =>
+    Number.isFinite(losses[bin]) ? Math.abs(losses[bin] - loss) : Infinity;
+  return rows.toReversed().reduce((a, b) => (apart(b) < apart(a) ? b : a)).epoch;
+}
+
+/** The unit in which the curve shows its losses, and these as well. */
+export const pagesUnitOf = ({ unit, run }) => unitOf(unit, run.spec.sequence_length);
+
+/** The least and the greatest to show; the first epoch, which begins from nothing, aside. */
+export function spanOf(rows) {
+  const later = rows.filter(({ epoch }) => epoch > 1);
+  const losses = (later.length ? later : rows).flatMap(({ loss }) => loss).filter(Number.isFinite);
+  if (!losses.length) return [0, 120];
+  const least = losses.reduce((a, b) => Math.min(a, b));
+  const greatest = losses.reduce((a, b) => Math.max(a, b));
+  const room = Math.max(greatest - least, greatest / 100) * 0.06;
+  return [least - room, greatest + room];
+}
+
+/** How wide the plot itself is, in pixels, in a chart so wide. */
+export const pagesWidthOf = (width) => width - PAGES_MARGIN.l - PAGES_MARGIN.r;
+
+/**
+ * @param {Object} state of which `pages` are as coarse as they are to be drawn.
+ * @param {Object} colours from lib/theme.js
+ * @param {{width: number, height: number}} size of the whole chart in pixels.
+ * @param {string} font
+ * @param {number|null} pointed the epoch that is pointed at.
+ */
+export function pagesPlotOf(state, colours, size, font, pointed) {
+  const { run, pages } = state;
+  const { of } = pagesUnitOf(state);
+  const edges = edgesOf(run, pages.positions);
+  const x = pages.positions.map((_, i) => (edges[i] + edges[i + 1]) / 2);
+  const rows = pages.rows.map((row) => ({ ...row, loss: row.loss.map(of) }));
+  const newest = rows.length - 1;
+  const line = ({ epoch, loss }, i) => ({
+    type: "scatter",
+    mode: "lines",
+    x,
+    y: loss,
+    hoverinfo: "skip",
+    line: strokeOf(epoch === pointed, newest - i, colours),
+    opacity: i === newest || epoch === pointed ? 1 : Math.max(0.85 - 0.15 * (newest - i), 0.25),
+  });
+  // The newest and the one that is pointed at lie on top.
+  const order = [...rows.keys()].sort((a, b) => rankOf(rows[a], pointed) - rankOf(rows[b], pointed));
+  const losses = spanOf(rows);
+  return {
+    data: order.map((i) => line(rows[i], i)),
+    layout: layout(run, marksAcross(state, size), losses, colours, size, {
+      family: font,
+      size: LABEL_PX,
+      color: colours.soft,
+    }),
+    losses,
+  };
+}
+
+const rankOf = ({ epoch }, pointed) => (epoch === pointed ? Infinity : epoch);
+
+function strokeOf(isPointed, age, colours) {
+  if (isPointed) return { color: colours.accent, width: 2.2 };
+  return age === 0 ? { color: colours.ink, width: 1.8 } : { color: colours.soft, width: 1.2 };
+}
+
+const CHAPTERS_APART_PX = 16; // closer, they would be a pattern of their own
+
+/** What stands across the whole height: where chapters begin, and where the update in view reads. */
+function marksAcross({ run, corpora, pinned }, size) {
+  const axis = axisOf(run);
+  const single = run.spec.batch_size === 1; // of several streams each is in another chapter
+  const all = (single && corpora[run.corpus]?.headings) || [];
+  const apart = all.length * CHAPTERS_APART_PX < pagesWidthOf(size.width);
+  return {
+    chapters: apart ? all.map(([at]) => axis.of(at)).filter((x) => x < axis.range[1]) : [],
+    pinned: pinned === null ? [] : [axis.of(placeOfUpdate(run, Math.max(pinned, 1)))],
+  };
+}
+
+function layout(run, across, losses, colours, size, text) {
+  const pages = axisOf(run);
+  const plain = { ...axis(colours, text), fixedrange: true };
+  const title = across.chapters.length ? `${pages.title}, a line at each chapter` : pages.title;
+  const upright = (x, line) => ({ type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line });
+  return {
+    ...size,
+    margin: PAGES_MARGIN,
+    ...ground(text),
+    dragmode: false,
+    xaxis: {
+      ...plain,
+      range: pages.range,
+      showgrid: false,
+      nticks: Math.max(3, Math.floor(size.width / 90)),
+      title: { text: title, font: text, standoff: 4 },
+    },
+    yaxis: { ...plain, range: losses, nticks: Math.max(3, Math.floor(size.height / 70)) },
+    shapes: [
+      ...across.chapters.map((x) => ({
+        ...upright(x, { color: colours.line, width: 1 }),
+        layer: "below",
+      })),
+      ...across.pinned.map((x) => upright(x, { color: colours.accent, width: 1.2, dash: "3px,3px" })),
+    ],
+  };
+}
+
+/** "epochs 1 and 3 to 7": which are laid over each other. */
+export function epochsInWords(rows) {
+  const epochs = rows.map(({ epoch }) => epoch);
+  const [newest] = epochs.slice(-1);
+  if (epochs.length < 2) return `epoch ${format.count(newest)}`;
+  const older = epochs.length > 2 ? `${format.count(epochs[1])} to ` : "";
+  const separate = epochs[1] > 2 || epochs.length === 2;
+  const range = `${separate ? `1 and ${older}` : "1 to "}${format.count(newest)}`;
+  return `epochs ${range}, the newest in ink`;
+}
+
+const SURE = 2; // standard errors
+
+/** Which it is, the pages or the start of each epoch: a sentence or two, from the figures. */
+export function inWords({ epochs, share, share_error: error, start, missing }) {
+  if (share === null || share === undefined) return missing ?? "";
+  const compared = `Of epochs ${format.count(epochs[0])} to ${format.count(epochs.at(-1))}, `;
+  const told = share > SURE * error && share >= 0.005;
+  const pages = told
+    ? `${format.share(share)} of the ups and downs come back on the same pages.`
+    : "none of the ups and downs come back on the same pages.";
+  return `${compared}${pages} ${startInWords(start)}`;
+}
+
+function startInWords({ updates, loss, error }) {
+  const first = updates === 100 ? "hundred" : format.count(updates);
+  const most = `${format.loss(Math.abs(loss))} nats ${loss > 0 ? "more" : "less"} than the rest`;
+  const about = `The first ${first} updates of an epoch cost ${most}`;
+  const give = `± ${format.loss(error)}`;
+  return Math.abs(loss) > SURE * error
+    ? `${about} (${give}).`
+    : `${about}, no more than any other ${first} may stray (${give}).`;
+}

@@ -1,0 +1,184 @@
+/** What was read at the update in view: a page of the book, each character tinted by its surprisal. */
+
+import { unitOf } from "../curve/axes.js";
+import { el, find, setText, stillness } from "../lib/dom.js";
+import * as format from "../lib/format.js";
+import {
+  STEPS_BITS,
+  aboutCharacter,
+  charactersOf,
+  lossOf,
+  mostSurprising,
+  placeOf,
+  stepOf,
+} from "./surprisal.js";
+
+const AT_REST = "Point at a character for its figure.";
+
+export class ReadingPage {
+  #store;
+  #page = find("#page-read");
+  #characters = [];
+  #spans = [];
+  #first = 0; // of those that were read at the update
+  #last = -1;
+  #chosen = null;
+  #stream = null;
+  #shown = null;
+  #sought = false;
+
+  /** @param {Object} store */
+  constructor(store) {
+    this.#store = store;
+    find("#reading-legend").append(...legend());
+    find("#reading-earlier").addEventListener("click", () => this.#step(-1));
+    find("#reading-later").addEventListener("click", () => this.#step(1));
+    const page = this.#page;
+    page.addEventListener("pointerover", ({ target }) => this.#choose(indexOf(target)));
+    page.addEventListener("pointerleave", () => this.#choose(null));
+    page.addEventListener("keydown", (event) => this.#key(event));
+    page.addEventListener("blur", () => this.#choose(null));
+    store.watch(
+      (state) => [
+        state.card === "reading",
+        ...[state.reading, state.unread, state.run, state.pinned, state.seek, state.unit],
+      ],
+      (open, reading, unread, run) => open && this.#show(reading, unread, run),
+    );
+  }
+
+  #unit() {
+    const { unit, run } = this.#store.get();
+    return unitOf(unit, run.spec.sequence_length);
+  }
+
+  #show(reading, unread, run) {
+    const { pinned, seek } = this.#store.get();
+    const there = run && reading;
+    find("#reading").setAttribute("aria-busy", String(!there && !unread));
+    find("#reading-waiting").hidden = Boolean(there || unread);
+    setText(find("#reading-problem"), unread ?? "");
+    if (seek && !this.#sought) bringIntoView(find("#reading-title"));
+    this.#sought = Boolean(seek);
+    setText(find("#reading-title"), there ? title(reading, pinned === null && run.state === "running") : "What it reads");
+    setText(find("#reading-loss"), there ? lossOf(reading, this.#unit()) : "");
+    find("#reading-earlier").disabled = !there || reading.update <= 1;
+    find("#reading-later").disabled = !there || reading.update >= run.update;
+    // Live it turns by itself, which nobody wants read aloud.
+    const told = pinned === null || seek ? "off" : "polite";
+    find("#reading-sentence").setAttribute("aria-live", told);
+    if (reading === this.#shown) return;
+    this.#shown = reading;
+    this.#stream = 0;
+    this.#showStreams(there ? reading : null);
+    this.#showPassage();
+  }
+
+  /** Several streams read side by side: which of them is on the page. */
+  #showStreams(reading) {
+    const all = reading && reading.passages.length > 1 ? reading.passages : [];
+    const about = find("#reading-streams");
+    about.hidden = !all.length;
+    about.replaceChildren(
+      ...all.map(({ stream }, i) => {
+        const input = el("input", { type: "radio", name: "stream", checked: i === 0 });
+        input.addEventListener("change", () => {
+          this.#stream = i;
+          this.#showPassage();
+        });
+        const words = `stream ${format.count(stream)} of ${format.count(reading.streams)}`;
+        return el("label", {}, input, el("span", { text: words }));
+      }),
+    );
+  }
+
+  #showPassage() {
+    const reading = this.#shown;
+    const { run, corpora } = this.#store.get();
+    const headings = corpora[run?.corpus]?.headings;
+    const passage = reading?.passages[this.#stream];
+    this.#characters = passage ? charactersOf(passage) : [];
+    this.#first = this.#characters.findIndex(({ read }) => read);
+    this.#last = this.#characters.findLastIndex(({ read }) => read);
+    this.#chosen = null;
+    this.#spans = this.#characters.map(spanOf);
+    const [first, last] = [this.#first, this.#last + 1];
+    const read = el("span", { class: "sequence" }, ...this.#spans.slice(first, last));
+    const around = (spans) => el("span", { class: "around" }, ...spans);
+    const whole = passage
+      ? [around(this.#spans.slice(0, first)), read, around(this.#spans.slice(last))]
+      : [];
+    find("#reading-text").replaceChildren(...whole);
+    setText(find("#reading-place"), passage ? placeOf(reading, passage, run, headings) : "");
+    setText(find("#reading-sentence"), passage ? mostSurprising(passage) : "");
+    setText(find("#reading-character"), passage ? AT_REST : "");
+    if (passage) this.#centre(read);
+  }
+
+  /** Scroll the page, and nothing else, so that what was read stands a third down. */
+  #centre(read) {
+    const page = this.#page;
+    const down = read.getBoundingClientRect().top - page.getBoundingClientRect().top;
+    page.scrollTop += down - page.clientHeight / 3;
+  }
+
+  /** Turn to the sequence before or after. */
+  #step(by) {
+    const { run, reading, pinned } = this.#store.get();
+    if (!reading) return;
+    // From the one that is asked for already, should that not be there yet.
+    const update = (pinned ?? reading.update) + by;
+    this.#store.dispatch({ type: "pin", update: Math.min(Math.max(update, 1), run.update) });
+  }
+
+  #choose(index) {
+    if (index === this.#chosen) return;
+    this.#spans[this.#chosen]?.classList.remove("chosen");
+    this.#chosen = index;
+    this.#spans[index]?.classList.add("chosen");
+    const character = this.#characters[index];
+    setText(find("#reading-character"), character ? aboutCharacter(character) : AT_REST);
+  }
+
+  /** The arrow keys go from character to character, from the most surprising on. */
+  #key(event) {
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!by || !this.#characters.length || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    const first = this.#characters.findIndex(({ rank }) => rank === 0);
+    const next = this.#chosen === null ? Math.max(first, this.#first) : this.#chosen + by;
+    this.#choose(Math.min(Math.max(next, 0), this.#characters.length - 1));
+    this.#spans[this.#chosen].scrollIntoView({ block: "nearest" });
+  }
+}
+
+/** On a phone the card lies below the curve: whoever touches that, wants to see this. */
+function bringIntoView(element) {
+  const { top, bottom } = element.getBoundingClientRect();
+  if (top >= 0 && bottom <= window.innerHeight) return;
+  const behavior = stillness.matches ? "auto" : "smooth";
+  element.scrollIntoView({ block: "nearest", behavior });
+}
+
+const title = (reading, live) =>
+  `What it ${live ? "reads" : "read"} at update ${format.count(reading.update)}`;
+
+const indexOf = (target) => (target.dataset?.i === undefined ? null : Number(target.dataset.i));
+
+function spanOf({ character, bits, read, rank, blank }, i) {
+  const step = stepOf(bits);
+  const classes = [
+    step && `tint tint-${step}`,
+    rank >= 0 && "surprising",
+    blank ? "blank" : character === "\n" && (read || step > 2) && "line-end",
+  ];
+  const span = el("span", { class: classes.filter(Boolean).join(" ") || null, text: character });
+  span.dataset.i = String(i);
+  return span;
+}
+
+/** The tints with the bits from which on they hold. */
+const legend = () =>
+  [0, ...STEPS_BITS].map((bits, i) =>
+    el("span", { class: i ? `tint tint-${i}` : null, text: format.plain(bits) }),
+  );

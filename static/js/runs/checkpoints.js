@@ -1,0 +1,159 @@
+/** The checkpoints of the run in view: save, see, download, delete, and fork the run from them. */
+
+import * as api from "../net/api.js";
+import { el, find, icon, setText } from "../lib/dom.js";
+import * as format from "../lib/format.js";
+import { popover } from "../ui/popover.js";
+import { toast } from "../ui/toasts.js";
+
+export class Checkpoints {
+  #store;
+  #deletions;
+  #fork;
+  #button = find("#checkpoint");
+  #list = find("#checkpoint-list");
+  #panel;
+  #pending = false;
+
+  /**
+   * @param {Object} store
+   * @param {Object} deletions
+   * @param {Object} fork the form.
+   */
+  constructor(store, deletions, fork) {
+    this.#store = store;
+    this.#deletions = deletions;
+    this.#fork = fork;
+    this.#button.addEventListener("click", () => this.save());
+    this.#panel = popover(find("#checkpoint-open"), find("#checkpoint-panel"), () => this.#fill());
+    store.watch(
+      (state) => [state.checkpoints, state.runId],
+      ({ length }) => {
+        setText(find("#checkpoint-count"), length ? String(length) : "");
+        if (this.#panel.isOpen()) this.#fill();
+      },
+    );
+  }
+
+  /** Save a checkpoint, and offer its file. */
+  async save() {
+    const { run } = this.#store.get();
+    if (!run || this.#pending) return;
+    this.#pending = true;
+    this.#button.setAttribute("aria-busy", "true");
+    try {
+      const checkpoint = await api.saveCheckpoint(run.id);
+      this.#store.dispatch({ type: "checkpointSaved", checkpoint });
+      toast(`Checkpoint at update ${format.count(checkpoint.update)} saved.`, {
+        label: "Download",
+        href: api.checkpointFile(run.id, checkpoint.id),
+      });
+    } catch (error) {
+      if (!(error instanceof api.Problem)) throw error;
+      toast(error.message);
+    } finally {
+      this.#pending = false;
+      this.#button.removeAttribute("aria-busy");
+    }
+  }
+
+  #fill() {
+    const { run, checkpoints } = this.#store.get();
+    if (!run) return;
+    const saved = [...checkpoints].reverse().map(checkpointRow);
+    const rows = [...modelRows(run), ...saved];
+    const focused = this.#focused();
+    this.#list.replaceChildren(...rows.map((row) => this.#row(run, row)));
+    if (focused) this.#focus(...focused);
+  }
+
+  #row(run, { id, title, about, deletable = false, damaged = false }) {
+    const { operator } = this.#store.get();
+    const item = el(
+      "li",
+      { class: "checkpoint-row", "data-checkpoint": id },
+      el("span", {}, title, el("small", { text: about })),
+    );
+    // Of the best model only the parameters are there: a run can't go on from it.
+    if (operator && !damaged && !id.startsWith("best")) {
+      item.append(button({ "aria-label": `Fork from: ${title}`, text: "Fork" }, () => {
+        this.#panel.close();
+        this.#fork.open(run, this.#store.get().checkpoints, id);
+      }));
+    }
+    if (!damaged) {
+      item.append(
+        el("a", {
+          class: "button button-small",
+          href: api.checkpointFile(run.id, id),
+          download: true,
+          "aria-label": `Download: ${title}`,
+          text: "Download",
+        }),
+      );
+    }
+    if (operator && deletable) {
+      const name = `The checkpoint at ${title.toLowerCase()}`;
+      const remove = () => this.#remove({ id, run: run.id, name });
+      const look = "button-square button-plain";
+      item.append(button({ "aria-label": `Delete: ${title}`, title: "Delete" }, remove, look));
+      item.lastChild.append(icon("trash"));
+    }
+    return item;
+  }
+
+  #remove(thing) {
+    const rows = [...this.#list.children].map((row) => row.dataset.checkpoint);
+    const at = rows.indexOf(thing.id);
+    this.#deletions.start(thing, () => this.#focus(thing.id));
+    this.#focus(rows[at + 1] ?? rows[at - 1]);
+  }
+
+  #focused() {
+    const row = document.activeElement?.closest("[data-checkpoint]");
+    if (!row || !this.#list.contains(row)) return null;
+    return [row.dataset.checkpoint, [...row.children].indexOf(document.activeElement)];
+  }
+
+  /** Give the focus to a row's button, by default the last. */
+  #focus(id, at = -1) {
+    if (!this.#panel.isOpen()) return;
+    const row = [...this.#list.children].find(({ dataset }) => dataset.checkpoint === id);
+    ([...(row?.children ?? [])].at(at) ?? find("#checkpoint-open")).focus();
+  }
+}
+
+const button = (attributes, click, look = "") =>
+  el("button", {
+    ...attributes,
+    type: "button",
+    class: `button button-small ${look}`,
+    on: { click },
+  });
+
+function modelRows({ update, best, spec }) {
+  const latest = { id: "latest", title: "Latest model", about: `update ${format.count(update)}` };
+  if (!best) return [latest];
+  const about = `update ${format.count(best.update)}, smooth loss ${format.loss(best.smooth_loss)}`;
+  const rows = [{ id: "best", title: "Best model so far", about }];
+  if (spec.validation_fraction > 0) {
+    rows.push({ id: "best_validation", title: "Best by validation", about: "on held-out text" });
+  }
+  return [...rows, latest];
+}
+
+/** The newest one stays: the run goes on from it. Automatic ones go by themselves. */
+function checkpointRow(checkpoint, index) {
+  const { id, update, smooth_loss: loss, bytes, created_at: at, automatic, note } = checkpoint;
+  const { damaged = false } = checkpoint;
+  const words = [
+    damaged ? "damaged, it can't be read" : "",
+    `smooth loss ${format.loss(loss)}`,
+    format.bytes(bytes),
+    format.clock(at),
+    automatic ? "saved automatically" : note,
+  ];
+  const about = words.filter(Boolean).join(", ");
+  const deletable = !automatic && (damaged || index > 0);
+  return { id, title: `Update ${format.count(update)}`, about, deletable, damaged };
+}

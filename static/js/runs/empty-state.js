@@ -1,0 +1,33 @@
+/** The page before there is any run: what this is, and how to begin. */
+
+import * as api from "../net/api.js";
+import { find } from "../lib/dom.js";
+import { toast } from "../ui/toasts.js";
+
+/**
+ * @param {Object} store
+ * @param {{created: (run: Object) => void, openForm: () => void}} deeds
+ */
+export function mountEmpty(store, { created, openForm }) {
+  const begin = find("#empty-begin");
+  begin.addEventListener("click", async () => {
+    begin.disabled = true;
+    try {
+      created(await api.createRun({ pace: "cinematic" }));
+    } catch (error) {
+      if (!(error instanceof api.Problem)) throw error;
+      toast(error.message);
+    } finally {
+      begin.disabled = false;
+    }
+  });
+  find("#empty-own").addEventListener("click", openForm);
+  store.watch(
+    (state) => [state.runId === null && state.runs?.length === 0, state.operator],
+    (none, operator) => {
+      find("#empty").hidden = !none;
+      find("#watch").hidden = none;
+      find("#empty-wait").hidden = operator;
+    },
+  );
+}

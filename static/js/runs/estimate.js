@@ -1,0 +1,65 @@
+/** What a run would be like, in a line: measured by the server while the form is filled. */
+
+import * as api from "../net/api.js";
+import { find, setText } from "../lib/dom.js";
+import * as format from "../lib/format.js";
+
+const REST_MS = 350;
+
+export class EstimateLine {
+  #size = find("#estimate-size");
+  #speed = find("#estimate-speed");
+  #timer = null;
+  #request = null;
+  #asked = null;
+
+  /** Ask about another spec, once the reader rests. */
+  ask(spec) {
+    // What it is called, and how long its samples are, costs nothing.
+    const { name, seed, ...costs } = spec;
+    const asked = JSON.stringify(costs);
+    if (asked === this.#asked) return;
+    this.#asked = asked;
+    this.forget();
+    setText(this.#speed, "measuring its speed");
+    this.#timer = setTimeout(() => this.#measure(spec), REST_MS);
+  }
+
+  /** Stop asking. */
+  forget() {
+    clearTimeout(this.#timer);
+    this.#request?.abort();
+  }
+
+  async #measure(spec) {
+    const mine = new AbortController();
+    this.#request = mine;
+    try {
+      const estimate = await api.estimateRun(spec, mine.signal);
+      if (this.#request !== mine) return;
+      setText(this.#size, `, ${format.bytes(estimate.memory_bytes)} of memory`);
+      setText(this.#speed, speedWords(estimate, spec));
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      if (!(error instanceof api.Problem)) throw error;
+      this.#asked = null;
+      if (this.#request !== mine) return;
+      setText(this.#size, "");
+      setText(this.#speed, "");
+    }
+  }
+}
+
+function speedWords(estimate, { pace }) {
+  const speed = `about ${format.speed(estimate.updates_per_second)} updates a second here`;
+  return [speed, lasting(estimate, pace)].filter(Boolean).join(": ");
+}
+
+/** "0:13, 5.4 times through the text"; a slower pace takes as long as it takes. */
+function lasting({ seconds, epochs, updates_per_second: speed }, pace) {
+  if (seconds === null) return "";
+  const updates = seconds * speed;
+  const slowed = typeof pace === "number" ? Math.max(seconds, updates / pace) : seconds;
+  const time = `${pace === "cinematic" ? "at least " : ""}${format.duration(slowed)}`;
+  return `${time}, ${format.loss(epochs)} times through the text`;
+}

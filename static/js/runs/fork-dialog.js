@@ -1,0 +1,174 @@
+/** The form by which a run is forked: from which of its checkpoints, and what is to be another. */
+
+import * as api from "../net/api.js";
+import { el, find, setText } from "../lib/dom.js";
+import * as format from "../lib/format.js";
+
+const NUMBERS = [
+  "learning_rate",
+  "sample_every",
+  "seed",
+  "learning_rate_decay",
+  "dropout",
+  "sample_length",
+  "checkpoint_every_s",
+];
+
+/** The update from which on a fork and its trunk are looked at: shortly before they part. */
+export const beforeFork = ({ forked_from: { update } }) => Math.floor(update * 0.8);
+
+/** Where a fork stands beside its trunk. */
+export const besideTrunk = (branch, trunk) =>
+  `/compare?runs=${trunk.id},${branch.id}&range=${beforeFork(branch)}-`;
+
+export class ForkForm {
+  #dialog = find("#fork-dialog");
+  #form = find("#fork-form");
+  #fields = this.#form.elements;
+  #start = find("#fork-start");
+  #forked;
+  #trunk = null;
+  #checkpoints = [];
+
+  /** @param {(branch: Object, trunk: Object) => void} forked called with the new run. */
+  constructor(forked) {
+    this.#forked = forked;
+    for (const button of this.#form.querySelectorAll("[data-close]")) {
+      button.addEventListener("click", () => this.#dialog.close());
+    }
+    this.#form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#submit();
+    });
+    this.#form.addEventListener("change", () => this.#follow());
+    this.#fields.checkpoint.addEventListener("change", () => this.#suggest());
+  }
+
+  /**
+   * Ask what the fork of a run is to be.
+   *
+   * @param {Object} run
+   * @param {Object[]} checkpoints of the run, oldest first.
+   * @param {string} [checkpoint] the one to begin with.
+   */
+  open(run, checkpoints, checkpoint = "latest") {
+    this.#trunk = run;
+    this.#checkpoints = checkpoints.filter(({ damaged }) => !damaged).reverse();
+    setText(find("#fork-trunk"), `“${run.name}”`);
+    const latest = `where it stands, at ${format.count(run.update)}`;
+    this.#fields.checkpoint.replaceChildren(
+      el("option", { value: "latest", text: latest }),
+      ...this.#checkpoints.map((each) => el("option", { value: each.id, text: inWords(each) })),
+    );
+    this.#fields.checkpoint.value = checkpoint;
+    this.#fill(run.spec);
+    this.#suggest();
+    this.#showProblem(null);
+    if (!this.#dialog.open) this.#dialog.showModal();
+    this.#fields.learning_rate.focus();
+    this.#fields.learning_rate.select();
+  }
+
+  #fill(spec) {
+    const fields = this.#fields;
+    for (const name of NUMBERS) fields[name].value = String(spec[name]);
+    fields.endless.checked = spec.max_updates === null;
+    fields.watch_words.value = (spec.watch_words ?? []).join(", ");
+    fields.clip_mode.value = spec.clip === null ? "none" : spec.clip_mode;
+    fields.clip.value = String(spec.clip ?? 5);
+    fields.paused.checked = false;
+    const pace = String(spec.pace);
+    if (![...fields.pace.options].some(({ value }) => value === pace)) {
+      fields.pace.append(el("option", { value: pace, text: `${format.speed(spec.pace)} a second` }));
+    }
+    fields.pace.value = pace;
+    find("#fork-dropout").closest(".field").hidden = spec.layers === 1;
+    find("#fork-more").open = false;
+  }
+
+  /** What depends on the checkpoint: the name, and how far the branch goes. */
+  #suggest() {
+    const fields = this.#fields;
+    const at = this.#at();
+    const last = this.#trunk.spec.max_updates;
+    fields.name.value = "";
+    fields.name.placeholder = `${this.#trunk.name}, from ${format.count(at)}`;
+    fields.max_updates.value = String(last === null ? at + 100_000 : last > at ? last : at + last);
+    this.#follow();
+  }
+
+  #at() {
+    const chosen = this.#checkpoints.find(({ id }) => id === this.#fields.checkpoint.value);
+    return (chosen ?? this.#trunk).update;
+  }
+
+  #follow() {
+    const fields = this.#fields;
+    fields.max_updates.disabled = fields.endless.checked;
+    fields.clip.disabled = fields.clip_mode.value === "none";
+  }
+
+  #spec() {
+    const fields = this.#fields;
+    const spec = { pace: Number(fields.pace.value) || fields.pace.value };
+    if (fields.name.value.trim()) spec.name = fields.name.value.trim();
+    for (const name of NUMBERS) {
+      if (fields[name].value !== "") spec[name] = Number(fields[name].value);
+    }
+    spec.max_updates = fields.endless.checked ? null : Number(fields.max_updates.value);
+    const words = fields.watch_words.value.split(",");
+    spec.watch_words = words.map((word) => word.trim()).filter(Boolean);
+    if (fields.clip_mode.value === "none") {
+      spec.clip = null;
+    } else {
+      spec.clip_mode = fields.clip_mode.value;
+      spec.clip = Number(fields.clip.value);
+    }
+    if (fields.paused.checked) spec.paused = true;
+    return spec;
+  }
+
+  /** What the form says otherwise than the trunk's spec does. */
+  #changes() {
+    const before = this.#trunk.spec;
+    const other = ([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name]);
+    return Object.fromEntries(Object.entries(this.#spec()).filter(other));
+  }
+
+  async #submit() {
+    if (this.#start.disabled) return;
+    this.#start.disabled = true;
+    this.#showProblem(null);
+    try {
+      const trunk = this.#trunk;
+      const branch = await api.forkRun(trunk.id, this.#fields.checkpoint.value, this.#changes());
+      this.#dialog.close();
+      this.#forked(branch, trunk);
+    } catch (error) {
+      if (!(error instanceof api.Problem)) throw error;
+      this.#showProblem(error);
+    } finally {
+      this.#start.disabled = false;
+    }
+  }
+
+  #showProblem(problem) {
+    for (const slot of this.#form.querySelectorAll(".field-error")) setText(slot, "");
+    const unplaced = (problem?.fields ?? []).filter(({ field, message }) => {
+      const slot = this.#form.querySelector(`#fork-error-${CSS.escape(field.split(".").at(-1))}`);
+      if (!slot) return true;
+      setText(slot, message);
+      slot.closest("details")?.setAttribute("open", "");
+      slot.closest(".field").querySelector("input, select").focus();
+      return false;
+    });
+    const named = unplaced.map(({ field, message }) => `${field}: ${message}`).join(" ");
+    const placed = problem?.fields.length && !unplaced.length;
+    setText(find("#fork-problem"), problem && !placed ? named || problem.message : "");
+  }
+}
+
+const inWords = ({ update, note, automatic }) =>
+  [`update ${format.count(update)}`, note, automatic && "saved automatically"]
+    .filter(Boolean)
+    .join(", ");

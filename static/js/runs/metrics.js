@@ -1,0 +1,95 @@
+/** The five figures above the curve. */
+
+import { beaten, isLost } from "../curve/baselines.js";
+import { pageOf, pagesOf } from "../lib/book-pages.js";
+import { find, setText } from "../lib/dom.js";
+import * as format from "../lib/format.js";
+import { lossUnit } from "../curve/scales.js";
+
+/** @param {Object} store */
+export function mountFigures(store) {
+  const put = (id, text) => setText(find(`#figure-${id}`), text);
+  const fill = find("#book-bar-fill");
+  const bar = find("#book-bar");
+
+  store.watch(
+    (state) => [state.run, state.corpora, state.unit, state.reached],
+    (run, corpora) => {
+      if (!run) {
+        for (const id of VALUES) put(id, format.NOTHING);
+        for (const id of NOTES) put(id, "");
+        fill.style.transform = "scaleX(0)";
+        return;
+      }
+      const corpus = corpora[run.corpus];
+      const characters = run.corpus_characters ?? corpus?.characters;
+      put("update", format.count(run.update));
+      put("update-note", progressNote(run));
+      const unit = lossUnit(store.get());
+      const figure = (loss) => format.rounded(unit.of(loss ?? null), unit.digits);
+      put("loss", figure(run.smooth_loss));
+      put("loss-note", lossNote(run, unit, figure));
+      put("best", figure(run.best?.smooth_loss));
+      put("best-note", run.best ? `at ${format.count(run.best.update)}` : "");
+      put("speed", run.state === "running" ? format.speed(run.updates_per_second) : "0");
+      put("speed-note", "updates a second");
+      const read = shareRead(run);
+      put("book", bookNote(run, characters, read));
+      put("book-note", baselineNote(store.get()));
+      fill.style.transform = `scaleX(${read})`;
+      bar.setAttribute("aria-valuenow", String(Math.round(read * 100)));
+    },
+  );
+}
+
+const VALUES = ["update", "loss", "best", "speed", "book"];
+const NOTES = ["update-note", "loss-note", "best-note", "speed-note", "book-note"];
+
+/** The validation loss where there is one, else what the figure means in another unit, or is in. */
+function lossNote({ smooth_loss: loss, validation_loss: validation, spec }, unit, figure) {
+  if (typeof validation === "number") return `validation ${figure(validation)}`;
+  if (unit.name !== "sequence") return unit.words;
+  return loss === null ? "" : `${format.fine(loss / spec.sequence_length)} nats a character`;
+}
+
+/** How much of the epoch is read, 0 to 1; `position` counts within each stream's part. */
+function shareRead({ position, updates_per_epoch: updates, spec }) {
+  return updates ? Math.min(position / (updates * spec.sequence_length), 1) : 0;
+}
+
+/** Which page it reads; streams that read side by side are at many at once. */
+function bookNote(run, characters, read) {
+  const epoch = `epoch ${format.count(run.epoch)}`;
+  if (!characters) return epoch;
+  if (run.spec.batch_size > 1) return `${epoch}, ${format.share(read)} read`;
+  const page = pageOf(run.position, characters);
+  return `${epoch}, page ${format.count(page)} of ${format.count(pagesOf(characters))}`;
+}
+
+/** "beats bigrams since 4,200": the best of the reference lines that the smooth loss is below. */
+function baselineNote(state) {
+  const line = beaten(state);
+  if (isLost(state)) return "worse than blind guessing";
+  const since = line && state.reached[line.name];
+  return since ? `beats ${line.name}s since ${format.count(since)}` : "";
+}
+
+function progressNote(run) {
+  const of = run.spec.max_updates ? `of ${format.count(run.spec.max_updates)}` : "until stopped";
+  if (run.state !== "running") return `${of}, ${format.stateWord(run.state)}`;
+  const left = secondsLeft(run);
+  return left === null ? of : `${of}, ${format.duration(left)} left`;
+}
+
+/** Time left at the present pace; a cinematic run speeds up in proportion to its update. */
+export function secondsLeft(run) {
+  const { update, updates_per_second: speed, spec } = run;
+  if (!spec.max_updates || !speed || update < 1) return null;
+  const toGo = spec.max_updates - update;
+  if (toGo <= 0) return null;
+  if (spec.pace === "cinematic") {
+    // du/dt = speed u / update, and so the time from here to the end is a logarithm.
+    return (update / speed) * Math.log(spec.max_updates / update);
+  }
+  return toGo / speed;
+}

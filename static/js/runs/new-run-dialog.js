@@ -1,0 +1,120 @@
+/** The form for a new run: which text, which settings, and what that amounts to. */
+
+import * as api from "../net/api.js";
+import { find, setText } from "../lib/dom.js";
+import * as format from "../lib/format.js";
+import { CorpusPicker } from "./corpus-picker.js";
+import { EstimateLine } from "./estimate.js";
+import { Settings } from "./run-spec-form.js";
+
+export class NewRunForm {
+  #created;
+  #dialog = find("#new-run-dialog");
+  #form = find("#new-run-form");
+  #start = find("#new-run-start");
+  #problem = find("#new-run-problem");
+  #corpora;
+  #corpus;
+  #suggested = null; // the name that an uploaded text has brought
+  #settings;
+  #estimate = new EstimateLine();
+
+  /**
+   * @param {Object} store
+   * @param {(run: Object) => void} created called with the run that the form has started.
+   */
+  constructor(store, created) {
+    this.#created = created;
+    const { name } = this.#form.elements;
+    this.#settings = new Settings(this.#form, () => this.#describe());
+    this.#corpora = new CorpusPicker(store, {
+      changed: (corpus) => {
+        this.#corpus = corpus;
+        // A name that came with another text goes with it; one that was typed stays.
+        if (name.value === this.#suggested && corpus?.name !== this.#suggested) name.value = "";
+        this.#describe();
+      },
+      busy: (busy) => (this.#start.disabled = busy),
+      added: (corpus) => {
+        name.value ||= corpus.name;
+        this.#suggested = corpus.name;
+      },
+      over: () => this.open(),
+    });
+    find("#new-run").addEventListener("click", () => this.open());
+    this.#form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#submit();
+    });
+    for (const button of this.#dialog.querySelectorAll("[data-close]")) {
+      button.addEventListener("click", () => this.#dialog.close());
+    }
+    this.#dialog.addEventListener("close", () => {
+      this.#estimate.forget();
+      this.#telling(() => this.#corpora.settle());
+    });
+  }
+
+  /** Show the form. */
+  async open() {
+    if (this.#dialog.open) return;
+    this.#showErrors([]);
+    setText(this.#problem, "");
+    this.#dialog.showModal();
+    await this.#telling(() => this.#corpora.load());
+  }
+
+  /** Do it, and tell the server's sentence if it refuses. */
+  async #telling(deed) {
+    try {
+      await deed();
+    } catch (error) {
+      if (!(error instanceof api.Problem)) throw error;
+      setText(this.#problem, error.message);
+    }
+  }
+
+  /** Say what the present choices amount to. */
+  #describe() {
+    const learned = this.#corpus ? this.#settings.parameters(this.#corpus.distinct) : null;
+    const words = learned === null ? "" : `${format.count(learned)} parameters to learn`;
+    setText(find("#parameter-count"), words);
+    if (this.#corpus && this.#dialog.open) this.#estimate.ask(this.#settings.spec());
+  }
+
+  async #submit() {
+    this.#showErrors([]);
+    setText(this.#problem, "");
+    this.#start.disabled = true;
+    try {
+      const run = await api.createRun(this.#settings.spec());
+      this.#dialog.close();
+      this.#created(run);
+    } catch (error) {
+      if (!(error instanceof api.Problem)) throw error;
+      const unplaced = this.#showErrors(error.fields);
+      const named = unplaced.map(({ field, message }) => `${field}: ${message}`).join(" ");
+      if (named || !error.fields.length) setText(this.#problem, named || error.message);
+    } finally {
+      this.#start.disabled = false;
+    }
+  }
+
+  /** Put each message at its field; returns those whose field the form has not got. */
+  #showErrors(errors) {
+    for (const slot of this.#form.querySelectorAll(".field-error")) setText(slot, "");
+    let first = null;
+    const unplaced = errors.filter(({ field, message }) => {
+      const name = field.split(".").at(-1);
+      const slot = this.#form.querySelector(`#error-${CSS.escape(name)}`);
+      if (!slot) return true;
+      setText(slot, message);
+      first ??= this.#form.elements[name];
+      return false;
+    });
+    const folded = first?.closest("details");
+    if (folded) folded.open = true;
+    first?.focus();
+    return unplaced;
+  }
+}

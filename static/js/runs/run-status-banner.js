@@ -1,0 +1,94 @@
+/** The state of the run in words, over the chart, when there is something to say. */
+
+import { el, find } from "../lib/dom.js";
+import * as format from "../lib/format.js";
+
+/**
+ * @param {Object} store
+ * @param {Object<string, () => void>} deeds resume, newRun, halveRate
+ */
+export function mountNotice(store, deeds) {
+  const host = find("#notice");
+  store.watch(
+    (state) => {
+      const { run } = state;
+      const still = run && run.state !== "running" ? run.update : null;
+      const ahead = run?.state === "queued" ? queueWords(run, state.runs ?? []) : null;
+      return [run?.state, run?.error, run?.disk_full, still, state.operator, state.runId, ahead];
+    },
+    () => {
+      const { run, operator, runs } = store.get();
+      const notice = run ? wordsFor(run, operator, runs ?? []) : null;
+      host.hidden = !notice;
+      if (!notice) return;
+      const deed = deeds[notice.deed];
+      host.replaceChildren(
+        el(
+          "div",
+          { class: "notice-body", "data-tone": notice.tone ?? "calm", role: "status" },
+          el("span", { class: "dot", "data-state": run.state }),
+          el("p", { text: notice.text }),
+          ...(deed && operator
+            ? [
+                el("button", {
+                  type: "button",
+                  class: "button button-small",
+                  text: notice.label,
+                  on: { click: deed },
+                }),
+              ]
+            : []),
+        ),
+      );
+    },
+  );
+}
+
+function wordsFor(run, operator, runs) {
+  const update = format.count(run.update);
+  switch (run.state) {
+    case "queued":
+      return { text: queueWords(run, runs) };
+    case "paused":
+      // A run that was let go back to a checkpoint says why.
+      if (!run.error) return { text: `Paused at update ${update}` };
+      if (run.disk_full) return { text: run.error, tone: "bad", deed: "resume", label: "Resume" };
+      return { text: run.error, tone: "bad", deed: "halveRate", label: "Halve the rate and resume" };
+    case "finished":
+      return { text: `Finished at update ${update}`, deed: "newRun", label: "New run" };
+    case "stopped":
+      return { text: `Stopped at update ${update}`, deed: "newRun", label: "New run" };
+    case "failed":
+      return {
+        text: `Failed. ${run.error ?? `It stands at update ${update}.`}`,
+        tone: "bad",
+        deed: "resume",
+        label: "Resume",
+      };
+    case "interrupted":
+      return {
+        text: `Interrupted at update ${update}. ${interruption(run, operator)}`,
+        deed: "resume",
+        label: "Resume",
+      };
+    default:
+      return null;
+  }
+}
+
+/** Behind what a run waits, and how many wait beside it. */
+function queueWords(run, runs) {
+  const training = runs.filter(({ state }) => state === "running").map(({ name }) => `“${name}”`);
+  const others = runs.filter(({ state, id }) => state === "queued" && id !== run.id).length;
+  const behind = training.length ? listed(training) : "the runs that learn now";
+  const beside = others ? ` ${format.plural(others, "other waits", "others wait")} as well.` : "";
+  return `Queued behind ${behind}: it begins by itself when there is a core for it.${beside}`;
+}
+
+function listed(names) {
+  if (names.length > 3) return `${names.slice(0, 2).join(", ")} and ${names.length - 2} more`;
+  return names.length === 1 ? names[0] : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
+}
+
+const interruption = (run, operator) =>
+  operator ? (run.error ?? "It can be resumed.") : "Its operator can resume it.";

@@ -1,0 +1,159 @@
+/** The run in view, and the list of runs to turn to: open, rename, delete with undo. */
+
+import { el, find, icon, setText } from "../lib/dom.js";
+import * as format from "../lib/format.js";
+import { popover } from "../ui/popover.js";
+import { nameField } from "./inline-rename.js";
+
+const REFRESH_MS = 3000;
+
+export class RunSwitch {
+  #store;
+  #inView;
+  #deletions;
+  #button = find("#run-switch");
+  #list = find("#run-list");
+  #panel;
+  #renaming = false;
+  #timer = null;
+
+  /**
+   * @param {Object} store
+   * @param {Object} deletions
+   * @param {RunInView} inView see state/current-run.js.
+   */
+  constructor(store, deletions, inView) {
+    this.#store = store;
+    this.#deletions = deletions;
+    this.#inView = inView;
+    this.#panel = popover(this.#button, find("#run-panel"), () => this.#opened());
+    store.watch(
+      ({ run, runId, runs }) => [run?.name, run?.state, run?.spec, runId, runs?.length],
+      () => this.#showRun(),
+    );
+    store.watch(
+      (state) => [state.runs],
+      () => this.#panel.isOpen() && this.#fill(),
+    );
+  }
+
+  #showRun() {
+    const { run, runs } = this.#store.get();
+    setText(find("#run-name"), run?.name ?? (runs?.length === 0 ? "No run yet" : "Loading"));
+    setText(find("#run-about"), run ? about(run) : "");
+    find("#run-dot").dataset.state = run?.state ?? "";
+    this.#button.title = run ? `${run.name}: ${format.stateWord(run.state)}` : "";
+    document.title = run ? `${run.name} · Hurrah` : "Hurrah";
+  }
+
+  #opened() {
+    this.#renaming = false;
+    this.#fill();
+    this.#inView.refreshRuns();
+    clearInterval(this.#timer);
+    this.#timer = setInterval(() => {
+      if (this.#panel.isOpen()) this.#inView.refreshRuns();
+      else clearInterval(this.#timer);
+    }, REFRESH_MS);
+  }
+
+  #fill() {
+    if (this.#renaming) return;
+    const { runs, run } = this.#store.get();
+    const focused = this.#focused();
+    // What is known live is newer than the list.
+    const fresh = (runs ?? []).map((each) => (each.id === run?.id ? run : each));
+    this.#list.replaceChildren(...fresh.map((each) => this.#row(each)));
+    if (!fresh.length) this.#list.append(el("li", { class: "hint", text: "No runs yet." }));
+    if (focused) this.#focus(...focused);
+  }
+
+  #row(run) {
+    const { runId, operator } = this.#store.get();
+    const open = () => {
+      this.#panel.close();
+      this.#inView.open(run.id);
+    };
+    const item = el(
+      "li",
+      { class: "run-row", "data-run": run.id, "aria-current": run.id === runId ? "true" : null },
+      el(
+        "button",
+        { type: "button", class: "run-open", on: { click: open } },
+        el("span", { class: "dot", "data-state": run.state }),
+        el("span", { class: "run-name", text: run.name }),
+        el("span", { class: "run-about", text: `${standing(run)}; ${about(run)}` }),
+      ),
+    );
+    if (operator) {
+      item.append(
+        small("edit", `Rename ${run.name}`, () => this.#rename(item, run)),
+        small("trash", `Delete ${run.name}`, () => this.#remove(run)),
+      );
+    }
+    return item;
+  }
+
+  #rename(item, run) {
+    this.#renaming = true;
+    const renamed = (now) => {
+      this.#store.dispatch({ type: "run", run: now });
+      this.#inView.refreshRuns();
+    };
+    const field = nameField(run, renamed, () => {
+      this.#renaming = false;
+      this.#fill();
+      this.#focus(run.id, 1);
+    });
+    item.replaceChildren(field);
+  }
+
+  #remove(run) {
+    const { runId } = this.#store.get();
+    const rows = [...this.#list.querySelectorAll("[data-run]")].map((row) => row.dataset.run);
+    const at = rows.indexOf(run.id);
+    const watched = run.id === runId;
+    this.#deletions.start({ id: run.id, run: run.id, name: `“${run.name}”` }, () => {
+      if (watched) this.#inView.open(run.id);
+      this.#focus(run.id, 0);
+    });
+    this.#focus(rows[at + 1] ?? rows[at - 1], 2);
+    if (watched) this.#inView.open(this.#inView.next());
+  }
+
+  /** Which run's row has the focus, and on which of its buttons. */
+  #focused() {
+    const row = document.activeElement?.closest("[data-run]");
+    if (!row || !this.#list.contains(row)) return null;
+    return [row.dataset.run, [...row.children].indexOf(document.activeElement)];
+  }
+
+  /** Give the focus to a button of a run's row, or to the button of the list where it is gone. */
+  #focus(id, button) {
+    if (!this.#panel.isOpen()) return;
+    const row = [...this.#list.children].find((each) => each.dataset.run === id);
+    (row?.children[button] ?? this.#button).focus();
+  }
+}
+
+/** "The Lamps of Saltmere, rnn 100, adagrad 0.1", without a text that gave the run its name. */
+const about = (run) =>
+  [run.corpus_name === run.name ? null : run.corpus_name, format.network(run.spec)]
+    .filter(Boolean)
+    .join(", ");
+
+const standing = (run) => `${format.stateWord(run.state)} at ${format.count(run.update)}`;
+
+function small(name, label, click) {
+  return el(
+    "button",
+    {
+      type: "button",
+      class: "button button-small button-square button-plain",
+      "aria-label": label,
+      title: label,
+      on: { click },
+    },
+    icon(name),
+  );
+}

@@ -1,0 +1,30 @@
+/** Who else is watching, and whether what is shown is live. */
+
+import { find, setText } from "../lib/dom.js";
+import * as format from "../lib/format.js";
+
+/** @param {Object} store */
+export function mountConnection(store) {
+  const host = find("#connection");
+  const word = find("#connection-word");
+  const dot = find("#connection-dot");
+  const viewers = find("#viewers");
+  store.watch(
+    (state) => [state.connection, state.viewers, state.runId, state.runs],
+    (connection, watching, runId, runs) => {
+      const none = runId === null && runs !== null;
+      host.hidden = none;
+      host.dataset.state = connection.status;
+      dot.dataset.state = connection.status;
+      setText(word, sentence(connection));
+      viewers.hidden = none || watching === null;
+      setText(viewers, watching === null ? "" : `${format.count(watching)} watching`);
+    },
+  );
+}
+
+/** A connection as a word or two. */
+export function sentence({ status, retryInS }) {
+  if (status === "waiting") return `reconnecting in ${retryInS} s`;
+  return { live: "live", connecting: "connecting", gone: "this run is gone" }[status];
+}

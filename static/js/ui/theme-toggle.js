@@ -1,0 +1,13 @@
+/** The button that turns the page to light or dark. */
+
+import { find } from "../lib/dom.js";
+import { onTheme, theme, toggleTheme } from "../lib/theme.js";
+
+export function mountThemeButton() {
+  const button = find("#theme");
+  const name = (now) =>
+    button.setAttribute("aria-label", now === "dark" ? "Light theme" : "Dark theme");
+  button.addEventListener("click", toggleTheme);
+  onTheme(name);
+  name(theme());
+}

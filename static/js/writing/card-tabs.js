@@ -1,0 +1,33 @@
+/** The tabs of the card beside the curve: what the network writes, and what it reads. */
+
+import { find } from "../lib/dom.js";
+
+/** @param {Object} store */
+export function mountCards(store) {
+  const list = find("#card-tabs");
+  const tabs = [...list.querySelectorAll("[role=tab]")];
+  const open = (tab) => store.dispatch({ type: "card", card: tab.dataset.card });
+  for (const tab of tabs) tab.addEventListener("click", () => open(tab));
+
+  list.addEventListener("keydown", (event) => {
+    const at = tabs.indexOf(event.target);
+    const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: -1 }[event.key];
+    if (to === undefined || at < 0 || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault(); // the same keys move the timeline everywhere else
+    const tab = tabs.at(to % tabs.length);
+    open(tab);
+    tab.focus();
+  });
+
+  store.watch(
+    (state) => [state.card],
+    (card) => {
+      for (const tab of tabs) {
+        const chosen = tab.dataset.card === card;
+        tab.setAttribute("aria-selected", String(chosen));
+        tab.tabIndex = chosen ? 0 : -1;
+        find(`#${tab.getAttribute("aria-controls")}`).hidden = !chosen;
+      }
+    },
+  );
+}

@@ -1,0 +1,144 @@
+/** How real the writing is: three figures, each with a small curve over the updates. */
+
+import { el, find, setText, svg } from "../lib/dom.js";
+import * as format from "../lib/format.js";
+import { tellingOf, textInView, textOf, toldSamples } from "../state/samples.js";
+import { heightOf, nearestPlace, pathOf, placesOf } from "../ui/sparkline.js";
+
+const MEASURES = [
+  { key: "real_words", words: "real words", about: "Share of real words", show: format.share },
+  {
+    key: "longest_real_run",
+    words: "in a row",
+    about: "Longest run of real words",
+    show: format.count,
+  },
+  {
+    key: "longest_copy",
+    words: "characters copied",
+    about: "Longest verbatim copy, in characters",
+    show: format.count,
+  },
+];
+
+/** "64% real words  7 in a row  14 characters copied". */
+export function qualityWords(quality) {
+  if (!quality) return [];
+  return MEASURES.map(({ key, words, show }) =>
+    el("span", {}, el("b", { text: show(quality[key]) }), ` ${words}`),
+  );
+}
+
+/**
+ * @param {Object} store
+ * @param {{stayWith: (sample: Object) => void}} timeline
+ */
+export function mountQuality(store, timeline) {
+  const curves = MEASURES.map((measure) => new QualityCurve(measure, store, timeline));
+  find("#quality").replaceChildren(...curves.map(({ element }) => element));
+  const show = (sample) => curves.forEach((curve) => curve.mark(sample));
+  store.watch(
+    (state) => [state.samples, tellingOf(state), state.scale === "log"],
+    (samples, telling, log) => {
+      const told = toldSamples(samples, telling);
+      const places = placesOf(
+        told.map(({ update }) => update),
+        log,
+      );
+      const qualities = told.map((sample) => textOf(sample, telling).quality);
+      for (const curve of curves) curve.draw(told, qualities, places);
+      show(textInView(store.get()).sample);
+    },
+  );
+  store.watch((state) => [textInView(state).sample], show);
+}
+
+class QualityCurve {
+  element;
+
+  #measure;
+  #store;
+  #figure = el("b", { text: format.NOTHING });
+  #line = svg("path", { "vector-effect": "non-scaling-stroke" });
+  #spot = el("span", { class: "spark-spot", hidden: true });
+  #plot;
+  #samples = [];
+  #values = [];
+  #places = [];
+  #most = 0;
+
+  constructor(measure, store, timeline) {
+    this.#measure = measure;
+    this.#store = store;
+    this.#plot = el(
+      "div",
+      {
+        class: "spark",
+        role: "slider",
+        tabindex: "0",
+        "aria-label": measure.about,
+        "aria-valuemin": "0",
+        on: {
+          pointermove: (event) => this.#point(event),
+          pointerleave: () => store.dispatch({ type: "point", update: null }),
+          click: (event) => timeline.stayWith(this.#samples[this.#indexAt(event)]),
+        },
+      },
+      svg("svg", { viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" }, this.#line),
+      this.#spot,
+    );
+    this.element = el(
+      "div",
+      { class: "quality-curve" },
+      this.#figure,
+      this.#plot,
+      el("span", { class: "quality-words", text: measure.words }),
+    );
+  }
+
+  /** Draw the whole curve anew. */
+  draw(samples, qualities, places) {
+    const { key } = this.#measure;
+    this.#samples = samples;
+    this.#places = places;
+    this.#values = qualities.map((quality) => quality?.[key] ?? 0);
+    this.#most = Math.max(...this.#values, 0);
+    this.#line.setAttribute("d", pathOf(this.#values, places, this.#most));
+  }
+
+  /** Show the figure of a sample, and where it stands on the curve. */
+  mark(sample) {
+    const { about, show } = this.#measure;
+    const index = this.#samples.indexOf(sample);
+    this.#spot.hidden = index < 0;
+    setText(this.#figure, index < 0 ? format.NOTHING : show(this.#values[index]));
+    this.#plot.setAttribute("aria-valuemax", String(Math.max(this.#samples.length - 1, 0)));
+    this.#plot.setAttribute("aria-valuenow", String(Math.max(index, 0)));
+    this.#plot.setAttribute("aria-valuetext", this.#words(index));
+    if (index < 0) return;
+    // Of its plot's width and height: what is only moved over is no jump of the page.
+    const [across, down] = [this.#places[index] * 100, heightOf(this.#values[index], this.#most)];
+    this.#spot.style.translate = `${across}cqw ${down}cqh`;
+    this.#plot.title = `${about}, up to ${show(this.#most)} so far`;
+  }
+
+  /** "53% at update 44,000; the most is 58%, at 42,000". */
+  #words(index) {
+    const { show } = this.#measure;
+    const sample = this.#samples[index];
+    if (!sample) return "nothing written yet";
+    const best = this.#samples[this.#values.lastIndexOf(this.#most)];
+    const now = `${show(this.#values[index])} at update ${format.count(sample.update)}`;
+    return `${now}; the most is ${show(this.#most)}, at ${format.count(best.update)}`;
+  }
+
+  #indexAt(event) {
+    const { left, width } = this.#plot.getBoundingClientRect();
+    return nearestPlace(this.#places, width ? (event.clientX - left) / width : 1);
+  }
+
+  #point(event) {
+    const sample = this.#samples[this.#indexAt(event)];
+    if (sample) this.#store.dispatch({ type: "point", update: sample.update });
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * Fetches samples that the page does not hold: those of the stretch that the reader zooms to, and
+ * the last one before the update that the timeline stays with.
+ */
+
+import { getSamples } from "../net/api.js";
+import { quietly } from "../curve/detail-loader.js";
+
+const LIMIT = 120;
+const REST_MS = 200;
+
+/** Keep `state.samples` in step with where the reader looks closely. */
+export function fetchSamplesCloser(store) {
+  let timer = null;
+  let request = null;
+  store.watch(
+    ({ range, pinned, runId, run, samples }) => [
+      range,
+      pinned,
+      runId,
+      run === null,
+      lacks(samples, pinned),
+    ],
+    (range, pinned, runId, unseen, lacking) => {
+      clearTimeout(timer);
+      request?.abort();
+      if (!runId || unseen) return;
+      const asked = [];
+      if (range) asked.push([Math.max(0, Math.floor(range[0])), Math.ceil(range[1]), LIMIT]);
+      if (lacking) asked.push([0, pinned, 1]);
+      if (!asked.length) return;
+      timer = setTimeout(async () => {
+        request = new AbortController();
+        const { signal } = request;
+        const answers = await Promise.all(
+          asked.map((stretch) => quietly(getSamples(runId, ...stretch, signal))),
+        );
+        const samples = answers.flatMap((answer) => answer ?? []);
+        if (samples.length) store.dispatch({ type: "samples", runId, samples });
+      }, REST_MS);
+    },
+  );
+}
+
+const lacks = (samples, update) =>
+  update !== null && !samples.some((sample) => sample.update === update);

@@ -1,0 +1,108 @@
+"""What the page shows of text that is held out, and of a loss that ran away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Module, Window, eventually
+from tests.browser.server_process import Server
+
+
+def trace(page: Page, dash: str) -> Any:
+    """The one line of the chart that is dashed so."""
+    return page.evaluate(
+        "dash => { const found = document.querySelector('#chart-plot').data"
+        "?.find(({ line }) => line?.dash === dash); return found && { x: found.x, y: found.y }; }",
+        dash,
+    )
+
+
+def test_the_validation_loss_is_on_the_chart_and_live(server: Server, window: Window) -> None:
+    run = server.create_run(
+        validation_fraction=0.1, max_updates=40, sample_every=10, hidden_size=8, paused=True
+    )
+    page = window.open(server, run)
+    server.call("POST", f"runs/{run}/resume", {})
+    expect(page.locator("#notice")).to_contain_text("Finished at update 40")
+    drawn = eventually(
+        lambda: trace(page, "5px,3px"),
+        lambda line: line and line["x"] and line["x"][-1] == 40,
+        "the last validation loss",
+    )
+    kept = server.call("GET", f"runs/{run}/loss")["validation"]
+    assert drawn["y"][-1] == kept["loss"][-1]
+    expect(page.locator("#chart .annotation-text", has_text="validation")).to_be_visible()
+    expect(page.locator("#figure-loss-note")).to_contain_text("validation")
+    expect(page.locator("#writing-loss")).to_contain_text("validation")
+    page.reload()
+    eventually(lambda: trace(page, "5px,3px"), lambda line: line == drawn, "the same line again")
+
+
+def test_without_held_out_text_nothing_is_said_of_it(server: Server, window: Window) -> None:
+    page = window.open(server, server.create_run(max_updates=30))
+    expect(page.locator("#notice")).to_contain_text("Finished")
+    expect(page.locator("#figure-loss-note")).to_contain_text("nats a character")
+    expect(page.locator("#chart .annotation-text", has_text="validation")).to_have_count(0)
+
+
+def test_the_best_by_validation_writes(server: Server, window: Window) -> None:
+    run = server.create_run(validation_fraction=0.1, max_updates=20, hidden_size=8)
+    page = window.open(server, run)
+    expect(page.locator("#notice")).to_contain_text("Finished")
+    page.locator("#write").click()
+    page.locator("#passage-model").select_option("best_validation")
+    page.locator("#passage-form").get_by_text("Write", exact=True).click()
+    expect(page.locator("#passage-source")).to_contain_text("best model by validation")
+
+
+def test_streams_share_the_epoch(server: Server, window: Window) -> None:
+    run = server.create_run(batch_size=20, hidden_size=8, paused=True)
+    updates = server.call("GET", f"runs/{run}")["updates_per_epoch"]
+    server.call("POST", f"runs/{run}/step", {"updates": updates // 2})
+    page = window.open(server, run)
+    expect(page.locator("#figure-book")).to_have_text("epoch 1, 50% read")
+    expect(page.locator("#book-bar")).to_have_attribute("aria-valuenow", "50")
+
+
+def test_a_loss_that_ran_away_is_told_and_mended(server: Server, window: Window) -> None:
+    run = server.create_run(
+        optimizer="sgd", learning_rate=0.01, clip=None, hidden_size=20, paused=True
+    )
+    server.call("POST", f"runs/{run}/step", {"updates": 30})
+    server.call("POST", f"runs/{run}/checkpoints", {})
+    page = window.open(server, run)
+    server.call("PATCH", f"runs/{run}", {"learning_rate": 1e37})
+    server.call("POST", f"runs/{run}/resume", {})
+    expect(page.locator("#notice")).to_contain_text("went back to update 30")
+    expect(page.locator("#notice")).to_contain_text("A lower learning rate")
+    crosses = (
+        "document.querySelector('#chart-plot').data.find(t => t.marker?.symbol === 'x-thin')?.x"
+    )
+    eventually(lambda: page.evaluate(crosses), lambda x: x == [30], "a mark on the curve")
+    server.call("PATCH", f"runs/{run}", {"learning_rate": 0.02})
+    expect(page.locator("#run-about")).to_contain_text("sgd 0.02")
+    page.locator("#notice").get_by_role("button", name="Halve the rate and resume").click()
+    eventually(
+        lambda: server.call("GET", f"runs/{run}"),
+        lambda now: now["update"] > 40 and now["spec"]["learning_rate"] == 0.01,
+        "the run to go on at half the rate",
+    )
+
+
+def test_validation_stays_bounded_and_keeps_its_lowest_point(module: Module) -> None:
+    kept = module(
+        "curve/validation-loss.js",
+        """(() => {
+          let kept = m.validationOf(null);
+          for (let update = 1; update <= 5000; update += 1) {
+            kept = m.note(kept, { update, validation_loss: update === x ? 1 : 50 });
+          }
+          return kept;
+        })()""",
+        1_234,
+    )
+    assert len(kept["update"]) <= 1_000
+    assert kept["update"][kept["loss"].index(1)] == 1_234
+    assert kept["update"][-1] == 5_000

@@ -1,0 +1,338 @@
+"""Asking the network for a passage."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Window, eventually
+from tests.browser.server_process import Server
+
+
+@pytest.fixture
+def run(server: Server) -> str:
+    run = server.create_run(paused=True)
+    server.call("POST", f"runs/{run}/step", {"updates": 40})
+    return run
+
+
+def text(page: Page) -> str:
+    return page.locator("#passage-text").inner_text()
+
+
+def written(page: Page) -> str:
+    expect(page.locator("#passage")).not_to_have_attribute("aria-busy", "true")
+    expect(page.locator("#passage-text .prose")).to_be_visible()
+    return text(page)
+
+
+def test_a_passage_appears_beside_the_curve(server: Server, window: Window, run: str) -> None:
+    page = window.open(server, run)
+    page.locator("#write").click()
+    assert len(written(page)) > 500
+    expect(page.locator("#passage-quality")).to_contain_text("real words")
+    expect(page.locator("#passage-source")).to_contain_text("best model, update")
+    drawer, curve = page.locator("#passage").bounding_box(), page.locator("#chart").bounding_box()
+    assert drawer is not None
+    assert curve is not None
+    assert drawer["x"] >= curve["x"] + curve["width"]
+
+
+def test_the_same_seed_gives_the_same_text(server: Server, window: Window, run: str) -> None:
+    page = window.open(server, run)
+    page.locator("#write").click()
+    first = written(page)
+    seed = page.locator("#passage-seed").input_value()
+
+    page.locator("#passage-roll").click()
+    eventually(lambda: text(page), lambda now: now != first, "another text")
+    # The seed that a text was written with is shown when it is done.
+    written(page)
+    assert page.locator("#passage-seed").input_value() != seed
+
+    page.locator("#passage-seed").fill(seed)
+    page.locator("#passage-form").get_by_text("Write", exact=True).click()
+    eventually(lambda: text(page), lambda now: now == first, "the first text again")
+
+
+def test_copy_and_download(server: Server, open_window: Callable[..., Window], run: str) -> None:
+    window = open_window(permissions=["clipboard-read", "clipboard-write"])
+    page = window.open(server, run)
+    page.locator("#write").click()
+    shown = "".join(written(page).split())
+    page.locator("#passage-copy").click()
+    expect(page.locator("#passage-copy")).to_contain_text("Copied")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert "".join(copied.split()) == shown
+    with page.expect_download() as download:
+        page.locator("#passage-download").click()
+    assert download.value.suggested_filename.endswith(".txt")
+    assert download.value.path().read_text("utf-8") == copied
+
+
+def test_unknown_characters_of_the_prime_are_named(
+    server: Server, window: Window, run: str
+) -> None:
+    page = window.open(server, run)
+    page.locator("#write").click()
+    written(page)
+    page.locator("#passage-begin").fill("Orla ☃ 漢")
+    page.locator("#passage-begin").press("Enter")
+    expect(page.locator("#passage-unknown")).to_contain_text("“☃” “漢”")
+
+
+def test_a_refusal_is_told_in_words(
+    server: Server, open_window: Callable[..., Window], run: str
+) -> None:
+    window = open_window()
+    window.expect_complaints("status of 422")
+    page = window.open(server, run)
+    page.locator("#write").click()
+    before = written(page)
+    page.locator("#passage-form").evaluate("form => { form.noValidate = true; }")
+    page.locator("#passage-length").fill("20001")
+    page.locator("#passage-length").press("Enter")
+    expect(page.locator("#passage-problem")).to_contain_text("length")
+    assert text(page) == before
+
+
+def test_other_models_can_write(server: Server, window: Window, run: str) -> None:
+    server.call("POST", f"runs/{run}/checkpoints", {})
+    page = window.open(server, run)
+    page.locator("#write").click()
+    written(page)
+    page.locator("#passage-model").select_option("checkpoint 40")
+    page.locator("#passage-form").get_by_text("Write", exact=True).click()
+    expect(page.locator("#passage-source")).to_contain_text("checkpoint model, update 40")
+
+
+def test_on_a_phone_the_passage_is_the_page(
+    server: Server, open_window: Callable[..., Window], run: str
+) -> None:
+    page = open_window(viewport={"width": 390, "height": 844}).open(server, run)
+    page.locator("#write").click()
+    written(page)
+    box = page.locator("#passage").bounding_box()
+    assert box is not None
+    assert box["width"] == 390
+    # All that can be done with it is in reach, side by side.
+    deeds = page.locator(".passage-deeds button:visible")
+    boxes = [box for i in range(deeds.count()) if (box := deeds.nth(i).bounding_box())]
+    assert len(boxes) == 5
+    assert len({round(box["y"]) for box in boxes}) == 1
+    assert max(box["x"] + box["width"] for box in boxes) <= 390
+    page.locator("#passage-keep").click()
+    expect(page.locator(".toast")).to_contain_text("Kept, with the model that wrote it.")
+    page.locator(".toast").get_by_label("Dismiss").click()
+    page.locator("#passage-close").click()
+    expect(page.locator("#passage")).to_be_hidden()
+
+
+# Answers with the first piece of a passage, and then with nothing more.
+AFTER_THE_FIRST_PIECE = """() => {
+  const real = window.fetch;
+  window.fetch = async (path, options) => {
+    const response = await real(path, options);
+    if (!path.includes("stream=true")) return response;
+    const reader = response.body.getReader();
+    const { value } = await reader.read();
+    const first = new TextDecoder().decode(value).split("\\n")[0];
+    return new Response(new ReadableStream({
+      start(lines) {
+        lines.enqueue(new TextEncoder().encode(first + "\\n"));
+        options.signal.addEventListener("abort", () =>
+          lines.error(new DOMException("", "AbortError")));
+      },
+    }));
+  };
+}
+"""
+
+
+def open_more(page: Page) -> None:
+    page.locator("#passage-more summary").click()
+
+
+def test_a_long_passage_appears_as_it_is_written(server: Server, window: Window, run: str) -> None:
+    page = window.open(server, run)
+    page.locator("#write").click()
+    written(page)
+    page.evaluate(
+        """() => {
+          window.lengths = [];
+          const host = document.querySelector("#passage-text");
+          new MutationObserver(() => window.lengths.push(host.textContent.length))
+            .observe(host, { childList: true, subtree: true });
+        }"""
+    )
+    page.locator("#passage-length").fill("20000")
+    page.locator("#passage-length").press("Enter")
+    expect(page.locator("#passage-source")).to_contain_text("best model, update")
+    written(page)
+    lengths = page.evaluate("window.lengths")
+    assert any(0 < length < 15_000 for length in lengths)
+    with page.expect_download() as download:
+        page.locator("#passage-download").click()
+    assert len(download.value.path().read_text("utf-8")) == 20_000
+
+
+def test_what_grew_stands_where_it_stood(server: Server, window: Window, run: str) -> None:
+    page = window.open(server, run)
+    grown = page.evaluate(
+        """async () => {
+          const { PassageText } = await import("/static/js/passage/passage-text.js");
+          const host = document.querySelector("#passage-text");
+          host.closest("dialog").show();
+          const text = "  One\\nOrla two.\\n\\n\\nThree   \\n\\nfour\\n\\n\\n\\nfive ".repeat(20);
+          const boxes = () => [...host.querySelectorAll("p")]
+            .filter((p) => p.textContent).map((p) => [p.textContent, p.offsetTop, p.offsetHeight]);
+          const growing = new PassageText(host);
+          growing.begin([1], false, { watched: ["Orla"], prime: "A prime" });
+          for (const character of text) { growing.grow([character]); growing.settle(); }
+          const before = boxes();
+          const written = { text, prime: "A prime", invented_words: [[2, 5]], temperature: 1 };
+          growing.finish([written], false, ["Orla"]);
+          return [before, boxes()];
+        }"""
+    )
+    assert grown[0] == grown[1]
+
+
+def test_it_can_be_stopped_and_what_there_is_kept(server: Server, window: Window, run: str) -> None:
+    page = window.open(server, run)
+    page.locator("#write").click()
+    written(page)
+    # Held up on its way, since a fast machine has written it before anybody could press a button.
+    page.evaluate(AFTER_THE_FIRST_PIECE)
+    page.locator("#passage-length").fill("20000")
+    page.locator("#passage-length").press("Enter")
+    expect(page.locator("#passage-progress")).to_contain_text("of 20,000 characters")
+    page.locator("#passage-stop").click()
+    expect(page.locator("#passage-source")).to_contain_text("stopped after")
+    expect(page.locator("#passage-go")).to_be_visible()
+    assert text(page)
+    expect(page.locator("#passage-copy")).to_be_enabled()
+
+
+def test_the_text_comes_first_and_its_measure_later(
+    server: Server, window: Window, run: str
+) -> None:
+    page = window.open(server, run)
+    page.evaluate(AFTER_THE_FIRST_PIECE)
+    page.locator("#write").click()
+    expect(page.locator("#passage-progress")).to_contain_text("of 1,000 characters")
+    page.locator("#passage-length").fill("1")
+    page.locator("#passage-length").press("Enter")
+    expect(page.locator("#passage-progress")).to_contain_text("written; looking its words up")
+    expect(page.locator("#passage-text .prose")).to_have_count(1)
+
+
+def test_a_lost_connection_keeps_what_was_written(
+    server: Server, open_window: Callable[..., Window], run: str
+) -> None:
+    page = open_window().open(server, run)
+    page.route(
+        "**/passages?stream=true",
+        lambda route: route.fulfill(
+            content_type="application/x-ndjson", body='{"pieces": ["Half a word, and th"]}\n'
+        ),
+    )
+    page.locator("#write").click()
+    expect(page.locator("#passage-problem")).to_contain_text("connection was lost while it wrote")
+    expect(page.locator("#passage-text")).to_contain_text("Half a word, and th")
+    expect(page.locator("#passage-go")).to_be_visible()
+
+
+def test_several_temperatures_side_by_side(server: Server, window: Window, run: str) -> None:
+    page = window.open(server, run)
+    page.locator("#write").click()
+    written(page)
+    page.locator("input[name=several][value=several]").check()
+    chips = page.locator("#passage-chips label")
+    expect(chips).to_have_text(["0.4", "0.7", "1.0", "1.3"])
+    chips.filter(has_text="1.0").click()
+    chips.filter(has_text="1.3").click()
+    # The first Enter takes in another one, the second writes.
+    page.locator("#passage-other-warmth").fill("0")
+    page.locator("#passage-other-warmth").press("Enter")
+    expect(chips).to_have_text(["0.0", "0.4", "0.7", "1.0", "1.3"])
+    page.locator("#passage-other-warmth").press("Enter")
+    columns = page.locator(".passage-column")
+    expect(columns).to_have_count(3)
+    expect(columns.locator(".quality b")).to_have_count(9)
+    expect(columns.first).to_contain_text("temperature 0.00")
+    boxes = [columns.nth(i).bounding_box() for i in range(3)]
+    assert len({box["y"] for box in boxes if box}) == 1
+
+    # Three need the whole page, unless the reader would rather see the curve.
+    width = "document.querySelector('#passage').clientWidth"
+    assert page.evaluate(width) > 1000
+    page.locator("#passage-wide").click()
+    assert page.evaluate(width) < 800
+
+    # It is so again after a reload, even when another run's page was there in between.
+    page.goto(f"{server.url}?run={run}")
+    expect(page.locator("#write-temperature")).to_have_text("0, 0.4, 0.7")
+    page.locator("#write").click()
+    expect(columns).to_have_count(3)
+    page.locator("input[name=several][value=one]").check()
+    page.locator("#passage-go").click()
+    expect(columns).to_have_count(0)
+    expect(page.locator("#passage-quality")).to_contain_text("real words")
+
+
+def test_only_the_likeliest(server: Server, window: Window, run: str) -> None:
+    page = window.open(server, run)
+    page.locator("#write").click()
+    written(page)
+    open_more(page)
+    page.locator("#passage-top-k").fill("1")
+    page.locator("#passage-top-k").press("Enter")
+    expect(page.locator("#passage-more-summary")).to_have_text("top-k 1")
+    greedy = downloaded(page)
+    page.locator("#passage-top-k").fill("")
+    page.locator("#passage-top-p").fill("0.0101")
+    page.locator("#passage-top-p").press("Enter")
+    expect(page.locator("#passage-more-summary")).to_have_text("top-p 0.0101")
+    assert downloaded(page) == greedy
+    page.locator("#passage-top-p").fill("")
+    page.locator("#passage-top-p").press("Enter")
+    assert downloaded(page) != greedy
+
+
+def downloaded(page: Page) -> str:
+    expect(page.locator("#passage")).not_to_have_attribute("aria-busy", "true")
+    with page.expect_download() as download:
+        page.locator("#passage-download").click()
+    return download.value.path().read_text("utf-8")
+
+
+def test_a_limit_is_told_and_counted_down(
+    server: Server, open_window: Callable[..., Window], run: str
+) -> None:
+    window = open_window()
+    window.expect_complaints("status of 429")
+    page = window.open(server, run)
+    sentence = "The limit is 5 passages a minute from one address: it goes on in 2 s."
+    refusal = {"type": "about:blank", "title": "Too Many Requests", "status": 429}
+    page.route(
+        "**/passages?stream=true",
+        lambda route: route.fulfill(
+            status=429,
+            headers={"Retry-After": "2", "Content-Type": "application/problem+json"},
+            body=json.dumps(refusal | {"detail": sentence}),
+        ),
+        times=1,
+    )
+    page.locator("#write").click()
+    expect(page.locator("#passage-problem")).to_have_text(sentence)
+    go = page.locator("#passage-go")
+    expect(go).to_be_disabled()
+    expect(go).to_have_text("Write in 1 s")
+    expect(go).to_have_text("Write")
+    expect(page.locator("#passage-problem")).to_be_hidden()
+    go.click()
+    assert written(page)

@@ -1,0 +1,126 @@
+"""Giving a passage away: by a link that holds the very model, and to a translator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Window, eventually
+from tests.browser.passage.test_passage import run, text, written
+from tests.browser.server_process import Server
+
+__all__ = ["run"]  # a fixture
+
+
+def share(page: Page) -> str:
+    page.locator("#passage-share").click()
+    expect(page.locator("#passage-share")).to_contain_text("Copied")
+    return str(page.evaluate("navigator.clipboard.readText()"))
+
+
+def test_a_shared_link_gives_the_same_text_after_more_training(
+    server: Server, open_window: Callable[..., Window], run: str
+) -> None:
+    window = open_window(permissions=["clipboard-read", "clipboard-write"])
+    page = window.open(server, run)
+    page.locator("#write").click()
+    written(page)
+    page.locator("#passage-begin").fill("The ")
+    page.locator("#passage-begin").press("Enter")
+    expect(page.locator(".primed")).to_have_text("The ")
+    first = written(page)
+    link = share(page)
+    expect(page.locator(".toast")).to_contain_text("whatever the network learns")
+    assert "prime=The" in link
+
+    best = server.call("GET", f"runs/{run}")["best"]
+    server.call("POST", f"runs/{run}/step", {"updates": 300})
+    assert server.call("GET", f"runs/{run}")["best"] != best
+    other = open_window().page
+    other.goto(link)
+    expect(other.locator("#passage-source")).to_contain_text("the very model of the link")
+    assert written(other) == first
+    expect(other.locator("#passage-begin")).to_have_value("The ")
+    # The address still tells it after a look at something else of the same passage.
+    other.reload()
+    eventually(lambda: text(other), bool, "the passage")
+    assert written(other) == first
+
+
+def test_a_link_whose_model_is_gone_says_so(
+    server: Server, open_window: Callable[..., Window], run: str
+) -> None:
+    window = open_window()
+    window.expect_complaints("status of 404")
+    page = window.page
+    page.goto(f"{server.url}?run={run}&passage=17-{'0' * 24}&seed=3&length=80")
+    instead = page.locator("#passage-instead")
+    expect(instead).to_contain_text("The model of update 17 that wrote the passage")
+    expect(instead).to_contain_text("the nearest one writes")
+    expect(page.locator("#passage-source")).to_contain_text("the network as it stood, update")
+    assert written(page)
+    page.locator("#passage-roll").click()
+    expect(page.locator("#passage-source")).to_contain_text("update")
+
+
+def test_a_translator_of_the_readers_choice(
+    server: Server, open_window: Callable[..., Window], run: str
+) -> None:
+    page = open_window().open(server, run)
+    page.locator("#write").click()
+    written(page)
+    page.locator("#passage-length").fill("5000")
+    page.locator("#passage-go").click()
+    expect(page.locator("#passage-said")).to_contain_text("5,000 characters")
+    page.locator("#passage-translate").click()
+    links = page.locator("#translate-list a")
+    expect(links).to_have_count(3)
+    expect(page.locator("#translate-panel")).to_contain_text("leaves for another site")
+    for i in range(3):
+        link = links.nth(i)
+        href = link.get_attribute("href") or ""
+        assert href.startswith("https://")
+        assert len(href) <= 4000
+        assert link.get_attribute("target") == "_blank"
+        assert link.get_attribute("rel") == "noopener noreferrer"
+        assert "the first" in link.inner_text()
+    own = page.locator("#translate-template")
+    for template, fault in [
+        ("http://example.org/?q={text}", "https"),
+        ("https://example.org/", "{text}"),
+        ("https://{text}.example.org/", "site's name"),
+        ("javascript:alert({text})", "https"),
+    ]:
+        own.fill(template)
+        own.press("Enter")
+        expect(page.locator("#translate-fault")).to_contain_text(fault)
+    own.fill("https://example.org/?to={language}&q={text}")
+    own.press("Enter")
+    expect(links).to_have_count(4)
+    expect(links.last).to_contain_text("example.org")
+    page.keyboard.press("Escape")
+    expect(page.locator("#translate-panel")).to_be_hidden()
+    expect(page.locator("#passage")).to_be_visible()
+
+
+def test_what_is_handed_to_a_translator_is_the_text(
+    window: Window, server: Server, run: str
+) -> None:
+    page = window.open(server, run)
+    parts = page.evaluate(
+        """async () => {
+          const { handOver } = await import("/static/js/passage/translators.js");
+          const text = "a/b & c? $& 漢字 🙂 ".repeat(400);
+          const short = handOver("https://x.org/?q={text}", "a b", "en");
+          const long = handOver("https://x.org/?l={language}&q={text}", text, "pt");
+          const query = new URL(long.href).searchParams.get("q");
+          return [short, long.href.length, text.startsWith(query), long.characters,
+            Array.from(query).length, handOver("https://x.org/" + "y".repeat(5000), "a b", "en")];
+        }"""
+    )
+    assert parts[0] == {"href": "https://x.org/?q=a%20b", "characters": 3}
+    assert 3800 < parts[1] <= 4000
+    assert parts[2]
+    assert parts[3] == parts[4]
+    assert parts[5]["characters"] == 0

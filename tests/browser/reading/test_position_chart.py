@@ -1,0 +1,232 @@
+"""The loss by page: the epochs laid over each other, and what the spikes come from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Module, Window, eventually
+from tests.browser.server_process import Server
+from tests.serving import PAGES
+
+# 159 sequences of 25 characters are an epoch of these pages.
+PER_EPOCH = (len(PAGES) - 1) // 25
+SMALL = {"hidden_size": 10, "sample_length": 40, "pace": "max"}
+
+
+@pytest.fixture(scope="module")
+def corpus(server: Server) -> str:
+    files = {"file": ("pages.txt", PAGES.encode())}
+    return str(httpx.post(f"{server.url}api/corpora", files=files).json()["id"])
+
+
+def by_page(page: Page) -> None:
+    page.locator("label", has_text="by page").click()
+    page.locator("#pages[data-drawn-epochs]").wait_for()
+
+
+def drawn_epochs(page: Page) -> list[int]:
+    return [
+        int(n) for n in (page.locator("#pages").get_attribute("data-drawn-epochs") or "").split()
+    ]
+
+
+def test_the_epochs_lie_over_each_other_and_a_sentence_tells(
+    server: Server, window: Window, corpus: str
+) -> None:
+    run = server.create_run(**SMALL, corpus=corpus, max_updates=7 * PER_EPOCH + 50)
+    page = window.open(server, run)
+    expect(page.locator("#notice")).to_contain_text("Finished")
+    by_page(page)
+    expect(page.locator("#chart")).to_be_hidden()
+    expect(page.locator("#follow")).to_be_hidden()
+    assert drawn_epochs(page) == [1, 4, 5, 6, 7, 8]
+    assert page.locator("#pages-plot .scatterlayer .trace").count() == 6
+    told = server.call("GET", f"runs/{run}/loss/explained")
+    expect(page.locator("#pages-sentence")).to_have_text(
+        re.compile(
+            rf"Of epochs 2 to 7, {told['share'] * 100:.0f}% of the ups and downs come back on the"
+            r" same pages\. The first 7 updates of an epoch cost"
+        )
+    )
+    expect(page.locator("#pages-readout")).to_contain_text("epochs 1 and 4 to 8")
+
+    box = page.locator("#pages-plot .nsewdrag").bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] * 0.7, box["y"] + box["height"] * 0.5
+    page.mouse.move(x, y)
+    expect(page.locator("#pages-readout")).to_have_text(
+        re.compile(r"page 2, epoch \d: loss [\d.]+")
+    )
+    excerpt = page.locator("#pages-excerpt")
+    expect(excerpt).not_to_be_empty()
+    words = excerpt.inner_text().strip("“”… ")
+    assert words in " ".join(PAGES.split())
+
+    epoch = epoch_pointed_at(page)
+    page.mouse.click(x, y)
+    # What was pointed at stays so, and is lit.
+    assert epoch_pointed_at(page) == epoch
+    expect(page.locator("#pages-crosshair")).to_be_visible()
+    expect(page.locator("#reading-title")).to_contain_text("What it read at update")
+    expect(page.locator("#reading-place")).to_contain_text(f"epoch {epoch}, page 2 of 3")
+    page.wait_for_url(re.compile(r"at=\d+.*card=reading.*face=pages"))
+    page.reload()
+    expect(page.locator("#pages")).to_be_visible()
+    expect(page.locator("#reading-place")).to_contain_text(f"epoch {epoch}, page 2 of 3")
+    page.locator("label", has_text="over time").click()
+    expect(page.locator("#chart")).to_be_visible()
+    expect(page.locator("#pages-sentence")).to_be_hidden()
+
+
+def test_the_keyboard_goes_from_place_to_place_and_from_epoch_to_epoch(
+    server: Server, window: Window, corpus: str
+) -> None:
+    run = server.create_run(**SMALL, corpus=corpus, max_updates=2 * PER_EPOCH + 10)
+    page = window.open(server, run)
+    expect(page.locator("#notice")).to_contain_text("Finished")
+    by_page(page)
+    pages = page.locator("#pages-plot")
+    expect(pages).to_have_attribute("aria-valuetext", re.compile(r"mean loss, .*epochs 1 to 3"))
+    # Between the two is what the notice offers.
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Shift+Tab")
+    expect(pages).to_be_focused()
+    # It begins where the newest epoch has come to.
+    readout = page.locator("#pages-readout")
+    expect(readout).to_contain_text("page 1, epoch 3")
+    page.keyboard.press("PageUp")
+    # The third has not come here.
+    assert epoch_pointed_at(page) == 2
+    page.keyboard.press("ArrowUp")
+    assert epoch_pointed_at(page) == 1
+    before = readout.inner_text()
+    page.keyboard.press("ArrowRight")
+    expect(readout).not_to_have_text(before)
+    page.keyboard.press("End")
+    expect(readout).to_contain_text("page 3, epoch 1")
+    expect(pages).to_have_attribute("aria-valuenow", str(pages.get_attribute("aria-valuemax")))
+    expect(page.locator("#pages-excerpt")).not_to_be_empty()
+    spoken = f"{readout.inner_text()}. {page.locator('#pages-excerpt').inner_text()}"
+    expect(pages).to_have_attribute("aria-valuetext", spoken)
+    # The timeline has not moved: these arrows were for the pages.
+    expect(page.locator("#timeline-live")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("Enter")
+    expect(page.locator("#reading-place")).to_contain_text("epoch 1, page 3 of 3")
+    page.keyboard.press("Tab")
+    expect(page.locator("#pages-crosshair")).to_be_hidden()
+
+
+def epoch_pointed_at(page: Page) -> int:
+    found = re.search(r"epoch (\d+): loss", page.locator("#pages-readout").inner_text())
+    assert found is not None
+    return int(found[1])
+
+
+def test_it_grows_live_and_says_what_is_missing(
+    server: Server, window: Window, corpus: str
+) -> None:
+    run = server.create_run(**SMALL | {"pace": 40}, corpus=corpus, max_updates=None)
+    page = window.open(server, run)
+    by_page(page)
+    expect(page.locator("#pages-sentence")).to_have_text(re.compile(r"After .* it can be told\."))
+    server.call("PATCH", f"runs/{run}", {"pace": "max"})
+    eventually(lambda: drawn_epochs(page), lambda epochs: len(epochs) > 2, "the third epoch")
+    expect(page.locator("#pages-sentence")).to_contain_text("come back on the same pages")
+
+
+def test_on_a_phone_it_fits(
+    server: Server, open_window: Callable[..., Window], corpus: str
+) -> None:
+    run = server.create_run(**SMALL, corpus=corpus, batch_size=3, max_updates=3 * PER_EPOCH)
+    window = open_window(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = window.open(server, run)
+    expect(page.locator("#notice")).to_contain_text("Finished")
+    by_page(page)
+    expect(page.locator("#pages-plot")).to_contain_text("% of each part")
+    expect(page.locator("#pages-sentence")).to_contain_text("come back on the same pages")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    box = page.locator("#pages").bounding_box()
+    assert box is not None
+    page.touchscreen.tap(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
+    expect(page.locator("#reading-title")).to_contain_text("What it read at update")
+    expect(page.locator("#reading-title")).to_be_in_viewport()
+
+
+def told(**figures: Any) -> dict[str, Any]:
+    start = {"updates": 100, "loss": 1.44, "error": 0.2}
+    return {"epochs": [2, 3, 4], "share": 0.61, "share_error": 0.01, "start": start} | figures
+
+
+@pytest.mark.parametrize(
+    ("figures", "sentence"),
+    [
+        (
+            told(),
+            (
+                "Of epochs 2 to 4, 61% of the ups and downs come back on the same pages. The first"
+                " hundred updates of an epoch cost 1.4 nats more than the rest (± 0.2)."
+            ),
+        ),
+        (
+            told(share=0.01, share_error=0.02, start={"updates": 7, "loss": -0.3, "error": 0.4}),
+            (
+                "Of epochs 2 to 4, none of the ups and downs come back on the same pages. The"
+                " first 7 updates of an epoch cost 0.3 nats less than the rest, no more than any"
+                " other 7 may stray (± 0.4)."
+            ),
+        ),
+        (
+            {"share": None, "missing": "After the second epoch it can be told."},
+            "After the second epoch it can be told.",
+        ),
+    ],
+)
+def test_the_figures_as_a_sentence(module: Module, figures: dict[str, Any], sentence: str) -> None:
+    assert module("reading/position-plot.js", "m.inWords(x)", figures) == sentence
+
+
+def test_bins_are_merged_to_what_can_be_seen(module: Module) -> None:
+    pages = {
+        "positions": list(range(0, 1000, 10)),
+        "rows": [{"epoch": 1, "loss": [float(i) if i < 51 else None for i in range(100)]}],
+    }
+    assert module("reading/position-plot.js", "m.coarsened(x, 400)", pages) == pages
+    coarse = module("reading/position-plot.js", "m.coarsened(x, 75)", pages)
+    assert coarse["positions"] == list(range(0, 1000, 40))
+    losses = coarse["rows"][0]["loss"]
+    assert losses[:13] == [1.5 + 4 * i for i in range(12)] + [49.0]
+    assert losses[13:] == [None] * 12
+
+
+def test_a_bins_updates_are_those_that_read_it(module: Module) -> None:
+    run = {"updates_per_epoch": 159, "spec": {"sequence_length": 25}}
+    positions = [0, 1000, 2000]
+    found = [
+        module("reading/position-plot.js", "m.updatesIn(...x)", [run, positions, bin_, 2])
+        for bin_ in range(3)
+    ]
+    assert found == [[160, 199], [200, 239], [240, 318]]
+    at = module(
+        "reading/position-plot.js", "[160, 199, 200, 318].map((u) => m.placeOfUpdate(x, u))", run
+    )
+    assert at == [0, 975, 1000, 158 * 25]
+
+
+@pytest.mark.parametrize(
+    ("epochs", "words"),
+    [
+        ([1], "epoch 1"),
+        ([1, 2], "epochs 1 and 2, the newest in ink"),
+        ([1, 2, 3], "epochs 1 to 3, the newest in ink"),
+        ([1, 4, 5], "epochs 1 and 4 to 5, the newest in ink"),
+    ],
+)
+def test_which_epochs_are_shown(module: Module, epochs: list[int], words: str) -> None:
+    rows = [{"epoch": epoch} for epoch in epochs]
+    assert module("reading/position-plot.js", "m.epochsInWords(x)", rows) == words

@@ -1,0 +1,196 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from server.rnn.cells import CELLS
+from server.rnn.cells.inputs import HiddenStates
+from server.rnn.cells.vanilla_stream import VanillaStream
+from server.rnn.gradient_check.check import check_gradients, relative_errors
+from server.rnn.gradient_check.error_curve import error_against_step
+from server.rnn.gradient_check.numerical_derivatives import CENTRAL_STEP
+from server.rnn.network import Network
+
+cells = st.sampled_from(["rnn", "gru", "lstm"])
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    cell=cells,
+    layers=st.integers(1, 4),
+    batch_size=st.integers(1, 4),
+    dropout=st.sampled_from([0.0, 0.3]),
+    hidden_size=st.integers(1, 9),
+    vocabulary_size=st.integers(1, 12),
+    sequence_length=st.integers(1, 20),
+    seed=st.integers(0, 2**32),
+    carried_state=st.booleans(),
+)
+def test_every_gradient_agrees_with_both_numerical_derivatives(**sizes):
+    check = check_gradients(**sizes)
+    for parameter in check.parameters:
+        # Terms of about 1 that cancel to a millionth leave 1e-10 of it to rounding.
+        assert parameter.complex_step < 1e-9
+        assert parameter.central_difference < 1e-6
+
+
+def test_a_loss_that_bends_within_a_step_is_taken_with_a_finer_one():
+    sizes = {"layers": 4, "hidden_size": 2, "vocabulary_size": 10, "sequence_length": 17}
+    bent = {"batch_size": 4, "seed": 2453425757} | sizes
+    assert check_gradients(**bent).passed
+    stiff = check_gradients(step=CENTRAL_STEP, **bent)
+    assert max(p.central_difference for p in stiff.parameters) > 1e-4
+    assert max(p.complex_step for p in stiff.parameters) < 1e-10
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize(("cell", "gates"), [("rnn", 1), ("gru", 3), ("lstm", 4)])
+def test_the_defaults_agree(cell, gates, layers):
+    check = check_gradients(cell=cell, layers=layers)
+    assert check.passed
+    assert check.dtype == "float64"
+    shapes = {p.name: p.shape for p in check.parameters}
+    rows = 20 * gates
+    numbers = [""] if layers == 1 else ["1", "2"]
+    for number, inputs in zip(numbers, (30, 20), strict=False):
+        assert shapes.pop(f"U{number}") == (rows, inputs)
+        assert shapes.pop(f"W{number}") == (rows, 20)
+        assert shapes.pop(f"b{number}") == (rows,)
+        if cell == "gru":
+            assert shapes.pop(f"d{number}") == (20,)
+    assert shapes == {"V": (30, 20), "c": (30,)}
+    for parameter in check.parameters:
+        assert np.abs(parameter.analytic).max() > 1e-3
+        assert parameter.complex_step_errors.shape == parameter.shape
+        assert parameter.central_difference_errors.shape == parameter.shape
+
+
+def test_a_given_text_is_what_is_read():
+    check = check_gradients(vocabulary_size=5, sequence_length=3, text=np.array([0, 1, 0, 1]))
+    assert check.passed
+    (U,) = (p for p in check.parameters if p.name == "U")
+    assert not U.analytic[:, 2:].any()
+    assert U.analytic[:, :2].all()
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    cell=cells,
+    layers=st.integers(1, 3),
+    batch_size=st.integers(1, 3),
+    dropout=st.sampled_from([0.0, 0.5]),
+    seed=st.integers(0, 2**32),
+)
+def test_the_networks_own_loss_has_the_same_complex_step(cell, layers, batch_size, dropout, seed):
+    """The check differentiates the definitions; this is the network that trains."""
+    rng = np.random.default_rng(seed)
+    made = {
+        dtype: Network(6, 4, 7, dtype, cell=cell, layers=layers, batch_size=batch_size)
+        for dtype in (np.float64, np.complex128)
+    }
+    network, shadow = made.values()
+    network.parameters.flat[:] = 0.5 * rng.standard_normal(network.parameters.flat.size)
+    shadow.parameters.flat[:] = network.parameters.flat
+    for name, state in network.state.items():
+        state[:] = rng.uniform(-1, 1, state.shape)
+        shadow.state[name][:] = state
+    for either in made.values():
+        if dropout:
+            either.draw_masks(np.random.default_rng(seed), dropout)
+    text = rng.integers(0, 6, (8, batch_size))
+    network.forward(text[:-1], text[1:])
+    network.backward()
+    for i in rng.integers(0, network.parameters.flat.size, 20):
+        shadow.parameters.flat[i] += 1e-30j
+        derivative = shadow.forward(text[:-1], text[1:]).imag / 1e-30
+        shadow.parameters.flat[i] = network.parameters.flat[i]
+        assert relative_errors(network.gradients.flat[i], derivative) < 1e-10
+
+
+def truncate(cell):
+    """Leave out what comes from the step after."""
+    cell.state_gradients *= 1.0 - cell._states**2
+    np.matmul(cell._reads_transposed, cell.state_gradients, cell._gradients.UWb)
+
+
+def test_a_gradient_that_forgets_the_past_is_found(monkeypatch):
+    monkeypatch.setattr(VanillaStream, "backward", truncate)
+    check = check_gradients()
+    assert not check.passed
+    worst = {p.name: p.complex_step for p in check.parameters}
+    assert worst["V"] < 1e-10
+    assert worst["c"] < 1e-10
+    assert min(worst["U"], worst["W"], worst["b"]) > 0.01
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_a_forward_pass_that_is_not_the_cells_is_found(monkeypatch, cell):
+    """Its gradients are right for what it computes, but that is another network."""
+    kind = CELLS[cell]
+    forward = kind.forward
+
+    def carry_less(layer):
+        layer.hidden[0, :, :-1] *= 0.9
+        forward(layer)
+
+    monkeypatch.setattr(kind, "forward", carry_less)
+    assert not check_gradients(cell=cell, batch_size=2).passed
+
+
+def test_a_mask_that_is_forgotten_on_the_way_back_is_found(monkeypatch):
+    def forgetful(inputs, g):
+        np.matmul(inputs._read.T, g, inputs._gradients)
+        np.matmul(g, inputs._weights.T, inputs._state_gradients)
+
+    monkeypatch.setattr(HiddenStates, "send_back", forgetful)
+    assert check_gradients(layers=2).passed
+    assert not check_gradients(layers=2, dropout=0.3).passed
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_each_mistake_makes_a_right_gradient_look_wrong(cell):
+    right, clipped, narrow, carried = (
+        check_gradients(cell=cell, hidden_size=8, mistake=mistake)
+        for mistake in (None, "clipping", "float32", "state")
+    )
+    assert right.passed
+    assert not clipped.passed
+    assert not narrow.passed
+    assert not carried.passed
+    worst = [max(p.central_difference for p in c.parameters) for c in (clipped, narrow, carried)]
+    assert min(worst) > 0.1
+    for ours, theirs in zip(right.parameters, carried.parameters, strict=True):
+        assert np.array_equal(ours.analytic, theirs.analytic)
+    # A clipped gradient is right where it was not clipped; without a difference, float32 is right
+    # to its own precision.
+    assert any(p.complex_step_errors.min() < 1e-10 for p in clipped.parameters)
+    assert narrow.dtype == "float32"
+    assert max(p.complex_step for p in narrow.parameters) < 0.05
+
+
+@pytest.mark.parametrize("step", [1e-10, 0.5])
+def test_a_step_too_small_or_too_large_looks_wrong_but_to_the_complex_step(step):
+    check = check_gradients(hidden_size=8, step=step)
+    assert not check.passed
+    assert max(p.central_difference for p in check.parameters) > 1e-4
+    assert max(p.complex_step for p in check.parameters) < 1e-10
+
+
+def test_the_error_against_the_step_is_a_valley_and_the_complex_one_stays_down():
+    curve = error_against_step()
+    steps = list(curve.steps)
+    assert steps == sorted(steps, reverse=True)
+    for errors, least in ((curve.central_difference, 1e-6), (curve.textbook_difference, 1e-4)):
+        lowest = errors.index(min(errors))
+        assert 0 < lowest < len(steps) - 1
+        assert errors[lowest] < least
+        assert errors[0] > 10 * errors[lowest]
+        assert errors[-1] > 0.1
+    assert min(curve.central_difference) < min(curve.textbook_difference)
+    assert all(e < 1e-10 for s, e in zip(steps, curve.complex_step, strict=True) if s < 1e-8)
+
+
+def test_relative_error_is_measured_against_the_floor_near_zero():
+    assert relative_errors(np.array([1e-7]), np.array([0.0])) == pytest.approx(0.1)
+    assert relative_errors(np.array([3.0]), np.array([1.0])) == pytest.approx(0.5)
+    assert relative_errors(np.array([0.0]), np.array([0.0])) == 0.0

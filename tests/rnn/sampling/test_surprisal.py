@@ -1,0 +1,95 @@
+"""Surprisal against the network's definitions, and against the loss in training."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from server.rnn.gradient_check.reference_network import Change, Definitions
+from server.rnn.sampling.surprisal import surprisal
+from tests.rnn.support import make_trainer
+
+K = 7
+
+
+def trained(updates=30, **changes):
+    trainer = make_trainer(K=K, **changes)
+    for _ in range(updates):
+        trainer.update()
+    return trainer.current_model()
+
+
+def plain_nats(model, texts):
+    """The same by the definitions: a copy in which nothing is changed."""
+    nothing = Change(name="c", entries=(np.array([0]),), step=0.0)
+    sizes = model.architecture
+    definitions = Definitions(sizes, model.parameters, [], nothing)
+    state = {name: np.zeros((1, len(texts), sizes.hidden_size)) for name in sizes.state_names}
+    losses, _ = definitions.losses(state, texts[:, :-1].T, texts[:, 1:].T)
+    return losses[0].T
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize(("dtype", "rtol"), [("float64", 1e-10), ("float32", 2e-3)])
+def test_it_is_what_the_definitions_say(cell, layers, dtype, rtol):
+    model = trained(cell=cell, layers=layers, dtype=dtype, dropout=0.5)
+    texts = np.random.default_rng(1).integers(0, K, (3, 40))
+    found = surprisal(model, texts)
+    assert found.nats.shape == (3, 39)
+    assert found.nats.dtype == np.float64
+    np.testing.assert_allclose(found.nats, plain_nats(model, texts), rtol=rtol)
+
+
+@given(n=st.integers(0, 12), streams=st.integers(1, 4), top=st.integers(0, K + 2))
+@settings(max_examples=30, deadline=None)
+def test_the_likeliest_are_those_and_in_order(n, streams, top):
+    model = trained(10, dtype="float64")
+    texts = np.random.default_rng(n).integers(0, K, (streams, n))
+    found = surprisal(model, texts, top)
+    shape = (streams, max(n - 1, 0), min(top, K))
+    assert found.top.shape == found.top_probabilities.shape == shape
+    every = surprisal(model, texts, K)
+    np.testing.assert_allclose(every.top_probabilities.sum(axis=2), 1.0)
+    assert np.all(np.diff(every.top_probabilities, axis=2) <= 0)
+    np.testing.assert_array_equal(found.top, every.top[:, :, :top])
+    # What came is among all of them, as likely as its surprisal says.
+    came = np.take_along_axis(
+        every.top_probabilities,
+        (every.top == texts[:, 1:, None]).argmax(axis=2)[..., None],
+        axis=2,
+    )
+    np.testing.assert_allclose(-np.log(came[..., 0]), every.nats)
+
+
+@pytest.mark.parametrize("streams", [1, 3])
+def test_an_epochs_first_sequence_has_the_loss_of_training(streams):
+    trainer = make_trainer(K=K, batch_size=streams, dtype="float64")
+    model = trainer.current_model()
+    x, y = trainer._walk.read()
+    texts = np.concatenate([x, y[-1:]]).T
+    loss = surprisal(model, texts).nats.sum() / streams
+    assert trainer.update() == pytest.approx(loss, rel=1e-12)
+
+
+def test_it_begins_from_zero_or_from_what_the_model_carried():
+    trainer = make_trainer(K=K, n=400, dtype="float64", cell="lstm", layers=2)
+    for _ in range(9):
+        trainer.update()
+    model = trainer.current_model()
+    x, y = trainer._walk.read()
+    texts = np.concatenate([x, y[-1:]]).T
+    # Training goes on with the state that it carried.
+    assert surprisal(model, texts, carried=True).nats.sum() == pytest.approx(trainer.update())
+    for view in model.state.values():
+        view[:] = 100.0
+    np.testing.assert_allclose(surprisal(model, texts).nats, plain_nats(model, texts))
+
+
+def test_unknown_characters_are_refused_and_wild_parameters_are_not():
+    model = trained()
+    for index in (-1, K):
+        with pytest.raises(ValueError, match="not in the vocabulary"):
+            surprisal(model, np.array([[0, index]]))
+    model.parameters["V"][:] = np.nan
+    assert np.isnan(surprisal(model, np.array([[0, 1, 2]])).nats).all()

@@ -1,0 +1,245 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from server.rnn.network import Network
+from server.rnn.training.trainer import (
+    HeldOutTooShortError,
+    NothingHeldOutError,
+    TextTooShortError,
+)
+from server.rnn.training.validation import (
+    LEAST_CHARACTERS,
+    LEAST_PART,
+    MOST_CHARACTERS,
+    MOST_PRODUCTS,
+    MOST_STREAMS,
+    Validation,
+    hold_out,
+)
+from tests.rnn.support import bytes_of, make_trainer, random_text
+
+
+def carried_state(trainer):
+    """Return what stream 0 carries; where an epoch is about to begin, what it carried up to it."""
+    return {name: view[0] for name, view in trainer._network.last_state.items()}
+
+
+def by_the_definition(trainer, held_out, carried):
+    """Read all of what is held out in one stream, from a state, nothing dropped."""
+    s = trainer.settings
+    T = s.sequence_length
+    network = Network(
+        trainer.vocabulary_size, s.hidden_size, T, s.dtype, cell=s.cell, layers=s.layers
+    )
+    network.parameters.flat[:] = trainer.parameters.flat
+    for name, state in network.state.items():
+        state[:] = carried[name]
+    losses = []
+    for start in range(0, len(held_out) - T, T):
+        losses.append(
+            float(network.forward(held_out[start : start + T], held_out[start + 1 :][:T].copy()))
+        )
+        network.carry()
+        if len(held_out) - start - T < T + 1:
+            break
+    return sum(losses) / len(losses)
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    cell=st.sampled_from(["rnn", "gru", "lstm"]),
+    layers=st.integers(1, 2),
+    batch_size=st.integers(1, 3),
+    dropout=st.sampled_from([0.0, 0.5]),
+    fraction=st.sampled_from([0.1, 0.25, 0.5]),
+    updates=st.integers(0, 20),
+)
+def test_it_is_the_mean_loss_of_a_sequence_that_is_not_learnt(fraction, updates, **changes):
+    text = random_text(400)
+    trainer = make_trainer(400, dtype="float64", validation_fraction=fraction, **changes)
+    for _ in range(updates):
+        trainer.update()
+    loss = trainer.validate()
+    assert loss == trainer.validation_loss
+    held_out = text[400 - int(400 * fraction) :]
+    expected = by_the_definition(trainer, held_out, carried_state(trainer))
+    assert loss == pytest.approx(expected, rel=1e-12)
+    assert trainer.validate() == loss
+
+
+@pytest.mark.parametrize("updates", [20, 24], ids=["within an epoch", "where one begins"])
+def test_it_begins_with_what_is_carried(updates):
+    trainer = make_trainer(400, dtype="float64", validation_fraction=0.5, cell="lstm")
+    for _ in range(updates):
+        trainer.update()
+    assert (trainer.position == 0) == (updates == 24)
+    carried = carried_state(trainer)
+    zero = {name: 0.0 * state for name, state in carried.items()}
+    from_carried, from_zero = (
+        by_the_definition(trainer, random_text(400)[200:], state) for state in (carried, zero)
+    )
+    assert trainer.validate() == pytest.approx(from_carried, rel=1e-12)
+    assert abs(from_carried - from_zero) > 1e-9 * from_zero
+    restored = make_trainer(400, dtype="float64", validation_fraction=0.5, cell="lstm")
+    restored.restore(*trainer.state())
+    if trainer.position:
+        assert restored.validate() == trainer.validate()
+
+
+def test_each_stream_begins_with_one_that_is_carried():
+    trainer = make_trainer(
+        40_000, dtype="float64", validation_fraction=0.5, batch_size=3, hidden_size=5
+    )
+    for _ in range(30):
+        trainer.update()
+    part = Validation(random_text(40_000)[20_000:], trainer._network)._walk.part_length
+    streams = 20_000 // part
+    losses = []
+    for stream in range(streams):
+        text = random_text(40_000)[20_000 + stream * part :][:part]
+        carried = {name: view[stream % 3] for name, view in trainer._network.last_state.items()}
+        losses.append(by_the_definition(trainer, text, carried))
+    assert trainer.validate() == pytest.approx(sum(losses) / streams, rel=1e-9)
+
+
+def test_what_is_held_out_is_not_learnt():
+    text = random_text(400)
+    other = text.copy()
+    other[300:] = 0
+    trainers = []
+    for indices in (text, other):
+        trainer = make_trainer(400, validation_fraction=0.25)
+        trainer.__init__(indices, 7, trainer.settings)
+        trainers.append(trainer)
+    one, two = trainers
+    assert one.updates_per_epoch == (300 - 1) // 8
+    for _ in range(100):
+        assert one.update() == two.update()
+    assert one.validate() != two.validate()
+
+
+@pytest.mark.parametrize("changes", [{}, {"cell": "lstm", "layers": 2, "dropout": 0.5}], ids=str)
+def test_validating_never_changes_learning(changes):
+    changes = {"validation_fraction": 0.2, "batch_size": 2, **changes}
+    left_alone, looked_at = make_trainer(**changes), make_trainer(**changes)
+    looked_at.validate()
+    for _ in range(60):
+        assert left_alone.update() == looked_at.update()
+        looked_at.validate()
+        assert np.array_equal(left_alone.sample(20), looked_at.sample(20))
+    learnt, _ = left_alone.state()
+    arrays, _ = looked_at.state()
+    for name, array in learnt.items():
+        assert np.array_equal(arrays[name], array)
+
+
+def test_the_best_by_validation_is_kept_beside_the_best_by_smooth_loss():
+    trainer = make_trainer(validation_fraction=0.3, init_scale=None, learning_rate=0.3)
+    assert trainer.best_model(by="validation") is None
+    models = {}
+    for made in range(200):
+        if made % 7 == 0:
+            loss = trainer.validate()
+            models[loss] = trainer.current_model()
+            best = trainer.best_model(by="validation")
+            assert trainer.best_validation_loss == min(models)
+            expected = models[min(models)]
+            assert trainer.best_validation_update == best.update == expected.update
+            assert best.smooth_loss == expected.smooth_loss
+            assert best.next_index == expected.next_index
+            for name, array in expected.parameters.items():
+                assert np.array_equal(best.parameters[name], array)
+            assert np.array_equal(best.state["h"], expected.state["h"])
+        trainer.update()
+    # Random text cannot be learnt, only remembered.
+    assert trainer.best_validation_update < trainer.best_update
+    assert trainer.best_model().update == trainer.best_update
+
+
+def test_a_loss_that_is_not_finite_is_never_the_best():
+    trainer = make_trainer(validation_fraction=0.3)
+    trainer.parameters["V"][:] = np.nan
+    assert math.isnan(trainer.validate())
+    assert trainer.best_validation_update is None
+    assert trainer.best_model(by="validation") is None
+    restored = make_trainer(validation_fraction=0.3)
+    restored.restore(*trainer.state())
+    assert math.isnan(restored.validation_loss)
+    assert restored.best_validation_loss is None
+
+
+def test_without_held_out_text_there_is_nothing_to_validate_on():
+    trainer = make_trainer()
+    before = bytes_of(trainer)
+    with pytest.raises(NothingHeldOutError):
+        trainer.validate()
+    assert bytes_of(trainer) == before
+    assert trainer.best_model(by="validation") is None
+
+
+@given(
+    n=st.integers(1, 3000) | st.integers(1, 30_000_000),
+    fraction=st.floats(0.0, 0.9999999),
+    T=st.integers(1, 60),
+    B=st.integers(1, 8),
+)
+def test_the_text_is_divided_or_refused_with_a_figure_that_would_do(n, fraction, T, B):
+    # Of so many characters, without the room for them.
+    text = np.broadcast_to(np.uint16(0), n)
+    refused = None
+    try:
+        training, held_out = hold_out(text, fraction, T, B)
+    except TextTooShortError as error:
+        refused = error
+    if isinstance(refused, HeldOutTooShortError):
+        fraction = refused.fraction
+        assert f"{fraction:g} would do" in str(refused)
+        training, held_out = hold_out(text, float(f"{fraction:g}"), T, B)
+    elif refused is not None:
+        assert refused.needed == (B + 1) * (T + 1) > n
+        return
+    assert len(training) + len(held_out) == n
+    if fraction == 0.0:
+        assert len(held_out) == 0
+    else:
+        assert len(held_out) >= T + 1
+        assert len(training) >= B * (T + 1)
+
+
+def test_long_texts_are_read_by_parallel_streams_and_not_to_the_end():
+    network = Network(7, 6, 25)
+    for length, streams in [
+        (100, 1),
+        (2 * LEAST_PART - 1, 1),
+        (2 * LEAST_PART, 2),
+        (MOST_CHARACTERS, MOST_STREAMS),
+        (3 * MOST_CHARACTERS, MOST_STREAMS),
+    ]:
+        walk = Validation(random_text(length), network)._walk
+        assert len(walk._parts) == streams
+        assert walk._parts.size <= MOST_CHARACTERS
+        assert walk.part_length == min(length, MOST_CHARACTERS) // streams
+
+
+@pytest.mark.parametrize("hidden_size", [50, 500, 2_500])
+def test_of_a_large_network_less_is_read(hidden_size):
+    network = Network(7, hidden_size, 25)
+    walk = Validation(random_text(MOST_CHARACTERS), network)._walk
+    read, products = walk._parts.size, network.parameters.flat.size
+    assert LEAST_CHARACTERS <= read <= MOST_CHARACTERS
+    assert read == MOST_CHARACTERS or read <= max(LEAST_CHARACTERS, MOST_PRODUCTS / products)
+    # No less than it could be, but for what does not fill all of the streams.
+    assert (read + MOST_STREAMS) * products > min(MOST_PRODUCTS, MOST_CHARACTERS * products)
+
+
+def test_streams_measure_what_one_stream_does():
+    """But for what each of them does not know at its beginning."""
+    trainer = make_trainer(40_000, validation_fraction=0.5, hidden_size=10)
+    for _ in range(100):
+        trainer.update()
+    one = by_the_definition(trainer, random_text(40_000)[20_000:], carried_state(trainer))
+    assert trainer.validate() == pytest.approx(one, rel=2e-3)

@@ -1,0 +1,65 @@
+"""What the pages are made of: sent from memory, kept for ever under an address with the version."""
+
+import gzip
+import re
+
+import pytest
+
+from tests.serving import ROOT, RunningServer
+
+STATIC = ROOT / "static"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with RunningServer(tmp_path_factory.mktemp("data"), "--no-demo") as running:
+        yield running
+
+
+def addresses(server, page):
+    return re.findall(r'(?:href|src)="(/static/[^"]+)"', server.client.get(page).text)
+
+
+@pytest.mark.parametrize("page", ["/", "/passages", "/compare", "/gradients"])
+def test_a_page_names_all_that_it_needs_and_all_of_it_is_there(server, page):
+    named = set(addresses(server, page))
+    for address in named:
+        answer = server.client.get(address)
+        assert answer.status_code == 200, address
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+        path = address.split("/", 3)[3]
+        assert answer.content == (STATIC / path).read_bytes()
+        if path.endswith(".js"):
+            assert answer.headers["content-type"].startswith("text/javascript")
+            # What a module imports is named as well, so that nothing has to be waited for.
+            imported = re.findall(
+                r'^import .*?"(\.[^"]+)";|^\} from "(\.[^"]+)";', answer.text, re.MULTILINE
+            )
+            for one, other in imported:
+                target = (STATIC / path).parent / (one or other)
+                whole = f"{address[:20]}/{target.resolve().relative_to(STATIC)}"
+                assert whole in named
+
+
+def test_they_come_compressed_to_those_who_can_read_it(server):
+    path = "/static/js/watch.js"
+    plain = server.client.get(path, headers={"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    with server.client.stream("GET", path, headers={"Accept-Encoding": "gzip"}) as answer:
+        assert answer.headers["content-encoding"] == "gzip"
+        assert gzip.decompress(b"".join(answer.iter_raw())) == plain.content
+
+
+def test_another_version_and_none_are_asked_for_each_time(server):
+    for path in ("/static/js/watch.js", "/static/0123456789ab/js/watch.js"):
+        answer = server.client.get(path)
+        assert answer.status_code == 200
+        assert answer.headers["cache-control"] == "no-cache"
+        tag = {"If-None-Match": f'"other", W/{answer.headers["etag"]}'}
+        assert server.client.get(path, headers=tag).status_code == 304
+
+
+def test_nothing_else_is_there(server):
+    for path in ("/static/", "/static/js", "/static/js/../../pyproject.toml"):
+        server.problem(server.client.get(path), 404)
+    server.problem(server.client.post("/static/js/watch.js", json={}), 405)

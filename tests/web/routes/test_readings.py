@@ -1,0 +1,198 @@
+"""What was read at an update: to the character, in every state, by a network that is named."""
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.serving import PAGES
+from tests.web.routes.test_history import rows_of
+
+T, HIDDEN = 25, 12
+SMALL = {"hidden_size": HIDDEN, "sequence_length": T, "sample_length": 20, "sample_every": 50}
+FIELDS = {"stream", "position", "before", "text", "after", "top", "most_surprising"} | {
+    *("surprisal_before", "surprisal", "surprisal_after")
+}
+
+
+@pytest.fixture(scope="module")
+def corpus(server):
+    return server.upload(PAGES)["id"]
+
+
+@pytest.fixture(scope="module")
+def run(server, corpus):
+    """A run of 400 updates, two epochs and a half; with a checkpoint at 130."""
+    run = server.create(corpus=corpus, paused=True, max_updates=400, **SMALL)
+    server.post(run, "step", {"updates": 130})
+    server.post(run, "checkpoints")
+    server.post(run, "resume")
+    return server.until_ended(run)
+
+
+def read(server, run, **query):
+    return server.get(run, "reading", **query)
+
+
+def check_text(passage, text, part_begins, place):
+    """Hold a passage to the book: `place` is where its sequence began in the part."""
+    start = part_begins + place + 1
+    assert set(passage) == FIELDS
+    assert passage["position"] == start
+    assert passage["text"] == text[start : start + T]
+    assert passage["before"]
+    assert text[:start].endswith(passage["before"])
+    assert text[start + T :].startswith(passage["after"])
+    for part in ("before", "after"):
+        assert len(passage[f"surprisal_{part}"]) == len(passage[part])
+    assert len(passage["surprisal"]) == len(passage["top"]) == T
+
+
+@pytest.mark.parametrize("update", [1, 2, 51, 159, 160, 161, 399, 400])
+def test_an_update_read_what_the_walk_says(server, run, update):
+    reading = read(server, run, update=update)
+    row = rows_of(server, run)[update - 1]
+    assert (reading["update"], reading["epoch"]) == (row.update, row.epoch)
+    assert (reading["loss"], reading["smooth_loss"]) == (row.loss, row.smooth)
+    assert (reading["position"], reading["streams"]) == (row.position, 1)
+    (passage,) = reading["passages"]
+    assert passage["stream"] == 1
+    check_text(passage, PAGES, 0, row.position)
+    if row.position == 0:
+        assert passage["surprisal_before"] == [None]
+
+
+@pytest.mark.parametrize(
+    ("update", "kind", "known"),
+    [(1, "snapshot", 0), (6, "snapshot", 5), (130, "snapshot", 100), (131, "checkpoint", 130)],
+)
+def test_the_network_is_the_nearest_before(server, run, update, kind, known):
+    assert read(server, run, update=update)["source"] == {"kind": kind, "update": known}
+
+
+def test_the_surprisals_make_the_loss_of_an_update_just_after_a_snapshot(server, run):
+    # At the start of an epoch nothing is carried, and at update 1 the network is the very same.
+    reading = read(server, run, update=1)
+    nats = sum(reading["passages"][0]["surprisal"]) * math.log(2)
+    assert nats == pytest.approx(reading["loss"], rel=1e-3)
+    # Later the state was carried from further back; what leads up to it brings it close to that.
+    for update in (51, 101, 131, 351):
+        reading = read(server, run, update=update)
+        nats = sum(reading["passages"][0]["surprisal"]) * math.log(2)
+        assert reading["source"]["update"] == update - 1
+        assert nats == pytest.approx(reading["loss"], rel=0.02)
+
+
+def test_the_most_surprising_are_named(server, run):
+    (passage,) = read(server, run, update=300)["passages"]
+    named = passage["most_surprising"]
+    assert len(named) == 3
+    ranked = sorted(passage["surprisal"], reverse=True)
+    assert [one["surprisal"] for one in named] == ranked[:3]
+    for one in named:
+        index = one["index"]
+        assert one["character"] == passage["text"][index]
+        assert one["expected"] == passage["top"][index]
+        assert one["word"] is None or one["character"] in one["word"]
+        if one["character"].isalpha():
+            assert one["word"] in PAGES
+    for guesses in passage["top"]:
+        shares = [share for _, share in guesses]
+        assert shares == sorted(shares, reverse=True)
+        assert 0 < sum(shares) <= 1.001
+
+
+def test_many_streams_and_a_held_out_part(server, corpus):
+    run = server.create(
+        **SMALL, corpus=corpus, batch_size=5, validation_fraction=0.2, max_updates=60, layers=2,
+        cell="gru", dropout=0.3,
+    )  # fmt: skip
+    assert server.until_ended(run)["state"] == "finished"
+    learnt = PAGES[: len(PAGES) - int(0.2 * len(PAGES))]
+    part = len(learnt) // 5
+    assert server.run(run)["updates_per_epoch"] == (part - 1) // T
+    rows = rows_of(server, run)
+    for update in (1, 25, 26, 60):
+        reading = read(server, run, update=update)
+        place = rows[update - 1].position
+        assert (reading["position"], reading["streams"]) == (place, 5)
+        assert len(reading["passages"]) == 3
+        for passage in reading["passages"]:
+            check_text(passage, learnt, (passage["stream"] - 1) * part, place)
+        sums = [sum(passage["surprisal"]) for passage in reading["passages"]]
+        assert sums == sorted(sums, reverse=True)
+    assert len({passage["stream"] for passage in reading["passages"]}) == 3
+
+
+def test_the_highest_of_a_range_is_read(server, run):
+    rows = rows_of(server, run)
+    for first, last in [(1, 400), (100, 120), (7, 7), (390, 10_000)]:
+        highest = max(rows[first - 1 : last], key=lambda row: row.loss)
+        reading = read(server, run, **{"from": first, "to": last})
+        assert (reading["update"], reading["loss"]) == (highest.update, highest.loss)
+
+
+def test_many_who_ask_at_once_are_told_the_same(server, run):
+    with ThreadPoolExecutor(8) as many:
+        answers = list(many.map(lambda _: read(server, run, update=333), range(24)))
+    assert all(answer == answers[0] for answer in answers)
+
+
+def test_a_damaged_network_gives_way_to_the_one_before(server, corpus):
+    run = server.create(corpus=corpus, max_updates=120, **SMALL)
+    server.until_ended(run)
+    assert read(server, run, update=115)["source"]["update"] == 100
+    snapshots = server.data_dir / "runs" / run["id"] / "snapshots"
+    (snapshots / "100.npz").write_bytes(b"half a fi")
+    assert read(server, run, update=116)["source"] == {"kind": "snapshot", "update": 50}
+    for path in snapshots.iterdir():
+        path.write_bytes(b"")
+    answer = server.client.get(f"/api/runs/{run['id']}/reading", params={"update": 117})
+    assert "could not be read again" in server.problem(answer, 409)["detail"]
+
+
+def test_it_goes_on_while_a_run_trains_and_in_every_state(server, corpus):
+    run = server.create(corpus=corpus, paused=True, max_updates=None, **SMALL)
+    answer = server.client.get(f"/api/runs/{run['id']}/reading")
+    assert "no update" in server.problem(answer, 409)["detail"]
+    server.post(run, "step", {"updates": 3})
+    assert read(server, run)["update"] == 3
+    server.post(run, "resume")
+    server.until(run, lambda now: now["update"] > 500)
+    now = read(server, run)
+    assert 3 < now["update"] <= server.run(run)["update"]
+    assert now["source"]["update"] < now["update"]
+    server.post(run, "stop")
+    stopped = server.run(run)
+    reading = read(server, run, update=stopped["update"])
+    assert (reading["update"], reading["loss"]) == (stopped["update"], stopped["loss"])
+    server.client.delete(f"/api/runs/{run['id']}")
+
+
+def test_a_fork_reads_with_its_trunks_network_what_was_before_it(server, run):
+    (made,) = [one for one in server.get(run, "checkpoints") if not one["automatic"]][:1]
+    body = {"checkpoint": made["id"], "spec": {"max_updates": 200, "learning_rate": 0.05}}
+    branch = server.post(run, "fork", body)
+    server.until_ended(branch)
+    mine, trunks = read(server, branch, update=120), read(server, run, update=120)
+    assert mine == trunks
+    assert read(server, branch, update=140)["source"] == {"kind": "checkpoint", "update": 130}
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"update": 0}, "update"),
+        ({"update": "x"}, "update"),
+        ({"update": 401}, "update"),
+        ({"update": 5, "to": 7}, "update"),
+        ({"from": 5}, "to"),
+        ({"to": 5}, "from"),
+        ({"from": 5, "to": 4}, "to"),
+        ({"from": 401, "to": 500}, "from"),
+    ],
+)
+def test_what_was_never_read_is_refused(server, run, query, field):
+    answer = server.client.get(f"/api/runs/{run['id']}/reading", params=query)
+    assert [error["field"] for error in server.problem(answer, 422)["errors"]] == [field]
+    assert server.client.get("/api/runs/nobody/reading").status_code == 404

@@ -1,0 +1,65 @@
+"""Whether spikes come from the pages or from the start of each epoch, as the server says."""
+
+import numpy as np
+import pytest
+
+from server.analysis.spikes import PLACES, STRETCHES, _places
+from server.analysis.variance_components import explain
+from tests.serving import PAGES
+from tests.web.routes.test_history import PER_EPOCH, rows_of
+
+SMALL = {"hidden_size": 10, "sample_length": 20}
+
+
+@pytest.fixture(scope="module")
+def corpus(server):
+    return server.upload(PAGES)["id"]
+
+
+def explained(server, run):
+    return server.get(run, "loss/explained")
+
+
+def test_it_is_told_of_whole_epochs_alone(server, corpus):
+    run = server.create(**SMALL, corpus=corpus, paused=True, max_updates=None)
+    nothing = {"epochs": [], "share": None, "share_error": None, "start": None}
+    assert explained(server, run) == nothing | {"missing": "After two epochs it can be told."}
+    server.post(run, "step", {"updates": 2 * PER_EPOCH - 1})
+    assert explained(server, run) == nothing | {"missing": "After the second epoch it can be told."}
+    server.post(run, "step", {"updates": 1})
+    assert explained(server, run)["epochs"] == [1, 2]
+    server.post(run, "step", {"updates": 5 * PER_EPOCH + 7})
+    found = explained(server, run)
+    assert found["epochs"] == [2, 3, 4, 5, 6, 7]
+
+    losses = np.array([row.loss for row in rows_of(server, run)])
+    rows = losses[PER_EPOCH : 7 * PER_EPOCH].reshape(6, PER_EPOCH)
+    told = explain(rows, np.arange(2, 8), np.arange(PER_EPOCH), PER_EPOCH)
+    assert found["share"] == pytest.approx(told.share)
+    assert found["share_error"] == pytest.approx(told.error)
+    start = told.start
+    assert found["start"] == pytest.approx(
+        {"updates": start.updates, "loss": start.loss, "error": start.error}
+    )
+    # The same pages are as hard each time.
+    assert found["share"] > 0.3
+    assert found["missing"] is None
+
+
+def test_epochs_too_short_to_tell_are_called_so(server):
+    corpus = server.upload(PAGES[:500])["id"]
+    run = server.create(**SMALL, corpus=corpus, max_updates=60)
+    server.until_ended(run)
+    assert "too short" in explained(server, run)["missing"]
+
+
+@pytest.mark.parametrize("per_epoch", [40, PLACES, PLACES + 1, 5_000_000])
+def test_of_long_epochs_stretches_are_read(per_epoch):
+    stretches = _places(per_epoch)
+    assert stretches[0][0] == 0
+    assert stretches[-1][1] == per_epoch
+    assert sum(end - begin for begin, end in stretches) <= PLACES
+    if per_epoch > 2 * PLACES:
+        assert len(stretches) == STRETCHES
+        ends = [end for _, end in stretches]
+        assert all(end <= begin for end, (begin, _) in zip(ends, stretches[1:], strict=False))

@@ -1,0 +1,133 @@
+"""What every answer carries, whatever it is an answer to."""
+
+import shutil
+import socket
+
+import httpx
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from tests.serving import PAGES
+
+ALWAYS = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+
+@pytest.fixture(scope="module")
+def run(server):
+    return server.create(paused=True, hidden_size=5, sample_length=10)
+
+
+def carries_them(answer):
+    for name, value in ALWAYS.items():
+        assert answer.headers.get_list(name) == [value], (answer.request.url, name)
+    [policy] = answer.headers.get_list("content-security-policy")
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert "camera=()" in answer.headers["permissions-policy"]
+    assert len(answer.headers.get_list("cache-control")) == 1
+    assert "server" not in answer.headers
+    return True
+
+
+PLACES = ("/", "/compare", "/gradients", "/healthz", "/api/runs", "/openapi.json")
+
+
+def test_whatever_is_asked_for(server, run):
+    address = f"/api/runs/{run['id']}"
+    for method, path in [
+        *[("GET", path) for path in PLACES],
+        *[("GET", path) for path in ("/favicon.ico", "/static/js/watch.js", "/static/nothing.js")],
+        *[("GET", path) for path in ("/nothing", "/?token=x", "/static")],
+        *[("GET", path) for path in (f"{address}/losses.csv", f"{address}/checkpoints/best/file")],
+        *[("HEAD", "/static/js/watch.js"), ("OPTIONS", "/api/runs"), ("PUT", "/api/runs")],
+        *[("TRACE", "/"), ("GET", "/ws/runs/x"), ("POST", f"{address}/passages?stream=true")],
+    ]:
+        assert carries_them(server.client.request(method, path)), path
+
+
+def test_errors_of_every_kind(server):
+    evil = {"Host": "evil.example"}
+    too_large = b'{"name": "' + b"x" * 2_000_000 + b'"}'
+    json = {"Content-Type": "application/json"}
+    for status, answer in [
+        (400, server.client.post("/api/runs", content=b"{", headers=json)),
+        (403, server.client.get("/", headers=evil)),
+        (413, server.client.post("/api/runs", content=too_large, headers=json)),
+        (415, server.client.post("/api/runs", content=b"x")),
+        (422, server.client.post("/api/runs", json={"hidden_size": 0})),
+    ]:
+        server.problem(answer, status)
+        assert carries_them(answer)
+
+
+def test_the_servers_own_faults(server):
+    corpus = server.upload(PAGES)["id"]
+    shutil.rmtree(server.data_dir / "corpora" / corpus)
+    answer = server.client.get(f"/api/corpora/{corpus}/text")
+    server.problem(answer, 500)
+    assert "Traceback" not in answer.text
+    assert "corpora" not in answer.text
+    assert carries_them(answer)
+
+
+def test_what_is_no_http(server):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+        connection.sendall(b"nonsense\r\n\r\n")
+        got = b""
+        while more := connection.recv(65_536):
+            got += more
+    head, _, body = got.partition(b"\r\n\r\n")
+    first, *lines = head.decode().split("\r\n")
+    headers = [tuple(line.split(": ", 1)) for line in lines]
+    answer = httpx.Response(
+        int(first.split()[1]), headers=headers, content=body, request=httpx.Request("GET", "x://")
+    )
+    server.problem(answer, 400)
+    assert carries_them(answer)
+
+
+def test_a_websocket_that_is_refused(server, run):
+    with pytest.raises(InvalidStatus) as refused:
+        connect(f"{server.ws_url}/ws/runs/{run['id']}", origin="http://evil.example")
+    answer = refused.value.response
+    assert answer.status_code == 403
+    assert answer.headers["content-type"] == "application/problem+json"
+    for name, value in ALWAYS.items():
+        assert answer.headers[name] == value
+
+
+@pytest.mark.parametrize(
+    ("path", "kept"),
+    [
+        ("/", "no-cache"),
+        ("/static/js/watch.js", "no-cache"),
+        ("/static/nothing.js", "no-store"),
+        ("/api/runs", "no-store"),
+        ("/healthz", "no-store"),
+    ],
+)
+def test_what_a_browser_may_keep(server, path, kept):
+    answer = server.client.get(path)
+    assert answer.headers["cache-control"] == kept
+    if path.startswith("/static/js"):
+        etag = answer.headers["etag"]
+        again = server.client.get(path, headers={"If-None-Match": etag})
+        assert again.status_code == 304
+        assert carries_them(again)
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/api/runs", "/static/js/watch.js", "/nothing"])
+def test_a_head_is_what_a_get_begins_with(server, path):
+    answer, whole = server.client.head(path), server.client.get(path)
+    assert answer.status_code == whole.status_code
+    assert answer.content == b""
+    assert carries_them(answer)
+    assert answer.headers["content-type"] == whole.headers["content-type"]

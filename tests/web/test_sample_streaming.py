@@ -1,0 +1,147 @@
+"""Lists of samples of any length: whole, and never more of them in memory than a page."""
+
+import asyncio
+import contextlib
+import json
+
+import pytest
+
+from server.runs.supervisor import DATABASE
+from server.spec.schemas import Quality, Replay, Sample
+from server.store.database import Store
+from server.web.sample_streaming import (
+    PAGE_CHARACTERS,
+    PIECE_BYTES,
+    SHOWN_AT_LEAST,
+    json_pieces,
+)
+from tests.hostile import raw
+from tests.web.live.test_slow_viewers import memory_bytes
+
+LONG = 20_000
+
+
+def sample(update, text, **more):
+    quality = Quality(real_words=0.5, longest_real_run=1, longest_copy=2)
+    return Sample(update=update, epoch=1, smooth_loss=None, text=text, quality=quality, **more)
+
+
+def long_sample(update):
+    text = f"{update} é ".ljust(LONG, "x")
+    replay = Replay(text=text, quality=Quality(real_words=0.5, longest_real_run=1, longest_copy=2))
+    return sample(update, text, replay=replay)
+
+
+def as_sent(samples):
+    return [each.model_dump(mode="json") for each in samples]
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store(tmp_path / "hurrah.db")
+    yield store
+    store.close()
+
+
+async def listed(store, characters=PAGE_CHARACTERS, first=0, last=None, chosen=None):
+    """Return the list that is sent, and the characters of each page that was read for it."""
+    pages = []
+
+    def page(first):
+        found = store.samples_page("run", first, last, characters, chosen)
+        pages.append([len(text) for _, text in found])
+        return found
+
+    async def after(update):
+        return page(update + 1)
+
+    pieces = [piece async for piece in json_pieces(page(first), after)]
+    assert max(map(len, pieces)) <= PIECE_BYTES
+    return json.loads(b"".join(pieces)), pages
+
+
+@pytest.mark.parametrize("count", [0, 1, 6, 7, 8, 20])
+@pytest.mark.parametrize("characters", [1, 500, 10_000])
+def test_all_samples_come_a_page_at_a_time(store, count, characters):
+    samples = [sample(3 * at, f"é{at}") for at in range(count)]
+    for each in samples:
+        store.add_sample("run", each)
+        store.add_sample("another", each)
+    found, pages = asyncio.run(listed(store, characters))
+    assert found == as_sent(samples)
+    assert all(sum(page) <= characters or len(page) == 1 for page in pages)
+    found, _ = asyncio.run(listed(store, characters, 4, 30))
+    assert [each["update"] for each in found] == [at for at in range(6, 31, 3) if at < 3 * count]
+    found, _ = asyncio.run(listed(store, characters, 4, 30, [0, 6, 9, 33]))
+    assert [each["update"] for each in found] == [at for at in (6, 9) if at < 3 * count]
+
+
+def test_long_samples_come_few_at_a_time(store):
+    samples = [long_sample(update) for update in range(40)]
+    for each in samples:
+        store.add_sample("run", each)
+    found, pages = asyncio.run(listed(store))
+    assert found == as_sent(samples)
+    assert max(map(sum, pages)) <= PAGE_CHARACTERS
+    assert max(map(len, pages)) < 3
+
+
+@pytest.mark.parametrize("text", ["\x01" * LONG, "語" * LONG, '"' * LONG])
+def test_a_sample_longer_than_a_page_comes_in_pieces(store, text):
+    samples = [sample(update, text) for update in range(3)]
+    for each in samples:
+        store.add_sample("run", each)
+    found, pages = asyncio.run(listed(store, 10_000))
+    assert found == as_sent(samples)
+    assert [len(page) for page in pages] == [1, 1, 1, 0]
+
+
+# -- over the wire --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def written(serve):
+    """A server with a run that wrote 300 samples of 20,000 characters, each with its replay."""
+    first = serve("--no-demo")
+    run = first.create(hidden_size=5, sample_length=LONG, paused=True)
+    own = first.get(run, "samples")
+    assert first.terminate() == 0
+    samples = [long_sample(update) for update in range(1, 301)]
+    samples[9].hurrahs = ["Orla"]
+    store = Store(first.data_dir / DATABASE)
+    for each in samples:
+        store.add_sample(run["id"], each)
+    store.close()
+    server = serve("--no-demo")
+    server.the_run, server.the_samples = run, own + as_sent(samples)
+    return server
+
+
+def test_slow_readers_of_long_samples_take_little_memory(written):
+    server, run = written, written.the_run
+    before = memory_bytes(server)
+    with contextlib.ExitStack() as open_:
+        slow = [open_.enter_context(raw.connect(server)) for _ in range(8)]
+        for connection in slow:
+            start = f"GET /api/runs/{run['id']}/samples HTTP/1.1"
+            connection.sendall(raw.head(server, start))
+        for connection in slow:
+            assert connection.recv(1) == b"H"
+        assert server.get(run, "samples") == server.the_samples, "and they keep nobody waiting"
+        # All that they asked for is four times as much.
+        assert memory_bytes(server) - before < 25e6
+
+
+def test_so_many_are_fewer_where_they_are_long(written):
+    server, run, every = written, written.the_run, written.the_samples
+    some = server.get(run, "samples", limit=1_000)
+    updates = [each["update"] for each in some]
+    assert updates == sorted(set(updates))
+    assert len(some) == SHOWN_AT_LEAST
+    newest = SHOWN_AT_LEAST // 4
+    assert some[-newest:] == every[-newest:]
+    assert {0, 10} <= set(updates), "the first, and the one with a hurrah"
+    by_update = {each["update"]: each for each in every}
+    assert some == [by_update[update] for update in updates]
+    assert server.get(run, "samples", limit=1) == every[-1:]
+    assert len(server.get(run, "samples", limit=2, to=100)) == 2
