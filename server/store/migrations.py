@@ -187,7 +187,7 @@ def _back_up(connection: sqlite3.Connection, target: Path) -> None:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(target.parent)
-    log.warning("The database of before is kept in %s.", target)
+    log.warning("A backup of the old database is in %s.", target)
     reach("migration.backed_up")
 
 
