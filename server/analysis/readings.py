@@ -24,6 +24,7 @@ from server.rnn.training.validation import characters_to_learn
 from server.runs.run_controller import LiveRun
 from server.spec.run_spec import SpecError
 from server.spec.schemas import Run
+from server.store import queries
 from server.store.database import Store
 from server.store.executor import StoreCalls
 
@@ -225,7 +226,7 @@ class Readings:
         SpecError
             None of these updates has been made; otherwise as for `at`.
         """
-        update = await self._store(Store.highest, life.run.id, first, last)
+        update = await self._store(queries.highest_loss, life.run.id, first, last)
         if update is None:
             raise _not_made("from", life.run.update)
         return await self.at(life, update, charge)
@@ -235,7 +236,7 @@ class Readings:
         await self._scribe.leave()
 
     async def _moment(self, run: Run, update: int) -> _Moment:
-        found = await self._store(Store.loss, run.id, update, update, 1)
+        found = await self._store(queries.reduced_loss, run.id, update, update, points=1)
         if not len(found.update):
             raise _not_made("update", run.update)
         loss, smooth = float(found.low[0]), float(found.smooth[0])
@@ -303,7 +304,7 @@ class Readings:
         # Automatic checkpoints go without a word, and with them what a copied link showed.
         found += [
             (ReadingSource(kind="checkpoint", update=made.update), life.shelf.path(made.id))
-            for made in await self._store(Store.checkpoints, life.run.id)
+            for made in await self._store(queries.list_checkpoints, life.run.id)
             if made.update <= update
             and not made.automatic
             and life.shelf.path(made.id) not in unreadable

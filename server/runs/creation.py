@@ -139,7 +139,7 @@ class RunMaker:
                 Store.add_fork,
                 new.id,
                 new.model_dump_json(),
-                trunk=trunk.run.id,
+                parent=trunk.run.id,
                 update=found.update,
                 checkpoint=copied,
             )

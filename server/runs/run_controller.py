@@ -395,6 +395,6 @@ class LiveRun:
             await self.upkeep.keep_safe()
         if await self._desk.let_go(unless):
             self.upkeep.stop()
-            await self._store(Store.release, self.run.id)
+            await self._store(Store.close_history, self.run.id)
             with contextlib.suppress(ShortageError):
                 await self.recorder.flush()

@@ -21,7 +21,7 @@ from server.runs.downloads import Exports
 from server.runs.run_controller import LiveRun
 from server.runs.supervisor import Supervisor
 from server.settings import Settings
-from server.store.executor import StoreReader
+from server.store.executor import LimitedStoreReader
 from server.web.live.broadcast import Fanout
 from server.web.loss_cache import Curves
 from server.web.security.auth import is_operator
@@ -38,7 +38,7 @@ class Office:
     corpora: CorpusLibrary
     uploads: Uploads
     supervisor: Supervisor
-    reads: StoreReader
+    reads: LimitedStoreReader
     passages: Passages
     exports: Exports
     gallery: Gallery

@@ -22,7 +22,7 @@ from server.runs.supervisor import Supervisor
 from server.settings import SHIPPED_CORPORA, Settings
 from server.spec.limits import Limits
 from server.spec.run_spec import RunSpec
-from server.store.executor import StoreReader
+from server.store.executor import LimitedStoreReader
 from server.web.dependencies import Office
 from server.web.live.broadcast import Fanout
 from server.web.loss_cache import Curves
@@ -71,7 +71,7 @@ async def _furnished(settings: Settings) -> Office:
         settings.max_stored_bytes,
     )
     supervisor = await Supervisor.open(settings.data_dir, library, fanout, limits)
-    reads = StoreReader(supervisor.store, settings.max_read_requests)
+    reads = LimitedStoreReader(supervisor.store, settings.max_read_requests)
     waiting = settings.max_waiting_requests
     characters = settings.max_probe_characters
     models = KeptModels(

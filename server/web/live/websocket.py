@@ -12,7 +12,7 @@ from starlette.websockets import WebSocketDisconnect
 from server.errors import UnknownRunError
 from server.runs.run_controller import LiveRun
 from server.spec.schemas import Checkpoint, Loss, Milestone, Run, RunState, Sample
-from server.store.database import Store
+from server.store import queries
 from server.web.dependencies import Office, TheOffice
 from server.web.live.backpressure import EXTENSION, ViewerGoneError, ViewerProtocol
 from server.web.live.broadcast import Channel
@@ -127,9 +127,9 @@ async def _snapshot(office: Office, life: LiveRun, channel: Channel) -> tuple[in
             # Not with those who look: whoever writes of this run waits for the lock meanwhile.
             store, run = office.supervisor.store, life.run
             loss = await loss_of(run.id, store, 1, None)
-            samples = await store(Store.samples, run.id, limit=samples_that_fit(run))
-            milestones = await store(Store.milestones, run.id)
-            checkpoints = await store(Store.checkpoints, run.id)
+            samples = await store(queries.list_samples, run.id, limit=samples_that_fit(run))
+            milestones = await store(queries.list_milestones, run.id)
+            checkpoints = await store(queries.list_checkpoints, run.id)
             content = Snapshot.model_construct(
                 run_state=run,
                 loss=loss,
