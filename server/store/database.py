@@ -1,8 +1,8 @@
 """What is kept of runs: one SQLite database with one owner, one thread and one connection.
 
-Everything here is called on that thread (see `StoreThread`). Writes gather in an open transaction;
-`commit` makes them durable, which the supervisor does once a second and before it acknowledges.
-What is called durable here is so when it returns, and has not happened at all when it raises.
+Everything here is called on that thread (see `StoreExecutor`). Writes gather in an open
+transaction; `commit` makes them durable, which the supervisor does once a second and before it
+acknowledges. A durable call is durable when it returns, and has had no effect when it raises.
 Reads see what was written, committed or not, since they use the same connection.
 """
 
@@ -18,8 +18,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from server.files.disk_errors import ShortageError
-from server.files.failpoints import reach
+from server.files.disk_errors import StorageError
+from server.files.failpoints import failpoint
 from server.history import smoothing, training_time
 from server.history.loss_history import History
 from server.history.threshold_search import forget_least
@@ -49,26 +49,26 @@ class Store(StoreReads):
 
         Raises
         ------
-        ShortageError
+        StorageError
             The disk did not take it. It comes with the next commit for which there is room.
         """
-        self._ledger.commit()
+        self._write_log.commit()
 
     def durably(self, write: Callable[[], T]) -> T:
         """Do a write and make it durable, or, should that fail, not do it at all.
 
         Raises
         ------
-        ShortageError
+        StorageError
             There is no room for it.
         """
-        return self._ledger.durably(write)
+        return self._write_log.durably(write)
 
     def close(self) -> None:
         """Commit and close."""
         try:
             self.commit()
-        except ShortageError as error:
+        except StorageError as error:
             log.warning("the last second could not be stored: %s", error)
         self._connection.close()
 
@@ -76,12 +76,12 @@ class Store(StoreReads):
 
     def add_run(self, run: str, text: str) -> None:
         """Keep a new run (`text` is its JSON); durable."""
-        self._ledger.durably(partial(self._add_run, run, text))
+        self._write_log.durably(partial(self._add_run, run, text))
 
     def add_fork(
-        self, run: str, text: str, trunk: str, update: int, checkpoint: Checkpoint
+        self, run: str, text: str, parent: str, update: int, checkpoint: Checkpoint
     ) -> None:
-        """Keep a new run that happened as `trunk` did up to `update`, with a checkpoint; durable.
+        """Keep a new run that happened as `parent` did up to `update`, with a checkpoint; durable.
 
         All of it in one, so that no crash leaves a fork that begins where its trunk began.
         """
@@ -93,12 +93,12 @@ class Store(StoreReads):
                 self._connection.execute(
                     f"INSERT INTO {table} (run, {columns}) SELECT ?, {columns} FROM {table}"  # noqa: S608
                     f" WHERE run = ? AND {place} <= ?",
-                    (run, trunk, update),
+                    (run, parent, update),
                 )
             self._shorten(run, update)
             self._add_checkpoint(run, checkpoint)
 
-        self._ledger.durably(add)
+        self._write_log.durably(add)
 
     def _add_run(self, run: str, text: str) -> None:
         self._connection.execute(
@@ -108,7 +108,7 @@ class Store(StoreReads):
 
     def save_run(self, run: str, text: str) -> None:
         """Keep a run as it stands; nothing happens when it was deleted meanwhile."""
-        self._ledger.write(partial(self._save_run, run, text))
+        self._write_log.write(partial(self._save_run, run, text))
 
     def _save_run(self, run: str, text: str) -> None:
         self._connection.execute("UPDATE runs SET run = ? WHERE id = ?", (text, run))
@@ -122,7 +122,7 @@ class Store(StoreReads):
                 self._connection.execute(f"DELETE FROM {table} WHERE run = ?", (run,))  # noqa: S608
             self._connection.execute("DELETE FROM runs WHERE id = ?", (run,))
 
-        self._ledger.write(delete)
+        self._write_log.write(delete)
         self.commit()
         # Who deletes may be in need of room: the log gives back what it no longer needs.
         with contextlib.suppress(sqlite3.OperationalError):
@@ -149,7 +149,7 @@ class Store(StoreReads):
             self._rewind(run, update)
             return kept
 
-        return self._ledger.durably(go)
+        return self._write_log.durably(go)
 
     def _rewind(self, run: str, update: int) -> None:
         if (writer := self._writers.pop(run, None)) is not None:
@@ -182,7 +182,7 @@ class Store(StoreReads):
         the run says that it stands.
         """
         add = partial(self._add_report, run, text, first, losses, marks)
-        return self._ledger.write(add) or list(marks)
+        return self._write_log.write(add) or list(marks)
 
     def _add_report(
         self,
@@ -204,7 +204,7 @@ class Store(StoreReads):
             if (writer := self._writers.pop(run, None)) is not None:
                 writer.write()
 
-        self._ledger.write(let_go)
+        self._write_log.write(let_go)
 
     def add_sample(
         self, run: str, sample: Sample, marks: Sequence[Milestone] = ()
@@ -218,14 +218,14 @@ class Store(StoreReads):
             )
             return milestones.add(self._connection, run, marks)
 
-        kept = self._ledger.write(add)
-        reach("store.sampled")
+        kept = self._write_log.write(add)
+        failpoint("store.sampled")
         return kept or list(marks)
 
     def add_milestones(self, run: str, marks: Sequence[Milestone]) -> list[Milestone]:
         """Keep milestones, and return them with their ids, as far as they could be written."""
         add = partial(milestones.add, self._connection, run, marks)
-        return self._ledger.write(add) or list(marks)
+        return self._write_log.write(add) or list(marks)
 
     def add_note(self, run: str, update: int, text: str) -> Milestone:
         """Keep a note; durable. Raises as `milestones.add_note`."""
@@ -267,4 +267,4 @@ class Store(StoreReads):
                 "DELETE FROM checkpoints WHERE run = ? AND id = ?", (run, checkpoint)
             )
 
-        self._ledger.durably(remove)
+        self._write_log.durably(remove)

@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from server.concurrency.admission import Turns
+from server.concurrency.admission import AdmissionLimiter
 from server.store.database import Store
 
-__all__ = ["StoreCalls", "StoreReader", "StoreThread"]
+__all__ = ["LimitedStoreReader", "StoreCalls", "StoreExecutor"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -30,7 +30,7 @@ class StoreCalls(Protocol):
         """Call one."""
 
 
-class StoreThread:
+class StoreExecutor:
     """The thread that owns the store, as the event loop sees it; a `StoreCalls`.
 
     There are two lines before it, each in order. In the first stands all that is written, and all
@@ -88,20 +88,20 @@ class StoreThread:
             answer.set_result(result)
 
 
-class StoreReader:
+class LimitedStoreReader:
     """The store as those see it who only look: after all others, and not without end.
 
     Parameters
     ----------
-    store : StoreThread
+    store : StoreExecutor
         Where it is read.
     most : int
         Reads that are under way or waited for at most.
     """
 
-    def __init__(self, store: StoreThread, most: int) -> None:
+    def __init__(self, store: StoreExecutor, most: int) -> None:
         self._store = store
-        self._turns = Turns(most, most, "reads of what is kept")
+        self._turns = AdmissionLimiter(most, most, "reads of what is kept")
 
     async def __call__(
         self, method: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs

@@ -23,7 +23,7 @@ from server.spec.schemas import Checkpoint, Milestone, Run, Sample, ValidationLo
 from server.store import milestones
 from server.store.sample_selection import HAS_HURRAHS, VALIDATION_LOSS, measured, thinned
 from server.store.schema import SCHEMA
-from server.store.write_log import Ledger
+from server.store.write_log import WriteLog
 
 __all__ = ["SamplesPage", "StoreReads"]
 
@@ -53,7 +53,7 @@ class StoreReads:
         self._connection.execute("PRAGMA synchronous = FULL")
         self._connection.executescript(SCHEMA)
         self._writers: dict[str, HistoryWriter] = {}
-        self._ledger = Ledger(self._connection, self._write_out, self._writers.clear)
+        self._write_log = WriteLog(self._connection, self._write_out, self._writers.clear)
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -76,7 +76,7 @@ class StoreReads:
 
     def history_end(self, run: str) -> int:
         """Return the last update in the history, 0 when it is empty."""
-        self._ledger.redo()
+        self._write_log.redo()
         return self._writer(run).last
 
     def _writer(self, run: str) -> HistoryWriter:
@@ -86,7 +86,7 @@ class StoreReads:
 
     def has_sample(self, run: str, update: int) -> bool:
         """Whether the sample at `update` is kept."""
-        self._ledger.redo()
+        self._write_log.redo()
         found = self._connection.execute(
             "SELECT 1 FROM samples WHERE run = ? AND update_ = ?", (run, update)
         )
@@ -99,14 +99,14 @@ class StoreReads:
 
         See `server.store.sample_selection` for which are left out.
         """
-        self._ledger.redo()
+        self._write_log.redo()
         chosen = None if limit is None else self.thinned_updates(run, first, last, limit)
         rows = self._samples(run, first, last, chosen)
         return [Sample.model_validate_json(text) for _, text in rows]
 
     def thinned_updates(self, run: str, first: int, last: int | None, limit: int) -> list[int]:
         """Return the updates of at most `limit` samples from one update to another, in order."""
-        self._ledger.redo()
+        self._write_log.redo()
         return thinned(self._connection, run, first, MAX_UPDATE if last is None else last, limit)
 
     def samples_page(
@@ -122,7 +122,7 @@ class StoreReads:
         As many as have so many `characters` of JSON at the most, but one at least; only those at
         the updates that are `chosen`, where there are any such.
         """
-        self._ledger.redo()
+        self._write_log.redo()
         page: SamplesPage = []
         for update, text in self._samples(run, first, last, chosen):
             characters -= len(text)
@@ -150,7 +150,7 @@ class StoreReads:
 
     def celebrated(self, run: str) -> set[str]:
         """Return the words that were a hurrah."""
-        self._ledger.redo()
+        self._write_log.redo()
         rows = self._connection.execute(
             "SELECT DISTINCT word.value FROM samples, json_each(sample, '$.hurrahs') AS word"  # noqa: S608
             f" WHERE run = ? AND {HAS_HURRAHS}",
@@ -160,7 +160,7 @@ class StoreReads:
 
     def milestones(self, run: str) -> list[Milestone]:
         """Return the milestones in order."""
-        self._ledger.redo()
+        self._write_log.redo()
         return milestones.of_run(self._connection, run)
 
     def checkpoints(self, run: str) -> list[Checkpoint]:
@@ -188,7 +188,7 @@ class StoreReads:
     def work_out_smoothing(self, run: str, factor: float) -> bool:
         """Work out more of what comes of a factor; see `smoothing.work_out_more`."""
         self._show(run)
-        return self._ledger.read(partial(smoothing.work_out_more, self._connection, run, factor))
+        return self._write_log.read(partial(smoothing.work_out_more, self._connection, run, factor))
 
     def seconds_at(self, run: str, updates: Sequence[int] | NDArray[np.int64]) -> list[float]:
         """Return the seconds of training at each of `updates`, NaN where they are not known."""
@@ -218,7 +218,7 @@ class StoreReads:
     def first_below(self, run: str, smooth_loss: float) -> Search:
         """Look for the first update whose smooth loss is below; see `reached.first_below`."""
         self._show(run)
-        return self._ledger.read(partial(first_below, self._connection, run, smooth_loss))
+        return self._write_log.read(partial(first_below, self._connection, run, smooth_loss))
 
     def chunk(self, run: str, after: int) -> tuple[int, NDArray[np.float64]] | None:
         """Return the number and the losses of the history's first chunk after the chunk `after`."""
@@ -233,6 +233,6 @@ class StoreReads:
             writer.write()
 
     def _show(self, run: str) -> None:
-        self._ledger.redo()
+        self._write_log.redo()
         if run in self._writers:
-            self._ledger.read(self._writers[run].write)
+            self._write_log.read(self._writers[run].write)

@@ -11,16 +11,16 @@ import sqlite3
 from collections.abc import Callable
 from typing import TypeVar
 
-from server.files.disk_errors import shortage_of
-from server.files.failpoints import reach
+from server.files.disk_errors import as_storage_error
+from server.files.failpoints import failpoint
 
-__all__ = ["Ledger"]
+__all__ = ["WriteLog"]
 
 T = TypeVar("T")
 Write = Callable[[], object]
 
 
-class Ledger:
+class WriteLog:
     """The open transaction of a connection.
 
     Parameters
@@ -56,7 +56,7 @@ class Ledger:
                 result = write()
             except sqlite3.OperationalError as error:
                 self._lose()
-                if shortage_of(error) is None:
+                if as_storage_error(error) is None:
                     raise
         self._written.append(write)
         return result
@@ -69,7 +69,7 @@ class Ledger:
             self._redo()
         except sqlite3.OperationalError as error:
             self._lose()
-            if shortage_of(error) is None:
+            if as_storage_error(error) is None:
                 raise
 
     def read(self, read: Callable[[], T]) -> T:
@@ -77,40 +77,40 @@ class Ledger:
 
         Raises
         ------
-        ShortageError
+        StorageError
             The disk refused that; nothing else is lost.
         """
         try:
             return read()
         except sqlite3.OperationalError as error:
             self._lose()
-            raise shortage_of(error) or error from error
+            raise as_storage_error(error) or error from error
 
     def commit(self) -> None:
         """Make everything written so far durable.
 
         Raises
         ------
-        ShortageError
+        StorageError
             The disk did not take it. It is kept in memory, and comes with the next commit.
         """
-        reach("store.commit")
+        failpoint("store.commit")
         try:
             self._redo()
             self._finish()
             self._connection.commit()
         except sqlite3.OperationalError as error:
             self._lose()
-            raise shortage_of(error) or error from error
+            raise as_storage_error(error) or error from error
         self._written.clear()
-        reach("store.committed")
+        failpoint("store.committed")
 
     def durably(self, write: Callable[[], T]) -> T:
         """Do a write and make it durable with all before it, or, should that fail, not at all.
 
         Raises
         ------
-        ShortageError
+        StorageError
             The disk did not take it.
         """
         before = len(self._written)
@@ -122,7 +122,7 @@ class Ledger:
         except BaseException as error:
             del self._written[before:]
             self._lose()
-            short = shortage_of(error)
+            short = as_storage_error(error)
             if short is not None:
                 raise short from error
             raise

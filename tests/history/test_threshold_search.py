@@ -84,7 +84,7 @@ def test_a_fork_has_its_trunks_past_and_its_own_future(store):
     keep(store, losses)
     asked(store, 0.5)
     made = Checkpoint(id="x", update=10_000, smooth_loss=None, note=None, bytes=1, created_at="now")
-    store.add_fork("fork", "{}", trunk="run", update=10_000, checkpoint=made)
+    store.add_fork("fork", "{}", parent="run", update=10_000, checkpoint=made)
     for figure in figures(losses):
         first = by_hand(losses[:10_000], figure)
         assert asked(store, figure, "fork")[0] == first

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from server.corpora.quality import Quality
-from server.files.disk_errors import ShortageError
+from server.files.disk_errors import StorageError
 from server.spec.run_spec import RunSpec
 from server.spec.schemas import Checkpoint, Milestone, Run, RunState, Sample
 from server.store.database import Store
-from server.store.executor import StoreThread
+from server.store.executor import StoreExecutor
 from tests.serving import ROOT
 
 
@@ -146,7 +146,7 @@ WRITER = """
 import os, sys
 import numpy as np
 from pathlib import Path
-from server.files.disk_errors import ShortageError
+from server.files.disk_errors import StorageError
 from server.store.database import Store
 from tests.store.test_database import add, mark, sample, some_run
 store = Store(Path(sys.argv[1]))
@@ -179,7 +179,7 @@ def test_after_a_crash_what_belongs_together_agrees(tmp_path):
 
 def test_one_thread_owns_it(tmp_path):
     async def talk():
-        store = StoreThread(tmp_path / "hurrah.db")
+        store = StoreExecutor(tmp_path / "hurrah.db")
         run = some_run("a")
         await store(Store.add_run, run.id, run.model_dump_json())
         updates = range(1, 101)
@@ -219,11 +219,11 @@ def test_what_there_is_shortage_of_for_is_stored_when_there_is(store, short):
     store.add_report("a", text, 11, losses[10:], [mark(2), mark(3)])
     store.add_sample("a", sample(2), [mark(2, "hurrah")])
     for _ in range(2):
-        with pytest.raises(ShortageError, match="no room left on the disk"):
+        with pytest.raises(StorageError, match="no room left on the disk"):
             store.commit()
-    with pytest.raises(ShortageError):
+    with pytest.raises(StorageError):
         add(store, some_run("b"))
-    with pytest.raises(ShortageError):
+    with pytest.raises(StorageError):
         store.add_checkpoint("a", checkpoint("x", 3), [mark(3, "checkpoint")])
     short(1_000_000)
     store.add_sample("a", sample(5))

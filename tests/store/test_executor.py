@@ -6,14 +6,14 @@ import threading
 import pytest
 
 from server.errors import TooBusyError
-from server.store.executor import StoreReader, StoreThread
+from server.store.executor import LimitedStoreReader, StoreExecutor
 
 
 class Held:
     """A store whose thread is busy until it is let go, and what it did since."""
 
     def __init__(self, path):
-        self.store = StoreThread(path / "hurrah.db")
+        self.store = StoreExecutor(path / "hurrah.db")
         self.done = []
         self._begun, self._end = threading.Event(), threading.Event()
 
@@ -49,7 +49,7 @@ def test_whoever_acts_goes_before_all_who_look(tmp_path):
     async def scene():
         async with Held(tmp_path) as held:
             store, do = held.store, held.do
-            reads = StoreReader(store, 1_000)
+            reads = LimitedStoreReader(store, 1_000)
             lookers = await in_line(*(reads(do(("look", n))) for n in range(500)))
             actors = await in_line(*(store(do(("act", n))) for n in range(5)))
             await held.let_go()
@@ -83,7 +83,7 @@ def test_what_goes_wrong_is_told_to_who_asked_and_to_nobody_else(tmp_path):
         raise ValueError("not so")
 
     async def scene():
-        store = StoreThread(tmp_path / "hurrah.db")
+        store = StoreExecutor(tmp_path / "hurrah.db")
         for call in (store, store.look):
             with pytest.raises(ValueError, match="not so"):
                 await call(fail)
@@ -113,7 +113,7 @@ def test_closing_waits_for_what_is_written_and_not_for_those_who_look(tmp_path):
 def test_so_many_may_look_at_once_and_others_are_told_so(tmp_path):
     async def scene():
         async with Held(tmp_path) as held:
-            reads = StoreReader(held.store, 3)
+            reads = LimitedStoreReader(held.store, 3)
             lookers = await in_line(*(reads(held.do(n)) for n in range(3)))
             with pytest.raises(TooBusyError, match="3 reads of what is kept"):
                 await reads(held.do("too much"))
