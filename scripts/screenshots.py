@@ -164,8 +164,8 @@ def _pictures() -> list[Picture]:
     ]
 
 
-def _comparisons(trunk: str, branch: str) -> list[Picture]:
-    address = f"compare?runs={trunk},{branch}"
+def _comparisons(parent: str, branch: str) -> list[Picture]:
+    address = f"compare?runs={parent},{branch}"
     return [
         Picture("compare-light", WIDE, "light", _compare, f"{address}&range={UPDATES * 3 // 4}-"),
         Picture("compare-phone-dark", PHONE, "dark", _compare, f"{address}&scale=log"),

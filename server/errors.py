@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 __all__ = [
+    "ConflictError",
     "DamagedCheckpointError",
     "LimitReachedError",
-    "NotPossibleError",
     "TooBusyError",
     "UnknownCheckpointError",
-    "UnknownKeptError",
     "UnknownMilestoneError",
     "UnknownModelError",
     "UnknownRunError",
+    "UnknownSavedPassageError",
 ]
 
 
@@ -37,7 +37,7 @@ class UnknownModelError(LookupError):
         super().__init__(f"The very model {which} is no longer there.")
 
 
-class UnknownKeptError(LookupError):
+class UnknownSavedPassageError(LookupError):
     """There is no such passage in the gallery."""
 
     def __init__(self, kept: str) -> None:
@@ -58,11 +58,11 @@ class DamagedCheckpointError(RuntimeError):
         super().__init__(f"The checkpoint of update {update:,} is damaged: it can't be read.")
 
 
-class NotPossibleError(RuntimeError):
+class ConflictError(RuntimeError):
     """The run is not in a state in which this can be done; the message says why."""
 
 
-class LimitReachedError(NotPossibleError):
+class LimitReachedError(ConflictError):
     """There may be no more of something; the message names the limit."""
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from server.concurrency.admission import Turns
-from server.concurrency.child_process import ChildGoneError, ChildRefusedError
-from server.errors import NotPossibleError
-from server.inference.client import ScribeDesk
+from server.concurrency.admission import AdmissionLimiter
+from server.concurrency.child_process import ChildExitedError, ChildRefusedError
+from server.errors import ConflictError
+from server.inference.client import InferenceClient
 from server.spec.run_spec import RunSpec
 from server.spec.sizing import Sizes
 
@@ -51,8 +51,8 @@ class Estimates:
     """
 
     def __init__(self, waiting: int) -> None:
-        self._scribe = ScribeDesk()
-        self._turns = Turns(1, waiting, "estimates")
+        self._inference = InferenceClient()
+        self._turns = AdmissionLimiter(1, waiting, "estimates")
 
     async def estimate(self, spec: RunSpec, sizes: Sizes, distinct: int) -> Estimate:
         """Say what a run would be like.
@@ -68,7 +68,7 @@ class Estimates:
 
         Raises
         ------
-        NotPossibleError
+        ConflictError
             It could not be timed.
         TooBusyError
             Too many ask at once.
@@ -76,9 +76,9 @@ class Estimates:
         request = {"spec": spec.model_dump(mode="json"), "distinct": distinct}
         try:
             async with self._turns:
-                update_s = (await self._scribe.prove("time", request))["proof"]["update_s"]
-        except (ChildGoneError, ChildRefusedError) as error:
-            raise NotPossibleError(f"It could not be timed: {error}.") from error
+                update_s = (await self._inference.prove("time", request))["proof"]["update_s"]
+        except (ChildExitedError, ChildRefusedError) as error:
+            raise ConflictError(f"It could not be timed: {error}.") from error
         updates = spec.max_updates
         return Estimate(
             parameters=sizes.parameters,
@@ -91,4 +91,4 @@ class Estimates:
 
     async def leave(self) -> None:
         """End the process."""
-        await self._scribe.leave()
+        await self._inference.leave()

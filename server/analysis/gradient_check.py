@@ -6,15 +6,20 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from server.concurrency.admission import Turns
-from server.concurrency.child_process import ChildGoneError, ChildRefusedError
-from server.errors import NotPossibleError
-from server.inference.client import ScribeDesk
+from server.concurrency.admission import AdmissionLimiter
+from server.concurrency.child_process import ChildExitedError, ChildRefusedError
+from server.errors import ConflictError
+from server.inference.client import InferenceClient
 from server.rnn.architecture import MAX_LAYERS, Architecture, CellName
 from server.rnn.gradient_check.check import Mistake
 from server.spec.run_spec import SpecError, encodable
 
-__all__ = ["ErrorCurveResult", "GradientCheckRequest", "GradientCheckResult", "Proofs"]
+__all__ = [
+    "ErrorCurveResult",
+    "GradientCheckRequest",
+    "GradientCheckResult",
+    "GradientCheckService",
+]
 
 RANDOM_VOCABULARY = 30
 MAX_PARAMETERS = 20_000
@@ -129,7 +134,7 @@ class ErrorCurveResult(BaseModel):
     textbook_difference: list[float | None]
 
 
-class Proofs:
+class GradientCheckService:
     """Has gradients checked, in a process apart.
 
     Parameters
@@ -141,9 +146,9 @@ class Proofs:
     """
 
     def __init__(self, text_characters: int, waiting: int) -> None:
-        self._scribe = ScribeDesk()
+        self._inference = InferenceClient()
         self._text_characters = text_characters
-        self._turns = Turns(1, waiting, "gradient checks")
+        self._turns = AdmissionLimiter(1, waiting, "gradient checks")
 
     async def check(self, request: GradientCheckRequest) -> GradientCheckResult:
         """Check the gradients of a random network.
@@ -168,14 +173,14 @@ class Proofs:
 
     async def leave(self) -> None:
         """End the process."""
-        await self._scribe.leave()
+        await self._inference.leave()
 
     async def _ask(self, command: str, request: dict[str, Any]) -> Any:  # noqa: ANN401
         try:
             async with self._turns:
-                return (await self._scribe.prove(command, request))["proof"]
-        except (ChildGoneError, ChildRefusedError) as error:
-            raise NotPossibleError(f"The check could not be made: {error}.") from error
+                return (await self._inference.prove(command, request))["proof"]
+        except (ChildExitedError, ChildRefusedError) as error:
+            raise ConflictError(f"The check could not be made: {error}.") from error
 
 
 def _check_sizes(request: GradientCheckRequest) -> None:

@@ -14,21 +14,21 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from server.checkpoints.snapshots import Snapshots
-from server.concurrency.admission import Turns
-from server.concurrency.child_process import ChildGoneError, ChildRefusedError
-from server.concurrency.single_flight import SharedAnswers
-from server.errors import NotPossibleError, UnknownRunError
-from server.inference.client import ScribeDesk
-from server.rnn.training.batches import Route
+from server.concurrency.admission import AdmissionLimiter
+from server.concurrency.child_process import ChildExitedError, ChildRefusedError
+from server.concurrency.single_flight import SingleFlightCache
+from server.errors import ConflictError, UnknownRunError
+from server.inference.client import InferenceClient
+from server.rnn.training.batches import BatchLayout
 from server.rnn.training.validation import characters_to_learn
-from server.runs.run_controller import LiveRun
+from server.runs.run_controller import RunController
 from server.spec.run_spec import SpecError
 from server.spec.schemas import Run
 from server.store import queries
 from server.store.database import Store
 from server.store.executor import StoreCalls
 
-__all__ = ["Reading", "Readings", "route_of"]
+__all__ = ["Reading", "SurprisalService", "route_of"]
 
 REMEMBERED = 200
 # Networks that can't be read are passed over, so many of them.
@@ -135,11 +135,11 @@ class Reading(_Model):
     passages: list[ReadPassage]
 
 
-def route_of(run: Run) -> Route:
+def route_of(run: Run) -> BatchLayout:
     """Return the way a run walks through its corpus."""
     spec = run.spec
     characters = characters_to_learn(run.corpus_characters, spec.validation_fraction)
-    return Route(characters, spec.batch_size, spec.sequence_length)
+    return BatchLayout(characters, spec.batch_size, spec.sequence_length)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ class _Moment:
     smooth_loss: float | None
 
 
-class Readings:
+class SurprisalService:
     """Has read again what runs have read, in a process apart.
 
     Parameters
@@ -164,22 +164,24 @@ class Readings:
         Readings that are under way or waited for at most.
     """
 
-    def __init__(self, store: StoreCalls, find: Callable[[str], LiveRun], waiting: int) -> None:
-        self._scribe = ScribeDesk()
+    def __init__(
+        self, store: StoreCalls, find: Callable[[str], RunController], waiting: int
+    ) -> None:
+        self._inference = InferenceClient()
         self._store = store
         self._find = find
-        self._turns = Turns(1, waiting, "readings")
-        self._answers: SharedAnswers[Reading] = SharedAnswers(REMEMBERED)
-        self._nows: SharedAnswers[Reading] = SharedAnswers(REMEMBERED)
+        self._turns = AdmissionLimiter(1, waiting, "readings")
+        self._answers: SingleFlightCache[Reading] = SingleFlightCache(REMEMBERED)
+        self._nows: SingleFlightCache[Reading] = SingleFlightCache(REMEMBERED)
 
     async def at(
-        self, life: LiveRun, update: int, charge: Callable[[], None] = lambda: None
+        self, controller: RunController, update: int, charge: Callable[[], None] = lambda: None
     ) -> Reading:
         """Return what was read at an update.
 
         Parameters
         ----------
-        life : LiveRun
+        controller : RunController
             The run.
         update : int
             When.
@@ -190,34 +192,38 @@ class Readings:
         ------
         SpecError
             The update has not been made.
-        NotPossibleError
+        ConflictError
             The network can't be read.
         TooBusyError
             Too many ask at once.
         """
-        return await self._reading(life, await self._moment(life.run, update), charge)
+        return await self._reading(controller, await self._moment(controller.run, update), charge)
 
-    async def now(self, life: LiveRun) -> Reading:
+    async def now(self, controller: RunController) -> Reading:
         """Return what was read at the newest update; the same for all who ask within two seconds.
 
         Raises
         ------
-        NotPossibleError
+        ConflictError
             Nothing has been read yet; otherwise as for `at`.
         """
 
         async def read() -> Reading:
-            last = await self._store(Store.history_end, life.run.id)
+            last = await self._store(Store.history_end, controller.run.id)
             if not last:
-                raise NotPossibleError("Nothing has been read yet: no update has been made.")
-            return await self.at(life, last)
+                raise ConflictError("Nothing has been read yet: no update has been made.")
+            return await self.at(controller, last)
 
-        training = life.run.update if life.run.updates_per_second == 0 else None
+        training = controller.run.update if controller.run.updates_per_second == 0 else None
         moment = training, int(time.monotonic() / NOW_HOLDS_S)
-        return await self._nows.get((life.run.id, moment), read)
+        return await self._nows.get((controller.run.id, moment), read)
 
     async def highest(
-        self, life: LiveRun, first: int, last: int, charge: Callable[[], None] = lambda: None
+        self,
+        controller: RunController,
+        first: int,
+        last: int,
+        charge: Callable[[], None] = lambda: None,
     ) -> Reading:
         """Return what was read at the update of the greatest loss from `first` to `last`.
 
@@ -226,14 +232,14 @@ class Readings:
         SpecError
             None of these updates has been made; otherwise as for `at`.
         """
-        update = await self._store(queries.highest_loss, life.run.id, first, last)
+        update = await self._store(queries.highest_loss, controller.run.id, first, last)
         if update is None:
-            raise _not_made("from", life.run.update)
-        return await self.at(life, update, charge)
+            raise _not_made("from", controller.run.update)
+        return await self.at(controller, update, charge)
 
     async def leave(self) -> None:
         """End the process."""
-        await self._scribe.leave()
+        await self._inference.leave()
 
     async def _moment(self, run: Run, update: int) -> _Moment:
         found = await self._store(queries.reduced_loss, run.id, update, update, points=1)
@@ -244,13 +250,15 @@ class Readings:
             update, loss if isfinite(loss) else None, smooth if isfinite(smooth) else None
         )
 
-    async def _reading(self, life: LiveRun, moment: _Moment, charge: Callable[[], None]) -> Reading:
+    async def _reading(
+        self, controller: RunController, moment: _Moment, charge: Callable[[], None]
+    ) -> Reading:
         unreadable: set[Path] = set()
         while True:
             # A run that goes back reads the same again, but by another network, with other losses.
-            source, path = await self._source(life, moment.update - 1, unreadable)
-            question = (life.run.id, moment, path)
-            read = partial(self._read, life, moment, source, path)
+            source, path = await self._source(controller, moment.update - 1, unreadable)
+            question = (controller.run.id, moment, path)
+            read = partial(self._read, controller, moment, source, path)
             if not self._answers.knows(question):
                 charge()
             try:
@@ -258,28 +266,28 @@ class Readings:
             except ChildRefusedError as error:
                 # Snapshots are thinned while one looks, and a crash may have damaged the newest.
                 if path is None or len(unreadable) == ATTEMPTS:
-                    raise NotPossibleError(f"It could not be read again: {error}.") from error
+                    raise ConflictError(f"It could not be read again: {error}.") from error
                 unreadable.add(path)
-            except ChildGoneError as error:
-                raise NotPossibleError(f"It could not be read again: {error}.") from error
+            except ChildExitedError as error:
+                raise ConflictError(f"It could not be read again: {error}.") from error
 
     async def _read(
-        self, life: LiveRun, moment: _Moment, source: ReadingSource, path: Path | None
+        self, controller: RunController, moment: _Moment, source: ReadingSource, path: Path | None
     ) -> Reading:
-        run = life.run
+        run = controller.run
         route = route_of(run)
         epoch, position = route.place(moment.update)
         request: dict[str, Any] = {
             "path": None if path is None else str(path),
             "spec": run.spec.model_dump(mode="json"),
-            "corpus_path": str(life.corpus_path),
+            "corpus_path": str(controller.corpus_path),
             "parts": route.starts(0),
             "part_length": route.part_length,
             "position": position,
             "sequence_length": route.sequence_length,
         }
         async with self._turns:
-            answer = await self._scribe.read(**request)
+            answer = await self._inference.read(**request)
         return Reading(
             update=moment.update,
             epoch=epoch,
@@ -292,10 +300,10 @@ class Readings:
         )
 
     async def _source(
-        self, life: LiveRun, update: int, unreadable: set[Path]
+        self, controller: RunController, update: int, unreadable: set[Path]
     ) -> tuple[ReadingSource, Path | None]:
         """Find the network that stood nearest, at or before an update; the path of its file."""
-        snapshots = Snapshots.beside(life.shelf.folder)
+        snapshots = Snapshots.beside(controller.checkpoint_store.folder)
         found: list[tuple[ReadingSource, Path]] = [
             (ReadingSource(kind="snapshot", update=known), snapshots.path(known))
             for known in await asyncio.to_thread(snapshots.updates)
@@ -303,20 +311,23 @@ class Readings:
         ][-1:]
         # Automatic checkpoints go without a word, and with them what a copied link showed.
         found += [
-            (ReadingSource(kind="checkpoint", update=made.update), life.shelf.path(made.id))
-            for made in await self._store(queries.list_checkpoints, life.run.id)
+            (
+                ReadingSource(kind="checkpoint", update=made.update),
+                controller.checkpoint_store.path(made.id),
+            )
+            for made in await self._store(queries.list_checkpoints, controller.run.id)
             if made.update <= update
             and not made.automatic
-            and life.shelf.path(made.id) not in unreadable
+            and controller.checkpoint_store.path(made.id) not in unreadable
         ]
         if found:
             return max(found, key=lambda one: one[0].update)
-        if (origin := life.run.forked_from) is None:
+        if (origin := controller.run.forked_from) is None:
             return ReadingSource(kind="beginning", update=0), None
         try:
             return await self._source(self._find(origin.run), update, unreadable)
         except UnknownRunError:
-            raise NotPossibleError(
+            raise ConflictError(
                 "The network as it stood then went with the run that this one was forked from."
             ) from None
 

@@ -11,13 +11,13 @@ from pydantic import BaseModel, ConfigDict
 
 from server.analysis.loss_by_position import PositionLoss, loss_by_position
 from server.analysis.variance_components import LEAST_PLACES, explain
-from server.concurrency.single_flight import SharedAnswers
+from server.concurrency.single_flight import SingleFlightCache
 from server.spec.schemas import Run
 from server.store import queries
 from server.store.database import Store
 from server.store.executor import StoreCalls
 
-__all__ = ["LossExplained", "Spikes"]
+__all__ = ["LossAnalysis", "LossExplained"]
 
 # Of so many epochs, the newest, so many updates each are compared: all, or stretches of them.
 EPOCHS, PLACES, STRETCHES = 6, 65_536, 16
@@ -25,7 +25,7 @@ REMEMBERED = 100
 # All who look at once are shown the same, for so long.
 NOW_HOLDS_S = 2.0
 
-Places = NDArray[np.int64]
+CapacityLimit = NDArray[np.int64]
 
 
 class _Model(BaseModel):
@@ -63,7 +63,7 @@ class LossExplained(_Model):
     missing: str | None = None
 
 
-class Spikes:
+class LossAnalysis:
     """Compares the epochs of runs.
 
     Parameters
@@ -74,8 +74,8 @@ class Spikes:
 
     def __init__(self, store: StoreCalls) -> None:
         self._store = store
-        self._explained: SharedAnswers[LossExplained] = SharedAnswers(REMEMBERED)
-        self._rows: SharedAnswers[PositionLoss] = SharedAnswers(REMEMBERED)
+        self._explained: SingleFlightCache[LossExplained] = SingleFlightCache(REMEMBERED)
+        self._rows: SingleFlightCache[PositionLoss] = SingleFlightCache(REMEMBERED)
 
     async def by_position(self, run: Run, epochs: list[int]) -> PositionLoss:
         """Return the mean loss by position; the same for all who ask within two seconds."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from server.checkpoints.npz_validation import inspect_archive
 from server.files.durable import sync_folder
-from server.files.failpoints import reach
+from server.files.failpoints import failpoint
 
 __all__ = [
     "Arrays",
@@ -83,17 +83,17 @@ def write_archive(path: Path, arrays: Arrays, meta: Meta, *, durable: bool = Tru
             size = file.tell()
             if durable:
                 file.flush()
-                reach("archive.written")
+                failpoint("archive.written")
                 os.fsync(file.fileno())
-                reach("archive.synced")
+                failpoint("archive.synced")
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     if durable:
-        reach("archive.renamed")
+        failpoint("archive.renamed")
         sync_folder(path.parent)
-        reach("archive.kept")
+        failpoint("archive.kept")
     return size
 
 

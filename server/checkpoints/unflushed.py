@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from server.checkpoints.npz import Arrays, Meta
 from server.concurrency.json_lines import Message
 
-__all__ = ["ARRAY", "News", "Unflushed", "read_news"]
+__all__ = ["ARRAY", "HistoryDelta", "UnconfirmedHistory", "read_news"]
 
 # The name under which a checkpoint holds the losses; beside the trainer's arrays.
 ARRAY = "unflushed.losses"
 
 
 @dataclass(slots=True)
-class News:
+class HistoryDelta:
     """What happened over some updates.
 
     Attributes
@@ -48,7 +48,7 @@ class News:
         return bool(len(self.losses) or self.samples or self.epochs)
 
 
-class Unflushed:
+class UnconfirmedHistory:
     """News in the order in which it was reported.
 
     Attributes
@@ -58,10 +58,10 @@ class Unflushed:
     """
 
     def __init__(self) -> None:
-        self._news: deque[News] = deque()
+        self._news: deque[HistoryDelta] = deque()
         self.updates = 0
 
-    def add(self, news: News) -> None:
+    def add(self, news: HistoryDelta) -> None:
         """Remember what is being reported."""
         if news:
             self._news.append(news)
@@ -72,7 +72,7 @@ class Unflushed:
         while self._news and self._news[0].last <= update:
             self.updates -= len(self._news.popleft().losses)
 
-    def contents(self, latest: News) -> tuple[Arrays, Meta]:
+    def contents(self, latest: HistoryDelta) -> tuple[Arrays, Meta]:
         """Return what a checkpoint must carry; `latest` is what was not even reported."""
         news = [*self._news, latest]
         losses = np.concatenate([part.losses for part in news])
@@ -86,7 +86,7 @@ class Unflushed:
         return {ARRAY: losses}, {"unflushed": about}
 
 
-def read_news(arrays: Arrays, meta: Meta) -> News:
+def read_news(arrays: Arrays, meta: Meta) -> HistoryDelta:
     """Return the news that a checkpoint carries.
 
     Raises
@@ -94,4 +94,4 @@ def read_news(arrays: Arrays, meta: Meta) -> News:
     KeyError, TypeError
         It carries none.
     """
-    return News(losses=arrays[ARRAY], **meta["unflushed"])
+    return HistoryDelta(losses=arrays[ARRAY], **meta["unflushed"])

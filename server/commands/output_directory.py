@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from server.commands.resume import TrainingError
-from server.files.directory_lock import FolderInUseError, claimed
+from server.files.directory_lock import DirectoryInUseError, lock_directory
 
 __all__ = [
     "BEST",
@@ -17,7 +17,7 @@ __all__ = [
     "LOSSES",
     "LOSSES_HEADER",
     "SAMPLES",
-    "Growing",
+    "AppendOnlyFile",
     "alone_in",
     "cut",
     "cut_losses",
@@ -43,10 +43,10 @@ def alone_in(folder: Path) -> Iterator[None]:
     """
     with contextlib.ExitStack() as held:
         try:
-            held.enter_context(claimed(folder, patience_s=0))
+            held.enter_context(lock_directory(folder, patience_s=0))
         except FileNotFoundError:
             raise TrainingError(f"There is no {CHECKPOINT} in {folder} to go on from.") from None
-        except FolderInUseError:
+        except DirectoryInUseError:
             raise TrainingError(
                 f"Another process trains in {folder}: wait until it has ended, or name another"
                 " folder with --out."
@@ -87,7 +87,7 @@ def naming(path: Path) -> Iterator[None]:
         raise
 
 
-class Growing:
+class AppendOnlyFile:
     """A text file that grows, and that is named by what goes wrong with it.
 
     Parameters

@@ -12,7 +12,7 @@ from server.checkpoints.npz import Arrays, DamagedArchiveError, Meta, read_archi
 from server.spec.fork_spec import CHANGEABLE
 from server.spec.run_spec import RunSpec, SpecError
 
-__all__ = ["Kept", "TrainingError", "read_kept"]
+__all__ = ["ResumeState", "TrainingError", "read_kept"]
 
 
 class TrainingError(Exception):
@@ -20,7 +20,7 @@ class TrainingError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class ResumeState:
     """A checkpoint to go on from.
 
     Attributes
@@ -69,7 +69,7 @@ class Kept:
         return self.spec.model_copy(update=changes)
 
 
-def read_kept(path: Path) -> Kept:
+def read_kept(path: Path) -> ResumeState:
     """Read a checkpoint to go on from.
 
     Raises
@@ -79,7 +79,7 @@ def read_kept(path: Path) -> Kept:
     """
     try:
         arrays, meta = read_archive(path)
-        return Kept(path, arrays, meta, RunSpec.model_validate(meta.get("spec")))
+        return ResumeState(path, arrays, meta, RunSpec.model_validate(meta.get("spec")))
     except FileNotFoundError:
         raise TrainingError(f"There is no {path.name} in {path.parent} to go on from.") from None
     except DamagedArchiveError as error:

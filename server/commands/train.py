@@ -27,16 +27,16 @@ from server.commands.output_directory import (
     LOSSES,
     LOSSES_HEADER,
     SAMPLES,
-    Growing,
+    AppendOnlyFile,
     alone_in,
     cut,
     cut_losses,
     naming,
     new_folder,
 )
-from server.commands.resume import Kept, TrainingError, read_kept
+from server.commands.resume import ResumeState, TrainingError, read_kept
 from server.corpora.proper_names import find_names, find_words
-from server.files.failpoints import reach
+from server.files.failpoints import failpoint
 from server.rnn.training.trainer import StateError, Trainer
 from server.rnn.vocabulary import Vocabulary
 from server.spec.run_spec import RunSpec, in_words
@@ -94,7 +94,7 @@ def train(
             # Before there is a folder: of a text that is too short, none shall be left.
             training = Training(text, asked, out, terminal)
             held.enter_context(new_folder(out))
-        reach("train.begin")
+        failpoint("train.begin")
         training.run()
     return training
 
@@ -116,7 +116,7 @@ class Training:
         self._trainer: Trainer = new_trainer(indices, self._vocabulary, self._spec)
         watched = spec.watch_words
         self._watched = find_names(text) if watched is None else watched
-        self._kept: Kept | None = None
+        self._kept: ResumeState | None = None
 
     @property
     def made_nothing(self) -> bool:
@@ -131,7 +131,7 @@ class Training:
         """The trainer, at the update that was reached."""
         return self._trainer
 
-    def go_back(self, kept: Kept) -> None:
+    def go_back(self, kept: ResumeState) -> None:
         """Stand where a checkpoint does.
 
         Raises
@@ -176,8 +176,8 @@ class Training:
         afresh = self._trainer.updates == 0
         with (
             self._progress() as progress,
-            Growing(self._out / LOSSES, afresh=afresh) as losses,
-            Growing(self._out / SAMPLES, afresh=afresh) as samples,
+            AppendOnlyFile(self._out / LOSSES, afresh=afresh) as losses,
+            AppendOnlyFile(self._out / SAMPLES, afresh=afresh) as samples,
         ):
             if afresh:
                 losses.write(LOSSES_HEADER)
@@ -187,7 +187,7 @@ class Training:
 
     # -- training ---------------------------------------------------------------------------------
 
-    def _train(self, progress: Progress, losses: Growing, samples: Growing) -> None:
+    def _train(self, progress: Progress, losses: AppendOnlyFile, samples: AppendOnlyFile) -> None:
         trainer, last = self._trainer, self._spec["max_updates"]
         task = progress.add_task("", total=last, completed=trainer.updates, loss="", speed="")
         show_at_s = keep_at_s = then_s = time.monotonic()
@@ -223,7 +223,7 @@ class Training:
     def _say(self, sentence: str) -> None:
         self._console.print(sentence, markup=False, highlight=False)
 
-    def _write_sample(self, samples: Growing) -> None:
+    def _write_sample(self, samples: AppendOnlyFile) -> None:
         trainer = self._trainer
         text = self._vocabulary.decode(trainer.sample(self._spec["sample_length"]))
         heading = f"update {trainer.updates:,}"
@@ -240,7 +240,7 @@ class Training:
 
     # -- what is kept -----------------------------------------------------------------------------
 
-    def _keep(self, losses: Growing, samples: Growing) -> None:
+    def _keep(self, losses: AppendOnlyFile, samples: AppendOnlyFile) -> None:
         """Make the folder hold where the training stands."""
         # These first: going on cuts them back to the checkpoint, but can't invent them.
         lengths = {LOSSES: losses.made_durable(), SAMPLES: samples.made_durable()}

@@ -8,10 +8,10 @@ from types import TracebackType
 
 from server.errors import TooBusyError
 
-__all__ = ["Turns"]
+__all__ = ["AdmissionLimiter"]
 
 
-class Turns:
+class AdmissionLimiter:
     """An asynchronous context manager: within it are at most so many at once; others wait.
 
     Parameters

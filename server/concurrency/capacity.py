@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 
 from server.errors import LimitReachedError
 
-__all__ = ["Places"]
+__all__ = ["CapacityLimit"]
 
 
-class Places:
+class CapacityLimit:
     """Counts what is there and what is being made together.
 
     Making something takes a while, in which others ask for the same: who counts only what is there

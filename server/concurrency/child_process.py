@@ -15,7 +15,7 @@ from typing import Any
 
 from server.concurrency.json_lines import Message
 
-__all__ = ["Child", "ChildGoneError", "ChildRefusedError", "OnEvent", "OnExit"]
+__all__ = ["ChildExitedError", "ChildRefusedError", "JsonChildProcess", "OnEvent", "OnExit"]
 
 # What a child has no use for, and any program of the same user could read from it.
 SECRETS = {"HURRAH_OPERATOR_TOKEN"}
@@ -27,7 +27,7 @@ OnEvent = Callable[[Message], Awaitable[None]]
 OnExit = Callable[[str], Awaitable[None]]
 
 
-class ChildGoneError(RuntimeError):
+class ChildExitedError(RuntimeError):
     """The process ended before it answered."""
 
 
@@ -45,12 +45,12 @@ class ChildRefusedError(RuntimeError):
         self.errno = errno
 
 
-class Child:
+class JsonChildProcess:
     """A spawned Python process that takes commands and sends events, one JSON object a line.
 
-    Made by `Child.start`. Events are handed to `on_event` one after the other, each awaited before
-    the next is looked at, answers included: when `ask` returns, everything that the process sent
-    before its answer has been dealt with.
+    Made by `JsonChildProcess.start`. Events are handed to `on_event` one after the other, each
+    awaited before the next, answers included: when `ask` returns, everything that the process sent
+    before its answer has been handled.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class Child:
         self._watch = asyncio.create_task(self._watch_exit())
 
     @classmethod
-    async def start(cls, module: str, on_event: OnEvent, on_exit: OnExit) -> Child:
+    async def start(cls, module: str, on_event: OnEvent, on_exit: OnExit) -> JsonChildProcess:
         """Spawn a fresh interpreter that runs `module`, with BLAS held to one thread.
 
         One thread, because the matrices are small and several runs must not fight over the cores.
@@ -130,11 +130,11 @@ class Child:
         ------
         ChildRefusedError
             It could not be done.
-        ChildGoneError
+        ChildExitedError
             The process ended first.
         """
         if not self.alive:
-            raise ChildGoneError("the process has ended")
+            raise ChildExitedError("the process has ended")
         number = next(self._ids)
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
         if on_piece is not None:
@@ -204,7 +204,7 @@ class Child:
             await self._process.wait()
             for future in self._answers.values():
                 if not future.done():
-                    future.set_exception(ChildGoneError("the process ended before it answered"))
+                    future.set_exception(ChildExitedError("the process ended before it answered"))
             await self._on_exit(self._how_it_ended())
 
     def _how_it_ended(self) -> str:

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["Line", "Message", "finite"]
+__all__ = ["JsonLineChannel", "Message", "finite"]
 
 Message = dict[str, Any]
 
@@ -29,7 +29,7 @@ def finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-class Line:
+class JsonLineChannel:
     """The line to the server.
 
     A thread of its own reads, so that the main thread can work on and look into the inbox between

@@ -7,12 +7,12 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
-__all__ = ["SharedAnswers"]
+__all__ = ["SingleFlightCache"]
 
 T = TypeVar("T")
 
 
-class SharedAnswers(Generic[T]):
+class SingleFlightCache(Generic[T]):
     """Remembers the newest answers, each by what was asked.
 
     Whoever asks for what somebody else waits for already waits with them. A failure is told to all

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from server.concurrency.capacity import Places
+from server.concurrency.capacity import CapacityLimit
 from server.corpora.library import Corpus, CorpusLibrary
-from server.files.storage_quota import Room
+from server.files.storage_quota import StorageQuota
 
 __all__ = ["Uploads"]
 
@@ -27,11 +27,11 @@ class Uploads:
         How many texts there may be, the shipped ones among them.
     """
 
-    def __init__(self, library: CorpusLibrary, room: Room, most: int) -> None:
+    def __init__(self, library: CorpusLibrary, room: StorageQuota, most: int) -> None:
         self._library = library
         self._room = room
         refusal = f"The limit is {most:,} texts: delete one to add another."
-        self._places = Places(most, lambda: len(library.list()), refusal)
+        self._places = CapacityLimit(most, lambda: len(library.list()), refusal)
         self._adding = asyncio.Lock()
 
     async def add(self, read: Callable[[], Awaitable[bytes]], name: str | None) -> Corpus:

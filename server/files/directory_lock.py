@@ -14,19 +14,19 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["FolderInUseError", "claimed"]
+__all__ = ["DirectoryInUseError", "lock_directory"]
 
 log = logging.getLogger(__name__)
 
 RETRY_EVERY_S = 0.02
 
 
-class FolderInUseError(RuntimeError):
+class DirectoryInUseError(RuntimeError):
     """Another process works in the folder, and did not leave in time."""
 
 
 @contextlib.contextmanager
-def claimed(folder: Path, patience_s: float) -> Iterator[None]:
+def lock_directory(folder: Path, patience_s: float) -> Iterator[None]:
     """Hold a folder for this process alone.
 
     Parameters
@@ -38,7 +38,7 @@ def claimed(folder: Path, patience_s: float) -> Iterator[None]:
 
     Raises
     ------
-    FolderInUseError
+    DirectoryInUseError
         It did not leave.
     """
     descriptor = os.open(folder, os.O_RDONLY)
@@ -55,7 +55,7 @@ def _lock(descriptor: int, folder: Path, give_up_s: float) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             if time.monotonic() >= give_up_s:
-                raise FolderInUseError(f"another process works in {folder}") from error
+                raise DirectoryInUseError(f"another process works in {folder}") from error
             time.sleep(RETRY_EVERY_S)
         except OSError as error:
             # Some network file systems know no locks; then it is for people to start only one.

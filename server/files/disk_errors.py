@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import sqlite3
 
-__all__ = ["ShortageError", "UnreadableError", "shortage_of"]
+__all__ = ["StorageError", "UnreadableError", "as_storage_error"]
 
 FULL = "There is no room left on the disk"
 SEALED = "The data directory can't be written"
@@ -32,11 +32,11 @@ BY_SQLITE = {
 KIND = 0xFF
 
 
-class ShortageError(RuntimeError):
+class StorageError(RuntimeError):
     """The disk takes nothing more; the message is a sentence for a person."""
 
 
-class UnreadableError(ShortageError):
+class UnreadableError(StorageError):
     """A file can't be read just now, which says nothing of what it holds; nothing has changed."""
 
     def __init__(self, what: str, error: OSError | MemoryError) -> None:
@@ -44,7 +44,7 @@ class UnreadableError(ShortageError):
         super().__init__(f"{what} can't be read just now: {why or error}.")
 
 
-def shortage_of(error: BaseException) -> ShortageError | None:
+def as_storage_error(error: BaseException) -> StorageError | None:
     """Return what to say of an error in writing; None when it is of another kind.
 
     Parameters
@@ -57,4 +57,4 @@ def shortage_of(error: BaseException) -> ShortageError | None:
         reason = BY_ERRNO.get(error.errno)
     elif isinstance(error, sqlite3.OperationalError):
         reason = BY_SQLITE.get(getattr(error, "sqlite_errorcode", 0) & KIND)
-    return None if reason is None else ShortageError(f"{reason}.")
+    return None if reason is None else StorageError(f"{reason}.")

@@ -11,13 +11,13 @@ import os
 import signal
 import threading
 
-__all__ = ["reach"]
+__all__ = ["failpoint"]
 
 _point, _, _count = os.environ.get("HURRAH_STOP_AT", "").partition(":")
 _left = int(_count or 1)
 
 
-def reach(point: str) -> None:
+def failpoint(point: str) -> None:
     """Say that a point is reached."""
     global _left  # noqa: PLW0603 - of the process, as the variable is
     if point == _point:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from server.files.durable import make_folder, sync_folder
 
-__all__ = ["RunFolders"]
+__all__ = ["RunDirectories"]
 
 ID = re.compile(r"[0-9a-f]{12}")
 DOOMED = ".deleted-"
 
 
-class RunFolders:
+class RunDirectories:
     """The folders of all runs.
 
     Parameters

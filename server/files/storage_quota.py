@@ -10,7 +10,7 @@ from pathlib import Path
 
 from server.errors import LimitReachedError
 
-__all__ = ["NoRoomError", "Room", "bytes_below"]
+__all__ = ["NoRoomError", "StorageQuota", "bytes_below"]
 
 # Of the time, at most one part in so many goes into measuring.
 MEASURING_SHARE = 20
@@ -21,7 +21,7 @@ class NoRoomError(LimitReachedError):
     """As much is stored as may be."""
 
 
-class Room:
+class StorageQuota:
     """What is stored in a folder, held to a limit.
 
     Parameters

@@ -7,20 +7,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from server.concurrency.child_process import Child, ChildGoneError
+from server.concurrency.child_process import ChildExitedError, JsonChildProcess
 from server.concurrency.json_lines import Message
 
-__all__ = ["ScribeDesk"]
+__all__ = ["InferenceClient"]
 
 
 OnPiece = Callable[[Message], None]
 
 
-class ScribeDesk:
+class InferenceClient:
     """A scribe that is started when first needed, and again should it die."""
 
     def __init__(self) -> None:
-        self._child: Child | None = None
+        self._child: JsonChildProcess | None = None
         self._starting = asyncio.Lock()
 
     async def measure(
@@ -101,20 +101,20 @@ class ScribeDesk:
         **arguments: Any,  # noqa: ANN401 - JSON values
     ) -> Message:
         for attempt in range(2):
-            child = await self._scribe()
+            child = await self._inference()
             try:
                 return await child.ask(command, on_piece, **arguments)
-            except ChildGoneError:
+            except ChildExitedError:
                 # Whatever ended it (memory, a signal), a fresh one deserves one more try; but not
                 # over pieces that somebody has read.
                 if attempt or on_piece is not None:
                     raise
         raise AssertionError("unreachable")
 
-    async def _scribe(self) -> Child:
+    async def _inference(self) -> JsonChildProcess:
         async with self._starting:
             if self._child is None or not self._child.alive:
-                self._child = await Child.start("server.inference", _no_event, _no_exit)
+                self._child = await JsonChildProcess.start("server.inference", _no_event, _no_exit)
             return self._child
 
 

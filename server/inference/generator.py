@@ -29,7 +29,7 @@ from server.corpora.proper_names import find_words
 from server.corpora.quality import QualityMeasure
 from server.inference.gradient_checks import checked, curve
 from server.inference.replay import opening, replay
-from server.inference.surprisal import SurpriseReader
+from server.inference.surprisal import SurprisalReader
 from server.inference.timing import timed
 from server.rnn.model import Model
 from server.rnn.sampling.sampling import write_pieces
@@ -42,12 +42,12 @@ MEASURES_KEPT = 2
 PROVERS = {"check": checked, "curve": curve, "time": timed}
 
 
-class Scribe:
+class TextGenerator:
     """Answers commands, one after the other."""
 
     def __init__(self) -> None:
         self._measures: OrderedDict[str, QualityMeasure] = OrderedDict()
-        self._surprises = SurpriseReader(_first_model)
+        self._surprises = SurprisalReader(_first_model)
 
     def answer(self, command: Message, say: Callable[[Message], None]) -> Message:
         """Carry out one command.

@@ -19,7 +19,7 @@ from server.rnn.model import Model
 from server.rnn.sampling.surprisal import Surprisal, surprisal
 from server.rnn.vocabulary import Vocabulary
 
-__all__ = ["SurpriseReader"]
+__all__ = ["SurprisalReader"]
 
 # Characters that are shown around what was read, and those that are read before them so that the
 # network has come into its stride.
@@ -38,7 +38,7 @@ V = TypeVar("V")
 FirstModel = Callable[[str, dict[str, Any]], tuple[Model, Vocabulary]]
 
 
-class SurpriseReader:
+class SurprisalReader:
     """Reads with a run's model what the run read.
 
     Parameters

@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 from server.errors import (
+    ConflictError,
     LimitReachedError,
-    NotPossibleError,
-    UnknownKeptError,
     UnknownModelError,
+    UnknownSavedPassageError,
 )
-from server.passages.model_store import KeptModels
-from server.passages.saved_passage import KeptPassage
+from server.passages.model_store import ModelStore
+from server.passages.saved_passage import SavedPassage
 from server.passages.saved_passage_store import (
     KeptState,
     add_kept,
@@ -26,8 +26,8 @@ from server.passages.saved_passage_store import (
     models_needed,
     remove_kept,
 )
-from server.passages.service import Draft, Passages
-from server.runs.run_controller import LiveRun
+from server.passages.service import Draft, PassageService
+from server.runs.run_controller import RunController
 from server.runs.supervisor import Supervisor
 from server.store.executor import StoreCalls
 
@@ -50,7 +50,7 @@ class Gallery:
         The store for those who only look.
     passages : Passages
         Who wrote them.
-    models : KeptModels
+    models : ModelStore
         Where the models are.
     most : int
         How many passages may be kept.
@@ -60,8 +60,8 @@ class Gallery:
         self,
         supervisor: Supervisor,
         reads: StoreCalls,
-        passages: Passages,
-        models: KeptModels,
+        passages: PassageService,
+        models: ModelStore,
         most: int,
     ) -> None:
         self._store = supervisor.store
@@ -72,24 +72,28 @@ class Gallery:
         self._most = most
         self._keeping = asyncio.Lock()
 
-    async def keep(self, life: LiveRun, fingerprint: str, title: str | None) -> KeptPassage:
+    async def keep(
+        self, controller: RunController, fingerprint: str, title: str | None
+    ) -> SavedPassage:
         """Keep what was written under a fingerprint; durable when this returns.
 
         Keeping twice is keeping once.
 
         Raises
         ------
-        NotPossibleError
+        ConflictError
             It is no longer at hand.
         LimitReachedError
             The gallery is full, or the data directory is.
         """
         async with self._keeping:
-            if (known := await self._store(find_fingerprint, life.run.id, fingerprint)) is not None:
+            if (
+                known := await self._store(find_fingerprint, controller.run.id, fingerprint)
+            ) is not None:
                 return await self._as_it_stands(known)
-            draft = self._passages.draft(life.run.id, fingerprint)
+            draft = self._passages.draft(controller.run.id, fingerprint)
             if draft is None:
-                raise NotPossibleError("That passage is no longer at hand: have it written again.")
+                raise ConflictError("That passage is no longer at hand: have it written again.")
             if (await self._store(kept_state)).total >= self._most:
                 raise LimitReachedError(
                     f"The gallery is full: it holds {self._most:,} passages"
@@ -97,11 +101,11 @@ class Gallery:
                 )
             await self._room.check()
             model_kept = await self._keep_model(draft.run, draft.model)
-            kept = _kept(life, draft, title, model_kept=model_kept)
+            kept = _kept(controller, draft, title, model_kept=model_kept)
             await self._store(add_kept, kept)
             return kept
 
-    async def share(self, life: LiveRun, mark: str) -> None:
+    async def share(self, controller: RunController, mark: str) -> None:
         """Keep a model, so that a link to what it wrote stays true.
 
         Raises
@@ -112,10 +116,10 @@ class Gallery:
             There is no room for it.
         """
         async with self._keeping:
-            if await asyncio.to_thread(self._models.find, life.run.id, mark) is None:
+            if await asyncio.to_thread(self._models.find, controller.run.id, mark) is None:
                 raise UnknownModelError
             await self._room.check()
-            if not await self._keep_model(life.run.id, mark):
+            if not await self._keep_model(controller.run.id, mark):
                 raise LimitReachedError(
                     "There is no room to keep this model (HURRAH_MAX_KEPT_MODELS,"
                     " HURRAH_MAX_KEPT_MODELS_BYTES): kept passages need all that are there."
@@ -127,12 +131,12 @@ class Gallery:
 
     async def page(
         self, run: str | None = None, before: str | None = None, limit: int = AT_ONCE
-    ) -> tuple[list[KeptPassage], bool]:
+    ) -> tuple[list[SavedPassage], bool]:
         """Return kept passages as `list_kept` does: newest first, and whether there are more."""
         found, more = await self._reads(list_kept, run, before, limit)
         return [await self._as_it_stands(kept) for kept in found], more
 
-    async def all(self, run: str | None = None) -> AsyncIterator[KeptPassage]:
+    async def all(self, run: str | None = None) -> AsyncIterator[SavedPassage]:
         """Return all kept passages, newest first, a few at a time."""
         before, more = None, True
         while more:
@@ -142,17 +146,17 @@ class Gallery:
                 yield kept
                 before = kept.id
 
-    async def find(self, identity: str) -> KeptPassage:
+    async def find(self, identity: str) -> SavedPassage:
         """Return a kept passage by its id.
 
         Raises
         ------
-        UnknownKeptError
+        UnknownSavedPassageError
             There is none.
         """
         return await self._found(self._reads, identity)
 
-    async def rename(self, identity: str, title: str | None) -> KeptPassage:
+    async def rename(self, identity: str, title: str | None) -> SavedPassage:
         """Give a kept passage another title, or none."""
         kept = (await self._found(self._store, identity)).model_copy(update={"title": title})
         await self._store(change_kept, kept)
@@ -161,12 +165,12 @@ class Gallery:
     async def remove(self, identity: str) -> None:
         """Forget a kept passage; its model gives way when room is needed."""
         if not await self._store(remove_kept, identity):
-            raise UnknownKeptError(identity)
+            raise UnknownSavedPassageError(identity)
 
-    async def _found(self, calls: StoreCalls, identity: str) -> KeptPassage:
+    async def _found(self, calls: StoreCalls, identity: str) -> SavedPassage:
         kept = await calls(find_kept, identity)
         if kept is None:
-            raise UnknownKeptError(identity)
+            raise UnknownSavedPassageError(identity)
         return await self._as_it_stands(kept)
 
     async def _keep_model(self, run: str, mark: str) -> bool:
@@ -176,17 +180,19 @@ class Gallery:
         needed = await self._store(models_needed)
         return await asyncio.to_thread(self._models.keep, run, mark, source, needed)
 
-    async def _as_it_stands(self, kept: KeptPassage) -> KeptPassage:
+    async def _as_it_stands(self, kept: SavedPassage) -> SavedPassage:
         found = await asyncio.to_thread(self._models.path(kept.run, kept.model).exists)
         return kept.model_copy(update={"model_kept": found})
 
 
-def _kept(life: LiveRun, draft: Draft, title: str | None, *, model_kept: bool) -> KeptPassage:
-    return KeptPassage(
+def _kept(
+    controller: RunController, draft: Draft, title: str | None, *, model_kept: bool
+) -> SavedPassage:
+    return SavedPassage(
         id=secrets.token_hex(6),
-        run=life.run.id,
-        run_name=life.run.name,
-        corpus_name=life.run.corpus_name,
+        run=controller.run.id,
+        run_name=controller.run.name,
+        corpus_name=controller.run.corpus_name,
         title=title,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         request=draft.request,

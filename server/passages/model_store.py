@@ -18,13 +18,13 @@ from pathlib import Path
 
 from server.files.durable import copy_durably
 
-__all__ = ["KeptModel", "KeptModels"]
+__all__ = ["ModelStore", "StoredModel"]
 
 FOLDER, HELD = "models", "held"
 
 
 @dataclass(frozen=True, slots=True)
-class KeptModel:
+class StoredModel:
     """The file of a model that is kept."""
 
     run: str
@@ -33,7 +33,7 @@ class KeptModel:
     kept_at_ns: int
 
 
-class KeptModels:
+class ModelStore:
     """The models kept of all runs.
 
     Nothing is remembered but the files themselves. The methods touch the disk: they are for a
@@ -134,10 +134,10 @@ class KeptModels:
         copy_durably(source, target)
         return True
 
-    def _all(self) -> list[KeptModel]:
+    def _all(self) -> list[StoredModel]:
         found = []
         for path in self._runs_dir.glob(f"*/{FOLDER}/[!.]*.npz"):
             stat = path.stat()
             run = path.parent.parent.name
-            found.append(KeptModel(run, path.stem, stat.st_size, stat.st_mtime_ns))
+            found.append(StoredModel(run, path.stem, stat.st_size, stat.st_mtime_ns))
         return found

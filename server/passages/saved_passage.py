@@ -9,12 +9,12 @@ from pydantic import BaseModel, ConfigDict
 from server.passages.request import PassageRequest
 from server.spec.schemas import Passage
 
-__all__ = ["KeptPassage", "as_markdown", "as_text"]
+__all__ = ["SavedPassage", "as_markdown", "as_text"]
 
 BREAK = "* * *"
 
 
-class KeptPassage(BaseModel):
+class SavedPassage(BaseModel):
     """A passage in the gallery, or several of one seed.
 
     Attributes
@@ -58,7 +58,7 @@ class KeptPassage(BaseModel):
         return self.passages[0].model
 
 
-def as_text(kept: KeptPassage) -> str:
+def as_text(kept: SavedPassage) -> str:
     """Return a kept passage as plain text, with a line that says where it comes from."""
     parts = [kept.title] if kept.title else []
     parts.append(_origin(kept))
@@ -69,7 +69,7 @@ def as_text(kept: KeptPassage) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def as_markdown(kept: KeptPassage) -> str:
+def as_markdown(kept: SavedPassage) -> str:
     """Return a kept passage as Markdown."""
     parts = [f"## {_plain(kept.title or _first_words(kept))}", f"*{_plain(_origin(kept))}*"]
     for passage in kept.passages:
@@ -81,7 +81,7 @@ def as_markdown(kept: KeptPassage) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _origin(kept: KeptPassage) -> str:
+def _origin(kept: SavedPassage) -> str:
     first = kept.passages[0]
     words = [kept.run_name, f"update {first.source.update:,}"]
     if first.source.smooth_loss is not None:
@@ -91,7 +91,7 @@ def _origin(kept: KeptPassage) -> str:
     return ", ".join([*words, f"seed {first.seed}"])
 
 
-def _first_words(kept: KeptPassage) -> str:
+def _first_words(kept: SavedPassage) -> str:
     first = kept.passages[0]
     return " ".join((first.prime + first.text).split()[:6]) or "A passage"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from server.errors import UnknownRunError
-from server.passages.saved_passage import KeptPassage
+from server.passages.saved_passage import SavedPassage
 from server.store.database import Store
 
 __all__ = [
@@ -56,7 +56,7 @@ def kept_state(store: Store) -> KeptState:
     )
 
 
-def add_kept(store: Store, kept: KeptPassage) -> None:
+def add_kept(store: Store, kept: SavedPassage) -> None:
     """Keep a passage; durable.
 
     Raises
@@ -74,7 +74,7 @@ def add_kept(store: Store, kept: KeptPassage) -> None:
         raise UnknownRunError(kept.run)
 
 
-def change_kept(store: Store, kept: KeptPassage) -> None:
+def change_kept(store: Store, kept: SavedPassage) -> None:
     """Keep a passage as it now is; durable."""
     _durably(
         store,
@@ -88,25 +88,25 @@ def remove_kept(store: Store, identity: str) -> bool:
     return _durably(store, "DELETE FROM saved_passages WHERE id = ?", (identity,)) > 0
 
 
-def find_kept(store: Store, identity: str) -> KeptPassage | None:
+def find_kept(store: Store, identity: str) -> SavedPassage | None:
     """Return a kept passage by its id."""
     row = store.connection.execute(
         "SELECT passage FROM saved_passages WHERE id = ?", (identity,)
     ).fetchone()
-    return None if row is None else KeptPassage.model_validate_json(row[0])
+    return None if row is None else SavedPassage.model_validate_json(row[0])
 
 
-def find_fingerprint(store: Store, run: str, fingerprint: str) -> KeptPassage | None:
+def find_fingerprint(store: Store, run: str, fingerprint: str) -> SavedPassage | None:
     """Return what was kept of a run by a fingerprint."""
     row = store.connection.execute(
         "SELECT passage FROM saved_passages WHERE run = ? AND fingerprint = ?", (run, fingerprint)
     ).fetchone()
-    return None if row is None else KeptPassage.model_validate_json(row[0])
+    return None if row is None else SavedPassage.model_validate_json(row[0])
 
 
 def list_kept(
     store: Store, run: str | None, before: str | None, limit: int
-) -> tuple[list[KeptPassage], bool]:
+) -> tuple[list[SavedPassage], bool]:
     """Return kept passages, newest first: of all runs or of one, those kept before another.
 
     Fewer than `limit` where they are long, but one at least; what another version left unreadable
@@ -114,7 +114,7 @@ def list_kept(
 
     Returns
     -------
-    passages : list of KeptPassage
+    passages : list of SavedPassage
     more : bool
         Whether there are older ones.
     """
@@ -124,14 +124,14 @@ def list_kept(
         " ORDER BY number DESC LIMIT ?3",
         (run, before, limit + 1),
     )
-    found: list[KeptPassage] = []
+    found: list[SavedPassage] = []
     room = MOST_AT_ONCE
     for identity, text in rows:
         room -= len(text)
         if len(found) == limit or (found and room < 0):
             return found, True
         try:
-            found.append(KeptPassage.model_validate_json(text))
+            found.append(SavedPassage.model_validate_json(text))
         except ValidationError as error:
             log.warning("kept passage %s is left out, it can't be read: %s", identity, error)
     return found, False

@@ -15,20 +15,20 @@ from typing import Literal
 from server.checkpoints.checkpoint_format import Which, fingerprint, load_model
 from server.checkpoints.npz import DamagedArchiveError
 from server.checkpoints.snapshots import Snapshots
-from server.concurrency.admission import Turns
-from server.concurrency.child_process import ChildGoneError, ChildRefusedError
+from server.concurrency.admission import AdmissionLimiter
+from server.concurrency.child_process import ChildExitedError, ChildRefusedError
 from server.concurrency.json_lines import Message
-from server.errors import NotPossibleError, UnknownModelError
-from server.inference.client import OnPiece, ScribeDesk
-from server.passages.model_store import KeptModels
+from server.errors import ConflictError, UnknownModelError
+from server.inference.client import InferenceClient, OnPiece
+from server.passages.model_store import ModelStore
 from server.passages.request import AtUpdate, PassageLimits, PassageRequest
 from server.runs.downloads import BY_NAME, temporary
 from server.runs.recovery import newest_file, whole_file
-from server.runs.run_controller import LiveRun
+from server.runs.run_controller import RunController
 from server.spec.run_spec import SpecError
 from server.spec.schemas import Passage, PassageSource
 
-__all__ = ["PASSAGE_FINGERPRINT_DIGITS", "Draft", "Passages"]
+__all__ = ["PASSAGE_FINGERPRINT_DIGITS", "Draft", "PassageService"]
 # One is written at a time; while it is, the models of the next ones are fetched.
 AT_ONCE = 3
 PASSAGE_FINGERPRINT_DIGITS = 24
@@ -67,29 +67,29 @@ class Draft:
         return self.passages[0].model
 
 
-class Passages:
+class PassageService:
     """Has passages written, for any run in any state.
 
     Parameters
     ----------
     limits : PassageLimits
         What may be asked for.
-    models : KeptModels
+    models : ModelStore
         The models that are kept, or held for a while.
     """
 
-    def __init__(self, limits: PassageLimits, models: KeptModels) -> None:
-        self._scribe = ScribeDesk()
+    def __init__(self, limits: PassageLimits, models: ModelStore) -> None:
+        self._inference = InferenceClient()
         # Another, since the first measure by a large book takes seconds, in which others can write.
-        self._assessor = ScribeDesk()
+        self._assessor = InferenceClient()
         self._limits = limits
-        self._turns = Turns(AT_ONCE, limits.waiting, "passages")
+        self._turns = AdmissionLimiter(AT_ONCE, limits.waiting, "passages")
         self._models = models
         self._drafts: OrderedDict[tuple[str, str], Draft] = OrderedDict()
 
     async def write(
         self,
-        life: LiveRun,
+        controller: RunController,
         request: PassageRequest,
         on_piece: OnPiece | None = None,
         *,
@@ -99,7 +99,7 @@ class Passages:
 
         Parameters
         ----------
-        life : LiveRun
+        controller : RunController
             The run whose model writes.
         request : PassageRequest
             What is wanted.
@@ -114,7 +114,7 @@ class Passages:
             The source is a checkpoint, or a model, that is not there.
         SpecError
             It is longer than allowed.
-        NotPossibleError
+        ConflictError
             The model can't be read.
         TooBusyError
             Too many ask at once.
@@ -124,22 +124,22 @@ class Passages:
             raise SpecError("length", f"must be at most {limits.characters:,} here")
         if len(request.prime) > limits.prime_characters:
             raise SpecError("prime", f"must be at most {limits.prime_characters:,} characters here")
-        run = life.run.id
+        run = controller.run.id
         seed = secrets.randbelow(SEEDS) if request.seed is None else request.seed
         temperatures = request.temperatures or [request.temperature]
-        size = life.run.parameters * BYTES_OF[life.run.spec.dtype]
+        size = controller.run.parameters * BYTES_OF[controller.run.spec.dtype]
         folder = None
         if hold and self._models.may_hold(size):
             folder = await asyncio.to_thread(self._models.held_in, run)
-        async with self._turns, self._model(life, request.source) as found:
+        async with self._turns, self._model(controller, request.source) as found:
             try:
-                written = await self._scribe.write(
+                written = await self._inference.write(
                     on_piece,
                     path=None if found.path is None else str(found.path),
                     which=found.which,
                     hold=None if folder is None else str(folder),
-                    spec=life.run.spec.model_dump(mode="json"),
-                    corpus_path=str(life.corpus_path),
+                    spec=controller.run.spec.model_dump(mode="json"),
+                    corpus_path=str(controller.corpus_path),
                     length=request.length,
                     temperatures=temperatures,
                     top_k=request.top_k,
@@ -147,9 +147,9 @@ class Passages:
                     seed=seed,
                     prime=request.prime,
                 )
-            except (ChildRefusedError, ChildGoneError) as error:
-                raise NotPossibleError(f"The passage could not be written: {error}.") from error
-        measured = await self._measure(life, written["texts"])
+            except (ChildRefusedError, ChildExitedError) as error:
+                raise ConflictError(f"The passage could not be written: {error}.") from error
+        measured = await self._measure(controller, written["texts"])
         exact = AtUpdate(update=written["update"], model=written["model"])
         asked = request.model_copy(update={"source": exact, "seed": seed})
         passages = _passages(asked, written, measured, found.kind)
@@ -157,11 +157,11 @@ class Passages:
             await self._hold(Draft(run, asked, passages))
         return passages
 
-    async def _measure(self, life: LiveRun, texts: list[str]) -> list[Message]:
+    async def _measure(self, controller: RunController, texts: list[str]) -> list[Message]:
         try:
-            return await self._assessor.assess(life.corpus_path, texts)
-        except (ChildRefusedError, ChildGoneError) as error:
-            raise NotPossibleError(f"The passage could not be measured: {error}.") from error
+            return await self._assessor.assess(controller.corpus_path, texts)
+        except (ChildRefusedError, ChildExitedError) as error:
+            raise ConflictError(f"The passage could not be measured: {error}.") from error
 
     async def _hold(self, draft: Draft) -> None:
         before = {(each.run, each.model) for each in self._drafts.values()}
@@ -181,58 +181,72 @@ class Passages:
 
     async def leave(self) -> None:
         """End the scribes."""
-        await asyncio.gather(self._scribe.leave(), self._assessor.leave())
+        await asyncio.gather(self._inference.leave(), self._assessor.leave())
 
     # -- where models are -------------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
-    async def _model(self, life: LiveRun, source: str | AtUpdate) -> AsyncIterator[_Found]:
+    async def _model(
+        self, controller: RunController, source: str | AtUpdate
+    ) -> AsyncIterator[_Found]:
         """Find the model that is asked for; what had to be written for it goes afterwards."""
         if isinstance(source, AtUpdate) and source.model is not None:
-            async with self._very_model(life, source.update, source.model) as found:
+            async with self._very_model(controller, source.update, source.model) as found:
                 yield found
             return
         if isinstance(source, AtUpdate):
-            snapshots = Snapshots.beside(life.shelf.folder)
+            snapshots = Snapshots.beside(controller.checkpoint_store.folder)
             snapshot = await asyncio.to_thread(snapshots.nearest_whole, source.update)
-            source = await self._nearest(life, source.update, snapshot)
+            source = await self._nearest(controller, source.update, snapshot)
             if source == "snapshot" and snapshot is not None:
                 yield _Found("snapshot", snapshots.path(snapshot), "latest")
                 return
         if source not in BY_NAME:
             yield _Found(
-                "checkpoint", await whole_file(life.recorder, life.shelf, source), "latest"
+                "checkpoint",
+                await whole_file(controller.recorder, controller.checkpoint_store, source),
+                "latest",
             )
             return
         which = BY_NAME[source]
-        if which == "best_validation" and not life.run.spec.validation_fraction:
+        if which == "best_validation" and not controller.run.spec.validation_fraction:
             raise SpecError("source", "can't be best_validation: the run holds nothing out")
-        async with temporary(life) as path:
-            if await life.export_model(path, which):
+        async with temporary(controller) as path:
+            if await controller.export_model(path, which):
                 yield _Found(which, path, which)
             else:
-                yield _Found(which, await newest_file(life.recorder, life.shelf), which)
+                yield _Found(
+                    which,
+                    await newest_file(controller.recorder, controller.checkpoint_store),
+                    which,
+                )
 
     @contextlib.asynccontextmanager
-    async def _very_model(self, life: LiveRun, update: int, mark: str) -> AsyncIterator[_Found]:
+    async def _very_model(
+        self, controller: RunController, update: int, mark: str
+    ) -> AsyncIterator[_Found]:
         """Find the model with a fingerprint, wherever it still is."""
-        kept = await asyncio.to_thread(self._models.find, life.run.id, mark)
+        kept = await asyncio.to_thread(self._models.find, controller.run.id, mark)
         standing = [] if kept is None else [kept]
-        standing.append(Snapshots.beside(life.shelf.folder).path(update))
-        checkpoints = await life.shelf.list()
-        standing += [life.shelf.path(each.id) for each in checkpoints if each.update == update]
+        standing.append(Snapshots.beside(controller.checkpoint_store.folder).path(update))
+        checkpoints = await controller.checkpoint_store.list()
+        standing += [
+            controller.checkpoint_store.path(each.id)
+            for each in checkpoints
+            if each.update == update
+        ]
         for path in standing:
             if await asyncio.to_thread(_is_model, path, "latest", mark):
                 yield _Found("snapshot", path, "latest")
                 return
-        run = life.run
+        run = controller.run
         moving: dict[Which, bool] = {
             "latest": run.update == update,
             "best": run.best is not None and run.best.update == update,
             "best_validation": run.spec.validation_fraction > 0,
         }
         for which in [which for which, possible in moving.items() if possible]:
-            async with self._model(life, which) as found:
+            async with self._model(controller, which) as found:
                 # A run that never began has but one model.
                 if found.path is None or await asyncio.to_thread(
                     _is_model, found.path, which, mark
@@ -241,13 +255,13 @@ class Passages:
                     return
         raise UnknownModelError(update)
 
-    async def _nearest(self, life: LiveRun, update: int, snapshot: int | None) -> str:
+    async def _nearest(self, controller: RunController, update: int, snapshot: int | None) -> str:
         """Return what is nearest to `update`: a snapshot, a checkpoint's id, or "latest"."""
         places = {} if snapshot is None else {"snapshot": snapshot}
-        places["latest"] = life.run.update
+        places["latest"] = controller.run.update
         places |= {
             checkpoint.id: checkpoint.update
-            for checkpoint in await life.shelf.list()
+            for checkpoint in await controller.checkpoint_store.list()
             if not checkpoint.damaged
         }
         return min(places, key=lambda source: abs(places[source] - update))

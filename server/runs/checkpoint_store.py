@@ -12,19 +12,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from server.checkpoints.npz import DamagedArchiveError, Meta, read_archive, read_meta
-from server.checkpoints.unflushed import News, read_news
+from server.checkpoints.unflushed import HistoryDelta, read_news
 from server.concurrency.json_lines import Message
-from server.errors import DamagedCheckpointError, NotPossibleError, UnknownCheckpointError
-from server.files.directory_lock import FolderInUseError, claimed
-from server.files.disk_errors import ShortageError, UnreadableError
+from server.errors import ConflictError, DamagedCheckpointError, UnknownCheckpointError
+from server.files.directory_lock import DirectoryInUseError, lock_directory
+from server.files.disk_errors import StorageError, UnreadableError
 from server.files.durable import copy_durably, sync_folder
-from server.files.failpoints import reach
+from server.files.failpoints import failpoint
 from server.spec.schemas import Checkpoint, Milestone
 from server.store import queries
 from server.store.database import Store
-from server.store.executor import StoreThread
+from server.store.executor import StoreExecutor
 
-__all__ = ["Added", "CheckpointShelf"]
+__all__ = ["Added", "CheckpointStore"]
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ ORPHAN_PATIENCE_S = 10.0
 Added = tuple[Checkpoint, list[Milestone]]
 
 
-class CheckpointShelf:
+class CheckpointStore:
     """Keeps a run's checkpoint files.
 
     A checkpoint exists when its description is in the store, which is written after the file is
@@ -49,7 +49,7 @@ class CheckpointShelf:
         Id of the run.
     folder : pathlib.Path
         Where the files are; made when it is not there.
-    store : StoreThread
+    store : StoreExecutor
         Where the descriptions are.
 
     Attributes
@@ -60,7 +60,7 @@ class CheckpointShelf:
         Those that had been marked as damaged and are not, likewise.
     """
 
-    def __init__(self, run: str, folder: Path, store: StoreThread) -> None:
+    def __init__(self, run: str, folder: Path, store: StoreExecutor) -> None:
         self._run = run
         self.folder = folder
         self._store = store
@@ -115,9 +115,9 @@ class CheckpointShelf:
         made = await asyncio.to_thread(self._describe, identity, note, automatic=automatic)
         text = note or "checkpoint"
         marks = [] if automatic else [Milestone(update=made.update, kind="checkpoint", text=text)]
-        reach("checkpoint.enter")
+        failpoint("checkpoint.enter")
         marks = await self._store(Store.add_checkpoint, self._run, made, marks)
-        reach("checkpoint.entered")
+        failpoint("checkpoint.entered")
         await self._thin()
         return made, marks
 
@@ -143,7 +143,7 @@ class CheckpointShelf:
         self._in_the_making.add(identity)
         try:
             yield
-        except ShortageError:
+        except StorageError:
             self.path(identity).unlink(missing_ok=True)
             raise
         finally:
@@ -165,7 +165,7 @@ class CheckpointShelf:
         ------
         UnknownCheckpointError
             There is none.
-        NotPossibleError
+        ConflictError
             It is an automatic one, which goes by itself, or the one that the run goes on from.
         """
         found = await self.find(checkpoint)
@@ -175,10 +175,10 @@ class CheckpointShelf:
 
     async def _see_whether_it_may_go(self, checkpoint: Checkpoint) -> None:
         if checkpoint.automatic:
-            raise NotPossibleError("An automatic checkpoint gives way to newer ones by itself.")
+            raise ConflictError("An automatic checkpoint gives way to newer ones by itself.")
         newest = await self.newest()
         if newest is None or newest.id == checkpoint.id:
-            raise NotPossibleError(
+            raise ConflictError(
                 "The run goes on from this checkpoint: it can be deleted when there is a newer one."
             )
 
@@ -187,7 +187,7 @@ class CheckpointShelf:
         found = await self.open_newest()
         return None if found is None else found[0]
 
-    async def open_newest(self) -> tuple[Checkpoint, News, Meta] | None:
+    async def open_newest(self) -> tuple[Checkpoint, HistoryDelta, Meta] | None:
         """Return the newest whole checkpoint, what happened shortly before, and the progress.
 
         Damaged ones are marked so.
@@ -232,7 +232,7 @@ class CheckpointShelf:
             raise DamagedCheckpointError(found.update)
         return self.path(found.id)
 
-    async def _open(self, checkpoint: Checkpoint) -> tuple[News, Meta] | None:
+    async def _open(self, checkpoint: Checkpoint) -> tuple[HistoryDelta, Meta] | None:
         """Return what a checkpoint tells of its run; None, and a mark, where it is damaged.
 
         The mark is not believed but seen to: an earlier version took passing faults for damage.
@@ -255,7 +255,7 @@ class CheckpointShelf:
 
     async def _mark(self, checkpoint: Checkpoint, *, damaged: bool) -> Checkpoint:
         marked = checkpoint.model_copy(update={"damaged": damaged})
-        with contextlib.suppress(ShortageError):
+        with contextlib.suppress(StorageError):
             await self._store(Store.add_checkpoint, self._run, marked)
         return marked
 
@@ -266,7 +266,7 @@ class CheckpointShelf:
         """
         try:
             await asyncio.to_thread(_wait_until_free, self.folder)
-        except FolderInUseError as error:
+        except DirectoryInUseError as error:
             log.warning("run %s: %s", self._run, error)
         for path in self.folder.glob(".*"):
             with contextlib.suppress(OSError):
@@ -288,7 +288,7 @@ class CheckpointShelf:
             if path.stem not in known:
                 try:
                     await self._adopt(path)
-                except (DamagedArchiveError, FileNotFoundError, KeyError, ShortageError) as error:
+                except (DamagedArchiveError, FileNotFoundError, KeyError, StorageError) as error:
                     log.warning("run %s: file passed over: %s", self._run, error)
                 except (OSError, MemoryError) as error:
                     raise UnreadableError("A checkpoint of the run", error) from error
@@ -330,7 +330,7 @@ class CheckpointShelf:
         await asyncio.to_thread(_unlink, self.path(checkpoint.id))
 
 
-def _contents(path: Path) -> tuple[News, Meta]:
+def _contents(path: Path) -> tuple[HistoryDelta, Meta]:
     """Read all of a checkpoint; raises as `read_archive`, also where it is no checkpoint."""
     arrays, meta = read_archive(path)
     try:
@@ -347,5 +347,5 @@ def _unlink(path: Path) -> None:
 
 
 def _wait_until_free(folder: Path) -> None:
-    with claimed(folder, ORPHAN_PATIENCE_S):
+    with lock_directory(folder, ORPHAN_PATIENCE_S):
         pass

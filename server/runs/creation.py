@@ -8,25 +8,25 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
-from server.concurrency.capacity import Places
+from server.concurrency.capacity import CapacityLimit
 from server.corpora.library import CorpusLibrary
-from server.files.failpoints import reach
-from server.files.run_directories import RunFolders
-from server.files.storage_quota import Room
+from server.files.failpoints import failpoint
+from server.files.run_directories import RunDirectories
+from server.files.storage_quota import StorageQuota
 from server.runs.recovery import whole_file
-from server.runs.run_controller import LiveRun
+from server.runs.run_controller import RunController
 from server.spec.fork_spec import forked_spec
 from server.spec.limits import Limits
 from server.spec.run_factory import draft_run
 from server.spec.run_spec import RunSpec
 from server.spec.schemas import Checkpoint, ForkedFrom, Run
 from server.store.database import Store
-from server.store.executor import StoreThread
+from server.store.executor import StoreExecutor
 
-__all__ = ["RunMaker"]
+__all__ = ["RunFactory"]
 
 
-class RunMaker:
+class RunFactory:
     """Makes runs, as far as there is a place and room for them.
 
     Parameters
@@ -37,9 +37,9 @@ class RunMaker:
         Returns a run as it lives.
     corpora : CorpusLibrary
         The texts.
-    folders : RunFolders
+    folders : RunDirectories
         Where runs' files are.
-    store : StoreThread
+    store : StoreExecutor
         Where the rest of them is.
     limits : Limits
         How many there may be, and how large.
@@ -49,16 +49,16 @@ class RunMaker:
 
     def __init__(
         self,
-        lives: dict[str, LiveRun],
-        live: Callable[[Run], LiveRun],
+        controllers: dict[str, RunController],
+        live: Callable[[Run], RunController],
         *,
         corpora: CorpusLibrary,
-        folders: RunFolders,
-        store: StoreThread,
+        folders: RunDirectories,
+        store: StoreExecutor,
         limits: Limits,
-        room: Room,
+        room: StorageQuota,
     ) -> None:
-        self._lives = lives
+        self._controllers = controllers
         self._live = live
         self._corpora = corpora
         self._folders = folders
@@ -66,7 +66,7 @@ class RunMaker:
         self._limits = limits
         self._room = room
         refusal = f"The limit is {limits.runs:,} runs: delete one to make another."
-        self._places = Places(limits.runs, lambda: len(lives), refusal)
+        self._places = CapacityLimit(limits.runs, lambda: len(controllers), refusal)
         self._to_be_learned: Counter[str] = Counter()
         self._forking = asyncio.Lock()
 
@@ -74,7 +74,7 @@ class RunMaker:
         """Whether a run is being made that learns this text."""
         return self._to_be_learned[corpus] > 0
 
-    async def create(self, spec: RunSpec) -> LiveRun:
+    async def create(self, spec: RunSpec) -> RunController:
         """Make a run.
 
         Raises
@@ -85,20 +85,22 @@ class RunMaker:
             There are as many runs, or as much is stored, as may be.
         """
         run = self._draft(spec)
-        async with self._made(run) as life:
-            reach("run.add")
+        async with self._made(run) as controller:
+            failpoint("run.add")
             await self._store(Store.add_run, run.id, run.model_dump_json())
-            reach("run.added")
-        return life
+            failpoint("run.added")
+        return controller
 
-    async def fork(self, trunk: LiveRun, checkpoint: str, changes: dict[str, Any]) -> LiveRun:
+    async def fork(
+        self, parent: RunController, checkpoint: str, changes: dict[str, Any]
+    ) -> RunController:
         """Make a run that goes on from another's checkpoint.
 
         It has the other's history up to there, and shares nothing with it from then on.
 
         Parameters
         ----------
-        trunk : LiveRun
+        parent : RunController
             The other.
         checkpoint : str
             Its checkpoint; "latest" is where it stands now.
@@ -118,32 +120,34 @@ class RunMaker:
         async with self._forking:
             found = None
             if checkpoint == "latest":
-                await trunk.upkeep.keep_safe()
-                found = await trunk.shelf.newest()
-            found = found or await trunk.shelf.find(checkpoint)
-            with trunk.shelf.holding(found.id):
-                return await self._branch(trunk, found, changes)
+                await parent.upkeep.keep_safe()
+                found = await parent.checkpoint_store.newest()
+            found = found or await parent.checkpoint_store.find(checkpoint)
+            with parent.checkpoint_store.holding(found.id):
+                return await self._branch(parent, found, changes)
 
-    async def _branch(self, trunk: LiveRun, found: Checkpoint, changes: dict[str, Any]) -> LiveRun:
+    async def _branch(
+        self, parent: RunController, found: Checkpoint, changes: dict[str, Any]
+    ) -> RunController:
         # What the branch had to measure itself would lack its replay: the snapshots stay behind.
-        await trunk.recorder.caught_up()
-        source = await whole_file(trunk.recorder, trunk.shelf, found.id)
-        spec = forked_spec(trunk.run, found, changes)
-        origin = ForkedFrom(run=trunk.run.id, checkpoint=found.id, update=found.update)
+        await parent.recorder.caught_up()
+        source = await whole_file(parent.recorder, parent.checkpoint_store, found.id)
+        spec = forked_spec(parent.run, found, changes)
+        origin = ForkedFrom(run=parent.run.id, checkpoint=found.id, update=found.update)
         new = self._draft(spec).model_copy(update={"forked_from": origin})
         async with self._made(new) as branch:
-            note = f"forked from {trunk.run.name} at update {found.update:,}"
-            copied = await branch.shelf.copy_in(source, note)
-            reach("run.fork")
+            note = f"forked from {parent.run.name} at update {found.update:,}"
+            copied = await branch.checkpoint_store.copy_in(source, note)
+            failpoint("run.fork")
             await self._store(
                 Store.add_fork,
                 new.id,
                 new.model_dump_json(),
-                parent=trunk.run.id,
+                parent=parent.run.id,
                 update=found.update,
                 checkpoint=copied,
             )
-            reach("run.forked")
+            failpoint("run.forked")
             await branch.take_up()
         return branch
 
@@ -151,19 +155,19 @@ class RunMaker:
         return draft_run(spec, self._corpora, self._limits.network_bytes)
 
     @contextlib.asynccontextmanager
-    async def _made(self, run: Run) -> AsyncIterator[LiveRun]:
+    async def _made(self, run: Run) -> AsyncIterator[RunController]:
         """Let a run be there once all is done that makes it; if that fails, it never was."""
         with self._places.held(), self._learning(run.corpus):
             await self._room.check()
             await asyncio.to_thread(self._folders.make, run.id)
-            life = self._live(run)
+            controller = self._live(run)
             try:
-                yield life
+                yield controller
             except BaseException:
-                await life.discard()
+                await controller.discard()
                 await asyncio.to_thread(self._folders.remove, run.id)
                 raise
-            self._lives[run.id] = life
+            self._controllers[run.id] = controller
 
     @contextlib.contextmanager
     def _learning(self, corpus: str) -> Iterator[None]:

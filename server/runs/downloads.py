@@ -12,12 +12,12 @@ from pathlib import Path
 
 from server.checkpoints.checkpoint_format import Which, load_model, model_contents
 from server.checkpoints.npz import write_archive
-from server.concurrency.admission import Turns
+from server.concurrency.admission import AdmissionLimiter
 from server.errors import UnknownCheckpointError
 from server.runs.recovery import newest_file, whole_file
-from server.runs.run_controller import LiveRun
+from server.runs.run_controller import RunController
 
-__all__ = ["AT_ONCE", "BY_NAME", "Exports", "OpenFile", "temporary"]
+__all__ = ["AT_ONCE", "BY_NAME", "Downloads", "OpenFile", "temporary"]
 
 # Of viewers, and as many again of operators: each may hold a file open, and as much of the disk as
 # it takes, for as long as it reads.
@@ -61,7 +61,7 @@ class _Shared:
         self.opening.add_done_callback(_close)
 
 
-class Exports:
+class Downloads:
     """Gives out files, of any run in any state.
 
     Whoever asks for the same is sent the same file, of which nothing stays in the run's folder: it
@@ -78,13 +78,13 @@ class Exports:
     def __init__(self, waiting: int, patience_s: float) -> None:
         # Operators have a line of their own: no number of viewers keeps them waiting.
         self._operators, self._viewers = (
-            Turns(AT_ONCE, waiting, "downloads of files", patience_s) for _ in range(2)
+            AdmissionLimiter(AT_ONCE, waiting, "downloads of files", patience_s) for _ in range(2)
         )
         self._shared: dict[_Key, _Shared] = {}
 
     @contextlib.asynccontextmanager
     async def file(
-        self, life: LiveRun, checkpoint: str, *, to_operator: bool
+        self, controller: RunController, checkpoint: str, *, to_operator: bool
     ) -> AsyncIterator[OpenFile]:
         """Hold open the file of a checkpoint, of "latest", or of a best model.
 
@@ -98,10 +98,10 @@ class Exports:
             Too many are sent files.
         """
         async with self._operators if to_operator else self._viewers:
-            key = await _key(life, checkpoint)
+            key = await _key(controller, checkpoint)
             shared = self._shared.get(key)
             if shared is None or _failed(shared.opening):
-                shared = _Shared(asyncio.create_task(_opened(life, checkpoint)))
+                shared = _Shared(asyncio.create_task(_opened(controller, checkpoint)))
                 self._shared[key] = shared
             shared.users += 1
             try:
@@ -115,11 +115,11 @@ class Exports:
                     shared.close()
 
 
-async def _key(life: LiveRun, checkpoint: str) -> _Key:
+async def _key(controller: RunController, checkpoint: str) -> _Key:
     """Return what is the same for all who would be given the same file."""
-    run = life.run
+    run = controller.run
     if checkpoint not in BY_NAME:
-        found = await life.shelf.find(checkpoint)
+        found = await controller.checkpoint_store.find(checkpoint)
         return run.id, found.id, None, ""
     if checkpoint == "best_validation" and not run.spec.validation_fraction:
         raise UnknownCheckpointError(checkpoint)
@@ -130,28 +130,30 @@ async def _key(life: LiveRun, checkpoint: str) -> _Key:
     return run.id, checkpoint, update, run.spec.model_dump_json()
 
 
-async def _opened(life: LiveRun, checkpoint: str) -> OpenFile:
+async def _opened(controller: RunController, checkpoint: str) -> OpenFile:
     if checkpoint not in BY_NAME:
         return await asyncio.to_thread(
-            _open, await whole_file(life.recorder, life.shelf, checkpoint)
+            _open, await whole_file(controller.recorder, controller.checkpoint_store, checkpoint)
         )
     which = BY_NAME[checkpoint]
     latest = which == "latest"
-    async with temporary(life) as path:
-        if not await (life.export(path) if latest else life.export_model(path, which)):
-            if (newest := await newest_file(life.recorder, life.shelf)) is None:
+    async with temporary(controller) as path:
+        if not await (controller.export(path) if latest else controller.export_model(path, which)):
+            if (
+                newest := await newest_file(controller.recorder, controller.checkpoint_store)
+            ) is None:
                 raise UnknownCheckpointError(checkpoint)
             if latest:
                 return await asyncio.to_thread(_open, newest)
-            await asyncio.to_thread(_extract, life, newest, path, which)
+            await asyncio.to_thread(_extract, controller, newest, path, which)
         return await asyncio.to_thread(_open, path)
 
 
 @contextlib.asynccontextmanager
-async def temporary(life: LiveRun) -> AsyncIterator[Path]:
+async def temporary(controller: RunController) -> AsyncIterator[Path]:
     """Give out a name in the run's folder; what is under it goes in the end."""
     # The dot marks it as nobody's checkpoint: should the server die now, the shelf clears it away.
-    path = life.shelf.folder / f".{secrets.token_hex(6)}.npz"
+    path = controller.checkpoint_store.folder / f".{secrets.token_hex(6)}.npz"
     try:
         yield path
     finally:
@@ -176,7 +178,7 @@ def _close(opening: asyncio.Task[OpenFile]) -> None:
         os.close(opening.result().descriptor)
 
 
-def _extract(life: LiveRun, source: Path, target: Path, which: Which) -> None:
+def _extract(controller: RunController, source: Path, target: Path, which: Which) -> None:
     model, vocabulary = load_model(source, which)
-    spec = life.run.spec.model_dump(mode="json")
+    spec = controller.run.spec.model_dump(mode="json")
     write_archive(target, *model_contents(model, vocabulary, spec), durable=False)

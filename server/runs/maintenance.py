@@ -7,26 +7,26 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from server.errors import NotPossibleError
-from server.files.disk_errors import ShortageError
-from server.files.storage_quota import NoRoomError, Room
-from server.runs.checkpoint_store import CheckpointShelf
+from server.errors import ConflictError
+from server.files.disk_errors import StorageError
+from server.files.storage_quota import NoRoomError, StorageQuota
+from server.runs.checkpoint_store import CheckpointStore
 from server.runs.recorder import Recorder
 from server.spec.schemas import Checkpoint, Run, RunState
-from server.worker.client import WorkerDesk
+from server.worker.client import WorkerClient
 
-__all__ = ["Life", "Upkeep"]
+__all__ = ["MaintenanceLoops", "RunContext"]
 
 log = logging.getLogger(__name__)
 
 FLUSH_EVERY_S = 1.0
 
 
-class Life(Protocol):
+class RunContext(Protocol):
     """What the routines need of a run that lives."""
 
     recorder: Recorder
-    shelf: CheckpointShelf
+    checkpoint_store: CheckpointStore
 
     @property
     def run(self) -> Run:
@@ -35,21 +35,21 @@ class Life(Protocol):
     async def write_checkpoint(self, note: str | None, *, automatic: bool) -> Checkpoint | None:
         """Have the worker write a checkpoint, and take it in; None when there is no worker."""
 
-    async def hold(self, why: ShortageError) -> None:
+    async def hold(self, why: StorageError) -> None:
         """Stand still until there is room, because the disk takes nothing more."""
 
     async def retire_when_finished(self) -> None:
         """Let the worker of a finished run go, if there is room for its last checkpoint."""
 
 
-class Upkeep:
+class MaintenanceLoops:
     """The routines of one run.
 
     Parameters
     ----------
-    life : Life
+    controller : Life
         The run.
-    desk : WorkerDesk
+    worker_client : WorkerClient
         Its worker.
     go_on : callable
         Awaited when the run was short of room and no longer is.
@@ -58,10 +58,14 @@ class Upkeep:
     """
 
     def __init__(
-        self, life: Life, desk: WorkerDesk, go_on: Callable[[], Awaitable[object]], room: Room
+        self,
+        controller: RunContext,
+        worker_client: WorkerClient,
+        go_on: Callable[[], Awaitable[object]],
+        room: StorageQuota,
     ) -> None:
-        self._life = life
-        self._desk = desk
+        self._controller = controller
+        self._worker_client = worker_client
         self._go_on = go_on
         self._room = room
         self._flushed = -1
@@ -94,18 +98,18 @@ class Upkeep:
 
         Raises
         ------
-        ShortageError
+        StorageError
             There is no room for it.
         """
-        life = self._life
-        newest = await life.shelf.last()
-        if not whatever and newest is not None and newest.update == life.run.update:
+        controller = self._controller
+        newest = await controller.checkpoint_store.last()
+        if not whatever and newest is not None and newest.update == controller.run.update:
             return
         try:
-            await life.write_checkpoint(None, automatic=True)
-        except NotPossibleError as error:
-            if not self._desk.discarded:
-                log.warning("run %s: no automatic checkpoint: %s", life.run.id, error)
+            await controller.write_checkpoint(None, automatic=True)
+        except ConflictError as error:
+            if not self._worker_client.discarded:
+                log.warning("run %s: no automatic checkpoint: %s", controller.run.id, error)
 
     async def _flush_routine(self) -> None:
         """Make the history durable once a second, and tell the worker how far it is."""
@@ -114,14 +118,14 @@ class Upkeep:
             await asyncio.sleep(FLUSH_EVERY_S)
             try:
                 await self._flush()
-            except ShortageError as error:
-                await self._life.hold(error)
+            except StorageError as error:
+                await self._controller.hold(error)
 
     async def _flush(self) -> None:
-        run = self._life.run
+        run = self._controller.run
         if run.disk_full or run.update != self._flushed:
-            self._flushed = await self._life.recorder.flush()
-            self._desk.tell("flushed", update=self._flushed)
+            self._flushed = await self._controller.recorder.flush()
+            self._worker_client.tell("flushed", update=self._flushed)
         # Only who trains is held: a last checkpoint is worth more than the limit.
         if run.disk_full or run.state is RunState.RUNNING:
             await self._see_room()
@@ -130,22 +134,22 @@ class Upkeep:
             if run.state is RunState.PAUSED:
                 await self._go_on()
             else:
-                await self._life.recorder.enter(run.state)
+                await self._controller.recorder.enter(run.state)
         if run.state is RunState.FINISHED:
-            await self._life.retire_when_finished()
+            await self._controller.retire_when_finished()
 
     async def _see_room(self) -> None:
         try:
             await self._room.check()
         except NoRoomError as error:
-            raise ShortageError(str(error)) from error
+            raise StorageError(str(error)) from error
 
     async def _safety_routine(self) -> None:
         """Make a checkpoint every so often, so that little is lost with the worker."""
         routines = self._routines
         while routines is self._routines:
-            await asyncio.sleep(self._life.run.spec.checkpoint_every_s)
+            await asyncio.sleep(self._controller.run.spec.checkpoint_every_s)
             try:
                 await self.keep_safe()
-            except ShortageError as error:
-                await self._life.hold(error)
+            except StorageError as error:
+                await self._controller.hold(error)

@@ -13,18 +13,18 @@ import numpy as np
 
 from server.checkpoints.npz import Meta
 from server.checkpoints.snapshots import Snapshots
-from server.checkpoints.unflushed import News
+from server.checkpoints.unflushed import HistoryDelta
 from server.concurrency.json_lines import Message
-from server.files.disk_errors import ShortageError
-from server.files.failpoints import reach
-from server.inference.client import ScribeDesk
+from server.files.disk_errors import StorageError
+from server.files.failpoints import failpoint
+from server.inference.client import InferenceClient
 from server.runs.publisher import Publisher
-from server.runs.sample_queue import SampleLine, Waiting
+from server.runs.sample_queue import PendingSample, SampleQueue
 from server.spec.sample_schedule import epoch_is_marked
 from server.spec.schemas import Best, Checkpoint, Milestone, Run, RunState, Sample
 from server.store import queries
 from server.store.database import Store
-from server.store.executor import StoreThread
+from server.store.executor import StoreExecutor
 
 __all__ = ["Recorder"]
 
@@ -41,11 +41,11 @@ class Recorder:
         The run as it stands; brought up to date here and nowhere else.
     corpus_path : pathlib.Path
         The text it learns, against which samples are measured.
-    store : StoreThread
+    store : StoreExecutor
         Where it is kept.
     publisher : Publisher
         Whom it is told.
-    reader : ScribeDesk
+    reader : InferenceClient
         Who measures samples, and writes their replays.
     snapshots : Snapshots
         The network as it stood when samples were written.
@@ -64,9 +64,9 @@ class Recorder:
         self,
         run: Run,
         corpus_path: Path,
-        store: StoreThread,
+        store: StoreExecutor,
         publisher: Publisher,
-        reader: ScribeDesk,
+        reader: InferenceClient,
         *,
         snapshots: Snapshots,
     ) -> None:
@@ -79,7 +79,7 @@ class Recorder:
         self._snapshots = snapshots
         self._celebrated: set[str] | None = None
         self.measured: Callable[[int], None] = lambda _update: None
-        self._samples = SampleLine(self._keep_sample, self._done_with, f"run {run.id}")
+        self._samples = SampleQueue(self._keep_sample, self._done_with, f"run {run.id}")
 
     async def take(self, report: Message) -> None:
         """Keep and tell what a worker reports."""
@@ -107,7 +107,7 @@ class Recorder:
         if state is not run.state and not stands:
             await self.enter(state)
 
-    async def catch_up(self, news: News, progress: Meta, *, go_back: bool = False) -> None:
+    async def catch_up(self, news: HistoryDelta, progress: Meta, *, go_back: bool = False) -> None:
         """Stand where a checkpoint stands, and keep what the store lacks of what led there.
 
         It lacks something when the server died before it had stored what the worker reported.
@@ -124,7 +124,7 @@ class Recorder:
 
         Raises
         ------
-        ShortageError
+        StorageError
             It can't be made durable; nothing has changed.
         """
         run = self.run
@@ -137,10 +137,10 @@ class Recorder:
             happened = (min(news.first, known + 1), losses, marks)
             text = after.model_dump_json()
             if go_back:
-                reach("store.rewind")
+                failpoint("store.rewind")
                 update = after.update
                 marks = await self._store(Store.rewind, run.id, text, *happened, update=update)
-                reach("store.rewound")
+                failpoint("store.rewound")
                 self._samples.forget_after(after.update)
                 self._celebrated = None
                 self._publisher.restart(run.id)
@@ -166,7 +166,7 @@ class Recorder:
     async def begin_again(self) -> None:
         """Forget everything: no checkpoint was made, and it will happen again; as `catch_up`."""
         start = {name: Run.model_fields[name].default for name in PROGRESS} | {"updates": 0}
-        news = News(1, 0, np.empty(0))
+        news = HistoryDelta(1, 0, np.empty(0))
         await self.catch_up(news, start | {"best_update": None}, go_back=True)
 
     async def caught_up(self) -> None:
@@ -225,7 +225,7 @@ class Recorder:
                 self.run.updates_per_second = 0.0
             await self._store(Store.save_run, self.run.id, self.run.model_dump_json())
             # What can't be written now is written when there is room.
-            with contextlib.suppress(ShortageError):
+            with contextlib.suppress(StorageError):
                 await self._store(Store.commit)
             self._tell("state", run_state=self.run.model_dump(mode="json"))
 
@@ -234,7 +234,7 @@ class Recorder:
 
         Raises
         ------
-        ShortageError
+        StorageError
             There is no room for it.
         """
         async with self.lock:
@@ -250,7 +250,7 @@ class Recorder:
 
     # -- samples ----------------------------------------------------------------------------------
 
-    async def _keep_sample(self, waiting: Waiting) -> None:
+    async def _keep_sample(self, waiting: PendingSample) -> None:
         reported, spec = waiting.sample, self.run.spec
         measured = await self._reader.measure(
             self._corpus_path,
@@ -279,7 +279,7 @@ class Recorder:
             marks = await self._store(Store.add_sample, self.run.id, sample, marks)
             if self.run.state is not RunState.RUNNING:
                 # Nobody may commit for long.
-                with contextlib.suppress(ShortageError):
+                with contextlib.suppress(StorageError):
                     await self._store(Store.commit)
             self._tell("sample", sample=sample.model_dump(mode="json"))
             self._tell_marks(marks)

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from server.checkpoints.checkpoint_format import Which
 from server.concurrency.background_tasks import Background
-from server.concurrency.child_process import Child
+from server.concurrency.child_process import JsonChildProcess
 from server.concurrency.json_lines import Message
-from server.errors import NotPossibleError, UnknownCheckpointError
-from server.files.disk_errors import ShortageError
-from server.files.storage_quota import Room
-from server.runs.checkpoint_store import Added, CheckpointShelf
-from server.runs.maintenance import Upkeep
+from server.errors import ConflictError, UnknownCheckpointError
+from server.files.disk_errors import StorageError
+from server.files.storage_quota import StorageQuota
+from server.runs.checkpoint_store import Added, CheckpointStore
+from server.runs.maintenance import MaintenanceLoops
 from server.runs.recorder import Recorder
 from server.runs.recovery import (
     newest_file,
@@ -27,10 +27,10 @@ from server.runs.recovery import (
 from server.spec.run_spec import RunChange, SpecError, in_words
 from server.spec.schemas import ENDED, SETTLED, Checkpoint, Milestone, Run, RunState
 from server.store.database import Store
-from server.store.executor import StoreThread
-from server.worker.client import WorkerDesk
+from server.store.executor import StoreExecutor
+from server.worker.client import WorkerClient
 
-__all__ = ["LiveRun"]
+__all__ = ["RunController"]
 
 log = logging.getLogger(__name__)
 
@@ -40,18 +40,18 @@ HISTORY_MAKING = {"learning_rate", "sample_every", "watch_words"}
 MEASURING_PATIENCE_S = 2.0
 
 
-class LiveRun:
+class RunController:
     """A run, its worker when it has one, and its checkpoints.
 
     Parameters
     ----------
     recorder : Recorder
         Keeps and tells what happens.
-    shelf : CheckpointShelf
+    checkpoint_store : CheckpointStore
         Keeps the checkpoints.
     corpus_path : pathlib.Path
         The text it learns.
-    store : StoreThread
+    store : StoreExecutor
         Where the history is.
     left_running : callable
         Called whenever it has ceased to train, so that another may.
@@ -64,22 +64,22 @@ class LiveRun:
     def __init__(
         self,
         recorder: Recorder,
-        shelf: CheckpointShelf,
+        checkpoint_store: CheckpointStore,
         corpus_path: Path,
-        store: StoreThread,
+        store: StoreExecutor,
         *,
         left_running: Callable[[], None],
         go_on: Callable[[], Awaitable[object]],
-        room: Room,
+        room: StorageQuota,
     ) -> None:
         self.recorder = recorder
-        self.shelf = shelf
+        self.checkpoint_store = checkpoint_store
         self.corpus_path = corpus_path
         self._store = store
         self._left_running = left_running
-        self._desk = WorkerDesk(self._start_command, self._hear, self._worker_left)
-        recorder.measured = lambda update: self._desk.tell("measured", update=update)
-        self.upkeep = Upkeep(self, self._desk, go_on, room)
+        self._worker_client = WorkerClient(self._start_command, self._hear, self._worker_left)
+        recorder.measured = lambda update: self._worker_client.tell("measured", update=update)
+        self.upkeep = MaintenanceLoops(self, self._worker_client, go_on, room)
         # Held while it begins or ceases to train: nobody resumes a worker that leaves, and a pause
         # finds the worker that is just being started.
         self._turning = asyncio.Lock()
@@ -96,12 +96,12 @@ class LiveRun:
     @property
     def has_worker(self) -> bool:
         """Whether a process holds the run's network."""
-        return self._desk.alive
+        return self._worker_client.alive
 
     async def goes_on_from(self) -> int:
         """Return the update from which it would go on: what came later went with its worker."""
         waits = self.run.state in ENDED and not self.has_worker
-        return await update_of_newest(self.shelf) if waits else self.run.update
+        return await update_of_newest(self.checkpoint_store) if waits else self.run.update
 
     # -- what a person may ask --------------------------------------------------------------------
 
@@ -110,13 +110,13 @@ class LiveRun:
 
         Raises
         ------
-        ShortageError
+        StorageError
             There is no room on the disk.
         """
         async with self._turning:
             await self.recorder.flush()
             if self.has_worker:
-                await self._desk.ask("resume")
+                await self._worker_client.ask("resume")
             else:
                 await self._ensure_worker(training=True)
 
@@ -124,33 +124,33 @@ class LiveRun:
         """Stop training; when this returns, it stands at the update that the run names."""
         async with self._turning:
             if self.run.state in ENDED:
-                raise NotPossibleError(f"The run is {self.run.state}: there is nothing to pause.")
+                raise ConflictError(f"The run is {self.run.state}: there is nothing to pause.")
             if self.run.state is RunState.QUEUED or self.run.disk_full:
                 await self.recorder.enter(RunState.PAUSED)
             elif self.has_worker:
-                await self._desk.ask("pause")
+                await self._worker_client.ask("pause")
                 self._background.start(self.upkeep.keep_safe())
 
     async def step(self, updates: int) -> None:
         """Make exactly so many updates more; when this returns, they are made."""
         run, last = self.run, self.run.spec.max_updates
         if run.state is not RunState.PAUSED:
-            raise NotPossibleError(f"Only a paused run can be stepped; this one is {run.state}.")
+            raise ConflictError(f"Only a paused run can be stepped; this one is {run.state}.")
         if last is not None and run.update + updates > last:
-            raise NotPossibleError(
+            raise ConflictError(
                 f"The run ends at update {last:,}: only {last - run.update:,} more can be made."
             )
         self._steps_under_way += 1
         try:
             await self._ensure_worker()
-            answer = await self._desk.ask("step", updates=updates)
+            answer = await self._worker_client.ask("step", updates=updates)
         finally:
             self._steps_under_way -= 1
         if left := answer["left"]:
             text = f"It was cut short at update {answer['update']:,}: {left:,} were not made."
             if answer["short"] is not None:
-                raise ShortageError(f"{answer['short']} {text}")
-            raise NotPossibleError(text)
+                raise StorageError(f"{answer['short']} {text}")
+            raise ConflictError(text)
 
     async def stop(self) -> None:
         """End the run, keeping where it stands."""
@@ -158,7 +158,7 @@ class LiveRun:
             return
         async with self._turning:
             if self.has_worker:
-                await self._desk.ask("pause")
+                await self._worker_client.ask("pause")
                 await self._retire()
             await self.recorder.enter(RunState.STOPPED)
 
@@ -174,7 +174,7 @@ class LiveRun:
         told = self.has_worker and not HISTORY_MAKING.isdisjoint(changes)
         if told:
             await self.upkeep.keep_safe()
-        await self._desk.ask_if_there("change", changes=changes)
+        await self._worker_client.ask_if_there("change", changes=changes)
         before = self.run.spec
         self.run.spec = before.model_copy(update=changes)
         self.run.name = changes.get("name", self.run.name)
@@ -192,23 +192,23 @@ class LiveRun:
         if (made := await self.write_checkpoint(note, automatic=False)) is not None:
             return made
         if not ended:
-            raise NotPossibleError("The run's process ended before it was done.")
+            raise ConflictError("The run's process ended before it was done.")
         # It stands where its newest checkpoint stands.
-        if (newest := await newest_file(self.recorder, self.shelf)) is None:
+        if (newest := await newest_file(self.recorder, self.checkpoint_store)) is None:
             raise UnknownCheckpointError("latest")
-        return await self._tell_checkpoint(await self.shelf.copy(newest, note))
+        return await self._tell_checkpoint(await self.checkpoint_store.copy(newest, note))
 
     async def write_checkpoint(self, note: str | None, *, automatic: bool) -> Checkpoint | None:
         """Have the worker write a checkpoint, and take it in; None when there is no worker."""
-        identity = self.shelf.new_id()
+        identity = self.checkpoint_store.new_id()
         about = {"id": identity, "note": note, "automatic": automatic}
-        path = str(self.shelf.path(identity))
-        async with self.shelf.making(identity):
-            if not await self._desk.ask_if_there("checkpoint", path=path, about=about):
+        path = str(self.checkpoint_store.path(identity))
+        async with self.checkpoint_store.making(identity):
+            if not await self._worker_client.ask_if_there("checkpoint", path=path, about=about):
                 return None
-            if self._desk.discarded:
-                raise NotPossibleError("The run was deleted.")
-            added = await self.shelf.add(identity, note=note, automatic=automatic)
+            if self._worker_client.discarded:
+                raise ConflictError("The run was deleted.")
+            added = await self.checkpoint_store.add(identity, note=note, automatic=automatic)
         return await self._tell_checkpoint(added)
 
     async def _tell_checkpoint(self, added: Added) -> Checkpoint:
@@ -223,17 +223,19 @@ class LiveRun:
         bool
             False when there is no worker: then the newest checkpoint holds the same.
         """
-        return await self._desk.ask_if_there("export", path=str(path)) is not None
+        return await self._worker_client.ask_if_there("export", path=str(path)) is not None
 
     async def export_model(self, path: Path, which: Which) -> bool:
         """Have the worker write its best or its latest model to a file; as `export` otherwise."""
-        return await self._desk.ask_if_there("model", path=str(path), which=which) is not None
+        return (
+            await self._worker_client.ask_if_there("model", path=str(path), which=which) is not None
+        )
 
     # -- beginning and ending ---------------------------------------------------------------------
 
     async def take_up(self) -> None:
         """Stand where an earlier server left the run, or where its worker did after that."""
-        await take_up(self.recorder, self.shelf)
+        await take_up(self.recorder, self.checkpoint_store)
 
     async def stand_ready(self) -> None:
         """Start the worker."""
@@ -245,10 +247,10 @@ class LiveRun:
             async with self._turning:
                 if self.has_worker:
                     was_running = self.run.state is RunState.RUNNING
-                    await self._desk.ask("pause")
+                    await self._worker_client.ask("pause")
                     try:
                         await self._retire()
-                    except ShortageError as error:
+                    except StorageError as error:
                         log.warning("run %s ends without a checkpoint: %s", self.run.id, error)
                     if was_running and self.run.state is RunState.PAUSED:
                         text = "The server was ended while the run was training."
@@ -256,7 +258,7 @@ class LiveRun:
         finally:
             self.upkeep.stop()
             # Also the worker that does not answer, or that can't write its checkpoint.
-            await self._desk.discard()
+            await self._worker_client.discard()
             await self.recorder.close()
 
     async def rest(self) -> None:
@@ -264,16 +266,16 @@ class LiveRun:
         async with self._turning:
             if self.has_worker and self.run.state is RunState.PAUSED:
                 # Without room for its checkpoint it stays.
-                with contextlib.suppress(ShortageError):
+                with contextlib.suppress(StorageError):
                     await self._retire(unless=lambda: self._steps_under_way > 0)
 
     async def discard(self) -> None:
         """End the worker at once and keep nothing more."""
         self.upkeep.stop()
-        await self._desk.discard()
+        await self._worker_client.discard()
         await self.recorder.close()
 
-    async def hold(self, why: ShortageError, *, was_running: bool = False) -> None:
+    async def hold(self, why: StorageError, *, was_running: bool = False) -> None:
         """Stand still until there is room, because the disk takes nothing more.
 
         A run that a person paused stays as it is: what it lacks is written when there is room.
@@ -281,7 +283,7 @@ class LiveRun:
         async with self._turning:
             if self.run.state is RunState.RUNNING:
                 was_running = True
-                await self._desk.ask_if_there("pause")
+                await self._worker_client.ask_if_there("pause")
             waits = self.has_worker and not self.run.disk_full
             if waits and self.run.state is RunState.FINISHED:
                 text = f"{why} The last checkpoint is written when there is room."
@@ -292,8 +294,8 @@ class LiveRun:
 
     async def could_not_begin(self, why: Exception) -> None:
         """Say why it does not train though it was to; who asked for it hears it as well."""
-        state, short = self.run.state, isinstance(why, ShortageError)
-        if self._desk.discarded:
+        state, short = self.run.state, isinstance(why, StorageError)
+        if self._worker_client.discarded:
             return
         if state is RunState.QUEUED:
             state = RunState.PAUSED if short else RunState.FAILED
@@ -304,22 +306,22 @@ class LiveRun:
     # -- the worker -------------------------------------------------------------------------------
 
     async def _ensure_worker(self, *, training: bool = False) -> None:
-        await self._desk.ensure(training=training)
+        await self._worker_client.ensure(training=training)
         self.upkeep.start()
 
     async def _start_command(self) -> Message:
         """Let history end where the newest checkpoint stands, and say what begins there."""
-        await self.shelf.adopt()
+        await self.checkpoint_store.adopt()
         # A paused run comes back to where it stood, however little its checkpoint has of that.
         stood = self.run.update if self.run.state is RunState.PAUSED and not self._goes_back else 0
-        newest = await stand_at_newest(self.recorder, self.shelf, go_back=True)
+        newest = await stand_at_newest(self.recorder, self.checkpoint_store, go_back=True)
         if newest is None:
             await self.recorder.begin_again()
         return {
             "spec": self.run.spec.model_dump(mode="json"),
-            "folder": str(self.shelf.folder),
+            "folder": str(self.checkpoint_store.folder),
             "corpus_path": str(self.corpus_path),
-            "checkpoint": None if newest is None else str(self.shelf.path(newest.id)),
+            "checkpoint": None if newest is None else str(self.checkpoint_store.path(newest.id)),
             "come_to": stood,
         }
 
@@ -330,12 +332,12 @@ class LiveRun:
             self._left_running()
         for text in event["notices"]:
             await self.recorder.mark(Milestone(update=event["update"], kind="change", text=text))
-        if self._desk.leaving:
+        if self._worker_client.leaving:
             return
         if event["runaway"]:
-            self._background.start(self._roll_back(self._desk.worker, event["update"]))
+            self._background.start(self._roll_back(self._worker_client.worker, event["update"]))
         elif event["short"] is not None:
-            short = ShortageError(event["short"])
+            short = StorageError(event["short"])
             self._background.start(self.hold(short, was_running=was_running))
         elif self.run.state is RunState.FINISHED:
             self._background.start(self.retire_when_finished())
@@ -353,13 +355,13 @@ class LiveRun:
         async with self._turning:
             if self.run.state is RunState.FINISHED and self.has_worker:
                 # Without room for its checkpoint it stays; the upkeep tries again.
-                with contextlib.suppress(ShortageError):
+                with contextlib.suppress(StorageError):
                     await self._retire()
 
-    async def _roll_back(self, worker: Child | None, update: int) -> None:
+    async def _roll_back(self, worker: JsonChildProcess | None, update: int) -> None:
         """Go back to the newest checkpoint, because the loss ran away at `update`, and pause."""
         async with self._turning:
-            if self._desk.worker is not worker:
+            if self._worker_client.worker is not worker:
                 return  # A worker says it with each report: it was heard already.
             await self._retire(keep=False)
             self._goes_back = True
@@ -384,7 +386,7 @@ class LiveRun:
 
         Raises
         ------
-        ShortageError
+        StorageError
             There is no room for the checkpoint; the worker stays.
         """
         with contextlib.suppress(TimeoutError):
@@ -393,8 +395,8 @@ class LiveRun:
                 await self.recorder.caught_up()
         if keep:
             await self.upkeep.keep_safe()
-        if await self._desk.let_go(unless):
+        if await self._worker_client.let_go(unless):
             self.upkeep.stop()
             await self._store(Store.close_history, self.run.id)
-            with contextlib.suppress(ShortageError):
+            with contextlib.suppress(StorageError):
                 await self.recorder.flush()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from server.concurrency.json_lines import Message
 
-__all__ = ["SampleLine", "Waiting"]
+__all__ = ["PendingSample", "SampleQueue"]
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 10.0
 
 
 @dataclass(eq=False, slots=True)
-class Waiting:
+class PendingSample:
     """A sample as it was reported; `forgotten` once the run has gone back to before it."""
 
     sample: Message
@@ -33,7 +33,7 @@ class Waiting:
         return update
 
 
-class SampleLine:
+class SampleQueue:
     """One run's samples between being reported and being kept, each in its turn.
 
     Parameters
@@ -49,7 +49,7 @@ class SampleLine:
 
     def __init__(
         self,
-        keep: Callable[[Waiting], Awaitable[None]],
+        keep: Callable[[PendingSample], Awaitable[None]],
         left: Callable[[int], None],
         owner: str,
     ) -> None:
@@ -57,20 +57,20 @@ class SampleLine:
         self._left = left
         self._owner = owner
         # Who writes them waits when too many are in it; see `server.worker.reporter`.
-        self._queue: asyncio.Queue[Waiting] = asyncio.Queue()
-        self._waiting: deque[Waiting] = deque()
+        self._queue: asyncio.Queue[PendingSample] = asyncio.Queue()
+        self._waiting: deque[PendingSample] = deque()
         self._moved = asyncio.Event()
         self._closed = False
         self._failing = False
         self._working = asyncio.create_task(self._work())
 
-    def announce(self, samples: list[Message]) -> list[Waiting]:
+    def announce(self, samples: list[Message]) -> list[PendingSample]:
         """Let it be known that these will be kept; `put` is to follow."""
-        waiting = [Waiting(sample) for sample in samples]
+        waiting = [PendingSample(sample) for sample in samples]
         self._waiting.extend(waiting)
         return waiting
 
-    def put(self, waiting: list[Waiting]) -> None:
+    def put(self, waiting: list[PendingSample]) -> None:
         """Put them in line."""
         for one in waiting:
             self._queue.put_nowait(one)
@@ -124,7 +124,7 @@ class SampleLine:
                 self._wake()
                 self._left(one.update)
 
-    async def _keep_in_the_end(self, one: Waiting) -> None:
+    async def _keep_in_the_end(self, one: PendingSample) -> None:
         """Try until it is kept or forgotten: once it leaves the line, its worker forgets it too."""
         pause_s = FIRST_PAUSE_S
         while not one.forgotten:
@@ -140,7 +140,7 @@ class SampleLine:
                 break
         self._failing = False
 
-    async def _pause(self, one: Waiting, pause_s: float) -> None:
+    async def _pause(self, one: PendingSample, pause_s: float) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause_s):
                 while not one.forgotten:

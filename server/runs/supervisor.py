@@ -11,17 +11,17 @@ from typing import Any
 from server.checkpoints.snapshots import Snapshots
 from server.concurrency.background_tasks import Background
 from server.corpora.library import Corpus, CorpusLibrary, UnknownCorpusError
-from server.errors import NotPossibleError, UnknownRunError
-from server.files.disk_errors import ShortageError
-from server.files.failpoints import reach
-from server.files.run_directories import RunFolders
-from server.files.storage_quota import Room
-from server.inference.client import ScribeDesk
-from server.runs.checkpoint_store import CheckpointShelf
-from server.runs.creation import RunMaker
+from server.errors import ConflictError, UnknownRunError
+from server.files.disk_errors import StorageError
+from server.files.failpoints import failpoint
+from server.files.run_directories import RunDirectories
+from server.files.storage_quota import StorageQuota
+from server.inference.client import InferenceClient
+from server.runs.checkpoint_store import CheckpointStore
+from server.runs.creation import RunFactory
 from server.runs.publisher import Publisher
 from server.runs.recorder import Recorder
-from server.runs.run_controller import LiveRun
+from server.runs.run_controller import RunController
 from server.runs.startup import finish_deleting, take_up
 from server.spec.limits import Limits
 from server.spec.run_factory import measure_run
@@ -30,7 +30,7 @@ from server.spec.schemas import Run, RunState
 from server.spec.sizing import Sizes
 from server.store import queries
 from server.store.database import Store
-from server.store.executor import StoreThread
+from server.store.executor import StoreExecutor
 
 __all__ = ["DATABASE", "Supervisor"]
 
@@ -63,16 +63,16 @@ class Supervisor:
     def __init__(
         self, data_dir: Path, corpora: CorpusLibrary, publisher: Publisher, limits: Limits
     ) -> None:
-        self._folders = RunFolders(data_dir / "runs")
+        self._folders = RunDirectories(data_dir / "runs")
         self.corpora = corpora
-        self.store = StoreThread(data_dir / DATABASE)
+        self.store = StoreExecutor(data_dir / DATABASE)
         self._publisher = publisher
         self._limits = limits
-        self.room = Room(data_dir, limits.stored_bytes)
-        self._reader = ScribeDesk()
-        self._lives: dict[str, LiveRun] = {}
-        self._maker = RunMaker(
-            self._lives,
+        self.room = StorageQuota(data_dir, limits.stored_bytes)
+        self._reader = InferenceClient()
+        self._controllers: dict[str, RunController] = {}
+        self._maker = RunFactory(
+            self._controllers,
             self._live,
             corpora=corpora,
             folders=self._folders,
@@ -96,12 +96,12 @@ class Supervisor:
             if run.id in deleted:
                 continue
             try:
-                life = supervisor._live(run)
+                controller = supervisor._live(run)
             except (UnknownCorpusError, OSError) as error:
                 log.warning("run %s is left out, it lacks its text or folder: %s", run.id, error)
                 continue
-            supervisor._lives[run.id] = life
-            await take_up(life)
+            supervisor._controllers[run.id] = controller
+            await take_up(controller)
             if run.state is RunState.QUEUED:
                 supervisor._queue.append(run.id)
         supervisor._let_next_train()
@@ -109,22 +109,22 @@ class Supervisor:
 
     async def resume_interrupted(self) -> None:
         """Let every run go on that trained when the server, or its worker, ended, oldest first."""
-        for life in list(self._lives.values()):
-            if life.run.state in {RunState.INTERRUPTED, RunState.FAILED}:
+        for controller in list(self._controllers.values()):
+            if controller.run.state in {RunState.INTERRUPTED, RunState.FAILED}:
                 try:
-                    await self.resume(life.run.id)
-                except (NotPossibleError, ShortageError) as error:
-                    log.warning("run %s does not go on: %s", life.run.id, error)
+                    await self.resume(controller.run.id)
+                except (ConflictError, StorageError) as error:
+                    log.warning("run %s does not go on: %s", controller.run.id, error)
                 except Exception:
-                    log.exception("run %s does not go on", life.run.id)
+                    log.exception("run %s does not go on", controller.run.id)
 
     # -- what there is ----------------------------------------------------------------------------
 
     def runs(self) -> list[Run]:
         """Return all runs, newest first."""
-        return [life.run for life in reversed(self._lives.values())]
+        return [controller.run for controller in reversed(self._controllers.values())]
 
-    def get(self, run: str) -> LiveRun:
+    def get(self, run: str) -> RunController:
         """Return a run by its id.
 
         Raises
@@ -132,23 +132,23 @@ class Supervisor:
         UnknownRunError
             There is none.
         """
-        if (life := self._lives.get(run)) is None:
+        if (controller := self._controllers.get(run)) is None:
             raise UnknownRunError(run)
-        return life
+        return controller
 
     def uses(self, corpus: str) -> bool:
         """Whether some run learns this text."""
-        learned = {life.run.corpus for life in self._lives.values()}
+        learned = {controller.run.corpus for controller in self._controllers.values()}
         return corpus in learned or self._maker.needs(corpus)
 
     # -- what may be done -------------------------------------------------------------------------
 
     async def create(self, spec: RunSpec) -> Run:
-        """Make a run, as `RunMaker.create` does; it trains at once if there is room."""
+        """Make a run, as `RunFactory.create` does; it trains at once if there is room."""
         return await self._begin(await self._maker.create(spec))
 
     async def fork(self, run: str, checkpoint: str, changes: dict[str, Any]) -> Run:
-        """Make a run that goes on from another's checkpoint, as `RunMaker.fork` does."""
+        """Make a run that goes on from another's checkpoint, as `RunFactory.fork` does."""
         return await self._begin(await self._maker.fork(self.get(run), checkpoint, changes))
 
     def measure(self, spec: RunSpec) -> tuple[Corpus, Sizes]:
@@ -161,83 +161,83 @@ class Supervisor:
         """
         return measure_run(spec, self.corpora, self._limits.network_bytes)
 
-    async def _begin(self, life: LiveRun) -> Run:
+    async def _begin(self, controller: RunController) -> Run:
         # It is made: what keeps it from training it says itself.
-        with contextlib.suppress(ShortageError):
-            if life.run.spec.paused:
-                await life.stand_ready()
+        with contextlib.suppress(StorageError):
+            if controller.run.spec.paused:
+                await controller.stand_ready()
                 self._rest_some()
             else:
-                await self.resume(life.run.id)
-        return life.run
+                await self.resume(controller.run.id)
+        return controller.run
 
     async def resume(self, run: str) -> Run:
         """Let a run train, now or when there is room."""
-        life = self.get(run)
-        state, last = life.run.state, life.run.spec.max_updates
+        controller = self.get(run)
+        state, last = controller.run.state, controller.run.spec.max_updates
         if state is RunState.RUNNING or run in self._queue or run in self._starting:
-            return life.run
-        if last is not None and await life.goes_on_from() >= last:
-            raise NotPossibleError(
+            return controller.run
+        if last is not None and await controller.goes_on_from() >= last:
+            raise ConflictError(
                 f"The run has made all its {last:,} updates: raise max_updates to go on."
             )
         self._queue.append(run)
         await self._train_next()
         if run in self._queue:
-            await life.recorder.enter(RunState.QUEUED)
-        return life.run
+            await controller.recorder.enter(RunState.QUEUED)
+        return controller.run
 
     async def pause(self, run: str) -> Run:
         """Stop a run where it is."""
-        life = self.get(run)
+        controller = self.get(run)
         with contextlib.suppress(ValueError):
             self._queue.remove(run)
-        await life.pause()
+        await controller.pause()
         self._rest_some()
-        return life.run
+        return controller.run
 
     async def step(self, run: str, updates: int) -> Run:
         """Make exactly so many updates of a paused run."""
-        life = self.get(run)
-        await life.step(updates)
+        controller = self.get(run)
+        await controller.step(updates)
         self._rest_some()
-        return life.run
+        return controller.run
 
     async def stop(self, run: str) -> Run:
         """End a run."""
-        life = self.get(run)
+        controller = self.get(run)
         with contextlib.suppress(ValueError):
             self._queue.remove(run)
-        await life.stop()
-        return life.run
+        await controller.stop()
+        return controller.run
 
     async def change(self, run: str, change: RunChange) -> Run:
         """Change what may be changed about a run."""
-        life = self.get(run)
+        controller = self.get(run)
         if "watch_words" in change.model_fields_set and change.watch_words is None:
-            names = self.corpora.get(life.run.corpus).names
+            names = self.corpora.get(controller.run.corpus).names
             change = change.model_copy(update={"watch_words": list(names)})
-        await life.change(change)
-        return life.run
+        await controller.change(change)
+        return controller.run
 
     async def delete(self, run: str) -> None:
         """Forget a run and all it kept."""
-        life = self.get(run)
+        controller = self.get(run)
         with contextlib.suppress(ValueError):
             self._queue.remove(run)
-        reach("run.delete")
+        failpoint("run.delete")
         await asyncio.to_thread(self._folders.doom, run)
-        reach("run.doomed")
-        del self._lives[run]
-        await life.discard()
+        failpoint("run.doomed")
+        del self._controllers[run]
+        await controller.discard()
         # The room first, then the database: that is how one makes room on a full disk.
         await asyncio.to_thread(self._folders.clear, run)
         try:
             await self.store(Store.delete_run, run)
-        except ShortageError as error:
+        except StorageError as error:
             log.warning("run %s is still in the database: %s", run, error)
         else:
-            reach("run.deleted")
+            failpoint("run.deleted")
             await asyncio.to_thread(self._folders.forget, run)
         self._publisher.close(run)
         self._let_next_train()
@@ -245,7 +245,9 @@ class Supervisor:
     async def close(self) -> None:
         """Checkpoint every active run and end every process."""
         self._closing = True
-        endings = [asyncio.create_task(life.interrupt()) for life in self._lives.values()]
+        endings = [
+            asyncio.create_task(controller.interrupt()) for controller in self._controllers.values()
+        ]
         if endings:
             await asyncio.wait(endings, timeout=CLOSING_PATIENCE_S)
         late = [ending for ending in endings if not ending.done()]
@@ -264,8 +266,12 @@ class Supervisor:
 
     @property
     def _room(self) -> bool:
-        lives = self._lives.values()
-        training = {life.run.id for life in lives if life.run.state is RunState.RUNNING}
+        controllers = self._controllers.values()
+        training = {
+            controller.run.id
+            for controller in controllers
+            if controller.run.state is RunState.RUNNING
+        }
         return len(training | self._starting) < self._limits.training_runs
 
     def _let_next_train(self) -> None:
@@ -278,11 +284,11 @@ class Supervisor:
             return
         run = self._queue.pop(0)
         self._starting.add(run)
-        life = self._lives[run]
+        controller = self._controllers[run]
         try:
-            await life.train()
-        except (ShortageError, NotPossibleError) as error:
-            await life.could_not_begin(error)
+            await controller.train()
+        except (StorageError, ConflictError) as error:
+            await controller.could_not_begin(error)
             raise
         finally:
             self._starting.discard(run)
@@ -291,22 +297,22 @@ class Supervisor:
     def _rest_some(self) -> None:
         """Let the workers of all but the newest paused runs go."""
         idle = [
-            life
-            for life in self._lives.values()
-            if life.has_worker and life.run.state is RunState.PAUSED
+            controller
+            for controller in self._controllers.values()
+            if controller.has_worker and controller.run.state is RunState.PAUSED
         ]
-        for life in idle[:-IDLE_WORKERS]:
-            self._background.start(life.rest())
+        for controller in idle[:-IDLE_WORKERS]:
+            self._background.start(controller.rest())
 
-    def _live(self, run: Run) -> LiveRun:
+    def _live(self, run: Run) -> RunController:
         corpus_path = self.corpora.path(run.corpus)
         checkpoints = self._folders.checkpoints(run.id)
         snapshots = Snapshots.beside(checkpoints)
-        return LiveRun(
+        return RunController(
             Recorder(
                 run, corpus_path, self.store, self._publisher, self._reader, snapshots=snapshots
             ),
-            CheckpointShelf(run.id, checkpoints, self.store),
+            CheckpointStore(run.id, checkpoints, self.store),
             corpus_path,
             self.store,
             left_running=self._let_next_train,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.rnn.architecture import Architecture
-from server.rnn.training.batches import TextTooShortError, Walk
+from server.rnn.training.batches import BatchIterator, TextTooShortError
 from server.rnn.training.validation import HeldOutTooShortError, hold_out
 from server.spec.run_spec import RunSpec, SpecError
 
@@ -69,7 +69,7 @@ def measure_sizes(
     length, streams = spec.sequence_length, spec.batch_size
     try:
         training, _ = hold_out(text, spec.validation_fraction, length, streams)
-        walk = Walk(training, streams, length)
+        walk = BatchIterator(training, streams, length)
     except HeldOutTooShortError as error:
         raise SpecError("validation_fraction", _as_message(error)) from error
     except TextTooShortError as error:

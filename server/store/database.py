@@ -1,6 +1,6 @@
 """The SQLite database of all runs: its connection, transactions and writes.
 
-One thread owns the database, and every method runs on that thread (see `StoreThread`). Writes
+One thread owns the database, and every method runs on that thread (see `StoreExecutor`). Writes
 collect in an open transaction. `Store.commit` makes them durable; the supervisor calls it once a
 second. A method that is documented as durable has committed when it returns, and has changed
 nothing when it raises. Queries are in `server.store.queries`; they use the same connection, so
@@ -20,8 +20,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from server.files.disk_errors import ShortageError
-from server.files.failpoints import reach
+from server.files.disk_errors import StorageError
+from server.files.failpoints import failpoint
 from server.history import smoothing, threshold_search, training_time
 from server.history.loss_history import History, HistoryWriter
 from server.spec.schemas import Checkpoint, Milestone, Sample
@@ -77,7 +77,7 @@ class Store:
 
         Raises
         ------
-        ShortageError
+        StorageError
             The disk is full or cannot be written. The next commit includes these writes.
         """
         self._log.commit()
@@ -87,7 +87,7 @@ class Store:
 
         Raises
         ------
-        ShortageError
+        StorageError
             The disk is full or cannot be written.
         """
         return self._log.write_durably(write)
@@ -97,7 +97,7 @@ class Store:
 
         Raises
         ------
-        ShortageError
+        StorageError
             The disk is full or cannot be written.
         """
         return self._log.write_derived(write)
@@ -106,7 +106,7 @@ class Store:
         """Commit and close."""
         try:
             self.commit()
-        except ShortageError as error:
+        except StorageError as error:
             log.warning("the last second could not be stored: %s", error)
         self._connection.close()
 
@@ -280,7 +280,7 @@ class Store:
             return milestones.add(self._connection, run, added)
 
         stored = self._log.write(add)
-        reach("store.sampled")
+        failpoint("store.sampled")
         return stored or list(added)
 
     def add_milestones(self, run: str, added: Sequence[Milestone]) -> list[Milestone]:

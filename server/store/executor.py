@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from server.concurrency.admission import Turns
+from server.concurrency.admission import AdmissionLimiter
 from server.store.database import Store
 
-__all__ = ["LimitedStoreReader", "StoreCalls", "StoreThread"]
+__all__ = ["LimitedStoreReader", "StoreCalls", "StoreExecutor"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -30,7 +30,7 @@ class StoreCalls(Protocol):
         """Call one."""
 
 
-class StoreThread:
+class StoreExecutor:
     """The thread that owns the database, for the event loop; a `StoreCalls`.
 
     Calls wait in two queues, each first in, first out. The first contains all writes, and the reads
@@ -92,15 +92,15 @@ class LimitedStoreReader:
 
     Parameters
     ----------
-    store : StoreThread
+    store : StoreExecutor
         The thread to call on.
     limit : int
         Calls that are running or waiting, at most.
     """
 
-    def __init__(self, store: StoreThread, limit: int) -> None:
+    def __init__(self, store: StoreExecutor, limit: int) -> None:
         self._store = store
-        self._turns = Turns(limit, limit, "database reads")
+        self._turns = AdmissionLimiter(limit, limit, "database reads")
 
     async def __call__(
         self, function: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs

@@ -20,9 +20,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from server.files.disk_errors import shortage_of
+from server.files.disk_errors import as_storage_error
 from server.files.durable import sync_folder
-from server.files.failpoints import reach
+from server.files.failpoints import failpoint
 from server.store.schema import SCHEMA
 
 __all__ = [
@@ -133,7 +133,7 @@ def _upgrade(connection: sqlite3.Connection, path: Path) -> None:
             _in_transaction(connection, partial(MIGRATIONS[version], connection), version + 1)
             version += 1
     except (sqlite3.Error, OSError) as error:
-        reason = shortage_of(error) or f"{error}."
+        reason = as_storage_error(error) or f"{error}."
         raise MigrationError(
             f"{path} can't be migrated from version {version} to {VERSION} and is unchanged:"
             f" {reason}"
@@ -156,12 +156,12 @@ def _in_transaction(
     try:
         change()
         connection.execute(f"PRAGMA user_version = {version}")
-        reach("migration.changed")
+        failpoint("migration.changed")
         connection.commit()
     except BaseException:
         connection.rollback()
         raise
-    reach("migration.committed")
+    failpoint("migration.committed")
 
 
 def _execute_all(connection: sqlite3.Connection, statements: str) -> None:
@@ -188,7 +188,7 @@ def _back_up(connection: sqlite3.Connection, target: Path) -> None:
         raise
     sync_folder(target.parent)
     log.warning("A backup of the old database is in %s.", target)
-    reach("migration.backed_up")
+    failpoint("migration.backed_up")
 
 
 # -- version 1 ------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from server.errors import LimitReachedError, NotPossibleError, UnknownMilestoneError
+from server.errors import ConflictError, LimitReachedError, UnknownMilestoneError
 from server.spec.schemas import Milestone
 
 __all__ = ["SCHEMA", "add", "add_note", "change_note", "of_run", "remove_note", "rewind"]
@@ -73,7 +73,7 @@ def change_note(connection: sqlite3.Connection, run: str, identity: str, text: s
     ------
     UnknownMilestoneError
         The run has no milestone with this id.
-    NotPossibleError
+    ConflictError
         The milestone is not a note.
     """
     note = _note(connection, run, identity).model_copy(update={"text": text})
@@ -119,7 +119,7 @@ def _note(connection: sqlite3.Connection, run: str, identity: str) -> Milestone:
         raise UnknownMilestoneError(identity)
     found = _from_row(*row)
     if found.kind != "note":
-        raise NotPossibleError(f"Only notes can be changed or removed; this is a {found.kind}.")
+        raise ConflictError(f"Only notes can be changed or removed; this is a {found.kind}.")
     return found
 
 

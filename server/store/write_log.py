@@ -11,8 +11,8 @@ import sqlite3
 from collections.abc import Callable
 from typing import TypeVar
 
-from server.files.disk_errors import shortage_of
-from server.files.failpoints import reach
+from server.files.disk_errors import as_storage_error
+from server.files.failpoints import failpoint
 
 __all__ = ["WriteLog"]
 
@@ -58,7 +58,7 @@ class WriteLog:
                 result = write()
             except sqlite3.OperationalError as error:
                 self._roll_back()
-                if shortage_of(error) is None:
+                if as_storage_error(error) is None:
                     raise
         self._uncommitted.append(write)
         return result
@@ -71,7 +71,7 @@ class WriteLog:
             self._repeat()
         except sqlite3.OperationalError as error:
             self._roll_back()
-            if shortage_of(error) is None:
+            if as_storage_error(error) is None:
                 raise
 
     def write_derived(self, write: Callable[[], T]) -> T:
@@ -79,40 +79,40 @@ class WriteLog:
 
         Raises
         ------
-        ShortageError
+        StorageError
             The disk is full or cannot be written; nothing else is lost.
         """
         try:
             return write()
         except sqlite3.OperationalError as error:
             self._roll_back()
-            raise shortage_of(error) or error from error
+            raise as_storage_error(error) or error from error
 
     def commit(self) -> None:
         """Make all writes so far durable.
 
         Raises
         ------
-        ShortageError
+        StorageError
             The disk is full or cannot be written. The writes stay in memory for the next commit.
         """
-        reach("store.commit")
+        failpoint("store.commit")
         try:
             self._repeat()
             self._before_commit()
             self._connection.commit()
         except sqlite3.OperationalError as error:
             self._roll_back()
-            raise shortage_of(error) or error from error
+            raise as_storage_error(error) or error from error
         self._uncommitted.clear()
-        reach("store.committed")
+        failpoint("store.committed")
 
     def write_durably(self, write: Callable[[], T]) -> T:
         """Write and commit, together with all earlier writes; if that fails, undo this write.
 
         Raises
         ------
-        ShortageError
+        StorageError
             The disk is full or cannot be written.
         """
         earlier = len(self._uncommitted)
@@ -124,7 +124,7 @@ class WriteLog:
         except BaseException as error:
             del self._uncommitted[earlier:]
             self._roll_back()
-            if (disk_error := shortage_of(error)) is not None:
+            if (disk_error := as_storage_error(error)) is not None:
                 raise disk_error from error
             raise
         return result

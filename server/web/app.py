@@ -28,7 +28,7 @@ from server.web.routes import (
     runs,
     saved_passages,
 )
-from server.web.security.auth import Guard
+from server.web.security.auth import SecurityMiddleware
 
 __all__ = ["create_app"]
 
@@ -44,7 +44,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with opened(settings) as app.state.office:
+        async with opened(settings) as app.state.services:
             yield
 
     app = FastAPI(
@@ -77,5 +77,5 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(part.router)
     app.mount(PREFIX, pages.statics())
     app.add_middleware(BodyLimit, settings=settings)
-    app.add_middleware(Guard, settings=settings)
+    app.add_middleware(SecurityMiddleware, settings=settings)
     return app

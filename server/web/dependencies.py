@@ -10,28 +10,28 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from server.analysis.estimates import Estimates
-from server.analysis.gradient_check import Proofs
-from server.analysis.readings import Readings
-from server.analysis.spikes import Spikes
+from server.analysis.gradient_check import GradientCheckService
+from server.analysis.readings import SurprisalService
+from server.analysis.spikes import LossAnalysis
 from server.corpora.library import CorpusLibrary
 from server.corpora.uploads import Uploads
 from server.passages.gallery import Gallery
-from server.passages.service import Passages
-from server.runs.downloads import Exports
-from server.runs.run_controller import LiveRun
+from server.passages.service import PassageService
+from server.runs.downloads import Downloads
+from server.runs.run_controller import RunController
 from server.runs.supervisor import Supervisor
 from server.settings import Settings
 from server.store.executor import LimitedStoreReader
-from server.web.live.broadcast import Fanout
-from server.web.loss_cache import Curves
+from server.web.live.broadcast import Broadcaster
+from server.web.loss_cache import LossCache
 from server.web.security.auth import is_operator
 from server.web.security.rate_limit import Throttle, Work
 
-__all__ = ["Charge", "Life", "Office", "TheOffice", "a_download"]
+__all__ = ["Charge", "Life", "Services", "TheOffice", "a_download"]
 
 
 @dataclass(frozen=True, slots=True)
-class Office:
+class Services:
     """Everything that is there once the server runs."""
 
     settings: Settings
@@ -39,47 +39,47 @@ class Office:
     uploads: Uploads
     supervisor: Supervisor
     reads: LimitedStoreReader
-    passages: Passages
-    exports: Exports
+    passages: PassageService
+    exports: Downloads
     gallery: Gallery
-    proofs: Proofs
-    readings: Readings
-    spikes: Spikes
-    curves: Curves
+    proofs: GradientCheckService
+    readings: SurprisalService
+    spikes: LossAnalysis
+    curves: LossCache
     estimates: Estimates
-    fanout: Fanout
+    broadcaster: Broadcaster
     throttle: Throttle
 
 
-def the_office(connection: HTTPConnection) -> Office:
+def the_office(connection: HTTPConnection) -> Services:
     """Return the running server's office."""
-    office: Office = connection.app.state.office
-    return office
+    services: Services = connection.app.state.services
+    return services
 
 
-TheOffice = Annotated[Office, Depends(the_office)]
+TheOffice = Annotated[Services, Depends(the_office)]
 
 
-def the_life(run_id: str, office: TheOffice) -> LiveRun:
+def get_run(run_id: str, services: TheOffice) -> RunController:
     """Return the run that the address names."""
-    return office.supervisor.get(run_id)
+    return services.supervisor.get(run_id)
 
 
-Life = Annotated[LiveRun, Depends(the_life)]
+Life = Annotated[RunController, Depends(get_run)]
 
 
-def the_charge(connection: HTTPConnection, office: TheOffice) -> Callable[[Work, int], None]:
+def rate_limiter(connection: HTTPConnection, services: TheOffice) -> Callable[[Work, int], None]:
     """Return what counts the wishes of who asks; the operator's are not counted."""
 
     def charge(work: Work, tokens: int) -> None:
         if not is_operator(connection):
             client = connection.client
-            office.throttle.admit("" if client is None else client.host, work, tokens)
+            services.throttle.admit("" if client is None else client.host, work, tokens)
 
     return charge
 
 
-Charge = Annotated[Callable[[Work, int], None], Depends(the_charge)]
+Charge = Annotated[Callable[[Work, int], None], Depends(rate_limiter)]
 
 
 def a_download(charge: Charge) -> None:

@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable
 from math import isfinite
 
-from server.concurrency.single_flight import SharedAnswers
+from server.concurrency.single_flight import SingleFlightCache
 from server.history.loss_history import ReducedLoss
 from server.rnn.training.trainer import SMOOTHING
 from server.spec.schemas import Loss, Run, ValidationLoss
 from server.store import queries
 from server.store.executor import StoreCalls
 
-__all__ = ["DEFAULT_POINTS", "Curves", "loss_of"]
+__all__ = ["DEFAULT_POINTS", "LossCache", "loss_of"]
 
 DEFAULT_POINTS = 1_500
 # A hall that is told to zoom in does so within seconds. A curve of 5,000 points takes 350 KB.
@@ -21,7 +21,7 @@ REMEMBERED = 16
 HOLDS_S = 1.0
 
 
-class Curves:
+class LossCache:
     """Answers who looks closer; the same for all who ask for the same within a second.
 
     Parameters
@@ -35,7 +35,7 @@ class Curves:
     def __init__(self, reads: StoreCalls, clock: Callable[[], float] = time.monotonic) -> None:
         self._reads = reads
         self._clock = clock
-        self._answers: SharedAnswers[bytes] = SharedAnswers(REMEMBERED)
+        self._answers: SingleFlightCache[bytes] = SingleFlightCache(REMEMBERED)
 
     async def get(
         self, run: Run, first: int, last: int | None, *, points: int, smoothing: float

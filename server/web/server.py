@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import uvicorn
 
-from server.files.directory_lock import FolderInUseError, claimed
+from server.files.directory_lock import DirectoryInUseError, lock_directory
 from server.files.durable import make_folder
 from server.runs.supervisor import DATABASE
 from server.settings import Settings
@@ -64,7 +64,7 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave signals to `Ending`.
+        """Leave signals to `SignalHandler`.
 
         uvicorn leaves in haste when told a second time, before any run has its checkpoint, and
         raises the signal again once it has ended, which would make the exit status that of a killed
@@ -81,7 +81,7 @@ class Server(uvicorn.Server):
         return f"Hurrah is listening on http://{host}:{port}/{query}"
 
 
-class Ending:
+class SignalHandler:
     """What happens at SIGINT and SIGTERM, from the start to the last moment of the process.
 
     However often one is told, impatient people press Ctrl-C twice: it ends once, and well.
@@ -119,7 +119,7 @@ def run(settings: Settings) -> int:
     int
         Exit status: 0 when it ended as told, 1 when it could not start.
     """
-    ending = Ending()
+    ending = SignalHandler()
     # What is kept here may be private: other users of the machine have no business with it.
     os.umask(PRIVATE_UMASK)
     with contextlib.ExitStack() as held:
@@ -132,7 +132,7 @@ def run(settings: Settings) -> int:
         return _serve(settings, listener, ending)
 
 
-def _serve(settings: Settings, listener: socket.socket, ending: Ending) -> int:
+def _serve(settings: Settings, listener: socket.socket, ending: SignalHandler) -> int:
     config = uvicorn.Config(
         create_app(settings),
         # What strangers send that is no HTTP is worth no line each.
@@ -174,7 +174,7 @@ def _claim(settings: Settings, held: contextlib.ExitStack) -> None:
     """Make the data directory this process's own; one database has one owner."""
     try:
         make_folder(settings.data_dir)
-        held.enter_context(claimed(settings.data_dir, PREDECESSOR_PATIENCE_S))
+        held.enter_context(lock_directory(settings.data_dir, PREDECESSOR_PATIENCE_S))
         # First of all: nothing may change in the directory of a newer version.
         check_version(settings.data_dir / DATABASE)
         with tempfile.TemporaryFile(dir=settings.data_dir) as probe:
@@ -185,7 +185,7 @@ def _claim(settings: Settings, held: contextlib.ExitStack) -> None:
     except sqlite3.DatabaseError as error:
         database = settings.data_dir / DATABASE
         raise CannotStartError(f"Can't use {database}: {error}.") from error
-    except FolderInUseError as error:
+    except DirectoryInUseError as error:
         raise CannotStartError(f"Another server uses {settings.data_dir}.") from error
     except OSError as error:
         raise CannotStartError(f"Can't use {settings.data_dir}: {error.strerror}.") from error

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from server.concurrency.json_lines import Line
-from server.files.directory_lock import claimed
+from server.concurrency.json_lines import JsonLineChannel
+from server.files.directory_lock import lock_directory
 from server.worker.worker import Worker
 
 # How long the worker before this one may take to leave.
@@ -21,10 +21,10 @@ NICENESS = 5
 def main() -> None:
     """Wait for the start command, then train."""
     os.nice(NICENESS)
-    line = Line(patience_s=LEAVING_S)
+    line = JsonLineChannel(patience_s=LEAVING_S)
     if start := line.take():
         # Whoever takes the run over, after this server, waits until the last checkpoint is written.
-        with claimed(Path(start["folder"]), PREDECESSOR_PATIENCE_S):
+        with lock_directory(Path(start["folder"]), PREDECESSOR_PATIENCE_S):
             worker = Worker(line, start)
             worker.come_to(start["come_to"])
             worker.report()

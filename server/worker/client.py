@@ -8,21 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from server.concurrency.child_process import (
-    Child,
-    ChildGoneError,
+    ChildExitedError,
     ChildRefusedError,
+    JsonChildProcess,
     OnEvent,
     OnExit,
 )
 from server.concurrency.json_lines import Message
-from server.errors import NotPossibleError
-from server.files.disk_errors import shortage_of
+from server.errors import ConflictError
+from server.files.disk_errors import as_storage_error
 from server.files.durable import clear_unfinished
 
-__all__ = ["WorkerDesk"]
+__all__ = ["WorkerClient"]
 
 
-class WorkerDesk:
+class WorkerClient:
     """A worker that is there or not.
 
     Parameters
@@ -41,13 +41,13 @@ class WorkerDesk:
         self._prepare = prepare
         self._hear = hear
         self._left = left
-        self._worker: Child | None = None
+        self._worker: JsonChildProcess | None = None
         self._starting = asyncio.Lock()
         self._discarded = False
         self.leaving = False
 
     @property
-    def worker(self) -> Child | None:
+    def worker(self) -> JsonChildProcess | None:
         """The process, to tell it from another; None when there is none."""
         return self._worker
 
@@ -61,9 +61,9 @@ class WorkerDesk:
 
         Raises
         ------
-        NotPossibleError
+        ConflictError
             It refused, or ended before it had answered.
-        ShortageError
+        StorageError
             It could not write what it was to write.
         """
         worker = await self.ensure()
@@ -71,8 +71,8 @@ class WorkerDesk:
             return await worker.ask(command, **arguments)
         except ChildRefusedError as error:
             raise _refusal(error) from error
-        except ChildGoneError as error:
-            raise NotPossibleError("The run's process ended before it was done.") from error
+        except ChildExitedError as error:
+            raise ConflictError("The run's process ended before it was done.") from error
 
     async def ask_if_there(self, command: str, **arguments: Any) -> Message | None:  # noqa: ANN401
         """Ask the worker if there is one; None otherwise, or when it dies of something else."""
@@ -84,7 +84,7 @@ class WorkerDesk:
             return await worker.ask(command, **arguments)
         except ChildRefusedError as error:
             raise _refusal(error) from error
-        except ChildGoneError:
+        except ChildExitedError:
             return None
 
     def tell(self, command: str, **arguments: Any) -> None:  # noqa: ANN401 - JSON values
@@ -92,11 +92,11 @@ class WorkerDesk:
         if self._worker is not None:
             self._worker.tell(command, **arguments)
 
-    async def ensure(self, *, training: bool = False) -> Child:
+    async def ensure(self, *, training: bool = False) -> JsonChildProcess:
         """Return the worker; one that is started now trains at once if that is wanted."""
         async with self._starting:
             if self._discarded:
-                raise NotPossibleError("The run was deleted.")
+                raise ConflictError("The run was deleted.")
             if self._worker is not None and self._worker.alive:
                 return self._worker
             start = await self._prepare()
@@ -108,12 +108,12 @@ class WorkerDesk:
                 await asyncio.to_thread(clear_unfinished, folder, worker.pid)
                 await self._ended(how)
 
-            worker = await Child.start("server.worker", self._hear, ended)
+            worker = await JsonChildProcess.start("server.worker", self._hear, ended)
             self._worker = worker
             try:
                 await worker.ask("start", training=training, **start)
-            except (ChildGoneError, ChildRefusedError) as error:
-                raise NotPossibleError("The run's process could not start.") from error
+            except (ChildExitedError, ChildRefusedError) as error:
+                raise ConflictError("The run's process could not start.") from error
             return worker
 
     async def let_go(self, unless: Callable[[], bool] = lambda: False) -> bool:
@@ -160,5 +160,5 @@ class WorkerDesk:
 
 
 def _refusal(error: ChildRefusedError) -> Exception:
-    short = shortage_of(OSError(error.errno, ""))
-    return short or NotPossibleError(f"It could not be done: {error}.")
+    short = as_storage_error(OSError(error.errno, ""))
+    return short or ConflictError(f"It could not be done: {error}.")

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from server.checkpoints.npz import Arrays, Meta
-from server.checkpoints.unflushed import News, Unflushed
-from server.concurrency.json_lines import Line, Message, finite
+from server.checkpoints.unflushed import HistoryDelta, UnconfirmedHistory
+from server.concurrency.json_lines import JsonLineChannel, Message, finite
 from server.rnn.training.trainer import Trainer
 
 __all__ = ["MAX_BACKLOG_SAMPLES", "REPORT_EVERY_S", "Reporter"]
@@ -72,7 +72,7 @@ class Reporter:
         How long it has trained already.
     """
 
-    def __init__(self, line: Line, trainer: Trainer, seconds: float = 0.0) -> None:
+    def __init__(self, line: JsonLineChannel, trainer: Trainer, seconds: float = 0.0) -> None:
         self._line = line
         self._trainer = trainer
         self._losses = array("d")
@@ -81,7 +81,7 @@ class Reporter:
         self._unmeasured: deque[int] = deque()
         self._epochs: list[Message] = []
         self._first_unsent = trainer.updates + 1
-        self._unflushed = Unflushed()
+        self._unflushed = UnconfirmedHistory()
         self._reported_s = 0.0
         self._clock = Stopwatch(seconds)
         self._said = (trainer.updates, seconds)
@@ -195,11 +195,11 @@ class Reporter:
         self._samples, self._epochs = [], []
 
     @property
-    def _news(self) -> News:
+    def _news(self) -> HistoryDelta:
         losses = np.frombuffer(self._losses.tobytes(), dtype=np.float64)
         last = self._trainer.updates
         samples, epochs = self._samples, self._epochs
-        return News(self._first_unsent, last, losses, samples, epochs, self._clock.seconds)
+        return HistoryDelta(self._first_unsent, last, losses, samples, epochs, self._clock.seconds)
 
     def _curve(self) -> dict[str, list[Any]]:
         """The losses of this report, reduced to a few points whose extremes are kept."""

@@ -25,9 +25,9 @@ from server.checkpoints.checkpoint_format import (
 )
 from server.checkpoints.npz import read_archive, write_archive
 from server.checkpoints.snapshots import Snapshots
-from server.concurrency.json_lines import Line, Message, finite
-from server.files.disk_errors import shortage_of
-from server.files.failpoints import reach
+from server.concurrency.json_lines import JsonLineChannel, Message, finite
+from server.files.disk_errors import as_storage_error
+from server.files.failpoints import failpoint
 from server.rnn.model import Model
 from server.rnn.training.trainer import Measure, Trainer
 from server.rnn.vocabulary import Vocabulary
@@ -45,7 +45,7 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a fault
 class Worker:
     """One run's training, and what it says about it."""
 
-    def __init__(self, line: Line, start: Message) -> None:
+    def __init__(self, line: JsonLineChannel, start: Message) -> None:
         self.line = line
         self.spec: dict[str, Any] = start["spec"]
         self.folder = Path(start["folder"])
@@ -186,10 +186,10 @@ class Worker:
         update, every = self.trainer.updates, self.spec["sample_every"]
         self.short = None
         if self.snapshots.is_due(update, every):
-            reach("snapshot.take")
+            failpoint("snapshot.take")
             try:
                 self._write_model(self.trainer.current_model(), self.snapshots.path(update))
-                reach("snapshot.taken")
+                failpoint("snapshot.taken")
                 self.snapshots.thin(update, every)
             except OSError as error:
                 self.training, self.short = False, error
@@ -209,7 +209,7 @@ class Worker:
     def _shortage(self) -> str | None:
         """Why it stands still, in a sentence; None when it need not."""
         error = self.short
-        return None if error is None else str(shortage_of(error) or f"{error}.")
+        return None if error is None else str(as_storage_error(error) or f"{error}.")
 
     def _take_what_is_missing(self) -> None:
         if self.short is not None:

@@ -7,7 +7,7 @@ import pytest
 
 from server.analysis.loss_by_position import loss_by_position
 from server.store.database import Store
-from server.store.executor import StoreThread
+from server.store.executor import StoreExecutor
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def test_means_are_the_same_in_whatever_pieces_they_are_read(
     )
 
     async def read():
-        store = StoreThread(tmp_path / "hurrah.db")
+        store = StoreExecutor(tmp_path / "hurrah.db")
         await store(Store.add_report, "run", "{}", 1, losses, [])
         found = await loss_by_position(
             store, "run", updates_per_epoch=per_epoch, sequence_length=25, epochs=[1, 2, 3, 9_999]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.concurrency.capacity import Places
+from server.concurrency.capacity import CapacityLimit
 from server.errors import LimitReachedError
 
 
@@ -13,7 +13,7 @@ def there():
 
 @pytest.fixture
 def places(there):
-    return Places(2, lambda: len(there), "The limit is 2.")
+    return CapacityLimit(2, lambda: len(there), "The limit is 2.")
 
 
 def test_a_place_is_taken_while_something_is_made(places, there):

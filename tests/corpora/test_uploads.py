@@ -3,7 +3,7 @@
 import asyncio
 
 from server.corpora.uploads import Uploads
-from server.files.storage_quota import Room
+from server.files.storage_quota import StorageQuota
 
 
 class Library:
@@ -24,7 +24,7 @@ def test_they_are_read_and_described_one_after_the_other(tmp_path):
     library = Library()
 
     async def scene():
-        uploads = Uploads(library, Room(tmp_path, None), 100)
+        uploads = Uploads(library, StorageQuota(tmp_path, None), 100)
 
         def bringing(name):
             async def read():

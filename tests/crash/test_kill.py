@@ -219,8 +219,8 @@ def test_a_scribe_that_is_killed_is_replaced(serve):
     before = server.post(run, "passages", request)
     scribes = child_pids(server.process.pid, "server.inference")
     assert scribes
-    for scribe in scribes:
-        os.kill(scribe, signal.SIGKILL)
+    for inference in scribes:
+        os.kill(inference, signal.SIGKILL)
     assert server.post(run, "passages", request) == before
     # And who measures samples is replaced as well.
     server.post(run, "step", {"updates": 100})

@@ -69,19 +69,19 @@ def test_a_run_is_made_or_not(survivor, point):
 
 @pytest.mark.parametrize("point", ["run.fork", "run.forked"])
 def test_a_fork_is_made_whole_or_not_at_all(survivor, point):
-    trunk = survivor.runs[0][0]
+    parent = survivor.runs[0][0]
     survivor.checkpoint()
-    checkpoint = survivor.acknowledged[trunk["id"]][-1]
+    checkpoint = survivor.acknowledged[parent["id"]][-1]
 
     def fork():
         wanted = {"checkpoint": checkpoint["id"], "spec": {"paused": True}}
-        survivor.server.post(trunk, "fork", wanted)
+        survivor.server.post(parent, "fork", wanted)
 
     made = made_while_dying(survivor, point, fork)
     assert len(made) == (point == "run.forked")
     for branch in made:
         assert branch["update"] == checkpoint["update"]
-        whole = survivor.server.losses_csv(trunk).splitlines()
+        whole = survivor.server.losses_csv(parent).splitlines()
         assert survivor.server.losses_csv(branch).splitlines() == whole[: branch["update"] + 1]
         [only] = survivor.server.get(branch, "checkpoints")
         arrays, meta = survivor.server.checkpoint_file(branch, only["id"])

@@ -7,13 +7,13 @@ import sys
 
 import pytest
 
-from server.files.directory_lock import FolderInUseError, claimed
+from server.files.directory_lock import DirectoryInUseError, lock_directory
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from server.files.directory_lock import claimed
-with claimed(Path(sys.argv[1]), 0):
+from server.files.directory_lock import lock_directory
+with lock_directory(Path(sys.argv[1]), 0):
     print("held", flush=True)
     time.sleep(600)
 """
@@ -32,18 +32,22 @@ def holder(tmp_path):
 
 
 def test_a_folder_is_one_process_own(tmp_path, holder):
-    with pytest.raises(FolderInUseError, match=tmp_path.name), claimed(tmp_path, 0.1):
+    with pytest.raises(DirectoryInUseError, match=tmp_path.name), lock_directory(tmp_path, 0.1):
         pass
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_claim_ends_with_its_process_however_that_ends(tmp_path, holder):
     os.kill(holder.pid, signal.SIGKILL)
-    with claimed(tmp_path, 60):
+    with lock_directory(tmp_path, 60):
         pass
 
 
 def test_a_claim_ends_with_its_block(tmp_path):
     for _ in range(2):
-        with claimed(tmp_path, 0), pytest.raises(FolderInUseError), claimed(tmp_path, 0):
+        with (
+            lock_directory(tmp_path, 0),
+            pytest.raises(DirectoryInUseError),
+            lock_directory(tmp_path, 0),
+        ):
             pass

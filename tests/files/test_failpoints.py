@@ -11,7 +11,7 @@ from tests.serving import ROOT
 # signal that is sent to the process.
 PROGRAM = """
 import os, sys, threading
-from server.files.failpoints import reach
+from server.files.failpoints import failpoint
 
 def idle():
     while True:
@@ -22,7 +22,7 @@ for _ in range(8):
     threading.Thread(target=idle, daemon=True).start()
 
 def work():
-    reach("here")
+    failpoint("here")
     os.write(1, b"past")
 
 threading.Thread(target=work).start()

@@ -7,7 +7,7 @@ import pytest
 
 from server.checkpoints.checkpoint_format import model_contents, new_trainer
 from server.checkpoints.npz import write_archive
-from server.inference.generator import Scribe
+from server.inference.generator import TextGenerator
 from server.inference.replay import opening, replay
 from server.rnn.sampling.sampling import write
 from server.rnn.vocabulary import Vocabulary
@@ -78,7 +78,7 @@ def test_without_the_network_of_that_update_there_is_none(tmp_path):
     trainer, spec = trained({}, 5)
     write_archive(tmp_path / "5.npz", *model_contents(trainer.current_model(), VOCABULARY, spec))
     (tmp_path / "6.npz").write_bytes(b"half a file")
-    scribe = Scribe()
+    inference = TextGenerator()
 
     def written(name, update):
         command = {
@@ -90,7 +90,7 @@ def test_without_the_network_of_that_update_there_is_none(tmp_path):
             "update": update,
             "length": 30,
         }
-        answer = scribe.answer(command, lambda _: None)
+        answer = inference.answer(command, lambda _: None)
         assert answer["found"] == ["lamp"]
         return answer["replay"]
 

@@ -9,10 +9,10 @@ from server.checkpoints.checkpoint_format import checkpoint_contents, new_traine
 from server.checkpoints.npz import write_archive
 from server.checkpoints.unflushed import ARRAY
 from server.rnn.vocabulary import Vocabulary
-from server.runs.checkpoint_store import AUTOMATIC_KEPT, CheckpointShelf
+from server.runs.checkpoint_store import AUTOMATIC_KEPT, CheckpointStore
 from server.spec.run_spec import RunSpec
 from server.store.database import Store
-from server.store.executor import StoreThread
+from server.store.executor import StoreExecutor
 
 VOCABULARY = Vocabulary("ab")
 SPEC = RunSpec().model_dump() | {"hidden_size": 2, "sequence_length": 3}
@@ -24,10 +24,10 @@ def scene(tmp_path):
 
     def play(story):
         async def scene():
-            store = StoreThread(tmp_path / "hurrah.db")
+            store = StoreExecutor(tmp_path / "hurrah.db")
             try:
                 await store(Store.add_run, "run", "{}")
-                await story(CheckpointShelf("run", tmp_path / "checkpoints", store))
+                await story(CheckpointStore("run", tmp_path / "checkpoints", store))
             finally:
                 await store.close()
 
@@ -36,7 +36,7 @@ def scene(tmp_path):
     return play
 
 
-def write(shelf, identity, updates=2, *, first=1):
+def write(checkpoint_store, identity, updates=2, *, first=1):
     """Write a checkpoint's file as a worker does, with the losses of the updates from `first`."""
     trainer = new_trainer(np.array([0, 1] * 50, np.uint16), VOCABULARY, SPEC)
     losses = np.array([trainer.update() for _ in range(updates)])
@@ -44,7 +44,7 @@ def write(shelf, identity, updates=2, *, first=1):
     carried = {"first": first, "last": updates, "samples": [], "epochs": [], "seconds": 0.0}
     arrays[ARRAY] = losses[first - 1 :]
     meta |= {"about": {"id": identity, "note": "asked for"}, "unflushed": carried}
-    write_archive(shelf.path(identity), arrays, meta)
+    write_archive(checkpoint_store.path(identity), arrays, meta)
 
 
 def ids(checkpoints):
@@ -52,24 +52,24 @@ def ids(checkpoints):
 
 
 def test_a_file_that_nobody_described_is_taken_in(scene):
-    async def story(shelf):
-        write(shelf, "orphan")
-        await shelf.adopt()
-        [found] = await shelf.list()
+    async def story(checkpoint_store):
+        write(checkpoint_store, "orphan")
+        await checkpoint_store.adopt()
+        [found] = await checkpoint_store.list()
         assert (found.id, found.automatic, found.note) == ("orphan", True, "asked for")
 
     scene(story)
 
 
 def test_one_that_is_being_made_is_left_to_who_makes_it(scene):
-    async def story(shelf):
-        async with shelf.making("mine"):
-            write(shelf, "mine")
-            await shelf.adopt()
-            assert await shelf.list() == []
-            await shelf.add("mine", note="mine", automatic=False)
-        await shelf.adopt()
-        [found] = await shelf.list()
+    async def story(checkpoint_store):
+        async with checkpoint_store.making("mine"):
+            write(checkpoint_store, "mine")
+            await checkpoint_store.adopt()
+            assert await checkpoint_store.list() == []
+            await checkpoint_store.add("mine", note="mine", automatic=False)
+        await checkpoint_store.adopt()
+        [found] = await checkpoint_store.list()
         assert (found.automatic, found.note) == (False, "mine")
 
     scene(story)
@@ -78,26 +78,26 @@ def test_one_that_is_being_made_is_left_to_who_makes_it(scene):
 def test_one_that_does_not_follow_what_is_stored_is_not(scene):
     """A worker that stood still wrote it, while its run went back and on without it."""
 
-    async def story(shelf):
-        write(shelf, "late", updates=4, first=3)
-        await shelf.adopt()
-        assert await shelf.list() == []
+    async def story(checkpoint_store):
+        write(checkpoint_store, "late", updates=4, first=3)
+        await checkpoint_store.adopt()
+        assert await checkpoint_store.list() == []
 
     scene(story)
 
 
 def test_one_that_is_held_does_not_give_way_to_newer_ones(scene):
-    async def story(shelf):
-        write(shelf, "held")
-        await shelf.add("held", note=None, automatic=True)
-        with shelf.holding("held"):
+    async def story(checkpoint_store):
+        write(checkpoint_store, "held")
+        await checkpoint_store.add("held", note=None, automatic=True)
+        with checkpoint_store.holding("held"):
             for number in range(AUTOMATIC_KEPT + 1):
-                write(shelf, f"new{number}", updates=3 + number)
-                await shelf.add(f"new{number}", note=None, automatic=True)
-            assert "held" in ids(await shelf.list())
-            assert shelf.path("held").exists()
-        write(shelf, "last", updates=9)
-        await shelf.add("last", note=None, automatic=True)
-        assert ids(await shelf.list()) == [f"new{AUTOMATIC_KEPT}", "last"]
+                write(checkpoint_store, f"new{number}", updates=3 + number)
+                await checkpoint_store.add(f"new{number}", note=None, automatic=True)
+            assert "held" in ids(await checkpoint_store.list())
+            assert checkpoint_store.path("held").exists()
+        write(checkpoint_store, "last", updates=9)
+        await checkpoint_store.add("last", note=None, automatic=True)
+        assert ids(await checkpoint_store.list()) == [f"new{AUTOMATIC_KEPT}", "last"]
 
     scene(story)

@@ -16,7 +16,7 @@ def corpus(server):
 
 
 @pytest.fixture(scope="module")
-def trunk(server, corpus):
+def parent(server, corpus):
     """A finished run of 400 updates, with a checkpoint at 150."""
     run = server.create(corpus=corpus, paused=True, watch_words=["the"], **SMALL)
     server.post(run, "step", {"updates": 150})
@@ -31,47 +31,47 @@ def fork(server, run, **request):
     return answer.json()
 
 
-def test_a_fork_that_changes_nothing_becomes_the_same(server, trunk):
-    branch = fork(server, trunk, checkpoint=trunk["checkpoint"])
-    assert branch["id"] != trunk["id"]
-    assert branch["name"] == f"{trunk['name']}, from 150"
-    origin = {"run": trunk["id"], "checkpoint": trunk["checkpoint"], "update": 150}
+def test_a_fork_that_changes_nothing_becomes_the_same(server, parent):
+    branch = fork(server, parent, checkpoint=parent["checkpoint"])
+    assert branch["id"] != parent["id"]
+    assert branch["name"] == f"{parent['name']}, from 150"
+    origin = {"run": parent["id"], "checkpoint": parent["checkpoint"], "update": 150}
     assert branch["forked_from"] == origin
-    assert trunk["forked_from"] is None
+    assert parent["forked_from"] is None
     done = server.until_ended(branch)
-    assert (done["state"], done["update"], done["best"]) == ("finished", 400, trunk["best"])
-    assert server.losses_csv(branch) == server.losses_csv(trunk)
-    assert server.get(branch, "samples") == server.get(trunk, "samples")
+    assert (done["state"], done["update"], done["best"]) == ("finished", 400, parent["best"])
+    assert server.losses_csv(branch) == server.losses_csv(parent)
+    assert server.get(branch, "samples") == server.get(parent, "samples")
 
 
-def test_a_fork_shares_what_was_and_goes_its_own_way(server, trunk):
+def test_a_fork_shares_what_was_and_goes_its_own_way(server, parent):
     branch = fork(
         server,
-        trunk,
-        checkpoint=trunk["checkpoint"],
+        parent,
+        checkpoint=parent["checkpoint"],
         spec={"learning_rate": 0.01, "name": "slower", "max_updates": 300, "sample_every": 50},
     )
     assert (branch["name"], branch["spec"]["learning_rate"]) == ("slower", 0.01)
     assert server.until_ended(branch)["update"] == 300
-    ours, theirs = (server.losses_csv(run).splitlines() for run in (branch, trunk))
+    ours, theirs = (server.losses_csv(run).splitlines() for run in (branch, parent))
     # The update after the checkpoint still reads with the weights that both had.
     assert ours[:152] == theirs[:152]
     assert ours[152] != theirs[152]
     assert [sample["update"] for sample in server.get(branch, "samples")][-3:] == [200, 250, 300]
     [first, *_] = server.get(branch, "checkpoints")
     assert (first["update"], first["automatic"]) == (150, False)
-    assert trunk["name"] in first["note"]
+    assert parent["name"] in first["note"]
 
 
 def test_a_fork_outlives_what_it_left(server, corpus):
-    trunk = server.create(corpus=corpus, **SMALL)
-    server.until_ended(trunk)
-    branch = fork(server, trunk, checkpoint="latest", spec={"max_updates": 500, "paused": True})
+    parent = server.create(corpus=corpus, **SMALL)
+    server.until_ended(parent)
+    branch = fork(server, parent, checkpoint="latest", spec={"max_updates": 500, "paused": True})
     assert (branch["state"], branch["update"]) == ("paused", 400)
-    assert server.client.delete(f"/api/runs/{trunk['id']}").status_code == 204
+    assert server.client.delete(f"/api/runs/{parent['id']}").status_code == 204
     assert server.post(branch, "step", {"updates": 10})["update"] == 410
     assert server.get(branch, "loss")["to"] == 410
-    assert server.run(branch)["forked_from"]["run"] == trunk["id"]
+    assert server.run(branch)["forked_from"]["run"] == parent["id"]
     server.client.delete(f"/api/runs/{branch['id']}")
 
 
@@ -86,16 +86,16 @@ def test_a_fork_outlives_what_it_left(server, corpus):
         ({"colour": "red"}, "colour"),
     ],
 )
-def test_what_can_not_be_another_is_named_and_nothing_is_made(server, trunk, spec, field):
+def test_what_can_not_be_another_is_named_and_nothing_is_made(server, parent, spec, field):
     before = server.client.get("/api/runs").json()
-    request = {"checkpoint": trunk["checkpoint"], "spec": spec}
-    answer = server.client.post(f"/api/runs/{trunk['id']}/fork", json=request)
+    request = {"checkpoint": parent["checkpoint"], "spec": spec}
+    answer = server.client.post(f"/api/runs/{parent['id']}/fork", json=request)
     assert [error["field"] for error in server.problem(answer, 422)["errors"]] == [field]
     assert server.client.get("/api/runs").json() == before
 
 
-def test_a_fork_needs_a_checkpoint_that_is_there(server, trunk):
-    where = f"/api/runs/{trunk['id']}/fork"
+def test_a_fork_needs_a_checkpoint_that_is_there(server, parent):
+    where = f"/api/runs/{parent['id']}/fork"
     server.problem(server.client.post(where, json={"checkpoint": "0123456789ab"}), 404)
     server.problem(server.client.post(where, json={}), 422)
 
@@ -112,9 +112,9 @@ def by_hand(server, run):
     return means
 
 
-def test_epochs_are_laid_over_each_other(server, trunk):
-    found = server.get(trunk, "loss/positions")
-    expected = by_hand(server, trunk)
+def test_epochs_are_laid_over_each_other(server, parent):
+    found = server.get(parent, "loss/positions")
+    expected = by_hand(server, parent)
     assert [row["epoch"] for row in found["epochs"]] == sorted(expected)
     assert len(found["epochs"]) > 1
     # A small text has a bin for each update.
@@ -123,7 +123,7 @@ def test_epochs_are_laid_over_each_other(server, trunk):
         losses = expected[row["epoch"]]
         for position, loss in zip(found["positions"], row["loss"], strict=True):
             assert loss == (pytest.approx(losses[position]) if position in losses else None)
-    second = server.get(trunk, "loss/positions", epochs="2,99")
+    second = server.get(parent, "loss/positions", epochs="2,99")
     assert second["epochs"] == [row for row in found["epochs"] if row["epoch"] == 2]
 
 
@@ -144,6 +144,8 @@ def test_a_long_text_is_cut_into_parts(server):
 
 
 @pytest.mark.parametrize("epochs", ["", "0", "one", "1;2", "-1", ",".join("1" * 21)])
-def test_epochs_that_are_none_are_refused(server, trunk, epochs):
-    answer = server.client.get(f"/api/runs/{trunk['id']}/loss/positions", params={"epochs": epochs})
+def test_epochs_that_are_none_are_refused(server, parent, epochs):
+    answer = server.client.get(
+        f"/api/runs/{parent['id']}/loss/positions", params={"epochs": epochs}
+    )
     assert server.problem(answer, 422)["errors"][0]["field"] == "epochs"

@@ -5,14 +5,14 @@ import asyncio
 import numpy as np
 
 from server.checkpoints.snapshots import Snapshots
-from server.checkpoints.unflushed import News
-from server.inference.client import ScribeDesk
+from server.checkpoints.unflushed import HistoryDelta
+from server.inference.client import InferenceClient
 from server.runs.recorder import Recorder
 from server.spec.run_spec import RunSpec
 from server.spec.schemas import Run, RunState
 from server.store import queries
 from server.store.database import Store
-from server.store.executor import StoreThread
+from server.store.executor import StoreExecutor
 
 
 class Listener:
@@ -51,7 +51,7 @@ def test_a_sample_that_two_checkpoints_tell_of_is_celebrated_once(tmp_path):
     book = tmp_path / "book.txt"
     book.write_text("Orla rowed to Farside. " * 20)
     sample = {"update": 2, "epoch": 1, "smooth_loss": 1.0, "text": "said Orla."}
-    news = News(1, 2, np.array([2.0, 1.0]), samples=[sample])
+    news = HistoryDelta(1, 2, np.array([2.0, 1.0]), samples=[sample])
     progress = {
         "updates": 2,
         "epoch": 1,
@@ -63,7 +63,7 @@ def test_a_sample_that_two_checkpoints_tell_of_is_celebrated_once(tmp_path):
     }
 
     async def tell():
-        store, reader, listener = StoreThread(tmp_path / "db"), ScribeDesk(), Listener()
+        store, reader, listener = StoreExecutor(tmp_path / "db"), InferenceClient(), Listener()
         run = a_run("book")
         await store(Store.add_run, run.id, run.model_dump_json())
         recorder = Recorder(

@@ -3,7 +3,7 @@
 import asyncio
 
 from server.runs import sample_queue
-from server.runs.sample_queue import SampleLine
+from server.runs.sample_queue import SampleQueue
 
 
 def sample(update):
@@ -15,7 +15,7 @@ def lined_up(keep, talk, *updates):
     left = []
 
     async def work():
-        line = SampleLine(keep, left.append, "run")
+        line = SampleQueue(keep, left.append, "run")
         line.put(line.announce([sample(update) for update in updates]))
         try:
             async with asyncio.timeout(30):

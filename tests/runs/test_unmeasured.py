@@ -14,7 +14,7 @@ EAGER = {"hidden_size": 10, "sample_length": 20, "sample_every": 1, "max_updates
 
 
 @pytest.fixture
-def scribe(server):
+def inference(server):
     """The process that measures; a run has to be there already for it to be started."""
     held = server.create(**EAGER, paused=True)
     until(lambda: server.get(held, "samples"))
@@ -29,20 +29,20 @@ def samples_of(server, run):
     return [sample["update"] for sample in server.get(run, "samples")]
 
 
-def test_a_run_is_paused_kept_and_deleted_while_nothing_is_measured(server, scribe):
+def test_a_run_is_paused_kept_and_deleted_while_nothing_is_measured(server, inference):
     run = server.create(**EAGER, paused=True)
     until(lambda: server.get(run, "samples"))
-    os.kill(scribe, signal.SIGSTOP)
+    os.kill(inference, signal.SIGSTOP)
     server.post(run, "resume")
     server.until(run, lambda now: now["update"] == FULL)
     stands = server.post(run, "pause")
     assert (stands["state"], stands["update"]) == ("paused", FULL)
     assert server.post(run, "checkpoints")["update"] == FULL
 
-    os.kill(scribe, signal.SIGCONT)
+    os.kill(inference, signal.SIGCONT)
     assert samples_of(server, run) == list(range(FULL + 1))
 
-    os.kill(scribe, signal.SIGSTOP)
+    os.kill(inference, signal.SIGSTOP)
     server.post(run, "resume")
     server.until(run, lambda now: now["update"] == 2 * FULL)
     assert server.client.delete(f"/api/runs/{run['id']}").status_code == 204
@@ -52,8 +52,8 @@ def test_a_server_ends_in_time_while_nothing_is_measured_and_loses_nothing(serve
     server = serve("--no-demo")
     run = server.create(**EAGER, paused=True)
     until(lambda: server.get(run, "samples"))
-    [scribe] = child_pids(server.process.pid, "server.inference")
-    os.kill(scribe, signal.SIGSTOP)
+    [inference] = child_pids(server.process.pid, "server.inference")
+    os.kill(inference, signal.SIGSTOP)
     server.post(run, "resume")
     server.until(run, lambda now: now["update"] == FULL)
     assert server.terminate() == 0

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from server.corpora.quality import Quality
-from server.files.disk_errors import ShortageError
+from server.files.disk_errors import StorageError
 from server.spec.run_spec import RunSpec
 from server.spec.schemas import Checkpoint, Milestone, Run, RunState, Sample
 from server.store import queries
 from server.store.database import Store
-from server.store.executor import StoreThread
+from server.store.executor import StoreExecutor
 from tests.serving import ROOT
 
 
@@ -156,7 +156,7 @@ WRITER = """
 import os, sys
 import numpy as np
 from pathlib import Path
-from server.files.disk_errors import ShortageError
+from server.files.disk_errors import StorageError
 from server.store import queries
 from server.store.database import Store
 from tests.store.test_database import add, mark, sample, some_run
@@ -190,7 +190,7 @@ def test_after_a_crash_run_and_history_agree(tmp_path):
 
 def test_calls_run_in_order_on_one_thread(tmp_path):
     async def talk():
-        store = StoreThread(tmp_path / "hurrah.db")
+        store = StoreExecutor(tmp_path / "hurrah.db")
         run = some_run("a")
         await store(Store.add_run, run.id, run.model_dump_json())
         updates = range(1, 101)
@@ -230,11 +230,11 @@ def test_writes_on_a_full_disk_are_stored_once_there_is_space(store, max_pages):
     store.add_report("a", text, 11, losses[10:], [mark(2), mark(3)])
     store.add_sample("a", sample(2), [mark(2, "hurrah")])
     for _ in range(2):
-        with pytest.raises(ShortageError, match="no room left on the disk"):
+        with pytest.raises(StorageError, match="no room left on the disk"):
             store.commit()
-    with pytest.raises(ShortageError):
+    with pytest.raises(StorageError):
         add(store, some_run("b"))
-    with pytest.raises(ShortageError):
+    with pytest.raises(StorageError):
         store.add_checkpoint("a", checkpoint("x", 3), [mark(3, "checkpoint")])
     max_pages(1_000_000)
     store.add_sample("a", sample(5))

@@ -6,14 +6,14 @@ import threading
 import pytest
 
 from server.errors import TooBusyError
-from server.store.executor import LimitedStoreReader, StoreThread
+from server.store.executor import LimitedStoreReader, StoreExecutor
 
 
 class BlockedThread:
     """A store thread with a call that blocks it until `unblock`, and a list of later calls."""
 
     def __init__(self, path):
-        self.store = StoreThread(path / "hurrah.db")
+        self.store = StoreExecutor(path / "hurrah.db")
         self.done = []
         self._begun, self._end = threading.Event(), threading.Event()
 
@@ -85,7 +85,7 @@ def test_an_exception_reaches_only_its_caller(tmp_path):
         raise ValueError("an error")
 
     async def scene():
-        store = StoreThread(tmp_path / "hurrah.db")
+        store = StoreExecutor(tmp_path / "hurrah.db")
         for call in (store, store.low_priority):
             with pytest.raises(ValueError, match="an error"):
                 await call(fail)

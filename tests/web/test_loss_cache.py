@@ -10,8 +10,8 @@ from server.spec.run_spec import RunSpec
 from server.spec.schemas import Run, RunState
 from server.store import queries
 from server.store.database import Store
-from server.store.executor import StoreThread
-from server.web.loss_cache import HOLDS_S, Curves
+from server.store.executor import StoreExecutor
+from server.web.loss_cache import HOLDS_S, LossCache
 
 LOSSES = np.random.default_rng(5).gamma(20.0, 3.0, 9_000)
 
@@ -21,9 +21,9 @@ class Scene:
 
     def __init__(self, path):
         self.now_s = 0.0
-        self.store = StoreThread(path / "hurrah.db")
+        self.store = StoreExecutor(path / "hurrah.db")
         self.read = []
-        self.curves = Curves(self._counted, lambda: self.now_s)
+        self.curves = LossCache(self._counted, lambda: self.now_s)
         self.run = Run(
             id="run",
             name="a run",

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from server.checkpoints.npz import read_archive, read_meta
-from server.concurrency.child_process import Child, ChildGoneError, ChildRefusedError
+from server.concurrency.child_process import ChildExitedError, ChildRefusedError, JsonChildProcess
 from server.spec.run_spec import RunSpec
 from server.worker.reporter import MAX_BACKLOG_SAMPLES
 from tests.serving import PAGES, ROOT, is_alive, until
@@ -78,7 +78,7 @@ def start_command(folder, spec, *, training, checkpoint=None, come_to=0):
 @contextlib.asynccontextmanager
 async def worker(folder, *, training=False, checkpoint=None, **spec):
     talk = Talk(folder)
-    talk.child = await Child.start("server.worker", talk.hear, talk.ended)
+    talk.child = await JsonChildProcess.start("server.worker", talk.hear, talk.ended)
     try:
         command = start_command(folder, SMALL | spec, training=training, checkpoint=checkpoint)
         await talk.child.ask("start", **command)
@@ -278,7 +278,7 @@ async def test_it_stands_still_where_a_snapshot_can_not_be_written_and_takes_it_
 @conversation
 async def test_a_server_that_is_gone_is_left_a_checkpoint(tmp_path):
     talk = Talk(tmp_path)
-    child = await Child.start("server.worker", talk.hear, talk.ended)
+    child = await JsonChildProcess.start("server.worker", talk.hear, talk.ended)
     await child.ask("start", **start_command(tmp_path, SMALL, training=True))
     await talk.until(lambda report: report["update"] > 50)
     child.tell("flushed", update=20)
@@ -294,7 +294,7 @@ async def test_a_server_that_is_gone_is_left_a_checkpoint(tmp_path):
     first = meta["unflushed"]["first"]
     assert first <= talk.last["update"]
     assert len(arrays["unflushed.losses"]) == update - first + 1
-    with pytest.raises(ChildGoneError):
+    with pytest.raises(ChildExitedError):
         await child.ask("pause")
 
 

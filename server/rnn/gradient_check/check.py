@@ -13,7 +13,7 @@ from server.rnn.gradient_check.numerical_derivatives import (
     complex_step,
     fitted_difference,
 )
-from server.rnn.gradient_check.random_network import Specimen, make_specimen
+from server.rnn.gradient_check.random_network import RandomNetwork, make_random_network
 from server.rnn.parameters import Array
 
 Matrix = NDArray[np.float64]
@@ -130,7 +130,7 @@ def check_gradients(
 
     Notes
     -----
-    The loss is computed by its definitions (`Definitions`), not by the network whose gradients
+    The loss is computed by its definitions (`ReferenceNetwork`), not by the network whose gradients
     are checked, so that both its forward and its backward pass are.
 
     The complex-step derivative [1]_ ``Im L(theta + i h) / h`` has no difference of close numbers
@@ -158,7 +158,7 @@ def check_gradients(
     .. [1] J. R. R. A. Martins, P. Sturdza and J. J. Alonso, "The complex-step derivative
        approximation", ACM Transactions on Mathematical Software 29(3), 2003.
     """
-    specimen = make_specimen(
+    specimen = make_random_network(
         cell=cell,
         hidden_size=hidden_size,
         layers=layers,
@@ -186,7 +186,7 @@ def check_gradients(
 
 
 def _check(
-    specimen: Specimen, name: str, analytic: Array, step: float | None, *, carried: bool
+    specimen: RandomNetwork, name: str, analytic: Array, step: float | None, *, carried: bool
 ) -> ParameterCheck:
     exact = complex_step(specimen, name, carried=carried)
     if step is None:

@@ -12,7 +12,7 @@ from server.rnn.gradient_check.numerical_derivatives import (
     complex_step,
     textbook_difference,
 )
-from server.rnn.gradient_check.random_network import Specimen, make_specimen
+from server.rnn.gradient_check.random_network import RandomNetwork, make_random_network
 
 # One a power of ten, from a tenth to where nothing but rounding is left of a difference.
 STEPS = tuple(10.0**-power for power in range(1, 16))
@@ -66,7 +66,7 @@ def error_against_step(
     -------
     ErrorCurve
     """
-    specimen = make_specimen(
+    specimen = make_random_network(
         cell=cell,
         hidden_size=hidden_size,
         layers=layers,
@@ -88,7 +88,9 @@ def error_against_step(
 
 
 def _errors(
-    specimen: Specimen, derivative: Callable[[Specimen, str, float], Matrix], steps: Sequence[float]
+    specimen: RandomNetwork,
+    derivative: Callable[[RandomNetwork, str, float], Matrix],
+    steps: Sequence[float],
 ) -> tuple[float, ...]:
     analytic = specimen.gradients()
     return tuple(

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from server.rnn.gradient_check.random_network import Specimen
-from server.rnn.gradient_check.reference_network import Change, Definitions
+from server.rnn.gradient_check.random_network import RandomNetwork
+from server.rnn.gradient_check.reference_network import Change, ReferenceNetwork
 from server.rnn.parameters import Array
 
 Matrix = NDArray[np.float64]
@@ -32,13 +32,13 @@ _Losses = Callable[[complex], Array]
 
 
 def complex_step(
-    specimen: Specimen, name: str, step: float = COMPLEX_STEP, *, carried: bool = False
+    specimen: RandomNetwork, name: str, step: float = COMPLEX_STEP, *, carried: bool = False
 ) -> Matrix:
     """Return the complex-step derivative ``Im L(theta + i h) / h``.
 
     Parameters
     ----------
-    specimen : Specimen
+    specimen : RandomNetwork
     name : str
         The parameter.
     step : float
@@ -59,7 +59,7 @@ def complex_step(
 
 
 def central_difference(
-    specimen: Specimen, name: str, step: float = CENTRAL_STEP, *, carried: bool = False
+    specimen: RandomNetwork, name: str, step: float = CENTRAL_STEP, *, carried: bool = False
 ) -> Matrix:
     """Return the central difference of sixth order.
 
@@ -87,7 +87,7 @@ def central_difference(
     )
 
 
-def fitted_difference(specimen: Specimen, name: str, *, carried: bool = False) -> Matrix:
+def fitted_difference(specimen: RandomNetwork, name: str, *, carried: bool = False) -> Matrix:
     """Return the central difference, with a step that is fine enough for every entry.
 
     Where a loss bends much within three steps, as it may with several layers of a unit or two, the
@@ -134,7 +134,7 @@ def _two_orders(losses: _Losses, step: float) -> tuple[Array, Array]:
     return total, apart / np.maximum(FLOOR, 2.0 * np.abs(total))
 
 
-def textbook_difference(specimen: Specimen, name: str, step: float) -> Matrix:
+def textbook_difference(specimen: RandomNetwork, name: str, step: float) -> Matrix:
     """Return the central difference as it is usually taken, ``(L(h) - L(-h)) / 2 h``.
 
     Parameters
@@ -156,7 +156,7 @@ def textbook_difference(specimen: Specimen, name: str, step: float) -> Matrix:
 
 
 def _derivatives(
-    specimen: Specimen, name: str, derivative: Callable[[_Losses], Array], *, carried: bool
+    specimen: RandomNetwork, name: str, derivative: Callable[[_Losses], Array], *, carried: bool
 ) -> Matrix:
     shape = specimen.network.parameters[name].shape
     size = int(np.prod(shape))
@@ -171,7 +171,7 @@ def _derivatives(
 
 
 def _losses(
-    specimen: Specimen, name: str, entries: tuple[NDArray[np.intp], ...], *, carried: bool
+    specimen: RandomNetwork, name: str, entries: tuple[NDArray[np.intp], ...], *, carried: bool
 ) -> _Losses:
     network, x, y = specimen.network, specimen.x, specimen.y
     parameters = dict(network.parameters.items())
@@ -186,7 +186,7 @@ def _losses(
         kind = np.result_type(specimen.dtype, np.complex64 if isinstance(step, complex) else "f4")
         typed = kind.type(step)
         change = Change(name=name, entries=entries, step=typed)
-        definitions = Definitions(network.architecture, parameters, network.masks, change)
+        definitions = ReferenceNetwork(network.architecture, parameters, network.masks, change)
         result, after = definitions.losses(state, x, y)
         if carried:
             state = {symbol: np.asarray(view.real) for symbol, view in after.items()}

@@ -13,7 +13,7 @@ from server.rnn.parameters import Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Specimen:
+class RandomNetwork:
     """A random network, and a sequence of each stream for it to read.
 
     Attributes
@@ -43,7 +43,7 @@ class Specimen:
         return dict(self.network.gradients.copy().items())
 
 
-def make_specimen(
+def make_random_network(
     *,
     cell: CellName,
     hidden_size: int,
@@ -56,7 +56,7 @@ def make_specimen(
     carried_state: bool,
     text: NDArray[np.integer] | None,
     dtype: DTypeLike,
-) -> Specimen:
+) -> RandomNetwork:
     """Make a random network; for the parameters see `gradient_check.check_gradients`."""
     rng = np.random.default_rng(SeedSequence(seed))
     network = Network(
@@ -81,4 +81,4 @@ def make_specimen(
     if dropout > 0.0:
         network.draw_masks(rng, dropout)
     carried = {name: state[None].copy() for name, state in network.state.items()}
-    return Specimen(network=network, state=carried, x=text[:-1], y=text[1:])
+    return RandomNetwork(network=network, state=carried, x=text[:-1], y=text[1:])

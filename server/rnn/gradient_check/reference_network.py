@@ -40,7 +40,7 @@ class Change:
         return np.arange(len(self.entries[0]))
 
 
-class Definitions:
+class ReferenceNetwork:
     """Copies of a network that differ in one number each.
 
     Every array begins with an axis of copies, of length P, or of length 1 as long as all copies

@@ -23,8 +23,8 @@ class TextTooShortError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """Where a walk leads, by arithmetic alone: `Walk` says how it goes, and this what is where.
+class BatchLayout:
+    """How a text is divided into batches: positions and counts, by arithmetic alone.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class Route:
         return [stream * self.part_length + position for stream in range(self.streams)]
 
 
-class Walk:
+class BatchIterator:
     """Walks B streams through a text, T characters at a time.
 
     The text is cut into B contiguous parts of equal length (what is left over at its end, fewer
@@ -90,7 +90,7 @@ class Walk:
         T, needed = sequence_length, streams * (sequence_length + 1)
         if len(text) < needed:
             raise TextTooShortError(_too_short(len(text), streams, T), needed)
-        self._route = Route(len(text), streams, T)
+        self._route = BatchLayout(len(text), streams, T)
         self.part_length = self._route.part_length
         self._parts = text[: streams * self.part_length].reshape(streams, self.part_length)
         self._sequence_length = T

@@ -10,7 +10,7 @@ from server.rnn.network import Network
 from server.rnn.parameters import Array, Parameters
 
 
-class KeptModel:
+class ModelSnapshot:
     """A place for a network's parameters and carried state as they stand at some time.
 
     Parameters

@@ -31,9 +31,9 @@ class Trainer(Training):
     """A network that learns a text by stochastic gradient descent.
 
     The end of the text is held out if the settings say so; the rest is walked `sequence_length`
-    characters of each of `batch_size` streams an update (see `Walk`). The last hidden state is
-    carried to the next sequence; when fewer than ``sequence_length + 1`` characters of each part
-    are left, a new epoch begins with a zero state.
+    characters of each of `batch_size` streams an update (see `BatchIterator`). The last hidden
+    state is carried to the next sequence; when fewer than ``sequence_length + 1`` characters of
+    each part are left, a new epoch begins with a zero state.
 
     Looking (`sample`, `validate`, `current_model`, `best_model`, `state`) never changes what is
     learnt.

@@ -13,8 +13,8 @@ from server.rnn.network import Network
 from server.rnn.optimizers import make_optimizer
 from server.rnn.optimizers.clipping import clip_by_norm, clip_by_value
 from server.rnn.parameters import Array
-from server.rnn.training.batches import Walk
-from server.rnn.training.model_snapshot import KeptModel, name_arrays
+from server.rnn.training.batches import BatchIterator
+from server.rnn.training.model_snapshot import ModelSnapshot, name_arrays
 from server.rnn.training.settings import TrainerSettings
 from server.rnn.training.state import Scalar, check_arrays, check_scalars, identity, upgrade
 from server.rnn.training.validation import Validation, hold_out
@@ -84,7 +84,7 @@ class Training:
     ) -> None:
         T, B = settings.sequence_length, settings.batch_size
         training, held_out = hold_out(indices, settings.validation_fraction, T, B)
-        self._walk = Walk(training, B, T)
+        self._walk = BatchIterator(training, B, T)
         # Chosen at the first update: whoever only looks need not wait for it.
         self._kernel: str | None = None
         if int(indices.min()) < 0 or int(indices.max()) >= vocabulary_size:
@@ -121,11 +121,11 @@ class Training:
         self._clip = None if math.isinf(limit) else partial(clip, gradients, limit)
         self._drops = settings.dropout > 0.0 and settings.layers > 1
 
-        self._best = KeptModel(network)
+        self._best = ModelSnapshot(network)
         # While the best model is the one that stands, it is not copied; see `_track_best`.
         self._best_stands = False
         self._validation = Validation(held_out, network) if len(held_out) else None
-        self._best_validation = KeptModel(network) if self._validation else None
+        self._best_validation = ModelSnapshot(network) if self._validation else None
 
     @property
     def vocabulary_size(self) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.rnn.network import Network
-from server.rnn.training.batches import TextTooShortError, Walk
+from server.rnn.training.batches import BatchIterator, TextTooShortError
 
 # So much of what is held out is read; more would not tell the loss better than it changes.
 MOST_CHARACTERS = 100_000
@@ -136,7 +136,7 @@ class Validation:
         least = max(LEAST_CHARACTERS, T + 1)
         text = held_out[: min(MOST_CHARACTERS, max(least, affordable))]
         streams = min(MOST_STREAMS, max(1, len(text) // max(LEAST_PART, T + 1)))
-        self._walk = Walk(text, streams, T)
+        self._walk = BatchIterator(text, streams, T)
         sizes = network.architecture
         self._network = Network(
             sizes.vocabulary_size,

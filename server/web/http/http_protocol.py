@@ -19,7 +19,7 @@ from server.settings import Settings
 from server.web.http.problems import problem
 from server.web.security.rate_limit import network_of
 
-__all__ = ["GuardedWebSocket", "protocol_for", "room_for"]
+__all__ = ["TimeoutWebSocket", "protocol_for", "room_for"]
 
 # What may wait for a WebSocket's client that pings. A slow one has not read all either, and only
 # its pings show whether it reads at all.
@@ -32,7 +32,7 @@ OTHER_FILES = 256
 LEAST_BYTES_PER_S = 20_000
 
 
-class ReadingTime:
+class WriteDeadline:
     """How long the reader of an answer is still waited for.
 
     Parameters
@@ -63,7 +63,7 @@ class ReadingTime:
         self._since_s = None
 
 
-class PatientProtocol(H11Protocol):
+class TimeoutHTTPProtocol(H11Protocol):
     """HTTP with limits that uvicorn has not: on slow senders, slow readers, and their number.
 
     Against clients that send a request's head byte by byte, or never ("slow loris"), and those that
@@ -77,7 +77,7 @@ class PatientProtocol(H11Protocol):
         super().__init__(*arguments, **named)
         self._request_due: asyncio.TimerHandle | None = None
         self._reading_due: asyncio.TimerHandle | None = None
-        self._reading_time = ReadingTime(self.patience_s)
+        self._reading_time = WriteDeadline(self.patience_s)
         self._closing_due: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -140,7 +140,7 @@ class PatientProtocol(H11Protocol):
     def on_response_complete(self) -> None:
         """Close for good, where it is to be closed."""
         super().on_response_complete()
-        self._reading_time = ReadingTime(self.patience_s)
+        self._reading_time = WriteDeadline(self.patience_s)
         self._expect_rest()
         self._close_in_time()
 
@@ -201,7 +201,7 @@ class PatientProtocol(H11Protocol):
             self._closing_due = self.loop.call_later(self.patience_s, self.transport.abort)
 
 
-class GuardedWebSocket(WebSocketsSansIOProtocol):
+class TimeoutWebSocket(WebSocketsSansIOProtocol):
     """A WebSocket whose client is cut off when it is told to go and does not read.
 
     Saying goodbye would wait for all that the client has not read.
@@ -269,13 +269,13 @@ def _is_loopback(address: str) -> bool:
         return False
 
 
-def protocol_for(settings: Settings) -> type[PatientProtocol]:
+def protocol_for(settings: Settings) -> type[TimeoutHTTPProtocol]:
     """Return the protocol with the limits that are set; uvicorn makes one for each connection."""
     limits = {
         "max_connections": room_for(settings.max_connections),
         "patience_s": settings.request_patience_s,
     }
-    return type("LimitedProtocol", (PatientProtocol,), limits)
+    return type("LimitedProtocol", (TimeoutHTTPProtocol,), limits)
 
 
 def room_for(connections: int) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.responses import Response
 
-from server.concurrency.single_flight import SharedAnswers
+from server.concurrency.single_flight import SingleFlightCache
 
 __all__ = ["PATH", "describe"]
 
@@ -49,7 +49,7 @@ def describe(app: FastAPI) -> None:
     """Let the application describe itself at `PATH`, errors included."""
     # Of use to few, a hundred kilobytes, and some 0.2 s of work: made when the first asks, once,
     # and meanwhile everybody else is answered.
-    made: SharedAnswers[bytes] = SharedAnswers(1)
+    made: SingleFlightCache[bytes] = SingleFlightCache(1)
 
     @app.get(PATH, include_in_schema=False)
     async def description() -> Response:

@@ -20,16 +20,16 @@ from server.corpora.library import (
     UnknownCorpusError,
 )
 from server.errors import (
+    ConflictError,
     DamagedCheckpointError,
-    NotPossibleError,
     TooBusyError,
     UnknownCheckpointError,
-    UnknownKeptError,
     UnknownMilestoneError,
     UnknownModelError,
     UnknownRunError,
+    UnknownSavedPassageError,
 )
-from server.files.disk_errors import ShortageError, UnreadableError, shortage_of
+from server.files.disk_errors import StorageError, UnreadableError, as_storage_error
 from server.spec.run_spec import SpecError
 from server.web.security.security_headers import HEADERS
 
@@ -99,10 +99,10 @@ def install(app: FastAPI) -> None:
         UnknownMilestoneError: 404,
         UnknownCorpusError: 404,
         UnknownModelError: 404,
-        UnknownKeptError: 404,
-        NotPossibleError: 409,
+        UnknownSavedPassageError: 404,
+        ConflictError: 409,
         DamagedCheckpointError: 409,
-        ShortageError: 507,
+        StorageError: 507,
         UnreadableError: 503,
         ShippedCorpusError: 409,
         NotTextError: 415,
@@ -220,7 +220,7 @@ def _fields(wrong: Mapping[str, str]) -> Response:
 
 def _system_error(connection: HTTPConnection, error: Exception) -> Response:
     """Answer that the disk takes nothing more, where it is that (RFC 4918, 11.5)."""
-    if (short := shortage_of(error)) is None:
+    if (short := as_storage_error(error)) is None:
         return _fault(connection, error)
     log.warning("%s: %s", _asked(connection), error)
     return problem(507, str(short))

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from websockets.frames import Frame
 from websockets.http11 import Request
 
-from server.web.http.http_protocol import GuardedWebSocket
+from server.web.http.http_protocol import TimeoutWebSocket
 
 __all__ = ["EXTENSION", "ViewerGoneError", "ViewerProtocol"]
 
@@ -46,7 +46,7 @@ class ViewerGoneError(ConnectionError):
     """The viewer has left."""
 
 
-class ViewerProtocol(GuardedWebSocket):
+class ViewerProtocol(TimeoutWebSocket):
     """A WebSocket that knows how far its viewer has read.
 
     Between a viewer that reads slowly and the server lie the buffers of two kernels and of whatever

@@ -14,9 +14,9 @@ import time
 from collections import deque
 from typing import Any
 
-from server.web.live.frames import Message, Told, framed, merged, serialised, told
+from server.web.live.frames import EncodedMessage, Message, framed, merged, serialised, told
 
-__all__ = ["Channel", "Fanout"]
+__all__ = ["Broadcaster", "Channel"]
 
 # Some 20 s of the busiest run: a viewer that lags by less catches up without a snapshot.
 MESSAGES_KEPT = 512
@@ -57,7 +57,7 @@ class Channel:
         self.seq = time.time_ns() // 1_000
         self.viewers = 0
         self.closed = False
-        self._log: deque[Told] = deque()
+        self._log: deque[EncodedMessage] = deque()
         self._log_bytes = 0
         # The oldest place from which the log goes on without a gap. A snapshot's number is higher:
         # this one may be that of a `resync`.
@@ -68,7 +68,7 @@ class Channel:
         self._moved = False
         self._snapshot_until_s = 0.0
         # What was last made of several messages, for all who are behind by the same.
-        self._merged: tuple[int, Told] | None = None
+        self._merged: tuple[int, EncodedMessage] | None = None
         # Progress that is held back for a moment, and when more may be told.
         self._held: list[Message] = []
         self._progress_due_s = 0.0
@@ -173,7 +173,7 @@ class Channel:
         """
         return since == self.seq or (self._oldest < since and self.holds(since))
 
-    def after(self, place: int, *, merge: bool) -> Told | None:
+    def after(self, place: int, *, merge: bool) -> EncodedMessage | None:
         """Return what comes after the message number `place`, of which `holds` must be true.
 
         With `merge`, progress that follows progress becomes one message, with the number of the
@@ -198,7 +198,7 @@ class Channel:
         while self.seq <= place and not self.closed:
             await self._news.wait()
 
-    def resync(self) -> Told:
+    def resync(self) -> EncodedMessage:
         """Return the message for a viewer whose place is gone.
 
         Its number is that of the last message it lost, so that numbers go on growing for it.
@@ -270,7 +270,7 @@ class Channel:
             self.publish({"type": "viewers", "viewers": self.viewers})
 
 
-class Fanout:
+class Broadcaster:
     """The channels of all runs; a `server.runs.publisher.Publisher`."""
 
     def __init__(self) -> None:

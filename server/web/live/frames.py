@@ -9,7 +9,7 @@ from typing import Any
 
 from websockets.frames import Frame, Opcode
 
-__all__ = ["Message", "Told", "framed", "merged", "told"]
+__all__ = ["EncodedMessage", "Message", "framed", "merged", "told"]
 
 Message = dict[str, Any]
 
@@ -20,7 +20,7 @@ MERGED_POINTS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class EncodedMessage:
     """A message as it is told to everybody.
 
     Attributes
@@ -43,10 +43,10 @@ class Told:
         return sum(map(len, self.frames))
 
 
-def told(message: Message) -> Told:
+def told(message: Message) -> EncodedMessage:
     """Serialise a message, which has its number."""
     progress = message if message["type"] == "progress" else None
-    return Told(message["seq"], progress, tuple(framed(serialised(message))))
+    return EncodedMessage(message["seq"], progress, tuple(framed(serialised(message))))
 
 
 def serialised(message: Message) -> bytes:

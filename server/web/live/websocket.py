@@ -10,10 +10,10 @@ from pydantic import BaseModel
 from starlette.websockets import WebSocketDisconnect
 
 from server.errors import UnknownRunError
-from server.runs.run_controller import LiveRun
+from server.runs.run_controller import RunController
 from server.spec.schemas import Checkpoint, Loss, Milestone, Run, RunState, Sample
 from server.store import queries
-from server.web.dependencies import Office, TheOffice
+from server.web.dependencies import Services, TheOffice
 from server.web.live.backpressure import EXTENSION, ViewerGoneError, ViewerProtocol
 from server.web.live.broadcast import Channel
 from server.web.loss_cache import loss_of
@@ -45,7 +45,7 @@ class Snapshot(BaseModel):
 async def watch(
     websocket: WebSocket,
     run_id: str,
-    office: TheOffice,
+    services: TheOffice,
     since: str = "",
 ) -> None:
     """Send a snapshot, or what came after `since`, and then everything as it happens."""
@@ -54,14 +54,14 @@ async def watch(
     except OSError:
         return  # It has left already.
     try:
-        life = office.supervisor.get(run_id)
+        controller = services.supervisor.get(run_id)
     except UnknownRunError as error:
         await websocket.close(UNKNOWN_RUN, str(error))
         return
-    channel = office.fanout.channel(run_id)
+    channel = services.broadcaster.channel(run_id)
     channel.join()
     # Both ends are watched: a viewer that says goodbye must not be waited for until the next news.
-    speaking = asyncio.create_task(_speak(websocket, office, life, channel, _place(since)))
+    speaking = asyncio.create_task(_speak(websocket, services, controller, channel, _place(since)))
     listening = asyncio.create_task(_listen(websocket))
     try:
         await asyncio.wait({speaking, listening}, return_when=asyncio.FIRST_COMPLETED)
@@ -89,16 +89,20 @@ async def _listen(websocket: WebSocket) -> None:
 
 
 async def _speak(
-    websocket: WebSocket, office: Office, life: LiveRun, channel: Channel, since: int | None
+    websocket: WebSocket,
+    services: Services,
+    controller: RunController,
+    channel: Channel,
+    since: int | None,
 ) -> None:
     viewer: ViewerProtocol = websocket.scope["extensions"][EXTENSION]
-    patience_s = office.settings.viewer_patience_s
+    patience_s = services.settings.viewer_patience_s
     try:
         place = since if since is not None and channel.resumes(since) else None
         while not channel.closed:
             await viewer.ready(patience_s)
             if place is None:
-                place, frames = await _snapshot(office, life, channel)
+                place, frames = await _snapshot(services, controller, channel)
                 await viewer.tell(frames, patience_s)
             elif not channel.holds(place):
                 await viewer.tell(channel.resync().frames, patience_s)
@@ -117,15 +121,17 @@ async def _speak(
         return
 
 
-async def _snapshot(office: Office, life: LiveRun, channel: Channel) -> tuple[int, list[bytes]]:
+async def _snapshot(
+    services: Services, controller: RunController, channel: Channel
+) -> tuple[int, list[bytes]]:
     """Return a snapshot's frames and number; everything that happens later has a higher one."""
-    async with life.recorder.lock:
+    async with controller.recorder.lock:
         # What it holds must not be told once more after it.
         channel.release()
-        moving = life.run.state is RunState.RUNNING
+        moving = controller.run.state is RunState.RUNNING
         if (made := channel.snapshot(moving=moving)) is None:
             # Not with those who look: whoever writes of this run waits for the lock meanwhile.
-            store, run = office.supervisor.store, life.run
+            store, run = services.supervisor.store, controller.run
             loss = await loss_of(run.id, store, 1, None)
             samples = await store(queries.list_samples, run.id, limit=samples_that_fit(run))
             milestones = await store(queries.list_milestones, run.id)

@@ -34,35 +34,35 @@ class CheckpointRequest(BaseModel):
 
 
 @router.get("")
-async def list_checkpoints(life: Life, office: TheOffice) -> list[Checkpoint]:
+async def list_checkpoints(controller: Life, services: TheOffice) -> list[Checkpoint]:
     """Return the checkpoints, oldest first."""
-    return await office.reads(queries.list_checkpoints, life.run.id)
+    return await services.reads(queries.list_checkpoints, controller.run.id)
 
 
 @router.post("", status_code=201)
 async def make_checkpoint(
-    life: Life, office: TheOffice, request: CheckpointRequest | None = None
+    controller: Life, services: TheOffice, request: CheckpointRequest | None = None
 ) -> Checkpoint:
     """Keep everything needed to go on from here; durable when answered."""
-    await office.supervisor.room.check()
-    made = await life.checkpoint(request.note if request is not None else None)
-    office.supervisor.room.count(made.bytes)
+    await services.supervisor.room.check()
+    made = await controller.checkpoint(request.note if request is not None else None)
+    services.supervisor.room.count(made.bytes)
     return made
 
 
 @router.delete("/{checkpoint_id}", status_code=204)
-async def delete_checkpoint(life: Life, checkpoint_id: str) -> None:
+async def delete_checkpoint(controller: Life, checkpoint_id: str) -> None:
     """Take away a checkpoint that somebody had asked for; not the one the run goes on from."""
-    await life.shelf.remove(checkpoint_id)
-    await life.recorder.checkpoint_deleted(checkpoint_id)
+    await controller.checkpoint_store.remove(checkpoint_id)
+    await controller.recorder.checkpoint_deleted(checkpoint_id)
 
 
 async def the_file(
-    request: Request, life: Life, checkpoint_id: str, office: TheOffice
+    request: Request, controller: Life, checkpoint_id: str, services: TheOffice
 ) -> AsyncIterator[OpenFile]:
     """Hold the file open until it is sent."""
     to_operator = is_operator(request)
-    async with office.exports.file(life, checkpoint_id, to_operator=to_operator) as file:
+    async with services.exports.file(controller, checkpoint_id, to_operator=to_operator) as file:
         yield file
 
 
@@ -70,7 +70,7 @@ async def the_file(
     "/{checkpoint_id}/file", response_class=FileResponse, dependencies=[Depends(a_download)]
 )
 async def download(
-    life: Life, checkpoint_id: str, file: Annotated[OpenFile, Depends(the_file)]
+    controller: Life, checkpoint_id: str, file: Annotated[OpenFile, Depends(the_file)]
 ) -> FileResponse:
     """Return the `.npz` of a checkpoint, of "latest", or of the "best" model."""
-    return OpenFileResponse(file, f"hurrah-{life.run.id}-{checkpoint_id}.npz")
+    return OpenFileResponse(file, f"hurrah-{controller.run.id}-{checkpoint_id}.npz")

@@ -12,7 +12,7 @@ router = APIRouter(prefix="/api/estimate", tags=["runs"])
 
 
 @router.post("")
-async def estimate_run(spec: RunSpec, office: TheOffice) -> Estimate:
+async def estimate_run(spec: RunSpec, services: TheOffice) -> Estimate:
     """Say how large, how fast and how long a run would be; nothing is begun."""
-    corpus, sizes = office.supervisor.measure(spec)
-    return await office.estimates.estimate(spec, sizes, corpus.distinct)
+    corpus, sizes = services.supervisor.measure(spec)
+    return await services.estimates.estimate(spec, sizes, corpus.distinct)

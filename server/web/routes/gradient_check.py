@@ -26,18 +26,18 @@ class ErrorCurveRequest(BaseModel):
 
 @router.post("")
 async def check_gradients(
-    office: TheOffice, charge: Charge, request: GradientCheckRequest | None = None
+    services: TheOffice, charge: Charge, request: GradientCheckRequest | None = None
 ) -> GradientCheckResult:
     """Compare every gradient of a random network with two numerical derivatives."""
     request = request or GradientCheckRequest()
     charge("checks", request.checks)
-    return await office.proofs.check(request)
+    return await services.proofs.check(request)
 
 
 @router.post("/steps")
 async def error_against_step(
-    office: TheOffice, charge: Charge, request: ErrorCurveRequest | None = None
+    services: TheOffice, charge: Charge, request: ErrorCurveRequest | None = None
 ) -> ErrorCurveResult:
     """Return how the error of each numerical derivative depends on its step."""
     charge("checks", 1)
-    return await office.proofs.curve((request or ErrorCurveRequest()).cell)
+    return await services.proofs.curve((request or ErrorCurveRequest()).cell)

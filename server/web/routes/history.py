@@ -40,8 +40,8 @@ MAX_EPOCHS = 20
 
 @router.get("/samples", response_model=list[Sample])
 async def list_samples(
-    life: Life,
-    office: TheOffice,
+    controller: Life,
+    services: TheOffice,
     first: Annotated[int, Query(alias="from", ge=0, le=10**15)] = 0,
     last: Annotated[int | None, Query(alias="to", ge=0, le=10**15)] = None,
     limit: Annotated[int | None, Query(ge=1, le=MAX_SAMPLES)] = None,
@@ -53,15 +53,15 @@ async def list_samples(
     """
     if last is not None and last < first:
         raise SpecError("to", "must not be less than from")
-    await life.recorder.caught_up()
-    run, chosen = life.run.id, None
+    await controller.recorder.caught_up()
+    run, chosen = controller.run.id, None
     if limit is not None:
-        fitting = samples_that_fit(life.run, limit)
-        chosen = await office.reads(queries.select_samples, run, first, last, fitting)
+        fitting = samples_that_fit(controller.run, limit)
+        chosen = await services.reads(queries.select_samples, run, first, last, fitting)
     page = partial(queries.samples_page, characters=PAGE_CHARACTERS, selected=chosen)
-    beginning = await office.reads(page, run, first, last)
+    beginning = await services.reads(page, run, first, last)
     # What has begun to be sent is not refused midway.
-    look = office.supervisor.store.low_priority
+    look = services.supervisor.store.low_priority
 
     async def after(update: int) -> SamplesPage:
         return await look(page, run, update + 1, last)
@@ -71,8 +71,8 @@ async def list_samples(
 
 @router.get("/loss", response_model=Loss)
 async def read_loss(
-    life: Life,
-    office: TheOffice,
+    controller: Life,
+    services: TheOffice,
     first: Annotated[int, Query(alias="from", ge=0, le=10**15)] = 1,
     last: Annotated[int | None, Query(alias="to", ge=0, le=10**15)] = None,
     *,
@@ -87,23 +87,25 @@ async def read_loss(
         raise SpecError("to", "must not be less than from")
     if smoothing not in FACTORS:
         raise SpecError("smoothing", f"must be one of {', '.join(map(str, FACTORS))}")
-    curve = await office.curves.get(life.run, first, last, points=points, smoothing=smoothing)
+    curve = await services.curves.get(
+        controller.run, first, last, points=points, smoothing=smoothing
+    )
     return Response(curve, media_type="application/json")
 
 
 @router.get("/loss/reached")
 async def read_loss_reached(
-    life: Life,
-    office: TheOffice,
+    controller: Life,
+    services: TheOffice,
     smooth_loss: Annotated[float, Query(gt=0, le=10**9, allow_inf_nan=False)],
 ) -> LossReached:
     """Return the first update after which the smooth loss, in nats a sequence, was below."""
     search = Search(done=False)
     while not search.done:
-        search = await office.reads(queries.first_below, life.run.id, smooth_loss)
+        search = await services.reads(queries.first_below, controller.run.id, smooth_loss)
     if search.update is None:
         return LossReached(smooth_loss=smooth_loss, update=None)
-    (seconds,) = await office.reads(queries.training_seconds, life.run.id, [search.update])
+    (seconds,) = await services.reads(queries.training_seconds, controller.run.id, [search.update])
     return LossReached(
         smooth_loss=smooth_loss,
         update=search.update,
@@ -113,28 +115,30 @@ async def read_loss_reached(
 
 @router.get("/loss/positions")
 async def read_loss_by_position(
-    life: Life, office: TheOffice, epochs: Annotated[str | None, Query(max_length=500)] = None
+    controller: Life,
+    services: TheOffice,
+    epochs: Annotated[str | None, Query(max_length=500)] = None,
 ) -> LossByPosition:
     """Return the mean loss by position in the corpus, a row an epoch.
 
     `epochs` names them, separated by commas; the newest 20 where it is left out.
     """
-    run = life.run
+    run = controller.run
     wanted = list(range(max(1, run.epoch - MAX_EPOCHS + 1), run.epoch + 1))
     if epochs is not None:
         parts = epochs.split(",")
         if len(parts) > MAX_EPOCHS or not all(_is_epoch(part) for part in parts):
             raise SpecError("epochs", f"must be at most {MAX_EPOCHS} numbers with commas between")
         wanted = sorted({int(part) for part in parts})
-    found = await office.spikes.by_position(run, wanted)
+    found = await services.spikes.by_position(run, wanted)
     rows = [EpochLoss(epoch=epoch, loss=loss) for epoch, loss in found.epochs]
     return LossByPosition(positions=found.positions, epochs=rows)
 
 
 @router.get("/loss/explained")
-async def explain_loss(life: Life, office: TheOffice) -> LossExplained:
+async def explain_loss(controller: Life, services: TheOffice) -> LossExplained:
     """Tell whether the loss goes up and down with the pages, or with the start of each epoch."""
-    return await office.spikes.explain(life.run)
+    return await services.spikes.explain(controller.run)
 
 
 def _is_epoch(text: str) -> bool:
@@ -142,13 +146,13 @@ def _is_epoch(text: str) -> bool:
 
 
 @router.get("/losses.csv", response_class=StreamingResponse, dependencies=[Depends(a_download)])
-async def download_losses(life: Life, office: TheOffice) -> StreamingResponse:
+async def download_losses(controller: Life, services: TheOffice) -> StreamingResponse:
     """Return every update's loss as it streams from the disk."""
-    run = life.run
+    run = controller.run
     length = run.spec.sequence_length
     per_epoch = run.updates_per_epoch
     # What has begun to be sent is not refused midway.
-    look = office.supervisor.store.low_priority
+    look = services.supervisor.store.low_priority
 
     def lines(first: int, losses: NDArray[np.float64], smooth: float | None) -> tuple[str, float]:
         rows = []

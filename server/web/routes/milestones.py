@@ -40,27 +40,29 @@ class NoteRequest(NoteText):
 
 
 @router.get("")
-async def list_milestones(life: Life, office: TheOffice) -> list[Milestone]:
+async def list_milestones(controller: Life, services: TheOffice) -> list[Milestone]:
     """Return the milestones in order, all those that the run has reached by now."""
-    await life.recorder.caught_up()
-    return await office.reads(queries.list_milestones, life.run.id)
+    await controller.recorder.caught_up()
+    return await services.reads(queries.list_milestones, controller.run.id)
 
 
 @router.post("", status_code=201)
-async def add_note(life: Life, request: NoteRequest) -> Milestone:
+async def add_note(controller: Life, request: NoteRequest) -> Milestone:
     """Keep a note about an update; durable when answered."""
-    if request.update > life.run.update:
-        raise SpecError("update", f"must be at most {life.run.update:,}, where the run stands")
-    return await life.recorder.add_note(request.update, request.text)
+    if request.update > controller.run.update:
+        raise SpecError(
+            "update", f"must be at most {controller.run.update:,}, where the run stands"
+        )
+    return await controller.recorder.add_note(request.update, request.text)
 
 
 @router.patch("/{milestone_id}")
-async def change_note(life: Life, milestone_id: str, request: NoteText) -> Milestone:
+async def change_note(controller: Life, milestone_id: str, request: NoteText) -> Milestone:
     """Let a note say something else; durable when answered."""
-    return await life.recorder.change_note(milestone_id, request.text)
+    return await controller.recorder.change_note(milestone_id, request.text)
 
 
 @router.delete("/{milestone_id}", status_code=204)
-async def remove_note(life: Life, milestone_id: str) -> None:
+async def remove_note(controller: Life, milestone_id: str) -> None:
     """Take a note away; durable when answered."""
-    await life.recorder.remove_note(milestone_id)
+    await controller.recorder.remove_note(milestone_id)

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from starlette.responses import Response, StreamingResponse
 
 from server.concurrency.json_lines import Message
-from server.errors import NotPossibleError
+from server.errors import ConflictError
 from server.passages.request import PassageRequest
 from server.spec.schemas import Passage
 from server.web.dependencies import Charge, Life, TheOffice
@@ -35,8 +35,8 @@ STREAM: dict[int | str, dict[str, Any]] = {
 
 @router.post("", response_model=Passage | PassageSet, responses=STREAM)
 async def write_passage(
-    life: Life,
-    office: TheOffice,
+    controller: Life,
+    services: TheOffice,
     charge: Charge,
     connection: Request,
     request: PassageRequest | None = None,
@@ -53,10 +53,10 @@ async def write_passage(
     # Only who may keep it needs it held.
     hold = is_operator(connection)
     if not stream:
-        return _answer(request, await office.passages.write(life, request, hold=hold))
+        return _answer(request, await services.passages.write(controller, request, hold=hold))
     pieces: asyncio.Queue[Message | None] = asyncio.Queue()
     writing = asyncio.create_task(
-        office.passages.write(life, request, pieces.put_nowait, hold=hold)
+        services.passages.write(controller, request, pieces.put_nowait, hold=hold)
     )
     writing.add_done_callback(lambda _: pieces.put_nowait(None))
     # Until something is written, what is wrong can still be said with a status.
@@ -71,7 +71,7 @@ async def write_passage(
             piece = await pieces.get()
         try:
             yield _answer(request, await writing).model_dump_json() + "\n"
-        except NotPossibleError as error:
+        except ConflictError as error:
             yield json.dumps(problem_body(409, str(error))) + "\n"
 
     return StreamingResponse(lines(), media_type="application/x-ndjson")

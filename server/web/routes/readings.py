@@ -23,8 +23,8 @@ Update = Annotated[int | None, Query(ge=1, le=10**15)]
 
 @router.get("", responses=NOT_POSSIBLE)
 async def read_again(
-    life: Life,
-    office: TheOffice,
+    controller: Life,
+    services: TheOffice,
     charge: Charge,
     *,
     update: Update = None,
@@ -40,13 +40,13 @@ async def read_again(
     if update is not None:
         if first is not None or last is not None:
             raise SpecError("update", "goes without from and to")
-        return await office.readings.at(life, update, a_reading)
+        return await services.readings.at(controller, update, a_reading)
     if first is None and last is None:
-        return await office.readings.now(life)
+        return await services.readings.now(controller)
     if first is None:
         raise SpecError("from", "is missing")
     if last is None:
         raise SpecError("to", "is missing")
     if last < first:
         raise SpecError("to", "must not be less than from")
-    return await office.readings.highest(life, first, last, a_reading)
+    return await services.readings.highest(controller, first, last, a_reading)

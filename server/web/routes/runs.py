@@ -35,40 +35,40 @@ class ForkRequest(BaseModel):
 
 
 @router.get("")
-async def list_runs(office: TheOffice) -> list[Run]:
+async def list_runs(services: TheOffice) -> list[Run]:
     """Return all runs, newest first."""
-    return office.supervisor.runs()
+    return services.supervisor.runs()
 
 
 @router.post("", status_code=201)
-async def create_run(spec: RunSpec, office: TheOffice) -> Run:
+async def create_run(spec: RunSpec, services: TheOffice) -> Run:
     """Make a run; it trains at once if there is room."""
-    return await office.supervisor.create(spec)
+    return await services.supervisor.create(spec)
 
 
 @router.get("/{run_id}")
-async def read_run(life: Life) -> Run:
+async def read_run(controller: Life) -> Run:
     """Return a run as it stands."""
-    return life.run
+    return controller.run
 
 
 @router.patch("/{run_id}")
-async def change_run(run_id: str, change: RunChange, office: TheOffice) -> Run:
+async def change_run(run_id: str, change: RunChange, services: TheOffice) -> Run:
     """Change a run while it lives."""
-    return await office.supervisor.change(run_id, change)
+    return await services.supervisor.change(run_id, change)
 
 
 @router.delete("/{run_id}", status_code=204)
-async def delete_run(run_id: str, office: TheOffice) -> None:
+async def delete_run(run_id: str, services: TheOffice) -> None:
     """Forget a run and all it kept."""
-    await office.supervisor.delete(run_id)
+    await services.supervisor.delete(run_id)
 
 
 @router.post("/{run_id}/fork", status_code=201)
-async def fork_run(run_id: str, fork: ForkRequest, office: TheOffice) -> Run:
+async def fork_run(run_id: str, fork: ForkRequest, services: TheOffice) -> Run:
     """Make a run that goes on from a checkpoint, with other settings."""
     try:
-        return await office.supervisor.fork(run_id, fork.checkpoint, fork.spec or {})
+        return await services.supervisor.fork(run_id, fork.checkpoint, fork.spec or {})
     except ValidationError as error:
         # The changes became part of a spec only after the request was read.
         found = [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]
@@ -76,24 +76,24 @@ async def fork_run(run_id: str, fork: ForkRequest, office: TheOffice) -> Run:
 
 
 @router.post("/{run_id}/pause")
-async def pause_run(run_id: str, office: TheOffice) -> Run:
+async def pause_run(run_id: str, services: TheOffice) -> Run:
     """Stop a run where it is; the answer names the update at which it stands."""
-    return await office.supervisor.pause(run_id)
+    return await services.supervisor.pause(run_id)
 
 
 @router.post("/{run_id}/resume")
-async def resume_run(run_id: str, office: TheOffice) -> Run:
+async def resume_run(run_id: str, services: TheOffice) -> Run:
     """Let a run train."""
-    return await office.supervisor.resume(run_id)
+    return await services.supervisor.resume(run_id)
 
 
 @router.post("/{run_id}/stop")
-async def stop_run(run_id: str, office: TheOffice) -> Run:
+async def stop_run(run_id: str, services: TheOffice) -> Run:
     """End a run."""
-    return await office.supervisor.stop(run_id)
+    return await services.supervisor.stop(run_id)
 
 
 @router.post("/{run_id}/step")
-async def step_run(run_id: str, step: StepRequest, office: TheOffice) -> Run:
+async def step_run(run_id: str, step: StepRequest, services: TheOffice) -> Run:
     """Make exactly so many updates of a paused run."""
-    return await office.supervisor.step(run_id, step.updates)
+    return await services.supervisor.step(run_id, step.updates)

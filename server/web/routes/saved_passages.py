@@ -12,10 +12,10 @@ from starlette.responses import Response, StreamingResponse
 from server.checkpoints.checkpoint_format import FINGERPRINT_DIGITS
 from server.errors import UnknownRunError
 from server.passages.gallery import AT_ONCE
-from server.passages.saved_passage import BREAK, KeptPassage, as_markdown, as_text
+from server.passages.saved_passage import BREAK, SavedPassage, as_markdown, as_text
 from server.passages.service import PASSAGE_FINGERPRINT_DIGITS
 from server.spec.run_spec import encodable
-from server.web.dependencies import Life, Office, TheOffice, a_download
+from server.web.dependencies import Life, Services, TheOffice, a_download
 
 router = APIRouter(tags=["kept passages"])
 
@@ -72,7 +72,7 @@ class RunOfKept(BaseModel):
 class KeptPage(BaseModel):
     """Some of the kept passages, newest first; `next` is what to go on before."""
 
-    passages: list[KeptPassage]
+    passages: list[SavedPassage]
     total: int
     runs: list[RunOfKept]
     next: str | None
@@ -80,7 +80,7 @@ class KeptPage(BaseModel):
 
 @router.get("/api/kept", response_model=KeptPage)
 async def list_passages(
-    office: TheOffice,
+    services: TheOffice,
     connection: Request,
     run: Id = None,
     before: Id = None,
@@ -90,16 +90,16 @@ async def list_passages(
 
     With an ETag: who asks again and again is told in a word that nothing is new.
     """
-    state = await office.gallery.state()
-    runs = [_run(office, run, kept) for run, kept in state.runs.items()]
+    state = await services.gallery.state()
+    runs = [_run(services, run, kept) for run, kept in state.runs.items()]
     names = hash(tuple((each.id, each.name) for each in runs))
     tag = f'"{state.total}-{state.newest}-{state.changes}-{names:x}"'
     headers = {"ETag": tag, "Cache-Control": "no-cache"}
     if connection.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
-    found, more = await office.gallery.page(run, before, limit)
+    found, more = await services.gallery.page(run, before, limit)
     page = KeptPage(
-        passages=[_named(office, kept) for kept in found],
+        passages=[_named(services, kept) for kept in found],
         total=state.total,
         runs=runs,
         next=found[-1].id if more else None,
@@ -108,68 +108,68 @@ async def list_passages(
 
 
 @router.post("/api/kept", status_code=201)
-async def keep_passage(wanted: KeepRequest, office: TheOffice) -> KeptPassage:
+async def keep_passage(wanted: KeepRequest, services: TheOffice) -> SavedPassage:
     """Keep a passage that was written just now; durable when answered."""
-    life = office.supervisor.get(wanted.run)
-    return await office.gallery.keep(life, wanted.fingerprint, wanted.title)
+    controller = services.supervisor.get(wanted.run)
+    return await services.gallery.keep(controller, wanted.fingerprint, wanted.title)
 
 
 @router.get("/api/kept/file", response_class=StreamingResponse, dependencies=[Depends(a_download)])
 async def download_all(
-    office: TheOffice,
+    services: TheOffice,
     form: Annotated[Format, Query(alias="format")] = "txt",
     run: Id = None,
 ) -> StreamingResponse:
     """Return all kept passages, or those of a run, as one text."""
-    return _file(office, office.gallery.all(run), "hurrah-passages", form)
+    return _file(services, services.gallery.all(run), "hurrah-passages", form)
 
 
 @router.get("/api/kept/{kept_id}")
-async def read_passage(kept_id: str, office: TheOffice) -> KeptPassage:
+async def read_passage(kept_id: str, services: TheOffice) -> SavedPassage:
     """Return a kept passage."""
-    return _named(office, await office.gallery.find(kept_id))
+    return _named(services, await services.gallery.find(kept_id))
 
 
 @router.get(
     "/api/kept/{kept_id}/file", response_class=StreamingResponse, dependencies=[Depends(a_download)]
 )
 async def download_one(
-    kept_id: str, office: TheOffice, form: Annotated[Format, Query(alias="format")] = "txt"
+    kept_id: str, services: TheOffice, form: Annotated[Format, Query(alias="format")] = "txt"
 ) -> StreamingResponse:
     """Return a kept passage as a text."""
-    kept = await office.gallery.find(kept_id)
+    kept = await services.gallery.find(kept_id)
 
-    async def one() -> AsyncIterator[KeptPassage]:
+    async def one() -> AsyncIterator[SavedPassage]:
         yield kept
 
-    return _file(office, one(), f"hurrah-passage-{kept.id}", form)
+    return _file(services, one(), f"hurrah-passage-{kept.id}", form)
 
 
 @router.patch("/api/kept/{kept_id}")
-async def rename_passage(kept_id: str, change: TitleChange, office: TheOffice) -> KeptPassage:
+async def rename_passage(kept_id: str, change: TitleChange, services: TheOffice) -> SavedPassage:
     """Give a kept passage a title, or take it away."""
-    return _named(office, await office.gallery.rename(kept_id, change.title))
+    return _named(services, await services.gallery.rename(kept_id, change.title))
 
 
 @router.delete("/api/kept/{kept_id}", status_code=204)
-async def remove_passage(kept_id: str, office: TheOffice) -> None:
+async def remove_passage(kept_id: str, services: TheOffice) -> None:
     """Forget a kept passage."""
-    await office.gallery.remove(kept_id)
+    await services.gallery.remove(kept_id)
 
 
 @router.post("/api/runs/{run_id}/models", status_code=204)
-async def keep_model(life: Life, wanted: ShareRequest, office: TheOffice) -> None:
+async def keep_model(controller: Life, wanted: ShareRequest, services: TheOffice) -> None:
     """Keep the model that wrote a passage, so that a link to the passage stays true."""
-    await office.gallery.share(life, wanted.model)
+    await services.gallery.share(controller, wanted.model)
 
 
 def _file(
-    office: Office, passages: AsyncIterator[KeptPassage], name: str, form: Format
+    services: Services, passages: AsyncIterator[SavedPassage], name: str, form: Format
 ) -> StreamingResponse:
     async def parts() -> AsyncIterator[str]:
         first = True
         async for kept in passages:
-            yield ("" if first else f"\n\n{BREAK}\n\n") + WRITERS[form](_named(office, kept))
+            yield ("" if first else f"\n\n{BREAK}\n\n") + WRITERS[form](_named(services, kept))
             first = False
 
     disposition = f'attachment; filename="{name}.{form}"'
@@ -178,18 +178,18 @@ def _file(
     )
 
 
-def _run(office: Office, run: str, kept: int) -> RunOfKept:
+def _run(services: Services, run: str, kept: int) -> RunOfKept:
     try:
-        found = office.supervisor.get(run).run
+        found = services.supervisor.get(run).run
     except UnknownRunError:  # Its text is not there, and so the run was left out.
         return RunOfKept(id=run, name=run, kept=kept, watch_words=[])
     return RunOfKept(id=run, name=found.name, kept=kept, watch_words=found.spec.watch_words or [])
 
 
-def _named(office: Office, kept: KeptPassage) -> KeptPassage:
+def _named(services: Services, kept: SavedPassage) -> SavedPassage:
     """Return a kept passage with its run's name of today."""
     try:
-        name = office.supervisor.get(kept.run).run.name
+        name = services.supervisor.get(kept.run).run.name
     except UnknownRunError:
         return kept
     return kept.model_copy(update={"run_name": name})

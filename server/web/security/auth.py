@@ -22,7 +22,7 @@ from server.web.http.problems import NOTHING_HERE, problem
 from server.web.security.origin_check import HOST, OWN_SITES, OriginCheck, changes
 from server.web.security.security_headers import complete
 
-__all__ = ["Guard", "is_operator"]
+__all__ = ["SecurityMiddleware", "is_operator"]
 
 WATCHING = re.compile(r"/ws/runs/[^/]+")
 ASKING = re.compile(r"/api/runs/[^/]+/passages|/api/gradient-check(/steps)?")
@@ -32,7 +32,7 @@ OPERATOR_PLACES = 16
 NO_PAGES = ("/api/", "/static/", "/vendor/", "/ws/")
 
 
-class Guard:
+class SecurityMiddleware:
     """Middleware: refuses who must not come in, and puts the security headers on every answer.
 
     Parameters

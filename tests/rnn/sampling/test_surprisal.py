@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.rnn.gradient_check.reference_network import Change, Definitions
+from server.rnn.gradient_check.reference_network import Change, ReferenceNetwork
 from server.rnn.sampling.surprisal import surprisal
 from tests.rnn.support import make_trainer
 
@@ -23,7 +23,7 @@ def plain_nats(model, texts):
     """The same by the definitions: a copy in which nothing is changed."""
     nothing = Change(name="c", entries=(np.array([0]),), step=0.0)
     sizes = model.architecture
-    definitions = Definitions(sizes, model.parameters, [], nothing)
+    definitions = ReferenceNetwork(sizes, model.parameters, [], nothing)
     state = {name: np.zeros((1, len(texts), sizes.hidden_size)) for name in sizes.state_names}
     losses, _ = definitions.losses(state, texts[:, :-1].T, texts[:, 1:].T)
     return losses[0].T

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.rnn.training.batches import Route, TextTooShortError, Walk
+from server.rnn.training.batches import BatchIterator, BatchLayout, TextTooShortError
 
 
 @given(n=st.integers(1, 300), B=st.integers(1, 12), T=st.integers(1, 40), steps=st.integers(1, 60))
@@ -13,11 +13,11 @@ def test_streams_read_equal_contiguous_parts_side_by_side(n, B, T, steps):
     text = np.arange(n)
     if n < B * (T + 1):
         with pytest.raises(TextTooShortError) as caught:
-            Walk(text, B, T)
+            BatchIterator(text, B, T)
         assert caught.value.needed == B * (T + 1)
-        Walk(np.arange(caught.value.needed), B, T)
+        BatchIterator(np.arange(caught.value.needed), B, T)
         return
-    walk = Walk(text, B, T)
+    walk = BatchIterator(text, B, T)
     length = n // B
     assert walk.part_length == length
     assert walk.sequences == (length - 1) // T >= 1
@@ -43,7 +43,7 @@ def test_the_figure_that_would_do_does(n, B, T):
     if n >= B * (T + 1):
         return
     with pytest.raises(TextTooShortError) as caught:
-        Walk(np.arange(n), B, T)
+        BatchIterator(np.arange(n), B, T)
     found = re.search(
         r"a (batch_size|sequence_length) of at most ([\d,]+) would do", str(caught.value)
     )
@@ -53,20 +53,20 @@ def test_the_figure_that_would_do_does(n, B, T):
     value = int(found[2].replace(",", ""))
     assert value >= 1
     if found[1] == "batch_size":
-        Walk(np.arange(n), value, T)
+        BatchIterator(np.arange(n), value, T)
         with pytest.raises(TextTooShortError):
-            Walk(np.arange(n), value + 1, T)
+            BatchIterator(np.arange(n), value + 1, T)
     else:
-        Walk(np.arange(n), B, value)
+        BatchIterator(np.arange(n), B, value)
         with pytest.raises(TextTooShortError):
-            Walk(np.arange(n), B, value + 1)
+            BatchIterator(np.arange(n), B, value + 1)
 
 
 @given(n=st.integers(2, 300), B=st.integers(1, 12), T=st.integers(1, 40), steps=st.integers(1, 60))
 def test_the_route_is_where_the_walk_goes(n, B, T, steps):
     if n < B * (T + 1):
         return
-    walk, route = Walk(np.arange(n), B, T), Route(n, B, T)
+    walk, route = BatchIterator(np.arange(n), B, T), BatchLayout(n, B, T)
     assert (route.part_length, route.sequences) == (walk.part_length, walk.sequences)
     epoch = 1
     for update in range(1, steps + 1):

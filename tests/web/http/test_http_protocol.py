@@ -2,14 +2,14 @@
 
 import pytest
 
-from server.web.http.http_protocol import LEAST_BYTES_PER_S, ReadingTime
+from server.web.http.http_protocol import LEAST_BYTES_PER_S, WriteDeadline
 
 CHUNK_BYTES = 65_536
 
 
 def read_at(bytes_per_s, patience_s=30.0, chunks=1_000):
     """Read an answer of so many chunks; return how many were read until one came too late."""
-    time, now_s = ReadingTime(patience_s), 0.0
+    time, now_s = WriteDeadline(patience_s), 0.0
     for chunk in range(chunks):
         took_s = CHUNK_BYTES / bytes_per_s
         if took_s > time.wait(now_s, CHUNK_BYTES):
@@ -20,8 +20,8 @@ def read_at(bytes_per_s, patience_s=30.0, chunks=1_000):
 
 
 def test_who_reads_nothing_is_waited_for_just_so_long():
-    assert ReadingTime(30).wait(5, CHUNK_BYTES) == 30
-    assert ReadingTime(0.5).wait(5, CHUNK_BYTES) == 0.5
+    assert WriteDeadline(30).wait(5, CHUNK_BYTES) == 30
+    assert WriteDeadline(0.5).wait(5, CHUNK_BYTES) == 0.5
 
 
 @pytest.mark.parametrize("times", [1.01, 2, 100])
@@ -37,7 +37,7 @@ def test_who_reads_a_little_now_and_then_does_not():
 
 
 def test_to_have_read_fast_is_saved_up_and_the_patience_is_not_passed_for_it():
-    time = ReadingTime(30)
+    time = WriteDeadline(30)
     for second in range(100):
         time.wait(second, 100 * LEAST_BYTES_PER_S)
         time.has_read(second, 0)
@@ -45,6 +45,6 @@ def test_to_have_read_fast_is_saved_up_and_the_patience_is_not_passed_for_it():
 
 
 def test_the_end_of_the_answer_before_does_not_count():
-    time = ReadingTime(30)
+    time = WriteDeadline(30)
     time.has_read(1_000_000, 0)
     assert time.wait(1_000_001, CHUNK_BYTES) == 30

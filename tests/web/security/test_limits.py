@@ -11,9 +11,9 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from server.concurrency.admission import Turns
+from server.concurrency.admission import AdmissionLimiter
 from server.errors import TooBusyError
-from server.files.storage_quota import NoRoomError, Room, bytes_below
+from server.files.storage_quota import NoRoomError, StorageQuota, bytes_below
 from server.passages.request import PassageRequest
 from tests.hostile import raw
 from tests.serving import LIMIT_S, PAGES, RunningServer, until
@@ -325,7 +325,7 @@ def test_a_hall_that_zooms_in_at_once_is_refused_nothing(serve):
 
 def test_a_line_does_not_grow_without_end():
     async def scene():
-        turns = Turns(1, 3, "things")
+        turns = AdmissionLimiter(1, 3, "things")
         order = []
 
         async def work(number):
@@ -356,7 +356,7 @@ def test_a_line_does_not_grow_without_end():
 
 def test_a_line_in_which_nobody_waits_for_ever():
     async def scene():
-        turns = Turns(1, 3, "things", patience_s=0.01)
+        turns = AdmissionLimiter(1, 3, "things", patience_s=0.01)
         async with turns:
             with pytest.raises(TooBusyError, match="1 things are under way") as raised:
                 async with turns:
@@ -375,7 +375,7 @@ def test_a_line_in_which_nobody_waits_for_ever():
 
 def test_room_is_measured_again_before_something_is_refused(tmp_path):
     async def scene():
-        room = Room(tmp_path, 1_000)
+        room = StorageQuota(tmp_path, 1_000)
         (tmp_path / "deep").mkdir()
         (tmp_path / "deep" / "a").write_bytes(bytes(900))
         await room.check(100)
@@ -383,6 +383,6 @@ def test_room_is_measured_again_before_something_is_refused(tmp_path):
             await room.check(101)
         (tmp_path / "deep" / "a").unlink()
         await room.check(1_000)
-        await Room(tmp_path, None).check(10**15)
+        await StorageQuota(tmp_path, None).check(10**15)
 
     asyncio.run(scene())
