@@ -33,7 +33,7 @@ __all__ = ["History", "HistoryWriter", "ReducedLoss"]
 WHOLE_BUCKET_UPDATES = 256
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS losses (
+CREATE TABLE losses (
     run TEXT NOT NULL,
     chunk INTEGER NOT NULL,
     updates INTEGER NOT NULL,

@@ -22,7 +22,7 @@ __all__ = ["Search", "first_below", "forget_least"]
 CHUNKS_AT_ONCE = 32
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS least_smooth (
+CREATE TABLE least_smooth (
     run TEXT NOT NULL,
     chunk INTEGER NOT NULL,
     least REAL,

@@ -24,7 +24,7 @@ SHARE_SO_FAR = 1 / 150
 SHARE_OF_ALL = 1 / 1_000
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS training_time (
+CREATE TABLE training_time (
     run TEXT NOT NULL,
     update_ INTEGER NOT NULL,
     seconds REAL NOT NULL,

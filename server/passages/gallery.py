@@ -19,8 +19,8 @@ from server.passages.saved_passage_store import (
     KeptState,
     add_kept,
     change_kept,
+    find_fingerprint,
     find_kept,
-    find_receipt,
     kept_state,
     list_kept,
     models_needed,
@@ -40,7 +40,7 @@ class Gallery:
     """Keeps passages: the very text that a network wrote, and where there is room its model.
 
     Nobody can hang a text of their own in it: what is kept is what the server had written and
-    still holds, and a client names it by its receipt.
+    still holds, and a client names it by its fingerprint.
 
     Parameters
     ----------
@@ -73,9 +73,9 @@ class Gallery:
         self._keeping = asyncio.Lock()
 
     async def keep(
-        self, controller: RunController, receipt: str, title: str | None
+        self, controller: RunController, fingerprint: str, title: str | None
     ) -> SavedPassage:
-        """Keep what was written under a receipt; durable when this returns.
+        """Keep what was written under a fingerprint; durable when this returns.
 
         Keeping twice is keeping once.
 
@@ -87,9 +87,11 @@ class Gallery:
             The gallery is full, or the data directory is.
         """
         async with self._keeping:
-            if (known := await self._store(find_receipt, controller.run.id, receipt)) is not None:
+            if (
+                known := await self._store(find_fingerprint, controller.run.id, fingerprint)
+            ) is not None:
                 return await self._as_it_stands(known)
-            draft = self._passages.draft(controller.run.id, receipt)
+            draft = self._passages.draft(controller.run.id, fingerprint)
             if draft is None:
                 raise ConflictError("That passage is no longer at hand: have it written again.")
             if (await self._store(kept_state)).total >= self._most:

@@ -48,9 +48,9 @@ class SavedPassage(BaseModel):
     passages: list[Passage]
 
     @property
-    def receipt(self) -> str:
+    def fingerprint(self) -> str:
         """What the passage was kept by."""
-        return self.passages[0].receipt
+        return self.passages[0].fingerprint
 
     @property
     def model(self) -> str:

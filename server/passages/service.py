@@ -28,10 +28,10 @@ from server.runs.run_controller import RunController
 from server.spec.run_spec import SpecError
 from server.spec.schemas import Passage, PassageSource
 
-__all__ = ["RECEIPT_DIGITS", "Draft", "PassageService"]
+__all__ = ["PASSAGE_FINGERPRINT_DIGITS", "Draft", "PassageService"]
 # One is written at a time; while it is, the models of the next ones are fetched.
 AT_ONCE = 3
-RECEIPT_DIGITS = 24
+PASSAGE_FINGERPRINT_DIGITS = 24
 # What the operator had written last, and may keep.
 DRAFTS_HELD = 24
 BYTES_OF = {"float32": 4, "float64": 8}
@@ -165,7 +165,7 @@ class PassageService:
 
     async def _hold(self, draft: Draft) -> None:
         before = {(each.run, each.model) for each in self._drafts.values()}
-        key = draft.run, draft.passages[0].receipt
+        key = draft.run, draft.passages[0].fingerprint
         self._drafts[key] = draft
         self._drafts.move_to_end(key)
         if len(self._drafts) > DRAFTS_HELD:
@@ -175,9 +175,9 @@ class PassageService:
         models = list(dict.fromkeys((each.run, each.model) for each in drafts))
         await asyncio.to_thread(self._models.hold_only, models, before.difference(models))
 
-    def draft(self, run: str, receipt: str) -> Draft | None:
-        """Return what was written for the operator under this receipt, if it is still at hand."""
-        return self._drafts.get((run, receipt))
+    def draft(self, run: str, fingerprint: str) -> Draft | None:
+        """Return the passages written for the operator by their fingerprint, None if expired."""
+        return self._drafts.get((run, fingerprint))
 
     async def leave(self) -> None:
         """End the scribes."""
@@ -272,7 +272,7 @@ def _passages(
 ) -> list[Passage]:
     """Return what the scribe wrote, and its measure, as passages."""
     source = PassageSource(kind=kind, update=written["update"], smooth_loss=written["smooth_loss"])
-    receipt = hashlib.sha256(asked.model_dump_json().encode()).hexdigest()[:RECEIPT_DIGITS]
+    digest = hashlib.sha256(asked.model_dump_json().encode()).hexdigest()
     return [
         Passage(
             text=text,
@@ -283,8 +283,8 @@ def _passages(
             quality=measure["quality"],
             unknown_characters=written["unknown_characters"],
             model=written["model"],
-            receipt=receipt,
-            invented=measure["invented"],
+            fingerprint=digest[:PASSAGE_FINGERPRINT_DIGITS],
+            invented_words=measure["invented_words"],
         )
         for text, measure, temperature in zip(
             written["texts"], measured, asked.temperatures or [asked.temperature], strict=True

@@ -209,12 +209,12 @@ class Recorder:
             self._tell("checkpoint_deleted", checkpoint_id=checkpoint)
 
     async def enter(
-        self, state: RunState, error: str | None = None, *, short_of_room: bool = False
+        self, state: RunState, error: str | None = None, *, disk_full: bool = False
     ) -> None:
         """Let the run be in a state, if it is not yet."""
         run = self.run
-        if (state, error, short_of_room) != (run.state, run.error, run.short_of_room):
-            run.state, run.error, run.short_of_room = state, error, short_of_room
+        if (state, error, disk_full) != (run.state, run.error, run.disk_full):
+            run.state, run.error, run.disk_full = state, error, disk_full
             await self.save()
 
     async def save(self) -> None:
@@ -267,7 +267,7 @@ class Recorder:
             sample = Sample(
                 **reported,
                 quality=measured["quality"],
-                invented=measured["invented"],
+                invented_words=measured["invented_words"],
                 hurrahs=hurrahs,
                 replay=measured["replay"],
             )

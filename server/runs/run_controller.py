@@ -125,7 +125,7 @@ class RunController:
         async with self._turning:
             if self.run.state in ENDED:
                 raise ConflictError(f"The run is {self.run.state}: there is nothing to pause.")
-            if self.run.state is RunState.QUEUED or self.run.short_of_room:
+            if self.run.state is RunState.QUEUED or self.run.disk_full:
                 await self.recorder.enter(RunState.PAUSED)
             elif self.has_worker:
                 await self._worker_client.ask("pause")
@@ -284,13 +284,13 @@ class RunController:
             if self.run.state is RunState.RUNNING:
                 was_running = True
                 await self._worker_client.ask_if_there("pause")
-            waits = self.has_worker and not self.run.short_of_room
+            waits = self.has_worker and not self.run.disk_full
             if waits and self.run.state is RunState.FINISHED:
                 text = f"{why} The last checkpoint is written when there is room."
-                await self.recorder.enter(RunState.FINISHED, text, short_of_room=True)
+                await self.recorder.enter(RunState.FINISHED, text, disk_full=True)
             elif waits and was_running and self.run.state is RunState.PAUSED:
                 text = f"{why} The run stands still, and goes on by itself when there is room."
-                await self.recorder.enter(RunState.PAUSED, text, short_of_room=True)
+                await self.recorder.enter(RunState.PAUSED, text, disk_full=True)
 
     async def could_not_begin(self, why: Exception) -> None:
         """Say why it does not train though it was to; who asked for it hears it as well."""
@@ -299,7 +299,7 @@ class RunController:
             return
         if state is RunState.QUEUED:
             state = RunState.PAUSED if short else RunState.FAILED
-            await self.recorder.enter(state, str(why), short_of_room=short)
+            await self.recorder.enter(state, str(why), disk_full=short)
         elif state in ENDED - SETTLED and not short:
             await self.recorder.enter(state, str(why))
 

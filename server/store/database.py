@@ -26,7 +26,7 @@ from server.history.threshold_search import forget_least
 from server.spec.schemas import Checkpoint, Milestone, Sample
 from server.store import milestones
 from server.store.queries import StoreReads
-from server.store.schema import COPIED_TO_FORKS, KEPT_OF_RUNS
+from server.store.schema import COPIED_TO_FORKS, RUN_TABLES
 
 __all__ = ["Store"]
 
@@ -118,7 +118,7 @@ class Store(StoreReads):
 
         def delete() -> None:
             self._writers.pop(run, None)
-            for table in KEPT_OF_RUNS:
+            for table in RUN_TABLES:
                 self._connection.execute(f"DELETE FROM {table} WHERE run = ?", (run,))  # noqa: S608
             self._connection.execute("DELETE FROM runs WHERE id = ?", (run,))
 

@@ -15,13 +15,13 @@ MAX_NOTES = 500
 MAX_ID_DIGITS = 18
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS milestones (
+CREATE TABLE milestones (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     run TEXT NOT NULL,
     update_ INTEGER NOT NULL,
     milestone TEXT NOT NULL
 );
-CREATE INDEX IF NOT EXISTS milestones_of_run ON milestones (run, update_);
+CREATE INDEX milestones_of_run ON milestones (run, update_);
 """
 
 

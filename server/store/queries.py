@@ -21,8 +21,8 @@ from server.history.threshold_search import Search, first_below
 from server.rnn.training.trainer import SMOOTHING
 from server.spec.schemas import Checkpoint, Milestone, Run, Sample, ValidationLoss
 from server.store import milestones
+from server.store.migrations import open_database
 from server.store.sample_selection import HAS_HURRAHS, VALIDATION_LOSS, measured, thinned
-from server.store.schema import SCHEMA
 from server.store.write_log import WriteLog
 
 __all__ = ["SamplesPage", "StoreReads"]
@@ -45,13 +45,7 @@ class StoreReads:
     """
 
     def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path)
-        # Of a new database. Losses are read in pieces of 32 KB: in half the time with such pages.
-        self._connection.execute("PRAGMA page_size = 16384")
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        # A commit is on the disk when it returns: what was acknowledged outlives a power cut.
-        self._connection.execute("PRAGMA synchronous = FULL")
-        self._connection.executescript(SCHEMA)
+        self._connection = open_database(path)
         self._writers: dict[str, HistoryWriter] = {}
         self._write_log = WriteLog(self._connection, self._write_out, self._writers.clear)
 

@@ -125,9 +125,9 @@ export async function writePassages(id, request, onPieces, signal) {
   return last.passages ?? [last];
 }
 
-/** Keep a passage that was written just now, by the receipt that came with it. */
-export const keepPassage = (id, receipt) =>
-  call("/api/kept", { method: "POST", body: { run: id, receipt } });
+/** Keep a passage that was written just now, by the fingerprint that came with it. */
+export const keepPassage = (id, fingerprint) =>
+  call("/api/kept", { method: "POST", body: { run: id, fingerprint } });
 
 /** Kept passages, newest first: of a run or of all, those kept before another. */
 export function listKept({ run: ofRun = "", before = null, limit }) {

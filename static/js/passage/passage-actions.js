@@ -15,7 +15,7 @@ export class PassageDeeds {
   #keep = find("#passage-keep");
   #link = find("#passage-link");
   #written = null;
-  #keeping = null; // the receipt that is just being kept
+  #keeping = null; // the fingerprint that is just being kept
   #menu;
 
   /** @param {Object} store */
@@ -49,11 +49,11 @@ export class PassageDeeds {
     const { operator } = this.#store.get();
     if (!operator || !this.#written?.request || !this.#drawer.open) return;
     const { run, passages } = this.#written;
-    const [{ receipt }] = passages;
-    if (this.#keeping === receipt) return;
-    this.#keeping = receipt;
+    const [{ fingerprint }] = passages;
+    if (this.#keeping === fingerprint) return;
+    this.#keeping = fingerprint;
     try {
-      const kept = await api.keepPassage(run, receipt);
+      const kept = await api.keepPassage(run, fingerprint);
       if (this.#written?.passages === passages) this.#showKept(true);
       const words = kept.model_kept ? "Kept, with the model that wrote it." : "Kept; for its model there was no room.";
       toast(words, { label: "See it", run: () => location.assign(`/passages?passage=${kept.id}`) });

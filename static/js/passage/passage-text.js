@@ -53,7 +53,7 @@ export class PassageText {
   /** Show finished passages, in the very place of those that grew. */
   finish(passages, several, watched) {
     const { scrollTop } = this.#host;
-    const columns = passages.map(({ text, invented, temperature, quality, prime = "" }) => {
+    const columns = passages.map(({ text, invented_words: invented, temperature, quality, prime = "" }) => {
       const primed = Array.from(prime).length;
       const moved = (invented ?? []).map(([from, to]) => [from + primed, to + primed]);
       const marks = { invented: moved, watched, primed };

@@ -62,7 +62,7 @@ export class Leaf {
     const several = kept.passages.length > 1;
     const texts = kept.passages.map((passage) => {
       const primed = Array.from(passage.prime).length;
-      const invented = passage.invented.map(([from, to]) => [from + primed, to + primed]);
+      const invented = passage.invented_words.map(([from, to]) => [from + primed, to + primed]);
       const page = prose(passage.prime + passage.text, { invented, watched, primed });
       if (!several) return page;
       const heading = el("h4", { text: `temperature ${format.fine(passage.temperature)}` });

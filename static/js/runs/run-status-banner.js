@@ -14,7 +14,7 @@ export function mountNotice(store, deeds) {
       const { run } = state;
       const still = run && run.state !== "running" ? run.update : null;
       const ahead = run?.state === "queued" ? queueWords(run, state.runs ?? []) : null;
-      return [run?.state, run?.error, run?.short_of_room, still, state.operator, state.runId, ahead];
+      return [run?.state, run?.error, run?.disk_full, still, state.operator, state.runId, ahead];
     },
     () => {
       const { run, operator, runs } = store.get();
@@ -52,7 +52,7 @@ function wordsFor(run, operator, runs) {
     case "paused":
       // A run that was let go back to a checkpoint says why.
       if (!run.error) return { text: `Paused at update ${update}` };
-      if (run.short_of_room) return { text: run.error, tone: "bad", deed: "resume", label: "Resume" };
+      if (run.disk_full) return { text: run.error, tone: "bad", deed: "resume", label: "Resume" };
       return { text: run.error, tone: "bad", deed: "halveRate", label: "Halve the rate and resume" };
     case "finished":
       return { text: `Finished at update ${update}`, deed: "newRun", label: "New run" };

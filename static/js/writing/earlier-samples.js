@@ -39,7 +39,7 @@ export function mountEarlier(store) {
 }
 
 function earlierPage(sample, telling, watched, store) {
-  const { text, invented } = textOf(sample, telling);
+  const { text, invented_words: invented } = textOf(sample, telling);
   const show = () => store.dispatch({ type: "pin", update: sample.update });
   return el(
     "li",

@@ -118,7 +118,7 @@ function turnPage(page, text, isNews) {
   for (const old of page.querySelectorAll(".prose-leaving")) old.remove();
   if (!text || !isNews) leaving?.remove();
   if (!text) return;
-  const marks = { invented: text.invented, ...text.marks };
+  const marks = { invented: text.invented_words, ...text.marks };
   const entering = prose(text.text, marks, (word) => text.fresh.includes(word));
   page.append(entering);
   if (!isNews || !leaving) return;

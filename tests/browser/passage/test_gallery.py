@@ -25,7 +25,7 @@ def keep(server: Server, run: str, title: str | None = None, **request: Any) -> 
     """Keep a passage beside the page."""
     answer = server.call("POST", f"runs/{run}/passages", {"length": 300, "seed": 1} | request)
     [first, *_] = answer.get("passages", [answer])
-    kept = {"run": run, "receipt": first["receipt"], "title": title}
+    kept = {"run": run, "fingerprint": first["fingerprint"], "title": title}
     return dict(server.call("POST", "kept", kept))
 
 

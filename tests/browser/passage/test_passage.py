@@ -193,7 +193,7 @@ def test_what_grew_stands_where_it_stood(server: Server, window: Window, run: st
           growing.begin([1], false, { watched: ["Orla"], prime: "A prime" });
           for (const character of text) { growing.grow([character]); growing.settle(); }
           const before = boxes();
-          const written = { text, prime: "A prime", invented: [[2, 5]], temperature: 1 };
+          const written = { text, prime: "A prime", invented_words: [[2, 5]], temperature: 1 };
           growing.finish([written], false, ["Orla"]);
           return [before, boxes()];
         }"""
