@@ -6,12 +6,12 @@ import asyncio
 import time
 
 from fastapi import APIRouter, WebSocket
-from pydantic import BaseModel
 from starlette.websockets import WebSocketDisconnect
 
 from server.errors import UnknownRunError
 from server.runs.run_controller import RunController
-from server.spec.schemas import Checkpoint, Loss, Milestone, Run, RunState, Sample
+from server.spec.live_messages import SnapshotContent
+from server.spec.schemas import RunState
 from server.store import queries
 from server.web.dependencies import Services, TheOffice
 from server.web.live.backpressure import EXTENSION, ViewerGoneError, ViewerProtocol
@@ -29,16 +29,6 @@ TOO_SLOW = 4408
 MESSAGES_PER_MINUTE = 60
 # No number of a message is longer.
 MOST_DIGITS = 20
-
-
-class Snapshot(BaseModel):
-    """What a viewer is told first."""
-
-    run_state: Run
-    loss: Loss
-    samples: list[Sample]
-    milestones: list[Milestone]
-    checkpoints: list[Checkpoint]
 
 
 @router.websocket("/ws/runs/{run_id}")
@@ -136,7 +126,7 @@ async def _snapshot(
             samples = await store(queries.list_samples, run.id, limit=samples_that_fit(run))
             milestones = await store(queries.list_milestones, run.id)
             checkpoints = await store(queries.list_checkpoints, run.id)
-            content = Snapshot.model_construct(
+            content = SnapshotContent.model_construct(
                 run_state=run,
                 loss=loss,
                 samples=samples,
