@@ -100,8 +100,8 @@ class Gallery:
                     " (HURRAH_MAX_KEPT_PASSAGES)."
                 )
             await self._room.check()
-            model_kept = await self._keep_model(draft.run, draft.model)
-            kept = _kept(controller, draft, title, model_kept=model_kept)
+            model_saved = await self._keep_model(draft.run, draft.model)
+            kept = _kept(controller, draft, title, model_saved=model_saved)
             await self._store(add_kept, kept)
             return kept
 
@@ -182,11 +182,11 @@ class Gallery:
 
     async def _as_it_stands(self, kept: SavedPassage) -> SavedPassage:
         found = await asyncio.to_thread(self._models.path(kept.run, kept.model).exists)
-        return kept.model_copy(update={"model_kept": found})
+        return kept.model_copy(update={"model_saved": found})
 
 
 def _kept(
-    controller: RunController, draft: Draft, title: str | None, *, model_kept: bool
+    controller: RunController, draft: Draft, title: str | None, *, model_saved: bool
 ) -> SavedPassage:
     return SavedPassage(
         id=secrets.token_hex(6),
@@ -196,6 +196,6 @@ def _kept(
         title=title,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         request=draft.request,
-        model_kept=model_kept,
+        model_saved=model_saved,
         passages=draft.passages,
     )
