@@ -18,7 +18,7 @@ from server.corpora.decoding import NotTextError, decode_text
 from server.corpora.entropy import Entropy, measure_entropy
 from server.corpora.headings import find_headings
 from server.corpora.proper_names import find_names
-from server.corpora.words import find_all, slices, word_pattern
+from server.corpora.words import WORD, find_all, slices
 from server.files.durable import make_folder, sync_folder
 
 __all__ = [
@@ -70,7 +70,7 @@ class Corpus:
     distinct : int
         K, how many different code points it has.
     words : int
-        How many words it has; see `word_pattern`.
+        How many words it has; see `WORD`.
     shipped : bool
         Whether it came with the program.
     licence : str or None
@@ -358,7 +358,7 @@ def _describe(text: str, corpus_id: str) -> Corpus:
         name="",
         characters=len(text),
         distinct=len(set().union(*map(set, slices(text)))),
-        words=sum(len(words) for words in find_all(word_pattern(), text)),
+        words=sum(len(words) for words in find_all(WORD, text)),
         shipped=False,
         licence=None,
         entropy=measure_entropy(text),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from server.corpora.words import find_all, word_pattern
+from server.corpora.words import WORD, find_all
 
 GRAM_LENGTHS = (2, 4, 8, 16, 32, 64)
 """Lengths of the strings whose presence in the corpus is indexed, each twice the last."""
@@ -50,7 +50,7 @@ class Quality:
 class QualityMeasure:
     """Measure texts against one corpus, exactly.
 
-    Words are those of `word_pattern`, compared without regard to case. Every
+    Words are those of `WORD`, compared without regard to case. Every
     word counts, also one that the text's end cuts short.
 
     The longest copy is found by asking Python whether a part of the text is
@@ -69,9 +69,7 @@ class QualityMeasure:
 
     def __init__(self, corpus: str) -> None:
         self._corpus = corpus
-        self._words = {
-            word.casefold() for words in find_all(word_pattern(), corpus) for word in words
-        }
+        self._words = {word.casefold() for words in find_all(WORD, corpus) for word in words}
         self._index = _index_of(corpus)
 
     def measure(self, text: str) -> Quality:
@@ -87,7 +85,7 @@ class QualityMeasure:
         Quality
             Its measures.
         """
-        words = word_pattern().findall(text)
+        words = WORD.findall(text)
         real, run, longest_run = 0, 0, 0
         for word in words:
             run = run + 1 if word.casefold() in self._words else 0
@@ -111,7 +109,7 @@ class QualityMeasure:
         """
         return [
             match.span()
-            for match in word_pattern().finditer(text)
+            for match in WORD.finditer(text)
             if match.group().casefold() not in self._words
         ]
 
