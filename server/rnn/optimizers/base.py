@@ -33,6 +33,9 @@ class Optimizer(ABC):
         What the rule remembers of past gradients. The arrays are never replaced.
     """
 
+    LABEL: ClassVar[str]
+    """The name that people read."""
+
     MEMORIES: ClassVar[tuple[str, ...]]
     """The names of what the rule remembers."""
 
