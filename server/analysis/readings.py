@@ -276,13 +276,13 @@ class SurprisalService:
     ) -> Reading:
         run = controller.run
         route = route_of(run)
-        epoch, position = route.place(moment.update)
+        epoch, position = route.locate(moment.update)
         request: dict[str, Any] = {
             "path": None if path is None else str(path),
             "spec": run.spec.model_dump(mode="json"),
             "corpus_path": str(controller.corpus_path),
-            "parts": route.starts(0),
-            "part_length": route.part_length,
+            "parts": route.text_positions(0),
+            "part_length": route.stream_length,
             "position": position,
             "sequence_length": route.sequence_length,
         }
