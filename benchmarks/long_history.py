@@ -25,6 +25,7 @@ from benchmarks.house import House, memory_bytes, peak_bytes
 from benchmarks.verdicts import Verdict
 from server.history.smoothing import FACTORS
 from server.rnn.training.trainer import SMOOTHING
+from server.store import queries
 from server.store.database import Store
 
 LENGTHS = (100_000, 10_000_000)
@@ -106,7 +107,13 @@ def _ranges_of_the_store(filled: Filled) -> list[float]:
     store = Store(filled.database)
     try:
         ranges = _ranges(filled.updates)
-        return [_timed(partial(store.loss, filled.run, *at), time.process_time) for at in ranges]
+        return [
+            _timed(
+                partial(queries.reduced_loss, store, filled.run, first, last, points=points),
+                time.process_time,
+            )
+            for first, last, points in ranges
+        ]
     finally:
         store.close()
 

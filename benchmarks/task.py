@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +29,7 @@ class Task:
         m, T and B.
     """
 
-    cell: Literal["rnn", "gru", "lstm"] = "rnn"
+    cell: str = "rnn"
     hidden_size: int = 100
     sequence_length: int = 25
     batch_size: int = 1

@@ -24,6 +24,7 @@ from server.rnn.training.validation import characters_to_learn
 from server.runs.run_controller import RunController
 from server.spec.run_spec import SpecError
 from server.spec.schemas import Run
+from server.store import queries
 from server.store.database import Store
 from server.store.executor import StoreCalls
 
@@ -231,7 +232,7 @@ class SurprisalService:
         SpecError
             None of these updates has been made; otherwise as for `at`.
         """
-        update = await self._store(Store.highest, controller.run.id, first, last)
+        update = await self._store(queries.highest_loss, controller.run.id, first, last)
         if update is None:
             raise _not_made("from", controller.run.update)
         return await self.at(controller, update, charge)
@@ -241,7 +242,7 @@ class SurprisalService:
         await self._inference.leave()
 
     async def _moment(self, run: Run, update: int) -> _Moment:
-        found = await self._store(Store.loss, run.id, update, update, 1)
+        found = await self._store(queries.reduced_loss, run.id, update, update, points=1)
         if not len(found.update):
             raise _not_made("update", run.update)
         loss, smooth = float(found.low[0]), float(found.smooth[0])
@@ -314,7 +315,7 @@ class SurprisalService:
                 ReadingSource(kind="checkpoint", update=made.update),
                 controller.checkpoint_store.path(made.id),
             )
-            for made in await self._store(Store.checkpoints, controller.run.id)
+            for made in await self._store(queries.list_checkpoints, controller.run.id)
             if made.update <= update
             and not made.automatic
             and controller.checkpoint_store.path(made.id) not in unreadable

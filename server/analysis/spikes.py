@@ -13,6 +13,7 @@ from server.analysis.loss_by_position import PositionLoss, loss_by_position
 from server.analysis.variance_components import LEAST_PLACES, explain
 from server.concurrency.single_flight import SingleFlightCache
 from server.spec.schemas import Run
+from server.store import queries
 from server.store.database import Store
 from server.store.executor import StoreCalls
 
@@ -105,7 +106,7 @@ class LossAnalysis:
                 " would do."
             )
         # A run that went back may end the same epoch again, with other losses.
-        last = await self._store(Store.losses, run.id, whole * per_epoch, whole * per_epoch)
+        last = await self._store(queries.losses, run.id, whole * per_epoch, whole * per_epoch)
         question = run.id, whole, last.tobytes()
         return await self._explained.get(question, lambda: self._compare(run.id, whole, per_epoch))
 
@@ -141,7 +142,7 @@ class LossAnalysis:
         """Return the losses at those places of the epoch that begins with the update `first`."""
         return np.concatenate(
             [
-                await self._store(Store.losses, run, first + begin, first + end - 1)
+                await self._store(queries.losses, run, first + begin, first + end - 1)
                 for begin, end in places
             ]
         )

@@ -141,7 +141,7 @@ class Gallery:
         before, more = None, True
         while more:
             # What has begun to be sent is not refused midway.
-            found, more = await self._store.look(list_kept, run, before, AT_ONCE)
+            found, more = await self._store.low_priority(list_kept, run, before, AT_ONCE)
             for kept in found:
                 yield kept
                 before = kept.id

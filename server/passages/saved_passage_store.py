@@ -144,4 +144,4 @@ def models_needed(store: Store) -> set[tuple[str, str]]:
 
 def _durably(store: Store, statement: str, values: tuple[str, ...]) -> int:
     """Change rows, durably or not at all; return how many."""
-    return store.durably(lambda: store.connection.execute(statement, values).rowcount)
+    return store.write_durably(lambda: store.connection.execute(statement, values).rowcount)

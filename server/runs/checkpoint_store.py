@@ -20,6 +20,7 @@ from server.files.disk_errors import StorageError, UnreadableError
 from server.files.durable import copy_durably, sync_folder
 from server.files.failpoints import failpoint
 from server.spec.schemas import Checkpoint, Milestone
+from server.store import queries
 from server.store.database import Store
 from server.store.executor import StoreExecutor
 
@@ -72,7 +73,7 @@ class CheckpointStore:
 
     async def list(self) -> list[Checkpoint]:
         """Return the checkpoints, oldest first."""
-        return await self._store(Store.checkpoints, self._run)
+        return await self._store(queries.list_checkpoints, self._run)
 
     async def last(self) -> Checkpoint | None:
         """Return the newest checkpoint that was not found damaged, without looking into it."""

@@ -397,6 +397,6 @@ class RunController:
             await self.upkeep.keep_safe()
         if await self._worker_client.let_go(unless):
             self.upkeep.stop()
-            await self._store(Store.release, self.run.id)
+            await self._store(Store.close_history, self.run.id)
             with contextlib.suppress(StorageError):
                 await self.recorder.flush()

@@ -28,6 +28,7 @@ from server.spec.run_factory import measure_run
 from server.spec.run_spec import RunChange, RunSpec
 from server.spec.schemas import Run, RunState
 from server.spec.sizing import Sizes
+from server.store import queries
 from server.store.database import Store
 from server.store.executor import StoreExecutor
 
@@ -91,7 +92,7 @@ class Supervisor:
         """Take up the runs that the data directory holds, as they were left."""
         supervisor = cls(data_dir, corpora, publisher, limits)
         deleted = await finish_deleting(supervisor._folders, supervisor.store)
-        for run in reversed(await supervisor.store(Store.runs)):
+        for run in reversed(await supervisor.store(queries.list_runs)):
             if run.id in deleted:
                 continue
             try:

@@ -10,6 +10,7 @@ from server.checkpoints.checkpoint_format import (
     what_differs,
 )
 from server.checkpoints.npz import read_archive, write_archive
+from server.rnn.cells import CELLS
 from server.rnn.vocabulary import Vocabulary
 from server.spec.run_spec import RunSpec
 from tests.serving import PAGES
@@ -43,7 +44,7 @@ def same(one, other):
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
 @pytest.mark.parametrize("batch_size", [1, 3])
 @pytest.mark.parametrize("optimizer", ["adagrad", "adam", "rmsprop", "sgd"])
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_going_on_from_a_file_is_the_same_bytes(tmp_path, cell, optimizer, batch_size, dropout):
     spec = {"cell": cell, "optimizer": optimizer, "batch_size": batch_size, "dropout": dropout}
     spec |= {"layers": 2 if dropout else 1, "learning_rate_decay": 0.9, "seed": 3}

@@ -5,36 +5,36 @@ import * as format from "../lib/format.js";
 /**
  * What a run was asked to be, in the order in which it is told.
  *
- * `of` gives the value by which runs differ and are sorted, `words` what a table shows of it, and
- * `said` how it stands in a sentence (by default as in a table).
+ * `of` gives the value by which runs differ and are sorted, `text` what a table shows of it, and
+ * `sentence` how it stands in a sentence (by default as in a table).
  */
 const FIELDS = [
   field("corpus", "text", (run) => run.corpus_name),
   field("cell", "cell"),
-  field("hidden_size", "units", null, format.count, (words) => `${words} units`),
-  field("layers", "layers", null, format.count, (words) =>
-    words === "1" ? "1 layer" : `${words} layers`,
+  field("hidden_size", "units", null, format.count, (text) => `${text} units`),
+  field("layers", "layers", null, format.count, (text) =>
+    text === "1" ? "1 layer" : `${text} layers`,
   ),
-  field("dropout", "dropout", null, String, (words) => words !== "0" && `dropout ${words}`),
-  field("sequence_length", "sequence", null, format.count, (words) => `sequences of ${words}`),
-  field("batch_size", "batch", null, format.count, (words) => `batch ${words}`),
+  field("dropout", "dropout", null, String, (text) => text !== "0" && `dropout ${text}`),
+  field("sequence_length", "sequence", null, format.count, (text) => `sequences of ${text}`),
+  field("batch_size", "batch", null, format.count, (text) => `batch ${text}`),
   field("optimizer", "optimiser"),
-  field("learning_rate", "rate", null, String, (words) => `rate ${words}`),
-  field("learning_rate_decay", "decay", null, String, (words) => words !== "1" && `decay ${words}`),
+  field("learning_rate", "rate", null, String, (text) => `rate ${text}`),
+  field("learning_rate_decay", "decay", null, String, (text) => text !== "1" && `decay ${text}`),
   field("clip", "clip", clipping),
-  field("init_scale", "first weights", firstWeights, String, (words) => `first weights ${words}`),
-  field("validation_fraction", "held out", null, format.share, (words) =>
-    words !== "0%" && `${words} held out`,
+  field("init_scale", "first weights", firstWeights, String, (text) => `first weights ${text}`),
+  field("validation_fraction", "held out", null, format.share, (text) =>
+    text !== "0%" && `${text} held out`,
   ),
   field("dtype", "numbers"),
-  field("seed", "seed", null, String, (words) => `seed ${words}`),
-  field("parameters", "parameters", (run) => run.parameters, format.count, (words) =>
-    `${words} parameters`,
+  field("seed", "seed", null, String, (text) => `seed ${text}`),
+  field("parameters", "parameters", (run) => run.parameters, format.count, (text) =>
+    `${text} parameters`,
   ),
 ];
 
 /** What makes no other network of it: told last, and only where it differs. */
-const ASIDE = [
+const SECONDARY = [
   field("max_updates", "to update", ({ spec }) => spec.max_updates ?? Infinity, until),
   field("pace", "pace", null, pace),
   field("sample_every", "sample every", null, format.count),
@@ -43,25 +43,25 @@ const ASIDE = [
   field("watch_words", "watched words", ({ spec }) => (spec.watch_words ?? []).join(", ")),
 ];
 
-function field(key, label, of = null, words = String, said = (text) => text) {
-  return { key, label, of: of ?? (({ spec }) => spec[key]), words, said };
+function field(key, label, of = null, text = String, sentence = (text) => text) {
+  return { key, label, of: of ?? (({ spec }) => spec[key]), text, sentence };
 }
 
 /**
  * @param {Object[]} runs
- * @returns {{fields: Object[], aside: Object[], shared: string}} the fields in which they differ,
+ * @returns {{fields: Object[], secondary: Object[], shared: string}} the fields in which they differ,
  *   those of less weight, and a sentence with what they share.
  */
-export function differences(runs) {
+export function specDifferences(runs) {
   const differs = ({ of }) => runs.some((run) => of(run) !== of(runs[0]));
   const fields = FIELDS.filter(differs);
   const same = FIELDS.filter((each) => runs.length && !differs(each));
-  const parts = same.map(({ of, words, said }) => said(words(of(runs[0])))).filter(Boolean);
-  const shared = parts.length ? `${who(runs.length)}: ${parts.join(", ")}.` : "";
-  return { fields, aside: ASIDE.filter(differs), shared };
+  const parts = same.map(({ of, text, sentence }) => sentence(text(of(runs[0])))).filter(Boolean);
+  const shared = parts.length ? `${subject(runs.length)}: ${parts.join(", ")}.` : "";
+  return { fields, secondary: SECONDARY.filter(differs), shared };
 }
 
-const who = (count) => ["It has", "Both have"][count - 1] ?? `All ${count} have`;
+const subject = (count) => ["It has", "Both have"][count - 1] ?? `All ${count} have`;
 
 function firstWeights({ spec }) {
   return spec.init_scale ?? "by fan-in";

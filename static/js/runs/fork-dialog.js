@@ -15,19 +15,19 @@ const NUMBERS = [
 ];
 
 /** The update from which on a fork and its trunk are looked at: shortly before they part. */
-export const beforeFork = ({ forked_from: { update } }) => Math.floor(update * 0.8);
+export const updateBeforeFork = ({ forked_from: { update } }) => Math.floor(update * 0.8);
 
 /** Where a fork stands beside its trunk. */
-export const besideTrunk = (branch, trunk) =>
-  `/compare?runs=${trunk.id},${branch.id}&range=${beforeFork(branch)}-`;
+export const compareUrl = (fork, parent) =>
+  `/compare?runs=${parent.id},${fork.id}&range=${updateBeforeFork(fork)}-`;
 
-export class ForkForm {
+export class ForkDialog {
   #dialog = find("#fork-dialog");
   #form = find("#fork-form");
   #fields = this.#form.elements;
   #start = find("#fork-start");
   #forked;
-  #trunk = null;
+  #parent = null;
   #checkpoints = [];
 
   /** @param {(branch: Object, trunk: Object) => void} forked called with the new run. */
@@ -40,7 +40,7 @@ export class ForkForm {
       event.preventDefault();
       this.#submit();
     });
-    this.#form.addEventListener("change", () => this.#follow());
+    this.#form.addEventListener("change", () => this.#update());
     this.#fields.checkpoint.addEventListener("change", () => this.#suggest());
   }
 
@@ -52,13 +52,13 @@ export class ForkForm {
    * @param {string} [checkpoint] the one to begin with.
    */
   open(run, checkpoints, checkpoint = "latest") {
-    this.#trunk = run;
+    this.#parent = run;
     this.#checkpoints = checkpoints.filter(({ damaged }) => !damaged).reverse();
-    setText(find("#fork-trunk"), `“${run.name}”`);
+    setText(find("#fork-parent"), `“${run.name}”`);
     const latest = `where it stands, at ${format.count(run.update)}`;
     this.#fields.checkpoint.replaceChildren(
       el("option", { value: "latest", text: latest }),
-      ...this.#checkpoints.map((each) => el("option", { value: each.id, text: inWords(each) })),
+      ...this.#checkpoints.map((each) => el("option", { value: each.id, text: checkpointLabel(each) })),
     );
     this.#fields.checkpoint.value = checkpoint;
     this.#fill(run.spec);
@@ -89,20 +89,20 @@ export class ForkForm {
   /** What depends on the checkpoint: the name, and how far the branch goes. */
   #suggest() {
     const fields = this.#fields;
-    const at = this.#at();
-    const last = this.#trunk.spec.max_updates;
+    const at = this.#checkpointUpdate();
+    const last = this.#parent.spec.max_updates;
     fields.name.value = "";
-    fields.name.placeholder = `${this.#trunk.name}, from ${format.count(at)}`;
+    fields.name.placeholder = `${this.#parent.name}, from ${format.count(at)}`;
     fields.max_updates.value = String(last === null ? at + 100_000 : last > at ? last : at + last);
-    this.#follow();
+    this.#update();
   }
 
-  #at() {
+  #checkpointUpdate() {
     const chosen = this.#checkpoints.find(({ id }) => id === this.#fields.checkpoint.value);
-    return (chosen ?? this.#trunk).update;
+    return (chosen ?? this.#parent).update;
   }
 
-  #follow() {
+  #update() {
     const fields = this.#fields;
     fields.max_updates.disabled = fields.endless.checked;
     fields.clip.disabled = fields.clip_mode.value === "none";
@@ -130,7 +130,7 @@ export class ForkForm {
 
   /** What the form says otherwise than the trunk's spec does. */
   #changes() {
-    const before = this.#trunk.spec;
+    const before = this.#parent.spec;
     const other = ([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name]);
     return Object.fromEntries(Object.entries(this.#spec()).filter(other));
   }
@@ -140,10 +140,10 @@ export class ForkForm {
     this.#start.disabled = true;
     this.#showProblem(null);
     try {
-      const trunk = this.#trunk;
-      const branch = await api.forkRun(trunk.id, this.#fields.checkpoint.value, this.#changes());
+      const parent = this.#parent;
+      const fork = await api.forkRun(parent.id, this.#fields.checkpoint.value, this.#changes());
       this.#dialog.close();
-      this.#forked(branch, trunk);
+      this.#forked(fork, parent);
     } catch (error) {
       if (!(error instanceof api.Problem)) throw error;
       this.#showProblem(error);
@@ -168,7 +168,7 @@ export class ForkForm {
   }
 }
 
-const inWords = ({ update, note, automatic }) =>
+const checkpointLabel = ({ update, note, automatic }) =>
   [`update ${format.count(update)}`, note, automatic && "saved automatically"]
     .filter(Boolean)
     .join(", ");

@@ -4,10 +4,10 @@ import * as api from "../net/api.js";
 import { find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { CorpusPicker } from "./corpus-picker.js";
-import { EstimateLine } from "./estimate.js";
-import { Settings } from "./run-spec-form.js";
+import { Estimate } from "./estimate.js";
+import { RunSpecForm } from "./run-spec-form.js";
 
-export class NewRunForm {
+export class NewRunDialog {
   #created;
   #dialog = find("#new-run-dialog");
   #form = find("#new-run-form");
@@ -17,7 +17,7 @@ export class NewRunForm {
   #corpus;
   #suggested = null; // the name that an uploaded text has brought
   #settings;
-  #estimate = new EstimateLine();
+  #estimate = new Estimate();
 
   /**
    * @param {Object} store
@@ -26,7 +26,7 @@ export class NewRunForm {
   constructor(store, created) {
     this.#created = created;
     const { name } = this.#form.elements;
-    this.#settings = new Settings(this.#form, () => this.#describe());
+    this.#settings = new RunSpecForm(this.#form, () => this.#describe());
     this.#corpora = new CorpusPicker(store, {
       changed: (corpus) => {
         this.#corpus = corpus;
@@ -50,8 +50,8 @@ export class NewRunForm {
       button.addEventListener("click", () => this.#dialog.close());
     }
     this.#dialog.addEventListener("close", () => {
-      this.#estimate.forget();
-      this.#telling(() => this.#corpora.settle());
+      this.#estimate.cancel();
+      this.#showingProblem(() => this.#corpora.finishRemoval());
     });
   }
 
@@ -61,13 +61,13 @@ export class NewRunForm {
     this.#showErrors([]);
     setText(this.#problem, "");
     this.#dialog.showModal();
-    await this.#telling(() => this.#corpora.load());
+    await this.#showingProblem(() => this.#corpora.load());
   }
 
   /** Do it, and tell the server's sentence if it refuses. */
-  async #telling(deed) {
+  async #showingProblem(task) {
     try {
-      await deed();
+      await task();
     } catch (error) {
       if (!(error instanceof api.Problem)) throw error;
       setText(this.#problem, error.message);
@@ -76,8 +76,8 @@ export class NewRunForm {
 
   /** Say what the present choices amount to. */
   #describe() {
-    const learned = this.#corpus ? this.#settings.parameters(this.#corpus.distinct) : null;
-    const words = learned === null ? "" : `${format.count(learned)} parameters to learn`;
+    const parameters = this.#corpus ? this.#settings.parameters(this.#corpus.distinct) : null;
+    const words = parameters === null ? "" : `${format.count(parameters)} parameters to learn`;
     setText(find("#parameter-count"), words);
     if (this.#corpus && this.#dialog.open) this.#estimate.ask(this.#settings.spec());
   }

@@ -1,7 +1,7 @@
 /** The fields of the form for a new run: filled by a preset, read as a spec. */
 
 import { el, find, setText } from "../lib/dom.js";
-import { parametersOf, PRESET_WORDS, PRESETS, RATES, unusual, USUAL } from "./run-spec.js";
+import { parameterCount, PRESET_DESCRIPTIONS, PRESETS, DEFAULT_RATES, describeOverrides, DEFAULT_SPEC } from "./run-spec.js";
 
 const NUMBERS = [
   "hidden_size",
@@ -17,10 +17,10 @@ const NUMBERS = [
 ];
 const CHOICES = ["cell", "optimizer", "dtype"];
 
-export class Settings {
+export class RunSpecForm {
   #fields;
   #buttons;
-  #optimizer = USUAL.optimizer;
+  #optimizer = DEFAULT_SPEC.optimizer;
   #changed;
 
   /**
@@ -39,8 +39,8 @@ export class Settings {
       }),
     );
     find("#presets").replaceChildren(...this.#buttons);
-    form.addEventListener("input", () => this.#follow());
-    this.#follow();
+    form.addEventListener("input", () => this.#update());
+    this.#update();
   }
 
   /** Fill the form with a spec; its text, name and seed stay as they are. */
@@ -52,7 +52,7 @@ export class Settings {
     fanIn.checked = spec.init_scale === null;
     endless.checked = spec.max_updates === null;
     this.#optimizer = spec.optimizer;
-    this.#follow();
+    this.#update();
   }
 
   /** What the form asks for; an empty field leaves the choice to the server. */
@@ -78,31 +78,31 @@ export class Settings {
 
   /** How many numbers there are to learn over K characters; null when the sizes are none. */
   parameters(K) {
-    const spec = { ...USUAL, ...this.spec() };
-    const whole = [spec.hidden_size, spec.layers].every((n) => Number.isInteger(n) && n > 0);
-    return whole ? parametersOf(spec, K) : null;
+    const spec = { ...DEFAULT_SPEC, ...this.spec() };
+    const valid = [spec.hidden_size, spec.layers].every((n) => Number.isInteger(n) && n > 0);
+    return valid ? parameterCount(spec, K) : null;
   }
 
   /** Bring what depends on other fields into line with them. */
-  #follow() {
+  #update() {
     const fields = this.#fields;
     const { value: optimizer } = fields.optimizer;
     if (optimizer !== this.#optimizer) {
-      const own = Number(fields.learning_rate.value) !== RATES[this.#optimizer];
-      if (!own) fields.learning_rate.value = String(RATES[optimizer]);
+      const own = Number(fields.learning_rate.value) !== DEFAULT_RATES[this.#optimizer];
+      if (!own) fields.learning_rate.value = String(DEFAULT_RATES[optimizer]);
       this.#optimizer = optimizer;
     }
     fields.max_updates.disabled = fields.endless.checked;
     fields.init_scale.disabled = fields.fan_in.checked;
     fields.clip.disabled = fields.clip_mode.value === "none";
-    const spec = { ...USUAL, ...this.spec() };
-    setText(find("#advanced-summary"), unusual(spec));
-    const held = Object.entries(PRESETS).map(([name, preset]) => {
-      const whole = Object.entries(preset).every(([field, value]) => spec[field] === value);
-      return whole ? name : null;
+    const spec = { ...DEFAULT_SPEC, ...this.spec() };
+    setText(find("#advanced-summary"), describeOverrides(spec));
+    const matching = Object.entries(PRESETS).map(([name, preset]) => {
+      const matches = Object.entries(preset).every(([field, value]) => spec[field] === value);
+      return matches ? name : null;
     });
-    this.#buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(held[i] !== null)));
-    setText(find("#preset-about"), PRESET_WORDS[held.find(Boolean)] ?? "Settings of your own.");
+    this.#buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(matching[i] !== null)));
+    setText(find("#preset-about"), PRESET_DESCRIPTIONS[matching.find(Boolean)] ?? "Settings of your own.");
     this.#changed();
   }
 }

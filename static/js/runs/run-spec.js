@@ -1,7 +1,7 @@
 /** What a run can be asked to be: the usual settings, presets, and what they amount to. */
 
 /** The server's own defaults, which are those of the course's assignment. */
-export const USUAL = {
+export const DEFAULT_SPEC = {
   cell: "rnn",
   hidden_size: 100,
   layers: 1,
@@ -34,11 +34,11 @@ const BATCHED = {
 
 /** Settings to begin with, by what they are called. */
 export const PRESETS = {
-  "The assignment": USUAL,
-  "Quick demo": { ...USUAL, pace: "cinematic" },
-  "LSTM, batch 50": { ...USUAL, ...BATCHED },
+  "The assignment": DEFAULT_SPEC,
+  "Quick demo": { ...DEFAULT_SPEC, pace: "cinematic" },
+  "LSTM, batch 50": { ...DEFAULT_SPEC, ...BATCHED },
   Big: {
-    ...USUAL,
+    ...DEFAULT_SPEC,
     ...BATCHED,
     layers: 2,
     hidden_size: 256,
@@ -48,7 +48,7 @@ export const PRESETS = {
 };
 
 /** What each of them is good for, in a line. */
-export const PRESET_WORDS = {
+export const PRESET_DESCRIPTIONS = {
   "The assignment": "The course's own network: one layer, one sequence at a time, AdaGrad.",
   "Quick demo": "The same, slow where the writing changes most: something to watch in two minutes.",
   "LSTM, batch 50": "Gates that remember longer, fifty sequences side by side: learns more an update.",
@@ -56,7 +56,7 @@ export const PRESET_WORDS = {
 };
 
 /** The learning rate that goes with each optimiser. */
-export const RATES = { adagrad: 0.1, adam: 0.002, rmsprop: 0.002, sgd: 0.1 };
+export const DEFAULT_RATES = { adagrad: 0.1, adam: 0.002, rmsprop: 0.002, sgd: 0.1 };
 
 const GATES = { rnn: 1, gru: 3, lstm: 4 };
 
@@ -64,7 +64,7 @@ const GATES = { rnn: 1, gru: 3, lstm: 4 };
  * How many numbers a network learns over K distinct characters: U, W and b of each layer with all
  * its gates, a GRU's d, and V and c of the output.
  */
-export function parametersOf({ cell, layers, hidden_size: m }, K) {
+export function parameterCount({ cell, layers, hidden_size: m }, K) {
   const rows = GATES[cell] * m;
   const extra = cell === "gru" ? m : 0;
   const layer = (inputs) => rows * (inputs + m + 1) + extra;
@@ -72,8 +72,8 @@ export function parametersOf({ cell, layers, hidden_size: m }, K) {
 }
 
 /** What of a spec is not as usual, in a few words: "lstm, 2 layers, batch 50, adam". */
-export function unusual(spec) {
-  const other = (name) => spec[name] !== USUAL[name];
+export function describeOverrides(spec) {
+  const other = (name) => spec[name] !== DEFAULT_SPEC[name];
   return [
     other("cell") && spec.cell,
     other("layers") && `${spec.layers} layers`,
@@ -92,4 +92,4 @@ export function unusual(spec) {
 }
 
 const clipping = ({ clip, clip_mode: mode }) =>
-  (clip !== USUAL.clip || mode !== USUAL.clip_mode) && `${mode} clipped at ${clip}`;
+  (clip !== DEFAULT_SPEC.clip || mode !== DEFAULT_SPEC.clip_mode) && `${mode} clipped at ${clip}`;

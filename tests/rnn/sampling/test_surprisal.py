@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from server.rnn.cells import CELLS
 from server.rnn.gradient_check.reference_network import Change, ReferenceNetwork
 from server.rnn.sampling.surprisal import surprisal
 from tests.rnn.support import make_trainer
@@ -29,7 +30,7 @@ def plain_nats(model, texts):
     return losses[0].T
 
 
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("layers", [1, 3])
 @pytest.mark.parametrize(("dtype", "rtol"), [("float64", 1e-10), ("float32", 2e-3)])
 def test_it_is_what_the_definitions_say(cell, layers, dtype, rtol):

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from server.rnn.cells import CELLS
 from server.rnn.network import Network
 from server.rnn.training.trainer import (
     HeldOutTooShortError,
@@ -51,7 +52,7 @@ def by_the_definition(trainer, held_out, carried):
 
 @settings(deadline=None, max_examples=30)
 @given(
-    cell=st.sampled_from(["rnn", "gru", "lstm"]),
+    cell=st.sampled_from(list(CELLS)),
     layers=st.integers(1, 2),
     batch_size=st.integers(1, 3),
     dropout=st.sampled_from([0.0, 0.5]),
