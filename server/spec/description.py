@@ -67,12 +67,12 @@ def script_description() -> Description:
     Returns
     -------
     dict
-        ``fields``: by name, in the spec's order. ``forms``: the names of each form's fields, as in
+        ``fields``: in the spec's order. ``forms``: the names of each form's fields, as in
         `FormLayout`. ``cells``: for each registered cell, the numbers from which a network's
         parameters are counted.
     """
     return {
-        "fields": {name: _for_script(name, about) for name, about in SPEC_FIELDS.items()},
+        "fields": [_for_script(name, about) for name, about in SPEC_FIELDS.items()],
         "forms": {form: asdict(layout) for form, layout in FORMS.items()},
         "cells": {
             name: {"gates": cell.gates, "extra_parameters": len(cell.extra_parameters)}
@@ -97,6 +97,7 @@ def _for_template(name: str, about: SpecField) -> Description:
 
 def _for_script(name: str, about: SpecField) -> Description:
     return {
+        "name": name,
         "control": _control(schema_of(name), about),
         "choices": list((about.choices or dict)()),
         "display": about.display,

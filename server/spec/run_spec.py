@@ -234,6 +234,7 @@ class RunSpec(StrictModel):
         SpecField(
             label="Learning rate",
             explanation="The step size of each update.",
+            fork_explanation="The step size; a smaller one settles lower, but later.",
             default_by=DefaultBy("optimizer", LEARNING_RATES),
             change="value",
             fork=True,
@@ -317,14 +318,14 @@ class RunSpec(StrictModel):
         Field(ge=1, le=MAX_UPDATES),
         SpecField(
             label="Updates",
-            explanation="Updates after which the run is finished.",
-            fork_explanation="In total, including those before the fork.",
+            explanation="Updates until the run finishes.",
+            fork_explanation="In total, with those before it.",
             display="count",
             null=Null("until stopped"),
             change="value or null",
             fork=True,
             option="updates",
-            column=Column("to update", "up to update {max_updates}", schedule=True),
+            column=Column("to update", schedule=True),
         ),
     ] = 100_000
     sample_every: Annotated[
@@ -332,11 +333,11 @@ class RunSpec(StrictModel):
         Field(ge=1, le=MAX_UPDATES),
         SpecField(
             label="Sample every",
-            explanation="Updates between two samples.",
+            explanation="Updates between two samples of the writing.",
             display="count",
             change="value",
             fork=True,
-            column=Column("sample every", "a sample every {sample_every}", schedule=True),
+            column=Column("sample every", schedule=True),
         ),
     ] = 10_000
     sample_length: Annotated[
@@ -347,7 +348,7 @@ class RunSpec(StrictModel):
             explanation="Characters per sample.",
             display="count",
             fork=True,
-            column=Column("sample length", "samples of {sample_length}", schedule=True),
+            column=Column("sample length", schedule=True),
         ),
     ] = 200
     checkpoint_every_s: Annotated[
@@ -358,9 +359,7 @@ class RunSpec(StrictModel):
             explanation="Seconds between automatic checkpoints.",
             display="seconds",
             fork=True,
-            column=Column(
-                "checkpoint every", "a checkpoint every {checkpoint_every_s}", schedule=True
-            ),
+            column=Column("checkpoint every", schedule=True),
         ),
     ] = 30
     pace: Annotated[
@@ -373,7 +372,7 @@ class RunSpec(StrictModel):
             change="value",
             fork=True,
             command_line=False,
-            column=Column("pace", "pace {pace}", schedule=True),
+            column=Column("pace", schedule=True),
         ),
     ] = "max"
     watch_words: Annotated[
@@ -387,7 +386,7 @@ class RunSpec(StrictModel):
             change="value or null",
             fork=True,
             command_line=False,
-            column=Column("watched words", "watching {watch_words}", schedule=True),
+            column=Column("watched words", schedule=True),
         ),
     ] = None
     paused: Annotated[

@@ -63,7 +63,8 @@ class Column:
     label : str
         The column's heading.
     phrase : str
-        The setting in a list of settings; a field's name in braces is replaced by its value.
+        The setting in a list of settings, with the names of fields in braces in place of their
+        values. Lists leave out the fields of the schedule.
     singular : str or None
         The phrase where the value is 1; None: the same.
     unused : float or None
@@ -73,7 +74,7 @@ class Column:
     """
 
     label: str
-    phrase: str
+    phrase: str = ""
     singular: str | None = None
     unused: float | None = None
     schedule: bool = False

@@ -121,7 +121,8 @@ def test_inputs_have_the_fields_ranges():
 
 
 def test_the_page_gets_every_default():
-    described = script_description()["fields"]
+    described = {each["name"]: each for each in script_description()["fields"]}
+    assert list(described) == list(RunSpec.model_fields)
     assert {name: each["default"] for name, each in described.items()} == {
         name: default_of(name) for name in RunSpec.model_fields
     }
