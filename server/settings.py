@@ -73,18 +73,18 @@ class Settings(BaseSettings):
     viewer_readings_per_minute, total_readings_per_minute : int
         Readings of what was read at an update, likewise; those that somebody has asked for before,
         and what is being read now, are not counted.
-    max_kept_passages : int
+    max_saved_passages : int
         Passages in the gallery at most.
-    max_kept_models : int
+    max_saved_models : int
         Models that are kept so that kept and shared passages can be written again.
-    max_kept_models_bytes : int
+    max_saved_models_bytes : int
         What these models may take together.
-    viewer_patience_s : float
+    viewer_timeout_s : float
         How long a viewer may read nothing before it is let go.
-    request_patience_s : float
+    request_timeout_s : float
         How long a request's head may take to come, and its body, and how long the reader of an
         answer may read nothing.
-    upload_patience_s : float
+    upload_timeout_s : float
         How long an uploaded text may take to come.
     """
 
@@ -120,12 +120,12 @@ class Settings(BaseSettings):
     total_downloads_per_minute: int = Field(600, ge=1)
     viewer_readings_per_minute: int = Field(600, ge=1)
     total_readings_per_minute: int = Field(1_200, ge=1)
-    max_kept_passages: int = Field(1_000, ge=1)
-    max_kept_models: int = Field(500, ge=0)
-    max_kept_models_bytes: int = Field(200_000_000, ge=0)
-    viewer_patience_s: float = Field(10.0, gt=0)
-    request_patience_s: float = Field(30.0, gt=0)
-    upload_patience_s: float = Field(600.0, gt=0)
+    max_saved_passages: int = Field(1_000, ge=1)
+    max_saved_models: int = Field(500, ge=0)
+    max_saved_models_bytes: int = Field(200_000_000, ge=0)
+    viewer_timeout_s: float = Field(10.0, gt=0)
+    request_timeout_s: float = Field(30.0, gt=0)
+    upload_timeout_s: float = Field(600.0, gt=0)
 
     @field_validator("operator_token")
     @classmethod
