@@ -14,10 +14,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from server.checkpoints.checkpoint_format import (
     checkpoint_contents,
+    describe_differences,
     model_contents,
     new_trainer,
     restore_trainer,
-    what_differs,
 )
 from server.checkpoints.npz import Arrays, DamagedArchiveError, Meta, write_archive
 from server.commands.console import Terminal
@@ -156,7 +156,7 @@ class Training:
         changes = {name: value for name, value in self._spec.items() if value != before[name]}
         if changes:
             self._say(f"From here on: {describe_changes(kept.spec, changes)}.")
-        for sentence in what_differs(self._trainer, meta):
+        for sentence in describe_differences(self._trainer, meta):
             self._say(sentence)
 
     def run(self) -> None:

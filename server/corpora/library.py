@@ -31,13 +31,13 @@ __all__ = [
     "UnknownCorpusError",
 ]
 
-SHORTEST_CHARACTERS = 200
+MIN_CHARACTERS = 200
 """A text shorter than this teaches nothing."""
 
-LONGEST_NAME_CHARACTERS = 100
+MAX_NAME_CHARACTERS = 100
 """A display name is cut to this."""
 
-_NEEDED = f"at least {SHORTEST_CHARACTERS} are needed to learn from."
+_NEEDED = f"at least {MIN_CHARACTERS} are needed to learn from."
 _ID = re.compile(r"[0-9a-f]{12}")
 _UNFINISHED = ".unfinished-"
 _log = logging.getLogger(__name__)
@@ -263,12 +263,12 @@ class CorpusLibrary:
         NotTextError
             If the bytes are no text.
         CorpusTooShortError
-            If the text has fewer than `SHORTEST_CHARACTERS` characters.
+            If the text has fewer than `MIN_CHARACTERS` characters.
         """
         if not data:
             raise CorpusTooShortError(f"The text has no characters; {_NEEDED}")
         decoded = decode_text(data)
-        if len(decoded.text) < SHORTEST_CHARACTERS:
+        if len(decoded.text) < MIN_CHARACTERS:
             raise CorpusTooShortError(f"The text has {len(decoded.text)} characters; {_NEEDED}")
         corpus = replace(
             _describe(decoded.text, secrets.token_hex(6)),
@@ -339,7 +339,7 @@ def display_name(name: str | None) -> str:
     -------
     str
         What follows the last ``/`` or ``\``, without control characters or
-        ``.txt``, at most `LONGEST_NAME_CHARACTERS` long; "Untitled" if nothing
+        ``.txt``, at most `MAX_NAME_CHARACTERS` long; "Untitled" if nothing
         is left.
     """
     last = re.split(r"[/\\]", (name or "").rstrip("/\\"))[-1]
@@ -348,7 +348,7 @@ def display_name(name: str | None) -> str:
         c if unicodedata.category(c)[0] != "C" or c in "\u200c\u200d" else " " for c in last
     )
     shown = re.sub(r"\.(txt|text|md)$", "", " ".join(shown.split()), flags=re.IGNORECASE)
-    return shown[:LONGEST_NAME_CHARACTERS].strip(" \u200c\u200d") or "Untitled"
+    return shown[:MAX_NAME_CHARACTERS].strip(" \u200c\u200d") or "Untitled"
 
 
 def _describe(text: str, corpus_id: str) -> Corpus:

@@ -14,10 +14,10 @@ LETTER_OR_MARK = r"[\p{L}\p{Nl}\p{No}\p{M}\p{Join_Control}]"
 APOSTROPHE = "['\u2019]"
 """The straight or the curly apostrophe."""
 
-SLICE_CHARACTERS = 1 << 17
+MIN_SLICE_CHARACTERS = 1 << 17
 """Minimum length of a slice of a text. A search does not release the GIL until it ends."""
 
-LONGEST_SLICE_CHARACTERS = 4 * SLICE_CHARACTERS
+MAX_SLICE_CHARACTERS = 4 * MIN_SLICE_CHARACTERS
 """Maximum length of a slice. It bounds the memory of a search in a text without white space."""
 
 WORD = regex.compile(f"{LETTER}{LETTER_OR_MARK}*(?:{APOSTROPHE}{LETTER}{LETTER_OR_MARK}*)*")
@@ -60,14 +60,14 @@ def slices(text: str) -> Iterator[str]:
     Yields
     ------
     str
-        The next slice, of `SLICE_CHARACTERS` to `LONGEST_SLICE_CHARACTERS` characters; the last one
+        The next slice, of `MIN_SLICE_CHARACTERS` to `MAX_SLICE_CHARACTERS` characters; the last one
         may be shorter. The slices joined are the text.
     """
     gap = re.compile(r"\s")
     start = 0
     while start < len(text):
-        longest = min(start + LONGEST_SLICE_CHARACTERS, len(text))
-        found = gap.search(text, start + SLICE_CHARACTERS, longest)
+        longest = min(start + MAX_SLICE_CHARACTERS, len(text))
+        found = gap.search(text, start + MIN_SLICE_CHARACTERS, longest)
         end = found.start() if found else longest
         yield text[start:end]
         start = end

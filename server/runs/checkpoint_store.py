@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from server.checkpoints.npz import DamagedArchiveError, Meta, read_archive, read_meta
-from server.checkpoints.unflushed import HistoryDelta, read_news
+from server.checkpoints.unflushed import HistoryDelta, read_delta
 from server.concurrency.json_lines import Message
 from server.errors import ConflictError, DamagedCheckpointError, UnknownCheckpointError
 from server.files.directory_lock import DirectoryInUseError, lock_directory
@@ -335,7 +335,7 @@ def _contents(path: Path) -> tuple[HistoryDelta, Meta]:
     arrays, meta = read_archive(path)
     try:
         int(meta["trainer"]["updates"])
-        return read_news(arrays, meta), meta
+        return read_delta(arrays, meta), meta
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedArchiveError(f"{path.name} is no checkpoint: {error!r}") from error
 

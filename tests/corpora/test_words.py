@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from server.corpora.words import (
     LETTER,
     LETTER_OR_MARK,
-    LONGEST_SLICE_CHARACTERS,
-    SLICE_CHARACTERS,
+    MAX_SLICE_CHARACTERS,
+    MIN_SLICE_CHARACTERS,
     WORD,
     find_all,
     slices,
@@ -82,7 +82,7 @@ def test_words_are_what_the_definition_says(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "word", "It's a long way. " * 50_000, "x" * 3 * SLICE_CHARACTERS]
+    "text", ["", "word", "It's a long way. " * 50_000, "x" * 3 * MIN_SLICE_CHARACTERS]
 )
 def test_slices_cut_no_word(text):
     found = [word for words in find_all(WORD, text) for word in words]
@@ -92,7 +92,7 @@ def test_slices_cut_no_word(text):
 
 @pytest.mark.parametrize("unit", ["a'", "x", "語", "-", "a\u0301"])
 def test_a_text_without_white_space_is_cut_all_the_same(unit):
-    text = unit * (3 * LONGEST_SLICE_CHARACTERS)
+    text = unit * (3 * MAX_SLICE_CHARACTERS)
     cut = list(slices(text))
     assert "".join(cut) == text
-    assert max(map(len, cut)) <= LONGEST_SLICE_CHARACTERS
+    assert max(map(len, cut)) <= MAX_SLICE_CHARACTERS

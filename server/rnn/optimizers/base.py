@@ -52,7 +52,7 @@ class Optimizer(ABC):
             for i in range(0, parameters.size, BLOCK)
         ]
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Go back to what was remembered before the first step: nothing."""
         self.steps = 0
         for memory in self.state.values():

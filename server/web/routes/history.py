@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Query
 from numpy.typing import NDArray
 from starlette.responses import Response, StreamingResponse
 
-from server.analysis.spikes import LossExplained
+from server.analysis.loss_analysis import ExplainedLoss
 from server.history.smoothing import FACTORS
 from server.history.summaries import CHUNK_UPDATES, smooth_losses
 from server.history.threshold_search import Search
@@ -136,7 +136,7 @@ async def read_loss_by_position(
 
 
 @router.get("/loss/explained")
-async def explain_loss(controller: Life, services: TheOffice) -> LossExplained:
+async def explain_loss(controller: Life, services: TheOffice) -> ExplainedLoss:
     """Tell whether the loss goes up and down with the pages, or with the start of each epoch."""
     return await services.spikes.explain(controller.run)
 

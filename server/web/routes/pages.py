@@ -39,7 +39,7 @@ async def watch(request: Request) -> Response:
 @router.get("/passages", response_class=HTMLResponse)
 async def gallery(request: Request) -> Response:
     """Return the page of kept passages."""
-    return _page(request, "passages.html", "gallery", view="PassageService", skip="the passages")
+    return _page(request, "passages.html", "gallery", view="Passages", skip="the passages")
 
 
 @router.get("/compare", response_class=HTMLResponse)
