@@ -121,8 +121,8 @@ class Settings(BaseSettings):
     max_read_requests: int = Field(
         2_000,
         ge=1,
-        description="Maximum number of requests that wait to read stored losses, samples, milestones,"
-        " checkpoints and saved passages, from all clients together.",
+        description="Maximum number of requests that wait to read stored losses, samples,"
+        " milestones, checkpoints and saved passages, from all clients together.",
     )
     max_connections: int = Field(
         4_096, ge=1, description="Maximum number of open connections of all kinds."

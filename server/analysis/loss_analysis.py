@@ -7,12 +7,11 @@ import time
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from server.analysis.loss_by_position import PositionLoss, loss_by_position
 from server.analysis.variance_components import MIN_UPDATES_PER_EPOCH, explain
 from server.concurrency.single_flight import SingleFlightCache
-from server.spec.schemas import Run
+from server.spec.schemas import ApiModel, Run
 from server.store import queries
 from server.store.database import Store
 from server.store.executor import StoreCalls
@@ -26,11 +25,7 @@ REMEMBERED = 100
 NOW_HOLDS_S = 2.0
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class StartCost(_Model):
+class StartCost(ApiModel):
     """What each of the first `updates` updates of an epoch costs more, in nats a sequence."""
 
     updates: int
@@ -38,7 +33,7 @@ class StartCost(_Model):
     error: float
 
 
-class ExplainedLoss(_Model):
+class ExplainedLoss(ApiModel):
     """Whether the loss goes up and down with the pages, or with the start of each epoch.
 
     Attributes
