@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from server.analysis.loss_by_position import PositionLoss, loss_by_position
 from server.analysis.variance_components import MIN_UPDATES_PER_EPOCH, explain
@@ -49,7 +50,7 @@ class ExplainedLoss(ApiModel):
         Why it can't be told, in one sentence.
     """
 
-    epochs: list[int] = []
+    epochs: list[int] = Field(default_factory=list)
     share: float | None = None
     share_error: float | None = None
     start: StartCost | None = None
