@@ -7,12 +7,12 @@ import time
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
 from server.analysis.loss_by_position import PositionLoss, loss_by_position
 from server.analysis.variance_components import MIN_UPDATES_PER_EPOCH, explain
 from server.concurrency.single_flight import SingleFlightCache
-from server.spec.schemas import Run
+from server.spec.schemas import ApiModel, Run
 from server.store import queries
 from server.store.database import Store
 from server.store.executor import StoreCalls
@@ -26,11 +26,7 @@ REMEMBERED = 100
 NOW_HOLDS_S = 2.0
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class StartCost(_Model):
+class StartCost(ApiModel):
     """What each of the first `updates` updates of an epoch costs more, in nats a sequence."""
 
     updates: int
@@ -38,7 +34,7 @@ class StartCost(_Model):
     error: float
 
 
-class ExplainedLoss(_Model):
+class ExplainedLoss(ApiModel):
     """Whether the loss goes up and down with the pages, or with the start of each epoch.
 
     Attributes
@@ -54,7 +50,7 @@ class ExplainedLoss(_Model):
         Why it can't be told, in one sentence.
     """
 
-    epochs: list[int] = []
+    epochs: list[int] = Field(default_factory=list)
     share: float | None = None
     share_error: float | None = None
     start: StartCost | None = None

@@ -11,8 +11,6 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from server.checkpoints.snapshots import Snapshots
 from server.concurrency.admission import AdmissionLimiter
 from server.concurrency.child_process import ChildExitedError, ChildRefusedError
@@ -23,7 +21,7 @@ from server.rnn.training.batches import BatchLayout
 from server.rnn.training.validation import characters_to_learn
 from server.runs.run_controller import RunController
 from server.spec.run_spec import SpecError
-from server.spec.schemas import Run
+from server.spec.schemas import ApiModel, Run
 from server.store import queries
 from server.store.database import Store
 from server.store.executor import StoreCalls
@@ -39,18 +37,14 @@ NOW_HOLDS_S = 2.0
 Guess = tuple[str, float]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class SurprisalSource(_Model):
+class SurprisalSource(ApiModel):
     """Which network read it again: the nearest that was kept at or before the update."""
 
     kind: Literal["snapshot", "checkpoint", "beginning"]
     update: int
 
 
-class SurprisingCharacter(_Model):
+class SurprisingCharacter(ApiModel):
     """One of the most surprising characters.
 
     Attributes
@@ -74,7 +68,7 @@ class SurprisingCharacter(_Model):
     expected: list[Guess]
 
 
-class PassageSurprisal(_Model):
+class PassageSurprisal(ApiModel):
     """What one stream read, with the book around it.
 
     Attributes
@@ -106,7 +100,7 @@ class PassageSurprisal(_Model):
     most_surprising: list[SurprisingCharacter]
 
 
-class UpdateSurprisal(_Model):
+class UpdateSurprisal(ApiModel):
     """What a run read at an update.
 
     Attributes

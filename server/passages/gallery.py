@@ -97,7 +97,7 @@ class Gallery:
             if (await self._store(gallery_state)).total >= self._most:
                 raise LimitReachedError(
                     f"The gallery is full: it holds {self._most:,} passages"
-                    " (HURRAH_MAX_KEPT_PASSAGES)."
+                    " (HURRAH_MAX_SAVED_PASSAGES)."
                 )
             await self._room.check()
             model_saved = await self._keep_model(draft.run, draft.model)
@@ -121,8 +121,8 @@ class Gallery:
             await self._room.check()
             if not await self._keep_model(controller.run.id, mark):
                 raise LimitReachedError(
-                    "There is no room to keep this model (HURRAH_MAX_KEPT_MODELS,"
-                    " HURRAH_MAX_KEPT_MODELS_BYTES): kept passages need all that are there."
+                    "There is no room to keep this model (HURRAH_MAX_SAVED_MODELS,"
+                    " HURRAH_MAX_SAVED_MODELS_BYTES): kept passages need all that are there."
                 )
 
     async def state(self) -> GalleryState:

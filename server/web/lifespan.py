@@ -77,7 +77,7 @@ async def _furnished(settings: Settings) -> Services:
     waiting = settings.max_waiting_requests
     characters = settings.max_probe_characters
     models = ModelStore(
-        settings.data_dir / "runs", settings.max_kept_models, settings.max_kept_models_bytes
+        settings.data_dir / "runs", settings.max_saved_models, settings.max_saved_models_bytes
     )
     models.delete_drafts()
     passages = PassageService(
@@ -90,8 +90,8 @@ async def _furnished(settings: Settings) -> Services:
         supervisor=supervisor,
         reads=reads,
         passages=passages,
-        exports=Downloads(waiting, settings.request_patience_s),
-        gallery=Gallery(supervisor, reads, passages, models, settings.max_kept_passages),
+        exports=Downloads(waiting, settings.request_timeout_s),
+        gallery=Gallery(supervisor, reads, passages, models, settings.max_saved_passages),
         proofs=GradientCheckService(characters, waiting),
         estimates=EstimateService(waiting),
         readings=SurprisalService(reads, supervisor.get, waiting),

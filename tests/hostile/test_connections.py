@@ -23,7 +23,7 @@ PATIENCE_S = 20.0
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """A server whose patience is short."""
-    patience = {"HURRAH_REQUEST_PATIENCE_S": "1", "HURRAH_UPLOAD_PATIENCE_S": "2"}
+    patience = {"HURRAH_REQUEST_TIMEOUT_S": "1", "HURRAH_UPLOAD_TIMEOUT_S": "2"}
     with faultless(tmp_path_factory.mktemp("impatient"), **patience) as running:
         yield running
 
@@ -131,7 +131,7 @@ def test_who_reads_nothing_is_cut_off(server):
 
 def test_who_has_read_all_and_left_is_not_let_go_once_more(tmp_path):
     patience_s = 2.0
-    with faultless(tmp_path, HURRAH_REQUEST_PATIENCE_S=str(patience_s)) as server:
+    with faultless(tmp_path, HURRAH_REQUEST_TIMEOUT_S=str(patience_s)) as server:
         with socket.socket() as connection:
             # More than the kernels hold, so that some is still to be read when all is written.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)

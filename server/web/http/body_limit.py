@@ -46,13 +46,13 @@ class BodyLimit:
         settings = self._settings
         if scope["path"] == "/api/corpora":
             body = _Body(receive, settings.max_upload_bytes, ENVELOPE_BYTES, _Held())
-            body.give(settings.upload_patience_s)
+            body.give(settings.upload_timeout_s)
         else:
             most = settings.max_request_bytes
             if not scope["operator"]:
                 most = min(most, settings.max_viewer_request_bytes)
             body = _Body(receive, most, 0, self._held)
-            body.give(settings.request_patience_s)
+            body.give(settings.request_timeout_s)
 
         async def unless_broken_off(message: Message) -> None:
             # Whatever the application makes of a body that broke off, it is not the answer.

@@ -273,7 +273,7 @@ def protocol_for(settings: Settings) -> type[TimeoutHTTPProtocol]:
     """Return the protocol with the limits that are set; uvicorn makes one for each connection."""
     limits = {
         "max_connections": room_for(settings.max_connections),
-        "patience_s": settings.request_patience_s,
+        "patience_s": settings.request_timeout_s,
     }
     return type("LimitedProtocol", (TimeoutHTTPProtocol,), limits)
 

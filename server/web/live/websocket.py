@@ -86,7 +86,7 @@ async def _speak(
     since: int | None,
 ) -> None:
     viewer: ViewerProtocol = websocket.scope["extensions"][EXTENSION]
-    patience_s = services.settings.viewer_patience_s
+    patience_s = services.settings.viewer_timeout_s
     try:
         place = since if since is not None and channel.resumes(since) else None
         while not channel.closed:

@@ -200,7 +200,7 @@ def narrow(server):
 
 
 def test_who_reads_slowly_is_told_less_often_and_misses_nothing(serve):
-    server = serve("--no-demo", HURRAH_VIEWER_PATIENCE_S=str(LIMIT_S))
+    server = serve("--no-demo", HURRAH_VIEWER_TIMEOUT_S=str(LIMIT_S))
     corpus = server.upload(PAGES)["id"]
     often = {"sample_length": 2_000, "sample_every": 20, "pace": 200}
     run = server.create(corpus=corpus, paused=True, **SMALL | often)

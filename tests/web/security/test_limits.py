@@ -179,7 +179,7 @@ def test_nor_do_many_who_ask_at_once_get_more(serve):
         "--no-demo",
         HURRAH_MAX_RUNS="2",
         HURRAH_MAX_CORPORA="3",
-        HURRAH_MAX_KEPT_PASSAGES="2",
+        HURRAH_MAX_SAVED_PASSAGES="2",
     )
 
     def ask(method, path, **what):

@@ -100,7 +100,7 @@ def test_addresses_without_end_take_no_memory_without_end():
     assert refusal(throttle, f"address {number}", "checks"), "the newest are remembered"
 
 
-@pytest.mark.parametrize("limit", ["viewer_patience_s", "request_patience_s", "max_runs"])
+@pytest.mark.parametrize("limit", ["viewer_timeout_s", "request_timeout_s", "max_runs"])
 @pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf")])
 def test_a_limit_that_is_none_is_a_mistake(limit, value):
     with pytest.raises(ValidationError):
