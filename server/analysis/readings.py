@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from math import isfinite
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -19,6 +19,7 @@ from server.concurrency.child_process import ChildExitedError, ChildRefusedError
 from server.concurrency.single_flight import SingleFlightCache
 from server.errors import ConflictError, UnknownRunError
 from server.inference.client import InferenceClient
+from server.inference.messages import MeasureSurprisal
 from server.rnn.training.batches import BatchLayout
 from server.rnn.training.validation import characters_to_learn
 from server.runs.run_controller import RunController
@@ -238,7 +239,7 @@ class SurprisalService:
 
     async def leave(self) -> None:
         """End the process."""
-        await self._inference.leave()
+        await self._inference.terminate()
 
     async def _moment(self, run: Run, update: int) -> _Moment:
         found = await self._store(Store.loss, run.id, update, update, 1)
@@ -258,7 +259,7 @@ class SurprisalService:
             source, path = await self._source(controller, moment.update - 1, unreadable)
             question = (controller.run.id, moment, path)
             read = partial(self._read, controller, moment, source, path)
-            if not self._answers.knows(question):
+            if question not in self._answers:
                 charge()
             try:
                 return await self._answers.get(question, read)
@@ -276,17 +277,17 @@ class SurprisalService:
         run = controller.run
         route = route_of(run)
         epoch, position = route.place(moment.update)
-        request: dict[str, Any] = {
-            "path": None if path is None else str(path),
-            "spec": run.spec.model_dump(mode="json"),
-            "corpus_path": str(controller.corpus_path),
-            "parts": route.starts(0),
-            "part_length": route.part_length,
-            "position": position,
-            "sequence_length": route.sequence_length,
-        }
+        command = MeasureSurprisal(
+            path=None if path is None else str(path),
+            spec=run.spec.model_dump(mode="json"),
+            corpus_path=str(controller.corpus_path),
+            parts=route.starts(0),
+            part_length=route.part_length,
+            position=position,
+            sequence_length=route.sequence_length,
+        )
         async with self._turns:
-            answer = await self._inference.read(**request)
+            answer = await self._inference.measure_surprisal(command)
         return Reading(
             update=moment.update,
             epoch=epoch,

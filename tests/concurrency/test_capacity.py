@@ -17,26 +17,26 @@ def places(there):
 
 
 def test_a_place_is_taken_while_something_is_made(places, there):
-    with places.held():
+    with places.reserve():
         there.append("one")
-    with places.held():
-        with pytest.raises(LimitReachedError, match="The limit is 2"), places.held():
+    with places.reserve():
+        with pytest.raises(LimitReachedError, match="The limit is 2"), places.reserve():
             raise AssertionError
         there.append("two")
-    with pytest.raises(LimitReachedError), places.held():
+    with pytest.raises(LimitReachedError), places.reserve():
         raise AssertionError
     there.pop()
-    with places.held():
+    with places.reserve():
         pass
 
 
 def test_what_fails_or_is_refused_gives_its_place_back(places):
     for _ in range(5):
-        with pytest.raises(ValueError, match="no such luck"), places.held():
+        with pytest.raises(ValueError, match="no such luck"), places.reserve():
             raise ValueError("no such luck")
-    with places.held(), places.held():
+    with places.reserve(), places.reserve():
         for _ in range(5):
-            with pytest.raises(LimitReachedError), places.held():
+            with pytest.raises(LimitReachedError), places.reserve():
                 raise AssertionError
-    with places.held(), places.held():
+    with places.reserve(), places.reserve():
         pass

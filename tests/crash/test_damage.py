@@ -153,7 +153,7 @@ def test_what_can_not_be_read_just_now_is_not_condemned(server, corpus):
         ]:
             answer = server.client.request(method, f"/api/runs/{run['id']}/{path}", json=body)
             said = server.problem(answer, 503)["detail"]
-            assert "update 200 can't be read just now: " in said, path
+            assert "update 200 can't be read at the moment: " in said, path
     assert (server.client.get("/api/runs").json(), server.get(run, "checkpoints")) == before
     server.post(run, "resume")
     assert server.until_ended(run)["update"] == 300
@@ -291,8 +291,8 @@ def test_a_server_starts_with_a_run_that_it_can_not_read(serve, resume):
         again = serve("--no-demo", HURRAH_RESUME=resume)
         found = again.run(run)
         assert (found["state"], found["update"]) == ("failed", 100)
-        assert "could not be taken up" in found["error"]
-        assert "can't be read just now" in found["error"]
+        assert "could not be recovered" in found["error"]
+        assert "can't be read at the moment" in found["error"]
         again.problem(again.client.post(f"/api/runs/{run['id']}/resume"), 503)
         again.post(other, "resume")
         assert again.until_ended(other)["state"] == "finished"

@@ -102,7 +102,7 @@ def test_runs_stand_still_on_a_full_disk_and_go_on_when_there_is_room(disk, on_d
     assert server.client.get("/healthz").json()["status"] == "ok"
     # A step that comes to a snapshot stops there; nobody goes on with what a person had paused.
     answer = server.client.post(f"/api/runs/{paused['id']}/step", json={"updates": 30})
-    assert "cut short at update 50" in server.problem(answer, 507)["detail"]
+    assert "ended early at update 50" in server.problem(answer, 507)["detail"]
     # Whatever needs room is refused in words, and has changed nothing.
     before = server.client.get("/api/runs").json()
     for method, path, body in [

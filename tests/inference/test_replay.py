@@ -8,6 +8,7 @@ import pytest
 from server.checkpoints.checkpoint_format import model_contents, new_trainer
 from server.checkpoints.npz import write_archive
 from server.inference.generator import TextGenerator
+from server.inference.messages import MeasureSample
 from server.inference.replay import opening, replay
 from server.rnn.sampling.sampling import write
 from server.rnn.vocabulary import Vocabulary
@@ -44,7 +45,7 @@ def test_a_huge_network_writes_less():
     model = trainer.current_model()
     whole = replay(model, VOCABULARY, BEGINNING, 80)
     a_character = sum(array.size for array in model.parameters.values() if array.ndim == 2)
-    assert replay(model, VOCABULARY, BEGINNING, 80, most_products=30 * a_character) == whole[:30]
+    assert replay(model, VOCABULARY, BEGINNING, 80, max_products=30 * a_character) == whole[:30]
 
 
 def test_it_makes_sense_where_a_zero_state_leads_astray():
@@ -81,16 +82,15 @@ def test_without_the_network_of_that_update_there_is_none(tmp_path):
     inference = TextGenerator()
 
     def written(name, update):
-        command = {
-            "do": "measure",
-            "corpus_path": str(book),
-            "text": "a lamp",
-            "watched": ["lamp"],
-            "snapshot": str(tmp_path / name),
-            "update": update,
-            "length": 30,
-        }
-        answer = inference.answer(command, lambda _: None)
+        command = MeasureSample(
+            corpus_path=str(book),
+            text="a lamp",
+            watched=["lamp"],
+            snapshot=str(tmp_path / name),
+            update=update,
+            length=30,
+        )
+        answer = inference.reply(command, lambda _: None)
         assert answer["found"] == ["lamp"]
         return answer["replay"]
 

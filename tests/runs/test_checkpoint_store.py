@@ -54,7 +54,7 @@ def ids(checkpoints):
 def test_a_file_that_nobody_described_is_taken_in(scene):
     async def story(checkpoint_store):
         write(checkpoint_store, "orphan")
-        await checkpoint_store.adopt()
+        await checkpoint_store.import_orphans()
         [found] = await checkpoint_store.list()
         assert (found.id, found.automatic, found.note) == ("orphan", True, "asked for")
 
@@ -63,12 +63,12 @@ def test_a_file_that_nobody_described_is_taken_in(scene):
 
 def test_one_that_is_being_made_is_left_to_who_makes_it(scene):
     async def story(checkpoint_store):
-        async with checkpoint_store.making("mine"):
+        async with checkpoint_store.reserve("mine"):
             write(checkpoint_store, "mine")
-            await checkpoint_store.adopt()
+            await checkpoint_store.import_orphans()
             assert await checkpoint_store.list() == []
             await checkpoint_store.add("mine", note="mine", automatic=False)
-        await checkpoint_store.adopt()
+        await checkpoint_store.import_orphans()
         [found] = await checkpoint_store.list()
         assert (found.automatic, found.note) == (False, "mine")
 
@@ -80,7 +80,7 @@ def test_one_that_does_not_follow_what_is_stored_is_not(scene):
 
     async def story(checkpoint_store):
         write(checkpoint_store, "late", updates=4, first=3)
-        await checkpoint_store.adopt()
+        await checkpoint_store.import_orphans()
         assert await checkpoint_store.list() == []
 
     scene(story)
@@ -90,7 +90,7 @@ def test_one_that_is_held_does_not_give_way_to_newer_ones(scene):
     async def story(checkpoint_store):
         write(checkpoint_store, "held")
         await checkpoint_store.add("held", note=None, automatic=True)
-        with checkpoint_store.holding("held"):
+        with checkpoint_store.pin("held"):
             for number in range(AUTOMATIC_KEPT + 1):
                 write(checkpoint_store, f"new{number}", updates=3 + number)
                 await checkpoint_store.add(f"new{number}", note=None, automatic=True)

@@ -69,12 +69,12 @@ def test_a_sample_that_two_checkpoints_tell_of_is_celebrated_once(tmp_path):
             run, book, store, listener, reader, snapshots=Snapshots(tmp_path / "snapshots")
         )
         # The second comes while the first is still being measured.
-        await recorder.catch_up(news, progress)
-        await recorder.catch_up(news, progress)
-        await recorder.caught_up()
+        await recorder.restore_to(news, progress)
+        await recorder.restore_to(news, progress)
+        await recorder.drain()
         kept = await store(Store.samples, run.id), await store(Store.milestones, run.id)
         await recorder.close()
-        await reader.leave()
+        await reader.terminate()
         await store.close()
         return kept, listener.heard
 

@@ -57,7 +57,7 @@ def test_a_step_that_runs_away_is_answered(server):
     run = runaway(server, paused=True)
     answer = server.client.post(f"/api/runs/{run['id']}/step", json={"updates": 10_000})
     assert answer.status_code == 409
-    assert "cut short" in answer.json()["detail"]
+    assert "ended early" in answer.json()["detail"]
     server.until(run, lambda now: now["error"] is not None)
 
 

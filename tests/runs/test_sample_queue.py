@@ -29,7 +29,7 @@ def lined_up(keep, talk, *updates):
 
 async def until_through(line):
     while line.first is not None:
-        await line.caught_up()
+        await line.drain()
         await asyncio.sleep(0.01)
 
 
@@ -50,16 +50,16 @@ def test_while_it_fails_the_first_in_line_stays_and_nobody_waits_for_it():
         raise OSError("no")
 
     async def talk(line):
-        await line.caught_up()
+        await line.drain()
         assert line.first == 10
-        assert line.holds(20)
+        assert line.contains(20)
 
     lined_up(keep, talk, 10, 20)
 
 
 def test_what_is_forgotten_is_not_waited_for(monkeypatch):
-    monkeypatch.setattr(sample_queue, "FIRST_PAUSE_S", 10_000.0)
-    monkeypatch.setattr(sample_queue, "LONGEST_PAUSE_S", 10_000.0)
+    monkeypatch.setattr(sample_queue, "FIRST_RETRY_S", 10_000.0)
+    monkeypatch.setattr(sample_queue, "LONGEST_RETRY_S", 10_000.0)
     kept = []
 
     async def keep(waiting):
@@ -68,8 +68,8 @@ def test_what_is_forgotten_is_not_waited_for(monkeypatch):
         kept.append(waiting.update)
 
     async def talk(line):
-        await line.caught_up()
-        line.forget_after(5)
+        await line.drain()
+        line.discard_after(5)
         line.put(line.announce([sample(6)]))
         await until_through(line)
 
