@@ -20,7 +20,6 @@ from server.inference.messages import (
     TimeUpdates,
     WritePassages,
 )
-from server.rnn.architecture import CellName
 
 __all__ = ["InferenceClient", "OnPiece"]
 
@@ -73,7 +72,7 @@ class InferenceClient:
         result: Message = reply["result"]
         return result
 
-    async def compare_step_sizes(self, cell: CellName) -> Message:
+    async def compare_step_sizes(self, cell: str) -> Message:
         """Measure how the error of each numerical derivative depends on its step size."""
         reply = await self._request(CompareStepSizes(cell=cell))
         result: Message = reply["result"]

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.concurrency.json_lines import finite
-from server.rnn.architecture import CellName
 from server.rnn.gradient_check.check import ParameterCheck, check_gradients
 from server.rnn.gradient_check.error_curve import error_against_step
 from server.rnn.vocabulary import Vocabulary
@@ -53,7 +52,7 @@ def check(request: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def compare_step_sizes(cell: CellName) -> dict[str, Any]:
+def compare_step_sizes(cell: str) -> dict[str, Any]:
     """Compare the numerical derivatives over a range of step sizes."""
     errors = asdict(error_against_step(cell=cell))
     return {name: [finite(value) for value in values] for name, values in errors.items()}

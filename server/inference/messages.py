@@ -12,7 +12,6 @@ from typing import Any, get_args
 from server.checkpoints.checkpoint_format import Which
 from server.concurrency.json_lines import Message
 from server.concurrency.typed_messages import Command, decode_command
-from server.rnn.architecture import CellName
 
 __all__ = [
     "CheckGradients",
@@ -118,7 +117,7 @@ class MeasureSample(Command):
 class MeasureSurprisal(Command):
     """Measure how surprising the text that a run read at an update is to a model of the run.
 
-    The reply is ``{"model_update", "passages"}``, as in `server.analysis.readings.Reading`.
+    The reply is ``{"model_update", "passages"}``: see `server.analysis.surprisal`.
 
     Attributes
     ----------
@@ -165,7 +164,7 @@ class CompareStepSizes(Command):
     The reply is ``{"result"}``, as in `server.analysis.gradient_check.ErrorCurveResult`.
     """
 
-    cell: CellName
+    cell: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

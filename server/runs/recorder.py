@@ -34,6 +34,7 @@ from server.spec.live_messages import (
 )
 from server.spec.sample_schedule import epoch_is_marked
 from server.spec.schemas import Best, Checkpoint, Milestone, Run, RunState, Sample
+from server.store import queries
 from server.store.database import Store
 from server.store.executor import StoreExecutor
 from server.worker.messages import Report
@@ -161,7 +162,7 @@ class Recorder:
             if rewind:
                 failpoint("store.rewind")
                 milestones = await self._store(
-                    Store.go_back, run.id, text, *missing, update=after.update
+                    Store.rewind, run.id, text, *missing, update=after.update
                 )
                 failpoint("store.rewound")
                 self._samples.discard_after(after.update)
@@ -279,7 +280,7 @@ class Recorder:
                 sample
                 for sample in samples
                 if not self._samples.contains(sample["update"])
-                and not await self._store(Store.has_sample, self.run.id, sample["update"])
+                and not await self._store(queries.has_sample, self.run.id, sample["update"])
             ]
             pending = self._samples.announce(missing)
         self._samples.put(pending)
@@ -304,7 +305,7 @@ class Recorder:
             if pending.discarded:
                 return
             if self._words_found is None:
-                self._words_found = await self._store(Store.celebrated, self.run.id)
+                self._words_found = await self._store(queries.celebrated_words, self.run.id)
             hurrahs = [word for word in measured["found"] if word not in self._words_found]
             self._words_found |= set(hurrahs)
             sample = Sample(

@@ -18,7 +18,8 @@ from server.files.storage_quota import QuotaExceededError, StorageQuota
 from server.runs.checkpoint_store import Added, CheckpointStore
 from server.runs.recorder import Recorder
 from server.runs.recovery import Recovery
-from server.spec.run_spec import RunChange, SpecError, in_words
+from server.spec.run_change import RunChange
+from server.spec.run_spec import SpecError, describe_changes
 from server.spec.schemas import ENDED, SETTLED, Checkpoint, Milestone, Run, RunState
 from server.store.database import Store
 from server.store.executor import StoreExecutor
@@ -203,7 +204,7 @@ class RunController:
 
     async def change(self, change: RunChange) -> None:
         """Change fields of the spec that may change during a run, and record a milestone."""
-        changes = change.model_dump(include=change.model_fields_set)
+        changes = change.values()
         last, made = changes.get("max_updates"), self.run.update
         if last is not None and last < made:
             raise SpecError("max_updates", f"can't be less than the {made:,} updates made already")
@@ -219,7 +220,7 @@ class RunController:
         self.run.spec = before.model_copy(update=changes)
         self.run.name = changes.get("name", self.run.name)
         await self.recorder.add_milestone(
-            Milestone(update=self.run.update, kind="change", text=in_words(before, changes))
+            Milestone(update=self.run.update, kind="change", text=describe_changes(before, changes))
         )
         await self.recorder.save()
         if changes_training:
@@ -379,7 +380,7 @@ class RunController:
             await self.autosave()
         if await self._worker_client.stop(unless):
             self._periodic_tasks.stop()
-            await self._store(Store.release, self.run.id)
+            await self._store(Store.close_history, self.run.id)
             with contextlib.suppress(StorageError):
                 await self.recorder.flush()
 

@@ -9,6 +9,7 @@ from server.files.disk_errors import StorageError
 from server.files.run_directories import RunDirectories
 from server.runs.run_controller import RunController
 from server.spec.schemas import RunState
+from server.store import queries
 from server.store.database import Store
 from server.store.executor import StoreExecutor
 
@@ -54,6 +55,6 @@ async def finish_deletions(directories: RunDirectories, store: StoreExecutor) ->
             left.add(run)
         else:
             await asyncio.to_thread(directories.remove_mark, run)
-    known = await store(Store.run_ids)
+    known = await store(queries.run_ids)
     await asyncio.to_thread(directories.delete_orphans, known)
     return left

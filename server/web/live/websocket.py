@@ -12,7 +12,7 @@ from server.errors import UnknownRunError
 from server.runs.run_controller import RunController
 from server.spec.live_messages import SnapshotContent
 from server.spec.schemas import RunState
-from server.store.database import Store
+from server.store import queries
 from server.web.dependencies import Services, TheOffice
 from server.web.live.backpressure import EXTENSION, ViewerGoneError, ViewerProtocol
 from server.web.live.broadcast import Channel
@@ -123,9 +123,9 @@ async def _snapshot(
             # Not with those who look: whoever writes of this run waits for the lock meanwhile.
             store, run = services.supervisor.store, controller.run
             loss = await loss_of(run.id, store, 1, None)
-            samples = await store(Store.samples, run.id, limit=samples_that_fit(run))
-            milestones = await store(Store.milestones, run.id)
-            checkpoints = await store(Store.checkpoints, run.id)
+            samples = await store(queries.list_samples, run.id, limit=samples_that_fit(run))
+            milestones = await store(queries.list_milestones, run.id)
+            checkpoints = await store(queries.list_checkpoints, run.id)
             content = SnapshotContent.model_construct(
                 run_state=run,
                 loss=loss,

@@ -36,7 +36,7 @@ SAMPLE = Sample(
     text="said Orla.",
     quality=Quality(real_words=0.5, longest_real_run=1, longest_copy=3),
     hurrahs=["Orla"],
-    invented=[(0, 4)],
+    invented_words=[(0, 4)],
 )
 MILESTONE = Milestone(id="7", update=2, kind="hurrah", text="hurrah - Orla")
 CHECKPOINT = Checkpoint(

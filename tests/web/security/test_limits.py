@@ -297,7 +297,7 @@ def test_who_reads_what_is_kept_waits_in_a_line_that_ends(serve):
     def ask_at_once(many):
         refused = [answer for answer in many.map(ask, range(32)) if answer.status_code != 200]
         for answer in refused:
-            assert "1 reads of what is kept" in server.problem(answer, 429)["detail"]
+            assert "1 database reads" in server.problem(answer, 429)["detail"]
             assert int(answer.headers["retry-after"]) > 0
         return refused
 
@@ -379,7 +379,9 @@ def test_room_is_measured_again_before_something_is_refused(tmp_path):
         (tmp_path / "deep").mkdir()
         (tmp_path / "deep" / "a").write_bytes(bytes(900))
         await room.check(100)
-        with pytest.raises(QuotaExceededError, match="may contain 1,000 bytes, and contains 900 bytes"):
+        with pytest.raises(
+            QuotaExceededError, match="may contain 1,000 bytes, and contains 900 bytes"
+        ):
             await room.check(101)
         (tmp_path / "deep" / "a").unlink()
         await room.check(1_000)
