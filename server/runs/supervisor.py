@@ -237,7 +237,7 @@ class Supervisor:
             self._queue.remove(run)
         failpoint("run.delete")
         await asyncio.to_thread(self._directories.mark_deleted, run)
-        failpoint("run.doomed")
+        failpoint("run.marked")
         del self._controllers[run]
         await controller.kill()
         # The files first: on a full disk, that makes space for the database.
