@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from math import isfinite
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from server.checkpoints.snapshots import Snapshots
 from server.concurrency.admission import AdmissionLimiter
@@ -17,6 +17,7 @@ from server.concurrency.child_process import ChildExitedError, ChildRefusedError
 from server.concurrency.single_flight import SingleFlightCache
 from server.errors import ConflictError, UnknownRunError
 from server.inference.client import InferenceClient
+from server.inference.messages import MeasureSurprisal
 from server.rnn.training.batches import BatchLayout
 from server.rnn.training.validation import characters_to_learn
 from server.runs.run_controller import RunController
@@ -233,7 +234,7 @@ class SurprisalService:
 
     async def leave(self) -> None:
         """End the process."""
-        await self._inference.leave()
+        await self._inference.terminate()
 
     async def _moment(self, run: Run, update: int) -> _Moment:
         found = await self._store(queries.reduced_loss, run.id, update, update, points=1)
@@ -253,7 +254,7 @@ class SurprisalService:
             source, path = await self._source(controller, moment.update - 1, unreadable)
             question = (controller.run.id, moment, path)
             read = partial(self._read, controller, moment, source, path)
-            if not self._answers.knows(question):
+            if question not in self._answers:
                 charge()
             try:
                 return await self._answers.get(question, read)
@@ -271,17 +272,17 @@ class SurprisalService:
         run = controller.run
         route = batch_layout(run)
         epoch, position = route.locate(moment.update)
-        request: dict[str, Any] = {
-            "path": None if path is None else str(path),
-            "spec": run.spec.model_dump(mode="json"),
-            "corpus_path": str(controller.corpus_path),
-            "parts": route.text_positions(0),
-            "part_length": route.stream_length,
-            "position": position,
-            "sequence_length": route.sequence_length,
-        }
+        command = MeasureSurprisal(
+            path=None if path is None else str(path),
+            spec=run.spec.model_dump(mode="json"),
+            corpus_path=str(controller.corpus_path),
+            parts=route.text_positions(0),
+            part_length=route.stream_length,
+            position=position,
+            sequence_length=route.sequence_length,
+        )
         async with self._turns:
-            answer = await self._inference.read(**request)
+            answer = await self._inference.measure_surprisal(command)
         return UpdateSurprisal(
             update=moment.update,
             epoch=epoch,

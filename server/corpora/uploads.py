@@ -51,7 +51,7 @@ class Uploads:
         NotTextError, CorpusTooShortError
             It is nothing to learn from.
         """
-        with self._places.held():
+        with self._places.reserve():
             async with self._adding:
                 data = await read()
                 await self._room.check(len(data))

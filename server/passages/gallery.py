@@ -66,7 +66,7 @@ class Gallery:
     ) -> None:
         self._store = supervisor.store
         self._reads = reads
-        self._room = supervisor.room
+        self._room = supervisor.quota
         self._passages = passages
         self._models = models
         self._most = most

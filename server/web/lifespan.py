@@ -86,7 +86,7 @@ async def _furnished(settings: Settings) -> Services:
     return Services(
         settings=settings,
         corpora=library,
-        uploads=Uploads(library, supervisor.room, settings.max_corpora),
+        uploads=Uploads(library, supervisor.quota, settings.max_corpora),
         supervisor=supervisor,
         reads=reads,
         passages=passages,

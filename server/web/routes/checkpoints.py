@@ -44,17 +44,17 @@ async def make_checkpoint(
     controller: Life, services: TheOffice, request: CheckpointRequest | None = None
 ) -> Checkpoint:
     """Keep everything needed to go on from here; durable when answered."""
-    await services.supervisor.room.check()
-    made = await controller.checkpoint(request.note if request is not None else None)
-    services.supervisor.room.count(made.bytes)
+    await services.supervisor.quota.check()
+    made = await controller.save_checkpoint(request.note if request is not None else None)
+    services.supervisor.quota.count(made.bytes)
     return made
 
 
 @router.delete("/{checkpoint_id}", status_code=204)
 async def delete_checkpoint(controller: Life, checkpoint_id: str) -> None:
     """Take away a checkpoint that somebody had asked for; not the one the run goes on from."""
-    await controller.checkpoint_store.remove(checkpoint_id)
-    await controller.recorder.checkpoint_deleted(checkpoint_id)
+    await controller.checkpoint_store.delete(checkpoint_id)
+    await controller.recorder.publish_checkpoint_deleted(checkpoint_id)
 
 
 async def the_file(

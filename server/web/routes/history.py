@@ -53,7 +53,7 @@ async def list_samples(
     """
     if last is not None and last < first:
         raise SpecError("to", "must not be less than from")
-    await controller.recorder.caught_up()
+    await controller.recorder.drain()
     run, chosen = controller.run.id, None
     if limit is not None:
         fitting = samples_that_fit(controller.run, limit)

@@ -42,7 +42,7 @@ class NoteRequest(NoteText):
 @router.get("")
 async def list_milestones(controller: Life, services: TheOffice) -> list[Milestone]:
     """Return the milestones in order, all those that the run has reached by now."""
-    await controller.recorder.caught_up()
+    await controller.recorder.drain()
     return await services.reads(queries.list_milestones, controller.run.id)
 
 

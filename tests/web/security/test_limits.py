@@ -13,7 +13,7 @@ from websockets.sync.client import connect
 
 from server.concurrency.admission import AdmissionLimiter
 from server.errors import TooBusyError
-from server.files.storage_quota import NoRoomError, StorageQuota, bytes_below
+from server.files.storage_quota import QuotaExceededError, StorageQuota, bytes_below
 from server.passages.request import PassageRequest
 from tests.hostile import raw
 from tests.serving import LIMIT_S, PAGES, RunningServer, until
@@ -280,7 +280,7 @@ def test_a_run_that_would_fill_it_stands_still_until_there_is_room(serve):
     held = server.until(run, lambda now: now["disk_full"])
     assert held["state"] == "paused"
     assert f"may hold {limit:,} bytes" in held["error"] or "MB" in held["error"]
-    assert held["error"].endswith("goes on by itself when there is room.")
+    assert held["error"].endswith("resumes by itself when there is room.")
     stood = server.run(run)["update"]
     assert server.client.delete(f"/api/runs/{large['id']}").status_code == 204
     server.until(run, lambda now: now["state"] == "running" and now["update"] > stood)
@@ -356,9 +356,9 @@ def test_a_line_does_not_grow_without_end():
 
 def test_a_line_in_which_nobody_waits_for_ever():
     async def scene():
-        turns = AdmissionLimiter(1, 3, "things", patience_s=0.01)
+        turns = AdmissionLimiter(1, 3, "things", timeout_s=0.01)
         async with turns:
-            with pytest.raises(TooBusyError, match="1 things are under way") as raised:
+            with pytest.raises(TooBusyError, match="1 things are in progress") as raised:
                 async with turns:
                     raise AssertionError
         assert raised.value.retry_after_s == 1
@@ -379,7 +379,9 @@ def test_room_is_measured_again_before_something_is_refused(tmp_path):
         (tmp_path / "deep").mkdir()
         (tmp_path / "deep" / "a").write_bytes(bytes(900))
         await room.check(100)
-        with pytest.raises(NoRoomError, match="may hold 1,000 bytes, and holds 900 bytes"):
+        with pytest.raises(
+            QuotaExceededError, match="may contain 1,000 bytes, and contains 900 bytes"
+        ):
             await room.check(101)
         (tmp_path / "deep" / "a").unlink()
         await room.check(1_000)
