@@ -12,15 +12,15 @@ from server.passages.saved_passage import SavedPassage
 from server.store.database import Store
 
 __all__ = [
-    "KeptState",
-    "add_kept",
-    "change_kept",
+    "GalleryState",
+    "delete_passage",
     "find_fingerprint",
-    "find_kept",
-    "kept_state",
-    "list_kept",
-    "models_needed",
-    "remove_kept",
+    "find_passage",
+    "gallery_state",
+    "insert_passage",
+    "list_passages",
+    "required_models",
+    "update_passage",
 ]
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ MOST_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class KeptState:
+class GalleryState:
     """How much is kept, and what tells this state of it from those before.
 
     `runs` holds how many passages there are of each run, those of the newest passage first.
@@ -42,13 +42,13 @@ class KeptState:
     runs: dict[str, int]
 
 
-def kept_state(store: Store) -> KeptState:
+def gallery_state(store: Store) -> GalleryState:
     """Return how much is kept."""
     rows = store.connection.execute(
         "SELECT run, count(*), max(number), sum(changes) FROM saved_passages"
         " GROUP BY run ORDER BY 3 DESC"
     ).fetchall()
-    return KeptState(
+    return GalleryState(
         total=sum(row[1] for row in rows),
         newest=max((row[2] for row in rows), default=0),
         changes=sum(row[3] for row in rows),
@@ -56,7 +56,7 @@ def kept_state(store: Store) -> KeptState:
     )
 
 
-def add_kept(store: Store, kept: SavedPassage) -> None:
+def insert_passage(store: Store, kept: SavedPassage) -> None:
     """Keep a passage; durable.
 
     Raises
@@ -74,7 +74,7 @@ def add_kept(store: Store, kept: SavedPassage) -> None:
         raise UnknownRunError(kept.run)
 
 
-def change_kept(store: Store, kept: SavedPassage) -> None:
+def update_passage(store: Store, kept: SavedPassage) -> None:
     """Keep a passage as it now is; durable."""
     _durably(
         store,
@@ -83,12 +83,12 @@ def change_kept(store: Store, kept: SavedPassage) -> None:
     )
 
 
-def remove_kept(store: Store, identity: str) -> bool:
+def delete_passage(store: Store, identity: str) -> bool:
     """Forget a passage, durably; whether there was one."""
     return _durably(store, "DELETE FROM saved_passages WHERE id = ?", (identity,)) > 0
 
 
-def find_kept(store: Store, identity: str) -> SavedPassage | None:
+def find_passage(store: Store, identity: str) -> SavedPassage | None:
     """Return a kept passage by its id."""
     row = store.connection.execute(
         "SELECT passage FROM saved_passages WHERE id = ?", (identity,)
@@ -104,7 +104,7 @@ def find_fingerprint(store: Store, run: str, fingerprint: str) -> SavedPassage |
     return None if row is None else SavedPassage.model_validate_json(row[0])
 
 
-def list_kept(
+def list_passages(
     store: Store, run: str | None, before: str | None, limit: int
 ) -> tuple[list[SavedPassage], bool]:
     """Return kept passages, newest first: of all runs or of one, those kept before another.
@@ -137,11 +137,11 @@ def list_kept(
     return found, False
 
 
-def models_needed(store: Store) -> set[tuple[str, str]]:
+def required_models(store: Store) -> set[tuple[str, str]]:
     """Return the models that wrote kept passages, each with its run."""
     return set(store.connection.execute("SELECT DISTINCT run, model FROM saved_passages"))
 
 
 def _durably(store: Store, statement: str, values: tuple[str, ...]) -> int:
     """Change rows, durably or not at all; return how many."""
-    return store.durably(lambda: store.connection.execute(statement, values).rowcount)
+    return store.write_durably(lambda: store.connection.execute(statement, values).rowcount)

@@ -33,6 +33,7 @@ from server.spec.live_messages import (
 )
 from server.spec.sample_schedule import epoch_is_marked
 from server.spec.schemas import Best, Checkpoint, Milestone, Run, RunState, Sample
+from server.store import queries
 from server.store.database import Store
 from server.store.executor import StoreExecutor
 
@@ -149,7 +150,7 @@ class Recorder:
             if go_back:
                 failpoint("store.rewind")
                 update = after.update
-                marks = await self._store(Store.go_back, run.id, text, *happened, update=update)
+                marks = await self._store(Store.rewind, run.id, text, *happened, update=update)
                 failpoint("store.rewound")
                 self._samples.forget_after(after.update)
                 self._celebrated = None
@@ -168,7 +169,7 @@ class Recorder:
                 sample
                 for sample in samples
                 if not self._samples.holds(sample["update"])
-                and not await self._store(Store.has_sample, self.run.id, sample["update"])
+                and not await self._store(queries.has_sample, self.run.id, sample["update"])
             ]
             waiting = self._samples.announce(lacking)
         self._samples.put(waiting)
@@ -303,7 +304,7 @@ class Recorder:
 
     async def _already_celebrated(self) -> set[str]:
         if self._celebrated is None:
-            self._celebrated = await self._store(Store.celebrated, self.run.id)
+            self._celebrated = await self._store(queries.celebrated_words, self.run.id)
         return self._celebrated
 
     # -- publishing -------------------------------------------------------------------------------

@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from server.analysis.estimates import Estimates
+from server.analysis.estimates import EstimateService
 from server.analysis.gradient_check import GradientCheckService
-from server.analysis.readings import SurprisalService
-from server.analysis.spikes import LossAnalysis
+from server.analysis.loss_analysis import LossAnalysis
+from server.analysis.surprisal import SurprisalService
 from server.corpora.library import CorpusLibrary
 from server.corpora.uploads import Uploads
 from server.files.durable import make_folder
@@ -76,7 +76,7 @@ async def _create_services(settings: Settings) -> Services:
     models = ModelStore(
         settings.data_dir / "runs", settings.max_kept_models, settings.max_kept_models_bytes
     )
-    models.forget_held()
+    models.delete_drafts()
     passages = PassageService(
         PassageLimits(settings.max_passage_characters, max_characters, max_waiting), models
     )
@@ -90,7 +90,7 @@ async def _create_services(settings: Settings) -> Services:
         downloads=Downloads(max_waiting, settings.request_patience_s),
         gallery=Gallery(supervisor, store_reader, passages, models, settings.max_kept_passages),
         gradient_checks=GradientCheckService(max_characters, max_waiting),
-        estimates=Estimates(max_waiting),
+        estimates=EstimateService(max_waiting),
         surprisal=SurprisalService(store_reader, supervisor.get, max_waiting),
         loss_analysis=LossAnalysis(store_reader),
         loss_cache=LossCache(store_reader),

@@ -10,7 +10,7 @@ from server.concurrency.single_flight import SingleFlightCache
 from server.history.loss_history import ReducedLoss
 from server.rnn.training.trainer import SMOOTHING
 from server.spec.schemas import Loss, Run, ValidationLoss
-from server.store.database import Store
+from server.store import queries
 from server.store.executor import StoreCalls
 
 __all__ = ["DEFAULT_POINTS", "LossCache", "read_loss_curve"]
@@ -54,7 +54,7 @@ class LossCache:
 
         async def compute() -> bytes:
             if smoothing != SMOOTHING:
-                while await self._store(Store.work_out_smoothing, run.id, smoothing):
+                while await self._store(queries.precompute_smoothing, run.id, smoothing):
                     pass
             loss = await read_loss_curve(
                 run.id, self._store, first, end, points=points, smoothing=smoothing
@@ -77,11 +77,11 @@ async def read_loss_curve(
     smoothing: float = SMOOTHING,
 ) -> Loss:
     """Return a run's loss curve, reduced to at most `points` buckets."""
-    reduced = await store(Store.loss, run, first, last, points, smoothing)
+    reduced = await store(queries.reduced_loss, run, first, last, points=points, factor=smoothing)
     validation = await store(
-        Store.validation, run, 0 if first <= 1 else first, reduced.last, points
+        queries.validation_loss, run, 0 if first <= 1 else first, reduced.last, points
     )
-    seconds = await store(Store.seconds_at, run, reduced.update)
+    seconds = await store(queries.training_seconds, run, reduced.update)
     return _to_schema(reduced, seconds, validation)
 
 

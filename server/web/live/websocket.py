@@ -12,7 +12,7 @@ from server.errors import UnknownRunError
 from server.runs.run_controller import RunController
 from server.spec.live_messages import SnapshotContent
 from server.spec.schemas import RunState
-from server.store.database import Store
+from server.store import queries
 from server.web.dependencies import Services, ServicesDep
 from server.web.live.backpressure import EXTENSION, ViewerGoneError, ViewerProtocol
 from server.web.live.broadcast import Channel
@@ -125,9 +125,9 @@ async def _snapshot(
             # The unlimited store, not `store_reader`: the run's recorder waits for the lock.
             store, run = services.supervisor.store, controller.run
             loss = await read_loss_curve(run.id, store, 1, None)
-            samples = await store(Store.samples, run.id, limit=fitting_sample_count(run))
-            milestones = await store(Store.milestones, run.id)
-            checkpoints = await store(Store.checkpoints, run.id)
+            samples = await store(queries.list_samples, run.id, limit=fitting_sample_count(run))
+            milestones = await store(queries.list_milestones, run.id)
+            checkpoints = await store(queries.list_checkpoints, run.id)
             content = SnapshotContent.model_construct(
                 run_state=run,
                 loss=loss,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from math import isfinite
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from fastapi import APIRouter, Depends, Query
 from numpy.typing import NDArray
 from starlette.responses import Response, StreamingResponse
 
-from server.analysis.spikes import LossExplained
+from server.analysis.loss_analysis import ExplainedLoss
 from server.history.smoothing import FACTORS
 from server.history.summaries import CHUNK_UPDATES, smooth_losses
 from server.history.threshold_search import Search
@@ -25,7 +26,7 @@ from server.spec.schemas import (
     LossReached,
     Sample,
 )
-from server.store.database import Store
+from server.store import queries
 from server.store.queries import SamplesPage
 from server.web.dependencies import RunControllerDep, ServicesDep, limit_downloads
 from server.web.loss_cache import DEFAULT_POINTS
@@ -61,15 +62,14 @@ async def list_samples(
     run, updates = controller.run.id, None
     if limit is not None:
         count = fitting_sample_count(controller.run, limit)
-        updates = await services.store_reader(Store.thinned_updates, run, first, last, count)
-    first_page = await services.store_reader(
-        Store.samples_page, run, first, last, PAGE_CHARACTERS, updates
-    )
+        updates = await services.store_reader(queries.select_samples, run, first, last, count)
+    read_page = partial(queries.samples_page, characters=PAGE_CHARACTERS, selected=updates)
+    first_page = await services.store_reader(read_page, run, first, last)
     # Unlimited reads: a response that has begun cannot be refused.
-    look = services.supervisor.store.look
+    read = services.supervisor.store.low_priority
 
     async def next_page(update: int) -> SamplesPage:
-        return await look(Store.samples_page, run, update + 1, last, PAGE_CHARACTERS, updates)
+        return await read(read_page, run, update + 1, last)
 
     return StreamingResponse(stream_json_list(first_page, next_page), media_type="application/json")
 
@@ -108,10 +108,12 @@ async def find_first_below(
     """Return the first update with a smooth loss, in nats per sequence, below `smooth_loss`."""
     search = Search(done=False)
     while not search.done:
-        search = await services.store_reader(Store.first_below, controller.run.id, smooth_loss)
+        search = await services.store_reader(queries.first_below, controller.run.id, smooth_loss)
     if search.update is None:
         return LossReached(smooth_loss=smooth_loss, update=None)
-    (seconds,) = await services.store_reader(Store.seconds_at, controller.run.id, [search.update])
+    (seconds,) = await services.store_reader(
+        queries.training_seconds, controller.run.id, [search.update]
+    )
     return LossReached(
         smooth_loss=smooth_loss,
         update=search.update,
@@ -142,7 +144,7 @@ async def read_loss_by_position(
 
 
 @router.get("/loss/explained")
-async def explain_loss(controller: RunControllerDep, services: ServicesDep) -> LossExplained:
+async def explain_loss(controller: RunControllerDep, services: ServicesDep) -> ExplainedLoss:
     """Return how much of the loss's variance the position in the corpus explains."""
     return await services.loss_analysis.explain(controller.run)
 
@@ -160,7 +162,7 @@ async def download_losses(controller: RunControllerDep, services: ServicesDep) -
     length = run.spec.sequence_length
     per_epoch = run.updates_per_epoch
     # Unlimited reads: a response that has begun cannot be refused.
-    look = services.supervisor.store.look
+    read = services.supervisor.store.low_priority
 
     def csv_rows(
         first: int, losses: NDArray[np.float64], smooth: float | None
@@ -177,7 +179,7 @@ async def download_losses(controller: RunControllerDep, services: ServicesDep) -
         end, sent = run.update, 0
         yield "update,epoch,position,loss,smooth_loss\n"
         chunk, smooth = -1, None
-        while (found := await look(Store.chunk, run.id, chunk)) is not None:
+        while (found := await read(queries.loss_chunk, run.id, chunk)) is not None:
             chunk, losses = found
             first = chunk * CHUNK_UPDATES + 1
             text, smooth = await asyncio.to_thread(csv_rows, first, losses, smooth)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from server.analysis.readings import Reading
+from server.analysis.surprisal import UpdateSurprisal
 from server.spec.run_spec import SpecError
 from server.web.dependencies import RateLimiterDep, RunControllerDep, ServicesDep
 
@@ -30,7 +30,7 @@ async def read_surprisal(
     update: Update = None,
     first: Annotated[Update, Query(alias="from")] = None,
     last: Annotated[Update, Query(alias="to")] = None,
-) -> Reading:
+) -> UpdateSurprisal:
     """Return the text of an update, with the surprisal of each character.
 
     With `from` and `to`, that of the update with the greatest loss in this range, both included.

@@ -295,7 +295,7 @@ def test_database_reads_are_limited(serve):
     def ask_at_once(many):
         refused = [answer for answer in many.map(ask, range(32)) if answer.status_code != 200]
         for answer in refused:
-            assert "1 reads of what is kept" in server.problem(answer, 429)["detail"]
+            assert "1 database reads" in server.problem(answer, 429)["detail"]
             assert int(answer.headers["retry-after"]) > 0
         return refused
 
