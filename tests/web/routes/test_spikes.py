@@ -20,7 +20,7 @@ def explained(server, run):
     return server.get(run, "loss/explained")
 
 
-def test_it_is_told_of_whole_epochs_alone(server, corpus):
+def test_only_whole_epochs_are_analysed(server, corpus):
     run = server.create(**SMALL, corpus=corpus, paused=True, max_updates=None)
     nothing = {"epochs": [], "share": None, "share_error": None, "start": None}
     assert explained(server, run) == nothing | {"missing": "After two epochs it can be told."}
@@ -46,7 +46,7 @@ def test_it_is_told_of_whole_epochs_alone(server, corpus):
     assert found["missing"] is None
 
 
-def test_epochs_too_short_to_tell_are_called_so(server):
+def test_short_epochs_cannot_be_analysed(server):
     corpus = server.upload(PAGES[:500])["id"]
     run = server.create(**SMALL, corpus=corpus, max_updates=60)
     server.until_ended(run)
@@ -54,7 +54,7 @@ def test_epochs_too_short_to_tell_are_called_so(server):
 
 
 @pytest.mark.parametrize("per_epoch", [40, PLACES, PLACES + 1, 5_000_000])
-def test_of_long_epochs_stretches_are_read(per_epoch):
+def test_long_epochs_are_analysed_in_parts(per_epoch):
     stretches = _places(per_epoch)
     assert stretches[0][0] == 0
     assert stretches[-1][1] == per_epoch
