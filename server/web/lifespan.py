@@ -58,7 +58,7 @@ async def opened(settings: Settings) -> AsyncIterator[Services]:
     finally:
         desks = (services.passages, services.proofs, services.readings, services.estimates)
         await asyncio.gather(
-            *(worker_client.leave() for worker_client in desks), supervisor.close()
+            *(worker_client.close() for worker_client in desks), supervisor.close()
         )
 
 

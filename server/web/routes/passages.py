@@ -50,13 +50,15 @@ async def write_passage(
     """
     request = request or PassageRequest()
     charge("passages", request.thousands)
-    # Only who may keep it needs it held.
-    hold = is_operator(connection)
+    # Only the operator can save passages.
+    keep_draft = is_operator(connection)
     if not stream:
-        return _answer(request, await services.passages.write(controller, request, hold=hold))
+        return _answer(
+            request, await services.passages.write(controller, request, keep_draft=keep_draft)
+        )
     pieces: asyncio.Queue[Message | None] = asyncio.Queue()
     writing = asyncio.create_task(
-        services.passages.write(controller, request, pieces.put_nowait, hold=hold)
+        services.passages.write(controller, request, pieces.put_nowait, keep_draft=keep_draft)
     )
     writing.add_done_callback(lambda _: pieces.put_nowait(None))
     # Until something is written, what is wrong can still be said with a status.

@@ -42,11 +42,11 @@ async def read_again(
             raise SpecError("update", "goes without from and to")
         return await services.readings.at(controller, update, a_reading)
     if first is None and last is None:
-        return await services.readings.now(controller)
+        return await services.readings.latest(controller)
     if first is None:
         raise SpecError("from", "is missing")
     if last is None:
         raise SpecError("to", "is missing")
     if last < first:
         raise SpecError("to", "must not be less than from")
-    return await services.readings.highest(controller, first, last, a_reading)
+    return await services.readings.at_highest_loss(controller, first, last, a_reading)

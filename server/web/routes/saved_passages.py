@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 
 from server.checkpoints.checkpoint_format import FINGERPRINT_DIGITS
 from server.errors import UnknownRunError
-from server.passages.gallery import AT_ONCE
+from server.passages.gallery import PAGE_SIZE
 from server.passages.saved_passage import BREAK, SavedPassage, as_markdown, as_text
 from server.passages.service import PASSAGE_FINGERPRINT_DIGITS
 from server.spec.run_spec import encodable
@@ -84,7 +84,7 @@ async def list_passages(
     connection: Request,
     run: Id = None,
     before: Id = None,
-    limit: Annotated[int, Query(ge=1, le=MAX_AT_ONCE)] = AT_ONCE,
+    limit: Annotated[int, Query(ge=1, le=MAX_AT_ONCE)] = PAGE_SIZE,
 ) -> KeptPage | Response:
     """Return kept passages, newest first: of all runs, or of one.
 
@@ -111,7 +111,7 @@ async def list_passages(
 async def keep_passage(wanted: KeepRequest, services: TheOffice) -> SavedPassage:
     """Keep a passage that was written just now; durable when answered."""
     controller = services.supervisor.get(wanted.run)
-    return await services.gallery.keep(controller, wanted.fingerprint, wanted.title)
+    return await services.gallery.save(controller, wanted.fingerprint, wanted.title)
 
 
 @router.get("/api/kept/file", response_class=StreamingResponse, dependencies=[Depends(a_download)])
@@ -154,13 +154,13 @@ async def rename_passage(kept_id: str, change: TitleChange, services: TheOffice)
 @router.delete("/api/kept/{kept_id}", status_code=204)
 async def remove_passage(kept_id: str, services: TheOffice) -> None:
     """Forget a kept passage."""
-    await services.gallery.remove(kept_id)
+    await services.gallery.delete(kept_id)
 
 
 @router.post("/api/runs/{run_id}/models", status_code=204)
 async def keep_model(controller: Life, wanted: ShareRequest, services: TheOffice) -> None:
     """Keep the model that wrote a passage, so that a link to the passage stays true."""
-    await services.gallery.share(controller, wanted.model)
+    await services.gallery.save_model(controller, wanted.model)
 
 
 def _file(

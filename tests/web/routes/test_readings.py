@@ -148,7 +148,7 @@ def test_a_damaged_network_gives_way_to_the_one_before(server, corpus):
     for path in snapshots.iterdir():
         path.write_bytes(b"")
     answer = server.client.get(f"/api/runs/{run['id']}/reading", params={"update": 117})
-    assert "could not be read again" in server.problem(answer, 409)["detail"]
+    assert "could not be computed" in server.problem(answer, 409)["detail"]
 
 
 def test_it_goes_on_while_a_run_trains_and_in_every_state(server, corpus):
