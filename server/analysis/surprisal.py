@@ -274,13 +274,13 @@ class SurprisalService:
     ) -> UpdateSurprisal:
         run = controller.run
         layout = batch_layout(run)
-        epoch, position = layout.place(loss.update)
+        epoch, position = layout.locate(loss.update)
         request: dict[str, Any] = {
             "path": None if path is None else str(path),
             "spec": run.spec.model_dump(mode="json"),
             "corpus_path": str(controller.corpus_path),
-            "parts": layout.starts(0),
-            "part_length": layout.part_length,
+            "parts": layout.text_positions(0),
+            "part_length": layout.stream_length,
             "position": position,
             "sequence_length": layout.sequence_length,
         }

@@ -39,7 +39,7 @@ from server.corpora.proper_names import find_names, find_words
 from server.files.failpoints import failpoint
 from server.rnn.training.trainer import StateError, Trainer
 from server.rnn.vocabulary import Vocabulary
-from server.spec.run_spec import RunSpec, in_words
+from server.spec.run_spec import RunSpec, describe_changes
 from server.spec.sample_schedule import next_sample
 
 __all__ = ["Training", "train"]
@@ -155,7 +155,7 @@ class Training:
         before = kept.spec.model_dump(mode="json")
         changes = {name: value for name, value in self._spec.items() if value != before[name]}
         if changes:
-            self._say(f"From here on: {in_words(kept.spec, changes)}.")
+            self._say(f"From here on: {describe_changes(kept.spec, changes)}.")
         for sentence in describe_differences(self._trainer, meta):
             self._say(sentence)
 

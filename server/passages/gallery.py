@@ -99,8 +99,8 @@ class Gallery:
                     " (HURRAH_MAX_KEPT_PASSAGES)."
                 )
             await self._quota.check()
-            model_kept = await self._store_model(draft.run, draft.model)
-            saved = _saved_passage(controller, draft, title, model_kept=model_kept)
+            model_saved = await self._store_model(draft.run, draft.model)
+            saved = _saved_passage(controller, draft, title, model_saved=model_saved)
             await self._store(insert_passage, saved)
             return saved
 
@@ -187,11 +187,11 @@ class Gallery:
 
     async def _with_model_status(self, saved: SavedPassage) -> SavedPassage:
         exists = await asyncio.to_thread(self._models.path(saved.run, saved.model).exists)
-        return saved.model_copy(update={"model_kept": exists})
+        return saved.model_copy(update={"model_saved": exists})
 
 
 def _saved_passage(
-    controller: RunController, draft: Draft, title: str | None, *, model_kept: bool
+    controller: RunController, draft: Draft, title: str | None, *, model_saved: bool
 ) -> SavedPassage:
     return SavedPassage(
         id=secrets.token_hex(6),
@@ -201,6 +201,6 @@ def _saved_passage(
         title=title,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         request=draft.request,
-        model_kept=model_kept,
+        model_saved=model_saved,
         passages=draft.passages,
     )

@@ -27,7 +27,7 @@ class SavedPassage(Schema):
         When it was saved; ISO 8601, UTC.
     request : PassageRequest
         Reproduces the same text: it names the exact model and the seed.
-    model_kept : bool
+    model_saved : bool
         Whether that model is stored, so that the request can be repeated.
     passages : list of Passage
         One for each temperature.
@@ -40,7 +40,7 @@ class SavedPassage(Schema):
     title: str | None
     created_at: str
     request: PassageRequest
-    model_kept: bool
+    model_saved: bool
     passages: list[Passage]
 
     @property

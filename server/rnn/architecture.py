@@ -2,12 +2,9 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 from server.rnn.cells import CELLS
 from server.rnn.parameters import Shape
-
-CellName: TypeAlias = Literal["rnn", "gru", "lstm"]
 
 MAX_LAYERS = 4
 

@@ -24,7 +24,8 @@ from server.runs.recovery import (
     take_up,
     update_of_newest,
 )
-from server.spec.run_spec import RunChange, SpecError, in_words
+from server.spec.run_change import RunChange
+from server.spec.run_spec import SpecError, describe_changes
 from server.spec.schemas import ENDED, SETTLED, Checkpoint, Milestone, Run, RunState
 from server.store.database import Store
 from server.store.executor import StoreExecutor
@@ -164,7 +165,7 @@ class RunController:
 
     async def change(self, change: RunChange) -> None:
         """Change what may be changed while it lives, and keep a milestone of it."""
-        changes = change.model_dump(include=change.model_fields_set)
+        changes = change.values()
         last, made = changes.get("max_updates"), self.run.update
         if last is not None and last < made:
             raise SpecError("max_updates", f"can't be less than the {made:,} updates made already")
@@ -178,7 +179,9 @@ class RunController:
         before = self.run.spec
         self.run.spec = before.model_copy(update=changes)
         self.run.name = changes.get("name", self.run.name)
-        mark = Milestone(update=self.run.update, kind="change", text=in_words(before, changes))
+        mark = Milestone(
+            update=self.run.update, kind="change", text=describe_changes(before, changes)
+        )
         await self.recorder.mark(mark)
         await self.recorder.save()
         if told:

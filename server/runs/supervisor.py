@@ -24,8 +24,9 @@ from server.runs.recorder import Recorder
 from server.runs.run_controller import RunController
 from server.runs.startup import finish_deleting, take_up
 from server.spec.limits import Limits
+from server.spec.run_change import RunChange
 from server.spec.run_factory import measure_run
-from server.spec.run_spec import RunChange, RunSpec
+from server.spec.run_spec import RunSpec
 from server.spec.schemas import Run, RunState
 from server.spec.sizing import Sizes
 from server.store import queries
@@ -214,7 +215,7 @@ class Supervisor:
     async def change(self, run: str, change: RunChange) -> Run:
         """Change what may be changed about a run."""
         controller = self.get(run)
-        if "watch_words" in change.model_fields_set and change.watch_words is None:
+        if change.values().get("watch_words", "kept") is None:
             names = self.corpora.get(controller.run.corpus).names
             change = change.model_copy(update={"watch_words": list(names)})
         await controller.change(change)

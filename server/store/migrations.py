@@ -280,6 +280,7 @@ def _rename_to_standard_terms(connection: sqlite3.Connection) -> None:
     _rename_key(connection, "samples", "sample", "invented", "invented_words")
     _rename_key(connection, "saved_passages", "passage", "invented", "invented_words")
     _rename_key(connection, "saved_passages", "passage", "receipt", "fingerprint")
+    _rename_key(connection, "saved_passages", "passage", "model_kept", "model_saved")
 
 
 def _rename_key(

@@ -103,7 +103,11 @@ def test_only_keys_of_stored_json_are_renamed(tmp_path):
             for text in TRICKY
         ],
         "kept": [
-            {"title": text, "passages": [{"text": text, "receipt": text, "invented": []}] * 2}
+            {
+                "model_kept": True,
+                "title": text,
+                "passages": [{"text": text, "receipt": text, "invented": []}] * 2,
+            }
             for text in TRICKY
         ],
     }

@@ -143,7 +143,7 @@ def test_the_saved_passage_is_shown_and_its_model_writes_it_again(whole):
     assert shown["kept"] == SHOWN["kept"]
     assert shown["kept_again"] == SHOWN["kept_again"]
     [saved] = shown["kept"]
-    assert saved["model_kept"]
+    assert saved["model_saved"]
     assert [each["text"] for each in shown["kept_again"]["passages"]] == [
         each["text"] for each in saved["passages"]
     ]

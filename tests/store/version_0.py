@@ -1,6 +1,7 @@
 """The data directory of version 0 in tests/fixtures; its README describes it."""
 
 import json
+import lzma
 import sqlite3
 import tarfile
 from contextlib import closing
@@ -8,10 +9,11 @@ from contextlib import closing
 from tests.serving import ROOT
 
 FIXTURE = ROOT / "tests" / "fixtures" / "data-version-0"
-EXPECTED = json.loads((FIXTURE / "expected.json").read_text(encoding="utf-8"))
+EXPECTED = json.loads(lzma.decompress((FIXTURE / "expected.json.xz").read_bytes()))
 # Fields of JSON that version 1 renamed.
 RENAMED = {
     "invented": "invented_words",
+    "model_kept": "model_saved",
     "receipt": "fingerprint",
     "short_of_room": "disk_full",
 }

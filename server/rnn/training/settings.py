@@ -7,7 +7,7 @@ from typing import Literal
 
 from server.rnn.architecture import MAX_LAYERS
 from server.rnn.cells import CELLS
-from server.rnn.optimizers import RULES, OptimizerName
+from server.rnn.optimizers import RULES
 
 # The purposes that random numbers of one seed serve; a stream each, independent of the others.
 INITIALISATION, SAMPLES, DROPOUT = 0, 1, 2
@@ -36,8 +36,8 @@ class TrainerSettings:
         T, characters of each stream an update, at least 1.
     batch_size : int
         B, streams that read the text in parallel, at least 1.
-    optimizer : {"adagrad", "adam", "rmsprop", "sgd"}
-        The update rule.
+    optimizer : str
+        The name of the update rule, in `RULES`.
     learning_rate : float
         eta, 0 or greater; `optimizers.LEARNING_RATES` holds a good one for each rule.
     learning_rate_decay : float
@@ -67,7 +67,7 @@ class TrainerSettings:
     dropout: float = 0.0
     sequence_length: int = 25
     batch_size: int = 1
-    optimizer: OptimizerName = "adagrad"
+    optimizer: str = "adagrad"
     learning_rate: float = 0.1
     learning_rate_decay: float = 1.0
     clip: float | None = 5.0

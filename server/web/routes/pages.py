@@ -11,6 +11,7 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.templating import Jinja2Templates
 
 from server import __version__
+from server.spec.description import form_description, script_description
 from server.web.http.static_files import Statics
 from server.web.security.auth import is_operator
 
@@ -66,6 +67,8 @@ def _page(request: Request, template: str, entry: str, *, view: str, skip: str) 
             "modules": statics().modules(f"js/{entry}.js"),
             "plotly_url": f"{statics().address}/{PLOTLY}",
             "operator": is_operator(request),
+            "spec": form_description(),
+            "spec_for_scripts": script_description(),
         },
         headers={"Cache-Control": "no-cache"},
     )

@@ -37,12 +37,12 @@ const NAME = {
   value: ({ run }) => run.name.toLocaleLowerCase(),
 };
 
-const fromField = ({ key, label, of, text }) => ({
+const fromField = ({ key, label, value, text, figure }) => ({
   key,
   label,
-  text: ({ run }) => text(of(run)),
-  value: ({ run }) => of(run),
-  figure: key !== "watch_words",
+  text: ({ run }) => text(run),
+  value: ({ run }) => value(run),
+  figure,
 });
 
 function figures(state, shown) {

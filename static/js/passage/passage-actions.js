@@ -55,7 +55,7 @@ export class PassageActions {
     try {
       const saved = await api.savePassage(run, fingerprint);
       if (this.#result?.passages === passages) this.#showSaved(true);
-      const words = saved.model_kept ? "Kept, with the model that wrote it." : "Kept; for its model there was no room.";
+      const words = saved.model_saved ? "Kept, with the model that wrote it." : "Kept; for its model there was no room.";
       toast(words, { label: "See it", run: () => location.assign(`/passages?passage=${saved.id}`) });
     } catch (error) {
       if (!(error instanceof api.Problem)) throw error;

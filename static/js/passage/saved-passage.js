@@ -108,7 +108,7 @@ export class PassageCard {
 
   #buttons(saved) {
     const file = `/api/kept/${saved.id}/file?format=`;
-    const again = saved.model_kept ? "Write it again" : "Write another by the nearest model: its own is gone";
+    const again = saved.model_saved ? "Write it again" : "Write another by the nearest model: its own is gone";
     const buttons = [
       small("copy", "Copy the text", { on: { click: () => this.#copy(textOf(saved.passages), "The text is copied.") } }),
       small("link", "Copy a link to it", {

@@ -3,16 +3,8 @@
 import * as api from "../net/api.js";
 import { el, find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
-
-const NUMBERS = [
-  "learning_rate",
-  "sample_every",
-  "seed",
-  "learning_rate_decay",
-  "dropout",
-  "sample_length",
-  "checkpoint_every_s",
-];
+import { RunSpecForm } from "./run-spec-form.js";
+import { FORMS } from "./run-spec.js";
 
 /** The update from which on a fork and its trunk are looked at: shortly before they part. */
 export const updateBeforeFork = ({ forked_from: { update } }) => Math.floor(update * 0.8);
@@ -25,6 +17,7 @@ export class ForkDialog {
   #dialog = find("#fork-dialog");
   #form = find("#fork-form");
   #fields = this.#form.elements;
+  #settings = new RunSpecForm(this.#form, FORMS.fork);
   #start = find("#fork-start");
   #forked;
   #parent = null;
@@ -40,7 +33,6 @@ export class ForkDialog {
       event.preventDefault();
       this.#submit();
     });
-    this.#form.addEventListener("change", () => this.#update());
     this.#fields.checkpoint.addEventListener("change", () => this.#suggest());
   }
 
@@ -70,18 +62,8 @@ export class ForkDialog {
   }
 
   #fill(spec) {
-    const fields = this.#fields;
-    for (const name of NUMBERS) fields[name].value = String(spec[name]);
-    fields.endless.checked = spec.max_updates === null;
-    fields.watch_words.value = (spec.watch_words ?? []).join(", ");
-    fields.clip_mode.value = spec.clip === null ? "none" : spec.clip_mode;
-    fields.clip.value = String(spec.clip ?? 5);
-    fields.paused.checked = false;
-    const pace = String(spec.pace);
-    if (![...fields.pace.options].some(({ value }) => value === pace)) {
-      fields.pace.append(el("option", { value: pace, text: `${format.speed(spec.pace)} a second` }));
-    }
-    fields.pace.value = pace;
+    this.#settings.fill(spec);
+    this.#fields.paused.checked = false;
     find("#fork-dropout").closest(".field").hidden = spec.layers === 1;
     find("#fork-more").open = false;
   }
@@ -94,7 +76,6 @@ export class ForkDialog {
     fields.name.value = "";
     fields.name.placeholder = `${this.#parent.name}, from ${format.count(at)}`;
     fields.max_updates.value = String(last === null ? at + 100_000 : last > at ? last : at + last);
-    this.#update();
   }
 
   #checkpointUpdate() {
@@ -102,37 +83,12 @@ export class ForkDialog {
     return (chosen ?? this.#parent).update;
   }
 
-  #update() {
-    const fields = this.#fields;
-    fields.max_updates.disabled = fields.endless.checked;
-    fields.clip.disabled = fields.clip_mode.value === "none";
-  }
-
-  #spec() {
-    const fields = this.#fields;
-    const spec = { pace: Number(fields.pace.value) || fields.pace.value };
-    if (fields.name.value.trim()) spec.name = fields.name.value.trim();
-    for (const name of NUMBERS) {
-      if (fields[name].value !== "") spec[name] = Number(fields[name].value);
-    }
-    spec.max_updates = fields.endless.checked ? null : Number(fields.max_updates.value);
-    const words = fields.watch_words.value.split(",");
-    spec.watch_words = words.map((word) => word.trim()).filter(Boolean);
-    if (fields.clip_mode.value === "none") {
-      spec.clip = null;
-    } else {
-      spec.clip_mode = fields.clip_mode.value;
-      spec.clip = Number(fields.clip.value);
-    }
-    if (fields.paused.checked) spec.paused = true;
-    return spec;
-  }
-
-  /** What the form says otherwise than the trunk's spec does. */
+  /** The fields that differ from the parent's spec. */
   #changes() {
     const before = this.#parent.spec;
-    const other = ([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name]);
-    return Object.fromEntries(Object.entries(this.#spec()).filter(other));
+    const differs = ([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name]);
+    const paused = this.#fields.paused.checked && { paused: true };
+    return Object.fromEntries(Object.entries({ ...this.#settings.spec(), ...paused }).filter(differs));
   }
 
   async #submit() {

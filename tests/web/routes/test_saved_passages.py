@@ -57,7 +57,7 @@ def test_a_kept_passage_is_what_was_written_and_outlives_a_crash(serve):
     kept = keep(server, run, passage, title="  A\n first  one ")
     assert kept["title"] == "A first one"
     assert kept["passages"] == [passage]
-    assert kept["model_kept"]
+    assert kept["model_saved"]
     assert kept["request"] == {
         "source": exact(passage),
         "length": 120,
@@ -208,13 +208,13 @@ def test_what_is_kept_is_bounded(serve):
 
     # A shared model gives way to one that a kept passage needs, but not the other way.
     assert share(written[0]).status_code == 204
-    assert keep(server, run, written[1])["model_kept"]
-    assert keep(server, run, written[2])["model_kept"]
+    assert keep(server, run, written[1])["model_saved"]
+    assert keep(server, run, written[2])["model_saved"]
     assert models() == {written[1]["model"], written[2]["model"]}
     assert "HURRAH_MAX_KEPT_MODELS" in server.problem(share(written[0]), 409)["detail"]
     # The text is kept even so.
     third = keep(server, run, written[3])
-    assert not third["model_kept"]
+    assert not third["model_saved"]
     answer = server.client.post(
         "/api/kept",
         json={"run": run["id"], "fingerprint": write(server, run, seed=1)["fingerprint"]},
@@ -257,7 +257,7 @@ def test_a_model_that_could_not_be_kept_is_not_even_held(serve):
     passage = write(server, run)
     assert not (server.data_dir / "runs" / run["id"] / "models").exists()
     kept = keep(server, run, passage)
-    assert not kept["model_kept"]
+    assert not kept["model_saved"]
     assert kept["passages"] == [passage]
     answer = server.client.post(f"/api/runs/{run['id']}/models", json={"model": passage["model"]})
     server.problem(answer, 404)

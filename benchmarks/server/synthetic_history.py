@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.house import House
+from benchmarks.server.server_process import House
 from server.checkpoints.npz import read_archive, write_archive
 from server.spec.sample_schedule import epoch_is_marked, next_sample
 from server.spec.schemas import Best, Milestone, Run, RunState

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from server.rnn.vocabulary import Vocabulary
 
-CORPUS = Path(__file__).parents[1] / "data" / "corpora" / "the-lamps-of-saltmere.txt"
+CORPUS = Path(__file__).parents[2] / "data" / "corpora" / "the-lamps-of-saltmere.txt"
 
 LEARNING_RATE = 0.1
 CLIP = 5.0
