@@ -301,7 +301,7 @@ class SurprisalService:
         self, controller: RunController, update: int, unreadable: set[Path]
     ) -> tuple[SurprisalSource, Path | None]:
         """Find the newest stored model at or before an update, and its file."""
-        snapshots = Snapshots.beside(controller.checkpoint_store.folder)
+        snapshots = Snapshots.of_checkpoints(controller.checkpoint_store.folder)
         found: list[tuple[SurprisalSource, Path]] = [
             (SurprisalSource(kind="snapshot", update=known), snapshots.path(known))
             for known in await asyncio.to_thread(snapshots.updates)

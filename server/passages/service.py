@@ -194,7 +194,7 @@ class PassageService:
                 yield found
             return
         if isinstance(source, AtUpdate):
-            snapshots = Snapshots.beside(controller.checkpoint_store.folder)
+            snapshots = Snapshots.of_checkpoints(controller.checkpoint_store.folder)
             snapshot = await asyncio.to_thread(snapshots.nearest_valid, source.update)
             source = await self._nearest(controller, source.update, snapshot)
             if source == "snapshot" and snapshot is not None:
@@ -227,7 +227,7 @@ class PassageService:
         """Locate the model with a fingerprint: in the model store, or wherever it still exists."""
         stored = await asyncio.to_thread(self._models.find, controller.run.id, model)
         paths = [] if stored is None else [stored]
-        paths.append(Snapshots.beside(controller.checkpoint_store.folder).path(update))
+        paths.append(Snapshots.of_checkpoints(controller.checkpoint_store.folder).path(update))
         checkpoints = await controller.checkpoint_store.list()
         paths += [
             controller.checkpoint_store.path(each.id)

@@ -308,7 +308,7 @@ class Supervisor:
     def _live(self, run: Run) -> RunController:
         corpus_path = self.corpora.path(run.corpus)
         checkpoints = self._folders.checkpoints(run.id)
-        snapshots = Snapshots.beside(checkpoints)
+        snapshots = Snapshots.of_checkpoints(checkpoints)
         return RunController(
             Recorder(
                 run, corpus_path, self.store, self._publisher, self._reader, snapshots=snapshots

@@ -115,7 +115,7 @@ class Reporter:
 
     def flushed(self, update: int) -> None:
         """Forget what the server has stored: no checkpoint need carry it any more."""
-        self._unflushed.flushed(update)
+        self._unflushed.confirm(update)
 
     def stands_still(self) -> None:
         """Take in that there is nothing to do until told otherwise."""

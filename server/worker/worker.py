@@ -49,7 +49,7 @@ class Worker:
         self.line = line
         self.spec: dict[str, Any] = start["spec"]
         self.folder = Path(start["folder"])
-        self.snapshots = Snapshots.beside(self.folder)
+        self.snapshots = Snapshots.of_checkpoints(self.folder)
         text = Path(start["corpus_path"]).read_bytes().decode()
         self.vocabulary = Vocabulary.from_text(text)
         self.trainer: Trainer = new_trainer(
@@ -199,7 +199,7 @@ class Worker:
         update = self.trainer.updates
         sampled = update == 0 or next_sample(update - 1, self.spec["sample_every"]) == update
         try:
-            missing = sampled and not self.snapshots.holds(update)
+            missing = sampled and not self.snapshots.is_valid(update)
         except OSError:
             missing = True  # It stands there: nothing is lost by writing it anew.
         if missing:

@@ -78,9 +78,9 @@ def test_a_kernel_or_a_numpy_that_is_gone_is_told_in_words(tmp_path):
     resumed, _ = trainer_for()
     restore_trainer(resumed, VOCABULARY, *read_archive(path))
     said = describe_differences(resumed, meta)
-    assert f"NumPy 1.0, those from here on with {np.__version__}" in said[-1]
+    assert f"NumPy 1.0 computed the updates so far, and NumPy {np.__version__} continues" in said[-1]
     # NumPy's own calls can be had everywhere; Numba's not.
     assert len(said) == (2 if other == "numba" else 1)
     if other == "numba":
-        assert said[0].startswith("Numba, which computed the updates so far, can't be had here")
-        assert "equal to rounding" in said[0]
+        assert said[0].startswith("Numba computed the updates so far but is not available here")
+        assert "equal up to rounding" in said[0]
