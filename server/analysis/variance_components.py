@@ -1,6 +1,6 @@
 """Components of the variance of the loss: the position in the corpus, and the start of an epoch.
 
-Let ``x_ek`` be the loss of update k of epoch e, of E complete epochs over the same text. The network
+Let ``x_ek`` be the loss of update k of epoch e, for E complete epochs of the same text. The network
 learns during an epoch, so the trend of each epoch is removed first: the least-squares fit of
 ``a + b k + c log u``, where u counts all updates, to all updates of the epoch except the first R
 (see `Excess`). The residual ``r_ek`` is the sum of the effect of the position in the corpus, which

@@ -1,7 +1,7 @@
 """Snapshots: the models of earlier updates, evenly spaced.
 
-A snapshot is a model file named after its update. Snapshots are taken with the first, dense samples,
-and then at the multiples of a spacing. The spacing doubles when there would be too many, and
+A snapshot is a model file named after its update. They are taken with the first, dense samples, and
+then at the multiples of a spacing. The spacing doubles when there would be too many, and
 snapshots at other updates are deleted. So their number is bounded, and they stay evenly spaced. The
 file names are the only state.
 """
