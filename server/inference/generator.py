@@ -154,7 +154,7 @@ class TextGenerator:
             self._measures.popitem(last=False)
         return {
             "quality": asdict(measure.measure(text)),
-            "invented_words": measure.invented(text),
+            "invented_words": measure.invented_words(text),
             "found": find_words(text, watched),
         }
 

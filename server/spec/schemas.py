@@ -54,7 +54,7 @@ MilestoneKind = Literal["hurrah", "epoch", "change", "checkpoint", "note", "roll
 
 
 class ApiModel(BaseModel):
-    """A model of an answer or of what is stored; unknown fields are refused."""
+    """Base class that refuses unknown fields."""
 
     model_config = ConfigDict(extra="forbid")
 

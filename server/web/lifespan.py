@@ -57,7 +57,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             services.surprisal,
             services.estimates,
         )
-        await asyncio.gather(*(service.leave() for service in inference), supervisor.close())
+        await asyncio.gather(*(service.close() for service in inference), supervisor.close())
 
 
 async def _create_services(settings: Settings) -> Services:
