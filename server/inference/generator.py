@@ -32,7 +32,7 @@ from server.inference.replay import opening, replay
 from server.inference.surprisal import SurprisalReader
 from server.inference.timing import timed
 from server.rnn.model import Model
-from server.rnn.sampling.sampling import write_pieces
+from server.rnn.sampling.sampling import generate_chunks
 from server.rnn.training.trainer import Trainer
 from server.rnn.vocabulary import Vocabulary
 
@@ -107,7 +107,7 @@ class TextGenerator:
             write_archive(held, *contents, durable=False)
         prime, unknown = vocabulary.split_known(command["prime"])
         temperatures = command["temperatures"]
-        pieces = write_pieces(
+        pieces = generate_chunks(
             model,
             command["length"],
             # One text alone is written the quicker way.

@@ -9,7 +9,7 @@ from server.checkpoints.checkpoint_format import model_contents, new_trainer
 from server.checkpoints.npz import write_archive
 from server.inference.generator import TextGenerator
 from server.inference.replay import opening, replay
-from server.rnn.sampling.sampling import write
+from server.rnn.sampling.sampling import generate
 from server.rnn.vocabulary import Vocabulary
 from server.spec.run_spec import RunSpec
 from tests.serving import NOVEL, ROOT
@@ -60,7 +60,7 @@ def test_it_makes_sense_where_a_zero_state_leads_astray():
     assert sum(character.islower() for character in written) > 60
     prime = vocabulary.encode(opening(book))
     zero = {name: np.zeros_like(view) for name, view in model.state.items()}
-    lost = vocabulary.decode(write(replace(model, state=zero), 100, seed=0, prime=prime))
+    lost = vocabulary.decode(generate(replace(model, state=zero), 100, seed=0, prime=prime))
     assert sum(character.islower() for character in lost) < 20
 
 
