@@ -34,7 +34,7 @@ from server.commands.train import Training
 from server.commands.train import train as train_on
 from server.corpora.decoding import NotTextError, decode_text
 from server.rnn.gradient_check.check import check_gradients
-from server.rnn.sampling.sampling import write
+from server.rnn.sampling.sampling import generate
 from server.rnn.training.trainer import TextTooShortError
 from server.settings import Settings
 from server.spec.run_spec import RunSpec, SpecError
@@ -149,7 +149,7 @@ def sample(
     if unknown:
         named = ", ".join(repr(character) for character in unknown)
         print(f"The network does not know {named}; passed over.", file=sys.stderr)  # noqa: T201
-    indices = write(
+    indices = generate(
         model,
         length,
         temperature=temperature,

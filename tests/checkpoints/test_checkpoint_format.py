@@ -12,7 +12,7 @@ from server.checkpoints.checkpoint_format import (
 )
 from server.checkpoints.npz import DamagedArchiveError, read_archive, write_archive
 from server.rnn.model import Model
-from server.rnn.sampling.sampling import write
+from server.rnn.sampling.sampling import generate
 from server.rnn.vocabulary import Vocabulary
 from server.spec.run_spec import RunSpec
 
@@ -72,7 +72,7 @@ def test_models_are_loaded_from_checkpoints_and_model_files(tmp_path, changes):
         write_archive(tmp_path / "m.npz", *model_contents(model, VOCABULARY, spec))
         alone, _ = load_model(tmp_path / "m.npz", which)
         assert same(alone, model)
-        assert np.array_equal(write(alone, 100, seed=1), write(model, 100, seed=1))
+        assert np.array_equal(generate(alone, 100, seed=1), generate(model, 100, seed=1))
 
 
 def test_files_of_format_1_can_be_read(tmp_path):

@@ -43,6 +43,7 @@ def make_optimizer(name: str, parameters: Array, gradients: Array) -> Optimizer:
 __all__ = [
     "BLOCK",
     "LEARNING_RATES",
+    "OPTIMIZERS",
     "SGD",
     "AdaGrad",
     "Adam",

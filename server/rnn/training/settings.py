@@ -39,7 +39,7 @@ class TrainerSettings:
     optimizer : str
         The name of the update rule, in `OPTIMIZERS`.
     learning_rate : float
-        eta, 0 or greater; `optimizers.LEARNING_RATES` holds a good one for each rule.
+        eta, 0 or greater; see `optimizers.LEARNING_RATES`.
     learning_rate_decay : float
         The factor applied to the learning rate at the start of each epoch but the first.
     clip : float or None

@@ -17,7 +17,7 @@ from server.rnn.network import Network
 from server.rnn.optimizers import make_optimizer
 from server.rnn.optimizers.clipping import clip_by_norm, clip_by_value
 from server.rnn.parameters import Array
-from server.rnn.sampling.sampling import write
+from server.rnn.sampling.sampling import generate
 from server.rnn.training.batches import BatchIterator, TextTooShortError
 from server.rnn.training.model_snapshot import ModelSnapshot, copy_model, name_arrays
 from server.rnn.training.settings import DROPOUT, SAMPLES, SettingsError, TrainerSettings
@@ -97,7 +97,7 @@ class Trainer:
         training, held_out = hold_out(indices, settings.validation_fraction, T, B)
         self._batches = BatchIterator(training, B, T)
         if int(indices.min()) < 0 or int(indices.max()) >= vocabulary_size:
-            raise ValueError("The text holds an index that is not in the vocabulary.")
+            raise ValueError("The text contains an index that is not in the vocabulary.")
         self.settings = settings
         self.text_length = len(indices)
         self.updates = 0
@@ -315,7 +315,7 @@ class Trainer:
         ndarray of shape (length,), intp
         """
         seed = SeedSequence(self.settings.seed, spawn_key=(SAMPLES, self.updates))
-        return write(self.current_model(), length, seed=seed)
+        return generate(self.current_model(), length, seed=seed)
 
     # -- saving and resuming -----------------------------------------------------------------------
 

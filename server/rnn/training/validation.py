@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from server.rnn.network import Network
 from server.rnn.training.batches import BatchIterator, TextTooShortError
 
-# The most characters that are read; more would not make the loss more precise than it needs to be.
+# The most characters that are read. More would not make the loss usefully more precise.
 MAX_CHARACTERS = 100_000
 # A large network reads fewer characters, so that training does not wait long: as many as need this
 # number of multiplications, about half a second, but never fewer than MIN_CHARACTERS.
@@ -116,19 +116,19 @@ def _fraction_that_holds_out(
 class Validation:
     """Measures the loss of a network on held-out text.
 
-    At most the first `MAX_CHARACTERS` of it are read, fewer where the network is so large that it
-    would take more than `MAX_PRODUCTS` multiplications, by up to `MAX_STREAMS` parallel streams
-    of at least `MIN_STREAM_LENGTH` characters each; text of less than twice `MIN_STREAM_LENGTH` is read in one
-    go. All begin with a state that the network carries, of another place in the text though it
-    is: from a zero state, which it meets only where an epoch begins, it may not find its way for
-    thousands of characters. See docs/decisions/validation.md.
+    At most the first `MAX_CHARACTERS` are read, and fewer if the network would need more than
+    `MAX_PRODUCTS` multiplications. They are read by up to `MAX_STREAMS` parallel streams of at
+    least `MIN_STREAM_LENGTH` characters each; a shorter text is read by one stream. All streams
+    start from a state that the network carries, although it comes from another position of the
+    text. A zero state would be worse: in training it occurs only at the start of an epoch, and the
+    predictions after it may be poor for thousands of characters. See docs/decisions/validation.md.
 
     Parameters
     ----------
     held_out : ndarray of int, shape (n,)
-        At least T + 1 characters. It is kept, not copied.
+        At least T + 1 characters. It is not copied.
     network : Network
-        Whose parameters are measured, as they stand at each measurement.
+        Each measurement uses its current parameters.
     """
 
     def __init__(self, held_out: NDArray[np.integer], network: Network) -> None:
@@ -150,16 +150,16 @@ class Validation:
         )
 
     def loss(self, state: Mapping[str, NDArray[np.floating]]) -> float:
-        """Return the mean loss of a sequence of T characters, in nats, nothing dropped.
+        """Return the mean loss of a sequence of T characters, in nats, without dropout.
 
         Parameters
         ----------
         state : mapping of str to ndarray of shape (B, m)
-            What the network carries; the streams here take those of its B streams in turn.
+            The carried state. The streams here take the states of its B streams in turn.
         """
         network, batches = self._network, self._batches
-        for name, begun in network.state.items():
-            begun[:] = state[name][np.arange(len(begun)) % len(state[name])]
+        for name, view in network.state.items():
+            view[:] = state[name][np.arange(len(view)) % len(state[name])]
         batches.position = 0
         total = 0.0
         with np.errstate(all="ignore"):
