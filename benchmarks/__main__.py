@@ -10,14 +10,14 @@ import time
 import numpy as np
 from rich.console import Console
 
-from benchmarks.bound import bound
-from benchmarks.contest import absent, contest
-from benchmarks.growth import growth
-from benchmarks.long_history import long_history
-from benchmarks.measure import REPEATS
-from benchmarks.passages import passages
+from benchmarks.server.long_history import long_history
+from benchmarks.server.viewers import viewers
+from benchmarks.training.comparison import absent, contest
+from benchmarks.training.generation import passages
+from benchmarks.training.lower_bound import bound
+from benchmarks.training.scaling import growth
+from benchmarks.training.timing import REPEATS
 from benchmarks.verdicts import status
-from benchmarks.viewers import viewers
 
 SCALE = {"history": long_history, "viewers": viewers}
 

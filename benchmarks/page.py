@@ -19,8 +19,8 @@ from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.filling import fill
-from benchmarks.house import House
+from benchmarks.server.server_process import House
+from benchmarks.server.synthetic_history import fill
 
 OPENINGS = 5
 FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")

@@ -190,13 +190,13 @@ def _take(browser: Browser, url: str, picture: Picture) -> None:
 
 def _watch(page: Page) -> None:
     page.locator("#chart[data-drawn-update]").wait_for(state="attached")
-    expect(page.locator("#page-now .prose")).to_be_visible()
+    expect(page.locator("#sample-text .prose")).to_be_visible()
 
 
 def _choose_axes(page: Page) -> None:
     _watch(page)
     page.locator("#axes-open").click()
-    for name, value in (("across", "seconds"), ("unit", "bits"), ("smoothing", "0.99")):
+    for name, value in (("xAxis", "seconds"), ("unit", "bits"), ("smoothing", "0.99")):
         page.locator(f'#axes-panel label:has(input[name="{name}"][value="{value}"])').click()
     expect(page.locator("#chart-readout")).to_contain_text("smoothed by 0.99")
 
@@ -210,16 +210,16 @@ def _ask_for_passage(page: Page) -> None:
 def _compare_temperatures(page: Page) -> None:
     _ask_for_passage(page)
     page.locator("input[name=several][value=several]").check()
-    page.locator("#passage-go").click()
+    page.locator("#passage-write").click()
     expect(page.locator(".passage-column .quality")).to_have_count(4)
 
 
 def _keep_passages(page: Page) -> None:
     _ask_for_passage(page)
-    page.locator("#passage-keep").click()
-    expect(page.locator("#passage-keep")).to_have_text("Kept")
+    page.locator("#passage-save").click()
+    expect(page.locator("#passage-save")).to_have_text("Kept")
     page.goto(page.url.split("?")[0] + "passages")
-    expect(page.locator("#gallery-leaves .leaf").first).to_be_visible()
+    expect(page.locator("#gallery-passages .passage-card").first).to_be_visible()
 
 
 def _point_at_the_past(page: Page) -> None:
@@ -246,20 +246,20 @@ def _compare(page: Page) -> None:
 def _read_the_book(page: Page) -> None:
     _watch(page)
     page.locator("label", has_text="by page").click()
-    page.locator("#pages[data-drawn-epochs]").wait_for()
-    box = page.locator("#pages").bounding_box()
+    page.locator("#position-chart[data-drawn-epochs]").wait_for()
+    box = page.locator("#position-chart").bounding_box()
     if box is None:
         raise RuntimeError("the pages are not on the page")
     x, y = box["x"] + box["width"] * 0.64, box["y"] + box["height"] * 0.4
     page.mouse.click(x, y)
     expect(page.locator(".sequence .surprising")).to_have_count(3)
     page.mouse.move(x + 1, y)
-    expect(page.locator("#pages-excerpt")).not_to_be_empty()
+    expect(page.locator("#position-excerpt")).not_to_be_empty()
 
 
 def _prove(page: Page) -> None:
-    expect(page.locator("#proof-result")).to_have_attribute("aria-busy", "false")
-    page.locator("#proof-plot[data-drawn-step]").wait_for(state="attached")
+    expect(page.locator("#check-result")).to_have_attribute("aria-busy", "false")
+    page.locator("#check-plot[data-drawn-step]").wait_for(state="attached")
 
 
 def _open_form(page: Page) -> None:

@@ -24,6 +24,12 @@ from server.commands.console import Terminal
 from server.commands.gradcheck import show
 from server.commands.output_directory import CHECKPOINT, naming
 from server.commands.resume import TrainingError
+from server.commands.spec_options import (
+    option_of,
+    parameter_of,
+    spec_values,
+    with_spec_options,
+)
 from server.commands.train import Training
 from server.commands.train import train as train_on
 from server.corpora.decoding import NotTextError, decode_text
@@ -62,6 +68,7 @@ def serve(
 
 
 @app.command()
+@with_spec_options
 def train(
     context: typer.Context,
     corpus: Annotated[Path, typer.Argument(help="A text file, in any encoding.")],
@@ -71,57 +78,11 @@ def train(
     resume: Annotated[
         bool, typer.Option(help="Go on from what the folder holds, as it was trained so far.")
     ] = False,
-    updates: Annotated[int, typer.Option(help="Updates to make in all.")] = 100_000,
-    cell: Annotated[str, typer.Option(help="rnn, gru or lstm.")] = "rnn",
-    hidden_size: Annotated[int, typer.Option(help="Hidden units of a layer, m.")] = 100,
-    layers: Annotated[int, typer.Option(help="1 to 4.")] = 1,
-    dropout: Annotated[float, typer.Option(help="Share dropped between layers.")] = 0.0,
-    sequence_length: Annotated[int, typer.Option(help="Characters an update, T.")] = 25,
-    batch_size: Annotated[int, typer.Option(help="Streams read in parallel, B.")] = 1,
-    optimizer: Annotated[str, typer.Option(help="adagrad, adam, rmsprop or sgd.")] = "adagrad",
-    learning_rate: Annotated[float | None, typer.Option(help="eta; by optimizer.")] = None,
-    learning_rate_decay: Annotated[float, typer.Option(help="A factor an epoch.")] = 1.0,
-    clip: Annotated[float, typer.Option(help="Bound on the gradients; 0: none.")] = 5.0,
-    clip_mode: Annotated[str, typer.Option(help="value or norm.")] = "value",
-    init_scale: Annotated[
-        float, typer.Option(help="Spread of the first weights; 0: by fan-in.")
-    ] = 0.01,
-    validation_fraction: Annotated[float, typer.Option(help="Share held out.")] = 0.0,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
-    sample_every: Annotated[int, typer.Option(help="Updates between samples.")] = 10_000,
-    sample_length: Annotated[int, typer.Option(help="Characters a sample.")] = 200,
-    checkpoint_every_s: Annotated[
-        float, typer.Option(help="Seconds between the states kept to go on from.")
-    ] = 30.0,
+    **options: Any,  # noqa: ANN401 - those of the spec
 ) -> None:
     """Train a network on a text file, without a browser."""
-    spec = _checked(
-        RunSpec,
-        max_updates=updates,
-        cell=cell,
-        hidden_size=hidden_size,
-        layers=layers,
-        dropout=dropout,
-        sequence_length=sequence_length,
-        batch_size=batch_size,
-        optimizer=optimizer,
-        learning_rate=learning_rate,
-        learning_rate_decay=learning_rate_decay,
-        clip=clip or None,
-        clip_mode=clip_mode,
-        init_scale=init_scale or None,
-        validation_fraction=validation_fraction,
-        seed=seed,
-        sample_every=sample_every,
-        sample_length=sample_length,
-        checkpoint_every_s=checkpoint_every_s,
-    )
-    # 0 is how "none" is typed.
-    none = {
-        name: None for name, value in {"clip": clip, "init_scale": init_scale}.items() if not value
-    }
-    spec = spec.model_copy(update=none)
-    given = {field for field in RunSpec.model_fields if _is_given(context, _parameter(field))}
+    spec = _checked(RunSpec, **spec_values(options))
+    given = {field for field in RunSpec.model_fields if _is_given(context, parameter_of(field))}
     _train(corpus, spec, given, out or Path(corpus.stem), resume=resume)
 
 
@@ -134,7 +95,7 @@ def _train(corpus: Path, spec: RunSpec, given: set[str], out: Path, *, resume: b
             training = train_on(text, spec, given, out, resume=resume, terminal=terminal)
             _say_how_it_ended(training, terminal, out)
     except SpecError as error:
-        raise _wrong_usage(f"{_option(error.field)}: {error.message}") from error
+        raise _wrong_usage(f"{option_of(error.field)}: {error.message}") from error
     except (NotTextError, TextTooShortError, TrainingError) as error:
         raise _failure(str(error)) from error
     except OSError as error:
@@ -235,7 +196,7 @@ def _checked(kind: Any, **given: object) -> Any:  # noqa: ANN401 - the model's o
         for found in error.errors():
             field = "_".join(map(str, found["loc"][:1]))
             message = found["msg"].removeprefix("Value error, ")
-            option = _option(field)
+            option = option_of(field)
             if kind is Settings and given.get(field) is None:
                 option = f"HURRAH_{field.upper()}"
             print(f"{option}: {message}", file=sys.stderr)  # noqa: T201 - to the user
@@ -244,15 +205,6 @@ def _checked(kind: Any, **given: object) -> Any:  # noqa: ANN401 - the model's o
         # A list that is no JSON; the message names the setting.
         print(f"{error}.", file=sys.stderr)  # noqa: T201 - to the user
         raise typer.Exit(WRONG_USAGE) from error
-
-
-def _parameter(field: str) -> str:
-    """Return what a field of a spec is called on the command line."""
-    return {"max_updates": "updates"}.get(field, field)
-
-
-def _option(field: str) -> str:
-    return f"--{_parameter(field).replace('_', '-')}"
 
 
 def _is_given(context: typer.Context, parameter: str) -> bool:

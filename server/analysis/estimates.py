@@ -11,7 +11,7 @@ from server.inference.client import InferenceClient
 from server.spec.run_spec import RunSpec
 from server.spec.sizing import Sizes
 
-__all__ = ["Estimate", "Estimates"]
+__all__ = ["Estimate", "EstimateService"]
 
 
 class Estimate(BaseModel):
@@ -41,13 +41,13 @@ class Estimate(BaseModel):
     epochs: float | None
 
 
-class Estimates:
+class EstimateService:
     """Has networks timed, in a process apart.
 
     Parameters
     ----------
     waiting : int
-        Estimates that are under way or waited for at most.
+        EstimateService that are under way or waited for at most.
     """
 
     def __init__(self, waiting: int) -> None:

@@ -10,9 +10,9 @@ from server.concurrency.admission import AdmissionLimiter
 from server.concurrency.child_process import ChildExitedError, ChildRefusedError
 from server.errors import ConflictError
 from server.inference.client import InferenceClient
-from server.rnn.architecture import MAX_LAYERS, Architecture, CellName
+from server.rnn.architecture import MAX_LAYERS, Architecture
 from server.rnn.gradient_check.check import Mistake
-from server.spec.run_spec import SpecError, encodable
+from server.spec.run_spec import CellName, SpecError, encodable
 
 __all__ = [
     "ErrorCurveResult",

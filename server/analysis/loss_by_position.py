@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from server.store.database import Store
+from server.store import queries
 from server.store.executor import StoreCalls
 
 __all__ = ["PositionLoss", "loss_by_position"]
@@ -64,7 +64,7 @@ async def loss_by_position(
         done = 0
         while done < updates_per_epoch:
             end = min(done + PIECE_UPDATES, updates_per_epoch)
-            losses = await store(Store.losses, run, before + done + 1, before + end)
+            losses = await store(queries.losses, run, before + done + 1, before + end)
             cut = np.clip(edges, done, done + len(losses))
             inside = cut[1:] - cut[:-1]
             sums += np.bincount(np.repeat(np.arange(bins), inside), losses, bins)

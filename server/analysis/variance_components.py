@@ -31,13 +31,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LEAST_PLACES", "Excess", "Explained", "explain", "updates_at_start"]
+__all__ = ["MIN_UPDATES_PER_EPOCH", "Excess", "Explained", "explain", "updates_at_start"]
 
 START_UPDATES = 100
 # Of an epoch, at least so many stretches as long as its start are needed to compare it with.
-LEAST_STRETCHES = 20
-LEAST_PLACES = 2 * LEAST_STRETCHES
-JACKKNIFE_STRETCHES = 20
+MIN_BLOCKS = 20
+MIN_UPDATES_PER_EPOCH = 2 * MIN_BLOCKS
+JACKKNIFE_BLOCKS = 20
 TINY = 1e-12
 
 Floats = NDArray[np.float64]
@@ -80,7 +80,7 @@ class Explained:
 
 def updates_at_start(updates_per_epoch: int) -> int:
     """Return R for epochs of so many updates."""
-    return max(1, min(START_UPDATES, updates_per_epoch // LEAST_STRETCHES))
+    return max(1, min(START_UPDATES, updates_per_epoch // MIN_BLOCKS))
 
 
 def explain(
@@ -98,7 +98,7 @@ def explain(
         How many updates into the epoch, from 0, ascending: all, or some stretches of them, of
         which the first begins with 0.
     updates_per_epoch : int
-        At least `LEAST_PLACES`.
+        At least `MIN_UPDATES_PER_EPOCH`.
     """
     start = updates_at_start(updates_per_epoch)
     inside = places >= start
@@ -142,7 +142,7 @@ def _error_at_start(later: Floats, places: NDArray[np.int64], start: int, basis:
 def _share(residuals: Floats) -> tuple[float, float]:
     """Return the share of variance that epochs have in common, and its standard error."""
     centred = residuals - residuals.mean(axis=1, keepdims=True)
-    parts = np.array_split(centred, JACKKNIFE_STRETCHES, axis=1)
+    parts = np.array_split(centred, JACKKNIFE_BLOCKS, axis=1)
     products = np.stack([part @ part.T for part in parts])
     whole = products.sum(axis=0)
     n = len(parts)

@@ -29,12 +29,12 @@ from server.rnn.vocabulary import Vocabulary
 __all__ = [
     "FINGERPRINT_DIGITS",
     "checkpoint_contents",
+    "describe_differences",
     "fingerprint",
     "load_model",
     "model_contents",
     "new_trainer",
     "restore_trainer",
-    "what_differs",
 ]
 
 # The first format had one carried vector, ``state``, in place of ``state.*``.
@@ -85,7 +85,7 @@ def restore_trainer(trainer: Trainer, vocabulary: Vocabulary, arrays: Arrays, me
         raise DamagedArchiveError(f"the checkpoint's description is damaged: {error}") from error
 
 
-def what_differs(trainer: Trainer, meta: Meta) -> list[str]:
+def describe_differences(trainer: Trainer, meta: Meta) -> list[str]:
     """Say why a restored trainer may not go on byte for byte, in sentences; none if it does.
 
     Parameters

@@ -16,7 +16,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from server.checkpoints.npz_validation import inspect_archive
+from server.checkpoints.npz_validation import validate_archive
 from server.files.durable import sync_folder
 from server.files.failpoints import failpoint
 
@@ -166,7 +166,7 @@ def _read_part(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     with path.open("rb") as file:
         try:
-            inspect_archive(file)
+            validate_archive(file)
             with zipfile.ZipFile(file) as archive:
                 yield archive
         except DAMAGE as error:

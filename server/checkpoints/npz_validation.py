@@ -13,7 +13,7 @@ from typing import IO
 
 import numpy as np
 
-__all__ = ["inspect_archive"]
+__all__ = ["validate_archive"]
 
 # A checkpoint of four LSTM layers holds some sixty.
 MAX_ARRAYS = 1_000
@@ -26,7 +26,7 @@ HEADER_READERS = {
 ENCRYPTED = 0x1
 
 
-def inspect_archive(file: IO[bytes]) -> None:
+def validate_archive(file: IO[bytes]) -> None:
     """Return if reading all arrays takes no more memory than the file is large.
 
     Parameters

@@ -19,7 +19,7 @@ __all__ = ["Snapshots", "spacing"]
 
 log = logging.getLogger(__name__)
 
-MOST_EVEN = 150
+MAX_EVENLY_SPACED = 150
 
 
 class Snapshots:
@@ -53,7 +53,7 @@ class Snapshots:
         """Return the update nearest to `update` that has a snapshot, the earlier of two."""
         return min(self.updates(), key=lambda known: (abs(known - update), known), default=None)
 
-    def nearest_whole(self, update: int) -> int | None:
+    def nearest_valid(self, update: int) -> int | None:
         """Return as `nearest` does, but one whose file is whole; those that aren't go.
 
         Raises
@@ -98,10 +98,10 @@ class Snapshots:
         of two, the least that leaves few enough. Where `every` was always the same, those are the
         multiples themselves; where it was another before, those before stay about evenly apart.
         """
-        dense = {first for first in first_updates(update) if first < every}
+        dense = {first for first in dense_updates(update) if first < every}
         even = [known for known in self.updates() if known not in dense]
         kept, apart = even, 1
-        while len(kept) > MOST_EVEN:
+        while len(kept) > MAX_EVENLY_SPACED:
             apart = spacing(update, every) if apart == 1 else 2 * apart
             kept = _nearest_to_multiples(even, apart)
         for known in set(even) - set(kept):
@@ -123,12 +123,12 @@ class Snapshots:
 def spacing(update: int, every: int) -> int:
     """Return how far apart even snapshots are once `update` is reached: `every` times 2^k."""
     even = every
-    while update // even > MOST_EVEN:
+    while update // even > MAX_EVENLY_SPACED:
         even *= 2
     return even
 
 
-def first_updates(update: int) -> Iterator[int]:
+def dense_updates(update: int) -> Iterator[int]:
     """Yield 0, and 1, 2 and 5 times each power of ten up to `update`."""
     yield 0
     power = 1

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from server.checkpoints.npz import Arrays, Meta
 from server.concurrency.json_lines import Message
 
-__all__ = ["ARRAY", "HistoryDelta", "UnconfirmedHistory", "read_news"]
+__all__ = ["ARRAY", "HistoryDelta", "UnconfirmedHistory", "read_delta"]
 
 # The name under which a checkpoint holds the losses; beside the trainer's arrays.
 ARRAY = "unflushed.losses"
@@ -86,7 +86,7 @@ class UnconfirmedHistory:
         return {ARRAY: losses}, {"unflushed": about}
 
 
-def read_news(arrays: Arrays, meta: Meta) -> HistoryDelta:
+def read_delta(arrays: Arrays, meta: Meta) -> HistoryDelta:
     """Return the news that a checkpoint carries.
 
     Raises

@@ -14,10 +14,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from server.checkpoints.checkpoint_format import (
     checkpoint_contents,
+    describe_differences,
     model_contents,
     new_trainer,
     restore_trainer,
-    what_differs,
 )
 from server.checkpoints.npz import Arrays, DamagedArchiveError, Meta, write_archive
 from server.commands.console import Terminal
@@ -39,7 +39,7 @@ from server.corpora.proper_names import find_names, find_words
 from server.files.failpoints import failpoint
 from server.rnn.training.trainer import StateError, Trainer
 from server.rnn.vocabulary import Vocabulary
-from server.spec.run_spec import RunSpec, in_words
+from server.spec.run_spec import RunSpec, describe_changes
 from server.spec.sample_schedule import next_sample
 
 __all__ = ["Training", "train"]
@@ -155,8 +155,8 @@ class Training:
         before = kept.spec.model_dump(mode="json")
         changes = {name: value for name, value in self._spec.items() if value != before[name]}
         if changes:
-            self._say(f"From here on: {in_words(kept.spec, changes)}.")
-        for sentence in what_differs(self._trainer, meta):
+            self._say(f"From here on: {describe_changes(kept.spec, changes)}.")
+        for sentence in describe_differences(self._trainer, meta):
             self._say(sentence)
 
     def run(self) -> None:

@@ -14,7 +14,7 @@ from server.corpora.latin_encodings import latin_encoding
 SAMPLE_BYTES = 1 << 18
 """How much of a file an encoding is guessed from; what is guessed is then held to all of it."""
 
-LONGEST_SAMPLE_BYTES = 2 * SAMPLE_BYTES
+MAX_SAMPLE_BYTES = 2 * SAMPLE_BYTES
 """And from how much at most, where a cut would have to be far away."""
 
 SAMPLE_LINE_BYTES = 1 << 12
@@ -258,7 +258,7 @@ def _sample(data: bytes) -> bytes:
         end = data.find(b"\n", found.start(), start + SAMPLE_LINE_BYTES)
         if end < 0:
             near = max(start, found.start()) + SAMPLE_LINE_BYTES
-            end = _cut(data, start, near, start + LONGEST_SAMPLE_BYTES - size)
+            end = _cut(data, start, near, start + MAX_SAMPLE_BYTES - size)
         lines.append(data[start:end])
         size += end - start
         position = end

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-LARGEST_TABLE = 1 << 24
+MAX_TABLE_SIZE = 1 << 24
 """Up to so many possible pairs of characters are counted in a table of all of them."""
 
 
@@ -67,7 +67,7 @@ def measure_entropy(text: str) -> Entropy:
 
 def _count(values: npt.NDArray[np.int64], possible: int) -> npt.NDArray[Any]:
     """Count how often each value below `possible` occurs."""
-    if possible <= LARGEST_TABLE:
+    if possible <= MAX_TABLE_SIZE:
         return np.bincount(values)
     return np.unique(values, return_counts=True)[1]
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from server.corpora.words import LONGEST_SLICE_CHARACTERS, SLICE_CHARACTERS
+from server.corpora.words import MAX_SLICE_CHARACTERS, MIN_SLICE_CHARACTERS
 
 LEAST, MOST = 2, 200
 """One heading divides nothing; more than these are no chapters."""
@@ -57,8 +57,8 @@ def _lines(text: str) -> Iterator[re.Match[str]]:
     """Yield the lines that may be headings; a search holds the interpreter until it is done."""
     start = 0
     while start < len(text):
-        longest = min(start + LONGEST_SLICE_CHARACTERS, len(text))
-        end = text.find("\n", start + SLICE_CHARACTERS, longest)
+        longest = min(start + MAX_SLICE_CHARACTERS, len(text))
+        end = text.find("\n", start + MIN_SLICE_CHARACTERS, longest)
         # A line that is cut is longer than any heading.
         end = longest if end < 0 else end
         yield from _HEADING.finditer(text, start, end)

@@ -18,7 +18,7 @@ from server.corpora.decoding import NotTextError, decode_text
 from server.corpora.entropy import Entropy, measure_entropy
 from server.corpora.headings import find_headings
 from server.corpora.proper_names import find_names
-from server.corpora.words import find_all, slices, word_pattern
+from server.corpora.words import WORD, find_all, slices
 from server.files.durable import make_folder, sync_folder
 
 __all__ = [
@@ -31,13 +31,13 @@ __all__ = [
     "UnknownCorpusError",
 ]
 
-SHORTEST_CHARACTERS = 200
+MIN_CHARACTERS = 200
 """A text shorter than this teaches nothing."""
 
-LONGEST_NAME_CHARACTERS = 100
+MAX_NAME_CHARACTERS = 100
 """A display name is cut to this."""
 
-_NEEDED = f"at least {SHORTEST_CHARACTERS} are needed to learn from."
+_NEEDED = f"at least {MIN_CHARACTERS} are needed to learn from."
 _ID = re.compile(r"[0-9a-f]{12}")
 _UNFINISHED = ".unfinished-"
 _log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class Corpus:
     distinct : int
         K, how many different code points it has.
     words : int
-        How many words it has; see `word_pattern`.
+        How many words it has; see `WORD`.
     shipped : bool
         Whether it came with the program.
     licence : str or None
@@ -263,12 +263,12 @@ class CorpusLibrary:
         NotTextError
             If the bytes are no text.
         CorpusTooShortError
-            If the text has fewer than `SHORTEST_CHARACTERS` characters.
+            If the text has fewer than `MIN_CHARACTERS` characters.
         """
         if not data:
             raise CorpusTooShortError(f"The text has no characters; {_NEEDED}")
         decoded = decode_text(data)
-        if len(decoded.text) < SHORTEST_CHARACTERS:
+        if len(decoded.text) < MIN_CHARACTERS:
             raise CorpusTooShortError(f"The text has {len(decoded.text)} characters; {_NEEDED}")
         corpus = replace(
             _describe(decoded.text, secrets.token_hex(6)),
@@ -339,7 +339,7 @@ def display_name(name: str | None) -> str:
     -------
     str
         What follows the last ``/`` or ``\``, without control characters or
-        ``.txt``, at most `LONGEST_NAME_CHARACTERS` long; "Untitled" if nothing
+        ``.txt``, at most `MAX_NAME_CHARACTERS` long; "Untitled" if nothing
         is left.
     """
     last = re.split(r"[/\\]", (name or "").rstrip("/\\"))[-1]
@@ -348,7 +348,7 @@ def display_name(name: str | None) -> str:
         c if unicodedata.category(c)[0] != "C" or c in "\u200c\u200d" else " " for c in last
     )
     shown = re.sub(r"\.(txt|text|md)$", "", " ".join(shown.split()), flags=re.IGNORECASE)
-    return shown[:LONGEST_NAME_CHARACTERS].strip(" \u200c\u200d") or "Untitled"
+    return shown[:MAX_NAME_CHARACTERS].strip(" \u200c\u200d") or "Untitled"
 
 
 def _describe(text: str, corpus_id: str) -> Corpus:
@@ -358,7 +358,7 @@ def _describe(text: str, corpus_id: str) -> Corpus:
         name="",
         characters=len(text),
         distinct=len(set().union(*map(set, slices(text)))),
-        words=sum(len(words) for words in find_all(word_pattern(), text)),
+        words=sum(len(words) for words in find_all(WORD, text)),
         shipped=False,
         licence=None,
         entropy=measure_entropy(text),

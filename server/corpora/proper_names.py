@@ -1,13 +1,13 @@
 """The names in a book, found by themselves, and watched words in a sample."""
 
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from itertools import pairwise
 from math import inf
 
-from server.corpora.words import APOSTROPHE, LETTER, combining, find_all
+import regex
+
+from server.corpora.words import APOSTROPHE, LETTER, LETTER_OR_MARK, find_all
 
 DEFAULT_LIMIT = 12
 """How many names are found unless told otherwise."""
@@ -33,20 +33,18 @@ TITLE_SHARE = 0.6
 PAIR_SHARE = 0.75
 """A pair that makes up this share of a name's occurrences is the name."""
 
-UNSPACED_SCRIPTS = (
-    "CJK ",
-    "HIRAGANA ",
-    "KATAKANA ",
-    "HANGUL ",
-    "THAI ",
-    "LAO ",
-    "KHMER ",
-    "MYANMAR ",
-)
-"""Beginnings of the Unicode names of letters whose words are not parted by spaces.
+UNSPACED_LETTER = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+"""A letter of a script without spaces between words.
 
-Korean is, but its particles are written onto the word.
+Korean has spaces, but its particles are written as part of the word.
 """
+
+_LETTER_OR_MARK = r"[\p{L}\p{M}]"
+_NAME_OR_MARK = regex.compile(
+    # The possessive 's is not part of a name.
+    rf"{LETTER}{LETTER_OR_MARK}*(?:{APOSTROPHE}(?!s\b){LETTER}{LETTER_OR_MARK}*)*"
+    r"|[^\p{L}\p{N}_\s]"
+)
 
 
 def find_names(text: str, limit: int = DEFAULT_LIMIT) -> list[str]:
@@ -133,12 +131,9 @@ def _count(text: str) -> tuple[Counter[tuple[str, str]], Counter[str], Counter[s
 
 def _bigrams(text: str) -> Counter[tuple[str, str]]:
     """Count each word or punctuation mark with the one before it, in the order of the text."""
-    letters = f"{LETTER}+(?:{combining()}{LETTER}*)*"
-    # The possessive is no part of a name.
-    word_or_mark = re.compile(rf"{letters}(?:{APOSTROPHE}(?!s\b){letters})*|[^\w\s]")
     found: Counter[tuple[str, str]] = Counter()
     last = "."
-    for tokens in find_all(word_or_mark, text):
+    for tokens in find_all(_NAME_OR_MARK, text):
         found.update(pairwise([last, *tokens]))
         last = tokens[-1] if tokens else last
     return found
@@ -169,31 +164,21 @@ def find_words(text: str, watched: Iterable[str]) -> list[str]:
     list[str]
         Those that are there, each once, in the order in which they are watched.
     """
-    return [word for word in dict.fromkeys(watched) if _stands_in(text, word)]
+    return [word for word in dict.fromkeys(watched) if _contains_word(text, word)]
 
 
-def _stands_in(text: str, word: str) -> bool:
-    """Tell whether a whole word stands in a text."""
+def _contains_word(text: str, word: str) -> bool:
+    """Return whether a text contains a word that is not part of a longer word."""
     parts = word.split()
-    # Most words are not there, and Python's own search says so soonest.
+    # Most words are absent, and a plain substring search is the fastest way to find that out.
     if not parts or parts[0] not in text:
         return False
-    inner = r"\s+".join(re.escape(part) for part in parts)
-    # Looking ahead finds occurrences that overlap, too.
-    for match in re.finditer(f"(?=({inner}))", text):
-        start, end = match.span(1)
-        if not (
-            _joins(text[start - 1 : start], text[start])
-            or _joins(text[end : end + 1], text[end - 1])
-        ):
-            return True
-    return False
+    before = f"(?<!{_LETTER_OR_MARK})" if _needs_boundary(parts[0][0]) else ""
+    after = f"(?!{_LETTER_OR_MARK})" if _needs_boundary(parts[-1][-1]) else ""
+    inner = r"\s+".join(regex.escape(part) for part in parts)
+    return regex.search(before + inner + after, text) is not None
 
 
-def _joins(neighbour: str, edge: str) -> bool:
-    """Tell whether what stands beside a word's edge makes it part of a longer word."""
-    if not neighbour or unicodedata.category(neighbour)[0] not in "LM":
-        return False
-    if unicodedata.category(edge)[0] not in "LM":
-        return False
-    return not unicodedata.name(edge, "").startswith(UNSPACED_SCRIPTS)
+def _needs_boundary(edge: str) -> bool:
+    """Return whether a letter or mark beside this edge of a word makes the word a longer one."""
+    return bool(regex.match(_LETTER_OR_MARK, edge)) and not regex.match(UNSPACED_LETTER, edge)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from server.corpora.words import find_all, word_pattern
+from server.corpora.words import WORD, find_all
 
-GRAM_LENGTHS = (2, 4, 8, 16, 32, 64)
+NGRAM_LENGTHS = (2, 4, 8, 16, 32, 64)
 """Lengths of the strings whose presence in the corpus is indexed, each twice the last."""
 
 BITS_PER_CHARACTER = 8
@@ -50,7 +50,7 @@ class Quality:
 class QualityMeasure:
     """Measure texts against one corpus, exactly.
 
-    Words are those of `word_pattern`, compared without regard to case. Every
+    Words are those of `WORD`, compared without regard to case. Every
     word counts, also one that the text's end cuts short.
 
     The longest copy is found by asking Python whether a part of the text is
@@ -69,9 +69,7 @@ class QualityMeasure:
 
     def __init__(self, corpus: str) -> None:
         self._corpus = corpus
-        self._words = {
-            word.casefold() for words in find_all(word_pattern(), corpus) for word in words
-        }
+        self._words = {word.casefold() for words in find_all(WORD, corpus) for word in words}
         self._index = _index_of(corpus)
 
     def measure(self, text: str) -> Quality:
@@ -87,7 +85,7 @@ class QualityMeasure:
         Quality
             Its measures.
         """
-        words = word_pattern().findall(text)
+        words = WORD.findall(text)
         real, run, longest_run = 0, 0, 0
         for word in words:
             run = run + 1 if word.casefold() in self._words else 0
@@ -111,7 +109,7 @@ class QualityMeasure:
         """
         return [
             match.span()
-            for match in word_pattern().finditer(text)
+            for match in WORD.finditer(text)
             if match.group().casefold() not in self._words
         ]
 
@@ -163,9 +161,9 @@ def _index_of(corpus: str) -> list[BitIndex]:
     """Return for each gram length a bit for every hash that occurs in the corpus."""
     wanted_bits = max(len(corpus), 1) * BITS_PER_CHARACTER
     bits = min(MAX_INDEX_BITS, 1 << (wanted_bits - 1).bit_length())
-    index = [np.zeros(bits // 8, dtype=np.uint8) for _ in GRAM_LENGTHS]
+    index = [np.zeros(bits // 8, dtype=np.uint8) for _ in NGRAM_LENGTHS]
     for start in range(0, len(corpus), CHUNK_CHARACTERS):
-        chunk = corpus[start : start + CHUNK_CHARACTERS + GRAM_LENGTHS[-1] - 1]
+        chunk = corpus[start : start + CHUNK_CHARACTERS + NGRAM_LENGTHS[-1] - 1]
         for (_, hashes), table in zip(_gram_hashes(chunk), index, strict=False):
             where = _slots(hashes, table)
             np.bitwise_or.at(table, where >> np.uint64(3), _bit(where))
@@ -176,7 +174,7 @@ def _gram_hashes(text: str) -> Iterator[tuple[int, Hashes]]:
     """Yield each gram length that fits and the hashes of all grams of that length."""
     code_points = text.encode("utf-32-le", errors="surrogatepass")
     hashes = np.frombuffer(code_points, dtype="<u4").astype(np.uint64)
-    for length in GRAM_LENGTHS:
+    for length in NGRAM_LENGTHS:
         if length > len(text):
             return
         half = length // 2

@@ -1,109 +1,73 @@
-"""What counts as a word, in any script."""
+"""The definition of a word, for any script."""
 
 import re
-import unicodedata
 from collections.abc import Iterator
-from functools import cache
-from itertools import chain
 
-LETTER = r"[^\W\d_]"
-"""A letter. Numerals that are no digits (roman ones, fractions) pass for letters too."""
+import regex
+
+LETTER = r"[\p{L}\p{Nl}\p{No}]"
+"""A letter. Numerals that are not digits (roman numerals, fractions) count as letters."""
+
+LETTER_OR_MARK = r"[\p{L}\p{Nl}\p{No}\p{M}\p{Join_Control}]"
+"""A letter, a combining mark, or a zero-width joiner of a Persian or Indic word."""
 
 APOSTROPHE = "['\u2019]"
-"""The typewriter's apostrophe or the printer's."""
+"""The straight or the curly apostrophe."""
 
-# Between them are ideographs and what is not assigned, after them what is for private use: to ask
-# about all of them takes each process a third of a second.
-_MAY_BE_MARKS = (range(0x20000), range(0xE0000, 0xE1000))
+MIN_SLICE_CHARACTERS = 1 << 17
+"""Minimum length of a slice of a text. A search does not release the GIL until it ends."""
 
-SLICE_CHARACTERS = 1 << 17
-"""How much text is searched in one go: a search holds the interpreter until it is done."""
+MAX_SLICE_CHARACTERS = 4 * MIN_SLICE_CHARACTERS
+"""Maximum length of a slice. It bounds the memory of a search in a text without white space."""
 
-LONGEST_SLICE_CHARACTERS = 4 * SLICE_CHARACTERS
-"""And how much at most: a text need have no white space, and a search may take much memory."""
+WORD = regex.compile(f"{LETTER}{LETTER_OR_MARK}*(?:{APOSTROPHE}{LETTER}{LETTER_OR_MARK}*)*")
+"""Matches a word: a letter and the letters and combining marks that follow it.
 
-
-@cache
-def word_pattern() -> re.Pattern[str]:
-    """Build the pattern that finds words.
-
-    A word is a letter and the letters and combining marks that follow it; an
-    apostrophe belongs to it where letters stand on both sides ("don't",
-    "O'Hara"), so that quotation marks do not. Digits, underscores and hyphens
-    part words. In a script written without spaces a word is what stands
-    between two punctuation marks.
-
-    Returns
-    -------
-    re.Pattern[str]
-        Its matches are the words.
-    """
-    letters = f"{LETTER}+(?:{combining()}{LETTER}*)*"
-    return re.compile(f"{letters}(?:{APOSTROPHE}{letters})*")
+An apostrophe between two letters belongs to the word ("don't", "O'Hara"), so quotation marks do
+not. Digits, underscores and hyphens separate words. In a script without spaces, a word is the text
+between two punctuation marks.
+"""
 
 
-@cache
-def combining() -> str:
-    r"""Build the class of what follows a letter without being one.
-
-    Python's ``re`` has none: ``\w`` lacks the combining marks, and the
-    zero-width joiners inside Persian and Indic words.
-
-    Returns
-    -------
-    str
-        A class for a regular expression: every code point of general category
-        M, and both joiners.
-    """
-    ranges: list[list[int]] = []
-    marks = (code for code in chain(*_MAY_BE_MARKS) if unicodedata.category(chr(code))[0] == "M")
-    for code in sorted([*marks, *map(ord, "\u200c\u200d")]):
-        if ranges and ranges[-1][1] == code - 1:
-            ranges[-1][1] = code
-        else:
-            ranges.append([code, code])
-    return "[" + "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in ranges) + "]"
-
-
-def find_all(pattern: re.Pattern[str], text: str) -> Iterator[list[str]]:
-    """Find all matches in a text of any length, a slice at a time.
+def find_all(pattern: regex.Pattern[str], text: str) -> Iterator[list[str]]:
+    """Find all matches of a pattern in a text of any length, one slice at a time.
 
     Parameters
     ----------
-    pattern : re.Pattern[str]
-        A pattern that matches no white space.
+    pattern : regex.Pattern[str]
+        A pattern that does not match white space.
     text : str
-        Where to look.
+        The text to search.
 
     Yields
     ------
     list[str]
-        The matches in the next of its `slices`: together they are ``pattern.findall(text)``, but
-        that a match is cut in two where no white space was near.
+        The matches in the next of the text's `slices`. Together they equal
+        ``pattern.findall(text)``, except that a slice boundary without white space can cut a match.
     """
     for piece in slices(text):
         yield pattern.findall(piece)
 
 
 def slices(text: str) -> Iterator[str]:
-    """Cut a long text at white space, or where there is none.
+    """Cut a text into slices, at white space where possible.
 
     Parameters
     ----------
     text : str
-        The text.
+        The text to cut.
 
     Yields
     ------
     str
-        The next `SLICE_CHARACTERS` or more of it, at most `LONGEST_SLICE_CHARACTERS`; together they
-        are the text.
+        The next slice, of `MIN_SLICE_CHARACTERS` to `MAX_SLICE_CHARACTERS` characters; the last one
+        may be shorter. The slices joined are the text.
     """
     gap = re.compile(r"\s")
     start = 0
     while start < len(text):
-        longest = min(start + LONGEST_SLICE_CHARACTERS, len(text))
-        found = gap.search(text, start + SLICE_CHARACTERS, longest)
+        longest = min(start + MAX_SLICE_CHARACTERS, len(text))
+        found = gap.search(text, start + MIN_SLICE_CHARACTERS, longest)
         end = found.start() if found else longest
         yield text[start:end]
         start = end

@@ -1,12 +1,12 @@
-"""The loss of every update, kept whole and shown reduced, without a lie and without a wait.
+"""The loss of every update, stored completely and reduced for display.
 
-The history of a run is a row of chunks of 4,096 updates. A chunk holds its losses (float64) and,
-for each block of 64 updates, the least and greatest loss and the smooth loss at the block's end.
-Any range of ten million updates is reduced to a curve by reading the blocks' figures, and the
-losses themselves only at the edges of buckets that cut through a block.
+The history of a run consists of chunks of 4,096 updates. A chunk contains its losses (float64) and,
+for each block of 64 updates, the least and the greatest loss and the smooth loss at the block's
+end. Any range of ten million updates is reduced to a curve by reading the figures of the blocks;
+losses themselves are read only where the edge of a bucket lies inside a block.
 
-The smooth loss is not kept for each update: it follows from the losses, and is recomputed from the
-nearest block's end by the same float64 operations as the trainer's, hence bit for bit the same.
+The smooth loss of each update is not stored. It is computed from the end of the nearest block by
+the same float64 operations as in the trainer, and therefore equal to the last bit.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from server.history.summaries import (
 
 __all__ = ["History", "HistoryWriter", "ReducedLoss"]
 
-# Up to this many updates a bucket, reading every loss is as quick as being clever.
+# Up to so many updates in a bucket, reading every loss takes no longer than reading blocks.
 WHOLE_BUCKET_UPDATES = 256
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS losses (
+CREATE TABLE losses (
     run TEXT NOT NULL,
     chunk INTEGER NOT NULL,
     updates INTEGER NOT NULL,
@@ -46,7 +46,7 @@ CREATE TABLE IF NOT EXISTS losses (
 
 @dataclass(frozen=True, slots=True)
 class ReducedLoss:
-    """A curve of `bucket` updates a point; arrays of one length, float64 but for `update`."""
+    """A curve with `bucket` updates a point; arrays of equal length, `update` in int64."""
 
     first: int
     last: int
@@ -58,12 +58,12 @@ class ReducedLoss:
 
 
 class HistoryWriter:
-    """Adds to one run's history; holds the last, unfilled chunk in memory.
+    """Appends to the history of one run; buffers the last, incomplete chunk.
 
     Parameters
     ----------
     connection : sqlite3.Connection
-        The store's; transactions are the caller's business.
+        Of the database; the caller commits.
     run : str
         Id of the run.
     """
@@ -89,12 +89,12 @@ class HistoryWriter:
         return self._chunk * CHUNK_UPDATES + self._count
 
     def append(self, first: int, losses: Floats) -> None:
-        """Add the losses of the updates from `first` on; what is known already is passed over.
+        """Append the losses of the updates from `first` on; known updates are skipped.
 
         Raises
         ------
         ValueError
-            They would leave a hole.
+            There is a gap between the history and `first`.
         """
         if first > self.last + 1:
             raise ValueError(f"losses from update {first} on, but the history ends at {self.last}")
@@ -110,7 +110,7 @@ class HistoryWriter:
                 self._count = self._written = 0
 
     def write(self) -> None:
-        """Put the unfilled chunk into the open transaction."""
+        """Write the incomplete chunk to the open transaction."""
         if self._count > self._written:
             self._write()
 
@@ -126,7 +126,7 @@ class HistoryWriter:
 
 
 def smooth_before(connection: sqlite3.Connection, run: str, chunk: int) -> float | None:
-    """Return the smooth loss before the first update of a chunk; None at the run's start."""
+    """Return the smooth loss before the first update of a chunk; None for the first chunk."""
     if chunk == 0:
         return None
     (blocks,) = connection.execute(
@@ -136,12 +136,12 @@ def smooth_before(connection: sqlite3.Connection, run: str, chunk: int) -> float
 
 
 class History:
-    """Reads one run's history.
+    """The history of one run, for reading.
 
     Parameters
     ----------
     connection : sqlite3.Connection
-        The store's; what `HistoryWriter.write` has written is seen.
+        Of the database; `HistoryWriter.write` makes buffered losses visible.
     run : str
         Id of the run.
     """
@@ -160,7 +160,7 @@ class History:
         return 0 if row is None else row[0] * CHUNK_UPDATES + row[1]
 
     def truncate(self, last: int) -> None:
-        """Forget everything after the update `last`."""
+        """Delete everything after the update `last`."""
         writer_chunk, count = divmod(last, CHUNK_UPDATES)
         row = self._connection.execute(
             "SELECT losses FROM losses WHERE run = ? AND chunk = ?", (self._run, writer_chunk)
@@ -175,7 +175,7 @@ class History:
             writer.write()
 
     def chunks(self, after: int = -1) -> Iterator[tuple[int, Floats, Floats]]:
-        """Yield the number of each chunk after the chunk `after`, its blocks and its losses."""
+        """Yield number, blocks and losses of each chunk after chunk `after`."""
         while True:
             row = self._connection.execute(
                 "SELECT chunk, blocks, losses FROM losses WHERE run = ? AND chunk > ?"
@@ -188,7 +188,7 @@ class History:
             yield after, _blocks(row[1]), np.frombuffer(row[2], dtype=np.float64)
 
     def losses(self, first: int, last: int) -> Floats:
-        """Return the losses from `first` (1 or more) to `last`, as far as there are any."""
+        """Return the losses from `first` (1 or more) to `last`, or to the end of the history."""
         rows = self._connection.execute(
             "SELECT losses FROM losses WHERE run = ? AND chunk BETWEEN ? AND ? ORDER BY chunk",
             (self._run, _chunk_of(first), _chunk_of(last)),
@@ -198,14 +198,14 @@ class History:
         return found[first - 1 - before : max(last - before, 0)]
 
     def reduce(self, first: int, last: int, points: int) -> ReducedLoss:
-        """Reduce a range of updates to at most `points` buckets of one size, the last one less.
+        """Reduce a range of updates to at most `points` buckets; only the last may be smaller.
 
         Parameters
         ----------
         first, last : int
-            Range of updates, both included; cut to what there is.
+            Range of updates, both included; cut to the history.
         points : int
-            Buckets at the most, 1 or more.
+            Buckets at most, 1 or more.
         """
         first, last = max(first, 1), min(last, self.last)
         if first > last:
@@ -213,7 +213,7 @@ class History:
             return ReducedLoss(first, last, 1, np.empty(0, np.int64), none, none, none)
         bucket = -(-(last - first + 1) // points)
         if bucket > WHOLE_BUCKET_UPDATES:
-            # Whole blocks where that costs no point: a curve from the start then reads no loss.
+            # Whole blocks, so that a curve from the first update reads no single losses.
             bucket = -(-bucket // BLOCK_UPDATES) * BLOCK_UPDATES
         starts = np.arange(first, last + 1, bucket, dtype=np.int64)
         ends = np.minimum(starts + bucket - 1, last)
@@ -252,7 +252,7 @@ class History:
     def _from_blocks(
         self, starts: NDArray[np.int64], ends: NDArray[np.int64]
     ) -> tuple[Floats, Floats, Floats]:
-        """Reduce from the blocks' figures; blocks cut by an edge are read loss by loss."""
+        """Reduce from the figures of blocks; read the losses of blocks that an edge divides."""
         first_chunk, last_chunk = _chunk_of(int(starts[0])), _chunk_of(int(ends[-1]))
         blocks = np.concatenate(
             [
@@ -287,19 +287,19 @@ class History:
     def _at_edges(
         self, first: NDArray[np.int64], last: NDArray[np.int64]
     ) -> tuple[Floats, Floats, Floats]:
-        """Look at the losses of the blocks in which buckets begin and end.
+        """Read the losses of the blocks in which buckets begin and end.
 
         Parameters
         ----------
         first, last : ndarray of int64, shape (n,)
-            Offset (update - 1) of the first and of the last update of each bucket.
+            Offset (update - 1) of the first and the last update of each bucket.
 
         Returns
         -------
         low, high : ndarray of float64, shape (n,)
-            Extremes of those losses that are in the bucket.
+            Extremes of the losses in these blocks that are in the bucket.
         tails : ndarray of float64, shape (n, 64)
-            Losses of the block that holds the last.
+            Losses of the block of the last update.
         """
         first_block, last_block = first // BLOCK_UPDATES, last // BLOCK_UPDATES
         wanted = np.unique([first_block, last_block])
@@ -310,7 +310,7 @@ class History:
         in_tail = place <= (last % BLOCK_UPDATES)[:, None]
         in_head = place >= (first % BLOCK_UPDATES)[:, None]
         same = (first_block == last_block)[:, None]
-        # Where both are the same block, only what is in the head and in the tail is in the bucket.
+        # If both are the same block, an update is in the bucket if it is in head and tail.
         in_tail &= in_head | ~same
         in_head &= in_tail | ~same
         low, high = np.full(len(first), np.inf), np.full(len(first), -np.inf)
@@ -320,7 +320,7 @@ class History:
         return low, high, tails
 
     def block_losses(self, blocks: NDArray[np.int64]) -> Floats:
-        """Return the losses of blocks, given in order, a row each; NaN past the history's end."""
+        """Return the losses of ascending blocks, a row each; NaN after the history's end."""
         per_chunk = CHUNK_UPDATES // BLOCK_UPDATES
         chunks, first, counts = np.unique(
             blocks // per_chunk, return_index=True, return_counts=True
@@ -330,7 +330,7 @@ class History:
             " AND chunk IN (SELECT value FROM json_each(?)) ORDER BY chunk",
             (self._run, json.dumps(chunks.tolist())),
         )
-        # Bytes are cut and put together several times as fast as short arrays.
+        # Slicing and joining bytes is several times as fast as with short arrays.
         block_bytes = BLOCK_UPDATES * np.dtype(np.float64).itemsize
         places = (blocks % per_chunk * block_bytes).tolist()
         parts = []
@@ -351,6 +351,6 @@ def _blocks(data: bytes) -> Floats:
 
 
 def _smooth_starts(end_blocks: NDArray[np.int64], blocks: Floats, before: float | None) -> Floats:
-    """Return the smooth loss before each of `end_blocks`; NaN where nothing comes before."""
+    """Return the smooth loss before each of `end_blocks`; NaN at the start of the run."""
     first = np.nan if before is None else before
     return np.where(end_blocks > 0, blocks[np.maximum(end_blocks - 1, 0), 2], first)

@@ -1,4 +1,4 @@
-"""Where the loss is greatest."""
+"""The greatest loss of a range of updates."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from server.history.loss_history import History
 
 __all__ = ["highest"]
 
-# Buckets at each step: ten million updates take three.
+# Buckets in each step; ten million updates take three steps.
 POINTS = 1_500
 
 
 def highest(history: History, first: int, last: int) -> int | None:
-    """Return the first update of the greatest loss of a range, found by ever finer buckets.
+    """Return the first update with the greatest loss, found in ever smaller buckets.
 
     Parameters
     ----------
     history : History
         The run's losses.
     first, last : int
-        The range, both included; cut to what there is.
+        Range of updates, both included; cut to the history.
 
     Returns
     -------
     int or None
-        None if the range is empty. Buckets with a loss that is not finite are passed over where
-        there are others.
+        None if the range is empty. Buckets with a loss that is not finite are skipped, unless all
+        are such.
     """
     while True:
         found = history.reduce(first, last, POINTS)

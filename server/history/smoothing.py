@@ -1,9 +1,9 @@
-"""The loss smoothed more, or less, than the run itself smooths it: from every update, at any range.
+"""The loss smoothed with other factors than the run's own, for any range of updates.
 
-A run's own smooth loss (see `server.rnn.training.trainer.SMOOTHING`) is kept with its history.
-The loss by another factor is computed at the first request: for each full chunk, the smoothed loss
-at the end of each of its blocks, some chunks at a time. The results are stored. From the nearest
-block end, at most 64 losses remain.
+The run's own smooth loss (see `server.rnn.training.trainer.SMOOTHING`) is part of the history. For
+another factor, the smoothed loss at the end of each block is computed when it is first requested,
+some chunks at a time, and stored for complete chunks. From the end of the nearest block, any update
+is at most 64 losses away.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from server.history.loss_history import History
 from server.history.summaries import BLOCK_UPDATES, CHUNK_UPDATES, Floats, continue_smooth
 from server.rnn.training.trainer import SMOOTHING
 
-__all__ = ["FACTORS", "SCHEMA", "forget", "smoothed_at", "work_out_more"]
+__all__ = ["FACTORS", "SCHEMA", "compute_more", "smoothed_at", "truncate"]
 
 FACTORS = (0.0, 0.9, 0.99, SMOOTHING, 0.9999)
-"""The smoothings that can be asked for; 0 is every loss as it is."""
+"""The factors that can be requested; 0 means no smoothing."""
 
-# Some milliseconds of the store's one thread; whoever else waits for it comes in between.
+# Takes some milliseconds of the database's thread; other calls run in between.
 CHUNKS_AT_ONCE = 64
 BLOCKS = CHUNK_UPDATES // BLOCK_UPDATES
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS smoothed (
+CREATE TABLE smoothed (
     run TEXT NOT NULL,
     factor REAL NOT NULL,
     chunk INTEGER NOT NULL,
@@ -42,25 +42,25 @@ def smoothed_at(
 ) -> Floats:
     """Return the loss smoothed by `factor` after each of `updates`.
 
-    It begins with the first loss; each update makes of it factor * itself + (1 - factor) * loss.
+    It starts with the first loss; then smooth = factor * smooth + (1 - factor) * loss.
 
     Parameters
     ----------
     connection : sqlite3.Connection
-        The store's; what `HistoryWriter.write` has written is seen.
+        Of the database; `HistoryWriter.write` makes buffered losses visible.
     run : str
         Id of the run.
     factor : float
-        From 0 on, below 1.
+        In [0, 1).
     updates : ndarray of int64
-        Ascending, all of them in the history.
+        Ascending, all in the history.
     """
     if not len(updates):
         return np.empty(0)
     blocks, steps = (updates - 1) // BLOCK_UPDATES, (updates - 1) % BLOCK_UPDATES + 1
     if factor == 0.0:
         return _losses(connection, run, blocks)[np.arange(len(updates)), steps - 1]
-    while work_out_more(connection, run, factor):
+    while compute_more(connection, run, factor):
         pass
     first_chunk = max(int(blocks[0]) - 1, 0) // BLOCKS
     ends = _ends(connection, run, factor, first_chunk, int(blocks[-1]) // BLOCKS)
@@ -72,8 +72,8 @@ def smoothed_at(
     return smooth
 
 
-def work_out_more(connection: sqlite3.Connection, run: str, factor: float) -> bool:
-    """Keep what comes of `factor` for the next full chunks; return whether there were any."""
+def compute_more(connection: sqlite3.Connection, run: str, factor: float) -> bool:
+    """Store the smoothed loss of the next complete chunks; return whether there were any."""
     newest = connection.execute(
         "SELECT chunk, ends FROM smoothed WHERE run = ? AND factor = ? ORDER BY chunk DESC LIMIT 1",
         (run, factor),
@@ -96,15 +96,15 @@ def work_out_more(connection: sqlite3.Connection, run: str, factor: float) -> bo
     return True
 
 
-def forget(connection: sqlite3.Connection, run: str, last: int) -> None:
-    """Forget what was worked out from updates after `last`, which may come to be others."""
+def truncate(connection: sqlite3.Connection, run: str, last: int) -> None:
+    """Delete what was computed from updates after `last`."""
     connection.execute(
         "DELETE FROM smoothed WHERE run = ? AND chunk >= ?", (run, last // CHUNK_UPDATES)
     )
 
 
 def _smooth_ends(losses: Floats, before: float | None, factor: float) -> Floats:
-    """Return the smoothed loss at the end of each whole block of `losses`."""
+    """Return the smoothed loss at the end of each complete block of `losses`."""
     whole = losses[: len(losses) // BLOCK_UPDATES * BLOCK_UPDATES].reshape(-1, BLOCK_UPDATES)
     weights = (1.0 - factor) * factor ** np.arange(BLOCK_UPDATES - 1, -1, -1)
     fade, smooth = factor**BLOCK_UPDATES, before
@@ -118,9 +118,9 @@ def _smooth_ends(losses: Floats, before: float | None, factor: float) -> Floats:
 def _ends(
     connection: sqlite3.Connection, run: str, factor: float, first_chunk: int, last_chunk: int
 ) -> Floats:
-    """Return the smoothed loss at the end of each block of some chunks; NaN where it is not whole.
+    """Return the smoothed loss at the end of each block of some chunks; NaN for incomplete blocks.
 
-    All full chunks are worked out.
+    It must have been computed for all complete chunks.
     """
     rows = connection.execute(
         "SELECT ends FROM smoothed WHERE run = ? AND factor = ? AND chunk BETWEEN ? AND ?"
@@ -143,6 +143,6 @@ def _ends(
 
 
 def _losses(connection: sqlite3.Connection, run: str, blocks: NDArray[np.int64]) -> Floats:
-    """Return the losses of the block of each update, a row each."""
+    """Return the losses of each block, a row each; blocks may repeat."""
     wanted, inverse = np.unique(blocks, return_inverse=True)
     return History(connection, run).block_losses(wanted)[inverse]

@@ -1,7 +1,7 @@
-"""What a history is made of: blocks of 64 updates and chunks of 4,096, and the smooth loss.
+"""Summaries of losses: blocks of 64 updates in chunks of 4,096, and the smooth loss.
 
-The smooth loss is continued by the same float64 operations as the trainer's, hence bit for bit the
-same.
+The smooth loss is computed by the same float64 operations as in the trainer, and therefore equal to
+the last bit.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ Floats = NDArray[np.float64]
 
 
 def smoothed(smooth: Floats, loss: Floats, factor: float = SMOOTHING) -> Floats:
-    """Continue smooth losses by one loss each, where NaN stands for the start of the run."""
+    """Return smooth losses after one more loss each; NaN means the start of the run."""
     return np.where(np.isnan(smooth), loss, factor * smooth + (1.0 - factor) * loss)
 
 
 def smooth_losses(losses: Iterable[float], smooth: float | None) -> Iterator[float]:
-    """Yield the smooth loss after each of `losses`, from `smooth` on (None: the run's start)."""
+    """Yield the smooth loss after each of `losses`; `smooth` is the one before (None: none)."""
     for loss in losses:
         smooth = loss if smooth is None else SMOOTHING * smooth + (1.0 - SMOOTHING) * loss
         yield smooth
 
 
 def summarise(losses: Floats, smooth: float | None) -> tuple[Floats, float]:
-    """Return the figures of each block of a chunk, and the smooth loss at its end.
+    """Return the summary of each block of a chunk, and the smooth loss at the chunk's end.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def summarise(losses: Floats, smooth: float | None) -> tuple[Floats, float]:
     Returns
     -------
     blocks : ndarray of float64, shape (ceil(n / 64), 3)
-        Least loss, greatest loss, smooth loss at the end, of each block.
+        Least loss, greatest loss and smooth loss at the end of each block.
     smooth : float
         Smooth loss after the chunk.
     """
@@ -71,16 +71,16 @@ def summarise(losses: Floats, smooth: float | None) -> tuple[Floats, float]:
 def continue_smooth(
     losses: Floats, steps: NDArray[np.int64], smooth: Floats, factor: float = SMOOTHING
 ) -> Floats:
-    """Continue each row's smooth loss over its first `steps` losses.
+    """Return the smooth loss of each row after its first `steps` losses.
 
     Parameters
     ----------
     losses : ndarray of float64, shape (n, k)
     steps : ndarray of int64, shape (n,)
     smooth : ndarray of float64, shape (n,)
-        Before the first; NaN at the start of the run.
+        Smooth loss before the row; NaN at the start of the run.
     factor : float
-        How much of it an update leaves.
+        Smoothing factor s: smooth = s * smooth + (1 - s) * loss.
     """
     smooth = smooth.copy()
     for column in range(losses.shape[1]):

@@ -1,9 +1,8 @@
-"""When the smooth loss first fell below a figure: exactly, and without reading the whole history.
+"""The first update with a smooth loss below a threshold, without reading the whole history.
 
-Within a block of updates the smooth loss may dip below what it is at both ends, so that the blocks'
-figures can't tell. The least smooth loss of each full chunk can: it is worked out once, when
-somebody first asks, some chunks at a time, and kept. The one chunk in which it happened is then
-read loss by loss.
+Inside a block the smooth loss may be lower than at both ends, so the summaries of blocks are not
+enough. Therefore the least smooth loss of each complete chunk is computed when it is first needed,
+some chunks at a time, and stored. Only the losses of the chunk with the result are read.
 """
 
 from __future__ import annotations
@@ -16,13 +15,13 @@ import numpy as np
 from server.history.loss_history import smooth_before
 from server.history.summaries import BLOCK_UPDATES, CHUNK_UPDATES, Floats, smooth_losses, smoothed
 
-__all__ = ["Search", "first_below", "forget_least"]
+__all__ = ["Search", "first_below", "truncate"]
 
-# Some milliseconds of the store's one thread; whoever else waits for it comes in between.
+# Takes some milliseconds of the database's thread; other calls run in between.
 CHUNKS_AT_ONCE = 32
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS least_smooth (
+CREATE TABLE least_smooth (
     run TEXT NOT NULL,
     chunk INTEGER NOT NULL,
     least REAL,
@@ -33,14 +32,14 @@ CREATE TABLE IF NOT EXISTS least_smooth (
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """How far a search has come.
+    """The state of a search.
 
     Attributes
     ----------
     done : bool
-        Whether it is over; if not, the same question is to be asked again.
+        Whether it is complete; if not, call `first_below` again.
     update : int or None
-        The first update after which the smooth loss was below the figure; None: none is (yet).
+        The first update whose smooth loss is below the threshold; None: there is none yet.
     """
 
     done: bool
@@ -48,18 +47,18 @@ class Search:
 
 
 def first_below(connection: sqlite3.Connection, run: str, smooth_loss: float) -> Search:
-    """Look for the first update after which a run's smooth loss was below `smooth_loss`.
+    """Search for the first update of a run whose smooth loss is below `smooth_loss`.
 
-    A call reads some dozens of chunks at the most, and the next one goes on from there.
+    A call reads a few dozen chunks at most; the next call continues.
 
     Parameters
     ----------
     connection : sqlite3.Connection
-        The store's; what `HistoryWriter.write` has written is seen.
+        Of the database; `HistoryWriter.write` makes buffered losses visible.
     run : str
         Id of the run.
     smooth_loss : float
-        In nats a sequence.
+        The threshold, in nats per sequence.
     """
     known = connection.execute(
         "SELECT chunk FROM least_smooth WHERE run = ? AND least < ? ORDER BY chunk LIMIT 1",
@@ -67,23 +66,23 @@ def first_below(connection: sqlite3.Connection, run: str, smooth_loss: float) ->
     ).fetchone()
     if known is not None:
         return Search(done=True, update=_within(connection, run, known[0], smooth_loss))
-    if _work_out_more(connection, run):
+    if _compute_more(connection, run):
         return Search(done=False)
-    (unfilled,) = connection.execute(
+    (incomplete,) = connection.execute(
         "SELECT coalesce(max(chunk) + 1, 0) FROM least_smooth WHERE run = ?", (run,)
     ).fetchone()
-    return Search(done=True, update=_within(connection, run, unfilled, smooth_loss))
+    return Search(done=True, update=_within(connection, run, incomplete, smooth_loss))
 
 
-def forget_least(connection: sqlite3.Connection, run: str, last: int = 0) -> None:
-    """Forget what was worked out from updates after `last`, which may come to be others."""
+def truncate(connection: sqlite3.Connection, run: str, last: int) -> None:
+    """Delete what was computed from updates after `last`."""
     connection.execute(
         "DELETE FROM least_smooth WHERE run = ? AND chunk >= ?", (run, last // CHUNK_UPDATES)
     )
 
 
 def _within(connection: sqlite3.Connection, run: str, chunk: int, smooth_loss: float) -> int | None:
-    """Return the first update of a chunk whose smooth loss is below, None if there is none."""
+    """Return the first update of a chunk with a lower smooth loss; None if there is none."""
     row = connection.execute(
         "SELECT losses FROM losses WHERE run = ? AND chunk = ?", (run, chunk)
     ).fetchone()
@@ -97,8 +96,8 @@ def _within(connection: sqlite3.Connection, run: str, chunk: int, smooth_loss: f
     )
 
 
-def _work_out_more(connection: sqlite3.Connection, run: str) -> bool:
-    """Keep the least smooth loss of the next full chunks; return whether there were any."""
+def _compute_more(connection: sqlite3.Connection, run: str) -> bool:
+    """Store the least smooth loss of the next complete chunks; return whether there were any."""
     rows = connection.execute(
         "SELECT chunk, blocks, losses FROM losses WHERE run = ? AND updates = ? AND chunk >"
         " (SELECT coalesce(max(chunk), -1) FROM least_smooth WHERE run = ?)"

@@ -1,8 +1,9 @@
-"""How many seconds a run had trained by each update, pauses not counted.
+"""Seconds of training at each update, without pauses.
 
-Kept as marks, (update, seconds) about a second apart, between which the time is interpolated. Marks
-are thinned in proportion to how long ago they are, and to the run's length: some thousands do for
-any run, and both a linear and a logarithmic axis of seconds find the detail they can show.
+Stored as points (update, seconds) about a second apart; between two points the time is
+interpolated. Old points are removed so that their distance stays in proportion to the time until
+then and to the length of the run: some thousand points are enough for any run, on a linear and on a
+logarithmic axis of seconds.
 """
 
 from __future__ import annotations
@@ -15,16 +16,16 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SCHEMA", "keep_mark", "seconds_at", "shorten"]
+__all__ = ["SCHEMA", "add", "seconds_at", "truncate"]
 
-BETWEEN_MARKS_S = 1.0
-LIMIT_MARKS = 4_096
-# How far thinning lets two neighbours be apart: a share of the time until then, and of all time.
-SHARE_SO_FAR = 1 / 150
-SHARE_OF_ALL = 1 / 1_000
+POINT_DISTANCE_S = 1.0
+MAX_POINTS = 4_096
+# Greatest distance of points after thinning: a share of the time until then, and of all time.
+SHARE_OF_ELAPSED = 1 / 150
+SHARE_OF_TOTAL = 1 / 1_000
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS training_time (
+CREATE TABLE training_time (
     run TEXT NOT NULL,
     update_ INTEGER NOT NULL,
     seconds REAL NOT NULL,
@@ -35,20 +36,20 @@ CREATE TABLE IF NOT EXISTS training_time (
 Floats = NDArray[np.float64]
 
 
-def keep_mark(connection: sqlite3.Connection, run: str, text: str) -> None:
-    """Mark where a run stands; the newest mark is always kept, the one before may give way to it.
+def add(connection: sqlite3.Connection, run: str, text: str) -> None:
+    """Add a point for the current update of a run; it may replace the newest one before.
 
     Parameters
     ----------
     connection : sqlite3.Connection
-        The store's; transactions are the caller's business.
+        Of the database; the caller commits.
     run : str
         Id of the run.
     text : str
-        The run's JSON; without `seconds` nothing is marked.
+        The JSON of the run; without `seconds` no point is added.
     """
-    stands = json.loads(text)
-    update, seconds = stands.get("update"), stands.get("seconds")
+    fields = json.loads(text)
+    update, seconds = fields.get("update"), fields.get("seconds")
     if update is None or seconds is None:
         return
     last_two = connection.execute(
@@ -57,26 +58,26 @@ def keep_mark(connection: sqlite3.Connection, run: str, text: str) -> None:
         (run, update),
     ).fetchall()
     if last_two:
-        # A clock that went on from an older checkpoint may stand behind by less than a mark.
+        # After resuming from a checkpoint, the clock may be slow by less than the distance.
         seconds = max(seconds, last_two[0][1])
-    if len(last_two) == 2 and last_two[0][1] - last_two[1][1] < BETWEEN_MARKS_S:
+    if len(last_two) == 2 and last_two[0][1] - last_two[1][1] < POINT_DISTANCE_S:
         connection.execute(
             "DELETE FROM training_time WHERE run = ? AND update_ = ?", (run, last_two[0][0])
         )
     else:
         _thin(connection, run)
-    _mark(connection, run, update, seconds)
+    _insert(connection, run, update, seconds)
 
 
 def seconds_at(
     connection: sqlite3.Connection, run: str, updates: Sequence[int] | NDArray[np.int64]
 ) -> Floats:
-    """Return the seconds of training at each of `updates`, NaN where they are not known.
+    """Return the seconds of training at each of `updates`, NaN where unknown.
 
     Parameters
     ----------
     connection : sqlite3.Connection
-        The store's.
+        Of the database.
     run : str
         Id of the run.
     updates : sequence of int
@@ -85,7 +86,7 @@ def seconds_at(
     Returns
     -------
     seconds : ndarray of float64
-        One for each update; it never falls.
+        One for each update, not descending.
     """
     if not len(updates):
         return np.empty(0)
@@ -98,44 +99,44 @@ def seconds_at(
     ).fetchall()
     if not rows:
         return np.full(len(updates), np.nan)
-    marks = np.array(rows, dtype=np.float64)
-    return np.interp(updates, marks[:, 0], marks[:, 1], left=np.nan, right=np.nan)
+    points = np.array(rows, dtype=np.float64)
+    return np.interp(updates, points[:, 0], points[:, 1], left=np.nan, right=np.nan)
 
 
-def shorten(connection: sqlite3.Connection, run: str, update: int) -> None:
-    """Forget the time after `update`, and mark it."""
+def truncate(connection: sqlite3.Connection, run: str, update: int) -> None:
+    """Delete the points after `update`, and add one for `update`."""
     (seconds,) = seconds_at(connection, run, [update]).tolist()
     connection.execute("DELETE FROM training_time WHERE run = ? AND update_ > ?", (run, update))
     row = connection.execute("SELECT run FROM runs WHERE id = ?", (run,)).fetchone()
     if row is not None and json.loads(row[0]).get("update") == update:
-        # The run says it to the last bit.
-        keep_mark(connection, run, row[0])
+        # The run has the exact value, without interpolation.
+        add(connection, run, row[0])
     elif not np.isnan(seconds):
-        _mark(connection, run, update, seconds)
+        _insert(connection, run, update, seconds)
 
 
-def _mark(connection: sqlite3.Connection, run: str, update: int, seconds: float) -> None:
+def _insert(connection: sqlite3.Connection, run: str, update: int, seconds: float) -> None:
     connection.execute(
         "INSERT OR REPLACE INTO training_time VALUES (?, ?, ?)", (run, update, seconds)
     )
 
 
 def _thin(connection: sqlite3.Connection, run: str) -> None:
-    """Leave out marks that stand closer together than they need to, once there are too many."""
+    """Remove points that are closer together than necessary, if there are too many."""
     (count,) = connection.execute(
         "SELECT count(*) FROM training_time WHERE run = ?", (run,)
     ).fetchone()
-    if count < LIMIT_MARKS:
+    if count < MAX_POINTS:
         return
-    marks = connection.execute(
+    points = connection.execute(
         "SELECT update_, seconds FROM training_time WHERE run = ? ORDER BY update_", (run,)
     ).fetchall()
-    all_s = marks[-1][1]
-    kept_s = marks[0][1]
-    superfluous = []
-    for (update, seconds), (_, next_s) in pairwise(marks[1:]):
-        if next_s - kept_s < min(seconds * SHARE_SO_FAR, all_s * SHARE_OF_ALL):
-            superfluous.append((run, update))
+    total_s = points[-1][1]
+    previous_s = points[0][1]
+    removed = []
+    for (update, seconds), (_, next_s) in pairwise(points[1:]):
+        if next_s - previous_s < min(seconds * SHARE_OF_ELAPSED, total_s * SHARE_OF_TOTAL):
+            removed.append((run, update))
         else:
-            kept_s = seconds
-    connection.executemany("DELETE FROM training_time WHERE run = ? AND update_ = ?", superfluous)
+            previous_s = seconds
+    connection.executemany("DELETE FROM training_time WHERE run = ? AND update_ = ?", removed)

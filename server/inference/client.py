@@ -44,7 +44,7 @@ class InferenceClient:
         Returns
         -------
         dict
-            `quality`, the spans of `invented` words, the watched words `found`, and the `replay`
+            `quality`, the spans of `invented_words`, the watched words `found`, and the `replay`
             (its text, quality and invented spans), None where the network was not kept.
         """
         return await self._ask(
@@ -79,7 +79,7 @@ class InferenceClient:
         return await self._ask("read", **request)
 
     async def assess(self, corpus_path: Path, texts: list[str]) -> list[Message]:
-        """Measure texts: of each its `quality`, and the spans of `invented` words."""
+        """Measure texts: of each its `quality`, and the spans of `invented_words`."""
         answer = await self._ask("assess", corpus_path=str(corpus_path), texts=texts)
         measured: list[Message] = answer["measured"]
         return measured

@@ -88,7 +88,7 @@ class TextGenerator:
             return answer | {"replay": None}
         text = replay(model, vocabulary, opening(Path(corpus_path)), command["length"])
         measured = self._measured(corpus_path, text, [])
-        kept = {"quality": measured["quality"], "invented": measured["invented"]}
+        kept = {"quality": measured["quality"], "invented_words": measured["invented_words"]}
         return answer | {"replay": {"text": text, **kept}}
 
     def _write(self, command: Message, say: Callable[[Message], None]) -> Message:
@@ -140,7 +140,7 @@ class TextGenerator:
             self._measures.popitem(last=False)
         return {
             "quality": asdict(measure.measure(text)),
-            "invented": measure.invented(text),
+            "invented_words": measure.invented(text),
             "found": find_words(text, watched),
         }
 

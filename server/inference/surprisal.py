@@ -65,7 +65,7 @@ class SurprisalReader:
         Returns
         -------
         dict
-            ``{"model_update", "passages"}``, as `server.analysis.readings.Reading` has them.
+            ``{"model_update", "passages"}``: see `server.analysis.surprisal.UpdateSurprisal`.
 
         Raises
         ------

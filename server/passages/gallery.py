@@ -16,15 +16,15 @@ from server.errors import (
 from server.passages.model_store import ModelStore
 from server.passages.saved_passage import SavedPassage
 from server.passages.saved_passage_store import (
-    KeptState,
-    add_kept,
-    change_kept,
-    find_kept,
-    find_receipt,
-    kept_state,
-    list_kept,
-    models_needed,
-    remove_kept,
+    GalleryState,
+    delete_passage,
+    find_fingerprint,
+    find_passage,
+    gallery_state,
+    insert_passage,
+    list_passages,
+    required_models,
+    update_passage,
 )
 from server.passages.service import Draft, PassageService
 from server.runs.run_controller import RunController
@@ -40,7 +40,7 @@ class Gallery:
     """Keeps passages: the very text that a network wrote, and where there is room its model.
 
     Nobody can hang a text of their own in it: what is kept is what the server had written and
-    still holds, and a client names it by its receipt.
+    still holds, and a client names it by its fingerprint.
 
     Parameters
     ----------
@@ -73,9 +73,9 @@ class Gallery:
         self._keeping = asyncio.Lock()
 
     async def keep(
-        self, controller: RunController, receipt: str, title: str | None
+        self, controller: RunController, fingerprint: str, title: str | None
     ) -> SavedPassage:
-        """Keep what was written under a receipt; durable when this returns.
+        """Keep what was written under a fingerprint; durable when this returns.
 
         Keeping twice is keeping once.
 
@@ -87,20 +87,22 @@ class Gallery:
             The gallery is full, or the data directory is.
         """
         async with self._keeping:
-            if (known := await self._store(find_receipt, controller.run.id, receipt)) is not None:
+            if (
+                known := await self._store(find_fingerprint, controller.run.id, fingerprint)
+            ) is not None:
                 return await self._as_it_stands(known)
-            draft = self._passages.draft(controller.run.id, receipt)
+            draft = self._passages.draft(controller.run.id, fingerprint)
             if draft is None:
                 raise ConflictError("That passage is no longer at hand: have it written again.")
-            if (await self._store(kept_state)).total >= self._most:
+            if (await self._store(gallery_state)).total >= self._most:
                 raise LimitReachedError(
                     f"The gallery is full: it holds {self._most:,} passages"
                     " (HURRAH_MAX_KEPT_PASSAGES)."
                 )
             await self._room.check()
-            model_kept = await self._keep_model(draft.run, draft.model)
-            kept = _kept(controller, draft, title, model_kept=model_kept)
-            await self._store(add_kept, kept)
+            model_saved = await self._keep_model(draft.run, draft.model)
+            kept = _kept(controller, draft, title, model_saved=model_saved)
+            await self._store(insert_passage, kept)
             return kept
 
     async def share(self, controller: RunController, mark: str) -> None:
@@ -123,15 +125,15 @@ class Gallery:
                     " HURRAH_MAX_KEPT_MODELS_BYTES): kept passages need all that are there."
                 )
 
-    async def state(self) -> KeptState:
+    async def state(self) -> GalleryState:
         """Return how much is kept."""
-        return await self._reads(kept_state)
+        return await self._reads(gallery_state)
 
     async def page(
         self, run: str | None = None, before: str | None = None, limit: int = AT_ONCE
     ) -> tuple[list[SavedPassage], bool]:
-        """Return kept passages as `list_kept` does: newest first, and whether there are more."""
-        found, more = await self._reads(list_kept, run, before, limit)
+        """Return saved passages, newest first, and whether there are more."""
+        found, more = await self._reads(list_passages, run, before, limit)
         return [await self._as_it_stands(kept) for kept in found], more
 
     async def all(self, run: str | None = None) -> AsyncIterator[SavedPassage]:
@@ -139,7 +141,7 @@ class Gallery:
         before, more = None, True
         while more:
             # What has begun to be sent is not refused midway.
-            found, more = await self._store.look(list_kept, run, before, AT_ONCE)
+            found, more = await self._store.low_priority(list_passages, run, before, AT_ONCE)
             for kept in found:
                 yield kept
                 before = kept.id
@@ -157,16 +159,16 @@ class Gallery:
     async def rename(self, identity: str, title: str | None) -> SavedPassage:
         """Give a kept passage another title, or none."""
         kept = (await self._found(self._store, identity)).model_copy(update={"title": title})
-        await self._store(change_kept, kept)
+        await self._store(update_passage, kept)
         return kept
 
     async def remove(self, identity: str) -> None:
         """Forget a kept passage; its model gives way when room is needed."""
-        if not await self._store(remove_kept, identity):
+        if not await self._store(delete_passage, identity):
             raise UnknownSavedPassageError(identity)
 
     async def _found(self, calls: StoreCalls, identity: str) -> SavedPassage:
-        kept = await calls(find_kept, identity)
+        kept = await calls(find_passage, identity)
         if kept is None:
             raise UnknownSavedPassageError(identity)
         return await self._as_it_stands(kept)
@@ -175,16 +177,16 @@ class Gallery:
         source = await asyncio.to_thread(self._models.find, run, mark)
         if source is None:
             return False
-        needed = await self._store(models_needed)
+        needed = await self._store(required_models)
         return await asyncio.to_thread(self._models.keep, run, mark, source, needed)
 
     async def _as_it_stands(self, kept: SavedPassage) -> SavedPassage:
         found = await asyncio.to_thread(self._models.path(kept.run, kept.model).exists)
-        return kept.model_copy(update={"model_kept": found})
+        return kept.model_copy(update={"model_saved": found})
 
 
 def _kept(
-    controller: RunController, draft: Draft, title: str | None, *, model_kept: bool
+    controller: RunController, draft: Draft, title: str | None, *, model_saved: bool
 ) -> SavedPassage:
     return SavedPassage(
         id=secrets.token_hex(6),
@@ -194,6 +196,6 @@ def _kept(
         title=title,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         request=draft.request,
-        model_kept=model_kept,
+        model_saved=model_saved,
         passages=draft.passages,
     )

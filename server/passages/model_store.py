@@ -52,7 +52,7 @@ class ModelStore:
         self._most = most
         self._most_bytes = most_bytes
 
-    def forget_held(self) -> None:
+    def delete_drafts(self) -> None:
         """Clear away what an earlier server held, and what it left half written."""
         for folder in self._runs_dir.glob(f"*/{FOLDER}"):
             shutil.rmtree(folder / HELD, ignore_errors=True)
@@ -63,7 +63,7 @@ class ModelStore:
         """Return where the model `mark` of a run is kept, or would be."""
         return self._runs_dir / run / FOLDER / f"{mark}.npz"
 
-    def held_in(self, run: str) -> Path:
+    def draft_directory(self, run: str) -> Path:
         """Return the folder of a run's held models, which is made if need be."""
         folder = self._runs_dir / run / FOLDER / HELD
         folder.mkdir(parents=True, exist_ok=True)
@@ -74,11 +74,11 @@ class ModelStore:
         places = (self.path(run, mark), self._held(run, mark))
         return next((place for place in places if place.exists()), None)
 
-    def may_hold(self, size: int) -> bool:
+    def fits(self, size: int) -> bool:
         """Whether a model of so many bytes is held at all; one that can't be kept is not."""
         return size <= self._most_bytes
 
-    def hold_only(
+    def retain_drafts(
         self, models: Sequence[tuple[str, str]], others: Iterable[tuple[str, str]]
     ) -> None:
         """Hold of `models` (run, mark), which are newest first, what fits, and none of `others`.

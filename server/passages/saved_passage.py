@@ -29,7 +29,7 @@ class SavedPassage(BaseModel):
         When it was kept; ISO 8601, UTC.
     request : PassageRequest
         Asks for the same text again: it names the very model, and the seed.
-    model_kept : bool
+    model_saved : bool
         Whether that model is there, so that the request can be carried out.
     passages : list of Passage
         One for each temperature.
@@ -44,13 +44,13 @@ class SavedPassage(BaseModel):
     title: str | None
     created_at: str
     request: PassageRequest
-    model_kept: bool
+    model_saved: bool
     passages: list[Passage]
 
     @property
-    def receipt(self) -> str:
+    def fingerprint(self) -> str:
         """What the passage was kept by."""
-        return self.passages[0].receipt
+        return self.passages[0].fingerprint
 
     @property
     def model(self) -> str:

@@ -12,15 +12,15 @@ from server.passages.saved_passage import SavedPassage
 from server.store.database import Store
 
 __all__ = [
-    "KeptState",
-    "add_kept",
-    "change_kept",
-    "find_kept",
-    "find_receipt",
-    "kept_state",
-    "list_kept",
-    "models_needed",
-    "remove_kept",
+    "GalleryState",
+    "delete_passage",
+    "find_fingerprint",
+    "find_passage",
+    "gallery_state",
+    "insert_passage",
+    "list_passages",
+    "required_models",
+    "update_passage",
 ]
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ MOST_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class KeptState:
+class GalleryState:
     """How much is kept, and what tells this state of it from those before.
 
     `runs` holds how many passages there are of each run, those of the newest passage first.
@@ -42,12 +42,13 @@ class KeptState:
     runs: dict[str, int]
 
 
-def kept_state(store: Store) -> KeptState:
+def gallery_state(store: Store) -> GalleryState:
     """Return how much is kept."""
     rows = store.connection.execute(
-        "SELECT run, count(*), max(number), sum(changes) FROM kept GROUP BY run ORDER BY 3 DESC"
+        "SELECT run, count(*), max(number), sum(changes) FROM saved_passages"
+        " GROUP BY run ORDER BY 3 DESC"
     ).fetchall()
-    return KeptState(
+    return GalleryState(
         total=sum(row[1] for row in rows),
         newest=max((row[2] for row in rows), default=0),
         changes=sum(row[3] for row in rows),
@@ -55,7 +56,7 @@ def kept_state(store: Store) -> KeptState:
     )
 
 
-def add_kept(store: Store, kept: SavedPassage) -> None:
+def insert_passage(store: Store, kept: SavedPassage) -> None:
     """Keep a passage; durable.
 
     Raises
@@ -65,43 +66,45 @@ def add_kept(store: Store, kept: SavedPassage) -> None:
     """
     added = _durably(
         store,
-        "INSERT INTO kept (id, run, receipt, model, kept) SELECT ?, id, ?, ?, ? FROM runs"
-        " WHERE id = ?",
-        (kept.id, kept.receipt, kept.model, kept.model_dump_json(), kept.run),
+        "INSERT INTO saved_passages (id, run, fingerprint, model, passage)"
+        " SELECT ?, id, ?, ?, ? FROM runs WHERE id = ?",
+        (kept.id, kept.fingerprint, kept.model, kept.model_dump_json(), kept.run),
     )
     if not added:
         raise UnknownRunError(kept.run)
 
 
-def change_kept(store: Store, kept: SavedPassage) -> None:
+def update_passage(store: Store, kept: SavedPassage) -> None:
     """Keep a passage as it now is; durable."""
     _durably(
         store,
-        "UPDATE kept SET kept = ?, changes = changes + 1 WHERE id = ?",
+        "UPDATE saved_passages SET passage = ?, changes = changes + 1 WHERE id = ?",
         (kept.model_dump_json(), kept.id),
     )
 
 
-def remove_kept(store: Store, identity: str) -> bool:
+def delete_passage(store: Store, identity: str) -> bool:
     """Forget a passage, durably; whether there was one."""
-    return _durably(store, "DELETE FROM kept WHERE id = ?", (identity,)) > 0
+    return _durably(store, "DELETE FROM saved_passages WHERE id = ?", (identity,)) > 0
 
 
-def find_kept(store: Store, identity: str) -> SavedPassage | None:
+def find_passage(store: Store, identity: str) -> SavedPassage | None:
     """Return a kept passage by its id."""
-    row = store.connection.execute("SELECT kept FROM kept WHERE id = ?", (identity,)).fetchone()
-    return None if row is None else SavedPassage.model_validate_json(row[0])
-
-
-def find_receipt(store: Store, run: str, receipt: str) -> SavedPassage | None:
-    """Return what was kept of a run by a receipt."""
     row = store.connection.execute(
-        "SELECT kept FROM kept WHERE run = ? AND receipt = ?", (run, receipt)
+        "SELECT passage FROM saved_passages WHERE id = ?", (identity,)
     ).fetchone()
     return None if row is None else SavedPassage.model_validate_json(row[0])
 
 
-def list_kept(
+def find_fingerprint(store: Store, run: str, fingerprint: str) -> SavedPassage | None:
+    """Return what was kept of a run by a fingerprint."""
+    row = store.connection.execute(
+        "SELECT passage FROM saved_passages WHERE run = ? AND fingerprint = ?", (run, fingerprint)
+    ).fetchone()
+    return None if row is None else SavedPassage.model_validate_json(row[0])
+
+
+def list_passages(
     store: Store, run: str | None, before: str | None, limit: int
 ) -> tuple[list[SavedPassage], bool]:
     """Return kept passages, newest first: of all runs or of one, those kept before another.
@@ -116,8 +119,8 @@ def list_kept(
         Whether there are older ones.
     """
     rows = store.connection.execute(
-        "SELECT id, kept FROM kept WHERE (?1 IS NULL OR run = ?1)"
-        " AND (?2 IS NULL OR number < (SELECT number FROM kept WHERE id = ?2))"
+        "SELECT id, passage FROM saved_passages WHERE (?1 IS NULL OR run = ?1)"
+        " AND (?2 IS NULL OR number < (SELECT number FROM saved_passages WHERE id = ?2))"
         " ORDER BY number DESC LIMIT ?3",
         (run, before, limit + 1),
     )
@@ -134,11 +137,11 @@ def list_kept(
     return found, False
 
 
-def models_needed(store: Store) -> set[tuple[str, str]]:
+def required_models(store: Store) -> set[tuple[str, str]]:
     """Return the models that wrote kept passages, each with its run."""
-    return set(store.connection.execute("SELECT DISTINCT run, model FROM kept"))
+    return set(store.connection.execute("SELECT DISTINCT run, model FROM saved_passages"))
 
 
 def _durably(store: Store, statement: str, values: tuple[str, ...]) -> int:
     """Change rows, durably or not at all; return how many."""
-    return store.durably(lambda: store.connection.execute(statement, values).rowcount)
+    return store.write_durably(lambda: store.connection.execute(statement, values).rowcount)

@@ -28,12 +28,12 @@ from server.runs.run_controller import RunController
 from server.spec.run_spec import SpecError
 from server.spec.schemas import Passage, PassageSource
 
-__all__ = ["RECEIPT_DIGITS", "Draft", "PassageService"]
+__all__ = ["PASSAGE_FINGERPRINT_DIGITS", "Draft", "PassageService"]
 # One is written at a time; while it is, the models of the next ones are fetched.
 AT_ONCE = 3
-RECEIPT_DIGITS = 24
+PASSAGE_FINGERPRINT_DIGITS = 24
 # What the operator had written last, and may keep.
-DRAFTS_HELD = 24
+MAX_DRAFTS = 24
 BYTES_OF = {"float32": 4, "float64": 8}
 # Seeds that JavaScript's numbers can hold, since the page shows them.
 SEEDS = 2**53
@@ -129,8 +129,8 @@ class PassageService:
         temperatures = request.temperatures or [request.temperature]
         size = controller.run.parameters * BYTES_OF[controller.run.spec.dtype]
         folder = None
-        if hold and self._models.may_hold(size):
-            folder = await asyncio.to_thread(self._models.held_in, run)
+        if hold and self._models.fits(size):
+            folder = await asyncio.to_thread(self._models.draft_directory, run)
         async with self._turns, self._model(controller, request.source) as found:
             try:
                 written = await self._inference.write(
@@ -165,19 +165,19 @@ class PassageService:
 
     async def _hold(self, draft: Draft) -> None:
         before = {(each.run, each.model) for each in self._drafts.values()}
-        key = draft.run, draft.passages[0].receipt
+        key = draft.run, draft.passages[0].fingerprint
         self._drafts[key] = draft
         self._drafts.move_to_end(key)
-        if len(self._drafts) > DRAFTS_HELD:
+        if len(self._drafts) > MAX_DRAFTS:
             self._drafts.popitem(last=False)
         # The newest first, each once.
         drafts = reversed(self._drafts.values())
         models = list(dict.fromkeys((each.run, each.model) for each in drafts))
-        await asyncio.to_thread(self._models.hold_only, models, before.difference(models))
+        await asyncio.to_thread(self._models.retain_drafts, models, before.difference(models))
 
-    def draft(self, run: str, receipt: str) -> Draft | None:
-        """Return what was written for the operator under this receipt, if it is still at hand."""
-        return self._drafts.get((run, receipt))
+    def draft(self, run: str, fingerprint: str) -> Draft | None:
+        """Return the passages written for the operator by their fingerprint, None if expired."""
+        return self._drafts.get((run, fingerprint))
 
     async def leave(self) -> None:
         """End the scribes."""
@@ -196,7 +196,7 @@ class PassageService:
             return
         if isinstance(source, AtUpdate):
             snapshots = Snapshots.beside(controller.checkpoint_store.folder)
-            snapshot = await asyncio.to_thread(snapshots.nearest_whole, source.update)
+            snapshot = await asyncio.to_thread(snapshots.nearest_valid, source.update)
             source = await self._nearest(controller, source.update, snapshot)
             if source == "snapshot" and snapshot is not None:
                 yield _Found("snapshot", snapshots.path(snapshot), "latest")
@@ -272,7 +272,7 @@ def _passages(
 ) -> list[Passage]:
     """Return what the scribe wrote, and its measure, as passages."""
     source = PassageSource(kind=kind, update=written["update"], smooth_loss=written["smooth_loss"])
-    receipt = hashlib.sha256(asked.model_dump_json().encode()).hexdigest()[:RECEIPT_DIGITS]
+    digest = hashlib.sha256(asked.model_dump_json().encode()).hexdigest()
     return [
         Passage(
             text=text,
@@ -283,8 +283,8 @@ def _passages(
             quality=measure["quality"],
             unknown_characters=written["unknown_characters"],
             model=written["model"],
-            receipt=receipt,
-            invented=measure["invented"],
+            fingerprint=digest[:PASSAGE_FINGERPRINT_DIGITS],
+            invented_words=measure["invented_words"],
         )
         for text, measure, temperature in zip(
             written["texts"], measured, asked.temperatures or [asked.temperature], strict=True

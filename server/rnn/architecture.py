@@ -2,17 +2,9 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
+from server.rnn.cells import CELLS
 from server.rnn.parameters import Shape
-
-CellName: TypeAlias = Literal["rnn", "gru", "lstm"]
-
-# What a cell computes of input and state before its nonlinearities: so many vectors of m numbers.
-GATES: dict[CellName, int] = {"rnn": 1, "gru": 3, "lstm": 4}
-
-# What a cell hands on to its next step.
-STATES: dict[CellName, tuple[str, ...]] = {"rnn": ("h",), "gru": ("h",), "lstm": ("h", "c")}
 
 MAX_LAYERS = 4
 
@@ -32,31 +24,32 @@ class Architecture:
     ----------
     vocabulary_size, hidden_size : int
         K and m.
-    cell : {"rnn", "gru", "lstm"}
+    cell : str
+        The name of a cell in `CELLS`.
     layers : int
         1 to 4.
     """
 
     vocabulary_size: int
     hidden_size: int
-    cell: CellName = "rnn"
+    cell: str = "rnn"
     layers: int = 1
 
     @property
     def gates(self) -> int:
         """How many times m rows U, W and b have."""
-        return GATES[self.cell]
+        return CELLS[self.cell].gates
 
     def name(self, symbol: str, layer: int) -> str:
-        """Return the name of `symbol` (U, W, b, d, h or c) in a layer counted from 0."""
+        """Return the name of a layer's parameter or state; layers are counted from 0."""
         return symbol if self.layers == 1 else f"{symbol}{layer + 1}"
 
     @property
     def parameter_shapes(self) -> dict[str, Shape]:
         """The shape of each parameter, in the order in which they are stored.
 
-        For each layer U (gates m, inputs), W (gates m, m), b (gates m,), and for a GRU d (m,); then
-        V (K, m), c (K,).
+        For each layer U (gates m, inputs), W (gates m, m), b (gates m,) and the cell's extra
+        parameters, each (m,); then V (K, m), c (K,).
         """
         K, m = self.vocabulary_size, self.hidden_size
         shapes: dict[str, Shape] = {}
@@ -64,8 +57,8 @@ class Architecture:
             shapes[self.name("U", layer)] = (self.gates * m, K if layer == 0 else m)
             shapes[self.name("W", layer)] = (self.gates * m, m)
             shapes[self.name("b", layer)] = (self.gates * m,)
-            if self.cell == "gru":
-                shapes[self.name("d", layer)] = (m,)
+            for symbol in CELLS[self.cell].extra_parameters:
+                shapes[self.name(symbol, layer)] = (m,)
         return shapes | {"V": (K, m), "c": (K,)}
 
     @property
@@ -77,5 +70,7 @@ class Architecture:
     def state_names(self) -> tuple[str, ...]:
         """The names of the vectors of m numbers that are carried: h of each layer, LSTM also c."""
         return tuple(
-            self.name(symbol, layer) for layer in range(self.layers) for symbol in STATES[self.cell]
+            self.name(symbol, layer)
+            for layer in range(self.layers)
+            for symbol in CELLS[self.cell].states
         )

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from server.rnn.architecture import GATES, MAX_LAYERS, Architecture, CellName
+from server.rnn.architecture import MAX_LAYERS, Architecture
+from server.rnn.cells import CELLS
 from server.rnn.parameters import Array, Shape
 
 
@@ -32,8 +33,8 @@ class Model:
         The number of updates made.
     smooth_loss : float or None
         The smooth loss after them, in nats; None before the first.
-    cell : {"rnn", "gru", "lstm"}
-        What the layers are made of.
+    cell : str
+        The name of the layers' cell, in `CELLS`.
     layers : int
         1 to 4.
 
@@ -48,11 +49,11 @@ class Model:
     next_index: int
     update: int
     smooth_loss: float | None
-    cell: CellName = "rnn"
+    cell: str = "rnn"
     layers: int = 1
 
     def __post_init__(self) -> None:
-        if self.cell not in GATES or not 1 <= self.layers <= MAX_LAYERS:
+        if self.cell not in CELLS or not 1 <= self.layers <= MAX_LAYERS:
             raise ModelError(f"There is no network of {self.layers} layers of {self.cell!r} cells.")
         V = self.parameters.get("V")
         if V is None or V.ndim != 2 or V.dtype not in {np.dtype("f4"), np.dtype("f8")}:

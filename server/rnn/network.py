@@ -6,8 +6,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import DTypeLike, NDArray
 
-from server.rnn.architecture import Architecture, CellName
-from server.rnn.cells import HiddenStates, make_layers
+from server.rnn.architecture import Architecture
+from server.rnn.cells.inputs import HiddenStates
+from server.rnn.cells.stack import make_layers
 from server.rnn.parameters import Array, Parameters, Shape
 
 
@@ -42,8 +43,8 @@ class Network:
         T, at least 1.
     dtype : dtype, default float32
         float32 or float64; complex128 for the forward pass of the complex-step derivative.
-    cell : {"rnn", "gru", "lstm"}
-        What the layers are made of.
+    cell : str
+        The name of the layers' cell, in `CELLS`.
     layers : int
         1 to 4.
     batch_size : int
@@ -75,7 +76,7 @@ class Network:
         sequence_length: int,
         dtype: DTypeLike = np.float32,
         *,
-        cell: CellName = "rnn",
+        cell: str = "rnn",
         layers: int = 1,
         batch_size: int = 1,
         parameters: Parameters | None = None,

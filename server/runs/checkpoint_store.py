@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from server.checkpoints.npz import DamagedArchiveError, Meta, read_archive, read_meta
-from server.checkpoints.unflushed import HistoryDelta, read_news
+from server.checkpoints.unflushed import HistoryDelta, read_delta
 from server.concurrency.json_lines import Message
 from server.errors import ConflictError, DamagedCheckpointError, UnknownCheckpointError
 from server.files.directory_lock import DirectoryInUseError, lock_directory
@@ -20,6 +20,7 @@ from server.files.disk_errors import StorageError, UnreadableError
 from server.files.durable import copy_durably, sync_folder
 from server.files.failpoints import failpoint
 from server.spec.schemas import Checkpoint, Milestone
+from server.store import queries
 from server.store.database import Store
 from server.store.executor import StoreExecutor
 
@@ -72,7 +73,7 @@ class CheckpointStore:
 
     async def list(self) -> list[Checkpoint]:
         """Return the checkpoints, oldest first."""
-        return await self._store(Store.checkpoints, self._run)
+        return await self._store(queries.list_checkpoints, self._run)
 
     async def last(self) -> Checkpoint | None:
         """Return the newest checkpoint that was not found damaged, without looking into it."""
@@ -334,7 +335,7 @@ def _contents(path: Path) -> tuple[HistoryDelta, Meta]:
     arrays, meta = read_archive(path)
     try:
         int(meta["trainer"]["updates"])
-        return read_news(arrays, meta), meta
+        return read_delta(arrays, meta), meta
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedArchiveError(f"{path.name} is no checkpoint: {error!r}") from error
 

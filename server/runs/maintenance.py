@@ -123,13 +123,13 @@ class MaintenanceLoops:
 
     async def _flush(self) -> None:
         run = self._controller.run
-        if run.short_of_room or run.update != self._flushed:
+        if run.disk_full or run.update != self._flushed:
             self._flushed = await self._controller.recorder.flush()
             self._worker_client.tell("flushed", update=self._flushed)
         # Only who trains is held: a last checkpoint is worth more than the limit.
-        if run.short_of_room or run.state is RunState.RUNNING:
+        if run.disk_full or run.state is RunState.RUNNING:
             await self._see_room()
-        if run.short_of_room:
+        if run.disk_full:
             await self.keep_safe()
             if run.state is RunState.PAUSED:
                 await self._go_on()

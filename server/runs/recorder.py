@@ -20,8 +20,20 @@ from server.files.failpoints import failpoint
 from server.inference.client import InferenceClient
 from server.runs.publisher import Publisher
 from server.runs.sample_queue import PendingSample, SampleQueue
+from server.spec.live_messages import (
+    CheckpointDeletedMessage,
+    CheckpointMessage,
+    Curve,
+    LiveMessage,
+    MilestoneMessage,
+    MilestoneRemovedMessage,
+    ProgressMessage,
+    SampleMessage,
+    StateMessage,
+)
 from server.spec.sample_schedule import epoch_is_marked
 from server.spec.schemas import Best, Checkpoint, Milestone, Run, RunState, Sample
+from server.store import queries
 from server.store.database import Store
 from server.store.executor import StoreExecutor
 
@@ -97,9 +109,9 @@ class Recorder:
             text = run.model_dump_json()
             first = report["first"]
             marks = await self._store(Store.add_report, run.id, text, first, losses, marks)
-            self._tell_marks(marks)
+            self._publish_milestones(marks)
             if len(losses) or state is run.state is RunState.RUNNING:
-                self._tell_progress(report["curve"], report["happened_at"])
+                self._publish_progress(report["curve"], report["happened_at"])
         self._samples.put(waiting)
         # A worker that stands still says nothing of whether its run waits, or has ended.
         stands = state is RunState.PAUSED and run.state is not RunState.RUNNING
@@ -138,7 +150,7 @@ class Recorder:
             if go_back:
                 failpoint("store.rewind")
                 update = after.update
-                marks = await self._store(Store.go_back, run.id, text, *happened, update=update)
+                marks = await self._store(Store.rewind, run.id, text, *happened, update=update)
                 failpoint("store.rewound")
                 self._samples.forget_after(after.update)
                 self._celebrated = None
@@ -147,7 +159,7 @@ class Recorder:
                 marks = await self._store(Store.add_report, run.id, text, *happened)
             for field, value in standing.items():
                 setattr(run, field, value)
-            self._tell_marks(marks)
+            self._publish_milestones(marks)
         await self.keep_samples(news.samples)
 
     async def keep_samples(self, samples: Sequence[Message]) -> None:
@@ -157,7 +169,7 @@ class Recorder:
                 sample
                 for sample in samples
                 if not self._samples.holds(sample["update"])
-                and not await self._store(Store.has_sample, self.run.id, sample["update"])
+                and not await self._store(queries.has_sample, self.run.id, sample["update"])
             ]
             waiting = self._samples.announce(lacking)
         self._samples.put(waiting)
@@ -175,46 +187,50 @@ class Recorder:
     async def mark(self, milestone: Milestone) -> None:
         """Keep and tell a milestone."""
         async with self.lock:
-            self._tell_marks(await self._store(Store.add_milestones, self.run.id, [milestone]))
+            self._publish_milestones(
+                await self._store(Store.add_milestones, self.run.id, [milestone])
+            )
 
     async def add_note(self, update: int, text: str) -> Milestone:
         """Keep and tell a note about an update; durable. Raises as `Store.add_note`."""
         async with self.lock:
             note = await self._store(Store.add_note, self.run.id, update, text)
-            self._tell_marks([note])
+            self._publish_milestones([note])
             return note
 
     async def change_note(self, identity: str, text: str) -> Milestone:
         """Change and tell what a note says; durable. Raises as `Store.change_note`."""
         async with self.lock:
             note = await self._store(Store.change_note, self.run.id, identity, text)
-            self._tell_marks([note])
+            self._publish_milestones([note])
             return note
 
     async def remove_note(self, identity: str) -> None:
         """Take a note away and tell it; durable. Raises as `Store.remove_note`."""
         async with self.lock:
             await self._store(Store.remove_note, self.run.id, identity)
-            self._tell("milestone_removed", milestone_id=identity)
+            self._publish(MilestoneRemovedMessage(type="milestone_removed", milestone_id=identity))
 
     async def checkpoint_made(self, checkpoint: Checkpoint, marks: list[Milestone]) -> None:
         """Tell a checkpoint and its marks, which are kept already."""
         async with self.lock:
-            self._tell("checkpoint", checkpoint=checkpoint.model_dump(mode="json"))
-            self._tell_marks(marks)
+            self._publish(CheckpointMessage(type="checkpoint", checkpoint=checkpoint))
+            self._publish_milestones(marks)
 
     async def checkpoint_deleted(self, checkpoint: str) -> None:
         """Tell that a checkpoint, by its id, is not there any more."""
         async with self.lock:
-            self._tell("checkpoint_deleted", checkpoint_id=checkpoint)
+            self._publish(
+                CheckpointDeletedMessage(type="checkpoint_deleted", checkpoint_id=checkpoint)
+            )
 
     async def enter(
-        self, state: RunState, error: str | None = None, *, short_of_room: bool = False
+        self, state: RunState, error: str | None = None, *, disk_full: bool = False
     ) -> None:
         """Let the run be in a state, if it is not yet."""
         run = self.run
-        if (state, error, short_of_room) != (run.state, run.error, run.short_of_room):
-            run.state, run.error, run.short_of_room = state, error, short_of_room
+        if (state, error, disk_full) != (run.state, run.error, run.disk_full):
+            run.state, run.error, run.disk_full = state, error, disk_full
             await self.save()
 
     async def save(self) -> None:
@@ -226,7 +242,7 @@ class Recorder:
             # What can't be written now is written when there is room.
             with contextlib.suppress(StorageError):
                 await self._store(Store.commit)
-            self._tell("state", run_state=self.run.model_dump(mode="json"))
+            self._publish(StateMessage(type="state", run_state=self.run))
 
     async def flush(self) -> int:
         """Make everything so far durable; return the last update of which nothing is pending.
@@ -267,7 +283,7 @@ class Recorder:
             sample = Sample(
                 **reported,
                 quality=measured["quality"],
-                invented=measured["invented"],
+                invented_words=measured["invented_words"],
                 hurrahs=hurrahs,
                 replay=measured["replay"],
             )
@@ -280,40 +296,42 @@ class Recorder:
                 # Nobody may commit for long.
                 with contextlib.suppress(StorageError):
                     await self._store(Store.commit)
-            self._tell("sample", sample=sample.model_dump(mode="json"))
-            self._tell_marks(marks)
+            self._publish(SampleMessage(type="sample", sample=sample))
+            self._publish_milestones(marks)
 
     def _done_with(self, update: int) -> None:
         self.measured(update)
 
     async def _already_celebrated(self) -> set[str]:
         if self._celebrated is None:
-            self._celebrated = await self._store(Store.celebrated, self.run.id)
+            self._celebrated = await self._store(queries.celebrated_words, self.run.id)
         return self._celebrated
 
-    # -- telling ----------------------------------------------------------------------------------
+    # -- publishing -------------------------------------------------------------------------------
 
-    def _tell(self, kind: str, **content: object) -> None:
-        self._publisher.publish(self.run.id, {"type": kind, "run": self.run.id, **content})
+    def _publish(self, message: LiveMessage) -> None:
+        self._publisher.publish(self.run.id, message)
 
-    def _tell_marks(self, marks: list[Milestone]) -> None:
-        for mark in marks:
-            self._tell("milestone", milestone=mark.model_dump(mode="json"))
+    def _publish_milestones(self, milestones: list[Milestone]) -> None:
+        for milestone in milestones:
+            self._publish(MilestoneMessage(type="milestone", milestone=milestone))
 
-    def _tell_progress(self, curve: dict[str, list[float | None]], happened_at: float) -> None:
+    def _publish_progress(self, curve: Curve, happened_at: float) -> None:
         run = self.run
-        self._tell(
-            "progress",
-            update=run.update,
-            epoch=run.epoch,
-            position=run.position,
-            loss=run.loss,
-            smooth_loss=run.smooth_loss,
-            seconds=run.seconds,
-            best=None if run.best is None else run.best.model_dump(),
-            updates_per_second=run.updates_per_second,
-            curve=curve,
-            happened_at=happened_at,
+        self._publish(
+            ProgressMessage(
+                type="progress",
+                update=run.update,
+                epoch=run.epoch,
+                position=run.position,
+                loss=run.loss,
+                smooth_loss=run.smooth_loss,
+                seconds=run.seconds,
+                best=run.best,
+                updates_per_second=run.updates_per_second,
+                curve=curve,
+                happened_at=happened_at,
+            )
         )
 
 

@@ -66,7 +66,7 @@ async def take_up(recorder: Recorder, checkpoint_store: CheckpointStore) -> None
     if run.state is RunState.RUNNING:
         text = "The server ended while the run was training."
         await recorder.enter(RunState.INTERRUPTED, text)
-    elif run.state is RunState.PAUSED and run.short_of_room:
+    elif run.state is RunState.PAUSED and run.disk_full:
         text = "The server ended while there was no room on the disk."
         await recorder.enter(RunState.INTERRUPTED, text)
 

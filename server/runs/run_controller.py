@@ -24,7 +24,8 @@ from server.runs.recovery import (
     take_up,
     update_of_newest,
 )
-from server.spec.run_spec import RunChange, SpecError, in_words
+from server.spec.run_change import RunChange
+from server.spec.run_spec import SpecError, describe_changes
 from server.spec.schemas import ENDED, SETTLED, Checkpoint, Milestone, Run, RunState
 from server.store.database import Store
 from server.store.executor import StoreExecutor
@@ -125,7 +126,7 @@ class RunController:
         async with self._turning:
             if self.run.state in ENDED:
                 raise ConflictError(f"The run is {self.run.state}: there is nothing to pause.")
-            if self.run.state is RunState.QUEUED or self.run.short_of_room:
+            if self.run.state is RunState.QUEUED or self.run.disk_full:
                 await self.recorder.enter(RunState.PAUSED)
             elif self.has_worker:
                 await self._worker_client.ask("pause")
@@ -164,7 +165,7 @@ class RunController:
 
     async def change(self, change: RunChange) -> None:
         """Change what may be changed while it lives, and keep a milestone of it."""
-        changes = change.model_dump(include=change.model_fields_set)
+        changes = change.values()
         last, made = changes.get("max_updates"), self.run.update
         if last is not None and last < made:
             raise SpecError("max_updates", f"can't be less than the {made:,} updates made already")
@@ -178,7 +179,9 @@ class RunController:
         before = self.run.spec
         self.run.spec = before.model_copy(update=changes)
         self.run.name = changes.get("name", self.run.name)
-        mark = Milestone(update=self.run.update, kind="change", text=in_words(before, changes))
+        mark = Milestone(
+            update=self.run.update, kind="change", text=describe_changes(before, changes)
+        )
         await self.recorder.mark(mark)
         await self.recorder.save()
         if told:
@@ -284,13 +287,13 @@ class RunController:
             if self.run.state is RunState.RUNNING:
                 was_running = True
                 await self._worker_client.ask_if_there("pause")
-            waits = self.has_worker and not self.run.short_of_room
+            waits = self.has_worker and not self.run.disk_full
             if waits and self.run.state is RunState.FINISHED:
                 text = f"{why} The last checkpoint is written when there is room."
-                await self.recorder.enter(RunState.FINISHED, text, short_of_room=True)
+                await self.recorder.enter(RunState.FINISHED, text, disk_full=True)
             elif waits and was_running and self.run.state is RunState.PAUSED:
                 text = f"{why} The run stands still, and goes on by itself when there is room."
-                await self.recorder.enter(RunState.PAUSED, text, short_of_room=True)
+                await self.recorder.enter(RunState.PAUSED, text, disk_full=True)
 
     async def could_not_begin(self, why: Exception) -> None:
         """Say why it does not train though it was to; who asked for it hears it as well."""
@@ -299,7 +302,7 @@ class RunController:
             return
         if state is RunState.QUEUED:
             state = RunState.PAUSED if short else RunState.FAILED
-            await self.recorder.enter(state, str(why), short_of_room=short)
+            await self.recorder.enter(state, str(why), disk_full=short)
         elif state in ENDED - SETTLED and not short:
             await self.recorder.enter(state, str(why))
 
@@ -397,6 +400,6 @@ class RunController:
             await self.upkeep.keep_safe()
         if await self._worker_client.let_go(unless):
             self.upkeep.stop()
-            await self._store(Store.release, self.run.id)
+            await self._store(Store.close_history, self.run.id)
             with contextlib.suppress(StorageError):
                 await self.recorder.flush()

@@ -9,6 +9,7 @@ from server.files.disk_errors import StorageError
 from server.files.run_directories import RunDirectories
 from server.runs.run_controller import RunController
 from server.spec.schemas import RunState
+from server.store import queries
 from server.store.database import Store
 from server.store.executor import StoreExecutor
 
@@ -54,6 +55,6 @@ async def finish_deleting(folders: RunDirectories, store: StoreExecutor) -> set[
             left.add(run)
         else:
             await asyncio.to_thread(folders.forget, run)
-    known = await store(Store.run_ids)
+    known = await store(queries.run_ids)
     await asyncio.to_thread(folders.keep_only, known)
     return left

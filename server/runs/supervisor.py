@@ -24,10 +24,12 @@ from server.runs.recorder import Recorder
 from server.runs.run_controller import RunController
 from server.runs.startup import finish_deleting, take_up
 from server.spec.limits import Limits
+from server.spec.run_change import RunChange
 from server.spec.run_factory import measure_run
-from server.spec.run_spec import RunChange, RunSpec
+from server.spec.run_spec import RunSpec
 from server.spec.schemas import Run, RunState
 from server.spec.sizing import Sizes
+from server.store import queries
 from server.store.database import Store
 from server.store.executor import StoreExecutor
 
@@ -91,7 +93,7 @@ class Supervisor:
         """Take up the runs that the data directory holds, as they were left."""
         supervisor = cls(data_dir, corpora, publisher, limits)
         deleted = await finish_deleting(supervisor._folders, supervisor.store)
-        for run in reversed(await supervisor.store(Store.runs)):
+        for run in reversed(await supervisor.store(queries.list_runs)):
             if run.id in deleted:
                 continue
             try:
@@ -213,7 +215,7 @@ class Supervisor:
     async def change(self, run: str, change: RunChange) -> Run:
         """Change what may be changed about a run."""
         controller = self.get(run)
-        if "watch_words" in change.model_fields_set and change.watch_words is None:
+        if change.values().get("watch_words", "kept") is None:
             names = self.corpora.get(controller.run.corpus).names
             change = change.model_copy(update={"watch_words": list(names)})
         await controller.change(change)

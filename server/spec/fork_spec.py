@@ -1,21 +1,16 @@
-"""A run that goes on from another's checkpoint, with other settings."""
+"""The spec of a fork."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from server.spec.run_spec import RunSpec, SpecError
+from server.spec.run_spec import SPEC_FIELDS, RunSpec, SpecError
 from server.spec.schemas import Checkpoint, Run
 
 __all__ = ["CHANGEABLE", "forked_spec"]
 
-# What may be another in what goes on from a checkpoint. The rest makes the network, or the way it
-# walks through its text, which the checkpoint has grown with.
-CHANGEABLE = {
-    *("name", "learning_rate", "learning_rate_decay", "clip", "clip_mode", "dropout", "seed"),
-    *("max_updates", "sample_every", "sample_length", "checkpoint_every_s", "pace"),
-    *("watch_words", "paused"),
-}
+CHANGEABLE = {name for name, field in SPEC_FIELDS.items() if field.fork}
+"""The fields that may differ in a fork. The others describe the network or the batches."""
 
 
 def forked_spec(run: Run, checkpoint: Checkpoint, changes: dict[str, Any]) -> RunSpec:
@@ -24,24 +19,24 @@ def forked_spec(run: Run, checkpoint: Checkpoint, changes: dict[str, Any]) -> Ru
     Parameters
     ----------
     run : Run
-        The run that is forked.
+        The parent.
     checkpoint : Checkpoint
-        Where the fork leaves it.
+        The parent's checkpoint at which the fork starts.
     changes : dict
-        Fields of a spec, and what they are to be.
+        Fields of the spec with the fork's values.
 
     Raises
     ------
     SpecError
-        A field can't be another, or the fork would end before it begins.
+        A changed field is fixed by the checkpoint, or the fork would make no update.
     pydantic.ValidationError
-        A field can't be what it is.
+        A value is not valid.
     """
     before = run.spec.model_dump()
     for field, value in changes.items():
         if field in before and field not in CHANGEABLE and value != before[field]:
             raise SpecError(
-                field, f"can't be another in a fork: the checkpoint has {before[field]}"
+                field, f"can't be changed in a fork: the checkpoint was made with {before[field]}"
             )
     name = f"{run.name}, from {checkpoint.update:,}"
     spec = RunSpec.model_validate(before | {"name": name[:120], "paused": False} | changes)

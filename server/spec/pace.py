@@ -1,32 +1,41 @@
-"""The pace of a run: updates a second, ``max`` or ``cinematic``."""
+"""The pace of a run: updates per second, ``max`` or ``cinematic``."""
 
 from typing import Literal
 
 Pace = float | Literal["max", "cinematic"]
-"""How fast training may go: updates a second, as fast as it can, or slow at first."""
+"""The limit on speed: updates per second, none, or slow at first and then faster."""
 
 FASTEST_UPDATES_PER_S = 1e6
-"""The greatest pace that can be asked for as a number."""
+"""The greatest pace that may be given as a number."""
+
+PACES: dict[str | float, str] = {
+    "cinematic": "cinematic",
+    "max": "max",
+    100: "100 a second",
+    10: "10 a second",
+    1: "1 a second",
+}
+"""The paces that the forms offer, with their labels."""
 
 
 def parse_pace(value: object) -> Pace:
-    """Check a pace that came from outside.
+    """Validate a pace.
 
     Parameters
     ----------
     value : object
-        ``"max"``, ``"cinematic"``, or a number of updates a second, greater
-        than 0 and at most 1,000,000.
+        ``"max"``, ``"cinematic"``, or a number of updates per second, greater than 0 and at most
+        1,000,000.
 
     Returns
     -------
     Pace
-        The word itself, or the number as a float.
+        The word, or the number as a float.
 
     Raises
     ------
     ValueError
-        If it is anything else; the message is one sentence for a person.
+        It is anything else.
     """
     if value == "max":
         return "max"

@@ -1,18 +1,44 @@
-"""What a run is asked to be: its spec, and what may be changed while it lives."""
+"""A run's spec: every field with its type, range, default and description.
+
+The forms, the command line, the comparison, forks, changes and docs/protocol.md follow from here.
+"""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
-from server.rnn.architecture import MAX_LAYERS, CellName
-from server.rnn.optimizers import LEARNING_RATES, OptimizerName
-from server.spec.pace import parse_pace
+from server.rnn.architecture import MAX_LAYERS
+from server.rnn.cells import CELLS
+from server.rnn.optimizers import LEARNING_RATES, RULES
+from server.rnn.training.settings import TrainerSettings
+from server.spec.pace import FASTEST_UPDATES_PER_S, PACES, parse_pace
+from server.spec.spec_field import Column, DefaultBy, Null, SpecField
 
-__all__ = ["RunChange", "RunSpec", "SpecError", "encodable", "in_words"]
+__all__ = [
+    "FORK_FORM",
+    "NEW_RUN_FORM",
+    "SPEC_FIELDS",
+    "CellName",
+    "FormLayout",
+    "RunSpec",
+    "SpecError",
+    "StrictModel",
+    "describe_changes",
+    "encodable",
+]
 
 MAX_HIDDEN_SIZE = 2_048
 MAX_BATCH_SIZE = 1_024
@@ -21,22 +47,39 @@ MAX_SAMPLE_LENGTH = 20_000
 MAX_UPDATES = 10**12
 MAX_WATCH_WORDS = 50
 
-Words = Annotated[
+NETWORK = TrainerSettings()
+"""The defaults of everything that the trainer takes."""
+
+
+def _one_of(registry: Mapping[str, object]) -> AfterValidator:
+    """Accept the names that are registered when a spec is checked, not only the shipped ones."""
+
+    def check(name: str) -> str:
+        if name not in registry:
+            raise ValueError(f"must be one of {', '.join(registry)}")
+        return name
+
+    return AfterValidator(check)
+
+
+CellName = Annotated[str, _one_of(CELLS), WithJsonSchema({"type": "string", "enum": [*CELLS]})]
+OptimizerName = Annotated[str, _one_of(RULES), WithJsonSchema({"type": "string", "enum": [*RULES]})]
+RunName = Annotated[str, Field(min_length=1, max_length=120)]
+WatchWords = Annotated[
     list[Annotated[str, Field(min_length=1, max_length=60)]], Field(max_length=MAX_WATCH_WORDS)
 ]
-Name = Annotated[str, Field(min_length=1, max_length=120)]
-PaceValue = Literal["max", "cinematic"] | Annotated[float, Field(gt=0, le=1_000_000)]
+PaceValue = Literal["max", "cinematic"] | Annotated[float, Field(gt=0, le=FASTEST_UPDATES_PER_S)]
 
 
 class SpecError(ValueError):
-    """A field of a spec can't be what it is.
+    """A field has a value that cannot be accepted.
 
     Attributes
     ----------
     field : str
         The field's name.
     message : str
-        One clear sentence.
+        What is wrong, without the field's name.
     """
 
     def __init__(self, field: str, message: str) -> None:
@@ -45,175 +88,386 @@ class SpecError(ValueError):
         self.message = message
 
 
-class _Strict(BaseModel):
-    """Unknown fields are refused, and a number is not a string nor a truth value."""
+class StrictModel(BaseModel):
+    """Refuses unknown fields, and numbers given as strings or booleans."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
     @field_validator("pace", mode="before", check_fields=False)
     @classmethod
-    def _pace(cls, value: object) -> object:
+    def _parse_pace(cls, value: object) -> object:
         return value if value is None else parse_pace(value)
 
     @field_validator("watch_words", "name", check_fields=False)
     @classmethod
-    def _tidy(cls, value: list[str] | str | None) -> list[str] | str | None:
+    def _normalize_text(cls, value: list[str] | str | None) -> list[str] | str | None:
         if isinstance(value, list):
             return list(dict.fromkeys(_printable(word) for word in value))
         return value if value is None else _printable(value)
 
 
 def encodable(text: str) -> str:
-    """Return `text` if it can be encoded: JSON lets half a surrogate pair through.
+    """Return `text` if it can be encoded as UTF-8. JSON allows unpaired surrogates.
 
     Raises
     ------
     ValueError
-        It can't.
+        It contains an unpaired surrogate.
     """
     if any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError("holds half a character (an unpaired surrogate)")
+        raise ValueError("contains half a character (an unpaired surrogate)")
     return text
 
 
 def _printable(text: str) -> str:
-    # A control character in a name could turn round the words beside it. The zero-width joiners
-    # hold some letters and pictures together.
-    shown = "".join(
+    # Control characters could reverse the text beside a name. The zero-width joiners stay: they
+    # are part of some letters and emoji.
+    visible = "".join(
         each if each in "\u200c\u200d" or unicodedata.category(each)[0] != "C" else " "
         for each in encodable(text)
     )
-    tidy = " ".join(shown.split())
-    if not tidy:
-        raise ValueError("must hold at least one visible character")
-    return tidy
+    normalized = " ".join(visible.split())
+    if not normalized:
+        raise ValueError("must contain at least one visible character")
+    return normalized
 
 
-class RunSpec(_Strict):
-    """One training of one network on one corpus, as asked for.
+class RunSpec(StrictModel):
+    """One training of one network on one corpus, as requested.
 
-    Attributes
-    ----------
-    corpus : str or None
-        Id of the text to learn from; None: the shipped one.
-    name : str or None
-        Shown name; None: made up.
-    cell : {"rnn", "gru", "lstm"}
-        What the layers are made of.
-    hidden_size : int
-        m, hidden units of a layer, 1 to 2,048.
-    layers : int
-        1 to 4.
-    dropout : float
-        Share of what a layer hands to the next that is dropped at each update, in [0, 1).
-    sequence_length : int
-        T, characters an update reads, 1 to 1,000.
-    batch_size : int
-        B, streams that read the text in parallel, 1 to 1,024.
-    optimizer : {"adagrad", "adam", "rmsprop", "sgd"}
-        The update rule.
-    learning_rate : float
-        eta, above 0; 0.1 with AdaGrad and SGD, 0.002 with Adam and RMSProp.
-    learning_rate_decay : float
-        Factor on the learning rate at the start of each epoch after the first, in (0, 1].
-    clip : float or None
-        Bound on the gradients: on each entry (`clip_mode` "value") or on their global Euclidean
-        norm ("norm"); None: none.
-    init_scale : float or None
-        Standard deviation of the first weights; None: 1/sqrt(fan-in).
-    validation_fraction : float
-        Share of the text, from its end, that is held out from learning, in [0, 1).
-    seed : int
-        Of everything random in the run.
-    max_updates : int or None
-        Updates after which the run is finished; None: it goes on until it is stopped.
-    sample_every : int
-        Updates between samples, once past the first, denser ones.
-    sample_length : int
-        Characters a sample has, 1 to 20,000.
-    checkpoint_every_s : float
-        Seconds between automatic checkpoints.
-    pace : float or {"max", "cinematic"}
-        Updates a second, as many as the machine can do, or slow at first and ever faster.
-    watch_words : list of str or None
-        Words whose first appearance is celebrated; None: the corpus's own names.
-    paused : bool
-        Whether the run stands still at update 0 until it is resumed.
+    The sizes have the course's symbols: m hidden units, sequences of T characters, B streams.
     """
 
-    corpus: str | None = None
-    name: Name | None = None
-    cell: CellName = "rnn"
-    hidden_size: int = Field(100, ge=1, le=MAX_HIDDEN_SIZE)
-    layers: int = Field(1, ge=1, le=MAX_LAYERS)
-    dropout: float = Field(0.0, ge=0, lt=1)
-    sequence_length: int = Field(25, ge=1, le=MAX_SEQUENCE_LENGTH)
-    batch_size: int = Field(1, ge=1, le=MAX_BATCH_SIZE)
-    optimizer: OptimizerName = "adagrad"
-    learning_rate: float = Field(LEARNING_RATES["adagrad"], gt=0)
-    learning_rate_decay: float = Field(1.0, gt=0, le=1)
-    clip: float | None = Field(5.0, gt=0)
-    clip_mode: Literal["value", "norm"] = "value"
-    init_scale: float | None = Field(0.01, gt=0, le=100)
-    validation_fraction: float = Field(0.0, ge=0, lt=1)
-    seed: int = Field(0, ge=0, lt=2**63)
-    dtype: Literal["float32", "float64"] = "float32"
-    max_updates: int | None = Field(100_000, ge=1, le=MAX_UPDATES)
-    sample_every: int = Field(10_000, ge=1, le=MAX_UPDATES)
-    sample_length: int = Field(200, ge=1, le=MAX_SAMPLE_LENGTH)
-    checkpoint_every_s: float = Field(30, ge=1, le=86_400)
-    pace: PaceValue = "max"
-    watch_words: Words | None = None
-    paused: bool = False
+    corpus: Annotated[
+        str | None,
+        SpecField(
+            label="Text to learn from",
+            explanation="The id of the corpus.",
+            null=Null("the shipped text"),
+            command_line=False,
+            column=Column("text", "{corpus}"),
+        ),
+    ] = None
+    name: Annotated[
+        RunName | None,
+        SpecField(
+            label="Name",
+            explanation="The name in the list of runs.",
+            null=Null("made up if left empty", phrase="made up"),
+            change="value",
+            fork=True,
+            command_line=False,
+        ),
+    ] = None
+    cell: Annotated[
+        CellName,
+        SpecField(
+            label="Cell",
+            explanation="The kind of layer; those with gates remember for longer.",
+            choices=lambda: {name: cell.label for name, cell in CELLS.items()},
+            column=Column("cell", "{cell}"),
+        ),
+    ] = NETWORK.cell
+    hidden_size: Annotated[
+        int,
+        Field(ge=1, le=MAX_HIDDEN_SIZE),
+        SpecField(
+            label="Hidden size",
+            explanation="Hidden units per layer, m; more learn more, more slowly.",
+            display="count",
+            column=Column("units", "{hidden_size} units"),
+        ),
+    ] = NETWORK.hidden_size
+    layers: Annotated[
+        int,
+        Field(ge=1, le=MAX_LAYERS),
+        SpecField(
+            label="Layers",
+            explanation=f"Recurrent layers, one above the other, up to {MAX_LAYERS}.",
+            display="count",
+            column=Column("layers", "{layers} layers", singular="1 layer"),
+        ),
+    ] = NETWORK.layers
+    dropout: Annotated[
+        float,
+        Field(ge=0, lt=1),
+        SpecField(
+            label="Dropout",
+            explanation="Share of the hidden states dropped between layers.",
+            form_max=0.95,
+            fork=True,
+            column=Column("dropout", "dropout {dropout}", unused=0),
+        ),
+    ] = NETWORK.dropout
+    sequence_length: Annotated[
+        int,
+        Field(ge=1, le=MAX_SEQUENCE_LENGTH),
+        SpecField(
+            label="Sequence length",
+            explanation="Characters that each stream reads per update, T.",
+            display="count",
+            column=Column("sequence", "sequences of {sequence_length}"),
+        ),
+    ] = NETWORK.sequence_length
+    batch_size: Annotated[
+        int,
+        Field(ge=1, le=MAX_BATCH_SIZE),
+        SpecField(
+            label="Batch size",
+            explanation="Streams that read parts of the text in parallel, B.",
+            display="count",
+            column=Column("batch", "batch {batch_size}"),
+        ),
+    ] = NETWORK.batch_size
+    optimizer: Annotated[
+        OptimizerName,
+        SpecField(
+            label="Optimiser",
+            explanation="The update rule, which sets the default learning rate.",
+            choices=lambda: {name: rule.LABEL for name, rule in RULES.items()},
+            column=Column("optimiser", "{optimizer}"),
+        ),
+    ] = NETWORK.optimizer
+    learning_rate: Annotated[
+        float,
+        Field(gt=0),
+        SpecField(
+            label="Learning rate",
+            explanation="The step size of each update.",
+            fork_explanation="The step size; a smaller one settles lower, but later.",
+            default_by=DefaultBy("optimizer", LEARNING_RATES),
+            change="value",
+            fork=True,
+            column=Column("rate", "rate {learning_rate}"),
+        ),
+    ] = LEARNING_RATES[NETWORK.optimizer]
+    learning_rate_decay: Annotated[
+        float,
+        Field(gt=0, le=1),
+        SpecField(
+            label="Learning-rate decay",
+            explanation="Factor on the learning rate per epoch; 1 means no decay.",
+            fork=True,
+            column=Column("decay", "decay {learning_rate_decay}", unused=1),
+        ),
+    ] = NETWORK.learning_rate_decay
+    clip: Annotated[
+        float | None,
+        Field(gt=0),
+        SpecField(
+            label="Clip at",
+            explanation="The limit of each gradient entry, or of their norm.",
+            null=Null("not at all", option_of="clip_mode", phrase="no clipping", zero=True),
+            fork=True,
+            column=Column("clip", "clipped at {clip} by {clip_mode}"),
+        ),
+    ] = NETWORK.clip
+    clip_mode: Annotated[
+        Literal["value", "norm"],
+        SpecField(
+            label="Clip the gradients",
+            explanation="How gradients are clipped: entry by entry, or by their norm.",
+            choices=lambda: {"value": "each entry", "norm": "their norm"},
+            fork=True,
+        ),
+    ] = NETWORK.clip_mode
+    init_scale: Annotated[
+        float | None,
+        Field(gt=0, le=100),
+        SpecField(
+            label="Initial scale",
+            explanation="Standard deviation of the initial weights.",
+            null=Null("by fan-in", phrase="scaled by fan-in", zero=True),
+            column=Column("initial scale", "initial scale {init_scale}"),
+        ),
+    ] = NETWORK.init_scale
+    validation_fraction: Annotated[
+        float,
+        Field(ge=0, lt=1),
+        SpecField(
+            label="Held out",
+            explanation="Share of the text held out, to show overfitting.",
+            display="share",
+            form_max=0.5,
+            column=Column("held out", "{validation_fraction} held out", unused=0),
+        ),
+    ] = NETWORK.validation_fraction
+    seed: Annotated[
+        int,
+        Field(ge=0, lt=2**63),
+        SpecField(
+            label="Seed",
+            explanation="The same seed gives the same run.",
+            fork_explanation="For its samples and its dropout from here on.",
+            fork=True,
+            column=Column("seed", "seed {seed}"),
+        ),
+    ] = NETWORK.seed
+    dtype: Annotated[
+        Literal["float32", "float64"],
+        SpecField(
+            label="Numbers",
+            explanation="The type of all numbers; float64 is slower and more exact.",
+            choices=lambda: {"float32": "float32", "float64": "float64"},
+            command_line=False,
+            column=Column("numbers", "{dtype}"),
+        ),
+    ] = NETWORK.dtype
+    max_updates: Annotated[
+        int | None,
+        Field(ge=1, le=MAX_UPDATES),
+        SpecField(
+            label="Updates",
+            explanation="Updates until the run finishes.",
+            fork_explanation="In total, with those before it.",
+            display="count",
+            null=Null("until stopped"),
+            change="value or null",
+            fork=True,
+            option="updates",
+            column=Column("to update", schedule=True),
+        ),
+    ] = 100_000
+    sample_every: Annotated[
+        int,
+        Field(ge=1, le=MAX_UPDATES),
+        SpecField(
+            label="Sample every",
+            explanation="Updates between two samples of the writing.",
+            display="count",
+            change="value",
+            fork=True,
+            column=Column("sample every", schedule=True),
+        ),
+    ] = 10_000
+    sample_length: Annotated[
+        int,
+        Field(ge=1, le=MAX_SAMPLE_LENGTH),
+        SpecField(
+            label="Sample length",
+            explanation="Characters per sample.",
+            display="count",
+            fork=True,
+            column=Column("sample length", schedule=True),
+        ),
+    ] = 200
+    checkpoint_every_s: Annotated[
+        float,
+        Field(ge=1, le=86_400),
+        SpecField(
+            label="Checkpoint every",
+            explanation="Seconds between automatic checkpoints.",
+            display="seconds",
+            fork=True,
+            column=Column("checkpoint every", schedule=True),
+        ),
+    ] = 30
+    pace: Annotated[
+        PaceValue,
+        SpecField(
+            label="Pace",
+            explanation="The limit on the speed; cinematic starts slowly.",
+            display="pace",
+            choices=lambda: PACES,
+            change="value",
+            fork=True,
+            command_line=False,
+            column=Column("pace", schedule=True),
+        ),
+    ] = "max"
+    watch_words: Annotated[
+        WatchWords | None,
+        SpecField(
+            label="Watched words",
+            explanation="Words whose first appearance is celebrated.",
+            fork_explanation="Separated by commas; the first appearance of each is celebrated.",
+            display="words",
+            null=Null("the text's own names"),
+            change="value or null",
+            fork=True,
+            command_line=False,
+            column=Column("watched words", schedule=True),
+        ),
+    ] = None
+    paused: Annotated[
+        bool,
+        SpecField(
+            label="Begin paused",
+            explanation="Whether the run waits at its first update until it is resumed.",
+            fork=True,
+            command_line=False,
+        ),
+    ] = False
 
     @model_validator(mode="before")
     @classmethod
-    def _usual_rate(cls, fields: object) -> object:
-        """Take the learning rate that goes with the optimiser, where none is given."""
-        if not isinstance(fields, dict) or "learning_rate" in fields:
+    def _default_by_another_field(cls, fields: object) -> object:
+        """Set defaults that depend on another field, such as the optimizer's learning rate."""
+        if not isinstance(fields, dict):
             return fields
-        optimizer = fields.get("optimizer")
-        if isinstance(optimizer, str) and optimizer in LEARNING_RATES:
-            return fields | {"learning_rate": LEARNING_RATES[optimizer]}
-        return fields
+        defaults: dict[str, Any] = {}
+        for name, about in SPEC_FIELDS.items():
+            if about.default_by is not None and name not in fields:
+                other = fields.get(about.default_by.field)
+                if isinstance(other, str) and other in about.default_by.defaults:
+                    defaults[name] = about.default_by.defaults[other]
+        return fields | defaults
 
 
-class RunChange(_Strict):
-    """What may be changed about a run that exists; fields that are not given stay as they are.
+SPEC_FIELDS: dict[str, SpecField] = {
+    name: next(each for each in field.metadata if isinstance(each, SpecField))
+    for name, field in RunSpec.model_fields.items()
+}
+"""The description of each field, in the order of the fields."""
 
-    `watch_words` None goes back to the corpus's own names.
+
+@dataclass(frozen=True, slots=True)
+class FormLayout:
+    """The fields of a form in the order in which they are shown.
+
+    Attributes
+    ----------
+    main : tuple of str
+        Always in view.
+    folded : tuple of str
+        In view once the form's last section is opened.
     """
 
-    name: Name | None = None
-    learning_rate: float | None = Field(None, gt=0)
-    pace: PaceValue | None = None
-    max_updates: int | None = Field(None, ge=1, le=MAX_UPDATES)
-    sample_every: int | None = Field(None, ge=1, le=MAX_UPDATES)
-    watch_words: Words | None = None
-
-    @field_validator("name", "learning_rate", "pace", "sample_every", mode="before")
-    @classmethod
-    def _given(cls, value: object) -> object:
-        if value is None:
-            raise ValueError("can't be null: leave it out to keep it as it is")
-        return value
-
-    @model_validator(mode="after")
-    def _something(self) -> Self:
-        if not self.model_fields_set:
-            raise ValueError("nothing to change was named")
-        return self
+    main: tuple[str, ...]
+    folded: tuple[str, ...]
 
 
-def in_words(before: RunSpec, changes: Mapping[str, object]) -> str:
-    """Say what changes: "learning rate 0.1 → 0.05"."""
+NEW_RUN_FORM = FormLayout(
+    main=(
+        *("name", "pace", "hidden_size", "sequence_length", "learning_rate", "max_updates"),
+        *("sample_every", "seed"),
+    ),
+    folded=(
+        *("cell", "layers", "dropout", "batch_size", "optimizer", "learning_rate_decay"),
+        *("clip_mode", "clip", "init_scale", "validation_fraction", "dtype"),
+    ),
+)
+"""The form for a new run. The corpus has a place of its own above it."""
+
+FORK_FORM = FormLayout(
+    main=("name", "learning_rate", "max_updates", "pace", "sample_every", "watch_words"),
+    folded=(
+        *("seed", "learning_rate_decay", "clip_mode", "clip", "dropout", "sample_length"),
+        "checkpoint_every_s",
+    ),
+)
+"""The form for a fork. The checkpoint is above it, and `paused` below."""
+
+
+def describe_changes(before: RunSpec, changes: Mapping[str, object]) -> str:
+    """Return the changes in words, such as "learning rate 0.1 → 0.05"."""
     return "; ".join(
-        f"{field.replace('_', ' ')} {_words(getattr(before, field))} → {_words(value)}"
+        f"{field.replace('_', ' ')} {_in_words(getattr(before, field))} → {_in_words(value)}"
         for field, value in changes.items()
     )
 
 
-def _words(value: object) -> str:
+def _in_words(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(value)
     if isinstance(value, int | float) and not isinstance(value, bool):

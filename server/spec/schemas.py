@@ -99,7 +99,7 @@ class Run(_Model):
         ISO 8601, UTC.
     error : str or None
         Why it failed, was interrupted, or paused by itself, in one sentence.
-    short_of_room : bool
+    disk_full : bool
         Whether it stands still because the disk takes nothing more, and goes on when it does.
     forked_from : ForkedFrom or None
         Which run it went on from, and where; None for one that began by itself.
@@ -125,7 +125,7 @@ class Run(_Model):
     parameters: int
     created_at: str
     error: str | None = None
-    short_of_room: bool = False
+    disk_full: bool = False
     forked_from: ForkedFrom | None = None
 
 
@@ -134,13 +134,13 @@ class Replay(_Model):
 
     text: str
     quality: Quality
-    invented: list[tuple[int, int]] = Field(default_factory=list)
+    invented_words: list[tuple[int, int]] = Field(default_factory=list)
 
 
 class Sample(_Model):
     """Text that a run wrote while it trained.
 
-    `invented` holds the half-open spans, in code points, of the words that the corpus lacks;
+    `invented_words` holds the half-open spans, in code points, of the words that the corpus lacks;
     `validation_loss` is measured where a part of the corpus is held out; `replay` is None where no
     snapshot of the network was kept.
     """
@@ -152,7 +152,7 @@ class Sample(_Model):
     text: str
     quality: Quality
     hurrahs: list[str] = Field(default_factory=list)
-    invented: list[tuple[int, int]] = Field(default_factory=list)
+    invented_words: list[tuple[int, int]] = Field(default_factory=list)
     replay: Replay | None = None
 
 
@@ -246,8 +246,8 @@ class PassageSource(_Model):
 class Passage(_Model):
     """Text that a person asked for.
 
-    `model` is the fingerprint of the very model that wrote it, `receipt` names what was written:
-    the same model asked for the same gives the same receipt.
+    `model` is the fingerprint of the model that wrote it. `fingerprint` is a hash of the request,
+    which names that model and the seed: the same model asked for the same has the same one.
     """
 
     text: str
@@ -258,5 +258,5 @@ class Passage(_Model):
     quality: Quality
     unknown_characters: list[str]
     model: str
-    receipt: str
-    invented: list[tuple[int, int]] = Field(default_factory=list)
+    fingerprint: str
+    invented_words: list[tuple[int, int]] = Field(default_factory=list)

@@ -1,9 +1,10 @@
-"""What is kept of runs: one SQLite database with one owner, one thread and one connection.
+"""The SQLite database of all runs: its connection, transactions and writes.
 
-Everything here is called on that thread (see `StoreExecutor`). Writes gather in an open
-transaction; `commit` makes them durable, which the supervisor does once a second and before it
-acknowledges. A durable call is durable when it returns, and has had no effect when it raises.
-Reads see what was written, committed or not, since they use the same connection.
+One thread owns the database, and every method runs on that thread (see `StoreExecutor`). Writes
+collect in an open transaction. `Store.commit` makes them durable; the supervisor calls it once a
+second. A method that is documented as durable has committed when it returns, and has changed
+nothing when it raises. Queries are in `server.store.queries`; they use the same connection, so
+they see uncommitted writes.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -20,13 +22,13 @@ from numpy.typing import NDArray
 
 from server.files.disk_errors import StorageError
 from server.files.failpoints import failpoint
-from server.history import smoothing, training_time
-from server.history.loss_history import History
-from server.history.threshold_search import forget_least
+from server.history import smoothing, threshold_search, training_time
+from server.history.loss_history import History, HistoryWriter
 from server.spec.schemas import Checkpoint, Milestone, Sample
 from server.store import milestones
-from server.store.queries import StoreReads
-from server.store.schema import COPIED_TO_FORKS, KEPT_OF_RUNS
+from server.store.migrations import open_database
+from server.store.schema import COPIED_TO_FORKS, RUN_TABLES
+from server.store.write_log import WriteLog
 
 __all__ = ["Store"]
 
@@ -35,34 +37,70 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-class Store(StoreReads):
+class Store:
     """The database.
 
     Parameters
     ----------
     path : pathlib.Path
-        The file; made when it is not there.
+        The database file; created if it does not exist.
     """
 
+    def __init__(self, path: Path) -> None:
+        self._connection = open_database(path)
+        # The last, incomplete chunk of losses of each run that trains.
+        self._writers: dict[str, HistoryWriter] = {}
+        self._log = WriteLog(self._connection, self._write_buffers, self._writers.clear)
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The connection, for queries of what is never buffered; others use `current`."""
+        return self._connection
+
+    def current(self, run: str | None = None) -> sqlite3.Connection:
+        """Return the connection for a query that sees all writes.
+
+        Parameters
+        ----------
+        run : str or None
+            A run whose losses are queried; they may still be in a buffer.
+        """
+        self._log.repeat_lost_writes()
+        if run is not None and run in self._writers:
+            self._log.write_derived(self._writers[run].write)
+        return self._connection
+
+    # -- transactions -----------------------------------------------------------------------------
+
     def commit(self) -> None:
-        """Make everything written so far durable.
+        """Make all writes so far durable.
 
         Raises
         ------
         StorageError
-            The disk did not take it. It comes with the next commit for which there is room.
+            The disk is full or cannot be written. The next commit includes these writes.
         """
-        self._write_log.commit()
+        self._log.commit()
 
-    def durably(self, write: Callable[[], T]) -> T:
-        """Do a write and make it durable, or, should that fail, not do it at all.
+    def write_durably(self, write: Callable[[], T]) -> T:
+        """Write and commit; if that fails, undo this write.
 
         Raises
         ------
         StorageError
-            There is no room for it.
+            The disk is full or cannot be written.
         """
-        return self._write_log.durably(write)
+        return self._log.write_durably(write)
+
+    def write_derived(self, write: Callable[[], T]) -> T:
+        """Write what can be computed again at any time.
+
+        Raises
+        ------
+        StorageError
+            The disk is full or cannot be written.
+        """
+        return self._log.write_derived(write)
 
     def close(self) -> None:
         """Commit and close."""
@@ -75,30 +113,30 @@ class Store(StoreReads):
     # -- runs -------------------------------------------------------------------------------------
 
     def add_run(self, run: str, text: str) -> None:
-        """Keep a new run (`text` is its JSON); durable."""
-        self._write_log.durably(partial(self._add_run, run, text))
+        """Add a run; `text` is its JSON. Durable."""
+        self._log.write_durably(partial(self._add_run, run, text))
 
     def add_fork(
         self, run: str, text: str, parent: str, update: int, checkpoint: Checkpoint
     ) -> None:
-        """Keep a new run that happened as `parent` did up to `update`, with a checkpoint; durable.
+        """Add a run with the history of `parent` up to `update`, and a checkpoint; durable.
 
-        All of it in one, so that no crash leaves a fork that begins where its trunk began.
+        All in one transaction, so that no crash leaves a fork without its history.
         """
 
         def add() -> None:
             self._add_run(run, text)
-            self._write_out()
-            for table, columns, place in COPIED_TO_FORKS:
+            self._write_buffers()
+            for table, columns, row_update in COPIED_TO_FORKS:
                 self._connection.execute(
                     f"INSERT INTO {table} (run, {columns}) SELECT ?, {columns} FROM {table}"  # noqa: S608
-                    f" WHERE run = ? AND {place} <= ?",
+                    f" WHERE run = ? AND {row_update} <= ?",
                     (run, parent, update),
                 )
-            self._shorten(run, update)
+            self._truncate(run, update)
             self._add_checkpoint(run, checkpoint)
 
-        self._write_log.durably(add)
+        self._log.write_durably(add)
 
     def _add_run(self, run: str, text: str) -> None:
         self._connection.execute(
@@ -107,64 +145,73 @@ class Store(StoreReads):
         )
 
     def save_run(self, run: str, text: str) -> None:
-        """Keep a run as it stands; nothing happens when it was deleted meanwhile."""
-        self._write_log.write(partial(self._save_run, run, text))
+        """Replace the JSON of a run; does nothing if the run was deleted."""
+        self._log.write(partial(self._save_run, run, text))
 
     def _save_run(self, run: str, text: str) -> None:
         self._connection.execute("UPDATE runs SET run = ? WHERE id = ?", (text, run))
 
     def delete_run(self, run: str) -> None:
-        """Forget a run and everything kept of it."""
+        """Delete a run and everything that belongs to it."""
 
         def delete() -> None:
             self._writers.pop(run, None)
-            for table in KEPT_OF_RUNS:
+            for table in RUN_TABLES:
                 self._connection.execute(f"DELETE FROM {table} WHERE run = ?", (run,))  # noqa: S608
             self._connection.execute("DELETE FROM runs WHERE id = ?", (run,))
 
-        self._write_log.write(delete)
+        self._log.write(delete)
         self.commit()
-        # Who deletes may be in need of room: the log gives back what it no longer needs.
+        # The run may have been deleted to free disk space: shrink the write-ahead log.
         with contextlib.suppress(sqlite3.OperationalError):
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    def go_back(
+    def rewind(
         self,
         run: str,
         text: str,
         first: int,
         losses: NDArray[np.float64],
-        marks: Sequence[Milestone],
+        added: Sequence[Milestone],
         *,
         update: int,
     ) -> list[Milestone]:
-        """Let a run stand at `update`, with what led there, and forget what came after; durable.
+        """Add a report as `add_report`, then delete everything after `update`; durable.
 
-        What came after will happen again, exactly so: its losses, samples and hurrahs go. What a
-        person did meanwhile will not; it is remembered as done at `update`.
+        The run will repeat what comes after: losses, samples and hurrahs are deleted. A change that
+        a person made will not be repeated, so its milestone is moved to `update`.
+
+        Returns
+        -------
+        list of Milestone
+            The added milestones with their ids.
         """
 
-        def go() -> list[Milestone]:
-            kept = self._add_report(run, text, first, losses, marks)
-            self._rewind(run, update)
-            return kept
+        def add_and_rewind() -> list[Milestone]:
+            stored = self._add_report(run, text, first, losses, added)
+            if (writer := self._writers.pop(run, None)) is not None:
+                writer.write()
+            self._truncate(run, update)
+            self._connection.execute(
+                "DELETE FROM samples WHERE run = ? AND update_ > ?", (run, update)
+            )
+            milestones.rewind(self._connection, run, update)
+            return stored
 
-        return self._write_log.durably(go)
+        return self._log.write_durably(add_and_rewind)
 
-    def _rewind(self, run: str, update: int) -> None:
-        if (writer := self._writers.pop(run, None)) is not None:
-            writer.write()
-        self._shorten(run, update)
-        self._connection.execute("DELETE FROM samples WHERE run = ? AND update_ > ?", (run, update))
-        milestones.go_back(self._connection, run, update)
-
-    def _shorten(self, run: str, update: int) -> None:
+    def _truncate(self, run: str, update: int) -> None:
         History(self._connection, run).truncate(update)
-        forget_least(self._connection, run, update)
-        smoothing.forget(self._connection, run, update)
-        training_time.shorten(self._connection, run, update)
+        threshold_search.truncate(self._connection, run, update)
+        smoothing.truncate(self._connection, run, update)
+        training_time.truncate(self._connection, run, update)
 
-    # -- what happens -----------------------------------------------------------------------------
+    # -- losses -----------------------------------------------------------------------------------
+
+    def history_end(self, run: str) -> int:
+        """Return the last update in the history, 0 if it is empty."""
+        self._log.repeat_lost_writes()
+        return self._writer(run).last
 
     def add_report(
         self,
@@ -172,17 +219,20 @@ class Store(StoreReads):
         text: str,
         first: int,
         losses: NDArray[np.float64],
-        marks: Sequence[Milestone],
+        added: Sequence[Milestone],
     ) -> list[Milestone]:
-        """Add the losses of the updates from `first` on, and what belongs to them.
+        """Add the losses of the updates from `first` on, with the run's JSON and milestones.
 
-        Returns the milestones with their ids, as far as they could be written.
+        In one call, because any other write may commit next: after a crash, the history ends at the
+        update that the run names.
 
-        In one call, because anybody's commit may follow it: after a crash the history ends where
-        the run says that it stands.
+        Returns
+        -------
+        list of Milestone
+            With their ids, unless the disk is full.
         """
-        add = partial(self._add_report, run, text, first, losses, marks)
-        return self._write_log.write(add) or list(marks)
+        write = partial(self._add_report, run, text, first, losses, added)
+        return self._log.write(write) or list(added)
 
     def _add_report(
         self,
@@ -190,68 +240,82 @@ class Store(StoreReads):
         text: str,
         first: int,
         losses: NDArray[np.float64],
-        marks: Sequence[Milestone],
+        added: Sequence[Milestone],
     ) -> list[Milestone]:
         self._writer(run).append(first, losses)
         self._save_run(run, text)
-        training_time.keep_mark(self._connection, run, text)
-        return milestones.add(self._connection, run, marks)
+        training_time.add(self._connection, run, text)
+        return milestones.add(self._connection, run, added)
 
-    def release(self, run: str) -> None:
-        """Forget what is held in memory for a run that no longer trains."""
+    def close_history(self, run: str) -> None:
+        """Free the memory that a run's history takes while the run trains."""
 
-        def let_go() -> None:
+        def write_and_forget() -> None:
             if (writer := self._writers.pop(run, None)) is not None:
                 writer.write()
 
-        self._write_log.write(let_go)
+        self._log.write(write_and_forget)
+
+    def _writer(self, run: str) -> HistoryWriter:
+        if run not in self._writers:
+            self._writers[run] = HistoryWriter(self._connection, run)
+        return self._writers[run]
+
+    def _write_buffers(self) -> None:
+        for writer in self._writers.values():
+            writer.write()
+
+    # -- samples, milestones, checkpoints ---------------------------------------------------------
 
     def add_sample(
-        self, run: str, sample: Sample, marks: Sequence[Milestone] = ()
+        self, run: str, sample: Sample, added: Sequence[Milestone] = ()
     ) -> list[Milestone]:
-        """Keep a sample, and the milestones that it makes, which are returned with their ids."""
+        """Add a sample and its milestones, which are returned with their ids."""
 
         def add() -> list[Milestone]:
             self._connection.execute(
                 "INSERT OR REPLACE INTO samples VALUES (?, ?, ?)",
                 (run, sample.update, sample.model_dump_json()),
             )
-            return milestones.add(self._connection, run, marks)
+            return milestones.add(self._connection, run, added)
 
-        kept = self._write_log.write(add)
+        stored = self._log.write(add)
         failpoint("store.sampled")
-        return kept or list(marks)
+        return stored or list(added)
 
-    def add_milestones(self, run: str, marks: Sequence[Milestone]) -> list[Milestone]:
-        """Keep milestones, and return them with their ids, as far as they could be written."""
-        add = partial(milestones.add, self._connection, run, marks)
-        return self._write_log.write(add) or list(marks)
+    def add_milestones(self, run: str, added: Sequence[Milestone]) -> list[Milestone]:
+        """Add milestones, and return them with their ids, unless the disk is full."""
+        return self._log.write(partial(milestones.add, self._connection, run, added)) or list(added)
 
     def add_note(self, run: str, update: int, text: str) -> Milestone:
-        """Keep a note; durable. Raises as `milestones.add_note`."""
-        return self.durably(partial(milestones.add_note, self._connection, run, update, text))
+        """Add a note; durable. Raises as `milestones.add_note`."""
+        return self.write_durably(partial(milestones.add_note, self._connection, run, update, text))
 
     def change_note(self, run: str, identity: str, text: str) -> Milestone:
-        """Let a note say something else; durable. Raises as `milestones.change_note`."""
-        return self.durably(partial(milestones.change_note, self._connection, run, identity, text))
+        """Replace the text of a note; durable. Raises as `milestones.change_note`."""
+        change = partial(milestones.change_note, self._connection, run, identity, text)
+        return self.write_durably(change)
 
     def remove_note(self, run: str, identity: str) -> None:
-        """Take a note away; durable. Raises as `milestones.change_note`."""
-        self.durably(partial(milestones.remove_note, self._connection, run, identity))
+        """Delete a note; durable. Raises as `milestones.change_note`."""
+        self.write_durably(partial(milestones.remove_note, self._connection, run, identity))
 
     def add_checkpoint(
-        self, run: str, checkpoint: Checkpoint, marks: Sequence[Milestone] = ()
+        self, run: str, checkpoint: Checkpoint, added: Sequence[Milestone] = ()
     ) -> list[Milestone]:
-        """Keep a checkpoint's description and its marks, which are returned with their ids.
+        """Add or replace a checkpoint, and add milestones; durable, with all earlier writes.
 
-        Durable, with all that led up to it. A description that is there already is replaced.
+        Returns
+        -------
+        list of Milestone
+            The added milestones with their ids.
         """
 
         def add() -> list[Milestone]:
             self._add_checkpoint(run, checkpoint)
-            return milestones.add(self._connection, run, marks)
+            return milestones.add(self._connection, run, added)
 
-        return self.durably(add)
+        return self.write_durably(add)
 
     def _add_checkpoint(self, run: str, checkpoint: Checkpoint) -> None:
         self._connection.execute(
@@ -260,11 +324,11 @@ class Store(StoreReads):
         )
 
     def remove_checkpoint(self, run: str, checkpoint: str) -> None:
-        """Forget a checkpoint; durable."""
+        """Delete a checkpoint by its id; durable."""
 
         def remove() -> None:
             self._connection.execute(
                 "DELETE FROM checkpoints WHERE run = ? AND id = ?", (run, checkpoint)
             )
 
-        self._write_log.durably(remove)
+        self.write_durably(remove)

@@ -1,4 +1,4 @@
-"""The one thread that owns the store, and who goes first there."""
+"""The thread that owns the database, and the order of the calls on it."""
 
 from __future__ import annotations
 
@@ -18,100 +18,99 @@ __all__ = ["LimitedStoreReader", "StoreCalls", "StoreExecutor"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-Line = deque[tuple[Future[Any], Callable[[], Any]]]
+Queue = deque[tuple[Future[Any], Callable[[], Any]]]
 
 
 class StoreCalls(Protocol):
-    """Calls methods of `Store` on its thread: ``await store(Store.samples, run)``."""
+    """Calls functions of a `Store` on its thread: ``await store(queries.list_samples, run)``."""
 
     async def __call__(
-        self, method: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs
+        self, function: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Call one."""
 
 
 class StoreExecutor:
-    """The thread that owns the store, as the event loop sees it; a `StoreCalls`.
+    """The thread that owns the database, for the event loop; a `StoreCalls`.
 
-    There are two lines before it, each in order. In the first stands all that is written, and all
-    that a person's deed or a worker's report waits for; in the second, what is read for those who
-    look. They may be thousands, and the operator's pause waits for one of them at the most.
+    Calls wait in two queues, each first in, first out. The first contains all writes, and the reads
+    that a command or a worker's report waits for. The second, with low priority, contains reads for
+    viewers: there may be thousands, and a command waits for at most one of them.
 
     Parameters
     ----------
     path : pathlib.Path
-        The database's file.
+        The database file.
     """
 
     def __init__(self, path: Path) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._store = self._thread.submit(Store, path).result()
-        self._deeds: Line = deque()
-        self._looks: Line = deque()
+        self._writes: Queue = deque()
+        self._reads: Queue = deque()
 
     async def __call__(
-        self, method: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs
+        self, function: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Call a method of `Store` on its thread, before all who look."""
-        return await self._called(self._deeds, partial(method, self._store, *args, **kwargs))
+        """Call a function of the store on its thread, before all calls with low priority."""
+        return await self._call(self._writes, partial(function, self._store, *args, **kwargs))
 
-    async def look(
-        self, method: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs
+    async def low_priority(
+        self, function: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Call a method of `Store` on its thread, when nobody waits in the first line."""
-        return await self._called(self._looks, partial(method, self._store, *args, **kwargs))
+        """Call a function of the store on its thread when the first queue is empty."""
+        return await self._call(self._reads, partial(function, self._store, *args, **kwargs))
 
     async def close(self) -> None:
-        """Commit, close, and end the thread; who only looks is not waited for."""
-        for answer, _ in list(self._looks):
-            answer.cancel()
+        """Commit, close, and end the thread; calls with low priority are cancelled."""
+        for future, _ in list(self._reads):
+            future.cancel()
         await self(Store.close)
         self._thread.shutdown()
 
-    async def _called(self, line: Line, work: Callable[[], T]) -> T:
-        answer: Future[T] = Future()
-        line.append((answer, work))
-        # One turn of the thread for each call; which call it is, is seen when its turn comes.
-        self._thread.submit(self._next)
-        return await asyncio.wrap_future(answer)
+    async def _call(self, queue: Queue, call: Callable[[], T]) -> T:
+        future: Future[T] = Future()
+        queue.append((future, call))
+        # One job for each call; the job decides when it runs which call it makes.
+        self._thread.submit(self._run_next)
+        return await asyncio.wrap_future(future)
 
-    def _next(self) -> None:
-        answer, work = (self._deeds or self._looks).popleft()
-        # Nobody waits any more for what was cancelled.
-        if not answer.set_running_or_notify_cancel():
+    def _run_next(self) -> None:
+        future, call = (self._writes or self._reads).popleft()
+        if not future.set_running_or_notify_cancel():  # It was cancelled.
             return
         try:
-            result = work()
-        except BaseException as error:  # noqa: BLE001 - it is told to who waits
-            answer.set_exception(error)
+            result = call()
+        except BaseException as error:  # noqa: BLE001 - raised again by the caller's `await`
+            future.set_exception(error)
         else:
-            answer.set_result(result)
+            future.set_result(result)
 
 
 class LimitedStoreReader:
-    """The store as those see it who only look: after all others, and not without end.
+    """Calls with low priority, of which only a limited number may wait; a `StoreCalls`.
 
     Parameters
     ----------
     store : StoreExecutor
-        Where it is read.
-    most : int
-        Reads that are under way or waited for at most.
+        The thread to call on.
+    limit : int
+        Calls that are running or waiting, at most.
     """
 
-    def __init__(self, store: StoreExecutor, most: int) -> None:
+    def __init__(self, store: StoreExecutor, limit: int) -> None:
         self._store = store
-        self._turns = AdmissionLimiter(most, most, "reads of what is kept")
+        self._turns = AdmissionLimiter(limit, limit, "database reads")
 
     async def __call__(
-        self, method: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs
+        self, function: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Call a method of `Store` on its thread.
+        """Call a function of the store on its thread.
 
         Raises
         ------
         TooBusyError
-            Too many look at once.
+            Too many calls are waiting.
         """
         async with self._turns:
-            return await self._store.look(method, *args, **kwargs)
+            return await self._store.low_priority(function, *args, **kwargs)

@@ -1,4 +1,4 @@
-"""The marks on a run's curve, as the store keeps them; an id is the number of its row."""
+"""Milestones in the database; the id of a milestone is the number of its row."""
 
 from __future__ import annotations
 
@@ -8,52 +8,52 @@ from collections.abc import Sequence
 from server.errors import ConflictError, LimitReachedError, UnknownMilestoneError
 from server.spec.schemas import Milestone
 
-__all__ = ["SCHEMA", "add", "add_note", "change_note", "go_back", "of_run", "remove_note"]
+__all__ = ["SCHEMA", "add", "add_note", "change_note", "of_run", "remove_note", "rewind"]
 
-# Each viewer is sent all of them.
+# Every viewer receives all of them.
 MAX_NOTES = 500
 MAX_ID_DIGITS = 18
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS milestones (
+CREATE TABLE milestones (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     run TEXT NOT NULL,
     update_ INTEGER NOT NULL,
     milestone TEXT NOT NULL
 );
-CREATE INDEX IF NOT EXISTS milestones_of_run ON milestones (run, update_);
+CREATE INDEX milestones_of_run ON milestones (run, update_);
 """
 
 
 def add(
     connection: sqlite3.Connection, run: str, milestones: Sequence[Milestone]
 ) -> list[Milestone]:
-    """Keep milestones, and return them with their ids."""
-    kept = []
-    for mark in milestones:
-        added = connection.execute(
+    """Add milestones, and return them with their ids."""
+    added = []
+    for milestone in milestones:
+        cursor = connection.execute(
             "INSERT INTO milestones (run, update_, milestone) VALUES (?, ?, ?)",
-            (run, mark.update, _text(mark)),
+            (run, milestone.update, _to_json(milestone)),
         )
-        kept.append(mark.model_copy(update={"id": str(added.lastrowid)}))
-    return kept
+        added.append(milestone.model_copy(update={"id": str(cursor.lastrowid)}))
+    return added
 
 
 def of_run(connection: sqlite3.Connection, run: str) -> list[Milestone]:
-    """Return a run's milestones in order."""
+    """Return the milestones of a run, in order of their updates."""
     rows = connection.execute(
         "SELECT number, milestone FROM milestones WHERE run = ? ORDER BY update_, number", (run,)
     )
-    return [_milestone(*row) for row in rows]
+    return [_from_row(*row) for row in rows]
 
 
 def add_note(connection: sqlite3.Connection, run: str, update: int, text: str) -> Milestone:
-    """Keep what the operator has to say of an update.
+    """Add a note about an update.
 
     Raises
     ------
     LimitReachedError
-        The run has as many notes as it can have.
+        The run has the greatest number of notes.
     """
     (count,) = connection.execute(
         "SELECT count(*) FROM milestones WHERE run = ?"
@@ -67,33 +67,33 @@ def add_note(connection: sqlite3.Connection, run: str, update: int, text: str) -
 
 
 def change_note(connection: sqlite3.Connection, run: str, identity: str, text: str) -> Milestone:
-    """Let a note say something else.
+    """Replace the text of a note.
 
     Raises
     ------
     UnknownMilestoneError
-        There is none of this id.
+        The run has no milestone with this id.
     ConflictError
-        It is no note.
+        The milestone is not a note.
     """
     note = _note(connection, run, identity).model_copy(update={"text": text})
     connection.execute(
-        "UPDATE milestones SET milestone = ? WHERE number = ?", (_text(note), int(identity))
+        "UPDATE milestones SET milestone = ? WHERE number = ?", (_to_json(note), int(identity))
     )
     return note
 
 
 def remove_note(connection: sqlite3.Connection, run: str, identity: str) -> None:
-    """Take a note away; raises as `change_note`."""
+    """Delete a note; raises as `change_note`."""
     _note(connection, run, identity)
     connection.execute("DELETE FROM milestones WHERE number = ?", (int(identity),))
 
 
-def go_back(connection: sqlite3.Connection, run: str, update: int) -> None:
-    """Forget the milestones after `update` that will come again, or mark what is there no more.
+def rewind(connection: sqlite3.Connection, run: str, update: int) -> None:
+    """Delete the milestones after `update` that the run will repeat, or whose checkpoint is gone.
 
-    What a person changed will not come again, and is in force: it is remembered as of `update`.
-    Notes stay where they are.
+    Changes that a person made are not repeated and stay in force: their milestones are moved to
+    `update`. Notes stay where they are.
     """
     after = (run, update)
     connection.execute(
@@ -117,15 +117,15 @@ def _note(connection: sqlite3.Connection, run: str, identity: str) -> Milestone:
         ).fetchone()
     if row is None:
         raise UnknownMilestoneError(identity)
-    found = _milestone(*row)
+    found = _from_row(*row)
     if found.kind != "note":
         raise ConflictError(f"Only notes can be changed or removed; this is a {found.kind}.")
     return found
 
 
-def _text(milestone: Milestone) -> str:
+def _to_json(milestone: Milestone) -> str:
     return milestone.model_dump_json(exclude={"id"})
 
 
-def _milestone(number: int, text: str) -> Milestone:
+def _from_row(number: int, text: str) -> Milestone:
     return Milestone.model_validate_json(text).model_copy(update={"id": str(number)})

@@ -1,238 +1,243 @@
-"""What can be asked of the database."""
+"""Queries of the database: functions of a `Store`, called on its thread."""
 
 from __future__ import annotations
 
 import json
 import logging
-import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from server.history import smoothing, training_time
-from server.history.loss_history import History, HistoryWriter, ReducedLoss
-from server.history.peaks import highest
-from server.history.threshold_search import Search, first_below
+from server.history import peaks, smoothing, threshold_search, training_time
+from server.history.loss_history import History, ReducedLoss
+from server.history.threshold_search import Search
 from server.rnn.training.trainer import SMOOTHING
 from server.spec.schemas import Checkpoint, Milestone, Run, Sample, ValidationLoss
-from server.store import milestones
-from server.store.sample_selection import HAS_HURRAHS, VALIDATION_LOSS, measured, thinned
-from server.store.schema import SCHEMA
-from server.store.write_log import WriteLog
+from server.store import milestones, sample_selection
+from server.store.database import Store
+from server.store.sample_selection import HAS_HURRAHS, VALIDATION_LOSS
 
-__all__ = ["SamplesPage", "StoreReads"]
+__all__ = [
+    "SamplesPage",
+    "celebrated_words",
+    "first_below",
+    "has_sample",
+    "highest_loss",
+    "list_checkpoints",
+    "list_milestones",
+    "list_runs",
+    "list_samples",
+    "loss_chunk",
+    "losses",
+    "precompute_smoothing",
+    "reduced_loss",
+    "run_ids",
+    "samples_page",
+    "select_samples",
+    "training_seconds",
+    "validation_loss",
+]
 
 log = logging.getLogger(__name__)
 
 MAX_UPDATE = 2**62
 
 SamplesPage = list[tuple[int, str]]
-"""Samples in order, each as its update and its JSON."""
+"""Samples in ascending order, each as its update and its JSON."""
 
 
-class StoreReads:
-    """The database, as far as it is only read; see `server.store.database.Store`.
+# -- runs, milestones, checkpoints ----------------------------------------------------------------
+
+
+def list_runs(store: Store) -> list[Run]:
+    """Return all runs, newest first, except those whose JSON is not valid."""
+    found = []
+    for run, text in store.connection.execute("SELECT id, run FROM runs ORDER BY number DESC"):
+        try:
+            found.append(Run.model_validate_json(text))
+        except ValidationError as error:
+            log.warning("run %s cannot be read and is not shown: %s", run, error)
+    return found
+
+
+def run_ids(store: Store) -> set[str]:
+    """Return the ids of all runs, whether their JSON is valid or not."""
+    return {row[0] for row in store.connection.execute("SELECT id FROM runs")}
+
+
+def list_milestones(store: Store, run: str) -> list[Milestone]:
+    """Return the milestones, in order of their updates."""
+    return milestones.of_run(store.current(), run)
+
+
+def list_checkpoints(store: Store, run: str) -> list[Checkpoint]:
+    """Return the checkpoints, oldest first."""
+    rows = store.connection.execute(
+        "SELECT checkpoint FROM checkpoints WHERE run = ? ORDER BY update_, rowid", (run,)
+    )
+    return [Checkpoint.model_validate_json(row[0]) for row in rows]
+
+
+# -- samples --------------------------------------------------------------------------------------
+
+
+def has_sample(store: Store, run: str, update: int) -> bool:
+    """Whether there is a sample of `update`."""
+    found = store.current().execute(
+        "SELECT 1 FROM samples WHERE run = ? AND update_ = ?", (run, update)
+    )
+    return found.fetchone() is not None
+
+
+def list_samples(
+    store: Store, run: str, first: int = 0, last: int | None = None, limit: int | None = None
+) -> list[Sample]:
+    """Return the samples from `first` to `last` in order, or a selection of at most `limit`.
+
+    `server.store.sample_selection` describes the selection.
+    """
+    selected = None if limit is None else select_samples(store, run, first, last, limit)
+    rows = _sample_rows(store, run, first, last, selected)
+    return [Sample.model_validate_json(text) for _, text in rows]
+
+
+def select_samples(store: Store, run: str, first: int, last: int | None, limit: int) -> list[int]:
+    """Return the updates of at most `limit` samples from `first` to `last`, in order."""
+    last = MAX_UPDATE if last is None else last
+    return sample_selection.select_samples(store.current(), run, first, last, limit)
+
+
+def samples_page(
+    store: Store,
+    run: str,
+    first: int,
+    last: int | None,
+    *,
+    characters: int,
+    selected: Sequence[int] | None = None,
+) -> SamplesPage:
+    """Return the first samples from `first` to `last` as stored JSON.
 
     Parameters
     ----------
-    path : pathlib.Path
-        The file; made when it is not there.
+    store : Store
+    run : str
+        Id of the run.
+    first, last : int, int or None
+        Range of updates, both included; None: to the end.
+    characters : int
+        Length of all JSON together, at most; one sample is returned in any case.
+    selected : sequence of int or None
+        Only samples of these updates; None: all.
     """
+    page: SamplesPage = []
+    for update, text in _sample_rows(store, run, first, last, selected):
+        characters -= len(text)
+        if page and characters < 0:
+            break
+        page.append((update, text))
+    return page
 
-    def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path)
-        # Of a new database. Losses are read in pieces of 32 KB: in half the time with such pages.
-        self._connection.execute("PRAGMA page_size = 16384")
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        # A commit is on the disk when it returns: what was acknowledged outlives a power cut.
-        self._connection.execute("PRAGMA synchronous = FULL")
-        self._connection.executescript(SCHEMA)
-        self._writers: dict[str, HistoryWriter] = {}
-        self._write_log = WriteLog(self._connection, self._write_out, self._writers.clear)
 
-    @property
-    def connection(self) -> sqlite3.Connection:
-        """The one connection, for what reads the tables that have modules of their own."""
-        return self._connection
-
-    def runs(self) -> list[Run]:
-        """Return all runs, newest first, but for those that another version left unreadable."""
-        found = []
-        for run, text in self._connection.execute("SELECT id, run FROM runs ORDER BY number DESC"):
-            try:
-                found.append(Run.model_validate_json(text))
-            except ValidationError as error:
-                log.warning("run %s is left out, it can't be read: %s", run, error)
-        return found
-
-    def run_ids(self) -> set[str]:
-        """Return the ids of all runs, readable or not."""
-        return {row[0] for row in self._connection.execute("SELECT id FROM runs")}
-
-    def history_end(self, run: str) -> int:
-        """Return the last update in the history, 0 when it is empty."""
-        self._write_log.redo()
-        return self._writer(run).last
-
-    def _writer(self, run: str) -> HistoryWriter:
-        if run not in self._writers:
-            self._writers[run] = HistoryWriter(self._connection, run)
-        return self._writers[run]
-
-    def has_sample(self, run: str, update: int) -> bool:
-        """Whether the sample at `update` is kept."""
-        self._write_log.redo()
-        found = self._connection.execute(
-            "SELECT 1 FROM samples WHERE run = ? AND update_ = ?", (run, update)
+def _sample_rows(
+    store: Store, run: str, first: int, last: int | None, selected: Sequence[int] | None
+) -> Iterator[tuple[int, str]]:
+    last = MAX_UPDATE if last is None else last
+    if selected is None:
+        return store.current().execute(
+            "SELECT update_, sample FROM samples WHERE run = ? AND update_ BETWEEN ? AND ?"
+            " ORDER BY update_",
+            (run, first, last),
         )
-        return found.fetchone() is not None
+    updates = [update for update in selected if first <= update <= last]
+    return store.current().execute(
+        "SELECT update_, sample FROM samples WHERE run = ?"
+        " AND update_ IN (SELECT value FROM json_each(?)) ORDER BY update_",
+        (run, json.dumps(updates)),
+    )
 
-    def samples(
-        self, run: str, first: int = 0, last: int | None = None, limit: int | None = None
-    ) -> list[Sample]:
-        """Return the samples from one update to another in order, or at most `limit` of them.
 
-        See `server.store.sample_selection` for which are left out.
-        """
-        self._write_log.redo()
-        chosen = None if limit is None else self.thinned_updates(run, first, last, limit)
-        rows = self._samples(run, first, last, chosen)
-        return [Sample.model_validate_json(text) for _, text in rows]
+def celebrated_words(store: Store, run: str) -> set[str]:
+    """Return the watched words that samples already contain."""
+    rows = store.current().execute(
+        "SELECT DISTINCT word.value FROM samples, json_each(sample, '$.hurrahs') AS word"  # noqa: S608
+        f" WHERE run = ? AND {HAS_HURRAHS}",
+        (run,),
+    )
+    return {row[0] for row in rows}
 
-    def thinned_updates(self, run: str, first: int, last: int | None, limit: int) -> list[int]:
-        """Return the updates of at most `limit` samples from one update to another, in order."""
-        self._write_log.redo()
-        return thinned(self._connection, run, first, MAX_UPDATE if last is None else last, limit)
 
-    def samples_page(
-        self,
-        run: str,
-        first: int,
-        last: int | None,
-        characters: int,
-        chosen: Sequence[int] | None = None,
-    ) -> SamplesPage:
-        """Return the first samples from one update to another, as they are kept.
+def validation_loss(store: Store, run: str, first: int, last: int, points: int) -> ValidationLoss:
+    """Return at most `points` validation losses from `first` to `last`, evenly spaced."""
+    updates = sample_selection.select_validated(store.connection, run, first, last, points)
+    rows = store.connection.execute(
+        f"SELECT update_, {VALIDATION_LOSS} FROM samples WHERE run = ?"  # noqa: S608
+        " AND update_ IN (SELECT value FROM json_each(?)) ORDER BY update_",
+        (run, json.dumps(updates)),
+    ).fetchall()
+    return ValidationLoss(update=[row[0] for row in rows], loss=[row[1] for row in rows])
 
-        As many as have so many `characters` of JSON at the most, but one at least; only those at
-        the updates that are `chosen`, where there are any such.
-        """
-        self._write_log.redo()
-        page: SamplesPage = []
-        for update, text in self._samples(run, first, last, chosen):
-            characters -= len(text)
-            if page and characters < 0:
-                break
-            page.append((update, text))
-        return page
 
-    def _samples(
-        self, run: str, first: int, last: int | None, chosen: Sequence[int] | None
-    ) -> Iterator[tuple[int, str]]:
-        last = MAX_UPDATE if last is None else last
-        if chosen is None:
-            return self._connection.execute(
-                "SELECT update_, sample FROM samples WHERE run = ? AND update_ BETWEEN ? AND ?"
-                " ORDER BY update_",
-                (run, first, last),
-            )
-        wanted = [update for update in chosen if first <= update <= last]
-        return self._connection.execute(
-            "SELECT update_, sample FROM samples WHERE run = ?"
-            " AND update_ IN (SELECT value FROM json_each(?)) ORDER BY update_",
-            (run, json.dumps(wanted)),
-        )
+# -- losses ---------------------------------------------------------------------------------------
 
-    def celebrated(self, run: str) -> set[str]:
-        """Return the words that were a hurrah."""
-        self._write_log.redo()
-        rows = self._connection.execute(
-            "SELECT DISTINCT word.value FROM samples, json_each(sample, '$.hurrahs') AS word"  # noqa: S608
-            f" WHERE run = ? AND {HAS_HURRAHS}",
-            (run,),
-        )
-        return {row[0] for row in rows}
 
-    def milestones(self, run: str) -> list[Milestone]:
-        """Return the milestones in order."""
-        self._write_log.redo()
-        return milestones.of_run(self._connection, run)
+def reduced_loss(
+    store: Store,
+    run: str,
+    first: int,
+    last: int | None,
+    *,
+    points: int,
+    factor: float = SMOOTHING,
+) -> ReducedLoss:
+    """Return the loss from `first` to `last`, reduced to at most `points` buckets.
 
-    def checkpoints(self, run: str) -> list[Checkpoint]:
-        """Return the checkpoints, oldest first."""
-        rows = self._connection.execute(
-            "SELECT checkpoint FROM checkpoints WHERE run = ? ORDER BY update_, rowid", (run,)
-        )
-        return [Checkpoint.model_validate_json(row[0]) for row in rows]
+    `factor` is the smoothing factor, one of `smoothing.FACTORS`.
+    """
+    connection = store.current(run)
+    history = History(connection, run)
+    reduced = history.reduce(first, history.last if last is None else last, points)
+    if factor != SMOOTHING:
+        smooth = smoothing.smoothed_at(connection, run, factor, reduced.update)
+        reduced = replace(reduced, smooth=smooth)
+    return reduced
 
-    def loss(
-        self, run: str, first: int, last: int | None, points: int, factor: float = SMOOTHING
-    ) -> ReducedLoss:
-        """Return the loss from `first` to `last`, reduced to `points` buckets at the most.
 
-        `factor` is how it is to be smoothed, one of `smoothing.FACTORS`.
-        """
-        self._show(run)
-        reader = History(self._connection, run)
-        reduced = reader.reduce(first, reader.last if last is None else last, points)
-        if factor != SMOOTHING:
-            smooth = smoothing.smoothed_at(self._connection, run, factor, reduced.update)
-            reduced = replace(reduced, smooth=smooth)
-        return reduced
+def precompute_smoothing(store: Store, run: str, factor: float) -> bool:
+    """Store smoothed losses of some more chunks; see `smoothing.compute_more`."""
+    compute = partial(smoothing.compute_more, store.current(run), run, factor)
+    return store.write_derived(compute)
 
-    def work_out_smoothing(self, run: str, factor: float) -> bool:
-        """Work out more of what comes of a factor; see `smoothing.work_out_more`."""
-        self._show(run)
-        return self._write_log.read(partial(smoothing.work_out_more, self._connection, run, factor))
 
-    def seconds_at(self, run: str, updates: Sequence[int] | NDArray[np.int64]) -> list[float]:
-        """Return the seconds of training at each of `updates`, NaN where they are not known."""
-        found = training_time.seconds_at(self._connection, run, updates)
-        return [round(seconds, 3) for seconds in found.tolist()]
+def training_seconds(
+    store: Store, run: str, updates: Sequence[int] | NDArray[np.int64]
+) -> list[float]:
+    """Return the seconds of training at each of `updates`, NaN where unknown."""
+    found = training_time.seconds_at(store.connection, run, updates)
+    return [round(seconds, 3) for seconds in found.tolist()]
 
-    def highest(self, run: str, first: int, last: int) -> int | None:
-        """Return the update of the greatest loss from `first` to `last`; None if there is none."""
-        self._show(run)
-        return highest(History(self._connection, run), first, last)
 
-    def validation(self, run: str, first: int, last: int, points: int) -> ValidationLoss:
-        """Return the validation losses from `first` to `last`, evenly thinned to `points`."""
-        updates = measured(self._connection, run, first, last, points)
-        rows = self._connection.execute(
-            f"SELECT update_, {VALIDATION_LOSS} FROM samples WHERE run = ?"  # noqa: S608
-            " AND update_ IN (SELECT value FROM json_each(?)) ORDER BY update_",
-            (run, json.dumps(updates)),
-        ).fetchall()
-        return ValidationLoss(update=[row[0] for row in rows], loss=[row[1] for row in rows])
+def highest_loss(store: Store, run: str, first: int, last: int) -> int | None:
+    """Return the update with the greatest loss from `first` to `last`; None if there is none."""
+    return peaks.highest(History(store.current(run), run), first, last)
 
-    def losses(self, run: str, first: int, last: int) -> NDArray[np.float64]:
-        """Return the losses from `first` to `last`, as far as there are any."""
-        self._show(run)
-        return History(self._connection, run).losses(first, last)
 
-    def first_below(self, run: str, smooth_loss: float) -> Search:
-        """Look for the first update whose smooth loss is below; see `reached.first_below`."""
-        self._show(run)
-        return self._write_log.read(partial(first_below, self._connection, run, smooth_loss))
+def losses(store: Store, run: str, first: int, last: int) -> NDArray[np.float64]:
+    """Return the loss of each update from `first` to `last`, or to the end of the history."""
+    return History(store.current(run), run).losses(first, last)
 
-    def chunk(self, run: str, after: int) -> tuple[int, NDArray[np.float64]] | None:
-        """Return the number and the losses of the history's first chunk after the chunk `after`."""
-        self._show(run)
-        found = next(History(self._connection, run).chunks(after), None)
-        return None if found is None else (found[0], found[2])
 
-    # -- what is held in memory ------------------------------------------------------------------
+def first_below(store: Store, run: str, smooth_loss: float) -> Search:
+    """Search for the first update with a lower smooth loss; see `threshold_search.first_below`."""
+    search = partial(threshold_search.first_below, store.current(run), run, smooth_loss)
+    return store.write_derived(search)
 
-    def _write_out(self) -> None:
-        for writer in self._writers.values():
-            writer.write()
 
-    def _show(self, run: str) -> None:
-        self._write_log.redo()
-        if run in self._writers:
-            self._write_log.read(self._writers[run].write)
+def loss_chunk(store: Store, run: str, after: int) -> tuple[int, NDArray[np.float64]] | None:
+    """Return number and losses of the first chunk of the history after chunk `after`."""
+    found = next(History(store.current(run), run).chunks(after), None)
+    return None if found is None else (found[0], found[2])

@@ -1,7 +1,7 @@
-"""Which of many samples to show: few enough to read, and none of those that matter left out.
+"""Which samples to show when there are too many: few enough, and all important ones.
 
-They are found by probes of the database's indices, whose number depends on how many are wanted and
-not on how many there are: a run may have a million, and everybody waits for the store's one thread.
+Samples are found by point queries on indices. How many queries are needed depends on the number of
+samples wanted, not on the number stored: a run may have a million, and all calls share one thread.
 """
 
 from __future__ import annotations
@@ -13,103 +13,107 @@ from itertools import pairwise
 
 import numpy as np
 
-__all__ = ["HAS_HURRAHS", "HAS_REPLAY", "VALIDATION_LOSS", "measured", "thinned"]
+__all__ = ["HAS_HURRAHS", "HAS_REPLAY", "VALIDATION_LOSS", "select_samples", "select_validated"]
 
+# The newest quarter of the limit is always shown.
 NEWEST_SHARE = 4
-# How often what lies between those found is probed again, where samples lie so unevenly that less
-# than half of the room is filled.
+# Where samples are spaced so unevenly that less than half of the limit is used, the gaps between
+# those found are searched again, at most so often.
 MAX_ROUNDS = 8
 
-# Conditions word for word as in the partial indices, or these could not be used.
+# The same text as in the partial indices, or SQLite could not use these.
 HAS_HURRAHS = "json_array_length(sample, '$.hurrahs') > 0"
 HAS_REPLAY = "json_type(sample, '$.replay') = 'object'"
 VALIDATION_LOSS = "json_extract(sample, '$.validation_loss')"
 
 ALL = "samples WHERE"
-# By name, or SQLite might walk through all of a run's samples and look into each.
+# With the index named, because SQLite might otherwise read all samples of a run.
 WITH_HURRAHS = f"samples INDEXED BY samples_with_hurrahs WHERE {HAS_HURRAHS} AND"
 WITH_REPLAYS = f"samples INDEXED BY samples_with_replays WHERE {HAS_REPLAY} AND"
-MEASURED = f"samples INDEXED BY samples_with_validation WHERE {VALIDATION_LOSS} IS NOT NULL AND"
+VALIDATED = f"samples INDEXED BY samples_with_validation WHERE {VALIDATION_LOSS} IS NOT NULL AND"
 
-# From an update to another, both included.
+# The first and the last update of a range, both included.
 Span = tuple[int, int]
 
 
-def thinned(
+def select_samples(
     connection: sqlite3.Connection, run: str, first: int, last: int, limit: int
 ) -> list[int]:
-    """Choose at most `limit` of the updates at which a run's samples were written.
+    """Select at most `limit` of the updates at which a run wrote samples.
 
     Parameters
     ----------
     connection : sqlite3.Connection
-        To the database, of which only indices are read.
+        Only indices are read.
     run : str
         Id of the run.
     first, last : int
-        Where to begin and to end.
+        Range of updates, both included.
     limit : int
         At least 1.
 
     Returns
     -------
     list of int
-        Ascending: all where they are few enough; else the newest quarter of `limit`, then hurrahs,
-        the first, replays and the others, each evenly thinned into the room there is. Evenly is
-        meant of updates: where samples lie closer, no more of them are chosen.
+        Ascending: all updates if they are few enough. Otherwise the newest quarter of `limit`, then
+        hurrahs, the first sample, replays and the others, each evenly spaced in what is left of the
+        limit. Spacing is measured in updates: where samples are dense, no more are selected.
     """
-    probes = _Probes(connection, run)
-    newest = probes.some("DESC", ALL, (first, last), limit + 1)
+    index = _SampleIndex(connection, run)
+    newest = index.some("DESC", ALL, (first, last), limit + 1)
     if len(newest) <= limit:
         return newest[::-1]
     del newest[max(1, limit // NEWEST_SHARE) :]
     older, room = (first, newest[-1] - 1), limit - len(newest)
-    chosen = _evenly(probes, WITH_HURRAHS, older, set(), room)
-    if len(chosen) < room:
-        chosen.update(probes.some("ASC", ALL, older, 1))
+    selected = _evenly_spaced(index, WITH_HURRAHS, older, set(), room)
+    if len(selected) < room:
+        selected.update(index.some("ASC", ALL, older, 1))
     for samples in (WITH_REPLAYS, ALL):
-        chosen |= _evenly(probes, samples, older, chosen, room - len(chosen))
-    return sorted(chosen.union(newest))
+        selected |= _evenly_spaced(index, samples, older, selected, room - len(selected))
+    return sorted(selected.union(newest))
 
 
-def measured(
+def select_validated(
     connection: sqlite3.Connection, run: str, first: int, last: int, limit: int
 ) -> list[int]:
-    """Choose, as `thinned`, of the samples with a validation loss: the last, and others evenly."""
-    probes, span = _Probes(connection, run), (first, last)
-    newest = set(probes.some("DESC", MEASURED, span, 1))
-    return sorted(newest | _evenly(probes, MEASURED, span, newest, limit - len(newest)))
+    """Select samples with a validation loss: the last one, and others evenly spaced.
+
+    Parameters and result are those of `select_samples`.
+    """
+    index, span = _SampleIndex(connection, run), (first, last)
+    newest = set(index.some("DESC", VALIDATED, span, 1))
+    return sorted(newest | _evenly_spaced(index, VALIDATED, span, newest, limit - len(newest)))
 
 
-def _evenly(
-    probes: _Probes, samples: str, span: Span, chosen: Collection[int], room: int
+def _evenly_spaced(
+    index: _SampleIndex, samples: str, span: Span, selected: Collection[int], room: int
 ) -> set[int]:
-    """Return samples not yet chosen: all, or so many as there is room for, evenly spaced."""
+    """Return samples that are not selected yet: all, or at most `room`, evenly spaced."""
     if room <= 0:
         return set()
-    known = probes.first(samples, [(update, update) for update in chosen])
+    known = index.first(samples, [(update, update) for update in selected])
     enough = room + len(known) + 1
-    some = probes.some("ASC", samples, span, enough)
+    some = index.some("ASC", samples, span, enough)
     found = set(some).difference(known)
     if len(some) < enough and len(found) <= room:
         return found
     found = set()
     for _ in range(MAX_ROUNDS):
-        spans = probes.within(samples, _between(span, found.union(known)))
-        found |= probes.first(samples, _places(spans, room - len(found)))
+        spans = index.nonempty(samples, _gaps(span, found.union(known)))
+        found |= index.first(samples, _grid(spans, room - len(found)))
         if not spans or 2 * len(found) >= room:
             break
     return found
 
 
-def _between(span: Span, known: Collection[int]) -> list[Span]:
-    """Return what is left of a span without the updates that are known."""
+def _gaps(span: Span, known: Collection[int]) -> list[Span]:
+    """Return the parts of a span between known updates."""
     edges = (span[0] - 1, *sorted(known), span[1] + 1)
     return [(left + 1, right - 1) for left, right in pairwise(edges) if left + 1 < right]
 
 
-def _places(spans: Sequence[Span], count: int) -> list[Span]:
-    """Return at most `count` evenly spaced updates of spans, each with the end of its own."""
+def _grid(spans: Sequence[Span], count: int) -> list[Span]:
+    """Return at most `count` evenly spaced updates in spans, each with the end of its span."""
     if not spans:
         return []
     ends = np.cumsum([last - first + 1 for first, last in spans])
@@ -119,15 +123,15 @@ def _places(spans: Sequence[Span], count: int) -> list[Span]:
     return [(update, spans[n][1]) for update, n in zip(updates.tolist(), which, strict=True)]
 
 
-class _Probes:
-    """A run's samples, found by their updates; `samples` is one of the constants above."""
+class _SampleIndex:
+    """Queries for a run's samples by update; `samples` is one of the constants above."""
 
     def __init__(self, connection: sqlite3.Connection, run: str) -> None:
         self._connection = connection
         self._run = run
 
     def some(self, order: str, samples: str, span: Span, count: int) -> list[int]:
-        """Return the first of a span (`ASC`), or the last (`DESC`), `count` at the most."""
+        """Return at most `count` samples of a span, from its start ("ASC") or its end ("DESC")."""
         rows = self._connection.execute(
             f"SELECT update_ FROM {samples} run = ? AND update_ BETWEEN ? AND ?"  # noqa: S608
             f" ORDER BY update_ {order} LIMIT ?",
@@ -136,11 +140,11 @@ class _Probes:
         return [row[0] for row in rows]
 
     def first(self, samples: str, spans: Sequence[Span]) -> set[int]:
-        """Return the first of each span that has any."""
+        """Return the first sample of each span that has any."""
         return {update for update in self._edges("ASC", samples, spans) if update is not None}
 
-    def within(self, samples: str, spans: Sequence[Span]) -> list[Span]:
-        """Return the spans that have any, from their first to their last."""
+    def nonempty(self, samples: str, spans: Sequence[Span]) -> list[Span]:
+        """Return the spans that have samples, cut to their first and last sample."""
         edges = (self._edges(order, samples, spans) for order in ("ASC", "DESC"))
         return [
             (first, last)

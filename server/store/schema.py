@@ -1,4 +1,4 @@
-"""The tables of the database."""
+"""The tables of a new database; `server.store.migrations` changes those of an existing one."""
 
 from __future__ import annotations
 
@@ -7,47 +7,43 @@ from server.history.summaries import CHUNK_UPDATES
 from server.store import milestones
 from server.store.sample_selection import HAS_HURRAHS, HAS_REPLAY, VALIDATION_LOSS
 
-__all__ = [
-    "COPIED_TO_FORKS",
-    "KEPT_OF_RUNS",
-    "SCHEMA",
-]
+__all__ = ["COPIED_TO_FORKS", "RUN_TABLES", "SCHEMA"]
 
 SCHEMA = (
     f"""
-CREATE TABLE IF NOT EXISTS runs (
+CREATE TABLE runs (
     id TEXT PRIMARY KEY,
     number INTEGER NOT NULL,
     run TEXT NOT NULL
 );
-CREATE TABLE IF NOT EXISTS samples (
+CREATE TABLE samples (
     run TEXT NOT NULL,
     update_ INTEGER NOT NULL,
     sample TEXT NOT NULL,
     UNIQUE (run, update_)
 );
-CREATE INDEX IF NOT EXISTS samples_with_hurrahs ON samples (run, update_)
+CREATE INDEX samples_with_hurrahs ON samples (run, update_)
     WHERE {HAS_HURRAHS};
-CREATE INDEX IF NOT EXISTS samples_with_replays ON samples (run, update_)
+CREATE INDEX samples_with_replays ON samples (run, update_)
     WHERE {HAS_REPLAY};
-CREATE INDEX IF NOT EXISTS samples_with_validation ON samples (run, update_, {VALIDATION_LOSS})
+CREATE INDEX samples_with_validation ON samples (run, update_, {VALIDATION_LOSS})
     WHERE {VALIDATION_LOSS} IS NOT NULL;
-CREATE TABLE IF NOT EXISTS checkpoints (
+CREATE TABLE checkpoints (
     run TEXT NOT NULL,
     id TEXT NOT NULL,
     update_ INTEGER NOT NULL,
     checkpoint TEXT NOT NULL,
     UNIQUE (run, id)
 );
-CREATE TABLE IF NOT EXISTS kept (
+CREATE TABLE saved_passages (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
     run TEXT NOT NULL,
-    receipt TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
     model TEXT NOT NULL,
     changes INTEGER NOT NULL DEFAULT 0,
-    kept TEXT NOT NULL,
-    UNIQUE (run, receipt)
+    passage TEXT NOT NULL,
+    UNIQUE (run, fingerprint)
 );
 """
     + milestones.SCHEMA
@@ -57,16 +53,17 @@ CREATE TABLE IF NOT EXISTS kept (
     + training_time.SCHEMA
 )
 
-# Tables, their columns, and where in the run a row belongs.
+# What a fork copies from its parent: tables, their columns, and the update to which a row belongs.
 COPIED_TO_FORKS = (
     ("losses", "chunk, updates, blocks, losses", f"chunk * {CHUNK_UPDATES}"),
     ("least_smooth", "chunk, least", f"chunk * {CHUNK_UPDATES}"),
-    # All: between two marks the time is interpolated.
+    # All rows: the time between two of them is interpolated.
     ("training_time", "update_, seconds", "0"),
     ("samples", "update_, sample", "update_"),
     ("milestones", "update_, milestone", "update_"),
 )
-KEPT_OF_RUNS = (
+# Tables with a column `run`: the rows that are deleted with a run.
+RUN_TABLES = (
     *("losses", "least_smooth", "smoothed", "training_time"),
-    *("samples", "milestones", "checkpoints", "kept"),
+    *("samples", "milestones", "checkpoints", "saved_passages"),
 )

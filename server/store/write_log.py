@@ -1,8 +1,8 @@
-"""Writes that gather until they are made durable, and that a full disk can't lose.
+"""Writes that are committed later, and are not lost when the disk is full.
 
-SQLite may end a transaction by itself when the disk refuses a page, and all that was in it is gone.
-So what was written since the last commit is remembered, as the calls that wrote it, and done again
-before the next one.
+SQLite may end a transaction by itself when a page cannot be written, and then everything in the
+transaction is gone. Therefore all writes since the last commit are remembered as functions, and
+repeated before the next commit.
 """
 
 from __future__ import annotations
@@ -26,115 +26,116 @@ class WriteLog:
     Parameters
     ----------
     connection : sqlite3.Connection
-        Nobody else may commit on it.
-    finish : callable
-        Called before each commit, to write what is still held in memory.
-    forget : callable
-        Called when the transaction is lost: what is held in memory no longer follows on what the
-        database holds.
+        Nothing else may commit on it.
+    before_commit : callable
+        Called before each commit; writes what is buffered in memory.
+    after_rollback : callable
+        Called when the transaction was lost; discards the buffers, which no longer continue what
+        the database contains.
     """
 
-    def __init__(self, connection: sqlite3.Connection, finish: Write, forget: Write) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, before_commit: Write, after_rollback: Write
+    ) -> None:
         self._connection = connection
-        self._finish = finish
-        self._forget = forget
-        self._written: list[Write] = []
+        self._before_commit = before_commit
+        self._after_rollback = after_rollback
+        self._uncommitted: list[Write] = []
         self._lost = False
 
     def write(self, write: Callable[[], T]) -> T | None:
-        """Do a write now, or, where the disk refuses it, when there is room.
+        """Write now, or once there is space if the disk is full.
 
         Returns
         -------
         T or None
-            What the write returned; None when it could not be done yet.
+            What `write` returned; None if it is still to be done.
         """
-        self.redo()
+        self.repeat_lost_writes()
         result = None
         if not self._lost:
             try:
                 result = write()
             except sqlite3.OperationalError as error:
-                self._lose()
+                self._roll_back()
                 if as_storage_error(error) is None:
                     raise
-        self._written.append(write)
+        self._uncommitted.append(write)
         return result
 
-    def redo(self) -> None:
-        """Write again what was lost, as far as the disk lets it: reads then see it."""
+    def repeat_lost_writes(self) -> None:
+        """Repeat the writes that were lost, if the disk permits it, so that queries see them."""
         if not self._lost:
             return
         try:
-            self._redo()
+            self._repeat()
         except sqlite3.OperationalError as error:
-            self._lose()
+            self._roll_back()
             if as_storage_error(error) is None:
                 raise
 
-    def read(self, read: Callable[[], T]) -> T:
-        """Read, where that writes what can be worked out again.
+    def write_derived(self, write: Callable[[], T]) -> T:
+        """Write what can be computed again at any time, so that it is not repeated if it is lost.
 
         Raises
         ------
         StorageError
-            The disk refused that; nothing else is lost.
+            The disk is full or cannot be written; nothing else is lost.
         """
         try:
-            return read()
+            return write()
         except sqlite3.OperationalError as error:
-            self._lose()
+            self._roll_back()
             raise as_storage_error(error) or error from error
 
     def commit(self) -> None:
-        """Make everything written so far durable.
+        """Make all writes so far durable.
 
         Raises
         ------
         StorageError
-            The disk did not take it. It is kept in memory, and comes with the next commit.
+            The disk is full or cannot be written. The writes stay in memory for the next commit.
         """
         failpoint("store.commit")
         try:
-            self._redo()
-            self._finish()
+            self._repeat()
+            self._before_commit()
             self._connection.commit()
         except sqlite3.OperationalError as error:
-            self._lose()
+            self._roll_back()
             raise as_storage_error(error) or error from error
-        self._written.clear()
+        self._uncommitted.clear()
         failpoint("store.committed")
 
-    def durably(self, write: Callable[[], T]) -> T:
-        """Do a write and make it durable with all before it, or, should that fail, not at all.
+    def write_durably(self, write: Callable[[], T]) -> T:
+        """Write and commit, together with all earlier writes; if that fails, undo this write.
 
         Raises
         ------
         StorageError
-            The disk did not take it.
+            The disk is full or cannot be written.
         """
-        before = len(self._written)
+        earlier = len(self._uncommitted)
         try:
-            self._redo()
+            self._repeat()
             result = write()
-            self._written.append(write)
+            self._uncommitted.append(write)
             self.commit()
         except BaseException as error:
-            del self._written[before:]
-            self._lose()
-            short = as_storage_error(error)
-            if short is not None:
-                raise short from error
+            del self._uncommitted[earlier:]
+            self._roll_back()
+            if (disk_error := as_storage_error(error)) is not None:
+                raise disk_error from error
             raise
         return result
 
-    def _redo(self) -> None:
+    def _repeat(self) -> None:
         if self._lost:
-            for write in self._written:
+            for write in self._uncommitted:
                 write()
             self._lost = False
 
-    def _lose(self) -> None:
+    def _roll_back(self) -> None:
         self._connection.rollback()
-        self._forget()
+        self._after_rollback()
         self._lost = True

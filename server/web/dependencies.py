@@ -9,10 +9,10 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
-from server.analysis.estimates import Estimates
+from server.analysis.estimates import EstimateService
 from server.analysis.gradient_check import GradientCheckService
-from server.analysis.readings import SurprisalService
-from server.analysis.spikes import LossAnalysis
+from server.analysis.loss_analysis import LossAnalysis
+from server.analysis.surprisal import SurprisalService
 from server.corpora.library import CorpusLibrary
 from server.corpora.uploads import Uploads
 from server.passages.gallery import Gallery
@@ -46,7 +46,7 @@ class Services:
     readings: SurprisalService
     spikes: LossAnalysis
     curves: LossCache
-    estimates: Estimates
+    estimates: EstimateService
     broadcaster: Broadcaster
     throttle: Throttle
 

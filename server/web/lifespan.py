@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from server.analysis.estimates import Estimates
+from server.analysis.estimates import EstimateService
 from server.analysis.gradient_check import GradientCheckService
-from server.analysis.readings import SurprisalService
-from server.analysis.spikes import LossAnalysis
+from server.analysis.loss_analysis import LossAnalysis
+from server.analysis.surprisal import SurprisalService
 from server.corpora.library import CorpusLibrary
 from server.corpora.uploads import Uploads
 from server.files.durable import make_folder
@@ -79,7 +79,7 @@ async def _furnished(settings: Settings) -> Services:
     models = ModelStore(
         settings.data_dir / "runs", settings.max_kept_models, settings.max_kept_models_bytes
     )
-    models.forget_held()
+    models.delete_drafts()
     passages = PassageService(
         PassageLimits(settings.max_passage_characters, characters, waiting), models
     )
@@ -93,7 +93,7 @@ async def _furnished(settings: Settings) -> Services:
         exports=Downloads(waiting, settings.request_patience_s),
         gallery=Gallery(supervisor, reads, passages, models, settings.max_kept_passages),
         proofs=GradientCheckService(characters, waiting),
-        estimates=Estimates(waiting),
+        estimates=EstimateService(waiting),
         readings=SurprisalService(reads, supervisor.get, waiting),
         spikes=LossAnalysis(reads),
         curves=LossCache(reads),

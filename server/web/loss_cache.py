@@ -10,7 +10,7 @@ from server.concurrency.single_flight import SingleFlightCache
 from server.history.loss_history import ReducedLoss
 from server.rnn.training.trainer import SMOOTHING
 from server.spec.schemas import Loss, Run, ValidationLoss
-from server.store.database import Store
+from server.store import queries
 from server.store.executor import StoreCalls
 
 __all__ = ["DEFAULT_POINTS", "LossCache", "loss_of"]
@@ -52,7 +52,7 @@ class LossCache:
 
         async def work_out() -> bytes:
             if smoothing != SMOOTHING:
-                while await self._reads(Store.work_out_smoothing, run.id, smoothing):
+                while await self._reads(queries.precompute_smoothing, run.id, smoothing):
                     pass
             loss = await loss_of(
                 run.id, self._reads, first, end, points=points, smoothing=smoothing
@@ -74,11 +74,11 @@ async def loss_of(
     smoothing: float = SMOOTHING,
 ) -> Loss:
     """Return a run's reduced curve as it goes over the wire."""
-    reduced = await store(Store.loss, run, first, last, points, smoothing)
+    reduced = await store(queries.reduced_loss, run, first, last, points=points, factor=smoothing)
     validation = await store(
-        Store.validation, run, 0 if first <= 1 else first, reduced.last, points
+        queries.validation_loss, run, 0 if first <= 1 else first, reduced.last, points
     )
-    seconds = await store(Store.seconds_at, run, reduced.update)
+    seconds = await store(queries.training_seconds, run, reduced.update)
     return _as_loss(reduced, seconds, validation)
 
 

@@ -22,6 +22,7 @@ from server.files.durable import make_folder
 from server.runs.supervisor import DATABASE
 from server.settings import Settings
 from server.store.database import Store
+from server.store.migrations import MigrationError, NewerDatabaseError, check_version
 from server.web.app import create_app
 from server.web.http.http_protocol import protocol_for
 from server.web.live.backpressure import ViewerProtocol
@@ -174,9 +175,13 @@ def _claim(settings: Settings, held: contextlib.ExitStack) -> None:
     try:
         make_folder(settings.data_dir)
         held.enter_context(lock_directory(settings.data_dir, PREDECESSOR_PATIENCE_S))
+        # First of all: nothing may change in the directory of a newer version.
+        check_version(settings.data_dir / DATABASE)
         with tempfile.TemporaryFile(dir=settings.data_dir) as probe:
             probe.write(bytes(PROBE_BYTES))
         Store(settings.data_dir / DATABASE).close()
+    except (NewerDatabaseError, MigrationError) as error:
+        raise CannotStartError(str(error)) from error
     except sqlite3.DatabaseError as error:
         database = settings.data_dir / DATABASE
         raise CannotStartError(f"Can't use {database}: {error}.") from error

@@ -18,10 +18,10 @@ import numpy as np
 
 from server.checkpoints.checkpoint_format import (
     checkpoint_contents,
+    describe_differences,
     model_contents,
     new_trainer,
     restore_trainer,
-    what_differs,
 )
 from server.checkpoints.npz import read_archive, write_archive
 from server.checkpoints.snapshots import Snapshots
@@ -84,7 +84,7 @@ class Worker:
         if self.spec["learning_rate"] != meta["spec"]["learning_rate"]:
             self.trainer.learning_rate = self.spec["learning_rate"]
         self.checkpointed_at = self.trainer.updates
-        self.notices = what_differs(self.trainer, meta)
+        self.notices = describe_differences(self.trainer, meta)
         return float(meta.get("unflushed", {}).get("seconds", 0.0))
 
     # -- the loop ---------------------------------------------------------------------------------

@@ -1,17 +1,17 @@
 /** The page that compares runs: sockets -> store -> views, and the reader's deeds to the server. */
 
-import { mountAddress, readAddress } from "./state/url-state.js";
+import { mountUrlState, stateFromUrl } from "./state/url-state.js";
 import * as api from "./net/api.js";
 import { isReached } from "./compare/columns.js";
 import { suggestedGoal } from "./compare/lines.js";
 import { LIMIT_CHOSEN } from "./compare/series-styles.js";
 import {
-  firstChoice,
+  defaultSelection,
   goalOf,
   initialState,
   PARAMETERS,
   reduce,
-  visible,
+  visibleRuns,
   visibleIds,
 } from "./compare/reducers.js";
 import { fetchDetails } from "./compare/detail-loader.js";
@@ -20,22 +20,22 @@ import { loadPlotly } from "./lib/plotly-loader.js";
 import { LiveSocket } from "./net/live-socket.js";
 import { createStore } from "./lib/store.js";
 import { toggleTheme } from "./lib/theme.js";
-import { mountAnnouncer } from "./compare/live-region.js";
+import { mountLiveRegion } from "./compare/live-region.js";
 import { CompareChart } from "./compare/chart-view.js";
 import { mountConnection } from "./compare/connection.js";
-import { mountPicker } from "./compare/run-picker.js";
-import { mountSwitches } from "./compare/controls.js";
+import { mountRunPicker } from "./compare/run-picker.js";
+import { mountCompareControls } from "./compare/controls.js";
 import { CompareTable } from "./compare/table.js";
-import { Deletions } from "./runs/undo-delete.js";
-import { beforeFork, ForkForm } from "./runs/fork-dialog.js";
-import { mountKeys } from "./ui/shortcuts.js";
-import { mountThemeButton } from "./ui/theme-toggle.js";
+import { UndoDelete } from "./runs/undo-delete.js";
+import { updateBeforeFork, ForkDialog } from "./runs/fork-dialog.js";
+import { mountShortcuts } from "./ui/shortcuts.js";
+import { mountThemeToggle } from "./ui/theme-toggle.js";
 import { toast } from "./ui/toasts.js";
-import { mountWayBack } from "./ui/back-link.js";
+import { mountBackLink } from "./ui/back-link.js";
 
 const REFRESH_MS = 10_000;
 const RETRY_MS = 3000;
-const CHOSEN_AT_FIRST = 4;
+const DEFAULT_SELECTED = 4;
 
 const operator = document.body.dataset.operator === "true";
 const store = createStore(reduce, initialState({ operator }));
@@ -44,7 +44,7 @@ const store = createStore(reduce, initialState({ operator }));
 
 const sockets = new Map();
 
-function keepSockets() {
+function updateSockets() {
   const wanted = visibleIds(store.get());
   for (const [id, socket] of sockets) {
     if (wanted.includes(id)) continue;
@@ -52,11 +52,11 @@ function keepSockets() {
     sockets.delete(id);
   }
   for (const id of wanted) {
-    if (!sockets.has(id)) sockets.set(id, listenTo(id));
+    if (!sockets.has(id)) sockets.set(id, openSocket(id));
   }
 }
 
-const listenTo = (id) =>
+const openSocket = (id) =>
   new LiveSocket(id, {
     message(message) {
       if (message.type === "snapshot") asked.delete(id); // it may have gone back, and on otherwise
@@ -67,13 +67,13 @@ const listenTo = (id) =>
     },
     connection(connection) {
       store.dispatch({ type: "connection", id, connection });
-      if (connection.status === "gone") leave(id);
+      if (connection.status === "gone") removeMissing(id);
     },
   });
 
 /** A run that was deleted in another window, or never was. */
-function leave(id) {
-  const name = store.get().seen[id]?.run.name;
+function removeMissing(id) {
+  const name = store.get().live[id]?.run.name;
   store.dispatch({ type: "gone", id });
   toast(name ? `“${name}” was deleted.` : "A run of the address is not there (any more).");
   refreshRuns();
@@ -97,11 +97,11 @@ const asked = new Map(); // id -> the goal last asked for
 async function askWhenReached() {
   const goal = goalOf(store.get());
   if (goal === null) return;
-  for (const { id, run } of visible(store.get())) {
+  for (const { id, run } of visibleRuns(store.get())) {
     if (asked.get(id) === goal || !isReached(run, goal)) continue;
     asked.set(id, goal);
     try {
-      const { update, seconds } = await api.getReached(id, goal * run.spec.sequence_length);
+      const { update, seconds } = await api.getLossReached(id, goal * run.spec.sequence_length);
       if (update === null) asked.delete(id);
       else store.dispatch({ type: "reached", id, reached: { goal, update, seconds } });
     } catch (error) {
@@ -112,80 +112,80 @@ async function askWhenReached() {
 }
 
 /** A goal that all in view have reached, for as long as the reader has named none. */
-function suggest() {
+function suggestGoal() {
   const state = store.get();
-  const complete = visibleIds(state).every((id) => state.seen[id]);
+  const complete = visibleIds(state).every((id) => state.live[id]);
   if (complete) store.dispatch({ type: "suggest", goal: suggestedGoal(state) });
 }
 
 const watched = new URLSearchParams(location.search).get("with"); // before the address follows
 
-async function begin() {
-  const view = readAddress(location.search, PARAMETERS);
-  store.dispatch({ type: "look", view });
+async function start() {
+  const view = stateFromUrl(location.search, PARAMETERS);
+  store.dispatch({ type: "setView", view });
   if (!(await refreshRuns())) {
-    setTimeout(begin, RETRY_MS);
+    setTimeout(start, RETRY_MS);
     return;
   }
   if (view.chosen) return;
-  const ids = firstChoice(store.get().runs, watched, CHOSEN_AT_FIRST);
+  const ids = defaultSelection(store.get().runs, watched, DEFAULT_SELECTED);
   store.dispatch({ type: "choose", ids });
 }
 
 // --- Views ---
 
-const deletions = new Deletions(store, refreshRuns);
-const fork = operator ? new ForkForm(showFork) : null;
+const undoDelete = new UndoDelete(store, refreshRuns);
+const forkDialog = operator ? new ForkDialog(showFork) : null;
 
 /** Put a fork beside its trunk, from shortly before they part. */
-function showFork(branch, trunk) {
+function showFork(forked, parent) {
   refreshRuns();
   const { chosen } = store.get();
-  const others = chosen.length < LIMIT_CHOSEN ? chosen : [trunk.id];
-  store.dispatch({ type: "choose", ids: [...others, branch.id] });
+  const others = chosen.length < LIMIT_CHOSEN ? chosen : [parent.id];
+  store.dispatch({ type: "choose", ids: [...others, forked.id] });
   store.dispatch({ type: "x", x: "updates" });
-  store.dispatch({ type: "zoom", range: [beforeFork(branch), Infinity] });
+  store.dispatch({ type: "zoom", range: [updateBeforeFork(forked), Infinity] });
 }
 
-mountPicker(store);
-mountSwitches(store);
+mountRunPicker(store);
+mountCompareControls(store);
 new CompareChart(store, loadPlotly());
 new CompareTable(store, {
-  fork: ({ run, checkpoints }) => fork.open(run, checkpoints),
-  remove: (run) => deletions.start({ id: run.id, run: run.id, name: `“${run.name}”` }),
+  fork: ({ run, checkpoints }) => forkDialog.open(run, checkpoints),
+  remove: (run) => undoDelete.start({ id: run.id, run: run.id, name: `“${run.name}”` }),
   renamed(run) {
     store.dispatch({ type: "run", run });
     refreshRuns();
   },
 });
 mountConnection(store);
-mountAnnouncer(store);
-mountThemeButton();
-mountWayBack();
-mountKeys({
+mountLiveRegion(store);
+mountThemeToggle();
+mountBackLink();
+mountShortcuts({
   f: () => store.dispatch({ type: "zoom", range: null }),
   l: () =>
     store.dispatch({ type: "scale", scale: store.get().scale === "log" ? "linear" : "log" }),
   w: () => document.querySelector("nav a").click(),
   t: toggleTheme,
-  z: () => deletions.undo(),
+  z: () => undoDelete.undo(),
 });
 
-store.watch((state) => [visibleIds(state).join()], keepSockets);
+store.watch((state) => [visibleIds(state).join()], updateSockets);
 store.watch(
   (state) => [
     goalOf(state),
     state.reached,
-    ...visible(state).map(({ id, run }) => `${id} ${run.best?.update}`),
+    ...visibleRuns(state).map(({ id, run }) => `${id} ${run.best?.update}`),
   ],
   askWhenReached,
 );
 store.watch(
-  (state) => [visibleIds(state).join(), ...visible(state).map(({ run }) => run.best !== null)],
-  suggest,
+  (state) => [visibleIds(state).join(), ...visibleRuns(state).map(({ run }) => run.best !== null)],
+  suggestGoal,
 );
 fetchDetails(store);
 
-begin();
-mountAddress(store, PARAMETERS);
+start();
+mountUrlState(store, PARAMETERS);
 setInterval(() => document.visibilityState === "visible" && refreshRuns(), REFRESH_MS);

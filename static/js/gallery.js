@@ -3,69 +3,69 @@
 import * as api from "./net/api.js";
 import { el, find, setText } from "./lib/dom.js";
 import * as format from "./lib/format.js";
-import { firstWords, Leaf } from "./passage/saved-passage.js";
+import { firstWords, PassageCard } from "./passage/saved-passage.js";
 import { toggleTheme } from "./lib/theme.js";
-import { mountThemeButton } from "./ui/theme-toggle.js";
+import { mountThemeToggle } from "./ui/theme-toggle.js";
 import { toast } from "./ui/toasts.js";
-import { mountWayBack } from "./ui/back-link.js";
+import { mountBackLink } from "./ui/back-link.js";
 
 const REFRESH_MS = 8000;
-const AT_ONCE = 20;
-const MOST_AT_ONCE = 100;
+const PAGE_SIZE = 20;
+const MAX_PAGE_SIZE = 100;
 const UNDO_MS = 10_000;
 
 const operator = document.body.dataset.operator === "true";
 const gallery = find("#gallery");
-const leaves = find("#gallery-leaves");
+const list = find("#gallery-passages");
 const chooser = find("#gallery-run");
 
 /** What the address asks for: one passage, or those of a run. */
-const asked = new URLSearchParams(location.search);
-const only = asked.get("passage");
+const params = new URLSearchParams(location.search);
+const onlyId = params.get("passage");
 
-let run = asked.get("run") ?? "";
-let kept = []; // newest first
+let run = params.get("run") ?? "";
+let saved = []; // newest first
 let runs = [];
 let next = null; // what older ones are kept before
 let total = 0;
 const shown = new Map(); // id -> Leaf
-const leaving = new Set(); // ids whose deletion can still be undone
+const pendingDelete = new Set(); // ids whose deletion can still be undone
 
-const deeds = {
+const actions = {
   async rename(id, title) {
-    await saying(async () => {
-      const renamed = await api.renameKept(id, title);
-      kept = kept.map((each) => (each.id === id ? renamed : each));
+    await showingProblem(async () => {
+      const renamed = await api.renameSavedPassage(id, title);
+      saved = saved.map((each) => (each.id === id ? renamed : each));
     });
     show();
   },
 
   /** The deletion itself waits until it can no longer be undone. */
   remove(id, name) {
-    leaving.add(id);
+    pendingDelete.add(id);
     show();
     find("#main").focus();
     toast(`“${name}” is taken out.`, {
       label: "Undo",
       lastsMs: UNDO_MS,
       run() {
-        leaving.delete(id);
+        pendingDelete.delete(id);
         show();
         shown.get(id)?.element.scrollIntoView({ block: "center" });
       },
       async onClose() {
-        await saying(() => api.removeKept(id));
+        await showingProblem(() => api.deleteSavedPassage(id));
         await refresh();
-        leaving.delete(id);
+        pendingDelete.delete(id);
       },
     });
   },
 };
 
 /** Do it, and say the server's refusal if it refuses; that it is gone already is none. */
-async function saying(deed) {
+async function showingProblem(task) {
   try {
-    await deed();
+    await task();
   } catch (error) {
     if (!(error instanceof api.Problem)) throw error;
     if (error.status !== 404) toast(error.message);
@@ -75,12 +75,12 @@ async function saying(deed) {
 // --- What there is ---
 
 async function load(before = null) {
-  if (only) {
-    const [one, all] = await Promise.all([api.getKept(only), api.listKept({ limit: 1 })]);
+  if (onlyId) {
+    const [one, all] = await Promise.all([api.getSavedPassage(onlyId), api.listSavedPassages({ limit: 1 })]);
     return { ...all, passages: [one], next: null };
   }
-  const many = Math.min(Math.max(kept.length, AT_ONCE), MOST_AT_ONCE);
-  return api.listKept({ run, before, limit: before ? AT_ONCE : many });
+  const count = Math.min(Math.max(saved.length, PAGE_SIZE), MAX_PAGE_SIZE);
+  return api.listSavedPassages({ run, before, limit: before ? PAGE_SIZE : count });
 }
 
 /** Ask what is there now; older ones that the reader has turned to stay. */
@@ -88,9 +88,9 @@ async function refresh() {
   try {
     const page = await load();
     const oldest = page.passages.at(-1)?.id;
-    const known = kept.findIndex(({ id }) => id === oldest);
-    const older = page.next && known >= 0 ? kept.slice(known + 1) : [];
-    kept = [...page.passages, ...older];
+    const known = saved.findIndex(({ id }) => id === oldest);
+    const older = page.next && known >= 0 ? saved.slice(known + 1) : [];
+    saved = [...page.passages, ...older];
     if (!older.length) ({ next } = page);
     ({ runs, total } = page);
     showProblem(null);
@@ -102,10 +102,10 @@ async function refresh() {
   show();
 }
 
-async function turnToOlder() {
-  await saying(async () => {
+async function loadOlder() {
+  await showingProblem(async () => {
     const page = await load(next);
-    kept = [...kept, ...page.passages];
+    saved = [...saved, ...page.passages];
     ({ next } = page);
   });
   show();
@@ -119,8 +119,8 @@ function showProblem(error) {
   );
   find("#gallery-waiting").hidden = true;
   if (gone) {
-    kept = [];
-    leaves.replaceChildren();
+    saved = [];
+    list.replaceChildren();
     find("#gallery-only").hidden = false;
   }
 }
@@ -128,34 +128,34 @@ function showProblem(error) {
 // --- What is shown of it ---
 
 function show() {
-  const now = kept.filter(({ id }) => !leaving.has(id));
-  const empty = !now.length && !only;
-  gallery.dataset.state = empty && total - leaving.size <= 0 ? "empty" : "full";
+  const now = saved.filter(({ id }) => !pendingDelete.has(id));
+  const empty = !now.length && !onlyId;
+  gallery.dataset.state = empty && total - pendingDelete.size <= 0 ? "empty" : "full";
   find("#gallery-waiting").hidden = true;
   find("#gallery-empty").hidden = gallery.dataset.state !== "empty";
   find("#gallery-more").hidden = !next;
-  find("#gallery-only").hidden = !only;
+  find("#gallery-only").hidden = !onlyId;
   setText(find("#gallery-total"), format.count(total));
-  showLeaves(now);
+  showCards(now);
   showContents(now);
   showRuns();
 }
 
 /** Leaves stay the elements they were: what the reader has open or in focus is left alone. */
-function showLeaves(now) {
+function showCards(now) {
   const ids = new Set(now.map(({ id }) => id));
-  for (const [id, leaf] of shown) {
+  for (const [id, card] of shown) {
     if (ids.has(id)) continue;
-    leaf.element.remove();
+    card.element.remove();
     shown.delete(id);
   }
   const words = new Map(runs.map(({ id, watch_words: watched }) => [id, watched]));
   now.forEach((passage, i) => {
-    const leaf = shown.get(passage.id) ?? new Leaf(passage.id, { operator, ...deeds });
-    shown.set(passage.id, leaf);
-    leaf.show(passage, words.get(passage.run) ?? []);
-    const there = leaves.children[i] ?? null;
-    if (there !== leaf.element) leaves.insertBefore(leaf.element, there);
+    const card = shown.get(passage.id) ?? new PassageCard(passage.id, { operator, ...actions });
+    shown.set(passage.id, card);
+    card.show(passage, words.get(passage.run) ?? []);
+    const there = list.children[i] ?? null;
+    if (there !== card.element) list.insertBefore(card.element, there);
   });
 }
 
@@ -180,10 +180,10 @@ function showContents(now) {
 
 function showRuns() {
   const option = (value, text) => el("option", { value, text });
-  const named = runs.map(({ id, name, kept: many }) => option(id, `${name} (${format.count(many)})`));
+  const named = runs.map(({ id, name, kept: count }) => option(id, `${name} (${format.count(count)})`));
   const options = [option("", `every network (${format.count(total)})`), ...named];
-  const said = (all) => [...all].map(({ value, text }) => `${value} ${text}`).join("\n");
-  if (said(chooser.options) !== said(options)) chooser.replaceChildren(...options);
+  const signature = (all) => [...all].map(({ value, text }) => `${value} ${text}`).join("\n");
+  if (signature(chooser.options) !== signature(options)) chooser.replaceChildren(...options);
   chooser.value = run;
   if (chooser.value !== run) chooser.value = "";
   for (const form of ["txt", "md"]) {
@@ -195,15 +195,15 @@ function showRuns() {
 chooser.addEventListener("change", () => {
   run = chooser.value;
   const query = run ? `?${new URLSearchParams({ run })}` : "";
-  if (only) {
+  if (onlyId) {
     location.assign(`/passages${query}`);
     return;
   }
   history.replaceState(null, "", `/passages${query}`);
-  kept = [];
+  saved = [];
   refresh();
 });
-find("#gallery-more").addEventListener("click", turnToOlder);
+find("#gallery-more").addEventListener("click", loadOlder);
 find("#gallery-print").addEventListener("click", () => window.print());
 document.addEventListener("keydown", (event) => {
   const typing = event.target.closest("input, select, textarea");
@@ -216,6 +216,6 @@ document.addEventListener("visibilitychange", () => {
 setInterval(() => {
   if (document.visibilityState === "visible") refresh();
 }, REFRESH_MS);
-mountThemeButton();
-mountWayBack();
+mountThemeToggle();
+mountBackLink();
 refresh();

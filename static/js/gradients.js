@@ -5,15 +5,15 @@ import { find, setText } from "./lib/dom.js";
 import { worst } from "./gradients/relative-errors.js";
 import { loadPlotly } from "./lib/plotly-loader.js";
 import { toggleTheme } from "./lib/theme.js";
-import { Maps } from "./gradients/heatmaps.js";
-import { Steps } from "./gradients/step-size-chart.js";
+import { HeatMaps } from "./gradients/heatmaps.js";
+import { StepSizeChart } from "./gradients/step-size-chart.js";
 import { showVerdict } from "./gradients/verdict.js";
-import { mountThemeButton } from "./ui/theme-toggle.js";
-import { mountWayBack } from "./ui/back-link.js";
+import { mountThemeToggle } from "./ui/theme-toggle.js";
+import { mountBackLink } from "./ui/back-link.js";
 
 const NUMBERS = ["layers", "hidden_size", "sequence_length", "batch_size", "seed"];
 
-const BECAUSE = {
+const EXPLANATIONS = {
   "": "Everything is computed in float64, from the same carried state, and nothing is clipped before it is compared. So checked, a right gradient agrees in more than ten digits.",
   clipping:
     "The gradient was clipped before it was compared, and what is clipped is no longer the slope of the loss. Only the clipped entries are off, so that errors of 0.7 stand beside perfect ones: compare first, clip afterwards.",
@@ -23,18 +23,18 @@ const BECAUSE = {
     "Each evaluation of the loss began from the hidden state that the one before it had left, so that the two losses which are compared are of different functions. Put the carried state back before every evaluation.",
 };
 
-const BECAUSE_OF_STEP =
+const STEP_EXPLANATION =
   "The step of the central difference is not the best one. Too small, it leaves little but rounding; too large, the loss bends within it. The complex step has no such choice to make, and stays right.";
 
-const form = find("#proof-form");
-const result = find("#proof-result");
-const maps = new Maps();
-const steps = new Steps(loadPlotly(), check);
+const form = find("#check-form");
+const result = find("#check-result");
+const maps = new HeatMaps();
+const steps = new StepSizeChart(loadPlotly(), check);
 let request = null;
-let curveOf = null; // the cell whose curve is shown
+let curveCell = null; // the cell whose curve is shown
 
 /** What the form asks for. */
-function asked() {
+function formRequest() {
   const fields = form.elements;
   const numbers = NUMBERS.filter((name) => fields[name].value !== "").map((name) => [
     name,
@@ -49,27 +49,27 @@ function asked() {
 
 async function check() {
   request?.abort();
-  const mine = new AbortController();
-  request = mine;
-  const wanted = asked();
+  const controller = new AbortController();
+  request = controller;
+  const wanted = formRequest();
   const { step } = steps;
-  remember(wanted);
+  saveToUrl(wanted);
   const stepAlone = step !== null && !wanted.mistake;
-  setText(find("#proof-because"), stepAlone ? BECAUSE_OF_STEP : BECAUSE[wanted.mistake ?? ""]);
+  setText(find("#check-explanation"), stepAlone ? STEP_EXPLANATION : EXPLANATIONS[wanted.mistake ?? ""]);
   result.setAttribute("aria-busy", "true");
   showProblem(null);
   try {
-    const found = await api.checkGradients({ ...wanted, step, details: true }, mine.signal);
+    const found = await api.checkGradients({ ...wanted, step, details: true }, controller.signal);
     show(found, wanted.mistake, step);
-    if (curveOf !== wanted.cell) {
-      steps.showCurve(await api.errorAgainstStep({ cell: wanted.cell }, mine.signal));
-      curveOf = wanted.cell;
+    if (curveCell !== wanted.cell) {
+      steps.showCurve(await api.errorAgainstStep({ cell: wanted.cell }, controller.signal));
+      curveCell = wanted.cell;
     }
   } catch (error) {
     if (error instanceof api.Problem) showProblem(error);
     else if (error.name !== "AbortError") throw error;
   } finally {
-    if (request === mine) result.setAttribute("aria-busy", "false");
+    if (request === controller) result.setAttribute("aria-busy", "false");
   }
 }
 
@@ -91,18 +91,18 @@ function showProblem(problem) {
   });
   const named = unplaced.map(({ field, message }) => `${field}: ${message}`).join(" ");
   const placed = problem?.fields.length && !unplaced.length;
-  setText(find("#proof-problem"), problem && !placed ? named || problem.message : "");
+  setText(find("#check-problem"), problem && !placed ? named || problem.message : "");
 }
 
 // --- The address holds what was asked for, so that a proof can be handed on ---
 
-function remember({ mistake, ...wanted }) {
+function saveToUrl({ mistake, ...wanted }) {
   const query = new URLSearchParams(Object.entries(wanted).map(([k, v]) => [k, String(v)]));
   if (mistake) query.set("mistake", mistake);
   history.replaceState(null, "", `?${query}${location.hash}`);
 }
 
-function recall() {
+function readFromUrl() {
   for (const [name, value] of new URLSearchParams(location.search)) {
     const field = form.elements.namedItem(name);
     if (field) field.value = value;
@@ -119,14 +119,14 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   check();
 });
-for (const input of document.querySelectorAll("#proof-mistakes input")) {
+for (const input of document.querySelectorAll("#check-mistakes input")) {
   input.addEventListener("change", check);
 }
 document.addEventListener("keydown", (event) => {
   const typing = event.target.closest("input:not([type=radio], [type=range])");
   if (event.key === "t" && !typing && !event.ctrlKey && !event.metaKey) toggleTheme();
 });
-mountThemeButton();
-mountWayBack();
-recall();
+mountThemeToggle();
+mountBackLink();
+readFromUrl();
 check();

@@ -1,50 +1,50 @@
 /** Wires the page: socket -> store -> views, and the reader's deeds to the server. */
 
-import { mountAddress } from "./state/url-state.js";
+import { mountUrlState } from "./state/url-state.js";
 import { fetchBaselines } from "./curve/baselines.js";
 import { ServerClock } from "./net/server-clock.js";
-import { fetchSamplesCloser } from "./writing/sample-loader.js";
+import { fetchVisibleSamples } from "./writing/sample-loader.js";
 import { fetchDetailOnZoom, fetchSmoothed } from "./curve/detail-loader.js";
 import { find } from "./lib/dom.js";
-import { fetchPages } from "./reading/position-loader.js";
+import { fetchLossByPosition } from "./reading/position-loader.js";
 import { loadPlotly } from "./lib/plotly-loader.js";
 import { fetchReadings } from "./reading/reading-loader.js";
 import { initialState, reduce } from "./state/reducers.js";
-import { RunInView } from "./state/current-run.js";
-import { isLive, tellingOf } from "./state/samples.js";
+import { CurrentRun } from "./state/current-run.js";
+import { isLive, textModeOf } from "./state/samples.js";
 import { createStore } from "./lib/store.js";
 import { toggleTheme } from "./lib/theme.js";
-import { mountAnnouncer } from "./writing/live-region.js";
-import { mountCards } from "./writing/card-tabs.js";
-import { Chart } from "./chart/chart-view.js";
+import { mountLiveRegion } from "./writing/live-region.js";
+import { mountCardTabs } from "./writing/card-tabs.js";
+import { ChartView } from "./chart/chart-view.js";
 import { Checkpoints } from "./runs/checkpoints.js";
 import { mountConnection } from "./ui/connection.js";
-import { Controls } from "./runs/run-controls.js";
-import { Deletions } from "./runs/undo-delete.js";
-import { mountEarlier } from "./writing/earlier-samples.js";
-import { mountEmpty } from "./runs/empty-state.js";
-import { mountFaces } from "./reading/curve-card-tabs.js";
-import { mountFigures } from "./runs/metrics.js";
-import { besideTrunk, ForkForm } from "./runs/fork-dialog.js";
-import { mountHurrah } from "./writing/hurrah-toast.js";
-import { mountKeys } from "./ui/shortcuts.js";
-import { NewRunForm } from "./runs/new-run-dialog.js";
-import { mountNotice } from "./runs/run-status-banner.js";
-import { PagesChart } from "./reading/position-chart.js";
+import { RunControls } from "./runs/run-controls.js";
+import { UndoDelete } from "./runs/undo-delete.js";
+import { mountEarlierSamples } from "./writing/earlier-samples.js";
+import { mountEmptyState } from "./runs/empty-state.js";
+import { mountCurveTabs } from "./reading/curve-card-tabs.js";
+import { mountMetrics } from "./runs/metrics.js";
+import { compareUrl, ForkDialog } from "./runs/fork-dialog.js";
+import { mountHurrahToast } from "./writing/hurrah-toast.js";
+import { mountShortcuts } from "./ui/shortcuts.js";
+import { NewRunDialog } from "./runs/new-run-dialog.js";
+import { mountRunStatusBanner } from "./runs/run-status-banner.js";
+import { PositionChart } from "./reading/position-chart.js";
 import { PassagePanel } from "./passage/passage-panel.js";
 import { mountQuality } from "./writing/quality.js";
 import { PinCard } from "./chart/pin-card.js";
-import { ReadingPage } from "./reading/reading-view.js";
-import { RunSwitch } from "./runs/run-switcher.js";
-import { mountSaving } from "./chart/export-menu.js";
-import { mountSwitches } from "./chart/controls.js";
-import { mountThemeButton } from "./ui/theme-toggle.js";
+import { ReadingView } from "./reading/reading-view.js";
+import { RunSwitcher } from "./runs/run-switcher.js";
+import { mountExportMenu } from "./chart/export-menu.js";
+import { mountChartControls } from "./chart/controls.js";
+import { mountThemeToggle } from "./ui/theme-toggle.js";
 import { Timeline } from "./writing/timeline.js";
-import { Trust } from "./chart/latency-panel.js";
-import { mountWords } from "./writing/watched-words.js";
-import { WordsDialog } from "./writing/watched-words-dialog.js";
-import { mountWriting } from "./writing/writing-view.js";
-import { rememberWatched } from "./ui/back-link.js";
+import { LatencyPanel } from "./chart/latency-panel.js";
+import { mountWatchedWords } from "./writing/watched-words.js";
+import { WatchedWordsDialog } from "./writing/watched-words-dialog.js";
+import { mountWritingView } from "./writing/writing-view.js";
+import { rememberRun } from "./ui/back-link.js";
 
 const ZOOM_STEP = 1.6;
 
@@ -54,9 +54,9 @@ const store = createStore(
 );
 
 const clock = new ServerClock();
-const trust = new Trust(store, clock);
-const inView = new RunInView(store, (message) => trust.received(message));
-const created = (run) => inView.openNew(run);
+const latencyPanel = new LatencyPanel(store, clock);
+const currentRun = new CurrentRun(store, (message) => latencyPanel.received(message));
+const created = (run) => currentRun.openNew(run);
 
 // Who compares wants to see the run in view among the others, and who comes back, that run.
 const compareLink = find("nav a[href='/compare']");
@@ -64,73 +64,73 @@ store.watch(
   ({ runId }) => [runId],
   (id) => {
     compareLink.setAttribute("href", id ? `/compare?with=${id}` : "/compare");
-    rememberWatched(id);
+    rememberRun(id);
   },
 );
 
-const controls = new Controls(store);
-const newRun = new NewRunForm(store, created);
+const runControls = new RunControls(store);
+const newRunDialog = new NewRunDialog(store, created);
 const timeline = new Timeline(store);
-const passage = new PassagePanel(store);
-const deletions = new Deletions(store, () => inView.refreshRuns());
-const fork = new ForkForm((branch, trunk) =>
-  location.assign(besideTrunk(branch, trunk)),
+const passagePanel = new PassagePanel(store);
+const undoDelete = new UndoDelete(store, () => currentRun.refreshRuns());
+const forkDialog = new ForkDialog((forked, parent) =>
+  location.assign(compareUrl(forked, parent)),
 );
-const checkpoints = new Checkpoints(store, deletions, fork);
-new RunSwitch(store, deletions, inView);
+const checkpoints = new Checkpoints(store, undoDelete, forkDialog);
+new RunSwitcher(store, undoDelete, currentRun);
 mountConnection(store);
-mountFigures(store);
-const chart = new Chart(store, loadPlotly);
-new PagesChart(store, loadPlotly);
-mountFaces(store);
-const pinCard = new PinCard(store, () => chart.size);
-mountSwitches(store);
-mountSaving(store, chart);
-mountNotice(store, {
-  resume: () => controls.togglePause(),
-  halveRate: () => controls.resumeAtHalfRate(),
-  newRun: () => newRun.open(),
+mountMetrics(store);
+const chartView = new ChartView(store, loadPlotly);
+new PositionChart(store, loadPlotly);
+mountCurveTabs(store);
+const pinCard = new PinCard(store, () => chartView.size);
+mountChartControls(store);
+mountExportMenu(store, chartView);
+mountRunStatusBanner(store, {
+  resume: () => runControls.togglePause(),
+  halveRate: () => runControls.resumeAtHalfRate(),
+  newRun: () => newRunDialog.open(),
 });
-mountWriting(store);
-mountEarlier(store);
-mountCards(store);
-new ReadingPage(store);
+mountWritingView(store);
+mountEarlierSamples(store);
+mountCardTabs(store);
+new ReadingView(store);
 mountQuality(store, timeline);
-mountWords(store);
-new WordsDialog(store);
-mountHurrah(store);
-mountEmpty(store, { created, openForm: () => newRun.open() });
-mountAnnouncer(store);
+mountWatchedWords(store);
+new WatchedWordsDialog(store);
+mountHurrahToast(store);
+mountEmptyState(store, { created, openForm: () => newRunDialog.open() });
+mountLiveRegion(store);
 fetchDetailOnZoom(store);
 fetchSmoothed(store);
 fetchBaselines(store);
-fetchSamplesCloser(store);
+fetchVisibleSamples(store);
 fetchReadings(store);
-fetchPages(store);
+fetchLossByPosition(store);
 
-mountThemeButton();
-mountAddress(store);
-clock.keepAsking();
+mountThemeToggle();
+mountUrlState(store);
+clock.start();
 
 /** The past with the same random numbers, or as it was written; live there is but one text. */
-function turnDice() {
+function toggleTextMode() {
   const state = store.get();
-  const dice = tellingOf(state) === "same" ? "written" : "same";
-  if (!isLive(state)) store.dispatch({ type: "dice", dice });
+  const textMode = textModeOf(state) === "replay" ? "written" : "replay";
+  if (!isLive(state)) store.dispatch({ type: "textMode", textMode });
 }
 
-const forOperator = (deed) => () => store.get().operator && deed();
-mountKeys({
-  " ": forOperator(() => controls.togglePause()),
-  s: forOperator(() => controls.step()),
+const forOperator = (action) => () => store.get().operator && action();
+mountShortcuts({
+  " ": forOperator(() => runControls.togglePause()),
+  s: forOperator(() => runControls.step()),
   c: forOperator(() => checkpoints.save()),
-  n: forOperator(() => newRun.open()),
-  p: () => passage.openAndWrite(),
-  k: () => passage.keep(),
+  n: forOperator(() => newRunDialog.open()),
+  p: () => passagePanel.openAndWrite(),
+  k: () => passagePanel.save(),
   f: () => store.dispatch({ type: "zoom", range: null }),
-  "+": () => chart.zoomBy(1 / ZOOM_STEP),
-  "=": () => chart.zoomBy(1 / ZOOM_STEP),
-  "-": () => chart.zoomBy(ZOOM_STEP),
+  "+": () => chartView.zoomBy(1 / ZOOM_STEP),
+  "=": () => chartView.zoomBy(1 / ZOOM_STEP),
+  "-": () => chartView.zoomBy(ZOOM_STEP),
   "[": () => pinCard.step(-1),
   "]": () => pinCard.step(1),
   m: forOperator(() => pinCard.write()),
@@ -139,13 +139,13 @@ mountKeys({
   r: () => compareLink.click(),
   g: () => location.assign("/gradients"),
   t: toggleTheme,
-  z: () => deletions.undo(),
+  z: () => undoDelete.undo(),
   ArrowLeft: () => timeline.move(-1),
   ArrowRight: () => timeline.move(1),
   Home: () => timeline.goTo(0),
   End: () => timeline.goTo(Infinity),
   Escape: () => timeline.goTo(Infinity),
-  d: () => turnDice(),
+  d: () => toggleTextMode(),
 });
 
-inView.begin();
+currentRun.start();

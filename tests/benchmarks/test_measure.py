@@ -3,15 +3,16 @@ from itertools import islice, pairwise
 import numpy as np
 import pytest
 
-from benchmarks.bound import necessary
-from benchmarks.contest import TASKS, absent, contestants
-from benchmarks.measure import REPEATS, Contestant, Timing, measure
-from benchmarks.task import Task, indices
+from benchmarks.training.comparison import TASKS, absent, contestants
+from benchmarks.training.lower_bound import necessary
+from benchmarks.training.tasks import Task, indices
+from benchmarks.training.timing import REPEATS, Contestant, Timing, measure
+from server.rnn.cells import CELLS
 
 SMALL = [
     Task(cell=cell, hidden_size=7, sequence_length=4, batch_size=B)
     for B in (1, 3)
-    for cell in ("rnn", "gru", "lstm")
+    for cell in CELLS
 ]
 
 

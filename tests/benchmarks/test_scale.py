@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import long_history, viewers
-from benchmarks.house import peak_bytes
-from benchmarks.idle import Peak
+from benchmarks.server import long_history, viewers
+from benchmarks.server.idle_viewers import Peak
+from benchmarks.server.server_process import peak_bytes
 
 GOOD = {
     "speeds": 1.0,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.textbook import TextbookTrainer
+from benchmarks.training.textbook import TextbookTrainer
 from server.rnn.training.trainer import Trainer, TrainerSettings
 from server.rnn.vocabulary import Vocabulary
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.told import Kept, was_told_all
+from benchmarks.server.delivery import Kept, was_told_all
 
 SAMPLES = [{"update": update, "text": str(update)} for update in (10, 20, 30)]
 EPOCH, NOTE = ({"id": "1", "kind": "epoch"}, {"id": "2", "kind": "note"})

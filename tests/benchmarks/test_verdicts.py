@@ -5,7 +5,7 @@ import math
 import pytest
 from rich.console import Console
 
-from benchmarks.crowd import Heard, shares
+from benchmarks.server.load_generator import Heard, shares
 from benchmarks.verdicts import Verdict, status
 
 
@@ -39,7 +39,7 @@ def test_one_that_is_not_met_is_enough(capsys):
 
 
 def test_delays_are_counted_from_the_worker_and_from_the_server(monkeypatch):
-    monkeypatch.setattr("benchmarks.crowd.time.time", lambda: 100.0)
+    monkeypatch.setattr("benchmarks.server.load_generator.time.time", lambda: 100.0)
     heard = Heard()
     late = b'{"type": "progress", "sent_at": 99.75, "happened_at": 99.25}'
     assert [heard.note(late), heard.note(late)] == [0, 0]

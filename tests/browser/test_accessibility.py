@@ -93,7 +93,7 @@ def test_everything_that_can_be_pressed_has_a_name(server: Server, window: Windo
 def test_changes_are_said_aloud(server: Server, window: Window) -> None:
     page = window.open(server, server.create_run(pace=10, max_updates=None))
     page.locator("#pause").click()
-    announcer = page.locator("#announcer")
+    announcer = page.locator("#live-region")
     expect(announcer).to_contain_text("The run is paused at update")
     # With one sample alone, the oldest is the newest.
     expect(page.locator("#timeline")).to_be_enabled()

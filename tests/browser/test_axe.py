@@ -77,19 +77,19 @@ def _passage(page: Page) -> None:
 
 def _keep(page: Page) -> None:
     _passage(page)
-    page.locator("#passage-keep").click()
-    expect(page.locator("#passage-keep")).to_have_text("Kept")
+    page.locator("#passage-save").click()
+    expect(page.locator("#passage-save")).to_have_text("Kept")
     page.locator("#passage-translate").click()
     expect(page.locator("#translate-list a")).to_have_count(3)
 
 
 def _gallery(page: Page) -> None:
-    expect(page.locator("#gallery-leaves .leaf")).to_have_count(1)
+    expect(page.locator("#gallery-passages .passage-card")).to_have_count(1)
 
 
 def _prove(page: Page) -> None:
-    expect(page.locator("#proof-result")).to_have_attribute("aria-busy", "false")
-    page.locator("#proof-plot[data-drawn-step]").wait_for(state="attached")
+    expect(page.locator("#check-result")).to_have_attribute("aria-busy", "false")
+    page.locator("#check-plot[data-drawn-step]").wait_for(state="attached")
 
 
 def _compare(page: Page) -> None:
@@ -111,10 +111,10 @@ def _read(page: Page) -> None:
 STATES = [
     State("watch", "?run={run}", _watch),
     State("runs", "?run={run}", _open("#run-switch", "#run-panel")),
-    State("trust", "?run={run}", _open("#connection", "#trust")),
+    State("trust", "?run={run}", _open("#connection", "#latency-panel")),
     State("checkpoints", "?run={run}", _open("#checkpoint-open", "#checkpoint-panel")),
     State("axes", "?run={run}", _open("#axes-open", "#axes-panel")),
-    State("saving", "?run={run}", _open("#save-open", "#save-panel")),
+    State("saving", "?run={run}", _open("#export-open", "#export-panel")),
     State("note", "?run={run}", _note),
     State("passage", "?run={run}", _passage),
     State("kept", "?run={run}", _keep),
@@ -122,7 +122,7 @@ STATES = [
     State("new run", "?run={run}", _open("#new-run", "#new-run-dialog")),
     State("compare", "compare?runs={run}", _compare),
     State("fork", "compare?runs={run}", _fork),
-    State("reading", "?run={run}&card=reading&at=900", _read),
+    State("reading", "?run={run}&tab=reading&at=900", _read),
     State("gradients", "gradients", _prove),
 ]
 

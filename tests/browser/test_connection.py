@@ -16,7 +16,7 @@ def test_a_lost_connection_comes_back_by_itself(own_server: Server, window: Wind
     run = own_server.create_run(pace=20, max_updates=None)
     page = window.open(own_server, run)
     eventually(lambda: figure(page, "update"), lambda update: update > 0, "the first update")
-    prose = page.locator("#page-now .prose").last
+    prose = page.locator("#sample-text .prose").last
     expect(prose).not_to_be_empty()
 
     own_server.kill()
@@ -87,12 +87,12 @@ def test_how_live_the_picture_is_is_told(server: Server, window: Window) -> None
     page = window.open(server, run)
     expect(page.locator("#connection-latency")).to_contain_text(" ms")
     page.locator("#connection").click()
-    expect(page.locator("#trust-latency")).to_contain_text("95% within")
-    expect(page.locator("#trust-frames")).to_contain_text("in the last seconds")
-    expect(page.locator("#trust-points")).to_contain_text("drawn of")
-    expect(page.locator("#trust-clock")).to_contain_text("the server's")
+    expect(page.locator("#latency-delay")).to_contain_text("95% within")
+    expect(page.locator("#latency-frames")).to_contain_text("in the last seconds")
+    expect(page.locator("#latency-points")).to_contain_text("drawn of")
+    expect(page.locator("#latency-clocks")).to_contain_text("the server's")
     page.keyboard.press("Escape")
-    expect(page.locator("#trust")).to_be_hidden()
+    expect(page.locator("#latency-panel")).to_be_hidden()
     # A picture that stands still is neither late nor early.
     server.call("POST", f"runs/{run}/pause")
     expect(page.locator("#connection-latency")).to_have_text("")
@@ -105,8 +105,8 @@ def test_a_queued_run_says_behind_what(own_server: Server, window: Window) -> No
     waits = own_server.create_run(name="The second", max_updates=None, pace=20)
     window.page.goto(f"{own_server.url}?run={waits}")
     expect(window.page.locator("#notice")).to_contain_text("Queued behind “The first”")
-    expect(window.page.locator("#page-about")).to_contain_text("Nothing is written yet")
-    expect(window.page.locator("#page-now .page-waiting")).to_be_hidden()
+    expect(window.page.locator("#sample-about")).to_contain_text("Nothing is written yet")
+    expect(window.page.locator("#sample-text .text-loading")).to_be_hidden()
 
 
 def test_a_run_that_stands_still_for_want_of_room_says_so_and_goes_on(

@@ -84,8 +84,8 @@ def test_markup_stays_text(server: Server, window: Window, run: dict[str, Any]) 
     page.keyboard.press("Escape")
 
     page.keyboard.press("p")
-    page.locator("#passage-begin").fill(MARKUP + TURNED)
-    page.locator("#passage-go").click()
+    page.locator("#passage-prime-text").fill(MARKUP + TURNED)
+    page.locator("#passage-write").click()
     expect(page.locator("#passage-text")).to_contain_text("<img src=x onerror=alert(1)>")
     stays_text(page)
     page.keyboard.press("Escape")
@@ -103,11 +103,11 @@ def test_no_string_becomes_markup_or_a_script(
     page = window.page
     window.expect_complaints("This document requires 'Trusted")
     window.open(server, run["id"])
-    for deed in FROM_STRINGS:
+    for action in FROM_STRINGS:
         thrown = page.evaluate(
-            f"() => {{ try {{ {deed} }} catch (error) {{ return error.name }} }}"
+            f"() => {{ try {{ {action} }} catch (error) {{ return error.name }} }}"
         )
-        assert thrown == "TypeError", deed
+        assert thrown == "TypeError", action
 
 
 def test_no_name_turns_round_what_stands_beside_it(run: dict[str, Any]) -> None:

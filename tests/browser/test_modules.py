@@ -125,8 +125,8 @@ def test_empty_lines_part_paragraphs(module: Module) -> None:
         ("m.duration(3723)", "1:02:03"),
         ("m.duration(1e6)", "12 days"),
         ("m.bytes(321456)", "314 kB"),
-        ("m.isolated('Orla')", "Orla"),
-        ("m.isolated('ليلى')", "\u2068ليلى\u2069"),
+        ("m.isolateDirection('Orla')", "Orla"),
+        ("m.isolateDirection('ليلى')", "\u2068ليلى\u2069"),
     ],
 )
 def test_numbers_and_names_as_words(module: Module, expression: str, expected: str) -> None:
@@ -179,7 +179,7 @@ def test_samples_that_come_in_a_rush_are_given_together_and_in_their_order(
         "net/batcher.js",
         """await new Promise((done) => {
           const given = [];
-          const gathering = new m.Gathering((messages) => {
+          const gathering = new m.MessageBatcher((messages) => {
             given.push(messages);
             if (messages.at(-1) === x.at(-1)) done(given);
           });
@@ -213,18 +213,18 @@ def test_the_address_tells_the_view_and_is_read_back(module: Module) -> None:
         "scale": "log",
         "range": [1200, 5000],
         "pinned": 2000,
-        "card": "reading",
+        "sideTab": "reading",
     }
-    address = module("state/url-state.js", "m.addressOf(x)", state)
-    assert module("state/url-state.js", "m.readAddress(x)", address) == state
+    address = module("state/url-state.js", "m.urlOf(x)", state)
+    assert module("state/url-state.js", "m.stateFromUrl(x)", address) == state
 
 
 @pytest.mark.parametrize(
     "nonsense",
-    ["?scale=cubic", "?range=9-2", "?range=x-y", "?at=-4", "?at=1e9", "?card=ace", "?x=1"],
+    ["?scale=cubic", "?range=9-2", "?range=x-y", "?at=-4", "?at=1e9", "?tab=ace", "?x=1"],
 )
 def test_nonsense_in_the_address_is_passed_over(module: Module, nonsense: str) -> None:
-    assert module("state/url-state.js", "m.readAddress(x)", nonsense) == {}
+    assert module("state/url-state.js", "m.stateFromUrl(x)", nonsense) == {}
 
 
 def test_the_clock_believes_the_quickest_answer(module: Module) -> None:
@@ -232,7 +232,7 @@ def test_the_clock_believes_the_quickest_answer(module: Module) -> None:
         "net/server-clock.js",
         """(() => {
           const clock = new m.ServerClock();
-          for (const answer of x) clock.learn(...answer);
+          for (const answer of x) clock.observe(...answer);
           return [clock.aheadMs, clock.errorMs];
         })()""",
         # Asked, made there, received: the server is 500 ms ahead; the way back took longest once.
@@ -338,11 +338,11 @@ def test_a_hurrah_in_words(module: Module, words: list[str], label: str) -> None
 
 def test_a_small_curve_stands_where_the_axis_says(module: Module) -> None:
     updates = [0, 10, 100, 1000]
-    assert module("ui/sparkline.js", "m.placesOf(x, false)", updates) == [0, 0.01, 0.1, 1]
-    places = module("ui/sparkline.js", "m.placesOf(x, true)", updates)
+    assert module("ui/sparkline.js", "m.positionsOf(x, false)", updates) == [0, 0.01, 0.1, 1]
+    places = module("ui/sparkline.js", "m.positionsOf(x, true)", updates)
     assert places == sorted(places)
     assert places[2] == pytest.approx(0.697, abs=0.001)
-    assert module("ui/sparkline.js", "m.nearestPlace(x, 0.6)", places) == 2
+    assert module("ui/sparkline.js", "m.nearestPosition(x, 0.6)", places) == 2
     path = module("ui/sparkline.js", "m.pathOf([0, 1, 2], [0, 0.5, 1], 4)")
     assert path == "M0 100L50 75L100 50"
 
@@ -352,25 +352,25 @@ def test_the_past_is_told_by_the_samples_that_have_the_text(module: Module) -> N
         {"update": 10 * i, "text": str(i), "replay": {"text": f"r{i}"} if i % 3 == 0 else None}
         for i in range(10)
     ]
-    state = {"samples": samples, "pointed": None, "asWritten": False, "dice": "same"}
+    state = {"samples": samples, "hovered": None, "asWritten": False, "textMode": "replay"}
 
     def seen(**more: Any) -> Any:
         found = module("state/samples.js", "m.textInView(x)", state | {"pinned": None} | more)
         before = found["before"] and found["before"]["update"]
-        return found["sample"]["update"], found["telling"], before
+        return found["sample"]["update"], found["textMode"], before
 
     assert seen() == (90, "written", None)
-    assert seen(pinned=50) == (30, "same", 0)
-    assert seen(pinned=50, dice="written") == (50, "written", None)
+    assert seen(pinned=50) == (30, "replay", 0)
+    assert seen(pinned=50, textMode="written") == (50, "written", None)
     assert seen(pinned=50, asWritten=True) == (50, "written", None)
-    assert seen(pinned=50, asWritten=True, pointed=75) == (60, "same", 30)
-    assert seen(pointed=5) == (0, "same", None)
+    assert seen(pinned=50, asWritten=True, hovered=75) == (60, "replay", 30)
+    assert seen(hovered=5) == (0, "replay", None)
     # Where no network was kept at all, it is told as it was written.
     bare = [sample | {"replay": None} for sample in samples]
     found = module("state/samples.js", "m.textInView(x)", state | {"samples": bare, "pinned": 50})
     assert (found["sample"]["update"], found["replayed"]) == (50, False)
 
     def step(index: int, by: int) -> Any:
-        return module("state/samples.js", "m.toldIndex(x[0], x[1], x[2])", [state, index, by])
+        return module("state/samples.js", "m.nearestWithText(x[0], x[1], x[2])", [state, index, by])
 
     assert [step(4, 1), step(4, -1), step(6, 1), step(8, 1), step(1, -1)] == [6, 3, 6, 9, 0]

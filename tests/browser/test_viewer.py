@@ -55,7 +55,7 @@ def test_a_viewer_sees_everything_and_changes_nothing(
     viewer.keyboard.press("Escape")
 
     viewer.locator("#words-open").click()
-    expect(viewer.locator("#words-awaited li")).not_to_have_count(0)
+    expect(viewer.locator("#words-pending li")).not_to_have_count(0)
     expect(viewer.locator("#words-text")).to_have_count(0)
     expect(viewer.locator("#words-save")).to_have_count(0)
 

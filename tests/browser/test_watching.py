@@ -26,7 +26,7 @@ def test_a_newcomer_finds_the_demo_learning(own_server: Server, window: Window) 
     expect(page.locator("#connection-word")).to_have_text("live")
     expect(page.locator("input[name=scale][value=log]")).to_be_checked()
     expect(page.locator("input[name=pace][value=cinematic]")).to_be_checked()
-    expect(page.locator("#page-now .prose").last).not_to_be_empty()
+    expect(page.locator("#sample-text .prose").last).not_to_be_empty()
     first = eventually(lambda: updates(page), lambda u: u > 0, "the first update")
     eventually(lambda: updates(page), lambda u: u > first, "another update")
 
@@ -79,7 +79,7 @@ def squeeze(text: str) -> str:
 
 
 def squeezed(page: Page) -> str:
-    return squeeze(page.locator("#page-now .prose:not(.prose-leaving)").inner_text())
+    return squeeze(page.locator("#sample-text .prose:not(.prose-fading)").inner_text())
 
 
 def test_pointing_at_the_curve_shows_what_was_written_then(server: Server, window: Window) -> None:
@@ -149,7 +149,7 @@ def test_without_a_run_the_page_invites_to_begin(own_server: Server, window: Win
     page.goto(own_server.url)
     expect(page.locator("#empty-title")).to_be_visible()
     expect(page.locator("#controls")).to_be_hidden()
-    page.locator("#empty-begin").click()
+    page.locator("#empty-start").click()
     eventually(lambda: updates(page), lambda update: update > 0, "the run to begin")
     expect(page.locator("#empty")).to_be_hidden()
 
@@ -194,7 +194,7 @@ def test_nothing_runs_off_any_screen(server: Server, window: Window) -> None:
 def test_on_a_low_screen_nothing_lies_over_anything(server: Server, window: Window) -> None:
     page = window.open(server, server.create_run(max_updates=50))
     expect(page.locator("#notice")).to_contain_text("Finished")
-    parts = ["#page-now", "#quality", ".words-head", "#watch-words", ".timeline", "#controls"]
+    parts = ["#sample-text", "#quality", ".words-head", "#watch-words", ".timeline", "#controls"]
     room = "document.documentElement.scrollHeight - innerHeight"
     for width, height in ((1280, 720), (1366, 768), (1024, 680)):
         page.set_viewport_size({"width": width, "height": height})

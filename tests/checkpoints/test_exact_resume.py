@@ -5,11 +5,12 @@ import pytest
 
 from server.checkpoints.checkpoint_format import (
     checkpoint_contents,
+    describe_differences,
     new_trainer,
     restore_trainer,
-    what_differs,
 )
 from server.checkpoints.npz import read_archive, write_archive
+from server.rnn.cells import CELLS
 from server.rnn.vocabulary import Vocabulary
 from server.spec.run_spec import RunSpec
 from tests.serving import PAGES
@@ -43,7 +44,7 @@ def same(one, other):
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
 @pytest.mark.parametrize("batch_size", [1, 3])
 @pytest.mark.parametrize("optimizer", ["adagrad", "adam", "rmsprop", "sgd"])
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_going_on_from_a_file_is_the_same_bytes(tmp_path, cell, optimizer, batch_size, dropout):
     spec = {"cell": cell, "optimizer": optimizer, "batch_size": batch_size, "dropout": dropout}
     spec |= {"layers": 2 if dropout else 1, "learning_rate_decay": 0.9, "seed": 3}
@@ -58,7 +59,7 @@ def test_going_on_from_a_file_is_the_same_bytes(tmp_path, cell, optimizer, batch
     resumed, _ = trainer_for(**spec)
     arrays, meta = read_archive(path)
     restore_trainer(resumed, VOCABULARY, arrays, meta)
-    assert what_differs(resumed, meta) == []
+    assert describe_differences(resumed, meta) == []
     same(whole, resumed)
     after = whole.updates_per_epoch
     assert trained(whole, after) == trained(resumed, after)
@@ -76,7 +77,7 @@ def test_a_kernel_or_a_numpy_that_is_gone_is_told_in_words(tmp_path):
     write_archive(path, arrays, meta, durable=False)
     resumed, _ = trainer_for()
     restore_trainer(resumed, VOCABULARY, *read_archive(path))
-    said = what_differs(resumed, meta)
+    said = describe_differences(resumed, meta)
     assert f"NumPy 1.0, those from here on with {np.__version__}" in said[-1]
     # NumPy's own calls can be had everywhere; Numba's not.
     assert len(said) == (2 if other == "numba" else 1)

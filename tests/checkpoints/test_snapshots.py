@@ -95,10 +95,10 @@ def test_one_that_is_not_whole_gives_way_to_the_nearest_that_is(tmp_path):
         write_archive(snapshots.path(update), {"a": np.arange(50.0)}, {}, durable=False)
     for update in (200, 300):
         snapshots.path(update).write_bytes(snapshots.path(0).read_bytes()[:-100])
-    assert snapshots.nearest_whole(290) == 100
+    assert snapshots.nearest_valid(290) == 100
     assert snapshots.updates() == [0, 100]
     # What can't be read just now is not dropped.
     snapshots.path(400).symlink_to(snapshots.path(400))
     with pytest.raises(OSError, match="symbolic links"):
-        snapshots.nearest_whole(390)
+        snapshots.nearest_valid(390)
     assert snapshots.updates() == [0, 100, 400]

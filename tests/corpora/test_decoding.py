@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from server.corpora import decoding
-from server.corpora.decoding import LONGEST_SAMPLE_BYTES, DecodedText, NotTextError, decode_text
+from server.corpora.decoding import MAX_SAMPLE_BYTES, DecodedText, NotTextError, decode_text
 from server.corpora.latin_encodings import latin_encoding
 
 _LINES = Path(__file__).with_name("passages.txt").read_text(encoding="utf-8").splitlines()
@@ -145,7 +145,7 @@ def test_what_an_encoding_is_guessed_from_is_bounded(monkeypatch, text, encoding
     monkeypatch.setattr(decoding, "from_bytes", guess)
     monkeypatch.setattr(decoding, "latin_encoding", latin)
     assert decode_text(text.encode(encoding)).text == text
-    assert 0 < max(guessed_from) <= LONGEST_SAMPLE_BYTES
+    assert 0 < max(guessed_from) <= MAX_SAMPLE_BYTES
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252"])

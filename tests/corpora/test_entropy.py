@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.corpora.entropy import LARGEST_TABLE, Entropy, measure_entropy
+from server.corpora.entropy import MAX_TABLE_SIZE, Entropy, measure_entropy
 
 
 def plain_entropy(items):
@@ -36,7 +36,7 @@ def test_each_known_character_takes_surprise_away():
 
 
 def test_more_characters_than_a_table_of_pairs_could_hold():
-    characters = math.isqrt(LARGEST_TABLE) + 1
+    characters = math.isqrt(MAX_TABLE_SIZE) + 1
     text = "".join(map(chr, range(0x4E00, 0x4E00 + characters))) * 2
     assert measure_entropy(text).bigram == pytest.approx(0.0, abs=1e-9)
     assert measure_entropy(text).unigram == pytest.approx(math.log(characters))

@@ -4,7 +4,7 @@ import pytest
 
 from server.corpora import headings
 from server.corpora.headings import MOST, find_headings
-from server.corpora.words import LONGEST_SLICE_CHARACTERS, SLICE_CHARACTERS
+from server.corpora.words import MAX_SLICE_CHARACTERS, MIN_SLICE_CHARACTERS
 
 
 def test_the_shipped_novel_has_fifteen_chapters(saltmere):
@@ -47,13 +47,13 @@ def test_one_alone_divides_nothing_and_hundreds_are_no_chapters():
 
 
 def test_long_texts_are_searched_whole():
-    page = "Text. " * (SLICE_CHARACTERS // 6 - 1)
+    page = "Text. " * (MIN_SLICE_CHARACTERS // 6 - 1)
     text = "\n\n".join(f"Chapter {i}\n\n{page}" for i in range(1, 6))
     assert [title for _, title in find_headings(text)] == [f"Chapter {i}" for i in range(1, 6)]
 
 
 def test_headings_around_a_line_that_never_ends_are_found():
-    endless = "Chapter 1 " * LONGEST_SLICE_CHARACTERS
+    endless = "Chapter 1 " * MAX_SLICE_CHARACTERS
     text = f"Chapter 1\n\n{endless}\n\nChapter 2\n\nA little."
     assert find_headings(text) == [(0, "Chapter 1"), (text.index("Chapter 2\n"), "Chapter 2")]
 
@@ -67,7 +67,7 @@ def test_no_search_for_headings_goes_far(monkeypatch):
             return iter(())
 
     monkeypatch.setattr(headings, "_HEADING", Heading())
-    text = "x" * (5 * LONGEST_SLICE_CHARACTERS)
+    text = "x" * (5 * MAX_SLICE_CHARACTERS)
     assert find_headings(text) == []
-    assert max(end - start for start, end in searched) <= LONGEST_SLICE_CHARACTERS
+    assert max(end - start for start, end in searched) <= MAX_SLICE_CHARACTERS
     assert searched[-1][1] == len(text)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from server.corpora.entropy import measure_entropy
 from server.corpora.library import (
-    SHORTEST_CHARACTERS,
+    MIN_CHARACTERS,
     CorpusLibrary,
     CorpusTooShortError,
     NotTextError,
@@ -126,7 +126,7 @@ def test_the_shortest_text_is_counted_in_characters(library, tmp_path, encoding)
     ):
         library.add(("é\r\n" * 99 + "é").encode(encoding), "short")
     assert list((tmp_path / "corpora").iterdir()) == []
-    assert library.add(("é\r\n" * 100).encode(encoding), "enough").characters == SHORTEST_CHARACTERS
+    assert library.add(("é\r\n" * 100).encode(encoding), "enough").characters == MIN_CHARACTERS
 
 
 def test_unknown_ids(library):

@@ -98,6 +98,7 @@ def test_any_text_has_some_names_or_none(text):
         ("Tobin and Orla and Tobin", ["Orla", "Tobin", "Orla"], ["Orla", "Tobin"]),
         ("那时孔明笑曰", ["孔明"], ["孔明"]),
         ("홍길동은 웃었다", ["홍길동"], ["홍길동"]),
+        ("佐々木とﾀﾛｳが来た", ["ﾀﾛｳ", "佐々"], ["ﾀﾛｳ", "佐々"]),
         ("xa a a", ["a a"], ["a a"]),
         ("what?! (yes)", ["?!", "(yes)", ".*"], ["?!", "(yes)"]),
         ("a 😀 b", ["😀"], ["😀"]),

@@ -10,9 +10,11 @@ import sys
 import pytest
 
 from server.checkpoints.npz import read_meta
+from server.store.migrations import VERSION, backup_path
 from server.web.server import PROBE_BYTES
 from tests.crash.undisturbed import Undisturbed
 from tests.serving import PAGES, ROOT, RunningServer, until
+from tests.store.version_0 import EXPECTED, add_samples, contents, files, unpack
 from tests.training import begun, hurrah, same_training, small
 
 SMALL = {"hidden_size": 12, "sequence_length": 8, "sample_length": 20, "max_updates": None}
@@ -65,7 +67,7 @@ def fill(disk):
 
 def short(server, run, words=FULL):
     """Wait until a run stands still for want of room, and return it."""
-    now = server.until(run, lambda now: now["short_of_room"])
+    now = server.until(run, lambda now: now["disk_full"])
     assert now["state"] == "paused"
     assert words in now["error"]
     return now
@@ -287,3 +289,30 @@ def serve_in(folder):
     return subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
+
+
+@pytest.mark.parametrize("lacks_room_for", ["the backup", "the journal"])
+def test_a_full_disk_leaves_the_old_database(disk, lacks_room_for):
+    data = disk / "data"
+    data.mkdir()
+    path = unpack(data)
+    add_samples(path, 300)
+    before, names = contents(path), set(files(data))
+    # What a start writes before it opens the database, and the backup.
+    room_bytes = PROBE_BYTES + (path.stat().st_size if lacks_room_for == "the journal" else 0)
+    ballast = fill(disk)
+    os.truncate(ballast, ballast.stat().st_size - room_bytes)
+    ended = serve_in(data)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "Traceback" not in ended.stderr
+    assert ended.stderr.splitlines()[-1] == (
+        f"{path} can't be migrated from version 0 to {VERSION} and is unchanged:"
+        " There is no room left on the disk."
+    )
+    assert contents(path) == before
+    backup = {backup_path(path, 0).relative_to(data)} if lacks_room_for == "the journal" else set()
+    assert set(files(data)) == names | backup
+    ballast.unlink()
+    with RunningServer(data, "--no-demo") as server:
+        assert len(server.client.get("/api/runs").json()) == len(EXPECTED["runs"])
+    assert contents(backup_path(path, 0)) == before

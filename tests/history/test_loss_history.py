@@ -1,4 +1,4 @@
-"""The history of losses: kept whole, reduced without a lie."""
+"""The history of losses: stored completely, and reduced with every extreme."""
 
 import contextlib
 import sqlite3
@@ -32,8 +32,8 @@ def some_losses(count, seed=0):
     return np.random.default_rng(seed).gamma(20.0, 3.0, count)
 
 
-def check_honest(reduced, losses, first, last, points):
-    """Hold a reduction against the losses themselves."""
+def check_reduction(reduced, losses, first, last, points):
+    """Compare a reduction with the losses."""
     smooth = list(smooth_losses(losses.tolist(), None))
     assert (reduced.first, reduced.last) == (first, last)
     assert 1 <= len(reduced.update) <= points
@@ -59,16 +59,16 @@ def test_any_range_at_any_resolution_keeps_every_extreme(count, ends, points):
     first, last = sorted(1 + int(end * (count - 1)) for end in ends)
     with connection() as memory:
         reduced = written(losses, memory).reduce(first, last, points)
-    check_honest(reduced, losses, first, last, points)
+    check_reduction(reduced, losses, first, last, points)
 
 
 @pytest.mark.parametrize("first", [1, 2, 64, 65, 4_096, 4_097, 123_457])
 @pytest.mark.parametrize("points", [1, 40, 1_500])
-def test_long_histories_are_as_honest_as_short_ones(first, points):
+def test_long_histories_keep_every_extreme_too(first, points):
     losses = some_losses(400_001)
     with connection() as memory:
         reduced = written(losses, memory).reduce(first, 400_000, points)
-    check_honest(reduced, losses, first, 400_000, points)
+    check_reduction(reduced, losses, first, 400_000, points)
 
 
 @given(
@@ -78,20 +78,20 @@ def test_long_histories_are_as_honest_as_short_ones(first, points):
     data=st.data(),
 )
 @settings(max_examples=60, deadline=None)
-def test_wherever_buckets_begin_extremes_at_their_edges_are_kept(first, length, points, data):
+def test_extremes_at_the_edges_of_buckets_are_kept(first, length, points, data):
     losses = some_losses(first + length)
-    # What stands beside an edge is where a reduction by blocks would be wrong.
+    # A reduction by blocks could be wrong next to an edge.
     for _ in range(data.draw(st.integers(0, 30))):
         losses[data.draw(st.integers(0, len(losses) - 1))] = data.draw(st.sampled_from([-1e3, 1e3]))
     with connection() as memory:
         reduced = written(losses, memory).reduce(first, first + length - 1, points)
-    check_honest(reduced, losses, first, first + length - 1, points)
+    check_reduction(reduced, losses, first, first + length - 1, points)
 
 
 @pytest.mark.parametrize(
     ("first", "points", "most"), [(1, 10, 0), (1, 300, 0), (70, 10, 11), (70, 1, 2), (9_000, 3, 4)]
 )
-def test_losses_are_read_only_where_an_edge_cuts_a_block(first, points, most):
+def test_losses_are_read_only_where_an_edge_divides_a_block(first, points, most):
     losses, last = some_losses(102_400), 102_400
     with connection() as memory:
         reader = written(losses, memory)
@@ -99,16 +99,16 @@ def test_losses_are_read_only_where_an_edge_cuts_a_block(first, points, most):
         aligned = (first - 1) % summaries.BLOCK_UPDATES == 0
         read = set() if aligned else {at // summaries.CHUNK_UPDATES for at in [first - 1, *ends]}
         assert len(read) <= most
-        # Without the losses of all other chunks, nothing is missing.
+        # The reduction is the same without the losses of all other chunks.
         named = ",".join(map(str, read))
         memory.execute(f"UPDATE losses SET losses = x'' WHERE chunk NOT IN ({named})")
         again = reader.reduce(first, last, points)
-    check_honest(again, losses, first, last, points)
+    check_reduction(again, losses, first, last, points)
 
 
 @given(parts=st.lists(st.integers(1, 5_000), min_size=1, max_size=12), data=st.data())
 @settings(max_examples=40, deadline=None)
-def test_however_losses_come_in_the_history_is_the_same(parts, data):
+def test_the_history_does_not_depend_on_how_losses_are_divided_into_reports(parts, data):
     losses = some_losses(sum(parts))
     with connection() as memory:
         writer = HistoryWriter(memory, "run")
@@ -124,10 +124,10 @@ def test_however_losses_come_in_the_history_is_the_same(parts, data):
         writer.write()
         whole = np.concatenate([chunk for _, _, chunk in History(memory, "run").chunks()])
         assert whole.tobytes() == losses.tobytes()
-        check_honest(History(memory, "run").reduce(1, done, 50), losses, 1, done, 50)
+        check_reduction(History(memory, "run").reduce(1, done, 50), losses, 1, done, 50)
 
 
-def test_losses_that_are_known_are_passed_over_and_a_hole_is_refused():
+def test_known_losses_are_skipped_and_a_gap_is_refused():
     losses = some_losses(100)
     with connection() as memory:
         writer = HistoryWriter(memory, "run")
@@ -140,7 +140,7 @@ def test_losses_that_are_known_are_passed_over_and_a_hole_is_refused():
 
 @given(count=st.integers(1, 10_000), keep=st.floats(0, 1))
 @settings(max_examples=40, deadline=None)
-def test_truncating_forgets_the_end_and_nothing_else(count, keep):
+def test_truncating_deletes_only_the_end(count, keep):
     losses = some_losses(count)
     with connection() as memory:
         kept = int(keep * count)
@@ -148,20 +148,20 @@ def test_truncating_forgets_the_end_and_nothing_else(count, keep):
         reader.truncate(kept)
         assert reader.last == kept
         if kept:
-            check_honest(reader.reduce(1, count, 20), losses, 1, kept, 20)
+            check_reduction(reader.reduce(1, count, 20), losses, 1, kept, 20)
         more = HistoryWriter(memory, "run")
         more.append(kept + 1, losses[kept:])
         more.write()
-        check_honest(reader.reduce(1, count, 20), losses, 1, count, 20)
+        check_reduction(reader.reduce(1, count, 20), losses, 1, count, 20)
 
 
-def test_an_empty_history_and_an_empty_range_are_empty_curves():
+def test_an_empty_history_or_range_gives_an_empty_curve():
     with connection() as memory:
         assert len(History(memory, "run").reduce(1, 100, 10).update) == 0
         assert len(written(some_losses(10), memory).reduce(11, 20, 10).update) == 0
 
 
-def test_the_smooth_loss_is_the_trainers_to_the_last_bit():
+def test_the_smooth_loss_equals_the_trainers_to_the_last_bit():
     text = np.random.default_rng(1).integers(0, 7, 500)
     trainer = Trainer(text, 7, TrainerSettings(hidden_size=5, sequence_length=4))
     losses, smooth = [], []
@@ -173,7 +173,7 @@ def test_the_smooth_loss_is_the_trainers_to_the_last_bit():
     assert reduced.smooth.tolist() == smooth
 
 
-def test_losses_that_are_not_finite_are_kept_as_they_are():
+def test_losses_that_are_not_finite_are_stored_unchanged():
     losses = np.array([3.0, np.inf, np.nan])
     with connection() as memory:
         reduced = written(losses, memory).reduce(1, 3, 10)

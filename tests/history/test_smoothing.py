@@ -1,4 +1,4 @@
-"""Smoothing otherwise than the run does: the same as going through all the losses one by one."""
+"""Smoothing with other factors: equal to smoothing all losses one by one."""
 
 import sqlite3
 
@@ -7,7 +7,7 @@ import pytest
 
 from server.history import loss_history, smoothing
 from server.history.loss_history import History, HistoryWriter
-from server.history.smoothing import FACTORS, forget, smoothed_at, work_out_more
+from server.history.smoothing import FACTORS, compute_more, smoothed_at, truncate
 
 UPDATES = 3 * 4_096 + 777
 
@@ -41,19 +41,19 @@ def one_by_one(losses, factor):
     ("first", "last", "points"),
     [(1, UPDATES, 1_500), (1, UPDATES, 17), (4_097, 8_192, 64), (5_000, UPDATES, 40), (63, 65, 9)],
 )
-def test_at_any_range(connection, losses, factor, first, last, points):
+def test_any_range_is_smoothed_as_one_by_one(connection, losses, factor, first, last, points):
     updates = History(connection, "a").reduce(first, last, points).update
     expected = one_by_one(losses, factor)[updates - 1]
     found = smoothed_at(connection, "a", factor, updates)
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
-def test_what_was_worked_out_is_gone_on_from_and_forgotten(connection, losses):
-    assert work_out_more(connection, "a", 0.9)
-    assert not work_out_more(connection, "a", 0.9)
+def test_computing_continues_after_stored_chunks_and_after_truncation(connection, losses):
+    assert compute_more(connection, "a", 0.9)
+    assert not compute_more(connection, "a", 0.9)
     other = np.concatenate([losses[:5_000], np.arange(9_000.0)])
     History(connection, "a").truncate(5_000)
-    forget(connection, "a", 5_000)
+    truncate(connection, "a", 5_000)
     writer = HistoryWriter(connection, "a")
     writer.append(5_001, other[5_000:])
     writer.write()
@@ -63,5 +63,5 @@ def test_what_was_worked_out_is_gone_on_from_and_forgotten(connection, losses):
     )
 
 
-def test_a_run_without_updates(connection):
+def test_a_run_without_updates_gives_an_empty_curve(connection):
     assert len(smoothed_at(connection, "b", 0.9, np.empty(0, np.int64))) == 0

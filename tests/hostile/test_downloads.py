@@ -112,7 +112,7 @@ def test_slow_readers_of_a_running_network_fill_no_disk_and_hold_no_run(tmp_path
         assert server.post(run, "checkpoints")["bytes"] >= size
         at = server.run(run)["update"]
         now = server.until(run, lambda now: now["update"] > at + 30)
-        assert (now["state"], now["short_of_room"], now["error"]) == ("running", False, None)
+        assert (now["state"], now["disk_full"], now["error"]) == ("running", False, None)
         # The operator has a line of its own.
         _, meta = server.checkpoint_file(run, "latest")
         assert meta["trainer"]["updates"] >= at

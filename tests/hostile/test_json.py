@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from server.rnn.cells import CELLS
 from server.spec.run_spec import RunSpec
 
 JSON = {"Content-Type": "application/json"}
@@ -156,7 +157,7 @@ WORDS = st.text(min_size=1, max_size=60)
 SOUND = st.fixed_dictionaries(
     {},
     optional={
-        "cell": st.sampled_from(["rnn", "gru", "lstm"]),
+        "cell": st.sampled_from(list(CELLS)),
         "hidden_size": st.integers(1, 6),
         "layers": st.integers(1, 3),
         "dropout": st.floats(0, 1, exclude_max=True),

@@ -73,7 +73,7 @@ class PlainTrainer:
 
     def __init__(self, trainer):
         self.settings = trainer.settings
-        self.text = trainer._walk._parts[0]
+        self.text = trainer._batches._streams[0]
         self.p = {name: view.copy() for name, view in trainer.parameters.items()}
         self.rules = {name: PLAIN_RULES[self.settings.optimizer]() for name in self.p}
         self.h = np.zeros(self.settings.hidden_size, dtype=self.settings.dtype)

@@ -6,12 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.rnn.architecture import Architecture
+from server.rnn.cells import CELLS
 from server.rnn.gradient_check.reference_network import Change, ReferenceNetwork
 from server.rnn.model import Model, ModelError
 from server.rnn.sampling.inference import Stepper
 from server.rnn.sampling.sampling import write
 
-networks = {"cell": st.sampled_from(["rnn", "gru", "lstm"]), "layers": st.integers(1, 4)}
+networks = {"cell": st.sampled_from(list(CELLS)), "layers": st.integers(1, 4)}
 
 
 def random_model(cell="rnn", layers=1, *, K=6, m=5, seed=0, dtype=np.float64):
@@ -99,7 +100,7 @@ def test_every_network_writes(cell, layers, prime):
         assert index == character
 
 
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("poison", [np.nan, np.inf, 3e38])
 def test_parameters_that_ran_away_still_write(cell, poison):
     model = random_model(cell, 2, dtype=np.float32)

@@ -10,6 +10,7 @@ from server.inference.client import InferenceClient
 from server.runs.recorder import Recorder
 from server.spec.run_spec import RunSpec
 from server.spec.schemas import Run, RunState
+from server.store import queries
 from server.store.database import Store
 from server.store.executor import StoreExecutor
 
@@ -72,7 +73,10 @@ def test_a_sample_that_two_checkpoints_tell_of_is_celebrated_once(tmp_path):
         await recorder.catch_up(news, progress)
         await recorder.catch_up(news, progress)
         await recorder.caught_up()
-        kept = await store(Store.samples, run.id), await store(Store.milestones, run.id)
+        kept = (
+            await store(queries.list_samples, run.id),
+            await store(queries.list_milestones, run.id),
+        )
         await recorder.close()
         await reader.leave()
         await store.close()

@@ -40,7 +40,7 @@ def test_a_replay_is_written_by_the_network_of_its_update_with_numbers_that_neve
         assert sample["replay"] == {
             "text": text,
             "quality": asdict(measure.measure(text)),
-            "invented": [list(span) for span in measure.invented(text)],
+            "invented_words": [list(span) for span in measure.invented(text)],
         }, sample["update"]
 
 

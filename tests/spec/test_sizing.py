@@ -5,6 +5,7 @@ import re
 import pytest
 
 from server.checkpoints.checkpoint_format import new_trainer
+from server.rnn.cells import CELLS
 from server.rnn.training.trainer import Trainer
 from server.rnn.vocabulary import Vocabulary
 from server.spec.run_spec import RunSpec, SpecError
@@ -13,7 +14,7 @@ from server.spec.sizing import measure_sizes
 TEXT = "abcdefghij" * 100
 
 
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("layers", [1, 3])
 @pytest.mark.parametrize(("batch_size", "validation"), [(1, 0.0), (7, 0.2)])
 def test_the_sizes_are_those_of_the_trainer(cell, layers, batch_size, validation):

@@ -1,4 +1,4 @@
-"""The thread that owns the store: who goes first, and who is not waited for."""
+"""The order of calls on the thread that owns the database."""
 
 import asyncio
 import threading
@@ -9,8 +9,8 @@ from server.errors import TooBusyError
 from server.store.executor import LimitedStoreReader, StoreExecutor
 
 
-class Held:
-    """A store whose thread is busy until it is let go, and what it did since."""
+class BlockedThread:
+    """A store thread with a call that blocks it until `unblock`, and a list of later calls."""
 
     def __init__(self, path):
         self.store = StoreExecutor(path / "hurrah.db")
@@ -23,7 +23,7 @@ class Held:
         return self
 
     async def __aexit__(self, *_):
-        await self.let_go()
+        await self.unblock()
         await self.store.close()
 
     def _work(self, _store):
@@ -33,93 +33,96 @@ class Held:
     def do(self, name):
         return lambda _store: self.done.append(name)
 
-    async def let_go(self):
+    async def unblock(self):
         self._end.set()
         await self._busy
 
 
-async def in_line(*calls):
-    """Let calls stand in line, in this order."""
+async def queue(*calls):
+    """Start calls in this order, and let each enter its queue."""
     tasks = [asyncio.ensure_future(call) for call in calls]
     await asyncio.sleep(0)
     return tasks
 
 
-def test_whoever_acts_goes_before_all_who_look(tmp_path):
+def test_writes_run_before_all_reads_with_low_priority(tmp_path):
     async def scene():
-        async with Held(tmp_path) as held:
-            store, do = held.store, held.do
+        async with BlockedThread(tmp_path) as blocked:
+            store, do = blocked.store, blocked.do
             reads = LimitedStoreReader(store, 1_000)
-            lookers = await in_line(*(reads(do(("look", n))) for n in range(500)))
-            actors = await in_line(*(store(do(("act", n))) for n in range(5)))
-            await held.let_go()
-            await asyncio.gather(*actors)
-            assert held.done[:5] == [("act", n) for n in range(5)]
-            await asyncio.gather(*lookers)
-            assert held.done[5:] == [("look", n) for n in range(500)]
+            reading = await queue(*(reads(do(("read", n))) for n in range(500)))
+            writing = await queue(*(store(do(("write", n))) for n in range(5)))
+            await blocked.unblock()
+            await asyncio.gather(*writing)
+            assert blocked.done[:5] == [("write", n) for n in range(5)]
+            await asyncio.gather(*reading)
+            assert blocked.done[5:] == [("read", n) for n in range(500)]
 
     asyncio.run(scene())
 
 
-def test_what_nobody_waits_for_any_more_is_not_done(tmp_path):
+def test_a_cancelled_call_is_not_run(tmp_path):
     async def scene():
-        async with Held(tmp_path) as held:
-            tasks = await in_line(
-                *(call(held.do(call.__name__)) for call in (held.store.look, held.store.__call__)),
-                held.store.look(held.do("last")),
+        async with BlockedThread(tmp_path) as blocked:
+            store, do = blocked.store, blocked.do
+            tasks = await queue(
+                store.low_priority(do("read")),
+                store(do("write")),
+                store.low_priority(do("last")),
             )
             for task in tasks[:2]:
                 task.cancel()
             await asyncio.gather(*tasks[:2], return_exceptions=True)
-            await held.let_go()
+            await blocked.unblock()
             await tasks[2]
-            assert held.done == ["last"]
+            assert blocked.done == ["last"]
 
     asyncio.run(scene())
 
 
-def test_what_goes_wrong_is_told_to_who_asked_and_to_nobody_else(tmp_path):
+def test_an_exception_reaches_only_its_caller(tmp_path):
     def fail(_store):
-        raise ValueError("not so")
+        raise ValueError("an error")
 
     async def scene():
         store = StoreExecutor(tmp_path / "hurrah.db")
-        for call in (store, store.look):
-            with pytest.raises(ValueError, match="not so"):
+        for call in (store, store.low_priority):
+            with pytest.raises(ValueError, match="an error"):
                 await call(fail)
-            assert await call(lambda _store: "well") == "well"
+            assert await call(lambda _store: "a result") == "a result"
         await store.close()
 
     asyncio.run(scene())
 
 
-def test_closing_waits_for_what_is_written_and_not_for_those_who_look(tmp_path):
+def test_closing_waits_for_writes_and_cancels_reads(tmp_path):
     async def scene():
-        async with Held(tmp_path) as held:
-            lookers = await in_line(*(held.store.look(held.do("look")) for _ in range(9)))
-            (actor,) = await in_line(held.store(held.do("act")))
-            (closing,) = await in_line(held.store.close())
-            await held.let_go()
+        async with BlockedThread(tmp_path) as blocked:
+            store, do = blocked.store, blocked.do
+            reading = await queue(*(store.low_priority(do("read")) for _ in range(9)))
+            (writing,) = await queue(store(do("write")))
+            (closing,) = await queue(store.close())
+            await blocked.unblock()
             await closing
-            await actor
-            gone = await asyncio.gather(*lookers, return_exceptions=True)
-            assert {type(each) for each in gone} == {asyncio.CancelledError}
-            assert held.done == ["act"]
-            held.store.close = lambda: asyncio.sleep(0)
+            await writing
+            results = await asyncio.gather(*reading, return_exceptions=True)
+            assert {type(each) for each in results} == {asyncio.CancelledError}
+            assert blocked.done == ["write"]
+            store.close = lambda: asyncio.sleep(0)
 
     asyncio.run(scene())
 
 
-def test_so_many_may_look_at_once_and_others_are_told_so(tmp_path):
+def test_the_number_of_waiting_reads_is_limited(tmp_path):
     async def scene():
-        async with Held(tmp_path) as held:
-            reads = LimitedStoreReader(held.store, 3)
-            lookers = await in_line(*(reads(held.do(n)) for n in range(3)))
-            with pytest.raises(TooBusyError, match="3 reads of what is kept"):
-                await reads(held.do("too much"))
-            await held.let_go()
-            await asyncio.gather(*lookers)
-            await reads(held.do(3))
-            assert held.done == [0, 1, 2, 3]
+        async with BlockedThread(tmp_path) as blocked:
+            reads = LimitedStoreReader(blocked.store, 3)
+            reading = await queue(*(reads(blocked.do(n)) for n in range(3)))
+            with pytest.raises(TooBusyError, match="3 database reads"):
+                await reads(blocked.do("too much"))
+            await blocked.unblock()
+            await asyncio.gather(*reading)
+            await reads(blocked.do(3))
+            assert blocked.done == [0, 1, 2, 3]
 
     asyncio.run(scene())

@@ -1,4 +1,4 @@
-"""Of many samples, few that tell the whole."""
+"""The selection of samples to show."""
 
 import itertools
 import json
@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.store.sample_selection import measured
-from server.store.sample_selection import thinned as thinned_in
+from server.store.sample_selection import select_samples, select_validated
 from server.store.schema import SCHEMA
 
 ranges = st.lists(st.integers(0, 10_000), unique=True, max_size=300).map(sorted)
@@ -31,103 +30,103 @@ def text(hurrah, *, replay):
     return json.dumps({"hurrahs": ["Orla"] * hurrah, "replay": {"text": ""} if replay else None})
 
 
-def thinned(updates, limit, *, hurrahs, replayed, first=0, last=2**62):
+def select(updates, limit, *, hurrahs, replayed, first=0, last=2**62):
     connection = database(updates, hurrahs, replayed)
     try:
-        return thinned_in(connection, "a", first, last, limit)
+        return select_samples(connection, "a", first, last, limit)
     finally:
         connection.close()
 
 
-def by_list(updates, limit, *, hurrahs, replayed):
-    """The rule, applied to a list of all that there are: evenly by their numbers in it."""
+def select_from_list(updates, limit, *, hurrahs, replayed):
+    """Apply the rule to a list of all samples: evenly spaced by position in the list."""
     if len(updates) <= limit:
         return list(updates)
     newest = max(1, limit // 4)
-    chosen, older = set(updates[-newest:]), updates[:-newest]
+    selected, older = set(updates[-newest:]), updates[:-newest]
     for wanted in (
         [update for update in older if update in hurrahs],
         older[:1],
         [update for update in older if update in replayed],
         older,
     ):
-        left = [update for update in wanted if update not in chosen]
-        if (room := limit - len(chosen)) > 0:
-            chosen.update(left[:: max(1, -(-len(left) // room))])
-    return sorted(chosen)
+        left = [update for update in wanted if update not in selected]
+        if (room := limit - len(selected)) > 0:
+            selected.update(left[:: max(1, -(-len(left) // room))])
+    return sorted(selected)
 
 
 @given(updates=ranges, limit=st.integers(1, 60), data=st.data())
-def test_never_too_many_and_the_newest_always(updates, limit, data):
+def test_the_limit_is_respected_and_the_newest_is_selected(updates, limit, data):
     some = st.sets(st.sampled_from(updates)) if updates else st.just(set())
     hurrahs, replayed = data.draw(some), data.draw(some)
-    chosen = thinned(updates, limit, hurrahs=hurrahs, replayed=replayed)
-    assert len(chosen) == min(len(updates), limit) or len(chosen) > limit // 2
-    assert len(chosen) <= limit
-    assert chosen == sorted(set(chosen))
-    assert set(chosen) <= set(updates)
-    assert chosen[-1:] == updates[-1:]
+    selected = select(updates, limit, hurrahs=hurrahs, replayed=replayed)
+    assert len(selected) == min(len(updates), limit) or len(selected) > limit // 2
+    assert len(selected) <= limit
+    assert selected == sorted(set(selected))
+    assert set(selected) <= set(updates)
+    assert selected[-1:] == updates[-1:]
 
 
-def test_hurrahs_stay_and_replays_before_others():
+def test_hurrahs_are_selected_first_and_then_replays():
     hurrahs = {13, 377}
     replayed = set(range(0, 1_000, 2))
-    chosen = thinned(range(1_000), 100, hurrahs=hurrahs, replayed=replayed)
-    assert hurrahs <= set(chosen)
-    assert chosen[0] == 0
-    assert chosen[-25:] == list(range(975, 1_000))
-    older = [update for update in chosen if update < 975 and update in replayed]
+    selected = select(range(1_000), 100, hurrahs=hurrahs, replayed=replayed)
+    assert hurrahs <= set(selected)
+    assert selected[0] == 0
+    assert selected[-25:] == list(range(975, 1_000))
+    older = [update for update in selected if update < 975 and update in replayed]
     assert len(older) >= 70
     assert {later - earlier for earlier, later in itertools.pairwise(older[1:])} == {14}
 
 
 @given(count=st.integers(0, 300), limit=st.integers(1, 60), data=st.data())
-def test_of_every_update_the_database_chooses_as_a_list_of_all_would(count, limit, data):
+def test_dense_samples_are_selected_as_from_a_list(count, limit, data):
     some = st.sets(st.sampled_from(range(count))) if count else st.just(set())
     marks = {"hurrahs": data.draw(some)} | {"replayed": set()}
-    chosen = thinned(range(count), limit, **marks)
-    of_list = by_list(range(count), limit, **marks)
-    # Hurrahs that are too many are thinned by where they are, and what there is room for follows.
+    selected = select(range(count), limit, **marks)
+    expected = select_from_list(range(count), limit, **marks)
+    # With too many hurrahs, their spacing is measured in updates, and the rest differs.
     if len(marks["hurrahs"]) < limit - limit // 4:
-        assert chosen == of_list
+        assert selected == expected
 
 
 @given(updates=ranges, limit=st.integers(1, 60), data=st.data())
-def test_the_same_matters_as_in_a_list_of_all(updates, limit, data):
+def test_important_samples_are_selected_as_from_a_list(updates, limit, data):
     some = st.sets(st.sampled_from(updates)) if updates else st.just(set())
     hurrahs, replayed = data.draw(some), data.draw(some)
-    chosen = thinned(updates, limit, hurrahs=hurrahs, replayed=replayed)
-    of_list = by_list(updates, limit, hurrahs=hurrahs, replayed=replayed)
+    selected = select(updates, limit, hurrahs=hurrahs, replayed=replayed)
+    expected = select_from_list(updates, limit, hurrahs=hurrahs, replayed=replayed)
     newest = max(1, limit // 4)
-    assert chosen[-newest:] == of_list[-newest:]
+    assert selected[-newest:] == expected[-newest:]
     for these in (hurrahs, hurrahs | replayed | set(updates[:1])):
-        if len(set(of_list) & these) == len(these):
-            assert these <= set(chosen)
+        if len(set(expected) & these) == len(these):
+            assert these <= set(selected)
 
 
-def test_a_range_is_kept_to_and_so_is_the_run():
+def test_only_samples_of_the_range_and_of_the_run_are_selected():
     connection = database(range(0, 1_000, 5), hurrahs={100, 600})
     add(connection, range(1_000), hurrahs=set(range(1_000)), run="another")
-    chosen = thinned_in(connection, "a", 200, 700, 20)
-    assert len(chosen) > 10
-    assert all(update % 5 == 0 for update in chosen)
-    assert (chosen[0], chosen[-1]) == (200, 700)
-    assert 600 in chosen
-    assert thinned_in(connection, "a", 201, 204, 20) == []
-    assert thinned_in(connection, "a", 201, 219, 20) == [205, 210, 215]
+    selected = select_samples(connection, "a", 200, 700, 20)
+    assert len(selected) > 10
+    assert all(update % 5 == 0 for update in selected)
+    assert (selected[0], selected[-1]) == (200, 700)
+    assert 600 in selected
+    assert select_samples(connection, "a", 201, 204, 20) == []
+    assert select_samples(connection, "a", 201, 219, 20) == [205, 210, 215]
 
 
 @pytest.mark.parametrize("dense_from", [0, 9_990_000])
-def test_where_samples_lie_close_in_one_place_there_are_many_nevertheless(dense_from):
+def test_most_of_the_limit_is_used_where_samples_are_unevenly_spaced(dense_from):
     dense = range(dense_from, dense_from + 10_000)
     updates = sorted({*dense, *range(0, 10_000_001, 1_000_000)})
-    chosen = thinned(updates, 1_000, hurrahs={dense[5_000]}, replayed=set())
-    assert 500 < len(chosen) <= 1_000
-    assert {0, dense[5_000], 1_000_000, 5_000_000} <= set(chosen)
+    selected = select(updates, 1_000, hurrahs={dense[5_000]}, replayed=set())
+    assert 500 < len(selected) <= 1_000
+    assert {0, dense[5_000], 1_000_000, 5_000_000} <= set(selected)
 
 
-def test_what_is_read_does_not_grow_with_the_samples():
-    """Counted in SQLite's own steps, some ten of which are needed for each probe."""
+def test_the_cost_does_not_grow_with_the_number_of_samples():
+    """In steps of SQLite's virtual machine; a point query takes about ten."""
 
     def steps(count, limit):
         connection = database(
@@ -135,7 +134,7 @@ def test_what_is_read_does_not_grow_with_the_samples():
         )
         taken = itertools.count()
         connection.set_progress_handler(lambda: next(taken) and None, 10)
-        assert len(thinned_in(connection, "a", 0, 2**62, limit)) > limit // 2
+        assert len(select_samples(connection, "a", 0, 2**62, limit)) > limit // 2
         connection.close()
         return 10 * next(taken)
 
@@ -145,26 +144,28 @@ def test_what_is_read_does_not_grow_with_the_samples():
 
 
 @given(updates=ranges, limit=st.integers(1, 60))
-def test_of_validation_losses_the_last_is_there_and_others_evenly(updates, limit):
+def test_the_last_validation_loss_and_others_are_selected(updates, limit):
     connection = database(updates)
     rows = [("a", update + 20_000, '{"validation_loss": 1.5}') for update in updates]
     connection.executemany("INSERT INTO samples VALUES (?, ?, ?)", rows)
-    chosen = measured(connection, "a", 0, 40_000, limit)
+    selected = select_validated(connection, "a", 0, 40_000, limit)
     connection.close()
-    assert set(chosen) <= {row[1] for row in rows}
-    assert chosen == sorted(set(chosen))
-    assert len(chosen) == min(len(updates), limit) or limit // 2 <= len(chosen) <= limit
-    assert chosen[-1:] == [update + 20_000 for update in updates[-1:]]
+    assert set(selected) <= {row[1] for row in rows}
+    assert selected == sorted(set(selected))
+    assert len(selected) == min(len(updates), limit) or limit // 2 <= len(selected) <= limit
+    assert selected[-1:] == [update + 20_000 for update in updates[-1:]]
 
 
-def test_every_probe_goes_by_an_index():
+def test_every_query_uses_an_index():
     connection = database(range(2_000), hurrahs={7}, replayed=set(range(0, 2_000, 3)))
-    asked = []
-    connection.set_trace_callback(asked.append)
-    thinned_in(connection, "a", 0, 2**62, 100)
-    measured(connection, "a", 0, 2**62, 100)
+    executed = []
+    connection.set_trace_callback(executed.append)
+    select_samples(connection, "a", 0, 2**62, 100)
+    select_validated(connection, "a", 0, 2**62, 100)
     connection.set_trace_callback(None)
-    plans = {row[3] for query in asked for row in connection.execute(f"EXPLAIN QUERY PLAN {query}")}
+    plans = {
+        row[3] for query in executed for row in connection.execute(f"EXPLAIN QUERY PLAN {query}")
+    }
     read = {plan for plan in plans if "samples" in plan}
     assert read
     assert all(

@@ -8,6 +8,7 @@ import pytest
 
 from server.spec.run_spec import RunSpec
 from server.spec.schemas import Run, RunState
+from server.store import queries
 from server.store.database import Store
 from server.store.executor import StoreExecutor
 from server.web.loss_cache import HOLDS_S, LossCache
@@ -36,10 +37,10 @@ class Scene:
             created_at="2026-11-24T00:00:00+00:00",
         )
 
-    async def _counted(self, method, *arguments):
-        if method is Store.loss:
-            self.read.append(arguments)
-        return await self.store(method, *arguments)
+    async def _counted(self, function, *arguments, **options):
+        if function is queries.reduced_loss:
+            self.read.append((*arguments, options))
+        return await self.store(function, *arguments, **options)
 
     async def go_on_to(self, update):
         first, self.run.update = self.run.update + 1, update

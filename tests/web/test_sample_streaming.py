@@ -8,6 +8,7 @@ import pytest
 
 from server.runs.supervisor import DATABASE
 from server.spec.schemas import Quality, Replay, Sample
+from server.store import queries
 from server.store.database import Store
 from server.web.sample_streaming import (
     PAGE_CHARACTERS,
@@ -48,7 +49,9 @@ async def listed(store, characters=PAGE_CHARACTERS, first=0, last=None, chosen=N
     pages = []
 
     def page(first):
-        found = store.samples_page("run", first, last, characters, chosen)
+        found = queries.samples_page(
+            store, "run", first, last, characters=characters, selected=chosen
+        )
         pages.append([len(text) for _, text in found])
         return found
 

@@ -9,6 +9,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Literal, TypeAlias
 
+from server.rnn.cells import CELLS
 from server.rnn.training.settings import TrainerSettings
 
 KernelName: TypeAlias = Literal["numpy", "numba"]
@@ -29,10 +30,6 @@ def load_numba() -> ModuleType | None:
 
 def fitting_kernel(settings: TrainerSettings) -> KernelName:
     """Return the fastest kernel that there is for a network: Numba's, for one float32 stream."""
-    fits = (
-        settings.cell == "rnn"
-        and settings.layers == 1
-        and settings.batch_size == 1
-        and settings.dtype == "float32"
-    )
+    layer_class = CELLS[settings.cell].layer_class(0, settings.batch_size)
+    fits = layer_class.COMPILED and settings.layers == 1 and settings.dtype == "float32"
     return "numba" if fits and load_numba() is not None else "numpy"

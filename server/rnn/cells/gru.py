@@ -1,9 +1,13 @@
 """The gated recurrent unit."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
+from server.rnn.cells.cell import Cell, ReferenceLayer, logistic
 from server.rnn.cells.gates import each_step, each_whole_step, gates_of, product
 from server.rnn.cells.layer import Layer
+from server.rnn.parameters import Array
 
 
 class GRULayer(Layer):
@@ -89,7 +93,7 @@ class GRULayer(Layer):
         p, scale, weights = self._parameters, self._scale, self._weights
         np.multiply(gates_of(p.U, 3), scale, self._input_weights)
         np.multiply(gates_of(p.Wb, 3), scale, weights)
-        weights[2, -1] = p.d
+        weights[2, -1] = p.extra["d"]
 
     def forward(self) -> None:
         """Compute all states from state 0."""
@@ -147,8 +151,32 @@ class GRULayer(Layer):
     def _fill_gradients(self) -> None:
         gradients, g, ones = self._gradients, self._g_rows, self._ones
         np.matmul(self._before[:, :-1].T, g, gates_of(gradients.W, 3))
-        np.matmul(ones, g[2], gradients.d)
+        np.matmul(ones, g[2], gradients.extra["d"])
         # What comes by way of q is done; the rest comes by way of U x + b.
         np.multiply(self._d_a_n, self._d_h, self._g[2])
         np.matmul(ones, g, gradients.b.reshape(3, -1))
         self.inputs.send_back(g)
+
+
+def reference_step(
+    layer: ReferenceLayer, inputs: Array, state: Mapping[str, Array]
+) -> dict[str, Array]:
+    """Return the next state by the equations of `GRULayer`."""
+    h = state["h"]
+    m = h.shape[2]
+    recurrent, inputs = layer.product("W", h), inputs + layer.vector("b")
+    a = recurrent[..., : 2 * m] + inputs[..., : 2 * m]
+    r, z = logistic(a[..., :m]), logistic(a[..., m:])
+    q = recurrent[..., 2 * m :] + layer.vector("d")
+    n = np.tanh(inputs[..., 2 * m :] + r * q)
+    return {"h": (1.0 - z) * n + z * h}
+
+
+GRU = Cell(
+    name="gru",
+    label="gru",
+    gates=3,
+    extra_parameters=("d",),
+    layer=GRULayer,
+    reference_step=reference_step,
+)

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from types import ModuleType
+from typing import ClassVar
 
 import numpy as np
 
@@ -30,8 +31,8 @@ class LayerParameters:
         W and b, by which ``[h, 1]`` is multiplied.
     UWb : ndarray of shape (inputs + m + 1, gates m)
         All of them, by which ``[x, h, 1]`` is multiplied.
-    d : ndarray of shape (m,) or None
-        Of a GRU.
+    extra : dict of str to ndarray of shape (m,)
+        The cell's `extra_parameters`, by symbol.
     """
 
     U: Array
@@ -39,19 +40,21 @@ class LayerParameters:
     b: Array
     Wb: Array
     UWb: Array
-    d: Array | None
+    extra: dict[str, Array]
 
     @classmethod
-    def of(cls, parameters: Parameters, suffix: str) -> "LayerParameters":
+    def of(
+        cls, parameters: Parameters, suffix: str, extra_parameters: tuple[str, ...]
+    ) -> "LayerParameters":
         """Return views of a layer's parameters; `suffix` follows the symbol in their names."""
-        names = {symbol: f"{symbol}{suffix}" for symbol in "UWbd"}
+        U, W, b = (f"{symbol}{suffix}" for symbol in "UWb")
         return cls(
-            U=parameters[names["U"]].T,
-            W=parameters[names["W"]].T,
-            b=parameters[names["b"]],
-            Wb=parameters.stack(names["W"], names["b"]),
-            UWb=parameters.stack(names["U"], names["b"]),
-            d=parameters[names["d"]] if names["d"] in parameters.names else None,
+            U=parameters[U].T,
+            W=parameters[W].T,
+            b=parameters[b],
+            Wb=parameters.stack(W, b),
+            UWb=parameters.stack(U, b),
+            extra={symbol: parameters[f"{symbol}{suffix}"] for symbol in extra_parameters},
         )
 
 
@@ -82,6 +85,9 @@ class Layer(ABC):
         Before `backward`, the gradient of the loss with respect to each ``h_t`` by way of what
         reads it above.
     """
+
+    COMPILED: ClassVar[bool] = False
+    """Whether `use` accepts compiled loops."""
 
     def __init__(
         self,

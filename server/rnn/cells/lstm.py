@@ -1,9 +1,19 @@
 """Long short-term memory."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
+from server.rnn.cells.cell import Cell, ReferenceLayer, logistic
 from server.rnn.cells.gates import each_step, each_whole_step, gates_of, product
 from server.rnn.cells.layer import Layer
+from server.rnn.parameters import Array
+
+# The forget gate starts nearly open, at about 0.73. At 0.5 the state would be halved at every
+# step, and nothing that lies far back could be learnt (F. A. Gers et al., 2000; R. Jozefowicz,
+# W. Zaremba and I. Sutskever, "An empirical exploration of recurrent network architectures",
+# ICML 2015).
+FORGET_BIAS = 1.0
 
 
 class LSTMLayer(Layer):
@@ -96,12 +106,12 @@ class LSTMLayer(Layer):
         add, multiply, tanh = np.add, np.multiply, np.tanh
         half = self._half
         self.inputs.project(self._input_weights, self._a_rows)
-        for h_before, a, logistic, g, i, f, o, c_before, c, tanh_c, h in self._steps:
+        for h_before, a, ifo, g, i, f, o, c_before, c, tanh_c, h in self._steps:
             multiply_all(h_before, recurrent)
             add(a, recurrent, a)
             tanh(a, a)
-            multiply(logistic, half, logistic)
-            add(logistic, half, logistic)
+            multiply(ifo, half, ifo)
+            add(ifo, half, ifo)
             multiply(f, c_before, c)
             multiply(i, g, scratch)
             add(c, scratch, c)
@@ -142,3 +152,24 @@ class LSTMLayer(Layer):
             multiply_back(d_a, recurrent)
         np.matmul(self._before.T, self._g_rows, gates_of(self._gradients.Wb, 4))
         self.inputs.send_back(self._g_rows)
+
+
+def reference_step(
+    layer: ReferenceLayer, inputs: Array, state: Mapping[str, Array]
+) -> dict[str, Array]:
+    """Return the next state by the equations of `LSTMLayer`."""
+    a = layer.product("W", state["h"]) + (inputs + layer.vector("b"))
+    a_g, a_i, a_f, a_o = np.split(a, 4, axis=2)
+    c = logistic(a_f) * state["c"] + logistic(a_i) * np.tanh(a_g)
+    return {"h": logistic(a_o) * np.tanh(c), "c": c}
+
+
+LSTM = Cell(
+    name="lstm",
+    label="lstm",
+    gates=4,
+    states=("h", "c"),
+    initial_biases=(0.0, 0.0, FORGET_BIAS, 0.0),
+    layer=LSTMLayer,
+    reference_step=reference_step,
+)

@@ -1,9 +1,14 @@
 """The vanilla recurrence, of any number of streams."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
+from server.rnn.cells.cell import Cell, ReferenceLayer
 from server.rnn.cells.gates import each_step, each_whole_step, gates_of
 from server.rnn.cells.layer import Layer
+from server.rnn.cells.vanilla_stream import VanillaStream
+from server.rnn.parameters import Array
 
 
 class VanillaLayer(Layer):
@@ -59,3 +64,20 @@ class VanillaLayer(Layer):
             multiply(g_here, e, g_here)
         np.matmul(self._before.T, self._g_rows[0], self._gradients.Wb)
         self.inputs.send_back(self._g_rows)
+
+
+def reference_step(
+    layer: ReferenceLayer, inputs: Array, state: Mapping[str, Array]
+) -> dict[str, Array]:
+    """Return the next state by the equations of `VanillaLayer`."""
+    return {"h": np.tanh(layer.product("W", state["h"]) + (inputs + layer.vector("b")))}
+
+
+VANILLA = Cell(
+    name="rnn",
+    label="rnn, as in the course",
+    gates=1,
+    layer=VanillaLayer,
+    single_stream_layer=VanillaStream,
+    reference_step=reference_step,
+)

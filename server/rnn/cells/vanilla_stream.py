@@ -50,6 +50,8 @@ class VanillaStream(Layer):
     The parameters are those of `Layer`, with `Characters` for inputs and one stream.
     """
 
+    COMPILED = True
+
     inputs: Characters
     _kernel: ModuleType | None = None
 

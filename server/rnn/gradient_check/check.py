@@ -6,7 +6,6 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from server.rnn.architecture import CellName
 from server.rnn.gradient_check.numerical_derivatives import (
     FLOOR,
     central_difference,
@@ -91,7 +90,7 @@ class GradientCheck:
 @np.errstate(all="ignore")
 def check_gradients(
     *,
-    cell: CellName = "rnn",
+    cell: str = "rnn",
     hidden_size: int = 20,
     layers: int = 1,
     dropout: float = 0.0,
@@ -108,7 +107,8 @@ def check_gradients(
 
     Parameters
     ----------
-    cell : {"rnn", "gru", "lstm"}
+    cell : str
+        The name of a cell in `CELLS`.
     hidden_size, layers, vocabulary_size, sequence_length, batch_size : int
         m, 1 to 4 layers, K, T and B, each at least 1.
     dropout : float

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from server.rnn.architecture import CellName
 from server.rnn.gradient_check.check import Matrix, relative_errors
 from server.rnn.gradient_check.numerical_derivatives import (
     central_difference,
@@ -39,7 +38,7 @@ class ErrorCurve:
 @np.errstate(all="ignore")
 def error_against_step(
     *,
-    cell: CellName = "rnn",
+    cell: str = "rnn",
     hidden_size: int = 8,
     layers: int = 1,
     vocabulary_size: int = 12,

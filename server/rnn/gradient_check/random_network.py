@@ -7,7 +7,6 @@ import numpy as np
 from numpy.random import SeedSequence
 from numpy.typing import DTypeLike, NDArray
 
-from server.rnn.architecture import CellName
 from server.rnn.network import Network
 from server.rnn.parameters import Array
 
@@ -45,7 +44,7 @@ class RandomNetwork:
 
 def make_random_network(
     *,
-    cell: CellName,
+    cell: str,
     hidden_size: int,
     layers: int,
     dropout: float,

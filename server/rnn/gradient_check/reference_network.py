@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.rnn.architecture import Architecture
+from server.rnn.cells import CELLS
 from server.rnn.parameters import Array
 
 
@@ -97,33 +98,22 @@ class ReferenceNetwork:
                 else:
                     below = state[sizes.name("h", layer - 1)]
                     read = below * self._masks[layer - 1][t] if self._masks else below
-                    inputs = self._product(U, read)
+                    inputs = self.product(U, read)
                 self._step(layer, inputs, state)
-            o = self._product("V", state[sizes.name("h", sizes.layers - 1)]) + self._vector("c")
+            o = self.product("V", state[sizes.name("h", sizes.layers - 1)]) + self.vector("c")
             o = o - o.real.max(axis=2, keepdims=True)
             losses.append(np.log(np.exp(o).sum(axis=2)) - o[:, streams, y_t])
         return np.stack(losses, axis=1), state
 
     def _step(self, layer: int, inputs: Array, state: dict[str, Array]) -> None:
         """Replace a layer's state by the next; `inputs` is U x_t."""
-        sizes = self._sizes
-        W, b, d, h, c = (sizes.name(symbol, layer) for symbol in "Wbdhc")
-        m, before = sizes.hidden_size, state[h]
-        recurrent, inputs = self._product(W, before), inputs + self._vector(b)
-        if sizes.cell == "rnn":
-            state[h] = np.tanh(recurrent + inputs)
-        elif sizes.cell == "gru":
-            a = recurrent[..., : 2 * m] + inputs[..., : 2 * m]
-            r, z = logistic(a[..., :m]), logistic(a[..., m:])
-            q = recurrent[..., 2 * m :] + self._vector(d)
-            n = np.tanh(inputs[..., 2 * m :] + r * q)
-            state[h] = (1.0 - z) * n + z * before
-        else:
-            a_g, a_i, a_f, a_o = np.split(recurrent + inputs, 4, axis=2)
-            state[c] = logistic(a_f) * state[c] + logistic(a_i) * np.tanh(a_g)
-            state[h] = logistic(a_o) * np.tanh(state[c])
+        cell, name = CELLS[self._sizes.cell], self._sizes.name
+        names = {symbol: name(symbol, layer) for symbol in cell.states}
+        before = {symbol: state[names[symbol]] for symbol in cell.states}
+        after = cell.reference_step(_Layer(self, layer, self._sizes), inputs, before)
+        state |= {names[symbol]: after[symbol] for symbol in cell.states}
 
-    def _product(self, name: str, vectors: Array) -> Array:
+    def product(self, name: str, vectors: Array) -> Array:
         """Return the product of a matrix with vectors of shape (1 or P, B, n)."""
         product = vectors @ self._parameters[name].T
         if name != self._change.name:
@@ -141,7 +131,7 @@ class ReferenceNetwork:
         rows, characters = self._change.entries
         return self._changed(columns, rows, self._change.step * (characters[:, None] == x_t))
 
-    def _vector(self, name: str) -> Array:
+    def vector(self, name: str) -> Array:
         """Return a vector, of shape (1 or P, 1, n)."""
         vector: Array = self._parameters[name][None, None]
         if name != self._change.name:
@@ -158,6 +148,16 @@ class ReferenceNetwork:
         return changed
 
 
-def logistic(a: Array) -> Array:
-    """Return 1 / (1 + e^-a)."""
-    return np.asarray(1.0 / (1.0 + np.exp(-a)))
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """The parameters of one layer by symbol, as a cell's reference step asks for them."""
+
+    network: ReferenceNetwork
+    number: int
+    sizes: Architecture
+
+    def product(self, symbol: str, vectors: Array) -> Array:
+        return self.network.product(self.sizes.name(symbol, self.number), vectors)
+
+    def vector(self, symbol: str) -> Array:
+        return self.network.vector(self.sizes.name(symbol, self.number))

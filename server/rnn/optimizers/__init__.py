@@ -1,7 +1,5 @@
 """Update rules, each a few passes over the flat buffer, without allocation."""
 
-from typing import Literal, TypeAlias
-
 from server.rnn.optimizers.adagrad import AdaGrad
 from server.rnn.optimizers.adam import Adam
 from server.rnn.optimizers.base import BLOCK, Optimizer
@@ -9,9 +7,7 @@ from server.rnn.optimizers.rmsprop import RMSProp
 from server.rnn.optimizers.sgd import SGD
 from server.rnn.parameters import Array
 
-OptimizerName: TypeAlias = Literal["adagrad", "adam", "rmsprop", "sgd"]
-
-RULES: dict[OptimizerName, type[Optimizer]] = {
+RULES: dict[str, type[Optimizer]] = {
     "adagrad": AdaGrad,
     "adam": Adam,
     "rmsprop": RMSProp,
@@ -19,7 +15,7 @@ RULES: dict[OptimizerName, type[Optimizer]] = {
 }
 
 # eta, where nobody says otherwise.
-LEARNING_RATES: dict[OptimizerName, float] = {
+LEARNING_RATES: dict[str, float] = {
     "adagrad": 0.1,
     "adam": 0.002,
     "rmsprop": 0.002,
@@ -27,12 +23,13 @@ LEARNING_RATES: dict[OptimizerName, float] = {
 }
 
 
-def make_optimizer(name: OptimizerName, parameters: Array, gradients: Array) -> Optimizer:
+def make_optimizer(name: str, parameters: Array, gradients: Array) -> Optimizer:
     """Return the update rule `name` for `parameters`.
 
     Parameters
     ----------
-    name : {"adagrad", "adam", "rmsprop", "sgd"}
+    name : str
+        A name in `RULES`.
     parameters, gradients : ndarray of shape (size,)
         The flat buffers, both contiguous and of one type; `gradients` is read at every step.
 
@@ -51,7 +48,6 @@ __all__ = [
     "AdaGrad",
     "Adam",
     "Optimizer",
-    "OptimizerName",
     "RMSProp",
     "make_optimizer",
 ]

@@ -24,6 +24,7 @@ class AdaGrad(Optimizer):
        and stochastic optimization", JMLR 12, 2011.
     """
 
+    LABEL = "AdaGrad"
     MEMORIES = ("memory",)
     START = 1e-8
 

@@ -35,6 +35,7 @@ class Adam(Optimizer):
        algorithm 1.
     """
 
+    LABEL = "Adam"
     MEMORIES = ("gradients", "squares")
     BETA1 = 0.9
     BETA2 = 0.999

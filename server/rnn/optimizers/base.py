@@ -33,6 +33,9 @@ class Optimizer(ABC):
         What the rule remembers of past gradients. The arrays are never replaced.
     """
 
+    LABEL: ClassVar[str]
+    """The name that people read."""
+
     MEMORIES: ClassVar[tuple[str, ...]]
     """The names of what the rule remembers."""
 
@@ -49,7 +52,7 @@ class Optimizer(ABC):
             for i in range(0, parameters.size, BLOCK)
         ]
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Go back to what was remembered before the first step: nothing."""
         self.steps = 0
         for memory in self.state.values():

@@ -27,6 +27,7 @@ class RMSProp(Optimizer):
     .. [2] A. Karpathy, char-rnn, 2015: its decay rate and learning rate.
     """
 
+    LABEL = "RMSProp"
     MEMORIES = ("squares",)
     RHO = 0.95
     EPSILON = 1e-8

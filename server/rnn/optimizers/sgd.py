@@ -25,6 +25,7 @@ class SGD(Optimizer):
        and momentum in deep learning", ICML 2013.
     """
 
+    LABEL = "SGD with momentum"
     MEMORIES = ("velocity",)
     MU = 0.9
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from server.rnn.cells import make_layers
+from server.rnn.cells.stack import make_layers
 from server.rnn.model import Model
 from server.rnn.parameters import Array, Parameters
 

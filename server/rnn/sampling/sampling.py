@@ -8,6 +8,7 @@ import numpy as np
 from numpy.random import SeedSequence
 from numpy.typing import NDArray
 
+from server.rnn.cells.vanilla import VANILLA
 from server.rnn.model import Model
 from server.rnn.parameters import Array
 from server.rnn.sampling.inference import Stepper
@@ -124,7 +125,7 @@ def write_pieces(
     )
     if prime is not None and len(prime) > 0:
         model = _read(model, prime)
-    plain = choice.texts == 1 and model.cell == "rnn" and model.layers == 1
+    plain = choice.texts == 1 and model.cell == VANILLA.name and model.layers == 1
     writer = _VanillaWriter(model, choice) if plain else _Writer(model, choice)
     rng = np.random.default_rng(seed)
     for start in range(0, length, PIECE):

@@ -1,4 +1,4 @@
-"""The walk through a text: parallel streams, sequence by sequence."""
+"""The text as batches: parallel streams, one sequence after the other."""
 
 from dataclasses import dataclass
 
@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 
 class TextTooShortError(ValueError):
-    """The text has no room for one sequence of each stream and the character after it.
+    """The text is too short for one sequence of each stream and the character after it.
 
     Parameters
     ----------
     message : str
         One clear sentence.
     needed : int
-        The least number of characters with which it would do.
+        The least number of characters that would do.
     """
 
     def __init__(self, message: str, needed: int) -> None:
@@ -24,14 +24,19 @@ class TextTooShortError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class BatchLayout:
-    """How a text is divided into batches: positions and counts, by arithmetic alone.
+    """The division of a text into batches, as arithmetic: the text itself is not needed.
+
+    The text is cut into B contiguous streams of equal length; fewer than B characters are left
+    over at its end and are not read. Update 1 reads the first T characters of each stream, update
+    2 the next T, and so on. When fewer than T + 1 characters of each stream are left, a new epoch
+    starts.
 
     Attributes
     ----------
     characters : int
-        Length of the text.
+        The length of the text, at least ``B (T + 1)``.
     streams, sequence_length : int
-        B and T. The text must have room for a sequence of each stream and the character after it.
+        B and T.
     """
 
     characters: int
@@ -39,36 +44,35 @@ class BatchLayout:
     sequence_length: int
 
     @property
-    def part_length(self) -> int:
-        """The number of characters that each stream reads in a pass."""
+    def stream_length(self) -> int:
+        """The number of characters in each stream."""
         return self.characters // self.streams
 
     @property
     def sequences(self) -> int:
-        """The number of sequences in one pass."""
-        return (self.part_length - 1) // self.sequence_length
+        """The number of sequences of each stream in one epoch."""
+        return (self.stream_length - 1) // self.sequence_length
 
-    def place(self, update: int) -> tuple[int, int]:
-        """Return the pass, from 1, and the place in each part at which an update, from 1, reads."""
-        passes, within = divmod(update - 1, self.sequences)
-        return passes + 1, within * self.sequence_length
+    def locate(self, update: int) -> tuple[int, int]:
+        """Return the epoch and the position in each stream of an update, both counted from 1.
 
-    def starts(self, position: int) -> list[int]:
-        """Return where in the text each stream is that stands at a place of its part."""
-        return [stream * self.part_length + position for stream in range(self.streams)]
+        The position is counted from 0.
+        """
+        epochs, within = divmod(update - 1, self.sequences)
+        return epochs + 1, within * self.sequence_length
+
+    def text_positions(self, position: int) -> list[int]:
+        """Return the index in the text of a position in each stream."""
+        return [stream * self.stream_length + position for stream in range(self.streams)]
 
 
 class BatchIterator:
-    """Walks B streams through a text, T characters at a time.
-
-    The text is cut into B contiguous parts of equal length (what is left over at its end, fewer
-    than B characters, is not read), and each stream reads one of them. When fewer than T + 1
-    characters of a part are left, all begin their parts anew.
+    """Reads B streams of a text, T characters at a time, as `BatchLayout` describes.
 
     Parameters
     ----------
     text : ndarray of int, shape (n,)
-        It is kept, not copied.
+        It is not copied.
     streams, sequence_length : int
         B and T, at least 1.
 
@@ -80,55 +84,53 @@ class BatchIterator:
     Attributes
     ----------
     position : int
-        The place, in each part, of the next character to be read; in the text, that of the first
-        stream. It may be set to any place with ``T + 1`` characters left.
-    part_length : int
-        The number of characters of a part.
+        The position in each stream of the next character; for the first stream it is also the
+        position in the text. It may be set to any position with ``T + 1`` characters left.
     """
 
     def __init__(self, text: NDArray[np.integer], streams: int, sequence_length: int) -> None:
         T, needed = sequence_length, streams * (sequence_length + 1)
         if len(text) < needed:
             raise TextTooShortError(_too_short(len(text), streams, T), needed)
-        self._route = BatchLayout(len(text), streams, T)
-        self.part_length = self._route.part_length
-        self._parts = text[: streams * self.part_length].reshape(streams, self.part_length)
+        self._layout = BatchLayout(len(text), streams, T)
+        self.stream_length = self._layout.stream_length
+        self._streams = text[: streams * self.stream_length].reshape(streams, self.stream_length)
         self._sequence_length = T
         self.position = 0
 
     @property
     def sequences(self) -> int:
-        """The number of sequences in one pass."""
-        return self._route.sequences
+        """The number of sequences of each stream in one epoch."""
+        return self._layout.sequences
 
     @property
     def at_end(self) -> bool:
-        """Whether no sequence is left in this pass."""
-        return self.part_length - self.position < self._sequence_length + 1
+        """Whether no sequence is left in this epoch."""
+        return self.stream_length - self.position < self._sequence_length + 1
 
     @property
     def next_index(self) -> int:
-        """The next character that the first stream reads."""
-        return int(self._parts[0, self.position])
+        """The next character of the first stream."""
+        return int(self._streams[0, self.position])
 
-    def read(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Return the next sequence of each stream, without going on.
+    def peek(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return the next sequence of each stream, without advancing.
 
         Returns
         -------
         x, y : ndarray of intp, shape (T, B)
-            The characters, and those that follow.
+            The characters, and the character that follows each of them.
         """
         end = self.position + self._sequence_length + 1
-        text = np.ascontiguousarray(self._parts[:, self.position : end].T, dtype=np.intp)
+        text = np.ascontiguousarray(self._streams[:, self.position : end].T, dtype=np.intp)
         return text[:-1], text[1:]
 
     def advance(self) -> bool:
-        """Go on by a sequence; return whether that begins a new pass."""
+        """Advance by one sequence; return whether that starts a new epoch."""
         self.position += self._sequence_length
-        if begins := self.at_end:
+        if starts_epoch := self.at_end:
             self.position = 0
-        return begins
+        return starts_epoch
 
 
 def _too_short(length: int, streams: int, T: int) -> str:

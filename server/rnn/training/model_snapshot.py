@@ -1,4 +1,4 @@
-"""Models set aside: the best so far, by one measure or another."""
+"""A saved copy of a network: the best model so far, by one measure or another."""
 
 from collections.abc import Mapping
 
@@ -11,17 +11,19 @@ from server.rnn.parameters import Array, Parameters
 
 
 class ModelSnapshot:
-    """A place for a network's parameters and carried state as they stand at some time.
+    """A copy of a network's parameters and carried state.
+
+    Its buffers are allocated once, so that saving during training allocates nothing.
 
     Parameters
     ----------
     network : Network
-        What is kept is its.
+        The network to copy.
 
     Attributes
     ----------
     next_index : int
-        The input character that came next.
+        The next input character of the first stream at the time of the copy.
     """
 
     def __init__(self, network: Network) -> None:
@@ -30,20 +32,20 @@ class ModelSnapshot:
         self._state = {name: view.copy() for name, view in network.state.items()}
         self.next_index = 0
 
-    def keep(self, next_index: int) -> None:
-        """Copy the network as it stands."""
+    def save(self, next_index: int) -> None:
+        """Copy the network, over the copy before."""
         np.copyto(self._parameters.flat, self._network.parameters.flat)
         for name, view in self._network.state.items():
             np.copyto(self._state[name], view)
         self.next_index = next_index
 
     def arrays(self, prefix: str) -> dict[str, Array]:
-        """Return views of all that is kept, by name, with `prefix` before it."""
+        """Return views of the saved arrays by name, each with `prefix` before it."""
         named = name_arrays(self._parameters, self._state)
         return {f"{prefix}{name}": view for name, view in named.items()}
 
     def model(self, update: int, smooth_loss: float | None) -> Model:
-        """Return a copy of the model that is kept."""
+        """Return the saved model, as a copy."""
         return copy_model(
             self._network.architecture,
             self._parameters,
@@ -71,7 +73,7 @@ def copy_model(
     update: int,
     smooth_loss: float | None,
 ) -> Model:
-    """Return a model with copies of parameters and of the first stream's state.
+    """Return a model with copies of the parameters and of the first stream's state.
 
     Parameters
     ----------

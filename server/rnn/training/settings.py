@@ -1,11 +1,13 @@
 """What a training is made of."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from server.rnn.architecture import GATES, MAX_LAYERS, CellName
-from server.rnn.optimizers import RULES, OptimizerName
+from server.rnn.architecture import MAX_LAYERS
+from server.rnn.cells import CELLS
+from server.rnn.optimizers import RULES
 
 # The purposes that random numbers of one seed serve; a stream each, independent of the others.
 INITIALISATION, SAMPLES, DROPOUT = 0, 1, 2
@@ -21,8 +23,8 @@ class TrainerSettings:
 
     Attributes
     ----------
-    cell : {"rnn", "gru", "lstm"}
-        What the layers are made of.
+    cell : str
+        The name of the layers' cell, in `CELLS`.
     hidden_size : int
         m, at least 1.
     layers : int
@@ -34,8 +36,8 @@ class TrainerSettings:
         T, characters of each stream an update, at least 1.
     batch_size : int
         B, streams that read the text in parallel, at least 1.
-    optimizer : {"adagrad", "adam", "rmsprop", "sgd"}
-        The update rule.
+    optimizer : str
+        The name of the update rule, in `RULES`.
     learning_rate : float
         eta, 0 or greater; `optimizers.LEARNING_RATES` holds a good one for each rule.
     learning_rate_decay : float
@@ -59,13 +61,13 @@ class TrainerSettings:
         If one of them is outside its range.
     """
 
-    cell: CellName = "rnn"
+    cell: str = "rnn"
     hidden_size: int = 100
     layers: int = 1
     dropout: float = 0.0
     sequence_length: int = 25
     batch_size: int = 1
-    optimizer: OptimizerName = "adagrad"
+    optimizer: str = "adagrad"
     learning_rate: float = 0.1
     learning_rate_decay: float = 1.0
     clip: float | None = 5.0
@@ -78,7 +80,7 @@ class TrainerSettings:
     def __post_init__(self) -> None:
         fraction = self.validation_fraction
         rules = {
-            "cell must be 'rnn', 'gru' or 'lstm'": self.cell in GATES,
+            f"cell must be {_one_of(CELLS)}": self.cell in CELLS,
             "hidden_size must be at least 1": self.hidden_size >= 1,
             f"layers must be from 1 to {MAX_LAYERS}": 1 <= self.layers <= MAX_LAYERS,
             "dropout must be from 0 to less than 1": 0.0 <= self.dropout < 1.0,
@@ -100,6 +102,11 @@ class TrainerSettings:
         for rule, holds in rules.items():
             if not holds:
                 raise SettingsError(f"{rule}.")
+
+
+def _one_of(names: Iterable[str]) -> str:
+    *others, last = map(repr, names)
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _at_least_0(value: float) -> bool:

@@ -1,4 +1,4 @@
-"""What a trainer's state must look like before it is believed."""
+"""The saved state of a trainer: its form, its older forms, and the checks before it is restored."""
 
 import math
 from collections.abc import Mapping
@@ -14,7 +14,11 @@ from server.rnn.training.settings import TrainerSettings
 
 Scalar: TypeAlias = int | float | str | None
 
-# What the first version, which knew but one of each, did not say. AdaGrad counts no steps.
+# How the names of the optimizer's arrays begin.
+OPTIMIZER = "optimizer."
+
+# Scalars that the first version did not save, because each had one possible value. It did not
+# count AdaGrad's steps, which AdaGrad does not need.
 _FIRST_VERSION: dict[str, Scalar] = {
     "cell": "rnn",
     "layers": 1,
@@ -30,17 +34,10 @@ _FIRST_VERSION: dict[str, Scalar] = {
     "best_validation_next_index": None,
 }
 
-# The settings that a state is made for.
-_IDENTITY = (
-    "cell",
-    "hidden_size",
-    "layers",
-    "batch_size",
-    "validation_fraction",
-    "dtype",
-)
+# The settings that must be equal in the trainer that saves a state and the one that restores it.
+_IDENTITY = ("cell", "hidden_size", "layers", "batch_size", "validation_fraction", "dtype")
 
-_NONE_AT_FIRST = {"loss", "smooth_loss", "best_update", "best_smooth_loss", "best_next_index"}
+_NONE_BEFORE_UPDATE = {"loss", "smooth_loss", "best_update", "best_smooth_loss", "best_next_index"}
 _NONE_BEFORE_VALIDATION = {
     "best_validation_update",
     "best_validation_loss",
@@ -50,46 +47,48 @@ _NONE_BEFORE_VALIDATION = {
 
 
 class StateError(ValueError):
-    """A saved state does not fit the trainer that is to go on from it."""
+    """A saved state does not fit the trainer that should resume from it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a training has come; the fields are described at `trainer.Trainer`.
+    """All numbers in a trainer's state that are not arrays.
 
     Attributes
     ----------
     optimizer : str
-        The update rule that the optimiser's arrays belong to.
+        The name of the optimizer that the arrays belong to.
     optimizer_steps : int
         The number of steps it has made.
     kernel : str or None
-        What computed the updates so far; see `kernels`.
+        The code that computed the updates so far; see `backend.selection`.
     best_next_index, best_validation_next_index : int or None
-        The input character that comes next for the best model.
+        The next input character of each best model.
+
+    The other fields are attributes of `trainer.Trainer`.
     """
 
     updates: int
     epoch: int
-    position: int
     learning_rate: float
-    optimizer: str
-    optimizer_steps: int
-    kernel: str | None
     loss: float | None
     smooth_loss: float | None
     best_update: int | None
     best_smooth_loss: float | None
-    best_next_index: int | None
     validation_loss: float | None
     best_validation_update: int | None
     best_validation_loss: float | None
     best_validation_smooth_loss: float | None
+    position: int
+    optimizer: str
+    optimizer_steps: int
+    kernel: str | None
+    best_next_index: int | None
     best_validation_next_index: int | None
 
 
 def identity(settings: TrainerSettings, vocabulary_size: int) -> dict[str, Scalar]:
-    """Return what a state is made for: it fits no trainer that differs in any of it."""
+    """Return the scalars that must be equal in the saving and the restoring trainer."""
     own: dict[str, Scalar] = {name: getattr(settings, name) for name in _IDENTITY}
     return {"vocabulary_size": vocabulary_size, **own}
 
@@ -97,7 +96,7 @@ def identity(settings: TrainerSettings, vocabulary_size: int) -> dict[str, Scala
 def upgrade(
     arrays: Mapping[str, Array], scalars: Mapping[str, Scalar]
 ) -> tuple[dict[str, Array], dict[str, Scalar]]:
-    """Return a state in today's form, also if the first version saved it.
+    """Return a state in its present form, whichever version saved it.
 
     Parameters
     ----------
@@ -117,7 +116,7 @@ def upgrade(
 
 
 def check_scalars(
-    scalars: Mapping[str, Scalar], identity: Mapping[str, Scalar], part_length: int
+    scalars: Mapping[str, Scalar], identity: Mapping[str, Scalar], stream_length: int
 ) -> Progress:
     """Return the progress that `scalars` describe.
 
@@ -126,8 +125,8 @@ def check_scalars(
     scalars : mapping
         As saved.
     identity : mapping
-        The scalars that must be equal to the trainer's own, `vocabulary_size` among them.
-    part_length : int
+        The trainer's own `identity`.
+    stream_length : int
         The number of characters that each stream reads in an epoch.
 
     Returns
@@ -150,7 +149,7 @@ def check_scalars(
         "updates": (0, math.inf),
         "optimizer_steps": (0, math.inf),
         "epoch": (1, math.inf),
-        "position": (0, part_length - 1),
+        "position": (0, stream_length - 1),
         "best_update": (1, values["updates"]),
         "best_next_index": (0, last_index),
         "best_validation_update": (0, values["updates"]),
@@ -174,7 +173,7 @@ def check_scalars(
 
 
 def _must_be_none(values: Mapping[str, Any]) -> set[str]:
-    names = set(_NONE_AT_FIRST) if values["updates"] == 0 else set()
+    names = set(_NONE_BEFORE_UPDATE) if values["updates"] == 0 else set()
     if values["validation_loss"] is None:
         names |= _NONE_BEFORE_VALIDATION | {"validation_loss"}
     elif values["best_validation_update"] is None:

@@ -1,22 +1,37 @@
-"""Training: a walk through the text, one update at a time."""
+"""The training loop: one update after the other, and everything needed to resume it exactly."""
 
 import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import partial
 from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.random import SeedSequence
 from numpy.typing import NDArray
 
-from server.rnn.backend.selection import fitting_kernel
+from server.rnn.backend.selection import fitting_kernel, load_numba
 from server.rnn.initialisation import initialise
 from server.rnn.model import Model
+from server.rnn.network import Network
+from server.rnn.optimizers import make_optimizer
+from server.rnn.optimizers.clipping import clip_by_norm, clip_by_value
+from server.rnn.parameters import Array
 from server.rnn.sampling.sampling import write
-from server.rnn.training.batches import TextTooShortError
-from server.rnn.training.model_snapshot import copy_model
+from server.rnn.training.batches import BatchIterator, TextTooShortError
+from server.rnn.training.model_snapshot import ModelSnapshot, copy_model, name_arrays
 from server.rnn.training.settings import DROPOUT, SAMPLES, SettingsError, TrainerSettings
-from server.rnn.training.state import StateError
-from server.rnn.training.training import Training
-from server.rnn.training.validation import HeldOutTooShortError
+from server.rnn.training.state import (
+    OPTIMIZER,
+    Progress,
+    Scalar,
+    StateError,
+    check_arrays,
+    check_scalars,
+    identity,
+    upgrade,
+)
+from server.rnn.training.validation import HeldOutTooShortError, Validation, hold_out
 
 SMOOTHING = 0.999
 
@@ -27,19 +42,128 @@ class NothingHeldOutError(ValueError):
     """There is no held-out text to validate on."""
 
 
-class Trainer(Training):
+class Trainer:
     """A network that learns a text by stochastic gradient descent.
 
-    The end of the text is held out if the settings say so; the rest is walked `sequence_length`
-    characters of each of `batch_size` streams an update (see `BatchIterator`). The last hidden
-    state is carried to the next sequence; when fewer than ``sequence_length + 1`` characters of
-    each part are left, a new epoch begins with a zero state.
+    The end of the text is held out if the settings say so. An update reads `sequence_length`
+    characters of each of `batch_size` streams (see `BatchIterator`). The last hidden state is
+    carried to the next sequence. When fewer than ``sequence_length + 1`` characters of each stream
+    are left, a new epoch starts with a zero state.
 
-    Looking (`sample`, `validate`, `current_model`, `best_model`, `state`) never changes what is
-    learnt.
+    `sample`, `validate`, `current_model`, `best_model` and `state` never change what is learnt.
 
-    Parameters, attributes, `state` and `restore` are those of `Training`.
+    Parameters
+    ----------
+    indices : ndarray of int, shape (n,)
+        The text, each character in ``range(vocabulary_size)``. It is not copied.
+    vocabulary_size : int
+        K.
+    settings : TrainerSettings
+
+    Raises
+    ------
+    TextTooShortError
+        If the text is too short to learn from, or `HeldOutTooShortError`, to validate on.
+    ValueError
+        If an index is outside ``range(vocabulary_size)``.
+
+    Attributes
+    ----------
+    updates : int
+        The number of updates made.
+    epoch : int
+        The epoch of the next update, counted from 1.
+    learning_rate : float
+        eta of the next update. It may be set at any time; the decay multiplies the new value.
+    loss : float or None
+        The loss of the last update, in nats, summed over the sequence and averaged over the
+        streams; None before the first update.
+    smooth_loss : float or None
+        The loss of the first update, then 0.999 of itself and 0.001 of each loss.
+    best_update, best_smooth_loss : int or None, float or None
+        The update with the lowest smooth loss, and that loss.
+    validation_loss : float or None
+        The last result of `validate`; None before the first.
+    best_validation_update, best_validation_loss : int or None, float or None
+        The update with the lowest validation loss, and that loss.
+    best_validation_smooth_loss : float or None
+        The smooth loss of that update.
     """
+
+    def __init__(
+        self, indices: NDArray[np.integer], vocabulary_size: int, settings: TrainerSettings
+    ) -> None:
+        T, B = settings.sequence_length, settings.batch_size
+        training, held_out = hold_out(indices, settings.validation_fraction, T, B)
+        self._batches = BatchIterator(training, B, T)
+        if int(indices.min()) < 0 or int(indices.max()) >= vocabulary_size:
+            raise ValueError("The text holds an index that is not in the vocabulary.")
+        self.settings = settings
+        self.text_length = len(indices)
+        self.updates = 0
+        self.epoch = 1
+        self.learning_rate = settings.learning_rate
+        self.loss: float | None = None
+        self.smooth_loss: float | None = None
+        self.best_update: int | None = None
+        self.best_smooth_loss: float | None = None
+        self.validation_loss: float | None = None
+        self.best_validation_update: int | None = None
+        self.best_validation_loss: float | None = None
+        self.best_validation_smooth_loss: float | None = None
+
+        self._network = network = Network(
+            vocabulary_size,
+            settings.hidden_size,
+            T,
+            settings.dtype,
+            cell=settings.cell,
+            layers=settings.layers,
+            batch_size=B,
+        )
+        self.parameters = network.parameters
+        initialise(network, settings)
+        gradients = network.gradients.flat
+        self._optimizer = make_optimizer(settings.optimizer, self.parameters.flat, gradients)
+        clip = {"value": clip_by_value, "norm": clip_by_norm}[settings.clip_mode]
+        limit = math.inf if settings.clip is None else settings.clip
+        self._clip = None if math.isinf(limit) else partial(clip, gradients, limit)
+        self._has_dropout = settings.dropout > 0.0 and settings.layers > 1
+        # Chosen at the first update, because importing Numba takes half a second.
+        self._kernel: str | None = None
+
+        self._best = ModelSnapshot(network)
+        # Whether the network itself is the best model, so that the snapshot is out of date.
+        self._best_is_current = False
+        self._validation = Validation(held_out, network) if len(held_out) else None
+        self._best_validation = ModelSnapshot(network) if self._validation else None
+
+    @property
+    def vocabulary_size(self) -> int:
+        """K."""
+        return self._network.architecture.vocabulary_size
+
+    @property
+    def position(self) -> int:
+        """The index in the text of the next character that the first stream reads."""
+        return self._batches.position
+
+    @property
+    def stream_length(self) -> int:
+        """The number of characters that each stream reads in an epoch."""
+        return self._batches.stream_length
+
+    @property
+    def updates_per_epoch(self) -> int:
+        """The number of updates in one epoch."""
+        return self._batches.sequences
+
+    @property
+    def kernel(self) -> str | None:
+        """The code that computes the updates, "numpy" or "numba"; None before the first update."""
+        return self._kernel
+
+    # -- learning ----------------------------------------------------------------------------------
 
     def update(self) -> float:
         """Learn from the next sequence of each stream.
@@ -47,15 +171,15 @@ class Trainer(Training):
         Returns
         -------
         float
-            Its loss: the cross-entropy summed over its characters and averaged over the streams,
-            in nats. It may be infinite or not a number, when the parameters have run away.
+            The loss: the cross-entropy summed over the sequence and averaged over the streams, in
+            nats. It may be infinite or not a number if the parameters have diverged.
         """
         network = self._network
         if self._kernel is None:
             self._use(fitting_kernel(self.settings))
-        if self._drops:
-            network.draw_masks(self._random(DROPOUT), self.settings.dropout)
-        x, y = self._walk.read()
+        if self._has_dropout:
+            network.draw_masks(self._rng(DROPOUT), self.settings.dropout)
+        x, y = self._batches.peek()
         with np.errstate(all="ignore"):
             loss = float(network.forward(x, y))
             self._track_best(loss)
@@ -66,37 +190,54 @@ class Trainer(Training):
         network.carry()
         self.loss = loss
         self.updates += 1
-        if self._walk.advance():
+        if self._batches.advance():
             self._begin_epoch()
         return loss
 
-    def _random(self, purpose: int) -> np.random.Generator:
-        """Return random numbers that depend on seed, purpose and the number of updates alone."""
+    def _use(self, kernel: str) -> None:
+        compiled = load_numba() if kernel == "numba" else None
+        self._network.use(compiled)
+        self._optimizer.use(compiled)
+        self._kernel = "numpy" if compiled is None else "numba"
+
+    def _rng(self, purpose: int) -> np.random.Generator:
+        """Return random numbers that depend only on seed, purpose and the number of updates."""
         return np.random.default_rng(
             SeedSequence(self.settings.seed, spawn_key=(purpose, self.updates))
         )
 
-    def _track_best(self, loss: float) -> None:
-        """Bring the smooth loss up to date, and keep the best model if it is about to go.
+    def _begin_epoch(self) -> None:
+        self.epoch += 1
+        self._batches.position = 0
+        self._network.clear_state()
+        self.learning_rate *= self.settings.learning_rate_decay
 
-        The model that belongs to an update's smooth loss is the one after its step. As long as
-        each update improves on the one before, that model needs no copy: it is overwritten by a
-        better one. Only when an update does not improve must the standing model be saved, and
-        here, between the forward pass and the step, it still stands.
+    def _track_best(self, loss: float) -> None:
+        """Update the smooth loss, and save the best model before the optimizer overwrites it.
+
+        The model of an update's smooth loss is the one after its optimizer step. While every
+        update improves on the last, nothing needs to be copied. If this update does not improve,
+        the best model is still the network itself, until the step that follows.
         """
-        smooth = loss
+        smooth_loss = loss
         if self.smooth_loss is not None:
-            smooth = SMOOTHING * self.smooth_loss + (1.0 - SMOOTHING) * loss
-        self.smooth_loss = smooth
-        if self.best_smooth_loss is None or smooth < self.best_smooth_loss:
-            self.best_smooth_loss = smooth
+            smooth_loss = SMOOTHING * self.smooth_loss + (1.0 - SMOOTHING) * loss
+        self.smooth_loss = smooth_loss
+        if self.best_smooth_loss is None or smooth_loss < self.best_smooth_loss:
+            self.best_smooth_loss = smooth_loss
             self.best_update = self.updates + 1
-            self._best_stands = True
-        elif self._best_stands:
+            self._best_is_current = True
+        else:
             self._save_best()
 
+    def _save_best(self) -> None:
+        """Bring the snapshot of the best model up to date."""
+        if self._best_is_current:
+            self._best.save(self._batches.next_index)
+            self._best_is_current = False
+
     def validate(self) -> float:
-        """Measure the loss on the held-out text, and keep the model if it is the best there.
+        """Measure the loss on the held-out text, and save the model if it is the best there.
 
         Returns
         -------
@@ -111,23 +252,25 @@ class Trainer(Training):
         if self._validation is None or self._best_validation is None:
             raise NothingHeldOutError("No text is held out: validation_fraction is 0.")
         network = self._network
-        # Where an epoch is about to begin, its state is cleared already.
+        # At the start of an epoch the carried state has already been cleared.
         state = network.last_state if self.position == 0 else network.state
         loss = self.validation_loss = self._validation.loss(state)
         best = self.best_validation_loss
         if math.isfinite(loss) and (best is None or loss < best):
             self.best_validation_loss, self.best_validation_update = loss, self.updates
             self.best_validation_smooth_loss = self.smooth_loss
-            self._best_validation.keep(self._walk.next_index)
+            self._best_validation.save(self._batches.next_index)
         return loss
 
+    # -- models ------------------------------------------------------------------------------------
+
     def current_model(self) -> Model:
-        """Return a copy of the model as it stands."""
+        """Return a copy of the model after the last update."""
         return copy_model(
             self._network.architecture,
             self.parameters,
             self._network.state,
-            next_index=self._walk.next_index,
+            next_index=self._batches.next_index,
             update=self.updates,
             smooth_loss=self.smooth_loss,
         )
@@ -138,7 +281,7 @@ class Trainer(Training):
         Parameters
         ----------
         by : {"smooth_loss", "validation"}
-            Whether it is the model after `best_update` or after `best_validation_update`.
+            Whether to return the model after `best_update` or after `best_validation_update`.
 
         Returns
         -------
@@ -153,15 +296,14 @@ class Trainer(Training):
             )
         if self.best_update is None:
             return None
-        if self._best_stands:
-            return self.current_model()
+        self._save_best()
         return self._best.model(self.best_update, self.best_smooth_loss)
 
     def sample(self, length: int) -> NDArray[np.intp]:
-        """Return `length` characters that the network would write now.
+        """Return `length` characters that the current model generates.
 
-        It begins with the carried state of the first stream and its next character as the input.
-        Its random numbers depend on the seed and the number of updates alone.
+        It starts from the carried state of the first stream and that stream's next character. Its
+        random numbers depend only on the seed and the number of updates.
 
         Parameters
         ----------
@@ -175,6 +317,133 @@ class Trainer(Training):
         seed = SeedSequence(self.settings.seed, spawn_key=(SAMPLES, self.updates))
         return write(self.current_model(), length, seed=seed)
 
+    # -- saving and resuming -----------------------------------------------------------------------
+
+    def state(self) -> tuple[dict[str, Array], dict[str, Scalar]]:
+        """Return everything needed to resume with the same bytes.
+
+        Returns
+        -------
+        arrays : dict of str to ndarray
+            Copies: ``parameters.*`` in the course's shapes, ``optimizer.*``, and the carried
+            ``state.*`` of all streams, of shape (B, m). After the first update also the best
+            model's parameters and state as ``best.*``; after the first `validate` those of the
+            best model by validation as ``best_validation.*``.
+        scalars : dict of str to int, float, str or None
+            The progress so far, and the settings that the arrays fit (see `state.identity`).
+        """
+        self._save_best()
+        progress = self._progress()
+        arrays = self._views(
+            best=progress.best_update is not None,
+            best_validation=progress.best_validation_update is not None,
+        )
+        scalars = identity(self.settings, self.vocabulary_size) | asdict(progress)
+        return {name: np.array(view, order="C") for name, view in arrays.items()}, scalars
+
+    def _progress(self) -> Progress:
+        best_next_index = best_validation_next_index = None
+        if self.best_update is not None:
+            best_next_index = self._best.next_index
+        if self.best_validation_update is not None and self._best_validation is not None:
+            best_validation_next_index = self._best_validation.next_index
+        return Progress(
+            updates=self.updates,
+            epoch=self.epoch,
+            learning_rate=self.learning_rate,
+            loss=self.loss,
+            smooth_loss=self.smooth_loss,
+            best_update=self.best_update,
+            best_smooth_loss=self.best_smooth_loss,
+            validation_loss=self.validation_loss,
+            best_validation_update=self.best_validation_update,
+            best_validation_loss=self.best_validation_loss,
+            best_validation_smooth_loss=self.best_validation_smooth_loss,
+            position=self.position,
+            optimizer=self.settings.optimizer,
+            optimizer_steps=self._optimizer.steps,
+            kernel=self._kernel,
+            best_next_index=best_next_index,
+            best_validation_next_index=best_validation_next_index,
+        )
+
+    def _views(
+        self, *, best: bool, best_validation: bool, optimizer: bool = True
+    ) -> dict[str, Array]:
+        """Return views of the arrays that `state` copies and `restore` fills, by name."""
+        views = name_arrays(self.parameters, self._network.state)
+        for memory, flat in self._optimizer.state.items() if optimizer else ():
+            named = self.parameters.like(flat)
+            views |= {f"{OPTIMIZER}{memory}.{name}": view for name, view in named.items()}
+        if best:
+            views |= self._best.arrays("best.")
+        if best_validation and self._best_validation is not None:
+            views |= self._best_validation.arrays("best_validation.")
+        return views
+
+    def restore(self, arrays: Mapping[str, Array], scalars: Mapping[str, Scalar]) -> None:
+        """Return to a state that `state` returned, of this trainer or of one like it.
+
+        The vocabulary and the settings of `state.identity` must be the same. With another sequence
+        length, a position too near the end of the text starts a new epoch. With another optimizer,
+        the optimizer starts afresh. The learning rate is the saved one, not that of the settings.
+        The kernel is the saved one if it is available; with the other one, all later results are
+        equal up to rounding.
+
+        Parameters
+        ----------
+        arrays, scalars : mapping
+            As returned by `state`. They are copied.
+
+        Raises
+        ------
+        StateError
+            If a name is missing or unknown, or a shape, type or value does not fit. The trainer is
+            then unchanged.
+        """
+        arrays, scalars = upgrade(arrays, scalars)
+        own = identity(self.settings, self.vocabulary_size)
+        progress = check_scalars(scalars, own, self.stream_length)
+        same_optimizer = progress.optimizer == self.settings.optimizer
+        if not same_optimizer:
+            arrays = {name: a for name, a in arrays.items() if not name.startswith(OPTIMIZER)}
+        views = self._views(
+            best=progress.best_update is not None,
+            best_validation=progress.best_validation_update is not None,
+            optimizer=same_optimizer,
+        )
+        check_arrays(arrays, views)
+        for name, view in views.items():
+            view[...] = arrays[name]
+        if not same_optimizer:
+            self._optimizer.reset()
+        self._restore_progress(progress, same_optimizer=same_optimizer)
+
+    def _restore_progress(self, progress: Progress, *, same_optimizer: bool) -> None:
+        self.updates = progress.updates
+        self.epoch = progress.epoch
+        self.learning_rate = progress.learning_rate
+        self.loss = progress.loss
+        self.smooth_loss = progress.smooth_loss
+        self.best_update = progress.best_update
+        self.best_smooth_loss = progress.best_smooth_loss
+        self.validation_loss = progress.validation_loss
+        self.best_validation_update = progress.best_validation_update
+        self.best_validation_loss = progress.best_validation_loss
+        self.best_validation_smooth_loss = progress.best_validation_smooth_loss
+        if same_optimizer:
+            self._optimizer.steps = progress.optimizer_steps
+        self._kernel = None
+        if progress.kernel is not None:
+            self._use(progress.kernel)
+        self._best.next_index = progress.best_next_index or 0
+        self._best_is_current = False
+        if self._best_validation is not None:
+            self._best_validation.next_index = progress.best_validation_next_index or 0
+        self._batches.position = progress.position
+        if self._batches.at_end:
+            self._begin_epoch()
+
 
 __all__ = [
     "HeldOutTooShortError",
@@ -184,5 +453,4 @@ __all__ = [
     "TextTooShortError",
     "Trainer",
     "TrainerSettings",
-    "initialise",
 ]

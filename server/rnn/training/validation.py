@@ -136,7 +136,7 @@ class Validation:
         least = max(LEAST_CHARACTERS, T + 1)
         text = held_out[: min(MOST_CHARACTERS, max(least, affordable))]
         streams = min(MOST_STREAMS, max(1, len(text) // max(LEAST_PART, T + 1)))
-        self._walk = BatchIterator(text, streams, T)
+        self._batches = BatchIterator(text, streams, T)
         sizes = network.architecture
         self._network = Network(
             sizes.vocabulary_size,
@@ -157,14 +157,14 @@ class Validation:
         state : mapping of str to ndarray of shape (B, m)
             What the network carries; the streams here take those of its B streams in turn.
         """
-        network, walk = self._network, self._walk
+        network, batches = self._network, self._batches
         for name, begun in network.state.items():
             begun[:] = state[name][np.arange(len(begun)) % len(state[name])]
-        walk.position = 0
+        batches.position = 0
         total = 0.0
         with np.errstate(all="ignore"):
-            for _ in range(walk.sequences):
-                total += float(network.forward(*walk.read()))
+            for _ in range(batches.sequences):
+                total += float(network.forward(*batches.peek()))
                 network.carry()
-                walk.advance()
-        return total / walk.sequences
+                batches.advance()
+        return total / batches.sequences

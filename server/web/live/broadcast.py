@@ -12,8 +12,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from typing import Any
 
+from server.spec.live_messages import LiveMessage, ResyncMessage, ViewersMessage
 from server.web.live.frames import EncodedMessage, Message, framed, merged, serialised, told
 
 __all__ = ["Broadcaster", "Channel"]
@@ -80,14 +80,15 @@ class Channel:
         self._forgetting: asyncio.TimerHandle | None = None
         self._forget_later()
 
-    def publish(self, message: Message) -> None:
+    def publish(self, message: LiveMessage) -> None:
         """Add a message; its number is given here."""
-        message = message | {"run": self.run, "sent_at": _now_s()}
-        if message["type"] != "progress":
+        kind = message["type"]
+        addressed = {"type": kind, "run": self.run, **message, "sent_at": _now_s()}
+        if kind != "progress":
             self.release()
-            self._add(message)
+            self._add(addressed)
             return
-        self._held.append(message)
+        self._held.append(addressed)
         loop = asyncio.get_running_loop()
         if self.viewers < CROWD_VIEWERS or loop.time() >= self._progress_due_s:
             self.release()
@@ -203,8 +204,8 @@ class Channel:
 
         Its number is that of the last message it lost, so that numbers go on growing for it.
         """
-        message = {"type": "resync", "run": self.run, "seq": self._oldest, "sent_at": _now_s()}
-        return told(message)
+        message = ResyncMessage(type="resync")
+        return told({**message, "run": self.run, "seq": self._oldest, "sent_at": _now_s()})
 
     def snapshot(self, *, moving: bool) -> tuple[int, list[bytes]] | None:
         """Return the number and the frames of the snapshot made last, if it still holds.
@@ -267,7 +268,7 @@ class Channel:
         self._telling_viewers = None
         if self.viewers != self._viewers_told:
             self._viewers_told = self.viewers
-            self.publish({"type": "viewers", "viewers": self.viewers})
+            self.publish(ViewersMessage(type="viewers", viewers=self.viewers))
 
 
 class Broadcaster:
@@ -282,7 +283,7 @@ class Broadcaster:
             self._channels[run] = Channel(run)
         return self._channels[run]
 
-    def publish(self, run: str, message: dict[str, Any]) -> None:
+    def publish(self, run: str, message: LiveMessage) -> None:
         """Pass on a message about a run."""
         self.channel(run).publish(message)
 

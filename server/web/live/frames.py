@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import BaseModel
 from websockets.frames import Frame, Opcode
 
 __all__ = ["EncodedMessage", "Message", "framed", "merged", "told"]
@@ -51,8 +52,17 @@ def told(message: Message) -> EncodedMessage:
 
 def serialised(message: Message) -> bytes:
     """Return a message as JSON."""
-    text = json.dumps(message, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(
+        message, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain
+    )
     return text.encode()
+
+
+def _plain(value: object) -> dict[str, Any]:
+    """Return what JSON can hold of a value in a message that it can't."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    raise TypeError(f"{type(value).__name__} can't be part of a message")
 
 
 def framed(data: bytes, *, begins: bool = True, ends: bool = True) -> Iterable[bytes]:

@@ -6,13 +6,13 @@ import asyncio
 import time
 
 from fastapi import APIRouter, WebSocket
-from pydantic import BaseModel
 from starlette.websockets import WebSocketDisconnect
 
 from server.errors import UnknownRunError
 from server.runs.run_controller import RunController
-from server.spec.schemas import Checkpoint, Loss, Milestone, Run, RunState, Sample
-from server.store.database import Store
+from server.spec.live_messages import SnapshotContent
+from server.spec.schemas import RunState
+from server.store import queries
 from server.web.dependencies import Services, TheOffice
 from server.web.live.backpressure import EXTENSION, ViewerGoneError, ViewerProtocol
 from server.web.live.broadcast import Channel
@@ -29,16 +29,6 @@ TOO_SLOW = 4408
 MESSAGES_PER_MINUTE = 60
 # No number of a message is longer.
 MOST_DIGITS = 20
-
-
-class Snapshot(BaseModel):
-    """What a viewer is told first."""
-
-    run_state: Run
-    loss: Loss
-    samples: list[Sample]
-    milestones: list[Milestone]
-    checkpoints: list[Checkpoint]
 
 
 @router.websocket("/ws/runs/{run_id}")
@@ -133,10 +123,10 @@ async def _snapshot(
             # Not with those who look: whoever writes of this run waits for the lock meanwhile.
             store, run = services.supervisor.store, controller.run
             loss = await loss_of(run.id, store, 1, None)
-            samples = await store(Store.samples, run.id, limit=samples_that_fit(run))
-            milestones = await store(Store.milestones, run.id)
-            checkpoints = await store(Store.checkpoints, run.id)
-            content = Snapshot.model_construct(
+            samples = await store(queries.list_samples, run.id, limit=samples_that_fit(run))
+            milestones = await store(queries.list_milestones, run.id)
+            checkpoints = await store(queries.list_checkpoints, run.id)
+            content = SnapshotContent.model_construct(
                 run_state=run,
                 loss=loss,
                 samples=samples,

@@ -12,7 +12,7 @@ from starlette.responses import FileResponse
 from server.runs.downloads import OpenFile
 from server.spec.run_spec import encodable
 from server.spec.schemas import Checkpoint
-from server.store.database import Store
+from server.store import queries
 from server.web.dependencies import Life, TheOffice, a_download
 from server.web.http.file_response import OpenFileResponse
 from server.web.security.auth import is_operator
@@ -36,7 +36,7 @@ class CheckpointRequest(BaseModel):
 @router.get("")
 async def list_checkpoints(controller: Life, services: TheOffice) -> list[Checkpoint]:
     """Return the checkpoints, oldest first."""
-    return await services.reads(Store.checkpoints, controller.run.id)
+    return await services.reads(queries.list_checkpoints, controller.run.id)
 
 
 @router.post("", status_code=201)

@@ -10,7 +10,7 @@ from server.analysis.gradient_check import (
     GradientCheckRequest,
     GradientCheckResult,
 )
-from server.rnn.architecture import CellName
+from server.spec.run_spec import CellName
 from server.web.dependencies import Charge, TheOffice
 
 router = APIRouter(prefix="/api/gradient-check", tags=["gradients"])

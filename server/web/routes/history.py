@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from math import isfinite
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from fastapi import APIRouter, Depends, Query
 from numpy.typing import NDArray
 from starlette.responses import Response, StreamingResponse
 
-from server.analysis.spikes import LossExplained
+from server.analysis.loss_analysis import ExplainedLoss
 from server.history.smoothing import FACTORS
 from server.history.summaries import CHUNK_UPDATES, smooth_losses
 from server.history.threshold_search import Search
@@ -25,7 +26,7 @@ from server.spec.schemas import (
     LossReached,
     Sample,
 )
-from server.store.database import Store
+from server.store import queries
 from server.store.queries import SamplesPage
 from server.web.dependencies import Life, TheOffice, a_download
 from server.web.loss_cache import DEFAULT_POINTS
@@ -56,13 +57,14 @@ async def list_samples(
     run, chosen = controller.run.id, None
     if limit is not None:
         fitting = samples_that_fit(controller.run, limit)
-        chosen = await services.reads(Store.thinned_updates, run, first, last, fitting)
-    beginning = await services.reads(Store.samples_page, run, first, last, PAGE_CHARACTERS, chosen)
+        chosen = await services.reads(queries.select_samples, run, first, last, fitting)
+    page = partial(queries.samples_page, characters=PAGE_CHARACTERS, selected=chosen)
+    beginning = await services.reads(page, run, first, last)
     # What has begun to be sent is not refused midway.
-    look = services.supervisor.store.look
+    look = services.supervisor.store.low_priority
 
     async def after(update: int) -> SamplesPage:
-        return await look(Store.samples_page, run, update + 1, last, PAGE_CHARACTERS, chosen)
+        return await look(page, run, update + 1, last)
 
     return StreamingResponse(json_pieces(beginning, after), media_type="application/json")
 
@@ -100,10 +102,10 @@ async def read_loss_reached(
     """Return the first update after which the smooth loss, in nats a sequence, was below."""
     search = Search(done=False)
     while not search.done:
-        search = await services.reads(Store.first_below, controller.run.id, smooth_loss)
+        search = await services.reads(queries.first_below, controller.run.id, smooth_loss)
     if search.update is None:
         return LossReached(smooth_loss=smooth_loss, update=None)
-    (seconds,) = await services.reads(Store.seconds_at, controller.run.id, [search.update])
+    (seconds,) = await services.reads(queries.training_seconds, controller.run.id, [search.update])
     return LossReached(
         smooth_loss=smooth_loss,
         update=search.update,
@@ -134,7 +136,7 @@ async def read_loss_by_position(
 
 
 @router.get("/loss/explained")
-async def explain_loss(controller: Life, services: TheOffice) -> LossExplained:
+async def explain_loss(controller: Life, services: TheOffice) -> ExplainedLoss:
     """Tell whether the loss goes up and down with the pages, or with the start of each epoch."""
     return await services.spikes.explain(controller.run)
 
@@ -150,7 +152,7 @@ async def download_losses(controller: Life, services: TheOffice) -> StreamingRes
     length = run.spec.sequence_length
     per_epoch = run.updates_per_epoch
     # What has begun to be sent is not refused midway.
-    look = services.supervisor.store.look
+    look = services.supervisor.store.low_priority
 
     def lines(first: int, losses: NDArray[np.float64], smooth: float | None) -> tuple[str, float]:
         rows = []
@@ -165,7 +167,7 @@ async def download_losses(controller: Life, services: TheOffice) -> StreamingRes
         end, sent = run.update, 0
         yield "update,epoch,position,loss,smooth_loss\n"
         chunk, smooth = -1, None
-        while (found := await look(Store.chunk, run.id, chunk)) is not None:
+        while (found := await look(queries.loss_chunk, run.id, chunk)) is not None:
             chunk, losses = found
             first = chunk * CHUNK_UPDATES + 1
             text, smooth = await asyncio.to_thread(lines, first, losses, smooth)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from server.spec.run_spec import SpecError, encodable
 from server.spec.schemas import Milestone
-from server.store.database import Store
+from server.store import queries
 from server.web.dependencies import Life, TheOffice
 
 router = APIRouter(prefix="/api/runs/{run_id}/milestones", tags=["milestones"])
@@ -43,7 +43,7 @@ class NoteRequest(NoteText):
 async def list_milestones(controller: Life, services: TheOffice) -> list[Milestone]:
     """Return the milestones in order, all those that the run has reached by now."""
     await controller.recorder.caught_up()
-    return await services.reads(Store.milestones, controller.run.id)
+    return await services.reads(queries.list_milestones, controller.run.id)
 
 
 @router.post("", status_code=201)

@@ -11,6 +11,7 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.templating import Jinja2Templates
 
 from server import __version__
+from server.spec.description import form_description, script_description
 from server.web.http.static_files import Statics
 from server.web.security.auth import is_operator
 
@@ -38,7 +39,7 @@ async def watch(request: Request) -> Response:
 @router.get("/passages", response_class=HTMLResponse)
 async def gallery(request: Request) -> Response:
     """Return the page of kept passages."""
-    return _page(request, "passages.html", "gallery", view="PassageService", skip="the passages")
+    return _page(request, "passages.html", "gallery", view="Passages", skip="the passages")
 
 
 @router.get("/compare", response_class=HTMLResponse)
@@ -66,6 +67,8 @@ def _page(request: Request, template: str, entry: str, *, view: str, skip: str) 
             "modules": statics().modules(f"js/{entry}.js"),
             "plotly_url": f"{statics().address}/{PLOTLY}",
             "operator": is_operator(request),
+            "spec": form_description(),
+            "spec_for_scripts": script_description(),
         },
         headers={"Cache-Control": "no-cache"},
     )

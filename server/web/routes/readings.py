@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from server.analysis.readings import Reading
+from server.analysis.surprisal import UpdateSurprisal
 from server.spec.run_spec import SpecError
 from server.web.dependencies import Charge, Life, TheOffice
 
@@ -30,7 +30,7 @@ async def read_again(
     update: Update = None,
     first: Annotated[Update, Query(alias="from")] = None,
     last: Annotated[Update, Query(alias="to")] = None,
-) -> Reading:
+) -> UpdateSurprisal:
     """Return what was read at an update, each character with its surprisal.
 
     With `from` and `to`: at the update of the greatest loss between them, both included. With

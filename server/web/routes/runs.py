@@ -8,7 +8,8 @@ from fastapi import APIRouter
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from server.spec.run_spec import RunChange, RunSpec
+from server.spec.run_change import RunChange
+from server.spec.run_spec import RunSpec
 from server.spec.schemas import Run
 from server.web.dependencies import Life, TheOffice
 

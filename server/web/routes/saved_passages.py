@@ -13,7 +13,7 @@ from server.checkpoints.checkpoint_format import FINGERPRINT_DIGITS
 from server.errors import UnknownRunError
 from server.passages.gallery import AT_ONCE
 from server.passages.saved_passage import BREAK, SavedPassage, as_markdown, as_text
-from server.passages.service import RECEIPT_DIGITS
+from server.passages.service import PASSAGE_FINGERPRINT_DIGITS
 from server.spec.run_spec import encodable
 from server.web.dependencies import Life, Services, TheOffice, a_download
 
@@ -40,10 +40,10 @@ class _Titled(BaseModel):
 
 
 class KeepRequest(_Titled):
-    """Which passage to keep: its run, and the receipt that came with it."""
+    """Which passage to keep: its run, and the fingerprint that came with it."""
 
     run: Annotated[str, Field(min_length=1, max_length=64)]
-    receipt: Annotated[str, Field(pattern=f"^[0-9a-f]{{{RECEIPT_DIGITS}}}$")]
+    fingerprint: Annotated[str, Field(pattern=f"^[0-9a-f]{{{PASSAGE_FINGERPRINT_DIGITS}}}$")]
 
 
 class TitleChange(_Titled):
@@ -111,7 +111,7 @@ async def list_passages(
 async def keep_passage(wanted: KeepRequest, services: TheOffice) -> SavedPassage:
     """Keep a passage that was written just now; durable when answered."""
     controller = services.supervisor.get(wanted.run)
-    return await services.gallery.keep(controller, wanted.receipt, wanted.title)
+    return await services.gallery.keep(controller, wanted.fingerprint, wanted.title)
 
 
 @router.get("/api/kept/file", response_class=StreamingResponse, dependencies=[Depends(a_download)])

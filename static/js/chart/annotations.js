@@ -1,9 +1,10 @@
 /** The words on the chart: at the ends of the lines, beside hurrahs and notes, over the epochs. */
 
 import { smoothAt } from "../curve/loss-curve.js";
-import { escaped } from "../lib/plotly-theme.js";
+import { escapeLabel } from "../lib/plotly-theme.js";
 import { markedCurve } from "../curve/scales.js";
-import { hurrahLabel, listed } from "../state/hurrah-label.js";
+import { joinWords } from "../lib/format.js";
+import { hurrahLabel } from "../state/hurrah-label.js";
 
 const LINE_PX = 13;
 const LIMIT_LABELS = 12;
@@ -14,7 +15,7 @@ const EPOCHS_PX = 13; // where the epochs have their row of numbers
 const CURVE_STEP_PX = 10;
 const STAR_PX = 6;
 const LETTERS_PX = 2; // above and below the letters a line is empty
-const PLACES = [
+const PLACEMENTS = [
   { xanchor: "right", dx: -10, dy: 14 }, // below left: a falling curve is not there
   { xanchor: "left", dx: 10, dy: -14 },
   { xanchor: "right", dx: -10, dy: -14 },
@@ -33,7 +34,7 @@ export function lineLabels(lines, { lossToPixel, unit, logY }) {
       x: 1,
       xanchor: "left",
       xshift: 6,
-      y: placed(unit.of(loss), logY),
+      y: axisValue(unit.of(loss), logY),
       yanchor: "middle",
       yshift: pixel - above,
       showarrow: false,
@@ -42,12 +43,12 @@ export function lineLabels(lines, { lossToPixel, unit, logY }) {
 }
 
 /** The number of each epoch at the upper end of its line; the first with the word. */
-export function epochLabels(epochs, { across, logX }) {
+export function epochLabels(epochs, { xAxis, logX }) {
   const [first, second] = epochs;
   const named = epochs.filter((each) => each !== second || each.pixel - first.pixel > FIRST_EPOCH_PX);
   return named.map(({ epoch, update }, i) => ({
     text: i ? String(epoch) : `epoch ${epoch}`,
-    x: placed(across.of(update), logX),
+    x: axisValue(xAxis.of(update), logX),
     xanchor: "left",
     xshift: 1,
     yref: "paper",
@@ -67,56 +68,56 @@ export function epochLabels(epochs, { across, logX }) {
  *
  * @param {Object} state
  * @param {Object<string, Object[]>} marks by kind, as drawn.
- * @param {Object} picture see curve/scales.js.
- * @param {{hurrah: Object, note: Object, ground: string}} fonts and the colour of the paper.
+ * @param {Object} scales see curve/scales.js.
+ * @param {{hurrah: Object, note: Object, labelBackground: string}} fonts and the colour of the paper.
  */
-export function markLabels(state, marks, picture, fonts) {
+export function markLabels(state, marks, scales, fonts) {
   const curve = markedCurve(state);
-  const taken = marks.hurrah.flatMap(({ update }) => starOf(update, curve, picture));
+  const taken = marks.hurrah.flatMap(({ update }) => markBox(update, curve, scales));
   const labels = [];
   const texts = [...hurrahTexts(marks.hurrah), ...noteTexts(marks.note)];
   for (const { kind, update, wordings } of texts) {
     const from = Math.max(update, 1);
     const loss = smoothAt(curve, update);
-    const x = picture.updateToPixel(from);
-    if (loss === null || x < 0 || x > picture.width || labels.length === LIMIT_LABELS) continue;
-    const at = { x, y: picture.lossToPixel(loss) };
-    const place = freePlace(at, wordings, fonts[kind], picture, taken, curve);
-    if (!place) continue;
+    const x = scales.updateToPixel(from);
+    if (loss === null || x < 0 || x > scales.width || labels.length === LIMIT_LABELS) continue;
+    const at = { x, y: scales.lossToPixel(loss) };
+    const placement = freePlacement(at, wordings, fonts[kind], scales, taken, curve);
+    if (!placement) continue;
     labels.push({
-      text: escaped(place.text),
-      x: placed(picture.across.of(from), picture.logX),
-      y: placed(picture.unit.of(loss), picture.logY),
-      xanchor: place.xanchor,
+      text: escapeLabel(placement.text),
+      x: axisValue(scales.xAxis.of(from), scales.logX),
+      y: axisValue(scales.unit.of(loss), scales.logY),
+      xanchor: placement.xanchor,
       yanchor: "middle",
-      xshift: place.dx,
-      yshift: -place.dy,
+      xshift: placement.dx,
+      yshift: -placement.dy,
       showarrow: false,
       font: fonts[kind],
-      bgcolor: state.smoothing === "0" ? fonts.ground : undefined, // to be read on all that noise
+      bgcolor: state.smoothing === "0" ? fonts.labelBackground : undefined, // to be read on all that noise
     });
   }
   return labels;
 }
 
 /** Annotations on a logarithmic axis are placed by the logarithm. */
-const placed = (value, log) => (log ? Math.log10(value) : value);
+const axisValue = (value, log) => (log ? Math.log10(value) : value);
 
 /**
- * The first of `wordings` that has room in one of PLACES beside `at`, and where: off the curve if
+ * The first of `texts` that has room in one of PLACEMENTS beside `at`, and where: off the curve if
  * that can be, or on it. The room is then taken.
  */
-function freePlace(at, wordings, font, picture, taken, curve) {
+function freePlacement(at, wordings, font, scales, taken, curve) {
   const free = wordings
-    .flatMap((text) => PLACES.map((place) => ({ ...place, text, ...boxOf(at, text, font, place) })))
-    .filter((box) => fits(box, picture) && !taken.some(overlapping(box)));
-  const found = free.find((box) => !crosses(box, curve, picture)) ?? free[0];
+    .flatMap((text) => PLACEMENTS.map((placement) => ({ ...placement, text, ...boxOf(at, text, font, placement) })))
+    .filter((box) => fits(box, scales) && !taken.some(overlapping(box)));
+  const found = free.find((box) => !crosses(box, curve, scales)) ?? free[0];
   if (found) taken.push(found);
   return found;
 }
 
 /** The room that the mark of a hurrah itself takes. */
-function starOf(update, curve, { updateToPixel, lossToPixel }) {
+function markBox(update, curve, { updateToPixel, lossToPixel }) {
   const loss = smoothAt(curve, update);
   if (loss === null) return [];
   const [x, y] = [updateToPixel(Math.max(update, 1)), lossToPixel(loss)];
@@ -150,7 +151,7 @@ const hurrahTexts = (hurrahs) =>
   hurrahs.map(({ update, words }) => ({
     kind: "hurrah",
     update,
-    wordings: [hurrahLabel(words, update), listed(words)],
+    wordings: [hurrahLabel(words, update), joinWords(words)],
   }));
 
 const noteTexts = (notes) =>

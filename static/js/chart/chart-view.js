@@ -5,29 +5,29 @@
 
 import { lastUpdate } from "../curve/loss-curve.js";
 import { find } from "../lib/dom.js";
-import { drawnCurve, movement, pictureOf } from "../curve/scales.js";
+import { drawnCurve, maxShift, scalesOf } from "../curve/scales.js";
 import { plotOf } from "./plot.js";
-import { sketch } from "./svg-preview.js";
+import { drawPreview } from "./svg-preview.js";
 import { colours, onTheme } from "../lib/theme.js";
 import { glow } from "./glow.js";
-import { Pointing } from "./hover.js";
-import { SPOTTED, showSpots } from "./highlight-rings.js";
+import { Hover } from "./hover.js";
+import { ringInputs, showRings } from "./highlight-rings.js";
 
-const BETWEEN_DRAWINGS_MS = 100;
-const SEEN_PX = 0.5; // what moves by less is not drawn anew
+const DRAW_EVERY_MS = 100;
+const VISIBLE_PX = 0.5; // what moves by less is not drawn anew
 
 // What can be done with the pointer is done in chart/gestures.js: Plotly only draws.
 const CONFIG = { staticPlot: true, displayModeBar: false, showTips: false };
 
 /** What the drawing is made of, but for the curve itself: another value is another drawing. */
-const AROUND = (state) => [
+const drawInputs = (state) => [
   state.run?.state, // a run that stands is drawn to its last update
   ...[state.runId, state.refining, state.smoothed?.exact, state.detail, state.validation],
   ...[state.samples, state.milestones, state.checkpoints, state.corpora, state.smoothing],
-  ...[state.range, state.scale, state.across, state.unit, state.lossScale],
+  ...[state.range, state.scale, state.xAxis, state.unit, state.lossScale],
 ];
 
-export class Chart {
+export class ChartView {
   /** How large the whole chart is, in pixels. */
   size;
 
@@ -41,7 +41,7 @@ export class Chart {
   #drawnAt = 0;
   #drawn = null; // the last drawing's picture, what was around the curve, and how many points
   #timer = null;
-  #pointing;
+  #hover;
 
   /**
    * @param {Object} store
@@ -51,7 +51,7 @@ export class Chart {
     this.#store = store;
     this.#load = loadPlotly;
     this.#measure();
-    this.#pointing = new Pointing(store, this.#frame, () => this.size);
+    this.#hover = new Hover(store, this.#frame, () => this.size);
     new ResizeObserver(() => {
       this.#measure();
       this.schedule();
@@ -62,10 +62,10 @@ export class Chart {
       this.schedule();
     });
     store.watch(
-      (state) => [drawnCurve(state), ...AROUND(state)],
+      (state) => [drawnCurve(state), ...drawInputs(state)],
       () => this.schedule(),
     );
-    store.watch(SPOTTED, () => this.#spot());
+    store.watch(ringInputs, () => this.#showRings());
   }
 
   /**
@@ -76,13 +76,13 @@ export class Chart {
    */
   schedule() {
     if (this.#timer !== null) return;
-    const wait = Math.max(0, this.#drawnAt + BETWEEN_DRAWINGS_MS - performance.now());
+    const wait = Math.max(0, this.#drawnAt + DRAW_EVERY_MS - performance.now());
     const draw = () => (this.#drawn ? setTimeout(() => this.#draw()) : this.#draw());
     this.#timer = setTimeout(() => requestAnimationFrame(draw), wait);
   }
 
   /** The chart as it stands, as Plotly draws it on paper; null before there is anything to draw. */
-  picture() {
+  figure() {
     const state = this.#store.get();
     if (!this.#plotly || !state.run) return null;
     const palette = colours("light");
@@ -91,7 +91,7 @@ export class Chart {
 
   /** Look closer (`factor` below 1) or less closely, about where something points. */
   zoomBy(factor) {
-    this.#pointing.zoomBy(factor);
+    this.#hover.zoomBy(factor);
   }
 
   #measure() {
@@ -102,10 +102,10 @@ export class Chart {
     return plotOf(state, palette, this.size, this.#font);
   }
 
-  #spot() {
+  #showRings() {
     const state = this.#store.get();
     const seen = state.run && this.size.width > 0;
-    if (this.#drawn && seen) showSpots(state, pictureOf(state, this.size));
+    if (this.#drawn && seen) showRings(state, scalesOf(state, this.size));
   }
 
   #draw() {
@@ -116,32 +116,32 @@ export class Chart {
     // Before the curve's start is fine, a first sketch of it will do, but not the chart itself.
     if (this.#plotly && state.refining) return;
     this.#drawnAt = performance.now();
-    const picture = pictureOf(state, this.size);
-    const around = [...AROUND(state), this.size, this.#palette];
-    if (!this.#stands(picture, around)) {
+    const scales = scalesOf(state, this.size);
+    const inputs = [...drawInputs(state), this.size, this.#palette];
+    if (!this.#isCurrent(scales, inputs)) {
       const { data, layout } = this.#plotOf(state);
       if (!this.#plotly) {
-        sketch(find("#chart-sketch"), data, layout);
+        drawPreview(find("#chart-sketch"), data, layout);
         this.#loadOnce();
         return;
       }
       this.#plotly.react(this.#plot, data, layout, CONFIG);
-      if (!this.#drawn) this.#putSketchAway();
-      this.#drawn = { picture, around, points: pointsOf(data) };
+      if (!this.#drawn) this.#removePreview();
+      this.#drawn = { scales, inputs, points: pointsOf(data) };
     }
     const drawn = { update: lastUpdate(drawnCurve(state)), points: this.#drawn.points };
     this.#frame.dataset.drawnUpdate = drawn.update;
     this.#frame.dispatchEvent(new CustomEvent("drawn", { detail: drawn }));
     glow(state, this.size);
-    this.#spot();
-    this.#pointing.show();
+    this.#showRings();
+    this.#hover.show();
   }
 
   /** Whether the last drawing still shows how things are, to within what can be seen. */
-  #stands(picture, around) {
+  #isCurrent(scales, inputs) {
     if (!this.#drawn) return false;
-    const same = this.#drawn.around.every((part, i) => Object.is(part, around[i]));
-    return same && movement(this.#drawn.picture, picture) < SEEN_PX;
+    const same = this.#drawn.inputs.every((part, i) => Object.is(part, inputs[i]));
+    return same && maxShift(this.#drawn.scales, scales) < VISIBLE_PX;
   }
 
   /** Read Plotly when the sketch is on the screen: nothing else happens for a good while then. */
@@ -157,7 +157,7 @@ export class Chart {
     );
   }
 
-  #putSketchAway() {
+  #removePreview() {
     find("#chart-skeleton").remove();
     find("#chart-sketch").remove();
   }

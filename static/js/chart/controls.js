@@ -3,13 +3,13 @@
 import { largestBucket } from "../curve/loss-curve.js";
 import { find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
-import { across, finestCurve, viewRange } from "../curve/scales.js";
+import { xAxis, finestCurve, viewRange } from "../curve/scales.js";
 import { popover } from "../ui/popover.js";
 
-const AXES = ["across", "unit", "smoothing"];
+const CHOICES = ["xAxis", "unit", "smoothing"];
 
 /** @param {Object} store */
-export function mountSwitches(store) {
+export function mountChartControls(store) {
   const follow = find("#follow");
   const scales = radios("scale");
   follow.addEventListener("click", () => store.dispatch({ type: "zoom", range: null }));
@@ -35,7 +35,7 @@ const radios = (name) => [...document.querySelectorAll(`input[name="${name}"]`)]
 
 function mountAxes(store) {
   popover(find("#axes-open"), find("#axes-panel"));
-  for (const name of AXES) {
+  for (const name of CHOICES) {
     const inputs = radios(name);
     for (const input of inputs) {
       input.addEventListener("change", () =>
@@ -49,7 +49,7 @@ function mountAxes(store) {
       },
     );
   }
-  for (const [id, name] of [["#across-log", "scale"], ["#loss-log", "lossScale"]]) {
+  for (const [id, name] of [["#x-axis-log", "scale"], ["#loss-log", "lossScale"]]) {
     const button = find(id);
     button.addEventListener("click", () => {
       const scale = store.get()[name] === "log" ? "linear" : "log";
@@ -61,7 +61,7 @@ function mountAxes(store) {
     );
   }
   store.watch(
-    (state) => [state.smoothing, state.across, across(state).name, state.runId],
+    (state) => [state.smoothing, state.xAxis, xAxis(state).name, state.runId],
     (smoothing, wanted, shown) => setText(find("#axes-hint"), hint(smoothing, wanted !== shown)),
   );
 }

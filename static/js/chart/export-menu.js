@@ -1,52 +1,52 @@
 /** The curve to take away: as a picture, a drawing, a table; and a link to the view of it. */
 
 import { lossesFile } from "../net/api.js";
-import { addressOf } from "../state/url-state.js";
+import { urlOf } from "../state/url-state.js";
 import { el, find } from "../lib/dom.js";
-import { pictureOf } from "../curve/scales.js";
-import { SIZE, exported, table } from "./export.js";
+import { scalesOf } from "../curve/scales.js";
+import { SIZE, exportFigure, csvOf } from "./export.js";
 import { popover } from "../ui/popover.js";
 import { toast } from "../ui/toasts.js";
 
-const SCALE = 2;
+const PNG_SCALE = 2;
 
 /**
  * @param {Object} store
  * @param {Chart} chart
  */
-export function mountSaving(store, chart) {
-  const menu = popover(find("#save-open"), find("#save-panel"));
-  const csv = find("#losses-csv");
+export function mountExportMenu(store, chart) {
+  const menu = popover(find("#export-open"), find("#export-panel"));
+  const csv = find("#export-losses");
   csv.addEventListener("click", () => menu.close());
   store.watch(
     (state) => [state.runId],
     (runId) => {
       if (runId) csv.href = lossesFile(runId);
-      find("#save-open").disabled = !runId;
+      find("#export-open").disabled = !runId;
     },
   );
-  const onClick = (id, deed) =>
+  const onClick = (id, action) =>
     find(id).addEventListener("click", () => {
       menu.close();
-      deed();
+      action();
     });
-  onClick("#save-png", () => savePicture(store.get(), chart, "png"));
-  onClick("#save-svg", () => savePicture(store.get(), chart, "svg"));
-  onClick("#save-csv", () => {
+  onClick("#export-png", () => saveImage(store.get(), chart, "png"));
+  onClick("#export-svg", () => saveImage(store.get(), chart, "svg"));
+  onClick("#export-csv", () => {
     const state = store.get();
-    const text = table(state, pictureOf(state, chart.size));
+    const text = csvOf(state, scalesOf(state, chart.size));
     download(new Blob([text], { type: "text/csv" }), `${nameOf(state)}-shown.csv`);
   });
   find("#copy-link").addEventListener("click", () => copyLink(store.get()));
 }
 
 /** Have Plotly draw the chart once more, on paper and with its title, for a file. */
-async function savePicture(state, chart, format) {
-  const picture = chart.picture();
-  if (!picture) return;
-  const figure = exported(state, picture);
-  const options = { ...SIZE, format, scale: format === "png" ? SCALE : 1 };
-  const address = await picture.plotly.toImage(figure, options);
+async function saveImage(state, chart, format) {
+  const figure = chart.figure();
+  if (!figure) return;
+  const request = exportFigure(state, figure);
+  const options = { ...SIZE, format, scale: format === "png" ? PNG_SCALE : 1 };
+  const address = await figure.plotly.toImage(request, options);
   download(blobOf(address), `${nameOf(state)}.${format}`);
 }
 
@@ -71,13 +71,13 @@ function download(blob, name) {
 }
 
 async function copyLink(state) {
-  const address = new URL(addressOf(state), location.href).href;
+  const address = new URL(urlOf(state), location.href).href;
   try {
     await navigator.clipboard.writeText(address);
     toast("The link to this view is copied.");
   } catch {
     // Without a secure context there is no clipboard: the address bar has the same.
-    history.replaceState(null, "", addressOf(state));
+    history.replaceState(null, "", urlOf(state));
     toast("It could not be copied; the address of this page is the link.");
   }
 }

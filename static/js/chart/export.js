@@ -1,26 +1,26 @@
 /** The chart for a file: on paper, with a title, its axes named; and as a table. Pure functions. */
 
-import { escaped } from "../lib/plotly-theme.js";
+import { escapeLabel } from "../lib/plotly-theme.js";
 import { MARGIN } from "../curve/scales.js";
 import * as format from "../lib/format.js";
-import { OWN } from "../curve/smoothing.js";
+import { DEFAULT_SMOOTHING } from "../curve/smoothing.js";
 
 /** A picture's size in pixels, before it is scaled. */
 export const SIZE = { width: 1000, height: 620 };
 
 const TITLE_PX = 18;
-const ROOM = { l: 26, r: 20, t: 58, b: 24 };
+const EXTRA_MARGIN = { l: 26, r: 20, t: 58, b: 24 };
 
 /**
  * The figure that Plotly is to draw into a file.
  *
  * @param {Object} state
- * @param {{data: Object[], layout: Object, colours: Object}} picture as the page shows it.
+ * @param {{data: Object[], layout: Object, colours: Object}} figure as the page shows it.
  */
-export function exported(state, { data, layout, colours }) {
-  const { unit, across, smoothing } = words(state);
+export function exportFigure(state, { data, layout, colours }) {
+  const { unit, xAxis, smoothing } = labels(state);
   const { run } = state;
-  const about = [format.network(run.spec), `${format.count(run.update)} updates`, smoothing];
+  const about = [format.networkSummary(run.spec), `${format.count(run.update)} updates`, smoothing];
   const axis = (text) => ({ text, standoff: 8, font: { ...layout.font, size: 13 } });
   return {
     data,
@@ -28,14 +28,14 @@ export function exported(state, { data, layout, colours }) {
       ...layout,
       ...SIZE,
       margin: Object.fromEntries(
-        Object.entries(MARGIN).map(([side, size]) => [side, size + (ROOM[side] ?? 0)]),
+        Object.entries(MARGIN).map(([side, size]) => [side, size + (EXTRA_MARGIN[side] ?? 0)]),
       ),
       paper_bgcolor: colours.paper,
       plot_bgcolor: colours.paper,
       title: {
-        text: escaped(run.name),
+        text: escapeLabel(run.name),
         subtitle: {
-          text: escaped(about.filter(Boolean).join(", ")),
+          text: escapeLabel(about.filter(Boolean).join(", ")),
           font: { ...layout.font, size: 13 },
         },
         font: { ...layout.font, color: colours.ink, size: TITLE_PX },
@@ -44,14 +44,14 @@ export function exported(state, { data, layout, colours }) {
         y: 0.96,
         yanchor: "top",
       },
-      xaxis: { ...layout.xaxis, title: axis(across) },
+      xaxis: { ...layout.xaxis, title: axis(xAxis) },
       yaxis: { ...layout.yaxis, title: axis(unit) },
     },
     config: { staticPlot: true },
   };
 }
 
-function words({ across, unit, smoothing }) {
+function labels({ xAxis, unit, smoothing }) {
   const units = {
     sequence: "loss, nats a sequence",
     character: "loss, nats a character",
@@ -60,9 +60,9 @@ function words({ across, unit, smoothing }) {
   };
   return {
     unit: units[unit],
-    across: across === "seconds" ? "seconds of training" : across,
+    xAxis: xAxis === "seconds" ? "seconds of training" : xAxis,
     smoothing:
-      smoothing === OWN ? "" : smoothing === "0" ? "not smoothed" : `smoothed by ${smoothing}`,
+      smoothing === DEFAULT_SMOOTHING ? "" : smoothing === "0" ? "not smoothed" : `smoothed by ${smoothing}`,
   };
 }
 
@@ -73,9 +73,9 @@ function words({ across, unit, smoothing }) {
  * @param {Object} picture see curve/scales.js.
  * @returns {string} CSV.
  */
-export function table(state, { curve, unit }) {
+export function csvOf(state, { curve, unit }) {
   const perEpoch = state.run.updates_per_epoch;
-  const named = unit.name === "perplexity" ? "perplexity" : unit.words.replaceAll(" ", "_");
+  const named = unit.name === "perplexity" ? "perplexity" : unit.label.replaceAll(" ", "_");
   const head = ["update", "epochs", "seconds", ...["smooth", "low", "high"].map((each) => `${each}_${named}`)];
   const rows = curve.update.map((update, i) => [
     update,

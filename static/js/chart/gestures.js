@@ -5,7 +5,7 @@
 
 import { el } from "../lib/dom.js";
 import { MARGIN } from "../curve/scales.js";
-import { around, pinched } from "../curve/zoom.js";
+import { zoomedWindow, pinchedWindow } from "../curve/zoom.js";
 
 const CLICK_PX = 4;
 const LEAST_BOX_PX = 6;
@@ -13,35 +13,35 @@ const WHEEL_STEP = 0.0016;
 
 export class Gestures {
   #frame;
-  #deeds;
+  #actions;
   #box = el("div", { class: "zoom-box", hidden: true });
-  #held = new Map(); // pointers that are down, by id: where they are, in pixels of the plot
+  #pointers = new Map(); // pointers that are down, by id: where they are, in pixels of the plot
   #drag = null;
 
   /**
    * @param {HTMLElement} frame what holds the chart.
    * @param {HTMLElement} overlay what lies over the plot.
-   * @param {{picture: () => Object, zoom: (window: number[], picture: Object) => void,
-   *   press: (place: {x: number, y: number}) => void, back: () => void}} deeds `zoom` gets a window in pixels of
-   *   `picture`, see curve/zoom.js; `press` what is pressed and not dragged.
+   * @param {{scales: () => Object, zoom: (window: number[], scales: Object) => void,
+   *   press: (place: {x: number, y: number}) => void, back: () => void}} actions `zoom` gets a window in pixels of
+   *   `scales`, see curve/zoom.js; `press` what is pressed and not dragged.
    */
-  constructor(frame, overlay, deeds) {
+  constructor(frame, overlay, actions) {
     this.#frame = frame;
-    this.#deeds = deeds;
+    this.#actions = actions;
     overlay.append(this.#box);
-    frame.addEventListener("pointerdown", (event) => this.#down(event));
-    window.addEventListener("pointermove", (event) => this.#move(event));
-    window.addEventListener("pointerup", (event) => this.#up(event));
-    window.addEventListener("pointercancel", (event) => this.#cancel(event));
-    frame.addEventListener("wheel", (event) => this.#turn(event), { passive: false });
-    frame.addEventListener("dblclick", (event) => this.inPlot(event) && deeds.back());
+    frame.addEventListener("pointerdown", (event) => this.#onDown(event));
+    window.addEventListener("pointermove", (event) => this.#onMove(event));
+    window.addEventListener("pointerup", (event) => this.#onUp(event));
+    window.addEventListener("pointercancel", (event) => this.#onCancel(event));
+    frame.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
+    frame.addEventListener("dblclick", (event) => this.inPlot(event) && actions.reset());
   }
 
   /** Where an event is, in pixels of the plot; null outside of it, or over what lies on it. */
   inPlot(event) {
     if (event.target.closest?.(".notice, .pin-card")) return null;
-    const { x, y } = this.#place(event);
-    const { width, height } = this.#deeds.picture();
+    const { x, y } = this.#position(event);
+    const { width, height } = this.#actions.scales();
     const within = x >= 0 && x <= width && y >= -MARGIN.t && y <= height + MARGIN.b;
     return within ? { x, y } : null;
   }
@@ -51,35 +51,35 @@ export class Gestures {
     return this.#drag !== null && this.#drag.kind !== "press";
   }
 
-  #place(event) {
+  #position(event) {
     const frame = this.#frame.getBoundingClientRect();
     return { x: event.clientX - frame.left - MARGIN.l, y: event.clientY - frame.top - MARGIN.t };
   }
 
-  #down(event) {
-    const place = this.inPlot(event);
-    if (!place || event.button !== 0) return;
-    this.#held.set(event.pointerId, place.x);
-    const picture = this.#deeds.picture();
-    const from = [...this.#held.values()];
-    if (this.#held.size === 2) {
-      this.#drag = { kind: "pinch", picture, from };
-    } else if (this.#held.size === 1) {
+  #onDown(event) {
+    const position = this.inPlot(event);
+    if (!position || event.button !== 0) return;
+    this.#pointers.set(event.pointerId, position.x);
+    const scales = this.#actions.scales();
+    const from = [...this.#pointers.values()];
+    if (this.#pointers.size === 2) {
+      this.#drag = { kind: "pinch", scales, from };
+    } else if (this.#pointers.size === 1) {
       const kind = event.pointerType === "touch" ? "touch" : event.shiftKey ? "pan" : "box";
-      this.#drag = { kind: "press", then: kind, picture, from: place, id: event.pointerId };
+      this.#drag = { kind: "press", then: kind, scales, from: position, id: event.pointerId };
       if (kind !== "touch") event.preventDefault(); // no text is to be selected
     }
   }
 
-  #move(event) {
+  #onMove(event) {
     const drag = this.#drag;
-    if (!drag || !this.#held.has(event.pointerId)) return;
-    const { x, y } = this.#place(event);
-    this.#held.set(event.pointerId, x);
-    const { picture } = drag;
+    if (!drag || !this.#pointers.has(event.pointerId)) return;
+    const { x, y } = this.#position(event);
+    this.#pointers.set(event.pointerId, x);
+    const { scales } = drag;
     if (drag.kind === "pinch") {
-      const to = [...this.#held.values()];
-      if (to.length === 2) this.#deeds.zoom(pinched(drag.from, to, picture.width), picture);
+      const to = [...this.#pointers.values()];
+      if (to.length === 2) this.#actions.zoom(pinchedWindow(drag.from, to, scales.width), scales);
       return;
     }
     if (drag.kind === "press") {
@@ -88,25 +88,25 @@ export class Gestures {
     }
     if (drag.kind === "pan") {
       const by = drag.from.x - x;
-      this.#deeds.zoom([by, by + picture.width], picture);
+      this.#actions.zoom([by, by + scales.width], scales);
     } else if (drag.kind === "box") {
       this.#showBox(this.#boxOf(x));
     }
   }
 
-  #up(event) {
+  #onUp(event) {
     const drag = this.#drag;
-    if (!this.#held.delete(event.pointerId) || !drag) return;
-    if (drag.kind === "press") this.#deeds.press(drag.from);
+    if (!this.#pointers.delete(event.pointerId) || !drag) return;
+    if (drag.kind === "press") this.#actions.press(drag.from);
     if (drag.kind === "box") {
-      const [left, right] = this.#boxOf(this.#place(event).x);
-      if (right - left >= LEAST_BOX_PX) this.#deeds.zoom([left, right], drag.picture);
+      const [left, right] = this.#boxOf(this.#position(event).x);
+      if (right - left >= LEAST_BOX_PX) this.#actions.zoom([left, right], drag.scales);
     }
     this.#end();
   }
 
-  #cancel(event) {
-    if (this.#held.delete(event.pointerId)) this.#end();
+  #onCancel(event) {
+    if (this.#pointers.delete(event.pointerId)) this.#end();
   }
 
   /** With one finger left of two, it is over: what the other did next would be a surprise. */
@@ -116,8 +116,8 @@ export class Gestures {
   }
 
   #boxOf(x) {
-    const { from, picture } = this.#drag;
-    const end = Math.min(Math.max(x, 0), picture.width);
+    const { from, scales } = this.#drag;
+    const end = Math.min(Math.max(x, 0), scales.width);
     return [Math.min(from.x, end), Math.max(from.x, end)];
   }
 
@@ -127,20 +127,20 @@ export class Gestures {
     this.#box.style.inlineSize = `${right - left}px`;
   }
 
-  #turn(event) {
-    const place = this.inPlot(event);
-    if (!place || scrollsPage(event)) return;
+  #wheel(event) {
+    const position = this.inPlot(event);
+    if (!position || scrollsPage(event)) return;
     event.preventDefault();
-    const picture = this.#deeds.picture();
+    const scales = this.#actions.scales();
     const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1;
-    const [across, along] = [event.deltaX * lines, event.deltaY * lines];
-    const moves = event.shiftKey || Math.abs(across) > Math.abs(along);
+    const [deltaX, deltaY] = [event.deltaX * lines, event.deltaY * lines];
+    const moves = event.shiftKey || Math.abs(deltaX) > Math.abs(deltaY);
     if (moves) {
-      const by = across || along;
-      this.#deeds.zoom([by, by + picture.width], picture);
+      const by = deltaX || deltaY;
+      this.#actions.zoom([by, by + scales.width], scales);
     } else {
-      const factor = Math.exp(Math.max(-120, Math.min(120, along)) * WHEEL_STEP);
-      this.#deeds.zoom(around(place.x, factor, picture.width), picture);
+      const factor = Math.exp(Math.max(-120, Math.min(120, deltaY)) * WHEEL_STEP);
+      this.#actions.zoom(zoomedWindow(position.x, factor, scales.width), scales);
     }
   }
 }

@@ -2,30 +2,30 @@
 
 import { smoothAt } from "../curve/loss-curve.js";
 import { animate, el, find } from "../lib/dom.js";
-import { MARGIN, pictureOf } from "../curve/scales.js";
+import { MARGIN, scalesOf } from "../curve/scales.js";
 
 const GLOW_MS = 1800;
-const FRAMES = [
+const KEYFRAMES = [
   { opacity: 0, scale: 0.3 },
   { opacity: 0.55, scale: 1, offset: 0.25 },
   { opacity: 0, scale: 1.9 },
 ];
-let shown = null;
+let lastShown = null;
 
 /** Let the mark of the newest hurrah glow, once. */
 export function glow(state, size) {
   const update = state.freshHurrah;
   const name = `${state.runId} ${update}`;
-  if (update === null || name === shown) return;
-  shown = name;
-  const { updateToPixel, lossToPixel, width } = pictureOf(state, size);
+  if (update === null || name === lastShown) return;
+  lastShown = name;
+  const { updateToPixel, lossToPixel, width } = scalesOf(state, size);
   const x = updateToPixel(Math.max(update, 1));
   const loss = smoothAt(state.curve, update);
   if (loss === null || x < 0 || x > width) return;
-  const spot = el("div", { class: "glow" });
-  spot.style.translate = `${MARGIN.l + x}px ${MARGIN.t + lossToPixel(loss)}px`;
-  const animation = animate(spot, FRAMES, { duration: GLOW_MS, easing: "ease-out" });
+  const ring = el("div", { class: "glow" });
+  ring.style.translate = `${MARGIN.l + x}px ${MARGIN.t + lossToPixel(loss)}px`;
+  const animation = animate(ring, KEYFRAMES, { duration: GLOW_MS, easing: "ease-out" });
   if (!animation) return;
-  find("#chart-overlay").append(spot);
-  animation.addEventListener("finish", () => spot.remove());
+  find("#chart-overlay").append(ring);
+  animation.addEventListener("finish", () => ring.remove());
 }

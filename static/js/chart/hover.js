@@ -3,24 +3,24 @@
 import { indexAt, smoothAt } from "../curve/loss-curve.js";
 import { el, find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
-import { MARGIN, markedCurve, pictureOf } from "../curve/scales.js";
-import { listed, marksNear, marksOf, placeWords } from "./markers.js";
-import { OWN } from "../curve/smoothing.js";
-import { around, rangeOf } from "../curve/zoom.js";
+import { MARGIN, markedCurve, scalesOf } from "../curve/scales.js";
+import { describeMarks, marksNear, marksOf, xLabel } from "./markers.js";
+import { DEFAULT_SMOOTHING } from "../curve/smoothing.js";
+import { zoomedWindow, windowToRange } from "../curve/zoom.js";
 import { Gestures } from "./gestures.js";
 
 const NEAR_SAMPLE_PX = 16;
 const MARK_PX = 10; // as near as this to a mark is on it
 const NEAR_PX = 2; // a spike is as narrow as a line
-const TWICE_MS = 600; // two presses within it may be a double one
+const DOUBLE_PRESS_MS = 600; // two presses within it may be a double one
 
-export class Pointing {
+export class Hover {
   #store;
   #frame;
   #sizeOf;
-  #at = null; // where something points, in pixels of the plot
+  #position = null; // where something points, in pixels of the plot
   #gestures;
-  #before = null; // what the last press left
+  #beforePress = null; // what the last press left
   #pressedAt = -Infinity;
 
   /**
@@ -33,78 +33,78 @@ export class Pointing {
     this.#frame = frame;
     this.#sizeOf = sizeOf;
     this.#gestures = new Gestures(frame, find("#chart-overlay"), {
-      picture: () => this.#picture(),
-      zoom: (window, picture) => this.#zoom(rangeOf(store.get(), picture, window)),
-      press: (place) => this.#press(place),
-      back: () => this.#back(),
+      scales: () => this.#scales(),
+      zoom: (window, scales) => this.#zoom(windowToRange(store.get(), scales, window)),
+      press: (position) => this.#press(position),
+      reset: () => this.#reset(),
     });
     frame.addEventListener("pointermove", (event) => this.#move(event));
-    frame.addEventListener("pointerleave", () => this.#point(null));
+    frame.addEventListener("pointerleave", () => this.#hoverAt(null));
   }
 
   /** Bring the crosshair and the words about what is there up to date. */
   show() {
     const state = this.#store.get();
-    const picture = this.#picture();
+    const scales = this.#scales();
     const crosshair = find("#crosshair");
-    const known = this.#at !== null && picture.curve.update.length > 0;
+    const known = this.#position !== null && scales.curve.update.length > 0;
     crosshair.hidden = !known;
-    setText(find("#chart-readout"), known ? this.#reading(state, picture) : atRest(state, picture));
-    if (known) crosshair.style.transform = `translateX(${MARGIN.l + this.#at.x}px)`;
-    showMarks(known ? this.#marks(state, picture) : [], picture, state);
+    setText(find("#chart-readout"), known ? this.#reading(state, scales) : axesSentence(state, scales));
+    if (known) crosshair.style.transform = `translateX(${MARGIN.l + this.#position.x}px)`;
+    showMarks(known ? this.#marks(state, scales) : [], scales, state);
   }
 
   /** Show `factor` times as much, about what is pointed at, else pinned, else the middle. */
   zoomBy(factor) {
     const state = this.#store.get();
-    const picture = this.#picture();
-    const { width } = picture;
-    const pinned = state.pinned === null ? -1 : picture.updateToPixel(Math.max(state.pinned, 1));
+    const scales = this.#scales();
+    const { width } = scales;
+    const pinned = state.pinned === null ? -1 : scales.updateToPixel(Math.max(state.pinned, 1));
     const middle = pinned >= 0 && pinned <= width ? pinned : width / 2;
-    const window = around(this.#at?.x ?? middle, factor, width);
-    this.#zoom(rangeOf(state, picture, window));
+    const window = zoomedWindow(this.#position?.x ?? middle, factor, width);
+    this.#zoom(windowToRange(state, scales, window));
   }
 
-  #picture() {
-    return pictureOf(this.#store.get(), this.#sizeOf());
+  #scales() {
+    return scalesOf(this.#store.get(), this.#sizeOf());
   }
 
-  #reading(state, picture) {
-    const { curve, unit, across } = picture;
-    const i = indexAt(curve, Math.round(picture.pixelToUpdate(this.#at.x)));
+  #reading(state, scales) {
+    const { curve, unit, xAxis } = scales;
+    const i = indexAt(curve, Math.round(scales.pixelToUpdate(this.#position.x)));
     const figure = (loss) => format.rounded(unit.of(loss), unit.digits);
-    const place = placeWords(across, curve.update[i]);
-    const words = [
-      `update ${format.count(curve.update[i])}${place && ` (${place})`}: ` +
+    const position = xLabel(xAxis, curve.update[i]);
+    const label = [
+      `update ${format.count(curve.update[i])}${position && ` (${position})`}: ` +
         `${smoothWords(state)} ${figure(curve.smooth[i])}`,
       `loss ${figure(curve.low[i])} to ${figure(curve.high[i])}`,
     ];
-    return words.join(", ");
+    return label.join(", ");
   }
 
   /** The marks that are pointed at; samples only from close by, since they are everywhere. */
-  #marks(state, picture) {
-    const { x, y } = this.#at;
+  #marks(state, scales) {
+    const { x, y } = this.#position;
     const curve = markedCurve(state);
-    return marksNear(marksOf(state), picture.updateToPixel, x).filter(({ kind, update }) => {
+    return marksNear(marksOf(state), scales.updateToPixel, x).filter(({ kind, update }) => {
       const loss = smoothAt(curve, update);
       if (kind !== "sample" || loss === null) return true;
-      return Math.abs(picture.lossToPixel(loss) - y) < NEAR_SAMPLE_PX;
+      return Math.abs(scales.lossToPixel(loss) - y) < NEAR_SAMPLE_PX;
     });
   }
 
   #move(event) {
     if (this.#gestures.busy) return;
-    const place = this.#gestures.inPlot(event);
-    const { width, height } = this.#picture();
-    const inside = place && place.x >= 0 && place.x <= width && place.y <= height;
-    this.#point(inside && this.#store.get().run ? place : null);
+    const position = this.#gestures.inPlot(event);
+    const { width, height } = this.#scales();
+    const inside = position && position.x >= 0 && position.x <= width && position.y <= height;
+    this.#hoverAt(inside && this.#store.get().run ? position : null);
   }
 
-  #point(place) {
-    this.#at = place;
-    const update = place && Math.max(Math.round(this.#picture().pixelToUpdate(place.x)), 0);
-    this.#store.dispatch({ type: "point", update });
+  #hoverAt(position) {
+    this.#position = position;
+    const update = position && Math.max(Math.round(this.#scales().pixelToUpdate(position.x)), 0);
+    this.#store.dispatch({ type: "hover", update });
     this.show();
   }
 
@@ -113,71 +113,71 @@ export class Pointing {
     const state = this.#store.get();
     if (!state.run?.update) return;
     const now = performance.now();
-    const twice = now - this.#pressedAt < TWICE_MS;
+    const isDouble = now - this.#pressedAt < DOUBLE_PRESS_MS;
     this.#pressedAt = now;
-    if (!twice) this.#before = { pinned: state.pinned, card: state.card };
-    const picture = this.#picture();
-    const mark = this.#markAt({ x, y }, state, picture);
+    if (!isDouble) this.#beforePress = { pinned: state.pinned, sideTab: state.sideTab };
+    const scales = this.#scales();
+    const mark = this.#markAt({ x, y }, state, scales);
     if (mark) {
       // The mark of a hurrah opens the text that holds its word.
       const asWritten = mark.kind === "hurrah";
       this.#store.dispatch({ type: "pin", update: mark.update, asWritten });
-      if (asWritten) this.#store.dispatch({ type: "card", card: "writing" });
+      if (asWritten) this.#store.dispatch({ type: "sideTab", sideTab: "writing" });
       return;
     }
-    const made = (update) => Math.min(Math.max(update, 1), state.run.update);
-    const from = made(Math.floor(picture.pixelToUpdate(x - NEAR_PX)));
-    const to = made(Math.ceil(picture.pixelToUpdate(x + NEAR_PX)));
-    this.#store.dispatch({ type: "seek", from, to });
+    const clamped = (update) => Math.min(Math.max(update, 1), state.run.update);
+    const from = clamped(Math.floor(scales.pixelToUpdate(x - NEAR_PX)));
+    const to = clamped(Math.ceil(scales.pixelToUpdate(x + NEAR_PX)));
+    this.#store.dispatch({ type: "findPeak", from, to });
   }
 
   /** The mark that is pressed, undefined for none; samples are for the timeline. */
-  #markAt({ x, y }, state, picture) {
+  #markAt({ x, y }, state, scales) {
     const curve = markedCurve(state);
-    return marksNear(marksOf(state), picture.updateToPixel, x).find(({ kind, update }) => {
+    return marksNear(marksOf(state), scales.updateToPixel, x).find(({ kind, update }) => {
       const loss = smoothAt(curve, update);
-      return kind !== "sample" && loss !== null && Math.abs(picture.lossToPixel(loss) - y) < MARK_PX;
+      return kind !== "sample" && loss !== null && Math.abs(scales.lossToPixel(loss) - y) < MARK_PX;
     });
   }
 
   /** Two presses go back to all of the curve; what the first of them opened was not meant. */
-  #back() {
+  #reset() {
     this.#zoom(null);
-    if (!this.#before) return;
-    this.#store.dispatch({ type: "pin", update: this.#before.pinned });
-    this.#store.dispatch({ type: "card", card: this.#before.card });
+    if (!this.#beforePress) return;
+    this.#store.dispatch({ type: "pin", update: this.#beforePress.pinned });
+    this.#store.dispatch({ type: "sideTab", sideTab: this.#beforePress.sideTab });
   }
 
   #zoom(range) {
     this.#store.dispatch({ type: "zoom", range });
     // What is pointed at is another update now; after a drag the pointer is elsewhere, too.
-    this.#point(this.#gestures.busy ? null : this.#at);
+    this.#hoverAt(this.#gestures.busy ? null : this.#position);
   }
 }
 
 const smoothWords = ({ smoothing }) => (smoothing === "0" ? "last loss" : "smooth loss");
 
 /** What the axes show, said where the readout stands while nothing is pointed at. */
-function atRest({ smoothing }, { unit, across }) {
-  const loss = unit.name === "perplexity" ? "perplexity" : `loss, in ${unit.words}`;
-  const over = across.name === "updates" ? "" : `, over ${across.words}`;
+function axesSentence({ smoothing }, { unit, xAxis }) {
+  const loss = unit.name === "perplexity" ? "perplexity" : `loss, in ${unit.label}`;
+  const over = xAxis.name === "updates" ? "" : `, over ${xAxis.label}`;
   const how = smoothing === "0" ? ", not smoothed" : `, smoothed by ${smoothing}`;
-  return `${loss}${over}${smoothing === OWN ? "" : how}`;
+  return `${loss}${over}${smoothing === DEFAULT_SMOOTHING ? "" : how}`;
 }
 
 /** Tell what the marks are, beside the first of them. */
-function showMarks(marks, picture, state) {
-  const words = find("#chart-mark");
-  words.hidden = !marks.length;
+function showMarks(marks, scales, state) {
+  const label = find("#chart-mark");
+  label.hidden = !marks.length;
   if (!marks.length) return;
-  const lines = listed(marks);
-  if (words.dataset.lines !== lines.join("\n")) {
-    words.replaceChildren(...lines.map((text) => el("span", { text })));
-    words.dataset.lines = lines.join("\n");
+  const lines = describeMarks(marks);
+  if (label.dataset.lines !== lines.join("\n")) {
+    label.replaceChildren(...lines.map((text) => el("span", { text })));
+    label.dataset.lines = lines.join("\n");
   }
-  const x = picture.updateToPixel(Math.max(marks[0].update, 1));
-  const y = picture.lossToPixel(smoothAt(markedCurve(state), marks[0].update) ?? 0);
-  const left = x > picture.width / 2;
-  words.style.translate = `${MARGIN.l + x + (left ? -14 : 14)}px ${MARGIN.t + y - 16}px`;
-  words.dataset.side = left ? "left" : "right";
+  const x = scales.updateToPixel(Math.max(marks[0].update, 1));
+  const y = scales.lossToPixel(smoothAt(markedCurve(state), marks[0].update) ?? 0);
+  const left = x > scales.width / 2;
+  label.style.translate = `${MARGIN.l + x + (left ? -14 : 14)}px ${MARGIN.t + y - 16}px`;
+  label.dataset.side = left ? "left" : "right";
 }

@@ -5,12 +5,12 @@ import * as format from "../lib/format.js";
 import { finestCurve } from "../curve/scales.js";
 import { popover } from "../ui/popover.js";
 
-const MEASURED = 100; // pictures that the latency is measured over
+const MAX_MEASUREMENTS = 100; // pictures that the latency is measured over
 const SHOWN_EVERY_MS = 1000;
 const FRAMES_OVER_MS = 5000;
 const NOT_YET = "not measured yet";
 
-export class Trust {
+export class LatencyPanel {
   #store;
   #clock;
   #chart = find("#chart");
@@ -22,16 +22,16 @@ export class Trust {
 
   /**
    * @param {Object} store
-   * @param {ServerClock} clock
+   * @param {import("../net/server-clock.js").ServerClock} clock
    */
   constructor(store, clock) {
     this.#store = store;
     this.#clock = clock;
-    this.#panel = popover(find("#connection"), find("#trust"), () => this.#frames.start());
+    this.#panel = popover(find("#connection"), find("#latency-panel"), () => this.#frames.start());
     this.#chart.addEventListener("drawn", ({ detail }) => this.#drawn(detail));
     store.watch(
       ({ connection, runId }) => [connection.status, runId],
-      () => this.#forget(),
+      () => this.#reset(),
     );
     setInterval(() => this.#show(), SHOWN_EVERY_MS);
   }
@@ -40,7 +40,7 @@ export class Trust {
   received({ type, update, sent_at: sentAt }) {
     if (type !== "progress" || !sentAt || document.visibilityState !== "visible") return;
     this.#waiting.push({ update, sentAt: sentAt * 1000 });
-    if (this.#waiting.length > MEASURED) this.#waiting.shift();
+    if (this.#waiting.length > MAX_MEASUREMENTS) this.#waiting.shift();
   }
 
   /** The curve was drawn up to `update`: it is on the screen after the frame that follows. */
@@ -54,11 +54,11 @@ export class Trust {
       if (now === null) return;
       // A message waited for the drawing since the one before: the oldest waited longest.
       this.#latencies.push(Math.max(now - shown[0].sentAt, 0));
-      if (this.#latencies.length > MEASURED) this.#latencies.shift();
+      if (this.#latencies.length > MAX_MEASUREMENTS) this.#latencies.shift();
     });
   }
 
-  #forget() {
+  #reset() {
     this.#waiting = [];
     this.#latencies = [];
     this.#show();
@@ -75,19 +75,19 @@ export class Trust {
       this.#frames.stop();
       return;
     }
-    setText(find("#trust-latency"), this.#latencyWords(sorted));
-    setText(find("#trust-frames"), this.#frames.words());
-    setText(find("#trust-points"), pointWords(this.#points, this.#store.get()));
-    setText(find("#trust-clock"), this.#clockWords());
+    setText(find("#latency-delay"), this.#latencyText(sorted));
+    setText(find("#latency-frames"), this.#frames.text());
+    setText(find("#latency-points"), pointText(this.#points, this.#store.get()));
+    setText(find("#latency-clocks"), this.#clockText());
   }
 
-  #latencyWords(sorted) {
+  #latencyText(sorted) {
     if (!sorted.length) return NOT_YET;
     const [half, most] = [0.5, 0.95].map((share) => format.count(quantile(sorted, share)));
     return `${half} ms in the middle, 95% within ${most} ms`;
   }
 
-  #clockWords() {
+  #clockText() {
     const { aheadMs, errorMs } = this.#clock;
     if (aheadMs === null) return NOT_YET;
     const apart = `${format.count(Math.abs(aheadMs))} ms ${aheadMs < 0 ? "ahead of" : "behind"}`;
@@ -98,11 +98,11 @@ export class Trust {
 const quantile = (sorted, share) =>
   sorted[Math.min(Math.floor(sorted.length * share), sorted.length - 1)] ?? null;
 
-function pointWords(points, state) {
+function pointText(points, state) {
   if (!points || !state.run) return NOT_YET;
-  const held = format.count(finestCurve(state).update.length);
+  const stored = format.count(finestCurve(state).update.length);
   const updates = format.plural(state.run.update, "update", "updates");
-  return `${format.count(points)} drawn of ${held} held here, for ${updates}; extremes kept`;
+  return `${format.count(points)} drawn of ${stored} held here, for ${updates}; extremes kept`;
 }
 
 /** Frames that came late while the panel is open; counting them costs frames itself. */
@@ -125,7 +125,7 @@ class FrameCount {
     cancelAnimationFrame(this.#request);
   }
 
-  words() {
+  text() {
     const gaps = this.#times.slice(1).map((time, i) => time - this.#times[i]);
     if (gaps.length < 10) return "counting";
     // The screen's own rhythm is the usual gap; a gap of three of them lost two frames.

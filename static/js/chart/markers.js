@@ -6,21 +6,21 @@
  *   Only a note's `id` is of use; `words` are those of a hurrah.
  */
 
-import { timeWords } from "../curve/axes.js";
+import { timeLabel } from "../curve/axes.js";
 import * as format from "../lib/format.js";
 import { hurrahLabel } from "../state/hurrah-label.js";
-import { remembered } from "../lib/memoize.js";
+import { memoize } from "../lib/memoize.js";
 
 const APART_PX = 9; // apart enough to be told from one another
 const NEAR_PX = 7;
 const EPOCHS_APART_PX = 30;
 const LIMIT_EPOCHS = 40;
-const LIMIT_NAMED = 3;
+const MAX_NAMED = 3;
 
 /** From what must be seen first to what gives way first. */
 const KINDS = ["hurrah", "note", "rollback", "change", "checkpoint", "sample"];
 
-const OTHERWISE = ["epoch", "checkpoint", "hurrah"]; // told from what else is known of them
+const SHOWN_ELSEWHERE = ["epoch", "checkpoint", "hurrah"]; // told from what else is known of them
 
 const inOneLine = (text) => text.replace(/\s+/g, " ");
 
@@ -35,14 +35,14 @@ function hurrahsByUpdate(milestones) {
 }
 
 /** All marks of a run, by update. */
-export const marksOf = remembered(
+export const marksOf = memoize(
   ({ milestones, checkpoints, samples }) => [milestones, checkpoints, samples],
-  gathered,
+  collectMarks,
 );
 
-function gathered({ milestones, checkpoints, samples }) {
+function collectMarks({ milestones, checkpoints, samples }) {
   const marks = milestones
-    .filter(({ kind }) => !OTHERWISE.includes(kind))
+    .filter(({ kind }) => !SHOWN_ELSEWHERE.includes(kind))
     .map(({ kind, update, text, id }) => ({ kind, update, text: inOneLine(text), id }));
   for (const [update, words] of hurrahsByUpdate(milestones)) {
     marks.push({ kind: "hurrah", update, text: `hurrah - ${words.join(", ")}`, id: null, words });
@@ -62,7 +62,7 @@ function gathered({ milestones, checkpoints, samples }) {
  * @param {number} width of the plot in pixels.
  * @returns {Object<string, Mark[]>}
  */
-export function thinned(marks, toPixel, width) {
+export function visibleMarks(marks, toPixel, width) {
   const taken = []; // pixels
   const drawn = {};
   for (const kind of KINDS) {
@@ -125,7 +125,7 @@ function nextRound(epoch, fits) {
 }
 
 /** A mark in words: "hurrah - Orla, update 9,000". */
-export function wordsOf({ kind, update, text, words }) {
+export function describeMark({ kind, update, text, words }) {
   const at = `update ${format.count(update)}`;
   switch (kind) {
     case "sample":
@@ -142,15 +142,15 @@ export function wordsOf({ kind, update, text, words }) {
 }
 
 /** Several marks in words, the first few named. */
-export function listed(marks) {
-  const named = marks.slice(0, LIMIT_NAMED).map(wordsOf);
+export function describeMarks(marks) {
+  const named = marks.slice(0, MAX_NAMED).map(describeMark);
   const more = marks.length - named.length;
   return more > 0 ? [...named, `and ${format.plural(more, "mark", "marks")} more`] : named;
 }
 
 /** An update on the axis across, in words: "epoch 2.35", "1:20 of training". */
-export function placeWords(across, update) {
-  const value = across.of(update);
-  if (across.name === "epochs") return `epoch ${format.fine(value + 1)}`;
-  return across.name === "seconds" ? `${timeWords(Math.round(value * 10) / 10)} of training` : "";
+export function xLabel(xAxis, update) {
+  const value = xAxis.of(update);
+  if (xAxis.name === "epochs") return `epoch ${format.fine(value + 1)}`;
+  return xAxis.name === "seconds" ? `${timeLabel(Math.round(value * 10) / 10)} of training` : "";
 }

@@ -7,11 +7,11 @@ import * as api from "../net/api.js";
 import { smoothAt } from "../curve/loss-curve.js";
 import { el, find, icon } from "../lib/dom.js";
 import * as format from "../lib/format.js";
-import { MARGIN, markedCurve, pictureOf } from "../curve/scales.js";
-import { marksOf, wordsOf } from "./markers.js";
+import { MARGIN, markedCurve, scalesOf } from "../curve/scales.js";
+import { marksOf, describeMark } from "./markers.js";
 import { toast } from "../ui/toasts.js";
 
-const LOW = 0.72; // below this share of the height, the curve leaves room above it only
+const LOW_ON_CHART = 0.72; // below this share of the height, the curve leaves room above it only
 const EDGE_PX = 8;
 const MAX_NOTE_CHARACTERS = 500;
 
@@ -39,9 +39,9 @@ export class PinCard {
 
   /** Write a note at the update pointed at, else the pinned one, else where the run stands. */
   write() {
-    const { pointed, pinned, run } = this.#store.get();
+    const { hovered, pinned, run } = this.#store.get();
     if (!run) return;
-    const update = Math.min(pointed ?? pinned ?? run.update, run.update);
+    const update = Math.min(hovered ?? pinned ?? run.update, run.update);
     this.#write(update, null);
   }
 
@@ -74,9 +74,9 @@ export class PinCard {
   #show() {
     const state = this.#store.get();
     if (this.#writing && this.#writing.update !== state.pinned) this.#writing = null;
-    const picture = pictureOf(state, this.#sizeOf());
-    const x = state.pinned === null ? -1 : picture.updateToPixel(Math.max(state.pinned, 1));
-    const inView = Boolean(state.run) && x >= 0 && x <= picture.width;
+    const scales = scalesOf(state, this.#sizeOf());
+    const x = state.pinned === null ? -1 : scales.updateToPixel(Math.max(state.pinned, 1));
+    const inView = Boolean(state.run) && x >= 0 && x <= scales.width;
     this.#line.hidden = !inView;
     this.#card.hidden = !inView && !this.#writing;
     if (this.#card.hidden) {
@@ -84,7 +84,7 @@ export class PinCard {
       return;
     }
     this.#fill(state);
-    this.#place(state, picture, Math.min(Math.max(x, 0), picture.width));
+    this.#place(state, scales, Math.min(Math.max(x, 0), scales.width));
   }
 
   #fill({ pinned, operator, milestones, checkpoints, samples }) {
@@ -97,12 +97,12 @@ export class PinCard {
     this.#shown = shown;
     const inside = writing
       ? [this.#form(pinned, writing.note)]
-      : [this.#words(pinned, marks, operator)];
+      : [this.#describe(pinned, marks, operator)];
     this.#card.replaceChildren(...inside);
   }
 
-  #words(update, marks, operator) {
-    const said = marks.length ? marks.map((mark) => this.#mark(mark, operator)) : [
+  #describe(update, marks, operator) {
+    const descriptions = marks.length ? marks.map((mark) => this.#mark(mark, operator)) : [
       el("span", { text: `update ${format.count(update)}` }),
     ];
     const note = el(
@@ -123,7 +123,7 @@ export class PinCard {
     return el(
       "div",
       { class: "pin-words" },
-      el("div", { role: "status" }, ...said),
+      el("div", { role: "status" }, ...descriptions),
       ...(operator ? [note] : []),
       away,
     );
@@ -138,7 +138,7 @@ export class PinCard {
             iconButton("trash", "Remove this note", () => this.#remove(mark)),
           ]
         : [];
-    return el("p", { class: "pin-mark" }, el("span", { text: wordsOf(mark) }), ...buttons);
+    return el("p", { class: "pin-mark" }, el("span", { text: describeMark(mark) }), ...buttons);
   }
 
   #form(update, note) {
@@ -172,35 +172,35 @@ export class PinCard {
 
   async #save(update, note, text) {
     const { runId } = this.#store.get();
-    const kept = await hoped(() =>
+    const saved = await orToast(() =>
       note ? api.changeNote(runId, note.id, text) : api.addNote(runId, update, text),
     );
-    if (!kept) return;
+    if (!saved) return;
     if (this.#writing) this.#stopWriting();
     if (note) {
-      const run = () => hoped(() => api.changeNote(runId, note.id, note.text));
+      const run = () => orToast(() => api.changeNote(runId, note.id, note.text));
       toast("The note was changed.", { label: "Undo", run });
     }
   }
 
   async #remove({ id, update, text }) {
     const { runId } = this.#store.get();
-    const removed = await hoped(async () => {
+    const removed = await orToast(async () => {
       await api.removeNote(runId, id);
       return true;
     });
-    const run = () => hoped(() => api.addNote(runId, update, text));
+    const run = () => orToast(() => api.addNote(runId, update, text));
     if (removed) toast("The note was removed.", { label: "Undo", run });
   }
 
   /** In the plot, above or below the curve, and not over its edges. */
-  #place(state, picture, x) {
+  #place(state, scales, x) {
     const loss = smoothAt(markedCurve(state), state.pinned);
-    const y = loss === null ? 0 : picture.lossToPixel(loss);
+    const y = loss === null ? 0 : scales.lossToPixel(loss);
     this.#line.style.transform = `translateX(${MARGIN.l + x}px)`;
-    this.#card.dataset.side = y > picture.height * LOW ? "top" : "bottom";
+    this.#card.dataset.side = y > scales.height * LOW_ON_CHART ? "top" : "bottom";
     const width = this.#card.offsetWidth;
-    const most = MARGIN.l + picture.width + MARGIN.r - width - EDGE_PX;
+    const most = MARGIN.l + scales.width + MARGIN.r - width - EDGE_PX;
     const left = Math.max(EDGE_PX, Math.min(MARGIN.l + x - width / 2, most));
     this.#card.style.translate = `${Math.round(left)}px 0`;
   }
@@ -220,7 +220,7 @@ const iconButton = (name, words, click) =>
   );
 
 /** What the server answers, or null when it says no, which the reader is told. */
-async function hoped(ask) {
+async function orToast(ask) {
   try {
     return await ask();
   } catch (error) {

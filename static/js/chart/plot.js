@@ -2,10 +2,10 @@
 
 import { timeTicks } from "../curve/axes.js";
 import { smoothAt } from "../curve/loss-curve.js";
-import { axis, ground, ruleAt } from "../lib/plotly-theme.js";
-import { MARGIN, markedCurve, pictureOf, references } from "../curve/scales.js";
+import { axis, baseLayout, horizontalLine } from "../lib/plotly-theme.js";
+import { MARGIN, markedCurve, scalesOf, referenceLosses } from "../curve/scales.js";
 import { epochLabels, lineLabels, markLabels } from "./annotations.js";
-import { epochsIn, marksOf, thinned } from "./markers.js";
+import { epochsIn, marksOf, visibleMarks } from "./markers.js";
 
 const LABEL_PX = 11.5;
 const MANY = 1e5; // from there on 100k instead of 100,000
@@ -19,59 +19,59 @@ const LINE_PX = { 0: 0.8, 0.9: 1.2, 0.99: 1.6 }; // a line that is all noise wou
  * @param {string} font
  */
 export function plotOf(state, colours, size, font) {
-  const picture = pictureOf(state, size);
+  const scales = scalesOf(state, size);
   const text = { family: font, size: LABEL_PX, color: colours.soft };
-  const marks = thinned(marksOf(state), picture.updateToPixel, picture.width);
+  const marks = visibleMarks(marksOf(state), scales.updateToPixel, scales.width);
   return {
     // Plotly takes its time over each of them, be there nothing in it.
     data: [
-      ...band(picture, colours),
-      line(picture, colours, LINE_PX[state.smoothing] ?? 2),
-      validationLine(picture, colours),
-      ...dots(state, picture, marks, colours),
+      ...band(scales, colours),
+      line(scales, colours, LINE_PX[state.smoothing] ?? 2),
+      validationLine(scales, colours),
+      ...dots(state, scales, marks, colours),
     ].filter(({ x }) => x.length),
-    layout: layout(state, picture, marks, colours, text),
+    layout: layout(state, scales, marks, colours, text),
   };
 }
 
 /** Updates as the axis across shows them, and losses as the axis upwards does. */
-const xs = ({ across }, updates) => updates.map((update) => across.of(update));
+const xs = ({ xAxis }, updates) => updates.map((update) => xAxis.of(update));
 const ys = ({ unit }, losses) => losses.map((loss) => unit.of(loss));
 
-function band(picture, colours) {
-  const { update, low, high } = picture.band;
+function band(scales, colours) {
+  const { update, low, high } = scales.band;
   const edge = {
     type: "scatter",
     mode: "lines",
-    x: xs(picture, update),
+    x: xs(scales, update),
     hoverinfo: "skip",
     line: { color: colours.bandFill, width: 1, simplify: false },
   };
   return [
-    { ...edge, y: ys(picture, low) },
-    { ...edge, y: ys(picture, high), fill: "tonexty", fillcolor: colours.bandFill },
+    { ...edge, y: ys(scales, low) },
+    { ...edge, y: ys(scales, high), fill: "tonexty", fillcolor: colours.bandFill },
   ];
 }
 
-function line(picture, colours, width) {
+function line(scales, colours, width) {
   return {
     type: "scatter",
     mode: "lines",
-    x: xs(picture, picture.curve.update),
-    y: ys(picture, picture.curve.smooth),
+    x: xs(scales, scales.curve.update),
+    y: ys(scales, scales.curve.smooth),
     hoverinfo: "skip",
     line: { color: colours.ink, width, simplify: false },
   };
 }
 
 /** Dashed, so that no colour is needed to tell it; where it rises again, the network over-fits. */
-function validationLine(picture, colours) {
-  const { update, loss } = picture.validation;
+function validationLine(scales, colours) {
+  const { update, loss } = scales.validation;
   return {
     type: "scatter",
     mode: "lines+markers",
-    x: xs(picture, update.map((at) => Math.max(at, 1))),
-    y: ys(picture, loss),
+    x: xs(scales, update.map((at) => Math.max(at, 1))),
+    y: ys(scales, loss),
     hoverinfo: "skip",
     line: { color: colours.accentInk, width: 1.6, dash: "5px,3px" },
     marker: { size: 3.5, color: colours.accentInk },
@@ -79,69 +79,69 @@ function validationLine(picture, colours) {
 }
 
 /** The marks, on the smooth line; what comes before the first update stands at its beginning. */
-function dots(state, picture, marks, colours) {
+function dots(state, scales, marks, colours) {
   const curve = markedCurve(state);
   const trace = (updates, marker) => {
     const onAxis = updates.map((update) => Math.max(update, 1));
     return {
       type: "scatter",
       mode: "markers",
-      x: xs(picture, onAxis),
-      y: ys(picture, onAxis.map((update) => smoothAt(curve, update))),
+      x: xs(scales, onAxis),
+      y: ys(scales, onAxis.map((update) => smoothAt(curve, update))),
       hoverinfo: "skip",
       cliponaxis: false,
       marker,
     };
   };
-  const rim = (color, width) => ({ color, width });
+  const outline = (color, width) => ({ color, width });
   const { ink, soft, card, accent, bad } = colours;
-  const looks = {
-    sample: { size: 6, color: card, line: rim(soft, 1.2) },
-    checkpoint: { size: 9, symbol: "diamond", color: card, line: rim(ink, 1.4) },
-    change: { size: 8, symbol: "square", color: card, line: rim(ink, 1.4) },
-    rollback: { size: 11, symbol: "x-thin", line: rim(bad, 2.5) },
-    note: { size: 12, symbol: "triangle-down", color: ink, line: rim(card, 1.2) },
-    hurrah: { size: 12, symbol: "star", color: accent, line: rim(card, 1.2) },
+  const styles = {
+    sample: { size: 6, color: card, line: outline(soft, 1.2) },
+    checkpoint: { size: 9, symbol: "diamond", color: card, line: outline(ink, 1.4) },
+    change: { size: 8, symbol: "square", color: card, line: outline(ink, 1.4) },
+    rollback: { size: 11, symbol: "x-thin", line: outline(bad, 2.5) },
+    note: { size: 12, symbol: "triangle-down", color: ink, line: outline(card, 1.2) },
+    hurrah: { size: 12, symbol: "star", color: accent, line: outline(card, 1.2) },
   };
-  return Object.entries(looks).map(([kind, look]) =>
-    trace(marks[kind].map(({ update }) => update), look),
+  return Object.entries(styles).map(([kind, style]) =>
+    trace(marks[kind].map(({ update }) => update), style),
   );
 }
 
-function layout(state, picture, marks, colours, text) {
-  const { range, updateToPixel, lossToPixel, height } = picture;
-  const lines = references(state.run, state.corpora[state.run.corpus]).filter(({ loss }) => {
+function layout(state, scales, marks, colours, text) {
+  const { range, updateToPixel, lossToPixel, height } = scales;
+  const lines = referenceLosses(state.run, state.corpora[state.run.corpus]).filter(({ loss }) => {
     const pixel = lossToPixel(loss);
     return pixel > 0 && pixel < height;
   });
   const epochs = epochsIn(state.run.updates_per_epoch, range, updateToPixel).filter(
-    ({ pixel }) => pixel > 0 && pixel < picture.width,
+    ({ pixel }) => pixel > 0 && pixel < scales.width,
   );
   const fonts = {
     hurrah: { ...text, color: colours.accentInk },
     note: { ...text, color: colours.ink },
-    ground: colours.card,
+    labelBackground: colours.card,
   };
   return {
-    ...picture.size,
+    ...scales.size,
     margin: MARGIN,
-    ...ground(text),
-    xaxis: axisAcross(picture, colours, text),
-    yaxis: axisUp(picture, colours, text),
+    ...baseLayout(text),
+    xaxis: xAxisLayout(scales, colours, text),
+    yaxis: yAxisLayout(scales, colours, text),
     shapes: [
-      ...epochs.map(({ update }) => epochLine(picture.across.of(update), colours)),
-      ...lines.map(({ loss }) => ruleAt(picture.unit.of(loss), colours)),
+      ...epochs.map(({ update }) => epochLine(scales.xAxis.of(update), colours)),
+      ...lines.map(({ loss }) => horizontalLine(scales.unit.of(loss), colours)),
     ],
     annotations: [
-      ...epochLabels(epochs, picture),
-      ...lineLabels(ended(lines, state), picture),
-      ...markLabels(state, marks, picture, fonts),
+      ...epochLabels(epochs, scales),
+      ...lineLabels(namedLines(lines, state), scales),
+      ...markLabels(state, marks, scales, fonts),
     ],
   };
 }
 
 /** The lines with a name at their end: the references, and the validation loss; greatest first. */
-function ended(lines, { validation }) {
+function namedLines(lines, { validation }) {
   const loss = validation.loss.findLast(Number.isFinite);
   const all = loss === undefined ? lines : [...lines, { name: "validation", loss }];
   return all.toSorted((a, b) => b.loss - a.loss);
@@ -149,7 +149,7 @@ function ended(lines, { validation }) {
 
 const extent = (span, log) => (log ? span.map(Math.log10) : span);
 
-function axisAcross({ across, spanX, logX, width }, colours, text) {
+function xAxisLayout({ xAxis, spanX, logX, width }, colours, text) {
   const short = width < NARROW_PX;
   const most = Math.max(3, Math.floor(width / 90));
   const shown = {
@@ -159,19 +159,19 @@ function axisAcross({ across, spanX, logX, width }, colours, text) {
     showgrid: false,
     nticks: most,
   };
-  if (across.name === "seconds") {
-    const { values, words } = timeTicks(...spanX, most, logX);
-    return { ...shown, tickmode: "array", tickvals: values, ticktext: words };
+  if (xAxis.name === "seconds") {
+    const { values, labels } = timeTicks(...spanX, most, logX);
+    return { ...shown, tickmode: "array", tickvals: values, ticktext: labels };
   }
-  const format = across.name === "epochs" ? "~r" : ",d";
+  const format = xAxis.name === "epochs" ? "~r" : ",d";
   return {
     ...shown,
-    tickformat: short && across.name === "updates" ? "~s" : format,
+    tickformat: short && xAxis.name === "updates" ? "~s" : format,
     ...(logX ? logTicks(spanX[1] / spanX[0]) : {}),
   };
 }
 
-function axisUp({ spanY, logY, height }, colours, text) {
+function yAxisLayout({ spanY, logY, height }, colours, text) {
   return {
     ...axis(colours, text),
     type: logY ? "log" : "linear",

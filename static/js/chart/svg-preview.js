@@ -12,20 +12,20 @@ import { svg } from "../lib/dom.js";
  * @param {Object[]} data traces as Plotly wants them; only lines, and bands between two, are drawn.
  * @param {Object} layout with `width`, `height`, `margin` and the axes' types and ranges.
  */
-export function sketch(frame, data, layout) {
+export function drawPreview(frame, data, layout) {
   const { width, height, margin } = layout;
-  const across = scaleOf(layout.xaxis, margin.l, width - margin.r);
-  const down = scaleOf(layout.yaxis, height - margin.b, margin.t);
+  const xScale = scaleOf(layout.xaxis, margin.l, width - margin.r);
+  const yScale = scaleOf(layout.yaxis, height - margin.b, margin.t);
   const lines = data.filter(({ mode, x }) => mode?.startsWith("lines") && x.length);
   const path = (d, attributes) => svg("path", { d, fill: "none", ...attributes });
   frame.setAttribute("viewBox", `0 0 ${width} ${height}`);
   frame.replaceChildren(
     ...lines.map((trace, i) => {
-      const there = points(trace, across, down);
+      const there = points(trace, xScale, yScale);
       if (trace.fill !== "tonexty") {
         return path(`M${there.join("L")}`, { stroke: trace.line.color, "stroke-width": trace.line.width });
       }
-      const back = points(lines[i - 1], across, down).reverse();
+      const back = points(lines[i - 1], xScale, yScale).reverse();
       return path(`M${[...there, ...back].join("L")}Z`, { fill: trace.fillcolor });
     }),
   );
@@ -37,8 +37,8 @@ function scaleOf({ type, range: [from, to] }, start, end) {
   return (value) => start + ((onAxis(value) - from) / (to - from)) * (end - start);
 }
 
-function points({ x, y }, across, down) {
-  const known = Array.from(x, (at, i) => [across(at), down(y[i])]);
+function points({ x, y }, xScale, yScale) {
+  const known = Array.from(x, (at, i) => [xScale(at), yScale(y[i])]);
   return known
     .filter((pair) => pair.every(Number.isFinite))
     .map((pair) => pair.map((pixel) => pixel.toFixed(1)).join(" "));

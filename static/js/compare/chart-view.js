@@ -2,14 +2,14 @@
 
 import { marginOf, plotOf, toX } from "./plot.js";
 import { heightAt, liveEnd } from "./lines.js";
-import { mark, seriesColours } from "./series-styles.js";
-import { UNITS } from "./reducers.js";
+import { markerIcon, seriesColours } from "./series-styles.js";
+import { LOSS_UNITS } from "./reducers.js";
 import { el, find } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { colours, onTheme } from "../lib/theme.js";
 
-const BETWEEN_DRAWINGS_MS = 250;
-const AT_ONCE_MS = 30; // after a deed of the reader's
+const DRAW_EVERY_MS = 250;
+const SOON_MS = 30; // after a deed of the reader's
 
 const CONFIG = {
   displaylogo: false,
@@ -21,9 +21,9 @@ const CONFIG = {
   showTips: false,
 };
 
-const DEEDS = ({ chosen, leaving, x, y, scale, range, goal, suggested }) => [
+const IMMEDIATE = ({ chosen, pendingDelete, x, y, scale, range, goal, suggested }) => [
   chosen,
-  leaving,
+  pendingDelete,
   x,
   y,
   scale,
@@ -45,7 +45,7 @@ export class CompareChart {
   #drawnAt = 0;
   #timer = null;
   #due = Infinity;
-  #pointed = null; // pixels from the plot's left edge
+  #pointerX = null; // pixels from the plot's left edge
 
   /**
    * @param {Object} store
@@ -53,30 +53,30 @@ export class CompareChart {
    */
   constructor(store, plotlyLoaded) {
     this.#store = store;
-    new ResizeObserver(() => this.#soon(AT_ONCE_MS)).observe(this.#frame);
-    document.addEventListener("visibilitychange", () => this.#soon(AT_ONCE_MS));
+    new ResizeObserver(() => this.#schedule(SOON_MS)).observe(this.#frame);
+    document.addEventListener("visibilitychange", () => this.#schedule(SOON_MS));
     onTheme(() => {
       this.#palette = palette();
-      this.#soon(AT_ONCE_MS);
+      this.#schedule(SOON_MS);
     });
-    store.watch(DEEDS, () => this.#soon(AT_ONCE_MS));
+    store.watch(IMMEDIATE, () => this.#schedule(SOON_MS));
     store.watch(
-      ({ seen, details, reached }) => [seen, details, reached],
+      ({ live, details, reached }) => [live, details, reached],
       () => {
-        const rest = this.#drawnAt + BETWEEN_DRAWINGS_MS - performance.now();
-        this.#soon(Math.max(AT_ONCE_MS, rest));
+        const rest = this.#drawnAt + DRAW_EVERY_MS - performance.now();
+        this.#schedule(Math.max(SOON_MS, rest));
       },
     );
-    this.#frame.addEventListener("pointermove", (event) => this.#point(event));
-    this.#frame.addEventListener("pointerleave", () => this.#point(null));
+    this.#frame.addEventListener("pointermove", (event) => this.#onPointer(event));
+    this.#frame.addEventListener("pointerleave", () => this.#onPointer(null));
     plotlyLoaded.then((plotly) => {
       this.#plotly = plotly;
-      this.#soon(0);
+      this.#schedule(0);
     });
   }
 
   /** Draw in so many milliseconds, unless it is to be drawn sooner already. */
-  #soon(wait) {
+  #schedule(wait) {
     const due = performance.now() + wait;
     if (this.#timer !== null && due >= this.#due) return;
     clearTimeout(this.#timer);
@@ -120,15 +120,15 @@ export class CompareChart {
     const to = range && range[1] >= end ? Infinity : range?.[1];
     const clipped = range && to > start ? [start, to] : null;
     this.#store.dispatch({ type: "zoom", range: clipped });
-    this.#soon(0);
+    this.#schedule(0);
   }
 
-  #point(event) {
-    this.#pointed = null;
+  #onPointer(event) {
+    this.#pointerX = null;
     if (event && this.#size) {
       const { l, r } = marginOf(this.#size);
       const at = event.clientX - this.#frame.getBoundingClientRect().left - l;
-      if (at >= 0 && at <= this.#size.width - l - r) this.#pointed = at;
+      if (at >= 0 && at <= this.#size.width - l - r) this.#pointerX = at;
     }
     this.#showReadout();
   }
@@ -136,10 +136,10 @@ export class CompareChart {
   /** What each run's smooth loss is where one points; else what the axis is of. */
   #showReadout() {
     const state = this.#store.get();
-    const at = this.#drawn ? this.#pointed : null;
+    const at = this.#drawn ? this.#pointerX : null;
     this.#crosshair.hidden = at === null;
     if (at === null) {
-      this.#readout.replaceChildren(`smooth loss, in ${UNITS[state.y]}, by ${AXES[state.x]}`);
+      this.#readout.replaceChildren(`smooth loss, in ${LOSS_UNITS[state.y]}, by ${AXIS_LABELS[state.x]}`);
       return;
     }
     const margin = marginOf(this.#size);
@@ -149,16 +149,16 @@ export class CompareChart {
       .map((line) => ({ ...line, value: heightAt(line, x) }))
       .filter(({ value }) => value !== null)
       .sort((a, b) => b.value - a.value)
-      .map(({ place, value }) =>
-        el("span", { class: `series-${place}` }, mark(place), el("b", { text: format.fine(value) })),
+      .map(({ slot, value }) =>
+        el("span", { class: `series-${slot}` }, markerIcon(slot), el("b", { text: format.fine(value) })),
       );
-    this.#readout.replaceChildren(placeInWords(state.x, x), ...values);
+    this.#readout.replaceChildren(xText(state.x, x), ...values);
   }
 }
 
-const AXES = { updates: "update", epochs: "epoch", seconds: "seconds of training" };
+const AXIS_LABELS = { updates: "update", epochs: "epoch", seconds: "seconds of training" };
 
-function placeInWords(axis, x) {
+function xText(axis, x) {
   if (axis === "seconds") return `after ${format.duration(x)}`;
   return axis === "epochs" ? `after ${format.fine(x)} epochs` : `at update ${format.count(x)}`;
 }

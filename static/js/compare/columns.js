@@ -1,8 +1,8 @@
 /** What the table says of each run: its columns, their words, and the order they sort by. */
 
 import * as format from "../lib/format.js";
-import { differences } from "./spec-diff.js";
-import { goalOf, unitsPerNat, visible } from "./reducers.js";
+import { specDifferences } from "./spec-diff.js";
+import { goalOf, unitsPerNat, visibleRuns } from "./reducers.js";
 
 const ORDER = ["queued", "running", "paused", "interrupted", "finished", "stopped", "failed"];
 
@@ -17,13 +17,13 @@ const ORDER = ["queued", "running", "paused", "interrupted", "finished", "stoppe
 
 /** @returns {{columns: Column[], shared: string, rows: Object[]}} rows in the chosen order. */
 export function tableOf(state) {
-  const shown = visible(state);
-  const { fields, aside, shared } = differences(shown.map(({ run }) => run));
+  const shown = visibleRuns(state);
+  const { fields, secondary, shared } = specDifferences(shown.map(({ run }) => run));
   const columns = [
     NAME,
     ...fields.map(fromField),
     ...figures(state, shown),
-    ...aside.map(fromField),
+    ...secondary.map(fromField),
   ];
   const sorted = columns.find(({ key }) => key === state.sort?.by);
   const rows = sorted ? ordered(shown, sorted, state.sort.descending) : shown;
@@ -33,61 +33,61 @@ export function tableOf(state) {
 const NAME = {
   key: "name",
   label: "run",
-  words: ({ run }) => run.name,
+  text: ({ run }) => run.name,
   value: ({ run }) => run.name.toLocaleLowerCase(),
 };
 
-const fromField = ({ key, label, of, words }) => ({
+const fromField = ({ key, label, value, text, figure }) => ({
   key,
   label,
-  words: ({ run }) => words(of(run)),
-  value: ({ run }) => of(run),
-  figure: key !== "watch_words",
+  text: ({ run }) => text(run),
+  value: ({ run }) => value(run),
+  figure,
 });
 
 function figures(state, shown) {
   const inUnit = (loss, run) =>
     typeof loss === "number" ? loss * unitsPerNat(state.y, run) : null;
-  const words = state.y === "sequence" ? format.loss : format.fine;
-  const validated = shown.some(({ lowest }) => lowest);
+  const text = state.y === "sequence" ? format.loss : format.fine;
+  const validated = shown.some(({ lowestLoss }) => lowestLoss);
   const goal = goalOf(state);
   const reached = ({ id }) => (state.reached[id]?.goal === goal ? state.reached[id] : null);
-  const missed = ({ run }) => {
-    if (goal === null) return format.NOTHING;
+  const missing = ({ run }) => {
+    if (goal === null) return format.NO_VALUE;
     return isReached(run, goal) ? "…" : "not yet"; // the server is being asked when it was
   };
   return [
     {
       ...figure("reached", "reached at", (each) => reached(each)?.update ?? null),
-      words: (each) => (reached(each) ? format.count(reached(each).update) : missed(each)),
+      text: (each) => (reached(each) ? format.count(reached(each).update) : missing(each)),
     },
     {
       ...figure("time", "reached in", (each) => reached(each)?.seconds ?? null),
-      words: (each) => (reached(each) ? format.took(reached(each).seconds) : ""),
+      text: (each) => (reached(each) ? format.elapsed(reached(each).seconds) : ""),
     },
-    figure("best", "best", ({ run }) => inUnit(run.best?.smooth_loss, run), words),
+    figure("best", "best", ({ run }) => inUnit(run.best?.smooth_loss, run), text),
     figure("best_at", "best at", ({ run }) => run.best?.update ?? null, format.count),
     ...(validated
-      ? [figure("validation", "validation", ({ run, lowest }) => inUnit(lowest?.loss, run), words)]
+      ? [figure("validation", "validation", ({ run, lowestLoss }) => inUnit(lowestLoss?.loss, run), text)]
       : []),
     {
       key: "state",
       label: "state",
-      words: ({ run }) => format.stateWord(run.state),
+      text: ({ run }) => format.stateLabel(run.state),
       value: ({ run }) => ORDER.indexOf(run.state),
     },
     figure("update", "update", ({ run }) => run.update, format.count),
     figure("speed", "updates/s", ({ run }) => run.updates_per_second || null, (speed) =>
-      speed === null ? format.NOTHING : format.speed(speed),
+      speed === null ? format.NO_VALUE : format.speed(speed),
     ),
   ];
 }
 
-const figure = (key, label, value, words) => ({
+const figure = (key, label, value, text) => ({
   key,
   label,
   value,
-  words: (each) => words(value(each)),
+  text: (each) => text(value(each)),
   figure: true,
 });
 

@@ -2,7 +2,7 @@
 
 import { find, setText } from "../lib/dom.js";
 import { visibleIds } from "./reducers.js";
-import { sentence } from "../ui/connection.js";
+import { connectionLabel } from "../ui/connection.js";
 
 const WORST_FIRST = ["waiting", "connecting", "live"];
 
@@ -18,7 +18,7 @@ export function mountConnection(store) {
       if (!status) return;
       host.dataset.state = status;
       find("#connection-dot").dataset.state = status;
-      setText(find("#connection-word"), sentence(all.find((one) => one.status === status)));
+      setText(find("#connection-word"), connectionLabel(all.find((one) => one.status === status)));
     },
   );
 }

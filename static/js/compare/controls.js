@@ -1,10 +1,10 @@
 /** The choices beneath the chart, and the loss to be reached. */
 
-import { goalOf, UNITS } from "./reducers.js";
+import { goalOf, LOSS_UNITS } from "./reducers.js";
 import { find, setText } from "../lib/dom.js";
 
 /** @param {Object} store */
-export function mountSwitches(store) {
+export function mountCompareControls(store) {
   for (const name of ["x", "y", "scale"]) {
     const inputs = [...document.querySelectorAll(`input[name="compare-${name}"]`)];
     for (const input of inputs) {
@@ -16,7 +16,7 @@ export function mountSwitches(store) {
     );
   }
 
-  const whole = find("#compare-whole");
+  const whole = find("#compare-show-all");
   whole.addEventListener("click", () => store.dispatch({ type: "zoom", range: null }));
   store.watch(
     ({ range }) => [range === null],
@@ -33,7 +33,7 @@ export function mountSwitches(store) {
   const show = () => {
     const goal = goalOf(store.get());
     field.value = goal === null ? "" : String(Number((goal / factor()).toFixed(4)));
-    setText(find("#compare-goal-unit"), UNITS[store.get().y === "bits" ? "bits" : "character"]);
+    setText(find("#compare-goal-unit"), LOSS_UNITS[store.get().y === "bits" ? "bits" : "character"]);
   };
   store.watch((state) => [goalOf(state), state.y], show);
 }

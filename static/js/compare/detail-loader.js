@@ -1,8 +1,8 @@
 /** Fetches finer points of each run for the stretch that the reader zooms to. */
 
-import { getLoss, Problem } from "../net/api.js";
+import { getLoss, nullOnProblem } from "../net/api.js";
 import { between, lastUpdate } from "../curve/loss-curve.js";
-import { visible, visibleIds } from "./reducers.js";
+import { visibleRuns, visibleIds } from "./reducers.js";
 
 const POINTS = 1000;
 const ENOUGH_POINTS = 700;
@@ -22,7 +22,7 @@ export function fetchDetails(store) {
       const { signal } = request;
       timer = setTimeout(() => {
         const state = store.get();
-        for (const seen of visible(state)) fetchOne(store, seen, updatesOf(state, seen), signal);
+        for (const live of visibleRuns(state)) fetchOne(store, live, updatesOf(state, live), signal);
       }, REST_MS);
     },
   );
@@ -31,15 +31,10 @@ export function fetchDetails(store) {
 async function fetchOne(store, { id, curve }, [first, last], signal) {
   const from = Math.max(1, Math.floor(first));
   const to = Math.min(Math.ceil(last), lastUpdate(curve));
-  const held = between(curve, from, to).update.length;
-  if (to - from < 2 || held >= Math.min(ENOUGH_POINTS, to - from)) return;
-  try {
-    const detail = await getLoss(id, from, to, POINTS, signal);
-    store.dispatch({ type: "detail", id, detail });
-  } catch (error) {
-    // Without the finer points the coarse ones stay, which is no fault.
-    if (!(error instanceof Problem) && error.name !== "AbortError") throw error;
-  }
+  const points = between(curve, from, to).update.length;
+  if (to - from < 2 || points >= Math.min(ENOUGH_POINTS, to - from)) return;
+  const detail = await nullOnProblem(getLoss(id, from, to, POINTS, signal));
+  if (detail) store.dispatch({ type: "detail", id, detail });
 }
 
 /** The updates of one run between the ends of the stretch in view. */

@@ -1,7 +1,7 @@
 /** The runs in view as lines on one pair of axes. Pure functions all. */
 
 import { splice } from "../curve/loss-curve.js";
-import { goalOf, unitsPerNat, visible } from "./reducers.js";
+import { goalOf, unitsPerNat, visibleRuns } from "./reducers.js";
 
 /**
  * One run's line.
@@ -18,27 +18,27 @@ import { goalOf, unitsPerNat, visible } from "./reducers.js";
 
 /** @returns {Line[]} of the runs in view; of a fork and its trunk the shared part once. */
 export function linesOf(state) {
-  const seen = visible(state);
-  const whole = new Map(seen.map((each) => [each.id, wholeLine(state, each)]));
-  return seen.map(({ id, run }) => {
-    const trunk = whole.get(run.forked_from?.run);
-    return trunk ? branchOff(whole.get(id), trunk, run.forked_from.update) : whole.get(id);
+  const shown = visibleRuns(state);
+  const fullLines = new Map(shown.map((each) => [each.id, fullLine(state, each)]));
+  return shown.map(({ id, run }) => {
+    const parent = fullLines.get(run.forked_from?.run);
+    return parent ? cutAtFork(fullLines.get(id), parent, run.forked_from.update) : fullLines.get(id);
   });
 }
 
-const wholeLine = (state, { id, place, run, curve }) => ({
+const fullLine = (state, { id, slot, run, curve }) => ({
   ...pointsOf(state.x, state.y, run, curve, state.details[id]),
   id,
-  place,
+  slot,
   name: run.name,
   fork: null,
 });
 
-const known = new WeakMap(); // curve -> its points as they were last asked for
+const cache = new WeakMap(); // curve -> its points as they were last asked for
 
 /** A curve's points on the axes; of most runs they are the same from one drawing to the next. */
 function pointsOf(axis, unit, run, curve, detail) {
-  const last = known.get(curve);
+  const last = cache.get(curve);
   if (last?.axis === axis && last.unit === unit && last.detail === detail) return last.points;
   const finest = detail ? splice(curve, detail) : curve;
   const factor = unitsPerNat(unit, run);
@@ -51,39 +51,39 @@ function pointsOf(axis, unit, run, curve, detail) {
     points.y.push(smooth * factor);
     points.update.push(update);
   });
-  known.set(curve, { axis, unit, detail, points });
+  cache.set(curve, { axis, unit, detail, points });
   return points;
 }
 
 /** Where each point of a curve stands along the axis; null where that is not known. */
 function xsOf(axis, run, curve) {
-  if (axis === "seconds") return rising(curve.seconds);
+  if (axis === "seconds") return neverFalling(curve.seconds);
   return axis === "epochs" ? curve.update.map((u) => u / run.updates_per_epoch) : curve.update;
 }
 
 /** Seconds that came at different moments may differ by a little: the line never goes back. */
-function rising(seconds) {
+function neverFalling(seconds) {
   let last = 0;
   return seconds.map((each) => (each === null ? null : (last = Math.max(last, each))));
 }
 
 /** A fork's line from where it leaves its trunk's. */
-function branchOff(line, trunk, update) {
+function cutAtFork(line, parent, update) {
   const from = line.update.findIndex((each) => each > update);
-  const start = at(line, update) ?? at(trunk, update);
+  const start = pointAt(line, update) ?? pointAt(parent, update);
   if (!start) return line;
-  const rest = (values) => (from < 0 ? [] : values.slice(from));
+  const after = (values) => (from < 0 ? [] : values.slice(from));
   return {
     ...line,
-    x: [start[0], ...rest(line.x)],
-    y: [start[1], ...rest(line.y)],
-    update: [update, ...rest(line.update)],
+    x: [start[0], ...after(line.x)],
+    y: [start[1], ...after(line.y)],
+    update: [update, ...after(line.update)],
     fork: start,
   };
 }
 
 /** The point of a line at an update, between its own; null where it has none. */
-function at({ x, y, update }, wanted) {
+function pointAt({ x, y, update }, wanted) {
   const after = update.findIndex((each) => each >= wanted);
   if (after < 0) return null;
   if (update[after] === wanted || after === 0) return [x[after], y[after]];
@@ -120,7 +120,7 @@ export function within({ x, y }, [from, to]) {
 }
 
 /** The last of the points that share a cell of `toCell`, which never falls. */
-export function thinned({ x, y }, toCell) {
+export function mergeByCell({ x, y }, toCell) {
   const cells = x.map((each) => Math.floor(toCell(each)));
   const kept = (_, i) => i === 0 || cells[i] !== cells[i + 1];
   return { x: x.filter(kept), y: y.filter(kept) };
@@ -160,7 +160,7 @@ export function goalLine(state) {
  * @returns {number | null} null where none has learned yet.
  */
 export function suggestedGoal(state) {
-  const bests = visible(state)
+  const bests = visibleRuns(state)
     .filter(({ run }) => run.best)
     .map(({ run }) => run.best.smooth_loss * unitsPerNat("character", run));
   if (!bests.length) return null;

@@ -1,19 +1,19 @@
 /** Says aloud, through a live region, which runs are in view, and what becomes of them. */
 
-import { visible } from "./reducers.js";
+import { visibleRuns } from "./reducers.js";
 import { find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 
 const REST_MS = 800;
 
 /** @param {Object} store */
-export function mountAnnouncer(store) {
-  const region = find("#announcer");
+export function mountLiveRegion(store) {
+  const region = find("#live-region");
   const states = new Map(); // id -> the state last seen
   let sentences = [];
   let timer = null;
 
-  const say = (sentence) => {
+  const announce = (sentence) => {
     sentences.push(sentence);
     clearTimeout(timer);
     timer = setTimeout(() => {
@@ -23,16 +23,16 @@ export function mountAnnouncer(store) {
   };
 
   store.watch(
-    (state) => visible(state).map(({ id, run }) => `${id} ${run.state}`),
+    (state) => visibleRuns(state).map(({ id, run }) => `${id} ${run.state}`),
     () => {
-      const shown = visible(store.get());
+      const shown = visibleRuns(store.get());
       const fresh = shown.filter(({ id }) => !states.has(id)).map(({ run }) => `“${run.name}”`);
-      if (fresh.length) say(`In view: ${fresh.join(", ")}.`);
+      if (fresh.length) announce(`In view: ${fresh.join(", ")}.`);
       for (const { id, run } of shown) {
         const before = states.get(id);
         if (before !== undefined && before !== run.state) {
-          const stands = `at update ${format.count(run.update)}`;
-          say(`“${run.name}” is ${format.stateWord(run.state)} ${stands}.`);
+          const position = `at update ${format.count(run.update)}`;
+          announce(`“${run.name}” is ${format.stateLabel(run.state)} ${position}.`);
         }
         states.set(id, run.state);
       }

@@ -1,15 +1,15 @@
 /** The chart of several runs as Plotly wants it: traces and layout from the state. No DOM. */
 
-import { CLEAR, axis, escaped, ground, ruleAt } from "../lib/plotly-theme.js";
-import { goalLine, heightAt, heightOf, linesOf, thinned, viewOf, within } from "./lines.js";
-import { LOOKS } from "./series-styles.js";
+import { TRANSPARENT, axis, escapeLabel, baseLayout, horizontalLine } from "../lib/plotly-theme.js";
+import { goalLine, heightAt, heightOf, linesOf, mergeByCell, viewOf, within } from "./lines.js";
+import { SERIES_STYLES } from "./series-styles.js";
 
 const LABEL_PX = 12;
 const LINE_PX = 15;
 const CHARACTER_EM = 0.56;
 const NARROW_PX = 560; // of the whole chart
 const CELL_PX = 1;
-const LOOKED_AT = 16; // places along a name, where another line may pass
+const PROBES = 16; // places along a name, where another line may pass
 
 /** Space around the plotting area, in pixels; names stand at the lines' ends, right. */
 export const marginOf = ({ width }) => ({
@@ -36,9 +36,9 @@ export function plotOf(state, colours, size, font) {
   };
   const scale = scaleOf(state.scale, view, inner.width);
   const pieces = lines.map((line) => ({ ...line, ...within(line, view) }));
-  const span = heightOf(pieces.map((piece) => inside(piece, view)));
+  const span = heightOf(pieces.map((piece) => pointsInView(piece, view)));
   const text = { family: font, size: LABEL_PX - 0.5, color: colours.soft };
-  const place = { kind: state.scale, view, span, scale, inner };
+  const frame = { kind: state.scale, view, span, scale, inner };
   const goal = goalLine(state);
   const shown = goal !== null && goal > span[0] && goal < span[1] ? goal : null;
   return {
@@ -51,15 +51,15 @@ export function plotOf(state, colours, size, font) {
     layout: {
       ...size,
       margin,
-      ...ground(text),
+      ...baseLayout(text),
       dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
-      modebar: { bgcolor: CLEAR, color: colours.soft, activecolor: colours.ink },
+      modebar: { bgcolor: TRANSPARENT, color: colours.soft, activecolor: colours.ink },
       xaxis: xAxis(state, view, inner, colours, text),
       yaxis: yAxis(span, inner, colours, text),
-      shapes: shown === null ? [] : [ruleAt(shown, colours)],
+      shapes: shown === null ? [] : [horizontalLine(shown, colours)],
       annotations: [
         ...goalLabel(inner.width < NARROW_PX / 2 ? null : shown, text),
-        ...labels(pieces, { ...place, room: margin.r }, colours, text),
+        ...labels(pieces, { ...frame, room: margin.r }, colours, text),
       ],
     },
     lines,
@@ -82,7 +82,7 @@ export function toX(kind, [from, to], width) {
 }
 
 /** Only the points in view: those beside it must not stretch the axis. */
-function inside({ x, y }, [from, to]) {
+function pointsInView({ x, y }, [from, to]) {
   const kept = y.filter((_, i) => x[i] >= from && x[i] <= to);
   return { y: kept.length ? kept : y };
 }
@@ -91,12 +91,12 @@ function lineTrace(piece, scale, colours) {
   return {
     type: "scatter",
     mode: "lines",
-    ...thinned(piece, (x) => scale(x) / CELL_PX),
+    ...mergeByCell(piece, (x) => scale(x) / CELL_PX),
     hoverinfo: "skip",
     line: {
-      color: colours.series[piece.place],
-      width: piece.place === 0 ? 2 : 2.2,
-      dash: LOOKS[piece.place].dash,
+      color: colours.series[piece.slot],
+      width: piece.slot === 0 ? 2 : 2.2,
+      dash: SERIES_STYLES[piece.slot].dash,
       simplify: false,
     },
   };
@@ -120,7 +120,7 @@ function forks(pieces, colours) {
     {
       size: 11,
       color: colours.card,
-      line: { width: 2.5, color: forked.map(({ place }) => colours.series[place]) },
+      line: { width: 2.5, color: forked.map(({ slot }) => colours.series[slot]) },
     },
   );
 }
@@ -133,8 +133,8 @@ function ends(pieces, view, colours) {
     ended.map(({ x, y }) => [x.at(-1), y.at(-1)]),
     {
       size,
-      symbol: ended.map(({ place }) => LOOKS[place].symbol),
-      color: ended.map(({ place }) => colours.series[place]),
+      symbol: ended.map(({ slot }) => SERIES_STYLES[slot].symbol),
+      color: ended.map(({ slot }) => colours.series[slot]),
     },
   );
 }
@@ -203,18 +203,18 @@ function labels(pieces, { kind, view, span, scale, inner, room }, colours, text)
     .map(({ piece, end: [x, y] }) => {
       const left = scale(x) + 9;
       const space = inner.width + room - left;
-      const name = cut(piece.name, Math.floor(space / (LABEL_PX * CHARACTER_EM)));
+      const name = shorten(piece.name, Math.floor(space / (LABEL_PX * CHARACTER_EM)));
       const right = left + name.length * LABEL_PX * CHARACTER_EM;
       // The margin right of the plot has room beneath it; within, other lines are in the way.
       const beside = left > inner.width * 0.94;
       const bottom = inner.height + (beside ? LINE_PX * 2 : 0);
       const box = { left, right, bottom, most: LINE_PX * (beside ? 8 : 3) };
-      const crossing = passing(pieces, piece, box, toValue).map(toPixel);
+      const crossing = crossingHeights(pieces, piece, box, toValue).map(toPixel);
       const pixel = freeRow(toPixel(y), box, taken, crossing);
       if (pixel === null) return null;
       taken.push({ left, right, pixel });
       return {
-        text: escaped(name),
+        text: escapeLabel(name),
         xref: "paper",
         x: 0,
         xanchor: "left",
@@ -226,7 +226,7 @@ function labels(pieces, { kind, view, span, scale, inner, room }, colours, text)
         showarrow: false,
         bgcolor: colours.card,
         borderpad: 0,
-        font: { ...text, size: LABEL_PX, color: colours.series[piece.place] },
+        font: { ...text, size: LABEL_PX, color: colours.series[piece.slot] },
       };
     })
     .filter(Boolean);
@@ -247,8 +247,8 @@ function freeRow(wanted, { left, right, bottom, most }, taken, crossing) {
 }
 
 /** The heights at which other lines pass between the sides of a box. */
-function passing(pieces, own, { left, right }, toValue) {
-  const places = Array.from({ length: LOOKED_AT }, (_, i) => i / (LOOKED_AT - 1));
+function crossingHeights(pieces, own, { left, right }, toValue) {
+  const places = Array.from({ length: PROBES }, (_, i) => i / (PROBES - 1));
   const steps = places.map((share) => toValue(left + (right - left) * share));
   return pieces
     .filter((piece) => piece !== own)
@@ -261,5 +261,5 @@ function lastInView({ x, y }, [from, to]) {
   return last < 0 ? null : [x[last], y[last]];
 }
 
-const cut = (name, length) =>
+const shorten = (name, length) =>
   name.length > length ? `${name.slice(0, Math.max(length - 1, 3)).trimEnd()}…` : name;

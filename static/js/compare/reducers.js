@@ -3,18 +3,18 @@
 import { oneOf } from "../state/url-state.js";
 import { append, curveOf, splice } from "../curve/loss-curve.js";
 import { keepCheckpoints } from "../state/reducers.js";
-import { lowest, note, validationOf } from "../curve/validation-loss.js";
+import { lowestLoss, addSample, validationOf } from "../curve/validation-loss.js";
 import { LIMIT_CHOSEN } from "./series-styles.js";
 
 /** The state of a page that has just been opened. */
 export const initialState = ({ operator }) => ({
   operator,
-  listed: null, // all runs that the server has, newest first
+  allRuns: null, // all runs that the server has, newest first
   runs: null, // but for those that are being deleted
-  leaving: [],
+  pendingDelete: [],
   chosen: [], // ids, in the order of choosing
-  places: {}, // id -> which of the looks; kept for as long as it is chosen
-  seen: {}, // id -> what is known live of a chosen run
+  slots: {}, // id -> which of the looks; kept for as long as it is chosen
+  live: {}, // id -> what is known live of a chosen run
   connections: {}, // id -> {status, retryInS}
   details: {}, // id -> finer points of the stretch in view
   x: "updates",
@@ -40,7 +40,7 @@ export const PARAMETERS = {
   y: oneOf("y", ["character", "bits", "sequence"]),
   scale: oneOf("scale", ["linear", "log"]),
   range: {
-    read: ({ range }) => range && range.map(endInWords).join("-"),
+    read: ({ range }) => range && range.map(formatEnd).join("-"),
     parse(text) {
       const [from, to = NaN] = text.split("-").map((end) => (end ? Number(end) : Infinity));
       return from >= 0 && to > from ? { range: [from, to] } : null;
@@ -60,16 +60,16 @@ export const PARAMETERS = {
 };
 
 /** "5000-" goes on from there to the live end. */
-const endInWords = (end) => (end === Infinity ? "" : String(Number(end.toPrecision(6))));
+const formatEnd = (end) => (end === Infinity ? "" : String(Number(end.toPrecision(6))));
 
 /** The ids of the chosen runs, but for those that are being deleted. */
-export const visibleIds = ({ chosen, leaving }) => chosen.filter((id) => !leaving.includes(id));
+export const visibleIds = ({ chosen, pendingDelete }) => chosen.filter((id) => !pendingDelete.includes(id));
 
 /** The runs in view of which something is known, each with its place. */
-export const visible = (state) =>
+export const visibleRuns = (state) =>
   visibleIds(state)
-    .filter((id) => state.seen[id])
-    .map((id) => ({ id, place: state.places[id], ...state.seen[id] }));
+    .filter((id) => state.live[id])
+    .map((id) => ({ id, slot: state.slots[id], ...state.live[id] }));
 
 /**
  * What to choose where the address names no runs: one that was being watched, its trunk and its
@@ -79,14 +79,14 @@ export const visible = (state) =>
  * @param {string | null} watched an id.
  * @param {number} most
  */
-export function firstChoice(runs, watched, most) {
+export function defaultSelection(runs, watched, most) {
   const first = runs.find(({ id }) => id === watched) ?? runs.find(({ update }) => update > 0);
   if (!first) return [];
-  const kin = ({ id, forked_from: from }) =>
+  const isRelated = ({ id, forked_from: from }) =>
     from?.run === first.id || [id, from?.run].includes(first.forked_from?.run ?? NaN);
   const begun = runs.filter(({ update }) => update > 0);
   const alike = begun.filter(({ corpus }) => corpus === first.corpus);
-  const ids = [first, ...begun.filter(kin), ...alike, ...begun].map(({ id }) => id);
+  const ids = [first, ...begun.filter(isRelated), ...alike, ...begun].map(({ id }) => id);
   return [...new Set(ids)].slice(0, most);
 }
 
@@ -98,7 +98,7 @@ export function unitsPerNat(unit, { spec: { sequence_length: characters } }) {
   return { sequence: 1, character: 1 / characters, bits: 1 / characters / Math.LN2 }[unit];
 }
 
-export const UNITS = {
+export const LOSS_UNITS = {
   character: "nats a character",
   bits: "bits a character",
   sequence: "nats a sequence",
@@ -106,18 +106,18 @@ export const UNITS = {
 
 /**
  * @param {Object} state
- * @param {Object} action see ACTIONS.
+ * @param {Object} action see ACTION_HANDLERS.
  */
 export function reduce(state, action) {
-  const handler = ACTIONS[action.type];
+  const handler = ACTION_HANDLERS[action.type];
   return handler ? handler(state, action) : state;
 }
 
-const ACTIONS = {
-  runs: (state, { runs }) => withoutLeaving({ ...state, listed: runs }),
-  leaving: (state, { leaving }) => withoutLeaving({ ...state, leaving }),
+const ACTION_HANDLERS = {
+  runs: (state, { runs }) => withoutPending({ ...state, allRuns: runs }),
+  pendingDelete: (state, { pendingDelete }) => withoutPending({ ...state, pendingDelete }),
   /** What the address asks to see. */
-  look: (state, { view }) => choose({ ...state, ...view }, view.chosen ?? []),
+  setView: (state, { view }) => choose({ ...state, ...view }, view.chosen ?? []),
 
   choose: (state, { ids }) => choose(state, ids),
   toggle(state, { id }) {
@@ -135,13 +135,13 @@ const ACTIONS = {
   message: (state, { id, message }) => receive(state, id, message),
   /** A run as an answer to a request named it. */
   run(state, { run }) {
-    const known = state.seen[run.id];
-    return known ? { ...state, seen: { ...state.seen, [run.id]: { ...known, run } } } : state;
+    const known = state.live[run.id];
+    return known ? { ...state, live: { ...state.live, [run.id]: { ...known, run } } } : state;
   },
   refined: (state, { runId, losses }) =>
-    known(state, runId, (seen) => ({
-      ...seen,
-      curve: losses.reduce(splice, seen.curve),
+    updateLive(state, runId, (live) => ({
+      ...live,
+      curve: losses.reduce(splice, live.curve),
       refining: false,
     })),
 
@@ -161,8 +161,8 @@ const ACTIONS = {
   sort: (state, { sort }) => ({ ...state, sort }),
 };
 
-function withoutLeaving(state) {
-  const runs = state.listed && state.listed.filter(({ id }) => !state.leaving.includes(id));
+function withoutPending(state) {
+  const runs = state.allRuns && state.allRuns.filter(({ id }) => !state.pendingDelete.includes(id));
   return { ...state, runs };
 }
 
@@ -171,62 +171,62 @@ function choose(state, ids) {
   const chosen = ids.slice(0, LIMIT_CHOSEN);
   const only = (things) =>
     Object.fromEntries(chosen.filter((id) => id in things).map((id) => [id, things[id]]));
-  const places = only(state.places);
+  const slots = only(state.slots);
   for (const id of chosen) {
-    const taken = Object.values(places);
-    places[id] ??= [...Array(LIMIT_CHOSEN).keys()].find((place) => !taken.includes(place));
+    const taken = Object.values(slots);
+    slots[id] ??= [...Array(LIMIT_CHOSEN).keys()].find((slot) => !taken.includes(slot));
   }
   return {
     ...state,
     chosen,
-    places,
-    seen: only(state.seen),
+    slots,
+    live: only(state.live),
     connections: only(state.connections),
     details: only(state.details),
     reached: only(state.reached),
   };
 }
 
-function known(state, id, change) {
-  const seen = state.seen[id];
-  return seen ? { ...state, seen: { ...state.seen, [id]: change(seen) } } : state;
+function updateLive(state, id, change) {
+  const live = state.live[id];
+  return live ? { ...state, live: { ...state.live, [id]: change(live) } } : state;
 }
 
 function receive(state, id, message) {
   if (!state.chosen.includes(id)) return state;
   if (message.type === "snapshot") {
     const { [id]: _, ...reached } = state.reached;
-    return { ...state, seen: { ...state.seen, [id]: seenOf(message) }, reached };
+    return { ...state, live: { ...state.live, [id]: liveFrom(message) }, reached };
   }
-  const handler = MESSAGES[message.type];
-  return handler ? known(state, id, (seen) => handler(seen, message)) : state;
+  const handler = MESSAGE_HANDLERS[message.type];
+  return handler ? updateLive(state, id, (live) => handler(live, message)) : state;
 }
 
-const seenOf = (snapshot) => ({
+const liveFrom = (snapshot) => ({
   run: snapshot.run_state,
   curve: curveOf(snapshot.loss),
   refining: snapshot.loss.bucket > 1,
-  lowest: lowest(validationOf(snapshot.loss.validation)),
+  lowestLoss: lowestLoss(validationOf(snapshot.loss.validation)),
   validation: validationOf(snapshot.loss.validation),
   checkpoints: keepCheckpoints(snapshot.checkpoints),
 });
 
-const MESSAGES = {
-  progress(seen, { update, epoch, loss, smooth_loss, best, updates_per_second, curve }) {
+const MESSAGE_HANDLERS = {
+  progress(live, { update, epoch, loss, smooth_loss, best, updates_per_second, curve }) {
     const moved = { update, epoch, loss, smooth_loss, best, updates_per_second };
-    return { ...seen, run: { ...seen.run, ...moved }, curve: append(seen.curve, curve) };
+    return { ...live, run: { ...live.run, ...moved }, curve: append(live.curve, curve) };
   },
-  sample(seen, { sample }) {
-    const validation = note(seen.validation, sample);
-    return { ...seen, validation, lowest: lowest(validation) };
+  sample(live, { sample }) {
+    const validation = addSample(live.validation, sample);
+    return { ...live, validation, lowestLoss: lowestLoss(validation) };
   },
-  checkpoint(seen, { checkpoint }) {
-    const others = seen.checkpoints.filter(({ id }) => id !== checkpoint.id);
-    return { ...seen, checkpoints: keepCheckpoints([...others, checkpoint]) };
+  checkpoint(live, { checkpoint }) {
+    const others = live.checkpoints.filter(({ id }) => id !== checkpoint.id);
+    return { ...live, checkpoints: keepCheckpoints([...others, checkpoint]) };
   },
-  checkpoint_deleted: (seen, { checkpoint_id: gone }) => ({
-    ...seen,
-    checkpoints: seen.checkpoints.filter(({ id }) => id !== gone),
+  checkpoint_deleted: (live, { checkpoint_id: gone }) => ({
+    ...live,
+    checkpoints: live.checkpoints.filter(({ id }) => id !== gone),
   }),
-  state: (seen, { run_state: run }) => ({ ...seen, run }),
+  state: (live, { run_state: run }) => ({ ...live, run }),
 };

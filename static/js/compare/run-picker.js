@@ -6,7 +6,7 @@ import { el, find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 
 /** @param {Object} store */
-export function mountPicker(store) {
+export function mountRunPicker(store) {
   const list = find("#compare-runs");
   const rows = new Map(); // id -> the parts of its row
 
@@ -15,37 +15,37 @@ export function mountPicker(store) {
       type: "checkbox",
       on: { change: () => store.dispatch({ type: "toggle", id }) },
     });
-    const look = el("span", { class: "picker-look" });
+    const swatchHost = el("span", { class: "picker-swatch" });
     const dot = el("span", { class: "dot" });
     const name = el("span", { class: "run-name" });
     const about = el("span", { class: "run-about" });
-    const label = el("label", { class: "picker-row" }, input, look, name, about, dot);
-    return { item: el("li", {}, label), input, look, name, about, dot, place: null };
+    const label = el("label", { class: "picker-row" }, input, swatchHost, name, about, dot);
+    return { item: el("li", {}, label), input, swatchHost, name, about, dot, slot: null };
   }
 
-  function show(row, run, { places, seen }, full) {
-    const place = places[run.id] ?? null;
-    const now = seen[run.id]?.run ?? run;
-    row.input.checked = place !== null;
-    row.input.disabled = full && place === null;
-    row.item.dataset.chosen = String(place !== null);
-    if (row.place !== place) {
-      row.look.replaceChildren(...(place === null ? [] : [swatch(place)]));
-      row.place = place;
+  function show(row, run, { slots, live }, full) {
+    const slot = slots[run.id] ?? null;
+    const now = live[run.id]?.run ?? run;
+    row.input.checked = slot !== null;
+    row.input.disabled = full && slot === null;
+    row.item.dataset.chosen = String(slot !== null);
+    if (row.slot !== slot) {
+      row.swatchHost.replaceChildren(...(slot === null ? [] : [swatch(slot)]));
+      row.slot = slot;
     }
     setText(row.name, now.name);
-    const standing = `${format.stateWord(now.state)} at ${format.count(now.update)}`;
-    setText(row.about, `${standing}; ${format.network(now.spec)}`);
+    const stateLine = `${format.stateLabel(now.state)} at ${format.count(now.update)}`;
+    setText(row.about, `${stateLine}; ${format.networkSummary(now.spec)}`);
     row.name.title = now.name;
     row.dot.dataset.state = now.state;
   }
 
   store.watch(
-    ({ runs, leaving, chosen, seen }) => [
+    ({ runs, pendingDelete, chosen, live }) => [
       runs,
-      leaving,
+      pendingDelete,
       chosen,
-      ...Object.values(seen).map(({ run }) => `${run.name} ${run.state}`),
+      ...Object.values(live).map(({ run }) => `${run.name} ${run.state}`),
     ],
     () => {
       const state = store.get();
@@ -60,12 +60,12 @@ export function mountPicker(store) {
       const same = items.every((item, i) => list.children[i] === item);
       if (!same || list.children.length !== items.length) list.replaceChildren(...items);
       for (const id of rows.keys()) if (!runs.some((run) => run.id === id)) rows.delete(id);
-      setText(find("#compare-count"), state.runs ? wordsFor(count, runs.length) : "");
+      setText(find("#compare-count"), state.runs ? countSentence(count, runs.length) : "");
     },
   );
 }
 
-function wordsFor(count, all) {
+function countSentence(count, all) {
   if (!all) return "There are no runs yet.";
   const of = `${format.count(count)} of ${format.count(all)}`;
   return count >= LIMIT_CHOSEN ? `${of}: as many as can be told apart` : `${of} chosen`;

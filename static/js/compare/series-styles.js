@@ -4,7 +4,7 @@ import { svg } from "../lib/dom.js";
 import { resolve } from "../lib/theme.js";
 
 /** By place; the shape is that of the mark in a box of 10 by 10, the symbol Plotly's name for it. */
-export const LOOKS = [
+export const SERIES_STYLES = [
   { dash: "solid", symbol: "circle", shape: "M5 1.4a3.6 3.6 0 1 1 0 7.2a3.6 3.6 0 1 1 0-7.2z" },
   { dash: "8px,4px", symbol: "square", shape: "M1.8 1.8h6.4v6.4H1.8z" },
   { dash: "2px,3px", symbol: "diamond", shape: "M5 .6 9.4 5 5 9.4.6 5z" },
@@ -20,30 +20,30 @@ export const LOOKS = [
 ];
 
 /** How many runs can stand beside each other. */
-export const LIMIT_CHOSEN = LOOKS.length;
+export const LIMIT_CHOSEN = SERIES_STYLES.length;
 
 /** The colours of all places as plain values. */
 export function seriesColours() {
-  const names = Object.fromEntries(LOOKS.map((_, place) => [place, `--series-${place}`]));
+  const names = Object.fromEntries(SERIES_STYLES.map((_, slot) => [slot, `--series-${slot}`]));
   return resolve(names);
 }
 
 /** A piece of the line at a place, with its mark, for lists; a class gives it its colour. */
-export function swatch(place) {
-  const { dash, shape } = LOOKS[place];
+export function swatch(slot) {
+  const { dash, shape } = SERIES_STYLES[slot];
   const strokes = dash === "solid" ? "none" : dash.replaceAll("px", "").replaceAll(",", " ");
   return svg(
     "svg",
-    { class: `swatch series-${place}`, viewBox: "0 0 36 10", "aria-hidden": "true" },
+    { class: `swatch series-${slot}`, viewBox: "0 0 36 10", "aria-hidden": "true" },
     svg("path", { class: "swatch-line", d: "M0 5h26", "stroke-dasharray": strokes }),
     svg("path", { class: "swatch-mark", d: shape, transform: "translate(26 0)" }),
   );
 }
 
 /** The mark at a place alone. */
-export const mark = (place) =>
+export const markerIcon = (slot) =>
   svg(
     "svg",
-    { class: `swatch swatch-small series-${place}`, viewBox: "0 0 10 10", "aria-hidden": "true" },
-    svg("path", { class: "swatch-mark", d: LOOKS[place].shape }),
+    { class: `swatch swatch-small series-${slot}`, viewBox: "0 0 10 10", "aria-hidden": "true" },
+    svg("path", { class: "swatch-mark", d: SERIES_STYLES[slot].shape }),
   );

@@ -1,7 +1,7 @@
 /** What the runs differ in, and how far they came: a row each, sorted by any column. */
 
 import { tableOf } from "./columns.js";
-import { mark } from "./series-styles.js";
+import { markerIcon } from "./series-styles.js";
 import { el, find, icon, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { nameField } from "../runs/inline-rename.js";
@@ -10,7 +10,7 @@ const BETWEEN_MS = 250;
 
 export class CompareTable {
   #store;
-  #deeds;
+  #actions;
   #head = find("#compare-head");
   #body = find("#compare-body");
   #rows = new Map(); // id -> {item, cells, look}
@@ -19,18 +19,18 @@ export class CompareTable {
 
   /**
    * @param {Object} store
-   * @param {Object} deeds
-   * @param {(seen: Object) => void} deeds.fork
-   * @param {(run: Object) => void} deeds.remove
-   * @param {(run: Object) => void} deeds.renamed
+   * @param {Object} actions
+   * @param {(seen: Object) => void} actions.fork
+   * @param {(run: Object) => void} actions.remove
+   * @param {(run: Object) => void} actions.renamed
    */
-  constructor(store, deeds) {
+  constructor(store, actions) {
     this.#store = store;
-    this.#deeds = deeds;
+    this.#actions = actions;
     store.watch(
-      ({ seen, leaving, chosen, y, goal, suggested, reached, sort }) => [
-        seen,
-        leaving,
+      ({ live, pendingDelete, chosen, y, goal, suggested, reached, sort }) => [
+        live,
+        pendingDelete,
         chosen,
         y,
         goal,
@@ -43,7 +43,7 @@ export class CompareTable {
       },
     );
     // What the reader does is seen at once.
-    store.watch(({ leaving, sort, chosen }) => [leaving, sort, chosen], () => this.#show());
+    store.watch(({ pendingDelete, sort, chosen }) => [pendingDelete, sort, chosen], () => this.#show());
   }
 
   #show() {
@@ -55,17 +55,17 @@ export class CompareTable {
     find("#compare-none").hidden = rows.length > 0;
     setText(find("#compare-shared"), shared);
     const signature = columns.map(({ key }) => key).join();
-    if (signature !== this.#columns) this.#begin(columns, signature);
+    if (signature !== this.#columns) this.#buildHead(columns, signature);
     this.#showSort(state.sort);
     for (const id of this.#rows.keys()) {
       if (!rows.some((row) => row.id === id)) this.#rows.delete(id);
     }
     for (const row of rows) this.#showRow(row, columns, state);
-    this.#place(rows.map(({ id }) => this.#rows.get(id).item));
+    this.#order(rows.map(({ id }) => this.#rows.get(id).item));
   }
 
   /** Put the rows in order, moving none that stands right, so that the focus stays. */
-  #place(items) {
+  #order(items) {
     for (const row of [...this.#body.children]) if (!items.includes(row)) row.remove();
     if (this.#body.querySelector("input")) return; // a name is being written: a move would end it
     items.forEach((item, i) => {
@@ -77,7 +77,7 @@ export class CompareTable {
     });
   }
 
-  #begin(columns, signature) {
+  #buildHead(columns, signature) {
     const focused = document.activeElement?.closest("[data-column]")?.dataset.column;
     this.#columns = signature;
     this.#rows.clear();
@@ -113,40 +113,40 @@ export class CompareTable {
 
   #showRow(row, columns, state) {
     if (!this.#rows.has(row.id)) this.#rows.set(row.id, this.#newRow(row.id, columns, state));
-    const { cells, look, name, origin } = this.#rows.get(row.id);
+    const { cells, marker, name, origin } = this.#rows.get(row.id);
     columns.forEach((column, i) => {
-      if (i > 0) setText(cells[i], column.words(row));
+      if (i > 0) setText(cells[i], column.text(row));
     });
     setText(name, row.run.name);
     name.href = `/?run=${encodeURIComponent(row.id)}`;
     setText(origin, originOf(row.run, state));
-    if (look.dataset.place !== String(row.place)) {
-      look.dataset.place = String(row.place);
-      look.replaceChildren(mark(row.place));
+    if (marker.dataset.slot !== String(row.slot)) {
+      marker.dataset.slot = String(row.slot);
+      marker.replaceChildren(markerIcon(row.slot));
     }
   }
 
   #newRow(id, columns, { operator }) {
-    const look = el("span", {});
+    const marker = el("span", {});
     const name = el("a", { class: "compare-name", title: "Watch this run" });
     const origin = el("small", {});
     const names = el("span", { class: "compare-names" }, name, origin);
-    const head = el("th", { scope: "row" }, el("div", {}, look, names));
+    const head = el("th", { scope: "row" }, el("div", {}, marker, names));
     if (operator) head.firstChild.append(...this.#buttons(id, head, name));
     const cells = columns.map(({ label, figure }, i) =>
       i === 0 ? head : el("td", { "data-label": label, class: figure ? "figure-column" : null }),
     );
-    return { item: el("tr", { "data-run": id }, ...cells), cells, look, name, origin };
+    return { item: el("tr", { "data-run": id }, ...cells), cells, marker, name, origin };
   }
 
   #buttons(id, head, name) {
-    const seen = () => ({ id, ...this.#store.get().seen[id] });
+    const live = () => ({ id, ...this.#store.get().live[id] });
     return [
-      small("fork", "Fork", () => this.#deeds.fork(seen())),
+      small("fork", "Fork", () => this.#actions.fork(live())),
       small("edit", "Rename", () => {
-        const field = nameField(seen().run, this.#deeds.renamed, () => {
+        const field = nameField(live().run, this.#actions.renamed, () => {
           field.replaceWith(name);
-          find("[data-deed=edit]", head).focus();
+          find("[data-action=edit]", head).focus();
           this.#show();
         });
         name.replaceWith(field);
@@ -154,18 +154,18 @@ export class CompareTable {
       small("trash", "Delete", () => {
         const item = head.parentElement;
         const next = item.nextElementSibling ?? item.previousElementSibling;
-        this.#deeds.remove(seen().run);
-        (next ? find("[data-deed=trash]", next) : find("#main")).focus();
+        this.#actions.remove(live().run);
+        (next ? find("[data-action=trash]", next) : find("#main")).focus();
       }),
     ];
   }
 }
 
 /** "leaves “Trunk” at 12,000", for a fork. */
-function originOf({ forked_from: from }, { listed }) {
+function originOf({ forked_from: from }, { allRuns }) {
   if (!from) return "";
-  const trunk = listed?.find(({ id }) => id === from.run);
-  const name = trunk ? `“${trunk.name}”` : "a run that is gone";
+  const parent = allRuns?.find(({ id }) => id === from.run);
+  const name = parent ? `“${parent.name}”` : "a run that is gone";
   return `leaves ${name} at ${format.count(from.update)}`;
 }
 
@@ -175,7 +175,7 @@ function small(name, label, click) {
     {
       type: "button",
       class: "button button-small button-square button-plain",
-      "data-deed": name,
+      "data-action": name,
       "aria-label": label,
       title: label,
       on: { click },

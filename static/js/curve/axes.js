@@ -1,62 +1,62 @@
 /**
  * What stands along the axes: updates as epochs or seconds, losses in other units. Pure functions.
  *
- * A position across is told by a `Across`, a height by a `Unit`: each makes of updates and of losses,
+ * A position across is told by a `XAxis`, a height by a `Unit`: each makes of updates and of losses,
  * in nats a sequence, what the axis shows, and back.
  *
- * @typedef {{name: string, words: string, of: (update: number) => number,
- *   toUpdate: (value: number) => number, least: number, short: number}} Across
- *   `least` is where a logarithmic axis begins; an axis is never shorter than `short`.
- * @typedef {{name: string, words: string, of: (loss: number) => number,
- *   back: (value: number) => number, digits: number}} Unit
+ * @typedef {{name: string, label: string, of: (update: number) => number,
+ *   toUpdate: (value: number) => number, logStart: number, minSpan: number}} XAxis
+ *   `logStart` is where a logarithmic axis begins; an axis is never shorter than `minSpan`.
+ * @typedef {{name: string, label: string, of: (loss: number) => number,
+ *   toNats: (value: number) => number, digits: number}} Unit
  */
 
 /** What can stand across; the first is what goes unsaid. */
-export const ACROSS = ["updates", "epochs", "seconds"];
+export const X_AXES = ["updates", "epochs", "seconds"];
 
 /** The units of the loss; the first is what goes unsaid. */
-export const UNITS = ["sequence", "character", "bits", "perplexity"];
+export const LOSS_UNITS = ["sequence", "character", "bits", "perplexity"];
 
-const LEAST_S = 0.01;
-const HIGHEST_NATS = 100; // of a run that ran away; more has no perplexity that a number can hold
+const MIN_S = 0.01;
+const MAX_NATS = 100; // of a run that ran away; more has no perplexity that a number can hold
 
 /**
- * @param {string} name one of ACROSS.
+ * @param {string} name one of X_AXES.
  * @param {Object} curve whose seconds tell of the updates' times; see curve/loss-curve.js.
  * @param {number} updatesPerEpoch
  * @returns {Across} that of updates where no seconds are known.
  */
-export function acrossOf(name, curve, updatesPerEpoch) {
-  if (name === "epochs") return inProportion(name, "epochs", updatesPerEpoch);
-  const times = name === "seconds" ? timesOf(curve) : null;
-  return times ? inTime(times) : inProportion("updates", "updates", 1);
+export function xAxisOf(name, curve, updatesPerEpoch) {
+  if (name === "epochs") return proportionalAxis(name, "epochs", updatesPerEpoch);
+  const times = name === "seconds" ? timePoints(curve) : null;
+  return times ? timeAxis(times) : proportionalAxis("updates", "updates", 1);
 }
 
-function inProportion(name, words, updates) {
+function proportionalAxis(name, label, updates) {
   return {
     name,
-    words,
+    label,
     of: (update) => update / updates,
     toUpdate: (value) => value * updates,
-    least: 1 / updates,
-    short: 10 / updates,
+    logStart: 1 / updates,
+    minSpan: 10 / updates,
   };
 }
 
-function inTime({ updates, seconds }) {
-  const first = seconds.find((time) => time > 0) ?? LEAST_S;
+function timeAxis({ updates, seconds }) {
+  const first = seconds.find((time) => time > 0) ?? MIN_S;
   return {
     name: "seconds",
-    words: "seconds of training",
+    label: "seconds of training",
     of: (update) => interpolated(updates, seconds, update),
     toUpdate: (value) => interpolated(seconds, updates, value),
-    least: Math.max(first, LEAST_S),
-    short: 0.1,
+    logStart: Math.max(first, MIN_S),
+    minSpan: 0.1,
   };
 }
 
 /** The points of `curve` whose time is known, from the run's start where it is; null of none. */
-function timesOf(curve) {
+function timePoints(curve) {
   const start = curve.seconds.findIndex((time) => time !== null);
   if (start < 0 || curve.update.length - start < 2) return null;
   const [updates, seconds] = start === 0 ? [[0], [0]] : [[], []];
@@ -86,34 +86,34 @@ function interpolated(xs, ys, x) {
 }
 
 /**
- * @param {string} name one of UNITS.
+ * @param {string} name one of LOSS_UNITS.
  * @param {number} characters in a sequence.
  * @returns {Unit}
  */
 export function unitOf(name, characters) {
   switch (name) {
     case "character":
-      return proportional(name, "nats a character", characters, 2);
+      return proportionalUnit(name, "nats a character", characters, 2);
     case "bits":
-      return proportional(name, "bits a character", characters * Math.LN2, 2);
+      return proportionalUnit(name, "bits a character", characters * Math.LN2, 2);
     case "perplexity":
       return {
         name,
-        words: "perplexity",
-        of: (loss) => (loss === null ? null : Math.exp(Math.min(loss / characters, HIGHEST_NATS))),
-        back: (value) => Math.log(value) * characters,
+        label: "perplexity",
+        of: (loss) => (loss === null ? null : Math.exp(Math.min(loss / characters, MAX_NATS))),
+        toNats: (value) => Math.log(value) * characters,
         digits: 1,
       };
     default:
-      return proportional("sequence", "nats a sequence", 1, 1);
+      return proportionalUnit("sequence", "nats a sequence", 1, 1);
   }
 }
 
-const proportional = (name, words, size, digits) => ({
+const proportionalUnit = (name, label, size, digits) => ({
   name,
-  words,
+  label,
   of: (loss) => (loss === null ? null : loss / size),
-  back: (value) => value * size,
+  toNats: (value) => value * size,
   digits,
 });
 
@@ -159,7 +159,7 @@ const TIMES_S = [
  * @param {number} to
  * @param {number} most how many there is room for.
  * @param {boolean} log
- * @returns {{values: number[], words: string[]}}
+ * @returns {{values: number[], labels: string[]}}
  */
 export function timeTicks(from, to, most, log) {
   let values;
@@ -172,11 +172,11 @@ export function timeTicks(from, to, most, log) {
     values = [];
     for (let i = Math.ceil(from / step); i * step <= to; i += 1) values.push(i * step);
   }
-  return { values, words: values.map(timeWords) };
+  return { values, labels: values.map(timeLabel) };
 }
 
 /** 0.5 -> "0.5 s", 90 -> "1:30", 7200 -> "2 h", 172800 -> "2 d". */
-export function timeWords(seconds) {
+export function timeLabel(seconds) {
   const round = (value) => String(Math.round(value * 1000) / 1000);
   if (seconds < 60) return `${round(seconds)} s`;
   const two = (value) => String(value).padStart(2, "0");

@@ -4,14 +4,14 @@
  * smoothed otherwise than the run smooths it.
  */
 
-import { getLoss, Problem } from "../net/api.js";
+import { getLoss, nullOnProblem } from "../net/api.js";
 import { between, largestBucket, lastUpdate } from "./loss-curve.js";
-import { drawnCurve, stretches } from "./scales.js";
-import { OWN } from "./smoothing.js";
+import { drawnCurve, splitRange } from "./scales.js";
+import { DEFAULT_SMOOTHING } from "./smoothing.js";
 
 const POINTS = 1500;
 const ENOUGH_POINTS = 1000;
-const STRETCHES = 4; // of an axis on which updates are not evenly apart
+const RANGES = 4; // of an axis on which updates are not evenly apart
 const REST_MS = 150;
 const START_BUCKETS = 20;
 const FINER = 12;
@@ -25,7 +25,7 @@ export function fetchDetailOnZoom(store) {
   store.watch(
     (state) => [
       ...[state.range, state.runId, drawnCurve(state).update.length > 1],
-      ...[state.smoothing, state.scale, state.across],
+      ...[state.smoothing, state.scale, state.xAxis],
       state.refining, // a snapshot came, and what was fetched before it went
     ],
     (range, runId, known, smoothing) => {
@@ -33,38 +33,38 @@ export function fetchDetailOnZoom(store) {
       request?.abort();
       if (!range || !runId || !known) return;
       timer = setTimeout(async () => {
-        const wanted = wantedDetail(store.get());
-        if (!wanted) return;
+        const ranges = detailRanges(store.get());
+        if (!ranges) return;
         request = new AbortController();
         const { signal } = request;
-        const points = Math.floor(POINTS / wanted.length);
-        const asked = wanted.map(([from, to]) =>
-          quietly(getLoss(runId, from, to, points, signal, smoothing)),
+        const points = Math.floor(POINTS / ranges.length);
+        const asked = ranges.map(([from, to]) =>
+          nullOnProblem(getLoss(runId, from, to, points, signal, smoothing)),
         );
         const losses = (await Promise.all(asked)).filter(Boolean);
-        if (losses.length < wanted.length) return;
-        store.dispatch({ type: "detail", runId, smoothing, detail: joined(losses) });
+        if (losses.length < ranges.length) return;
+        store.dispatch({ type: "detail", runId, smoothing, detail: concatenated(losses) });
       }, REST_MS);
     },
   );
 }
 
 /** The stretches of updates of which finer points are to be had; null when enough are held. */
-function wantedDetail(state) {
+function detailRanges(state) {
   const curve = drawnCurve(state);
   const from = Math.max(1, Math.floor(state.range[0]));
   const to = Math.min(Math.ceil(state.range[1]), lastUpdate(curve));
   if (to - from < 2) return null;
-  const even = state.scale !== "log" && state.across !== "seconds";
-  const wanted = stretches(state, from, to, even ? 1 : STRETCHES);
-  const enough = ENOUGH_POINTS / wanted.length;
-  const isHeld = ([first, last]) =>
+  const even = state.scale !== "log" && state.xAxis !== "seconds";
+  const ranges = splitRange(state, from, to, even ? 1 : RANGES);
+  const enough = ENOUGH_POINTS / ranges.length;
+  const isFine = ([first, last]) =>
     between(curve, first, last).update.length >= Math.min(enough, last - first);
-  return wanted.every(isHeld) ? null : wanted;
+  return ranges.every(isFine) ? null : ranges;
 }
 
 /** Losses of stretches that follow one another, as one. */
-function joined(losses) {
+function concatenated(losses) {
   const names = ["update", "seconds", "smooth", "low", "high"];
   const columns = names.map((name) => [name, losses.flatMap((loss) => loss[name])]);
   return { from: losses[0].from, ...Object.fromEntries(columns) };
@@ -74,17 +74,17 @@ function joined(losses) {
  * Refine the start of a curve whose points stand for `bucket` updates each, down to single ones.
  */
 export async function refineStart(store, runId, bucket) {
-  const losses = await finerStart(runId, bucket, OWN);
+  const losses = await fetchFinerStart(runId, bucket, DEFAULT_SMOOTHING);
   store.dispatch({ type: "refined", runId, losses });
 }
 
 /** The start of a curve, in ranges ever shorter and finer, asked for at once. */
-async function finerStart(runId, bucket, smoothing) {
+async function fetchFinerStart(runId, bucket, smoothing) {
   const sizes = [];
   for (let size = bucket; size > 1; size = Math.ceil(size / FINER)) sizes.push(size);
   const ask = (size) =>
     getLoss(runId, 1, size * START_BUCKETS, START_BUCKETS * FINER, null, smoothing);
-  const losses = await Promise.all(sizes.map((size) => quietly(ask(size))));
+  const losses = await Promise.all(sizes.map((size) => nullOnProblem(ask(size))));
   return losses.filter(Boolean);
 }
 
@@ -95,16 +95,16 @@ async function finerStart(runId, bucket, smoothing) {
 export function fetchSmoothed(store) {
   let timer = null;
 
-  async function whole(runId, smoothing) {
+  async function fetchAll(runId, smoothing) {
     const to = lastUpdate(store.get().curve);
     if (!to) return;
-    const loss = await quietly(getLoss(runId, 1, to, POINTS, null, smoothing));
+    const loss = await nullOnProblem(getLoss(runId, 1, to, POINTS, null, smoothing));
     if (!loss) return;
-    const finer = await finerStart(runId, loss.bucket, smoothing);
+    const finer = await fetchFinerStart(runId, loss.bucket, smoothing);
     store.dispatch({ type: "smoothed", runId, smoothing, losses: [loss, ...finer] });
   }
 
-  async function tail(runId, smoothing) {
+  async function fetchTail(runId, smoothing) {
     const { smoothed, curve } = store.get();
     const from = smoothed.exact + 1;
     const to = lastUpdate(curve);
@@ -112,7 +112,7 @@ export function fetchSmoothed(store) {
     // No finer than what is held, or its many points would merge those before.
     const finest = Math.ceil((to - from + 1) / largestBucket(curve, from, to));
     const points = Math.max(1, Math.min(finest, TAIL_POINTS));
-    const loss = await quietly(getLoss(runId, from, to, points, null, smoothing));
+    const loss = await nullOnProblem(getLoss(runId, from, to, points, null, smoothing));
     if (loss) store.dispatch({ type: "smoothed", runId, smoothing, losses: [loss] });
   }
 
@@ -120,22 +120,12 @@ export function fetchSmoothed(store) {
     (state) => [state.runId, state.smoothing, state.smoothed === null, state.run === null],
     (runId, smoothing, lacking, unseen) => {
       clearInterval(timer);
-      if (!runId || smoothing === OWN || unseen) return;
-      if (lacking) whole(runId, smoothing);
+      if (!runId || smoothing === DEFAULT_SMOOTHING || unseen) return;
+      if (lacking) fetchAll(runId, smoothing);
       timer = setInterval(() => {
-        if (store.get().smoothed) tail(runId, smoothing);
-        else whole(runId, smoothing);
+        if (store.get().smoothed) fetchTail(runId, smoothing);
+        else fetchAll(runId, smoothing);
       }, TAIL_EVERY_MS);
     },
   );
-}
-
-/** Null instead of a Problem: without the finer points the coarse ones stay, which is no fault. */
-export async function quietly(promise) {
-  try {
-    return await promise;
-  } catch (error) {
-    if (error instanceof Problem || error.name === "AbortError") return null;
-    throw error;
-  }
 }

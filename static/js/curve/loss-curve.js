@@ -27,14 +27,14 @@ export const lastUpdate = (curve) => curve.update.at(-1) ?? 0;
 
 /** A curve from the contract's Loss (or the `curve` of a progress message). */
 export function curveOf(part) {
-  return bounded(cut(part, 0, part.update.length));
+  return bounded(sliceOf(part, 0, part.update.length));
 }
 
 /** `curve` followed by the points of `part` that it has not got already. */
 export function append(curve, part) {
   const last = lastUpdate(curve);
   const fresh = part.update.findIndex((update) => update > last);
-  return fresh < 0 ? curve : bounded(join(curve, cut(part, fresh, part.update.length)));
+  return fresh < 0 ? curve : bounded(concat(curve, sliceOf(part, fresh, part.update.length)));
 }
 
 /** `curve` with the range that `part` covers replaced by `part`'s own, finer points. */
@@ -42,16 +42,16 @@ export function splice(curve, part) {
   if (!part.update.length) return curve;
   const from = lowerBound(curve.update, part.from);
   const to = lowerBound(curve.update, lastUpdate(part) + 1);
-  const before = cut(curve, 0, from);
-  const after = cut(curve, to, curve.update.length);
-  return join(join(before, cut(part, 0, part.update.length)), after);
+  const before = sliceOf(curve, 0, from);
+  const after = sliceOf(curve, to, curve.update.length);
+  return concat(concat(before, sliceOf(part, 0, part.update.length)), after);
 }
 
 /** The points of `curve` between two updates, with one more on each side to draw the line in. */
 export function between(curve, from, to) {
   const start = Math.max(0, lowerBound(curve.update, from) - 1);
   const end = Math.min(curve.update.length, lowerBound(curve.update, to) + 1);
-  return cut(curve, start, end);
+  return sliceOf(curve, start, end);
 }
 
 /**
@@ -147,10 +147,10 @@ const greatest = (a, b) => (a === null ? b : b === null ? a : Math.max(a, b));
 /** A curve whose columns are what `make` makes of their names. */
 const columns = (make) => Object.fromEntries(COLUMNS.map((name) => [name, make(name)]));
 
-const join = (a, b) => columns((name) => a[name].concat(b[name]));
+const concat = (a, b) => columns((name) => a[name].concat(b[name]));
 
 /** A piece of a curve; a server of an earlier version has no seconds. */
-function cut(curve, start, end) {
+function sliceOf(curve, start, end) {
   const unknown = () => curve.update.map(() => null);
   return columns((name) => (curve[name] ?? unknown()).slice(start, end));
 }

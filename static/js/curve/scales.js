@@ -4,10 +4,10 @@
  * All of it is worked out once for a state and a size, however many ask for it.
  */
 
-import { acrossOf, roundSpan, unitOf } from "./axes.js";
+import { xAxisOf, roundSpan, unitOf } from "./axes.js";
 import { between, lastUpdate, lossSpan, mergeByCell, splice } from "./loss-curve.js";
-import { remembered } from "../lib/memoize.js";
-import { inView, lowest } from "./validation-loss.js";
+import { memoize } from "../lib/memoize.js";
+import { validationInView, lowestLoss } from "./validation-loss.js";
 
 /** Space around the plotting area, in pixels; the labels of the reference lines stand right. */
 export const MARGIN = { l: 44, r: 62, t: 30, b: 28, pad: 0 };
@@ -27,38 +27,38 @@ export const markedCurve = (state) =>
   state.smoothing === "0" ? state.curve : finestCurve(state);
 
 /** The points held, with those that the reader's zoom fetched. */
-export const finestCurve = remembered(
+export const finestCurve = memoize(
   (state) => [drawnCurve(state), state.detail],
   (state) => (state.detail ? splice(drawnCurve(state), state.detail) : drawnCurve(state)),
 );
 
 /** What stands across: updates, epochs or seconds. */
-export const across = remembered(
-  (state) => [state.across, finestCurve(state), state.run?.updates_per_epoch],
-  (state) => acrossOf(state.across, finestCurve(state), state.run?.updates_per_epoch ?? 1),
+export const xAxis = memoize(
+  (state) => [state.xAxis, finestCurve(state), state.run?.updates_per_epoch],
+  (state) => xAxisOf(state.xAxis, finestCurve(state), state.run?.updates_per_epoch ?? 1),
 );
 
 /** The unit of the loss as it is shown. */
 export const lossUnit = (state) => unitOf(state.unit, state.run?.spec.sequence_length ?? 1);
 
 /** What the axis across shows: the reader's zoom, or from the start to the live end. */
-function spanAcross(state) {
-  const axis = across(state);
+function xSpan(state) {
+  const axis = xAxis(state);
   const log = state.scale === "log";
-  const least = log ? axis.least : 0;
+  const start = log ? axis.logStart : 0;
   if (state.range) {
     const [from, to] = state.range.map(axis.of);
-    return [Math.max(from, least * 0.5), Math.max(to, from + 1e-9)];
+    return [Math.max(from, start * 0.5), Math.max(to, from + 1e-9)];
   }
-  const end = Math.max(axis.of(lastUpdate(drawnCurve(state))), axis.short);
-  return log ? [least, Math.max(end * 1.06, least * 2)] : [0, end * 1.015];
+  const end = Math.max(axis.of(lastUpdate(drawnCurve(state))), axis.minSpan);
+  return log ? [start, Math.max(end * 1.06, start * 2)] : [0, end * 1.015];
 }
 
 /** The updates in view: the reader's zoom, or from the start to the live end. */
-export const viewRange = (state) => state.range ?? spanAcross(state).map(across(state).toUpdate);
+export const viewRange = (state) => state.range ?? xSpan(state).map(xAxis(state).toUpdate);
 
 /** A map from values between `from` and `to` to pixels of a length, and back. */
-function scaleOf([from, to], length, log) {
+function pixelScale([from, to], length, log) {
   if (log) {
     const start = Math.log(from);
     const perPixel = (Math.log(to) - start) / length;
@@ -79,13 +79,13 @@ function scaleOf([from, to], length, log) {
  *
  * @param {Object} state
  * @param {{width: number, height: number}} size of the whole chart, in pixels.
- * @returns {Object} `across` and `unit` (see curve/axes.js), `spanX` and `spanY` in their values, `logX`
+ * @returns {Object} `xAxis` and `unit` (see curve/axes.js), `spanX` and `spanY` in their values, `logX`
  *   and `logY`; `width` and `height` of the plot; `curve`, `band` and `validation` in view, losses
  *   in nats a sequence; and maps between updates or losses and pixels of the plot.
  */
-export const pictureOf = remembered(
+export const scalesOf = memoize(
   (state, size) => [
-    ...[finestCurve(state), state.validation, state.range, state.scale, state.across, state.unit],
+    ...[finestCurve(state), state.validation, state.range, state.scale, state.xAxis, state.unit],
     ...[state.lossScale, state.run?.updates_per_epoch, state.run?.spec.sequence_length],
     ...[size.width, size.height],
   ],
@@ -93,18 +93,18 @@ export const pictureOf = remembered(
     const width = Math.max(size.width - MARGIN.l - MARGIN.r, 10);
     const height = Math.max(size.height - MARGIN.t - MARGIN.b, 10);
     const [logX, logY] = [state.scale === "log", state.lossScale === "log"];
-    const [axis, unit, spanX] = [across(state), lossUnit(state), spanAcross(state)];
-    const x = scaleOf(spanX, width, logX);
+    const [axis, unit, spanX] = [xAxis(state), lossUnit(state), xSpan(state)];
+    const x = pixelScale(spanX, width, logX);
     const updateToPixel = (update) => x.toPixel(axis.of(update));
     const range = viewRange(state);
     const points = between(finestCurve(state), ...range);
     const cell = Math.max(LINE_CELL_PX, width / LIMIT_DRAWN);
     const curve = mergeByCell(points, (update) => updateToPixel(update) / cell);
-    const validation = inView(state.validation, ...range);
-    const spanY = lossRange(curve, validation, unit, logY);
-    const y = scaleOf(spanY, height, logY);
+    const validation = validationInView(state.validation, ...range);
+    const spanY = ySpan(curve, validation, unit, logY);
+    const y = pixelScale(spanY, height, logY);
     return {
-      ...{ size, width, height, across: axis, unit, spanX, spanY, logX, logY, range },
+      ...{ size, width, height, xAxis: axis, unit, spanX, spanY, logX, logY, range },
       ...{ curve, validation, updateToPixel },
       band: bandOutline(curve, range[0], updateToPixel),
       pixelToUpdate: (pixel) => axis.toUpdate(x.toValue(pixel)),
@@ -117,20 +117,20 @@ export const pictureOf = remembered(
  * How far, in pixels, anything on the curve stands from where it stood in the picture before, when
  * the run has gone on since and nothing else is other. Where a run is long, that is very little.
  */
-export function movement(before, now) {
+export function maxShift(before, now) {
   const ends = [before, now].map(({ curve }) => lastUpdate(curve));
   const losses = [before, now].map(({ curve }) => curve.smooth.at(-1));
   if (!losses.every(Number.isFinite)) return Infinity;
   // Nothing on an axis moves as far as its ends do.
-  const across = [
+  const dx = [
     now.updateToPixel(ends[1]) - before.updateToPixel(ends[0]),
     now.updateToPixel(ends[0]) - before.updateToPixel(ends[0]),
   ];
-  const up = [
+  const dy = [
     ...before.spanY.map((value, i) => (value === now.spanY[i] ? 0 : Infinity)),
     now.lossToPixel(losses[1]) - now.lossToPixel(losses[0]),
   ];
-  return Math.max(...[...across, ...up].map(Math.abs));
+  return Math.max(...[...dx, ...dy].map(Math.abs));
 }
 
 /**
@@ -138,9 +138,9 @@ export function movement(before, now) {
  *
  * @returns {[number, number][]} whole updates, both included.
  */
-export function stretches(state, from, to, count) {
-  const axis = across(state);
-  const { toValue } = scaleOf([from, to].map(axis.of), count, state.scale === "log");
+export function splitRange(state, from, to, count) {
+  const axis = xAxis(state);
+  const { toValue } = pixelScale([from, to].map(axis.of), count, state.scale === "log");
   const edges = Array.from({ length: count - 1 }, (_, i) =>
     Math.round(axis.toUpdate(toValue(i + 1))),
   ).filter((edge) => edge > from && edge < to);
@@ -149,7 +149,7 @@ export function stretches(state, from, to, count) {
 }
 
 /** The reference losses, in nats a sequence, with their names. */
-export function references(run, corpus) {
+export function referenceLosses(run, corpus) {
   const entropy = corpus?.entropy;
   if (!entropy) return [];
   const characters = run.spec.sequence_length;
@@ -189,11 +189,11 @@ function bandOutline(curve, from, updateToPixel) {
  * The least and greatest loss to show, in `unit`: those of the smooth line and of the bulk of the
  * band, and of what the validation loss has risen to since it was lowest.
  */
-function lossRange(curve, validation, unit, log) {
+function ySpan(curve, validation, unit, log) {
   const span = lossSpan(curve);
   if (!span) return roundSpan(...EMPTY_SPAN.map(unit.of), log);
   // From its lowest point on: how far it rises again matters, not where it began.
-  const since = lowest(validation)?.update ?? Infinity;
+  const since = lowestLoss(validation)?.update ?? Infinity;
   const risen = (loss, i) => loss !== null && validation.update[i] >= since;
   const losses = validation.loss.filter(risen);
   const low = Math.min(span[0], ...losses);

@@ -12,7 +12,7 @@ export const validationOf = (part) =>
   thinned({ update: [...(part?.update ?? [])], loss: [...(part?.loss ?? [])] });
 
 /** `validation` with what a new sample brings. */
-export function note(validation, { update, validation_loss: loss }) {
+export function addSample(validation, { update, validation_loss: loss }) {
   if (typeof loss !== "number" || update <= (validation.update.at(-1) ?? -1)) return validation;
   return thinned({
     update: [...validation.update, update],
@@ -21,7 +21,7 @@ export function note(validation, { update, validation_loss: loss }) {
 }
 
 /** The points between two updates, with one more on each side to draw the line in. */
-export function inView({ update, loss }, from, to) {
+export function validationInView({ update, loss }, from, to) {
   const start = Math.max(0, update.findIndex((at) => at >= from) - 1);
   const beyond = update.findIndex((at) => at > to);
   const end = beyond < 0 ? update.length : beyond + 1;
@@ -29,7 +29,7 @@ export function inView({ update, loss }, from, to) {
 }
 
 /** The lowest point, null where there is none. */
-export function lowest({ update, loss }) {
+export function lowestLoss({ update, loss }) {
   const finite = loss.filter(Number.isFinite);
   if (!finite.length) return null;
   const least = finite.reduce((a, b) => Math.min(a, b));
@@ -40,7 +40,7 @@ export function lowest({ update, loss }) {
 function thinned(validation) {
   const { update, loss } = validation;
   if (update.length <= LIMIT_POINTS) return validation;
-  const least = lowest(validation)?.update;
+  const least = lowestLoss(validation)?.update;
   const last = update.length - 1;
   const kept = update.map((at, i) => i % 2 === 0 || i === last || at === least);
   return { update: update.filter((_, i) => kept[i]), loss: loss.filter((_, i) => kept[i]) };

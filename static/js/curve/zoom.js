@@ -12,13 +12,13 @@ const LEAST_UPDATES = 4;
 const BEYOND_END = 0.3; // as a share of what is in view
 
 /** The window that shows `factor` times as much, what is at `pixel` staying where it is. */
-export const around = (pixel, factor, width) => [
+export const zoomedWindow = (pixel, factor, width) => [
   pixel * (1 - factor),
   pixel + (width - pixel) * factor,
 ];
 
 /** The window under two fingers that were at pixels `from`, and are at pixels `to`. */
-export function pinched(from, to, width) {
+export function pinchedWindow(from, to, width) {
   const apart = (pair) => Math.max(Math.abs(pair[1] - pair[0]), 8);
   const scale = apart(from) / apart(to);
   const middle = ([a, b]) => (a + b) / 2;
@@ -31,12 +31,12 @@ export function pinched(from, to, width) {
  * the curve is in it.
  *
  * @param {Object} state
- * @param {Object} picture see curve/scales.js.
+ * @param {Object} scales see curve/scales.js.
  * @param {[number, number]} window
  */
-export function rangeOf(state, picture, window) {
+export function windowToRange(state, scales, window) {
   const end = Math.max(lastUpdate(finestCurve(state)), LEAST_UPDATES);
-  let [from, to] = window.map(picture.pixelToUpdate);
+  let [from, to] = window.map(scales.pixelToUpdate);
   if (from <= 1 && to >= end) return null;
   const updates = Math.max(to - from, LEAST_UPDATES);
   const last = end + BEYOND_END * updates;

@@ -1,6 +1,6 @@
 /** A parameter's relative errors as a map, a cell an entry; told in words where one points. */
 
-import { colourOf, passes, words } from "./relative-errors.js";
+import { colourOf, passes, errorText } from "./relative-errors.js";
 import { el } from "../lib/dom.js";
 
 const LARGEST_CELL_PX = 8;
@@ -16,29 +16,29 @@ export class HeatMap {
   #threshold = 0;
   #colours = null;
   #cell = LARGEST_CELL_PX;
-  #at = null;
-  #say;
+  #selected = null;
+  #describe;
   #canvas;
   #caption;
   element;
 
   /**
    * @param {{name: string, shape: number[], errors: Object}} parameter
-   * @param {(sentence: string) => void} say told what stands where the reader points.
+   * @param {(sentence: string) => void} describe told what stands where the reader points.
    */
-  constructor(parameter, say) {
+  constructor(parameter, describe) {
     this.#parameter = parameter;
-    this.#say = say;
+    this.#describe = describe;
     this.#caption = el("small", {});
     this.#canvas = el("canvas", {
       tabindex: "0",
       role: "application",
       on: {
-        pointermove: (event) => this.#point(event),
-        pointerdown: (event) => this.#point(event),
-        pointerleave: () => this.#leave(),
-        focus: () => this.#go(this.#at ?? this.#worstEntry()),
-        blur: () => this.#leave(),
+        pointermove: (event) => this.#onPointer(event),
+        pointerdown: (event) => this.#onPointer(event),
+        pointerleave: () => this.#clear(),
+        focus: () => this.#select(this.#selected ?? this.#worstEntry()),
+        blur: () => this.#clear(),
         keydown: (event) => this.#move(event),
       },
     });
@@ -93,8 +93,8 @@ export class HeatMap {
     this.#rows.forEach((row, i) =>
       row.forEach((error, j) => this.#drawEntry(pen, error, j * cell, i * cell, cell - gap)),
     );
-    if (!this.#at) return;
-    const [i, j] = this.#at;
+    if (!this.#selected) return;
+    const [i, j] = this.#selected;
     pen.strokeStyle = this.#colours.ink;
     pen.lineWidth = 2;
     pen.strokeRect(j * cell, i * cell, cell - gap, cell - gap);
@@ -109,38 +109,38 @@ export class HeatMap {
     pen.fillRect(x + side / 2 - 1, y + side / 2 - 1, 2, 2);
   }
 
-  #point(event) {
+  #onPointer(event) {
     const box = this.#canvas.getBoundingClientRect();
     const entry = [event.clientY - box.top, event.clientX - box.left];
-    this.#go(entry.map((pixel) => Math.floor(pixel / this.#cell)));
+    this.#select(entry.map((pixel) => Math.floor(pixel / this.#cell)));
   }
 
   #move(event) {
     const step = STEPS[event.key];
-    if (!step || !this.#at) return;
+    if (!step || !this.#selected) return;
     event.preventDefault();
-    this.#go([this.#at[0] + step[0], this.#at[1] + step[1]]);
+    this.#select([this.#selected[0] + step[0], this.#selected[1] + step[1]]);
   }
 
-  #go([i, j]) {
+  #select([i, j]) {
     const row = Math.min(Math.max(i, 0), this.#rows.length - 1);
     const column = Math.min(Math.max(j, 0), this.#rows[0].length - 1);
-    this.#at = [row, column];
+    this.#selected = [row, column];
     this.#draw();
-    this.#say(this.#sentence(row, column));
+    this.#describe(this.#sentence(row, column));
   }
 
-  #leave() {
-    this.#at = null;
+  #clear() {
+    this.#selected = null;
     this.#draw();
-    this.#say(null);
+    this.#describe(null);
   }
 
   #sentence(row, column) {
     const { name, shape, errors } = this.#parameter;
     const index = shape.length === 1 ? row : `${row}, ${column}`;
     const [complex, central] = ["complex_step", "central_difference"].map(
-      (method) => words(errors[method][row][column]),
+      (method) => errorText(errors[method][row][column]),
     );
     return `${name}[${index}]: ${complex} by complex step, ${central} by central difference`;
   }

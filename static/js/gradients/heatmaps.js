@@ -1,16 +1,16 @@
 /** The heat maps of all parameters on one scale, and the legend to read them by. */
 
-import { colourOf, LEAST, power } from "./relative-errors.js";
+import { colourOf, SMALLEST, powerText } from "./relative-errors.js";
 import { el, find, setText } from "../lib/dom.js";
 import { colours, onTheme } from "../lib/theme.js";
 import { HeatMap } from "./heatmap.js";
 
 const LEGEND_CELLS = 24;
 
-export class Maps {
-  #host = find("#proof-maps");
-  #readout = find("#proof-readout");
-  #invitation = find("#proof-readout").textContent;
+export class HeatMaps {
+  #host = find("#check-maps");
+  #readout = find("#check-readout");
+  #hint = find("#check-readout").textContent;
   #methods = [...document.querySelectorAll("input[name=method]")];
   #check = null;
   #maps = [];
@@ -24,9 +24,9 @@ export class Maps {
   /** Show the errors of a gradient check. */
   show(check) {
     this.#check = check;
-    const say = (sentence) => setText(this.#readout, sentence ?? this.#invitation);
-    say(null);
-    this.#maps = check.parameters.map((parameter) => new HeatMap(parameter, say));
+    const describe = (sentence) => setText(this.#readout, sentence ?? this.#hint);
+    describe(null);
+    this.#maps = check.parameters.map((parameter) => new HeatMap(parameter, describe));
     this.#host.replaceChildren(...this.#maps.map(({ element }) => element));
     this.#draw();
   }
@@ -43,18 +43,18 @@ export class Maps {
 }
 
 function drawLegend(threshold, palette) {
-  const decades = Math.log10(1 / LEAST);
+  const decades = Math.log10(1 / SMALLEST);
   const cells = Array.from({ length: LEGEND_CELLS }, (_, i) => {
     const cell = el("i", {});
-    const error = LEAST * 10 ** (((i + 0.5) / LEGEND_CELLS) * decades);
+    const error = SMALLEST * 10 ** (((i + 0.5) / LEGEND_CELLS) * decades);
     cell.style.backgroundColor = colourOf(error, threshold, palette);
     return cell;
   });
-  const edge = el("span", { class: "proof-legend-edge", text: power(threshold) });
-  edge.style.insetInlineStart = `${(Math.log10(threshold / LEAST) / decades) * 100}%`;
-  find("#proof-legend").replaceChildren(
-    el("div", { class: "proof-legend-strip" }, ...cells),
-    el("span", { text: power(LEAST) }),
+  const edge = el("span", { class: "check-legend-edge", text: powerText(threshold) });
+  edge.style.insetInlineStart = `${(Math.log10(threshold / SMALLEST) / decades) * 100}%`;
+  find("#check-legend").replaceChildren(
+    el("div", { class: "check-legend-strip" }, ...cells),
+    el("span", { text: powerText(SMALLEST) }),
     edge,
     el("span", { text: "1" }),
   );

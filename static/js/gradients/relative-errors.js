@@ -1,20 +1,20 @@
 /** Relative errors: as words, and as colours on a logarithmic scale. Pure functions all. */
 
 /** Errors below this are as good as none. */
-export const LEAST = 1e-16;
+export const SMALLEST = 1e-16;
 
 // A minus sign, unlike a hyphen, is never parted from its number at a line's end.
 const scientific = (value) => value.toExponential(1).replace("-", "−");
 
 /** "3.7e−13", much as NumPy writes it; from a thousandth on "0.72". */
-export function words(error) {
+export function errorText(error) {
   if (error === null) return "not finite";
   if (error === 0) return "0";
   return error >= 1e-3 ? error.toFixed(error < 0.01 ? 4 : 2) : scientific(error);
 }
 
 /** A step or a threshold: 1e−10, 0.005. */
-export const power = (value) =>
+export const powerText = (value) =>
   value >= 1e-3 ? String(Number(value.toPrecision(2))) : scientific(value).replace(".0e", "e");
 
 /** Whether an error (null: not finite) stays below what it must. */
@@ -29,9 +29,9 @@ export const worst = (errors) => (errors.includes(null) ? null : Math.max(...err
  */
 export function shade(error, threshold) {
   const fails = !passes(error, threshold);
-  const size = Math.log10(Math.min(Math.max(error ?? 1, LEAST), 1));
+  const size = Math.log10(Math.min(Math.max(error ?? 1, SMALLEST), 1));
   const edge = Math.log10(threshold);
-  const least = Math.log10(LEAST);
+  const least = Math.log10(SMALLEST);
   const strength = fails ? (size - edge) / -edge : (size - least) / (edge - least);
   return { fails, strength: Math.min(Math.max(strength, 0), 1) };
 }

@@ -1,7 +1,7 @@
 /** The curve of error against step, the slider that chooses one, and what the check says of it. */
 
-import { axis, ground } from "../lib/plotly-theme.js";
-import { passes, power, words } from "./relative-errors.js";
+import { axis, baseLayout } from "../lib/plotly-theme.js";
+import { passes, powerText, errorText } from "./relative-errors.js";
 import { find, setText } from "../lib/dom.js";
 import { colours, onTheme } from "../lib/theme.js";
 
@@ -14,7 +14,7 @@ const MARGIN = { l: 52, r: 14, t: 30, b: 40, pad: 0 };
 const CONFIG = { displayModeBar: false, staticPlot: true };
 
 // Where the name of each curve stands, apart from the others: at this step, on this side of it.
-const NAMES = {
+const LABELS = {
   textbook_difference: { text: "textbook difference", step: 1e-9, xshift: 8, yshift: 10 },
   central_difference: {
     text: "central difference<br>of sixth order",
@@ -26,10 +26,10 @@ const NAMES = {
   complex_step: { text: "complex step", step: 1e-13, xshift: 0, yshift: -13 },
 };
 
-export class Steps {
-  #slider = find("#proof-step");
-  #best = find("#proof-step-best");
-  #plot = find("#proof-plot");
+export class StepSizeChart {
+  #slider = find("#check-step");
+  #best = find("#check-step-best");
+  #plot = find("#check-plot");
   #plotly = null;
   #curve = null;
   #point = null;
@@ -39,11 +39,11 @@ export class Steps {
    * @param {() => void} chosen called when another step was chosen.
    */
   constructor(plotlyLoaded, chosen) {
-    this.#slider.addEventListener("input", () => this.#name());
+    this.#slider.addEventListener("input", () => this.#showStep());
     this.#slider.addEventListener("change", chosen);
     this.#best.addEventListener("click", () => {
       this.#slider.value = String(BEST_EXPONENT);
-      this.#name();
+      this.#showStep();
       this.#slider.focus();
       chosen();
     });
@@ -53,7 +53,7 @@ export class Steps {
       this.#plotly = plotly;
       this.#draw();
     });
-    this.#name();
+    this.#showStep();
   }
 
   /** The chosen step; null leaves it to the server, which takes the best. */
@@ -65,7 +65,7 @@ export class Steps {
   /** The curve of a cell, as the server measured it. */
   showCurve(curve) {
     this.#curve = curve;
-    setText(find("#proof-chart-words"), inWords(curve));
+    setText(find("#check-chart-words"), description(curve));
     this.#draw();
   }
 
@@ -73,17 +73,17 @@ export class Steps {
   showCheck(error, threshold, step) {
     this.#point = { step: step ?? BEST_STEP, error };
     const fine = passes(error, threshold);
-    const at = `With a step of ${power(this.#point.step)} the greatest error above is`;
+    const at = `With a step of ${powerText(this.#point.step)} the greatest error above is`;
     const [mark, sign] = fine ? ["✓", "below"] : ["✗", "not below"];
-    const says = `${mark} ${at} ${words(error)}: ${sign} ${power(threshold)}.`;
-    setText(find("#proof-step-says"), says);
+    const says = `${mark} ${at} ${errorText(error)}: ${sign} ${powerText(threshold)}.`;
+    setText(find("#check-step-result"), says);
     this.#draw();
   }
 
-  #name() {
+  #showStep() {
     const step = this.step ?? BEST_STEP;
-    setText(find("#proof-step-value"), power(step));
-    this.#slider.setAttribute("aria-valuetext", power(step));
+    setText(find("#check-step-value"), powerText(step));
+    this.#slider.setAttribute("aria-valuetext", powerText(step));
     this.#best.disabled = this.step === null;
     this.#draw();
   }
@@ -101,7 +101,7 @@ export class Steps {
     ];
     const chosen = this.step ?? BEST_STEP;
     this.#plotly.react(this.#plot, data, layout(this.#curve, chosen, size, palette, font), CONFIG);
-    this.#plot.dataset.drawnStep = power(chosen);
+    this.#plot.dataset.drawnStep = powerText(chosen);
   }
 
   #mark(palette) {
@@ -137,7 +137,7 @@ function layout(curve, chosen, size, palette, font) {
   return {
     ...size,
     margin: MARGIN,
-    ...ground(font),
+    ...baseLayout(font),
     xaxis: {
       ...powers,
       range: [-15.2, -0.8],
@@ -155,14 +155,14 @@ function layout(curve, chosen, size, palette, font) {
       ),
     ],
     annotations: [
-      ...Object.entries(NAMES).map(([method, place]) => ({
-        ...nameOf(curve, method, place),
+      ...Object.entries(LABELS).map(([method, place]) => ({
+        ...methodLabel(curve, method, place),
         bgcolor: palette.card,
       })),
       note("← too small: rounding", { ...above, x: 0, xanchor: "left" }),
       note("too large: the loss bends →", { ...above, x: 1, xanchor: "right" }),
-      note(`passes below ${power(PASSES_BELOW)}`, { x: -15.1, y: Math.log10(PASSES_BELOW), xanchor: "left", yanchor: "top" }),
-      note(`the step ${power(chosen)}`, {
+      note(`passes below ${powerText(PASSES_BELOW)}`, { x: -15.1, y: Math.log10(PASSES_BELOW), xanchor: "left", yanchor: "top" }),
+      note(`the step ${powerText(chosen)}`, {
         x,
         y: -16,
         xanchor: left ? "right" : "left",
@@ -178,19 +178,19 @@ function layout(curve, chosen, size, palette, font) {
 const rule = (at, look) => ({ type: "line", layer: "below", line: look, ...at });
 const note = (text, at) => ({ text, showarrow: false, ...at });
 
-function nameOf(curve, method, { step, ...place }) {
+function methodLabel(curve, method, { step, ...place }) {
   const index = curve.steps.findIndex((value) => Math.abs(Math.log10(value / step)) < 0.1);
   const y = Math.log10(shown(curve[method][Math.max(index, 0)]));
   return note(place.text, { xanchor: "left", yanchor: "middle", ...place, x: Math.log10(step), y });
 }
 
-function inWords({ steps, ...methods }) {
-  return Object.entries(NAMES)
+function description({ steps, ...methods }) {
+  return Object.entries(LABELS)
     .map(([method, { text }]) => {
       const errors = methods[method].map(shown);
       const least = errors.reduce((a, b) => Math.min(a, b));
-      const at = power(steps[errors.indexOf(least)]);
-      return `${text.replace("<br>", " ")}: least error ${words(least)}, at a step of ${at}.`;
+      const at = powerText(steps[errors.indexOf(least)]);
+      return `${text.replace("<br>", " ")}: least error ${errorText(least)}, at a step of ${at}.`;
     })
     .join(" ");
 }

@@ -1,6 +1,6 @@
 /** The verdict in words, and the table of the parameters. */
 
-import { passes, power, words, worst } from "./relative-errors.js";
+import { passes, powerText, errorText, worst } from "./relative-errors.js";
 import { el, find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 
@@ -19,21 +19,21 @@ const MEANINGS = {
 /** Show what a check found; `onPurpose` when it was asked to go wrong. */
 export function showVerdict(check, onPurpose) {
   const { title, tone } = verdictOf(check, onPurpose);
-  find("#proof-verdict-box").dataset.tone = tone;
-  setText(find("#proof-mark"), check.passed ? "✓" : "✗");
-  setText(find("#proof-verdict"), title);
-  setText(find("#proof-worst"), figures(check));
+  find("#check-verdict-box").dataset.tone = tone;
+  setText(find("#check-mark"), check.passed ? "✓" : "✗");
+  setText(find("#check-verdict"), title);
+  setText(find("#check-worst"), figures(check));
   for (const method of METHODS) {
-    setText(find(`#proof-below-${method}`), `below ${power(check.thresholds[method])}`);
+    setText(find(`#check-below-${method}`), `below ${powerText(check.thresholds[method])}`);
   }
-  find("#proof-rows").replaceChildren(...check.parameters.map((p) => row(p, check.thresholds)));
+  find("#check-rows").replaceChildren(...check.parameters.map((p) => row(p, check.thresholds)));
 }
 
 function verdictOf(check, onPurpose) {
-  if (check.passed) return { title: "The gradients are right.", tone: "right" };
+  if (check.passed) return { title: "The gradients are right.", tone: "passed" };
   return onPurpose
-    ? { title: "The gradients are right, and look wrong.", tone: "mistaken" }
-    : { title: "This check does not pass.", tone: "mistaken" };
+    ? { title: "The gradients are right, and look wrong.", tone: "failed" }
+    : { title: "This check does not pass.", tone: "failed" };
 }
 
 /** "1,650 entries, each against two numerical derivatives. ..." */
@@ -43,7 +43,7 @@ function figures({ parameters, dtype, thresholds }) {
   const [complex, central] = METHODS.map((method) => {
     const most = worst(parameters.map((parameter) => parameter[method]));
     const sign = passes(most, thresholds[method]) ? "below" : "not below";
-    return `${words(most)} (${sign} ${power(thresholds[method])})`;
+    return `${errorText(most)} (${sign} ${powerText(thresholds[method])})`;
   });
   return (
     `${format.count(entries)} entries in ${dtype}, each against two derivatives. ` +
@@ -55,7 +55,7 @@ function row(parameter, thresholds) {
   const { name, shape, passed } = parameter;
   const error = (method) => {
     const fine = passes(parameter[method], thresholds[method]);
-    return el("td", { class: fine ? "" : "off", text: words(parameter[method]) });
+    return el("td", { class: fine ? "" : "failed", text: errorText(parameter[method]) });
   };
   return el(
     "tr",
@@ -63,7 +63,7 @@ function row(parameter, thresholds) {
     el("th", { scope: "row" }, name, " ", el("small", { text: meaning(name) })),
     el("td", { text: shape.join(" × ") }),
     ...METHODS.map(error),
-    el("td", { class: passed ? "right" : "off", text: passed ? "✓ right" : "✗ off" }),
+    el("td", { class: passed ? "passed" : "failed", text: passed ? "✓ right" : "✗ off" }),
   );
 }
 

@@ -1,15 +1,15 @@
 /** The corpus as a book: which page a place is on. */
 
-import { isolated } from "./format.js";
+import { isolateDirection } from "./format.js";
 
 const CHARACTERS_A_PAGE = 1800;
 
 /** How many pages a text of so many characters has. */
-export const pagesOf = (characters) => Math.max(Math.ceil(characters / CHARACTERS_A_PAGE), 1);
+export const pageCount = (characters) => Math.max(Math.ceil(characters / CHARACTERS_A_PAGE), 1);
 
 /** The page, from 1, of a place in a text. */
-export const pageOf = (position, characters) =>
-  Math.min(Math.floor(position / CHARACTERS_A_PAGE) + 1, pagesOf(characters));
+export const pageAt = (position, characters) =>
+  Math.min(Math.floor(position / CHARACTERS_A_PAGE) + 1, pageCount(characters));
 
 /** How many pages lie before a place, with the fraction of the one that it is on. */
 export const pagesBefore = (position) => position / CHARACTERS_A_PAGE;
@@ -18,7 +18,7 @@ export const pagesBefore = (position) => position / CHARACTERS_A_PAGE;
 export const chapterAt = (headings, position) =>
   (headings ?? []).findLast(([at]) => at <= position)?.[1] ?? null;
 
-const NAMES = new Map([
+const CHARACTER_NAMES = new Map([
   ["\n", "a line’s end"],
   [" ", "a space"],
   ["\t", "a tab"],
@@ -26,4 +26,4 @@ const NAMES = new Map([
 ]);
 
 /** A character as a sentence names it: ‘Q’, a space. */
-export const nameOf = (character) => NAMES.get(character) ?? `‘${isolated(character)}’`;
+export const characterName = (character) => CHARACTER_NAMES.get(character) ?? `‘${isolateDirection(character)}’`;

@@ -22,7 +22,7 @@ export function el(tag, attributes = {}, ...children) {
     if (name === "text") element.textContent = value;
     else if (name === "class") element.className = value;
     else if (name === "on") {
-      for (const [event, deed] of Object.entries(value)) element.addEventListener(event, deed);
+      for (const [event, handler] of Object.entries(value)) element.addEventListener(event, handler);
     } else element.setAttribute(name, value === true ? "" : String(value));
   }
   element.append(...children);
@@ -51,7 +51,7 @@ export function setText(element, text) {
 }
 
 /** A deed that scrolls back to the top; where nobody has scrolled it costs nothing, not a layout. */
-export function topOf(element) {
+export function scrollToTopOf(element) {
   let scrolled = false;
   element.addEventListener("scroll", () => (scrolled = true), { passive: true });
   return () => {
@@ -60,9 +60,9 @@ export function topOf(element) {
   };
 }
 
-export const stillness = matchMedia("(prefers-reduced-motion: reduce)");
+export const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 /** Animate unless the reader asked for stillness; returns the Animation or null. */
 export function animate(element, frames, options) {
-  return stillness.matches ? null : element.animate(frames, options);
+  return reducedMotion.matches ? null : element.animate(frames, options);
 }

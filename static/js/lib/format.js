@@ -11,34 +11,34 @@ const twoDecimals = new Intl.NumberFormat("en-US", {
 });
 
 /** What stands where a figure is not known yet. */
-export const NOTHING = "–";
+export const NO_VALUE = "–";
 
 const known = (value) => typeof value === "number" && Number.isFinite(value);
 
 /** 12340 -> "12,340". */
-export const count = (value) => (known(value) ? whole.format(value) : NOTHING);
+export const count = (value) => (known(value) ? whole.format(value) : NO_VALUE);
 
 /** A loss in nats a sequence: 50.63 -> "50.6". */
-export const loss = (value) => (known(value) ? oneDecimal.format(value) : NOTHING);
+export const loss = (value) => (known(value) ? oneDecimal.format(value) : NO_VALUE);
 
 /** A loss in nats a character: 2.0251 -> "2.03". */
-export const fine = (value) => (known(value) ? twoDecimals.format(value) : NOTHING);
+export const fine = (value) => (known(value) ? twoDecimals.format(value) : NO_VALUE);
 
 /** A small number without needless digits: 4.5 -> "4.5", 10 -> "10". */
-export const plain = (value) => (known(value) ? String(value) : NOTHING);
+export const plain = (value) => (known(value) ? String(value) : NO_VALUE);
 
 /** A figure with one decimal or two. */
 export const rounded = (value, digits) => (digits === 1 ? loss(value) : fine(value));
 
 /** A share: 0.637 -> "64%". */
-export const share = (value) => (known(value) ? `${whole.format(value * 100)}%` : NOTHING);
+export const share = (value) => (known(value) ? `${whole.format(value * 100)}%` : NO_VALUE);
 
 /** Updates a second: whole from ten on, one decimal below. */
 export const speed = (value) => (value > 0 && value < 9.95 ? loss(value) : count(value));
 
 /** 3723 s -> "1:02:03"; 71 s -> "1:11"; more than four days -> "5 days". */
 export function duration(seconds) {
-  if (!known(seconds) || seconds < 0) return NOTHING;
+  if (!known(seconds) || seconds < 0) return NO_VALUE;
   const total = Math.round(seconds);
   if (total > 96 * 3600) return `${count(total / 86400)} days`;
   const two = (n) => String(n).padStart(2, "0");
@@ -48,12 +48,12 @@ export function duration(seconds) {
 }
 
 /** How long something took: 8.83 s -> "8.8 s"; from a hundred seconds on as a duration. */
-export const took = (seconds) =>
+export const elapsed = (seconds) =>
   known(seconds) && seconds < 99.95 ? `${loss(seconds)} s` : duration(seconds);
 
 /** Bytes as a person reads them: 321456 -> "314 kB". */
 export function bytes(value) {
-  if (!known(value)) return NOTHING;
+  if (!known(value)) return NO_VALUE;
   if (value < 1024) return `${count(value)} bytes`;
   if (value < 1024 * 1024) return `${count(value / 1024)} kB`;
   return `${loss(value / 1024 / 1024)} MB`;
@@ -73,10 +73,10 @@ export function clock(iso) {
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u;
 
 /** Foreign words within a sentence: those that run to the left do so by themselves alone. */
-export const isolated = (text) => (RIGHT_TO_LEFT.test(text) ? `\u2068${text}\u2069` : text);
+export const isolateDirection = (text) => (RIGHT_TO_LEFT.test(text) ? `\u2068${text}\u2069` : text);
 
 /** A run's network in a few words: "rnn 100, adagrad 0.1". */
-export const network = (spec) =>
+export const networkSummary = (spec) =>
   `${spec.cell} ${count(spec.hidden_size)}, ${spec.optimizer} ${spec.learning_rate}`;
 
 const STATES = {
@@ -90,4 +90,14 @@ const STATES = {
 };
 
 /** A run's state in a word or two. */
-export const stateWord = (state) => STATES[state] ?? state;
+export const stateLabel = (state) => STATES[state] ?? state;
+
+const MAX_JOINED = 3;
+
+/** ["Orla", "Vane"] -> "Orla and Vane"; of many, the first two and how many more. */
+export function joinWords(words) {
+  if (words.length > MAX_JOINED) {
+    return `${words.slice(0, MAX_JOINED - 1).join(", ")} and ${words.length - MAX_JOINED + 1} more`;
+  }
+  return words.length > 1 ? `${words.slice(0, -1).join(", ")} and ${words.at(-1)}` : words.join("");
+}

@@ -1,11 +1,11 @@
 /** What every chart wears: its ground, its axes and the lines across it, as Plotly wants them. */
 
-export const CLEAR = "rgba(0,0,0,0)";
+export const TRANSPARENT = "rgba(0,0,0,0)";
 
 /** The part of a layout that is the same for all; `text` is a font, with its size and colour. */
-export const ground = (text) => ({
-  paper_bgcolor: CLEAR,
-  plot_bgcolor: CLEAR,
+export const baseLayout = (text) => ({
+  paper_bgcolor: TRANSPARENT,
+  plot_bgcolor: TRANSPARENT,
   font: text,
   showlegend: false,
   hovermode: false,
@@ -18,14 +18,14 @@ export const axis = (colours, text) => ({
   showline: false,
   ticks: "outside",
   ticklen: 5,
-  tickcolor: CLEAR, // the ticks only hold the labels off the corner
+  tickcolor: TRANSPARENT, // the ticks only hold the labels off the corner
   tickfont: text,
   automargin: false,
   ticklabeloverflow: "allow", // else every label is measured at every drawing
 });
 
 /** A dotted line at a height, all the way across, behind everything. */
-export const ruleAt = (y, colours) => ({
+export const horizontalLine = (y, colours) => ({
   type: "line",
   xref: "paper",
   x0: 0,
@@ -37,5 +37,5 @@ export const ruleAt = (y, colours) => ({
 });
 
 /** Plotly reads a few tags in its labels; a name, a word or a note is text and has none. */
-export const escaped = (text) =>
+export const escapeLabel = (text) =>
   text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");

@@ -21,7 +21,7 @@ export class Problem extends Error {
 
 const UNREACHABLE = "The server can't be reached. Nothing was changed.";
 
-const CUT_SHORT = "The connection was lost while it wrote.";
+const INTERRUPTED = "The connection was lost while it wrote.";
 
 async function call(path, options) {
   const response = await send(path, options);
@@ -91,8 +91,18 @@ export const deleteCorpus = (id) =>
   call(`/api/corpora/${encodeURIComponent(id)}`, { method: "DELETE" });
 
 /** The characters of a text from `from` up to, not including, `to`. */
-export const readText = (id, from, to, signal) =>
+export const getText = (id, from, to, signal) =>
   call(`/api/corpora/${encodeURIComponent(id)}/text?from=${from}&to=${to}`, { signal });
+
+/** The promise's value; null where the server refuses or the request is aborted. */
+export async function nullOnProblem(promise) {
+  try {
+    return await promise;
+  } catch (error) {
+    if (error instanceof Problem || error.name === "AbortError") return null;
+    throw error;
+  }
+}
 
 /**
  * Have a passage written, or several; the answer comes when the last character is.
@@ -118,31 +128,31 @@ export async function writePassages(id, request, onPieces, signal) {
     }
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem(CUT_SHORT);
+    throw new Problem(INTERRUPTED);
   }
-  if (last === null) throw new Problem(CUT_SHORT);
+  if (last === null) throw new Problem(INTERRUPTED);
   if (typeof last.status === "number") throw new Problem(last.detail, last.status, last.errors);
   return last.passages ?? [last];
 }
 
-/** Keep a passage that was written just now, by the receipt that came with it. */
-export const keepPassage = (id, receipt) =>
-  call("/api/kept", { method: "POST", body: { run: id, receipt } });
+/** Keep a passage that was written just now, by the fingerprint that came with it. */
+export const savePassage = (id, fingerprint) =>
+  call("/api/kept", { method: "POST", body: { run: id, fingerprint } });
 
 /** Kept passages, newest first: of a run or of all, those kept before another. */
-export function listKept({ run: ofRun = "", before = null, limit }) {
+export function listSavedPassages({ run: ofRun = "", before = null, limit }) {
   const query = new URLSearchParams({ limit, ...(ofRun && { run: ofRun }), ...(before && { before }) });
   return call(`/api/kept?${query}`);
 }
 
 const kept = (id) => `/api/kept/${encodeURIComponent(id)}`;
 
-export const getKept = (id) => call(kept(id));
-export const renameKept = (id, title) => call(kept(id), { method: "PATCH", body: { title } });
-export const removeKept = (id) => call(kept(id), { method: "DELETE" });
+export const getSavedPassage = (id) => call(kept(id));
+export const renameSavedPassage = (id, title) => call(kept(id), { method: "PATCH", body: { title } });
+export const deleteSavedPassage = (id) => call(kept(id), { method: "DELETE" });
 
 /** Keep the model that wrote a passage, so that a link to the passage stays true. */
-export const keepModel = (id, model) => call(run(id, "/models"), { method: "POST", body: { model } });
+export const saveModel = (id, model) => call(run(id, "/models"), { method: "POST", body: { model } });
 
 /** Every gradient of a random network against two numerical derivatives. */
 export const checkGradients = (request, signal) =>
@@ -161,10 +171,6 @@ export function getLoss(id, from, to, points, signal, smoothing = null) {
   return call(run(id, `/loss?${query}`), { signal });
 }
 
-/** The first update after which the smooth loss, in nats a sequence, was below a figure. */
-export const lossReached = (id, smoothLoss) =>
-  call(run(id, `/loss/reached?smooth_loss=${smoothLoss}`));
-
 export const addNote = (id, update, text) =>
   call(run(id, "/milestones"), { method: "POST", body: { update, text } });
 export const changeNote = (id, note, text) =>
@@ -176,7 +182,7 @@ export const removeNote = (id, note) =>
 export const getSamples = (id, from, to, limit, signal) =>
   call(run(id, `/samples?from=${from}&to=${to}&limit=${limit}`), { signal });
 /** When the smooth loss was first below a figure, in nats a sequence. */
-export const getReached = (id, smoothLoss) =>
+export const getLossReached = (id, smoothLoss) =>
   call(run(id, `/loss/reached?smooth_loss=${smoothLoss}`));
 
 /**
@@ -196,11 +202,7 @@ export const getLossByPosition = (id, epochs, signal) =>
   call(run(id, `/loss/positions?epochs=${epochs.join(",")}`), { signal });
 
 /** Whether the loss goes up and down with the pages, or with the start of each epoch. */
-export const getLossExplained = (id, signal) => call(run(id, "/loss/explained"), { signal });
-
-/** A piece of a text. */
-export const getText = (corpus, from, to, signal) =>
-  call(`/api/corpora/${encodeURIComponent(corpus)}/text?from=${from}&to=${to}`, { signal });
+export const getVarianceComponents = (id, signal) => call(run(id, "/loss/explained"), { signal });
 
 /** Where a checkpoint's file is; `checkpoint` may be "best" or "latest". */
 export const checkpointFile = (id, checkpoint) =>

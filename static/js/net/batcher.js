@@ -8,32 +8,32 @@
 
 const BETWEEN_MS = 100;
 
-export class Gathering {
-  #give;
+export class MessageBatcher {
+  #deliver;
   #messages = []; // oldest first
-  #gaveAt = -Infinity;
+  #deliveredAt = -Infinity;
   #timer = null;
 
-  /** @param {(messages: Object[]) => void} give called with messages in the order they came in. */
-  constructor(give) {
-    this.#give = give;
+  /** @param {(messages: Object[]) => void} deliver called with messages in the order they came in. */
+  constructor(deliver) {
+    this.#deliver = deliver;
   }
 
   /** Take a message in. */
   add(message) {
     this.#messages.push(message);
     const plain = message.type === "sample" && !message.sample.hurrahs?.length;
-    if (plain && performance.now() - this.#gaveAt < BETWEEN_MS) {
-      this.#timer ??= setTimeout(() => this.#giveAll(), BETWEEN_MS);
+    if (plain && performance.now() - this.#deliveredAt < BETWEEN_MS) {
+      this.#timer ??= setTimeout(() => this.#flush(), BETWEEN_MS);
     } else {
-      this.#giveAll();
+      this.#flush();
     }
   }
 
-  #giveAll() {
+  #flush() {
     clearTimeout(this.#timer);
     this.#timer = null;
-    this.#gaveAt = performance.now();
-    this.#give(this.#messages.splice(0));
+    this.#deliveredAt = performance.now();
+    this.#deliver(this.#messages.splice(0));
   }
 }

@@ -43,19 +43,19 @@ export class LiveSocket {
 
   #open() {
     clearTimeout(this.#timer);
-    this.#tell("connecting");
+    this.#report("connecting");
     const query = this.#since === null ? "" : `?since=${this.#since}`;
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     this.#socket = new WebSocket(`${scheme}://${location.host}${this.#path}${query}`);
     this.#socket.addEventListener("open", () => {
       this.#waitS = FIRST_WAIT_S;
-      this.#tell("live");
+      this.#report("live");
     });
     this.#socket.addEventListener("message", (event) => this.#receive(JSON.parse(event.data)));
-    this.#socket.addEventListener("close", (event) => this.#lost(event.code));
+    this.#socket.addEventListener("close", (event) => this.#onClose(event.code));
   }
 
-  #tell(status, retryInS = null) {
+  #report(status, retryInS = null) {
     if (!this.#closed) this.#on.connection({ status, retryInS });
   }
 
@@ -65,24 +65,24 @@ export class LiveSocket {
     this.#on.message(message);
   }
 
-  #lost(code) {
+  #onClose(code) {
     if (this.#closed) return;
     if (code === UNKNOWN_RUN) {
-      this.#tell("gone");
+      this.#report("gone");
       this.close();
       return;
     }
-    this.#countDown(this.#waitS);
+    this.#waitToRetry(this.#waitS);
     this.#waitS = Math.min(this.#waitS * 2, LONGEST_WAIT_S);
   }
 
-  #countDown(leftS) {
+  #waitToRetry(leftS) {
     if (leftS <= 0) {
       this.#open();
       return;
     }
-    this.#tell("waiting", leftS);
-    this.#timer = setTimeout(() => this.#countDown(leftS - 1), 1000);
+    this.#report("waiting", leftS);
+    this.#timer = setTimeout(() => this.#waitToRetry(leftS - 1), 1000);
   }
 
   /** The network or the reader is back: no reason to wait any longer. */

@@ -8,8 +8,8 @@
 
 import { serverTime } from "./api.js";
 
-const QUESTIONS = 3;
-const AGAIN_MS = 5 * 60_000; // two clocks may run apart by some milliseconds in that time
+const REQUESTS = 3;
+const SYNC_EVERY_MS = 5 * 60_000; // two clocks may run apart by some milliseconds in that time
 
 export class ServerClock {
   #aheadMs = null;
@@ -27,37 +27,37 @@ export class ServerClock {
 
   /** The server's time now, in milliseconds since 1970; null until known. */
   now() {
-    return this.#aheadMs === null ? null : timeHere() + this.#aheadMs;
+    return this.#aheadMs === null ? null : localTime() + this.#aheadMs;
   }
 
   /** Ask now, and again every few minutes. */
-  keepAsking() {
-    const ask = async () => {
-      if (document.visibilityState === "visible") await this.ask();
-      setTimeout(ask, AGAIN_MS);
+  start() {
+    const sync = async () => {
+      if (document.visibilityState === "visible") await this.sync();
+      setTimeout(sync, SYNC_EVERY_MS);
     };
-    ask();
+    sync();
   }
 
   /** Ask a few times; the quickest answer is the surest. */
-  async ask() {
+  async sync() {
     this.#errorMs = Infinity;
-    for (let asked = 0; asked < QUESTIONS; asked += 1) {
-      const before = timeHere();
+    for (let i = 0; i < REQUESTS; i += 1) {
+      const before = localTime();
       const then = await serverTime();
       if (then === null) return;
-      this.learn(before, then, timeHere());
+      this.observe(before, then, localTime());
     }
   }
 
   /** Learn from one answer: asked, made, and received at these times, in milliseconds. */
-  learn(asked, made, received) {
-    const error = (received - asked) / 2;
+  observe(askedAt, answeredAt, receivedAt) {
+    const error = (receivedAt - askedAt) / 2;
     if (error >= this.#errorMs) return;
     this.#errorMs = error;
-    this.#aheadMs = made - (asked + received) / 2;
+    this.#aheadMs = answeredAt - (askedAt + receivedAt) / 2;
   }
 }
 
 /** This device's time in milliseconds since 1970, to a fraction of one. */
-const timeHere = () => performance.timeOrigin + performance.now();
+const localTime = () => performance.timeOrigin + performance.now();

@@ -3,83 +3,83 @@
 import * as api from "../net/api.js";
 import { el, find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
-import { linkTo } from "../state/passage-link.js";
+import { passageUrl } from "../state/passage-link.js";
 import { toast } from "../ui/toasts.js";
 import { TranslateMenu } from "./translate-menu.js";
 
 const COPIED_MS = 1600;
 
-export class PassageDeeds {
+export class PassageActions {
   #store;
   #drawer = find("#passage");
-  #keep = find("#passage-keep");
+  #saveButton = find("#passage-save");
   #link = find("#passage-link");
-  #written = null;
-  #keeping = null; // the receipt that is just being kept
+  #result = null;
+  #saving = null; // the fingerprint that is just being kept
   #menu;
 
   /** @param {Object} store */
   constructor(store) {
     this.#store = store;
-    this.#keep.addEventListener("click", () => this.keep());
+    this.#saveButton.addEventListener("click", () => this.save());
     find("#passage-copy").addEventListener("click", () => this.#copy());
     find("#passage-download").addEventListener("click", () => this.#download());
     find("#passage-share").addEventListener("click", () => this.#share());
-    this.#menu = new TranslateMenu(() => this.#written?.passages[0].text ?? "");
+    this.#menu = new TranslateMenu(() => this.#result?.passages[0].text ?? "");
   }
 
   /**
    * Say what there is to do something with.
    *
-   * @param {?{run: string, request: ?Object, passages: Object[]}} written null: nothing; without a
+   * @param {?{run: string, request: ?Object, passages: Object[]}} result null: nothing; without a
    *   `request`, what was written before it was cut short.
    */
-  set(written) {
-    this.#written = written;
+  set(result) {
+    this.#result = result;
     for (const button of this.#drawer.querySelectorAll("[data-needs-passage]")) {
-      button.disabled = written === null || (button.dataset.needsPassage === "whole" && !written.request);
+      button.disabled = result === null || (button.dataset.needsPassage === "whole" && !result.request);
     }
     this.#link.hidden = true;
     this.#menu.close();
-    this.#showKept(false);
+    this.#showSaved(false);
   }
 
   /** Keep the passage in the gallery. */
-  async keep() {
+  async save() {
     const { operator } = this.#store.get();
-    if (!operator || !this.#written?.request || !this.#drawer.open) return;
-    const { run, passages } = this.#written;
-    const [{ receipt }] = passages;
-    if (this.#keeping === receipt) return;
-    this.#keeping = receipt;
+    if (!operator || !this.#result?.request || !this.#drawer.open) return;
+    const { run, passages } = this.#result;
+    const [{ fingerprint }] = passages;
+    if (this.#saving === fingerprint) return;
+    this.#saving = fingerprint;
     try {
-      const kept = await api.keepPassage(run, receipt);
-      if (this.#written?.passages === passages) this.#showKept(true);
-      const words = kept.model_kept ? "Kept, with the model that wrote it." : "Kept; for its model there was no room.";
-      toast(words, { label: "See it", run: () => location.assign(`/passages?passage=${kept.id}`) });
+      const saved = await api.savePassage(run, fingerprint);
+      if (this.#result?.passages === passages) this.#showSaved(true);
+      const words = saved.model_saved ? "Kept, with the model that wrote it." : "Kept; for its model there was no room.";
+      toast(words, { label: "See it", run: () => location.assign(`/passages?passage=${saved.id}`) });
     } catch (error) {
       if (!(error instanceof api.Problem)) throw error;
       toast(error.message);
     } finally {
-      this.#keeping = null;
+      this.#saving = null;
     }
   }
 
-  #showKept(kept) {
-    this.#keep.setAttribute("aria-pressed", String(kept));
-    setText(find("span", this.#keep), kept ? "Kept" : "Keep");
+  #showSaved(saved) {
+    this.#saveButton.setAttribute("aria-pressed", String(saved));
+    setText(find("span", this.#saveButton), saved ? "Kept" : "Keep");
   }
 
   async #copy() {
-    const copied = await copy(textOf(this.#written.passages));
+    const copied = await copy(textOf(this.#result.passages));
     // Without a secure context there is no clipboard to write to: select it for the reader.
     if (!copied) getSelection().selectAllChildren(find("#passage-text"));
     flash(find("#passage-copy span"), copied ? "Copied" : "Selected", "Copy");
   }
 
   #download() {
-    const [{ source, seed }] = this.#written.passages;
-    const blob = new Blob([textOf(this.#written.passages)], { type: "text/plain;charset=utf-8" });
+    const [{ source, seed }] = this.#result.passages;
+    const blob = new Blob([textOf(this.#result.passages)], { type: "text/plain;charset=utf-8" });
     const href = URL.createObjectURL(blob);
     const name = `passage-${source?.update ?? "stopped"}-seed-${seed}.txt`;
     const link = el("a", { href, download: name });
@@ -91,9 +91,9 @@ export class PassageDeeds {
 
   /** Copy a link; so that it stays true, the operator has the model kept. */
   async #share() {
-    const { run, request } = this.#written;
-    const link = linkTo(run, request);
-    const standing = await this.#makeTrue(run, request.source);
+    const { run, request } = this.#result;
+    const link = passageUrl(run, request);
+    const validity = await this.#saveModel(run, request.source);
     const copied = await copy(link);
     if (!copied) {
       this.#link.hidden = false;
@@ -101,14 +101,14 @@ export class PassageDeeds {
       this.#link.select();
     }
     flash(find("#passage-share span"), copied ? "Copied" : "Select it", "Share");
-    toast(`${copied ? "The link is copied." : "Here is the link."} ${standing}`);
+    toast(`${copied ? "The link is copied." : "Here is the link."} ${validity}`);
   }
 
-  async #makeTrue(run, { update, model }) {
+  async #saveModel(run, { update, model }) {
     const meanwhile = `It gives this text for as long as the server has the model of update ${format.count(update)}`;
     if (!this.#store.get().operator) return `${meanwhile}.`;
     try {
-      await api.keepModel(run, model);
+      await api.saveModel(run, model);
       return "It gives this very text, whatever the network learns from now on.";
     } catch (error) {
       if (!(error instanceof api.Problem)) throw error;
@@ -128,9 +128,9 @@ export async function copy(text) {
 }
 
 /** Say something in a button for a moment. */
-export function flash(word, said, usual) {
-  setText(word, said);
-  setTimeout(() => setText(word, usual), COPIED_MS);
+export function flash(word, text, label) {
+  setText(word, text);
+  setTimeout(() => setText(word, label), COPIED_MS);
 }
 
 /** The passages as one text; of several, each under its temperature. */

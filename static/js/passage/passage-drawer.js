@@ -3,21 +3,21 @@
 import { find } from "../lib/dom.js";
 
 const NARROW = matchMedia("(width < 860px)");
-const MANY = 3; // texts side by side, from which on they need the whole width
+const WIDE_FROM = 3; // texts side by side, from which on they need the whole width
 
-export class PassageFrame {
+export class PassageDrawer {
   #drawer = find("#passage");
   #button = find("#passage-wide");
   #opener = null;
   #columns = 1;
-  #chosen = null; // whether the reader wants it wide; null: as the texts need it
+  #wideChosen = null; // whether the reader wants it wide; null: as the texts need it
 
   /** @param {() => void} closed called when the drawer was closed. */
   constructor(closed) {
     find("#passage-close").addEventListener("click", () => this.close());
     this.#button.addEventListener("click", () => {
-      this.#chosen = !this.#wide;
-      this.#lay();
+      this.#wideChosen = !this.#wide;
+      this.#layOut();
     });
     this.#drawer.addEventListener("keydown", (event) => {
       // For a moment the focus stays in a drawer that is closed already.
@@ -27,7 +27,7 @@ export class PassageFrame {
     });
     this.#drawer.addEventListener("close", () => {
       document.body.append(find("#toasts"));
-      this.#cover();
+      this.#updateInert();
       if (this.#opener?.isConnected) this.#opener.focus();
       closed();
     });
@@ -44,7 +44,7 @@ export class PassageFrame {
     } else {
       this.#drawer.show();
     }
-    this.#lay();
+    this.#layOut();
     find("#passage-title").focus();
     return true;
   }
@@ -54,26 +54,26 @@ export class PassageFrame {
   }
 
   /** Give so many texts the room they need, unless the reader chose otherwise. */
-  fit(columns) {
+  fitColumns(columns) {
     this.#columns = columns;
-    this.#lay();
+    this.#layOut();
   }
 
   get #wide() {
-    return this.#chosen ?? this.#columns >= MANY;
+    return this.#wideChosen ?? this.#columns >= WIDE_FROM;
   }
 
-  #lay() {
+  #layOut() {
     this.#drawer.toggleAttribute("data-wide", this.#wide);
     const label = this.#wide ? "Beside the curve" : "Over the whole page";
     this.#button.setAttribute("aria-label", label);
     this.#button.title = label;
     this.#button.setAttribute("aria-pressed", String(this.#wide));
-    this.#cover();
+    this.#updateInert();
   }
 
   /** What lies beneath the drawer can be neither seen nor reached with the keyboard. */
-  #cover() {
+  #updateInert() {
     const beside = this.#drawer.open && !NARROW.matches;
     const card = this.#drawer.parentElement;
     for (const element of card.children) {

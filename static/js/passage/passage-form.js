@@ -5,9 +5,9 @@ import * as format from "../lib/format.js";
 import { isExact } from "../state/passage-link.js";
 
 const KEY = "hurrah-passage";
-const SEEDS = 1_000_000; // few enough digits to be told to somebody
-const WARMTHS = [0.4, 0.7, 1.0, 1.3];
-const MOST_WARMTHS = 10;
+const MAX_SEED = 1_000_000; // few enough digits to be told to somebody
+const DEFAULT_TEMPERATURES = [0.4, 0.7, 1.0, 1.3];
+const MAX_TEMPERATURES = 10;
 const FIELDS = ["source", "length", "temperature", "seed", "prime", "several", "top_k", "top_p"];
 const MODELS = { best: "best", best_validation: "best by validation", latest: "latest", "": "best" };
 const REMEMBERED = ["length", "temperature", "prime", "several", "top_k", "top_p"];
@@ -15,7 +15,7 @@ const REMEMBERED = ["length", "temperature", "prime", "several", "top_k", "top_p
 export class PassageForm {
   #form = find("#passage-form");
   #fields;
-  #warmths = new Set(WARMTHS);
+  #temperatures = new Set(DEFAULT_TEMPERATURES);
   #exact = null; // the very model that a link asks for
   #hint = find("#passage-hint");
 
@@ -24,15 +24,15 @@ export class PassageForm {
     this.#fields = Object.fromEntries(
       FIELDS.map((name) => [name, this.#form.elements.namedItem(name)]),
     );
-    this.#recall();
-    this.#form.addEventListener("input", () => this.#follow());
+    this.#restore();
+    this.#form.addEventListener("input", () => this.#update());
     this.#form.addEventListener("change", () => this.#remember());
-    const other = find("#passage-other-warmth");
+    const other = find("#passage-other-temperature");
     const add = () => {
       if (!other.value || !other.checkValidity()) return false;
-      this.#warmths.add(Number(other.value));
+      this.#temperatures.add(Number(other.value));
       other.value = "";
-      this.#follow();
+      this.#update();
       this.#remember();
       return true;
     };
@@ -42,7 +42,7 @@ export class PassageForm {
       if (event.key === "Enter" && add()) event.preventDefault();
     });
     this.#mountHints();
-    this.#follow();
+    this.#update();
   }
 
   get element() {
@@ -58,15 +58,15 @@ export class PassageForm {
     this.#fields.seed.value = String(seed);
   }
 
-  rollSeed() {
+  randomizeSeed() {
     const [random] = crypto.getRandomValues(new Uint32Array(1));
-    this.seed = random % SEEDS;
+    this.seed = random % MAX_SEED;
   }
 
   /** What is asked for, as the server takes it. */
-  asked() {
+  request() {
     const { source, length, temperature, prime, seed, top_k: topK, top_p: topP } = this.#fields;
-    const asked = {
+    const request = {
       source: source.value === "exact" && this.#exact ? this.#exact : source.value,
       length: Number(length.value),
       prime: prime.value,
@@ -75,8 +75,8 @@ export class PassageForm {
       top_p: numberOrNull(topP),
     };
     return this.several
-      ? { ...asked, temperatures: [...this.#warmths].sort((a, b) => a - b) }
-      : { ...asked, temperature: Number(temperature.value) };
+      ? { ...request, temperatures: [...this.#temperatures].sort((a, b) => a - b) }
+      : { ...request, temperature: Number(temperature.value) };
   }
 
   /** Set all fields to what a link asks for; the reader's own settings stay remembered. */
@@ -87,7 +87,7 @@ export class PassageForm {
       field.value = value === null || value === undefined ? "" : String(value);
     }
     several.value = passage.temperatures ? "several" : "one";
-    if (passage.temperatures) this.#warmths = new Set(passage.temperatures);
+    if (passage.temperatures) this.#temperatures = new Set(passage.temperatures);
     else this.#fields.temperature.value = String(passage.temperature);
     this.#exact = isExact(passage.source) ? passage.source : null;
     find("#passage-more").open = passage.top_k !== null || passage.top_p !== null;
@@ -110,97 +110,97 @@ export class PassageForm {
     );
     source.value = chosen;
     if (!source.value) source.value = "best";
-    this.#follow();
+    this.#update();
   }
 
   /** Another run has other models. */
-  forgetSources() {
+  clearSources() {
     this.#exact = null;
     this.#fields.source.replaceChildren();
-    this.#follow();
+    this.#update();
   }
 
   /** Show what follows from the fields. */
-  #follow() {
+  #update() {
     const { temperature, top_k: topK, top_p: topP, length } = this.#fields;
     const { several } = this;
     find("#passage-one").hidden = several;
-    find("#passage-warmths").hidden = !several;
-    setText(find("#passage-temperature"), several ? "" : Number(temperature.value).toFixed(2));
-    this.#showWarmths();
+    find("#passage-temperatures").hidden = !several;
+    setText(find("#passage-temperature-value"), several ? "" : Number(temperature.value).toFixed(2));
+    this.#showTemperatures();
     const set = [topK.value && `top-k ${topK.value}`, topP.value && `top-p ${topP.value}`];
     setText(find("#passage-more-summary"), set.filter(Boolean).join(", "));
     // The button below the drawer says what it will do.
     const { source } = this.#fields;
     setText(find("#write-model"), MODELS[source.value] ?? source.selectedOptions[0]?.text ?? "best");
-    const asked = length.validity.valid ? Number(length.value) : Number(length.max);
-    setText(find("#write-length"), format.count(asked || 1000));
-    const warmths = [...this.#warmths].sort((a, b) => a - b);
-    setText(find("#write-temperature"), several ? warmths.join(", ") : String(Number(temperature.value)));
+    const characters = length.validity.valid ? Number(length.value) : Number(length.max);
+    setText(find("#write-length"), format.count(characters || 1000));
+    const temperatures = [...this.#temperatures].sort((a, b) => a - b);
+    setText(find("#write-temperature"), several ? temperatures.join(", ") : String(Number(temperature.value)));
   }
 
-  #showWarmths() {
+  #showTemperatures() {
     const host = find("#passage-chips");
-    const all = [...new Set([...WARMTHS, ...this.#warmths])].sort((a, b) => a - b);
-    find("#passage-other-warmth").hidden = this.#warmths.size >= MOST_WARMTHS;
+    const all = [...new Set([...DEFAULT_TEMPERATURES, ...this.#temperatures])].sort((a, b) => a - b);
+    find("#passage-other-temperature").hidden = this.#temperatures.size >= MAX_TEMPERATURES;
     const shown = [...host.querySelectorAll("input")].map(({ value }) => Number(value));
-    if (shown.join() !== all.join()) host.replaceChildren(...all.map((warmth) => this.#chip(warmth)));
+    if (shown.join() !== all.join()) host.replaceChildren(...all.map((temperature) => this.#chip(temperature)));
     for (const box of host.querySelectorAll("input")) {
-      box.checked = this.#warmths.has(Number(box.value));
+      box.checked = this.#temperatures.has(Number(box.value));
       // One has to stay.
-      box.disabled = box.checked && this.#warmths.size === 1;
+      box.disabled = box.checked && this.#temperatures.size === 1;
     }
   }
 
-  #chip(warmth) {
-    const box = el("input", { type: "checkbox", value: warmth });
+  #chip(temperature) {
+    const box = el("input", { type: "checkbox", value: temperature });
     box.addEventListener("change", () => {
-      if (box.checked) this.#warmths.add(warmth);
-      else this.#warmths.delete(warmth);
-      this.#follow();
+      if (box.checked) this.#temperatures.add(temperature);
+      else this.#temperatures.delete(temperature);
+      this.#update();
       this.#remember();
     });
     // Its name is its number; a click on a chip is no text in a field.
     box.addEventListener("input", (event) => event.stopPropagation());
-    return el("label", {}, box, el("span", { text: warmth.toFixed(Number.isInteger(warmth * 10) ? 1 : 2) }));
+    return el("label", {}, box, el("span", { text: temperature.toFixed(Number.isInteger(temperature * 10) ? 1 : 2) }));
   }
 
   /** One line says what the field means that is being pointed at or filled in. */
   #mountHints() {
-    const usual = this.#hint.textContent;
+    const defaultHint = this.#hint.textContent;
     const hintOf = (target) => target.closest?.("[data-hint]")?.dataset.hint;
-    const show = (event) => setText(this.#hint, hintOf(event.target) ?? usual);
-    const back = () => setText(this.#hint, hintOf(document.activeElement) ?? usual);
+    const show = (event) => setText(this.#hint, hintOf(event.target) ?? defaultHint);
+    const back = () => setText(this.#hint, hintOf(document.activeElement) ?? defaultHint);
     this.#form.addEventListener("focusin", show);
     this.#form.addEventListener("pointerover", show);
     this.#form.addEventListener("pointerleave", back);
-    this.#form.addEventListener("focusout", () => setText(this.#hint, usual));
+    this.#form.addEventListener("focusout", () => setText(this.#hint, defaultHint));
   }
 
   #remember() {
-    const kept = Object.fromEntries(REMEMBERED.map((name) => [name, this.#fields[name].value]));
+    const stored = Object.fromEntries(REMEMBERED.map((name) => [name, this.#fields[name].value]));
     try {
-      localStorage.setItem(KEY, JSON.stringify({ ...kept, temperatures: [...this.#warmths] }));
+      localStorage.setItem(KEY, JSON.stringify({ ...stored, temperatures: [...this.#temperatures] }));
     } catch {
       // Storage closed to us: the settings then hold for this page only.
     }
   }
 
-  #recall() {
-    let kept = null;
+  #restore() {
+    let stored = null;
     try {
-      kept = JSON.parse(localStorage.getItem(KEY));
+      stored = JSON.parse(localStorage.getItem(KEY));
     } catch {
       return;
     }
-    if (!kept || typeof kept !== "object") return;
+    if (!stored || typeof stored !== "object") return;
     for (const name of REMEMBERED) {
-      if (typeof kept[name] === "string") this.#fields[name].value = kept[name];
+      if (typeof stored[name] === "string") this.#fields[name].value = stored[name];
     }
     if (!["one", "several"].includes(this.#fields.several.value)) this.#fields.several.value = "one";
     if (!(Number(this.#fields.length.value) >= 1)) this.#fields.length.value = "1000";
-    const warmths = [kept.temperatures].flat().filter((value) => value >= 0 && value <= 100);
-    if (warmths.length) this.#warmths = new Set(warmths.slice(0, MOST_WARMTHS));
+    const temperatures = [stored.temperatures].flat().filter((value) => value >= 0 && value <= 100);
+    if (temperatures.length) this.#temperatures = new Set(temperatures.slice(0, MAX_TEMPERATURES));
   }
 }
 

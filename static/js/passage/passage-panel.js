@@ -5,11 +5,11 @@ import { find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { isExact } from "../state/passage-link.js";
 import { watchWords } from "../state/samples.js";
-import { PassageDeeds } from "./passage-actions.js";
+import { PassageActions } from "./passage-actions.js";
 import { PassageForm } from "./passage-form.js";
-import { PassageFrame } from "./passage-drawer.js";
+import { PassageDrawer } from "./passage-drawer.js";
 import { PassageText } from "./passage-text.js";
-import { qualityWords } from "../writing/quality.js";
+import { qualityFigures } from "../writing/quality.js";
 
 const SECOND_MS = 1000;
 const LONG_BOOK = 1_000_000; // characters, from which on the first measuring takes seconds
@@ -19,8 +19,8 @@ export class PassagePanel {
   #drawer = find("#passage");
   #text = new PassageText(find("#passage-text"));
   #form = new PassageForm();
-  #frame = new PassageFrame(() => this.#closed());
-  #deeds;
+  #drawerView = new PassageDrawer(() => this.#closed());
+  #actions;
   #request = null;
   #shown = null; // what the address says of the passage in the drawer
   #countdown = null;
@@ -28,30 +28,30 @@ export class PassagePanel {
   /** @param {Object} store */
   constructor(store) {
     this.#store = store;
-    this.#deeds = new PassageDeeds(store);
+    this.#actions = new PassageActions(store);
     this.#form.element.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#write();
     });
     const write = find("#write");
     write.addEventListener("click", () => this.openAndWrite());
-    find("#passage-roll").addEventListener("click", () => {
-      this.#form.rollSeed();
+    find("#passage-random-seed").addEventListener("click", () => {
+      this.#form.randomizeSeed();
       this.#write();
     });
     find("#passage-stop").addEventListener("click", () => this.#request?.abort());
     find("#passage-model").addEventListener("focus", () => this.#form.fillSources(store.get()));
     store.watch(
       ({ run }) => [run === null],
-      (unseen) => (write.disabled = unseen),
+      (noRun) => (write.disabled = noRun),
     );
     store.watch(
       (state) => [state.runId],
-      () => this.#forget(),
+      () => this.#clear(),
     );
     store.watch(
       ({ run, passage }) => [run?.id, passage],
-      (run, passage) => run && this.#follow(passage),
+      (run, passage) => run && this.#followUrl(passage),
     );
   }
 
@@ -59,23 +59,23 @@ export class PassagePanel {
   openAndWrite() {
     if (!this.#store.get().run || this.#countdown) return;
     this.#form.fillSources(this.#store.get());
-    if (this.#frame.open()) this.#form.rollSeed();
+    if (this.#drawerView.open()) this.#form.randomizeSeed();
     this.#write();
   }
 
   /** Keep the passage in the gallery. */
-  keep() {
-    this.#deeds.keep();
+  save() {
+    this.#actions.save();
   }
 
   /** Show what the address asks for, unless it was this drawer that told the address. */
-  #follow(passage) {
+  #followUrl(passage) {
     if (passage === this.#shown) return;
     if (passage) {
       this.#openLink(passage);
     } else {
       this.#shown = null;
-      this.#frame.close();
+      this.#drawerView.close();
     }
   }
 
@@ -83,105 +83,105 @@ export class PassagePanel {
   #openLink(passage) {
     this.#shown = passage;
     this.#form.fill(passage, this.#store.get());
-    this.#frame.open();
+    this.#drawerView.open();
     this.#write();
   }
 
-  async #write(instead = null) {
+  async #write(override = null) {
     const { run } = this.#store.get();
     if (!run || this.#countdown) return;
     this.#request?.abort();
     this.#text.stop();
-    const mine = new AbortController();
-    this.#request = mine;
+    const controller = new AbortController();
+    this.#request = controller;
     this.#setBusy(true);
     this.#showProblem(null);
-    if (!instead) setText(find("#passage-instead"), "");
-    const asked = { ...this.#form.asked(), ...instead };
+    if (!override) setText(find("#passage-substitute"), "");
+    const request = { ...this.#form.request(), ...override };
     setText(find("#passage-progress"), "waiting for the network");
     try {
-      const onPieces = (pieces) => this.#request === mine && this.#grow(pieces, asked, run);
-      const passages = await api.writePassages(run.id, asked, onPieces, mine.signal);
-      if (this.#request === mine) this.#show(passages, asked, run);
+      const onPieces = (pieces) => this.#request === controller && this.#addPieces(pieces, request, run);
+      const passages = await api.writePassages(run.id, request, onPieces, controller.signal);
+      if (this.#request === controller) this.#show(passages, request, run);
     } catch (error) {
       if (!(error instanceof api.Problem) && error.name !== "AbortError") throw error;
-      if (this.#request !== mine) return;
-      if (error instanceof api.Problem && error.status === 404 && isExact(asked.source)) {
-        this.#writeInstead(asked.source);
+      if (this.#request !== controller) return;
+      if (error instanceof api.Problem && error.status === 404 && isExact(request.source)) {
+        this.#writeWithNearest(request.source);
         return;
       }
       if (error instanceof api.Problem) this.#showProblem(error);
-      if (this.#text.growing) this.#cutShort(asked, run);
+      if (this.#text.growing) this.#showPartial(request, run);
       setText(find("#passage-progress"), "");
     } finally {
-      if (this.#request === mine) this.#setBusy(false);
+      if (this.#request === controller) this.#setBusy(false);
     }
   }
 
   /** The very model of a link is gone: the nearest one writes, and the page says so. */
-  #writeInstead({ update }) {
+  #writeWithNearest({ update }) {
     const sentence =
       `The model of update ${format.count(update)} that wrote the passage of this link is no longer` +
       " there. This is what the nearest one writes.";
-    setText(find("#passage-instead"), sentence);
+    setText(find("#passage-substitute"), sentence);
     this.#write({ source: { update } });
   }
 
   #setBusy(busy) {
     if (busy) this.#drawer.setAttribute("aria-busy", "true");
     else this.#drawer.removeAttribute("aria-busy");
-    const [go, stop] = [find("#passage-go"), find("#passage-stop")];
-    const held = [go, stop].includes(document.activeElement);
+    const [go, stop] = [find("#passage-write"), find("#passage-stop")];
+    const hadFocus = [go, stop].includes(document.activeElement);
     go.hidden = busy;
     stop.hidden = !busy;
     // The keyboard stays where it was, on the other of the two.
-    if (held) (busy ? stop : go).focus();
+    if (hadFocus) (busy ? stop : go).focus();
   }
 
   /** The first piece of a new text takes the place of the old one. */
-  #grow(pieces, asked, run) {
+  #addPieces(pieces, request, run) {
     if (!this.#text.growing) {
-      this.#deeds.set(null);
-      this.#text.begin(warmthsOf(asked), isSeveral(asked), { watched: watchWords(run), prime: asked.prime });
-      this.#frame.fit(warmthsOf(asked).length);
+      this.#actions.set(null);
+      this.#text.start(temperaturesOf(request), isSeveral(request), { watched: watchWords(run), prime: request.prime });
+      this.#drawerView.fitColumns(temperaturesOf(request).length);
       setText(find("#passage-source"), "");
       find("#passage-quality").replaceChildren();
     }
-    this.#text.grow(pieces);
+    this.#text.addPieces(pieces);
     const written = Array.from(this.#text.texts[0]).length;
-    setText(find("#passage-progress"), progress(written, asked, run));
+    setText(find("#passage-progress"), progress(written, request, run));
   }
 
-  #show(passages, asked, run) {
+  #show(passages, request, run) {
     const [first] = passages;
     const source = { update: first.source.update, model: first.model };
-    const request = { ...asked, source, seed: first.seed };
-    this.#deeds.set({ run: run.id, request, passages });
+    const exact = { ...request, source, seed: first.seed };
+    this.#actions.set({ run: run.id, request: exact, passages });
     this.#form.seed = first.seed;
-    this.#text.finish(passages, isSeveral(asked), watchWords(run));
-    this.#frame.fit(passages.length);
+    this.#text.finish(passages, isSeveral(request), watchWords(run));
+    this.#drawerView.fitColumns(passages.length);
     find("#passage-quality").replaceChildren(
-      ...(isSeveral(asked) ? [] : qualityWords(first.quality)),
+      ...(isSeveral(request) ? [] : qualityFigures(first.quality)),
     );
-    setText(find("#passage-source"), sourceSentence(first.source, asked.source));
+    setText(find("#passage-source"), sourceSentence(first.source, request.source));
     setText(find("#passage-progress"), "");
     setText(find("#passage-unknown"), unknownSentence(first.unknown_characters));
-    const words = `${format.count(asked.length)} characters`;
-    setText(find("#passage-said"), `The passage is written: ${words}, ${sourceSentence(first.source)}.`);
-    this.#shown = request;
-    this.#store.dispatch({ type: "passage", passage: request });
+    const words = `${format.count(request.length)} characters`;
+    setText(find("#passage-status"), `The passage is written: ${words}, ${sourceSentence(first.source)}.`);
+    this.#shown = exact;
+    this.#store.dispatch({ type: "passage", passage: exact });
   }
 
   /** Stopped, by the reader or by a fault: what there is can still be read and taken home. */
-  #cutShort(asked, run) {
-    this.#text.settle();
+  #showPartial(request, run) {
+    this.#text.showAll();
     const written = this.#text.texts;
-    const { seed, prime } = asked;
-    const passages = written.map((text, i) => ({ text, seed, prime, temperature: warmthsOf(asked)[i] }));
-    this.#deeds.set({ run: run.id, request: null, passages });
+    const { seed, prime } = request;
+    const passages = written.map((text, i) => ({ text, seed, prime, temperature: temperaturesOf(request)[i] }));
+    this.#actions.set({ run: run.id, request: null, passages });
     const sentence = `stopped after ${format.count(written[0].length)} characters`;
     setText(find("#passage-source"), sentence);
-    setText(find("#passage-said"), `The passage was ${sentence}.`);
+    setText(find("#passage-status"), `The passage was ${sentence}.`);
     this.#text.stop();
   }
 
@@ -193,7 +193,7 @@ export class PassagePanel {
 
   /** The server said when it goes on: count down to it. */
   #wait(seconds) {
-    const go = find("#passage-go");
+    const go = find("#passage-write");
     const until = performance.now() + seconds * SECOND_MS;
     const show = () => {
       const left = Math.ceil((until - performance.now()) / SECOND_MS);
@@ -215,22 +215,22 @@ export class PassagePanel {
   }
 
   /** Another run is another network: what this one wrote is not that one's. */
-  #forget() {
+  #clear() {
     this.#request?.abort();
     this.#request = null;
     this.#setBusy(false);
-    this.#deeds.set(null);
-    this.#text.forget();
-    this.#form.forgetSources();
-    for (const line of ["source", "progress", "instead", "unknown"]) {
+    this.#actions.set(null);
+    this.#text.clear();
+    this.#form.clearSources();
+    for (const line of ["source", "progress", "substitute", "unknown"]) {
       setText(find(`#passage-${line}`), "");
     }
     find("#passage-quality").replaceChildren();
-    this.#frame.close();
+    this.#drawerView.close();
   }
 }
 
-const warmthsOf = ({ temperatures, temperature }) => temperatures ?? [temperature];
+const temperaturesOf = ({ temperatures, temperature }) => temperatures ?? [temperature];
 const isSeveral = ({ temperatures }) => Boolean(temperatures);
 
 /** What is under way, in words. */
@@ -242,9 +242,9 @@ function progress(written, { length }, { corpus_characters: characters }) {
     : "written; looking its words up in the book";
 }
 
-function sourceSentence({ kind, update, smooth_loss: loss }, asked) {
+function sourceSentence({ kind, update, smooth_loss: loss }, request) {
   const names = { best_validation: "best model by validation", snapshot: "the network as it stood" };
-  const model = isExact(asked ?? "") ? "the very model of the link" : names[kind] ?? `${kind} model`;
+  const model = isExact(request ?? "") ? "the very model of the link" : names[kind] ?? `${kind} model`;
   const words = [model, `update ${format.count(update)}`];
   if (typeof loss === "number") words.push(`smooth loss ${format.loss(loss)}`);
   return words.join(", ");

@@ -4,7 +4,7 @@ import { el } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { paragraphs, segments } from "../lib/word-spans.js";
 import { prose, span } from "../ui/prose.js";
-import { qualityWords } from "../writing/quality.js";
+import { qualityFigures } from "../writing/quality.js";
 
 export class PassageText {
   #host;
@@ -30,21 +30,21 @@ export class PassageText {
    * Begin anew, with a text for each temperature; `several` of them stand side by side, each going
    * on from `prime`.
    */
-  begin(temperatures, several, { watched, prime = "" }) {
-    this.forget();
+  start(temperatures, several, { watched, prime = "" }) {
+    this.clear();
     this.#columns = temperatures.map((each) => new Column(each, several, watched, prime));
     this.#show(this.#columns.map(({ element }) => element));
     this.#host.scrollTop = 0;
   }
 
   /** Go on with a piece for each text; what came within one frame is shown at once. */
-  grow(pieces) {
+  addPieces(pieces) {
     pieces.forEach((piece, i) => this.#columns[i]?.add(piece));
-    this.#frame ??= requestAnimationFrame(() => this.settle());
+    this.#frame ??= requestAnimationFrame(() => this.showAll());
   }
 
   /** Show all that has come. */
-  settle() {
+  showAll() {
     cancelAnimationFrame(this.#frame);
     this.#frame = null;
     for (const column of this.#columns) column.show();
@@ -53,13 +53,13 @@ export class PassageText {
   /** Show finished passages, in the very place of those that grew. */
   finish(passages, several, watched) {
     const { scrollTop } = this.#host;
-    const columns = passages.map(({ text, invented, temperature, quality, prime = "" }) => {
+    const columns = passages.map(({ text, invented_words: invented, temperature, quality, prime = "" }) => {
       const primed = Array.from(prime).length;
       const moved = (invented ?? []).map(([from, to]) => [from + primed, to + primed]);
       const marks = { invented: moved, watched, primed };
-      const body = text.trim() ? prose(prime + text, marks) : blank();
+      const body = text.trim() ? prose(prime + text, marks) : emptyNote();
       if (!several) return body;
-      const note = el("p", { class: "quality" }, ...qualityWords(quality));
+      const note = el("p", { class: "quality" }, ...qualityFigures(quality));
       return columnOf(temperature, body, note);
     });
     this.stop();
@@ -68,7 +68,7 @@ export class PassageText {
   }
 
   /** Show nothing. */
-  forget() {
+  clear() {
     this.stop();
     this.#host.replaceChildren();
   }
@@ -129,7 +129,7 @@ class Column {
 }
 
 /** A network that has hardly begun may take the space for the likeliest character, for ever. */
-const blank = () => el("p", { class: "hint", text: "It wrote nothing but spaces." });
+const emptyNote = () => el("p", { class: "hint", text: "It wrote nothing but spaces." });
 
 const columnOf = (temperature, body, note) =>
   el(

@@ -2,124 +2,124 @@
 
 import { el, icon, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
-import { linkTo } from "../state/passage-link.js";
+import { passageUrl } from "../state/passage-link.js";
 import { prose } from "../ui/prose.js";
 import { copy, textOf } from "./passage-actions.js";
-import { qualityWords } from "../writing/quality.js";
+import { qualityFigures } from "../writing/quality.js";
 import { toast } from "../ui/toasts.js";
 
-const LONG = 2600; // characters of a text, from which on a part of it is shown at first
+const LONG_TEXT = 2600; // characters of a text, from which on a part of it is shown at first
 const TITLE_WORDS = 6;
 
-export class Leaf {
+export class PassageCard {
   element;
 
-  #deeds;
-  #seen = null; // what is shown, as one string
-  #open = false; // whether a long text is shown whole
+  #actions;
+  #signature = null; // what is shown, as one string
+  #expanded = false; // whether a long text is shown whole
   #renaming = false;
 
   /**
    * @param {string} id
-   * @param {{operator: boolean, rename: Function, remove: Function}} deeds
+   * @param {{operator: boolean, rename: Function, remove: Function}} actions
    */
-  constructor(id, deeds) {
-    this.#deeds = deeds;
-    this.element = el("article", { class: "leaf", id: `passage-${id}`, "aria-labelledby": `title-${id}` });
+  constructor(id, actions) {
+    this.#actions = actions;
+    this.element = el("article", { class: "passage-card", id: `passage-${id}`, "aria-labelledby": `title-${id}` });
   }
 
   /** Show a kept passage, with the words that its run watches. */
-  show(kept, watched) {
-    const seen = JSON.stringify([kept, watched, this.#open]);
-    if (seen === this.#seen || this.#renaming) return;
-    this.#seen = seen;
-    this.element.replaceChildren(this.#head(kept, watched), this.#body(kept, watched), this.#foot(kept, watched));
+  show(saved, watched) {
+    const signature = JSON.stringify([saved, watched, this.#expanded]);
+    if (signature === this.#signature || this.#renaming) return;
+    this.#signature = signature;
+    this.element.replaceChildren(this.#head(saved, watched), this.#body(saved, watched), this.#foot(saved, watched));
   }
 
-  #head(kept, watched) {
-    const [first] = kept.passages;
+  #head(saved, watched) {
+    const [first] = saved.passages;
     const origin = el(
       "p",
-      { class: "leaf-origin" },
-      el("span", { text: kept.run_name }),
+      { class: "passage-card-origin" },
+      el("span", { text: saved.run_name }),
       el("span", { text: `update ${format.count(first.source.update)}` }),
     );
     const title = el("h3", {
-      class: kept.title ? "leaf-title" : "visually-hidden",
-      id: `title-${kept.id}`,
-      text: kept.title ?? firstWords(kept),
+      class: saved.title ? "passage-card-title" : "visually-hidden",
+      id: `title-${saved.id}`,
+      text: saved.title ?? firstWords(saved),
     });
-    const head = el("header", { class: "leaf-head" }, origin, title);
-    if (this.#deeds.operator) {
-      const name = kept.title ? "Another title" : "Give it a title";
-      const ask = () => this.#rename(head, kept, watched);
-      head.append(small("edit", name, { class: "leaf-rename", on: { click: ask } }));
+    const head = el("header", { class: "passage-card-head" }, origin, title);
+    if (this.#actions.operator) {
+      const name = saved.title ? "Another title" : "Give it a title";
+      const ask = () => this.#rename(head, saved, watched);
+      head.append(small("edit", name, { class: "passage-card-rename", on: { click: ask } }));
     }
     return head;
   }
 
-  #body(kept, watched) {
-    const several = kept.passages.length > 1;
-    const texts = kept.passages.map((passage) => {
+  #body(saved, watched) {
+    const several = saved.passages.length > 1;
+    const texts = saved.passages.map((passage) => {
       const primed = Array.from(passage.prime).length;
-      const invented = passage.invented.map(([from, to]) => [from + primed, to + primed]);
+      const invented = passage.invented_words.map(([from, to]) => [from + primed, to + primed]);
       const page = prose(passage.prime + passage.text, { invented, watched, primed });
       if (!several) return page;
       const heading = el("h4", { text: `temperature ${format.fine(passage.temperature)}` });
-      const quality = el("p", { class: "quality" }, ...qualityWords(passage.quality));
+      const quality = el("p", { class: "quality" }, ...qualityFigures(passage.quality));
       return el("section", {}, heading, quality, page);
     });
-    const body = el("div", { class: several ? "leaf-columns" : "leaf-text" }, ...texts);
-    if (kept.request.length <= LONG || this.#open) return body;
-    const part = el("div", { class: "leaf-part" }, body);
+    const body = el("div", { class: several ? "passage-card-columns" : "passage-card-text" }, ...texts);
+    if (saved.request.length <= LONG_TEXT || this.#expanded) return body;
+    const part = el("div", { class: "passage-card-part" }, body);
     const open = () => {
-      this.#open = true;
-      this.show(kept, watched);
+      this.#expanded = true;
+      this.show(saved, watched);
     };
     part.append(
-      el("button", { type: "button", class: "button button-small leaf-open", text: "Read on", on: { click: open } }),
+      el("button", { type: "button", class: "button button-small passage-card-more", text: "Read on", on: { click: open } }),
     );
     return part;
   }
 
-  #foot(kept, watched) {
-    const [first] = kept.passages;
-    const several = kept.passages.length > 1;
+  #foot(saved, watched) {
+    const [first] = saved.passages;
+    const several = saved.passages.length > 1;
     const known = typeof first.source.smooth_loss === "number";
     const facts = [
       known && `smooth loss ${format.loss(first.source.smooth_loss)}`,
       !several && `temperature ${Number(first.temperature.toFixed(3))}`,
-      kept.request.top_k !== null && `top-k ${kept.request.top_k}`,
-      kept.request.top_p !== null && `top-p ${kept.request.top_p}`,
+      saved.request.top_k !== null && `top-k ${saved.request.top_k}`,
+      saved.request.top_p !== null && `top-p ${saved.request.top_p}`,
       `seed ${first.seed}`,
       first.prime && `beginning with “${first.prime.trim()}”`,
-      `kept ${day(kept.created_at)}`,
+      `kept ${day(saved.created_at)}`,
     ];
     const quality = several
       ? []
-      : [el("p", { class: "quality" }, ...qualityWords(first.quality))];
+      : [el("p", { class: "quality" }, ...qualityFigures(first.quality))];
     return el(
       "footer",
-      { class: "leaf-foot" },
-      el("div", { class: "leaf-facts" }, el("p", { text: facts.filter(Boolean).join(" · ") }), ...quality),
-      el("div", { class: "leaf-deeds" }, ...this.#buttons(kept, watched)),
+      { class: "passage-card-foot" },
+      el("div", { class: "passage-card-facts" }, el("p", { text: facts.filter(Boolean).join(" · ") }), ...quality),
+      el("div", { class: "passage-card-actions" }, ...this.#buttons(saved, watched)),
     );
   }
 
-  #buttons(kept) {
-    const file = `/api/kept/${kept.id}/file?format=`;
-    const again = kept.model_kept ? "Write it again" : "Write another by the nearest model: its own is gone";
+  #buttons(saved) {
+    const file = `/api/kept/${saved.id}/file?format=`;
+    const again = saved.model_saved ? "Write it again" : "Write another by the nearest model: its own is gone";
     const buttons = [
-      small("copy", "Copy the text", { on: { click: () => this.#copy(textOf(kept.passages), "The text is copied.") } }),
+      small("copy", "Copy the text", { on: { click: () => this.#copy(textOf(saved.passages), "The text is copied.") } }),
       small("link", "Copy a link to it", {
-        on: { click: () => this.#copy(`${location.origin}/passages?passage=${kept.id}`, "The link is copied.") },
+        on: { click: () => this.#copy(`${location.origin}/passages?passage=${saved.id}`, "The link is copied.") },
       }),
       small("save", "Download as .txt", { href: `${file}txt`, download: true }),
-      small("again", again, { href: linkTo(kept.run, kept.request) }),
+      small("repeat", again, { href: passageUrl(saved.run, saved.request) }),
     ];
-    if (this.#deeds.operator) {
-      const name = kept.title ?? firstWords(kept);
-      const remove = () => this.#deeds.remove(kept.id, name);
+    if (this.#actions.operator) {
+      const name = saved.title ?? firstWords(saved);
+      const remove = () => this.#actions.remove(saved.id, name);
       buttons.push(small("trash", "Take it out", { on: { click: remove } }));
     }
     return buttons;
@@ -131,11 +131,11 @@ export class Leaf {
   }
 
   /** A field in place of the title: Enter or leaving it renames, Escape does not. */
-  #rename(head, kept, watched) {
+  #rename(head, saved, watched) {
     this.#renaming = true;
     const input = el("input", {
-      class: "leaf-name",
-      value: kept.title ?? "",
+      class: "passage-card-name",
+      value: saved.title ?? "",
       maxlength: 200,
       placeholder: "a title, or none",
       "aria-label": "Title",
@@ -145,21 +145,21 @@ export class Leaf {
       if (!open) return;
       open = false;
       this.#renaming = false;
-      this.#seen = null;
+      this.#signature = null;
       const title = typed.trim() || null;
-      this.show(kept, watched);
-      this.element.querySelector(".leaf-rename")?.focus();
-      if (title !== kept.title) this.#deeds.rename(kept.id, title);
+      this.show(saved, watched);
+      this.element.querySelector(".passage-card-rename")?.focus();
+      if (title !== saved.title) this.#actions.rename(saved.id, title);
     };
     input.addEventListener("keydown", (event) => {
       event.stopPropagation();
       if (!["Enter", "Escape"].includes(event.key)) return;
       event.preventDefault(); // it would press the button that gets the focus
-      close(event.key === "Enter" ? input.value : (kept.title ?? ""));
+      close(event.key === "Enter" ? input.value : (saved.title ?? ""));
     });
     input.addEventListener("blur", () => close(input.value));
     head.querySelector("h3").className = "visually-hidden";
-    head.querySelector(".leaf-rename").replaceWith(input);
+    head.querySelector(".passage-card-rename").replaceWith(input);
     input.focus();
   }
 }

@@ -2,12 +2,12 @@
 
 import { el, find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
-import { faultOf, handOver, ownTemplate, rememberTemplate, TRANSLATORS } from "./translators.js";
+import { templateError, translationUrl, customTemplate, rememberTemplate, TRANSLATORS } from "./translators.js";
 import { popover } from "../ui/popover.js";
 
 export class TranslateMenu {
   #text;
-  #own = ownTemplate();
+  #custom = customTemplate();
   #field = find("#translate-template");
   #menu;
 
@@ -26,10 +26,10 @@ export class TranslateMenu {
   }
 
   #set(template) {
-    const fault = template ? faultOf(template) : null;
-    setText(find("#translate-fault"), fault ?? "");
-    if (fault) return;
-    this.#own = template;
+    const error = template ? templateError(template) : null;
+    setText(find("#translate-fault"), error ?? "");
+    if (error) return;
+    this.#custom = template;
     rememberTemplate(template);
     this.#fill();
   }
@@ -37,13 +37,13 @@ export class TranslateMenu {
   #fill() {
     const text = this.#text();
     const [language] = (navigator.language || "en").split("-");
-    const own = this.#own && { name: new URL(this.#own).host, template: this.#own };
-    const all = [...TRANSLATORS, ...(own ? [own] : [])];
-    const handed = all.map(({ name, template }) => ({ name, ...handOver(template, text, language) }));
+    const custom = this.#custom && { name: new URL(this.#custom).host, template: this.#custom };
+    const all = [...TRANSLATORS, ...(custom ? [custom] : [])];
+    const links = all.map(({ name, template }) => ({ name, ...translationUrl(template, text, language) }));
     const whole = Array.from(text).length;
-    this.#field.value = this.#own;
+    this.#field.value = this.#custom;
     find("#translate-list").replaceChildren(
-      ...handed.map(({ name, href, characters }) => {
+      ...links.map(({ name, href, characters }) => {
         const part = characters < whole ? `the first ${format.count(characters)} characters` : "all of it";
         const link = el(
           "a",

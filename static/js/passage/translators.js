@@ -19,7 +19,7 @@ export const TRANSLATORS = [
 ];
 
 /** What is wrong with a template of the reader's own, as a sentence; null: nothing. */
-export function faultOf(template) {
+export function templateError(template) {
   if (!template.includes("{text}")) return "It needs {text} where the text goes.";
   const address = parsed(template.replaceAll("{text}", "x").replaceAll("{language}", "en"));
   if (!address) return "It is no address.";
@@ -44,7 +44,7 @@ function parsed(address) {
  *
  * @returns {{href: string, characters: number}} whole words, where the address can't take it all.
  */
-export function handOver(template, text, language) {
+export function translationUrl(template, text, language) {
   const filled = template.replaceAll("{language}", encodeURIComponent(language));
   const encoded = filled.includes("#") ? forFragment : encodeURIComponent;
   const room = LIMIT_ADDRESS - filled.length;
@@ -67,10 +67,10 @@ export function handOver(template, text, language) {
 const forFragment = (text) => encodeURIComponent(text).replaceAll("%2F", "%5C%2F");
 
 /** The reader's own template, or "". */
-export function ownTemplate() {
+export function customTemplate() {
   try {
     const stored = localStorage.getItem(KEY) ?? "";
-    return stored && faultOf(stored) === null ? stored : "";
+    return stored && templateError(stored) === null ? stored : "";
   } catch {
     return "";
   }

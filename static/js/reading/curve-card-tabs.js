@@ -1,27 +1,27 @@
 /** The switch between the curve card's two faces, and the sentence beneath the second. */
 
 import { find, setText } from "../lib/dom.js";
-import { inWords } from "./position-plot.js";
+import { varianceSentence } from "./position-plot.js";
 
 /** @param {Object} store */
-export function mountFaces(store) {
+export function mountCurveTabs(store) {
   const card = find(".curve");
-  const inputs = [...document.querySelectorAll("input[name=face]")];
+  const inputs = [...document.querySelectorAll("input[name=curve-tab]")];
   for (const input of inputs) {
-    input.addEventListener("change", () => store.dispatch({ type: "face", face: input.value }));
+    input.addEventListener("change", () => store.dispatch({ type: "curveTab", curveTab: input.value }));
   }
   store.watch(
-    (state) => [state.face],
-    (face) => {
-      card.dataset.face = face;
-      find("#chart").hidden = face !== "curve";
-      find("#pages").hidden = face !== "pages";
-      find(face === "pages" ? "#pages" : "#chart").append(find("#notice"));
-      for (const input of inputs) input.checked = input.value === face;
+    (state) => [state.curveTab],
+    (curveTab) => {
+      card.dataset.curveTab = curveTab;
+      find("#chart").hidden = curveTab !== "time";
+      find("#position-chart").hidden = curveTab !== "position";
+      find(curveTab === "position" ? "#position-chart" : "#chart").append(find("#notice"));
+      for (const input of inputs) input.checked = input.value === curveTab;
     },
   );
   store.watch(
-    (state) => [state.pages?.explained],
-    (explained) => setText(find("#pages-sentence"), explained ? inWords(explained) : ""),
+    (state) => [state.lossByPosition?.variance],
+    (variance) => setText(find("#position-sentence"), variance ? varianceSentence(variance) : ""),
   );
 }

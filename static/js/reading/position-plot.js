@@ -1,11 +1,11 @@
 /** The loss by page as Plotly wants it, and what there is to say about it. No DOM, no drawing. */
 
 import { unitOf } from "../curve/axes.js";
-import { pagesBefore, pagesOf } from "../lib/book-pages.js";
-import { axis, ground } from "../lib/plotly-theme.js";
+import { pagesBefore, pageCount } from "../lib/book-pages.js";
+import { axis, baseLayout } from "../lib/plotly-theme.js";
 import * as format from "../lib/format.js";
 
-export const PAGES_MARGIN = { l: 40, r: 20, t: 48, b: 40, pad: 0 };
+export const POSITION_MARGIN = { l: 40, r: 20, t: 48, b: 40, pad: 0 };
 
 const LABEL_PX = 11.5;
 
@@ -15,24 +15,24 @@ export function axisOf(run) {
   if (run.spec.batch_size > 1) {
     return { of: (position) => (100 * position) / part, range: [0, 100], title: "% of each part" };
   }
-  const pages = Math.min(pagesBefore(part) + 1, pagesOf(run.corpus_characters) + 1);
+  const pages = Math.min(pagesBefore(part) + 1, pageCount(run.corpus_characters) + 1);
   return { of: (position) => pagesBefore(position) + 1, range: [1, pages], title: "page" };
 }
 
 const BIN_PX = 3; // narrower, lines that go up and down are a hatching
 
 /** `pages` with so many bins that each is some pixels wide, the mean of those that it is made of. */
-export function coarsened(pages, width) {
-  const { positions, rows } = pages;
+export function coarsen(lossByPosition, width) {
+  const { positions, rows } = lossByPosition;
   const together = Math.ceil((positions.length * BIN_PX) / Math.max(width, 1));
-  if (together < 2) return pages;
+  if (together < 2) return lossByPosition;
   const starts = [...positions.keys()].filter((i) => i % together === 0);
   const mean = (losses) => {
     const known = losses.filter(Number.isFinite);
     return known.length ? known.reduce((a, b) => a + b) / known.length : null;
   };
   return {
-    ...pages,
+    ...lossByPosition,
     positions: starts.map((i) => positions[i]),
     rows: rows.map((row) => ({
       ...row,
@@ -68,7 +68,7 @@ export function updatesIn({ updates_per_epoch: perEpoch, spec }, positions, bin,
 }
 
 /** The bin in which an update reads. */
-export const placeOfUpdate = ({ updates_per_epoch: perEpoch, spec }, update) =>
+export const positionOfUpdate = ({ updates_per_epoch: perEpoch, spec }, update) =>
   ((update - 1) % perEpoch) * spec.sequence_length;
 
 /** The epochs that have come to a bin, the one with the least loss there first. */
@@ -80,13 +80,13 @@ export const epochsAt = (rows, bin) =>
 
 /** The epoch whose line runs nearest to a loss in a bin; the newest where none has come there. */
 export function nearestEpoch(rows, bin, loss) {
-  const apart = ({ loss: losses }) =>
+  const distance = ({ loss: losses }) =>
     Number.isFinite(losses[bin]) ? Math.abs(losses[bin] - loss) : Infinity;
-  return rows.toReversed().reduce((a, b) => (apart(b) < apart(a) ? b : a)).epoch;
+  return rows.toReversed().reduce((a, b) => (distance(b) < distance(a) ? b : a)).epoch;
 }
 
 /** The unit in which the curve shows its losses, and these as well. */
-export const pagesUnitOf = ({ unit, run }) => unitOf(unit, run.spec.sequence_length);
+export const positionUnitOf = ({ unit, run }) => unitOf(unit, run.spec.sequence_length);
 
 /** The least and the greatest to show; the first epoch, which begins from nothing, aside. */
 export function spanOf(rows) {
@@ -100,21 +100,21 @@ export function spanOf(rows) {
 }
 
 /** How wide the plot itself is, in pixels, in a chart so wide. */
-export const pagesWidthOf = (width) => width - PAGES_MARGIN.l - PAGES_MARGIN.r;
+export const plotWidthOf = (width) => width - POSITION_MARGIN.l - POSITION_MARGIN.r;
 
 /**
  * @param {Object} state of which `pages` are as coarse as they are to be drawn.
  * @param {Object} colours from lib/theme.js
  * @param {{width: number, height: number}} size of the whole chart in pixels.
  * @param {string} font
- * @param {number|null} pointed the epoch that is pointed at.
+ * @param {number|null} hoveredEpoch the epoch that is pointed at.
  */
-export function pagesPlotOf(state, colours, size, font, pointed) {
-  const { run, pages } = state;
-  const { of } = pagesUnitOf(state);
-  const edges = edgesOf(run, pages.positions);
-  const x = pages.positions.map((_, i) => (edges[i] + edges[i + 1]) / 2);
-  const rows = pages.rows.map((row) => ({ ...row, loss: row.loss.map(of) }));
+export function positionPlotOf(state, colours, size, font, hoveredEpoch) {
+  const { run, lossByPosition } = state;
+  const { of } = positionUnitOf(state);
+  const edges = edgesOf(run, lossByPosition.positions);
+  const x = lossByPosition.positions.map((_, i) => (edges[i] + edges[i + 1]) / 2);
+  const rows = lossByPosition.rows.map((row) => ({ ...row, loss: row.loss.map(of) }));
   const newest = rows.length - 1;
   const line = ({ epoch, loss }, i) => ({
     type: "scatter",
@@ -122,15 +122,15 @@ export function pagesPlotOf(state, colours, size, font, pointed) {
     x,
     y: loss,
     hoverinfo: "skip",
-    line: strokeOf(epoch === pointed, newest - i, colours),
-    opacity: i === newest || epoch === pointed ? 1 : Math.max(0.85 - 0.15 * (newest - i), 0.25),
+    line: strokeOf(epoch === hoveredEpoch, newest - i, colours),
+    opacity: i === newest || epoch === hoveredEpoch ? 1 : Math.max(0.85 - 0.15 * (newest - i), 0.25),
   });
   // The newest and the one that is pointed at lie on top.
-  const order = [...rows.keys()].sort((a, b) => rankOf(rows[a], pointed) - rankOf(rows[b], pointed));
+  const order = [...rows.keys()].sort((a, b) => rankOf(rows[a], hoveredEpoch) - rankOf(rows[b], hoveredEpoch));
   const losses = spanOf(rows);
   return {
     data: order.map((i) => line(rows[i], i)),
-    layout: layout(run, marksAcross(state, size), losses, colours, size, {
+    layout: layout(run, verticalMarks(state, size), losses, colours, size, {
       family: font,
       size: LABEL_PX,
       color: colours.soft,
@@ -139,7 +139,7 @@ export function pagesPlotOf(state, colours, size, font, pointed) {
   };
 }
 
-const rankOf = ({ epoch }, pointed) => (epoch === pointed ? Infinity : epoch);
+const rankOf = ({ epoch }, hoveredEpoch) => (epoch === hoveredEpoch ? Infinity : epoch);
 
 function strokeOf(isPointed, age, colours) {
   if (isPointed) return { color: colours.accent, width: 2.2 };
@@ -149,26 +149,26 @@ function strokeOf(isPointed, age, colours) {
 const CHAPTERS_APART_PX = 16; // closer, they would be a pattern of their own
 
 /** What stands across the whole height: where chapters begin, and where the update in view reads. */
-function marksAcross({ run, corpora, pinned }, size) {
+function verticalMarks({ run, corpora, pinned }, size) {
   const axis = axisOf(run);
   const single = run.spec.batch_size === 1; // of several streams each is in another chapter
   const all = (single && corpora[run.corpus]?.headings) || [];
-  const apart = all.length * CHAPTERS_APART_PX < pagesWidthOf(size.width);
+  const apart = all.length * CHAPTERS_APART_PX < plotWidthOf(size.width);
   return {
     chapters: apart ? all.map(([at]) => axis.of(at)).filter((x) => x < axis.range[1]) : [],
-    pinned: pinned === null ? [] : [axis.of(placeOfUpdate(run, Math.max(pinned, 1)))],
+    pinned: pinned === null ? [] : [axis.of(positionOfUpdate(run, Math.max(pinned, 1)))],
   };
 }
 
-function layout(run, across, losses, colours, size, text) {
+function layout(run, marks, losses, colours, size, text) {
   const pages = axisOf(run);
   const plain = { ...axis(colours, text), fixedrange: true };
-  const title = across.chapters.length ? `${pages.title}, a line at each chapter` : pages.title;
+  const title = marks.chapters.length ? `${pages.title}, a line at each chapter` : pages.title;
   const upright = (x, line) => ({ type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line });
   return {
     ...size,
-    margin: PAGES_MARGIN,
-    ...ground(text),
+    margin: POSITION_MARGIN,
+    ...baseLayout(text),
     dragmode: false,
     xaxis: {
       ...plain,
@@ -179,17 +179,17 @@ function layout(run, across, losses, colours, size, text) {
     },
     yaxis: { ...plain, range: losses, nticks: Math.max(3, Math.floor(size.height / 70)) },
     shapes: [
-      ...across.chapters.map((x) => ({
+      ...marks.chapters.map((x) => ({
         ...upright(x, { color: colours.line, width: 1 }),
         layer: "below",
       })),
-      ...across.pinned.map((x) => upright(x, { color: colours.accent, width: 1.2, dash: "3px,3px" })),
+      ...marks.pinned.map((x) => upright(x, { color: colours.accent, width: 1.2, dash: "3px,3px" })),
     ],
   };
 }
 
 /** "epochs 1 and 3 to 7": which are laid over each other. */
-export function epochsInWords(rows) {
+export function epochsSentence(rows) {
   const epochs = rows.map(({ epoch }) => epoch);
   const [newest] = epochs.slice(-1);
   if (epochs.length < 2) return `epoch ${format.count(newest)}`;
@@ -199,25 +199,25 @@ export function epochsInWords(rows) {
   return `epochs ${range}, the newest in ink`;
 }
 
-const SURE = 2; // standard errors
+const SIGNIFICANT_ERRORS = 2; // standard errors
 
 /** Which it is, the pages or the start of each epoch: a sentence or two, from the figures. */
-export function inWords({ epochs, share, share_error: error, start, missing }) {
+export function varianceSentence({ epochs, share, share_error: error, start, missing }) {
   if (share === null || share === undefined) return missing ?? "";
   const compared = `Of epochs ${format.count(epochs[0])} to ${format.count(epochs.at(-1))}, `;
-  const told = share > SURE * error && share >= 0.005;
-  const pages = told
+  const isSignificant = share > SIGNIFICANT_ERRORS * error && share >= 0.005;
+  const pages = isSignificant
     ? `${format.share(share)} of the ups and downs come back on the same pages.`
     : "none of the ups and downs come back on the same pages.";
-  return `${compared}${pages} ${startInWords(start)}`;
+  return `${compared}${pages} ${startSentence(start)}`;
 }
 
-function startInWords({ updates, loss, error }) {
+function startSentence({ updates, loss, error }) {
   const first = updates === 100 ? "hundred" : format.count(updates);
   const most = `${format.loss(Math.abs(loss))} nats ${loss > 0 ? "more" : "less"} than the rest`;
   const about = `The first ${first} updates of an epoch cost ${most}`;
   const give = `± ${format.loss(error)}`;
-  return Math.abs(loss) > SURE * error
+  return Math.abs(loss) > SIGNIFICANT_ERRORS * error
     ? `${about} (${give}).`
     : `${about}, no more than any other ${first} may stray (${give}).`;
 }

@@ -1,23 +1,23 @@
 /** What was read at the update in view: a page of the book, each character tinted by its surprisal. */
 
 import { unitOf } from "../curve/axes.js";
-import { el, find, setText, stillness } from "../lib/dom.js";
+import { el, find, setText, reducedMotion } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import {
   STEPS_BITS,
   aboutCharacter,
   charactersOf,
-  lossOf,
+  lossSentence,
   mostSurprising,
-  placeOf,
+  placeSentence,
   stepOf,
 } from "./surprisal.js";
 
-const AT_REST = "Point at a character for its figure.";
+const HINT = "Point at a character for its figure.";
 
-export class ReadingPage {
+export class ReadingView {
   #store;
-  #page = find("#page-read");
+  #page = find("#reading-page");
   #characters = [];
   #spans = [];
   #first = 0; // of those that were read at the update
@@ -25,7 +25,7 @@ export class ReadingPage {
   #chosen = null;
   #stream = null;
   #shown = null;
-  #sought = false;
+  #searching = false;
 
   /** @param {Object} store */
   constructor(store) {
@@ -40,10 +40,10 @@ export class ReadingPage {
     page.addEventListener("blur", () => this.#choose(null));
     store.watch(
       (state) => [
-        state.card === "reading",
-        ...[state.reading, state.unread, state.run, state.pinned, state.seek, state.unit],
+        state.sideTab === "reading",
+        ...[state.reading, state.readingError, state.run, state.pinned, state.peakRange, state.unit],
       ],
-      (open, reading, unread, run) => open && this.#show(reading, unread, run),
+      (open, reading, readingError, run) => open && this.#show(reading, readingError, run),
     );
   }
 
@@ -52,25 +52,25 @@ export class ReadingPage {
     return unitOf(unit, run.spec.sequence_length);
   }
 
-  #show(reading, unread, run) {
-    const { pinned, seek } = this.#store.get();
-    const there = run && reading;
-    find("#reading").setAttribute("aria-busy", String(!there && !unread));
-    find("#reading-waiting").hidden = Boolean(there || unread);
-    setText(find("#reading-problem"), unread ?? "");
-    if (seek && !this.#sought) bringIntoView(find("#reading-title"));
-    this.#sought = Boolean(seek);
-    setText(find("#reading-title"), there ? title(reading, pinned === null && run.state === "running") : "What it reads");
-    setText(find("#reading-loss"), there ? lossOf(reading, this.#unit()) : "");
-    find("#reading-earlier").disabled = !there || reading.update <= 1;
-    find("#reading-later").disabled = !there || reading.update >= run.update;
+  #show(reading, readingError, run) {
+    const { pinned, peakRange } = this.#store.get();
+    const ready = run && reading;
+    find("#reading").setAttribute("aria-busy", String(!ready && !readingError));
+    find("#reading-waiting").hidden = Boolean(ready || readingError);
+    setText(find("#reading-problem"), readingError ?? "");
+    if (peakRange && !this.#searching) bringIntoView(find("#reading-title"));
+    this.#searching = Boolean(peakRange);
+    setText(find("#reading-title"), ready ? title(reading, pinned === null && run.state === "running") : "What it reads");
+    setText(find("#reading-loss"), ready ? lossSentence(reading, this.#unit()) : "");
+    find("#reading-earlier").disabled = !ready || reading.update <= 1;
+    find("#reading-later").disabled = !ready || reading.update >= run.update;
     // Live it turns by itself, which nobody wants read aloud.
-    const told = pinned === null || seek ? "off" : "polite";
-    find("#reading-sentence").setAttribute("aria-live", told);
+    const politeness = pinned === null || peakRange ? "off" : "polite";
+    find("#reading-sentence").setAttribute("aria-live", politeness);
     if (reading === this.#shown) return;
     this.#shown = reading;
     this.#stream = 0;
-    this.#showStreams(there ? reading : null);
+    this.#showStreams(ready ? reading : null);
     this.#showPassage();
   }
 
@@ -104,14 +104,14 @@ export class ReadingPage {
     this.#spans = this.#characters.map(spanOf);
     const [first, last] = [this.#first, this.#last + 1];
     const read = el("span", { class: "sequence" }, ...this.#spans.slice(first, last));
-    const around = (spans) => el("span", { class: "around" }, ...spans);
+    const context = (spans) => el("span", { class: "context" }, ...spans);
     const whole = passage
-      ? [around(this.#spans.slice(0, first)), read, around(this.#spans.slice(last))]
+      ? [context(this.#spans.slice(0, first)), read, context(this.#spans.slice(last))]
       : [];
     find("#reading-text").replaceChildren(...whole);
-    setText(find("#reading-place"), passage ? placeOf(reading, passage, run, headings) : "");
+    setText(find("#reading-place"), passage ? placeSentence(reading, passage, run, headings) : "");
     setText(find("#reading-sentence"), passage ? mostSurprising(passage) : "");
-    setText(find("#reading-character"), passage ? AT_REST : "");
+    setText(find("#reading-character"), passage ? HINT : "");
     if (passage) this.#centre(read);
   }
 
@@ -137,7 +137,7 @@ export class ReadingPage {
     this.#chosen = index;
     this.#spans[index]?.classList.add("chosen");
     const character = this.#characters[index];
-    setText(find("#reading-character"), character ? aboutCharacter(character) : AT_REST);
+    setText(find("#reading-character"), character ? aboutCharacter(character) : HINT);
   }
 
   /** The arrow keys go from character to character, from the most surprising on. */
@@ -156,7 +156,7 @@ export class ReadingPage {
 function bringIntoView(element) {
   const { top, bottom } = element.getBoundingClientRect();
   if (top >= 0 && bottom <= window.innerHeight) return;
-  const behavior = stillness.matches ? "auto" : "smooth";
+  const behavior = reducedMotion.matches ? "auto" : "smooth";
   element.scrollIntoView({ block: "nearest", behavior });
 }
 
@@ -170,7 +170,7 @@ function spanOf({ character, bits, read, rank, blank }, i) {
   const classes = [
     step && `tint tint-${step}`,
     rank >= 0 && "surprising",
-    blank ? "blank" : character === "\n" && (read || step > 2) && "line-end",
+    blank ? "blank-line" : character === "\n" && (read || step > 2) && "line-end",
   ];
   const span = el("span", { class: classes.filter(Boolean).join(" ") || null, text: character });
   span.dataset.i = String(i);

@@ -1,6 +1,6 @@
 /** What was read, ready to be shown: characters with their surprisals, and sentences about them. */
 
-import { chapterAt, nameOf, pageOf, pagesOf } from "../lib/book-pages.js";
+import { chapterAt, characterName, pageAt, pageCount } from "../lib/book-pages.js";
 import * as format from "../lib/format.js";
 
 /** From so many bits on, a character is tinted a step deeper. */
@@ -39,19 +39,19 @@ export function charactersOf(passage) {
   return all;
 }
 
-const bitsOf = (bits) => `${format.loss(bits)} bits`;
+const bitsText = (bits) => `${format.loss(bits)} bits`;
 
 /** "‘t’ 41%, a space 12%, ‘s’ 8%". */
 const guesses = (expected) =>
-  expected.map(([character, share]) => `${nameOf(character)} ${percent(share)}`).join(", ");
+  expected.map(([character, share]) => `${characterName(character)} ${percent(share)}`).join(", ");
 
 const percent = (share) => (share > 0 && share < 0.005 ? "under 1%" : format.share(share));
 
 /** What there is to say of one character, in one line. */
 export function aboutCharacter({ character, bits, expected }) {
-  const name = nameOf(character);
+  const name = characterName(character);
   if (bits === null) return `${name}: not guessed, it is where the reading begins`;
-  const line = `${name}: ${bitsOf(bits)}`;
+  const line = `${name}: ${bitsText(bits)}`;
   return expected?.length ? `${line}; expected ${guesses(expected)}` : line;
 }
 
@@ -59,23 +59,23 @@ export function aboutCharacter({ character, bits, expected }) {
 export function mostSurprising(passage) {
   const [first, ...others] = passage.most_surprising;
   if (!first) return "Its surprisals are no finite numbers: the network had run away.";
-  const word = first.word ? ` in “${format.isolated(first.word)}”` : wordBefore(passage, first.index);
-  const expected = first.expected.length ? `; it expected ${nameOf(first.expected[0][0])}` : "";
-  const rest = others.map((one) => `${nameOf(one.character)} ${bitsOf(one.surprisal)}`);
+  const word = first.word ? ` in “${format.isolateDirection(first.word)}”` : wordBefore(passage, first.index);
+  const expected = first.expected.length ? `; it expected ${characterName(first.expected[0][0])}` : "";
+  const rest = others.map((one) => `${characterName(one.character)} ${bitsText(one.surprisal)}`);
   const then = rest.length ? ` Then ${rest.join(" and ")}.` : "";
-  const name = nameOf(first.character);
-  return `The most surprising: ${name}${word}, ${bitsOf(first.surprisal)}${expected}.${then}`;
+  const name = characterName(first.character);
+  return `The most surprising: ${name}${word}, ${bitsText(first.surprisal)}${expected}.${then}`;
 }
 
 /** " after “Esq”", for what is no letter and stands right behind a word. */
 function wordBefore({ before, text }, index) {
   const read = before + Array.from(text).slice(0, index).join("");
   const word = /[\p{L}\p{M}\d]+$/u.exec(read)?.[0];
-  return word ? ` after “${format.isolated(word)}”` : "";
+  return word ? ` after “${format.isolateDirection(word)}”` : "";
 }
 
 /** "loss 95.7, 53.2 above the smooth loss", in a unit of curve/axes.js. */
-export function lossOf({ loss, smooth_loss: smooth }, { of, digits }) {
+export function lossSentence({ loss, smooth_loss: smooth }, { of, digits }) {
   if (loss === null) return "its loss is no finite number";
   const known = `loss ${format.rounded(of(loss), digits)}`;
   if (smooth === null) return known;
@@ -87,11 +87,11 @@ export function lossOf({ loss, smooth_loss: smooth }, { of, digits }) {
 }
 
 /** "epoch 4, page 168 of 258 (CHAPTER TEN), by the network of update 66,000". */
-export function placeOf(reading, passage, run, headings) {
+export function placeSentence(reading, passage, run, headings) {
   const characters = run.corpus_characters;
-  const page = `page ${format.count(pageOf(passage.position, characters))}`;
+  const page = `page ${format.count(pageAt(passage.position, characters))}`;
   const chapter = chapterAt(headings, passage.position);
-  const of = `${format.count(pagesOf(characters))}${chapter ? ` (${chapter})` : ""}`;
+  const of = `${format.count(pageCount(characters))}${chapter ? ` (${chapter})` : ""}`;
   const { kind, update } = reading.source;
   const by =
     update === 0 && kind !== "checkpoint"

@@ -8,8 +8,8 @@ import { toast } from "../ui/toasts.js";
 
 export class Checkpoints {
   #store;
-  #deletions;
-  #fork;
+  #undoDelete;
+  #forkDialog;
   #button = find("#checkpoint");
   #list = find("#checkpoint-list");
   #panel;
@@ -17,13 +17,13 @@ export class Checkpoints {
 
   /**
    * @param {Object} store
-   * @param {Object} deletions
-   * @param {Object} fork the form.
+   * @param {Object} undoDelete
+   * @param {Object} forkDialog the form.
    */
-  constructor(store, deletions, fork) {
+  constructor(store, undoDelete, forkDialog) {
     this.#store = store;
-    this.#deletions = deletions;
-    this.#fork = fork;
+    this.#undoDelete = undoDelete;
+    this.#forkDialog = forkDialog;
     this.#button.addEventListener("click", () => this.save());
     this.#panel = popover(find("#checkpoint-open"), find("#checkpoint-panel"), () => this.#fill());
     store.watch(
@@ -78,7 +78,7 @@ export class Checkpoints {
     if (operator && !damaged && !id.startsWith("best")) {
       item.append(button({ "aria-label": `Fork from: ${title}`, text: "Fork" }, () => {
         this.#panel.close();
-        this.#fork.open(run, this.#store.get().checkpoints, id);
+        this.#forkDialog.open(run, this.#store.get().checkpoints, id);
       }));
     }
     if (!damaged) {
@@ -105,7 +105,7 @@ export class Checkpoints {
   #remove(thing) {
     const rows = [...this.#list.children].map((row) => row.dataset.checkpoint);
     const at = rows.indexOf(thing.id);
-    this.#deletions.start(thing, () => this.#focus(thing.id));
+    this.#undoDelete.start(thing, () => this.#focus(thing.id));
     this.#focus(rows[at + 1] ?? rows[at - 1]);
   }
 

@@ -14,7 +14,7 @@ export class CorpusPicker {
   #select = find("#new-corpus");
   #excerpt = find("#corpus-excerpt");
   #removed = null; // the text whose removal can still be undone
-  #shown = null;
+  #excerptOf = null;
 
   /**
    * @param {Object} store
@@ -55,7 +55,7 @@ export class CorpusPicker {
   }
 
   /** What was removed is gone for good now. */
-  async settle() {
+  async finishRemoval() {
     const corpus = this.#removed;
     this.#removed = null;
     find("#corpus-removed").hidden = true;
@@ -84,16 +84,16 @@ export class CorpusPicker {
   }
 
   async #showExcerpt(corpus) {
-    if (corpus?.id === this.#shown) return;
-    this.#shown = corpus?.id ?? null;
+    if (corpus?.id === this.#excerptOf) return;
+    this.#excerptOf = corpus?.id ?? null;
     setText(this.#excerpt, "");
     if (!corpus) return;
     try {
-      const { text } = await api.readText(corpus.id, 0, EXCERPT_CHARACTERS);
-      if (this.#shown === corpus.id) setText(this.#excerpt, text.trim().replace(/\n\s*\n/g, "\n"));
+      const { text } = await api.getText(corpus.id, 0, EXCERPT_CHARACTERS);
+      if (this.#excerptOf === corpus.id) setText(this.#excerpt, text.trim().replace(/\n\s*\n/g, "\n"));
     } catch (error) {
       if (!(error instanceof api.Problem)) throw error;
-      this.#shown = null; // a look into the text can be done without; the next choice asks again
+      this.#excerptOf = null; // a look into the text can be done without; the next choice asks again
     }
   }
 
@@ -124,7 +124,7 @@ export class CorpusPicker {
   /** The text goes when the form does, or another one after it; until then it can come back. */
   async #remove() {
     const corpus = this.#store.get().corpora[this.#select.value];
-    await this.#quietly(this.settle());
+    await this.#showingProblem(this.finishRemoval());
     this.#removed = corpus;
     setText(find("#corpus-removed-name"), `“${corpus.name}” is removed when you leave this form.`);
     find("#corpus-removed").hidden = false;
@@ -140,7 +140,7 @@ export class CorpusPicker {
     this.#select.focus();
   }
 
-  async #quietly(promise) {
+  async #showingProblem(promise) {
     try {
       await promise;
     } catch (error) {

@@ -6,19 +6,19 @@ import { toast } from "../ui/toasts.js";
 
 /**
  * @param {Object} store
- * @param {{created: (run: Object) => void, openForm: () => void}} deeds
+ * @param {{created: (run: Object) => void, openForm: () => void}} actions
  */
-export function mountEmpty(store, { created, openForm }) {
-  const begin = find("#empty-begin");
-  begin.addEventListener("click", async () => {
-    begin.disabled = true;
+export function mountEmptyState(store, { created, openForm }) {
+  const start = find("#empty-start");
+  start.addEventListener("click", async () => {
+    start.disabled = true;
     try {
       created(await api.createRun({ pace: "cinematic" }));
     } catch (error) {
       if (!(error instanceof api.Problem)) throw error;
       toast(error.message);
     } finally {
-      begin.disabled = false;
+      start.disabled = false;
     }
   });
   find("#empty-own").addEventListener("click", openForm);
@@ -27,7 +27,7 @@ export function mountEmpty(store, { created, openForm }) {
     (none, operator) => {
       find("#empty").hidden = !none;
       find("#watch").hidden = none;
-      find("#empty-wait").hidden = operator;
+      find("#empty-viewer").hidden = operator;
     },
   );
 }

@@ -6,7 +6,7 @@ import * as format from "../lib/format.js";
 
 const REST_MS = 350;
 
-export class EstimateLine {
+export class Estimate {
   #size = find("#estimate-size");
   #speed = find("#estimate-speed");
   #timer = null;
@@ -20,43 +20,43 @@ export class EstimateLine {
     const asked = JSON.stringify(costs);
     if (asked === this.#asked) return;
     this.#asked = asked;
-    this.forget();
+    this.cancel();
     setText(this.#speed, "measuring its speed");
     this.#timer = setTimeout(() => this.#measure(spec), REST_MS);
   }
 
   /** Stop asking. */
-  forget() {
+  cancel() {
     clearTimeout(this.#timer);
     this.#request?.abort();
   }
 
   async #measure(spec) {
-    const mine = new AbortController();
-    this.#request = mine;
+    const request = new AbortController();
+    this.#request = request;
     try {
-      const estimate = await api.estimateRun(spec, mine.signal);
-      if (this.#request !== mine) return;
+      const estimate = await api.estimateRun(spec, request.signal);
+      if (this.#request !== request) return;
       setText(this.#size, `, ${format.bytes(estimate.memory_bytes)} of memory`);
-      setText(this.#speed, speedWords(estimate, spec));
+      setText(this.#speed, speedText(estimate, spec));
     } catch (error) {
       if (error.name === "AbortError") return;
       if (!(error instanceof api.Problem)) throw error;
       this.#asked = null;
-      if (this.#request !== mine) return;
+      if (this.#request !== request) return;
       setText(this.#size, "");
       setText(this.#speed, "");
     }
   }
 }
 
-function speedWords(estimate, { pace }) {
+function speedText(estimate, { pace }) {
   const speed = `about ${format.speed(estimate.updates_per_second)} updates a second here`;
-  return [speed, lasting(estimate, pace)].filter(Boolean).join(": ");
+  return [speed, durationText(estimate, pace)].filter(Boolean).join(": ");
 }
 
 /** "0:13, 5.4 times through the text"; a slower pace takes as long as it takes. */
-function lasting({ seconds, epochs, updates_per_second: speed }, pace) {
+function durationText({ seconds, epochs, updates_per_second: speed }, pace) {
   if (seconds === null) return "";
   const updates = seconds * speed;
   const slowed = typeof pace === "number" ? Math.max(seconds, updates / pace) : seconds;

@@ -3,31 +3,24 @@
 import * as api from "../net/api.js";
 import { el, find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
-
-const NUMBERS = [
-  "learning_rate",
-  "sample_every",
-  "seed",
-  "learning_rate_decay",
-  "dropout",
-  "sample_length",
-  "checkpoint_every_s",
-];
+import { RunSpecForm } from "./run-spec-form.js";
+import { FORMS } from "./run-spec.js";
 
 /** The update from which on a fork and its trunk are looked at: shortly before they part. */
-export const beforeFork = ({ forked_from: { update } }) => Math.floor(update * 0.8);
+export const updateBeforeFork = ({ forked_from: { update } }) => Math.floor(update * 0.8);
 
 /** Where a fork stands beside its trunk. */
-export const besideTrunk = (branch, trunk) =>
-  `/compare?runs=${trunk.id},${branch.id}&range=${beforeFork(branch)}-`;
+export const compareUrl = (fork, parent) =>
+  `/compare?runs=${parent.id},${fork.id}&range=${updateBeforeFork(fork)}-`;
 
-export class ForkForm {
+export class ForkDialog {
   #dialog = find("#fork-dialog");
   #form = find("#fork-form");
   #fields = this.#form.elements;
+  #settings = new RunSpecForm(this.#form, FORMS.fork);
   #start = find("#fork-start");
   #forked;
-  #trunk = null;
+  #parent = null;
   #checkpoints = [];
 
   /** @param {(branch: Object, trunk: Object) => void} forked called with the new run. */
@@ -40,7 +33,6 @@ export class ForkForm {
       event.preventDefault();
       this.#submit();
     });
-    this.#form.addEventListener("change", () => this.#follow());
     this.#fields.checkpoint.addEventListener("change", () => this.#suggest());
   }
 
@@ -52,13 +44,13 @@ export class ForkForm {
    * @param {string} [checkpoint] the one to begin with.
    */
   open(run, checkpoints, checkpoint = "latest") {
-    this.#trunk = run;
+    this.#parent = run;
     this.#checkpoints = checkpoints.filter(({ damaged }) => !damaged).reverse();
-    setText(find("#fork-trunk"), `“${run.name}”`);
+    setText(find("#fork-parent"), `“${run.name}”`);
     const latest = `where it stands, at ${format.count(run.update)}`;
     this.#fields.checkpoint.replaceChildren(
       el("option", { value: "latest", text: latest }),
-      ...this.#checkpoints.map((each) => el("option", { value: each.id, text: inWords(each) })),
+      ...this.#checkpoints.map((each) => el("option", { value: each.id, text: checkpointLabel(each) })),
     );
     this.#fields.checkpoint.value = checkpoint;
     this.#fill(run.spec);
@@ -70,18 +62,8 @@ export class ForkForm {
   }
 
   #fill(spec) {
-    const fields = this.#fields;
-    for (const name of NUMBERS) fields[name].value = String(spec[name]);
-    fields.endless.checked = spec.max_updates === null;
-    fields.watch_words.value = (spec.watch_words ?? []).join(", ");
-    fields.clip_mode.value = spec.clip === null ? "none" : spec.clip_mode;
-    fields.clip.value = String(spec.clip ?? 5);
-    fields.paused.checked = false;
-    const pace = String(spec.pace);
-    if (![...fields.pace.options].some(({ value }) => value === pace)) {
-      fields.pace.append(el("option", { value: pace, text: `${format.speed(spec.pace)} a second` }));
-    }
-    fields.pace.value = pace;
+    this.#settings.fill(spec);
+    this.#fields.paused.checked = false;
     find("#fork-dropout").closest(".field").hidden = spec.layers === 1;
     find("#fork-more").open = false;
   }
@@ -89,50 +71,24 @@ export class ForkForm {
   /** What depends on the checkpoint: the name, and how far the branch goes. */
   #suggest() {
     const fields = this.#fields;
-    const at = this.#at();
-    const last = this.#trunk.spec.max_updates;
+    const at = this.#checkpointUpdate();
+    const last = this.#parent.spec.max_updates;
     fields.name.value = "";
-    fields.name.placeholder = `${this.#trunk.name}, from ${format.count(at)}`;
+    fields.name.placeholder = `${this.#parent.name}, from ${format.count(at)}`;
     fields.max_updates.value = String(last === null ? at + 100_000 : last > at ? last : at + last);
-    this.#follow();
   }
 
-  #at() {
+  #checkpointUpdate() {
     const chosen = this.#checkpoints.find(({ id }) => id === this.#fields.checkpoint.value);
-    return (chosen ?? this.#trunk).update;
+    return (chosen ?? this.#parent).update;
   }
 
-  #follow() {
-    const fields = this.#fields;
-    fields.max_updates.disabled = fields.endless.checked;
-    fields.clip.disabled = fields.clip_mode.value === "none";
-  }
-
-  #spec() {
-    const fields = this.#fields;
-    const spec = { pace: Number(fields.pace.value) || fields.pace.value };
-    if (fields.name.value.trim()) spec.name = fields.name.value.trim();
-    for (const name of NUMBERS) {
-      if (fields[name].value !== "") spec[name] = Number(fields[name].value);
-    }
-    spec.max_updates = fields.endless.checked ? null : Number(fields.max_updates.value);
-    const words = fields.watch_words.value.split(",");
-    spec.watch_words = words.map((word) => word.trim()).filter(Boolean);
-    if (fields.clip_mode.value === "none") {
-      spec.clip = null;
-    } else {
-      spec.clip_mode = fields.clip_mode.value;
-      spec.clip = Number(fields.clip.value);
-    }
-    if (fields.paused.checked) spec.paused = true;
-    return spec;
-  }
-
-  /** What the form says otherwise than the trunk's spec does. */
+  /** The fields that differ from the parent's spec. */
   #changes() {
-    const before = this.#trunk.spec;
-    const other = ([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name]);
-    return Object.fromEntries(Object.entries(this.#spec()).filter(other));
+    const before = this.#parent.spec;
+    const differs = ([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name]);
+    const paused = this.#fields.paused.checked && { paused: true };
+    return Object.fromEntries(Object.entries({ ...this.#settings.spec(), ...paused }).filter(differs));
   }
 
   async #submit() {
@@ -140,10 +96,10 @@ export class ForkForm {
     this.#start.disabled = true;
     this.#showProblem(null);
     try {
-      const trunk = this.#trunk;
-      const branch = await api.forkRun(trunk.id, this.#fields.checkpoint.value, this.#changes());
+      const parent = this.#parent;
+      const fork = await api.forkRun(parent.id, this.#fields.checkpoint.value, this.#changes());
       this.#dialog.close();
-      this.#forked(branch, trunk);
+      this.#forked(fork, parent);
     } catch (error) {
       if (!(error instanceof api.Problem)) throw error;
       this.#showProblem(error);
@@ -168,7 +124,7 @@ export class ForkForm {
   }
 }
 
-const inWords = ({ update, note, automatic }) =>
+const checkpointLabel = ({ update, note, automatic }) =>
   [`update ${format.count(update)}`, note, automatic && "saved automatically"]
     .filter(Boolean)
     .join(", ");

@@ -1,13 +1,13 @@
 /** The five figures above the curve. */
 
-import { beaten, isLost } from "../curve/baselines.js";
-import { pageOf, pagesOf } from "../lib/book-pages.js";
+import { bestBeatenBaseline, isWorseThanChance } from "../curve/baselines.js";
+import { pageAt, pageCount } from "../lib/book-pages.js";
 import { find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { lossUnit } from "../curve/scales.js";
 
 /** @param {Object} store */
-export function mountFigures(store) {
+export function mountMetrics(store) {
   const put = (id, text) => setText(find(`#figure-${id}`), text);
   const fill = find("#book-bar-fill");
   const bar = find("#book-bar");
@@ -16,7 +16,7 @@ export function mountFigures(store) {
     (state) => [state.run, state.corpora, state.unit, state.reached],
     (run, corpora) => {
       if (!run) {
-        for (const id of VALUES) put(id, format.NOTHING);
+        for (const id of VALUES) put(id, format.NO_VALUE);
         for (const id of NOTES) put(id, "");
         fill.style.transform = "scaleX(0)";
         return;
@@ -34,7 +34,7 @@ export function mountFigures(store) {
       put("speed", run.state === "running" ? format.speed(run.updates_per_second) : "0");
       put("speed-note", "updates a second");
       const read = shareRead(run);
-      put("book", bookNote(run, characters, read));
+      put("book", positionNote(run, characters, read));
       put("book-note", baselineNote(store.get()));
       fill.style.transform = `scaleX(${read})`;
       bar.setAttribute("aria-valuenow", String(Math.round(read * 100)));
@@ -48,7 +48,7 @@ const NOTES = ["update-note", "loss-note", "best-note", "speed-note", "book-note
 /** The validation loss where there is one, else what the figure means in another unit, or is in. */
 function lossNote({ smooth_loss: loss, validation_loss: validation, spec }, unit, figure) {
   if (typeof validation === "number") return `validation ${figure(validation)}`;
-  if (unit.name !== "sequence") return unit.words;
+  if (unit.name !== "sequence") return unit.label;
   return loss === null ? "" : `${format.fine(loss / spec.sequence_length)} nats a character`;
 }
 
@@ -58,25 +58,25 @@ function shareRead({ position, updates_per_epoch: updates, spec }) {
 }
 
 /** Which page it reads; streams that read side by side are at many at once. */
-function bookNote(run, characters, read) {
+function positionNote(run, characters, read) {
   const epoch = `epoch ${format.count(run.epoch)}`;
   if (!characters) return epoch;
   if (run.spec.batch_size > 1) return `${epoch}, ${format.share(read)} read`;
-  const page = pageOf(run.position, characters);
-  return `${epoch}, page ${format.count(page)} of ${format.count(pagesOf(characters))}`;
+  const page = pageAt(run.position, characters);
+  return `${epoch}, page ${format.count(page)} of ${format.count(pageCount(characters))}`;
 }
 
 /** "beats bigrams since 4,200": the best of the reference lines that the smooth loss is below. */
 function baselineNote(state) {
-  const line = beaten(state);
-  if (isLost(state)) return "worse than blind guessing";
+  const line = bestBeatenBaseline(state);
+  if (isWorseThanChance(state)) return "worse than blind guessing";
   const since = line && state.reached[line.name];
   return since ? `beats ${line.name}s since ${format.count(since)}` : "";
 }
 
 function progressNote(run) {
   const of = run.spec.max_updates ? `of ${format.count(run.spec.max_updates)}` : "until stopped";
-  if (run.state !== "running") return `${of}, ${format.stateWord(run.state)}`;
+  if (run.state !== "running") return `${of}, ${format.stateLabel(run.state)}`;
   const left = secondsLeft(run);
   return left === null ? of : `${of}, ${format.duration(left)} left`;
 }

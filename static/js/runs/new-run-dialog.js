@@ -1,13 +1,21 @@
 /** The form for a new run: which text, which settings, and what that amounts to. */
 
 import * as api from "../net/api.js";
-import { find, setText } from "../lib/dom.js";
+import { el, find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { CorpusPicker } from "./corpus-picker.js";
-import { EstimateLine } from "./estimate.js";
-import { Settings } from "./run-spec-form.js";
+import { Estimate } from "./estimate.js";
+import { RunSpecForm } from "./run-spec-form.js";
+import {
+  DEFAULT_SPEC,
+  describeOverrides,
+  FORMS,
+  parameterCount,
+  PRESET_DESCRIPTIONS,
+  PRESETS,
+} from "./run-spec.js";
 
-export class NewRunForm {
+export class NewRunDialog {
   #created;
   #dialog = find("#new-run-dialog");
   #form = find("#new-run-form");
@@ -17,7 +25,15 @@ export class NewRunForm {
   #corpus;
   #suggested = null; // the name that an uploaded text has brought
   #settings;
-  #estimate = new EstimateLine();
+  #presets = Object.entries(PRESETS).map(([name, preset]) =>
+    el("button", {
+      type: "button",
+      class: "button button-small button-pressed",
+      text: name,
+      on: { click: () => this.#settings.fill(preset) },
+    }),
+  );
+  #estimate = new Estimate();
 
   /**
    * @param {Object} store
@@ -26,7 +42,8 @@ export class NewRunForm {
   constructor(store, created) {
     this.#created = created;
     const { name } = this.#form.elements;
-    this.#settings = new Settings(this.#form, () => this.#describe());
+    find("#presets").replaceChildren(...this.#presets);
+    this.#settings = new RunSpecForm(this.#form, FORMS.new, () => this.#describe());
     this.#corpora = new CorpusPicker(store, {
       changed: (corpus) => {
         this.#corpus = corpus;
@@ -41,6 +58,7 @@ export class NewRunForm {
       },
       over: () => this.open(),
     });
+    this.#settings.update();
     find("#new-run").addEventListener("click", () => this.open());
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -50,8 +68,8 @@ export class NewRunForm {
       button.addEventListener("click", () => this.#dialog.close());
     }
     this.#dialog.addEventListener("close", () => {
-      this.#estimate.forget();
-      this.#telling(() => this.#corpora.settle());
+      this.#estimate.cancel();
+      this.#showingProblem(() => this.#corpora.finishRemoval());
     });
   }
 
@@ -61,25 +79,40 @@ export class NewRunForm {
     this.#showErrors([]);
     setText(this.#problem, "");
     this.#dialog.showModal();
-    await this.#telling(() => this.#corpora.load());
+    await this.#showingProblem(() => this.#corpora.load());
   }
 
   /** Do it, and tell the server's sentence if it refuses. */
-  async #telling(deed) {
+  async #showingProblem(task) {
     try {
-      await deed();
+      await task();
     } catch (error) {
       if (!(error instanceof api.Problem)) throw error;
       setText(this.#problem, error.message);
     }
   }
 
-  /** Say what the present choices amount to. */
+  /** The spec of the run; fields that are not set are left to the server. */
+  #spec() {
+    return { corpus: this.#form.elements.corpus.value, ...this.#settings.spec() };
+  }
+
+  /** Describe the settings: the preset, what differs from the defaults, the size and the speed. */
   #describe() {
-    const learned = this.#corpus ? this.#settings.parameters(this.#corpus.distinct) : null;
-    const words = learned === null ? "" : `${format.count(learned)} parameters to learn`;
+    const spec = { ...DEFAULT_SPEC, ...this.#settings.spec() };
+    setText(find("#advanced-summary"), describeOverrides(spec));
+    const matches = (preset) => Object.entries(preset).every(([name, value]) => spec[name] === value);
+    const matching = Object.keys(PRESETS).filter((name) => matches(PRESETS[name]));
+    for (const button of this.#presets) {
+      button.setAttribute("aria-pressed", String(matching.includes(button.textContent)));
+    }
+    const about = PRESET_DESCRIPTIONS[matching[0]] ?? "Settings of your own.";
+    setText(find("#preset-about"), about);
+    const sized = [spec.hidden_size, spec.layers].every((n) => Number.isInteger(n) && n > 0);
+    const parameters = this.#corpus && sized ? parameterCount(spec, this.#corpus.distinct) : null;
+    const words = parameters === null ? "" : `${format.count(parameters)} parameters to learn`;
     setText(find("#parameter-count"), words);
-    if (this.#corpus && this.#dialog.open) this.#estimate.ask(this.#settings.spec());
+    if (this.#corpus && this.#dialog.open) this.#estimate.ask(this.#spec());
   }
 
   async #submit() {
@@ -87,7 +120,7 @@ export class NewRunForm {
     setText(this.#problem, "");
     this.#start.disabled = true;
     try {
-      const run = await api.createRun(this.#settings.spec());
+      const run = await api.createRun(this.#spec());
       this.#dialog.close();
       this.#created(run);
     } catch (error) {

@@ -6,17 +6,17 @@ import * as format from "../lib/format.js";
 import { toast } from "../ui/toasts.js";
 
 const CAN_RESUME = ["paused", "interrupted", "failed"];
-const ALIVE = ["running", "paused", "queued", "interrupted"];
+const ACTIVE = ["running", "paused", "queued", "interrupted"];
 const STANDARD_PACES = [1, 10, 100];
 
-export class Controls {
+export class RunControls {
   #store;
   #pause = find("#pause");
   #step = find("#step");
   #stepCount = find("#step-count");
   #stop = find("#stop");
   #stopDialog = find("#stop-dialog");
-  #ownPace = find("#pace-own");
+  #customPace = find("#pace-custom");
   #paces = [...document.querySelectorAll("input[name=pace]")];
   #pending = new Set();
 
@@ -31,10 +31,10 @@ export class Controls {
     for (const input of this.#paces) {
       input.addEventListener("change", () => this.#changePace(input));
     }
-    this.#stop.addEventListener("click", () => this.#askToStop());
+    this.#stop.addEventListener("click", () => this.#confirmStop());
     this.#stopDialog.addEventListener("close", () => {
       if (this.#stopDialog.returnValue !== "stop") return;
-      this.#ask(this.#stop, (run) => api.stop(run.id));
+      this.#request(this.#stop, (run) => api.stop(run.id));
     });
     store.watch(
       ({ run, runId, runs }) => [run?.state, run?.spec.pace, runId, runs?.length],
@@ -44,14 +44,14 @@ export class Controls {
 
   /** Pause what runs, let go on what stands. */
   togglePause() {
-    return this.#ask(this.#pause, (run) =>
+    return this.#request(this.#pause, (run) =>
       CAN_RESUME.includes(run.state) ? api.resume(run.id) : api.pause(run.id),
     );
   }
 
   /** What a run whose loss ran away most often needs: half the learning rate. */
   resumeAtHalfRate() {
-    return this.#ask(this.#pause, async (run) => {
+    return this.#request(this.#pause, async (run) => {
       await api.changeRun(run.id, { learning_rate: run.spec.learning_rate / 2 });
       return api.resume(run.id);
     });
@@ -59,7 +59,7 @@ export class Controls {
 
   /** Make as many updates as the field beside the button says. */
   step() {
-    return this.#ask(this.#step, (run) => {
+    return this.#request(this.#step, (run) => {
       const updates = Math.max(1, Math.floor(Number(this.#stepCount.value) || 1));
       this.#stepCount.value = String(updates);
       return api.step(run.id, updates);
@@ -68,19 +68,19 @@ export class Controls {
 
   #changePace(input) {
     const pace = Number(input.value) || input.value;
-    this.#ask(input, (run) => api.changeRun(run.id, { pace }));
+    this.#request(input, (run) => api.changeRun(run.id, { pace }));
   }
 
-  #askToStop() {
+  #confirmStop() {
     const { run } = this.#store.get();
     if (!run) return;
-    setText(find("#stop-what"), `“${run.name}”`);
+    setText(find("#stop-run-name"), `“${run.name}”`);
     this.#stopDialog.returnValue = "";
     this.#stopDialog.showModal();
   }
 
   /** Ask the server, once at a time for each button, and show its answer or its refusal. */
-  async #ask(button, request) {
+  async #request(button, request) {
     const { run } = this.#store.get();
     if (!run || button.disabled || this.#pending.has(button)) return;
     this.#pending.add(button);
@@ -99,17 +99,17 @@ export class Controls {
 
   #show() {
     const { run, runId, runs, operator } = this.#store.get();
-    const alive = ALIVE.includes(run?.state);
+    const isActive = ACTIVE.includes(run?.state);
     const paused = run?.state === "paused";
     const resumes = CAN_RESUME.includes(run?.state);
     setText(find(".button-word", this.#pause), resumes ? "Resume" : "Pause");
     find("use", this.#pause).setAttribute("href", resumes ? "#icon-play" : "#icon-pause");
-    this.#pause.disabled = !alive && !resumes;
+    this.#pause.disabled = !isActive && !resumes;
     this.#step.disabled = !paused;
     this.#step.title = paused ? "" : "A paused run can be stepped";
     this.#stepCount.disabled = !paused;
-    this.#stop.disabled = !alive;
-    this.#showPace(run?.spec.pace, alive);
+    this.#stop.disabled = !isActive;
+    this.#showPace(run?.spec.pace, isActive);
     for (const element of document.querySelectorAll("[data-operator-only]")) {
       element.hidden = !operator;
     }
@@ -117,15 +117,15 @@ export class Controls {
     find("#controls").hidden = runId === null && runs?.length === 0;
   }
 
-  #showPace(pace, alive) {
+  #showPace(pace, isActive) {
     // A pace that the switch has not got, set by another client, gets a place while it holds.
-    const own = typeof pace === "number" && !STANDARD_PACES.includes(pace);
-    this.#ownPace.hidden = !own;
-    find("input", this.#ownPace).value = own ? String(pace) : "";
-    setText(find("span", this.#ownPace), own ? `${format.speed(pace)}/s` : "");
+    const isCustom = typeof pace === "number" && !STANDARD_PACES.includes(pace);
+    this.#customPace.hidden = !isCustom;
+    find("input", this.#customPace).value = isCustom ? String(pace) : "";
+    setText(find("span", this.#customPace), isCustom ? `${format.speed(pace)}/s` : "");
     for (const input of this.#paces) {
       input.checked = input.value === String(pace);
-      input.disabled = !alive;
+      input.disabled = !isActive;
     }
   }
 }

@@ -1,112 +1,109 @@
-/** The fields of the form for a new run: filled by a preset, read as a spec. */
+/** The controls of a form that set the fields of a spec. */
 
-import { el, find, setText } from "../lib/dom.js";
-import { parametersOf, PRESET_WORDS, PRESETS, RATES, unusual, USUAL } from "./run-spec.js";
+import { el } from "../lib/dom.js";
+import { FIELDS, valueText } from "./run-spec.js";
 
-const NUMBERS = [
-  "hidden_size",
-  "layers",
-  "dropout",
-  "sequence_length",
-  "batch_size",
-  "learning_rate",
-  "learning_rate_decay",
-  "validation_fraction",
-  "seed",
-  "sample_every",
-];
-const CHOICES = ["cell", "optimizer", "dtype"];
+/** The entry of a select that sets another field to null. */
+const NULL_OPTION = "none";
 
-export class Settings {
-  #fields;
-  #buttons;
-  #optimizer = USUAL.optimizer;
+export class RunSpecForm {
+  #elements;
+  #names;
   #changed;
+  #followed = {}; // by field with a default that depends on another: the other's last value
 
   /**
    * @param {HTMLFormElement} form
-   * @param {() => void} changed called when any field is another.
+   * @param {import("./run-spec.js").FormLayout} layout
+   * @param {() => void} [changed] called after every change of a control.
    */
-  constructor(form, changed) {
-    this.#fields = form.elements;
+  constructor(form, layout, changed = () => {}) {
+    this.#elements = form.elements;
+    this.#names = [...layout.main, ...layout.folded];
     this.#changed = changed;
-    this.#buttons = Object.entries(PRESETS).map(([name, preset]) =>
-      el("button", {
-        type: "button",
-        class: "button button-small button-pressed",
-        text: name,
-        on: { click: () => this.fill(preset) },
-      }),
-    );
-    find("#presets").replaceChildren(...this.#buttons);
-    form.addEventListener("input", () => this.#follow());
-    this.#follow();
+    for (const name of this.#dependent()) {
+      this.#followed[name] = FIELDS[FIELDS[name].default_by.field].default;
+    }
+    form.addEventListener("input", () => this.update());
   }
 
-  /** Fill the form with a spec; its text, name and seed stay as they are. */
+  /** Set the controls of the fields that `spec` has. */
   fill(spec) {
-    const { fan_in: fanIn, endless } = this.#fields;
-    for (const [name, value] of Object.entries(spec)) {
-      if (value !== null) this.#fields[name].value = String(value);
+    const names = this.#names.filter((name) => name in spec);
+    for (const name of names) this.#fillField(name, spec[name]);
+    for (const name of names) this.#fillNull(name, spec[name] === null);
+    for (const name of this.#dependent()) {
+      this.#followed[name] = this.#elements[FIELDS[name].default_by.field].value;
     }
-    fanIn.checked = spec.init_scale === null;
-    endless.checked = spec.max_updates === null;
-    this.#optimizer = spec.optimizer;
-    this.#follow();
+    this.update();
   }
 
-  /** What the form asks for; an empty field leaves the choice to the server. */
+  /** The fields that are set; an empty control leaves the choice to the server. */
   spec() {
-    const fields = this.#fields;
-    const spec = { corpus: fields.corpus.value };
-    if (fields.name.value.trim()) spec.name = fields.name.value.trim();
-    for (const name of CHOICES) spec[name] = fields[name].value;
-    for (const name of NUMBERS) put(spec, name, fields[name]);
-    if (fields.endless.checked) spec.max_updates = null;
-    else put(spec, "max_updates", fields.max_updates);
-    if (fields.fan_in.checked) spec.init_scale = null;
-    else put(spec, "init_scale", fields.init_scale);
-    if (fields.clip_mode.value === "none") {
-      spec.clip = null;
-    } else {
-      spec.clip_mode = fields.clip_mode.value;
-      put(spec, "clip", fields.clip);
-    }
-    spec.pace = Number(fields.pace.value) || fields.pace.value;
-    return spec;
+    const read = (name) => (this.#isNull(name) ? null : this.#read(name));
+    const entries = this.#names.map((name) => [name, read(name)]);
+    return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
   }
 
-  /** How many numbers there are to learn over K characters; null when the sizes are none. */
-  parameters(K) {
-    const spec = { ...USUAL, ...this.spec() };
-    const whole = [spec.hidden_size, spec.layers].every((n) => Number.isInteger(n) && n > 0);
-    return whole ? parametersOf(spec, K) : null;
-  }
-
-  /** Bring what depends on other fields into line with them. */
-  #follow() {
-    const fields = this.#fields;
-    const { value: optimizer } = fields.optimizer;
-    if (optimizer !== this.#optimizer) {
-      const own = Number(fields.learning_rate.value) !== RATES[this.#optimizer];
-      if (!own) fields.learning_rate.value = String(RATES[optimizer]);
-      this.#optimizer = optimizer;
+  /** Update the defaults that depend on other fields, and disable the numbers that are null. */
+  update() {
+    for (const name of this.#dependent()) {
+      const { field, defaults } = FIELDS[name].default_by;
+      const { value } = this.#elements[field];
+      const own = Number(this.#elements[name].value) !== defaults[this.#followed[name]];
+      if (value !== this.#followed[name] && !own) {
+        this.#elements[name].value = String(defaults[value]);
+      }
+      this.#followed[name] = value;
     }
-    fields.max_updates.disabled = fields.endless.checked;
-    fields.init_scale.disabled = fields.fan_in.checked;
-    fields.clip.disabled = fields.clip_mode.value === "none";
-    const spec = { ...USUAL, ...this.spec() };
-    setText(find("#advanced-summary"), unusual(spec));
-    const held = Object.entries(PRESETS).map(([name, preset]) => {
-      const whole = Object.entries(preset).every(([field, value]) => spec[field] === value);
-      return whole ? name : null;
-    });
-    this.#buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(held[i] !== null)));
-    setText(find("#preset-about"), PRESET_WORDS[held.find(Boolean)] ?? "Settings of your own.");
+    for (const name of this.#names.filter((each) => FIELDS[each].control === "number")) {
+      this.#elements[name].disabled = this.#isNull(name);
+    }
     this.#changed();
   }
-}
 
-function put(spec, name, { value }) {
-  if (value !== "") spec[name] = Number(value);
+  #fillField(name, value) {
+    const { control, default: usual } = FIELDS[name];
+    const element = this.#elements[name];
+    if (control === "select") {
+      const text = String(value);
+      if (![...element.options].some((option) => option.value === text)) {
+        element.append(el("option", { value: text, text: valueText(name, { [name]: value }) }));
+      }
+      element.value = text;
+    } else if (control === "words") {
+      element.value = (value ?? []).join(", ");
+    } else {
+      element.value = String(value ?? usual ?? "");
+    }
+  }
+
+  #fillNull(name, isNull) {
+    const { option_of: select } = FIELDS[name].null ?? {};
+    const checkbox = this.#elements[`${name}-null`];
+    if (checkbox) checkbox.checked = isNull;
+    else if (select && isNull) this.#elements[select].value = NULL_OPTION;
+  }
+
+  #isNull(name) {
+    const { option_of: select } = FIELDS[name].null ?? {};
+    if (select) return this.#elements[select].value === NULL_OPTION;
+    return this.#elements[`${name}-null`]?.checked ?? false;
+  }
+
+  #read(name) {
+    const { control, choices } = FIELDS[name];
+    const text = this.#elements[name].value.trim();
+    if (control === "words") return text.split(",").map((word) => word.trim()).filter(Boolean);
+    if (text === "") return undefined;
+    if (control === "number") return Number(text);
+    if (control !== "select") return text;
+    if (text === NULL_OPTION) return undefined;
+    return choices.find((value) => String(value) === text) ?? Number(text);
+  }
+
+  /** The fields whose default depends on another field of the form. */
+  #dependent() {
+    return this.#names.filter((name) => this.#names.includes(FIELDS[name].default_by?.field));
+  }
 }

@@ -5,36 +5,36 @@ import * as format from "../lib/format.js";
 
 /**
  * @param {Object} store
- * @param {Object<string, () => void>} deeds resume, newRun, halveRate
+ * @param {Object<string, () => void>} actions resume, newRun, halveRate
  */
-export function mountNotice(store, deeds) {
+export function mountRunStatusBanner(store, actions) {
   const host = find("#notice");
   store.watch(
     (state) => {
       const { run } = state;
       const still = run && run.state !== "running" ? run.update : null;
-      const ahead = run?.state === "queued" ? queueWords(run, state.runs ?? []) : null;
-      return [run?.state, run?.error, run?.short_of_room, still, state.operator, state.runId, ahead];
+      const ahead = run?.state === "queued" ? queueText(run, state.runs ?? []) : null;
+      return [run?.state, run?.error, run?.disk_full, still, state.operator, state.runId, ahead];
     },
     () => {
       const { run, operator, runs } = store.get();
-      const notice = run ? wordsFor(run, operator, runs ?? []) : null;
-      host.hidden = !notice;
-      if (!notice) return;
-      const deed = deeds[notice.deed];
+      const banner = run ? bannerFor(run, operator, runs ?? []) : null;
+      host.hidden = !banner;
+      if (!banner) return;
+      const action = actions[banner.action];
       host.replaceChildren(
         el(
           "div",
-          { class: "notice-body", "data-tone": notice.tone ?? "calm", role: "status" },
+          { class: "notice-body", "data-tone": banner.tone ?? "calm", role: "status" },
           el("span", { class: "dot", "data-state": run.state }),
-          el("p", { text: notice.text }),
-          ...(deed && operator
+          el("p", { text: banner.text }),
+          ...(action && operator
             ? [
                 el("button", {
                   type: "button",
                   class: "button button-small",
-                  text: notice.label,
-                  on: { click: deed },
+                  text: banner.label,
+                  on: { click: action },
                 }),
               ]
             : []),
@@ -44,31 +44,31 @@ export function mountNotice(store, deeds) {
   );
 }
 
-function wordsFor(run, operator, runs) {
+function bannerFor(run, operator, runs) {
   const update = format.count(run.update);
   switch (run.state) {
     case "queued":
-      return { text: queueWords(run, runs) };
+      return { text: queueText(run, runs) };
     case "paused":
       // A run that was let go back to a checkpoint says why.
       if (!run.error) return { text: `Paused at update ${update}` };
-      if (run.short_of_room) return { text: run.error, tone: "bad", deed: "resume", label: "Resume" };
-      return { text: run.error, tone: "bad", deed: "halveRate", label: "Halve the rate and resume" };
+      if (run.disk_full) return { text: run.error, tone: "bad", action: "resume", label: "Resume" };
+      return { text: run.error, tone: "bad", action: "halveRate", label: "Halve the rate and resume" };
     case "finished":
-      return { text: `Finished at update ${update}`, deed: "newRun", label: "New run" };
+      return { text: `Finished at update ${update}`, action: "newRun", label: "New run" };
     case "stopped":
-      return { text: `Stopped at update ${update}`, deed: "newRun", label: "New run" };
+      return { text: `Stopped at update ${update}`, action: "newRun", label: "New run" };
     case "failed":
       return {
         text: `Failed. ${run.error ?? `It stands at update ${update}.`}`,
         tone: "bad",
-        deed: "resume",
+        action: "resume",
         label: "Resume",
       };
     case "interrupted":
       return {
         text: `Interrupted at update ${update}. ${interruption(run, operator)}`,
-        deed: "resume",
+        action: "resume",
         label: "Resume",
       };
     default:
@@ -77,17 +77,12 @@ function wordsFor(run, operator, runs) {
 }
 
 /** Behind what a run waits, and how many wait beside it. */
-function queueWords(run, runs) {
+function queueText(run, runs) {
   const training = runs.filter(({ state }) => state === "running").map(({ name }) => `“${name}”`);
   const others = runs.filter(({ state, id }) => state === "queued" && id !== run.id).length;
-  const behind = training.length ? listed(training) : "the runs that learn now";
+  const behind = training.length ? format.joinWords(training) : "the runs that learn now";
   const beside = others ? ` ${format.plural(others, "other waits", "others wait")} as well.` : "";
   return `Queued behind ${behind}: it begins by itself when there is a core for it.${beside}`;
-}
-
-function listed(names) {
-  if (names.length > 3) return `${names.slice(0, 2).join(", ")} and ${names.length - 2} more`;
-  return names.length === 1 ? names[0] : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
 }
 
 const interruption = (run, operator) =>

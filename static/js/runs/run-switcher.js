@@ -7,10 +7,10 @@ import { nameField } from "./inline-rename.js";
 
 const REFRESH_MS = 3000;
 
-export class RunSwitch {
+export class RunSwitcher {
   #store;
-  #inView;
-  #deletions;
+  #currentRun;
+  #undoDelete;
   #button = find("#run-switch");
   #list = find("#run-list");
   #panel;
@@ -19,13 +19,13 @@ export class RunSwitch {
 
   /**
    * @param {Object} store
-   * @param {Object} deletions
-   * @param {RunInView} inView see state/current-run.js.
+   * @param {Object} undoDelete
+   * @param {CurrentRun} currentRun see state/current-run.js.
    */
-  constructor(store, deletions, inView) {
+  constructor(store, undoDelete, currentRun) {
     this.#store = store;
-    this.#deletions = deletions;
-    this.#inView = inView;
+    this.#undoDelete = undoDelete;
+    this.#currentRun = currentRun;
     this.#panel = popover(this.#button, find("#run-panel"), () => this.#opened());
     store.watch(
       ({ run, runId, runs }) => [run?.name, run?.state, run?.spec, runId, runs?.length],
@@ -40,19 +40,19 @@ export class RunSwitch {
   #showRun() {
     const { run, runs } = this.#store.get();
     setText(find("#run-name"), run?.name ?? (runs?.length === 0 ? "No run yet" : "Loading"));
-    setText(find("#run-about"), run ? about(run) : "");
+    setText(find("#run-about"), run ? summary(run) : "");
     find("#run-dot").dataset.state = run?.state ?? "";
-    this.#button.title = run ? `${run.name}: ${format.stateWord(run.state)}` : "";
+    this.#button.title = run ? `${run.name}: ${format.stateLabel(run.state)}` : "";
     document.title = run ? `${run.name} · Hurrah` : "Hurrah";
   }
 
   #opened() {
     this.#renaming = false;
     this.#fill();
-    this.#inView.refreshRuns();
+    this.#currentRun.refreshRuns();
     clearInterval(this.#timer);
     this.#timer = setInterval(() => {
-      if (this.#panel.isOpen()) this.#inView.refreshRuns();
+      if (this.#panel.isOpen()) this.#currentRun.refreshRuns();
       else clearInterval(this.#timer);
     }, REFRESH_MS);
   }
@@ -72,7 +72,7 @@ export class RunSwitch {
     const { runId, operator } = this.#store.get();
     const open = () => {
       this.#panel.close();
-      this.#inView.open(run.id);
+      this.#currentRun.open(run.id);
     };
     const item = el(
       "li",
@@ -82,7 +82,7 @@ export class RunSwitch {
         { type: "button", class: "run-open", on: { click: open } },
         el("span", { class: "dot", "data-state": run.state }),
         el("span", { class: "run-name", text: run.name }),
-        el("span", { class: "run-about", text: `${standing(run)}; ${about(run)}` }),
+        el("span", { class: "run-about", text: `${stateLine(run)}; ${summary(run)}` }),
       ),
     );
     if (operator) {
@@ -98,7 +98,7 @@ export class RunSwitch {
     this.#renaming = true;
     const renamed = (now) => {
       this.#store.dispatch({ type: "run", run: now });
-      this.#inView.refreshRuns();
+      this.#currentRun.refreshRuns();
     };
     const field = nameField(run, renamed, () => {
       this.#renaming = false;
@@ -113,12 +113,12 @@ export class RunSwitch {
     const rows = [...this.#list.querySelectorAll("[data-run]")].map((row) => row.dataset.run);
     const at = rows.indexOf(run.id);
     const watched = run.id === runId;
-    this.#deletions.start({ id: run.id, run: run.id, name: `“${run.name}”` }, () => {
-      if (watched) this.#inView.open(run.id);
+    this.#undoDelete.start({ id: run.id, run: run.id, name: `“${run.name}”` }, () => {
+      if (watched) this.#currentRun.open(run.id);
       this.#focus(run.id, 0);
     });
     this.#focus(rows[at + 1] ?? rows[at - 1], 2);
-    if (watched) this.#inView.open(this.#inView.next());
+    if (watched) this.#currentRun.open(this.#currentRun.defaultRunId());
   }
 
   /** Which run's row has the focus, and on which of its buttons. */
@@ -137,12 +137,12 @@ export class RunSwitch {
 }
 
 /** "The Lamps of Saltmere, rnn 100, adagrad 0.1", without a text that gave the run its name. */
-const about = (run) =>
-  [run.corpus_name === run.name ? null : run.corpus_name, format.network(run.spec)]
+const summary = (run) =>
+  [run.corpus_name === run.name ? null : run.corpus_name, format.networkSummary(run.spec)]
     .filter(Boolean)
     .join(", ");
 
-const standing = (run) => `${format.stateWord(run.state)} at ${format.count(run.update)}`;
+const stateLine = (run) => `${format.stateLabel(run.state)} at ${format.count(run.update)}`;
 
 function small(name, label, click) {
   return el(

@@ -17,51 +17,51 @@ const KEY = "hurrah-deleting";
  *   of the run `run`; `name` is how it is spoken of.
  */
 
-export class Deletions {
+export class UndoDelete {
   #store;
   #deleted;
   #pending = new Map(); // id -> {thing, note, kept}, oldest first
   #gone = new Set(); // what the server has deleted, before its list says so
 
   /**
-   * @param {Object} store gets `leaving` actions.
+   * @param {Object} store gets `pendingDelete` actions.
    * @param {() => void} deleted called when the server has deleted something, or refused to.
    */
   constructor(store, deleted) {
     this.#store = store;
     this.#deleted = deleted;
-    window.addEventListener("pagehide", () => this.#handOver());
-    window.addEventListener("pageshow", ({ persisted }) => persisted && this.#takeOver());
-    this.#takeOver();
+    window.addEventListener("pagehide", () => this.#storePending());
+    window.addEventListener("pageshow", ({ persisted }) => persisted && this.#resumePending());
+    this.#resumePending();
   }
 
   /**
    * @param {Thing} thing
-   * @param {() => void} [kept] called when it was undone.
+   * @param {() => void} [onUndo] called when it was undone.
    */
-  start(thing, kept = () => {}) {
+  start(thing, onUndo = () => {}) {
     if (this.#pending.has(thing.id)) return;
-    const note = toast(`${thing.name} is deleted.`, {
+    const toastHandle = toast(`${thing.name} is deleted.`, {
       label: "Undo",
-      run: () => this.#keep(thing.id),
+      run: () => this.#restore(thing.id),
       onClose: () => this.#finish(thing),
       lastsMs: UNDO_MS,
     });
-    this.#pending.set(thing.id, { thing, note, kept });
-    this.#tell();
+    this.#pending.set(thing.id, { thing, toastHandle, onUndo });
+    this.#publish();
   }
 
   /** Keep what was deleted last, if there is still time. */
   undo() {
     const last = [...this.#pending.values()].at(-1);
-    if (last?.note.leave()) this.#keep(last.thing.id);
+    if (last?.toastHandle.remove()) this.#restore(last.thing.id);
   }
 
-  #keep(id) {
-    const { kept } = this.#pending.get(id);
+  #restore(id) {
+    const { onUndo } = this.#pending.get(id);
     this.#pending.delete(id);
-    this.#tell();
-    kept();
+    this.#publish();
+    onUndo();
   }
 
   async #finish({ id, run }) {
@@ -74,29 +74,29 @@ export class Deletions {
     }
     this.#pending.delete(id);
     await this.#deleted();
-    this.#tell();
+    this.#publish();
   }
 
-  #tell() {
-    const leaving = [...this.#pending.keys(), ...this.#gone];
-    this.#store.dispatch({ type: "leaving", leaving });
+  #publish() {
+    const pendingDelete = [...this.#pending.keys(), ...this.#gone];
+    this.#store.dispatch({ type: "pendingDelete", pendingDelete });
   }
 
-  #handOver() {
-    const things = [...this.#pending.values()].map(({ thing, note }) => note.leave() && thing);
+  #storePending() {
+    const things = [...this.#pending.values()].map(({ thing, toastHandle }) => toastHandle.remove() && thing);
     this.#pending.clear();
     if (!things.length) return;
-    remember({ things: things.filter(Boolean), until: Date.now() + UNDO_MS });
+    storeDeletes({ things: things.filter(Boolean), until: Date.now() + UNDO_MS });
   }
 
-  #takeOver() {
-    const left = recall();
+  #resumePending() {
+    const left = storedDeletes();
     if (left && left.until > Date.now()) for (const thing of left.things) this.start(thing);
-    else this.#tell();
+    else this.#publish();
   }
 }
 
-function remember(left) {
+function storeDeletes(left) {
   try {
     sessionStorage.setItem(KEY, JSON.stringify(left));
   } catch {
@@ -104,7 +104,7 @@ function remember(left) {
   }
 }
 
-function recall() {
+function storedDeletes() {
   try {
     const left = JSON.parse(sessionStorage.getItem(KEY));
     sessionStorage.removeItem(KEY);

@@ -1,32 +1,32 @@
 /** Which run is in view: the address says, and the address follows. */
 
-import { addressOf, readAddress } from "./url-state.js";
+import { urlOf, stateFromUrl } from "./url-state.js";
 import * as api from "../net/api.js";
 import { refineStart } from "../curve/detail-loader.js";
-import { Gathering } from "../net/batcher.js";
+import { MessageBatcher } from "../net/batcher.js";
 import { LiveSocket } from "../net/live-socket.js";
 import { toast } from "../ui/toasts.js";
 
 const RETRY_MS = 3000;
 
-export class RunInView {
+export class CurrentRun {
   #store;
-  #received;
+  #onMessage;
   #socket = null;
-  #gathering = new Gathering((messages) =>
+  #batcher = new MessageBatcher((messages) =>
     this.#store.dispatch(...messages.map((message) => ({ type: "message", message }))),
   );
 
   /**
    * @param {Object} store
-   * @param {(message: Object) => void} received called with each message, before the store has it.
+   * @param {(message: Object) => void} onMessage called with each message, before the store has it.
    */
-  constructor(store, received) {
+  constructor(store, onMessage) {
     this.#store = store;
-    this.#received = received;
+    this.#onMessage = onMessage;
     window.addEventListener("popstate", () => {
-      const view = readAddress(location.search);
-      this.#show(view.runId ?? this.next(), view);
+      const view = stateFromUrl(location.search);
+      this.#show(view.runId ?? this.defaultRunId(), view);
     });
     // A run from a text uploaded elsewhere brings a corpus that this page has not heard of.
     store.watch(
@@ -43,24 +43,24 @@ export class RunInView {
   }
 
   /** Show the run of the address, or choose one; while the server can't be reached, try again. */
-  async begin() {
-    const view = readAddress(location.search);
+  async start() {
+    const view = stateFromUrl(location.search);
     const asked = view.runId;
     if (asked) this.#show(asked, view);
     this.#refreshCorpora();
     const reached = await this.refreshRuns();
     if (!reached) {
-      setTimeout(() => this.begin(), RETRY_MS);
+      setTimeout(() => this.start(), RETRY_MS);
       return;
     }
-    if (!asked) this.#show(this.next(), view);
+    if (!asked) this.#show(this.defaultRunId(), view);
   }
 
   /** Turn to a run; the one before it is a step back in the browser's history. */
   open(id) {
     if (id === this.#store.get().runId) return;
     this.#show(id);
-    history.pushState(null, "", addressOf(this.#store.get()));
+    history.pushState(null, "", urlOf(this.#store.get()));
   }
 
   /** Turn to a run that was just made. */
@@ -71,21 +71,21 @@ export class RunInView {
 
   /** Ask which runs there are; whether the server could be reached. */
   async refreshRuns() {
-    const runs = await tryTo(api.listRuns);
+    const runs = await api.nullOnProblem(api.listRuns());
     if (runs) this.#store.dispatch({ type: "runs", runs });
     return runs !== null;
   }
 
   /** The run that a page without one in its address shows, null for none. */
-  next() {
-    return mostInteresting(this.#store.get().runs ?? []);
+  defaultRunId() {
+    return defaultRun(this.#store.get().runs ?? []);
   }
 
   /** Show a run, and of it what `view` (see state/url-state.js) asks for. */
   #show(id, view = {}) {
     const moved = id !== this.#store.get().runId || !this.#socket;
     if (moved) this.#socket?.close();
-    this.#store.dispatch({ type: moved ? "open" : "look", runId: id, view });
+    this.#store.dispatch({ type: moved ? "open" : "setView", runId: id, view });
     if (!moved) return;
     this.#socket = null;
     if (!id) return;
@@ -93,29 +93,29 @@ export class RunInView {
       message: (message) => this.#receive(message),
       connection: (connection) => {
         this.#store.dispatch({ type: "connection", connection });
-        if (connection.status === "gone") this.#leaveGone(id);
+        if (connection.status === "gone") this.#replaceMissingRun(id);
       },
     });
   }
 
   #receive(message) {
-    this.#received(message);
-    this.#gathering.add(message);
+    this.#onMessage(message);
+    this.#batcher.add(message);
     if (this.#store.get().refining && message.type === "snapshot") {
       refineStart(this.#store, message.run, message.loss.bucket);
     }
   }
 
   async #refreshCorpora() {
-    const corpora = await tryTo(api.listCorpora);
+    const corpora = await api.nullOnProblem(api.listCorpora());
     if (corpora) this.#store.dispatch({ type: "corpora", corpora });
   }
 
-  async #leaveGone(id) {
+  async #replaceMissingRun(id) {
     await this.refreshRuns();
     if (this.#store.get().runId !== id) return;
     const others = (this.#store.get().runs ?? []).filter((run) => run.id !== id);
-    const next = mostInteresting(others);
+    const next = defaultRun(others);
     toast(
       next
         ? "That run is not there (any more). This one is."
@@ -126,16 +126,6 @@ export class RunInView {
 }
 
 /** The newest at work, else the newest. */
-function mostInteresting(runs) {
+function defaultRun(runs) {
   return (runs.find(({ state }) => state === "running") ?? runs[0])?.id ?? null;
-}
-
-/** Ask the server for something the page can do without for now; null when it can't be had. */
-async function tryTo(ask) {
-  try {
-    return await ask();
-  } catch (error) {
-    if (!(error instanceof api.Problem)) throw error;
-    return null;
-  }
 }

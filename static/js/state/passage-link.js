@@ -12,59 +12,59 @@ const NAMES = /^(best|best_validation|latest|[0-9a-f]{12})$/;
 /** Whether a passage's source is a very model, by its fingerprint. */
 export const isExact = (source) => typeof source === "object" && Boolean(source.model);
 
-const sourceText = (source) =>
+const formatSource = (source) =>
   typeof source === "object" ? `${source.update}-${source.model}` : source;
 
-function sourceOf(text) {
+function parseSource(text) {
   const [, update, model] = MODEL.exec(text) ?? [];
   if (model) return { update: Number(update), model };
   return NAMES.test(text) ? text : null;
 }
 
-/** A number between two others, or `otherwise`. */
-function numberIn(text, least, most, otherwise) {
+/** A number between two others, or `fallback`. */
+function numberOr(text, least, most, fallback) {
   const value = text === null || text.trim() === "" ? NaN : Number(text);
-  return value >= least && value <= most ? value : otherwise;
+  return value >= least && value <= most ? value : fallback;
 }
 
 /** Say a passage (a request as the server takes it) in an address's parameters. */
-export function sayPassage(said, passage) {
+export function setPassageParams(params, passage) {
   if (!passage) return;
-  said.set("passage", sourceText(passage.source));
-  said.set("seed", String(passage.seed));
-  said.set("length", String(passage.length));
-  const warmths = passage.temperatures ?? [passage.temperature];
-  said.set(passage.temperatures ? "temperatures" : "temperature", warmths.join(" "));
-  if (passage.top_k !== null) said.set("top_k", String(passage.top_k));
-  if (passage.top_p !== null) said.set("top_p", String(passage.top_p));
-  if (passage.prime) said.set("prime", passage.prime);
+  params.set("passage", formatSource(passage.source));
+  params.set("seed", String(passage.seed));
+  params.set("length", String(passage.length));
+  const temperatures = passage.temperatures ?? [passage.temperature];
+  params.set(passage.temperatures ? "temperatures" : "temperature", temperatures.join(" "));
+  if (passage.top_k !== null) params.set("top_k", String(passage.top_k));
+  if (passage.top_p !== null) params.set("top_p", String(passage.top_p));
+  if (passage.prime) params.set("prime", passage.prime);
 }
 
 /** The passage that an address's parameters ask for, or null. */
-export function readPassage(asked) {
-  const source = sourceOf(asked.get("passage") ?? "");
+export function passageFromParams(params) {
+  const source = parseSource(params.get("passage") ?? "");
   if (source === null) return null;
-  const warmths = (asked.get("temperatures") ?? "")
+  const temperatures = (params.get("temperatures") ?? "")
     .split(/[\s,]+/u)
-    .map((text) => numberIn(text, 0, 100, null))
+    .map((text) => numberOr(text, 0, 100, null))
     .filter((value) => value !== null)
     .slice(0, 10);
-  const topK = numberIn(asked.get("top_k"), 1, 1e6, null);
+  const topK = numberOr(params.get("top_k"), 1, 1e6, null);
   return {
     source,
-    seed: Math.round(numberIn(asked.get("seed"), 0, Number.MAX_SAFE_INTEGER, 0)),
-    length: Math.round(numberIn(asked.get("length"), 1, 20_000, 1000)),
-    temperature: numberIn(asked.get("temperature"), 0, 100, 0.8),
-    temperatures: warmths.length ? warmths : null,
+    seed: Math.round(numberOr(params.get("seed"), 0, Number.MAX_SAFE_INTEGER, 0)),
+    length: Math.round(numberOr(params.get("length"), 1, 20_000, 1000)),
+    temperature: numberOr(params.get("temperature"), 0, 100, 0.8),
+    temperatures: temperatures.length ? temperatures : null,
     top_k: topK && Math.round(topK),
-    top_p: numberIn(asked.get("top_p"), 1e-9, 1, null),
-    prime: (asked.get("prime") ?? "").slice(0, 2000),
+    top_p: numberOr(params.get("top_p"), 1e-9, 1, null),
+    prime: (params.get("prime") ?? "").slice(0, 2000),
   };
 }
 
 /** A link that opens a passage of a run. */
-export function linkTo(run, passage) {
-  const said = new URLSearchParams({ run });
-  sayPassage(said, passage);
-  return `${location.origin}/?${said}`;
+export function passageUrl(run, passage) {
+  const params = new URLSearchParams({ run });
+  setPassageParams(params, passage);
+  return `${location.origin}/?${params}`;
 }

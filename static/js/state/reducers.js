@@ -1,21 +1,21 @@
 /** What each message and each deed of the reader makes of the state. Pure functions all. */
 
 import { append, curveOf, emptyCurve, lastUpdate, splice } from "../curve/loss-curve.js";
-import { arrivals, indexOfSample, keepSamples, mergeSamples } from "./samples.js";
-import { OWN, resmoothed } from "../curve/smoothing.js";
-import { note, validationOf } from "../curve/validation-loss.js";
+import { firstSeen, indexOfSample, keepSamples, mergeSamples } from "./samples.js";
+import { DEFAULT_SMOOTHING, resmooth } from "../curve/smoothing.js";
+import { addSample, validationOf } from "../curve/validation-loss.js";
 
 const LIMIT_MILESTONES = 400;
 const LIMIT_CHECKPOINTS = 200;
-const AUTOMATIC_KEPT = 2; // by the server, which takes older ones away without a word
+const MAX_AUTOMATIC = 2; // by the server, which takes older ones away without a word
 
 /** What is known of a run before its first message. */
-const UNSEEN = {
+const EMPTY_RUN = {
   run: null,
   samples: [],
   milestones: [],
   checkpoints: [], // but for those that are leaving
-  saved: [], // all checkpoints that the server has
+  allCheckpoints: [], // all checkpoints that the server has
   curve: emptyCurve(),
   validation: validationOf(null),
   refining: false, // the start of the curve is still coarse: see curve/detail-loader.js
@@ -24,57 +24,57 @@ const UNSEEN = {
   smoothed: null, // {curve, exact}: the curve smoothed otherwise, and to which update exactly so
   viewers: null,
   pinned: null,
-  pointed: null,
+  hovered: null,
   asWritten: false, // the pinned sample was opened to see the text as it was written
-  seek: null, // the range of updates in which the greatest loss is being looked for, to be pinned
+  peakRange: null, // the range of updates in which the greatest loss is being looked for, to be pinned
   reading: null, // what was read at an update, as the server tells it
-  unread: null, // why that can't be told
-  pages: null, // the loss by position, a row an epoch: see reading/position-loader.js
+  readingError: null, // why that can't be told
+  lossByPosition: null, // the loss by position, a row an epoch: see reading/position-loader.js
   freshHurrah: null,
-  celebrated: [], // the words that were a hurrah while this page looked on, or before
-  celebration: null,
+  knownHurrahs: [], // the words that were a hurrah while this page looked on, or before
+  newHurrah: null,
   passage: null, // what is asked for in the drawer: see state/passage-link.js
   range: null,
   scale: null, // until the run's pace suggests one
 };
 
 /** What the axes of the curve show, whichever run is in view; see curve/axes.js. */
-const AXES = { across: "updates", unit: "sequence", lossScale: "linear", smoothing: OWN };
+const DEFAULT_AXES = { xAxis: "updates", unit: "sequence", lossScale: "linear", smoothing: DEFAULT_SMOOTHING };
 
 /** The state of a page that has just been opened. */
 export const initialState = ({ operator }) => ({
   operator,
   runId: null,
   runs: null, // but for those that are leaving
-  listed: null, // all that the server has
-  leaving: [], // ids of runs and checkpoints that are being deleted, and can still be kept
+  allRuns: null, // all that the server has
+  pendingDelete: [], // ids of runs and checkpoints that are being deleted, and can still be kept
   corpora: {},
   connection: { status: "connecting", retryInS: null },
-  card: "writing",
-  dice: "same", // the past as the same random numbers write it; or "written", as it was written
-  face: "curve", // of the curve card: over time, or "pages", by page
-  ...AXES,
-  ...UNSEEN,
+  sideTab: "writing",
+  textMode: "replay", // the past as the same random numbers write it; or "written", as it was written
+  curveTab: "time", // of the curve card: over time, or "position", by position in the corpus
+  ...DEFAULT_AXES,
+  ...EMPTY_RUN,
 });
 
 /**
  * @param {Object} state
- * @param {Object} action `{type: "message", message}`, or one of the reader's: see ACTIONS.
+ * @param {Object} action `{type: "message", message}`, or one of the reader's: see ACTION_HANDLERS.
  */
 export function reduce(state, action) {
-  const handler = ACTIONS[action.type];
+  const handler = ACTION_HANDLERS[action.type];
   return handler ? handler(state, action) : state;
 }
 
-const ACTIONS = {
+const ACTION_HANDLERS = {
   message: (state, { message }) => receive(state, message),
   connection: (state, { connection }) => ({ ...state, connection }),
-  runs: (state, { runs }) => ({ ...state, listed: runs, runs: staying(runs, state) }),
-  leaving: (state, { leaving }) => ({
+  runs: (state, { runs }) => ({ ...state, allRuns: runs, runs: withoutPending(runs, state) }),
+  pendingDelete: (state, { pendingDelete }) => ({
     ...state,
-    leaving,
-    runs: state.listed && staying(state.listed, { leaving }),
-    checkpoints: staying(state.saved, { leaving }),
+    pendingDelete,
+    runs: state.allRuns && withoutPending(state.allRuns, { pendingDelete }),
+    checkpoints: withoutPending(state.allCheckpoints, { pendingDelete }),
   }),
   corpora: (state, { corpora }) => ({
     ...state,
@@ -82,18 +82,18 @@ const ACTIONS = {
   }),
 
   /** Look at another run, or at none; `view` is what the address asks to see of it. */
-  open: (state, { runId, view }) => ({ ...state, ...UNSEEN, ...view, runId }),
+  open: (state, { runId, view }) => ({ ...state, ...EMPTY_RUN, ...view, runId }),
   /** Look at something else of the same run. */
-  look: (state, { view }) => ({
+  setView: (state, { view }) => ({
     ...state,
-    ...{ pinned: null, range: null, detail: null, dice: "same", asWritten: false },
+    ...{ pinned: null, range: null, detail: null, textMode: "replay", asWritten: false },
     passage: null,
-    ...{ seek: null, card: "writing", face: "curve" },
-    ...{ ...AXES, smoothed: null },
+    ...{ peakRange: null, sideTab: "writing", curveTab: "time" },
+    ...{ ...DEFAULT_AXES, smoothed: null },
     ...view,
   }),
   /** Turn the card beside the curve to the writing, or to what was read. */
-  card: (state, { card }) => ({ ...state, card }),
+  sideTab: (state, { sideTab }) => ({ ...state, sideTab }),
 
   /** A run as an answer to a request named it. */
   run: (state, { run }) => (run.id === state.runId ? { ...state, run } : state),
@@ -106,43 +106,43 @@ const ACTIONS = {
   pin: (state, { update, asWritten = false }) => ({
     ...state,
     pinned: update,
-    pointed: null,
-    seek: null,
+    hovered: null,
+    peakRange: null,
     asWritten: asWritten && update !== null,
   }),
   /** Look at the sample at an update for as long as something points there. */
-  point: (state, { update }) =>
-    state.pointed === update ? state : { ...state, pointed: update },
+  hover: (state, { update }) =>
+    state.hovered === update ? state : { ...state, hovered: update },
 
   /** Choose between the two texts of a past update. */
-  dice: (state, { dice }) => ({ ...state, dice, asWritten: false }),
+  textMode: (state, { textMode }) => ({ ...state, textMode, asWritten: false }),
   /** Samples that the page did not hold. */
   samples: (state, { runId, samples }) =>
     runId === state.runId
-      ? { ...state, samples: keep(mergeSamples(state.samples, samples), state) }
+      ? { ...state, samples: keepVisible(mergeSamples(state.samples, samples), state) }
       : state,
   /** Turn the curve card to the loss over time, or by page. */
-  face: (state, { face }) => ({ ...state, face }),
+  curveTab: (state, { curveTab }) => ({ ...state, curveTab }),
   /** Stay with the greatest loss from one update to another, and with what was read there. */
-  seek: (state, { from, to }) => ({
+  findPeak: (state, { from, to }) => ({
     ...state,
     pinned: Math.round((from + to) / 2),
-    pointed: null,
+    hovered: null,
     asWritten: false,
-    seek: [from, to],
-    card: "reading",
+    peakRange: [from, to],
+    sideTab: "reading",
   }),
   reading: (state, { runId, reading, range }) => {
     if (runId !== state.runId) return state;
-    const next = { ...state, reading, unread: null };
-    return range && range === state.seek ? { ...next, pinned: reading.update, seek: null } : next;
+    const next = { ...state, reading, readingError: null };
+    return range && range === state.peakRange ? { ...next, pinned: reading.update, peakRange: null } : next;
   },
-  unread: (state, { runId, problem }) =>
-    runId === state.runId ? { ...state, reading: null, unread: problem, seek: null } : state,
-  pages: (state, { runId, pages }) => (runId === state.runId ? { ...state, pages } : state),
+  readingError: (state, { runId, problem }) =>
+    runId === state.runId ? { ...state, reading: null, readingError: problem, peakRange: null } : state,
+  lossByPosition: (state, { runId, lossByPosition }) => (runId === state.runId ? { ...state, lossByPosition } : state),
 
   scale: (state, { scale }) => ({ ...state, scale }),
-  /** Choose what an axis shows: some of AXES. */
+  /** Choose what an axis shows: some of DEFAULT_AXES. */
   axes: (state, { view }) =>
     view.smoothing === undefined || view.smoothing === state.smoothing
       ? { ...state, ...view }
@@ -169,14 +169,14 @@ const ACTIONS = {
 
 function receive(state, message) {
   if (message.run !== state.runId) return state;
-  const handler = MESSAGES[message.type];
+  const handler = MESSAGE_HANDLERS[message.type];
   const next = handler ? handler(state, message) : state;
   return typeof message.viewers === "number" && message.viewers !== next.viewers
     ? { ...next, viewers: message.viewers }
     : next;
 }
 
-const MESSAGES = {
+const MESSAGE_HANDLERS = {
   snapshot: (state, message) => ({
     ...state,
     run: message.run_state,
@@ -184,15 +184,15 @@ const MESSAGES = {
     refining: message.loss.bucket > 1,
     validation: validationOf(message.loss.validation),
     detail: null,
-    pages: null,
+    lossByPosition: null,
     smoothed: null,
     reached: {},
-    samples: keep(message.samples, state),
+    samples: keepVisible(message.samples, state),
     milestones: keepMilestones(message.milestones),
-    ...savedOf(keepCheckpoints(message.checkpoints), state),
+    ...withCheckpoints(keepCheckpoints(message.checkpoints), state),
     freshHurrah: null,
-    celebration: null,
-    celebrated: [...new Set([...state.celebrated, ...arrivals(message).keys()])],
+    newHurrah: null,
+    knownHurrahs: [...new Set([...state.knownHurrahs, ...firstSeen(message).keys()])],
     scale: state.scale ?? (message.run_state.spec.pace === "cinematic" ? "log" : "linear"),
   }),
 
@@ -205,16 +205,16 @@ const MESSAGES = {
       ...state,
       run: { ...state.run, ...moved },
       curve: append(state.curve, message.curve),
-      smoothed: state.smoothed && goneOn(state, message.curve),
+      smoothed: state.smoothed && extendSmoothed(state, message.curve),
     };
   },
 
   sample(state, { sample }) {
     return {
       ...state,
-      samples: keep(mergeSamples(state.samples, [sample]), state),
-      validation: note(state.validation, sample),
-      ...celebrate(state, sample),
+      samples: keepVisible(mergeSamples(state.samples, [sample]), state),
+      validation: addSample(state.validation, sample),
+      ...addHurrah(state, sample),
     };
   },
 
@@ -230,47 +230,47 @@ const MESSAGES = {
   checkpoint: (state, { checkpoint }) => withCheckpoint(state, checkpoint),
   checkpoint_deleted: (state, { checkpoint_id: gone }) => ({
     ...state,
-    ...savedOf(state.saved.filter(({ id }) => id !== gone), state),
+    ...withCheckpoints(state.allCheckpoints.filter(({ id }) => id !== gone), state),
   }),
   state: (state, { run_state: run }) => ({ ...state, run }),
 };
 
 /** A word is a hurrah once: not again when the run goes back and writes it anew. */
-function celebrate({ celebrated }, { update, hurrahs }) {
-  const words = (hurrahs ?? []).filter((word) => !celebrated.includes(word));
+function addHurrah({ knownHurrahs }, { update, hurrahs }) {
+  const words = (hurrahs ?? []).filter((word) => !knownHurrahs.includes(word));
   if (!words.length) return {};
-  const celebration = { update, words };
-  return { celebration, freshHurrah: update, celebrated: [...celebrated, ...words] };
+  const newHurrah = { update, words };
+  return { newHurrah, freshHurrah: update, knownHurrahs: [...knownHurrahs, ...words] };
 }
 
 /** As many samples as the page holds, among them those that the reader looks at closely. */
-function keep(samples, { range, pinned }) {
+function keepVisible(samples, { range, pinned }) {
   if (range || pinned === null) return keepSamples(samples, range);
   return keepSamples(samples, [samples[indexOfSample(samples, pinned)]?.update ?? pinned, pinned]);
 }
 
-const staying = (things, { leaving }) => things.filter(({ id }) => !leaving.includes(id));
+const withoutPending = (things, { pendingDelete }) => things.filter(({ id }) => !pendingDelete.includes(id));
 
-const savedOf = (saved, state) => ({ saved, checkpoints: staying(saved, state) });
+const withCheckpoints = (allCheckpoints, state) => ({ allCheckpoints, checkpoints: withoutPending(allCheckpoints, state) });
 
 function withCheckpoint(state, checkpoint) {
-  const others = state.saved.filter(({ id }) => id !== checkpoint.id);
-  return { ...state, ...savedOf(keepCheckpoints([...others, checkpoint]), state) };
+  const others = state.allCheckpoints.filter(({ id }) => id !== checkpoint.id);
+  return { ...state, ...withCheckpoints(keepCheckpoints([...others, checkpoint]), state) };
 }
 
 /** Bounded, and without the automatic ones that the server has taken away. */
 export function keepCheckpoints(checkpoints) {
   const automatic = checkpoints.filter((checkpoint) => checkpoint.automatic);
-  const gone = new Set(automatic.slice(0, -AUTOMATIC_KEPT).map(({ id }) => id));
+  const gone = new Set(automatic.slice(0, -MAX_AUTOMATIC).map(({ id }) => id));
   return checkpoints.filter(({ id }) => !gone.has(id)).slice(-LIMIT_CHECKPOINTS);
 }
 
 /** The curve that is smoothed otherwise, gone on with by what the run's own smooth loss tells. */
-function goneOn({ smoothed, curve, smoothing }, part) {
-  const fresh = part.update.findIndex((update) => update > lastUpdate(curve));
-  if (fresh < 0) return smoothed;
-  const news = Object.fromEntries(Object.entries(part).map(([name, all]) => [name, all.slice(fresh)]));
-  const further = resmoothed(news, Number(smoothing), curve, smoothed.curve);
+function extendSmoothed({ smoothed, curve, smoothing }, part) {
+  const start = part.update.findIndex((update) => update > lastUpdate(curve));
+  if (start < 0) return smoothed;
+  const fresh = Object.fromEntries(Object.entries(part).map(([name, all]) => [name, all.slice(start)]));
+  const further = resmooth(fresh, Number(smoothing), curve, smoothed.curve);
   return { ...smoothed, curve: append(smoothed.curve, further) };
 }
 

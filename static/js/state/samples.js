@@ -49,25 +49,25 @@ export function indexOfSample(samples, update) {
 }
 
 /** Whether the newest sample is shown, and whatever is newer when it comes. */
-export const isLive = ({ pinned, pointed }) => pinned === null && pointed === null;
+export const isLive = ({ pinned, hovered }) => pinned === null && hovered === null;
 
 /**
- * Which of a sample's two texts is in view: "same", its replay, which at every update is written
+ * Which of a sample's two texts is in view: "replay", its replay, which at every update is written
  * with the same random numbers; or "written", as it was written then, which is what live shows.
  */
-export function tellingOf(state) {
-  const opened = state.asWritten && state.pointed === null;
-  return isLive(state) || opened ? "written" : state.dice;
+export function textModeOf(state) {
+  const opened = state.asWritten && state.hovered === null;
+  return isLive(state) || opened ? "written" : state.textMode;
 }
 
 /** A sample's text with its quality and invented words; as it was written where no replay is. */
-export const textOf = (sample, telling) =>
-  (telling === "same" && sample.replay) || sample;
+export const textOf = (sample, textMode) =>
+  (textMode === "replay" && sample.replay) || sample;
 
 /** The samples that have the text that is told; all of them where none has. */
-export function toldSamples(samples, telling) {
-  const told = telling === "same" ? samples.filter(({ replay }) => replay) : samples;
-  return told.length ? told : samples;
+export function samplesWithText(samples, textMode) {
+  const found = textMode === "replay" ? samples.filter(({ replay }) => replay) : samples;
+  return found.length ? found : samples;
 }
 
 /**
@@ -75,31 +75,31 @@ export function toldSamples(samples, telling) {
  * pinned, that has the text that is told.
  */
 export function indexInView(state) {
-  const { samples, pointed, pinned } = state;
+  const { samples, hovered, pinned } = state;
   if (isLive(state)) return samples.length - 1;
-  const index = indexOfSample(samples, pointed ?? pinned);
-  const told = toldSamples(samples.slice(0, index + 1), tellingOf(state));
-  return told.length ? indexOfSample(samples, told.at(-1).update) : -1;
+  const index = indexOfSample(samples, hovered ?? pinned);
+  const found = samplesWithText(samples.slice(0, index + 1), textModeOf(state));
+  return found.length ? indexOfSample(samples, found.at(-1).update) : -1;
 }
 
 /** The text in view, and the replay before it that it may be compared with. */
 export function textInView(state) {
   const index = indexInView(state);
   const sample = state.samples[index] ?? null;
-  const telling = tellingOf(state);
-  const replayed = telling === "same" && Boolean(sample?.replay);
+  const textMode = textModeOf(state);
+  const replayed = textMode === "replay" && Boolean(sample?.replay);
   const before = replayed ? state.samples.slice(0, index).findLast(({ replay }) => replay) : null;
-  return { sample, telling, replayed, before: before ?? null };
+  return { sample, textMode, replayed, before: before ?? null };
 }
 
 /**
  * The index nearest to `index` in the direction of `step` (1 or -1) whose sample has the text that
  * the past is told with; beyond the first or the last where none is.
  */
-export function toldIndex({ samples, dice }, index, step) {
-  const told = new Set(toldSamples(samples, dice));
+export function nearestWithText({ samples, textMode }, index, step) {
+  const candidates = new Set(samplesWithText(samples, textMode));
   let found = index;
-  while (samples[found] && !told.has(samples[found])) found += step;
+  while (samples[found] && !candidates.has(samples[found])) found += step;
   return found;
 }
 
@@ -107,29 +107,29 @@ export function toldIndex({ samples, dice }, index, step) {
 export const watchWords = (run) => run?.spec.watch_words ?? run?.watch_words ?? [];
 
 /** When each watched word came: a Map from word to update. */
-export function arrivals({ samples, milestones }) {
-  const came = new Map();
+export function firstSeen({ samples, milestones }) {
+  const updates = new Map();
   const note = (word, update) => {
-    if (!came.has(word) || came.get(word) > update) came.set(word, update);
+    if (!updates.has(word) || updates.get(word) > update) updates.set(word, update);
   };
   for (const { kind, text, update } of milestones) {
     const word = kind === "hurrah" ? /^hurrah\s*[-–:]\s*(.+?)!?$/iu.exec(text)?.[1] : null;
     if (word) note(word, update);
   }
   for (const { hurrahs, update } of samples) for (const word of hurrahs ?? []) note(word, update);
-  return came;
+  return updates;
 }
 
 /**
  * The words on the wall: those that have come, in the order in which they did, then the awaited;
- * `others` came, but are watched no longer.
+ * `former` came, but are watched no longer.
  */
-export function wallOf(words, came) {
+export function groupWords(words, updates) {
   const known = [...new Set(words)];
-  const first = (a, b) => came.get(a) - came.get(b);
+  const first = (a, b) => updates.get(a) - updates.get(b);
   return {
-    come: known.filter((word) => came.has(word)).sort(first),
-    awaited: known.filter((word) => !came.has(word)),
-    others: [...came.keys()].filter((word) => !known.includes(word)).sort(first),
+    seen: known.filter((word) => updates.has(word)).sort(first),
+    pending: known.filter((word) => !updates.has(word)),
+    former: [...updates.keys()].filter((word) => !known.includes(word)).sort(first),
   };
 }

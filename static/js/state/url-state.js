@@ -6,8 +6,8 @@
  * Whatever else can be chosen in the view gets a row here, and needs nothing else.
  */
 
-import { ACROSS, UNITS } from "../curve/axes.js";
-import { readPassage, sayPassage } from "./passage-link.js";
+import { X_AXES, LOSS_UNITS } from "../curve/axes.js";
+import { passageFromParams, setPassageParams } from "./passage-link.js";
 import { SMOOTHINGS } from "../curve/smoothing.js";
 
 const REST_MS = 250; // browsers take no more than some hundred changes of an address in half a minute
@@ -21,8 +21,8 @@ export const oneOf = (key, values) => ({
 const PARAMETERS = {
   run: { read: ({ runId }) => runId, parse: (text) => (text ? { runId: text } : null) },
   scale: oneOf("scale", [null, "linear", "log"]),
-  x: oneOf("across", ACROSS),
-  y: oneOf("unit", UNITS),
+  x: oneOf("xAxis", X_AXES),
+  y: oneOf("unit", LOSS_UNITS),
   yscale: oneOf("lossScale", ["linear", "log"]),
   smoothing: oneOf("smoothing", SMOOTHINGS),
   /** The updates in view, "1200-5000". */
@@ -39,43 +39,43 @@ const PARAMETERS = {
     parse: (text) => (/^\d{1,12}$/.test(text) ? { pinned: Number(text) } : null),
   },
   /** Which text of a past update; one that was opened as it was written opens so again. */
-  dice: {
-    read: ({ dice, asWritten }) => (dice === "written" || asWritten ? "written" : null),
-    parse: oneOf("dice", ["same", "written"]).parse,
+  text: {
+    read: ({ textMode, asWritten }) => (textMode === "written" || asWritten ? "written" : null),
+    parse: oneOf("textMode", ["replay", "written"]).parse,
   },
-  card: oneOf("card", ["writing", "reading"]),
+  tab: oneOf("sideTab", ["writing", "reading"]),
   /** Of the curve card: the loss over time, or by page. */
-  face: oneOf("face", ["curve", "pages"]),
+  chart: oneOf("curveTab", ["time", "position"]),
 };
 
 /** The part of the state that the address means; what it leaves out is left out. */
-export function readAddress(search, parameters = PARAMETERS) {
-  const asked = new URLSearchParams(search);
+export function stateFromUrl(search, parameters = PARAMETERS) {
+  const params = new URLSearchParams(search);
   const parts = Object.entries(parameters).map(([name, { parse }]) =>
-    asked.has(name) ? parse(asked.get(name)) : null,
+    params.has(name) ? parse(params.get(name)) : null,
   );
-  const passage = readPassage(asked);
+  const passage = passageFromParams(params);
   return Object.assign({}, ...parts, passage && { passage });
 }
 
 /** The address of what `state` shows, as the part from the question mark on. */
-export function addressOf(state, parameters = PARAMETERS) {
-  const said = new URLSearchParams();
+export function urlOf(state, parameters = PARAMETERS) {
+  const params = new URLSearchParams();
   for (const [name, { read }] of Object.entries(parameters)) {
     const text = read(state);
-    if (text !== null && text !== undefined) said.set(name, text);
+    if (text !== null && text !== undefined) params.set(name, text);
   }
-  sayPassage(said, state.passage); // which takes several parameters at once
-  const search = said.toString();
+  setPassageParams(params, state.passage); // which takes several parameters at once
+  const search = params.toString();
   return search ? `?${search}` : location.pathname;
 }
 
 /** Let the address follow the view; another run is another entry in the browser's history. */
-export function mountAddress(store, parameters = PARAMETERS) {
+export function mountUrlState(store, parameters = PARAMETERS) {
   let timer = null;
   const follow = () => {
     timer = null;
-    const address = addressOf(store.get(), parameters);
+    const address = urlOf(store.get(), parameters);
     if (address !== location.search) history.replaceState(null, "", address);
   };
   store.watch(

@@ -3,7 +3,7 @@
 const KEY = "hurrah-watched";
 
 /** Keep in mind which run is in view, for as long as the window is open. */
-export function rememberWatched(id) {
+export function rememberRun(id) {
   try {
     if (id) sessionStorage.setItem(KEY, id);
     else sessionStorage.removeItem(KEY);
@@ -13,15 +13,15 @@ export function rememberWatched(id) {
 }
 
 /** Let the links to the page that watches lead to that run. */
-export function mountWayBack() {
-  const id = watched();
+export function mountBackLink() {
+  const id = rememberedRun();
   if (!id) return;
   for (const link of document.querySelectorAll("a[href='/']")) {
     link.setAttribute("href", `/?run=${encodeURIComponent(id)}`);
   }
 }
 
-function watched() {
+function rememberedRun() {
   try {
     return sessionStorage.getItem(KEY);
   } catch {

@@ -6,7 +6,7 @@ import * as format from "../lib/format.js";
 /** @param {Object} store */
 export function mountConnection(store) {
   const host = find("#connection");
-  const word = find("#connection-word");
+  const label = find("#connection-word");
   const dot = find("#connection-dot");
   const viewers = find("#viewers");
   store.watch(
@@ -16,7 +16,7 @@ export function mountConnection(store) {
       host.hidden = none;
       host.dataset.state = connection.status;
       dot.dataset.state = connection.status;
-      setText(word, sentence(connection));
+      setText(label, connectionLabel(connection));
       viewers.hidden = none || watching === null;
       setText(viewers, watching === null ? "" : `${format.count(watching)} watching`);
     },
@@ -24,7 +24,7 @@ export function mountConnection(store) {
 }
 
 /** A connection as a word or two. */
-export function sentence({ status, retryInS }) {
+export function connectionLabel({ status, retryInS }) {
   if (status === "waiting") return `reconnecting in ${retryInS} s`;
   return { live: "live", connecting: "connecting", gone: "this run is gone" }[status];
 }

@@ -2,21 +2,21 @@
 
 import { find } from "../lib/dom.js";
 
-/** @param {Object<string, (event: KeyboardEvent) => void>} deeds by the key's name. */
-export function mountKeys(deeds) {
+/** @param {Object<string, (event: KeyboardEvent) => void>} actions by the key's name. */
+export function mountShortcuts(actions) {
   const help = find("#keys");
   const showHelp = () => (help.open ? help.close() : help.showModal());
   find("#help").addEventListener("click", showHelp);
-  const all = { ...deeds, "?": showHelp };
+  const allActions = { ...actions, "?": showHelp };
 
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-    const deed = all[event.key];
-    if (!deed || takesKey(event.target, event.key)) return;
+    const action = allActions[event.key];
+    if (!action || takesKey(event.target, event.key)) return;
     const modal = document.querySelector("dialog:modal");
     if (modal && !(modal === help && event.key === "?")) return;
     event.preventDefault();
-    if (!event.repeat || event.key.startsWith("Arrow")) deed(event);
+    if (!event.repeat || event.key.startsWith("Arrow")) action(event);
   });
 }
 

@@ -7,18 +7,18 @@
  * @param {boolean} log
  * @returns {number[]}
  */
-export function placesOf(updates, log) {
-  const place = log ? (update) => Math.log10(Math.max(update, 0.5)) : (update) => update;
-  const first = place(updates[0] ?? 0);
-  const span = place(updates.at(-1) ?? 0) - first;
-  return updates.map((update) => (span ? (place(update) - first) / span : 1));
+export function positionsOf(updates, log) {
+  const position = log ? (update) => Math.log10(Math.max(update, 0.5)) : (update) => update;
+  const first = position(updates[0] ?? 0);
+  const span = position(updates.at(-1) ?? 0) - first;
+  return updates.map((update) => (span ? (position(update) - first) / span : 1));
 }
 
 /** The index of the place nearest to `share`, the later of two. */
-export function nearestPlace(places, share) {
+export function nearestPosition(positions, share) {
   let nearest = 0;
-  places.forEach((place, i) => {
-    if (Math.abs(place - share) <= Math.abs(places[nearest] - share)) nearest = i;
+  positions.forEach((position, i) => {
+    if (Math.abs(position - share) <= Math.abs(positions[nearest] - share)) nearest = i;
   });
   return nearest;
 }
@@ -27,12 +27,12 @@ export function nearestPlace(places, share) {
  * A line through the values as an SVG path in a box of 100 by 100, the greatest at its top.
  *
  * @param {number[]} values at least 0.
- * @param {number[]} places as of `placesOf`.
+ * @param {number[]} positions as of `positionsOf`.
  * @param {number} most the value that stands at the top.
  */
-export function pathOf(values, places, most) {
+export function pathOf(values, positions, most) {
   return values
-    .map((value, i) => `${i ? "L" : "M"}${rounded(places[i] * 100)} ${heightOf(value, most)}`)
+    .map((value, i) => `${i ? "L" : "M"}${rounded(positions[i] * 100)} ${heightOf(value, most)}`)
     .join("");
 }
 

@@ -3,7 +3,7 @@
 import { find } from "../lib/dom.js";
 import { onTheme, theme, toggleTheme } from "../lib/theme.js";
 
-export function mountThemeButton() {
+export function mountThemeToggle() {
   const button = find("#theme");
   const name = (now) =>
     button.setAttribute("aria-label", now === "dark" ? "Light theme" : "Dark theme");

@@ -17,13 +17,13 @@ const open = []; // the notes shown, oldest first
  * @param {() => void} [action.onClose] called when the note goes without `run`.
  * @param {number} [action.lastsMs] longer than usual, and not given up for newer notes.
  * @param {boolean} [action.hurrah] looks the part, and is left to the announcer to say aloud.
- * @returns {{close: () => void, leave: () => boolean}} `leave` takes the note away and calls nobody.
+ * @returns {{close: () => void, remove: () => boolean}} `remove` takes the note away and calls nobody.
  */
 export function toast(text, action = {}) {
   const note = new Toast(text, action);
   open.push(note);
-  const lasting = open.filter((each) => each.lasts);
-  const brief = open.filter((each) => !each.lasts);
+  const lasting = open.filter((each) => each.isLasting);
+  const brief = open.filter((each) => !each.isLasting);
   if (lasting.length > LIMIT_LASTING) lasting[0].close();
   if (brief.length > LIMIT_TOASTS) brief[0].close();
   return note;
@@ -40,31 +40,31 @@ class Toast {
       "div",
       action.hurrah ? { class: "toast toast-hurrah", "aria-live": "off" } : { class: "toast" },
       el("span", { text }),
-      ...this.#deed(),
-      this.#dismissal(),
+      ...this.#actionButton(),
+      this.#closeButton(),
     );
     // It stays for as long as the reader is at it.
     for (const event of ["pointerenter", "focusin"]) {
       this.#element.addEventListener(event, () => clearTimeout(this.#timer));
     }
     for (const event of ["pointerleave", "focusout"]) {
-      this.#element.addEventListener(event, () => this.#arm());
+      this.#element.addEventListener(event, () => this.#startTimer());
     }
     find("#toasts").append(this.#element);
-    this.#arm();
+    this.#startTimer();
   }
 
-  get lasts() {
+  get isLasting() {
     return this.#action.lastsMs !== undefined;
   }
 
   /** Take the note away, and with it the chance to undo. */
   close() {
-    if (this.leave()) this.#action.onClose?.();
+    if (this.remove()) this.#action.onClose?.();
   }
 
   /** Take the note away as if it had never been; false when it was gone already. */
-  leave() {
+  remove() {
     const index = open.indexOf(this);
     if (index < 0) return false;
     open.splice(index, 1);
@@ -73,20 +73,20 @@ class Toast {
     return true;
   }
 
-  #arm() {
+  #startTimer() {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.close(), this.#action.lastsMs ?? SHOWN_MS);
   }
 
-  #deed() {
+  #actionButton() {
     const { label, href, run } = this.#action;
     const look = { class: "button button-small", text: label };
     if (href) return [el("a", { ...look, href, download: true })];
-    const click = () => this.leave() && run();
+    const click = () => this.remove() && run();
     return run ? [el("button", { ...look, type: "button", on: { click } })] : [];
   }
 
-  #dismissal() {
+  #closeButton() {
     return el(
       "button",
       {

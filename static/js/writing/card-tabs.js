@@ -3,10 +3,10 @@
 import { find } from "../lib/dom.js";
 
 /** @param {Object} store */
-export function mountCards(store) {
+export function mountCardTabs(store) {
   const list = find("#card-tabs");
   const tabs = [...list.querySelectorAll("[role=tab]")];
-  const open = (tab) => store.dispatch({ type: "card", card: tab.dataset.card });
+  const open = (tab) => store.dispatch({ type: "sideTab", sideTab: tab.dataset.sideTab });
   for (const tab of tabs) tab.addEventListener("click", () => open(tab));
 
   list.addEventListener("keydown", (event) => {
@@ -20,10 +20,10 @@ export function mountCards(store) {
   });
 
   store.watch(
-    (state) => [state.card],
-    (card) => {
+    (state) => [state.sideTab],
+    (sideTab) => {
       for (const tab of tabs) {
-        const chosen = tab.dataset.card === card;
+        const chosen = tab.dataset.sideTab === sideTab;
         tab.setAttribute("aria-selected", String(chosen));
         tab.tabIndex = chosen ? 0 : -1;
         find(`#${tab.getAttribute("aria-controls")}`).hidden = !chosen;

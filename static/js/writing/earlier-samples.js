@@ -1,45 +1,45 @@
 /** The texts before the one in view: smaller and paler the older they are. */
 
-import { el, find, topOf } from "../lib/dom.js";
+import { el, find, scrollToTopOf } from "../lib/dom.js";
 import * as format from "../lib/format.js";
-import { indexInView, tellingOf, textOf, toldSamples, watchWords } from "../state/samples.js";
+import { indexInView, textModeOf, textOf, samplesWithText, watchWords } from "../state/samples.js";
 import { inline } from "../ui/prose.js";
 
 const SHOWN = 12;
 const BEGINNING = 240; // UTF-16 units: what two lines hold
 
 /** @param {Object} store */
-export function mountEarlier(store) {
+export function mountEarlierSamples(store) {
   const list = find("#earlier");
-  const toTop = topOf(list);
+  const scrollToTop = scrollToTopOf(list);
   let shown = new Map(); // the lines there are, by their samples: most stay when the page is turned
-  let drawn = "";
+  let drawnFor = "";
   store.watch(
     (state) => [
       state.samples,
       indexInView(state),
-      tellingOf(state),
+      textModeOf(state),
       watchWords(state.run).join("\n"),
     ],
-    (samples, index, telling, words) => {
+    (samples, index, textMode, words) => {
       const watched = words ? words.split("\n") : [];
-      const told = toldSamples(samples.slice(0, Math.max(index, 0)), telling);
-      const before = told.slice(-SHOWN);
-      const held = list.contains(document.activeElement);
-      if (drawn !== `${telling} ${words}`) shown = new Map();
-      drawn = `${telling} ${words}`;
-      const line = (sample) => shown.get(sample) ?? earlierPage(sample, telling, watched, store);
+      const candidates = samplesWithText(samples.slice(0, Math.max(index, 0)), textMode);
+      const before = candidates.slice(-SHOWN);
+      const hadFocus = list.contains(document.activeElement);
+      if (drawnFor !== `${textMode} ${words}`) shown = new Map();
+      drawnFor = `${textMode} ${words}`;
+      const line = (sample) => shown.get(sample) ?? earlierSample(sample, textMode, watched, store);
       shown = new Map(before.reverse().map((sample) => [sample, line(sample)]));
       list.replaceChildren(...shown.values());
-      toTop();
+      scrollToTop();
       // The keyboard stays where it was, though the button that had it is another now.
-      if (held) (list.querySelector("button") ?? find("#page-now")).focus();
+      if (hadFocus) (list.querySelector("button") ?? find("#sample-text")).focus();
     },
   );
 }
 
-function earlierPage(sample, telling, watched, store) {
-  const { text, invented } = textOf(sample, telling);
+function earlierSample(sample, textMode, watched, store) {
+  const { text, invented_words: invented } = textOf(sample, textMode);
   const show = () => store.dispatch({ type: "pin", update: sample.update });
   return el(
     "li",

@@ -6,12 +6,12 @@ import { toast } from "../ui/toasts.js";
 const GATHER_MS = 700;
 
 /** @param {Object} store */
-export function mountHurrah(store) {
+export function mountHurrahToast(store) {
   let gathered = [];
   let timer = null;
   let note = null;
 
-  function celebrate(runId) {
+  function showToast(runId) {
     timer = null;
     const [{ update }] = gathered;
     const text = gathered.map(({ words, update: at }) => hurrahLabel(words, at)).join("; ");
@@ -19,24 +19,24 @@ export function mountHurrah(store) {
     note?.close();
     const show = () => {
       if (store.get().runId !== runId) return;
-      store.dispatch({ type: "card", card: "writing" });
+      store.dispatch({ type: "sideTab", sideTab: "writing" });
       store.dispatch({ type: "pin", update, asWritten: true });
     };
     note = toast(text, { label: "Show it", run: show, hurrah: true });
   }
 
   store.watch(
-    (state) => [state.celebration, state.runId],
-    (celebration, runId) => {
-      if (!celebration) {
+    (state) => [state.newHurrah, state.runId],
+    (newHurrah, runId) => {
+      if (!newHurrah) {
         gathered = [];
         clearTimeout(timer);
         timer = null;
         return;
       }
-      if (gathered.includes(celebration)) return;
-      gathered.push(celebration);
-      timer ??= setTimeout(() => celebrate(runId), GATHER_MS);
+      if (gathered.includes(newHurrah)) return;
+      gathered.push(newHurrah);
+      timer ??= setTimeout(() => showToast(runId), GATHER_MS);
     },
   );
 }

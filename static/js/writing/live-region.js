@@ -13,29 +13,29 @@ const BETWEEN_MS = 4000;
 const ANSWER_MS = 250;
 
 /** @param {Object} store */
-export function mountAnnouncer(store) {
-  const region = find("#announcer");
+export function mountLiveRegion(store) {
+  const region = find("#live-region");
   const waiting = new Map(); // kind -> the newest sentence of that kind
   let timer = null;
 
-  function say(kind, sentence) {
+  function announce(kind, sentence) {
     waiting.set(kind, sentence);
-    timer ??= setTimeout(speak, ANSWER_MS);
+    timer ??= setTimeout(flush, ANSWER_MS);
   }
 
   /** Answer the reader, who rests for a moment after many deeds. */
-  function answer(kind, sentence) {
+  function announceAfterRest(kind, sentence) {
     waiting.set(kind, sentence);
     clearTimeout(timer);
-    timer = setTimeout(speak, ANSWER_MS);
+    timer = setTimeout(flush, ANSWER_MS);
   }
 
-  function speak() {
+  function flush() {
     setText(region, [...waiting.values()].join(" "));
     waiting.clear();
     timer = setTimeout(() => {
       timer = null;
-      if (waiting.size) speak();
+      if (waiting.size) flush();
     }, BETWEEN_MS);
   }
 
@@ -45,36 +45,36 @@ export function mountAnnouncer(store) {
       state.run?.state,
       state.samples,
       state.connection.status,
-      state.celebration,
+      state.newHurrah,
       state.pinned,
-      ...[state.scale, state.range, state.dice],
+      ...[state.scale, state.range, state.textMode],
     ],
     () => {
       const now = store.get();
       if (now.run && now.runId === before.runId && before.run) {
-        const stands = `at update ${format.count(now.run.update)}`;
+        const position = `at update ${format.count(now.run.update)}`;
         if (now.run.state !== before.run.state) {
-          say("state", `The run is ${format.stateWord(now.run.state)} ${stands}.`);
+          announce("state", `The run is ${format.stateLabel(now.run.state)} ${position}.`);
         }
         const sample = now.samples.at(-1);
         // One that was fetched anew is the same.
         if (sample && sample.update !== before.samples.at(-1)?.update) {
-          say("sample", `New writing at update ${format.count(sample.update)}.`);
+          announce("sample", `New writing at update ${format.count(sample.update)}.`);
         }
-        const { celebration, pinned } = now;
-        if (celebration && celebration !== before.celebration) {
-          const { words, update } = celebration;
-          say(`hurrah ${update}`, `${hurrahLabel(words, update)}.`);
+        const { newHurrah, pinned } = now;
+        if (newHurrah && newHurrah !== before.newHurrah) {
+          const { words, update } = newHurrah;
+          announce(`hurrah ${update}`, `${hurrahLabel(words, update)}.`);
         }
         if (pinned !== before.pinned) {
           const { sample: viewed } = textInView(now);
-          answer("timeline", pinned === null ? "Back to live." : `${heading(viewed, false)}.`);
+          announceAfterRest("timeline", pinned === null ? "Back to live." : `${heading(viewed, false)}.`);
         }
-        for (const [kind, sentence] of choices(now, before)) answer(kind, sentence);
+        for (const [kind, sentence] of choices(now, before)) announceAfterRest(kind, sentence);
       }
       if (now.connection.status !== before.connection.status) {
-        if (now.connection.status === "waiting") say("connection", "The connection was lost.");
-        if (now.connection.status === "live" && before.run) say("connection", "Connected.");
+        if (now.connection.status === "waiting") announce("connection", "The connection was lost.");
+        if (now.connection.status === "live" && before.run) announce("connection", "Connected.");
       }
       before = now;
     },
@@ -83,17 +83,17 @@ export function mountAnnouncer(store) {
 
 /** What the reader chose otherwise than before, as [kind, sentence]. */
 function choices(now, before) {
-  const other = (key) => now[key] !== before[key];
-  const said = [];
-  if (other("dice")) {
-    said.push(["dice", now.dice === "same" ? "With the same dice." : "As it was written."]);
+  const changed = (key) => now[key] !== before[key];
+  const sentences = [];
+  if (changed("textMode")) {
+    sentences.push(["textMode", now.textMode === "replay" ? "With the same dice." : "As it was written."]);
   }
-  if (other("scale") && before.scale) {
-    said.push(["scale", `The axis is ${now.scale === "log" ? "logarithmic" : "linear"}.`]);
+  if (changed("scale") && before.scale) {
+    sentences.push(["scale", `The axis is ${now.scale === "log" ? "logarithmic" : "linear"}.`]);
   }
-  if (other("range")) {
+  if (changed("range")) {
     const [from, to] = (now.range ?? []).map((update) => format.count(Math.round(update)));
-    said.push(["range", now.range ? `Updates ${from} to ${to} in view.` : "The whole curve in view."]);
+    sentences.push(["range", now.range ? `Updates ${from} to ${to} in view.` : "The whole curve in view."]);
   }
-  return said;
+  return sentences;
 }

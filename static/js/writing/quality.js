@@ -2,8 +2,8 @@
 
 import { el, find, setText, svg } from "../lib/dom.js";
 import * as format from "../lib/format.js";
-import { tellingOf, textInView, textOf, toldSamples } from "../state/samples.js";
-import { heightOf, nearestPlace, pathOf, placesOf } from "../ui/sparkline.js";
+import { textModeOf, textInView, textOf, samplesWithText } from "../state/samples.js";
+import { heightOf, nearestPosition, pathOf, positionsOf } from "../ui/sparkline.js";
 
 const MEASURES = [
   { key: "real_words", words: "real words", about: "Share of real words", show: format.share },
@@ -22,7 +22,7 @@ const MEASURES = [
 ];
 
 /** "64% real words  7 in a row  14 characters copied". */
-export function qualityWords(quality) {
+export function qualityFigures(quality) {
   if (!quality) return [];
   return MEASURES.map(({ key, words, show }) =>
     el("span", {}, el("b", { text: show(quality[key]) }), ` ${words}`),
@@ -31,22 +31,22 @@ export function qualityWords(quality) {
 
 /**
  * @param {Object} store
- * @param {{stayWith: (sample: Object) => void}} timeline
+ * @param {{selectSample: (sample: Object) => void}} timeline
  */
 export function mountQuality(store, timeline) {
   const curves = MEASURES.map((measure) => new QualityCurve(measure, store, timeline));
   find("#quality").replaceChildren(...curves.map(({ element }) => element));
   const show = (sample) => curves.forEach((curve) => curve.mark(sample));
   store.watch(
-    (state) => [state.samples, tellingOf(state), state.scale === "log"],
-    (samples, telling, log) => {
-      const told = toldSamples(samples, telling);
-      const places = placesOf(
-        told.map(({ update }) => update),
+    (state) => [state.samples, textModeOf(state), state.scale === "log"],
+    (samples, textMode, log) => {
+      const shown = samplesWithText(samples, textMode);
+      const positions = positionsOf(
+        shown.map(({ update }) => update),
         log,
       );
-      const qualities = told.map((sample) => textOf(sample, telling).quality);
-      for (const curve of curves) curve.draw(told, qualities, places);
+      const qualities = shown.map((sample) => textOf(sample, textMode).quality);
+      for (const curve of curves) curve.draw(shown, qualities, positions);
       show(textInView(store.get()).sample);
     },
   );
@@ -58,13 +58,13 @@ class QualityCurve {
 
   #measure;
   #store;
-  #figure = el("b", { text: format.NOTHING });
+  #figure = el("b", { text: format.NO_VALUE });
   #line = svg("path", { "vector-effect": "non-scaling-stroke" });
-  #spot = el("span", { class: "spark-spot", hidden: true });
+  #marker = el("span", { class: "spark-point", hidden: true });
   #plot;
   #samples = [];
   #values = [];
-  #places = [];
+  #positions = [];
   #most = 0;
 
   constructor(measure, store, timeline) {
@@ -79,13 +79,13 @@ class QualityCurve {
         "aria-label": measure.about,
         "aria-valuemin": "0",
         on: {
-          pointermove: (event) => this.#point(event),
-          pointerleave: () => store.dispatch({ type: "point", update: null }),
-          click: (event) => timeline.stayWith(this.#samples[this.#indexAt(event)]),
+          pointermove: (event) => this.#onPointer(event),
+          pointerleave: () => store.dispatch({ type: "hover", update: null }),
+          click: (event) => timeline.selectSample(this.#samples[this.#indexAt(event)]),
         },
       },
       svg("svg", { viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" }, this.#line),
-      this.#spot,
+      this.#marker,
     );
     this.element = el(
       "div",
@@ -97,33 +97,33 @@ class QualityCurve {
   }
 
   /** Draw the whole curve anew. */
-  draw(samples, qualities, places) {
+  draw(samples, qualities, positions) {
     const { key } = this.#measure;
     this.#samples = samples;
-    this.#places = places;
+    this.#positions = positions;
     this.#values = qualities.map((quality) => quality?.[key] ?? 0);
     this.#most = Math.max(...this.#values, 0);
-    this.#line.setAttribute("d", pathOf(this.#values, places, this.#most));
+    this.#line.setAttribute("d", pathOf(this.#values, positions, this.#most));
   }
 
   /** Show the figure of a sample, and where it stands on the curve. */
   mark(sample) {
     const { about, show } = this.#measure;
     const index = this.#samples.indexOf(sample);
-    this.#spot.hidden = index < 0;
-    setText(this.#figure, index < 0 ? format.NOTHING : show(this.#values[index]));
+    this.#marker.hidden = index < 0;
+    setText(this.#figure, index < 0 ? format.NO_VALUE : show(this.#values[index]));
     this.#plot.setAttribute("aria-valuemax", String(Math.max(this.#samples.length - 1, 0)));
     this.#plot.setAttribute("aria-valuenow", String(Math.max(index, 0)));
-    this.#plot.setAttribute("aria-valuetext", this.#words(index));
+    this.#plot.setAttribute("aria-valuetext", this.#describe(index));
     if (index < 0) return;
     // Of its plot's width and height: what is only moved over is no jump of the page.
-    const [across, down] = [this.#places[index] * 100, heightOf(this.#values[index], this.#most)];
-    this.#spot.style.translate = `${across}cqw ${down}cqh`;
+    const [left, top] = [this.#positions[index] * 100, heightOf(this.#values[index], this.#most)];
+    this.#marker.style.translate = `${left}cqw ${top}cqh`;
     this.#plot.title = `${about}, up to ${show(this.#most)} so far`;
   }
 
   /** "53% at update 44,000; the most is 58%, at 42,000". */
-  #words(index) {
+  #describe(index) {
     const { show } = this.#measure;
     const sample = this.#samples[index];
     if (!sample) return "nothing written yet";
@@ -134,11 +134,11 @@ class QualityCurve {
 
   #indexAt(event) {
     const { left, width } = this.#plot.getBoundingClientRect();
-    return nearestPlace(this.#places, width ? (event.clientX - left) / width : 1);
+    return nearestPosition(this.#positions, width ? (event.clientX - left) / width : 1);
   }
 
-  #point(event) {
+  #onPointer(event) {
     const sample = this.#samples[this.#indexAt(event)];
-    if (sample) this.#store.dispatch({ type: "point", update: sample.update });
+    if (sample) this.#store.dispatch({ type: "hover", update: sample.update });
   }
 }

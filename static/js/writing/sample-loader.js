@@ -3,14 +3,13 @@
  * the last one before the update that the timeline stays with.
  */
 
-import { getSamples } from "../net/api.js";
-import { quietly } from "../curve/detail-loader.js";
+import { getSamples, nullOnProblem } from "../net/api.js";
 
 const LIMIT = 120;
 const REST_MS = 200;
 
 /** Keep `state.samples` in step with where the reader looks closely. */
-export function fetchSamplesCloser(store) {
+export function fetchVisibleSamples(store) {
   let timer = null;
   let request = null;
   store.watch(
@@ -33,7 +32,7 @@ export function fetchSamplesCloser(store) {
         request = new AbortController();
         const { signal } = request;
         const answers = await Promise.all(
-          asked.map((stretch) => quietly(getSamples(runId, ...stretch, signal))),
+          asked.map((stretch) => nullOnProblem(getSamples(runId, ...stretch, signal))),
         );
         const samples = answers.flatMap((answer) => answer ?? []);
         if (samples.length) store.dispatch({ type: "samples", runId, samples });

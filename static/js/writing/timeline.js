@@ -3,7 +3,7 @@
 import { find, svg } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { hurrahLabel } from "../state/hurrah-label.js";
-import { indexInView, toldIndex } from "../state/samples.js";
+import { indexInView, nearestWithText } from "../state/samples.js";
 
 const PLAY_MS = 800;
 const THUMB_PX = 18;
@@ -25,8 +25,8 @@ export class Timeline {
       this.#timer === null ? this.#start() : this.#stop(),
     );
     store.watch(
-      (state) => [state.samples, indexInView(state), state.pinned, state.pointed],
-      (samples, index, pinned, pointed) => this.#show(samples, index, pinned ?? pointed),
+      (state) => [state.samples, indexInView(state), state.pinned, state.hovered],
+      (samples, index, pinned, hovered) => this.#show(samples, index, pinned ?? hovered),
     );
     store.watch(
       (state) => [state.samples],
@@ -47,27 +47,27 @@ export class Timeline {
    */
   goTo(index) {
     this.#stop();
-    this.#turnTo(index);
+    this.#pin(index);
   }
 
   /** Stay with a sample that is there. */
-  stayWith(sample) {
+  selectSample(sample) {
     this.goTo(this.#store.get().samples.indexOf(sample));
   }
 
-  #turnTo(index) {
+  #pin(index) {
     const state = this.#store.get();
     const step = index < indexInView(state) ? -1 : 1;
-    const told = toldIndex(state, Math.max(index, 0), step);
-    const sample = state.samples[Math.max(told, 0)];
-    const newest = told >= state.samples.length - 1;
+    const found = nearestWithText(state, Math.max(index, 0), step);
+    const sample = state.samples[Math.max(found, 0)];
+    const newest = found >= state.samples.length - 1;
     this.#store.dispatch({ type: "pin", update: newest ? null : sample.update });
   }
 
   #start() {
-    if (this.#store.get().pinned === null) this.#turnTo(0);
+    if (this.#store.get().pinned === null) this.#pin(0);
     this.#timer = setInterval(() => {
-      this.#turnTo(indexInView(this.#store.get()) + 1);
+      this.#pin(indexInView(this.#store.get()) + 1);
       if (this.#store.get().pinned === null) this.#stop();
     }, PLAY_MS);
     this.#showPlaying();
@@ -86,7 +86,7 @@ export class Timeline {
     this.#play.setAttribute("aria-label", words);
   }
 
-  #show(samples, index, held) {
+  #show(samples, index, chosen) {
     const sample = samples[index];
     const hurrah = sample?.hurrahs?.length ? `, ${hurrahLabel(sample.hurrahs, sample.update)}` : "";
     const words = sample ? `update ${format.count(sample.update)}${hurrah}` : "no samples yet";
@@ -95,7 +95,7 @@ export class Timeline {
     this.#slider.disabled = samples.length < 2;
     this.#play.disabled = samples.length < 2;
     this.#slider.setAttribute("aria-valuetext", words);
-    this.#live.setAttribute("aria-pressed", String(held === null));
+    this.#live.setAttribute("aria-pressed", String(chosen === null));
   }
 }
 

@@ -5,9 +5,9 @@ import { find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { watchWords } from "../state/samples.js";
 import { toast } from "../ui/toasts.js";
-import { chipsOf, watchWall } from "./watched-words.js";
+import { chipsOf, watchWordGroups } from "./watched-words.js";
 
-export class WordsDialog {
+export class WatchedWordsDialog {
   #store;
   #dialog = find("#words-dialog");
   #saving = false;
@@ -24,37 +24,37 @@ export class WordsDialog {
       (state) => [state.runId],
       () => this.#dialog.close(),
     );
-    watchWall(store, (wall, came) => this.#show(wall, came));
+    watchWordGroups(store, (groups, updates) => this.#show(groups, updates));
     const form = find("#words-form");
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       if (this.#text) this.#save(wordsIn(this.#text.value));
     });
     if (!this.#text) return;
-    find("#words-own").addEventListener("click", () => this.#save(null));
-    this.#text.addEventListener("input", () => this.#complain(""));
+    find("#words-default").addEventListener("click", () => this.#save(null));
+    this.#text.addEventListener("input", () => this.#showProblem(""));
   }
 
   open() {
     const { run } = this.#store.get();
     if (!run) return;
     if (this.#text) this.#text.value = watchWords(run).join("\n");
-    this.#complain("");
+    this.#showProblem("");
     this.#dialog.showModal();
   }
 
-  #show({ come, awaited, others }, came) {
+  #show({ seen, pending, former }, updates) {
     const close = () => this.#dialog.close();
-    const words = [...come, ...others];
-    setText(find("#words-come-title"), `Have come: ${format.count(come.length)}`);
-    setText(find("#words-awaited-title"), `Still awaited: ${format.count(awaited.length)}`);
-    find("#words-come").replaceChildren(...chipsOf(words, came, this.#store, close));
-    find("#words-awaited").replaceChildren(...chipsOf(awaited, came, this.#store));
-    find("#words-come").parentElement.hidden = !words.length;
-    find("#words-awaited").parentElement.hidden = !awaited.length;
+    const words = [...seen, ...former];
+    setText(find("#words-seen-title"), `Have come: ${format.count(seen.length)}`);
+    setText(find("#words-pending-title"), `Still awaited: ${format.count(pending.length)}`);
+    find("#words-seen").replaceChildren(...chipsOf(words, updates, this.#store, close));
+    find("#words-pending").replaceChildren(...chipsOf(pending, updates, this.#store));
+    find("#words-seen").parentElement.hidden = !words.length;
+    find("#words-pending").parentElement.hidden = !pending.length;
   }
 
-  #complain(text) {
+  #showProblem(text) {
     if (this.#text) setText(find("#words-problem"), text);
   }
 
@@ -73,7 +73,7 @@ export class WordsDialog {
       toast(`${all} watched now.`, { label: "Undo", run: () => this.#undo(run.id, before) });
     } catch (error) {
       if (!(error instanceof api.Problem)) throw error;
-      this.#complain(error.message);
+      this.#showProblem(error.message);
     } finally {
       this.#saving = false;
     }

@@ -2,15 +2,15 @@
 
 import { el, find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
-import { arrivals, wallOf, watchWords } from "../state/samples.js";
+import { firstSeen, groupWords, watchWords } from "../state/samples.js";
 
 /** @param {Object} store */
-export function mountWords(store) {
+export function mountWatchedWords(store) {
   const list = find("#watch-words");
-  watchWall(store, ({ come, awaited, others }, came, run) => {
-    setText(find("#words-count"), run ? countWords(come, awaited) : "");
+  watchWordGroups(store, ({ seen, pending, former }, updates, run) => {
+    setText(find("#words-count"), run ? countSentence(seen, pending) : "");
     find("#words-open").hidden = !run;
-    list.replaceChildren(...chipsOf([...come, ...others, ...awaited], came, store));
+    list.replaceChildren(...chipsOf([...seen, ...former, ...pending], updates, store));
   });
 }
 
@@ -20,28 +20,28 @@ export function mountWords(store) {
  * @param {Object} store
  * @param {(wall: Object, came: Map<string, number>, run: Object | null) => void} show
  */
-export function watchWall(store, show) {
+export function watchWordGroups(store, show) {
   store.watch(
     (state) => [state.samples, state.milestones, watchWords(state.run).join("\n"), state.runId],
     (samples, milestones, words) => {
-      const came = arrivals({ samples, milestones });
-      show(wallOf(words ? words.split("\n") : [], came), came, store.get().run);
+      const updates = firstSeen({ samples, milestones });
+      show(groupWords(words ? words.split("\n") : [], updates), updates, store.get().run);
     },
   );
 }
 
-function countWords(come, awaited) {
-  const all = come.length + awaited.length;
+function countSentence(seen, pending) {
+  const all = seen.length + pending.length;
   if (!all) return "No words are watched";
   const words = format.plural(all, "watched word", "watched words");
   const verb = all > 1 ? "have" : "has";
-  if (!awaited.length) return all > 1 ? `All ${words} have come` : "The watched word has come";
-  return `${come.length ? format.count(come.length) : "None"} of ${words} ${verb} come`;
+  if (!pending.length) return all > 1 ? `All ${words} have come` : "The watched word has come";
+  return `${seen.length ? format.count(seen.length) : "None"} of ${words} ${verb} come`;
 }
 
 /** The words as chips; those that came lead to the text that brought them. */
-export const chipsOf = (words, came, store, then = () => {}) =>
-  words.map((word) => el("li", {}, chip(word, came.get(word), store, then)));
+export const chipsOf = (words, updates, store, then = () => {}) =>
+  words.map((word) => el("li", {}, chip(word, updates.get(word), store, then)));
 
 function chip(word, update, store, then) {
   if (update === undefined) {

@@ -7,7 +7,7 @@
 
 const WORD = /[\p{L}\p{M}\p{N}]+(?:['’][\p{L}\p{M}\p{N}]+)*/u;
 const TOKEN = new RegExp(`${WORD.source}|[^\\s\\p{L}\\p{M}\\p{N}]`, "gu");
-const MOST_CELLS = 1_000_000; // a thousand words by a thousand: some milliseconds
+const MAX_CELLS = 1_000_000; // a thousand words by a thousand: some milliseconds
 
 /**
  * @param {string} before
@@ -17,16 +17,16 @@ const MOST_CELLS = 1_000_000; // a thousand words by a thousand: some millisecon
  */
 export function changesBetween(before, after) {
   const tokens = tokensOf(after);
-  const kept = keptOf(
+  const same = unchanged(
     tokensOf(before).map(({ text }) => text),
     tokens.map(({ text }) => text),
   );
   const words = tokens.filter(({ text }) => WORD.test(text));
-  const changed = tokens.filter((_, i) => !kept[i]);
+  const changed = tokens.filter((_, i) => !same[i]);
   const spans = [];
   tokens.forEach(({ from, to }, i) => {
-    if (kept[i]) return;
-    if (i > 0 && !kept[i - 1]) spans.at(-1)[1] = to;
+    if (same[i]) return;
+    if (i > 0 && !same[i - 1]) spans.at(-1)[1] = to;
     else spans.push([from, to]);
   });
   return {
@@ -53,32 +53,32 @@ function tokensOf(text) {
 const lengthOf = (text) => Array.from(text).length;
 
 /** For each item of `b`, whether it is also in `a`, all those together in the same order. */
-function keptOf(a, b) {
-  const kept = new Array(b.length).fill(false);
+function unchanged(a, b) {
+  const same = new Array(b.length).fill(false);
   let start = 0;
   while (start < a.length && start < b.length && a[start] === b[start]) {
-    kept[start] = true;
+    same[start] = true;
     start += 1;
   }
   let [endA, endB] = [a.length, b.length];
   while (endA > start && endB > start && a[endA - 1] === b[endB - 1]) {
     endA -= 1;
     endB -= 1;
-    kept[endB] = true;
+    same[endB] = true;
   }
   const [rows, columns] = [endA - start, endB - start];
   // Of very long texts, all that stands between their common ends counts as changed.
-  if (rows * columns > MOST_CELLS) return kept;
+  if (rows * columns > MAX_CELLS) return same;
   const longest = longestCommon(a.slice(start, endA), b.slice(start, endB));
   for (let i = 0, j = 0; i < rows && j < columns; ) {
     if (a[start + i] === b[start + j]) {
-      kept[start + j] = true;
+      same[start + j] = true;
       i += 1;
       j += 1;
     } else if (longest(i + 1, j) >= longest(i, j + 1)) i += 1;
     else j += 1;
   }
-  return kept;
+  return same;
 }
 
 /** Gives the length of the longest common subsequence of what `a` has from i and `b` from j on. */

@@ -105,8 +105,8 @@ def test_the_losses_come_as_a_table(server: Server, window: Window) -> None:
     page = window.open(server, server.create_run(pace="max", max_updates=50))
     expect(page.locator("#notice")).to_contain_text("Finished")
     with page.expect_download() as download:
-        page.locator("#save-open").click()
-        page.locator("#losses-csv").click()
+        page.locator("#export-open").click()
+        page.locator("#export-losses").click()
     lines = download.value.path().read_text("utf-8").splitlines()
     assert lines[0] == "update,epoch,position,loss,smooth_loss"
     assert len(lines) == 51
@@ -140,7 +140,7 @@ def test_pointing_draws_nothing_anew(server: Server, window: Window) -> None:
         ".filter(({ mode }) => mode === 'markers').flatMap(({ x }) => x))"
     )
     eventually(lambda: page.evaluate(marked), (300).__eq__, "the last mark to be drawn")
-    ring, box = page.locator("#viewed-spot"), plot_box(page)
+    ring, box = page.locator("#viewed-ring"), plot_box(page)
     page.evaluate(
         "window.drawings = 0;"
         "new MutationObserver(() => { window.drawings += 1; })"

@@ -32,7 +32,7 @@ def state(**fields: Any) -> dict[str, Any]:
         "smoothed": None,
         "range": None,
         "scale": "linear",
-        "across": "updates",
+        "xAxis": "updates",
         "unit": "sequence",
         "lossScale": "linear",
         "smoothing": "0.999",
@@ -46,7 +46,7 @@ def state(**fields: Any) -> dict[str, Any]:
     [("sequence", 50.0), ("character", 2.0), ("bits", 2 / math.log(2)), ("perplexity", math.e**2)],
 )
 def test_losses_in_other_units_and_back(module: Module, name: str, value: float) -> None:
-    expression = "(() => { const u = m.unitOf(x, 25); return [u.of(50), u.back(u.of(50))]; })()"
+    expression = "(() => { const u = m.unitOf(x, 25); return [u.of(50), u.toNats(u.of(50))]; })()"
     found = module("curve/axes.js", expression, name)
     assert found == pytest.approx([value, 50])
     assert module("curve/axes.js", "m.unitOf(x, 25).of(null)", name) is None
@@ -59,7 +59,7 @@ def test_updates_along_other_axes_and_back(module: Module, name: str) -> None:
     updates = [0, 5, 10, 13, 20, 33, 40, 55]
     values, back = module(
         "curve/axes.js",
-        "(() => { const a = m.acrossOf(x[0], x[1], 8);"
+        "(() => { const a = m.xAxisOf(x[0], x[1], 8);"
         " const values = x[2].map(a.of); return [values, values.map(a.toUpdate)]; })()",
         [name, known, updates],
     )
@@ -70,7 +70,7 @@ def test_updates_along_other_axes_and_back(module: Module, name: str) -> None:
 
 
 def test_without_times_there_is_no_axis_of_seconds(module: Module) -> None:
-    expression = "m.acrossOf('seconds', x, 8).name"
+    expression = "m.xAxisOf('seconds', x, 8).name"
     assert module("curve/axes.js", expression, curve([1, 2, 3], [None, None, None])) == "updates"
     assert module("curve/axes.js", expression, curve([1, 2, 3], [None, 1.0, 2.0])) == "seconds"
 
@@ -87,21 +87,21 @@ def test_ticks_of_time_read_well(
     module: Module, span: list[float], log: bool, words: list[str]
 ) -> None:
     found = module("curve/axes.js", "m.timeTicks(...x[0], 5, x[1])", [span, log])
-    assert found["words"] == words
+    assert found["labels"] == words
     assert found["values"] == sorted(found["values"])
 
 
 @pytest.mark.parametrize("scale", ["linear", "log"])
-@pytest.mark.parametrize("across", ["updates", "epochs", "seconds"])
+@pytest.mark.parametrize("x_axis", ["updates", "epochs", "seconds"])
 @pytest.mark.parametrize("zoom", [None, [6, 18]])
 def test_pixels_are_updates_and_back(
-    module: Module, scale: str, across: str, zoom: list[int] | None
+    module: Module, scale: str, x_axis: str, zoom: list[int] | None
 ) -> None:
-    shown = state(scale=scale, across=across, range=zoom)
+    shown = state(scale=scale, xAxis=x_axis, range=zoom)
     pixels = [0, 100, 333, 600]
     back = module(
         "curve/scales.js",
-        "(() => { const p = m.pictureOf(x[0], x[1]);"
+        "(() => { const p = m.scalesOf(x[0], x[1]);"
         " return x[2].map((pixel) => p.updateToPixel(p.pixelToUpdate(pixel))); })()",
         [shown, SIZE, pixels],
     )
@@ -112,7 +112,7 @@ def test_pixels_are_updates_and_back(
 def test_the_band_of_single_updates_has_a_height(module: Module) -> None:
     outline = module(
         "curve/scales.js",
-        "m.pictureOf(x[0], x[1]).band",
+        "m.scalesOf(x[0], x[1]).band",
         [state(scale="log"), {"width": 706, "height": 400}],
     )
     assert outline["update"] == [1, 8, 8, 16, 16, 24]
@@ -126,7 +126,7 @@ def test_a_wide_screen_draws_no_more_points(module: Module) -> None:
     shown = state(curve=curve(many, [update / 100 for update in many]))
     points = module(
         "curve/scales.js",
-        "m.pictureOf(x[0], x[1]).curve.update.length",
+        "m.scalesOf(x[0], x[1]).curve.update.length",
         [shown, {"width": 3_800, "height": 900}],
     )
     assert points <= 1_500
@@ -139,7 +139,7 @@ def test_what_a_long_run_adds_in_a_moment_moves_nothing(module: Module, scale: s
         whole = curve([*before, *more], falling)
         part = {name: values[: len(before)] for name, values in whole.items()}
         pictures = [state(scale=scale, curve=each) for each in (part, whole)]
-        expression = "m.movement(...x[0].map((shown) => m.pictureOf(shown, x[1])))"
+        expression = "m.maxShift(...x[0].map((shown) => m.scalesOf(shown, x[1])))"
         return float(module("curve/scales.js", expression, [pictures, SIZE]))
 
     history = list(range(10_000, 10_000_001, 10_000))
@@ -149,21 +149,21 @@ def test_what_a_long_run_adds_in_a_moment_moves_nothing(module: Module, scale: s
 
 
 def test_a_logarithmic_axis_is_refined_in_stretches_of_one_width(module: Module) -> None:
-    expression = "m.stretches(x, 1, 10000, 4)"
+    expression = "m.splitRange(x, 1, 10000, 4)"
     assert module("curve/scales.js", expression, state(scale="log")) == [
         [1, 10],
         [11, 100],
         [101, 1_000],
         [1_001, 10_000],
     ]
-    assert module("curve/scales.js", "m.stretches(x, 5, 8, 1)", state()) == [[5, 8]]
+    assert module("curve/scales.js", "m.splitRange(x, 5, 8, 1)", state()) == [[5, 8]]
 
 
 def windows(module: Module, expression: str, **fields: Any) -> Any:
     return module(
         "curve/zoom.js",
         "(async () => { const g = await import('/static/js/curve/scales.js');"
-        f" const p = g.pictureOf(x[0], x[1]); const w = p.width; return {expression}; }})()",
+        f" const p = g.scalesOf(x[0], x[1]); const w = p.width; return {expression}; }})()",
         [state(**fields), SIZE],
     )
 
@@ -171,33 +171,38 @@ def windows(module: Module, expression: str, **fields: Any) -> Any:
 def test_looking_closer_keeps_what_is_pointed_at(module: Module) -> None:
     before, after = windows(
         module,
-        "[p.pixelToUpdate(200), (() => { const range = m.rangeOf(x[0], p, m.around(200, 0.5, w));"
-        " return g.pictureOf({ ...x[0], range }, x[1]).pixelToUpdate(200); })()]",
+        "[p.pixelToUpdate(200), (() => { const window = m.zoomedWindow(200, 0.5, w);"
+        " const range = m.windowToRange(x[0], p, window);"
+        " return g.scalesOf({ ...x[0], range }, x[1]).pixelToUpdate(200); })()]",
         scale="log",
     )
     assert after == pytest.approx(before, rel=0.02)
 
 
 def test_looking_at_all_of_it_follows_again(module: Module) -> None:
-    assert windows(module, "m.rangeOf(x[0], p, m.around(200, 8, w))", range=[6, 18]) is None
+    assert (
+        windows(module, "m.windowToRange(x[0], p, m.zoomedWindow(200, 8, w))", range=[6, 18])
+        is None
+    )
 
 
 def test_two_fingers_hold_what_is_under_them(module: Module) -> None:
     held, moved = windows(
         module,
-        "(() => { const range = m.rangeOf(x[0], p, m.pinched([200, 300], [100, 450], w));"
-        " const q = g.pictureOf({ ...x[0], range }, x[1]);"
+        "(() => { const window = m.pinchedWindow([200, 300], [100, 450], w);"
+        " const range = m.windowToRange(x[0], p, window);"
+        " const q = g.scalesOf({ ...x[0], range }, x[1]);"
         " return [[200, 300].map(p.pixelToUpdate), [100, 450].map(q.pixelToUpdate)]; })()",
     )
     assert moved == pytest.approx(held, rel=0.02)
 
 
 def test_a_zoom_ends_at_single_updates_and_stays_on_the_curve(module: Module) -> None:
-    low, high = windows(module, "m.rangeOf(x[0], p, [300, 300.01])")
+    low, high = windows(module, "m.windowToRange(x[0], p, [300, 300.01])")
     assert high - low >= 4
-    low, high = windows(module, "m.rangeOf(x[0], p, [-900, -300])")
+    low, high = windows(module, "m.windowToRange(x[0], p, [-900, -300])")
     assert low >= 0
-    low, high = windows(module, "m.rangeOf(x[0], p, [900, 1500])")
+    low, high = windows(module, "m.windowToRange(x[0], p, [900, 1500])")
     assert low < 24
 
 
@@ -219,9 +224,9 @@ def test_marks_that_would_lie_on_one_another_give_way(module: Module) -> None:
     drawn, words = module(
         "chart/markers.js",
         "(() => { const marks = m.marksOf(x); const to = (update) => update * 5;"
-        " const drawn = m.thinned(marks, to, 500);"
+        " const drawn = m.visibleMarks(marks, to, 500);"
         " return [Object.entries(drawn).map(([kind, all]) => [kind, all.map((a) => a.update)]),"
-        " m.listed(m.marksNear(marks, to, 252))]; })()",
+        " m.describeMarks(m.marksNear(marks, to, 252))]; })()",
         run,
     )
     found = {kind: updates for kind, updates in drawn if updates}
@@ -268,7 +273,7 @@ def test_live_points_are_smoothed_as_the_server_would(module: Module, factor: fl
     }
     found = module(
         "curve/smoothing.js",
-        "m.resmoothed(x[0], x[1], { update: [100], smooth: [x[2]] },"
+        "m.resmooth(x[0], x[1], { update: [100], smooth: [x[2]] },"
         " { update: [100], smooth: [x[3]] }).smooth",
         [part, factor, own[99], other[99]],
     )
@@ -297,7 +302,7 @@ def test_the_table_has_what_is_shown_in_its_unit(module: Module) -> None:
     text = module(
         "chart/export.js",
         "(async () => { const g = await import('/static/js/curve/scales.js');"
-        " return m.table(x[0], g.pictureOf(x[0], x[1])); })()",
+        " return m.csvOf(x[0], g.scalesOf(x[0], x[1])); })()",
         [state(unit="character"), SIZE],
     )
     head, first, *_ = lines = text.splitlines()
@@ -324,11 +329,12 @@ def test_a_label_stands_off_the_curve(module: Module, smooth: Any, side: str, be
     known |= {"low": [0.0] * 100, "high": [100.0] * 100}
     [label] = module(
         "chart/annotations.js",
-        """import('/static/js/curve/scales.js').then(({ pictureOf }) => {
+        """import('/static/js/curve/scales.js').then(({ scalesOf }) => {
           const font = { size: 11.5 };
           const marks = { hurrah: [{ update: 60, words: ["Orla"] }], note: [] };
-          const picture = pictureOf(x[0], x[1]);
-          return m.markLabels(x[0], marks, picture, { hurrah: font, note: font, ground: "" });
+          const scales = scalesOf(x[0], x[1]);
+          const fonts = { hurrah: font, note: font, labelBackground: "" };
+          return m.markLabels(x[0], marks, scales, fonts);
         })""",
         [state(curve=known), SIZE],
     )

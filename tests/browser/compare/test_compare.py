@@ -168,7 +168,7 @@ def test_a_fork_is_seen_to_leave_its_trunk(
     # Without its trunk it has its whole past to itself.
     page.get_by_role("checkbox", name="trunk").uncheck()
     page.keyboard.press("f")
-    expect(page.locator("#compare-whole")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#compare-show-all")).to_have_attribute("aria-pressed", "true")
     eventually(lambda: traces(page)[0]["x"][0], lambda x: x == 1, "the whole line")
 
 
@@ -213,7 +213,7 @@ def test_lines_grow_and_a_zoom_stays(server: Server, window: Window) -> None:
     page.mouse.down()
     page.mouse.move(x + box["width"] * 0.3, y, steps=4)
     page.mouse.up()
-    whole = page.locator("#compare-whole")
+    whole = page.locator("#compare-show-all")
     expect(whole).to_have_attribute("aria-pressed", "false")
     zoom = page.evaluate("document.querySelector('#compare-plot').layout.xaxis.range")
     before = page.locator("#compare-chart").get_attribute("data-drawn") or ""
@@ -221,7 +221,7 @@ def test_lines_grow_and_a_zoom_stays(server: Server, window: Window) -> None:
     assert page.evaluate("document.querySelector('#compare-plot').layout.xaxis.range") == zoom
     server.call("POST", f"runs/{live}/pause")
     expect(cell(page, live, "state")).to_have_text("paused")
-    expect(page.locator("#announcer")).to_contain_text("“live” is paused at update")
+    expect(page.locator("#live-region")).to_contain_text("“live” is paused at update")
     whole.click()
     expect(whole).to_have_attribute("aria-pressed", "true")
     page.get_by_label("epochs", exact=True).check()

@@ -61,7 +61,7 @@ def test_axes_and_units_are_chosen_and_a_copied_link_opens_them(
     choose(page, "unit", "bits")
     expect(page.locator("#figure-loss-note")).to_have_text("bits a character")
     assert figure(page, "loss") == pytest.approx(sequence / 25 / 0.6931, abs=0.02)
-    choose(page, "across", "seconds")
+    choose(page, "xAxis", "seconds")
     page.get_by_role("button", name="Loss: logarithmic").click()
     page.get_by_role("button", name="Across: logarithmic").click()
     choose(page, "smoothing", "0.9")
@@ -249,19 +249,19 @@ def test_the_curve_can_be_taken_away(finished: tuple[str, Page]) -> None:
     _, page = finished
 
     def take(button: str) -> bytes:
-        page.locator("#save-open").click()
+        page.locator("#export-open").click()
         with page.expect_download() as download:
             page.locator(button).click()
         return download.value.path().read_bytes()
 
-    assert struct.unpack(">II", take("#save-png")[16:24]) == (2_000, 1_240)
-    drawing = take("#save-svg").decode()
+    assert struct.unpack(">II", take("#export-png")[16:24]) == (2_000, 1_240)
+    drawing = take("#export-svg").decode()
     assert drawing.startswith("<svg")
     assert "loss, nats a sequence" in drawing
-    rows = list(csv.DictReader(take("#save-csv").decode().splitlines()))
+    rows = list(csv.DictReader(take("#export-csv").decode().splitlines()))
     assert list(rows[0])[:3] == ["update", "epochs", "seconds"]
     assert rows[-1]["update"] == "600"
-    assert len(take("#losses-csv").splitlines()) == 601
+    assert len(take("#export-losses").splitlines()) == 601
 
 
 def test_when_a_reference_line_was_beaten_is_exact(server: Server, window: Window) -> None:

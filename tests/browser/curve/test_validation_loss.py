@@ -97,7 +97,7 @@ def test_validation_stays_bounded_and_keeps_its_lowest_point(module: Module) -> 
         """(() => {
           let kept = m.validationOf(null);
           for (let update = 1; update <= 5000; update += 1) {
-            kept = m.note(kept, { update, validation_loss: update === x ? 1 : 50 });
+            kept = m.addSample(kept, { update, validation_loss: update === x ? 1 : 50 });
           }
           return kept;
         })()""",

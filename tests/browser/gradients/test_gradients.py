@@ -16,26 +16,26 @@ def proof(server: Server, window: Window, query: str = "") -> Page:
     """Open the page, and wait for the verdict and the curve."""
     window.page.goto(f"{server.url}gradients{query}")
     checked(window.page)
-    window.page.locator("#proof-plot[data-drawn-step]").wait_for(state="attached")
+    window.page.locator("#check-plot[data-drawn-step]").wait_for(state="attached")
     return window.page
 
 
 def checked(page: Page) -> None:
-    expect(page.locator("#proof-result")).to_have_attribute("aria-busy", "false")
+    expect(page.locator("#check-result")).to_have_attribute("aria-busy", "false")
 
 
 def verdicts(page: Page) -> list[str]:
-    return page.locator("#proof-rows td:last-child").all_inner_texts()
+    return page.locator("#check-rows td:last-child").all_inner_texts()
 
 
 def test_the_gradients_are_right(server: Server, window: Window) -> None:
     page = proof(server, window)
-    expect(page.locator("#proof-verdict")).to_have_text("The gradients are right.")
-    expect(page.locator("#proof-worst")).to_contain_text("1,650 entries in float64")
-    names = page.locator("#proof-rows th").all_inner_texts()
+    expect(page.locator("#check-verdict")).to_have_text("The gradients are right.")
+    expect(page.locator("#check-worst")).to_contain_text("1,650 entries in float64")
+    names = page.locator("#check-rows th").all_inner_texts()
     assert [name[0] for name in names] == ["U", "W", "b", "V", "c"]
     assert verdicts(page) == ["✓ right"] * 5
-    expect(page.locator("#proof-maps canvas")).to_have_count(5)
+    expect(page.locator("#check-maps canvas")).to_have_count(5)
 
 
 def test_each_mistake_makes_them_look_wrong(server: Server, window: Window) -> None:
@@ -45,52 +45,52 @@ def test_each_mistake_makes_them_look_wrong(server: Server, window: Window) -> N
         "float32": "check in float64",
         "state": "Put the carried",
     }
-    verdict = page.locator("#proof-verdict")
+    verdict = page.locator("#check-verdict")
     for mistake, why in reasons.items():
         page.locator(f"input[name=mistake][value={mistake}]").check()
-        expect(page.locator("#proof-because")).to_contain_text(why)
+        expect(page.locator("#check-explanation")).to_contain_text(why)
         expect(verdict).to_have_text("The gradients are right, and look wrong.")
         assert "✗ off" in verdicts(page)
-        expect(page.locator("#proof-maps figcaption").first).to_contain_text("off")
+        expect(page.locator("#check-maps figcaption").first).to_contain_text("off")
     page.locator("input[name=mistake][value='']").check()
     expect(verdict).to_have_text("The gradients are right.")
 
 
 def test_clipping_first_shows_errors_of_seven_tenths(server: Server, window: Window) -> None:
     page = proof(server, window, "?mistake=clipping")
-    expect(page.locator("#proof-rows tr").first).to_contain_text("0.72")
+    expect(page.locator("#check-rows tr").first).to_contain_text("0.72")
 
 
 def test_the_address_holds_what_was_asked_for(server: Server, window: Window) -> None:
     page = proof(server, window, "?cell=gru&layers=2&hidden_size=4&batch_size=3")
-    names = page.locator("#proof-rows th").all_inner_texts()
+    names = page.locator("#check-rows th").all_inner_texts()
     assert {name.split()[0] for name in names} >= {"U1", "W1", "U2", "W2", "V", "c"}
     page.locator("input[name=cell][value=lstm]").check()
-    expect(page.locator("#proof-rows")).to_contain_text("16 × 30")
+    expect(page.locator("#check-rows")).to_contain_text("16 × 30")
     assert "cell=lstm" in page.url
     assert "batch_size=3" in page.url
 
 
 def test_every_entry_is_told_where_one_points(server: Server, window: Window) -> None:
     page = proof(server, window)
-    page.locator("#proof-maps canvas").nth(1).focus()
+    page.locator("#check-maps canvas").nth(1).focus()
     page.keyboard.press("ArrowRight")
-    expect(page.locator("#proof-readout")).to_contain_text("W[")
-    expect(page.locator("#proof-readout")).to_contain_text("by complex step")
-    page.locator("#proof-maps canvas").first.hover(position={"x": 3, "y": 3})
-    expect(page.locator("#proof-readout")).to_contain_text("U[0, 0]")
+    expect(page.locator("#check-readout")).to_contain_text("W[")
+    expect(page.locator("#check-readout")).to_contain_text("by complex step")
+    page.locator("#check-maps canvas").first.hover(position={"x": 3, "y": 3})
+    expect(page.locator("#check-readout")).to_contain_text("U[0, 0]")
 
 
 def test_a_step_too_small_makes_them_look_wrong(server: Server, window: Window) -> None:
     page = proof(server, window)
-    expect(page.locator("#proof-step-says")).to_contain_text("✓ With a step of 0.005")
-    page.locator("#proof-step").fill("-9")
-    expect(page.locator("#proof-step-says")).to_contain_text("✗ With a step of 1e−9")
-    expect(page.locator("#proof-plot")).to_have_attribute("data-drawn-step", "1e−9")
-    expect(page.locator("#proof-verdict")).to_have_text("The gradients are right, and look wrong.")
-    expect(page.locator("#proof-because")).to_contain_text("little but rounding")
-    page.locator("#proof-step-best").click()
-    expect(page.locator("#proof-step-says")).to_contain_text("✓ With a step of 0.005")
+    expect(page.locator("#check-step-result")).to_contain_text("✓ With a step of 0.005")
+    page.locator("#check-step").fill("-9")
+    expect(page.locator("#check-step-result")).to_contain_text("✗ With a step of 1e−9")
+    expect(page.locator("#check-plot")).to_have_attribute("data-drawn-step", "1e−9")
+    expect(page.locator("#check-verdict")).to_have_text("The gradients are right, and look wrong.")
+    expect(page.locator("#check-explanation")).to_contain_text("little but rounding")
+    page.locator("#check-step-best").click()
+    expect(page.locator("#check-step-result")).to_contain_text("✓ With a step of 0.005")
 
 
 def test_what_cannot_be_checked_is_told_at_its_field(
@@ -99,12 +99,12 @@ def test_what_cannot_be_checked_is_told_at_its_field(
     window = open_window()
     window.expect_complaints("status of 422")
     page = proof(server, window)
-    page.locator("#proof-hidden_size").fill("128")
-    page.locator("#proof-go").click()
+    page.locator("#check-hidden_size").fill("128")
+    page.locator("#check-start").click()
     expect(page.locator("#error-hidden_size")).to_contain_text("20,000")
-    page.locator("#proof-hidden_size").fill("5")
-    page.locator("#proof-go").click()
-    expect(page.locator("#proof-rows")).to_contain_text("5 × 30")
+    page.locator("#check-hidden_size").fill("5")
+    page.locator("#check-start").click()
+    expect(page.locator("#check-rows")).to_contain_text("5 × 30")
     expect(page.locator("#error-hidden_size")).to_be_empty()
 
 

@@ -25,7 +25,7 @@ def keep(server: Server, run: str, title: str | None = None, **request: Any) -> 
     """Keep a passage beside the page."""
     answer = server.call("POST", f"runs/{run}/passages", {"length": 300, "seed": 1} | request)
     [first, *_] = answer.get("passages", [answer])
-    kept = {"run": run, "receipt": first["receipt"], "title": title}
+    kept = {"run": run, "fingerprint": first["fingerprint"], "title": title}
     return dict(server.call("POST", "kept", kept))
 
 
@@ -50,10 +50,10 @@ def test_a_passage_is_kept_with_one_key_and_stands_in_the_gallery(
     expect(page.locator("#passage-quality")).to_contain_text("real words")
     text = page.locator("#passage-text").inner_text()
     page.keyboard.press("k")
-    expect(page.locator("#passage-keep")).to_have_text("Kept")
+    expect(page.locator("#passage-save")).to_have_text("Kept")
     page.locator(".toast").get_by_text("See it").click()
 
-    leaf = page.locator("#gallery-leaves .leaf")
+    leaf = page.locator("#gallery-passages .passage-card")
     expect(leaf).to_have_count(1)
     expect(leaf).to_contain_text("A small one")
     expect(leaf).to_contain_text("update ")
@@ -70,7 +70,7 @@ def test_titles_and_taking_out_with_undo(server: Server, window: Window, run: st
     keep(server, run, seed=1)
     keep(server, run, "The second", seed=2)
     page = gallery(server, window.page)
-    leaves = page.locator("#gallery-leaves .leaf")
+    leaves = page.locator("#gallery-passages .passage-card")
     expect(leaves).to_have_count(2)
     expect(leaves.first.locator("h3")).to_have_text("The second")
     leaves.last.get_by_label("Give it a title").click()
@@ -99,10 +99,10 @@ def test_older_ones_files_and_one_alone(server: Server, window: Window, run: str
     other = server.create_run(paused=True, name="Another")
     keep(server, other, "Of another", temperatures=[0.4, 1.0], length=40)
     page = gallery(server, window.page)
-    leaves = page.locator("#gallery-leaves .leaf")
+    leaves = page.locator("#gallery-passages .passage-card")
     expect(leaves).to_have_count(20)
     expect(leaves.first.locator("h4")).to_have_text(["temperature 0.40", "temperature 1.00"])
-    expect(leaves.first.locator(".leaf-columns .quality b")).to_have_count(6)
+    expect(leaves.first.locator(".passage-card-columns .quality b")).to_have_count(6)
     page.locator("#gallery-more").click()
     expect(leaves).to_have_count(23)
     expect(page.locator("#gallery-more")).to_be_hidden()
@@ -126,13 +126,13 @@ def test_older_ones_files_and_one_alone(server: Server, window: Window, run: str
 def test_what_is_kept_elsewhere_comes_by_itself(server: Server, window: Window, run: str) -> None:
     keep(server, run, "Here", length=5000)
     page = gallery(server, window.page)
-    expect(page.locator("#gallery-leaves .leaf h3")).to_have_text(["Here"])
+    expect(page.locator("#gallery-passages .passage-card h3")).to_have_text(["Here"])
     page.get_by_text("Read on").click()
     expect(page.get_by_text("Read on")).to_have_count(0)
     keep(server, run, "There", seed=2)
     # It asks now and then, and when the reader comes back to it.
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-    expect(page.locator("#gallery-leaves .leaf h3")).to_have_text(["There", "Here"])
+    expect(page.locator("#gallery-passages .passage-card h3")).to_have_text(["There", "Here"])
     expect(page.get_by_text("Read on")).to_have_count(0)
 
 
@@ -143,16 +143,16 @@ def test_on_a_phone_and_on_paper(
     keep(server, run, "A title", prime="The ", temperatures=[0.5, 1.0])
     options = {"viewport": {"width": 390, "height": 844}, "color_scheme": scheme}
     page = gallery(server, open_window(**options).page)
-    expect(page.locator("#gallery-leaves .leaf")).to_have_count(1)
+    expect(page.locator("#gallery-passages .passage-card")).to_have_count(1)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    columns = page.locator(".leaf-columns section")
+    columns = page.locator(".passage-card-columns section")
     boxes = [columns.nth(i).bounding_box() for i in range(2)]
     assert len({box["x"] for box in boxes if box}) == 1
     page.emulate_media(media="print")
-    for gone in (".top", ".leaf-deeds", ".gallery-tools", "#theme"):
+    for gone in (".top", ".passage-card-actions", ".gallery-tools", "#theme"):
         expect(page.locator(gone).first).to_be_hidden()
     expect(page.locator("#gallery-title")).to_be_visible()
-    expect(page.locator("#gallery-leaves .leaf h3")).to_be_visible()
+    expect(page.locator("#gallery-passages .passage-card h3")).to_be_visible()
 
 
 def test_viewers_read_the_gallery(own_server: Server, open_window: Callable[..., Window]) -> None:
@@ -163,12 +163,12 @@ def test_viewers_read_the_gallery(own_server: Server, open_window: Callable[...,
     run = own_server.create_run(paused=True)
     keep(own_server, run, "To be read")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-    expect(page.locator("#gallery-leaves .leaf h3")).to_have_text(["To be read"])
+    expect(page.locator("#gallery-passages .passage-card h3")).to_have_text(["To be read"])
     expect(page.get_by_label("Take it out")).to_have_count(0)
     expect(page.get_by_label("Another title")).to_have_count(0)
     page.get_by_label("Write it again").click()
     expect(page.locator("#passage-source")).to_contain_text("the very model of the link")
-    expect(page.locator("#passage-keep")).to_be_hidden()
+    expect(page.locator("#passage-save")).to_be_hidden()
     # A viewer has a link as well, told what it is worth; also where the browser lets nobody copy.
     page.evaluate(
         "() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }"

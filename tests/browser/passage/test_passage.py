@@ -47,7 +47,7 @@ def test_the_same_seed_gives_the_same_text(server: Server, window: Window, run: 
     first = written(page)
     seed = page.locator("#passage-seed").input_value()
 
-    page.locator("#passage-roll").click()
+    page.locator("#passage-random-seed").click()
     eventually(lambda: text(page), lambda now: now != first, "another text")
     # The seed that a text was written with is shown when it is done.
     written(page)
@@ -79,8 +79,8 @@ def test_unknown_characters_of_the_prime_are_named(
     page = window.open(server, run)
     page.locator("#write").click()
     written(page)
-    page.locator("#passage-begin").fill("Orla ☃ 漢")
-    page.locator("#passage-begin").press("Enter")
+    page.locator("#passage-prime-text").fill("Orla ☃ 漢")
+    page.locator("#passage-prime-text").press("Enter")
     expect(page.locator("#passage-unknown")).to_contain_text("“☃” “漢”")
 
 
@@ -119,12 +119,12 @@ def test_on_a_phone_the_passage_is_the_page(
     assert box is not None
     assert box["width"] == 390
     # All that can be done with it is in reach, side by side.
-    deeds = page.locator(".passage-deeds button:visible")
+    deeds = page.locator(".passage-actions button:visible")
     boxes = [box for i in range(deeds.count()) if (box := deeds.nth(i).bounding_box())]
     assert len(boxes) == 5
     assert len({round(box["y"]) for box in boxes}) == 1
     assert max(box["x"] + box["width"] for box in boxes) <= 390
-    page.locator("#passage-keep").click()
+    page.locator("#passage-save").click()
     expect(page.locator(".toast")).to_contain_text("Kept, with the model that wrote it.")
     page.locator(".toast").get_by_label("Dismiss").click()
     page.locator("#passage-close").click()
@@ -193,7 +193,7 @@ def test_what_grew_stands_where_it_stood(server: Server, window: Window, run: st
           growing.begin([1], false, { watched: ["Orla"], prime: "A prime" });
           for (const character of text) { growing.grow([character]); growing.settle(); }
           const before = boxes();
-          const written = { text, prime: "A prime", invented: [[2, 5]], temperature: 1 };
+          const written = { text, prime: "A prime", invented_words: [[2, 5]], temperature: 1 };
           growing.finish([written], false, ["Orla"]);
           return [before, boxes()];
         }"""
@@ -212,7 +212,7 @@ def test_it_can_be_stopped_and_what_there_is_kept(server: Server, window: Window
     expect(page.locator("#passage-progress")).to_contain_text("of 20,000 characters")
     page.locator("#passage-stop").click()
     expect(page.locator("#passage-source")).to_contain_text("stopped after")
-    expect(page.locator("#passage-go")).to_be_visible()
+    expect(page.locator("#passage-write")).to_be_visible()
     assert text(page)
     expect(page.locator("#passage-copy")).to_be_enabled()
 
@@ -243,7 +243,7 @@ def test_a_lost_connection_keeps_what_was_written(
     page.locator("#write").click()
     expect(page.locator("#passage-problem")).to_contain_text("connection was lost while it wrote")
     expect(page.locator("#passage-text")).to_contain_text("Half a word, and th")
-    expect(page.locator("#passage-go")).to_be_visible()
+    expect(page.locator("#passage-write")).to_be_visible()
 
 
 def test_several_temperatures_side_by_side(server: Server, window: Window, run: str) -> None:
@@ -256,10 +256,10 @@ def test_several_temperatures_side_by_side(server: Server, window: Window, run: 
     chips.filter(has_text="1.0").click()
     chips.filter(has_text="1.3").click()
     # The first Enter takes in another one, the second writes.
-    page.locator("#passage-other-warmth").fill("0")
-    page.locator("#passage-other-warmth").press("Enter")
+    page.locator("#passage-other-temperature").fill("0")
+    page.locator("#passage-other-temperature").press("Enter")
     expect(chips).to_have_text(["0.0", "0.4", "0.7", "1.0", "1.3"])
-    page.locator("#passage-other-warmth").press("Enter")
+    page.locator("#passage-other-temperature").press("Enter")
     columns = page.locator(".passage-column")
     expect(columns).to_have_count(3)
     expect(columns.locator(".quality b")).to_have_count(9)
@@ -279,7 +279,7 @@ def test_several_temperatures_side_by_side(server: Server, window: Window, run: 
     page.locator("#write").click()
     expect(columns).to_have_count(3)
     page.locator("input[name=several][value=one]").check()
-    page.locator("#passage-go").click()
+    page.locator("#passage-write").click()
     expect(columns).to_have_count(0)
     expect(page.locator("#passage-quality")).to_contain_text("real words")
 
@@ -329,7 +329,7 @@ def test_a_limit_is_told_and_counted_down(
     )
     page.locator("#write").click()
     expect(page.locator("#passage-problem")).to_have_text(sentence)
-    go = page.locator("#passage-go")
+    go = page.locator("#passage-write")
     expect(go).to_be_disabled()
     expect(go).to_have_text("Write in 1 s")
     expect(go).to_have_text("Write")

@@ -26,8 +26,8 @@ def test_a_shared_link_gives_the_same_text_after_more_training(
     page = window.open(server, run)
     page.locator("#write").click()
     written(page)
-    page.locator("#passage-begin").fill("The ")
-    page.locator("#passage-begin").press("Enter")
+    page.locator("#passage-prime-text").fill("The ")
+    page.locator("#passage-prime-text").press("Enter")
     expect(page.locator(".primed")).to_have_text("The ")
     first = written(page)
     link = share(page)
@@ -41,7 +41,7 @@ def test_a_shared_link_gives_the_same_text_after_more_training(
     other.goto(link)
     expect(other.locator("#passage-source")).to_contain_text("the very model of the link")
     assert written(other) == first
-    expect(other.locator("#passage-begin")).to_have_value("The ")
+    expect(other.locator("#passage-prime-text")).to_have_value("The ")
     # The address still tells it after a look at something else of the same passage.
     other.reload()
     eventually(lambda: text(other), bool, "the passage")
@@ -55,12 +55,12 @@ def test_a_link_whose_model_is_gone_says_so(
     window.expect_complaints("status of 404")
     page = window.page
     page.goto(f"{server.url}?run={run}&passage=17-{'0' * 24}&seed=3&length=80")
-    instead = page.locator("#passage-instead")
+    instead = page.locator("#passage-substitute")
     expect(instead).to_contain_text("The model of update 17 that wrote the passage")
     expect(instead).to_contain_text("the nearest one writes")
     expect(page.locator("#passage-source")).to_contain_text("the network as it stood, update")
     assert written(page)
-    page.locator("#passage-roll").click()
+    page.locator("#passage-random-seed").click()
     expect(page.locator("#passage-source")).to_contain_text("update")
 
 
@@ -71,8 +71,8 @@ def test_a_translator_of_the_readers_choice(
     page.locator("#write").click()
     written(page)
     page.locator("#passage-length").fill("5000")
-    page.locator("#passage-go").click()
-    expect(page.locator("#passage-said")).to_contain_text("5,000 characters")
+    page.locator("#passage-write").click()
+    expect(page.locator("#passage-status")).to_contain_text("5,000 characters")
     page.locator("#passage-translate").click()
     links = page.locator("#translate-list a")
     expect(links).to_have_count(3)
@@ -110,13 +110,14 @@ def test_what_is_handed_to_a_translator_is_the_text(
     page = window.open(server, run)
     parts = page.evaluate(
         """async () => {
-          const { handOver } = await import("/static/js/passage/translators.js");
+          const { translationUrl } = await import("/static/js/passage/translators.js");
           const text = "a/b & c? $& 漢字 🙂 ".repeat(400);
-          const short = handOver("https://x.org/?q={text}", "a b", "en");
-          const long = handOver("https://x.org/?l={language}&q={text}", text, "pt");
+          const short = translationUrl("https://x.org/?q={text}", "a b", "en");
+          const long = translationUrl("https://x.org/?l={language}&q={text}", text, "pt");
           const query = new URL(long.href).searchParams.get("q");
+          const noRoom = translationUrl("https://x.org/" + "y".repeat(5000), "a b", "en");
           return [short, long.href.length, text.startsWith(query), long.characters,
-            Array.from(query).length, handOver("https://x.org/" + "y".repeat(5000), "a b", "en")];
+            Array.from(query).length, noRoom];
         }"""
     )
     assert parts[0] == {"href": "https://x.org/?q=a%20b", "characters": 3}

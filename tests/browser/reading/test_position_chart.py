@@ -27,12 +27,13 @@ def corpus(server: Server) -> str:
 
 def by_page(page: Page) -> None:
     page.locator("label", has_text="by page").click()
-    page.locator("#pages[data-drawn-epochs]").wait_for()
+    page.locator("#position-chart[data-drawn-epochs]").wait_for()
 
 
 def drawn_epochs(page: Page) -> list[int]:
     return [
-        int(n) for n in (page.locator("#pages").get_attribute("data-drawn-epochs") or "").split()
+        int(n)
+        for n in (page.locator("#position-chart").get_attribute("data-drawn-epochs") or "").split()
     ]
 
 
@@ -46,24 +47,24 @@ def test_the_epochs_lie_over_each_other_and_a_sentence_tells(
     expect(page.locator("#chart")).to_be_hidden()
     expect(page.locator("#follow")).to_be_hidden()
     assert drawn_epochs(page) == [1, 4, 5, 6, 7, 8]
-    assert page.locator("#pages-plot .scatterlayer .trace").count() == 6
+    assert page.locator("#position-plot .scatterlayer .trace").count() == 6
     told = server.call("GET", f"runs/{run}/loss/explained")
-    expect(page.locator("#pages-sentence")).to_have_text(
+    expect(page.locator("#position-sentence")).to_have_text(
         re.compile(
             rf"Of epochs 2 to 7, {told['share'] * 100:.0f}% of the ups and downs come back on the"
             r" same pages\. The first 7 updates of an epoch cost"
         )
     )
-    expect(page.locator("#pages-readout")).to_contain_text("epochs 1 and 4 to 8")
+    expect(page.locator("#position-readout")).to_contain_text("epochs 1 and 4 to 8")
 
-    box = page.locator("#pages-plot .nsewdrag").bounding_box()
+    box = page.locator("#position-plot .nsewdrag").bounding_box()
     assert box is not None
     x, y = box["x"] + box["width"] * 0.7, box["y"] + box["height"] * 0.5
     page.mouse.move(x, y)
-    expect(page.locator("#pages-readout")).to_have_text(
+    expect(page.locator("#position-readout")).to_have_text(
         re.compile(r"page 2, epoch \d: loss [\d.]+")
     )
-    excerpt = page.locator("#pages-excerpt")
+    excerpt = page.locator("#position-excerpt")
     expect(excerpt).not_to_be_empty()
     words = excerpt.inner_text().strip("“”… ")
     assert words in " ".join(PAGES.split())
@@ -72,16 +73,16 @@ def test_the_epochs_lie_over_each_other_and_a_sentence_tells(
     page.mouse.click(x, y)
     # What was pointed at stays so, and is lit.
     assert epoch_pointed_at(page) == epoch
-    expect(page.locator("#pages-crosshair")).to_be_visible()
+    expect(page.locator("#position-crosshair")).to_be_visible()
     expect(page.locator("#reading-title")).to_contain_text("What it read at update")
     expect(page.locator("#reading-place")).to_contain_text(f"epoch {epoch}, page 2 of 3")
-    page.wait_for_url(re.compile(r"at=\d+.*card=reading.*face=pages"))
+    page.wait_for_url(re.compile(r"at=\d+.*tab=reading.*chart=position"))
     page.reload()
-    expect(page.locator("#pages")).to_be_visible()
+    expect(page.locator("#position-chart")).to_be_visible()
     expect(page.locator("#reading-place")).to_contain_text(f"epoch {epoch}, page 2 of 3")
     page.locator("label", has_text="over time").click()
     expect(page.locator("#chart")).to_be_visible()
-    expect(page.locator("#pages-sentence")).to_be_hidden()
+    expect(page.locator("#position-sentence")).to_be_hidden()
 
 
 def test_the_keyboard_goes_from_place_to_place_and_from_epoch_to_epoch(
@@ -91,14 +92,14 @@ def test_the_keyboard_goes_from_place_to_place_and_from_epoch_to_epoch(
     page = window.open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished")
     by_page(page)
-    pages = page.locator("#pages-plot")
+    pages = page.locator("#position-plot")
     expect(pages).to_have_attribute("aria-valuetext", re.compile(r"mean loss, .*epochs 1 to 3"))
     # Between the two is what the notice offers.
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Shift+Tab")
     expect(pages).to_be_focused()
     # It begins where the newest epoch has come to.
-    readout = page.locator("#pages-readout")
+    readout = page.locator("#position-readout")
     expect(readout).to_contain_text("page 1, epoch 3")
     page.keyboard.press("PageUp")
     # The third has not come here.
@@ -111,19 +112,19 @@ def test_the_keyboard_goes_from_place_to_place_and_from_epoch_to_epoch(
     page.keyboard.press("End")
     expect(readout).to_contain_text("page 3, epoch 1")
     expect(pages).to_have_attribute("aria-valuenow", str(pages.get_attribute("aria-valuemax")))
-    expect(page.locator("#pages-excerpt")).not_to_be_empty()
-    spoken = f"{readout.inner_text()}. {page.locator('#pages-excerpt').inner_text()}"
+    expect(page.locator("#position-excerpt")).not_to_be_empty()
+    spoken = f"{readout.inner_text()}. {page.locator('#position-excerpt').inner_text()}"
     expect(pages).to_have_attribute("aria-valuetext", spoken)
     # The timeline has not moved: these arrows were for the pages.
     expect(page.locator("#timeline-live")).to_have_attribute("aria-pressed", "true")
     page.keyboard.press("Enter")
     expect(page.locator("#reading-place")).to_contain_text("epoch 1, page 3 of 3")
     page.keyboard.press("Tab")
-    expect(page.locator("#pages-crosshair")).to_be_hidden()
+    expect(page.locator("#position-crosshair")).to_be_hidden()
 
 
 def epoch_pointed_at(page: Page) -> int:
-    found = re.search(r"epoch (\d+): loss", page.locator("#pages-readout").inner_text())
+    found = re.search(r"epoch (\d+): loss", page.locator("#position-readout").inner_text())
     assert found is not None
     return int(found[1])
 
@@ -134,10 +135,12 @@ def test_it_grows_live_and_says_what_is_missing(
     run = server.create_run(**SMALL | {"pace": 40}, corpus=corpus, max_updates=None)
     page = window.open(server, run)
     by_page(page)
-    expect(page.locator("#pages-sentence")).to_have_text(re.compile(r"After .* it can be told\."))
+    expect(page.locator("#position-sentence")).to_have_text(
+        re.compile(r"After .* it can be told\.")
+    )
     server.call("PATCH", f"runs/{run}", {"pace": "max"})
     eventually(lambda: drawn_epochs(page), lambda epochs: len(epochs) > 2, "the third epoch")
-    expect(page.locator("#pages-sentence")).to_contain_text("come back on the same pages")
+    expect(page.locator("#position-sentence")).to_contain_text("come back on the same pages")
 
 
 def test_on_a_phone_it_fits(
@@ -148,10 +151,10 @@ def test_on_a_phone_it_fits(
     page = window.open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished")
     by_page(page)
-    expect(page.locator("#pages-plot")).to_contain_text("% of each part")
-    expect(page.locator("#pages-sentence")).to_contain_text("come back on the same pages")
+    expect(page.locator("#position-plot")).to_contain_text("% of each part")
+    expect(page.locator("#position-sentence")).to_contain_text("come back on the same pages")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    box = page.locator("#pages").bounding_box()
+    box = page.locator("#position-chart").bounding_box()
     assert box is not None
     page.touchscreen.tap(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
     expect(page.locator("#reading-title")).to_contain_text("What it read at update")
@@ -188,7 +191,7 @@ def told(**figures: Any) -> dict[str, Any]:
     ],
 )
 def test_the_figures_as_a_sentence(module: Module, figures: dict[str, Any], sentence: str) -> None:
-    assert module("reading/position-plot.js", "m.inWords(x)", figures) == sentence
+    assert module("reading/position-plot.js", "m.varianceSentence(x)", figures) == sentence
 
 
 def test_bins_are_merged_to_what_can_be_seen(module: Module) -> None:
@@ -196,8 +199,8 @@ def test_bins_are_merged_to_what_can_be_seen(module: Module) -> None:
         "positions": list(range(0, 1000, 10)),
         "rows": [{"epoch": 1, "loss": [float(i) if i < 51 else None for i in range(100)]}],
     }
-    assert module("reading/position-plot.js", "m.coarsened(x, 400)", pages) == pages
-    coarse = module("reading/position-plot.js", "m.coarsened(x, 75)", pages)
+    assert module("reading/position-plot.js", "m.coarsen(x, 400)", pages) == pages
+    coarse = module("reading/position-plot.js", "m.coarsen(x, 75)", pages)
     assert coarse["positions"] == list(range(0, 1000, 40))
     losses = coarse["rows"][0]["loss"]
     assert losses[:13] == [1.5 + 4 * i for i in range(12)] + [49.0]
@@ -213,7 +216,7 @@ def test_a_bins_updates_are_those_that_read_it(module: Module) -> None:
     ]
     assert found == [[160, 199], [200, 239], [240, 318]]
     at = module(
-        "reading/position-plot.js", "[160, 199, 200, 318].map((u) => m.placeOfUpdate(x, u))", run
+        "reading/position-plot.js", "[160, 199, 200, 318].map((u) => m.positionOfUpdate(x, u))", run
     )
     assert at == [0, 975, 1000, 158 * 25]
 
@@ -229,4 +232,4 @@ def test_a_bins_updates_are_those_that_read_it(module: Module) -> None:
 )
 def test_which_epochs_are_shown(module: Module, epochs: list[int], words: str) -> None:
     rows = [{"epoch": epoch} for epoch in epochs]
-    assert module("reading/position-plot.js", "m.epochsInWords(x)", rows) == words
+    assert module("reading/position-plot.js", "m.epochsSentence(x)", rows) == words

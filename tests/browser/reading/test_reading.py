@@ -45,7 +45,7 @@ def test_a_click_on_the_curve_opens_what_was_read_there(server: Server, window: 
     run, page = finished(server, window)
     click_curve(page, 0.5)
     expect(page.locator("#tab-reading")).to_have_attribute("aria-selected", "true")
-    expect(page.locator("#face-writing")).to_be_hidden()
+    expect(page.locator("#tab-panel-writing")).to_be_hidden()
     expect(page.locator("#reading-title")).to_contain_text("What it read at update")
     expect(page.locator(".sequence .surprising")).to_have_count(3)
     update = update_read(page)
@@ -70,7 +70,7 @@ def test_a_click_on_the_curve_opens_what_was_read_there(server: Server, window: 
     )
     most = passage["most_surprising"][0]
     expect(page.locator("#reading-sentence")).to_contain_text(f"{most['surprisal']:.1f} bits")
-    page.wait_for_url(re.compile(rf"at={update}.*card=reading"))
+    page.wait_for_url(re.compile(rf"at={update}.*tab=reading"))
 
     page.reload()
     expect(page.locator("#reading-title")).to_have_text(f"What it read at update {update}")
@@ -105,7 +105,7 @@ def test_the_timeline_moves_the_reading(server: Server, window: Window) -> None:
 
 def test_every_character_tells_its_figure(server: Server, window: Window) -> None:
     run, page = finished(server, window)
-    page.goto(f"{server.url}?run={run}&at=200&card=reading")
+    page.goto(f"{server.url}?run={run}&at=200&tab=reading")
     (passage,) = reading_of(server, run, 200)["passages"]
     most = passage["most_surprising"][0]
     about = page.locator("#reading-character")
@@ -116,7 +116,7 @@ def test_every_character_tells_its_figure(server: Server, window: Window) -> Non
     expect(about).to_contain_text(bits)
     page.mouse.move(5, 5)
     expect(about).to_have_text("Point at a character for its figure.")
-    page.locator("#page-read").focus()
+    page.locator("#reading-page").focus()
     page.keyboard.press("ArrowRight")
     expect(about).to_contain_text(f"{most['surprisal']:.1f} bits")
     page.keyboard.press("ArrowLeft")
@@ -128,7 +128,7 @@ def test_every_character_tells_its_figure(server: Server, window: Window) -> Non
 
 def test_live_it_turns_the_page_by_itself(server: Server, window: Window) -> None:
     run = server.create_run(pace="max", max_updates=None)
-    window.page.goto(f"{server.url}?run={run}&card=reading")
+    window.page.goto(f"{server.url}?run={run}&tab=reading")
     page = window.page
     expect(page.locator("#reading-title")).to_contain_text("What it reads at update")
     first = update_read(page)
@@ -139,7 +139,7 @@ def test_a_run_that_has_read_nothing_says_so(server: Server, window: Window) -> 
     run = server.create_run(paused=True)
     page = window.page
     window.expect_complaints("409")
-    page.goto(f"{server.url}?run={run}&card=reading")
+    page.goto(f"{server.url}?run={run}&tab=reading")
     expect(page.locator("#reading-problem")).to_contain_text("Nothing has been read yet")
     page.locator("#step").click()
     expect(page.locator("#reading-title")).to_have_text("What it read at update 1")
@@ -150,7 +150,7 @@ def test_many_streams_can_be_turned_to(server: Server, window: Window) -> None:
     run = server.create_run(pace="max", max_updates=20, batch_size=5)
     expect(window.open(server, run).locator("#notice")).to_contain_text("Finished")
     page = window.page
-    page.goto(f"{server.url}?run={run}&at=10&card=reading")
+    page.goto(f"{server.url}?run={run}&at=10&tab=reading")
     passages = reading_of(server, run, 10)["passages"]
     expect(page.locator("#reading-streams label")).to_have_count(3)
     for passage in reversed(passages):
@@ -160,7 +160,7 @@ def test_many_streams_can_be_turned_to(server: Server, window: Window) -> None:
 
 def test_tinted_characters_stay_legible(server: Server, window: Window) -> None:
     run, page = finished(server, window)
-    page.goto(f"{server.url}?run={run}&at=290&card=reading")
+    page.goto(f"{server.url}?run={run}&at=290&tab=reading")
     expect(page.locator(".sequence .tint")).not_to_have_count(0)
     expect(page.locator("#reading-legend .tint-7")).to_be_visible()
     # The deepest tints, wherever they come.

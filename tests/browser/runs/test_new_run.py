@@ -146,10 +146,10 @@ def test_markup_in_a_text_stays_text(server: Server, window: Window) -> None:
     page.locator("#new-run-start").click()
     expect(page.locator("#run-name")).to_have_text("<i>Italic</i>")
     expect(page.locator("#notice")).to_contain_text("Finished")
-    expect(page.locator("#page-now")).to_contain_text("<")
+    expect(page.locator("#sample-text")).to_contain_text("<")
     page.locator("#write").click()
     expect(page.locator("#passage-text .prose")).to_contain_text("<")
-    for place in ("#page-now", "#earlier", "#passage-text", "#run-name", "#chart"):
+    for place in ("#sample-text", "#earlier", "#passage-text", "#run-name", "#chart"):
         assert page.locator(f"{place} :is(img, b, i, script)").count() == 0
 
 

@@ -129,9 +129,9 @@ def test_letters_typed_into_a_field_are_no_commands(server: Server, window: Wind
     run = server.create_run(paused=True)
     page = window.open(server, run)
     page.locator("#write").click()
-    page.locator("#passage-begin").fill("")
-    page.locator("#passage-begin").press_sequentially("ss cc")
-    assert page.locator("#passage-begin").input_value() == "ss cc"
+    page.locator("#passage-prime-text").fill("")
+    page.locator("#passage-prime-text").press_sequentially("ss cc")
+    assert page.locator("#passage-prime-text").input_value() == "ss cc"
     assert server.call("GET", f"runs/{run}")["update"] == 0
     assert server.call("GET", f"runs/{run}/checkpoints") == []
 

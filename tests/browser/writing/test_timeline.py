@@ -33,7 +33,7 @@ def open_at_its_end(server: Server, window: Window, run: str) -> Page:
 
 
 def text_in_view(page: Page) -> str:
-    return squeeze(page.locator("#page-now .prose:not(.prose-leaving)").inner_text())
+    return squeeze(page.locator("#sample-text .prose:not(.prose-fading)").inner_text())
 
 
 def squeeze(text: str) -> str:
@@ -45,21 +45,21 @@ def test_the_past_is_told_with_the_same_random_numbers_and_leaving_returns_to_li
 ) -> None:
     page = open_at_its_end(server, window, run)
     samples = samples_of(server, run)
-    about = page.locator("#page-about")
-    dice = page.locator("#dice")
+    about = page.locator("#sample-about")
+    dice = page.locator("#text-mode")
     expect(dice).to_be_hidden()
     assert text_in_view(page) == squeeze(samples[400]["text"])
     expect(about).to_contain_text("Going on from the book")
 
     page.keyboard.press("ArrowLeft")
     assert text_in_view(page) == squeeze(samples[300]["replay"]["text"])
-    expect(dice.locator("input[value=same]")).to_be_checked()
+    expect(dice.locator("input[value=replay]")).to_be_checked()
     expect(about).to_contain_text("since 200")
 
     dice.locator("input[value=written]").check()
     assert text_in_view(page) == squeeze(samples[300]["text"])
-    expect(page.locator("#page-now .changed")).to_have_count(0)
-    page.wait_for_url(re.compile("dice=written"))
+    expect(page.locator("#sample-text .changed")).to_have_count(0)
+    page.wait_for_url(re.compile("text=written"))
     page.keyboard.press("d")
     assert text_in_view(page) == squeeze(samples[300]["replay"]["text"])
 
@@ -84,7 +84,7 @@ def test_what_changed_from_the_one_before_is_marked(server: Server, window: Wind
     texts = [sample["replay"]["text"] for sample in samples.values()]
     index = next(i for i in range(1, len(texts)) if texts[i] != texts[i - 1])
     page.locator("#timeline").fill(str(index))
-    about = page.locator("#page-about")
+    about = page.locator("#sample-about")
     expect(about).to_have_text(
         re.compile(r"^\d+ of \d+ words changed since|^Every word is another")
     )
@@ -92,7 +92,7 @@ def test_what_changed_from_the_one_before_is_marked(server: Server, window: Wind
     if same is not None:
         page.locator("#timeline").fill(str(same))
         expect(about).to_contain_text("Every word as it was since")
-        expect(page.locator("#page-now .changed")).to_have_count(0)
+        expect(page.locator("#sample-text .changed")).to_have_count(0)
 
 
 def test_turning_the_page_moves_nothing(server: Server, window: Window, run: str) -> None:
@@ -114,7 +114,7 @@ def test_turning_the_page_moves_nothing(server: Server, window: Window, run: str
     assert page.evaluate("window.shifts") < 0.05
 
 
-PARTS = ("#page-now", ".page-note", "#earlier", "#quality", "#watch-words", "#timeline")
+PARTS = ("#sample-text", ".sample-note", "#earlier", "#quality", "#watch-words", "#timeline")
 
 
 def test_each_figure_of_quality_has_a_curve_on_the_same_timeline(
@@ -160,7 +160,7 @@ def test_a_hurrah_is_celebrated_once_and_leads_to_what_was_written(
     eventually(all_came, bool, "both words")
     toasts = page.locator(".toast-hurrah")
     expect(toasts).to_have_text(re.compile(r"hurrah - (Orla|Vane).*, update [\d,]+"))
-    expect(page.locator("#announcer")).to_contain_text("hurrah - ")
+    expect(page.locator("#live-region")).to_contain_text("hurrah - ")
     expect(page.locator("#words-count")).to_have_text("2 of 3 watched words have come")
     expect(page.locator("#chart-plot")).to_contain_text(
         re.compile(r"hurrah - \w+.*, update [\d,]+")
@@ -170,14 +170,14 @@ def test_a_hurrah_is_celebrated_once_and_leads_to_what_was_written(
     at = next(mark["update"] for mark in marks if mark["text"] == "hurrah - Orla")
     page.locator("#watch-words button", has_text="Orla").click()
     assert text_in_view(page) == squeeze(samples_of(server, run)[at]["text"])
-    expect(page.locator("#page-now .watched").first).to_be_visible()
-    page.wait_for_url(re.compile(rf"at={at}\b.*dice=written"))
-    page.locator("#dice input[value=same]").check()
-    expect(page.locator("#page-about")).to_contain_text("came in the text as written")
+    expect(page.locator("#sample-text .watched").first).to_be_visible()
+    page.wait_for_url(re.compile(rf"at={at}\b.*text=written"))
+    page.locator("#text-mode input[value=replay]").check()
+    expect(page.locator("#sample-about")).to_contain_text("came in the text as written")
     page.locator("#watch-words button", has_text="Orla").click()
     # The choice between the two texts is for this one alone.
     page.keyboard.press("ArrowLeft")
-    expect(page.locator("#dice input[value=same]")).to_be_checked()
+    expect(page.locator("#text-mode input[value=replay]")).to_be_checked()
 
     page.reload()
     expect(page.locator("#words-count")).to_have_text("2 of 3 watched words have come")
@@ -220,7 +220,7 @@ def test_the_operator_edits_the_watched_words_and_takes_it_back(
     server.call("PATCH", f"runs/{run}", {"watch_words": ["Zebedee"]})
     expect(page.locator("#words-count")).to_have_text("None of 1 watched word has come")
     page.locator("#words-open").click()
-    page.locator("#words-own").click()
+    page.locator("#words-default").click()
     expect(page.locator("#watch-words li")).to_have_count(len(own))
 
 
@@ -244,9 +244,9 @@ def test_a_sample_that_the_page_does_not_hold_is_fetched(server: Server, window:
     expect(page.locator("#writing-title")).to_have_text("The writing at update 600")
     held = page.evaluate("document.querySelectorAll('#timeline-dots circle').length")
     assert held <= 200
-    page.goto(f"{server.url}?run={run}&at=301&dice=written")
+    page.goto(f"{server.url}?run={run}&at=301&text=written")
     expect(page.locator("#writing-title")).to_have_text("The writing as it was at update 301")
-    page.goto(f"{server.url}?run={run}&range=300-330&at=311&dice=written")
+    page.goto(f"{server.url}?run={run}&range=300-330&at=311&text=written")
     expect(page.locator("#writing-title")).to_have_text("The writing as it was at update 311")
     page.keyboard.press("ArrowRight")
     expect(page.locator("#writing-title")).to_have_text("The writing as it was at update 312")

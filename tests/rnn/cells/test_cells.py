@@ -1,5 +1,6 @@
 """Training of every cell, by any number of layers and streams."""
 
+import dataclasses
 import json
 import tracemalloc
 
@@ -8,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.rnn.cells.vanilla import VanillaLayer
+from server.rnn.cells import CELLS
 from server.rnn.gradient_check.reference_network import Change, ReferenceNetwork
 from server.rnn.network import Network
 from server.rnn.training.trainer import Trainer, TrainerSettings
 from tests.rnn.support import bytes_of, make_trainer, random_text
 
 networks = {
-    "cell": st.sampled_from(["rnn", "gru", "lstm"]),
+    "cell": st.sampled_from(list(CELLS)),
     "layers": st.integers(1, 4),
     "batch_size": st.integers(1, 4),
 }
@@ -90,7 +91,8 @@ def test_streams_are_averaged_and_do_not_meet(cell, layers, B):
 def test_one_stream_is_the_same_by_either_path(dtype, monkeypatch):
     """Of a single vanilla stream, the fewer calls compute what the many do."""
     short, x, y = random_network("rnn", 1, 1, K=20, m=30, T=40, dtype=dtype)
-    monkeypatch.setattr("server.rnn.cells.VanillaStream", VanillaLayer)
+    general = dataclasses.replace(CELLS["rnn"], single_stream_layer=None)
+    monkeypatch.setitem(CELLS, "rnn", general)
     long, _, _ = random_network("rnn", 1, 1, K=20, m=30, T=40, dtype=dtype)
     # The weights are such that rounding is not magnified.
     for network in (short, long):
@@ -104,7 +106,7 @@ def test_one_stream_is_the_same_by_either_path(dtype, monkeypatch):
     assert np.abs(short.gradients.flat - long.gradients.flat).max() < 10 * tolerance * scale
 
 
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("batch_size", [1, 3])
 def test_float32_agrees_with_float64(cell, batch_size):
     wide, x, y = random_network(cell, 2, batch_size, K=20, m=16, T=20)
@@ -235,7 +237,7 @@ def test_an_update_copies_no_matrix_whatever_the_cell():
         assert peak_bytes < trainer.parameters["W2"].nbytes
 
 
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_every_cell_learns(cell):
     """A text that repeats itself every 20 characters, over which the last one must be carried."""
     text = np.array([0, 1, 2, 3, 1, 2, 4, 1, 2, 5, 0, 0, 3, 1, 2, 0, 4, 4, 1, 5] * 40)

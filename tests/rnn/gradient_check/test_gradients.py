@@ -11,7 +11,7 @@ from server.rnn.gradient_check.error_curve import error_against_step
 from server.rnn.gradient_check.numerical_derivatives import CENTRAL_STEP
 from server.rnn.network import Network
 
-cells = st.sampled_from(["rnn", "gru", "lstm"])
+cells = st.sampled_from(list(CELLS))
 
 
 @settings(deadline=None, max_examples=60)
@@ -123,17 +123,17 @@ def test_a_gradient_that_forgets_the_past_is_found(monkeypatch):
     assert min(worst["U"], worst["W"], worst["b"]) > 0.01
 
 
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_a_forward_pass_that_is_not_the_cells_is_found(monkeypatch, cell):
     """Its gradients are right for what it computes, but that is another network."""
-    kind = CELLS[cell]
-    forward = kind.forward
+    layer_class = CELLS[cell].layer
+    forward = layer_class.forward
 
     def carry_less(layer):
         layer.hidden[0, :, :-1] *= 0.9
         forward(layer)
 
-    monkeypatch.setattr(kind, "forward", carry_less)
+    monkeypatch.setattr(layer_class, "forward", carry_less)
     assert not check_gradients(cell=cell, batch_size=2).passed
 
 
@@ -147,7 +147,7 @@ def test_a_mask_that_is_forgotten_on_the_way_back_is_found(monkeypatch):
     assert not check_gradients(layers=2, dropout=0.3).passed
 
 
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_each_mistake_makes_a_right_gradient_look_wrong(cell):
     right, clipped, narrow, carried = (
         check_gradients(cell=cell, hidden_size=8, mistake=mistake)

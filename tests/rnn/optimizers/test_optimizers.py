@@ -83,7 +83,7 @@ def test_a_rule_that_forgets_is_as_new(name):
 
     first = train()
     assert not np.array_equal(train(), first)
-    optimizer.forget()
+    optimizer.reset()
     assert np.array_equal(train(), first)
 
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from server.rnn.cells import CELLS
 from server.rnn.gradient_check.reference_network import Change, ReferenceNetwork
 from server.rnn.sampling.surprisal import surprisal
 from tests.rnn.support import make_trainer
@@ -29,7 +30,7 @@ def plain_nats(model, texts):
     return losses[0].T
 
 
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("layers", [1, 3])
 @pytest.mark.parametrize(("dtype", "rtol"), [("float64", 1e-10), ("float32", 2e-3)])
 def test_it_is_what_the_definitions_say(cell, layers, dtype, rtol):
@@ -66,7 +67,7 @@ def test_the_likeliest_are_those_and_in_order(n, streams, top):
 def test_an_epochs_first_sequence_has_the_loss_of_training(streams):
     trainer = make_trainer(K=K, batch_size=streams, dtype="float64")
     model = trainer.current_model()
-    x, y = trainer._walk.read()
+    x, y = trainer._batches.peek()
     texts = np.concatenate([x, y[-1:]]).T
     loss = surprisal(model, texts).nats.sum() / streams
     assert trainer.update() == pytest.approx(loss, rel=1e-12)
@@ -77,7 +78,7 @@ def test_it_begins_from_zero_or_from_what_the_model_carried():
     for _ in range(9):
         trainer.update()
     model = trainer.current_model()
-    x, y = trainer._walk.read()
+    x, y = trainer._batches.peek()
     texts = np.concatenate([x, y[-1:]]).T
     # Training goes on with the state that it carried.
     assert surprisal(model, texts, carried=True).nats.sum() == pytest.approx(trainer.update())

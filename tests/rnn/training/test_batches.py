@@ -9,7 +9,7 @@ from server.rnn.training.batches import BatchIterator, BatchLayout, TextTooShort
 
 
 @given(n=st.integers(1, 300), B=st.integers(1, 12), T=st.integers(1, 40), steps=st.integers(1, 60))
-def test_streams_read_equal_contiguous_parts_side_by_side(n, B, T, steps):
+def test_streams_are_equal_contiguous_parts_of_the_text(n, B, T, steps):
     text = np.arange(n)
     if n < B * (T + 1):
         with pytest.raises(TextTooShortError) as caught:
@@ -17,29 +17,29 @@ def test_streams_read_equal_contiguous_parts_side_by_side(n, B, T, steps):
         assert caught.value.needed == B * (T + 1)
         BatchIterator(np.arange(caught.value.needed), B, T)
         return
-    walk = BatchIterator(text, B, T)
+    batches = BatchIterator(text, B, T)
     length = n // B
-    assert walk.part_length == length
-    assert walk.sequences == (length - 1) // T >= 1
+    assert batches.stream_length == length
+    assert batches.sequences == (length - 1) // T >= 1
     read = []
     for made in range(steps):
-        x, y = walk.read()
+        x, y = batches.peek()
         assert x.shape == y.shape == (T, B)
         assert np.array_equal(y, x + 1)
-        expected = (made % walk.sequences) * T + np.arange(T)[:, None] + length * np.arange(B)
+        expected = (made % batches.sequences) * T + np.arange(T)[:, None] + length * np.arange(B)
         assert np.array_equal(x, expected)
-        assert walk.position == expected[0, 0] == walk.next_index
+        assert batches.position == expected[0, 0] == batches.next_index
         assert x.flags.c_contiguous
         read.extend(x.ravel())
-        began = walk.advance()
-        assert began == (walk.position == 0) == ((made + 1) % walk.sequences == 0)
-        if began:
+        starts_epoch = batches.advance()
+        assert starts_epoch == (batches.position == 0) == ((made + 1) % batches.sequences == 0)
+        if starts_epoch:
             break
     assert len(set(read)) == len(read)
 
 
 @given(n=st.integers(2, 300), B=st.integers(1, 30), T=st.integers(1, 100))
-def test_the_figure_that_would_do_does(n, B, T):
+def test_the_suggested_value_is_the_largest_that_works(n, B, T):
     if n >= B * (T + 1):
         return
     with pytest.raises(TextTooShortError) as caught:
@@ -63,14 +63,14 @@ def test_the_figure_that_would_do_does(n, B, T):
 
 
 @given(n=st.integers(2, 300), B=st.integers(1, 12), T=st.integers(1, 40), steps=st.integers(1, 60))
-def test_the_route_is_where_the_walk_goes(n, B, T, steps):
+def test_the_layout_locates_each_batch(n, B, T, steps):
     if n < B * (T + 1):
         return
-    walk, route = BatchIterator(np.arange(n), B, T), BatchLayout(n, B, T)
-    assert (route.part_length, route.sequences) == (walk.part_length, walk.sequences)
+    batches, layout = BatchIterator(np.arange(n), B, T), BatchLayout(n, B, T)
+    assert (layout.stream_length, layout.sequences) == (batches.stream_length, batches.sequences)
     epoch = 1
     for update in range(1, steps + 1):
-        assert route.place(update) == (epoch, walk.position)
-        x, _ = walk.read()
-        assert route.starts(walk.position) == x[0].tolist()
-        epoch += walk.advance()
+        assert layout.locate(update) == (epoch, batches.position)
+        x, _ = batches.peek()
+        assert layout.text_positions(batches.position) == x[0].tolist()
+        epoch += batches.advance()

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from server.rnn.cells import CELLS
 from server.rnn.network import Network
 from server.rnn.training.trainer import (
     HeldOutTooShortError,
@@ -51,7 +52,7 @@ def by_the_definition(trainer, held_out, carried):
 
 @settings(deadline=None, max_examples=30)
 @given(
-    cell=st.sampled_from(["rnn", "gru", "lstm"]),
+    cell=st.sampled_from(list(CELLS)),
     layers=st.integers(1, 2),
     batch_size=st.integers(1, 3),
     dropout=st.sampled_from([0.0, 0.5]),
@@ -96,7 +97,7 @@ def test_each_stream_begins_with_one_that_is_carried():
     )
     for _ in range(30):
         trainer.update()
-    part = Validation(random_text(40_000)[20_000:], trainer._network)._walk.part_length
+    part = Validation(random_text(40_000)[20_000:], trainer._network)._batches.stream_length
     streams = 20_000 // part
     losses = []
     for stream in range(streams):
@@ -219,17 +220,17 @@ def test_long_texts_are_read_by_parallel_streams_and_not_to_the_end():
         (MOST_CHARACTERS, MOST_STREAMS),
         (3 * MOST_CHARACTERS, MOST_STREAMS),
     ]:
-        walk = Validation(random_text(length), network)._walk
-        assert len(walk._parts) == streams
-        assert walk._parts.size <= MOST_CHARACTERS
-        assert walk.part_length == min(length, MOST_CHARACTERS) // streams
+        batches = Validation(random_text(length), network)._batches
+        assert len(batches._streams) == streams
+        assert batches._streams.size <= MOST_CHARACTERS
+        assert batches.stream_length == min(length, MOST_CHARACTERS) // streams
 
 
 @pytest.mark.parametrize("hidden_size", [50, 500, 2_500])
 def test_of_a_large_network_less_is_read(hidden_size):
     network = Network(7, hidden_size, 25)
-    walk = Validation(random_text(MOST_CHARACTERS), network)._walk
-    read, products = walk._parts.size, network.parameters.flat.size
+    batches = Validation(random_text(MOST_CHARACTERS), network)._batches
+    read, products = batches._streams.size, network.parameters.flat.size
     assert LEAST_CHARACTERS <= read <= MOST_CHARACTERS
     assert read == MOST_CHARACTERS or read <= max(LEAST_CHARACTERS, MOST_PRODUCTS / products)
     # No less than it could be, but for what does not fill all of the streams.

@@ -2,6 +2,7 @@
 
 import pytest
 
+from server.rnn.cells import CELLS
 from tests.serving import RunningServer
 
 TINY = {"hidden_size": 10, "sequence_length": 5, "max_updates": 1_000}
@@ -38,7 +39,7 @@ def test_a_run_without_an_end_takes_no_time_that_could_be_told(server):
     assert told["epochs"] is None
 
 
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_every_network_can_be_timed(server, cell):
     spec = TINY | {"cell": cell, "layers": 2, "batch_size": 3, "dropout": 0.1}
     assert estimate(server, **spec, validation_fraction=0.1).json()["updates_per_second"] > 0

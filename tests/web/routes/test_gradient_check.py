@@ -2,6 +2,8 @@
 
 import pytest
 
+from server.rnn.cells import CELLS
+
 
 def ask(server, **request):
     answer = server.client.post("/api/gradient-check", json=request)
@@ -22,7 +24,7 @@ def test_the_gradients_are_right(server):
     assert server.client.post("/api/gradient-check").json() == proof
 
 
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_whatever_the_network_is_made_of(server, cell):
     proof = ask(server, cell=cell, hidden_size=5, layers=2, batch_size=3, sequence_length=4, seed=1)
     assert proof["passed"]

@@ -160,7 +160,7 @@ def test_samples_are_dense_at_first_and_regular_later(server, run, rows):
         assert 0 <= quality["real_words"] <= 1
         assert quality["longest_real_run"] >= 0
         assert 1 <= quality["longest_copy"] <= 40
-        for start, end in sample["invented"]:
+        for start, end in sample["invented_words"]:
             assert 0 <= start < end <= 40
             assert sample["text"][start:end].casefold() not in PAGES.casefold().split()
 

@@ -29,7 +29,7 @@ def exact(passage):
 
 def keep(server, run, passage, **more):
     answer = server.client.post(
-        "/api/kept", json={"run": run["id"], "receipt": passage["receipt"], **more}
+        "/api/kept", json={"run": run["id"], "fingerprint": passage["fingerprint"], **more}
     )
     assert answer.status_code == 201, answer.text
     return answer.json()
@@ -57,7 +57,7 @@ def test_a_kept_passage_is_what_was_written_and_outlives_a_crash(serve):
     kept = keep(server, run, passage, title="  A\n first  one ")
     assert kept["title"] == "A first one"
     assert kept["passages"] == [passage]
-    assert kept["model_kept"]
+    assert kept["model_saved"]
     assert kept["request"] == {
         "source": exact(passage),
         "length": 120,
@@ -75,7 +75,7 @@ def test_a_kept_passage_is_what_was_written_and_outlives_a_crash(serve):
     again.until(run, lambda now: now["update"] > 300)
     rewritten = again.post(run, "passages", kept["request"])
     assert rewritten["text"] == passage["text"]
-    assert rewritten["receipt"] == passage["receipt"]
+    assert rewritten["fingerprint"] == passage["fingerprint"]
     assert again.client.delete(f"/api/runs/{run['id']}").status_code == 204
     again.problem(again.client.get(f"/api/kept/{kept['id']}"), 404)
     assert listed(again)["total"] == 0
@@ -118,11 +118,11 @@ def test_keeping_twice_is_keeping_once_and_only_what_was_written_is_kept(server,
     kept = keep(server, run, passage)
     assert keep(server, run, passage) == kept
     before = listed(server)["total"]
-    nothing = {"run": run["id"], "receipt": "0" * 24}
+    nothing = {"run": run["id"], "fingerprint": "0" * 24}
     server.problem(server.client.post("/api/kept", json=nothing), 409)
-    forged = {"run": run["id"], "receipt": passage["receipt"], "text": "I wrote this"}
+    forged = {"run": run["id"], "fingerprint": passage["fingerprint"], "text": "I wrote this"}
     server.problem(server.client.post("/api/kept", json=forged), 422)
-    gone = {"run": "0" * 12, "receipt": passage["receipt"]}
+    gone = {"run": "0" * 12, "fingerprint": passage["fingerprint"]}
     server.problem(server.client.post("/api/kept", json=gone), 404)
     assert listed(server)["total"] == before
 
@@ -130,11 +130,11 @@ def test_keeping_twice_is_keeping_once_and_only_what_was_written_is_kept(server,
 @pytest.mark.parametrize(
     ("body", "field"),
     [
-        ({"receipt": "0" * 24}, "run"),
-        ({"run": "x"}, "receipt"),
-        ({"run": "x", "receipt": "../../etc/passwd"}, "receipt"),
-        ({"run": "x", "receipt": "0" * 24, "title": "x" * 201}, "title"),
-        ({"run": "x", "receipt": "0" * 24, "title": "\ud800"}, "title"),
+        ({"fingerprint": "0" * 24}, "run"),
+        ({"run": "x"}, "fingerprint"),
+        ({"run": "x", "fingerprint": "../../etc/passwd"}, "fingerprint"),
+        ({"run": "x", "fingerprint": "0" * 24, "title": "x" * 201}, "title"),
+        ({"run": "x", "fingerprint": "0" * 24, "title": "\ud800"}, "title"),
     ],
 )
 def test_wrong_fields_are_named(server, body, field):
@@ -208,15 +208,16 @@ def test_what_is_kept_is_bounded(serve):
 
     # A shared model gives way to one that a kept passage needs, but not the other way.
     assert share(written[0]).status_code == 204
-    assert keep(server, run, written[1])["model_kept"]
-    assert keep(server, run, written[2])["model_kept"]
+    assert keep(server, run, written[1])["model_saved"]
+    assert keep(server, run, written[2])["model_saved"]
     assert models() == {written[1]["model"], written[2]["model"]}
     assert "HURRAH_MAX_KEPT_MODELS" in server.problem(share(written[0]), 409)["detail"]
     # The text is kept even so.
     third = keep(server, run, written[3])
-    assert not third["model_kept"]
+    assert not third["model_saved"]
     answer = server.client.post(
-        "/api/kept", json={"run": run["id"], "receipt": write(server, run, seed=1)["receipt"]}
+        "/api/kept",
+        json={"run": run["id"], "fingerprint": write(server, run, seed=1)["fingerprint"]},
     )
     assert "3 passages (HURRAH_MAX_KEPT_PASSAGES)" in server.problem(answer, 409)["detail"]
     # A model is held only for as long as its passage may be kept.
@@ -234,7 +235,7 @@ def test_viewers_read_and_have_written_but_keep_nothing(tmp_path):
         spec = {"paused": True, "hidden_size": 5, "sample_length": 10}
         run = server.client.post("/api/runs", json=spec, headers=bearer).json()
         passage = write(server, run)
-        wanted = {"run": run["id"], "receipt": passage["receipt"]}
+        wanted = {"run": run["id"], "fingerprint": passage["fingerprint"]}
         for method, path, body in [
             ("POST", "/api/kept", wanted),
             ("PATCH", "/api/kept/0", {"title": "x"}),
@@ -256,7 +257,7 @@ def test_a_model_that_could_not_be_kept_is_not_even_held(serve):
     passage = write(server, run)
     assert not (server.data_dir / "runs" / run["id"] / "models").exists()
     kept = keep(server, run, passage)
-    assert not kept["model_kept"]
+    assert not kept["model_saved"]
     assert kept["passages"] == [passage]
     answer = server.client.post(f"/api/runs/{run['id']}/models", json={"model": passage["model"]})
     server.problem(answer, 404)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from server.analysis.spikes import PLACES, STRETCHES, _places
+from server.analysis.loss_analysis import PLACES, STRETCHES, _places
 from server.analysis.variance_components import explain
 from tests.serving import PAGES
 from tests.web.routes.test_history import PER_EPOCH, rows_of

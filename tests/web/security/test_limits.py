@@ -203,7 +203,7 @@ def test_nor_do_many_who_ask_at_once_get_more(serve):
     passages = [server.post(run, "passages", {"length": 5, "seed": seed}) for seed in range(8)]
 
     def keep(number):
-        wanted = {"run": run["id"], "receipt": passages[number]["receipt"]}
+        wanted = {"run": run["id"], "fingerprint": passages[number]["fingerprint"]}
         return server.client.post("/api/kept", json=wanted)
 
     assert at_once(keep) == {201: 2, 409: 6}
@@ -277,7 +277,7 @@ def test_a_run_that_would_fill_it_stands_still_until_there_is_room(serve):
     assert first.terminate() == 0
     server = serve("--no-demo", HURRAH_MAX_STORED_BYTES=str(limit))
     run = server.create(hidden_size=5, sample_length=10, max_updates=None, pace=20_000)
-    held = server.until(run, lambda now: now["short_of_room"])
+    held = server.until(run, lambda now: now["disk_full"])
     assert held["state"] == "paused"
     assert f"may hold {limit:,} bytes" in held["error"] or "MB" in held["error"]
     assert held["error"].endswith("goes on by itself when there is room.")
@@ -297,7 +297,7 @@ def test_who_reads_what_is_kept_waits_in_a_line_that_ends(serve):
     def ask_at_once(many):
         refused = [answer for answer in many.map(ask, range(32)) if answer.status_code != 200]
         for answer in refused:
-            assert "1 reads of what is kept" in server.problem(answer, 429)["detail"]
+            assert "1 database reads" in server.problem(answer, 429)["detail"]
             assert int(answer.headers["retry-after"]) > 0
         return refused
 

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from benchmarks.contest import by_numpy, settings
-from benchmarks.measure import Contestant, measure
-from benchmarks.task import Task, vocabulary
+from benchmarks.training.comparison import by_numpy, settings
+from benchmarks.training.tasks import Task, vocabulary
+from benchmarks.training.timing import Contestant, measure
 from server.rnn.training.trainer import Trainer
 
 TEXT_LENGTH = 200_000

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.house import ROOT, House, cpu_s
-from benchmarks.told import Kept, was_told_all
+from benchmarks.server.delivery import Kept, was_told_all
+from benchmarks.server.server_process import ROOT, House, cpu_s
 
 __all__ = ["Hall"]
 
@@ -41,7 +41,7 @@ class Hall:
         self._saved: set[str] = set()
         self._names = 0
         self._crowd = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.crowd", str(house.port), run],
+            [sys.executable, "-m", "benchmarks.server.load_generator", str(house.port), run],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from benchmarks.task import CLIP, LEARNING_RATE, Task, vocabulary
+from benchmarks.training.tasks import CLIP, LEARNING_RATE, Task, vocabulary
 
 # The thread that calls computes as well, so that an update's CPU time is the time of its thread.
 jax.config.update("jax_cpu_enable_async_dispatch", False)

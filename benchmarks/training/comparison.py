@@ -7,9 +7,9 @@ from typing import Literal
 
 from rich.table import Table
 
-from benchmarks.measure import Contestant, Timing, measure
-from benchmarks.task import Task, indices, text, vocabulary
-from benchmarks.textbook import TextbookTrainer
+from benchmarks.training.tasks import Task, indices, text, vocabulary
+from benchmarks.training.textbook import TextbookTrainer
+from benchmarks.training.timing import Contestant, Timing, measure
 from server.rnn.backend.selection import fitting_kernel, load_numba
 from server.rnn.training.trainer import Trainer, TrainerSettings
 
@@ -31,7 +31,7 @@ class ForgetfulTrainer(Trainer):
     """A trainer that does not keep its best model, to learn what keeping it costs."""
 
     def _save_best(self) -> None:
-        self._best_stands = False
+        self._best_is_current = False
 
 
 def settings(task: Task, dtype: Literal["float32", "float64"] = "float32") -> TrainerSettings:
@@ -49,7 +49,7 @@ def settings(task: Task, dtype: Literal["float32", "float64"] = "float32") -> Tr
 def optional(module: str) -> ModuleType | str:
     """Return a module of this package, or why what it imports cannot be."""
     try:
-        return importlib.import_module(f"benchmarks.{module}")
+        return importlib.import_module(f"benchmarks.training.{module}")
     except (ImportError, OSError) as error:  # OSError: a library that it is linked with
         return str(error)
 

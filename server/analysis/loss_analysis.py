@@ -10,21 +10,20 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from server.analysis.loss_by_position import PositionLoss, loss_by_position
-from server.analysis.variance_components import LEAST_PLACES, explain
+from server.analysis.variance_components import MIN_UPDATES_PER_EPOCH, explain
 from server.concurrency.single_flight import SingleFlightCache
 from server.spec.schemas import Run
+from server.store import queries
 from server.store.database import Store
 from server.store.executor import StoreCalls
 
-__all__ = ["LossAnalysis", "LossExplained"]
+__all__ = ["ExplainedLoss", "LossAnalysis"]
 
 # Of so many epochs, the newest, so many updates each are compared: all, or stretches of them.
 EPOCHS, PLACES, STRETCHES = 6, 65_536, 16
 REMEMBERED = 100
 # All who look at once are shown the same, for so long.
 NOW_HOLDS_S = 2.0
-
-CapacityLimit = NDArray[np.int64]
 
 
 class _Model(BaseModel):
@@ -39,7 +38,7 @@ class StartCost(_Model):
     error: float
 
 
-class LossExplained(_Model):
+class ExplainedLoss(_Model):
     """Whether the loss goes up and down with the pages, or with the start of each epoch.
 
     Attributes
@@ -73,7 +72,7 @@ class LossAnalysis:
 
     def __init__(self, store: StoreCalls) -> None:
         self._store = store
-        self._explained: SingleFlightCache[LossExplained] = SingleFlightCache(REMEMBERED)
+        self._explained: SingleFlightCache[ExplainedLoss] = SingleFlightCache(REMEMBERED)
         self._rows: SingleFlightCache[PositionLoss] = SingleFlightCache(REMEMBERED)
 
     async def by_position(self, run: Run, epochs: list[int]) -> PositionLoss:
@@ -92,24 +91,24 @@ class LossAnalysis:
         moment = still, int(time.monotonic() / NOW_HOLDS_S)
         return await self._rows.get((run.id, tuple(epochs), moment), read)
 
-    async def explain(self, run: Run) -> LossExplained:
+    async def explain(self, run: Run) -> ExplainedLoss:
         """Compare the newest whole epochs; once for each epoch that ends."""
         per_epoch = run.updates_per_epoch
         whole = await self._store(Store.history_end, run.id) // per_epoch
         if whole < 2:
             left = "the second epoch" if whole else "two epochs"
-            return LossExplained(missing=f"After {left} it can be told.")
-        if per_epoch < LEAST_PLACES:
-            return LossExplained(
-                missing=f"An epoch of {per_epoch:,} updates is too short to tell; {LEAST_PLACES:,}"
-                " would do."
+            return ExplainedLoss(missing=f"After {left} it can be told.")
+        if per_epoch < MIN_UPDATES_PER_EPOCH:
+            return ExplainedLoss(
+                missing=f"An epoch of {per_epoch:,} updates is too short to tell;"
+                f" {MIN_UPDATES_PER_EPOCH:,} would do."
             )
         # A run that went back may end the same epoch again, with other losses.
-        last = await self._store(Store.losses, run.id, whole * per_epoch, whole * per_epoch)
+        last = await self._store(queries.losses, run.id, whole * per_epoch, whole * per_epoch)
         question = run.id, whole, last.tobytes()
         return await self._explained.get(question, lambda: self._compare(run.id, whole, per_epoch))
 
-    async def _compare(self, run: str, whole: int, per_epoch: int) -> LossExplained:
+    async def _compare(self, run: str, whole: int, per_epoch: int) -> ExplainedLoss:
         # In the first epoch the network learns most: it is left out where two others will do.
         first = max(2 if whole > 2 else 1, whole - EPOCHS + 1)
         places = _places(per_epoch)
@@ -119,7 +118,7 @@ class LossAnalysis:
         }
         rows = {epoch: row for epoch, row in rows.items() if np.isfinite(row).all()}
         if len(rows) < 2:
-            return LossExplained(missing="Too many losses are no finite numbers to tell.")
+            return ExplainedLoss(missing="Too many losses are no finite numbers to tell.")
         found = await asyncio.to_thread(
             explain,
             np.stack([*rows.values()]),
@@ -128,7 +127,7 @@ class LossAnalysis:
             per_epoch,
         )
         start = found.start
-        return LossExplained(
+        return ExplainedLoss(
             epochs=[*rows],
             share=found.share,
             share_error=found.error,
@@ -141,7 +140,7 @@ class LossAnalysis:
         """Return the losses at those places of the epoch that begins with the update `first`."""
         return np.concatenate(
             [
-                await self._store(Store.losses, run, first + begin, first + end - 1)
+                await self._store(queries.losses, run, first + begin, first + end - 1)
                 for begin, end in places
             ]
         )

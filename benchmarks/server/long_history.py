@@ -1,7 +1,7 @@
 """What a history of ten million updates costs: `python -m benchmarks history [UPDATES ...]`.
 
 Everything is measured at each of the lengths given, the first being what the others are compared
-with. How such a run comes to be is said in `benchmarks.filling`; with `--train`, it is trained.
+with. The run is made by `benchmarks.server.synthetic_history`; with `--train`, it is trained.
 """
 
 import random
@@ -20,11 +20,12 @@ from rich.console import Console
 from rich.table import Table
 from websockets.sync.client import connect
 
-from benchmarks.filling import Filled, fill
-from benchmarks.house import House, memory_bytes, peak_bytes
+from benchmarks.server.server_process import House, memory_bytes, peak_bytes
+from benchmarks.server.synthetic_history import Filled, fill
 from benchmarks.verdicts import Verdict
 from server.history.smoothing import FACTORS
 from server.rnn.training.trainer import SMOOTHING
+from server.store import queries
 from server.store.database import Store
 
 LENGTHS = (100_000, 10_000_000)
@@ -106,7 +107,13 @@ def _ranges_of_the_store(filled: Filled) -> list[float]:
     store = Store(filled.database)
     try:
         ranges = _ranges(filled.updates)
-        return [_timed(partial(store.loss, filled.run, *at), time.process_time) for at in ranges]
+        return [
+            _timed(
+                partial(queries.reduced_loss, store, filled.run, first, last, points=points),
+                time.process_time,
+            )
+            for first, last, points in ranges
+        ]
     finally:
         store.close()
 

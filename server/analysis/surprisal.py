@@ -24,10 +24,11 @@ from server.rnn.training.validation import characters_to_learn
 from server.runs.run_controller import RunController
 from server.spec.run_spec import SpecError
 from server.spec.schemas import Run
+from server.store import queries
 from server.store.database import Store
 from server.store.executor import StoreCalls
 
-__all__ = ["Reading", "SurprisalService", "route_of"]
+__all__ = ["SurprisalService", "UpdateSurprisal", "batch_layout"]
 
 REMEMBERED = 200
 # Networks that can't be read are passed over, so many of them.
@@ -42,7 +43,7 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class ReadingSource(_Model):
+class SurprisalSource(_Model):
     """Which network read it again: the nearest that was kept at or before the update."""
 
     kind: Literal["snapshot", "checkpoint", "beginning"]
@@ -73,7 +74,7 @@ class SurprisingCharacter(_Model):
     expected: list[Guess]
 
 
-class ReadPassage(_Model):
+class PassageSurprisal(_Model):
     """What one stream read, with the book around it.
 
     Attributes
@@ -105,7 +106,7 @@ class ReadPassage(_Model):
     most_surprising: list[SurprisingCharacter]
 
 
-class Reading(_Model):
+class UpdateSurprisal(_Model):
     """What a run read at an update.
 
     Attributes
@@ -118,9 +119,9 @@ class Reading(_Model):
         Of the update itself, in nats a sequence; None where they were not finite.
     streams : int
         How many read side by side.
-    source : ReadingSource
+    source : SurprisalSource
         Whose surprisals these are.
-    passages : list of ReadPassage
+    passages : list of PassageSurprisal
         Of up to three streams, the most surprised first.
     """
 
@@ -130,11 +131,11 @@ class Reading(_Model):
     loss: float | None
     smooth_loss: float | None
     streams: int
-    source: ReadingSource
-    passages: list[ReadPassage]
+    source: SurprisalSource
+    passages: list[PassageSurprisal]
 
 
-def route_of(run: Run) -> BatchLayout:
+def batch_layout(run: Run) -> BatchLayout:
     """Return the way a run walks through its corpus."""
     spec = run.spec
     characters = characters_to_learn(run.corpus_characters, spec.validation_fraction)
@@ -170,12 +171,12 @@ class SurprisalService:
         self._store = store
         self._find = find
         self._turns = AdmissionLimiter(1, waiting, "readings")
-        self._answers: SingleFlightCache[Reading] = SingleFlightCache(REMEMBERED)
-        self._nows: SingleFlightCache[Reading] = SingleFlightCache(REMEMBERED)
+        self._answers: SingleFlightCache[UpdateSurprisal] = SingleFlightCache(REMEMBERED)
+        self._nows: SingleFlightCache[UpdateSurprisal] = SingleFlightCache(REMEMBERED)
 
     async def at(
         self, controller: RunController, update: int, charge: Callable[[], None] = lambda: None
-    ) -> Reading:
+    ) -> UpdateSurprisal:
         """Return what was read at an update.
 
         Parameters
@@ -198,7 +199,7 @@ class SurprisalService:
         """
         return await self._reading(controller, await self._moment(controller.run, update), charge)
 
-    async def now(self, controller: RunController) -> Reading:
+    async def now(self, controller: RunController) -> UpdateSurprisal:
         """Return what was read at the newest update; the same for all who ask within two seconds.
 
         Raises
@@ -207,7 +208,7 @@ class SurprisalService:
             Nothing has been read yet; otherwise as for `at`.
         """
 
-        async def read() -> Reading:
+        async def read() -> UpdateSurprisal:
             last = await self._store(Store.history_end, controller.run.id)
             if not last:
                 raise ConflictError("Nothing has been read yet: no update has been made.")
@@ -223,7 +224,7 @@ class SurprisalService:
         first: int,
         last: int,
         charge: Callable[[], None] = lambda: None,
-    ) -> Reading:
+    ) -> UpdateSurprisal:
         """Return what was read at the update of the greatest loss from `first` to `last`.
 
         Raises
@@ -231,7 +232,7 @@ class SurprisalService:
         SpecError
             None of these updates has been made; otherwise as for `at`.
         """
-        update = await self._store(Store.highest, controller.run.id, first, last)
+        update = await self._store(queries.highest_loss, controller.run.id, first, last)
         if update is None:
             raise _not_made("from", controller.run.update)
         return await self.at(controller, update, charge)
@@ -241,7 +242,7 @@ class SurprisalService:
         await self._inference.leave()
 
     async def _moment(self, run: Run, update: int) -> _Moment:
-        found = await self._store(Store.loss, run.id, update, update, 1)
+        found = await self._store(queries.reduced_loss, run.id, update, update, points=1)
         if not len(found.update):
             raise _not_made("update", run.update)
         loss, smooth = float(found.low[0]), float(found.smooth[0])
@@ -251,7 +252,7 @@ class SurprisalService:
 
     async def _reading(
         self, controller: RunController, moment: _Moment, charge: Callable[[], None]
-    ) -> Reading:
+    ) -> UpdateSurprisal:
         unreadable: set[Path] = set()
         while True:
             # A run that goes back reads the same again, but by another network, with other losses.
@@ -271,50 +272,50 @@ class SurprisalService:
                 raise ConflictError(f"It could not be read again: {error}.") from error
 
     async def _read(
-        self, controller: RunController, moment: _Moment, source: ReadingSource, path: Path | None
-    ) -> Reading:
+        self, controller: RunController, moment: _Moment, source: SurprisalSource, path: Path | None
+    ) -> UpdateSurprisal:
         run = controller.run
-        route = route_of(run)
-        epoch, position = route.place(moment.update)
+        route = batch_layout(run)
+        epoch, position = route.locate(moment.update)
         request: dict[str, Any] = {
             "path": None if path is None else str(path),
             "spec": run.spec.model_dump(mode="json"),
             "corpus_path": str(controller.corpus_path),
-            "parts": route.starts(0),
-            "part_length": route.part_length,
+            "parts": route.text_positions(0),
+            "part_length": route.stream_length,
             "position": position,
             "sequence_length": route.sequence_length,
         }
         async with self._turns:
             answer = await self._inference.read(**request)
-        return Reading(
+        return UpdateSurprisal(
             update=moment.update,
             epoch=epoch,
             position=position,
             loss=moment.loss,
             smooth_loss=moment.smooth_loss,
             streams=route.streams,
-            source=ReadingSource(kind=source.kind, update=answer["model_update"]),
-            passages=[ReadPassage.model_validate(passage) for passage in answer["passages"]],
+            source=SurprisalSource(kind=source.kind, update=answer["model_update"]),
+            passages=[PassageSurprisal.model_validate(passage) for passage in answer["passages"]],
         )
 
     async def _source(
         self, controller: RunController, update: int, unreadable: set[Path]
-    ) -> tuple[ReadingSource, Path | None]:
+    ) -> tuple[SurprisalSource, Path | None]:
         """Find the network that stood nearest, at or before an update; the path of its file."""
         snapshots = Snapshots.beside(controller.checkpoint_store.folder)
-        found: list[tuple[ReadingSource, Path]] = [
-            (ReadingSource(kind="snapshot", update=known), snapshots.path(known))
+        found: list[tuple[SurprisalSource, Path]] = [
+            (SurprisalSource(kind="snapshot", update=known), snapshots.path(known))
             for known in await asyncio.to_thread(snapshots.updates)
             if known <= update and snapshots.path(known) not in unreadable
         ][-1:]
         # Automatic checkpoints go without a word, and with them what a copied link showed.
         found += [
             (
-                ReadingSource(kind="checkpoint", update=made.update),
+                SurprisalSource(kind="checkpoint", update=made.update),
                 controller.checkpoint_store.path(made.id),
             )
-            for made in await self._store(Store.checkpoints, controller.run.id)
+            for made in await self._store(queries.list_checkpoints, controller.run.id)
             if made.update <= update
             and not made.automatic
             and controller.checkpoint_store.path(made.id) not in unreadable
@@ -322,7 +323,7 @@ class SurprisalService:
         if found:
             return max(found, key=lambda one: one[0].update)
         if (origin := controller.run.forked_from) is None:
-            return ReadingSource(kind="beginning", update=0), None
+            return SurprisalSource(kind="beginning", update=0), None
         try:
             return await self._source(self._find(origin.run), update, unreadable)
         except UnknownRunError:

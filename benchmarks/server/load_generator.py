@@ -1,4 +1,4 @@
-"""A crowd of viewers in a process of its own: `python -m benchmarks.crowd PORT RUN`.
+"""Many viewers in one process: `python -m benchmarks.server.load_generator PORT RUN`.
 
 Real sockets, and as little work a message as can be, since the crowd shares the machine with what
 it measures: bytes that came before, to another viewer, are not looked into again.

@@ -1,8 +1,8 @@
 """A lecture hall that watches one run: `python -m benchmarks viewers [COUNT] [SECONDS]`.
 
-The crowd is a process of its own (`benchmarks.crowd`) on the same machine, so that what it costs to
-be five hundred viewers counts against the training, too. How fast the run trains with viewers is
-compared with how fast it trains without, just before and just after.
+The viewers are a process of their own (`benchmarks.server.load_generator`) on the same machine, so
+that their own cost counts against the training, too. The speed of training with viewers is compared
+with the speed without, just before and just after.
 """
 
 import statistics
@@ -15,9 +15,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.hall import Hall
-from benchmarks.house import House, memory_bytes
-from benchmarks.idle import idle_ones
+from benchmarks.server.idle_viewers import idle_ones
+from benchmarks.server.server_process import House, memory_bytes
+from benchmarks.server.watched_run import Hall
 from benchmarks.verdicts import Verdict
 
 COUNT, SECONDS = 500, 8.0

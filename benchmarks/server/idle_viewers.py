@@ -15,9 +15,9 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.filling import fill
-from benchmarks.hall import Hall
-from benchmarks.house import House, memory_bytes
+from benchmarks.server.server_process import House, memory_bytes
+from benchmarks.server.synthetic_history import fill
+from benchmarks.server.watched_run import Hall
 from benchmarks.verdicts import Verdict
 
 __all__ = ["Peak", "idle_ones"]

@@ -2,9 +2,9 @@
 
 from rich.table import Table
 
-from benchmarks.measure import Contestant, measure
-from benchmarks.task import indices, text, vocabulary
-from benchmarks.textbook import TextbookTrainer
+from benchmarks.training.tasks import indices, text, vocabulary
+from benchmarks.training.textbook import TextbookTrainer
+from benchmarks.training.timing import Contestant, measure
 from server.rnn.sampling.sampling import write
 from server.rnn.training.trainer import Trainer, TrainerSettings
 

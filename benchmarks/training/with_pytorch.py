@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from benchmarks.task import CLIP, LEARNING_RATE, Task, vocabulary
+from benchmarks.training.tasks import CLIP, LEARNING_RATE, Task, vocabulary
 
 State: TypeAlias = torch.Tensor
 

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.house import House
+from benchmarks.server.server_process import House
 from server.checkpoints.npz import read_archive, write_archive
 from server.spec.sample_schedule import epoch_is_marked, next_sample
 from server.spec.schemas import Best, Milestone, Run, RunState
+from server.store import queries
 from server.store.database import Store
 
 TRAINED_UPDATES = 1_000
@@ -76,9 +77,9 @@ def fill(data_dir: Path, updates: int, spec: Mapping[str, object] | None = None)
 
 
 def _write(store: Store, filled: Filled) -> None:
-    run = next(run for run in store.runs() if run.id == filled.run)
-    known = store.losses(run.id, 1, TRAINED_UPDATES)
-    pattern = store.samples(run.id)[-1]
+    run = next(run for run in queries.list_runs(store) if run.id == filled.run)
+    known = queries.losses(store, run.id, 1, TRAINED_UPDATES)
+    pattern = queries.list_samples(store, run.id)[-1]
     noise = np.random.default_rng(0)
     while run.update < filled.updates:
         first = run.update + 1
@@ -116,7 +117,7 @@ def _epochs(run: Run, first: int, last: int) -> list[Milestone]:
 
 def _set_checkpoints(store: Store, filled: Filled, run: Run) -> None:
     """Give the newest checkpoint the counters of where the run stands, and let the others go."""
-    *older, newest = store.checkpoints(run.id)
+    *older, newest = queries.list_checkpoints(store, run.id)
     for checkpoint in older:
         store.remove_checkpoint(run.id, checkpoint.id)
     path = filled.data_dir / "runs" / run.id / "checkpoints" / f"{newest.id}.npz"

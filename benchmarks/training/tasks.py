@@ -4,14 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from server.rnn.vocabulary import Vocabulary
 
-CORPUS = Path(__file__).parents[1] / "data" / "corpora" / "the-lamps-of-saltmere.txt"
+CORPUS = Path(__file__).parents[2] / "data" / "corpora" / "the-lamps-of-saltmere.txt"
 
 LEARNING_RATE = 0.1
 CLIP = 5.0
@@ -30,7 +29,7 @@ class Task:
         m, T and B.
     """
 
-    cell: Literal["rnn", "gru", "lstm"] = "rnn"
+    cell: str = "rnn"
     hidden_size: int = 100
     sequence_length: int = 25
     batch_size: int = 1

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-from benchmarks.contest import ENGINE, TASKS, by_numpy, settings
-from benchmarks.measure import Contestant, measure
-from benchmarks.task import CLIP, LEARNING_RATE, Task, indices, vocabulary
+from benchmarks.training.comparison import ENGINE, TASKS, by_numpy, settings
+from benchmarks.training.tasks import CLIP, LEARNING_RATE, Task, indices, vocabulary
+from benchmarks.training.timing import Contestant, measure
 from server.rnn.optimizers import make_optimizer
 from server.rnn.optimizers.clipping import clip_by_value
 from server.rnn.training.trainer import Trainer

@@ -1,0 +1,1 @@
+"""The cost of many viewers and of long histories to a running server."""

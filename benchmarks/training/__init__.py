@@ -1,0 +1,1 @@
+"""The speed of training and of generating text, compared with other implementations."""

@@ -1,0 +1,200 @@
+"""The spec's fields as the page, the documentation and the command line need them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import cache
+from typing import Any
+
+from server.rnn.cells import CELLS
+from server.spec.run_spec import FORK_FORM, NEW_RUN_FORM, SPEC_FIELDS, RunSpec
+from server.spec.spec_field import SpecField
+
+__all__ = [
+    "default_of",
+    "form_description",
+    "schema_of",
+    "script_description",
+    "table_for_documentation",
+]
+
+# The greatest integer that JavaScript, and so the page, represents exactly.
+MAX_SAFE_INTEGER = 2**53 - 1
+
+FORMS = {"new": NEW_RUN_FORM, "fork": FORK_FORM}
+
+Description = dict[str, Any]
+
+
+@cache
+def _properties() -> dict[str, Description]:
+    properties: dict[str, Description] = RunSpec.model_json_schema()["properties"]
+    return properties
+
+
+def schema_of(name: str) -> Description:
+    """Return the JSON schema of a field, where it is not null."""
+    schema = _properties()[name]
+    parts = [part for part in schema.get("anyOf", [schema]) if part.get("type") != "null"]
+    return parts[0] if len(parts) == 1 else {"anyOf": parts}
+
+
+def default_of(name: str) -> Any:  # noqa: ANN401 - as many types as there are fields
+    """Return the default of a field, where no other field decides it."""
+    return RunSpec.model_fields[name].default
+
+
+def form_description() -> Description:
+    """Return what the templates need to render the forms.
+
+    Returns
+    -------
+    dict
+        ``fields``: label, explanations, control, attributes, choices, default and null of each
+        field by name. ``forms``: the names of each form's fields, as in `FormLayout`.
+    """
+    return {
+        "fields": {name: _for_template(name, about) for name, about in SPEC_FIELDS.items()},
+        "forms": FORMS,
+        "cells": list(CELLS),
+    }
+
+
+def script_description() -> Description:
+    """Return what the page's scripts need to read and fill the forms and to compare runs.
+
+    Returns
+    -------
+    dict
+        ``fields``: in the spec's order. ``forms``: the names of each form's fields, as in
+        `FormLayout`. ``cells``: for each registered cell, the numbers from which a network's
+        parameters are counted.
+    """
+    return {
+        "fields": [_for_script(name, about) for name, about in SPEC_FIELDS.items()],
+        "forms": {form: asdict(layout) for form, layout in FORMS.items()},
+        "cells": {
+            name: {"gates": cell.gates, "extra_parameters": len(cell.extra_parameters)}
+            for name, cell in CELLS.items()
+        },
+    }
+
+
+def _for_template(name: str, about: SpecField) -> Description:
+    schema, default = schema_of(name), default_of(name)
+    return {
+        "label": about.label,
+        "explanation": about.explanation,
+        "fork_explanation": about.fork_explanation or about.explanation,
+        "control": _control(schema, about),
+        "attributes": _attributes(schema, about),
+        "choices": list((about.choices or dict)().items()),
+        "default": f"{default:.15g}" if isinstance(default, float) else default,
+        "null": about.null,
+    }
+
+
+def _for_script(name: str, about: SpecField) -> Description:
+    return {
+        "name": name,
+        "control": _control(schema_of(name), about),
+        "choices": list((about.choices or dict)()),
+        "display": about.display,
+        "default": default_of(name),
+        "default_by": about.default_by and asdict(about.default_by),
+        "null": about.null
+        and {
+            "label": about.null.label,
+            "phrase": about.null.phrase or about.null.label,
+            "option_of": about.null.option_of,
+        },
+        "column": about.column and asdict(about.column),
+    }
+
+
+def _control(schema: Description, about: SpecField) -> str:
+    """Return the kind of control that sets a field: select, number, words, checkbox or text."""
+    if about.choices is not None:
+        return "select"
+    kinds = {"integer": "number", "number": "number", "array": "words", "boolean": "checkbox"}
+    return kinds.get(schema["type"], "text")
+
+
+def _attributes(schema: Description, about: SpecField) -> dict[str, str]:
+    """Return the attributes of an input element that follow from a field's type and range."""
+    attributes = {}
+    least = schema.get("minimum", schema.get("exclusiveMinimum"))
+    greatest = schema.get("maximum") if about.form_max is None else about.form_max
+    if least is not None:
+        attributes["min"] = f"{least:g}"
+    if greatest is not None and greatest <= MAX_SAFE_INTEGER:
+        attributes["max"] = f"{greatest:.15g}"
+    if schema.get("type") in {"integer", "number"}:
+        attributes["step"] = "1" if schema["type"] == "integer" else "any"
+    if "maxLength" in schema:
+        attributes["maxlength"] = str(schema["maxLength"])
+    return attributes
+
+
+def table_for_documentation() -> str:
+    """Return the table of docs/protocol.md: a row for each field, in Markdown."""
+    head = ["| field | values | default | may change | meaning |", "|---|---|---|---|---|"]
+    return "\n".join([*head, *(_row(name, about) for name, about in SPEC_FIELDS.items())])
+
+
+def _row(name: str, about: SpecField) -> str:
+    schema, default = schema_of(name), _literal(default_of(name))
+    parts = schema.get("anyOf", [schema])
+    values = [text for part in parts for text in _values(part)]
+    meaning = about.explanation
+    if about.null is not None:
+        values.append("null")
+        meaning += f" Null: {about.null.phrase or about.null.label}."
+    if about.default_by is not None:
+        by = ", ".join(
+            f"{_literal(value)} with {other}" for other, value in about.default_by.defaults.items()
+        )
+        default = f"by `{about.default_by.field}`: {by}"
+    changes = [*(["in a run"] if about.change else []), *(["in a fork"] if about.fork else [])]
+    cells = [f"`{name}`", _alternatives(values), default, ", ".join(changes) or "no", meaning]
+    return f"| {' | '.join(cells)} |"
+
+
+def _values(schema: Description) -> list[str]:
+    if "enum" in schema:
+        return [_literal(value) for value in schema["enum"]]
+    if schema["type"] == "array":
+        characters = schema["items"]["maxLength"]
+        return [f"a list of up to {schema['maxItems']} words of up to {characters} characters"]
+    if schema["type"] == "string":
+        characters = schema.get("maxLength")
+        return ["text" if characters is None else f"text of up to {characters} characters"]
+    if schema["type"] == "boolean":
+        return ["true", "false"]
+    kind = {"integer": "an integer", "number": "a number"}[schema["type"]]
+    bounds = {
+        "minimum": "at least",
+        "exclusiveMinimum": "above",
+        "maximum": "at most",
+        "exclusiveMaximum": "below",
+    }
+    limits = [f"{words} {_figure(schema[key])}" for key, words in bounds.items() if key in schema]
+    if "minimum" in schema and "maximum" in schema:
+        limits = [f"from {_figure(schema['minimum'])} to {_figure(schema['maximum'])}"]
+    return [f"{kind} {' and '.join(limits)}".strip()]
+
+
+def _alternatives(values: Sequence[str]) -> str:
+    *others, last = values
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.15g}" if isinstance(value, float) else f"{value:,}"
+
+
+def _literal(value: object) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    return f'"{value}"' if isinstance(value, str) else f"{value:,}"

@@ -1,0 +1,157 @@
+"""The messages of the WebSocket ``/ws/runs/{id}``, one type each.
+
+A message is published by constructing its type: `server.runs.recorder` publishes what happens to a
+run, `server.web.live.broadcast` the messages about the connection itself. The broadcaster adds the
+rest of the `Envelope`, and `server.web.live.frames` encodes each message once for all viewers.
+
+docs/protocol.md describes the messages, and ``static/js/state/reducers.js`` handles them.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+from pydantic import BaseModel
+
+from server.spec.schemas import Best, Checkpoint, Loss, Milestone, Run, Sample
+
+__all__ = [
+    "CheckpointDeletedMessage",
+    "CheckpointMessage",
+    "Curve",
+    "Envelope",
+    "LiveMessage",
+    "MilestoneMessage",
+    "MilestoneRemovedMessage",
+    "ProgressMessage",
+    "ResyncMessage",
+    "SampleMessage",
+    "SnapshotContent",
+    "StateMessage",
+    "ViewersMessage",
+]
+
+
+class Envelope(TypedDict):
+    """The fields of every message on the wire.
+
+    `run` is the run's id, `seq` grows from message to message, and `sent_at` is the Unix time in
+    seconds at which the server published the message.
+    """
+
+    type: str
+    run: str
+    seq: int
+    sent_at: float
+
+
+class Curve(TypedDict):
+    """A piece of the loss curve, reduced to a few points; a value that is not finite is null.
+
+    `low` and `high` are the extremes of the losses that a point stands for, `smooth` and `seconds`
+    belong to its last update, which `update` names.
+    """
+
+    update: list[int]
+    seconds: list[float]
+    smooth: list[float | None]
+    low: list[float | None]
+    high: list[float | None]
+
+
+class SnapshotContent(BaseModel):
+    """The content of a ``snapshot`` but for the number of `viewers`, which the channel appends."""
+
+    run_state: Run
+    loss: Loss
+    samples: list[Sample]
+    milestones: list[Milestone]
+    checkpoints: list[Checkpoint]
+
+
+class ProgressMessage(TypedDict):
+    """The run's progress, 5 to 20 times a second, and the piece of curve since the last.
+
+    `happened_at` is the Unix time in seconds at which the worker had made all these updates.
+    """
+
+    type: Literal["progress"]
+    update: int
+    epoch: int
+    position: int
+    loss: float | None
+    smooth_loss: float | None
+    seconds: float
+    best: Best | None
+    updates_per_second: float
+    curve: Curve
+    happened_at: float
+
+
+class SampleMessage(TypedDict):
+    """A sample was written and measured."""
+
+    type: Literal["sample"]
+    sample: Sample
+
+
+class MilestoneMessage(TypedDict):
+    """A milestone is new, or its text has changed: then its `id` is known already."""
+
+    type: Literal["milestone"]
+    milestone: Milestone
+
+
+class MilestoneRemovedMessage(TypedDict):
+    """A note was removed."""
+
+    type: Literal["milestone_removed"]
+    milestone_id: str
+
+
+class CheckpointMessage(TypedDict):
+    """A checkpoint is new, or was found damaged: then its `id` is known already."""
+
+    type: Literal["checkpoint"]
+    checkpoint: Checkpoint
+
+
+class CheckpointDeletedMessage(TypedDict):
+    """A checkpoint was deleted."""
+
+    type: Literal["checkpoint_deleted"]
+    checkpoint_id: str
+
+
+class StateMessage(TypedDict):
+    """The run's state, name or spec has changed."""
+
+    type: Literal["state"]
+    run_state: Run
+
+
+class ViewersMessage(TypedDict):
+    """The number of viewers has changed."""
+
+    type: Literal["viewers"]
+    viewers: int
+
+
+class ResyncMessage(TypedDict):
+    """The viewer fell behind, or the run went back to a checkpoint; a snapshot follows."""
+
+    type: Literal["resync"]
+
+
+LiveMessage = (
+    ProgressMessage
+    | SampleMessage
+    | MilestoneMessage
+    | MilestoneRemovedMessage
+    | CheckpointMessage
+    | CheckpointDeletedMessage
+    | StateMessage
+    | ViewersMessage
+    | ResyncMessage
+)
+"""Any message but the snapshot, which is encoded in parts because it is large."""

@@ -1,0 +1,312 @@
+"""The version of the database, and the migrations from older versions.
+
+`PRAGMA user_version` is the version of a database: how many of `MIGRATIONS` it has had. To change
+the schema, change `server.store.schema`, which creates new databases, and append a migration that
+makes the same change to an existing one. A migration is never edited afterwards: it uses no other
+module's SQL, because that describes the newest version.
+
+A database gets its version in a rollback journal, and is switched to a write-ahead log afterwards.
+So the version is always in the database file itself, and `read_version` needs neither the log nor
+the permission to write.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from server.files.disk_errors import as_storage_error
+from server.files.durable import sync_folder
+from server.files.failpoints import failpoint
+from server.store.schema import SCHEMA
+
+__all__ = [
+    "MIGRATIONS",
+    "VERSION",
+    "MigrationError",
+    "NewerDatabaseError",
+    "backup_path",
+    "check_version",
+    "open_database",
+]
+
+log = logging.getLogger(__name__)
+
+# Rows that one statement changes; between statements progress can be logged.
+ROWS_PER_STATEMENT = 50_000
+SECONDS_BETWEEN_LOGS = 10.0
+
+
+class NewerDatabaseError(RuntimeError):
+    """The database was made by a newer version of the program; the message is one sentence."""
+
+
+class MigrationError(RuntimeError):
+    """The database can't be migrated and is unchanged; the message says why."""
+
+
+def open_database(path: Path) -> sqlite3.Connection:
+    """Open the database in its newest version; create it or migrate it if necessary.
+
+    The caller makes sure that no other process uses the database.
+
+    Raises
+    ------
+    NewerDatabaseError
+        It has a version that this program does not know. No file has changed.
+    MigrationError
+        A migration failed. The database is in the version that it had.
+    sqlite3.DatabaseError
+        The file is not a database, or can't be opened.
+    """
+    check_version(path)
+    connection = sqlite3.connect(path)
+    try:
+        # Takes effect in a new database only. Losses are read in pieces of 32 KB, which takes half
+        # the time with such pages.
+        connection.execute("PRAGMA page_size = 16384")
+        # A commit is on the disk when it returns, so that it survives a power failure.
+        connection.execute("PRAGMA synchronous = EXTRA")
+        if _version(connection) < VERSION:
+            _upgrade(connection, path)
+        connection.execute("PRAGMA journal_mode = WAL")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def check_version(path: Path) -> None:
+    """Return if this program can use the database; write nothing.
+
+    Raises
+    ------
+    NewerDatabaseError
+        It can't.
+    sqlite3.DatabaseError
+        The file is not a database.
+    """
+    if (version := read_version(path)) > VERSION:
+        raise NewerDatabaseError(
+            f"{path} has version {version}, and this program can use versions up to {VERSION}:"
+            " start the newer version of Hurrah that made it."
+        )
+
+
+def read_version(path: Path) -> int:
+    """Return the version of a database without writing to its directory; 0 if there is no file."""
+    if not path.exists():
+        return 0
+    # Immutable: SQLite would otherwise create the files of the write-ahead log.
+    uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+    with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
+        return _version(connection)
+
+
+def backup_path(path: Path, version: int) -> Path:
+    """Return where the backup is that is made before a database of `version` is migrated."""
+    return path.with_name(f"{path.name}.v{version}.bak")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def _upgrade(connection: sqlite3.Connection, path: Path) -> None:
+    """Create the schema in an empty database, or migrate an older one."""
+    version = _version(connection)
+    if connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None:
+        _without_log(connection)
+        _in_transaction(connection, partial(_execute_all, connection, SCHEMA), VERSION)
+        return
+    log.warning("Migrating the database from version %d to %d ...", version, VERSION)
+    try:
+        _without_log(connection)
+        _back_up(connection, backup_path(path, version))
+        while version < VERSION:
+            _in_transaction(connection, partial(MIGRATIONS[version], connection), version + 1)
+            version += 1
+    except (sqlite3.Error, OSError) as error:
+        reason = as_storage_error(error) or f"{error}."
+        raise MigrationError(
+            f"{path} can't be migrated from version {version} to {VERSION} and is unchanged:"
+            f" {reason}"
+        ) from error
+    log.warning("The database has version %d.", VERSION)
+
+
+def _without_log(connection: sqlite3.Connection) -> None:
+    """Merge the write-ahead log, and use a rollback journal: one file is the whole database."""
+    (mode,) = connection.execute("PRAGMA journal_mode = DELETE").fetchone()
+    if mode != "delete":
+        raise sqlite3.OperationalError(f"its journal mode stays {mode}")
+
+
+def _in_transaction(
+    connection: sqlite3.Connection, change: Callable[[], None], version: int
+) -> None:
+    """Make a change and set the version, both or neither."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        change()
+        connection.execute(f"PRAGMA user_version = {version}")
+        failpoint("migration.changed")
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
+    failpoint("migration.committed")
+
+
+def _execute_all(connection: sqlite3.Connection, statements: str) -> None:
+    """Execute statements that a semicolon ends; `executescript` would commit the transaction."""
+    for statement in statements.split(";"):
+        connection.execute(statement)
+
+
+def _back_up(connection: sqlite3.Connection, target: Path) -> None:
+    """Copy the database to `target`: completely or not at all, and durably.
+
+    A backup of an earlier attempt is replaced: the database may have changed since.
+    """
+    temporary = target.with_name(f".{target.name}.tmp")
+    temporary.unlink(missing_ok=True)
+    try:
+        with contextlib.closing(sqlite3.connect(temporary)) as backup:
+            # Nothing to roll back: an incomplete file is deleted.
+            backup.execute("PRAGMA journal_mode = OFF")
+            connection.backup(backup)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(target.parent)
+    log.warning("A backup of the old database is in %s.", target)
+    failpoint("migration.backed_up")
+
+
+# -- version 1 ------------------------------------------------------------------------------------
+
+# The tables of version 0. Databases of early versions lack some of them.
+TABLES_0 = """
+CREATE TABLE IF NOT EXISTS runs (
+    id TEXT PRIMARY KEY,
+    number INTEGER NOT NULL,
+    run TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS samples (
+    run TEXT NOT NULL,
+    update_ INTEGER NOT NULL,
+    sample TEXT NOT NULL,
+    UNIQUE (run, update_)
+);
+CREATE INDEX IF NOT EXISTS samples_with_hurrahs ON samples (run, update_)
+    WHERE json_array_length(sample, '$.hurrahs') > 0;
+CREATE INDEX IF NOT EXISTS samples_with_replays ON samples (run, update_)
+    WHERE json_type(sample, '$.replay') = 'object';
+CREATE INDEX IF NOT EXISTS samples_with_validation
+    ON samples (run, update_, json_extract(sample, '$.validation_loss'))
+    WHERE json_extract(sample, '$.validation_loss') IS NOT NULL;
+CREATE TABLE IF NOT EXISTS checkpoints (
+    run TEXT NOT NULL,
+    id TEXT NOT NULL,
+    update_ INTEGER NOT NULL,
+    checkpoint TEXT NOT NULL,
+    UNIQUE (run, id)
+);
+CREATE TABLE IF NOT EXISTS kept (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    run TEXT NOT NULL,
+    receipt TEXT NOT NULL,
+    model TEXT NOT NULL,
+    changes INTEGER NOT NULL DEFAULT 0,
+    kept TEXT NOT NULL,
+    UNIQUE (run, receipt)
+);
+CREATE TABLE IF NOT EXISTS milestones (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    run TEXT NOT NULL,
+    update_ INTEGER NOT NULL,
+    milestone TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS milestones_of_run ON milestones (run, update_);
+CREATE TABLE IF NOT EXISTS losses (
+    run TEXT NOT NULL,
+    chunk INTEGER NOT NULL,
+    updates INTEGER NOT NULL,
+    blocks BLOB NOT NULL,
+    losses BLOB NOT NULL,
+    UNIQUE (run, chunk)
+);
+CREATE TABLE IF NOT EXISTS least_smooth (
+    run TEXT NOT NULL,
+    chunk INTEGER NOT NULL,
+    least REAL,
+    UNIQUE (run, chunk)
+);
+CREATE TABLE IF NOT EXISTS smoothed (
+    run TEXT NOT NULL,
+    factor REAL NOT NULL,
+    chunk INTEGER NOT NULL,
+    ends BLOB NOT NULL,
+    UNIQUE (run, factor, chunk)
+);
+CREATE TABLE IF NOT EXISTS training_time (
+    run TEXT NOT NULL,
+    update_ INTEGER NOT NULL,
+    seconds REAL NOT NULL,
+    PRIMARY KEY (run, update_)
+) WITHOUT ROWID;
+"""
+
+RENAMED_1 = """
+ALTER TABLE kept RENAME TO saved_passages;
+ALTER TABLE saved_passages RENAME COLUMN receipt TO fingerprint;
+ALTER TABLE saved_passages RENAME COLUMN kept TO passage;
+"""
+
+
+def _rename_to_standard_terms(connection: sqlite3.Connection) -> None:
+    """Rename a table, its columns, and the fields of stored JSON."""
+    _execute_all(connection, TABLES_0 + RENAMED_1)
+    _rename_key(connection, "runs", "run", "short_of_room", "disk_full")
+    _rename_key(connection, "samples", "sample", "invented", "invented_words")
+    _rename_key(connection, "saved_passages", "passage", "invented", "invented_words")
+    _rename_key(connection, "saved_passages", "passage", "receipt", "fingerprint")
+    _rename_key(connection, "saved_passages", "passage", "model_kept", "model_saved")
+
+
+def _rename_key(
+    connection: sqlite3.Connection, table: str, column: str, old: str, new: str
+) -> None:
+    """Rename a key of all objects in the JSON of a column.
+
+    As text, which takes less time than parsing it. In JSON without spaces, as it is stored here,
+    ``"old":`` can only be a key: inside a string its quotation marks are escaped, and no colon
+    follows a string that is a value.
+    """
+    (last,) = connection.execute(f"SELECT coalesce(max(rowid), 0) FROM {table}").fetchone()  # noqa: S608
+    logged_s = time.monotonic()
+    for first in range(0, last + 1, ROWS_PER_STATEMENT):
+        connection.execute(
+            f"UPDATE {table} SET {column} = replace({column}, ?, ?)"  # noqa: S608
+            " WHERE rowid >= ? AND rowid < ?",
+            (f'"{old}":', f'"{new}":', first, first + ROWS_PER_STATEMENT),
+        )
+        if time.monotonic() - logged_s > SECONDS_BETWEEN_LOGS:
+            logged_s = time.monotonic()
+            done = min(first + ROWS_PER_STATEMENT, last) / last
+            log.warning("Migrating the database: %s, %.0f %%.", table, 100 * done)
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_rename_to_standard_terms,)
+"""The migration at index n makes version n + 1 of version n."""
+
+VERSION = len(MIGRATIONS)

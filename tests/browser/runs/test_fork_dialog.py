@@ -1,0 +1,96 @@
+"""The form for a fork has the parent's settings, and sends those that differ."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Window, eventually
+from tests.browser.server_process import Server
+
+UNUSUAL = {
+    "hidden_size": 8,
+    "layers": 2,
+    "dropout": 0.25,
+    "optimizer": "adam",
+    "learning_rate_decay": 0.9,
+    "clip": None,
+    "init_scale": None,
+    "max_updates": None,
+    "sample_every": 55,
+    "sample_length": 30,
+    "checkpoint_every_s": 45,
+    "pace": 37,
+    "seed": 5,
+    "watch_words": ["Orla", "Tobin"],
+}
+
+
+def fork_form(server: Server, window: Window, run: str) -> Page:
+    page = window.open(server, run)
+    page.locator("#checkpoint-open").click()
+    page.locator("#checkpoint-list").get_by_role("button", name="Fork").first.click()
+    expect(page.locator("#fork-dialog")).to_be_visible()
+    page.locator("#fork-more summary").click()
+    return page
+
+
+def paused_run(server: Server, **spec: object) -> str:
+    run = server.create_run(**spec)
+    eventually(
+        lambda: server.call("GET", f"runs/{run}")["update"], lambda update: update > 0, "an update"
+    )
+    server.call("POST", f"runs/{run}/pause")
+    server.call("POST", f"runs/{run}/checkpoints", {})
+    return run
+
+
+def forked(server: Server, page: Page, run: str) -> dict[str, object]:
+    page.locator("#fork-start").click()
+    expect(page.locator("#fork-dialog")).to_be_hidden()
+    fork = eventually(
+        lambda: [each for each in server.call("GET", "runs") if each["id"] != run], len, "the fork"
+    )[0]
+    server.call("POST", f"runs/{fork['id']}/stop")
+    return dict(fork["spec"])
+
+
+def test_a_fork_without_changes_has_the_parents_spec(server: Server, window: Window) -> None:
+    run = paused_run(server, **UNUSUAL)
+    parent = server.call("GET", f"runs/{run}")["spec"]
+    page = fork_form(server, window, run)
+    for name in ("dropout", "learning_rate_decay", "sample_every", "seed", "checkpoint_every_s"):
+        expect(page.locator(f"#fork-{name}")).to_have_value(str(UNUSUAL[name]))
+    expect(page.locator("#fork-pace option:checked")).to_have_text("37 a second")
+    expect(page.locator("#fork-watch_words")).to_have_value("Orla, Tobin")
+    expect(page.locator("#fork-clip_mode option:checked")).to_have_text("not at all")
+    expect(page.locator("#fork-clip")).to_be_disabled()
+    expect(page.locator("#fork-clip")).to_have_value("5")
+    expect(page.get_by_label("until stopped").locator("visible=true")).to_be_checked()
+    expect(page.locator("#fork-max_updates")).to_be_disabled()
+    spec = forked(server, page, run)
+    assert spec | {"name": ""} == parent | {"name": ""}
+
+
+def test_every_change_arrives(server: Server, window: Window) -> None:
+    run = paused_run(server, **UNUSUAL)
+    parent = server.call("GET", f"runs/{run}")["spec"]
+    page = fork_form(server, window, run)
+    numbers = {"learning_rate": 0.01, "sample_every": 70, "seed": 6, "dropout": 0.5, "clip": 2.5}
+    page.locator("#fork-clip_mode").select_option("norm")
+    page.get_by_label("until stopped").locator("visible=true").uncheck()
+    for name, number in (numbers | {"max_updates": 900_000}).items():
+        page.locator(f"#fork-{name}").fill(str(number))
+    page.locator("#fork-name").fill("changed")
+    page.locator("#fork-pace").select_option("10")
+    page.locator("#fork-watch_words").fill(" Crake ,, Vane ")
+    page.get_by_label("begin paused").check()
+    changes = {"clip_mode": "norm", "max_updates": 900_000, "name": "changed", "pace": 10}
+    changes |= {"watch_words": ["Crake", "Vane"], "paused": True}
+    assert forked(server, page, run) == parent | numbers | changes
+
+
+def test_dropout_is_offered_only_between_layers(server: Server, window: Window) -> None:
+    page = fork_form(server, window, paused_run(server, hidden_size=8))
+    expect(page.locator("#fork-dropout")).to_be_hidden()
+    expect(page.locator("#fork-clip")).to_have_value("5")
+    expect(page.locator("#fork-clip_mode option:checked")).to_have_text("each entry")

@@ -1,0 +1,308 @@
+"""Migrations of the database: complete or not at all, with a backup, and never backwards."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+
+from server.store import migrations
+from server.store.database import Store
+from server.store.migrations import (
+    TABLES_0,
+    VERSION,
+    MigrationError,
+    NewerDatabaseError,
+    backup_path,
+    open_database,
+    read_version,
+)
+from tests.serving import ROOT
+from tests.store.version_0 import contents, files, renamed, unpack
+
+
+@pytest.fixture
+def old(tmp_path):
+    """The database of a data directory of version 0."""
+    return unpack(tmp_path)
+
+
+def open_and_close(path):
+    open_database(path).close()
+
+
+def schema(path):
+    """Return the SQL of every table and index, without insignificant differences."""
+    with closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master")
+        return {
+            (kind, name, table, sql and " ".join(sql.replace('"', "").split()))
+            for kind, name, table, sql in rows
+        }
+
+
+def test_a_new_database_has_the_newest_version_and_no_backup(tmp_path):
+    path = tmp_path / "hurrah.db"
+    with closing(open_database(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        # The file itself has it, so that it can be read without the write-ahead log.
+        assert read_version(path) == VERSION
+    assert [each.name for each in tmp_path.iterdir()] == ["hurrah.db"]
+
+
+def test_a_migrated_database_has_the_schema_of_a_new_one(old, tmp_path):
+    assert read_version(old) == 0
+    open_and_close(old)
+    assert read_version(old) == VERSION
+    new = tmp_path / "new.db"
+    open_and_close(new)
+    assert schema(old) == schema(new)
+
+
+def test_a_database_of_an_early_version_gets_the_tables_that_it_lacks(tmp_path):
+    early, new = tmp_path / "early.db", tmp_path / "new.db"
+    with closing(sqlite3.connect(early)) as connection:
+        connection.executescript(TABLES_0)
+        for table in ("kept", "training_time", "least_smooth", "smoothed"):
+            connection.execute(f"DROP TABLE {table}")
+        connection.execute("INSERT INTO runs VALUES ('a', 1, '{}')")
+        connection.commit()
+    open_and_close(early)
+    open_and_close(new)
+    assert schema(early) == schema(new)
+    with closing(sqlite3.connect(early)) as connection:
+        assert connection.execute("SELECT * FROM runs").fetchall() == [("a", 1, "{}")]
+
+
+TRICKY = [
+    '"invented":',
+    '\\"invented\\":[1]',
+    "invented",
+    '{"receipt":"short_of_room"}',
+    '\\\\","invented":[],"',
+    "naïve 🐑 \u2028\x00\n",
+]
+
+
+def test_only_keys_of_stored_json_are_renamed(tmp_path):
+    path = tmp_path / "hurrah.db"
+    stored = {
+        "runs": [{"name": text, "short_of_room": text == TRICKY[0]} for text in TRICKY],
+        "samples": [
+            {
+                "text": text,
+                "smooth_loss": 1 / 3,
+                "hurrahs": TRICKY,
+                "invented": [[0, 1]],
+                "replay": {"text": text, "invented": []} if text == TRICKY[0] else None,
+            }
+            for text in TRICKY
+        ],
+        "kept": [
+            {
+                "model_kept": True,
+                "title": text,
+                "passages": [{"text": text, "receipt": text, "invented": []}] * 2,
+            }
+            for text in TRICKY
+        ],
+    }
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(TABLES_0)
+        for number, text in enumerate(TRICKY):
+            run, sample, kept = (
+                json.dumps(stored[table][number], ensure_ascii=False, separators=(",", ":"))
+                for table in ("runs", "samples", "kept")
+            )
+            connection.execute("INSERT INTO runs VALUES (?, ?, ?)", (text, number, run))
+            connection.execute("INSERT INTO samples VALUES ('a', ?, ?)", (number, sample))
+            connection.execute(
+                "INSERT INTO kept (id, run, receipt, model, changes, kept)"
+                " VALUES (?, 'a', ?, 'm', 7, ?)",
+                (text, f"r{number}", kept),
+            )
+        connection.commit()
+    with closing(open_database(path)) as connection:
+        for table, column, order in (
+            ("runs", "run", "number"),
+            ("samples", "sample", "update_"),
+            ("saved_passages", "passage", "number"),
+        ):
+            rows = connection.execute(f"SELECT {column} FROM {table} ORDER BY {order}")
+            before = stored["kept" if table == "saved_passages" else table]
+            assert [json.loads(row[0]) for row in rows] == renamed(before)
+        rows = connection.execute(
+            "SELECT number, id, run, fingerprint, model, changes FROM saved_passages"
+        )
+        assert rows.fetchall() == [
+            (number + 1, text, "a", f"r{number}", "m", 7) for number, text in enumerate(TRICKY)
+        ]
+        # The numbers of deleted passages are not used again.
+        connection.execute("DELETE FROM saved_passages")
+        added = connection.execute(
+            "INSERT INTO saved_passages (id, run, fingerprint, model, passage)"
+            " VALUES ('b', 'a', 'r', 'm', '{}')"
+        )
+        assert added.lastrowid == len(TRICKY) + 1
+
+
+def test_rows_are_changed_in_portions_and_progress_is_logged(old, monkeypatch, caplog):
+    monkeypatch.setattr(migrations, "ROWS_PER_STATEMENT", 3)
+    monkeypatch.setattr(migrations, "SECONDS_BETWEEN_LOGS", 0.0)
+    open_and_close(old)
+    assert "Migrating the database from version 0 to 1 ..." in caplog.text
+    assert "Migrating the database: samples, 100 %." in caplog.text
+    with closing(sqlite3.connect(old)) as connection:
+        (left,) = connection.execute(
+            "SELECT count(*) FROM samples WHERE json_type(sample, '$.invented') IS NOT NULL"
+        ).fetchone()
+    assert left == 0
+
+
+def test_the_backup_is_the_database_of_before_and_a_later_start_leaves_it(old):
+    before = contents(old)
+    open_and_close(old)
+    backup = backup_path(old, 0)
+    assert contents(backup) == before
+    left = files(old.parent)
+    for _ in range(2):
+        open_and_close(old)
+    assert files(old.parent)[backup.relative_to(old.parent)] == left[backup.relative_to(old.parent)]
+    assert {path.name for path in old.parent.glob("*hurrah.db*")} == {"hurrah.db", backup.name}
+
+
+def test_the_backup_of_an_earlier_attempt_is_replaced(old, tmp_path):
+    stale, half = backup_path(old, 0), tmp_path / ".hurrah.db.v0.bak.tmp"
+    for path in (stale, half):
+        path.write_bytes(b"of an earlier attempt")
+    before = contents(old)
+    open_and_close(old)
+    assert contents(stale) == before
+    assert not half.exists()
+
+
+CRASH = """
+import os, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+connection.execute("PRAGMA journal_mode = WAL")
+connection.execute(sys.argv[2])
+connection.commit()
+os.kill(os.getpid(), 9)
+"""
+
+
+def crash_after(path, statement):
+    """Execute a statement and leave its change in the write-ahead log, as a killed server does."""
+    ended = subprocess.run([sys.executable, "-c", CRASH, path, statement], check=False)
+    assert ended.returncode == -9
+    assert path.with_name(f"{path.name}-wal").stat().st_size > 0
+
+
+def test_what_a_crash_left_in_the_write_ahead_log_is_migrated_and_backed_up(old):
+    crash_after(old, "UPDATE runs SET number = number + 40")
+    open_and_close(old)
+    for path, table in ((old, "saved_passages"), (backup_path(old, 0), "kept")):
+        with closing(sqlite3.connect(path)) as connection:
+            assert connection.execute("SELECT max(number) FROM runs").fetchone() == (42,)
+            assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (1,)
+
+
+def fail(_connection):
+    raise sqlite3.OperationalError("no such thing")
+
+
+@pytest.mark.parametrize("where", ["first", "second"])
+def test_a_migration_that_fails_is_rolled_back(old, monkeypatch, where):
+    before = contents(old)
+    if where == "first":
+        rename_key = migrations._rename_key
+
+        def rename_all_but_the_last(connection, table, column, old_name, new_name):
+            if old_name == "receipt":
+                fail(connection)
+            rename_key(connection, table, column, old_name, new_name)
+
+        monkeypatch.setattr(migrations, "_rename_key", rename_all_but_the_last)
+    else:
+        monkeypatch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, fail))
+        monkeypatch.setattr(migrations, "VERSION", 2)
+    with pytest.raises(MigrationError, match="is unchanged: no such thing") as raised:
+        Store(old)
+    assert str(old) in str(raised.value)
+    assert contents(backup_path(old, 0)) == before
+    if where == "first":
+        assert contents(old) == before
+    else:
+        # Each migration is a transaction of its own: the first one is done.
+        assert contents(old)[0] == 1
+        assert "from version 1 to 2" in str(raised.value)
+    monkeypatch.undo()
+    open_and_close(old)
+    assert contents(old)[0] == VERSION
+
+
+def test_a_backup_that_cannot_be_made_leaves_everything_as_it_was(old, monkeypatch):
+    before = contents(old)
+
+    def no_room(_source, _target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.replace", no_room)
+    with pytest.raises(MigrationError, match="unchanged: There is no room left on the disk"):
+        Store(old)
+    assert contents(old) == before
+    assert {path.name for path in old.parent.glob("*hurrah.db*")} == {"hurrah.db"}
+
+
+@pytest.mark.parametrize("crashed", [False, True])
+def test_a_newer_database_is_refused_and_nothing_is_written(tmp_path, crashed):
+    path = tmp_path / "hurrah.db"
+    store = Store(path)
+    store.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {VERSION + 1}")
+        connection.execute("CREATE TABLE of_tomorrow (id)")
+        connection.commit()
+    if crashed:
+        crash_after(path, "INSERT INTO of_tomorrow VALUES (1)")
+    before = files(tmp_path)
+    with pytest.raises(NewerDatabaseError) as raised:
+        Store(path)
+    assert files(tmp_path) == before
+    assert str(raised.value) == (
+        f"{path} has version {VERSION + 1}, and this program can use versions up to {VERSION}:"
+        " start the newer version of Hurrah that made it."
+    )
+
+
+def test_a_server_refuses_the_data_directory_of_a_newer_version(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    path = unpack(data)
+    open_and_close(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {VERSION + 6}")
+    # A start deletes these in a directory that it can use.
+    for leftover in ("runs/.deleted-0123456789ab/snapshots", "runs/0123456789ab", "corpora/.new-x"):
+        (data / leftover).mkdir(parents=True)
+    (data / "runs" / "0123456789ab" / "any").write_text("any")
+    before = files(data)
+    ended = subprocess.run(
+        [sys.executable, "-m", "server", "serve", "--port", "0", "--data-dir", str(data)],
+        cwd=ROOT,
+        env=os.environ | {"HURRAH_RESUME": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == (
+        f"{path} has version {VERSION + 6}, and this program can use versions up to {VERSION}:"
+        " start the newer version of Hurrah that made it.\n"
+    )
+    assert files(data) == before
