@@ -50,7 +50,7 @@ class ExplainedLoss(_Model):
         chance, and its standard error.
     start : StartCost or None
         What the start of an epoch costs.
-    missing : str or None
+    unavailable : str or None
         Why it can't be told, in one sentence.
     """
 
@@ -58,7 +58,7 @@ class ExplainedLoss(_Model):
     share: float | None = None
     share_error: float | None = None
     start: StartCost | None = None
-    missing: str | None = None
+    unavailable: str | None = None
 
 
 class LossAnalysis:
@@ -97,10 +97,10 @@ class LossAnalysis:
         whole = await self._store(Store.history_end, run.id) // per_epoch
         if whole < 2:
             left = "the second epoch" if whole else "two epochs"
-            return ExplainedLoss(missing=f"After {left} it can be told.")
+            return ExplainedLoss(unavailable=f"After {left} it can be told.")
         if per_epoch < MIN_UPDATES_PER_EPOCH:
             return ExplainedLoss(
-                missing=f"An epoch of {per_epoch:,} updates is too short to tell;"
+                unavailable=f"An epoch of {per_epoch:,} updates is too short to tell;"
                 f" {MIN_UPDATES_PER_EPOCH:,} would do."
             )
         # A run that went back may end the same epoch again, with other losses.
@@ -118,7 +118,7 @@ class LossAnalysis:
         }
         rows = {epoch: row for epoch, row in rows.items() if np.isfinite(row).all()}
         if len(rows) < 2:
-            return ExplainedLoss(missing="Too many losses are no finite numbers to tell.")
+            return ExplainedLoss(unavailable="Too many losses are no finite numbers to tell.")
         found = await asyncio.to_thread(
             explain,
             np.stack([*rows.values()]),

@@ -15,9 +15,9 @@ __all__ = [
     "SETTLED",
     "Best",
     "Checkpoint",
+    "FirstBelow",
     "ForkedFrom",
     "Loss",
-    "LossReached",
     "Milestone",
     "MilestoneKind",
     "Passage",
@@ -210,7 +210,7 @@ class Loss(_Model):
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
 
-class LossReached(_Model):
+class FirstBelow(_Model):
     """When the smooth loss was first below a figure; null where it has not been.
 
     `seconds` is how long the run had trained by then.

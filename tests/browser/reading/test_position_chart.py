@@ -185,7 +185,7 @@ def told(**figures: Any) -> dict[str, Any]:
             ),
         ),
         (
-            {"share": None, "missing": "After the second epoch it can be told."},
+            {"share": None, "unavailable": "After the second epoch it can be told."},
             "After the second epoch it can be told.",
         ),
     ],

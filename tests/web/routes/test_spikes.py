@@ -23,9 +23,11 @@ def explained(server, run):
 def test_only_whole_epochs_are_analysed(server, corpus):
     run = server.create(**SMALL, corpus=corpus, paused=True, max_updates=None)
     nothing = {"epochs": [], "share": None, "share_error": None, "start": None}
-    assert explained(server, run) == nothing | {"missing": "After two epochs it can be told."}
+    assert explained(server, run) == nothing | {"unavailable": "After two epochs it can be told."}
     server.post(run, "step", {"updates": 2 * PER_EPOCH - 1})
-    assert explained(server, run) == nothing | {"missing": "After the second epoch it can be told."}
+    assert explained(server, run) == nothing | {
+        "unavailable": "After the second epoch it can be told."
+    }
     server.post(run, "step", {"updates": 1})
     assert explained(server, run)["epochs"] == [1, 2]
     server.post(run, "step", {"updates": 5 * PER_EPOCH + 7})
@@ -43,14 +45,14 @@ def test_only_whole_epochs_are_analysed(server, corpus):
     )
     # The same pages are as hard each time.
     assert found["share"] > 0.3
-    assert found["missing"] is None
+    assert found["unavailable"] is None
 
 
 def test_short_epochs_cannot_be_analysed(server):
     corpus = server.upload(PAGES[:500])["id"]
     run = server.create(**SMALL, corpus=corpus, max_updates=60)
     server.until_ended(run)
-    assert "too short" in explained(server, run)["missing"]
+    assert "too short" in explained(server, run)["unavailable"]
 
 
 @pytest.mark.parametrize("per_epoch", [40, PLACES, PLACES + 1, 5_000_000])
