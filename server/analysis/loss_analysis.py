@@ -47,7 +47,7 @@ class ExplainedLoss(ApiModel):
         chance, and its standard error.
     start : StartCost or None
         The cost of starting an epoch.
-    missing : str or None
+    unavailable : str or None
         Why there is no result, in one sentence.
     """
 
@@ -55,7 +55,7 @@ class ExplainedLoss(ApiModel):
     share: float | None = None
     share_error: float | None = None
     start: StartCost | None = None
-    missing: str | None = None
+    unavailable: str | None = None
 
 
 class LossAnalysis:
@@ -94,10 +94,10 @@ class LossAnalysis:
         complete = await self._store(Store.history_end, run.id) // per_epoch
         if complete < 2:
             needed = "the second epoch" if complete else "two epochs"
-            return ExplainedLoss(missing=f"This can be computed after {needed}.")
+            return ExplainedLoss(unavailable=f"This can be computed after {needed}.")
         if per_epoch < MIN_UPDATES_PER_EPOCH:
             return ExplainedLoss(
-                missing=f"An epoch of {per_epoch:,} updates is too short; at least"
+                unavailable=f"An epoch of {per_epoch:,} updates is too short; at least"
                 f" {MIN_UPDATES_PER_EPOCH:,} are needed."
             )
         # After a rollback, a run may end the same epoch again, with other losses.
@@ -116,7 +116,7 @@ class LossAnalysis:
         }
         rows = {epoch: row for epoch, row in rows.items() if np.isfinite(row).all()}
         if len(rows) < 2:
-            return ExplainedLoss(missing="Too many losses are not finite.")
+            return ExplainedLoss(unavailable="Too many losses are not finite.")
         found = await asyncio.to_thread(
             explain,
             np.stack([*rows.values()]),

@@ -16,9 +16,9 @@ __all__ = [
     "ApiModel",
     "Best",
     "Checkpoint",
+    "FirstBelow",
     "ForkedFrom",
     "Loss",
-    "LossReached",
     "Milestone",
     "MilestoneKind",
     "Passage",
@@ -213,7 +213,7 @@ class Loss(ApiModel):
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
 
-class LossReached(ApiModel):
+class FirstBelow(ApiModel):
     """When the smooth loss was first below a figure; null where it has not been.
 
     `seconds` is how long the run had trained by then.

@@ -21,9 +21,9 @@ from server.rnn.training.trainer import SMOOTHING
 from server.spec.run_spec import SpecError
 from server.spec.schemas import (
     EpochLoss,
+    FirstBelow,
     Loss,
     LossByPosition,
-    LossReached,
     Sample,
 )
 from server.store import queries
@@ -99,22 +99,22 @@ async def read_loss(
     return Response(curve, media_type="application/json")
 
 
-@router.get("/loss/reached")
+@router.get("/loss/first-below")
 async def find_first_below(
     controller: RunControllerDep,
     services: ServicesDep,
     smooth_loss: Annotated[float, Query(gt=0, le=10**9, allow_inf_nan=False)],
-) -> LossReached:
+) -> FirstBelow:
     """Return the first update with a smooth loss, in nats per sequence, below `smooth_loss`."""
     search = Search(done=False)
     while not search.done:
         search = await services.store_reader(queries.first_below, controller.run.id, smooth_loss)
     if search.update is None:
-        return LossReached(smooth_loss=smooth_loss, update=None)
+        return FirstBelow(smooth_loss=smooth_loss, update=None)
     (seconds,) = await services.store_reader(
         queries.training_seconds, controller.run.id, [search.update]
     )
-    return LossReached(
+    return FirstBelow(
         smooth_loss=smooth_loss,
         update=search.update,
         seconds=seconds if isfinite(seconds) else None,

@@ -79,7 +79,7 @@ class SavedPassagePage(BaseModel):
     next: str | None
 
 
-@router.get("/api/kept", response_model=SavedPassagePage)
+@router.get("/api/passages", response_model=SavedPassagePage)
 async def list_passages(
     services: ServicesDep,
     request: Request,
@@ -105,7 +105,7 @@ async def list_passages(
     return Response(page.model_dump_json(), media_type="application/json", headers=headers)
 
 
-@router.post("/api/kept", status_code=201)
+@router.post("/api/passages", status_code=201)
 async def save_passage(request: SaveRequest, services: ServicesDep) -> SavedPassage:
     """Save a passage that was written recently; durable when answered."""
     controller = services.supervisor.get(request.run)
@@ -113,7 +113,7 @@ async def save_passage(request: SaveRequest, services: ServicesDep) -> SavedPass
 
 
 @router.get(
-    "/api/kept/file",
+    "/api/passages/file",
     response_class=StreamingResponse,
     dependencies=[Depends(limit_downloads)],
 )
@@ -124,14 +124,14 @@ async def download_passages(
     return _file_response(services, services.gallery.all(run), "hurrah-passages", form)
 
 
-@router.get("/api/kept/{passage_id}")
+@router.get("/api/passages/{passage_id}")
 async def read_passage(passage_id: str, services: ServicesDep) -> SavedPassage:
     """Return a saved passage."""
     return _with_run_name(services, await services.gallery.find(passage_id))
 
 
 @router.get(
-    "/api/kept/{passage_id}/file",
+    "/api/passages/{passage_id}/file",
     response_class=StreamingResponse,
     dependencies=[Depends(limit_downloads)],
 )
@@ -147,7 +147,7 @@ async def download_passage(
     return _file_response(services, passages(), f"hurrah-passage-{passage.id}", form)
 
 
-@router.patch("/api/kept/{passage_id}")
+@router.patch("/api/passages/{passage_id}")
 async def rename_passage(
     passage_id: str, change: TitleChange, services: ServicesDep
 ) -> SavedPassage:
@@ -155,7 +155,7 @@ async def rename_passage(
     return _with_run_name(services, await services.gallery.rename(passage_id, change.title))
 
 
-@router.delete("/api/kept/{passage_id}", status_code=204)
+@router.delete("/api/passages/{passage_id}", status_code=204)
 async def delete_passage(passage_id: str, services: ServicesDep) -> None:
     """Delete a saved passage."""
     await services.gallery.delete(passage_id)

@@ -185,7 +185,7 @@ def told(**figures: Any) -> dict[str, Any]:
             ),
         ),
         (
-            {"share": None, "missing": "This can be computed after the second epoch."},
+            {"share": None, "unavailable": "This can be computed after the second epoch."},
             "This can be computed after the second epoch.",
         ),
     ],

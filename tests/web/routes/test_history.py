@@ -131,7 +131,7 @@ def test_a_long_history_keeps_the_extremes_while_it_grows(server):
 def test_the_first_update_below_a_loss_is_exact(server, run, rows):
     least = min(row.smooth for row in rows)
     for figure in (rows[0].smooth + 1, (rows[0].smooth + least) / 2, least + 1e-9, least):
-        reached = server.get(run, "loss/reached", smooth_loss=figure)
+        reached = server.get(run, "loss/first-below", smooth_loss=figure)
         first = next((row.update for row in rows if row.smooth < figure), None)
         assert (reached["smooth_loss"], reached["update"]) == (figure, first)
         assert (reached["seconds"] is None) >= (first is None)
@@ -140,7 +140,7 @@ def test_the_first_update_below_a_loss_is_exact(server, run, rows):
 @pytest.mark.parametrize("figure", ["", "0", "-1", "nan", "inf", "1e999", "low", "1e10"])
 def test_an_invalid_threshold_is_refused(server, run, figure):
     answer = server.client.get(
-        f"/api/runs/{run['id']}/loss/reached", params={"smooth_loss": figure}
+        f"/api/runs/{run['id']}/loss/first-below", params={"smooth_loss": figure}
     )
     assert server.problem(answer, 422)["errors"][0]["field"] == "smooth_loss"
 

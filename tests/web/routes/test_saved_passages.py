@@ -29,14 +29,14 @@ def exact(passage):
 
 def keep(server, run, passage, **more):
     answer = server.client.post(
-        "/api/kept", json={"run": run["id"], "fingerprint": passage["fingerprint"], **more}
+        "/api/passages", json={"run": run["id"], "fingerprint": passage["fingerprint"], **more}
     )
     assert answer.status_code == 201, answer.text
     return answer.json()
 
 
 def listed(server, **query):
-    answer = server.client.get("/api/kept", params=query)
+    answer = server.client.get("/api/passages", params=query)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -70,14 +70,14 @@ def test_a_saved_passage_survives_a_crash(serve):
     }
     server.kill()
     again = serve("--no-demo")
-    assert again.client.get(f"/api/kept/{kept['id']}").json() == kept
+    assert again.client.get(f"/api/passages/{kept['id']}").json() == kept
     again.post(run, "resume")
     again.until(run, lambda now: now["update"] > 300)
     rewritten = again.post(run, "passages", kept["request"])
     assert rewritten["text"] == passage["text"]
     assert rewritten["fingerprint"] == passage["fingerprint"]
     assert again.client.delete(f"/api/runs/{run['id']}").status_code == 204
-    again.problem(again.client.get(f"/api/kept/{kept['id']}"), 404)
+    again.problem(again.client.get(f"/api/passages/{kept['id']}"), 404)
     assert listed(again)["total"] == 0
 
 
@@ -119,11 +119,11 @@ def test_saving_is_idempotent_and_only_for_written_passages(server, run):
     assert keep(server, run, passage) == kept
     before = listed(server)["total"]
     nothing = {"run": run["id"], "fingerprint": "0" * 24}
-    server.problem(server.client.post("/api/kept", json=nothing), 409)
+    server.problem(server.client.post("/api/passages", json=nothing), 409)
     forged = {"run": run["id"], "fingerprint": passage["fingerprint"], "text": "I wrote this"}
-    server.problem(server.client.post("/api/kept", json=forged), 422)
+    server.problem(server.client.post("/api/passages", json=forged), 422)
     gone = {"run": "0" * 12, "fingerprint": passage["fingerprint"]}
-    server.problem(server.client.post("/api/kept", json=gone), 404)
+    server.problem(server.client.post("/api/passages", json=gone), 404)
     assert listed(server)["total"] == before
 
 
@@ -139,7 +139,7 @@ def test_saving_is_idempotent_and_only_for_written_passages(server, run):
 )
 def test_wrong_fields_are_named(server, body, field):
     answer = server.client.post(
-        "/api/kept", content=json.dumps(body), headers={"Content-Type": "application/json"}
+        "/api/passages", content=json.dumps(body), headers={"Content-Type": "application/json"}
     )
     assert [each["field"] for each in server.problem(answer, 422)["errors"]] == [field]
 
@@ -155,16 +155,16 @@ def test_pages_are_newest_first_with_an_etag(server, run):
     assert about["passages"] == first["total"] >= 5
     assert listed(server, run="nobody")["passages"] == []
     for query in ({"limit": 0}, {"limit": 101}, {"before": ""}):
-        server.problem(server.client.get("/api/kept", params=query), 422)
+        server.problem(server.client.get("/api/passages", params=query), 422)
 
-    tag = server.client.get("/api/kept").headers["etag"]
-    unchanged = server.client.get("/api/kept", headers={"If-None-Match": tag})
+    tag = server.client.get("/api/passages").headers["etag"]
+    unchanged = server.client.get("/api/passages", headers={"If-None-Match": tag})
     assert (unchanged.status_code, unchanged.content) == (304, b"")
-    renamed = server.client.patch(f"/api/kept/{kept[0]['id']}", json={"title": "New"})
+    renamed = server.client.patch(f"/api/passages/{kept[0]['id']}", json={"title": "New"})
     assert renamed.json()["title"] == "New"
-    assert server.client.get("/api/kept", headers={"If-None-Match": tag}).status_code == 200
-    assert server.client.delete(f"/api/kept/{kept[0]['id']}").status_code == 204
-    server.problem(server.client.delete(f"/api/kept/{kept[0]['id']}"), 404)
+    assert server.client.get("/api/passages", headers={"If-None-Match": tag}).status_code == 200
+    assert server.client.delete(f"/api/passages/{kept[0]['id']}").status_code == 204
+    server.problem(server.client.delete(f"/api/passages/{kept[0]['id']}"), 404)
     assert listed(server)["total"] == first["total"] - 1
 
 
@@ -172,17 +172,17 @@ def test_saved_passages_can_be_downloaded(server, run):
     several = write(server, run, seed=31, temperatures=[0.5, 1.0], prime="*The* ")["passages"]
     kept = keep(server, run, several[0], title="Two_of them")
     assert kept["passages"] == several
-    for where in (f"/api/kept/{kept['id']}/file", f"/api/kept/file?run={run['id']}"):
+    for where in (f"/api/passages/{kept['id']}/file", f"/api/passages/file?run={run['id']}"):
         answer = server.client.get(where)
         assert answer.headers["content-type"] == "text/plain; charset=utf-8"
         assert answer.headers["content-disposition"].endswith('.txt"')
         for passage in several:
             assert passage["prime"] + passage["text"].strip("\n") in answer.text
         assert "Two_of them\n\nA small one, update" in answer.text
-    marked = server.client.get(f"/api/kept/{kept['id']}/file", params={"format": "md"}).text
+    marked = server.client.get(f"/api/passages/{kept['id']}/file", params={"format": "md"}).text
     assert marked.startswith("## Two\\_of them\n\n*A small one, update")
     assert "### Temperature 0.5\n\n\\*The\\* " in marked
-    wrong = server.client.get("/api/kept/file", params={"format": "pdf"})
+    wrong = server.client.get("/api/passages/file", params={"format": "pdf"})
     server.problem(wrong, 422)
 
 
@@ -216,7 +216,7 @@ def test_saved_passages_and_models_are_limited(serve):
     third = keep(server, run, written[3])
     assert not third["model_saved"]
     answer = server.client.post(
-        "/api/kept",
+        "/api/passages",
         json={"run": run["id"], "fingerprint": write(server, run, seed=1)["fingerprint"]},
     )
     assert "3 passages (HURRAH_MAX_SAVED_PASSAGES)" in server.problem(answer, 409)["detail"]
@@ -224,7 +224,7 @@ def test_saved_passages_and_models_are_limited(serve):
     held = server.data_dir / "runs" / run["id"] / "models" / "held"
     assert {path.stem for path in held.glob("*.npz")} == {each["model"] for each in written}
     # What was taken out makes room.
-    assert server.client.delete(f"/api/kept/{third['id']}").status_code == 204
+    assert server.client.delete(f"/api/passages/{third['id']}").status_code == 204
     assert keep(server, run, written[0])["id"]
 
 
@@ -237,18 +237,18 @@ def test_viewers_can_read_saved_passages_but_not_save(tmp_path):
         passage = write(server, run)
         wanted = {"run": run["id"], "fingerprint": passage["fingerprint"]}
         for method, path, body in [
-            ("POST", "/api/kept", wanted),
-            ("PATCH", "/api/kept/0", {"title": "x"}),
-            ("DELETE", "/api/kept/0", None),
+            ("POST", "/api/passages", wanted),
+            ("PATCH", "/api/passages/0", {"title": "x"}),
+            ("DELETE", "/api/passages/0", None),
             ("POST", f"/api/runs/{run['id']}/models", {"model": passage["model"]}),
         ]:
             server.problem(server.client.request(method, path, json=body), 401)
         # What a viewer had written is held for nobody.
-        answer = server.client.post("/api/kept", json=wanted, headers=bearer)
+        answer = server.client.post("/api/passages", json=wanted, headers=bearer)
         server.problem(answer, 409)
         assert write(server, run, source=exact(passage))["text"] == passage["text"]
         assert listed(server)["passages"] == []
-        assert server.client.get("/api/kept/file").text == ""
+        assert server.client.get("/api/passages/file").text == ""
 
 
 def test_a_model_that_cannot_be_saved_is_not_held(serve):

@@ -23,10 +23,10 @@ def explained(server, run):
 def test_only_complete_epochs_are_compared(server, corpus):
     run = server.create(**SMALL, corpus=corpus, paused=True, max_updates=None)
     nothing = {"epochs": [], "share": None, "share_error": None, "start": None}
-    assert explained(server, run) == nothing | {"missing": "This can be computed after two epochs."}
+    assert explained(server, run) == nothing | {"unavailable": "This can be computed after two epochs."}
     server.post(run, "step", {"updates": 2 * PER_EPOCH - 1})
     assert explained(server, run) == nothing | {
-        "missing": "This can be computed after the second epoch."
+        "unavailable": "This can be computed after the second epoch."
     }
     server.post(run, "step", {"updates": 1})
     assert explained(server, run)["epochs"] == [1, 2]
@@ -45,14 +45,14 @@ def test_only_complete_epochs_are_compared(server, corpus):
     )
     # The same pages are as hard each time.
     assert found["share"] > 0.3
-    assert found["missing"] is None
+    assert found["unavailable"] is None
 
 
 def test_short_epochs_give_no_result(server):
     corpus = server.upload(PAGES[:500])["id"]
     run = server.create(**SMALL, corpus=corpus, max_updates=60)
     server.until_ended(run)
-    assert "too short" in explained(server, run)["missing"]
+    assert "too short" in explained(server, run)["unavailable"]
 
 
 @pytest.mark.parametrize("per_epoch", [40, MAX_UPDATES, MAX_UPDATES + 1, 5_000_000])

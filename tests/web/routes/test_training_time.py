@@ -53,10 +53,10 @@ def test_a_fork_continues_the_training_time_of_its_parent(server, run):
 def test_the_training_time_to_a_loss(server, run):
     loss = server.get(run, "loss")
     figure = loss["smooth"][120]
-    reached = server.get(run, "loss/reached", smooth_loss=figure + 1e-9)
+    reached = server.get(run, "loss/first-below", smooth_loss=figure + 1e-9)
     assert reached["update"] is not None
     assert reached["seconds"] == loss["seconds"][reached["update"] - 1]
-    assert server.get(run, "loss/reached", smooth_loss=0.001)["seconds"] is None
+    assert server.get(run, "loss/first-below", smooth_loss=0.001)["seconds"] is None
 
 
 def test_training_time_never_decreases_after_a_crash_or_resume(tmp_path):

@@ -204,7 +204,7 @@ def test_concurrent_requests_do_not_exceed_the_limits(serve):
 
     def keep(number):
         wanted = {"run": run["id"], "fingerprint": passages[number]["fingerprint"]}
-        return server.client.post("/api/kept", json=wanted)
+        return server.client.post("/api/passages", json=wanted)
 
     assert at_once(keep) == {201: 2, 409: 6}
 
