@@ -1,12 +1,12 @@
-/** What runs differ in, and what they share, in words. Pure functions all. */
+/** The differences between the specs of runs, and what they have in common. Pure functions. */
 
 import * as format from "../lib/format.js";
 
 /**
- * What a run was asked to be, in the order in which it is told.
+ * The fields of a spec, in the order in which they are shown.
  *
- * `of` gives the value by which runs differ and are sorted, `text` what a table shows of it, and
- * `sentence` how it stands in a sentence (by default as in a table).
+ * `of` gives the value by which runs are compared and sorted, `text` the text in the table, and
+ * `sentence` the text in a sentence (by default the same).
  */
 const FIELDS = [
   field("corpus", "text", (run) => run.corpus_name),
@@ -22,9 +22,9 @@ const FIELDS = [
   field("learning_rate", "rate", null, String, (text) => `rate ${text}`),
   field("learning_rate_decay", "decay", null, String, (text) => text !== "1" && `decay ${text}`),
   field("clip", "clip", clipping),
-  field("init_scale", "first weights", firstWeights, String, (text) => `first weights ${text}`),
-  field("validation_fraction", "held out", null, format.share, (text) =>
-    text !== "0%" && `${text} held out`,
+  field("init_scale", "initial scale", firstWeights, String, (text) => `initial scale ${text}`),
+  field("validation_fraction", "validation", null, format.share, (text) =>
+    text !== "0%" && `${text} validation`,
   ),
   field("dtype", "numbers"),
   field("seed", "seed", null, String, (text) => `seed ${text}`),
@@ -33,9 +33,9 @@ const FIELDS = [
   ),
 ];
 
-/** What makes no other network of it: told last, and only where it differs. */
+/** Fields that do not change the network: shown last, and only if they differ. */
 const SECONDARY = [
-  field("max_updates", "to update", ({ spec }) => spec.max_updates ?? Infinity, until),
+  field("max_updates", "updates", ({ spec }) => spec.max_updates ?? Infinity, until),
   field("pace", "pace", null, pace),
   field("sample_every", "sample every", null, format.count),
   field("sample_length", "sample length", null, format.count),
@@ -43,14 +43,21 @@ const SECONDARY = [
   field("watch_words", "watched words", ({ spec }) => (spec.watch_words ?? []).join(", ")),
 ];
 
+/**
+ * @param {string} key
+ * @param {string} label
+ * @param {((run: any) => any) | null} [of]
+ * @param {(value: any) => string} [text]
+ * @param {(text: string) => string | false} [sentence]
+ */
 function field(key, label, of = null, text = String, sentence = (text) => text) {
   return { key, label, of: of ?? (({ spec }) => spec[key]), text, sentence };
 }
 
 /**
- * @param {Object[]} runs
- * @returns {{fields: Object[], secondary: Object[], shared: string}} the fields in which they differ,
- *   those of less weight, and a sentence with what they share.
+ * @param {Run[]} runs
+ * @returns {{fields: any[], secondary: any[], shared: string}} the fields that differ, the less
+ *   important ones, and a sentence about what they share.
  */
 export function specDifferences(runs) {
   const differs = ({ of }) => runs.some((run) => of(run) !== of(runs[0]));
@@ -77,5 +84,5 @@ function until(updates) {
 }
 
 function pace(value) {
-  return typeof value === "number" ? `${format.speed(value)} a second` : value;
+  return typeof value === "number" ? `${format.speed(value)} per second` : value;
 }

@@ -1,4 +1,4 @@
-/** The form by which a run is forked: from which of its checkpoints, and what is to be another. */
+/** The dialog that forks a run: from which checkpoint, and with which changes. */
 
 import * as api from "../net/api.js";
 import { el, find, setText } from "../lib/dom.js";
@@ -14,10 +14,10 @@ const NUMBERS = [
   "checkpoint_every_s",
 ];
 
-/** The update from which on a fork and its trunk are looked at: shortly before they part. */
+/** The update from which a fork is compared with its parent: shortly before the fork. */
 export const updateBeforeFork = ({ forked_from: { update } }) => Math.floor(update * 0.8);
 
-/** Where a fork stands beside its trunk. */
+/** The comparison of a fork with its parent. */
 export const compareUrl = (fork, parent) =>
   `/compare?runs=${parent.id},${fork.id}&range=${updateBeforeFork(fork)}-`;
 
@@ -30,7 +30,7 @@ export class ForkDialog {
   #parent = null;
   #checkpoints = [];
 
-  /** @param {(branch: Object, trunk: Object) => void} forked called with the new run. */
+  /** @param {(fork: Run, parent: Run) => void} forked called with the new run. */
   constructor(forked) {
     this.#forked = forked;
     for (const button of this.#form.querySelectorAll("[data-close]")) {
@@ -45,17 +45,17 @@ export class ForkDialog {
   }
 
   /**
-   * Ask what the fork of a run is to be.
+   * Open the dialog for a run.
    *
-   * @param {Object} run
-   * @param {Object[]} checkpoints of the run, oldest first.
-   * @param {string} [checkpoint] the one to begin with.
+   * @param {Run} run
+   * @param {Checkpoint[]} checkpoints of the run, oldest first.
+   * @param {string} [checkpoint] the one to select.
    */
   open(run, checkpoints, checkpoint = "latest") {
     this.#parent = run;
     this.#checkpoints = checkpoints.filter(({ damaged }) => !damaged).reverse();
     setText(find("#fork-parent"), `“${run.name}”`);
-    const latest = `where it stands, at ${format.count(run.update)}`;
+    const latest = `current state, update ${format.count(run.update)}`;
     this.#fields.checkpoint.replaceChildren(
       el("option", { value: "latest", text: latest }),
       ...this.#checkpoints.map((each) => el("option", { value: each.id, text: checkpointLabel(each) })),
@@ -79,14 +79,14 @@ export class ForkDialog {
     fields.paused.checked = false;
     const pace = String(spec.pace);
     if (![...fields.pace.options].some(({ value }) => value === pace)) {
-      fields.pace.append(el("option", { value: pace, text: `${format.speed(spec.pace)} a second` }));
+      fields.pace.append(el("option", { value: pace, text: `${format.speed(spec.pace)} per second` }));
     }
     fields.pace.value = pace;
     find("#fork-dropout").closest(".field").hidden = spec.layers === 1;
     find("#fork-more").open = false;
   }
 
-  /** What depends on the checkpoint: the name, and how far the branch goes. */
+  /** Suggest a name and a number of updates for the chosen checkpoint. */
   #suggest() {
     const fields = this.#fields;
     const at = this.#checkpointUpdate();
@@ -128,7 +128,7 @@ export class ForkDialog {
     return spec;
   }
 
-  /** What the form says otherwise than the trunk's spec does. */
+  /** The fields of the form that differ from the parent's spec. */
   #changes() {
     const before = this.#parent.spec;
     const other = ([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name]);

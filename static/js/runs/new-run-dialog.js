@@ -1,4 +1,4 @@
-/** The form for a new run: which text, which settings, and what that amounts to. */
+/** The dialog for a new run: corpus, settings, and an estimate. */
 
 import * as api from "../net/api.js";
 import { find, setText } from "../lib/dom.js";
@@ -15,13 +15,13 @@ export class NewRunDialog {
   #problem = find("#new-run-problem");
   #corpora;
   #corpus;
-  #suggested = null; // the name that an uploaded text has brought
+  #suggested = null; // the name suggested by an uploaded corpus
   #settings;
   #estimate = new Estimate();
 
   /**
-   * @param {Object} store
-   * @param {(run: Object) => void} created called with the run that the form has started.
+   * @param {WatchStore} store
+   * @param {(run: Run) => void} created called with the new run.
    */
   constructor(store, created) {
     this.#created = created;
@@ -30,7 +30,7 @@ export class NewRunDialog {
     this.#corpora = new CorpusPicker(store, {
       changed: (corpus) => {
         this.#corpus = corpus;
-        // A name that came with another text goes with it; one that was typed stays.
+        // A suggested name is removed with its corpus; a typed one stays.
         if (name.value === this.#suggested && corpus?.name !== this.#suggested) name.value = "";
         this.#describe();
       },
@@ -55,7 +55,7 @@ export class NewRunDialog {
     });
   }
 
-  /** Show the form. */
+  /** Open the dialog. */
   async open() {
     if (this.#dialog.open) return;
     this.#showErrors([]);
@@ -64,7 +64,7 @@ export class NewRunDialog {
     await this.#showingProblem(() => this.#corpora.load());
   }
 
-  /** Do it, and tell the server's sentence if it refuses. */
+  /** Run a task; show the server's refusal. */
   async #showingProblem(task) {
     try {
       await task();
@@ -74,10 +74,10 @@ export class NewRunDialog {
     }
   }
 
-  /** Say what the present choices amount to. */
+  /** Describe the current choices. */
   #describe() {
     const parameters = this.#corpus ? this.#settings.parameters(this.#corpus.distinct) : null;
-    const words = parameters === null ? "" : `${format.count(parameters)} parameters to learn`;
+    const words = parameters === null ? "" : `${format.count(parameters)} parameters`;
     setText(find("#parameter-count"), words);
     if (this.#corpus && this.#dialog.open) this.#estimate.ask(this.#settings.spec());
   }
@@ -100,7 +100,7 @@ export class NewRunDialog {
     }
   }
 
-  /** Put each message at its field; returns those whose field the form has not got. */
+  /** Show each message at its field; returns those without a field in the form. */
   #showErrors(errors) {
     for (const slot of this.#form.querySelectorAll(".field-error")) setText(slot, "");
     let first = null;

@@ -25,7 +25,7 @@ export class RunSpecForm {
 
   /**
    * @param {HTMLFormElement} form
-   * @param {() => void} changed called when any field is another.
+   * @param {() => void} changed called when a field changes.
    */
   constructor(form, changed) {
     this.#fields = form.elements;
@@ -43,7 +43,7 @@ export class RunSpecForm {
     this.#update();
   }
 
-  /** Fill the form with a spec; its text, name and seed stay as they are. */
+  /** Fill the form with a spec; corpus, name and seed stay. */
   fill(spec) {
     const { fan_in: fanIn, endless } = this.#fields;
     for (const [name, value] of Object.entries(spec)) {
@@ -55,7 +55,7 @@ export class RunSpecForm {
     this.#update();
   }
 
-  /** What the form asks for; an empty field leaves the choice to the server. */
+  /** The spec that the form describes; an empty field leaves the choice to the server. */
   spec() {
     const fields = this.#fields;
     const spec = { corpus: fields.corpus.value };
@@ -76,14 +76,14 @@ export class RunSpecForm {
     return spec;
   }
 
-  /** How many numbers there are to learn over K characters; null when the sizes are none. */
+  /** The number of parameters for K distinct characters; null if the sizes are invalid. */
   parameters(K) {
     const spec = { ...DEFAULT_SPEC, ...this.spec() };
     const valid = [spec.hidden_size, spec.layers].every((n) => Number.isInteger(n) && n > 0);
     return valid ? parameterCount(spec, K) : null;
   }
 
-  /** Bring what depends on other fields into line with them. */
+  /** Update the fields that depend on others. */
   #update() {
     const fields = this.#fields;
     const { value: optimizer } = fields.optimizer;
@@ -102,7 +102,7 @@ export class RunSpecForm {
       return matches ? name : null;
     });
     this.#buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(matching[i] !== null)));
-    setText(find("#preset-about"), PRESET_DESCRIPTIONS[matching.find(Boolean)] ?? "Settings of your own.");
+    setText(find("#preset-about"), PRESET_DESCRIPTIONS[matching.find(Boolean)] ?? "Custom settings.");
     this.#changed();
   }
 }

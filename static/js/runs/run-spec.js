@@ -1,6 +1,6 @@
-/** What a run can be asked to be: the usual settings, presets, and what they amount to. */
+/** The defaults of a run's spec, the presets, and what they mean. */
 
-/** The server's own defaults, which are those of the course's assignment. */
+/** The server's defaults, which are those of the course's assignment. */
 export const DEFAULT_SPEC = {
   cell: "rnn",
   hidden_size: 100,
@@ -32,7 +32,7 @@ const BATCHED = {
   sample_every: 500,
 };
 
-/** Settings to begin with, by what they are called. */
+/** Presets by name. */
 export const PRESETS = {
   "The assignment": DEFAULT_SPEC,
   "Quick demo": { ...DEFAULT_SPEC, pace: "cinematic" },
@@ -47,22 +47,22 @@ export const PRESETS = {
   },
 };
 
-/** What each of them is good for, in a line. */
+/** A description of each preset. */
 export const PRESET_DESCRIPTIONS = {
-  "The assignment": "The course's own network: one layer, one sequence at a time, AdaGrad.",
-  "Quick demo": "The same, slow where the writing changes most: something to watch in two minutes.",
-  "LSTM, batch 50": "Gates that remember longer, fifty sequences side by side: learns more an update.",
-  Big: "Two layers of 256 with dropout, a part held out to see it over-fit: an evening's work.",
+  "The assignment": "The network of the course: one layer, one sequence at a time, AdaGrad.",
+  "Quick demo": "The same network, slow at the start, where the samples change most. Worth watching for two minutes.",
+  "LSTM, batch 50": "Gates that remember longer, and fifty sequences at a time: learns more per update.",
+  Big: "Two layers of 256 with dropout, and a validation set to see overfitting: takes an evening.",
 };
 
-/** The learning rate that goes with each optimiser. */
+/** The default learning rate of each optimizer. */
 export const DEFAULT_RATES = { adagrad: 0.1, adam: 0.002, rmsprop: 0.002, sgd: 0.1 };
 
 const GATES = { rnn: 1, gru: 3, lstm: 4 };
 
 /**
- * How many numbers a network learns over K distinct characters: U, W and b of each layer with all
- * its gates, a GRU's d, and V and c of the output.
+ * The number of parameters for K distinct characters: U, W and b of each layer with all its gates,
+ * d of a GRU, and V and c of the output.
  */
 export function parameterCount({ cell, layers, hidden_size: m }, K) {
   const rows = GATES[cell] * m;
@@ -71,7 +71,7 @@ export function parameterCount({ cell, layers, hidden_size: m }, K) {
   return layer(K) + (layers - 1) * layer(m) + K * m + K;
 }
 
-/** What of a spec is not as usual, in a few words: "lstm, 2 layers, batch 50, adam". */
+/** The settings that differ from the defaults, in a few words: "lstm, 2 layers, batch 50, adam". */
 export function describeOverrides(spec) {
   const other = (name) => spec[name] !== DEFAULT_SPEC[name];
   return [
