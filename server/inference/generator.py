@@ -41,7 +41,7 @@ from server.inference.replay import opening, replay
 from server.inference.surprisal import SurprisalReader
 from server.inference.timing import time_update_s
 from server.rnn.model import Model
-from server.rnn.sampling.sampling import write_pieces
+from server.rnn.sampling.sampling import generate_chunks
 from server.rnn.training.trainer import Trainer
 from server.rnn.vocabulary import Vocabulary
 
@@ -121,7 +121,7 @@ class TextGenerator:
             write_archive(path, *contents, durable=False)
         prime, unknown = vocabulary.split_known(command.prime)
         temperatures = command.temperatures
-        pieces = write_pieces(
+        pieces = generate_chunks(
             model,
             command.length,
             # A single text is faster to write with a single temperature.
@@ -154,7 +154,7 @@ class TextGenerator:
             self._measures.popitem(last=False)
         return {
             "quality": asdict(measure.measure(text)),
-            "invented_words": measure.invented(text),
+            "invented_words": measure.invented_words(text),
             "found": find_words(text, watched),
         }
 

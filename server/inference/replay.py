@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from server.rnn.model import Model
-from server.rnn.sampling.sampling import write
+from server.rnn.sampling.sampling import generate
 from server.rnn.vocabulary import Vocabulary
 
 __all__ = ["opening", "replay"]
@@ -53,7 +53,7 @@ def replay(
     per_character = sum(array.size for array in model.parameters.values() if array.ndim == 2)
     most = max(1, max_products // per_character)
     prime = vocabulary.encode(beginning)[-most:]
-    written = write(model, min(length, most), seed=SEED, prime=prime)
+    written = generate(model, min(length, most), seed=SEED, prime=prime)
     return vocabulary.decode(written)
 
 

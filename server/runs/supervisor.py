@@ -317,7 +317,7 @@ class Supervisor:
     def _make_controller(self, run: Run) -> RunController:
         corpus_path = self.corpora.path(run.corpus)
         checkpoints = self._directories.checkpoints(run.id)
-        snapshots = Snapshots.beside(checkpoints)
+        snapshots = Snapshots.of_checkpoints(checkpoints)
         return RunController(
             Recorder(
                 run, corpus_path, self.store, self._publisher, self._inference, snapshots=snapshots

@@ -121,7 +121,7 @@ class Reporter:
 
     def confirm_flushed(self, update: int) -> None:
         """Forget what the server has stored, so that no checkpoint contains it any more."""
-        self._unflushed.flushed(update)
+        self._unflushed.confirm(update)
 
     def idle(self) -> None:
         """Stop the stopwatch: there is nothing to do until the next command."""

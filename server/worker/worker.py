@@ -79,7 +79,7 @@ class Worker:
         self.channel = channel
         self.spec: dict[str, Any] = start.spec
         self.folder = Path(start.folder)
-        self.snapshots = Snapshots.beside(self.folder)
+        self.snapshots = Snapshots.of_checkpoints(self.folder)
         text = Path(start.corpus_path).read_bytes().decode()
         self.vocabulary = Vocabulary.from_text(text)
         self.trainer: Trainer = new_trainer(
@@ -232,7 +232,7 @@ class Worker:
         update = self.trainer.updates
         sampled = update == 0 or next_sample(update - 1, self.spec["sample_every"]) == update
         try:
-            missing = sampled and not self.snapshots.holds(update)
+            missing = sampled and not self.snapshots.is_valid(update)
         except OSError:
             missing = True  # Writing it again does no harm.
         if missing:

@@ -236,7 +236,7 @@ class CrashHarness:
             self._check_file(now, newest, reference)
 
     def _check_file(self, now, made, reference):
-        """Check that a file loads, and equals the reference run or an earlier correct reading."""
+        """Check that a file loads and equals the reference run or an earlier verified file."""
         arrays, meta = self.server.checkpoint_file(now, made["id"])
         assert meta["trainer"]["updates"] == made["update"]
         found = meta, {name: array.tobytes() for name, array in arrays.items()}

@@ -10,7 +10,7 @@ from server.checkpoints.npz import write_archive
 from server.inference.generator import TextGenerator
 from server.inference.messages import MeasureSample
 from server.inference.replay import opening, replay
-from server.rnn.sampling.sampling import write
+from server.rnn.sampling.sampling import generate
 from server.rnn.vocabulary import Vocabulary
 from server.spec.run_spec import RunSpec
 from tests.serving import NOVEL, ROOT
@@ -61,7 +61,7 @@ def test_a_replay_needs_the_carried_state():
     assert sum(character.islower() for character in written) > 60
     prime = vocabulary.encode(opening(book))
     zero = {name: np.zeros_like(view) for name, view in model.state.items()}
-    lost = vocabulary.decode(write(replace(model, state=zero), 100, seed=0, prime=prime))
+    lost = vocabulary.decode(generate(replace(model, state=zero), 100, seed=0, prime=prime))
     assert sum(character.islower() for character in lost) < 20
 
 

@@ -38,7 +38,7 @@ def test_a_replay_uses_the_network_of_its_update_and_a_fixed_seed(server, run, t
         assert sample["replay"] == {
             "text": text,
             "quality": asdict(measure.measure(text)),
-            "invented_words": [list(span) for span in measure.invented(text)],
+            "invented_words": [list(span) for span in measure.invented_words(text)],
         }, sample["update"]
 
 

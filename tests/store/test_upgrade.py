@@ -50,7 +50,7 @@ def in_two(tmp_path_factory):
 def show(server):
     """Return what the server answers about the directory, as the fixture has it."""
     text = server.client.get(f"/api/corpora/{EXPECTED['corpus']}/text?from=0&to=10000").json()
-    kept = server.client.get("/api/kept").json()["passages"]
+    kept = server.client.get("/api/passages").json()["passages"]
     shown = {
         "ids": [run["id"] for run in server.client.get("/api/runs").json()],
         "corpus": text["text"],

@@ -376,7 +376,7 @@ class UnreadWorker:
         self.process.stdin.flush()
 
     def update(self):
-        """Return the worker's update, from a file that it writes even if its output is not read."""
+        """Return the worker's update, read from a checkpoint that it exports."""
         self.exports += 1
         path = self.folder / f"{self.exports}.npz"
         # An export, because a checkpoint would cause a report and so add to the backlog.
