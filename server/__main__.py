@@ -34,7 +34,7 @@ from server.commands.train import train as train_text
 from server.corpora.decoding import NotTextError, decode_text
 from server.rnn.cells import CELLS
 from server.rnn.gradient_check.check import check_gradients
-from server.rnn.sampling.sampling import write
+from server.rnn.sampling.sampling import generate
 from server.rnn.training.trainer import TextTooShortError
 from server.settings import Settings
 from server.spec.run_spec import RunSpec, SpecError
@@ -152,7 +152,7 @@ def sample(
     if unknown:
         named = ", ".join(repr(character) for character in unknown)
         print(f"The network does not know {named}: left out.", file=sys.stderr)  # noqa: T201
-    indices = write(
+    indices = generate(
         model,
         length,
         temperature=temperature,

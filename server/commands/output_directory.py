@@ -43,7 +43,7 @@ def lock_output_directory(directory: Path) -> Iterator[None]:
     """
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(lock_directory(directory, 0))
+            stack.enter_context(lock_directory(directory, timeout_s=0))
         except FileNotFoundError:
             raise TrainingError(f"There is no {CHECKPOINT} in {directory} to resume.") from None
         except DirectoryInUseError:

@@ -16,9 +16,9 @@ __all__ = [
     "ApiModel",
     "Best",
     "Checkpoint",
+    "FirstBelow",
     "ForkedFrom",
     "Loss",
-    "LossReached",
     "Milestone",
     "MilestoneKind",
     "Passage",
@@ -54,7 +54,7 @@ MilestoneKind = Literal["hurrah", "epoch", "change", "checkpoint", "note", "roll
 
 
 class ApiModel(BaseModel):
-    """A model of an answer or of what is stored; unknown fields are refused."""
+    """Base class that refuses unknown fields."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -213,7 +213,7 @@ class Loss(ApiModel):
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
 
-class LossReached(ApiModel):
+class FirstBelow(ApiModel):
     """When the smooth loss was first below a figure; null where it has not been.
 
     `seconds` is how long the run had trained by then.

@@ -180,7 +180,7 @@ function showContents(now) {
 
 function showRuns() {
   const option = (value, text) => el("option", { value, text });
-  const named = runs.map(({ id, name, kept: count }) => option(id, `${name} (${format.count(count)})`));
+  const named = runs.map(({ id, name, passages: count }) => option(id, `${name} (${format.count(count)})`));
   const options = [option("", `every network (${format.count(total)})`), ...named];
   const signature = (all) => [...all].map(({ value, text }) => `${value} ${text}`).join("\n");
   if (signature(chooser.options) !== signature(options)) chooser.replaceChildren(...options);

@@ -183,7 +183,7 @@ export const getSamples = (id, from, to, limit, signal) =>
   call(run(id, `/samples?from=${from}&to=${to}&limit=${limit}`), { signal });
 /** When the smooth loss was first below a figure, in nats a sequence. */
 export const getLossReached = (id, smoothLoss) =>
-  call(run(id, `/loss/reached?smooth_loss=${smoothLoss}`));
+  call(run(id, `/loss/first-below?smooth_loss=${smoothLoss}`));
 
 /**
  * What was read at an update, or at the greatest loss of a range, or at the newest update.

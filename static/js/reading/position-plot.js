@@ -202,8 +202,8 @@ export function epochsSentence(rows) {
 const SIGNIFICANT_ERRORS = 2; // standard errors
 
 /** Which it is, the pages or the start of each epoch: a sentence or two, from the figures. */
-export function varianceSentence({ epochs, share, share_error: error, start, missing }) {
-  if (share === null || share === undefined) return missing ?? "";
+export function varianceSentence({ epochs, share, share_error: error, start, unavailable }) {
+  if (share === null || share === undefined) return unavailable ?? "";
   const compared = `Of epochs ${format.count(epochs[0])} to ${format.count(epochs.at(-1))}, `;
   const isSignificant = share > SIGNIFICANT_ERRORS * error && share >= 0.005;
   const pages = isSignificant

@@ -136,7 +136,7 @@ def test_it_grows_live_and_says_what_is_missing(
     page = window.open(server, run)
     by_page(page)
     expect(page.locator("#position-sentence")).to_have_text(
-        re.compile(r"After .* it can be told\.")
+        re.compile(r"This can be computed after .*\.")
     )
     server.call("PATCH", f"runs/{run}", {"pace": "max"})
     eventually(lambda: drawn_epochs(page), lambda epochs: len(epochs) > 2, "the third epoch")
@@ -185,8 +185,8 @@ def told(**figures: Any) -> dict[str, Any]:
             ),
         ),
         (
-            {"share": None, "missing": "After the second epoch it can be told."},
-            "After the second epoch it can be told.",
+            {"share": None, "unavailable": "This can be computed after the second epoch."},
+            "This can be computed after the second epoch.",
         ),
     ],
 )

@@ -67,8 +67,8 @@ def test_the_form_shows_what_came_of_an_upload_and_what_a_run_would_be_like(
     expect(name).to_have_value("")
     text.select_option(uploaded)
     expect(page.locator("#corpus-facts")).to_contain_text("Anna")
-    expect(page.locator("#corpus-facts")).to_contain_text("a byte-order mark taken away")
-    expect(page.locator("#corpus-facts")).to_contain_text("40 line ends made the usual one")
+    expect(page.locator("#corpus-facts")).to_contain_text("a byte-order mark removed")
+    expect(page.locator("#corpus-facts")).to_contain_text("40 line ends normalised")
     expect(page.locator("#estimate-speed")).to_contain_text("times through the text")
 
     page.locator("#corpus-remove").click()
