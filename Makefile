@@ -29,7 +29,7 @@ test: .venv/dev.stamp ## run the whole suite, real browser included
 	@exec $(python) -m scripts.with_browser $(python) -m pytest $(side_by_side) $(ARGS)
 
 soak: .venv/dev.stamp ## kill processes at 500 random moments, and see what is left (KILLS=500)
-	@exec $(python) -m pytest tests/crash/test_points.py tests/crash/test_random.py \
+	@exec $(python) -m pytest tests/crash/test_failpoints.py tests/crash/test_random.py \
 	--kills $(or $(KILLS),500) $(ARGS)
 
 lint: .venv/dev.stamp ## check format, lint, types and the direction of imports

@@ -73,10 +73,11 @@ class EstimateService:
         TooBusyError
             Too many requests are waiting.
         """
-        request = {"spec": spec.model_dump(mode="json"), "distinct": distinct}
         try:
             async with self._turns:
-                update_s = (await self._inference.prove("time", request))["proof"]["update_s"]
+                update_s = await self._inference.time_updates(
+                    spec.model_dump(mode="json"), distinct
+                )
         except (ChildExitedError, ChildRefusedError) as error:
             raise ConflictError(f"The network could not be timed: {error}.") from error
         updates = spec.max_updates
@@ -91,4 +92,4 @@ class EstimateService:
 
     async def close(self) -> None:
         """End the process."""
-        await self._inference.leave()
+        await self._inference.terminate()

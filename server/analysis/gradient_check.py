@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -165,20 +167,25 @@ class GradientCheckService:
             raise SpecError("text", f"must be at most {self._text_characters:,} characters here")
         _check_work(request)
         asked = request.model_dump() | {"vocabulary_size": request.distinct}
-        return GradientCheckResult.model_validate(await self._ask("check", asked))
+        async with self._admitted():
+            result = await self._inference.check_gradients(asked)
+        return GradientCheckResult.model_validate(result)
 
     async def curve(self, cell: CellName) -> ErrorCurveResult:
-        """Compare the methods at a range of step sizes."""
-        return ErrorCurveResult.model_validate(await self._ask("curve", {"cell": cell}))
+        """Compare the methods at all kinds of steps."""
+        async with self._admitted():
+            result = await self._inference.compare_step_sizes(cell)
+        return ErrorCurveResult.model_validate(result)
 
     async def close(self) -> None:
         """End the process."""
-        await self._inference.leave()
+        await self._inference.terminate()
 
-    async def _ask(self, command: str, request: dict[str, Any]) -> Any:  # noqa: ANN401
+    @contextlib.asynccontextmanager
+    async def _admitted(self) -> AsyncIterator[None]:
         try:
             async with self._turns:
-                return (await self._inference.prove(command, request))["proof"]
+                yield
         except (ChildExitedError, ChildRefusedError) as error:
             raise ConflictError(f"The gradient check failed: {error}.") from error
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from server.analysis.loss_by_position import PositionLoss, loss_by_position
 from server.analysis.variance_components import MIN_UPDATES_PER_EPOCH, explain
 from server.concurrency.single_flight import SingleFlightCache
-from server.spec.schemas import Run, Schema
+from server.spec.schemas import ApiModel, Run
 from server.store import queries
 from server.store.database import Store
 from server.store.executor import StoreCalls
@@ -27,7 +27,7 @@ CACHE_SIZE = 100
 LATEST_INTERVAL_S = 2.0
 
 
-class StartCost(Schema):
+class StartCost(ApiModel):
     """The excess loss of each of the first `updates` updates of an epoch, in nats per sequence."""
 
     updates: int
@@ -35,7 +35,7 @@ class StartCost(Schema):
     error: float
 
 
-class ExplainedLoss(Schema):
+class ExplainedLoss(ApiModel):
     """How much of the loss's variance the text explains, and the cost of starting an epoch.
 
     Attributes

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from math import isfinite
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from server.checkpoints.snapshots import Snapshots
 from server.concurrency.admission import AdmissionLimiter
@@ -17,11 +17,12 @@ from server.concurrency.child_process import ChildExitedError, ChildRefusedError
 from server.concurrency.single_flight import SingleFlightCache
 from server.errors import ConflictError, UnknownRunError
 from server.inference.client import InferenceClient
+from server.inference.messages import MeasureSurprisal
 from server.rnn.training.batches import BatchLayout
 from server.rnn.training.validation import characters_to_learn
 from server.runs.run_controller import RunController
 from server.spec.run_spec import SpecError
-from server.spec.schemas import Run, Schema
+from server.spec.schemas import ApiModel, Run
 from server.store import queries
 from server.store.database import Store
 from server.store.executor import StoreCalls
@@ -37,14 +38,14 @@ LATEST_INTERVAL_S = 2.0
 Guess = tuple[str, float]
 
 
-class SurprisalSource(Schema):
+class SurprisalSource(ApiModel):
     """The model that was used: the newest stored one from before the update."""
 
     kind: Literal["snapshot", "checkpoint", "beginning"]
     update: int
 
 
-class SurprisingCharacter(Schema):
+class SurprisingCharacter(ApiModel):
     """One of the most surprising characters.
 
     Attributes
@@ -68,7 +69,7 @@ class SurprisingCharacter(Schema):
     expected: list[Guess]
 
 
-class PassageSurprisal(Schema):
+class PassageSurprisal(ApiModel):
     """The text of one stream at an update, with its context in the corpus.
 
     Attributes
@@ -100,7 +101,7 @@ class PassageSurprisal(Schema):
     most_surprising: list[SurprisingCharacter]
 
 
-class UpdateSurprisal(Schema):
+class UpdateSurprisal(ApiModel):
     """The text that a run was trained on at an update, and its surprisal.
 
     Attributes
@@ -233,7 +234,7 @@ class SurprisalService:
 
     async def close(self) -> None:
         """End the process."""
-        await self._inference.leave()
+        await self._inference.terminate()
 
     async def _loss(self, run: Run, update: int) -> _UpdateLoss:
         found = await self._store(queries.reduced_loss, run.id, update, update, points=1)
@@ -253,7 +254,7 @@ class SurprisalService:
             source, path = await self._source(controller, loss.update - 1, unreadable)
             key = (controller.run.id, loss, path)
             compute = partial(self._compute, controller, loss, source, path)
-            if not self._by_update.knows(key):
+            if key not in self._by_update:
                 charge()
             try:
                 return await self._by_update.get(key, compute)
@@ -275,17 +276,17 @@ class SurprisalService:
         run = controller.run
         layout = batch_layout(run)
         epoch, position = layout.locate(loss.update)
-        request: dict[str, Any] = {
-            "path": None if path is None else str(path),
-            "spec": run.spec.model_dump(mode="json"),
-            "corpus_path": str(controller.corpus_path),
-            "parts": layout.text_positions(0),
-            "part_length": layout.stream_length,
-            "position": position,
-            "sequence_length": layout.sequence_length,
-        }
+        command = MeasureSurprisal(
+            path=None if path is None else str(path),
+            spec=run.spec.model_dump(mode="json"),
+            corpus_path=str(controller.corpus_path),
+            parts=layout.text_positions(0),
+            part_length=layout.stream_length,
+            position=position,
+            sequence_length=layout.sequence_length,
+        )
         async with self._turns:
-            answer = await self._inference.read(**request)
+            answer = await self._inference.measure_surprisal(command)
         return UpdateSurprisal(
             update=loss.update,
             epoch=epoch,

@@ -53,7 +53,7 @@ class Uploads:
         NotTextError, CorpusTooShortError
             The file cannot be used as a corpus.
         """
-        with self._capacity.held():
+        with self._capacity.reserve():
             async with self._adding:
                 data = await read()
                 await self._quota.check(len(data))

@@ -65,7 +65,7 @@ class Gallery:
     ) -> None:
         self._store = supervisor.store
         self._reads = reads
-        self._quota = supervisor.room
+        self._quota = supervisor.quota
         self._passages = passages
         self._models = models
         self._max_passages = max_passages
@@ -96,7 +96,7 @@ class Gallery:
             if (await self._store(gallery_state)).total >= self._max_passages:
                 raise LimitReachedError(
                     f"The gallery is full: its limit is {self._max_passages:,} passages"
-                    " (HURRAH_MAX_KEPT_PASSAGES)."
+                    " (HURRAH_MAX_SAVED_PASSAGES)."
                 )
             await self._quota.check()
             model_saved = await self._store_model(draft.run, draft.model)
@@ -120,8 +120,8 @@ class Gallery:
             await self._quota.check()
             if not await self._store_model(controller.run.id, model):
                 raise LimitReachedError(
-                    "There is no space for this model (HURRAH_MAX_KEPT_MODELS,"
-                    " HURRAH_MAX_KEPT_MODELS_BYTES): saved passages need all stored models."
+                    "There is no space for this model (HURRAH_MAX_SAVED_MODELS,"
+                    " HURRAH_MAX_SAVED_MODELS_BYTES): saved passages need all stored models."
                 )
 
     async def state(self) -> GalleryState:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 
 from server.passages.request import PassageRequest
-from server.spec.schemas import Passage, Schema
+from server.spec.schemas import ApiModel, Passage
 
 __all__ = ["SavedPassage", "as_markdown", "as_text"]
 
 BREAK = "* * *"
 
 
-class SavedPassage(Schema):
+class SavedPassage(ApiModel):
     """A passage in the gallery, or several with one seed.
 
     Attributes

@@ -20,10 +20,10 @@ from server.concurrency.child_process import ChildExitedError, ChildRefusedError
 from server.concurrency.json_lines import Message
 from server.errors import ConflictError, UnknownModelError
 from server.inference.client import InferenceClient, OnPiece
+from server.inference.messages import WritePassages
 from server.passages.model_store import ModelStore
 from server.passages.request import AtUpdate, PassageLimits, PassageRequest
-from server.runs.downloads import BY_NAME, temporary
-from server.runs.recovery import newest_file, whole_file
+from server.runs.downloads import BY_NAME, temporary_file
 from server.runs.run_controller import RunController
 from server.spec.run_spec import SpecError
 from server.spec.schemas import Passage, PassageSource
@@ -132,11 +132,10 @@ class PassageService:
             folder = await asyncio.to_thread(self._models.draft_directory, run)
         async with self._turns, self._model(controller, request.source) as found:
             try:
-                written = await self._inference.write(
-                    on_piece,
+                command = WritePassages(
                     path=None if found.path is None else str(found.path),
                     which=found.which,
-                    hold=None if folder is None else str(folder),
+                    save_to=None if folder is None else str(folder),
                     spec=controller.run.spec.model_dump(mode="json"),
                     corpus_path=str(controller.corpus_path),
                     length=request.length,
@@ -146,6 +145,7 @@ class PassageService:
                     seed=seed,
                     prime=request.prime,
                 )
+                written = await self._inference.write_passages(command, on_piece)
             except (ChildRefusedError, ChildExitedError) as error:
                 raise ConflictError(f"The passage could not be written: {error}.") from error
         measured = await self._measure(controller, written["texts"])
@@ -158,7 +158,7 @@ class PassageService:
 
     async def _measure(self, controller: RunController, texts: list[str]) -> list[Message]:
         try:
-            return await self._assessor.assess(controller.corpus_path, texts)
+            return await self._assessor.measure_texts(controller.corpus_path, texts)
         except (ChildRefusedError, ChildExitedError) as error:
             raise ConflictError(f"The passage could not be measured: {error}.") from error
 
@@ -180,7 +180,7 @@ class PassageService:
 
     async def close(self) -> None:
         """End the inference processes."""
-        await asyncio.gather(self._inference.leave(), self._assessor.leave())
+        await asyncio.gather(self._inference.terminate(), self._assessor.terminate())
 
     # -- locating models --------------------------------------------------------------------------
 
@@ -203,20 +203,20 @@ class PassageService:
         if source not in BY_NAME:
             yield _LocatedModel(
                 "checkpoint",
-                await whole_file(controller.recorder, controller.checkpoint_store, source),
+                await controller.recovery.verified_file(source),
                 "latest",
             )
             return
         which = BY_NAME[source]
         if which == "best_validation" and not controller.run.spec.validation_fraction:
             raise SpecError("source", "can't be best_validation: the run has no validation set")
-        async with temporary(controller) as path:
+        async with temporary_file(controller) as path:
             if await controller.export_model(path, which):
                 yield _LocatedModel(which, path, which)
             else:
                 yield _LocatedModel(
                     which,
-                    await newest_file(controller.recorder, controller.checkpoint_store),
+                    await controller.recovery.latest_file(),
                     which,
                 )
 

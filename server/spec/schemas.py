@@ -13,6 +13,7 @@ from server.spec.run_spec import RunSpec
 __all__ = [
     "ENDED",
     "SETTLED",
+    "ApiModel",
     "Best",
     "Checkpoint",
     "ForkedFrom",
@@ -27,7 +28,6 @@ __all__ = [
     "Run",
     "RunState",
     "Sample",
-    "Schema",
     "ValidationLoss",
 ]
 
@@ -53,20 +53,20 @@ ENDED = SETTLED | {RunState.FAILED, RunState.INTERRUPTED}
 MilestoneKind = Literal["hurrah", "epoch", "change", "checkpoint", "note", "rollback"]
 
 
-class Schema(BaseModel):
+class ApiModel(BaseModel):
     """Base class that refuses unknown fields."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class Best(Schema):
+class Best(ApiModel):
     """The lowest smooth loss so far, in nats a sequence, and the update that reached it."""
 
     update: int
     smooth_loss: float
 
 
-class ForkedFrom(Schema):
+class ForkedFrom(ApiModel):
     """Where a fork left another run, which may be there no more."""
 
     run: str
@@ -74,7 +74,7 @@ class ForkedFrom(Schema):
     update: int
 
 
-class Run(Schema):
+class Run(ApiModel):
     """A run as it stands.
 
     Attributes
@@ -132,7 +132,7 @@ class Run(Schema):
     forked_from: ForkedFrom | None = None
 
 
-class Replay(Schema):
+class Replay(ApiModel):
     """What the network wrote from the same beginning with the same random numbers as ever."""
 
     text: str
@@ -140,7 +140,7 @@ class Replay(Schema):
     invented_words: list[tuple[int, int]] = Field(default_factory=list)
 
 
-class Sample(Schema):
+class Sample(ApiModel):
     """Text that a run wrote while it trained.
 
     `invented_words` holds the half-open spans, in code points, of the words that the corpus lacks;
@@ -159,7 +159,7 @@ class Sample(Schema):
     replay: Replay | None = None
 
 
-class Milestone(Schema):
+class Milestone(ApiModel):
     """Something worth a mark on the curve; its id comes with being kept."""
 
     id: str = ""
@@ -168,7 +168,7 @@ class Milestone(Schema):
     text: str
 
 
-class Checkpoint(Schema):
+class Checkpoint(ApiModel):
     """A file from which a run goes on as if nothing had happened.
 
     `automatic` ones are made by the clock and give way to newer ones; of a `damaged` one the file
@@ -185,14 +185,14 @@ class Checkpoint(Schema):
     damaged: bool = False
 
 
-class ValidationLoss(Schema):
+class ValidationLoss(ApiModel):
     """Loss on the held-out part, where there is one."""
 
     update: list[int] = Field(default_factory=list)
     loss: list[float] = Field(default_factory=list)
 
 
-class Loss(Schema):
+class Loss(ApiModel):
     """Loss over a range of updates, reduced to buckets whose extremes are kept.
 
     `low` and `high` are the least and greatest loss of each bucket of `bucket` updates, `smooth`
@@ -213,7 +213,7 @@ class Loss(Schema):
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
 
-class LossReached(Schema):
+class LossReached(ApiModel):
     """When the smooth loss was first below a figure; null where it has not been.
 
     `seconds` is how long the run had trained by then.
@@ -224,21 +224,21 @@ class LossReached(Schema):
     seconds: float | None = None
 
 
-class EpochLoss(Schema):
+class EpochLoss(ApiModel):
     """Mean loss in each part of the corpus in one epoch; null where it has not come yet."""
 
     epoch: int
     loss: list[float | None]
 
 
-class LossByPosition(Schema):
+class LossByPosition(ApiModel):
     """Epochs laid over each other; `positions` are where the parts begin, in characters."""
 
     positions: list[int]
     epochs: list[EpochLoss]
 
 
-class PassageSource(Schema):
+class PassageSource(ApiModel):
     """Which model wrote a passage."""
 
     kind: Literal["best", "best_validation", "latest", "checkpoint", "snapshot"]
@@ -246,7 +246,7 @@ class PassageSource(Schema):
     smooth_loss: float | None
 
 
-class Passage(Schema):
+class Passage(ApiModel):
     """Text that a person asked for.
 
     `model` is the fingerprint of the model that wrote it. `fingerprint` is a hash of the request,

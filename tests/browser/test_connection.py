@@ -120,7 +120,7 @@ def test_a_run_that_stands_still_for_want_of_room_says_so_and_goes_on(
     ballast = own_server.data_dir / "ballast"
     ballast.write_bytes(bytes(limit))
     notice = page.locator("#notice")
-    expect(notice).to_contain_text("The run stands still, and goes on by itself")
+    expect(notice).to_contain_text("The run is paused, and resumes by itself")
     # The rate has nothing to do with it.
     expect(notice.get_by_role("button")).to_have_text("Resume")
     ballast.unlink()

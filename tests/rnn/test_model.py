@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from server.rnn.architecture import Architecture
 from server.rnn.cells import CELLS
-from server.rnn.gradient_check.reference_network import Change, ReferenceNetwork
+from server.rnn.gradient_check.reference_network import Perturbation, ReferenceNetwork
 from server.rnn.model import Model, ModelError
 from server.rnn.sampling.inference import Stepper
 from server.rnn.sampling.sampling import write
@@ -60,7 +60,7 @@ def test_names_of_one_layer_are_the_courses_and_more_are_numbered():
 def test_a_stepper_follows_the_definitions(cell, layers, streams, seed):
     model = random_model(cell, layers, seed=seed)
     stepper = Stepper(model, streams)
-    nothing = Change(name="c", entries=(np.array([0]),), step=0.0)
+    nothing = Perturbation(name="c", entries=(np.array([0]),), step=0.0)
     definitions = ReferenceNetwork(model.architecture, model.parameters, (), nothing)
     state = {name: np.array([[view] * streams]) for name, view in model.state.items()}
     assert set(stepper.state) == set(state)

@@ -113,8 +113,8 @@ def _forward(  # noqa: PLR0917 - compiled code has no keywords
         u = U[x[t]]
         for j in range(m):
             after[j] = u[j] + b[j]
-        blocks = m - m % 8
-        for i in range(0, blocks, 8):
+        contiguous_blocks = m - m % 8
+        for i in range(0, contiguous_blocks, 8):
             h0, h1, h2, h3 = before[i], before[i + 1], before[i + 2], before[i + 3]
             h4, h5, h6, h7 = before[i + 4], before[i + 5], before[i + 6], before[i + 7]
             w0, w1, w2, w3 = W[i], W[i + 1], W[i + 2], W[i + 3]
@@ -123,7 +123,7 @@ def _forward(  # noqa: PLR0917 - compiled code has no keywords
                 after[j] += ((h0 * w0[j] + h1 * w1[j]) + (h2 * w2[j] + h3 * w3[j])) + (
                     (h4 * w4[j] + h5 * w5[j]) + (h6 * w6[j] + h7 * w7[j])
                 )
-        for i in range(blocks, m):
+        for i in range(contiguous_blocks, m):
             h, w = before[i], W[i]
             for j in range(m):
                 after[j] += h * w[j]
@@ -144,12 +144,12 @@ def _backward(W: Array, reads: Array, K: int, e: Array) -> None:
     e : ndarray of shape (T, m)
     """
     T, m = e.shape
-    blocks = m - m % 4
+    contiguous_blocks = m - m % 4
     for t in range(T, 0, -1):
         h, here = reads[t, K : K + m], e[t - 1]
         if t < T:
             after = e[t]
-            for i in range(0, blocks, 4):
+            for i in range(0, contiguous_blocks, 4):
                 w0, w1, w2, w3 = W[i], W[i + 1], W[i + 2], W[i + 3]
                 s0 = s1 = s2 = s3 = np.float32(0.0)
                 for j in range(m):
@@ -161,7 +161,7 @@ def _backward(W: Array, reads: Array, K: int, e: Array) -> None:
                 here[i + 1] += s1
                 here[i + 2] += s2
                 here[i + 3] += s3
-            for i in range(blocks, m):
+            for i in range(contiguous_blocks, m):
                 s, w = np.float32(0.0), W[i]
                 for j in range(m):
                     s += w[j] * after[j]

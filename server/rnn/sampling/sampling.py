@@ -12,7 +12,7 @@ from server.rnn.cells.vanilla import VANILLA
 from server.rnn.model import Model
 from server.rnn.parameters import Array
 from server.rnn.sampling.inference import Stepper
-from server.rnn.sampling.sampling_filters import Choice
+from server.rnn.sampling.sampling_filters import Sampler
 
 Indices: TypeAlias = NDArray[np.intp]
 
@@ -116,7 +116,7 @@ def write_pieces(
     """
     if length < 0:
         raise ValueError("The length of a text cannot be negative.")
-    choice = Choice(
+    choice = Sampler(
         temperature,
         top_k=top_k,
         top_p=top_p,
@@ -152,7 +152,7 @@ class _Writer:
     them.
     """
 
-    def __init__(self, model: Model, choice: Choice) -> None:
+    def __init__(self, model: Model, choice: Sampler) -> None:
         self._stepper = Stepper(model, choice.texts)
         self._x = np.full(choice.texts, model.next_index, dtype=np.intp)
         self._choice = choice
@@ -161,12 +161,12 @@ class _Writer:
     def write(self, noise: Array) -> Indices:
         """Write one character for each row of `noise`, which is used up."""
         step, add, x = self._stepper.step, np.add, self._x
-        restrict = None if self._choice.lets_all_through else self._choice.restrict
+        filter = None if self._choice.keeps_all else self._choice.filter
         written = np.empty(noise.shape[:2], dtype=np.intp)
         for luck, chosen in zip(noise, written, strict=True):
             logits = step(x)
-            if restrict:
-                restrict(logits)
+            if filter:
+                filter(logits)
             add(logits, luck, luck)
             x = luck.argmax(1, chosen)
         self._x = x
@@ -181,7 +181,7 @@ class _VanillaWriter:
     """
 
     @np.errstate(all="ignore")
-    def __init__(self, model: Model, choice: Choice) -> None:
+    def __init__(self, model: Model, choice: Sampler) -> None:
         p = model.parameters
         m = model.hidden_size
         self._product = np.concatenate([p["W"].T, p["V"].T], axis=1).T.dot
@@ -199,8 +199,8 @@ class _VanillaWriter:
         """Write one character for each row of `noise`, which is used up."""
         add, tanh, product, rows = np.add, np.tanh, self._product, self._input_rows
         h, products, recurrent, logits = self._h, self._products, self._recurrent, self._logits
-        restrict, candidates = self._choice.restrict, logits.reshape(1, -1)
-        restricted, c = not self._choice.lets_all_through, self._c
+        filter, candidates = self._choice.filter, logits.reshape(1, -1)
+        restricted, c = not self._choice.keeps_all, self._c
         if not restricted:
             noise += c
         index = self._index
@@ -211,7 +211,7 @@ class _VanillaWriter:
             product(h, products)
             if restricted:
                 add(logits, c, logits)
-                restrict(candidates)
+                filter(candidates)
             add(logits, luck, luck)
             index = luck.argmax()
             written.append(index)

@@ -13,7 +13,7 @@ HOTTEST = 1e9
 COLDEST = 1e-30
 
 
-class Choice:
+class Sampler:
     """A way to choose characters, for several texts that are written side by side.
 
     Parameters
@@ -85,8 +85,8 @@ class Choice:
         return self._shape[0]
 
     @property
-    def lets_all_through(self) -> bool:
-        """Whether `restrict` has nothing to do."""
+    def keeps_all(self) -> bool:
+        """Whether `filter` has nothing to do."""
         return self._top_k is None and self._top_p is None
 
     def noise(self, rng: np.random.Generator, n: int) -> Array:
@@ -112,7 +112,7 @@ class Choice:
         noise = np.empty((n, S, K), dtype=self._dtype)
         return np.multiply(gumbel, -self._scales, noise, casting="same_kind")
 
-    def restrict(self, logits: Array) -> None:
+    def filter(self, logits: Array) -> None:
         """Make minus infinity the logits of all characters that are not let through, in place.
 
         Parameters

@@ -176,7 +176,7 @@ class Trainer:
         """
         network = self._network
         if self._kernel is None:
-            self._use(fitting_kernel(self.settings))
+            self._set_kernel(fitting_kernel(self.settings))
         if self._has_dropout:
             network.draw_masks(self._rng(DROPOUT), self.settings.dropout)
         x, y = self._batches.peek()
@@ -194,10 +194,10 @@ class Trainer:
             self._begin_epoch()
         return loss
 
-    def _use(self, kernel: str) -> None:
+    def _set_kernel(self, kernel: str) -> None:
         compiled = load_numba() if kernel == "numba" else None
-        self._network.use(compiled)
-        self._optimizer.use(compiled)
+        self._network.set_kernel(compiled)
+        self._optimizer.set_kernel(compiled)
         self._kernel = "numpy" if compiled is None else "numba"
 
     def _rng(self, purpose: int) -> np.random.Generator:
@@ -435,7 +435,7 @@ class Trainer:
             self._optimizer.steps = progress.optimizer_steps
         self._kernel = None
         if progress.kernel is not None:
-            self._use(progress.kernel)
+            self._set_kernel(progress.kernel)
         self._best.next_index = progress.best_next_index or 0
         self._best_is_current = False
         if self._best_validation is not None:

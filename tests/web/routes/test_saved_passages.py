@@ -48,7 +48,7 @@ def train_on(server, run, updates=200):
     assert server.run(run)["best"] != before
 
 
-def test_a_kept_passage_is_what_was_written_and_outlives_a_crash(serve):
+def test_a_saved_passage_survives_a_crash(serve):
     server = serve("--no-demo")
     corpus = server.upload(PAGES)["id"]
     run = server.create(corpus=corpus, paused=True, **SMALL)
@@ -96,7 +96,7 @@ def test_a_shared_link_gives_the_same_text_after_more_training(server, run):
     assert {each["model"] for each in several} == {passage["model"]}
 
 
-def test_a_model_is_found_by_its_mark_wherever_it_stands(server, run):
+def test_a_model_is_found_by_its_fingerprint(server, run):
     mark = server.post(run, "checkpoints")
     for source in ("best", "latest", mark["id"]):
         passage = write(server, run, source=source)
@@ -105,7 +105,7 @@ def test_a_model_is_found_by_its_mark_wherever_it_stands(server, run):
     assert write(server, run, source=mark["id"])["model"] == latest["model"]
 
 
-def test_a_model_that_is_gone_is_said_to_be_gone(server, run):
+def test_a_deleted_model_is_not_found(server, run):
     for source in [{"update": 123, "model": "0" * 24}, {"update": 300, "model": "f" * 24}]:
         answer = server.client.post(f"/api/runs/{run['id']}/passages", json={"source": source})
         assert "no longer there" in server.problem(answer, 404)["detail"]
@@ -113,7 +113,7 @@ def test_a_model_that_is_gone_is_said_to_be_gone(server, run):
     server.problem(answer, 404)
 
 
-def test_keeping_twice_is_keeping_once_and_only_what_was_written_is_kept(server, run):
+def test_saving_is_idempotent_and_only_for_written_passages(server, run):
     passage = write(server, run, seed=11)
     kept = keep(server, run, passage)
     assert keep(server, run, passage) == kept
@@ -144,7 +144,7 @@ def test_wrong_fields_are_named(server, body, field):
     assert [each["field"] for each in server.problem(answer, 422)["errors"]] == [field]
 
 
-def test_pages_newest_first_and_a_word_when_nothing_is_new(server, run):
+def test_pages_are_newest_first_with_an_etag(server, run):
     kept = [keep(server, run, write(server, run, seed=seed)) for seed in range(20, 25)]
     first = listed(server, limit=3, run=run["id"])
     assert [each["id"] for each in first["passages"]] == [each["id"] for each in kept[:1:-1]]
@@ -152,7 +152,7 @@ def test_pages_newest_first_and_a_word_when_nothing_is_new(server, run):
     assert [each["id"] for each in second["passages"]] == [each["id"] for each in kept[1::-1]]
     [about] = first["runs"]
     assert (about["id"], about["name"]) == (run["id"], "A small one")
-    assert about["kept"] == first["total"] >= 5
+    assert about["passages"] == first["total"] >= 5
     assert listed(server, run="nobody")["passages"] == []
     for query in ({"limit": 0}, {"limit": 101}, {"before": ""}):
         server.problem(server.client.get("/api/kept", params=query), 422)
@@ -168,7 +168,7 @@ def test_pages_newest_first_and_a_word_when_nothing_is_new(server, run):
     assert listed(server)["total"] == first["total"] - 1
 
 
-def test_files_to_take_home(server, run):
+def test_saved_passages_can_be_downloaded(server, run):
     several = write(server, run, seed=31, temperatures=[0.5, 1.0], prime="*The* ")["passages"]
     kept = keep(server, run, several[0], title="Two_of them")
     assert kept["passages"] == several
@@ -186,11 +186,11 @@ def test_files_to_take_home(server, run):
     server.problem(wrong, 422)
 
 
-def test_what_is_kept_is_bounded(serve):
+def test_saved_passages_and_models_are_limited(serve):
     server = serve(
         "--no-demo",
-        HURRAH_MAX_KEPT_PASSAGES="3",
-        HURRAH_MAX_KEPT_MODELS="2",
+        HURRAH_MAX_SAVED_PASSAGES="3",
+        HURRAH_MAX_SAVED_MODELS="2",
     )
     corpus = server.upload(PAGES)["id"]
     run = server.create(corpus=corpus, paused=True, **SMALL)
@@ -211,7 +211,7 @@ def test_what_is_kept_is_bounded(serve):
     assert keep(server, run, written[1])["model_saved"]
     assert keep(server, run, written[2])["model_saved"]
     assert models() == {written[1]["model"], written[2]["model"]}
-    assert "HURRAH_MAX_KEPT_MODELS" in server.problem(share(written[0]), 409)["detail"]
+    assert "HURRAH_MAX_SAVED_MODELS" in server.problem(share(written[0]), 409)["detail"]
     # The text is kept even so.
     third = keep(server, run, written[3])
     assert not third["model_saved"]
@@ -219,7 +219,7 @@ def test_what_is_kept_is_bounded(serve):
         "/api/kept",
         json={"run": run["id"], "fingerprint": write(server, run, seed=1)["fingerprint"]},
     )
-    assert "3 passages (HURRAH_MAX_KEPT_PASSAGES)" in server.problem(answer, 409)["detail"]
+    assert "3 passages (HURRAH_MAX_SAVED_PASSAGES)" in server.problem(answer, 409)["detail"]
     # A model is held only for as long as its passage may be kept.
     held = server.data_dir / "runs" / run["id"] / "models" / "held"
     assert {path.stem for path in held.glob("*.npz")} == {each["model"] for each in written}
@@ -228,7 +228,7 @@ def test_what_is_kept_is_bounded(serve):
     assert keep(server, run, written[0])["id"]
 
 
-def test_viewers_read_and_have_written_but_keep_nothing(tmp_path):
+def test_viewers_can_read_saved_passages_but_not_save(tmp_path):
     with RunningServer(tmp_path / "data", "--no-demo", "--host", "0.0.0.0") as server:
         token = parse_qs(urlsplit(server.greeting.rsplit(" ", 1)[1]).query)["token"][0]
         bearer = {"Authorization": f"Bearer {token}"}
@@ -251,8 +251,8 @@ def test_viewers_read_and_have_written_but_keep_nothing(tmp_path):
         assert server.client.get("/api/kept/file").text == ""
 
 
-def test_a_model_that_could_not_be_kept_is_not_even_held(serve):
-    server = serve("--no-demo", HURRAH_MAX_KEPT_MODELS_BYTES="1000")
+def test_a_model_that_cannot_be_saved_is_not_held(serve):
+    server = serve("--no-demo", HURRAH_MAX_SAVED_MODELS_BYTES="1000")
     run = server.create(corpus=server.upload(PAGES)["id"], paused=True, **SMALL)
     passage = write(server, run)
     assert not (server.data_dir / "runs" / run["id"] / "models").exists()
