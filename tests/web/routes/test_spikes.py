@@ -23,7 +23,9 @@ def explained(server, run):
 def test_only_complete_epochs_are_compared(server, corpus):
     run = server.create(**SMALL, corpus=corpus, paused=True, max_updates=None)
     nothing = {"epochs": [], "share": None, "share_error": None, "start": None}
-    assert explained(server, run) == nothing | {"unavailable": "This can be computed after two epochs."}
+    assert explained(server, run) == nothing | {
+        "unavailable": "This can be computed after two epochs."
+    }
     server.post(run, "step", {"updates": 2 * PER_EPOCH - 1})
     assert explained(server, run) == nothing | {
         "unavailable": "This can be computed after the second epoch."
