@@ -1,19 +1,13 @@
-"""What the pages are made of: sent from memory, kept for ever under an address with the version."""
+"""Static files: content, compression and caching."""
 
 import gzip
 import re
 
 import pytest
 
-from tests.serving import ROOT, RunningServer
+from tests.serving import ROOT
 
 STATIC = ROOT / "static"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with RunningServer(tmp_path_factory.mktemp("data"), "--no-demo") as running:
-        yield running
 
 
 def addresses(server, page):
@@ -31,7 +25,7 @@ def test_all_files_that_a_page_names_exist(server, page):
         assert answer.content == (STATIC / path).read_bytes()
         if path.endswith(".js"):
             assert answer.headers["content-type"].startswith("text/javascript")
-            # What a module imports is named as well, so that nothing has to be waited for.
+            # A page preloads the modules that its modules import.
             imported = re.findall(
                 r'^import .*?"(\.[^"]+)";|^\} from "(\.[^"]+)";', answer.text, re.MULTILINE
             )
