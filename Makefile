@@ -1,83 +1,88 @@
-# Two commands do everything: `make run` and `make test`. `make help` lists the others.
-# Written for GNU make 3.81, which is what macOS has.
+# The two main commands are `make run` and `make test`; `make help` lists the others.
+# Written for GNU make 3.81, the version that macOS has.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test soak lint format fast bench bench-page screenshots audit lock clean
+.PHONY: help run check test soak lint format fast bench bench-page screenshots audit lock clean
 
 python := .venv/bin/python
 
-# Only what is locked, only as its publisher built it: no package's own code runs to install it.
+# Only locked files, and only wheels: installing runs no code of a package.
 pip_unlocked := -m pip --disable-pip-version-check --no-input install --quiet \
                 --no-deps --only-binary :all:
 pip := $(pip_unlocked) --require-hashes
-# The tests spend much of their time waiting for servers and browsers, and so share the cores; those
-# of one file share what that file starts.
-# In the order of the folders: the slowest, with browsers and crashes, come first.
-side_by_side := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
-# A user's pip settings may ask for --user, which no virtual environment can have.
+# One pytest process per core. The tests of a file run in one process and share its fixtures.
+parallel := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# A user's pip settings may ask for --user, which does not work in a virtual environment.
 export PIP_USER := 0
+# The tests start hundreds of processes; without cached bytecode each would compile the sources.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
-run: .venv/run.stamp ## start the server at http://127.0.0.1:8000, with a network learning
+run: .venv/run.stamp ## start the server at http://127.0.0.1:8000, with a demo run
 	@exec $(python) -m server serve $(ARGS)
 
-test: .venv/dev.stamp ## run the whole suite, real browser included
-	@exec $(python) -m scripts.with_browser $(python) -m pytest $(side_by_side) $(ARGS)
+check: lint ## lint, and run the fast tests: those that start no process
+	@exec $(python) -m pytest -m "not process" $(parallel) $(ARGS)
 
-soak: .venv/dev.stamp ## kill processes at 500 random moments, and see what is left (KILLS=500)
-	@exec $(python) -m pytest tests/crash/test_points.py tests/crash/test_random.py \
+test: .venv/dev.stamp ## run the whole suite, including a real browser
+	@exec $(python) -m scripts.with_browser $(python) -m pytest $(parallel) $(ARGS)
+
+soak: .venv/dev.stamp ## kill processes at 500 random moments and check the data (KILLS=500)
+	@exec $(python) -m pytest tests/crash/test_failpoints.py tests/crash/test_random.py \
 	--kills $(or $(KILLS),500) $(ARGS)
 
-lint: .venv/dev.stamp ## check format, lint, types and the direction of imports
+lint: .venv/dev.stamp .cache/typescript/stamp ## check format, lint, types and the direction of imports
 	$(python) -m ruff format --check
 	$(python) -m ruff check
 	$(python) -m mypy
 	.venv/bin/lint-imports --no-logo
+	.cache/typescript/tsc --project types
+	.cache/typescript/tsc --project types/tsconfig.strict.json
 
-format: .venv/dev.stamp ## format the code, and mend what can be mended by itself
+format: .venv/dev.stamp ## format the code and apply automatic fixes
 	$(python) -m ruff format
 	$(python) -m ruff check --fix
 
-fast: .venv/fast.stamp ## install Numba, with which the default network learns twice as fast
+fast: .venv/fast.stamp ## install Numba, which makes the default network train twice as fast
 
-bench: .cache/bench/stamp ## measure the speed the claims rest on, beside PyTorch and JAX
+bench: .cache/bench/stamp ## measure speed, compared with PyTorch and JAX
 	@exec .cache/bench/bin/python -m benchmarks $(ARGS)
 
-bench-page: .venv/dev.stamp ## measure what the page costs a browser
+bench-page: .venv/dev.stamp ## measure the page in a browser
 	@exec $(python) -m scripts.with_browser $(python) -m benchmarks.page $(ARGS)
 
-screenshots: .venv/dev.stamp ## take the pictures in docs/screenshots/ anew
+screenshots: .venv/dev.stamp ## take new screenshots for docs/screenshots/
 	@exec $(python) -m scripts.with_browser $(python) -m scripts.screenshots $(ARGS)
 
-audit: .cache/tools/stamp ## look for known vulnerabilities in what is locked
+audit: .cache/tools/stamp ## check locked dependencies for known vulnerabilities
 	.cache/tools/bin/pip-audit --strict --disable-pip --require-hashes -r requirements/dev.txt
 
-# Versions already locked stay where they are; `make lock ARGS=--upgrade` takes the newest.
+# Locked versions stay as they are; `make lock ARGS=--upgrade` takes the newest.
 lock: .cache/tools/stamp ## lock the dependencies named in pyproject.toml
 	scripts/lock .cache/tools/bin/uv $(ARGS)
 
-clean: ## remove the environment and all caches; data/ stays
+clean: ## remove the environment and all caches, but not data/
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The interpreter is a link: where it has gone, because the system's Python has moved on, make sees
-# a missing file and starts the environment afresh.
+# The interpreter is a symbolic link. If the system's Python is replaced, make sees a missing file
+# and recreates the environment.
 .venv/bin/python:
-	@python=$$(scripts/find-python) && echo "Making the environment in .venv with $$python ..." && \
+	@python=$$(scripts/find-python) && echo "Creating the environment in .venv with $$python ..." && \
 	"$$python" -m venv --clear .venv
 
 .venv/run.stamp: requirements/run.txt | .venv/bin/python
-	@echo "Installing what the server needs ..."
+	@echo "Installing the dependencies of the server ..."
 	@$(python) $(pip) -r requirements/run.txt
 	@touch $@
 
-# requirements/dev.txt holds all that requirements/run.txt does.
+# requirements/dev.txt includes requirements/run.txt.
 .venv/dev.stamp: requirements/dev.txt | .venv/bin/python
-	@echo "Installing what the server and its tests need ..."
+	@echo "Installing the dependencies of the server and its tests ..."
 	@$(python) $(pip) -r requirements/dev.txt
 	@touch .venv/run.stamp $@
 
@@ -86,19 +91,25 @@ clean: ## remove the environment and all caches; data/ stays
 	@$(python) $(pip) -r requirements/fast.txt
 	@touch $@
 
-# Those whom the network is compared with have an environment of their own, too. Where one of them
-# cannot be had, the others are measured without it.
+# The libraries that `make bench` compares with have an environment of their own. If one of them
+# cannot be installed, the others are measured without it.
 .cache/bench/stamp: requirements/run.txt requirements/bench.txt requirements/torch.txt
 	@python=$$(scripts/find-python) && "$$python" -m venv --clear .cache/bench
 	@.cache/bench/bin/python $(pip) -r requirements/run.txt
-	@echo "Installing Numba, JAX and PyTorch in .cache/bench, to compare with ..."
+	@echo "Installing Numba, JAX and PyTorch in .cache/bench for comparison ..."
 	@.cache/bench/bin/python $(pip) -r requirements/bench.txt || \
 	echo "Numba and JAX cannot be installed here: measuring without them."
 	@.cache/bench/bin/python $(pip_unlocked) -r requirements/torch.txt || \
 	echo "PyTorch cannot be installed here: measuring without it."
 	@touch $@
 
-# Tools that look after the lock files have an environment of their own, out of everyone's way.
+# Only `make lint` needs the TypeScript compiler.
+.cache/typescript/stamp: requirements/typescript/package-lock.json requirements/node.txt
+	@echo "Installing the TypeScript compiler in .cache/typescript ..."
+	@scripts/install-typescript .cache/typescript
+	@touch $@
+
+# The tools that maintain the lock files have an environment of their own.
 .cache/tools/stamp: requirements/tools.txt
 	@python=$$(scripts/find-python) && "$$python" -m venv --clear .cache/tools
 	@.cache/tools/bin/python $(pip) -r requirements/tools.txt

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 # Before NumPy is imported, which reads it once: the matrices are small, and threads that wait for
 # each other cost more than they bring.
@@ -13,7 +13,7 @@ for variable in ("OPENBLAS", "OMP", "MKL", "VECLIB"):
     os.environ.setdefault(f"{variable}_{'MAXIMUM' if variable == 'VECLIB' else 'NUM'}_THREADS", "1")
 
 import typer
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console
 
@@ -34,10 +34,12 @@ from server.commands.train import Training
 from server.commands.train import train as train_on
 from server.corpora.decoding import NotTextError, decode_text
 from server.rnn.gradient_check.check import check_gradients
-from server.rnn.sampling.sampling import write
+from server.rnn.sampling.sampling import generate
 from server.rnn.training.trainer import TextTooShortError
 from server.settings import Settings
 from server.spec.run_spec import RunSpec, SpecError
+
+Model = TypeVar("Model", bound=BaseModel)
 
 WRONG_USAGE = 2
 INTERRUPTED = 130
@@ -60,7 +62,9 @@ def serve(
     ] = None,
 ) -> None:
     """Serve the page, and train what it asks for."""
-    settings = _checked(Settings, host=host, port=port, data_dir=data_dir, demo=demo)
+    options = {"host": host, "port": port, "data_dir": data_dir, "demo": demo}
+    given = {name: value for name, value in options.items() if value is not None}
+    settings = _checked(Settings, **given)
     # Imported only now: the other commands do without the web.
     from server.web.server import run  # noqa: PLC0415
 
@@ -145,7 +149,7 @@ def sample(
     if unknown:
         named = ", ".join(repr(character) for character in unknown)
         print(f"The network does not know {named}; passed over.", file=sys.stderr)  # noqa: T201
-    indices = write(
+    indices = generate(
         model,
         length,
         temperature=temperature,
@@ -188,22 +192,28 @@ def gradcheck(
     raise typer.Exit(0 if check.passed else 1)
 
 
-def _checked(kind: Any, **given: object) -> Any:  # noqa: ANN401 - the model's own type
-    """Make settings or a spec of the options that were given, or say what is wrong with them."""
+def _checked(kind: type[Model], **given: object) -> Model:
+    """Return settings, a spec or a request made of the options that were given.
+
+    Raises
+    ------
+    typer.Exit
+        Some are not valid. Each is reported by its option or by its environment variable.
+    """
     try:
-        return kind(**{name: value for name, value in given.items() if value is not None})
+        return kind(**given)
     except ValidationError as error:
         for found in error.errors():
             field = "_".join(map(str, found["loc"][:1]))
             message = found["msg"].removeprefix("Value error, ")
             option = option_of(field)
-            if kind is Settings and given.get(field) is None:
+            if kind is Settings and field not in given:
                 option = f"HURRAH_{field.upper()}"
-            print(f"{option}: {message}", file=sys.stderr)  # noqa: T201 - to the user
+            print(f"{option}: {message}" if field else message, file=sys.stderr)  # noqa: T201
         raise typer.Exit(WRONG_USAGE) from error
     except SettingsError as error:
-        # A list that is no JSON; the message names the setting.
-        print(f"{error}.", file=sys.stderr)  # noqa: T201 - to the user
+        # A list that is not JSON; the message names the setting.
+        print(f"{error}.", file=sys.stderr)  # noqa: T201
         raise typer.Exit(WRONG_USAGE) from error
 
 

@@ -1,5 +1,6 @@
-"""Servers, for whoever needs one."""
+"""Fixtures for all tests, and the marker of tests that start processes."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,13 @@ import pytest
 from tests.serving import RunningServer
 
 SHIPPED = Path(__file__).parents[1] / "data" / "corpora"
+
+# A test is marked `process` if it uses one of these fixtures, or if its module imports one of these
+# names.
+PROCESS_FIXTURES = {"browser", "narrow", "serve", "server", "survivor"}
+PROCESS_NAMES = {"RunningServer", "faultless", "hurrah", "subprocess"}
+
+unmarked_test = None
 
 
 def pytest_addoption(parser):
@@ -18,28 +26,53 @@ def pytest_addoption(parser):
     )
 
 
+def pytest_collection_modifyitems(items):
+    for item in items:
+        names = PROCESS_FIXTURES.intersection(item.fixturenames)
+        if names or PROCESS_NAMES.intersection(vars(item.module)):
+            item.add_marker("process")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    global unmarked_test  # noqa: PLW0603
+    unmarked_test = None if item.get_closest_marker("process") else item.nodeid
+    result = yield
+    unmarked_test = None
+    return result
+
+
+def _refuse_processes(event, _):
+    if event == "subprocess.Popen" and unmarked_test is not None:
+        raise RuntimeError(f"{unmarked_test} starts a process: mark it with pytest.mark.process")
+
+
+# Keeps `make check` fast.
+sys.addaudithook(_refuse_processes)
+
+
 @pytest.fixture(scope="session")
 def shipped_dir():
-    """The folder of the shipped texts."""
+    """Return the folder of the shipped texts."""
     return SHIPPED
 
 
 @pytest.fixture(scope="session")
 def saltmere():
-    """The text of the shipped novel."""
+    """Return the text of the shipped novel."""
     return (SHIPPED / "the-lamps-of-saltmere.txt").read_bytes().decode("utf-8")
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """Serve an empty data directory, for all the tests of a module."""
+    """Serve an empty data directory for the tests of a module."""
     with RunningServer(tmp_path_factory.mktemp("data"), "--no-demo") as running:
         yield running
 
 
 @pytest.fixture
 def serve(tmp_path):
-    """Return a function that starts servers; they are ended after the test."""
+    """Return a function that starts servers; they stop after the test."""
     started = []
 
     def start(*arguments, data_dir=None, **environment):

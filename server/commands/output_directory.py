@@ -43,7 +43,7 @@ def alone_in(folder: Path) -> Iterator[None]:
     """
     with contextlib.ExitStack() as held:
         try:
-            held.enter_context(lock_directory(folder, patience_s=0))
+            held.enter_context(lock_directory(folder, timeout_s=0))
         except FileNotFoundError:
             raise TrainingError(f"There is no {CHECKPOINT} in {folder} to go on from.") from None
         except DirectoryInUseError:

@@ -57,7 +57,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             services.surprisal,
             services.estimates,
         )
-        await asyncio.gather(*(service.leave() for service in inference), supervisor.close())
+        await asyncio.gather(*(service.close() for service in inference), supervisor.close())
 
 
 async def _create_services(settings: Settings) -> Services:
@@ -74,7 +74,7 @@ async def _create_services(settings: Settings) -> Services:
     max_waiting = settings.max_waiting_requests
     max_characters = settings.max_probe_characters
     models = ModelStore(
-        settings.data_dir / "runs", settings.max_kept_models, settings.max_kept_models_bytes
+        settings.data_dir / "runs", settings.max_saved_models, settings.max_saved_models_bytes
     )
     models.delete_drafts()
     passages = PassageService(
@@ -83,12 +83,12 @@ async def _create_services(settings: Settings) -> Services:
     return Services(
         settings=settings,
         corpora=library,
-        uploads=Uploads(library, supervisor.room, settings.max_corpora),
+        uploads=Uploads(library, supervisor.quota, settings.max_corpora),
         supervisor=supervisor,
         store_reader=store_reader,
         passages=passages,
-        downloads=Downloads(max_waiting, settings.request_patience_s),
-        gallery=Gallery(supervisor, store_reader, passages, models, settings.max_kept_passages),
+        downloads=Downloads(max_waiting, settings.request_timeout_s),
+        gallery=Gallery(supervisor, store_reader, passages, models, settings.max_saved_passages),
         gradient_checks=GradientCheckService(max_characters, max_waiting),
         estimates=EstimateService(max_waiting),
         surprisal=SurprisalService(store_reader, supervisor.get, max_waiting),

@@ -76,6 +76,7 @@ def test_every_kind_of_range_has_its_time(slow):
     assert all(slow in name for name in unmet(long_history._verdicts(found)))
 
 
+@pytest.mark.process
 def test_memory_that_was_held_for_a_moment_counts():
     watched, give_up_s = Peak(os.getpid()), time.monotonic() + 20
     with watched.watched():

@@ -25,8 +25,8 @@ MAX_WAIT_S = 20.0
 def server(tmp_path_factory):
     """A server with short timeouts."""
     timeouts = {
-        "HURRAH_REQUEST_PATIENCE_S": str(REQUEST_TIMEOUT_S),
-        "HURRAH_UPLOAD_PATIENCE_S": str(UPLOAD_TIMEOUT_S),
+        "HURRAH_REQUEST_TIMEOUT_S": str(REQUEST_TIMEOUT_S),
+        "HURRAH_UPLOAD_TIMEOUT_S": str(UPLOAD_TIMEOUT_S),
     }
     with faultless(tmp_path_factory.mktemp("timeouts"), **timeouts) as running:
         yield running

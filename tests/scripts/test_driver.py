@@ -1,7 +1,11 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from scripts import driver
+
+pytestmark = pytest.mark.process
 
 
 def test_the_driver_starts_here() -> None:

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from tests.crash.undisturbed import Undisturbed
+from tests.crash.reference_run import ReferenceRun
 from tests.serving import RunningServer
 from tests.store.version_0 import EXPECTED, renamed, unpack
 
@@ -119,7 +119,7 @@ def computes_the_same(name):
     # Before its learning rate was changed.
     updates = {"paused": 250, "finished": 300}[name]
     spec = expected["run"]["spec"] | {"learning_rate": {"paused": 0.1, "finished": 0.002}[name]}
-    return Undisturbed(CORPUS, spec).up_to(updates).losses == expected["losses"][:updates]
+    return ReferenceRun(CORPUS, spec).train_to(updates).losses == expected["losses"][:updates]
 
 
 def test_texts_and_runs_are_shown(whole):

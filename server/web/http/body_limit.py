@@ -69,13 +69,13 @@ class BodyLimit:
                 receive,
                 settings.max_upload_bytes,
                 MULTIPART_OVERHEAD_BYTES,
-                settings.upload_patience_s,
+                settings.upload_timeout_s,
                 _BufferedBytes(),
             )
         limit_bytes = settings.max_request_bytes
         if not scope["operator"]:
             limit_bytes = min(limit_bytes, settings.max_viewer_request_bytes)
-        return _LimitedBody(receive, limit_bytes, 0, settings.request_patience_s, self._buffered)
+        return _LimitedBody(receive, limit_bytes, 0, settings.request_timeout_s, self._buffered)
 
 
 class _BodyRefusedError(Exception):

@@ -274,7 +274,7 @@ def http_protocol_class(settings: Settings) -> type[TimeoutHTTPProtocol]:
     """Return a protocol class with the limits in the settings, for uvicorn to instantiate."""
     attributes = {
         "max_connections": raise_open_file_limit(settings.max_connections),
-        "timeout_s": settings.request_patience_s,
+        "timeout_s": settings.request_timeout_s,
     }
     return type("LimitedHTTPProtocol", (TimeoutHTTPProtocol,), attributes)
 

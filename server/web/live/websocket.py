@@ -88,7 +88,7 @@ async def _send_messages(
     since: int | None,
 ) -> None:
     viewer: ViewerProtocol = websocket.scope["extensions"][EXTENSION]
-    timeout_s = services.settings.viewer_patience_s
+    timeout_s = services.settings.viewer_timeout_s
     try:
         cursor = since if since is not None and channel.can_resume(since) else None
         while not channel.closed:

@@ -44,17 +44,17 @@ async def create_checkpoint(
     controller: RunControllerDep, services: ServicesDep, request: CheckpointRequest | None = None
 ) -> Checkpoint:
     """Save everything needed to continue exactly from here; durable when answered."""
-    await services.supervisor.room.check()
-    checkpoint = await controller.checkpoint(request.note if request is not None else None)
-    services.supervisor.room.count(checkpoint.bytes)
+    await services.supervisor.quota.check()
+    checkpoint = await controller.save_checkpoint(request.note if request is not None else None)
+    services.supervisor.quota.count(checkpoint.bytes)
     return checkpoint
 
 
 @router.delete("/{checkpoint_id}", status_code=204)
 async def delete_checkpoint(controller: RunControllerDep, checkpoint_id: str) -> None:
     """Delete a checkpoint, unless it is automatic or the one from which the run would resume."""
-    await controller.checkpoint_store.remove(checkpoint_id)
-    await controller.recorder.checkpoint_deleted(checkpoint_id)
+    await controller.checkpoint_store.delete(checkpoint_id)
+    await controller.recorder.publish_checkpoint_deleted(checkpoint_id)
 
 
 async def open_checkpoint_file(

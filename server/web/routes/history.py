@@ -58,7 +58,7 @@ async def list_samples(
     """
     if last is not None and last < first:
         raise SpecError("to", "must not be less than from")
-    await controller.recorder.caught_up()
+    await controller.recorder.drain()
     run, updates = controller.run.id, None
     if limit is not None:
         count = fitting_sample_count(controller.run, limit)

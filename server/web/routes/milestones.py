@@ -42,7 +42,7 @@ class NoteRequest(NoteText):
 @router.get("")
 async def list_milestones(controller: RunControllerDep, services: ServicesDep) -> list[Milestone]:
     """Return all milestones that the run has reached, in order."""
-    await controller.recorder.caught_up()
+    await controller.recorder.drain()
     return await services.store_reader(queries.list_milestones, controller.run.id)
 
 

@@ -51,12 +51,14 @@ async def write_passage(
     request = request or PassageRequest()
     admit("passages", request.thousands)
     # Only the operator can save a passage, which needs the model.
-    hold = is_operator(connection)
+    keep_draft = is_operator(connection)
     if not stream:
-        return _result(request, await services.passages.write(controller, request, hold=hold))
+        return _result(
+            request, await services.passages.write(controller, request, keep_draft=keep_draft)
+        )
     pieces: asyncio.Queue[Message | None] = asyncio.Queue()
     task = asyncio.create_task(
-        services.passages.write(controller, request, pieces.put_nowait, hold=hold)
+        services.passages.write(controller, request, pieces.put_nowait, keep_draft=keep_draft)
     )
     task.add_done_callback(lambda _: pieces.put_nowait(None))
     # Before the first piece, an error can still be sent with its status.

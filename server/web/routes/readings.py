@@ -42,11 +42,11 @@ async def read_surprisal(
             raise SpecError("update", "can't be combined with from and to")
         return await services.surprisal.at(controller, update, count)
     if first is None and last is None:
-        return await services.surprisal.now(controller)
+        return await services.surprisal.latest(controller)
     if first is None:
         raise SpecError("from", "is required with to")
     if last is None:
         raise SpecError("to", "is required with from")
     if last < first:
         raise SpecError("to", "must not be less than from")
-    return await services.surprisal.highest(controller, first, last, count)
+    return await services.surprisal.at_highest_loss(controller, first, last, count)

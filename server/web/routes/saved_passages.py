@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 
 from server.checkpoints.checkpoint_format import FINGERPRINT_DIGITS
 from server.errors import UnknownRunError
-from server.passages.gallery import AT_ONCE
+from server.passages.gallery import PAGE_SIZE
 from server.passages.saved_passage import BREAK, SavedPassage, as_markdown, as_text
 from server.passages.service import PASSAGE_FINGERPRINT_DIGITS
 from server.spec.run_spec import encodable
@@ -85,7 +85,7 @@ async def list_passages(
     request: Request,
     run: IdQuery = None,
     before: IdQuery = None,
-    limit: Annotated[int, Query(ge=1, le=MAX_PAGE_PASSAGES)] = AT_ONCE,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE_PASSAGES)] = PAGE_SIZE,
 ) -> SavedPassagePage | Response:
     """Return saved passages of all runs or of one, newest first, with an ETag."""
     state = await services.gallery.state()
@@ -109,7 +109,7 @@ async def list_passages(
 async def save_passage(request: SaveRequest, services: ServicesDep) -> SavedPassage:
     """Save a passage that was written recently; durable when answered."""
     controller = services.supervisor.get(request.run)
-    return await services.gallery.keep(controller, request.fingerprint, request.title)
+    return await services.gallery.save(controller, request.fingerprint, request.title)
 
 
 @router.get(
@@ -158,7 +158,7 @@ async def rename_passage(
 @router.delete("/api/passages/{passage_id}", status_code=204)
 async def delete_passage(passage_id: str, services: ServicesDep) -> None:
     """Delete a saved passage."""
-    await services.gallery.remove(passage_id)
+    await services.gallery.delete(passage_id)
 
 
 @router.post("/api/runs/{run_id}/models", status_code=204)
@@ -166,7 +166,7 @@ async def save_model(
     controller: RunControllerDep, request: ModelRequest, services: ServicesDep
 ) -> None:
     """Save the model that wrote a passage, so that a link to the passage keeps working."""
-    await services.gallery.share(controller, request.model)
+    await services.gallery.save_model(controller, request.model)
 
 
 def _file_response(

@@ -14,7 +14,7 @@ from server.web.live.frames import split_into_frames
 from tests.serving import LIMIT_S
 from tests.slow_proxy import SlowProxy
 
-PATIENCE_S = 2.0
+TIMEOUT_S = 2.0
 
 
 @contextlib.asynccontextmanager
@@ -40,9 +40,9 @@ def test_a_slow_connection_is_not_closed_as_dead():
     text = "x" * 250_000
 
     async def speak(viewer):
-        await viewer.wait_until_ready(PATIENCE_S)
-        await viewer.send_frames(split_into_frames(text.encode()), PATIENCE_S)
-        await viewer.wait_until_ready(PATIENCE_S)
+        await viewer.wait_until_ready(TIMEOUT_S)
+        await viewer.send_frames(split_into_frames(text.encode()), TIMEOUT_S)
+        await viewer.wait_until_ready(TIMEOUT_S)
         await asyncio.sleep(LIMIT_S)
 
     async def inside():
@@ -61,17 +61,17 @@ def test_a_slow_viewer_gets_many_messages_per_ping():
         answers = asyncio.Queue()
         hear = viewer.handle_pong
         viewer.handle_pong = lambda event: (answers.put_nowait(event), hear(event))
-        await viewer.wait_until_ready(PATIENCE_S)
-        await viewer.send_frames(split_into_frames(b"the first"), PATIENCE_S)
+        await viewer.wait_until_ready(TIMEOUT_S)
+        await viewer.send_frames(split_into_frames(b"the first"), TIMEOUT_S)
         for _ in ("before it", "after it"):
             await answers.get()
         for number in range(20):
             viewer.slow = True  # Its last answer came quickly.
-            await viewer.wait_until_ready(PATIENCE_S)
-            await viewer.send_frames(split_into_frames(b"%d" % number), PATIENCE_S)
+            await viewer.wait_until_ready(TIMEOUT_S)
+            await viewer.send_frames(split_into_frames(b"%d" % number), TIMEOUT_S)
         assert answers.empty()
         viewer.ping_if_slow()
-        await viewer.wait_until_ready(PATIENCE_S)
+        await viewer.wait_until_ready(TIMEOUT_S)
         assert answers.qsize() == 1
         await viewer.send({"type": "websocket.close", "code": 1000})
 
@@ -90,8 +90,8 @@ def test_pongs_later_than_the_next_ping_count():
         async def speak(viewer):
             try:
                 while True:
-                    await viewer.wait_until_ready(PATIENCE_S)
-                    await viewer.send_frames(split_into_frames(b"small"), PATIENCE_S)
+                    await viewer.wait_until_ready(TIMEOUT_S)
+                    await viewer.send_frames(split_into_frames(b"small"), TIMEOUT_S)
                     await asyncio.sleep(0.01)
             except TimeoutError:
                 let_go.set()
@@ -121,8 +121,8 @@ def test_little_is_sent_before_the_first_pong(monkeypatch):
 
         viewer.handle_pong = heard
         while not told_bytes or told < 1_000_000:
-            await viewer.wait_until_ready(PATIENCE_S)
-            await viewer.send_frames(split_into_frames(bytes(10_000)), PATIENCE_S)
+            await viewer.wait_until_ready(TIMEOUT_S)
+            await viewer.send_frames(split_into_frames(bytes(10_000)), TIMEOUT_S)
             told += 10_000
         await viewer.send({"type": "websocket.close", "code": 1000})
 
@@ -142,8 +142,8 @@ def test_a_client_without_pongs_is_not_waited_for_long(monkeypatch):
     async def speak(viewer):
         viewer.handle_pong = lambda _: None
         for _ in range(100):
-            await viewer.wait_until_ready(PATIENCE_S)
-            await viewer.send_frames(split_into_frames(bytes(10_000)), PATIENCE_S)
+            await viewer.wait_until_ready(TIMEOUT_S)
+            await viewer.send_frames(split_into_frames(bytes(10_000)), TIMEOUT_S)
         await viewer.send({"type": "websocket.close", "code": 1000})
 
     async def inside():
@@ -158,10 +158,10 @@ def test_a_connection_broken_during_a_message_is_noticed_at_once(caplog):
         told = asyncio.Queue()
 
         async def speak(viewer):
-            await viewer.wait_until_ready(PATIENCE_S)
+            await viewer.wait_until_ready(TIMEOUT_S)
             viewer.transport.get_extra_info("socket").shutdown(socket.SHUT_WR)
             try:
-                await viewer.send_frames(split_into_frames(bytes(1_000_000)), PATIENCE_S)
+                await viewer.send_frames(split_into_frames(bytes(1_000_000)), TIMEOUT_S)
             except ViewerGoneError as gone:
                 told.put_nowait(gone)
 

@@ -20,7 +20,7 @@ LARGE = {"hidden_size": 1, "sequence_length": 5, "sample_length": 20_000, "sampl
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     data_dir = tmp_path_factory.mktemp("data")
-    with RunningServer(data_dir, "--no-demo", HURRAH_VIEWER_PATIENCE_S="0.3") as running:
+    with RunningServer(data_dir, "--no-demo", HURRAH_VIEWER_TIMEOUT_S="0.3") as running:
         yield running
 
 
@@ -135,7 +135,7 @@ def test_a_viewer_that_stops_reading_is_disconnected_early(server):
 
 def test_viewers_that_never_read_take_no_memory(tmp_path):
     with (
-        RunningServer(tmp_path, "--no-demo", HURRAH_VIEWER_PATIENCE_S=str(LIMIT_S)) as server,
+        RunningServer(tmp_path, "--no-demo", HURRAH_VIEWER_TIMEOUT_S=str(LIMIT_S)) as server,
         contextlib.ExitStack() as stack,
     ):
         run = server.create(corpus=server.upload(FACES)["id"], paused=True, watch_words=[], **LARGE)
@@ -155,7 +155,7 @@ def test_viewers_that_never_read_take_no_memory(tmp_path):
 def test_a_slow_viewer_that_reads_gets_everything(tmp_path):
     # What a viewer reads meanwhile is half of what the buffers hold, and a sixth of the snapshot.
     patience_s, bytes_per_s = 1.0, 24_000
-    with RunningServer(tmp_path, "--no-demo", HURRAH_VIEWER_PATIENCE_S=str(patience_s)) as server:
+    with RunningServer(tmp_path, "--no-demo", HURRAH_VIEWER_TIMEOUT_S=str(patience_s)) as server:
         corpus = server.upload(FACES)["id"]
         run = server.create(corpus=corpus, paused=True, watch_words=[], **LARGE)
         server.post(run, "step", {"updates": 1})

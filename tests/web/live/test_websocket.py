@@ -200,7 +200,7 @@ def narrow(server):
 
 
 def test_a_slow_viewer_gets_fewer_messages_and_misses_nothing(serve):
-    server = serve("--no-demo", HURRAH_VIEWER_PATIENCE_S=str(LIMIT_S))
+    server = serve("--no-demo", HURRAH_VIEWER_TIMEOUT_S=str(LIMIT_S))
     corpus = server.upload(PAGES)["id"]
     often = {"sample_length": 2_000, "sample_every": 20, "pace": 200}
     run = server.create(corpus=corpus, paused=True, **SMALL | often)

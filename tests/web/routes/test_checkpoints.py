@@ -200,7 +200,10 @@ def test_a_requested_checkpoint_can_be_deleted(server, corpus):
         assert told["checkpoint_id"] == old["id"]
     server.problem(server.client.delete(f"{where}/{old['id']}"), 404)
     # What the run goes on from stays.
-    assert "goes on" in server.problem(server.client.delete(f"{where}/{new['id']}"), 409)["detail"]
+    assert (
+        "continue from"
+        in server.problem(server.client.delete(f"{where}/{new['id']}"), 409)["detail"]
+    )
     server.post(run, "step", {"updates": 5})
     server.post(run, "stop")
     [asked, automatic] = server.get(run, "checkpoints")

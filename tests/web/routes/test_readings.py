@@ -148,7 +148,7 @@ def test_a_damaged_snapshot_is_replaced_by_the_previous_one(server, corpus):
     for path in snapshots.iterdir():
         path.write_bytes(b"")
     answer = server.client.get(f"/api/runs/{run['id']}/reading", params={"update": 117})
-    assert "could not be read again" in server.problem(answer, 409)["detail"]
+    assert "could not be computed" in server.problem(answer, 409)["detail"]
 
 
 def test_surprisals_in_every_state(server, corpus):

@@ -189,8 +189,8 @@ def test_saved_passages_can_be_downloaded(server, run):
 def test_saved_passages_and_models_are_limited(serve):
     server = serve(
         "--no-demo",
-        HURRAH_MAX_KEPT_PASSAGES="3",
-        HURRAH_MAX_KEPT_MODELS="2",
+        HURRAH_MAX_SAVED_PASSAGES="3",
+        HURRAH_MAX_SAVED_MODELS="2",
     )
     corpus = server.upload(PAGES)["id"]
     run = server.create(corpus=corpus, paused=True, **SMALL)
@@ -211,7 +211,7 @@ def test_saved_passages_and_models_are_limited(serve):
     assert keep(server, run, written[1])["model_saved"]
     assert keep(server, run, written[2])["model_saved"]
     assert models() == {written[1]["model"], written[2]["model"]}
-    assert "HURRAH_MAX_KEPT_MODELS" in server.problem(share(written[0]), 409)["detail"]
+    assert "HURRAH_MAX_SAVED_MODELS" in server.problem(share(written[0]), 409)["detail"]
     # The text is kept even so.
     third = keep(server, run, written[3])
     assert not third["model_saved"]
@@ -219,7 +219,7 @@ def test_saved_passages_and_models_are_limited(serve):
         "/api/passages",
         json={"run": run["id"], "fingerprint": write(server, run, seed=1)["fingerprint"]},
     )
-    assert "3 passages (HURRAH_MAX_KEPT_PASSAGES)" in server.problem(answer, 409)["detail"]
+    assert "3 passages (HURRAH_MAX_SAVED_PASSAGES)" in server.problem(answer, 409)["detail"]
     # A model is held only for as long as its passage may be kept.
     held = server.data_dir / "runs" / run["id"] / "models" / "held"
     assert {path.stem for path in held.glob("*.npz")} == {each["model"] for each in written}
@@ -252,7 +252,7 @@ def test_viewers_can_read_saved_passages_but_not_save(tmp_path):
 
 
 def test_a_model_that_cannot_be_saved_is_not_held(serve):
-    server = serve("--no-demo", HURRAH_MAX_KEPT_MODELS_BYTES="1000")
+    server = serve("--no-demo", HURRAH_MAX_SAVED_MODELS_BYTES="1000")
     run = server.create(corpus=server.upload(PAGES)["id"], paused=True, **SMALL)
     passage = write(server, run)
     assert not (server.data_dir / "runs" / run["id"] / "models").exists()

@@ -13,7 +13,7 @@ from websockets.sync.client import connect
 
 from server.concurrency.admission import AdmissionLimiter
 from server.errors import TooBusyError
-from server.files.storage_quota import NoRoomError, StorageQuota, bytes_below
+from server.files.storage_quota import QuotaExceededError, StorageQuota, bytes_below
 from server.passages.request import PassageRequest
 from tests.hostile import raw
 from tests.serving import LIMIT_S, PAGES, RunningServer, until
@@ -179,7 +179,7 @@ def test_concurrent_requests_do_not_exceed_the_limits(serve):
         "--no-demo",
         HURRAH_MAX_RUNS="2",
         HURRAH_MAX_CORPORA="3",
-        HURRAH_MAX_KEPT_PASSAGES="2",
+        HURRAH_MAX_SAVED_PASSAGES="2",
     )
 
     def ask(method, path, **what):
@@ -278,7 +278,7 @@ def test_a_run_pauses_while_the_data_directory_is_full(serve):
     held = server.until(run, lambda now: now["disk_full"])
     assert held["state"] == "paused"
     assert f"may hold {limit:,} bytes" in held["error"] or "MB" in held["error"]
-    assert held["error"].endswith("goes on by itself when there is room.")
+    assert held["error"].endswith("resumes by itself when there is room.")
     stood = server.run(run)["update"]
     assert server.client.delete(f"/api/runs/{large['id']}").status_code == 204
     server.until(run, lambda now: now["state"] == "running" and now["update"] > stood)
@@ -354,9 +354,9 @@ def test_an_admission_queue_is_bounded():
 
 def test_waiting_for_admission_times_out():
     async def scene():
-        turns = AdmissionLimiter(1, 3, "things", patience_s=0.01)
+        turns = AdmissionLimiter(1, 3, "things", timeout_s=0.01)
         async with turns:
-            with pytest.raises(TooBusyError, match="1 things are under way") as raised:
+            with pytest.raises(TooBusyError, match="1 things are in progress") as raised:
                 async with turns:
                     raise AssertionError
         assert raised.value.retry_after_s == 1
@@ -377,7 +377,9 @@ def test_the_quota_is_measured_again_before_a_refusal(tmp_path):
         (tmp_path / "deep").mkdir()
         (tmp_path / "deep" / "a").write_bytes(bytes(900))
         await room.check(100)
-        with pytest.raises(NoRoomError, match="may hold 1,000 bytes, and holds 900 bytes"):
+        with pytest.raises(
+            QuotaExceededError, match="may contain 1,000 bytes, and contains 900 bytes"
+        ):
             await room.check(101)
         (tmp_path / "deep" / "a").unlink()
         await room.check(1_000)

@@ -100,7 +100,7 @@ def test_the_number_of_buckets_is_bounded():
     assert refusal(throttle, f"address {number}", "checks"), "the newest are remembered"
 
 
-@pytest.mark.parametrize("limit", ["viewer_patience_s", "request_patience_s", "max_runs"])
+@pytest.mark.parametrize("limit", ["viewer_timeout_s", "request_timeout_s", "max_runs"])
 @pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf")])
 def test_an_invalid_limit_is_refused_at_start(limit, value):
     with pytest.raises(ValidationError):
