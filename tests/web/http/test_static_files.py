@@ -57,3 +57,12 @@ def test_unknown_files_are_not_found(server):
     for path in ("/static/", "/static/js", "/static/js/../../pyproject.toml"):
         server.problem(server.client.get(path), 404)
     server.problem(server.client.post("/static/js/watch.js", json={}), 405)
+
+
+def test_files_outside_of_static_are_not_served(server):
+    for path in (
+        "/static/../pyproject.toml",
+        "/static/%2e%2e/pyproject.toml",
+        "/static//etc/passwd",
+    ):
+        assert server.client.get(path).status_code in {400, 404}
