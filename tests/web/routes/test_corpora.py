@@ -1,4 +1,4 @@
-"""Texts: brought in any encoding, read back exactly, refused when they are none."""
+"""Corpora over HTTP: upload in any encoding, exact excerpts, refusals."""
 
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor

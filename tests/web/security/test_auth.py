@@ -1,4 +1,4 @@
-"""Operator and viewers: who may change runs, and how the operator is recognised."""
+"""Operator and viewers: permissions, tokens and cookies."""
 
 import hmac
 import subprocess

@@ -1,4 +1,4 @@
-"""How much there may be of everything, and how often viewers may ask."""
+"""Limits of requests, sizes and counts."""
 
 import asyncio
 import contextlib
@@ -22,12 +22,12 @@ SMALL = {"hidden_size": 5, "sample_length": 10, "paused": True}
 TOKEN = "a token for tests"
 
 
-# -- over the wire --------------------------------------------------------------------------------
+# -- over HTTP ------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def narrow(tmp_path_factory):
-    """A server with a token, and with limits that are soon reached."""
+    """A server with a token and low limits."""
     limits = {
         "VIEWER_PASSAGES_PER_MINUTE": 4,
         "VIEWER_CHECKS_PER_MINUTE": 3,
@@ -67,7 +67,7 @@ def run(narrow):
 
 
 def until_refused(server, named, method, *paths, **what):
-    """Ask until it is too often, at most twenty times; return how often it was not.
+    """Send requests until one is refused, at most twenty; return how many were accepted.
 
     On a slow machine the bucket fills meanwhile, but never as fast as this takes from it.
     """
@@ -128,7 +128,7 @@ def test_the_cost_of_a_passage_counts_text_and_prime(asked, thousands):
 def test_waiting_requests_are_limited(tight):
     run = tight.create(paused=True, hidden_size=800)
     path = f"{tight.url}/api/runs/{run['id']}/passages"
-    # Each takes seconds: those that are asked for at once find one under way.
+    # Each takes seconds, so that of several at once one is running and one waits.
     with ThreadPoolExecutor(4) as asking:
         ask = partial(httpx.post, json={"length": 20_000}, timeout=LIMIT_S)
         answers = list(asking.map(ask, [path] * 4))
@@ -175,7 +175,7 @@ def test_runs_and_texts_are_limited(narrow, run):
 
 
 def at_once(ask, *, times=8):
-    """Ask so many times at the same moment, and count the statuses."""
+    """Send concurrent requests, and count the statuses."""
     with ThreadPoolExecutor(times) as many:
         answers = [many.submit(ask, number) for number in range(times)]
         return Counter(answer.result().status_code for answer in answers)
@@ -202,7 +202,7 @@ def test_concurrent_requests_do_not_exceed_the_limits(serve):
     assert at_once(fork) == {201: 1, 409: 7}
     assert len(server.client.get("/api/runs").json()) == 2
 
-    # What comes to nothing gives its place back.
+    # A refused upload frees its place.
     assert set(at_once(upload(bytes(1_000)))) <= {415, 409}
     assert at_once(upload(PAGES.encode())) == {201: 2, 409: 6}
     assert len(server.client.get("/api/corpora").json()) == 3
@@ -317,11 +317,11 @@ def test_a_lecture_hall_that_zooms_in_at_once_is_not_refused(server):
             address = f"/api/runs/{run['id']}/loss?from={number + 1}&smoothing=0.9"
             connection.sendall(raw.head(server, f"GET {address} HTTP/1.1"))
         for connection in connections:
-            status, _, body = raw.answer(connection)
+            status, _, body = raw.read_response(connection)
             assert status == 200, body
 
 
-# -- what these rest on ---------------------------------------------------------------------------
+# -- the limiters ---------------------------------------------------------------------------------
 
 
 def test_an_admission_queue_is_bounded():
@@ -340,7 +340,7 @@ def test_an_admission_queue_is_bounded():
         assert isinstance(done[3], TooBusyError)
         assert "3 things" in str(done[3])
         assert order == [0, 1, 2]
-        # Who gives up while waiting, leaves the line.
+        # A cancelled task leaves the queue.
         async with turns:
             waiting = [asyncio.create_task(work(9)) for _ in range(2)]
             await asyncio.sleep(0)
@@ -363,7 +363,7 @@ def test_waiting_for_admission_times_out():
                 async with turns:
                     raise AssertionError
         assert raised.value.retry_after_s == 1
-        # It holds no place any more.
+        # It no longer occupies a place.
         for _ in range(5):
             async with turns:
                 pass
