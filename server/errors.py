@@ -1,4 +1,4 @@
-"""What can be wrong with a request about runs."""
+"""Exceptions that a request about a run can cause; the web turns them into problem responses."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ class UnknownCheckpointError(LookupError):
 
 
 class UnknownModelError(LookupError):
-    """A model that wrote something is no longer there."""
+    """The model that wrote a passage no longer exists."""
 
     def __init__(self, update: int | None = None) -> None:
         which = "that wrote this" if update is None else f"of update {update:,} that wrote this"
-        super().__init__(f"The very model {which} is no longer there.")
+        super().__init__(f"The very model {which} no longer exists.")
 
 
 class UnknownSavedPassageError(LookupError):
-    """There is no such passage in the gallery."""
+    """There is no such saved passage."""
 
-    def __init__(self, kept: str) -> None:
-        super().__init__(f"There is no kept passage {kept!r}.")
+    def __init__(self, passage: str) -> None:
+        super().__init__(f"There is no saved passage {passage!r}.")
 
 
 class UnknownMilestoneError(LookupError):
@@ -52,27 +52,27 @@ class UnknownMilestoneError(LookupError):
 
 
 class DamagedCheckpointError(RuntimeError):
-    """The file of a checkpoint is not what was written."""
+    """The file of a checkpoint is damaged."""
 
     def __init__(self, update: int) -> None:
         super().__init__(f"The checkpoint of update {update:,} is damaged: it can't be read.")
 
 
 class ConflictError(RuntimeError):
-    """The run is not in a state in which this can be done; the message says why."""
+    """The request conflicts with the state of the run; the message says why."""
 
 
 class LimitReachedError(ConflictError):
-    """There may be no more of something; the message names the limit."""
+    """A limit on how many there may be of something is reached; the message names it."""
 
 
 class TooBusyError(RuntimeError):
-    """Too many ask for the same at once; the message names the limit.
+    """Too many requests of a kind at once; the message names the limit.
 
     Attributes
     ----------
     retry_after_s : int
-        When it may be worth while to ask again.
+        Seconds after which a retry may succeed.
     """
 
     def __init__(self, message: str, retry_after_s: int = 1) -> None:

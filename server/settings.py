@@ -1,4 +1,4 @@
-"""Every setting and limit, each with its unit in its name."""
+"""The server's settings and limits. Names of quantities end with their units."""
 
 from __future__ import annotations
 
@@ -6,142 +6,209 @@ import ipaddress
 import os
 import re
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-__all__ = ["SHIPPED_CORPORA", "Settings"]
+__all__ = ["RENAMED", "SHIPPED_CORPORA", "Settings", "refuse_renamed"]
 
 SHIPPED_CORPORA = Path(__file__).parent.parent / "data" / "corpora"
 
 
-class Settings(BaseSettings):
-    """What can be set, by `HURRAH_<NAME>` in the environment or on the command line.
+# Settings that had other names. An old name must not be ignored: it may be a limit.
+RENAMED = {
+    "HURRAH_VIEWER_PATIENCE_S": "HURRAH_VIEWER_TIMEOUT_S",
+    "HURRAH_REQUEST_PATIENCE_S": "HURRAH_REQUEST_TIMEOUT_S",
+    "HURRAH_UPLOAD_PATIENCE_S": "HURRAH_UPLOAD_TIMEOUT_S",
+    "HURRAH_MAX_KEPT_PASSAGES": "HURRAH_MAX_SAVED_PASSAGES",
+    "HURRAH_MAX_KEPT_MODELS": "HURRAH_MAX_SAVED_MODELS",
+    "HURRAH_MAX_KEPT_MODELS_BYTES": "HURRAH_MAX_SAVED_MODELS_BYTES",
+}
 
-    Attributes
+
+def refuse_renamed(environment: Iterable[str]) -> None:
+    """Refuse an environment that sets a setting by a name that it no longer has.
+
+    Parameters
     ----------
-    host : str
-        Address to listen on. On any but a loopback address, changing things takes the operator's
-        token.
-    port : int
-        TCP port; 0 takes a free one.
-    data_dir : pathlib.Path
-        Where runs and uploaded texts are kept.
-    demo : bool
-        Whether a start without any run begins a demonstration.
-    resume : bool
-        Whether runs that trained when the server, or their worker, ended go on by themselves.
-    operator_token : str or None
-        What an operator must show where a token is needed; None: made at each start.
-    allowed_hosts : list of str
-        Host names, besides the loopback ones and addresses, under which the page may be asked for.
-    max_training_runs : int
-        Runs that train at the same time; others are queued.
-    max_network_bytes : int
-        Memory that the network of a run may take at most, about.
-    max_upload_bytes : int
-        Size of an uploaded text at most.
-    max_request_bytes, max_viewer_request_bytes : int
-        Size of any other request's body at most: the operator's, and those of others.
-    max_stored_bytes : int
-        Size of all that is in the data directory at most.
-    max_runs, max_corpora : int
-        Runs, and texts, that are kept at most.
-    max_passage_characters : int
-        Length of a passage at most.
-    max_probe_characters : int
-        Length of a text that a network is given to read at most: to go on from, to probe, or to
-        check gradients on.
-    max_waiting_requests : int
-        Passages, and likewise gradient checks, that are under way or waited for at most, by
-        whomever.
-    max_read_requests : int
-        Requests for what is kept (losses, samples, milestones, checkpoints, kept passages) that
-        wait for the database at most, by whomever.
-    max_connections : int
-        Open connections of all kinds at most.
-    max_viewers : int
-        Open WebSockets at most.
-    viewer_passages_per_minute, total_passages_per_minute : int
-        Thousands of characters that those who are not operators may have written a minute: from one
-        address, and all together.
-    viewer_checks_per_minute, total_checks_per_minute : int
-        Gradient checks, likewise; a large one counts as several.
-    viewer_downloads_per_minute, total_downloads_per_minute : int
-        Downloads of checkpoints and losses, likewise.
-    viewer_readings_per_minute, total_readings_per_minute : int
-        Readings of what was read at an update, likewise; those that somebody has asked for before,
-        and what is being read now, are not counted.
-    max_kept_passages : int
-        Passages in the gallery at most.
-    max_kept_models : int
-        Models that are kept so that kept and shared passages can be written again.
-    max_kept_models_bytes : int
-        What these models may take together.
-    viewer_patience_s : float
-        How long a viewer may read nothing before it is let go.
-    request_patience_s : float
-        How long a request's head may take to come, and its body, and how long the reader of an
-        answer may read nothing.
-    upload_patience_s : float
-        How long an uploaded text may take to come.
+    environment : iterable of str
+        The names of the environment's variables, in any case.
+
+    Raises
+    ------
+    ValueError
+        Some are old names; the message has the new ones.
+    """
+    old = sorted({name.upper() for name in environment} & RENAMED.keys())
+    if old:
+        raise ValueError(f"{'; '.join(f'{name} is now {RENAMED[name]}' for name in old)}.")
+
+
+class Settings(BaseSettings):
+    """The settings and limits of the server.
+
+    Each is set by `HURRAH_<NAME>` in the environment; those that `serve` has options for, on the
+    command line too. The descriptions are those of the table in README.md.
     """
 
     model_config = SettingsConfigDict(env_prefix="HURRAH_", extra="ignore", allow_inf_nan=False)
 
-    host: str = "127.0.0.1"
-    port: int = Field(8000, ge=0, le=65_535)
-    data_dir: Path = Path("data")
-    demo: bool = True
-    resume: bool = False
-    operator_token: str | None = None
-    allowed_hosts: list[str] = Field(default_factory=list)
-    max_training_runs: int = Field(default_factory=lambda: max(2, (os.cpu_count() or 1) - 1), ge=1)
-    max_network_bytes: int = Field(1_000_000_000, ge=1)
-    max_upload_bytes: int = Field(20_000_000, ge=1)
-    max_request_bytes: int = Field(1_000_000, ge=1)
-    max_viewer_request_bytes: int = Field(131_072, ge=1)
-    max_stored_bytes: int = Field(20_000_000_000, ge=1)
-    max_runs: int = Field(1_000, ge=1)
-    max_corpora: int = Field(1_000, ge=1)
-    max_passage_characters: int = Field(20_000, ge=1, le=20_000)
-    max_probe_characters: int = Field(10_000, ge=1, le=10_000)
-    max_waiting_requests: int = Field(400, ge=1)
-    # A page asks for two or three things at once, and a hall of five hundred zooms in together.
-    max_read_requests: int = Field(2_000, ge=1)
-    max_connections: int = Field(4_096, ge=1)
-    max_viewers: int = Field(1_000, ge=1)
-    viewer_passages_per_minute: int = Field(600, ge=1)
-    total_passages_per_minute: int = Field(1_800, ge=1)
-    viewer_checks_per_minute: int = Field(300, ge=1)
-    total_checks_per_minute: int = Field(600, ge=1)
-    viewer_downloads_per_minute: int = Field(300, ge=1)
-    total_downloads_per_minute: int = Field(600, ge=1)
-    viewer_readings_per_minute: int = Field(600, ge=1)
-    total_readings_per_minute: int = Field(1_200, ge=1)
-    max_kept_passages: int = Field(1_000, ge=1)
-    max_kept_models: int = Field(500, ge=0)
-    max_kept_models_bytes: int = Field(200_000_000, ge=0)
-    viewer_patience_s: float = Field(10.0, gt=0)
-    request_patience_s: float = Field(30.0, gt=0)
-    upload_patience_s: float = Field(600.0, gt=0)
+    host: str = Field(
+        "127.0.0.1",
+        description="Address to listen on. On any but a loopback address, changes need the"
+        " operator token.",
+    )
+    port: int = Field(8000, ge=0, le=65_535, description="TCP port; 0 chooses a free one.")
+    data_dir: Path = Field(Path("data"), description="Directory of runs and uploaded texts.")
+    demo: bool = Field(True, description="Whether to start a demo run if there is no run yet.")
+    resume: bool = Field(
+        False,
+        description="Whether to resume interrupted runs automatically after a server or worker"
+        " crash.",
+    )
+    operator_token: str | None = Field(
+        None,
+        description="The operator token. If one is needed and none is set, each start creates one.",
+    )
+    allowed_hosts: list[str] = Field(
+        default_factory=list,
+        description="Host names under which the page may be requested, besides `localhost` and IP"
+        ' addresses, such as `["hurrah.example.org"]`.',
+    )
+    max_training_runs: int = Field(
+        default_factory=lambda: max(2, (os.cpu_count() or 1) - 1),
+        ge=1,
+        description="Runs that train at the same time. Further runs are queued.",
+    )
+    max_network_bytes: int = Field(
+        1_000_000_000, ge=1, description="Maximum memory of one run's network, approximately."
+    )
+    max_upload_bytes: int = Field(20_000_000, ge=1, description="Maximum size of an uploaded text.")
+    max_request_bytes: int = Field(
+        1_000_000,
+        ge=1,
+        description="Maximum size of the body of any other request of the operator.",
+    )
+    max_viewer_request_bytes: int = Field(
+        131_072, ge=1, description="Maximum size of the body of any other request of a viewer."
+    )
+    max_stored_bytes: int = Field(
+        20_000_000_000, ge=1, description="Maximum size of everything in the data directory."
+    )
+    max_runs: int = Field(1_000, ge=1, description="Maximum number of runs.")
+    max_corpora: int = Field(
+        1_000, ge=1, description="Maximum number of texts, including the shipped one."
+    )
+    max_passage_characters: int = Field(
+        20_000, ge=1, le=20_000, description="Maximum length of a passage."
+    )
+    max_probe_characters: int = Field(
+        10_000,
+        ge=1,
+        le=10_000,
+        description="Maximum length of a text that a network reads: to continue it, to probe,"
+        " or to check gradients.",
+    )
+    max_waiting_requests: int = Field(
+        400,
+        ge=1,
+        description="Maximum number of passages in progress or waiting, from all clients"
+        " together. Gradient checks, readings, estimates and downloads have the same limit each.",
+    )
+    # A page makes two or three reads at once, and a lecture hall of five hundred zooms in together.
+    max_read_requests: int = Field(
+        2_000,
+        ge=1,
+        description="Maximum number of requests that wait to read stored losses, samples,"
+        " milestones, checkpoints and saved passages, from all clients together.",
+    )
+    max_connections: int = Field(
+        4_096, ge=1, description="Maximum number of open connections of all kinds."
+    )
+    max_viewers: int = Field(1_000, ge=1, description="Maximum number of open WebSockets.")
+    viewer_passages_per_minute: int = Field(
+        600,
+        ge=1,
+        description="Thousands of characters per minute that viewers at one address may have"
+        " written.",
+    )
+    total_passages_per_minute: int = Field(
+        1_800, ge=1, description="The same for all viewers together."
+    )
+    viewer_checks_per_minute: int = Field(
+        300,
+        ge=1,
+        description="Gradient checks per minute of viewers at one address. A large one counts as"
+        " several.",
+    )
+    total_checks_per_minute: int = Field(
+        600, ge=1, description="The same for all viewers together."
+    )
+    viewer_downloads_per_minute: int = Field(
+        300,
+        ge=1,
+        description="Downloads of checkpoints and losses per minute of viewers at one address.",
+    )
+    total_downloads_per_minute: int = Field(
+        600, ge=1, description="The same for all viewers together."
+    )
+    viewer_readings_per_minute: int = Field(
+        600,
+        ge=1,
+        description="Readings per minute (surprisal of the text at an update) of viewers at one"
+        " address. Cached ones and those in progress are not counted.",
+    )
+    total_readings_per_minute: int = Field(
+        1_200, ge=1, description="The same for all viewers together."
+    )
+    max_saved_passages: int = Field(
+        1_000, ge=1, description="Maximum number of passages in the gallery."
+    )
+    max_saved_models: int = Field(
+        500,
+        ge=0,
+        description="Maximum number of models stored so that saved and shared passages can be"
+        " written again.",
+    )
+    max_saved_models_bytes: int = Field(
+        200_000_000, ge=0, description="Maximum size of these models together."
+    )
+    viewer_timeout_s: float = Field(
+        10.0, gt=0, description="How long a viewer may read nothing before it is disconnected."
+    )
+    request_timeout_s: float = Field(
+        30.0,
+        gt=0,
+        description="How long a request's head, or its body, may take to arrive, and how long a"
+        " client may read nothing of a response.",
+    )
+    upload_timeout_s: float = Field(
+        600.0, gt=0, description="How long an uploaded text may take to arrive."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_renamed(cls, values: object) -> object:
+        refuse_renamed(os.environ)
+        return values
 
     @field_validator("operator_token")
     @classmethod
     def _not_empty(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        # Set but empty is a mistake, and would let everybody in.
+        # An empty token would let everybody in.
         if not (value := value.strip()):
             raise ValueError("must not be empty")
         if not value.isprintable() or any("\ud800" <= each <= "\udfff" for each in value):
-            raise ValueError("must be text that can be typed")
+            raise ValueError("must be printable text")
         return value
 
     @field_validator("allowed_hosts")
     @classmethod
-    def _names(cls, value: list[str]) -> list[str]:
+    def _host_names(cls, value: list[str]) -> list[str]:
         for name in value:
             if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
                 raise ValueError(f"must be names without scheme or port, not {name!r}")
@@ -158,7 +225,7 @@ class Settings(BaseSettings):
             return False
 
     def token(self) -> str | None:
-        """Return the operator's token, made now if need be; None where none is needed."""
+        """Return the operator token, created now if none is set; None where none is needed."""
         if self.operator_token is None and not self.on_loopback:
             self.operator_token = secrets.token_urlsafe(24)
         return self.operator_token

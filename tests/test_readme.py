@@ -42,3 +42,10 @@ def test_the_settings_it_lists_are_the_settings_there_are() -> None:
         if stated.startswith("`"):
             default = str(field.get_default(call_default_factory=True))
             assert stated.strip("`").lower() == default.lower()
+
+
+def test_it_describes_each_setting_as_the_setting_is_described() -> None:
+    rows = re.findall(r"^\| `HURRAH_([A-Z_]+)` \| .+? \| (.+) \|$", README, flags=re.MULTILINE)
+    assert {name.lower(): description for name, description in rows} == {
+        name: field.description for name, field in Settings.model_fields.items()
+    }

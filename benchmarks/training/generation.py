@@ -5,7 +5,7 @@ from rich.table import Table
 from benchmarks.training.tasks import indices, text, vocabulary
 from benchmarks.training.textbook import TextbookTrainer
 from benchmarks.training.timing import Contestant, measure
-from server.rnn.sampling.sampling import write
+from server.rnn.sampling.sampling import generate
 from server.rnn.training.trainer import Trainer, TrainerSettings
 
 LENGTH = 1000
@@ -18,7 +18,7 @@ def passages() -> Table:
     textbook = TextbookTrainer(text())
     timings = measure(
         {
-            "Hurrah": Contestant(run=lambda: write(model, LENGTH, seed=1)),
+            "Hurrah": Contestant(run=lambda: generate(model, LENGTH, seed=1)),
             "textbook loop, float64": Contestant(run=lambda: textbook.write(LENGTH)),
         },
         SECONDS,

@@ -1,4 +1,4 @@
-"""What a run would be like, before it is begun: how large, how fast, how long."""
+"""Estimates of a run before it starts: its size, its speed, its duration."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ __all__ = ["Estimate", "EstimateService"]
 
 
 class Estimate(BaseModel):
-    """What a run would be like.
+    """An estimate of a run.
 
     Attributes
     ----------
     parameters : int
-        How many numbers the network would learn.
+        Number of trainable parameters.
     memory_bytes : int
-        About how much memory it would take while it trains.
+        Approximate memory use during training.
     updates_per_epoch : int
-        How many updates one pass through the text would take.
+        Number of updates in an epoch.
     updates_per_second : float
-        At full speed, measured just now, beside whatever trains already.
+        At pace `max`, measured now, beside the runs that are training.
     seconds : float or None
-        How long all its updates would take at full speed; None where it has no last one.
+        Duration of all updates at that speed; None if the number of updates is not limited.
     epochs : float or None
-        How often they would read the text; None where it has no last one.
+        Number of epochs in all updates; None if the number of updates is not limited.
     """
 
     parameters: int
@@ -42,43 +42,44 @@ class Estimate(BaseModel):
 
 
 class EstimateService:
-    """Has networks timed, in a process apart.
+    """Times networks in a process of its own.
 
     Parameters
     ----------
     waiting : int
-        EstimateService that are under way or waited for at most.
+        Maximum number of requests that are running or waiting.
     """
 
     def __init__(self, waiting: int) -> None:
         self._inference = InferenceClient()
-        self._turns = AdmissionLimiter(1, waiting, "estimates")
+        self._admission = AdmissionLimiter(1, waiting, "estimates")
 
     async def estimate(self, spec: RunSpec, sizes: Sizes, distinct: int) -> Estimate:
-        """Say what a run would be like.
+        """Estimate a run.
 
         Parameters
         ----------
         spec : RunSpec
-            What is asked for.
+            The run's spec.
         sizes : Sizes
-            What follows from it and the text.
+            The sizes that follow from the spec and the corpus.
         distinct : int
             K.
 
         Raises
         ------
         ConflictError
-            It could not be timed.
+            The network could not be timed.
         TooBusyError
-            Too many ask at once.
+            Too many requests are waiting.
         """
-        request = {"spec": spec.model_dump(mode="json"), "distinct": distinct}
         try:
-            async with self._turns:
-                update_s = (await self._inference.prove("time", request))["proof"]["update_s"]
+            async with self._admission:
+                update_s = await self._inference.time_updates(
+                    spec.model_dump(mode="json"), distinct
+                )
         except (ChildExitedError, ChildRefusedError) as error:
-            raise ConflictError(f"It could not be timed: {error}.") from error
+            raise ConflictError(f"The network could not be timed: {error}.") from error
         updates = spec.max_updates
         return Estimate(
             parameters=sizes.parameters,
@@ -89,6 +90,6 @@ class EstimateService:
             epochs=None if updates is None else updates / sizes.updates_per_epoch,
         )
 
-    async def leave(self) -> None:
+    async def close(self) -> None:
         """End the process."""
-        await self._inference.leave()
+        await self._inference.terminate()

@@ -1,8 +1,10 @@
-"""The proof of the gradients, for whoever asks for it."""
+"""Gradient checks on request."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -23,10 +25,10 @@ __all__ = [
 
 RANDOM_VOCABULARY = 30
 MAX_PARAMETERS = 20_000
-# Every entry of every parameter is moved, and the whole sequence read again each time, which costs
-# some 1e-9 s for each of these: this is half a minute's work.
+# Parameters squared times characters: each entry of each parameter is perturbed, and each time the
+# whole sequence is processed. One unit takes about 1e-9 s, so this is half a minute.
 MAX_WORK = 20 * 10**9
-WORK_OF_A_CHECK = 10**9
+WORK_PER_CHECK = 10**9
 MAX_CHARACTERS = 500
 MAX_TEXT = 10_000
 
@@ -34,20 +36,20 @@ Matrix = list[list[float | None]]
 
 
 class GradientCheckRequest(BaseModel):
-    """Which network's gradients to check.
+    """A request for a gradient check.
 
     Attributes
     ----------
     cell, hidden_size, layers, sequence_length, batch_size, seed
         As in a run's spec; the parameters are random.
     text : str or None
-        What it reads; None: random characters.
+        The input; None for random characters.
     mistake : {"clipping", "float32", "state"} or None
-        A mistake to make on purpose, by which a right gradient looks wrong.
+        A mistake in the check, made on purpose, that makes correct gradients look wrong.
     step : float or None
-        Of the central difference; None: the best one.
+        Step size of the central difference; None for the best one.
     details : bool
-        Whether to answer with the error of every entry.
+        Whether to return the error of every entry.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
@@ -65,7 +67,7 @@ class GradientCheckRequest(BaseModel):
 
     @field_validator("text")
     @classmethod
-    def _whole(cls, value: str | None) -> str | None:
+    def _check_encodable(cls, value: str | None) -> str | None:
         return value if value is None else encodable(value)
 
     @property
@@ -75,7 +77,7 @@ class GradientCheckRequest(BaseModel):
 
     @property
     def parameters(self) -> int:
-        """How many entries are moved."""
+        """Number of parameter entries to perturb."""
         return Architecture(
             vocabulary_size=self.distinct,
             hidden_size=self.hidden_size,
@@ -85,27 +87,27 @@ class GradientCheckRequest(BaseModel):
 
     @property
     def checks(self) -> int:
-        """How much work it is; a usual check is 1."""
+        """The work, in checks of the default size."""
         work = self.parameters**2 * self.batch_size * self.sequence_length
-        return max(1, work // WORK_OF_A_CHECK)
+        return max(1, work // WORK_PER_CHECK)
 
 
 class Thresholds(BaseModel):
-    """What the greatest relative errors must stay below."""
+    """Upper limits of the relative errors."""
 
     complex_step: float
     central_difference: float
 
 
 class ParameterErrors(BaseModel):
-    """The relative error of every entry of a parameter, a row a unit."""
+    """The relative error of every entry of a parameter, one row per unit."""
 
     complex_step: Matrix
     central_difference: Matrix
 
 
 class CheckedParameter(BaseModel):
-    """The greatest relative errors of one parameter; null where they are not finite."""
+    """The greatest relative errors of one parameter; null if they are not finite."""
 
     name: str
     shape: list[int]
@@ -116,7 +118,7 @@ class CheckedParameter(BaseModel):
 
 
 class GradientCheckResult(BaseModel):
-    """The verdict; `threshold` is that of the central difference."""
+    """The result; `threshold` is that of the central difference."""
 
     passed: bool
     threshold: float
@@ -126,7 +128,7 @@ class GradientCheckResult(BaseModel):
 
 
 class ErrorCurveResult(BaseModel):
-    """The greatest relative error of each method at each step."""
+    """The greatest relative error of each method at each step size."""
 
     steps: list[float]
     complex_step: list[float | None]
@@ -135,20 +137,20 @@ class ErrorCurveResult(BaseModel):
 
 
 class GradientCheckService:
-    """Has gradients checked, in a process apart.
+    """Checks gradients in a process of its own.
 
     Parameters
     ----------
     text_characters : int
-        Length of the text to read at most.
+        Maximum length of the input text.
     waiting : int
-        Checks that are under way or waited for at most.
+        Maximum number of requests that are running or waiting.
     """
 
     def __init__(self, text_characters: int, waiting: int) -> None:
         self._inference = InferenceClient()
         self._text_characters = text_characters
-        self._turns = AdmissionLimiter(1, waiting, "gradient checks")
+        self._admission = AdmissionLimiter(1, waiting, "gradient checks")
 
     async def check(self, request: GradientCheckRequest) -> GradientCheckResult:
         """Check the gradients of a random network.
@@ -158,29 +160,34 @@ class GradientCheckService:
         SpecError
             The text is too short or too long, or the network too large.
         TooBusyError
-            Too many ask at once.
+            Too many requests are waiting.
         """
         _check_sizes(request)
         if len(request.text or "") > self._text_characters:
             raise SpecError("text", f"must be at most {self._text_characters:,} characters here")
         _check_work(request)
         asked = request.model_dump() | {"vocabulary_size": request.distinct}
-        return GradientCheckResult.model_validate(await self._ask("check", asked))
+        async with self._admitted():
+            result = await self._inference.check_gradients(asked)
+        return GradientCheckResult.model_validate(result)
 
     async def curve(self, cell: CellName) -> ErrorCurveResult:
-        """Compare the methods at all kinds of steps."""
-        return ErrorCurveResult.model_validate(await self._ask("curve", {"cell": cell}))
+        """Compare the methods at a range of step sizes."""
+        async with self._admitted():
+            result = await self._inference.compare_step_sizes(cell)
+        return ErrorCurveResult.model_validate(result)
 
-    async def leave(self) -> None:
+    async def close(self) -> None:
         """End the process."""
-        await self._inference.leave()
+        await self._inference.terminate()
 
-    async def _ask(self, command: str, request: dict[str, Any]) -> Any:  # noqa: ANN401
+    @contextlib.asynccontextmanager
+    async def _admitted(self) -> AsyncIterator[None]:
         try:
-            async with self._turns:
-                return (await self._inference.prove(command, request))["proof"]
+            async with self._admission:
+                yield
         except (ChildExitedError, ChildRefusedError) as error:
-            raise ConflictError(f"The check could not be made: {error}.") from error
+            raise ConflictError(f"The gradient check failed: {error}.") from error
 
 
 def _check_sizes(request: GradientCheckRequest) -> None:
@@ -200,13 +207,13 @@ def _check_work(request: GradientCheckRequest) -> None:
     if parameters > MAX_PARAMETERS:
         raise SpecError(
             "hidden_size",
-            f"makes {parameters:,} parameters to check one by one; at most {MAX_PARAMETERS:,} are"
+            f"gives {parameters:,} parameters to check one by one; at most {MAX_PARAMETERS:,} are"
             " allowed",
         )
     would_do = MAX_WORK // parameters**2
     if characters > would_do:
         raise SpecError(
             "sequence_length",
-            f"makes {characters:,} characters, with the batch_size, to be read for each of"
-            f" {parameters:,} parameters: at most {would_do:,} are allowed",
+            f"gives {characters:,} characters, with the batch_size, to process for each of"
+            f" {parameters:,} parameters; at most {would_do:,} are allowed",
         )

@@ -1,4 +1,4 @@
-"""Where the loss spikes, and whether it is the pages of the book or the start of each epoch."""
+"""Loss by position, and the causes of loss spikes: the text, or the start of an epoch."""
 
 from __future__ import annotations
 
@@ -7,58 +7,55 @@ import time
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
 from server.analysis.loss_by_position import PositionLoss, loss_by_position
 from server.analysis.variance_components import MIN_UPDATES_PER_EPOCH, explain
 from server.concurrency.single_flight import SingleFlightCache
-from server.spec.schemas import Run
+from server.spec.schemas import ApiModel, Run
 from server.store import queries
 from server.store.database import Store
 from server.store.executor import StoreCalls
 
 __all__ = ["ExplainedLoss", "LossAnalysis"]
 
-# Of so many epochs, the newest, so many updates each are compared: all, or stretches of them.
-EPOCHS, PLACES, STRETCHES = 6, 65_536, 16
-REMEMBERED = 100
-# All who look at once are shown the same, for so long.
-NOW_HOLDS_S = 2.0
+MAX_EPOCHS = 6
+# Of a longer epoch, only this many updates are compared, in evenly spaced blocks.
+MAX_UPDATES, BLOCKS = 65_536, 16
+CACHE_SIZE = 100
+# All viewers get the same result for this long.
+LATEST_INTERVAL_S = 2.0
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class StartCost(_Model):
-    """What each of the first `updates` updates of an epoch costs more, in nats a sequence."""
+class StartCost(ApiModel):
+    """The excess loss of each of the first `updates` updates of an epoch, in nats per sequence."""
 
     updates: int
     loss: float
     error: float
 
 
-class ExplainedLoss(_Model):
-    """Whether the loss goes up and down with the pages, or with the start of each epoch.
+class ExplainedLoss(ApiModel):
+    """How much of the loss's variance the text explains, and the cost of starting an epoch.
 
     Attributes
     ----------
     epochs : list of int
-        The epochs that were compared; none as long as it can't be told.
+        The epochs that were compared; empty if there is no result.
     share, share_error : float or None
-        The share of the variance that the place in the book explains, 0 to 1, corrected for
+        The share of the variance that the position in the corpus explains, 0 to 1, corrected for
         chance, and its standard error.
     start : StartCost or None
-        What the start of an epoch costs.
-    missing : str or None
-        Why it can't be told, in one sentence.
+        The cost of starting an epoch.
+    unavailable : str or None
+        Why there is no result, in one sentence.
     """
 
-    epochs: list[int] = []
+    epochs: list[int] = Field(default_factory=list)
     share: float | None = None
     share_error: float | None = None
     start: StartCost | None = None
-    missing: str | None = None
+    unavailable: str | None = None
 
 
 class LossAnalysis:
@@ -67,18 +64,18 @@ class LossAnalysis:
     Parameters
     ----------
     store : StoreCalls
-        Where the losses are; others have their turn between two pieces.
+        The database, which is read in pieces, so that other requests are served in between.
     """
 
     def __init__(self, store: StoreCalls) -> None:
         self._store = store
-        self._explained: SingleFlightCache[ExplainedLoss] = SingleFlightCache(REMEMBERED)
-        self._rows: SingleFlightCache[PositionLoss] = SingleFlightCache(REMEMBERED)
+        self._explained: SingleFlightCache[ExplainedLoss] = SingleFlightCache(CACHE_SIZE)
+        self._by_position: SingleFlightCache[PositionLoss] = SingleFlightCache(CACHE_SIZE)
 
     async def by_position(self, run: Run, epochs: list[int]) -> PositionLoss:
-        """Return the mean loss by position; the same for all who ask within two seconds."""
+        """Return the mean loss by position, the same for two seconds."""
 
-        async def read() -> PositionLoss:
+        async def compute() -> PositionLoss:
             return await loss_by_position(
                 self._store,
                 run.id,
@@ -87,43 +84,44 @@ class LossAnalysis:
                 epochs=epochs,
             )
 
-        still = run.update if run.updates_per_second == 0 else None
-        moment = still, int(time.monotonic() / NOW_HOLDS_S)
-        return await self._rows.get((run.id, tuple(epochs), moment), read)
+        update = run.update if run.updates_per_second == 0 else None
+        interval = int(time.monotonic() / LATEST_INTERVAL_S)
+        return await self._by_position.get((run.id, tuple(epochs), update, interval), compute)
 
     async def explain(self, run: Run) -> ExplainedLoss:
-        """Compare the newest whole epochs; once for each epoch that ends."""
+        """Compare the newest complete epochs; computed once per epoch."""
         per_epoch = run.updates_per_epoch
-        whole = await self._store(Store.history_end, run.id) // per_epoch
-        if whole < 2:
-            left = "the second epoch" if whole else "two epochs"
-            return ExplainedLoss(missing=f"After {left} it can be told.")
+        complete = await self._store(Store.history_end, run.id) // per_epoch
+        if complete < 2:
+            needed = "the second epoch" if complete else "two epochs"
+            return ExplainedLoss(unavailable=f"This can be computed after {needed}.")
         if per_epoch < MIN_UPDATES_PER_EPOCH:
             return ExplainedLoss(
-                missing=f"An epoch of {per_epoch:,} updates is too short to tell;"
-                f" {MIN_UPDATES_PER_EPOCH:,} would do."
+                unavailable=f"An epoch of {per_epoch:,} updates is too short; at least"
+                f" {MIN_UPDATES_PER_EPOCH:,} are needed."
             )
-        # A run that went back may end the same epoch again, with other losses.
-        last = await self._store(queries.losses, run.id, whole * per_epoch, whole * per_epoch)
-        question = run.id, whole, last.tobytes()
-        return await self._explained.get(question, lambda: self._compare(run.id, whole, per_epoch))
+        # After a rollback, a run may end the same epoch again, with other losses.
+        last = complete * per_epoch
+        last_loss = await self._store(queries.losses, run.id, last, last)
+        key = run.id, complete, last_loss.tobytes()
+        return await self._explained.get(key, lambda: self._compare(run.id, complete, per_epoch))
 
-    async def _compare(self, run: str, whole: int, per_epoch: int) -> ExplainedLoss:
-        # In the first epoch the network learns most: it is left out where two others will do.
-        first = max(2 if whole > 2 else 1, whole - EPOCHS + 1)
-        places = _places(per_epoch)
+    async def _compare(self, run: str, complete: int, per_epoch: int) -> ExplainedLoss:
+        # The network learns most in the first epoch: leave it out if there are two others.
+        first = max(2 if complete > 2 else 1, complete - MAX_EPOCHS + 1)
+        blocks = _blocks(per_epoch)
         rows = {
-            epoch: await self._read(run, (epoch - 1) * per_epoch + 1, places)
-            for epoch in range(first, whole + 1)
+            epoch: await self._read(run, (epoch - 1) * per_epoch + 1, blocks)
+            for epoch in range(first, complete + 1)
         }
         rows = {epoch: row for epoch, row in rows.items() if np.isfinite(row).all()}
         if len(rows) < 2:
-            return ExplainedLoss(missing="Too many losses are no finite numbers to tell.")
+            return ExplainedLoss(unavailable="Too many losses are not finite.")
         found = await asyncio.to_thread(
             explain,
             np.stack([*rows.values()]),
             np.array([*rows]),
-            np.concatenate([np.arange(*stretch) for stretch in places]),
+            np.concatenate([np.arange(*block) for block in blocks]),
             per_epoch,
         )
         start = found.start
@@ -135,21 +133,21 @@ class LossAnalysis:
         )
 
     async def _read(
-        self, run: str, first: int, places: list[tuple[int, int]]
+        self, run: str, first: int, blocks: list[tuple[int, int]]
     ) -> NDArray[np.float64]:
-        """Return the losses at those places of the epoch that begins with the update `first`."""
+        """Return the losses in blocks of the epoch that starts with the update `first`."""
         return np.concatenate(
             [
                 await self._store(queries.losses, run, first + begin, first + end - 1)
-                for begin, end in places
+                for begin, end in blocks
             ]
         )
 
 
-def _places(per_epoch: int) -> list[tuple[int, int]]:
-    """Return the half-open stretches of an epoch that are compared, the first from its start."""
-    if per_epoch <= PLACES:
+def _blocks(per_epoch: int) -> list[tuple[int, int]]:
+    """Return the half-open blocks of an epoch that are compared; the first starts at 0."""
+    if per_epoch <= MAX_UPDATES:
         return [(0, per_epoch)]
-    length = PLACES // STRETCHES
-    begins = np.linspace(0, per_epoch - length, STRETCHES).astype(np.int64)
+    length = MAX_UPDATES // BLOCKS
+    begins = np.linspace(0, per_epoch - length, BLOCKS).astype(np.int64)
     return [(begin, begin + length) for begin in begins.tolist()]

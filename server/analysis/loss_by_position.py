@@ -1,4 +1,4 @@
-"""Where in the book the loss is high: its mean by position, an epoch a row."""
+"""The mean loss by position in the corpus, one row per epoch."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from server.store.executor import StoreCalls
 __all__ = ["PositionLoss", "loss_by_position"]
 
 MAX_BINS = 500
-# Read at once, a few milliseconds' work: an epoch of a long book must not keep the store from
-# those who wait for it, and less than it must be in memory.
+# Losses are read in pieces of a few milliseconds, so that an epoch of a long corpus neither blocks
+# the store nor has to fit in memory.
 PIECE_UPDATES = 262_144
 
 
@@ -25,9 +25,9 @@ class PositionLoss:
     Attributes
     ----------
     positions : list of int
-        Where each bin begins in the corpus, in characters.
+        The start of each bin in the corpus, in characters.
     epochs : list of (int, list of float or None)
-        An epoch, and the mean loss in each bin; None where it has not come yet.
+        An epoch and the mean loss in each of its bins; None for bins without updates so far.
     """
 
     positions: list[int]
@@ -42,18 +42,18 @@ async def loss_by_position(
     sequence_length: int,
     epochs: list[int],
 ) -> PositionLoss:
-    """Lay epochs over each other by position.
+    """Average the losses of epochs by position.
 
     Parameters
     ----------
     store : StoreCalls
-        Where the losses are; others have their turn between two pieces.
+        The database.
     run : str
         Id of the run.
     updates_per_epoch, sequence_length : int
-        How many updates an epoch takes, and how many characters each goes on by.
+        Number of updates in an epoch, and of characters of each stream in an update.
     epochs : list of int
-        Which epochs, from 1; those that have not begun are passed over.
+        Epochs, from 1; those that have not started are skipped.
     """
     bins = min(MAX_BINS, updates_per_epoch)
     edges = np.arange(bins + 1) * updates_per_epoch // bins

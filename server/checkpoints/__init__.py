@@ -1,1 +1,1 @@
-"""The files that hold a network: `.npz` archives, checkpoints and snapshots."""
+"""Files of networks: `.npz` archives, checkpoints and snapshots."""

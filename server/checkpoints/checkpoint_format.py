@@ -1,10 +1,9 @@
-"""What a checkpoint file holds, and how a trainer or a model comes out of one.
+"""The contents of checkpoint and model files, and how to load a trainer or a model from one.
 
-A checkpoint holds everything needed to go on exactly as if nothing had happened: the trainer's
-arrays (parameters, optimiser, carried state, the best model) under the trainer's own names, and a
-description with its scalars, the vocabulary, the spec and the versions that wrote it. A model file
-is the part of it that is needed to write text: ``parameters.*``, ``state.*`` of one stream, and
-what kind of network they are of.
+A checkpoint has everything needed to continue exactly: the trainer's arrays (parameters, optimizer,
+carried state, best model) under the trainer's own names, and a description with its scalars, the
+vocabulary, the spec and the versions that wrote it. A model file has the part that is needed to
+write text: ``parameters.*``, ``state.*`` of one stream, and the kind of network.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ __all__ = [
     "restore_trainer",
 ]
 
-# The first format had one carried vector, ``state``, in place of ``state.*``.
+# Format 1 has a single carried vector, ``state``, instead of ``state.*``.
 FORMAT, FORMATS = 2, (1, 2)
 PARAMETERS, STATE = "parameters.", "state."
 
@@ -49,7 +48,7 @@ Which = Literal["best", "best_validation", "latest"]
 def new_trainer(
     indices: NDArray[np.integer], vocabulary: Vocabulary, spec: dict[str, Any]
 ) -> Trainer:
-    """Make the trainer that a run's spec describes, at update 0."""
+    """Create the trainer that a spec describes, at update 0."""
     settings = {field.name: spec[field.name] for field in fields(TrainerSettings)}
     return Trainer(indices, len(vocabulary), TrainerSettings(**settings))
 
@@ -65,19 +64,19 @@ def checkpoint_contents(
 
 
 def restore_trainer(trainer: Trainer, vocabulary: Vocabulary, arrays: Arrays, meta: Meta) -> None:
-    """Set a trainer to where a checkpoint stands.
+    """Restore a trainer from a checkpoint.
 
     Raises
     ------
     DamagedArchiveError
-        It is no checkpoint of this version or of this text.
+        It is not a checkpoint, its format is unknown, or it is of another corpus.
     server.rnn.training.trainer.StateError
-        It is not of such a network.
+        It is of another network.
     """
     if meta.get("kind") != "checkpoint" or meta.get("format") not in FORMATS:
-        raise DamagedArchiveError("this is no checkpoint that this version can read")
+        raise DamagedArchiveError("this version cannot read it as a checkpoint")
     if meta.get("vocabulary") != vocabulary.characters:
-        raise DamagedArchiveError("the checkpoint was made with another text")
+        raise DamagedArchiveError("the checkpoint belongs to another corpus")
     own = {name: array for name, array in arrays.items() if name != UNFLUSHED}
     try:
         trainer.restore(own, meta["trainer"])
@@ -86,29 +85,34 @@ def restore_trainer(trainer: Trainer, vocabulary: Vocabulary, arrays: Arrays, me
 
 
 def describe_differences(trainer: Trainer, meta: Meta) -> list[str]:
-    """Say why a restored trainer may not go on byte for byte, in sentences; none if it does.
+    """Return why a restored trainer may not continue byte for byte; empty if it does.
 
     Parameters
     ----------
     trainer : Trainer
-        As `restore_trainer` left it.
+        The restored trainer.
     meta : dict
         The description of the checkpoint.
+
+    Returns
+    -------
+    list of str
+        One sentence for each difference.
     """
-    said = []
-    begun_with = meta["trainer"].get("kernel")
-    if begun_with is not None and trainer.kernel != begun_with:
+    differences = []
+    kernel = meta["trainer"].get("kernel")
+    if kernel is not None and trainer.kernel != kernel:
         names = {"numba": "Numba", "numpy": "NumPy"}
-        said.append(
-            f"{names[begun_with]}, which computed the updates so far, can't be had here: from here"
-            f" on {names[str(trainer.kernel)]} does, which is equal to rounding, not to the byte."
+        differences.append(
+            f"{names[kernel]} computed the updates so far but is not available here:"
+            f" {names[str(trainer.kernel)]} continues, equal up to rounding, not byte for byte."
         )
     if (version := meta.get("numpy", np.__version__)) != np.__version__:
-        said.append(
-            f"The updates so far were computed with NumPy {version}, those from here on with"
-            f" {np.__version__}: that is equal to rounding, perhaps not to the byte."
+        differences.append(
+            f"NumPy {version} computed the updates so far, and NumPy {np.__version__} continues:"
+            " equal up to rounding, perhaps not byte for byte."
         )
-    return said
+    return differences
 
 
 def model_contents(
@@ -135,9 +139,8 @@ def load_model(path: Path, which: Which) -> tuple[Model, Vocabulary]:
     path : pathlib.Path
         The file.
     which : {"best", "best_validation", "latest"}
-        For a checkpoint: the best model it holds, by smooth loss or by validation, or the one
-        that stood when it was made, which is also what there is in place of one that it lacks. A
-        model file holds one model.
+        For a checkpoint: the best model by smooth loss or by validation loss, or the model at the
+        checkpoint's update, which also replaces a missing best one. A model file has one model.
 
     Raises
     ------
@@ -148,22 +151,22 @@ def load_model(path: Path, which: Which) -> tuple[Model, Vocabulary]:
     try:
         model, vocabulary = _model(arrays, meta, which), Vocabulary(meta["vocabulary"])
         if model.vocabulary_size != len(vocabulary):
-            raise ModelError("its vocabulary is not of its size")
+            raise ModelError("its vocabulary has another size")
     except KeyError as error:
         raise DamagedArchiveError(f"{path.name} lacks {error}") from error
     except (AttributeError, TypeError, ValueError) as error:
-        raise DamagedArchiveError(f"{path.name} holds no model: {error}") from error
+        raise DamagedArchiveError(f"{path.name} has no model: {error}") from error
     return model, vocabulary
 
 
 def fingerprint(model: Model, vocabulary: Vocabulary) -> str:
-    """Return what tells a model from all others: 24 hexadecimal digits.
+    """Return a hash of a model: 24 hexadecimal digits.
 
-    It is a hash of all that a text depends on, and so the same wherever the model is found: in a
-    checkpoint, a snapshot or a file of its own.
+    It covers everything that a text depends on, so a model has the same fingerprint in a
+    checkpoint, in a snapshot and in a model file.
     """
-    about = [vocabulary.characters, model.cell, model.layers, model.next_index, model.update]
-    digest = hashlib.sha256(json.dumps(about).encode())
+    scalars = [vocabulary.characters, model.cell, model.layers, model.next_index, model.update]
+    digest = hashlib.sha256(json.dumps(scalars).encode())
     for prefix, arrays in ((PARAMETERS, model.parameters), (STATE, model.state)):
         for name, array in sorted(arrays.items()):
             digest.update(f"{prefix}{name} {array.dtype.str} {array.shape}".encode())
@@ -173,7 +176,7 @@ def fingerprint(model: Model, vocabulary: Vocabulary) -> str:
 
 def _model(arrays: Arrays, meta: Meta, which: Which) -> Model:
     if meta["format"] not in FORMATS:
-        raise ModelError("this version can't read its format")
+        raise ModelError("this version cannot read its format")
     saved = meta["trainer"] if meta["kind"] == "checkpoint" else meta
     arrays, upgraded = upgrade(arrays, saved)
     scalars: Meta = dict(upgraded)

@@ -1,4 +1,4 @@
-"""Arrays and a description in one `.npz` file: written whole or not at all, read without pickle."""
+"""`.npz` files of arrays and a description: written atomically, read without pickle."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ Arrays = dict[str, NDArray[Any]]
 Meta = dict[str, Any]
 
 META = "meta"
-# Under this name the description says what the archive holds: of each part its checksum. The
-# directory of a zip file has none, and a part that it forgot would never be missed.
+# The key in the description that lists each part with its checksum. The directory of a zip file has
+# no checksum of its own, so a part that it lost would go unnoticed.
 PARTS = "parts"
 ENDING = ".npy"
 
-# All that zipfile, zlib and NumPy raise over bytes that are not what they should be. Want of memory
-# and faults of the system are not among it: they pass, and the file may be as good as ever.
+# Everything that zipfile, zlib and NumPy raise for invalid bytes. MemoryError and OSError are not
+# included: they say nothing about the file.
 DAMAGE = (
     *(ValueError, TypeError, KeyError, EOFError, OverflowError, SyntaxError),
     *(RuntimeError, struct.error, zlib.error, zipfile.BadZipFile),
@@ -47,23 +47,23 @@ DAMAGE = (
 
 
 class DamagedArchiveError(ValueError):
-    """The file can't be read, or is not what it says it is."""
+    """The file is unreadable or inconsistent."""
 
 
 def write_archive(path: Path, arrays: Arrays, meta: Meta, *, durable: bool = True) -> int:
-    """Write `arrays` and `meta` to `path`, replacing what was there in one step.
+    """Write `arrays` and `meta` to `path`, atomically replacing an existing file.
 
     Parameters
     ----------
     path : pathlib.Path
         The file; its folder must exist.
     arrays : dict of str to ndarray
-        Written under their names, uncompressed: weights don't compress.
+        Written under their names, uncompressed, because weights hardly compress.
     meta : dict
-        Anything JSON can hold; written as a 0-d string array named "meta", together with "parts",
-        which names the arrays and their checksums.
+        Any JSON object; written as a 0-d string array named "meta", together with "parts", the
+        names of the arrays and their checksums.
     durable : bool
-        Whether the file must be there after a power cut when this returns.
+        Whether the file must survive a power failure once this returns.
 
     Returns
     -------
@@ -72,9 +72,9 @@ def write_archive(path: Path, arrays: Arrays, meta: Meta, *, durable: bool = Tru
 
     Notes
     -----
-    A reader sees the old file or the new one, never a part: the bytes go to a temporary file in the
-    same folder, which is renamed once they are on the disk. The folder is synchronised after that,
-    since a name is data of its folder.
+    A reader sees the old file or the new one, never a part of it: the bytes go to a temporary file
+    in the same folder, which is renamed once they are on the disk. Then the folder is synchronised,
+    because it contains the name.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -98,7 +98,7 @@ def write_archive(path: Path, arrays: Arrays, meta: Meta, *, durable: bool = Tru
 
 
 def _write(file: IO[bytes], arrays: Arrays, meta: Meta) -> None:
-    """Write what `numpy.savez` would; it can't, since the description needs the checksums."""
+    """Write as `numpy.savez` would, with the checksums in the description."""
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
             _write_part(archive, name, array)
@@ -107,13 +107,13 @@ def _write(file: IO[bytes], arrays: Arrays, meta: Meta) -> None:
 
 
 def _write_part(archive: zipfile.ZipFile, name: str, array: NDArray[Any]) -> None:
-    # How large it becomes is not known when its header is written.
+    # The size is not known when the header is written.
     with archive.open(f"{name}{ENDING}", "w", force_zip64=True) as part:
         np.lib.format.write_array(part, np.asanyarray(array), allow_pickle=False)
 
 
 def _checksums(archive: zipfile.ZipFile) -> dict[str, int]:
-    """Return the CRC-32 of each part but the description, by its name."""
+    """Return the CRC-32 of each part except the description, by name."""
     sums = {part.filename.removesuffix(ENDING): part.CRC for part in archive.infolist()}
     sums.pop(META, None)
     return sums
@@ -125,32 +125,32 @@ def read_archive(path: Path) -> tuple[Arrays, Meta]:
     Raises
     ------
     DamagedArchiveError
-        The file is cut short, was changed, or is no such archive.
+        The file is truncated, was changed, or is not such an archive.
     OSError, MemoryError
-        The file is not there or can't be read just now, which says nothing of what it holds.
+        The file does not exist or can't be read now, which says nothing about its contents.
     """
-    with _opened(path) as archive:
+    with _open(path) as archive:
         meta = _read_meta(archive)
         return {name: _read_part(archive, name) for name in _checksums(archive)}, meta
 
 
 def read_meta(path: Path) -> Meta:
-    """Read the description alone, and see that what it describes is there.
+    """Read only the description, and check that the parts it lists exist.
 
     Raises
     ------
     DamagedArchiveError, OSError, MemoryError
-        As for `read_archive`, as far as the description is concerned.
+        As for `read_archive`, for the description only.
     """
-    with _opened(path) as archive:
+    with _open(path) as archive:
         return _read_meta(archive)
 
 
 def _read_meta(archive: zipfile.ZipFile) -> Meta:
     meta = json.loads(str(_read_part(archive, META)))
     if not isinstance(meta, dict):
-        raise TypeError("its description is no object")
-    # An earlier version did not say which parts there are.
+        raise TypeError("its description is not an object")
+    # An early version did not list the parts.
     if meta.pop(PARTS, found := _checksums(archive)) != found:
         raise ValueError("its parts are not those that were written")
     return meta
@@ -163,7 +163,7 @@ def _read_part(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+def _open(path: Path) -> Iterator[zipfile.ZipFile]:
     with path.open("rb") as file:
         try:
             validate_archive(file)
@@ -172,7 +172,7 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         except DAMAGE as error:
             raise DamagedArchiveError(f"{path.name} is damaged: {error}") from error
         except OSError as error:
-            # A place before the start of the file, which only its own directory can name.
+            # EINVAL: the zip directory names an offset before the start of the file.
             if error.errno != errno.EINVAL:
                 raise
             raise DamagedArchiveError(f"{path.name} is damaged: {error}") from error

@@ -1,9 +1,9 @@
-"""The network as it stood now and then, so that one can go back and look.
+"""Snapshots: the models of earlier updates, evenly spaced.
 
-A snapshot is a model file named by its update. It is taken with each of the first, denser samples,
-and then at even spacing: at the multiples of a spacing that doubles whenever there would be too
-many, those that are no multiples of the new one going. So there are always enough, never too many,
-and always evenly far apart. Nothing has to be remembered for it but the files' names.
+A snapshot is a model file named after its update. They are taken with the first, dense samples, and
+then at the multiples of a spacing. The spacing doubles when there would be too many, and
+snapshots at other updates are deleted. So their number is bounded, and they stay evenly spaced. The
+file names are the only state.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Snapshots:
     Parameters
     ----------
     folder : pathlib.Path
-        Where the files are; made when it is not there.
+        The folder of the files; created if necessary.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -36,51 +36,51 @@ class Snapshots:
         folder.mkdir(parents=True, exist_ok=True)
 
     @classmethod
-    def beside(cls, checkpoints: Path) -> Snapshots:
-        """Return the snapshots of the run whose checkpoints are in that folder."""
+    def of_checkpoints(cls, checkpoints: Path) -> Snapshots:
+        """Return the snapshots of the run with this folder of checkpoints."""
         return cls(checkpoints.parent / "snapshots")
 
     def path(self, update: int) -> Path:
-        """Return where the snapshot of an update is or would be."""
+        """Return the file of the snapshot at an update, which may not exist."""
         return self._folder / f"{update}.npz"
 
     def updates(self) -> list[int]:
-        """Return the updates of which there is a snapshot, in order."""
-        names = (path.stem for path in self._folder.glob("*.npz"))
-        return sorted(int(name) for name in names if name.isdigit())
+        """Return the updates of all snapshots, ascending."""
+        stems = (path.stem for path in self._folder.glob("*.npz"))
+        return sorted(int(stem) for stem in stems if stem.isdigit())
 
     def nearest(self, update: int) -> int | None:
-        """Return the update nearest to `update` that has a snapshot, the earlier of two."""
-        return min(self.updates(), key=lambda known: (abs(known - update), known), default=None)
+        """Return the update of the nearest snapshot, the earlier of two."""
+        return min(self.updates(), key=lambda each: (abs(each - update), each), default=None)
 
     def nearest_valid(self, update: int) -> int | None:
-        """Return as `nearest` does, but one whose file is whole; those that aren't go.
+        """Return the update of the nearest valid snapshot; delete damaged ones that are nearer.
 
         Raises
         ------
         OSError, MemoryError
-            One can't be read just now.
+            One can't be read now.
         """
-        while (known := self.nearest(update)) is not None and not self.holds(known):
-            self._remove(known)
-        return known
+        while (nearest := self.nearest(update)) is not None and not self.is_valid(nearest):
+            self._remove(nearest)
+        return nearest
 
-    def holds(self, update: int) -> bool:
-        """Whether there is a snapshot of an update, and its file is whole.
+    def is_valid(self, update: int) -> bool:
+        """Whether there is an undamaged snapshot at an update.
 
-        It need not be: it is not waited for until it is on the disk, where a power cut comes first.
+        Snapshots are not synchronised to the disk, so a power failure may damage one.
         """
         try:
             read_archive(self.path(update))
         except FileNotFoundError:
             return False
         except DamagedArchiveError as error:
-            log.warning("snapshot passed over: %s", error)
+            log.warning("skipped a damaged snapshot: %s", error)
             return False
         return True
 
     def is_due(self, update: int, every: int) -> bool:
-        """Whether a snapshot belongs to `update`, at which a sample is written.
+        """Whether to take a snapshot at `update`, at which a sample is written.
 
         Parameters
         ----------
@@ -92,25 +92,32 @@ class Snapshots:
         return update < every or update % spacing(update, every) == 0
 
     def thin(self, update: int, every: int) -> None:
-        """Let those go that are one too many once `update` is reached.
+        """Delete snapshots until there are few enough.
 
-        Of the even ones stay those nearest to the multiples of a spacing: of `every` times a power
-        of two, the least that leaves few enough. Where `every` was always the same, those are the
-        multiples themselves; where it was another before, those before stay about evenly apart.
+        Apart from the first, dense ones, those nearest to the multiples of a spacing remain. The
+        spacing is `every` times the least sufficient power of two. If `every` was changed, the
+        earlier snapshots are not at these multiples, but remain about evenly spaced.
+
+        Parameters
+        ----------
+        update : int
+            Updates made so far.
+        every : int
+            Updates between the regular samples.
         """
         dense = {first for first in dense_updates(update) if first < every}
         even = [known for known in self.updates() if known not in dense]
-        kept, apart = even, 1
-        while len(kept) > MAX_EVENLY_SPACED:
-            apart = spacing(update, every) if apart == 1 else 2 * apart
-            kept = _nearest_to_multiples(even, apart)
-        for known in set(even) - set(kept):
+        remaining, distance = even, 1
+        while len(remaining) > MAX_EVENLY_SPACED:
+            distance = spacing(update, every) if distance == 1 else 2 * distance
+            remaining = _nearest_to_multiples(even, distance)
+        for known in set(even) - set(remaining):
             self._remove(known)
 
     def rewind(self, update: int) -> None:
-        """Forget those after `update`, because the run goes back there, and half-written ones."""
-        for unfinished in self._folder.glob(".*"):
-            unfinished.unlink(missing_ok=True)
+        """Delete the snapshots after `update`, for a rollback, and incomplete files."""
+        for incomplete in self._folder.glob(".*"):
+            incomplete.unlink(missing_ok=True)
         for known in self.updates():
             if known > update:
                 self._remove(known)
@@ -121,15 +128,18 @@ class Snapshots:
 
 
 def spacing(update: int, every: int) -> int:
-    """Return how far apart even snapshots are once `update` is reached: `every` times 2^k."""
-    even = every
-    while update // even > MAX_EVENLY_SPACED:
-        even *= 2
-    return even
+    """Return the distance of snapshots at `update`: `every` times a power of two."""
+    distance = every
+    while update // distance > MAX_EVENLY_SPACED:
+        distance *= 2
+    return distance
 
 
 def dense_updates(update: int) -> Iterator[int]:
-    """Yield 0, and 1, 2 and 5 times each power of ten up to `update`."""
+    """Yield 0, and 1, 2 and 5 times each power of ten up to `update`.
+
+    At these updates a run writes its first samples: see `server.spec.sample_schedule.next_sample`.
+    """
     yield 0
     power = 1
     while power <= update:
@@ -137,11 +147,14 @@ def dense_updates(update: int) -> Iterator[int]:
         power *= 10
 
 
-def _nearest_to_multiples(updates: list[int], apart: int) -> list[int]:
-    """Return of ascending updates the one nearest to each multiple of `apart`, if any is near."""
+def _nearest_to_multiples(updates: list[int], distance: int) -> list[int]:
+    """Return, of ascending updates, the nearest to each multiple of `distance`.
+
+    Multiples without an update closer than half of `distance` are skipped.
+    """
     nearest: dict[int, int] = {}
     for update in updates:
-        multiple = (update + apart // 2) // apart * apart
+        multiple = (update + distance // 2) // distance * distance
         known = nearest.get(multiple)
         if known is None or abs(update - multiple) < abs(known - multiple):
             nearest[multiple] = update

@@ -1,7 +1,7 @@
-"""What a worker reported and the server has not confirmed as stored.
+"""History that a worker has reported and the server has not confirmed as stored.
 
-A checkpoint carries it, so that the history has no hole when a run goes on from a checkpoint that
-is newer than what the server had stored when it died.
+A checkpoint includes it. So the history has no gap if the server crashes and a run resumes from a
+checkpoint that is newer than the stored history.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from server.concurrency.json_lines import Message
 
 __all__ = ["ARRAY", "HistoryDelta", "UnconfirmedHistory", "read_delta"]
 
-# The name under which a checkpoint holds the losses; beside the trainer's arrays.
+# The name of the losses in a checkpoint, beside the trainer's arrays.
 ARRAY = "unflushed.losses"
 
 
 @dataclass(slots=True)
 class HistoryDelta:
-    """What happened over some updates.
+    """The history of consecutive updates.
 
     Attributes
     ----------
     first, last : int
-        The updates; `last` is one less than `first` where none was made.
-    losses : ndarray of float64
-        One for each of the updates.
+        The updates; without any, `last` is one less than `first`.
+    losses : ndarray of float64, shape (last - first + 1,)
+        The loss of each update.
     samples, epochs : list of dict
-        What was written and which epochs began, as in a report.
+        The samples written and the epochs begun, as in a report.
     seconds : float
-        How long the run had trained by then, pauses not counted.
+        Training time of the run at the end, without pauses.
     """
 
     first: int
@@ -49,49 +49,49 @@ class HistoryDelta:
 
 
 class UnconfirmedHistory:
-    """News in the order in which it was reported.
+    """Deltas in the order in which they were reported.
 
     Attributes
     ----------
     updates : int
-        How many updates' losses are held.
+        Number of unconfirmed updates.
     """
 
     def __init__(self) -> None:
-        self._news: deque[HistoryDelta] = deque()
+        self._deltas: deque[HistoryDelta] = deque()
         self.updates = 0
 
-    def add(self, news: HistoryDelta) -> None:
-        """Remember what is being reported."""
-        if news:
-            self._news.append(news)
-            self.updates += len(news.losses)
+    def add(self, delta: HistoryDelta) -> None:
+        """Add a delta that is being reported."""
+        if delta:
+            self._deltas.append(delta)
+            self.updates += len(delta.losses)
 
-    def flushed(self, update: int) -> None:
-        """Forget what the server has stored: everything up to `update`."""
-        while self._news and self._news[0].last <= update:
-            self.updates -= len(self._news.popleft().losses)
+    def confirm(self, update: int) -> None:
+        """Remove everything up to `update`, which the server has stored."""
+        while self._deltas and self._deltas[0].last <= update:
+            self.updates -= len(self._deltas.popleft().losses)
 
     def contents(self, latest: HistoryDelta) -> tuple[Arrays, Meta]:
-        """Return what a checkpoint must carry; `latest` is what was not even reported."""
-        news = [*self._news, latest]
-        losses = np.concatenate([part.losses for part in news])
-        about = {
-            "first": news[0].first,
+        """Return the part of a checkpoint; `latest` is the delta that is not reported yet."""
+        deltas = [*self._deltas, latest]
+        losses = np.concatenate([delta.losses for delta in deltas])
+        fields = {
+            "first": deltas[0].first,
             "last": latest.last,
-            "samples": [sample for part in news for sample in part.samples],
-            "epochs": [epoch for part in news for epoch in part.epochs],
+            "samples": [sample for delta in deltas for sample in delta.samples],
+            "epochs": [epoch for delta in deltas for epoch in delta.epochs],
             "seconds": latest.seconds,
         }
-        return {ARRAY: losses}, {"unflushed": about}
+        return {ARRAY: losses}, {"unflushed": fields}
 
 
 def read_delta(arrays: Arrays, meta: Meta) -> HistoryDelta:
-    """Return the news that a checkpoint carries.
+    """Return the unconfirmed history in a checkpoint.
 
     Raises
     ------
     KeyError, TypeError
-        It carries none.
+        It has none.
     """
     return HistoryDelta(losses=arrays[ARRAY], **meta["unflushed"])

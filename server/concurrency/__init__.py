@@ -1,1 +1,1 @@
-"""Child processes, admission limits and shared requests."""
+"""Child processes, background tasks, and limits on what runs at once."""

@@ -1,4 +1,4 @@
-"""Waiting for one's turn, in a line that does not grow without end."""
+"""A limit on what runs at once, with a bounded queue."""
 
 from __future__ import annotations
 
@@ -12,51 +12,51 @@ __all__ = ["AdmissionLimiter"]
 
 
 class AdmissionLimiter:
-    """An asynchronous context manager: within it are at most so many at once; others wait.
+    """An asynchronous context manager that at most so many tasks are in at once; others wait.
 
     Parameters
     ----------
     at_once : int
-        How many may be within.
+        Tasks inside at most.
     in_all : int
-        How many may be within or wait.
+        Tasks inside or waiting at most.
     what : str
-        What they are, in the plural.
-    patience_s : float or None
-        How long others wait at most; None: until it is their turn.
+        What they are, in the plural; for error messages.
+    timeout_s : float or None
+        How long a task waits at most; None: without limit.
     """
 
     def __init__(
-        self, at_once: int, in_all: int, what: str, patience_s: float | None = None
+        self, at_once: int, in_all: int, what: str, timeout_s: float | None = None
     ) -> None:
-        self._room = asyncio.Semaphore(at_once)
+        self._semaphore = asyncio.Semaphore(at_once)
         self._at_once = at_once
         self._in_all = in_all
         self._what = what
-        self._patience_s = patience_s
-        self._here = 0
+        self._timeout_s = timeout_s
+        self._admitted = 0
 
     async def __aenter__(self) -> None:
-        """Wait for one's turn.
+        """Wait for admission.
 
         Raises
         ------
         TooBusyError
-            Too many wait already, or it took too long.
+            Too many tasks are waiting, or the wait took too long.
         """
-        if self._here >= self._in_all:
+        if self._admitted >= self._in_all:
             raise TooBusyError(
-                f"{self._in_all:,} {self._what} are under way or waited for, which is the limit:"
+                f"{self._in_all:,} {self._what} are in progress or waiting, which is the limit:"
                 " try again in a moment."
             )
-        self._here += 1
+        self._admitted += 1
         try:
-            async with asyncio.timeout(self._patience_s):
-                await self._room.acquire()
+            async with asyncio.timeout(self._timeout_s):
+                await self._semaphore.acquire()
         except BaseException as error:
-            self._here -= 1
-            if isinstance(error, TimeoutError) and self._patience_s is not None:
-                raise self._waited(self._patience_s) from error
+            self._admitted -= 1
+            if isinstance(error, TimeoutError) and self._timeout_s is not None:
+                raise self._timed_out(self._timeout_s) from error
             raise
 
     async def __aexit__(
@@ -65,13 +65,13 @@ class AdmissionLimiter:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        """Let the next one in."""
-        self._here -= 1
-        self._room.release()
+        """Admit the next task."""
+        self._admitted -= 1
+        self._semaphore.release()
 
-    def _waited(self, patience_s: float) -> TooBusyError:
+    def _timed_out(self, timeout_s: float) -> TooBusyError:
         return TooBusyError(
-            f"{self._at_once:,} {self._what} are under way, which is the limit, and this one's turn"
-            f" did not come within {patience_s:g} s: try again later.",
-            retry_after_s=math.ceil(patience_s),
+            f"{self._at_once:,} {self._what} are in progress, which is the limit, and none of them"
+            f" ended within {timeout_s:g} s: try again later.",
+            retry_after_s=math.ceil(timeout_s),
         )

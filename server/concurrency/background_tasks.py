@@ -1,4 +1,4 @@
-"""Work that nobody waits for, held on to until it is done."""
+"""Tasks that nothing awaits, referenced until they are done."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
-__all__ = ["Background"]
+__all__ = ["BackgroundTasks"]
 
 log = logging.getLogger(__name__)
 
 
-class Background:
-    """Tasks of one owner; what goes wrong in them is logged.
+class BackgroundTasks:
+    """Tasks of one owner; their exceptions are logged.
 
-    The event loop itself holds tasks only weakly: without this one could vanish half done.
+    The event loop references tasks only weakly: without a reference here, a task could be collected
+    before it is done.
 
     Parameters
     ----------
@@ -27,9 +28,9 @@ class Background:
         self._owner = owner
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Let `work` be done soon."""
-        task = asyncio.create_task(work)
+    def start(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine in the background."""
+        task = asyncio.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._done)
 

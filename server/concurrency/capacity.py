@@ -1,4 +1,4 @@
-"""Places for things of which there may be only so many, also while they are being made."""
+"""A limit on the number of things that exist, those being created included."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ __all__ = ["CapacityLimit"]
 
 
 class CapacityLimit:
-    """Counts what is there and what is being made together.
+    """Counts what exists and what is being created together.
 
-    Making something takes a while, in which others ask for the same: who counts only what is there
-    lets all of them in.
+    Creating something takes a while, during which other requests arrive. If only what exists were
+    counted, all of them would be let in.
 
     Parameters
     ----------
     most : int
         How many there may be.
-    there : callable
-        Returns how many there are.
+    count : callable
+        Returns how many exist.
     refusal : str
-        What is said where there are as many as may be.
+        The error message at the limit.
     """
 
-    def __init__(self, most: int, there: Callable[[], int], refusal: str) -> None:
+    def __init__(self, most: int, count: Callable[[], int], refusal: str) -> None:
         self._most = most
-        self._there = there
+        self._count = count
         self._refusal = refusal
-        self._being_made = 0
+        self._being_created = 0
 
     @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """Hold a place for what is made meanwhile; should that fail, the place is free again.
+    def reserve(self) -> Iterator[None]:
+        """Reserve a place for what is created in the block.
 
         Raises
         ------
         LimitReachedError
-            None is free.
+            The limit is reached.
         """
-        if self._there() + self._being_made >= self._most:
+        if self._count() + self._being_created >= self._most:
             raise LimitReachedError(self._refusal)
-        self._being_made += 1
+        self._being_created += 1
         try:
             yield
         finally:
-            self._being_made -= 1
+            self._being_created -= 1

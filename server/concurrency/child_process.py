@@ -1,4 +1,4 @@
-"""The server's end of the talk with a process that works for it."""
+"""The server's end of the pipes to a child process."""
 
 from __future__ import annotations
 
@@ -11,33 +11,34 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from server.concurrency.json_lines import Message
+from server.concurrency.typed_messages import Command, encode_command
 
 __all__ = ["ChildExitedError", "ChildRefusedError", "JsonChildProcess", "OnEvent", "OnExit"]
 
-# What a child has no use for, and any program of the same user could read from it.
+# Variables that a child process does not need, and that any program of the same user could read
+# from its environment.
 SECRETS = {"HURRAH_OPERATOR_TOKEN"}
-# A line may hold all the losses of a worker that could not send for a long time.
+# A line may contain all the losses of a worker that could not send for a long time.
 MAX_LINE_BYTES = 256 * 2**20
-LAST_WORDS_LINES = 20
+STDERR_LINES_KEPT = 20
 
 OnEvent = Callable[[Message], Awaitable[None]]
 OnExit = Callable[[str], Awaitable[None]]
 
 
 class ChildExitedError(RuntimeError):
-    """The process ended before it answered."""
+    """The process ended before it replied."""
 
 
 class ChildRefusedError(RuntimeError):
-    """The process could not do what it was asked; the message says why.
+    """The process could not carry out a command; the message says why.
 
     Attributes
     ----------
     errno : int or None
-        The operating system's number for it, where it was the system that refused.
+        The operating system's error number, if the operating system reported the error.
     """
 
     def __init__(self, message: str, errno: int | None = None) -> None:
@@ -48,18 +49,18 @@ class ChildRefusedError(RuntimeError):
 class JsonChildProcess:
     """A spawned Python process that takes commands and sends events, one JSON object a line.
 
-    Made by `JsonChildProcess.start`. Events are handed to `on_event` one after the other, each
-    awaited before the next, answers included: when `ask` returns, everything that the process sent
-    before its answer has been handled.
+    Created by `JsonChildProcess.start`. Messages are handled in order, and each call of `on_event`
+    is awaited before the next message is handled. So when `request` returns, every event that the
+    process sent before its reply has been handled.
 
     Parameters
     ----------
     process : asyncio.subprocess.Process
         The process.
     on_event : callable
-        Awaited with each event that is not an answer.
+        Awaited with each event.
     on_exit : callable
-        Awaited once with a sentence that says how the process ended.
+        Awaited once with a clause that says how the process ended.
     """
 
     def __init__(
@@ -68,19 +69,19 @@ class JsonChildProcess:
         self._process = process
         self._on_event = on_event
         self._on_exit = on_exit
-        self._ids = itertools.count(1)
-        self._answers: dict[int, asyncio.Future[Message]] = {}
-        self._on_pieces: dict[int, Callable[[Message], None]] = {}
-        self._last_words: deque[str] = deque(maxlen=LAST_WORDS_LINES)
+        self._numbers = itertools.count(1)
+        self._replies: dict[int, asyncio.Future[Message]] = {}
+        self._on_partial: dict[int, Callable[[Message], None]] = {}
+        self._stderr_tail: deque[str] = deque(maxlen=STDERR_LINES_KEPT)
         self._tasks = asyncio.gather(self._read_events(), self._read_errors())
         self._watch = asyncio.create_task(self._watch_exit())
 
     @classmethod
     async def start(cls, module: str, on_event: OnEvent, on_exit: OnExit) -> JsonChildProcess:
-        """Spawn a fresh interpreter that runs `module`, with BLAS held to one thread.
+        """Spawn a fresh interpreter that runs `module`, with BLAS limited to one thread.
 
-        One thread, because the matrices are small and several runs must not fight over the cores.
-        A process group of its own, because Ctrl-C in the terminal is for the server to answer.
+        One thread, because the matrices are small and several runs must not compete for the cores.
+        A session of its own, because the server alone handles Ctrl-C in the terminal.
         """
         one_thread = dict.fromkeys(
             (
@@ -106,51 +107,48 @@ class JsonChildProcess:
 
     @property
     def alive(self) -> bool:
-        """Whether the process still runs."""
+        """Whether the process is still running."""
         return self._process.returncode is None
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """The process id."""
         return self._process.pid
 
-    def tell(self, command: str, **arguments: Any) -> None:  # noqa: ANN401 - JSON values
-        """Send a command without waiting for an answer; to a dead process, nothing happens."""
-        self._send({"do": command, **arguments})
+    def notify(self, command: Command) -> None:
+        """Send a command that is not answered; does nothing if the process has ended."""
+        self._send(encode_command(command))
 
-    async def ask(
-        self,
-        command: str,
-        on_piece: Callable[[Message], None] | None = None,
-        **arguments: Any,  # noqa: ANN401 - JSON values
+    async def request(
+        self, command: Command, on_partial: Callable[[Message], None] | None = None
     ) -> Message:
-        """Send a command and wait for its answer; what is said before it goes to `on_piece`.
+        """Send a command and return its reply; partial replies before it go to `on_partial`.
 
         Raises
         ------
         ChildRefusedError
-            It could not be done.
+            The process could not carry out the command.
         ChildExitedError
-            The process ended first.
+            The process ended before it replied.
         """
         if not self.alive:
             raise ChildExitedError("the process has ended")
-        number = next(self._ids)
-        answer = self._answers[number] = asyncio.get_running_loop().create_future()
-        if on_piece is not None:
-            self._on_pieces[number] = on_piece
-        self._send({"do": command, "id": number, **arguments})
+        number = next(self._numbers)
+        reply = self._replies[number] = asyncio.get_running_loop().create_future()
+        if on_partial is not None:
+            self._on_partial[number] = on_partial
+        self._send(encode_command(command, number))
         try:
-            message: Message = await answer
+            message: Message = await reply
         finally:
-            self._answers.pop(number, None)
-            self._on_pieces.pop(number, None)
+            self._replies.pop(number, None)
+            self._on_partial.pop(number, None)
         if "refused" in message:
             raise ChildRefusedError(message["refused"], message.get("errno"))
         return message
 
-    async def leave(self, timeout_s: float = 5.0) -> None:
-        """End the process by ending its standard input, or by force when that takes too long."""
+    async def terminate(self, timeout_s: float = 5.0) -> None:
+        """End the process by closing its standard input; kill it if that takes too long."""
         if self.alive and self._process.stdin is not None:
             self._process.stdin.close()
         try:
@@ -160,7 +158,7 @@ class JsonChildProcess:
             await self._watch
 
     def kill(self) -> None:
-        """End the process at once."""
+        """Kill the process."""
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
 
@@ -175,12 +173,12 @@ class JsonChildProcess:
             raise RuntimeError("the process was started without a pipe")
         while line := await stdout.readline():
             message: Message = json.loads(line)
-            if (number := message.get("before")) is not None:
-                if (on_piece := self._on_pieces.get(number)) is not None:
-                    on_piece(message)
+            if (number := message.get("partial")) is not None:
+                if (on_partial := self._on_partial.get(number)) is not None:
+                    on_partial(message)
             elif (number := message.get("answer")) is None:
                 await self._on_event(message)
-            elif (future := self._answers.get(number)) is not None and not future.done():
+            elif (future := self._replies.get(number)) is not None and not future.done():
                 future.set_result(message)
 
     async def _read_errors(self) -> None:
@@ -189,22 +187,22 @@ class JsonChildProcess:
             raise RuntimeError("the process was started without a pipe")
         while line := await stderr.readline():
             text = line.decode(errors="replace").rstrip()
-            self._last_words.append(text)
-            print(text, file=sys.stderr)  # noqa: T201 - the child's stderr belongs with ours
+            self._stderr_tail.append(text)
+            print(text, file=sys.stderr)  # noqa: T201 - passes on the child's stderr
 
     async def _watch_exit(self) -> None:
         try:
             await self._tasks
         finally:
-            # A fault in handling an event must not leave a process that nobody listens to.
+            # If handling an event failed, the process must not run on unread.
             if self.alive:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._process.wait(), 1.0)
             self.kill()
             await self._process.wait()
-            for future in self._answers.values():
+            for future in self._replies.values():
                 if not future.done():
-                    future.set_exception(ChildExitedError("the process ended before it answered"))
+                    future.set_exception(ChildExitedError("the process ended before it replied"))
             await self._on_exit(self._how_it_ended())
 
     def _how_it_ended(self) -> str:
@@ -212,10 +210,10 @@ class JsonChildProcess:
         if code is not None and code < 0:
             name = signal.Signals(-code).name if -code in set(signal.Signals) else "unknown"
             return f"its process was killed by signal {-code} ({name})"
-        last = next((line for line in reversed(self._last_words) if line.strip()), "")
+        last = next((line for line in reversed(self._stderr_tail) if line.strip()), "")
         return f"its process ended with status {code}" + (f": {last}" if last else "")
 
 
 def _environment() -> dict[str, str]:
-    # Settings are read in upper and in lower case.
+    # The server accepts settings in upper and in lower case.
     return {name: value for name, value in os.environ.items() if name.upper() not in SECRETS}

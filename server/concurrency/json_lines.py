@@ -1,7 +1,7 @@
-"""The child's end of the talk between the server and a process that works for it.
+"""The child's end of the pipes between the server and a child process.
 
-One JSON object a line: commands come in on standard input, events go out on standard output.
-Standard input ending means that the server is gone.
+One JSON object a line: commands arrive on standard input, replies and events leave on standard
+output. When standard input ends, the server is gone.
 """
 
 from __future__ import annotations
@@ -20,45 +20,47 @@ __all__ = ["JsonLineChannel", "Message", "finite"]
 
 Message = dict[str, Any]
 
-# The exit status of a process that the server did not see the end of.
-OVERDUE = 3
+SERVER_GONE_STATUS = 3
+"""Exit status of a child process that has not ended in time after the server was gone."""
 
 
 def finite(value: float | None) -> float | None:
-    """Return a number as JSON can hold it: None in place of one that is not finite."""
+    """Return a number as JSON can represent it: None in place of one that is not finite."""
     return value if value is not None and math.isfinite(value) else None
 
 
 class JsonLineChannel:
-    """The line to the server.
+    """Commands from the server, and replies and events to it.
 
-    A thread of its own reads, so that the main thread can work on and look into the inbox between
-    two pieces of work; another one writes, so that a server which does not read holds up nobody.
+    One thread reads, so that the main thread can compute and look into the inbox between two
+    pieces of work. Another thread writes, so that a server that does not read never blocks the main
+    thread.
 
     Parameters
     ----------
-    patience_s : float
-        How long this process may go on once the server is gone; then it ends, whatever it is at.
+    timeout_s : float
+        How long this process may run once the server is gone; then it exits, whatever it is doing.
 
     Attributes
     ----------
     inbox : collections.deque of dict
-        Commands not yet taken. Testing its truth is cheap enough for the hottest loop.
+        Commands received and not handled yet. Testing its truth is cheap enough for the hottest
+        loop.
     server_gone : bool
         Whether standard input has ended.
     """
 
-    def __init__(self, patience_s: float) -> None:
-        # Ctrl-C in a terminal goes to the whole process group; when to leave is the server's word.
+    def __init__(self, timeout_s: float) -> None:
+        # Ctrl-C in a terminal reaches the whole process group, but the server decides when to end.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        self._patience_s = patience_s
+        self._timeout_s = timeout_s
         self.inbox: deque[Message] = deque()
         self.server_gone = False
-        self._something = threading.Condition()
+        self._received = threading.Condition()
         self._outbox: deque[bytes] = deque()
-        self._outgoing = threading.Condition()
+        self._to_send = threading.Condition()
         self._closing = False
-        # Whatever else prints in this process must not end up between the events.
+        # Output of anything else in this process must not mix with the messages.
         self._out = os.fdopen(os.dup(1), "wb", buffering=0)
         os.dup2(2, 1)
         threading.Thread(target=self._read, daemon=True).start()
@@ -66,55 +68,59 @@ class JsonLineChannel:
         self._writer.start()
 
     def wait(self, timeout_s: float | None = None) -> None:
-        """Wait until a command is there, the server is gone, or the time is over."""
-        with self._something:
-            self._something.wait_for(lambda: self.inbox or self.server_gone, timeout_s)
+        """Wait until there is a command, the server is gone, or the timeout is over."""
+        with self._received:
+            self._received.wait_for(lambda: self.inbox or self.server_gone, timeout_s)
 
-    def take(self) -> Message | None:
-        """Wait for a command and take it; None when the server is gone."""
+    def receive(self) -> Message | None:
+        """Wait for the next command; None when the server is gone."""
         self.wait()
         return self.inbox.popleft() if self.inbox else None
 
-    def send(self, event: Message) -> None:
-        """Put an event on its way; returns at once."""
-        line = json.dumps(event, separators=(",", ":"), allow_nan=False).encode() + b"\n"
-        with self._outgoing:
+    def send(self, message: Message) -> None:
+        """Queue a message for sending; returns at once."""
+        line = json.dumps(message, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        with self._to_send:
             self._outbox.append(line)
-            self._outgoing.notify()
+            self._to_send.notify()
 
-    def say_before(self, number: int, piece: Message) -> None:
-        """Put a part of the answer to command `number` on its way, before the answer itself."""
-        self.send({"before": number, **piece})
+    def send_reply(self, number: int, content: Message) -> None:
+        """Queue the reply to command `number`."""
+        self.send({"answer": number, **content})
+
+    def send_partial(self, number: int, content: Message) -> None:
+        """Queue a partial reply to command `number`; the reply itself comes later."""
+        self.send({"partial": number, **content})
 
     @property
     def idle(self) -> bool:
-        """Whether everything sent so far has left this process."""
+        """Whether everything queued so far has left this process."""
         return not self._outbox
 
     def close(self, timeout_s: float = 2.0) -> None:
-        """Let the last events leave, for at most `timeout_s` seconds."""
-        with self._outgoing:
+        """Wait until the last messages have left, for at most `timeout_s` seconds."""
+        with self._to_send:
             self._closing = True
-            self._outgoing.notify()
+            self._to_send.notify()
         self._writer.join(timeout_s)
 
     def _read(self) -> None:
         for line in _lines(0):
             message = json.loads(line)
-            with self._something:
+            with self._received:
                 self.inbox.append(message)
-                self._something.notify()
-        with self._something:
+                self._received.notify()
+        with self._received:
             self.server_gone = True
-            self._something.notify()
-        time.sleep(self._patience_s)
-        # Whoever got here in time has left a checkpoint and ended; this thread with it.
-        os._exit(OVERDUE)
+            self._received.notify()
+        time.sleep(self._timeout_s)
+        # A main thread that ended in time has ended this daemon thread with it.
+        os._exit(SERVER_GONE_STATUS)
 
     def _write(self) -> None:
         while True:
-            with self._outgoing:
-                self._outgoing.wait_for(lambda: self._outbox or self._closing)
+            with self._to_send:
+                self._to_send.wait_for(lambda: self._outbox or self._closing)
                 if not self._outbox:
                     return
                 line = self._outbox[0]
@@ -123,18 +129,18 @@ class JsonLineChannel:
                 while view:
                     view = view[self._out.write(view) :]
             except OSError:
-                # The server is gone; reading standard input tells the main thread so.
+                # The server is gone; the reading thread reports that to the main thread.
                 self._outbox.clear()
                 return
-            # Only now: `idle` must not be true while a line is still being written.
+            # Removed only now: `idle` must not be true while a line is still being written.
             self._outbox.popleft()
 
 
 def _lines(descriptor: int) -> Iterator[bytes]:
-    """Yield the lines that come in; a last one that is cut short is dropped.
+    """Yield the lines that arrive; an incomplete last one is dropped.
 
-    Not `sys.stdin`: a thread that waits inside its buffer would hold the buffer's lock for ever,
-    and the interpreter could not end.
+    This does not use `sys.stdin`: a thread blocked in its buffer holds the buffer's lock, and then
+    the interpreter could not exit.
     """
     rest = b""
     while part := os.read(descriptor, 1 << 16):

@@ -1,4 +1,4 @@
-"""Answers that many ask for at once: worked out once, and remembered for a while."""
+"""A cache in which concurrent requests for the same value compute it once."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ T = TypeVar("T")
 
 
 class SingleFlightCache(Generic[T]):
-    """Remembers the newest answers, each by what was asked.
+    """A least-recently-used cache of values that are computed asynchronously.
 
-    Whoever asks for what somebody else waits for already waits with them. A failure is told to all
-    who wait for it, and not remembered.
+    A request for a value that is being computed waits for it. An exception is raised to all that
+    wait, and not cached.
 
     Parameters
     ----------
-    most : int
-        How many are remembered.
+    size : int
+        Values kept at most.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._answers: OrderedDict[Hashable, asyncio.Future[T]] = OrderedDict()
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._values: OrderedDict[Hashable, asyncio.Future[T]] = OrderedDict()
 
-    def knows(self, question: Hashable) -> bool:
-        """Whether the answer is known, or is being worked out."""
-        return question in self._answers
+    def __contains__(self, key: Hashable) -> bool:
+        """Whether the value is cached or being computed."""
+        return key in self._values
 
-    async def get(self, question: Hashable, work_out: Callable[[], Awaitable[T]]) -> T:
-        """Return the answer to a question, which `work_out` gives if it is not known."""
-        answer = self._answers.get(question)
-        if answer is None:
-            answer = self._answers[question] = asyncio.ensure_future(work_out())
-            answer.add_done_callback(lambda done: self._settle(question, done))
-        self._answers.move_to_end(question)
-        # Whoever asks may leave: the others still wait for it.
-        return await asyncio.shield(answer)
+    async def get(self, key: Hashable, compute: Callable[[], Awaitable[T]]) -> T:
+        """Return the value of a key, computing it if it is not cached."""
+        value = self._values.get(key)
+        if value is None:
+            value = self._values[key] = asyncio.ensure_future(compute())
+            value.add_done_callback(lambda done: self._settle(key, done))
+        self._values.move_to_end(key)
+        # Shielded: a request that is cancelled must not cancel the computation for the others.
+        return await asyncio.shield(value)
 
-    def _settle(self, question: Hashable, done: asyncio.Future[T]) -> None:
+    def _settle(self, key: Hashable, done: asyncio.Future[T]) -> None:
         if done.cancelled() or done.exception() is not None:
-            self._answers.pop(question, None)
-        while len(self._answers) > self._most:
-            self._answers.popitem(last=False)
+            self._values.pop(key, None)
+        while len(self._values) > self._size:
+            self._values.popitem(last=False)

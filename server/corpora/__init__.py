@@ -1,1 +1,1 @@
-"""The texts that runs learn from, and measures of text."""
+"""The texts that runs are trained on, and measures of text."""

@@ -1,4 +1,4 @@
-"""Bytes that somebody brought, made into text."""
+"""Decoding of uploaded files: detects the encoding and normalises line ends."""
 
 import codecs
 import re
@@ -12,22 +12,22 @@ from charset_normalizer import from_bytes
 from server.corpora.latin_encodings import latin_encoding
 
 SAMPLE_BYTES = 1 << 18
-"""How much of a file an encoding is guessed from; what is guessed is then held to all of it."""
+"""Size of the sample from which the encoding is detected; it is then verified on the whole file."""
 
 MAX_SAMPLE_BYTES = 2 * SAMPLE_BYTES
-"""And from how much at most, where a cut would have to be far away."""
+"""Maximum size of the sample, if there is no earlier place to cut it."""
 
 SAMPLE_LINE_BYTES = 1 << 12
-"""How much of one line goes into that sample."""
+"""Maximum size of a line in the sample."""
 
 CONTROL_SHARE = 0.01
-"""More control characters than this, and it is not text."""
+"""A file with a larger share of control characters is not text."""
 
 DAMAGE_SHARE = 0.05
-"""More broken bytes than this, compared with all that are not ASCII, and it is another encoding."""
+"""With a larger share of invalid bytes among the non-ASCII bytes, the encoding is rejected."""
 
 BYTE_ORDER_MARKS = (
-    # The longer ones first: UTF-32's begins like UTF-16's.
+    # UTF-32 first: its mark starts with that of UTF-16.
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF8, "utf-8"),
@@ -41,11 +41,11 @@ OTHER_ENCODINGS = [
     *("cp932", "euc_jp", "gb18030", "big5", "cp949", "euc_kr"),
     *("cp1258", "cp1252", "cp1250"),
 ]
-"""Those before Unicode that are guessed among, beside the Latin ones of `alphabets`."""
+"""Legacy encodings that charset-normalizer considers; `latin_encodings` has the Latin ones."""
 
 SIGNATURES = (
     (b"%PDF-", "a PDF document"),
-    (b"PK\x03\x04", "a ZIP archive (or a Word, EPUB or OpenDocument file, which are such)"),
+    (b"PK\x03\x04", "a ZIP archive (or a Word, EPUB or OpenDocument file)"),
     (b"\x89PNG", "a PNG picture"),
     (b"\xff\xd8\xff", "a JPEG picture"),
     (b"GIF8", "a GIF picture"),
@@ -61,27 +61,27 @@ _ASCII_BYTES = bytes(range(128))
 
 
 class NotTextError(ValueError):
-    """The bytes are no text; the message is one sentence for a person."""
+    """The bytes are not text; the message is one sentence for the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedText:
-    r"""A text and how it was written.
+    r"""A decoded text and its encoding.
 
     Attributes
     ----------
     text : str
         At least one character; line ends are ``\n``; no byte-order mark at the
-        start, no NUL, no surrogate. Nothing else is changed, so that a
-        character is a code point as it stands in the file.
+        start, no NUL, no surrogates. Otherwise the code points are those of the
+        file.
     encoding : str
-        The name of Python's codec for it.
+        The name of the Python codec.
     had_bom : bool
-        Whether it began with a byte-order mark.
+        Whether the file starts with a byte-order mark.
     replaced : int
-        How many broken places became U+FFFD, the replacement character.
+        Number of invalid sequences replaced by U+FFFD, the replacement character.
     line_ends : int
-        How many line ends of another kind became ``\n``.
+        Number of other line ends replaced by ``\n``.
     """
 
     text: str
@@ -92,21 +92,21 @@ class DecodedText:
 
     @property
     def repairs(self) -> tuple[str, ...]:
-        """What was made good, in words for a person, each a part of a sentence."""
-        line_ends = _counted(self.line_ends, "line end", "made the usual one")
-        replaced = _counted(self.replaced, "broken place", "replaced by \ufffd")
-        mark = "a byte-order mark taken away" if self.had_bom else ""
-        return tuple(words for words in (mark, line_ends, replaced) if words)
+        """The changes made to the text, as phrases for the user."""
+        bom = "a byte-order mark removed" if self.had_bom else ""
+        line_ends = _count_phrase(self.line_ends, "line end", "normalised")
+        replaced = _count_phrase(self.replaced, "invalid sequence", "replaced by \ufffd")
+        return tuple(phrase for phrase in (bom, line_ends, replaced) if phrase)
 
 
 def decode_text(data: bytes) -> DecodedText:
-    r"""Decode a text in whatever encoding it is.
+    r"""Decode a text whose encoding is unknown.
 
-    A byte-order mark is believed. Without one, strict UTF-8 comes first, which
-    hardly anything else passes by accident; then UTF-16 and UTF-32, known by
-    the zero bytes of their line ends and spaces; then whatever fits best among
-    the encodings of the time before. A few broken bytes in a text that is
-    otherwise sound are replaced.
+    A byte-order mark decides. Without one, UTF-16 and UTF-32 are recognised by
+    the zero bytes in their line ends and spaces. Otherwise strict UTF-8 comes
+    first, which text in another encoding hardly ever passes, and then the best
+    match among the legacy encodings. A few invalid bytes in an otherwise valid
+    text are replaced.
 
     Parameters
     ----------
@@ -116,12 +116,12 @@ def decode_text(data: bytes) -> DecodedText:
     Returns
     -------
     DecodedText
-        The text, with line ends made ``\n``.
+        The text, with ``\n`` as line end.
 
     Raises
     ------
     NotTextError
-        If the file is empty or is no text.
+        If the file is empty or is not text.
     """
     if not data:
         raise NotTextError("The file is empty.")
@@ -129,38 +129,39 @@ def decode_text(data: bytes) -> DecodedText:
         if data.startswith(signature):
             raise NotTextError(f"The file is {kind}, not plain text.")
     if _has_stray_zeros(data):
-        raise NotTextError("The file has zero bytes among its characters, as no plain text has.")
-    marked = [(mark, encoding) for mark, encoding in BYTE_ORDER_MARKS if data.startswith(mark)]
-    for mark, encoding in marked:
-        found = _with_encoding(data[len(mark) :], encoding, had_bom=True)
-        if found is not None:
-            return found
-    if marked:
-        name = marked[0][1].upper()
-        raise NotTextError(f"The file begins with the mark of {name}, but no such text follows.")
+        raise NotTextError("The file contains zero bytes, so it is not plain text.")
+    matching = [(bom, encoding) for bom, encoding in BYTE_ORDER_MARKS if data.startswith(bom)]
+    for bom, encoding in matching:
+        decoded = _decode(data[len(bom) :], encoding, had_bom=True)
+        if decoded is not None:
+            return decoded
+    if matching:
+        name = matching[0][1].upper()
+        raise NotTextError(f"The file starts with a byte-order mark of {name} but is not {name}.")
     for encoding in _candidates(data):
-        found = _with_encoding(data, encoding, had_bom=False)
-        if found is not None:
-            return found
-    raise NotTextError("The file is not plain text in any encoding known here.")
+        decoded = _decode(data, encoding, had_bom=False)
+        if decoded is not None:
+            return decoded
+    raise NotTextError("The file is not plain text in any supported encoding.")
 
 
 def _has_stray_zeros(data: bytes) -> bool:
-    """Tell whether zero bytes stand in what else is UTF-8.
+    """Return whether the data is UTF-8 text except for some zero bytes.
 
-    In UTF-16 and UTF-32 every other byte is zero, or not all is UTF-8, or it is full of controls.
+    UTF-16 and UTF-32 have many zero bytes, or are invalid as UTF-8, or would be mostly control
+    characters.
     """
     if b"\0" not in data:
         return False
     beginning = data[:SAMPLE_BYTES]
     text = beginning.decode("utf-8", errors="replace")
-    # The cut may stand within a character.
+    # The end of the sample may cut a character.
     is_utf8 = text.count("\ufffd") <= (len(beginning) < len(data))
     return is_utf8 and 4 * text.count("\0") < len(text) and _is_readable(text.replace("\0", ""))
 
 
 def _candidates(data: bytes) -> Iterator[str]:
-    """Yield the encodings the data may be in, the likeliest first."""
+    """Yield possible encodings of the data, the most likely first."""
     if b"\0" in data:
         yield from _wide_encodings(data)
         return
@@ -175,8 +176,8 @@ def _candidates(data: bytes) -> Iterator[str]:
     yield "cp1252"
 
 
-def _with_encoding(data: bytes, encoding: str, *, had_bom: bool) -> DecodedText | None:
-    """Return the data as text in an encoding, None if it is none in this one."""
+def _decode(data: bytes, encoding: str, *, had_bom: bool) -> DecodedText | None:
+    """Decode the data; return None if the result is not text."""
     replaced = 0
     try:
         text = data.decode(encoding)
@@ -194,62 +195,62 @@ def _with_encoding(data: bytes, encoding: str, *, had_bom: bool) -> DecodedText 
     return DecodedText(text, encoding, had_bom, replaced, line_ends)
 
 
-def _counted(count: int, what: str, repaired: str) -> str:
-    """Say how many there were and what was done with them, or nothing of none."""
-    return f"{count:,} {what}{'' if count == 1 else 's'} {repaired}" if count else ""
+def _count_phrase(count: int, noun: str, participle: str) -> str:
+    """Return a phrase such as "2 line ends normalised", or nothing for 0."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'} {participle}" if count else ""
 
 
 def _is_slightly_damaged(sample: bytes, encoding: str) -> bool:
-    """Tell whether a sample is in an encoding but for a few bytes."""
+    """Return whether a sample has only a few invalid bytes in an encoding."""
     return _is_slight(sample.decode(encoding, errors="replace").count("\ufffd"), sample)
 
 
 def _is_slight(replaced: int, data: bytes) -> bool:
-    """Tell whether so many broken places are few for this data."""
+    """Return whether this number of replacements is small for the data."""
     return replaced <= DAMAGE_SHARE * len(data.translate(None, _ASCII_BYTES))
 
 
 def _is_readable(text: str) -> bool:
-    """Tell whether a text has next to no control characters."""
+    """Return whether a text has few or no control characters."""
     allowed = int(len(text) * CONTROL_SHARE)
     return all(count < allowed for count, _ in enumerate(_CONTROL.finditer(text)))
 
 
 def _wide_encodings(data: bytes) -> Iterator[str]:
-    """Yield the UTF-32 or UTF-16 that data with zero bytes may be in."""
+    """Yield the UTF-32 or UTF-16 encodings that data with zero bytes may have."""
     for encoding, width in (("utf-32-le", 4), ("utf-32-be", 4)):
         if len(data) % width == 0 and _is_wide(data, encoding):
             yield encoding
     if len(data) % 2 == 0:
-        # Read in the wrong order, a space is U+2000 and a line end U+0A00.
-        readings = {order: _familiar(data, order) for order in ("utf-16-le", "utf-16-be")}
-        likelier = max(readings, key=lambda order: readings[order])
-        if readings[likelier] and _is_wide(data, likelier):
+        # In the wrong byte order, a space is U+2000 and a line end U+0A00.
+        counts = {order: _count_ascii(data, order) for order in ("utf-16-le", "utf-16-be")}
+        likelier = max(counts, key=lambda order: counts[order])
+        if counts[likelier] and _is_wide(data, likelier):
             yield likelier
 
 
-def _familiar(data: bytes, encoding: str) -> int:
-    """Count the ASCII characters in a reading of the data's beginning."""
+def _count_ascii(data: bytes, encoding: str) -> int:
+    """Count the ASCII characters in the beginning of the data, decoded."""
     beginning = data[:SAMPLE_BYTES].decode(encoding, errors="replace")
     return len(re.findall(r"[\t\r\n -~]", beginning))
 
 
 def _is_wide(data: bytes, encoding: str) -> bool:
-    """Tell whether the data's beginning is made of characters that exist."""
+    """Return whether the beginning of the data has only assigned characters."""
     beginning = data[:SAMPLE_BYTES].decode(encoding, errors="replace")
-    # The cut may stand between two surrogates.
+    # The end of the sample may separate two surrogates.
     characters = Counter(beginning[:-1] or beginning)
-    strange = sum(
+    invalid = sum(
         count
         for character, count in characters.items()
         if character not in "\t\r\n\f"
         and unicodedata.category(character) in {"Cc", "Cn", "Cs", "Co"}
     )
-    return strange + characters["\ufffd"] == 0
+    return invalid + characters["\ufffd"] == 0
 
 
 def _sample(data: bytes) -> bytes:
-    """Return lines of the data that are not all ASCII, which alone tell encodings apart."""
+    """Return lines with non-ASCII bytes: only these distinguish the encodings."""
     lines: list[bytes] = []
     size = position = 0
     while size < SAMPLE_BYTES and (found := _HIGH_BYTES.search(data, position)):
@@ -257,26 +258,26 @@ def _sample(data: bytes) -> bytes:
         start = max(start, data.rfind(b"\n", start, found.start()) + 1)
         end = data.find(b"\n", found.start(), start + SAMPLE_LINE_BYTES)
         if end < 0:
-            near = max(start, found.start()) + SAMPLE_LINE_BYTES
-            end = _cut(data, start, near, start + MAX_SAMPLE_BYTES - size)
+            earliest = max(start, found.start()) + SAMPLE_LINE_BYTES
+            end = _safe_cut(data, start, earliest, start + MAX_SAMPLE_BYTES - size)
         lines.append(data[start:end])
         size += end - start
         position = end
     return b"\n".join(lines)
 
 
-def _cut(data: bytes, start: int, near: int, most: int) -> int:
-    """Return a place to cut from `near` up to `most` where no character is cut in two.
+def _safe_cut(data: bytes, start: int, earliest: int, latest: int) -> int:
+    """Return a position from `earliest` up to `latest` that does not cut a character.
 
-    Where there is none, it is one before which whole characters of two or of four bytes fit.
+    If none is found, the length from `start` is a multiple of four bytes.
     """
-    # No encoding has a byte this low inside a character of several bytes.
-    if (gap := re.compile(rb"[\x00-\x2f]").search(data, near, most)) is not None:
-        return gap.start()
-    return len(data) if most >= len(data) else most - (most - start) % 4
+    # No encoding has a byte this low inside a multi-byte character.
+    if (low_byte := re.compile(rb"[\x00-\x2f]").search(data, earliest, latest)) is not None:
+        return low_byte.start()
+    return len(data) if latest >= len(data) else latest - (latest - start) % 4
 
 
 def _has_short_runs(sample: bytes) -> bool:
-    """Tell a few accents among ASCII letters from words of another script."""
+    """Return whether non-ASCII bytes are mostly single, as accented letters in Latin text are."""
     runs = _HIGH_BYTES.findall(sample)
     return sum(map(len, runs)) < 2 * len(runs)

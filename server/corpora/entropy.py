@@ -1,4 +1,4 @@
-"""How surprising the characters of a text are."""
+"""Entropy of the characters of a text."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,25 +7,25 @@ import numpy as np
 import numpy.typing as npt
 
 MAX_TABLE_SIZE = 1 << 24
-"""Up to so many possible pairs of characters are counted in a table of all of them."""
+"""Maximum number of possible pairs of characters that are counted in one table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entropy:
-    """How surprising a text's characters are, in nats per character.
+    """Entropy of a text's characters, in nats per character.
 
-    A model that has learnt nothing has a loss of `uniform` per character; one
-    that knows the frequencies, `unigram`; one that looks one character back,
-    `bigram`. A recurrent network ought to get below all three.
+    These are the losses of three baselines: guessing uniformly, knowing the
+    character frequencies, and also knowing the previous character. A recurrent
+    network should get below all three.
 
     Attributes
     ----------
     uniform : float
-        ln K: all K characters are held equally likely.
+        ln K: all K characters are equally likely.
     unigram : float
-        H(x): the frequency of each character is known.
+        H(x), from the frequency of each character.
     bigram : float
-        H(x_t | x_{t-1}): the character before is known, too.
+        H(x_t | x_{t-1}), given the previous character.
     """
 
     uniform: float
@@ -34,9 +34,9 @@ class Entropy:
 
 
 def measure_entropy(text: str) -> Entropy:
-    """Measure how surprising the characters of a text are.
+    """Measure the entropy of a text's characters.
 
-    The bigram entropy is H(x_{t-1}, x_t) - H(x_{t-1}) over all neighbours.
+    The bigram entropy is H(x_{t-1}, x_t) - H(x_{t-1}) over all adjacent pairs.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def measure_entropy(text: str) -> Entropy:
     index_of[present] = np.arange(len(present))
     indices = index_of[code_points]
     pairs = _count(indices[:-1] * len(present) + indices[1:], len(present) ** 2)
-    # Rounding may leave a text without surprise a little below none.
+    # Rounding may make an entropy of 0 slightly negative.
     bigram = max(0.0, _entropy(pairs) - _entropy(np.bincount(indices[:-1])))
     return Entropy(float(np.log(len(present))), _entropy(counts), bigram)
 

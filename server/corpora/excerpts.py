@@ -1,4 +1,4 @@
-"""A part of a text, without reading all of it into memory: many may ask at once."""
+"""Excerpts of a text file, read without loading the whole file into memory."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def read_excerpt(path: Path, start: int, end: int) -> str:
     path : pathlib.Path
         A file in UTF-8.
     start, end : int
-        In code points; what lies behind the text's end is left out.
+        In code points; beyond the end of the text there is nothing.
     """
-    # No line end is changed: a position counts every character.
+    # Positions count every character, so line ends must not be translated.
     with path.open(encoding="utf-8", newline="") as file:
-        before = start
-        while before > 0 and (passed := file.read(min(before, CHUNK_CHARACTERS))):
-            before -= len(passed)
+        to_skip = start
+        while to_skip > 0 and (skipped := file.read(min(to_skip, CHUNK_CHARACTERS))):
+            to_skip -= len(skipped)
         return file.read(max(0, end - start))

@@ -1,14 +1,14 @@
-"""Where the chapters of a book begin."""
+"""Chapter headings of a book."""
 
 import re
 from collections.abc import Iterator
 
 from server.corpora.words import MAX_SLICE_CHARACTERS, MIN_SLICE_CHARACTERS
 
-LEAST, MOST = 2, 200
-"""One heading divides nothing; more than these are no chapters."""
+MIN_HEADINGS, MAX_HEADINGS = 2, 200
+"""A single heading divides nothing, and more lines than this are not chapters."""
 
-LONGEST_CHARACTERS = 60
+MAX_CHARACTERS = 60
 
 _KINDS = (
     *("act", "book", "canto", "chapter", "letter", "part", "scene", "stave", "volume"),
@@ -26,8 +26,8 @@ _NUMBERED = re.compile(r"\S+[ \t]+(?:\d+|[IVXLC]+)\b")
 def find_headings(text: str) -> list[tuple[int, str]]:
     """Find the headings of a book's chapters.
 
-    A heading is a line of its own between empty lines that begins with a word such as "Chapter"
-    and a number, or is in capitals and begins with such a word, or is a roman numeral.
+    A heading is a line between empty lines. It starts with a word such as "Chapter", and either a
+    number follows or the line is in capitals; or it is a roman numeral.
 
     Parameters
     ----------
@@ -37,35 +37,35 @@ def find_headings(text: str) -> list[tuple[int, str]]:
     Returns
     -------
     list of (int, str)
-        Where each begins, in code points, and what it says; none if there are fewer than `LEAST`
-        or more than `MOST`.
+        The position of each, in code points, and its text; empty if there are fewer than
+        `MIN_HEADINGS` or more than `MAX_HEADINGS`.
     """
     found = []
-    for match in _lines(text):
+    for match in _candidate_lines(text):
         start, end = match.span()
         heading = match[1].strip()
-        stands_alone = start == 0 or text[max(0, start - 2) : start] in {"\n\n", "\n"}
+        starts_alone = start == 0 or text[max(0, start - 2) : start] in {"\n\n", "\n"}
         ends_alone = text[end : end + 2] in {"\n\n", "\n", ""}
-        if stands_alone and ends_alone and _is_heading(heading):
+        if starts_alone and ends_alone and _is_heading(heading):
             found.append((start, " ".join(heading.split())))
-            if len(found) > MOST:
+            if len(found) > MAX_HEADINGS:
                 return []
-    return found if len(found) >= LEAST else []
+    return found if len(found) >= MIN_HEADINGS else []
 
 
-def _lines(text: str) -> Iterator[re.Match[str]]:
-    """Yield the lines that may be headings; a search holds the interpreter until it is done."""
+def _candidate_lines(text: str) -> Iterator[re.Match[str]]:
+    """Yield possible headings. A search keeps the GIL, so the text is searched in slices."""
     start = 0
     while start < len(text):
         longest = min(start + MAX_SLICE_CHARACTERS, len(text))
         end = text.find("\n", start + MIN_SLICE_CHARACTERS, longest)
-        # A line that is cut is longer than any heading.
+        # A line that is longer than a slice is not a heading.
         end = longest if end < 0 else end
         yield from _HEADING.finditer(text, start, end)
         start = end + 1
 
 
 def _is_heading(line: str) -> bool:
-    if len(line) > LONGEST_CHARACTERS or not line[0].isupper():
+    if len(line) > MAX_CHARACTERS or not line[0].isupper():
         return False
     return line.isupper() or _NUMBERED.match(line) is not None

@@ -1,15 +1,15 @@
-"""Which of the old encodings a text in the Latin script is in, told by its letters.
+"""Detection of the legacy encoding of a text in the Latin script, by its letters.
 
-General detectors tell scripts apart well and Latin ones badly: read as cp1250,
-the French of a cp1252 text has fine Polish and Czech letters. But no language
-has both. So each encoding is tried with the alphabets of the languages that
-were written in it.
+General detectors distinguish scripts well, but not Latin encodings: French in
+cp1252, decoded as cp1250, consists of valid Polish and Czech letters. But no
+language has both. So each encoding is scored with the alphabets of the
+languages that were written in it.
 """
 
 from collections import Counter
 
-_MARKS = "«»‹›“”„‘’‚–—…·•¡¿§¶°ºª©®™£€¢¥×½¼¾\xa0\xad"
-"""Signs found between the words of any of these languages."""
+_PUNCTUATION = "«»‹›“”„‘’‚–—…·•¡¿§¶°ºª©®™£€¢¥×½¼¾\xa0\xad"
+"""Punctuation and symbols in texts of any of these languages."""
 
 _WESTERN = (
     "àâæçéèêëîïôœùûüÿ",  # French
@@ -38,7 +38,7 @@ _BALTIC = (
 )
 
 _ALPHABETS: dict[str, tuple[str, ...]] = {
-    # Of equals the first is taken, so the commonest comes first.
+    # If two have the same score the first wins, so the most common comes first.
     "cp1252": _WESTERN,
     "cp1250": _CENTRAL,
     "iso8859_2": _CENTRAL,
@@ -53,26 +53,26 @@ _ALPHABETS: dict[str, tuple[str, ...]] = {
 }
 
 _MIXED_SHARE = 0.9
-"""What a letter counts that is in another alphabet of the same encoding."""
+"""Weight of a letter that is in another alphabet of the same encoding."""
 
-_LEAST_SHARE = 0.7
-"""An alphabet that explains less of a text than this is not its own."""
+_MIN_SHARE = 0.7
+"""An encoding with a lower score is rejected."""
 
 
 def latin_encoding(sample: bytes) -> str | None:
-    """Guess the encoding of a text in the Latin script.
+    """Detect the encoding of a text in the Latin script.
 
     Parameters
     ----------
     sample : bytes
-        Part of the text, with characters beyond ASCII.
+        Part of the text, with non-ASCII characters.
 
     Returns
     -------
     str or None
-        The name of Python's codec; None if no language known here has the letters.
+        The name of the Python codec; None if no known language has these letters.
     """
-    best, best_share = None, _LEAST_SHARE
+    best, best_share = None, _MIN_SHARE
     for encoding, alphabets in _ALPHABETS.items():
         share = _explained_share(sample, encoding, alphabets)
         if share > best_share:
@@ -81,15 +81,15 @@ def latin_encoding(sample: bytes) -> str | None:
 
 
 def _explained_share(sample: bytes, encoding: str, alphabets: tuple[str, ...]) -> float:
-    """Return the share of a sample beyond ASCII that is in the alphabet that suits it best."""
+    """Return the share of the non-ASCII characters that are in the best alphabet."""
     try:
         counts = Counter(sample.decode(encoding))
     except UnicodeDecodeError:
         return 0.0
-    beyond_ascii = {c: n for c, n in counts.items() if not c.isascii()}
-    total = sum(beyond_ascii.values())
-    known = [set(_MARKS + letters + letters.upper()) for letters in alphabets]
-    counted = [sum(n for c, n in beyond_ascii.items() if c in letters) for letters in known]
-    in_any = sum(n for c, n in beyond_ascii.items() if c in set().union(*known))
-    best = max(own + _MIXED_SHARE * (in_any - own) for own in counted)
+    non_ascii = {c: n for c, n in counts.items() if not c.isascii()}
+    total = sum(non_ascii.values())
+    known = [set(_PUNCTUATION + letters + letters.upper()) for letters in alphabets]
+    matches = [sum(n for c, n in non_ascii.items() if c in letters) for letters in known]
+    in_any = sum(n for c, n in non_ascii.items() if c in set().union(*known))
+    best = max(own + _MIXED_SHARE * (in_any - own) for own in matches)
     return best / total if total else 0.0

@@ -1,4 +1,4 @@
-"""The texts that networks learn from."""
+"""The library of corpora: the shipped ones and the uploaded ones."""
 
 import json
 import logging
@@ -32,61 +32,61 @@ __all__ = [
 ]
 
 MIN_CHARACTERS = 200
-"""A text shorter than this teaches nothing."""
+"""Minimum length of a corpus."""
 
 MAX_NAME_CHARACTERS = 100
-"""A display name is cut to this."""
+"""Maximum length of a display name; longer ones are truncated."""
 
-_NEEDED = f"at least {MIN_CHARACTERS} are needed to learn from."
+_REQUIREMENT = f"at least {MIN_CHARACTERS} are needed."
 _ID = re.compile(r"[0-9a-f]{12}")
-_UNFINISHED = ".unfinished-"
+_INCOMPLETE = ".unfinished-"
 _log = logging.getLogger(__name__)
 
 
 class UnknownCorpusError(LookupError):
-    """No corpus has this id."""
+    """There is no corpus with this id."""
 
 
 class ShippedCorpusError(ValueError):
-    """A shipped corpus cannot be removed."""
+    """A shipped corpus cannot be deleted."""
 
 
 class CorpusTooShortError(ValueError):
-    """The text is too short to learn from; the message is one sentence for a person."""
+    """The text is too short; the message is one sentence for the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """What is known of a text without reading it.
+    """The description of a corpus, without its text.
 
     Attributes
     ----------
     id : str
         Its id.
     name : str
-        What to call it on the page.
+        Its display name.
     characters : int
         Its length in code points.
     distinct : int
-        K, how many different code points it has.
+        K, the number of distinct code points.
     words : int
-        How many words it has; see `WORD`.
+        Number of words; see `server.corpora.words.WORD`.
     shipped : bool
-        Whether it came with the program.
+        Whether it comes with the program.
     licence : str or None
-        On what terms it may be used, None if that is not known.
+        Its licence, None if unknown.
     entropy : Entropy
         In nats per character.
     encoding : str
-        How its file was encoded when it came; it is kept as UTF-8.
+        The encoding of the original file; the corpus is stored as UTF-8.
     names : tuple of str
         Its most frequent proper names, the most frequent first.
     repairs : tuple of str
-        What of its file was made good when it came, in words.
+        The changes made to the original file; see `DecodedText.repairs`.
     headings : tuple of (int, str)
-        Where its chapters begin, and what their headings say; see `find_headings`.
+        Position and text of the chapter headings; see `find_headings`.
     created_at : str
-        When it was added, in UTC by ISO 8601; empty for a shipped one.
+        When it was added, in UTC, ISO 8601; empty for a shipped one.
     """
 
     id: str
@@ -104,52 +104,43 @@ class Corpus:
     created_at: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Return all fields by name, ready for JSON, as `from_json` takes them."""
+        """Return all fields for JSON; `from_json` is the inverse."""
         return {**asdict(self), "names": list(self.names), "repairs": list(self.repairs)}
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "Corpus":
-        """Make a corpus of what `to_json` returned.
-
-        Parameters
-        ----------
-        fields : dict
-            All fields by name.
-
-        Returns
-        -------
-        Corpus
-            Equal to the one that was written.
+        """Return the corpus with the fields that `to_json` returned.
 
         Raises
         ------
         KeyError, TypeError
-            If fields are missing or not of the right kind.
+            If fields are missing or have the wrong type.
         """
-        entropy = Entropy(**fields["entropy"])
-        # A description that was kept before there was a word of repairs or headings has none.
-        repairs = tuple(fields.get("repairs", ()))
-        headings = tuple((at, title) for at, title in fields.get("headings", ()))
-        told = {"entropy": entropy, "names": tuple(fields["names"])}
-        return cls(**{**fields, **told, "repairs": repairs, "headings": headings})
+        converted = {
+            "entropy": Entropy(**fields["entropy"]),
+            "names": tuple(fields["names"]),
+            # Early versions wrote neither repairs nor headings.
+            "repairs": tuple(fields.get("repairs", ())),
+            "headings": tuple((at, title) for at, title in fields.get("headings", ())),
+        }
+        return cls(**{**fields, **converted})
 
 
 class CorpusLibrary:
-    """All texts: those that were shipped and those that people brought.
+    """All corpora, shipped and uploaded.
 
-    What is known of them is kept in memory; a text itself is read when it is
-    asked for. Methods may be called from several threads. The library is the
-    only one to write below ``data_dir / "corpora"``, but for the shipped texts,
-    which may stand there as well.
+    The descriptions are in memory; a text is read from its file. The methods
+    are thread-safe. Only the library writes below ``data_dir / "corpora"``,
+    which may be the folder of the shipped corpora too.
 
     Parameters
     ----------
     shipped_dir : Path
         The folder with ``corpora.json`` and the texts it lists.
     data_dir : Path
-        Each text that was added has a folder ``corpora/<id>`` below it with
-        ``text.txt`` and ``corpus.json``. Whatever a crash left there half
-        finished is cleared away.
+        Each uploaded corpus has a folder ``corpora/<id>`` in it, with
+        ``text.txt`` and ``corpus.json``. Incomplete folders, left by a crash,
+        are deleted.
     """
 
     def __init__(self, shipped_dir: Path, data_dir: Path) -> None:
@@ -161,9 +152,9 @@ class CorpusLibrary:
             path = shipped_dir / entry["file"]
             corpus = _describe(path.read_bytes().decode("utf-8"), entry["id"])
             corpus = replace(corpus, name=entry["name"], shipped=True, licence=entry["licence"])
-            self._keep(corpus, path)
-        for corpus in _added(self._folder):
-            self._keep(corpus, self._folder / corpus.id / "text.txt")
+            self._register(corpus, path)
+        for corpus in _load_uploaded(self._folder):
+            self._register(corpus, self._folder / corpus.id / "text.txt")
 
     def list(self) -> list[Corpus]:
         """Return all corpora.
@@ -171,27 +162,17 @@ class CorpusLibrary:
         Returns
         -------
         list of Corpus
-            The shipped ones first, then the others as they were added.
+            The shipped ones first, then the others in the order in which they were added.
         """
         return list(self._corpora.values())
 
     def get(self, corpus_id: str) -> Corpus:
-        """Return what is known of a corpus.
-
-        Parameters
-        ----------
-        corpus_id : str
-            Its id.
-
-        Returns
-        -------
-        Corpus
-            What is known of it.
+        """Return the description of a corpus.
 
         Raises
         ------
         UnknownCorpusError
-            If there is none of this id.
+            If there is no corpus with this id.
         """
         try:
             return self._corpora[corpus_id]
@@ -199,23 +180,18 @@ class CorpusLibrary:
             raise UnknownCorpusError("There is no such corpus.") from None
 
     def path(self, corpus_id: str) -> Path:
-        r"""Return where the text of a corpus is.
-
-        Parameters
-        ----------
-        corpus_id : str
-            Its id.
+        r"""Return the text file of a corpus.
 
         Returns
         -------
         Path
-            A file in UTF-8 with ``\n`` line ends and no byte-order mark; open
-            it with ``newline=""`` or as bytes, for no character may change.
+            A file in UTF-8 with ``\n`` line ends and no byte-order mark. Open
+            it with ``newline=""`` or in binary mode, so that no character changes.
 
         Raises
         ------
         UnknownCorpusError
-            If there is none of this id.
+            If there is no corpus with this id.
         """
         self.get(corpus_id)
         return self._paths[corpus_id]
@@ -223,53 +199,43 @@ class CorpusLibrary:
     def text(self, corpus_id: str) -> str:
         """Read the text of a corpus.
 
-        Parameters
-        ----------
-        corpus_id : str
-            Its id.
-
-        Returns
-        -------
-        str
-            All of it, as long as its ``characters`` says.
-
         Raises
         ------
         UnknownCorpusError
-            If there is none of this id.
+            If there is no corpus with this id.
         """
         return self.path(corpus_id).read_bytes().decode("utf-8")
 
     def add(self, data: bytes, name: str | None = None) -> Corpus:
-        """Decode a text, describe it and keep it.
-
-        It is on the disk, whole, when this returns.
+        """Decode a text, describe it and store it durably.
 
         Parameters
         ----------
         data : bytes
-            The file as it came.
+            The contents of the file.
         name : str or None
-            What to call it, or the name of the file. It is shown and never
+            The name of the corpus or of the file. It is displayed, and never
             used as a path.
 
         Returns
         -------
         Corpus
-            What is known of it, with a new id.
+            Its description, with a new id.
 
         Raises
         ------
         NotTextError
-            If the bytes are no text.
+            If the bytes are not text.
         CorpusTooShortError
             If the text has fewer than `MIN_CHARACTERS` characters.
         """
         if not data:
-            raise CorpusTooShortError(f"The text has no characters; {_NEEDED}")
+            raise CorpusTooShortError(f"The text has no characters; {_REQUIREMENT}")
         decoded = decode_text(data)
         if len(decoded.text) < MIN_CHARACTERS:
-            raise CorpusTooShortError(f"The text has {len(decoded.text)} characters; {_NEEDED}")
+            raise CorpusTooShortError(
+                f"The text has {len(decoded.text)} characters; {_REQUIREMENT}"
+            )
         corpus = replace(
             _describe(decoded.text, secrets.token_hex(6)),
             name=display_name(name),
@@ -277,73 +243,65 @@ class CorpusLibrary:
             repairs=decoded.repairs,
             created_at=datetime.now(UTC).isoformat(timespec="microseconds"),
         )
-        unfinished = self._folder / f"{_UNFINISHED}{corpus.id}"
+        incomplete = self._folder / f"{_INCOMPLETE}{corpus.id}"
         try:
-            unfinished.mkdir()
-            _write(unfinished / "text.txt", decoded.text.encode("utf-8"))
-            _write(unfinished / "corpus.json", _to_bytes(corpus))
-            sync_folder(unfinished)
-            unfinished.rename(self._folder / corpus.id)
+            incomplete.mkdir()
+            _write(incomplete / "text.txt", decoded.text.encode("utf-8"))
+            _write(incomplete / "corpus.json", _to_bytes(corpus))
+            sync_folder(incomplete)
+            incomplete.rename(self._folder / corpus.id)
         except OSError:
-            shutil.rmtree(unfinished, ignore_errors=True)
+            shutil.rmtree(incomplete, ignore_errors=True)
             raise
         sync_folder(self._folder)
-        self._keep(corpus, self._folder / corpus.id / "text.txt")
+        self._register(corpus, self._folder / corpus.id / "text.txt")
         return corpus
 
     def remove(self, corpus_id: str) -> None:
-        """Remove a corpus that was added.
-
-        Whether a run still needs it is for the caller to know.
-
-        Parameters
-        ----------
-        corpus_id : str
-            Its id.
+        """Delete an uploaded corpus. The caller makes sure that no run uses it.
 
         Raises
         ------
         UnknownCorpusError
-            If there is none of this id.
+            If there is no corpus with this id.
         ShippedCorpusError
-            If it came with the program.
+            If it is shipped.
         """
         if self.get(corpus_id).shipped:
-            raise ShippedCorpusError("A corpus that came with the program cannot be removed.")
-        # Renamed first, so that a crash leaves it whole or counts it as left over.
-        doomed = self._folder / f"{_UNFINISHED}{corpus_id}"
-        # Somebody may have deleted it by hand: then there is nothing left to do but forget it.
+            raise ShippedCorpusError("A corpus that comes with the program cannot be deleted.")
+        # Renamed first, so that after a crash it is either complete or marked as incomplete.
+        deleted = self._folder / f"{_INCOMPLETE}{corpus_id}"
+        # A user may have deleted the folder by hand.
         with suppress(FileNotFoundError):
-            (self._folder / corpus_id).rename(doomed)
+            (self._folder / corpus_id).rename(deleted)
         self._corpora.pop(corpus_id, None)
         self._paths.pop(corpus_id, None)
         sync_folder(self._folder)
-        shutil.rmtree(doomed, ignore_errors=True)
+        shutil.rmtree(deleted, ignore_errors=True)
 
-    def _keep(self, corpus: Corpus, path: Path) -> None:
-        """Know a corpus from now on."""
-        # In this order, so that whoever finds the corpus finds its path.
+    def _register(self, corpus: Corpus, path: Path) -> None:
+        # In this order: a thread that finds the corpus must find its path.
         self._paths[corpus.id] = path
         self._corpora[corpus.id] = corpus
 
 
 def display_name(name: str | None) -> str:
-    r"""Make a name that can be shown of one that a client sent.
+    r"""Make a display name of a name that a client sent.
 
     Parameters
     ----------
     name : str or None
-        Any text; often a file's name, with a path in front of it.
+        Any text; often the name of a file with its path.
 
     Returns
     -------
     str
-        What follows the last ``/`` or ``\``, without control characters or
-        ``.txt``, at most `MAX_NAME_CHARACTERS` long; "Untitled" if nothing
-        is left.
+        The part after the last ``/`` or ``\``, without control characters and
+        without ``.txt``, at most `MAX_NAME_CHARACTERS` long; "Untitled" if it is
+        empty.
     """
     last = re.split(r"[/\\]", (name or "").rstrip("/\\"))[-1]
-    # The zero-width joiners hold some letters and pictures together.
+    # Some letters and emoji are sequences with zero-width joiners.
     shown = "".join(
         c if unicodedata.category(c)[0] != "C" or c in "\u200c\u200d" else " " for c in last
     )
@@ -352,7 +310,7 @@ def display_name(name: str | None) -> str:
 
 
 def _describe(text: str, corpus_id: str) -> Corpus:
-    """Return what a text itself says of it."""
+    """Describe a text; the name, the licence and the origin are defaults."""
     return Corpus(
         id=corpus_id,
         name="",
@@ -368,17 +326,17 @@ def _describe(text: str, corpus_id: str) -> Corpus:
     )
 
 
-def _added(folder: Path) -> Iterator[Corpus]:
-    """Yield the corpora that were added before, and clear away what was left unfinished."""
+def _load_uploaded(folder: Path) -> Iterator[Corpus]:
+    """Yield the uploaded corpora in the order of their uploads, and delete incomplete ones."""
     found: list[Corpus] = []
     for path in folder.iterdir():
-        if path.name.startswith(_UNFINISHED):
+        if path.name.startswith(_INCOMPLETE):
             shutil.rmtree(path, ignore_errors=True)
         elif _ID.fullmatch(path.name) and path.is_dir():
             try:
                 corpus = Corpus.from_json(json.loads((path / "corpus.json").read_bytes()))
             except (OSError, ValueError, LookupError, TypeError) as error:
-                _log.warning("The corpus in %s is left out, it cannot be read: %s", path, error)
+                _log.warning("Skipped the corpus in %s: it cannot be read: %s", path, error)
                 continue
             if corpus.id == path.name and (path / "text.txt").is_file():
                 found.append(corpus)
@@ -386,12 +344,12 @@ def _added(folder: Path) -> Iterator[Corpus]:
 
 
 def _to_bytes(corpus: Corpus) -> bytes:
-    """Return a corpus as the JSON file kept beside its text."""
+    """Return the contents of the JSON file beside the text."""
     return json.dumps(corpus.to_json(), ensure_ascii=False, indent=2).encode("utf-8")
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Write a file that is on the disk when this returns."""
+    """Write a file durably."""
     with path.open("wb") as file:
         file.write(data)
         file.flush()

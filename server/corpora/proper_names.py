@@ -1,4 +1,4 @@
-"""The names in a book, found by themselves, and watched words in a sample."""
+"""Proper names in a book, and watched words in a sample."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -10,28 +10,31 @@ import regex
 from server.corpora.words import APOSTROPHE, LETTER, LETTER_OR_MARK, find_all
 
 DEFAULT_LIMIT = 12
-"""How many names are found unless told otherwise."""
+"""Default number of names."""
 
 LOWER_CASE_SHARE = 0.1
-"""A name is written in lower case at most this often, compared with in upper case."""
+"""Maximum ratio of a name's lower-case occurrences to its capitalised ones."""
 
 MID_SENTENCE_SHARE = 0.1
-"""At least this share of a name's occurrences stands inside a sentence."""
+"""Minimum share of a name's occurrences inside a sentence."""
 
 NOUNS_SHARE = 0.12
-"""Where this share of the words inside sentences is capitalised, all nouns are, as in German."""
+"""If more of the words inside sentences are capitalised, nouns are capitalised, as in German."""
 
 NOUNS_DISTINCT = 20
-"""But where they are fewer words than this, they may well be the people of a very short tale."""
+"""With fewer distinct capitalised words, they may be the names of a very short tale."""
 
 OPENING_SHARE = 0.1
-"""There a name opens at least this share of its sentences; a noun leaves that to its article."""
+"""If nouns are capitalised: minimum share of a name's occurrences that start a sentence.
+
+A noun rarely starts one, because its article does.
+"""
 
 TITLE_SHARE = 0.6
-"""A word with at least this share of its occurrences before another name is a title."""
+"""Minimum share of a title's occurrences that are followed by a name."""
 
 PAIR_SHARE = 0.75
-"""A pair that makes up this share of a name's occurrences is the name."""
+"""If a pair has at least this share of a name's occurrences, the pair is the name."""
 
 UNSPACED_LETTER = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 """A letter of a script without spaces between words.
@@ -48,21 +51,19 @@ _NAME_OR_MARK = regex.compile(
 
 
 def find_names(text: str, limit: int = DEFAULT_LIMIT) -> list[str]:
-    """Find a text's most frequent proper names.
+    """Find the most frequent proper names of a text.
 
-    Nothing but the text itself says what a name is: a capitalised word that
-    stands in mid-sentence, too, and hardly ever in lower case. Words that
-    mostly stand before another capitalised word ("Mr", "Captain") are titles
-    and no names of their own. Where a name is nearly always part of the same
-    pair ("Mistress Dray"), the pair is the name.
+    No dictionary is used. A name is a capitalised word that also occurs inside
+    sentences and hardly ever in lower case. Words that mostly precede another
+    capitalised word ("Mr", "Captain") are titles, not names. If a name nearly
+    always occurs in the same pair ("Mistress Dray"), the pair is the name.
 
     Parameters
     ----------
     text : str
-        The text. One in a script without capitals has no names that could be
-        found in this way.
+        The text. In a script without capitals, no names are found.
     limit : int, default=12
-        How many names to find at most.
+        Maximum number of names.
 
     Returns
     -------
@@ -75,15 +76,17 @@ def find_names(text: str, limit: int = DEFAULT_LIMIT) -> list[str]:
     found = Counter({word: n for word, n in names.items() if leading[word] < TITLE_SHARE * n})
     for (first, second), count in pairs.items():
         if first in words:
-            bound = [name for name in (first, second) if count >= PAIR_SHARE * names.get(name, inf)]
-            for name in bound:
+            absorbed = [
+                name for name in (first, second) if count >= PAIR_SHARE * names.get(name, inf)
+            ]
+            for name in absorbed:
                 found[f"{first} {second}"] = count
                 found.pop(name, None)
     return [name for name, _ in found.most_common(limit)]
 
 
 def _capitalised_names(pairs: Counter[tuple[str, str]], lower: Counter[str]) -> dict[str, int]:
-    """Return the words that are names, titles among them, and how often each occurs."""
+    """Return the names, including titles, and the number of occurrences of each."""
     total: Counter[str] = Counter()
     inside: Counter[str] = Counter()
     for (before, word), count in pairs.items():
@@ -94,8 +97,8 @@ def _capitalised_names(pairs: Counter[tuple[str, str]], lower: Counter[str]) -> 
     capitalised = inside.total()
     uncapitalised = sum(count for word, count in lower.items() if word[0].isalpha())
     is_frequent = capitalised > NOUNS_SHARE * (capitalised + uncapitalised)
-    nouns_too = is_frequent and len(inside) >= NOUNS_DISTINCT
-    opening_share = OPENING_SHARE if nouns_too else 0.0
+    nouns_are_capitalised = is_frequent and len(inside) >= NOUNS_DISTINCT
+    opening_share = OPENING_SHARE if nouns_are_capitalised else 0.0
     return {
         word: count
         for word, count in total.items()
@@ -106,14 +109,14 @@ def _capitalised_names(pairs: Counter[tuple[str, str]], lower: Counter[str]) -> 
 
 
 def _count(text: str) -> tuple[Counter[tuple[str, str]], Counter[str], Counter[str]]:
-    """Count the evidence.
+    """Count words by case.
 
     Returns
     -------
     tuple of Counter
-        Capitalised words, each with what stands before it; whatever stands
-        before a capitalised word, or before a full stop, which a title's
-        abbreviation often has; words in lower case.
+        Capitalised words with the token before each; tokens before a
+        capitalised word or a full stop, which often ends an abbreviated title;
+        words in lower case.
     """
     pairs: Counter[tuple[str, str]] = Counter()
     leading: Counter[str] = Counter()
@@ -130,7 +133,7 @@ def _count(text: str) -> tuple[Counter[tuple[str, str]], Counter[str], Counter[s
 
 
 def _bigrams(text: str) -> Counter[tuple[str, str]]:
-    """Count each word or punctuation mark with the one before it, in the order of the text."""
+    """Count pairs of adjacent words or punctuation marks, in the order of the text."""
     found: Counter[tuple[str, str]] = Counter()
     last = "."
     for tokens in find_all(_NAME_OR_MARK, text):
@@ -140,7 +143,7 @@ def _bigrams(text: str) -> Counter[tuple[str, str]]:
 
 
 def _is_capitalised(word: str) -> bool:
-    """Tell "Orla" and "O'Hara" from "I", "FOG" and "I've"."""
+    """Return True for "Orla" and "O'Hara", False for "I", "FOG" and "I've"."""
     if not word[0].isupper() or word.isupper():
         return False
     last_part = word.replace("\u2019", "'").rpartition("'")[2]
@@ -148,21 +151,21 @@ def _is_capitalised(word: str) -> bool:
 
 
 def find_words(text: str, watched: Iterable[str]) -> list[str]:
-    """Find which of the watched words stand in a text.
+    """Find the watched words that occur in a text.
 
     Parameters
     ----------
     text : str
-        Where to look.
+        The text to search.
     watched : Iterable[str]
-        Words, or several words parted by spaces, which stand for any white
-        space. Upper and lower case differ. A word is whole: no letter or
-        combining mark stands beside it, unless its script parts no words.
+        Words or phrases. A space matches any white space; case matters. Only
+        whole words match, without a letter or combining mark beside them,
+        except in scripts without spaces between words.
 
     Returns
     -------
     list[str]
-        Those that are there, each once, in the order in which they are watched.
+        Those that occur, without duplicates, in the order of `watched`.
     """
     return [word for word in dict.fromkeys(watched) if _contains_word(text, word)]
 

@@ -1,4 +1,4 @@
-"""How much of a text is real, and how much is copied."""
+"""Quality of a text: how much of it is real words, and how much is copied."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ import numpy.typing as npt
 from server.corpora.words import WORD, find_all
 
 NGRAM_LENGTHS = (2, 4, 8, 16, 32, 64)
-"""Lengths of the strings whose presence in the corpus is indexed, each twice the last."""
+"""Lengths of the indexed n-grams of the corpus; each is twice the previous one."""
 
 BITS_PER_CHARACTER = 8
-"""Size of each gram length's index, rounded up to a power of two."""
+"""Size of the index of each n-gram length, rounded up to a power of two."""
 
 MAX_INDEX_BITS = 1 << 27
-"""Greatest size of each gram length's index (16 MiB)."""
+"""Maximum size of the index of each n-gram length (16 MiB)."""
 
 CHUNK_CHARACTERS = 1 << 20
-"""How much of the corpus is hashed at once, which bounds the memory it takes."""
+"""Size of the parts in which the corpus is hashed, which bounds the memory."""
 
 HASH_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
-"""An odd constant, 2**64 over the golden ratio (Knuth's multiplicative hashing)."""
+"""An odd constant, 2**64 divided by the golden ratio (Knuth's multiplicative hashing)."""
 
 BitIndex = npt.NDArray[np.uint8]
 Hashes = npt.NDArray[np.uint64]
@@ -29,17 +29,17 @@ Hashes = npt.NDArray[np.uint64]
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """How much of a text is real, and how much is copied.
+    """Quality of a text, compared with a corpus.
 
     Attributes
     ----------
     real_words : float
         Share of the text's words that are in the corpus, 0 to 1; 0 if it has none.
     longest_real_run : int
-        Greatest number of words in a row that are all in the corpus.
+        Greatest number of consecutive words that are all in the corpus.
     longest_copy : int
-        Length in characters of the longest part of the text that stands in the
-        corpus exactly so.
+        Length in characters of the longest substring of the text that is also a
+        substring of the corpus.
     """
 
     real_words: float
@@ -48,29 +48,28 @@ class Quality:
 
 
 class QualityMeasure:
-    """Measure texts against one corpus, exactly.
+    """Measures texts against one corpus, exactly.
 
-    Words are those of `WORD`, compared without regard to case. Every
-    word counts, also one that the text's end cuts short.
+    Words are the matches of `WORD`, compared case-insensitively. A word that
+    the end of the text truncates counts as a word.
 
-    The longest copy is found by asking Python whether a part of the text is
-    ``in`` the corpus, which is exact but reads the whole corpus when it is not.
-    So that this is asked a few times only, an index of hashed n-grams first
-    bounds from above how long a copy can be at each place of the text: a copy
-    of length l that begins at i has all its l - n + 1 n-grams in the corpus.
-    A collision of hashes can only loosen the bound.
+    The longest copy is found with Python's substring search, ``part in corpus``,
+    which is exact but reads the whole corpus if the part is absent. To call it
+    only a few times, an index of hashed n-grams first bounds the length of a
+    copy at each position of the text: all l - n + 1 n-grams of a copy of length
+    l are in the corpus. Hash collisions can only loosen the bound.
 
     Parameters
     ----------
     corpus : str
-        The text to compare with. It is kept, with 6 to 12 bytes of index for
-        each of its characters, at most 96 MiB.
+        The text to compare with. It stays in memory, with an index of 6 to 12
+        bytes per character, at most 96 MiB.
     """
 
     def __init__(self, corpus: str) -> None:
         self._corpus = corpus
         self._words = {word.casefold() for words in find_all(WORD, corpus) for word in words}
-        self._index = _index_of(corpus)
+        self._index = _build_index(corpus)
 
     def measure(self, text: str) -> Quality:
         """Measure a text.
@@ -78,12 +77,12 @@ class QualityMeasure:
         Parameters
         ----------
         text : str
-            Any text; the empty one measures 0 throughout.
+            Any text; all measures of an empty text are 0.
 
         Returns
         -------
         Quality
-            Its measures.
+            The measures.
         """
         words = WORD.findall(text)
         real, run, longest_run = 0, 0, 0
@@ -94,8 +93,8 @@ class QualityMeasure:
         share = real / len(words) if words else 0.0
         return Quality(share, longest_run, self._longest_copy(text))
 
-    def invented(self, text: str) -> list[tuple[int, int]]:
-        """Find the words of a text that the corpus lacks.
+    def invented_words(self, text: str) -> list[tuple[int, int]]:
+        """Find the words of a text that are not in the corpus.
 
         Parameters
         ----------
@@ -105,7 +104,7 @@ class QualityMeasure:
         Returns
         -------
         list of (int, int)
-            Where each begins and ends in the text, in characters, the end not included.
+            The half-open span of each word in the text, in characters.
         """
         return [
             match.span()
@@ -114,7 +113,7 @@ class QualityMeasure:
         ]
 
     def _longest_copy(self, text: str) -> int:
-        """Return the length of the longest part of a text that is in the corpus."""
+        """Return the length of the longest substring of a text that is in the corpus."""
         bounds = self._bounds(text)
         best = 0
         absent: set[str] = set()
@@ -132,7 +131,7 @@ class QualityMeasure:
         return best
 
     def _longest_at(self, part: str, known: int) -> int:
-        """Return how long a beginning of `part` is in the corpus; `known` is."""
+        """Return the length of the longest prefix of `part` in the corpus, at least `known`."""
         low, high = known, len(part)
         while low < high:
             middle = (low + high + 1) // 2
@@ -143,13 +142,13 @@ class QualityMeasure:
         return low
 
     def _bounds(self, text: str) -> npt.NDArray[np.int64]:
-        """Return for each place of a text the length no copy from there exceeds."""
+        """Return for each position of a text an upper bound of the length of a copy there."""
         characters = len(text)
         bounds = np.arange(characters, 0, -1)
-        for (length, hashes), index in zip(_gram_hashes(text), self._index, strict=False):
-            present = _places(hashes, index)
+        for (length, hashes), index in zip(_ngram_hashes(text), self._index, strict=False):
+            present = _contains(hashes, index)
             count = len(present)
-            # Runs of present grams: from each place, the first absent one at or after it.
+            # For each position, the first n-gram at or after it that is absent.
             absent_at = np.where(present, count, np.arange(count))
             first_absent = np.minimum.accumulate(absent_at[::-1])[::-1]
             longest = length - 1 + first_absent - np.arange(count)
@@ -157,21 +156,21 @@ class QualityMeasure:
         return bounds
 
 
-def _index_of(corpus: str) -> list[BitIndex]:
-    """Return for each gram length a bit for every hash that occurs in the corpus."""
+def _build_index(corpus: str) -> list[BitIndex]:
+    """Return, for each n-gram length, a bit set of the hashes that occur in the corpus."""
     wanted_bits = max(len(corpus), 1) * BITS_PER_CHARACTER
     bits = min(MAX_INDEX_BITS, 1 << (wanted_bits - 1).bit_length())
     index = [np.zeros(bits // 8, dtype=np.uint8) for _ in NGRAM_LENGTHS]
     for start in range(0, len(corpus), CHUNK_CHARACTERS):
         chunk = corpus[start : start + CHUNK_CHARACTERS + NGRAM_LENGTHS[-1] - 1]
-        for (_, hashes), table in zip(_gram_hashes(chunk), index, strict=False):
+        for (_, hashes), table in zip(_ngram_hashes(chunk), index, strict=False):
             where = _slots(hashes, table)
             np.bitwise_or.at(table, where >> np.uint64(3), _bit(where))
     return index
 
 
-def _gram_hashes(text: str) -> Iterator[tuple[int, Hashes]]:
-    """Yield each gram length that fits and the hashes of all grams of that length."""
+def _ngram_hashes(text: str) -> Iterator[tuple[int, Hashes]]:
+    """Yield each n-gram length that fits, and the hashes of all n-grams of that length."""
     code_points = text.encode("utf-32-le", errors="surrogatepass")
     hashes = np.frombuffer(code_points, dtype="<u4").astype(np.uint64)
     for length in NGRAM_LENGTHS:
@@ -179,25 +178,25 @@ def _gram_hashes(text: str) -> Iterator[tuple[int, Hashes]]:
             return
         half = length // 2
         left, right = hashes[:-half], hashes[half:]
-        # The shift keeps strings of few letters apart, whose plain polynomials collide mod 2**64.
+        # Without the shift, strings of few letters collide: polynomials modulo 2**64.
         hashes = (left ^ (left >> np.uint64(29))) * HASH_MULTIPLIER + right
         yield length, hashes
 
 
 def _slots(hashes: Hashes, table: BitIndex) -> Hashes:
-    """Return the number of the bit that stands for each hash."""
-    # The high bits of a product depend on all bits of both factors.
+    """Return the bit number of each hash."""
+    # The high bits of a product depend on all bits of the factors.
     shift = np.uint64(64 - (len(table) * 8 - 1).bit_length())
     return (hashes * HASH_MULTIPLIER) >> shift
 
 
 def _bit(slots: Hashes) -> BitIndex:
-    """Return for each slot its byte's bit."""
+    """Return the mask of each bit number within its byte."""
     return np.left_shift(1, (slots & np.uint64(7)).astype(np.uint8), dtype=np.uint8)
 
 
-def _places(hashes: Hashes, table: BitIndex) -> npt.NDArray[np.bool_]:
-    """Tell which hashes occur in a table."""
+def _contains(hashes: Hashes, table: BitIndex) -> npt.NDArray[np.bool_]:
+    """Return which hashes are in a bit set."""
     slots = _slots(hashes, table)
     present: npt.NDArray[np.bool_] = (table[slots >> np.uint64(3)] & _bit(slots)) != 0
     return present

@@ -1,4 +1,4 @@
-"""Texts that people bring: one after the other, and no more than may be kept."""
+"""Uploads of corpora: one at a time, and within the limits."""
 
 from __future__ import annotations
 
@@ -15,44 +15,46 @@ __all__ = ["Uploads"]
 class Uploads:
     """Adds texts to the library.
 
-    One at a time, since to decode and describe a large one takes more than ten times its size.
+    Texts are added one at a time, because decoding and describing one takes more than ten times its
+    size in memory.
 
     Parameters
     ----------
     library : CorpusLibrary
-        Where they are kept.
-    room : Room
-        How much may be stored.
-    most : int
-        How many texts there may be, the shipped ones among them.
+        The library.
+    quota : StorageQuota
+        The limit of the data directory.
+    max_corpora : int
+        Maximum number of corpora, including the shipped ones.
     """
 
-    def __init__(self, library: CorpusLibrary, room: StorageQuota, most: int) -> None:
+    def __init__(self, library: CorpusLibrary, quota: StorageQuota, max_corpora: int) -> None:
         self._library = library
-        self._room = room
-        refusal = f"The limit is {most:,} texts: delete one to add another."
-        self._places = CapacityLimit(most, lambda: len(library.list()), refusal)
+        self._quota = quota
+        refusal = f"The limit is {max_corpora:,} texts: delete one to add another."
+        self._capacity = CapacityLimit(max_corpora, lambda: len(library.list()), refusal)
         self._adding = asyncio.Lock()
 
     async def add(self, read: Callable[[], Awaitable[bytes]], name: str | None) -> Corpus:
-        """Add a text; its encoding is found out.
+        """Add a text; its encoding is detected.
 
         Parameters
         ----------
         read : callable
-            Returns the file as it came, once it is its turn: those that wait are not in memory.
+            Returns the contents of the file. It is called when it is this upload's turn, so that
+            waiting uploads are not in memory.
         name : str or None
-            What to call it.
+            The name of the corpus.
 
         Raises
         ------
         LimitReachedError
-            There are as many texts, or as much is stored, as may be.
+            There are too many corpora, or the data directory is full.
         NotTextError, CorpusTooShortError
-            It is nothing to learn from.
+            The file cannot be used as a corpus.
         """
-        with self._places.held():
+        with self._capacity.reserve():
             async with self._adding:
                 data = await read()
-                await self._room.check(len(data))
+                await self._quota.check(len(data))
                 return await asyncio.to_thread(self._library.add, data, name)

@@ -1,7 +1,7 @@
-"""One process at a time in a folder.
+"""A lock that lets one process at a time use a directory.
 
-The claim is a lock of the operating system on the folder itself: it leaves no file behind, and ends
-with its process, however that ends.
+It is the operating system's lock on the directory itself: it leaves no file behind, and is released
+when its process ends, whatever ends it.
 """
 
 from __future__ import annotations
@@ -22,43 +22,43 @@ RETRY_EVERY_S = 0.02
 
 
 class DirectoryInUseError(RuntimeError):
-    """Another process works in the folder, and did not leave in time."""
+    """Another process is using the directory, and did not release it in time."""
 
 
 @contextlib.contextmanager
-def lock_directory(folder: Path, patience_s: float) -> Iterator[None]:
-    """Hold a folder for this process alone.
+def lock_directory(folder: Path, timeout_s: float) -> Iterator[None]:
+    """Lock a directory for this process alone.
 
     Parameters
     ----------
     folder : pathlib.Path
-        The folder, which must exist.
-    patience_s : float
-        Seconds to wait for another process to leave it.
+        The directory, which must exist.
+    timeout_s : float
+        Seconds to wait for another process to release it.
 
     Raises
     ------
     DirectoryInUseError
-        It did not leave.
+        The other process did not release it.
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        _lock(descriptor, folder, time.monotonic() + patience_s)
+        _lock(descriptor, folder, time.monotonic() + timeout_s)
         yield
     finally:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, folder: Path, give_up_s: float) -> None:
+def _lock(descriptor: int, folder: Path, deadline_s: float) -> None:
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            if time.monotonic() >= give_up_s:
-                raise DirectoryInUseError(f"another process works in {folder}") from error
+            if time.monotonic() >= deadline_s:
+                raise DirectoryInUseError(f"another process is using {folder}") from error
             time.sleep(RETRY_EVERY_S)
         except OSError as error:
-            # Some network file systems know no locks; then it is for people to start only one.
+            # Some network file systems have no locks; there, users must start only one process.
             log.warning("%s can't be locked: %s", folder, error)
             return
         else:

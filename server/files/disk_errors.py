@@ -1,4 +1,4 @@
-"""When the disk takes nothing more: told from other faults, and said in words."""
+"""Errors of a disk that is full or can't be written, as one exception with a sentence."""
 
 from __future__ import annotations
 
@@ -8,53 +8,53 @@ import sqlite3
 __all__ = ["StorageError", "UnreadableError", "as_storage_error"]
 
 FULL = "There is no room left on the disk"
-SEALED = "The data directory can't be written"
-FAULTY = "The disk reports a fault"
+READ_ONLY = "The data directory can't be written"
+FAULTY = "The disk reports an error"
 
 BY_ERRNO = {
     errno.ENOSPC: FULL,
     errno.EDQUOT: FULL,
     errno.EFBIG: FULL,
-    errno.EROFS: SEALED,
-    errno.EACCES: SEALED,
-    errno.EPERM: SEALED,
+    errno.EROFS: READ_ONLY,
+    errno.EACCES: READ_ONLY,
+    errno.EPERM: READ_ONLY,
     errno.EIO: FAULTY,
 }
 BY_SQLITE = {
     sqlite3.SQLITE_FULL: FULL,
-    sqlite3.SQLITE_READONLY: SEALED,
-    sqlite3.SQLITE_PERM: SEALED,
-    sqlite3.SQLITE_CANTOPEN: SEALED,
-    # What any error of the operating system in the middle of writing becomes.
+    sqlite3.SQLITE_READONLY: READ_ONLY,
+    sqlite3.SQLITE_PERM: READ_ONLY,
+    sqlite3.SQLITE_CANTOPEN: READ_ONLY,
+    # SQLite reports any error of the operating system during a write as this.
     sqlite3.SQLITE_IOERR: "The database can't be written",
 }
-# The low byte of SQLite's codes is the kind, the rest says more exactly what.
-KIND = 0xFF
+# The low byte of SQLite's extended result codes is the primary result code.
+PRIMARY_CODE = 0xFF
 
 
 class StorageError(RuntimeError):
-    """The disk takes nothing more; the message is a sentence for a person."""
+    """The disk is full or can't be written; the message is a sentence for the user."""
 
 
 class UnreadableError(StorageError):
-    """A file can't be read just now, which says nothing of what it holds; nothing has changed."""
+    """A file can't be read at the moment, but it need not be damaged; nothing has changed."""
 
     def __init__(self, what: str, error: OSError | MemoryError) -> None:
         why = error.strerror if isinstance(error, OSError) else "there is not enough memory"
-        super().__init__(f"{what} can't be read just now: {why or error}.")
+        super().__init__(f"{what} can't be read at the moment: {why or error}.")
 
 
 def as_storage_error(error: BaseException) -> StorageError | None:
-    """Return what to say of an error in writing; None when it is of another kind.
+    """Return a write error of the operating system or SQLite as a `StorageError`.
 
-    Parameters
-    ----------
-    error : BaseException
-        What the operating system or SQLite raised.
+    Returns
+    -------
+    StorageError or None
+        None if the error is of another kind.
     """
     reason = None
     if isinstance(error, OSError) and error.errno is not None:
         reason = BY_ERRNO.get(error.errno)
     elif isinstance(error, sqlite3.OperationalError):
-        reason = BY_SQLITE.get(getattr(error, "sqlite_errorcode", 0) & KIND)
+        reason = BY_SQLITE.get(getattr(error, "sqlite_errorcode", 0) & PRIMARY_CODE)
     return None if reason is None else StorageError(f"{reason}.")

@@ -1,4 +1,4 @@
-"""Folders and files that are there after a power cut."""
+"""Directories and files that survive a power cut."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ __all__ = ["clear_unfinished", "copy_durably", "make_folder", "sync_folder"]
 
 
 def clear_unfinished(folder: Path, process: int) -> None:
-    """Remove what a process that is dead was writing, by its id, in the folders of `folder`."""
+    """Delete the unfinished files of a process that has ended, by its id, in `folder`'s folders."""
     for path in folder.glob(f"*/.*.{process}.tmp"):
         path.unlink(missing_ok=True)
 
 
 def copy_durably(source: Path, target: Path) -> None:
-    """Copy a file as `write_archive` writes one: whole or not at all, and there for good."""
+    """Copy a file atomically and durably, as `write_archive` writes one."""
     temporary = target.with_name(f".{target.stem}.tmp")
     try:
         shutil.copyfile(source, temporary)
@@ -30,7 +30,7 @@ def copy_durably(source: Path, target: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` durable."""
+    """Make the names in a directory durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -39,7 +39,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, and those that it lies in, as far as they are not there; durable."""
+    """Create a directory and its parents as needed, durably."""
     if not folder.is_dir():
         make_folder(folder.parent)
         folder.mkdir(exist_ok=True)

@@ -1,8 +1,8 @@
-"""Named points at which a test may stop a process, to kill it just there.
+"""Named points at which a test can stop a process, in order to kill it there.
 
-``HURRAH_STOP_AT=store.committed:3`` stops the first process that reaches the point for the third
-time, as SIGSTOP does: whoever set it can then kill it, or its parent, or both. Nothing happens
-without the variable, and nothing worse than a stop with it.
+With ``HURRAH_STOP_AT=store.committed:3`` a process stops with SIGSTOP when it reaches the point for
+the third time; the test can then kill it, its parent, or both. Without the variable nothing
+happens.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _left = int(_count or 1)
 
 
 def failpoint(point: str) -> None:
-    """Say that a point is reached."""
-    global _left  # noqa: PLW0603 - of the process, as the variable is
+    """Stop this process, if it is to stop at this point."""
+    global _left  # noqa: PLW0603 - one counter a process, like the environment variable
     if point == _point:
         _left -= 1
         if _left == 0:
-            # Of the process, the signal might reach another thread first, and this one run on.
+            # `os.kill` might signal another thread first, and this one would run on.
             signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)

@@ -1,4 +1,4 @@
-"""The folder of each run: made with it, and gone with it, whenever the process may die."""
+"""The directory of each run, created and deleted so that a crash leaves no trace of half a run."""
 
 from __future__ import annotations
 
@@ -12,16 +12,20 @@ from server.files.durable import make_folder, sync_folder
 __all__ = ["RunDirectories"]
 
 ID = re.compile(r"[0-9a-f]{12}")
-DOOMED = ".deleted-"
+DELETED_PREFIX = ".deleted-"
 
 
 class RunDirectories:
-    """The folders of all runs.
+    """The directories of all runs.
+
+    A run is deleted in three steps: its directory is renamed, which marks it as deleted; the
+    contents go, and then the run's rows in the database; last the mark. A server that starts
+    finishes what an earlier one has begun.
 
     Parameters
     ----------
     root : pathlib.Path
-        Where they are; made when it is not there.
+        Where they are; created if needed.
     """
 
     def __init__(self, root: Path) -> None:
@@ -29,20 +33,20 @@ class RunDirectories:
         make_folder(root)
 
     def checkpoints(self, run: str) -> Path:
-        """Return where the checkpoints of a run are."""
+        """Return the directory of a run's checkpoints."""
         return self._root / run / "checkpoints"
 
-    def make(self, run: str) -> None:
-        """Make the folder of a run; durable."""
+    def create(self, run: str) -> None:
+        """Create the directory of a run; durable."""
         self.checkpoints(run).mkdir(parents=True)
         sync_folder(self._root / run)
         sync_folder(self._root)
 
     def remove(self, run: str) -> None:
-        """Remove the folder of a run that nobody was told of."""
+        """Remove the directory of a run that could not be created."""
         shutil.rmtree(self._root / run, ignore_errors=True)
 
-    def doom(self, run: str) -> None:
+    def mark_deleted(self, run: str) -> None:
         """Mark a run as deleted; durable, and possible on a full disk.
 
         Raises
@@ -50,33 +54,35 @@ class RunDirectories:
         OSError
             It can't be marked; nothing has changed.
         """
-        doomed = self._doomed(run)
+        marked = self._marked(run)
         try:
-            (self._root / run).rename(doomed)
+            (self._root / run).rename(marked)
         except FileNotFoundError:
-            # Somebody was faster, by hand.
-            doomed.mkdir(exist_ok=True)
+            # Someone has deleted it by hand.
+            marked.mkdir(exist_ok=True)
         sync_folder(self._root)
 
-    def clear(self, run: str) -> None:
-        """Remove what a deleted run kept, but not the mark that it is deleted."""
-        for path in self._doomed(run).iterdir():
+    def delete_contents(self, run: str) -> None:
+        """Delete the contents of a deleted run's directory, but not the mark."""
+        for path in self._marked(run).iterdir():
             shutil.rmtree(path, ignore_errors=True)
 
-    def forget(self, run: str) -> None:
-        """Remove the mark: nobody remembers the run any more."""
-        shutil.rmtree(self._doomed(run), ignore_errors=True)
+    def remove_mark(self, run: str) -> None:
+        """Remove the mark, once the run is deleted from the database, too."""
+        shutil.rmtree(self._marked(run), ignore_errors=True)
 
-    def doomed(self) -> list[str]:
-        """Return the runs that were deleted, and of which something may be left."""
-        return [path.name.removeprefix(DOOMED) for path in self._root.glob(f"{DOOMED}*")]
+    def marked_deleted(self) -> list[str]:
+        """Return the runs that are marked as deleted."""
+        return [
+            path.name.removeprefix(DELETED_PREFIX) for path in self._root.glob(f"{DELETED_PREFIX}*")
+        ]
 
-    def keep_only(self, runs: set[str]) -> None:
-        """Remove the folders of runs that were being made when the server died."""
+    def delete_orphans(self, runs: set[str]) -> None:
+        """Delete the directories of all runs but these: they were being created in a crash."""
         for path in self._root.iterdir():
             if ID.fullmatch(path.name) and path.name not in runs:
                 with contextlib.suppress(OSError):
                     shutil.rmtree(path)
 
-    def _doomed(self, run: str) -> Path:
-        return self._root / f"{DOOMED}{run}"
+    def _marked(self, run: str) -> Path:
+        return self._root / f"{DELETED_PREFIX}{run}"

@@ -1,4 +1,4 @@
-"""How much the data directory may hold."""
+"""A limit on the size of the data directory."""
 
 from __future__ import annotations
 
@@ -10,75 +10,75 @@ from pathlib import Path
 
 from server.errors import LimitReachedError
 
-__all__ = ["NoRoomError", "StorageQuota", "bytes_below"]
+__all__ = ["QuotaExceededError", "StorageQuota", "bytes_below"]
 
-# Of the time, at most one part in so many goes into measuring.
-MEASURING_SHARE = 20
-MEASURED_FOR_S = 1.0
+MEASUREMENT_SHARE = 20
+"""Measuring takes at most one part in so many of the time."""
+MEASUREMENT_VALID_S = 1.0
 
 
-class NoRoomError(LimitReachedError):
-    """As much is stored as may be."""
+class QuotaExceededError(LimitReachedError):
+    """The data directory has reached its limit."""
 
 
 class StorageQuota:
-    """What is stored in a folder, held to a limit.
+    """A limit on the total size of the files in a directory.
 
     Parameters
     ----------
     folder : pathlib.Path
-        All files below it count.
+        The directory; all files below it count.
     limit_bytes : int or None
-        What may be stored; None: whatever the disk holds.
+        The limit; None: the size of the disk.
     """
 
     def __init__(self, folder: Path, limit_bytes: int | None) -> None:
         self._folder = folder
         self._limit_bytes = limit_bytes
         self._stored_bytes = 0
-        self._holds_until_s = 0.0
+        self._valid_until_s = 0.0
         self._measuring = asyncio.Lock()
 
     async def check(self, more_bytes: int = 0) -> None:
-        """Return if so many bytes more may be stored.
+        """Check that so many more bytes may be stored.
 
         Raises
         ------
-        NoRoomError
+        QuotaExceededError
             They may not; the message names the limit.
         """
         limit = self._limit_bytes
         if limit is None:
             return
         async with self._measuring:
-            if time.monotonic() >= self._holds_until_s:
+            if time.monotonic() >= self._valid_until_s:
                 await self._measure()
             if self._stored_bytes + more_bytes > limit:
-                # Something may have been deleted since.
+                # Files may have been deleted since.
                 await self._measure()
             if self._stored_bytes + more_bytes > limit:
-                raise NoRoomError(
-                    f"The data directory may hold {_shown(limit)}, and holds"
+                raise QuotaExceededError(
+                    f"The data directory may contain {_shown(limit)}, and contains"
                     f" {_shown(self._stored_bytes)}: delete runs or texts to make room."
                 )
             self._stored_bytes += more_bytes
 
     def count(self, more_bytes: int) -> None:
-        """Take into account what was stored since it was measured."""
+        """Add the size of a file that was stored since the last measurement."""
         self._stored_bytes += more_bytes
 
     async def _measure(self) -> None:
-        began_s = time.monotonic()
+        started_s = time.monotonic()
         self._stored_bytes = await asyncio.to_thread(bytes_below, self._folder)
-        took_s = time.monotonic() - began_s
-        self._holds_until_s = began_s + max(MEASURED_FOR_S, took_s * MEASURING_SHARE)
+        took_s = time.monotonic() - started_s
+        self._valid_until_s = started_s + max(MEASUREMENT_VALID_S, took_s * MEASUREMENT_SHARE)
 
 
 def bytes_below(folder: Path) -> int:
-    """Return the size of all files below a folder; what vanishes meanwhile does not count.
+    """Return the total size of all files below a directory.
 
-    Nor do files with a dot in front, which are gone by themselves in a moment: they are being
-    written under that name, or written to be sent away.
+    Files deleted meanwhile do not count. Nor do files whose names start with a dot: they are
+    temporary files, of a write or of a download.
     """
     total = 0
     for parent, _, names in os.walk(folder):

@@ -6,25 +6,30 @@ from functools import partial
 
 from server.checkpoints.npz import DamagedArchiveError
 from server.concurrency.json_lines import JsonLineChannel
+from server.concurrency.typed_messages import UnknownMessageError
 from server.inference.generator import TextGenerator
+from server.inference.messages import Shutdown, parse_command
 
-LEAVING_S = 0.5
+# Short, because there is nothing to save: the next server starts its own inference process.
+SERVER_GONE_TIMEOUT_S = 0.5
 
 
 def main() -> None:
-    """Answer commands until the server leaves or says so."""
-    # Nothing is kept here: nobody is there to read it, and it is written anew for whoever asks.
-    line = JsonLineChannel(patience_s=LEAVING_S)
-    inference = TextGenerator()
-    while command := line.take():
-        if command["do"] == "leave":
-            break
+    """Carry out commands until told to shut down, or until the server is gone."""
+    channel = JsonLineChannel(timeout_s=SERVER_GONE_TIMEOUT_S)
+    generator = TextGenerator()
+    while message := channel.receive():
+        # `Shutdown` comes without a number.
+        number = message.get("id", 0)
         try:
-            answer = inference.answer(command, partial(line.say_before, command["id"]))
-        except (DamagedArchiveError, OSError) as error:
-            answer = {"refused": str(error)}
-        line.send({"answer": command["id"], **answer})
-    line.close()
+            command = parse_command(message)
+            if isinstance(command, Shutdown):
+                break
+            reply = generator.reply(command, partial(channel.send_partial, number))
+        except (DamagedArchiveError, OSError, UnknownMessageError) as error:
+            reply = {"refused": str(error)}
+        channel.send_reply(number, reply)
+    channel.close()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Asking the scribe: passages and the measure of texts."""
+"""The server's end of an inference process."""
 
 from __future__ import annotations
 
@@ -9,118 +9,108 @@ from typing import Any
 
 from server.concurrency.child_process import ChildExitedError, JsonChildProcess
 from server.concurrency.json_lines import Message
+from server.concurrency.typed_messages import Command
+from server.inference.messages import (
+    CheckGradients,
+    CompareStepSizes,
+    MeasureSample,
+    MeasureSurprisal,
+    MeasureTexts,
+    Shutdown,
+    TimeUpdates,
+    WritePassages,
+)
 
-__all__ = ["InferenceClient"]
-
+__all__ = ["InferenceClient", "OnPiece"]
 
 OnPiece = Callable[[Message], None]
 
 
 class InferenceClient:
-    """A scribe that is started when first needed, and again should it die."""
+    """An inference process, started when it is first needed, and again if it dies.
+
+    Every method raises `server.concurrency.child_process.ChildRefusedError` if the process can't
+    carry out the command, such as when a model can't be read, and `ChildExitedError` if it ends
+    before it replies, twice. The replies are described in `server.inference.messages`.
+    """
 
     def __init__(self) -> None:
-        self._child: JsonChildProcess | None = None
+        self._process: JsonChildProcess | None = None
         self._starting = asyncio.Lock()
 
-    async def measure(
-        self, corpus_path: Path, sample: Message, watched: list[str], *, snapshot: Path, length: int
+    async def write_passages(
+        self, command: WritePassages, on_piece: OnPiece | None = None
     ) -> Message:
-        """Measure a sample, and write its replay.
+        """Write passages.
 
         Parameters
         ----------
-        corpus_path : pathlib.Path
-            The text to measure it against.
-        sample : dict
-            As a worker reports it: its `text` and `update`.
-        watched : list of str
-            The words to look for.
-        snapshot : pathlib.Path
-            Where the network is, as it stood then, if it was kept.
-        length : int
-            Characters of a replay.
-
-        Returns
-        -------
-        dict
-            `quality`, the spans of `invented_words`, the watched words `found`, and the `replay`
-            (its text, quality and invented spans), None where the network was not kept.
-        """
-        return await self._ask(
-            "measure",
-            corpus_path=str(corpus_path),
-            text=sample["text"],
-            update=sample["update"],
-            watched=watched,
-            snapshot=str(snapshot),
-            length=length,
-        )
-
-    async def write(self, on_piece: OnPiece | None = None, **request: Any) -> Message:  # noqa: ANN401
-        """Write passages; see `server.inference`.
-
-        Parameters
-        ----------
+        command : WritePassages
+            What to write.
         on_piece : callable or None
-            Takes what each text goes on with, as it is written: ``{"pieces": [str, ...]}``.
-        **request
-            What the scribe's command `write` needs.
-
-        Raises
-        ------
-        server.concurrency.child_process.ChildRefusedError
-            The model can't be read.
+            Called with the continuation of each text as it is written: ``{"pieces": [str, ...]}``.
         """
-        return await self._ask("write", on_piece, **request)
+        return await self._request(command, on_piece)
 
-    async def read(self, **request: Any) -> Message:  # noqa: ANN401
-        """Say how surprising what a run read was to it; see `server.inference.surprisal`."""
-        return await self._ask("read", **request)
-
-    async def assess(self, corpus_path: Path, texts: list[str]) -> list[Message]:
-        """Measure texts: of each its `quality`, and the spans of `invented_words`."""
-        answer = await self._ask("assess", corpus_path=str(corpus_path), texts=texts)
-        measured: list[Message] = answer["measured"]
+    async def measure_texts(self, corpus_path: Path, texts: list[str]) -> list[Message]:
+        """Measure texts: the `quality` and the spans of `invented_words` of each."""
+        reply = await self._request(MeasureTexts(corpus_path=str(corpus_path), texts=texts))
+        measured: list[Message] = reply["measured"]
         return measured
 
-    async def prove(self, what: str, request: dict[str, Any]) -> Message:
-        """Check gradients ("check"), compare the methods ("curve"), or time updates ("time")."""
-        return await self._ask(what, request=request)
+    async def measure_sample(self, command: MeasureSample) -> Message:
+        """Measure a sample, and write its replay."""
+        return await self._request(command)
 
-    async def leave(self) -> None:
-        """End the scribe, in the middle of a passage if need be: it keeps nothing."""
-        if self._child is not None:
-            self._child.tell("leave")
-            await self._child.leave(timeout_s=1.0)
+    async def measure_surprisal(self, command: MeasureSurprisal) -> Message:
+        """Measure how surprising what a run read is to one of its models."""
+        return await self._request(command)
 
-    async def _ask(
-        self,
-        command: str,
-        on_piece: OnPiece | None = None,
-        **arguments: Any,  # noqa: ANN401 - JSON values
-    ) -> Message:
-        for attempt in range(2):
-            child = await self._inference()
-            try:
-                return await child.ask(command, on_piece, **arguments)
-            except ChildExitedError:
-                # Whatever ended it (memory, a signal), a fresh one deserves one more try; but not
-                # over pieces that somebody has read.
-                if attempt or on_piece is not None:
-                    raise
-        raise AssertionError("unreachable")
+    async def check_gradients(self, request: dict[str, Any]) -> Message:
+        """Check the gradients of a random network."""
+        reply = await self._request(CheckGradients(request=request))
+        result: Message = reply["result"]
+        return result
 
-    async def _inference(self) -> JsonChildProcess:
+    async def compare_step_sizes(self, cell: str) -> Message:
+        """Measure how the error of each numerical derivative depends on its step size."""
+        reply = await self._request(CompareStepSizes(cell=cell))
+        result: Message = reply["result"]
+        return result
+
+    async def time_updates(self, spec: dict[str, Any], distinct: int) -> float:
+        """Return the median time of an update in seconds."""
+        reply = await self._request(TimeUpdates(spec=spec, distinct=distinct))
+        update_s: float = reply["update_s"]
+        return update_s
+
+    async def terminate(self) -> None:
+        """End the process, even in the middle of a passage: it has nothing to save."""
+        if self._process is not None:
+            self._process.notify(Shutdown())
+            await self._process.terminate(timeout_s=1.0)
+
+    async def _request(self, command: Command, on_piece: OnPiece | None = None) -> Message:
+        try:
+            return await (await self._start_if_needed()).request(command, on_piece)
+        except ChildExitedError:
+            # The next process may succeed, unless a reader has seen the first pieces already.
+            if on_piece is not None:
+                raise
+            return await (await self._start_if_needed()).request(command)
+
+    async def _start_if_needed(self) -> JsonChildProcess:
         async with self._starting:
-            if self._child is None or not self._child.alive:
-                self._child = await JsonChildProcess.start("server.inference", _no_event, _no_exit)
-            return self._child
+            if self._process is None or not self._process.alive:
+                self._process = await JsonChildProcess.start(
+                    "server.inference", _on_event, _on_exit
+                )
+            return self._process
 
 
-async def _no_event(event: Message) -> None:
-    raise RuntimeError(f"the scribe said something that nobody asked for: {event}")
+async def _on_event(event: Message) -> None:
+    raise RuntimeError(f"the inference process sent an unexpected event: {event}")
 
 
-async def _no_exit(_how: str) -> None:
-    """Nothing to do: the next question starts another."""
+async def _on_exit(_how: str) -> None:
+    """Do nothing: the next command starts another process."""

@@ -1,4 +1,4 @@
-"""Proofs of gradients as they go over the line: plain numbers, of three digits where many."""
+"""Gradient checks as JSON values; the many errors of single entries have three digits."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from server.rnn.gradient_check.check import ParameterCheck, check_gradients
 from server.rnn.gradient_check.error_curve import error_against_step
 from server.rnn.vocabulary import Vocabulary
 
-__all__ = ["checked", "curve"]
+__all__ = ["check", "compare_step_sizes"]
 
 
-def checked(request: dict[str, Any]) -> dict[str, Any]:
-    """Check gradients as a `server.analysis.gradient_check.GradientCheckRequest` asks."""
+def check(request: dict[str, Any]) -> dict[str, Any]:
+    """Check gradients for a `server.analysis.gradient_check.GradientCheckRequest`."""
     text = request["text"]
     length, streams = request["sequence_length"], request["batch_size"]
     read = None
     if text is not None:
         indices = Vocabulary.from_text(text).encode(text)[: streams * (length + 1)]
         read = indices.reshape(streams, length + 1).T
-    check = check_gradients(
+    result = check_gradients(
         cell=request["cell"],
         hidden_size=request["hidden_size"],
         layers=request["layers"],
@@ -37,24 +37,24 @@ def checked(request: dict[str, Any]) -> dict[str, Any]:
         step=request["step"],
     )
     thresholds = {
-        "complex_step": check.complex_step_threshold,
-        "central_difference": check.central_difference_threshold,
+        "complex_step": result.complex_step_threshold,
+        "central_difference": result.central_difference_threshold,
     }
     return {
-        "passed": check.passed,
-        "threshold": check.central_difference_threshold,
+        "passed": result.passed,
+        "threshold": result.central_difference_threshold,
         "thresholds": thresholds,
-        "dtype": check.dtype,
+        "dtype": result.dtype,
         "parameters": [
             _parameter(parameter, thresholds, details=request["details"])
-            for parameter in check.parameters
+            for parameter in result.parameters
         ],
     }
 
 
-def curve(request: dict[str, Any]) -> dict[str, Any]:
-    """Compare the methods of checking at all kinds of steps."""
-    errors = asdict(error_against_step(cell=request["cell"]))
+def compare_step_sizes(cell: str) -> dict[str, Any]:
+    """Compare the numerical derivatives over a range of step sizes."""
+    errors = asdict(error_against_step(cell=cell))
     return {name: [finite(value) for value in values] for name, values in errors.items()}
 
 

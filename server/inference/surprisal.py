@@ -1,4 +1,4 @@
-"""What was read at an update, and how surprising each character of it was: the scribe's part."""
+"""The text that a run read at an update, and how surprising each character of it was."""
 
 from __future__ import annotations
 
@@ -15,57 +15,48 @@ from numpy.typing import NDArray
 from server.checkpoints.checkpoint_format import load_model
 from server.checkpoints.npz import DamagedArchiveError
 from server.concurrency.json_lines import Message
+from server.inference.messages import MeasureSurprisal
 from server.rnn.model import Model
 from server.rnn.sampling.surprisal import Surprisal, surprisal
 from server.rnn.vocabulary import Vocabulary
 
 __all__ = ["SurprisalReader"]
 
-# Characters that are shown around what was read, and those that are read before them so that the
-# network has come into its stride.
-SHOWN_BEFORE, SHOWN_AFTER, WARMING = 400, 480, 160
+SHOWN_BEFORE, SHOWN_AFTER = 400, 480
+"""Characters shown before and after the text that was read."""
+WARM_UP = 160
+"""Characters read before those shown, so that the network's state is a usual one."""
 TOP = 3
 MOST_SURPRISING = 3
-# Of many streams, so many are shown, out of as many as some multiply-adds allow (a second's work).
 STREAMS_SHOWN = 3
-MOST_STREAMS = 64
-MOST_WORK = 2e9
+"""Streams shown, out of those measured."""
+MAX_STREAMS = 64
+MAX_MULTIPLY_ADDS = 2e9
+"""Limits of the streams measured; the second is about a second's work."""
 
-# What is held in memory: the next reader asks for the same book, and often for the same network.
-BOOKS_KEPT, MODELS_KEPT = 2, 4
+# Cached, because the next reader asks for the same text, and often for the same network.
+CORPORA_CACHED, MODELS_CACHED = 2, 4
 
 V = TypeVar("V")
-FirstModel = Callable[[str, dict[str, Any]], tuple[Model, Vocabulary]]
+NewModel = Callable[[str, dict[str, Any]], tuple[Model, Vocabulary]]
 
 
 class SurprisalReader:
-    """Reads with a run's model what the run read.
+    """Measures with a run's models how surprising the text was that the run read.
 
     Parameters
     ----------
-    first_model : callable
-        Takes a corpus' path and a spec, and returns a run's model before its start.
+    new_model : callable
+        Takes the path of a corpus and a spec, and returns a run's model before its first update.
     """
 
-    def __init__(self, first_model: FirstModel) -> None:
-        self._first_model = first_model
-        self._books: OrderedDict[str, str] = OrderedDict()
+    def __init__(self, new_model: NewModel) -> None:
+        self._new_model = new_model
+        self._corpora: OrderedDict[str, str] = OrderedDict()
         self._models: OrderedDict[str, tuple[Model, Vocabulary]] = OrderedDict()
 
-    def answer(self, command: Message) -> Message:
-        """Answer the command `read`.
-
-        Parameters
-        ----------
-        command : dict
-            `path` of the model (None: the run's first), `spec`, `corpus_path`; `parts`, where each
-            stream's part begins; `part_length`, `position` in each part and `sequence_length`.
-            All in characters.
-
-        Returns
-        -------
-        dict
-            ``{"model_update", "passages"}``: see `server.analysis.surprisal.UpdateSurprisal`.
+    def measure(self, command: MeasureSurprisal) -> Message:
+        """Return the content of the reply to a command.
 
         Raises
         ------
@@ -73,26 +64,26 @@ class SurprisalReader:
             The model can't be read.
         """
         model, vocabulary = self._model(command)
-        book = _kept(
-            self._books,
-            command["corpus_path"],
-            BOOKS_KEPT,
-            lambda: Path(command["corpus_path"]).read_bytes().decode(),
+        corpus = _cached(
+            self._corpora,
+            command.corpus_path,
+            CORPORA_CACHED,
+            lambda: Path(command.corpus_path).read_bytes().decode(),
         )
-        start = command["position"] + 1
-        end = start + command["sequence_length"]
+        start = command.position + 1
+        end = start + command.sequence_length
         shown = max(0, start - SHOWN_BEFORE)
-        first = max(0, shown - WARMING)
-        last = min(end + SHOWN_AFTER, command["part_length"])
+        first = max(0, shown - WARM_UP)
+        last = min(end + SHOWN_AFTER, command.part_length)
         steps = last - first
-        room = int(MOST_WORK / (steps * model.architecture.size))
-        parts = command["parts"][: max(1, min(MOST_STREAMS, room))]
-        texts = [book[part + first : part + last] for part in parts]
-        # From the part's beginning as in training; from anywhere else with a state that the network
-        # is used to, which some characters bring to where it would be.
+        affordable = int(MAX_MULTIPLY_ADDS / (steps * model.architecture.size))
+        parts = command.parts[: max(1, min(MAX_STREAMS, affordable))]
+        texts = [corpus[part + first : part + last] for part in parts]
+        # From the beginning of a part the state is zero, as in training. From anywhere else the
+        # carried state of the model is used, which the warm-up brings close to what it was.
         indices = np.stack([vocabulary.encode(text) for text in texts])
         found = surprisal(model, indices, TOP, carried=first > 0)
-        # The first character of a part was never guessed.
+        # The first character of a part is never predicted.
         bits = np.concatenate(
             [np.full((len(parts), 1), np.nan), found.nats / math.log(2.0)], axis=1
         )
@@ -113,33 +104,35 @@ class SurprisalReader:
             ],
         }
 
-    def _model(self, command: Message) -> tuple[Model, Vocabulary]:
-        path = command["path"]
+    def _model(self, command: MeasureSurprisal) -> tuple[Model, Vocabulary]:
+        path = command.path
         if path is None:
-            return self._first_model(command["corpus_path"], command["spec"])
+            return self._new_model(command.corpus_path, command.spec)
         try:
-            # A file of the same name may be another one: a run that went back writes it anew.
-            name = f"{path} {Path(path).stat().st_mtime_ns}"
-            return _kept(self._models, name, MODELS_KEPT, lambda: load_model(Path(path), "latest"))
+            # A run that went back writes another file under the same name.
+            key = f"{path} {Path(path).stat().st_mtime_ns}"
+            return _cached(
+                self._models, key, MODELS_CACHED, lambda: load_model(Path(path), "latest")
+            )
         except FileNotFoundError as error:
             raise DamagedArchiveError("the model is not there any more") from error
 
 
-def _kept(kept: OrderedDict[str, V], key: str, most: int, make: Callable[[], V]) -> V:
-    """Return what is kept by that name, or make it, and let the longest unused go."""
-    if key not in kept:
-        kept[key] = make()
-    kept.move_to_end(key)
-    while len(kept) > most:
-        kept.popitem(last=False)
-    return kept[key]
+def _cached(cache: OrderedDict[str, V], key: str, size: int, load: Callable[[], V]) -> V:
+    """Return the value of a key, loading it if needed; the least recently used value goes."""
+    if key not in cache:
+        cache[key] = load()
+    cache.move_to_end(key)
+    while len(cache) > size:
+        cache.popitem(last=False)
+    return cache[key]
 
 
 Expected = list[list[tuple[str, float]]]
 
 
 def _expected(found: Surprisal, stream: int, read: slice, vocabulary: Vocabulary) -> Expected:
-    """Return what was likeliest in the place of each character that was read, and how likely."""
+    """Return the likeliest characters in the place of each that was read, with probabilities."""
     guesses = slice(read.start - 1, read.stop - 1)
     characters = vocabulary.characters
     return [
@@ -158,7 +151,7 @@ def _expected(found: Surprisal, stream: int, read: slice, vocabulary: Vocabulary
 def _passage(
     text: str, bits: NDArray[np.float64], expected: Expected, read: slice, shown: int
 ) -> Message:
-    """Return one stream's text around what was read, each character with its surprisal."""
+    """Return a stream's text, before, in and after what was read, with surprisals in bits."""
     inside = bits[read]
     known = np.where(np.isfinite(inside), inside, -np.inf)
     order = [int(i) for i in np.argsort(-known, kind="stable") if known[i] > -np.inf]
@@ -166,9 +159,9 @@ def _passage(
         "before": text[shown : read.start],
         "text": text[read],
         "after": text[read.stop :],
-        "surprisal_before": _plain(bits[shown : read.start]),
-        "surprisal": _plain(inside),
-        "surprisal_after": _plain(bits[read.stop :]),
+        "surprisal_before": _rounded(bits[shown : read.start]),
+        "surprisal": _rounded(inside),
+        "surprisal_after": _rounded(bits[read.stop :]),
         "top": expected,
         "most_surprising": [
             {
@@ -183,12 +176,12 @@ def _passage(
     }
 
 
-def _plain(bits: NDArray[np.float64]) -> list[float | None]:
+def _rounded(bits: NDArray[np.float64]) -> list[float | None]:
     return [round(value, 3) if math.isfinite(value) else None for value in bits.tolist()]
 
 
 def _word_at(text: str, index: int) -> str | None:
-    """Return the word that a character belongs to; None if it belongs to none."""
+    """Return the word that a character is part of; None if it is part of none."""
 
     def belongs(at: int) -> bool:
         return 0 <= at < len(text) and (

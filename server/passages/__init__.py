@@ -1,1 +1,1 @@
-"""Passages: requests, writing and the gallery of saved ones."""
+"""Passages: requests, writing, and the gallery of saved ones."""

@@ -1,4 +1,4 @@
-"""The gallery: passages that the operator keeps, and the models that others are shared of."""
+"""The gallery: passages that the operator saves, and models of shared passages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from server.passages.saved_passage import SavedPassage
 from server.passages.saved_passage_store import (
     GalleryState,
     delete_passage,
-    find_fingerprint,
+    find_by_fingerprint,
     find_passage,
     gallery_state,
     insert_passage,
@@ -31,29 +31,28 @@ from server.runs.run_controller import RunController
 from server.runs.supervisor import Supervisor
 from server.store.executor import StoreCalls
 
-__all__ = ["Gallery"]
+__all__ = ["PAGE_SIZE", "Gallery"]
 
-AT_ONCE = 20
+PAGE_SIZE = 20
 
 
 class Gallery:
-    """Keeps passages: the very text that a network wrote, and where there is room its model.
+    """Saves passages and, where there is space, the models that wrote them.
 
-    Nobody can hang a text of their own in it: what is kept is what the server had written and
-    still holds, and a client names it by its fingerprint.
+    A client cannot save a text of its own: it names a draft of the server by its fingerprint.
 
     Parameters
     ----------
     supervisor : Supervisor
-        Who has the store, and knows what room there is.
+        Provides the store and the storage quota.
     reads : StoreCalls
-        The store for those who only look.
-    passages : Passages
-        Who wrote them.
+        The store for viewers' reads.
+    passages : PassageService
+        Provides the drafts.
     models : ModelStore
-        Where the models are.
-    most : int
-        How many passages may be kept.
+        The stored models.
+    max_passages : int
+        Maximum number of saved passages.
     """
 
     def __init__(
@@ -62,130 +61,136 @@ class Gallery:
         reads: StoreCalls,
         passages: PassageService,
         models: ModelStore,
-        most: int,
+        max_passages: int,
     ) -> None:
         self._store = supervisor.store
         self._reads = reads
-        self._room = supervisor.room
+        self._quota = supervisor.quota
         self._passages = passages
         self._models = models
-        self._most = most
-        self._keeping = asyncio.Lock()
+        self._max_passages = max_passages
+        self._saving = asyncio.Lock()
 
-    async def keep(
+    async def save(
         self, controller: RunController, fingerprint: str, title: str | None
     ) -> SavedPassage:
-        """Keep what was written under a fingerprint; durable when this returns.
+        """Save a draft; it is durable when this returns.
 
-        Keeping twice is keeping once.
+        A passage that is saved already is returned as it is.
 
         Raises
         ------
         ConflictError
-            It is no longer at hand.
+            The draft has expired.
         LimitReachedError
-            The gallery is full, or the data directory is.
+            The gallery or the data directory is full.
         """
-        async with self._keeping:
-            if (
-                known := await self._store(find_fingerprint, controller.run.id, fingerprint)
-            ) is not None:
-                return await self._as_it_stands(known)
-            draft = self._passages.draft(controller.run.id, fingerprint)
+        async with self._saving:
+            run = controller.run.id
+            known = await self._store(find_by_fingerprint, run, fingerprint)
+            if known is not None:
+                return await self._with_model_status(known)
+            draft = self._passages.find_draft(run, fingerprint)
             if draft is None:
-                raise ConflictError("That passage is no longer at hand: have it written again.")
-            if (await self._store(gallery_state)).total >= self._most:
+                raise ConflictError("That passage is no longer available: generate it again.")
+            if (await self._store(gallery_state)).total >= self._max_passages:
                 raise LimitReachedError(
-                    f"The gallery is full: it holds {self._most:,} passages"
-                    " (HURRAH_MAX_KEPT_PASSAGES)."
+                    f"The gallery is full: its limit is {self._max_passages:,} passages"
+                    " (HURRAH_MAX_SAVED_PASSAGES)."
                 )
-            await self._room.check()
-            model_saved = await self._keep_model(draft.run, draft.model)
-            kept = _kept(controller, draft, title, model_saved=model_saved)
-            await self._store(insert_passage, kept)
-            return kept
+            await self._quota.check()
+            model_saved = await self._store_model(draft.run, draft.model)
+            saved = _saved_passage(controller, draft, title, model_saved=model_saved)
+            await self._store(insert_passage, saved)
+            return saved
 
-    async def share(self, controller: RunController, mark: str) -> None:
-        """Keep a model, so that a link to what it wrote stays true.
+    async def save_model(self, controller: RunController, model: str) -> None:
+        """Store the model with a fingerprint, so that links to its passages keep working.
 
         Raises
         ------
         UnknownModelError
-            It is neither kept nor held.
+            It is neither stored nor the model of a draft.
         LimitReachedError
-            There is no room for it.
+            There is no space for it.
         """
-        async with self._keeping:
-            if await asyncio.to_thread(self._models.find, controller.run.id, mark) is None:
+        async with self._saving:
+            if await asyncio.to_thread(self._models.find, controller.run.id, model) is None:
                 raise UnknownModelError
-            await self._room.check()
-            if not await self._keep_model(controller.run.id, mark):
+            await self._quota.check()
+            if not await self._store_model(controller.run.id, model):
                 raise LimitReachedError(
-                    "There is no room to keep this model (HURRAH_MAX_KEPT_MODELS,"
-                    " HURRAH_MAX_KEPT_MODELS_BYTES): kept passages need all that are there."
+                    "There is no space for this model (HURRAH_MAX_SAVED_MODELS,"
+                    " HURRAH_MAX_SAVED_MODELS_BYTES): saved passages need all stored models."
                 )
 
     async def state(self) -> GalleryState:
-        """Return how much is kept."""
+        """Return the size of the gallery."""
         return await self._reads(gallery_state)
 
     async def page(
-        self, run: str | None = None, before: str | None = None, limit: int = AT_ONCE
+        self, run: str | None = None, before: str | None = None, limit: int = PAGE_SIZE
     ) -> tuple[list[SavedPassage], bool]:
-        """Return saved passages, newest first, and whether there are more."""
+        """Return a page of saved passages and whether there are older ones; see `list_passages`."""
         found, more = await self._reads(list_passages, run, before, limit)
-        return [await self._as_it_stands(kept) for kept in found], more
+        return [await self._with_model_status(saved) for saved in found], more
 
     async def all(self, run: str | None = None) -> AsyncIterator[SavedPassage]:
-        """Return all kept passages, newest first, a few at a time."""
+        """Yield all saved passages, newest first; reads one page at a time."""
         before, more = None, True
         while more:
-            # What has begun to be sent is not refused midway.
-            found, more = await self._store.low_priority(list_passages, run, before, AT_ONCE)
-            for kept in found:
-                yield kept
-                before = kept.id
+            # Not with `_reads`, which may refuse: the response has begun.
+            found, more = await self._store.low_priority(list_passages, run, before, PAGE_SIZE)
+            for saved in found:
+                yield saved
+                before = saved.id
 
     async def find(self, identity: str) -> SavedPassage:
-        """Return a kept passage by its id.
+        """Return a saved passage by its id.
 
         Raises
         ------
         UnknownSavedPassageError
-            There is none.
+            It does not exist.
         """
-        return await self._found(self._reads, identity)
+        return await self._find(self._reads, identity)
 
     async def rename(self, identity: str, title: str | None) -> SavedPassage:
-        """Give a kept passage another title, or none."""
-        kept = (await self._found(self._store, identity)).model_copy(update={"title": title})
-        await self._store(update_passage, kept)
-        return kept
+        """Change or remove the title of a saved passage; raises as `find`."""
+        saved = (await self._find(self._store, identity)).model_copy(update={"title": title})
+        await self._store(update_passage, saved)
+        return saved
 
-    async def remove(self, identity: str) -> None:
-        """Forget a kept passage; its model gives way when room is needed."""
+    async def delete(self, identity: str) -> None:
+        """Delete a saved passage; its model may be deleted when space is needed.
+
+        Raises
+        ------
+        UnknownSavedPassageError
+            It does not exist.
+        """
         if not await self._store(delete_passage, identity):
             raise UnknownSavedPassageError(identity)
 
-    async def _found(self, calls: StoreCalls, identity: str) -> SavedPassage:
-        kept = await calls(find_passage, identity)
-        if kept is None:
+    async def _find(self, calls: StoreCalls, identity: str) -> SavedPassage:
+        saved = await calls(find_passage, identity)
+        if saved is None:
             raise UnknownSavedPassageError(identity)
-        return await self._as_it_stands(kept)
+        return await self._with_model_status(saved)
 
-    async def _keep_model(self, run: str, mark: str) -> bool:
-        source = await asyncio.to_thread(self._models.find, run, mark)
+    async def _store_model(self, run: str, model: str) -> bool:
+        source = await asyncio.to_thread(self._models.find, run, model)
         if source is None:
             return False
-        needed = await self._store(required_models)
-        return await asyncio.to_thread(self._models.keep, run, mark, source, needed)
+        required = await self._store(required_models)
+        return await asyncio.to_thread(self._models.store, run, model, source, required)
 
-    async def _as_it_stands(self, kept: SavedPassage) -> SavedPassage:
-        found = await asyncio.to_thread(self._models.path(kept.run, kept.model).exists)
-        return kept.model_copy(update={"model_saved": found})
+    async def _with_model_status(self, saved: SavedPassage) -> SavedPassage:
+        exists = await asyncio.to_thread(self._models.path(saved.run, saved.model).exists)
+        return saved.model_copy(update={"model_saved": exists})
 
 
-def _kept(
+def _saved_passage(
     controller: RunController, draft: Draft, title: str | None, *, model_saved: bool
 ) -> SavedPassage:
     return SavedPassage(

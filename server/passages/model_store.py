@@ -1,11 +1,12 @@
-"""Models that are kept because somebody may want the same text of them again.
+"""Files of models that are stored so that they can write the same text again.
 
-While a run learns on, the model that wrote a passage is soon nowhere else: the best is another, a
-snapshot gives way to the next. So the models of kept and of shared passages have files of their
-own, in the folder of their run, each under its fingerprint (see `checkpoints.fingerprint`); one
-model has one file, however many passages it wrote.
+While a run trains, the model that wrote a passage soon exists nowhere else: the best model is
+replaced, and snapshots are thinned. So the models of saved and of shared passages are stored in the
+directory of their run, each under its fingerprint (see `checkpoints.fingerprint`). A model is
+stored once, however many passages it wrote.
 
-A held model is one that wrote for the operator just now, and may yet be kept.
+A draft model wrote a passage for the operator recently. It is stored when the passage is saved, and
+deleted otherwise.
 """
 
 from __future__ import annotations
@@ -20,121 +21,132 @@ from server.files.durable import copy_durably
 
 __all__ = ["ModelStore", "StoredModel"]
 
-FOLDER, HELD = "models", "held"
+FOLDER, DRAFTS = "models", "held"
 
 
 @dataclass(frozen=True, slots=True)
 class StoredModel:
-    """The file of a model that is kept."""
+    """The file of a stored model."""
 
     run: str
-    mark: str
+    fingerprint: str
     bytes: int
-    kept_at_ns: int
+    stored_at_ns: int
 
 
 class ModelStore:
-    """The models kept of all runs.
+    """The stored models of all runs.
 
-    Nothing is remembered but the files themselves. The methods touch the disk: they are for a
-    thread of their own.
+    The files are the only state. The methods block on the disk: call them in a thread.
 
     Parameters
     ----------
     runs_dir : pathlib.Path
-        Where runs have their folders.
-    most, most_bytes : int
-        How many models may be kept, and how much they may take together.
+        The parent of the runs' directories.
+    max_models, max_bytes : int
+        Maximum number of stored models, and their maximum total size.
     """
 
-    def __init__(self, runs_dir: Path, most: int, most_bytes: int) -> None:
+    def __init__(self, runs_dir: Path, max_models: int, max_bytes: int) -> None:
         self._runs_dir = runs_dir
-        self._most = most
-        self._most_bytes = most_bytes
+        self._max_models = max_models
+        self._max_bytes = max_bytes
 
     def delete_drafts(self) -> None:
-        """Clear away what an earlier server held, and what it left half written."""
+        """Delete the draft models and the incomplete files of an earlier server."""
         for folder in self._runs_dir.glob(f"*/{FOLDER}"):
-            shutil.rmtree(folder / HELD, ignore_errors=True)
+            shutil.rmtree(folder / DRAFTS, ignore_errors=True)
             for path in folder.glob(".*"):
                 path.unlink(missing_ok=True)
 
-    def path(self, run: str, mark: str) -> Path:
-        """Return where the model `mark` of a run is kept, or would be."""
-        return self._runs_dir / run / FOLDER / f"{mark}.npz"
+    def path(self, run: str, fingerprint: str) -> Path:
+        """Return where a model is or would be stored."""
+        return self._runs_dir / run / FOLDER / f"{fingerprint}.npz"
 
     def draft_directory(self, run: str) -> Path:
-        """Return the folder of a run's held models, which is made if need be."""
-        folder = self._runs_dir / run / FOLDER / HELD
+        """Return the directory of a run's draft models, created if necessary."""
+        folder = self._runs_dir / run / FOLDER / DRAFTS
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def find(self, run: str, mark: str) -> Path | None:
-        """Return where a model is, kept or held; None when it is neither."""
-        places = (self.path(run, mark), self._held(run, mark))
-        return next((place for place in places if place.exists()), None)
+    def find(self, run: str, fingerprint: str) -> Path | None:
+        """Return the file of a stored or draft model, or None."""
+        paths = (self.path(run, fingerprint), self._draft_path(run, fingerprint))
+        return next((path for path in paths if path.exists()), None)
 
-    def fits(self, size: int) -> bool:
-        """Whether a model of so many bytes is held at all; one that can't be kept is not."""
-        return size <= self._most_bytes
+    def fits(self, size_bytes: int) -> bool:
+        """Whether a model of this size could be stored; if not, no draft is made of it."""
+        return size_bytes <= self._max_bytes
 
     def retain_drafts(
-        self, models: Sequence[tuple[str, str]], others: Iterable[tuple[str, str]]
+        self, models: Sequence[tuple[str, str]], expired: Iterable[tuple[str, str]]
     ) -> None:
-        """Hold of `models` (run, mark), which are newest first, what fits, and none of `others`.
+        """Delete expired draft models, and the oldest that exceed the maximum size.
 
-        What is not named is left alone: somebody may just be writing with it.
-        """
-        room = self._most_bytes
-        for path in [self._held(*model) for model in models]:
-            room -= path.stat().st_size if path.exists() else 0
-            if room < 0:
-                path.unlink(missing_ok=True)
-        for model in others:
-            self._held(*model).unlink(missing_ok=True)
-
-    def _held(self, run: str, mark: str) -> Path:
-        return self._runs_dir / run / FOLDER / HELD / f"{mark}.npz"
-
-    def keep(self, run: str, mark: str, source: Path, needed: AbstractSet[tuple[str, str]]) -> bool:
-        """Keep a model, for which the longest kept give way that no kept passage needs.
+        Drafts in neither argument stay: a passage may be in progress with them.
 
         Parameters
         ----------
-        run, mark : str
-            Whose model, and its fingerprint.
+        models : sequence of (str, str)
+            Run and fingerprint of the drafts to retain, newest first.
+        expired : iterable of (str, str)
+            Run and fingerprint of the drafts to delete.
+        """
+        bytes_left = self._max_bytes
+        for path in [self._draft_path(*model) for model in models]:
+            bytes_left -= path.stat().st_size if path.exists() else 0
+            if bytes_left < 0:
+                path.unlink(missing_ok=True)
+        for model in expired:
+            self._draft_path(*model).unlink(missing_ok=True)
+
+    def store(
+        self, run: str, fingerprint: str, source: Path, required: AbstractSet[tuple[str, str]]
+    ) -> bool:
+        """Store a model; if there is no space, delete the oldest that no saved passage requires.
+
+        Parameters
+        ----------
+        run, fingerprint : str
+            The model.
         source : pathlib.Path
-            Where it is held or kept now.
-        needed : set of (run, mark)
-            The models of kept passages.
+            Its present file.
+        required : set of (str, str)
+            Run and fingerprint of the models of saved passages.
 
         Returns
         -------
         bool
-            False when there is no room for it, or it went while it was asked for.
+            False if there is no space, or if the source has been deleted.
         """
-        target = self.path(run, mark)
+        target = self.path(run, fingerprint)
         if target.exists():
-            target.touch()  # It gives way later than those kept before.
+            target.touch()  # Makes it the newest, so that it is deleted last.
             return True
         try:
-            size = source.stat().st_size
+            size_bytes = source.stat().st_size
         except FileNotFoundError:
             return False
-        kept = sorted(self._all(), key=lambda model: model.kept_at_ns)
-        leaving = []
-        while len(kept) >= self._most or sum(each.bytes for each in kept) + size > self._most_bytes:
-            spare = next((each for each in kept if (each.run, each.mark) not in needed), None)
-            if spare is None:
+        stored = sorted(self._list(), key=lambda model: model.stored_at_ns)
+        surplus = []
+        while (
+            len(stored) >= self._max_models
+            or sum(model.bytes for model in stored) + size_bytes > self._max_bytes
+        ):
+            oldest = next((m for m in stored if (m.run, m.fingerprint) not in required), None)
+            if oldest is None:
                 return False
-            kept.remove(spare)
-            leaving.append(spare)
-        for spare in leaving:
-            self.path(spare.run, spare.mark).unlink(missing_ok=True)
+            stored.remove(oldest)
+            surplus.append(oldest)
+        for model in surplus:
+            self.path(model.run, model.fingerprint).unlink(missing_ok=True)
         copy_durably(source, target)
         return True
 
-    def _all(self) -> list[StoredModel]:
+    def _draft_path(self, run: str, fingerprint: str) -> Path:
+        return self._runs_dir / run / FOLDER / DRAFTS / f"{fingerprint}.npz"
+
+    def _list(self) -> list[StoredModel]:
         found = []
         for path in self._runs_dir.glob(f"*/{FOLDER}/[!.]*.npz"):
             stat = path.stat()

@@ -1,4 +1,4 @@
-"""What text is wanted, and how much of it may be."""
+"""The request for a passage, and the limits on it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Temperature = Annotated[float, Field(ge=0, le=MAX_TEMPERATURE)]
 
 
 class AtUpdate(BaseModel):
-    """The model that stood nearest to an update, or, with its fingerprint, that very model."""
+    """The model nearest to an update or, with a fingerprint, exactly that model."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -31,25 +31,26 @@ class AtUpdate(BaseModel):
 
 
 class PassageRequest(BaseModel):
-    """What text is wanted.
+    """A request for a passage.
 
     Attributes
     ----------
     source : str or AtUpdate
-        "best", "best_validation", "latest", the id of a checkpoint, or the update to be near to.
+        The model: "best", "best_validation", "latest", a checkpoint id, or the model at an update.
     length : int
-        Characters, 1 to 20,000.
+        In characters, 1 to 20,000.
     temperature : float
-        0 takes the likeliest character each time, 1 draws from the network's own distribution.
-    top_k, top_p : int or None, float or None
-        Draw only from so many of the likeliest characters; from the likeliest that together have
-        this probability.
+        0 takes the most likely character each time; 1 samples from the network's own distribution.
+    top_k : int or None
+        Sample only from this many of the most likely characters.
+    top_p : float or None
+        Sample only from the most likely characters whose probabilities add up to this.
     prime : str
-        Text to go on from; empty: where training stands in the book.
+        The text to continue; if it is empty, the text continues from the carried state.
     seed : int or None
-        Of the random numbers; None: made up, and named in the answer.
+        Of the random numbers; None draws a seed, which the answer names.
     temperatures : list of float or None
-        One passage each, from the same seed.
+        One passage for each, all from the same seed.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
@@ -65,31 +66,31 @@ class PassageRequest(BaseModel):
 
     @field_validator("prime")
     @classmethod
-    def _whole(cls, value: str) -> str:
+    def _check_encodable(cls, value: str) -> str:
         return encodable(value)
 
     @property
     def thousands(self) -> int:
-        """How much work it is: thousands of characters, begun ones counted whole.
+        """The work in thousands of characters, each passage rounded up.
 
-        What is gone on from is read once, and reading a character costs what writing one does.
+        The prime is processed once. Processing a character costs as much as writing one.
         """
-        read = len(self.prime) // 1_000
-        return read + ceil(self.length / 1_000) * len(self.temperatures or [self.temperature])
+        primed = len(self.prime) // 1_000
+        return primed + ceil(self.length / 1_000) * len(self.temperatures or [self.temperature])
 
 
 @dataclass(frozen=True, slots=True)
 class PassageLimits:
-    """What may be asked for.
+    """Limits on passage requests.
 
     Attributes
     ----------
     characters : int
-        Length of a passage at most.
+        Maximum length of a passage.
     prime_characters : int
-        Length of the text to go on from at most.
+        Maximum length of the prime.
     waiting : int
-        Passages that are under way or waited for at most.
+        Maximum number of requests that are running or waiting.
     """
 
     characters: int = MAX_LENGTH

@@ -1,4 +1,4 @@
-"""Kept passages in the database; like the methods of `Store`, to be called on its thread."""
+"""Saved passages in the database. Like the methods of `Store`, these run on the store's thread."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from server.store.database import Store
 __all__ = [
     "GalleryState",
     "delete_passage",
-    "find_fingerprint",
+    "find_by_fingerprint",
     "find_passage",
     "gallery_state",
     "insert_passage",
@@ -25,15 +25,24 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-# Characters of JSON that are given out at once, about.
-MOST_AT_ONCE = 1_000_000
+# About how many characters of JSON one page has at most.
+MAX_PAGE_CHARACTERS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class GalleryState:
-    """How much is kept, and what tells this state of it from those before.
+    """The size of the gallery; any change to the gallery changes it.
 
-    `runs` holds how many passages there are of each run, those of the newest passage first.
+    Attributes
+    ----------
+    total : int
+        Number of saved passages.
+    newest : int
+        Number of the newest one.
+    changes : int
+        How often the present ones were changed.
+    runs : dict of str to int
+        Number of saved passages of each run; the run of the newest passage first.
     """
 
     total: int
@@ -43,7 +52,7 @@ class GalleryState:
 
 
 def gallery_state(store: Store) -> GalleryState:
-    """Return how much is kept."""
+    """Return the size of the gallery."""
     rows = store.connection.execute(
         "SELECT run, count(*), max(number), sum(changes) FROM saved_passages"
         " GROUP BY run ORDER BY 3 DESC"
@@ -56,48 +65,48 @@ def gallery_state(store: Store) -> GalleryState:
     )
 
 
-def insert_passage(store: Store, kept: SavedPassage) -> None:
-    """Keep a passage; durable.
+def insert_passage(store: Store, saved: SavedPassage) -> None:
+    """Insert a passage, durably.
 
     Raises
     ------
     UnknownRunError
-        Its run was deleted meanwhile.
+        Its run has been deleted.
     """
-    added = _durably(
+    inserted = _execute(
         store,
         "INSERT INTO saved_passages (id, run, fingerprint, model, passage)"
         " SELECT ?, id, ?, ?, ? FROM runs WHERE id = ?",
-        (kept.id, kept.fingerprint, kept.model, kept.model_dump_json(), kept.run),
+        (saved.id, saved.fingerprint, saved.model, saved.model_dump_json(), saved.run),
     )
-    if not added:
-        raise UnknownRunError(kept.run)
+    if not inserted:
+        raise UnknownRunError(saved.run)
 
 
-def update_passage(store: Store, kept: SavedPassage) -> None:
-    """Keep a passage as it now is; durable."""
-    _durably(
+def update_passage(store: Store, saved: SavedPassage) -> None:
+    """Replace a passage by its new version, durably."""
+    _execute(
         store,
         "UPDATE saved_passages SET passage = ?, changes = changes + 1 WHERE id = ?",
-        (kept.model_dump_json(), kept.id),
+        (saved.model_dump_json(), saved.id),
     )
 
 
 def delete_passage(store: Store, identity: str) -> bool:
-    """Forget a passage, durably; whether there was one."""
-    return _durably(store, "DELETE FROM saved_passages WHERE id = ?", (identity,)) > 0
+    """Delete a passage, durably; return whether it existed."""
+    return _execute(store, "DELETE FROM saved_passages WHERE id = ?", (identity,)) > 0
 
 
 def find_passage(store: Store, identity: str) -> SavedPassage | None:
-    """Return a kept passage by its id."""
+    """Return a passage by its id."""
     row = store.connection.execute(
         "SELECT passage FROM saved_passages WHERE id = ?", (identity,)
     ).fetchone()
     return None if row is None else SavedPassage.model_validate_json(row[0])
 
 
-def find_fingerprint(store: Store, run: str, fingerprint: str) -> SavedPassage | None:
-    """Return what was kept of a run by a fingerprint."""
+def find_by_fingerprint(store: Store, run: str, fingerprint: str) -> SavedPassage | None:
+    """Return a passage of a run by its fingerprint."""
     row = store.connection.execute(
         "SELECT passage FROM saved_passages WHERE run = ? AND fingerprint = ?", (run, fingerprint)
     ).fetchone()
@@ -107,10 +116,20 @@ def find_fingerprint(store: Store, run: str, fingerprint: str) -> SavedPassage |
 def list_passages(
     store: Store, run: str | None, before: str | None, limit: int
 ) -> tuple[list[SavedPassage], bool]:
-    """Return kept passages, newest first: of all runs or of one, those kept before another.
+    """Return a page of saved passages, newest first.
 
-    Fewer than `limit` where they are long, but one at least; what another version left unreadable
-    is passed over.
+    Unreadable passages, written by another version, are skipped.
+
+    Parameters
+    ----------
+    store : Store
+        The database.
+    run : str or None
+        Only passages of this run.
+    before : str or None
+        Only passages older than the one with this id.
+    limit : int
+        Maximum number of passages. Long ones are fewer, but at least one is returned.
 
     Returns
     -------
@@ -125,23 +144,23 @@ def list_passages(
         (run, before, limit + 1),
     )
     found: list[SavedPassage] = []
-    room = MOST_AT_ONCE
+    characters_left = MAX_PAGE_CHARACTERS
     for identity, text in rows:
-        room -= len(text)
-        if len(found) == limit or (found and room < 0):
+        characters_left -= len(text)
+        if len(found) == limit or (found and characters_left < 0):
             return found, True
         try:
             found.append(SavedPassage.model_validate_json(text))
         except ValidationError as error:
-            log.warning("kept passage %s is left out, it can't be read: %s", identity, error)
+            log.warning("skipped saved passage %s: it can't be read: %s", identity, error)
     return found, False
 
 
 def required_models(store: Store) -> set[tuple[str, str]]:
-    """Return the models that wrote kept passages, each with its run."""
+    """Return the models that wrote saved passages, each as (run, fingerprint)."""
     return set(store.connection.execute("SELECT DISTINCT run, model FROM saved_passages"))
 
 
-def _durably(store: Store, statement: str, values: tuple[str, ...]) -> int:
-    """Change rows, durably or not at all; return how many."""
+def _execute(store: Store, statement: str, values: tuple[str, ...]) -> int:
+    """Change rows durably or not at all; return how many."""
     return store.write_durably(lambda: store.connection.execute(statement, values).rowcount)

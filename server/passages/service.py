@@ -1,4 +1,4 @@
-"""Passages, and the models that write them."""
+"""Writing passages, and finding the model to write them with."""
 
 from __future__ import annotations
 
@@ -20,30 +20,29 @@ from server.concurrency.child_process import ChildExitedError, ChildRefusedError
 from server.concurrency.json_lines import Message
 from server.errors import ConflictError, UnknownModelError
 from server.inference.client import InferenceClient, OnPiece
+from server.inference.messages import WritePassages
 from server.passages.model_store import ModelStore
 from server.passages.request import AtUpdate, PassageLimits, PassageRequest
-from server.runs.downloads import BY_NAME, temporary
-from server.runs.recovery import newest_file, whole_file
+from server.runs.downloads import BY_NAME, temporary_file
 from server.runs.run_controller import RunController
 from server.spec.run_spec import SpecError
 from server.spec.schemas import Passage, PassageSource
 
 __all__ = ["PASSAGE_FINGERPRINT_DIGITS", "Draft", "PassageService"]
-# One is written at a time; while it is, the models of the next ones are fetched.
-AT_ONCE = 3
+# One passage is written at a time. Meanwhile, the models of the next ones are prepared.
+MAX_CONCURRENT = 3
 PASSAGE_FINGERPRINT_DIGITS = 24
-# What the operator had written last, and may keep.
 MAX_DRAFTS = 24
-BYTES_OF = {"float32": 4, "float64": 8}
-# Seeds that JavaScript's numbers can hold, since the page shows them.
-SEEDS = 2**53
+DTYPE_BYTES = {"float32": 4, "float64": 8}
+# JavaScript represents integers exactly up to this, and the page shows the seed.
+MAX_SEED = 2**53
 
 Kind = Literal["best", "best_validation", "latest", "checkpoint", "snapshot"]
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """Where a model is: in a file, or (path None) still unwritten because the run never began."""
+class _LocatedModel:
+    """A model and its file; the path is None for a new network, of a run that never trained."""
 
     kind: Kind
     path: Path | None
@@ -52,9 +51,9 @@ class _Found:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What was written for the operator just now, and may be kept.
+    """Passages that were written for the operator recently and can be saved.
 
-    `request` asks for it in full: it names the very model, and the seed.
+    The request reproduces them: it names the exact model and the seed.
     """
 
     run: str
@@ -63,27 +62,27 @@ class Draft:
 
     @property
     def model(self) -> str:
-        """The fingerprint of the model that wrote it."""
+        """The fingerprint of the model that wrote them."""
         return self.passages[0].model
 
 
 class PassageService:
-    """Has passages written, for any run in any state.
+    """Writes passages with the models of any run, in any state.
 
     Parameters
     ----------
     limits : PassageLimits
-        What may be asked for.
+        Limits on the requests.
     models : ModelStore
-        The models that are kept, or held for a while.
+        The stored models and the draft models.
     """
 
     def __init__(self, limits: PassageLimits, models: ModelStore) -> None:
         self._inference = InferenceClient()
-        # Another, since the first measure by a large book takes seconds, in which others can write.
-        self._assessor = InferenceClient()
+        # A second process: indexing a large corpus takes seconds, and need not delay the writing.
+        self._measuring = InferenceClient()
         self._limits = limits
-        self._turns = AdmissionLimiter(AT_ONCE, limits.waiting, "passages")
+        self._admission = AdmissionLimiter(MAX_CONCURRENT, limits.waiting, "passages")
         self._models = models
         self._drafts: OrderedDict[tuple[str, str], Draft] = OrderedDict()
 
@@ -93,31 +92,31 @@ class PassageService:
         request: PassageRequest,
         on_piece: OnPiece | None = None,
         *,
-        hold: bool = False,
+        keep_draft: bool = False,
     ) -> list[Passage]:
-        """Write what is asked for: one passage, or one for each of `temperatures`.
+        """Write one passage, or one for each of the request's `temperatures`.
 
         Parameters
         ----------
         controller : RunController
-            The run whose model writes.
+            The run.
         request : PassageRequest
-            What is wanted.
+            The request.
         on_piece : callable or None
-            Takes what each text goes on with, as it is written.
-        hold : bool
-            Whether it may be kept afterwards: it and its model are held for a while.
+            Called with the continuation of each text as it is written.
+        keep_draft : bool
+            Whether to keep the passages and their model for a while, so that they can be saved.
 
         Raises
         ------
         UnknownCheckpointError, UnknownModelError
-            The source is a checkpoint, or a model, that is not there.
+            The source does not exist.
         SpecError
-            It is longer than allowed.
+            The request exceeds a limit.
         ConflictError
             The model can't be read.
         TooBusyError
-            Too many ask at once.
+            Too many requests are waiting.
         """
         limits = self._limits
         if request.length > limits.characters:
@@ -125,19 +124,18 @@ class PassageService:
         if len(request.prime) > limits.prime_characters:
             raise SpecError("prime", f"must be at most {limits.prime_characters:,} characters here")
         run = controller.run.id
-        seed = secrets.randbelow(SEEDS) if request.seed is None else request.seed
+        seed = secrets.randbelow(MAX_SEED) if request.seed is None else request.seed
         temperatures = request.temperatures or [request.temperature]
-        size = controller.run.parameters * BYTES_OF[controller.run.spec.dtype]
+        size = controller.run.parameters * DTYPE_BYTES[controller.run.spec.dtype]
         folder = None
-        if hold and self._models.fits(size):
+        if keep_draft and self._models.fits(size):
             folder = await asyncio.to_thread(self._models.draft_directory, run)
-        async with self._turns, self._model(controller, request.source) as found:
+        async with self._admission, self._model(controller, request.source) as found:
             try:
-                written = await self._inference.write(
-                    on_piece,
+                command = WritePassages(
                     path=None if found.path is None else str(found.path),
                     which=found.which,
-                    hold=None if folder is None else str(folder),
+                    save_to=None if folder is None else str(folder),
                     spec=controller.run.spec.model_dump(mode="json"),
                     corpus_path=str(controller.corpus_path),
                     length=request.length,
@@ -147,130 +145,132 @@ class PassageService:
                     seed=seed,
                     prime=request.prime,
                 )
+                written = await self._inference.write_passages(command, on_piece)
             except (ChildRefusedError, ChildExitedError) as error:
                 raise ConflictError(f"The passage could not be written: {error}.") from error
         measured = await self._measure(controller, written["texts"])
         exact = AtUpdate(update=written["update"], model=written["model"])
         asked = request.model_copy(update={"source": exact, "seed": seed})
         passages = _passages(asked, written, measured, found.kind)
-        if hold:
-            await self._hold(Draft(run, asked, passages))
+        if keep_draft:
+            await self._keep_draft(Draft(run, asked, passages))
         return passages
 
     async def _measure(self, controller: RunController, texts: list[str]) -> list[Message]:
         try:
-            return await self._assessor.assess(controller.corpus_path, texts)
+            return await self._measuring.measure_texts(controller.corpus_path, texts)
         except (ChildRefusedError, ChildExitedError) as error:
             raise ConflictError(f"The passage could not be measured: {error}.") from error
 
-    async def _hold(self, draft: Draft) -> None:
+    async def _keep_draft(self, draft: Draft) -> None:
         before = {(each.run, each.model) for each in self._drafts.values()}
         key = draft.run, draft.passages[0].fingerprint
         self._drafts[key] = draft
         self._drafts.move_to_end(key)
         if len(self._drafts) > MAX_DRAFTS:
             self._drafts.popitem(last=False)
-        # The newest first, each once.
+        # Newest first, without duplicates.
         drafts = reversed(self._drafts.values())
         models = list(dict.fromkeys((each.run, each.model) for each in drafts))
         await asyncio.to_thread(self._models.retain_drafts, models, before.difference(models))
 
-    def draft(self, run: str, fingerprint: str) -> Draft | None:
-        """Return the passages written for the operator by their fingerprint, None if expired."""
+    def find_draft(self, run: str, fingerprint: str) -> Draft | None:
+        """Return a draft by the fingerprint of its passages; None if it has expired."""
         return self._drafts.get((run, fingerprint))
 
-    async def leave(self) -> None:
-        """End the scribes."""
-        await asyncio.gather(self._inference.leave(), self._assessor.leave())
+    async def close(self) -> None:
+        """End the inference processes."""
+        await asyncio.gather(self._inference.terminate(), self._measuring.terminate())
 
-    # -- where models are -------------------------------------------------------------------------
+    # -- locating models --------------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
     async def _model(
         self, controller: RunController, source: str | AtUpdate
-    ) -> AsyncIterator[_Found]:
-        """Find the model that is asked for; what had to be written for it goes afterwards."""
+    ) -> AsyncIterator[_LocatedModel]:
+        """Locate a model; a file that had to be written for it is deleted afterwards."""
         if isinstance(source, AtUpdate) and source.model is not None:
-            async with self._very_model(controller, source.update, source.model) as found:
+            async with self._exact_model(controller, source.update, source.model) as found:
                 yield found
             return
         if isinstance(source, AtUpdate):
-            snapshots = Snapshots.beside(controller.checkpoint_store.folder)
+            snapshots = Snapshots.of_checkpoints(controller.checkpoint_store.folder)
             snapshot = await asyncio.to_thread(snapshots.nearest_valid, source.update)
             source = await self._nearest(controller, source.update, snapshot)
             if source == "snapshot" and snapshot is not None:
-                yield _Found("snapshot", snapshots.path(snapshot), "latest")
+                yield _LocatedModel("snapshot", snapshots.path(snapshot), "latest")
                 return
         if source not in BY_NAME:
-            yield _Found(
+            yield _LocatedModel(
                 "checkpoint",
-                await whole_file(controller.recorder, controller.checkpoint_store, source),
+                await controller.recovery.verified_file(source),
                 "latest",
             )
             return
         which = BY_NAME[source]
         if which == "best_validation" and not controller.run.spec.validation_fraction:
-            raise SpecError("source", "can't be best_validation: the run holds nothing out")
-        async with temporary(controller) as path:
+            raise SpecError("source", "can't be best_validation: the run has no validation set")
+        async with temporary_file(controller) as path:
             if await controller.export_model(path, which):
-                yield _Found(which, path, which)
+                yield _LocatedModel(which, path, which)
             else:
-                yield _Found(
+                yield _LocatedModel(
                     which,
-                    await newest_file(controller.recorder, controller.checkpoint_store),
+                    await controller.recovery.latest_file(),
                     which,
                 )
 
     @contextlib.asynccontextmanager
-    async def _very_model(
-        self, controller: RunController, update: int, mark: str
-    ) -> AsyncIterator[_Found]:
-        """Find the model with a fingerprint, wherever it still is."""
-        kept = await asyncio.to_thread(self._models.find, controller.run.id, mark)
-        standing = [] if kept is None else [kept]
-        standing.append(Snapshots.beside(controller.checkpoint_store.folder).path(update))
+    async def _exact_model(
+        self, controller: RunController, update: int, model: str
+    ) -> AsyncIterator[_LocatedModel]:
+        """Locate the model with a fingerprint: in the model store, or wherever it still exists."""
+        stored = await asyncio.to_thread(self._models.find, controller.run.id, model)
+        paths = [] if stored is None else [stored]
+        paths.append(Snapshots.of_checkpoints(controller.checkpoint_store.folder).path(update))
         checkpoints = await controller.checkpoint_store.list()
-        standing += [
+        paths += [
             controller.checkpoint_store.path(each.id)
             for each in checkpoints
             if each.update == update
         ]
-        for path in standing:
-            if await asyncio.to_thread(_is_model, path, "latest", mark):
-                yield _Found("snapshot", path, "latest")
+        for path in paths:
+            if await asyncio.to_thread(_has_fingerprint, path, "latest", model):
+                yield _LocatedModel("snapshot", path, "latest")
                 return
         run = controller.run
-        moving: dict[Which, bool] = {
+        # Models that training replaces, and whether each may still be the one.
+        candidates: dict[Which, bool] = {
             "latest": run.update == update,
             "best": run.best is not None and run.best.update == update,
             "best_validation": run.spec.validation_fraction > 0,
         }
-        for which in [which for which, possible in moving.items() if possible]:
+        for which in [which for which, possible in candidates.items() if possible]:
             async with self._model(controller, which) as found:
-                # A run that never began has but one model.
+                # A run that never trained has only one model.
                 if found.path is None or await asyncio.to_thread(
-                    _is_model, found.path, which, mark
+                    _has_fingerprint, found.path, which, model
                 ):
                     yield replace(found, kind="snapshot")
                     return
         raise UnknownModelError(update)
 
     async def _nearest(self, controller: RunController, update: int, snapshot: int | None) -> str:
-        """Return what is nearest to `update`: a snapshot, a checkpoint's id, or "latest"."""
-        places = {} if snapshot is None else {"snapshot": snapshot}
-        places["latest"] = controller.run.update
-        places |= {
+        """Return the source nearest to `update`: "snapshot", a checkpoint's id, or "latest"."""
+        updates = {} if snapshot is None else {"snapshot": snapshot}
+        updates["latest"] = controller.run.update
+        updates |= {
             checkpoint.id: checkpoint.update
             for checkpoint in await controller.checkpoint_store.list()
             if not checkpoint.damaged
         }
-        return min(places, key=lambda source: abs(places[source] - update))
+        return min(updates, key=lambda source: abs(updates[source] - update))
 
 
 def _passages(
     asked: PassageRequest, written: Message, measured: list[Message], kind: Kind
 ) -> list[Passage]:
-    """Return what the scribe wrote, and its measure, as passages."""
+    """Combine the texts and their measures into passages."""
     source = PassageSource(kind=kind, update=written["update"], smooth_loss=written["smooth_loss"])
     digest = hashlib.sha256(asked.model_dump_json().encode()).hexdigest()
     return [
@@ -292,9 +292,9 @@ def _passages(
     ]
 
 
-def _is_model(path: Path, which: Which, mark: str) -> bool:
-    """Whether the model in a file is the one with this fingerprint."""
+def _has_fingerprint(path: Path, which: Which, model: str) -> bool:
+    """Whether a file contains the model with this fingerprint."""
     try:
-        return fingerprint(*load_model(path, which)) == mark
+        return fingerprint(*load_model(path, which)) == model
     except (DamagedArchiveError, OSError):
         return False

@@ -1,4 +1,4 @@
-"""What a network consists of: its parameters and its carried state, by name."""
+"""The architecture of a network: its sizes, and the names and shapes of its parameters."""
 
 import math
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ MAX_LAYERS = 4
 class Architecture:
     """The sizes of a network, and the names and shapes that follow from them.
 
-    A network of one layer has the course's names: U, W, b, V, c. With more, the layers are
-    numbered from below: U1, W1, b1, U2, ..., V, c. The first reads characters, each other one the
-    hidden states of the one below it, and V the hidden states of the last.
+    A network of one layer has the course's names: U, W, b, V, c. With more layers, they are
+    numbered from the lowest: U1, W1, b1, U2, ..., V, c. The first layer reads characters, each
+    further layer the hidden states of the one below it, and V those of the last.
 
-    With gates (GRU, LSTM), U, W and b hold those of all gates, one below the other, in the order
-    that the cell's module says.
+    In a cell with several gates, U, W and b contain one block of m rows for each gate, in the order
+    given in the cell's module.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Architecture:
 
     @property
     def gates(self) -> int:
-        """How many times m rows U, W and b have."""
+        """The number of blocks of m rows in U, W and b."""
         return CELLS[self.cell].gates
 
     def name(self, symbol: str, layer: int) -> str:
@@ -63,12 +63,12 @@ class Architecture:
 
     @property
     def size(self) -> int:
-        """How many numbers there are in all parameters."""
+        """The number of numbers in all parameters."""
         return sum(math.prod(shape) for shape in self.parameter_shapes.values())
 
     @property
     def state_names(self) -> tuple[str, ...]:
-        """The names of the vectors of m numbers that are carried: h of each layer, LSTM also c."""
+        """The names of the states of all layers, each a vector of m numbers."""
         return tuple(
             self.name(symbol, layer)
             for layer in range(self.layers)

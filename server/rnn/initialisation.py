@@ -1,4 +1,4 @@
-"""The parameters before the first update."""
+"""The initial parameters."""
 
 import math
 
@@ -19,9 +19,9 @@ def initialise(network: Network, settings: TrainerSettings) -> None:
     Parameters
     ----------
     network : Network
-        Its parameters are replaced.
+        Its parameters are overwritten.
     settings : TrainerSettings
-        Of which `seed` and `init_scale` are used.
+        Only `seed` and `init_scale` are used.
     """
     rng = np.random.default_rng(SeedSequence(settings.seed, spawn_key=(INITIALISATION,)))
     sizes, parameters = network.architecture, network.parameters

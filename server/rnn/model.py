@@ -1,4 +1,4 @@
-"""A network as it stood at some time: enough to write with."""
+"""A model: the parameters and state of a network at some update, enough to generate text."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,27 +12,26 @@ from server.rnn.parameters import Array, Shape
 
 
 class ModelError(ValueError):
-    """The parts of a model do not fit each other."""
+    """The parts of a model do not fit together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """A network as it stood after some update: enough to write with.
+    """The parameters and state of a network after some update, enough to generate text.
 
     Attributes
     ----------
     parameters : dict of str to ndarray
-        With one layer U (gates m, K), W (gates m, m), b (gates m,), V (K, m), c (K,), and d (m,)
-        with GRU cells; with more as `Architecture.parameter_shapes` says.
+        The names and shapes of `Architecture.parameter_shapes`.
     state : dict of str to ndarray of shape (m,)
-        What is carried to the next sequence: h, and c with LSTM cells; with several layers h1, h2
-        and so on. Of several streams, it is the first one's.
+        The state carried to the next sequence, by the names of `Architecture.state_names`. With
+        several streams, it is the state of the first one.
     next_index : int
-        The input character that comes next in the text.
+        The next input character in the text.
     update : int
         The number of updates made.
     smooth_loss : float or None
-        The smooth loss after them, in nats; None before the first.
+        The smooth loss after them, in nats; None before the first update.
     cell : str
         The name of the layers' cell, in `CELLS`.
     layers : int
@@ -41,7 +40,7 @@ class Model:
     Raises
     ------
     ModelError
-        If the parts do not fit each other.
+        If the parts do not fit together.
     """
 
     parameters: dict[str, Array]
@@ -77,7 +76,7 @@ class Model:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The type of every number in it."""
+        """The type of all arrays."""
         return self.parameters["V"].dtype
 
     @property

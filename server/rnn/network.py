@@ -1,4 +1,4 @@
-"""The network: forward pass, loss and gradients of one sequence, without allocation."""
+"""The network: forward pass, loss and gradients of one sequence, without allocating memory."""
 
 from types import ModuleType
 
@@ -15,23 +15,26 @@ from server.rnn.parameters import Array, Parameters, Shape
 class Network:
     r"""A recurrent network that reads characters and predicts the next one.
 
-    Layers of one kind of cell (see `server.rnn.cells`) turn the characters ``x_t`` that it reads
-    into hidden states; with ``h_t`` for those of the last layer and ``y_t`` for the character that
-    follows, for t = 1, ..., T::
+    Layers of one kind of cell (see `server.rnn.cells`) turn the characters ``x_t`` into hidden
+    states. With ``h_t`` for the hidden state of the last layer and ``y_t`` for the character after
+    ``x_t``, for t = 1, ..., T::
 
         o_t = V h_t + c
         p_t = softmax(o_t)
         loss = -sum_t log p_t[y_t]
 
-    The gradients by back-propagation through time, the layers' own by their cells::
+    The gradients by backpropagation through time, with ``y_t`` one-hot; the cells' modules have
+    those of the layers::
 
-        e_t = p_t - y_t     (the gradient of the loss with respect to o_t, y_t one-hot)
-        dV = sum_t e_t h_t^T        dc = sum_t e_t        dh_t = V^T e_t
+        do_t = p_t - y_t
+        dV = sum_t do_t h_t^T        dc = sum_t do_t        e_t = V^T do_t
 
-    With several streams, read side by side, loss and gradients are averaged over them. All
-    buffers are made once, and whatever does not depend on the step before is one product for all
-    steps of all streams: with ``[h, 1]`` for the rows of all hidden states,
-    ``o = [h, 1] [V^T; c]`` and ``[dV^T; dc] = [h, 1]^T e``.
+    ``e_t`` is the gradient with respect to ``h_t`` through the output alone. With several parallel
+    streams, loss and gradients are averaged over them.
+
+    All buffers are allocated once. Everything that does not depend on the step before is one
+    product for all steps of all streams: with ``[h, 1]`` for the rows of all hidden states,
+    ``o = [h, 1] [V^T; c]`` and ``[dV^T; dc] = [h, 1]^T do``.
 
     Parameters
     ----------
@@ -48,25 +51,24 @@ class Network:
     layers : int
         1 to 4.
     batch_size : int
-        B, streams, at least 1.
+        B, the number of streams, at least 1.
     parameters : Parameters, optional
-        Those of another network of this architecture and type, to share; its own, all zero, if
-        None.
+        The parameters of another network of this architecture and type, to share; None: new ones,
+        all zero.
 
     Attributes
     ----------
     architecture : Architecture
-        Its sizes, and the names of its parameters and states.
+        The sizes, and the names of the parameters and states.
     parameters : Parameters
-        As the architecture says.
     gradients : Parameters
-        The same for the last `backward`.
+        The gradients of the last `backward`, with the names and shapes of the parameters.
     state : dict of str to ndarray of shape (B, m)
-        What is carried before the sequence: the architecture's `state_names`. Zero at first.
+        The state before the sequence, by the architecture's `state_names`. Zero at first.
     last_state : dict of str to ndarray of shape (B, m)
-        The same after the sequence.
+        The state after the sequence.
     losses : ndarray of shape (T B,)
-        -log p_t[y_t] of the last `forward`, in nats; for each step those of all streams.
+        ``-log p_t[y_t]`` of the last `forward`, in nats, ordered by step, then by stream.
     """
 
     def __init__(
@@ -107,13 +109,13 @@ class Network:
         self._o_flat = self._o.reshape(-1)
         self._column = np.empty((rows, 1), dtype=dtype)
         self._row = self._column.reshape(-1)
-        self._picked = np.empty(rows, dtype=dtype)
+        self._target_logits = np.empty(rows, dtype=dtype)
         self._y_flat = np.zeros(rows, dtype=np.intp)
-        self._greatest = np.zeros(rows, dtype=np.intp)
+        self._argmax = np.zeros(rows, dtype=np.intp)
         self._offsets = np.arange(rows, dtype=np.intp) * vocabulary_size
-        # A product with ones sums faster than `sum`.
+        # A product with ones is faster than `sum`.
         self._ones = np.ones(vocabulary_size, dtype=dtype)
-        self._shares = np.full(rows, 1.0 / batch_size, dtype=dtype)
+        self._weights = np.full(rows, 1.0 / batch_size, dtype=dtype)
         self.losses = np.empty(rows, dtype=dtype)
 
     def _by_name(self, states: list[dict[str, Array]]) -> dict[str, Array]:
@@ -124,20 +126,19 @@ class Network:
         }
 
     def forward(self, x: NDArray[np.integer], y: NDArray[np.integer]) -> np.inexact:
-        """Read a sequence of each stream from `state` on, and return the loss.
+        """Read a sequence of each stream, starting from `state`, and return the loss.
 
         Parameters
         ----------
         x : ndarray of int, shape (T, B), or (T,) if B is 1
-            The input characters, each in ``range(K)`` (which is not checked).
+            The input characters, each in ``range(K)``, which is not checked.
         y : ndarray of int, of the same shape
             The character that follows each of them.
 
         Returns
         -------
         scalar
-            The cross-entropy summed over the sequence and averaged over the streams, in nats, of
-            the network's type.
+            The cross-entropy summed over the sequence and averaged over the streams, in nats.
         """
         self._x[:] = x.reshape(-1)
         for layer in self._layers:
@@ -150,39 +151,42 @@ class Network:
     def _softmax(self) -> np.inexact:
         """Turn the logits into unnormalised probabilities and return the loss.
 
-        Shifted by their greatest, the logits cannot overflow; the loss is taken from the logits,
-        not from the probabilities, so that it stays finite where those round to zero.
+        The greatest logit is subtracted from all, so that `exp` cannot overflow. The loss is
+        computed from the logits, so that it stays finite where a probability rounds to zero::
+
+            loss_t = log sum_k exp(o_t[k]) - o_t[y_t]
         """
         o = self._o
-        # Finding where the greatest is takes half the time of finding what it is.
-        o.argmax(1, self._greatest)
-        np.add(self._greatest, self._offsets, self._greatest)
-        self._o_flat.take(self._greatest, None, self._row, "clip")
+        # `argmax` and `take` need half the time of `max`.
+        o.argmax(1, self._argmax)
+        np.add(self._argmax, self._offsets, self._argmax)
+        self._o_flat.take(self._argmax, None, self._row, "clip")
         np.subtract(o, self._column, o)
-        self._o_flat.take(self._y_flat, None, self._picked, "clip")
+        self._o_flat.take(self._y_flat, None, self._target_logits, "clip")
         np.exp(o, o)
         np.dot(o, self._ones, self._row)
         np.log(self._row, self.losses)
-        np.subtract(self.losses, self._picked, self.losses)
-        loss: np.inexact = self.losses.dot(self._shares)
+        np.subtract(self.losses, self._target_logits, self.losses)
+        loss: np.inexact = self.losses.dot(self._weights)
         return loss
 
     def backward(self) -> None:
-        """Fill `gradients` with those of the last `forward`, which it uses up."""
-        e = self._o
+        """Fill `gradients` with those of the last `forward`, whose buffers are overwritten."""
+        # `_o` contains exp(o_t), and `_column` their sums. do_t = (p_t - y_t) / B.
+        d_o = self._o
         if self.batch_size > 1:
-            np.divide(self._row, self._shares, self._row)
-        np.divide(e, self._column, e)
-        self._o_flat[self._y_flat] -= self._shares[0]
-        np.matmul(self._hidden_transposed, e, self._output_gradients)
-        np.dot(e, self.parameters["V"], self._state_gradients)
+            np.divide(self._row, self._weights, self._row)
+        np.divide(d_o, self._column, d_o)
+        self._o_flat[self._y_flat] -= self._weights[0]
+        np.matmul(self._hidden_transposed, d_o, self._output_gradients)
+        np.dot(d_o, self.parameters["V"], self._state_gradients)
         for layer in reversed(self._layers):
             layer.backward()
 
-    def use(self, kernel: ModuleType | None) -> None:
-        """Use compiled loops where there are some; None: NumPy alone."""
+    def set_kernel(self, kernel: ModuleType | None) -> None:
+        """Use compiled loops in the layers that have them; None: NumPy."""
         for layer in self._layers:
-            layer.use(kernel)
+            layer.set_kernel(kernel)
 
     def carry(self) -> None:
         """Make the state after the sequence the state before the next."""
@@ -196,21 +200,21 @@ class Network:
 
     @property
     def masks(self) -> list[Array]:
-        """What each layer but the first multiplies its input by, (T, B, m); empty for nothing."""
+        """The dropout masks (T, B, m) of all layers but the first; empty without dropout."""
         shape = self.sequence_length, self.batch_size, self.architecture.hidden_size
         masks = [layer.inputs.mask for layer in self._layers[1:]]
         return [mask.reshape(shape) for mask in masks if mask is not None]
 
     def draw_masks(self, rng: Generator, rate: float) -> None:
-        """Choose which hidden states the next `forward` and `backward` drop between layers.
+        """Draw the dropout masks of the next `forward` and `backward`.
 
         Parameters
         ----------
         rng : numpy.random.Generator
-            One number of it is drawn for each unit of each step of each stream, from the lowest
-            layer up: of float32, so that networks of both types drop alike.
+            One float32 number is drawn for each unit of each step of each stream, from the lowest
+            layer up, whatever the network's type: both types then drop the same units.
         rate : float
-            The share to drop, from 0 to less than 1.
+            The fraction to drop, from 0 to less than 1.
         """
         for layer in self._layers[1:]:
             if isinstance(layer.inputs, HiddenStates):

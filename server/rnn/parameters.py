@@ -7,7 +7,7 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-# Of a floating type; of a complex one for the complex-step derivative.
+# A floating type, or a complex type for the complex-step derivative.
 Array: TypeAlias = NDArray[Any]
 Shape: TypeAlias = tuple[int, ...]
 
@@ -15,30 +15,29 @@ Shape: TypeAlias = tuple[int, ...]
 class Parameters:
     """Named matrices and vectors that share one contiguous buffer.
 
-    An optimiser, a copy or a clip is then one pass over `flat`, whatever the network is made of.
-    Matrices are stored transposed, because training reads them by the column: the input row of
-    character k is column k of U. It also makes neighbours that read the same step of a sequence
-    one matrix (see `stack`), so that one product serves them all. The named views have the
-    course's shapes all the same.
+    The optimizer, copying and clipping are therefore one pass over `flat`, whatever the network
+    consists of. Matrices are stored transposed, because training reads them by column: the input of
+    character k is column k of U. Adjacent parameters are then also one matrix (see `stack`), so
+    that one product can use several of them. The named views still have the course's shapes.
 
     Parameters
     ----------
     shapes : mapping of str to tuple of int
         The shape of each parameter by its name, in the order in which they are stored.
     dtype : dtype
-        Of the buffer.
+        The type of the buffer.
     flat : ndarray of shape (size,), optional
-        A contiguous buffer to view instead of a new one of zeros.
+        A contiguous buffer to view; None allocates a new one of zeros.
 
     Raises
     ------
     ValueError
-        If `flat` has not the size, the type or the contiguity that `shapes` and `dtype` ask for.
+        If the size or type of `flat` does not match `shapes` and `dtype`, or it is not contiguous.
 
     Attributes
     ----------
     flat : ndarray of shape (size,)
-        The buffer. It is never replaced, so that views of it stay views of it.
+        The buffer. It is never replaced, so views of it stay valid.
     """
 
     __slots__ = ("_offsets", "_shapes", "_views", "flat")
@@ -95,7 +94,7 @@ class Parameters:
         yield from self._views.values()
 
     def stack(self, first: str, last: str) -> Array:
-        """Return neighbours from `first` to `last` as one matrix, their transposes stacked.
+        """Return the parameters from `first` to `last` as one matrix, their transposes stacked.
 
         With shapes ``U (m, K), W (m, m), b (m,)`` it is ``[U^T; W^T; b^T]`` of shape
         (K + m + 1, m): the matrix by which a row ``[x, h, 1]`` is multiplied.
@@ -108,12 +107,12 @@ class Parameters:
         Returns
         -------
         ndarray of shape (rows, width)
-            A view; `width` is the first axis of the parameters named.
+            A view; `width` is the length of the parameters' first axis.
 
         Raises
         ------
         ValueError
-            If the parameters have not the same first axis.
+            If the parameters' first axes differ in length.
         """
         names = self.names[self.names.index(first) : self.names.index(last) + 1]
         widths = {self._shapes[name][0] for name in names}

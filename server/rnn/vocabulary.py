@@ -1,4 +1,4 @@
-"""The distinct characters of a text, and the way from text to indices and back."""
+"""The distinct characters of a text, and the conversion of text to indices and back."""
 
 import sys
 from typing import Self
@@ -11,13 +11,12 @@ Indices = NDArray[np.integer]
 # UTF-32 in the machine's own byte order is the string's code points as an array of uint32.
 _UTF32 = "utf-32-le" if sys.byteorder == "little" else "utf-32-be"
 
-
-# So many characters are encoded at once: a book's code points take twice the room of its indices.
+# Characters encoded at a time, to save memory: code points take twice the memory of indices.
 _PART = 1 << 20
 
 
 class UnknownCharacterError(ValueError):
-    """A text holds characters that the vocabulary lacks.
+    """A text contains characters that are not in the vocabulary.
 
     Parameters
     ----------
@@ -33,7 +32,7 @@ class UnknownCharacterError(ValueError):
 
 
 class Vocabulary:
-    """The K characters a network knows: distinct Unicode code points in ascending order.
+    """The K characters of a network: distinct Unicode code points in ascending order.
 
     Parameters
     ----------
@@ -112,18 +111,17 @@ class Vocabulary:
         Returns
         -------
         ndarray of shape (len(text),), uint16 or int32
-            The smaller type whenever it can hold K indices: a book of 20 million characters is
-            then 40 MB.
+            uint16 if K is at most 65,535: 20 million characters then take 40 MB.
 
         Raises
         ------
         UnknownCharacterError
-            If `text` holds characters that the vocabulary lacks; it names them.
+            If `text` contains characters that are not in the vocabulary; the error names them.
         """
         indices = np.empty(len(text), dtype=self._index_of.dtype)
         for start in range(0, len(text), _PART):
             part = text[start : start + _PART]
-            # "clip" takes what lies beyond the table for its last entry, which is unknown.
+            # "clip" maps code points beyond the table to its last entry, which is unknown.
             known = self._index_of.take(_code_points(part), mode="clip")
             indices[start : start + _PART] = known
             if np.any(known == self._unknown):
@@ -131,7 +129,7 @@ class Vocabulary:
         return indices
 
     def decode(self, indices: Indices) -> str:
-        """Return the text that `indices` stand for.
+        """Return the text of `indices`.
 
         Parameters
         ----------
@@ -154,7 +152,7 @@ class Vocabulary:
         return self._code_points[indices].tobytes().decode(_UTF32, "surrogatepass")
 
     def split_known(self, text: str) -> tuple[str, list[str]]:
-        """Separate what the vocabulary knows of `text` from what it does not.
+        """Separate the characters of `text` that are in the vocabulary from those that are not.
 
         Parameters
         ----------
@@ -174,5 +172,5 @@ class Vocabulary:
 
 
 def _code_points(text: str) -> NDArray[np.uint32]:
-    # A lone surrogate is a code point too; without "surrogatepass" it could not be encoded.
+    # "surrogatepass" encodes lone surrogates too.
     return np.frombuffer(text.encode(_UTF32, "surrogatepass"), dtype=np.uint32)

@@ -1,4 +1,4 @@
-"""One run's checkpoints: files in a folder, descriptions in the store."""
+"""One run's checkpoints: files in a directory, descriptions in the database."""
 
 from __future__ import annotations
 
@@ -28,36 +28,36 @@ __all__ = ["Added", "CheckpointStore"]
 
 log = logging.getLogger(__name__)
 
-# The newest automatic checkpoint, and the one before it in case the newest is damaged.
 AUTOMATIC_KEPT = 2
-# An update of the largest network and the checkpoint after it take a few seconds.
-ORPHAN_PATIENCE_S = 10.0
+"""The newest automatic checkpoint, and the one before it in case the newest is damaged."""
+ORPHAN_WORKER_TIMEOUT_S = 10.0
+"""An update of the largest network and the checkpoint after it take a few seconds."""
 
 Added = tuple[Checkpoint, list[Milestone]]
 
 
 class CheckpointStore:
-    """Keeps a run's checkpoint files.
+    """A run's checkpoint files and their descriptions.
 
-    A checkpoint exists when its description is in the store, which is written after the file is
-    durable. A file without a description is one whose writer or whose server died in between: it
-    is whole, and `adopt` takes it in.
+    A checkpoint exists once its description is in the database, which is written after the file is
+    durable. A file without a description is an orphan: its worker or its server died between the
+    two. The file is complete, and `import_orphans` describes it.
 
     Parameters
     ----------
     run : str
         Id of the run.
     folder : pathlib.Path
-        Where the files are; made when it is not there.
+        Where the files are; created if needed.
     store : StoreExecutor
-        Where the descriptions are.
+        The database.
 
     Attributes
     ----------
     found_damaged : list of Checkpoint
-        Those that were found damaged, for somebody to tell and to clear.
-    found_whole : list of Checkpoint
-        Those that had been marked as damaged and are not, likewise.
+        Checkpoints found damaged and not reported yet; `Recovery` reports and clears them.
+    found_readable : list of Checkpoint
+        Checkpoints that had been marked damaged and are not; likewise.
     """
 
     def __init__(self, run: str, folder: Path, store: StoreExecutor) -> None:
@@ -65,24 +65,17 @@ class CheckpointStore:
         self.folder = folder
         self._store = store
         self.found_damaged: list[Checkpoint] = []
-        self.found_whole: list[Checkpoint] = []
-        # Those whose file somebody here is about to describe, and those that are being copied.
-        self._in_the_making: set[str] = set()
-        self._held: Counter[str] = Counter()
+        self.found_readable: list[Checkpoint] = []
+        # Ids of files that are being written, and of checkpoints whose files are being copied.
+        self._reserved: set[str] = set()
+        self._pinned: Counter[str] = Counter()
         folder.mkdir(parents=True, exist_ok=True)
+
+    # -- which there are --------------------------------------------------------------------------
 
     async def list(self) -> list[Checkpoint]:
         """Return the checkpoints, oldest first."""
         return await self._store(queries.list_checkpoints, self._run)
-
-    async def last(self) -> Checkpoint | None:
-        """Return the newest checkpoint that was not found damaged, without looking into it."""
-        whole = [checkpoint for checkpoint in await self.list() if not checkpoint.damaged]
-        return whole[-1] if whole else None
-
-    def path(self, checkpoint: str) -> Path:
-        """Return where a checkpoint's file is; `checkpoint` is an id of this shelf."""
-        return self.folder / f"{checkpoint}.npz"
 
     async def find(self, checkpoint: str) -> Checkpoint:
         """Return a checkpoint by its id.
@@ -97,117 +90,179 @@ class CheckpointStore:
                 return known
         raise UnknownCheckpointError(checkpoint)
 
+    async def last_known(self) -> Checkpoint | None:
+        """Return the newest checkpoint not known to be damaged, without reading its file."""
+        readable = [checkpoint for checkpoint in await self.list() if not checkpoint.damaged]
+        return readable[-1] if readable else None
+
+    def path(self, checkpoint: str) -> Path:
+        """Return the path of the file of a checkpoint, given its id."""
+        return self.folder / f"{checkpoint}.npz"
+
+    # -- adding -----------------------------------------------------------------------------------
+
     @staticmethod
     def new_id() -> str:
         """Return an id that no other checkpoint has."""
         return secrets.token_hex(6)
 
-    async def add(self, identity: str, *, note: str | None, automatic: bool) -> Added:
-        """Take in the file that was written for the id `identity`; durable when this returns.
-
-        Returns
-        -------
-        checkpoint : Checkpoint
-            Its description.
-        marks : list of Milestone
-            What is to be seen of it on the curve: where a person asked for it.
-        """
-        made = await asyncio.to_thread(self._describe, identity, note, automatic=automatic)
-        text = note or "checkpoint"
-        marks = [] if automatic else [Milestone(update=made.update, kind="checkpoint", text=text)]
-        failpoint("checkpoint.enter")
-        marks = await self._store(Store.add_checkpoint, self._run, made, marks)
-        failpoint("checkpoint.entered")
-        await self._thin()
-        return made, marks
-
-    async def copy(self, source: Path, note: str | None) -> Added:
-        """Make a checkpoint of the file of another; durable when this returns."""
-        identity = self.new_id()
-        async with self.making(identity):
-            await asyncio.to_thread(copy_durably, source, self.path(identity))
-            return await self.add(identity, note=note, automatic=False)
-
-    async def copy_in(self, source: Path, note: str | None) -> Checkpoint:
-        """Copy a checkpoint's file here and describe it; entering it is for the caller to do."""
-        identity = self.new_id()
-        await asyncio.to_thread(copy_durably, source, self.path(identity))
-        return await asyncio.to_thread(self._describe, identity, note, automatic=False)
-
     @contextlib.asynccontextmanager
-    async def making(self, identity: str) -> AsyncIterator[None]:
-        """Let nobody else take in a file that is being written, and described as was asked for.
+    async def reserve(self, identity: str) -> AsyncIterator[None]:
+        """Keep `import_orphans` from importing a file that is being written under this id.
 
-        The file of a checkpoint that could not be made is cleared away: it was promised to nobody.
+        If the checkpoint can't be stored, its file is removed: no one was promised it.
         """
-        self._in_the_making.add(identity)
+        self._reserved.add(identity)
         try:
             yield
         except StorageError:
             self.path(identity).unlink(missing_ok=True)
             raise
         finally:
-            self._in_the_making.discard(identity)
+            self._reserved.discard(identity)
 
-    @contextlib.contextmanager
-    def holding(self, checkpoint: str) -> Iterator[None]:
-        """Keep a checkpoint from giving way to newer ones for as long as its file is needed."""
-        self._held[checkpoint] += 1
-        try:
-            yield
-        finally:
-            self._held[checkpoint] -= 1
+    async def add(self, identity: str, *, note: str | None, automatic: bool) -> Added:
+        """Add the checkpoint whose file was written under this id; durable when this returns.
 
-    async def remove(self, checkpoint: str) -> None:
-        """Take a checkpoint away that somebody had asked for.
+        Returns
+        -------
+        checkpoint : Checkpoint
+            Its description.
+        milestones : list of Milestone
+            Its milestone on the curve, if a person asked for it.
+        """
+        checkpoint = await asyncio.to_thread(self._describe, identity, note, automatic=automatic)
+        text = note or "checkpoint"
+        milestones = (
+            [] if automatic else [Milestone(update=checkpoint.update, kind="checkpoint", text=text)]
+        )
+        failpoint("checkpoint.enter")
+        milestones = await self._store(Store.add_checkpoint, self._run, checkpoint, milestones)
+        failpoint("checkpoint.entered")
+        await self._delete_old_automatic()
+        return checkpoint, milestones
+
+    async def add_copy(self, source: Path, note: str | None) -> Added:
+        """Add a checkpoint with a copy of another's file; durable when this returns."""
+        identity = self.new_id()
+        async with self.reserve(identity):
+            await asyncio.to_thread(copy_durably, source, self.path(identity))
+            return await self.add(identity, note=note, automatic=False)
+
+    async def copy_file(self, source: Path, note: str | None) -> Checkpoint:
+        """Copy another run's file here and return its description, which the caller must store."""
+        identity = self.new_id()
+        await asyncio.to_thread(copy_durably, source, self.path(identity))
+        return await asyncio.to_thread(self._describe, identity, note, automatic=False)
+
+    def _describe(self, identity: str, note: str | None, *, automatic: bool) -> Checkpoint:
+        path = self.path(identity)
+        progress, status = read_meta(path)["trainer"], path.stat()
+        return Checkpoint(
+            id=identity,
+            update=progress["updates"],
+            smooth_loss=progress["smooth_loss"],
+            note=note,
+            bytes=status.st_size,
+            created_at=datetime.fromtimestamp(status.st_mtime, UTC).isoformat(timespec="seconds"),
+            automatic=automatic,
+        )
+
+    # -- deleting ---------------------------------------------------------------------------------
+
+    async def delete(self, checkpoint: str) -> None:
+        """Delete a checkpoint that a person asked for.
 
         Raises
         ------
         UnknownCheckpointError
             There is none.
         ConflictError
-            It is an automatic one, which goes by itself, or the one that the run goes on from.
+            It is automatic, or it is the one from which the run would continue.
         """
         found = await self.find(checkpoint)
         if not found.damaged:
-            await self._see_whether_it_may_go(found)
-        await self._forget(found)
+            await self._check_deletable(found)
+        await self._delete(found)
 
-    async def _see_whether_it_may_go(self, checkpoint: Checkpoint) -> None:
+    @contextlib.contextmanager
+    def pin(self, checkpoint: str) -> Iterator[None]:
+        """Keep an automatic checkpoint from being replaced by newer ones while its file is used."""
+        self._pinned[checkpoint] += 1
+        try:
+            yield
+        finally:
+            self._pinned[checkpoint] -= 1
+
+    async def _check_deletable(self, checkpoint: Checkpoint) -> None:
         if checkpoint.automatic:
-            raise ConflictError("An automatic checkpoint gives way to newer ones by itself.")
-        newest = await self.newest()
-        if newest is None or newest.id == checkpoint.id:
+            raise ConflictError("An automatic checkpoint is replaced by newer ones by itself.")
+        latest = await self.latest()
+        if latest is None or latest.id == checkpoint.id:
             raise ConflictError(
-                "The run goes on from this checkpoint: it can be deleted when there is a newer one."
+                "The run would continue from this checkpoint: it can be deleted when there is a"
+                " newer one."
             )
 
-    async def newest(self) -> Checkpoint | None:
-        """Return the newest checkpoint whose file is whole; raises as `open_newest`."""
-        found = await self.open_newest()
+    async def _delete_old_automatic(self) -> None:
+        automatic = [checkpoint for checkpoint in await self.list() if checkpoint.automatic]
+        readable = [checkpoint for checkpoint in automatic if not checkpoint.damaged]
+        kept = {checkpoint.id for checkpoint in readable[-AUTOMATIC_KEPT:]}
+        if len(kept) < AUTOMATIC_KEPT:
+            return
+        for checkpoint in automatic:
+            if checkpoint.id not in kept and not self._pinned[checkpoint.id]:
+                await self._delete(checkpoint)
+
+    async def _delete(self, checkpoint: Checkpoint) -> None:
+        await self._store(Store.remove_checkpoint, self._run, checkpoint.id)
+        await asyncio.to_thread(_unlink_durably, self.path(checkpoint.id))
+
+    # -- reading ----------------------------------------------------------------------------------
+
+    async def latest(self) -> Checkpoint | None:
+        """Return the newest checkpoint whose file can be read; raises as `load_latest`."""
+        found = await self.load_latest()
         return None if found is None else found[0]
 
-    async def open_newest(self) -> tuple[Checkpoint, HistoryDelta, Meta] | None:
-        """Return the newest whole checkpoint, what happened shortly before, and the progress.
+    async def load_latest(self) -> tuple[Checkpoint, HistoryDelta, Meta] | None:
+        """Return the newest readable checkpoint, the history in it, and its trainer's scalars.
 
-        Damaged ones are marked so.
+        Damaged checkpoints on the way are marked.
 
         Raises
         ------
         UnreadableError
-            One that may be the newest can't be read just now.
+            One that may be the newest can't be read at the moment.
         """
         known = await self.list()
-        made = max((each.created_at for each in known if not each.damaged), default="")
+        newest_time = max((each.created_at for each in known if not each.damaged), default="")
         for checkpoint in reversed(known):
-            if checkpoint.damaged and checkpoint.created_at < made:
-                continue  # The run went on without it.
-            if (contents := await self._open(checkpoint)) is not None:
+            if checkpoint.damaged and checkpoint.created_at < newest_time:
+                continue  # The run has continued without it.
+            if (contents := await self._load(checkpoint)) is not None:
                 return checkpoint, *contents
         return None
 
-    async def carried_samples(self, checkpoint: Checkpoint) -> Sequence[Message]:
-        """Return the samples that a checkpoint carries; none if it can't be read."""
+    async def verify(self, checkpoint: str) -> Path:
+        """Return the file of a checkpoint after reading all of it.
+
+        Raises
+        ------
+        UnknownCheckpointError
+            There is none.
+        DamagedCheckpointError
+            The file is damaged.
+        UnreadableError
+            It can't be read at the moment.
+        """
+        found = await self.find(checkpoint)
+        if await self._load(found) is None:
+            raise DamagedCheckpointError(found.update)
+        return self.path(found.id)
+
+    async def samples_in(self, checkpoint: Checkpoint) -> Sequence[Message]:
+        """Return the samples in a checkpoint's history; none if it can't be read."""
         try:
             meta = await asyncio.to_thread(read_meta, self.path(checkpoint.id))
             samples: Sequence[Message] = meta["unflushed"]["samples"]
@@ -215,43 +270,27 @@ class CheckpointStore:
             return []
         return samples
 
-    async def whole(self, checkpoint: str) -> Path:
-        """Return the file of a checkpoint, read once to see that it is whole.
+    async def _load(self, checkpoint: Checkpoint) -> tuple[HistoryDelta, Meta] | None:
+        """Return a checkpoint's history and its trainer's scalars; None if it is damaged.
 
-        Raises
-        ------
-        UnknownCheckpointError
-            There is none.
-        DamagedCheckpointError
-            Its file is not what was written.
-        UnreadableError
-            It can't be read just now.
-        """
-        found = await self.find(checkpoint)
-        if await self._open(found) is None:
-            raise DamagedCheckpointError(found.update)
-        return self.path(found.id)
-
-    async def _open(self, checkpoint: Checkpoint) -> tuple[HistoryDelta, Meta] | None:
-        """Return what a checkpoint tells of its run; None, and a mark, where it is damaged.
-
-        The mark is not believed but seen to: an earlier version took passing faults for damage.
+        The mark `damaged` is checked again, because an earlier version set it after passing
+        errors, too.
         """
         try:
-            news, meta = await asyncio.to_thread(_contents, self.path(checkpoint.id))
+            delta, meta = await asyncio.to_thread(_read, self.path(checkpoint.id))
         except (DamagedArchiveError, FileNotFoundError) as error:
             if not checkpoint.damaged:
-                log.warning("run %s: checkpoint passed over: %s", self._run, error)
+                log.warning("run %s: damaged checkpoint skipped: %s", self._run, error)
                 self.found_damaged.append(await self._mark(checkpoint, damaged=True))
             return None
         except (OSError, MemoryError) as error:
             what = f"The checkpoint of update {checkpoint.update:,}"
             raise UnreadableError(what, error) from error
         if checkpoint.damaged:
-            if news.first > await self._store(Store.history_end, self._run) + 1:
-                return None  # The run went back to before it: what led there is forgotten.
-            self.found_whole.append(await self._mark(checkpoint, damaged=False))
-        return news, meta["trainer"]
+            if delta.first > await self._store(Store.history_end, self._run) + 1:
+                return None  # The run went back to before it: the history up to it is deleted.
+            self.found_readable.append(await self._mark(checkpoint, damaged=False))
+        return delta, meta["trainer"]
 
     async def _mark(self, checkpoint: Checkpoint, *, damaged: bool) -> Checkpoint:
         marked = checkpoint.model_copy(update={"damaged": damaged})
@@ -259,79 +298,54 @@ class CheckpointStore:
             await self._store(Store.add_checkpoint, self._run, marked)
         return marked
 
-    async def take_over(self) -> None:
-        """Clear away what an earlier server left half-written, and `adopt` the rest.
+    # -- orphans ----------------------------------------------------------------------------------
 
-        Its worker may still be writing: it is waited for.
+    async def recover_directory(self) -> None:
+        """Delete the unfinished files of an earlier server, and import its orphans.
+
+        A worker of that server may still be writing; this waits until it has ended.
         """
         try:
-            await asyncio.to_thread(_wait_until_free, self.folder)
+            await asyncio.to_thread(_wait_until_unlocked, self.folder)
         except DirectoryInUseError as error:
             log.warning("run %s: %s", self._run, error)
         for path in self.folder.glob(".*"):
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
-        await self.adopt()
+        await self.import_orphans()
 
-    async def adopt(self) -> None:
-        """Take in files that are whole, but which nobody got round to describing.
+    async def import_orphans(self) -> None:
+        """Add complete files that have no description as automatic checkpoints.
 
         Raises
         ------
         UnreadableError
-            One can't be read just now. It may be what the run goes on from.
+            A file can't be read at the moment. It may be the one from which the run continues.
         """
-        # In this order: whoever is done with a file before it is looked for has entered it.
-        paths, others = sorted(self.folder.glob("[!.]*.npz")), set(self._in_the_making)
-        known = others | {checkpoint.id for checkpoint in await self.list()}
+        # List files before reading the database, so a concurrent add is never imported twice.
+        paths, reserved = sorted(self.folder.glob("[!.]*.npz")), set(self._reserved)
+        known = reserved | {checkpoint.id for checkpoint in await self.list()}
         for path in paths:
             if path.stem not in known:
                 try:
-                    await self._adopt(path)
+                    await self._import(path)
                 except (DamagedArchiveError, FileNotFoundError, KeyError, StorageError) as error:
-                    log.warning("run %s: file passed over: %s", self._run, error)
+                    log.warning("run %s: file skipped: %s", self._run, error)
                 except (OSError, MemoryError) as error:
                     raise UnreadableError("A checkpoint of the run", error) from error
 
-    async def _adopt(self, path: Path) -> None:
-        news, meta = await asyncio.to_thread(_contents, path)
+    async def _import(self, path: Path) -> None:
+        delta, meta = await asyncio.to_thread(_read, path)
         end = await self._store(Store.history_end, self._run)
-        if end + 1 < news.first <= news.last:
-            # A worker wrote it that stood still while the run went back, and on without it.
-            log.warning("run %s: file passed over: %s lacks what led there", self._run, path.name)
+        if end + 1 < delta.first <= delta.last:
+            # A paused worker wrote it after the run had gone back and trained on without it.
+            log.warning("run %s: file skipped: history before %s is missing", self._run, path.name)
             return
         await self.add(path.stem, note=meta["about"]["note"], automatic=True)
 
-    def _describe(self, identity: str, note: str | None, *, automatic: bool) -> Checkpoint:
-        path = self.path(identity)
-        progress, written = read_meta(path)["trainer"], path.stat()
-        return Checkpoint(
-            id=identity,
-            update=progress["updates"],
-            smooth_loss=progress["smooth_loss"],
-            note=note,
-            bytes=written.st_size,
-            created_at=datetime.fromtimestamp(written.st_mtime, UTC).isoformat(timespec="seconds"),
-            automatic=automatic,
-        )
 
-    async def _thin(self) -> None:
-        automatic = [checkpoint for checkpoint in await self.list() if checkpoint.automatic]
-        whole = [checkpoint for checkpoint in automatic if not checkpoint.damaged]
-        kept = {checkpoint.id for checkpoint in whole[-AUTOMATIC_KEPT:]}
-        if len(kept) < AUTOMATIC_KEPT:
-            return
-        for checkpoint in automatic:
-            if checkpoint.id not in kept and not self._held[checkpoint.id]:
-                await self._forget(checkpoint)
-
-    async def _forget(self, checkpoint: Checkpoint) -> None:
-        await self._store(Store.remove_checkpoint, self._run, checkpoint.id)
-        await asyncio.to_thread(_unlink, self.path(checkpoint.id))
-
-
-def _contents(path: Path) -> tuple[HistoryDelta, Meta]:
-    """Read all of a checkpoint; raises as `read_archive`, also where it is no checkpoint."""
+def _read(path: Path) -> tuple[HistoryDelta, Meta]:
+    """Read all of a checkpoint; raises as `read_archive`, also if it is another kind of file."""
     arrays, meta = read_archive(path)
     try:
         int(meta["trainer"]["updates"])
@@ -340,12 +354,12 @@ def _contents(path: Path) -> tuple[HistoryDelta, Meta]:
         raise DamagedArchiveError(f"{path.name} is no checkpoint: {error!r}") from error
 
 
-def _unlink(path: Path) -> None:
-    """Remove a file for good: one that came back after a power cut would be taken in again."""
+def _unlink_durably(path: Path) -> None:
+    """Delete a file durably: if it came back after a power cut, it would be imported again."""
     path.unlink(missing_ok=True)
     sync_folder(path.parent)
 
 
-def _wait_until_free(folder: Path) -> None:
-    with lock_directory(folder, ORPHAN_PATIENCE_S):
+def _wait_until_unlocked(folder: Path) -> None:
+    with lock_directory(folder, ORPHAN_WORKER_TIMEOUT_S):
         pass

@@ -1,4 +1,4 @@
-"""Making runs: anew, or from another's checkpoint; whole, or not at all."""
+"""Creating runs, new or forked from a checkpoint; a run is created completely or not at all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from server.corpora.library import CorpusLibrary
 from server.files.failpoints import failpoint
 from server.files.run_directories import RunDirectories
 from server.files.storage_quota import StorageQuota
-from server.runs.recovery import whole_file
 from server.runs.run_controller import RunController
 from server.spec.fork_spec import forked_spec
 from server.spec.limits import Limits
@@ -27,65 +26,65 @@ __all__ = ["RunFactory"]
 
 
 class RunFactory:
-    """Makes runs, as far as there is a place and room for them.
+    """Creates runs, within the limits.
 
     Parameters
     ----------
-    lives : dict
-        The runs that there are, by id; those that are made are added.
-    live : callable
-        Returns a run as it lives.
+    controllers : dict
+        All runs by their ids; new ones are added.
+    make_controller : callable
+        Returns the controller of a run.
     corpora : CorpusLibrary
         The texts.
-    folders : RunDirectories
-        Where runs' files are.
+    directories : RunDirectories
+        The directories of the runs.
     store : StoreExecutor
-        Where the rest of them is.
+        The database.
     limits : Limits
-        How many there may be, and how large.
-    room : Room
+        How many runs there may be, and how large.
+    quota : StorageQuota
         How much may be stored.
     """
 
     def __init__(
         self,
         controllers: dict[str, RunController],
-        live: Callable[[Run], RunController],
+        make_controller: Callable[[Run], RunController],
         *,
         corpora: CorpusLibrary,
-        folders: RunDirectories,
+        directories: RunDirectories,
         store: StoreExecutor,
         limits: Limits,
-        room: StorageQuota,
+        quota: StorageQuota,
     ) -> None:
         self._controllers = controllers
-        self._live = live
+        self._make_controller = make_controller
         self._corpora = corpora
-        self._folders = folders
+        self._directories = directories
         self._store = store
         self._limits = limits
-        self._room = room
-        refusal = f"The limit is {limits.runs:,} runs: delete one to make another."
-        self._places = CapacityLimit(limits.runs, lambda: len(controllers), refusal)
-        self._to_be_learned: Counter[str] = Counter()
+        self._quota = quota
+        refusal = f"The limit is {limits.runs:,} runs: delete one to create another."
+        self._capacity = CapacityLimit(limits.runs, lambda: len(controllers), refusal)
+        self._corpora_in_use: Counter[str] = Counter()
         self._forking = asyncio.Lock()
 
-    def needs(self, corpus: str) -> bool:
-        """Whether a run is being made that learns this text."""
-        return self._to_be_learned[corpus] > 0
+    def uses(self, corpus: str) -> bool:
+        """Whether a run that is being created trains on this text."""
+        return self._corpora_in_use[corpus] > 0
 
     async def create(self, spec: RunSpec) -> RunController:
-        """Make a run.
+        """Create a run.
 
         Raises
         ------
         SpecError
-            The spec does not go with the corpus.
+            The spec does not fit the corpus.
         LimitReachedError
-            There are as many runs, or as much is stored, as may be.
+            A limit of the runs or of the storage is reached.
         """
         run = self._draft(spec)
-        async with self._made(run) as controller:
+        async with self._creating(run) as controller:
             failpoint("run.add")
             await self._store(Store.add_run, run.id, run.model_dump_json())
             failpoint("run.added")
@@ -94,50 +93,52 @@ class RunFactory:
     async def fork(
         self, parent: RunController, checkpoint: str, changes: dict[str, Any]
     ) -> RunController:
-        """Make a run that goes on from another's checkpoint.
+        """Create a run that continues from a checkpoint of another.
 
-        It has the other's history up to there, and shares nothing with it from then on.
+        It has a copy of the parent's history up to there, and shares nothing with it.
 
         Parameters
         ----------
         parent : RunController
-            The other.
+            The other run.
         checkpoint : str
-            Its checkpoint; "latest" is where it stands now.
+            Id of its checkpoint; "latest" is its state now.
         changes : dict
-            Fields of its spec that are to be others.
+            Fields of the spec that differ from the parent's.
 
         Raises
         ------
         UnknownCheckpointError
             There is no such checkpoint.
         SpecError, pydantic.ValidationError
-            A field can't be that.
+            The value of a field is not allowed.
         LimitReachedError
-            There are as many runs, or as much is stored, as may be.
+            A limit of the runs or of the storage is reached.
         """
-        # Each may make an automatic checkpoint, and the one that another copies would give way.
+        # One at a time, because each may save an automatic checkpoint, which would replace the one
+        # that another is about to copy.
         async with self._forking:
             found = None
             if checkpoint == "latest":
-                await parent.upkeep.keep_safe()
-                found = await parent.checkpoint_store.newest()
+                await parent.autosave()
+                found = await parent.checkpoint_store.latest()
             found = found or await parent.checkpoint_store.find(checkpoint)
-            with parent.checkpoint_store.holding(found.id):
-                return await self._branch(parent, found, changes)
+            with parent.checkpoint_store.pin(found.id):
+                return await self._fork(parent, found, changes)
 
-    async def _branch(
+    async def _fork(
         self, parent: RunController, found: Checkpoint, changes: dict[str, Any]
     ) -> RunController:
-        # What the branch had to measure itself would lack its replay: the snapshots stay behind.
-        await parent.recorder.caught_up()
-        source = await whole_file(parent.recorder, parent.checkpoint_store, found.id)
+        # Measure pending samples first: snapshots are not copied, so the fork could not write their
+        # replays.
+        await parent.recorder.drain()
+        source = await parent.recovery.verified_file(found.id)
         spec = forked_spec(parent.run, found, changes)
         origin = ForkedFrom(run=parent.run.id, checkpoint=found.id, update=found.update)
         new = self._draft(spec).model_copy(update={"forked_from": origin})
-        async with self._made(new) as branch:
+        async with self._creating(new) as fork:
             note = f"forked from {parent.run.name} at update {found.update:,}"
-            copied = await branch.checkpoint_store.copy_in(source, note)
+            copied = await fork.checkpoint_store.copy_file(source, note)
             failpoint("run.fork")
             await self._store(
                 Store.add_fork,
@@ -148,32 +149,32 @@ class RunFactory:
                 checkpoint=copied,
             )
             failpoint("run.forked")
-            await branch.take_up()
-        return branch
+            await fork.recovery.recover()
+        return fork
 
     def _draft(self, spec: RunSpec) -> Run:
         return draft_run(spec, self._corpora, self._limits.network_bytes)
 
     @contextlib.asynccontextmanager
-    async def _made(self, run: Run) -> AsyncIterator[RunController]:
-        """Let a run be there once all is done that makes it; if that fails, it never was."""
-        with self._places.held(), self._learning(run.corpus):
-            await self._room.check()
-            await asyncio.to_thread(self._folders.make, run.id)
-            controller = self._live(run)
+    async def _creating(self, run: Run) -> AsyncIterator[RunController]:
+        """Add a run at the end of the block; if the block fails, remove every trace of it."""
+        with self._capacity.reserve(), self._using(run.corpus):
+            await self._quota.check()
+            await asyncio.to_thread(self._directories.create, run.id)
+            controller = self._make_controller(run)
             try:
                 yield controller
             except BaseException:
-                await controller.discard()
-                await asyncio.to_thread(self._folders.remove, run.id)
+                await controller.kill()
+                await asyncio.to_thread(self._directories.remove, run.id)
                 raise
             self._controllers[run.id] = controller
 
     @contextlib.contextmanager
-    def _learning(self, corpus: str) -> Iterator[None]:
-        """Keep a text from being deleted while a run that learns it is made."""
-        self._to_be_learned[corpus] += 1
+    def _using(self, corpus: str) -> Iterator[None]:
+        """Keep a text from being deleted while a run with it is created."""
+        self._corpora_in_use[corpus] += 1
         try:
             yield
         finally:
-            self._to_be_learned[corpus] -= 1
+            self._corpora_in_use[corpus] -= 1

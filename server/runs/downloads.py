@@ -1,4 +1,4 @@
-"""Files of checkpoints and models, given out to whoever wants to take them away."""
+"""Files of checkpoints and models for download."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ from server.checkpoints.checkpoint_format import Which, load_model, model_conten
 from server.checkpoints.npz import write_archive
 from server.concurrency.admission import AdmissionLimiter
 from server.errors import UnknownCheckpointError
-from server.runs.recovery import newest_file, whole_file
 from server.runs.run_controller import RunController
 
-__all__ = ["AT_ONCE", "BY_NAME", "Downloads", "OpenFile", "temporary"]
+__all__ = ["AT_ONCE", "BY_NAME", "Downloads", "OpenFile", "temporary_file"]
 
-# Of viewers, and as many again of operators: each may hold a file open, and as much of the disk as
-# it takes, for as long as it reads.
 AT_ONCE = 16
+"""Downloads of viewers at once, and as many of operators: each keeps a file open, and its space on
+the disk in use, for as long as the client reads."""
 
-# The models that are no checkpoints of their own.
+# Models with a name instead of a checkpoint's id.
 BY_NAME: dict[str, Which] = {
     "best": "best",
     "best_validation": "best_validation",
@@ -35,14 +34,14 @@ _Key = tuple[str, str, int | None, str]
 
 @dataclass(frozen=True, slots=True)
 class OpenFile:
-    """A file that is read from its descriptor, whatever has become of its name.
+    """An open file, which can be read even after its name was deleted.
 
     Attributes
     ----------
     descriptor : int
-        Whoever reads says from where, so that many can share it.
+        To be read with `os.pread`, so that several readers can share it.
     status : os.stat_result
-        Its size, and when it was written.
+        Its size and time.
     """
 
     descriptor: int
@@ -50,35 +49,35 @@ class OpenFile:
 
 
 class _Shared:
-    """A file that some are sent at the same time."""
+    """A file that several downloads share."""
 
     def __init__(self, opening: asyncio.Task[OpenFile]) -> None:
         self.opening = opening
         self.users = 0
 
     def close(self) -> None:
-        """Let it go, as soon as it is there."""
+        """Close the file, once it is open."""
         self.opening.add_done_callback(_close)
 
 
 class Downloads:
-    """Gives out files, of any run in any state.
+    """Opens files of any run in any state.
 
-    Whoever asks for the same is sent the same file, of which nothing stays in the run's folder: it
-    has lost its name by the time that the first byte is sent.
+    Downloads of the same file at the same time share it. A temporary file has lost its name before
+    the first byte is sent, so none stays behind in the run's directory.
 
     Parameters
     ----------
     waiting : int
-        How many may be sent files, or wait for it.
-    patience_s : float
-        How long they wait at most.
+        Downloads at most, those that wait included.
+    timeout_s : float
+        How long a download waits at most.
     """
 
-    def __init__(self, waiting: int, patience_s: float) -> None:
-        # Operators have a line of their own: no number of viewers keeps them waiting.
+    def __init__(self, waiting: int, timeout_s: float) -> None:
+        # Operators have a queue of their own, so that viewers never delay them.
         self._operators, self._viewers = (
-            AdmissionLimiter(AT_ONCE, waiting, "downloads of files", patience_s) for _ in range(2)
+            AdmissionLimiter(AT_ONCE, waiting, "downloads of files", timeout_s) for _ in range(2)
         )
         self._shared: dict[_Key, _Shared] = {}
 
@@ -86,7 +85,7 @@ class Downloads:
     async def file(
         self, controller: RunController, checkpoint: str, *, to_operator: bool
     ) -> AsyncIterator[OpenFile]:
-        """Hold open the file of a checkpoint, of "latest", or of a best model.
+        """Open the file of a checkpoint, of "latest", or of a best model.
 
         Raises
         ------
@@ -95,7 +94,7 @@ class Downloads:
         DamagedCheckpointError
             It can't be read.
         TooBusyError
-            Too many are sent files.
+            Too many downloads are in progress.
         """
         async with self._operators if to_operator else self._viewers:
             key = await _key(controller, checkpoint)
@@ -105,7 +104,7 @@ class Downloads:
                 self._shared[key] = shared
             shared.users += 1
             try:
-                # Who gives up while it is being written does not take it from the others.
+                # Shielded, so that a client that disconnects does not cancel the others' file.
                 yield await asyncio.shield(shared.opening)
             finally:
                 shared.users -= 1
@@ -116,7 +115,7 @@ class Downloads:
 
 
 async def _key(controller: RunController, checkpoint: str) -> _Key:
-    """Return what is the same for all who would be given the same file."""
+    """Return a key that is the same for downloads of the same file."""
     run = controller.run
     if checkpoint not in BY_NAME:
         found = await controller.checkpoint_store.find(checkpoint)
@@ -126,22 +125,21 @@ async def _key(controller: RunController, checkpoint: str) -> _Key:
     update = run.update
     if checkpoint == "best":
         update = 0 if run.best is None else run.best.update
-    # The file tells of the spec, and that may change while the run stands.
+    # The file contains the spec, which may change while the run is paused.
     return run.id, checkpoint, update, run.spec.model_dump_json()
 
 
 async def _opened(controller: RunController, checkpoint: str) -> OpenFile:
     if checkpoint not in BY_NAME:
-        return await asyncio.to_thread(
-            _open, await whole_file(controller.recorder, controller.checkpoint_store, checkpoint)
-        )
+        return await asyncio.to_thread(_open, await controller.recovery.verified_file(checkpoint))
     which = BY_NAME[checkpoint]
     latest = which == "latest"
-    async with temporary(controller) as path:
-        if not await (controller.export(path) if latest else controller.export_model(path, which)):
-            if (
-                newest := await newest_file(controller.recorder, controller.checkpoint_store)
-            ) is None:
+    async with temporary_file(controller) as path:
+        exported = await (
+            controller.export_checkpoint(path) if latest else controller.export_model(path, which)
+        )
+        if not exported:
+            if (newest := await controller.recovery.latest_file()) is None:
                 raise UnknownCheckpointError(checkpoint)
             if latest:
                 return await asyncio.to_thread(_open, newest)
@@ -150,9 +148,9 @@ async def _opened(controller: RunController, checkpoint: str) -> OpenFile:
 
 
 @contextlib.asynccontextmanager
-async def temporary(controller: RunController) -> AsyncIterator[Path]:
-    """Give out a name in the run's folder; what is under it goes in the end."""
-    # The dot marks it as nobody's checkpoint: should the server die now, the shelf clears it away.
+async def temporary_file(controller: RunController) -> AsyncIterator[Path]:
+    """Yield a path in the run's directory; the file under it is deleted in the end."""
+    # The dot marks it as no checkpoint. If the server dies, `recover_directory` deletes the file.
     path = controller.checkpoint_store.folder / f".{secrets.token_hex(6)}.npz"
     try:
         yield path

@@ -1,4 +1,4 @@
-"""The seam between what happens to runs and whoever looks on."""
+"""The interface through which runs publish messages to their viewers."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ __all__ = ["Publisher"]
 
 
 class Publisher(Protocol):
-    """Takes what happens to runs; must not wait, and must not be slowed by who listens."""
+    """Passes messages on to viewers, without ever waiting for one.
+
+    Implemented by `server.web.live.broadcast.Broadcaster`.
+    """
 
     def publish(self, run: str, message: LiveMessage) -> None:
-        """Pass on a message about a run."""
+        """Send a message to the run's viewers."""
 
     def restart(self, run: str) -> None:
-        """Tell everybody that looks on to take a new snapshot: the run went back in time."""
+        """Make the run's viewers take a new snapshot, because the run went back in time."""
 
     def close(self, run: str) -> None:
-        """Tell everybody that looks on that the run is gone."""
+        """Disconnect the run's viewers, because the run was deleted."""

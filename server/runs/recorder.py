@@ -1,4 +1,4 @@
-"""Keeping and telling what happens to one run, in that order."""
+"""Everything that happens to a run is stored and then published here."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from server.concurrency.json_lines import Message
 from server.files.disk_errors import StorageError
 from server.files.failpoints import failpoint
 from server.inference.client import InferenceClient
+from server.inference.messages import MeasureSample
 from server.runs.publisher import Publisher
 from server.runs.sample_queue import PendingSample, SampleQueue
 from server.spec.live_messages import (
@@ -36,39 +37,40 @@ from server.spec.schemas import Best, Checkpoint, Milestone, Run, RunState, Samp
 from server.store import queries
 from server.store.database import Store
 from server.store.executor import StoreExecutor
+from server.worker.messages import Report
 
 __all__ = ["Recorder"]
 
-# What a run and the trainer of its checkpoints call by the same name.
 PROGRESS = ("epoch", "position", "loss", "smooth_loss", "validation_loss")
+"""Fields with the same name in `Run` and in a checkpoint's trainer."""
 
 
 class Recorder:
-    """Stores what happens to a run and tells those who look on.
+    """Stores what happens to a run, and then publishes it.
 
     Parameters
     ----------
     run : Run
-        The run as it stands; brought up to date here and nowhere else.
+        The run; only this class changes its progress and its state.
     corpus_path : pathlib.Path
-        The text it learns, against which samples are measured.
+        The text against which samples are measured.
     store : StoreExecutor
-        Where it is kept.
+        The database.
     publisher : Publisher
-        Whom it is told.
-    reader : InferenceClient
-        Who measures samples, and writes their replays.
+        Receives the messages to the viewers.
+    inference : InferenceClient
+        Measures samples, and writes their replays.
     snapshots : Snapshots
-        The network as it stood when samples were written.
+        The networks that wrote the samples.
 
     Attributes
     ----------
-    measured : callable
-        Called with the update of each sample that needs no measuring any more, so that who writes
-        them can go by it.
+    on_sample_measured : callable
+        Called with the update of each sample that is measured, or that need not be measured any
+        more.
     lock : asyncio.Lock
-        Held while something is stored and told, so that a snapshot taken under it and the messages
-        after it neither overlap nor leave a gap.
+        Held while something is stored and published. A snapshot read under the lock neither
+        overlaps with the messages after it nor leaves a gap before them.
     """
 
     def __init__(
@@ -77,7 +79,7 @@ class Recorder:
         corpus_path: Path,
         store: StoreExecutor,
         publisher: Publisher,
-        reader: InferenceClient,
+        inference: InferenceClient,
         *,
         snapshots: Snapshots,
     ) -> None:
@@ -86,52 +88,60 @@ class Recorder:
         self._corpus_path = corpus_path
         self._store = store
         self._publisher = publisher
-        self._reader = reader
+        self._inference = inference
         self._snapshots = snapshots
-        self._celebrated: set[str] | None = None
-        self.measured: Callable[[int], None] = lambda _update: None
-        self._samples = SampleQueue(self._keep_sample, self._done_with, f"run {run.id}")
+        # The watched words found so far; None when it must be read from the database.
+        self._words_found: set[str] | None = None
+        self.on_sample_measured: Callable[[int], None] = lambda _update: None
+        self._samples = SampleQueue(self._record_sample, self._sample_done, f"run {run.id}")
 
-    async def take(self, report: Message) -> None:
-        """Keep and tell what a worker reports."""
-        losses = np.frombuffer(base64.b64decode(report["losses"]), dtype=np.float64)
-        run, state = self.run, RunState(report["state"])
+    # -- progress ---------------------------------------------------------------------------------
+
+    async def apply_report(self, report: Report) -> None:
+        """Store and publish what a worker reports."""
+        losses = np.frombuffer(base64.b64decode(report.losses), dtype=np.float64)
+        run, state = self.run, RunState(report.state)
         async with self.lock:
-            run.update, run.epoch = report["update"], report["epoch"]
-            run.position = report["position"]
-            run.loss, run.smooth_loss = report["loss"], report["smooth_loss"]
-            run.validation_loss = report["validation_loss"]
-            run.best = None if report["best"] is None else Best(**report["best"])
-            run.seconds = report["seconds"]
-            run.updates_per_second = report["updates_per_second"]
-            waiting = self._samples.announce(report["samples"])
-            marks = _epoch_marks(report["epochs"])
-            text = run.model_dump_json()
-            first = report["first"]
-            marks = await self._store(Store.add_report, run.id, text, first, losses, marks)
-            self._publish_milestones(marks)
+            run.update, run.epoch, run.position = report.update, report.epoch, report.position
+            run.loss, run.smooth_loss = report.loss, report.smooth_loss
+            run.validation_loss = report.validation_loss
+            run.best = None if report.best is None else Best(**report.best)
+            run.seconds = report.seconds
+            run.updates_per_second = report.updates_per_second
+            pending = self._samples.announce(report.samples)
+            milestones = await self._store(
+                Store.add_report,
+                run.id,
+                run.model_dump_json(),
+                report.first,
+                losses,
+                _epoch_milestones(report.epochs),
+            )
+            self._publish_milestones(milestones)
             if len(losses) or state is run.state is RunState.RUNNING:
-                self._publish_progress(report["curve"], report["happened_at"])
-        self._samples.put(waiting)
-        # A worker that stands still says nothing of whether its run waits, or has ended.
-        stands = state is RunState.PAUSED and run.state is not RunState.RUNNING
-        if state is not run.state and not stands:
-            await self.enter(state)
+                self._publish_progress(report.curve, report.happened_at)
+        self._samples.put(pending)
+        # A worker that does not train can't tell whether its run is paused, queued or has ended.
+        still_not_running = state is RunState.PAUSED and run.state is not RunState.RUNNING
+        if state is not run.state and not still_not_running:
+            await self.set_state(state)
 
-    async def catch_up(self, news: HistoryDelta, progress: Meta, *, go_back: bool = False) -> None:
-        """Stand where a checkpoint stands, and keep what the store lacks of what led there.
+    async def restore_to(
+        self, delta: HistoryDelta, progress: Meta, *, rewind: bool = False
+    ) -> None:
+        """Set the run to the update of a checkpoint, and store what led there and is missing.
 
-        It lacks something when the server died before it had stored what the worker reported.
+        History is missing when the server died before it had stored what the worker reported.
 
         Parameters
         ----------
-        news : News
-            What the checkpoint carries of it.
+        delta : HistoryDelta
+            The history that the checkpoint contains.
         progress : dict
             The trainer's scalars, from the checkpoint.
-        go_back : bool
-            Whether to forget what happened after it, because it is about to happen again; durable
-            when this returns.
+        rewind : bool
+            Whether to delete what happened after the checkpoint, because the run will do it again.
+            The deletion is durable when this returns.
 
         Raises
         ------
@@ -140,117 +150,71 @@ class Recorder:
         """
         run = self.run
         async with self.lock:
-            standing = _standing(progress) | {"seconds": news.seconds}
-            after = run.model_copy(update=standing)
-            known = await self._store(Store.history_end, run.id)
-            marks = _epoch_marks([epoch for epoch in news.epochs if epoch["update"] > known])
-            losses = news.losses if known < news.last else news.losses[:0]
-            happened = (min(news.first, known + 1), losses, marks)
+            progress_now = _run_progress(progress) | {"seconds": delta.seconds}
+            after = run.model_copy(update=progress_now)
+            stored = await self._store(Store.history_end, run.id)
+            milestones = _epoch_milestones(
+                [epoch for epoch in delta.epochs if epoch["update"] > stored]
+            )
+            losses = delta.losses if stored < delta.last else delta.losses[:0]
+            missing = (min(delta.first, stored + 1), losses, milestones)
             text = after.model_dump_json()
-            if go_back:
+            if rewind:
                 failpoint("store.rewind")
-                update = after.update
-                marks = await self._store(Store.rewind, run.id, text, *happened, update=update)
+                milestones = await self._store(
+                    Store.rewind, run.id, text, *missing, update=after.update
+                )
                 failpoint("store.rewound")
-                self._samples.forget_after(after.update)
-                self._celebrated = None
+                self._samples.discard_after(after.update)
+                self._words_found = None
                 self._publisher.restart(run.id)
             else:
-                marks = await self._store(Store.add_report, run.id, text, *happened)
-            for field, value in standing.items():
+                milestones = await self._store(Store.add_report, run.id, text, *missing)
+            for field, value in progress_now.items():
                 setattr(run, field, value)
-            self._publish_milestones(marks)
-        await self.keep_samples(news.samples)
+            self._publish_milestones(milestones)
+        await self.add_missing_samples(delta.samples)
 
-    async def keep_samples(self, samples: Sequence[Message]) -> None:
-        """Keep what a checkpoint carries of samples, as far as the store lacks them."""
-        async with self.lock:
-            lacking = [
-                sample
-                for sample in samples
-                if not self._samples.holds(sample["update"])
-                and not await self._store(queries.has_sample, self.run.id, sample["update"])
-            ]
-            waiting = self._samples.announce(lacking)
-        self._samples.put(waiting)
-
-    async def begin_again(self) -> None:
-        """Forget everything: no checkpoint was made, and it will happen again; as `catch_up`."""
+    async def reset(self) -> None:
+        """Set the run back to update 0, because it has no checkpoint; raises as `restore_to`."""
         start = {name: Run.model_fields[name].default for name in PROGRESS} | {"updates": 0}
-        news = HistoryDelta(1, 0, np.empty(0))
-        await self.catch_up(news, start | {"best_update": None}, go_back=True)
+        delta = HistoryDelta(1, 0, np.empty(0))
+        await self.restore_to(delta, start | {"best_update": None}, rewind=True)
 
-    async def caught_up(self) -> None:
-        """Wait until every sample that was reported by now is measured, kept and told."""
-        await self._samples.caught_up()
+    # -- the run itself ---------------------------------------------------------------------------
 
-    async def mark(self, milestone: Milestone) -> None:
-        """Keep and tell a milestone."""
-        async with self.lock:
-            self._publish_milestones(
-                await self._store(Store.add_milestones, self.run.id, [milestone])
-            )
-
-    async def add_note(self, update: int, text: str) -> Milestone:
-        """Keep and tell a note about an update; durable. Raises as `Store.add_note`."""
-        async with self.lock:
-            note = await self._store(Store.add_note, self.run.id, update, text)
-            self._publish_milestones([note])
-            return note
-
-    async def change_note(self, identity: str, text: str) -> Milestone:
-        """Change and tell what a note says; durable. Raises as `Store.change_note`."""
-        async with self.lock:
-            note = await self._store(Store.change_note, self.run.id, identity, text)
-            self._publish_milestones([note])
-            return note
-
-    async def remove_note(self, identity: str) -> None:
-        """Take a note away and tell it; durable. Raises as `Store.remove_note`."""
-        async with self.lock:
-            await self._store(Store.remove_note, self.run.id, identity)
-            self._publish(MilestoneRemovedMessage(type="milestone_removed", milestone_id=identity))
-
-    async def checkpoint_made(self, checkpoint: Checkpoint, marks: list[Milestone]) -> None:
-        """Tell a checkpoint and its marks, which are kept already."""
-        async with self.lock:
-            self._publish(CheckpointMessage(type="checkpoint", checkpoint=checkpoint))
-            self._publish_milestones(marks)
-
-    async def checkpoint_deleted(self, checkpoint: str) -> None:
-        """Tell that a checkpoint, by its id, is not there any more."""
-        async with self.lock:
-            self._publish(
-                CheckpointDeletedMessage(type="checkpoint_deleted", checkpoint_id=checkpoint)
-            )
-
-    async def enter(
+    async def set_state(
         self, state: RunState, error: str | None = None, *, disk_full: bool = False
     ) -> None:
-        """Let the run be in a state, if it is not yet."""
+        """Set the run's state, with the reason for it."""
         run = self.run
         if (state, error, disk_full) != (run.state, run.error, run.disk_full):
             run.state, run.error, run.disk_full = state, error, disk_full
             await self.save()
 
     async def save(self) -> None:
-        """Keep the run as it stands, durably unless there is no room, and tell it."""
+        """Store the run, durably unless the disk is full, and publish it."""
         async with self.lock:
             if self.run.state is not RunState.RUNNING:
                 self.run.updates_per_second = 0.0
             await self._store(Store.save_run, self.run.id, self.run.model_dump_json())
-            # What can't be written now is written when there is room.
+            # The database writes what is left when there is space again.
             with contextlib.suppress(StorageError):
                 await self._store(Store.commit)
             self._publish(StateMessage(type="state", run_state=self.run))
 
     async def flush(self) -> int:
-        """Make everything so far durable; return the last update of which nothing is pending.
+        """Make everything so far durable.
+
+        Returns
+        -------
+        int
+            The update up to which the history is complete in the database, samples included.
 
         Raises
         ------
         StorageError
-            There is no room for it.
+            There is no space for it.
         """
         async with self.lock:
             first = self._samples.first
@@ -260,26 +224,90 @@ class Recorder:
             return update
 
     async def close(self) -> None:
-        """Stop measuring; what is not measured yet is lost, but for what a checkpoint carries."""
+        """Stop measuring samples; of those left, only the ones in a checkpoint are not lost."""
         await self._samples.close()
+
+    # -- milestones and checkpoints ---------------------------------------------------------------
+
+    async def add_milestone(self, milestone: Milestone) -> None:
+        """Store and publish a milestone."""
+        async with self.lock:
+            self._publish_milestones(
+                await self._store(Store.add_milestones, self.run.id, [milestone])
+            )
+
+    async def add_note(self, update: int, text: str) -> Milestone:
+        """Store and publish a note about an update; durable. Raises as `Store.add_note`."""
+        async with self.lock:
+            note = await self._store(Store.add_note, self.run.id, update, text)
+            self._publish_milestones([note])
+            return note
+
+    async def change_note(self, identity: str, text: str) -> Milestone:
+        """Store and publish a note's new text; durable. Raises as `Store.change_note`."""
+        async with self.lock:
+            note = await self._store(Store.change_note, self.run.id, identity, text)
+            self._publish_milestones([note])
+            return note
+
+    async def remove_note(self, identity: str) -> None:
+        """Delete a note and publish that; durable. Raises as `Store.remove_note`."""
+        async with self.lock:
+            await self._store(Store.remove_note, self.run.id, identity)
+            self._publish(MilestoneRemovedMessage(type="milestone_removed", milestone_id=identity))
+
+    async def publish_checkpoint(
+        self, checkpoint: Checkpoint, milestones: Sequence[Milestone] = ()
+    ) -> None:
+        """Publish a checkpoint and its milestones, which are stored already."""
+        async with self.lock:
+            self._publish(CheckpointMessage(type="checkpoint", checkpoint=checkpoint))
+            self._publish_milestones(milestones)
+
+    async def publish_checkpoint_deleted(self, checkpoint: str) -> None:
+        """Publish that a checkpoint, by its id, was deleted."""
+        async with self.lock:
+            self._publish(
+                CheckpointDeletedMessage(type="checkpoint_deleted", checkpoint_id=checkpoint)
+            )
 
     # -- samples ----------------------------------------------------------------------------------
 
-    async def _keep_sample(self, waiting: PendingSample) -> None:
-        reported, spec = waiting.sample, self.run.spec
-        measured = await self._reader.measure(
-            self._corpus_path,
-            reported,
-            spec.watch_words or [],
-            snapshot=self._snapshots.path(waiting.update),
-            length=spec.sample_length,
+    async def add_missing_samples(self, samples: Sequence[Message]) -> None:
+        """Measure and store those of a checkpoint's samples that are not in the database."""
+        async with self.lock:
+            missing = [
+                sample
+                for sample in samples
+                if not self._samples.contains(sample["update"])
+                and not await self._store(queries.has_sample, self.run.id, sample["update"])
+            ]
+            pending = self._samples.announce(missing)
+        self._samples.put(pending)
+
+    async def drain(self) -> None:
+        """Wait until every sample reported so far is measured, stored and published."""
+        await self._samples.drain()
+
+    async def _record_sample(self, pending: PendingSample) -> None:
+        reported, spec = pending.sample, self.run.spec
+        measured = await self._inference.measure_sample(
+            MeasureSample(
+                corpus_path=str(self._corpus_path),
+                text=reported["text"],
+                update=pending.update,
+                watched=spec.watch_words or [],
+                snapshot=str(self._snapshots.path(pending.update)),
+                length=spec.sample_length,
+            )
         )
         async with self.lock:
-            if waiting.forgotten:
+            if pending.discarded:
                 return
-            celebrated = await self._already_celebrated()
-            hurrahs = [word for word in measured["found"] if word not in celebrated]
-            celebrated |= set(hurrahs)
+            if self._words_found is None:
+                self._words_found = await self._store(queries.celebrated_words, self.run.id)
+            hurrahs = [word for word in measured["found"] if word not in self._words_found]
+            self._words_found |= set(hurrahs)
             sample = Sample(
                 **reported,
                 quality=measured["quality"],
@@ -287,32 +315,27 @@ class Recorder:
                 hurrahs=hurrahs,
                 replay=measured["replay"],
             )
-            marks = [
+            milestones = [
                 Milestone(update=sample.update, kind="hurrah", text=f"hurrah - {word}")
                 for word in hurrahs
             ]
-            marks = await self._store(Store.add_sample, self.run.id, sample, marks)
+            milestones = await self._store(Store.add_sample, self.run.id, sample, milestones)
             if self.run.state is not RunState.RUNNING:
-                # Nobody may commit for long.
+                # While the run is not training no periodic commit runs, so commit now.
                 with contextlib.suppress(StorageError):
                     await self._store(Store.commit)
             self._publish(SampleMessage(type="sample", sample=sample))
-            self._publish_milestones(marks)
+            self._publish_milestones(milestones)
 
-    def _done_with(self, update: int) -> None:
-        self.measured(update)
-
-    async def _already_celebrated(self) -> set[str]:
-        if self._celebrated is None:
-            self._celebrated = await self._store(queries.celebrated_words, self.run.id)
-        return self._celebrated
+    def _sample_done(self, update: int) -> None:
+        self.on_sample_measured(update)
 
     # -- publishing -------------------------------------------------------------------------------
 
     def _publish(self, message: LiveMessage) -> None:
         self._publisher.publish(self.run.id, message)
 
-    def _publish_milestones(self, milestones: list[Milestone]) -> None:
+    def _publish_milestones(self, milestones: Sequence[Milestone]) -> None:
         for milestone in milestones:
             self._publish(MilestoneMessage(type="milestone", milestone=milestone))
 
@@ -335,7 +358,7 @@ class Recorder:
         )
 
 
-def _epoch_marks(epochs: list[Message]) -> list[Milestone]:
+def _epoch_milestones(epochs: Sequence[Message]) -> list[Milestone]:
     return [
         Milestone(update=epoch["update"], kind="epoch", text=f"epoch {epoch['epoch']} begins")
         for epoch in epochs
@@ -343,8 +366,8 @@ def _epoch_marks(epochs: list[Message]) -> list[Milestone]:
     ]
 
 
-def _standing(progress: Meta) -> dict[str, Any]:
-    """Return what a trainer's scalars say of where its run stands, by the run's own names."""
+def _run_progress(progress: Meta) -> dict[str, Any]:
+    """Return the fields of a `Run` that follow from a trainer's scalars."""
     best = progress["best_update"]
     return {name: progress.get(name) for name in PROGRESS} | {
         "update": progress["updates"],

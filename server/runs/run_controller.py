@@ -1,4 +1,4 @@
-"""One run as it lives: what may be asked of it, and the worker that trains it."""
+"""One run: what a person can do with it, its worker, and its checkpoints."""
 
 from __future__ import annotations
 
@@ -9,56 +9,80 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from server.checkpoints.checkpoint_format import Which
-from server.concurrency.background_tasks import Background
+from server.concurrency.background_tasks import BackgroundTasks
 from server.concurrency.child_process import JsonChildProcess
-from server.concurrency.json_lines import Message
+from server.concurrency.periodic_tasks import PeriodicTasks
 from server.errors import ConflictError, UnknownCheckpointError
 from server.files.disk_errors import StorageError
-from server.files.storage_quota import StorageQuota
+from server.files.storage_quota import QuotaExceededError, StorageQuota
 from server.runs.checkpoint_store import Added, CheckpointStore
-from server.runs.maintenance import MaintenanceLoops
 from server.runs.recorder import Recorder
-from server.runs.recovery import (
-    newest_file,
-    stand_at_newest,
-    take_up,
-    update_of_newest,
-)
+from server.runs.recovery import Recovery
 from server.spec.run_change import RunChange
 from server.spec.run_spec import SpecError, describe_changes
 from server.spec.schemas import ENDED, SETTLED, Checkpoint, Milestone, Run, RunState
 from server.store.database import Store
 from server.store.executor import StoreExecutor
 from server.worker.client import WorkerClient
+from server.worker.messages import (
+    Change,
+    ExportCheckpoint,
+    ExportModel,
+    HistoryFlushed,
+    Pause,
+    Report,
+    Resume,
+    SamplesMeasured,
+    SaveCheckpoint,
+    Start,
+    Step,
+    parse_step_reply,
+)
 
 __all__ = ["RunController"]
 
 log = logging.getLogger(__name__)
 
-# What changes what is learned, or written, from then on.
-HISTORY_MAKING = {"learning_rate", "sample_every", "watch_words"}
-# How long a worker that may leave is kept for its last samples to be measured.
-MEASURING_PATIENCE_S = 2.0
+FLUSH_EVERY_S = 1.0
+"""How often the history is made durable."""
+CHANGES_TRAINING = {"learning_rate", "sample_every", "watch_words"}
+"""Fields of the spec that change what is learned or recorded from then on."""
+DRAIN_TIMEOUT_S = 2.0
+"""How long a worker that stops is kept, so that its last samples are measured."""
 
 
 class RunController:
-    """A run, its worker when it has one, and its checkpoints.
+    """A run, its worker if there is one, and its checkpoints.
+
+    The run's states, and the methods that lead to them::
+
+        any -> queued                the supervisor, until fewer runs train
+        any -> running               train
+        queued, running -> paused    pause; pause_for_disk; after a loss that is not finite
+        running, paused -> finished  the worker has made the last update
+        any -> stopped               stop
+        any -> failed                the worker died or could not start
+        running -> interrupted       interrupt: the server ends
+
+    A paused run may have a worker or not, because the supervisor unloads idle ones; in the states
+    `ENDED` it has none, except for a short time. Whatever needs a worker starts one, which
+    continues from the newest checkpoint.
 
     Parameters
     ----------
     recorder : Recorder
-        Keeps and tells what happens.
+        Stores and publishes what happens.
     checkpoint_store : CheckpointStore
-        Keeps the checkpoints.
+        The checkpoints.
     corpus_path : pathlib.Path
-        The text it learns.
+        The text to train on.
     store : StoreExecutor
-        Where the history is.
-    left_running : callable
-        Called whenever it has ceased to train, so that another may.
-    go_on : callable
-        Awaited when it was short of room and no longer is, to let it train again.
-    room : Room
+        The database.
+    on_training_stopped : callable
+        Called whenever the run has stopped training, so that another may start.
+    resume : callable
+        Awaited to train again when the run was paused for the disk and there is space again.
+    quota : StorageQuota
         How much may be stored.
     """
 
@@ -69,71 +93,86 @@ class RunController:
         corpus_path: Path,
         store: StoreExecutor,
         *,
-        left_running: Callable[[], None],
-        go_on: Callable[[], Awaitable[object]],
-        room: StorageQuota,
+        on_training_stopped: Callable[[], None],
+        resume: Callable[[], Awaitable[object]],
+        quota: StorageQuota,
     ) -> None:
         self.recorder = recorder
         self.checkpoint_store = checkpoint_store
+        self.recovery = Recovery(recorder, checkpoint_store)
         self.corpus_path = corpus_path
         self._store = store
-        self._left_running = left_running
-        self._worker_client = WorkerClient(self._start_command, self._hear, self._worker_left)
-        recorder.measured = lambda update: self._worker_client.tell("measured", update=update)
-        self.upkeep = MaintenanceLoops(self, self._worker_client, go_on, room)
-        # Held while it begins or ceases to train: nobody resumes a worker that leaves, and a pause
-        # finds the worker that is just being started.
-        self._turning = asyncio.Lock()
-        self._steps_under_way = 0
-        # Whether it is to stand at its checkpoint, wherever it stood.
-        self._goes_back = False
-        self._background = Background(f"run {recorder.run.id}")
+        self._on_training_stopped = on_training_stopped
+        self._resume = resume
+        self._quota = quota
+        self._worker_client = WorkerClient(
+            self._prepare_start, self._on_report, self._on_worker_exit
+        )
+        recorder.on_sample_measured = lambda update: self._worker_client.notify(
+            SamplesMeasured(update=update)
+        )
+        self._periodic_tasks = PeriodicTasks(
+            (self._flush_or_pause, lambda: FLUSH_EVERY_S),
+            (self._autosave_or_pause, lambda: self.run.spec.checkpoint_every_s),
+        )
+        self._flushed_update = -1
+        # Held while the run starts or stops training, so that a pause finds a worker that is just
+        # being started, and nothing resumes a worker that is being stopped.
+        self._transition = asyncio.Lock()
+        self._steps_in_progress = 0
+        # Whether the next worker stays at its checkpoint, and does not fast-forward.
+        self._rolling_back = False
+        self._background = BackgroundTasks(f"run {recorder.run.id}")
 
     @property
     def run(self) -> Run:
-        """The run as it stands."""
+        """The run as it is now."""
         return self.recorder.run
 
     @property
     def has_worker(self) -> bool:
-        """Whether a process holds the run's network."""
+        """Whether a process has the run's network in memory."""
         return self._worker_client.alive
 
-    async def goes_on_from(self) -> int:
-        """Return the update from which it would go on: what came later went with its worker."""
-        waits = self.run.state in ENDED and not self.has_worker
-        return await update_of_newest(self.checkpoint_store) if waits else self.run.update
+    async def resume_update(self) -> int:
+        """Return the update from which training would continue.
 
-    # -- what a person may ask --------------------------------------------------------------------
+        After a run has ended without its worker, that is the update of its newest checkpoint.
+        """
+        if self.run.state in ENDED and not self.has_worker:
+            return await self.recovery.latest_update()
+        return self.run.update
+
+    # -- actions of a person ----------------------------------------------------------------------
 
     async def train(self) -> None:
-        """Let it train; the caller sees to it that not too many do.
+        """Train; the supervisor limits how many runs do.
 
         Raises
         ------
         StorageError
-            There is no room on the disk.
+            The disk is full.
         """
-        async with self._turning:
+        async with self._transition:
             await self.recorder.flush()
             if self.has_worker:
-                await self._worker_client.ask("resume")
+                await self._worker_client.request(Resume())
             else:
-                await self._ensure_worker(training=True)
+                await self.start_worker(training=True)
 
     async def pause(self) -> None:
-        """Stop training; when this returns, it stands at the update that the run names."""
-        async with self._turning:
+        """Stop training; when this returns, the run is at the update that it names."""
+        async with self._transition:
             if self.run.state in ENDED:
                 raise ConflictError(f"The run is {self.run.state}: there is nothing to pause.")
             if self.run.state is RunState.QUEUED or self.run.disk_full:
-                await self.recorder.enter(RunState.PAUSED)
+                await self.recorder.set_state(RunState.PAUSED)
             elif self.has_worker:
-                await self._worker_client.ask("pause")
-                self._background.start(self.upkeep.keep_safe())
+                await self._worker_client.request(Pause())
+                self._background.start(self.autosave())
 
     async def step(self, updates: int) -> None:
-        """Make exactly so many updates more; when this returns, they are made."""
+        """Make exactly so many more updates; they are made when this returns."""
         run, last = self.run, self.run.spec.max_updates
         if run.state is not RunState.PAUSED:
             raise ConflictError(f"Only a paused run can be stepped; this one is {run.state}.")
@@ -141,265 +180,329 @@ class RunController:
             raise ConflictError(
                 f"The run ends at update {last:,}: only {last - run.update:,} more can be made."
             )
-        self._steps_under_way += 1
+        self._steps_in_progress += 1
         try:
-            await self._ensure_worker()
-            answer = await self._worker_client.ask("step", updates=updates)
+            await self.start_worker()
+            reply = parse_step_reply(await self._worker_client.request(Step(updates=updates)))
         finally:
-            self._steps_under_way -= 1
-        if left := answer["left"]:
-            text = f"It was cut short at update {answer['update']:,}: {left:,} were not made."
-            if answer["short"] is not None:
-                raise StorageError(f"{answer['short']} {text}")
+            self._steps_in_progress -= 1
+        if reply.left:
+            text = f"It ended early at update {reply.update:,}: {reply.left:,} were not made."
+            if reply.storage_error is not None:
+                raise StorageError(f"{reply.storage_error} {text}")
             raise ConflictError(text)
 
     async def stop(self) -> None:
-        """End the run, keeping where it stands."""
+        """End the run, with a checkpoint."""
         if self.run.state in SETTLED:
             return
-        async with self._turning:
+        async with self._transition:
             if self.has_worker:
-                await self._worker_client.ask("pause")
-                await self._retire()
-            await self.recorder.enter(RunState.STOPPED)
+                await self._worker_client.request(Pause())
+                await self._stop_worker()
+            await self.recorder.set_state(RunState.STOPPED)
 
     async def change(self, change: RunChange) -> None:
-        """Change what may be changed while it lives, and keep a milestone of it."""
+        """Change fields of the spec that may change during a run, and record a milestone."""
         changes = change.values()
         last, made = changes.get("max_updates"), self.run.update
         if last is not None and last < made:
             raise SpecError("max_updates", f"can't be less than the {made:,} updates made already")
-        # So that what there is no room for is refused before it is in force.
+        # On a full disk the change is refused here, before it is in force.
         await self.recorder.flush()
-        # Going back to before such a change would learn, or write, otherwise than it did.
-        told = self.has_worker and not HISTORY_MAKING.isdisjoint(changes)
-        if told:
-            await self.upkeep.keep_safe()
-        await self._worker_client.ask_if_there("change", changes=changes)
+        # A run that goes back to a checkpoint before such a change would train differently. So
+        # there is a checkpoint just before the change, and one just after it.
+        changes_training = self.has_worker and not CHANGES_TRAINING.isdisjoint(changes)
+        if changes_training:
+            await self.autosave()
+        await self._worker_client.request_if_alive(Change(changes=changes))
         before = self.run.spec
         self.run.spec = before.model_copy(update=changes)
         self.run.name = changes.get("name", self.run.name)
-        mark = Milestone(
-            update=self.run.update, kind="change", text=describe_changes(before, changes)
+        await self.recorder.add_milestone(
+            Milestone(update=self.run.update, kind="change", text=describe_changes(before, changes))
         )
-        await self.recorder.mark(mark)
         await self.recorder.save()
-        if told:
-            await self.upkeep.keep_safe(whatever=True)
+        if changes_training:
+            await self.autosave(force=True)
 
-    async def checkpoint(self, note: str | None) -> Checkpoint:
-        """Keep everything needed to go on from here; durable when this returns."""
+    # -- checkpoints ------------------------------------------------------------------------------
+
+    async def save_checkpoint(self, note: str | None) -> Checkpoint:
+        """Save everything needed to continue from here; durable when this returns."""
         ended = self.run.state in ENDED
         if not ended:
-            await self._ensure_worker()
-        if (made := await self.write_checkpoint(note, automatic=False)) is not None:
-            return made
+            await self.start_worker()
+        if (checkpoint := await self._save_checkpoint(note, automatic=False)) is not None:
+            return checkpoint
         if not ended:
             raise ConflictError("The run's process ended before it was done.")
-        # It stands where its newest checkpoint stands.
-        if (newest := await newest_file(self.recorder, self.checkpoint_store)) is None:
+        # Without a worker, the state of the run is that of its newest checkpoint.
+        if (latest := await self.recovery.latest_file()) is None:
             raise UnknownCheckpointError("latest")
-        return await self._tell_checkpoint(await self.checkpoint_store.copy(newest, note))
+        return await self._publish_checkpoint(await self.checkpoint_store.add_copy(latest, note))
 
-    async def write_checkpoint(self, note: str | None, *, automatic: bool) -> Checkpoint | None:
-        """Have the worker write a checkpoint, and take it in; None when there is no worker."""
-        identity = self.checkpoint_store.new_id()
-        about = {"id": identity, "note": note, "automatic": automatic}
-        path = str(self.checkpoint_store.path(identity))
-        async with self.checkpoint_store.making(identity):
-            if not await self._worker_client.ask_if_there("checkpoint", path=path, about=about):
-                return None
-            if self._worker_client.discarded:
-                raise ConflictError("The run was deleted.")
-            added = await self.checkpoint_store.add(identity, note=note, automatic=automatic)
-        return await self._tell_checkpoint(added)
+    async def autosave(self, *, force: bool = False) -> None:
+        """Save an automatic checkpoint, if there is a worker and updates were made since the last.
 
-    async def _tell_checkpoint(self, added: Added) -> Checkpoint:
-        await self.recorder.checkpoint_made(*added)
-        return added[0]
-
-    async def export(self, path: Path) -> bool:
-        """Have the worker write what a checkpoint would hold to a file that is none.
-
-        Returns
-        -------
-        bool
-            False when there is no worker: then the newest checkpoint holds the same.
-        """
-        return await self._worker_client.ask_if_there("export", path=str(path)) is not None
-
-    async def export_model(self, path: Path, which: Which) -> bool:
-        """Have the worker write its best or its latest model to a file; as `export` otherwise."""
-        return (
-            await self._worker_client.ask_if_there("model", path=str(path), which=which) is not None
-        )
-
-    # -- beginning and ending ---------------------------------------------------------------------
-
-    async def take_up(self) -> None:
-        """Stand where an earlier server left the run, or where its worker did after that."""
-        await take_up(self.recorder, self.checkpoint_store)
-
-    async def stand_ready(self) -> None:
-        """Start the worker."""
-        await self._ensure_worker()
-
-    async def interrupt(self) -> None:
-        """Leave off because the server ends."""
-        try:
-            async with self._turning:
-                if self.has_worker:
-                    was_running = self.run.state is RunState.RUNNING
-                    await self._worker_client.ask("pause")
-                    try:
-                        await self._retire()
-                    except StorageError as error:
-                        log.warning("run %s ends without a checkpoint: %s", self.run.id, error)
-                    if was_running and self.run.state is RunState.PAUSED:
-                        text = "The server was ended while the run was training."
-                        await self.recorder.enter(RunState.INTERRUPTED, text)
-        finally:
-            self.upkeep.stop()
-            # Also the worker that does not answer, or that can't write its checkpoint.
-            await self._worker_client.discard()
-            await self.recorder.close()
-
-    async def rest(self) -> None:
-        """Let the worker of a paused run go until it is needed again."""
-        async with self._turning:
-            if self.has_worker and self.run.state is RunState.PAUSED:
-                # Without room for its checkpoint it stays.
-                with contextlib.suppress(StorageError):
-                    await self._retire(unless=lambda: self._steps_under_way > 0)
-
-    async def discard(self) -> None:
-        """End the worker at once and keep nothing more."""
-        self.upkeep.stop()
-        await self._worker_client.discard()
-        await self.recorder.close()
-
-    async def hold(self, why: StorageError, *, was_running: bool = False) -> None:
-        """Stand still until there is room, because the disk takes nothing more.
-
-        A run that a person paused stays as it is: what it lacks is written when there is room.
-        """
-        async with self._turning:
-            if self.run.state is RunState.RUNNING:
-                was_running = True
-                await self._worker_client.ask_if_there("pause")
-            waits = self.has_worker and not self.run.disk_full
-            if waits and self.run.state is RunState.FINISHED:
-                text = f"{why} The last checkpoint is written when there is room."
-                await self.recorder.enter(RunState.FINISHED, text, disk_full=True)
-            elif waits and was_running and self.run.state is RunState.PAUSED:
-                text = f"{why} The run stands still, and goes on by itself when there is room."
-                await self.recorder.enter(RunState.PAUSED, text, disk_full=True)
-
-    async def could_not_begin(self, why: Exception) -> None:
-        """Say why it does not train though it was to; who asked for it hears it as well."""
-        state, short = self.run.state, isinstance(why, StorageError)
-        if self._worker_client.discarded:
-            return
-        if state is RunState.QUEUED:
-            state = RunState.PAUSED if short else RunState.FAILED
-            await self.recorder.enter(state, str(why), disk_full=short)
-        elif state in ENDED - SETTLED and not short:
-            await self.recorder.enter(state, str(why))
-
-    # -- the worker -------------------------------------------------------------------------------
-
-    async def _ensure_worker(self, *, training: bool = False) -> None:
-        await self._worker_client.ensure(training=training)
-        self.upkeep.start()
-
-    async def _start_command(self) -> Message:
-        """Let history end where the newest checkpoint stands, and say what begins there."""
-        await self.checkpoint_store.adopt()
-        # A paused run comes back to where it stood, however little its checkpoint has of that.
-        stood = self.run.update if self.run.state is RunState.PAUSED and not self._goes_back else 0
-        newest = await stand_at_newest(self.recorder, self.checkpoint_store, go_back=True)
-        if newest is None:
-            await self.recorder.begin_again()
-        return {
-            "spec": self.run.spec.model_dump(mode="json"),
-            "folder": str(self.checkpoint_store.folder),
-            "corpus_path": str(self.corpus_path),
-            "checkpoint": None if newest is None else str(self.checkpoint_store.path(newest.id)),
-            "come_to": stood,
-        }
-
-    async def _hear(self, event: Message) -> None:
-        was_running = self.run.state is RunState.RUNNING
-        await self.recorder.take(event)
-        if self.run.state is not RunState.RUNNING and was_running:
-            self._left_running()
-        for text in event["notices"]:
-            await self.recorder.mark(Milestone(update=event["update"], kind="change", text=text))
-        if self._worker_client.leaving:
-            return
-        if event["runaway"]:
-            self._background.start(self._roll_back(self._worker_client.worker, event["update"]))
-        elif event["short"] is not None:
-            short = StorageError(event["short"])
-            self._background.start(self.hold(short, was_running=was_running))
-        elif self.run.state is RunState.FINISHED:
-            self._background.start(self.retire_when_finished())
-
-    async def _worker_left(self, how: str) -> None:
-        self.upkeep.stop()
-        was_running = self.run.state is RunState.RUNNING
-        text = f"Training ended at update {self.run.update:,}: {how}."
-        await self.recorder.enter(RunState.FAILED, text)
-        if was_running:
-            self._left_running()
-
-    async def retire_when_finished(self) -> None:
-        """Let the worker of a finished run go, if there is room for its last checkpoint."""
-        async with self._turning:
-            if self.run.state is RunState.FINISHED and self.has_worker:
-                # Without room for its checkpoint it stays; the upkeep tries again.
-                with contextlib.suppress(StorageError):
-                    await self._retire()
-
-    async def _roll_back(self, worker: JsonChildProcess | None, update: int) -> None:
-        """Go back to the newest checkpoint, because the loss ran away at `update`, and pause."""
-        async with self._turning:
-            if self._worker_client.worker is not worker:
-                return  # A worker says it with each report: it was heard already.
-            await self._retire(keep=False)
-            self._goes_back = True
-            try:
-                await self._ensure_worker()
-            finally:
-                self._goes_back = False
-            text = (
-                f"The loss was not a finite number at update {update:,}: the run went back to"
-                f" update {self.run.update:,}. A lower learning rate or a tighter clip may help."
-            )
-            await self.recorder.mark(Milestone(update=self.run.update, kind="rollback", text=text))
-            await self.recorder.enter(RunState.PAUSED, text)
-
-    async def _retire(
-        self, *, keep: bool = True, unless: Callable[[], bool] = lambda: False
-    ) -> None:
-        """Let the worker go; what it knows stays behind in a checkpoint unless told otherwise.
-
-        What was asked of it before is still answered, since commands are taken in order; whoever
-        asks while it leaves waits, and finds it gone.
+        Parameters
+        ----------
+        force : bool
+            Save one even without updates since the last, because something else has changed.
 
         Raises
         ------
         StorageError
-            There is no room for the checkpoint; the worker stays.
+            The disk is full.
+        """
+        latest = await self.checkpoint_store.last_known()
+        if not force and latest is not None and latest.update == self.run.update:
+            return
+        try:
+            await self._save_checkpoint(None, automatic=True)
+        except ConflictError as error:
+            if not self._worker_client.killed:
+                log.warning("run %s: no automatic checkpoint: %s", self.run.id, error)
+
+    async def export_checkpoint(self, path: Path) -> bool:
+        """Have the worker write the contents of a checkpoint to a file that is not a checkpoint.
+
+        Returns
+        -------
+        bool
+            False if there is no worker; then the newest checkpoint has these contents.
+        """
+        command = ExportCheckpoint(path=str(path))
+        return await self._worker_client.request_if_alive(command) is not None
+
+    async def export_model(self, path: Path, which: Which) -> bool:
+        """Have the worker write one of its models to a file; returns as `export_checkpoint`."""
+        command = ExportModel(path=str(path), which=which)
+        return await self._worker_client.request_if_alive(command) is not None
+
+    async def _save_checkpoint(self, note: str | None, *, automatic: bool) -> Checkpoint | None:
+        """Have the worker write a checkpoint, and store it; None if there is no worker."""
+        identity = self.checkpoint_store.new_id()
+        command = SaveCheckpoint(
+            path=str(self.checkpoint_store.path(identity)),
+            about={"id": identity, "note": note, "automatic": automatic},
+        )
+        async with self.checkpoint_store.reserve(identity):
+            if not await self._worker_client.request_if_alive(command):
+                return None
+            if self._worker_client.killed:
+                raise ConflictError("The run was deleted.")
+            added = await self.checkpoint_store.add(identity, note=note, automatic=automatic)
+        return await self._publish_checkpoint(added)
+
+    async def _publish_checkpoint(self, added: Added) -> Checkpoint:
+        checkpoint, milestones = added
+        await self.recorder.publish_checkpoint(checkpoint, milestones)
+        return checkpoint
+
+    # -- the worker -------------------------------------------------------------------------------
+
+    async def start_worker(self, *, training: bool = False) -> None:
+        """Start the worker, if there is none; it trains if `training` is true."""
+        await self._worker_client.start_if_needed(training=training)
+        if not self._periodic_tasks.running:
+            self._flushed_update = -1
+            self._periodic_tasks.start()
+
+    async def unload(self) -> None:
+        """Stop the worker of a paused run, until it is needed again."""
+        async with self._transition:
+            if self.has_worker and self.run.state is RunState.PAUSED:
+                # If its checkpoint can't be written, the worker stays.
+                with contextlib.suppress(StorageError):
+                    await self._stop_worker(unless=lambda: self._steps_in_progress > 0)
+
+    async def kill(self) -> None:
+        """Kill the worker and record nothing more, because the run is deleted."""
+        self._periodic_tasks.stop()
+        await self._worker_client.kill()
+        await self.recorder.close()
+
+    async def interrupt(self) -> None:
+        """Stop because the server ends; a run that is training becomes interrupted."""
+        try:
+            async with self._transition:
+                if self.has_worker:
+                    was_running = self.run.state is RunState.RUNNING
+                    await self._worker_client.request(Pause())
+                    try:
+                        await self._stop_worker()
+                    except StorageError as error:
+                        log.warning("run %s ends without a checkpoint: %s", self.run.id, error)
+                    if was_running and self.run.state is RunState.PAUSED:
+                        text = "The server was ended while the run was training."
+                        await self.recorder.set_state(RunState.INTERRUPTED, text)
+        finally:
+            # This also ends a worker that does not reply, or that can't write its checkpoint.
+            await self.kill()
+
+    async def _prepare_start(self, training: bool) -> Start:
+        """Set the run back to its newest checkpoint, and return the command that starts there."""
+        await self.checkpoint_store.import_orphans()
+        # A paused run comes back to its update, even if its checkpoint is older.
+        fast_forward = self.run.state is RunState.PAUSED and not self._rolling_back
+        update = self.run.update if fast_forward else 0
+        latest = await self.recovery.restore_latest(rewind=True)
+        if latest is None:
+            await self.recorder.reset()
+        return Start(
+            spec=self.run.spec.model_dump(mode="json"),
+            folder=str(self.checkpoint_store.folder),
+            corpus_path=str(self.corpus_path),
+            checkpoint=None if latest is None else str(self.checkpoint_store.path(latest.id)),
+            fast_forward_to=update,
+            training=training,
+        )
+
+    async def _stop_worker(
+        self, *, save: bool = True, unless: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Stop the worker, after a checkpoint if `save` is true.
+
+        Commands sent before are still carried out, because the worker handles them in order; a
+        command sent meanwhile waits, and finds no worker.
+
+        Raises
+        ------
+        StorageError
+            There is no space for the checkpoint; the worker stays.
         """
         with contextlib.suppress(TimeoutError):
-            # What takes longer is in the checkpoint, and measured when the run goes on.
-            async with asyncio.timeout(MEASURING_PATIENCE_S):
-                await self.recorder.caught_up()
-        if keep:
-            await self.upkeep.keep_safe()
-        if await self._worker_client.let_go(unless):
-            self.upkeep.stop()
+            # Samples that take longer are in the checkpoint, and measured when the run continues.
+            async with asyncio.timeout(DRAIN_TIMEOUT_S):
+                await self.recorder.drain()
+        if save:
+            await self.autosave()
+        if await self._worker_client.stop(unless):
+            self._periodic_tasks.stop()
             await self._store(Store.close_history, self.run.id)
             with contextlib.suppress(StorageError):
                 await self.recorder.flush()
+
+    async def _stop_finished_worker(self) -> None:
+        async with self._transition:
+            if self.run.state is RunState.FINISHED and self.has_worker:
+                # If its last checkpoint can't be written, the worker stays; `_flush` tries again.
+                with contextlib.suppress(StorageError):
+                    await self._stop_worker()
+
+    async def _on_report(self, report: Report) -> None:
+        was_running = self.run.state is RunState.RUNNING
+        await self.recorder.apply_report(report)
+        if self.run.state is not RunState.RUNNING and was_running:
+            self._on_training_stopped()
+        for text in report.notices:
+            await self.recorder.add_milestone(
+                Milestone(update=report.update, kind="change", text=text)
+            )
+        if self._worker_client.stopping:
+            return
+        if report.runaway:
+            self._background.start(self._roll_back(self._worker_client.process, report.update))
+        elif report.storage_error is not None:
+            reason = StorageError(report.storage_error)
+            self._background.start(self.pause_for_disk(reason, was_running=was_running))
+        elif self.run.state is RunState.FINISHED:
+            self._background.start(self._stop_finished_worker())
+
+    async def _on_worker_exit(self, how: str) -> None:
+        self._periodic_tasks.stop()
+        was_running = self.run.state is RunState.RUNNING
+        text = f"Training ended at update {self.run.update:,}: {how}."
+        await self.recorder.set_state(RunState.FAILED, text)
+        if was_running:
+            self._on_training_stopped()
+
+    # -- faults -----------------------------------------------------------------------------------
+
+    async def start_failed(self, error: Exception) -> None:
+        """Record why a run that was to train does not."""
+        state, disk_full = self.run.state, isinstance(error, StorageError)
+        if self._worker_client.killed:
+            return
+        if state is RunState.QUEUED:
+            state = RunState.PAUSED if disk_full else RunState.FAILED
+            await self.recorder.set_state(state, str(error), disk_full=disk_full)
+        elif state in ENDED - SETTLED and not disk_full:
+            await self.recorder.set_state(state, str(error))
+
+    async def pause_for_disk(self, reason: StorageError, *, was_running: bool = False) -> None:
+        """Pause until there is space, because the disk is full.
+
+        A run that a person has paused stays as it is: what is missing is written when there is
+        space.
+        """
+        async with self._transition:
+            if self.run.state is RunState.RUNNING:
+                was_running = True
+                await self._worker_client.request_if_alive(Pause())
+            waits = self.has_worker and not self.run.disk_full
+            if waits and self.run.state is RunState.FINISHED:
+                text = f"{reason} The last checkpoint is written when there is room."
+                await self.recorder.set_state(RunState.FINISHED, text, disk_full=True)
+            elif waits and was_running and self.run.state is RunState.PAUSED:
+                text = f"{reason} The run is paused, and resumes by itself when there is room."
+                await self.recorder.set_state(RunState.PAUSED, text, disk_full=True)
+
+    async def _roll_back(self, worker: JsonChildProcess | None, update: int) -> None:
+        """Go back to the newest checkpoint, because the loss was not finite, and pause."""
+        async with self._transition:
+            if self._worker_client.process is not worker:
+                return  # The worker reports it again and again; this was handled already.
+            await self._stop_worker(save=False)
+            self._rolling_back = True
+            try:
+                await self.start_worker()
+            finally:
+                self._rolling_back = False
+            text = (
+                f"The loss was not a finite number at update {update:,}: the run went back to"
+                f" update {self.run.update:,}. A lower learning rate or a tighter clip may help."
+            )
+            await self.recorder.add_milestone(
+                Milestone(update=self.run.update, kind="rollback", text=text)
+            )
+            await self.recorder.set_state(RunState.PAUSED, text)
+
+    # -- periodic tasks, while there is a worker --------------------------------------------------
+
+    async def _flush_or_pause(self) -> None:
+        try:
+            await self._flush()
+        except StorageError as error:
+            await self.pause_for_disk(error)
+
+    async def _autosave_or_pause(self) -> None:
+        try:
+            await self.autosave()
+        except StorageError as error:
+            await self.pause_for_disk(error)
+
+    async def _flush(self) -> None:
+        """Make the history durable and tell the worker; resume if there is space again."""
+        run = self.run
+        if run.disk_full or run.update != self._flushed_update:
+            self._flushed_update = await self.recorder.flush()
+            self._worker_client.notify(HistoryFlushed(update=self._flushed_update))
+        # The quota applies to training only: a finished run may exceed it by its last checkpoint.
+        if run.disk_full or run.state is RunState.RUNNING:
+            await self._check_quota()
+        if run.disk_full:
+            await self.autosave()
+            if run.state is RunState.PAUSED:
+                await self._resume()
+            else:
+                await self.recorder.set_state(run.state)
+        if run.state is RunState.FINISHED:
+            await self._stop_finished_worker()
+
+    async def _check_quota(self) -> None:
+        try:
+            await self._quota.check()
+        except QuotaExceededError as error:
+            raise StorageError(str(error)) from error

@@ -1,4 +1,4 @@
-"""Samples that wait in line to be measured, and who must know of them meanwhile."""
+"""Reported samples that wait to be measured and stored, in order."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from server.concurrency.json_lines import Message
@@ -15,16 +15,16 @@ __all__ = ["PendingSample", "SampleQueue"]
 
 log = logging.getLogger(__name__)
 
-# Before what failed is tried again: twice as long each time.
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 10.0
+FIRST_RETRY_S, LONGEST_RETRY_S = 0.1, 10.0
+"""Delays before a failed sample is tried again: the first, and the last after doubling."""
 
 
 @dataclass(eq=False, slots=True)
 class PendingSample:
-    """A sample as it was reported; `forgotten` once the run has gone back to before it."""
+    """A sample as reported; `discarded` once the run has gone back to before it."""
 
     sample: Message
-    forgotten: bool = False
+    discarded: bool = False
 
     @property
     def update(self) -> int:
@@ -34,114 +34,117 @@ class PendingSample:
 
 
 class SampleQueue:
-    """One run's samples between being reported and being kept, each in its turn.
+    """One run's samples between being reported and being stored.
 
     Parameters
     ----------
-    keep : callable
-        Measures and keeps one; should it find it `forgotten` at the end, it must not keep it. What
-        it raises is logged, and it is called again until it succeeds.
-    left : callable
-        Called with the update of each that is in line no more, kept or not.
+    record : callable
+        Measures and stores a sample, unless it is `discarded` by then. An exception is logged, and
+        `record` is called again until it succeeds.
+    on_done : callable
+        Called with the update of each sample that has left the queue, stored or not.
     owner : str
         Named in the log.
     """
 
     def __init__(
         self,
-        keep: Callable[[PendingSample], Awaitable[None]],
-        left: Callable[[int], None],
+        record: Callable[[PendingSample], Awaitable[None]],
+        on_done: Callable[[int], None],
         owner: str,
     ) -> None:
-        self._keep = keep
-        self._left = left
+        self._record = record
+        self._on_done = on_done
         self._owner = owner
-        # Who writes them waits when too many are in it; see `server.worker.reporter`.
+        # Bounded by the worker, which waits when too many samples are not measured.
         self._queue: asyncio.Queue[PendingSample] = asyncio.Queue()
-        self._waiting: deque[PendingSample] = deque()
-        self._moved = asyncio.Event()
+        self._pending: deque[PendingSample] = deque()
+        self._changed = asyncio.Event()
         self._closed = False
         self._failing = False
-        self._working = asyncio.create_task(self._work())
+        self._task = asyncio.create_task(self._run())
 
-    def announce(self, samples: list[Message]) -> list[PendingSample]:
-        """Let it be known that these will be kept; `put` is to follow."""
-        waiting = [PendingSample(sample) for sample in samples]
-        self._waiting.extend(waiting)
-        return waiting
+    def announce(self, samples: Sequence[Message]) -> list[PendingSample]:
+        """Count samples as pending; `put` must follow."""
+        pending = [PendingSample(sample) for sample in samples]
+        self._pending.extend(pending)
+        return pending
 
-    def put(self, waiting: list[PendingSample]) -> None:
-        """Put them in line."""
-        for one in waiting:
+    def put(self, pending: Sequence[PendingSample]) -> None:
+        """Add announced samples to the queue."""
+        for one in pending:
             self._queue.put_nowait(one)
 
     @property
     def first(self) -> int | None:
-        """The update of the first that is not kept yet; None when there is none."""
-        return self._waiting[0].update if self._waiting else None
+        """The update of the first sample that is not stored yet; None if there is none."""
+        return self._pending[0].update if self._pending else None
 
-    def holds(self, update: int) -> bool:
-        """Whether the sample at `update` is in line."""
-        return any(one.update == update for one in self._waiting)
+    def contains(self, update: int) -> bool:
+        """Whether the sample of this update is pending."""
+        return any(one.update == update for one in self._pending)
 
-    def forget_after(self, update: int) -> None:
-        """Let nothing be kept that was written after `update`: it will be written again."""
-        for one in [one for one in self._waiting if one.update > update]:
-            one.forgotten = True
-            self._waiting.remove(one)
+    def discard_after(self, update: int) -> None:
+        """Discard the samples written after `update`, because they will be written again."""
+        for one in [one for one in self._pending if one.update > update]:
+            one.discarded = True
+            self._pending.remove(one)
         self._wake()
 
-    async def caught_up(self) -> None:
-        """Wait until everything that is in line by now is kept, or forgotten.
+    async def drain(self) -> None:
+        """Wait until every sample that is pending now is stored or discarded.
 
-        Not while keeping fails, since nobody knows how long it will.
+        Returns early while storing fails, since it may fail for long.
         """
-        if self._waiting:
-            last = self._waiting[-1]
-            while last in self._waiting and not self._closed and not self._failing:
-                await self._moved.wait()
+        if self._pending:
+            last = self._pending[-1]
+            while last in self._pending and not self._closed and not self._failing:
+                await self._changed.wait()
 
     async def close(self) -> None:
-        """Keep nothing more."""
+        """Stop; pending samples are not stored."""
         self._closed = True
         self._wake()
-        self._working.cancel()
+        self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await self._working
+            await self._task
 
     def _wake(self) -> None:
-        self._moved.set()
-        self._moved = asyncio.Event()
+        self._changed.set()
+        self._changed = asyncio.Event()
 
-    async def _work(self) -> None:
+    async def _run(self) -> None:
         while True:
             one = await self._queue.get()
             try:
-                await self._keep_in_the_end(one)
+                await self._record_with_retries(one)
             finally:
                 with contextlib.suppress(ValueError):
-                    self._waiting.remove(one)
+                    self._pending.remove(one)
                 self._wake()
-                self._left(one.update)
+                self._on_done(one.update)
 
-    async def _keep_in_the_end(self, one: PendingSample) -> None:
-        """Try until it is kept or forgotten: once it leaves the line, its worker forgets it too."""
-        pause_s = FIRST_PAUSE_S
-        while not one.forgotten:
+    async def _record_with_retries(self, one: PendingSample) -> None:
+        """Try until the sample is stored or discarded: once it is done, the worker forgets it."""
+        delay_s = FIRST_RETRY_S
+        while not one.discarded:
             try:
-                await self._keep(one)
+                await self._record(one)
             except Exception:
-                log.exception("%s: a sample is not kept yet, and tried again", self._owner)
+                log.exception(
+                    "%s: a sample could not be stored; it will be tried again", self._owner
+                )
                 self._failing = True
                 self._wake()
-                await self._pause(one, pause_s)
-                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+                await self._sleep(one, delay_s)
+                delay_s = min(2 * delay_s, LONGEST_RETRY_S)
             else:
                 break
         self._failing = False
 
-    async def _pause(self, one: PendingSample, pause_s: float) -> None:
+    async def _sleep(self, one: PendingSample, delay_s: float) -> None:
+        """Wait, but not after the sample is discarded."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(pause_s):
-                while not one.forgotten:
-                    await self._moved.wait()
+            async with asyncio.timeout(delay_s):
+                while not one.discarded:
+                    await self._changed.wait()

@@ -1,4 +1,4 @@
-"""What an earlier server left, as the next one finds it: no run's trouble is another's."""
+"""What a server does at its start with the runs that an earlier server left."""
 
 from __future__ import annotations
 
@@ -13,48 +13,48 @@ from server.store import queries
 from server.store.database import Store
 from server.store.executor import StoreExecutor
 
-__all__ = ["finish_deleting", "take_up"]
+__all__ = ["finish_deletions", "recover_run"]
 
 log = logging.getLogger(__name__)
 
 
-async def take_up(controller: RunController) -> None:
-    """Let a run stand where it was left; one that can't has failed, and says why."""
+async def recover_run(controller: RunController) -> None:
+    """Recover a run; one that can't be recovered fails with a reason, and the server starts."""
     try:
-        await controller.take_up()
+        await controller.recovery.recover()
     except Exception as error:
-        log.exception("run %s could not be taken up", controller.run.id)
-        text = f"The run could not be taken up when the server started. {_sentence(error)}"
-        await controller.recorder.enter(RunState.FAILED, text)
+        log.exception("run %s could not be recovered", controller.run.id)
+        text = f"The run could not be recovered when the server started. {_reason(error)}"
+        await controller.recorder.set_state(RunState.FAILED, text)
 
 
-def _sentence(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     if isinstance(error, StorageError):
         return str(error)
     if isinstance(error, OSError) and error.strerror:
-        return f"The system says: {error.strerror}."
-    return "The server's log says why."
+        return f"The system reports: {error.strerror}."
+    return "The server's log has the details."
 
 
-async def finish_deleting(folders: RunDirectories, store: StoreExecutor) -> set[str]:
-    """Clear away what is left of runs whose deletion, or making, a server did not survive.
+async def finish_deletions(directories: RunDirectories, store: StoreExecutor) -> set[str]:
+    """Delete what is left of runs that an earlier server was deleting, or creating.
 
     Returns
     -------
     set of str
-        Deleted runs that may still be in the database: there was no room to say that they go.
+        Deleted runs that may still be in the database, because there was no space to delete them.
     """
     left = set()
-    for run in folders.doomed():
+    for run in directories.marked_deleted():
         try:
-            # The room first, as whenever a run is deleted.
-            await asyncio.to_thread(folders.clear, run)
+            # The files first: on a full disk, that makes space for the database.
+            await asyncio.to_thread(directories.delete_contents, run)
             await store(Store.delete_run, run)
         except (StorageError, OSError) as error:
-            log.warning("run %s is forgotten when the server starts again: %s", run, error)
+            log.warning("run %s will be deleted at the next start: %s", run, error)
             left.add(run)
         else:
-            await asyncio.to_thread(folders.forget, run)
+            await asyncio.to_thread(directories.remove_mark, run)
     known = await store(queries.run_ids)
-    await asyncio.to_thread(folders.keep_only, known)
+    await asyncio.to_thread(directories.delete_orphans, known)
     return left

@@ -1,4 +1,4 @@
-"""Which runs there are, which of them train, and what becomes of them."""
+"""All runs, and the queue of those that wait to train."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from server.checkpoints.snapshots import Snapshots
-from server.concurrency.background_tasks import Background
+from server.concurrency.background_tasks import BackgroundTasks
 from server.corpora.library import Corpus, CorpusLibrary, UnknownCorpusError
 from server.errors import ConflictError, UnknownRunError
 from server.files.disk_errors import StorageError
@@ -22,7 +22,7 @@ from server.runs.creation import RunFactory
 from server.runs.publisher import Publisher
 from server.runs.recorder import Recorder
 from server.runs.run_controller import RunController
-from server.runs.startup import finish_deleting, take_up
+from server.runs.startup import finish_deletions, recover_run
 from server.spec.limits import Limits
 from server.spec.run_change import RunChange
 from server.spec.run_factory import measure_run
@@ -38,88 +38,97 @@ __all__ = ["DATABASE", "Supervisor"]
 log = logging.getLogger(__name__)
 
 DATABASE = "hurrah.db"
-# Workers of paused runs that are kept, so that a step or a resume finds them at once.
 IDLE_WORKERS = 4
-# Of the 10 s in which the server must end; the web takes 2 and the scribe 1.
-CLOSING_PATIENCE_S = 4.0
+"""Workers of paused runs that are kept, so that a step or a resume need not start one."""
+CLOSE_TIMEOUT_S = 4.0
+"""Of the 10 s in which the server must end; the web takes 2 and the inference process 1."""
 
 
 class Supervisor:
-    """Looks after all runs.
+    """All runs of a data directory.
 
-    Made by `Supervisor.open`, ended by `close`.
+    Opened by `Supervisor.open`, ended by `close`.
 
     Parameters
     ----------
     data_dir : pathlib.Path
-        Where runs are kept.
+        The data directory.
     corpora : CorpusLibrary
         The texts.
     publisher : Publisher
-        Whom everything that happens is told.
+        Receives the messages to viewers.
     limits : Limits
         How many runs may train, and how large they may be.
+
+    Attributes
+    ----------
+    store : StoreExecutor
+        The database.
+    quota : StorageQuota
+        How much may be stored in the data directory.
     """
 
     def __init__(
         self, data_dir: Path, corpora: CorpusLibrary, publisher: Publisher, limits: Limits
     ) -> None:
-        self._folders = RunDirectories(data_dir / "runs")
+        self._directories = RunDirectories(data_dir / "runs")
         self.corpora = corpora
         self.store = StoreExecutor(data_dir / DATABASE)
         self._publisher = publisher
         self._limits = limits
-        self.room = StorageQuota(data_dir, limits.stored_bytes)
-        self._reader = InferenceClient()
+        self.quota = StorageQuota(data_dir, limits.stored_bytes)
+        self._inference = InferenceClient()
         self._controllers: dict[str, RunController] = {}
-        self._maker = RunFactory(
+        self._factory = RunFactory(
             self._controllers,
-            self._live,
+            self._make_controller,
             corpora=corpora,
-            folders=self._folders,
+            directories=self._directories,
             store=self.store,
             limits=limits,
-            room=self.room,
+            quota=self.quota,
         )
         self._queue: list[str] = []
         self._starting: set[str] = set()
-        self._background = Background("supervisor")
+        self._background = BackgroundTasks("supervisor")
         self._closing = False
 
     @classmethod
     async def open(
         cls, data_dir: Path, corpora: CorpusLibrary, publisher: Publisher, limits: Limits
     ) -> Supervisor:
-        """Take up the runs that the data directory holds, as they were left."""
+        """Open a data directory and recover its runs."""
         supervisor = cls(data_dir, corpora, publisher, limits)
-        deleted = await finish_deleting(supervisor._folders, supervisor.store)
+        deleted = await finish_deletions(supervisor._directories, supervisor.store)
         for run in reversed(await supervisor.store(queries.list_runs)):
             if run.id in deleted:
                 continue
             try:
-                controller = supervisor._live(run)
+                controller = supervisor._make_controller(run)
             except (UnknownCorpusError, OSError) as error:
-                log.warning("run %s is left out, it lacks its text or folder: %s", run.id, error)
+                log.warning(
+                    "run %s is left out, its text or directory is missing: %s", run.id, error
+                )
                 continue
             supervisor._controllers[run.id] = controller
-            await take_up(controller)
+            await recover_run(controller)
             if run.state is RunState.QUEUED:
                 supervisor._queue.append(run.id)
-        supervisor._let_next_train()
+        supervisor._schedule_next()
         return supervisor
 
     async def resume_interrupted(self) -> None:
-        """Let every run go on that trained when the server, or its worker, ended, oldest first."""
+        """Resume the runs that trained when the server or their worker ended, oldest first."""
         for controller in list(self._controllers.values()):
             if controller.run.state in {RunState.INTERRUPTED, RunState.FAILED}:
                 try:
                     await self.resume(controller.run.id)
                 except (ConflictError, StorageError) as error:
-                    log.warning("run %s does not go on: %s", controller.run.id, error)
+                    log.warning("run %s could not be resumed: %s", controller.run.id, error)
                 except Exception:
-                    log.exception("run %s does not go on", controller.run.id)
+                    log.exception("run %s could not be resumed", controller.run.id)
 
-    # -- what there is ----------------------------------------------------------------------------
+    # -- runs -------------------------------------------------------------------------------------
 
     def runs(self) -> list[Run]:
         """Return all runs, newest first."""
@@ -138,70 +147,70 @@ class Supervisor:
         return controller
 
     def uses(self, corpus: str) -> bool:
-        """Whether some run learns this text."""
-        learned = {controller.run.corpus for controller in self._controllers.values()}
-        return corpus in learned or self._maker.needs(corpus)
+        """Whether a run trains on this text."""
+        in_use = {controller.run.corpus for controller in self._controllers.values()}
+        return corpus in in_use or self._factory.uses(corpus)
 
-    # -- what may be done -------------------------------------------------------------------------
+    # -- actions ----------------------------------------------------------------------------------
 
     async def create(self, spec: RunSpec) -> Run:
-        """Make a run, as `RunFactory.create` does; it trains at once if there is room."""
-        return await self._begin(await self._maker.create(spec))
+        """Create a run as `RunFactory.create` does; it trains at once if a slot is free."""
+        return await self._start(await self._factory.create(spec))
 
     async def fork(self, run: str, checkpoint: str, changes: dict[str, Any]) -> Run:
-        """Make a run that goes on from another's checkpoint, as `RunFactory.fork` does."""
-        return await self._begin(await self._maker.fork(self.get(run), checkpoint, changes))
+        """Fork a run as `RunFactory.fork` does; the fork trains at once if a slot is free."""
+        return await self._start(await self._factory.fork(self.get(run), checkpoint, changes))
 
     def measure(self, spec: RunSpec) -> tuple[Corpus, Sizes]:
-        """Return the text that a run would learn, and what follows from both.
+        """Return the text of a spec, and the sizes of its network.
 
         Raises
         ------
         SpecError
-            The spec does not go with the corpus.
+            The spec does not fit the corpus.
         """
         return measure_run(spec, self.corpora, self._limits.network_bytes)
 
-    async def _begin(self, controller: RunController) -> Run:
-        # It is made: what keeps it from training it says itself.
+    async def _start(self, controller: RunController) -> Run:
+        # The run exists; a failure to start is recorded on the run.
         with contextlib.suppress(StorageError):
             if controller.run.spec.paused:
-                await controller.stand_ready()
-                self._rest_some()
+                await controller.start_worker()
+                self._unload_idle()
             else:
                 await self.resume(controller.run.id)
         return controller.run
 
     async def resume(self, run: str) -> Run:
-        """Let a run train, now or when there is room."""
+        """Train a run, now or when a slot is free."""
         controller = self.get(run)
         state, last = controller.run.state, controller.run.spec.max_updates
         if state is RunState.RUNNING or run in self._queue or run in self._starting:
             return controller.run
-        if last is not None and await controller.goes_on_from() >= last:
+        if last is not None and await controller.resume_update() >= last:
             raise ConflictError(
-                f"The run has made all its {last:,} updates: raise max_updates to go on."
+                f"The run has made all its {last:,} updates: raise max_updates to continue."
             )
         self._queue.append(run)
-        await self._train_next()
+        await self._start_next()
         if run in self._queue:
-            await controller.recorder.enter(RunState.QUEUED)
+            await controller.recorder.set_state(RunState.QUEUED)
         return controller.run
 
     async def pause(self, run: str) -> Run:
-        """Stop a run where it is."""
+        """Pause a run."""
         controller = self.get(run)
         with contextlib.suppress(ValueError):
             self._queue.remove(run)
         await controller.pause()
-        self._rest_some()
+        self._unload_idle()
         return controller.run
 
     async def step(self, run: str, updates: int) -> Run:
-        """Make exactly so many updates of a paused run."""
+        """Make exactly so many more updates of a paused run."""
         controller = self.get(run)
         await controller.step(updates)
-        self._rest_some()
+        self._unload_idle()
         return controller.run
 
     async def stop(self, run: str) -> Run:
@@ -213,7 +222,7 @@ class Supervisor:
         return controller.run
 
     async def change(self, run: str, change: RunChange) -> Run:
-        """Change what may be changed about a run."""
+        """Change fields of a run's spec that may change during a run."""
         controller = self.get(run)
         if change.values().get("watch_words", "kept") is None:
             names = self.corpora.get(controller.run.corpus).names
@@ -222,51 +231,51 @@ class Supervisor:
         return controller.run
 
     async def delete(self, run: str) -> None:
-        """Forget a run and all it kept."""
+        """Delete a run and everything stored for it."""
         controller = self.get(run)
         with contextlib.suppress(ValueError):
             self._queue.remove(run)
         failpoint("run.delete")
-        await asyncio.to_thread(self._folders.doom, run)
-        failpoint("run.doomed")
+        await asyncio.to_thread(self._directories.mark_deleted, run)
+        failpoint("run.marked")
         del self._controllers[run]
-        await controller.discard()
-        # The room first, then the database: that is how one makes room on a full disk.
-        await asyncio.to_thread(self._folders.clear, run)
+        await controller.kill()
+        # The files first: on a full disk, that makes space for the database.
+        await asyncio.to_thread(self._directories.delete_contents, run)
         try:
             await self.store(Store.delete_run, run)
         except StorageError as error:
             log.warning("run %s is still in the database: %s", run, error)
         else:
             failpoint("run.deleted")
-            await asyncio.to_thread(self._folders.forget, run)
+            await asyncio.to_thread(self._directories.remove_mark, run)
         self._publisher.close(run)
-        self._let_next_train()
+        self._schedule_next()
 
     async def close(self) -> None:
         """Checkpoint every active run and end every process."""
         self._closing = True
-        endings = [
+        interrupts = [
             asyncio.create_task(controller.interrupt()) for controller in self._controllers.values()
         ]
-        if endings:
-            await asyncio.wait(endings, timeout=CLOSING_PATIENCE_S)
-        late = [ending for ending in endings if not ending.done()]
-        for ending in late:
-            # It goes on from its last automatic checkpoint.
-            log.error("a run took too long to end, and is cut off")
-            ending.cancel()
+        if interrupts:
+            await asyncio.wait(interrupts, timeout=CLOSE_TIMEOUT_S)
+        late = [interrupt for interrupt in interrupts if not interrupt.done()]
+        for interrupt in late:
+            # The run will continue from its last automatic checkpoint.
+            log.error("a run took too long to end, and is cancelled")
+            interrupt.cancel()
         await asyncio.gather(*late, return_exceptions=True)
-        for ending in endings:
-            if not ending.cancelled() and (error := ending.exception()) is not None:
-                log.error("a run was not ended well: %s", error, exc_info=error)
-        await self._reader.leave()
+        for interrupt in interrupts:
+            if not interrupt.cancelled() and (error := interrupt.exception()) is not None:
+                log.error("ending a run failed: %s", error, exc_info=error)
+        await self._inference.terminate()
         await self.store.close()
 
-    # -- who trains -------------------------------------------------------------------------------
+    # -- the queue --------------------------------------------------------------------------------
 
     @property
-    def _room(self) -> bool:
+    def _has_free_slot(self) -> bool:
         controllers = self._controllers.values()
         training = {
             controller.run.id
@@ -275,13 +284,13 @@ class Supervisor:
         }
         return len(training | self._starting) < self._limits.training_runs
 
-    def _let_next_train(self) -> None:
-        if self._queue and self._room and not self._closing:
-            self._background.start(self._train_next())
+    def _schedule_next(self) -> None:
+        if self._queue and self._has_free_slot and not self._closing:
+            self._background.start(self._start_next())
 
-    async def _train_next(self) -> None:
-        """Let the run that has waited longest train, if there is room."""
-        if not self._queue or not self._room or self._closing:
+    async def _start_next(self) -> None:
+        """Train the run that has waited longest, if a slot is free."""
+        if not self._queue or not self._has_free_slot or self._closing:
             return
         run = self._queue.pop(0)
         self._starting.add(run)
@@ -289,34 +298,34 @@ class Supervisor:
         try:
             await controller.train()
         except (StorageError, ConflictError) as error:
-            await controller.could_not_begin(error)
+            await controller.start_failed(error)
             raise
         finally:
             self._starting.discard(run)
-            self._let_next_train()
+            self._schedule_next()
 
-    def _rest_some(self) -> None:
-        """Let the workers of all but the newest paused runs go."""
+    def _unload_idle(self) -> None:
+        """Stop the workers of all paused runs but the newest."""
         idle = [
             controller
             for controller in self._controllers.values()
             if controller.has_worker and controller.run.state is RunState.PAUSED
         ]
         for controller in idle[:-IDLE_WORKERS]:
-            self._background.start(controller.rest())
+            self._background.start(controller.unload())
 
-    def _live(self, run: Run) -> RunController:
+    def _make_controller(self, run: Run) -> RunController:
         corpus_path = self.corpora.path(run.corpus)
-        checkpoints = self._folders.checkpoints(run.id)
-        snapshots = Snapshots.beside(checkpoints)
+        checkpoints = self._directories.checkpoints(run.id)
+        snapshots = Snapshots.of_checkpoints(checkpoints)
         return RunController(
             Recorder(
-                run, corpus_path, self.store, self._publisher, self._reader, snapshots=snapshots
+                run, corpus_path, self.store, self._publisher, self._inference, snapshots=snapshots
             ),
             CheckpointStore(run.id, checkpoints, self.store),
             corpus_path,
             self.store,
-            left_running=self._let_next_train,
-            go_on=lambda: self.resume(run.id),
-            room=self.room,
+            on_training_stopped=self._schedule_next,
+            resume=lambda: self.resume(run.id),
+            quota=self.quota,
         )

@@ -22,7 +22,7 @@ from pydantic import (
 
 from server.rnn.architecture import MAX_LAYERS
 from server.rnn.cells import CELLS
-from server.rnn.optimizers import LEARNING_RATES, RULES
+from server.rnn.optimizers import LEARNING_RATES, OPTIMIZERS
 from server.rnn.training.settings import TrainerSettings
 from server.spec.pace import FASTEST_UPDATES_PER_S, PACES, parse_pace
 from server.spec.spec_field import Column, DefaultBy, Null, SpecField
@@ -63,7 +63,9 @@ def _one_of(registry: Mapping[str, object]) -> AfterValidator:
 
 
 CellName = Annotated[str, _one_of(CELLS), WithJsonSchema({"type": "string", "enum": [*CELLS]})]
-OptimizerName = Annotated[str, _one_of(RULES), WithJsonSchema({"type": "string", "enum": [*RULES]})]
+OptimizerName = Annotated[
+    str, _one_of(OPTIMIZERS), WithJsonSchema({"type": "string", "enum": [*OPTIMIZERS]})
+]
 RunName = Annotated[str, Field(min_length=1, max_length=120)]
 WatchWords = Annotated[
     list[Annotated[str, Field(min_length=1, max_length=60)]], Field(max_length=MAX_WATCH_WORDS)
@@ -224,7 +226,7 @@ class RunSpec(StrictModel):
         SpecField(
             label="Optimiser",
             explanation="The update rule, which sets the default learning rate.",
-            choices=lambda: {name: rule.LABEL for name, rule in RULES.items()},
+            choices=lambda: {name: rule.LABEL for name, rule in OPTIMIZERS.items()},
             column=Column("optimiser", "{optimizer}"),
         ),
     ] = NETWORK.optimizer

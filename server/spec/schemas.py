@@ -13,11 +13,12 @@ from server.spec.run_spec import RunSpec
 __all__ = [
     "ENDED",
     "SETTLED",
+    "ApiModel",
     "Best",
     "Checkpoint",
+    "FirstBelow",
     "ForkedFrom",
     "Loss",
-    "LossReached",
     "Milestone",
     "MilestoneKind",
     "Passage",
@@ -52,18 +53,20 @@ ENDED = SETTLED | {RunState.FAILED, RunState.INTERRUPTED}
 MilestoneKind = Literal["hurrah", "epoch", "change", "checkpoint", "note", "rollback"]
 
 
-class _Model(BaseModel):
+class ApiModel(BaseModel):
+    """Base class that refuses unknown fields."""
+
     model_config = ConfigDict(extra="forbid")
 
 
-class Best(_Model):
+class Best(ApiModel):
     """The lowest smooth loss so far, in nats a sequence, and the update that reached it."""
 
     update: int
     smooth_loss: float
 
 
-class ForkedFrom(_Model):
+class ForkedFrom(ApiModel):
     """Where a fork left another run, which may be there no more."""
 
     run: str
@@ -71,7 +74,7 @@ class ForkedFrom(_Model):
     update: int
 
 
-class Run(_Model):
+class Run(ApiModel):
     """A run as it stands.
 
     Attributes
@@ -129,7 +132,7 @@ class Run(_Model):
     forked_from: ForkedFrom | None = None
 
 
-class Replay(_Model):
+class Replay(ApiModel):
     """What the network wrote from the same beginning with the same random numbers as ever."""
 
     text: str
@@ -137,7 +140,7 @@ class Replay(_Model):
     invented_words: list[tuple[int, int]] = Field(default_factory=list)
 
 
-class Sample(_Model):
+class Sample(ApiModel):
     """Text that a run wrote while it trained.
 
     `invented_words` holds the half-open spans, in code points, of the words that the corpus lacks;
@@ -156,7 +159,7 @@ class Sample(_Model):
     replay: Replay | None = None
 
 
-class Milestone(_Model):
+class Milestone(ApiModel):
     """Something worth a mark on the curve; its id comes with being kept."""
 
     id: str = ""
@@ -165,7 +168,7 @@ class Milestone(_Model):
     text: str
 
 
-class Checkpoint(_Model):
+class Checkpoint(ApiModel):
     """A file from which a run goes on as if nothing had happened.
 
     `automatic` ones are made by the clock and give way to newer ones; of a `damaged` one the file
@@ -182,14 +185,14 @@ class Checkpoint(_Model):
     damaged: bool = False
 
 
-class ValidationLoss(_Model):
+class ValidationLoss(ApiModel):
     """Loss on the held-out part, where there is one."""
 
     update: list[int] = Field(default_factory=list)
     loss: list[float] = Field(default_factory=list)
 
 
-class Loss(_Model):
+class Loss(ApiModel):
     """Loss over a range of updates, reduced to buckets whose extremes are kept.
 
     `low` and `high` are the least and greatest loss of each bucket of `bucket` updates, `smooth`
@@ -210,7 +213,7 @@ class Loss(_Model):
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
 
-class LossReached(_Model):
+class FirstBelow(ApiModel):
     """When the smooth loss was first below a figure; null where it has not been.
 
     `seconds` is how long the run had trained by then.
@@ -221,21 +224,21 @@ class LossReached(_Model):
     seconds: float | None = None
 
 
-class EpochLoss(_Model):
+class EpochLoss(ApiModel):
     """Mean loss in each part of the corpus in one epoch; null where it has not come yet."""
 
     epoch: int
     loss: list[float | None]
 
 
-class LossByPosition(_Model):
+class LossByPosition(ApiModel):
     """Epochs laid over each other; `positions` are where the parts begin, in characters."""
 
     positions: list[int]
     epochs: list[EpochLoss]
 
 
-class PassageSource(_Model):
+class PassageSource(ApiModel):
     """Which model wrote a passage."""
 
     kind: Literal["best", "best_validation", "latest", "checkpoint", "snapshot"]
@@ -243,7 +246,7 @@ class PassageSource(_Model):
     smooth_loss: float | None
 
 
-class Passage(_Model):
+class Passage(ApiModel):
     """Text that a person asked for.
 
     `model` is the fingerprint of the model that wrote it. `fingerprint` is a hash of the request,

@@ -1,4 +1,4 @@
-"""The application: everything put together."""
+"""The ASGI application: routes, error handlers and middleware."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from fastapi import FastAPI
 
 from server import __version__
 from server.settings import Settings
-from server.web.http import problems
 from server.web.http.body_limit import BodyLimit
-from server.web.http.openapi import describe
+from server.web.http.openapi import add_openapi_route
+from server.web.http.problems import add_error_handlers
 from server.web.http.static_files import PREFIX
-from server.web.lifespan import opened
+from server.web.lifespan import open_services
 from server.web.live import websocket
+from server.web.live.viewer_limit import ViewerLimit
 from server.web.routes import (
     checkpoints,
     corpora,
@@ -28,23 +29,20 @@ from server.web.routes import (
     runs,
     saved_passages,
 )
-from server.web.security.auth import SecurityMiddleware
+from server.web.security.middleware import SecurityMiddleware
 
 __all__ = ["create_app"]
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Make the application.
+    """Create the application.
 
-    Parameters
-    ----------
-    settings : Settings
-        Where it listens and keeps things, and its limits.
+    Its services are opened when the server starts, and closed when it stops.
     """
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with opened(settings) as app.state.services:
+        async with open_services(settings) as app.state.services:
             yield
 
     app = FastAPI(
@@ -52,15 +50,15 @@ def create_app(settings: Settings) -> FastAPI:
         version=__version__,
         summary="Watch a recurrent network learn to write.",
         lifespan=lifespan,
-        # FastAPI would make it anew for each who asks: see `describe`.
+        # `add_openapi_route` serves the description; FastAPI would serialise it for each request.
         openapi_url=None,
-        # The interactive documentation would come from a CDN.
+        # The interactive documentation would load scripts from a CDN.
         docs_url=None,
         redoc_url=None,
     )
-    problems.install(app)
-    describe(app)
-    for part in (
+    add_error_handlers(app)
+    add_openapi_route(app)
+    for module in (
         pages,
         corpora,
         runs,
@@ -74,8 +72,10 @@ def create_app(settings: Settings) -> FastAPI:
         gradient_check,
         websocket,
     ):
-        app.include_router(part.router)
-    app.mount(PREFIX, pages.statics())
+        app.include_router(module.router)
+    app.mount(PREFIX, pages.static_files())
+    # The middleware added last is the first to see a request.
+    app.add_middleware(ViewerLimit, settings=settings)
     app.add_middleware(BodyLimit, settings=settings)
     app.add_middleware(SecurityMiddleware, settings=settings)
     return app

@@ -1,4 +1,4 @@
-"""What the routes work with, and how they come by it."""
+"""The services behind the routes, and FastAPI dependencies that provide them."""
 
 from __future__ import annotations
 
@@ -27,61 +27,67 @@ from server.web.loss_cache import LossCache
 from server.web.security.auth import is_operator
 from server.web.security.rate_limit import Throttle, Work
 
-__all__ = ["Charge", "Life", "Services", "TheOffice", "a_download"]
+__all__ = ["RateLimiterDep", "RunControllerDep", "Services", "ServicesDep", "limit_downloads"]
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Everything that is there once the server runs."""
+    """The services of a running server."""
 
     settings: Settings
     corpora: CorpusLibrary
     uploads: Uploads
     supervisor: Supervisor
-    reads: LimitedStoreReader
+    store_reader: LimitedStoreReader
     passages: PassageService
-    exports: Downloads
+    downloads: Downloads
     gallery: Gallery
-    proofs: GradientCheckService
-    readings: SurprisalService
-    spikes: LossAnalysis
-    curves: LossCache
+    gradient_checks: GradientCheckService
+    surprisal: SurprisalService
+    loss_analysis: LossAnalysis
+    loss_cache: LossCache
     estimates: EstimateService
     broadcaster: Broadcaster
     throttle: Throttle
 
 
-def the_office(connection: HTTPConnection) -> Services:
-    """Return the running server's office."""
+def get_services(connection: HTTPConnection) -> Services:
+    """Return the services of the server that received the request."""
     services: Services = connection.app.state.services
     return services
 
 
-TheOffice = Annotated[Services, Depends(the_office)]
+ServicesDep = Annotated[Services, Depends(get_services)]
 
 
-def get_run(run_id: str, services: TheOffice) -> RunController:
-    """Return the run that the address names."""
+def get_run(run_id: str, services: ServicesDep) -> RunController:
+    """Return the controller of the run in the path.
+
+    Raises
+    ------
+    UnknownRunError
+        There is no such run.
+    """
     return services.supervisor.get(run_id)
 
 
-Life = Annotated[RunController, Depends(get_run)]
+RunControllerDep = Annotated[RunController, Depends(get_run)]
 
 
-def rate_limiter(connection: HTTPConnection, services: TheOffice) -> Callable[[Work, int], None]:
-    """Return what counts the wishes of who asks; the operator's are not counted."""
+def rate_limiter(connection: HTTPConnection, services: ServicesDep) -> Callable[[Work, int], None]:
+    """Return the caller's rate limiter (a no-op for the operator)."""
 
-    def charge(work: Work, tokens: int) -> None:
+    def admit(work: Work, tokens: int) -> None:
         if not is_operator(connection):
             client = connection.client
             services.throttle.admit("" if client is None else client.host, work, tokens)
 
-    return charge
+    return admit
 
 
-Charge = Annotated[Callable[[Work, int], None], Depends(rate_limiter)]
+RateLimiterDep = Annotated[Callable[[Work, int], None], Depends(rate_limiter)]
 
 
-def a_download(charge: Charge) -> None:
-    """Count a download."""
-    charge("downloads", 1)
+def limit_downloads(admit: RateLimiterDep) -> None:
+    """Count one download against the caller's rate limit."""
+    admit("downloads", 1)

@@ -1,4 +1,4 @@
-"""Opening the office when the server starts, and closing it when it ends."""
+"""Opening the services when the server starts, and closing them when it stops."""
 
 from __future__ import annotations
 
@@ -28,42 +28,39 @@ from server.web.live.broadcast import Broadcaster
 from server.web.loss_cache import LossCache
 from server.web.security.rate_limit import Throttle
 
-__all__ = ["demonstration", "opened"]
+__all__ = ["demo_spec", "open_services"]
 
 
-def demonstration(library: CorpusLibrary) -> RunSpec:
-    """Return the run that a first start begins: slow at first, and with much to read."""
+def demo_spec(library: CorpusLibrary) -> RunSpec:
+    """Return the spec of the demo run: slow at first, with many samples."""
     corpus = next(corpus for corpus in library.list() if corpus.shipped)
     return RunSpec(corpus=corpus.id, name=corpus.name, seed=5, pace="cinematic", sample_every=1_000)
 
 
 @contextlib.asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Services]:
-    """Open the office, begin what is to be begun, and see everybody off in the end.
-
-    Parameters
-    ----------
-    settings : Settings
-        Where things are kept, and the limits.
-    """
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
+    """Open the services, start or resume runs as the settings say, and close all at the end."""
     make_folder(settings.data_dir)
-    services = await _furnished(settings)
+    services = await _create_services(settings)
     supervisor = services.supervisor
     if settings.resume:
         await supervisor.resume_interrupted()
     if settings.demo and not supervisor.runs():
-        await supervisor.create(demonstration(services.corpora))
+        await supervisor.create(demo_spec(services.corpora))
     try:
         yield services
     finally:
-        desks = (services.passages, services.proofs, services.readings, services.estimates)
-        await asyncio.gather(
-            *(worker_client.leave() for worker_client in desks), supervisor.close()
+        # These have inference processes.
+        inference = (
+            services.passages,
+            services.gradient_checks,
+            services.surprisal,
+            services.estimates,
         )
+        await asyncio.gather(*(service.close() for service in inference), supervisor.close())
 
 
-async def _furnished(settings: Settings) -> Services:
-    """Return an office in which everybody is at work."""
+async def _create_services(settings: Settings) -> Services:
     library = CorpusLibrary(SHIPPED_CORPORA, settings.data_dir)
     broadcaster = Broadcaster()
     limits = Limits(
@@ -73,30 +70,30 @@ async def _furnished(settings: Settings) -> Services:
         settings.max_stored_bytes,
     )
     supervisor = await Supervisor.open(settings.data_dir, library, broadcaster, limits)
-    reads = LimitedStoreReader(supervisor.store, settings.max_read_requests)
-    waiting = settings.max_waiting_requests
-    characters = settings.max_probe_characters
+    store_reader = LimitedStoreReader(supervisor.store, settings.max_read_requests)
+    max_waiting = settings.max_waiting_requests
+    max_characters = settings.max_probe_characters
     models = ModelStore(
-        settings.data_dir / "runs", settings.max_kept_models, settings.max_kept_models_bytes
+        settings.data_dir / "runs", settings.max_saved_models, settings.max_saved_models_bytes
     )
     models.delete_drafts()
     passages = PassageService(
-        PassageLimits(settings.max_passage_characters, characters, waiting), models
+        PassageLimits(settings.max_passage_characters, max_characters, max_waiting), models
     )
     return Services(
         settings=settings,
         corpora=library,
-        uploads=Uploads(library, supervisor.room, settings.max_corpora),
+        uploads=Uploads(library, supervisor.quota, settings.max_corpora),
         supervisor=supervisor,
-        reads=reads,
+        store_reader=store_reader,
         passages=passages,
-        exports=Downloads(waiting, settings.request_patience_s),
-        gallery=Gallery(supervisor, reads, passages, models, settings.max_kept_passages),
-        proofs=GradientCheckService(characters, waiting),
-        estimates=EstimateService(waiting),
-        readings=SurprisalService(reads, supervisor.get, waiting),
-        spikes=LossAnalysis(reads),
-        curves=LossCache(reads),
+        downloads=Downloads(max_waiting, settings.request_timeout_s),
+        gallery=Gallery(supervisor, store_reader, passages, models, settings.max_saved_passages),
+        gradient_checks=GradientCheckService(max_characters, max_waiting),
+        estimates=EstimateService(max_waiting),
+        surprisal=SurprisalService(store_reader, supervisor.get, max_waiting),
+        loss_analysis=LossAnalysis(store_reader),
+        loss_cache=LossCache(store_reader),
         broadcaster=broadcaster,
         throttle=Throttle(settings),
     )

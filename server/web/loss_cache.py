@@ -1,4 +1,4 @@
-"""Curves of the loss as they are sent: worked out once for all who look at the same place."""
+"""Loss curves as JSON, computed once for all clients that request the same range."""
 
 from __future__ import annotations
 
@@ -13,58 +13,61 @@ from server.spec.schemas import Loss, Run, ValidationLoss
 from server.store import queries
 from server.store.executor import StoreCalls
 
-__all__ = ["DEFAULT_POINTS", "LossCache", "loss_of"]
+__all__ = ["DEFAULT_POINTS", "LossCache", "read_loss_curve"]
 
 DEFAULT_POINTS = 1_500
-# A hall that is told to zoom in does so within seconds. A curve of 5,000 points takes 350 KB.
-REMEMBERED = 16
-HOLDS_S = 1.0
+# A lecture hall that zooms in together does so within seconds. A curve of 5,000 points takes
+# 350 KB.
+MAX_CACHED = 16
+CACHE_S = 1.0
 
 
 class LossCache:
-    """Answers who looks closer; the same for all who ask for the same within a second.
+    """Computes the curves of zoomed-in charts; equal requests within a second share a result.
 
     Parameters
     ----------
-    reads : StoreCalls
-        Where the losses are.
+    store : StoreCalls
+        The store of the losses.
     clock : callable
-        The time, in seconds.
+        Returns the time, in seconds.
     """
 
-    def __init__(self, reads: StoreCalls, clock: Callable[[], float] = time.monotonic) -> None:
-        self._reads = reads
+    def __init__(self, store: StoreCalls, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
         self._clock = clock
-        self._answers: SingleFlightCache[bytes] = SingleFlightCache(REMEMBERED)
+        self._cache: SingleFlightCache[bytes] = SingleFlightCache(MAX_CACHED)
 
     async def get(
         self, run: Run, first: int, last: int | None, *, points: int, smoothing: float
     ) -> bytes:
-        """Return the JSON of a `Loss` over some updates, as far as they have been made.
+        """Return the JSON of a `Loss` over a range of updates, as far as they have been made.
 
         Raises
         ------
         TooBusyError
-            Too many look at once.
+            Too many requests are waiting for the database.
         """
-        # Nobody who saw an update is answered without it: a curve ends where the run stood.
+        # With the run's update in the key, a client that knows an update never gets a curve that
+        # ends before it.
         end = run.update if last is None else min(last, run.update)
 
-        async def work_out() -> bytes:
+        async def compute() -> bytes:
             if smoothing != SMOOTHING:
-                while await self._reads(queries.precompute_smoothing, run.id, smoothing):
+                while await self._store(queries.precompute_smoothing, run.id, smoothing):
                     pass
-            loss = await loss_of(
-                run.id, self._reads, first, end, points=points, smoothing=smoothing
+            loss = await read_loss_curve(
+                run.id, self._store, first, end, points=points, smoothing=smoothing
             )
             return loss.model_dump_json(by_alias=True).encode()
 
-        # For no longer than that: a run that went back makes other losses of the same updates.
-        moment = int(self._clock() / HOLDS_S)
-        return await self._answers.get((run.id, first, end, points, smoothing, moment), work_out)
+        # A cached curve expires: a run that went back to a checkpoint gets other losses for the
+        # same updates.
+        period = int(self._clock() / CACHE_S)
+        return await self._cache.get((run.id, first, end, points, smoothing, period), compute)
 
 
-async def loss_of(
+async def read_loss_curve(
     run: str,
     store: StoreCalls,
     first: int,
@@ -73,19 +76,19 @@ async def loss_of(
     points: int = DEFAULT_POINTS,
     smoothing: float = SMOOTHING,
 ) -> Loss:
-    """Return a run's reduced curve as it goes over the wire."""
+    """Return a run's loss curve, reduced to at most `points` buckets."""
     reduced = await store(queries.reduced_loss, run, first, last, points=points, factor=smoothing)
     validation = await store(
         queries.validation_loss, run, 0 if first <= 1 else first, reduced.last, points
     )
     seconds = await store(queries.training_seconds, run, reduced.update)
-    return _as_loss(reduced, seconds, validation)
+    return _to_schema(reduced, seconds, validation)
 
 
-def _as_loss(reduced: ReducedLoss, seconds: list[float], validation: ValidationLoss) -> Loss:
-    """Put it into the contract's form, where what is not finite is null."""
+def _to_schema(reduced: ReducedLoss, seconds: list[float], validation: ValidationLoss) -> Loss:
+    """Convert a curve to its JSON schema, in which values that are not finite are null."""
 
-    def plain(values: list[float]) -> list[float | None]:
+    def nullable(values: list[float]) -> list[float | None]:
         return [value if isfinite(value) else None for value in values]
 
     return Loss(
@@ -93,9 +96,9 @@ def _as_loss(reduced: ReducedLoss, seconds: list[float], validation: ValidationL
         to=reduced.last,
         bucket=reduced.bucket,
         update=reduced.update.tolist(),
-        seconds=plain(seconds),
-        smooth=plain(reduced.smooth.tolist()),
-        low=plain(reduced.low.tolist()),
-        high=plain(reduced.high.tolist()),
+        seconds=nullable(seconds),
+        smooth=nullable(reduced.smooth.tolist()),
+        low=nullable(reduced.low.tolist()),
+        high=nullable(reduced.high.tolist()),
         validation=validation,
     )

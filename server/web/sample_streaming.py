@@ -1,4 +1,4 @@
-"""Samples as they are sent: how many at once, and a list of any length in pieces."""
+"""Lists of samples: how many are sent at once, and streaming a list of any length."""
 
 from __future__ import annotations
 
@@ -7,43 +7,44 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from server.spec.schemas import Run
 from server.store.queries import SamplesPage
 
-__all__ = ["MAX_SAMPLES", "PAGE_CHARACTERS", "json_pieces", "samples_that_fit"]
+__all__ = ["MAX_SAMPLES", "PAGE_CHARACTERS", "fitting_sample_count", "stream_json_list"]
 
 MAX_SAMPLES = 1_000
-# The others can be asked for; what is shown at once must stay small however long a run goes on, and
-# however long its samples are.
-SHOWN_CHARACTERS = 400_000
-SHOWN_AT_LEAST = 50
-# Each reader of a list has one page in memory, and there may be thousands who read slowly.
+# A snapshot must stay small, however long a run and its samples are. A client can request the
+# samples that were left out.
+SNAPSHOT_CHARACTERS = 400_000
+MIN_SAMPLES = 50
+# One page is in memory for each reader, and there may be thousands of slow readers.
 PAGE_CHARACTERS = 65_536
-# About what a connection takes before whoever sends has to wait for its reader.
-PIECE_BYTES = 65_536
+# About as much as a connection accepts before the sender has to wait for its reader.
+CHUNK_BYTES = 65_536
 
 
-def samples_that_fit(run: Run, most: int = MAX_SAMPLES) -> int:
-    """Return how many samples of a run are shown at once: `most`, or fewer if they are long."""
-    return min(most, max(SHOWN_AT_LEAST, SHOWN_CHARACTERS // run.spec.sample_length))
+def fitting_sample_count(run: Run, limit: int = MAX_SAMPLES) -> int:
+    """Return how many samples of a run are sent at once: `limit`, or fewer if they are long."""
+    return min(limit, max(MIN_SAMPLES, SNAPSHOT_CHARACTERS // run.spec.sample_length))
 
 
-async def json_pieces(
-    page: SamplesPage, after: Callable[[int], Awaitable[SamplesPage]]
+async def stream_json_list(
+    page: SamplesPage, next_page: Callable[[int], Awaitable[SamplesPage]]
 ) -> AsyncIterator[bytes]:
-    """Yield a list of samples, which may be long, as JSON, in pieces of `PIECE_BYTES` at the most.
+    """Yield a list of samples as JSON, in chunks of at most `CHUNK_BYTES`.
 
     Parameters
     ----------
     page : list of (int, str)
         The first samples, each as its update and its JSON; empty if there are none.
-    after : callable
-        Returns the page that begins after an update; empty if there are no more.
+    next_page : callable
+        Returns the page after an update; empty if there are no more.
     """
-    before = b"["
+    separator = b"["
     while page:
         last = page[-1][0]
-        content = before + ",".join(text for _, text in page).encode()
+        content = separator + ",".join(text for _, text in page).encode()
+        # The page must not stay in memory while its chunks are sent.
         page = []
-        for start in range(0, len(content), PIECE_BYTES):
-            yield content[start : start + PIECE_BYTES]
-        before = b","
-        page = await after(last)
-    yield b"]" if before == b"," else b"[]"
+        for start in range(0, len(content), CHUNK_BYTES):
+            yield content[start : start + CHUNK_BYTES]
+        separator = b","
+        page = await next_page(last)
+    yield b"]" if separator == b"," else b"[]"

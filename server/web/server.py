@@ -1,4 +1,4 @@
-"""Listening, saying so, and ending well."""
+"""The server process: start, signals and shutdown."""
 
 from __future__ import annotations
 
@@ -24,51 +24,50 @@ from server.settings import Settings
 from server.store.database import Store
 from server.store.migrations import MigrationError, NewerDatabaseError, check_version
 from server.web.app import create_app
-from server.web.http.http_protocol import protocol_for
+from server.web.http.http_protocol import http_protocol_class
 from server.web.live.backpressure import ViewerProtocol
 
 __all__ = ["run"]
 
-# Of the 10 s in which the process must end, what open connections may take.
-GRACE_S = 2
-MAX_VIEWER_MESSAGE_BYTES = 65_536
-# How long the server before this one may take to leave.
-PREDECESSOR_PATIENCE_S = 2.0
+# The part of the 10 s for a shutdown that open connections may take.
+CONNECTION_SHUTDOWN_S = 2
+MAX_CLIENT_MESSAGE_BYTES = 65_536
+# How long a previous server on the same directory may still take to end.
+DIRECTORY_LOCK_TIMEOUT_S = 2.0
 # A lecture hall opens the page within a second.
 BACKLOG = 1_024
-# Each is an open file before anybody has counted it.
+# Connections accepted in one go. Each is an open file before it is counted.
 ACCEPTED_AT_ONCE = 64
 PRIVATE_UMASK = 0o077
-# Less room than this and nothing could be done.
+# With less free disk space than this the server could do nothing useful.
 PROBE_BYTES = 65_536
 
 
 class CannotStartError(RuntimeError):
-    """The server can't start; the message is one sentence for a person."""
+    """The server cannot start; the message is one sentence for the terminal."""
 
 
 class Server(uvicorn.Server):
-    """A server that says where it listens, and for which a signal is a normal way to end."""
+    """A uvicorn server that prints its address and leaves signals to `SignalHandler`."""
 
     def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
         super().__init__(config)
         self._settings = settings
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and print the address once it is listened on."""
+        """Start, and print the address once connections are accepted."""
         await super().startup(sockets)
         for listener in sockets or []:
             listener.listen(BACKLOG)
         if self.started:
-            print(self._greeting(sockets), flush=True)  # noqa: T201 - what the command is to print
+            print(self._greeting(sockets), flush=True)  # noqa: T201 - promised in docs/protocol.md
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave signals to `SignalHandler`.
+        """Install no signal handlers.
 
-        uvicorn leaves in haste when told a second time, before any run has its checkpoint, and
-        raises the signal again once it has ended, which would make the exit status that of a killed
-        process.
+        At a second signal uvicorn would exit before the runs are checkpointed. It would also raise
+        the signal again after the shutdown, which makes the exit status that of a killed process.
         """
         yield
 
@@ -82,100 +81,102 @@ class Server(uvicorn.Server):
 
 
 class SignalHandler:
-    """What happens at SIGINT and SIGTERM, from the start to the last moment of the process.
+    """Handles SIGINT and SIGTERM for the whole life of the process.
 
-    However often one is told, impatient people press Ctrl-C twice: it ends once, and well.
+    The first signal starts the shutdown; further ones change nothing, so that a second Ctrl-C does
+    not interrupt the checkpoints.
     """
 
     def __init__(self) -> None:
         self._server: Server | None = None
-        self._asked = False
-        for name in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(name, self._ask)
+        self._received = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._handle)
 
-    def _ask(self, _number: int, _frame: FrameType | None) -> None:
-        self._asked = True
+    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+        self._received = True
         if self._server is not None:
-            # It looks ten times a second.
+            # uvicorn checks this ten times a second.
             self._server.should_exit = True
 
-    def of(self, server: Server) -> None:
-        """End this server when asked, or now if that was so already."""
+    def attach(self, server: Server) -> None:
+        """Stop this server at a signal, or at once if there was one already."""
         self._server = server
-        server.should_exit = self._asked
+        server.should_exit = self._received
 
     @staticmethod
-    def is_over() -> None:
-        """Heed no signal any more: Python itself would end by it while it clears up."""
-        for name in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(name, signal.SIG_IGN)
+    def ignore() -> None:
+        """Ignore signals from now on: one during Python's own cleanup would kill the process."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
 
 
 def run(settings: Settings) -> int:
-    """Serve until told to end.
+    """Serve until SIGINT or SIGTERM.
 
     Returns
     -------
     int
-        Exit status: 0 when it ended as told, 1 when it could not start.
+        Exit status: 0 after a signal, 1 if the server could not start.
     """
-    ending = SignalHandler()
-    # What is kept here may be private: other users of the machine have no business with it.
+    signal_handler = SignalHandler()
+    # Texts and models may be private: other users of the machine must not read them.
     os.umask(PRIVATE_UMASK)
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as stack:
         try:
-            _claim(settings, held)
-            listener = held.enter_context(_listen(settings))
+            _lock_data_directory(settings, stack)
+            listener = stack.enter_context(_listen(settings))
         except CannotStartError as error:
-            print(error, file=sys.stderr)  # noqa: T201 - the command's own words
+            print(error, file=sys.stderr)  # noqa: T201 - the command's error message
             return 1
-        return _serve(settings, listener, ending)
+        return _serve(settings, listener, signal_handler)
 
 
-def _serve(settings: Settings, listener: socket.socket, ending: SignalHandler) -> int:
+def _serve(settings: Settings, listener: socket.socket, signal_handler: SignalHandler) -> int:
     config = uvicorn.Config(
         create_app(settings),
-        # What strangers send that is no HTTP is worth no line each.
+        # uvicorn logs a warning for every malformed request.
         log_level="error",
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=GRACE_S,
+        timeout_graceful_shutdown=CONNECTION_SHUTDOWN_S,
         forwarded_allow_ips=_trusted_proxies(),
-        http=protocol_for(settings),
+        http=http_protocol_class(settings),
         ws=ViewerProtocol,
-        ws_max_size=MAX_VIEWER_MESSAGE_BYTES,
-        # asyncio accepts as many connections in one go as it believes the line to be long.
+        ws_max_size=MAX_CLIENT_MESSAGE_BYTES,
+        # asyncio accepts up to `backlog` connections in one go. `startup` sets the real backlog.
         backlog=ACCEPTED_AT_ONCE,
-        # Three hundred compressors cost more than the bytes they save.
+        # Compressing for three hundred viewers would cost more than the bytes it saves.
         ws_per_message_deflate=False,
     )
     server = Server(config, settings)
-    ending.of(server)
+    signal_handler.attach(server)
     asyncio.run(server.serve(sockets=[listener]))
-    ending.is_over()
+    signal_handler.ignore()
     return 0 if server.started else 1
 
 
 def _trusted_proxies() -> list[str]:
-    """Return the addresses whose word is taken for where a request comes from.
+    """Return the addresses of proxies whose forwarded headers are believed.
 
-    A socket of IPv6 that listens for both kinds knows an address of IPv4 by another name.
+    A dual-stack socket reports an IPv4 client by its IPv4-mapped IPv6 address, so that form is
+    added.
     """
     trusted = []
-    for each in os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1,::1").split(","):
-        trusted.append(each.strip())
+    for address in os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1,::1").split(","):
+        trusted.append(address.strip())
         with contextlib.suppress(ValueError):
-            network = ipaddress.IPv4Network(each.strip())
+            network = ipaddress.IPv4Network(address.strip())
             trusted.append(f"::ffff:{network.network_address}/{96 + network.prefixlen}")
     return trusted
 
 
-def _claim(settings: Settings, held: contextlib.ExitStack) -> None:
-    """Make the data directory this process's own; one database has one owner."""
+def _lock_data_directory(settings: Settings, stack: contextlib.ExitStack) -> None:
+    """Create and lock the data directory: the database has one owner."""
     try:
         make_folder(settings.data_dir)
-        held.enter_context(lock_directory(settings.data_dir, PREDECESSOR_PATIENCE_S))
-        # First of all: nothing may change in the directory of a newer version.
+        stack.enter_context(lock_directory(settings.data_dir, DIRECTORY_LOCK_TIMEOUT_S))
+        # Checked first: nothing may change in the directory of a newer version.
         check_version(settings.data_dir / DATABASE)
         with tempfile.TemporaryFile(dir=settings.data_dir) as probe:
             probe.write(bytes(PROBE_BYTES))
@@ -194,13 +195,13 @@ def _claim(settings: Settings, held: contextlib.ExitStack) -> None:
 def _listen(settings: Settings) -> socket.socket:
     host = settings.host.strip("[]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio switches Nagle's algorithm off only for sockets that name their protocol; with it on,
-    # every answer waits some 40 ms for the client's acknowledgement of its own headers.
+    # asyncio disables Nagle's algorithm only for sockets created with an explicit protocol. With it
+    # on, every response waits some 40 ms for the client to acknowledge the response's headers.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, settings.port))
-        # Only this tells that the port is free: two may be bound to it, as long as none listens.
+        # Two sockets can be bound to a port as long as none listens; only this shows it is free.
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()

@@ -1,164 +1,185 @@
-"""The worker of one run, as its run sees it: started when it is needed, asked, and let go."""
+"""The server's end of a worker process, which is started when it is needed."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 from server.concurrency.child_process import (
     ChildExitedError,
     ChildRefusedError,
     JsonChildProcess,
-    OnEvent,
     OnExit,
 )
 from server.concurrency.json_lines import Message
+from server.concurrency.typed_messages import Command
 from server.errors import ConflictError
 from server.files.disk_errors import as_storage_error
 from server.files.durable import clear_unfinished
+from server.worker.messages import Report, Shutdown, Start, parse_event
 
 __all__ = ["WorkerClient"]
 
 
 class WorkerClient:
-    """A worker that is there or not.
+    """A run's worker process, which may or may not exist.
 
     Parameters
     ----------
     prepare : callable
-        Awaited before a worker starts; returns what its start command is to hold.
-    hear : callable
-        Awaited with each event.
-    left : callable
-        Awaited with a sentence when a worker ended that was not let go.
+        Awaited before a worker starts; takes whether it is to train, and returns its first command.
+    on_report : callable
+        Awaited with each report.
+    on_exit : callable
+        Awaited with a clause that says how a worker ended which had not been stopped.
+
+    Attributes
+    ----------
+    stopping : bool
+        Whether the worker was last told to stop, or killed.
     """
 
     def __init__(
-        self, prepare: Callable[[], Awaitable[Message]], hear: OnEvent, left: OnExit
+        self,
+        prepare: Callable[[bool], Awaitable[Start]],
+        on_report: Callable[[Report], Awaitable[None]],
+        on_exit: OnExit,
     ) -> None:
         self._prepare = prepare
-        self._hear = hear
-        self._left = left
-        self._worker: JsonChildProcess | None = None
-        self._starting = asyncio.Lock()
-        self._discarded = False
-        self.leaving = False
+        self._on_report = on_report
+        self._on_exit = on_exit
+        self._process: JsonChildProcess | None = None
+        # Held while a worker starts or stops.
+        self._transition = asyncio.Lock()
+        self._killed = False
+        self.stopping = False
 
     @property
-    def worker(self) -> JsonChildProcess | None:
-        """The process, to tell it from another; None when there is none."""
-        return self._worker
+    def process(self) -> JsonChildProcess | None:
+        """The process, by which one worker can be told from the next; None without a worker."""
+        return self._process
 
     @property
     def alive(self) -> bool:
-        """Whether there is a process, which holds the run's network."""
-        return self._worker is not None and self._worker.alive
+        """Whether there is a process, which has the run's network in memory."""
+        return self._process is not None and self._process.alive
 
-    async def ask(self, command: str, **arguments: Any) -> Message:  # noqa: ANN401 - JSON values
-        """Ask the worker, which is started if there is none.
+    @property
+    def killed(self) -> bool:
+        """Whether `kill` was called: no worker will start any more."""
+        return self._killed
+
+    async def request(self, command: Command) -> Message:
+        """Start a worker if there is none, send it a command, and return its reply.
 
         Raises
         ------
         ConflictError
-            It refused, or ended before it had answered.
+            It refused the command, or ended before it replied.
         StorageError
-            It could not write what it was to write.
+            It could not write a file.
         """
-        worker = await self.ensure()
+        process = await self.start_if_needed()
         try:
-            return await worker.ask(command, **arguments)
+            return await process.request(command)
         except ChildRefusedError as error:
             raise _refusal(error) from error
         except ChildExitedError as error:
             raise ConflictError("The run's process ended before it was done.") from error
 
-    async def ask_if_there(self, command: str, **arguments: Any) -> Message | None:  # noqa: ANN401
-        """Ask the worker if there is one; None otherwise, or when it dies of something else."""
-        async with self._starting:
-            worker = self._worker
-        if worker is None:
+    async def request_if_alive(self, command: Command) -> Message | None:
+        """Send a command if there is a worker; return None if there is none, or if it ends first.
+
+        Raises
+        ------
+        ConflictError, StorageError
+            As for `request`.
+        """
+        async with self._transition:
+            process = self._process
+        if process is None:
             return None
         try:
-            return await worker.ask(command, **arguments)
+            return await process.request(command)
         except ChildRefusedError as error:
             raise _refusal(error) from error
         except ChildExitedError:
             return None
 
-    def tell(self, command: str, **arguments: Any) -> None:  # noqa: ANN401 - JSON values
-        """Tell the worker something, if there is one."""
-        if self._worker is not None:
-            self._worker.tell(command, **arguments)
+    def notify(self, command: Command) -> None:
+        """Send a command that is not answered, if there is a worker."""
+        if self._process is not None:
+            self._process.notify(command)
 
-    async def ensure(self, *, training: bool = False) -> JsonChildProcess:
-        """Return the worker; one that is started now trains at once if that is wanted."""
-        async with self._starting:
-            if self._discarded:
+    async def start_if_needed(self, *, training: bool = False) -> JsonChildProcess:
+        """Return the worker's process; a worker that is started now trains if `training` is true.
+
+        Raises
+        ------
+        ConflictError
+            The run was deleted, or the worker could not start.
+        """
+        async with self._transition:
+            if self._killed:
                 raise ConflictError("The run was deleted.")
-            if self._worker is not None and self._worker.alive:
-                return self._worker
-            start = await self._prepare()
-            self.leaving = False
-            folder = Path(start["folder"]).parent
+            if self._process is not None and self._process.alive:
+                return self._process
+            start = await self._prepare(training)
+            self.stopping = False
+            folder = Path(start.folder).parent
 
-            async def ended(how: str) -> None:
-                # What it was just writing may be as large as all that the run keeps.
-                await asyncio.to_thread(clear_unfinished, folder, worker.pid)
-                await self._ended(how)
+            async def on_exit(how: str) -> None:
+                # An unfinished file may be as large as everything else that the run stores.
+                await asyncio.to_thread(clear_unfinished, folder, process.pid)
+                if not self.stopping:
+                    await self._on_exit(how)
 
-            worker = await JsonChildProcess.start("server.worker", self._hear, ended)
-            self._worker = worker
+            process = await JsonChildProcess.start("server.worker", self._on_event, on_exit)
+            self._process = process
             try:
-                await worker.ask("start", training=training, **start)
+                await process.request(start)
             except (ChildExitedError, ChildRefusedError) as error:
                 raise ConflictError("The run's process could not start.") from error
-            return worker
+            return process
 
-    async def let_go(self, unless: Callable[[], bool] = lambda: False) -> bool:
-        """End the worker, if there is one, after what it was asked before.
+    async def stop(self, unless: Callable[[], bool] = lambda: False) -> bool:
+        """End the worker, if there is one, once it has carried out the commands before this.
 
         Parameters
         ----------
         unless : callable
-            Asked when nobody can start another any more; True keeps the worker.
+            Called when no other worker can start any more; if it returns True, the worker goes on.
 
         Returns
         -------
         bool
-            Whether there is none now.
+            Whether there is no worker now.
         """
-        async with self._starting:
+        async with self._transition:
             if unless():
                 return False
-            self.leaving = True
-            worker, self._worker = self._worker, None
-            if worker is not None:
-                worker.tell("leave")
-                await worker.leave()
+            self.stopping = True
+            process, self._process = self._process, None
+            if process is not None:
+                process.notify(Shutdown())
+                await process.terminate()
         return True
 
-    async def discard(self) -> None:
-        """End the worker at once; there will be no other."""
-        self._discarded = True
-        # A worker that is just being started is waited for, lest it be forgotten.
-        async with self._starting:
-            self.leaving = True
-            if self._worker is not None:
-                self._worker.kill()
-                await self._worker.leave()
+    async def kill(self) -> None:
+        """Kill the worker, if there is one; no other will start."""
+        self._killed = True
+        # The lock waits for a worker that is just starting, so that it is killed too.
+        async with self._transition:
+            self.stopping = True
+            if self._process is not None:
+                self._process.kill()
+                await self._process.terminate()
 
-    @property
-    def discarded(self) -> bool:
-        """Whether there will be no worker any more."""
-        return self._discarded
-
-    async def _ended(self, how: str) -> None:
-        if not self.leaving:
-            await self._left(how)
+    async def _on_event(self, message: Message) -> None:
+        await self._on_report(parse_event(message))
 
 
 def _refusal(error: ChildRefusedError) -> Exception:
-    short = as_storage_error(OSError(error.errno, ""))
-    return short or ConflictError(f"It could not be done: {error}.")
+    storage_error = as_storage_error(OSError(error.errno, ""))
+    return storage_error or ConflictError(f"It could not be done: {error}.")

@@ -1,4 +1,4 @@
-"""When the next update is due."""
+"""Limiting the updates a second to a run's pace."""
 
 import time
 from collections.abc import Callable
@@ -6,35 +6,35 @@ from collections.abc import Callable
 from server.spec.pace import Pace
 
 CINEMATIC_START_UPDATES_PER_S = 10.0
-"""The rate r at which a cinematic run begins."""
+"""The initial rate r of a cinematic run."""
 
 CINEMATIC_GROWTH_PER_S = 0.07331975741021882
 """The k that solves ln(1 + 100,000 k / r) / k = 90 s; see `Pacer`."""
 
-MAX_DEBT_S = 0.05
-"""How late training may be and still hurry to catch up."""
+MAX_LAG_S = 0.05
+"""Lateness that is made up for by shorter waits."""
 
-LONGEST_WAIT_S = 3600.0
-"""The longest wait that is ever named, so that any timer can hold it."""
+MAX_WAIT_S = 3600.0
+"""The longest wait returned, which every timer can represent."""
 
 
 class Pacer:
-    """Say how long to wait before the next update.
+    """Computes how long to wait before the next update.
 
     A fixed pace of r updates a second leaves 1/r seconds between updates.
 
-    A cinematic pace grows in proportion to the update u that training has
-    reached, so that the beginning, where the text changes most, can be watched:
+    A cinematic pace grows linearly with the update u that training has reached,
+    so that the beginning is slow, where the text changes most:
 
         du/dt = r + k u,   u(0) = 0,   r = 10 updates a second
         t(u) = ln(1 + k u / r) / k
 
-    With k = 0.0733 a second, t(100,000) = 90 s. For u well above r / k (about 136)
-    each tenfold takes ln(10) / k, about 31 s, and it begins at 10 updates a second.
+    With k = 0.0733 a second, t(100,000) = 90 s. For u well above r / k (about 136),
+    ten times as many updates take ln(10) / k longer, about 31 s.
 
-    Time that was lost, to a pause or to a slow machine, is not made up for:
-    training is never considered more than `MAX_DEBT_S` late. That little is
-    allowed so that the imprecision of the system's sleep does not add up.
+    Time lost to a pause or a slow machine is not made up for: training counts as
+    at most `MAX_LAG_S` late. So much is allowed because otherwise the inaccuracy
+    of the system's sleep would add up.
 
     Parameters
     ----------
@@ -52,14 +52,14 @@ class Pacer:
 
     @property
     def pace(self) -> Pace:
-        """The pace in force."""
+        """The current pace."""
         return self._pace
 
     def set_pace(self, pace: Pace) -> None:
         """Change the pace at once.
 
         The next update is due one interval of the new pace from now, or when
-        it was due already, if that is sooner.
+        it was due before the change, if that is sooner.
 
         Parameters
         ----------
@@ -74,21 +74,20 @@ class Pacer:
         self._due_s = min(self._due_s, next_s) if was_waiting else next_s
 
     def delay_s(self, update: int) -> float:
-        """Say how long to wait before the next update may begin.
+        """Return how long to wait before the next update.
 
-        Asking again without having made an update changes nothing, so a wait
-        may be cut short to look at something else, and one of `LONGEST_WAIT_S`
-        is followed by asking again.
+        Another call before that update has been made changes nothing, so a wait
+        may be interrupted. After `MAX_WAIT_S` the method must be called again.
 
         Parameters
         ----------
         update : int
-            How many updates have been made so far.
+            Number of updates made so far.
 
         Returns
         -------
         float
-            Seconds, 0.0 if the next update is due. The first is due at once.
+            Seconds; 0.0 if the next update is due. The first update is due at once.
         """
         if self._pace == "max":
             self._update = update
@@ -102,13 +101,13 @@ class Pacer:
             self._update = update
         wait_s = self._due_s - now_s
         if wait_s > 0.0:
-            return min(wait_s, LONGEST_WAIT_S)
-        if wait_s < -MAX_DEBT_S:
-            self._due_s = now_s - MAX_DEBT_S
+            return min(wait_s, MAX_WAIT_S)
+        if wait_s < -MAX_LAG_S:
+            self._due_s = now_s - MAX_LAG_S
         return 0.0
 
     def _interval_s(self, update: int) -> float:
-        """Return the seconds from one update to the next, at the update reached."""
+        """Return the seconds between two updates, at the update reached."""
         pace = self._pace
         if pace == "cinematic":
             rate = CINEMATIC_START_UPDATES_PER_S + CINEMATIC_GROWTH_PER_S * update

@@ -1,18 +1,18 @@
-"""The process that trains one run: `python -m server.worker`.
+"""The training of one run, in a worker process: ``python -m server.worker``.
 
-It takes commands between updates and reports what happened at most 20 times a second. Nobody who
-looks on can slow it: what it says is put on a line that a thread of its own empties.
-
-Commands (`do`): first `start`; then `pause`, `resume`, `step`, `change`, `checkpoint`, `export`,
-`model`, `flushed`, `measured`, `leave`. All but the last three are answered. Events: `report`.
+The worker carries out commands between updates, and reports at most 20 times a second. Sending
+never blocks it, because a thread of the channel does the writing. The commands and the report are
+in `server.worker.messages`.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 import secrets
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 
@@ -26,59 +26,90 @@ from server.checkpoints.checkpoint_format import (
 from server.checkpoints.npz import read_archive, write_archive
 from server.checkpoints.snapshots import Snapshots
 from server.concurrency.json_lines import JsonLineChannel, Message, finite
+from server.concurrency.typed_messages import UnknownMessageError
 from server.files.disk_errors import as_storage_error
 from server.files.failpoints import failpoint
 from server.rnn.model import Model
 from server.rnn.training.trainer import Measure, Trainer
 from server.rnn.vocabulary import Vocabulary
 from server.spec.sample_schedule import next_sample
+from server.worker.messages import (
+    Change,
+    ExportCheckpoint,
+    ExportModel,
+    HistoryFlushed,
+    Pause,
+    Resume,
+    SamplesMeasured,
+    SaveCheckpoint,
+    Shutdown,
+    Start,
+    Step,
+    StepReply,
+    WorkerCommand,
+    parse_command,
+)
 from server.worker.pacer import Pacer
 from server.worker.reporter import REPORT_EVERY_S, Reporter
 
-LOOKS = {"export", "model"}
+__all__ = ["Worker"]
+
+log = logging.getLogger(__name__)
+
+READ_ONLY_COMMANDS = (ExportCheckpoint, ExportModel)
+"""Commands that change nothing, and so need no report: many viewers may cause them."""
 
 
-class Refusal(Exception):  # noqa: N818 - an answer, not a fault
+class CommandRefusedError(Exception):
     """A command can't be carried out; the message says why."""
 
 
 class Worker:
-    """One run's training, and what it says about it."""
+    """One run's training.
 
-    def __init__(self, line: JsonLineChannel, start: Message) -> None:
-        self.line = line
-        self.spec: dict[str, Any] = start["spec"]
-        self.folder = Path(start["folder"])
-        self.snapshots = Snapshots.beside(self.folder)
-        text = Path(start["corpus_path"]).read_bytes().decode()
+    Parameters
+    ----------
+    channel : JsonLineChannel
+        To the server.
+    start : Start
+        The run.
+    """
+
+    def __init__(self, channel: JsonLineChannel, start: Start) -> None:
+        self.channel = channel
+        self.spec: dict[str, Any] = start.spec
+        self.folder = Path(start.folder)
+        self.snapshots = Snapshots.of_checkpoints(self.folder)
+        text = Path(start.corpus_path).read_bytes().decode()
         self.vocabulary = Vocabulary.from_text(text)
         self.trainer: Trainer = new_trainer(
             self.vocabulary.encode(text), self.vocabulary, self.spec
         )
         self.checkpointed_at = -1
-        # What is to be said of the run once.
+        # Sentences for the next report.
         self.notices: list[str] = []
         seconds = 0.0
-        if start["checkpoint"] is not None:
-            seconds = self._restore(Path(start["checkpoint"]))
+        if start.checkpoint is not None:
+            seconds = self._restore(Path(start.checkpoint))
         self.snapshots.rewind(self.trainer.updates)
-        self.reporter = Reporter(line, self.trainer, seconds)
+        self.reporter = Reporter(channel, self.trainer, seconds)
         self.pacer = Pacer(self.spec["pace"])
-        self.training = bool(start["training"])
+        self.training = start.training
         self.runaway = False
-        # Why a snapshot could not be written, which is tried again before it goes on.
-        self.short: OSError | None = None
-        if start["checkpoint"] is None:
+        # Why the last snapshot could not be written. It is written before training goes on.
+        self.snapshot_error: OSError | None = None
+        if start.checkpoint is None:
             self._write_sample()
         else:
-            self._mend_snapshots()
+            self._write_missing_snapshot()
         self.steps_left = 0
-        self.step_answer: int | None = None
-        self.leaving = False
+        # The number of the `Step` command that is not answered yet.
+        self.step_number: int | None = None
+        self.shutting_down = False
         self.next_sample = next_sample(self.trainer.updates, self.spec["sample_every"])
 
     def _restore(self, path: Path) -> float:
-        """Stand where a checkpoint stands; return how many seconds of training led there."""
+        """Restore the trainer from a checkpoint; return the seconds of training up to there."""
         arrays, meta = read_archive(path)
         restore_trainer(self.trainer, self.vocabulary, arrays, meta)
         if self.spec["learning_rate"] != meta["spec"]["learning_rate"]:
@@ -90,28 +121,28 @@ class Worker:
     # -- the loop ---------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Train and obey until told to leave, or until the server is gone."""
-        line, pacer, trainer = self.line, self.pacer, self.trainer
-        while not self.leaving:
-            if line.inbox:
-                self.obey(line.inbox.popleft())
-            elif line.server_gone:
-                self._leave_a_checkpoint()
+        """Train and carry out commands until told to shut down, or until the server is gone."""
+        channel, pacer, trainer = self.channel, self.pacer, self.trainer
+        while not self.shutting_down:
+            if channel.inbox:
+                self.dispatch(channel.inbox.popleft())
+            elif channel.server_gone:
+                self._save_final_checkpoint()
                 return
             elif not self.busy:
-                self.reporter.stands_still()
-                line.wait()
-            elif self.reporter.is_behind:
+                self.reporter.idle()
+                channel.wait()
+            elif self.reporter.backlog_is_full:
                 self._report_if_due()
-                line.wait(REPORT_EVERY_S)
+                channel.wait(REPORT_EVERY_S)
             elif self.training and (delay_s := pacer.delay_s(trainer.updates)) > 0.0:
                 self._report_if_due()
-                line.wait(min(delay_s, REPORT_EVERY_S))
+                channel.wait(min(delay_s, REPORT_EVERY_S))
             else:
                 self._update()
 
-    def come_to(self, update: int) -> None:
-        """Make the updates up to one that the run stood at, which went with an earlier worker."""
+    def fast_forward(self, update: int) -> None:
+        """Train up to an update that an earlier worker had made and that no checkpoint contains."""
         self.steps_left = max(0, update - self.trainer.updates)
         while self.steps_left and self.busy:
             self._update()
@@ -121,11 +152,11 @@ class Worker:
     def busy(self) -> bool:
         """Whether there is an update to make."""
         wanted = self.training or self.steps_left > 0
-        return wanted and not self.finished and not self.runaway and self.short is None
+        return wanted and not self.finished and not self.runaway and self.snapshot_error is None
 
     @property
     def finished(self) -> bool:
-        """Whether all the updates asked for are made."""
+        """Whether all updates of the spec are made."""
         last = self.spec["max_updates"]
         return last is not None and self.trainer.updates >= last
 
@@ -139,14 +170,14 @@ class Worker:
     def _update(self) -> None:
         trainer = self.trainer
         epoch = trainer.epoch
-        self.reporter.updating()
+        self.reporter.begin_update()
         loss = trainer.update()
-        self.reporter.updated(loss)
+        self.reporter.end_update(loss)
         if not math.isfinite(loss):
-            # What is in the network now is of no use to anybody.
+            # The network is of no more use.
             self.training, self.runaway = False, True
         if trainer.epoch != epoch:
-            self.reporter.epoch_began()
+            self.reporter.add_epoch()
         if trainer.updates == self.next_sample:
             self._write_sample()
             self.next_sample = next_sample(trainer.updates, self.spec["sample_every"])
@@ -155,19 +186,21 @@ class Worker:
         if self.busy:
             self._report_if_due()
         else:
-            self._rest_when_finished()
+            self._stop_training_if_finished()
             self.report()
             self._end_step()
 
-    def _rest_when_finished(self) -> None:
-        # Raising max_updates makes it possible to go on; that it does is for "resume" to say.
+    def _stop_training_if_finished(self) -> None:
+        # After a greater max_updates the run could go on, but only a `Resume` makes it do so.
         if self.finished:
             self.training = False
+
+    # -- samples and snapshots --------------------------------------------------------------------
 
     def _write_sample(self) -> None:
         trainer = self.trainer
         validation = trainer.validate() if self.spec["validation_fraction"] else None
-        self.reporter.wrote(
+        self.reporter.add_sample(
             {
                 "update": trainer.updates,
                 "epoch": trainer.epoch,
@@ -176,15 +209,15 @@ class Worker:
                 "text": self.vocabulary.decode(trainer.sample(self.spec["sample_length"])),
             }
         )
-        self._take_snapshot()
+        self._write_snapshot()
 
-    def _take_snapshot(self) -> None:
-        """Keep the network as it stands, if a snapshot is due; without room, stand still.
+    def _write_snapshot(self) -> None:
+        """Write a snapshot of the network, if one is due.
 
-        Raises nothing: what went wrong is in `short`, and is tried again before it goes on.
+        If it can't be written, training stops, and the error is in `snapshot_error`.
         """
         update, every = self.trainer.updates, self.spec["sample_every"]
-        self.short = None
+        self.snapshot_error = None
         if self.snapshots.is_due(update, every):
             failpoint("snapshot.take")
             try:
@@ -192,165 +225,189 @@ class Worker:
                 failpoint("snapshot.taken")
                 self.snapshots.thin(update, every)
             except OSError as error:
-                self.training, self.short = False, error
+                self.training, self.snapshot_error = False, error
 
-    def _mend_snapshots(self) -> None:
-        """Take the snapshot that could not be written, or did not outlive a power cut."""
+    def _write_missing_snapshot(self) -> None:
+        """Write the snapshot of this update if it could not be written, or a power cut lost it."""
         update = self.trainer.updates
         sampled = update == 0 or next_sample(update - 1, self.spec["sample_every"]) == update
         try:
-            missing = sampled and not self.snapshots.holds(update)
+            missing = sampled and not self.snapshots.is_valid(update)
         except OSError:
-            missing = True  # It stands there: nothing is lost by writing it anew.
+            missing = True  # Writing it again does no harm.
         if missing:
-            self._take_snapshot()
+            self._write_snapshot()
+
+    def _retry_snapshot(self) -> None:
+        if self.snapshot_error is not None:
+            self._write_snapshot()
+        if self.snapshot_error is not None:
+            raise self.snapshot_error
 
     @property
-    def _shortage(self) -> str | None:
-        """Why it stands still, in a sentence; None when it need not."""
-        error = self.short
+    def _storage_error(self) -> str | None:
+        """Why a snapshot could not be written, in a sentence."""
+        error = self.snapshot_error
         return None if error is None else str(as_storage_error(error) or f"{error}.")
 
-    def _take_what_is_missing(self) -> None:
-        if self.short is not None:
-            self._take_snapshot()
-        if self.short is not None:
-            raise self.short
-
-    # -- what it says -----------------------------------------------------------------------------
+    # -- reports ----------------------------------------------------------------------------------
 
     def _report_if_due(self) -> None:
         if self.reporter.is_due():
             self.report()
 
     def report(self) -> None:
-        """Say everything that happened since the last report."""
+        """Report everything that happened since the last report."""
         notices, self.notices = self.notices, []
         self.reporter.report(
             busy=self.busy,
             state=self.state,
             runaway=self.runaway,
-            short=self._shortage,
+            storage_error=self._storage_error,
             notices=notices,
         )
 
-    # -- what it is told --------------------------------------------------------------------------
+    # -- commands ---------------------------------------------------------------------------------
 
-    def obey(self, command: Message) -> None:
-        """Carry out one command and answer it, after a report of everything up to here.
+    def dispatch(self, message: Message) -> None:
+        """Carry out one command; reply to it after a report of everything up to here.
 
-        After no report where it only looks: however many look, reports come 20 times a second.
+        A read-only command causes no report, so that reports never come more than 20 times a second
+        however many viewers there are.
         """
-        number = command.get("id")
+        number, command = message.get("id"), None
         try:
-            answer = getattr(self, f"_do_{command['do']}")(command)
-        except Refusal as error:
-            answer = {"refused": str(error)}
+            command = parse_command(message)
+            reply = self._carry_out(command, number)
+        except (CommandRefusedError, UnknownMessageError) as error:
+            reply = {"refused": str(error)}
         except OSError as error:
-            answer = {"refused": str(error), "errno": error.errno}
-        self._rest_when_finished()
-        if number is not None and answer is not None:
-            if command["do"] not in LOOKS:
+            reply = {"refused": str(error), "errno": error.errno}
+        self._stop_training_if_finished()
+        if number is not None and reply is not None:
+            if not isinstance(command, READ_ONLY_COMMANDS):
                 self.report()
-            self.line.send({"answer": number, "update": self.trainer.updates, **answer})
+            self.channel.send_reply(number, {"update": self.trainer.updates, **reply})
+        elif reply is not None and "refused" in reply:
+            log.error("a command was refused: %s", reply["refused"])
 
-    def _do_pause(self, _command: Message) -> Message:
+    def _carry_out(  # noqa: C901, PLR0911 - one case a command
+        self, command: WorkerCommand, number: int | None
+    ) -> Message | None:
+        """Carry out a command; return the content of its reply, None to send none now."""
+        match command:
+            case Pause():
+                return self._pause()
+            case Resume():
+                return self._resume()
+            case Step():
+                self._step(command, number)
+            case Change():
+                return self._change(command)
+            case SaveCheckpoint():
+                return self._save_checkpoint(command)
+            case ExportCheckpoint():
+                return self._export_checkpoint(command)
+            case ExportModel():
+                return self._export_model(command)
+            case HistoryFlushed():
+                self.reporter.confirm_flushed(command.update)
+            case SamplesMeasured():
+                self.reporter.confirm_measured(command.update)
+            case Shutdown():
+                self.shutting_down = True
+            case Start():
+                raise CommandRefusedError("the worker has started already")
+            case _:
+                assert_never(command)
+        return None
+
+    def _pause(self) -> Message:
         self.training = False
         self._end_step()
         return {}
 
-    def _do_resume(self, _command: Message) -> Message:
-        self._take_what_is_missing()
+    def _resume(self) -> Message:
+        self._retry_snapshot()
         self._end_step()
         self.training = True
-        self.reporter.rested()
+        self.reporter.reset_rate()
         return {}
 
-    def _do_step(self, command: Message) -> Message | None:
+    def _step(self, command: Step, number: int | None) -> None:
         if self.training:
-            raise Refusal("only a paused run can be stepped")
+            raise CommandRefusedError("only a paused run can be stepped")
         if self.steps_left:
-            raise Refusal("the run is being stepped already")
-        self._take_what_is_missing()
-        self.steps_left, self.step_answer = command["updates"], command["id"]
+            raise CommandRefusedError("the run is being stepped already")
+        self._retry_snapshot()
+        self.steps_left, self.step_number = command.updates, number
         if not self.busy:
             self._end_step()
-        return None
 
     def _end_step(self) -> None:
-        number, self.step_answer = self.step_answer, None
+        """Reply to the `Step` command, if there is one."""
+        number, self.step_number = self.step_number, None
         left, self.steps_left = self.steps_left, 0
         if number is not None:
-            if self.reporter.has_news:
+            if self.reporter.has_changes:
                 self.report()
-            answer = {"answer": number, "update": self.trainer.updates}
-            self.line.send({**answer, "left": left, "short": self._shortage})
+            reply = StepReply(
+                update=self.trainer.updates, left=left, storage_error=self._storage_error
+            )
+            self.channel.send_reply(number, asdict(reply))
 
-    def _do_change(self, command: Message) -> Message:
-        changes = command["changes"]
+    def _change(self, command: Change) -> Message:
+        changes = command.changes
         last = changes.get("max_updates")
         if last is not None and last < self.trainer.updates:
-            raise Refusal(f"{self.trainer.updates:,} updates are made already")
+            raise CommandRefusedError(f"{self.trainer.updates:,} updates are made already")
         self.spec |= changes
         if "learning_rate" in changes:
             self.trainer.learning_rate = changes["learning_rate"]
         if "pace" in changes:
             self.pacer.set_pace(changes["pace"])
-            self.reporter.rested()
+            self.reporter.reset_rate()
         if "sample_every" in changes:
             self.next_sample = next_sample(self.trainer.updates, changes["sample_every"])
         return {}
 
-    def _do_checkpoint(self, command: Message) -> Message:
+    def _save_checkpoint(self, command: SaveCheckpoint) -> Message:
         if not self._is_sound:
-            # The loss will show it at the next update; what can't go on must not be gone back to.
-            raise Refusal("the network holds numbers that are not finite")
-        self._checkpoint(Path(command["path"]), command["about"])
+            # The loss will show it at the next update; nothing may go back to such a network.
+            raise CommandRefusedError("the network contains numbers that are not finite")
+        self._write_checkpoint(Path(command.path), command.about)
         self.checkpointed_at = self.trainer.updates
         return {}
 
-    def _do_export(self, command: Message) -> Message:
-        """Write the same as a checkpoint for somebody to take away; nobody goes on from it."""
-        self._checkpoint(Path(command["path"]), {}, durable=False)
+    def _export_checkpoint(self, command: ExportCheckpoint) -> Message:
+        self._write_checkpoint(Path(command.path), {}, durable=False)
         return {}
 
-    def _do_model(self, command: Message) -> Message:
-        """Hand out the parameters alone, so that somebody else can write with them."""
+    def _export_model(self, command: ExportModel) -> Message:
         measures: dict[str, Measure] = {"best": "smooth_loss", "best_validation": "validation"}
-        measure = measures.get(command["which"])
+        measure = measures.get(command.which)
         best = self.trainer.best_model(measure) if measure else None
-        self._write_model(best or self.trainer.current_model(), Path(command["path"]))
+        self._write_model(best or self.trainer.current_model(), Path(command.path))
         return {}
 
-    def _write_model(self, model: Model, path: Path) -> None:
-        write_archive(path, *model_contents(model, self.vocabulary, self.spec), durable=False)
-
-    def _do_flushed(self, command: Message) -> None:
-        """The server has stored the history up to here: no checkpoint need carry it any more."""
-        self.reporter.flushed(command["update"])
-
-    def _do_measured(self, command: Message) -> None:
-        """The server has measured the samples up to here, and takes more."""
-        self.reporter.measured(command["update"])
-
-    def _do_leave(self, _command: Message) -> None:
-        self.leaving = True
-
-    # -- what it leaves ---------------------------------------------------------------------------
+    # -- files ------------------------------------------------------------------------------------
 
     @property
     def _is_sound(self) -> bool:
         return bool(np.isfinite(self.trainer.parameters.flat).all())
 
-    def _checkpoint(self, path: Path, about: Message, *, durable: bool = True) -> None:
+    def _write_model(self, model: Model, path: Path) -> None:
+        write_archive(path, *model_contents(model, self.vocabulary, self.spec), durable=False)
+
+    def _write_checkpoint(self, path: Path, about: Message, *, durable: bool = True) -> None:
         arrays, meta = checkpoint_contents(self.trainer, self.vocabulary, self.spec)
-        more_arrays, more_meta = self.reporter.carried()
+        more_arrays, more_meta = self.reporter.unflushed_contents()
         meta |= {"about": about, **more_meta}
         write_archive(path, arrays | more_arrays, meta, durable=durable)
 
-    def _leave_a_checkpoint(self) -> None:
-        """The server is gone, however it went: what was learnt since must not be."""
+    def _save_final_checkpoint(self) -> None:
+        """Write a checkpoint of what was learned since the last one, because the server is gone."""
         if self.trainer.updates > self.checkpointed_at and not self.runaway and self._is_sound:
             identity = secrets.token_hex(6)
             about = {"id": identity, "note": "made when the server was lost", "automatic": True}
-            self._checkpoint(self.folder / f"{identity}.npz", about)
+            self._write_checkpoint(self.folder / f"{identity}.npz", about)

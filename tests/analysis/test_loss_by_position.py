@@ -1,4 +1,4 @@
-"""Losses laid over each other by position, read in pieces."""
+"""The mean loss by position, read in pieces."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ def losses():
 
 @pytest.mark.parametrize("piece", [1, 999, 5_000, 1 << 20])
 @pytest.mark.parametrize("per_epoch", [3, 700, 4_000, 20_000])
-def test_means_are_the_same_in_whatever_pieces_they_are_read(
+def test_means_do_not_depend_on_the_size_of_the_pieces(
     tmp_path, monkeypatch, losses, piece, per_epoch
 ):
     monkeypatch.setattr(

@@ -1,4 +1,4 @@
-"""What comes back in every epoch, told of losses of which it is known."""
+"""Variance components of simulated losses whose components are known."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ PER_EPOCH, EPOCHS = 3_000, 4
 def synthetic(
     seed, *, page=0.0, smooth_page=0.0, start=0.0, noise=1.0, epochs=range(2, 6), P=3_000
 ):
-    """Losses that fall, with a part from the page, a part from the start, and luck."""
+    """Simulate falling losses with an effect of the position, an effect of the start, and noise."""
     rng = np.random.default_rng(seed)
     chapters = np.repeat(rng.normal(size=P // 50 + 1), 50)[:P]
     pages = page * rng.normal(size=P) + smooth_page * chapters
@@ -31,14 +31,14 @@ def explained(losses, epochs, places=None):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_pages_alone_explain_all(seed):
+def test_only_positions(seed):
     found = explained(*synthetic(seed, page=3.0, noise=0.0))
     assert found.share == pytest.approx(1.0, abs=1e-3)
     assert abs(found.start.loss) < 3 * found.start.error
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_starts_alone_explain_nothing_but_the_start(seed):
+def test_only_starts(seed):
     found = explained(*synthetic(seed, start=5.0))
     assert found.share < 0.03
     assert found.start.updates == 100
@@ -47,7 +47,7 @@ def test_starts_alone_explain_nothing_but_the_start(seed):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_luck_alone_is_not_taken_for_anything(seed):
+def test_only_noise(seed):
     found = explained(*synthetic(seed))
     assert found.share <= 3.5 * found.error + 1e-9
     assert found.share < 0.03
@@ -56,7 +56,7 @@ def test_luck_alone_is_not_taken_for_anything(seed):
 
 @pytest.mark.parametrize(("page", "noise"), [(1.0, 1.0), (1.5, 1.0), (0.5, 2.0)])
 @pytest.mark.parametrize("epochs", [(1, 2), (2, 3, 4, 5, 6)])
-def test_a_mixture_is_told_in_its_share(page, noise, epochs):
+def test_a_mixture_of_position_and_noise(page, noise, epochs):
     losses, which = synthetic(7, page=page, noise=noise, start=2.0, epochs=epochs)
     found = explained(losses, which)
     share = page**2 / (page**2 + noise**2)
@@ -65,18 +65,18 @@ def test_a_mixture_is_told_in_its_share(page, noise, epochs):
     assert found.start.loss == pytest.approx(2.0, abs=4 * found.start.error)
 
 
-def test_chance_is_corrected_for_whatever_the_number_of_epochs():
-    # The bare share of the sum of squares would be 1/E.
+def test_chance_is_corrected_for_any_number_of_epochs():
+    # The share of the sum of squares would be 1/E.
     for epochs in (2, 3, 6):
         shares = [
             explained(*synthetic(seed, epochs=range(2, 2 + epochs), P=400)).share
             for seed in range(30)
         ]
-        # What is below 0 by chance counts as 0, hence not quite 0 on average.
+        # Negative shares are clipped to 0, so the mean is slightly above 0.
         assert np.mean(shares) < 0.05
 
 
-def test_a_hard_chapter_at_the_start_is_no_costly_start_where_chapters_differ_as_much():
+def test_a_difficult_first_chapter_is_not_the_cost_of_the_start():
     misled = 0
     for seed in range(40):
         start = explained(*synthetic(seed, smooth_page=4.0)).start
@@ -84,7 +84,7 @@ def test_a_hard_chapter_at_the_start_is_no_costly_start_where_chapters_differ_as
     assert misled <= 6
 
 
-def test_stretches_of_the_epochs_tell_the_same_as_all_of_them():
+def test_blocks_give_the_same_result_as_complete_epochs():
     losses, epochs = synthetic(3, page=2.0, start=3.0, P=60_000)
     places = np.concatenate([np.arange(a, a + 2_000) for a in range(0, 60_000, 10_000)])
     part, whole = explained(losses, epochs, places), explained(losses, epochs)
@@ -93,15 +93,15 @@ def test_stretches_of_the_epochs_tell_the_same_as_all_of_them():
     assert part.start.updates == whole.start.updates == 100
 
 
-def test_losses_that_never_change_are_explained_by_nothing():
+def test_constant_losses():
     found = explain(np.full((2, 100), 3.0), np.array([1, 2]), np.arange(100), 100)
     assert (found.start.updates, found.share) == (5, pytest.approx(0.0))
 
 
-def test_it_is_the_intraclass_correlation():
+def test_the_share_is_the_intraclass_correlation():
     losses, epochs = synthetic(5, page=1.0, P=500)
     found = explained(losses, epochs)
-    # By mean squares, of losses whose trend is known.
+    # From mean squares, of losses whose trend is known.
     k = np.arange(500)
     r = np.array(
         [row + 6 * np.log((e - 1) * 500 + k + 1) for row, e in zip(losses, epochs, strict=True)]

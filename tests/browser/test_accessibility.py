@@ -98,7 +98,7 @@ def test_changes_are_said_aloud(server: Server, window: Window) -> None:
     # With one sample alone, the oldest is the newest.
     expect(page.locator("#timeline")).to_be_enabled()
     page.keyboard.press("Home")
-    expect(announcer).to_contain_text("The writing as it was before the first update.")
+    expect(announcer).to_contain_text("Sample before the first update.")
     page.keyboard.press("l")
     expect(announcer).to_contain_text("The axis is logarithmic.")
     # Notes at the foot of the page are said by their place, which was there before them.
@@ -136,7 +136,7 @@ def test_nothing_moves_for_those_who_ask_for_stillness(
 ) -> None:
     run = server.create_run(pace="max", max_updates=300, sample_every=100)
     page = open_window(reduced_motion="reduce").open(server, run)
-    expect(page.locator("#writing-title")).to_have_text("The writing at update 300")
+    expect(page.locator("#writing-title")).to_have_text("Newest sample, at update 300")
     page.keyboard.press("ArrowLeft")
     expect(page.locator("#writing-title")).to_contain_text("200")
     assert (

@@ -78,7 +78,7 @@ def _passage(page: Page) -> None:
 def _keep(page: Page) -> None:
     _passage(page)
     page.locator("#passage-save").click()
-    expect(page.locator("#passage-save")).to_have_text("Kept")
+    expect(page.locator("#passage-save")).to_have_text("Saved")
     page.locator("#passage-translate").click()
     expect(page.locator("#translate-list a")).to_have_count(3)
 

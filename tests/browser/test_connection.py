@@ -62,7 +62,7 @@ def test_a_deed_while_the_server_is_away_is_told_in_words(
     page = window.open(own_server, own_server.create_run(paused=True))
     own_server.kill()
     page.locator("#checkpoint").click()
-    expect(page.locator("#toasts")).to_contain_text("can't be reached")
+    expect(page.locator("#toasts")).to_contain_text("cannot be reached")
 
 
 def test_a_worker_that_dies_is_told_with_a_reason(own_server: Server, window: Window) -> None:
@@ -88,8 +88,8 @@ def test_how_live_the_picture_is_is_told(server: Server, window: Window) -> None
     expect(page.locator("#connection-latency")).to_contain_text(" ms")
     page.locator("#connection").click()
     expect(page.locator("#latency-delay")).to_contain_text("95% within")
-    expect(page.locator("#latency-frames")).to_contain_text("in the last seconds")
-    expect(page.locator("#latency-points")).to_contain_text("drawn of")
+    expect(page.locator("#latency-frames")).to_contain_text("in the last five seconds")
+    expect(page.locator("#latency-points")).to_contain_text("points drawn")
     expect(page.locator("#latency-clocks")).to_contain_text("the server's")
     page.keyboard.press("Escape")
     expect(page.locator("#latency-panel")).to_be_hidden()
@@ -120,7 +120,7 @@ def test_a_run_that_stands_still_for_want_of_room_says_so_and_goes_on(
     ballast = own_server.data_dir / "ballast"
     ballast.write_bytes(bytes(limit))
     notice = page.locator("#notice")
-    expect(notice).to_contain_text("The run stands still, and goes on by itself")
+    expect(notice).to_contain_text("The run is paused, and resumes by itself")
     # The rate has nothing to do with it.
     expect(notice.get_by_role("button")).to_have_text("Resume")
     ballast.unlink()

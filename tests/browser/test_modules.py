@@ -315,7 +315,7 @@ def test_a_word_is_celebrated_once_though_the_run_goes_back(module: Module) -> N
           for (const message of [sample(5, 'Pell'), sample(6, 'Orla', 'Vane'), snapshot,
             sample(6, 'Orla', 'Vane'), sample(7, 'Brack', 'Orla')]) {
             state = tell(state, message);
-            seen.push(state.celebration);
+            seen.push(state.newHurrah);
           }
           return seen;
         })()""",

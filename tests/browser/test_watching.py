@@ -45,7 +45,7 @@ def test_the_figures_and_the_curve_move(server: Server, window: Window) -> None:
         "the curve to grow",
     )
     expect(page.locator("#figure-book")).to_have_text(re.compile(r"epoch \d+, page \d+ of 258"))
-    expect(page.locator("#figure-loss-note")).to_contain_text("nats a character")
+    expect(page.locator("#figure-loss-note")).to_contain_text("nats per character")
 
 
 def test_the_timeline_goes_back_through_the_samples(server: Server, window: Window) -> None:
@@ -55,23 +55,23 @@ def test_the_timeline_goes_back_through_the_samples(server: Server, window: Wind
     samples = {sample["update"]: sample for sample in server.call("GET", f"runs/{run}/samples")}
     assert list(samples) == [0, 1, 2, 5, 10, 20, 50, 100, 200, 300]
     title = page.locator("#writing-title")
-    expect(title).to_have_text("The writing at update 300")
+    expect(title).to_have_text("Newest sample, at update 300")
 
     page.keyboard.press("ArrowLeft")
-    expect(title).to_have_text("The writing as it was at update 200")
+    expect(title).to_have_text("Sample at update 200")
     assert squeezed(page) == squeeze(samples[200]["replay"]["text"])
     expect(page.locator("#earlier button").first).to_contain_text("100")
 
     page.keyboard.press("Home")
-    expect(title).to_have_text("The writing as it was before the first update")
+    expect(title).to_have_text("Sample before the first update")
     assert squeezed(page) == squeeze(samples[0]["replay"]["text"])
 
     page.locator("#timeline").fill("7")
-    expect(title).to_have_text("The writing as it was at update 100")
+    expect(title).to_have_text("Sample at update 100")
     page.locator("#earlier button").first.click()
-    expect(title).to_have_text("The writing as it was at update 50")
+    expect(title).to_have_text("Sample at update 50")
     page.locator("#timeline-live").click()
-    expect(title).to_have_text("The writing at update 300")
+    expect(title).to_have_text("Newest sample, at update 300")
 
 
 def squeeze(text: str) -> str:
@@ -86,15 +86,15 @@ def test_pointing_at_the_curve_shows_what_was_written_then(server: Server, windo
     run = server.create_run(pace="max", max_updates=300, sample_every=100)
     page = window.open(server, run)
     title = page.locator("#writing-title")
-    expect(title).to_have_text("The writing at update 300")
+    expect(title).to_have_text("Newest sample, at update 300")
     eventually(lambda: drawn(page), lambda update: update == 300, "the whole curve")
     box = page.locator("#chart").bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + box["width"] * 0.62, box["y"] + box["height"] / 2)
-    expect(title).to_contain_text("as it was at update")
+    expect(title).to_contain_text("Sample at update")
     expect(page.locator("#chart-readout")).to_contain_text("smooth loss")
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] - 40)
-    expect(title).to_have_text("The writing at update 300")
+    expect(title).to_have_text("Newest sample, at update 300")
 
 
 def drawn(page: Page) -> int:
@@ -125,7 +125,7 @@ def test_a_run_deleted_elsewhere_gives_way_to_another(
     expect(page.locator("#run-name")).to_have_text("Goes")
     server.call("DELETE", f"runs/{goes}")
     expect(page.locator("#run-name")).to_have_text("Stays")
-    expect(page.locator("#toasts")).to_contain_text("not there")
+    expect(page.locator("#toasts")).to_contain_text("does not exist")
     page.wait_for_url(re.compile(rf"\?run={stays}\b"))
 
 

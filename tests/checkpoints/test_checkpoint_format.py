@@ -1,4 +1,4 @@
-"""What goes into a checkpoint or a model file, and what comes out."""
+"""Writing and loading checkpoints and model files."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from server.checkpoints.checkpoint_format import (
 )
 from server.checkpoints.npz import DamagedArchiveError, read_archive, write_archive
 from server.rnn.model import Model
-from server.rnn.sampling.sampling import write
+from server.rnn.sampling.sampling import generate
 from server.rnn.vocabulary import Vocabulary
 from server.spec.run_spec import RunSpec
 
@@ -46,7 +46,7 @@ def same(one: Model, other: Model) -> bool:
 
 
 @pytest.mark.parametrize("changes", NETWORKS, ids=str)
-def test_a_trainer_comes_out_as_it_went_in(tmp_path, changes):
+def test_a_trainer_is_restored_exactly(tmp_path, changes):
     trainer, spec = trained(changes)
     write_archive(tmp_path / "a.npz", *checkpoint_contents(trainer, VOCABULARY, spec))
     other = new_trainer(TEXT, VOCABULARY, spec)
@@ -57,7 +57,7 @@ def test_a_trainer_comes_out_as_it_went_in(tmp_path, changes):
 
 
 @pytest.mark.parametrize("changes", NETWORKS, ids=str)
-def test_models_come_out_of_checkpoints_and_of_files_of_their_own(tmp_path, changes):
+def test_models_are_loaded_from_checkpoints_and_model_files(tmp_path, changes):
     trainer, spec = trained(changes)
     write_archive(tmp_path / "a.npz", *checkpoint_contents(trainer, VOCABULARY, spec))
     expected = {
@@ -72,11 +72,11 @@ def test_models_come_out_of_checkpoints_and_of_files_of_their_own(tmp_path, chan
         write_archive(tmp_path / "m.npz", *model_contents(model, VOCABULARY, spec))
         alone, _ = load_model(tmp_path / "m.npz", which)
         assert same(alone, model)
-        assert np.array_equal(write(alone, 100, seed=1), write(model, 100, seed=1))
+        assert np.array_equal(generate(alone, 100, seed=1), generate(model, 100, seed=1))
 
 
-def test_files_of_the_first_format_are_still_read(tmp_path):
-    """It knew one cell, one layer and one stream, and called what is carried `state`."""
+def test_files_of_format_1_can_be_read(tmp_path):
+    """Format 1 has one cell, one layer and one stream, and calls the carried vector `state`."""
     trainer, spec = trained({})
     arrays, meta = checkpoint_contents(trainer, VOCABULARY, spec)
     for prefix in ("", "best."):
@@ -127,7 +127,7 @@ def of_wrong_shape(arrays, meta):
         of_wrong_shape,
     ],
 )
-def test_what_is_no_model_is_refused(tmp_path, damage):
+def test_a_file_without_a_model_is_refused(tmp_path, damage):
     trainer, spec = trained({})
     arrays, meta = model_contents(trainer.current_model(), VOCABULARY, spec)
     damage(arrays, meta)
@@ -136,7 +136,7 @@ def test_what_is_no_model_is_refused(tmp_path, damage):
         load_model(tmp_path / "m.npz", "latest")
 
 
-def test_another_format_or_text_is_refused():
+def test_another_format_or_corpus_is_refused():
     trainer, spec = trained({})
     arrays, meta = checkpoint_contents(trainer, VOCABULARY, spec)
     for change in ({"format": 3}, {"kind": "model"}, {"vocabulary": "abcdefh"}):

@@ -1,4 +1,4 @@
-"""N + M updates are N updates, a file, and M updates more: for every kind of network."""
+"""N + M updates give the same bytes as N updates, a checkpoint, and M updates, for all networks."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def trainer_for(**spec):
 
 
 def trained(trainer, updates):
-    """Train; return the losses, and what it then writes."""
+    """Train; return the losses and a text that the network writes afterwards."""
     losses = [trainer.update() for _ in range(updates)]
     return losses, trainer.sample(30).tolist(), trainer.validate()
 
@@ -45,7 +45,7 @@ def same(one, other):
 @pytest.mark.parametrize("batch_size", [1, 3])
 @pytest.mark.parametrize("optimizer", ["adagrad", "adam", "rmsprop", "sgd"])
 @pytest.mark.parametrize("cell", CELLS)
-def test_going_on_from_a_file_is_the_same_bytes(tmp_path, cell, optimizer, batch_size, dropout):
+def test_resuming_gives_the_same_bytes(tmp_path, cell, optimizer, batch_size, dropout):
     spec = {"cell": cell, "optimizer": optimizer, "batch_size": batch_size, "dropout": dropout}
     spec |= {"layers": 2 if dropout else 1, "learning_rate_decay": 0.9, "seed": 3}
     spec |= {"validation_fraction": 0.2}
@@ -66,7 +66,7 @@ def test_going_on_from_a_file_is_the_same_bytes(tmp_path, cell, optimizer, batch
     same(whole, resumed)
 
 
-def test_a_kernel_or_a_numpy_that_is_gone_is_told_in_words(tmp_path):
+def test_another_kernel_or_numpy_version_is_reported(tmp_path):
     trainer, wanted = trainer_for()
     trainer.update()
     path = tmp_path / "checkpoint.npz"
@@ -77,10 +77,13 @@ def test_a_kernel_or_a_numpy_that_is_gone_is_told_in_words(tmp_path):
     write_archive(path, arrays, meta, durable=False)
     resumed, _ = trainer_for()
     restore_trainer(resumed, VOCABULARY, *read_archive(path))
-    said = describe_differences(resumed, meta)
-    assert f"NumPy 1.0, those from here on with {np.__version__}" in said[-1]
-    # NumPy's own calls can be had everywhere; Numba's not.
-    assert len(said) == (2 if other == "numba" else 1)
+    differences = describe_differences(resumed, meta)
+    assert "NumPy 1.0 computed the updates so far" in differences[-1]
+    assert f"NumPy {np.__version__} continues" in differences[-1]
+    # NumPy's kernel is available everywhere; Numba's is not.
+    assert len(differences) == (2 if other == "numba" else 1)
     if other == "numba":
-        assert said[0].startswith("Numba, which computed the updates so far, can't be had here")
-        assert "equal to rounding" in said[0]
+        assert differences[0].startswith(
+            "Numba computed the updates so far but is not available here"
+        )
+        assert "equal up to rounding" in differences[0]

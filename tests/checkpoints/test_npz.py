@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and never trusted."""
+"""Archives are written atomically and validated when they are read."""
 
 import json
 import os
@@ -22,7 +22,7 @@ ARRAYS = {"a": np.arange(6.0).reshape(2, 3), "b.c": np.array([1, 2], dtype=np.in
 META = {"vocabulary": "aé\u0301😀\n", "update": 3, "nothing": None}
 
 
-def test_what_is_written_is_read_back(path):
+def test_a_file_is_read_as_written(path):
     size = write_archive(path, ARRAYS, META)
     assert path.stat().st_size == size
     arrays, meta = read_archive(path)
@@ -40,7 +40,7 @@ def test_it_loads_without_pickle(path):
         assert sorted(opened.files) == ["a", "b.c", "meta"]
 
 
-def test_every_byte_that_is_changed_or_lost_is_noticed_or_harmless(path):
+def test_every_changed_or_lost_byte_is_detected_or_harmless(path):
     write_archive(path, ARRAYS, META)
     whole = path.read_bytes()
     for place in range(0, len(whole), 7):
@@ -51,7 +51,7 @@ def test_every_byte_that_is_changed_or_lost_is_noticed_or_harmless(path):
             arrays, meta = read_archive(path)
         except DamagedArchiveError:
             continue
-        # Only what zip does not need (a time, an attribute) may be changed unnoticed.
+        # Only fields that zip ignores (a time, an attribute) may change without an error.
         assert meta == META
         assert all(np.array_equal(arrays[name], array) for name, array in ARRAYS.items())
     for length in range(0, len(whole), 11):
@@ -60,8 +60,8 @@ def test_every_byte_that_is_changed_or_lost_is_noticed_or_harmless(path):
             read_archive(path)
 
 
-def test_every_bit_of_the_directory_is_noticed_or_harmless(path):
-    """It has no checksum: one bit of a length, and the parts after it are no longer listed."""
+def test_every_changed_bit_of_the_directory_is_detected_or_harmless(path):
+    """The directory has no checksum: with one wrong bit, parts may be missing from it."""
     write_archive(path, ARRAYS, META)
     whole = path.read_bytes()
     with zipfile.ZipFile(path) as opened:
@@ -88,8 +88,8 @@ def test_every_bit_of_the_directory_is_noticed_or_harmless(path):
 
 
 @pytest.mark.parametrize("change", ["lacks", "another", "more"])
-def test_the_description_names_what_there_is(path, change):
-    """Each part is whole, but not what was written together."""
+def test_the_description_lists_the_parts(path, change):
+    """Each part is valid, but they were not written together."""
     write_archive(path, ARRAYS, META)
     with np.load(path, allow_pickle=False) as opened:
         parts = dict(opened)
@@ -105,8 +105,8 @@ def test_the_description_names_what_there_is(path, change):
             read(path)
 
 
-def test_an_archive_of_an_earlier_version_is_read(path):
-    """It did not say what it holds, and had the description first."""
+def test_an_archive_of_an_early_version_can_be_read(path):
+    """It does not list its parts, and the description comes first."""
     np.savez(path, meta=np.array(json.dumps(META)), **ARRAYS)
     arrays, meta = read_archive(path)
     assert meta == META == read_meta(path)
@@ -115,7 +115,7 @@ def test_an_archive_of_an_earlier_version_is_read(path):
     }
 
 
-# Address space for everything but the array.
+# Address space for everything except the array.
 SHORT_OF_MEMORY = """
 import resource, sys
 from pathlib import Path
@@ -131,7 +131,7 @@ except MemoryError:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds a process to its limit")
-def test_want_of_memory_is_no_damage(path):
+def test_a_memory_error_is_not_reported_as_damage(path):
     write_archive(path, {"a": np.zeros(2**26, dtype=np.int8)}, META)
     said = subprocess.run(
         [sys.executable, "-c", SHORT_OF_MEMORY, str(path)],
@@ -144,14 +144,14 @@ def test_want_of_memory_is_no_damage(path):
     assert said.stdout == "short of memory\n"
 
 
-def test_what_the_system_can_not_read_is_no_damage(path):
+def test_an_input_output_error_is_not_reported_as_damage(path):
     path.symlink_to(path.name)
     for read in (read_archive, read_meta):
         with pytest.raises(OSError, match="symbolic links"):
             read(path)
 
 
-def test_objects_are_refused_on_both_sides(path):
+def test_objects_are_neither_written_nor_read(path):
     with pytest.raises(ValueError, match="allow_pickle"):
         write_archive(path, {"o": np.array([{}], dtype=object)}, {})
     assert not list(path.parent.iterdir())
@@ -160,7 +160,7 @@ def test_objects_are_refused_on_both_sides(path):
         read_archive(path)
 
 
-def test_a_failed_write_leaves_the_old_file(path):
+def test_a_failed_write_keeps_the_old_file(path):
     write_archive(path, ARRAYS, META)
     before = path.read_bytes()
     with pytest.raises(TypeError):

@@ -1,4 +1,4 @@
-"""The network as it stood now and then: always enough, never too many, evenly far apart."""
+"""Snapshots are bounded in number and evenly spaced."""
 
 from itertools import pairwise
 
@@ -13,7 +13,7 @@ from server.spec.sample_schedule import next_sample
 
 
 def run(folder, every, last):
-    """Let snapshots be taken as a worker does."""
+    """Take snapshots as a worker does."""
     snapshots = Snapshots(folder)
     update = 0
     while update <= last:
@@ -26,7 +26,7 @@ def run(folder, every, last):
 
 @given(every=st.sampled_from([1, 7, 100, 10_000]), samples=st.integers(0, 1_500))
 @settings(max_examples=12, deadline=None)
-def test_at_most_two_hundred_stay_and_they_are_evenly_spaced(tmp_path_factory, every, samples):
+def test_snapshots_are_few_and_evenly_spaced(tmp_path_factory, every, samples):
     last = every * samples
     snapshots = run(tmp_path_factory.mktemp("snapshots"), every, last)
     kept = snapshots.updates()
@@ -38,7 +38,7 @@ def test_at_most_two_hundred_stay_and_they_are_evenly_spaced(tmp_path_factory, e
     assert last - kept[-1] < 2 * even
     dense = [update for update in kept if update < every]
     assert dense[0] == 0
-    # Of the first, denser ones all stay.
+    # All of the first, dense ones remain.
     update = 0
     while (update := next_sample(update, every)) < min(every, last + 1):
         assert update in dense
@@ -52,9 +52,7 @@ def test_at_most_two_hundred_stay_and_they_are_evenly_spaced(tmp_path_factory, e
     )
 )
 @settings(max_examples=12, deadline=None)
-def test_they_stay_few_and_about_evenly_apart_when_samples_come_otherwise(
-    tmp_path_factory, changes
-):
+def test_spacing_after_a_change_of_the_sample_interval(tmp_path_factory, changes):
     snapshots = Snapshots(tmp_path_factory.mktemp("snapshots"))
     update, taken = 0, []
     for every, samples in changes:
@@ -68,14 +66,14 @@ def test_they_stay_few_and_about_evenly_apart_when_samples_come_otherwise(
     assert len(kept) <= 200
     assert kept[0] == 0
     assert set(kept) <= set(taken)
-    # None of those that went is farther from one that stayed than the widest gap they were in.
+    # No deleted snapshot is farther from a remaining one than the widest gap between them.
     widest = max((after - before for before, after in pairwise(kept)), default=0)
     average = (kept[-1] - kept[0]) / max(len(kept) - 1, 1)
     natural = max((after - before for before, after in pairwise(taken)), default=0)
     assert widest <= max(2 * natural, 8 * average)
 
 
-def test_the_nearest_and_those_to_forget(tmp_path):
+def test_nearest_and_rewind(tmp_path):
     snapshots = run(tmp_path, 10, 100)
     assert snapshots.nearest(43) == 40
     assert snapshots.nearest(45) == 40
@@ -89,7 +87,7 @@ def test_the_nearest_and_those_to_forget(tmp_path):
     assert not (tmp_path / ".half-written.npz").exists()
 
 
-def test_one_that_is_not_whole_gives_way_to_the_nearest_that_is(tmp_path):
+def test_a_damaged_snapshot_is_replaced_by_the_nearest_valid_one(tmp_path):
     snapshots = Snapshots(tmp_path)
     for update in (0, 100, 200):
         write_archive(snapshots.path(update), {"a": np.arange(50.0)}, {}, durable=False)
@@ -97,7 +95,7 @@ def test_one_that_is_not_whole_gives_way_to_the_nearest_that_is(tmp_path):
         snapshots.path(update).write_bytes(snapshots.path(0).read_bytes()[:-100])
     assert snapshots.nearest_valid(290) == 100
     assert snapshots.updates() == [0, 100]
-    # What can't be read just now is not dropped.
+    # A snapshot that can't be read now is not deleted.
     snapshots.path(400).symlink_to(snapshots.path(400))
     with pytest.raises(OSError, match="symbolic links"):
         snapshots.nearest_valid(390)

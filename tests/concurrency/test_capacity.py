@@ -1,4 +1,4 @@
-"""Places for what is being made."""
+"""A limit that counts things being created, too."""
 
 import pytest
 
@@ -7,36 +7,36 @@ from server.errors import LimitReachedError
 
 
 @pytest.fixture
-def there():
+def existing():
     return []
 
 
 @pytest.fixture
-def places(there):
-    return CapacityLimit(2, lambda: len(there), "The limit is 2.")
+def limit(existing):
+    return CapacityLimit(2, lambda: len(existing), "The limit is 2.")
 
 
-def test_a_place_is_taken_while_something_is_made(places, there):
-    with places.held():
-        there.append("one")
-    with places.held():
-        with pytest.raises(LimitReachedError, match="The limit is 2"), places.held():
+def test_things_being_created_count_against_the_limit(limit, existing):
+    with limit.reserve():
+        existing.append("one")
+    with limit.reserve():
+        with pytest.raises(LimitReachedError, match="The limit is 2"), limit.reserve():
             raise AssertionError
-        there.append("two")
-    with pytest.raises(LimitReachedError), places.held():
+        existing.append("two")
+    with pytest.raises(LimitReachedError), limit.reserve():
         raise AssertionError
-    there.pop()
-    with places.held():
+    existing.pop()
+    with limit.reserve():
         pass
 
 
-def test_what_fails_or_is_refused_gives_its_place_back(places):
+def test_a_failed_or_refused_creation_frees_its_place(limit):
     for _ in range(5):
-        with pytest.raises(ValueError, match="no such luck"), places.held():
+        with pytest.raises(ValueError, match="no such luck"), limit.reserve():
             raise ValueError("no such luck")
-    with places.held(), places.held():
+    with limit.reserve(), limit.reserve():
         for _ in range(5):
-            with pytest.raises(LimitReachedError), places.held():
+            with pytest.raises(LimitReachedError), limit.reserve():
                 raise AssertionError
-    with places.held(), places.held():
+    with limit.reserve(), limit.reserve():
         pass

@@ -25,17 +25,17 @@ def test_entropies_are_those_of_the_definition(text):
     assert measured.bigram >= 0.0
 
 
-def test_a_text_without_surprise():
+def test_a_text_of_one_character_has_no_entropy():
     assert measure_entropy("a") == Entropy(0.0, 0.0, 0.0)
     assert measure_entropy("aaaa") == Entropy(0.0, 0.0, 0.0)
 
 
-def test_each_known_character_takes_surprise_away():
+def test_context_reduces_entropy():
     measured = measure_entropy("abac" * 50)
     assert measured.bigram < measured.unigram < measured.uniform
 
 
-def test_more_characters_than_a_table_of_pairs_could_hold():
+def test_more_characters_than_fit_in_a_table_of_pairs():
     characters = math.isqrt(MAX_TABLE_SIZE) + 1
     text = "".join(map(chr, range(0x4E00, 0x4E00 + characters))) * 2
     assert measure_entropy(text).bigram == pytest.approx(0.0, abs=1e-9)

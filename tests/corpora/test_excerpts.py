@@ -1,4 +1,4 @@
-"""Parts of texts."""
+"""Excerpts of a text file."""
 
 import tracemalloc
 
@@ -18,11 +18,11 @@ def path(tmp_path_factory):
 
 @pytest.mark.parametrize("start", [0, 1, 7, CHUNK_CHARACTERS - 1, CHUNK_CHARACTERS, 499_990, 10**9])
 @pytest.mark.parametrize("length", [0, 1, 10_000])
-def test_a_part_is_what_it_is_in_the_whole(path, start, length):
+def test_an_excerpt_equals_a_slice(path, start, length):
     assert read_excerpt(path, start, start + length) == TEXT[start : start + length]
 
 
-def test_it_takes_little_memory_wherever_it_is(path):
+def test_an_excerpt_takes_little_memory(path):
     tracemalloc.start()
     read_excerpt(path, 490_000, 500_000)
     _, peak = tracemalloc.get_traced_memory()

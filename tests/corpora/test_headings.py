@@ -1,9 +1,9 @@
-"""Where the chapters of a book begin."""
+"""Chapter headings."""
 
 import pytest
 
 from server.corpora import headings
-from server.corpora.headings import MOST, find_headings
+from server.corpora.headings import MAX_HEADINGS, find_headings
 from server.corpora.words import MAX_SLICE_CHARACTERS, MIN_SLICE_CHARACTERS
 
 
@@ -31,34 +31,34 @@ def test_the_shipped_novel_has_fifteen_chapters(saltmere):
         ("PART " + "X" * 80, False),
     ],
 )
-def test_what_a_heading_is(heading, is_one):
+def test_headings(heading, is_one):
     text = f"{heading}\n\nOnce upon a time.\n\n{heading}\n\nAnd so on.\n"
     found = find_headings(text)
     assert found == ([(0, heading), (text.rindex(heading), heading)] if is_one else [])
 
 
-def test_a_line_within_a_paragraph_is_none():
+def test_a_line_in_a_paragraph_is_not_a_heading():
     assert find_headings("He read\nChapter 1\nand slept.\n\n" * 5) == []
 
 
-def test_one_alone_divides_nothing_and_hundreds_are_no_chapters():
+def test_one_heading_or_hundreds_are_ignored():
     assert find_headings("Chapter 1\n\nText.\n") == []
-    assert find_headings("Chapter 1\n\n" * (MOST + 1)) == []
+    assert find_headings("Chapter 1\n\n" * (MAX_HEADINGS + 1)) == []
 
 
-def test_long_texts_are_searched_whole():
+def test_long_texts_are_searched_completely():
     page = "Text. " * (MIN_SLICE_CHARACTERS // 6 - 1)
     text = "\n\n".join(f"Chapter {i}\n\n{page}" for i in range(1, 6))
     assert [title for _, title in find_headings(text)] == [f"Chapter {i}" for i in range(1, 6)]
 
 
-def test_headings_around_a_line_that_never_ends_are_found():
+def test_headings_around_a_very_long_line_are_found():
     endless = "Chapter 1 " * MAX_SLICE_CHARACTERS
     text = f"Chapter 1\n\n{endless}\n\nChapter 2\n\nA little."
     assert find_headings(text) == [(0, "Chapter 1"), (text.index("Chapter 2\n"), "Chapter 2")]
 
 
-def test_no_search_for_headings_goes_far(monkeypatch):
+def test_a_search_for_headings_is_bounded(monkeypatch):
     searched = []
 
     class Heading:

@@ -29,7 +29,7 @@ def library(shipped_dir, tmp_path):
     return CorpusLibrary(shipped_dir, tmp_path)
 
 
-def test_the_shipped_texts_are_the_ones_that_were_meant(shipped_dir):
+def test_the_shipped_texts_match_their_checksums(shipped_dir):
     listed = {}
     for line in (shipped_dir / "SHA256SUMS").read_text().splitlines():
         digest, name = line.split()
@@ -66,7 +66,7 @@ def test_json_has_the_contracts_fields(library):
     assert set(fields["entropy"]) == {"uniform", "unigram", "bigram"}
 
 
-def test_a_text_that_was_added(library, tmp_path):
+def test_an_added_text(library, tmp_path):
     corpus = library.add(TEXT.replace("\n", "\r\n").encode("cp1252"), "mueller.txt")
     assert library.list()[1:] == [corpus]
     assert library.text(corpus.id) == TEXT
@@ -79,12 +79,12 @@ def test_a_text_that_was_added(library, tmp_path):
     assert corpus.entropy == measure_entropy(TEXT)
 
 
-def test_every_character_comes_back(library):
+def test_every_character_is_preserved(library):
     text = "\n\n  e\u0301👩\u200d👧\u2028\u0085\f\tÅÅ \n" * 20
     assert library.text(library.add(text.encode(), None).id) == text
 
 
-def test_another_start_finds_the_same(library, shipped_dir, tmp_path):
+def test_corpora_survive_a_restart(library, shipped_dir, tmp_path):
     added = [library.add(TEXT.encode(), f"text {number}") for number in range(5)]
     library.remove(added[2].id)
     again = CorpusLibrary(shipped_dir, tmp_path)
@@ -97,7 +97,7 @@ def test_the_same_text_twice_is_two_corpora(library):
     assert library.add(TEXT.encode(), "a").id != library.add(TEXT.encode(), "a").id
 
 
-def test_shipped_and_added_texts_may_share_a_folder(shipped_dir, tmp_path):
+def test_shipped_and_added_texts_can_share_a_folder(shipped_dir, tmp_path):
     folder = tmp_path / "corpora"
     folder.mkdir()
     for path in shipped_dir.iterdir():
@@ -112,7 +112,7 @@ def test_shipped_and_added_texts_may_share_a_folder(shipped_dir, tmp_path):
     }
 
 
-def test_what_is_no_text_leaves_nothing(library, tmp_path):
+def test_a_refused_file_leaves_nothing(library, tmp_path):
     with pytest.raises(NotTextError):
         library.add(bytes(range(256)) * 10, "noise.bin")
     assert len(library.list()) == 1
@@ -120,7 +120,7 @@ def test_what_is_no_text_leaves_nothing(library, tmp_path):
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
-def test_the_shortest_text_is_counted_in_characters(library, tmp_path, encoding):
+def test_the_minimum_length_is_in_characters(library, tmp_path, encoding):
     with pytest.raises(
         CorpusTooShortError, match=r"^The text has 199 characters; at least 200 are"
     ):
@@ -136,13 +136,13 @@ def test_unknown_ids(library):
                 act(corpus_id)
 
 
-def test_a_shipped_text_stays(library):
+def test_a_shipped_text_cannot_be_deleted(library):
     with pytest.raises(ShippedCorpusError):
         library.remove(SALTMERE)
     assert library.get(SALTMERE).shipped
 
 
-def test_a_removed_text_is_gone(library, tmp_path):
+def test_a_deleted_text_is_gone(library, tmp_path):
     corpus = library.add(TEXT.encode(), None)
     library.remove(corpus.id)
     assert list((tmp_path / "corpora").iterdir()) == []
@@ -152,7 +152,7 @@ def test_a_removed_text_is_gone(library, tmp_path):
         library.remove(corpus.id)
 
 
-def test_a_text_deleted_by_hand_can_be_removed(library, tmp_path):
+def test_a_text_deleted_by_hand_can_be_deleted(library, tmp_path):
     corpus = library.add(TEXT.encode(), None)
     folder = tmp_path / "corpora" / corpus.id
     for path in folder.iterdir():
@@ -162,7 +162,7 @@ def test_a_text_deleted_by_hand_can_be_removed(library, tmp_path):
     assert len(library.list()) == 1
 
 
-def test_what_a_crash_left_is_cleared_away(library, shipped_dir, tmp_path):
+def test_incomplete_folders_of_a_crash_are_deleted(library, shipped_dir, tmp_path):
     corpus = library.add(TEXT.encode(), None)
     unfinished = tmp_path / "corpora" / ".unfinished-0123456789ab"
     unfinished.mkdir()
@@ -172,7 +172,7 @@ def test_what_a_crash_left_is_cleared_away(library, shipped_dir, tmp_path):
 
 
 @pytest.mark.parametrize("spoilt", [b"", b"[]", b"{}", b'{"id": 1, "entropy": 2}', b"\xff\xfe"])
-def test_a_description_that_cannot_be_read_hides_only_its_own(
+def test_an_unreadable_description_hides_only_its_corpus(
     library, shipped_dir, tmp_path, spoilt, caplog
 ):
     broken, whole = library.add(TEXT.encode(), None), library.add(TEXT.encode(), None)
@@ -193,7 +193,7 @@ while True:
 
 
 @pytest.mark.parametrize("killed_after", [1, 3])
-def test_kill_9_loses_nothing_that_was_answered(shipped_dir, tmp_path, killed_after):
+def test_kill_9_loses_no_acknowledged_upload(shipped_dir, tmp_path, killed_after):
     command = [sys.executable, "-c", ADD_FOREVER, str(shipped_dir), str(tmp_path)]
     root = Path(__file__).parents[2]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as process:
@@ -234,7 +234,7 @@ def test_display_names(name, shown):
 
 
 @given(st.text())
-def test_any_name_can_be_shown(name):
+def test_any_name_can_be_displayed(name):
     shown = display_name(name)
     assert 1 <= len(shown) <= 100
     assert not set(shown) & set("/\\\n\r\t\0")

@@ -22,40 +22,40 @@ def measure(saltmere):
     return QualityMeasure(saltmere)
 
 
-def test_a_copy_is_all_real():
+def test_a_copy_of_the_corpus():
     assert QualityMeasure(TALE).measure(TALE) == Quality(1.0, 17, len(TALE))
 
 
-def test_the_empty_text_measures_nothing():
+def test_an_empty_text():
     assert QualityMeasure(TALE).measure("") == Quality(0.0, 0, 0)
 
 
-def test_an_empty_corpus_has_nothing():
+def test_an_empty_corpus():
     assert QualityMeasure("").measure("The lamp") == Quality(0.0, 0, 0)
 
 
-def test_a_text_without_words_may_still_be_copied():
+def test_a_copy_without_words():
     assert QualityMeasure("12 + 3 = 15").measure("2 + 3?") == Quality(0.0, 0, 5)
 
 
-def test_words_are_compared_without_regard_to_case():
+def test_words_are_compared_case_insensitively():
     quality = QualityMeasure(TALE).measure("THE Lamp DIDN'T")
     assert (quality.real_words, quality.longest_real_run) == (1.0, 3)
 
 
-def test_the_longest_run_is_of_neighbours():
+def test_the_longest_run_is_of_consecutive_words():
     quality = QualityMeasure(TALE).measure("the lamp xx he sat on yy the quay")
     assert quality.real_words == pytest.approx(7 / 9)
     assert quality.longest_real_run == 3
 
 
-def test_a_part_of_a_word_is_no_word():
+def test_a_part_of_a_word_is_not_a_word():
     assert QualityMeasure(TALE).measure("lam lamps amps").real_words == pytest.approx(1 / 3)
 
 
-def test_invented_words_are_marked_where_they_stand():
+def test_spans_of_invented_words():
     text = "The lxmp went, Quaying; didn't."
-    spans = QualityMeasure(TALE).invented(text)
+    spans = QualityMeasure(TALE).invented_words(text)
     assert [text[start:end] for start, end in spans] == ["lxmp", "Quaying"]
 
 
@@ -66,7 +66,7 @@ any_text = st.text(max_size=200)
 
 @st.composite
 def spliced(draw):
-    """Draw a corpus and a text made of parts of it, with breaks between them."""
+    """Draw a corpus, and a text of parts of it with separators."""
     corpus = draw(st.text("abcdef .", min_size=50, max_size=400))
     parts = []
     for _ in range(draw(st.integers(1, 6))):
@@ -89,7 +89,7 @@ def test_the_longest_copy_is_exact(corpus_and_text):
 
 
 def from_the_book(book, order, length, seed):
-    """Write text, drawing each character from those that follow the `order` before it."""
+    """Generate text from an n-gram model of the book, with contexts of `order` characters."""
     rng = random.Random(seed)
     text = book[:order]
     while len(text) < length:
@@ -106,18 +106,18 @@ def test_the_longest_copy_is_exact_on_the_book(measure, saltmere, order):
     assert measure.measure(text).longest_copy == longest_copy(saltmere, text)
 
 
-def test_noise_of_the_books_own_letters(measure, saltmere):
+def test_the_longest_copy_in_random_letters(measure, saltmere):
     text = "".join(random.Random(1).choices(sorted(set(saltmere)), k=600))
     assert measure.measure(text).longest_copy == longest_copy(saltmere, text)
 
 
-def test_the_longest_passage_of_all_is_measured_whole(measure, saltmere):
+def test_the_longest_possible_passage(measure, saltmere):
     copied = saltmere[100_000:119_000]
     quality = measure.measure("zq" * 500 + copied)
     assert quality.longest_copy == len(copied)
 
 
-def test_a_copy_across_the_pieces_in_which_the_corpus_is_indexed():
+def test_a_copy_across_two_chunks_of_the_index():
     letters = random.Random(2).choices("abcdefgh", k=CHUNK_CHARACTERS + 1000)
     corpus = "".join(letters)
     text = corpus[CHUNK_CHARACTERS - 100 : CHUNK_CHARACTERS + 100]

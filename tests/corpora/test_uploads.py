@@ -1,4 +1,4 @@
-"""Texts that many people bring at once."""
+"""Concurrent uploads."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ from server.files.storage_quota import StorageQuota
 
 
 class Library:
-    """Notes what happens, in the order in which it does."""
+    """Records the order of events."""
 
     def __init__(self):
         self.happened = []
@@ -20,7 +20,7 @@ class Library:
         return data
 
 
-def test_they_are_read_and_described_one_after_the_other(tmp_path):
+def test_uploads_are_processed_one_at_a_time(tmp_path):
     library = Library()
 
     async def scene():

@@ -77,21 +77,21 @@ def plain_words(text):
         | st.characters(codec="utf-8", exclude_categories=["Cn"])
     )
 )
-def test_words_are_what_the_definition_says(text):
+def test_words_match_their_definition(text):
     assert WORD.findall(text) == plain_words(text)
 
 
 @pytest.mark.parametrize(
     "text", ["", "word", "It's a long way. " * 50_000, "x" * 3 * MIN_SLICE_CHARACTERS]
 )
-def test_slices_cut_no_word(text):
+def test_slices_do_not_cut_words(text):
     found = [word for words in find_all(WORD, text) for word in words]
     assert found == WORD.findall(text)
     assert "".join(slices(text)) == text
 
 
 @pytest.mark.parametrize("unit", ["a'", "x", "語", "-", "a\u0301"])
-def test_a_text_without_white_space_is_cut_all_the_same(unit):
+def test_a_text_without_white_space_is_cut_too(unit):
     text = unit * (3 * MAX_SLICE_CHARACTERS)
     cut = list(slices(text))
     assert "".join(cut) == text

@@ -1,16 +1,16 @@
-"""The data directory that is survived by, and how often it must be."""
+"""The server that is killed, and how often."""
 
 import pytest
 
-from tests.crash.survivor import Survivor
+from tests.crash.crash_harness import CrashHarness
 
 
 @pytest.fixture(scope="module")
-def survivor(tmp_path_factory):
-    """Some runs in training, and the server that has them just now."""
-    survivor = Survivor(tmp_path_factory.mktemp("data") / "data")
-    yield survivor
-    survivor.server.__exit__()
+def harness(tmp_path_factory):
+    """A data directory with some runs, and the current server on it."""
+    harness = CrashHarness(tmp_path_factory.mktemp("data") / "data")
+    yield harness
+    harness.server.__exit__()
 
 
 def pytest_generate_tests(metafunc):

@@ -1,4 +1,4 @@
-"""A checkpoint that is not what was written is named, and the one before it used."""
+"""A damaged checkpoint is reported, and the one before it is used."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ import zipfile
 
 import pytest
 
-from tests.crash.undisturbed import Undisturbed
+from tests.crash.reference_run import ReferenceRun
 from tests.serving import PAGES, until
 
 SMALL = {"hidden_size": 12, "sequence_length": 8, "sample_every": 100, "sample_length": 30}
@@ -28,7 +28,7 @@ def damage(path):
 
 
 def flip_a_bit_of_the_directory(path):
-    """Lengthen the comment of a part, so that the parts after it are not listed."""
+    """Lengthen the comment of a zip entry, so that the entries after it are not listed."""
     data = bytearray(path.read_bytes())
     with zipfile.ZipFile(path) as archive:
         entry = archive.start_dir
@@ -40,7 +40,7 @@ def flip_a_bit_of_the_directory(path):
 
 @contextlib.contextmanager
 def unreadable(path):
-    """Let the system fail to open a file, for the superuser too."""
+    """Make opening a file fail, for the superuser too."""
     aside = path.with_suffix(".aside")
     path.rename(aside)
     path.symlink_to(path.name)
@@ -55,7 +55,7 @@ def corpus(server):
     return server.upload(PAGES)["id"]
 
 
-def test_it_is_named_and_the_one_before_it_used(server, corpus):
+def test_a_damaged_checkpoint_is_reported_and_the_one_before_it_is_used(server, corpus):
     run = server.create(corpus=corpus, paused=True, max_updates=300, **SMALL)
     made = {}
     for update in (100, 200):
@@ -75,7 +75,7 @@ def test_it_is_named_and_the_one_before_it_used(server, corpus):
     assert server.client.get("/api/runs").json() == before
     listed = {each["update"]: each["damaged"] for each in server.get(run, "checkpoints")}
     assert listed == {100: False, 200: True}
-    # Once is enough.
+    # It is reported once.
     said = [mark for mark in server.get(run, "milestones") if "damaged" in mark["text"]]
     assert [(mark["update"], mark["kind"]) for mark in said] == [(200, "note")]
 
@@ -83,12 +83,12 @@ def test_it_is_named_and_the_one_before_it_used(server, corpus):
     assert server.until_ended(run)["update"] == 300
     answer = server.client.delete(f"/api/runs/{run['id']}/checkpoints/{made[200]['id']}")
     assert answer.status_code == 204
-    undisturbed = Undisturbed(PAGES, run["spec"])
-    undisturbed.agrees_with(*server.checkpoint_file(run, "latest"))
+    reference = ReferenceRun(PAGES, run["spec"])
+    reference.assert_equal(*server.checkpoint_file(run, "latest"))
     assert server.losses_csv(run).count(b"\n") == 301
 
 
-def test_the_page_is_told_which_is_used_instead(server, corpus):
+def test_a_milestone_names_the_checkpoint_used_instead(server, corpus):
     run = server.create(corpus=corpus, paused=True, max_updates=300, **SMALL)
     for _ in range(2):
         server.post(run, "step", {"updates": 50})
@@ -103,7 +103,7 @@ def test_the_page_is_told_which_is_used_instead(server, corpus):
     assert "The one of update 50 is used instead." in mark["text"]
 
 
-def test_where_all_are_damaged_nothing_is_destroyed(server, corpus):
+def test_nothing_is_changed_when_all_checkpoints_are_damaged(server, corpus):
     run = server.create(corpus=corpus, paused=True, max_updates=300, **SMALL)
     server.post(run, "step", {"updates": 100})
     server.post(run, "checkpoints")
@@ -118,8 +118,8 @@ def test_where_all_are_damaged_nothing_is_destroyed(server, corpus):
     assert server.run(run)["update"] == 100
 
 
-def test_one_bit_of_a_directory_is_damage_too(serve):
-    """Whether the run is resumed, or taken up by the next server."""
+def test_a_flipped_bit_in_the_zip_directory_counts_as_damage(serve):
+    """The next server recovers the run, and the run can be resumed."""
     server = serve("--no-demo")
     run = server.create(corpus=server.upload(PAGES)["id"], paused=True, max_updates=300, **SMALL)
     for _ in range(2):
@@ -133,10 +133,10 @@ def test_one_bit_of_a_directory_is_damage_too(serve):
     assert again.until_ended(run)["update"] == 300
     listed = {each["update"]: each["damaged"] for each in again.get(run, "checkpoints")}
     assert listed[200]
-    Undisturbed(PAGES, run["spec"]).agrees_with(*again.checkpoint_file(run, "latest"))
+    ReferenceRun(PAGES, run["spec"]).assert_equal(*again.checkpoint_file(run, "latest"))
 
 
-def test_what_can_not_be_read_just_now_is_not_condemned(server, corpus):
+def test_a_temporarily_unreadable_checkpoint_is_not_marked_damaged(server, corpus):
     run = server.create(corpus=corpus, paused=True, max_updates=300, **SMALL)
     for _ in range(2):
         server.post(run, "step", {"updates": 100})
@@ -153,15 +153,15 @@ def test_what_can_not_be_read_just_now_is_not_condemned(server, corpus):
         ]:
             answer = server.client.request(method, f"/api/runs/{run['id']}/{path}", json=body)
             said = server.problem(answer, 503)["detail"]
-            assert "update 200 can't be read just now: " in said, path
+            assert "update 200 can't be read at the moment: " in said, path
     assert (server.client.get("/api/runs").json(), server.get(run, "checkpoints")) == before
     server.post(run, "resume")
     assert server.until_ended(run)["update"] == 300
     assert not [mark for mark in server.get(run, "milestones") if "damaged" in mark["text"]]
 
 
-@pytest.mark.parametrize("ask", ["for its file", "to go on"])
-def test_a_mark_is_taken_back_when_the_file_reads_well(server, corpus, ask):
+@pytest.mark.parametrize("ask", ["file", "resume"])
+def test_the_damaged_mark_is_removed_once_the_file_can_be_read(server, corpus, ask):
     run = server.create(corpus=corpus, paused=True, max_updates=300, **SMALL)
     for _ in range(2):
         server.post(run, "step", {"updates": 100})
@@ -174,7 +174,7 @@ def test_a_mark_is_taken_back_when_the_file_reads_well(server, corpus, ask):
     server.problem(server.client.get(file), 409)
     assert [each["damaged"] for each in server.get(run, "checkpoints")] == [False, True]
     path.write_bytes(whole)
-    if ask == "to go on":
+    if ask == "resume":
         server.post(run, "resume")
         server.until_ended(run)
         assert server.get(run, "milestones")[-1]["kind"] != "rollback"
@@ -183,12 +183,12 @@ def test_a_mark_is_taken_back_when_the_file_reads_well(server, corpus, ask):
     assert not any(each["damaged"] for each in server.get(run, "checkpoints"))
 
 
-def test_a_mark_stays_once_the_run_has_gone_back_to_before_it(server, corpus):
-    """What led to the checkpoint is forgotten, and it does not join what happened instead."""
+def test_the_damaged_mark_stays_once_the_run_went_back_past_it(server, corpus):
+    """The history before the checkpoint is deleted, and it does not fit the new history."""
     run = server.create(corpus=corpus, paused=True, max_updates=300, **SMALL)
     for _ in range(2):
         server.post(run, "step", {"updates": 100})
-        # So that a checkpoint need not carry what led to it.
+        # So that the checkpoint contains no history.
         until(
             lambda: (
                 server.checkpoint_file(run, "latest")[1]["unflushed"]["first"]
@@ -212,7 +212,7 @@ def test_a_mark_stays_once_the_run_has_gone_back_to_before_it(server, corpus):
     server.post(run, "resume")
     assert server.until_ended(run)["update"] == 300
     assert server.losses_csv(run).count(b"\n") == 301
-    Undisturbed(PAGES, run["spec"]).agrees_with(*server.checkpoint_file(run, "latest"))
+    ReferenceRun(PAGES, run["spec"]).assert_equal(*server.checkpoint_file(run, "latest"))
 
 
 def set_pace(server, run, pace):
@@ -220,7 +220,7 @@ def set_pace(server, run, pace):
     assert answer.status_code == 200, answer.text
 
 
-def test_a_snapshot_that_a_power_cut_cut_short_gives_way_to_the_nearest(server, corpus):
+def test_a_truncated_snapshot_is_replaced_by_the_nearest_one(server, corpus):
     run = server.create(corpus=corpus, paused=True, max_updates=300, **SMALL)
     server.post(run, "step", {"updates": 300})
     server.until_ended(run)
@@ -232,7 +232,7 @@ def test_a_snapshot_that_a_power_cut_cut_short_gives_way_to_the_nearest(server, 
     assert not snapshot.exists()
 
 
-def test_what_a_killed_worker_was_writing_goes_with_it(serve):
+def test_the_unfinished_file_of_a_killed_worker_is_deleted(serve):
     server = serve("--no-demo", HURRAH_STOP_AT="archive.written")
     run = server.create(corpus=server.upload(PAGES)["id"], paused=True, max_updates=300, **SMALL)
     asking = threading.Thread(
@@ -276,8 +276,8 @@ def test_a_server_starts_with_a_run_whose_checkpoints_are_all_damaged(serve):
 
 
 @pytest.mark.parametrize("resume", ["0", "1"])
-def test_a_server_starts_with_a_run_that_it_can_not_read(serve, resume):
-    """And the others go on, and that one too once it can be read."""
+def test_a_server_starts_with_a_run_that_can_not_be_read(serve, resume):
+    """The other runs can be resumed, and so can this one once it can be read."""
     server = serve("--no-demo")
     corpus = server.upload(PAGES)["id"]
     run, other = (
@@ -291,8 +291,8 @@ def test_a_server_starts_with_a_run_that_it_can_not_read(serve, resume):
         again = serve("--no-demo", HURRAH_RESUME=resume)
         found = again.run(run)
         assert (found["state"], found["update"]) == ("failed", 100)
-        assert "could not be taken up" in found["error"]
-        assert "can't be read just now" in found["error"]
+        assert "could not be recovered" in found["error"]
+        assert "can't be read at the moment" in found["error"]
         again.problem(again.client.post(f"/api/runs/{run['id']}/resume"), 503)
         again.post(other, "resume")
         assert again.until_ended(other)["state"] == "finished"

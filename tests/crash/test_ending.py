@@ -1,4 +1,4 @@
-"""However it ends, it ends well: in time, with status 0, and with nothing left running."""
+"""The server ends in time, with status 0, and leaves no process running."""
 
 import contextlib
 import os
@@ -11,12 +11,12 @@ import time
 from tests.serving import PAGES, child_pids, is_alive, until
 
 SMALL = {"hidden_size": 10, "sample_length": 20, "max_updates": None}
-# What a slow machine may need to see that it is over; the promises are 10 s and 5 s.
+# Tolerance for a slow machine; the promises are 10 s and 5 s.
 SLACK_S = 5.0
 
 
 def in_flight(server, path, body):
-    """Send a request whose answer nobody waits for, in a process of its own."""
+    """Send a request from a process of its own, without waiting for the answer."""
     ask = "import httpx, sys, json; httpx.post(sys.argv[1], json=json.loads(sys.argv[2]))"
     command = [sys.executable, "-c", ask, server.url + path, body]
     return subprocess.Popen(command, stderr=subprocess.DEVNULL)
@@ -24,7 +24,7 @@ def in_flight(server, path, body):
 
 @contextlib.contextmanager
 def half_an_upload(server):
-    """A client that has sent the beginning of a file, and then nothing."""
+    """Connect a client that sends the beginning of a file, and then nothing."""
     with socket.create_connection(("127.0.0.1", server.port)) as client:
         client.sendall(
             b"POST /api/corpora HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n"
@@ -34,8 +34,8 @@ def half_an_upload(server):
         yield
 
 
-def everybody(server, run):
-    """Have all kinds of work under way at once; return who does it, by pid."""
+def start_all_work(server, run):
+    """Start all kinds of work at once; return the clients' processes."""
     corpus = run["corpus"]
     paused = server.create(corpus=corpus, paused=True, **SMALL)
     server.post(paused, "step", {"updates": 5})
@@ -51,14 +51,14 @@ def everybody(server, run):
     return asking
 
 
-def test_a_signal_ends_it_in_time_whatever_is_under_way(serve):
+def test_a_signal_ends_the_server_in_time_during_any_work(serve):
     server = serve("--no-demo", HURRAH_MAX_TRAINING_RUNS="2")
     corpus = server.upload(PAGES)["id"]
     stuck = server.create(corpus=corpus, **SMALL)
     safe = server.post(stuck, "checkpoints")
     [stopped] = server.worker_pids()
     run = server.create(corpus=corpus, **SMALL)
-    asking = everybody(server, run)
+    asking = start_all_work(server, run)
     children = child_pids(server.process.pid, "server.")
     seen = server.run(run)["update"]
     os.kill(stopped, signal.SIGSTOP)
@@ -75,18 +75,18 @@ def test_a_signal_ends_it_in_time_whatever_is_under_way(serve):
     assert found["state"] == "interrupted"
     assert found["update"] >= seen
     assert again.get(run, "checkpoints")[-1]["update"] == found["update"]
-    # The one that could not answer goes on from its last checkpoint.
+    # The run whose worker did not reply continues from its last checkpoint.
     assert again.run(stuck)["state"] == "interrupted"
     assert again.get(stuck, "checkpoints")[-1]["update"] >= safe["update"]
     again.post(stuck, "resume")
     again.until(stuck, lambda now: now["update"] > safe["update"])
 
 
-def test_nobody_outlives_a_server_that_is_killed_and_workers_leave_a_checkpoint(serve):
+def test_the_children_of_a_killed_server_exit_and_workers_save_a_checkpoint(serve):
     server = serve("--no-demo", HURRAH_MAX_TRAINING_RUNS="2")
     corpus = server.upload(PAGES)["id"]
     runs = [server.create(corpus=corpus, **SMALL) for _ in range(2)]
-    asking = everybody(server, runs[0])
+    asking = start_all_work(server, runs[0])
     for run in runs:
         server.until(run, lambda now: now["update"] > 50)
     children = child_pids(server.process.pid, "server.")

@@ -1,4 +1,4 @@
-"""A disk that is full, and one that can't be written: runs stand still, say why, and go on."""
+"""On a disk that is full or can't be written, runs pause with a reason and resume later."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ import pytest
 from server.checkpoints.npz import read_meta
 from server.store.migrations import VERSION, backup_path
 from server.web.server import PROBE_BYTES
-from tests.crash.undisturbed import Undisturbed
+from tests.crash.reference_run import ReferenceRun
 from tests.serving import PAGES, ROOT, RunningServer, until
 from tests.store.version_0 import EXPECTED, add_samples, contents, files, unpack
 from tests.training import begun, hurrah, same_training, small
@@ -28,7 +28,7 @@ def run(*command):
 
 @contextlib.contextmanager
 def mounted(folder, *options):
-    """Mount a file system there, where that may be done."""
+    """Mount a file system on a directory; skip the test if that is not allowed."""
     try:
         run("mount", *options, str(folder))
     except (OSError, subprocess.CalledProcessError) as error:
@@ -55,7 +55,7 @@ def on_disk(disk):
 
 
 def fill(disk):
-    """Leave no byte free, and return the file that takes up the room."""
+    """Fill the disk completely, and return the file that takes up the space."""
     ballast = disk / "ballast"
     with ballast.open("ab", buffering=0) as file:
         for size in (65_536, 4_096, 1):
@@ -65,31 +65,31 @@ def fill(disk):
     return ballast
 
 
-def short(server, run, words=FULL):
-    """Wait until a run stands still for want of room, and return it."""
+def paused_for_disk(server, run, words=FULL):
+    """Wait until a run is paused because of the disk, and return it."""
     now = server.until(run, lambda now: now["disk_full"])
     assert now["state"] == "paused"
     assert words in now["error"]
     return now
 
 
-def agrees(server, run):
-    """Hold what there is of a run to what it comes to undisturbed."""
+def assert_equals_reference(server, run):
+    """Check that a run equals a reference run, and that no temporary file is left."""
     if server.run(run)["state"] == "running":
         server.post(run, "pause")
     now = server.run(run)
     rows = server.losses_csv(run).decode().splitlines()[1:]
-    undisturbed = Undisturbed(PAGES, now["spec"]).up_to(now["update"])
+    reference = ReferenceRun(PAGES, now["spec"]).train_to(now["update"])
     assert [int(row.split(",")[0]) for row in rows] == list(range(1, now["update"] + 1))
-    assert [float(row.split(",")[3]) for row in rows] == undisturbed.losses
+    assert [float(row.split(",")[3]) for row in rows] == reference.losses
     samples = [(each["update"], each["text"]) for each in server.get(run, "samples")]
-    assert samples == list(undisturbed.samples.items())
+    assert samples == list(reference.samples.items())
     made = server.post(run, "checkpoints")
-    undisturbed.agrees_with(*server.checkpoint_file(run, made["id"]))
+    reference.assert_equal(*server.checkpoint_file(run, made["id"]))
     assert not list(server.data_dir.glob("**/*.tmp"))
 
 
-def test_runs_stand_still_on_a_full_disk_and_go_on_when_there_is_room(disk, on_disk):
+def test_runs_pause_on_a_full_disk_and_can_be_resumed_when_there_is_space(disk, on_disk):
     server = on_disk
     corpus = server.upload(PAGES)["id"]
     running = server.create(corpus=corpus, pace=200, **SMALL)
@@ -98,12 +98,12 @@ def test_runs_stand_still_on_a_full_disk_and_go_on_when_there_is_room(disk, on_d
     kept = server.post(running, "checkpoints")
     server.until(running, lambda now: now["update"] > 100)
     ballast = fill(disk)
-    stands = short(server, running)
+    paused_at = paused_for_disk(server, running)
     assert server.client.get("/healthz").json()["status"] == "ok"
-    # A step that comes to a snapshot stops there; nobody goes on with what a person had paused.
+    # A step stops at the snapshot it can't write. A run that a person paused is never resumed.
     answer = server.client.post(f"/api/runs/{paused['id']}/step", json={"updates": 30})
-    assert "cut short at update 50" in server.problem(answer, 507)["detail"]
-    # Whatever needs room is refused in words, and has changed nothing.
+    assert "ended early at update 50" in server.problem(answer, 507)["detail"]
+    # Every request that needs space is refused with a sentence, and changes nothing.
     before = server.client.get("/api/runs").json()
     for method, path, body in [
         ("POST", f"/api/runs/{paused['id']}/checkpoints", None),
@@ -119,34 +119,34 @@ def test_runs_stand_still_on_a_full_disk_and_go_on_when_there_is_room(disk, on_d
     assert FULL in server.problem(server.client.post("/api/corpora", files=file), 507)["detail"]
     assert server.client.get("/api/runs").json() == before
     assert len(server.client.get("/api/corpora").json()) == 2
-    assert server.run(running)["update"] == stands["update"]
-    # What needs none goes on.
-    assert len(server.losses_csv(running).splitlines()) == stands["update"] + 1
+    assert server.run(running)["update"] == paused_at["update"]
+    # Requests that need no space are answered.
+    assert len(server.losses_csv(running).splitlines()) == paused_at["update"] + 1
     assert server.post(running, "pause")["state"] == "paused"
     ballast.unlink()
     server.post(running, "resume")
-    server.until(running, lambda now: now["update"] > stands["update"] + 50)
+    server.until(running, lambda now: now["update"] > paused_at["update"] + 50)
     stood = server.run(paused)
     assert (stood["state"], stood["update"], stood["error"]) == ("paused", 50, None)
     assert server.post(paused, "step", {"updates": 10})["update"] == 60
     for each in (running, paused):
-        agrees(server, each)
+        assert_equals_reference(server, each)
 
 
 @pytest.mark.parametrize("end", ["kill", "terminate"])
-def test_it_goes_on_by_itself_and_however_the_server_ends_in_between(disk, on_disk, end):
+def test_a_run_resumes_automatically_and_survives_the_end_of_the_server(disk, on_disk, end):
     server = on_disk
     corpus = server.upload(PAGES)["id"]
     run = server.create(corpus=corpus, pace=200, sample_every=50, **SMALL)
     kept = server.post(run, "checkpoints")
     server.until(run, lambda now: now["update"] > 60)
     ballast = fill(disk)
-    stands = short(server, run)
+    paused_at = paused_for_disk(server, run)
     ballast.unlink()
-    gone_on = server.until(run, lambda now: now["update"] > stands["update"])
+    gone_on = server.until(run, lambda now: now["update"] > paused_at["update"])
     assert (gone_on["state"], gone_on["error"]) == ("running", None)
     ballast = fill(disk)
-    short(server, run)
+    paused_for_disk(server, run)
     assert getattr(server, end)() == {"kill": -9, "terminate": 0}[end]
     ballast.unlink()
     with RunningServer(server.data_dir, "--no-demo") as again:
@@ -154,11 +154,11 @@ def test_it_goes_on_by_itself_and_however_the_server_ends_in_between(disk, on_di
         assert found["state"] == "interrupted"
         assert found["update"] >= kept["update"]
         again.post(run, "resume")
-        again.until(run, lambda now: now["update"] > stands["update"] + 60)
-        agrees(again, run)
+        again.until(run, lambda now: now["update"] > paused_at["update"] + 60)
+        assert_equals_reference(again, run)
 
 
-def test_deleting_a_run_makes_room(disk, on_disk):
+def test_deleting_a_run_frees_space(disk, on_disk):
     server = on_disk
     corpus = server.upload(PAGES)["id"]
     large = server.create(corpus=corpus, paused=True, hidden_size=200)
@@ -166,28 +166,28 @@ def test_deleting_a_run_makes_room(disk, on_disk):
     run = server.create(corpus=corpus, pace=200, **SMALL)
     server.until(run, lambda now: now["update"] > 50)
     fill(disk)
-    stands = short(server, run)
+    paused_at = paused_for_disk(server, run)
     assert server.client.delete(f"/api/runs/{large['id']}").status_code == 204
-    server.until(run, lambda now: now["update"] > stands["update"])
-    agrees(server, run)
+    server.until(run, lambda now: now["update"] > paused_at["update"])
+    assert_equals_reference(server, run)
     assert [each["id"] for each in server.client.get("/api/runs").json()] == [run["id"]]
 
 
 def test_a_server_starts_on_a_full_disk_with_a_run_that_is_half_deleted(disk, on_disk):
     server = on_disk
     corpus = server.upload(PAGES)["id"]
-    doomed, run = (server.create(corpus=corpus, paused=True, **SMALL) for _ in range(2))
-    for each in (doomed, run):
+    deleted, run = (server.create(corpus=corpus, paused=True, **SMALL) for _ in range(2))
+    for each in (deleted, run):
         server.post(each, "step", {"updates": 30})
-    # So that the database's log leaves no room when it is cleared away.
+    # So that deleting the database's log frees no space later.
     server.terminate()
-    # What a deletion does first, and all that its server got done.
-    folder = server.data_dir / "runs" / doomed["id"]
-    folder.rename(folder.with_name(f".deleted-{doomed['id']}"))
-    for path in (folder.with_name(f".deleted-{doomed['id']}")).iterdir():
+    # The first steps of a deletion, as if its server had died then.
+    folder = server.data_dir / "runs" / deleted["id"]
+    folder.rename(folder.with_name(f".deleted-{deleted['id']}"))
+    for path in (folder.with_name(f".deleted-{deleted['id']}")).iterdir():
         shutil.rmtree(path)
     for _ in range(2):
-        # Enough to start, and to open the database, but not to delete from it.
+        # Enough space to start, and to open the database, but not to delete from it.
         ballast = fill(disk)
         os.truncate(ballast, ballast.stat().st_size - PROBE_BYTES)
         with RunningServer(server.data_dir, "--no-demo") as again:
@@ -200,11 +200,11 @@ def test_a_server_starts_on_a_full_disk_with_a_run_that_is_half_deleted(disk, on
         assert [each["id"] for each in again.client.get("/api/runs").json()] == [run["id"]]
         assert list((server.data_dir / "runs").glob(".deleted-*")) == []
         again.post(run, "step", {"updates": 10})
-        agrees(again, run)
+        assert_equals_reference(again, run)
 
 
-def test_a_file_that_may_not_grow_is_no_fault_of_the_server(tmp_path):
-    """A quota, as any user can have one; the database's log can't pass it, nor a checkpoint."""
+def test_a_file_size_limit_is_answered_as_a_full_disk(tmp_path):
+    """The limit applies to the database's log and to checkpoints."""
     limited = f"ulimit -f 3000; exec {sys.executable} -m server serve --port 0 --no-demo"
     server = RunningServer(
         tmp_path / "data", command=["/bin/sh", "-c", f"{limited} --data-dir {tmp_path / 'data'}"]
@@ -220,7 +220,7 @@ def test_a_file_that_may_not_grow_is_no_fault_of_the_server(tmp_path):
         assert server.client.delete(f"/api/runs/{large['id']}").status_code == 204
 
 
-def test_a_training_without_a_browser_names_the_file_and_goes_on_when_there_is_room(disk, tmp_path):
+def test_training_in_the_terminal_names_the_file_and_can_be_resumed(disk, tmp_path):
     book, out, whole = tmp_path / "book.txt", disk / "out", tmp_path / "whole"
     book.write_text(PAGES, encoding="utf-8")
     with begun(
@@ -240,7 +240,7 @@ def test_a_training_without_a_browser_names_the_file_and_goes_on_when_there_is_r
 
 
 @pytest.mark.parametrize("what", ["runs/{run}/checkpoints", "hurrah.db-wal"])
-def test_what_can_not_be_written_holds_the_run(tmp_path, what):
+def test_a_run_pauses_while_its_files_can_not_be_written(tmp_path, what):
     if shutil.which("chattr") is None:
         pytest.skip("there is no chattr here")
     with RunningServer(tmp_path / "data", "--no-demo") as server:
@@ -251,18 +251,18 @@ def test_what_can_not_be_written_holds_the_run(tmp_path, what):
         try:
             subprocess.run(["chattr", "+i", path], check=True, capture_output=True)
         except subprocess.CalledProcessError as error:
-            pytest.skip(f"nothing can be made unchangeable here: {error.stderr}")
+            pytest.skip(f"files can't be made immutable here: {error.stderr}")
         try:
-            stands = short(server, run, "can't be written")
+            paused_at = paused_for_disk(server, run, "can't be written")
             answer = server.client.post(f"/api/runs/{run['id']}/checkpoints")
             assert "can't be written" in server.problem(answer, 507)["detail"]
         finally:
             subprocess.run(["chattr", "-i", path], check=True)
-        server.until(run, lambda now: now["update"] > stands["update"])
-        agrees(server, run)
+        server.until(run, lambda now: now["update"] > paused_at["update"])
+        assert_equals_reference(server, run)
 
 
-def test_a_server_does_not_start_where_it_can_not_write(tmp_path):
+def test_a_server_does_not_start_in_a_read_only_directory(tmp_path):
     folder = tmp_path / "data"
     folder.mkdir()
     if os.geteuid() == 0:
@@ -277,7 +277,7 @@ def test_a_server_does_not_start_where_it_can_not_write(tmp_path):
     assert ended.stderr.count("\n") == 1
 
 
-def test_a_server_does_not_start_with_what_is_no_database(tmp_path):
+def test_a_server_does_not_start_with_an_invalid_database(tmp_path):
     (tmp_path / "hurrah.db").write_bytes(b"no database" * 1_000)
     ended = serve_in(tmp_path)
     assert (ended.returncode, ended.stdout) == (1, "")

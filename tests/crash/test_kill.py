@@ -1,4 +1,4 @@
-"""kill -9 of any process at any time: nothing that was acknowledged is lost."""
+"""kill -9 of any process at any time loses nothing that was acknowledged."""
 
 import itertools
 import os
@@ -18,7 +18,7 @@ def only_worker(server):
 
 
 def undisturbed(server, spec):
-    """The losses and samples of a run of the same spec that nobody disturbs."""
+    """Return the losses and samples of an undisturbed run of the same spec."""
     run = server.create(**spec)
     server.until_ended(run)
     return server.losses_csv(run), server.get(run, "samples")
@@ -29,7 +29,7 @@ def without_disturbances(milestones):
     return [mark | {"id": None} for mark in milestones if mark["kind"] in kinds]
 
 
-def test_a_worker_that_is_killed_fails_its_run_and_it_goes_on_from_its_checkpoint(serve):
+def test_a_run_whose_worker_was_killed_fails_and_resumes_from_its_checkpoint(serve):
     server = serve("--no-demo")
     spec = SMALL | {"corpus": server.upload(PAGES)["id"], "max_updates": 2_000, "pace": 1_000}
     run = server.create(**spec)
@@ -52,7 +52,7 @@ def test_a_worker_that_is_killed_fails_its_run_and_it_goes_on_from_its_checkpoin
     assert (server.losses_csv(run), server.get(run, "samples")) == undisturbed(server, spec)
 
 
-def test_a_worker_killed_before_its_first_checkpoint_begins_again(serve):
+def test_a_run_whose_worker_was_killed_before_the_first_checkpoint_starts_again(serve):
     server = serve("--no-demo")
     spec = SMALL | {"corpus": server.upload(PAGES)["id"], "max_updates": 300}
     run = server.create(pace=100, **spec)
@@ -66,7 +66,7 @@ def test_a_worker_killed_before_its_first_checkpoint_begins_again(serve):
     assert (server.losses_csv(run), server.get(run, "samples")) == undisturbed(server, spec)
 
 
-def test_a_worker_killed_while_it_stands_still(serve):
+def test_a_paused_run_whose_worker_was_killed_can_be_resumed(serve):
     server = serve("--no-demo")
     spec = SMALL | {"corpus": server.upload(PAGES)["id"], "max_updates": 200}
     run = server.create(paused=True, **spec)
@@ -79,10 +79,9 @@ def test_a_worker_killed_while_it_stands_still(serve):
     assert (server.losses_csv(run), server.get(run, "samples")) == undisturbed(server, spec)
 
 
-# How long a run goes on before the server is killed: before, while and after what it told was
-# stored for the first time.
+# How long a run trains before the server is killed: before, during and after the first flush.
 @pytest.mark.parametrize("updates", [1, 150, 1_500])
-def test_a_server_that_is_killed_loses_nothing(serve, updates):
+def test_killing_the_server_loses_nothing(serve, updates):
     server = serve("--no-demo")
     spec = SMALL | {"corpus": server.upload(PAGES)["id"], "watch_words": ["the", "e"]}
     spec |= {"max_updates": 3_000}
@@ -99,7 +98,7 @@ def test_a_server_that_is_killed_loses_nothing(serve, updates):
     assert found["state"] == "interrupted"
     assert found["error"]
     assert found["update"] >= last_seen
-    # Its worker outlived the server for long enough to leave everything behind.
+    # The worker has saved a checkpoint after the server was gone.
     newest = again.get(run, "checkpoints")[-1]
     assert newest["update"] == found["update"] == again.get(run, "loss")["to"]
     assert again.losses_csv(run).count(b"\n") == found["update"] + 1
@@ -140,7 +139,7 @@ def test_server_and_worker_killed_together_go_back_to_the_last_checkpoint(serve)
     assert (again.losses_csv(run), again.get(run, "samples")) == undisturbed(again, spec)
 
 
-def test_runs_go_on_by_themselves_where_that_is_wished(serve):
+def test_runs_resume_automatically_with_the_setting(serve):
     server = serve("--no-demo")
     spec = SMALL | {"corpus": server.upload(PAGES)["id"], "max_updates": 1_500}
     run = server.create(pace=500, **spec)
@@ -153,7 +152,7 @@ def test_runs_go_on_by_themselves_where_that_is_wished(serve):
     assert (again.losses_csv(run), again.get(run, "samples")) == undisturbed(again, spec)
 
 
-def test_a_run_that_can_only_go_on_to_rounding_says_so_once(serve):
+def test_a_run_that_resumes_only_up_to_rounding_gets_one_milestone(serve):
     server = serve("--no-demo")
     run = server.create(corpus=server.upload(PAGES)["id"], paused=True, max_updates=300, **SMALL)
     server.post(run, "step", {"updates": 100})
@@ -171,7 +170,7 @@ def test_a_run_that_can_only_go_on_to_rounding_says_so_once(serve):
     assert [(mark["kind"], mark["update"]) for mark in said] == [("change", 100)]
 
 
-def test_every_acknowledged_checkpoint_is_there_after_killing_the_server_again_and_again(serve):
+def test_every_acknowledged_checkpoint_survives_repeated_kills_of_the_server(serve):
     server = serve("--no-demo")
     spec = SMALL | {"corpus": server.upload(PAGES)["id"], "max_updates": None}
     run = server.create(**spec)
@@ -191,7 +190,7 @@ def test_every_acknowledged_checkpoint_is_there_after_killing_the_server_again_a
     assert all(before <= after for before, after in itertools.pairwise(updates))
 
 
-def test_paused_queued_and_finished_runs_are_as_they_were(serve):
+def test_paused_queued_and_finished_runs_survive_a_kill_unchanged(serve):
     server = serve("--no-demo", HURRAH_MAX_TRAINING_RUNS="1")
     corpus = server.upload(PAGES)["id"]
     finished = server.until_ended(server.create(corpus=corpus, max_updates=50, **SMALL))
@@ -207,27 +206,27 @@ def test_paused_queued_and_finished_runs_are_as_they_were(serve):
     assert again.run(paused) == changed
     assert again.get(paused, "samples") == samples
     assert again.run(running)["state"] == "interrupted"
-    # It has waited long enough.
+    # The queued run starts by itself.
     again.until(queued, lambda now: now["state"] == "running")
     assert again.post(paused, "step", {"updates": 5})["update"] == 35
 
 
-def test_a_scribe_that_is_killed_is_replaced(serve):
+def test_a_killed_inference_process_is_replaced(serve):
     server = serve("--no-demo")
     run = server.create(corpus=server.upload(PAGES)["id"], paused=True, **SMALL)
     request = {"length": 30, "seed": 1}
     before = server.post(run, "passages", request)
-    scribes = child_pids(server.process.pid, "server.inference")
-    assert scribes
-    for inference in scribes:
+    processes = child_pids(server.process.pid, "server.inference")
+    assert processes
+    for inference in processes:
         os.kill(inference, signal.SIGKILL)
     assert server.post(run, "passages", request) == before
-    # And who measures samples is replaced as well.
+    # The process that measures samples is replaced as well.
     server.post(run, "step", {"updates": 100})
     assert server.get(run, "samples")[-1]["update"] == 100
 
 
-def test_a_half_written_checkpoint_is_cleared_away_and_a_damaged_one_passed_over(serve):
+def test_an_unfinished_checkpoint_is_deleted_and_a_damaged_one_skipped(serve):
     server = serve("--no-demo")
     spec = SMALL | {"corpus": server.upload(PAGES)["id"], "max_updates": 300}
     run = server.create(paused=True, **spec)

@@ -39,6 +39,6 @@ def test_a_killed_migration_is_done_completely_or_not_at_all(tmp_path, point, ve
         assert shown == {
             each["run"]["id"]: each["run"]["update"] for each in EXPECTED["shown"]["runs"].values()
         }
-        assert again.client.get("/api/kept").json()["total"] == PASSAGES
+        assert again.client.get("/api/passages").json()["total"] == PASSAGES
     assert contents(path)[0] == VERSION
     assert contents(backup_path(path, 0)) == before

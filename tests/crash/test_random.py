@@ -4,36 +4,36 @@ import random
 import time
 
 WHO = ("worker", "server", "both")
-# Long enough for a few commits, samples and checkpoints to be under way.
+# Long enough for a few commits, samples and checkpoints.
 LONGEST_S = 1.2
-# After so many kills new runs are made: what is undisturbed is worked out from their start.
+# New runs are created after so many kills, because reference runs are computed from the start.
 RUNS_LAST = 40
 
 
-def test_nothing_is_lost_torn_or_doubled_whenever_it_happens(survivor, kill):
+def test_nothing_is_lost_corrupted_or_duplicated_at_any_moment(harness, kill):
     chance = random.Random(kill)
     if kill and kill % RUNS_LAST == 0:
-        survivor.begin()
-    deeds = chance.sample(deeds_of(survivor, chance), k=chance.randint(0, 3))
-    training = survivor.train(*deeds)
-    # Not a wait for something: the moment itself is what is tried.
+        harness.begin()
+    actions = chance.sample(actions_on(harness, chance), k=chance.randint(0, 3))
+    training = harness.train(*actions)
+    # This waits for nothing: the kill is to come at a random moment.
     time.sleep(chance.uniform(0, LONGEST_S))
     who = chance.choice(WHO)
-    survivor.kill(who)
+    harness.kill(who)
     training.join()
     if who != "worker":
-        survivor.start(automatic_resume=chance.random() < 0.3)
-    survivor.check()
+        harness.start(automatic_resume=chance.random() < 0.3)
+    harness.check()
 
 
-def deeds_of(survivor, chance):
-    """What people may do with a run meanwhile; none of it changes what it learns."""
-    server = survivor.server
-    which = chance.randrange(len(survivor.runs))
-    run, _ = survivor.runs[which]
+def actions_on(harness, chance):
+    """Return actions of a user on a random run; none of them changes what it learns."""
+    server = harness.server
+    which = chance.randrange(len(harness.runs))
+    run, _ = harness.runs[which]
     return [
-        lambda: survivor.checkpoint(which),
-        lambda: survivor.checkpoint(which),
+        lambda: harness.checkpoint(which),
+        lambda: harness.checkpoint(which),
         lambda: server.post(run, "passages", {"length": 50}),
         lambda: server.post(run, "pause"),
         lambda: server.post(run, "pause") and server.post(run, "step", {"updates": 7}),

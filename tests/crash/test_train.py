@@ -1,4 +1,4 @@
-"""kill -9 of a training on the command line: `--resume` goes on as if nothing had happened."""
+"""A training on the command line that was killed with kill -9 resumes exactly."""
 
 import os
 import random
@@ -29,14 +29,14 @@ def book(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def whole(book):
-    """The folder of a training that nobody disturbs."""
+    """Return the directory of an undisturbed training."""
     out = book.parent / "whole"
     assert begin(book, out).wait(120) == 0
     return out
 
 
 def begin(book, out, stop_at=""):
-    """Begin a training, or go on with the one that the folder holds."""
+    """Start a training, or resume the one in the directory."""
     command = ["train", book, "--out", out, "--updates", UPDATES, *SIZES]
     if (out / "checkpoint.npz").exists():
         command.append("--resume")
@@ -60,16 +60,16 @@ def same_training(one, other):
     assert {path.name for path in one.iterdir()} == {path.name for path in other.iterdir()}
 
 
-def test_going_on_after_any_crash_is_the_same_as_none(book, whole, tmp_path):
+def test_a_training_resumed_after_crashes_equals_an_undisturbed_one(book, whole, tmp_path):
     out = tmp_path / "out"
-    # Before there is a checkpoint, before there is a best model beside it, in the middle of files.
+    # Before the first checkpoint, before the first best model, and in the middle of files.
     for point in ("archive.synced", "archive.renamed", "archive.written:2", "archive.kept:3", ""):
         process = begin(book, out, point)
         if point:
             until_stopped(process)
         else:
             until((out / "losses.csv").exists)
-            # Not a wait for something: any moment will do.
+            # This waits for nothing: the kill is to come at a random moment.
             time.sleep(random.uniform(0.5, 1.5))
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -80,5 +80,5 @@ def test_going_on_after_any_crash_is_the_same_as_none(book, whole, tmp_path):
 
 
 def until_stopped(process):
-    # Where the machine is quick, it may be done before it comes to the point once more.
+    # On a fast machine it may end before it reaches the failpoint again.
     until(lambda: is_stopped(process.pid) or process.poll() is not None)

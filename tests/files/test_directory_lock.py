@@ -1,4 +1,4 @@
-"""One process at a time in a folder."""
+"""A lock lets one process at a time use a directory."""
 
 import os
 import signal
@@ -31,19 +31,19 @@ def holder(tmp_path):
         process.kill()
 
 
-def test_a_folder_is_one_process_own(tmp_path, holder):
+def test_a_directory_is_locked_for_one_process(tmp_path, holder):
     with pytest.raises(DirectoryInUseError, match=tmp_path.name), lock_directory(tmp_path, 0.1):
         pass
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_claim_ends_with_its_process_however_that_ends(tmp_path, holder):
+def test_a_lock_is_released_when_its_process_is_killed(tmp_path, holder):
     os.kill(holder.pid, signal.SIGKILL)
     with lock_directory(tmp_path, 60):
         pass
 
 
-def test_a_claim_ends_with_its_block(tmp_path):
+def test_a_lock_is_released_after_its_block(tmp_path):
     for _ in range(2):
         with (
             lock_directory(tmp_path, 0),

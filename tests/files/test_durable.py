@@ -1,11 +1,11 @@
-"""Folders and files that outlive a power cut."""
+"""Directories and files that survive a power cut."""
 
 import pytest
 
 from server.files import durable
 
 
-def test_the_names_of_new_folders_are_made_durable(tmp_path, monkeypatch):
+def test_the_names_of_new_directories_are_made_durable(tmp_path, monkeypatch):
     synchronised = []
     monkeypatch.setattr(durable, "sync_folder", synchronised.append)
     durable.make_folder(tmp_path / "a" / "b" / "c")
@@ -16,7 +16,7 @@ def test_the_names_of_new_folders_are_made_durable(tmp_path, monkeypatch):
         durable.make_folder(tmp_path / "file")
 
 
-def test_only_what_the_dead_process_was_writing_is_cleared_away(tmp_path):
+def test_only_the_unfinished_files_of_that_process_are_deleted(tmp_path):
     for folder in ("checkpoints", "snapshots"):
         (tmp_path / folder).mkdir()
         for name in (".a.npz.12.tmp", ".a.npz.112.tmp", ".a.tmp", "a.npz"):

@@ -1,4 +1,4 @@
-"""The thread that reaches a point stands exactly there."""
+"""A thread that reaches a failpoint stops exactly there."""
 
 import os
 import signal
@@ -7,8 +7,8 @@ import sys
 
 from tests.serving import ROOT
 
-# Eight threads that take turns at the processor, so that another is likely to be the one to get a
-# signal that is sent to the process.
+# Eight threads that alternate on the processor, so that another thread would probably handle a
+# signal sent to the process.
 PROGRAM = """
 import os, sys, threading
 from server.files.failpoints import failpoint
@@ -30,7 +30,7 @@ threading.Event().wait()
 """
 
 
-def test_nothing_runs_on_past_a_point():
+def test_the_thread_stops_exactly_at_the_failpoint():
     for _ in range(10):
         process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM],

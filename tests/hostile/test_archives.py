@@ -82,7 +82,7 @@ def path(tmp_path):
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_what_no_checkpoint_holds_is_refused(path, what):
+def test_contents_of_no_checkpoint_are_refused(path, what):
     archive(path, WRONG[what])
     for read in (read_archive, read_meta, lambda path: load_model(path, "best")):
         with pytest.raises(DamagedArchiveError, match=r"some\.npz is damaged"):
@@ -94,14 +94,14 @@ def test_a_zip_bomb_is_not_unpacked(path):
     zeros = np.zeros(50_000_000, np.uint8)
     archive(path, {"a.npy": part(zeros)}, zipfile.ZIP_DEFLATED)
     assert path.stat().st_size < zeros.nbytes / 500
-    with pytest.raises(DamagedArchiveError, match="more than it is large"):
+    with pytest.raises(DamagedArchiveError, match="more data than its size"):
         read_archive(path)
     archive(path, {"a.npy": part(np.arange(3))}, zipfile.ZIP_DEFLATED)
     with pytest.raises(DamagedArchiveError, match="compressed"):
         read_archive(path)
 
 
-def test_parts_that_lie_in_one_another_are_not_read(path):
+def test_overlapping_parts_are_not_read(path):
     archive(path, {f"{number}.npy": part(np.zeros(1_000)) for number in range(10)})
     whole = path.read_bytes()
     # Every entry of the directory points to the part of the first: ten arrays of one's bytes.
@@ -124,7 +124,7 @@ def test_parts_that_lie_in_one_another_are_not_read(path):
         read_archive(path)
 
 
-def test_two_parts_of_one_name_are_refused(path):
+def test_two_parts_with_one_name_are_refused(path):
     archive(path, {})
     with zipfile.ZipFile(path, "a") as file, pytest.warns(UserWarning, match="Duplicate"):
         file.writestr("meta.npy", part(np.array("{}")))
@@ -133,13 +133,13 @@ def test_two_parts_of_one_name_are_refused(path):
 
 
 @pytest.mark.parametrize("described", ["[]", "3", "null", "", "{", "[" * 100_000, '"x"'])
-def test_a_description_that_is_none(path, described):
+def test_invalid_metadata_is_refused(path, described):
     archive(path, {"meta.npy": part(np.array(described))}, described=False)
     with pytest.raises(DamagedArchiveError):
         read_meta(path)
 
 
-def test_a_file_that_is_an_array_alone_or_nothing(path):
+def test_a_file_that_is_not_an_archive_is_refused(path):
     for content in (npy((HUGE,)), OBJECTS, pickle.dumps(Harmful()), b"", b"PK", b"PK\x05\x06" * 9):
         path.write_bytes(content)
         with pytest.raises(DamagedArchiveError):
@@ -183,7 +183,7 @@ SOMETHING = st.one_of(
     suppress_health_check=list(HealthCheck),
 )
 @given(st.data())
-def test_a_description_that_says_something_else(tmp_path_factory, contents, data):
+def test_altered_metadata_is_refused(tmp_path_factory, contents, data):
     arrays, meta = contents
     meta = json.loads(json.dumps(meta))
     arrays = dict(arrays)
@@ -212,7 +212,7 @@ def test_a_description_that_says_something_else(tmp_path_factory, contents, data
         restore_trainer(trainer, vocabulary, *read_archive(path))
 
 
-def test_the_commands_say_so_in_one_line(tmp_path):
+def test_the_commands_report_a_damaged_file_in_one_line(tmp_path):
     bomb, objects = tmp_path / "bomb.npz", tmp_path / "objects.npz"
     archive(bomb, {"a.npy": npy((HUGE,))})
     archive(objects, WRONG["an object"])

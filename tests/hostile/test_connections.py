@@ -23,7 +23,7 @@ PATIENCE_S = 20.0
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """A server whose patience is short."""
-    patience = {"HURRAH_REQUEST_PATIENCE_S": "1", "HURRAH_UPLOAD_PATIENCE_S": "2"}
+    patience = {"HURRAH_REQUEST_TIMEOUT_S": "1", "HURRAH_UPLOAD_TIMEOUT_S": "2"}
     with faultless(tmp_path_factory.mktemp("impatient"), **patience) as running:
         yield running
 
@@ -48,13 +48,13 @@ def trickle(connection, content, every_s=0.1):
 # -- slow ones ------------------------------------------------------------------------------------
 
 
-def test_who_connects_and_says_nothing_is_let_go(server):
+def test_a_connection_without_a_request_is_closed(server):
     with raw.connect(server) as connection:
         raw.is_problem(408, raw.answer(connection), "within 1 s")
         assert raw.until_closed(connection) == b""
 
 
-def test_a_head_that_trickles_is_not_waited_for(server):
+def test_a_slowly_sent_head_times_out(server):
     endless = raw.head(server, "GET /healthz HTTP/1.1", "X-Endless: " + "x" * 5_000)
     with raw.connect(server) as connection:
         assert trickle(connection, endless) < PATIENCE_S
@@ -62,7 +62,7 @@ def test_a_head_that_trickles_is_not_waited_for(server):
         assert raw.until_closed(connection) == b""
 
 
-def test_nor_is_the_second_one_on_a_connection(server):
+def test_a_slowly_sent_second_head_times_out(server):
     with raw.connect(server) as connection:
         connection.sendall(raw.head(server))
         assert raw.answer(connection)[0] == 200
@@ -73,7 +73,7 @@ def test_nor_is_the_second_one_on_a_connection(server):
 
 
 @pytest.mark.parametrize("length", ["Content-Length: 5000", "Transfer-Encoding: chunked"])
-def test_a_body_that_trickles_is_not_waited_for(server, length):
+def test_a_slowly_sent_body_times_out(server, length):
     before = server.client.get("/api/runs").json()
     start = raw.head(server, "POST /api/runs HTTP/1.1", "Content-Type: application/json", length)
     with raw.connect(server) as connection:
@@ -85,7 +85,7 @@ def test_a_body_that_trickles_is_not_waited_for(server, length):
     assert server.client.get("/api/runs").json() == before
 
 
-def test_an_upload_that_trickles_is_not_waited_for(server):
+def test_a_slowly_sent_upload_times_out(server):
     start = raw.head(
         server,
         "POST /api/corpora HTTP/1.1",
@@ -99,7 +99,7 @@ def test_an_upload_that_trickles_is_not_waited_for(server):
     assert len(server.client.get("/api/corpora").json()) == 1
 
 
-def test_a_body_that_nobody_reads_is_not_waited_for_either(server):
+def test_an_unread_body_times_out(server):
     start = raw.head(
         server,
         "POST /api/runs HTTP/1.1",
@@ -112,7 +112,7 @@ def test_a_body_that_nobody_reads_is_not_waited_for_either(server):
         assert raw.until_closed(connection) == b""
 
 
-def test_who_reads_nothing_is_cut_off(server):
+def test_a_client_that_does_not_read_is_disconnected(server):
     server.client.close()
     server.client = httpx.Client(base_url=server.url, timeout=LIMIT_S)
     before = steady(lambda: open_files(server.process.pid))
@@ -129,9 +129,9 @@ def test_who_reads_nothing_is_cut_off(server):
         assert len(raw.until_closed(connection)) < 4_000_000
 
 
-def test_who_has_read_all_and_left_is_not_let_go_once_more(tmp_path):
+def test_a_closed_connection_is_not_aborted_again(tmp_path):
     patience_s = 2.0
-    with faultless(tmp_path, HURRAH_REQUEST_PATIENCE_S=str(patience_s)) as server:
+    with faultless(tmp_path, HURRAH_REQUEST_TIMEOUT_S=str(patience_s)) as server:
         with socket.socket() as connection:
             # More than the kernels hold, so that some is still to be read when all is written.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
@@ -155,7 +155,7 @@ def test_a_slow_client_costs_the_others_nothing(server):
             assert server.client.get("/healthz").status_code == 200
 
 
-def test_there_are_only_so_many_connections(narrow):
+def test_connections_are_limited(narrow):
     with contextlib.ExitStack() as held:
         while True:
             connection = held.enter_context(raw.connect(narrow))
@@ -170,7 +170,7 @@ def test_there_are_only_so_many_connections(narrow):
         until(lambda: raw.ask(narrow, raw.head(narrow))[0] == 200)
 
 
-def test_one_address_takes_no_more_than_half_of_them(tmp_path):
+def test_one_address_gets_at_most_half_of_the_connections(tmp_path):
     """So that the operator, at another one, comes through."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         # Nothing is sent: this only asks by which address the machine would go out.
@@ -213,7 +213,7 @@ GIBBERISH = {
 
 
 @pytest.mark.parametrize("what", GIBBERISH)
-def test_what_is_no_http_is_answered_in_the_one_shape(server, what):
+def test_malformed_http_gets_a_problem_response(server, what):
     with raw.connect(server) as connection:
         with contextlib.suppress(OSError):
             connection.sendall(GIBBERISH[what])
@@ -245,7 +245,7 @@ SMUGGLED = {
 
 
 @pytest.mark.parametrize("what", SMUGGLED)
-def test_a_request_within_a_request_is_never_carried_out(server, what):
+def test_a_smuggled_request_is_never_executed(server, what):
     before = server.client.get("/api/runs").json()
     inner = raw.head(
         server,
@@ -269,7 +269,7 @@ def test_a_request_within_a_request_is_never_carried_out(server, what):
     assert all(400 <= status < 500 for status in raw.statuses(got)), got
 
 
-def test_a_body_that_breaks_its_own_rules(server):
+def test_a_malformed_body_is_refused(server):
     start = raw.head(
         server,
         "POST /api/runs HTTP/1.1",
@@ -288,7 +288,7 @@ def test_a_body_that_breaks_its_own_rules(server):
     assert server.client.get("/api/runs").json() == []
 
 
-def test_who_leaves_in_the_middle_is_forgotten(server):
+def test_a_client_that_disconnects_midway_leaves_nothing(server):
     start = raw.head(
         server,
         "POST /api/runs HTTP/1.1",
@@ -310,7 +310,7 @@ def test_who_leaves_in_the_middle_is_forgotten(server):
         *("/api/corpora/the-lamps-of-saltmere/text?from=%EF%BC%91", "/ws/runs/x"),
     ],
 )
-def test_addresses_that_are_none(server, target):
+def test_malformed_addresses_are_refused(server, target):
     for method in ("GET", "POST", "DELETE"):
         status, headers, _ = raw.ask(
             server, raw.head(server, f"{method} {target} HTTP/1.1", "Connection: close")
@@ -323,7 +323,7 @@ def test_addresses_that_are_none(server, target):
     ("soft", "hard", "wanted", "room"),
     [(300, 5_000, 1_000, 1_000), (300, 800, 1_000, 544), (64, 64, 1_000, 1)],
 )
-def test_the_system_is_asked_for_room_for_all_connections(soft, hard, wanted, room):
+def test_the_open_file_limit_is_raised_for_all_connections(soft, hard, wanted, room):
     script = (
         "import resource, sys; soft, hard, wanted = map(int, sys.argv[1:]);"
         " resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard));"

@@ -49,7 +49,7 @@ def library(tmp_path_factory):
 @example(gzip.compress(b"a" * 10**6), "a.gz")
 @example(zipped(), "a.zip")
 @example(MARKUP.encode() * 20, MARKUP)
-def test_no_bytes_find_a_fault(library, data, name):
+def test_no_uploaded_bytes_cause_a_server_error(library, data, name):
     try:
         corpus = library.add(data, name)
     except (NotTextError, CorpusTooShortError):
@@ -89,7 +89,7 @@ def test_no_bytes_find_a_fault(library, data, name):
         ),
     ],
 )
-def test_forms_that_are_none(server, lines, body):
+def test_malformed_forms_are_refused(server, lines, body):
     before = server.client.get("/api/corpora").json()
     start = raw.head(server, "POST /api/corpora HTTP/1.1", *lines, f"Content-Length: {len(body)}")
     status, headers, _ = raw.ask(server, start + body)
@@ -98,7 +98,7 @@ def test_forms_that_are_none(server, lines, body):
     assert server.client.get("/api/corpora").json() == before
 
 
-def test_a_file_that_says_it_is_smaller_than_it_is(server):
+def test_a_wrong_content_length_of_a_file_is_ignored(server):
     part = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
     body = part + PAGES.encode() + b"\r\n--b--\r\n"
     start = raw.head(
@@ -114,7 +114,7 @@ def test_a_file_that_says_it_is_smaller_than_it_is(server):
 @pytest.mark.parametrize(
     "name", ["../../etc/passwd", "C:\\windows\\x.txt", "\x00", MARKUP, "a" * 199, ".", "..", "/"]
 )
-def test_a_name_is_shown_and_never_a_path(server, name):
+def test_a_file_name_is_shown_and_never_used_as_a_path(server, name):
     folder = server.data_dir / "corpora"
     before = set(folder.iterdir())
     corpus = server.upload(PAGES, name)

@@ -87,7 +87,7 @@ def kept(server):
     return sorted(path.name for path in paths), sum(path.stat().st_size for path in paths)
 
 
-def test_slow_readers_of_a_running_network_fill_no_disk_and_hold_no_run(tmp_path):
+def test_slow_downloads_fill_no_disk_and_block_no_run(tmp_path):
     with serving(tmp_path) as server:
         run = server.create(paused=True, **LARGE)
         size = server.post(run, "checkpoints")["bytes"]
@@ -131,7 +131,7 @@ def test_slow_readers_of_a_running_network_fill_no_disk_and_hold_no_run(tmp_path
         assert not [name for name in kept(server)[0] if name.startswith(".")]
 
 
-def test_all_who_want_the_same_are_sent_the_same_file(tmp_path):
+def test_equal_downloads_share_one_file(tmp_path):
     with serving(tmp_path) as server, contextlib.ExitStack() as held:
         run = server.create(paused=True, **LARGE)
         made = server.post(run, "checkpoints")["id"]
@@ -165,7 +165,7 @@ def test_all_who_want_the_same_are_sent_the_same_file(tmp_path):
         assert server.checkpoint_file(run, other)
 
 
-def test_a_part_of_a_file(tmp_path):
+def test_a_range_request_returns_a_part_of_the_file(tmp_path):
     with serving(tmp_path) as server:
         run = server.create(paused=True, hidden_size=10, sample_length=1)
         made = server.post(run, "checkpoints")["id"]
@@ -179,7 +179,7 @@ def test_a_part_of_a_file(tmp_path):
         assert content[500:510] in parts.content
 
 
-def test_a_line_that_is_full_says_so(tmp_path):
+def test_a_full_download_queue_refuses_requests(tmp_path):
     with (
         serving(tmp_path, MAX_WAITING_REQUESTS=AT_ONCE + 2) as server,
         contextlib.ExitStack() as held,
@@ -197,7 +197,7 @@ def test_a_line_that_is_full_says_so(tmp_path):
 
 
 @pytest.mark.parametrize("which", ["latest", "checkpoint"])
-def test_slow_readers_leave_files_to_open(tmp_path, which):
+def test_slow_downloads_leave_file_descriptors_free(tmp_path, which):
     """More of them than the system has files for, if each download took one of its own."""
     files = 512
     with serving(tmp_path, files=files) as server, contextlib.ExitStack() as held:

@@ -54,7 +54,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_a_wrong_frame_ends_the_connection_and_nothing_else(server, run, what):
+def test_a_malformed_frame_closes_only_its_connection(server, run, what):
     content, code = WRONG[what]
     with raw.look_on(server, run) as bystander, raw.look_on(server, run) as viewer:
         viewer.sendall(content)
@@ -64,7 +64,7 @@ def test_a_wrong_frame_ends_the_connection_and_nothing_else(server, run, what):
     assert server.run(run)["state"] == "paused"
 
 
-def test_what_is_left_unfinished_costs_nothing(server, run):
+def test_unfinished_handshakes_and_frames_leave_nothing(server, run):
     before = steady(lambda: open_files(server.process.pid))
     unfinished = [
         raw.frame(TEXT, b"x", fin=False),
@@ -86,7 +86,7 @@ def test_what_is_left_unfinished_costs_nothing(server, run):
     [raw.frame(TEXT, b"hello"), raw.frame(BINARY, bytes(60_000))],
     ids=["text", "bytes"],
 )
-def test_a_viewer_that_will_not_be_silent_is_let_go(server, run, frame):
+def test_a_viewer_that_sends_too_much_is_disconnected(server, run, frame):
     with raw.look_on(server, run) as viewer:
         for _ in range(50):
             viewer.sendall(frame)
@@ -97,7 +97,7 @@ def test_a_viewer_that_will_not_be_silent_is_let_go(server, run, frame):
         assert raw.close_code(viewer) in {1008, None}
 
 
-def test_pings_whose_answers_nobody_reads_fill_no_memory(server, run):
+def test_unread_pongs_fill_no_memory(server, run):
     pings = raw.frame(PING, b"x" * 125) * 1_000
     before = resident_bytes(server.process.pid)
     with raw.look_on(server, run) as viewer, contextlib.suppress(OSError):
@@ -119,7 +119,7 @@ def test_pings_whose_answers_nobody_reads_fill_no_memory(server, run):
         ["Transfer-Encoding: chunked"],
     ],
 )
-def test_a_wrong_handshake_is_refused_or_passed_over(server, run, lines):
+def test_a_wrong_handshake_is_refused_or_ignored(server, run, lines):
     with raw.connect(server) as connection:
         connection.sendall(raw.upgrade(server, f"/ws/runs/{run['id']}", *lines))
         got = connection.recv(65_536)
@@ -131,19 +131,19 @@ def test_a_wrong_handshake_is_refused_or_passed_over(server, run, lines):
     "path",
     ["/ws/runs/", "/ws/runs/x/y", "/ws", "/", "/api/runs", "/static/x", "/static/js/watch.js"],
 )
-def test_a_websocket_at_an_address_that_has_none(server, path):
+def test_a_websocket_at_an_unknown_address_is_refused(server, path):
     raw.is_problem(404, raw.ask(server, raw.upgrade(server, path)), "nothing at this address")
 
 
 @pytest.mark.parametrize("lines", [["Sec-WebSocket-Version: 8"], [f"Sec-WebSocket-Key: {raw.KEY}"]])
-def test_a_handshake_that_is_none_is_answered_as_all_errors_are(server, run, lines):
+def test_an_invalid_handshake_gets_a_problem_response(server, run, lines):
     # Each of them a second time, which leaves none that is right.
     got = raw.ask(server, raw.upgrade(server, f"/ws/runs/{run['id']}", *lines))
-    raw.is_problem(400, got, "no WebSocket handshake")
+    raw.is_problem(400, got, "The WebSocket handshake is invalid")
     assert got[1]["sec-websocket-version"] == "13"
 
 
-def test_who_leaves_before_it_is_accepted_fills_no_log(server, run):
+def test_disconnecting_before_acceptance_is_not_logged(server, run):
     for _ in range(30):
         with raw.connect(server) as connection:
             connection.sendall(raw.upgrade(server, f"/ws/runs/{run['id']}"))
@@ -152,13 +152,13 @@ def test_who_leaves_before_it_is_accepted_fills_no_log(server, run):
     assert server.client.get("/healthz").status_code == 200
 
 
-def test_a_number_from_any_life_is_taken(server, run):
+def test_any_since_is_accepted(server, run):
     for since in ("-1", "0", "9" * 30, "-" + "9" * 30, "9" * 5_000, "x", "", "1.5", "%00"):
         with connect(f"{server.ws_url}/ws/runs/{run['id']}?since={since}") as viewer:
             assert json.loads(viewer.recv(LIMIT_S))["type"] == "snapshot"
 
 
-def test_there_are_only_so_many_viewers(narrow):
+def test_viewers_are_limited(narrow):
     run = narrow.create(hidden_size=5, sample_length=10, paused=True)
     address = f"{narrow.ws_url}/ws/runs/{run['id']}"
     with contextlib.ExitStack() as held:

@@ -87,7 +87,7 @@ def test_odd_json_gets_one_sentence_and_changes_nothing(server, what):
     assert server.client.get("/api/runs").json() == []
 
 
-def test_what_json_allows_is_allowed(server):
+def test_unusual_but_valid_json_is_accepted(server):
     content = b' {"seed": 1, "seed": 2, "name": "\\u0000a\\u202eb\\ud83d\\ude00", "pace": 1E+2,'
     content += json.dumps(SMALL).encode().strip()[1:]
     answer = server.client.post("/api/runs", content=content, headers=JSON)
@@ -103,7 +103,7 @@ def test_what_json_allows_is_allowed(server):
     st.sampled_from(["create", "estimate", "change", "fork"]),
     st.dictionaries(st.sampled_from(FIELDS), ANYTHING, max_size=5) | ANYTHING,
 )
-def test_no_spec_finds_a_fault(server, where, body):
+def test_no_invalid_spec_causes_a_server_error(server, where, body):
     # Whatever it says of the others, it is none that begins.
     wrong = body | {"hidden_size": 0, "unknown": 1} if isinstance(body, dict) else body
     method, path = "POST", "/api/estimate" if where == "estimate" else "/api/runs"
@@ -126,7 +126,7 @@ def test_no_spec_finds_a_fault(server, where, body):
         max_size=3,
     ),
 )
-def test_no_other_body_finds_a_fault(server, where, body):
+def test_no_invalid_body_causes_a_server_error(server, where, body):
     # An unknown field: nothing is carried out.
     body |= {"unknown": 1}
     content = json.dumps(body).encode()
@@ -142,7 +142,7 @@ def test_no_other_body_finds_a_fault(server, where, body):
     st.dictionaries(st.sampled_from(["name", "pace", "note", *OTHER_FIELDS]), ANYTHING, max_size=2),
     st.booleans(),
 )
-def test_no_body_that_may_be_carried_out_finds_a_fault(server, where, body, sound):
+def test_no_body_causes_a_server_error(server, where, body, sound):
     if sound and where != "change":
         body |= {"passages": {"length": 7}, "milestones": {"update": 0, "text": "a"}}.get(where, {})
     path, method = f"/api/runs/{a_run(server)}", "PATCH" if where == "change" else "POST"
@@ -185,7 +185,7 @@ SOUND = st.fixed_dictionaries(
 
 @settings(ALWAYS_THE_SAME, max_examples=25)
 @given(SOUND, st.integers(1, 3))
-def test_whatever_begins_can_be_carried_on(server, spec, updates):
+def test_every_accepted_run_can_be_controlled(server, spec, updates):
     server.delete_runs()
     content = json.dumps({"sample_length": 5, **spec, "paused": True}).encode()
     answer = server.client.post("/api/runs", content=content, headers=JSON)
@@ -231,7 +231,7 @@ def a_run(server):
         {"prime": "x" * 10_000, "length": 1},
     ],
 )
-def test_extreme_wishes_harm_nobody(server, wish):
+def test_extreme_passage_requests_are_harmless(server, wish):
     run = a_run(server)
     answer = server.client.post(f"/api/runs/{run}/passages", json={"length": 20} | wish)
     assert answer.status_code in {200, 404, 422}, answer.text

@@ -116,7 +116,7 @@ def files_of(server):
 
 
 @pytest.mark.timeout(300)
-def test_ten_thousand_random_requests_while_a_run_learns(tmp_path):
+def test_ten_thousand_random_requests_while_a_run_trains(tmp_path):
     with faultless(tmp_path) as server:
         corpus = server.upload(PAGES)["id"]
         run = server.create(corpus=corpus, pace=100, max_updates=None, **NETWORK)

@@ -1,4 +1,4 @@
-"""What is written with the same random numbers, and when nothing can be."""
+"""Replays depend only on what the network has learned, and need its snapshot."""
 
 from dataclasses import replace
 
@@ -8,8 +8,9 @@ import pytest
 from server.checkpoints.checkpoint_format import model_contents, new_trainer
 from server.checkpoints.npz import write_archive
 from server.inference.generator import TextGenerator
+from server.inference.messages import MeasureSample
 from server.inference.replay import opening, replay
-from server.rnn.sampling.sampling import write
+from server.rnn.sampling.sampling import generate
 from server.rnn.vocabulary import Vocabulary
 from server.spec.run_spec import RunSpec
 from tests.serving import NOVEL, ROOT
@@ -29,7 +30,7 @@ def trained(changes, updates):
 
 
 @pytest.mark.parametrize("changes", CELLS, ids=str)
-def test_the_place_in_the_book_has_no_part_in_it(changes):
+def test_a_replay_does_not_depend_on_the_position_in_the_text(changes):
     trainer, _ = trained(changes, 5)
     model = trainer.current_model()
     text = replay(model, VOCABULARY, BEGINNING, 80)
@@ -39,16 +40,16 @@ def test_the_place_in_the_book_has_no_part_in_it(changes):
     assert replay(model, VOCABULARY, BEGINNING, 80) == text
 
 
-def test_a_huge_network_writes_less():
+def test_a_huge_network_writes_a_shorter_replay():
     trainer, _ = trained({}, 1)
     model = trainer.current_model()
     whole = replay(model, VOCABULARY, BEGINNING, 80)
     a_character = sum(array.size for array in model.parameters.values() if array.ndim == 2)
-    assert replay(model, VOCABULARY, BEGINNING, 80, most_products=30 * a_character) == whole[:30]
+    assert replay(model, VOCABULARY, BEGINNING, 80, max_products=30 * a_character) == whole[:30]
 
 
-def test_it_makes_sense_where_a_zero_state_leads_astray():
-    # This network, of the demo's book and seed, writes hardly a letter from a zero state then.
+def test_a_replay_needs_the_carried_state():
+    # At this update, the demo's network with this seed writes hardly a letter from a zero state.
     book = ROOT / "data" / "corpora" / "the-lamps-of-saltmere.txt"
     text = NOVEL
     vocabulary = Vocabulary.from_text(text)
@@ -60,11 +61,11 @@ def test_it_makes_sense_where_a_zero_state_leads_astray():
     assert sum(character.islower() for character in written) > 60
     prime = vocabulary.encode(opening(book))
     zero = {name: np.zeros_like(view) for name, view in model.state.items()}
-    lost = vocabulary.decode(write(replace(model, state=zero), 100, seed=0, prime=prime))
+    lost = vocabulary.decode(generate(replace(model, state=zero), 100, seed=0, prime=prime))
     assert sum(character.islower() for character in lost) < 20
 
 
-def test_it_begins_as_the_text_does_up_to_a_line_s_end(tmp_path):
+def test_the_opening_ends_with_a_line(tmp_path):
     book = tmp_path / "book.txt"
     book.write_bytes(("é" * 150 + "\n" + "è" * 100 + "\n" + "a" * 500).encode())
     assert opening(book) == "é" * 150 + "\n" + "è" * 100 + "\n"
@@ -72,7 +73,7 @@ def test_it_begins_as_the_text_does_up_to_a_line_s_end(tmp_path):
     assert opening(book) == "A title\n" + "ab" * 296
 
 
-def test_without_the_network_of_that_update_there_is_none(tmp_path):
+def test_there_is_no_replay_without_the_network_of_that_update(tmp_path):
     book = tmp_path / "book.txt"
     book.write_text(TEXT)
     trainer, spec = trained({}, 5)
@@ -81,16 +82,15 @@ def test_without_the_network_of_that_update_there_is_none(tmp_path):
     inference = TextGenerator()
 
     def written(name, update):
-        command = {
-            "do": "measure",
-            "corpus_path": str(book),
-            "text": "a lamp",
-            "watched": ["lamp"],
-            "snapshot": str(tmp_path / name),
-            "update": update,
-            "length": 30,
-        }
-        answer = inference.answer(command, lambda _: None)
+        command = MeasureSample(
+            corpus_path=str(book),
+            text="a lamp",
+            watched=["lamp"],
+            snapshot=str(tmp_path / name),
+            update=update,
+            length=30,
+        )
+        answer = inference.reply(command, lambda _: None)
         assert answer["found"] == ["lamp"]
         return answer["replay"]
 

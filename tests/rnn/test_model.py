@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from server.rnn.architecture import Architecture
 from server.rnn.cells import CELLS
-from server.rnn.gradient_check.reference_network import Change, ReferenceNetwork
+from server.rnn.gradient_check.reference_network import Perturbation, ReferenceNetwork
 from server.rnn.model import Model, ModelError
 from server.rnn.sampling.inference import Stepper
-from server.rnn.sampling.sampling import write
+from server.rnn.sampling.sampling import generate
 
 networks = {"cell": st.sampled_from(list(CELLS)), "layers": st.integers(1, 4)}
 
@@ -60,7 +60,7 @@ def test_names_of_one_layer_are_the_courses_and_more_are_numbered():
 def test_a_stepper_follows_the_definitions(cell, layers, streams, seed):
     model = random_model(cell, layers, seed=seed)
     stepper = Stepper(model, streams)
-    nothing = Change(name="c", entries=(np.array([0]),), step=0.0)
+    nothing = Perturbation(name="c", entries=(np.array([0]),), step=0.0)
     definitions = ReferenceNetwork(model.architecture, model.parameters, (), nothing)
     state = {name: np.array([[view] * streams]) for name, view in model.state.items()}
     assert set(stepper.state) == set(state)
@@ -86,10 +86,10 @@ def test_a_stepper_follows_the_definitions(cell, layers, streams, seed):
 def test_every_network_writes(cell, layers, prime):
     model = random_model(cell, layers)
     prime = np.array(prime, dtype=np.intp)
-    text = write(model, 300, seed=1, prime=prime)
+    text = generate(model, 300, seed=1, prime=prime)
     assert text.shape == (300,)
-    assert np.array_equal(text, write(model, 300, seed=1, prime=prime))
-    likeliest = write(model, 20, seed=1, temperature=0, prime=prime)
+    assert np.array_equal(text, generate(model, 300, seed=1, prime=prime))
+    likeliest = generate(model, 20, seed=1, temperature=0, prime=prime)
     stepper, index = Stepper(model), model.next_index
     if len(prime):
         *before, index = prime
@@ -105,7 +105,7 @@ def test_every_network_writes(cell, layers, prime):
 def test_parameters_that_ran_away_still_write(cell, poison):
     model = random_model(cell, 2, dtype=np.float32)
     model.parameters["W1"][:] = poison
-    text = write(model, 300, seed=1)
+    text = generate(model, 300, seed=1)
     assert text.min() >= 0
     assert text.max() < model.vocabulary_size
 

@@ -1,4 +1,4 @@
-"""Which files a run's shelf takes in, and which it leaves alone."""
+"""The files that a checkpoint store imports, and those it ignores or keeps."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ SPEC = RunSpec().model_dump() | {"hidden_size": 2, "sequence_length": 3}
 
 @pytest.fixture
 def scene(tmp_path):
-    """Return a function that runs a coroutine with a shelf of a run without history."""
+    """Return a function that runs a coroutine with the checkpoint store of a new run."""
 
     def play(story):
         async def scene():
@@ -37,7 +37,7 @@ def scene(tmp_path):
 
 
 def write(checkpoint_store, identity, updates=2, *, first=1):
-    """Write a checkpoint's file as a worker does, with the losses of the updates from `first`."""
+    """Write a checkpoint's file as a worker does, with the losses from update `first` on."""
     trainer = new_trainer(np.array([0, 1] * 50, np.uint16), VOCABULARY, SPEC)
     losses = np.array([trainer.update() for _ in range(updates)])
     arrays, meta = checkpoint_contents(trainer, VOCABULARY, SPEC)
@@ -51,46 +51,46 @@ def ids(checkpoints):
     return [checkpoint.id for checkpoint in checkpoints]
 
 
-def test_a_file_that_nobody_described_is_taken_in(scene):
+def test_an_orphan_file_is_imported(scene):
     async def story(checkpoint_store):
         write(checkpoint_store, "orphan")
-        await checkpoint_store.adopt()
+        await checkpoint_store.import_orphans()
         [found] = await checkpoint_store.list()
         assert (found.id, found.automatic, found.note) == ("orphan", True, "asked for")
 
     scene(story)
 
 
-def test_one_that_is_being_made_is_left_to_who_makes_it(scene):
+def test_a_reserved_file_is_not_imported(scene):
     async def story(checkpoint_store):
-        async with checkpoint_store.making("mine"):
+        async with checkpoint_store.reserve("mine"):
             write(checkpoint_store, "mine")
-            await checkpoint_store.adopt()
+            await checkpoint_store.import_orphans()
             assert await checkpoint_store.list() == []
             await checkpoint_store.add("mine", note="mine", automatic=False)
-        await checkpoint_store.adopt()
+        await checkpoint_store.import_orphans()
         [found] = await checkpoint_store.list()
         assert (found.automatic, found.note) == (False, "mine")
 
     scene(story)
 
 
-def test_one_that_does_not_follow_what_is_stored_is_not(scene):
-    """A worker that stood still wrote it, while its run went back and on without it."""
+def test_a_file_with_a_gap_in_its_history_is_not_imported(scene):
+    """A paused worker wrote it after the run had gone back and trained on without it."""
 
     async def story(checkpoint_store):
         write(checkpoint_store, "late", updates=4, first=3)
-        await checkpoint_store.adopt()
+        await checkpoint_store.import_orphans()
         assert await checkpoint_store.list() == []
 
     scene(story)
 
 
-def test_one_that_is_held_does_not_give_way_to_newer_ones(scene):
+def test_a_pinned_checkpoint_is_not_replaced_by_newer_ones(scene):
     async def story(checkpoint_store):
         write(checkpoint_store, "held")
         await checkpoint_store.add("held", note=None, automatic=True)
-        with checkpoint_store.holding("held"):
+        with checkpoint_store.pin("held"):
             for number in range(AUTOMATIC_KEPT + 1):
                 write(checkpoint_store, f"new{number}", updates=3 + number)
                 await checkpoint_store.add(f"new{number}", note=None, automatic=True)

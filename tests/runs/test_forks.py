@@ -1,4 +1,4 @@
-"""Runs that leave others at a checkpoint; and the loss by the place in the book."""
+"""Forks, and the loss by position in the text."""
 
 import csv
 import io
@@ -31,48 +31,48 @@ def fork(server, run, **request):
     return answer.json()
 
 
-def test_a_fork_that_changes_nothing_becomes_the_same(server, parent):
-    branch = fork(server, parent, checkpoint=parent["checkpoint"])
-    assert branch["id"] != parent["id"]
-    assert branch["name"] == f"{parent['name']}, from 150"
+def test_a_fork_without_changes_trains_identically(server, parent):
+    forked = fork(server, parent, checkpoint=parent["checkpoint"])
+    assert forked["id"] != parent["id"]
+    assert forked["name"] == f"{parent['name']}, from 150"
     origin = {"run": parent["id"], "checkpoint": parent["checkpoint"], "update": 150}
-    assert branch["forked_from"] == origin
+    assert forked["forked_from"] == origin
     assert parent["forked_from"] is None
-    done = server.until_ended(branch)
+    done = server.until_ended(forked)
     assert (done["state"], done["update"], done["best"]) == ("finished", 400, parent["best"])
-    assert server.losses_csv(branch) == server.losses_csv(parent)
-    assert server.get(branch, "samples") == server.get(parent, "samples")
+    assert server.losses_csv(forked) == server.losses_csv(parent)
+    assert server.get(forked, "samples") == server.get(parent, "samples")
 
 
-def test_a_fork_shares_what_was_and_goes_its_own_way(server, parent):
-    branch = fork(
+def test_a_fork_copies_the_history_and_then_differs(server, parent):
+    forked = fork(
         server,
         parent,
         checkpoint=parent["checkpoint"],
         spec={"learning_rate": 0.01, "name": "slower", "max_updates": 300, "sample_every": 50},
     )
-    assert (branch["name"], branch["spec"]["learning_rate"]) == ("slower", 0.01)
-    assert server.until_ended(branch)["update"] == 300
-    ours, theirs = (server.losses_csv(run).splitlines() for run in (branch, parent))
-    # The update after the checkpoint still reads with the weights that both had.
+    assert (forked["name"], forked["spec"]["learning_rate"]) == ("slower", 0.01)
+    assert server.until_ended(forked)["update"] == 300
+    ours, theirs = (server.losses_csv(run).splitlines() for run in (forked, parent))
+    # The loss of the update after the checkpoint is that of the common weights.
     assert ours[:152] == theirs[:152]
     assert ours[152] != theirs[152]
-    assert [sample["update"] for sample in server.get(branch, "samples")][-3:] == [200, 250, 300]
-    [first, *_] = server.get(branch, "checkpoints")
+    assert [sample["update"] for sample in server.get(forked, "samples")][-3:] == [200, 250, 300]
+    [first, *_] = server.get(forked, "checkpoints")
     assert (first["update"], first["automatic"]) == (150, False)
     assert parent["name"] in first["note"]
 
 
-def test_a_fork_outlives_what_it_left(server, corpus):
+def test_a_fork_survives_the_deletion_of_its_parent(server, corpus):
     parent = server.create(corpus=corpus, **SMALL)
     server.until_ended(parent)
-    branch = fork(server, parent, checkpoint="latest", spec={"max_updates": 500, "paused": True})
-    assert (branch["state"], branch["update"]) == ("paused", 400)
+    forked = fork(server, parent, checkpoint="latest", spec={"max_updates": 500, "paused": True})
+    assert (forked["state"], forked["update"]) == ("paused", 400)
     assert server.client.delete(f"/api/runs/{parent['id']}").status_code == 204
-    assert server.post(branch, "step", {"updates": 10})["update"] == 410
-    assert server.get(branch, "loss")["to"] == 410
-    assert server.run(branch)["forked_from"]["run"] == parent["id"]
-    server.client.delete(f"/api/runs/{branch['id']}")
+    assert server.post(forked, "step", {"updates": 10})["update"] == 410
+    assert server.get(forked, "loss")["to"] == 410
+    assert server.run(forked)["forked_from"]["run"] == parent["id"]
+    server.client.delete(f"/api/runs/{forked['id']}")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_a_fork_outlives_what_it_left(server, corpus):
         ({"colour": "red"}, "colour"),
     ],
 )
-def test_what_can_not_be_another_is_named_and_nothing_is_made(server, parent, spec, field):
+def test_a_change_that_is_not_allowed_is_refused(server, parent, spec, field):
     before = server.client.get("/api/runs").json()
     request = {"checkpoint": parent["checkpoint"], "spec": spec}
     answer = server.client.post(f"/api/runs/{parent['id']}/fork", json=request)
@@ -94,7 +94,7 @@ def test_what_can_not_be_another_is_named_and_nothing_is_made(server, parent, sp
     assert server.client.get("/api/runs").json() == before
 
 
-def test_a_fork_needs_a_checkpoint_that_is_there(server, parent):
+def test_a_fork_needs_an_existing_checkpoint(server, parent):
     where = f"/api/runs/{parent['id']}/fork"
     server.problem(server.client.post(where, json={"checkpoint": "0123456789ab"}), 404)
     server.problem(server.client.post(where, json={}), 422)
@@ -104,7 +104,7 @@ def test_a_fork_needs_a_checkpoint_that_is_there(server, parent):
 
 
 def by_hand(server, run):
-    """The mean loss of every epoch at every position, from all the losses."""
+    """Return the mean loss of every epoch at every position, from all losses."""
     rows = csv.DictReader(io.StringIO(server.losses_csv(run).decode()))
     means = {}
     for row in rows:
@@ -112,7 +112,7 @@ def by_hand(server, run):
     return means
 
 
-def test_epochs_are_laid_over_each_other(server, parent):
+def test_loss_by_position_has_a_row_for_each_epoch(server, parent):
     found = server.get(parent, "loss/positions")
     expected = by_hand(server, parent)
     assert [row["epoch"] for row in found["epochs"]] == sorted(expected)
@@ -127,7 +127,7 @@ def test_epochs_are_laid_over_each_other(server, parent):
     assert second["epochs"] == [row for row in found["epochs"] if row["epoch"] == 2]
 
 
-def test_a_long_text_is_cut_into_parts(server):
+def test_loss_by_position_of_a_long_text_is_binned(server):
     run = server.create(hidden_size=2, sequence_length=100, max_updates=4_650)
     server.until_ended(run)
     found = server.get(run, "loss/positions")
@@ -144,7 +144,7 @@ def test_a_long_text_is_cut_into_parts(server):
 
 
 @pytest.mark.parametrize("epochs", ["", "0", "one", "1;2", "-1", ",".join("1" * 21)])
-def test_epochs_that_are_none_are_refused(server, parent, epochs):
+def test_invalid_epochs_are_refused(server, parent, epochs):
     answer = server.client.get(
         f"/api/runs/{parent['id']}/loss/positions", params={"epochs": epochs}
     )

@@ -1,4 +1,4 @@
-"""Every kind of network that can be asked for, over the wire."""
+"""Every kind of network that a spec can describe, over HTTP."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def corpus(server, text):
 
 
 @pytest.mark.parametrize("name", SPECS)
-def test_a_run_is_what_the_trainer_makes_of_its_spec(server, corpus, text, name):
+def test_a_run_equals_a_trainer_with_the_same_spec(server, corpus, text, name):
     run = server.create(corpus=corpus, **SMALL, **SPECS[name])
     run = server.until(run, lambda now: now["state"] == "finished")
     vocabulary = Vocabulary.from_text(text)
@@ -62,7 +62,7 @@ def test_a_run_is_what_the_trainer_makes_of_its_spec(server, corpus, text, name)
 
 
 @pytest.mark.parametrize("name", SPECS)
-def test_it_writes_whatever_it_is_made_of(server, corpus, name):
+def test_every_kind_of_network_writes_passages_and_samples(server, corpus, name):
     run = server.create(corpus=corpus, **SMALL, **SPECS[name])
     for source in ("best", "latest"):
         passage = server.post(run, "passages", {"source": source, "length": 60, "seed": 1})
@@ -76,7 +76,7 @@ def test_it_writes_whatever_it_is_made_of(server, corpus, name):
         assert file.content[:2] == b"PK"
 
 
-def test_the_held_out_part_is_measured_at_each_sample(server, corpus):
+def test_the_validation_loss_is_measured_at_each_sample(server, corpus):
     run = server.create(corpus=corpus, **SMALL, **SPECS["held out"])
     run = server.until(run, lambda now: now["state"] == "finished")
     samples = server.get(run, "samples")
@@ -94,7 +94,7 @@ def test_the_held_out_part_is_measured_at_each_sample(server, corpus):
     assert passage["source"]["update"] == best
 
 
-def test_nothing_is_held_out_unless_asked(server, corpus):
+def test_without_a_validation_fraction_there_is_no_validation_loss(server, corpus):
     run = server.create(corpus=corpus, **SMALL)
     server.until(run, lambda now: now["state"] == "finished")
     assert server.get(run, "loss")["validation"] == {"update": [], "loss": []}
@@ -114,7 +114,7 @@ def test_nothing_is_held_out_unless_asked(server, corpus):
         ({"hidden_size": 2_000, "sample_length": 20_000}, "sample_length"),
     ],
 )
-def test_what_is_impossible_is_refused_with_the_figure_that_would_do(server, corpus, spec, field):
+def test_an_impossible_size_is_refused_with_a_possible_one(server, corpus, spec, field):
     answer = server.client.post("/api/runs", json={"corpus": corpus, **spec})
     assert answer.status_code == 422
     [error] = answer.json()["errors"]

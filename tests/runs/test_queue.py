@@ -1,4 +1,4 @@
-"""More runs than may train: they wait their turn, and get it."""
+"""Runs over the limit of training runs are queued, and start when a slot is free."""
 
 import os
 import signal
@@ -31,7 +31,7 @@ def states(server):
     return [run["state"] for run in reversed(server.client.get("/api/runs").json())]
 
 
-def test_runs_wait_until_the_one_before_is_paused_stopped_or_deleted(server):
+def test_queued_runs_start_when_another_is_paused_stopped_or_deleted(server):
     first, second, third, fourth = (server.create(**ENDLESS) for _ in range(4))
     assert states(server) == ["running", "queued", "queued", "queued"]
     assert (second["update"], second["loss"], second["error"]) == (0, None, None)
@@ -45,13 +45,13 @@ def test_runs_wait_until_the_one_before_is_paused_stopped_or_deleted(server):
     assert states(server) == ["paused", "stopped", "running"]
 
 
-def test_a_run_that_finishes_lets_the_next_one_train(server):
+def test_the_next_run_starts_when_one_finishes(server):
     runs = [server.create(**ENDLESS | {"max_updates": 300}) for _ in range(3)]
     for run in runs:
         assert server.until_ended(run)["update"] == 300
 
 
-def test_a_run_whose_process_is_killed_lets_the_next_one_train(server):
+def test_the_next_run_starts_when_a_worker_is_killed(server):
     first = server.create(**ENDLESS)
     second = server.create(**ENDLESS)
     for worker in server.worker_pids():
@@ -60,7 +60,7 @@ def test_a_run_whose_process_is_killed_lets_the_next_one_train(server):
     assert server.run(first)["state"] == "failed"
 
 
-def test_a_queued_run_may_be_paused_resumed_stopped_and_changed(server):
+def test_a_queued_run_can_be_paused_resumed_stopped_and_changed(server):
     first, second, third = (server.create(**ENDLESS) for _ in range(3))
     assert server.post(second, "resume")["state"] == "queued"
     assert server.post(second, "pause")["state"] == "paused"
@@ -68,7 +68,7 @@ def test_a_queued_run_may_be_paused_resumed_stopped_and_changed(server):
     changed = server.client.patch(f"/api/runs/{second['id']}", json={"name": "Later"}).json()
     assert (changed["name"], changed["state"]) == ("Later", "paused")
     server.post(first, "pause")
-    # Nobody waits any more.
+    # No run is queued any more.
     assert states(server) == ["paused", "paused", "stopped"]
     assert server.post(third, "resume")["state"] == "running"
     assert server.post(second, "resume")["state"] == "queued"
@@ -76,22 +76,22 @@ def test_a_queued_run_may_be_paused_resumed_stopped_and_changed(server):
     server.until(second, running)
 
 
-def test_a_run_that_waits_again_goes_on_waiting_whoever_looks(server):
+def test_passages_and_checkpoints_leave_a_queued_run_queued(server):
     first = server.create(**ENDLESS)
     server.post(first, "pause")
     second = server.create(**ENDLESS)
     assert server.post(first, "resume")["state"] == "queued"
-    stands = server.run(first)["update"]
+    update = server.run(first)["update"]
     passage = server.post(first, "passages", {"source": "latest", "length": 10})
-    assert passage["source"]["update"] == stands
-    assert server.post(first, "checkpoints")["update"] == stands
+    assert passage["source"]["update"] == update
+    assert server.post(first, "checkpoints")["update"] == update
     assert server.run(first)["state"] == "queued"
     server.post(second, "pause")
     server.until(first, running)
-    server.until(first, lambda now: now["update"] > stands)
+    server.until(first, lambda now: now["update"] > update)
 
 
-def test_the_run_that_waited_longest_comes_first(server):
+def test_the_run_that_has_waited_longest_starts_first(server):
     first = server.create(**ENDLESS)
     second, third = (server.create(**ENDLESS) for _ in range(2))
     server.post(first, "pause")
@@ -103,7 +103,7 @@ def test_the_run_that_waited_longest_comes_first(server):
     assert states(server) == ["queued", "paused", "running"]
 
 
-def test_a_pause_that_comes_while_a_run_is_let_train_holds(server):
+def test_a_pause_during_the_start_of_a_run_takes_effect(server):
     for _ in range(5):
         first, second = (server.create(**ENDLESS) for _ in range(2))
         server.client.delete(f"/api/runs/{first['id']}")
@@ -114,7 +114,7 @@ def test_a_pause_that_comes_while_a_run_is_let_train_holds(server):
         server.delete_runs()
 
 
-def test_a_run_deleted_while_its_process_starts_leaves_no_process(server):
+def test_a_run_deleted_during_the_start_of_its_worker_leaves_no_process(server):
     for _ in range(5):
         first, second = (server.create(**ENDLESS) for _ in range(2))
         server.client.delete(f"/api/runs/{first['id']}")

@@ -1,4 +1,4 @@
-"""What happens to a run is kept once, whoever reports it how often."""
+"""What happens to a run is recorded once, even if it is reported twice."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ from server.store.executor import StoreExecutor
 
 
 class Listener:
-    """A publisher that remembers."""
+    """A publisher that keeps the messages."""
 
     def __init__(self):
         self.heard = []
@@ -47,7 +47,7 @@ def a_run(corpus):
     )
 
 
-def test_a_sample_that_two_checkpoints_tell_of_is_celebrated_once(tmp_path):
+def test_a_sample_in_two_checkpoints_is_recorded_once(tmp_path):
     book = tmp_path / "book.txt"
     book.write_text("Orla rowed to Farside. " * 20)
     sample = {"update": 2, "epoch": 1, "smooth_loss": 1.0, "text": "said Orla."}
@@ -69,16 +69,16 @@ def test_a_sample_that_two_checkpoints_tell_of_is_celebrated_once(tmp_path):
         recorder = Recorder(
             run, book, store, listener, reader, snapshots=Snapshots(tmp_path / "snapshots")
         )
-        # The second comes while the first is still being measured.
-        await recorder.catch_up(news, progress)
-        await recorder.catch_up(news, progress)
-        await recorder.caught_up()
+        # The second report comes while the first sample is still being measured.
+        await recorder.restore_to(news, progress)
+        await recorder.restore_to(news, progress)
+        await recorder.drain()
         kept = (
             await store(queries.list_samples, run.id),
             await store(queries.list_milestones, run.id),
         )
         await recorder.close()
-        await reader.leave()
+        await reader.terminate()
         await store.close()
         return kept, listener.heard
 

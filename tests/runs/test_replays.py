@@ -1,4 +1,4 @@
-"""What the network writes with the same random numbers at every update, kept with each sample."""
+"""The replay of each sample, written with the same random numbers at every update."""
 
 from dataclasses import asdict
 
@@ -24,9 +24,7 @@ def run(server, corpus):
     return server.until_ended(run)
 
 
-def test_a_replay_is_written_by_the_network_of_its_update_with_numbers_that_never_change(
-    server, run, tmp_path
-):
+def test_a_replay_uses_the_network_of_its_update_and_a_fixed_seed(server, run, tmp_path):
     book = tmp_path / "book.txt"
     book.write_text(PAGES)
     vocabulary, measure = Vocabulary.from_text(PAGES), QualityMeasure(PAGES)
@@ -40,12 +38,12 @@ def test_a_replay_is_written_by_the_network_of_its_update_with_numbers_that_neve
         assert sample["replay"] == {
             "text": text,
             "quality": asdict(measure.measure(text)),
-            "invented_words": [list(span) for span in measure.invented(text)],
+            "invented_words": [list(span) for span in measure.invented_words(text)],
         }, sample["update"]
 
 
-def test_replays_differ_by_learning_alone(server, corpus):
-    # It learns too slowly for a single character to be another; what it samples is another anyhow.
+def test_replays_differ_only_by_what_was_learned(server, corpus):
+    # It learns too little to change a single character of the replay; the samples differ anyhow.
     run = server.create(
         **SMALL, corpus=corpus, max_updates=100, sample_every=50, learning_rate=1e-12
     )
@@ -55,7 +53,7 @@ def test_replays_differ_by_learning_alone(server, corpus):
     assert len({sample["text"] for sample in samples}) == len(samples)
 
 
-def test_there_is_none_where_the_network_was_not_kept(server, corpus):
+def test_there_is_no_replay_without_a_snapshot(server, corpus):
     run = server.create(
         hidden_size=2, sample_length=4, corpus=corpus, max_updates=330, sample_every=1
     )
@@ -65,7 +63,7 @@ def test_there_is_none_where_the_network_was_not_kept(server, corpus):
     assert all(samples[update]["replay"] is None for update in range(303, 331, 2))
 
 
-def test_a_range_of_samples_can_be_asked_for_and_thinned(server, run):
+def test_samples_can_be_requested_by_range_and_limit(server, run):
     samples = server.get(run, "samples")
     between = [sample for sample in samples if 20 <= sample["update"] <= 200]
     assert server.get(run, "samples", **{"from": 20, "to": 200}) == between
@@ -88,12 +86,12 @@ def test_a_range_of_samples_can_be_asked_for_and_thinned(server, run):
         ({"limit": 1_001}, "limit"),
     ],
 )
-def test_wrong_ranges_of_samples_are_refused(server, run, query, field):
+def test_invalid_ranges_of_samples_are_refused(server, run, query, field):
     answer = server.client.get(f"/api/runs/{run['id']}/samples", params=query)
     assert [error["field"] for error in server.problem(answer, 422)["errors"]] == [field]
 
 
-def test_watched_words_go_back_to_the_names_of_the_text(server):
+def test_watch_words_null_restores_the_names_of_the_text(server):
     run = server.create(paused=True, watch_words=["zebra"], **SMALL)
     answer = server.client.patch(f"/api/runs/{run['id']}", json={"watch_words": None})
     assert answer.status_code == 200

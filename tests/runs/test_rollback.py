@@ -1,8 +1,8 @@
-"""A loss that runs away stops the run where it can still go on."""
+"""A run whose loss diverges goes back to its newest checkpoint and pauses."""
 
 
-def runaway(server, **more):
-    """Make a run that is certain to run away."""
+def diverging_run(server, **more):
+    """Create a run that is certain to diverge."""
     return server.create(
         optimizer="sgd",
         learning_rate=1e37,
@@ -14,8 +14,8 @@ def runaway(server, **more):
     )
 
 
-def test_it_goes_back_pauses_and_says_what_to_try(server):
-    run = runaway(server)
+def test_a_diverged_run_goes_back_pauses_and_explains(server):
+    run = diverging_run(server)
     stood = server.until(run, lambda now: now["error"] is not None)
     assert stood["state"] == "paused"
     assert stood["update"] == 0
@@ -27,7 +27,7 @@ def test_it_goes_back_pauses_and_says_what_to_try(server):
     assert len(server.post(run, "passages", {"length": 50})["text"]) == 50
 
 
-def test_it_goes_back_to_the_last_good_checkpoint_and_goes_on_with_better_settings(server):
+def test_a_diverged_run_resumes_from_the_last_checkpoint_with_a_lower_learning_rate(server):
     run = server.create(
         optimizer="sgd",
         learning_rate=0.01,
@@ -53,17 +53,17 @@ def test_it_goes_back_to_the_last_good_checkpoint_and_goes_on_with_better_settin
     server.client.delete(f"/api/runs/{run['id']}")
 
 
-def test_a_step_that_runs_away_is_answered(server):
-    run = runaway(server, paused=True)
+def test_a_step_that_diverges_is_answered(server):
+    run = diverging_run(server, paused=True)
     answer = server.client.post(f"/api/runs/{run['id']}/step", json={"updates": 10_000})
     assert answer.status_code == 409
-    assert "cut short" in answer.json()["detail"]
+    assert "ended early" in answer.json()["detail"]
     server.until(run, lambda now: now["error"] is not None)
 
 
-def test_it_goes_back_once_however_often_its_process_says_so(server):
-    # Samples that take a while to be measured keep the process for that long.
-    run = runaway(server, sample_every=1, sample_length=20_000)
+def test_a_diverged_run_goes_back_once_despite_repeated_reports(server):
+    # The worker is not stopped before its samples, which take a while, are measured.
+    run = diverging_run(server, sample_every=1, sample_length=20_000)
     number = 0
     while server.run(run)["error"] is None:
         server.client.patch(f"/api/runs/{run['id']}", json={"name": f"n{(number := number + 1)}"})

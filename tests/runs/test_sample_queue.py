@@ -1,4 +1,4 @@
-"""Samples wait in line until they are kept, whatever goes wrong meanwhile."""
+"""Samples stay in the queue until they are recorded, despite failures."""
 
 import asyncio
 
@@ -10,68 +10,68 @@ def sample(update):
     return {"update": update, "text": "some"}
 
 
-def lined_up(keep, talk, *updates):
-    """Put samples in line, and talk about it; return what left it, in order."""
+def run_queue(record, use, *updates):
+    """Put samples into a queue and use it; return those that have left it, in order."""
     left = []
 
     async def work():
-        line = SampleQueue(keep, left.append, "run")
-        line.put(line.announce([sample(update) for update in updates]))
+        queue = SampleQueue(record, left.append, "run")
+        queue.put(queue.announce([sample(update) for update in updates]))
         try:
             async with asyncio.timeout(30):
-                await talk(line)
+                await use(queue)
         finally:
-            await line.close()
+            await queue.close()
 
     asyncio.run(work())
     return left
 
 
-async def until_through(line):
-    while line.first is not None:
-        await line.caught_up()
+async def until_empty(queue):
+    while queue.first is not None:
+        await queue.drain()
         await asyncio.sleep(0.01)
 
 
-def test_what_fails_is_tried_again_and_in_its_turn():
-    kept, failures = [], [OSError("no"), RuntimeError("no"), ValueError("no")]
+def test_a_failed_sample_is_tried_again_in_order():
+    recorded, failures = [], [OSError("no"), RuntimeError("no"), ValueError("no")]
 
-    async def keep(waiting):
-        if waiting.update == 10 and failures:
+    async def record(pending):
+        if pending.update == 10 and failures:
             raise failures.pop()
-        kept.append(waiting.update)
+        recorded.append(pending.update)
 
-    assert lined_up(keep, until_through, 0, 10, 20) == [0, 10, 20]
-    assert kept == [0, 10, 20]
+    assert run_queue(record, until_empty, 0, 10, 20) == [0, 10, 20]
+    assert recorded == [0, 10, 20]
 
 
-def test_while_it_fails_the_first_in_line_stays_and_nobody_waits_for_it():
-    async def keep(_waiting):
+def test_a_failing_sample_stays_first_and_drain_does_not_wait():
+    async def record(_pending):
         raise OSError("no")
 
-    async def talk(line):
-        await line.caught_up()
-        assert line.first == 10
-        assert line.holds(20)
+    async def use(queue):
+        await queue.drain()
+        assert queue.first == 10
+        assert queue.contains(20)
 
-    lined_up(keep, talk, 10, 20)
+    run_queue(record, use, 10, 20)
 
 
-def test_what_is_forgotten_is_not_waited_for(monkeypatch):
-    monkeypatch.setattr(sample_queue, "FIRST_PAUSE_S", 10_000.0)
-    monkeypatch.setattr(sample_queue, "LONGEST_PAUSE_S", 10_000.0)
-    kept = []
+def test_a_discarded_sample_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(sample_queue, "FIRST_RETRY_S", 10_000.0)
+    monkeypatch.setattr(sample_queue, "LONGEST_RETRY_S", 10_000.0)
+    recorded = []
 
-    async def keep(waiting):
-        if waiting.update == 10:
+    async def record(pending):
+        if pending.update == 10:
             raise OSError("no")
-        kept.append(waiting.update)
+        recorded.append(pending.update)
 
-    async def talk(line):
-        await line.caught_up()
-        line.forget_after(5)
-        line.put(line.announce([sample(6)]))
-        await until_through(line)
+    async def use(queue):
+        await queue.drain()
+        queue.discard_after(5)
+        queue.put(queue.announce([sample(6)]))
+        await until_empty(queue)
 
-    lined_up(keep, talk, 10)
-    assert kept == [6]
+    run_queue(record, use, 10)
+    assert recorded == [6]

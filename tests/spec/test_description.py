@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from server.rnn.cells import CELLS
 from server.rnn.cells.cell import Cell
-from server.rnn.optimizers import LEARNING_RATES, RULES
+from server.rnn.optimizers import LEARNING_RATES, OPTIMIZERS
 from server.rnn.training.settings import TrainerSettings
 from server.spec.description import (
     default_of,
@@ -155,7 +155,7 @@ def test_an_unknown_cell_is_refused_with_the_known_ones():
 
 
 def test_an_optimizer_that_is_registered_later_is_accepted(monkeypatch):
-    monkeypatch.setitem(RULES, "other", RULES["adam"])
+    monkeypatch.setitem(OPTIMIZERS, "other", OPTIMIZERS["adam"])
     monkeypatch.setitem(LEARNING_RATES, "other", 0.5)
     assert RunSpec(optimizer="other").learning_rate == 0.5
 

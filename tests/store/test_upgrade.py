@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from tests.crash.undisturbed import Undisturbed
+from tests.crash.reference_run import ReferenceRun
 from tests.serving import RunningServer
 from tests.store.version_0 import EXPECTED, renamed, unpack
 
@@ -50,7 +50,7 @@ def in_two(tmp_path_factory):
 def show(server):
     """Return what the server answers about the directory, as the fixture has it."""
     text = server.client.get(f"/api/corpora/{EXPECTED['corpus']}/text?from=0&to=10000").json()
-    kept = server.client.get("/api/kept").json()["passages"]
+    kept = server.client.get("/api/passages").json()["passages"]
     shown = {
         "ids": [run["id"] for run in server.client.get("/api/runs").json()],
         "corpus": text["text"],
@@ -119,7 +119,7 @@ def computes_the_same(name):
     # Before its learning rate was changed.
     updates = {"paused": 250, "finished": 300}[name]
     spec = expected["run"]["spec"] | {"learning_rate": {"paused": 0.1, "finished": 0.002}[name]}
-    return Undisturbed(CORPUS, spec).up_to(updates).losses == expected["losses"][:updates]
+    return ReferenceRun(CORPUS, spec).train_to(updates).losses == expected["losses"][:updates]
 
 
 def test_texts_and_runs_are_shown(whole):

@@ -11,7 +11,7 @@ from server.spec.schemas import Run, RunState
 from server.store import queries
 from server.store.database import Store
 from server.store.executor import StoreExecutor
-from server.web.loss_cache import HOLDS_S, LossCache
+from server.web.loss_cache import CACHE_S, LossCache
 
 LOSSES = np.random.default_rng(5).gamma(20.0, 3.0, 9_000)
 
@@ -67,7 +67,7 @@ def within(tmp_path):
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.9, 0.999])
-def test_a_hall_that_zooms_in_is_shown_what_was_read_once(within, smoothing):
+def test_equal_requests_share_one_curve(within, smoothing):
     async def act(there):
         hall = [there.look(1_000, 4_000, smoothing=smoothing) for _ in range(500)]
         shown = await asyncio.gather(*hall)
@@ -76,14 +76,14 @@ def test_a_hall_that_zooms_in_is_shown_what_was_read_once(within, smoothing):
         await there.go_on_to(6_000)
         assert await there.look(1_000, 4_000, smoothing=smoothing) == shown[0]
         assert len(there.read) == 1
-        there.now_s += HOLDS_S
+        there.now_s += CACHE_S
         assert await there.look(1_000, 4_000, smoothing=smoothing) == shown[0]
         assert len(there.read) == 2
 
     within(act)
 
 
-def test_what_is_not_the_same_is_read_for_itself(within):
+def test_different_requests_get_different_curves(within):
     async def act(there):
         await there.look(1_000, 4_000)
         for first, last, points, smoothing in [
@@ -101,7 +101,7 @@ def test_what_is_not_the_same_is_read_for_itself(within):
 
 
 @pytest.mark.parametrize("last", [None, 9_999])
-def test_no_update_is_missing_that_has_been_seen(within, last):
+def test_a_curve_never_ends_before_a_known_update(within, last):
     async def act(there):
         for update in (5_000, 5_001, 5_100):
             await there.go_on_to(update)

@@ -11,10 +11,10 @@ from server.spec.schemas import Quality, Replay, Sample
 from server.store import queries
 from server.store.database import Store
 from server.web.sample_streaming import (
+    CHUNK_BYTES,
+    MIN_SAMPLES,
     PAGE_CHARACTERS,
-    PIECE_BYTES,
-    SHOWN_AT_LEAST,
-    json_pieces,
+    stream_json_list,
 )
 from tests.hostile import raw
 from tests.web.live.test_slow_viewers import memory_bytes
@@ -58,14 +58,14 @@ async def listed(store, characters=PAGE_CHARACTERS, first=0, last=None, chosen=N
     async def after(update):
         return page(update + 1)
 
-    pieces = [piece async for piece in json_pieces(page(first), after)]
-    assert max(map(len, pieces)) <= PIECE_BYTES
+    pieces = [piece async for piece in stream_json_list(page(first), after)]
+    assert max(map(len, pieces)) <= CHUNK_BYTES
     return json.loads(b"".join(pieces)), pages
 
 
 @pytest.mark.parametrize("count", [0, 1, 6, 7, 8, 20])
 @pytest.mark.parametrize("characters", [1, 500, 10_000])
-def test_all_samples_come_a_page_at_a_time(store, count, characters):
+def test_all_samples_are_streamed_page_by_page(store, count, characters):
     samples = [sample(3 * at, f"é{at}") for at in range(count)]
     for each in samples:
         store.add_sample("run", each)
@@ -79,7 +79,7 @@ def test_all_samples_come_a_page_at_a_time(store, count, characters):
     assert [each["update"] for each in found] == [at for at in (6, 9) if at < 3 * count]
 
 
-def test_long_samples_come_few_at_a_time(store):
+def test_a_page_contains_few_long_samples(store):
     samples = [long_sample(update) for update in range(40)]
     for each in samples:
         store.add_sample("run", each)
@@ -90,7 +90,7 @@ def test_long_samples_come_few_at_a_time(store):
 
 
 @pytest.mark.parametrize("text", ["\x01" * LONG, "語" * LONG, '"' * LONG])
-def test_a_sample_longer_than_a_page_comes_in_pieces(store, text):
+def test_a_sample_longer_than_a_page_is_sent_in_chunks(store, text):
     samples = [sample(update, text) for update in range(3)]
     for each in samples:
         store.add_sample("run", each)
@@ -135,13 +135,13 @@ def test_slow_readers_of_long_samples_take_little_memory(written):
         assert memory_bytes(server) - before < 25e6
 
 
-def test_so_many_are_fewer_where_they_are_long(written):
+def test_fewer_long_samples_are_sent_at_once(written):
     server, run, every = written, written.the_run, written.the_samples
     some = server.get(run, "samples", limit=1_000)
     updates = [each["update"] for each in some]
     assert updates == sorted(set(updates))
-    assert len(some) == SHOWN_AT_LEAST
-    newest = SHOWN_AT_LEAST // 4
+    assert len(some) == MIN_SAMPLES
+    newest = MIN_SAMPLES // 4
     assert some[-newest:] == every[-newest:]
     assert {0, 10} <= set(updates), "the first, and the one with a hurrah"
     by_update = {each["update"]: each for each in every}

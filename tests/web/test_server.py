@@ -42,7 +42,7 @@ def modes(folder):
 # -- starting -----------------------------------------------------------------------------------
 
 
-def test_it_says_where_it_listens_and_is_there(server):
+def test_the_printed_address_answers(server):
     assert server.greeting == f"Hurrah is listening on http://127.0.0.1:{server.port}/"
     assert server.port > 0
     body = server.client.get("/healthz").json()
@@ -51,7 +51,7 @@ def test_it_says_where_it_listens_and_is_there(server):
 
 
 @pytest.mark.parametrize("there_before", [False, True])
-def test_what_is_kept_is_nobody_elses_to_read(tmp_path, there_before):
+def test_stored_files_are_private(tmp_path, there_before):
     data_dir = tmp_path / "data"
     if there_before:
         data_dir.mkdir(mode=0o755)
@@ -67,7 +67,7 @@ def test_what_is_kept_is_nobody_elses_to_read(tmp_path, there_before):
             assert modes(each) <= {0o600, 0o700}
 
 
-def test_a_port_that_is_taken(server, tmp_path):
+def test_a_port_in_use_is_reported(server, tmp_path):
     ended = start("--port", server.port, "--data-dir", tmp_path)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.count("\n") == 1
@@ -75,7 +75,7 @@ def test_a_port_that_is_taken(server, tmp_path):
     assert ended.stderr.rstrip().endswith("in use.")
 
 
-def test_a_data_directory_that_is_taken(server):
+def test_a_data_directory_in_use_is_reported(server):
     before = server.client.get("/api/runs").json()
     ended = start("--port", 0, "--data-dir", server.data_dir)
     assert (ended.returncode, ended.stdout) == (1, "")
@@ -83,7 +83,7 @@ def test_a_data_directory_that_is_taken(server):
     assert server.client.get("/api/runs").json() == before
 
 
-def test_a_data_directory_that_can_be_none(tmp_path):
+def test_an_unusable_data_directory_is_reported(tmp_path):
     (tmp_path / "file").write_text("not a folder")
     ended = start("--port", 0, "--data-dir", tmp_path / "file")
     assert (ended.returncode, ended.stdout) == (1, "")
@@ -101,7 +101,7 @@ def test_a_data_directory_that_can_be_none(tmp_path):
         ([], {"HURRAH_ALLOWED_HOSTS": "no json"}),
     ],
 )
-def test_wrong_usage(tmp_path, arguments, environment):
+def test_wrong_usage_exits_with_2(tmp_path, arguments, environment):
     ended = start("--data-dir", tmp_path, *arguments, **environment)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "Traceback" not in ended.stderr
@@ -109,7 +109,7 @@ def test_wrong_usage(tmp_path, arguments, environment):
         assert name in ended.stderr or name.removeprefix("HURRAH_").lower() in ended.stderr
 
 
-def test_every_setting_can_come_from_the_environment(tmp_path):
+def test_every_setting_can_be_set_in_the_environment(tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -134,7 +134,7 @@ def test_every_setting_can_come_from_the_environment(tmp_path):
     assert process.returncode == 0
 
 
-def test_an_empty_data_directory_gets_a_demonstration_and_only_once(serve):
+def test_an_empty_data_directory_gets_a_demo_run_once(serve):
     first = serve()
     (run,) = first.client.get("/api/runs").json()
     assert run["corpus"] == "the-lamps-of-saltmere"
@@ -147,11 +147,11 @@ def test_an_empty_data_directory_gets_a_demonstration_and_only_once(serve):
     assert again.client.get("/api/runs").json() == []
 
 
-def test_none_where_it_is_not_wanted(serve):
+def test_no_demo_run_if_disabled(serve):
     assert serve(HURRAH_DEMO="0").client.get("/api/runs").json() == []
 
 
-def test_answers_do_not_wait_for_acknowledgements():
+def test_responses_do_not_wait_for_acknowledgements():
     listener = _listen(Settings(port=0))
     with listener, socket.create_connection(listener.getsockname()):
         accepted, _ = listener.accept()
@@ -164,7 +164,7 @@ def test_answers_do_not_wait_for_acknowledgements():
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
-def test_a_signal_ends_it_well_with_a_run_in_training_and_a_viewer(serve, name):
+def test_a_signal_checkpoints_a_training_run_and_disconnects_viewers(serve, name):
     server = serve("--no-demo")
     corpus = server.upload(PAGES)["id"]
     paused = server.create(corpus=corpus, paused=True, max_updates=None, **SMALL)
@@ -201,7 +201,7 @@ def test_a_signal_ends_it_well_with_a_run_in_training_and_a_viewer(serve, name):
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_who_presses_ctrl_c_again_and_again_loses_nothing(serve, name):
+def test_repeated_ctrl_c_loses_nothing(serve, name):
     server = serve("--no-demo")
     corpus = server.upload(PAGES)["id"]
     runs = [server.create(corpus=corpus, max_updates=None, **SMALL) for _ in range(2)]
@@ -225,7 +225,7 @@ def test_who_presses_ctrl_c_again_and_again_loses_nothing(serve, name):
         assert again.get(run, "checkpoints")[-1]["update"] == found["update"]
 
 
-def test_a_signal_ends_it_in_the_middle_of_a_long_passage(serve):
+def test_a_signal_interrupts_a_long_passage(serve):
     server = serve("--no-demo")
     run = server.create(hidden_size=1_000, paused=True)
     ask = "import httpx, sys; httpx.post(sys.argv[1], json={'length': 20000}, timeout=60)"
@@ -242,7 +242,7 @@ def test_a_signal_ends_it_in_the_middle_of_a_long_passage(serve):
 # -- what every client finds --------------------------------------------------------------------
 
 
-def test_nothing_there_and_wrong_methods(server):
+def test_unknown_addresses_and_wrong_methods(server):
     for path in ("/nothing", "/api", "/api/nothing", "/api/runs/x/nothing", "/static/nothing.js"):
         server.problem(server.client.get(path), 404)
     for method, path in [
@@ -260,7 +260,7 @@ def test_nothing_there_and_wrong_methods(server):
             server.problem(answer, 415)
 
 
-def test_the_description_of_the_interface(server):
+def test_the_openapi_description(server):
     described = server.client.get("/openapi.json").json()
     assert described["openapi"].startswith("3.")
     paths = described["paths"]
@@ -302,14 +302,14 @@ def test_the_description_of_the_interface(server):
             place = place[name]
 
 
-def test_many_ask_at_once(server):
+def test_concurrent_requests(server):
     limits = httpx.Limits(max_connections=50)
     with httpx.Client(base_url=server.url, limits=limits, timeout=LIMIT_S) as client:
         for _ in range(200):
             assert client.get("/healthz").status_code == 200
 
 
-def test_interrupted_runs_go_on_by_themselves_where_that_is_wished(serve):
+def test_interrupted_runs_are_resumed_if_set(serve):
     first = serve("--no-demo")
     run = first.create(hidden_size=10, pace=50, max_updates=None)
     first.until(run, lambda now: now["update"] > 5)

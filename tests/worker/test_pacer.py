@@ -8,14 +8,14 @@ from server.spec.pace import parse_pace
 from server.worker.pacer import (
     CINEMATIC_GROWTH_PER_S,
     CINEMATIC_START_UPDATES_PER_S,
-    LONGEST_WAIT_S,
-    MAX_DEBT_S,
+    MAX_LAG_S,
+    MAX_WAIT_S,
     Pacer,
 )
 
 
 class Clock:
-    """A clock that goes on when it is told to."""
+    """A clock that the test sets."""
 
     def __init__(self):
         self.now_s = 1000.0
@@ -25,7 +25,7 @@ class Clock:
 
 
 class Training:
-    """What a worker does: wait as long as it is told to, make an update, ask again."""
+    """A worker's loop: wait, make an update, and repeat."""
 
     def __init__(self, pace, *, update=0, update_s=0.0):
         self.clock = Clock()
@@ -74,7 +74,7 @@ def test_a_pace_is_a_word_or_a_number(value, pace):
         {},
     ],
 )
-def test_anything_else_is_refused_in_one_sentence(value):
+def test_an_invalid_pace_is_refused_in_one_sentence(value):
     with pytest.raises(
         ValueError, match=r'^The pace must be "max", "cinematic", or a number of .*\.$'
     ):
@@ -90,7 +90,7 @@ def test_cinematic_growth_solves_its_equation():
     assert math.log1p(k * 100_000 / r) / k == pytest.approx(90.0, abs=1e-9)
 
 
-def test_a_cinematic_run_follows_its_law_all_the_way():
+def test_a_cinematic_run_follows_its_equation():
     k, r = CINEMATIC_GROWTH_PER_S, CINEMATIC_START_UPDATES_PER_S
     training = Training("cinematic")
     seconds = 0.0
@@ -99,7 +99,7 @@ def test_a_cinematic_run_follows_its_law_all_the_way():
         assert seconds == pytest.approx(math.log1p(k * reached / r) / k, abs=0.15)
 
 
-def test_late_tenfolds_take_the_same_time():
+def test_each_later_factor_of_ten_takes_the_same_time():
     training = Training("cinematic", update=10_000)
     first_s, second_s = training.run(90_000), training.run(900_000)
     assert first_s == pytest.approx(math.log(10) / CINEMATIC_GROWTH_PER_S, rel=0.02)
@@ -116,7 +116,7 @@ def test_a_cinematic_run_begins_at_ten_updates_a_second():
     rate=st.floats(min_value=0.01, max_value=1e6),
     share_spent=st.floats(min_value=0.0, max_value=0.99),
 )
-def test_a_fixed_rate_holds_whatever_an_update_costs(rate, share_spent):
+def test_a_fixed_pace_is_kept_for_any_duration_of_an_update(rate, share_spent):
     training = Training(rate, update_s=share_spent / rate)
     training.run(1)
     assert training.run(200) == pytest.approx(200 / rate, rel=1e-6, abs=1e-9 * training.clock.now_s)
@@ -130,21 +130,21 @@ def test_max_never_waits():
     assert Training("max", update_s=1e-4).run(1000) == pytest.approx(0.1)
 
 
-def test_a_slow_machine_never_waits_and_builds_up_no_debt():
+def test_a_slow_machine_never_waits_and_accumulates_no_lag():
     training = Training(100.0, update_s=0.02)
     assert training.run(1000) == pytest.approx(20.0)
     training.update_s = 0.0
-    assert training.run(1000) == pytest.approx(10.0, abs=MAX_DEBT_S + 0.011)
+    assert training.run(1000) == pytest.approx(10.0, abs=MAX_LAG_S + 0.011)
 
 
 def test_a_pause_is_not_made_up_for():
     training = Training(100.0)
     training.run(10)
     training.clock.now_s += 3600.0
-    assert training.run(1000) == pytest.approx(10.0, abs=MAX_DEBT_S + 0.011)
+    assert training.run(1000) == pytest.approx(10.0, abs=MAX_LAG_S + 0.011)
 
 
-def test_asking_again_changes_nothing():
+def test_a_repeated_call_changes_nothing():
     clock = Clock()
     pacer = Pacer(2.0, clock)
     pacer.delay_s(0)
@@ -176,7 +176,7 @@ def test_a_slower_pace_takes_effect_from_the_update_after_next_at_the_latest(bef
     assert training.pacer.delay_s(training.update) == pytest.approx(2.0, abs=0.11)
 
 
-def test_going_over_to_max_ends_the_wait():
+def test_a_change_to_max_ends_the_wait():
     training = Training(0.01)
     training.run(1)
     assert training.pacer.delay_s(1) > 0.0
@@ -184,14 +184,14 @@ def test_going_over_to_max_ends_the_wait():
     assert training.pacer.delay_s(1) == 0.0
 
 
-def test_a_pace_set_before_training_is_the_pace():
+def test_a_pace_set_before_training_takes_effect():
     training = Training("max")
     training.pacer.set_pace(2.0)
     training.run(1)
     assert training.run(4) == pytest.approx(2.0)
 
 
-def test_a_wait_is_never_longer_than_a_timer_can_hold():
+def test_a_wait_is_never_longer_than_a_timer_can_represent():
     training = Training(5e-324)
     training.run(1)
-    assert training.pacer.delay_s(1) == LONGEST_WAIT_S
+    assert training.pacer.delay_s(1) == MAX_WAIT_S

@@ -1,4 +1,4 @@
-"""A worker, spoken to over its pipes as the server does."""
+"""A worker process, controlled over its pipes as the server does it."""
 
 import asyncio
 import base64
@@ -7,13 +7,28 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 from server.checkpoints.npz import read_archive, read_meta
 from server.concurrency.child_process import ChildExitedError, ChildRefusedError, JsonChildProcess
+from server.concurrency.typed_messages import Command, encode_command
 from server.spec.run_spec import RunSpec
+from server.worker.messages import (
+    Change,
+    ExportCheckpoint,
+    ExportModel,
+    HistoryFlushed,
+    Pause,
+    Resume,
+    SamplesMeasured,
+    SaveCheckpoint,
+    Shutdown,
+    Start,
+    Step,
+)
 from server.worker.reporter import MAX_BACKLOG_SAMPLES
 from tests.serving import PAGES, ROOT, is_alive, until
 
@@ -21,20 +36,20 @@ SMALL = {"hidden_size": 10, "sample_length": 20, "corpus": "any", "max_updates":
 FAST = SMALL | {"hidden_size": 4, "sequence_length": 4}
 
 
-class Talk:
-    """A worker and all that it reported."""
+class Session:
+    """A worker and all its reports."""
 
     def __init__(self, folder):
         self.folder = folder
         self.reports = []
-        self.heard_s = []
+        self.received_s = []
         self.news = asyncio.Condition()
         self.end = asyncio.get_running_loop().create_future()
 
-    async def hear(self, report):
+    async def add_report(self, report):
         async with self.news:
             self.reports.append(report)
-            self.heard_s.append(time.monotonic())
+            self.received_s.append(time.monotonic())
             self.news.notify_all()
 
     async def ended(self, how):
@@ -57,38 +72,38 @@ class Talk:
     async def checkpoint(self, name):
         path = self.folder / name
         about = {"id": path.stem, "note": None, "automatic": False}
-        answer = await self.child.ask("checkpoint", path=str(path), about=about)
+        answer = await self.child.request(SaveCheckpoint(path=str(path), about=about))
         arrays, meta = read_archive(path)
         assert meta["trainer"]["updates"] == answer["update"]
         return answer["update"], arrays, meta
 
 
-def start_command(folder, spec, *, training, checkpoint=None, come_to=0):
+def start_command(folder, spec, *, training, checkpoint=None):
     (folder / "text.txt").write_bytes(PAGES.encode())
-    return {
-        "spec": RunSpec(**spec, watch_words=[]).model_dump(mode="json"),
-        "folder": str(folder),
-        "corpus_path": str(folder / "text.txt"),
-        "checkpoint": None if checkpoint is None else str(checkpoint),
-        "training": training,
-        "come_to": come_to,
-    }
+    return Start(
+        spec=RunSpec(**spec, watch_words=[]).model_dump(mode="json"),
+        folder=str(folder),
+        corpus_path=str(folder / "text.txt"),
+        checkpoint=None if checkpoint is None else str(checkpoint),
+        training=training,
+        fast_forward_to=0,
+    )
 
 
 @contextlib.asynccontextmanager
 async def worker(folder, *, training=False, checkpoint=None, **spec):
-    talk = Talk(folder)
-    talk.child = await JsonChildProcess.start("server.worker", talk.hear, talk.ended)
+    session = Session(folder)
+    session.child = await JsonChildProcess.start("server.worker", session.add_report, session.ended)
     try:
         command = start_command(folder, SMALL | spec, training=training, checkpoint=checkpoint)
-        await talk.child.ask("start", **command)
-        yield talk
+        await session.child.request(command)
+        yield session
     finally:
-        talk.child.tell("leave")
-        await talk.child.leave()
+        session.child.notify(Shutdown())
+        await session.child.terminate()
 
 
-def conversation(test):
+def async_test(test):
     """Run a test on an event loop of its own."""
 
     def run(tmp_path):
@@ -98,234 +113,251 @@ def conversation(test):
     return run
 
 
-@conversation
-async def test_it_begins_with_where_it_stands_and_what_it_writes_there(tmp_path):
-    async with worker(tmp_path) as talk:
-        (report,) = talk.reports
+@async_test
+async def test_the_first_report_has_the_state_and_the_first_sample(tmp_path):
+    async with worker(tmp_path) as session:
+        (report,) = session.reports
         assert (report["state"], report["update"], report["smooth_loss"]) == ("paused", 0, None)
         (sample,) = report["samples"]
         assert (sample["update"], len(sample["text"])) == (0, 20)
 
 
-@conversation
-async def test_at_full_speed_it_reports_at_most_twenty_times_a_second(tmp_path):
-    async with worker(tmp_path, training=True, **FAST) as talk:
-        await talk.until(lambda _: len(talk.reports) > 30)
-        # Their times are those at which they came: a few may have waited for each other.
-        took_s = talk.heard_s[30] - talk.heard_s[5]
+@async_test
+async def test_a_worker_reports_at_most_twenty_times_a_second(tmp_path):
+    async with worker(tmp_path, training=True, **FAST) as session:
+        await session.until(lambda _: len(session.reports) > 30)
+        # The times are those of arrival, so a few reports may have come together.
+        took_s = session.received_s[30] - session.received_s[5]
         assert took_s > 0.8 * 25 / 20
-        await talk.child.ask("pause")
-        firsts = [report["first"] for report in talk.reports]
-        updates = [report["update"] for report in talk.reports]
+        await session.child.request(Pause())
+        firsts = [report["first"] for report in session.reports]
+        updates = [report["update"] for report in session.reports]
         assert firsts[1:] == [update + 1 for update in updates[:-1]]
-        assert len(talk.losses) == updates[-1]
+        assert len(session.losses) == updates[-1]
 
 
-@conversation
-async def test_it_shows_that_it_goes_on_when_updates_are_rare(tmp_path):
-    async with worker(tmp_path, training=True, pace=0.001) as talk:
-        await talk.until(lambda _: len(talk.reports) > 8)
-        assert talk.last["update"] == 1
-        assert talk.last["state"] == "running"
-        assert len(talk.losses) == 1
+@async_test
+async def test_a_worker_reports_between_rare_updates(tmp_path):
+    async with worker(tmp_path, training=True, pace=0.001) as session:
+        await session.until(lambda _: len(session.reports) > 8)
+        assert session.last["update"] == 1
+        assert session.last["state"] == "running"
+        assert len(session.losses) == 1
 
 
-@conversation
-async def test_a_pause_is_answered_with_where_it_stands(tmp_path):
-    async with worker(tmp_path, training=True) as talk:
-        await talk.until(lambda report: report["update"] > 100)
-        answer = await talk.child.ask("pause")
-        assert talk.last["state"] == "paused"
-        assert talk.last["updates_per_second"] == 0
-        assert talk.last["update"] == answer["update"] == len(talk.losses)
-        update, _, _ = await talk.checkpoint("a.npz")
+@async_test
+async def test_the_reply_to_a_pause_has_the_update(tmp_path):
+    async with worker(tmp_path, training=True) as session:
+        await session.until(lambda report: report["update"] > 100)
+        answer = await session.child.request(Pause())
+        assert session.last["state"] == "paused"
+        assert session.last["updates_per_second"] == 0
+        assert session.last["update"] == answer["update"] == len(session.losses)
+        update, _, _ = await session.checkpoint("a.npz")
         assert update == answer["update"]
-        assert (await talk.child.ask("pause"))["update"] == answer["update"]
-        await talk.child.ask("resume")
-        await talk.until(lambda report: report["update"] > answer["update"])
+        assert (await session.child.request(Pause()))["update"] == answer["update"]
+        await session.child.request(Resume())
+        await session.until(lambda report: report["update"] > answer["update"])
 
 
-@conversation
+@async_test
 async def test_a_pause_does_not_wait_for_a_slow_pace(tmp_path):
-    async with worker(tmp_path, training=True, pace=0.001) as talk:
-        await talk.until(lambda report: report["update"] == 1)
-        assert (await talk.child.ask("pause"))["update"] == 1
+    async with worker(tmp_path, training=True, pace=0.001) as session:
+        await session.until(lambda report: report["update"] == 1)
+        assert (await session.child.request(Pause()))["update"] == 1
 
 
-@conversation
+@async_test
 async def test_steps_are_exact_and_one_at_a_time(tmp_path):
-    async with worker(tmp_path) as talk:
+    async with worker(tmp_path) as session:
         for updates, after in [(1, 1), (10, 11)]:
-            answer = await talk.child.ask("step", updates=updates)
+            answer = await session.child.request(Step(updates=updates))
             assert (answer["update"], answer["left"]) == (after, 0)
-            assert talk.last["update"] == len(talk.losses) == after
-        long = asyncio.create_task(talk.child.ask("step", updates=10**9))
-        await talk.until(lambda report: report["update"] > 100)
+            assert session.last["update"] == len(session.losses) == after
+        long = asyncio.create_task(session.child.request(Step(updates=10**9)))
+        await session.until(lambda report: report["update"] > 100)
         with pytest.raises(ChildRefusedError, match="already"):
-            await talk.child.ask("step", updates=1)
-        paused = await talk.child.ask("pause")
+            await session.child.request(Step(updates=1))
+        paused = await session.child.request(Pause())
         answer = await long
         assert answer["update"] == paused["update"]
         assert answer["left"] == 10**9 + 11 - paused["update"]
-        await talk.child.ask("resume")
+        await session.child.request(Resume())
         with pytest.raises(ChildRefusedError, match="paused"):
-            await talk.child.ask("step", updates=1)
+            await session.child.request(Step(updates=1))
 
 
-@conversation
-async def test_it_ends_by_itself_and_goes_on_only_when_told_to(tmp_path):
-    async with worker(tmp_path, training=True, **SMALL | {"max_updates": 30}) as talk:
-        await talk.until(lambda report: report["state"] == "finished")
-        assert talk.last["update"] == 30
-        await talk.child.ask("change", changes={"max_updates": 60})
-        assert (talk.last["state"], talk.last["update"]) == ("paused", 30)
+@async_test
+async def test_a_finished_worker_continues_only_after_resume(tmp_path):
+    async with worker(tmp_path, training=True, **SMALL | {"max_updates": 30}) as session:
+        await session.until(lambda report: report["state"] == "finished")
+        assert session.last["update"] == 30
+        await session.child.request(Change(changes={"max_updates": 60}))
+        assert (session.last["state"], session.last["update"]) == ("paused", 30)
         with pytest.raises(ChildRefusedError, match="made already"):
-            await talk.child.ask("change", changes={"max_updates": 29})
-        await talk.child.ask("resume")
-        await talk.until(lambda report: report["state"] == "finished")
-        assert talk.last["update"] == 60
+            await session.child.request(Change(changes={"max_updates": 29}))
+        await session.child.request(Resume())
+        await session.until(lambda report: report["state"] == "finished")
+        assert session.last["update"] == 60
 
 
-@conversation
-async def test_changes_are_in_force_when_they_are_answered(tmp_path):
-    async with worker(tmp_path) as talk:
-        await talk.child.ask("step", updates=5)
-        await talk.child.ask("change", changes={"learning_rate": 0.02, "sample_every": 3})
-        await talk.child.ask("step", updates=4)
-        _, _, meta = await talk.checkpoint("a.npz")
+@async_test
+async def test_an_unknown_command_is_refused_and_training_goes_on(tmp_path):
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Dance(Command):
+        pass
+
+    async with worker(tmp_path) as session:
+        session.child.notify(Dance())
+        with pytest.raises(ChildRefusedError, match="there is no command 'Dance'"):
+            await session.child.request(Dance())
+        with pytest.raises(ChildRefusedError, match="started already"):
+            await session.child.request(start_command(tmp_path, SMALL, training=True))
+        assert (await session.child.request(Step(updates=2)))["update"] == 2
+
+
+@async_test
+async def test_a_change_is_in_force_when_it_is_answered(tmp_path):
+    async with worker(tmp_path) as session:
+        await session.child.request(Step(updates=5))
+        await session.child.request(Change(changes={"learning_rate": 0.02, "sample_every": 3}))
+        await session.child.request(Step(updates=4))
+        _, _, meta = await session.checkpoint("a.npz")
         assert meta["trainer"]["learning_rate"] == meta["spec"]["learning_rate"] == 0.02
-        samples = [sample["update"] for report in talk.reports for sample in report["samples"]]
+        samples = [sample["update"] for report in session.reports for sample in report["samples"]]
         assert samples == [0, 1, 2, 5, 6, 9]
 
 
-@conversation
-async def test_looking_is_not_reported_and_changes_nothing(tmp_path):
-    async with worker(tmp_path) as talk:
-        await talk.child.ask("step", updates=20)
-        _, before, _ = await talk.checkpoint("before.npz")
-        reports = len(talk.reports)
+@async_test
+async def test_read_only_commands_cause_no_report_and_change_nothing(tmp_path):
+    async with worker(tmp_path) as session:
+        await session.child.request(Step(updates=20))
+        _, before, _ = await session.checkpoint("before.npz")
+        reports = len(session.reports)
         for number in range(5):
             for which in ("best", "latest"):
                 path = str(tmp_path / f"{which}{number}.npz")
-                await talk.child.ask("model", path=path, which=which)
-            await talk.child.ask("export", path=str(tmp_path / f"export{number}.npz"))
-        assert len(talk.reports) == reports
-        _, after, _ = await talk.checkpoint("after.npz")
+                await session.child.request(ExportModel(path=path, which=which))
+            await session.child.request(
+                ExportCheckpoint(path=str(tmp_path / f"export{number}.npz"))
+            )
+        assert len(session.reports) == reports
+        _, after, _ = await session.checkpoint("after.npz")
         assert {name: array.tobytes() for name, array in before.items()} == {
             name: array.tobytes() for name, array in after.items()
         }
 
 
-@conversation
-async def test_what_cannot_be_written_is_refused(tmp_path):
-    async with worker(tmp_path) as talk:
+@async_test
+async def test_an_export_that_can_not_be_written_is_refused(tmp_path):
+    async with worker(tmp_path) as session:
         with pytest.raises(ChildRefusedError):
-            await talk.child.ask("export", path=str(tmp_path / "nowhere" / "a.npz"))
-        assert (await talk.child.ask("step", updates=1))["update"] == 1
+            await session.child.request(ExportCheckpoint(path=str(tmp_path / "nowhere" / "a.npz")))
+        assert (await session.child.request(Step(updates=1)))["update"] == 1
 
 
-@conversation
-async def test_going_on_from_a_checkpoint_is_exact(tmp_path):
+@async_test
+async def test_resuming_from_a_checkpoint_is_exact(tmp_path):
     spec = {"sample_every": 50}
     (tmp_path / "whole").mkdir()
     (tmp_path / "parts").mkdir()
-    async with worker(tmp_path / "whole", **spec) as talk:
-        await talk.child.ask("step", updates=400)
-        _, whole, whole_meta = await talk.checkpoint("end.npz")
-        whole_losses = talk.losses
-        written = [sample for report in talk.reports for sample in report["samples"]]
-    async with worker(tmp_path / "parts", **spec) as talk:
-        await talk.child.ask("step", updates=170)
-        await talk.checkpoint("middle.npz")
-        await talk.child.ask("step", updates=30)
+    async with worker(tmp_path / "whole", **spec) as session:
+        await session.child.request(Step(updates=400))
+        _, whole, whole_meta = await session.checkpoint("end.npz")
+        whole_losses = session.losses
+        written = [sample for report in session.reports for sample in report["samples"]]
+    async with worker(tmp_path / "parts", **spec) as session:
+        await session.child.request(Step(updates=170))
+        await session.checkpoint("middle.npz")
+        await session.child.request(Step(updates=30))
     middle = tmp_path / "parts" / "middle.npz"
-    async with worker(tmp_path / "parts", checkpoint=middle, **spec) as talk:
-        assert talk.last["update"] == 170
-        await talk.child.ask("step", updates=230)
-        _, parts, parts_meta = await talk.checkpoint("end.npz")
-        assert talk.losses.tobytes() == whole_losses[170:].tobytes()
-        later = [sample for report in talk.reports for sample in report["samples"]]
+    async with worker(tmp_path / "parts", checkpoint=middle, **spec) as session:
+        assert session.last["update"] == 170
+        await session.child.request(Step(updates=230))
+        _, parts, parts_meta = await session.checkpoint("end.npz")
+        assert session.losses.tobytes() == whole_losses[170:].tobytes()
+        later = [sample for report in session.reports for sample in report["samples"]]
         assert later == [sample for sample in written if sample["update"] > 170]
     assert whole_meta["trainer"] == parts_meta["trainer"]
     for name in set(whole) - {"unflushed.losses"}:
         assert whole[name].tobytes() == parts[name].tobytes(), name
 
 
-@conversation
-async def test_it_stands_still_where_a_snapshot_can_not_be_written_and_takes_it_later(tmp_path):
+@async_test
+async def test_training_stops_when_a_snapshot_can_not_be_written_and_writes_it_later(tmp_path):
     folder = tmp_path / "run" / "checkpoints"
     folder.mkdir(parents=True)
     snapshots = folder.parent / "snapshots"
-    async with worker(folder, sample_every=10) as talk:
-        await talk.child.ask("step", updates=5)
+    async with worker(folder, sample_every=10) as session:
+        await session.child.request(Step(updates=5))
         aside = snapshots.rename(tmp_path / "aside")
         snapshots.write_text("no folder")
-        answer = await talk.child.ask("step", updates=20)
+        answer = await session.child.request(Step(updates=20))
         assert (answer["update"], answer["left"]) == (10, 15)
-        assert "Not a directory" in talk.last["short"]
-        for command in ({"command": "resume"}, {"command": "step", "updates": 1}):
+        assert "Not a directory" in session.last["storage_error"]
+        for command in (Resume(), Step(updates=1)):
             with pytest.raises(ChildRefusedError):
-                await talk.child.ask(**command)
-        assert talk.last["update"] == 10
+                await session.child.request(command)
+        assert session.last["update"] == 10
         snapshots.unlink()
         aside.rename(snapshots)
-        assert (await talk.child.ask("step", updates=15))["update"] == 25
-        assert talk.last["short"] is None
+        assert (await session.child.request(Step(updates=15)))["update"] == 25
+        assert session.last["storage_error"] is None
         kept = sorted(int(path.stem) for path in snapshots.glob("*.npz"))
         assert kept == [0, 1, 2, 5, 10, 20]
 
 
-@conversation
-async def test_a_server_that_is_gone_is_left_a_checkpoint(tmp_path):
-    talk = Talk(tmp_path)
-    child = await JsonChildProcess.start("server.worker", talk.hear, talk.ended)
-    await child.ask("start", **start_command(tmp_path, SMALL, training=True))
-    await talk.until(lambda report: report["update"] > 50)
-    child.tell("flushed", update=20)
-    # The end of standard input without a word is what a server that died leaves.
-    await child.leave()
-    assert await talk.end == "its process ended with status 0"
+@async_test
+async def test_a_worker_saves_a_checkpoint_when_the_server_is_gone(tmp_path):
+    session = Session(tmp_path)
+    child = await JsonChildProcess.start("server.worker", session.add_report, session.ended)
+    await child.request(start_command(tmp_path, SMALL, training=True))
+    await session.until(lambda report: report["update"] > 50)
+    child.notify(HistoryFlushed(update=20))
+    # A server that died leaves the end of standard input without a command.
+    await child.terminate()
+    assert await session.end == "its process ended with status 0"
     (path,) = tmp_path.glob("[!.]*.npz")
     arrays, meta = read_archive(path)
     assert meta["about"]["note"]
     update = meta["trainer"]["updates"]
-    assert update >= talk.last["update"] > 50
-    # What the server may not have stored comes with it.
+    assert update >= session.last["update"] > 50
+    # It contains the history that the server may not have stored.
     first = meta["unflushed"]["first"]
-    assert first <= talk.last["update"]
+    assert first <= session.last["update"]
     assert len(arrays["unflushed.losses"]) == update - first + 1
     with pytest.raises(ChildExitedError):
-        await child.ask("pause")
+        await child.request(Pause())
 
 
-@conversation
-async def test_a_worker_that_leaves_as_it_is_told_leaves_nothing_behind(tmp_path):
-    async with worker(tmp_path) as talk:
-        await talk.child.ask("step", updates=5)
+@async_test
+async def test_a_worker_that_is_shut_down_saves_no_checkpoint(tmp_path):
+    async with worker(tmp_path) as session:
+        await session.child.request(Step(updates=5))
     assert list(tmp_path.glob("*.npz")) == []
-    assert not is_alive(talk.child.pid)
+    assert not is_alive(session.child.pid)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only there ps counts a process's threads")
-def test_it_computes_in_one_thread(tmp_path):
+def test_a_worker_computes_in_one_thread(tmp_path):
     async def threads():
-        async with worker(tmp_path, training=True) as talk:
-            await talk.until(lambda report: report["update"] > 100)
-            command = ["ps", "-o", "nlwp=", "-p", str(talk.child.pid)]
+        async with worker(tmp_path, training=True) as session:
+            await session.until(lambda report: report["update"] > 100)
+            command = ["ps", "-o", "nlwp=", "-p", str(session.child.pid)]
             listed = await asyncio.to_thread(
                 subprocess.run, command, capture_output=True, check=True
             )
             return int(listed.stdout)
 
-    # One that trains, one that listens, one that speaks.
+    # One thread trains, one reads, and one writes.
     assert asyncio.run(threads()) == 3
 
 
 # -- a server that does not read ----------------------------------------------------------------
 
 
-class Deaf:
-    """A worker whose words nobody reads."""
+class UnreadWorker:
+    """A worker whose output is not read."""
 
     def __init__(self, folder, spec):
         self.folder = folder
@@ -335,24 +367,24 @@ class Deaf:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
-        self.tell("start", **start_command(folder, spec, training=True))
-        self.asked = 0
+        self.send(start_command(folder, spec, training=True))
+        self.exports = 0
 
-    def tell(self, command, **arguments):
-        line = json.dumps({"do": command, "id": 0, **arguments}) + "\n"
+    def send(self, command):
+        line = json.dumps(encode_command(command, 0)) + "\n"
         self.process.stdin.write(line.encode())
         self.process.stdin.flush()
 
     def update(self):
-        """Where it stands, by a file: that it writes, whether anybody listens or not."""
-        self.asked += 1
-        path = self.folder / f"{self.asked}.npz"
-        # Not a checkpoint: what comes before its answer would add to what waits.
-        self.tell("export", path=str(path))
+        """Return the worker's update, read from a checkpoint that it exports."""
+        self.exports += 1
+        path = self.folder / f"{self.exports}.npz"
+        # An export, because a checkpoint would cause a report and so add to the backlog.
+        self.send(ExportCheckpoint(path=str(path)))
         until(path.exists)
         return read_meta(path)["trainer"]["updates"]
 
-    def listen(self):
+    def read_reports(self):
         self.process.stdin.close()
         reports = [json.loads(line) for line in self.process.stdout]
         return [report for report in reports if "event" in report]
@@ -367,17 +399,17 @@ class Deaf:
         self.process.wait()
 
 
-def test_a_server_that_never_reads_does_not_stop_it_and_misses_nothing(tmp_path):
-    with Deaf(tmp_path, FAST) as deaf:
-        # Three times what the pipe between holds.
-        until(lambda: deaf.update() > 3 * (65_536 * 3 // 4 // 8))
-        reports = deaf.listen()
+def test_a_server_that_never_reads_does_not_block_training_and_misses_nothing(tmp_path):
+    with UnreadWorker(tmp_path, FAST) as unread:
+        # Three times the capacity of the pipe.
+        until(lambda: unread.update() > 3 * (65_536 * 3 // 4 // 8))
+        reports = unread.read_reports()
     known = 0
     for report in reports:
         losses = np.frombuffer(base64.b64decode(report["losses"]))
         assert (report["first"], report["update"]) == (known + 1, known + len(losses))
         known = report["update"]
-    # The rest is in what it left behind when it found nobody there any more.
+    # The rest is in the checkpoint that the worker saved when the server was gone.
     (left,) = (path for path in tmp_path.glob("[!.]*.npz") if len(path.stem) == 12)
     arrays, meta = read_archive(left)
     carried = meta["unflushed"]
@@ -385,14 +417,14 @@ def test_a_server_that_never_reads_does_not_stop_it_and_misses_nothing(tmp_path)
     assert len(arrays["unflushed.losses"]) == carried["last"] >= known
 
 
-def test_it_waits_when_too_many_samples_are_not_measured(tmp_path):
-    with Deaf(tmp_path, FAST | {"sample_every": 1, "sample_length": 200}) as deaf:
-        # Besides these there is the one before the first update.
-        until(lambda: deaf.update() == MAX_BACKLOG_SAMPLES)
-        assert {deaf.update() for _ in range(40)} == {MAX_BACKLOG_SAMPLES}
-        deaf.tell("measured", update=6)
-        until(lambda: deaf.update() == MAX_BACKLOG_SAMPLES + 7)
-        assert {deaf.update() for _ in range(40)} == {MAX_BACKLOG_SAMPLES + 7}
-        reports = deaf.listen()
+def test_training_waits_when_too_many_samples_are_not_measured(tmp_path):
+    with UnreadWorker(tmp_path, FAST | {"sample_every": 1, "sample_length": 200}) as unread:
+        # The sample before the first update is pending, too.
+        until(lambda: unread.update() == MAX_BACKLOG_SAMPLES)
+        assert {unread.update() for _ in range(40)} == {MAX_BACKLOG_SAMPLES}
+        unread.send(SamplesMeasured(update=6))
+        until(lambda: unread.update() == MAX_BACKLOG_SAMPLES + 7)
+        assert {unread.update() for _ in range(40)} == {MAX_BACKLOG_SAMPLES + 7}
+        reports = unread.read_reports()
     samples = [sample["update"] for report in reports for sample in report["samples"]]
     assert samples == list(range(len(samples)))

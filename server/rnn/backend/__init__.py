@@ -1,1 +1,1 @@
-"""The choice between NumPy and compiled loops."""
+"""The choice between NumPy and Numba's compiled loops."""

@@ -1,7 +1,7 @@
-"""Which code computes the vanilla recurrence and AdaGrad: NumPy's calls, or Numba's compiled loops.
+"""The kernel of the vanilla recurrence and of AdaGrad: NumPy, or loops compiled by Numba.
 
-The two agree to rounding, no further. A training therefore keeps the kernel it began with, which
-its state names. Only where that one cannot be had does it go on with the other.
+Their results differ by rounding. A run therefore keeps the kernel that it started with, which its
+state names, and uses the other one only if that kernel is not available.
 """
 
 from functools import cache
@@ -20,16 +20,16 @@ KERNELS: tuple[KernelName, ...] = ("numpy", "numba")
 def load_numba() -> ModuleType | None:
     """Return the compiled loops, or None if Numba cannot be imported.
 
-    It takes a while, so it is left until it is needed.
+    The import takes half a second, so call this only when a kernel is needed.
     """
     try:
         return import_module("server.rnn.backend.numba_kernels")
-    except (ImportError, OSError):  # OSError: no room to keep what was compiled
+    except (ImportError, OSError):  # OSError: no disk space for the compiled code
         return None
 
 
 def fitting_kernel(settings: TrainerSettings) -> KernelName:
-    """Return the fastest kernel that there is for a network: Numba's, for one float32 stream."""
+    """Return the fastest available kernel: Numba's for one layer and one stream of float32."""
     layer_class = CELLS[settings.cell].layer_class(0, settings.batch_size)
     fits = layer_class.COMPILED and settings.layers == 1 and settings.dtype == "float32"
     return "numba" if fits and load_numba() is not None else "numpy"

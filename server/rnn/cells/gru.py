@@ -1,17 +1,21 @@
-"""The gated recurrent unit."""
+"""The gated recurrent unit.
+
+The equations are in `GRULayer` and, one step at a time, in `reference_step`; the layer itself is
+written for speed.
+"""
 
 from collections.abc import Mapping
 
 import numpy as np
 
 from server.rnn.cells.cell import Cell, ReferenceLayer, logistic
-from server.rnn.cells.gates import each_step, each_whole_step, gates_of, product
+from server.rnn.cells.gates import joined_step_views, make_product, split_gates, step_views
 from server.rnn.cells.layer import Layer
 from server.rnn.parameters import Array
 
 
 class GRULayer(Layer):
-    r"""The gated recurrent unit [1]_, its reset gate after the recurrent product.
+    r"""The gated recurrent unit [1]_, with the reset gate after the recurrent product.
 
     The rows of U, W and b are those of the reset gate r, the update gate z and the candidate n, in
     this order. With s the logistic function::
@@ -22,13 +26,13 @@ class GRULayer(Layer):
         n = tanh(U_n x_t + b_n + r * q)
         h_t = (1 - z) * n + z * h_{t-1}
 
-    In the original ``r`` acts on ``h_{t-1}`` before the product with ``W_n``. Here it acts after
-    it, as in cuDNN, PyTorch and Keras, so that all gates share one product; that is why the
-    candidate has a bias d on either side of r.
+    In the original, ``r`` multiplies ``h_{t-1}`` before the product with ``W_n``. Here it
+    multiplies the product, as in cuDNN, PyTorch and Keras, so that all gates share one product.
+    The candidate therefore has two biases: ``d`` is multiplied by r, ``b_n`` is not.
 
     Backward, with ``dh_t`` for the gradient of the loss with respect to ``h_t``, ``e_t`` for the
-    part of it that comes from what reads step t above, ``da`` for that of the pre-activations,
-    and dq for that of q, from ``dh_{T+1} = 0``::
+    part of it through the layer above or the output alone, ``da`` for the gradients of the
+    pre-activations, and ``dq`` for that of q, from ``dh_{T+1} = 0``::
 
         da_n = dh_t * (1 - z) * (1 - n^2)
         da_z = dh_t * (h_{t-1} - n) * z * (1 - z)
@@ -39,15 +43,15 @@ class GRULayer(Layer):
         dU = sum_t [da_r; da_z; da_n] x_t^T         db = sum_t [da_r; da_z; da_n]
         dx_t = U^T [da_r; da_z; da_n]
 
-    because ``h_{t-1}`` acts on the loss through what reads it above, through ``h_t`` directly, and
-    through the gates and q. All factors of ``dh_t`` are known before the way back begins, and are
-    multiplied for the whole sequence at once.
+    because ``h_{t-1}`` affects the loss through the layer above, through ``h_t`` directly, and
+    through the gates and q. All factors of ``dh_t`` are known before the backward loop starts, and
+    are computed for the whole sequence at once.
 
-    ``s(a) = (1 + tanh(a / 2)) / 2``; the halves are taken of copies of the parameters, once an
-    update instead of once a step.
+    ``s(a) = (1 + tanh(a / 2)) / 2``. The parameters are halved in a copy, once an update, instead
+    of the pre-activations at every step.
 
-    PyTorch's GRU is the same in the same order, with second biases of r and z, which add nothing
-    to the first; its second bias of n is d.
+    PyTorch's GRU has the same equations and order. Its second biases of r and z are redundant; its
+    second bias of n is d.
 
     References
     ----------
@@ -56,44 +60,49 @@ class GRULayer(Layer):
     """
 
     def _make_steps(self) -> None:
-        p = self._parameters
+        parameters = self._parameters
         T, B, m = self._d_h.shape
-        dtype = p.W.dtype
+        dtype = parameters.W.dtype
+        # The logistic gates take half of their pre-activation.
         self._scale = np.array([0.5, 0.5, 1.0], dtype=dtype)[:, None, None]
-        # A Python number would be converted at every call.
+        # An array, because a Python number would be converted at every call.
         self._half = np.array(0.5, dtype=dtype)
-        self._input_weights = self._make_gates(len(p.U))
+        self._input_weights = self._empty_gates(len(parameters.U))
         # [W^T; b_r, b_z, d], by which [h, 1] is multiplied.
-        self._weights = self._make_gates(m + 1)
-        self._multiply = product(self._weights, B)
-        self._products = self._make_gates(T, B)
+        self._weights = self._empty_gates(m + 1)
+        self._multiply = make_product(self._weights, B)
+        self._products = self._empty_gates(T, B)
         self._d_a_n = np.empty_like(self._d_h)
         self._scratch = np.empty_like(self._recurrent_back)
         self._ones = np.ones(T * B, dtype=dtype)
 
-        a, products, states = self._a, self._products, each_step(self.hidden[:, :, :m])
-        r, z, n = (each_step(gate) for gate in a)
+        a, products, states = self._a, self._products, step_views(self.hidden[:, :, :m])
+        r, z, n = (step_views(gate) for gate in a)
         self._steps = list(
             zip(
-                *(each_step(self.hidden[:-1]), each_whole_step(products)),
-                *(each_step(products[:2]), each_step(products[2]), each_step(a[:2])),
+                *(step_views(self.hidden[:-1]), joined_step_views(products)),
+                *(step_views(products[:2]), step_views(products[2]), step_views(a[:2])),
                 *(r, z, n, states[:-1], states[1:]),
                 strict=True,
             )
         )
-        e, factors, whole = each_step(self._d_h), each_step(self._g), each_whole_step(self._g)
+        e, factors, whole = (
+            step_views(self._d_h),
+            step_views(self._d_a),
+            joined_step_views(self._d_a),
+        )
         self._last_back = factors[-1], e[-1]
         self._steps_back = list(zip(whole[1:], e[1:], z[1:], e[:-1], factors[:-1], strict=True))[
             ::-1
         ]
 
     def refresh(self) -> None:
-        """Take notice of changed parameters."""
+        """Update the layer's copies of the parameters, before `forward`."""
         super().refresh()
-        p, scale, weights = self._parameters, self._scale, self._weights
-        np.multiply(gates_of(p.U, 3), scale, self._input_weights)
-        np.multiply(gates_of(p.Wb, 3), scale, weights)
-        weights[2, -1] = p.extra["d"]
+        parameters, scale, weights = self._parameters, self._scale, self._weights
+        np.multiply(split_gates(parameters.U, 3), scale, self._input_weights)
+        np.multiply(split_gates(parameters.Wb, 3), scale, weights)
+        weights[2, -1] = parameters.extra["d"]
 
     def forward(self) -> None:
         """Compute all states from state 0."""
@@ -116,11 +125,11 @@ class GRULayer(Layer):
             add(n, scratch, h)
 
     def _collect_factors(self) -> None:
-        """Put in place of each gradient what it is a multiple of."""
+        """Fill `_d_a` with the factors by which the loop multiplies ``dh_t``."""
         multiply, subtract = np.multiply, np.subtract
-        (r, z, n), (d_a_r, d_a_z, d_q) = self._a, self._g
+        (r, z, n), (d_a_r, d_a_z, d_q) = self._a, self._d_a
         d_a_n, q, before = self._d_a_n, self._products[2], self.hidden[:-1, :, :-1]
-        # d_q and d_a_r hold what is not theirs until the last.
+        # d_q and d_a_r are temporary storage until the last lines.
         subtract(1.0, z, d_a_z)
         multiply(n, n, d_a_n)
         subtract(1.0, d_a_n, d_a_n)
@@ -134,14 +143,14 @@ class GRULayer(Layer):
         multiply(d_a_r, q, d_a_r)
 
     def backward(self) -> None:
-        """Fill the gradients, and hand what belongs to the layer below to it."""
+        """Fill the gradients of the parameters, and of the hidden states of the layer below."""
         self._collect_factors()
         multiply_back, recurrent, scratch = self._multiply_back, self._recurrent_back, self._scratch
         add, multiply = np.add, np.multiply
         factors, d_h = self._last_back
         multiply(factors, d_h, factors)
-        for g_after, d_h_after, z_after, d_h, factors in self._steps_back:
-            multiply_back(g_after, recurrent)
+        for d_a_after, d_h_after, z_after, d_h, factors in self._steps_back:
+            multiply_back(d_a_after, recurrent)
             multiply(z_after, d_h_after, scratch)
             add(d_h, recurrent, d_h)
             add(d_h, scratch, d_h)
@@ -149,13 +158,13 @@ class GRULayer(Layer):
         self._fill_gradients()
 
     def _fill_gradients(self) -> None:
-        gradients, g, ones = self._gradients, self._g_rows, self._ones
-        np.matmul(self._before[:, :-1].T, g, gates_of(gradients.W, 3))
-        np.matmul(ones, g[2], gradients.extra["d"])
-        # What comes by way of q is done; the rest comes by way of U x + b.
-        np.multiply(self._d_a_n, self._d_h, self._g[2])
-        np.matmul(ones, g, gradients.b.reshape(3, -1))
-        self.inputs.send_back(g)
+        gradients, d_a, ones = self._gradients, self._d_a_rows, self._ones
+        # The third gate's rows hold dq, for W and d; then da_n, for U and b.
+        np.matmul(self._before[:, :-1].T, d_a, split_gates(gradients.W, 3))
+        np.matmul(ones, d_a[2], gradients.extra["d"])
+        np.multiply(self._d_a_n, self._d_h, self._d_a[2])
+        np.matmul(ones, d_a, gradients.b.reshape(3, -1))
+        self.inputs.backward(d_a)
 
 
 def reference_step(

@@ -1,4 +1,4 @@
-"""What the layers of all cells have in common."""
+"""The base of the layers of all cells: parameters, buffers, and the views of each step."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ from typing import ClassVar
 import numpy as np
 
 from server.rnn.cells.gates import (
-    each_step,
-    each_whole_step,
-    gates_of,
-    make_gates,
-    product_back,
+    empty_gates,
+    joined_step_views,
+    make_transposed_product,
+    split_gates,
+    step_views,
 )
 from server.rnn.cells.inputs import Inputs
 from server.rnn.parameters import Array, Parameters
@@ -20,7 +20,7 @@ from server.rnn.parameters import Array, Parameters
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerParameters:
-    """The parameters of one layer as training reads them: transposed (see `Parameters`).
+    """The parameters of one layer, transposed, as they are stored (see `Parameters`).
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class LayerParameters:
     Wb : ndarray of shape (m + 1, gates m)
         W and b, by which ``[h, 1]`` is multiplied.
     UWb : ndarray of shape (inputs + m + 1, gates m)
-        All of them, by which ``[x, h, 1]`` is multiplied.
+        U, W and b, by which ``[x, h, 1]`` is multiplied.
     extra : dict of str to ndarray of shape (m,)
         The cell's `extra_parameters`, by symbol.
     """
@@ -61,33 +61,34 @@ class LayerParameters:
 class Layer(ABC):
     """One recurrent layer that reads sequences of T steps from B parallel streams.
 
-    A layer is given all of its input at once and loops only over what one step makes of the one
-    before. Arrays run over gates, steps, streams and units, in this order (see `gates`). A view
-    costs as much to make as a small product costs to compute, so those of each step are made
-    once; with a single stream they are vectors, of which BLAS makes less ado.
+    The whole input of a layer is known before its first step, so `forward` loops only over the
+    part of a step that depends on the step before. Arrays have the axes gates, steps, streams and
+    units, in this order (see `gates`). Making a view takes as long as a small product, so the views
+    of every step are made once; with one stream they are vectors, whose products BLAS computes
+    faster.
 
     Parameters
     ----------
     parameters, gradients : LayerParameters
-        The gradients are filled by `backward`.
+        `backward` fills the gradients.
     inputs : Inputs
-        What it reads.
+        The characters, or the hidden states of the layer below.
     sequence_length, streams : int
         T and B.
 
     Attributes
     ----------
     hidden : ndarray of shape (T + 1, B, m + 1)
-        Row t is ``[h_t, 1]``, row 0 the state before the sequence.
+        Row t is ``[h_t, 1]``; row 0 is the state before the sequence.
     state, last_state : dict of str to ndarray of shape (B, m)
-        What is carried, before and after the sequence, by its symbol: views.
+        Views of the states before and after the sequence, by symbol.
     state_gradients : ndarray of shape (T B, m)
-        Before `backward`, the gradient of the loss with respect to each ``h_t`` by way of what
-        reads it above.
+        Before `backward`: ``e_t``, the gradient of the loss with respect to each ``h_t`` through
+        the layer above or the output alone.
     """
 
     COMPILED: ClassVar[bool] = False
-    """Whether `use` accepts compiled loops."""
+    """Whether `set_kernel` accepts compiled loops."""
 
     def __init__(
         self,
@@ -108,23 +109,23 @@ class Layer(ABC):
         self.last_state = {"h": self.hidden[T, :, :m]}
         self._states = self.hidden[1:, :, :m]
         self._before = self.hidden[:T].reshape(T * B, m + 1)
-        # Pre-activations, which the nonlinearities are applied to in place; their gradients.
-        self._a, self._g = self._make_gates(T, B), self._make_gates(T, B)
+        # The pre-activations, to which the nonlinearities are applied in place; their gradients.
+        self._a, self._d_a = self._empty_gates(T, B), self._empty_gates(T, B)
         rows = self._gates, T * B, m
-        self._a_rows, self._g_rows = self._a.reshape(rows), self._g.reshape(rows)
+        self._a_rows, self._d_a_rows = self._a.reshape(rows), self._d_a.reshape(rows)
         self._d_h = np.empty((T, B, m), dtype=parameters.W.dtype)
         self.state_gradients = self._d_h.reshape(-1, m)
 
-        # What a step's product goes to, and what the way back's does.
-        (self._recurrent,) = each_whole_step(self._make_gates(1, B))
-        (self._recurrent_back,) = each_step(np.empty_like(self._d_h[:1]))
+        # Outputs of a step's recurrent product, forward and backward.
+        (self._recurrent,) = joined_step_views(self._empty_gates(1, B))
+        (self._recurrent_back,) = step_views(np.empty_like(self._d_h[:1]))
         self._transposed = np.empty((self._gates, m, m), dtype=parameters.W.dtype)
-        self._multiply_back = product_back(parameters.W, self._transposed, B)
+        self._multiply_back = make_transposed_product(parameters.W, self._transposed, B)
         self._make_steps()
 
-    def _make_gates(self, *rows: int) -> Array:
+    def _empty_gates(self, *rows: int) -> Array:
         W = self._parameters.W
-        return make_gates(self._gates, rows, len(W), W.dtype, apart=self.streams > 1)
+        return empty_gates(self._gates, rows, len(W), W.dtype, separate=self.streams > 1)
 
     def _make_hidden(self) -> Array:
         W = self._parameters.W
@@ -132,20 +133,20 @@ class Layer(ABC):
 
     @abstractmethod
     def _make_steps(self) -> None:
-        """Make the buffers that the cell needs besides, and the views of each step."""
+        """Make the cell's own buffers, and the views of each step."""
 
     @property
     def outputs(self) -> Array:
-        """Row ``(t - 1) B + j`` is ``[h_t, 1]`` of stream j: of shape (T B, m + 1)."""
+        """The hidden states of shape (T B, m + 1); row ``(t - 1) B + j`` is stream j's [h_t, 1]."""
         return self.hidden[1:].reshape(-1, self.hidden.shape[2])
 
     def refresh(self) -> None:
-        """Take notice of changed parameters, which must be done before `forward`."""
+        """Update the layer's copies of the parameters, before `forward`."""
         if self.streams > 1:
-            weights = gates_of(self._parameters.W, self._gates)
+            weights = split_gates(self._parameters.W, self._gates)
             np.copyto(self._transposed, weights.transpose(0, 2, 1))
 
-    def use(self, kernel: ModuleType | None) -> None:  # noqa: B027 - not every cell has one
+    def set_kernel(self, kernel: ModuleType | None) -> None:  # noqa: B027 - not every cell has one
         """Use compiled loops for the recurrence; None: NumPy."""
 
     @abstractmethod
@@ -154,4 +155,4 @@ class Layer(ABC):
 
     @abstractmethod
     def backward(self) -> None:
-        """Fill the gradients, and hand what belongs to the layer below to it."""
+        """Fill the gradients of the parameters, and of the hidden states of the layer below."""

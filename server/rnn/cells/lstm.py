@@ -1,18 +1,22 @@
-"""Long short-term memory."""
+"""Long short-term memory.
+
+The equations are in `LSTMLayer` and, one step at a time, in `reference_step`; the layer itself is
+written for speed.
+"""
 
 from collections.abc import Mapping
 
 import numpy as np
 
 from server.rnn.cells.cell import Cell, ReferenceLayer, logistic
-from server.rnn.cells.gates import each_step, each_whole_step, gates_of, product
+from server.rnn.cells.gates import joined_step_views, make_product, split_gates, step_views
 from server.rnn.cells.layer import Layer
 from server.rnn.parameters import Array
 
-# The forget gate starts nearly open, at about 0.73. At 0.5 the state would be halved at every
-# step, and nothing that lies far back could be learnt (F. A. Gers et al., 2000; R. Jozefowicz,
-# W. Zaremba and I. Sutskever, "An empirical exploration of recurrent network architectures",
-# ICML 2015).
+# With a bias of 1 the forget gate starts at about 0.73. With 0 it would start at 0.5 and halve the
+# state at every step, so that long dependencies could not be learnt (F. A. Gers et al., 2000;
+# R. Jozefowicz, W. Zaremba and I. Sutskever, "An empirical exploration of recurrent network
+# architectures", ICML 2015).
 FORGET_BIAS = 1.0
 
 
@@ -28,7 +32,7 @@ class LSTMLayer(Layer):
         h_t = o * tanh(c_t)
 
     Backward, with ``dh_t`` and ``dc_t`` for the gradients of the loss with respect to ``h_t`` and
-    ``c_t``, ``e_t`` for the part of ``dh_t`` that comes from what reads step t above, and
+    ``c_t``, ``e_t`` for the part of ``dh_t`` through the layer above or the output alone, and
     ``da_t`` for the gradient of the pre-activations, from ``dc_{T+1} = da_{T+1} = 0``::
 
         dh_t = e_t + W^T da_{t+1}
@@ -39,17 +43,17 @@ class LSTMLayer(Layer):
         da_f = dc_t * c_{t-1} * f * (1 - f)
         dW = sum_t da_t h_{t-1}^T   dU = sum_t da_t x_t^T   db = sum_t da_t   dx_t = U^T da_t
 
-    because ``h_t`` acts on the loss through what reads it above and through ``a_{t+1}``, ``c_t``
+    because ``h_t`` affects the loss through the layer above and through ``a_{t+1}``, ``c_t``
     through ``h_t`` and ``c_{t+1}``, and the derivative of s(a) is s(a) (1 - s(a)). All factors of
-    ``dh_t`` and ``dc_t`` are known before the way back begins, and are multiplied for the whole
+    ``dh_t`` and ``dc_t`` are known before the backward loop starts, and are computed for the whole
     sequence at once.
 
-    ``s(a) = (1 + tanh(a / 2)) / 2``, so that one call of tanh serves all gates. The halves are
-    taken of copies of the parameters, once an update instead of once a step.
+    ``s(a) = (1 + tanh(a / 2)) / 2``, so that one call of tanh serves all gates. The parameters are
+    halved in a copy, once an update, instead of the pre-activations at every step.
 
-    PyTorch's LSTM is the same with the rows in the order i, f, g, o and a second bias, which
-    adds nothing to the first. Here the gates that are logistic are neighbours, and so are those
-    that act through ``c_t``.
+    PyTorch's LSTM has the same equations, with the rows in the order i, f, g, o and a second,
+    redundant bias. Here the logistic gates i, f, o are adjacent, and so are the gates g, i, f,
+    which affect the loss through ``c_t``.
 
     References
     ----------
@@ -60,45 +64,46 @@ class LSTMLayer(Layer):
     """
 
     def _make_steps(self) -> None:
-        p = self._parameters
+        parameters = self._parameters
         T, B, m = self._d_h.shape
-        dtype = p.W.dtype
+        dtype = parameters.W.dtype
+        # The logistic gates take half of their pre-activation.
         self._scale = np.array([1.0, 0.5, 0.5, 0.5], dtype=dtype)[:, None, None]
-        # A Python number would be converted at every call.
+        # An array, because a Python number would be converted at every call.
         self._half = np.array(0.5, dtype=dtype)
-        self._input_weights = self._make_gates(len(p.U))
-        self._weights = self._make_gates(m + 1)
-        self._multiply = product(self._weights, B)
+        self._input_weights = self._empty_gates(len(parameters.U))
+        self._weights = self._empty_gates(m + 1)
+        self._multiply = make_product(self._weights, B)
         self._c = np.zeros((T + 1, B, m), dtype=dtype)
         self.state["c"], self.last_state["c"] = self._c[0], self._c[T]
         self._tanh_c, self._slope = np.empty_like(self._d_h), np.empty_like(self._d_h)
         self._scratch = np.empty_like(self._recurrent_back)
-        (self._d_c,) = each_step(np.empty_like(self._d_h[:1]))
+        (self._d_c,) = step_views(np.empty_like(self._d_h[:1]))
 
-        a, c, tanh_c = self._a, each_step(self._c), each_step(self._tanh_c)
-        g, i, f, o = (each_step(gate) for gate in a)
+        a, c, tanh_c = self._a, step_views(self._c), step_views(self._tanh_c)
+        g, i, f, o = (step_views(gate) for gate in a)
         self._steps = list(
             zip(
-                *(each_step(self.hidden[:-1]), each_whole_step(a), each_step(a[1:])),
-                *(g, i, f, o, c[:-1], c[1:], tanh_c, each_step(self._states)),
+                *(step_views(self.hidden[:-1]), joined_step_views(a), step_views(a[1:])),
+                *(g, i, f, o, c[:-1], c[1:], tanh_c, step_views(self._states)),
                 strict=True,
             )
         )
-        d_a = self._g
+        d_a = self._d_a
         self._steps_back = list(
             zip(
-                *(each_step(self._d_h), each_step(self._slope), each_step(d_a[3])),
-                *(each_step(d_a[:3]), f, each_whole_step(d_a)),
+                *(step_views(self._d_h), step_views(self._slope), step_views(d_a[3])),
+                *(step_views(d_a[:3]), f, joined_step_views(d_a)),
                 strict=True,
             )
         )[::-1]
 
     def refresh(self) -> None:
-        """Take notice of changed parameters."""
+        """Update the layer's copies of the parameters, before `forward`."""
         super().refresh()
-        p, scale = self._parameters, self._scale
-        np.multiply(gates_of(p.U, 4), scale, self._input_weights)
-        np.multiply(gates_of(p.Wb, 4), scale, self._weights)
+        parameters, scale = self._parameters, self._scale
+        np.multiply(split_gates(parameters.U, 4), scale, self._input_weights)
+        np.multiply(split_gates(parameters.Wb, 4), scale, self._weights)
 
     def forward(self) -> None:
         """Compute all states from state 0."""
@@ -119,8 +124,8 @@ class LSTMLayer(Layer):
             multiply(o, tanh_c, h)
 
     def _collect_factors(self) -> None:
-        """Put in place of each pre-activation's gradient what it is a multiple of."""
-        a, d_a, multiply, subtract = self._a, self._g, np.multiply, np.subtract
+        """Fill `_d_a` with the factors by which the loop multiplies ``dh_t`` or ``dc_t``."""
+        a, d_a, multiply, subtract = self._a, self._d_a, np.multiply, np.subtract
         g, i, _, o = a
         d_a_g, d_a_i, d_a_f, d_a_o = d_a
         multiply(a, a, d_a)
@@ -136,7 +141,7 @@ class LSTMLayer(Layer):
         multiply(slope, o, slope)
 
     def backward(self) -> None:
-        """Fill the gradients, and hand what belongs to the layer below to it."""
+        """Fill the gradients of the parameters, and of the hidden states of the layer below."""
         self._collect_factors()
         multiply_back, recurrent, scratch = self._multiply_back, self._recurrent_back, self._scratch
         add, multiply, d_c = np.add, np.multiply, self._d_c
@@ -150,8 +155,8 @@ class LSTMLayer(Layer):
             multiply(through_c, d_c, through_c)
             multiply(d_c, f, d_c)
             multiply_back(d_a, recurrent)
-        np.matmul(self._before.T, self._g_rows, gates_of(self._gradients.Wb, 4))
-        self.inputs.send_back(self._g_rows)
+        np.matmul(self._before.T, self._d_a_rows, split_gates(self._gradients.Wb, 4))
+        self.inputs.backward(self._d_a_rows)
 
 
 def reference_step(

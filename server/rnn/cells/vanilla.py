@@ -1,27 +1,31 @@
-"""The vanilla recurrence, of any number of streams."""
+"""The vanilla recurrence: the network of the course. Read this cell first.
+
+One stream of characters, the default network, is computed by `vanilla_stream` instead: the same
+equations in fewer NumPy calls.
+"""
 
 from collections.abc import Mapping
 
 import numpy as np
 
 from server.rnn.cells.cell import Cell, ReferenceLayer
-from server.rnn.cells.gates import each_step, each_whole_step, gates_of
+from server.rnn.cells.gates import joined_step_views, split_gates, step_views
 from server.rnn.cells.layer import Layer
 from server.rnn.cells.vanilla_stream import VanillaStream
 from server.rnn.parameters import Array
 
 
 class VanillaLayer(Layer):
-    """The Elman recurrence ``h_t = tanh(a_t)``, ``a_t = W h_{t-1} + U x_t + b``.
+    """The Elman recurrence [1]_ ``h_t = tanh(a_t)``, ``a_t = W h_{t-1} + U x_t + b``.
 
-    Backward, with ``g_t`` for the gradient of the loss with respect to ``a_t``, and ``e_t`` for the
-    part of the gradient of ``h_t`` that comes from what reads step t above::
+    Backward [2]_, with ``da_t`` for the gradient of the loss with respect to ``a_t``, and ``e_t``
+    for its gradient with respect to ``h_t`` through the layer above or the output alone::
 
-        g_T = e_T * (1 - h_T^2)
-        g_t = (e_t + W^T g_{t+1}) * (1 - h_t^2)        t = T-1, ..., 1
-        dW = sum_t g_t h_{t-1}^T    dU = sum_t g_t x_t^T    db = sum_t g_t    dx_t = U^T g_t
+        da_T = e_T * (1 - h_T^2)
+        da_t = (e_t + W^T da_{t+1}) * (1 - h_t^2)        t = T-1, ..., 1
+        dW = sum_t da_t h_{t-1}^T    dU = sum_t da_t x_t^T    db = sum_t da_t    dx_t = U^T da_t
 
-    because ``h_t`` acts on the loss through what reads it above and through ``a_{t+1}``, and the
+    because ``h_t`` affects the loss through the layer above and through ``a_{t+1}``, and the
     derivative of tanh(a) is 1 - tanh(a)^2.
 
     References
@@ -32,38 +36,43 @@ class VanillaLayer(Layer):
     """
 
     def _make_steps(self) -> None:
-        states, a = each_step(self._states), each_step(self._a[0])
-        before = each_step(self.hidden[:-1])
+        h_before, a, h = (
+            step_views(self.hidden[:-1]),
+            step_views(self._a[0]),
+            step_views(self._states),
+        )
         self._recurrent = self._recurrent.reshape(a[0].shape)
-        self._steps = list(zip(before, a, states, strict=True))
-        g, e = each_step(self._g[0]), each_step(self._d_h)
-        whole = each_whole_step(self._g)
-        self._steps_back = list(zip(whole[1:], e[:-1], g[:-1], strict=True))[::-1]
+        self._steps = list(zip(h_before, a, h, strict=True))
+        e, d_a = step_views(self._d_h), step_views(self._d_a[0])
+        d_a_after = joined_step_views(self._d_a)[1:]
+        self._steps_back = list(zip(d_a_after, e[:-1], d_a[:-1], strict=True))[::-1]
 
     def forward(self) -> None:
         """Compute all states from state 0."""
-        weights, recurrent = self._parameters.Wb, self._recurrent
+        Wb, recurrent = self._parameters.Wb, self._recurrent
         dot, add, tanh = np.dot, np.add, np.tanh
-        self.inputs.project(gates_of(self._parameters.U, 1), self._a_rows)
+        # a_t = U x_t for all t; the loop adds W h_{t-1} + b.
+        self.inputs.project(split_gates(self._parameters.U, 1), self._a_rows)
         for h_before, a, h in self._steps:
-            dot(h_before, weights, recurrent)
+            dot(h_before, Wb, recurrent)
             add(a, recurrent, a)
             tanh(a, h)
 
     def backward(self) -> None:
-        """Fill the gradients, and hand what belongs to the layer below to it."""
+        """Fill the gradients of the parameters, and of the hidden states of the layer below."""
         multiply_back, recurrent = self._multiply_back, self._recurrent_back
         add, multiply = np.add, np.multiply
-        (g,) = self._g
-        multiply(self._states, self._states, g)
-        np.subtract(1.0, g, g)
-        multiply(g[-1], self._d_h[-1], g[-1])
-        for g_after, e, g_here in self._steps_back:
-            multiply_back(g_after, recurrent)
+        (d_a,) = self._d_a
+        # da_t = 1 - h_t^2 for all t; the loop multiplies it by e_t + W^T da_{t+1}.
+        multiply(self._states, self._states, d_a)
+        np.subtract(1.0, d_a, d_a)
+        multiply(d_a[-1], self._d_h[-1], d_a[-1])
+        for d_a_after, e, d_a_here in self._steps_back:
+            multiply_back(d_a_after, recurrent)
             add(e, recurrent, e)
-            multiply(g_here, e, g_here)
-        np.matmul(self._before.T, self._g_rows[0], self._gradients.Wb)
-        self.inputs.send_back(self._g_rows)
+            multiply(d_a_here, e, d_a_here)
+        np.matmul(self._before.T, self._d_a_rows[0], self._gradients.Wb)
+        self.inputs.backward(self._d_a_rows)
 
 
 def reference_step(

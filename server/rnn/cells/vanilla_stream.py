@@ -1,25 +1,26 @@
-"""The vanilla recurrence of a single stream of characters, in fewer calls.
+"""The vanilla recurrence of one stream of characters, in as few NumPy calls as possible.
 
-With one stream a step is so little work that calling NumPy costs as much. What this does is
-`VanillaLayer`'s, by as few calls as there can be.
+This is the default network, and it is written for speed: with one stream, the arithmetic of a step
+takes no longer than a NumPy call. The equations, and the code without these tricks, are in
+`vanilla`.
 """
 
 from types import ModuleType
 
 import numpy as np
 
-from server.rnn.cells.gates import each_step
+from server.rnn.cells.gates import step_views
 from server.rnn.cells.inputs import Characters
 from server.rnn.cells.layer import Layer
 from server.rnn.parameters import Array
 
-# The most input rows that are appended to the recurrent matrix at a time. More would make each
-# product longer than it makes the appending rarer.
-MOST_PICKS = 16
+# The most input rows appended to the recurrent matrix at a time. With more, each product would lose
+# more time than is saved by appending less often.
+MAX_PICKS = 16
 
 
 def count_picks(sequence_length: int) -> int:
-    """Return how many steps of a sequence `VanillaStream` takes at a time.
+    """Return the number of steps that `VanillaStream` computes with one appended matrix.
 
     Parameters
     ----------
@@ -29,25 +30,25 @@ def count_picks(sequence_length: int) -> int:
     Returns
     -------
     int
-        At most `MOST_PICKS`, and such that the last part of the sequence is not much shorter.
+        At most `MAX_PICKS`, such that all parts of the sequence have about the same length.
     """
-    parts = -(-sequence_length // MOST_PICKS)
+    parts = -(-sequence_length // MAX_PICKS)
     return -(-sequence_length // parts)
 
 
 class VanillaStream(Layer):
     """`VanillaLayer` for one stream of characters.
 
-    Forward, a step is one product and one tanh. The columns of U that a few steps read are
-    appended to ``[W^T; b]``, and the row that is multiplied by it, ``[h_{t-1}, 1, 0..1..0]``,
-    picks the one of its step, so that nothing is left to add.
+    Forward, a step is one product and one tanh. The columns of U that the next few steps read are
+    appended to ``[W^T; b]``. The row ``[h_{t-1}, 1, 0..1..0]`` is multiplied by this matrix; its
+    one-hot end picks the column of its step. So the product is ``a_t``, and nothing is added.
 
-    Backward, one product gives three gradients. Row t - 1 of one matrix begins with
-    ``[x_t, h_{t-1}, 1]``, with ``x_t`` one-hot, and ::
+    Backward, one product gives three gradients. Row t - 1 of the matrix `_reads` begins with
+    ``[x_t, h_{t-1}, 1]``, where ``x_t`` is one-hot, and ::
 
-        [dU^T; dW^T; db] = [x, h_{before}, 1]^T g
+        [dU^T; dW^T; db] = [x, h_{before}, 1]^T da
 
-    The parameters are those of `Layer`, with `Characters` for inputs and one stream.
+    The parameters are those of `Layer`, with `Characters` as inputs and one stream.
     """
 
     COMPILED = True
@@ -66,7 +67,7 @@ class VanillaStream(Layer):
         self._appended = np.zeros((m + 1 + picks, m), dtype=W.dtype)
         self._states = self.hidden[1:, 0, :m]
 
-        # So are the bound methods made once.
+        # Bound methods, made once.
         self._product = self._appended.T.dot
         self._product_back = W.dot
         rows, states = list(self._reads[:T, K:]), list(self._states)
@@ -77,14 +78,14 @@ class VanillaStream(Layer):
             (self.inputs.x[t : t + picks], self._appended[m + 1 :][: T - t], steps[t : t + picks])
             for t in range(0, T, picks)
         ]
-        e, slopes = each_step(self._d_h), each_step(self._g[0])
+        e, slopes = step_views(self._d_h), step_views(self._d_a[0])
         self._steps_back = list(zip(e[1:], e[:-1], slopes[:-1], strict=True))[::-1]
 
     def _make_hidden(self) -> Array:
-        """Make the states part of what the gradient product reads.
+        """Make the states a part of `_reads`, the left side of the gradient product.
 
-        The picks at the end of each row make all these matrices slices, of which `matmul` makes
-        no copies and `dot` does.
+        The one-hot end of each row makes all these matrices slices. `matmul` does not copy slices;
+        `dot` does.
         """
         (K, m), T = self._parameters.U.shape, self.sequence_length
         reads = np.zeros((T + 1, K + m + 1 + count_picks(T)), dtype=self._parameters.W.dtype)
@@ -92,15 +93,16 @@ class VanillaStream(Layer):
         self._reads = reads
         return reads[:, None, K : K + m + 1]
 
-    def use(self, kernel: ModuleType | None) -> None:
+    def set_kernel(self, kernel: ModuleType | None) -> None:
         """Use compiled loops for the recurrence; None: NumPy."""
         self._kernel = kernel
 
     def forward(self) -> None:
         """Compute all states from state 0."""
-        x, one_hot, p = self.inputs.x, self._one_hot, self._parameters
+        x, one_hot, parameters = self.inputs.x, self._one_hot, self._parameters
         if self._kernel is not None:
-            self._kernel.forward(x, one_hot, p.U, p.W, p.b, self._reads)
+            U, W, b = parameters.U, parameters.W, parameters.b
+            self._kernel.forward(x, one_hot, U, W, b, self._reads)
             return
         self._reads_flat[one_hot] = 0.0
         np.add(x, self._offsets, one_hot)
@@ -109,11 +111,10 @@ class VanillaStream(Layer):
 
     def _forward(self) -> None:
         product, tanh, take = self._product, np.tanh, self._parameters.U.take
-        weights = self._parameters.Wb
-        np.copyto(self._appended[: len(weights)], weights)
+        Wb = self._parameters.Wb
+        np.copyto(self._appended[: len(Wb)], Wb)
         for x, appended, steps in self._parts:
-            # "clip" spares the copy that the default mode makes to leave `out` as it was when an
-            # index is wrong.
+            # The default mode copies `out`, in case an index is wrong; "clip" does not.
             take(x, 0, appended, "clip")
             for row, h in steps:
                 product(row, h)
@@ -121,21 +122,22 @@ class VanillaStream(Layer):
 
     def backward(self) -> None:
         """Fill the gradients."""
-        # Each e_t becomes g_t in place.
-        e, p = self.state_gradients, self._parameters
+        # Each e_t becomes da_t in place.
+        e, parameters = self.state_gradients, self._parameters
         if self._kernel is not None:
-            self._kernel.backward(p.W, self._reads, len(p.U), e)
+            self._kernel.backward(parameters.W, self._reads, len(parameters.U), e)
         else:
             self._backward()
         np.matmul(self._reads_transposed, e, self._gradients.UWb)
 
     def _backward(self) -> None:
         product, add, multiply = self._product_back, np.add, np.multiply
-        e, slopes, recurrent = self.state_gradients, self._g_rows[0], self._recurrent_back
+        e, slopes, recurrent = self.state_gradients, self._d_a_rows[0], self._recurrent_back
+        # The slope of step t is 1 - h_t^2.
         multiply(self._states, self._states, slopes)
         np.subtract(1.0, slopes, slopes)
         multiply(e[-1], slopes[-1], e[-1])
-        for g_after, e_here, slope in self._steps_back:
-            product(g_after, recurrent)
+        for d_a_after, e_here, slope in self._steps_back:
+            product(d_a_after, recurrent)
             add(e_here, recurrent, e_here)
             multiply(e_here, slope, e_here)

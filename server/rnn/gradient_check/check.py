@@ -1,4 +1,4 @@
-"""Proof of the gradients: the analytic ones against two numerical derivatives of the loss."""
+"""The gradient check: analytic gradients against two numerical derivatives of the loss."""
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -18,18 +18,18 @@ from server.rnn.parameters import Array
 Matrix = NDArray[np.float64]
 Mistake: TypeAlias = Literal["clipping", "float32", "state"]
 
-# What "clipping" clips to, in parts of the greatest gradient.
+# The limit of the mistake "clipping", as a fraction of the greatest gradient.
 CLIPPED_TO = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParameterCheck:
-    """How the gradient of one parameter fares.
+    """The result for one parameter.
 
     Attributes
     ----------
     name : str
-        U, W, b, V or c; with several layers U1 and so on.
+        U, W, b, V or c; with several layers U1, W1 and so on.
     analytic : ndarray of float64
         The gradient by back-propagation, in the parameter's shape.
     complex_step_errors, central_difference_errors : ndarray of float64
@@ -59,16 +59,16 @@ class ParameterCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GradientCheck:
-    """The check of a whole network.
+    """The result for a whole network.
 
     Attributes
     ----------
     parameters : tuple of ParameterCheck
         One for each parameter.
     dtype : str
-        The type in which everything was computed.
+        The type of all arithmetic.
     complex_step_threshold, central_difference_threshold : float
-        What the greatest relative errors must stay below.
+        Upper limits of the greatest relative errors.
     """
 
     parameters: tuple[ParameterCheck, ...]
@@ -86,7 +86,7 @@ class GradientCheck:
         )
 
 
-# Some BLAS libraries raise floating-point flags for sound products; the errors tell the truth.
+# Some BLAS libraries raise floating-point warnings for correct products.
 @np.errstate(all="ignore")
 def check_gradients(
     *,
@@ -112,17 +112,17 @@ def check_gradients(
     hidden_size, layers, vocabulary_size, sequence_length, batch_size : int
         m, 1 to 4 layers, K, T and B, each at least 1.
     dropout : float
-        The share of hidden states dropped between layers, the same ones in all evaluations.
+        The fraction of hidden states dropped between layers, the same ones in all evaluations.
     seed : int
-        Of the parameters, the text, the carried state and what is dropped.
+        The seed of the parameters, the text, the carried state and the dropout masks.
     carried_state : bool, default True
-        Whether the sequence begins from a random state instead of zero.
+        Whether the sequence starts from a random state instead of zero.
     text : ndarray of int, shape (T + 1,) or (T + 1, B), optional
         The sequence to read, each character in ``range(vocabulary_size)``. A random one if None.
     mistake : {"clipping", "float32", "state"}, optional
-        A mistake to make on purpose, by which a right gradient looks wrong (see Notes).
+        A common mistake to make, so that a correct gradient looks wrong (see Notes).
     step : float, optional
-        Of the central difference; as fine as each entry needs it if None.
+        The step of the central difference; None: chosen for each entry.
 
     Returns
     -------
@@ -130,35 +130,35 @@ def check_gradients(
 
     Notes
     -----
-    The loss is computed by its definitions (`ReferenceNetwork`), not by the network whose gradients
-    are checked, so that both its forward and its backward pass are.
+    The loss is computed by `ReferenceNetwork`, from the definitions, and not by the network under
+    test. The check therefore covers the forward pass too.
 
-    The complex-step derivative [1]_ ``Im L(theta + i h) / h`` has no difference of close numbers
-    in it, so that `h` can be so small that the result is exact but for rounding. It asks for a
-    loss that is analytic in every parameter; this one is.
+    The complex-step derivative [1]_ ``Im L(theta + i h) / h`` subtracts no close numbers, so `h`
+    can be so small that the result is exact up to rounding. The loss must be analytic in every
+    parameter, which it is.
 
-    The central difference is of sixth order. The usual one of second order asks for so small a
-    step that it loses up to a thousandth of the smallest gradients to rounding, and would blame
-    them for it; where the loss bends too much for a step, a finer one is taken. For the same
-    reason the losses of each step of the sequence are subtracted before they are summed.
+    The central difference is of sixth order. The usual difference of second order needs a step so
+    small that rounding changes the smallest gradients by up to a thousandth. Where the loss curves
+    too much within a step, a finer step is used. To reduce rounding further, the losses of each
+    step of the sequence are subtracted before they are summed.
 
     The relative error of an entry is ``|a - n| / max(1e-6, |a| + |n|)``.
 
     The mistakes:
 
-    - ``clipping``: the gradient is clipped, here to a tenth of its greatest entry, before it is
-      compared. What is clipped is no gradient of the loss any more.
-    - ``float32``: everything is computed with seven digits. A difference of two losses has but the
-      few digits in which they differ. The complex step takes no difference, and keeps its seven.
-    - ``state``: each evaluation of the loss begins from the state that the one before it left, as
-      it does when the network carries its state by itself. The losses are of different functions.
+    - ``clipping``: the gradient is clipped, to a tenth of its greatest entry, before it is
+      compared. A clipped gradient is not the gradient of the loss.
+    - ``float32``: everything is computed with seven digits. The difference of two losses keeps only
+      the few digits in which they differ. The complex step subtracts nothing and keeps all seven.
+    - ``state``: each evaluation of the loss starts from the final state of the evaluation before
+      it, as if the network carried its state. The losses are then values of different functions.
 
     References
     ----------
     .. [1] J. R. R. A. Martins, P. Sturdza and J. J. Alonso, "The complex-step derivative
        approximation", ACM Transactions on Mathematical Software 29(3), 2003.
     """
-    specimen = make_random_network(
+    random_network = make_random_network(
         cell=cell,
         hidden_size=hidden_size,
         layers=layers,
@@ -171,28 +171,28 @@ def check_gradients(
         text=text,
         dtype="float32" if mistake == "float32" else "float64",
     )
-    analytic = specimen.gradients()
+    analytic = random_network.gradients()
     if mistake == "clipping":
         limit = CLIPPED_TO * max(float(np.abs(g).max()) for g in analytic.values())
         analytic = {name: np.clip(g, -limit, limit) for name, g in analytic.items()}
     carried = mistake == "state"
     return GradientCheck(
         parameters=tuple(
-            _check(specimen, name, gradient, step, carried=carried)
+            _check(random_network, name, gradient, step, carried=carried)
             for name, gradient in analytic.items()
         ),
-        dtype=str(specimen.dtype),
+        dtype=str(random_network.dtype),
     )
 
 
 def _check(
-    specimen: RandomNetwork, name: str, analytic: Array, step: float | None, *, carried: bool
+    random_network: RandomNetwork, name: str, analytic: Array, step: float | None, *, carried: bool
 ) -> ParameterCheck:
-    exact = complex_step(specimen, name, carried=carried)
+    exact = complex_step(random_network, name, carried=carried)
     if step is None:
-        central = fitted_difference(specimen, name, carried=carried)
+        central = fitted_difference(random_network, name, carried=carried)
     else:
-        central = central_difference(specimen, name, step, carried=carried)
+        central = central_difference(random_network, name, step, carried=carried)
     analytic = analytic.astype(np.float64)
     return ParameterCheck(
         name=name,

@@ -1,4 +1,4 @@
-"""How the error of a numerical derivative depends on its step."""
+"""The error of the numerical derivatives as a function of their step."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from server.rnn.gradient_check.numerical_derivatives import (
 )
 from server.rnn.gradient_check.random_network import RandomNetwork, make_random_network
 
-# One a power of ten, from a tenth to where nothing but rounding is left of a difference.
+# Powers of ten, from a tenth to where a difference is nothing but rounding.
 STEPS = tuple(10.0**-power for power in range(1, 16))
 
 
@@ -25,8 +25,8 @@ class ErrorCurve:
     ----------
     steps : tuple of float
     complex_step, central_difference, textbook_difference : tuple of float
-        The errors of the complex step, of the central difference that the check uses, and of the
-        one that is usually taught (see `numerical`).
+        The errors of the complex step, of the check's central difference, and of the textbook's
+        central difference (see `numerical_derivatives`).
     """
 
     steps: tuple[float, ...]
@@ -47,17 +47,17 @@ def error_against_step(
     seed: int = 0,
     steps: Sequence[float] = STEPS,
 ) -> ErrorCurve:
-    """Compare right gradients with numerical derivatives of all kinds of steps.
+    """Compare correct gradients with numerical derivatives of many steps.
 
-    A difference errs twice: with a large step because the loss is no polynomial, with a small one
-    because two losses that agree in most digits are subtracted. The curve is a V, and a step on
-    either side of it makes a right gradient look wrong. The complex step subtracts nothing, so
-    that its curve falls and stays down.
+    A difference has two errors: truncation, which is large for a large step, and rounding, which is
+    large for a small one, because two nearly equal losses are subtracted. The curve is a V, and a
+    step too far to either side makes a correct gradient look wrong. The complex step subtracts
+    nothing, so its curve falls and stays low.
 
     Parameters
     ----------
     cell, hidden_size, layers, vocabulary_size, sequence_length, batch_size, seed
-        As for `check_gradients`; the network is small, for it is evaluated ten times at each step.
+        As for `check_gradients`. The network is small, because each step takes ten evaluations.
     steps : sequence of float
         Each greater than 0.
 
@@ -65,7 +65,7 @@ def error_against_step(
     -------
     ErrorCurve
     """
-    specimen = make_random_network(
+    random_network = make_random_network(
         cell=cell,
         hidden_size=hidden_size,
         layers=layers,
@@ -80,21 +80,21 @@ def error_against_step(
     )
     return ErrorCurve(
         steps=tuple(steps),
-        complex_step=_errors(specimen, complex_step, steps),
-        central_difference=_errors(specimen, central_difference, steps),
-        textbook_difference=_errors(specimen, textbook_difference, steps),
+        complex_step=_errors(random_network, complex_step, steps),
+        central_difference=_errors(random_network, central_difference, steps),
+        textbook_difference=_errors(random_network, textbook_difference, steps),
     )
 
 
 def _errors(
-    specimen: RandomNetwork,
+    random_network: RandomNetwork,
     derivative: Callable[[RandomNetwork, str, float], Matrix],
     steps: Sequence[float],
 ) -> tuple[float, ...]:
-    analytic = specimen.gradients()
+    analytic = random_network.gradients()
     return tuple(
         max(
-            float(relative_errors(gradient, derivative(specimen, name, step)).max())
+            float(relative_errors(gradient, derivative(random_network, name, step)).max())
             for name, gradient in analytic.items()
         )
         for step in steps

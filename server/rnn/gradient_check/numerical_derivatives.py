@@ -1,4 +1,4 @@
-"""Two numerical derivatives of the loss, of every entry of a parameter."""
+"""Numerical derivatives of the loss with respect to every entry of a parameter."""
 
 from collections.abc import Callable
 
@@ -6,33 +6,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.rnn.gradient_check.random_network import RandomNetwork
-from server.rnn.gradient_check.reference_network import Change, ReferenceNetwork
+from server.rnn.gradient_check.reference_network import Perturbation, ReferenceNetwork
 from server.rnn.parameters import Array
 
 Matrix = NDArray[np.float64]
 
-# So small that its square is nothing beside 1, so that the derivative is exact to rounding.
+# So small that its square is negligible beside 1: the derivative is exact up to rounding.
 COMPLEX_STEP = 1e-30
 
 # Balances the truncation of a sixth-order difference, proportional to the sixth power of the
 # step, against the rounding of the losses, proportional to its inverse.
 CENTRAL_STEP = 5e-3
 
-# Where the orders of the difference disagree by more than this share, a finer step is tried.
+# If the fourth and sixth order differ by more than this fraction, finer steps are tried.
 _DISAGREEMENT = 3e-6
 _FINER_STEPS = (CENTRAL_STEP / 4, CENTRAL_STEP / 16)
-# Below this size a gradient's error is measured against this instead.
+# The error of a smaller gradient is relative to this instead.
 FLOOR = 1e-6
 
-# So many numbers of a gate, over copies and streams, fill the caches without flooding them.
-_MOST_NUMBERS = 30_000
+# The numbers of a gate, over all copies and streams, that fit in the processor's caches.
+_MAX_NUMBERS = 30_000
 
-# Given a step, the losses (P, T, B) of the copies to which it is added.
+# A function of a step: the losses (P, T, B) of the copies to which the step is added.
 _Losses = Callable[[complex], Array]
 
 
 def complex_step(
-    specimen: RandomNetwork, name: str, step: float = COMPLEX_STEP, *, carried: bool = False
+    random_network: RandomNetwork, name: str, step: float = COMPLEX_STEP, *, carried: bool = False
 ) -> Matrix:
     """Return the complex-step derivative ``Im L(theta + i h) / h``.
 
@@ -44,7 +44,7 @@ def complex_step(
     step : float
         h.
     carried : bool
-        Whether each evaluation begins, mistakenly, from the state that the one before it left.
+        Whether to make the mistake "state" (see `check.check_gradients`).
 
     Returns
     -------
@@ -55,11 +55,11 @@ def complex_step(
     def derivative(losses: _Losses) -> Array:
         return np.asarray(losses(1j * step).imag.sum(axis=(1, 2)) / step)
 
-    return _derivatives(specimen, name, derivative, carried=carried)
+    return _derivatives(random_network, name, derivative, carried=carried)
 
 
 def central_difference(
-    specimen: RandomNetwork, name: str, step: float = CENTRAL_STEP, *, carried: bool = False
+    random_network: RandomNetwork, name: str, step: float = CENTRAL_STEP, *, carried: bool = False
 ) -> Matrix:
     """Return the central difference of sixth order.
 
@@ -83,17 +83,17 @@ def central_difference(
        Mathematics of Computation 51(184), 1988, table 1.
     """
     return _derivatives(
-        specimen, name, lambda losses: _two_orders(losses, step)[0], carried=carried
+        random_network, name, lambda losses: _two_orders(losses, step)[0], carried=carried
     )
 
 
-def fitted_difference(specimen: RandomNetwork, name: str, *, carried: bool = False) -> Matrix:
+def fitted_difference(random_network: RandomNetwork, name: str, *, carried: bool = False) -> Matrix:
     """Return the central difference, with a step that is fine enough for every entry.
 
-    Where a loss bends much within three steps, as it may with several layers of a unit or two, the
-    differences of fourth and sixth order disagree. There steps a fourth and a sixteenth as long
-    are tried, and the one at which they disagree least is taken. Everywhere else a finer step would
-    only add to the rounding.
+    Where the loss curves much within three steps, as it may with several layers of one or two
+    units, the differences of fourth and sixth order disagree. There a quarter and a sixteenth of
+    the step are tried, and the step with the least disagreement is used. Everywhere else a finer
+    step would only increase rounding.
 
     Parameters
     ----------
@@ -107,35 +107,35 @@ def fitted_difference(specimen: RandomNetwork, name: str, *, carried: bool = Fal
     """
 
     def derivative(losses: _Losses) -> Array:
-        found, apart = _two_orders(losses, CENTRAL_STEP)
+        best, disagreement = _two_orders(losses, CENTRAL_STEP)
         for step in _FINER_STEPS:
-            if (apart <= _DISAGREEMENT).all():
+            if (disagreement <= _DISAGREEMENT).all():
                 break
-            other, other_apart = _two_orders(losses, step)
-            better = (apart > _DISAGREEMENT) & (other_apart < apart)
-            found = np.where(better, other, found)
-            apart = np.where(better, other_apart, apart)
-        return found
+            other, other_disagreement = _two_orders(losses, step)
+            better = (disagreement > _DISAGREEMENT) & (other_disagreement < disagreement)
+            best = np.where(better, other, best)
+            disagreement = np.where(better, other_disagreement, disagreement)
+        return best
 
-    return _derivatives(specimen, name, derivative, carried=carried)
+    return _derivatives(random_network, name, derivative, carried=carried)
 
 
 def _two_orders(losses: _Losses, step: float) -> tuple[Array, Array]:
-    """Return the difference of sixth order, and what share of it that of fourth is apart from it.
+    """Return the difference of sixth order, and its relative disagreement with fourth order.
 
-    That of fourth order, ``(8 D(h) - D(2h)) / 12 h``, comes from the same losses. What they are
-    apart is taken for each loss by itself: in the sum it may cancel by chance.
+    The difference of fourth order, ``(8 D(h) - D(2h)) / 12 h``, needs no further losses. The
+    disagreement is computed for each loss of the sequence, because in their sum it may cancel.
     """
     d1, d2, d3 = (losses(n * step) - losses(-n * step) for n in (1.0, 2.0, 3.0))
     sixth = (45.0 * d1 - 9.0 * d2 + d3) / (60.0 * step)
     fourth = (8.0 * d1 - d2) / (12.0 * step)
-    apart = np.sqrt(np.square(sixth - fourth).sum(axis=(1, 2)))
+    disagreement = np.sqrt(np.square(sixth - fourth).sum(axis=(1, 2)))
     total = np.asarray(sixth.sum(axis=(1, 2)))
-    return total, apart / np.maximum(FLOOR, 2.0 * np.abs(total))
+    return total, disagreement / np.maximum(FLOOR, 2.0 * np.abs(total))
 
 
-def textbook_difference(specimen: RandomNetwork, name: str, step: float) -> Matrix:
-    """Return the central difference as it is usually taken, ``(L(h) - L(-h)) / 2 h``.
+def textbook_difference(random_network: RandomNetwork, name: str, step: float) -> Matrix:
+    """Return the textbook's central difference, ``(L(h) - L(-h)) / 2 h``.
 
     Parameters
     ----------
@@ -152,42 +152,52 @@ def textbook_difference(specimen: RandomNetwork, name: str, step: float) -> Matr
         above, below = (losses(h).sum(axis=(1, 2)) for h in (step, -step))
         return np.asarray((above - below) / (2.0 * step))
 
-    return _derivatives(specimen, name, derivative, carried=False)
+    return _derivatives(random_network, name, derivative, carried=False)
 
 
 def _derivatives(
-    specimen: RandomNetwork, name: str, derivative: Callable[[_Losses], Array], *, carried: bool
+    random_network: RandomNetwork,
+    name: str,
+    derivative: Callable[[_Losses], Array],
+    *,
+    carried: bool,
 ) -> Matrix:
-    shape = specimen.network.parameters[name].shape
+    shape = random_network.network.parameters[name].shape
     size = int(np.prod(shape))
-    streams, sizes = specimen.network.batch_size, specimen.network.architecture
-    at_once = max(1, _MOST_NUMBERS // (streams * sizes.hidden_size * sizes.gates))
+    streams, sizes = random_network.network.batch_size, random_network.network.architecture
+    at_once = max(1, _MAX_NUMBERS // (streams * sizes.hidden_size * sizes.gates))
     parts = []
     for start in range(0, size, at_once):
         flat = np.arange(start, min(start + at_once, size))
-        losses = _losses(specimen, name, np.unravel_index(flat, shape), carried=carried)
+        losses = _losses(random_network, name, np.unravel_index(flat, shape), carried=carried)
         parts.append(derivative(losses))
     return (np.concatenate(parts) / streams).reshape(shape).astype(np.float64)
 
 
 def _losses(
-    specimen: RandomNetwork, name: str, entries: tuple[NDArray[np.intp], ...], *, carried: bool
+    random_network: RandomNetwork,
+    name: str,
+    entries: tuple[NDArray[np.intp], ...],
+    *,
+    carried: bool,
 ) -> _Losses:
-    network, x, y = specimen.network, specimen.x, specimen.y
+    network, x, y = random_network.network, random_network.x, random_network.y
     parameters = dict(network.parameters.items())
-    state = specimen.state
+    state = random_network.state
     if carried:
-        # The analytic gradient took a pass of its own.
+        # The state after the pass that computed the analytic gradient.
         state = {symbol: view[None].copy() for symbol, view in network.last_state.items()}
 
     def losses(step: complex) -> Array:
         nonlocal state
-        # A scalar of the network's own precision: float32 must stay so.
-        kind = np.result_type(specimen.dtype, np.complex64 if isinstance(step, complex) else "f4")
+        # A scalar of the network's precision, so that float32 stays float32.
+        kind = np.result_type(
+            random_network.dtype, np.complex64 if isinstance(step, complex) else "f4"
+        )
         typed = kind.type(step)
-        change = Change(name=name, entries=entries, step=typed)
-        definitions = ReferenceNetwork(network.architecture, parameters, network.masks, change)
-        result, after = definitions.losses(state, x, y)
+        perturbation = Perturbation(name=name, entries=entries, step=typed)
+        reference = ReferenceNetwork(network.architecture, parameters, network.masks, perturbation)
+        result, after = reference.losses(state, x, y)
         if carried:
             state = {symbol: np.asarray(view.real) for symbol, view in after.items()}
         return result

@@ -1,4 +1,4 @@
-"""A random network and something for it to read, whose gradients are to be checked."""
+"""A random network and a random text, whose gradients are checked."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,16 +13,16 @@ from server.rnn.parameters import Array
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RandomNetwork:
-    """A random network, and a sequence of each stream for it to read.
+    """A random network, and a sequence for each of its streams.
 
     Attributes
     ----------
     network : Network
-        With random parameters, state and masks.
+        A network with random parameters, state and masks.
     state : dict of str to ndarray of shape (1, B, m)
-        What is carried before the sequence: a copy, so that the network cannot change it.
+        A copy of the state before the sequence, which the network cannot change.
     x, y : ndarray of int, shape (T, B)
-        The characters, and those that follow.
+        The characters, and the character that follows each of them.
     """
 
     network: Network
@@ -56,7 +56,7 @@ def make_random_network(
     text: NDArray[np.integer] | None,
     dtype: DTypeLike,
 ) -> RandomNetwork:
-    """Make a random network; for the parameters see `gradient_check.check_gradients`."""
+    """Make a random network; the parameters are those of `check.check_gradients`."""
     rng = np.random.default_rng(SeedSequence(seed))
     network = Network(
         vocabulary_size,
@@ -68,8 +68,8 @@ def make_random_network(
         batch_size=batch_size,
     )
     for view in network.parameters.values():
-        # Large enough for every term to matter, small enough for nothing to saturate and for
-        # long sequences not to be chaotic, in which no difference tells a derivative.
+        # Large enough that every term matters; small enough that nothing saturates and that long
+        # sequences are not chaotic, where differences do not approximate derivatives.
         view[...] = 0.7 * rng.standard_normal(view.shape) / np.sqrt(view.shape[-1])
     if carried_state:
         for state in network.state.values():

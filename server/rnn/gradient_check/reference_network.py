@@ -1,9 +1,9 @@
-"""The network by its definitions, written out one step at a time.
+"""The network written from its definitions, one step at a time.
 
-The other side of the gradient check: nothing of it is shared with `server.rnn.network`, and it is
-made to be read beside the equations. What makes it quick is that it runs many copies of the
-network at once, each with one number of one parameter changed; and since all else is the same in
-them, they share their products.
+The gradient check compares the network with this one. It shares no arithmetic with
+`server.rnn.network`, and is written to be read beside the equations. It computes many copies of the
+network at once, each with one number of one parameter changed; the copies share all products that
+the change does not affect.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,17 +18,16 @@ from server.rnn.parameters import Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """What is added to one number of one parameter in each of P copies.
+class Perturbation:
+    """A step added to one number of one parameter in each of P copies.
 
     Attributes
     ----------
     name : str
         The parameter.
     entries : tuple of ndarray of int, shape (P,)
-        The place of the number in each copy: its row and its column, or its row.
+        The index of the number in each copy: its row and column, or its row.
     step : float or complex
-        What is added.
     """
 
     name: str
@@ -44,17 +43,17 @@ class Change:
 class ReferenceNetwork:
     """Copies of a network that differ in one number each.
 
-    Every array begins with an axis of copies, of length P, or of length 1 as long as all copies
-    are the same.
+    The first axis of every array is the copies: of length P, or of length 1 while all copies are
+    equal.
 
     Parameters
     ----------
     architecture : Architecture
     parameters : mapping of str to ndarray
-        What all copies start from.
+        The parameters before the perturbation.
     masks : sequence of ndarray of shape (T, B, m)
-        What each layer but the first multiplies its input by; none if nothing is dropped.
-    change : Change
+        The dropout masks of all layers but the first; empty without dropout.
+    perturbation : Perturbation
     """
 
     def __init__(
@@ -62,12 +61,12 @@ class ReferenceNetwork:
         architecture: Architecture,
         parameters: Mapping[str, Array],
         masks: Sequence[Array],
-        change: Change,
+        perturbation: Perturbation,
     ) -> None:
         self._sizes = architecture
         self._parameters = parameters
         self._masks = masks
-        self._change = change
+        self._perturbation = perturbation
 
     def losses(
         self, state: Mapping[str, Array], x: NDArray[np.integer], y: NDArray[np.integer]
@@ -77,16 +76,16 @@ class ReferenceNetwork:
         Parameters
         ----------
         state : mapping of str to ndarray of shape (1 or P, B, m)
-            What is carried before the sequence.
+            The state before the sequence.
         x, y : ndarray of int, shape (T, B)
-            The characters, and those that follow.
+            The characters, and the character that follows each of them.
 
         Returns
         -------
         losses : ndarray of shape (P, T, B)
             ``-log p_t[y_t]`` of each step and stream.
         state : dict of str to ndarray of shape (P, B, m)
-            What is carried after the sequence.
+            The state after the sequence.
         """
         sizes, state = self._sizes, dict(state)
         streams, losses = np.arange(x.shape[1]), []
@@ -106,7 +105,7 @@ class ReferenceNetwork:
         return np.stack(losses, axis=1), state
 
     def _step(self, layer: int, inputs: Array, state: dict[str, Array]) -> None:
-        """Replace a layer's state by the next; `inputs` is U x_t."""
+        """Replace a layer's state by the next one; `inputs` is U x_t."""
         cell, name = CELLS[self._sizes.cell], self._sizes.name
         names = {symbol: name(symbol, layer) for symbol in cell.states}
         before = {symbol: state[names[symbol]] for symbol in cell.states}
@@ -116,32 +115,32 @@ class ReferenceNetwork:
     def product(self, name: str, vectors: Array) -> Array:
         """Return the product of a matrix with vectors of shape (1 or P, B, n)."""
         product = vectors @ self._parameters[name].T
-        if name != self._change.name:
+        if name != self._perturbation.name:
             return product
-        (rows, columns), copies = self._change.entries, self._change.copies
+        (rows, columns), copies = self._perturbation.entries, self._perturbation.copies
         vectors = np.broadcast_to(vectors, (len(copies), *vectors.shape[1:]))
-        change = self._change.step * vectors[copies, :, columns]
+        change = self._perturbation.step * vectors[copies, :, columns]
         return self._changed(product, rows, change)
 
     def _column(self, name: str, x_t: NDArray[np.integer]) -> Array:
         """Return the product of a matrix with one-hot characters: its columns, (1 or P, B, n)."""
         columns: Array = self._parameters[name].T[x_t][None]
-        if name != self._change.name:
+        if name != self._perturbation.name:
             return columns
-        rows, characters = self._change.entries
-        return self._changed(columns, rows, self._change.step * (characters[:, None] == x_t))
+        rows, characters = self._perturbation.entries
+        return self._changed(columns, rows, self._perturbation.step * (characters[:, None] == x_t))
 
     def vector(self, name: str) -> Array:
         """Return a vector, of shape (1 or P, 1, n)."""
         vector: Array = self._parameters[name][None, None]
-        if name != self._change.name:
+        if name != self._perturbation.name:
             return vector
-        (rows,) = self._change.entries
-        return self._changed(vector, rows, np.full((len(rows), 1), self._change.step))
+        (rows,) = self._perturbation.entries
+        return self._changed(vector, rows, np.full((len(rows), 1), self._perturbation.step))
 
     def _changed(self, array: Array, rows: NDArray[np.intp], change: Array) -> Array:
-        """Return `array` of shape (P, B, n) with (P, B) added to one of n in each copy."""
-        copies = self._change.copies
+        """Return `array` (P, B, n) with `change` (P, B) added to one of the n rows in each copy."""
+        copies = self._perturbation.copies
         changed = np.repeat(array, len(copies) // len(array), axis=0)
         changed = changed.astype(np.result_type(array, change))
         changed[copies, :, rows] += change
@@ -150,7 +149,7 @@ class ReferenceNetwork:
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """The parameters of one layer by symbol, as a cell's reference step asks for them."""
+    """The parameters of one layer by symbol: the `ReferenceLayer` of a reference step."""
 
     network: ReferenceNetwork
     number: int

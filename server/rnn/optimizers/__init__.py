@@ -1,4 +1,4 @@
-"""Update rules, each a few passes over the flat buffer, without allocation."""
+"""The optimizers, each a few passes over the flat buffer, without allocating memory."""
 
 from server.rnn.optimizers.adagrad import AdaGrad
 from server.rnn.optimizers.adam import Adam
@@ -7,14 +7,14 @@ from server.rnn.optimizers.rmsprop import RMSProp
 from server.rnn.optimizers.sgd import SGD
 from server.rnn.parameters import Array
 
-RULES: dict[str, type[Optimizer]] = {
+OPTIMIZERS: dict[str, type[Optimizer]] = {
     "adagrad": AdaGrad,
     "adam": Adam,
     "rmsprop": RMSProp,
     "sgd": SGD,
 }
 
-# eta, where nobody says otherwise.
+# The default learning rate of each optimizer.
 LEARNING_RATES: dict[str, float] = {
     "adagrad": 0.1,
     "adam": 0.002,
@@ -24,26 +24,26 @@ LEARNING_RATES: dict[str, float] = {
 
 
 def make_optimizer(name: str, parameters: Array, gradients: Array) -> Optimizer:
-    """Return the update rule `name` for `parameters`.
+    """Return the optimizer `name` for `parameters`.
 
     Parameters
     ----------
     name : str
-        A name in `RULES`.
+        A name in `OPTIMIZERS`.
     parameters, gradients : ndarray of shape (size,)
-        The flat buffers, both contiguous and of one type; `gradients` is read at every step.
+        The flat buffers, both contiguous and of the same type. `gradients` is read at every step.
 
     Returns
     -------
     Optimizer
     """
-    return RULES[name](parameters, gradients)
+    return OPTIMIZERS[name](parameters, gradients)
 
 
 __all__ = [
     "BLOCK",
     "LEARNING_RATES",
-    "RULES",
+    "OPTIMIZERS",
     "SGD",
     "AdaGrad",
     "Adam",

@@ -8,15 +8,15 @@ from server.rnn.optimizers.base import Optimizer
 
 
 class AdaGrad(Optimizer):
-    """AdaGrad: each parameter's step shrinks with the gradients it has seen.
+    """AdaGrad: each parameter's step is divided by the root of its summed squared gradients.
 
     ::
 
         memory += g^2
         parameter -= learning_rate * g / sqrt(memory + 1e-8)
 
-    The 1e-8 under the root is what `memory` starts from; it is added once instead of at every
-    step, and the result is the same.
+    The 1e-8 is the initial value of `memory`: added once, it has the same effect as added under
+    the root at every step.
 
     References
     ----------
@@ -25,16 +25,16 @@ class AdaGrad(Optimizer):
     """
 
     LABEL = "AdaGrad"
-    MEMORIES = ("memory",)
-    START = 1e-8
+    STATE_NAMES = ("memory",)
+    INITIAL_VALUE = 1e-8
 
     _kernel: ModuleType | None = None
 
-    def use(self, kernel: ModuleType | None) -> None:
-        """Let compiled code make the steps, or None: NumPy; see `server.rnn.backend.selection`."""
+    def set_kernel(self, kernel: ModuleType | None) -> None:
+        """Use compiled code for the steps; None: NumPy. See `server.rnn.backend.selection`."""
         self._kernel = kernel
 
-    def _move(self, learning_rate: float) -> None:
+    def _apply(self, learning_rate: float) -> None:
         if self._kernel is not None:
             self._kernel.adagrad(*self._buffers, learning_rate)
             return

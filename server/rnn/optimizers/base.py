@@ -1,4 +1,4 @@
-"""What all update rules have in common: what they remember, and the blocks they work in."""
+"""The base of all optimizers: their state, and the blocks in which they work."""
 
 from abc import ABC, abstractmethod
 from types import ModuleType
@@ -8,43 +8,44 @@ import numpy as np
 
 from server.rnn.parameters import Array
 
-# So many numbers of five arrays, in float32, stay in a second-level cache of 1 MB.
+# Five float32 arrays of this length fit in a second-level cache of 1 MB.
 BLOCK = 32_768
 
 
 class Optimizer(ABC):
-    """An update rule: what a gradient does to the parameters.
+    """An optimizer: changes the parameters by a step against the gradients.
 
-    A rule takes a few passes over each block of the flat buffers, one block after the other, so
-    that a block is fetched from memory once however many passes there are. Nothing is allocated
-    after the start.
+    A step makes a few passes over each block of the flat buffers, one block after the other, so
+    that a block is loaded from memory once for all passes. Nothing is allocated after the start.
 
     Parameters
     ----------
     parameters, gradients : ndarray of shape (size,)
-        The flat buffers, both contiguous and of one type; `gradients` is read at every `step`.
+        The flat buffers, both contiguous and of the same type. `gradients` is read at every step.
 
     Attributes
     ----------
     steps : int
-        The number of steps made. With `state` it is all that a rule remembers; both may be set
-        to go on from there.
+        The number of steps made.
     state : dict of str to ndarray of shape (size,)
-        What the rule remembers of past gradients. The arrays are never replaced.
+        The accumulated past gradients, by name. The arrays are never replaced. To resume, set
+        `steps` and fill these arrays.
     """
 
     LABEL: ClassVar[str]
     """The name that people read."""
 
-    MEMORIES: ClassVar[tuple[str, ...]]
-    """The names of what the rule remembers."""
+    STATE_NAMES: ClassVar[tuple[str, ...]]
+    """The names of the arrays in `state`."""
 
-    START: ClassVar[float] = 0.0
-    """What every number of it is at first."""
+    INITIAL_VALUE: ClassVar[float] = 0.0
+    """The initial value of every number in `state`."""
 
     def __init__(self, parameters: Array, gradients: Array) -> None:
         self.steps = 0
-        self.state = {name: np.full_like(parameters, self.START) for name in self.MEMORIES}
+        self.state = {
+            name: np.full_like(parameters, self.INITIAL_VALUE) for name in self.STATE_NAMES
+        }
         self._buffers = buffers = (parameters, gradients, *self.state.values())
         scratch = np.empty_like(parameters[:BLOCK])
         self._blocks = [
@@ -53,25 +54,25 @@ class Optimizer(ABC):
         ]
 
     def reset(self) -> None:
-        """Go back to what was remembered before the first step: nothing."""
+        """Return to the state before the first step."""
         self.steps = 0
-        for memory in self.state.values():
-            memory[:] = self.START
+        for array in self.state.values():
+            array[:] = self.INITIAL_VALUE
 
-    def use(self, kernel: ModuleType | None) -> None:  # noqa: B027 - not every rule has one
-        """Let compiled code make the steps, or None: NumPy; see `server.rnn.backend.selection`."""
+    def set_kernel(self, kernel: ModuleType | None) -> None:  # noqa: B027 - not every one has it
+        """Use compiled code for the steps; None: NumPy. See `server.rnn.backend.selection`."""
 
     def step(self, learning_rate: float) -> None:
-        """Move the parameters against the gradients.
+        """Change the parameters by one step.
 
         Parameters
         ----------
         learning_rate : float
-            eta. It may differ from step to step.
+            eta. It may change between steps.
         """
         self.steps += 1
-        self._move(learning_rate)
+        self._apply(learning_rate)
 
     @abstractmethod
-    def _move(self, learning_rate: float) -> None:
-        """Make the step that `steps` already counts."""
+    def _apply(self, learning_rate: float) -> None:
+        """Change the parameters; `steps` already includes this step."""

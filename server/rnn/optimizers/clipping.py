@@ -1,4 +1,4 @@
-"""Clipping: what keeps one exploding gradient from throwing the parameters far off."""
+"""Gradient clipping, which limits the step after an exploding gradient."""
 
 import math
 
@@ -8,7 +8,7 @@ from server.rnn.parameters import Array
 
 
 def clip_by_value(gradients: Array, limit: float) -> None:
-    """Hold every gradient between ``-limit`` and ``limit``, in place.
+    """Limit every gradient to the range from ``-limit`` to ``limit``, in place.
 
     Parameters
     ----------
@@ -21,9 +21,9 @@ def clip_by_value(gradients: Array, limit: float) -> None:
 
 
 def clip_by_norm(gradients: Array, limit: float) -> None:
-    """Shorten the gradient as a whole to the Euclidean length `limit`, in place.
+    """Scale the whole gradient so that its Euclidean norm is at most `limit`, in place.
 
-    A gradient that is not finite has no direction to keep, and stays as it is.
+    A gradient that is not finite has no direction and is not changed.
 
     Parameters
     ----------

@@ -8,14 +8,14 @@ from server.rnn.optimizers.base import Optimizer
 
 
 class RMSProp(Optimizer):
-    """RMSProp: AdaGrad with a memory that fades.
+    """RMSProp: AdaGrad with an exponentially decaying average instead of a sum.
 
     With rho = 0.95 (as in [2]_)::
 
         v = rho v + (1 - rho) g^2
         parameter -= learning_rate * g / (sqrt(v) + 1e-8)
 
-    ``squares`` is v without the factor before g^2, which is worth a pass::
+    ``squares`` is v without the factor before g^2, which saves a pass::
 
         squares = rho squares + g^2         v = (1 - rho) squares
         parameter -= learning_rate s * g / (sqrt(squares) + 1e-8 s),    s = 1 / sqrt(1 - rho)
@@ -28,11 +28,11 @@ class RMSProp(Optimizer):
     """
 
     LABEL = "RMSProp"
-    MEMORIES = ("squares",)
+    STATE_NAMES = ("squares",)
     RHO = 0.95
     EPSILON = 1e-8
 
-    def _move(self, learning_rate: float) -> None:
+    def _apply(self, learning_rate: float) -> None:
         s = 1.0 / math.sqrt(1.0 - self.RHO)
         rate, epsilon = learning_rate * s, self.EPSILON * s
         add, multiply = np.add, np.multiply

@@ -6,16 +6,15 @@ from server.rnn.optimizers.base import Optimizer
 
 
 class SGD(Optimizer):
-    """Stochastic gradient descent with momentum: a heavy ball rolling down the loss.
+    """Stochastic gradient descent with momentum.
 
     With mu = 0.9::
 
         velocity = mu velocity + g
         parameter -= learning_rate * velocity
 
-    A gradient that stays the same drives the parameters ``1 / (1 - mu)`` = 10 times as far as
-    without momentum. The learning rate stands outside the velocity, so that a change of it acts
-    at once.
+    With a constant gradient the steps grow to ``1 / (1 - mu)`` = 10 times those without momentum.
+    The learning rate is not part of the velocity, so that a change takes effect at once.
 
     References
     ----------
@@ -26,10 +25,10 @@ class SGD(Optimizer):
     """
 
     LABEL = "SGD with momentum"
-    MEMORIES = ("velocity",)
+    STATE_NAMES = ("velocity",)
     MU = 0.9
 
-    def _move(self, learning_rate: float) -> None:
+    def _apply(self, learning_rate: float) -> None:
         multiply = np.multiply
         for parameters, gradient, velocity, scratch in self._blocks:
             multiply(velocity, self.MU, velocity)

@@ -1,4 +1,4 @@
-"""The network one character at a time, for whoever writes or reads with it."""
+"""The network one character at a time, to generate or measure text."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,19 +9,19 @@ from server.rnn.parameters import Array, Parameters
 
 
 class Stepper:
-    """A model's network that reads one character of each stream at a step.
+    """Runs a model's network, one character of each stream per step.
 
     Parameters
     ----------
     model : Model
         It is copied.
     streams : int, default 1
-        B, how many texts are read side by side. All begin from the model's state.
+        B, the number of texts that are read in parallel. All start from the model's state.
 
     Attributes
     ----------
     state : dict of str to ndarray of shape (B, m)
-        What is carried to the next step: the architecture's `state_names`. It may be changed.
+        The state before the next step, by the architecture's `state_names`. It may be changed.
     """
 
     def __init__(self, model: Model, streams: int = 1) -> None:
@@ -53,7 +53,7 @@ class Stepper:
         Parameters
         ----------
         x : ndarray of int, shape (B,), or int
-            The characters; one for all streams if it is a number.
+            The characters; a single number is used for all streams.
 
         Returns
         -------

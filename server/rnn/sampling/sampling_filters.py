@@ -1,4 +1,4 @@
-"""How the next character is chosen among those that the network predicts."""
+"""Sampling: temperature, top-k and top-p, and the noise that draws a character."""
 
 from collections.abc import Sequence
 
@@ -7,30 +7,30 @@ from numpy.typing import DTypeLike
 
 from server.rnn.parameters import Array
 
-# Beyond this temperature every distribution is uniform to float32's last digit, and below the
-# other one, all of it is on the likeliest.
-HOTTEST = 1e9
-COLDEST = 1e-30
+# Above the maximum every distribution is uniform in float32; below the minimum the likeliest
+# character has all the probability.
+MAX_TEMPERATURE = 1e9
+MIN_TEMPERATURE = 1e-30
 
 
-class Choice:
-    """A way to choose characters, for several texts that are written side by side.
+class Sampler:
+    """Draws the characters of several texts in parallel.
 
     Parameters
     ----------
     temperatures : float or sequence of float
-        One for each text. The logits are divided by it: below 1 the likely becomes likelier,
-        above 1 the unlikely. 0 takes the likeliest character every time.
+        One for each text. The logits are divided by it: values below 1 favour likely characters,
+        values above 1 unlikely ones. 0 always takes the likeliest character.
     top_k : int or None
-        Only the `top_k` likeliest characters are let through, 1 or more; None: all.
+        The number of likeliest characters that are kept, 1 or more; None: all.
     top_p : float or None
-        Only the nucleus is let through: the likeliest characters that together have at least this
-        probability, above 0 and up to 1, and no more of them than it takes [2]_. The probability
-        is that at the temperature, among those that `top_k` lets through. None: all.
+        Only the nucleus is kept: the fewest likeliest characters that together have at least this
+        probability, above 0 and up to 1 [2]_. It is the probability at the temperature, among the
+        characters that `top_k` keeps. None: all.
     vocabulary_size : int
         K.
     dtype : dtype
-        Of the logits.
+        The type of the logits.
 
     Raises
     ------
@@ -42,10 +42,10 @@ class Choice:
     A character is drawn by the Gumbel-max trick [1]_: with independent standard Gumbel noise
     ``G_k``, ``argmax_k (o_k / temperature + G_k)`` has the distribution
     ``softmax(o / temperature)``. Scaled by the temperature it reads
-    ``argmax_k (o_k + temperature * G_k)``, which is right at 0 as well. The noise needs nothing of
-    the network, so it is drawn for many characters at once. Nor does it depend on the temperature
-    or on what is let through: the same noise brings every text the same luck. Characters that are
-    not let through have a logit of minus infinity.
+    ``argmax_k (o_k + temperature * G_k)``, which is also correct at 0. The noise does not depend on
+    the network, so it is drawn for many characters at once. It does not depend on the temperature
+    or the filters either: all texts use the same noise. Characters that are not kept get a logit
+    of minus infinity.
 
     References
     ----------
@@ -72,8 +72,8 @@ class Choice:
         if top_p is not None and not 0.0 < top_p <= 1.0:
             raise ValueError("top_p must be greater than 0 and at most 1.")
         S, K = len(scales), vocabulary_size
-        self._scales = np.minimum(scales, HOTTEST)
-        self._divisors = np.maximum(self._scales, COLDEST).astype(dtype)
+        self._scales = np.minimum(scales, MAX_TEMPERATURE)
+        self._divisors = np.maximum(self._scales, MIN_TEMPERATURE).astype(dtype)
         self._top_k = top_k
         self._top_p = None if top_p == 1.0 else top_p
         self._offsets = np.arange(0, S * K, K).reshape(S, 1)
@@ -81,47 +81,47 @@ class Choice:
 
     @property
     def texts(self) -> int:
-        """S, how many texts are written side by side."""
+        """S, the number of texts."""
         return self._shape[0]
 
     @property
-    def lets_all_through(self) -> bool:
-        """Whether `restrict` has nothing to do."""
+    def keeps_all(self) -> bool:
+        """Whether there is no filter, so that `filter_logits` has no effect."""
         return self._top_k is None and self._top_p is None
 
     def noise(self, rng: np.random.Generator, n: int) -> Array:
-        """Draw what is added to the logits of the next `n` characters.
+        """Draw the noise that is added to the logits of the next `n` characters.
 
         Parameters
         ----------
         rng : numpy.random.Generator
-            As many numbers are taken from it however many texts there are.
+            The number of values drawn does not depend on the number of texts.
         n : int
             At least 0.
 
         Returns
         -------
         ndarray of shape (n, S, K)
-            Gumbel noise, the same for each of the S texts, times its temperature.
+            Gumbel noise, the same for each of the S texts, times the text's temperature.
         """
         S, K = self._shape
-        # In float64, whatever the network's type: a smallest float32 exponential is so coarse
-        # that its logarithm would let impossible characters through now and then.
+        # In float64, whatever the network's type: small float32 exponentials are so coarse that
+        # their logarithms would now and then draw impossible characters.
         gumbel = rng.standard_exponential((n, 1, K))
         np.log(gumbel, gumbel)
         noise = np.empty((n, S, K), dtype=self._dtype)
         return np.multiply(gumbel, -self._scales, noise, casting="same_kind")
 
-    def restrict(self, logits: Array) -> None:
-        """Make minus infinity the logits of all characters that are not let through, in place.
+    def filter_logits(self, logits: Array) -> None:
+        """Set the logits of all characters that are not kept to minus infinity, in place.
 
         Parameters
         ----------
         logits : ndarray of shape (S, K)
-            Contiguous. Where some are not finite, it is left open which are let through.
+            Contiguous. If some are not finite, the choice of kept characters is undefined.
         """
         flat = logits.reshape(-1)
-        # Stable, so that of equally likely characters the first are let through.
+        # Stable, so that of equally likely characters those with the lowest indices are kept.
         order = np.negative(logits).argsort(1, "stable")
         order += self._offsets
         if self._top_k is not None:

@@ -1,4 +1,4 @@
-"""How surprising a text is to a model: what it expected, and what came."""
+"""The surprisal of a text: the probability that a model gave to each of its characters."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -11,22 +11,22 @@ from server.rnn.sampling.inference import Stepper
 
 Floats: TypeAlias = NDArray[np.float64]
 
-PIECE_NUMBERS = 1 << 20
+MAX_LOGITS = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Surprisal:
-    """What a model made of texts that it read side by side.
+    """The surprisal of texts that a model read in parallel.
 
     Attributes
     ----------
     nats : ndarray of float64, shape (B, n - 1)
         ``-log p_t[y_t]`` of each character but the first of each text. It may be infinite or not
-        a number, when the parameters have run away.
+        a number if the parameters have diverged.
     top : ndarray of intp, shape (B, n - 1, k)
-        The k characters that were likeliest in its place, the likeliest first.
+        The k characters that were most likely instead, the likeliest first.
     top_probabilities : ndarray of float64, shape (B, n - 1, k)
-        How likely.
+        Their probabilities.
     """
 
     nats: Floats
@@ -38,23 +38,22 @@ class Surprisal:
 def surprisal(
     model: Model, texts: NDArray[np.integer], top: int = 3, *, carried: bool = False
 ) -> Surprisal:
-    """Read texts, and return how surprising each character was.
+    """Read texts, and return the surprisal of each character.
 
-    The network is told what came after each guess, as in training ("teacher forcing"), and nothing
-    is dropped between layers. With p for the probabilities after a character and y for the one
-    that follows, the surprisal is ``-log p[y]``: the term of the loss that belongs to it.
+    As in training, the network reads the actual next character after each prediction ("teacher
+    forcing"); there is no dropout. With p for the predicted probabilities and y for the next
+    character, its surprisal is ``-log p[y]``, which is its term of the loss.
 
     Parameters
     ----------
     model : Model
-        As it stood.
     texts : ndarray of int, shape (B, n)
         Each index in ``range(K)``.
     top : int, default 3
         k, at least 0; cut to K.
     carried : bool, default False
-        Whether to begin from the model's own state, which it carried to the next sequence of its
-        first stream; otherwise from a zero state, as an epoch does.
+        Whether to start from the model's own state, carried from its first stream; otherwise from a
+        zero state, as at the start of an epoch.
 
     Raises
     ------
@@ -63,13 +62,13 @@ def surprisal(
 
     Notes
     -----
-    In the middle of a text, begin from the model's own state, some characters before: training
-    clears the state at nothing but the first character, and of a network that has hardly ever seen
-    a zero state, what comes after one need not be of any sense for thousands of characters.
+    In the middle of a text, start some characters earlier from the model's own state. In training a
+    zero state occurs only before the first character of an epoch; after one, the predictions may be
+    poor for thousands of characters.
     """
     K = model.vocabulary_size
     if texts.size and not 0 <= int(texts.min()) <= int(texts.max()) < K:
-        raise ValueError("The text holds an index that is not in the vocabulary.")
+        raise ValueError("The text contains an index that is not in the vocabulary.")
     streams, steps = texts.shape[0], max(texts.shape[1] - 1, 0)
     k = min(top, K)
     nats = np.empty((streams, steps))
@@ -78,16 +77,16 @@ def surprisal(
     stepper = Stepper(model, streams)
     if not carried:
         stepper.clear_state()
-    # What a step's logits tell is worked out for many steps at once, in bounded memory.
-    piece = max(1, min(steps, PIECE_NUMBERS // (streams * K)))
-    logits = np.empty((streams, piece, K))
-    for start in range(0, steps, piece):
-        end = min(start + piece, steps)
+    # The logits of many steps are processed at once, in bounded memory.
+    chunk = max(1, min(steps, MAX_LOGITS // (streams * K)))
+    logits = np.empty((streams, chunk, K))
+    for start in range(0, steps, chunk):
+        end = min(start + chunk, steps)
         for t in range(start, end):
             logits[:, t - start] = stepper.step(texts[:, t])
         log_p = _log_softmax(logits[:, : end - start])
-        came = texts[:, start + 1 : end + 1, None]
-        nats[:, start:end] = -np.take_along_axis(log_p, came, axis=2)[..., 0]
+        targets = texts[:, start + 1 : end + 1, None]
+        nats[:, start:end] = -np.take_along_axis(log_p, targets, axis=2)[..., 0]
         best = _likeliest(log_p, k)
         likeliest[:, start:end] = best
         probabilities[:, start:end] = np.exp(np.take_along_axis(log_p, best, axis=2))
@@ -95,16 +94,16 @@ def surprisal(
 
 
 def _log_softmax(logits: Floats) -> Floats:
-    """Return log p over the last axis; shifted by their greatest, the logits cannot overflow."""
+    """Return log p over the last axis. Subtracting the greatest logit prevents overflow."""
     o = logits - logits.max(axis=-1, keepdims=True)
     return np.asarray(o - np.log(np.exp(o).sum(axis=-1, keepdims=True)))
 
 
 def _likeliest(log_p: Floats, k: int) -> NDArray[np.intp]:
-    """Return the k greatest of the last axis, the greatest first; of equals, the lower index."""
+    """Return the indices of the k greatest, the greatest first; of equals, the lower first."""
     if k == 0:
         return np.empty((*log_p.shape[:-1], 0), dtype=np.intp)
-    # Of a script with thousands of characters, sorting all would take longer than the network.
-    found = np.sort(np.argpartition(-log_p, k - 1, axis=-1)[..., :k], axis=-1)
-    order = np.argsort(-np.take_along_axis(log_p, found, axis=-1), axis=-1, kind="stable")
-    return np.asarray(np.take_along_axis(found, order, axis=-1))
+    # With thousands of characters, sorting all would take longer than the network.
+    candidates = np.sort(np.argpartition(-log_p, k - 1, axis=-1)[..., :k], axis=-1)
+    order = np.argsort(-np.take_along_axis(log_p, candidates, axis=-1), axis=-1, kind="stable")
+    return np.asarray(np.take_along_axis(candidates, order, axis=-1))

@@ -1,4 +1,4 @@
-"""What a training is made of."""
+"""The settings of a trainer."""
 
 import math
 from collections.abc import Iterable
@@ -7,9 +7,9 @@ from typing import Literal
 
 from server.rnn.architecture import MAX_LAYERS
 from server.rnn.cells import CELLS
-from server.rnn.optimizers import RULES
+from server.rnn.optimizers import OPTIMIZERS
 
-# The purposes that random numbers of one seed serve; a stream each, independent of the others.
+# The purposes of random numbers; each has an independent stream derived from the seed.
 INITIALISATION, SAMPLES, DROPOUT = 0, 1, 2
 
 
@@ -19,7 +19,7 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainerSettings:
-    """What a training is made of.
+    """The settings of a trainer.
 
     Attributes
     ----------
@@ -30,35 +30,35 @@ class TrainerSettings:
     layers : int
         1 to 4.
     dropout : float
-        The share of the hidden states that one layer reads of the one below it which is dropped
-        at each update, from 0 to less than 1. With one layer there are none to drop.
+        The fraction of the hidden states dropped between two layers at each update, from 0 to less
+        than 1. It has no effect with one layer.
     sequence_length : int
-        T, characters of each stream an update, at least 1.
+        T, the characters of each stream that an update reads, at least 1.
     batch_size : int
-        B, streams that read the text in parallel, at least 1.
+        B, the streams that read the text in parallel, at least 1.
     optimizer : str
-        The name of the update rule, in `RULES`.
+        The name of the update rule, in `OPTIMIZERS`.
     learning_rate : float
-        eta, 0 or greater; `optimizers.LEARNING_RATES` holds a good one for each rule.
+        eta, 0 or greater; see `optimizers.LEARNING_RATES`.
     learning_rate_decay : float
-        The factor by which the learning rate changes at the start of each epoch but the first.
+        The factor applied to the learning rate at the start of each epoch but the first.
     clip : float or None
         The limit of the gradients, greater than 0; None for no clipping.
     clip_mode : {"value", "norm"}
-        Whether `clip` limits each gradient by itself or the length of them all.
+        Whether `clip` limits each gradient separately or the norm of the whole gradient.
     init_scale : float or None
         The standard deviation of the initial U, W and V; None for 1 / sqrt(fan-in) of each.
     validation_fraction : float
-        The share of the text, from its end, that is held out from learning, from 0 to less than 1.
+        The fraction of the text, at its end, that is held out, from 0 to less than 1.
     seed : int
-        0 or greater. The same settings and text give the same bytes on the same machine.
+        0 or greater. The same seed, settings and text give the same bytes on the same machine.
     dtype : {"float32", "float64"}
         The type of every number in the network.
 
     Raises
     ------
     SettingsError
-        If one of them is outside its range.
+        If a setting is outside its range.
     """
 
     cell: str = "rnn"
@@ -86,7 +86,7 @@ class TrainerSettings:
             "dropout must be from 0 to less than 1": 0.0 <= self.dropout < 1.0,
             "sequence_length must be at least 1": self.sequence_length >= 1,
             "batch_size must be at least 1": self.batch_size >= 1,
-            f"optimizer must be one of {', '.join(RULES)}": self.optimizer in RULES,
+            f"optimizer must be one of {', '.join(OPTIMIZERS)}": self.optimizer in OPTIMIZERS,
             "learning_rate must be a finite number, 0 or greater": _at_least_0(self.learning_rate),
             "learning_rate_decay must be a finite number, 0 or greater": _at_least_0(
                 self.learning_rate_decay

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from server.rnn.backend.selection import KERNELS
-from server.rnn.optimizers import RULES
+from server.rnn.optimizers import OPTIMIZERS
 from server.rnn.parameters import Array
 from server.rnn.training.settings import TrainerSettings
 
@@ -160,7 +160,7 @@ def check_scalars(
         if name in must_be_none:
             fits = value is None
         elif name == "optimizer":
-            fits = value in RULES
+            fits = value in OPTIMIZERS
         elif name == "kernel":
             fits = value in KERNELS or (value is None and values["updates"] == 0)
         elif name in limits:

@@ -17,7 +17,7 @@ from server.rnn.network import Network
 from server.rnn.optimizers import make_optimizer
 from server.rnn.optimizers.clipping import clip_by_norm, clip_by_value
 from server.rnn.parameters import Array
-from server.rnn.sampling.sampling import write
+from server.rnn.sampling.sampling import generate
 from server.rnn.training.batches import BatchIterator, TextTooShortError
 from server.rnn.training.model_snapshot import ModelSnapshot, copy_model, name_arrays
 from server.rnn.training.settings import DROPOUT, SAMPLES, SettingsError, TrainerSettings
@@ -97,7 +97,7 @@ class Trainer:
         training, held_out = hold_out(indices, settings.validation_fraction, T, B)
         self._batches = BatchIterator(training, B, T)
         if int(indices.min()) < 0 or int(indices.max()) >= vocabulary_size:
-            raise ValueError("The text holds an index that is not in the vocabulary.")
+            raise ValueError("The text contains an index that is not in the vocabulary.")
         self.settings = settings
         self.text_length = len(indices)
         self.updates = 0
@@ -176,7 +176,7 @@ class Trainer:
         """
         network = self._network
         if self._kernel is None:
-            self._use(fitting_kernel(self.settings))
+            self._set_kernel(fitting_kernel(self.settings))
         if self._has_dropout:
             network.draw_masks(self._rng(DROPOUT), self.settings.dropout)
         x, y = self._batches.peek()
@@ -194,10 +194,10 @@ class Trainer:
             self._begin_epoch()
         return loss
 
-    def _use(self, kernel: str) -> None:
+    def _set_kernel(self, kernel: str) -> None:
         compiled = load_numba() if kernel == "numba" else None
-        self._network.use(compiled)
-        self._optimizer.use(compiled)
+        self._network.set_kernel(compiled)
+        self._optimizer.set_kernel(compiled)
         self._kernel = "numpy" if compiled is None else "numba"
 
     def _rng(self, purpose: int) -> np.random.Generator:
@@ -315,7 +315,7 @@ class Trainer:
         ndarray of shape (length,), intp
         """
         seed = SeedSequence(self.settings.seed, spawn_key=(SAMPLES, self.updates))
-        return write(self.current_model(), length, seed=seed)
+        return generate(self.current_model(), length, seed=seed)
 
     # -- saving and resuming -----------------------------------------------------------------------
 
@@ -435,7 +435,7 @@ class Trainer:
             self._optimizer.steps = progress.optimizer_steps
         self._kernel = None
         if progress.kernel is not None:
-            self._use(progress.kernel)
+            self._set_kernel(progress.kernel)
         self._best.next_index = progress.best_next_index or 0
         self._best_is_current = False
         if self._best_validation is not None:

@@ -9,28 +9,28 @@ from numpy.typing import NDArray
 from server.rnn.network import Network
 from server.rnn.training.batches import BatchIterator, TextTooShortError
 
-# So much of what is held out is read; more would not tell the loss better than it changes.
-MOST_CHARACTERS = 100_000
-# Of a large network less is read, so that nobody waits long for it between two updates: as much as
-# takes so many multiplications, about half a second, but never less than some pages.
-MOST_PRODUCTS = 10_000_000_000
-LEAST_CHARACTERS = 2_000
+# The most characters that are read. More would not make the loss usefully more precise.
+MAX_CHARACTERS = 100_000
+# A large network reads fewer characters, so that training does not wait long: as many as need this
+# number of multiplications, about half a second, but never fewer than MIN_CHARACTERS.
+MAX_PRODUCTS = 10_000_000_000
+MIN_CHARACTERS = 2_000
 
-# It is read by parallel streams, which costs a fraction of the time. Each begins in the middle of
-# the text, so that each must be long enough for its beginning not to count.
-MOST_STREAMS = 50
-LEAST_PART = 2_000
+# Parallel streams take a fraction of the time. Each stream starts in the middle of the text with a
+# state from elsewhere, so it must be long enough for its first characters not to matter.
+MAX_STREAMS = 50
+MIN_STREAM_LENGTH = 2_000
 
 
 class HeldOutTooShortError(TextTooShortError):
-    """What is held out, or what is left to learn from, has no room for a sequence.
+    """The held-out text, or the text to learn from, is too short for a sequence.
 
     Parameters
     ----------
     message : str
         One clear sentence.
     needed : int
-        The least number of characters with which there is a fraction that would do.
+        The least number of characters for which some fraction would do.
     fraction : float
         A fraction that would do for this text.
     """
@@ -43,13 +43,13 @@ class HeldOutTooShortError(TextTooShortError):
 def hold_out(
     text: NDArray[np.integer], fraction: float, sequence_length: int, streams: int
 ) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
-    """Divide a text into what is learnt and what is held out.
+    """Divide a text into a part to learn from and a held-out part.
 
     Parameters
     ----------
     text : ndarray of int, shape (n,)
     fraction : float
-        The share of `text` to hold out, from its end, from 0 to less than 1.
+        The fraction of `text` to hold out, from its end, from 0 to less than 1.
     sequence_length, streams : int
         T and B.
 
@@ -61,9 +61,9 @@ def hold_out(
     Raises
     ------
     TextTooShortError
-        If there is no fraction with which T + 1 characters are held out and ``B (T + 1)`` left.
+        If no fraction leaves both T + 1 held-out characters and ``B (T + 1)`` to learn from.
     HeldOutTooShortError
-        If `fraction` is not 0 and is not one of those.
+        If some other fraction would, but `fraction` does not.
     """
     if fraction == 0.0:
         return text, text[:0]
@@ -96,7 +96,7 @@ def hold_out(
 
 
 def characters_to_learn(characters: int, fraction: float) -> int:
-    """Return how many characters of a text are left when a fraction of it is held out."""
+    """Return the number of characters left to learn from when a fraction is held out."""
     return characters - int(fraction * characters)
 
 
@@ -114,28 +114,28 @@ def _fraction_that_holds_out(
 
 
 class Validation:
-    """Measures the loss of a network on text that it does not learn.
+    """Measures the loss of a network on held-out text.
 
-    At most the first `MOST_CHARACTERS` of it are read, fewer where the network is so large that it
-    would take more than `MOST_PRODUCTS` multiplications, by up to `MOST_STREAMS` parallel streams
-    of at least `LEAST_PART` characters each; text of less than twice `LEAST_PART` is read in one
-    go. All begin with a state that the network carries, of another place in the text though it
-    is: from a zero state, which it meets only where an epoch begins, it may not find its way for
-    thousands of characters. See docs/decisions/validation.md.
+    At most the first `MAX_CHARACTERS` are read, and fewer if the network would need more than
+    `MAX_PRODUCTS` multiplications. They are read by up to `MAX_STREAMS` parallel streams of at
+    least `MIN_STREAM_LENGTH` characters each; a shorter text is read by one stream. All streams
+    start from a state that the network carries, although it comes from another position of the
+    text. A zero state would be worse: in training it occurs only at the start of an epoch, and the
+    predictions after it may be poor for thousands of characters. See docs/decisions/validation.md.
 
     Parameters
     ----------
     held_out : ndarray of int, shape (n,)
-        At least T + 1 characters. It is kept, not copied.
+        At least T + 1 characters. It is not copied.
     network : Network
-        Whose parameters are measured, as they stand at each measurement.
+        Each measurement uses its current parameters.
     """
 
     def __init__(self, held_out: NDArray[np.integer], network: Network) -> None:
-        T, affordable = network.sequence_length, MOST_PRODUCTS // network.parameters.flat.size
-        least = max(LEAST_CHARACTERS, T + 1)
-        text = held_out[: min(MOST_CHARACTERS, max(least, affordable))]
-        streams = min(MOST_STREAMS, max(1, len(text) // max(LEAST_PART, T + 1)))
+        T, affordable = network.sequence_length, MAX_PRODUCTS // network.parameters.flat.size
+        least = max(MIN_CHARACTERS, T + 1)
+        text = held_out[: min(MAX_CHARACTERS, max(least, affordable))]
+        streams = min(MAX_STREAMS, max(1, len(text) // max(MIN_STREAM_LENGTH, T + 1)))
         self._batches = BatchIterator(text, streams, T)
         sizes = network.architecture
         self._network = Network(
@@ -150,16 +150,16 @@ class Validation:
         )
 
     def loss(self, state: Mapping[str, NDArray[np.floating]]) -> float:
-        """Return the mean loss of a sequence of T characters, in nats, nothing dropped.
+        """Return the mean loss of a sequence of T characters, in nats, without dropout.
 
         Parameters
         ----------
         state : mapping of str to ndarray of shape (B, m)
-            What the network carries; the streams here take those of its B streams in turn.
+            The carried state. The streams here take the states of its B streams in turn.
         """
         network, batches = self._network, self._batches
-        for name, begun in network.state.items():
-            begun[:] = state[name][np.arange(len(begun)) % len(state[name])]
+        for name, view in network.state.items():
+            view[:] = state[name][np.arange(len(view)) % len(state[name])]
         batches.position = 0
         total = 0.0
         with np.errstate(all="ignore"):

@@ -1,1 +1,1 @@
-"""HTTP itself: the protocol, body limits, errors, static files."""
+"""The HTTP layer: protocol, body limits, error responses, static files."""

@@ -1,4 +1,4 @@
-"""How large a request's body may be, and how long it may take to come."""
+"""Limits on the size of request bodies and on the time to send one."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from server.web.http.problems import problem
 
 __all__ = ["BodyLimit"]
 
-# What multipart puts around the file.
-ENVELOPE_BYTES = 10_000
-# What may lie here of all bodies together, waiting for the rest of each; uploads lie on the disk.
-MAX_HELD_BYTES = 64_000_000
-# How many times the limit is still read, and thrown away, before the connection is cut.
-PATIENCE = 10
+# The part of a multipart body around the file.
+MULTIPART_OVERHEAD_BYTES = 10_000
+# Bytes of incomplete bodies in memory, of all requests together. Uploads are written to disk.
+MAX_BUFFERED_BYTES = 64_000_000
+# A body over its limit is still read, and discarded, up to this multiple of the limit.
+DRAIN_FACTOR = 10
 
 
 class BodyLimit:
-    """Middleware: counts a request's body as it comes, and ends one that is too large or slow.
+    """ASGI middleware: refuses request bodies that are too large (413) or too slow (408).
 
     Parameters
     ----------
     app : ASGI application
-        What is guarded.
+        The application behind the limits.
     settings : Settings
         The limits.
     """
@@ -36,111 +36,120 @@ class BodyLimit:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._settings = settings
-        self._held = _Held()
+        self._buffered = _BufferedBytes()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through, or answer 413 or 408."""
+        """Pass a request on, or answer it with 413, 408 or 429."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        settings = self._settings
-        if scope["path"] == "/api/corpora":
-            body = _Body(receive, settings.max_upload_bytes, ENVELOPE_BYTES, _Held())
-            body.give(settings.upload_patience_s)
-        else:
-            most = settings.max_request_bytes
-            if not scope["operator"]:
-                most = min(most, settings.max_viewer_request_bytes)
-            body = _Body(receive, most, 0, self._held)
-            body.give(settings.request_patience_s)
+        body = self._limited_body(scope, receive)
 
-        async def unless_broken_off(message: Message) -> None:
-            # Whatever the application makes of a body that broke off, it is not the answer.
-            if body.wrong is None:
+        async def send_unless_refused(message: Message) -> None:
+            # The application's response to an incomplete body is replaced by the refusal.
+            if body.refusal is None:
                 await send(message)
 
         try:
-            with contextlib.suppress(_BrokenOffError):
-                await self._app(scope, body.receive, unless_broken_off)
+            with contextlib.suppress(_BodyRefusedError):
+                await self._app(scope, body.receive, send_unless_refused)
         finally:
-            body.let_go()
-        if body.wrong is not None:
-            status, detail = body.wrong
+            body.release()
+        if body.refusal is not None:
+            status, detail = body.refusal
             await body.drain()
-            more = {"Retry-After": "1"} if status == 429 else {}
-            refusal = problem(status, detail, headers={"Connection": "close", **more})
-            await refusal(scope, receive, send)
+            retry = {"Retry-After": "1"} if status == 429 else {}
+            response = problem(status, detail, headers={"Connection": "close", **retry})
+            await response(scope, receive, send)
+
+    def _limited_body(self, scope: Scope, receive: Receive) -> _LimitedBody:
+        settings = self._settings
+        if scope["path"] == "/api/corpora":
+            return _LimitedBody(
+                receive,
+                settings.max_upload_bytes,
+                MULTIPART_OVERHEAD_BYTES,
+                settings.upload_timeout_s,
+                _BufferedBytes(),
+            )
+        limit_bytes = settings.max_request_bytes
+        if not scope["operator"]:
+            limit_bytes = min(limit_bytes, settings.max_viewer_request_bytes)
+        return _LimitedBody(receive, limit_bytes, 0, settings.request_timeout_s, self._buffered)
 
 
-class _BrokenOffError(Exception):
-    """The rest of the body is not waited for."""
+class _BodyRefusedError(Exception):
+    """Ends the application's reading of a body that was refused."""
 
 
 @dataclass
-class _Held:
-    """How much lies here of all bodies together."""
+class _BufferedBytes:
+    """The bytes in memory of all incomplete bodies together."""
 
     size_bytes: int = 0
 
 
-class _Body:
-    """A body as it comes."""
+class _LimitedBody:
+    """The body of one request, counted as it arrives."""
 
     def __init__(
-        self, receive: Receive, limit_bytes: int, envelope_bytes: int, held: _Held
+        self,
+        receive: Receive,
+        limit_bytes: int,
+        overhead_bytes: int,
+        timeout_s: float,
+        buffered: _BufferedBytes,
     ) -> None:
-        self.wrong: tuple[int, str] | None = None
+        self.refusal: tuple[int, str] | None = None
         self._receive = receive
         self._limit_bytes = limit_bytes
-        self._allowed_bytes = limit_bytes + envelope_bytes
-        self._seen_bytes = 0
-        self._held = held
-        self._held_bytes = 0
-        self._ended = False
-        self._patience_s = 0.0
-        self._until_s = 0.0
-
-    def give(self, patience_s: float) -> None:
-        """Let it take so long from now on."""
-        self._patience_s = patience_s
-        self._until_s = time.monotonic() + patience_s
+        self._allowed_bytes = limit_bytes + overhead_bytes
+        self._received_bytes = 0
+        self._buffered = buffered
+        self._own_buffered_bytes = 0
+        self._complete = False
+        self._timeout_s = timeout_s
+        self._deadline_s = time.monotonic() + timeout_s
 
     async def receive(self) -> Message:
-        """Return the next part."""
+        """Return the next part of the body."""
         message = await self._next()
-        if self._seen_bytes > self._allowed_bytes:
-            self.wrong = 413, f"The limit is {self._limit_bytes:,} bytes."
-            raise _BrokenOffError
-        came_bytes = len(message.get("body", b""))
-        self._held_bytes += came_bytes
-        self._held.size_bytes += came_bytes
-        if self._held.size_bytes > MAX_HELD_BYTES:
-            self.wrong = 429, f"The limit is {MAX_HELD_BYTES:,} bytes of requests at once."
-            raise _BrokenOffError
+        if self._received_bytes > self._allowed_bytes:
+            self.refusal = 413, f"The limit is {self._limit_bytes:,} bytes."
+            raise _BodyRefusedError
+        part_bytes = len(message.get("body", b""))
+        self._own_buffered_bytes += part_bytes
+        self._buffered.size_bytes += part_bytes
+        if self._buffered.size_bytes > MAX_BUFFERED_BYTES:
+            self.refusal = (
+                429,
+                f"The limit is {MAX_BUFFERED_BYTES:,} bytes of request bodies at once.",
+            )
+            raise _BodyRefusedError
         return message
 
-    def let_go(self) -> None:
-        """Hold nothing of it any more."""
-        self._held.size_bytes -= self._held_bytes
-        self._held_bytes = 0
+    def release(self) -> None:
+        """Subtract this body from the bytes in memory."""
+        self._buffered.size_bytes -= self._own_buffered_bytes
+        self._own_buffered_bytes = 0
 
     async def drain(self) -> None:
-        """Read on for a while: a client that still sends never sees an answer before that."""
-        with contextlib.suppress(_BrokenOffError):
-            while not self._ended and self._seen_bytes < self._allowed_bytes * PATIENCE:
+        """Read and discard more of the body: a client that still sends does not read a response."""
+        with contextlib.suppress(_BodyRefusedError):
+            while not self._complete and self._received_bytes < self._allowed_bytes * DRAIN_FACTOR:
                 await self._next()
 
     async def _next(self) -> Message:
-        if self._ended:
-            # Who waits for the client to leave, may do so for as long as the answer takes.
+        if self._complete:
+            # The application waits for the client to disconnect, for which there is no timeout.
             return await self._receive()
         try:
-            async with asyncio.timeout(self._until_s - time.monotonic()):
+            async with asyncio.timeout(self._deadline_s - time.monotonic()):
                 message = await self._receive()
         except TimeoutError:
-            self._ended = True
-            self.wrong = 408, f"The request did not come within {self._patience_s:g} s."
-            raise _BrokenOffError from None
-        self._seen_bytes += len(message.get("body", b""))
-        self._ended = not message.get("more_body", False)
+            self._complete = True
+            self.refusal = 408, f"The request did not arrive within {self._timeout_s:g} s."
+            raise _BodyRefusedError from None
+        self._received_bytes += len(message.get("body", b""))
+        self._complete = not message.get("more_body", False)
         return message

@@ -1,4 +1,4 @@
-"""Sending a file that is open, and may have no name any more."""
+"""A response with the contents of an open file, which may have been unlinked."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["OpenFileResponse"]
 
 
 class OpenFileResponse(FileResponse):
-    """Starlette's own, parts of a file and all, but for where the bytes come from.
+    """Starlette's `FileResponse`, range requests included, reading from a file descriptor.
 
     Parameters
     ----------
     file : OpenFile
-        It has to stay open until the answer is sent.
+        The file, which must stay open until the response is sent.
     filename : str
-        What to call it where it is kept.
+        The name under which the client saves it.
     """
 
     def __init__(self, file: OpenFile, filename: str) -> None:
@@ -37,23 +37,23 @@ class OpenFileResponse(FileResponse):
 
     @contextlib.asynccontextmanager
     async def _open_file(self) -> AsyncIterator[Any]:
-        yield _Reader(self._file.descriptor)
+        yield _DescriptorReader(self._file.descriptor)
 
 
-class _Reader:
-    """A place of one's own in a file that others read as well."""
+class _DescriptorReader:
+    """Reads from a shared file descriptor at a position of its own."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._position = 0
 
     async def seek(self, position: int) -> None:
-        """Read on from there."""
+        """Set the position of the next read."""
         self._position = position
 
     async def read(self, size: int) -> bytes:
-        """Return the next bytes, fewer only at the end."""
-        # A thread that reads is waited for even by who is cancelled: until then it must be open.
-        found = await run_in_threadpool(os.pread, self._descriptor, size, self._position)
-        self._position += len(found)
-        return found
+        """Return the next `size` bytes, fewer only at the end of the file."""
+        # Cancelling does not interrupt the thread: the file is open until the read has returned.
+        data = await run_in_threadpool(os.pread, self._descriptor, size, self._position)
+        self._position += len(data)
+        return data

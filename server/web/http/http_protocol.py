@@ -1,4 +1,4 @@
-"""Connections: how long they may take, how many there may be, and what is said to gibberish."""
+"""uvicorn's protocols with timeouts, connection limits and our error responses."""
 
 from __future__ import annotations
 
@@ -19,202 +19,203 @@ from server.settings import Settings
 from server.web.http.problems import problem
 from server.web.security.rate_limit import network_of
 
-__all__ = ["TimeoutWebSocket", "protocol_for", "room_for"]
+__all__ = ["TimeoutWebSocketProtocol", "http_protocol_class", "raise_open_file_limit"]
 
-# What may wait for a WebSocket's client that pings. A slow one has not read all either, and only
-# its pings show whether it reads at all.
-PINGED_BYTES = 65_536
-# What the server opens besides connections: the database, workers' pipes, the few files that are
-# sent at once (`server.runs.downloads.AT_ONCE`), and connections that it accepts to refuse them.
-OTHER_FILES = 256
-# Who reads an answer more slowly than this, taken all in all, is not waited for: a little now and
-# then would hold a connection, and what is sent, for hours.
-LEAST_BYTES_PER_S = 20_000
+# Unread bytes with which a WebSocket client's pings are still answered. A slow client has unread
+# bytes too, and its pings alone show that it reads.
+MAX_UNREAD_AT_PING_BYTES = 65_536
+# Open files besides connections: the database, workers' pipes, the files being downloaded
+# (`server.runs.downloads.AT_ONCE`), and connections that are accepted only to be refused.
+OTHER_OPEN_FILES = 256
+# The lowest average rate at which a response may be read. Without it a client that reads a little
+# now and then would occupy a connection, and the response's memory, for hours.
+MIN_READ_BYTES_PER_S = 20_000
 
 
 class WriteDeadline:
-    """How long the reader of an answer is still waited for.
+    """How much longer to wait for the reader of a response.
 
     Parameters
     ----------
-    patience_s : float
-        How long it may read nothing, and how much longer all of it may take than at
-        `LEAST_BYTES_PER_S`.
+    timeout_s : float
+        How long the client may read nothing, and how much longer than at `MIN_READ_BYTES_PER_S` it
+        may take for the whole response.
     """
 
-    def __init__(self, patience_s: float) -> None:
-        self._patience_s = patience_s
-        self._left_s = patience_s
-        self._since_s: float | None = None
+    def __init__(self, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._remaining_s = timeout_s
+        self._paused_s: float | None = None
         self._unread_bytes = 0
 
-    def wait(self, now_s: float, unread_bytes: int) -> float:
-        """Return for how many seconds to wait, from now on, until it reads."""
-        self._since_s, self._unread_bytes = now_s, unread_bytes
-        return max(0.0, min(self._patience_s, self._left_s))
+    def pause(self, now_s: float, unread_bytes: int) -> float:
+        """Start waiting for the client; return for how many seconds from now to wait."""
+        self._paused_s, self._unread_bytes = now_s, unread_bytes
+        return max(0.0, min(self._timeout_s, self._remaining_s))
 
-    def has_read(self, now_s: float, unread_bytes: int) -> None:
-        """Count what was read since it was waited for, and how long that took."""
-        if self._since_s is None:
-            # It was the end of the answer before this one.
+    def resume(self, now_s: float, unread_bytes: int) -> None:
+        """Account for the bytes read, and for the time taken, since `pause`."""
+        if self._paused_s is None:
+            # The client read the end of the previous response.
             return
-        gained_s = (self._unread_bytes - unread_bytes) / LEAST_BYTES_PER_S
-        self._left_s += gained_s - (now_s - self._since_s)
-        self._since_s = None
+        earned_s = (self._unread_bytes - unread_bytes) / MIN_READ_BYTES_PER_S
+        self._remaining_s += earned_s - (now_s - self._paused_s)
+        self._paused_s = None
 
 
 class TimeoutHTTPProtocol(H11Protocol):
-    """HTTP with limits that uvicorn has not: on slow senders, slow readers, and their number.
+    """HTTP with limits that uvicorn lacks: on slow senders, slow readers, and connections.
 
-    Against clients that send a request's head byte by byte, or never ("slow loris"), and those that
-    ask for much and read nothing, each of which would hold a connection for good.
+    They protect against clients that send a request's head byte by byte, or never ("slow loris"),
+    and against clients that do not read their response. Each would occupy a connection for good.
     """
 
     max_connections: int
-    patience_s: float
+    timeout_s: float
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - uvicorn's own
-        super().__init__(*arguments, **named)
-        self._request_due: asyncio.TimerHandle | None = None
-        self._reading_due: asyncio.TimerHandle | None = None
-        self._reading_time = WriteDeadline(self.patience_s)
-        self._closing_due: asyncio.TimerHandle | None = None
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's signature
+        super().__init__(*args, **kwargs)
+        self._request_timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
+        self._write_deadline = WriteDeadline(self.timeout_s)
+        self._close_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Wait for a request, unless there are too many who do."""
+        """Wait for a request, or refuse the connection if there are too many."""
         super().connection_made(transport)
         if len(self.connections) > self.max_connections:
             self._refuse(429, f"The limit is {self.max_connections:,} connections at once.")
-        elif self._are_many_from_here():
-            self._refuse(429, f"The limit is {self._share:,} connections from one address.")
+        elif self._exceeds_address_limit():
+            limit = self._max_connections_per_address
+            self._refuse(429, f"The limit is {limit:,} connections from one address.")
         else:
-            self._request_due = self.loop.call_later(self.patience_s, self._is_late)
+            self._request_timer = self.loop.call_later(self.timeout_s, self._request_timed_out)
 
     @property
-    def _share(self) -> int:
+    def _max_connections_per_address(self) -> int:
         return max(1, self.max_connections // 2)
 
-    def _are_many_from_here(self) -> bool:
-        """Whether one address takes what others would need, the operator among them.
+    def _exceeds_address_limit(self) -> bool:
+        """Whether this client's address has more than half of all connections.
 
-        Not this machine's own: a proxy on it brings everybody.
+        The loopback address is exempt: a proxy on this machine uses it for every client.
         """
-        if len(self.connections) <= self._share or self.client is None:
+        limit = self._max_connections_per_address
+        if len(self.connections) <= limit or self.client is None:
             return False
-        here = network_of(self.client[0])
-        if _is_loopback(here):
+        network = network_of(self.client[0])
+        if _is_loopback(network):
             return False
-        clients = [getattr(each, "client", None) for each in self.connections]
-        return (
-            sum(each is not None and network_of(each[0]) == here for each in clients) > self._share
-        )
+        clients = [getattr(connection, "client", None) for connection in self.connections]
+        count = sum(client is not None and network_of(client[0]) == network for client in clients)
+        return count > limit
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing any more."""
-        self._expect_nothing()
-        self._expect_reading(None)
-        if self._closing_due is not None:
-            # It would hold what was written until then, and abort what is no more.
-            self._closing_due.cancel()
+        """Cancel the timers."""
+        self._cancel_request_timer()
+        self._set_write_timer(None)
+        if self._close_timer is not None:
+            # It references the transport and its buffer until it fires.
+            self._close_timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what comes, in time."""
+        """Process received bytes, and time the rest of an incomplete request."""
         if not self.transport.is_closing():
             super().data_received(data)
-            self._expect_rest()
+            self._update_request_timer()
 
     def pause_writing(self) -> None:
-        """Wait until the client reads on, but not for ever."""
+        """Abort the connection if the client does not read in time."""
         super().pause_writing()
         unread_bytes = self.transport.get_write_buffer_size()
-        wait_s = self._reading_time.wait(self.loop.time(), unread_bytes)
-        self._expect_reading(self.loop.call_later(wait_s, self.transport.abort))
+        wait_s = self._write_deadline.pause(self.loop.time(), unread_bytes)
+        self._set_write_timer(self.loop.call_later(wait_s, self.transport.abort))
 
     def resume_writing(self) -> None:
-        """Go on: the client reads."""
-        self._expect_reading(None)
-        self._reading_time.has_read(self.loop.time(), self.transport.get_write_buffer_size())
+        """Continue writing: the client has read."""
+        self._set_write_timer(None)
+        self._write_deadline.resume(self.loop.time(), self.transport.get_write_buffer_size())
         super().resume_writing()
 
     def on_response_complete(self) -> None:
-        """Close for good, where it is to be closed."""
+        """Time the next request, or the closing of the connection."""
         super().on_response_complete()
-        self._reading_time = WriteDeadline(self.patience_s)
-        self._expect_rest()
-        self._close_in_time()
+        self._write_deadline = WriteDeadline(self.timeout_s)
+        self._update_request_timer()
+        self._abort_if_not_closed()
 
     def timeout_keep_alive_handler(self) -> None:
-        """Close for good, when nothing more was asked for."""
+        """Close an idle connection."""
         super().timeout_keep_alive_handler()
-        self._close_in_time()
+        self._abort_if_not_closed()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP in the one shape that errors have."""
+        """Answer malformed HTTP in the shape of all errors."""
         self._refuse(400, f"{msg.rstrip('.')}.")
 
-    def _expect_rest(self) -> None:
-        """See to it that what has begun is whole in time: a head, or a body nobody waits for.
+    def _update_request_timer(self) -> None:
+        """Time an incomplete head, or a body that the application does not read.
 
-        A body that somebody waits for is `server.web.http.body_limit.BodyLimit`'s affair.
+        `server.web.http.body_limit.BodyLimit` times a body that the application reads.
         """
-        theirs = self.conn.their_state
-        begun = theirs is h11.IDLE and self.conn.trailing_data[0]
-        unread = theirs is h11.SEND_BODY and self.conn.our_state is h11.DONE
-        if not (begun or unread) or self.transport.is_closing():
-            self._expect_nothing()
-        elif self._request_due is None:
-            self._request_due = self.loop.call_later(self.patience_s, self._is_late)
+        client_state = self.conn.their_state
+        incomplete_head = client_state is h11.IDLE and self.conn.trailing_data[0]
+        unread_body = client_state is h11.SEND_BODY and self.conn.our_state is h11.DONE
+        if not (incomplete_head or unread_body) or self.transport.is_closing():
+            self._cancel_request_timer()
+        elif self._request_timer is None:
+            self._request_timer = self.loop.call_later(self.timeout_s, self._request_timed_out)
 
-    def _expect_nothing(self) -> None:
-        if self._request_due is not None:
-            self._request_due.cancel()
-            self._request_due = None
+    def _cancel_request_timer(self) -> None:
+        if self._request_timer is not None:
+            self._request_timer.cancel()
+            self._request_timer = None
 
-    def _expect_reading(self, due: asyncio.TimerHandle | None) -> None:
-        if self._reading_due is not None:
-            self._reading_due.cancel()
-        self._reading_due = due
+    def _set_write_timer(self, timer: asyncio.TimerHandle | None) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+        self._write_timer = timer
 
-    def _is_late(self) -> None:
-        self._refuse(408, f"The request did not come within {self.patience_s:g} s.")
+    def _request_timed_out(self) -> None:
+        self._refuse(408, f"The request did not arrive within {self.timeout_s:g} s.")
 
     def _refuse(self, status: int, detail: str) -> None:
-        """Answer without the application, unless it has begun to, and close."""
-        self._expect_nothing()
+        """Close the connection, with an error response if the application has sent nothing yet."""
+        self._cancel_request_timer()
         if self.transport.is_closing():
             return
-        more = {"Retry-After": "1"} if status == HTTPStatus.TOO_MANY_REQUESTS else {}
+        retry = {"Retry-After": "1"} if status == HTTPStatus.TOO_MANY_REQUESTS else {}
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-            answer = problem(status, detail, headers={"Connection": "close", **more})
-            head = h11.Response(status_code=status, headers=answer.raw_headers)
-            for event in (head, h11.Data(data=bytes(answer.body)), h11.EndOfMessage()):
+            response = problem(status, detail, headers={"Connection": "close", **retry})
+            head = h11.Response(status_code=status, headers=response.raw_headers)
+            for event in (head, h11.Data(data=bytes(response.body)), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
-        self._close_in_time()
+        self._abort_if_not_closed()
 
-    def _close_in_time(self) -> None:
-        # Closing waits until all is read; who reads nothing is not waited for.
-        if self._closing_due is not None or not self.transport.is_closing():
+    def _abort_if_not_closed(self) -> None:
+        # `close` waits until the client has read everything, which may never happen.
+        if self._close_timer is not None or not self.transport.is_closing():
             return
         if self.transport.get_write_buffer_size():
-            self._closing_due = self.loop.call_later(self.patience_s, self.transport.abort)
+            self._close_timer = self.loop.call_later(self.timeout_s, self.transport.abort)
 
 
-class TimeoutWebSocket(WebSocketsSansIOProtocol):
-    """A WebSocket whose client is cut off when it is told to go and does not read.
+class TimeoutWebSocketProtocol(WebSocketsSansIOProtocol):
+    """A WebSocket that aborts the connection if the client does not read the close frame.
 
-    Saying goodbye would wait for all that the client has not read.
+    Closing would otherwise wait until the client has read everything before it.
     """
 
     def data_received(self, data: bytes) -> None:
-        """Take what comes; what is no handshake is answered, and not waited for."""
+        """Process received bytes; a malformed handshake gets an error response."""
         super().data_received(data)
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
             self._refuse()
 
     def handle_connect(self, event: Request) -> None:
-        """Begin; a handshake that is not as it must be is answered in the shape of all errors."""
+        """Start the handshake; an invalid one gets an error response in the shape of all errors."""
         self.conn.accept(event)
         if self.conn.handshake_exc is None:
             super().handle_connect(event)
@@ -225,25 +226,25 @@ class TimeoutWebSocket(WebSocketsSansIOProtocol):
     def _refuse(self) -> None:
         if self.transport.is_closing():
             return
-        answer = problem(400, "This is no WebSocket handshake that the server understands.")
-        fields = b"".join(b"%b: %b\r\n" % field for field in answer.raw_headers)
-        # The version that there is (RFC 6455, 4.4).
+        response = problem(400, "The WebSocket handshake is invalid.")
+        fields = b"".join(b"%b: %b\r\n" % field for field in response.raw_headers)
+        # The response names the supported version (RFC 6455, 4.4).
         start = b"HTTP/1.1 400 Bad Request\r\nsec-websocket-version: 13\r\nconnection: close\r\n"
-        self.transport.write(start + fields + b"\r\n" + bytes(answer.body))
+        self.transport.write(start + fields + b"\r\n" + bytes(response.body))
         self.transport.close()
 
     async def send(self, message: ASGISendEvent) -> None:
-        """Send a message, when the client has read enough of those before."""
+        """Send a message once the client has read enough of the previous ones."""
         if message["type"] == "websocket.close" and not self.writable.is_set():
             self.transport.abort()
         else:
             await super().send(message)
         if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
-            # It was refused; uvicorn would complain in the log that it was not accepted.
+            # A refused handshake is complete; otherwise uvicorn logs that it was not accepted.
             self.handshake_complete = True
 
     def send_receive_event_to_app(self) -> None:
-        """Pass a message on; uvicorn would fill the log over text that is none."""
+        """Pass a message on; invalid UTF-8 closes the connection without uvicorn's log entry."""
         if self.curr_msg_data_type == "text":
             try:
                 b"".join(self.frames).decode()
@@ -255,8 +256,8 @@ class TimeoutWebSocket(WebSocketsSansIOProtocol):
         super().send_receive_event_to_app()
 
     def handle_ping(self) -> None:
-        """Answer a ping; who pings and pings, and reads no answer, is cut off."""
-        if self.transport.get_write_buffer_size() <= PINGED_BYTES:
+        """Answer a ping, or abort the connection of a client that sends pings and reads nothing."""
+        if self.transport.get_write_buffer_size() <= MAX_UNREAD_AT_PING_BYTES:
             super().handle_ping()
         else:
             self.transport.abort()
@@ -269,27 +270,32 @@ def _is_loopback(address: str) -> bool:
         return False
 
 
-def protocol_for(settings: Settings) -> type[TimeoutHTTPProtocol]:
-    """Return the protocol with the limits that are set; uvicorn makes one for each connection."""
-    limits = {
-        "max_connections": room_for(settings.max_connections),
-        "patience_s": settings.request_patience_s,
+def http_protocol_class(settings: Settings) -> type[TimeoutHTTPProtocol]:
+    """Return a protocol class with the limits in the settings, for uvicorn to instantiate."""
+    attributes = {
+        "max_connections": raise_open_file_limit(settings.max_connections),
+        "timeout_s": settings.request_timeout_s,
     }
-    return type("LimitedProtocol", (TimeoutHTTPProtocol,), limits)
+    return type("LimitedHTTPProtocol", (TimeoutHTTPProtocol,), attributes)
 
 
-def room_for(connections: int) -> int:
-    """Return how many connections the system has room for, having asked it for so many.
+def raise_open_file_limit(connections: int) -> int:
+    """Raise the process's limit of open files as far as so many connections need.
 
-    Each is an open file, of which many systems allow 1,024 unless they are asked. Without one left,
-    not even a checkpoint could be written.
+    A connection is an open file, and many systems allow 1,024 of them by default. Without a free
+    one the server could not even write a checkpoint.
+
+    Returns
+    -------
+    int
+        How many connections fit into the limit: `connections`, or fewer.
     """
-    files = connections + OTHER_FILES
-    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if allowed != resource.RLIM_INFINITY and allowed < files:
-        wanted = files if most == resource.RLIM_INFINITY else min(files, most)
+    files = connections + OTHER_OPEN_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < files:
+        wanted = files if hard == resource.RLIM_INFINITY else min(files, hard)
         with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
-        allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        return max(1, min(connections, allowed - OTHER_FILES))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return max(1, min(connections, soft - OTHER_OPEN_FILES))
     return connections

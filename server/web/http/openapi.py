@@ -1,4 +1,4 @@
-"""The interface's description of itself, errors included: `/openapi.json`."""
+"""The OpenAPI description of the HTTP interface, errors included: `/openapi.json`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from starlette.responses import Response
 
 from server.concurrency.single_flight import SingleFlightCache
 
-__all__ = ["PATH", "describe"]
+__all__ = ["PATH", "add_openapi_route"]
 
 PATH = "/openapi.json"
 
-Described = dict[str, Any]
+JsonObject = dict[str, Any]
 
 FIELD_ERROR = {
     "type": "object",
@@ -26,7 +26,7 @@ FIELD_ERROR = {
 }
 PROBLEM = {
     "title": "Problem",
-    "description": "What is wrong, in the shape of RFC 9457.",
+    "description": "An error, in the shape of RFC 9457.",
     "type": "object",
     "required": ["type", "title", "status", "detail"],
     "properties": {
@@ -36,59 +36,59 @@ PROBLEM = {
         "detail": {"type": "string", "description": "One sentence."},
         "errors": {
             "type": "array",
-            "description": "The fields that are wrong.",
+            "description": "The invalid fields.",
             "items": FIELD_ERROR,
         },
     },
 }
-# What the framework says of errors, which have another shape here.
-NOT_OURS = ("HTTPValidationError", "ValidationError")
+# FastAPI's schemas for errors, which have another shape here.
+FASTAPI_ERROR_SCHEMAS = ("HTTPValidationError", "ValidationError")
 
 
-def describe(app: FastAPI) -> None:
-    """Let the application describe itself at `PATH`, errors included."""
-    # Of use to few, a hundred kilobytes, and some 0.2 s of work: made when the first asks, once,
-    # and meanwhile everybody else is answered.
-    made: SingleFlightCache[bytes] = SingleFlightCache(1)
+def add_openapi_route(app: FastAPI) -> None:
+    """Serve the description of the application at `PATH`."""
+    # Computed at the first request, once and in a thread: it takes about 0.2 s and 100 KB, and few
+    # clients request it.
+    cache: SingleFlightCache[bytes] = SingleFlightCache(1)
 
     @app.get(PATH, include_in_schema=False)
-    async def description() -> Response:
-        content = await made.get(PATH, lambda: asyncio.to_thread(_description, app))
+    async def read_openapi() -> Response:
+        content = await cache.get(PATH, lambda: asyncio.to_thread(_openapi_json, app))
         return Response(content, media_type="application/json")
 
 
-def _description(app: FastAPI) -> bytes:
-    described = app.openapi()
-    schemas = described["components"]["schemas"]
-    for name in NOT_OURS:
+def _openapi_json(app: FastAPI) -> bytes:
+    description = app.openapi()
+    schemas = description["components"]["schemas"]
+    for name in FASTAPI_ERROR_SCHEMAS:
         schemas.pop(name, None)
     schemas["Problem"] = PROBLEM
-    for methods in described["paths"].values():
-        for method, operation in methods.items():
+    for operations in description["paths"].values():
+        for method, operation in operations.items():
             _add_problems(method, operation)
-    return json.dumps(described).encode()
+    return json.dumps(description).encode()
 
 
-def _add_problems(method: str, operation: Described) -> None:
+def _add_problems(method: str, operation: JsonObject) -> None:
     responses = operation.setdefault("responses", {})
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    for status in _problems_of(method, operation):
+    for status in _error_statuses(method, operation):
         responses[str(int(status))] = {"description": status.phrase, "content": content}
 
 
-def _problems_of(method: str, operation: Described) -> Iterator[HTTPStatus]:
-    # A wrong Host; another site.
+def _error_statuses(method: str, operation: JsonObject) -> Iterator[HTTPStatus]:
+    # A wrong Host or Origin.
     yield HTTPStatus.FORBIDDEN
     yield HTTPStatus.TOO_MANY_REQUESTS
     parameters = operation.get("parameters", [])
     if parameters or "requestBody" in operation:
-        # What is named is not there, or can't be.
+        # A parameter names something unknown, or has an invalid value.
         yield HTTPStatus.NOT_FOUND
         yield HTTPStatus.UNPROCESSABLE_ENTITY
     if method != "get":
         yield HTTPStatus.UNAUTHORIZED
         yield HTTPStatus.CONFLICT
-        # Even where none is wanted, a body may come along.
+        # A client may send a body even where none is expected.
         yield HTTPStatus.REQUEST_TIMEOUT
         yield HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         yield HTTPStatus.UNSUPPORTED_MEDIA_TYPE

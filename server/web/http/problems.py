@@ -1,4 +1,4 @@
-"""The one shape that every error has: `application/problem+json` (RFC 9457)."""
+"""Error responses in one shape: `application/problem+json` (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from server.errors import (
 )
 from server.files.disk_errors import StorageError, UnreadableError, as_storage_error
 from server.spec.run_spec import SpecError
-from server.web.security.security_headers import HEADERS
+from server.web.security.security_headers import SECURITY_HEADERS
 
-__all__ = ["NOTHING_HERE", "Problem", "install", "problem", "problem_body"]
+__all__ = ["NOTHING_HERE", "Problem", "add_error_handlers", "problem", "problem_body"]
 
 NOTHING_HERE = "There is nothing at this address."
-# An answer is not as long as what it is about, which may repeat what the client sent.
+# Error messages may repeat what the client sent; a response must not grow with it.
 MAX_DETAIL_CHARACTERS = 1_500
 MAX_NAME_CHARACTERS = 60
 MAX_FIELDS = 20
@@ -44,8 +44,8 @@ MAX_FIELDS = 20
 log = logging.getLogger(__name__)
 
 
-class Problem(Exception):  # noqa: N818 - an answer, not a fault
-    """Answer with this status and this sentence."""
+class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
+    """Answers the request with a status and a sentence."""
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -61,38 +61,39 @@ def problem(
     errors: Sequence[Mapping[str, str]] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Return the answer that says what is wrong.
+    """Return an error response.
 
     Parameters
     ----------
     status : int
         HTTP status, 400 or above.
     detail : str
-        One clear sentence.
+        One sentence.
     errors : sequence of {"field", "message"}, optional
-        The fields that are wrong.
+        The invalid fields.
+    headers : mapping, optional
+        Further headers of the response.
     """
     body = problem_body(status, detail)
     if errors is not None:
         body["errors"] = list(errors)
-    # With the headers that all answers have, since some errors are answered outside of what adds
-    # them to the others.
-    said = HEADERS | dict(headers or {})
-    return JSONResponse(body, status, headers=said, media_type="application/problem+json")
+    # Some errors are sent without passing the middleware that adds the security headers.
+    headers = SECURITY_HEADERS | dict(headers or {})
+    return JSONResponse(body, status, headers=headers, media_type="application/problem+json")
 
 
 def problem_body(status: int, detail: str) -> dict[str, Any]:
-    """Return what such an answer consists of."""
+    """Return the content of an error response."""
     return {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
-        "detail": _shortened(detail, MAX_DETAIL_CHARACTERS),
+        "detail": _truncated(detail, MAX_DETAIL_CHARACTERS),
     }
 
 
-def install(app: FastAPI) -> None:
-    """Let the application answer every error in this shape."""
+def add_error_handlers(app: FastAPI) -> None:
+    """Add a handler for each kind of error to the application."""
     statuses: dict[type[Exception], int] = {
         UnknownRunError: 404,
         UnknownCheckpointError: 404,
@@ -108,75 +109,75 @@ def install(app: FastAPI) -> None:
         NotTextError: 415,
         CorpusTooShortError: 422,
     }
-    for kind, status in statuses.items():
-        app.add_exception_handler(kind, _with_status(status))
-    app.add_exception_handler(Problem, _problem)
-    app.add_exception_handler(TooBusyError, _too_busy)
-    app.add_exception_handler(SpecError, _spec_error)
-    app.add_exception_handler(RequestValidationError, _validation_error)
-    app.add_exception_handler(HTTPException, _http_exception)
-    app.add_exception_handler(OSError, _system_error)
-    app.add_exception_handler(MemoryError, _short_of_memory)
-    app.add_exception_handler(Exception, _fault)
+    for error, status in statuses.items():
+        app.add_exception_handler(error, _with_status(status))
+    app.add_exception_handler(Problem, _handle_problem)
+    app.add_exception_handler(TooBusyError, _handle_too_busy)
+    app.add_exception_handler(SpecError, _handle_spec_error)
+    app.add_exception_handler(RequestValidationError, _handle_validation_error)
+    app.add_exception_handler(HTTPException, _handle_http_exception)
+    app.add_exception_handler(OSError, _handle_os_error)
+    app.add_exception_handler(MemoryError, _handle_memory_error)
+    app.add_exception_handler(Exception, _handle_unexpected_error)
 
 
 def _with_status(status: int) -> Callable[[Request, Exception], Response]:
-    def answer(_request: Request, error: Exception) -> Response:
+    def handle(_request: Request, error: Exception) -> Response:
         return problem(status, str(error))
 
-    return answer
+    return handle
 
 
-def _problem(_request: Request, error: Exception) -> Response:
+def _handle_problem(_request: Request, error: Exception) -> Response:
     if not isinstance(error, Problem):
         raise error
     return problem(error.status, error.detail, headers=error.headers)
 
 
-def _too_busy(_request: Request, error: Exception) -> Response:
+def _handle_too_busy(_request: Request, error: Exception) -> Response:
     if not isinstance(error, TooBusyError):
         raise error
     return problem(429, str(error), headers={"Retry-After": str(error.retry_after_s)})
 
 
-def _spec_error(_request: Request, error: Exception) -> Response:
+def _handle_spec_error(_request: Request, error: Exception) -> Response:
     if not isinstance(error, SpecError):
         raise error
-    return _fields({error.field: error.message})
+    return _field_errors({error.field: error.message})
 
 
-def _http_exception(_request: Request, error: Exception) -> Response:
+def _handle_http_exception(_request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     detail = error.detail
     if detail == HTTPStatus(error.status_code).phrase:
         detail = {
             404: NOTHING_HERE,
-            405: "This address does not take that method.",
+            405: "The method is not allowed at this address.",
         }.get(error.status_code, detail)
     elif detail == "There was an error parsing the body":
-        detail = "The request's body can't be read: it is not what its Content-Type says."
+        detail = "The request's body does not match its Content-Type."
     sentence = detail if detail.endswith((".", "!", "?")) else f"{detail}."
     return problem(error.status_code, sentence, headers=error.headers)
 
 
-def _validation_error(_request: Request, error: Exception) -> Response:
+def _handle_validation_error(_request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
     fields: dict[str, str] = {}
-    for found in error.errors():
-        where, *path = found["loc"]
-        if found["type"] == "json_invalid":
+    for detail in error.errors():
+        where, *path = detail["loc"]
+        if detail["type"] == "json_invalid":
             return problem(400, "The request's body is not valid JSON.")
-        # The first complaint about a field is the one that helps; a union brings one a branch.
+        # A union reports an error for each of its members; the first is the most helpful.
         field = str(path[0]) if path else str(where)
-        fields.setdefault(field, _sentence(found))
-    return _fields(fields)
+        fields.setdefault(field, _field_message(detail))
+    return _field_errors(fields)
 
 
-def _sentence(found: Mapping[str, Any]) -> str:
-    """Turn the validator's message about a field into what fits behind the field's name."""
-    plain = {
+def _field_message(detail: Mapping[str, Any]) -> str:
+    """Return Pydantic's message in a form that continues a sentence after the field's name."""
+    messages = {
         "missing": "is required",
         "extra_forbidden": "is not a field that can be set here",
         "bool_type": "must be true or false",
@@ -191,24 +192,24 @@ def _sentence(found: Mapping[str, Any]) -> str:
         "model_type": "must be a JSON object",
         "string_type": "must be a string",
     }
-    if found["type"] in plain:
-        return plain[found["type"]]
-    if "UploadFile" in found["msg"]:
+    if detail["type"] in messages:
+        return messages[detail["type"]]
+    if "UploadFile" in detail["msg"]:
         return "must be a file"
-    message: str = found["msg"]
+    message: str = detail["msg"]
     message = message.removeprefix("Value error, ").replace("Input should be", "must be")
     message = message.replace("String should have", "must have").replace("List should", "must")
     return message.rstrip(".")
 
 
-def _shortened(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[:most]} ..."
+def _truncated(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[:limit]} ..."
 
 
-def _fields(wrong: Mapping[str, str]) -> Response:
+def _field_errors(messages: Mapping[str, str]) -> Response:
     fields = {
-        _shortened(field, MAX_NAME_CHARACTERS): _shortened(message, MAX_DETAIL_CHARACTERS)
-        for field, message in list(wrong.items())[:MAX_FIELDS]
+        _truncated(field, MAX_NAME_CHARACTERS): _truncated(message, MAX_DETAIL_CHARACTERS)
+        for field, message in list(messages.items())[:MAX_FIELDS]
     }
     detail = "; ".join(
         message if message.startswith("The ") else f"{field} {message}"
@@ -218,23 +219,23 @@ def _fields(wrong: Mapping[str, str]) -> Response:
     return problem(422, f"{detail}.", errors=errors)
 
 
-def _system_error(connection: HTTPConnection, error: Exception) -> Response:
-    """Answer that the disk takes nothing more, where it is that (RFC 4918, 11.5)."""
-    if (short := as_storage_error(error)) is None:
-        return _fault(connection, error)
-    log.warning("%s: %s", _asked(connection), error)
-    return problem(507, str(short))
+def _handle_os_error(connection: HTTPConnection, error: Exception) -> Response:
+    """Answer a full or read-only disk with 507 (RFC 4918, 11.5)."""
+    if (storage_error := as_storage_error(error)) is None:
+        return _handle_unexpected_error(connection, error)
+    log.warning("%s: %s", _request_line(connection), error)
+    return problem(507, str(storage_error))
 
 
-def _short_of_memory(connection: HTTPConnection, error: Exception) -> Response:
-    log.warning("%s: short of memory", _asked(connection), exc_info=error)
-    return problem(503, "The server has not enough memory for this just now.")
+def _handle_memory_error(connection: HTTPConnection, error: Exception) -> Response:
+    log.warning("%s: out of memory", _request_line(connection), exc_info=error)
+    return problem(503, "The server does not have enough memory for this request now.")
 
 
-def _fault(connection: HTTPConnection, error: Exception) -> Response:
-    log.error("%s failed", _asked(connection), exc_info=error)
-    return problem(500, "Something went wrong in the server; its log says what.")
+def _handle_unexpected_error(connection: HTTPConnection, error: Exception) -> Response:
+    log.error("%s failed", _request_line(connection), exc_info=error)
+    return problem(500, "The server failed; its log has the details.")
 
 
-def _asked(connection: HTTPConnection) -> str:
+def _request_line(connection: HTTPConnection) -> str:
     return f"{connection.scope.get('method', 'WebSocket')} {connection.url.path}"

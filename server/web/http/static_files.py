@@ -1,8 +1,7 @@
-"""What the pages are made of: style sheets, modules and pictures, held in memory.
+"""Static files: style sheets, JavaScript modules and images, served from memory.
 
-A lecture hall opens the page at once, and a page is some hundred modules: so each of them is read,
-given its tag and compressed once, and not for every laptop anew. An address with the version in it
-is good for as long as that version is, and nobody has to ask for it twice.
+A lecture hall opens the page all at once, and a page has some hundred modules. Each file is
+therefore read, hashed and compressed once. A path that contains the version can be cached for ever.
 """
 
 from __future__ import annotations
@@ -21,21 +20,21 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-__all__ = ["PREFIX", "Statics"]
+__all__ = ["PREFIX", "StaticFiles"]
 
 PREFIX = "/static"
-FOR_EVER = "public, max-age=31536000, immutable"
-ASK_EACH_TIME = "no-cache"
+IMMUTABLE = "public, max-age=31536000, immutable"
+REVALIDATE = "no-cache"
 
 _VERSION = re.compile(r"([0-9a-f]{12})/(.+)")
 _IMPORT = re.compile(r'^(?:import|export)\b[^"\';]*?["\'](\.{1,2}/[^"\']+)["\'];', re.MULTILINE)
-# Some systems' tables know JavaScript by another name, which browsers don't take for a module.
+# Some systems map .js to another type, which browsers do not accept for a module.
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
 
 @dataclass(frozen=True)
 class _File:
-    """A file as it is sent."""
+    """A file and its headers."""
 
     body: bytes
     media_type: str
@@ -43,64 +42,65 @@ class _File:
 
     @cached_property
     def compressed(self) -> bytes:
-        """What most are sent; compressed once, when the first asks."""
+        """The compressed body, computed at the first request."""
         return gzip.compress(self.body, 9, mtime=0)
 
 
-class Statics:
-    """The files below a folder, as an ASGI application to be mounted at `PREFIX`.
+class StaticFiles:
+    """ASGI application that serves the files in a directory; mounted at `PREFIX`.
 
     Parameters
     ----------
-    folder : pathlib.Path
-        Where they are; they are read once, now.
+    directory : pathlib.Path
+        The directory; its files are read once, now.
 
     Attributes
     ----------
-    address : str
-        What the pages put before a file's path: it changes with any of the files.
+    base_path : str
+        The path under which pages refer to the files. It changes when any of the files does.
     """
 
-    def __init__(self, folder: Path) -> None:
-        paths = sorted(path for path in folder.rglob("*") if path.is_file())
-        self._files = {path.relative_to(folder).as_posix(): _read(path) for path in paths}
-        tags = "".join(f"{name} {file.etag}\n" for name, file in self._files.items())
-        self._version = hashlib.sha256(tags.encode()).hexdigest()[:12]
-        self.address = f"{PREFIX}/{self._version}"
+    def __init__(self, directory: Path) -> None:
+        paths = sorted(path for path in directory.rglob("*") if path.is_file())
+        self._files = {path.relative_to(directory).as_posix(): _read(path) for path in paths}
+        etags = "".join(f"{name} {file.etag}\n" for name, file in self._files.items())
+        self._version = hashlib.sha256(etags.encode()).hexdigest()[:12]
+        self.base_path = f"{PREFIX}/{self._version}"
 
-    @cache  # noqa: B019 - there is one of these, for as long as the server runs
-    def modules(self, entry: str) -> tuple[str, ...]:
-        """Return the paths of all modules that a module needs, itself among them.
+    @cache  # noqa: B019 - there is one instance, for as long as the server runs
+    def module_paths(self, entry: str) -> tuple[str, ...]:
+        """Return the paths of a JavaScript module and of all modules that it imports.
 
-        So that the browser can ask for all at once, and need not read one to learn of the next.
+        The page preloads them, so that the browser does not discover them one import at a time.
 
         Parameters
         ----------
         entry : str
-            Its path below the folder.
+            The module's path in the directory.
         """
-        found = [entry]
-        for name in found:
+        paths = [entry]
+        for name in paths:
             text = self._files[name].body.decode()
-            for address in _IMPORT.findall(text):
-                path = posixpath.normpath(posixpath.join(posixpath.dirname(name), address))
-                if path not in found:
-                    found.append(path)
-        return tuple(found)
+            for specifier in _IMPORT.findall(text):
+                path = posixpath.normpath(posixpath.join(posixpath.dirname(name), specifier))
+                if path not in paths:
+                    paths.append(path)
+        return tuple(paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
+        """Respond with a file, or 404."""
         if scope["method"] not in {"GET", "HEAD"}:
             raise HTTPException(405, headers={"Allow": "GET, HEAD"})
-        path, kept = scope["path"].removeprefix(f"{PREFIX}/"), ASK_EACH_TIME
+        path, cache_control = scope["path"].removeprefix(f"{PREFIX}/"), REVALIDATE
         if (versioned := _VERSION.fullmatch(path)) is not None:
             path = versioned[2]
-            # A page that was opened before the server was renewed gets what there is now.
-            kept = FOR_EVER if versioned[1] == self._version else ASK_EACH_TIME
+            # A page that was opened before an upgrade gets the current files, but may not cache
+            # them under the old version.
+            cache_control = IMMUTABLE if versioned[1] == self._version else REVALIDATE
         file = self._files.get(path)
         if file is None:
             raise HTTPException(404)
-        await _answer(file, Headers(scope=scope), kept)(scope, receive, send)
+        await _respond(file, Headers(scope=scope), cache_control)(scope, receive, send)
 
 
 def _read(path: Path) -> _File:
@@ -110,12 +110,12 @@ def _read(path: Path) -> _File:
     return _File(body, media_type or "text/plain", etag)
 
 
-def _answer(file: _File, asked: Headers, kept: str) -> Response:
-    headers = {"Cache-Control": kept, "ETag": file.etag, "Vary": "Accept-Encoding"}
-    tags = [tag.strip().removeprefix("W/") for tag in asked.get("if-none-match", "").split(",")]
-    if file.etag in tags:
+def _respond(file: _File, request_headers: Headers, cache_control: str) -> Response:
+    headers = {"Cache-Control": cache_control, "ETag": file.etag, "Vary": "Accept-Encoding"}
+    known = request_headers.get("if-none-match", "").split(",")
+    if file.etag in [etag.strip().removeprefix("W/") for etag in known]:
         return Response(status_code=304, headers=headers)
-    if "gzip" in asked.get("accept-encoding", ""):
+    if "gzip" in request_headers.get("accept-encoding", ""):
         headers["Content-Encoding"] = "gzip"
         return Response(file.compressed, media_type=file.media_type, headers=headers)
     return Response(file.body, media_type=file.media_type, headers=headers)

@@ -1,4 +1,4 @@
-"""A viewer's connection: it is handed no more than it reads, and let go when it reads nothing."""
+"""The WebSocket protocol of a viewer: never sends more than the viewer reads."""
 
 from __future__ import annotations
 
@@ -15,225 +15,223 @@ from collections.abc import Iterable
 from websockets.frames import Frame
 from websockets.http11 import Request
 
-from server.web.http.http_protocol import TimeoutWebSocket
+from server.web.http.http_protocol import TimeoutWebSocketProtocol
 
 __all__ = ["EXTENSION", "ViewerGoneError", "ViewerProtocol"]
 
 EXTENSION = "hurrah.viewer"
-"""The name under which an ASGI scope holds the viewer's `ViewerProtocol`."""
+"""The key of the `ViewerProtocol` in an ASGI scope's extensions."""
 
-# What the kernel may hold for a viewer. Whatever lies there is old news.
+# The kernel's send buffer for a viewer. Everything in it is old by the time it is read.
 KERNEL_BUFFER_BYTES = 65_536
-# What asyncio may hold beside it before a viewer is waited for, and until when it is.
-FULL_BYTES = 16_384
-LOW_BYTES = 4_096
-# How often it is looked, while a viewer's patience lasts, whether it reads.
-LOOKS = 4
-# So many messages are told between two pings, whose answers say how far the viewer has read.
-PING_EVERY_MESSAGES = 8
-# A viewer that is further behind than this, beyond the time that its line takes, is told no more
-# than so much at a time of all that happened.
-LAG_S = 0.5
-SLOW_BYTES = 16_384
-# How much a viewer is told, and for how long, before it is known whether it answers.
-UNHEARD_BYTES = 32_768
-UNHEARD_S = 1.0
-UNHEARD_PINGS = 16
-NUMBER_BYTES = 8
+# asyncio's buffer: writing pauses above the first, and resumes below the second.
+HIGH_WATER_BYTES = 16_384
+LOW_WATER_BYTES = 4_096
+# How often it is checked, within the timeout, whether a viewer reads.
+CHECKS_PER_TIMEOUT = 4
+# A ping follows every so many messages; its pong shows that the viewer has read them.
+MESSAGES_PER_PING = 8
+# A viewer whose pong is later than this, beyond its round-trip time, is slow. From then on a ping
+# follows every so many bytes, and nothing is sent before the pong.
+MAX_LAG_S = 0.5
+SLOW_BYTES_PER_PING = 16_384
+# How many bytes are sent, and for how long, before the first pong.
+BYTES_BEFORE_PONG = 32_768
+FIRST_PONG_TIMEOUT_S = 1.0
+MAX_UNANSWERED_PINGS = 16
+PING_PAYLOAD_BYTES = 8
 
 
 class ViewerGoneError(ConnectionError):
-    """The viewer has left."""
+    """The viewer has disconnected."""
 
 
-class ViewerProtocol(TimeoutWebSocket):
+class ViewerProtocol(TimeoutWebSocketProtocol):
     """A WebSocket that knows how far its viewer has read.
 
-    Between a viewer that reads slowly and the server lie the buffers of two kernels and of whatever
-    is in between, and all that they hold must be read before the news. So a ping goes out with
-    every few messages. Its answer (which a WebSocket client must give) tells that the messages
-    before it were read. Until it comes, a viewer is told nothing more once it is `LAG_S` later than
-    the line accounts for, by the shortest time that an answer took; what happened meanwhile is then
-    told at once, progress in one message, up to some kilobytes for each answer.
+    Between the server and a slow viewer are the buffers of two kernels and of every proxy, and the
+    viewer must read all of them before it sees something new. Therefore a ping follows every few
+    messages. The pong, which every WebSocket client must send, shows that the messages before the
+    ping were read. A viewer is slow once a pong is later than `MAX_LAG_S` plus the shortest
+    round-trip time. A slow viewer gets nothing more until the pong arrives, and then, up to some
+    kilobytes per pong, all that happened meanwhile, with progress coalesced into one message.
 
-    The first ping goes out before anything else, and only little is told for a second if its answer
-    does not come. A client that answers no pings at all is told as much as its connection takes.
+    The first ping is sent before anything else. If its pong does not arrive, only
+    `BYTES_BEFORE_PONG` are sent in the first second. A client that never answers pings gets as much
+    as its connection accepts.
 
     Attributes
     ----------
     slow : bool
-        Whether the viewer is behind because it reads slowly.
+        Whether the viewer lags because it reads slowly.
     """
 
     def connection_made(self, transport: BaseTransport) -> None:
-        """Keep the kernel from storing minutes of old news."""
+        """Limit the buffers, so that they never contain minutes of old messages."""
         super().connection_made(transport)
-        self._told = 0
-        # What was told since the last ping.
-        self._unasked = self._unasked_bytes = 0
-        # The pings that are not answered yet: how many messages were told, and when it was sent.
-        self._pings: deque[tuple[int, float]] = deque()
+        self._sent_messages = 0
+        self._messages_since_ping = self._bytes_since_ping = 0
+        # For each ping without a pong: how many messages were sent before it, and its time.
+        self._pending_pings: deque[tuple[int, float]] = deque()
         self._first_ping_s: float | None = None
         self._answers_pings = False
-        # How long the line takes, there and back.
         self._round_trip_s: float | None = None
         self.slow = False
-        self._heard = asyncio.Event()
+        self._pong_received = asyncio.Event()
         self._written_bytes = 0
         self._read_bytes_at_ping = 0
         self._socket: socket.socket = transport.get_extra_info("socket")
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BUFFER_BYTES)
-        self.transport.set_write_buffer_limits(high=FULL_BYTES, low=LOW_BYTES)
+        self.transport.set_write_buffer_limits(high=HIGH_WATER_BYTES, low=LOW_WATER_BYTES)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing any more."""
+        """Wake the coroutine that waits for a pong."""
         super().connection_lost(exc)
-        self._heard.set()
+        self._pong_received.set()
 
     def handle_connect(self, event: Request) -> None:
-        """Let the application find this connection in its scope."""
+        """Add this connection to the application's scope."""
         super().handle_connect(event)
         if not self.close_sent:
             self.scope["extensions"][EXTENSION] = self  # type: ignore[assignment]
 
-    # -- telling ----------------------------------------------------------------------------------
+    # -- sending ----------------------------------------------------------------------------------
 
-    async def ready(self, patience_s: float) -> None:
-        """Wait until the viewer has read what it was told, or most of it.
+    async def wait_until_ready(self, timeout_s: float) -> None:
+        """Wait until the viewer has read all or most of what was sent.
 
         Raises
         ------
         TimeoutError
-            It has read nothing for `patience_s`.
+            The viewer has read nothing for `timeout_s`.
         ViewerGoneError
-            It has left.
+            The viewer has disconnected.
         """
         if self._first_ping_s is None:
             self._first_ping_s = self.loop.time()
-            self._ping()
-        await self._first_answer(self._first_ping_s + UNHEARD_S)
+            self._send_ping()
+        await self._wait_for_first_pong(self._first_ping_s + FIRST_PONG_TIMEOUT_S)
         while not self.disconnected and self._lags:
             self.slow = True
-            self._heard.clear()
-            await self._while_it_reads(self._heard, patience_s)
-        await self._writable(patience_s)
+            self._pong_received.clear()
+            await self._wait_while_reading(self._pong_received, timeout_s)
+        await self._wait_until_writable(timeout_s)
 
-    async def _first_answer(self, until_s: float) -> None:
-        """Wait for it, if so much is under way that it matters."""
-        if self._answers_pings or self._written_bytes <= UNHEARD_BYTES:
+    async def _wait_for_first_pong(self, deadline_s: float) -> None:
+        """Wait for the first pong, once enough was sent for it to matter."""
+        if self._answers_pings or self._written_bytes <= BYTES_BEFORE_PONG:
             return
-        if self.loop.time() < until_s and not self.disconnected:
-            self._heard.clear()
+        if self.loop.time() < deadline_s and not self.disconnected:
+            self._pong_received.clear()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(until_s):
-                    await self._heard.wait()
+                async with asyncio.timeout_at(deadline_s):
+                    await self._pong_received.wait()
 
-    async def tell(self, frames: Iterable[bytes], patience_s: float) -> None:
-        """Hand over a message's frames, each when the viewer has read enough of those before.
+    async def send_frames(self, frames: Iterable[bytes], timeout_s: float) -> None:
+        """Write a message's frames, each when the viewer has read enough of the previous ones.
 
         Raises
         ------
         TimeoutError, ViewerGoneError
-            As for `ready`.
+            As `wait_until_ready`.
         """
         for frame in frames:
-            await self._writable(patience_s)
+            await self._wait_until_writable(timeout_s)
             self.transport.write(frame)
             self._written_bytes += len(frame)
-            self._unasked_bytes += len(frame)
-        self._told += 1
-        self._unasked += 1
+            self._bytes_since_ping += len(frame)
+        self._sent_messages += 1
+        self._messages_since_ping += 1
         if self.slow:
-            due = self._unasked_bytes >= SLOW_BYTES
+            ping_due = self._bytes_since_ping >= SLOW_BYTES_PER_PING
         else:
-            due = self._unasked >= PING_EVERY_MESSAGES or self._told == 1
-        if due:
-            self._ping()
+            ping_due = self._messages_since_ping >= MESSAGES_PER_PING or self._sent_messages == 1
+        if ping_due:
+            self._send_ping()
 
-    def told_all(self) -> None:
-        """Ask a slow viewer how far it is, now that it was told all there is."""
-        if self.slow and self._unasked:
-            self._ping()
+    def ping_if_slow(self) -> None:
+        """Ping a slow viewer after the last message, to notice when it has caught up."""
+        if self.slow and self._messages_since_ping:
+            self._send_ping()
 
-    async def _writable(self, patience_s: float) -> None:
+    async def _wait_until_writable(self, timeout_s: float) -> None:
         if not self.writable.is_set():
             self.slow = True
-            await self._while_it_reads(self.writable, patience_s)
-        # asyncio learns of a broken line at once, and says that it is lost a little later.
+            await self._wait_while_reading(self.writable, timeout_s)
+        # asyncio closes the transport of a broken connection before it calls `connection_lost`.
         if self.disconnected or self.close_sent or self.transport.is_closing():
-            raise ViewerGoneError("the viewer has left")
+            raise ViewerGoneError("the viewer has disconnected")
 
-    async def _while_it_reads(self, event: asyncio.Event, patience_s: float) -> None:
-        """Wait for an event for as long as the viewer goes on reading, however slowly."""
-        read_bytes, since_s = self._read_bytes, self.loop.time()
+    async def _wait_while_reading(self, event: asyncio.Event, timeout_s: float) -> None:
+        """Wait for an event as long as the viewer reads, however slowly."""
+        read_bytes, last_read_s = self._read_bytes, self.loop.time()
         while not event.is_set():
             try:
-                async with asyncio.timeout(patience_s / LOOKS):
+                async with asyncio.timeout(timeout_s / CHECKS_PER_TIMEOUT):
                     await event.wait()
             except TimeoutError:
                 before, read_bytes = read_bytes, self._read_bytes
                 if read_bytes > before:
-                    since_s = self.loop.time()
-                elif self.loop.time() - since_s >= patience_s:
+                    last_read_s = self.loop.time()
+                elif self.loop.time() - last_read_s >= timeout_s:
                     raise
 
     @property
     def _read_bytes(self) -> int:
-        """How much of what it was told has left this machine.
+        """Number of bytes that have left this machine, off by the few bytes of pings.
 
-        The difference of two tells whether a viewer reads, but for a few bytes of pings.
+        The difference of two values shows whether a viewer reads.
         """
-        waiting = self.transport.get_write_buffer_size() + _unsent_bytes(self._socket)
-        return self._written_bytes - waiting
+        buffered = self.transport.get_write_buffer_size() + _unacknowledged_bytes(self._socket)
+        return self._written_bytes - buffered
 
     @property
     def _lags(self) -> bool:
-        if not self._pings or not self._answers_pings:
+        if not self._pending_pings or not self._answers_pings:
             return False
-        return self.slow or self._is_late(self._pings[0][1], LAG_S)
+        return self.slow or self._is_late(self._pending_pings[0][1], MAX_LAG_S)
 
-    def _is_late(self, sent_s: float, lag_s: float) -> bool:
-        """Whether the answer to a ping comes, or is still to come, so much later than it might."""
-        return self.loop.time() - sent_s > lag_s + (self._round_trip_s or 0.0)
+    def _is_late(self, ping_s: float, max_lag_s: float) -> bool:
+        """Whether the pong to a ping is later now than the round-trip time and `max_lag_s`."""
+        return self.loop.time() - ping_s > max_lag_s + (self._round_trip_s or 0.0)
 
-    def _ping(self) -> None:
-        if not self._answers_pings and len(self._pings) == UNHEARD_PINGS:
-            # There may never be an answer.
-            self._pings.popleft()
-        self._pings.append((self._told, self.loop.time()))
-        self._unasked = self._unasked_bytes = 0
-        self.conn.send_ping(self._told.to_bytes(NUMBER_BYTES))
+    def _send_ping(self) -> None:
+        if not self._answers_pings and len(self._pending_pings) == MAX_UNANSWERED_PINGS:
+            # This client may never answer; the list must not grow.
+            self._pending_pings.popleft()
+        self._pending_pings.append((self._sent_messages, self.loop.time()))
+        self._messages_since_ping = self._bytes_since_ping = 0
+        self.conn.send_ping(self._sent_messages.to_bytes(PING_PAYLOAD_BYTES))
         self.transport.write(b"".join(self.conn.data_to_send()))
 
     def handle_pong(self, event: Frame) -> None:
-        """Learn how far the viewer has read; an answer stands for those to earlier pings, too."""
-        if len(event.data) != NUMBER_BYTES:
+        """Note how far the viewer has read; a pong also answers all earlier pings."""
+        if len(event.data) != PING_PAYLOAD_BYTES:
             super().handle_pong(event)
             return
-        # Whichever it answers, it answers.
         self._answers_pings = True
-        self._heard.set()
-        number, sent_s = int.from_bytes(event.data), None
-        while self._pings and self._pings[0][0] <= number:
-            sent_s = self._pings.popleft()[1]
-        if sent_s is not None:
-            took_s = self.loop.time() - sent_s
-            self._round_trip_s = min(took_s, self._round_trip_s or took_s)
-            if not self._pings:
-                self.slow = self.slow and self._is_late(sent_s, LAG_S / 2)
+        self._pong_received.set()
+        read_messages, ping_s = int.from_bytes(event.data), None
+        while self._pending_pings and self._pending_pings[0][0] <= read_messages:
+            ping_s = self._pending_pings.popleft()[1]
+        if ping_s is not None:
+            elapsed_s = self.loop.time() - ping_s
+            self._round_trip_s = min(elapsed_s, self._round_trip_s or elapsed_s)
+            if not self._pending_pings:
+                self.slow = self.slow and self._is_late(ping_s, MAX_LAG_S / 2)
 
-    # -- letting go -------------------------------------------------------------------------------
+    # -- disconnecting ----------------------------------------------------------------------------
 
     def send_keepalive_ping(self) -> None:
-        """Ask whether the viewer is still there."""
+        """Check that the viewer is still connected."""
         super().send_keepalive_ping()
         self._read_bytes_at_ping = self._read_bytes
 
     def keepalive_timeout(self) -> None:
-        """Let go of a viewer that is not there any more, even if it has not read all."""
+        """Disconnect a viewer that neither answers nor reads."""
         before, self._read_bytes_at_ping = self._read_bytes_at_ping, self._read_bytes
         if self.ping_timeout is not None and self._read_bytes_at_ping > before:
-            # On a slow line, the ping is still behind what it was told.
+            # On a slow connection the ping is still queued behind the messages before it.
             self.pong_timer = self.loop.call_later(self.ping_timeout, self.keepalive_timeout)
             return
         super().keepalive_timeout()
@@ -241,11 +239,11 @@ class ViewerProtocol(TimeoutWebSocket):
             self.transport.abort()
 
 
-def _unsent_bytes(connection: socket.socket) -> int:
-    """Return how much the kernel holds that the other side has not acknowledged, where it tells."""
+def _unacknowledged_bytes(connection: socket.socket) -> int:
+    """Return how many sent bytes the peer has not acknowledged, 0 where this is not available."""
     try:
         answer = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4))
     except (OSError, ValueError):
-        # This kind of system, or socket, does not tell; or the connection is gone.
+        # Not available on this system or for this kind of socket, or the connection is closed.
         return 0
     return int.from_bytes(answer, sys.byteorder, signed=True)

@@ -1,10 +1,10 @@
-"""Telling everybody who looks on what happens, so that nobody who is slow costs the others.
+"""Sending what happens in a run to all its viewers, without a slow viewer delaying the others.
 
-What happens to a run is written, serialised and framed once, into the run's channel: a short log.
-Each viewer has a place of its own in it and reads on from there as fast as it can. Nothing is kept
-per viewer, so a viewer that never reads costs no memory. Progress that follows progress is told to
-a viewer that reads slowly as one message; what must not be missed stays as it is. Who finds its
-place gone from the log is told to take a new snapshot.
+Each message is encoded once and appended to the log of the run's channel. Each viewer has a cursor,
+the number of the last message that it received, and reads the log from there at its own speed.
+Nothing else is stored per viewer, so a viewer that does not read costs no memory. A slow viewer
+gets consecutive progress messages coalesced into one; all other messages are delivered as they are.
+A viewer whose cursor has been evicted from the log gets a `resync` and a new snapshot.
 """
 
 from __future__ import annotations
@@ -14,42 +14,49 @@ import time
 from collections import deque
 
 from server.spec.live_messages import LiveMessage, ResyncMessage, ViewersMessage
-from server.web.live.frames import EncodedMessage, Message, framed, merged, serialised, told
+from server.web.live.frames import (
+    EncodedMessage,
+    Message,
+    coalesce,
+    encode,
+    split_into_frames,
+    to_json,
+)
 
 __all__ = ["Broadcaster", "Channel"]
 
-# Some 20 s of the busiest run: a viewer that lags by less catches up without a snapshot.
-MESSAGES_KEPT = 512
+# The log of a fast run covers some 20 s: a viewer that lags by less needs no new snapshot.
+MAX_LOG_MESSAGES = 512
 # Samples may be long.
-BYTES_KEPT = 4_000_000
-# How long what happened is kept for those who might come back, when nobody looks on.
-REMEMBERED_S = 60.0
-VIEWERS_EVERY_S = 1.0
-SNAPSHOT_HOLDS_S = 1.0
-# From so many viewers on, progress is told less often: what they take of the processor is what
-# training lacks. It comes 20 times a second, so that each second piece is told, as soon as it is
-# there, together with the one before; that one waits a little longer if the next is late.
+MAX_LOG_BYTES = 4_000_000
+# How long the log of a run without viewers is kept for viewers that reconnect.
+LOG_RETENTION_S = 60.0
+VIEWER_COUNT_INTERVAL_S = 1.0
+SNAPSHOT_CACHE_S = 1.0
+# With so many viewers, sending takes processor time that training lacks. Progress arrives up to 20
+# times a second; with the interval below, every second message is sent, coalesced with the one
+# before. A message waits longer than the interval only if the next one is late.
 CROWD_VIEWERS = 100
-CROWD_PAUSE_S = 0.08
-HELD_AT_MOST_S = 0.08
+CROWD_PROGRESS_INTERVAL_S = 0.08
+MAX_PROGRESS_DELAY_S = 0.08
 
 
 class Channel:
-    """The news of one run.
+    """The log of one run's messages, and the number of its viewers.
 
     Attributes
     ----------
     run : str
         Id of the run.
     seq : int
-        Number of the last message. Numbers grow across restarts of the server, because they begin
-        at the time in microseconds and nobody tells a million messages a second; a `since` from an
-        earlier life is therefore never mistaken for one of this life. A browser reads them exactly
-        until the year 2255, below 2**53.
+        Number of the last message. Numbers start at the time in microseconds, and there are fewer
+        than a million messages a second, so they grow across restarts of the server: a `since`
+        from before a restart never equals a number from after it. They stay below 2**53, the
+        largest integers that a browser represents exactly, until the year 2255.
     viewers : int
-        How many look on.
+        Number of viewers.
     closed : bool
-        Whether the run is gone.
+        Whether the run was deleted.
     """
 
     def __init__(self, run: str) -> None:
@@ -59,215 +66,226 @@ class Channel:
         self.closed = False
         self._log: deque[EncodedMessage] = deque()
         self._log_bytes = 0
-        # The oldest place from which the log goes on without a gap. A snapshot's number is higher:
-        # this one may be that of a `resync`.
-        self._oldest = self.seq - 1
-        self._news = asyncio.Event()
+        # The lowest cursor after which the log has no gap. It may be the number of a `resync`; the
+        # snapshot that follows has a higher one.
+        self._oldest_cursor = self.seq - 1
+        self._appended = asyncio.Event()
         self._snapshot: tuple[int, list[bytes]] | None = None
-        # Whether anything came after it, and until when it is told nevertheless.
-        self._moved = False
-        self._snapshot_until_s = 0.0
-        # What was last made of several messages, for all who are behind by the same.
-        self._merged: tuple[int, EncodedMessage] | None = None
-        # Progress that is held back for a moment, and when more may be told.
-        self._held: list[Message] = []
+        # Whether the snapshot is out of date, and until when it is sent nevertheless.
+        self._snapshot_outdated = False
+        self._snapshot_expires_s = 0.0
+        # The latest coalesced message, shared by all viewers with the same cursor.
+        self._coalesced: tuple[int, EncodedMessage] | None = None
+        # Progress that is delayed, and the time from which progress is sent without delay.
+        self._delayed_progress: list[Message] = []
         self._progress_due_s = 0.0
-        self._telling_progress: asyncio.TimerHandle | None = None
-        self._viewers_told = 0
-        self._telling_viewers: asyncio.TimerHandle | None = None
-        # Whether it is kept for anybody.
-        self._remembers = True
-        self._forgetting: asyncio.TimerHandle | None = None
-        self._forget_later()
+        self._progress_timer: asyncio.TimerHandle | None = None
+        self._published_viewers = 0
+        self._viewers_timer: asyncio.TimerHandle | None = None
+        # Whether messages are added to the log.
+        self._logging = True
+        self._stop_logging_timer: asyncio.TimerHandle | None = None
+        self._schedule_stop_logging()
+
+    # -- publishing -------------------------------------------------------------------------------
 
     def publish(self, message: LiveMessage) -> None:
-        """Add a message; its number is given here."""
+        """Number a message and send it to all viewers."""
         kind = message["type"]
-        addressed = {"type": kind, "run": self.run, **message, "sent_at": _now_s()}
+        addressed = {"type": kind, "run": self.run, **message, "sent_at": _unix_time_s()}
         if kind != "progress":
-            self.release()
-            self._add(addressed)
+            self.flush_progress()
+            self._append(addressed)
             return
-        self._held.append(addressed)
+        self._delayed_progress.append(addressed)
         loop = asyncio.get_running_loop()
         if self.viewers < CROWD_VIEWERS or loop.time() >= self._progress_due_s:
-            self.release()
-        elif self._telling_progress is None:
-            self._telling_progress = loop.call_later(HELD_AT_MOST_S, self.release)
+            self.flush_progress()
+        elif self._progress_timer is None:
+            self._progress_timer = loop.call_later(MAX_PROGRESS_DELAY_S, self.flush_progress)
 
-    def release(self) -> None:
-        """Tell the progress that is held back, if there is any."""
-        if self._telling_progress is not None:
-            self._telling_progress.cancel()
-            self._telling_progress = None
-        if self._held:
+    def flush_progress(self) -> None:
+        """Send the delayed progress, if there is any."""
+        if self._progress_timer is not None:
+            self._progress_timer.cancel()
+            self._progress_timer = None
+        if self._delayed_progress:
             loop = asyncio.get_running_loop()
-            self._progress_due_s = loop.time() + CROWD_PAUSE_S
-            held, self._held = self._held, []
-            self._add(merged(held))
+            self._progress_due_s = loop.time() + CROWD_PROGRESS_INTERVAL_S
+            delayed, self._delayed_progress = self._delayed_progress, []
+            self._append(coalesce(delayed))
 
-    def _add(self, message: Message) -> None:
+    def _append(self, message: Message) -> None:
         self.seq += 1
-        if not self._remembers:
-            self._oldest = self.seq - 1
+        if not self._logging:
+            self._oldest_cursor = self.seq - 1
             return
-        self._merged = None
-        # How many look on is no part of it.
+        self._coalesced = None
+        # The number of viewers is not part of the cached snapshot.
         if message["type"] != "viewers":
-            self._moved = True
-            if time.monotonic() >= self._snapshot_until_s:
+            self._snapshot_outdated = True
+            if time.monotonic() >= self._snapshot_expires_s:
                 self._snapshot = None
-        self._log.append(told(message | {"seq": self.seq}))
+        self._log.append(encode(message | {"seq": self.seq}))
         self._log_bytes += self._log[-1].size_bytes
-        while len(self._log) > MESSAGES_KEPT or self._log_bytes > BYTES_KEPT:
-            gone = self._log.popleft()
-            self._log_bytes -= gone.size_bytes
-            self._oldest = gone.seq
-        self._wake()
+        while len(self._log) > MAX_LOG_MESSAGES or self._log_bytes > MAX_LOG_BYTES:
+            evicted = self._log.popleft()
+            self._log_bytes -= evicted.size_bytes
+            self._oldest_cursor = evicted.seq
+        self._wake_viewers()
 
     def restart(self) -> None:
-        """Let every viewer find its place gone."""
-        self.release()
-        self._drop()
-        # One number for `resync`, and a higher one for the snapshot.
+        """Invalidate every cursor, so that all viewers get a new snapshot."""
+        self.flush_progress()
+        self._clear()
+        # One number for the `resync`, and a higher one for the snapshot.
         self.seq += 2
-        self._oldest = self.seq - 1
-        self._wake()
+        self._oldest_cursor = self.seq - 1
+        self._wake_viewers()
 
     def close(self) -> None:
-        """Let every viewer go: the run is no more."""
+        """Disconnect every viewer: the run was deleted."""
         self.closed = True
-        for timer in (self._telling_viewers, self._telling_progress, self._forgetting):
+        for timer in (self._viewers_timer, self._progress_timer, self._stop_logging_timer):
             if timer is not None:
                 timer.cancel()
-        self._wake()
+        self._wake_viewers()
 
-    def _forget_later(self) -> None:
+    def _schedule_stop_logging(self) -> None:
         loop = asyncio.get_running_loop()
-        self._forgetting = loop.call_later(REMEMBERED_S, self._forget)
+        self._stop_logging_timer = loop.call_later(LOG_RETENTION_S, self._stop_logging)
 
-    def _forget(self) -> None:
-        """Keep but the number: the log and the snapshot of every run ever seen would add up."""
-        self._drop()
-        self._oldest = self.seq - 1
-        self._remembers = False
+    def _stop_logging(self) -> None:
+        """Free the log and the snapshot: those of all runs together would add up."""
+        self._clear()
+        self._oldest_cursor = self.seq - 1
+        self._logging = False
 
-    def _drop(self) -> None:
+    def _clear(self) -> None:
         self._log.clear()
         self._log_bytes = 0
-        self._snapshot = self._merged = None
+        self._snapshot = self._coalesced = None
 
-    def _wake(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
+    def _wake_viewers(self) -> None:
+        self._appended.set()
+        self._appended = asyncio.Event()
 
     # -- reading ----------------------------------------------------------------------------------
 
-    def holds(self, place: int) -> bool:
-        """Whether everything after the message number `place` is still in the log."""
-        return self._oldest <= place <= self.seq
+    def contains(self, cursor: int) -> bool:
+        """Whether every message after the number `cursor` is still in the log."""
+        return self._oldest_cursor <= cursor <= self.seq
 
-    def resumes(self, since: int) -> bool:
-        """Whether who comes back with this number can go on from there.
+    def can_resume(self, since: int) -> bool:
+        """Whether a viewer that reconnects with this number can continue without a snapshot.
 
-        Not who last heard `resync`: its number counts as held only for who waits for the snapshot.
+        The number of a `resync` does not count: its viewer still needs the snapshot.
         """
-        return since == self.seq or (self._oldest < since and self.holds(since))
+        return since == self.seq or (self._oldest_cursor < since and self.contains(since))
 
-    def after(self, place: int, *, merge: bool) -> EncodedMessage | None:
-        """Return what comes after the message number `place`, of which `holds` must be true.
+    def next_message(self, cursor: int, *, coalesced: bool) -> EncodedMessage | None:
+        """Return the message after the number `cursor`, None if there is none yet.
 
-        With `merge`, progress that follows progress becomes one message, with the number of the
-        last.
+        Parameters
+        ----------
+        cursor : int
+            A number for which `contains` is true.
+        coalesced : bool
+            Whether consecutive progress messages are joined into one, with the number of the last.
         """
-        if place == self.seq:
+        if cursor == self.seq:
             return None
-        index = max(0, place - self.seq + len(self._log))
+        index = max(0, cursor - self.seq + len(self._log))
         first = self._log[index]
-        if not merge or first.progress is None:
+        if not coalesced or first.progress is None:
             return first
-        if self._merged is None or self._merged[0] != place:
-            pieces = []
-            while index < len(self._log) and (piece := self._log[index].progress) is not None:
-                pieces.append(piece)
+        if self._coalesced is None or self._coalesced[0] != cursor:
+            messages = []
+            while index < len(self._log) and (progress := self._log[index].progress) is not None:
+                messages.append(progress)
                 index += 1
-            self._merged = place, first if len(pieces) == 1 else told(merged(pieces))
-        return self._merged[1]
+            self._coalesced = cursor, first if len(messages) == 1 else encode(coalesce(messages))
+        return self._coalesced[1]
 
-    async def news(self, place: int) -> None:
-        """Wait until there is a message after the number `place`, or the run is gone."""
-        while self.seq <= place and not self.closed:
-            await self._news.wait()
+    async def wait(self, cursor: int) -> None:
+        """Wait until there is a message after the number `cursor`, or the run is deleted."""
+        while self.seq <= cursor and not self.closed:
+            await self._appended.wait()
 
     def resync(self) -> EncodedMessage:
-        """Return the message for a viewer whose place is gone.
+        """Return the message for a viewer whose cursor has been evicted.
 
-        Its number is that of the last message it lost, so that numbers go on growing for it.
+        Its number is that of the last evicted message, so that the viewer's numbers keep growing.
         """
         message = ResyncMessage(type="resync")
-        return told({**message, "run": self.run, "seq": self._oldest, "sent_at": _now_s()})
+        seq = self._oldest_cursor
+        return encode({**message, "run": self.run, "seq": seq, "sent_at": _unix_time_s()})
 
-    def snapshot(self, *, moving: bool) -> tuple[int, list[bytes]] | None:
-        """Return the number and the frames of the snapshot made last, if it still holds.
+    def cached_snapshot(self, *, running: bool) -> tuple[int, list[bytes]] | None:
+        """Return the number and the frames of the latest snapshot if it can be sent again.
 
-        It does as long as nothing has happened since; while the run is `moving`, anything may have,
-        for a second: it is told after it. So a hall that comes in at once is told the same one, and
-        those who come one after the other and never read hold few of them.
+        It can until the next message; while the run is `running`, for a second, followed by the
+        messages after it. A lecture hall that connects at once thus shares one snapshot, and
+        viewers that connect one after the other and never read keep few of them in memory.
         """
-        if self._snapshot is None or not self.resumes(self._snapshot[0]):
+        if self._snapshot is None or not self.can_resume(self._snapshot[0]):
             return None
-        if self._moved and not (moving and time.monotonic() < self._snapshot_until_s):
+        still_valid = running and time.monotonic() < self._snapshot_expires_s
+        if self._snapshot_outdated and not still_valid:
             return None
         seq, frames = self._snapshot
-        return seq, self._with_viewers(frames)
+        return seq, self._append_viewers(frames)
 
-    def keep_snapshot(self, content: bytes) -> tuple[int, list[bytes]]:
-        """Frame a snapshot of this moment, once for all who ask soon; return what `snapshot` does.
+    def cache_snapshot(self, content: bytes) -> tuple[int, list[bytes]]:
+        """Encode a snapshot of this moment and cache it; return its number and frames.
 
         Parameters
         ----------
         content : bytes
-            What it holds: a JSON object that is not empty.
+            Its content: a JSON object that is not empty.
         """
-        numbered = {"run": self.run, "seq": self.seq, "sent_at": _now_s()}
-        head = serialised({"type": "snapshot", **numbered})
-        # Without the last brace, since one thing is still to come.
-        frames = list(framed(head[:-1] + b"," + content[1:-1], ends=False))
+        envelope = {"run": self.run, "seq": self.seq, "sent_at": _unix_time_s()}
+        head = to_json({"type": "snapshot", **envelope})
+        # Without the closing brace: the number of viewers is still to be appended.
+        frames = list(split_into_frames(head[:-1] + b"," + content[1:-1], ends=False))
         self._snapshot = (self.seq, frames)
-        self._moved, self._snapshot_until_s = False, time.monotonic() + SNAPSHOT_HOLDS_S
-        return self.seq, self._with_viewers(frames)
+        self._snapshot_outdated = False
+        self._snapshot_expires_s = time.monotonic() + SNAPSHOT_CACHE_S
+        return self.seq, self._append_viewers(frames)
 
-    def _with_viewers(self, frames: list[bytes]) -> list[bytes]:
-        # How many look on changes without a message, and need not cost another serialisation.
-        return [*frames, *framed(f',"viewers":{self.viewers}}}'.encode(), begins=False)]
+    def _append_viewers(self, frames: list[bytes]) -> list[bytes]:
+        # The number of viewers changes without a message; the rest need not be encoded again.
+        return [*frames, *split_into_frames(f',"viewers":{self.viewers}}}'.encode(), begins=False)]
 
-    # -- who looks on -----------------------------------------------------------------------------
+    # -- viewers ----------------------------------------------------------------------------------
 
     def join(self) -> None:
-        """Count one more viewer."""
+        """Add a viewer."""
         self.viewers += 1
-        self._remembers = True
-        if self._forgetting is not None:
-            self._forgetting.cancel()
-            self._forgetting = None
-        self._tell_viewers_soon()
+        self._logging = True
+        if self._stop_logging_timer is not None:
+            self._stop_logging_timer.cancel()
+            self._stop_logging_timer = None
+        self._schedule_viewer_count()
 
     def leave(self) -> None:
-        """Count one viewer less."""
+        """Remove a viewer."""
         self.viewers -= 1
         if not self.viewers and not self.closed:
-            self._forget_later()
-        self._tell_viewers_soon()
+            self._schedule_stop_logging()
+        self._schedule_viewer_count()
 
-    def _tell_viewers_soon(self) -> None:
-        if self._telling_viewers is None and not self.closed:
+    def _schedule_viewer_count(self) -> None:
+        if self._viewers_timer is None and not self.closed:
             loop = asyncio.get_running_loop()
-            self._telling_viewers = loop.call_later(VIEWERS_EVERY_S, self._tell_viewers)
+            self._viewers_timer = loop.call_later(
+                VIEWER_COUNT_INTERVAL_S, self._publish_viewer_count
+            )
 
-    def _tell_viewers(self) -> None:
-        self._telling_viewers = None
-        if self.viewers != self._viewers_told:
-            self._viewers_told = self.viewers
+    def _publish_viewer_count(self) -> None:
+        self._viewers_timer = None
+        if self.viewers != self._published_viewers:
+            self._published_viewers = self.viewers
             self.publish(ViewersMessage(type="viewers", viewers=self.viewers))
 
 
@@ -278,25 +296,25 @@ class Broadcaster:
         self._channels: dict[str, Channel] = {}
 
     def channel(self, run: str) -> Channel:
-        """Return a run's channel."""
+        """Return a run's channel, created at the first call."""
         if run not in self._channels:
             self._channels[run] = Channel(run)
         return self._channels[run]
 
     def publish(self, run: str, message: LiveMessage) -> None:
-        """Pass on a message about a run."""
+        """Send a message to all viewers of a run."""
         self.channel(run).publish(message)
 
     def restart(self, run: str) -> None:
-        """Tell everybody that looks on to take a new snapshot."""
+        """Send all viewers of a run a new snapshot."""
         self.channel(run).restart()
 
     def close(self, run: str) -> None:
-        """Tell everybody that looks on that the run is gone."""
+        """Disconnect all viewers of a deleted run."""
         if (channel := self._channels.pop(run, None)) is not None:
             channel.close()
 
 
-def _now_s() -> float:
-    """Return the Unix time, to the millisecond."""
+def _unix_time_s() -> float:
+    """Return the Unix time in seconds, rounded to milliseconds."""
     return round(time.time(), 3)

@@ -1,4 +1,4 @@
-"""Messages to viewers: serialised and framed once, and several of them made one."""
+"""Encoding of messages as WebSocket frames, and coalescing of progress messages."""
 
 from __future__ import annotations
 
@@ -10,28 +10,29 @@ from typing import Any
 from pydantic import BaseModel
 from websockets.frames import Frame, Opcode
 
-__all__ = ["EncodedMessage", "Message", "framed", "merged", "told"]
+__all__ = ["EncodedMessage", "Message", "coalesce", "encode", "split_into_frames", "to_json"]
 
 Message = dict[str, Any]
+"""A message of `server.spec.live_messages` with the fields of its `Envelope`."""
 
-# A large message is handed to a viewer's connection in such pieces, as it reads.
+# A large message is written in frames of this size, each when the viewer has read enough.
 FRAME_BYTES = 8_192
-# A curve of more points than this is drawn no finer.
-MERGED_POINTS = 200
+# A chart that adds more points than this at once looks the same.
+MAX_COALESCED_POINTS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedMessage:
-    """A message as it is told to everybody.
+    """A message encoded once for all viewers.
 
     Attributes
     ----------
     seq : int
-        Its number.
+        The message's sequence number.
     progress : dict or None
-        What it says, if it is progress, for which a later one of its kind can stand.
+        The message if it is of type `progress`, which can be coalesced with the next; else None.
     frames : tuple of bytes
-        The WebSocket frames that carry it.
+        The WebSocket frames of the message.
     """
 
     seq: int
@@ -44,70 +45,69 @@ class EncodedMessage:
         return sum(map(len, self.frames))
 
 
-def told(message: Message) -> EncodedMessage:
-    """Serialise a message, which has its number."""
+def encode(message: Message) -> EncodedMessage:
+    """Encode a message that has its sequence number."""
     progress = message if message["type"] == "progress" else None
-    return EncodedMessage(message["seq"], progress, tuple(framed(serialised(message))))
+    return EncodedMessage(message["seq"], progress, tuple(split_into_frames(to_json(message))))
 
 
-def serialised(message: Message) -> bytes:
-    """Return a message as JSON."""
+def to_json(message: Message) -> bytes:
+    """Return a message as JSON in UTF-8."""
     text = json.dumps(
-        message, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain
+        message, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_to_jsonable
     )
     return text.encode()
 
 
-def _plain(value: object) -> dict[str, Any]:
-    """Return what JSON can hold of a value in a message that it can't."""
+def _to_jsonable(value: object) -> dict[str, Any]:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     raise TypeError(f"{type(value).__name__} can't be part of a message")
 
 
-def framed(data: bytes, *, begins: bool = True, ends: bool = True) -> Iterable[bytes]:
-    """Cut a message into the frames that carry it.
+def split_into_frames(data: bytes, *, begins: bool = True, ends: bool = True) -> Iterable[bytes]:
+    """Yield the WebSocket frames of a message, or of a part of it.
 
     Parameters
     ----------
     data : bytes
         The message, or a part of it.
     begins, ends : bool
-        Whether this is the message's beginning, and its end.
+        Whether `data` includes the beginning of the message, and its end.
     """
     starts = range(0, len(data), FRAME_BYTES)
     for start in starts:
         opcode = Opcode.TEXT if begins and start == 0 else Opcode.CONT
-        last = ends and start == starts[-1]
-        yield Frame(opcode, data[start : start + FRAME_BYTES], last).serialize(mask=False)
+        is_last = ends and start == starts[-1]
+        yield Frame(opcode, data[start : start + FRAME_BYTES], is_last).serialize(mask=False)
 
 
-def merged(messages: Sequence[Message]) -> Message:
-    """Make one progress message of several that follow each other, their curves joined.
+def coalesce(messages: Sequence[Message]) -> Message:
+    """Return one progress message for several consecutive ones.
 
-    All it says but for the curve is what the last one says.
+    Their curves are joined; all other fields are those of the last message.
     """
     curves = [message["curve"] for message in messages]
     joined = {name: [value for curve in curves for value in curve[name]] for name in curves[-1]}
-    return messages[-1] | {"curve": _thinned(joined)}
+    return messages[-1] | {"curve": _downsample(joined)}
 
 
-def _thinned(curve: dict[str, list[Any]]) -> dict[str, list[Any]]:
-    """Put neighbouring points together where there are too many; extremes are kept."""
+def _downsample(curve: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """Reduce a curve to at most `MAX_COALESCED_POINTS` points, keeping the extremes."""
     count = len(curve["update"])
-    each = -(-count // MERGED_POINTS)
-    if each <= 1:
+    points_per_group = -(-count // MAX_COALESCED_POINTS)
+    if points_per_group <= 1:
         return curve
-    groups = [slice(start, start + each) for start in range(0, count, each)]
+    groups = [slice(start, start + points_per_group) for start in range(0, count, points_per_group)]
     extremes: dict[str, Callable[[list[float]], float]] = {"low": min, "high": max}
 
-    def point(name: str, values: list[Any]) -> Any:  # noqa: ANN401 - a number or null
+    def reduce(name: str, values: list[Any]) -> Any:  # noqa: ANN401 - a number or None
         if name not in extremes:
             return values[-1]
-        # Null stands for a loss that was not finite.
-        known = [value for value in values if value is not None]
-        return extremes[name](known) if known else None
+        # None is a loss that was not finite.
+        finite = [value for value in values if value is not None]
+        return extremes[name](finite) if finite else None
 
     return {
-        name: [point(name, values[group]) for group in groups] for name, values in curve.items()
+        name: [reduce(name, values[group]) for group in groups] for name, values in curve.items()
     }

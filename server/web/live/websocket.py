@@ -1,4 +1,4 @@
-"""The live view of a run: a WebSocket that only speaks."""
+"""The WebSocket of a run: a snapshot, then every message. Only the server sends."""
 
 from __future__ import annotations
 
@@ -13,72 +13,74 @@ from server.runs.run_controller import RunController
 from server.spec.live_messages import SnapshotContent
 from server.spec.schemas import RunState
 from server.store import queries
-from server.web.dependencies import Services, TheOffice
+from server.web.dependencies import Services, ServicesDep
 from server.web.live.backpressure import EXTENSION, ViewerGoneError, ViewerProtocol
 from server.web.live.broadcast import Channel
-from server.web.loss_cache import loss_of
-from server.web.sample_streaming import samples_that_fit
+from server.web.loss_cache import read_loss_curve
+from server.web.sample_streaming import fitting_sample_count
 from server.web.security.rate_limit import TokenBucket
 
 router = APIRouter()
 
-NOT_SILENT = 1008
-UNKNOWN_RUN = 4404
-TOO_SLOW = 4408
-# Some clients send a word now and then to keep a connection open.
-MESSAGES_PER_MINUTE = 60
-# No number of a message is longer.
-MOST_DIGITS = 20
+CLOSE_CLIENT_SENT_TOO_MUCH = 1008
+CLOSE_UNKNOWN_RUN = 4404
+CLOSE_TOO_SLOW = 4408
+# Some clients send a message now and then to keep the connection open.
+CLIENT_MESSAGES_PER_MINUTE = 60
+# No sequence number is longer.
+MAX_CURSOR_DIGITS = 20
 
 
 @router.websocket("/ws/runs/{run_id}")
-async def watch(
+async def watch_run(
     websocket: WebSocket,
     run_id: str,
-    services: TheOffice,
+    services: ServicesDep,
     since: str = "",
 ) -> None:
-    """Send a snapshot, or what came after `since`, and then everything as it happens."""
+    """Send a snapshot, or the messages after `since`, and then every message as it happens."""
     try:
         await websocket.accept()
     except OSError:
-        return  # It has left already.
+        return  # The client has disconnected already.
     try:
         controller = services.supervisor.get(run_id)
     except UnknownRunError as error:
-        await websocket.close(UNKNOWN_RUN, str(error))
+        await websocket.close(CLOSE_UNKNOWN_RUN, str(error))
         return
     channel = services.broadcaster.channel(run_id)
     channel.join()
-    # Both ends are watched: a viewer that says goodbye must not be waited for until the next news.
-    speaking = asyncio.create_task(_speak(websocket, services, controller, channel, _place(since)))
-    listening = asyncio.create_task(_listen(websocket))
+    # Receiving at the same time notices a client that disconnects between two messages.
+    sender = asyncio.create_task(
+        _send_messages(websocket, services, controller, channel, _parse_cursor(since))
+    )
+    receiver = asyncio.create_task(_receive_messages(websocket))
     try:
-        await asyncio.wait({speaking, listening}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({sender, receiver}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in (speaking, listening):
+        for task in (sender, receiver):
             task.cancel()
-        await asyncio.gather(speaking, listening, return_exceptions=True)
+        await asyncio.gather(sender, receiver, return_exceptions=True)
         channel.leave()
 
 
-def _place(since: str) -> int | None:
-    """Return the number that a viewer comes back with, if it is one."""
-    is_number = since.isascii() and since.isdigit() and len(since) <= MOST_DIGITS
+def _parse_cursor(since: str) -> int | None:
+    """Return the number in `since`, None if it is not one."""
+    is_number = since.isascii() and since.isdigit() and len(since) <= MAX_CURSOR_DIGITS
     return int(since) if is_number else None
 
 
-async def _listen(websocket: WebSocket) -> None:
-    """Take what a viewer says, to no effect, until it leaves, or says too much."""
-    patience = TokenBucket(MESSAGES_PER_MINUTE, time.monotonic())
+async def _receive_messages(websocket: WebSocket) -> None:
+    """Discard what the client sends, until it disconnects or sends too much."""
+    bucket = TokenBucket(CLIENT_MESSAGES_PER_MINUTE, time.monotonic())
     while (await websocket.receive())["type"] != "websocket.disconnect":
-        if patience.wait_s(1, time.monotonic()):
-            await websocket.close(NOT_SILENT, "Only the server speaks here.")
+        if bucket.wait_s(1, time.monotonic()):
+            await websocket.close(CLOSE_CLIENT_SENT_TOO_MUCH, "Only the server may send messages.")
             return
-        patience.take(1, time.monotonic())
+        bucket.take(1, time.monotonic())
 
 
-async def _speak(
+async def _send_messages(
     websocket: WebSocket,
     services: Services,
     controller: RunController,
@@ -86,44 +88,44 @@ async def _speak(
     since: int | None,
 ) -> None:
     viewer: ViewerProtocol = websocket.scope["extensions"][EXTENSION]
-    patience_s = services.settings.viewer_patience_s
+    timeout_s = services.settings.viewer_timeout_s
     try:
-        place = since if since is not None and channel.resumes(since) else None
+        cursor = since if since is not None and channel.can_resume(since) else None
         while not channel.closed:
-            await viewer.ready(patience_s)
-            if place is None:
-                place, frames = await _snapshot(services, controller, channel)
-                await viewer.tell(frames, patience_s)
-            elif not channel.holds(place):
-                await viewer.tell(channel.resync().frames, patience_s)
-                place = None
-            elif (news := channel.after(place, merge=viewer.slow)) is not None:
-                await viewer.tell(news.frames, patience_s)
-                place = news.seq
+            await viewer.wait_until_ready(timeout_s)
+            if cursor is None:
+                cursor, frames = await _snapshot(services, controller, channel)
+                await viewer.send_frames(frames, timeout_s)
+            elif not channel.contains(cursor):
+                await viewer.send_frames(channel.resync().frames, timeout_s)
+                cursor = None
+            elif (message := channel.next_message(cursor, coalesced=viewer.slow)) is not None:
+                await viewer.send_frames(message.frames, timeout_s)
+                cursor = message.seq
             else:
-                viewer.told_all()
-                await channel.news(place)
-        await websocket.close(UNKNOWN_RUN, "The run was deleted.")
+                viewer.ping_if_slow()
+                await channel.wait(cursor)
+        await websocket.close(CLOSE_UNKNOWN_RUN, "The run was deleted.")
     except TimeoutError:
-        await websocket.close(TOO_SLOW, "The viewer did not read.")
+        await websocket.close(CLOSE_TOO_SLOW, "The viewer did not read.")
     except (ViewerGoneError, WebSocketDisconnect, RuntimeError):
-        # It left while it was spoken to.
+        # The client disconnected during a write.
         return
 
 
 async def _snapshot(
     services: Services, controller: RunController, channel: Channel
 ) -> tuple[int, list[bytes]]:
-    """Return a snapshot's frames and number; everything that happens later has a higher one."""
+    """Return a snapshot's number and frames; all later messages have higher numbers."""
     async with controller.recorder.lock:
-        # What it holds must not be told once more after it.
-        channel.release()
-        moving = controller.run.state is RunState.RUNNING
-        if (made := channel.snapshot(moving=moving)) is None:
-            # Not with those who look: whoever writes of this run waits for the lock meanwhile.
+        # Delayed progress is in the snapshot, and must not be sent again after it.
+        channel.flush_progress()
+        running = controller.run.state is RunState.RUNNING
+        if (snapshot := channel.cached_snapshot(running=running)) is None:
+            # The unlimited store, not `store_reader`: the run's recorder waits for the lock.
             store, run = services.supervisor.store, controller.run
-            loss = await loss_of(run.id, store, 1, None)
-            samples = await store(queries.list_samples, run.id, limit=samples_that_fit(run))
+            loss = await read_loss_curve(run.id, store, 1, None)
+            samples = await store(queries.list_samples, run.id, limit=fitting_sample_count(run))
             milestones = await store(queries.list_milestones, run.id)
             checkpoints = await store(queries.list_checkpoints, run.id)
             content = SnapshotContent.model_construct(
@@ -133,6 +135,7 @@ async def _snapshot(
                 milestones=milestones,
                 checkpoints=checkpoints,
             )
-            # A tenth of what it takes by way of dictionaries, and everybody else waits for it.
-            made = channel.keep_snapshot(content.model_dump_json(by_alias=True).encode())
-        return made
+            # Pydantic's serialiser takes a tenth of the time of `to_json`, during which the event
+            # loop does nothing else.
+            snapshot = channel.cache_snapshot(content.model_dump_json(by_alias=True).encode())
+        return snapshot

@@ -1,1 +1,1 @@
-"""The addresses, one module a kind of thing."""
+"""The HTTP routes, one module per resource."""

@@ -1,4 +1,4 @@
-"""Checkpoints: make, list, take away."""
+"""Checkpoints: create, list, delete, download."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from server.runs.downloads import OpenFile
 from server.spec.run_spec import encodable
 from server.spec.schemas import Checkpoint
 from server.store import queries
-from server.web.dependencies import Life, TheOffice, a_download
+from server.web.dependencies import RunControllerDep, ServicesDep, limit_downloads
 from server.web.http.file_response import OpenFileResponse
 from server.web.security.auth import is_operator
 
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/api/runs/{run_id}/checkpoints", tags=["checkpoints"]
 
 
 class CheckpointRequest(BaseModel):
-    """A checkpoint that is wanted, with a word about it."""
+    """A request for a checkpoint, with an optional note."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -29,48 +29,50 @@ class CheckpointRequest(BaseModel):
 
     @field_validator("note")
     @classmethod
-    def _whole(cls, value: str | None) -> str | None:
+    def _normalize_note(cls, value: str | None) -> str | None:
         return value if value is None else encodable(value).strip() or None
 
 
 @router.get("")
-async def list_checkpoints(controller: Life, services: TheOffice) -> list[Checkpoint]:
+async def list_checkpoints(controller: RunControllerDep, services: ServicesDep) -> list[Checkpoint]:
     """Return the checkpoints, oldest first."""
-    return await services.reads(queries.list_checkpoints, controller.run.id)
+    return await services.store_reader(queries.list_checkpoints, controller.run.id)
 
 
 @router.post("", status_code=201)
-async def make_checkpoint(
-    controller: Life, services: TheOffice, request: CheckpointRequest | None = None
+async def create_checkpoint(
+    controller: RunControllerDep, services: ServicesDep, request: CheckpointRequest | None = None
 ) -> Checkpoint:
-    """Keep everything needed to go on from here; durable when answered."""
-    await services.supervisor.room.check()
-    made = await controller.checkpoint(request.note if request is not None else None)
-    services.supervisor.room.count(made.bytes)
-    return made
+    """Save everything needed to continue exactly from here; durable when answered."""
+    await services.supervisor.quota.check()
+    checkpoint = await controller.save_checkpoint(request.note if request is not None else None)
+    services.supervisor.quota.count(checkpoint.bytes)
+    return checkpoint
 
 
 @router.delete("/{checkpoint_id}", status_code=204)
-async def delete_checkpoint(controller: Life, checkpoint_id: str) -> None:
-    """Take away a checkpoint that somebody had asked for; not the one the run goes on from."""
-    await controller.checkpoint_store.remove(checkpoint_id)
-    await controller.recorder.checkpoint_deleted(checkpoint_id)
+async def delete_checkpoint(controller: RunControllerDep, checkpoint_id: str) -> None:
+    """Delete a checkpoint, unless it is automatic or the one from which the run would resume."""
+    await controller.checkpoint_store.delete(checkpoint_id)
+    await controller.recorder.publish_checkpoint_deleted(checkpoint_id)
 
 
-async def the_file(
-    request: Request, controller: Life, checkpoint_id: str, services: TheOffice
+async def open_checkpoint_file(
+    request: Request, controller: RunControllerDep, checkpoint_id: str, services: ServicesDep
 ) -> AsyncIterator[OpenFile]:
-    """Hold the file open until it is sent."""
+    """Keep a checkpoint's file open until the response is sent."""
     to_operator = is_operator(request)
-    async with services.exports.file(controller, checkpoint_id, to_operator=to_operator) as file:
+    async with services.downloads.file(controller, checkpoint_id, to_operator=to_operator) as file:
         yield file
 
 
 @router.get(
-    "/{checkpoint_id}/file", response_class=FileResponse, dependencies=[Depends(a_download)]
+    "/{checkpoint_id}/file", response_class=FileResponse, dependencies=[Depends(limit_downloads)]
 )
-async def download(
-    controller: Life, checkpoint_id: str, file: Annotated[OpenFile, Depends(the_file)]
+async def download_checkpoint(
+    controller: RunControllerDep,
+    checkpoint_id: str,
+    file: Annotated[OpenFile, Depends(open_checkpoint_file)],
 ) -> FileResponse:
-    """Return the `.npz` of a checkpoint, of "latest", or of the "best" model."""
+    """Return the `.npz` of a checkpoint, of the "latest" one, or of the "best" model."""
     return OpenFileResponse(file, f"hurrah-{controller.run.id}-{checkpoint_id}.npz")

@@ -1,4 +1,4 @@
-"""Texts: list, add, read a part, remove."""
+"""Corpora: list, upload, read an excerpt, delete."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from server.corpora.excerpts import read_excerpt
 from server.spec.run_spec import SpecError
-from server.web.dependencies import TheOffice
+from server.web.dependencies import ServicesDep
 from server.web.http.problems import Problem
 
 router = APIRouter(prefix="/api/corpora", tags=["corpora"])
@@ -19,7 +19,7 @@ MAX_EXCERPT_CHARACTERS = 10_000
 
 
 class Excerpt(BaseModel):
-    """A part of a text, from the character `from` up to, not including, the character `to`."""
+    """The characters of a text from index `from` up to, but not including, index `to`."""
 
     from_: int = Field(alias="from")
     to: int
@@ -27,21 +27,21 @@ class Excerpt(BaseModel):
 
 
 @router.get("")
-async def list_corpora(services: TheOffice) -> list[dict[str, Any]]:
-    """Return all texts."""
+async def list_corpora(services: ServicesDep) -> list[dict[str, Any]]:
+    """Return all corpora."""
     return [corpus.to_json() for corpus in services.corpora.list()]
 
 
 @router.post("", status_code=201)
 async def add_corpus(
-    services: TheOffice,
+    services: ServicesDep,
     file: Annotated[UploadFile, File()],
     name: Annotated[str | None, Form(max_length=200)] = None,
 ) -> dict[str, Any]:
-    """Add a text; its encoding is found out."""
-    limit, size = services.settings.max_upload_bytes, file.size or 0
-    if size > limit:
-        raise Problem(413, f"The file has {size:,} bytes; the limit is {limit:,}.")
+    """Add a text; its encoding is detected."""
+    limit_bytes, size_bytes = services.settings.max_upload_bytes, file.size or 0
+    if size_bytes > limit_bytes:
+        raise Problem(413, f"The file has {size_bytes:,} bytes; the limit is {limit_bytes:,}.")
     corpus = await services.uploads.add(file.read, name or file.filename)
     return corpus.to_json()
 
@@ -49,25 +49,25 @@ async def add_corpus(
 @router.get("/{corpus_id}/text")
 async def read_text(
     corpus_id: str,
-    services: TheOffice,
+    services: ServicesDep,
     start: Annotated[int, Query(alias="from", ge=0, le=2**53)] = 0,
     end: Annotated[int | None, Query(alias="to", ge=0, le=2**53)] = None,
 ) -> Excerpt:
-    """Return a part of a text; where more is asked for than is given at once, `to` says so."""
+    """Return an excerpt of a text; `to` is smaller than requested if the excerpt was cut."""
     characters = services.corpora.get(corpus_id).characters
     if end is not None and end < start:
         raise SpecError("to", "must not be less than from")
-    furthest = min(start + MAX_EXCERPT_CHARACTERS, characters)
-    start, end = min(start, characters), furthest if end is None else min(end, furthest)
+    max_end = min(start + MAX_EXCERPT_CHARACTERS, characters)
+    start, end = min(start, characters), max_end if end is None else min(end, max_end)
     text = await asyncio.to_thread(read_excerpt, services.corpora.path(corpus_id), start, end)
     return Excerpt(**{"from": start, "to": end, "text": text})
 
 
 @router.delete("/{corpus_id}", status_code=204)
-async def remove_corpus(corpus_id: str, services: TheOffice) -> None:
-    """Remove a text that no run uses."""
+async def delete_corpus(corpus_id: str, services: ServicesDep) -> None:
+    """Delete a text that no run uses."""
     corpus = services.corpora.get(corpus_id)
     if services.supervisor.uses(corpus_id):
-        raise Problem(409, f"A run learns {corpus.name}: delete the run first.")
-    # At once: nobody begins to make a run of it in between.
+        raise Problem(409, f"A run uses {corpus.name}: delete the run first.")
+    # Nothing is awaited since the check, so no run of this corpus can be created in between.
     services.corpora.remove(corpus_id)

@@ -1,4 +1,4 @@
-"""Gradient checks: the page's proof that the network learns by the right gradients."""
+"""Gradient checks: the network's gradients compared with numerical derivatives."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from server.analysis.gradient_check import (
     GradientCheckResult,
 )
 from server.spec.run_spec import CellName
-from server.web.dependencies import Charge, TheOffice
+from server.web.dependencies import RateLimiterDep, ServicesDep
 
 router = APIRouter(prefix="/api/gradient-check", tags=["gradients"])
 
 
 class ErrorCurveRequest(BaseModel):
-    """Whose gradients to compare with the numerical ones."""
+    """The cell whose gradients are checked."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -26,18 +26,18 @@ class ErrorCurveRequest(BaseModel):
 
 @router.post("")
 async def check_gradients(
-    services: TheOffice, charge: Charge, request: GradientCheckRequest | None = None
+    services: ServicesDep, admit: RateLimiterDep, request: GradientCheckRequest | None = None
 ) -> GradientCheckResult:
     """Compare every gradient of a random network with two numerical derivatives."""
     request = request or GradientCheckRequest()
-    charge("checks", request.checks)
-    return await services.proofs.check(request)
+    admit("checks", request.checks)
+    return await services.gradient_checks.check(request)
 
 
 @router.post("/steps")
-async def error_against_step(
-    services: TheOffice, charge: Charge, request: ErrorCurveRequest | None = None
+async def read_error_curve(
+    services: ServicesDep, admit: RateLimiterDep, request: ErrorCurveRequest | None = None
 ) -> ErrorCurveResult:
-    """Return how the error of each numerical derivative depends on its step."""
-    charge("checks", 1)
-    return await services.proofs.curve((request or ErrorCurveRequest()).cell)
+    """Return the error of each numerical derivative as a function of its step size."""
+    admit("checks", 1)
+    return await services.gradient_checks.curve((request or ErrorCurveRequest()).cell)

@@ -1,4 +1,4 @@
-"""What happened to a run: losses, samples."""
+"""A run's history: losses and samples."""
 
 from __future__ import annotations
 
@@ -21,16 +21,21 @@ from server.rnn.training.trainer import SMOOTHING
 from server.spec.run_spec import SpecError
 from server.spec.schemas import (
     EpochLoss,
+    FirstBelow,
     Loss,
     LossByPosition,
-    LossReached,
     Sample,
 )
 from server.store import queries
 from server.store.queries import SamplesPage
-from server.web.dependencies import Life, TheOffice, a_download
+from server.web.dependencies import RunControllerDep, ServicesDep, limit_downloads
 from server.web.loss_cache import DEFAULT_POINTS
-from server.web.sample_streaming import MAX_SAMPLES, PAGE_CHARACTERS, json_pieces, samples_that_fit
+from server.web.sample_streaming import (
+    MAX_SAMPLES,
+    PAGE_CHARACTERS,
+    fitting_sample_count,
+    stream_json_list,
+)
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["history"])
 
@@ -40,73 +45,76 @@ MAX_EPOCHS = 20
 
 @router.get("/samples", response_model=list[Sample])
 async def list_samples(
-    controller: Life,
-    services: TheOffice,
+    controller: RunControllerDep,
+    services: ServicesDep,
     first: Annotated[int, Query(alias="from", ge=0, le=10**15)] = 0,
     last: Annotated[int | None, Query(alias="to", ge=0, le=10**15)] = None,
     limit: Annotated[int | None, Query(ge=1, le=MAX_SAMPLES)] = None,
 ) -> StreamingResponse:
-    """Return the samples in order, all those that the run has written by now.
+    """Return all samples that the run has written, in order.
 
-    With `limit`, at most so many of them, and fewer where they are long: the newest, those with a
-    hurrah, and others between.
+    With `limit`, at most so many, and fewer if they are long: the newest, those with a hurrah, and
+    others evenly between.
     """
     if last is not None and last < first:
         raise SpecError("to", "must not be less than from")
-    await controller.recorder.caught_up()
-    run, chosen = controller.run.id, None
+    await controller.recorder.drain()
+    run, updates = controller.run.id, None
     if limit is not None:
-        fitting = samples_that_fit(controller.run, limit)
-        chosen = await services.reads(queries.select_samples, run, first, last, fitting)
-    page = partial(queries.samples_page, characters=PAGE_CHARACTERS, selected=chosen)
-    beginning = await services.reads(page, run, first, last)
-    # What has begun to be sent is not refused midway.
-    look = services.supervisor.store.low_priority
+        count = fitting_sample_count(controller.run, limit)
+        updates = await services.store_reader(queries.select_samples, run, first, last, count)
+    read_page = partial(queries.samples_page, characters=PAGE_CHARACTERS, selected=updates)
+    first_page = await services.store_reader(read_page, run, first, last)
+    # Unlimited reads: a response that has begun cannot be refused.
+    read = services.supervisor.store.low_priority
 
-    async def after(update: int) -> SamplesPage:
-        return await look(page, run, update + 1, last)
+    async def next_page(update: int) -> SamplesPage:
+        return await read(read_page, run, update + 1, last)
 
-    return StreamingResponse(json_pieces(beginning, after), media_type="application/json")
+    return StreamingResponse(stream_json_list(first_page, next_page), media_type="application/json")
 
 
 @router.get("/loss", response_model=Loss)
 async def read_loss(
-    controller: Life,
-    services: TheOffice,
+    controller: RunControllerDep,
+    services: ServicesDep,
     first: Annotated[int, Query(alias="from", ge=0, le=10**15)] = 1,
     last: Annotated[int | None, Query(alias="to", ge=0, le=10**15)] = None,
     *,
     points: Annotated[int, Query(ge=1, le=MAX_POINTS)] = DEFAULT_POINTS,
     smoothing: Annotated[float, Query(ge=0, lt=1, allow_inf_nan=False)] = SMOOTHING,
 ) -> Response:
-    """Return the loss from one update to another, reduced, its extremes kept.
+    """Return the loss curve of a range of updates, reduced to `points` buckets.
 
-    `smoothing` is how much of the smooth loss each update leaves; 0 is every loss as it is.
+    The minimum and maximum of each bucket are kept. `smoothing` is the factor of the smooth loss; 0
+    is the loss itself.
     """
     if last is not None and last < first:
         raise SpecError("to", "must not be less than from")
     if smoothing not in FACTORS:
         raise SpecError("smoothing", f"must be one of {', '.join(map(str, FACTORS))}")
-    curve = await services.curves.get(
+    curve = await services.loss_cache.get(
         controller.run, first, last, points=points, smoothing=smoothing
     )
     return Response(curve, media_type="application/json")
 
 
-@router.get("/loss/reached")
-async def read_loss_reached(
-    controller: Life,
-    services: TheOffice,
+@router.get("/loss/first-below")
+async def find_first_below(
+    controller: RunControllerDep,
+    services: ServicesDep,
     smooth_loss: Annotated[float, Query(gt=0, le=10**9, allow_inf_nan=False)],
-) -> LossReached:
-    """Return the first update after which the smooth loss, in nats a sequence, was below."""
+) -> FirstBelow:
+    """Return the first update with a smooth loss, in nats per sequence, below `smooth_loss`."""
     search = Search(done=False)
     while not search.done:
-        search = await services.reads(queries.first_below, controller.run.id, smooth_loss)
+        search = await services.store_reader(queries.first_below, controller.run.id, smooth_loss)
     if search.update is None:
-        return LossReached(smooth_loss=smooth_loss, update=None)
-    (seconds,) = await services.reads(queries.training_seconds, controller.run.id, [search.update])
-    return LossReached(
+        return FirstBelow(smooth_loss=smooth_loss, update=None)
+    (seconds,) = await services.store_reader(
+        queries.training_seconds, controller.run.id, [search.update]
+    )
+    return FirstBelow(
         smooth_loss=smooth_loss,
         update=search.update,
         seconds=seconds if isfinite(seconds) else None,
@@ -115,46 +123,50 @@ async def read_loss_reached(
 
 @router.get("/loss/positions")
 async def read_loss_by_position(
-    controller: Life,
-    services: TheOffice,
+    controller: RunControllerDep,
+    services: ServicesDep,
     epochs: Annotated[str | None, Query(max_length=500)] = None,
 ) -> LossByPosition:
-    """Return the mean loss by position in the corpus, a row an epoch.
+    """Return the mean loss by position in the corpus, one row per epoch.
 
-    `epochs` names them, separated by commas; the newest 20 where it is left out.
+    `epochs` is a list separated by commas; without it, the newest 20 epochs are returned.
     """
     run = controller.run
-    wanted = list(range(max(1, run.epoch - MAX_EPOCHS + 1), run.epoch + 1))
+    requested = list(range(max(1, run.epoch - MAX_EPOCHS + 1), run.epoch + 1))
     if epochs is not None:
         parts = epochs.split(",")
         if len(parts) > MAX_EPOCHS or not all(_is_epoch(part) for part in parts):
-            raise SpecError("epochs", f"must be at most {MAX_EPOCHS} numbers with commas between")
-        wanted = sorted({int(part) for part in parts})
-    found = await services.spikes.by_position(run, wanted)
-    rows = [EpochLoss(epoch=epoch, loss=loss) for epoch, loss in found.epochs]
-    return LossByPosition(positions=found.positions, epochs=rows)
+            raise SpecError("epochs", f"must be at most {MAX_EPOCHS} numbers separated by commas")
+        requested = sorted({int(part) for part in parts})
+    by_position = await services.loss_analysis.by_position(run, requested)
+    rows = [EpochLoss(epoch=epoch, loss=loss) for epoch, loss in by_position.epochs]
+    return LossByPosition(positions=by_position.positions, epochs=rows)
 
 
 @router.get("/loss/explained")
-async def explain_loss(controller: Life, services: TheOffice) -> ExplainedLoss:
-    """Tell whether the loss goes up and down with the pages, or with the start of each epoch."""
-    return await services.spikes.explain(controller.run)
+async def explain_loss(controller: RunControllerDep, services: ServicesDep) -> ExplainedLoss:
+    """Return how much of the loss's variance the position in the corpus explains."""
+    return await services.loss_analysis.explain(controller.run)
 
 
 def _is_epoch(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 12 and int(text) >= 1
 
 
-@router.get("/losses.csv", response_class=StreamingResponse, dependencies=[Depends(a_download)])
-async def download_losses(controller: Life, services: TheOffice) -> StreamingResponse:
-    """Return every update's loss as it streams from the disk."""
+@router.get(
+    "/losses.csv", response_class=StreamingResponse, dependencies=[Depends(limit_downloads)]
+)
+async def download_losses(controller: RunControllerDep, services: ServicesDep) -> StreamingResponse:
+    """Stream the loss of every update as CSV."""
     run = controller.run
     length = run.spec.sequence_length
     per_epoch = run.updates_per_epoch
-    # What has begun to be sent is not refused midway.
-    look = services.supervisor.store.low_priority
+    # Unlimited reads: a response that has begun cannot be refused.
+    read = services.supervisor.store.low_priority
 
-    def lines(first: int, losses: NDArray[np.float64], smooth: float | None) -> tuple[str, float]:
+    def csv_rows(
+        first: int, losses: NDArray[np.float64], smooth: float | None
+    ) -> tuple[str, float]:
         rows = []
         for offset, (loss, after) in enumerate(
             zip(losses.tolist(), smooth_losses(losses.tolist(), smooth), strict=True)
@@ -167,16 +179,16 @@ async def download_losses(controller: Life, services: TheOffice) -> StreamingRes
         end, sent = run.update, 0
         yield "update,epoch,position,loss,smooth_loss\n"
         chunk, smooth = -1, None
-        while (found := await look(queries.loss_chunk, run.id, chunk)) is not None:
+        while (found := await read(queries.loss_chunk, run.id, chunk)) is not None:
             chunk, losses = found
             first = chunk * CHUNK_UPDATES + 1
-            text, smooth = await asyncio.to_thread(lines, first, losses, smooth)
+            text, smooth = await asyncio.to_thread(csv_rows, first, losses, smooth)
             yield text
             sent = first + len(losses) - 1
             if len(losses) < CHUNK_UPDATES:
                 break
         if sent < end:
-            # The run was deleted, or went back: what was sent must not look whole.
+            # The run was deleted or went back. An aborted response is recognised as incomplete.
             raise RuntimeError(f"the losses of run {run.id} end at {sent:,} of {end:,}")
 
     disposition = f'attachment; filename="hurrah-{run.id}-losses.csv"'

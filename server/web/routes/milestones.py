@@ -1,4 +1,4 @@
-"""Marks on the curve: list them, and write notes at updates."""
+"""Milestones: list them; add, change and delete notes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from server.spec.run_spec import SpecError, encodable
 from server.spec.schemas import Milestone
 from server.store import queries
-from server.web.dependencies import Life, TheOffice
+from server.web.dependencies import RunControllerDep, ServicesDep
 
 router = APIRouter(prefix="/api/runs/{run_id}/milestones", tags=["milestones"])
 
@@ -18,7 +18,7 @@ MAX_NOTE_CHARACTERS = 500
 
 
 class NoteText(BaseModel):
-    """What a note says."""
+    """The text of a note."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -26,43 +26,45 @@ class NoteText(BaseModel):
 
     @field_validator("text")
     @classmethod
-    def _says_something(cls, value: str) -> str:
+    def _normalize_text(cls, value: str) -> str:
         text = encodable(value).strip()
         if not text:
-            raise ValueError("must say something")
+            raise ValueError("must not be blank")
         return text
 
 
 class NoteRequest(NoteText):
-    """A note, and the update that it is about."""
+    """A note and its update."""
 
     update: Annotated[int, Field(ge=0)]
 
 
 @router.get("")
-async def list_milestones(controller: Life, services: TheOffice) -> list[Milestone]:
-    """Return the milestones in order, all those that the run has reached by now."""
-    await controller.recorder.caught_up()
-    return await services.reads(queries.list_milestones, controller.run.id)
+async def list_milestones(controller: RunControllerDep, services: ServicesDep) -> list[Milestone]:
+    """Return all milestones that the run has reached, in order."""
+    await controller.recorder.drain()
+    return await services.store_reader(queries.list_milestones, controller.run.id)
 
 
 @router.post("", status_code=201)
-async def add_note(controller: Life, request: NoteRequest) -> Milestone:
-    """Keep a note about an update; durable when answered."""
+async def add_note(controller: RunControllerDep, request: NoteRequest) -> Milestone:
+    """Add a note to an update; durable when answered."""
     if request.update > controller.run.update:
         raise SpecError(
-            "update", f"must be at most {controller.run.update:,}, where the run stands"
+            "update", f"must be at most {controller.run.update:,}, the run's current update"
         )
     return await controller.recorder.add_note(request.update, request.text)
 
 
 @router.patch("/{milestone_id}")
-async def change_note(controller: Life, milestone_id: str, request: NoteText) -> Milestone:
-    """Let a note say something else; durable when answered."""
+async def change_note(
+    controller: RunControllerDep, milestone_id: str, request: NoteText
+) -> Milestone:
+    """Change the text of a note; durable when answered."""
     return await controller.recorder.change_note(milestone_id, request.text)
 
 
 @router.delete("/{milestone_id}", status_code=204)
-async def remove_note(controller: Life, milestone_id: str) -> None:
-    """Take a note away; durable when answered."""
+async def delete_note(controller: RunControllerDep, milestone_id: str) -> None:
+    """Delete a note; durable when answered."""
     await controller.recorder.remove_note(milestone_id)

@@ -1,4 +1,4 @@
-"""The pages and what they are made of."""
+"""The HTML pages, the icon, and the health check."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.templating import Jinja2Templates
 
 from server import __version__
 from server.spec.description import form_description, script_description
-from server.web.http.static_files import Statics
+from server.web.http.static_files import StaticFiles
 from server.web.security.auth import is_operator
 
 router = APIRouter(include_in_schema=False)
@@ -25,32 +25,32 @@ templates = Jinja2Templates(ROOT / "templates")
 
 
 @cache
-def statics() -> Statics:
-    """Return what the pages are made of, read when the first asks."""
-    return Statics(STATIC)
+def static_files() -> StaticFiles:
+    """Return the static files, read at the first call."""
+    return StaticFiles(STATIC)
 
 
 @router.get("/", response_class=HTMLResponse)
 async def watch(request: Request) -> Response:
-    """Return the page on which a network learns."""
+    """Return the page that shows a run."""
     return _page(request, "index.html", "watch", view="Watch", skip="the curve")
 
 
 @router.get("/passages", response_class=HTMLResponse)
 async def gallery(request: Request) -> Response:
-    """Return the page of kept passages."""
+    """Return the page of saved passages."""
     return _page(request, "passages.html", "gallery", view="Passages", skip="the passages")
 
 
 @router.get("/compare", response_class=HTMLResponse)
 async def compare(request: Request) -> Response:
-    """Return the page on which runs stand beside each other."""
+    """Return the page that compares runs."""
     return _page(request, "compare.html", "compare", view="Compare", skip="the comparison")
 
 
 @router.get("/gradients", response_class=HTMLResponse)
 async def gradients(request: Request) -> Response:
-    """Return the page that proves the gradients."""
+    """Return the page of the gradient check."""
     return _page(request, "gradients.html", "gradients", view="Gradients", skip="the verdict")
 
 
@@ -63,9 +63,9 @@ def _page(request: Request, template: str, entry: str, *, view: str, skip: str) 
             "view": view,
             "skip": skip,
             "version": __version__,
-            "static": statics().address,
-            "modules": statics().modules(f"js/{entry}.js"),
-            "plotly_url": f"{statics().address}/{PLOTLY}",
+            "static": static_files().base_path,
+            "modules": static_files().module_paths(f"js/{entry}.js"),
+            "plotly_url": f"{static_files().base_path}/{PLOTLY}",
             "operator": is_operator(request),
             "spec": form_description(),
             "spec_for_scripts": script_description(),
@@ -76,11 +76,11 @@ def _page(request: Request, template: str, entry: str, *, view: str, skip: str) 
 
 @router.get("/favicon.ico")
 async def favicon() -> Response:
-    """Return the icon that browsers ask for unbidden."""
+    """Return the icon that browsers request by default."""
     return FileResponse(STATIC / "icon.svg", media_type="image/svg+xml")
 
 
 @router.get("/healthz")
 async def healthz() -> dict[str, str | float]:
-    """Say that the server is well, and what time it has, in seconds since 1970."""
+    """Return the version, and the server's Unix time in seconds."""
     return {"status": "ok", "version": __version__, "time": time.time()}

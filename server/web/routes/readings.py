@@ -1,4 +1,4 @@
-"""What was read: the book at an update, and how surprising it was."""
+"""The text of an update, with the surprisal of each character."""
 
 from __future__ import annotations
 
@@ -9,44 +9,44 @@ from fastapi import APIRouter, Query
 
 from server.analysis.surprisal import UpdateSurprisal
 from server.spec.run_spec import SpecError
-from server.web.dependencies import Charge, Life, TheOffice
+from server.web.dependencies import RateLimiterDep, RunControllerDep, ServicesDep
 
 router = APIRouter(prefix="/api/runs/{run_id}/reading", tags=["history"])
 
 PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-NOT_POSSIBLE: dict[int | str, dict[str, Any]] = {
-    409: {"description": "Nothing was read yet, or no network is left to read.", "content": PROBLEM}
+CONFLICT_RESPONSE: dict[int | str, dict[str, Any]] = {
+    409: {"description": "The run has made no update, or has no model for it.", "content": PROBLEM}
 }
 
 Update = Annotated[int | None, Query(ge=1, le=10**15)]
 
 
-@router.get("", responses=NOT_POSSIBLE)
-async def read_again(
-    controller: Life,
-    services: TheOffice,
-    charge: Charge,
+@router.get("", responses=CONFLICT_RESPONSE)
+async def read_surprisal(
+    controller: RunControllerDep,
+    services: ServicesDep,
+    admit: RateLimiterDep,
     *,
     update: Update = None,
     first: Annotated[Update, Query(alias="from")] = None,
     last: Annotated[Update, Query(alias="to")] = None,
 ) -> UpdateSurprisal:
-    """Return what was read at an update, each character with its surprisal.
+    """Return the text of an update, with the surprisal of each character.
 
-    With `from` and `to`: at the update of the greatest loss between them, both included. With
-    neither: at the newest update, the same one for all who ask within two seconds.
+    With `from` and `to`, that of the update with the greatest loss in this range, both included.
+    Without parameters, that of the newest update; requests within two seconds get the same one.
     """
-    a_reading = partial(charge, "readings", 1)
+    count = partial(admit, "readings", 1)
     if update is not None:
         if first is not None or last is not None:
-            raise SpecError("update", "goes without from and to")
-        return await services.readings.at(controller, update, a_reading)
+            raise SpecError("update", "can't be combined with from and to")
+        return await services.surprisal.at(controller, update, count)
     if first is None and last is None:
-        return await services.readings.now(controller)
+        return await services.surprisal.latest(controller)
     if first is None:
-        raise SpecError("from", "is missing")
+        raise SpecError("from", "is required with to")
     if last is None:
-        raise SpecError("to", "is missing")
+        raise SpecError("to", "is required with from")
     if last < first:
         raise SpecError("to", "must not be less than from")
-    return await services.readings.highest(controller, first, last, a_reading)
+    return await services.surprisal.at_highest_loss(controller, first, last, count)

@@ -1,4 +1,4 @@
-"""Runs: make, list, and what may be done with one."""
+"""Runs: create, list, change, control and delete."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from server.spec.run_change import RunChange
 from server.spec.run_spec import RunSpec
 from server.spec.schemas import Run
-from server.web.dependencies import Life, TheOffice
+from server.web.dependencies import RunControllerDep, ServicesDep
 
 router = APIRouter(prefix="/api/runs", tags=["runs"])
 
@@ -19,7 +19,7 @@ MAX_STEP_UPDATES = 1_000_000
 
 
 class StepRequest(BaseModel):
-    """How many updates to make."""
+    """The number of updates to make."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -27,7 +27,7 @@ class StepRequest(BaseModel):
 
 
 class ForkRequest(BaseModel):
-    """Where to leave a run, and what is to be another."""
+    """The checkpoint to continue from, and the fields of the spec to change."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -36,65 +36,65 @@ class ForkRequest(BaseModel):
 
 
 @router.get("")
-async def list_runs(services: TheOffice) -> list[Run]:
+async def list_runs(services: ServicesDep) -> list[Run]:
     """Return all runs, newest first."""
     return services.supervisor.runs()
 
 
 @router.post("", status_code=201)
-async def create_run(spec: RunSpec, services: TheOffice) -> Run:
-    """Make a run; it trains at once if there is room."""
+async def create_run(spec: RunSpec, services: ServicesDep) -> Run:
+    """Create a run; it trains at once, or is queued."""
     return await services.supervisor.create(spec)
 
 
 @router.get("/{run_id}")
-async def read_run(controller: Life) -> Run:
-    """Return a run as it stands."""
+async def read_run(controller: RunControllerDep) -> Run:
+    """Return a run."""
     return controller.run
 
 
 @router.patch("/{run_id}")
-async def change_run(run_id: str, change: RunChange, services: TheOffice) -> Run:
-    """Change a run while it lives."""
+async def change_run(run_id: str, change: RunChange, services: ServicesDep) -> Run:
+    """Change a run; the change is in force when answered."""
     return await services.supervisor.change(run_id, change)
 
 
 @router.delete("/{run_id}", status_code=204)
-async def delete_run(run_id: str, services: TheOffice) -> None:
-    """Forget a run and all it kept."""
+async def delete_run(run_id: str, services: ServicesDep) -> None:
+    """Delete a run with everything stored for it."""
     await services.supervisor.delete(run_id)
 
 
 @router.post("/{run_id}/fork", status_code=201)
-async def fork_run(run_id: str, fork: ForkRequest, services: TheOffice) -> Run:
-    """Make a run that goes on from a checkpoint, with other settings."""
+async def fork_run(run_id: str, fork: ForkRequest, services: ServicesDep) -> Run:
+    """Create a run that continues from a checkpoint, with a changed spec."""
     try:
         return await services.supervisor.fork(run_id, fork.checkpoint, fork.spec or {})
     except ValidationError as error:
-        # The changes became part of a spec only after the request was read.
-        found = [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]
-        raise RequestValidationError(found) from error
+        # The changed spec is validated after the request, but its errors are the request's.
+        errors = [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]
+        raise RequestValidationError(errors) from error
 
 
 @router.post("/{run_id}/pause")
-async def pause_run(run_id: str, services: TheOffice) -> Run:
-    """Stop a run where it is; the answer names the update at which it stands."""
+async def pause_run(run_id: str, services: ServicesDep) -> Run:
+    """Pause a run; it is paused at the update in the response."""
     return await services.supervisor.pause(run_id)
 
 
 @router.post("/{run_id}/resume")
-async def resume_run(run_id: str, services: TheOffice) -> Run:
-    """Let a run train."""
+async def resume_run(run_id: str, services: ServicesDep) -> Run:
+    """Resume a run."""
     return await services.supervisor.resume(run_id)
 
 
 @router.post("/{run_id}/stop")
-async def stop_run(run_id: str, services: TheOffice) -> Run:
-    """End a run."""
+async def stop_run(run_id: str, services: ServicesDep) -> Run:
+    """Stop a run."""
     return await services.supervisor.stop(run_id)
 
 
 @router.post("/{run_id}/step")
-async def step_run(run_id: str, step: StepRequest, services: TheOffice) -> Run:
-    """Make exactly so many updates of a paused run."""
+async def step_run(run_id: str, step: StepRequest, services: ServicesDep) -> Run:
+    """Make exactly this many updates in a paused run."""
     return await services.supervisor.step(run_id, step.updates)

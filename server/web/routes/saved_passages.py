@@ -1,4 +1,4 @@
-"""The gallery of kept passages, and the models that links to passages need."""
+"""Saved passages, and the models that wrote them."""
 
 from __future__ import annotations
 
@@ -11,185 +11,194 @@ from starlette.responses import Response, StreamingResponse
 
 from server.checkpoints.checkpoint_format import FINGERPRINT_DIGITS
 from server.errors import UnknownRunError
-from server.passages.gallery import AT_ONCE
+from server.passages.gallery import PAGE_SIZE
 from server.passages.saved_passage import BREAK, SavedPassage, as_markdown, as_text
 from server.passages.service import PASSAGE_FINGERPRINT_DIGITS
 from server.spec.run_spec import encodable
-from server.web.dependencies import Life, Services, TheOffice, a_download
+from server.web.dependencies import RunControllerDep, Services, ServicesDep, limit_downloads
 
-router = APIRouter(tags=["kept passages"])
+router = APIRouter(tags=["saved passages"])
 
-MAX_AT_ONCE = 100
-MAX_TITLE = 200
+MAX_PAGE_PASSAGES = 100
+MAX_TITLE_CHARACTERS = 200
 
 Format = Literal["txt", "md"]
-WRITERS = {"txt": as_text, "md": as_markdown}
-KINDS = {"txt": "text/plain; charset=utf-8", "md": "text/markdown; charset=utf-8"}
-Id = Annotated[str | None, Query(min_length=1, max_length=64)]
+FORMATTERS = {"txt": as_text, "md": as_markdown}
+MEDIA_TYPES = {"txt": "text/plain; charset=utf-8", "md": "text/markdown; charset=utf-8"}
+IdQuery = Annotated[str | None, Query(min_length=1, max_length=64)]
+FormatQuery = Annotated[Format, Query(alias="format")]
 
 
-class _Titled(BaseModel):
+class _WithTitle(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    title: Annotated[str, Field(max_length=MAX_TITLE)] | None = None
+    title: Annotated[str, Field(max_length=MAX_TITLE_CHARACTERS)] | None = None
 
     @field_validator("title")
     @classmethod
-    def _tidy(cls, value: str | None) -> str | None:
+    def _normalize_title(cls, value: str | None) -> str | None:
         return value if value is None else " ".join(encodable(value).split()) or None
 
 
-class KeepRequest(_Titled):
-    """Which passage to keep: its run, and the fingerprint that came with it."""
+class SaveRequest(_WithTitle):
+    """The passage to save, by its run and its fingerprint."""
 
     run: Annotated[str, Field(min_length=1, max_length=64)]
     fingerprint: Annotated[str, Field(pattern=f"^[0-9a-f]{{{PASSAGE_FINGERPRINT_DIGITS}}}$")]
 
 
-class TitleChange(_Titled):
-    """What a kept passage is to be called; null: nothing."""
+class TitleChange(_WithTitle):
+    """The new title of a saved passage; null removes it."""
 
-    title: Annotated[str, Field(max_length=MAX_TITLE)] | None
+    title: Annotated[str, Field(max_length=MAX_TITLE_CHARACTERS)] | None
 
 
-class ShareRequest(BaseModel):
-    """Which model is to be kept: the fingerprint that came with a passage."""
+class ModelRequest(BaseModel):
+    """The model to save, by its fingerprint in a passage."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     model: Annotated[str, Field(pattern=f"^[0-9a-f]{{{FINGERPRINT_DIGITS}}}$")]
 
 
-class RunOfKept(BaseModel):
-    """A run of which passages are kept."""
+class RunWithPassages(BaseModel):
+    """A run with saved passages; `passages` is their number."""
 
     id: str
     name: str
-    kept: int
+    passages: int
     watch_words: list[str]
 
 
-class KeptPage(BaseModel):
-    """Some of the kept passages, newest first; `next` is what to go on before."""
+class SavedPassagePage(BaseModel):
+    """Some saved passages, newest first; `next` is the `before` of the next page."""
 
     passages: list[SavedPassage]
     total: int
-    runs: list[RunOfKept]
+    runs: list[RunWithPassages]
     next: str | None
 
 
-@router.get("/api/kept", response_model=KeptPage)
+@router.get("/api/passages", response_model=SavedPassagePage)
 async def list_passages(
-    services: TheOffice,
-    connection: Request,
-    run: Id = None,
-    before: Id = None,
-    limit: Annotated[int, Query(ge=1, le=MAX_AT_ONCE)] = AT_ONCE,
-) -> KeptPage | Response:
-    """Return kept passages, newest first: of all runs, or of one.
-
-    With an ETag: who asks again and again is told in a word that nothing is new.
-    """
+    services: ServicesDep,
+    request: Request,
+    run: IdQuery = None,
+    before: IdQuery = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE_PASSAGES)] = PAGE_SIZE,
+) -> SavedPassagePage | Response:
+    """Return saved passages of all runs or of one, newest first, with an ETag."""
     state = await services.gallery.state()
-    runs = [_run(services, run, kept) for run, kept in state.runs.items()]
+    runs = [_run_with_passages(services, run, count) for run, count in state.runs.items()]
     names = hash(tuple((each.id, each.name) for each in runs))
-    tag = f'"{state.total}-{state.newest}-{state.changes}-{names:x}"'
-    headers = {"ETag": tag, "Cache-Control": "no-cache"}
-    if connection.headers.get("if-none-match") == tag:
+    etag = f'"{state.total}-{state.newest}-{state.changes}-{names:x}"'
+    headers = {"ETag": etag, "Cache-Control": "no-cache"}
+    if request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers=headers)
-    found, more = await services.gallery.page(run, before, limit)
-    page = KeptPage(
-        passages=[_named(services, kept) for kept in found],
+    passages, has_more = await services.gallery.page(run, before, limit)
+    page = SavedPassagePage(
+        passages=[_with_run_name(services, passage) for passage in passages],
         total=state.total,
         runs=runs,
-        next=found[-1].id if more else None,
+        next=passages[-1].id if has_more else None,
     )
     return Response(page.model_dump_json(), media_type="application/json", headers=headers)
 
 
-@router.post("/api/kept", status_code=201)
-async def keep_passage(wanted: KeepRequest, services: TheOffice) -> SavedPassage:
-    """Keep a passage that was written just now; durable when answered."""
-    controller = services.supervisor.get(wanted.run)
-    return await services.gallery.keep(controller, wanted.fingerprint, wanted.title)
-
-
-@router.get("/api/kept/file", response_class=StreamingResponse, dependencies=[Depends(a_download)])
-async def download_all(
-    services: TheOffice,
-    form: Annotated[Format, Query(alias="format")] = "txt",
-    run: Id = None,
-) -> StreamingResponse:
-    """Return all kept passages, or those of a run, as one text."""
-    return _file(services, services.gallery.all(run), "hurrah-passages", form)
-
-
-@router.get("/api/kept/{kept_id}")
-async def read_passage(kept_id: str, services: TheOffice) -> SavedPassage:
-    """Return a kept passage."""
-    return _named(services, await services.gallery.find(kept_id))
+@router.post("/api/passages", status_code=201)
+async def save_passage(request: SaveRequest, services: ServicesDep) -> SavedPassage:
+    """Save a passage that was written recently; durable when answered."""
+    controller = services.supervisor.get(request.run)
+    return await services.gallery.save(controller, request.fingerprint, request.title)
 
 
 @router.get(
-    "/api/kept/{kept_id}/file", response_class=StreamingResponse, dependencies=[Depends(a_download)]
+    "/api/passages/file",
+    response_class=StreamingResponse,
+    dependencies=[Depends(limit_downloads)],
 )
-async def download_one(
-    kept_id: str, services: TheOffice, form: Annotated[Format, Query(alias="format")] = "txt"
+async def download_passages(
+    services: ServicesDep, form: FormatQuery = "txt", run: IdQuery = None
 ) -> StreamingResponse:
-    """Return a kept passage as a text."""
-    kept = await services.gallery.find(kept_id)
-
-    async def one() -> AsyncIterator[SavedPassage]:
-        yield kept
-
-    return _file(services, one(), f"hurrah-passage-{kept.id}", form)
+    """Return all saved passages, or those of a run, as one file."""
+    return _file_response(services, services.gallery.all(run), "hurrah-passages", form)
 
 
-@router.patch("/api/kept/{kept_id}")
-async def rename_passage(kept_id: str, change: TitleChange, services: TheOffice) -> SavedPassage:
-    """Give a kept passage a title, or take it away."""
-    return _named(services, await services.gallery.rename(kept_id, change.title))
+@router.get("/api/passages/{passage_id}")
+async def read_passage(passage_id: str, services: ServicesDep) -> SavedPassage:
+    """Return a saved passage."""
+    return _with_run_name(services, await services.gallery.find(passage_id))
 
 
-@router.delete("/api/kept/{kept_id}", status_code=204)
-async def remove_passage(kept_id: str, services: TheOffice) -> None:
-    """Forget a kept passage."""
-    await services.gallery.remove(kept_id)
+@router.get(
+    "/api/passages/{passage_id}/file",
+    response_class=StreamingResponse,
+    dependencies=[Depends(limit_downloads)],
+)
+async def download_passage(
+    passage_id: str, services: ServicesDep, form: FormatQuery = "txt"
+) -> StreamingResponse:
+    """Return a saved passage as a file."""
+    passage = await services.gallery.find(passage_id)
+
+    async def passages() -> AsyncIterator[SavedPassage]:
+        yield passage
+
+    return _file_response(services, passages(), f"hurrah-passage-{passage.id}", form)
+
+
+@router.patch("/api/passages/{passage_id}")
+async def rename_passage(
+    passage_id: str, change: TitleChange, services: ServicesDep
+) -> SavedPassage:
+    """Change or remove the title of a saved passage."""
+    return _with_run_name(services, await services.gallery.rename(passage_id, change.title))
+
+
+@router.delete("/api/passages/{passage_id}", status_code=204)
+async def delete_passage(passage_id: str, services: ServicesDep) -> None:
+    """Delete a saved passage."""
+    await services.gallery.delete(passage_id)
 
 
 @router.post("/api/runs/{run_id}/models", status_code=204)
-async def keep_model(controller: Life, wanted: ShareRequest, services: TheOffice) -> None:
-    """Keep the model that wrote a passage, so that a link to the passage stays true."""
-    await services.gallery.share(controller, wanted.model)
+async def save_model(
+    controller: RunControllerDep, request: ModelRequest, services: ServicesDep
+) -> None:
+    """Save the model that wrote a passage, so that a link to the passage keeps working."""
+    await services.gallery.save_model(controller, request.model)
 
 
-def _file(
+def _file_response(
     services: Services, passages: AsyncIterator[SavedPassage], name: str, form: Format
 ) -> StreamingResponse:
     async def parts() -> AsyncIterator[str]:
-        first = True
-        async for kept in passages:
-            yield ("" if first else f"\n\n{BREAK}\n\n") + WRITERS[form](_named(services, kept))
-            first = False
+        separator = ""
+        async for passage in passages:
+            yield separator + FORMATTERS[form](_with_run_name(services, passage))
+            separator = f"\n\n{BREAK}\n\n"
 
     disposition = f'attachment; filename="{name}.{form}"'
     return StreamingResponse(
-        parts(), media_type=KINDS[form], headers={"Content-Disposition": disposition}
+        parts(), media_type=MEDIA_TYPES[form], headers={"Content-Disposition": disposition}
     )
 
 
-def _run(services: Services, run: str, kept: int) -> RunOfKept:
+def _run_with_passages(services: Services, run: str, count: int) -> RunWithPassages:
     try:
-        found = services.supervisor.get(run).run
-    except UnknownRunError:  # Its text is not there, and so the run was left out.
-        return RunOfKept(id=run, name=run, kept=kept, watch_words=[])
-    return RunOfKept(id=run, name=found.name, kept=kept, watch_words=found.spec.watch_words or [])
-
-
-def _named(services: Services, kept: SavedPassage) -> SavedPassage:
-    """Return a kept passage with its run's name of today."""
-    try:
-        name = services.supervisor.get(kept.run).run.name
+        current = services.supervisor.get(run).run
     except UnknownRunError:
-        return kept
-    return kept.model_copy(update={"run_name": name})
+        # The run could not be loaded because its corpus is missing.
+        return RunWithPassages(id=run, name=run, passages=count, watch_words=[])
+    return RunWithPassages(
+        id=run, name=current.name, passages=count, watch_words=current.spec.watch_words or []
+    )
+
+
+def _with_run_name(services: Services, passage: SavedPassage) -> SavedPassage:
+    """Return a saved passage with the current name of its run."""
+    try:
+        name = services.supervisor.get(passage.run).run.name
+    except UnknownRunError:
+        return passage
+    return passage.model_copy(update={"run_name": name})

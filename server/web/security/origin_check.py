@@ -1,4 +1,4 @@
-"""Which Host and Origin a request may have: against DNS rebinding and other sites' pages.
+"""Checks of a request's Host and Origin: against DNS rebinding and requests from other sites.
 
 On a loopback address only this machine can connect, but so can every page that its browser shows.
 """
@@ -15,27 +15,27 @@ from starlette.types import Scope
 from server.settings import Settings
 from server.web.http.problems import problem
 
-__all__ = ["HOST", "OWN_SITES", "OriginCheck", "changes"]
+__all__ = ["OriginCheck", "changes_state", "content_type_refusal", "is_same_site", "port_of"]
 
-# Written out, because Python's own parser of addresses takes "[::1].evil.example" for "::1".
-HOST = re.compile(
+# Python's own parser of addresses takes "[::1].evil.example" for "::1".
+_HOST = re.compile(
     r"""(?: \[ (?P<address> [0-9A-Fa-f:.]+ ) (?: %[\w.~%-]+ )? \] | (?P<name> [\w.-]+ ) )
     (?: : (?P<port> [0-9]{0,5} ) )?""",
     re.ASCII | re.VERBOSE,
 )
-GREATEST_PORT = 65_535
+MAX_PORT = 65_535
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-# What the browser says of requests that another site's page did not make.
+# The values of Sec-Fetch-Site with which a browser marks requests that no other site caused.
 OWN_SITES = {"same-origin", "none"}
 
 
 class OriginCheck:
-    """Refuses requests under other names and from other sites.
+    """Refuses requests under unknown host names, and requests caused by other sites.
 
     Parameters
     ----------
     settings : Settings
-        The address that the server listens on, and the names that it answers to.
+        The address that the server listens on, and the host names that it accepts.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -45,35 +45,67 @@ class OriginCheck:
             self._names.add(settings.host.lower())
 
     def refusal(self, connection: HTTPConnection) -> Response | None:
-        """Return the answer to a request that must not come in; None where it may."""
+        """Return the error response to a request that is refused, None to one that is allowed."""
         hosts = connection.headers.getlist("host")
         host = hosts[0] if len(hosts) == 1 else ""
-        if not self._knows(host):
+        if not self._allows(host):
             return problem(
                 403,
-                f"The server does not answer to the name {host!r}: HURRAH_ALLOWED_HOSTS tells it"
-                " to.",
+                f"The server does not accept the host name {host!r}."
+                " HURRAH_ALLOWED_HOSTS lists further names that it accepts.",
             )
-        if _is_led_here(connection) or _changes_elsewhere(connection, host):
+        if _is_cross_site(connection) or _is_cross_origin_change(connection, host):
             return problem(403, "Requests from other sites are refused.")
         return None
 
-    def _knows(self, host: str) -> bool:
-        parts = HOST.fullmatch(host)
-        if parts is None or int(parts["port"] or 0) > GREATEST_PORT:
+    def _allows(self, host: str) -> bool:
+        parts = _HOST.fullmatch(host)
+        if parts is None or int(parts["port"] or 0) > MAX_PORT:
             return False
         name = parts["address"] or parts["name"]
-        # A rebound name is still a name: who asks for a bare address was not led here by DNS.
+        # DNS rebinding needs a name: a bare address in Host did not come from DNS.
         if _is_address(name):
             return not self._settings.on_loopback or ipaddress.ip_address(name).is_loopback
         return parts["name"] is not None and name.lower().removesuffix(".") in self._names
 
 
-def _is_led_here(connection: HTTPConnection) -> bool:
-    """Whether another site's page made the browser ask, other than by a link to a page."""
+def content_type_refusal(connection: HTTPConnection) -> Response | None:
+    """Refuse a body of a type that a form on another site could send without asking first."""
     headers = connection.headers
-    if headers.get("sec-fetch-site", "none").lower() in OWN_SITES:
+    has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+    if not changes_state(connection.scope) or not has_body:
+        return None
+    content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    required = "application/json"
+    if connection.scope["path"] == "/api/corpora":
+        required = "multipart/form-data"
+    if content_type == required:
+        return None
+    found = content_type or "missing"
+    return problem(415, f"The content type must be {required}, but it is {found}.")
+
+
+def changes_state(scope: Scope) -> bool:
+    """Whether an HTTP request may change something, judged by its method."""
+    return scope["type"] == "http" and scope["method"] not in SAFE_METHODS
+
+
+def is_same_site(connection: HTTPConnection) -> bool:
+    """Whether the browser says that no other site caused the request, or says nothing."""
+    return connection.headers.get("sec-fetch-site", "none").lower() in OWN_SITES
+
+
+def port_of(connection: HTTPConnection) -> str:
+    """Return the port in the Host header, "" if there is none."""
+    parts = _HOST.fullmatch(connection.headers.get("host", ""))
+    return (parts and parts["port"]) or ""
+
+
+def _is_cross_site(connection: HTTPConnection) -> bool:
+    """Whether another site caused the request, other than by a link to a page."""
+    if is_same_site(connection):
         return False
+    headers = connection.headers
     follows_link = (
         headers.get("sec-fetch-mode") == "navigate"
         and headers.get("sec-fetch-dest", "document") == "document"
@@ -81,20 +113,15 @@ def _is_led_here(connection: HTTPConnection) -> bool:
     return not follows_link or connection.scope.get("method") not in SAFE_METHODS
 
 
-def _changes_elsewhere(connection: HTTPConnection, host: str) -> bool:
-    """Whether it is a change, or a WebSocket, that another site's page asks for."""
+def _is_cross_origin_change(connection: HTTPConnection, host: str) -> bool:
+    """Whether a change or a WebSocket is requested by a page of another origin."""
     # Browsers send Origin with every WebSocket and every request that can change something.
     origins = connection.headers.getlist("origin")
-    changing = connection.scope["type"] == "websocket" or changes(connection.scope)
-    return changing and not all(_same(origin, host) for origin in origins)
+    checked = connection.scope["type"] == "websocket" or changes_state(connection.scope)
+    return checked and not all(_is_same_origin(origin, host) for origin in origins)
 
 
-def changes(scope: Scope) -> bool:
-    """Whether a request may change something, by its method."""
-    return scope["type"] == "http" and scope["method"] not in SAFE_METHODS
-
-
-def _same(origin: str, host: str) -> bool:
+def _is_same_origin(origin: str, host: str) -> bool:
     return origin.lower() in {f"http://{host}".lower(), f"https://{host}".lower()}
 
 

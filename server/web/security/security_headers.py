@@ -1,10 +1,10 @@
-"""What every answer tells the browser."""
+"""The security headers of every response."""
 
 from __future__ import annotations
 
 from starlette.datastructures import MutableHeaders
 
-__all__ = ["HEADERS", "complete"]
+__all__ = ["SECURITY_HEADERS", "add_security_headers"]
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -21,7 +21,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "trusted-types default",
     )
 )
-HEADERS = {
+SECURITY_HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -29,12 +29,12 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), usb=()",
-    # What may be kept says so itself: the page and what it is made of.
+    # Pages and static files, which may be cached, set their own.
     "Cache-Control": "no-store",
 }
 
 
-def complete(headers: MutableHeaders) -> None:
-    """Add what an answer does not say itself."""
-    for name, value in HEADERS.items():
+def add_security_headers(headers: MutableHeaders) -> None:
+    """Add the security headers that a response does not set itself."""
+    for name, value in SECURITY_HEADERS.items():
         headers.setdefault(name, value)

@@ -134,7 +134,7 @@ def test_pointing_draws_nothing_anew(server: Server, window: Window) -> None:
     run = server.create_run(paused=True, sample_every=20)
     page = window.open(server, run)
     server.call("POST", f"runs/{run}/step", {"updates": 300})
-    expect(page.locator("#writing-title")).to_have_text("The writing at update 300")
+    expect(page.locator("#writing-title")).to_have_text("Newest sample, at update 300")
     marked = (
         "Math.max(...document.querySelector('#chart-plot').data"
         ".filter(({ mode }) => mode === 'markers').flatMap(({ x }) => x))"

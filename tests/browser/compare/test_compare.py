@@ -163,7 +163,7 @@ def test_a_fork_is_seen_to_leave_its_trunk(
     assert (line["x"][-1], other["x"][-1]) == (200, 260)
     assert (other["x"][0], other["y"][0]) == (120, pytest.approx(losses[119] / 25))
     assert (forks["x"], forks["y"]) == ([120], [other["y"][0]])
-    expect(row(page, branch["id"])).to_contain_text("leaves “trunk” at 120")
+    expect(row(page, branch["id"])).to_contain_text("fork of “trunk” at 120")
 
     # Without its trunk it has its whole past to itself.
     page.get_by_role("checkbox", name="trunk").uncheck()
@@ -182,7 +182,7 @@ def test_runs_are_renamed_deleted_and_kept_after_all(
     page.get_by_label("New name").fill("foremost")
     page.get_by_label("New name").press("Enter")
     expect(elsewhere.locator(".compare-name").first).to_have_text("foremost")
-    note(page, "now called").get_by_text("Undo").click()
+    note(page, "renamed to").get_by_text("Undo").click()
     expect(elsewhere.locator(".compare-name").first).to_have_text("first")
 
     row(page, first).get_by_label("Delete").focus()
@@ -194,7 +194,7 @@ def test_runs_are_renamed_deleted_and_kept_after_all(
     row(page, first).get_by_label("Delete").click()
     expect(page.locator("#compare-runs li")).to_have_count(1)
     expect(row(elsewhere, first)).to_have_count(1)
-    note(page, "“first” is deleted").get_by_label("Dismiss").click()
+    note(page, "“first” was deleted").get_by_label("Dismiss").click()
     expect(row(elsewhere, first)).to_have_count(0)
     expect(note(elsewhere, "“first” was deleted")).to_be_visible()
     assert [run["id"] for run in server.call("GET", "runs")] == [second]

@@ -59,14 +59,14 @@ def test_axes_and_units_are_chosen_and_a_copied_link_opens_them(
     run, page = finished
     sequence = figure(page, "loss")
     choose(page, "unit", "bits")
-    expect(page.locator("#figure-loss-note")).to_have_text("bits a character")
+    expect(page.locator("#figure-loss-note")).to_have_text("bits per character")
     assert figure(page, "loss") == pytest.approx(sequence / 25 / 0.6931, abs=0.02)
     choose(page, "xAxis", "seconds")
     page.get_by_role("button", name="Loss: logarithmic").click()
-    page.get_by_role("button", name="Across: logarithmic").click()
+    page.get_by_role("button", name="X axis: logarithmic").click()
     choose(page, "smoothing", "0.9")
     expect(page.locator("#chart-readout")).to_have_text(
-        "loss, in bits a character, over seconds of training, smoothed by 0.9"
+        "loss, in bits per character, over seconds of training, smoothing 0.9"
     )
     # An axis of seconds is at least a tenth of one long.
     seconds = max(server.call("GET", f"runs/{run}")["seconds"], 0.1)
@@ -81,7 +81,7 @@ def test_axes_and_units_are_chosen_and_a_copied_link_opens_them(
     page.keyboard.press("Escape")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.locator("#copy-link").click()
-    expect(page.locator(".toast")).to_contain_text("The link to this view is copied.")
+    expect(page.locator(".toast")).to_contain_text("Link copied.")
     link = page.evaluate("navigator.clipboard.readText()")
     for part in (f"run={run}", "x=seconds", "y=bits", "yscale=log", "scale=log", "smoothing=0.9"):
         assert part in link
@@ -147,11 +147,11 @@ def test_a_note_is_written_changed_removed_and_brought_back(
     page.keyboard.press("[")
     card = page.locator("#pin-card")
     expect(card).to_contain_text("here it finds the spaces")
-    card.get_by_role("button", name="Change this note").click()
+    card.get_by_role("button", name="Edit this note").click()
     field.fill("and here words")
     field.press("Enter")
     expect(other.locator(label, has_text="and here words")).to_be_visible()
-    card.get_by_role("button", name="Remove this note").click()
+    card.get_by_role("button", name="Delete this note").click()
     expect(other.locator(label, has_text="and here words")).to_have_count(0)
     page.locator(".toast", has_text="removed").get_by_role("button", name="Undo").click()
     expect(other.locator(label, has_text="and here words")).to_be_visible()
@@ -257,7 +257,7 @@ def test_the_curve_can_be_taken_away(finished: tuple[str, Page]) -> None:
     assert struct.unpack(">II", take("#export-png")[16:24]) == (2_000, 1_240)
     drawing = take("#export-svg").decode()
     assert drawing.startswith("<svg")
-    assert "loss, nats a sequence" in drawing
+    assert "loss, nats per sequence" in drawing
     rows = list(csv.DictReader(take("#export-csv").decode().splitlines()))
     assert list(rows[0])[:3] == ["update", "epochs", "seconds"]
     assert rows[-1]["update"] == "600"
@@ -269,20 +269,20 @@ def test_when_a_reference_line_was_beaten_is_exact(server: Server, window: Windo
     page = window.open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished")
     note = page.locator("#figure-book-note")
-    expect(note).to_contain_text("beats unigrams since")
+    expect(note).to_contain_text("below unigram since")
     corpus = server.call("GET", f"runs/{run}")["corpus"]
     entropy = next(c for c in server.call("GET", "corpora") if c["id"] == corpus)["entropy"]
     loss = server.call("GET", f"runs/{run}/loss?points=5000")
     pairs = zip(loss["update"], loss["smooth"], strict=True)
     first = next(update for update, smooth in pairs if smooth < entropy["unigram"] * 25)
-    expect(note).to_have_text(f"beats unigrams since {first:,}")
+    expect(note).to_have_text(f"below unigram since {first:,}")
 
 
 def test_a_run_that_only_gets_worse_is_told_so(server: Server, window: Window) -> None:
     run = server.create_run(pace="max", max_updates=2_000, learning_rate=1_000)
     page = window.open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished")
-    expect(page.locator("#figure-book-note")).to_have_text("worse than blind guessing")
+    expect(page.locator("#figure-book-note")).to_have_text("worse than random guessing")
     # Its figures are large, and there is room for them beside the curve.
     ticks = page.locator("#chart .ytick text")
     expect(ticks.last).to_contain_text(re.compile("[kMG]$"))

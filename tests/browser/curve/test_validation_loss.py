@@ -43,7 +43,7 @@ def test_the_validation_loss_is_on_the_chart_and_live(server: Server, window: Wi
 def test_without_held_out_text_nothing_is_said_of_it(server: Server, window: Window) -> None:
     page = window.open(server, server.create_run(max_updates=30))
     expect(page.locator("#notice")).to_contain_text("Finished")
-    expect(page.locator("#figure-loss-note")).to_contain_text("nats a character")
+    expect(page.locator("#figure-loss-note")).to_contain_text("nats per character")
     expect(page.locator("#chart .annotation-text", has_text="validation")).to_have_count(0)
 
 

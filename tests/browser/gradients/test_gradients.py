@@ -30,7 +30,7 @@ def verdicts(page: Page) -> list[str]:
 
 def test_the_gradients_are_right(server: Server, window: Window) -> None:
     page = proof(server, window)
-    expect(page.locator("#check-verdict")).to_have_text("The gradients are right.")
+    expect(page.locator("#check-verdict")).to_have_text("The gradients are correct.")
     expect(page.locator("#check-worst")).to_contain_text("1,650 entries in float64")
     names = page.locator("#check-rows th").all_inner_texts()
     assert [name[0] for name in names] == ["U", "W", "b", "V", "c"]
@@ -41,19 +41,19 @@ def test_the_gradients_are_right(server: Server, window: Window) -> None:
 def test_each_mistake_makes_them_look_wrong(server: Server, window: Window) -> None:
     page = proof(server, window)
     reasons = {
-        "clipping": "compare first",
+        "clipping": "Compare first",
         "float32": "check in float64",
-        "state": "Put the carried",
+        "state": "Restore the carried",
     }
     verdict = page.locator("#check-verdict")
     for mistake, why in reasons.items():
         page.locator(f"input[name=mistake][value={mistake}]").check()
         expect(page.locator("#check-explanation")).to_contain_text(why)
-        expect(verdict).to_have_text("The gradients are right, and look wrong.")
+        expect(verdict).to_have_text("The gradients are correct, but look wrong.")
         assert "✗ off" in verdicts(page)
         expect(page.locator("#check-maps figcaption").first).to_contain_text("off")
     page.locator("input[name=mistake][value='']").check()
-    expect(verdict).to_have_text("The gradients are right.")
+    expect(verdict).to_have_text("The gradients are correct.")
 
 
 def test_clipping_first_shows_errors_of_seven_tenths(server: Server, window: Window) -> None:
@@ -87,8 +87,10 @@ def test_a_step_too_small_makes_them_look_wrong(server: Server, window: Window) 
     page.locator("#check-step").fill("-9")
     expect(page.locator("#check-step-result")).to_contain_text("✗ With a step of 1e−9")
     expect(page.locator("#check-plot")).to_have_attribute("data-drawn-step", "1e−9")
-    expect(page.locator("#check-verdict")).to_have_text("The gradients are right, and look wrong.")
-    expect(page.locator("#check-explanation")).to_contain_text("little but rounding")
+    expect(page.locator("#check-verdict")).to_have_text(
+        "The gradients are correct, but look wrong."
+    )
+    expect(page.locator("#check-explanation")).to_contain_text("rounding errors dominate")
     page.locator("#check-step-best").click()
     expect(page.locator("#check-step-result")).to_contain_text("✓ With a step of 0.005")
 

@@ -125,7 +125,7 @@ def test_on_a_phone_the_passage_is_the_page(
     assert len({round(box["y"]) for box in boxes}) == 1
     assert max(box["x"] + box["width"] for box in boxes) <= 390
     page.locator("#passage-save").click()
-    expect(page.locator(".toast")).to_contain_text("Kept, with the model that wrote it.")
+    expect(page.locator(".toast")).to_contain_text("Saved, with the model that wrote it.")
     page.locator(".toast").get_by_label("Dismiss").click()
     page.locator("#passage-close").click()
     expect(page.locator("#passage")).to_be_hidden()
@@ -190,8 +190,8 @@ def test_what_grew_stands_where_it_stood(server: Server, window: Window, run: st
           const boxes = () => [...host.querySelectorAll("p")]
             .filter((p) => p.textContent).map((p) => [p.textContent, p.offsetTop, p.offsetHeight]);
           const growing = new PassageText(host);
-          growing.begin([1], false, { watched: ["Orla"], prime: "A prime" });
-          for (const character of text) { growing.grow([character]); growing.settle(); }
+          growing.start([1], false, { watched: ["Orla"], prime: "A prime" });
+          for (const character of text) { growing.addPieces([character]); growing.showAll(); }
           const before = boxes();
           const written = { text, prime: "A prime", invented_words: [[2, 5]], temperature: 1 };
           growing.finish([written], false, ["Orla"]);
@@ -226,7 +226,7 @@ def test_the_text_comes_first_and_its_measure_later(
     expect(page.locator("#passage-progress")).to_contain_text("of 1,000 characters")
     page.locator("#passage-length").fill("1")
     page.locator("#passage-length").press("Enter")
-    expect(page.locator("#passage-progress")).to_contain_text("written; looking its words up")
+    expect(page.locator("#passage-progress")).to_contain_text("written; measuring its quality")
     expect(page.locator("#passage-text .prose")).to_have_count(1)
 
 
@@ -241,7 +241,9 @@ def test_a_lost_connection_keeps_what_was_written(
         ),
     )
     page.locator("#write").click()
-    expect(page.locator("#passage-problem")).to_contain_text("connection was lost while it wrote")
+    expect(page.locator("#passage-problem")).to_contain_text(
+        "connection was lost while the passage was being written"
+    )
     expect(page.locator("#passage-text")).to_contain_text("Half a word, and th")
     expect(page.locator("#passage-write")).to_be_visible()
 

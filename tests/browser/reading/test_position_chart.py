@@ -51,8 +51,8 @@ def test_the_epochs_lie_over_each_other_and_a_sentence_tells(
     told = server.call("GET", f"runs/{run}/loss/explained")
     expect(page.locator("#position-sentence")).to_have_text(
         re.compile(
-            rf"Of epochs 2 to 7, {told['share'] * 100:.0f}% of the ups and downs come back on the"
-            r" same pages\. The first 7 updates of an epoch cost"
+            rf"In epochs 2 to 7, {told['share'] * 100:.0f}% of the variation of the loss is"
+            r" explained by the page\. The first 7 updates of an epoch have a loss"
         )
     )
     expect(page.locator("#position-readout")).to_contain_text("epochs 1 and 4 to 8")
@@ -136,11 +136,11 @@ def test_it_grows_live_and_says_what_is_missing(
     page = window.open(server, run)
     by_page(page)
     expect(page.locator("#position-sentence")).to_have_text(
-        re.compile(r"After .* it can be told\.")
+        re.compile(r"This can be computed after .*\.")
     )
     server.call("PATCH", f"runs/{run}", {"pace": "max"})
     eventually(lambda: drawn_epochs(page), lambda epochs: len(epochs) > 2, "the third epoch")
-    expect(page.locator("#position-sentence")).to_contain_text("come back on the same pages")
+    expect(page.locator("#position-sentence")).to_contain_text("explained by the page")
 
 
 def test_on_a_phone_it_fits(
@@ -152,7 +152,7 @@ def test_on_a_phone_it_fits(
     expect(page.locator("#notice")).to_contain_text("Finished")
     by_page(page)
     expect(page.locator("#position-plot")).to_contain_text("% of each part")
-    expect(page.locator("#position-sentence")).to_contain_text("come back on the same pages")
+    expect(page.locator("#position-sentence")).to_contain_text("explained by the page")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     box = page.locator("#position-chart").bounding_box()
     assert box is not None
@@ -172,21 +172,22 @@ def told(**figures: Any) -> dict[str, Any]:
         (
             told(),
             (
-                "Of epochs 2 to 4, 61% of the ups and downs come back on the same pages. The first"
-                " hundred updates of an epoch cost 1.4 nats more than the rest (± 0.2)."
+                "In epochs 2 to 4, 61% of the variation of the loss is explained by the page. The"
+                " first hundred updates of an epoch have a loss 1.4 nats above that of the rest"
+                " (± 0.2)."
             ),
         ),
         (
             told(share=0.01, share_error=0.02, start={"updates": 7, "loss": -0.3, "error": 0.4}),
             (
-                "Of epochs 2 to 4, none of the ups and downs come back on the same pages. The"
-                " first 7 updates of an epoch cost 0.3 nats less than the rest, no more than any"
-                " other 7 may stray (± 0.4)."
+                "In epochs 2 to 4, the page explains none of the variation of the loss. The"
+                " first 7 updates of an epoch have a loss 0.3 nats below that of the rest, which"
+                " is within the usual variation of 7 updates (± 0.4)."
             ),
         ),
         (
-            {"share": None, "missing": "After the second epoch it can be told."},
-            "After the second epoch it can be told.",
+            {"share": None, "unavailable": "This can be computed after the second epoch."},
+            "This can be computed after the second epoch.",
         ),
     ],
 )
@@ -225,9 +226,9 @@ def test_a_bins_updates_are_those_that_read_it(module: Module) -> None:
     ("epochs", "words"),
     [
         ([1], "epoch 1"),
-        ([1, 2], "epochs 1 and 2, the newest in ink"),
-        ([1, 2, 3], "epochs 1 to 3, the newest in ink"),
-        ([1, 4, 5], "epochs 1 and 4 to 5, the newest in ink"),
+        ([1, 2], "epochs 1 and 2, the newest emphasized"),
+        ([1, 2, 3], "epochs 1 to 3, the newest emphasized"),
+        ([1, 4, 5], "epochs 1 and 4 to 5, the newest emphasized"),
     ],
 )
 def test_which_epochs_are_shown(module: Module, epochs: list[int], words: str) -> None:

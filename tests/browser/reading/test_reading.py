@@ -23,7 +23,7 @@ def finished(server: Server, window: Window, updates: int = 300) -> tuple[str, P
         "the whole curve",
     )
     # Its last sample is measured after its end, and the timeline counts from the newest there is.
-    expect(page.locator("#writing-title")).to_have_text(f"The writing at update {updates}")
+    expect(page.locator("#writing-title")).to_have_text(f"Newest sample, at update {updates}")
     return run, page
 
 
@@ -66,7 +66,7 @@ def test_a_click_on_the_curve_opens_what_was_read_there(server: Server, window: 
     )
     source = reading["source"]["update"]
     expect(page.locator("#reading-place")).to_have_text(
-        re.compile(rf"epoch 1, page \d+ of 258 \(CHAPTER ONE\), by the network of update {source}$")
+        re.compile(rf"epoch 1, page \d+ of 258 \(CHAPTER ONE\), network of update {source}$")
     )
     most = passage["most_surprising"][0]
     expect(page.locator("#reading-sentence")).to_contain_text(f"{most['surprisal']:.1f} bits")
@@ -98,7 +98,7 @@ def test_the_timeline_moves_the_reading(server: Server, window: Window) -> None:
     page.locator("#reading-earlier").click()
     expect(title).to_have_text("What it read at update 99")
     page.locator("#tab-writing").click()
-    expect(page.locator("#writing-title")).to_have_text("The writing as it was at update 50")
+    expect(page.locator("#writing-title")).to_have_text("Sample at update 50")
     page.locator("#timeline-live").click()
     expect(page.locator("#reading")).to_be_hidden()
 
@@ -115,7 +115,7 @@ def test_every_character_tells_its_figure(server: Server, window: Window) -> Non
     read.nth(7).hover()
     expect(about).to_contain_text(bits)
     page.mouse.move(5, 5)
-    expect(about).to_have_text("Point at a character for its figure.")
+    expect(about).to_have_text("Point at a character to see its surprisal.")
     page.locator("#reading-page").focus()
     page.keyboard.press("ArrowRight")
     expect(about).to_contain_text(f"{most['surprisal']:.1f} bits")

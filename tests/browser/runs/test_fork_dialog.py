@@ -48,7 +48,7 @@ def forked(server: Server, page: Page, run: str) -> dict[str, object]:
     page.locator("#fork-start").click()
     expect(page.locator("#fork-dialog")).to_be_hidden()
     fork = eventually(
-        lambda: [each for each in server.call("GET", "runs") if each["id"] != run], len, "the fork"
+        lambda: [each for each in server.call("GET", "runs") if each["id"] != run], bool, "the fork"
     )[0]
     server.call("POST", f"runs/{fork['id']}/stop")
     return dict(fork["spec"])

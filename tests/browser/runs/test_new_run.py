@@ -32,7 +32,7 @@ def test_a_run_through_the_form_with_an_uploaded_text(server: Server, window: Wi
     page.locator("#new-hidden_size").fill("20")
     characters = len(set(STORY))
     parameters = 20 * 20 + 2 * 20 * characters + 20 + characters
-    expect(page.locator("#parameter-count")).to_have_text(f"{parameters:,} parameters to learn")
+    expect(page.locator("#parameter-count")).to_have_text(f"{parameters:,} parameters")
     page.locator("#new-name").fill("Anna")
     page.locator("#new-max_updates").fill("50")
     page.locator("#new-sample_every").fill("10")
@@ -67,9 +67,9 @@ def test_the_form_shows_what_came_of_an_upload_and_what_a_run_would_be_like(
     expect(name).to_have_value("")
     text.select_option(uploaded)
     expect(page.locator("#corpus-facts")).to_contain_text("Anna")
-    expect(page.locator("#corpus-facts")).to_contain_text("a byte-order mark taken away")
-    expect(page.locator("#corpus-facts")).to_contain_text("40 line ends made the usual one")
-    expect(page.locator("#estimate-speed")).to_contain_text("times through the text")
+    expect(page.locator("#corpus-facts")).to_contain_text("a byte-order mark removed")
+    expect(page.locator("#corpus-facts")).to_contain_text("40 line ends normalised")
+    expect(page.locator("#estimate-speed")).to_contain_text("epochs")
 
     page.locator("#corpus-remove").click()
     expect(page.locator("#new-corpus option")).to_have_count(before)
@@ -166,9 +166,7 @@ def test_the_parameters_are_counted_as_the_server_counts(server: Server, window:
         page.locator("#new-layers").fill(str(layers))
         wanted = {"cell": cell, "layers": layers, "hidden_size": 17, "paused": True}
         run = server.call("POST", "runs", wanted)
-        expect(page.locator("#parameter-count")).to_have_text(
-            f"{run['parameters']:,} parameters to learn"
-        )
+        expect(page.locator("#parameter-count")).to_have_text(f"{run['parameters']:,} parameters")
 
 
 def test_every_setting_arrives(server: Server, window: Window) -> None:

@@ -145,7 +145,7 @@ def test_renaming_and_deleting_with_undo(server: Server, window: Window) -> None
     page.get_by_label("New name").press("Enter")
     expect(page.locator("#run-name")).to_have_text("After")
     expect(page.get_by_label("Rename After")).to_be_focused()
-    note(page, "now called").get_by_text("Undo").click()
+    note(page, "renamed to").get_by_text("Undo").click()
     expect(page.locator("#run-name")).to_have_text("Before")
     assert server.call("GET", f"runs/{run}")["name"] == "Before"
 
@@ -185,8 +185,8 @@ def test_several_are_deleted_and_some_kept_by_the_keyboard(server: Server, windo
     expect(page.get_by_label("Delete b")).to_be_visible()
     # A page that comes in place of this one takes over what is pending.
     page.reload()
-    expect(note(page, "“c” is deleted")).to_be_visible()
-    note(page, "“c” is deleted").get_by_label("Dismiss").click()
+    expect(note(page, "“c” was deleted")).to_be_visible()
+    note(page, "“c” was deleted").get_by_label("Dismiss").click()
     runs = eventually(lambda: server.call("GET", "runs"), lambda runs: len(runs) == 2, "c to go")
     assert {run["id"] for run in runs} == {stays, first}
     assert second not in {run["id"] for run in runs}
@@ -220,7 +220,7 @@ def test_checkpoints_are_deleted_with_undo(server: Server, window: Window) -> No
     page.keyboard.press("z")
     expect(page.locator("#checkpoint-count")).to_have_text("3")
     page.get_by_label("Delete: Update 5").click()
-    note(page, "The checkpoint at update 5 is deleted").get_by_label("Dismiss").click()
+    note(page, "The checkpoint at update 5 was deleted").get_by_label("Dismiss").click()
     left = eventually(
         lambda: server.call("GET", f"runs/{run}/checkpoints"), lambda made: len(made) == 2, "it"
     )
@@ -252,6 +252,6 @@ def test_a_damaged_checkpoint_is_shown_as_one(server: Server, window: Window) ->
     expect(row.get_by_text("Download")).to_be_visible()
     answer = httpx.get(f"{server.url}api/runs/{run}/checkpoints/{made['id']}/file")
     assert answer.status_code == 409
-    expect(row).to_contain_text("damaged, it can't be read")
+    expect(row).to_contain_text("damaged, cannot be read")
     expect(row.get_by_text("Download")).to_have_count(0)
     expect(row.get_by_role("button")).to_have_count(1)

@@ -28,7 +28,7 @@ def samples_of(server: Server, run: str) -> dict[int, dict[str, Any]]:
 
 def open_at_its_end(server: Server, window: Window, run: str) -> Page:
     page = window.open(server, run)
-    expect(page.locator("#writing-title")).to_have_text("The writing at update 400")
+    expect(page.locator("#writing-title")).to_have_text("Newest sample, at update 400")
     return page
 
 
@@ -49,7 +49,7 @@ def test_the_past_is_told_with_the_same_random_numbers_and_leaving_returns_to_li
     dice = page.locator("#text-mode")
     expect(dice).to_be_hidden()
     assert text_in_view(page) == squeeze(samples[400]["text"])
-    expect(about).to_contain_text("Going on from the book")
+    expect(about).to_contain_text("Continues from the corpus")
 
     page.keyboard.press("ArrowLeft")
     assert text_in_view(page) == squeeze(samples[300]["replay"]["text"])
@@ -67,10 +67,10 @@ def test_the_past_is_told_with_the_same_random_numbers_and_leaving_returns_to_li
     expect(page.locator("#passage")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.locator("#passage")).to_be_hidden()
-    expect(page.locator("#writing-title")).to_contain_text("as it was at update 300")
+    expect(page.locator("#writing-title")).to_contain_text("Sample at update 300")
 
     page.keyboard.press("Escape")
-    expect(page.locator("#writing-title")).to_have_text("The writing at update 400")
+    expect(page.locator("#writing-title")).to_have_text("Newest sample, at update 400")
     assert text_in_view(page) == squeeze(samples[400]["text"])
 
 
@@ -85,13 +85,11 @@ def test_what_changed_from_the_one_before_is_marked(server: Server, window: Wind
     index = next(i for i in range(1, len(texts)) if texts[i] != texts[i - 1])
     page.locator("#timeline").fill(str(index))
     about = page.locator("#sample-about")
-    expect(about).to_have_text(
-        re.compile(r"^\d+ of \d+ words changed since|^Every word is another")
-    )
+    expect(about).to_have_text(re.compile(r"^\d+ of \d+ words changed since|^Every word changed"))
     same = next((i for i in range(1, len(texts)) if texts[i] == texts[i - 1]), None)
     if same is not None:
         page.locator("#timeline").fill(str(same))
-        expect(about).to_contain_text("Every word as it was since")
+        expect(about).to_contain_text("No word changed since")
         expect(page.locator("#sample-text .changed")).to_have_count(0)
 
 
@@ -128,15 +126,15 @@ def test_each_figure_of_quality_has_a_curve_on_the_same_timeline(
     whole = f"{round(samples[400]['quality']['real_words'] * 100)}%"
     expect(page.locator("#quality b").first).to_have_text(whole)
     expect(share).to_have_attribute(
-        "aria-valuetext", re.compile(rf"^{whole} at update 400; the most is \d+%, at")
+        "aria-valuetext", re.compile(rf"^{whole} at update 400; maximum \d+%, at")
     )
     share.hover()
-    expect(page.locator("#writing-title")).to_contain_text("as it was at update")
+    expect(page.locator("#writing-title")).to_contain_text("Sample at update")
     page.mouse.move(5, 5)
-    expect(page.locator("#writing-title")).to_have_text("The writing at update 400")
+    expect(page.locator("#writing-title")).to_have_text("Newest sample, at update 400")
     share.focus()
     page.keyboard.press("ArrowLeft")
-    expect(page.locator("#writing-title")).to_have_text("The writing as it was at update 300")
+    expect(page.locator("#writing-title")).to_have_text("Sample at update 300")
     replayed = f"{round(samples[300]['replay']['quality']['real_words'] * 100)}%"
     expect(share).to_have_attribute("aria-valuetext", re.compile(f"^{replayed} at update 300"))
 
@@ -151,7 +149,7 @@ def test_a_hurrah_is_celebrated_once_and_leads_to_what_was_written(
     )
     server.call("PATCH", f"runs/{run}", {"sample_every": 100})
     page = window.open(server, run)
-    expect(page.locator("#words-count")).to_have_text("None of 3 watched words have come")
+    expect(page.locator("#words-count")).to_have_text("None of 3 watched words written")
 
     def all_came() -> bool:
         server.call("POST", f"runs/{run}/step", {"updates": 100})
@@ -161,7 +159,7 @@ def test_a_hurrah_is_celebrated_once_and_leads_to_what_was_written(
     toasts = page.locator(".toast-hurrah")
     expect(toasts).to_have_text(re.compile(r"hurrah - (Orla|Vane).*, update [\d,]+"))
     expect(page.locator("#live-region")).to_contain_text("hurrah - ")
-    expect(page.locator("#words-count")).to_have_text("2 of 3 watched words have come")
+    expect(page.locator("#words-count")).to_have_text("2 of 3 watched words written")
     expect(page.locator("#chart-plot")).to_contain_text(
         re.compile(r"hurrah - \w+.*, update [\d,]+")
     )
@@ -173,14 +171,14 @@ def test_a_hurrah_is_celebrated_once_and_leads_to_what_was_written(
     expect(page.locator("#sample-text .watched").first).to_be_visible()
     page.wait_for_url(re.compile(rf"at={at}\b.*text=written"))
     page.locator("#text-mode input[value=replay]").check()
-    expect(page.locator("#sample-about")).to_contain_text("came in the text as written")
+    expect(page.locator("#sample-about")).to_contain_text("first appeared in the text as written")
     page.locator("#watch-words button", has_text="Orla").click()
     # The choice between the two texts is for this one alone.
     page.keyboard.press("ArrowLeft")
     expect(page.locator("#text-mode input[value=replay]")).to_be_checked()
 
     page.reload()
-    expect(page.locator("#words-count")).to_have_text("2 of 3 watched words have come")
+    expect(page.locator("#words-count")).to_have_text("2 of 3 watched words written")
     server.call("POST", f"runs/{run}/step", {"updates": 100})
     expect(page.locator("#figure-update")).to_have_text(f"{at_end(server, run):,}")
     expect(page.locator(".toast-hurrah")).to_have_count(0)
@@ -218,7 +216,7 @@ def test_the_operator_edits_the_watched_words_and_takes_it_back(
     assert watched() == own
 
     server.call("PATCH", f"runs/{run}", {"watch_words": ["Zebedee"]})
-    expect(page.locator("#words-count")).to_have_text("None of 1 watched word has come")
+    expect(page.locator("#words-count")).to_have_text("None of 1 watched word written")
     page.locator("#words-open").click()
     page.locator("#words-default").click()
     expect(page.locator("#watch-words li")).to_have_count(len(own))
@@ -241,12 +239,12 @@ def test_a_sample_that_the_page_does_not_hold_is_fetched(server: Server, window:
         pace="max", max_updates=600, sample_every=1, hidden_size=4, sample_length=8, watch_words=[]
     )
     page = window.open(server, run)
-    expect(page.locator("#writing-title")).to_have_text("The writing at update 600")
+    expect(page.locator("#writing-title")).to_have_text("Newest sample, at update 600")
     held = page.evaluate("document.querySelectorAll('#timeline-dots circle').length")
     assert held <= 200
     page.goto(f"{server.url}?run={run}&at=301&text=written")
-    expect(page.locator("#writing-title")).to_have_text("The writing as it was at update 301")
+    expect(page.locator("#writing-title")).to_have_text("Sample at update 301")
     page.goto(f"{server.url}?run={run}&range=300-330&at=311&text=written")
-    expect(page.locator("#writing-title")).to_have_text("The writing as it was at update 311")
+    expect(page.locator("#writing-title")).to_have_text("Sample at update 311")
     page.keyboard.press("ArrowRight")
-    expect(page.locator("#writing-title")).to_have_text("The writing as it was at update 312")
+    expect(page.locator("#writing-title")).to_have_text("Sample at update 312")

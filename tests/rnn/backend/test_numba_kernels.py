@@ -38,7 +38,7 @@ def both_networks(K, m, T, seed):
     for network in (by_numpy, by_numba):
         network.parameters.flat[:] = flat
         network.state["h"][:] = state
-    by_numba.use(selection.load_numba())
+    by_numba.set_kernel(selection.load_numba())
     text = rng.integers(0, K, T + 1)
     return by_numpy, by_numba, text[:-1], text[1:]
 
@@ -65,7 +65,7 @@ def test_adagrad_is_equal_to_rounding(size):
     start = rng.standard_normal(size).astype(np.float32)
     parameters, gradients = [start.copy(), start.copy()], np.empty_like(start)
     by_numpy, by_numba = (make_optimizer("adagrad", p, gradients) for p in parameters)
-    by_numba.use(selection.load_numba())
+    by_numba.set_kernel(selection.load_numba())
     for _ in range(20):
         gradients[:] = 10.0 * rng.standard_normal(size)
         gradients[::3] = 0.0

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from server.rnn.cells.cell import Cell, ReferenceLayer, logistic
-from server.rnn.cells.gates import gates_of
+from server.rnn.cells.gates import split_gates
 from server.rnn.cells.layer import Layer
 from server.rnn.parameters import Array
 
@@ -43,7 +43,7 @@ class MGULayer(Layer):
         """Compute all states from state 0."""
         p, (f, n), r = self._parameters, self._a, self._r
         (W_f, W_n), (b_f, b_n) = np.split(p.W, 2, axis=1), np.split(p.b, 2)
-        self.inputs.project(gates_of(p.U, 2), self._a_rows)
+        self.inputs.project(split_gates(p.U, 2), self._a_rows)
         for t, h_t in enumerate(self._states):
             h = self.hidden[t, :, :-1]
             f[t] = logistic(f[t] + h @ W_f + b_f)
@@ -54,7 +54,7 @@ class MGULayer(Layer):
     def backward(self) -> None:
         """Fill the gradients, and pass on those of the layer below."""
         W_f, W_n = np.split(self._parameters.W, 2, axis=1)
-        (f, n), (d_f, d_n), before = self._a, self._g, self.hidden[:-1, :, :-1]
+        (f, n), (d_f, d_n), before = self._a, self._d_a, self.hidden[:-1, :, :-1]
         recurrent: Array = np.zeros_like(self._d_h[0])
         for t in reversed(range(self.sequence_length)):
             h, d_h = before[t], self._d_h[t] + recurrent
@@ -62,12 +62,12 @@ class MGULayer(Layer):
             d_r = d_n[t] @ W_n.T
             d_f[t] = (d_h * (n[t] - h) + d_r * h) * f[t] * (1.0 - f[t])
             recurrent = d_h * (1.0 - f[t]) + d_r * f[t] + d_f[t] @ W_f.T
-        (g_f, g_n), m = self._g_rows, len(W_f)
+        (g_f, g_n), m = self._d_a_rows, len(W_f)
         gradients = self._gradients
         gradients.W[:, :m] = self._before[:, :m].T @ g_f
         gradients.W[:, m:] = self._r.reshape(-1, m).T @ g_n
-        gradients.b[:] = self._g_rows.sum(axis=1).reshape(-1)
-        self.inputs.send_back(self._g_rows)
+        gradients.b[:] = self._d_a_rows.sum(axis=1).reshape(-1)
+        self.inputs.backward(self._d_a_rows)
 
 
 def reference_step(

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.rnn.cells import CELLS
-from server.rnn.gradient_check.reference_network import Change, ReferenceNetwork
+from server.rnn.gradient_check.reference_network import Perturbation, ReferenceNetwork
 from server.rnn.network import Network
 from server.rnn.training.trainer import Trainer, TrainerSettings
 from tests.rnn.support import bytes_of, make_trainer, random_text
@@ -45,7 +45,7 @@ def test_losses_and_states_follow_the_definitions(cell, layers, batch_size, K, m
     network, x, y = random_network(cell, layers, batch_size, K=K, m=m, T=T, seed=seed)
     if dropout:
         network.draw_masks(np.random.default_rng(seed), dropout)
-    nothing = Change(name="c", entries=(np.array([0]),), step=0.0)
+    nothing = Perturbation(name="c", entries=(np.array([0]),), step=0.0)
     parameters = dict(network.parameters.items())
     definitions = ReferenceNetwork(network.architecture, parameters, network.masks, nothing)
     before = {name: state[None].copy() for name, state in network.state.items()}

@@ -16,7 +16,7 @@ from server.checkpoints.npz import read_archive, write_archive
 from server.rnn.cells import CELLS
 from server.rnn.gradient_check.check import check_gradients
 from server.rnn.model import ModelError
-from server.rnn.sampling.sampling import write
+from server.rnn.sampling.sampling import generate
 from server.rnn.training.trainer import SettingsError, Trainer, TrainerSettings
 from server.rnn.vocabulary import Vocabulary
 from server.spec.run_spec import RunSpec
@@ -85,7 +85,7 @@ def test_it_learns_and_writes(mgu):
         trainer.update()
     assert trainer.kernel == "numpy"
     assert trainer.loss < 0.2 * first
-    written = write(trainer.current_model(), 40, temperature=0, seed=0)
+    written = generate(trainer.current_model(), 40, temperature=0, seed=0)
     assert (written == 1).sum() > 2
 
 

@@ -138,11 +138,11 @@ def test_a_forward_pass_that_is_not_the_cells_is_found(monkeypatch, cell):
 
 
 def test_a_mask_that_is_forgotten_on_the_way_back_is_found(monkeypatch):
-    def forgetful(inputs, g):
-        np.matmul(inputs._read.T, g, inputs._gradients)
-        np.matmul(g, inputs._weights.T, inputs._state_gradients)
+    def forgetful(inputs, d_a):
+        np.matmul(inputs._inputs.T, d_a, inputs._gradients)
+        np.matmul(d_a, inputs._weights.T, inputs._state_gradients)
 
-    monkeypatch.setattr(HiddenStates, "send_back", forgetful)
+    monkeypatch.setattr(HiddenStates, "backward", forgetful)
     assert check_gradients(layers=2).passed
     assert not check_gradients(layers=2, dropout=0.3).passed
 

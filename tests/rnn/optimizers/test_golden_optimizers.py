@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from server.rnn.optimizers import LEARNING_RATES, RULES
+from server.rnn.optimizers import LEARNING_RATES, OPTIMIZERS
 from server.rnn.training.trainer import Trainer, TrainerSettings
 from tests.rnn import golden
 
 GOLDEN = json.loads(Path(golden.__file__).with_name("optimizers.json").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("optimizer", RULES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_ten_updates_are_pytorchs(optimizer):
     trainer = Trainer(
         np.array(GOLDEN["text"]),

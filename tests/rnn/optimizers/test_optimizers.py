@@ -5,10 +5,10 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from server.rnn.optimizers import BLOCK, LEARNING_RATES, RULES, make_optimizer
+from server.rnn.optimizers import BLOCK, LEARNING_RATES, OPTIMIZERS, make_optimizer
 from tests.rnn.support import PLAIN_RULES
 
-rules = pytest.mark.parametrize("name", RULES)
+rules = pytest.mark.parametrize("name", OPTIMIZERS)
 
 
 def random_gradients(size, dtype, steps, seed=0):

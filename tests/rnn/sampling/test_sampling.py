@@ -5,7 +5,7 @@ import pytest
 
 from server.rnn.cells import CELLS
 from server.rnn.model import Model
-from server.rnn.sampling.sampling import PIECE, write, write_pieces
+from server.rnn.sampling.sampling import CHUNK, generate, generate_chunks
 from server.rnn.training.trainer import Trainer, TrainerSettings
 
 
@@ -44,8 +44,8 @@ def test_temperature_0_takes_the_likeliest():
         h, logits = step(model, h, index)
         index = int(logits.argmax())
         expected.append(index)
-    assert write(model, 300, temperature=0, seed=1).tolist() == expected
-    assert write(model, 300, temperature=0, seed=2).tolist() == expected
+    assert generate(model, 300, temperature=0, seed=1).tolist() == expected
+    assert generate(model, 300, temperature=0, seed=2).tolist() == expected
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
@@ -57,7 +57,7 @@ def test_characters_are_drawn_from_the_softmax(temperature):
     logits = step(model, model.state["h"], 0)[1] / temperature
     p = np.exp(logits) / np.exp(logits).sum()
     n = 20_000
-    counts = np.bincount(write(model, n, temperature=temperature, seed=3), minlength=p.size)
+    counts = np.bincount(generate(model, n, temperature=temperature, seed=3), minlength=p.size)
     chi_squared = ((counts - n * p) ** 2 / (n * p)).sum()
     assert chi_squared < 20.5  # the 0.999 quantile with 5 degrees of freedom
 
@@ -80,7 +80,7 @@ def test_only_the_likeliest_are_drawn_and_by_their_share(limits, kept):
     p = np.array([0.05, 0.3, 0.1, 0.15, 0.35, 0.05])
     model.parameters["c"][:] = np.log(p)
     n = 20_000
-    counts = np.bincount(write(model, n, seed=3, **limits), minlength=p.size)
+    counts = np.bincount(generate(model, n, seed=3, **limits), minlength=p.size)
     likeliest = np.argsort(-p, kind="stable")[:kept]
     assert counts[likeliest].sum() == n
     expected = n * p[likeliest] / p[likeliest].sum()
@@ -92,7 +92,7 @@ def test_what_is_let_through_does_not_change_the_luck():
     model = random_model(K=9)
     for name in "UW":
         model.parameters[name][:] = 0.0
-    free, few = write(model, 2000, seed=1), write(model, 2000, seed=1, top_k=4)
+    free, few = generate(model, 2000, seed=1), generate(model, 2000, seed=1, top_k=4)
     among = np.isin(free, np.unique(few))
     assert among.sum() > 500
     assert np.array_equal(free[among], few[among])
@@ -105,26 +105,28 @@ def test_what_is_let_through_does_not_change_the_luck():
 def test_texts_side_by_side_are_those_written_alone(cell, limits, prime):
     model = trained_model(cell)
     temperatures = [0.0, 0.5, 1.0, 2.0]
-    length = PIECE + 40
+    length = CHUNK + 40
     options = {"seed": 5, "prime": prime, **limits}
-    together = write(model, length, temperature=temperatures, **options)
+    together = generate(model, length, temperature=temperatures, **options)
     assert together.shape == (4, length)
     for text, temperature in zip(together, temperatures, strict=True):
-        assert np.array_equal(text, write(model, length, temperature=temperature, **options))
-    pieces = list(write_pieces(model, length, temperature=temperatures, **options))
-    assert [piece.shape for piece in pieces] == [(4, PIECE), (4, 40)]
+        assert np.array_equal(text, generate(model, length, temperature=temperature, **options))
+    pieces = list(generate_chunks(model, length, temperature=temperatures, **options))
+    assert [piece.shape for piece in pieces] == [(4, CHUNK), (4, 40)]
     assert np.array_equal(np.concatenate(pieces, axis=1), together)
 
 
 def test_one_temperature_in_a_list_is_one_text_in_a_list():
     model = random_model()
-    assert np.array_equal(write(model, 90, temperature=[1], seed=1), [write(model, 90, seed=1)])
-    assert write(model, 0, temperature=[1.0, 2.0], seed=1).shape == (2, 0)
+    assert np.array_equal(
+        generate(model, 90, temperature=[1], seed=1), [generate(model, 90, seed=1)]
+    )
+    assert generate(model, 0, temperature=[1.0, 2.0], seed=1).shape == (2, 0)
 
 
 def test_each_character_depends_on_the_one_before():
     model = random_model(K=4, scale=1.5)
-    text = write(model, 3000, seed=5)
+    text = generate(model, 3000, seed=5)
     h, index, surprise = model.state["h"], model.next_index, []
     for k in text:
         h, logits = step(model, h, index)
@@ -138,25 +140,25 @@ def test_each_character_depends_on_the_one_before():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_seed_gives_one_text(dtype):
     model = random_model(dtype=dtype)
-    first = write(model, 1000, seed=1)
-    assert np.array_equal(first, write(model, 1000, seed=1))
-    assert not np.array_equal(first, write(model, 1000, seed=2))
+    first = generate(model, 1000, seed=1)
+    assert np.array_equal(first, generate(model, 1000, seed=1))
+    assert not np.array_equal(first, generate(model, 1000, seed=2))
     assert first.min() >= 0
     assert first.max() < model.vocabulary_size
 
 
 def test_a_shorter_text_is_the_beginning_of_a_longer():
     model = random_model()
-    long = write(model, 3 * PIECE + 1, seed=1)
-    for length in (0, 1, PIECE - 1, PIECE, PIECE + 1):
-        assert np.array_equal(write(model, length, seed=1), long[:length])
+    long = generate(model, 3 * CHUNK + 1, seed=1)
+    for length in (0, 1, CHUNK - 1, CHUNK, CHUNK + 1):
+        assert np.array_equal(generate(model, length, seed=1), long[:length])
 
 
 def test_pieces_make_up_the_text():
     model = random_model()
-    pieces = list(write_pieces(model, 3 * PIECE + 1, seed=1))
-    assert [len(piece) for piece in pieces] == [PIECE, PIECE, PIECE, 1]
-    assert np.array_equal(np.concatenate(pieces), write(model, 3 * PIECE + 1, seed=1))
+    pieces = list(generate_chunks(model, 3 * CHUNK + 1, seed=1))
+    assert [len(piece) for piece in pieces] == [CHUNK, CHUNK, CHUNK, 1]
+    assert np.array_equal(np.concatenate(pieces), generate(model, 3 * CHUNK + 1, seed=1))
 
 
 @pytest.mark.parametrize("prime", [[2], [0, 3, 3, 1, 5]])
@@ -167,22 +169,22 @@ def test_a_prime_is_read_from_the_model_s_own_state(prime):
         h, _ = step(model, h, index)
     there = dataclasses.replace(model, state={"h": h}, next_index=prime[-1])
     assert np.array_equal(
-        write(model, 500, seed=1, prime=np.array(prime)),
-        write(there, 500, seed=1),
+        generate(model, 500, seed=1, prime=np.array(prime)),
+        generate(there, 500, seed=1),
     )
 
 
 def test_an_empty_prime_is_none():
     model = random_model()
     empty = np.array([], dtype=np.uint16)
-    assert np.array_equal(write(model, 50, seed=1, prime=empty), write(model, 50, seed=1))
+    assert np.array_equal(generate(model, 50, seed=1, prime=empty), generate(model, 50, seed=1))
 
 
 def test_writing_does_not_change_the_model():
     model = random_model()
     before = {name: array.copy() for name, array in model.parameters.items()}
     state = model.state["h"].copy()
-    write(model, 100, seed=1, prime=np.array([1, 2]))
+    generate(model, 100, seed=1, prime=np.array([1, 2]))
     assert all(np.array_equal(before[name], model.parameters[name]) for name in before)
     assert np.array_equal(state, model.state["h"])
 
@@ -194,7 +196,7 @@ def test_parameters_that_ran_away_still_write(name, poison):
     model.parameters[name][:] = poison
     for options in ({}, {"top_k": 3}, {"top_p": 0.5}, {"top_k": 3, "top_p": 0.5}):
         for temperature in (1.0, 0.0, [0.0, 1.0, 9.0]):
-            text = write(
+            text = generate(
                 model, 300, temperature=temperature, seed=1, prime=np.array([1, 2]), **options
             )
             assert text.shape == (*np.shape(temperature), 300)
@@ -205,9 +207,9 @@ def test_parameters_that_ran_away_still_write(name, poison):
 @pytest.mark.parametrize("temperature", [1e-300, 1e-9, 1e30, 1e300])
 def test_any_temperature_will_do(temperature):
     model = random_model(dtype=np.float32, scale=3.0)
-    text = write(model, 2000, seed=1, temperature=temperature)
+    text = generate(model, 2000, seed=1, temperature=temperature)
     if temperature < 1:
-        assert np.array_equal(text, write(model, 2000, seed=1, temperature=0))
+        assert np.array_equal(text, generate(model, 2000, seed=1, temperature=0))
     else:
         counts = np.bincount(text, minlength=6)
         assert ((counts - 2000 / 6) ** 2 / (2000 / 6)).sum() < 20.5
@@ -216,15 +218,15 @@ def test_any_temperature_will_do(temperature):
 @pytest.mark.parametrize("temperature", [-0.1, np.nan, np.inf])
 def test_a_temperature_must_be_finite_and_not_negative(temperature):
     with pytest.raises(ValueError, match="temperature"):
-        write(random_model(), 10, seed=1, temperature=temperature)
+        generate(random_model(), 10, seed=1, temperature=temperature)
 
 
 def test_a_negative_length_is_refused():
     with pytest.raises(ValueError, match="length"):
-        write(random_model(), -1, seed=1)
+        generate(random_model(), -1, seed=1)
 
 
 @pytest.mark.parametrize("prime", [[6], [-1], [0, 9]])
 def test_a_prime_outside_the_vocabulary_is_refused(prime):
     with pytest.raises(ValueError, match="prime"):
-        write(random_model(), 1, seed=1, prime=np.array(prime))
+        generate(random_model(), 1, seed=1, prime=np.array(prime))

@@ -3,11 +3,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.rnn.sampling.sampling_filters import Choice
+from server.rnn.sampling.sampling_filters import Sampler
 
 
 def choose(temperatures, K, top_k=None, top_p=None, dtype=np.float64):
-    return Choice(temperatures, top_k=top_k, top_p=top_p, vocabulary_size=K, dtype=dtype)
+    return Sampler(temperatures, top_k=top_k, top_p=top_p, vocabulary_size=K, dtype=dtype)
 
 
 def let_through(logits, temperature, top_k, top_p):
@@ -44,7 +44,7 @@ def test_those_let_through_are_the_likeliest(texts, top_k, top_p):
     logits = np.array([row for row, _ in texts], dtype=np.float64)
     choice = choose([t for _, t in texts], logits.shape[1], top_k, top_p)
     before = logits.copy()
-    choice.restrict(logits)
+    choice.filter_logits(logits)
     for row, (given_logits, temperature) in zip(logits, texts, strict=True):
         kept = set(np.flatnonzero(np.isfinite(row)).tolist())
         assert kept == let_through(given_logits, temperature, top_k, top_p)
@@ -53,9 +53,9 @@ def test_those_let_through_are_the_likeliest(texts, top_k, top_p):
 
 def test_whoever_asks_for_all_gets_all():
     for top_k, top_p, every in [(None, None, True), (None, 1.0, True), (3, None, False)]:
-        assert choose(1.0, 5, top_k, top_p).lets_all_through == every
+        assert choose(1.0, 5, top_k, top_p).keeps_all == every
     logits = np.array([[1.0, 5.0, 2.0]])
-    choose(1.0, 3, top_k=9, top_p=1.0).restrict(logits)
+    choose(1.0, 3, top_k=9, top_p=1.0).filter_logits(logits)
     assert np.isfinite(logits).all()
 
 
@@ -75,7 +75,7 @@ def test_the_noise_is_the_same_for_all_texts_but_for_its_scale():
 def test_logits_that_are_not_finite_are_no_reason_to_stop(top_k, top_p, poison):
     logits = np.array([[0.0, poison, 1.0], [poison] * 3], dtype=np.float32)
     with np.errstate(all="ignore"):
-        choose([1.0, 0.0], 3, top_k, top_p, np.float32).restrict(logits)
+        choose([1.0, 0.0], 3, top_k, top_p, np.float32).filter_logits(logits)
     assert ((logits.argmax(1) >= 0) & (logits.argmax(1) < 3)).all()
 
 

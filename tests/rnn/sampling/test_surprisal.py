@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.rnn.cells import CELLS
-from server.rnn.gradient_check.reference_network import Change, ReferenceNetwork
+from server.rnn.gradient_check.reference_network import Perturbation, ReferenceNetwork
 from server.rnn.sampling.surprisal import surprisal
 from tests.rnn.support import make_trainer
 
@@ -22,7 +22,7 @@ def trained(updates=30, **changes):
 
 def plain_nats(model, texts):
     """The same by the definitions: a copy in which nothing is changed."""
-    nothing = Change(name="c", entries=(np.array([0]),), step=0.0)
+    nothing = Perturbation(name="c", entries=(np.array([0]),), step=0.0)
     sizes = model.architecture
     definitions = ReferenceNetwork(sizes, model.parameters, [], nothing)
     state = {name: np.zeros((1, len(texts), sizes.hidden_size)) for name in sizes.state_names}

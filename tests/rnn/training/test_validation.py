@@ -13,11 +13,11 @@ from server.rnn.training.trainer import (
     TextTooShortError,
 )
 from server.rnn.training.validation import (
-    LEAST_CHARACTERS,
-    LEAST_PART,
-    MOST_CHARACTERS,
-    MOST_PRODUCTS,
-    MOST_STREAMS,
+    MAX_CHARACTERS,
+    MAX_PRODUCTS,
+    MAX_STREAMS,
+    MIN_CHARACTERS,
+    MIN_STREAM_LENGTH,
     Validation,
     hold_out,
 )
@@ -215,26 +215,26 @@ def test_long_texts_are_read_by_parallel_streams_and_not_to_the_end():
     network = Network(7, 6, 25)
     for length, streams in [
         (100, 1),
-        (2 * LEAST_PART - 1, 1),
-        (2 * LEAST_PART, 2),
-        (MOST_CHARACTERS, MOST_STREAMS),
-        (3 * MOST_CHARACTERS, MOST_STREAMS),
+        (2 * MIN_STREAM_LENGTH - 1, 1),
+        (2 * MIN_STREAM_LENGTH, 2),
+        (MAX_CHARACTERS, MAX_STREAMS),
+        (3 * MAX_CHARACTERS, MAX_STREAMS),
     ]:
         batches = Validation(random_text(length), network)._batches
         assert len(batches._streams) == streams
-        assert batches._streams.size <= MOST_CHARACTERS
-        assert batches.stream_length == min(length, MOST_CHARACTERS) // streams
+        assert batches._streams.size <= MAX_CHARACTERS
+        assert batches.stream_length == min(length, MAX_CHARACTERS) // streams
 
 
 @pytest.mark.parametrize("hidden_size", [50, 500, 2_500])
 def test_of_a_large_network_less_is_read(hidden_size):
     network = Network(7, hidden_size, 25)
-    batches = Validation(random_text(MOST_CHARACTERS), network)._batches
+    batches = Validation(random_text(MAX_CHARACTERS), network)._batches
     read, products = batches._streams.size, network.parameters.flat.size
-    assert LEAST_CHARACTERS <= read <= MOST_CHARACTERS
-    assert read == MOST_CHARACTERS or read <= max(LEAST_CHARACTERS, MOST_PRODUCTS / products)
+    assert MIN_CHARACTERS <= read <= MAX_CHARACTERS
+    assert read == MAX_CHARACTERS or read <= max(MIN_CHARACTERS, MAX_PRODUCTS / products)
     # No less than it could be, but for what does not fill all of the streams.
-    assert (read + MOST_STREAMS) * products > min(MOST_PRODUCTS, MOST_CHARACTERS * products)
+    assert (read + MAX_STREAMS) * products > min(MAX_PRODUCTS, MAX_CHARACTERS * products)
 
 
 def test_streams_measure_what_one_stream_does():

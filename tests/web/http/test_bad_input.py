@@ -44,7 +44,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("field", WRONG)
-def test_a_wrong_field_is_named_and_nothing_is_made(server, field):
+def test_a_wrong_field_is_named_and_no_run_is_created(server, field):
     for value in WRONG[field]:
         # Not every client's JSON is strict: NaN, Infinity and half a surrogate pair come, too.
         content = json.dumps({field: value})
@@ -74,7 +74,7 @@ def test_a_sequence_longer_than_the_text_is_refused(server):
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
-def test_bodies_that_are_no_json_object_are_refused(server, method):
+def test_bodies_other_than_json_objects_are_refused(server, method):
     run = server.create(paused=True, **SMALL)
     address = "/api/runs" if method == "POST" else f"/api/runs/{run['id']}"
 
@@ -92,7 +92,7 @@ def test_bodies_that_are_no_json_object_are_refused(server, method):
     assert server.client.get("/api/runs").json() == [run]
 
 
-def test_a_run_that_is_not_there(server):
+def test_an_unknown_run_is_not_found(server):
     for method, what in [
         *[("GET", what) for what in ("", "/samples", "/milestones", "/loss", "/losses.csv")],
         *[("POST", what) for what in ("/pause", "/resume", "/stop", "/passages")],

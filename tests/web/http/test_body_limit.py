@@ -5,15 +5,15 @@ import asyncio
 import pytest
 
 from server.settings import Settings
-from server.web.http.body_limit import MAX_HELD_BYTES, BodyLimit
+from server.web.http.body_limit import MAX_BUFFERED_BYTES, BodyLimit
 from tests.serving import RunningServer
 
 TOKEN = "sesame"
 
 
-def test_bodies_that_lack_their_last_byte_do_not_fill_the_memory():
+def test_incomplete_bodies_do_not_fill_the_memory():
     size_bytes = 1_000_000
-    count = MAX_HELD_BYTES // (size_bytes - 1) + 1
+    count = MAX_BUFFERED_BYTES // (size_bytes - 1) + 1
     answers = []
 
     async def application(scope, receive, send):
@@ -70,7 +70,7 @@ def narrow(tmp_path_factory):
 @pytest.mark.parametrize(
     ("headers", "most"), [({}, 500), ({"Authorization": f"Bearer {TOKEN}"}, 3_000)]
 )
-def test_a_request_may_be_so_large_and_a_viewers_less_so(narrow, headers, most):
+def test_body_limits_of_operator_and_viewer(narrow, headers, most):
     check = b'{"hidden_size": 2, "sequence_length": 2}'
     headers = headers | {"Content-Type": "application/json"}
     for size_bytes, status in [(most, 200), (most + 1, 413)]:

@@ -10,7 +10,7 @@ from server.web.app import create_app
 from server.web.http.openapi import PATH
 
 
-def test_it_is_made_once_for_all_who_ask(tmp_path, monkeypatch):
+def test_the_description_is_computed_once(tmp_path, monkeypatch):
     app = create_app(Settings(data_dir=tmp_path))
     plain, made = app.openapi, []
 

@@ -21,7 +21,7 @@ def addresses(server, page):
 
 
 @pytest.mark.parametrize("page", ["/", "/passages", "/compare", "/gradients"])
-def test_a_page_names_all_that_it_needs_and_all_of_it_is_there(server, page):
+def test_all_files_that_a_page_names_exist(server, page):
     named = set(addresses(server, page))
     for address in named:
         answer = server.client.get(address)
@@ -41,7 +41,7 @@ def test_a_page_names_all_that_it_needs_and_all_of_it_is_there(server, page):
                 assert whole in named
 
 
-def test_they_come_compressed_to_those_who_can_read_it(server):
+def test_files_are_compressed_for_clients_that_accept_it(server):
     path = "/static/js/watch.js"
     plain = server.client.get(path, headers={"Accept-Encoding": "identity"})
     assert "content-encoding" not in plain.headers
@@ -50,7 +50,7 @@ def test_they_come_compressed_to_those_who_can_read_it(server):
         assert gzip.decompress(b"".join(answer.iter_raw())) == plain.content
 
 
-def test_another_version_and_none_are_asked_for_each_time(server):
+def test_only_the_current_version_is_immutable(server):
     for path in ("/static/js/watch.js", "/static/0123456789ab/js/watch.js"):
         answer = server.client.get(path)
         assert answer.status_code == 200
@@ -59,7 +59,7 @@ def test_another_version_and_none_are_asked_for_each_time(server):
         assert server.client.get(path, headers=tag).status_code == 304
 
 
-def test_nothing_else_is_there(server):
+def test_unknown_files_are_not_found(server):
     for path in ("/static/", "/static/js", "/static/js/../../pyproject.toml"):
         server.problem(server.client.get(path), 404)
     server.problem(server.client.post("/static/js/watch.js", json={}), 405)

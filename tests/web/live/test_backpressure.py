@@ -10,11 +10,11 @@ from websockets.asyncio.client import connect
 
 from server.web.live import backpressure
 from server.web.live.backpressure import EXTENSION, ViewerGoneError, ViewerProtocol
-from server.web.live.frames import framed
-from tests.lines import Line
+from server.web.live.frames import split_into_frames
 from tests.serving import LIMIT_S
+from tests.slow_proxy import SlowProxy
 
-PATIENCE_S = 2.0
+TIMEOUT_S = 2.0
 
 
 @contextlib.asynccontextmanager
@@ -35,43 +35,43 @@ async def told_by(speak, **options):
         yield server.sockets[0].getsockname()[1]
 
 
-def test_a_connection_on_a_slow_line_is_not_taken_for_dead():
+def test_a_slow_connection_is_not_closed_as_dead():
     # More than the kernel holds: that much is read even before a goodbye.
     text = "x" * 250_000
 
     async def speak(viewer):
-        await viewer.ready(PATIENCE_S)
-        await viewer.tell(framed(text.encode()), PATIENCE_S)
-        await viewer.ready(PATIENCE_S)
+        await viewer.wait_until_ready(TIMEOUT_S)
+        await viewer.send_frames(split_into_frames(text.encode()), TIMEOUT_S)
+        await viewer.wait_until_ready(TIMEOUT_S)
         await asyncio.sleep(LIMIT_S)
 
     async def inside():
         # The buffers hold more than is read while an answer to a ping is waited for.
         pings = {"ws_ping_interval": 0.2, "ws_ping_timeout": 0.5}
         async with told_by(speak, **pings) as port:
-            with Line(port, bytes_per_s=40_000) as line:
+            with SlowProxy(port, bytes_per_s=40_000) as line:
                 async with connect(f"ws://127.0.0.1:{line.port}/", ping_interval=None) as viewer:
                     assert await viewer.recv() == text
 
     asyncio.run(inside())
 
 
-def test_who_is_slow_is_told_all_there_is_for_one_answer():
+def test_a_slow_viewer_gets_many_messages_per_ping():
     async def speak(viewer):
         answers = asyncio.Queue()
         hear = viewer.handle_pong
         viewer.handle_pong = lambda event: (answers.put_nowait(event), hear(event))
-        await viewer.ready(PATIENCE_S)
-        await viewer.tell(framed(b"the first"), PATIENCE_S)
+        await viewer.wait_until_ready(TIMEOUT_S)
+        await viewer.send_frames(split_into_frames(b"the first"), TIMEOUT_S)
         for _ in ("before it", "after it"):
             await answers.get()
         for number in range(20):
             viewer.slow = True  # Its last answer came quickly.
-            await viewer.ready(PATIENCE_S)
-            await viewer.tell(framed(b"%d" % number), PATIENCE_S)
+            await viewer.wait_until_ready(TIMEOUT_S)
+            await viewer.send_frames(split_into_frames(b"%d" % number), TIMEOUT_S)
         assert answers.empty()
-        viewer.told_all()
-        await viewer.ready(PATIENCE_S)
+        viewer.ping_if_slow()
+        await viewer.wait_until_ready(TIMEOUT_S)
         assert answers.qsize() == 1
         await viewer.send({"type": "websocket.close", "code": 1000})
 
@@ -83,21 +83,21 @@ def test_who_is_slow_is_told_all_there_is_for_one_answer():
     asyncio.run(inside())
 
 
-def test_whose_answers_take_longer_than_the_next_ping_is_known_to_answer():
+def test_pongs_later_than_the_next_ping_count():
     async def inside():
         let_go = asyncio.Event()
 
         async def speak(viewer):
             try:
                 while True:
-                    await viewer.ready(PATIENCE_S)
-                    await viewer.tell(framed(b"small"), PATIENCE_S)
+                    await viewer.wait_until_ready(TIMEOUT_S)
+                    await viewer.send_frames(split_into_frames(b"small"), TIMEOUT_S)
                     await asyncio.sleep(0.01)
             except TimeoutError:
                 let_go.set()
 
         async with told_by(speak) as port:
-            with Line(port, delay_s=0.3) as line:
+            with SlowProxy(port, delay_s=0.3) as line:
                 async with connect(f"ws://127.0.0.1:{line.port}/", close_timeout=0.1) as viewer:
                     for _ in range(200):
                         await viewer.recv()
@@ -108,8 +108,8 @@ def test_whose_answers_take_longer_than_the_next_ping_is_known_to_answer():
     asyncio.run(inside())
 
 
-def test_little_is_told_before_the_first_answer(monkeypatch):
-    monkeypatch.setattr(backpressure, "UNHEARD_S", LIMIT_S)
+def test_little_is_sent_before_the_first_pong(monkeypatch):
+    monkeypatch.setattr(backpressure, "FIRST_PONG_TIMEOUT_S", LIMIT_S)
     told_bytes = []
 
     async def speak(viewer):
@@ -121,29 +121,29 @@ def test_little_is_told_before_the_first_answer(monkeypatch):
 
         viewer.handle_pong = heard
         while not told_bytes or told < 1_000_000:
-            await viewer.ready(PATIENCE_S)
-            await viewer.tell(framed(bytes(10_000)), PATIENCE_S)
+            await viewer.wait_until_ready(TIMEOUT_S)
+            await viewer.send_frames(split_into_frames(bytes(10_000)), TIMEOUT_S)
             told += 10_000
         await viewer.send({"type": "websocket.close", "code": 1000})
 
     async def inside():
         async with told_by(speak) as port:
-            with Line(port, delay_s=0.3) as line:
+            with SlowProxy(port, delay_s=0.3) as line:
                 async with connect(f"ws://127.0.0.1:{line.port}/") as viewer:
                     assert len([text async for text in viewer]) == 100
-        assert 0 < told_bytes[0] <= backpressure.UNHEARD_BYTES + 10_000
+        assert 0 < told_bytes[0] <= backpressure.BYTES_BEFORE_PONG + 10_000
 
     asyncio.run(inside())
 
 
-def test_a_client_that_answers_no_ping_is_not_waited_for_long(monkeypatch):
-    monkeypatch.setattr(backpressure, "UNHEARD_S", 0.1)
+def test_a_client_without_pongs_is_not_waited_for_long(monkeypatch):
+    monkeypatch.setattr(backpressure, "FIRST_PONG_TIMEOUT_S", 0.1)
 
     async def speak(viewer):
         viewer.handle_pong = lambda _: None
         for _ in range(100):
-            await viewer.ready(PATIENCE_S)
-            await viewer.tell(framed(bytes(10_000)), PATIENCE_S)
+            await viewer.wait_until_ready(TIMEOUT_S)
+            await viewer.send_frames(split_into_frames(bytes(10_000)), TIMEOUT_S)
         await viewer.send({"type": "websocket.close", "code": 1000})
 
     async def inside():
@@ -153,15 +153,15 @@ def test_a_client_that_answers_no_ping_is_not_waited_for_long(monkeypatch):
     asyncio.run(inside())
 
 
-def test_a_line_that_breaks_under_a_large_message_is_found_at_once(caplog):
+def test_a_connection_broken_during_a_message_is_noticed_at_once(caplog):
     async def inside():
         told = asyncio.Queue()
 
         async def speak(viewer):
-            await viewer.ready(PATIENCE_S)
+            await viewer.wait_until_ready(TIMEOUT_S)
             viewer.transport.get_extra_info("socket").shutdown(socket.SHUT_WR)
             try:
-                await viewer.tell(framed(bytes(1_000_000)), PATIENCE_S)
+                await viewer.send_frames(split_into_frames(bytes(1_000_000)), TIMEOUT_S)
             except ViewerGoneError as gone:
                 told.put_nowait(gone)
 

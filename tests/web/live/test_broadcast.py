@@ -37,9 +37,9 @@ def read(frames):
     return json.loads(b"".join(parts))
 
 
-def all_after(channel, place, *, merge):
+def all_after(channel, place, *, coalesced):
     found = []
-    while (told := channel.after(place, merge=merge)) is not None:
+    while (told := channel.next_message(place, coalesced=coalesced)) is not None:
         found.append(read(told.frames))
         place = told.seq
         assert found[-1]["seq"] == place
@@ -58,7 +58,7 @@ def in_a_loop(test):
 
 
 @in_a_loop
-def test_who_is_behind_gets_progress_in_one_and_all_else_as_it_was():
+def test_a_viewer_that_lags_gets_coalesced_progress_and_all_else():
     channel = Channel("run")
     start = channel.seq
     for update in (2, 4, 6):
@@ -68,9 +68,9 @@ def test_who_is_behind_gets_progress_in_one_and_all_else_as_it_was():
         channel.publish(progress(update))
     channel.publish({"type": "milestone", "milestone": {"update": 10}})
     channel.publish(progress(12))
-    one_by_one = all_after(channel, start, merge=False)
+    one_by_one = all_after(channel, start, coalesced=False)
     assert [m["seq"] for m in one_by_one] == list(range(start + 1, start + 9))
-    together = all_after(channel, start, merge=True)
+    together = all_after(channel, start, coalesced=True)
     kinds = [m["type"] for m in together]
     assert kinds == ["progress", "sample", "progress", "milestone", "progress"]
     assert [m["seq"] - start for m in together] == [3, 4, 6, 7, 8]
@@ -83,19 +83,19 @@ def test_who_is_behind_gets_progress_in_one_and_all_else_as_it_was():
     last = next(m for m in one_by_one if m.get("update") == 6)
     assert together[0] == last | {"curve": together[0]["curve"]}
     # From the middle of what others get as one.
-    assert all_after(channel, start + 1, merge=True)[0]["curve"]["update"] == [3, 4, 5, 6]
+    assert all_after(channel, start + 1, coalesced=True)[0]["curve"]["update"] == [3, 4, 5, 6]
 
 
 @in_a_loop
-def test_a_joined_curve_is_bounded_and_keeps_every_extreme():
+def test_a_coalesced_curve_is_bounded_and_keeps_every_extreme():
     channel = Channel("run")
     start = channel.seq
     for update in range(10, 5_001, 10):
         channel.publish(progress(update, points=10))
-    (told,) = all_after(channel, start, merge=True)
+    (told,) = all_after(channel, start, coalesced=True)
     curve, before = told["curve"], 0
     assert curve["update"][-1] == 5_000
-    assert len(curve["update"]) <= frames.MERGED_POINTS
+    assert len(curve["update"]) <= frames.MAX_COALESCED_POINTS
     for at, end in enumerate(curve["update"]):
         known = [update for update in range(before + 1, end + 1) if update % 3]
         assert curve["low"][at] == min(known) - 1.0
@@ -109,14 +109,14 @@ def test_a_joined_curve_is_bounded_and_keeps_every_extreme():
 def test_losses_that_are_not_finite_stay_null():
     curve = {"update": list(range(1, 601)), "smooth": [None] * 600}
     curve |= {"low": [None] * 600, "high": [None] * 600}
-    joined = frames.merged([{"type": "progress", "curve": curve}])["curve"]
+    joined = frames.coalesce([{"type": "progress", "curve": curve}])["curve"]
     assert set(joined["low"]) == set(joined["high"]) == {None}
 
 
 @pytest.mark.parametrize("viewers", [0, broadcast.CROWD_VIEWERS - 1])
-def test_few_are_told_progress_at_once(viewers, monkeypatch):
-    monkeypatch.setattr(broadcast, "CROWD_PAUSE_S", 3_600.0)
-    monkeypatch.setattr(broadcast, "HELD_AT_MOST_S", 3_600.0)
+def test_a_small_audience_gets_progress_at_once(viewers, monkeypatch):
+    monkeypatch.setattr(broadcast, "CROWD_PROGRESS_INTERVAL_S", 3_600.0)
+    monkeypatch.setattr(broadcast, "MAX_PROGRESS_DELAY_S", 3_600.0)
 
     async def inside():
         channel = Channel("run")
@@ -124,14 +124,14 @@ def test_few_are_told_progress_at_once(viewers, monkeypatch):
         start = channel.seq
         for update in (2, 4, 6):
             channel.publish(progress(update))
-        assert len(all_after(channel, start, merge=False)) == 3
+        assert len(all_after(channel, start, coalesced=False)) == 3
 
     asyncio.run(inside())
 
 
-def test_a_crowd_is_told_progress_less_often_and_in_order(monkeypatch):
-    monkeypatch.setattr(broadcast, "CROWD_PAUSE_S", 3_600.0)
-    monkeypatch.setattr(broadcast, "HELD_AT_MOST_S", 3_600.0)
+def test_a_crowd_gets_progress_less_often_and_in_order(monkeypatch):
+    monkeypatch.setattr(broadcast, "CROWD_PROGRESS_INTERVAL_S", 3_600.0)
+    monkeypatch.setattr(broadcast, "MAX_PROGRESS_DELAY_S", 3_600.0)
 
     async def inside():
         channel = Channel("run")
@@ -139,26 +139,26 @@ def test_a_crowd_is_told_progress_less_often_and_in_order(monkeypatch):
         start = channel.seq
         for update in (2, 4, 6):
             channel.publish(progress(update))
-        assert [m["update"] for m in all_after(channel, start, merge=False)] == [2]
+        assert [m["update"] for m in all_after(channel, start, coalesced=False)] == [2]
         # What must not be missed is not held back, and what went before it goes before it.
         channel.publish({"type": "state", "run_state": {}})
-        told = all_after(channel, start, merge=False)
+        told = all_after(channel, start, coalesced=False)
         assert [m.get("update") for m in told] == [2, 6, None]
         assert [m["seq"] for m in told] == [start + 1, start + 2, start + 3]
         assert told[1]["curve"]["update"] == [3, 4, 5, 6]
         # Nor does a snapshot come before what it holds.
         channel.publish(progress(8))
-        channel.release()
-        assert all_after(channel, start + 3, merge=False)[0]["update"] == 8
-        channel.release()
+        channel.flush_progress()
+        assert all_after(channel, start + 3, coalesced=False)[0]["update"] == 8
+        channel.flush_progress()
         assert channel.seq == start + 4
 
     asyncio.run(inside())
 
 
-def test_what_is_held_back_comes_by_itself(monkeypatch):
-    monkeypatch.setattr(broadcast, "CROWD_PAUSE_S", 3_600.0)
-    monkeypatch.setattr(broadcast, "HELD_AT_MOST_S", 0.05)
+def test_delayed_progress_is_sent_after_the_delay(monkeypatch):
+    monkeypatch.setattr(broadcast, "CROWD_PROGRESS_INTERVAL_S", 3_600.0)
+    monkeypatch.setattr(broadcast, "MAX_PROGRESS_DELAY_S", 0.05)
 
     async def inside():
         channel = Channel("run")
@@ -167,15 +167,15 @@ def test_what_is_held_back_comes_by_itself(monkeypatch):
         channel.publish(progress(2))
         channel.publish(progress(4))
         async with asyncio.timeout(60):
-            await channel.news(start + 1)
-        assert all_after(channel, start + 1, merge=False)[0]["update"] == 4
+            await channel.wait(start + 1)
+        assert all_after(channel, start + 1, coalesced=False)[0]["update"] == 4
 
     asyncio.run(inside())
 
 
-def test_after_a_pause_progress_is_told_as_soon_as_it_is_there(monkeypatch):
-    monkeypatch.setattr(broadcast, "CROWD_PAUSE_S", 0.0)
-    monkeypatch.setattr(broadcast, "HELD_AT_MOST_S", 3_600.0)
+def test_progress_after_a_pause_is_sent_at_once(monkeypatch):
+    monkeypatch.setattr(broadcast, "CROWD_PROGRESS_INTERVAL_S", 0.0)
+    monkeypatch.setattr(broadcast, "MAX_PROGRESS_DELAY_S", 3_600.0)
 
     async def inside():
         channel = Channel("run")
@@ -183,7 +183,7 @@ def test_after_a_pause_progress_is_told_as_soon_as_it_is_there(monkeypatch):
         start = channel.seq
         for update in (2, 4):
             channel.publish(progress(update))
-        told = all_after(channel, start, merge=False)
+        told = all_after(channel, start, coalesced=False)
         assert [m["update"] for m in told] == [2, 4]
 
     asyncio.run(inside())
@@ -193,28 +193,28 @@ def test_after_a_pause_progress_is_told_as_soon_as_it_is_there(monkeypatch):
 def test_the_log_is_bounded_in_messages_and_in_bytes():
     channel = Channel("run")
     start = channel.seq
-    for update in range(broadcast.MESSAGES_KEPT):
+    for update in range(broadcast.MAX_LOG_MESSAGES):
         channel.publish({"type": "milestone", "milestone": {"update": update}})
-    assert channel.holds(start)
+    assert channel.contains(start)
     channel.publish({"type": "milestone", "milestone": {"update": -1}})
-    assert not channel.holds(start)
-    assert channel.holds(start + 1)
-    large = {"type": "sample", "sample": {"text": "x" * (broadcast.BYTES_KEPT // 4)}}
+    assert not channel.contains(start)
+    assert channel.contains(start + 1)
+    large = {"type": "sample", "sample": {"text": "x" * (broadcast.MAX_LOG_BYTES // 4)}}
     for _ in range(4):
         channel.publish(large)
-    assert not channel.holds(channel.seq - 4)
-    assert len(all_after(channel, channel.seq - 3, merge=True)) == 3
+    assert not channel.contains(channel.seq - 4)
+    assert len(all_after(channel, channel.seq - 3, coalesced=True)) == 3
 
 
 @in_a_loop
-def test_a_large_snapshot_comes_in_frames_and_says_how_many_look_on():
+def test_a_large_snapshot_comes_in_frames_with_the_viewer_count():
     channel = Channel("run")
     content = {"samples": ["\u00e9\U0001f600" * 50_000]}
-    _, made = channel.keep_snapshot(json.dumps(content).encode())
+    _, made = channel.cache_snapshot(json.dumps(content).encode())
     assert len(made) > 4
     assert max(map(len, made)) <= frames.FRAME_BYTES + 10
     channel.viewers = 12
-    _, again = channel.snapshot(moving=False)
+    _, again = channel.cached_snapshot(running=False)
     assert read(again)["samples"] == content["samples"]
     assert read(made)["viewers"] == 0
     assert read(again)["viewers"] == 12
@@ -222,43 +222,47 @@ def test_a_large_snapshot_comes_in_frames_and_says_how_many_look_on():
     assert all(one is other for one, other in zip(made[:-1], again[:-1], strict=True))
 
 
-def test_a_snapshot_holds_until_something_happens_and_a_second_while_the_run_moves(monkeypatch):
-    monkeypatch.setattr(broadcast, "SNAPSHOT_HOLDS_S", 3_600.0)
+def test_a_snapshot_is_reused_until_a_message_or_for_a_second_while_running(monkeypatch):
+    monkeypatch.setattr(broadcast, "SNAPSHOT_CACHE_S", 3_600.0)
 
     async def inside():
         channel = Channel("run")
-        seq, _ = channel.keep_snapshot(b'{"samples":[]}')
+        seq, _ = channel.cache_snapshot(b'{"samples":[]}')
         channel.publish({"type": "viewers", "viewers": 3})
-        assert channel.snapshot(moving=False)[0] == channel.snapshot(moving=True)[0] == seq
+        assert (
+            channel.cached_snapshot(running=False)[0]
+            == channel.cached_snapshot(running=True)[0]
+            == seq
+        )
         channel.publish(progress(2))
         # A run that stands still has moved: who comes must see where it stands.
-        assert channel.snapshot(moving=False) is None
-        assert channel.snapshot(moving=True)[0] == seq
-        assert all_after(channel, seq, merge=False)[-1]["update"] == 2
+        assert channel.cached_snapshot(running=False) is None
+        assert channel.cached_snapshot(running=True)[0] == seq
+        assert all_after(channel, seq, coalesced=False)[-1]["update"] == 2
         # Each sample a new snapshot would be one for each who comes while samples do.
         for kind in ("sample", "milestone", "checkpoint", "state"):
             channel.publish({"type": kind})
-            assert channel.snapshot(moving=True)[0] == seq
-            assert all_after(channel, seq, merge=False)[-1]["type"] == kind
-        assert channel.snapshot(moving=False) is None
+            assert channel.cached_snapshot(running=True)[0] == seq
+            assert all_after(channel, seq, coalesced=False)[-1]["type"] == kind
+        assert channel.cached_snapshot(running=False) is None
         # It went back in time: that is no news to be told after a snapshot.
         channel.restart()
-        assert channel.snapshot(moving=True) is None
-        seq, _ = channel.keep_snapshot(b'{"samples":[]}')
-        for _ in range(broadcast.MESSAGES_KEPT):
+        assert channel.cached_snapshot(running=True) is None
+        seq, _ = channel.cache_snapshot(b'{"samples":[]}')
+        for _ in range(broadcast.MAX_LOG_MESSAGES):
             channel.publish({"type": "sample", "sample": {}})
-        assert channel.snapshot(moving=True)[0] == seq
+        assert channel.cached_snapshot(running=True)[0] == seq
         channel.publish({"type": "sample", "sample": {}})
-        assert channel.snapshot(moving=True) is None
-        monkeypatch.setattr(broadcast, "SNAPSHOT_HOLDS_S", 0.0)
-        channel.keep_snapshot(b'{"samples":[]}')
+        assert channel.cached_snapshot(running=True) is None
+        monkeypatch.setattr(broadcast, "SNAPSHOT_CACHE_S", 0.0)
+        channel.cache_snapshot(b'{"samples":[]}')
         channel.publish(progress(4))
-        assert channel.snapshot(moving=True) is None
+        assert channel.cached_snapshot(running=True) is None
 
     asyncio.run(inside())
 
 
-def test_a_number_of_an_earlier_life_is_never_one_of_this(monkeypatch):
+def test_sequence_numbers_never_repeat_after_a_restart(monkeypatch):
     began_ns = 1_800_000_000 * 10**9
     second_of_messages = 1_238
 
@@ -270,8 +274,8 @@ def test_a_number_of_an_earlier_life_is_never_one_of_this(monkeypatch):
         # The server is killed and back within the second, and tells as much again.
         monkeypatch.setattr(broadcast.time, "time_ns", lambda: began_ns + 10**9)
         channel = Channel("run")
-        for update in range(broadcast.MESSAGES_KEPT):
-            assert not channel.resumes(earlier.seq)
+        for update in range(broadcast.MAX_LOG_MESSAGES):
+            assert not channel.can_resume(earlier.seq)
             channel.publish({"type": "milestone", "milestone": {"update": update}})
         # JavaScript has no larger integers.
         assert channel.seq < 2**53
@@ -279,38 +283,38 @@ def test_a_number_of_an_earlier_life_is_never_one_of_this(monkeypatch):
     asyncio.run(inside())
 
 
-def test_what_nobody_looks_at_is_forgotten_but_for_its_number(monkeypatch):
-    monkeypatch.setattr(broadcast, "REMEMBERED_S", 0.01)
+def test_the_log_of_a_run_without_viewers_is_freed(monkeypatch):
+    monkeypatch.setattr(broadcast, "LOG_RETENTION_S", 0.01)
     happening = {"type": "sample", "sample": {}}
 
     async def inside():
         channel = Channel("run")
         channel.join()
         channel.publish(happening)
-        channel.keep_snapshot(b'{"samples":[]}')
+        channel.cache_snapshot(b'{"samples":[]}')
         await asyncio.sleep(0.02)
         # Somebody looks on.
-        assert channel.resumes(channel.seq - 1)
+        assert channel.can_resume(channel.seq - 1)
         channel.leave()
-        assert channel.resumes(channel.seq - 1)
+        assert channel.can_resume(channel.seq - 1)
         last = channel.seq
         await asyncio.sleep(0.02)
-        assert not channel.resumes(last - 1)
-        assert channel.snapshot(moving=False) is None
+        assert not channel.can_resume(last - 1)
+        assert channel.cached_snapshot(running=False) is None
         # Who comes back with the last number has missed nothing.
-        assert channel.resumes(last)
+        assert channel.can_resume(last)
         channel.publish(happening)
         channel.publish(progress(2))
         assert channel.seq == last + 2
-        assert not channel.resumes(last)
-        assert not channel.resumes(channel.seq - 1)
+        assert not channel.can_resume(last)
+        assert not channel.can_resume(channel.seq - 1)
         channel.join()
         channel.publish(happening)
-        assert [m["seq"] for m in all_after(channel, last + 2, merge=True)] == [last + 3]
+        assert [m["seq"] for m in all_after(channel, last + 2, coalesced=True)] == [last + 3]
         channel.leave()
         channel.join()
         await asyncio.sleep(0.02)
-        assert channel.resumes(last + 2)
+        assert channel.can_resume(last + 2)
         channel.leave()
         channel.close()
 

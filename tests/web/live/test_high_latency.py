@@ -4,8 +4,8 @@ import json
 
 from websockets.sync.client import connect
 
-from tests.lines import Line
 from tests.serving import LIMIT_S, PAGES, until
+from tests.slow_proxy import SlowProxy
 
 # A hang's limit where the wait is short.
 SOON_S = 25.0
@@ -15,12 +15,12 @@ def read(viewer):
     return json.loads(viewer.recv(timeout=LIMIT_S))
 
 
-def test_a_hiccup_on_a_long_line_is_over_when_it_is_over(server):
+def test_a_viewer_recovers_from_a_delay_on_a_distant_connection(server):
     corpus = server.upload(PAGES)["id"]
     often = {"hidden_size": 4, "sample_length": 20, "sample_every": 40, "pace": 200}
     run = server.create(corpus=corpus, max_updates=None, **often)
     with (
-        Line(server.port, delay_s=0.15) as line,
+        SlowProxy(server.port, delay_s=0.15) as line,
         connect(f"ws://127.0.0.1:{line.port}/ws/runs/{run['id']}", max_size=None) as viewer,
     ):
         numbers = [read(viewer)["seq"] for _ in range(40)]

@@ -97,7 +97,7 @@ CONTENTS = {
 }
 
 
-def test_every_type_that_a_run_publishes_is_tried():
+def test_every_published_message_type_is_tested():
     about_the_connection = {"viewers", "resync"}
     declared = {get_args(get_type_hints(each)["type"])[0] for each in get_args(LiveMessage)}
     assert {message["type"] for message in MESSAGES} == declared - about_the_connection
@@ -105,14 +105,14 @@ def test_every_type_that_a_run_publishes_is_tried():
 
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message["type"])
 def test_a_published_message_is_encoded_as_compact_json_in_a_fixed_order(message, monkeypatch):
-    monkeypatch.setattr(broadcast, "_now_s", lambda: NOW_S)
+    monkeypatch.setattr(broadcast, "_unix_time_s", lambda: NOW_S)
 
     async def publish():
         broadcaster = Broadcaster()
         channel = broadcaster.channel(RUN.id)
         before = channel.seq
         broadcaster.publish(RUN.id, message)
-        encoded = channel.after(before, merge=False)
+        encoded = channel.next_message(before, coalesced=False)
         channel.close()
         return before, encoded.frames
 

@@ -9,8 +9,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from tests.lines import Line
 from tests.serving import LIMIT_S, PAGES, RunningServer, until
+from tests.slow_proxy import SlowProxy
 
 # Samples of 80 kB each, quickly written: a snapshot of them is more than a socket can hold.
 FACES = "".join(chr(0x1F600 + number % 7) for number in range(300))
@@ -20,7 +20,7 @@ LARGE = {"hidden_size": 1, "sequence_length": 5, "sample_length": 20_000, "sampl
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     data_dir = tmp_path_factory.mktemp("data")
-    with RunningServer(data_dir, "--no-demo", HURRAH_VIEWER_PATIENCE_S="0.3") as running:
+    with RunningServer(data_dir, "--no-demo", HURRAH_VIEWER_TIMEOUT_S="0.3") as running:
         yield running
 
 
@@ -84,7 +84,7 @@ def memory_bytes(server):
     return int(subprocess.run(listing, capture_output=True, text=True, check=True).stdout) * 1024
 
 
-def test_who_never_reads_is_let_go_and_the_others_see_all(server, run):
+def test_a_viewer_that_never_reads_is_disconnected_alone(server, run):
     with watch(server, run) as reader:
         snapshot = read(reader)
         assert (snapshot["type"], snapshot["viewers"]) == ("snapshot", 1)
@@ -100,7 +100,7 @@ def test_who_never_reads_is_let_go_and_the_others_see_all(server, run):
         assert updates == [61, 62, 63]
 
 
-def test_who_never_reads_holds_up_neither_training_nor_anybody(server, run):
+def test_a_viewer_that_never_reads_delays_nobody(server, run):
     with (
         never_reads(server, run),
         never_reads(server, run),
@@ -119,7 +119,7 @@ def test_who_never_reads_holds_up_neither_training_nor_anybody(server, run):
         until(lambda: others_there(server, run) == 1)
 
 
-def test_who_stops_reading_is_let_go_long_before_the_buffers_are_full(server):
+def test_a_viewer_that_stops_reading_is_disconnected_early(server):
     corpus = server.upload(PAGES)["id"]
     run = server.create(corpus=corpus, hidden_size=4, max_updates=None, sample_length=20)
     with watch(server, run, max_queue=1) as viewer:
@@ -133,9 +133,9 @@ def test_who_stops_reading_is_let_go_long_before_the_buffers_are_full(server):
     server.client.delete(f"/api/runs/{run['id']}")
 
 
-def test_who_never_reads_takes_no_memory(tmp_path):
+def test_viewers_that_never_read_take_no_memory(tmp_path):
     with (
-        RunningServer(tmp_path, "--no-demo", HURRAH_VIEWER_PATIENCE_S=str(LIMIT_S)) as server,
+        RunningServer(tmp_path, "--no-demo", HURRAH_VIEWER_TIMEOUT_S=str(LIMIT_S)) as server,
         contextlib.ExitStack() as stack,
     ):
         run = server.create(corpus=server.upload(FACES)["id"], paused=True, watch_words=[], **LARGE)
@@ -152,16 +152,16 @@ def test_who_never_reads_takes_no_memory(tmp_path):
         assert memory_bytes(server) - before < 30 * snapshot_bytes / 10
 
 
-def test_who_reads_slowly_but_reads_is_told_all(tmp_path):
+def test_a_slow_viewer_that_reads_gets_everything(tmp_path):
     # What a viewer reads meanwhile is half of what the buffers hold, and a sixth of the snapshot.
     patience_s, bytes_per_s = 1.0, 24_000
-    with RunningServer(tmp_path, "--no-demo", HURRAH_VIEWER_PATIENCE_S=str(patience_s)) as server:
+    with RunningServer(tmp_path, "--no-demo", HURRAH_VIEWER_TIMEOUT_S=str(patience_s)) as server:
         corpus = server.upload(FACES)["id"]
         run = server.create(corpus=corpus, paused=True, watch_words=[], **LARGE)
         server.post(run, "step", {"updates": 1})
         assert len(server.get(run, "samples")) == 2
         with (
-            Line(server.port, bytes_per_s=bytes_per_s) as line,
+            SlowProxy(server.port, bytes_per_s=bytes_per_s) as line,
             connect(
                 f"ws://127.0.0.1:{line.port}/ws/runs/{run['id']}", max_size=None, ping_interval=0.1
             ) as viewer,

@@ -86,7 +86,7 @@ def _no_runs_left(request):
         request.getfixturevalue("server").delete_runs()
 
 
-def test_a_snapshot_comes_first_and_says_how_it_stands(server, corpus):
+def test_a_snapshot_comes_first_and_is_complete(server, corpus):
     run = server.create(corpus=corpus, paused=True, **SMALL)
     server.post(run, "step", {"updates": 200})
     server.post(run, "checkpoints", {"note": "a word"})
@@ -102,7 +102,7 @@ def test_a_snapshot_comes_first_and_says_how_it_stands(server, corpus):
         assert isinstance(snapshot["seq"], int)
 
 
-def test_nothing_is_missing_and_nothing_comes_twice(server, corpus):
+def test_no_message_is_missing_or_repeated(server, corpus):
     run = server.create(
         corpus=corpus, paused=True, pace=150, sample_every=40, max_updates=300, **SMALL
     )
@@ -136,7 +136,7 @@ def test_nothing_is_missing_and_nothing_comes_twice(server, corpus):
             assert set(message["curve"]) == {"update", "seconds", "smooth", "low", "high"}
 
 
-def test_every_message_says_when_it_was_sent(server, corpus):
+def test_every_message_has_its_time(server, corpus):
     run = server.create(corpus=corpus, paused=True, **SMALL)
     began_s = time.time()
     with Viewer(server, run) as viewer:
@@ -177,7 +177,7 @@ def test_progress_comes_five_to_twenty_times_a_second(server, corpus, pace):
         assert len(updates) < 20, "it shows that it goes on between two updates"
 
 
-def test_asking_for_passages_does_not_hasten_progress(server, corpus):
+def test_passages_do_not_increase_the_progress_rate(server, corpus):
     run = server.create(corpus=corpus, max_updates=None, **SMALL)
     with Viewer(server, run, max_queue=None) as viewer:
         viewer.read_until(lambda m: m["type"] == "progress")
@@ -199,8 +199,8 @@ def narrow(server):
     return ours
 
 
-def test_who_reads_slowly_is_told_less_often_and_misses_nothing(serve):
-    server = serve("--no-demo", HURRAH_VIEWER_PATIENCE_S=str(LIMIT_S))
+def test_a_slow_viewer_gets_fewer_messages_and_misses_nothing(serve):
+    server = serve("--no-demo", HURRAH_VIEWER_TIMEOUT_S=str(LIMIT_S))
     corpus = server.upload(PAGES)["id"]
     often = {"sample_length": 2_000, "sample_every": 20, "pace": 200}
     run = server.create(corpus=corpus, paused=True, **SMALL | often)
@@ -234,7 +234,7 @@ def test_who_reads_slowly_is_told_less_often_and_misses_nothing(serve):
             )
 
 
-def test_who_answers_no_pings_is_told_everything(server, corpus):
+def test_a_viewer_without_pongs_gets_everything(server, corpus):
     run = server.create(corpus=corpus, max_updates=None, **SMALL)
     with socket.create_connection(("127.0.0.1", server.port), timeout=LIMIT_S) as there:
         lines = [
@@ -251,7 +251,7 @@ def test_who_answers_no_pings_is_told_everything(server, corpus):
             heard += there.recv(65_536)
 
 
-def test_since_goes_on_without_a_gap(server, corpus):
+def test_since_continues_without_a_gap(server, corpus):
     run = server.create(corpus=corpus, pace=200, max_updates=None, **SMALL)
     with Viewer(server, run) as first:
         first.read_until(lambda _: len(first.of("progress")) >= 3)
@@ -277,7 +277,7 @@ def test_an_old_or_strange_since_gets_a_snapshot(server, corpus):
             assert viewer.next()["type"] == "snapshot"
 
 
-def test_a_since_that_has_left_the_memory_gets_a_snapshot(server, corpus):
+def test_an_evicted_since_gets_a_snapshot(server, corpus):
     spec = SMALL | {"sample_length": 1, "sample_every": 1}
     run = server.create(corpus=corpus, paused=True, **spec)
     with Viewer(server, run) as viewer:
@@ -294,13 +294,13 @@ def test_a_since_that_has_left_the_memory_gets_a_snapshot(server, corpus):
         assert viewer.read_until(lambda m: m["seq"] == now["seq"])["type"] == "sample"
 
 
-def test_an_unknown_run_is_closed_with_its_own_code(server):
+def test_an_unknown_run_is_closed_with_4404(server):
     with Viewer(server, {"id": "nobody"}) as viewer, pytest.raises(ConnectionClosed) as closed:
         viewer.next()
     assert closed.value.rcvd.code == 4404
 
 
-def test_a_run_that_is_deleted_is_closed_with_that_code(server, corpus):
+def test_a_deleted_run_is_closed_with_4404(server, corpus):
     run = server.create(corpus=corpus, max_updates=None, **SMALL)
     with Viewer(server, run) as viewer:
         viewer.next()
@@ -310,7 +310,7 @@ def test_a_run_that_is_deleted_is_closed_with_that_code(server, corpus):
     assert closed.value.rcvd.code == 4404
 
 
-def test_all_viewers_see_the_same_and_are_counted(server, corpus):
+def test_all_viewers_get_the_same_and_are_counted(server, corpus):
     run = server.create(corpus=corpus, paused=True, pace=100, max_updates=50, **SMALL)
     with contextlib.ExitStack() as stack:
         viewers = []
@@ -332,7 +332,7 @@ def test_all_viewers_see_the_same_and_are_counted(server, corpus):
         viewers[0].read_until(lambda m: m["type"] == "viewers" and m["viewers"] == 2)
 
 
-def test_what_a_viewer_says_has_no_effect(server, corpus):
+def test_messages_from_a_viewer_have_no_effect(server, corpus):
     run = server.create(corpus=corpus, paused=True, **SMALL)
     with Viewer(server, run) as viewer:
         viewer.next()
@@ -344,7 +344,7 @@ def test_what_a_viewer_says_has_no_effect(server, corpus):
     assert server.run(run)["state"] == "paused"
 
 
-def test_going_back_to_a_checkpoint_is_told_by_a_resync(server, corpus):
+def test_going_back_to_a_checkpoint_sends_a_resync(server, corpus):
     run = server.create(corpus=corpus, paused=True, **SMALL)
     server.post(run, "step", {"updates": 100})
     with Viewer(server, run) as viewer:
@@ -362,14 +362,14 @@ def test_going_back_to_a_checkpoint_is_told_by_a_resync(server, corpus):
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost:1"])
-def test_other_sites_are_refused_before_they_are_let_in(server, corpus, origin):
+def test_other_origins_are_refused_before_acceptance(server, corpus, origin):
     run = server.create(corpus=corpus, paused=True, **SMALL)
     with pytest.raises(InvalidStatus) as refused, Viewer(server, run, origin=origin):
         pass
     assert refused.value.response.status_code == 403
 
 
-def test_other_names_are_refused_before_they_are_let_in(server, corpus):
+def test_other_hosts_are_refused_before_acceptance(server, corpus):
     run = server.create(corpus=corpus, paused=True, **SMALL)
     with (
         socket.create_connection(("127.0.0.1", server.port)) as there,
@@ -380,7 +380,7 @@ def test_other_names_are_refused_before_they_are_let_in(server, corpus):
     assert refused.value.response.status_code == 403
 
 
-def test_the_page_itself_is_let_in(server, corpus):
+def test_the_page_itself_is_accepted(server, corpus):
     run = server.create(corpus=corpus, paused=True, **SMALL)
     with Viewer(server, run, origin=server.url) as viewer:
         assert viewer.next()["type"] == "snapshot"

@@ -45,7 +45,7 @@ def check_same(arrays, expected, prefix="parameters."):
         assert arrays[prefix + name].tobytes() == array.tobytes(), name
 
 
-def test_a_checkpoint_is_on_the_disk_when_it_is_answered(server, corpus):
+def test_a_checkpoint_is_on_disk_when_answered(server, corpus):
     run = server.create(corpus=corpus, paused=True, **SMALL)
     server.post(run, "step", {"updates": 30})
     answer = server.client.post(f"/api/runs/{run['id']}/checkpoints", json={"note": " a word "})
@@ -63,7 +63,7 @@ def test_a_checkpoint_is_on_the_disk_when_it_is_answered(server, corpus):
     assert ".npz" in download.headers["content-disposition"]
 
 
-def test_without_a_word_about_it(server, corpus):
+def test_a_checkpoint_without_a_note(server, corpus):
     run = server.create(corpus=corpus, paused=True, **SMALL)
     for body in [None, {}, {"note": None}, {"note": ""}]:
         answer = server.client.post(f"/api/runs/{run['id']}/checkpoints", json=body)
@@ -75,7 +75,7 @@ def test_without_a_word_about_it(server, corpus):
     assert len(server.get(run, "checkpoints")) == 4
 
 
-def test_what_a_checkpoint_holds_is_what_was_learnt(server, corpus):
+def test_a_checkpoint_contains_the_trained_network(server, corpus):
     run = server.create(corpus=corpus, paused=True, **SMALL)
     server.post(run, "step", {"updates": 250})
     made = server.post(run, "checkpoints")
@@ -114,7 +114,7 @@ def test_the_best_model_is_the_one_at_the_lowest_smooth_loss(server, corpus):
     check_same(latest, models[best], "best.parameters.")
 
 
-def test_files_are_given_out_while_it_runs(server, corpus):
+def test_files_can_be_downloaded_while_a_run_trains(server, corpus):
     run = server.create(corpus=corpus, max_updates=None, **SMALL)
     server.until(run, lambda now: now["update"] > 50)
     _, latest = server.checkpoint_file(run, "latest")
@@ -132,7 +132,7 @@ def test_files_are_given_out_while_it_runs(server, corpus):
     assert listed <= {path.stem for path in folder.iterdir()}
 
 
-def test_a_run_that_has_not_begun_has_a_model_too(server, corpus):
+def test_a_run_without_updates_has_a_model(server, corpus):
     run = server.create(corpus=corpus, paused=True, **SMALL)
     arrays, meta = server.checkpoint_file(run, "best")
     assert (meta["update"], meta["smooth_loss"]) == (0, None)
@@ -140,7 +140,7 @@ def test_a_run_that_has_not_begun_has_a_model_too(server, corpus):
     assert arrays["parameters.W"].tobytes() == latest["parameters.W"].tobytes()
 
 
-def test_files_are_given_out_when_a_run_has_ended_and_after_a_restart(serve):
+def test_files_can_be_downloaded_after_the_end_and_a_restart(serve):
     server = serve("--no-demo")
     corpus = server.upload(PAGES)["id"]
     before = {}
@@ -170,7 +170,7 @@ def test_files_are_given_out_when_a_run_has_ended_and_after_a_restart(serve):
             assert description["spec"] == meta["spec"]
 
 
-def test_what_is_not_there_is_not_found(server, corpus):
+def test_an_unknown_checkpoint_is_not_found(server, corpus):
     run = server.create(corpus=corpus, paused=True, **SMALL)
     for identity in ["0123456789ab", "..%2f..%2f..%2fhurrah", "worst", ".npz"]:
         address = f"/api/runs/{run['id']}/checkpoints/{identity}/file"
@@ -181,7 +181,7 @@ def test_what_is_not_there_is_not_found(server, corpus):
     server.problem(server.client.get(address), 404)
 
 
-def test_one_that_was_asked_for_can_be_deleted(server, corpus):
+def test_a_requested_checkpoint_can_be_deleted(server, corpus):
     run = server.create(corpus=corpus, paused=True, **SMALL)
     where = f"/api/runs/{run['id']}/checkpoints"
     with connect(f"{server.ws_url}/ws/runs/{run['id']}") as socket:
@@ -200,7 +200,10 @@ def test_one_that_was_asked_for_can_be_deleted(server, corpus):
         assert told["checkpoint_id"] == old["id"]
     server.problem(server.client.delete(f"{where}/{old['id']}"), 404)
     # What the run goes on from stays.
-    assert "goes on" in server.problem(server.client.delete(f"{where}/{new['id']}"), 409)["detail"]
+    assert (
+        "continue from"
+        in server.problem(server.client.delete(f"{where}/{new['id']}"), 409)["detail"]
+    )
     server.post(run, "step", {"updates": 5})
     server.post(run, "stop")
     [asked, automatic] = server.get(run, "checkpoints")
@@ -209,7 +212,7 @@ def test_one_that_was_asked_for_can_be_deleted(server, corpus):
     assert server.post(run, "resume")["update"] >= 15
 
 
-def test_automatic_ones_are_thinned_and_asked_for_ones_kept(server, corpus):
+def test_automatic_checkpoints_are_pruned_and_requested_ones_kept(server, corpus):
     run = server.create(corpus=corpus, max_updates=None, checkpoint_every_s=1, pace=500, **SMALL)
     asked = [server.post(run, "checkpoints", {"note": str(n)})["id"] for n in range(4)]
     seen = set()

@@ -41,7 +41,7 @@ def whole(server, corpus):
     return "".join(parts)
 
 
-def test_the_shipped_text_is_there_and_described(server):
+def test_the_shipped_text_is_listed_and_described(server):
     listed = server.client.get("/api/corpora").json()
     corpus = next(corpus for corpus in listed if corpus["id"] == SHIPPED)
     assert corpus["shipped"] is True
@@ -83,13 +83,13 @@ def test_a_text_in_any_encoding_is_read_back_exactly(server, text, encoding, bef
     assert corpus in server.client.get("/api/corpora").json()
 
 
-def test_line_ends_become_one_kind(server):
+def test_line_ends_are_normalized(server):
     corpus = server.upload(PAGES.replace("\n", "\r\n"))
     assert whole(server, corpus) == PAGES
     assert "\r" not in whole(server, server.upload("one\rtwo\r\nthree\n" * 50))
 
 
-def test_without_a_name_it_is_called_as_its_file_is(server):
+def test_the_default_name_is_the_file_name(server):
     answer = server.client.post("/api/corpora", files={"file": ("My Book.txt", PAGES.encode())})
     assert answer.json()["name"] == "My Book"
 
@@ -105,13 +105,13 @@ def test_without_a_name_it_is_called_as_its_file_is(server):
     ],
     ids=["all-bytes", "picture", "archive", "zeros"],
 )
-def test_what_is_no_text_is_refused(server, data):
+def test_a_file_that_is_not_text_is_refused(server, data):
     server.problem(send(server, data), 415)
 
 
 @pytest.mark.usefixtures("nothing_changes")
 @pytest.mark.parametrize("data", [b"", b"short", ("é" * 199).encode()])
-def test_what_is_too_short_is_refused(server, data):
+def test_a_text_that_is_too_short_is_refused(server, data):
     server.problem(send(server, data), 422)
 
 
@@ -120,19 +120,19 @@ def test_two_hundred_characters_are_enough(server):
 
 
 @pytest.mark.usefixtures("nothing_changes")
-def test_what_is_too_large_is_refused_and_the_limit_named(server):
+def test_a_text_that_is_too_large_is_refused_with_the_limit(server):
     just = ("word " * LIMIT_BYTES)[: LIMIT_BYTES + 1].encode()
     assert f"{LIMIT_BYTES:,}" in server.problem(send(server, just), 413)["detail"]
     server.problem(send(server, just * 8), 413)
     server.problem(send(server, just * 40), 413)
 
 
-def test_what_just_fits_is_taken(server):
+def test_a_text_of_the_greatest_size_is_accepted(server):
     assert server.upload(("word " * LIMIT_BYTES)[:LIMIT_BYTES])["characters"] == LIMIT_BYTES
 
 
 @pytest.mark.usefixtures("nothing_changes")
-def test_a_body_of_unknown_length_is_counted_as_it_comes(server):
+def test_a_body_of_unknown_length_is_limited(server):
     def body():
         yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n'
         for _ in range(30):
@@ -153,7 +153,7 @@ def test_a_body_without_a_file_is_refused(server):
     server.problem(server.client.post("/api/corpora"), 422)
 
 
-def test_parts_of_a_text(server):
+def test_excerpts_of_a_text(server):
     corpus = server.upload(PAGES * 3)
     address = f"/api/corpora/{corpus['id']}/text"
 
@@ -180,7 +180,7 @@ def test_parts_of_a_text(server):
     server.problem(server.client.get("/api/corpora/..%2f..%2fhurrah.db/text"), 404)
 
 
-def test_removing(server):
+def test_deleting_a_text(server):
     corpus = server.upload(PAGES)
     address = f"/api/corpora/{corpus['id']}"
     run = server.create(corpus=corpus["id"], hidden_size=5, paused=True)
@@ -196,7 +196,7 @@ def test_removing(server):
     assert whole(server, {"id": SHIPPED, "characters": len(NOVEL)}) == NOVEL
 
 
-def test_texts_are_there_after_a_restart(serve):
+def test_texts_remain_after_a_restart(serve):
     first = serve("--no-demo")
     corpus = first.upload("Ein Märchen für später. " * 20, name="Märchen")
     assert first.terminate() == 0
@@ -205,7 +205,7 @@ def test_texts_are_there_after_a_restart(serve):
     assert whole(second, corpus) == "Ein Märchen für später. " * 20
 
 
-def test_somebody_who_leaves_in_the_middle_of_an_upload_leaves_nothing(server):
+def test_an_upload_that_breaks_off_leaves_nothing(server):
     before = server.client.get("/api/corpora").json()
 
     def body():
@@ -219,7 +219,7 @@ def test_somebody_who_leaves_in_the_middle_of_an_upload_leaves_nothing(server):
     assert server.client.get("/api/corpora").json() == before
 
 
-def test_a_text_is_not_deleted_under_a_run_that_is_being_made(serve):
+def test_a_text_is_not_deleted_while_a_run_of_it_is_created(serve):
     server = serve("--no-demo")
     for _ in range(10):
         corpus = server.upload(PAGES)["id"]

@@ -18,7 +18,7 @@ def estimate(server, **spec):
     return server.client.post("/api/estimate", json=spec)
 
 
-def test_an_estimate_tells_size_speed_and_time_and_begins_nothing(server):
+def test_an_estimate_has_size_speed_and_duration_and_creates_no_run(server):
     answer = estimate(server, **TINY)
     assert answer.status_code == 200
     told = answer.json()
@@ -33,7 +33,7 @@ def test_an_estimate_tells_size_speed_and_time_and_begins_nothing(server):
     assert server.client.get("/api/runs").json() == []
 
 
-def test_a_run_without_an_end_takes_no_time_that_could_be_told(server):
+def test_a_run_without_an_end_has_no_duration(server):
     told = estimate(server, **TINY | {"max_updates": None}).json()
     assert told["seconds"] is None
     assert told["epochs"] is None
@@ -49,7 +49,7 @@ def test_every_network_can_be_timed(server, cell):
     ("wrong", "field"),
     [({"hidden_size": 0}, "hidden_size"), ({"hidden_size": 50_000}, "hidden_size")],
 )
-def test_what_can_not_be_begun_can_not_be_estimated(server, wrong, field):
+def test_an_invalid_spec_cannot_be_estimated(server, wrong, field):
     answer = estimate(server, **TINY | wrong)
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == [field]

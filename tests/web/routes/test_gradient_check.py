@@ -11,7 +11,7 @@ def ask(server, **request):
     return answer.json()
 
 
-def test_the_gradients_are_right(server):
+def test_the_gradients_are_correct(server):
     proof = ask(server)
     assert proof["passed"] is True
     assert (proof["threshold"], proof["dtype"]) == (1e-6, "float64")
@@ -25,13 +25,13 @@ def test_the_gradients_are_right(server):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_whatever_the_network_is_made_of(server, cell):
+def test_the_gradients_of_every_kind_of_network_are_correct(server, cell):
     proof = ask(server, cell=cell, hidden_size=5, layers=2, batch_size=3, sequence_length=4, seed=1)
     assert proof["passed"]
     assert len(proof["parameters"]) == (10 if cell == "gru" else 8)
 
 
-def test_every_entry_where_asked(server):
+def test_the_errors_of_every_entry_on_request(server):
     text = "abcabcabd" * 4
     proof = ask(server, hidden_size=6, sequence_length=5, batch_size=2, text=text, details=True)
     [u, *_] = proof["parameters"]
@@ -43,14 +43,14 @@ def test_every_entry_where_asked(server):
 
 
 @pytest.mark.parametrize("mistake", ["clipping", "float32", "state"])
-def test_a_mistake_makes_right_gradients_look_wrong(server, mistake):
+def test_a_deliberate_mistake_fails_the_check(server, mistake):
     proof = ask(server, hidden_size=8, mistake=mistake)
     assert not proof["passed"]
     assert proof["dtype"] == ("float32" if mistake == "float32" else "float64")
     assert max(parameter["central_difference"] for parameter in proof["parameters"]) > 1e-4
 
 
-def test_a_step_that_is_too_large_or_too_small(server):
+def test_an_unsuitable_step_size_increases_the_error(server):
     for step in (0.5, 1e-14):
         assert not ask(server, hidden_size=8, step=step)["passed"]
     curve = server.client.post("/api/gradient-check/steps", json={"cell": "gru"}).json()
@@ -73,7 +73,7 @@ def test_a_step_that_is_too_large_or_too_small(server):
         ({"colour": 1}, "colour"),
     ],
 )
-def test_what_is_wrong_is_named(server, request_, field):
+def test_an_invalid_field_is_named(server, request_, field):
     answer = server.client.post("/api/gradient-check", json=request_)
     errors = server.problem(answer, 422)["errors"]
     assert [error["field"] for error in errors] == [field]

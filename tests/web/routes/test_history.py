@@ -64,7 +64,7 @@ def rows(server, run):
     return rows_of(server, run)
 
 
-def test_the_file_holds_every_update(run, rows):
+def test_the_csv_contains_every_update(run, rows):
     assert [row.update for row in rows] == list(range(1, 501))
     smooth = None
     for row in rows:
@@ -82,23 +82,23 @@ def test_the_file_holds_every_update(run, rows):
 
 @pytest.mark.parametrize("points", [1, 3, 77, 499, 500, 5_000])
 @pytest.mark.parametrize(("first", "last"), [(1, 500), (1, 1), (64, 129), (137, 400), (500, 500)])
-def test_any_range_at_any_resolution_is_honest(server, run, rows, first, last, points):
+def test_every_range_and_resolution_keeps_the_extremes(server, run, rows, first, last, points):
     loss = server.get(run, "loss", **{"from": first, "to": last, "points": points})
     check_honest(loss, rows, first, last, points)
 
 
-def test_all_of_it_is_the_default(server, run, rows):
+def test_the_default_range_is_the_whole_run(server, run, rows):
     check_honest(server.get(run, "loss"), rows, 1, 500, 1_500)
     check_honest(server.get(run, "loss", points=100), rows, 1, 500, 100)
 
 
-def test_ranges_past_the_ends_are_cut_to_what_there_is(server, run, rows):
+def test_ranges_are_cut_to_the_existing_updates(server, run, rows):
     check_honest(server.get(run, "loss", **{"from": 0, "to": 9_999}), rows, 1, 500, 1_500)
     check_honest(server.get(run, "loss", **{"from": 490, "to": 510}), rows, 490, 500, 1_500)
     assert server.get(run, "loss", **{"from": 501, "to": 600})["update"] == []
 
 
-def test_wrong_ranges_are_refused(server, run):
+def test_invalid_ranges_are_refused(server, run):
     for query, field in [
         ({"from": 5, "to": 4}, "to"),
         ({"from": -1}, "from"),
@@ -112,7 +112,7 @@ def test_wrong_ranges_are_refused(server, run):
         assert [error["field"] for error in server.problem(answer, 422)["errors"]] == [field]
 
 
-def test_a_long_history_is_honest_while_it_grows(server):
+def test_a_long_history_keeps_the_extremes_while_it_grows(server):
     run = server.create(**SMALL | {"hidden_size": 4, "sequence_length": 4, "max_updates": None})
     server.until(run, lambda now: now["update"] > 6_000)
     curves = [server.get(run, "loss", points=points) for points in (1, 20, 1_500)]
@@ -128,19 +128,19 @@ def test_a_long_history_is_honest_while_it_grows(server):
     server.client.delete(f"/api/runs/{run['id']}")
 
 
-def test_when_a_loss_was_reached_is_told_to_the_update(server, run, rows):
+def test_the_first_update_below_a_loss_is_exact(server, run, rows):
     least = min(row.smooth for row in rows)
     for figure in (rows[0].smooth + 1, (rows[0].smooth + least) / 2, least + 1e-9, least):
-        reached = server.get(run, "loss/reached", smooth_loss=figure)
+        reached = server.get(run, "loss/first-below", smooth_loss=figure)
         first = next((row.update for row in rows if row.smooth < figure), None)
         assert (reached["smooth_loss"], reached["update"]) == (figure, first)
         assert (reached["seconds"] is None) >= (first is None)
 
 
 @pytest.mark.parametrize("figure", ["", "0", "-1", "nan", "inf", "1e999", "low", "1e10"])
-def test_a_loss_that_is_none_is_refused(server, run, figure):
+def test_an_invalid_threshold_is_refused(server, run, figure):
     answer = server.client.get(
-        f"/api/runs/{run['id']}/loss/reached", params={"smooth_loss": figure}
+        f"/api/runs/{run['id']}/loss/first-below", params={"smooth_loss": figure}
     )
     assert server.problem(answer, 422)["errors"][0]["field"] == "smooth_loss"
 
@@ -165,7 +165,7 @@ def test_samples_are_dense_at_first_and_regular_later(server, run, rows):
             assert sample["text"][start:end].casefold() not in PAGES.casefold().split()
 
 
-def test_samples_of_a_long_schedule_come_at_one_two_and_five(server):
+def test_samples_of_a_long_schedule_follow_one_two_five(server):
     run = server.create(**SMALL | {"max_updates": 1_500, "sample_every": 1_000, "hidden_size": 4})
     server.until_ended(run)
     updates = [sample["update"] for sample in server.get(run, "samples")]
@@ -189,7 +189,7 @@ def test_milestones_of_every_kind(server, run):
     assert "0.05" in text
 
 
-def test_the_first_time_a_word_is_written_is_a_hurrah_and_no_other(server, run):
+def test_only_the_first_occurrence_of_a_word_is_a_hurrah(server, run):
     samples = server.get(run, "samples")
     marks = [mark for mark in server.get(run, "milestones") if mark["kind"] == "hurrah"]
     assert "no-such-word" not in {word for sample in samples for word in sample["hurrahs"]}
@@ -200,7 +200,7 @@ def test_the_first_time_a_word_is_written_is_a_hurrah_and_no_other(server, run):
     ]
 
 
-def test_a_word_that_surely_comes_is_celebrated_once(server):
+def test_a_frequent_word_is_celebrated_once(server):
     # Nothing but this word can be written.
     corpus = server.upload("Orla " * 200)["id"]
     run = server.create(
@@ -214,7 +214,7 @@ def test_a_word_that_surely_comes_is_celebrated_once(server):
     assert marks[0]["update"] == first["update"]
 
 
-def test_a_run_on_the_shipped_text_walks_through_it(server):
+def test_positions_and_epochs_on_the_shipped_text(server):
     run = server.create(**SMALL, sequence_length=1_000, max_updates=3, sample_every=1)
     ended = server.until_ended(run)
     assert (ended["epoch"], ended["position"]) == (1, 3_000)
@@ -223,7 +223,7 @@ def test_a_run_on_the_shipped_text_walks_through_it(server):
 
 
 @pytest.mark.parametrize("smoothing", [0, 0.9, 0.99, 0.999, 0.9999])
-def test_the_loss_can_be_smoothed_otherwise(server, run, smoothing):
+def test_the_loss_with_another_smoothing_factor(server, run, smoothing):
     rows = rows_of(server, run)
     loss = server.get(run, "loss", points=90, smoothing=smoothing)
     smooth, expected = rows[0].loss, {}
@@ -235,12 +235,12 @@ def test_the_loss_can_be_smoothed_otherwise(server, run, smoothing):
 
 
 @pytest.mark.parametrize("smoothing", ["1", "-0.1", "0.5", "much", "nan"])
-def test_a_strange_smoothing_is_refused(server, run, smoothing):
+def test_an_unsupported_smoothing_is_refused(server, run, smoothing):
     answer = server.client.get(f"/api/runs/{run['id']}/loss", params={"smoothing": smoothing})
     server.problem(answer, 422)
 
 
-def test_losses_of_a_run_that_is_deleted_midway_do_not_look_whole(server):
+def test_losses_of_a_run_deleted_midway_are_recognised_as_incomplete(server):
     run = server.create(
         corpus=server.upload(PAGES)["id"],
         hidden_size=1,

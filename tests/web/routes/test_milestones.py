@@ -29,7 +29,7 @@ def notes(server, run):
     return [mark for mark in server.get(run, "milestones") if mark["kind"] == "note"]
 
 
-def test_a_note_is_kept_changed_and_removed(server, run):
+def test_a_note_is_added_changed_and_deleted(server, run):
     path = f"/api/runs/{run['id']}/milestones"
     answer = server.client.post(path, json={"update": 40, "text": "  it writes “the” – 😀 "})
     assert answer.status_code == 201
@@ -64,7 +64,7 @@ def test_a_note_is_kept_changed_and_removed(server, run):
         {"update": 5, "text": "a", "kind": "hurrah"},
     ],
 )
-def test_what_is_no_note_is_refused(server, run, body):
+def test_an_invalid_note_is_refused(server, run, body):
     headers = {"Content-Type": "application/json"}
     path = f"/api/runs/{run['id']}/milestones"
     answer = server.client.post(path, content=json.dumps(body), headers=headers)
@@ -72,7 +72,7 @@ def test_what_is_no_note_is_refused(server, run, body):
     assert notes(server, run) == []
 
 
-def test_only_notes_can_be_changed_or_removed(server, run):
+def test_only_notes_can_be_changed_or_deleted(server, run):
     server.post(run, "checkpoints", {"note": "here"})
     (mark,) = [each for each in server.get(run, "milestones") if each["kind"] == "checkpoint"]
     path = f"/api/runs/{run['id']}/milestones/{mark['id']}"
@@ -92,7 +92,7 @@ def of(kind):
     return lambda message: message["type"] == kind
 
 
-def test_all_who_look_on_hear_of_it(server, run):
+def test_all_viewers_get_a_note(server, run):
     with Viewer(server, run) as viewer:
         viewer.read_until(of("snapshot"))
         note = server.post(run, "milestones", {"update": 7, "text": "hello"})
@@ -104,7 +104,7 @@ def test_all_who_look_on_hear_of_it(server, run):
         assert viewer.read_until(of("milestone_removed"))["milestone_id"] == note["id"]
 
 
-def test_a_fork_has_the_notes_up_to_where_it_leaves(server, run):
+def test_a_fork_has_the_notes_before_its_checkpoint(server, run):
     early = server.post(run, "milestones", {"update": 50, "text": "early"})
     made = server.post(run, "checkpoints")
     server.post(run, "step", {"updates": 10})
@@ -115,7 +115,7 @@ def test_a_fork_has_the_notes_up_to_where_it_leaves(server, run):
     assert note["id"] != early["id"]
 
 
-def test_a_note_outlives_a_crash_that_takes_its_update_back(tmp_path):
+def test_a_note_survives_a_crash_that_loses_its_update(tmp_path):
     with RunningServer(tmp_path, "--no-demo") as server:
         run = small_run(server)
         server.post(run, "checkpoints")

@@ -41,7 +41,7 @@ def ask(server, run, **request):
     return answer.json()
 
 
-def test_without_a_word_the_best_model_writes_a_thousand_characters(server, run):
+def test_by_default_the_best_model_writes_a_thousand_characters(server, run):
     for body in [None, {}]:
         answer = server.client.post(f"/api/runs/{run['id']}/passages", json=body)
         passage = answer.json()
@@ -59,7 +59,7 @@ def test_without_a_word_the_best_model_writes_a_thousand_characters(server, run)
         assert best["update"] < 299
 
 
-def test_every_source_is_what_it_says(server, run):
+def test_every_source_is_the_requested_model(server, run):
     latest = ask(server, run, source="latest", length=50)["source"]
     assert latest == {"kind": "latest", "update": 299, "smooth_loss": run["smooth_loss"]}
     listed = {made["id"]: made for made in server.get(run, "checkpoints")}
@@ -71,7 +71,7 @@ def test_every_source_is_what_it_says(server, run):
         assert ask(server, run, source={"update": near}, length=5)["source"]["update"] == update
 
 
-def test_the_same_seed_writes_the_same(server, run):
+def test_the_same_seed_gives_the_same_text(server, run):
     first = ask(server, run, seed=7)
     assert ask(server, run, seed=7) == first
     assert ask(server, run, seed=first["seed"])["text"] == first["text"]
@@ -82,7 +82,7 @@ def test_the_same_seed_writes_the_same(server, run):
     assert ask(server, run, seed=2**63 - 1, length=10)["seed"] == 2**63 - 1
 
 
-def test_temperature_nought_takes_the_likeliest_and_needs_no_luck(server, run):
+def test_temperature_zero_is_argmax(server, run):
     cold = [ask(server, run, temperature=0, seed=seed, length=200) for seed in (1, 2)]
     assert cold[0]["text"] == cold[1]["text"]
     assert cold[0]["temperature"] == 0
@@ -91,11 +91,11 @@ def test_temperature_nought_takes_the_likeliest_and_needs_no_luck(server, run):
 
 
 @pytest.mark.parametrize("length", [1, 2, 20_000])
-def test_lengths(server, run, length):
+def test_the_length_is_exact(server, run, length):
     assert len(ask(server, run, length=length, seed=1)["text"]) == length
 
 
-def test_a_prime_is_gone_on_from_and_what_it_holds_unknown_is_named(server, run):
+def test_a_prime_is_continued_and_its_unknown_characters_are_named(server, run):
     primed = ask(server, run, prime="The ", seed=1, temperature=0, length=100)
     assert primed["prime"] == "The "
     assert primed["unknown_characters"] == []
@@ -115,7 +115,7 @@ def test_several_temperatures_at_once(server, run):
     assert answer == ask(server, run, temperatures=[0, 0.5, 1.0], seed=3, length=60)
 
 
-def test_drawing_from_the_likeliest_alone(server, run):
+def test_top_k_and_top_p(server, run):
     likeliest = ask(server, run, temperature=0, seed=1, length=60)["text"]
     assert ask(server, run, top_k=1, seed=1, length=60)["text"] == likeliest
     assert ask(server, run, top_p=1e-9, seed=1, length=60)["text"] == likeliest
@@ -132,7 +132,7 @@ def stream(server, run, **request):
 
 
 @pytest.mark.parametrize("more", [{}, {"temperatures": [0.5, 1.0]}])
-def test_a_passage_comes_as_it_is_written(server, run, more):
+def test_a_passage_is_streamed_as_it_is_written(server, run, more):
     request = {"seed": 5, "length": 3_000, **more}
     *pieces, answer = stream(server, run, **request)
     assert len(pieces) > 5
@@ -142,13 +142,13 @@ def test_a_passage_comes_as_it_is_written(server, run, more):
         assert "".join(piece["pieces"][place] for piece in pieces) == passage["text"]
 
 
-def test_what_is_wrong_with_a_stream_is_said_with_a_status(server, run):
+def test_an_error_before_streaming_has_a_status(server, run):
     where = f"/api/runs/{run['id']}/passages?stream=true"
     server.problem(server.client.post(where, json={"source": "0123456789ab"}), 404)
     server.problem(server.client.post(where, json={"length": 0}), 422)
 
 
-def test_how_much_of_it_is_real(server, run):
+def test_the_quality_of_a_passage(server, run):
     quality = ask(server, run, seed=1)["quality"]
     assert set(quality) == {"real_words", "longest_real_run", "longest_copy"}
     assert 0 < quality["real_words"] < 1
@@ -187,13 +187,13 @@ def test_wrong_fields_are_named(server, run, request_, field):
     assert [error["field"] for error in server.problem(answer, 422)["errors"]] == [field]
 
 
-def test_a_checkpoint_that_is_not_there(server, run):
+def test_an_unknown_source_is_not_found(server, run):
     for source in ["0123456789ab", "../../hurrah", "worst"]:
         answer = server.client.post(f"/api/runs/{run['id']}/passages", json={"source": source})
         server.problem(answer, 404)
 
 
-def test_asking_changes_nothing_that_is_learnt(server, corpus):
+def test_passages_do_not_change_the_training(server, corpus):
     spec = SMALL | {"corpus": corpus, "max_updates": 3_000, "sample_every": 500}
     asked = server.create(pace=50, **spec)
     answers = 0
@@ -253,7 +253,7 @@ def test_a_passage_is_written_in_every_state(serve):
     assert len(ask(again, running, source="latest", length=30)["text"]) == 30
 
 
-def test_the_network_as_it_stood_now_and_then_can_be_gone_back_to(server, corpus):
+def test_passages_from_snapshots(server, corpus):
     run = server.create(
         corpus=corpus,
         paused=True,

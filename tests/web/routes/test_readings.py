@@ -49,7 +49,7 @@ def check_text(passage, text, part_begins, place):
 
 
 @pytest.mark.parametrize("update", [1, 2, 51, 159, 160, 161, 399, 400])
-def test_an_update_read_what_the_walk_says(server, run, update):
+def test_the_text_of_an_update_is_that_of_its_batch(server, run, update):
     reading = read(server, run, update=update)
     row = rows_of(server, run)[update - 1]
     assert (reading["update"], reading["epoch"]) == (row.update, row.epoch)
@@ -66,11 +66,11 @@ def test_an_update_read_what_the_walk_says(server, run, update):
     ("update", "kind", "known"),
     [(1, "snapshot", 0), (6, "snapshot", 5), (130, "snapshot", 100), (131, "checkpoint", 130)],
 )
-def test_the_network_is_the_nearest_before(server, run, update, kind, known):
+def test_the_network_is_the_nearest_earlier_one(server, run, update, kind, known):
     assert read(server, run, update=update)["source"] == {"kind": kind, "update": known}
 
 
-def test_the_surprisals_make_the_loss_of_an_update_just_after_a_snapshot(server, run):
+def test_surprisals_after_a_snapshot_sum_to_the_loss(server, run):
     # At the start of an epoch nothing is carried, and at update 1 the network is the very same.
     reading = read(server, run, update=1)
     nats = sum(reading["passages"][0]["surprisal"]) * math.log(2)
@@ -83,7 +83,7 @@ def test_the_surprisals_make_the_loss_of_an_update_just_after_a_snapshot(server,
         assert nats == pytest.approx(reading["loss"], rel=0.02)
 
 
-def test_the_most_surprising_are_named(server, run):
+def test_the_most_surprising_characters_are_named(server, run):
     (passage,) = read(server, run, update=300)["passages"]
     named = passage["most_surprising"]
     assert len(named) == 3
@@ -102,7 +102,7 @@ def test_the_most_surprising_are_named(server, run):
         assert 0 < sum(shares) <= 1.001
 
 
-def test_many_streams_and_a_held_out_part(server, corpus):
+def test_surprisals_with_streams_and_a_validation_set(server, corpus):
     run = server.create(
         **SMALL, corpus=corpus, batch_size=5, validation_fraction=0.2, max_updates=60, layers=2,
         cell="gru", dropout=0.3,
@@ -124,7 +124,7 @@ def test_many_streams_and_a_held_out_part(server, corpus):
     assert len({passage["stream"] for passage in reading["passages"]}) == 3
 
 
-def test_the_highest_of_a_range_is_read(server, run):
+def test_the_greatest_loss_of_a_range_is_used(server, run):
     rows = rows_of(server, run)
     for first, last in [(1, 400), (100, 120), (7, 7), (390, 10_000)]:
         highest = max(rows[first - 1 : last], key=lambda row: row.loss)
@@ -132,13 +132,13 @@ def test_the_highest_of_a_range_is_read(server, run):
         assert (reading["update"], reading["loss"]) == (highest.update, highest.loss)
 
 
-def test_many_who_ask_at_once_are_told_the_same(server, run):
+def test_concurrent_requests_get_the_same_reading(server, run):
     with ThreadPoolExecutor(8) as many:
         answers = list(many.map(lambda _: read(server, run, update=333), range(24)))
     assert all(answer == answers[0] for answer in answers)
 
 
-def test_a_damaged_network_gives_way_to_the_one_before(server, corpus):
+def test_a_damaged_snapshot_is_replaced_by_the_previous_one(server, corpus):
     run = server.create(corpus=corpus, max_updates=120, **SMALL)
     server.until_ended(run)
     assert read(server, run, update=115)["source"]["update"] == 100
@@ -148,10 +148,10 @@ def test_a_damaged_network_gives_way_to_the_one_before(server, corpus):
     for path in snapshots.iterdir():
         path.write_bytes(b"")
     answer = server.client.get(f"/api/runs/{run['id']}/reading", params={"update": 117})
-    assert "could not be read again" in server.problem(answer, 409)["detail"]
+    assert "could not be computed" in server.problem(answer, 409)["detail"]
 
 
-def test_it_goes_on_while_a_run_trains_and_in_every_state(server, corpus):
+def test_surprisals_in_every_state(server, corpus):
     run = server.create(corpus=corpus, paused=True, max_updates=None, **SMALL)
     answer = server.client.get(f"/api/runs/{run['id']}/reading")
     assert "no update" in server.problem(answer, 409)["detail"]
@@ -169,7 +169,7 @@ def test_it_goes_on_while_a_run_trains_and_in_every_state(server, corpus):
     server.client.delete(f"/api/runs/{run['id']}")
 
 
-def test_a_fork_reads_with_its_trunks_network_what_was_before_it(server, run):
+def test_a_fork_uses_the_networks_of_its_parent(server, run):
     (made,) = [one for one in server.get(run, "checkpoints") if not one["automatic"]][:1]
     body = {"checkpoint": made["id"], "spec": {"max_updates": 200, "learning_rate": 0.05}}
     branch = server.post(run, "fork", body)
@@ -192,7 +192,7 @@ def test_a_fork_reads_with_its_trunks_network_what_was_before_it(server, run):
         ({"from": 401, "to": 500}, "from"),
     ],
 )
-def test_what_was_never_read_is_refused(server, run, query, field):
+def test_an_update_that_was_never_made_is_refused(server, run, query, field):
     answer = server.client.get(f"/api/runs/{run['id']}/reading", params=query)
     assert [error["field"] for error in server.problem(answer, 422)["errors"]] == [field]
     assert server.client.get("/api/runs/nobody/reading").status_code == 404

@@ -87,7 +87,7 @@ def test_an_empty_spec_gets_the_defaults_and_trains_at_once(server):
     server.until(run, lambda now: now["update"] > 0)
 
 
-def test_what_is_asked_for_is_echoed(server, corpus):
+def test_the_spec_is_returned(server, corpus):
     asked = {
         "corpus": corpus,
         "name": "Mine — 我的",
@@ -114,7 +114,7 @@ def test_what_is_asked_for_is_echoed(server, corpus):
     assert server.run(run) == run
 
 
-def test_a_paused_run_stands_at_its_start_with_its_first_sample(server):
+def test_a_run_created_paused_has_a_first_sample(server):
     run = server.create(paused=True, **SMALL)
     assert (run["state"], run["update"], run["epoch"], run["position"]) == ("paused", 0, 1, 0)
     assert run["loss"] is run["smooth_loss"] is run["best"] is None
@@ -126,7 +126,7 @@ def test_a_paused_run_stands_at_its_start_with_its_first_sample(server):
     assert server.losses_csv(run) == b"update,epoch,position,loss,smooth_loss\n"
 
 
-def test_the_first_loss_is_that_of_a_guess(server, corpus):
+def test_the_first_loss_is_that_of_guessing(server, corpus):
     run = server.create(corpus=corpus, paused=True, **SMALL)
     first = server.post(run, "step", {"updates": 1})
     guess = 25 * math.log(len(set(PAGES)))
@@ -134,7 +134,7 @@ def test_the_first_loss_is_that_of_a_guess(server, corpus):
     assert first["best"] == {"update": 1, "smooth_loss": first["smooth_loss"]}
 
 
-def test_two_runs_of_one_spec_are_alike_to_the_byte(server, corpus):
+def test_two_runs_of_one_spec_are_byte_identical(server, corpus):
     spec = SMALL | {"corpus": corpus, "max_updates": 400, "seed": 3}
     runs = [server.create(**spec) for _ in range(2)]
     other = server.create(**spec | {"seed": 4})
@@ -153,7 +153,7 @@ def test_the_list_is_newest_first(server):
 # -- pause, step, resume, stop, delete ----------------------------------------------------------
 
 
-def test_pause_stands_where_it_says_and_stays_there(server):
+def test_a_paused_run_stays_at_its_update(server):
     run = server.create(**ENDLESS)
     server.until(run, lambda now: now["update"] > 100)
     paused = server.post(run, "pause")
@@ -171,7 +171,7 @@ def test_pause_stands_where_it_says_and_stays_there(server):
     assert server.post(run, "pause")["update"] > paused["update"]
 
 
-def test_a_pause_right_after_the_start_holds(server):
+def test_a_pause_right_after_the_start_is_effective(server):
     for _ in range(3):
         run = server.create(**ENDLESS)
         paused = server.post(run, "pause")
@@ -179,7 +179,7 @@ def test_a_pause_right_after_the_start_holds(server):
         assert server.post(run, "checkpoints")["update"] == paused["update"]
 
 
-def test_a_step_is_exactly_so_many_updates(server):
+def test_a_step_is_exactly_the_requested_updates(server):
     run = server.create(paused=True, **ENDLESS)
     for updates, after in [(1, 1), (1, 2), (98, 100), (2_000, 2_100)]:
         stepped = server.post(run, "step", {"updates": updates})
@@ -203,7 +203,7 @@ def test_only_a_paused_run_is_stepped_and_never_past_its_end(server):
     server.problem(act(server, run, "step", {"updates": 1}), 409)
 
 
-def test_a_run_finishes_and_may_go_on_when_its_end_moves(server):
+def test_a_finished_run_continues_with_more_updates(server):
     run = server.create(**SMALL | {"max_updates": 50})
     ended = server.until_ended(run)
     assert (ended["state"], ended["update"], ended["error"]) == ("finished", 50, None)
@@ -217,7 +217,7 @@ def test_a_run_finishes_and_may_go_on_when_its_end_moves(server):
     assert server.losses_csv(run) == server.losses_csv(whole)
 
 
-def test_a_stopped_run_keeps_what_it_was_and_may_go_on(server):
+def test_a_stopped_run_can_be_resumed(server):
     run = server.create(**ENDLESS)
     server.until(run, lambda now: now["update"] > 10)
     stopped = server.post(run, "stop")
@@ -230,7 +230,7 @@ def test_a_stopped_run_keeps_what_it_was_and_may_go_on(server):
     server.until(run, lambda now: now["update"] > stopped["update"])
 
 
-def test_deleting_takes_everything(server):
+def test_deleting_a_run_deletes_everything(server):
     before = set(server.worker_pids())
     run = server.create(**ENDLESS)
     (worker,) = set(server.worker_pids()) - before
@@ -249,7 +249,7 @@ def test_deleting_takes_everything(server):
 # -- changing -----------------------------------------------------------------------------------
 
 
-def test_a_change_of_the_learning_rate_is_seen_in_what_follows(server, corpus):
+def test_a_changed_learning_rate_takes_effect(server, corpus):
     spec = SMALL | {"corpus": corpus, "paused": True}
     changed, unchanged, slow = (server.create(**spec) for _ in range(3))
     for run in (changed, unchanged):
@@ -269,7 +269,7 @@ def test_a_change_of_the_learning_rate_is_seen_in_what_follows(server, corpus):
     assert server.run(slow)["spec"]["learning_rate"] == 0.1
 
 
-def test_a_change_of_pace_is_felt_at_once(server):
+def test_a_changed_pace_takes_effect_at_once(server):
     run = server.create(pace=0.001, **ENDLESS)
     server.until(run, lambda now: now["update"] == 1)
     assert change(server, run, pace="max")["spec"]["pace"] == "max"
@@ -281,7 +281,7 @@ def test_a_change_of_pace_is_felt_at_once(server):
     server.until(run, lambda now: now["update"] > at + 2)
 
 
-def test_the_end_may_come_earlier_or_later(server):
+def test_max_updates_can_be_lowered_or_raised(server):
     run = server.create(**SMALL | {"paused": True, "max_updates": 1_000})
     server.post(run, "step", {"updates": 100})
     wrong = server.client.patch(f"/api/runs/{run['id']}", json={"max_updates": 99})
@@ -301,7 +301,7 @@ def test_the_end_may_come_earlier_or_later(server):
     assert server.until_ended(run)["update"] == at
 
 
-def test_samples_names_and_words_may_be_changed(server, corpus):
+def test_sample_interval_name_and_watch_words_can_be_changed(server, corpus):
     run = server.create(**SMALL | {"corpus": corpus, "paused": True, "sample_every": 1_000})
     server.post(run, "step", {"updates": 20})
     now = change(server, run, sample_every=7, name="  Renamed  ", watch_words=["e", "e", "a"])
@@ -316,7 +316,7 @@ def test_samples_names_and_words_may_be_changed(server, corpus):
     assert [mark["update"] for mark in marks] == [20]
 
 
-def test_updates_a_second_are_those_that_are_made(server):
+def test_updates_per_second_are_accurate(server):
     run = server.create(pace=40, **ENDLESS)
     # Sleeping is never shorter than asked for, so that the rate is at most the pace.
     seen = server.until(run, lambda now: now["update"] > 60)["updates_per_second"]

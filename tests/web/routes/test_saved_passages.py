@@ -29,14 +29,14 @@ def exact(passage):
 
 def keep(server, run, passage, **more):
     answer = server.client.post(
-        "/api/kept", json={"run": run["id"], "fingerprint": passage["fingerprint"], **more}
+        "/api/passages", json={"run": run["id"], "fingerprint": passage["fingerprint"], **more}
     )
     assert answer.status_code == 201, answer.text
     return answer.json()
 
 
 def listed(server, **query):
-    answer = server.client.get("/api/kept", params=query)
+    answer = server.client.get("/api/passages", params=query)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -48,7 +48,7 @@ def train_on(server, run, updates=200):
     assert server.run(run)["best"] != before
 
 
-def test_a_kept_passage_is_what_was_written_and_outlives_a_crash(serve):
+def test_a_saved_passage_survives_a_crash(serve):
     server = serve("--no-demo")
     corpus = server.upload(PAGES)["id"]
     run = server.create(corpus=corpus, paused=True, **SMALL)
@@ -70,14 +70,14 @@ def test_a_kept_passage_is_what_was_written_and_outlives_a_crash(serve):
     }
     server.kill()
     again = serve("--no-demo")
-    assert again.client.get(f"/api/kept/{kept['id']}").json() == kept
+    assert again.client.get(f"/api/passages/{kept['id']}").json() == kept
     again.post(run, "resume")
     again.until(run, lambda now: now["update"] > 300)
     rewritten = again.post(run, "passages", kept["request"])
     assert rewritten["text"] == passage["text"]
     assert rewritten["fingerprint"] == passage["fingerprint"]
     assert again.client.delete(f"/api/runs/{run['id']}").status_code == 204
-    again.problem(again.client.get(f"/api/kept/{kept['id']}"), 404)
+    again.problem(again.client.get(f"/api/passages/{kept['id']}"), 404)
     assert listed(again)["total"] == 0
 
 
@@ -96,7 +96,7 @@ def test_a_shared_link_gives_the_same_text_after_more_training(server, run):
     assert {each["model"] for each in several} == {passage["model"]}
 
 
-def test_a_model_is_found_by_its_mark_wherever_it_stands(server, run):
+def test_a_model_is_found_by_its_fingerprint(server, run):
     mark = server.post(run, "checkpoints")
     for source in ("best", "latest", mark["id"]):
         passage = write(server, run, source=source)
@@ -105,7 +105,7 @@ def test_a_model_is_found_by_its_mark_wherever_it_stands(server, run):
     assert write(server, run, source=mark["id"])["model"] == latest["model"]
 
 
-def test_a_model_that_is_gone_is_said_to_be_gone(server, run):
+def test_a_deleted_model_is_not_found(server, run):
     for source in [{"update": 123, "model": "0" * 24}, {"update": 300, "model": "f" * 24}]:
         answer = server.client.post(f"/api/runs/{run['id']}/passages", json={"source": source})
         assert "no longer there" in server.problem(answer, 404)["detail"]
@@ -113,17 +113,17 @@ def test_a_model_that_is_gone_is_said_to_be_gone(server, run):
     server.problem(answer, 404)
 
 
-def test_keeping_twice_is_keeping_once_and_only_what_was_written_is_kept(server, run):
+def test_saving_is_idempotent_and_only_for_written_passages(server, run):
     passage = write(server, run, seed=11)
     kept = keep(server, run, passage)
     assert keep(server, run, passage) == kept
     before = listed(server)["total"]
     nothing = {"run": run["id"], "fingerprint": "0" * 24}
-    server.problem(server.client.post("/api/kept", json=nothing), 409)
+    server.problem(server.client.post("/api/passages", json=nothing), 409)
     forged = {"run": run["id"], "fingerprint": passage["fingerprint"], "text": "I wrote this"}
-    server.problem(server.client.post("/api/kept", json=forged), 422)
+    server.problem(server.client.post("/api/passages", json=forged), 422)
     gone = {"run": "0" * 12, "fingerprint": passage["fingerprint"]}
-    server.problem(server.client.post("/api/kept", json=gone), 404)
+    server.problem(server.client.post("/api/passages", json=gone), 404)
     assert listed(server)["total"] == before
 
 
@@ -139,12 +139,12 @@ def test_keeping_twice_is_keeping_once_and_only_what_was_written_is_kept(server,
 )
 def test_wrong_fields_are_named(server, body, field):
     answer = server.client.post(
-        "/api/kept", content=json.dumps(body), headers={"Content-Type": "application/json"}
+        "/api/passages", content=json.dumps(body), headers={"Content-Type": "application/json"}
     )
     assert [each["field"] for each in server.problem(answer, 422)["errors"]] == [field]
 
 
-def test_pages_newest_first_and_a_word_when_nothing_is_new(server, run):
+def test_pages_are_newest_first_with_an_etag(server, run):
     kept = [keep(server, run, write(server, run, seed=seed)) for seed in range(20, 25)]
     first = listed(server, limit=3, run=run["id"])
     assert [each["id"] for each in first["passages"]] == [each["id"] for each in kept[:1:-1]]
@@ -152,45 +152,45 @@ def test_pages_newest_first_and_a_word_when_nothing_is_new(server, run):
     assert [each["id"] for each in second["passages"]] == [each["id"] for each in kept[1::-1]]
     [about] = first["runs"]
     assert (about["id"], about["name"]) == (run["id"], "A small one")
-    assert about["kept"] == first["total"] >= 5
+    assert about["passages"] == first["total"] >= 5
     assert listed(server, run="nobody")["passages"] == []
     for query in ({"limit": 0}, {"limit": 101}, {"before": ""}):
-        server.problem(server.client.get("/api/kept", params=query), 422)
+        server.problem(server.client.get("/api/passages", params=query), 422)
 
-    tag = server.client.get("/api/kept").headers["etag"]
-    unchanged = server.client.get("/api/kept", headers={"If-None-Match": tag})
+    tag = server.client.get("/api/passages").headers["etag"]
+    unchanged = server.client.get("/api/passages", headers={"If-None-Match": tag})
     assert (unchanged.status_code, unchanged.content) == (304, b"")
-    renamed = server.client.patch(f"/api/kept/{kept[0]['id']}", json={"title": "New"})
+    renamed = server.client.patch(f"/api/passages/{kept[0]['id']}", json={"title": "New"})
     assert renamed.json()["title"] == "New"
-    assert server.client.get("/api/kept", headers={"If-None-Match": tag}).status_code == 200
-    assert server.client.delete(f"/api/kept/{kept[0]['id']}").status_code == 204
-    server.problem(server.client.delete(f"/api/kept/{kept[0]['id']}"), 404)
+    assert server.client.get("/api/passages", headers={"If-None-Match": tag}).status_code == 200
+    assert server.client.delete(f"/api/passages/{kept[0]['id']}").status_code == 204
+    server.problem(server.client.delete(f"/api/passages/{kept[0]['id']}"), 404)
     assert listed(server)["total"] == first["total"] - 1
 
 
-def test_files_to_take_home(server, run):
+def test_saved_passages_can_be_downloaded(server, run):
     several = write(server, run, seed=31, temperatures=[0.5, 1.0], prime="*The* ")["passages"]
     kept = keep(server, run, several[0], title="Two_of them")
     assert kept["passages"] == several
-    for where in (f"/api/kept/{kept['id']}/file", f"/api/kept/file?run={run['id']}"):
+    for where in (f"/api/passages/{kept['id']}/file", f"/api/passages/file?run={run['id']}"):
         answer = server.client.get(where)
         assert answer.headers["content-type"] == "text/plain; charset=utf-8"
         assert answer.headers["content-disposition"].endswith('.txt"')
         for passage in several:
             assert passage["prime"] + passage["text"].strip("\n") in answer.text
         assert "Two_of them\n\nA small one, update" in answer.text
-    marked = server.client.get(f"/api/kept/{kept['id']}/file", params={"format": "md"}).text
+    marked = server.client.get(f"/api/passages/{kept['id']}/file", params={"format": "md"}).text
     assert marked.startswith("## Two\\_of them\n\n*A small one, update")
     assert "### Temperature 0.5\n\n\\*The\\* " in marked
-    wrong = server.client.get("/api/kept/file", params={"format": "pdf"})
+    wrong = server.client.get("/api/passages/file", params={"format": "pdf"})
     server.problem(wrong, 422)
 
 
-def test_what_is_kept_is_bounded(serve):
+def test_saved_passages_and_models_are_limited(serve):
     server = serve(
         "--no-demo",
-        HURRAH_MAX_KEPT_PASSAGES="3",
-        HURRAH_MAX_KEPT_MODELS="2",
+        HURRAH_MAX_SAVED_PASSAGES="3",
+        HURRAH_MAX_SAVED_MODELS="2",
     )
     corpus = server.upload(PAGES)["id"]
     run = server.create(corpus=corpus, paused=True, **SMALL)
@@ -211,24 +211,24 @@ def test_what_is_kept_is_bounded(serve):
     assert keep(server, run, written[1])["model_saved"]
     assert keep(server, run, written[2])["model_saved"]
     assert models() == {written[1]["model"], written[2]["model"]}
-    assert "HURRAH_MAX_KEPT_MODELS" in server.problem(share(written[0]), 409)["detail"]
+    assert "HURRAH_MAX_SAVED_MODELS" in server.problem(share(written[0]), 409)["detail"]
     # The text is kept even so.
     third = keep(server, run, written[3])
     assert not third["model_saved"]
     answer = server.client.post(
-        "/api/kept",
+        "/api/passages",
         json={"run": run["id"], "fingerprint": write(server, run, seed=1)["fingerprint"]},
     )
-    assert "3 passages (HURRAH_MAX_KEPT_PASSAGES)" in server.problem(answer, 409)["detail"]
+    assert "3 passages (HURRAH_MAX_SAVED_PASSAGES)" in server.problem(answer, 409)["detail"]
     # A model is held only for as long as its passage may be kept.
     held = server.data_dir / "runs" / run["id"] / "models" / "held"
     assert {path.stem for path in held.glob("*.npz")} == {each["model"] for each in written}
     # What was taken out makes room.
-    assert server.client.delete(f"/api/kept/{third['id']}").status_code == 204
+    assert server.client.delete(f"/api/passages/{third['id']}").status_code == 204
     assert keep(server, run, written[0])["id"]
 
 
-def test_viewers_read_and_have_written_but_keep_nothing(tmp_path):
+def test_viewers_can_read_saved_passages_but_not_save(tmp_path):
     with RunningServer(tmp_path / "data", "--no-demo", "--host", "0.0.0.0") as server:
         token = parse_qs(urlsplit(server.greeting.rsplit(" ", 1)[1]).query)["token"][0]
         bearer = {"Authorization": f"Bearer {token}"}
@@ -237,22 +237,22 @@ def test_viewers_read_and_have_written_but_keep_nothing(tmp_path):
         passage = write(server, run)
         wanted = {"run": run["id"], "fingerprint": passage["fingerprint"]}
         for method, path, body in [
-            ("POST", "/api/kept", wanted),
-            ("PATCH", "/api/kept/0", {"title": "x"}),
-            ("DELETE", "/api/kept/0", None),
+            ("POST", "/api/passages", wanted),
+            ("PATCH", "/api/passages/0", {"title": "x"}),
+            ("DELETE", "/api/passages/0", None),
             ("POST", f"/api/runs/{run['id']}/models", {"model": passage["model"]}),
         ]:
             server.problem(server.client.request(method, path, json=body), 401)
         # What a viewer had written is held for nobody.
-        answer = server.client.post("/api/kept", json=wanted, headers=bearer)
+        answer = server.client.post("/api/passages", json=wanted, headers=bearer)
         server.problem(answer, 409)
         assert write(server, run, source=exact(passage))["text"] == passage["text"]
         assert listed(server)["passages"] == []
-        assert server.client.get("/api/kept/file").text == ""
+        assert server.client.get("/api/passages/file").text == ""
 
 
-def test_a_model_that_could_not_be_kept_is_not_even_held(serve):
-    server = serve("--no-demo", HURRAH_MAX_KEPT_MODELS_BYTES="1000")
+def test_a_model_that_cannot_be_saved_is_not_held(serve):
+    server = serve("--no-demo", HURRAH_MAX_SAVED_MODELS_BYTES="1000")
     run = server.create(corpus=server.upload(PAGES)["id"], paused=True, **SMALL)
     passage = write(server, run)
     assert not (server.data_dir / "runs" / run["id"] / "models").exists()

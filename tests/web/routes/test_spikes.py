@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from server.analysis.loss_analysis import PLACES, STRETCHES, _places
+from server.analysis.loss_analysis import BLOCKS, MAX_UPDATES, _blocks
 from server.analysis.variance_components import explain
 from tests.serving import PAGES
 from tests.web.routes.test_history import PER_EPOCH, rows_of
@@ -20,12 +20,16 @@ def explained(server, run):
     return server.get(run, "loss/explained")
 
 
-def test_it_is_told_of_whole_epochs_alone(server, corpus):
+def test_only_complete_epochs_are_compared(server, corpus):
     run = server.create(**SMALL, corpus=corpus, paused=True, max_updates=None)
     nothing = {"epochs": [], "share": None, "share_error": None, "start": None}
-    assert explained(server, run) == nothing | {"missing": "After two epochs it can be told."}
+    assert explained(server, run) == nothing | {
+        "unavailable": "This can be computed after two epochs."
+    }
     server.post(run, "step", {"updates": 2 * PER_EPOCH - 1})
-    assert explained(server, run) == nothing | {"missing": "After the second epoch it can be told."}
+    assert explained(server, run) == nothing | {
+        "unavailable": "This can be computed after the second epoch."
+    }
     server.post(run, "step", {"updates": 1})
     assert explained(server, run)["epochs"] == [1, 2]
     server.post(run, "step", {"updates": 5 * PER_EPOCH + 7})
@@ -43,23 +47,23 @@ def test_it_is_told_of_whole_epochs_alone(server, corpus):
     )
     # The same pages are as hard each time.
     assert found["share"] > 0.3
-    assert found["missing"] is None
+    assert found["unavailable"] is None
 
 
-def test_epochs_too_short_to_tell_are_called_so(server):
+def test_short_epochs_give_no_result(server):
     corpus = server.upload(PAGES[:500])["id"]
     run = server.create(**SMALL, corpus=corpus, max_updates=60)
     server.until_ended(run)
-    assert "too short" in explained(server, run)["missing"]
+    assert "too short" in explained(server, run)["unavailable"]
 
 
-@pytest.mark.parametrize("per_epoch", [40, PLACES, PLACES + 1, 5_000_000])
-def test_of_long_epochs_stretches_are_read(per_epoch):
-    stretches = _places(per_epoch)
-    assert stretches[0][0] == 0
-    assert stretches[-1][1] == per_epoch
-    assert sum(end - begin for begin, end in stretches) <= PLACES
-    if per_epoch > 2 * PLACES:
-        assert len(stretches) == STRETCHES
-        ends = [end for _, end in stretches]
-        assert all(end <= begin for end, (begin, _) in zip(ends, stretches[1:], strict=False))
+@pytest.mark.parametrize("per_epoch", [40, MAX_UPDATES, MAX_UPDATES + 1, 5_000_000])
+def test_long_epochs_are_read_in_blocks(per_epoch):
+    blocks = _blocks(per_epoch)
+    assert blocks[0][0] == 0
+    assert blocks[-1][1] == per_epoch
+    assert sum(end - begin for begin, end in blocks) <= MAX_UPDATES
+    if per_epoch > 2 * MAX_UPDATES:
+        assert len(blocks) == BLOCKS
+        ends = [end for _, end in blocks]
+        assert all(end <= begin for end, (begin, _) in zip(ends, blocks[1:], strict=False))

@@ -36,7 +36,7 @@ def test_pauses_are_not_counted(server, run):
     assert part["seconds"] == loss["seconds"][49:60]
 
 
-def test_a_fork_goes_on_from_the_time_of_its_trunk(server, run):
+def test_a_fork_continues_the_training_time_of_its_parent(server, run):
     server.post(run, "checkpoints")
     branch = server.post(run, "fork", {"checkpoint": "latest", "spec": {"paused": True}})
     assert branch["seconds"] == run["seconds"]
@@ -50,16 +50,16 @@ def test_a_fork_goes_on_from_the_time_of_its_trunk(server, run):
     assert server.run(branch)["seconds"] > run["seconds"]
 
 
-def test_it_says_how_long_a_loss_took(server, run):
+def test_the_training_time_to_a_loss(server, run):
     loss = server.get(run, "loss")
     figure = loss["smooth"][120]
-    reached = server.get(run, "loss/reached", smooth_loss=figure + 1e-9)
+    reached = server.get(run, "loss/first-below", smooth_loss=figure + 1e-9)
     assert reached["update"] is not None
     assert reached["seconds"] == loss["seconds"][reached["update"] - 1]
-    assert server.get(run, "loss/reached", smooth_loss=0.001)["seconds"] is None
+    assert server.get(run, "loss/first-below", smooth_loss=0.001)["seconds"] is None
 
 
-def test_neither_a_crash_nor_a_resume_makes_it_fall(tmp_path):
+def test_training_time_never_decreases_after_a_crash_or_resume(tmp_path):
     with RunningServer(tmp_path, "--no-demo") as server:
         run = server.create(**SMALL, corpus=server.upload(PAGES)["id"], max_updates=600, pace=500)
         server.until(run, lambda now: now["update"] > 100)

@@ -39,7 +39,7 @@ def open_server(tmp_path_factory):
         *("[::1]", "[::1]:8000"),
     ],
 )
-def test_hosts_that_mean_this_machine_are_answered(server, host):
+def test_host_names_of_this_machine_are_accepted(server, host):
     assert server.client.get("/healthz", headers={"Host": host}).status_code == 200
 
 
@@ -85,14 +85,14 @@ def test_changes_from_other_sites_are_refused(server, run, origin):
     assert server.client.get("/api/runs").json() == before
 
 
-def test_changes_from_the_page_itself_are_let_through(server, run):
+def test_changes_from_the_page_itself_are_accepted(server, run):
     for host in (f"127.0.0.1:{server.port}", f"localhost:{server.port}"):
         headers = {"Host": host, "Origin": f"http://{host}"}
         answer = server.client.patch(f"/api/runs/{run['id']}", json={"name": host}, headers=headers)
         assert answer.json()["name"] == host
 
 
-def test_no_other_site_is_allowed_to_read(server, run):
+def test_no_other_site_may_read(server, run):
     headers = {"Origin": "http://evil.example", "Access-Control-Request-Method": "POST"}
     for answer in (
         server.client.get(f"/api/runs/{run['id']}", headers=headers),
@@ -102,7 +102,7 @@ def test_no_other_site_is_allowed_to_read(server, run):
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
-def test_what_a_form_on_another_site_could_send_is_refused(server, run, kind):
+def test_content_types_of_a_cross_site_form_are_refused(server, run, kind):
     headers = {"Content-Type": kind} if kind else {}
     for path in ("/api/runs", f"/api/runs/{run['id']}/step", f"/api/runs/{run['id']}/passages"):
         answer = server.client.post(path, content=b'{"updates": 1}', headers=headers)
@@ -110,7 +110,7 @@ def test_what_a_form_on_another_site_could_send_is_refused(server, run, kind):
     assert server.run(run)["update"] == 0
 
 
-def test_every_answer_carries_the_security_headers(server, run):
+def test_every_response_has_the_security_headers(server, run):
     answers = [
         server.client.get(path)
         for path in (
@@ -134,14 +134,14 @@ def test_every_answer_carries_the_security_headers(server, run):
         assert "server" not in answer.headers
 
 
-def test_the_page_needs_nothing_from_elsewhere_and_has_no_inline_script(server):
+def test_the_page_has_no_external_resources_and_no_inline_script(server):
     page = server.client.get("/").text
     assert not re.search(r"<script(?![^>]*\bsrc=)[^>]*>\s*\S", page)
     assert not re.search(r"\son\w+=", page)
     assert not re.search(r"(src|href)=[\"'](https?:)?//", page)
 
 
-def test_files_outside_of_static_are_not_given_out(server):
+def test_files_outside_of_static_are_not_served(server):
     for path in (
         "/static/../pyproject.toml",
         "/static/%2e%2e/pyproject.toml",
@@ -153,7 +153,7 @@ def test_files_outside_of_static_are_not_given_out(server):
 # -- on other interfaces ------------------------------------------------------------------------
 
 
-def test_the_printed_link_makes_one_the_operator(open_server):
+def test_the_printed_link_authenticates_the_operator(open_server):
     with httpx.Client(base_url=open_server.url) as browser:
         answer = browser.get("/", params={"run": "abc", "token": open_server.token})
         assert answer.status_code == 303
@@ -167,7 +167,7 @@ def test_the_printed_link_makes_one_the_operator(open_server):
         assert browser.delete(f"/api/runs/{run.json()['id']}").status_code == 204
 
 
-def test_a_wrong_link_makes_nobody_the_operator(open_server):
+def test_a_wrong_token_in_a_link_authenticates_nobody(open_server):
     with httpx.Client(base_url=open_server.url) as browser:
         for token in ("", "wrong", open_server.token[:-1], open_server.token + "x", "é"):
             answer = browser.get("/", params={"token": token})
@@ -176,7 +176,7 @@ def test_a_wrong_link_makes_nobody_the_operator(open_server):
         open_server.problem(browser.post("/api/runs", json={}), 401)
 
 
-def test_a_program_shows_the_token_in_a_header(open_server):
+def test_a_program_sends_the_token_in_a_header(open_server):
     def create(header):
         return open_server.client.post(
             "/api/runs", json=SMALL | {"paused": True}, headers={"Authorization": header}
@@ -190,7 +190,7 @@ def test_a_program_shows_the_token_in_a_header(open_server):
         assert answer.headers["www-authenticate"] == "Bearer"
 
 
-def test_viewers_look_and_ask_but_change_nothing(open_server):
+def test_viewers_can_watch_and_request_passages_but_change_nothing(open_server):
     viewer = open_server.client
     operator = {"Authorization": f"Bearer {open_server.token}"}
     spec = SMALL | {"paused": True}
@@ -227,7 +227,7 @@ def test_viewers_look_and_ask_but_change_nothing(open_server):
     assert viewer.delete(address, headers=operator).status_code == 204
 
 
-def test_addresses_are_hosts_there_and_names_only_when_allowed(open_server, serve):
+def test_on_every_interface_addresses_are_accepted_and_names_only_if_allowed(open_server, serve):
     for host, status in [("192.168.1.7:8000", 200), ("[fe80::1]", 200), ("evil.example", 403)]:
         assert open_server.client.get("/healthz", headers={"Host": host}).status_code == status
     named = serve("--no-demo", HURRAH_ALLOWED_HOSTS='["hurrah.example"]')
@@ -243,7 +243,7 @@ def test_other_sites_cannot_use_the_operators_cookie(open_server):
         open_server.problem(wrong, 403)
 
 
-def test_a_token_of_ones_own_is_asked_for_on_loopback_too(serve):
+def test_a_configured_token_is_required_on_loopback(serve):
     server = serve("--no-demo", HURRAH_OPERATOR_TOKEN="a secret/word?")
     assert server.greeting.endswith("/?token=a%20secret/word%3F")
     server.problem(server.client.post("/api/runs", json={}), 401)
@@ -253,13 +253,13 @@ def test_a_token_of_ones_own_is_asked_for_on_loopback_too(serve):
     assert server.client.post("/api/runs", json=SMALL | {"paused": True}).status_code == 201
 
 
-def test_no_token_is_asked_for_on_loopback(server):
+def test_no_token_is_required_on_loopback_by_default(server):
     assert "token" not in server.greeting
     assert server.client.get("/", params={"token": "x"}).status_code == 303
 
 
 @pytest.mark.parametrize("token", ["", "  "])
-def test_an_empty_token_is_a_mistake(tmp_path, token, monkeypatch):
+def test_an_empty_token_is_refused_at_start(tmp_path, token, monkeypatch):
     monkeypatch.setenv("HURRAH_OPERATOR_TOKEN", token)
     command = [sys.executable, "-m", "server", "serve", "--port", "0", "--data-dir", str(tmp_path)]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -269,7 +269,7 @@ def test_an_empty_token_is_a_mistake(tmp_path, token, monkeypatch):
     assert "Traceback" not in ended.stderr
 
 
-def test_the_token_is_not_handed_on_to_the_processes_that_work(serve):
+def test_the_token_is_not_passed_to_child_processes(serve):
     token = "not for workers"
     server = serve("--no-demo", HURRAH_OPERATOR_TOKEN=token, hurrah_operator_token=token)
     server.client.headers["Authorization"] = f"Bearer {token}"

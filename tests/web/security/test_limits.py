@@ -13,7 +13,7 @@ from websockets.sync.client import connect
 
 from server.concurrency.admission import AdmissionLimiter
 from server.errors import TooBusyError
-from server.files.storage_quota import NoRoomError, StorageQuota, bytes_below
+from server.files.storage_quota import QuotaExceededError, StorageQuota, bytes_below
 from server.passages.request import PassageRequest
 from tests.hostile import raw
 from tests.serving import LIMIT_S, PAGES, RunningServer, until
@@ -72,7 +72,7 @@ def until_refused(server, named, method, *paths, **what):
     raise AssertionError("nobody refused")
 
 
-def test_viewers_ask_for_so_much_and_the_operator_for_more(narrow, run):
+def test_viewers_are_rate_limited_and_the_operator_is_not(narrow, run):
     address = f"/api/runs/{run['id']}"
     passages, check = f"{address}/passages", "/api/gradient-check"
     files = [f"{address}/losses.csv", f"{address}/checkpoints/best/file"]
@@ -90,7 +90,7 @@ def test_viewers_ask_for_so_much_and_the_operator_for_more(narrow, run):
         assert as_operator(narrow, "GET", files[0]).status_code == 200
 
 
-def test_the_operator_looks_on_when_all_places_are_taken(narrow, run):
+def test_the_operator_can_watch_when_all_places_are_taken(narrow, run):
     address = f"{narrow.ws_url}/ws/runs/{run['id']}"
     with contextlib.ExitStack() as held:
         for _ in range(2):
@@ -113,11 +113,11 @@ def test_the_operator_looks_on_when_all_places_are_taken(narrow, run):
         ({"length": 2_000, "prime": "x" * 2_500, "temperatures": [1, 2]}, 6),
     ],
 )
-def test_what_a_passage_costs_is_what_is_written_and_read(asked, thousands):
+def test_the_cost_of_a_passage_counts_text_and_prime(asked, thousands):
     assert PassageRequest.model_validate(asked).thousands == thousands
 
 
-def test_only_so_many_are_waited_for(serve):
+def test_waiting_requests_are_limited(serve):
     server = serve("--no-demo", HURRAH_MAX_WAITING_REQUESTS="1")
     run = server.create(paused=True, hidden_size=800)
     path = f"{server.url}/api/runs/{run['id']}/passages"
@@ -132,7 +132,7 @@ def test_only_so_many_are_waited_for(serve):
         assert answer.headers["retry-after"]
 
 
-def test_what_the_scribe_has_to_read_is_counted_and_nothing_else(narrow, run):
+def test_only_computed_readings_are_rate_limited(narrow, run):
     address = f"/api/runs/{run['id']}/reading"
     stepped = as_operator(narrow, "POST", f"/api/runs/{run['id']}/step", json={"updates": 60})
     assert stepped.status_code == 200
@@ -147,7 +147,7 @@ def test_what_the_scribe_has_to_read_is_counted_and_nothing_else(narrow, run):
         assert as_operator(narrow, "GET", path).status_code == 200
 
 
-def test_runs_and_texts_have_a_number(narrow, run):
+def test_runs_and_texts_are_limited(narrow, run):
     second = as_operator(narrow, "POST", "/api/runs", json=SMALL)
     assert second.status_code == 201
     for path, body in [
@@ -174,12 +174,12 @@ def at_once(ask, *, times=8):
         return Counter(answer.result().status_code for answer in answers)
 
 
-def test_nor_do_many_who_ask_at_once_get_more(serve):
+def test_concurrent_requests_do_not_exceed_the_limits(serve):
     server = serve(
         "--no-demo",
         HURRAH_MAX_RUNS="2",
         HURRAH_MAX_CORPORA="3",
-        HURRAH_MAX_KEPT_PASSAGES="2",
+        HURRAH_MAX_SAVED_PASSAGES="2",
     )
 
     def ask(method, path, **what):
@@ -204,7 +204,7 @@ def test_nor_do_many_who_ask_at_once_get_more(serve):
 
     def keep(number):
         wanted = {"run": run["id"], "fingerprint": passages[number]["fingerprint"]}
-        return server.client.post("/api/kept", json=wanted)
+        return server.client.post("/api/passages", json=wanted)
 
     assert at_once(keep) == {201: 2, 409: 6}
 
@@ -232,9 +232,7 @@ def test_nor_do_many_who_ask_at_once_get_more(serve):
         ("runs", {"max_updates": 10**12 + 1}, "max_updates", "1000000000000"),
     ],
 )
-def test_whatever_is_too_much_is_refused_with_the_limit_named(
-    narrow, run, what, body, field, named
-):
+def test_values_over_a_limit_are_refused_with_the_limit(narrow, run, what, body, field, named):
     path = {"runs": "/api/runs", "check": "/api/gradient-check"}.get(
         what, f"/api/runs/{run['id']}/{what}"
     )
@@ -245,7 +243,7 @@ def test_whatever_is_too_much_is_refused_with_the_limit_named(
     assert len(narrow.client.get("/api/runs").json()) == 1
 
 
-def test_the_data_directory_has_a_size(serve):
+def test_the_size_of_the_data_directory_is_limited(serve):
     first = serve("--no-demo")
     limit = bytes_below(first.data_dir) + 300_000
     assert first.terminate() == 0
@@ -268,7 +266,7 @@ def test_the_data_directory_has_a_size(serve):
     assert server.upload(PAGES)["id"]
 
 
-def test_a_run_that_would_fill_it_stands_still_until_there_is_room(serve):
+def test_a_run_pauses_while_the_data_directory_is_full(serve):
     first = serve("--no-demo")
     large = first.create(hidden_size=100, paused=True)
     for _ in range(3):
@@ -280,13 +278,13 @@ def test_a_run_that_would_fill_it_stands_still_until_there_is_room(serve):
     held = server.until(run, lambda now: now["disk_full"])
     assert held["state"] == "paused"
     assert f"may hold {limit:,} bytes" in held["error"] or "MB" in held["error"]
-    assert held["error"].endswith("goes on by itself when there is room.")
+    assert held["error"].endswith("resumes by itself when there is room.")
     stood = server.run(run)["update"]
     assert server.client.delete(f"/api/runs/{large['id']}").status_code == 204
     server.until(run, lambda now: now["state"] == "running" and now["update"] > stood)
 
 
-def test_who_reads_what_is_kept_waits_in_a_line_that_ends(serve):
+def test_database_reads_are_limited(serve):
     server = serve("--no-demo", HURRAH_MAX_READ_REQUESTS="1")
     run = server.create(**SMALL)
 
@@ -306,7 +304,7 @@ def test_who_reads_what_is_kept_waits_in_a_line_that_ends(serve):
     assert ask(0).status_code == 200
 
 
-def test_a_hall_that_zooms_in_at_once_is_refused_nothing(serve):
+def test_a_lecture_hall_that_zooms_in_at_once_is_not_refused(serve):
     server = serve("--no-demo")
     run = server.create(**SMALL)
     server.post(run, "step", {"updates": 600})
@@ -323,7 +321,7 @@ def test_a_hall_that_zooms_in_at_once_is_refused_nothing(serve):
 # -- what these rest on ---------------------------------------------------------------------------
 
 
-def test_a_line_does_not_grow_without_end():
+def test_an_admission_queue_is_bounded():
     async def scene():
         turns = AdmissionLimiter(1, 3, "things")
         order = []
@@ -354,11 +352,11 @@ def test_a_line_does_not_grow_without_end():
     asyncio.run(scene())
 
 
-def test_a_line_in_which_nobody_waits_for_ever():
+def test_waiting_for_admission_times_out():
     async def scene():
-        turns = AdmissionLimiter(1, 3, "things", patience_s=0.01)
+        turns = AdmissionLimiter(1, 3, "things", timeout_s=0.01)
         async with turns:
-            with pytest.raises(TooBusyError, match="1 things are under way") as raised:
+            with pytest.raises(TooBusyError, match="1 things are in progress") as raised:
                 async with turns:
                     raise AssertionError
         assert raised.value.retry_after_s == 1
@@ -373,13 +371,15 @@ def test_a_line_in_which_nobody_waits_for_ever():
     asyncio.run(scene())
 
 
-def test_room_is_measured_again_before_something_is_refused(tmp_path):
+def test_the_quota_is_measured_again_before_a_refusal(tmp_path):
     async def scene():
         room = StorageQuota(tmp_path, 1_000)
         (tmp_path / "deep").mkdir()
         (tmp_path / "deep" / "a").write_bytes(bytes(900))
         await room.check(100)
-        with pytest.raises(NoRoomError, match="may hold 1,000 bytes, and holds 900 bytes"):
+        with pytest.raises(
+            QuotaExceededError, match="may contain 1,000 bytes, and contains 900 bytes"
+        ):
             await room.check(101)
         (tmp_path / "deep" / "a").unlink()
         await room.check(1_000)

@@ -14,7 +14,7 @@ from websockets.sync.client import connect
 
 from server.settings import Settings
 from server.web.security import auth
-from server.web.security.auth import Operator
+from server.web.security.auth import OperatorAuth
 from tests.hostile import raw
 from tests.serving import RunningServer
 
@@ -48,7 +48,7 @@ def run(server):
 @pytest.mark.parametrize(
     "host", ["localhost.", "LOCALHOST.:1", "[0:0:0:0:0:0:0:1]:8000", "[::0001]", "localhost:"]
 )
-def test_other_ways_to_write_this_machines_name(server, host):
+def test_other_spellings_of_this_machines_name(server, host):
     assert server.client.get("/healthz", headers={"Host": host}).status_code == 200
 
 
@@ -61,11 +61,11 @@ def test_other_ways_to_write_this_machines_name(server, host):
         *("0177.0.0.1", "[::ffff:10.0.0.1]", "localhost%00", "ｌocalhost".encode(), b"\xff"),
     ],
 )
-def test_names_that_only_look_like_it(server, host):
+def test_names_that_only_resemble_this_machines_name(server, host):
     server.problem(server.client.get("/healthz", headers={b"Host": host}), 403)
 
 
-def test_a_websocket_under_another_name_is_never_accepted(server, run):
+def test_a_websocket_under_another_host_is_never_accepted(server, run):
     for host in ("evil.example", "10.0.0.1", "localhost.evil.example"):
         content = raw.upgrade(server, f"/ws/runs/{run['id']}", host=host)
         status, headers, _ = raw.ask(server, content)
@@ -84,7 +84,7 @@ def test_on_every_interface_names_must_be_allowed(serve):
 
 
 @pytest.mark.parametrize("host", ["*", "https://a.example", "a.example:80", "", "a/b"])
-def test_names_that_would_never_match_are_a_mistake(host):
+def test_allowed_hosts_that_could_never_match_are_refused(host):
     with pytest.raises(ValidationError, match="must be names without scheme or port"):
         Settings(allowed_hosts=["fine.example", host])
 
@@ -93,7 +93,7 @@ def test_names_that_would_never_match_are_a_mistake(host):
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "whatever", ""])
-def test_a_page_elsewhere_that_sends_no_origin(server, run, site):
+def test_cross_site_requests_without_an_origin_are_refused(server, run, site):
     elsewhere = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
     address = f"/api/runs/{run['id']}"
     for method, path in [
@@ -107,7 +107,7 @@ def test_a_page_elsewhere_that_sends_no_origin(server, run, site):
     assert server.run(run)["state"] == "paused"
 
 
-def test_a_link_elsewhere_leads_to_the_page_but_a_form_or_a_frame_does_not(server, run):
+def test_a_cross_site_link_is_accepted_but_no_form_or_frame(server, run):
     link = {
         "Sec-Fetch-Site": "cross-site",
         "Sec-Fetch-Mode": "navigate",
@@ -122,13 +122,13 @@ def test_a_link_elsewhere_leads_to_the_page_but_a_form_or_a_frame_does_not(serve
 
 
 @pytest.mark.parametrize("origin", ["null", "http://evil.example", "", "http://127.0.0.1", "x"])
-def test_a_websocket_from_elsewhere_is_never_accepted(server, run, origin):
+def test_a_websocket_from_another_origin_is_never_accepted(server, run, origin):
     with pytest.raises(InvalidStatus) as refused:
         connect(f"{server.ws_url}/ws/runs/{run['id']}", additional_headers={"Origin": origin})
     assert refused.value.response.status_code == 403
 
 
-def test_of_two_origins_both_must_be_right(server, run):
+def test_both_of_two_origins_are_checked(server, run):
     own, evil = f"http://127.0.0.1:{server.port}", "http://evil.example"
     for origins in ([own, evil], [evil, own], [f"{own}, {evil}"], [f"{own} {evil}"]):
         headers = [("Origin", origin) for origin in origins]
@@ -143,7 +143,7 @@ def test_of_two_origins_both_must_be_right(server, run):
 # -- the operator's token -------------------------------------------------------------------------
 
 
-def test_a_token_in_any_script_opens_the_door(guarded):
+def test_a_token_may_contain_any_characters(guarded):
     link = guarded.greeting.rsplit(" ", 1)[1]
     with httpx.Client(base_url=guarded.url) as browser:
         answer = browser.get("/" + link.partition("/?")[2].join(["?", ""]))
@@ -172,7 +172,7 @@ def test_the_cookie_is_not_the_token_and_scripts_cannot_read_it(guarded):
         guarded.problem(guarded.client.post("/api/runs", json=SMALL, headers=headers), 401)
 
 
-def test_two_servers_on_one_machine_do_not_take_each_others_cookies(guarded, serve):
+def test_two_servers_on_one_machine_use_different_cookies(guarded, serve):
     other = serve("--no-demo", HURRAH_OPERATOR_TOKEN="another")
     with httpx.Client() as browser:
         browser.get(f"{guarded.url}/", params={"token": TOKEN})
@@ -195,14 +195,14 @@ def test_two_servers_on_one_machine_do_not_take_each_others_cookies(guarded, ser
         ("/?token=wrong&token={}", "/"),
     ],
 )
-def test_the_clean_address_is_always_on_this_server(guarded, target, location):
+def test_the_redirect_always_stays_on_this_server(guarded, target, location):
     target = target.format(quote(TOKEN))
     status, headers, _ = raw.ask(guarded, raw.head(guarded, f"GET {target} HTTP/1.1"))
     assert (status, headers["location"]) == (303, location)
     assert headers["cache-control"] == "no-store"
 
 
-def test_a_link_on_another_site_works_as_well(guarded):
+def test_a_link_with_a_token_on_another_site_works(guarded):
     # A redirect would not do: to where another site's link led, a strict cookie is not shown.
     link = {
         "Sec-Fetch-Site": "cross-site",
@@ -220,7 +220,7 @@ def test_a_link_on_another_site_works_as_well(guarded):
 
 
 @pytest.mark.parametrize("cookie", ["hurrah-operator-{port}", "a" * 4_000, '="; ;;', "a=\udcff"])
-def test_cookies_of_any_kind_let_nobody_in(guarded, cookie):
+def test_wrong_cookies_authenticate_nobody(guarded, cookie):
     cookie = cookie.format(port=guarded.port).encode(errors="surrogateescape")
     answer = guarded.client.post("/api/runs", json=SMALL, headers={b"Cookie": cookie})
     guarded.problem(answer, 401)
@@ -233,7 +233,7 @@ def test_cookies_of_any_kind_let_nobody_in(guarded, cookie):
         *("expires=Mon, 1 Jan 2020", "a=\xff", "{name}=", "{name}=another", '{name}="another"'),
     ],
 )
-def test_cookies_of_other_servers_lock_no_operator_out(guarded, beside):
+def test_cookies_of_other_servers_do_not_lock_the_operator_out(guarded, beside):
     """Browsers share cookies between all servers of one machine, whatever they are."""
     with httpx.Client(base_url=guarded.url) as browser:
         cookie = browser.get("/", params={"token": TOKEN}).headers["set-cookie"].partition(";")[0]
@@ -255,13 +255,13 @@ def test_cookies_of_other_servers_lock_no_operator_out(guarded, beside):
 
 
 @pytest.mark.parametrize("token", ["voil\u00e0", "\u00a0\u00e0\u0085x".strip(), "a b", "="])
-def test_a_token_is_shown_as_it_is(token):
-    operator = Operator(token)
+def test_a_bearer_token_is_compared_exactly(token):
+    operator = OperatorAuth(token)
 
     def shows(value):
         headers = [(b"authorization", b"Bearer " + value)]
         scope = {"type": "http", "headers": headers, "path": "/", "query_string": b""}
-        return operator.is_shown_by(HTTPConnection(scope))
+        return operator.accepts(HTTPConnection(scope))
 
     assert shows(token.encode())
     assert shows(b" " + token.encode() + b"\t ")
@@ -270,7 +270,7 @@ def test_a_token_is_shown_as_it_is(token):
     assert not shows(b"")
 
 
-def test_a_guess_is_compared_in_constant_time(monkeypatch):
+def test_tokens_are_compared_in_constant_time(monkeypatch):
     """Whatever is shown is compared whole with what is secret, by what was made for it."""
     compared = []
 
@@ -279,7 +279,7 @@ def test_a_guess_is_compared_in_constant_time(monkeypatch):
         return hmac.compare_digest(shown, secret)
 
     monkeypatch.setattr(auth, "hmac", SimpleNamespace(compare_digest=compare, digest=hmac.digest))
-    operator = Operator("sesame")
+    operator = OperatorAuth("sesame")
 
     def scope(*headers, query=b""):
         return {"type": "http", "method": "GET", "path": "/", "query_string": query} | {
@@ -290,7 +290,7 @@ def test_a_guess_is_compared_in_constant_time(monkeypatch):
 
     def tells(what):
         compared.clear()
-        told = operator.is_shown_by(HTTPConnection(what))
+        told = operator.accepts(HTTPConnection(what))
         assert len(compared) == 1
         return told, compared[0][0]
 
@@ -300,7 +300,8 @@ def test_a_guess_is_compared_in_constant_time(monkeypatch):
     assert tells(scope((cookie, b"hurrah-operator=guess"))) == (False, b"guess")
     compared.clear()
     assert (
-        "set-cookie" not in operator.exchange(HTTPConnection(scope(query=b"token=guess"))).headers
+        "set-cookie"
+        not in operator.token_to_cookie(HTTPConnection(scope(query=b"token=guess"))).headers
     )
     assert compared == [(b"guess", b"sesame")]
 
@@ -316,8 +317,8 @@ def test_the_token_is_in_no_log(guarded):
 
 
 @pytest.mark.parametrize("token", ["a\tb", "a\nb", "a\0b", "\udcff"])
-def test_a_token_that_cannot_be_typed_is_a_mistake(token):
-    with pytest.raises(ValidationError, match="must be text that can be typed"):
+def test_a_token_that_cannot_be_typed_is_refused_at_start(token):
+    with pytest.raises(ValidationError, match="must be printable text"):
         Settings(operator_token=token)
 
 
@@ -333,7 +334,7 @@ def has_ipv6():
 @pytest.mark.parametrize(
     ("trusted", "is_believed"), [(None, True), ("127.0.0.0/8", True), ("192.0.2.7", False)]
 )
-def test_a_proxy_on_the_same_machine_is_believed_on_ipv6_too(tmp_path, trusted, is_believed):
+def test_a_local_proxy_is_trusted_on_a_dual_stack_socket(tmp_path, trusted, is_believed):
     """Who comes by IPv4 to a socket of IPv6 has a name of IPv6."""
     environment = {} if trusted is None else {"FORWARDED_ALLOW_IPS": trusted}
     with RunningServer(tmp_path / "data", "--no-demo", "--host", "::", **environment) as server:
@@ -344,7 +345,7 @@ def test_a_proxy_on_the_same_machine_is_believed_on_ipv6_too(tmp_path, trusted, 
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
-def test_a_server_on_ipv6_answers_its_own_page(tmp_path):
+def test_a_server_on_ipv6_accepts_its_own_page(tmp_path):
     with RunningServer(tmp_path / "data", "--no-demo", "--host", "::1") as server:
         assert server.greeting == f"Hurrah is listening on http://[::1]:{server.port}/"
         server.client.close()

@@ -5,13 +5,13 @@ from pydantic import ValidationError
 
 from server.settings import Settings
 from server.web.http.problems import Problem
-from server.web.security.rate_limit import ADDRESSES_KEPT, Throttle, TokenBucket, network_of
+from server.web.security.rate_limit import MAX_BUCKETS, Throttle, TokenBucket, network_of
 
 SMALL = {"hidden_size": 5, "sample_length": 10, "paused": True}
 TOKEN = "a token for tests"
 
 
-def test_a_bucket_holds_a_minutes_worth_and_fills_steadily():
+def test_a_bucket_holds_a_minute_of_tokens_and_refills_steadily():
     bucket = TokenBucket(60, 0)
     assert bucket.wait_s(60, 0) == 0
     bucket.take(60, 0)
@@ -22,7 +22,7 @@ def test_a_bucket_holds_a_minutes_worth_and_fills_steadily():
     assert bucket.wait_s(60, 1_000) == 0, "asking takes nothing"
 
 
-def test_what_costs_more_than_a_bucket_holds_is_had_from_a_full_one():
+def test_a_request_over_the_capacity_needs_a_full_bucket():
     bucket = TokenBucket(10, 0)
     assert bucket.wait_s(200, 0) == 0
     bucket.take(200, 0)
@@ -65,7 +65,7 @@ def test_an_address_has_a_limit_and_all_together_have_one():
     assert refusal(throttle, "10.0.0.3") is None, "after Retry-After it goes on"
 
 
-def test_what_is_refused_is_not_counted():
+def test_refused_requests_are_not_counted():
     clock = Clock()
     throttle = Throttle(Settings(viewer_checks_per_minute=5, total_checks_per_minute=7), clock)
     assert refusal(throttle, "10.0.0.1", "checks", 5) is None
@@ -85,23 +85,23 @@ def test_what_is_refused_is_not_counted():
         ("", ""),
     ],
 )
-def test_ten_addresses_of_one_ipv6_network_are_one(address, network):
+def test_an_ipv6_network_counts_as_one_address(address, network):
     assert network_of(address) == network
 
 
-def test_addresses_without_end_take_no_memory_without_end():
+def test_the_number_of_buckets_is_bounded():
     clock = Clock()
     settings = Settings(viewer_checks_per_minute=2, total_checks_per_minute=10**9)
     throttle = Throttle(settings, clock)
-    for number in range(3 * ADDRESSES_KEPT):
+    for number in range(3 * MAX_BUCKETS):
         clock.now_s += 1e-6
         throttle.admit(f"address {number}", "checks", 2)
-    assert len(throttle._buckets) <= ADDRESSES_KEPT
+    assert len(throttle._buckets) <= MAX_BUCKETS
     assert refusal(throttle, f"address {number}", "checks"), "the newest are remembered"
 
 
-@pytest.mark.parametrize("limit", ["viewer_patience_s", "request_patience_s", "max_runs"])
+@pytest.mark.parametrize("limit", ["viewer_timeout_s", "request_timeout_s", "max_runs"])
 @pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf")])
-def test_a_limit_that_is_none_is_a_mistake(limit, value):
+def test_an_invalid_limit_is_refused_at_start(limit, value):
     with pytest.raises(ValidationError):
         Settings(**{limit: value})

@@ -40,7 +40,7 @@ def carries_them(answer):
 PLACES = ("/", "/compare", "/gradients", "/healthz", "/api/runs", "/openapi.json")
 
 
-def test_whatever_is_asked_for(server, run):
+def test_every_kind_of_response_has_the_headers(server, run):
     address = f"/api/runs/{run['id']}"
     for method, path in [
         *[("GET", path) for path in PLACES],
@@ -53,7 +53,7 @@ def test_whatever_is_asked_for(server, run):
         assert carries_them(server.client.request(method, path)), path
 
 
-def test_errors_of_every_kind(server):
+def test_every_kind_of_error_has_the_headers(server):
     evil = {"Host": "evil.example"}
     too_large = b'{"name": "' + b"x" * 2_000_000 + b'"}'
     json = {"Content-Type": "application/json"}
@@ -68,7 +68,7 @@ def test_errors_of_every_kind(server):
         assert carries_them(answer)
 
 
-def test_the_servers_own_faults(server):
+def test_internal_errors_have_the_headers(server):
     corpus = server.upload(PAGES)["id"]
     shutil.rmtree(server.data_dir / "corpora" / corpus)
     answer = server.client.get(f"/api/corpora/{corpus}/text")
@@ -78,7 +78,7 @@ def test_the_servers_own_faults(server):
     assert carries_them(answer)
 
 
-def test_what_is_no_http(server):
+def test_malformed_http_gets_the_headers(server):
     with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         connection.sendall(b"nonsense\r\n\r\n")
         got = b""
@@ -94,7 +94,7 @@ def test_what_is_no_http(server):
     assert carries_them(answer)
 
 
-def test_a_websocket_that_is_refused(server, run):
+def test_a_refused_websocket_gets_the_headers(server, run):
     with pytest.raises(InvalidStatus) as refused:
         connect(f"{server.ws_url}/ws/runs/{run['id']}", origin="http://evil.example")
     answer = refused.value.response
@@ -114,7 +114,7 @@ def test_a_websocket_that_is_refused(server, run):
         ("/healthz", "no-store"),
     ],
 )
-def test_what_a_browser_may_keep(server, path, kept):
+def test_only_pages_and_static_files_are_cached(server, path, kept):
     answer = server.client.get(path)
     assert answer.headers["cache-control"] == kept
     if path.startswith("/static/js"):
@@ -125,7 +125,7 @@ def test_what_a_browser_may_keep(server, path, kept):
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/api/runs", "/static/js/watch.js", "/nothing"])
-def test_a_head_is_what_a_get_begins_with(server, path):
+def test_head_has_the_headers_of_get(server, path):
     answer, whole = server.client.head(path), server.client.get(path)
     assert answer.status_code == whole.status_code
     assert answer.content == b""

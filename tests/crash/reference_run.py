@@ -1,4 +1,4 @@
-"""What a run comes to when nobody disturbs it, as the network's own code has it."""
+"""A run that is never disturbed, computed with the network's own code."""
 
 import numpy as np
 
@@ -7,8 +7,8 @@ from server.rnn.vocabulary import Vocabulary
 from server.spec.sample_schedule import next_sample
 
 
-class Undisturbed:
-    """A run of a spec that trains here, as far as it is asked about."""
+class ReferenceRun:
+    """A run of a spec that trains in this process, up to the update that is needed."""
 
     def __init__(self, text, spec):
         self._text, self._spec = text, spec
@@ -19,12 +19,13 @@ class Undisturbed:
         indices = self._vocabulary.encode(self._text)
         self._trainer = new_trainer(indices, self._vocabulary, self._spec)
         self.losses, self.smooth_losses = [], []
-        # Epochs by the update that began them, texts by the update after which they were written.
+        # Epochs by the update at which they began; samples by the update after which they were
+        # written.
         self.epochs, self.samples = {}, {}
         self._write()
 
-    def up_to(self, update):
-        """Train up to an update, or again from the start where that has passed."""
+    def train_to(self, update):
+        """Train up to an update; start again if it has passed."""
         if update < self._trainer.updates:
             self._begin()
         trainer = self._trainer
@@ -46,10 +47,10 @@ class Undisturbed:
         written = trainer.sample(self._spec["sample_length"])
         self.samples[trainer.updates] = self._vocabulary.decode(written)
 
-    def agrees_with(self, arrays, meta):
-        """Hold a checkpoint, byte for byte, to where the run stands at its update."""
+    def assert_equal(self, arrays, meta):
+        """Check that a checkpoint equals this run at its update, byte for byte."""
         scalars = meta["trainer"]
-        own_arrays, own_scalars = self.up_to(scalars["updates"])._trainer.state()
+        own_arrays, own_scalars = self.train_to(scalars["updates"])._trainer.state()
         assert scalars == own_scalars
         carried = {"unflushed.losses"}
         assert set(arrays) - carried == set(own_arrays)

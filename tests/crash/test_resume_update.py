@@ -1,4 +1,4 @@
-"""Where runs stand after a crash is where they said that they stood, and they go on from there."""
+"""After a crash, runs are at the update that they had reported, and resume from there."""
 
 import os
 import signal
@@ -6,14 +6,14 @@ import sqlite3
 
 import pytest
 
-from tests.crash.undisturbed import Undisturbed
+from tests.crash.reference_run import ReferenceRun
 from tests.serving import PAGES, until
 
 SMALL = {"hidden_size": 12, "sequence_length": 8, "sample_every": 50, "sample_length": 20}
 
 
 def stored(server, run):
-    """Return the update at which the database has a run, as another process sees it."""
+    """Return the update of a run in the database, as another process sees it."""
     database = sqlite3.connect(f"file:{server.data_dir / 'hurrah.db'}?mode=ro", uri=True)
     try:
         [(update,)] = database.execute(
@@ -25,7 +25,7 @@ def stored(server, run):
 
 
 def kill_both(server):
-    """Kill the server and its workers so that neither notices the other's end."""
+    """Kill the server and its workers so that neither notices that the other is gone."""
     workers = server.worker_pids()
     os.kill(server.process.pid, signal.SIGSTOP)
     for worker in workers:
@@ -33,17 +33,17 @@ def kill_both(server):
     server.kill()
 
 
-def agrees(server, run):
-    """Hold what there is of a run to what it comes to undisturbed."""
+def assert_equals_reference(server, run):
+    """Check that a run's losses and samples equal those of a reference run."""
     now = server.run(run)
-    undisturbed = Undisturbed(PAGES, now["spec"]).up_to(now["update"])
+    reference = ReferenceRun(PAGES, now["spec"]).train_to(now["update"])
     rows = server.losses_csv(run).decode().splitlines()[1:]
-    assert [float(row.split(",")[3]) for row in rows] == undisturbed.losses
+    assert [float(row.split(",")[3]) for row in rows] == reference.losses
     samples = [(each["update"], each["text"]) for each in server.get(run, "samples")]
-    assert samples == list(undisturbed.samples.items())
+    assert samples == list(reference.samples.items())
 
 
-def test_steps_that_were_made_stay_made(serve):
+def test_a_paused_run_comes_back_to_its_update(serve):
     server = serve("--no-demo")
     run = server.create(corpus=server.upload(PAGES)["id"], paused=True, **SMALL)
     server.post(run, "step", {"updates": 100})
@@ -56,11 +56,11 @@ def test_steps_that_were_made_stay_made(serve):
     assert (found["state"], found["update"]) == ("paused", 170)
     assert again.post(run, "checkpoints", {"note": "here"})["update"] == 170
     assert again.post(run, "step", {"updates": 5})["update"] == 175
-    agrees(again, run)
+    assert_equals_reference(again, run)
 
 
 @pytest.mark.parametrize("who", ["worker", "both"])
-def test_a_run_that_had_just_made_its_last_update_keeps_its_network(serve, who):
+def test_a_crash_right_after_the_last_update_keeps_the_network(serve, who):
     server = serve("--no-demo", HURRAH_STOP_AT="archive.written")
     run = server.create(corpus=server.upload(PAGES)["id"], max_updates=120, **SMALL)
     until(lambda: stored(server, run) == 120)
@@ -76,10 +76,10 @@ def test_a_run_that_had_just_made_its_last_update_keeps_its_network(serve, who):
     assert server.until_ended(run)["state"] == "finished"
     written = server.post(run, "passages", {"length": 10})
     assert written["source"]["update"] > 0
-    agrees(server, run)
+    assert_equals_reference(server, run)
 
 
-def test_a_run_whose_worker_was_killed_goes_on_by_itself_after_the_server_too(serve):
+def test_a_run_whose_worker_was_killed_resumes_automatically_after_the_server_was_killed(serve):
     server = serve("--no-demo")
     run = server.create(corpus=server.upload(PAGES)["id"], max_updates=None, pace=200, **SMALL)
     server.until(run, lambda now: now["update"] > 20)
@@ -90,15 +90,15 @@ def test_a_run_whose_worker_was_killed_goes_on_by_itself_after_the_server_too(se
     again = serve("--no-demo", HURRAH_RESUME="1")
     again.until(run, lambda now: now["state"] == "running" and now["update"] > failed["update"])
     again.post(run, "pause")
-    agrees(again, run)
+    assert_equals_reference(again, run)
 
 
 DECAYING = {"learning_rate_decay": 0.5, "max_updates": None, "paused": True}
 
 
 @pytest.mark.parametrize("end", ["terminate", "kill_both"])
-def test_a_learning_rate_that_was_set_again_stays_in_force(serve, end):
-    """The decay had made another of it: what was set is what the spec said before."""
+def test_a_learning_rate_set_during_decay_survives_a_restart(serve, end):
+    """The decay has changed the rate meanwhile, so the value set equals the spec's old one."""
     server = serve("--no-demo")
     corpus = server.upload(PAGES)["id"]
     disturbed, other = [server.create(corpus=corpus, **DECAYING, **SMALL) for _ in range(2)]
@@ -115,7 +115,7 @@ def test_a_learning_rate_that_was_set_again_stays_in_force(serve, end):
     assert again.losses_csv(disturbed) == again.losses_csv(other)
 
 
-def test_samples_that_were_written_outlive_a_change_of_how_often(serve):
+def test_samples_survive_a_change_of_sample_every(serve):
     server = serve("--no-demo")
     spec = SMALL | {"sample_every": 20, "corpus": server.upload(PAGES)["id"], "paused": True}
     run = server.create(**spec, max_updates=None)

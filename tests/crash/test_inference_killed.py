@@ -1,4 +1,4 @@
-"""Whoever measures samples may die as often as it likes: none is lost."""
+"""No sample is lost however often the inference process is killed."""
 
 import contextlib
 import os
@@ -6,16 +6,16 @@ import signal
 
 import pytest
 
-from tests.crash.undisturbed import Undisturbed
+from tests.crash.reference_run import ReferenceRun
 from tests.serving import PAGES, child_pids, until
 
 SMALL = {"hidden_size": 12, "sequence_length": 8, "sample_every": 20, "sample_length": 30}
-# Each sample is tried with two before it is tried again later.
+# Each sample is tried with two processes before it is tried again later.
 DEATHS = 6
 
 
 @pytest.mark.parametrize("then", ["stays", "rests"])
-def test_no_sample_is_lost_when_it_dies_again_and_again(serve, then):
+def test_no_sample_is_lost_when_the_inference_process_is_killed_repeatedly(serve, then):
     server = serve("--no-demo")
     corpus = server.upload(PAGES)["id"]
     run = server.create(corpus=corpus, paused=True, max_updates=100, **SMALL)
@@ -33,9 +33,9 @@ def test_no_sample_is_lost_when_it_dies_again_and_again(serve, then):
     if then == "rests":
         server.post(run, "stop")
         assert server.run(run)["state"] == "stopped"
-    undisturbed = Undisturbed(PAGES, run["spec"])
-    undisturbed.up_to(50)
+    reference = ReferenceRun(PAGES, run["spec"])
+    reference.train_to(50)
     kept = until(
-        lambda: len(found := server.get(run, "samples")) == len(undisturbed.samples) and found
+        lambda: len(found := server.get(run, "samples")) == len(reference.samples) and found
     )
-    assert {each["update"]: each["text"] for each in kept} == undisturbed.samples
+    assert {each["update"]: each["text"] for each in kept} == reference.samples

@@ -1,4 +1,4 @@
-"""More samples than can be measured: training waits for them, and nobody waits for training."""
+"""While samples can't be measured, training waits, and the server still answers."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ import pytest
 from server.worker.reporter import MAX_BACKLOG_SAMPLES
 from tests.serving import child_pids, until
 
-# It waits when one more than this many are not measured; the one before the first update is.
+# Training waits at this update: the sample of update 0 is measured, and so many are not.
 FULL = MAX_BACKLOG_SAMPLES + 1
 EAGER = {"hidden_size": 10, "sample_length": 20, "sample_every": 1, "max_updates": None}
 
@@ -21,7 +21,7 @@ def server(serve):
 
 @pytest.fixture
 def inference(server):
-    """The process that measures; a run has to be there already for it to be started."""
+    """Return the id of the inference process; a run is needed to start it."""
     held = server.create(**EAGER, paused=True)
     until(lambda: server.get(held, "samples"))
     [pid] = child_pids(server.process.pid, "server.inference")
@@ -31,11 +31,11 @@ def inference(server):
 
 
 def samples_of(server, run):
-    """Return the updates of all samples that were written by now; they are waited for."""
+    """Return the updates of all samples written so far, once they are measured."""
     return [sample["update"] for sample in server.get(run, "samples")]
 
 
-def test_a_run_is_paused_kept_and_deleted_while_nothing_is_measured(server, inference):
+def test_a_run_can_be_paused_saved_and_deleted_while_no_sample_is_measured(server, inference):
     run = server.create(**EAGER, paused=True)
     until(lambda: server.get(run, "samples"))
     os.kill(inference, signal.SIGSTOP)
@@ -54,7 +54,7 @@ def test_a_run_is_paused_kept_and_deleted_while_nothing_is_measured(server, infe
     assert server.client.delete(f"/api/runs/{run['id']}").status_code == 204
 
 
-def test_a_server_ends_in_time_while_nothing_is_measured_and_loses_nothing(serve):
+def test_a_server_ends_in_time_while_no_sample_is_measured_and_loses_nothing(serve):
     server = serve("--no-demo")
     run = server.create(**EAGER, paused=True)
     until(lambda: server.get(run, "samples"))

@@ -9,7 +9,7 @@ import time
 CHUNK_BYTES = 1_024
 
 
-class Line:
+class SlowProxy:
     """Passes on what one client and a server say, so many bytes a second, or so much later.
 
     Attributes

@@ -1,0 +1,58 @@
+"""The greatest number of viewers, checked before a WebSocket is accepted."""
+
+from __future__ import annotations
+
+import re
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from server.settings import Settings
+from server.web.http.problems import NOTHING_HERE, problem
+
+__all__ = ["ViewerLimit"]
+
+VIEWER_PATH = re.compile(r"/ws/runs/[^/]+")
+# Places for the operator when viewers have taken all others.
+OPERATOR_PLACES = 16
+RETRY_AFTER_S = 15
+
+
+class ViewerLimit:
+    """ASGI middleware: refuses a WebSocket when there are too many, or at an unknown path.
+
+    Parameters
+    ----------
+    app : ASGI application
+        The application behind the limit.
+    settings : Settings
+        The limit.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._max_viewers = settings.max_viewers
+        # Without a token every viewer is the operator.
+        self._operator_places = 0 if settings.token() is None else OPERATOR_PLACES
+        self._viewers = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a connection on, or answer it with an error."""
+        if scope["type"] != "websocket":
+            await self._app(scope, receive, send)
+            return
+        limit = self._max_viewers + (self._operator_places if scope["operator"] else 0)
+        refusal = None
+        if VIEWER_PATH.fullmatch(scope["path"]) is None:
+            refusal = problem(404, NOTHING_HERE)
+        elif self._viewers >= limit:
+            refusal = problem(
+                429,
+                f"The limit is {self._max_viewers:,} viewers at once.",
+                headers={"Retry-After": str(RETRY_AFTER_S)},
+            )
+        self._viewers += 1
+        try:
+            # A response instead of an acceptance: the connection never becomes a WebSocket.
+            await (refusal or self._app)(scope, receive, send)
+        finally:
+            self._viewers -= 1

@@ -1,0 +1,112 @@
+"""kill -9 at every failpoint: before and after each commit, and in the middle of each file."""
+
+import pytest
+
+from tests.serving import until
+
+
+@pytest.fixture(autouse=True)
+def _only_its_own_runs(harness):
+    yield
+    known = {run["id"] for run, _ in harness.runs}
+    for run in harness.server.client.get("/api/runs").json():
+        if run["id"] not in known:
+            harness.server.client.delete(f"/api/runs/{run['id']}")
+
+
+def recover(harness, who):
+    """Kill processes, start a server if needed, and check the runs."""
+    harness.kill(who)
+    if who != "worker":
+        harness.start()
+    harness.check()
+
+
+@pytest.mark.parametrize(
+    ("point", "who"),
+    [
+        # A checkpoint's file: written under a temporary name, synced, renamed, the name synced.
+        ("archive.written", "worker"),
+        ("archive.synced", "both"),
+        ("archive.renamed", "worker"),
+        ("archive.renamed", "server"),
+        ("archive.kept", "both"),
+        # Its row in the database.
+        ("checkpoint.enter", "server"),
+        ("checkpoint.enter", "worker"),
+        ("checkpoint.entered", "both"),
+        # The database: while a server recovers its runs, while they start, and while they train.
+        ("store.commit", "server"),
+        ("store.committed:2", "both"),
+        ("store.commit:12", "both"),
+        ("store.committed:9", "worker"),
+        # A run goes back to its checkpoint.
+        ("store.rewind", "server"),
+        ("store.rewound:2", "both"),
+        # A sample, and a snapshot.
+        ("store.sampled", "server"),
+        ("snapshot.take:2", "both"),
+        ("snapshot.taken:2", "worker"),
+    ],
+)
+def test_nothing_is_lost_corrupted_or_duplicated(harness, point, who):
+    harness.restart(stop_at=point)
+    training = harness.train(harness.checkpoint)
+    until(harness.stopped)
+    recover(harness, who)
+    training.join()
+
+
+@pytest.mark.parametrize("point", ["run.add", "run.added"])
+def test_a_run_is_created_completely_or_not_at_all(harness, point):
+    def make():
+        harness.server.create(corpus=harness.runs[0][0]["corpus"], paused=True, hidden_size=2)
+
+    made = new_runs_after_crash(harness, point, make)
+    assert len(made) == (point == "run.added")
+    assert [run["update"] for run in made] == [0] * len(made)
+
+
+@pytest.mark.parametrize("point", ["run.fork", "run.forked"])
+def test_a_fork_is_created_completely_or_not_at_all(harness, point):
+    parent = harness.runs[0][0]
+    harness.checkpoint()
+    checkpoint = harness.acknowledged[parent["id"]][-1]
+
+    def fork():
+        wanted = {"checkpoint": checkpoint["id"], "spec": {"paused": True}}
+        harness.server.post(parent, "fork", wanted)
+
+    made = new_runs_after_crash(harness, point, fork)
+    assert len(made) == (point == "run.forked")
+    for branch in made:
+        assert branch["update"] == checkpoint["update"]
+        whole = harness.server.losses_csv(parent).splitlines()
+        assert harness.server.losses_csv(branch).splitlines() == whole[: branch["update"] + 1]
+        [only] = harness.server.get(branch, "checkpoints")
+        arrays, meta = harness.server.checkpoint_file(branch, only["id"])
+        harness.runs[0][1].assert_equal(arrays, meta)
+
+
+@pytest.mark.parametrize("point", ["run.delete", "run.marked", "run.deleted"])
+def test_a_run_is_deleted_completely_or_not_at_all(harness, point):
+    deleted = harness.server.create(corpus=harness.runs[0][0]["corpus"], paused=True, hidden_size=2)
+    harness.server.post(deleted, "step", {"updates": 3})
+
+    def delete():
+        harness.server.client.delete(f"/api/runs/{deleted['id']}")
+
+    left = new_runs_after_crash(harness, point, delete)
+    assert [run["update"] for run in left] == ([3] if point == "run.delete" else [])
+
+
+def new_runs_after_crash(harness, point, action):
+    """Do something, kill everything at a failpoint, and return the runs that are new."""
+    harness.restart(stop_at=point)
+    working = harness.train(action)
+    until(harness.stopped)
+    recover(harness, "both")
+    working.join()
+    known = {run["id"] for run, _ in harness.runs}
+    runs = harness.server.client.get("/api/runs").json()
+    return [run for run in runs if run["id"] not in known]
