@@ -108,7 +108,7 @@ def test_a_model_is_found_by_its_fingerprint(server, run):
 def test_a_deleted_model_is_not_found(server, run):
     for source in [{"update": 123, "model": "0" * 24}, {"update": 300, "model": "f" * 24}]:
         answer = server.client.post(f"/api/runs/{run['id']}/passages", json={"source": source})
-        assert "no longer there" in server.problem(answer, 404)["detail"]
+        assert "no longer exists" in server.problem(answer, 404)["detail"]
     answer = server.client.post(f"/api/runs/{run['id']}/models", json={"model": "0" * 24})
     server.problem(answer, 404)
 

@@ -1,6 +1,5 @@
 """Limits of requests, sizes and counts."""
 
-import asyncio
 import contextlib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -11,9 +10,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from server.concurrency.admission import AdmissionLimiter
-from server.errors import TooBusyError
-from server.files.storage_quota import QuotaExceededError, StorageQuota, bytes_below
+from server.files.storage_quota import bytes_below
 from server.passages.request import PassageRequest
 from tests.hostile import raw
 from tests.serving import LIMIT_S, PAGES, RunningServer, until
@@ -319,73 +316,3 @@ def test_a_lecture_hall_that_zooms_in_at_once_is_not_refused(server):
         for connection in connections:
             status, _, body = raw.read_response(connection)
             assert status == 200, body
-
-
-# -- the limiters ---------------------------------------------------------------------------------
-
-
-def test_an_admission_queue_is_bounded():
-    async def scene():
-        turns = AdmissionLimiter(1, 3, "things")
-        order = []
-
-        async def work(number):
-            async with turns:
-                order.append(number)
-                await asyncio.sleep(0)
-
-        works = [asyncio.create_task(work(number)) for number in range(4)]
-        done = await asyncio.gather(*works, return_exceptions=True)
-        assert [type(each) for each in done[:3]] == [type(None)] * 3
-        assert isinstance(done[3], TooBusyError)
-        assert "3 things" in str(done[3])
-        assert order == [0, 1, 2]
-        # A cancelled task leaves the queue.
-        async with turns:
-            waiting = [asyncio.create_task(work(9)) for _ in range(2)]
-            await asyncio.sleep(0)
-            for each in waiting:
-                each.cancel()
-            await asyncio.gather(*waiting, return_exceptions=True)
-            waiting = asyncio.create_task(work(10))
-            await asyncio.sleep(0)
-        await waiting
-        assert order[-1] == 10
-
-    asyncio.run(scene())
-
-
-def test_waiting_for_admission_times_out():
-    async def scene():
-        turns = AdmissionLimiter(1, 3, "things", timeout_s=0.01)
-        async with turns:
-            with pytest.raises(TooBusyError, match="1 things are in progress") as raised:
-                async with turns:
-                    raise AssertionError
-        assert raised.value.retry_after_s == 1
-        # It no longer occupies a place.
-        for _ in range(5):
-            async with turns:
-                pass
-        with pytest.raises(TimeoutError, match="its own"):
-            async with turns:
-                raise TimeoutError("its own")
-
-    asyncio.run(scene())
-
-
-def test_the_quota_is_measured_again_before_a_refusal(tmp_path):
-    async def scene():
-        room = StorageQuota(tmp_path, 1_000)
-        (tmp_path / "deep").mkdir()
-        (tmp_path / "deep" / "a").write_bytes(bytes(900))
-        await room.check(100)
-        with pytest.raises(
-            QuotaExceededError, match="may contain 1,000 bytes, and contains 900 bytes"
-        ):
-            await room.check(101)
-        (tmp_path / "deep" / "a").unlink()
-        await room.check(1_000)
-        await StorageQuota(tmp_path, None).check(10**15)
-
-    asyncio.run(scene())
