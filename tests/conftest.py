@@ -11,7 +11,15 @@ SHIPPED = Path(__file__).parents[1] / "data" / "corpora"
 
 # A test is marked `process` if it uses one of these fixtures, or if its module imports one of these
 # names.
-PROCESS_FIXTURES = {"browser", "narrow", "serve", "server", "survivor"}
+PROCESS_FIXTURES = {
+    "browser",
+    "narrow",
+    "open_server",
+    "serve",
+    "server",
+    "survivor",
+    "token_server",
+}
 PROCESS_NAMES = {
     "InferenceClient",
     "RunningServer",

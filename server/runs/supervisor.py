@@ -25,7 +25,7 @@ from server.runs.run_controller import RunController
 from server.runs.startup import finish_deletions, recover_run
 from server.spec.limits import Limits
 from server.spec.run_change import RunChange
-from server.spec.run_factory import measure_run
+from server.spec.run_draft import measure_run
 from server.spec.run_spec import RunSpec
 from server.spec.schemas import Run, RunState
 from server.spec.sizing import Sizes
@@ -224,7 +224,8 @@ class Supervisor:
     async def change(self, run: str, change: RunChange) -> Run:
         """Change fields of a run's spec that may change during a run."""
         controller = self.get(run)
-        if change.values().get("watch_words", "kept") is None:
+        values = change.values()
+        if "watch_words" in values and values["watch_words"] is None:
             names = self.corpora.get(controller.run.corpus).names
             change = change.model_copy(update={"watch_words": list(names)})
         await controller.change(change)
