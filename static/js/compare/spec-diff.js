@@ -23,8 +23,8 @@ const FIELDS = [
   field("learning_rate_decay", "decay", null, String, (text) => text !== "1" && `decay ${text}`),
   field("clip", "clip", clipping),
   field("init_scale", "initial scale", firstWeights, String, (text) => `initial scale ${text}`),
-  field("validation_fraction", "validation", null, format.share, (text) =>
-    text !== "0%" && `${text} validation`,
+  field("validation_fraction", "held out", null, format.share, (text) =>
+    text !== "0%" && `${text} held out`,
   ),
   field("dtype", "numbers"),
   field("seed", "seed", null, String, (text) => `seed ${text}`),
