@@ -97,7 +97,7 @@ export class LatencyPanel {
     const { aheadMs, errorMs } = this.#clock;
     if (aheadMs === null) return NOT_YET;
     const apart = `${format.count(Math.abs(aheadMs))} ms ${aheadMs < 0 ? "ahead of" : "behind"}`;
-    return `this device is ${apart} the server (± ${format.count(Math.ceil(errorMs))}`;
+    return `this device is ${apart} the server (± ${format.count(Math.ceil(errorMs))} ms)`;
   }
 }
 
