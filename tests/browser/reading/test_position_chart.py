@@ -140,7 +140,7 @@ def test_the_chart_grows_live_and_says_what_is_missing(
     )
     server.call("PATCH", f"runs/{run}", {"pace": "max"})
     eventually(lambda: drawn_epochs(page), lambda epochs: len(epochs) > 2, "the third epoch")
-    expect(page.locator("#position-sentence")).to_contain_text("explained by the page")
+    expect(page.locator("#position-sentence")).to_contain_text("of the variation of the loss")
 
 
 def test_on_a_phone_it_fits(
@@ -152,7 +152,7 @@ def test_on_a_phone_it_fits(
     expect(page.locator("#notice")).to_contain_text("Finished")
     by_page(page)
     expect(page.locator("#position-plot")).to_contain_text("% of each part")
-    expect(page.locator("#position-sentence")).to_contain_text("explained by the page")
+    expect(page.locator("#position-sentence")).to_contain_text("of the variation of the loss")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     box = page.locator("#position-chart").bounding_box()
     assert box is not None
