@@ -224,7 +224,8 @@ class Supervisor:
     async def change(self, run: str, change: RunChange) -> Run:
         """Change fields of a run's spec that may change during a run."""
         controller = self.get(run)
-        if change.values().get("watch_words", "kept") is None:
+        values = change.values()
+        if "watch_words" in values and values["watch_words"] is None:
             names = self.corpora.get(controller.run.corpus).names
             change = change.model_copy(update={"watch_words": list(names)})
         await controller.change(change)
