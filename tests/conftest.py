@@ -11,7 +11,7 @@ SHIPPED = Path(__file__).parents[1] / "data" / "corpora"
 
 # A test is marked `process` if it uses one of these fixtures, or if its module imports one of these
 # names.
-PROCESS_FIXTURES = {"browser", "narrow", "serve", "server", "survivor"}
+PROCESS_FIXTURES = {"browser", "harness", "narrow", "serve", "server"}
 PROCESS_NAMES = {"RunningServer", "faultless", "hurrah", "subprocess"}
 
 unmarked_test = None
