@@ -35,11 +35,13 @@ soak: .venv/dev.stamp ## kill processes at 500 random moments and check the data
 	@exec $(python) -m pytest tests/crash/test_failpoints.py tests/crash/test_random.py \
 	--kills $(or $(KILLS),500) $(ARGS)
 
-lint: .venv/dev.stamp ## check format, lint, types and imports
+lint: .venv/dev.stamp .cache/typescript/stamp ## check format, lint, types and the direction of imports
 	$(python) -m ruff format --check
 	$(python) -m ruff check
 	$(python) -m mypy
 	.venv/bin/lint-imports --no-logo
+	.cache/typescript/tsc --project types
+	.cache/typescript/tsc --project types/tsconfig.strict.json
 
 format: .venv/dev.stamp ## format the code and apply automatic fixes
 	$(python) -m ruff format
@@ -99,6 +101,12 @@ clean: ## remove the environment and all caches, but not data/
 	echo "Numba and JAX cannot be installed here: measuring without them."
 	@.cache/bench/bin/python $(pip_unlocked) -r requirements/torch.txt || \
 	echo "PyTorch cannot be installed here: measuring without it."
+	@touch $@
+
+# Only `make lint` needs the TypeScript compiler.
+.cache/typescript/stamp: requirements/typescript/package-lock.json requirements/node.txt
+	@echo "Installing the TypeScript compiler in .cache/typescript ..."
+	@scripts/install-typescript .cache/typescript
 	@touch $@
 
 # The tools that maintain the lock files have an environment of their own.

@@ -198,7 +198,7 @@ def _choose_axes(page: Page) -> None:
     page.locator("#axes-open").click()
     for name, value in (("xAxis", "seconds"), ("unit", "bits"), ("smoothing", "0.99")):
         page.locator(f'#axes-panel label:has(input[name="{name}"][value="{value}"])').click()
-    expect(page.locator("#chart-readout")).to_contain_text("smoothed by 0.99")
+    expect(page.locator("#chart-readout")).to_contain_text("smoothing 0.99")
 
 
 def _ask_for_passage(page: Page) -> None:
@@ -217,7 +217,7 @@ def _compare_temperatures(page: Page) -> None:
 def _keep_passages(page: Page) -> None:
     _ask_for_passage(page)
     page.locator("#passage-save").click()
-    expect(page.locator("#passage-save")).to_have_text("Kept")
+    expect(page.locator("#passage-save")).to_have_text("Saved")
     page.goto(page.url.split("?")[0] + "passages")
     expect(page.locator("#gallery-passages .passage-card").first).to_be_visible()
 

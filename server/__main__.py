@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-# Before NumPy is imported, which reads it once: the matrices are small, and threads that wait for
-# each other cost more than they bring.
+# NumPy reads these when it is imported. The matrices are small: more threads make them slower.
 for variable in ("OPENBLAS", "OMP", "MKL", "VECLIB"):
     os.environ.setdefault(f"{variable}_{'MAXIMUM' if variable == 'VECLIB' else 'NUM'}_THREADS", "1")
+
+# Imports create many objects and hardly any garbage; collections would take a third of their time.
+gc.disable()
 
 import typer
 from pydantic import BaseModel, ValidationError
@@ -20,9 +23,9 @@ from rich.console import Console
 from server.analysis.gradient_check import GradientCheckRequest
 from server.checkpoints.checkpoint_format import load_model
 from server.checkpoints.npz import DamagedArchiveError
-from server.commands.console import Terminal
-from server.commands.gradcheck import show
-from server.commands.output_directory import CHECKPOINT, naming
+from server.commands.console import TrainingConsole
+from server.commands.gradcheck import print_gradient_check
+from server.commands.output_directory import CHECKPOINT, with_filename
 from server.commands.resume import TrainingError
 from server.commands.spec_options import (
     option_of,
@@ -30,19 +33,22 @@ from server.commands.spec_options import (
     spec_values,
     with_spec_options,
 )
-from server.commands.train import Training
-from server.commands.train import train as train_on
+from server.commands.train import TrainingSession
+from server.commands.train import train as train_text
 from server.corpora.decoding import NotTextError, decode_text
+from server.rnn.cells import CELLS
 from server.rnn.gradient_check.check import check_gradients
 from server.rnn.sampling.sampling import generate
 from server.rnn.training.trainer import TextTooShortError
 from server.settings import Settings
 from server.spec.run_spec import RunSpec, SpecError
 
+gc.enable()
+
 Model = TypeVar("Model", bound=BaseModel)
 
 WRONG_USAGE = 2
-INTERRUPTED = 130
+STOPPED_BY_SIGNAL = 130
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
@@ -55,19 +61,23 @@ def hurrah() -> None:
 @app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="TCP port; 0 takes a free one.")] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Where runs and texts are kept.")] = None,
+    port: Annotated[int | None, typer.Option(help="TCP port; 0 chooses a free one.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Directory of runs and texts.")] = None,
     demo: Annotated[
-        bool | None, typer.Option(help="Begin a demonstration when there is no run.")
+        bool | None, typer.Option(help="Start a demo run if there is no run yet.")
     ] = None,
 ) -> None:
-    """Serve the page, and train what it asks for."""
+    """Serve the page, and train the runs that are started on it."""
     options = {"host": host, "port": port, "data_dir": data_dir, "demo": demo}
     given = {name: value for name, value in options.items() if value is not None}
     settings = _checked(Settings, **given)
-    # Imported only now: the other commands do without the web.
+    # Imported here: the other commands start faster without the web framework.
+    gc.disable()
     from server.web.server import run  # noqa: PLC0415
 
+    # The imported objects live as long as the process: exclude them from later collections.
+    gc.freeze()
+    gc.enable()
     raise typer.Exit(run(settings))
 
 
@@ -77,12 +87,12 @@ def train(
     context: typer.Context,
     corpus: Annotated[Path, typer.Argument(help="A text file, in any encoding.")],
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the results; default: the text's name.")
+        Path | None, typer.Option(help="Directory of the results; default: the text's name.")
     ] = None,
     resume: Annotated[
-        bool, typer.Option(help="Go on from what the folder holds, as it was trained so far.")
+        bool, typer.Option(help="Continue from the directory's checkpoint, with its settings.")
     ] = False,
-    **options: Any,  # noqa: ANN401 - those of the spec
+    **options: Any,  # noqa: ANN401 - the options of the spec
 ) -> None:
     """Train a network on a text file, without a browser."""
     spec = _checked(RunSpec, **spec_values(options))
@@ -91,13 +101,13 @@ def train(
 
 
 def _train(corpus: Path, spec: RunSpec, given: set[str], out: Path, *, resume: bool) -> None:
-    terminal = Terminal()
+    console = TrainingConsole()
     try:
-        with naming(corpus):
+        with with_filename(corpus):
             text = decode_text(corpus.read_bytes()).text
-        with terminal.heeding_signals():
-            training = train_on(text, spec, given, out, resume=resume, terminal=terminal)
-            _say_how_it_ended(training, terminal, out)
+        with console.handle_signals():
+            session = train_text(text, spec, given, out, resume=resume, console=console)
+            _print_outcome(session, console, out)
     except SpecError as error:
         raise _wrong_usage(f"{option_of(error.field)}: {error.message}") from error
     except (NotTextError, TextTooShortError, TrainingError) as error:
@@ -106,39 +116,42 @@ def _train(corpus: Path, spec: RunSpec, given: set[str], out: Path, *, resume: b
         raise _failure(f"{error.filename or out}: {error.strerror}.") from error
 
 
-def _say_how_it_ended(training: Training, terminal: Terminal, out: Path) -> None:
-    say, at = terminal.console.print, training.trainer.updates
-    if terminal.told_to_end:
-        say(f"Stopped at update {at:,}. To go on, give the same command with --resume.")
-        raise typer.Exit(INTERRUPTED)
-    if terminal.lost is not None:
+def _print_outcome(session: TrainingSession, console: TrainingConsole, out: Path) -> None:
+    say, update = console.console.print, session.trainer.updates
+    if console.stop_requested:
+        say(f"Stopped at update {update:,}. To continue, repeat the command with --resume.")
+        raise typer.Exit(STOPPED_BY_SIGNAL)
+    if console.output_error is not None:
         raise _failure(
-            f"Standard output: {terminal.lost.strerror}; stopped at update {at:,}, from where"
-            " --resume goes on."
+            f"Standard output: {console.output_error.strerror}; stopped at update {update:,}."
+            " --resume continues from there."
         )
-    if training.made_nothing:
-        say(f"All {at:,} updates were made already: --updates asks for more.")
-    say(f"Done: {at:,} updates. {out / CHECKPOINT} and best.npz hold the network.")
+    if session.made_no_update:
+        say(f"All {update:,} updates were made before: set a higher number with --updates.")
+    say(f"Done: {update:,} updates. {out / CHECKPOINT} and best.npz contain the network.")
 
 
 @app.command()
 def sample(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint or a model, .npz.")],
-    length: Annotated[int, typer.Option(min=1, max=1_000_000, help="Characters.")] = 1_000,
-    temperature: Annotated[float, typer.Option(min=0, help="0: the likeliest each time.")] = 1.0,
+    checkpoint: Annotated[Path, typer.Argument(help="The file of a checkpoint or a model, .npz.")],
+    length: Annotated[int, typer.Option(min=1, max=1_000_000, help="Characters to write.")] = 1_000,
+    temperature: Annotated[
+        float, typer.Option(min=0, help="0: always the most likely character.")
+    ] = 1.0,
     top_k: Annotated[
-        int | None, typer.Option(min=1, help="Draw from so many of the likeliest.")
+        int | None, typer.Option(min=1, help="Draw from this many of the most likely.")
     ] = None,
     top_p: Annotated[
-        float | None, typer.Option(min=1e-9, max=1, help="Draw from the likeliest share.")
+        float | None,
+        typer.Option(min=1e-9, max=1, help="Draw from the most likely, up to this probability."),
     ] = None,
-    prime: Annotated[str, typer.Option(help="Text to go on from.")] = "",
-    seed: Annotated[int, typer.Option(min=0, help="Of the random numbers.")] = 0,
+    prime: Annotated[str, typer.Option(help="Text to continue.")] = "",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random numbers.")] = 0,
     latest: Annotated[
-        bool, typer.Option("--latest", help="Not the best model but the latest.")
+        bool, typer.Option("--latest", help="Use the latest model, not the best.")
     ] = False,
 ) -> None:
-    """Write text with a network that was saved."""
+    """Write text with a saved network."""
     try:
         model, vocabulary = load_model(checkpoint, "latest" if latest else "best")
     except DamagedArchiveError as error:
@@ -148,7 +161,7 @@ def sample(
     known, unknown = vocabulary.split_known(prime)
     if unknown:
         named = ", ".join(repr(character) for character in unknown)
-        print(f"The network does not know {named}; passed over.", file=sys.stderr)  # noqa: T201
+        print(f"The network does not know {named}: left out.", file=sys.stderr)  # noqa: T201
     indices = generate(
         model,
         length,
@@ -158,20 +171,24 @@ def sample(
         seed=seed,
         prime=vocabulary.encode(known) if known else None,
     )
-    print(vocabulary.decode(indices))  # noqa: T201 - what the command is for
+    print(vocabulary.decode(indices))  # noqa: T201 - the result
 
 
 @app.command()
 def gradcheck(
-    cell: Annotated[str, typer.Option(help="rnn, gru or lstm.")] = "rnn",
-    hidden_size: Annotated[int, typer.Option(min=1, max=200, help="Hidden units.")] = 20,
-    layers: Annotated[int, typer.Option(min=1, max=4, help="Layers.")] = 1,
-    sequence_length: Annotated[int, typer.Option(min=1, max=200, help="Characters.")] = 10,
-    batch_size: Annotated[int, typer.Option(min=1, max=50, help="Streams.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Of the network and the text.")] = 0,
+    cell: Annotated[str, typer.Option(help=f"One of {', '.join(CELLS)}.")] = "rnn",
+    hidden_size: Annotated[
+        int, typer.Option(min=1, max=200, help="Hidden units per layer, m.")
+    ] = 20,
+    layers: Annotated[int, typer.Option(min=1, max=4, help="Recurrent layers.")] = 1,
+    sequence_length: Annotated[
+        int, typer.Option(min=1, max=200, help="Characters per stream, T.")
+    ] = 10,
+    batch_size: Annotated[int, typer.Option(min=1, max=50, help="Streams, B.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the network and the text.")] = 0,
 ) -> None:
-    """Prove the gradients against two numerical derivatives."""
-    asked = _checked(
+    """Check the gradients against two numerical derivatives."""
+    request = _checked(
         GradientCheckRequest,
         cell=cell,
         hidden_size=hidden_size,
@@ -181,14 +198,14 @@ def gradcheck(
         seed=seed,
     )
     check = check_gradients(
-        cell=asked.cell,
+        cell=request.cell,
         hidden_size=hidden_size,
         layers=layers,
         sequence_length=sequence_length,
         batch_size=batch_size,
         seed=seed,
     )
-    show(check, Console())
+    print_gradient_check(check, Console())
     raise typer.Exit(0 if check.passed else 1)
 
 
@@ -223,12 +240,12 @@ def _is_given(context: typer.Context, parameter: str) -> bool:
 
 
 def _wrong_usage(message: str) -> typer.Exit:
-    print(message, file=sys.stderr)  # noqa: T201 - to the user
+    print(message, file=sys.stderr)  # noqa: T201
     return typer.Exit(WRONG_USAGE)
 
 
 def _failure(message: str) -> typer.Exit:
-    print(message, file=sys.stderr)  # noqa: T201 - to the user
+    print(message, file=sys.stderr)  # noqa: T201
     return typer.Exit(1)
 
 

@@ -34,7 +34,7 @@ class UnknownModelError(LookupError):
 
     def __init__(self, update: int | None = None) -> None:
         which = "that wrote this" if update is None else f"of update {update:,} that wrote this"
-        super().__init__(f"The very model {which} no longer exists.")
+        super().__init__(f"The model {which} no longer exists.")
 
 
 class UnknownSavedPassageError(LookupError):

@@ -11,8 +11,23 @@ SHIPPED = Path(__file__).parents[1] / "data" / "corpora"
 
 # A test is marked `process` if it uses one of these fixtures, or if its module imports one of these
 # names.
-PROCESS_FIXTURES = {"browser", "harness", "narrow", "serve", "server"}
-PROCESS_NAMES = {"RunningServer", "faultless", "hurrah", "subprocess"}
+PROCESS_FIXTURES = {
+    "browser",
+    "narrow",
+    "open_server",
+    "serve",
+    "server",
+    "survivor",
+    "token_server",
+}
+PROCESS_NAMES = {
+    "InferenceClient",
+    "RunningServer",
+    "WorkerClient",
+    "faultless",
+    "hurrah",
+    "subprocess",
+}
 
 unmarked_test = None
 
@@ -63,11 +78,18 @@ def saltmere():
     return (SHIPPED / "the-lamps-of-saltmere.txt").read_bytes().decode("utf-8")
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """Serve an empty data directory for the tests of a module."""
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory):
+    """Serve an empty data directory for all modules that use `server`."""
     with RunningServer(tmp_path_factory.mktemp("data"), "--no-demo") as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def server(shared_server):
+    """Return a server without runs. Its runs are deleted after the module, its texts stay."""
+    yield shared_server
+    shared_server.delete_runs()
 
 
 @pytest.fixture

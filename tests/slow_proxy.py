@@ -1,4 +1,4 @@
-"""Lines for tests between a client and a server: narrow ones, and long ones."""
+"""A TCP proxy that limits the bandwidth or adds latency."""
 
 import contextlib
 import queue
@@ -10,14 +10,14 @@ CHUNK_BYTES = 1_024
 
 
 class SlowProxy:
-    """Passes on what one client and a server say, so many bytes a second, or so much later.
+    """Forwards one client's connection to a server, slowly or with a delay.
 
     Attributes
     ----------
     port : int
-        Where the client connects, instead of the server.
+        The port for the client.
     delay_s : float
-        How much later everything arrives, either way.
+        The latency added in both directions.
     """
 
     def __init__(self, port, *, bytes_per_s=None, delay_s=0.0):
@@ -44,7 +44,7 @@ class SlowProxy:
             server = socket.socket()
             self._sockets += [client, server]
             if self._bytes_per_s is not None:
-                # What it holds by itself is little beside what is still to come.
+                # A small buffer, so that the server notices the bandwidth.
                 server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
             server.connect(("127.0.0.1", self._there))
             for ends in ((client, server, None), (server, client, self._bytes_per_s)):
@@ -64,7 +64,7 @@ class SlowProxy:
 
 
 def _deliver(under_way, sink):
-    """Hand over what is under way when it is due, and end when there is nothing more."""
+    """Send each chunk when it is due, until the connection is closed."""
     with contextlib.suppress(OSError):
         while True:
             due_s, data = under_way.get()

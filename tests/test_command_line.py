@@ -1,4 +1,4 @@
-"""The command line, as it is typed."""
+"""The command line in real processes."""
 
 import re
 import signal
@@ -21,7 +21,7 @@ def book(tmp_path):
     return path
 
 
-def test_train_makes_all_updates_and_leaves_everything_in_the_folder(book, tmp_path):
+def test_train_makes_all_updates_and_saves_its_results(book, tmp_path):
     out = tmp_path / "out"
     done = hurrah(*small(book, out, 300))
     assert done.returncode == 0, done.stderr
@@ -35,7 +35,7 @@ def test_train_makes_all_updates_and_leaves_everything_in_the_folder(book, tmp_p
     assert (out / "samples.txt").read_text().count("--- update") == 10
 
 
-def test_going_on_is_the_same_as_not_having_stopped(book, tmp_path):
+def test_a_resumed_training_equals_an_uninterrupted_one(book, tmp_path):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert hurrah(*small(book, whole, 400)).returncode == 0
     assert hurrah(*small(book, parts, 150)).returncode == 0
@@ -43,7 +43,7 @@ def test_going_on_is_the_same_as_not_having_stopped(book, tmp_path):
     same_training(whole, parts)
 
 
-def test_ctrl_c_keeps_where_it_stands_and_says_how_to_go_on(book, tmp_path):
+def test_ctrl_c_saves_a_checkpoint_and_prints_how_to_resume(book, tmp_path):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     with subprocess.Popen(
         [sys.executable, "-m", "server", *map(str, small(book, parts, 100_000_000))],
@@ -58,14 +58,14 @@ def test_ctrl_c_keeps_where_it_stands_and_says_how_to_go_on(book, tmp_path):
     assert process.returncode == 130
     stopped = int(re.search(r"Stopped at update ([\d,]+)", said)[1].replace(",", ""))
     assert "--resume" in said
-    # The rest of it, and the whole of it, up to a common end.
+    # Resume it, and train without interruption, to the same update.
     end = stopped + 50
     assert hurrah(*small(book, parts, end, "--resume")).returncode == 0
     assert hurrah(*small(book, whole, end)).returncode == 0
     same_training(whole, parts)
 
 
-def test_a_folder_with_a_training_is_not_overwritten(book, tmp_path):
+def test_a_directory_with_a_training_is_not_overwritten(book, tmp_path):
     out = tmp_path / "out"
     assert hurrah(*small(book, out, 10)).returncode == 0
     before = (out / "checkpoint.npz").read_bytes()
@@ -94,7 +94,7 @@ def test_a_folder_with_a_training_is_not_overwritten(book, tmp_path):
         (("dance",), 2, "No such command"),
     ],
 )
-def test_what_is_wrong_is_said_in_a_sentence(book, tmp_path, arguments, status, said):
+def test_an_error_is_one_sentence(book, tmp_path, arguments, status, said):
     filled = [argument.format(book=book) for argument in arguments]
     if arguments[0] == "train":
         filled += ["--out", str(tmp_path / "out")]
@@ -118,7 +118,17 @@ def test_sample_writes_the_same_text_from_the_same_seed(book, tmp_path):
     assert "does not know 'é'" in primed.stderr
 
 
-def test_gradcheck_proves_the_gradients():
+def test_gradcheck_passes():
     proved = hurrah("gradcheck", "--hidden-size", 6, "--sequence-length", 5)
     assert proved.returncode == 0
     assert "The gradients are right." in proved.stdout
+
+
+def test_train_has_an_option_for_each_field_of_the_spec():
+    listed = hurrah("train", "--help").stdout
+    assert set(re.findall(r"--[a-z][a-z-]*", listed)) >= {
+        *("--out", "--resume", "--updates", "--cell", "--hidden-size", "--layers", "--dropout"),
+        *("--sequence-length", "--batch-size", "--optimizer", "--learning-rate", "--clip"),
+        *("--learning-rate-decay", "--clip-mode", "--init-scale", "--validation-fraction"),
+        *("--seed", "--sample-every", "--sample-length", "--checkpoint-every-s"),
+    }

@@ -1,6 +1,7 @@
 """The lock files agree with pyproject.toml and with each other, and name no place to fetch from."""
 
 import hashlib
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -27,6 +28,7 @@ def name_of(requirement: str) -> str:
         ("dev.txt", PROJECT["dependency-groups"]["dev"]),
         ("fast.txt", PROJECT["project"]["optional-dependencies"]["fast"]),
         ("bench.txt", PROJECT["dependency-groups"]["bench"]),
+        ("node.txt", PROJECT["dependency-groups"]["node"]),
         ("tools.txt", PROJECT["dependency-groups"]["tools"]),
     ],
 )
@@ -39,13 +41,26 @@ def test_tests_and_benchmarks_run_on_what_the_server_runs_on() -> None:
     assert pins("run.txt").items() <= pins("fast.txt").items() <= pins("bench.txt").items()
 
 
-@pytest.mark.parametrize("lock", ["run.txt", "dev.txt", "fast.txt", "bench.txt", "tools.txt"])
+@pytest.mark.parametrize(
+    "lock", ["run.txt", "dev.txt", "fast.txt", "bench.txt", "node.txt", "tools.txt"]
+)
 def test_every_pin_has_hashes_and_no_place_is_named(lock: str) -> None:
     text = (ROOT / "requirements" / lock).read_text(encoding="utf-8")
     for entry in re.split(r"\n(?=[a-z])", text)[1:]:
         assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), entry.splitlines()[0]
     assert "://" not in text
     assert "--index-url" not in text
+
+
+def test_the_lock_of_the_typescript_compiler_has_hashes_and_names_no_place() -> None:
+    folder = ROOT / "requirements/typescript"
+    text = (folder / "package-lock.json").read_text(encoding="utf-8")
+    packages = json.loads(text)["packages"]
+    named = json.loads((folder / "package.json").read_text(encoding="utf-8"))["devDependencies"]
+    assert packages[""]["devDependencies"] == named
+    assert packages["node_modules/typescript"]["version"] == named["typescript"]
+    assert all("integrity" in package for path, package in packages.items() if path)
+    assert "://" not in text
 
 
 def test_the_script_that_lies_here_is_the_one_its_page_tells_of() -> None:

@@ -52,7 +52,7 @@ class EstimateService:
 
     def __init__(self, waiting: int) -> None:
         self._inference = InferenceClient()
-        self._turns = AdmissionLimiter(1, waiting, "estimates")
+        self._admission = AdmissionLimiter(1, waiting, "estimates")
 
     async def estimate(self, spec: RunSpec, sizes: Sizes, distinct: int) -> Estimate:
         """Estimate a run.
@@ -74,7 +74,7 @@ class EstimateService:
             Too many requests are waiting.
         """
         try:
-            async with self._turns:
+            async with self._admission:
                 update_s = await self._inference.time_updates(
                     spec.model_dump(mode="json"), distinct
                 )

@@ -150,7 +150,7 @@ class GradientCheckService:
     def __init__(self, text_characters: int, waiting: int) -> None:
         self._inference = InferenceClient()
         self._text_characters = text_characters
-        self._turns = AdmissionLimiter(1, waiting, "gradient checks")
+        self._admission = AdmissionLimiter(1, waiting, "gradient checks")
 
     async def check(self, request: GradientCheckRequest) -> GradientCheckResult:
         """Check the gradients of a random network.
@@ -172,7 +172,7 @@ class GradientCheckService:
         return GradientCheckResult.model_validate(result)
 
     async def curve(self, cell: CellName) -> ErrorCurveResult:
-        """Compare the methods at all kinds of steps."""
+        """Compare the methods at a range of step sizes."""
         async with self._admitted():
             result = await self._inference.compare_step_sizes(cell)
         return ErrorCurveResult.model_validate(result)
@@ -184,7 +184,7 @@ class GradientCheckService:
     @contextlib.asynccontextmanager
     async def _admitted(self) -> AsyncIterator[None]:
         try:
-            async with self._turns:
+            async with self._admission:
                 yield
         except (ChildExitedError, ChildRefusedError) as error:
             raise ConflictError(f"The gradient check failed: {error}.") from error

@@ -165,7 +165,7 @@ class SurprisalService:
         self._inference = InferenceClient()
         self._store = store
         self._find = find
-        self._turns = AdmissionLimiter(1, waiting, "readings")
+        self._admission = AdmissionLimiter(1, waiting, "readings")
         self._by_update: SingleFlightCache[UpdateSurprisal] = SingleFlightCache(CACHE_SIZE)
         self._latest: SingleFlightCache[UpdateSurprisal] = SingleFlightCache(CACHE_SIZE)
 
@@ -285,7 +285,7 @@ class SurprisalService:
             position=position,
             sequence_length=layout.sequence_length,
         )
-        async with self._turns:
+        async with self._admission:
             answer = await self._inference.measure_surprisal(command)
         return UpdateSurprisal(
             update=loss.update,

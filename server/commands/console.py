@@ -1,4 +1,4 @@
-"""Where a training is followed, and from where it is told to end."""
+"""The terminal of a training: its output, and the signals that stop it."""
 
 from __future__ import annotations
 
@@ -11,41 +11,41 @@ from typing import IO, cast
 
 from rich.console import Console
 
-__all__ = ["Terminal"]
+__all__ = ["TrainingConsole"]
 
-HEEDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Terminal:
-    """What is shown of a training on standard output, and the signals that end it.
+class TrainingConsole:
+    """Standard output of a training, and the signals that stop it.
 
     Attributes
     ----------
     console : rich.console.Console
-        Where things are shown.
-    told_to_end : bool
-        Whether a signal said so: Ctrl-C, `kill`, or a terminal that was closed.
-    lost : OSError or None
-        Why nothing more can be shown; None while it can.
+        Writes to standard output.
+    stop_requested : bool
+        Whether a signal was received: Ctrl-C, `kill`, or a closed terminal.
+    output_error : OSError or None
+        The error that ended output to the terminal; None while output works.
     """
 
     def __init__(self) -> None:
-        self.told_to_end = False
-        self.lost: OSError | None = None
-        self.console = Console(file=cast("IO[str]", _Output(sys.stdout, self._lose)))
+        self.stop_requested = False
+        self.output_error: OSError | None = None
+        self.console = Console(file=cast("IO[str]", _Output(sys.stdout, self._set_output_error)))
 
     @property
-    def is_over(self) -> bool:
-        """Whether a training is to leave a checkpoint and end, at its next update."""
-        return self.told_to_end or self.lost is not None
+    def should_stop(self) -> bool:
+        """Whether the training should save a checkpoint and stop after the current update."""
+        return self.stop_requested or self.output_error is not None
 
     @contextlib.contextmanager
-    def heeding_signals(self) -> Iterator[None]:
-        """Let signals end the training between two updates, never inside one."""
+    def handle_signals(self) -> Iterator[None]:
+        """Make signals stop the training between two updates, never within one."""
         before = {
-            number: signal.signal(number, self._end)
-            for number in HEEDED
-            # `nohup` has it ignored, for a training that is to outlive its terminal.
+            number: signal.signal(number, self._request_stop)
+            for number in STOP_SIGNALS
+            # Under `nohup` SIGHUP is ignored: the training outlives its terminal.
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN
         }
         try:
@@ -54,42 +54,42 @@ class Terminal:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _end(self, *_: object) -> None:
-        self.told_to_end = True
+    def _request_stop(self, *_: object) -> None:
+        self.stop_requested = True
 
-    def _lose(self, error: OSError) -> None:
-        self.lost = error
+    def _set_output_error(self, error: OSError) -> None:
+        self.output_error = error
 
 
 class _Output:
-    """A stream that may be gone at any write: a closed terminal, a pipe that nobody reads.
+    """A stream that may fail at any write: the terminal or the reading end of the pipe closed.
 
-    An error there would end the training inside an update, when what it learnt is not yet kept.
+    An exception would interrupt the training within an update, before its state can be saved.
     """
 
-    def __init__(self, stream: IO[str], lose: Callable[[OSError], None]) -> None:
+    def __init__(self, stream: IO[str], on_error: Callable[[OSError], None]) -> None:
         self._stream = stream
-        self._lose = lose
+        self._on_error = on_error
 
     def write(self, text: str) -> int:
         try:
             return self._stream.write(text)
         except OSError as error:
-            self._give_up(error)
+            self._discard_output(error)
             return len(text)
 
     def flush(self) -> None:
         try:
             self._stream.flush()
         except OSError as error:
-            self._give_up(error)
+            self._discard_output(error)
 
-    def _give_up(self, error: OSError) -> None:
-        self._lose(error)
-        # What is buffered must go somewhere: the interpreter flushes it as it ends.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, self._stream.fileno())
-        os.close(nowhere)
+    def _discard_output(self, error: OSError) -> None:
+        self._on_error(error)
+        # The interpreter flushes the stream's buffer at exit, which would fail again.
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, self._stream.fileno())
+        os.close(null)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)

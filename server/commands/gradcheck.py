@@ -1,4 +1,4 @@
-"""`python -m server gradcheck`: the proof of the gradients, as a table."""
+"""`python -m server gradcheck`: the result of a gradient check as a table."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from rich.table import Table
 
 from server.rnn.gradient_check.check import GradientCheck
 
-__all__ = ["show"]
+__all__ = ["print_gradient_check"]
 
 
-def show(check: GradientCheck, console: Console) -> None:
-    """Print each parameter's greatest relative errors, and the verdict."""
+def print_gradient_check(check: GradientCheck, console: Console) -> None:
+    """Print the greatest relative errors of each parameter, and the verdict."""
     table = Table("parameter", "shape", "complex step", "central difference", "verdict")
     for parameter in check.parameters:
         passed = (

@@ -1,4 +1,4 @@
-"""The folder that `train` leaves its results in."""
+"""The directory in which `train` saves its results."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = [
     "LOSSES_HEADER",
     "SAMPLES",
     "AppendOnlyFile",
-    "alone_in",
-    "cut",
-    "cut_losses",
-    "naming",
-    "new_folder",
+    "create_output_directory",
+    "lock_output_directory",
+    "truncate",
+    "truncate_losses",
+    "with_filename",
 ]
 
 CHECKPOINT = "checkpoint.npz"
@@ -33,52 +33,52 @@ LOSSES_HEADER = "update,epoch,position,loss,smooth_loss\n"
 
 
 @contextlib.contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Hold the folder, in which two trainings would write into each other's files.
+def lock_output_directory(directory: Path) -> Iterator[None]:
+    """Lock the directory, so that no second training writes to its files.
 
     Raises
     ------
     TrainingError
-        It is not there, or another process holds it.
+        The directory does not exist, or another process has locked it.
     """
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as stack:
         try:
-            held.enter_context(lock_directory(folder, timeout_s=0))
+            stack.enter_context(lock_directory(directory, timeout_s=0))
         except FileNotFoundError:
-            raise TrainingError(f"There is no {CHECKPOINT} in {folder} to go on from.") from None
+            raise TrainingError(f"There is no {CHECKPOINT} in {directory} to resume.") from None
         except DirectoryInUseError:
             raise TrainingError(
-                f"Another process trains in {folder}: wait until it has ended, or name another"
-                " folder with --out."
+                f"Another process trains in {directory}: wait until it has ended, or choose another"
+                " directory with --out."
             ) from None
         yield
 
 
 @contextlib.contextmanager
-def new_folder(folder: Path) -> Iterator[None]:
-    """Make a folder for a training and hold it; it may be there, but without a training.
+def create_output_directory(directory: Path) -> Iterator[None]:
+    """Create and lock a directory for a new training. It may exist, but without a checkpoint.
 
     Raises
     ------
     TrainingError
-        It holds a training, or another process holds it.
+        It contains a checkpoint, or another process has locked it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with alone_in(folder):
-        if (folder / CHECKPOINT).exists():
+    directory.mkdir(parents=True, exist_ok=True)
+    with lock_output_directory(directory):
+        if (directory / CHECKPOINT).exists():
             raise TrainingError(
-                f"{folder} holds a training already: add --resume to go on with it, or name"
-                " another folder with --out."
+                f"{directory} already contains a training: add --resume to continue it, or choose"
+                " another directory with --out."
             )
         yield
 
 
 @contextlib.contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Let errors of the operating system name this file.
+def with_filename(path: Path) -> Iterator[None]:
+    """Set the file name of operating system errors.
 
-    By itself it names what can't be opened, which may be a temporary file, and nothing when what
-    is open can't be written.
+    By default they name the file that could not be opened, which may be a temporary one, and no
+    file if writing to an open file fails.
     """
     try:
         yield
@@ -88,28 +88,28 @@ def naming(path: Path) -> Iterator[None]:
 
 
 class AppendOnlyFile:
-    """A text file that grows, and that is named by what goes wrong with it.
+    """A text file that is only appended to. Its errors have its name.
 
     Parameters
     ----------
     path : pathlib.Path
         The file.
-    afresh : bool
-        Whether what it holds is forgotten first.
+    overwrite : bool
+        Whether earlier content is deleted first.
     """
 
-    def __init__(self, path: Path, *, afresh: bool) -> None:
+    def __init__(self, path: Path, *, overwrite: bool) -> None:
         self._path = path
-        self._file = path.open("w" if afresh else "a", encoding="utf-8")
+        self._file = path.open("w" if overwrite else "a", encoding="utf-8")
 
     def write(self, text: str) -> None:
-        """Add to it; what was added may not be on the disk yet."""
-        with naming(self._path):
+        """Append text. It is durable only after `sync`."""
+        with with_filename(self._path):
             self._file.write(text)
 
-    def made_durable(self) -> int:
-        """Let all that was written be on the disk; return how much it is, in bytes."""
-        with naming(self._path):
+    def sync(self) -> int:
+        """Make all that was written durable, and return the file's size in bytes."""
+        with with_filename(self._path):
             self._file.flush()
             os.fsync(self._file.fileno())
             return os.fstat(self._file.fileno()).st_size
@@ -118,23 +118,23 @@ class AppendOnlyFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with naming(self._path):
+        with with_filename(self._path):
             self._file.close()
 
 
-def cut(path: Path, length_bytes: int) -> None:
-    """Forget what was written to a file after it had this length."""
+def truncate(path: Path, size_bytes: int) -> None:
+    """Cut a file to at most this size. It may be missing."""
     with contextlib.suppress(FileNotFoundError):
-        os.truncate(path, min(length_bytes, path.stat().st_size))
+        os.truncate(path, min(size_bytes, path.stat().st_size))
 
 
-def cut_losses(path: Path, update: int) -> None:
-    """Forget the losses after `update`, and a last line that a crash cut short."""
-    kept: list[str] = [LOSSES_HEADER]
+def truncate_losses(path: Path, update: int) -> None:
+    """Remove the losses after `update`, and a last line that is incomplete after a crash."""
+    lines: list[str] = [LOSSES_HEADER]
     with contextlib.suppress(FileNotFoundError), path.open(encoding="utf-8") as file:
         next(file, None)
-        kept += [
+        lines += [
             line for line in file if line.endswith("\n") and int(line.partition(",")[0]) <= update
         ]
-    with naming(path):
-        path.write_text("".join(kept), encoding="utf-8")
+    with with_filename(path):
+        path.write_text("".join(lines), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What a folder of `train` holds to go on from, and with which settings it goes on."""
+"""The state from which `train --resume` continues, and the spec it continues with."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from server.checkpoints.npz import Arrays, DamagedArchiveError, Meta, read_archi
 from server.spec.fork_spec import CHANGEABLE
 from server.spec.run_spec import RunSpec, SpecError
 
-__all__ = ["ResumeState", "TrainingError", "read_kept"]
+__all__ = ["ResumeState", "TrainingError", "read_resume_state"]
 
 
 class TrainingError(Exception):
-    """It can't be done, or can't go on; the message is one sentence."""
+    """The training cannot start or continue; the message is one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResumeState:
-    """A checkpoint to go on from.
+    """A checkpoint from which a training continues.
 
     Attributes
     ----------
     path : pathlib.Path
-        Its file.
+        The checkpoint's file.
     arrays, meta : dict
-        What the file holds.
+        The file's arrays and description.
     spec : RunSpec
-        How it was trained so far.
+        The spec of the training so far.
     """
 
     path: Path
@@ -38,53 +38,56 @@ class ResumeState:
     meta: Meta
     spec: RunSpec
 
-    def unfit(self, reason: object) -> TrainingError:
-        """Return what to say when it can't be gone on from."""
-        return TrainingError(f"It can't go on from {self.path}: {str(reason).rstrip('.')}.")
+    def error(self, reason: object) -> TrainingError:
+        """Return the error that this checkpoint can't be resumed."""
+        return TrainingError(f"Can't resume from {self.path}: {str(reason).rstrip('.')}.")
 
-    def spec_with(self, asked: RunSpec, given: AbstractSet[str]) -> RunSpec:
-        """Return how to go on: as so far, but for what was asked for by name.
+    def spec_with(self, requested: RunSpec, given: AbstractSet[str]) -> RunSpec:
+        """Return the spec to continue with: the checkpoint's, with the options that were given.
 
         Parameters
         ----------
-        asked : RunSpec
-            What the command line comes to, defaults included.
+        requested : RunSpec
+            The command line's spec, defaults included.
         given : set of str
-            The fields of it that were given; a default is nobody's wish.
+            The fields that were given as options. A default changes nothing.
 
         Raises
         ------
         SpecError
-            A field is given that differs, and that the checkpoint has grown with.
+            A given field differs, and is fixed by the checkpoint.
         """
         changes = {}
         for field in sorted(given):
-            value, before = getattr(asked, field), getattr(self.spec, field)
+            value, before = getattr(requested, field), getattr(self.spec, field)
             if value == before:
                 continue
             if field not in CHANGEABLE:
-                has = "none" if before is None else before
-                raise SpecError(field, f"can't be another when going on: the checkpoint has {has}.")
+                made_with = "none" if before is None else before
+                raise SpecError(
+                    field,
+                    f"can't be changed by --resume: the checkpoint was made with {made_with}.",
+                )
             changes[field] = value
         return self.spec.model_copy(update=changes)
 
 
-def read_kept(path: Path) -> ResumeState:
-    """Read a checkpoint to go on from.
+def read_resume_state(path: Path) -> ResumeState:
+    """Read a checkpoint to continue from.
 
     Raises
     ------
     TrainingError
-        There is none, or none that can be read.
+        There is none, or it can't be read.
     """
     try:
         arrays, meta = read_archive(path)
         return ResumeState(path, arrays, meta, RunSpec.model_validate(meta.get("spec")))
     except FileNotFoundError:
-        raise TrainingError(f"There is no {path.name} in {path.parent} to go on from.") from None
+        raise TrainingError(f"There is no {path.name} in {path.parent} to resume.") from None
     except DamagedArchiveError as error:
-        raise TrainingError(f"It can't go on from {path}: {error}.") from error
+        raise TrainingError(f"Can't resume from {path}: {error}.") from error
     except ValidationError as error:
         raise TrainingError(
-            f"It can't go on from {path}: this version can't read its settings."
+            f"Can't resume from {path}: this version can't read its settings."
         ) from error

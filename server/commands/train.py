@@ -1,4 +1,4 @@
-"""`python -m server train`: a training without a browser, by the same code."""
+"""`python -m server train`: train without a browser, with the same code as a run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from server.checkpoints.checkpoint_format import (
     restore_trainer,
 )
 from server.checkpoints.npz import Arrays, DamagedArchiveError, Meta, write_archive
-from server.commands.console import Terminal
+from server.commands.console import TrainingConsole
 from server.commands.output_directory import (
     BEST,
     CHECKPOINT,
@@ -28,13 +28,13 @@ from server.commands.output_directory import (
     LOSSES_HEADER,
     SAMPLES,
     AppendOnlyFile,
-    alone_in,
-    cut,
-    cut_losses,
-    naming,
-    new_folder,
+    create_output_directory,
+    lock_output_directory,
+    truncate,
+    truncate_losses,
+    with_filename,
 )
-from server.commands.resume import ResumeState, TrainingError, read_kept
+from server.commands.resume import ResumeState, TrainingError, read_resume_state
 from server.corpora.proper_names import find_names, find_words
 from server.files.failpoints import failpoint
 from server.rnn.training.trainer import StateError, Trainer
@@ -42,125 +42,134 @@ from server.rnn.vocabulary import Vocabulary
 from server.spec.run_spec import RunSpec, describe_changes
 from server.spec.sample_schedule import next_sample
 
-__all__ = ["Training", "train"]
+__all__ = ["TrainingSession", "train"]
 
-SHOW_EVERY_S = 0.1
+DISPLAY_EVERY_S = 0.1
 
 
 def train(
     text: str,
-    asked: RunSpec,
+    requested: RunSpec,
     given: AbstractSet[str],
     out: Path,
     *,
     resume: bool,
-    terminal: Terminal,
-) -> Training:
-    """Train until all updates are made or it is told to end, and return the training.
+    console: TrainingConsole,
+) -> TrainingSession:
+    """Train until all updates are made or a stop is requested.
 
-    What it leaves in the folder: the state to go on from, the best model, every update's loss, and
-    the samples.
+    The output directory then contains a checkpoint to resume, the best model, the loss of every
+    update, and the samples.
 
     Parameters
     ----------
     text : str
-        What is learnt.
-    asked : RunSpec
-        How.
+        The text to learn from.
+    requested : RunSpec
+        The spec that the command line describes.
     given : set of str
-        The fields of it that were asked for by name: going on, all others are the checkpoint's.
+        The fields that were given as options. On resume all others are the checkpoint's.
     out : pathlib.Path
-        Folder of the results, made when it is not there.
+        The output directory, created if necessary.
     resume : bool
-        Whether to go on from what the folder holds.
-    terminal : Terminal
-        Where progress is shown, and what ends it.
+        Whether to continue from the directory's checkpoint.
+    console : TrainingConsole
+        Shows the progress, and requests the stop.
+
+    Returns
+    -------
+    TrainingSession
+        The session at its last update.
 
     Raises
     ------
     TrainingError
-        There is nothing to go on from, or it does not fit; or the folder holds another training;
-        or the loss was not a finite number.
+        There is no checkpoint to resume, or it does not fit; or the directory contains another
+        training; or the loss was not a finite number.
     SpecError
-        The checkpoint can't go on with what was given.
+        A given option can't be combined with the checkpoint.
     """
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as stack:
         if resume:
-            held.enter_context(alone_in(out))
-            kept = read_kept(out / CHECKPOINT)
-            training = Training(text, kept.spec_with(asked, given), out, terminal)
-            training.go_back(kept)
+            stack.enter_context(lock_output_directory(out))
+            state = read_resume_state(out / CHECKPOINT)
+            session = TrainingSession(text, state.spec_with(requested, given), out, console)
+            session.restore(state)
         else:
-            # Before there is a folder: of a text that is too short, none shall be left.
-            training = Training(text, asked, out, terminal)
-            held.enter_context(new_folder(out))
+            # The trainer first: a text that is too short leaves no directory behind.
+            session = TrainingSession(text, requested, out, console)
+            stack.enter_context(create_output_directory(out))
         failpoint("train.begin")
-        training.run()
-    return training
+        session.run()
+    return session
 
 
-class Training:
-    """One training, its folder and what it prints; nothing is written before it runs.
+class TrainingSession:
+    """One training, its output directory and its console. Nothing is written before `run`.
 
-    The parameters are those of `train`, but for the spec, which is the one to go by.
+    Parameters
+    ----------
+    text, out, console
+        As for `train`.
+    spec : RunSpec
+        The spec to train with.
     """
 
-    def __init__(self, text: str, spec: RunSpec, out: Path, terminal: Terminal) -> None:
+    def __init__(self, text: str, spec: RunSpec, out: Path, console: TrainingConsole) -> None:
         self._spec: dict[str, Any] = spec.model_dump(mode="json")
         self._out = out
-        self._terminal = terminal
-        self._console = terminal.console
+        self._training_console = console
+        self._console = console.console
         self._text_sha256 = hashlib.sha256(text.encode()).hexdigest()
         self._vocabulary = Vocabulary.from_text(text)
         indices = self._vocabulary.encode(text)
         self._trainer: Trainer = new_trainer(indices, self._vocabulary, self._spec)
-        watched = spec.watch_words
-        self._watched = find_names(text) if watched is None else watched
-        self._kept: ResumeState | None = None
+        self._watch_words = find_names(text) if spec.watch_words is None else spec.watch_words
+        self._resumed: ResumeState | None = None
 
     @property
-    def made_nothing(self) -> bool:
-        """Whether all updates had been made before it began."""
+    def made_no_update(self) -> bool:
+        """Whether a resumed training had made all its updates before."""
         return (
-            self._kept is not None
-            and self._trainer.updates == self._kept.meta["trainer"]["updates"]
+            self._resumed is not None
+            and self._trainer.updates == self._resumed.meta["trainer"]["updates"]
         )
 
     @property
     def trainer(self) -> Trainer:
-        """The trainer, at the update that was reached."""
+        """The trainer at the last update."""
         return self._trainer
 
-    def go_back(self, kept: ResumeState) -> None:
-        """Stand where a checkpoint does.
+    def restore(self, state: ResumeState) -> None:
+        """Continue from a checkpoint.
 
         Raises
         ------
         TrainingError
-            It is of another text, or of another network.
+            The checkpoint was made with another text or another network.
         """
-        meta = kept.meta
-        # Of the text and not of its file: another encoding of the same text is no other text. An
-        # earlier version did not say, and then the alphabet alone tells.
+        meta = state.meta
+        # The hash is of the text, not of the file, whose encoding may change. A checkpoint of an
+        # earlier version has none: then only the vocabulary is compared.
         if meta.get("text_sha256", self._text_sha256) != self._text_sha256:
-            raise kept.unfit("the checkpoint was made with another text")
+            raise state.error("the checkpoint was made with another text")
         try:
-            restore_trainer(self._trainer, self._vocabulary, kept.arrays, meta)
+            restore_trainer(self._trainer, self._vocabulary, state.arrays, meta)
         except (DamagedArchiveError, StateError) as error:
-            raise kept.unfit(error) from error
-        # The one in force may have decayed from it.
-        if self._spec["learning_rate"] != kept.spec.learning_rate:
+            raise state.error(error) from error
+        # Unless it was changed, the rate is the checkpoint's, which may have decayed.
+        if self._spec["learning_rate"] != state.spec.learning_rate:
             self._trainer.learning_rate = self._spec["learning_rate"]
-        self._kept = kept
-        before = kept.spec.model_dump(mode="json")
+        self._resumed = state
+        before = state.spec.model_dump(mode="json")
         changes = {name: value for name, value in self._spec.items() if value != before[name]}
         if changes:
-            self._say(f"From here on: {describe_changes(kept.spec, changes)}.")
+            self._print(f"Changed: {describe_changes(state.spec, changes)}.")
         for sentence in describe_differences(self._trainer, meta):
-            self._say(sentence)
+            self._print(sentence)
 
     def run(self) -> None:
-        """Train until all updates are made or it is told to end; leave everything in the folder.
+        """Train until all updates are made or a stop is requested, and save everything.
 
         Raises
         ------
@@ -169,58 +178,58 @@ class Training:
         """
         for unfinished in self._out.glob(".*.npz.*.tmp"):
             unfinished.unlink(missing_ok=True)
-        if self._kept is not None:
-            self._cut_back(self._kept.meta)
-        self._sample_at = next_sample(self._trainer.updates, self._spec["sample_every"])
-        # What a training left that was killed before its first checkpoint is of no use.
-        afresh = self._trainer.updates == 0
+        if self._resumed is not None:
+            self._truncate_to_checkpoint(self._resumed.meta)
+        self._next_sample = next_sample(self._trainer.updates, self._spec["sample_every"])
+        # The files of a training that was killed before its first checkpoint are overwritten.
+        fresh = self._trainer.updates == 0
         with (
-            self._progress() as progress,
-            AppendOnlyFile(self._out / LOSSES, afresh=afresh) as losses,
-            AppendOnlyFile(self._out / SAMPLES, afresh=afresh) as samples,
+            self._progress_bar() as progress,
+            AppendOnlyFile(self._out / LOSSES, overwrite=fresh) as losses,
+            AppendOnlyFile(self._out / SAMPLES, overwrite=fresh) as samples,
         ):
-            if afresh:
+            if fresh:
                 losses.write(LOSSES_HEADER)
                 self._write_sample(samples)
             self._train(progress, losses, samples)
-            self._keep(losses, samples)
+            self._save(losses, samples)
 
     # -- training ---------------------------------------------------------------------------------
 
     def _train(self, progress: Progress, losses: AppendOnlyFile, samples: AppendOnlyFile) -> None:
         trainer, last = self._trainer, self._spec["max_updates"]
         task = progress.add_task("", total=last, completed=trainer.updates, loss="", speed="")
-        show_at_s = keep_at_s = then_s = time.monotonic()
-        keep_at_s += self._spec["checkpoint_every_s"]
-        then = trainer.updates
-        while not self._terminal.is_over and (last is None or trainer.updates < last):
+        display_due_s = previous_s = time.monotonic()
+        save_due_s = previous_s + self._spec["checkpoint_every_s"]
+        updates_before = trainer.updates
+        while not self._training_console.should_stop and (last is None or trainer.updates < last):
             epoch, position = trainer.epoch, trainer.position
             loss = trainer.update()
             losses.write(f"{trainer.updates},{epoch},{position},{loss!r},{trainer.smooth_loss!r}\n")
             if not math.isfinite(loss):
                 raise TrainingError(
                     f"The loss was not a finite number at update {trainer.updates:,}: try a lower"
-                    " learning rate, or go on from the last checkpoint with --resume."
+                    " learning rate, or continue from the last checkpoint with --resume."
                 )
-            if trainer.updates == self._sample_at:
+            if trainer.updates == self._next_sample:
                 self._write_sample(samples)
-                self._sample_at = next_sample(trainer.updates, self._spec["sample_every"])
+                self._next_sample = next_sample(trainer.updates, self._spec["sample_every"])
             now_s = time.monotonic()
-            if now_s >= show_at_s:
-                speed = (trainer.updates - then) / max(now_s - then_s, 1e-9)
+            if now_s >= display_due_s:
+                speed = (trainer.updates - updates_before) / max(now_s - previous_s, 1e-9)
                 progress.update(
                     task,
                     completed=trainer.updates,
                     loss=f"smooth loss {trainer.smooth_loss:.2f}",
                     speed=f"{speed:,.0f}/s",
                 )
-                show_at_s = now_s + SHOW_EVERY_S
-            if now_s >= keep_at_s:
-                self._keep(losses, samples)
-                keep_at_s = now_s + self._spec["checkpoint_every_s"]
+                display_due_s = now_s + DISPLAY_EVERY_S
+            if now_s >= save_due_s:
+                self._save(losses, samples)
+                save_due_s = now_s + self._spec["checkpoint_every_s"]
         progress.update(task, completed=trainer.updates)
 
-    def _say(self, sentence: str) -> None:
+    def _print(self, sentence: str) -> None:
         self._console.print(sentence, markup=False, highlight=False)
 
     def _write_sample(self, samples: AppendOnlyFile) -> None:
@@ -234,42 +243,41 @@ class Training:
         samples.write(f"--- {heading}\n{text}\n\n")
         self._console.rule(heading, style="dim")
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
-        for word in find_words(text, self._watched):
-            self._watched = [watched for watched in self._watched if watched != word]
+        for word in find_words(text, self._watch_words):
+            self._watch_words = [other for other in self._watch_words if other != word]
             self._console.print(f"hurrah - {word}!", style="bold", markup=False)
 
-    # -- what is kept -----------------------------------------------------------------------------
+    # -- files ------------------------------------------------------------------------------------
 
-    def _keep(self, losses: AppendOnlyFile, samples: AppendOnlyFile) -> None:
-        """Make the folder hold where the training stands."""
-        # These first: going on cuts them back to the checkpoint, but can't invent them.
-        lengths = {LOSSES: losses.made_durable(), SAMPLES: samples.made_durable()}
+    def _save(self, losses: AppendOnlyFile, samples: AppendOnlyFile) -> None:
+        # The text files first: a resume cuts them back to the checkpoint, but can't extend them.
+        sizes = {LOSSES: losses.sync(), SAMPLES: samples.sync()}
         arrays, meta = checkpoint_contents(self._trainer, self._vocabulary, self._spec)
-        meta |= {"lengths_bytes": lengths, "text_sha256": self._text_sha256}
-        self._keep_archive(CHECKPOINT, arrays, meta)
+        meta |= {"lengths_bytes": sizes, "text_sha256": self._text_sha256}
+        self._write_archive(CHECKPOINT, arrays, meta)
         if (best := self._trainer.best_model()) is not None:
-            self._keep_archive(BEST, *model_contents(best, self._vocabulary, self._spec))
+            self._write_archive(BEST, *model_contents(best, self._vocabulary, self._spec))
 
-    def _keep_archive(self, name: str, arrays: Arrays, meta: Meta) -> None:
-        with naming(self._out / name):
+    def _write_archive(self, name: str, arrays: Arrays, meta: Meta) -> None:
+        with with_filename(self._out / name):
             write_archive(self._out / name, arrays, meta)
 
-    def _cut_back(self, meta: Meta) -> None:
-        """Forget what was written after the checkpoint."""
-        if (lengths := meta.get("lengths_bytes")) is None:
-            # An earlier version did not say.
-            cut_losses(self._out / LOSSES, self._trainer.updates)
+    def _truncate_to_checkpoint(self, meta: Meta) -> None:
+        """Remove what was written after the checkpoint."""
+        if (sizes := meta.get("lengths_bytes")) is None:
+            # A checkpoint of an earlier version has no sizes.
+            truncate_losses(self._out / LOSSES, self._trainer.updates)
         else:
-            for name, length in lengths.items():
-                cut(self._out / name, length)
+            for name, size_bytes in sizes.items():
+                truncate(self._out / name, size_bytes)
         with contextlib.suppress(FileNotFoundError):
             written = (self._out / SAMPLES).read_text(encoding="utf-8")
-            seen = find_words(written, self._watched)
-            self._watched = [word for word in self._watched if word not in seen]
+            seen = find_words(written, self._watch_words)
+            self._watch_words = [word for word in self._watch_words if word not in seen]
 
-    # -- the terminal -----------------------------------------------------------------------------
+    # -- display ----------------------------------------------------------------------------------
 
-    def _progress(self) -> Progress:
+    def _progress_bar(self) -> Progress:
         return Progress(
             BarColumn(bar_width=None),
             MofNCompleteColumn(),

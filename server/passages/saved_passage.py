@@ -97,4 +97,6 @@ def _first_words(saved: SavedPassage) -> str:
 def _escaped(text: str) -> str:
     """Escape all characters that have a meaning in Markdown."""
     text = re.sub(r"([\\`*_\[\]<>#|~&])", r"\\\1", text)
-    return re.sub(r"^(\s*)([-+=]|\d+(?=[.)]))", r"\1\\\2", text)
+    # Only punctuation can be escaped: in "1." the dot, not the digit.
+    text = re.sub(r"^(\s*)([-+=])", r"\1\\\2", text)
+    return re.sub(r"^(\s*\d+)([.)])", r"\1\\\2", text)

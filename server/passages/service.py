@@ -80,9 +80,9 @@ class PassageService:
     def __init__(self, limits: PassageLimits, models: ModelStore) -> None:
         self._inference = InferenceClient()
         # A second process: indexing a large corpus takes seconds, and need not delay the writing.
-        self._assessor = InferenceClient()
+        self._measuring = InferenceClient()
         self._limits = limits
-        self._turns = AdmissionLimiter(MAX_CONCURRENT, limits.waiting, "passages")
+        self._admission = AdmissionLimiter(MAX_CONCURRENT, limits.waiting, "passages")
         self._models = models
         self._drafts: OrderedDict[tuple[str, str], Draft] = OrderedDict()
 
@@ -130,7 +130,7 @@ class PassageService:
         folder = None
         if keep_draft and self._models.fits(size):
             folder = await asyncio.to_thread(self._models.draft_directory, run)
-        async with self._turns, self._model(controller, request.source) as found:
+        async with self._admission, self._model(controller, request.source) as found:
             try:
                 command = WritePassages(
                     path=None if found.path is None else str(found.path),
@@ -158,7 +158,7 @@ class PassageService:
 
     async def _measure(self, controller: RunController, texts: list[str]) -> list[Message]:
         try:
-            return await self._assessor.measure_texts(controller.corpus_path, texts)
+            return await self._measuring.measure_texts(controller.corpus_path, texts)
         except (ChildRefusedError, ChildExitedError) as error:
             raise ConflictError(f"The passage could not be measured: {error}.") from error
 
@@ -180,7 +180,7 @@ class PassageService:
 
     async def close(self) -> None:
         """End the inference processes."""
-        await asyncio.gather(self._inference.terminate(), self._assessor.terminate())
+        await asyncio.gather(self._inference.terminate(), self._measuring.terminate())
 
     # -- locating models --------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from server.files.storage_quota import StorageQuota
 from server.runs.run_controller import RunController
 from server.spec.fork_spec import forked_spec
 from server.spec.limits import Limits
-from server.spec.run_factory import draft_run
+from server.spec.run_draft import draft_run
 from server.spec.run_spec import RunSpec
 from server.spec.schemas import Checkpoint, ForkedFrom, Run
 from server.store.database import Store

@@ -25,7 +25,7 @@ from server.runs.run_controller import RunController
 from server.runs.startup import finish_deletions, recover_run
 from server.spec.limits import Limits
 from server.spec.run_change import RunChange
-from server.spec.run_factory import measure_run
+from server.spec.run_draft import measure_run
 from server.spec.run_spec import RunSpec
 from server.spec.schemas import Run, RunState
 from server.spec.sizing import Sizes

@@ -1,4 +1,4 @@
-"""What runs may take."""
+"""The limits on runs."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ __all__ = ["Limits"]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What runs may take.
+    """The limits on runs.
 
     Attributes
     ----------
     training_runs : int
-        How many train at the same time; the others wait their turn.
+        Runs that train at the same time. Further runs are queued.
     network_bytes : int
-        About how much memory the network of one of them may take.
+        The approximate memory of one run's network.
     runs : int
-        How many are kept.
+        Runs in the data directory.
     stored_bytes : int or None
-        How much the data directory may hold; None: whatever the disk does.
+        The size of the data directory; None: the free space on the disk.
     """
 
     training_runs: int

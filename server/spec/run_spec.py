@@ -224,10 +224,10 @@ class RunSpec(StrictModel):
     optimizer: Annotated[
         OptimizerName,
         SpecField(
-            label="Optimiser",
+            label="Optimizer",
             explanation="The update rule, which sets the default learning rate.",
             choices=lambda: {name: rule.LABEL for name, rule in OPTIMIZERS.items()},
-            column=Column("optimiser", "{optimizer}"),
+            column=Column("optimizer", "{optimizer}"),
         ),
     ] = NETWORK.optimizer
     learning_rate: Annotated[

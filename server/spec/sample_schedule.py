@@ -1,4 +1,4 @@
-"""When a run writes a sample, and which epochs get a mark."""
+"""The updates at which a run writes samples, and the epochs that become milestones."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ MARKED_DIGITS = 2
 def next_sample(update: int, every: int) -> int:
     """Return the first update after `update` at which a sample is written.
 
-    Samples come at 0, then after 1, 2 and 5 times each power of ten below `every`, since the text
-    changes most at the start, then after every `every` updates.
+    Samples are written at 0, then after 1, 2 and 5 times each power of ten below `every`, because
+    the text changes most at the start, then after every `every` updates.
 
     Parameters
     ----------
     update : int
-        Updates made so far, 0 or more.
+        Updates made so far, at least 0.
     every : int
-        Updates between the regular samples, 1 or more.
+        Updates between two samples from then on, at least 1.
 
     Returns
     -------
@@ -38,10 +38,10 @@ def next_sample(update: int, every: int) -> int:
 
 
 def epoch_is_marked(epoch: int) -> bool:
-    """Whether the beginning of an epoch, from 1, is worth a mark.
+    """Whether the start of an epoch, counted from 1, becomes a milestone.
 
-    The first hundred are, then every tenth, from a thousand on every hundredth, and so on: of a
-    short text there may be thousands a minute, which nobody could read, nor any viewer be told.
+    The first hundred do, then every tenth, from a thousand on every hundredth, and so on. A short
+    text can have thousands of epochs per minute, too many to read or to send to every viewer.
     """
     spacing: int = 10 ** max(0, len(str(epoch)) - MARKED_DIGITS)
     return epoch % spacing == 0

@@ -1,4 +1,4 @@
-"""The things a run consists of, as they are stored and as they go over the wire."""
+"""The parts of a run, as they are stored and as they are sent to clients."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = [
 
 
 class RunState(StrEnum):
-    """Where a run stands in its life."""
+    """The state of a run."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -45,10 +45,10 @@ class RunState(StrEnum):
 
 
 SETTLED = {RunState.FINISHED, RunState.STOPPED}
-"""The states of runs that ended as they were meant to."""
+"""The states of runs that ended as intended."""
 
 ENDED = SETTLED | {RunState.FAILED, RunState.INTERRUPTED}
-"""The states of runs that go on only when they are resumed, from their newest checkpoint."""
+"""The states of runs that train again only if they are resumed, from their newest checkpoint."""
 
 MilestoneKind = Literal["hurrah", "epoch", "change", "checkpoint", "note", "rollback"]
 
@@ -60,14 +60,14 @@ class ApiModel(BaseModel):
 
 
 class Best(ApiModel):
-    """The lowest smooth loss so far, in nats a sequence, and the update that reached it."""
+    """The lowest smooth loss so far, in nats per sequence, and the update that reached it."""
 
     update: int
     smooth_loss: float
 
 
 class ForkedFrom(ApiModel):
-    """Where a fork left another run, which may be there no more."""
+    """The parent run and checkpoint of a fork. The parent may have been deleted."""
 
     run: str
     checkpoint: str
@@ -75,37 +75,37 @@ class ForkedFrom(ApiModel):
 
 
 class Run(ApiModel):
-    """A run as it stands.
+    """The current state of a run.
 
     Attributes
     ----------
     update : int
         Updates made so far.
     epoch : int
-        Pass through the corpus, from 1.
+        The pass through the corpus, counted from 1.
     position : int
-        Offset in the corpus, in characters, of the next character to be read.
+        The offset in the corpus, in characters, of the next character to be read.
     loss, smooth_loss : float or None
-        In nats a sequence; None before the first update.
+        In nats per sequence; None before the first update.
     validation_loss : float or None
-        The last measured on the held-out part, in nats a sequence; None where nothing is held out.
+        The latest loss on the held-out part, in nats per sequence; None if nothing is held out.
     updates_per_second : float
-        Over the last seconds; 0 when it is not training.
+        The mean over the last seconds; 0 if the run is not training.
     seconds : float
-        How long it has trained, pauses not counted; of a run that an earlier version began, since
-        it was taken up.
+        The training time, pauses excluded. For a run of an earlier version it counts from when
+        this version first loaded the run.
     updates_per_epoch : int
-        How many updates one pass through the corpus takes.
+        Updates per pass through the corpus.
     parameters : int
-        How many numbers the network learns.
+        The number of learned parameters.
     created_at : str
         ISO 8601, UTC.
     error : str or None
-        Why it failed, was interrupted, or paused by itself, in one sentence.
+        The reason why the run failed, was interrupted or was paused automatically, in a sentence.
     disk_full : bool
-        Whether it stands still because the disk takes nothing more, and goes on when it does.
+        Whether the run is paused because the disk is full. It continues when there is space.
     forked_from : ForkedFrom or None
-        Which run it went on from, and where; None for one that began by itself.
+        The parent run and checkpoint; None if the run is not a fork.
     """
 
     id: str
@@ -133,7 +133,7 @@ class Run(ApiModel):
 
 
 class Replay(ApiModel):
-    """What the network wrote from the same beginning with the same random numbers as ever."""
+    """Text that always has the same beginning and the same random numbers, at every update."""
 
     text: str
     quality: Quality
@@ -141,11 +141,11 @@ class Replay(ApiModel):
 
 
 class Sample(ApiModel):
-    """Text that a run wrote while it trained.
+    """Text that a run wrote during training.
 
-    `invented_words` holds the half-open spans, in code points, of the words that the corpus lacks;
-    `validation_loss` is measured where a part of the corpus is held out; `replay` is None where no
-    snapshot of the network was kept.
+    `invented_words` are the half-open spans, in code points, of the words that the corpus lacks.
+    `validation_loss` is None if nothing is held out. `replay` is None if no snapshot of the network
+    was stored.
     """
 
     update: int
@@ -160,7 +160,7 @@ class Sample(ApiModel):
 
 
 class Milestone(ApiModel):
-    """Something worth a mark on the curve; its id comes with being kept."""
+    """An event that is marked on the curve. It gets its id when it is stored."""
 
     id: str = ""
     update: int
@@ -169,10 +169,10 @@ class Milestone(ApiModel):
 
 
 class Checkpoint(ApiModel):
-    """A file from which a run goes on as if nothing had happened.
+    """A file from which a run continues exactly.
 
-    `automatic` ones are made by the clock and give way to newer ones; of a `damaged` one the file
-    was found to be another than was written.
+    `automatic` checkpoints are saved at intervals and replaced by newer ones. The file of a
+    `damaged` checkpoint does not match its checksums.
     """
 
     id: str
@@ -186,18 +186,18 @@ class Checkpoint(ApiModel):
 
 
 class ValidationLoss(ApiModel):
-    """Loss on the held-out part, where there is one."""
+    """The loss on the held-out part of the corpus."""
 
     update: list[int] = Field(default_factory=list)
     loss: list[float] = Field(default_factory=list)
 
 
 class Loss(ApiModel):
-    """Loss over a range of updates, reduced to buckets whose extremes are kept.
+    """The loss over a range of updates, in buckets of `bucket` updates.
 
-    `low` and `high` are the least and greatest loss of each bucket of `bucket` updates, `smooth`
-    is the smooth loss at its last update, which `update` names, and `seconds` how long the run had
-    trained by then, pauses not counted; null for what an earlier version of the server kept.
+    `low` and `high` are the least and the greatest loss of each bucket. `update` is its last
+    update, `smooth` the smooth loss there, and `seconds` the training time up to there, pauses
+    excluded; null where an earlier version of the server did not store it.
     """
 
     from_: int = Field(alias="from")
@@ -214,9 +214,9 @@ class Loss(ApiModel):
 
 
 class FirstBelow(ApiModel):
-    """When the smooth loss was first below a figure; null where it has not been.
+    """The first update at which the smooth loss was below a threshold; null if there is none.
 
-    `seconds` is how long the run had trained by then.
+    `seconds` is the training time up to that update.
     """
 
     smooth_loss: float
@@ -225,21 +225,21 @@ class FirstBelow(ApiModel):
 
 
 class EpochLoss(ApiModel):
-    """Mean loss in each part of the corpus in one epoch; null where it has not come yet."""
+    """The mean loss in each part of the corpus in one epoch; null for parts not read yet."""
 
     epoch: int
     loss: list[float | None]
 
 
 class LossByPosition(ApiModel):
-    """Epochs laid over each other; `positions` are where the parts begin, in characters."""
+    """The loss by position in the corpus; `positions` are where its parts start, in characters."""
 
     positions: list[int]
     epochs: list[EpochLoss]
 
 
 class PassageSource(ApiModel):
-    """Which model wrote a passage."""
+    """The model that wrote a passage."""
 
     kind: Literal["best", "best_validation", "latest", "checkpoint", "snapshot"]
     update: int
@@ -247,10 +247,10 @@ class PassageSource(ApiModel):
 
 
 class Passage(ApiModel):
-    """Text that a person asked for.
+    """Text that a user requested.
 
     `model` is the fingerprint of the model that wrote it. `fingerprint` is a hash of the request,
-    which names that model and the seed: the same model asked for the same has the same one.
+    which names that model and the seed: equal requests have equal fingerprints.
     """
 
     text: str

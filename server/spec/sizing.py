@@ -1,4 +1,4 @@
-"""How large a run will be, and whether it can be at all."""
+"""The sizes that follow from a spec and a text, and whether such a run is possible."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from server.spec.run_spec import RunSpec, SpecError
 
 __all__ = ["Sizes", "measure_sizes"]
 
-# Buffers as long as the parameters: the parameters, their gradients, what the optimiser remembers,
-# two best models, and the copy that a checkpoint is written from.
+# Buffers of the size of the parameters: the parameters, their gradients, the optimizer's state, two
+# best models, and the copy from which a checkpoint is written.
 PARAMETER_BUFFERS = 8
-# Rows of the hidden size, and of the vocabulary, that each character of a sequence needs.
+# Rows of the hidden size, and of the vocabulary size, per character of a sequence.
 STATE_ROWS, OUTPUT_ROWS = 6, 2
-# A run writes its samples between two updates, when it takes no command: so many multiplications
-# are two seconds or three. A sample of the usual length may take what it takes.
-MOST_PRODUCTS_A_SAMPLE = 10_000_000_000
-USUAL_SAMPLE: int = RunSpec.model_fields["sample_length"].default
+# A worker accepts no command while it writes a sample. This many multiplications take two to three
+# seconds. A sample of the default length is always allowed.
+MAX_PRODUCTS_PER_SAMPLE = 10_000_000_000
+DEFAULT_SAMPLE_LENGTH: int = RunSpec.model_fields["sample_length"].default
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """What follows from a spec and a text.
+    """The sizes of a run.
 
     Attributes
     ----------
     parameters : int
-        How many numbers the network learns.
+        The number of learned parameters.
     updates_per_epoch : int
-        How many updates one pass through the text takes.
+        Updates per pass through the text.
     memory_bytes : int
-        About how much memory the network takes while it trains.
+        The approximate memory of the network during training.
     """
 
     parameters: int
@@ -47,29 +47,29 @@ class Sizes:
 def measure_sizes(
     spec: RunSpec, *, characters: int, distinct: int, max_memory_bytes: int | None = None
 ) -> Sizes:
-    """Return the sizes of a run, if it is possible and not too long over its samples.
+    """Return the sizes of a run, if it is possible.
 
     Parameters
     ----------
     spec : RunSpec
-        What is asked for.
+        The spec of the run.
     characters, distinct : int
-        Length of the text, and K.
+        The length of the text, and K.
     max_memory_bytes : int or None
-        What the network may take; None: whatever it takes.
+        The limit on the memory; None: no limit.
 
     Raises
     ------
     SpecError
-        The text is too short for it, or the network too large, or the sample too long for it; the
-        message holds the figure that would do.
+        The text is too short, the network too large, or the sample too long for the network; the
+        message has a value that would be accepted.
     """
-    # As long as the text, and of no size: only its length counts.
+    # Only the length of the text matters: this array takes one byte.
     text: NDArray[np.uint8] = np.broadcast_to(np.zeros(1, np.uint8), characters)
     length, streams = spec.sequence_length, spec.batch_size
     try:
         training, _ = hold_out(text, spec.validation_fraction, length, streams)
-        walk = BatchIterator(training, streams, length)
+        batches = BatchIterator(training, streams, length)
     except HeldOutTooShortError as error:
         raise SpecError("validation_fraction", _as_message(error)) from error
     except TextTooShortError as error:
@@ -77,17 +77,17 @@ def measure_sizes(
         raise SpecError(field, _as_message(error)) from error
     sizes = Sizes(
         _parameters(spec, spec.hidden_size, distinct),
-        walk.sequences,
+        batches.sequences,
         _memory_bytes(spec, spec.hidden_size, distinct),
     )
     if max_memory_bytes is not None and sizes.memory_bytes > max_memory_bytes:
         raise SpecError("hidden_size", _too_large(spec, distinct, sizes, max_memory_bytes))
-    most = max(USUAL_SAMPLE, MOST_PRODUCTS_A_SAMPLE // sizes.parameters)
-    if spec.sample_length > most:
+    longest = max(DEFAULT_SAMPLE_LENGTH, MAX_PRODUCTS_PER_SAMPLE // sizes.parameters)
+    if spec.sample_length > longest:
         raise SpecError(
             "sample_length",
             f"takes a network of {sizes.parameters:,} parameters too long to write: at most"
-            f" {most:,} would do",
+            f" {longest:,} would do",
         )
     return sizes
 
@@ -105,14 +105,14 @@ def _parameters(spec: RunSpec, hidden_size: int, distinct: int) -> int:
 
 def _memory_bytes(spec: RunSpec, hidden_size: int, distinct: int) -> int:
     gates = Architecture(vocabulary_size=distinct, hidden_size=hidden_size, cell=spec.cell).gates
-    read = spec.sequence_length * spec.batch_size
+    characters = spec.sequence_length * spec.batch_size
     row = STATE_ROWS * gates * hidden_size * spec.layers + OUTPUT_ROWS * distinct
-    numbers = PARAMETER_BUFFERS * _parameters(spec, hidden_size, distinct) + read * row
+    numbers = PARAMETER_BUFFERS * _parameters(spec, hidden_size, distinct) + characters * row
     return numbers * np.dtype(spec.dtype).itemsize
 
 
 def _too_large(spec: RunSpec, distinct: int, sizes: Sizes, limit: int) -> str:
-    """Say so, with the greatest hidden size that would do, which is searched by halving."""
+    """Return the message, with the greatest hidden size that fits, found by bisection."""
     fits, too_large = 0, spec.hidden_size
     while too_large - fits > 1:
         middle = (fits + too_large) // 2

@@ -1,1 +1,1 @@
-"""Answering people: pages, routes, the live fan-out, who may do what."""
+"""HTTP and WebSocket: pages, routes, live updates, access control."""

@@ -1,4 +1,4 @@
-/** The page that compares runs: sockets -> store -> views, and the reader's deeds to the server. */
+/** The entry of the comparison page: sockets -> store -> views; actions go to the server. */
 
 import { mountUrlState, stateFromUrl } from "./state/url-state.js";
 import * as api from "./net/api.js";
@@ -16,6 +16,7 @@ import {
 } from "./compare/reducers.js";
 import { fetchDetails } from "./compare/detail-loader.js";
 import { refineStart } from "./curve/detail-loader.js";
+import { find } from "./lib/dom.js";
 import { loadPlotly } from "./lib/plotly-loader.js";
 import { LiveSocket } from "./net/live-socket.js";
 import { createStore } from "./lib/store.js";
@@ -40,7 +41,7 @@ const DEFAULT_SELECTED = 4;
 const operator = document.body.dataset.operator === "true";
 const store = createStore(reduce, initialState({ operator }));
 
-// --- A socket for each run in view ---
+// --- One socket per run in view ---
 
 const sockets = new Map();
 
@@ -59,7 +60,7 @@ function updateSockets() {
 const openSocket = (id) =>
   new LiveSocket(id, {
     message(message) {
-      if (message.type === "snapshot") asked.delete(id); // it may have gone back, and on otherwise
+      if (message.type === "snapshot") asked.delete(id); // the run may have gone back to a checkpoint and taken another course
       store.dispatch({ type: "message", id, message });
       if (message.type === "snapshot" && message.loss.bucket > 1) {
         refineStart(store, id, message.loss.bucket);
@@ -71,15 +72,15 @@ const openSocket = (id) =>
     },
   });
 
-/** A run that was deleted in another window, or never was. */
+/** A run that was deleted by another client, or never existed. */
 function removeMissing(id) {
   const name = store.get().live[id]?.run.name;
   store.dispatch({ type: "gone", id });
-  toast(name ? `“${name}” was deleted.` : "A run of the address is not there (any more).");
+  toast(name ? `“${name}” was deleted.` : "A run in the URL does not exist (any more).");
   refreshRuns();
 }
 
-// --- What the server has ---
+// --- Data from the server ---
 
 async function refreshRuns() {
   try {
@@ -91,8 +92,8 @@ async function refreshRuns() {
   }
 }
 
-/** Ask when each run reached the goal: once, since that never changes, and when it has. */
-const asked = new Map(); // id -> the goal last asked for
+/** Ask when each run reached the goal. This never changes, so it is asked only once. */
+const asked = new Map(); // id -> the goal asked for last
 
 async function askWhenReached() {
   const goal = goalOf(store.get());
@@ -101,7 +102,7 @@ async function askWhenReached() {
     if (asked.get(id) === goal || !isReached(run, goal)) continue;
     asked.set(id, goal);
     try {
-      const { update, seconds } = await api.getLossReached(id, goal * run.spec.sequence_length);
+      const { update, seconds } = await api.getFirstBelow(id, goal * run.spec.sequence_length);
       if (update === null) asked.delete(id);
       else store.dispatch({ type: "reached", id, reached: { goal, update, seconds } });
     } catch (error) {
@@ -111,14 +112,14 @@ async function askWhenReached() {
   }
 }
 
-/** A goal that all in view have reached, for as long as the reader has named none. */
+/** Suggest a goal that all runs in view have reached, unless the user has set one. */
 function suggestGoal() {
   const state = store.get();
   const complete = visibleIds(state).every((id) => state.live[id]);
   if (complete) store.dispatch({ type: "suggest", goal: suggestedGoal(state) });
 }
 
-const watched = new URLSearchParams(location.search).get("with"); // before the address follows
+const watched = new URLSearchParams(location.search).get("with"); // read before the URL is updated
 
 async function start() {
   const view = stateFromUrl(location.search, PARAMETERS);
@@ -137,7 +138,7 @@ async function start() {
 const undoDelete = new UndoDelete(store, refreshRuns);
 const forkDialog = operator ? new ForkDialog(showFork) : null;
 
-/** Put a fork beside its trunk, from shortly before they part. */
+/** Show a fork beside its parent, from shortly before the fork. */
 function showFork(forked, parent) {
   refreshRuns();
   const { chosen } = store.get();
@@ -166,7 +167,7 @@ mountShortcuts({
   f: () => store.dispatch({ type: "zoom", range: null }),
   l: () =>
     store.dispatch({ type: "scale", scale: store.get().scale === "log" ? "linear" : "log" }),
-  w: () => document.querySelector("nav a").click(),
+  w: () => find("nav a").click(),
   t: toggleTheme,
   z: () => undoDelete.undo(),
 });

@@ -1,4 +1,4 @@
-/** The gallery: the passages that are kept, as pages of a book, newest first. */
+/** The entry of the gallery: saved passages, newest first. */
 
 import * as api from "./net/api.js";
 import { el, find, setText } from "./lib/dom.js";
@@ -19,16 +19,16 @@ const gallery = find("#gallery");
 const list = find("#gallery-passages");
 const chooser = find("#gallery-run");
 
-/** What the address asks for: one passage, or those of a run. */
+/** What the URL asks for: one passage, or those of a run. */
 const params = new URLSearchParams(location.search);
 const onlyId = params.get("passage");
 
 let run = params.get("run") ?? "";
 let saved = []; // newest first
 let runs = [];
-let next = null; // what older ones are kept before
+let next = null; // older passages are requested before this one
 let total = 0;
-const shown = new Map(); // id -> Leaf
+const shown = new Map(); // id -> PassageCard
 const pendingDelete = new Set(); // ids whose deletion can still be undone
 
 const actions = {
@@ -40,12 +40,12 @@ const actions = {
     show();
   },
 
-  /** The deletion itself waits until it can no longer be undone. */
+  /** Nothing is deleted on the server until the time to undo is over. */
   remove(id, name) {
     pendingDelete.add(id);
     show();
     find("#main").focus();
-    toast(`“${name}” is taken out.`, {
+    toast(`“${name}” was deleted.`, {
       label: "Undo",
       lastsMs: UNDO_MS,
       run() {
@@ -62,7 +62,7 @@ const actions = {
   },
 };
 
-/** Do it, and say the server's refusal if it refuses; that it is gone already is none. */
+/** Run a task; show a refusal of the server as a toast, unless the passage is already gone. */
 async function showingProblem(task) {
   try {
     await task();
@@ -72,7 +72,7 @@ async function showingProblem(task) {
   }
 }
 
-// --- What there is ---
+// --- Data from the server ---
 
 async function load(before = null) {
   if (onlyId) {
@@ -83,7 +83,7 @@ async function load(before = null) {
   return api.listSavedPassages({ run, before, limit: before ? PAGE_SIZE : count });
 }
 
-/** Ask what is there now; older ones that the reader has turned to stay. */
+/** Fetch the newest passages; older ones that were loaded stay. */
 async function refresh() {
   try {
     const page = await load();
@@ -115,7 +115,7 @@ function showProblem(error) {
   const gone = error?.status === 404;
   setText(
     find("#gallery-problem"),
-    gone ? "That passage is not kept (any more)." : (error?.message ?? ""),
+    gone ? "That passage does not exist (any more)." : (error?.message ?? ""),
   );
   find("#gallery-waiting").hidden = true;
   if (gone) {
@@ -125,7 +125,7 @@ function showProblem(error) {
   }
 }
 
-// --- What is shown of it ---
+// --- Rendering ---
 
 function show() {
   const now = saved.filter(({ id }) => !pendingDelete.has(id));
@@ -141,7 +141,7 @@ function show() {
   showRuns();
 }
 
-/** Leaves stay the elements they were: what the reader has open or in focus is left alone. */
+/** Keep existing elements, so that expanded passages and the focus stay as they are. */
 function showCards(now) {
   const ids = new Set(now.map(({ id }) => id));
   for (const [id, card] of shown) {
@@ -181,14 +181,13 @@ function showContents(now) {
 function showRuns() {
   const option = (value, text) => el("option", { value, text });
   const named = runs.map(({ id, name, passages: count }) => option(id, `${name} (${format.count(count)})`));
-  const options = [option("", `every network (${format.count(total)})`), ...named];
+  const options = [option("", `all networks (${format.count(total)})`), ...named];
   const signature = (all) => [...all].map(({ value, text }) => `${value} ${text}`).join("\n");
   if (signature(chooser.options) !== signature(options)) chooser.replaceChildren(...options);
   chooser.value = run;
   if (chooser.value !== run) chooser.value = "";
   for (const form of ["txt", "md"]) {
-    const query = new URLSearchParams({ format: form, ...(run && { run }) });
-    find(`#gallery-${form}`).href = `/api/kept/file?${query}`;
+    find(`#gallery-${form}`).href = api.savedPassagesFile(form, run);
   }
 }
 
@@ -206,7 +205,7 @@ chooser.addEventListener("change", () => {
 find("#gallery-more").addEventListener("click", loadOlder);
 find("#gallery-print").addEventListener("click", () => window.print());
 document.addEventListener("keydown", (event) => {
-  const typing = event.target.closest("input, select, textarea");
+  const typing = event.target instanceof Element && event.target.closest("input, select, textarea");
   if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "t") toggleTheme();
 });

@@ -1,4 +1,4 @@
-/** The page that proves the gradients: asks the server for a check and shows what it found. */
+/** The entry of the gradient check page: requests a check and shows the result. */
 
 import * as api from "./net/api.js";
 import { find, setText } from "./lib/dom.js";
@@ -14,17 +14,17 @@ import { mountBackLink } from "./ui/back-link.js";
 const NUMBERS = ["layers", "hidden_size", "sequence_length", "batch_size", "seed"];
 
 const EXPLANATIONS = {
-  "": "Everything is computed in float64, from the same carried state, and nothing is clipped before it is compared. So checked, a right gradient agrees in more than ten digits.",
+  "": "Everything is computed in float64, from the same carried state, and nothing is clipped before the comparison. In this way, a correct gradient agrees in more than ten digits.",
   clipping:
-    "The gradient was clipped before it was compared, and what is clipped is no longer the slope of the loss. Only the clipped entries are off, so that errors of 0.7 stand beside perfect ones: compare first, clip afterwards.",
+    "The gradient was clipped before the comparison, and a clipped gradient is no longer the derivative of the loss. Only the clipped entries are wrong, so errors of 0.7 appear beside perfect ones. Compare first and clip afterwards.",
   float32:
-    "With seven digits, two losses that hardly differ keep but two or three of them when they are subtracted, and the smallest gradients drown: errors up to 1. Learn in float32, but check in float64.",
+    "float32 has seven digits. When two nearly equal losses are subtracted, only two or three of them remain, and the smallest gradients are lost: errors up to 1. Train in float32, but check in float64.",
   state:
-    "Each evaluation of the loss began from the hidden state that the one before it had left, so that the two losses which are compared are of different functions. Put the carried state back before every evaluation.",
+    "Each evaluation of the loss started from the hidden state that the previous one had left, so the two losses belong to different functions. Restore the carried state before every evaluation.",
 };
 
 const STEP_EXPLANATION =
-  "The step of the central difference is not the best one. Too small, it leaves little but rounding; too large, the loss bends within it. The complex step has no such choice to make, and stays right.";
+  "The step of the central difference is not the best one. If it is too small, rounding errors dominate; if it is too large, truncation errors do. The complex step does not have this problem and stays accurate.";
 
 const form = find("#check-form");
 const result = find("#check-result");
@@ -33,7 +33,7 @@ const steps = new StepSizeChart(loadPlotly(), check);
 let request = null;
 let curveCell = null; // the cell whose curve is shown
 
-/** What the form asks for. */
+/** The request that the form describes. */
 function formRequest() {
   const fields = form.elements;
   const numbers = NUMBERS.filter((name) => fields[name].value !== "").map((name) => [
@@ -94,7 +94,7 @@ function showProblem(problem) {
   setText(find("#check-problem"), problem && !placed ? named || problem.message : "");
 }
 
-// --- The address holds what was asked for, so that a proof can be handed on ---
+// --- The URL contains the request, so that a check can be shared ---
 
 function saveToUrl({ mistake, ...wanted }) {
   const query = new URLSearchParams(Object.entries(wanted).map(([k, v]) => [k, String(v)]));
@@ -107,7 +107,7 @@ function readFromUrl() {
     const field = form.elements.namedItem(name);
     if (field) field.value = value;
   }
-  // A choice that does not exist leaves none chosen: the first one then holds.
+  // An invalid choice selects nothing; then the first one applies.
   for (const name of ["cell", "mistake"]) {
     const choices = [...form.elements.namedItem(name)];
     if (!choices.some(({ checked }) => checked)) choices[0].checked = true;
@@ -123,7 +123,7 @@ for (const input of document.querySelectorAll("#check-mistakes input")) {
   input.addEventListener("change", check);
 }
 document.addEventListener("keydown", (event) => {
-  const typing = event.target.closest("input:not([type=radio], [type=range])");
+  const typing = document.activeElement?.closest("input:not([type=radio], [type=range])");
   if (event.key === "t" && !typing && !event.ctrlKey && !event.metaKey) toggleTheme();
 });
 mountThemeToggle();

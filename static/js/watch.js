@@ -1,4 +1,4 @@
-/** Wires the page: socket -> store -> views, and the reader's deeds to the server. */
+/** The entry of the watch page: socket -> store -> views; actions go to the server. */
 
 import { mountUrlState } from "./state/url-state.js";
 import { fetchBaselines } from "./curve/baselines.js";
@@ -58,7 +58,7 @@ const latencyPanel = new LatencyPanel(store, clock);
 const currentRun = new CurrentRun(store, (message) => latencyPanel.received(message));
 const created = (run) => currentRun.openNew(run);
 
-// Who compares wants to see the run in view among the others, and who comes back, that run.
+// The comparison opens with the run in view, and the link back returns to it.
 const compareLink = find("nav a[href='/compare']");
 store.watch(
   ({ runId }) => [runId],
@@ -112,7 +112,7 @@ mountThemeToggle();
 mountUrlState(store);
 clock.start();
 
-/** The past with the same random numbers, or as it was written; live there is but one text. */
+/** Switch between the replay and the text as written; the live view has only one text. */
 function toggleTextMode() {
   const state = store.get();
   const textMode = textModeOf(state) === "replay" ? "written" : "replay";

@@ -1,11 +1,11 @@
-"""A book, and a training of it that was made with unusual settings."""
+"""A text, and a training of it whose settings differ from the defaults."""
 
 import pytest
 
 from tests.serving import PAGES
 from tests.training import hurrah
 
-UNUSUAL = {
+OPTIONS = {
     "--updates": 120,
     "--hidden-size": 12,
     "--sequence-length": 8,
@@ -32,19 +32,19 @@ def out(tmp_path):
 
 
 @pytest.fixture
-def begun(book, out):
-    """The folder of a training of 120 updates."""
-    done = hurrah(*unusual(book, out))
+def trained(book, out):
+    """The output directory of a training of 120 updates."""
+    done = hurrah(*train_command(book, out))
     assert done.returncode == 0, done.stderr
     return out
 
 
-def unusual(book, out, **changed):
-    """Return a command that names all its settings."""
-    options = UNUSUAL | {f"--{name.replace('_', '-')}": value for name, value in changed.items()}
+def train_command(book, out, **changed):
+    """Return a command that has an option for each of its settings."""
+    options = OPTIONS | {f"--{name.replace('_', '-')}": value for name, value in changed.items()}
     return ("train", book, "--out", out, *(word for option in options.items() for word in option))
 
 
-def contents(folder):
-    """Return all that a folder holds, by name."""
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+def contents(directory):
+    """Return the content of each file, by name."""
+    return {path.name: path.read_bytes() for path in directory.iterdir()}

@@ -1,11 +1,11 @@
-"""Two trainings don't write into one folder."""
+"""Two trainings cannot write to the same directory."""
 
 import signal
 import subprocess
 
 import pytest
 
-from tests.commands.conftest import unusual
+from tests.commands.conftest import train_command
 from tests.serving import until
 from tests.training import begun, hurrah, losses_reach, same_training
 
@@ -13,32 +13,32 @@ FOREVER = 100_000_000
 
 
 @pytest.mark.parametrize("more", [(), ("--resume",)])
-def test_the_second_says_so_and_leaves_the_first_alone(book, out, tmp_path, more):
+def test_a_second_training_is_refused_and_does_not_disturb_the_first(book, out, tmp_path, more):
     whole = tmp_path / "whole"
-    with begun(*unusual(book, out, updates=FOREVER), stdout=subprocess.DEVNULL) as first:
+    with begun(*train_command(book, out, updates=FOREVER), stdout=subprocess.DEVNULL) as first:
         losses_reach(out, 10_000)
-        # Of the first one's own, and in use.
+        # A temporary file of the first training, still in use.
         (out / ".checkpoint.npz.1.tmp").write_bytes(b"half a file")
-        second = hurrah(*unusual(book, out), *more)
+        second = hurrah(*train_command(book, out), *more)
         assert second.returncode == 1
         assert second.stderr == (
-            f"Another process trains in {out}: wait until it has ended, or name another folder"
+            f"Another process trains in {out}: wait until it has ended, or choose another directory"
             " with --out.\n"
         )
         assert (out / ".checkpoint.npz.1.tmp").exists()
         first.send_signal(signal.SIGINT)
         assert first.wait(60) == 130
     reached = len((out / "losses.csv").read_text().splitlines()) - 1
-    assert hurrah(*unusual(book, out, updates=reached + 10), "--resume").returncode == 0
-    assert hurrah(*unusual(book, whole, updates=reached + 10)).returncode == 0
+    assert hurrah(*train_command(book, out, updates=reached + 10), "--resume").returncode == 0
+    assert hurrah(*train_command(book, whole, updates=reached + 10)).returncode == 0
     same_training(whole, out)
 
 
-def test_of_two_at_once_one_trains(book, out, tmp_path):
+def test_of_two_simultaneous_trainings_one_is_refused(book, out, tmp_path):
     whole = tmp_path / "whole"
     with (
-        begun(*unusual(book, out, updates=FOREVER), stdout=subprocess.DEVNULL) as one,
-        begun(*unusual(book, out, updates=FOREVER), stdout=subprocess.DEVNULL) as other,
+        begun(*train_command(book, out, updates=FOREVER), stdout=subprocess.DEVNULL) as one,
+        begun(*train_command(book, out, updates=FOREVER), stdout=subprocess.DEVNULL) as other,
     ):
         until(lambda: one.poll() is not None or other.poll() is not None)
         ended, trains = (one, other) if one.poll() is not None else (other, one)
@@ -47,6 +47,6 @@ def test_of_two_at_once_one_trains(book, out, tmp_path):
         trains.send_signal(signal.SIGINT)
         assert trains.wait(60) == 130
     reached = len((out / "losses.csv").read_text().splitlines()) - 1
-    assert hurrah(*unusual(book, out, updates=reached + 10), "--resume").returncode == 0
-    assert hurrah(*unusual(book, whole, updates=reached + 10)).returncode == 0
+    assert hurrah(*train_command(book, out, updates=reached + 10), "--resume").returncode == 0
+    assert hurrah(*train_command(book, whole, updates=reached + 10)).returncode == 0
     same_training(whole, out)

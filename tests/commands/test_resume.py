@@ -1,9 +1,9 @@
-"""`train --resume`: with which settings it goes on, and from what it does not."""
+"""`train --resume`: the settings it continues with, and the checkpoints it refuses."""
 
 import pytest
 
 from server.checkpoints.npz import read_archive, read_meta, write_archive
-from tests.commands.conftest import contents, unusual
+from tests.commands.conftest import contents, train_command
 from tests.serving import PAGES
 from tests.training import hurrah, same_training
 
@@ -16,40 +16,40 @@ def spec_of(out):
     return read_meta(out / "checkpoint.npz")["spec"]
 
 
-def test_what_is_not_given_is_as_it_was(book, begun, tmp_path):
-    before, whole = spec_of(begun), tmp_path / "whole"
-    gone_on = resume(book, begun, "--updates", 250)
-    assert gone_on.returncode == 0, gone_on.stderr
-    assert "From here on: max updates 120 → 250." in gone_on.stdout
-    assert spec_of(begun) == before | {"max_updates": 250}
-    assert hurrah(*unusual(book, whole, updates=250)).returncode == 0
-    same_training(whole, begun)
+def test_options_that_are_not_given_keep_their_values(book, trained, tmp_path):
+    before, whole = spec_of(trained), tmp_path / "whole"
+    resumed = resume(book, trained, "--updates", 250)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "Changed: max updates 120 → 250." in resumed.stdout
+    assert spec_of(trained) == before | {"max_updates": 250}
+    assert hurrah(*train_command(book, whole, updates=250)).returncode == 0
+    same_training(whole, trained)
 
 
-def test_with_nothing_given_nothing_is_another(book, begun):
-    before = spec_of(begun), contents(begun)["losses.csv"]
-    gone_on = resume(book, begun)
-    assert gone_on.returncode == 0, gone_on.stderr
-    assert "From here on" not in gone_on.stdout
-    assert "All 120 updates were made already: --updates asks for more." in gone_on.stdout
-    assert (spec_of(begun), contents(begun)["losses.csv"]) == before
+def test_without_options_nothing_changes(book, trained):
+    before = spec_of(trained), contents(trained)["losses.csv"]
+    resumed = resume(book, trained)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "Changed:" not in resumed.stdout
+    assert "All 120 updates were made before: set a higher number with --updates." in resumed.stdout
+    assert (spec_of(trained), contents(trained)["losses.csv"]) == before
 
 
-def test_what_may_be_another_is_taken_and_said(book, begun):
-    before = spec_of(begun)
+def test_changed_settings_are_applied_and_printed(book, trained):
+    before = spec_of(trained)
     changes = ("--learning-rate", 0.05, "--sample-every", 30, "--checkpoint-every-s", 5)
-    gone_on = resume(book, begun, "--updates", 200, "--clip", 0, *changes)
-    assert gone_on.returncode == 0, gone_on.stderr
+    resumed = resume(book, trained, "--updates", 200, "--clip", 0, *changes)
+    assert resumed.returncode == 0, resumed.stderr
     for said in ("learning rate 0.0125 → 0.05", "clip 1 → none", "sample every 50 → 30"):
-        assert said in " ".join(gone_on.stdout.split())
+        assert said in " ".join(resumed.stdout.split())
     changed = {"learning_rate": 0.05, "sample_every": 30, "checkpoint_every_s": 5.0}
-    assert spec_of(begun) == before | changed | {"max_updates": 200, "clip": None}
-    assert read_meta(begun / "checkpoint.npz")["trainer"]["learning_rate"] == 0.05
-    assert "--- update 150," in (begun / "samples.txt").read_text()
+    assert spec_of(trained) == before | changed | {"max_updates": 200, "clip": None}
+    assert read_meta(trained / "checkpoint.npz")["trainer"]["learning_rate"] == 0.05
+    assert "--- update 150," in (trained / "samples.txt").read_text()
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "has"),
+    ("option", "value", "made_with"),
     [
         ("--sequence-length", 25, "8"),
         ("--hidden-size", 100, "12"),
@@ -59,55 +59,55 @@ def test_what_may_be_another_is_taken_and_said(book, begun):
         ("--batch-size", 2, "1"),
     ],
 )
-def test_what_the_checkpoint_has_grown_with_is_refused(book, begun, option, value, has):
-    before = contents(begun)
-    refused = resume(book, begun, "--updates", 200, option, value)
+def test_a_change_of_the_network_or_the_batches_is_refused(book, trained, option, value, made_with):
+    before = contents(trained)
+    refused = resume(book, trained, "--updates", 200, option, value)
     assert refused.returncode == 2
     assert refused.stderr == (
-        f"{option}: can't be another when going on: the checkpoint has {has}.\n"
+        f"{option}: can't be changed by --resume: the checkpoint was made with {made_with}.\n"
     )
-    assert contents(begun) == before
+    assert contents(trained) == before
 
 
-def test_a_folder_that_is_not_there_is_not_made(book, out):
+def test_a_missing_directory_is_not_created(book, out):
     refused = resume(book, out)
     assert refused.returncode == 1
-    assert refused.stderr == f"There is no checkpoint.npz in {out} to go on from.\n"
+    assert refused.stderr == f"There is no checkpoint.npz in {out} to resume.\n"
     assert not out.exists()
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        PAGES.replace("the", "het", 1),  # not one character more, less or new
+        PAGES.replace("the", "het", 1),  # the same characters, in another order
         PAGES + PAGES[:100],
         PAGES + "ж",
     ],
 )
-def test_another_text_is_refused(book, begun, other):
-    before = contents(begun)
+def test_another_text_is_refused(book, trained, other):
+    before = contents(trained)
     book.write_text(other, encoding="utf-8")
-    refused = resume(book, begun, "--updates", 200)
+    refused = resume(book, trained, "--updates", 200)
     assert refused.returncode == 1
     assert refused.stderr == (
-        f"It can't go on from {begun / 'checkpoint.npz'}: the checkpoint was made with another"
+        f"Can't resume from {trained / 'checkpoint.npz'}: the checkpoint was made with another"
         " text.\n"
     )
-    assert contents(begun) == before
+    assert contents(trained) == before
 
 
-def test_the_same_text_in_another_encoding_is_no_other(book, begun):
+def test_the_same_text_in_another_encoding_is_accepted(book, trained):
     book.write_text(PAGES, encoding="utf-16")
-    gone_on = resume(book, begun, "--updates", 200)
-    assert gone_on.returncode == 0, gone_on.stderr
+    resumed = resume(book, trained, "--updates", 200)
+    assert resumed.returncode == 0, resumed.stderr
 
 
-def test_a_checkpoint_that_does_not_say_its_text_is_gone_on_from(book, begun, tmp_path):
+def test_a_checkpoint_without_a_hash_of_its_text_is_accepted(book, trained, tmp_path):
     whole = tmp_path / "whole"
-    arrays, meta = read_archive(begun / "checkpoint.npz")
+    arrays, meta = read_archive(trained / "checkpoint.npz")
     said = meta.pop("text_sha256")
-    write_archive(begun / "checkpoint.npz", arrays, meta)
-    assert resume(book, begun, "--updates", 200).returncode == 0
-    assert read_meta(begun / "checkpoint.npz")["text_sha256"] == said
-    assert hurrah(*unusual(book, whole, updates=200)).returncode == 0
-    same_training(whole, begun)
+    write_archive(trained / "checkpoint.npz", arrays, meta)
+    assert resume(book, trained, "--updates", 200).returncode == 0
+    assert read_meta(trained / "checkpoint.npz")["text_sha256"] == said
+    assert hurrah(*train_command(book, whole, updates=200)).returncode == 0
+    same_training(whole, trained)

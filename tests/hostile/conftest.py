@@ -1,4 +1,4 @@
-"""Servers that hostile clients talk to, and what they may not do meanwhile."""
+"""Servers for hostile clients."""
 
 import contextlib
 
@@ -9,7 +9,7 @@ from tests.serving import RunningServer
 
 @contextlib.contextmanager
 def faultless(folder, **environment):
-    """Run a server whose log must hold no fault in the end."""
+    """Run a server whose log must be free of errors at the end."""
     log = folder / "log"
     with (
         log.open("w") as errors,
@@ -24,14 +24,14 @@ def faultless(folder, **environment):
 
 @pytest.fixture(scope="package")
 def server(tmp_path_factory):
-    """A server without runs; who makes some, takes them away."""
+    """A server without runs; tests delete the runs that they create."""
     with faultless(tmp_path_factory.mktemp("hostile")) as running:
         yield running
 
 
 @pytest.fixture(scope="package")
 def narrow(tmp_path_factory):
-    """A server with room for few."""
+    """A server with low limits on connections and viewers."""
     limits = {"HURRAH_MAX_CONNECTIONS": "20", "HURRAH_MAX_VIEWERS": "3"}
     with faultless(tmp_path_factory.mktemp("narrow"), **limits) as running:
         yield running

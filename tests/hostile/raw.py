@@ -1,4 +1,4 @@
-"""Talking to a server byte by byte, as no well-meant client does."""
+"""Raw HTTP and WebSocket connections, for requests that no client library sends."""
 
 import base64
 import json
@@ -26,7 +26,7 @@ def head(server, start="GET /healthz HTTP/1.1", *lines, host=None):
 
 
 def until_closed(connection, limit_s=LIMIT_S):
-    """Return all that comes until the server closes."""
+    """Return everything received until the server closes the connection."""
     got = b""
     give_up = time.monotonic() + limit_s
     while True:
@@ -40,8 +40,8 @@ def until_closed(connection, limit_s=LIMIT_S):
         got += more
 
 
-def answer(connection):
-    """Return the status, the headers and the body of one answer with a Content-Length."""
+def read_response(connection):
+    """Read one response with a Content-Length; return its status, headers and body."""
     got = b""
     while b"\r\n\r\n" not in got:
         more = connection.recv(65_536)
@@ -56,14 +56,14 @@ def answer(connection):
 
 
 def ask(server, content):
-    """Send bytes on a connection of their own, and return the answer's status, headers, body."""
+    """Send bytes on a new connection; return the response's status, headers and body."""
     with connect(server) as connection:
         connection.sendall(content)
-        return answer(connection)
+        return read_response(connection)
 
 
-def is_problem(status, got, wanted):
-    """Hold an answer, as `ask` returns it, to the one shape of errors."""
+def assert_problem(status, got, wanted):
+    """Check that a response, as `ask` returns it, has the shape of all errors."""
     code, headers, body = got
     assert code == status, got
     assert headers["content-type"] == "application/problem+json"
@@ -74,20 +74,20 @@ def is_problem(status, got, wanted):
 
 
 def reset(connection):
-    """Have the connection broken off, without a goodbye, when it is closed."""
+    """Make closing the connection send a reset."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def statuses(content):
-    """Return the status of every answer in what a server sent."""
+    """Return the status of every response in the received bytes."""
     return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", content)]
 
 
 # -- WebSockets -----------------------------------------------------------------------------------
 
 
-def look_on(server, run, *lines):
-    """Open a WebSocket and return its connection, once it is accepted."""
+def open_websocket(server, run, *lines):
+    """Open a WebSocket; return its connection once it is accepted."""
     connection = connect(server)
     connection.sendall(upgrade(server, f"/ws/runs/{run['id']}", *lines))
     got = b""
@@ -108,7 +108,7 @@ def upgrade(server, path, *lines, host=None):
 
 
 def frame(opcode, payload=b"", *, fin=True, reserved=0, masked=True, length=None):
-    """Return a frame, however wrong."""
+    """Return a WebSocket frame, which may be invalid."""
     length = len(payload) if length is None else length
     first = (0x80 if fin else 0) | reserved << 4 | opcode
     mask_bit = 0x80 if masked else 0
@@ -127,7 +127,7 @@ def frame(opcode, payload=b"", *, fin=True, reserved=0, masked=True, length=None
 
 
 def close_code(connection):
-    """Read the server's frames until it says goodbye; return the code, None if it just closed."""
+    """Read frames until the close frame; return its code, None if there was none."""
     try:
         while True:
             opcode, length = exactly(connection, 2)
@@ -153,7 +153,7 @@ def exactly(connection, length):
 
 
 def is_open(connection):
-    """Whether the server has not closed yet; what it sent is thrown away."""
+    """Whether the connection is still open; received bytes are discarded."""
     while select.select([connection], [], [], 0)[0]:
         try:
             if not connection.recv(65_536):

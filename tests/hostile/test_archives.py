@@ -1,4 +1,4 @@
-"""Checkpoint files that somebody made: none may run code, or take more memory than it is large."""
+"""Hostile checkpoint files: none runs code, or takes more memory than its size."""
 
 import contextlib
 import io
@@ -30,7 +30,7 @@ class Harmful:
 
 
 def npy(shape, dtype="<f4", data=b"", version=(1, 0)):
-    """Return an array's file that says it is of this shape, whatever it holds."""
+    """Return an `.npy` file with this shape in its header, whatever its data."""
     header = repr({"descr": dtype, "fortran_order": False, "shape": shape}).encode() + b"\n"
     size = struct.pack("<H" if version == (1, 0) else "<I", len(header))
     return b"\x93NUMPY" + bytes(version) + size + header + data
@@ -104,7 +104,7 @@ def test_a_zip_bomb_is_not_unpacked(path):
 def test_overlapping_parts_are_not_read(path):
     archive(path, {f"{number}.npy": part(np.zeros(1_000)) for number in range(10)})
     whole = path.read_bytes()
-    # Every entry of the directory points to the part of the first: ten arrays of one's bytes.
+    # Every directory entry points to the first part: ten arrays with the same bytes.
     start = struct.unpack("<I", whole[-6:-2])[0]
     directory, place = bytearray(whole[start:]), 0
     offset = None
@@ -146,7 +146,7 @@ def test_a_file_that_is_not_an_archive_is_refused(path):
             read_archive(path)
 
 
-# -- what is in them ------------------------------------------------------------------------------
+# -- contents -------------------------------------------------------------------------------------
 
 
 def new_trainer():

@@ -1,4 +1,4 @@
-"""Files that are no texts, and texts that are no files: whatever bytes may be uploaded."""
+"""Uploads of arbitrary bytes, malformed forms and hostile file names."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""Many who take a checkpoint away at once, and read it slowly or not at all."""
+"""Many concurrent downloads of checkpoints by clients that read slowly or not at all."""
 
 import contextlib
 import shlex
@@ -12,18 +12,18 @@ from server.files.storage_quota import bytes_below
 from server.runs.downloads import AT_ONCE
 from server.settings import Settings
 from tests.hostile import raw
-from tests.hostile.process import open_files, steady
+from tests.hostile.process_usage import open_files, steady
 from tests.serving import LIMIT_S, RunningServer, until
 
 TOKEN = "a token for tests"
 OPERATOR = {"Authorization": f"Bearer {TOKEN}"}
-# A checkpoint of it is larger than what the system takes for a reader who does not read.
+# A checkpoint of it is larger than the system's buffers for a client that does not read.
 LARGE = {"hidden_size": 900, "sequence_length": 2, "sample_length": 1, "checkpoint_every_s": 80_000}
 
 
 @contextlib.contextmanager
 def serving(folder, *, files=None, **limits):
-    """Serve, with so many files open at most, and with a log in which nobody complains."""
+    """Serve with a limit of open files; the log must stay empty."""
     command = [sys.executable, "-m", "server", "serve", "--port", "0", "--no-demo"]
     command += ["--data-dir", str(folder / "data")]
     if files is not None:
@@ -40,7 +40,7 @@ def serving(folder, *, files=None, **limits):
             **environment,
         ) as server,
     ):
-        # Who is not the operator says so.
+        # This client is the operator's; `raw` connections are viewers'.
         server.operator, server.log = server.client, log
         server.client.headers.update(OPERATOR)
         yield server
@@ -49,9 +49,9 @@ def serving(folder, *, files=None, **limits):
 
 
 def ask_for(server, run, which="latest"):
-    """Ask for a file as a viewer and read nothing, so that it stays under way."""
+    """Request a file as a viewer and read nothing, so that the download stays active."""
     connection = socket.socket()
-    # Little waits on this side.
+    # A small receive buffer.
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32_768)
     connection.settimeout(LIMIT_S)
     connection.connect(("127.0.0.1", server.port))
@@ -61,7 +61,7 @@ def ask_for(server, run, which="latest"):
 
 
 def begun(connections):
-    """Return those to whom something was sent."""
+    """Return the connections that have received something."""
     found = []
     for connection in connections:
         connection.settimeout(0)
@@ -73,7 +73,7 @@ def begun(connections):
 
 
 def whole(connection):
-    """Read an answer to its end, and return the length of its body."""
+    """Read a response to its end; return the length of its body."""
     got = raw.until_closed(connection)
     assert raw.statuses(got) == [200]
     top, _, body = got.partition(b"\r\n\r\n")
@@ -82,7 +82,7 @@ def whole(connection):
 
 
 def kept(server):
-    """Return the names of all files of checkpoints, hidden ones too, and what they take."""
+    """Return the names of all checkpoint files, including hidden ones, and their total size."""
     paths = [*(server.data_dir / "runs").rglob("checkpoints/*")]
     return sorted(path.name for path in paths), sum(path.stat().st_size for path in paths)
 
@@ -105,7 +105,7 @@ def test_slow_downloads_fill_no_disk_and_block_no_run(tmp_path):
             connections.append(held.enter_context(ask_for(server, run)))
             at = server.run(run)["update"]
             server.until(run, lambda now, at=at: now["update"] > at)
-        # Some are sent theirs, and the others wait.
+        # Some downloads are active, and the others wait.
         until(lambda: len(begun(connections)) == AT_ONCE)
         assert steady(lambda: len(begun(connections))) == AT_ONCE
         until(lambda: kept(server) == (before, before_bytes))
@@ -113,12 +113,12 @@ def test_slow_downloads_fill_no_disk_and_block_no_run(tmp_path):
         at = server.run(run)["update"]
         now = server.until(run, lambda now: now["update"] > at + 30)
         assert (now["state"], now["disk_full"], now["error"]) == ("running", False, None)
-        # The operator has a line of its own.
+        # The operator has a queue of their own.
         _, meta = server.checkpoint_file(run, "latest")
         assert meta["trainer"]["updates"] >= at
         server.checkpoint_file(run, "best")
         server.post(run, "pause")
-        # It is the others' turn when some are through, or have had enough.
+        # Waiting downloads start when others are complete or disconnected.
         sent = begun(connections)
         assert whole(sent[0]) >= size
         for connection in sent:
@@ -126,7 +126,7 @@ def test_slow_downloads_fill_no_disk_and_block_no_run(tmp_path):
         waiting = [connection for connection in connections if connection not in sent]
         until(lambda: len(begun(waiting)) == AT_ONCE)
         assert whole(waiting[0]) >= size
-        # Nothing stays, however the server ends.
+        # No file is left, even after a kill.
         server.kill()
         assert not [name for name in kept(server)[0] if name.startswith(".")]
 
@@ -144,17 +144,17 @@ def test_equal_downloads_share_one_file(tmp_path):
         lengths = [whole(connection) for connection in connections]
         assert len(set(lengths[:5])) == len(set(lengths[5:10])) == len(set(lengths[10:])) == 1
         until(lambda: open_files(server.process.pid) <= files)
-        # A step later it is another file.
+        # One update later it is another file.
         slow = held.enter_context(ask_for(server, run))
         until(lambda: begun([slow]))
         server.post(run, "step", {"updates": 1})
         assert server.checkpoint_file(run, "latest")[1]["trainer"]["updates"] == 1
-        # And so it is when it says something else.
+        # A changed spec makes it another file, too.
         slow = held.enter_context(ask_for(server, run))
         until(lambda: begun([slow]))
         server.client.patch(f"/api/runs/{run['id']}", json={"learning_rate": 0.01})
         assert server.checkpoint_file(run, "latest")[1]["spec"]["learning_rate"] == 0.01
-        # What is gone is not there for anybody, though some still read it.
+        # A deleted checkpoint is not found, although it is still being downloaded.
         other = server.post(run, "checkpoints")["id"]
         slow = held.enter_context(ask_for(server, run, made))
         until(lambda: begun([slow]))
@@ -186,11 +186,11 @@ def test_a_full_download_queue_refuses_requests(tmp_path):
     ):
         run = server.create(paused=True, **LARGE)
         connections = [held.enter_context(ask_for(server, run)) for _ in range(AT_ONCE + 3)]
-        # All but one are served or wait.
+        # All but one are active or waiting.
         until(lambda: len(begun(connections)) == AT_ONCE + 1)
         answered = begun(connections)
         [refused] = [each for each in answered if b" 429" in each.recv(12, socket.MSG_PEEK)]
-        _, headers, body = raw.answer(refused)
+        _, headers, body = raw.read_response(refused)
         assert int(headers["retry-after"]) >= 1
         assert b"downloads of files are under way" in body
         assert server.checkpoint_file(run, "latest")
@@ -198,7 +198,7 @@ def test_a_full_download_queue_refuses_requests(tmp_path):
 
 @pytest.mark.parametrize("which", ["latest", "checkpoint"])
 def test_slow_downloads_leave_file_descriptors_free(tmp_path, which):
-    """More of them than the system has files for, if each download took one of its own."""
+    """If each download had a file of its own, they would exceed the limit of open files."""
     files = 512
     with serving(tmp_path, files=files) as server, contextlib.ExitStack() as held:
         run = server.create(paused=True, **LARGE)
@@ -206,7 +206,7 @@ def test_slow_downloads_leave_file_descriptors_free(tmp_path, which):
         which = made if which == "checkpoint" else which
         most = Settings().viewer_downloads_per_minute
         connections = [held.enter_context(ask_for(server, run, which)) for _ in range(most)]
-        # The last ones are too many connections, and told so.
+        # The last connections are over the limit, and refused.
         until(lambda: len(begun(connections)) > AT_ONCE)
         assert steady(lambda: open_files(server.process.pid)) < files - 64
         assert server.post(run, "step", {"updates": 1})["update"] == 1

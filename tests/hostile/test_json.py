@@ -1,4 +1,4 @@
-"""JSON that is odd, and numbers that are none."""
+"""Unusual JSON, and numbers out of range."""
 
 import json
 
@@ -24,7 +24,7 @@ OTHER_FIELDS = [
     *("length", "temperature", "top_k", "top_p", "prime", "seed", "source", "temperatures"),
     *("updates", "note", "checkpoint", "spec", "update", "text", "kind"),
 ]
-# Python's own JSON takes more than the standard does: such is what other clients may send.
+# Python's JSON parser accepts more than the standard, and other clients may send it.
 NUMBERS = st.one_of(
     st.integers(),
     st.integers(-(10**40), 10**40),
@@ -104,7 +104,7 @@ def test_unusual_but_valid_json_is_accepted(server):
     st.dictionaries(st.sampled_from(FIELDS), ANYTHING, max_size=5) | ANYTHING,
 )
 def test_no_invalid_spec_causes_a_server_error(server, where, body):
-    # Whatever it says of the others, it is none that begins.
+    # Two fields make the spec invalid, whatever the others are.
     wrong = body | {"hidden_size": 0, "unknown": 1} if isinstance(body, dict) else body
     method, path = "POST", "/api/estimate" if where == "estimate" else "/api/runs"
     if where == "change":
@@ -127,7 +127,7 @@ def test_no_invalid_spec_causes_a_server_error(server, where, body):
     ),
 )
 def test_no_invalid_body_causes_a_server_error(server, where, body):
-    # An unknown field: nothing is carried out.
+    # With an unknown field nothing is executed.
     body |= {"unknown": 1}
     content = json.dumps(body).encode()
     run = a_run(server)
@@ -202,7 +202,7 @@ def test_every_accepted_run_can_be_controlled(server, spec, updates):
         ("resume", None),
     ]:
         answer = server.client.post(f"{here}/{path}", json=body)
-        # A loss may run away, and a fork may be past the last update: then there is little to do.
+        # The loss may diverge, or the fork may be past its last update.
         assert answer.status_code in {200, 201, 409, 422}, (path, answer.text)
         assert server.client.get(here).json()["state"] != "failed", path
     for path in ("loss", "samples", "milestones", "loss/positions", "losses.csv", "reading"):
@@ -215,7 +215,7 @@ def a_run(server):
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "request_",
     [
         {"top_k": 10**30},
         {"top_k": 2**63},
@@ -231,11 +231,11 @@ def a_run(server):
         {"prime": "x" * 10_000, "length": 1},
     ],
 )
-def test_extreme_passage_requests_are_harmless(server, wish):
+def test_extreme_passage_requests_are_harmless(server, request_):
     run = a_run(server)
-    answer = server.client.post(f"/api/runs/{run}/passages", json={"length": 20} | wish)
+    answer = server.client.post(f"/api/runs/{run}/passages", json={"length": 20} | request_)
     assert answer.status_code in {200, 404, 422}, answer.text
     if answer.status_code == 200:
         shown = answer.json()
         for passage in shown.get("passages", [shown]):
-            assert len(passage["text"]) == (wish.get("length") or 20)
+            assert len(passage["text"]) == (request_.get("length") or 20)

@@ -1,4 +1,4 @@
-"""What several tests of the trainer need."""
+"""Helpers for the tests of the trainer."""
 
 import copy
 import json
@@ -59,7 +59,7 @@ class PlainSGD:
         return self.velocity
 
 
-# What a learning rate of 1 takes from the parameters.
+# Each returns the step of a learning rate of 1.
 PLAIN_RULES: dict[str, Any] = {
     "adagrad": PlainAdaGrad,
     "adam": PlainAdam,
@@ -69,7 +69,7 @@ PLAIN_RULES: dict[str, Any] = {
 
 
 class PlainTrainer:
-    """The same training by the definitions, in plain NumPy, copying the model at every update."""
+    """The trainer written from its definitions in plain NumPy; it copies every best model."""
 
     def __init__(self, trainer):
         self.settings = trainer.settings

@@ -1,4 +1,4 @@
-"""Every cell against PyTorch's, by figures that are kept beside the script that made them."""
+"""Every cell against PyTorch's, by saved figures; see golden/make_networks.py."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def agree(ours, theirs):
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.key)
-def test_ten_updates_are_pytorchs(golden, case):
+def test_ten_updates_agree_with_pytorch(golden, case):
     text = networks.text(case.batch_size)
     settings = TrainerSettings(
         cell=case.cell,
@@ -50,7 +50,7 @@ def test_ten_updates_are_pytorchs(golden, case):
 @pytest.mark.parametrize(
     "case", [case for case in CASES if case.optimizer == "adagrad"], ids=lambda case: case.key
 )
-def test_the_first_gradients_are_pytorchs(golden, case):
+def test_the_first_gradients_agree_with_pytorch(golden, case):
     network = Network(
         K, m, T, "float64", cell=case.cell, layers=case.layers, batch_size=case.batch_size
     )

@@ -30,7 +30,7 @@ def random_model(cell="rnn", layers=1, *, K=6, m=5, seed=0, dtype=np.float64):
     )
 
 
-def test_names_of_one_layer_are_the_courses_and_more_are_numbered():
+def test_parameter_names_are_the_courses_and_numbered_with_several_layers():
     one = Architecture(vocabulary_size=7, hidden_size=4, cell="gru")
     assert one.parameter_shapes == {
         "U": (12, 7),
@@ -60,8 +60,8 @@ def test_names_of_one_layer_are_the_courses_and_more_are_numbered():
 def test_a_stepper_follows_the_definitions(cell, layers, streams, seed):
     model = random_model(cell, layers, seed=seed)
     stepper = Stepper(model, streams)
-    nothing = Perturbation(name="c", entries=(np.array([0]),), step=0.0)
-    definitions = ReferenceNetwork(model.architecture, model.parameters, (), nothing)
+    no_perturbation = Perturbation(name="c", entries=(np.array([0]),), step=0.0)
+    reference = ReferenceNetwork(model.architecture, model.parameters, (), no_perturbation)
     state = {name: np.array([[view] * streams]) for name, view in model.state.items()}
     assert set(stepper.state) == set(state)
     rng = np.random.default_rng(seed)
@@ -72,7 +72,7 @@ def test_a_stepper_follows_the_definitions(cell, layers, streams, seed):
         surprise = np.log(np.exp(logits).sum(axis=1))[:, None] - logits
         before = state
         for y in range(6):
-            losses, state = definitions.losses(before, x[None], np.full((1, streams), y))
+            losses, state = reference.losses(before, x[None], np.full((1, streams), y))
             assert surprise[:, y] == pytest.approx(losses[0, 0], abs=1e-9)
         for name, view in stepper.state.items():
             assert view == pytest.approx(state[name][0], abs=1e-9)
@@ -83,7 +83,7 @@ def test_a_stepper_follows_the_definitions(cell, layers, streams, seed):
 
 @settings(deadline=None, max_examples=20)
 @given(**networks, prime=st.lists(st.integers(0, 5), max_size=4))
-def test_every_network_writes(cell, layers, prime):
+def test_every_network_generates(cell, layers, prime):
     model = random_model(cell, layers)
     prime = np.array(prime, dtype=np.intp)
     text = generate(model, 300, seed=1, prime=prime)
@@ -102,7 +102,7 @@ def test_every_network_writes(cell, layers, prime):
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("poison", [np.nan, np.inf, 3e38])
-def test_parameters_that_ran_away_still_write(cell, poison):
+def test_diverged_parameters_still_generate(cell, poison):
     model = random_model(cell, 2, dtype=np.float32)
     model.parameters["W1"][:] = poison
     text = generate(model, 300, seed=1)
@@ -139,7 +139,7 @@ def replaced(part, name, array):
         replaced("state", "c", np.zeros(5)),
     ],
 )
-def test_parts_that_do_not_fit_are_no_model(damage):
+def test_parts_that_do_not_fit_are_refused(damage):
     model = random_model("gru")
     damage(model)
     with pytest.raises(ModelError):
@@ -151,6 +151,6 @@ def test_parts_that_do_not_fit_are_no_model(damage):
     [{"cell": "lstm"}, {"cell": "tree"}, {"layers": 2}, {"layers": 0}, {"next_index": 6}],
     ids=str,
 )
-def test_what_a_model_is_must_be_what_it_holds(change):
+def test_a_description_that_does_not_fit_is_refused(change):
     with pytest.raises(ModelError):
         dataclasses.replace(random_model("gru"), **change)

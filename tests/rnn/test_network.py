@@ -1,4 +1,4 @@
-"""The network against its equations, written out one step at a time."""
+"""The network against its equations, written one step at a time."""
 
 import numpy as np
 import pytest
@@ -63,11 +63,11 @@ def test_float32_agrees_with_float64(K, m, T, seed):
     narrow.backward()
     wide.backward()
     scale = max(1.0, np.abs(wide.gradients.flat).max())
-    # A recurrence with large weights multiplies float32's rounding at every step.
+    # A recurrence with large weights amplifies float32 rounding at every step.
     assert np.abs(narrow.gradients.flat - wide.gradients.flat).max() < 5e-2 * scale
 
 
-def test_a_second_sequence_owes_nothing_to_the_first():
+def test_a_second_sequence_is_independent_of_the_first():
     network, x, y = random_network(7, 5, 9, 0, np.float64)
     fresh, _, _ = random_network(7, 5, 9, 0, np.float64)
     network.forward(y, x)
@@ -102,7 +102,7 @@ def test_extreme_logits_keep_the_loss_finite(dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.int64])
-def test_any_type_of_index_will_do(dtype):
+def test_any_integer_type_is_accepted(dtype):
     network, x, y = random_network(7, 5, 9, 3, np.float64)
     expected = network.forward(x, y)
     assert network.forward(x.astype(dtype), y.astype(dtype)) == expected

@@ -27,7 +27,7 @@ def test_every_number_belongs_to_exactly_one_parameter(parameters):
     assert sorted(numbers) == list(range(parameters.flat.size))
 
 
-def test_neighbours_stack_to_one_matrix(parameters):
+def test_adjacent_parameters_stack_to_one_matrix(parameters):
     stacked = parameters.stack("U", "b")
     expected = np.vstack([parameters["U"].T, parameters["W"].T, parameters["b"]])
     assert np.array_equal(stacked, expected)
@@ -36,7 +36,7 @@ def test_neighbours_stack_to_one_matrix(parameters):
         parameters.stack("b", "V")
 
 
-def test_a_copy_is_its_own(parameters):
+def test_a_copy_has_its_own_buffer(parameters):
     copy = parameters.copy()
     copy["W"][:] = 0.0
     assert parameters["W"].any()

@@ -9,7 +9,7 @@ any_text = st.text(st.characters(codec=None), min_size=1)
 
 
 @given(any_text)
-def test_any_text_comes_back_as_it_was(text):
+def test_any_text_survives_encoding_and_decoding(text):
     vocabulary = Vocabulary.from_text(text)
     assert vocabulary.decode(vocabulary.encode(text)) == text
 
@@ -22,7 +22,7 @@ def test_characters_are_distinct_and_ascending(text):
 
 
 @given(any_text, st.text(st.characters(codec=None)))
-def test_known_and_unknown_make_up_the_text(known_text, text):
+def test_known_and_unknown_characters_make_up_the_text(known_text, text):
     vocabulary = Vocabulary.from_text(known_text)
     known, unknown = vocabulary.split_known(text)
     assert set(known) <= set(known_text)
@@ -31,7 +31,7 @@ def test_known_and_unknown_make_up_the_text(known_text, text):
 
 
 @given(any_text, any_text)
-def test_encoding_names_what_it_does_not_know(known_text, text):
+def test_encoding_names_unknown_characters(known_text, text):
     vocabulary = Vocabulary.from_text(known_text)
     unknown = vocabulary.split_known(text)[1]
     if unknown:
@@ -72,7 +72,7 @@ def test_a_long_text_is_encoded_in_parts():
         Vocabulary("abc").encode(text)
 
 
-def test_an_empty_text_is_encoded_as_nothing():
+def test_an_empty_text_has_no_indices():
     vocabulary = Vocabulary("ab")
     assert vocabulary.encode("").tolist() == []
     assert vocabulary.decode(vocabulary.encode("")) == ""
@@ -85,7 +85,7 @@ def test_a_vocabulary_must_be_distinct_and_ascending(characters):
 
 
 @pytest.mark.parametrize("index", [-1, 2])
-def test_an_index_outside_is_refused(index):
+def test_an_index_outside_the_vocabulary_is_refused(index):
     with pytest.raises(IndexError):
         Vocabulary("ab").decode(np.array([0, index]))
 

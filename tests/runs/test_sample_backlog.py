@@ -14,6 +14,12 @@ EAGER = {"hidden_size": 10, "sample_length": 20, "sample_every": 1, "max_updates
 
 
 @pytest.fixture
+def server(serve):
+    # Its own, so that it has one inference process.
+    return serve("--no-demo")
+
+
+@pytest.fixture
 def inference(server):
     """Return the id of the inference process; a run is needed to start it."""
     held = server.create(**EAGER, paused=True)

@@ -1,4 +1,4 @@
-"""What may be asked of a run, and the sentence for what may not."""
+"""The values that a spec and a change accept, and the errors for others."""
 
 import json
 
@@ -27,7 +27,7 @@ def test_the_defaults_are_those_of_the_course():
 @pytest.mark.parametrize(
     ("optimizer", "rate"), [("adagrad", 0.1), ("adam", 0.002), ("rmsprop", 0.002), ("sgd", 0.1)]
 )
-def test_the_learning_rate_goes_by_the_optimiser_unless_it_is_given(optimizer, rate):
+def test_the_default_learning_rate_depends_on_the_optimizer(optimizer, rate):
     assert RunSpec(optimizer=optimizer).learning_rate == rate
     assert RunSpec(optimizer=optimizer, learning_rate=0.5).learning_rate == 0.5
 
@@ -43,7 +43,7 @@ def test_the_learning_rate_goes_by_the_optimiser_unless_it_is_given(optimizer, r
         *(("sequence_length", 1_001), ("sample_length", 20_001), ("colour", "red")),
     ],
 )
-def test_each_wrong_field_is_named(field, value):
+def test_an_error_names_the_field(field, value):
     with pytest.raises(ValidationError) as caught:
         RunSpec(**{field: value})
     assert caught.value.errors()[0]["loc"][0] == field
@@ -59,11 +59,11 @@ def test_any_json_is_a_spec_or_a_validation_error(fields):
 
 
 @pytest.mark.parametrize("pace", ["max", "cinematic", 1, 0.5, 1_000])
-def test_paces(pace):
+def test_valid_paces(pace):
     assert RunSpec(pace=pace).pace == pace
 
 
-def test_a_change_must_change_something_and_to_something():
+def test_a_change_has_at_least_one_field_and_a_value():
     with pytest.raises(ValidationError, match="at least one field"):
         RunChange()
     with pytest.raises(ValidationError, match="can't be null"):

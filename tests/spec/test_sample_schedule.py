@@ -1,4 +1,4 @@
-"""When samples are written."""
+"""The updates at which samples are written, and the epochs that become milestones."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +13,7 @@ def schedule(every, last):
     return updates
 
 
-def test_the_first_samples_are_dense_and_the_others_regular():
+def test_early_samples_are_dense_and_later_ones_regular():
     assert schedule(10_000, 30_000) == [
         *(1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000),
         *(10_000, 20_000, 30_000),
@@ -24,12 +24,12 @@ def test_the_first_samples_are_dense_and_the_others_regular():
 
 
 @given(every=st.integers(1, 10**6), update=st.integers(0, 10**9))
-def test_the_next_sample_is_later_and_never_further_than_the_regular_one(every, update):
+def test_the_next_sample_is_at_the_regular_distance_at_most(every, update):
     following = next_sample(update, every)
     assert update < following <= (update // every + 1) * every
 
 
-def test_the_first_hundred_epochs_are_marked_and_then_ever_fewer():
+def test_the_first_hundred_epochs_are_marked_and_then_fewer():
     marked = [epoch for epoch in range(1, 20_001) if epoch_is_marked(epoch)]
     assert marked == [
         *range(1, 100),

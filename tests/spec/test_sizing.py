@@ -1,4 +1,4 @@
-"""Whether a run can be at all, and the figure with which it could."""
+"""Impossible runs are refused with a value that would be possible."""
 
 import re
 
@@ -43,7 +43,7 @@ def test_the_sizes_are_those_of_the_trainer(cell, layers, batch_size, validation
         ({"hidden_size": 2_000, "cell": "lstm", "layers": 4}, "hidden_size"),
     ],
 )
-def test_what_is_impossible_is_refused_with_the_figure_that_would_do(spec, field):
+def test_an_impossible_run_is_refused_with_a_possible_value(spec, field):
     with pytest.raises(SpecError) as caught:
         measure_sizes(RunSpec(**spec), characters=1_000, distinct=10, max_memory_bytes=10_000_000)
     assert caught.value.field == field
@@ -59,7 +59,7 @@ def test_what_is_impossible_is_refused_with_the_figure_that_would_do(spec, field
     )
 
 
-def test_a_sample_is_no_longer_than_its_network_writes_in_some_seconds():
+def test_the_length_of_samples_is_limited_for_large_networks():
     large = {"cell": "lstm", "hidden_size": 1_024, "layers": 2}
 
     def measured(**spec):
@@ -73,6 +73,6 @@ def test_a_sample_is_no_longer_than_its_network_writes_in_some_seconds():
     measured(**large, sample_length=most)
     with pytest.raises(SpecError):
         measured(**large, sample_length=most + 1)
-    # The usual network may write as much as any, and any network what is usual.
+    # The default network may write samples of any length, and any network those of the default.
     measured(sample_length=20_000)
     measured(cell="lstm", hidden_size=2_048, layers=4)

@@ -1,4 +1,4 @@
-"""Curves that many look at: worked out once, and never without what was seen before."""
+"""Cached loss curves: computed once, and never older than a known update."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ LOSSES = np.random.default_rng(5).gamma(20.0, 3.0, 9_000)
 
 
 class Scene:
-    """A run that has made some updates, who tells its curves, and what was read for them."""
+    """A run, a cache of its curves, and the reads that the cache made."""
 
     def __init__(self, path):
         self.now_s = 0.0

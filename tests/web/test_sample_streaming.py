@@ -1,4 +1,4 @@
-"""Lists of samples of any length: whole, and never more of them in memory than a page."""
+"""Lists of samples are complete, with only one page in memory."""
 
 import asyncio
 import contextlib
@@ -45,7 +45,7 @@ def store(tmp_path):
 
 
 async def listed(store, characters=PAGE_CHARACTERS, first=0, last=None, chosen=None):
-    """Return the list that is sent, and the characters of each page that was read for it."""
+    """Return the streamed list, and the lengths of the samples of each page that was read."""
     pages = []
 
     def page(first):
@@ -99,12 +99,12 @@ def test_a_sample_longer_than_a_page_is_sent_in_chunks(store, text):
     assert [len(page) for page in pages] == [1, 1, 1, 0]
 
 
-# -- over the wire --------------------------------------------------------------------------------
+# -- over HTTP ------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def written(serve):
-    """A server with a run that wrote 300 samples of 20,000 characters, each with its replay."""
+    """A server with a run that has 300 samples of 20,000 characters, each with its replay."""
     first = serve("--no-demo")
     run = first.create(hidden_size=5, sample_length=LONG, paused=True)
     own = first.get(run, "samples")
@@ -131,7 +131,7 @@ def test_slow_readers_of_long_samples_take_little_memory(written):
         for connection in slow:
             assert connection.recv(1) == b"H"
         assert server.get(run, "samples") == server.the_samples, "and they keep nobody waiting"
-        # All that they asked for is four times as much.
+        # All requested samples together are four times as large.
         assert memory_bytes(server) - before < 25e6
 
 

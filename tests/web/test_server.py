@@ -1,4 +1,4 @@
-"""The server as a process: how it starts, what it says, and how it ends."""
+"""The server process: start, output, signals and shutdown."""
 
 import contextlib
 import json
@@ -22,7 +22,7 @@ SMALL = {"hidden_size": 10, "sample_length": 20}
 
 
 def start(*arguments, **environment):
-    """Run the command until it ends, which it is expected to do."""
+    """Run a command that is expected to exit."""
     return subprocess.run(
         [sys.executable, "-m", "server", "serve", *map(str, arguments)],
         cwd=ROOT,
@@ -35,7 +35,7 @@ def start(*arguments, **environment):
 
 
 def modes(folder):
-    """Return what may be done by whom with a folder and all that is in it."""
+    """Return the permissions of a directory and of everything in it."""
     return {path.stat().st_mode & 0o777 for path in (folder, *folder.rglob("*"))}
 
 
@@ -147,20 +147,16 @@ def test_an_empty_data_directory_gets_a_demo_run_once(serve):
     assert again.client.get("/api/runs").json() == []
 
 
-def test_no_demo_run_if_disabled(serve):
-    assert serve(HURRAH_DEMO="0").client.get("/api/runs").json() == []
-
-
 def test_responses_do_not_wait_for_acknowledgements():
     listener = _listen(Settings(port=0))
     with listener, socket.create_connection(listener.getsockname()):
         accepted, _ = listener.accept()
         with accepted:
-            # By this asyncio tells that it may switch Nagle's algorithm off.
+            # asyncio disables Nagle's algorithm only for sockets with this protocol.
             assert accepted.proto == socket.IPPROTO_TCP
 
 
-# -- ending -------------------------------------------------------------------------------------
+# -- shutdown -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
@@ -239,7 +235,7 @@ def test_a_signal_interrupts_a_long_passage(serve):
             assert time.monotonic() - began_s < 10
 
 
-# -- what every client finds --------------------------------------------------------------------
+# -- addresses ----------------------------------------------------------------------------------
 
 
 def test_unknown_addresses_and_wrong_methods(server):
@@ -314,9 +310,7 @@ def test_interrupted_runs_are_resumed_if_set(serve):
     run = first.create(hidden_size=10, pace=50, max_updates=None)
     first.until(run, lambda now: now["update"] > 5)
     assert first.terminate() == 0
-    second = serve("--no-demo")
-    assert second.run(run)["state"] == "interrupted"
-    assert second.terminate() == 0
-    third = serve("--no-demo", HURRAH_RESUME="1")
-    stood = third.run(run)["update"]
-    third.until(run, lambda now: now["state"] == "running" and now["update"] > stood)
+    # The tests of signals show that it stays interrupted without the setting.
+    second = serve("--no-demo", HURRAH_RESUME="1")
+    update = second.run(run)["update"]
+    second.until(run, lambda now: now["state"] == "running" and now["update"] > update)

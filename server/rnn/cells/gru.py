@@ -159,7 +159,7 @@ class GRULayer(Layer):
 
     def _fill_gradients(self) -> None:
         gradients, d_a, ones = self._gradients, self._d_a_rows, self._ones
-        # The third gate's rows hold dq, for W and d; then da_n, for U and b.
+        # The third gate's rows are dq, for W and d; then da_n, for U and b.
         np.matmul(self._before[:, :-1].T, d_a, split_gates(gradients.W, 3))
         np.matmul(ones, d_a[2], gradients.extra["d"])
         np.multiply(self._d_a_n, self._d_h, self._d_a[2])

@@ -62,7 +62,7 @@ def generate(
     ------
     ValueError
         If `length` or a temperature is negative, a temperature is not finite, `top_k` or `top_p`
-        is outside its range, or `prime` holds an index that is not in ``range(K)``.
+        is outside its range, or `prime` contains an index that is not in ``range(K)``.
 
     Notes
     -----

@@ -212,4 +212,4 @@ def _check_names(given: set[str], expected: set[str]) -> None:
     if missing := expected - given:
         raise StateError(f"The state lacks {', '.join(sorted(missing))}.")
     if unknown := given - expected:
-        raise StateError(f"The state holds the unknown {', '.join(sorted(unknown))}.")
+        raise StateError(f"The state contains the unknown {', '.join(sorted(unknown))}.")

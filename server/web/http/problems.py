@@ -33,9 +33,9 @@ from server.files.disk_errors import StorageError, UnreadableError, as_storage_e
 from server.spec.run_spec import SpecError
 from server.web.security.security_headers import SECURITY_HEADERS
 
-__all__ = ["NOTHING_HERE", "Problem", "add_error_handlers", "problem", "problem_body"]
+__all__ = ["NOT_FOUND_DETAIL", "Problem", "add_error_handlers", "problem", "problem_body"]
 
-NOTHING_HERE = "There is nothing at this address."
+NOT_FOUND_DETAIL = "There is nothing at this address."
 # Error messages may repeat what the client sent; a response must not grow with it.
 MAX_DETAIL_CHARACTERS = 1_500
 MAX_NAME_CHARACTERS = 60
@@ -152,7 +152,7 @@ def _handle_http_exception(_request: Request, error: Exception) -> Response:
     detail = error.detail
     if detail == HTTPStatus(error.status_code).phrase:
         detail = {
-            404: NOTHING_HERE,
+            404: NOT_FOUND_DETAIL,
             405: "The method is not allowed at this address.",
         }.get(error.status_code, detail)
     elif detail == "There was an error parsing the body":

@@ -7,7 +7,7 @@ import re
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.settings import Settings
-from server.web.http.problems import NOTHING_HERE, problem
+from server.web.http.problems import NOT_FOUND_DETAIL, problem
 
 __all__ = ["ViewerLimit"]
 
@@ -43,7 +43,7 @@ class ViewerLimit:
         limit = self._max_viewers + (self._operator_places if scope["operator"] else 0)
         refusal = None
         if VIEWER_PATH.fullmatch(scope["path"]) is None:
-            refusal = problem(404, NOTHING_HERE)
+            refusal = problem(404, NOT_FOUND_DETAIL)
         elif self._viewers >= limit:
             refusal = problem(
                 429,

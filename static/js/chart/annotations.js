@@ -1,4 +1,4 @@
-/** The words on the chart: at the ends of the lines, beside hurrahs and notes, over the epochs. */
+/** The labels on the chart: of the lines, hurrahs, notes and epochs. */
 
 import { smoothAt } from "../curve/loss-curve.js";
 import { escapeLabel } from "../lib/plotly-theme.js";
@@ -10,19 +10,19 @@ const LINE_PX = 13;
 const LIMIT_LABELS = 12;
 const FIRST_EPOCH_PX = 54; // "epoch 2"
 const LIMIT_NOTE_CHARACTERS = 28;
-const CHARACTER_EM = 0.58; // a generous mean over a sans serif's letters
-const EPOCHS_PX = 13; // where the epochs have their row of numbers
+const CHARACTER_EM = 0.58; // a generous average for a sans serif font
+const EPOCHS_PX = 13; // the row of the epoch numbers
 const CURVE_STEP_PX = 10;
 const STAR_PX = 6;
-const LETTERS_PX = 2; // above and below the letters a line is empty
+const LETTERS_PX = 2; // empty space above and below the letters
 const PLACEMENTS = [
-  { xanchor: "right", dx: -10, dy: 14 }, // below left: a falling curve is not there
+  { xanchor: "right", dx: -10, dy: 14 }, // below left: a falling curve leaves it free
   { xanchor: "left", dx: 10, dy: -14 },
   { xanchor: "right", dx: -10, dy: -14 },
   { xanchor: "left", dx: 10, dy: 14 },
 ];
 
-/** The name of each line, in the margin at its end, apart from its neighbours. */
+/** The name of each line in the right margin, without overlaps. */
 export function lineLabels(lines, { lossToPixel, unit, logY }) {
   let above = -Infinity;
   return lines.map(({ name, loss }) => {
@@ -42,7 +42,7 @@ export function lineLabels(lines, { lossToPixel, unit, logY }) {
   });
 }
 
-/** The number of each epoch at the upper end of its line; the first with the word. */
+/** The number of each epoch at the top of its line; the first one with the word "epoch". */
 export function epochLabels(epochs, { xAxis, logX }) {
   const [first, second] = epochs;
   const named = epochs.filter((each) => each !== second || each.pixel - first.pixel > FIRST_EPOCH_PX);
@@ -62,14 +62,14 @@ export function epochLabels(epochs, { xAxis, logX }) {
 }
 
 /**
- * "hurrah - Orla, update 9,000" beside its mark, and what a note says, wherever it hides no other
- * label and stays within the plot; of a hurrah the words alone where there is room for no more;
- * nothing where there is none (pointing at the mark tells it).
+ * "hurrah - Orla, update 9,000" beside its mark, and the text of a note, if the label fits into the
+ * plot without covering another one. If only the words of a hurrah fit, they are shown alone.
+ * Labels that do not fit are omitted; hovering over the mark shows them.
  *
- * @param {Object} state
- * @param {Object<string, Object[]>} marks by kind, as drawn.
- * @param {Object} scales see curve/scales.js.
- * @param {{hurrah: Object, note: Object, labelBackground: string}} fonts and the colour of the paper.
+ * @param {WatchState} state
+ * @param {Record<string, import("./markers.js").Mark[]>} marks by kind, as drawn.
+ * @param {ChartScales} scales
+ * @param {any} fonts by kind, and `labelBackground`.
  */
 export function markLabels(state, marks, scales, fonts) {
   const curve = markedCurve(state);
@@ -94,18 +94,18 @@ export function markLabels(state, marks, scales, fonts) {
       yshift: -placement.dy,
       showarrow: false,
       font: fonts[kind],
-      bgcolor: state.smoothing === "0" ? fonts.labelBackground : undefined, // to be read on all that noise
+      bgcolor: state.smoothing === "0" ? fonts.labelBackground : undefined, // readable on the noise of the raw losses
     });
   }
   return labels;
 }
 
-/** Annotations on a logarithmic axis are placed by the logarithm. */
+/** Annotations on a logarithmic axis are positioned by the logarithm. */
 const axisValue = (value, log) => (log ? Math.log10(value) : value);
 
 /**
- * The first of `texts` that has room in one of PLACEMENTS beside `at`, and where: off the curve if
- * that can be, or on it. The room is then taken.
+ * The first of `wordings` that fits at one of PLACEMENTS beside `at`, if possible off the curve.
+ * Its box is added to `taken`.
  */
 function freePlacement(at, wordings, font, scales, taken, curve) {
   const free = wordings
@@ -116,7 +116,7 @@ function freePlacement(at, wordings, font, scales, taken, curve) {
   return found;
 }
 
-/** The room that the mark of a hurrah itself takes. */
+/** The box of a hurrah's mark. */
 function markBox(update, curve, { updateToPixel, lossToPixel }) {
   const loss = smoothAt(curve, update);
   if (loss === null) return [];
@@ -134,7 +134,7 @@ function boxOf(at, text, font, { xanchor, dx, dy }) {
 const fits = ({ left, right, top, bottom }, { width, height }) =>
   left > 0 && right < width && top > EPOCHS_PX && bottom < height;
 
-/** Whether the curve runs through a box. */
+/** Whether the curve crosses a box. */
 function crosses({ left, right, top, bottom }, curve, { pixelToUpdate, lossToPixel }) {
   for (let x = left; x < right + CURVE_STEP_PX; x += CURVE_STEP_PX) {
     const loss = smoothAt(curve, Math.max(pixelToUpdate(Math.min(x, right)), 1));

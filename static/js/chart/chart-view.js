@@ -1,6 +1,6 @@
 /**
- * The loss curve: draws what the store holds, at most ten times a second, only when seen, and only
- * what can be seen to have moved.
+ * The loss curve. It is drawn at most ten times a second, only when visible, and only if something
+ * moved visibly.
  */
 
 import { lastUpdate } from "../curve/loss-curve.js";
@@ -14,21 +14,21 @@ import { Hover } from "./hover.js";
 import { ringInputs, showRings } from "./highlight-rings.js";
 
 const DRAW_EVERY_MS = 100;
-const VISIBLE_PX = 0.5; // what moves by less is not drawn anew
+const VISIBLE_PX = 0.5; // smaller movements are not drawn
 
-// What can be done with the pointer is done in chart/gestures.js: Plotly only draws.
+// chart/gestures.js handles the pointer; Plotly only draws.
 const CONFIG = { staticPlot: true, displayModeBar: false, showTips: false };
 
-/** What the drawing is made of, but for the curve itself: another value is another drawing. */
+/** What the drawing depends on apart from the curve itself. */
 const drawInputs = (state) => [
-  state.run?.state, // a run that stands is drawn to its last update
+  state.run?.state, // a run that is not training is drawn up to its last update
   ...[state.runId, state.refining, state.smoothed?.exact, state.detail, state.validation],
   ...[state.samples, state.milestones, state.checkpoints, state.corpora, state.smoothing],
   ...[state.range, state.scale, state.xAxis, state.unit, state.lossScale],
 ];
 
 export class ChartView {
-  /** How large the whole chart is, in pixels. */
+  /** The size of the whole chart in pixels. */
   size;
 
   #store;
@@ -39,13 +39,13 @@ export class ChartView {
   #palette = colours();
   #font = getComputedStyle(document.documentElement).fontFamily;
   #drawnAt = 0;
-  #drawn = null; // the last drawing's picture, what was around the curve, and how many points
+  #drawn = null; // of the last drawing: its scales, its inputs, and the number of points
   #timer = null;
   #hover;
 
   /**
-   * @param {Object} store
-   * @param {() => Promise<Object>} loadPlotly called once there is something to draw.
+   * @param {WatchStore} store
+   * @param {() => Promise<any>} loadPlotly called when there is something to draw.
    */
   constructor(store, loadPlotly) {
     this.#store = store;
@@ -69,10 +69,10 @@ export class ChartView {
   }
 
   /**
-   * Draw soon: after the next frame, but not before the last drawing is a tenth of a second old.
+   * Draw soon: after the next frame, and at least a tenth of a second after the last drawing.
    *
-   * After a frame and not within it, so that what else is laid out and painted in it does not add up
-   * with the drawing to a wait that is felt; but the first sketch as soon as can be.
+   * Drawing after a frame instead of within it keeps layout, painting and drawing from adding up to
+   * a noticeable delay. The first preview is drawn as soon as possible.
    */
   schedule() {
     if (this.#timer !== null) return;
@@ -81,7 +81,7 @@ export class ChartView {
     this.#timer = setTimeout(() => requestAnimationFrame(draw), wait);
   }
 
-  /** The chart as it stands, as Plotly draws it on paper; null before there is anything to draw. */
+  /** The figure as Plotly draws it in the light theme; null before there is anything to draw. */
   figure() {
     const state = this.#store.get();
     if (!this.#plotly || !state.run) return null;
@@ -89,7 +89,7 @@ export class ChartView {
     return { ...this.#plotOf(state, palette), plotly: this.#plotly, colours: palette };
   }
 
-  /** Look closer (`factor` below 1) or less closely, about where something points. */
+  /** Zoom in (`factor` below 1) or out around the pointer. */
   zoomBy(factor) {
     this.#hover.zoomBy(factor);
   }
@@ -113,7 +113,7 @@ export class ChartView {
     const state = this.#store.get();
     const seen = document.visibilityState === "visible" && this.size.width > 0;
     if (!state.run || !seen) return;
-    // Before the curve's start is fine, a first sketch of it will do, but not the chart itself.
+    // The preview may show a coarse start of the curve; the chart waits for the finer points.
     if (this.#plotly && state.refining) return;
     this.#drawnAt = performance.now();
     const scales = scalesOf(state, this.size);
@@ -137,14 +137,14 @@ export class ChartView {
     this.#hover.show();
   }
 
-  /** Whether the last drawing still shows how things are, to within what can be seen. */
+  /** Whether the last drawing is still correct, to within what is visible. */
   #isCurrent(scales, inputs) {
     if (!this.#drawn) return false;
     const same = this.#drawn.inputs.every((part, i) => Object.is(part, inputs[i]));
     return same && maxShift(this.#drawn.scales, scales) < VISIBLE_PX;
   }
 
-  /** Read Plotly when the sketch is on the screen: nothing else happens for a good while then. */
+  /** Load Plotly after the preview is on the screen, since evaluating it blocks the page. */
   #loadOnce() {
     const load = this.#load;
     this.#load = null;
@@ -163,5 +163,5 @@ export class ChartView {
   }
 }
 
-/** How many points the longest of the lines is drawn with. */
+/** The number of points of the longest line. */
 const pointsOf = (data) => Math.max(...data.map(({ x }) => x.length));

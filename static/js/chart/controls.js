@@ -1,14 +1,14 @@
-/** The switches under the chart: the axes, how fine the points are, follow. */
+/** The controls under the chart: axes, resolution, follow. */
 
 import { largestBucket } from "../curve/loss-curve.js";
-import { find, setText } from "../lib/dom.js";
+import { find, radios, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { xAxis, finestCurve, viewRange } from "../curve/scales.js";
 import { popover } from "../ui/popover.js";
 
 const CHOICES = ["xAxis", "unit", "smoothing"];
 
-/** @param {Object} store */
+/** @param {WatchStore} store */
 export function mountChartControls(store) {
   const follow = find("#follow");
   const scales = radios("scale");
@@ -30,8 +30,6 @@ export function mountChartControls(store) {
   );
   mountAxes(store);
 }
-
-const radios = (name) => [...document.querySelectorAll(`input[name="${name}"]`)];
 
 function mountAxes(store) {
   popover(find("#axes-open"), find("#axes-panel"));
@@ -67,16 +65,16 @@ function mountAxes(store) {
 }
 
 function hint(smoothing, timeless) {
-  if (timeless) return "How long this run trained was not kept: these are updates.";
-  if (smoothing === "0") return "Each point is the loss of its last update; the band has them all.";
+  if (timeless) return "The training times of this run are not known, so the axis shows updates.";
+  if (smoothing === "0") return "Each point is the loss of its last update; the band shows all losses.";
   const left = Number(smoothing);
   const each = format.share(1 - left) === "0%" ? `${(1 - left) * 100}` : null;
   const part = each === null ? format.share(1 - left) : `${Number(each).toPrecision(1)}%`;
-  return `Each update's loss makes up ${part} of the smooth loss.`;
+  return `The loss of each update contributes ${part} to the smooth loss.`;
 }
 
 const resolution = (updates) =>
   updates > 1 ? `1 point = ${format.count(updates)} updates, extremes kept` : "1 point = 1 update";
 
-/** How many updates the coarsest point in view stands for. */
+/** The largest number of updates that a point in view represents. */
 const pointSize = (state) => largestBucket(finestCurve(state), ...viewRange(state));

@@ -1,4 +1,4 @@
-/** The curve to take away: as a picture, a drawing, a table; and a link to the view of it. */
+/** Export of the curve as PNG, SVG or CSV, and a link to the current view. */
 
 import { lossesFile } from "../net/api.js";
 import { urlOf } from "../state/url-state.js";
@@ -11,8 +11,8 @@ import { toast } from "../ui/toasts.js";
 const PNG_SCALE = 2;
 
 /**
- * @param {Object} store
- * @param {Chart} chart
+ * @param {WatchStore} store
+ * @param {import("./chart-view.js").ChartView} chart
  */
 export function mountExportMenu(store, chart) {
   const menu = popover(find("#export-open"), find("#export-panel"));
@@ -40,7 +40,7 @@ export function mountExportMenu(store, chart) {
   find("#copy-link").addEventListener("click", () => copyLink(store.get()));
 }
 
-/** Have Plotly draw the chart once more, on paper and with its title, for a file. */
+/** Let Plotly draw the chart again with a title, for a file. */
 async function saveImage(state, chart, format) {
   const figure = chart.figure();
   if (!figure) return;
@@ -50,7 +50,7 @@ async function saveImage(state, chart, format) {
   download(blobOf(address), `${nameOf(state)}.${format}`);
 }
 
-/** What a data: address holds; the page's policy lets nobody fetch one. */
+/** The content of a data: URL; the Content-Security-Policy does not allow to fetch one. */
 function blobOf(address) {
   const [, type, encoding, data] = /^data:([^;,]+)[^,]*?(;base64)?,(.*)$/su.exec(address);
   if (!encoding) return new Blob([decodeURIComponent(data)], { type });
@@ -66,7 +66,7 @@ function download(blob, name) {
   const href = URL.createObjectURL(blob);
   const link = el("a", { href, download: name });
   link.click();
-  // The download reads it after the click; a minute is more than enough.
+  // The browser reads the URL after the click; a minute is more than enough.
   setTimeout(() => URL.revokeObjectURL(href), 60_000);
 }
 
@@ -74,10 +74,10 @@ async function copyLink(state) {
   const address = new URL(urlOf(state), location.href).href;
   try {
     await navigator.clipboard.writeText(address);
-    toast("The link to this view is copied.");
+    toast("Link copied.");
   } catch {
-    // Without a secure context there is no clipboard: the address bar has the same.
+    // There is no clipboard without a secure context; the address bar has the same URL.
     history.replaceState(null, "", urlOf(state));
-    toast("It could not be copied; the address of this page is the link.");
+    toast("The link could not be copied. You can copy it from the address bar.");
   }
 }

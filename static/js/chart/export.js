@@ -1,21 +1,21 @@
-/** The chart for a file: on paper, with a title, its axes named; and as a table. Pure functions. */
+/** The chart for a file, with a title and axis titles; and as CSV. Pure functions. */
 
 import { escapeLabel } from "../lib/plotly-theme.js";
 import { MARGIN } from "../curve/scales.js";
 import * as format from "../lib/format.js";
 import { DEFAULT_SMOOTHING } from "../curve/smoothing.js";
 
-/** A picture's size in pixels, before it is scaled. */
+/** The size of an exported image in pixels, before scaling. */
 export const SIZE = { width: 1000, height: 620 };
 
 const TITLE_PX = 18;
 const EXTRA_MARGIN = { l: 26, r: 20, t: 58, b: 24 };
 
 /**
- * The figure that Plotly is to draw into a file.
+ * The figure that Plotly draws into a file.
  *
- * @param {Object} state
- * @param {{data: Object[], layout: Object, colours: Object}} figure as the page shows it.
+ * @param {WatchState} state
+ * @param {any} figure `data`, `layout` and `colours`, as on the page.
  */
 export function exportFigure(state, { data, layout, colours }) {
   const { unit, xAxis, smoothing } = labels(state);
@@ -53,25 +53,25 @@ export function exportFigure(state, { data, layout, colours }) {
 
 function labels({ xAxis, unit, smoothing }) {
   const units = {
-    sequence: "loss, nats a sequence",
-    character: "loss, nats a character",
-    bits: "loss, bits a character",
+    sequence: "loss, nats per sequence",
+    character: "loss, nats per character",
+    bits: "loss, bits per character",
     perplexity: "perplexity",
   };
   return {
     unit: units[unit],
     xAxis: xAxis === "seconds" ? "seconds of training" : xAxis,
     smoothing:
-      smoothing === DEFAULT_SMOOTHING ? "" : smoothing === "0" ? "not smoothed" : `smoothed by ${smoothing}`,
+      smoothing === DEFAULT_SMOOTHING ? "" : smoothing === "0" ? "not smoothed" : `smoothing ${smoothing}`,
   };
 }
 
 /**
- * What is shown, as a table: a row a point, losses in the unit that is shown.
+ * The points in view as CSV: one row per point, losses in the chosen unit.
  *
- * @param {Object} state
- * @param {Object} picture see curve/scales.js.
- * @returns {string} CSV.
+ * @param {WatchState} state
+ * @param {ChartScales} scales
+ * @returns {string}
  */
 export function csvOf(state, { curve, unit }) {
   const perEpoch = state.run.updates_per_epoch;

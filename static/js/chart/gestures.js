@@ -1,6 +1,6 @@
 /**
- * What can be done to the curve with a pointer: drag to look closer, with shift to move along, with
- * two fingers to do both; turn the wheel; press twice to go back to all of it.
+ * Pointer gestures on the chart: drag to zoom in, Shift and drag to pan, two fingers for both, the
+ * wheel to zoom, and a double press to reset the zoom.
  */
 
 import { el } from "../lib/dom.js";
@@ -15,15 +15,20 @@ export class Gestures {
   #frame;
   #actions;
   #box = el("div", { class: "zoom-box", hidden: true });
-  #pointers = new Map(); // pointers that are down, by id: where they are, in pixels of the plot
+  #pointers = new Map(); // active pointers: id -> x in pixels of the plot
   #drag = null;
 
   /**
-   * @param {HTMLElement} frame what holds the chart.
-   * @param {HTMLElement} overlay what lies over the plot.
-   * @param {{scales: () => Object, zoom: (window: number[], scales: Object) => void,
-   *   press: (place: {x: number, y: number}) => void, back: () => void}} actions `zoom` gets a window in pixels of
-   *   `scales`, see curve/zoom.js; `press` what is pressed and not dragged.
+   * @typedef {Object} GestureActions
+   * @property {() => ChartScales} scales
+   * @property {(window: [number, number], scales: ChartScales) => void} zoom gets a window in pixels;
+   *   see curve/zoom.js.
+   * @property {(place: {x: number, y: number}) => void} press a press without a drag.
+   * @property {() => void} reset
+   *
+   * @param {HTMLElement} frame the element around the chart.
+   * @param {HTMLElement} overlay the element on top of the plot.
+   * @param {GestureActions} actions
    */
   constructor(frame, overlay, actions) {
     this.#frame = frame;
@@ -37,7 +42,9 @@ export class Gestures {
     frame.addEventListener("dblclick", (event) => this.inPlot(event) && actions.reset());
   }
 
-  /** Where an event is, in pixels of the plot; null outside of it, or over what lies on it. */
+  /**
+   * The position of an event in pixels of the plot; null outside of it, or on something above it.
+   */
   inPlot(event) {
     if (event.target.closest?.(".notice, .pin-card")) return null;
     const { x, y } = this.#position(event);
@@ -46,7 +53,7 @@ export class Gestures {
     return within ? { x, y } : null;
   }
 
-  /** Whether something is being dragged. */
+  /** Whether a drag is in progress. */
   get busy() {
     return this.#drag !== null && this.#drag.kind !== "press";
   }
@@ -67,7 +74,7 @@ export class Gestures {
     } else if (this.#pointers.size === 1) {
       const kind = event.pointerType === "touch" ? "touch" : event.shiftKey ? "pan" : "box";
       this.#drag = { kind: "press", then: kind, scales, from: position, id: event.pointerId };
-      if (kind !== "touch") event.preventDefault(); // no text is to be selected
+      if (kind !== "touch") event.preventDefault(); // a drag must not select text
     }
   }
 
@@ -109,18 +116,23 @@ export class Gestures {
     if (this.#pointers.delete(event.pointerId)) this.#end();
   }
 
-  /** With one finger left of two, it is over: what the other did next would be a surprise. */
+  /** Lifting one of two fingers ends the gesture; the remaining one must not start another. */
   #end() {
     this.#drag = null;
     this.#box.hidden = true;
   }
 
+  /**
+   * @param {number} x
+   * @returns {[number, number]}
+   */
   #boxOf(x) {
     const { from, scales } = this.#drag;
     const end = Math.min(Math.max(x, 0), scales.width);
     return [Math.min(from.x, end), Math.max(from.x, end)];
   }
 
+  /** @param {[number, number]} box */
   #showBox([left, right]) {
     this.#box.hidden = false;
     this.#box.style.translate = `${MARGIN.l + left}px 0`;
@@ -145,7 +157,7 @@ export class Gestures {
   }
 }
 
-/** Whether the wheel is needed to get further down a page that is higher than its window. */
+/** Whether the wheel has to scroll a page that is higher than its window. */
 function scrollsPage({ deltaX, deltaY, ctrlKey, shiftKey }) {
   const { scrollHeight } = document.documentElement;
   const down = Math.abs(deltaY) > Math.abs(deltaX) && !ctrlKey && !shiftKey;

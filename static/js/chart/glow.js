@@ -1,4 +1,4 @@
-/** A hurrah is a brief glow on its mark. */
+/** A short glow on the mark of a new hurrah. */
 
 import { smoothAt } from "../curve/loss-curve.js";
 import { animate, el, find } from "../lib/dom.js";
@@ -12,7 +12,7 @@ const KEYFRAMES = [
 ];
 let lastShown = null;
 
-/** Let the mark of the newest hurrah glow, once. */
+/** Animate the mark of the newest hurrah once. */
 export function glow(state, size) {
   const update = state.freshHurrah;
   const name = `${state.runId} ${update}`;

@@ -1,25 +1,25 @@
-/** Rings on the curve: around the sample in view, and at the loss whose reading is open. */
+/** Rings on the curve: around the sample in view, and around the loss whose reading is open. */
 
 import { smoothAt } from "../curve/loss-curve.js";
 import { find } from "../lib/dom.js";
 import { MARGIN, markedCurve } from "../curve/scales.js";
 import { indexInView } from "../state/samples.js";
 
-/** What the rings are about: another value of any of these is another place. */
+/** What the positions of the rings depend on. */
 export const ringInputs = (state) => [
   state.samples[indexInView(state)],
   ...[state.pinned, state.sideTab, state.reading],
 ];
 
 /**
- * Bring the rings up to date. They lie over the drawing, which need not be made anew for them.
+ * Update the rings. They lie above the drawing, which does not have to be repeated.
  *
- * @param {Object} state
- * @param {Object} scales see curve/scales.js.
+ * @param {WatchState} state
+ * @param {ChartScales} scales
  */
 export function showRings(state, scales) {
   const viewed = state.samples[indexInView(state)];
-  // What comes before the first update stands at its beginning.
+  // A sample before the first update is shown at the start of the curve.
   const update = viewed && Math.max(viewed.update, 1);
   const smooth = viewed ? smoothAt(markedCurve(state), update) : null;
   moveRing(find("#viewed-ring"), update, smooth, scales);

@@ -1,4 +1,4 @@
-/** Pointing at the curve: what was the loss there, what is marked, what was written then? */
+/** Hovering over the curve: shows the loss, the marks and the sample at the pointer. */
 
 import { indexAt, smoothAt } from "../curve/loss-curve.js";
 import { el, find, setText } from "../lib/dom.js";
@@ -10,23 +10,23 @@ import { zoomedWindow, windowToRange } from "../curve/zoom.js";
 import { Gestures } from "./gestures.js";
 
 const NEAR_SAMPLE_PX = 16;
-const MARK_PX = 10; // as near as this to a mark is on it
+const MARK_PX = 10; // a press within this distance selects a mark
 const NEAR_PX = 2; // a spike is as narrow as a line
-const DOUBLE_PRESS_MS = 600; // two presses within it may be a double one
+const DOUBLE_PRESS_MS = 600; // two presses within it count as a double press
 
 export class Hover {
   #store;
   #frame;
   #sizeOf;
-  #position = null; // where something points, in pixels of the plot
+  #position = null; // the pointer, in pixels of the plot
   #gestures;
-  #beforePress = null; // what the last press left
+  #beforePress = null; // what was in view before the last press
   #pressedAt = -Infinity;
 
   /**
-   * @param {Object} store
-   * @param {HTMLElement} frame what holds the chart.
-   * @param {() => {width: number, height: number}} sizeOf the whole chart, in pixels.
+   * @param {WatchStore} store
+   * @param {HTMLElement} frame the element around the chart.
+   * @param {() => Size} sizeOf the size of the whole chart in pixels.
    */
   constructor(store, frame, sizeOf) {
     this.#store = store;
@@ -42,7 +42,7 @@ export class Hover {
     frame.addEventListener("pointerleave", () => this.#hoverAt(null));
   }
 
-  /** Bring the crosshair and the words about what is there up to date. */
+  /** Update the crosshair and the readout. */
   show() {
     const state = this.#store.get();
     const scales = this.#scales();
@@ -54,7 +54,7 @@ export class Hover {
     showMarks(known ? this.#marks(state, scales) : [], scales, state);
   }
 
-  /** Show `factor` times as much, about what is pointed at, else pinned, else the middle. */
+  /** Zoom by `factor` around the pointer, or else the pinned update, or else the middle. */
   zoomBy(factor) {
     const state = this.#store.get();
     const scales = this.#scales();
@@ -82,7 +82,9 @@ export class Hover {
     return label.join(", ");
   }
 
-  /** The marks that are pointed at; samples only from close by, since they are everywhere. */
+  /**
+   * The marks under the pointer. Samples must be close vertically too, since they are everywhere.
+   */
   #marks(state, scales) {
     const { x, y } = this.#position;
     const curve = markedCurve(state);
@@ -108,7 +110,7 @@ export class Hover {
     this.show();
   }
 
-  /** Stay with what is pressed: a mark, else what was read at the greatest loss drawn there. */
+  /** Pin the mark that was pressed, or else the greatest loss drawn there. */
   #press({ x, y }) {
     const state = this.#store.get();
     if (!state.run?.update) return;
@@ -119,7 +121,7 @@ export class Hover {
     const scales = this.#scales();
     const mark = this.#markAt({ x, y }, state, scales);
     if (mark) {
-      // The mark of a hurrah opens the text that holds its word.
+      // The mark of a hurrah opens the text that contains the word.
       const asWritten = mark.kind === "hurrah";
       this.#store.dispatch({ type: "pin", update: mark.update, asWritten });
       if (asWritten) this.#store.dispatch({ type: "sideTab", sideTab: "writing" });
@@ -131,7 +133,7 @@ export class Hover {
     this.#store.dispatch({ type: "findPeak", from, to });
   }
 
-  /** The mark that is pressed, undefined for none; samples are for the timeline. */
+  /** The mark that was pressed; undefined for none. Samples are selected on the timeline. */
   #markAt({ x, y }, state, scales) {
     const curve = markedCurve(state);
     return marksNear(marksOf(state), scales.updateToPixel, x).find(({ kind, update }) => {
@@ -140,7 +142,7 @@ export class Hover {
     });
   }
 
-  /** Two presses go back to all of the curve; what the first of them opened was not meant. */
+  /** A double press resets the zoom, and also undoes what the first press opened. */
   #reset() {
     this.#zoom(null);
     if (!this.#beforePress) return;
@@ -150,22 +152,22 @@ export class Hover {
 
   #zoom(range) {
     this.#store.dispatch({ type: "zoom", range });
-    // What is pointed at is another update now; after a drag the pointer is elsewhere, too.
+    // After a zoom, the pointer is at another update; after a drag, it is elsewhere.
     this.#hoverAt(this.#gestures.busy ? null : this.#position);
   }
 }
 
 const smoothWords = ({ smoothing }) => (smoothing === "0" ? "last loss" : "smooth loss");
 
-/** What the axes show, said where the readout stands while nothing is pointed at. */
+/** What the axes show, for the readout while nothing is hovered. */
 function axesSentence({ smoothing }, { unit, xAxis }) {
   const loss = unit.name === "perplexity" ? "perplexity" : `loss, in ${unit.label}`;
   const over = xAxis.name === "updates" ? "" : `, over ${xAxis.label}`;
-  const how = smoothing === "0" ? ", not smoothed" : `, smoothed by ${smoothing}`;
+  const how = smoothing === "0" ? ", not smoothed" : `, smoothing ${smoothing}`;
   return `${loss}${over}${smoothing === DEFAULT_SMOOTHING ? "" : how}`;
 }
 
-/** Tell what the marks are, beside the first of them. */
+/** Describe marks beside the first of them. */
 function showMarks(marks, scales, state) {
   const label = find("#chart-mark");
   label.hidden = !marks.length;

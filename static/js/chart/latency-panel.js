@@ -1,11 +1,11 @@
-/** Whether what is shown can be trusted: how old it is, and what of it is drawn. */
+/** The latency panel: how old the displayed data is, and how much of it is drawn. */
 
 import { find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { finestCurve } from "../curve/scales.js";
 import { popover } from "../ui/popover.js";
 
-const MAX_MEASUREMENTS = 100; // pictures that the latency is measured over
+const MAX_MEASUREMENTS = 100; // drawings over which the latency is measured
 const SHOWN_EVERY_MS = 1000;
 const FRAMES_OVER_MS = 5000;
 const NOT_YET = "not measured yet";
@@ -15,13 +15,13 @@ export class LatencyPanel {
   #clock;
   #chart = find("#chart");
   #panel;
-  #waiting = []; // {update, sentAt} of messages that the curve has not shown yet
+  #waiting = []; // {update, sentAt} of messages that were not drawn yet
   #latencies = [];
   #points = 0;
   #frames = new FrameCount();
 
   /**
-   * @param {Object} store
+   * @param {WatchStore} store
    * @param {import("../net/server-clock.js").ServerClock} clock
    */
   constructor(store, clock) {
@@ -36,14 +36,20 @@ export class LatencyPanel {
     setInterval(() => this.#show(), SHOWN_EVERY_MS);
   }
 
-  /** A message came that the curve will show. */
-  received({ type, update, sent_at: sentAt }) {
-    if (type !== "progress" || !sentAt || document.visibilityState !== "visible") return;
+  /**
+   * A message has arrived.
+   *
+   * @param {ServerMessage} message
+   */
+  received(message) {
+    if (message.type !== "progress" || document.visibilityState !== "visible") return;
+    const { update, sent_at: sentAt } = message;
+    if (!sentAt) return;
     this.#waiting.push({ update, sentAt: sentAt * 1000 });
     if (this.#waiting.length > MAX_MEASUREMENTS) this.#waiting.shift();
   }
 
-  /** The curve was drawn up to `update`: it is on the screen after the frame that follows. */
+  /** The curve was drawn up to `update`; the next frame shows it. */
   #drawn({ update, points }) {
     this.#points = points;
     const shown = this.#waiting.filter((message) => message.update <= update);
@@ -52,7 +58,7 @@ export class LatencyPanel {
     requestAnimationFrame(() => {
       const now = this.#clock.now();
       if (now === null) return;
-      // A message waited for the drawing since the one before: the oldest waited longest.
+      // Messages since the last drawing waited for this one: the oldest waited longest.
       this.#latencies.push(Math.max(now - shown[0].sentAt, 0));
       if (this.#latencies.length > MAX_MEASUREMENTS) this.#latencies.shift();
     });
@@ -84,14 +90,14 @@ export class LatencyPanel {
   #latencyText(sorted) {
     if (!sorted.length) return NOT_YET;
     const [half, most] = [0.5, 0.95].map((share) => format.count(quantile(sorted, share)));
-    return `${half} ms in the middle, 95% within ${most} ms`;
+    return `${half} ms (median), 95% within ${most} ms`;
   }
 
   #clockText() {
     const { aheadMs, errorMs } = this.#clock;
     if (aheadMs === null) return NOT_YET;
     const apart = `${format.count(Math.abs(aheadMs))} ms ${aheadMs < 0 ? "ahead of" : "behind"}`;
-    return `this one is ${apart} the server's, give or take ${format.count(Math.ceil(errorMs))}`;
+    return `this device is ${apart} the server (± ${format.count(Math.ceil(errorMs))} ms)`;
   }
 }
 
@@ -102,10 +108,10 @@ function pointText(points, state) {
   if (!points || !state.run) return NOT_YET;
   const stored = format.count(finestCurve(state).update.length);
   const updates = format.plural(state.run.update, "update", "updates");
-  return `${format.count(points)} drawn of ${stored} held here, for ${updates}; extremes kept`;
+  return `${format.count(points)} of ${stored} points drawn, for ${updates}; extremes kept`;
 }
 
-/** Frames that came late while the panel is open; counting them costs frames itself. */
+/** Counts late frames while the panel is open, since counting has a cost of its own. */
 class FrameCount {
   #times = [];
   #request = null;
@@ -128,9 +134,9 @@ class FrameCount {
   text() {
     const gaps = this.#times.slice(1).map((time, i) => time - this.#times[i]);
     if (gaps.length < 10) return "counting";
-    // The screen's own rhythm is the usual gap; a gap of three of them lost two frames.
+    // The usual gap is the refresh interval of the screen; a gap of three intervals lost two frames.
     const usual = quantile(gaps.toSorted((a, b) => a - b), 0.5);
     const lost = gaps.reduce((sum, gap) => sum + Math.max(Math.round(gap / usual) - 1, 0), 0);
-    return `${format.count(lost)} of ${format.count(gaps.length + lost)} in the last seconds`;
+    return `${format.count(lost)} of ${format.count(gaps.length + lost)} in the last five seconds`;
   }
 }

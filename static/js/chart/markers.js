@@ -1,9 +1,8 @@
 /**
- * What is marked on the curve: each kind told apart by its shape, and thinned out where marks would
- * lie on one another. Pure functions.
+ * The marks on the curve: one shape per kind, thinned out where they would overlap. Pure functions.
  *
  * @typedef {{kind: string, update: number, text: string, id: string | null, words?: string[]}} Mark
- *   Only a note's `id` is of use; `words` are those of a hurrah.
+ *   Only a note has an `id`; `words` are those of a hurrah.
  */
 
 import { timeLabel } from "../curve/axes.js";
@@ -11,16 +10,16 @@ import * as format from "../lib/format.js";
 import { hurrahLabel } from "../state/hurrah-label.js";
 import { memoize } from "../lib/memoize.js";
 
-const APART_PX = 9; // apart enough to be told from one another
+const APART_PX = 9; // the least distance between two marks
 const NEAR_PX = 7;
 const EPOCHS_APART_PX = 30;
 const LIMIT_EPOCHS = 40;
 const MAX_NAMED = 3;
 
-/** From what must be seen first to what gives way first. */
+/** By priority, the most important first. */
 const KINDS = ["hurrah", "note", "rollback", "change", "checkpoint", "sample"];
 
-const SHOWN_ELSEWHERE = ["epoch", "checkpoint", "hurrah"]; // told from what else is known of them
+const SHOWN_ELSEWHERE = ["epoch", "checkpoint", "hurrah"]; // taken from other data
 
 const inOneLine = (text) => text.replace(/\s+/g, " ");
 
@@ -55,19 +54,19 @@ function collectMarks({ milestones, checkpoints, samples }) {
 }
 
 /**
- * The marks to draw, by kind: of those that would lie on one another, the first of KINDS.
+ * The marks to draw, by kind; of those that would overlap, the one with the highest priority.
  *
  * @param {Mark[]} marks
  * @param {(update: number) => number} toPixel
  * @param {number} width of the plot in pixels.
- * @returns {Object<string, Mark[]>}
+ * @returns {Record<string, Mark[]>}
  */
 export function visibleMarks(marks, toPixel, width) {
   const taken = []; // pixels
   const drawn = {};
   for (const kind of KINDS) {
     drawn[kind] = [];
-    // The newest first: it is the last one that stays when they come closer and closer.
+    // The newest first, so that it is the last to be dropped.
     for (const mark of marks.filter((each) => each.kind === kind).reverse()) {
       const pixel = toPixel(Math.max(mark.update, 1));
       if (pixel < -APART_PX || pixel > width + APART_PX) continue;
@@ -80,7 +79,7 @@ export function visibleMarks(marks, toPixel, width) {
   return drawn;
 }
 
-/** The marks that stand within a few pixels of `pixel`, the most important first. */
+/** The marks within a few pixels of `pixel`, the most important first. */
 export function marksNear(marks, toPixel, pixel) {
   return marks
     .map((mark) => ({ mark, off: Math.abs(toPixel(Math.max(mark.update, 1)) - pixel) }))
@@ -90,7 +89,7 @@ export function marksNear(marks, toPixel, pixel) {
 }
 
 /**
- * Where epochs begin, with their numbers: all of them where there is room, else round ones.
+ * The starts of epochs, with their numbers: all of them if they fit, or else round ones.
  *
  * @param {number} perEpoch updates of an epoch.
  * @param {[number, number]} range of updates in view.
@@ -114,7 +113,7 @@ export function epochsIn(perEpoch, [from, to], toPixel) {
   return found;
 }
 
-/** The next number after `epoch` that `fits`, on the least round steps on which one does. */
+/** The next number after `epoch` that `fits`, with the smallest round step possible. */
 function nextRound(epoch, fits) {
   for (let step = 1; ; step *= 10) {
     for (const factor of [1, 2, 5]) {
@@ -124,7 +123,7 @@ function nextRound(epoch, fits) {
   }
 }
 
-/** A mark in words: "hurrah - Orla, update 9,000". */
+/** A mark as text: "hurrah - Orla, update 9,000". */
 export function describeMark({ kind, update, text, words }) {
   const at = `update ${format.count(update)}`;
   switch (kind) {
@@ -141,14 +140,14 @@ export function describeMark({ kind, update, text, words }) {
   }
 }
 
-/** Several marks in words, the first few named. */
+/** Several marks as text; only the first few are described. */
 export function describeMarks(marks) {
   const named = marks.slice(0, MAX_NAMED).map(describeMark);
   const more = marks.length - named.length;
   return more > 0 ? [...named, `and ${format.plural(more, "mark", "marks")} more`] : named;
 }
 
-/** An update on the axis across, in words: "epoch 2.35", "1:20 of training". */
+/** An update on the x axis as text: "epoch 2.35", "1:20 of training". */
 export function xLabel(xAxis, update) {
   const value = xAxis.of(update);
   if (xAxis.name === "epochs") return `epoch ${format.fine(value + 1)}`;

@@ -1,6 +1,6 @@
 /**
- * The update that the timeline stays with, on the curve: a line, what is marked there, and for the
- * operator a place to write a note about it.
+ * The pinned update on the curve: a line, a card that describes its marks, and for the operator a
+ * form to write a note.
  */
 
 import * as api from "../net/api.js";
@@ -11,7 +11,7 @@ import { MARGIN, markedCurve, scalesOf } from "../curve/scales.js";
 import { marksOf, describeMark } from "./markers.js";
 import { toast } from "../ui/toasts.js";
 
-const LOW_ON_CHART = 0.72; // below this share of the height, the curve leaves room above it only
+const LOW_ON_CHART = 0.72; // a curve below this share of the height leaves space only above it
 const EDGE_PX = 8;
 const MAX_NOTE_CHARACTERS = 500;
 
@@ -20,12 +20,12 @@ export class PinCard {
   #sizeOf;
   #card = find("#pin-card");
   #line = find("#pin-line");
-  #shown = ""; // what the card says, so that it is made anew only for something else
-  #writing = null; // {note, before}: the note that is changed, null for a new one; what was pinned
+  #shown = ""; // the content of the card, so that it is rebuilt only when it changes
+  #writing = null; // {note, before}: the note being edited, null for a new one; the update pinned before
 
   /**
-   * @param {Object} store
-   * @param {() => {width: number, height: number}} sizeOf the whole chart, in pixels.
+   * @param {WatchStore} store
+   * @param {() => Size} sizeOf the size of the whole chart in pixels.
    */
   constructor(store, sizeOf) {
     this.#store = store;
@@ -37,7 +37,7 @@ export class PinCard {
     );
   }
 
-  /** Write a note at the update pointed at, else the pinned one, else where the run stands. */
+  /** Write a note at the hovered update, or else the pinned one, or else the current one. */
   write() {
     const { hovered, pinned, run } = this.#store.get();
     if (!run) return;
@@ -45,7 +45,7 @@ export class PinCard {
     this.#write(update, null);
   }
 
-  /** Pin the mark after the pinned one (or before it, for -1). */
+  /** Pin the next mark after the pinned update; the previous one for -1. */
   step(by) {
     const state = this.#store.get();
     const updates = marksOf(state)
@@ -134,8 +134,8 @@ export class PinCard {
     const buttons =
       operator && mark.kind === "note"
         ? [
-            iconButton("edit", "Change this note", change),
-            iconButton("trash", "Remove this note", () => this.#remove(mark)),
+            iconButton("edit", "Edit this note", change),
+            iconButton("trash", "Delete this note", () => this.#remove(mark)),
           ]
         : [];
     return el("p", { class: "pin-mark" }, el("span", { text: describeMark(mark) }), ...buttons);
@@ -159,8 +159,8 @@ export class PinCard {
       "form",
       { class: "pin-form", on: { submit } },
       input,
-      el("button", { class: "button button-small button-primary", text: "Keep" }),
-      iconButton("close", "Keep nothing", () => this.#stopWriting()),
+      el("button", { class: "button button-small button-primary", text: "Save" }),
+      iconButton("close", "Cancel", () => this.#stopWriting()),
     );
     form.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
@@ -179,7 +179,7 @@ export class PinCard {
     if (this.#writing) this.#stopWriting();
     if (note) {
       const run = () => orToast(() => api.changeNote(runId, note.id, note.text));
-      toast("The note was changed.", { label: "Undo", run });
+      toast("Note changed.", { label: "Undo", run });
     }
   }
 
@@ -190,10 +190,10 @@ export class PinCard {
       return true;
     });
     const run = () => orToast(() => api.addNote(runId, update, text));
-    if (removed) toast("The note was removed.", { label: "Undo", run });
+    if (removed) toast("Note deleted.", { label: "Undo", run });
   }
 
-  /** In the plot, above or below the curve, and not over its edges. */
+  /** Place the card above or below the curve, within the plot. */
   #place(state, scales, x) {
     const loss = smoothAt(markedCurve(state), state.pinned);
     const y = loss === null ? 0 : scales.lossToPixel(loss);
@@ -219,7 +219,7 @@ const iconButton = (name, words, click) =>
     icon(name),
   );
 
-/** What the server answers, or null when it says no, which the reader is told. */
+/** The server's answer; null if it refuses, which a toast reports. */
 async function orToast(ask) {
   try {
     return await ask();

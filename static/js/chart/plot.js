@@ -1,4 +1,4 @@
-/** The chart as Plotly wants it: traces and layout from the state. No DOM, no drawing. */
+/** The chart for Plotly: traces and layout of a state. Pure functions. */
 
 import { timeTicks } from "../curve/axes.js";
 import { smoothAt } from "../curve/loss-curve.js";
@@ -8,14 +8,14 @@ import { epochLabels, lineLabels, markLabels } from "./annotations.js";
 import { epochsIn, marksOf, visibleMarks } from "./markers.js";
 
 const LABEL_PX = 11.5;
-const MANY = 1e5; // from there on 100k instead of 100,000
-const NARROW_PX = 360; // below it, 10k instead of 10,000
-const LINE_PX = { 0: 0.8, 0.9: 1.2, 0.99: 1.6 }; // a line that is all noise would hide everything
+const MANY = 1e5; // from here on 100k instead of 100,000
+const NARROW_PX = 360; // narrower plots show 10k instead of 10,000
+const LINE_PX = { 0: 0.8, 0.9: 1.2, 0.99: 1.6 }; // a thick noisy line would hide everything
 
 /**
- * @param {Object} state
- * @param {Object} colours from lib/theme.js
- * @param {{width: number, height: number}} size of the whole chart in pixels.
+ * @param {WatchState} state
+ * @param {Colours} colours see lib/theme.js.
+ * @param {Size} size of the whole chart in pixels.
  * @param {string} font
  */
 export function plotOf(state, colours, size, font) {
@@ -23,7 +23,7 @@ export function plotOf(state, colours, size, font) {
   const text = { family: font, size: LABEL_PX, color: colours.soft };
   const marks = visibleMarks(marksOf(state), scales.updateToPixel, scales.width);
   return {
-    // Plotly takes its time over each of them, be there nothing in it.
+    // Plotly spends time on each trace, even if it is empty.
     data: [
       ...band(scales, colours),
       line(scales, colours, LINE_PX[state.smoothing] ?? 2),
@@ -34,7 +34,7 @@ export function plotOf(state, colours, size, font) {
   };
 }
 
-/** Updates as the axis across shows them, and losses as the axis upwards does. */
+/** Updates in the units of the x axis, and losses in the units of the y axis. */
 const xs = ({ xAxis }, updates) => updates.map((update) => xAxis.of(update));
 const ys = ({ unit }, losses) => losses.map((loss) => unit.of(loss));
 
@@ -64,7 +64,7 @@ function line(scales, colours, width) {
   };
 }
 
-/** Dashed, so that no colour is needed to tell it; where it rises again, the network over-fits. */
+/** Dashed, so that it can be recognized without its colour. It rises when the network overfits. */
 function validationLine(scales, colours) {
   const { update, loss } = scales.validation;
   return {
@@ -78,7 +78,7 @@ function validationLine(scales, colours) {
   };
 }
 
-/** The marks, on the smooth line; what comes before the first update stands at its beginning. */
+/** The marks on the smooth line. Marks before the first update are shown at the start. */
 function dots(state, scales, marks, colours) {
   const curve = markedCurve(state);
   const trace = (updates, marker) => {
@@ -140,7 +140,7 @@ function layout(state, scales, marks, colours, text) {
   };
 }
 
-/** The lines with a name at their end: the references, and the validation loss; greatest first. */
+/** The lines with a label: the references and the validation loss, greatest first. */
 function namedLines(lines, { validation }) {
   const loss = validation.loss.findLast(Number.isFinite);
   const all = loss === undefined ? lines : [...lines, { name: "validation", loss }];
@@ -160,7 +160,7 @@ function xAxisLayout({ xAxis, spanX, logX, width }, colours, text) {
     nticks: most,
   };
   if (xAxis.name === "seconds") {
-    const { values, labels } = timeTicks(...spanX, most, logX);
+    const { values, labels } = timeTicks(spanX[0], spanX[1], most, logX);
     return { ...shown, tickmode: "array", tickvals: values, ticktext: labels };
   }
   const format = xAxis.name === "epochs" ? "~r" : ",d";
@@ -176,13 +176,15 @@ function yAxisLayout({ spanY, logY, height }, colours, text) {
     ...axis(colours, text),
     type: logY ? "log" : "linear",
     range: extent(spanY, logY),
-    tickformat: spanY[1] < MANY ? "~r" : "~s", // the margin has no room for the many noughts
+    tickformat: spanY[1] < MANY ? "~r" : "~s", // the margin is too narrow for many zeros
     nticks: Math.max(3, Math.floor(height / 60)),
     ...(logY ? logTicks(spanY[1] / spanY[0]) : {}),
   };
 }
 
-/** Ticks at the powers of ten, for a shorter span at 1, 2 and 5 times each; else as it comes. */
+/**
+ * Ticks at the powers of ten; for a shorter span at 1, 2 and 5 times each; else Plotly's choice.
+ */
 function logTicks(ratio) {
   if (ratio > 200) return { dtick: 1 };
   return ratio > 5 ? { dtick: "D2" } : {};

@@ -1,16 +1,16 @@
 /**
- * The curve as plain SVG, from what Plotly will be given: it stands in the same place, and is there
- * the better part of a second sooner, since Plotly takes that long to be read.
+ * A preview of the curve as plain SVG. It shows the same lines as Plotly will, but much earlier,
+ * since Plotly takes most of a second to load.
  */
 
 import { svg } from "../lib/dom.js";
 
 /**
- * Draw the lines of `data` into `frame` (an SVG element), as `layout` places them.
+ * Draw the lines of `data` into `frame`, positioned by `layout`.
  *
  * @param {SVGElement} frame
- * @param {Object[]} data traces as Plotly wants them; only lines, and bands between two, are drawn.
- * @param {Object} layout with `width`, `height`, `margin` and the axes' types and ranges.
+ * @param {any[]} data traces for Plotly; only lines, and bands between two lines, are drawn.
+ * @param {any} layout `width`, `height`, `margin`, and the types and ranges of the axes.
  */
 export function drawPreview(frame, data, layout) {
   const { width, height, margin } = layout;
@@ -31,7 +31,7 @@ export function drawPreview(frame, data, layout) {
   );
 }
 
-/** Maps values on an axis to pixels between `start` and `end`. */
+/** A map from values of an axis to pixels between `start` and `end`. */
 function scaleOf({ type, range: [from, to] }, start, end) {
   const onAxis = type === "log" ? Math.log10 : Number;
   return (value) => start + ((onAxis(value) - from) / (to - from)) * (end - start);

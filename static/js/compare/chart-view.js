@@ -1,4 +1,4 @@
-/** The smooth losses of several runs on one chart, drawn a few times a second and only when seen. */
+/** The chart of several smooth losses. It is drawn a few times a second, and only when visible. */
 
 import { marginOf, plotOf, toX } from "./plot.js";
 import { heightAt, liveEnd } from "./lines.js";
@@ -9,7 +9,7 @@ import * as format from "../lib/format.js";
 import { colours, onTheme } from "../lib/theme.js";
 
 const DRAW_EVERY_MS = 250;
-const SOON_MS = 30; // after a deed of the reader's
+const SOON_MS = 30; // after an action of the user
 
 const CONFIG = {
   displaylogo: false,
@@ -45,11 +45,11 @@ export class CompareChart {
   #drawnAt = 0;
   #timer = null;
   #due = Infinity;
-  #pointerX = null; // pixels from the plot's left edge
+  #pointerX = null; // in pixels from the left edge of the plot
 
   /**
-   * @param {Object} store
-   * @param {Promise<Object>} plotlyLoaded
+   * @param {Store<any>} store
+   * @param {Promise<any>} plotlyLoaded
    */
   constructor(store, plotlyLoaded) {
     this.#store = store;
@@ -75,7 +75,7 @@ export class CompareChart {
     });
   }
 
-  /** Draw in so many milliseconds, unless it is to be drawn sooner already. */
+  /** Draw within a number of milliseconds. */
   #schedule(wait) {
     const due = performance.now() + wait;
     if (this.#timer !== null && due >= this.#due) return;
@@ -114,7 +114,7 @@ export class CompareChart {
   }
 
   #zoom(range) {
-    // A stretch that reaches the live end goes on to follow it.
+    // A range that reaches the live end keeps following it.
     const end = this.#drawn ? liveEnd(this.#drawn.lines) : Infinity;
     const start = range && Math.max(range[0], 0);
     const to = range && range[1] >= end ? Infinity : range?.[1];
@@ -133,7 +133,7 @@ export class CompareChart {
     this.#showReadout();
   }
 
-  /** What each run's smooth loss is where one points; else what the axis is of. */
+  /** The smooth loss of each run at the pointer, or else what the axes show. */
   #showReadout() {
     const state = this.#store.get();
     const at = this.#drawn ? this.#pointerX : null;

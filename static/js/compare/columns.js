@@ -1,4 +1,4 @@
-/** What the table says of each run: its columns, their words, and the order they sort by. */
+/** The columns of the table: their text and their order when sorting. */
 
 import * as format from "../lib/format.js";
 import { specDifferences } from "./spec-diff.js";
@@ -10,12 +10,12 @@ const ORDER = ["queued", "running", "paused", "interrupted", "finished", "stoppe
  * @typedef {Object} Column
  * @property {string} key
  * @property {string} label
- * @property {(each: Object) => string} words
- * @property {(each: Object) => number | string | null} value null comes last in every order.
- * @property {boolean} [figure] whether it stands to the right, with its neighbours' digits.
+ * @property {(each: any) => string} text
+ * @property {(each: any) => any} value null is last in any order.
+ * @property {boolean} [figure] aligned to the right, with tabular figures.
  */
 
-/** @returns {{columns: Column[], shared: string, rows: Object[]}} rows in the chosen order. */
+/** @returns {{columns: Column[], shared: string, rows: any[]}} rows in the chosen order. */
 export function tableOf(state) {
   const shown = visibleRuns(state);
   const { fields, secondary, shared } = specDifferences(shown.map(({ run }) => run));
@@ -30,6 +30,7 @@ export function tableOf(state) {
   return { columns, shared, rows };
 }
 
+/** @type {Column} */
 const NAME = {
   key: "name",
   label: "run",
@@ -54,7 +55,7 @@ function figures(state, shown) {
   const reached = ({ id }) => (state.reached[id]?.goal === goal ? state.reached[id] : null);
   const missing = ({ run }) => {
     if (goal === null) return format.NO_VALUE;
-    return isReached(run, goal) ? "…" : "not yet"; // the server is being asked when it was
+    return isReached(run, goal) ? "…" : "not yet"; // the server was asked when
   };
   return [
     {
@@ -91,7 +92,7 @@ const figure = (key, label, value, text) => ({
   figure: true,
 });
 
-/** Whether a run's smooth loss has been below `goal` nats a character. */
+/** Whether a run's smooth loss has been below `goal` nats per character. */
 export const isReached = ({ best, spec }, goal) =>
   best !== null && best.smooth_loss < goal * spec.sequence_length;
 
@@ -99,7 +100,7 @@ function ordered(rows, { value }, descending) {
   const sign = descending ? -1 : 1;
   return [...rows].sort((a, b) => {
     const [x, y] = [value(a), value(b)];
-    if (x === null || y === null) return (x === null) - (y === null);
+    if (x === null || y === null) return Number(x === null) - Number(y === null);
     return (x < y ? -1 : x > y ? 1 : 0) * sign;
   });
 }

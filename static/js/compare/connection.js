@@ -1,4 +1,4 @@
-/** Whether what is shown of all runs in view is live: the word of the connection that is worst off. */
+/** The state of the connections of all runs in view: that of the worst one. */
 
 import { find, setText } from "../lib/dom.js";
 import { visibleIds } from "./reducers.js";
@@ -6,7 +6,7 @@ import { connectionLabel } from "../ui/connection.js";
 
 const WORST_FIRST = ["waiting", "connecting", "live"];
 
-/** @param {Object} store */
+/** @param {Store<any>} store */
 export function mountConnection(store) {
   const host = find("#connection");
   store.watch(

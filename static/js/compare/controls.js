@@ -1,12 +1,12 @@
-/** The choices beneath the chart, and the loss to be reached. */
+/** The controls under the chart, and the goal for the loss. */
 
 import { goalOf, LOSS_UNITS } from "./reducers.js";
-import { find, setText } from "../lib/dom.js";
+import { find, radios, setText } from "../lib/dom.js";
 
-/** @param {Object} store */
+/** @param {Store<any>} store */
 export function mountCompareControls(store) {
   for (const name of ["x", "y", "scale"]) {
-    const inputs = [...document.querySelectorAll(`input[name="compare-${name}"]`)];
+    const inputs = radios(`compare-${name}`);
     for (const input of inputs) {
       input.addEventListener("change", () => store.dispatch({ type: name, [name]: input.value }));
     }

@@ -1,4 +1,4 @@
-/** Fetches finer points of each run for the stretch that the reader zooms to. */
+/** Fetches finer points of each run for the zoomed range. */
 
 import { getLoss, nullOnProblem } from "../net/api.js";
 import { between, lastUpdate } from "../curve/loss-curve.js";
@@ -37,7 +37,13 @@ async function fetchOne(store, { id, curve }, [first, last], signal) {
   if (detail) store.dispatch({ type: "detail", id, detail });
 }
 
-/** The updates of one run between the ends of the stretch in view. */
+/**
+ * The updates of a run within the zoomed range.
+ *
+ * @param {any} state
+ * @param {any} live
+ * @returns {[number, number]}
+ */
 function updatesOf({ x, range }, { run, curve }) {
   const [from, to] = [range[0], Math.min(range[1], Number.MAX_SAFE_INTEGER)];
   if (x === "epochs") return [from * run.updates_per_epoch, to * run.updates_per_epoch];

@@ -1,22 +1,24 @@
-/** The runs in view as lines on one pair of axes. Pure functions all. */
+/** The runs in view as lines on common axes. Pure functions. */
 
 import { splice } from "../curve/loss-curve.js";
 import { goalOf, unitsPerNat, visibleRuns } from "./reducers.js";
 
 /**
- * One run's line.
+ * The line of a run.
  *
  * @typedef {Object} Line
  * @property {string} id
- * @property {number} place
+ * @property {number} slot
  * @property {string} name
  * @property {number[]} x ascending, in updates, epochs or seconds.
  * @property {number[]} y smooth losses in the chosen unit.
- * @property {number[]} update the update that each point stands for.
- * @property {[number, number] | null} fork where it leaves the trunk that is in view too.
+ * @property {number[]} update the update of each point.
+ * @property {[number, number] | null} fork the point where it leaves its parent's line, if in view.
  */
 
-/** @returns {Line[]} of the runs in view; of a fork and its trunk the shared part once. */
+/**
+ * @returns {Line[]} the runs in view; the part that a fork shares with its parent is drawn once.
+ */
 export function linesOf(state) {
   const shown = visibleRuns(state);
   const fullLines = new Map(shown.map((each) => [each.id, fullLine(state, each)]));
@@ -34,9 +36,9 @@ const fullLine = (state, { id, slot, run, curve }) => ({
   fork: null,
 });
 
-const cache = new WeakMap(); // curve -> its points as they were last asked for
+const cache = new WeakMap(); // curve -> its points for the last parameters
 
-/** A curve's points on the axes; of most runs they are the same from one drawing to the next. */
+/** The points of a curve on the axes; cached, since most curves do not change between drawings. */
 function pointsOf(axis, unit, run, curve, detail) {
   const last = cache.get(curve);
   if (last?.axis === axis && last.unit === unit && last.detail === detail) return last.points;
@@ -55,19 +57,19 @@ function pointsOf(axis, unit, run, curve, detail) {
   return points;
 }
 
-/** Where each point of a curve stands along the axis; null where that is not known. */
+/** The x value of each point; null if unknown. */
 function xsOf(axis, run, curve) {
   if (axis === "seconds") return neverFalling(curve.seconds);
   return axis === "epochs" ? curve.update.map((u) => u / run.updates_per_epoch) : curve.update;
 }
 
-/** Seconds that came at different moments may differ by a little: the line never goes back. */
+/** Times that arrived at different moments may differ slightly; they must not decrease. */
 function neverFalling(seconds) {
   let last = 0;
   return seconds.map((each) => (each === null ? null : (last = Math.max(last, each))));
 }
 
-/** A fork's line from where it leaves its trunk's. */
+/** The line of a fork from where it leaves its parent's line. */
 function cutAtFork(line, parent, update) {
   const from = line.update.findIndex((each) => each > update);
   const start = pointAt(line, update) ?? pointAt(parent, update);
@@ -82,7 +84,7 @@ function cutAtFork(line, parent, update) {
   };
 }
 
-/** The point of a line at an update, between its own; null where it has none. */
+/** The interpolated point of a line at an update; null outside the line. */
 function pointAt({ x, y, update }, wanted) {
   const after = update.findIndex((each) => each >= wanted);
   if (after < 0) return null;
@@ -92,11 +94,11 @@ function pointAt({ x, y, update }, wanted) {
   return [between(x), between(y)];
 }
 
-/** Where the longest line ends. */
+/** The end of the longest line. */
 export const liveEnd = (lines) =>
   lines.reduce((end, { x }) => Math.max(end, x.at(-1) ?? 0), 0) || 1;
 
-/** The span of x in view: the reader's zoom, or all of every line. */
+/** The x range in view: the zoom, or all lines. */
 export function viewOf({ range, scale }, lines) {
   const end = liveEnd(lines);
   if (range) {
@@ -110,7 +112,7 @@ export function viewOf({ range, scale }, lines) {
   return [start, Math.max(end * 1.06, start * 10)];
 }
 
-/** A line's points within a span, with one more on each side to draw it in. */
+/** The points of a line within a range, with one more on each side to draw the line to. */
 export function within({ x, y }, [from, to]) {
   const first = x.findIndex((each) => each >= from);
   const beyond = x.findIndex((each) => each > to);
@@ -119,14 +121,14 @@ export function within({ x, y }, [from, to]) {
   return { x: x.slice(start, end), y: y.slice(start, end) };
 }
 
-/** The last of the points that share a cell of `toCell`, which never falls. */
+/** The last point of each cell of `toCell`, which must be non-decreasing. */
 export function mergeByCell({ x, y }, toCell) {
   const cells = x.map((each) => Math.floor(toCell(each)));
   const kept = (_, i) => i === 0 || cells[i] !== cells[i + 1];
   return { x: x.filter(kept), y: y.filter(kept) };
 }
 
-/** The least and greatest y to show, on round steps so that the axis holds still while it grows. */
+/** The y range to show, on round steps so that the axis rarely changes. */
 export function heightOf(pieces) {
   const all = pieces.flatMap(({ y }) => y);
   if (!all.length) return [0, 5];
@@ -138,7 +140,7 @@ export function heightOf(pieces) {
   return [Math.floor(low / step - 0.4) * step, Math.ceil(high / step + 0.4) * step];
 }
 
-/** A line's y at x, between its points; null where it is not. */
+/** The interpolated y of a line at x; null outside the line. */
 export function heightAt({ x, y }, wanted) {
   if (!x.length || wanted < x[0] || wanted > x.at(-1)) return null;
   const after = x.findIndex((each) => each >= wanted);
@@ -147,7 +149,7 @@ export function heightAt({ x, y }, wanted) {
   return y[after - 1] + (y[after] - y[after - 1]) * share;
 }
 
-/** The loss to be reached in the chosen unit; null where the runs' units differ too much. */
+/** The goal in the chosen unit; null if the unit depends on the sequence length. */
 export function goalLine(state) {
   const goal = goalOf(state);
   if (goal === null || state.y === "sequence") return null;
@@ -155,9 +157,9 @@ export function goalLine(state) {
 }
 
 /**
- * A loss that every run in view has been below, in nats a character: the least round one.
+ * The lowest round loss, in nats per character, that every run in view has been below.
  *
- * @returns {number | null} null where none has learned yet.
+ * @returns {number | null} null if no run has a loss yet.
  */
 export function suggestedGoal(state) {
   const bests = visibleRuns(state)

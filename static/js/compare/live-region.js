@@ -1,4 +1,4 @@
-/** Says aloud, through a live region, which runs are in view, and what becomes of them. */
+/** Announces to screen readers which runs are in view and how their states change. */
 
 import { visibleRuns } from "./reducers.js";
 import { find, setText } from "../lib/dom.js";
@@ -6,7 +6,7 @@ import * as format from "../lib/format.js";
 
 const REST_MS = 800;
 
-/** @param {Object} store */
+/** @param {Store<any>} store */
 export function mountLiveRegion(store) {
   const region = find("#live-region");
   const states = new Map(); // id -> the state last seen

@@ -1,4 +1,4 @@
-/** The chart of several runs as Plotly wants it: traces and layout from the state. No DOM. */
+/** The chart of several runs for Plotly: traces and layout of a state. */
 
 import { TRANSPARENT, axis, escapeLabel, baseLayout, horizontalLine } from "../lib/plotly-theme.js";
 import { goalLine, heightAt, heightOf, linesOf, mergeByCell, viewOf, within } from "./lines.js";
@@ -9,9 +9,9 @@ const LINE_PX = 15;
 const CHARACTER_EM = 0.56;
 const NARROW_PX = 560; // of the whole chart
 const CELL_PX = 1;
-const PROBES = 16; // places along a name, where another line may pass
+const PROBES = 16; // points along a label where another line may cross it
 
-/** Space around the plotting area, in pixels; names stand at the lines' ends, right. */
+/** Space around the plot in pixels; the names are on the right, at the ends of the lines. */
 export const marginOf = ({ width }) => ({
   l: 44,
   r: width < NARROW_PX ? 92 : 168,
@@ -21,9 +21,9 @@ export const marginOf = ({ width }) => ({
 });
 
 /**
- * @param {Object} state
- * @param {Object} colours from lib/theme.js, with the places' own as `series`.
- * @param {{width: number, height: number}} size of the whole chart in pixels.
+ * @param {any} state
+ * @param {any} colours see lib/theme.js, with those of the slots as `series`.
+ * @param {Size} size of the whole chart in pixels.
  * @param {string} font
  */
 export function plotOf(state, colours, size, font) {
@@ -74,14 +74,14 @@ function scaleOf(kind, [from, to], width) {
   return (x) => ((measure(x) - start) / (end - start)) * width;
 }
 
-/** Maps pixels across the plot back to x. */
+/** A map from pixels of the plot to x. */
 export function toX(kind, [from, to], width) {
   if (kind !== "log") return (pixel) => from + (pixel / width) * (to - from);
   const [start, end] = [Math.log10(from), Math.log10(to)];
   return (pixel) => 10 ** (start + (pixel / width) * (end - start));
 }
 
-/** Only the points in view: those beside it must not stretch the axis. */
+/** Only the points in view: the ones beside it must not affect the axis. */
 function pointsInView({ x, y }, [from, to]) {
   const kept = y.filter((_, i) => x[i] >= from && x[i] <= to);
   return { y: kept.length ? kept : y };
@@ -112,7 +112,7 @@ const dots = (points, marker) => ({
   marker,
 });
 
-/** A ring where a branch leaves its trunk. */
+/** A ring where a fork leaves its parent's line. */
 function forks(pieces, colours) {
   const forked = pieces.filter(({ fork }) => fork);
   return dots(
@@ -125,7 +125,7 @@ function forks(pieces, colours) {
   );
 }
 
-/** Each run's own mark where its line ends. */
+/** The marker of each run at the end of its line. */
 function ends(pieces, view, colours) {
   const ended = pieces.filter(({ x }) => x.length && x.at(-1) <= view[1]);
   const size = 8;
@@ -139,12 +139,12 @@ function ends(pieces, view, colours) {
   );
 }
 
-/** Where each line first fell below the loss to be reached, as the server says. */
+/** The points where the lines first fell below the goal, as reported by the server. */
 function crossings(state, lines, goal, colours) {
   const points = lines.flatMap(({ id, x, update }) => {
     const found = goal === null ? null : state.reached[id]?.update;
     const after = found ? update.findIndex((each) => each >= found) : -1;
-    // A fork's may lie on its trunk.
+    // The point of a fork may be on its parent's line.
     return after < 0 || found < update[0] ? [] : [[x[after], goal]];
   });
   return dots(points, {
@@ -182,7 +182,7 @@ const goalLabel = (goal, text) =>
         {
           text: `below ${goal.toFixed(2)}`,
           xref: "paper",
-          x: 1, // where the lines are below it, and leave it room
+          x: 1, // on the right, where the lines are lower
           xanchor: "right",
           y: goal,
           yanchor: "bottom",
@@ -191,7 +191,7 @@ const goalLabel = (goal, text) =>
         },
       ];
 
-/** The runs' names at their lines' ends, apart from one another, cut to the room there is. */
+/** The names of the runs at the ends of their lines, without overlaps, shortened to fit. */
 function labels(pieces, { kind, view, span, scale, inner, room }, colours, text) {
   const taken = [];
   const toValue = toX(kind, view, inner.width);
@@ -205,7 +205,7 @@ function labels(pieces, { kind, view, span, scale, inner, room }, colours, text)
       const space = inner.width + room - left;
       const name = shorten(piece.name, Math.floor(space / (LABEL_PX * CHARACTER_EM)));
       const right = left + name.length * LABEL_PX * CHARACTER_EM;
-      // The margin right of the plot has room beneath it; within, other lines are in the way.
+      // In the right margin there is space below; within the plot other lines are in the way.
       const beside = left > inner.width * 0.94;
       const bottom = inner.height + (beside ? LINE_PX * 2 : 0);
       const box = { left, right, bottom, most: LINE_PX * (beside ? 8 : 3) };
@@ -232,7 +232,7 @@ function labels(pieces, { kind, view, span, scale, inner, room }, colours, text)
     .filter(Boolean);
 }
 
-/** The row near `wanted` where no name stands yet, and no line passes; null where all are taken. */
+/** The row nearest to `wanted` without another name or line; null if there is none. */
 function freeRow(wanted, { left, right, bottom, most }, taken, crossing) {
   const near = taken.filter((other) => other.left < right && other.right > left);
   const free = (pixel) =>
@@ -243,10 +243,10 @@ function freeRow(wanted, { left, right, bottom, most }, taken, crossing) {
       if (pixel >= 0 && pixel <= bottom && free(pixel)) return pixel;
     }
   }
-  return null; // the list of runs tells it by its colour, its dash and its mark
+  return null; // the list of runs identifies it by colour, dash and marker
 }
 
-/** The heights at which other lines pass between the sides of a box. */
+/** The heights at which other lines cross the width of a box. */
 function crossingHeights(pieces, own, { left, right }, toValue) {
   const places = Array.from({ length: PROBES }, (_, i) => i / (PROBES - 1));
   const steps = places.map((share) => toValue(left + (right - left) * share));

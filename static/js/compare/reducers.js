@@ -1,4 +1,4 @@
-/** The state of the page that compares runs, and what each deed makes of it. Pure functions all. */
+/** The state of the comparison page, and how each action changes it. Pure functions. */
 
 import { oneOf } from "../state/url-state.js";
 import { append, curveOf, splice } from "../curve/loss-curve.js";
@@ -6,28 +6,28 @@ import { keepCheckpoints } from "../state/reducers.js";
 import { lowestLoss, addSample, validationOf } from "../curve/validation-loss.js";
 import { LIMIT_CHOSEN } from "./series-styles.js";
 
-/** The state of a page that has just been opened. */
+/** The state of a page that was just opened. */
 export const initialState = ({ operator }) => ({
   operator,
-  allRuns: null, // all runs that the server has, newest first
-  runs: null, // but for those that are being deleted
+  allRuns: null, // newest first
+  runs: null, // without those in `pendingDelete`
   pendingDelete: [],
-  chosen: [], // ids, in the order of choosing
-  slots: {}, // id -> which of the looks; kept for as long as it is chosen
-  live: {}, // id -> what is known live of a chosen run
-  connections: {}, // id -> {status, retryInS}
-  details: {}, // id -> finer points of the stretch in view
+  chosen: [], // ids, in the order of selection
+  slots: {}, // id -> index into SERIES_STYLES, fixed while the run is selected
+  live: {}, // id -> live data of a selected run
+  connections: {}, // id -> Connection
+  details: {}, // id -> finer points of the zoomed range
   x: "updates",
   y: "character",
   scale: "linear",
-  range: null, // in what x is; up to Infinity where it follows the live end
-  goal: null, // the reader's own, in nats a character
+  range: null, // in units of x; the end is Infinity if it follows the live end
+  goal: null, // set by the user, in nats per character
   suggested: null,
   reached: {}, // id -> {goal, update, seconds}
   sort: null, // {by, descending}
 });
 
-/** What of it the address tells; see state/url-state.js. */
+/** The parameters of the URL; see state/url-state.js. */
 export const PARAMETERS = {
   runs: {
     read: (state) => visibleIds(state).join(",") || null,
@@ -59,23 +59,23 @@ export const PARAMETERS = {
   },
 };
 
-/** "5000-" goes on from there to the live end. */
+/** "5000-" extends to the live end. */
 const formatEnd = (end) => (end === Infinity ? "" : String(Number(end.toPrecision(6))));
 
-/** The ids of the chosen runs, but for those that are being deleted. */
+/** The ids of the selected runs, without those being deleted. */
 export const visibleIds = ({ chosen, pendingDelete }) => chosen.filter((id) => !pendingDelete.includes(id));
 
-/** The runs in view of which something is known, each with its place. */
+/** The runs in view for which live data has arrived, with their slots. */
 export const visibleRuns = (state) =>
   visibleIds(state)
     .filter((id) => state.live[id])
     .map((id) => ({ id, slot: state.slots[id], ...state.live[id] }));
 
 /**
- * What to choose where the address names no runs: one that was being watched, its trunk and its
- * branches, and others that have begun, those on the same text first.
+ * The runs to select if the URL names none: the one that was being watched, its parent and forks,
+ * and other runs that have started, those on the same corpus first.
  *
- * @param {Object[]} runs newest first.
+ * @param {Run[]} runs newest first.
  * @param {string | null} watched an id.
  * @param {number} most
  */
@@ -90,23 +90,23 @@ export function defaultSelection(runs, watched, most) {
   return [...new Set(ids)].slice(0, most);
 }
 
-/** The loss to be reached, in nats a character; null while nothing suggests one. */
+/** The goal in nats per character; null if none is set or suggested. */
 export const goalOf = ({ goal, suggested }) => goal ?? suggested;
 
-/** How many of a unit a nat a sequence of this run is. */
+/** The factor from nats per sequence to a unit, for a run. */
 export function unitsPerNat(unit, { spec: { sequence_length: characters } }) {
   return { sequence: 1, character: 1 / characters, bits: 1 / characters / Math.LN2 }[unit];
 }
 
 export const LOSS_UNITS = {
-  character: "nats a character",
-  bits: "bits a character",
-  sequence: "nats a sequence",
+  character: "nats per character",
+  bits: "bits per character",
+  sequence: "nats per sequence",
 };
 
 /**
- * @param {Object} state
- * @param {Object} action see ACTION_HANDLERS.
+ * @param {any} state
+ * @param {Action} action see ACTION_HANDLERS.
  */
 export function reduce(state, action) {
   const handler = ACTION_HANDLERS[action.type];
@@ -116,7 +116,7 @@ export function reduce(state, action) {
 const ACTION_HANDLERS = {
   runs: (state, { runs }) => withoutPending({ ...state, allRuns: runs }),
   pendingDelete: (state, { pendingDelete }) => withoutPending({ ...state, pendingDelete }),
-  /** What the address asks to see. */
+  /** The view that the URL sets. */
   setView: (state, { view }) => choose({ ...state, ...view }, view.chosen ?? []),
 
   choose: (state, { ids }) => choose(state, ids),
@@ -125,7 +125,7 @@ const ACTION_HANDLERS = {
     const others = chosen.filter((other) => other !== id);
     return choose(state, chosen.includes(id) ? others : [...chosen, id]);
   },
-  /** A run that is not there (any more). */
+  /** A run that does not exist (any more). */
   gone: (state, { id }) => choose(state, state.chosen.filter((other) => other !== id)),
 
   connection: (state, { id, connection }) =>
@@ -133,7 +133,7 @@ const ACTION_HANDLERS = {
       ? { ...state, connections: { ...state.connections, [id]: connection } }
       : state,
   message: (state, { id, message }) => receive(state, id, message),
-  /** A run as an answer to a request named it. */
+  /** A run from the answer to a request. */
   run(state, { run }) {
     const known = state.live[run.id];
     return known ? { ...state, live: { ...state.live, [run.id]: { ...known, run } } } : state;
@@ -166,7 +166,7 @@ function withoutPending(state) {
   return { ...state, runs };
 }
 
-/** Have these runs chosen; those that were already keep their places. */
+/** Select runs; those already selected keep their slots. */
 function choose(state, ids) {
   const chosen = ids.slice(0, LIMIT_CHOSEN);
   const only = (things) =>

@@ -1,14 +1,14 @@
-/** The list of all runs, of which some are chosen to stand beside each other. */
+/** The list of all runs, from which the ones to compare are selected. */
 
 import { LIMIT_CHOSEN, swatch } from "./series-styles.js";
 import { visibleIds } from "./reducers.js";
 import { el, find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 
-/** @param {Object} store */
+/** @param {Store<any>} store */
 export function mountRunPicker(store) {
   const list = find("#compare-runs");
-  const rows = new Map(); // id -> the parts of its row
+  const rows = new Map(); // id -> the elements of its row
 
   function rowOf(id) {
     const input = el("input", {
@@ -68,5 +68,5 @@ export function mountRunPicker(store) {
 function countSentence(count, all) {
   if (!all) return "There are no runs yet.";
   const of = `${format.count(count)} of ${format.count(all)}`;
-  return count >= LIMIT_CHOSEN ? `${of}: as many as can be told apart` : `${of} chosen`;
+  return count >= LIMIT_CHOSEN ? `${of} selected, the maximum` : `${of} selected`;
 }

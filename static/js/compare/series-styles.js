@@ -1,9 +1,9 @@
-/** How each of the runs beside each other is told: by a colour, a dash and a mark, all different. */
+/** The style of each series: colour, dash and marker, all different. */
 
 import { svg } from "../lib/dom.js";
 import { resolve } from "../lib/theme.js";
 
-/** By place; the shape is that of the mark in a box of 10 by 10, the symbol Plotly's name for it. */
+/** By slot. `shape` is the marker in a box of 10 by 10, `symbol` is Plotly's name for it. */
 export const SERIES_STYLES = [
   { dash: "solid", symbol: "circle", shape: "M5 1.4a3.6 3.6 0 1 1 0 7.2a3.6 3.6 0 1 1 0-7.2z" },
   { dash: "8px,4px", symbol: "square", shape: "M1.8 1.8h6.4v6.4H1.8z" },
@@ -19,16 +19,16 @@ export const SERIES_STYLES = [
   { dash: "1px,5px", symbol: "hexagon", shape: "M5 .8 8.8 2.9v4.2L5 9.2 1.2 7.1V2.9z" },
 ];
 
-/** How many runs can stand beside each other. */
+/** The maximum number of runs to compare. */
 export const LIMIT_CHOSEN = SERIES_STYLES.length;
 
-/** The colours of all places as plain values. */
+/** The colours of all slots as plain values. */
 export function seriesColours() {
   const names = Object.fromEntries(SERIES_STYLES.map((_, slot) => [slot, `--series-${slot}`]));
   return resolve(names);
 }
 
-/** A piece of the line at a place, with its mark, for lists; a class gives it its colour. */
+/** A sample of a slot's line with its marker, for lists. A class sets the colour. */
 export function swatch(slot) {
   const { dash, shape } = SERIES_STYLES[slot];
   const strokes = dash === "solid" ? "none" : dash.replaceAll("px", "").replaceAll(",", " ");
@@ -40,7 +40,7 @@ export function swatch(slot) {
   );
 }
 
-/** The mark at a place alone. */
+/** The marker of a slot. */
 export const markerIcon = (slot) =>
   svg(
     "svg",

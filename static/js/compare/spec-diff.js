@@ -1,4 +1,4 @@
-/** What runs differ in, and what they share, in words. Pure functions all. */
+/** The differences between the specs of runs, and what they have in common. Pure functions. */
 
 import * as format from "../lib/format.js";
 import { FIELDS, phraseOf, valueText } from "../runs/run-spec.js";

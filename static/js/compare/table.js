@@ -1,8 +1,8 @@
-/** What the runs differ in, and how far they came: a row each, sorted by any column. */
+/** A table of the runs: one row each, sortable by any column. */
 
 import { tableOf } from "./columns.js";
 import { markerIcon } from "./series-styles.js";
-import { el, find, icon, setText } from "../lib/dom.js";
+import { el, find, focusedElement, icon, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { nameField } from "../runs/inline-rename.js";
 
@@ -13,16 +13,16 @@ export class CompareTable {
   #actions;
   #head = find("#compare-head");
   #body = find("#compare-body");
-  #rows = new Map(); // id -> {item, cells, look}
+  #rows = new Map(); // id -> {item, cells, marker}
   #columns = "";
   #timer = null;
 
   /**
-   * @param {Object} store
+   * @param {Store<any>} store
    * @param {Object} actions
-   * @param {(seen: Object) => void} actions.fork
-   * @param {(run: Object) => void} actions.remove
-   * @param {(run: Object) => void} actions.renamed
+   * @param {(live: any) => void} actions.fork
+   * @param {(run: Run) => void} actions.remove
+   * @param {(run: Run) => void} actions.renamed
    */
   constructor(store, actions) {
     this.#store = store;
@@ -42,7 +42,7 @@ export class CompareTable {
         this.#timer ??= setTimeout(() => this.#show(), this.#rows.size ? BETWEEN_MS : 0);
       },
     );
-    // What the reader does is seen at once.
+    // The user's own actions take effect at once.
     store.watch(({ pendingDelete, sort, chosen }) => [pendingDelete, sort, chosen], () => this.#show());
   }
 
@@ -64,21 +64,21 @@ export class CompareTable {
     this.#order(rows.map(({ id }) => this.#rows.get(id).item));
   }
 
-  /** Put the rows in order, moving none that stands right, so that the focus stays. */
+  /** Order the rows, without moving those in the right place, so that the focus stays. */
   #order(items) {
     for (const row of [...this.#body.children]) if (!items.includes(row)) row.remove();
-    if (this.#body.querySelector("input")) return; // a name is being written: a move would end it
+    if (this.#body.querySelector("input")) return; // moving a row would end the renaming
     items.forEach((item, i) => {
       const there = this.#body.children[i];
       if (there === item) return;
-      const focused = item.contains(document.activeElement) ? document.activeElement : null;
+      const focused = item.contains(document.activeElement) ? focusedElement() : null;
       this.#body.insertBefore(item, there ?? null);
       focused?.focus();
     });
   }
 
   #buildHead(columns, signature) {
-    const focused = document.activeElement?.closest("[data-column]")?.dataset.column;
+    const focused = focusedElement()?.closest("[data-column]")?.getAttribute("data-column");
     this.#columns = signature;
     this.#rows.clear();
     this.#body.replaceChildren();
@@ -103,7 +103,7 @@ export class CompareTable {
     }
   }
 
-  /** Upwards, downwards, and back to the order of choosing. */
+  /** Ascending, descending, and back to the order of selection. */
   #sort(by) {
     const { sort } = this.#store.get();
     const again = sort?.by === by;
@@ -161,12 +161,12 @@ export class CompareTable {
   }
 }
 
-/** "leaves “Trunk” at 12,000", for a fork. */
+/** "fork of “Baseline” at 12,000". */
 function originOf({ forked_from: from }, { allRuns }) {
   if (!from) return "";
   const parent = allRuns?.find(({ id }) => id === from.run);
-  const name = parent ? `“${parent.name}”` : "a run that is gone";
-  return `leaves ${name} at ${format.count(from.update)}`;
+  const name = parent ? `“${parent.name}”` : "a deleted run";
+  return `fork of ${name} at ${format.count(from.update)}`;
 }
 
 function small(name, label, click) {

@@ -1,30 +1,22 @@
 /**
- * What stands along the axes: updates as epochs or seconds, losses in other units. Pure functions.
- *
- * A position across is told by a `XAxis`, a height by a `Unit`: each makes of updates and of losses,
- * in nats a sequence, what the axis shows, and back.
- *
- * @typedef {{name: string, label: string, of: (update: number) => number,
- *   toUpdate: (value: number) => number, logStart: number, minSpan: number}} XAxis
- *   `logStart` is where a logarithmic axis begins; an axis is never shorter than `minSpan`.
- * @typedef {{name: string, label: string, of: (loss: number) => number,
- *   toNats: (value: number) => number, digits: number}} Unit
+ * The units of the chart's axes: updates as epochs or seconds, and losses in other units. Pure
+ * functions; see `XAxis` and `LossUnit` in types/page.d.ts.
  */
 
-/** What can stand across; the first is what goes unsaid. */
+/** The units of the x axis; the first is the default. */
 export const X_AXES = ["updates", "epochs", "seconds"];
 
-/** The units of the loss; the first is what goes unsaid. */
+/** The units of the loss; the first is the default. */
 export const LOSS_UNITS = ["sequence", "character", "bits", "perplexity"];
 
 const MIN_S = 0.01;
-const MAX_NATS = 100; // of a run that ran away; more has no perplexity that a number can hold
+const MAX_NATS = 100; // the perplexity of a greater loss of a diverged run exceeds a double
 
 /**
  * @param {string} name one of X_AXES.
- * @param {Object} curve whose seconds tell of the updates' times; see curve/loss-curve.js.
+ * @param {Curve} curve whose seconds give the time of each update.
  * @param {number} updatesPerEpoch
- * @returns {Across} that of updates where no seconds are known.
+ * @returns {XAxis} the axis of updates if no times are known.
  */
 export function xAxisOf(name, curve, updatesPerEpoch) {
   if (name === "epochs") return proportionalAxis(name, "epochs", updatesPerEpoch);
@@ -32,6 +24,12 @@ export function xAxisOf(name, curve, updatesPerEpoch) {
   return times ? timeAxis(times) : proportionalAxis("updates", "updates", 1);
 }
 
+/**
+ * @param {string} name
+ * @param {string} label
+ * @param {number} updates per unit.
+ * @returns {XAxis}
+ */
 function proportionalAxis(name, label, updates) {
   return {
     name,
@@ -43,6 +41,10 @@ function proportionalAxis(name, label, updates) {
   };
 }
 
+/**
+ * @param {{updates: number[], seconds: number[]}} times
+ * @returns {XAxis}
+ */
 function timeAxis({ updates, seconds }) {
   const first = seconds.find((time) => time > 0) ?? MIN_S;
   return {
@@ -55,20 +57,31 @@ function timeAxis({ updates, seconds }) {
   };
 }
 
-/** The points of `curve` whose time is known, from the run's start where it is; null of none. */
+/**
+ * The points of a curve whose time is known, from the start of the run if possible.
+ *
+ * @param {Curve} curve
+ */
 function timePoints(curve) {
   const start = curve.seconds.findIndex((time) => time !== null);
   if (start < 0 || curve.update.length - start < 2) return null;
-  const [updates, seconds] = start === 0 ? [[0], [0]] : [[], []];
+  const updates = start === 0 ? [0] : [];
+  const seconds = start === 0 ? [0] : [];
   for (let i = start; i < curve.update.length; i += 1) {
     updates.push(curve.update[i]);
-    // Pieces that came at different moments may differ by a little: it never falls.
+    // Parts that arrived at different moments may differ slightly: time must not decrease.
     seconds.push(Math.max(curve.seconds[i] ?? 0, seconds.at(-1) ?? 0));
   }
-  return seconds.at(-1) > seconds[0] ? { updates, seconds } : null;
+  return seconds[seconds.length - 1] > seconds[0] ? { updates, seconds } : null;
 }
 
-/** What belongs to `x` on the line through the points, which goes on beyond its end. */
+/**
+ * Piecewise linear interpolation; the last piece is extended beyond the end.
+ *
+ * @param {number[]} xs ascending.
+ * @param {number[]} ys
+ * @param {number} x
+ */
 function interpolated(xs, ys, x) {
   if (x <= xs[0]) return ys[0];
   let low = 0;
@@ -88,14 +101,14 @@ function interpolated(xs, ys, x) {
 /**
  * @param {string} name one of LOSS_UNITS.
  * @param {number} characters in a sequence.
- * @returns {Unit}
+ * @returns {LossUnit}
  */
 export function unitOf(name, characters) {
   switch (name) {
     case "character":
-      return proportionalUnit(name, "nats a character", characters, 2);
+      return proportionalUnit(name, "nats per character", characters, 2);
     case "bits":
-      return proportionalUnit(name, "bits a character", characters * Math.LN2, 2);
+      return proportionalUnit(name, "bits per character", characters * Math.LN2, 2);
     case "perplexity":
       return {
         name,
@@ -105,10 +118,17 @@ export function unitOf(name, characters) {
         digits: 1,
       };
     default:
-      return proportionalUnit("sequence", "nats a sequence", 1, 1);
+      return proportionalUnit("sequence", "nats per sequence", 1, 1);
   }
 }
 
+/**
+ * @param {string} name
+ * @param {string} label
+ * @param {number} size in nats per sequence.
+ * @param {number} digits
+ * @returns {LossUnit}
+ */
 const proportionalUnit = (name, label, size, digits) => ({
   name,
   label,
@@ -117,16 +137,25 @@ const proportionalUnit = (name, label, size, digits) => ({
   digits,
 });
 
-/** A size of step that reads well and is not smaller than `size`: 1, 2 or 5 times a power of ten. */
+/**
+ * The smallest round step that is not below `size`: 1, 2 or 5 times a power of ten.
+ *
+ * @param {number} size
+ * @returns {number}
+ */
 export function roundStep(size) {
   const power = 10 ** Math.floor(Math.log10(size));
-  return [1, 2, 5, 10].map((factor) => factor * power).find((step) => step >= size * 0.999_999);
+  const steps = [1, 2, 5, 10].map((factor) => factor * power);
+  return steps.find((step) => step >= size * 0.999_999) ?? steps[3];
 }
 
 /**
- * A span of values widened to steps of a round size, so that the axis holds still while the curve
- * grows; on a logarithmic axis, to steps of a few hundredths of its length.
+ * Widen a span of values to round steps, so that the axis rarely changes while the curve grows. On
+ * a logarithmic axis the steps are a small part of its length.
  *
+ * @param {number} low
+ * @param {number} high
+ * @param {boolean} log
  * @returns {[number, number]}
  */
 export function roundSpan(low, high, log) {
@@ -153,33 +182,38 @@ const TIMES_S = [
 ];
 
 /**
- * Where an axis of seconds has ticks, and what they say.
+ * The ticks of an axis of seconds, with their labels.
  *
  * @param {number} from
  * @param {number} to
- * @param {number} most how many there is room for.
+ * @param {number} most the greatest number of ticks that fit.
  * @param {boolean} log
  * @returns {{values: number[], labels: string[]}}
  */
 export function timeTicks(from, to, most, log) {
+  /** @type {number[]} */
   let values;
   if (log) {
     const inView = TIMES_S.filter((time) => time >= from && time <= to);
     const every = Math.max(1, Math.ceil(inView.length / most));
     values = inView.filter((_, i) => (inView.length - 1 - i) % every === 0);
   } else {
-    const step = TIMES_S.find((time) => (to - from) / time <= most) ?? TIMES_S.at(-1);
+    const step = TIMES_S.find((time) => (to - from) / time <= most) ?? TIMES_S[TIMES_S.length - 1];
     values = [];
     for (let i = Math.ceil(from / step); i * step <= to; i += 1) values.push(i * step);
   }
   return { values, labels: values.map(timeLabel) };
 }
 
-/** 0.5 -> "0.5 s", 90 -> "1:30", 7200 -> "2 h", 172800 -> "2 d". */
+/**
+ * 0.5 -> "0.5 s", 90 -> "1:30", 7200 -> "2 h", 172800 -> "2 d".
+ *
+ * @param {number} seconds
+ */
 export function timeLabel(seconds) {
-  const round = (value) => String(Math.round(value * 1000) / 1000);
+  const round = (/** @type {number} */ value) => String(Math.round(value * 1000) / 1000);
   if (seconds < 60) return `${round(seconds)} s`;
-  const two = (value) => String(value).padStart(2, "0");
+  const two = (/** @type {number} */ value) => String(value).padStart(2, "0");
   const whole = Math.round(seconds);
   if (whole < 3600) {
     return whole % 60 ? `${Math.floor(whole / 60)}:${two(whole % 60)}` : `${whole / 60} min`;

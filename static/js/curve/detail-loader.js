@@ -1,7 +1,6 @@
 /**
- * Fetches finer points than the page holds: for the stretch that the reader zooms to, and for the
- * first updates, of which a logarithmic axis shows more than an even reduction keeps; and the curve
- * smoothed otherwise than the run smooths it.
+ * Fetches finer points than the page stores: for the range of a zoom, for the first updates, which
+ * a logarithmic axis shows large, and for another smoothing than the run's own.
  */
 
 import { getLoss, nullOnProblem } from "../net/api.js";
@@ -11,22 +10,28 @@ import { DEFAULT_SMOOTHING } from "./smoothing.js";
 
 const POINTS = 1500;
 const ENOUGH_POINTS = 1000;
-const RANGES = 4; // of an axis on which updates are not evenly apart
+const RANGES = 4; // for an axis on which updates are not evenly spaced
 const REST_MS = 150;
 const START_BUCKETS = 20;
 const FINER = 12;
 const TAIL_EVERY_MS = 3000;
 const TAIL_POINTS = 300;
 
-/** Keep `state.detail` in step with `state.range`. */
+/**
+ * Keep `state.detail` in step with `state.range`.
+ *
+ * @param {WatchStore} store
+ */
 export function fetchDetailOnZoom(store) {
-  let timer = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  /** @type {AbortController | null} */
   let request = null;
   store.watch(
     (state) => [
       ...[state.range, state.runId, drawnCurve(state).update.length > 1],
       ...[state.smoothing, state.scale, state.xAxis],
-      state.refining, // a snapshot came, and what was fetched before it went
+      state.refining, // a new snapshot discards what was fetched before
     ],
     (range, runId, known, smoothing) => {
       clearTimeout(timer);
@@ -41,7 +46,7 @@ export function fetchDetailOnZoom(store) {
         const asked = ranges.map(([from, to]) =>
           nullOnProblem(getLoss(runId, from, to, points, signal, smoothing)),
         );
-        const losses = (await Promise.all(asked)).filter(Boolean);
+        const losses = (await Promise.all(asked)).filter((loss) => loss !== null);
         if (losses.length < ranges.length) return;
         store.dispatch({ type: "detail", runId, smoothing, detail: concatenated(losses) });
       }, REST_MS);
@@ -49,8 +54,13 @@ export function fetchDetailOnZoom(store) {
   );
 }
 
-/** The stretches of updates of which finer points are to be had; null when enough are held. */
+/**
+ * The ranges of updates that need finer points; null if the stored points suffice.
+ *
+ * @param {WatchState} state
+ */
 function detailRanges(state) {
+  if (!state.range) return null;
   const curve = drawnCurve(state);
   const from = Math.max(1, Math.floor(state.range[0]));
   const to = Math.min(Math.ceil(state.range[1]), lastUpdate(curve));
@@ -58,43 +68,61 @@ function detailRanges(state) {
   const even = state.scale !== "log" && state.xAxis !== "seconds";
   const ranges = splitRange(state, from, to, even ? 1 : RANGES);
   const enough = ENOUGH_POINTS / ranges.length;
-  const isFine = ([first, last]) =>
+  const isFine = (/** @type {[number, number]} */ [first, last]) =>
     between(curve, first, last).update.length >= Math.min(enough, last - first);
   return ranges.every(isFine) ? null : ranges;
 }
 
-/** Losses of stretches that follow one another, as one. */
+/**
+ * The losses of consecutive ranges as one.
+ *
+ * @param {Loss[]} losses
+ */
 function concatenated(losses) {
-  const names = ["update", "seconds", "smooth", "low", "high"];
+  const names = /** @type {const} */ (["update", "seconds", "smooth", "low", "high"]);
   const columns = names.map((name) => [name, losses.flatMap((loss) => loss[name])]);
   return { from: losses[0].from, ...Object.fromEntries(columns) };
 }
 
 /**
- * Refine the start of a curve whose points stand for `bucket` updates each, down to single ones.
+ * Refine the start of a curve whose points represent `bucket` updates each, down to single updates.
+ *
+ * @param {Store<any>} store
+ * @param {string} runId
+ * @param {number} bucket
  */
 export async function refineStart(store, runId, bucket) {
   const losses = await fetchFinerStart(runId, bucket, DEFAULT_SMOOTHING);
   store.dispatch({ type: "refined", runId, losses });
 }
 
-/** The start of a curve, in ranges ever shorter and finer, asked for at once. */
+/**
+ * The start of a curve, in ever shorter and finer ranges, requested at the same time.
+ *
+ * @param {string} runId
+ * @param {number} bucket
+ * @param {string} smoothing
+ */
 async function fetchFinerStart(runId, bucket, smoothing) {
   const sizes = [];
   for (let size = bucket; size > 1; size = Math.ceil(size / FINER)) sizes.push(size);
-  const ask = (size) =>
+  const ask = (/** @type {number} */ size) =>
     getLoss(runId, 1, size * START_BUCKETS, START_BUCKETS * FINER, null, smoothing);
   const losses = await Promise.all(sizes.map((size) => nullOnProblem(ask(size))));
-  return losses.filter(Boolean);
+  return losses.filter((loss) => loss !== null);
 }
 
 /**
- * Keep `state.smoothed` in step with the smoothing that the reader chose. What comes live is smoothed
- * here, nearly as well, until the server is asked for it now and then.
+ * Keep `state.smoothed` in step with the chosen smoothing. New points are smoothed approximately on
+ * the page; the exact ones are fetched from time to time.
+ *
+ * @param {WatchStore} store
  */
 export function fetchSmoothed(store) {
-  let timer = null;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  let timer;
 
+  /** @type {(runId: string, smoothing: string) => Promise<void>} */
   async function fetchAll(runId, smoothing) {
     const to = lastUpdate(store.get().curve);
     if (!to) return;
@@ -104,12 +132,12 @@ export function fetchSmoothed(store) {
     store.dispatch({ type: "smoothed", runId, smoothing, losses: [loss, ...finer] });
   }
 
-  async function fetchTail(runId, smoothing) {
-    const { smoothed, curve } = store.get();
-    const from = smoothed.exact + 1;
+  /** @type {(runId: string, smoothing: string, from: number) => Promise<void>} */
+  async function fetchTail(runId, smoothing, from) {
+    const { curve } = store.get();
     const to = lastUpdate(curve);
     if (to < from || document.visibilityState !== "visible") return;
-    // No finer than what is held, or its many points would merge those before.
+    // No finer than the stored points: too many new points would merge the earlier ones.
     const finest = Math.ceil((to - from + 1) / largestBucket(curve, from, to));
     const points = Math.max(1, Math.min(finest, TAIL_POINTS));
     const loss = await nullOnProblem(getLoss(runId, from, to, points, null, smoothing));
@@ -118,12 +146,13 @@ export function fetchSmoothed(store) {
 
   store.watch(
     (state) => [state.runId, state.smoothing, state.smoothed === null, state.run === null],
-    (runId, smoothing, lacking, unseen) => {
+    (runId, smoothing, missing, noRun) => {
       clearInterval(timer);
-      if (!runId || smoothing === DEFAULT_SMOOTHING || unseen) return;
-      if (lacking) fetchAll(runId, smoothing);
+      if (!runId || smoothing === DEFAULT_SMOOTHING || noRun) return;
+      if (missing) fetchAll(runId, smoothing);
       timer = setInterval(() => {
-        if (store.get().smoothed) fetchTail(runId, smoothing);
+        const { smoothed } = store.get();
+        if (smoothed) fetchTail(runId, smoothing, smoothed.exact + 1);
         else fetchAll(runId, smoothing);
       }, TAIL_EVERY_MS);
     },

@@ -1,43 +1,51 @@
 /**
- * The loss curve as the page holds it: a bounded number of points whatever the run's length.
+ * The loss curve as the page stores it: a bounded number of points, however long the run.
  *
- * A point stands for a bucket of updates: `update` is the bucket's last one, `seconds` how long the
- * run had trained by then (null where it is not known), `smooth` the smooth loss there, `low` and
- * `high` the least and greatest loss within. Merging neighbours keeps both
- * extremes, so that what is drawn stays honest. Buckets are let grow in proportion to the update
- * near the start and to the run's length later, so that both a logarithmic and a linear axis find
- * the detail they can show. Every function is pure: a curve is never changed, only replaced.
- *
- * @typedef {{update: number[], seconds: number[], smooth: number[], low: number[], high: number[]}}
- *   Curve
+ * A point represents a bucket of updates: `update` is the last update of the bucket, `seconds` the
+ * training time at that update (null if unknown), `smooth` the smooth loss there, and `low` and
+ * `high` the minimum and maximum loss within the bucket. Merging neighbours keeps both extremes, so
+ * the drawing stays honest. The greatest bucket size grows with the update near the start and with
+ * the length of the run later, so that both a logarithmic and a linear axis have enough detail. All
+ * functions are pure: a curve is never changed, only replaced.
  */
 
-/** More points than this are merged down to two thirds of it. */
+/** A curve with more points is merged down to two thirds of this. */
 export const LIMIT_POINTS = 3000;
 
-const COLUMNS = ["update", "seconds", "smooth", "low", "high"];
+/** @typedef {"update" | "seconds" | "smooth" | "low" | "high"} Column */
+
 const POINTS_A_DECADE = 250;
 const POINTS_ALONG = 1500;
 
 /** A curve without points. */
 export const emptyCurve = () => columns(() => []);
 
-/** The last update of a curve, 0 for an empty one. */
+/** The last update of a curve, 0 for an empty one. @param {CurvePart} curve */
 export const lastUpdate = (curve) => curve.update.at(-1) ?? 0;
 
-/** A curve from the contract's Loss (or the `curve` of a progress message). */
+/** A curve from a Loss, or from the `curve` of a progress message. @param {CurvePart} part */
 export function curveOf(part) {
   return bounded(sliceOf(part, 0, part.update.length));
 }
 
-/** `curve` followed by the points of `part` that it has not got already. */
+/**
+ * `curve` followed by the points of `part` that it does not have yet.
+ *
+ * @param {Curve} curve
+ * @param {CurvePart} part
+ */
 export function append(curve, part) {
   const last = lastUpdate(curve);
   const fresh = part.update.findIndex((update) => update > last);
   return fresh < 0 ? curve : bounded(concat(curve, sliceOf(part, fresh, part.update.length)));
 }
 
-/** `curve` with the range that `part` covers replaced by `part`'s own, finer points. */
+/**
+ * `curve` with the range that `part` covers replaced by the finer points of `part`.
+ *
+ * @param {Curve} curve
+ * @param {CurvePart & {from: number}} part
+ */
 export function splice(curve, part) {
   if (!part.update.length) return curve;
   const from = lowerBound(curve.update, part.from);
@@ -47,7 +55,13 @@ export function splice(curve, part) {
   return concat(concat(before, sliceOf(part, 0, part.update.length)), after);
 }
 
-/** The points of `curve` between two updates, with one more on each side to draw the line in. */
+/**
+ * The points of `curve` between two updates, with one more on each side to draw the line to.
+ *
+ * @param {CurvePart} curve
+ * @param {number} from
+ * @param {number} to
+ */
 export function between(curve, from, to) {
   const start = Math.max(0, lowerBound(curve.update, from) - 1);
   const end = Math.min(curve.update.length, lowerBound(curve.update, to) + 1);
@@ -55,12 +69,13 @@ export function between(curve, from, to) {
 }
 
 /**
- * Merge neighbours that fall into the same cell, as when several points share a pixel column.
+ * Merge neighbours in the same cell, such as points that share a column of pixels.
  *
  * @param {Curve} curve
- * @param {(update: number) => number} cellOf a function that never falls.
+ * @param {(update: number) => number} cellOf a non-decreasing function.
  */
 export function mergeByCell(curve, cellOf) {
+  /** @type {number | null} */
   let cell = null;
   return merge(curve, (start, end) => {
     const next = Math.floor(cellOf(end));
@@ -70,26 +85,43 @@ export function mergeByCell(curve, cellOf) {
   });
 }
 
-/** The index of the point whose bucket holds `update`; the last one for an update past the end. */
+/**
+ * The index of the point whose bucket contains `update`; the last one after the end.
+ *
+ * @param {CurvePart} curve
+ * @param {number} update
+ */
 export const indexAt = (curve, update) =>
   Math.min(lowerBound(curve.update, update), curve.update.length - 1);
 
-/** The smooth loss at `update`, or null for an empty curve. */
+/**
+ * The smooth loss at `update`; null for an empty curve.
+ *
+ * @param {CurvePart} curve
+ * @param {number} update
+ */
 export const smoothAt = (curve, update) => curve.smooth[indexAt(curve, update)] ?? null;
 
-/** The most updates that a point between two updates stands for, 1 where there are none. */
+/**
+ * The size of the largest bucket between two updates; 1 if there is none.
+ *
+ * @param {CurvePart} curve
+ * @param {number} from
+ * @param {number} to
+ */
 export function largestBucket(curve, from, to) {
   const inside = between(curve, from, to).update.filter((update) => update >= from && update <= to);
   return inside.reduce((most, update, i) => Math.max(most, update - (inside[i - 1] ?? update)), 1);
 }
 
 /**
- * The span of losses worth showing: the whole smooth line, and the bulk of the band.
+ * The span of losses to show: the whole smooth line and most of the band.
  *
- * @returns {[number, number] | null} null for a curve without points.
+ * @param {CurvePart} curve
+ * @returns {[number, number] | null} null for an empty curve.
  */
 export function lossSpan(curve) {
-  const smooth = curve.smooth.filter(Number.isFinite);
+  const smooth = curve.smooth.filter(isFinite);
   if (!smooth.length) return null;
   const low = quantile(curve.low, 0.08);
   const high = quantile(curve.high, 0.9);
@@ -99,13 +131,21 @@ export function lossSpan(curve) {
   ];
 }
 
-/** Merge down to a bounded number of points when there are too many. */
+/**
+ * @param {number | null} value
+ * @returns {value is number}
+ */
+function isFinite(value) {
+  return Number.isFinite(value);
+}
+
+/** Merge down to a bounded number of points. @param {Curve} curve */
 function bounded(curve) {
   if (curve.update.length <= LIMIT_POINTS) return curve;
   const end = lastUpdate(curve);
   let reduced = curve;
   for (let slack = 1; reduced.update.length > (LIMIT_POINTS * 2) / 3; slack *= 1.5) {
-    const widest = (update) => {
+    const widest = (/** @type {number} */ update) => {
       const proportional = (update * Math.LN10) / POINTS_A_DECADE;
       return Math.max(1, Math.min(proportional, end / POINTS_ALONG)) * slack;
     };
@@ -114,7 +154,12 @@ function bounded(curve) {
   return reduced;
 }
 
-/** Merge each point into the bucket before it where `joins(start, end)` allows. */
+/**
+ * Merge each point into the bucket before it where `joins(start, end)` allows.
+ *
+ * @param {Curve} curve
+ * @param {(start: number, end: number) => boolean} joins
+ */
 function merge(curve, joins) {
   const merged = emptyCurve();
   let start = 0; // the last update before the bucket at the end of `merged`
@@ -140,22 +185,47 @@ function merge(curve, joins) {
   return merged;
 }
 
-// A bucket of losses that were not finite carries null; a known extreme wins over it.
+// A bucket without a finite loss has null; a known extreme takes precedence.
+/** @type {(a: number | null, b: number | null) => number | null} */
 const least = (a, b) => (a === null ? b : b === null ? a : Math.min(a, b));
+/** @type {(a: number | null, b: number | null) => number | null} */
 const greatest = (a, b) => (a === null ? b : b === null ? a : Math.max(a, b));
 
-/** A curve whose columns are what `make` makes of their names. */
-const columns = (make) => Object.fromEntries(COLUMNS.map((name) => [name, make(name)]));
+/**
+ * A curve made column by column.
+ *
+ * @param {(name: Column) => any[]} make
+ * @returns {Curve}
+ */
+const columns = (make) => ({
+  update: make("update"),
+  seconds: make("seconds"),
+  smooth: make("smooth"),
+  low: make("low"),
+  high: make("high"),
+});
 
-const concat = (a, b) => columns((name) => a[name].concat(b[name]));
+/** @type {(a: Curve, b: Curve) => Curve} */
+const concat = (a, b) => columns((name) => /** @type {any[]} */ (a[name]).concat(b[name]));
 
-/** A piece of a curve; a server of an earlier version has no seconds. */
+/**
+ * A part of a curve. Data of an earlier version has no seconds.
+ *
+ * @param {CurvePart} curve
+ * @param {number} start
+ * @param {number} end
+ */
 function sliceOf(curve, start, end) {
   const unknown = () => curve.update.map(() => null);
   return columns((name) => (curve[name] ?? unknown()).slice(start, end));
 }
 
-/** The index of the first value that is not below `value`, in an ascending array. */
+/**
+ * The index of the first value that is not below `value`, in an ascending array.
+ *
+ * @param {number[]} values
+ * @param {number} value
+ */
 function lowerBound(values, value) {
   let low = 0;
   let high = values.length;
@@ -167,7 +237,11 @@ function lowerBound(values, value) {
   return low;
 }
 
+/**
+ * @param {(number | null)[]} values
+ * @param {number} share
+ */
 function quantile(values, share) {
-  const sorted = values.filter(Number.isFinite).sort((a, b) => a - b);
+  const sorted = values.filter(isFinite).sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
 }

@@ -1,7 +1,7 @@
 /**
- * Where things stand on the chart: from updates and losses to pixels, and back.
+ * The geometry of the chart: from updates and losses to pixels, and back.
  *
- * All of it is worked out once for a state and a size, however many ask for it.
+ * Results are memoized, so they are computed once for each state and size.
  */
 
 import { xAxisOf, roundSpan, unitOf } from "./axes.js";
@@ -9,39 +9,61 @@ import { between, lastUpdate, lossSpan, mergeByCell, splice } from "./loss-curve
 import { memoize } from "../lib/memoize.js";
 import { validationInView, lowestLoss } from "./validation-loss.js";
 
-/** Space around the plotting area, in pixels; the labels of the reference lines stand right. */
+/** Space around the plot in pixels; the labels of the reference lines are on the right. */
 export const MARGIN = { l: 44, r: 62, t: 30, b: 28, pad: 0 };
 
 const LINE_CELL_PX = 0.5;
 const LIMIT_DRAWN = 1400; // points of a line, however wide the screen
-const BAND_CELL_PX = 3; // wide enough for the band to be a band, and not a hatching
+const BAND_CELL_PX = 3; // narrower cells would look like hatching
 const BAND_UPDATES = 8;
 const STEP_PX = 8;
+/** @type {[number, number]} */
 const EMPTY_SPAN = [1, 120];
 
-/** The curve that is drawn: the run's own, or the one that is smoothed as the reader asked. */
+/**
+ * The curve to draw: the run's own, or the one with the chosen smoothing.
+ *
+ * @param {WatchState} state
+ */
 export const drawnCurve = ({ curve, smoothed }) => smoothed?.curve ?? curve;
 
-/** The curve on which marks stand: single losses, not smoothed, would throw them about. */
+/**
+ * The curve on which marks are placed. Without smoothing, single losses would scatter the marks.
+ *
+ * @param {WatchState} state
+ */
 export const markedCurve = (state) =>
   state.smoothing === "0" ? state.curve : finestCurve(state);
 
-/** The points held, with those that the reader's zoom fetched. */
+/** The drawn curve, with the detail that was fetched for the zoom. */
 export const finestCurve = memoize(
-  (state) => [drawnCurve(state), state.detail],
+  (/** @type {WatchState} */ state) => [drawnCurve(state), state.detail],
   (state) => (state.detail ? splice(drawnCurve(state), state.detail) : drawnCurve(state)),
 );
 
-/** What stands across: updates, epochs or seconds. */
+/** The x axis: updates, epochs or seconds. */
 export const xAxis = memoize(
-  (state) => [state.xAxis, finestCurve(state), state.run?.updates_per_epoch],
+  (/** @type {WatchState} */ state) => [
+    state.xAxis,
+    finestCurve(state),
+    state.run?.updates_per_epoch,
+  ],
   (state) => xAxisOf(state.xAxis, finestCurve(state), state.run?.updates_per_epoch ?? 1),
 );
 
-/** The unit of the loss as it is shown. */
+/**
+ * The unit in which losses are shown.
+ *
+ * @param {WatchState} state
+ */
 export const lossUnit = (state) => unitOf(state.unit, state.run?.spec.sequence_length ?? 1);
 
-/** What the axis across shows: the reader's zoom, or from the start to the live end. */
+/**
+ * The span of the x axis: the zoom, or from the start to the live end.
+ *
+ * @param {WatchState} state
+ * @returns {[number, number]}
+ */
 function xSpan(state) {
   const axis = xAxis(state);
   const log = state.scale === "log";
@@ -54,34 +76,47 @@ function xSpan(state) {
   return log ? [start, Math.max(end * 1.06, start * 2)] : [0, end * 1.015];
 }
 
-/** The updates in view: the reader's zoom, or from the start to the live end. */
-export const viewRange = (state) => state.range ?? xSpan(state).map(xAxis(state).toUpdate);
+/**
+ * The updates in view: the zoom, or from the start to the live end.
+ *
+ * @param {WatchState} state
+ * @returns {[number, number]}
+ */
+export function viewRange(state) {
+  if (state.range) return state.range;
+  const { toUpdate } = xAxis(state);
+  const [from, to] = xSpan(state);
+  return [toUpdate(from), toUpdate(to)];
+}
 
-/** A map from values between `from` and `to` to pixels of a length, and back. */
+/**
+ * A map from values between `from` and `to` to pixels between 0 and `length`, and back.
+ *
+ * @param {number[]} span
+ * @param {number} length
+ * @param {boolean} log
+ */
 function pixelScale([from, to], length, log) {
   if (log) {
     const start = Math.log(from);
     const perPixel = (Math.log(to) - start) / length;
     return {
-      toPixel: (value) => (Math.log(Math.max(value, from / 1e3)) - start) / perPixel,
-      toValue: (pixel) => Math.exp(start + pixel * perPixel),
+      toPixel: (/** @type {number} */ value) =>
+        (Math.log(Math.max(value, from / 1e3)) - start) / perPixel,
+      toValue: (/** @type {number} */ pixel) => Math.exp(start + pixel * perPixel),
     };
   }
   const perPixel = (to - from) / length;
   return {
-    toPixel: (value) => (value - from) / perPixel,
-    toValue: (pixel) => from + pixel * perPixel,
+    toPixel: (/** @type {number} */ value) => (value - from) / perPixel,
+    toValue: (/** @type {number} */ pixel) => from + pixel * perPixel,
   };
 }
 
 /**
- * The picture of a state in a chart of `size`.
+ * The scales of a state in a chart of `size`, and the points in view.
  *
- * @param {Object} state
- * @param {{width: number, height: number}} size of the whole chart, in pixels.
- * @returns {Object} `xAxis` and `unit` (see curve/axes.js), `spanX` and `spanY` in their values, `logX`
- *   and `logY`; `width` and `height` of the plot; `curve`, `band` and `validation` in view, losses
- *   in nats a sequence; and maps between updates or losses and pixels of the plot.
+ * @type {(state: WatchState, size: Size) => ChartScales} `size` is that of the whole chart.
  */
 export const scalesOf = memoize(
   (state, size) => [
@@ -92,10 +127,13 @@ export const scalesOf = memoize(
   (state, size) => {
     const width = Math.max(size.width - MARGIN.l - MARGIN.r, 10);
     const height = Math.max(size.height - MARGIN.t - MARGIN.b, 10);
-    const [logX, logY] = [state.scale === "log", state.lossScale === "log"];
-    const [axis, unit, spanX] = [xAxis(state), lossUnit(state), xSpan(state)];
+    const logX = state.scale === "log";
+    const logY = state.lossScale === "log";
+    const axis = xAxis(state);
+    const unit = lossUnit(state);
+    const spanX = xSpan(state);
     const x = pixelScale(spanX, width, logX);
-    const updateToPixel = (update) => x.toPixel(axis.of(update));
+    const updateToPixel = (/** @type {number} */ update) => x.toPixel(axis.of(update));
     const range = viewRange(state);
     const points = between(finestCurve(state), ...range);
     const cell = Math.max(LINE_CELL_PX, width / LIMIT_DRAWN);
@@ -108,35 +146,42 @@ export const scalesOf = memoize(
       ...{ curve, validation, updateToPixel },
       band: bandOutline(curve, range[0], updateToPixel),
       pixelToUpdate: (pixel) => axis.toUpdate(x.toValue(pixel)),
-      lossToPixel: (loss) => height - y.toPixel(unit.of(loss)),
+      lossToPixel: (loss) => height - y.toPixel(unit.of(loss) ?? 0),
     };
   },
 );
 
 /**
- * How far, in pixels, anything on the curve stands from where it stood in the picture before, when
- * the run has gone on since and nothing else is other. Where a run is long, that is very little.
+ * The greatest distance, in pixels, by which anything on the chart moves when the run goes on and
+ * nothing else changes. For a long run it is very small.
+ *
+ * @param {ChartScales} before
+ * @param {ChartScales} now
  */
 export function maxShift(before, now) {
   const ends = [before, now].map(({ curve }) => lastUpdate(curve));
-  const losses = [before, now].map(({ curve }) => curve.smooth.at(-1));
-  if (!losses.every(Number.isFinite)) return Infinity;
-  // Nothing on an axis moves as far as its ends do.
+  const [first, last] = [before, now].map(({ curve }) => curve.smooth.at(-1) ?? NaN);
+  if (!Number.isFinite(first) || !Number.isFinite(last)) return Infinity;
+  // Nothing on an axis moves further than its ends.
   const dx = [
     now.updateToPixel(ends[1]) - before.updateToPixel(ends[0]),
     now.updateToPixel(ends[0]) - before.updateToPixel(ends[0]),
   ];
   const dy = [
     ...before.spanY.map((value, i) => (value === now.spanY[i] ? 0 : Infinity)),
-    now.lossToPixel(losses[1]) - now.lossToPixel(losses[0]),
+    now.lossToPixel(last) - now.lossToPixel(first),
   ];
   return Math.max(...[...dx, ...dy].map(Math.abs));
 }
 
 /**
- * The updates in view, from `from` to `to`, cut into `count` stretches of one width on the screen.
+ * Split a range of updates into `count` ranges of equal width on the screen.
  *
- * @returns {[number, number][]} whole updates, both included.
+ * @param {WatchState} state
+ * @param {number} from
+ * @param {number} to
+ * @param {number} count
+ * @returns {[number, number][]} integer updates, both included.
  */
 export function splitRange(state, from, to, count) {
   const axis = xAxis(state);
@@ -148,29 +193,37 @@ export function splitRange(state, from, to, count) {
   return ends.map((end, i) => [i ? ends[i - 1] + 1 : from, end]);
 }
 
-/** The reference losses, in nats a sequence, with their names. */
+/**
+ * The reference losses in nats per sequence, greatest first.
+ *
+ * @param {Run} run
+ * @param {Corpus | undefined} corpus
+ * @returns {{name: string, loss: number}[]}
+ */
 export function referenceLosses(run, corpus) {
   const entropy = corpus?.entropy;
   if (!entropy) return [];
   const characters = run.spec.sequence_length;
-  return ["uniform", "unigram", "bigram"].map((name) => ({
-    name,
-    loss: entropy[name] * characters,
-  }));
+  const names = /** @type {const} */ (["uniform", "unigram", "bigram"]);
+  return names.map((name) => ({ name, loss: entropy[name] * characters }));
 }
 
 /**
- * The outline of the band, from the least to the greatest loss of each stretch of updates.
+ * The outline of the band between the minimum and maximum loss.
  *
- * A single update has one loss, and so no height. Where a logarithmic axis or the reader's zoom
- * draws single ones apart, some of them together make the band, their extremes kept, and what is
- * wide on the screen is drawn as the step that it is.
+ * A single update has one loss, so its band would have no height. Where a logarithmic axis or a zoom
+ * draws single updates apart, several of them are merged, with their extremes kept. A bucket that
+ * is wide on the screen is drawn as a step.
  *
- * @returns {{update: number[], low: number[], high: number[]}}
+ * @param {Curve} curve
+ * @param {number} from
+ * @param {(update: number) => number} updateToPixel
+ * @returns {ChartScales["band"]}
  */
 function bandOutline(curve, from, updateToPixel) {
   const cells = mergeByCell(curve, (update) => updateToPixel(update) / BAND_CELL_PX);
   const buckets = mergeByCell(cells, (update) => (update - 1) / BAND_UPDATES);
+  /** @type {ChartScales["band"]} */
   const outline = { update: [], low: [], high: [] };
   let start = Math.max(Math.min(from, buckets.update[0]), 0.5);
   buckets.update.forEach((end, i) => {
@@ -186,17 +239,24 @@ function bandOutline(curve, from, updateToPixel) {
 }
 
 /**
- * The least and greatest loss to show, in `unit`: those of the smooth line and of the bulk of the
- * band, and of what the validation loss has risen to since it was lowest.
+ * The span of losses to show, in `unit`: the smooth line, most of the band, and the validation loss
+ * since its lowest point.
+ *
+ * @param {Curve} curve
+ * @param {ValidationLoss} validation
+ * @param {LossUnit} unit
+ * @param {boolean} log
+ * @returns {[number, number]}
  */
 function ySpan(curve, validation, unit, log) {
+  const round = (/** @type {number} */ low, /** @type {number} */ high) =>
+    roundSpan(unit.of(low) ?? 0, unit.of(high) ?? 0, log);
   const span = lossSpan(curve);
-  if (!span) return roundSpan(...EMPTY_SPAN.map(unit.of), log);
-  // From its lowest point on: how far it rises again matters, not where it began.
+  if (!span) return round(...EMPTY_SPAN);
+  // The rise since the lowest point shows overfitting; where the loss began does not matter.
   const since = lowestLoss(validation)?.update ?? Infinity;
-  const risen = (loss, i) => loss !== null && validation.update[i] >= since;
-  const losses = validation.loss.filter(risen);
-  const low = Math.min(span[0], ...losses);
-  const high = Math.max(span[1], ...losses);
-  return roundSpan(unit.of(low), unit.of(high), log);
+  const losses = validation.loss.flatMap((loss, i) =>
+    loss !== null && validation.update[i] >= since ? [loss] : [],
+  );
+  return round(Math.min(span[0], ...losses), Math.max(span[1], ...losses));
 }

@@ -1,29 +1,31 @@
-/** The loss smoothed otherwise than the run smooths it. Pure functions. */
+/** Other smoothings of the loss than the run's own. Pure functions. */
 
 import { lastUpdate } from "./loss-curve.js";
 
-/** How much of the smooth loss an update leaves, in the run's own; it is what goes unsaid. */
+/** The weight of the previous smooth loss, in the run's own smoothing; the default. */
 export const DEFAULT_SMOOTHING = "0.999";
 
-/** What can be chosen, the run's own first; "0" is every loss as it is. */
+/** All choices, the default first; "0" is no smoothing. */
 export const SMOOTHINGS = [DEFAULT_SMOOTHING, "0", "0.9", "0.99", "0.9999"];
 
 const DEFAULT_FACTOR = Number(DEFAULT_SMOOTHING);
 
 /**
- * What a piece of the run's curve looks like smoothed by another factor.
+ * An estimate of a part of the curve with another smoothing factor.
  *
- * The server works this out from every loss; until it is asked, the mean loss of each bucket will
- * do. It follows from the run's runCurve smooth loss before and after the bucket, exactly where the
- * bucket is a single update.
+ * The server computes it exactly from every loss. Until it is asked, the mean loss of each bucket is
+ * used instead. It follows from the run's smooth loss before and after the bucket, and is exact for
+ * a bucket of one update.
  *
- * @param {Object} part points that follow `runCurve`, see curve/loss-curve.js.
+ * @param {CurvePart} part points that follow `runCurve`.
  * @param {number} factor
- * @param {Object} runCurve the run's curve.
- * @param {Object} otherCurve the same curve, smoothed by `factor`.
+ * @param {Curve} runCurve the run's own curve.
+ * @param {Curve} otherCurve the same curve, smoothed by `factor`.
+ * @returns {CurvePart}
  */
 export function resmooth(part, factor, runCurve, otherCurve) {
-  let [update, smooth] = [lastUpdate(runCurve), runCurve.smooth.at(-1) ?? null];
+  let update = lastUpdate(runCurve);
+  let smooth = runCurve.smooth.at(-1) ?? null;
   let shown = otherCurve.smooth.at(-1) ?? null;
   const found = part.update.map((end, i) => {
     const updates = end - update;
@@ -32,7 +34,7 @@ export function resmooth(part, factor, runCurve, otherCurve) {
     [update, smooth] = [end, part.smooth[i]];
     if (smooth === null) return shown;
     const weighted = before === null ? smooth : (smooth - weight * before) / (1 - weight);
-    const mean = Math.min(Math.max(weighted, part.low[i]), part.high[i]);
+    const mean = Math.min(Math.max(weighted, part.low[i] ?? 0), part.high[i] ?? 0);
     const otherWeight = factor ** updates;
     shown = shown === null ? mean : otherWeight * shown + (1 - otherWeight) * mean;
     return shown;

@@ -1,17 +1,21 @@
-/**
- * The losses on held-out text: one at each sample, and so far fewer than updates. Pure functions.
- *
- * @typedef {{update: number[], loss: (number | null)[]}} Validation
- */
+/** The losses on held-out text: one at each sample, far fewer than updates. Pure functions. */
 
 /** More points than this are thinned to half. */
 export const LIMIT_POINTS = 1000;
 
-/** A run's validation as the server keeps it, null or absent for a run without. */
+/**
+ * @param {ValidationLoss | null | undefined} part null or undefined for a run without validation.
+ * @returns {ValidationLoss}
+ */
 export const validationOf = (part) =>
   thinned({ update: [...(part?.update ?? [])], loss: [...(part?.loss ?? [])] });
 
-/** `validation` with what a new sample brings. */
+/**
+ * `validation` with the loss of a new sample.
+ *
+ * @param {ValidationLoss} validation
+ * @param {Sample} sample
+ */
 export function addSample(validation, { update, validation_loss: loss }) {
   if (typeof loss !== "number" || update <= (validation.update.at(-1) ?? -1)) return validation;
   return thinned({
@@ -20,7 +24,13 @@ export function addSample(validation, { update, validation_loss: loss }) {
   });
 }
 
-/** The points between two updates, with one more on each side to draw the line in. */
+/**
+ * The points between two updates, with one more on each side to draw the line to.
+ *
+ * @param {ValidationLoss} validation
+ * @param {number} from
+ * @param {number} to
+ */
 export function validationInView({ update, loss }, from, to) {
   const start = Math.max(0, update.findIndex((at) => at >= from) - 1);
   const beyond = update.findIndex((at) => at > to);
@@ -28,15 +38,23 @@ export function validationInView({ update, loss }, from, to) {
   return { update: update.slice(start, end), loss: loss.slice(start, end) };
 }
 
-/** The lowest point, null where there is none. */
+/**
+ * The lowest point; null if there is none.
+ *
+ * @param {ValidationLoss} validation
+ */
 export function lowestLoss({ update, loss }) {
-  const finite = loss.filter(Number.isFinite);
+  const finite = loss.flatMap((each) => (each !== null && Number.isFinite(each) ? [each] : []));
   if (!finite.length) return null;
   const least = finite.reduce((a, b) => Math.min(a, b));
   return { update: update[loss.indexOf(least)], loss: least };
 }
 
-/** Every second point of too many, but always the lowest and the last. */
+/**
+ * Every second point if there are too many, but always the lowest and the last.
+ *
+ * @param {ValidationLoss} validation
+ */
 function thinned(validation) {
   const { update, loss } = validation;
   if (update.length <= LIMIT_POINTS) return validation;

@@ -1,42 +1,60 @@
 /**
- * From a window of pixels over the plot to the updates that are to be in view. Pure functions.
+ * From a window of pixels over the plot to the updates that it should show. Pure functions.
  *
- * A window is [left, right] in pixels of the picture as it stands; wider than the plot, and less is
- * seen of each; to the left of it, and what came earlier is.
+ * A window is [left, right] in pixels of the current plot. A window wider than the plot zooms out;
+ * a window further to the left shows earlier updates.
+ *
+ * @typedef {[number, number]} Pair
  */
 
 import { finestCurve } from "./scales.js";
 import { lastUpdate } from "./loss-curve.js";
 
 const LEAST_UPDATES = 4;
-const BEYOND_END = 0.3; // as a share of what is in view
+const BEYOND_END = 0.3; // as a share of the updates in view
 
-/** The window that shows `factor` times as much, what is at `pixel` staying where it is. */
+/**
+ * The window that shows `factor` times as much and leaves `pixel` in place.
+ *
+ * @param {number} pixel
+ * @param {number} factor
+ * @param {number} width of the plot.
+ * @returns {Pair}
+ */
 export const zoomedWindow = (pixel, factor, width) => [
   pixel * (1 - factor),
   pixel + (width - pixel) * factor,
 ];
 
-/** The window under two fingers that were at pixels `from`, and are at pixels `to`. */
+/**
+ * The window for two fingers that moved from the pixels `from` to the pixels `to`.
+ *
+ * @param {number[]} from
+ * @param {number[]} to
+ * @param {number} width of the plot.
+ * @returns {Pair}
+ */
 export function pinchedWindow(from, to, width) {
-  const apart = (pair) => Math.max(Math.abs(pair[1] - pair[0]), 8);
-  const scale = apart(from) / apart(to);
-  const middle = ([a, b]) => (a + b) / 2;
+  const distance = (/** @type {number[]} */ [a, b]) => Math.max(Math.abs(b - a), 8);
+  const scale = distance(from) / distance(to);
+  const middle = (/** @type {number[]} */ [a, b]) => (a + b) / 2;
   const left = middle(from) - middle(to) * scale;
   return [left, left + width * scale];
 }
 
 /**
- * The updates of a window, for the state's `range`: null, which follows the live end, where all of
- * the curve is in it.
+ * The updates of a window, for `state.range`. Null if the window contains the whole curve: the view
+ * then follows the live end.
  *
- * @param {Object} state
- * @param {Object} scales see curve/scales.js.
- * @param {[number, number]} window
+ * @param {WatchState} state
+ * @param {ChartScales} scales
+ * @param {Pair} window
+ * @returns {Pair | null}
  */
 export function windowToRange(state, scales, window) {
   const end = Math.max(lastUpdate(finestCurve(state)), LEAST_UPDATES);
-  let [from, to] = window.map(scales.pixelToUpdate);
+  let from = scales.pixelToUpdate(window[0]);
+  const to = scales.pixelToUpdate(window[1]);
   if (from <= 1 && to >= end) return null;
   const updates = Math.max(to - from, LEAST_UPDATES);
   const last = end + BEYOND_END * updates;

@@ -1,4 +1,4 @@
-/** A parameter's relative errors as a map, a cell an entry; told in words where one points. */
+/** The relative errors of one parameter as a heatmap, one cell per entry. */
 
 import { colourOf, passes, errorText } from "./relative-errors.js";
 import { el } from "../lib/dom.js";
@@ -23,8 +23,9 @@ export class HeatMap {
   element;
 
   /**
-   * @param {{name: string, shape: number[], errors: Object}} parameter
-   * @param {(sentence: string) => void} describe told what stands where the reader points.
+   * @param {{name: string, shape: number[], errors: Record<string, (number | null)[][]>}} parameter
+   * @param {(sentence: string | null) => void} describe called with a description of the entry under
+   *   the pointer; null for none.
    */
   constructor(parameter, describe) {
     this.#parameter = parameter;
@@ -50,7 +51,7 @@ export class HeatMap {
     );
   }
 
-  /** The size of a cell with which all of these parameters' maps fit into so many pixels. */
+  /** The cell size, in pixels, with which the heatmaps of all parameters fit into a width. */
   static cellFor(parameters, width) {
     const rows = parameters.map(({ errors }) => errors.complex_step);
     const widest = Math.max(...rows.map(([first]) => first.length));
@@ -59,7 +60,7 @@ export class HeatMap {
     return Math.max(SMALLEST_CELL_PX, Math.min(LARGEST_CELL_PX, fitting));
   }
 
-  /** Draw the errors of a method, each cell so many pixels wide. */
+  /** Draw the errors of a method with a cell size in pixels. */
   show({ method, threshold, colours, cell }) {
     this.#rows = this.#parameter.errors[method];
     this.#threshold = threshold;
@@ -69,11 +70,11 @@ export class HeatMap {
     const entries = this.#rows.length * this.#rows[0].length;
     const shape = this.#parameter.shape.join(" × ");
     this.#caption.textContent = failing
-      ? `${shape}, ${failing === entries ? "all" : failing.toLocaleString("en-US")} off`
+      ? `${shape}, ${failing === entries ? "all" : failing.toLocaleString("en-US")} wrong`
       : shape;
     this.#canvas.setAttribute(
       "aria-label",
-      `${this.#parameter.name}, ${shape}: ${failing} of ${entries} entries off. ` +
+      `${this.#parameter.name}, ${shape}: ${failing} of ${entries} entries wrong. ` +
         "Arrow keys move from entry to entry.",
     );
     this.#draw();
@@ -100,7 +101,7 @@ export class HeatMap {
     pen.strokeRect(j * cell, i * cell, cell - gap, cell - gap);
   }
 
-  /** An entry that fails carries a dot, for those who don't tell the colours apart. */
+  /** An entry that fails has a dot, so that it can be recognized without its colour. */
   #drawEntry(pen, error, x, y, side) {
     pen.fillStyle = colourOf(error, this.#threshold, this.#colours);
     pen.fillRect(x, y, side, side);
@@ -111,8 +112,8 @@ export class HeatMap {
 
   #onPointer(event) {
     const box = this.#canvas.getBoundingClientRect();
-    const entry = [event.clientY - box.top, event.clientX - box.left];
-    this.#select(entry.map((pixel) => Math.floor(pixel / this.#cell)));
+    const cellAt = (/** @type {number} */ pixel) => Math.floor(pixel / this.#cell);
+    this.#select([cellAt(event.clientY - box.top), cellAt(event.clientX - box.left)]);
   }
 
   #move(event) {

@@ -1,7 +1,7 @@
-/** The heat maps of all parameters on one scale, and the legend to read them by. */
+/** The heatmaps of all parameters on one colour scale, with a legend. */
 
 import { colourOf, SMALLEST, powerText } from "./relative-errors.js";
-import { el, find, setText } from "../lib/dom.js";
+import { el, find, radios, setText } from "../lib/dom.js";
 import { colours, onTheme } from "../lib/theme.js";
 import { HeatMap } from "./heatmap.js";
 
@@ -11,7 +11,7 @@ export class HeatMaps {
   #host = find("#check-maps");
   #readout = find("#check-readout");
   #hint = find("#check-readout").textContent;
-  #methods = [...document.querySelectorAll("input[name=method]")];
+  #methods = radios("method");
   #check = null;
   #maps = [];
 
@@ -33,7 +33,7 @@ export class HeatMaps {
 
   #draw() {
     if (!this.#check) return;
-    const method = this.#methods.find(({ checked }) => checked).value;
+    const method = this.#methods.find(({ checked }) => checked)?.value ?? "central_difference";
     const threshold = this.#check.thresholds[method];
     const cell = HeatMap.cellFor(this.#check.parameters, this.#host.clientWidth);
     const palette = colours();

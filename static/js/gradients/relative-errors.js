@@ -1,31 +1,32 @@
-/** Relative errors: as words, and as colours on a logarithmic scale. Pure functions all. */
+/** Relative errors as text, and as colours on a logarithmic scale. Pure functions. */
 
-/** Errors below this are as good as none. */
+/** Smaller errors are treated as zero. */
 export const SMALLEST = 1e-16;
 
-// A minus sign, unlike a hyphen, is never parted from its number at a line's end.
+// A minus sign: a hyphen could be separated from its number by a line break.
 const scientific = (value) => value.toExponential(1).replace("-", "−");
 
-/** "3.7e−13", much as NumPy writes it; from a thousandth on "0.72". */
+/** "3.7e−13", similar to NumPy; "0.72" from a thousandth on. */
 export function errorText(error) {
   if (error === null) return "not finite";
   if (error === 0) return "0";
   return error >= 1e-3 ? error.toFixed(error < 0.01 ? 4 : 2) : scientific(error);
 }
 
-/** A step or a threshold: 1e−10, 0.005. */
+/** A step size or a threshold: 1e−10, 0.005. */
 export const powerText = (value) =>
   value >= 1e-3 ? String(Number(value.toPrecision(2))) : scientific(value).replace(".0e", "e");
 
-/** Whether an error (null: not finite) stays below what it must. */
+/** Whether an error is below its threshold; null means not finite. */
 export const passes = (error, threshold) => error !== null && error < threshold;
 
-/** The greatest of some errors, null when one of them is not finite. */
+/** The greatest of some errors; null if one of them is not finite. */
 export const worst = (errors) => (errors.includes(null) ? null : Math.max(...errors));
 
 /**
- * How dark an error is, from 0 to 1, and whether it fails: apart on either side of the threshold,
- * so that an error just above it can't be taken for one just below.
+ * How dark an error is, from 0 to 1, and whether it fails. The shades on the two sides of the
+ * threshold are clearly apart, so that an error just above it cannot be mistaken for one just
+ * below.
  */
 export function shade(error, threshold) {
   const fails = !passes(error, threshold);
@@ -36,7 +37,7 @@ export function shade(error, threshold) {
   return { fails, strength: Math.min(Math.max(strength, 0), 1) };
 }
 
-/** The colour of an error: soft ink below the threshold, the accent above. */
+/** The colour of an error: grey below the threshold, the accent colour above. */
 export function colourOf(error, threshold, colours) {
   const { fails, strength } = shade(error, threshold);
   return fails

@@ -1,11 +1,11 @@
-/** The curve of error against step, the slider that chooses one, and what the check says of it. */
+/** The chart of the error against the step size, the slider for the step, and the result. */
 
 import { axis, baseLayout } from "../lib/plotly-theme.js";
 import { passes, powerText, errorText } from "./relative-errors.js";
 import { find, setText } from "../lib/dom.js";
 import { colours, onTheme } from "../lib/theme.js";
 
-/** The step that the server takes by itself. */
+/** The step that the server uses by default. */
 const BEST_STEP = 5e-3;
 const BEST_EXPONENT = -2.3;
 const PASSES_BELOW = 1e-6;
@@ -13,7 +13,7 @@ const LEAST_SHOWN = 1e-16;
 const MARGIN = { l: 52, r: 14, t: 30, b: 40, pad: 0 };
 const CONFIG = { displayModeBar: false, staticPlot: true };
 
-// Where the name of each curve stands, apart from the others: at this step, on this side of it.
+// The position of each curve's label: at this step, on this side of the curve.
 const LABELS = {
   textbook_difference: { text: "textbook difference", step: 1e-9, xshift: 8, yshift: 10 },
   central_difference: {
@@ -35,8 +35,8 @@ export class StepSizeChart {
   #point = null;
 
   /**
-   * @param {Promise<Object>} plotlyLoaded
-   * @param {() => void} chosen called when another step was chosen.
+   * @param {Promise<any>} plotlyLoaded
+   * @param {() => void} chosen called when another step is chosen.
    */
   constructor(plotlyLoaded, chosen) {
     this.#slider.addEventListener("input", () => this.#showStep());
@@ -56,24 +56,24 @@ export class StepSizeChart {
     this.#showStep();
   }
 
-  /** The chosen step; null leaves it to the server, which takes the best. */
+  /** The chosen step; null for the server's default. */
   get step() {
     const exponent = Number(this.#slider.value);
     return exponent === BEST_EXPONENT ? null : 10 ** exponent;
   }
 
-  /** The curve of a cell, as the server measured it. */
+  /** Show the curve of a cell, as the server measured it. */
   showCurve(curve) {
     this.#curve = curve;
     setText(find("#check-chart-words"), description(curve));
     this.#draw();
   }
 
-  /** What the check of the network above found with its step. */
+  /** Show the result of the gradient check with this step. */
   showCheck(error, threshold, step) {
     this.#point = { step: step ?? BEST_STEP, error };
     const fine = passes(error, threshold);
-    const at = `With a step of ${powerText(this.#point.step)} the greatest error above is`;
+    const at = `With a step of ${powerText(this.#point.step)}, the greatest error above is`;
     const [mark, sign] = fine ? ["✓", "below"] : ["✗", "not below"];
     const says = `${mark} ${at} ${errorText(error)}: ${sign} ${powerText(threshold)}.`;
     setText(find("#check-step-result"), says);
@@ -118,7 +118,7 @@ export class StepSizeChart {
   }
 }
 
-/** A logarithmic axis has no place for 0, nor for what is not finite. */
+/** A logarithmic axis cannot show 0 or a value that is not finite. */
 const shown = (error) => (error === null ? 1 : Math.max(error, LEAST_SHOWN));
 
 const line = ({ steps, ...errors }, method, look) => ({
@@ -159,10 +159,10 @@ function layout(curve, chosen, size, palette, font) {
         ...methodLabel(curve, method, place),
         bgcolor: palette.card,
       })),
-      note("← too small: rounding", { ...above, x: 0, xanchor: "left" }),
-      note("too large: the loss bends →", { ...above, x: 1, xanchor: "right" }),
+      note("← too small: rounding error", { ...above, x: 0, xanchor: "left" }),
+      note("too large: truncation error →", { ...above, x: 1, xanchor: "right" }),
       note(`passes below ${powerText(PASSES_BELOW)}`, { x: -15.1, y: Math.log10(PASSES_BELOW), xanchor: "left", yanchor: "top" }),
-      note(`the step ${powerText(chosen)}`, {
+      note(`step ${powerText(chosen)}`, {
         x,
         y: -16,
         xanchor: left ? "right" : "left",
@@ -174,7 +174,7 @@ function layout(curve, chosen, size, palette, font) {
   };
 }
 
-// On a logarithmic axis Plotly takes the places of shapes as they are, those of notes as powers.
+// On a logarithmic axis Plotly expects plain values for shapes, and logarithms for annotations.
 const rule = (at, look) => ({ type: "line", layer: "below", line: look, ...at });
 const note = (text, at) => ({ text, showarrow: false, ...at });
 
@@ -190,7 +190,7 @@ function description({ steps, ...methods }) {
       const errors = methods[method].map(shown);
       const least = errors.reduce((a, b) => Math.min(a, b));
       const at = powerText(steps[errors.indexOf(least)]);
-      return `${text.replace("<br>", " ")}: least error ${errorText(least)}, at a step of ${at}.`;
+      return `${text.replace("<br>", " ")}: smallest error ${errorText(least)}, at step ${at}.`;
     })
     .join(" ");
 }

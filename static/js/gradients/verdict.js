@@ -1,4 +1,4 @@
-/** The verdict in words, and the table of the parameters. */
+/** The verdict, and the table of the parameters. */
 
 import { passes, powerText, errorText, worst } from "./relative-errors.js";
 import { el, find, setText } from "../lib/dom.js";
@@ -6,17 +6,17 @@ import * as format from "../lib/format.js";
 
 const METHODS = ["complex_step", "central_difference"];
 
-/** What a parameter is for, by its letter. */
+/** The meaning of each parameter. */
 const MEANINGS = {
   U: "from the input",
-  W: "from the state before",
-  b: "the state's bias",
-  d: "the bias within the reset gate",
+  W: "from the previous state",
+  b: "bias of the state",
+  d: "bias inside the reset gate",
   V: "from the state to the output",
-  c: "the output's bias",
+  c: "bias of the output",
 };
 
-/** Show what a check found; `onPurpose` when it was asked to go wrong. */
+/** Show the result of a check; `onPurpose` if a mistake was made on purpose. */
 export function showVerdict(check, onPurpose) {
   const { title, tone } = verdictOf(check, onPurpose);
   find("#check-verdict-box").dataset.tone = tone;
@@ -30,10 +30,10 @@ export function showVerdict(check, onPurpose) {
 }
 
 function verdictOf(check, onPurpose) {
-  if (check.passed) return { title: "The gradients are right.", tone: "passed" };
+  if (check.passed) return { title: "The gradients are correct.", tone: "passed" };
   return onPurpose
-    ? { title: "The gradients are right, and look wrong.", tone: "failed" }
-    : { title: "This check does not pass.", tone: "failed" };
+    ? { title: "The gradients are correct, but look wrong.", tone: "failed" }
+    : { title: "The check failed.", tone: "failed" };
 }
 
 /** "1,650 entries, each against two numerical derivatives. ..." */
@@ -46,7 +46,7 @@ function figures({ parameters, dtype, thresholds }) {
     return `${errorText(most)} (${sign} ${powerText(thresholds[method])})`;
   });
   return (
-    `${format.count(entries)} entries in ${dtype}, each against two derivatives. ` +
+    `${format.count(entries)} entries in ${dtype}, each compared with two numerical derivatives. ` +
     `The greatest relative error is ${complex} by complex step, ${central} by central difference.`
   );
 }
@@ -63,7 +63,7 @@ function row(parameter, thresholds) {
     el("th", { scope: "row" }, name, " ", el("small", { text: meaning(name) })),
     el("td", { text: shape.join(" × ") }),
     ...METHODS.map(error),
-    el("td", { class: passed ? "passed" : "failed", text: passed ? "✓ right" : "✗ off" }),
+    el("td", { class: passed ? "passed" : "failed", text: passed ? "✓ correct" : "✗ wrong" }),
   );
 }
 

@@ -1,29 +1,52 @@
-/** The corpus as a book: which page a place is on. */
+/** Pages and chapters of a corpus, and how a sentence names a character. */
 
 import { isolateDirection } from "./format.js";
 
 const CHARACTERS_A_PAGE = 1800;
 
-/** How many pages a text of so many characters has. */
+/**
+ * The number of pages of a text.
+ *
+ * @param {number} characters
+ */
 export const pageCount = (characters) => Math.max(Math.ceil(characters / CHARACTERS_A_PAGE), 1);
 
-/** The page, from 1, of a place in a text. */
+/**
+ * The page, from 1, of a position in a text.
+ *
+ * @param {number} position
+ * @param {number} characters of the whole text.
+ */
 export const pageAt = (position, characters) =>
   Math.min(Math.floor(position / CHARACTERS_A_PAGE) + 1, pageCount(characters));
 
-/** How many pages lie before a place, with the fraction of the one that it is on. */
+/**
+ * The pages before a position, including the fraction of its own page.
+ *
+ * @param {number} position
+ */
 export const pagesBefore = (position) => position / CHARACTERS_A_PAGE;
 
-/** The heading of the chapter that a place is in, null before the first and in a book without. */
+/**
+ * The heading of the chapter at a position; null before the first one and in a text without any.
+ *
+ * @param {[number, string][] | undefined} headings
+ * @param {number} position
+ */
 export const chapterAt = (headings, position) =>
   (headings ?? []).findLast(([at]) => at <= position)?.[1] ?? null;
 
 const CHARACTER_NAMES = new Map([
-  ["\n", "a line’s end"],
+  ["\n", "a line break"],
   [" ", "a space"],
   ["\t", "a tab"],
   ["\u00a0", "a no-break space"],
 ]);
 
-/** A character as a sentence names it: ‘Q’, a space. */
-export const characterName = (character) => CHARACTER_NAMES.get(character) ?? `‘${isolateDirection(character)}’`;
+/**
+ * A character in a sentence: ‘Q’, a space.
+ *
+ * @param {string} character
+ */
+export const characterName = (character) =>
+  CHARACTER_NAMES.get(character) ?? `‘${isolateDirection(character)}’`;

@@ -1,19 +1,43 @@
-/** Small helpers over the DOM. Text always goes in as text nodes, never as HTML. */
+/** Helpers for the DOM. Text is always inserted as text nodes, never as HTML. */
 
-/** The first element that matches `selector` within `root`; throws when the page lacks it. */
+/**
+ * The first element within `root` that matches `selector`.
+ *
+ * @param {string} selector
+ * @param {ParentNode} [root]
+ * @returns {any} an element; typed loosely, since the selector does not tell its kind.
+ * @throws {Error} when the page has no such element.
+ */
 export function find(selector, root = document) {
   const element = root.querySelector(selector);
   if (!element) throw new Error(`The page lacks ${selector}`);
   return element;
 }
 
+/** The focused element, or null. @returns {HTMLElement | null} */
+export const focusedElement = () =>
+  document.activeElement instanceof HTMLElement ? document.activeElement : null;
+
 /**
- * Make an element.
+ * All radio buttons of a group.
+ *
+ * @param {string} name
+ * @returns {HTMLInputElement[]}
+ */
+export const radios = (name) => [
+  .../** @type {NodeListOf<HTMLInputElement>} */ (
+    document.querySelectorAll(`input[type=radio][name="${name}"]`)
+  ),
+];
+
+/**
+ * Create an element.
  *
  * @param {string} tag
- * @param {Object} [attributes] `class`, `text`, `on` (`{event: handler}`), or any attribute;
- *   `true` sets an empty attribute, `false`, `null` and `undefined` leave it out.
- * @param {...(Node|string)} children strings become text nodes.
+ * @param {Record<string, any>} [attributes] `class`, `text`, `on` (`{event: handler}`), or any
+ *   attribute; `true` sets an empty attribute; `false`, `null` and `undefined` omit it.
+ * @param {...(Node | string)} children strings become text nodes.
+ * @returns {any} an element; typed loosely, since the tag does not tell its kind.
  */
 export function el(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -31,7 +55,13 @@ export function el(tag, attributes = {}, ...children) {
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** Make an SVG element with the given attributes. */
+/**
+ * Create an SVG element.
+ *
+ * @param {string} tag
+ * @param {Record<string, any>} [attributes]
+ * @param {...Node} children
+ */
 export function svg(tag, attributes = {}, ...children) {
   const element = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
@@ -39,18 +69,32 @@ export function svg(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** One of the page's own icons (the symbols stand in the template). */
+/**
+ * One of the icons in templates/icons.html.
+ *
+ * @param {string} name
+ */
 export function icon(name) {
   const use = svg("use", { href: `#icon-${name}` });
   return svg("svg", { class: "icon", "aria-hidden": "true" }, use);
 }
 
-/** Set the text of an element only when it differs, so that a still figure costs nothing. */
+/**
+ * Set the text of an element only if it changes, so that an unchanged figure costs no layout.
+ *
+ * @param {Element} element
+ * @param {string} text
+ */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** A deed that scrolls back to the top; where nobody has scrolled it costs nothing, not a layout. */
+/**
+ * A function that scrolls an element back to its top. It does nothing, and causes no layout, if the
+ * element was not scrolled since.
+ *
+ * @param {Element} element
+ */
 export function scrollToTopOf(element) {
   let scrolled = false;
   element.addEventListener("scroll", () => (scrolled = true), { passive: true });
@@ -62,7 +106,14 @@ export function scrollToTopOf(element) {
 
 export const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
-/** Animate unless the reader asked for stillness; returns the Animation or null. */
+/**
+ * Animate an element, unless the user prefers reduced motion.
+ *
+ * @param {Element} element
+ * @param {Keyframe[]} frames
+ * @param {KeyframeAnimationOptions} options
+ * @returns {Animation | null}
+ */
 export function animate(element, frames, options) {
   return reducedMotion.matches ? null : element.animate(frames, options);
 }

@@ -1,4 +1,6 @@
-/** Numbers and times as words. */
+/** Numbers, times and names as text. */
+
+/** @typedef {number | null | undefined} Figure */
 
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 const oneDecimal = new Intl.NumberFormat("en-US", {
@@ -10,48 +12,59 @@ const twoDecimals = new Intl.NumberFormat("en-US", {
   maximumFractionDigits: 2,
 });
 
-/** What stands where a figure is not known yet. */
+/** The placeholder for a figure that is not known yet. */
 export const NO_VALUE = "–";
 
-const known = (value) => typeof value === "number" && Number.isFinite(value);
+/**
+ * @param {Figure} value
+ * @returns {value is number}
+ */
+function known(value) {
+  return Number.isFinite(value);
+}
 
-/** 12340 -> "12,340". */
+/** 12340 -> "12,340". @param {Figure} value */
 export const count = (value) => (known(value) ? whole.format(value) : NO_VALUE);
 
-/** A loss in nats a sequence: 50.63 -> "50.6". */
+/** A loss in nats per sequence: 50.63 -> "50.6". @param {Figure} value */
 export const loss = (value) => (known(value) ? oneDecimal.format(value) : NO_VALUE);
 
-/** A loss in nats a character: 2.0251 -> "2.03". */
+/** A loss in nats per character: 2.0251 -> "2.03". @param {Figure} value */
 export const fine = (value) => (known(value) ? twoDecimals.format(value) : NO_VALUE);
 
-/** A small number without needless digits: 4.5 -> "4.5", 10 -> "10". */
+/** A small number without trailing zeros: 4.5 -> "4.5", 10 -> "10". @param {Figure} value */
 export const plain = (value) => (known(value) ? String(value) : NO_VALUE);
 
-/** A figure with one decimal or two. */
+/**
+ * A figure with one or two decimals.
+ *
+ * @param {Figure} value
+ * @param {number} digits
+ */
 export const rounded = (value, digits) => (digits === 1 ? loss(value) : fine(value));
 
-/** A share: 0.637 -> "64%". */
+/** A share: 0.637 -> "64%". @param {Figure} value */
 export const share = (value) => (known(value) ? `${whole.format(value * 100)}%` : NO_VALUE);
 
-/** Updates a second: whole from ten on, one decimal below. */
+/** Updates per second: an integer from ten on, one decimal below. @param {number} value */
 export const speed = (value) => (value > 0 && value < 9.95 ? loss(value) : count(value));
 
-/** 3723 s -> "1:02:03"; 71 s -> "1:11"; more than four days -> "5 days". */
+/** 3723 s -> "1:02:03"; 71 s -> "1:11"; more than four days -> "5 days". @param {Figure} seconds */
 export function duration(seconds) {
   if (!known(seconds) || seconds < 0) return NO_VALUE;
   const total = Math.round(seconds);
   if (total > 96 * 3600) return `${count(total / 86400)} days`;
-  const two = (n) => String(n).padStart(2, "0");
+  const two = (/** @type {number} */ n) => String(n).padStart(2, "0");
   const hours = Math.floor(total / 3600);
   const minutes = Math.floor((total % 3600) / 60);
   return hours ? `${hours}:${two(minutes)}:${two(total % 60)}` : `${minutes}:${two(total % 60)}`;
 }
 
-/** How long something took: 8.83 s -> "8.8 s"; from a hundred seconds on as a duration. */
+/** Elapsed time: 8.83 s -> "8.8 s"; from a hundred seconds on as a duration. @param {Figure} seconds */
 export const elapsed = (seconds) =>
   known(seconds) && seconds < 99.95 ? `${loss(seconds)} s` : duration(seconds);
 
-/** Bytes as a person reads them: 321456 -> "314 kB". */
+/** 321456 -> "314 kB". @param {Figure} value */
 export function bytes(value) {
   if (!known(value)) return NO_VALUE;
   if (value < 1024) return `${count(value)} bytes`;
@@ -59,10 +72,16 @@ export function bytes(value) {
   return `${loss(value / 1024 / 1024)} MB`;
 }
 
-/** "1 watching", "212 watching". */
+/**
+ * "1 word", "212 words".
+ *
+ * @param {number} value
+ * @param {string} one
+ * @param {string} many
+ */
 export const plural = (value, one, many) => `${count(value)} ${value === 1 ? one : many}`;
 
-/** The time of day of an ISO time, in the reader's own zone. */
+/** The time of day of an ISO time, in the user's time zone. @param {string} iso */
 export function clock(iso) {
   const at = new Date(iso);
   return Number.isNaN(at.getTime())
@@ -72,16 +91,21 @@ export function clock(iso) {
 
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u;
 
-/** Foreign words within a sentence: those that run to the left do so by themselves alone. */
+/**
+ * Isolate right-to-left text within a sentence, so that it does not reorder the words around it.
+ *
+ * @param {string} text
+ */
 export const isolateDirection = (text) => (RIGHT_TO_LEFT.test(text) ? `\u2068${text}\u2069` : text);
 
-/** A run's network in a few words: "rnn 100, adagrad 0.1". */
+/** A run's network in a few words: "rnn 100, adagrad 0.1". @param {RunSpec} spec */
 export const networkSummary = (spec) =>
   `${spec.cell} ${count(spec.hidden_size)}, ${spec.optimizer} ${spec.learning_rate}`;
 
+/** @type {Record<string, string>} */
 const STATES = {
   queued: "waiting for a free core",
-  running: "learning",
+  running: "training",
   paused: "paused",
   finished: "finished",
   stopped: "stopped",
@@ -89,12 +113,12 @@ const STATES = {
   interrupted: "interrupted",
 };
 
-/** A run's state in a word or two. */
+/** The state of a run in a word. @param {string} state */
 export const stateLabel = (state) => STATES[state] ?? state;
 
 const MAX_JOINED = 3;
 
-/** ["Orla", "Vane"] -> "Orla and Vane"; of many, the first two and how many more. */
+/** ["Orla", "Vane"] -> "Orla and Vane"; of many, the first two and a count. @param {string[]} words */
 export function joinWords(words) {
   if (words.length > MAX_JOINED) {
     return `${words.slice(0, MAX_JOINED - 1).join(", ")} and ${words.length - MAX_JOINED + 1} more`;

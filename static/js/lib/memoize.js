@@ -1,18 +1,21 @@
 /**
- * `work`, whose last result is remembered for as long as what `inputs` picks of its arguments is the
- * same: however many ask, it is worked out once for each change.
+ * A function that caches the last result of `work`. It computes a new one when any of the values
+ * that `inputs` selects from the arguments changes.
  *
+ * @template {any[]} A
  * @template T
- * @param {(...given: any[]) => any[]} inputs
- * @param {(...given: any[]) => T} work
- * @returns {(...given: any[]) => T}
+ * @param {(...given: A) => any[]} inputs
+ * @param {(...given: A) => T} work
+ * @returns {(...given: A) => T}
  */
 export function memoize(inputs, work) {
+  /** @type {any[] | null} */
   let lastInputs = null;
+  /** @type {T} */
   let result;
   return (...given) => {
     const now = inputs(...given);
-    if (!lastInputs || now.some((part, i) => !Object.is(part, lastInputs[i]))) {
+    if (!lastInputs?.every((input, i) => Object.is(input, now[i]))) {
       result = work(...given);
       lastInputs = now;
     }

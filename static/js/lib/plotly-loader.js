@@ -1,19 +1,20 @@
-/** Plotly comes as a classic script of a megabyte: no page must wait for it. */
+/** Plotly is a classic script of one megabyte; pages load it only when they draw their first chart. */
 
-// The page's policy lets no string become markup or a script's address, but for what is named here:
-// Plotly's own address, and the empty string with which Plotly clears an element.
+// Trusted Types: no string becomes markup or the URL of a script, with two exceptions. Plotly's own
+// URL is allowed, and the empty string, with which Plotly clears an element.
 window.trustedTypes?.createPolicy("default", {
-  createHTML: (html) => (html === "" ? html : null),
-  createScriptURL: (url) => (url === document.body.dataset.plotly ? url : null),
+  createHTML: (/** @type {string} */ html) => (html === "" ? html : null),
+  createScriptURL: (/** @type {string} */ url) => (url === document.body.dataset.plotly ? url : null),
 });
 
+/** @type {Promise<any> | null} */
 let loading = null;
 
-/** @returns {Promise<Object>} Plotly, once it is there; however often it is asked for. */
+/** @returns {Promise<any>} Plotly; it is loaded once, however often this is called. */
 export function loadPlotly() {
   loading ??= new Promise((resolve, reject) => {
     const script = document.createElement("script");
-    script.src = document.body.dataset.plotly;
+    script.src = document.body.dataset.plotly ?? "";
     script.addEventListener("load", () => resolve(window.Plotly));
     script.addEventListener("error", () => reject(new Error("Plotly could not be loaded")));
     document.head.append(script);

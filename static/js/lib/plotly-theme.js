@@ -1,8 +1,14 @@
-/** What every chart wears: its ground, its axes and the lines across it, as Plotly wants them. */
+/** The look that all Plotly charts share: background, axes and reference lines. */
+
+/** @typedef {{family: string, size: number, color: string}} Font */
 
 export const TRANSPARENT = "rgba(0,0,0,0)";
 
-/** The part of a layout that is the same for all; `text` is a font, with its size and colour. */
+/**
+ * The part of a layout that all charts share.
+ *
+ * @param {Font} text
+ */
 export const baseLayout = (text) => ({
   paper_bgcolor: TRANSPARENT,
   plot_bgcolor: TRANSPARENT,
@@ -11,6 +17,10 @@ export const baseLayout = (text) => ({
   hovermode: false,
 });
 
+/**
+ * @param {Colours} colours
+ * @param {Font} text
+ */
 export const axis = (colours, text) => ({
   gridcolor: colours.line,
   gridwidth: 1,
@@ -18,13 +28,18 @@ export const axis = (colours, text) => ({
   showline: false,
   ticks: "outside",
   ticklen: 5,
-  tickcolor: TRANSPARENT, // the ticks only hold the labels off the corner
+  tickcolor: TRANSPARENT, // invisible ticks keep the labels away from the corner
   tickfont: text,
   automargin: false,
-  ticklabeloverflow: "allow", // else every label is measured at every drawing
+  ticklabeloverflow: "allow", // otherwise Plotly measures every label at every drawing
 });
 
-/** A dotted line at a height, all the way across, behind everything. */
+/**
+ * A dotted horizontal line across the whole plot, behind everything else.
+ *
+ * @param {number} y
+ * @param {Colours} colours
+ */
 export const horizontalLine = (y, colours) => ({
   type: "line",
   xref: "paper",
@@ -36,6 +51,10 @@ export const horizontalLine = (y, colours) => ({
   line: { color: colours.soft, width: 1, dash: "1.5px,4px" },
 });
 
-/** Plotly reads a few tags in its labels; a name, a word or a note is text and has none. */
+/**
+ * Escape a text for a Plotly label: Plotly interprets a few HTML tags there.
+ *
+ * @param {string} text
+ */
 export const escapeLabel = (text) =>
   text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");

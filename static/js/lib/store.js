@@ -1,19 +1,21 @@
-/** One state for the whole page; views subscribe to the slice they draw. */
+/** The single state of a page. Views subscribe to the part that they draw. */
 
 /**
  * @template S
- * @param {(state: S, action: Object) => S} reduce pure.
+ * @param {(state: S, action: Action) => S} reduce a pure function.
  * @param {S} initial
+ * @returns {Store<S>}
  */
 export function createStore(reduce, initial) {
   let state = initial;
+  /** @type {Set<(state: S) => void>} */
   const listeners = new Set();
 
   return {
-    /** The state as it stands; never to be changed. */
+    /** The current state; callers must not change it. */
     get: () => state,
 
-    /** Take in what happened, one after the other; views are told once, of all of it. */
+    /** Apply actions in order; listeners are called once, after all of them. */
     dispatch(...actions) {
       const next = actions.reduce(reduce, state);
       if (next === state) return;
@@ -21,21 +23,15 @@ export function createStore(reduce, initial) {
       for (const listener of listeners) listener(state);
     },
 
-    /**
-     * Call `show` now, and again whenever one of the selected values is another.
-     *
-     * @param {(state: S) => any[]} select
-     * @param {(...values: any[]) => void} show
-     */
+    /** Call `show` now, and again whenever one of the selected values changes. */
     watch(select, show) {
       let seen = select(state);
-      const listener = () => {
-        const values = select(state);
+      listeners.add((now) => {
+        const values = select(now);
         if (values.every((value, i) => Object.is(value, seen[i]))) return;
         seen = values;
         show(...values);
-      };
-      listeners.add(listener);
+      });
       show(...seen);
     },
   };

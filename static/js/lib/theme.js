@@ -1,26 +1,31 @@
-/** Light or dark: the system's preference until the reader chooses, then that, remembered. */
+/** Light or dark: the system's preference until the user chooses; the choice is stored. */
 
 const KEY = "hurrah-theme";
 const system = matchMedia("(prefers-color-scheme: dark)");
+/** @type {Set<(theme: string) => void>} */
 const watchers = new Set();
 
-/** "light" or "dark", as the page now stands. */
+/** The theme in use: "light" or "dark". */
 export const theme = () =>
   document.documentElement.dataset.theme ?? (system.matches ? "dark" : "light");
 
-/** Turn to the other theme and remember it. */
+/** Switch to the other theme and store the choice. */
 export function toggleTheme() {
   const next = theme() === "dark" ? "light" : "dark";
   document.documentElement.dataset.theme = next;
   try {
     localStorage.setItem(KEY, next);
   } catch {
-    // Storage closed to us: the choice then holds for this page only.
+    // Storage may be blocked; the choice then lasts for this page only.
   }
   announce();
 }
 
-/** Call `show` whenever the theme changes. */
+/**
+ * Call `show` whenever the theme changes.
+ *
+ * @param {(theme: string) => void} show
+ */
 export const onTheme = (show) => watchers.add(show);
 
 const announce = () => watchers.forEach((show) => show(theme()));
@@ -39,9 +44,9 @@ const NAMES = {
 };
 
 /**
- * A theme's colours as plain values, for the chart; custom properties alone stay unresolved.
+ * The colours of a theme as plain values for the chart, where custom properties cannot be used.
  *
- * @param {"light" | "dark"} [scheme] the page's own where it is left out.
+ * @param {"light" | "dark"} [scheme] by default the page's own.
  */
 export function colours(scheme) {
   const resolved = resolve(NAMES, scheme);
@@ -49,13 +54,20 @@ export function colours(scheme) {
   return resolved;
 }
 
-/** The values that custom properties, by any names, have in a theme, or in the page's own. */
+/**
+ * The values of custom properties in a theme, by any names.
+ *
+ * @param {Record<string, string>} names name to custom property.
+ * @param {"light" | "dark"} [scheme] by default the page's own.
+ */
 export function resolve(names, scheme) {
   const probe = document.createElement("i");
   probe.hidden = true;
-  probe.style.forcedColorAdjust = "none"; // or all would be one, where the system chooses colours
+  // In forced-colours mode all values would otherwise be the same system colour.
+  probe.style.setProperty("forced-color-adjust", "none");
   if (scheme) probe.style.colorScheme = scheme;
   document.body.append(probe);
+  /** @type {Record<string, string>} */
   const resolved = {};
   for (const [name, property] of Object.entries(names)) {
     probe.style.color = `var(${property})`;

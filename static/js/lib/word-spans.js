@@ -1,22 +1,28 @@
 /**
- * A text cut into runs of one kind: plain, invented (words that the corpus lacks) and watched; each
- * of them may have changed since the text before.
+ * Splits a text into segments of one kind each: plain, invented (words that are not in the corpus),
+ * watched, or primed. Each segment may also be marked as changed since the previous text.
  *
- * The server counts in Unicode code points, JavaScript in UTF-16 units; the cutting is done in
+ * The server counts in Unicode code points and JavaScript in UTF-16 units, so the text is split by
  * code points.
+ *
+ * @typedef {{kind: "plain" | "invented" | "watched" | "primed", text: string, changed?: true}} Segment
+ * @typedef {Object} Marks
+ * @property {Span[]} [invented] half-open spans in code points.
+ * @property {string[]} [watched] words to find.
+ * @property {Span[]} [changed] half-open spans in code points.
+ * @property {number} [primed] how many characters at the start are the prime.
  */
 
 const LETTER = /[\p{L}\p{M}]/u;
 
 /**
  * @param {string} text
- * @param {{invented?: [number, number][], watched?: string[], changed?: [number, number][], primed?: number}} marks
- *   half-open spans in code points, words to look for, and how many characters at the beginning the
- *   text went on from.
- * @returns {{kind: "plain" | "invented" | "watched" | "primed", text: string, changed?: true}[]}
+ * @param {Marks} [marks]
+ * @returns {Segment[]}
  */
 export function segments(text, { invented = [], watched = [], changed = [], primed = 0 } = {}) {
   const characters = Array.from(text);
+  /** @type {Segment["kind"][]} */
   const kinds = new Array(characters.length).fill("plain");
   for (const [start, end] of invented) kinds.fill("invented", start, end);
   for (const word of watched) {
@@ -28,52 +34,65 @@ export function segments(text, { invented = [], watched = [], changed = [], prim
   kinds.fill("primed", 0, primed);
   const isChanged = new Array(characters.length).fill(false);
   for (const [start, end] of changed) isChanged.fill(true, start, end);
-  const cut = [];
+  /** @type {Segment[]} */
+  const found = [];
   characters.forEach((character, i) => {
-    const last = cut.at(-1);
+    const last = found.at(-1);
     if (last?.kind === kinds[i] && Boolean(last.changed) === isChanged[i]) last.text += character;
-    else cut.push({ kind: kinds[i], text: character, ...(isChanged[i] && { changed: true }) });
+    else found.push({ kind: kinds[i], text: character, ...(isChanged[i] && { changed: true }) });
   });
-  return cut;
+  return found;
 }
 
-/** Where `word` stands in `characters` as a word of its own. */
+/**
+ * The positions where `word` occurs as a whole word.
+ *
+ * @param {string[]} characters
+ * @param {string[]} word
+ */
 function occurrences(characters, word) {
+  /** @type {number[]} */
   const found = [];
   if (!word.length) return found;
   for (let start = 0; start <= characters.length - word.length; start += 1) {
     const end = start + word.length;
-    const stands =
+    const matches =
       word.every((letter, i) => letter === characters[start + i]) &&
       !LETTER.test(characters[start - 1] ?? "") &&
       !LETTER.test(characters[end] ?? "");
-    if (stands) found.push(start);
+    if (matches) found.push(start);
   }
   return found;
 }
 
 /**
- * The segments as paragraphs: an empty line parts two, a single line end stays within one.
+ * Group segments into paragraphs. An empty line starts a new one; a single line break does not.
  *
- * @returns {{kind: string, text: string}[][]}
+ * @param {Segment[]} split
+ * @returns {Segment[][]}
  */
-export function paragraphs(cut) {
-  const pages = [[]];
-  for (const segment of cut) {
+export function paragraphs(split) {
+  /** @type {Segment[][]} */
+  const found = [[]];
+  for (const segment of split) {
     segment.text.split(/\n{2,}/).forEach((piece, i) => {
-      if (i > 0) pages.push([]);
-      if (piece) pages.at(-1).push({ ...segment, text: piece });
+      if (i > 0) found.push([]);
+      if (piece) found.at(-1)?.push({ ...segment, text: piece });
     });
   }
-  return pages.filter((page) => page.some(({ text }) => text.trim())).map(trimmed);
+  return found.filter((each) => each.some(({ text }) => text.trim())).map(trimmed);
 }
 
-/** A paragraph without the space before its first character and after its last. */
-function trimmed(page) {
-  const first = page.findIndex(({ text }) => text.trim());
-  const last = page.findLastIndex(({ text }) => text.trim());
-  const kept = page.slice(first, last + 1).map((segment) => ({ ...segment }));
-  kept[0].text = kept[0].text.trimStart();
-  kept.at(-1).text = kept.at(-1).text.trimEnd();
-  return kept;
+/**
+ * A paragraph without white space at its start and end.
+ *
+ * @param {Segment[]} paragraph
+ */
+function trimmed(paragraph) {
+  const first = paragraph.findIndex(({ text }) => text.trim());
+  const last = paragraph.findLastIndex(({ text }) => text.trim());
+  const inner = paragraph.slice(first, last + 1).map((segment) => ({ ...segment }));
+  inner[0].text = inner[0].text.trimStart();
+  inner[inner.length - 1].text = inner[inner.length - 1].text.trimEnd();
+  return inner;
 }

@@ -1,14 +1,14 @@
-/** The server's HTTP interface, and its problem documents as errors. */
+/** The server's HTTP interface; its problem documents become errors. */
 
 import { linesOf } from "../lib/ndjson.js";
 
-/** An answer other than the one hoped for; `message` is the server's own sentence. */
+/** An error answer of the server, or none at all; `message` is a sentence for the user. */
 export class Problem extends Error {
   /**
    * @param {string} message
-   * @param {number} status 0 when the server could not be reached.
-   * @param {{field: string, message: string}[]} fields
-   * @param {number} retryAfterS after how many seconds it may be asked again; 0: it did not say.
+   * @param {number} [status] 0 when the server could not be reached.
+   * @param {{field: string, message: string}[]} [fields]
+   * @param {number} [retryAfterS] when to try again, in seconds; 0: not stated.
    */
   constructor(message, status = 0, fields = [], retryAfterS = 0) {
     super(message);
@@ -19,16 +19,30 @@ export class Problem extends Error {
   }
 }
 
-const UNREACHABLE = "The server can't be reached. Nothing was changed.";
+const UNREACHABLE = "The server cannot be reached. Nothing was changed.";
 
-const INTERRUPTED = "The connection was lost while it wrote.";
+const INTERRUPTED = "The connection was lost while the passage was being written.";
 
+/** @typedef {{method?: string, body?: any, signal?: AbortSignal | null}} RequestOptions */
+
+/** @type {(error: unknown) => boolean} */
+const isAbort = (error) => error instanceof Error && error.name === "AbortError";
+
+/**
+ * @param {string} path
+ * @param {RequestOptions} [options]
+ * @returns {Promise<any>} the JSON of the answer; null for an empty one.
+ */
 async function call(path, options) {
   const response = await send(path, options);
   if (response.status === 204) return null;
   return answer(response.status, await response.text());
 }
 
+/**
+ * @param {string} path
+ * @param {RequestOptions} [options]
+ */
 async function send(path, { method = "GET", body, signal } = {}) {
   try {
     return await fetch(path, {
@@ -38,17 +52,22 @@ async function send(path, { method = "GET", body, signal } = {}) {
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch (error) {
-    if (error.name === "AbortError") throw error;
+    if (isAbort(error)) throw error;
     throw new Problem(UNREACHABLE);
   }
 }
 
+/**
+ * @param {number} status
+ * @param {string} text
+ * @param {number} [retryAfterS]
+ */
 function answer(status, text, retryAfterS = 0) {
   let document = null;
   try {
     document = JSON.parse(text);
   } catch {
-    // A proxy may answer with a page of its own; the status then speaks for it.
+    // A proxy may answer with an HTML page; then only the status is known.
   }
   if (status >= 200 && status < 300 && document !== null) return document;
   throw new Problem(
@@ -59,59 +78,92 @@ function answer(status, text, retryAfterS = 0) {
   );
 }
 
-/** The server's time in milliseconds since 1970, or null when it can't be had. */
-export async function serverTime() {
-  try {
-    return (await call("/healthz")).time * 1000;
-  } catch (error) {
-    if (!(error instanceof Problem)) throw error;
-    return null;
-  }
-}
-
-const run = (id, rest = "") => `/api/runs/${encodeURIComponent(id)}${rest}`;
-
-export const listRuns = () => call("/api/runs");
-export const createRun = (spec) => call("/api/runs", { method: "POST", body: spec });
-export const changeRun = (id, change) => call(run(id), { method: "PATCH", body: change });
-export const deleteRun = (id) => call(run(id), { method: "DELETE" });
-export const pause = (id) => call(run(id, "/pause"), { method: "POST", body: {} });
-export const resume = (id) => call(run(id, "/resume"), { method: "POST", body: {} });
-export const stop = (id) => call(run(id, "/stop"), { method: "POST", body: {} });
-export const step = (id, updates) => call(run(id, "/step"), { method: "POST", body: { updates } });
-export const saveCheckpoint = (id) => call(run(id, "/checkpoints"), { method: "POST", body: {} });
-export const estimateRun = (spec, signal) =>
-  call("/api/estimate", { method: "POST", body: spec, signal });
-export const forkRun = (id, checkpoint, spec) =>
-  call(run(id, "/fork"), { method: "POST", body: { checkpoint, spec } });
-export const deleteCheckpoint = (id, checkpoint) =>
-  call(run(id, `/checkpoints/${encodeURIComponent(checkpoint)}`), { method: "DELETE" });
-export const listCorpora = () => call("/api/corpora");
-export const deleteCorpus = (id) =>
-  call(`/api/corpora/${encodeURIComponent(id)}`, { method: "DELETE" });
-
-/** The characters of a text from `from` up to, not including, `to`. */
-export const getText = (id, from, to, signal) =>
-  call(`/api/corpora/${encodeURIComponent(id)}/text?from=${from}&to=${to}`, { signal });
-
-/** The promise's value; null where the server refuses or the request is aborted. */
+/**
+ * The value of a promise; null when the server refuses or the request is aborted.
+ *
+ * @template T
+ * @param {Promise<T>} promise
+ * @returns {Promise<T | null>}
+ */
 export async function nullOnProblem(promise) {
   try {
     return await promise;
   } catch (error) {
-    if (error instanceof Problem || error.name === "AbortError") return null;
+    if (error instanceof Problem || isAbort(error)) return null;
     throw error;
   }
 }
 
+/** The server's time in milliseconds since 1970; null when the server cannot be reached. */
+export async function serverTime() {
+  const health = await nullOnProblem(call("/healthz"));
+  return health && /** @type {number} */ (health.time) * 1000;
+}
+
+const run = (/** @type {string} */ id, rest = "") => `/api/runs/${encodeURIComponent(id)}${rest}`;
+
+/** @returns {Promise<Run[]>} newest first. */
+export const listRuns = () => call("/api/runs");
+
+/** @type {(spec: Partial<RunSpec>) => Promise<Run>} */
+export const createRun = (spec) => call("/api/runs", { method: "POST", body: spec });
+
+/** @type {(id: string, change: object) => Promise<Run>} */
+export const changeRun = (id, change) => call(run(id), { method: "PATCH", body: change });
+
+/** @type {(id: string) => Promise<null>} */
+export const deleteRun = (id) => call(run(id), { method: "DELETE" });
+
+/** @type {(id: string) => Promise<Run>} */
+export const pause = (id) => call(run(id, "/pause"), { method: "POST", body: {} });
+
+/** @type {(id: string) => Promise<Run>} */
+export const resume = (id) => call(run(id, "/resume"), { method: "POST", body: {} });
+
+/** @type {(id: string) => Promise<Run>} */
+export const stop = (id) => call(run(id, "/stop"), { method: "POST", body: {} });
+
+/** @type {(id: string, updates: number) => Promise<Run>} */
+export const step = (id, updates) => call(run(id, "/step"), { method: "POST", body: { updates } });
+
+/** @type {(id: string) => Promise<Checkpoint>} */
+export const saveCheckpoint = (id) => call(run(id, "/checkpoints"), { method: "POST", body: {} });
+
+/** @type {(spec: Partial<RunSpec>, signal: AbortSignal) => Promise<any>} */
+export const estimateRun = (spec, signal) =>
+  call("/api/estimate", { method: "POST", body: spec, signal });
+
+/** @type {(id: string, checkpoint: string, spec: object) => Promise<Run>} */
+export const forkRun = (id, checkpoint, spec) =>
+  call(run(id, "/fork"), { method: "POST", body: { checkpoint, spec } });
+
+/** @type {(id: string, checkpoint: string) => Promise<null>} */
+export const deleteCheckpoint = (id, checkpoint) =>
+  call(run(id, `/checkpoints/${encodeURIComponent(checkpoint)}`), { method: "DELETE" });
+
+/** @returns {Promise<Corpus[]>} */
+export const listCorpora = () => call("/api/corpora");
+
+/** @type {(id: string) => Promise<null>} */
+export const deleteCorpus = (id) =>
+  call(`/api/corpora/${encodeURIComponent(id)}`, { method: "DELETE" });
+
 /**
- * Have a passage written, or several; the answer comes when the last character is.
+ * The characters of a corpus from `from` up to, but not including, `to`.
+ *
+ * @type {(id: string, from: number, to: number, signal?: AbortSignal) => Promise<{text: string}>}
+ */
+export const getText = (id, from, to, signal) =>
+  call(`/api/corpora/${encodeURIComponent(id)}/text?from=${from}&to=${to}`, { signal });
+
+/**
+ * Request one passage or several. The promise resolves after the last character.
  *
  * @param {string} id
- * @param {Object} request
- * @param {(pieces: string[]) => void} onPieces called with what each text goes on with.
+ * @param {PassageRequest} request
+ * @param {(pieces: string[]) => void} onPieces called with the next piece of each text.
  * @param {AbortSignal} signal
- * @returns {Promise<Object[]>} the passages.
+ * @returns {Promise<Passage[]>}
  */
 export async function writePassages(id, request, onPieces, signal) {
   const path = run(id, "/passages?stream=true");
@@ -127,7 +179,7 @@ export async function writePassages(id, request, onPieces, signal) {
       else last = line;
     }
   } catch (error) {
-    if (error.name === "AbortError") throw error;
+    if (isAbort(error)) throw error;
     throw new Problem(INTERRUPTED);
   }
   if (last === null) throw new Problem(INTERRUPTED);
@@ -135,88 +187,176 @@ export async function writePassages(id, request, onPieces, signal) {
   return last.passages ?? [last];
 }
 
-/** Keep a passage that was written just now, by the fingerprint that came with it. */
+/**
+ * Save a passage that was just written, identified by its fingerprint.
+ *
+ * @type {(id: string, fingerprint: string) => Promise<SavedPassage>}
+ */
 export const savePassage = (id, fingerprint) =>
-  call("/api/kept", { method: "POST", body: { run: id, fingerprint } });
+  call("/api/passages", { method: "POST", body: { run: id, fingerprint } });
 
-/** Kept passages, newest first: of a run or of all, those kept before another. */
+/**
+ * Saved passages, newest first: of one run or of all, and before another passage.
+ *
+ * @param {{run?: string, before?: string | null, limit: number}} query
+ * @returns {Promise<SavedPassagePage>}
+ */
 export function listSavedPassages({ run: ofRun = "", before = null, limit }) {
-  const query = new URLSearchParams({ limit, ...(ofRun && { run: ofRun }), ...(before && { before }) });
-  return call(`/api/kept?${query}`);
+  const query = new URLSearchParams({
+    limit: String(limit),
+    ...(ofRun && { run: ofRun }),
+    ...(before && { before }),
+  });
+  return call(`/api/passages?${query}`);
 }
 
-const kept = (id) => `/api/kept/${encodeURIComponent(id)}`;
+const saved = (/** @type {string} */ id) => `/api/passages/${encodeURIComponent(id)}`;
 
-export const getSavedPassage = (id) => call(kept(id));
-export const renameSavedPassage = (id, title) => call(kept(id), { method: "PATCH", body: { title } });
-export const deleteSavedPassage = (id) => call(kept(id), { method: "DELETE" });
+/** @type {(id: string) => Promise<SavedPassage>} */
+export const getSavedPassage = (id) => call(saved(id));
 
-/** Keep the model that wrote a passage, so that a link to the passage stays true. */
+/** @type {(id: string, title: string | null) => Promise<SavedPassage>} */
+export const renameSavedPassage = (id, title) => call(saved(id), { method: "PATCH", body: { title } });
+
+/** @type {(id: string) => Promise<null>} */
+export const deleteSavedPassage = (id) => call(saved(id), { method: "DELETE" });
+
+/** Where a saved passage can be downloaded. @type {(id: string, format: string) => string} */
+export const savedPassageFile = (id, format) => `${saved(id)}/file?format=${format}`;
+
+/**
+ * Where all saved passages, or those of one run, can be downloaded.
+ *
+ * @type {(format: string, ofRun: string) => string}
+ */
+export const savedPassagesFile = (format, ofRun) =>
+  `/api/passages/file?${new URLSearchParams({ format, ...(ofRun && { run: ofRun }) })}`;
+
+/**
+ * Save the model that wrote a passage, so that a link to the passage keeps working.
+ *
+ * @type {(id: string, model: string) => Promise<any>}
+ */
 export const saveModel = (id, model) => call(run(id, "/models"), { method: "POST", body: { model } });
 
-/** Every gradient of a random network against two numerical derivatives. */
+/**
+ * Compare every gradient of a random network with two numerical derivatives.
+ *
+ * @type {(request: object, signal: AbortSignal) => Promise<GradientCheck>}
+ */
 export const checkGradients = (request, signal) =>
   call("/api/gradient-check", { method: "POST", body: request, signal });
 
-/** How the errors of the numerical derivatives depend on their step. */
+/**
+ * The errors of the numerical derivatives as a function of the step size.
+ *
+ * @type {(request: object, signal: AbortSignal) => Promise<any>}
+ */
 export const errorAgainstStep = (request, signal) =>
   call("/api/gradient-check/steps", { method: "POST", body: request, signal });
 
 /**
- * Loss between two updates, both included, in at most `points` buckets; without `smoothing`, the
- * server smooths as the run does.
+ * The loss between two updates, both included.
+ *
+ * @param {string} id
+ * @param {number} from
+ * @param {number} to
+ * @param {number} points the greatest number of buckets.
+ * @param {AbortSignal | null} [signal]
+ * @param {string | null} [smoothing] by default the run's own.
+ * @returns {Promise<Loss>}
  */
-export function getLoss(id, from, to, points, signal, smoothing = null) {
-  const query = new URLSearchParams({ from, to, points, ...(smoothing !== null && { smoothing }) });
+export function getLoss(id, from, to, points, signal = null, smoothing = null) {
+  const query = new URLSearchParams({
+    from: String(from),
+    to: String(to),
+    points: String(points),
+    ...(smoothing !== null && { smoothing }),
+  });
   return call(run(id, `/loss?${query}`), { signal });
 }
 
+/** @type {(id: string, update: number, text: string) => Promise<Milestone>} */
 export const addNote = (id, update, text) =>
   call(run(id, "/milestones"), { method: "POST", body: { update, text } });
+
+/** @type {(id: string, note: string, text: string) => Promise<Milestone>} */
 export const changeNote = (id, note, text) =>
   call(run(id, `/milestones/${encodeURIComponent(note)}`), { method: "PATCH", body: { text } });
+
+/** @type {(id: string, note: string) => Promise<null>} */
 export const removeNote = (id, note) =>
   call(run(id, `/milestones/${encodeURIComponent(note)}`), { method: "DELETE" });
 
-/** Samples from one update to another, at most `limit` of them. */
+/**
+ * At most `limit` samples between two updates.
+ *
+ * @type {(id: string, from: number, to: number, limit: number, signal: AbortSignal) =>
+ *   Promise<Sample[]>}
+ */
 export const getSamples = (id, from, to, limit, signal) =>
   call(run(id, `/samples?from=${from}&to=${to}&limit=${limit}`), { signal });
-/** When the smooth loss was first below a figure, in nats a sequence. */
-export const getLossReached = (id, smoothLoss) =>
+
+/**
+ * The first update after which the smooth loss was below a figure, in nats per sequence.
+ *
+ * @type {(id: string, smoothLoss: number) => Promise<FirstBelow>}
+ */
+export const getFirstBelow = (id, smoothLoss) =>
   call(run(id, `/loss/first-below?smooth_loss=${smoothLoss}`));
 
 /**
- * What was read at an update, or at the greatest loss of a range, or at the newest update.
+ * The text read at an update, or at the greatest loss of a range, or at the newest update.
  *
  * @param {string} id
- * @param {{update?: number|null, range?: [number, number]|null}} at
+ * @param {{update?: number | null, range?: [number, number] | null}} at
  * @param {AbortSignal} signal
+ * @returns {Promise<Reading>}
  */
-export function getReading(id, { update, range }, signal) {
-  const known = range ? { from: range[0], to: range[1] } : update === null ? {} : { update };
-  return call(run(id, `/reading?${new URLSearchParams(known)}`), { signal });
+export function getReading(id, { update = null, range = null }, signal) {
+  const query = new URLSearchParams(
+    range
+      ? { from: String(range[0]), to: String(range[1]) }
+      : update === null
+        ? {}
+        : { update: String(update) },
+  );
+  return call(run(id, `/reading?${query}`), { signal });
 }
 
-/** The mean loss by position in the corpus, a row for each of `epochs`. */
+/**
+ * The mean loss by position in the corpus, one row per epoch.
+ *
+ * @type {(id: string, epochs: number[], signal: AbortSignal) =>
+ *   Promise<{positions: number[], epochs: {epoch: number, loss: (number | null)[]}[]}>}
+ */
 export const getLossByPosition = (id, epochs, signal) =>
   call(run(id, `/loss/positions?epochs=${epochs.join(",")}`), { signal });
 
-/** Whether the loss goes up and down with the pages, or with the start of each epoch. */
+/**
+ * How much of the loss's variance the position in the corpus and the start of an epoch explain.
+ *
+ * @type {(id: string, signal: AbortSignal) => Promise<VarianceComponents>}
+ */
 export const getVarianceComponents = (id, signal) => call(run(id, "/loss/explained"), { signal });
 
-/** Where a checkpoint's file is; `checkpoint` may be "best" or "latest". */
+/**
+ * Where the file of a checkpoint can be downloaded; `checkpoint` may be "best" or "latest".
+ *
+ * @type {(id: string, checkpoint: string) => string}
+ */
 export const checkpointFile = (id, checkpoint) =>
   run(id, `/checkpoints/${encodeURIComponent(checkpoint)}/file`);
 
-/** Where the losses of every update are. */
+/** Where the losses of every update can be downloaded. @type {(id: string) => string} */
 export const lossesFile = (id) => run(id, "/losses.csv");
 
 /**
- * Hand over a text. XMLHttpRequest, since fetch can't tell how far an upload has come.
+ * Upload a text. This uses XMLHttpRequest, since fetch does not report upload progress.
  *
  * @param {File} file
  * @param {(share: number) => void} onProgress called with 0 to 1.
- * @returns {Promise<Object>} the Corpus.
+ * @returns {Promise<Corpus>}
  */
 export function uploadCorpus(file, onProgress) {
   return new Promise((resolve, reject) => {

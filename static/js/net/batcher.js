@@ -1,25 +1,28 @@
 /**
- * Messages on their way to the store, few at a time.
+ * Batches messages on their way to the store.
  *
- * Hundreds of samples a second, of which one can be read, would be drawn one by one: those that
- * come soon after something was given wait for each other. Whatever else comes is given at once,
- * with all that waits before it. A hurrah is celebrated alone, and so is not made to wait.
+ * Samples can arrive hundreds of times a second, far faster than anyone can read. Samples that
+ * follow a delivery closely are held back and delivered together. Any other message is delivered at
+ * once, after the messages held back before it. A sample with a hurrah is not held back, since it is
+ * announced on its own.
  */
 
 const BETWEEN_MS = 100;
 
 export class MessageBatcher {
   #deliver;
+  /** @type {ServerMessage[]} */
   #messages = []; // oldest first
   #deliveredAt = -Infinity;
-  #timer = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
 
-  /** @param {(messages: Object[]) => void} deliver called with messages in the order they came in. */
+  /** @param {(messages: ServerMessage[]) => void} deliver gets the messages in order of arrival. */
   constructor(deliver) {
     this.#deliver = deliver;
   }
 
-  /** Take a message in. */
+  /** @param {ServerMessage} message */
   add(message) {
     this.#messages.push(message);
     const plain = message.type === "sample" && !message.sample.hurrahs?.length;
@@ -32,7 +35,7 @@ export class MessageBatcher {
 
   #flush() {
     clearTimeout(this.#timer);
-    this.#timer = null;
+    this.#timer = undefined;
     this.#deliveredAt = performance.now();
     this.#deliver(this.#messages.splice(0));
   }

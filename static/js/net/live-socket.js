@@ -1,7 +1,7 @@
 /**
- * The live connection to one run. It comes back by itself, and asks only for what it missed.
+ * The WebSocket of one run. It reconnects automatically and requests only the messages it missed.
  *
- * It knows nothing of the page: messages and the connection's state go to the two callbacks.
+ * It is independent of the page: messages and connection states go to two callbacks.
  */
 
 const FIRST_WAIT_S = 1;
@@ -11,28 +11,30 @@ const UNKNOWN_RUN = 4404;
 export class LiveSocket {
   #path;
   #on;
-  #socket = null;
+  /** @type {WebSocket} */
+  #socket;
+  /** @type {number | null} */
   #since = null;
   #waitS = FIRST_WAIT_S;
-  #timer = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
   #closed = false;
   #retryNow = () => this.#retry();
 
   /**
    * @param {string} runId
-   * @param {{message: (message: Object) => void, connection: (state: Object) => void}} on
-   *   `connection` gets `{status, retryInS}` with status "connecting", "live", "waiting" or "gone"
-   *   (there is no such run, or no longer).
+   * @param {{message: (message: ServerMessage) => void, connection: (state: Connection) => void}} on
+   *   The connection status "gone" means that the run does not exist.
    */
   constructor(runId, on) {
     this.#path = `/ws/runs/${encodeURIComponent(runId)}`;
     this.#on = on;
     window.addEventListener("online", this.#retryNow);
     document.addEventListener("visibilitychange", this.#retryNow);
-    this.#open();
+    this.#socket = this.#open();
   }
 
-  /** Close for good. */
+  /** Close permanently. */
   close() {
     this.#closed = true;
     clearTimeout(this.#timer);
@@ -53,18 +55,25 @@ export class LiveSocket {
     });
     this.#socket.addEventListener("message", (event) => this.#receive(JSON.parse(event.data)));
     this.#socket.addEventListener("close", (event) => this.#onClose(event.code));
+    return this.#socket;
   }
 
+  /**
+   * @param {Connection["status"]} status
+   * @param {number | null} [retryInS]
+   */
   #report(status, retryInS = null) {
     if (!this.#closed) this.#on.connection({ status, retryInS });
   }
 
+  /** @param {ServerMessage} message */
   #receive(message) {
     if (this.#closed) return;
     this.#since = message.seq;
     this.#on.message(message);
   }
 
+  /** @param {number} code */
   #onClose(code) {
     if (this.#closed) return;
     if (code === UNKNOWN_RUN) {
@@ -76,6 +85,7 @@ export class LiveSocket {
     this.#waitS = Math.min(this.#waitS * 2, LONGEST_WAIT_S);
   }
 
+  /** @param {number} leftS */
   #waitToRetry(leftS) {
     if (leftS <= 0) {
       this.#open();
@@ -85,7 +95,7 @@ export class LiveSocket {
     this.#timer = setTimeout(() => this.#waitToRetry(leftS - 1), 1000);
   }
 
-  /** The network or the reader is back: no reason to wait any longer. */
+  /** Reconnect at once when the network or the visible page is back. */
   #retry() {
     const waiting = this.#socket.readyState === WebSocket.CLOSED;
     if (waiting && !this.#closed && document.visibilityState === "visible") this.#open();

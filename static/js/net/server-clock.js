@@ -1,36 +1,37 @@
 /**
- * The server's clock, told from here: a message says when it was sent by that one, and this
- * device's own may be minutes off.
+ * An estimate of the server's clock on this device. Messages carry the server's time, and the clock
+ * of this device may be minutes off.
  *
- * As in Cristian's algorithm (1989): of an answer that says what time it was at the server, that
- * time lies between asking and receiving; taking the middle errs by at most half the time between.
+ * Cristian's algorithm (1989): the server's answer states its time, which lies between sending the
+ * request and receiving the answer. Taking the middle is wrong by at most half the round trip.
  */
 
 import { serverTime } from "./api.js";
 
 const REQUESTS = 3;
-const SYNC_EVERY_MS = 5 * 60_000; // two clocks may run apart by some milliseconds in that time
+const SYNC_EVERY_MS = 5 * 60_000; // two clocks drift apart by some milliseconds in that time
 
 export class ServerClock {
+  /** @type {number | null} */
   #aheadMs = null;
   #errorMs = Infinity;
 
-  /** How far the server's clock is ahead of this one, in milliseconds; null until known. */
+  /** How far the server's clock is ahead of this device's, in milliseconds; null until known. */
   get aheadMs() {
     return this.#aheadMs;
   }
 
-  /** By how much that can be wrong, in milliseconds. */
+  /** The greatest possible error of `aheadMs`, in milliseconds. */
   get errorMs() {
     return this.#errorMs;
   }
 
-  /** The server's time now, in milliseconds since 1970; null until known. */
+  /** The server's time in milliseconds since 1970; null until known. */
   now() {
     return this.#aheadMs === null ? null : localTime() + this.#aheadMs;
   }
 
-  /** Ask now, and again every few minutes. */
+  /** Synchronize now and every few minutes. */
   start() {
     const sync = async () => {
       if (document.visibilityState === "visible") await this.sync();
@@ -39,7 +40,7 @@ export class ServerClock {
     sync();
   }
 
-  /** Ask a few times; the quickest answer is the surest. */
+  /** Send a few requests; the fastest answer gives the best estimate. */
   async sync() {
     this.#errorMs = Infinity;
     for (let i = 0; i < REQUESTS; i += 1) {
@@ -50,7 +51,13 @@ export class ServerClock {
     }
   }
 
-  /** Learn from one answer: asked, made, and received at these times, in milliseconds. */
+  /**
+   * Use one answer, if it is better than the ones before. All times are in milliseconds.
+   *
+   * @param {number} askedAt by this device's clock.
+   * @param {number} answeredAt by the server's clock.
+   * @param {number} receivedAt by this device's clock.
+   */
   observe(askedAt, answeredAt, receivedAt) {
     const error = (receivedAt - askedAt) / 2;
     if (error >= this.#errorMs) return;
@@ -59,5 +66,5 @@ export class ServerClock {
   }
 }
 
-/** This device's time in milliseconds since 1970, to a fraction of one. */
+/** This device's time in milliseconds since 1970, to a fraction of a millisecond. */
 const localTime = () => performance.timeOrigin + performance.now();

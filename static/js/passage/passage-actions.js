@@ -1,4 +1,4 @@
-/** What can be done with a passage that is written: keep it, copy, take it home, share, translate. */
+/** The actions for a finished passage: save, copy, download, share, translate. */
 
 import * as api from "../net/api.js";
 import { el, find, setText } from "../lib/dom.js";
@@ -15,10 +15,10 @@ export class PassageActions {
   #saveButton = find("#passage-save");
   #link = find("#passage-link");
   #result = null;
-  #saving = null; // the fingerprint that is just being kept
+  #saving = null; // fingerprint of the passage being saved
   #menu;
 
-  /** @param {Object} store */
+  /** @param {WatchStore} store */
   constructor(store) {
     this.#store = store;
     this.#saveButton.addEventListener("click", () => this.save());
@@ -29,10 +29,10 @@ export class PassageActions {
   }
 
   /**
-   * Say what there is to do something with.
+   * Set the passage that the actions apply to.
    *
-   * @param {?{run: string, request: ?Object, passages: Object[]}} result null: nothing; without a
-   *   `request`, what was written before it was cut short.
+   * @param {?{run: string, request: ?PassageRequest, passages: any[]}} result null: none; without a
+   *   `request` a passage that was interrupted.
    */
   set(result) {
     this.#result = result;
@@ -44,7 +44,7 @@ export class PassageActions {
     this.#showSaved(false);
   }
 
-  /** Keep the passage in the gallery. */
+  /** Save the passage in the gallery. */
   async save() {
     const { operator } = this.#store.get();
     if (!operator || !this.#result?.request || !this.#drawer.open) return;
@@ -55,8 +55,8 @@ export class PassageActions {
     try {
       const saved = await api.savePassage(run, fingerprint);
       if (this.#result?.passages === passages) this.#showSaved(true);
-      const words = saved.model_saved ? "Kept, with the model that wrote it." : "Kept; for its model there was no room.";
-      toast(words, { label: "See it", run: () => location.assign(`/passages?passage=${saved.id}`) });
+      const words = saved.model_saved ? "Saved, with the model that wrote it." : "Saved, but without its model: not enough space.";
+      toast(words, { label: "Show", run: () => location.assign(`/passages?passage=${saved.id}`) });
     } catch (error) {
       if (!(error instanceof api.Problem)) throw error;
       toast(error.message);
@@ -67,12 +67,12 @@ export class PassageActions {
 
   #showSaved(saved) {
     this.#saveButton.setAttribute("aria-pressed", String(saved));
-    setText(find("span", this.#saveButton), saved ? "Kept" : "Keep");
+    setText(find("span", this.#saveButton), saved ? "Saved" : "Save");
   }
 
   async #copy() {
     const copied = await copy(textOf(this.#result.passages));
-    // Without a secure context there is no clipboard to write to: select it for the reader.
+    // Without a secure context there is no clipboard; the text is selected instead.
     if (!copied) getSelection().selectAllChildren(find("#passage-text"));
     flash(find("#passage-copy span"), copied ? "Copied" : "Selected", "Copy");
   }
@@ -89,7 +89,7 @@ export class PassageActions {
     URL.revokeObjectURL(href);
   }
 
-  /** Copy a link; so that it stays true, the operator has the model kept. */
+  /** Copy a link. For the operator the model is saved too, so that the link keeps working. */
   async #share() {
     const { run, request } = this.#result;
     const link = passageUrl(run, request);
@@ -101,15 +101,15 @@ export class PassageActions {
       this.#link.select();
     }
     flash(find("#passage-share span"), copied ? "Copied" : "Select it", "Share");
-    toast(`${copied ? "The link is copied." : "Here is the link."} ${validity}`);
+    toast(`${copied ? "Link copied." : "Here is the link."} ${validity}`);
   }
 
   async #saveModel(run, { update, model }) {
-    const meanwhile = `It gives this text for as long as the server has the model of update ${format.count(update)}`;
+    const meanwhile = `It gives this text as long as the server has the model of update ${format.count(update)}`;
     if (!this.#store.get().operator) return `${meanwhile}.`;
     try {
       await api.saveModel(run, model);
-      return "It gives this very text, whatever the network learns from now on.";
+      return "It will always give this text, however the network changes.";
     } catch (error) {
       if (!(error instanceof api.Problem)) throw error;
       return `${meanwhile}. ${error.message}`;
@@ -117,7 +117,11 @@ export class PassageActions {
   }
 }
 
-/** Write to the clipboard, if the browser lets us. */
+/**
+ * Write to the clipboard.
+ *
+ * @returns {Promise<boolean>} whether the browser allowed it.
+ */
 export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
@@ -127,13 +131,13 @@ export async function copy(text) {
   }
 }
 
-/** Say something in a button for a moment. */
+/** Change the label of a button for a moment. */
 export function flash(word, text, label) {
   setText(word, text);
   setTimeout(() => setText(word, label), COPIED_MS);
 }
 
-/** The passages as one text; of several, each under its temperature. */
+/** The passages as one text; several have their temperature as a heading. */
 export function textOf(passages) {
   const whole = ({ prime = "", text }) => prime + text;
   if (passages.length === 1) return whole(passages[0]);

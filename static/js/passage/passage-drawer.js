@@ -1,16 +1,16 @@
-/** The drawer that a passage is written in: beside the curve, over the page, or the page itself. */
+/** The drawer with the passage: beside the curve, over the page, or as the whole page. */
 
 import { find } from "../lib/dom.js";
 
 const NARROW = matchMedia("(width < 860px)");
-const WIDE_FROM = 3; // texts side by side, from which on they need the whole width
+const WIDE_FROM = 3; // this many texts side by side need the whole width
 
 export class PassageDrawer {
   #drawer = find("#passage");
   #button = find("#passage-wide");
   #opener = null;
   #columns = 1;
-  #wideChosen = null; // whether the reader wants it wide; null: as the texts need it
+  #wideChosen = null; // the user's choice; null: depends on the texts
 
   /** @param {() => void} closed called when the drawer was closed. */
   constructor(closed) {
@@ -20,9 +20,9 @@ export class PassageDrawer {
       this.#layOut();
     });
     this.#drawer.addEventListener("keydown", (event) => {
-      // For a moment the focus stays in a drawer that is closed already.
+      // The focus stays in a closed drawer for a moment.
       if (event.key !== "Escape" || !this.#drawer.open) return;
-      event.preventDefault(); // it closes this, and leaves the timeline where it is
+      event.preventDefault(); // it must not also move the timeline
       this.close();
     });
     this.#drawer.addEventListener("close", () => {
@@ -33,14 +33,18 @@ export class PassageDrawer {
     });
   }
 
-  /** Open it; whether it was closed before. */
+  /**
+   * Open the drawer.
+   *
+   * @returns {boolean} whether it was closed before.
+   */
   open() {
     if (this.#drawer.open) return false;
     this.#opener = document.activeElement;
-    // On a narrow screen the drawer is the whole page, and so it holds the focus too.
+    // On a narrow screen the drawer covers the page, so it must contain the focus.
     if (NARROW.matches) {
       this.#drawer.showModal();
-      this.#drawer.append(find("#toasts")); // which would lie beneath it
+      this.#drawer.append(find("#toasts")); // they would be below it
     } else {
       this.#drawer.show();
     }
@@ -53,7 +57,7 @@ export class PassageDrawer {
     if (this.#drawer.open) this.#drawer.close();
   }
 
-  /** Give so many texts the room they need, unless the reader chose otherwise. */
+  /** Adjust the width to the number of texts, unless the user has chosen one. */
   fitColumns(columns) {
     this.#columns = columns;
     this.#layOut();
@@ -72,7 +76,7 @@ export class PassageDrawer {
     this.#updateInert();
   }
 
-  /** What lies beneath the drawer can be neither seen nor reached with the keyboard. */
+  /** Make the elements below the drawer inert. */
   #updateInert() {
     const beside = this.#drawer.open && !NARROW.matches;
     const card = this.#drawer.parentElement;

@@ -1,11 +1,11 @@
-/** What a reader asks of a passage: the fields, kept in this browser from one time to the next. */
+/** The settings of a passage, stored in this browser. */
 
 import { el, find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { isExact } from "../state/passage-link.js";
 
 const KEY = "hurrah-passage";
-const MAX_SEED = 1_000_000; // few enough digits to be told to somebody
+const MAX_SEED = 1_000_000; // short enough to be spoken
 const DEFAULT_TEMPERATURES = [0.4, 0.7, 1.0, 1.3];
 const MAX_TEMPERATURES = 10;
 const FIELDS = ["source", "length", "temperature", "seed", "prime", "several", "top_k", "top_p"];
@@ -16,11 +16,11 @@ export class PassageForm {
   #form = find("#passage-form");
   #fields;
   #temperatures = new Set(DEFAULT_TEMPERATURES);
-  #exact = null; // the very model that a link asks for
+  #exact = null; // the exact model that a link names
   #hint = find("#passage-hint");
 
   constructor() {
-    // By name, since a collection of fields has a `length` of its own.
+    // By name, since a collection of fields has a `length` property.
     this.#fields = Object.fromEntries(
       FIELDS.map((name) => [name, this.#form.elements.namedItem(name)]),
     );
@@ -37,7 +37,7 @@ export class PassageForm {
       return true;
     };
     other.addEventListener("change", add);
-    // The first Enter takes the number in, the next one writes.
+    // The first Enter adds the temperature, the next one submits.
     other.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && add()) event.preventDefault();
     });
@@ -49,7 +49,7 @@ export class PassageForm {
     return this.#form;
   }
 
-  /** Whether several temperatures are to stand side by side. */
+  /** Whether several temperatures are shown side by side. */
   get several() {
     return this.#fields.several.value === "several";
   }
@@ -63,7 +63,7 @@ export class PassageForm {
     this.seed = random % MAX_SEED;
   }
 
-  /** What is asked for, as the server takes it. */
+  /** The request that the form describes. */
   request() {
     const { source, length, temperature, prime, seed, top_k: topK, top_p: topP } = this.#fields;
     const request = {
@@ -79,7 +79,7 @@ export class PassageForm {
       : { ...request, temperature: Number(temperature.value) };
   }
 
-  /** Set all fields to what a link asks for; the reader's own settings stay remembered. */
+  /** Fill in the request of a link; the stored settings stay unchanged. */
   fill(passage, state) {
     const { source, several, ...plain } = this.#fields;
     for (const [name, field] of Object.entries(plain)) {
@@ -94,13 +94,13 @@ export class PassageForm {
     this.fillSources(state, this.#exact ? "exact" : passage.source);
   }
 
-  /** Offer the models that there are. */
+  /** List the models that exist. */
   fillSources({ checkpoints, run }, chosen = this.#fields.source.value || "best") {
     const { source } = this.#fields;
     const option = (value, text) => el("option", { value, text });
     const saved = [...checkpoints].reverse();
     const heldOut = run?.spec.validation_fraction > 0;
-    const linked = this.#exact && `as in the link, ${format.count(this.#exact.update)}`;
+    const linked = this.#exact && `from the link, ${format.count(this.#exact.update)}`;
     source.replaceChildren(
       option("best", "best model"),
       ...(heldOut ? [option("best_validation", "best by validation")] : []),
@@ -120,7 +120,7 @@ export class PassageForm {
     this.#update();
   }
 
-  /** Show what follows from the fields. */
+  /** Update what depends on the fields. */
   #update() {
     const { temperature, top_k: topK, top_p: topP, length } = this.#fields;
     const { several } = this;
@@ -130,7 +130,7 @@ export class PassageForm {
     this.#showTemperatures();
     const set = [topK.value && `top-k ${topK.value}`, topP.value && `top-p ${topP.value}`];
     setText(find("#passage-more-summary"), set.filter(Boolean).join(", "));
-    // The button below the drawer says what it will do.
+    // The button below the drawer shows the settings it will use.
     const { source } = this.#fields;
     setText(find("#write-model"), MODELS[source.value] ?? source.selectedOptions[0]?.text ?? "best");
     const characters = length.validity.valid ? Number(length.value) : Number(length.max);
@@ -147,7 +147,7 @@ export class PassageForm {
     if (shown.join() !== all.join()) host.replaceChildren(...all.map((temperature) => this.#chip(temperature)));
     for (const box of host.querySelectorAll("input")) {
       box.checked = this.#temperatures.has(Number(box.value));
-      // One has to stay.
+      // At least one must stay selected.
       box.disabled = box.checked && this.#temperatures.size === 1;
     }
   }
@@ -160,12 +160,12 @@ export class PassageForm {
       this.#update();
       this.#remember();
     });
-    // Its name is its number; a click on a chip is no text in a field.
+    // The checkbox has no name, so its input event must not reach the form.
     box.addEventListener("input", (event) => event.stopPropagation());
     return el("label", {}, box, el("span", { text: temperature.toFixed(Number.isInteger(temperature * 10) ? 1 : 2) }));
   }
 
-  /** One line says what the field means that is being pointed at or filled in. */
+  /** The hint line explains the field under the pointer or with the focus. */
   #mountHints() {
     const defaultHint = this.#hint.textContent;
     const hintOf = (target) => target.closest?.("[data-hint]")?.dataset.hint;
@@ -182,7 +182,7 @@ export class PassageForm {
     try {
       localStorage.setItem(KEY, JSON.stringify({ ...stored, temperatures: [...this.#temperatures] }));
     } catch {
-      // Storage closed to us: the settings then hold for this page only.
+      // Storage may be blocked; the settings then last for this page only.
     }
   }
 

@@ -1,4 +1,4 @@
-/** The passage: text that a reader asks the network for, in a drawer beside the live curve. */
+/** The passage: text that the user requests, in a drawer beside the live curve. */
 
 import * as api from "../net/api.js";
 import { find, setText } from "../lib/dom.js";
@@ -12,7 +12,7 @@ import { PassageText } from "./passage-text.js";
 import { qualityFigures } from "../writing/quality.js";
 
 const SECOND_MS = 1000;
-const LONG_BOOK = 1_000_000; // characters, from which on the first measuring takes seconds
+const LONG_BOOK = 1_000_000; // a longer corpus needs some seconds for its first quality measurement
 
 export class PassagePanel {
   #store;
@@ -22,10 +22,10 @@ export class PassagePanel {
   #drawerView = new PassageDrawer(() => this.#closed());
   #actions;
   #request = null;
-  #shown = null; // what the address says of the passage in the drawer
+  #shown = null; // the passage in the URL
   #countdown = null;
 
-  /** @param {Object} store */
+  /** @param {WatchStore} store */
   constructor(store) {
     this.#store = store;
     this.#actions = new PassageActions(store);
@@ -55,7 +55,7 @@ export class PassagePanel {
     );
   }
 
-  /** Open the drawer, with a new seed unless it was open, and ask for a passage at once. */
+  /** Open the drawer, with a new seed if it was closed, and request a passage. */
   openAndWrite() {
     if (!this.#store.get().run || this.#countdown) return;
     this.#form.fillSources(this.#store.get());
@@ -63,12 +63,12 @@ export class PassagePanel {
     this.#write();
   }
 
-  /** Keep the passage in the gallery. */
+  /** Save the passage in the gallery. */
   save() {
     this.#actions.save();
   }
 
-  /** Show what the address asks for, unless it was this drawer that told the address. */
+  /** Open the passage of the URL, unless it comes from this drawer. */
   #followUrl(passage) {
     if (passage === this.#shown) return;
     if (passage) {
@@ -79,7 +79,7 @@ export class PassagePanel {
     }
   }
 
-  /** Write what a link asks for. */
+  /** Request the passage of a link. */
   #openLink(passage) {
     this.#shown = passage;
     this.#form.fill(passage, this.#store.get());
@@ -118,11 +118,11 @@ export class PassagePanel {
     }
   }
 
-  /** The very model of a link is gone: the nearest one writes, and the page says so. */
+  /** The exact model of a link no longer exists: use the nearest one, and say so. */
   #writeWithNearest({ update }) {
     const sentence =
-      `The model of update ${format.count(update)} that wrote the passage of this link is no longer` +
-      " there. This is what the nearest one writes.";
+      `The model of update ${format.count(update)} that wrote this passage` +
+      " no longer exists. This is what the nearest model writes.";
     setText(find("#passage-substitute"), sentence);
     this.#write({ source: { update } });
   }
@@ -134,11 +134,11 @@ export class PassagePanel {
     const hadFocus = [go, stop].includes(document.activeElement);
     go.hidden = busy;
     stop.hidden = !busy;
-    // The keyboard stays where it was, on the other of the two.
+    // Keep the focus on the other one of the two buttons.
     if (hadFocus) (busy ? stop : go).focus();
   }
 
-  /** The first piece of a new text takes the place of the old one. */
+  /** The first piece of a new text replaces the old text. */
   #addPieces(pieces, request, run) {
     if (!this.#text.growing) {
       this.#actions.set(null);
@@ -167,12 +167,12 @@ export class PassagePanel {
     setText(find("#passage-progress"), "");
     setText(find("#passage-unknown"), unknownSentence(first.unknown_characters));
     const words = `${format.count(request.length)} characters`;
-    setText(find("#passage-status"), `The passage is written: ${words}, ${sourceSentence(first.source)}.`);
+    setText(find("#passage-status"), `The passage is finished: ${words}, ${sourceSentence(first.source)}.`);
     this.#shown = exact;
     this.#store.dispatch({ type: "passage", passage: exact });
   }
 
-  /** Stopped, by the reader or by a fault: what there is can still be read and taken home. */
+  /** Interrupted by the user or by an error: the text so far can still be read and copied. */
   #showPartial(request, run) {
     this.#text.showAll();
     const written = this.#text.texts;
@@ -181,7 +181,7 @@ export class PassagePanel {
     this.#actions.set({ run: run.id, request: null, passages });
     const sentence = `stopped after ${format.count(written[0].length)} characters`;
     setText(find("#passage-source"), sentence);
-    setText(find("#passage-status"), `The passage was ${sentence}.`);
+    setText(find("#passage-status"), `The passage ${sentence}.`);
     this.#text.stop();
   }
 
@@ -191,7 +191,7 @@ export class PassagePanel {
     if (error?.retryAfterS > 0) this.#wait(error.retryAfterS);
   }
 
-  /** The server said when it goes on: count down to it. */
+  /** Count down to the time that the server stated. */
   #wait(seconds) {
     const go = find("#passage-write");
     const until = performance.now() + seconds * SECOND_MS;
@@ -214,7 +214,7 @@ export class PassagePanel {
     this.#store.dispatch({ type: "passage", passage: null });
   }
 
-  /** Another run is another network: what this one wrote is not that one's. */
+  /** Another run has another network: discard this passage. */
   #clear() {
     this.#request?.abort();
     this.#request = null;
@@ -233,18 +233,18 @@ export class PassagePanel {
 const temperaturesOf = ({ temperatures, temperature }) => temperatures ?? [temperature];
 const isSeveral = ({ temperatures }) => Boolean(temperatures);
 
-/** What is under way, in words. */
+/** The progress as text. */
 function progress(written, { length }, { corpus_characters: characters }) {
   if (written < length) return `${format.count(written)} of ${format.count(length)} characters`;
   const slow = characters > LONG_BOOK;
   return slow
-    ? "written; looking its words up in the whole book, which takes some seconds the first time"
-    : "written; looking its words up in the book";
+    ? "written; measuring its quality, which takes some seconds the first time"
+    : "written; measuring its quality";
 }
 
 function sourceSentence({ kind, update, smooth_loss: loss }, request) {
-  const names = { best_validation: "best model by validation", snapshot: "the network as it stood" };
-  const model = isExact(request ?? "") ? "the very model of the link" : names[kind] ?? `${kind} model`;
+  const names = { best_validation: "best model by validation", snapshot: "snapshot" };
+  const model = isExact(request ?? "") ? "exact model of the link" : names[kind] ?? `${kind} model`;
   const words = [model, `update ${format.count(update)}`];
   if (typeof loss === "number") words.push(`smooth loss ${format.loss(loss)}`);
   return words.join(", ");
@@ -253,5 +253,5 @@ function sourceSentence({ kind, update, smooth_loss: loss }, request) {
 function unknownSentence(characters = []) {
   if (!characters.length) return "";
   const named = characters.map((character) => `“${character}”`).join(" ");
-  return `Not in this text's alphabet, and so left out of the prime: ${named}`;
+  return `Characters that are not in this corpus were removed from the prime: ${named}`;
 }

@@ -1,4 +1,6 @@
-/** The text of a passage, or of several side by side: as it grows, and as it stands at last. */
+/**
+ * The text of a passage, or of several side by side, while it is written and when it is finished.
+ */
 
 import { el } from "../lib/dom.js";
 import * as format from "../lib/format.js";
@@ -16,20 +18,17 @@ export class PassageText {
     this.#host = host;
   }
 
-  /** Whether the texts shown are still growing. */
+  /** Whether text is still arriving. */
   get growing() {
     return this.#columns.length > 0;
   }
 
-  /** The texts as far as they have grown. */
+  /** The texts so far. */
   get texts() {
     return this.#columns.map(({ text }) => text);
   }
 
-  /**
-   * Begin anew, with a text for each temperature; `several` of them stand side by side, each going
-   * on from `prime`.
-   */
+  /** Start again, with one text per temperature; each one continues from `prime`. */
   start(temperatures, several, { watched, prime = "" }) {
     this.clear();
     this.#columns = temperatures.map((each) => new Column(each, several, watched, prime));
@@ -37,20 +36,20 @@ export class PassageText {
     this.#host.scrollTop = 0;
   }
 
-  /** Go on with a piece for each text; what came within one frame is shown at once. */
+  /** Add a piece to each text; the pieces of one frame are shown together. */
   addPieces(pieces) {
     pieces.forEach((piece, i) => this.#columns[i]?.add(piece));
     this.#frame ??= requestAnimationFrame(() => this.showAll());
   }
 
-  /** Show all that has come. */
+  /** Show everything that has arrived. */
   showAll() {
     cancelAnimationFrame(this.#frame);
     this.#frame = null;
     for (const column of this.#columns) column.show();
   }
 
-  /** Show finished passages, in the very place of those that grew. */
+  /** Show finished passages in place of the partial ones. */
   finish(passages, several, watched) {
     const { scrollTop } = this.#host;
     const columns = passages.map(({ text, invented_words: invented, temperature, quality, prime = "" }) => {
@@ -67,13 +66,13 @@ export class PassageText {
     this.#host.scrollTop = scrollTop;
   }
 
-  /** Show nothing. */
+  /** Remove everything. */
   clear() {
     this.stop();
     this.#host.replaceChildren();
   }
 
-  /** No more will come; what is shown stays. */
+  /** Stop; the text so far stays. */
   stop() {
     cancelAnimationFrame(this.#frame);
     this.#frame = null;
@@ -86,7 +85,7 @@ export class PassageText {
   }
 }
 
-/** One text that grows: whole paragraphs are left alone, only the last is written anew. */
+/** One text that grows. Finished paragraphs are left alone; only the last one is rebuilt. */
 class Column {
   text = "";
   element;
@@ -95,7 +94,7 @@ class Column {
   #page = el("p", {});
   #body = el("div", { class: "prose prose-growing" }, this.#page);
   #watched;
-  #primed; // how many characters of the tail are what it goes on from
+  #primed; // how many characters of the tail belong to the prime
 
   constructor(temperature, several, watched, prime) {
     this.#watched = watched;
@@ -128,8 +127,8 @@ class Column {
   }
 }
 
-/** A network that has hardly begun may take the space for the likeliest character, for ever. */
-const emptyNote = () => el("p", { class: "hint", text: "It wrote nothing but spaces." });
+/** An untrained network may repeat the space, its most likely character, for ever. */
+const emptyNote = () => el("p", { class: "hint", text: "The text contains only spaces." });
 
 const columnOf = (temperature, body, note) =>
   el(

@@ -1,34 +1,35 @@
-/** One kept passage as a page of a book, and what can be done with it. */
+/** A saved passage as a card, with its actions. */
 
 import { el, icon, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
+import { savedPassageFile } from "../net/api.js";
 import { passageUrl } from "../state/passage-link.js";
 import { prose } from "../ui/prose.js";
 import { copy, textOf } from "./passage-actions.js";
 import { qualityFigures } from "../writing/quality.js";
 import { toast } from "../ui/toasts.js";
 
-const LONG_TEXT = 2600; // characters of a text, from which on a part of it is shown at first
+const LONG_TEXT = 2600; // texts longer than this are shown in part at first
 const TITLE_WORDS = 6;
 
 export class PassageCard {
   element;
 
   #actions;
-  #signature = null; // what is shown, as one string
-  #expanded = false; // whether a long text is shown whole
+  #signature = null; // the content shown, as one string
+  #expanded = false; // whether a long text is shown completely
   #renaming = false;
 
   /**
    * @param {string} id
-   * @param {{operator: boolean, rename: Function, remove: Function}} actions
+   * @param {any} actions `operator`, `rename` and `remove`.
    */
   constructor(id, actions) {
     this.#actions = actions;
     this.element = el("article", { class: "passage-card", id: `passage-${id}`, "aria-labelledby": `title-${id}` });
   }
 
-  /** Show a kept passage, with the words that its run watches. */
+  /** Show a saved passage and mark the words that its run watches. */
   show(saved, watched) {
     const signature = JSON.stringify([saved, watched, this.#expanded]);
     if (signature === this.#signature || this.#renaming) return;
@@ -51,7 +52,7 @@ export class PassageCard {
     });
     const head = el("header", { class: "passage-card-head" }, origin, title);
     if (this.#actions.operator) {
-      const name = saved.title ? "Another title" : "Give it a title";
+      const name = saved.title ? "Change the title" : "Add a title";
       const ask = () => this.#rename(head, saved, watched);
       head.append(small("edit", name, { class: "passage-card-rename", on: { click: ask } }));
     }
@@ -77,7 +78,7 @@ export class PassageCard {
       this.show(saved, watched);
     };
     part.append(
-      el("button", { type: "button", class: "button button-small passage-card-more", text: "Read on", on: { click: open } }),
+      el("button", { type: "button", class: "button button-small passage-card-more", text: "Show all", on: { click: open } }),
     );
     return part;
   }
@@ -92,8 +93,8 @@ export class PassageCard {
       saved.request.top_k !== null && `top-k ${saved.request.top_k}`,
       saved.request.top_p !== null && `top-p ${saved.request.top_p}`,
       `seed ${first.seed}`,
-      first.prime && `beginning with “${first.prime.trim()}”`,
-      `kept ${day(saved.created_at)}`,
+      first.prime && `prime “${first.prime.trim()}”`,
+      `saved ${day(saved.created_at)}`,
     ];
     const quality = several
       ? []
@@ -102,45 +103,44 @@ export class PassageCard {
       "footer",
       { class: "passage-card-foot" },
       el("div", { class: "passage-card-facts" }, el("p", { text: facts.filter(Boolean).join(" · ") }), ...quality),
-      el("div", { class: "passage-card-actions" }, ...this.#buttons(saved, watched)),
+      el("div", { class: "passage-card-actions" }, ...this.#buttons(saved)),
     );
   }
 
   #buttons(saved) {
-    const file = `/api/kept/${saved.id}/file?format=`;
-    const again = saved.model_saved ? "Write it again" : "Write another by the nearest model: its own is gone";
+    const again = saved.model_saved ? "Write it again" : "Write another one with the nearest model: its own no longer exists";
     const buttons = [
-      small("copy", "Copy the text", { on: { click: () => this.#copy(textOf(saved.passages), "The text is copied.") } }),
-      small("link", "Copy a link to it", {
-        on: { click: () => this.#copy(`${location.origin}/passages?passage=${saved.id}`, "The link is copied.") },
+      small("copy", "Copy the text", { on: { click: () => this.#copy(textOf(saved.passages), "Text copied.") } }),
+      small("link", "Copy a link", {
+        on: { click: () => this.#copy(`${location.origin}/passages?passage=${saved.id}`, "Link copied.") },
       }),
-      small("save", "Download as .txt", { href: `${file}txt`, download: true }),
+      small("save", "Download as .txt", { href: savedPassageFile(saved.id, "txt"), download: true }),
       small("repeat", again, { href: passageUrl(saved.run, saved.request) }),
     ];
     if (this.#actions.operator) {
       const name = saved.title ?? firstWords(saved);
       const remove = () => this.#actions.remove(saved.id, name);
-      buttons.push(small("trash", "Take it out", { on: { click: remove } }));
+      buttons.push(small("trash", "Delete", { on: { click: remove } }));
     }
     return buttons;
   }
 
   async #copy(text, done) {
     if (await copy(text)) toast(done);
-    else toast(`The browser doesn’t let this page copy. Here it is to select: ${text.slice(0, 200)}`);
+    else toast(`The browser does not allow copying. Here is the text: ${text.slice(0, 200)}`);
   }
 
-  /** A field in place of the title: Enter or leaving it renames, Escape does not. */
+  /** A text field in place of the title: Enter or leaving the field renames, Escape cancels. */
   #rename(head, saved, watched) {
     this.#renaming = true;
     const input = el("input", {
       class: "passage-card-name",
       value: saved.title ?? "",
       maxlength: 200,
-      placeholder: "a title, or none",
+      placeholder: "title (optional)",
       "aria-label": "Title",
     });
-    let open = true; // taking the field away also blurs it
+    let open = true; // removing the field also blurs it
     const close = (typed) => {
       if (!open) return;
       open = false;
@@ -164,10 +164,10 @@ export class PassageCard {
   }
 }
 
-/** The first words of a passage, for where it has no title. */
+/** The first words of a passage, if it has no title. */
 export function firstWords({ passages: [{ prime, text }] }) {
   const words = (prime + text).split(/\s+/u).filter(Boolean).slice(0, TITLE_WORDS);
-  return words.length ? `${words.join(" ")} …` : "Nothing but spaces";
+  return words.length ? `${words.join(" ")} …` : "Only spaces";
 }
 
 function day(iso) {
@@ -177,7 +177,7 @@ function day(iso) {
     : at.toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" });
 }
 
-/** A small button with an icon and a name; with an `href`, a link that looks so. */
+/** A small icon button with a label; with an `href`, a link that looks the same. */
 function small(name, label, attributes) {
   const kind = attributes.href ? "a" : "button";
   const look = `button button-small button-square button-plain ${attributes.class ?? ""}`.trim();

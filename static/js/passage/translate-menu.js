@@ -1,4 +1,4 @@
-/** A menu of translators elsewhere, each a link that hands the passage over. */
+/** A menu of external translators; each entry is a link that contains the passage. */
 
 import { el, find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
@@ -11,7 +11,7 @@ export class TranslateMenu {
   #field = find("#translate-template");
   #menu;
 
-  /** @param {() => string} text what is to be translated. */
+  /** @param {() => string} text the text to translate. */
   constructor(text) {
     this.#text = text;
     this.#menu = popover(find("#passage-translate"), find("#translate-panel"), () => this.#fill());
@@ -44,7 +44,7 @@ export class TranslateMenu {
     this.#field.value = this.#custom;
     find("#translate-list").replaceChildren(
       ...links.map(({ name, href, characters }) => {
-        const part = characters < whole ? `the first ${format.count(characters)} characters` : "all of it";
+        const part = characters < whole ? `the first ${format.count(characters)} characters` : "the whole text";
         const link = el(
           "a",
           { href, target: "_blank", rel: "noopener noreferrer", on: { click: () => this.close() } },

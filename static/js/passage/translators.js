@@ -1,12 +1,12 @@
 /**
- * Translators elsewhere that a text can be handed to, in an address; for fun.
+ * External translators that accept a text in a URL.
  *
- * The page itself asks them for nothing: they are links that the reader follows.
+ * The page never contacts them itself; they are links that the user follows.
  */
 
 const KEY = "hurrah-translator";
 
-/** What an address may take, in characters after encoding: less than any of them refuses. */
+/** The length limit of a URL in characters after encoding; all of them accept this. */
 export const LIMIT_ADDRESS = 4000;
 
 export const TRANSLATORS = [
@@ -18,15 +18,15 @@ export const TRANSLATORS = [
   { name: "Bing Translator", template: "https://www.bing.com/translator?to={language}&text={text}" },
 ];
 
-/** What is wrong with a template of the reader's own, as a sentence; null: nothing. */
+/** What is wrong with a custom template, as a sentence; null if it is valid. */
 export function templateError(template) {
-  if (!template.includes("{text}")) return "It needs {text} where the text goes.";
+  if (!template.includes("{text}")) return "It must contain {text} where the text goes.";
   const address = parsed(template.replaceAll("{text}", "x").replaceAll("{language}", "en"));
-  if (!address) return "It is no address.";
+  if (!address) return "It is not a valid URL.";
   if (address.protocol !== "https:") return "It must begin with https://.";
-  if (address.username || address.password) return "It must not hold a name or password.";
+  if (address.username || address.password) return "It must not contain a user name or a password.";
   if (!parsed(template)?.host || /[{}]|%7b/iu.test(parsed(template).host)) {
-    return "The text can't be part of the site's name.";
+    return "The text cannot be part of the host name.";
   }
   return null;
 }
@@ -40,9 +40,9 @@ function parsed(address) {
 }
 
 /**
- * The address that hands a text over, and how much of the text is in it.
+ * The URL that contains a text, and how much of the text fits.
  *
- * @returns {{href: string, characters: number}} whole words, where the address can't take it all.
+ * @returns {{href: string, characters: number}} cut at a word if the text does not fit.
  */
 export function translationUrl(template, text, language) {
   const filled = template.replaceAll("{language}", encodeURIComponent(language));
@@ -50,23 +50,23 @@ export function translationUrl(template, text, language) {
   const room = LIMIT_ADDRESS - filled.length;
   let part = Array.from(text).slice(0, LIMIT_ADDRESS).join("");
   while (encoded(part).length > room && part) {
-    // A step that surely shortens it, and lands near the end of what fits.
+    // A step that certainly shortens it, to just below what fits.
     const share = Math.min(room / encoded(part).length, 0.98);
     const cut = Array.from(part);
     part = cut.slice(0, Math.floor(cut.length * Math.max(share, 0))).join("");
   }
   if (part.length < text.length) part = part.replace(/\s+\S*$/u, "") || part;
   return {
-    // A function, since what follows a $ would otherwise mean something.
+    // A function, since $ has a meaning in a replacement string.
     href: filled.replaceAll("{text}", () => encoded(part)),
     characters: Array.from(part).length,
   };
 }
 
-/** Those that read the part after # take it apart at slashes, unless these are escaped twice. */
+/** DeepL splits the part after # at slashes, unless they are escaped twice. */
 const forFragment = (text) => encodeURIComponent(text).replaceAll("%2F", "%5C%2F");
 
-/** The reader's own template, or "". */
+/** The custom template, or "". */
 export function customTemplate() {
   try {
     const stored = localStorage.getItem(KEY) ?? "";
@@ -76,12 +76,12 @@ export function customTemplate() {
   }
 }
 
-/** Remember the reader's own template, or forget it. */
+/** Store or remove the custom template. */
 export function rememberTemplate(template) {
   try {
     if (template) localStorage.setItem(KEY, template);
     else localStorage.removeItem(KEY);
   } catch {
-    // Storage closed to us: it then holds for this page only.
+    // Storage may be blocked; the template then lasts for this page only.
   }
 }

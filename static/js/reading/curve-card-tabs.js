@@ -1,12 +1,12 @@
-/** The switch between the curve card's two faces, and the sentence beneath the second. */
+/** The tabs of the curve card, loss over time and loss by position, and the sentence below. */
 
-import { find, setText } from "../lib/dom.js";
+import { find, radios, setText } from "../lib/dom.js";
 import { varianceSentence } from "./position-plot.js";
 
-/** @param {Object} store */
+/** @param {WatchStore} store */
 export function mountCurveTabs(store) {
   const card = find(".curve");
-  const inputs = [...document.querySelectorAll("input[name=curve-tab]")];
+  const inputs = radios("curve-tab");
   for (const input of inputs) {
     input.addEventListener("change", () => store.dispatch({ type: "curveTab", curveTab: input.value }));
   }

@@ -1,18 +1,18 @@
-/** A few words of a book from a place on, fetched once. */
+/** Short excerpts of a corpus, fetched once each. */
 
 import { getText } from "../net/api.js";
 
 const CHARACTERS = 110;
 const MAX_CACHED = 60;
 
-const cache = new Map(); // by "corpus place", the oldest first
+const cache = new Map(); // by "corpus position", oldest first
 
 const keyOf = (corpus, position) => `${corpus} ${position}`;
 
-/** The words at a place as a quotation, if they are here; "" otherwise. */
+/** The excerpt at a position, in quotation marks; "" if it was not fetched yet. */
 export const excerptAt = (corpus, position) => cache.get(keyOf(corpus, position)) ?? "";
 
-/** Fetch them, if they are not; resolves to whether they came just now. */
+/** Fetch an excerpt; resolves to whether it is new. */
 export async function fetchExcerpt(corpus, position) {
   const key = keyOf(corpus, position);
   if (cache.has(key)) return false;

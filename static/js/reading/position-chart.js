@@ -1,4 +1,4 @@
-/** The loss by page: the epochs laid over each other; the book where one points. */
+/** The loss by position in the corpus: one line per epoch, and an excerpt at the pointer. */
 
 import { chapterAt, pageAt } from "../lib/book-pages.js";
 import { find, setText } from "../lib/dom.js";
@@ -41,21 +41,21 @@ export class PositionChart {
   #timer = null;
   #drawnAt = 0;
   #lossRange = [0, 1];
-  #byPosition = null; // as coarse as they are drawn
-  #target = null; // {bin, epoch, x} while something points there
+  #byPosition = null; // at the resolution in which they are drawn
+  #target = null; // {bin, epoch, x} under the pointer
   #pressed = null;
   #resting = null;
 
   /**
-   * @param {Object} store
-   * @param {() => Promise<Object>} load resolves to Plotly.
+   * @param {WatchStore} store
+   * @param {() => Promise<any>} load resolves to Plotly.
    */
   constructor(store, load) {
     this.#store = store;
     this.#load = load;
     const frame = this.#frame;
     frame.addEventListener("pointermove", (event) => this.#onPointer(event), { capture: true });
-    // Plotly lays a cover over the page for as long as the button is down: see chart/hover.js.
+    // Plotly covers the page with an element of its own while the button is down.
     frame.addEventListener("pointerleave", () => this.#pressed || this.#clear());
     frame.addEventListener("pointerdown", (event) => {
       this.#onPointer(event);
@@ -106,7 +106,7 @@ export class PositionChart {
     }
     if (!state.lossByPosition?.rows.length) {
       this.#target = null;
-      setText(find("#position-readout"), "nothing has been read yet");
+      setText(find("#position-readout"), "no data yet");
       return;
     }
     this.#drawnAt = performance.now();
@@ -158,7 +158,9 @@ export class PositionChart {
     this.#resting = setTimeout(() => this.#fetchExcerpt(), REST_MS);
   }
 
-  /** Point at the middle of a bin, at an epoch's line or, where that has not come, the newest. */
+  /**
+   * Select the middle of a bin on the line of an epoch; if it has not reached the bin, the newest.
+   */
   #goToBin(bin, epoch) {
     const { run } = this.#store.get();
     const { positions, rows } = this.#byPosition;
@@ -170,7 +172,9 @@ export class PositionChart {
     this.#goTo({ bin, x, epoch: there.includes(epoch) ? epoch : newest });
   }
 
-  /** The keyboard begins where the update in view is read, else where the newest line ends. */
+  /**
+   * The keyboard starts at the position of the update in view, or at the end of the newest line.
+   */
   #startAtUpdate() {
     const { run, pinned } = this.#store.get();
     if (!run || !this.#byPosition) return;
@@ -179,7 +183,7 @@ export class PositionChart {
     this.#goToBin(binAt(run, positions, axisOf(run).of(place)), rows.at(-1).epoch);
   }
 
-  /** The arrows go from place to place and, upright, from line to line; Enter opens the book. */
+  /** Left and right change the bin, up and down the epoch; Enter opens the reading. */
   #key(event) {
     const xStep = X_STEPS[event.key];
     const yStep = Y_STEPS[event.key];
@@ -207,7 +211,7 @@ export class PositionChart {
     this.#schedule();
   }
 
-  /** A press that did not move opens what was read there. */
+  /** A press without a drag opens the reading. */
   #onRelease(event) {
     const pressed = this.#pressed;
     this.#pressed = null;
@@ -217,7 +221,7 @@ export class PositionChart {
     else this.#onPointer(event);
   }
 
-  /** Open the book where the epoch that is pointed at read it. */
+  /** Open the reading where an epoch read a bin. */
   #open({ bin, epoch }) {
     const { run } = this.#store.get();
     const byPosition = this.#byPosition;
@@ -226,7 +230,7 @@ export class PositionChart {
     this.#store.dispatch({ type: "findPeak", from, to: Math.min(to, run.update) });
   }
 
-  /** Bring the crosshair and the words above the plot up to date. */
+  /** Update the crosshair and the readout. */
   #showReadout() {
     const state = this.#store.get();
     const { run } = state;
@@ -240,7 +244,7 @@ export class PositionChart {
       return;
     }
     const { epoch, x } = this.#target;
-    // The chart may have become narrower, and its bins fewer, since.
+    // The chart may have become narrower since, with fewer bins.
     const bin = Math.min(this.#target.bin, byPosition.positions.length - 1);
     crosshair.style.transform = `translateX(${x}px)`;
     const position = byPosition.positions[bin];
@@ -249,7 +253,7 @@ export class PositionChart {
     this.#setReadout(bin, `${positionText(state, position)}, ${loss}`, excerptAt(run.corpus, position));
   }
 
-  /** Say it above the plot, and to who can't see that. */
+  /** Set the readout, also for screen readers. */
   #setReadout(bin, words, excerpt) {
     setText(find("#position-readout"), words);
     setText(find("#position-excerpt"), excerpt);
@@ -259,7 +263,7 @@ export class PositionChart {
     plot.setAttribute("aria-valuetext", [words, excerpt].filter(Boolean).join(". "));
   }
 
-  /** Fetch the book's own words where the pointer rests. */
+  /** Fetch the excerpt where the pointer rests. */
   async #fetchExcerpt() {
     const { run } = this.#store.get();
     if (!this.#target || !run) return;
@@ -271,7 +275,7 @@ export class PositionChart {
 function positionText({ run, corpora }, position) {
   if (run.spec.batch_size > 1) {
     const part = run.updates_per_epoch * run.spec.sequence_length;
-    return `${format.share(position / part)} into each part`;
+    return `${format.share(position / part)} of each part`;
   }
   const chapter = chapterAt(corpora[run.corpus]?.headings, position);
   const page = `page ${format.count(pageAt(position, run.corpus_characters))}`;

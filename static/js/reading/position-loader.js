@@ -1,17 +1,23 @@
-/** Fetches the loss by page, as long as it is in view: a row an epoch, and what explains it. */
+/**
+ * Fetches the loss by position while it is in view: one row per epoch, and the variance components.
+ */
 
 import { getLossByPosition, getVarianceComponents, Problem } from "../net/api.js";
 
 const BETWEEN_MS = 4000;
 const NEWEST = 5;
 
-/** The epochs that are laid over each other: the first, and the newest few. */
+/** The epochs to show: the first one and the newest few. */
 export function epochsShown(newest) {
   const few = Array.from({ length: NEWEST }, (_, i) => newest - NEWEST + 1 + i);
   return [...new Set([1, ...few.filter((epoch) => epoch > 0)])];
 }
 
-/** Keep `state.lossByPosition` in step with the run. */
+/**
+ * Keep `state.lossByPosition` in step with the run.
+ *
+ * @param {WatchStore} store
+ */
 export function fetchLossByPosition(store) {
   let timer = null;
   let request = null;
@@ -29,14 +35,14 @@ export function fetchLossByPosition(store) {
         getVarianceComponents(runId, signal),
       ]);
       for (const { epoch, loss } of byPosition.epochs) {
-        // A bin that is being read is there already, with a mean of a few updates.
+        // The bin being read has a value already: the mean of a few updates.
         rowsByEpoch.set(epoch, { epoch, loss, whole: epoch < run.epoch && !loss.includes(null) });
       }
       const rows = shown.flatMap((epoch) => rowsByEpoch.get(epoch) ?? []);
       const { positions } = byPosition;
       store.dispatch({ type: "lossByPosition", runId, lossByPosition: { positions, rows, variance } });
     } catch (error) {
-      // What is shown stays, and is asked for again.
+      // The data stays, and is requested again later.
       if (!(error instanceof Problem) && error.name !== "AbortError") throw error;
     }
     if (!signal.aborted) timer = setTimeout(poll, BETWEEN_MS, run.update);

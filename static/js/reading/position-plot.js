@@ -1,4 +1,4 @@
-/** The loss by page as Plotly wants it, and what there is to say about it. No DOM, no drawing. */
+/** The chart of the loss by position for Plotly, and sentences about it. Pure functions. */
 
 import { unitOf } from "../curve/axes.js";
 import { pagesBefore, pageCount } from "../lib/book-pages.js";
@@ -9,7 +9,7 @@ export const POSITION_MARGIN = { l: 40, r: 20, t: 48, b: 40, pad: 0 };
 
 const LABEL_PX = 11.5;
 
-/** How far along the axis a place is: in pages of the book, or a share of each stream's part. */
+/** The x axis: pages of the corpus, or with several streams the share of each stream's part. */
 export function axisOf(run) {
   const part = run.updates_per_epoch * run.spec.sequence_length;
   if (run.spec.batch_size > 1) {
@@ -19,9 +19,9 @@ export function axisOf(run) {
   return { of: (position) => pagesBefore(position) + 1, range: [1, pages], title: "page" };
 }
 
-const BIN_PX = 3; // narrower, lines that go up and down are a hatching
+const BIN_PX = 3; // narrower bins would look like hatching
 
-/** `pages` with so many bins that each is some pixels wide, the mean of those that it is made of. */
+/** Merge bins until each is some pixels wide; a merged bin has the mean of its losses. */
 export function coarsen(lossByPosition, width) {
   const { positions, rows } = lossByPosition;
   const together = Math.ceil((positions.length * BIN_PX) / Math.max(width, 1));
@@ -41,54 +41,54 @@ export function coarsen(lossByPosition, width) {
   };
 }
 
-/** Where each bin begins along the axis, and where the last one ends. */
+/** The edges of the bins along the axis. */
 function edgesOf(run, positions) {
   const { of } = axisOf(run);
   return [...positions, run.updates_per_epoch * run.spec.sequence_length].map(of);
 }
 
-/** The bin at a place along the axis. */
+/** The bin at a value of the axis. */
 export function binAt(run, positions, place) {
   const edges = edgesOf(run, positions);
   const next = edges.findIndex((edge) => edge > place);
   return Math.min(Math.max(next - 1, 0), positions.length - 1);
 }
 
-/** The middle of a bin along the axis. */
+/** The middle of a bin on the axis. */
 export function middleOf(run, positions, bin) {
   const edges = edgesOf(run, positions);
   return (edges[bin] + edges[bin + 1]) / 2;
 }
 
-/** The updates, first and last, that an epoch spends in a bin. */
+/** The first and last update that an epoch spends in a bin. */
 export function updatesIn({ updates_per_epoch: perEpoch, spec }, positions, bin, epoch) {
   const place = (i) => (i < positions.length ? positions[i] / spec.sequence_length : perEpoch);
   const before = (epoch - 1) * perEpoch;
   return [before + place(bin) + 1, before + place(bin + 1)];
 }
 
-/** The bin in which an update reads. */
+/** The position in the corpus that an update reads. */
 export const positionOfUpdate = ({ updates_per_epoch: perEpoch, spec }, update) =>
   ((update - 1) % perEpoch) * spec.sequence_length;
 
-/** The epochs that have come to a bin, the one with the least loss there first. */
+/** The epochs that have reached a bin, by ascending loss. */
 export const epochsAt = (rows, bin) =>
   rows
     .filter(({ loss }) => Number.isFinite(loss[bin]))
     .sort((a, b) => a.loss[bin] - b.loss[bin])
     .map(({ epoch }) => epoch);
 
-/** The epoch whose line runs nearest to a loss in a bin; the newest where none has come there. */
+/** The epoch whose line is nearest to a loss in a bin; the newest if none has reached the bin. */
 export function nearestEpoch(rows, bin, loss) {
   const distance = ({ loss: losses }) =>
     Number.isFinite(losses[bin]) ? Math.abs(losses[bin] - loss) : Infinity;
   return rows.toReversed().reduce((a, b) => (distance(b) < distance(a) ? b : a)).epoch;
 }
 
-/** The unit in which the curve shows its losses, and these as well. */
+/** The unit of the losses: the same as that of the curve. */
 export const positionUnitOf = ({ unit, run }) => unitOf(unit, run.spec.sequence_length);
 
-/** The least and the greatest to show; the first epoch, which begins from nothing, aside. */
+/** The span of losses to show. The first epoch is left out, since it starts untrained. */
 export function spanOf(rows) {
   const later = rows.filter(({ epoch }) => epoch > 1);
   const losses = (later.length ? later : rows).flatMap(({ loss }) => loss).filter(Number.isFinite);
@@ -99,15 +99,15 @@ export function spanOf(rows) {
   return [least - room, greatest + room];
 }
 
-/** How wide the plot itself is, in pixels, in a chart so wide. */
+/** The width of the plot within a chart, in pixels. */
 export const plotWidthOf = (width) => width - POSITION_MARGIN.l - POSITION_MARGIN.r;
 
 /**
- * @param {Object} state of which `pages` are as coarse as they are to be drawn.
- * @param {Object} colours from lib/theme.js
- * @param {{width: number, height: number}} size of the whole chart in pixels.
+ * @param {WatchState} state with `lossByPosition` at the resolution to draw.
+ * @param {Colours} colours see lib/theme.js.
+ * @param {Size} size of the whole chart in pixels.
  * @param {string} font
- * @param {number|null} hoveredEpoch the epoch that is pointed at.
+ * @param {number | null} hoveredEpoch
  */
 export function positionPlotOf(state, colours, size, font, hoveredEpoch) {
   const { run, lossByPosition } = state;
@@ -125,7 +125,7 @@ export function positionPlotOf(state, colours, size, font, hoveredEpoch) {
     line: strokeOf(epoch === hoveredEpoch, newest - i, colours),
     opacity: i === newest || epoch === hoveredEpoch ? 1 : Math.max(0.85 - 0.15 * (newest - i), 0.25),
   });
-  // The newest and the one that is pointed at lie on top.
+  // The newest and the hovered epoch are on top.
   const order = [...rows.keys()].sort((a, b) => rankOf(rows[a], hoveredEpoch) - rankOf(rows[b], hoveredEpoch));
   const losses = spanOf(rows);
   return {
@@ -146,12 +146,12 @@ function strokeOf(isPointed, age, colours) {
   return age === 0 ? { color: colours.ink, width: 1.8 } : { color: colours.soft, width: 1.2 };
 }
 
-const CHAPTERS_APART_PX = 16; // closer, they would be a pattern of their own
+const CHAPTERS_APART_PX = 16; // closer lines would look like a pattern
 
-/** What stands across the whole height: where chapters begin, and where the update in view reads. */
+/** The vertical lines: the starts of chapters, and the position of the pinned update. */
 function verticalMarks({ run, corpora, pinned }, size) {
   const axis = axisOf(run);
-  const single = run.spec.batch_size === 1; // of several streams each is in another chapter
+  const single = run.spec.batch_size === 1; // with several streams, each is in another chapter
   const all = (single && corpora[run.corpus]?.headings) || [];
   const apart = all.length * CHAPTERS_APART_PX < plotWidthOf(size.width);
   return {
@@ -163,7 +163,7 @@ function verticalMarks({ run, corpora, pinned }, size) {
 function layout(run, marks, losses, colours, size, text) {
   const pages = axisOf(run);
   const plain = { ...axis(colours, text), fixedrange: true };
-  const title = marks.chapters.length ? `${pages.title}, a line at each chapter` : pages.title;
+  const title = marks.chapters.length ? `${pages.title} (lines: chapters)` : pages.title;
   const upright = (x, line) => ({ type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line });
   return {
     ...size,
@@ -188,7 +188,7 @@ function layout(run, marks, losses, colours, size, text) {
   };
 }
 
-/** "epochs 1 and 3 to 7": which are laid over each other. */
+/** "epochs 1 and 3 to 7": the epochs in view. */
 export function epochsSentence(rows) {
   const epochs = rows.map(({ epoch }) => epoch);
   const [newest] = epochs.slice(-1);
@@ -196,28 +196,28 @@ export function epochsSentence(rows) {
   const older = epochs.length > 2 ? `${format.count(epochs[1])} to ` : "";
   const separate = epochs[1] > 2 || epochs.length === 2;
   const range = `${separate ? `1 and ${older}` : "1 to "}${format.count(newest)}`;
-  return `epochs ${range}, the newest in ink`;
+  return `epochs ${range}, the newest emphasized`;
 }
 
 const SIGNIFICANT_ERRORS = 2; // standard errors
 
-/** Which it is, the pages or the start of each epoch: a sentence or two, from the figures. */
+/** A summary of the variance components in one or two sentences. */
 export function varianceSentence({ epochs, share, share_error: error, start, unavailable }) {
   if (share === null || share === undefined) return unavailable ?? "";
-  const compared = `Of epochs ${format.count(epochs[0])} to ${format.count(epochs.at(-1))}, `;
+  const compared = `In epochs ${format.count(epochs[0])} to ${format.count(epochs.at(-1))}, `;
   const isSignificant = share > SIGNIFICANT_ERRORS * error && share >= 0.005;
   const pages = isSignificant
-    ? `${format.share(share)} of the ups and downs come back on the same pages.`
-    : "none of the ups and downs come back on the same pages.";
+    ? `${format.share(share)} of the variation of the loss is explained by the page.`
+    : "the page explains none of the variation of the loss.";
   return `${compared}${pages} ${startSentence(start)}`;
 }
 
 function startSentence({ updates, loss, error }) {
   const first = updates === 100 ? "hundred" : format.count(updates);
-  const most = `${format.loss(Math.abs(loss))} nats ${loss > 0 ? "more" : "less"} than the rest`;
-  const about = `The first ${first} updates of an epoch cost ${most}`;
+  const by = `${format.loss(Math.abs(loss))} nats ${loss > 0 ? "above" : "below"} that of the rest`;
+  const about = `The first ${first} updates of an epoch have a loss ${by}`;
   const give = `± ${format.loss(error)}`;
   return Math.abs(loss) > SIGNIFICANT_ERRORS * error
     ? `${about} (${give}).`
-    : `${about}, no more than any other ${first} may stray (${give}).`;
+    : `${about}, which is within the usual variation of ${first} updates (${give}).`;
 }

@@ -1,31 +1,46 @@
-/** Fetches what was read at the update in view, as long as the reading is in view. */
+/** Fetches the text read at the update in view, while the reading is in view. */
 
 import { getReading, Problem } from "../net/api.js";
 
-const REST_MS = 160; // so long must the pointer rest before it is looked up what was read there
-const BETWEEN_LIVE_MS = 4000; // live, the page turns no more often than it can be looked at
+const REST_MS = 160; // the pointer must rest this long before a request
+const BETWEEN_LIVE_MS = 4000; // in the live view, time to look at each page
 
-/** What to ask for: `update`, the greatest loss of a `range`, or neither for the newest update. */
+/**
+ * What to request: an `update`, the greatest loss of a `range`, or neither for the newest update.
+ *
+ * @param {WatchState} state
+ * @returns {{update?: number | null, range?: [number, number]} | null}
+ */
 function targetOf(state) {
   if (state.sideTab !== "reading" || !state.run) return null;
   if (state.peakRange) return { range: state.peakRange };
   return { update: state.pinned ?? state.hovered };
 }
 
-/** Whether `reading` is of the update that is wanted. */
-const isLoaded = (reading, { range, update }) =>
+/**
+ * Whether `reading` is already the requested one.
+ *
+ * @param {Reading | null} reading
+ * @param {{update?: number | null, range?: [number, number]}} target
+ */
+const isLoaded = (reading, { range, update = null }) =>
   !range && update !== null && reading?.update === update;
 
-/** Keep `state.reading` in step with the update in view. */
+/**
+ * Keep `state.reading` in step with the update in view.
+ *
+ * @param {WatchStore} store
+ */
 export function fetchReadings(store) {
   let timer = null;
   let request = null;
 
   async function ask() {
     timer = null;
-    const { runId, ...state } = store.get();
+    const state = store.get();
+    const { runId } = state;
     const target = targetOf(state);
-    if (!target || isLoaded(state.reading, target)) return;
+    if (!runId || !target || isLoaded(state.reading, target)) return;
     request = new AbortController();
     const { signal } = request;
     try {
@@ -39,7 +54,7 @@ export function fetchReadings(store) {
     if (!signal.aborted) pollLater();
   }
 
-  /** Live, look again after a while, for as long as there is something to see. */
+  /** In the live view, check again after a while. */
   function pollLater() {
     const target = targetOf(store.get());
     if (target && !target.range && target.update === null) timer = setTimeout(poll, BETWEEN_LIVE_MS);

@@ -1,4 +1,4 @@
-/** What was read at the update in view: a page of the book, each character tinted by its surprisal. */
+/** The text read at the update in view; each character is coloured by its surprisal. */
 
 import { unitOf } from "../curve/axes.js";
 import { el, find, setText, reducedMotion } from "../lib/dom.js";
@@ -13,21 +13,21 @@ import {
   stepOf,
 } from "./surprisal.js";
 
-const HINT = "Point at a character for its figure.";
+const HINT = "Point at a character to see its surprisal.";
 
 export class ReadingView {
   #store;
   #page = find("#reading-page");
   #characters = [];
   #spans = [];
-  #first = 0; // of those that were read at the update
+  #first = 0; // of the characters read at the update
   #last = -1;
   #chosen = null;
   #stream = null;
   #shown = null;
   #searching = false;
 
-  /** @param {Object} store */
+  /** @param {WatchStore} store */
   constructor(store) {
     this.#store = store;
     find("#reading-legend").append(...legend());
@@ -64,7 +64,7 @@ export class ReadingView {
     setText(find("#reading-loss"), ready ? lossSentence(reading, this.#unit()) : "");
     find("#reading-earlier").disabled = !ready || reading.update <= 1;
     find("#reading-later").disabled = !ready || reading.update >= run.update;
-    // Live it turns by itself, which nobody wants read aloud.
+    // In the live view it changes constantly, which must not be announced.
     const politeness = pinned === null || peakRange ? "off" : "polite";
     find("#reading-sentence").setAttribute("aria-live", politeness);
     if (reading === this.#shown) return;
@@ -74,7 +74,7 @@ export class ReadingView {
     this.#showPassage();
   }
 
-  /** Several streams read side by side: which of them is on the page. */
+  /** The choice between streams, which read the corpus in parallel. */
   #showStreams(reading) {
     const all = reading && reading.passages.length > 1 ? reading.passages : [];
     const about = find("#reading-streams");
@@ -115,18 +115,18 @@ export class ReadingView {
     if (passage) this.#centre(read);
   }
 
-  /** Scroll the page, and nothing else, so that what was read stands a third down. */
+  /** Scroll within the card so that the characters read are a third from the top. */
   #centre(read) {
     const page = this.#page;
     const down = read.getBoundingClientRect().top - page.getBoundingClientRect().top;
     page.scrollTop += down - page.clientHeight / 3;
   }
 
-  /** Turn to the sequence before or after. */
+  /** Go to the previous or next update. */
   #step(by) {
     const { run, reading, pinned } = this.#store.get();
     if (!reading) return;
-    // From the one that is asked for already, should that not be there yet.
+    // Relative to the requested update, even if it has not arrived yet.
     const update = (pinned ?? reading.update) + by;
     this.#store.dispatch({ type: "pin", update: Math.min(Math.max(update, 1), run.update) });
   }
@@ -140,7 +140,7 @@ export class ReadingView {
     setText(find("#reading-character"), character ? aboutCharacter(character) : HINT);
   }
 
-  /** The arrow keys go from character to character, from the most surprising on. */
+  /** The arrow keys move between characters, starting with the most surprising one. */
   #key(event) {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!by || !this.#characters.length || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -152,7 +152,7 @@ export class ReadingView {
   }
 }
 
-/** On a phone the card lies below the curve: whoever touches that, wants to see this. */
+/** On a phone this card is below the curve, so it must be scrolled into view after a tap there. */
 function bringIntoView(element) {
   const { top, bottom } = element.getBoundingClientRect();
   if (top >= 0 && bottom <= window.innerHeight) return;
@@ -177,7 +177,7 @@ function spanOf({ character, bits, read, rank, blank }, i) {
   return span;
 }
 
-/** The tints with the bits from which on they hold. */
+/** The tints, each with the bits at which it begins. */
 const legend = () =>
   [0, ...STEPS_BITS].map((bits, i) =>
     el("span", { class: i ? `tint tint-${i}` : null, text: format.plain(bits) }),

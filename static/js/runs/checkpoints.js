@@ -1,7 +1,7 @@
-/** The checkpoints of the run in view: save, see, download, delete, and fork the run from them. */
+/** The checkpoints of the run in view: save, list, download, delete, and fork from one. */
 
 import * as api from "../net/api.js";
-import { el, find, icon, setText } from "../lib/dom.js";
+import { el, find, focusedElement, icon, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { popover } from "../ui/popover.js";
 import { toast } from "../ui/toasts.js";
@@ -16,9 +16,9 @@ export class Checkpoints {
   #pending = false;
 
   /**
-   * @param {Object} store
-   * @param {Object} undoDelete
-   * @param {Object} forkDialog the form.
+   * @param {WatchStore} store
+   * @param {any} undoDelete
+   * @param {any} forkDialog
    */
   constructor(store, undoDelete, forkDialog) {
     this.#store = store;
@@ -35,7 +35,7 @@ export class Checkpoints {
     );
   }
 
-  /** Save a checkpoint, and offer its file. */
+  /** Save a checkpoint and offer its file. */
   async save() {
     const { run } = this.#store.get();
     if (!run || this.#pending) return;
@@ -74,7 +74,7 @@ export class Checkpoints {
       { class: "checkpoint-row", "data-checkpoint": id },
       el("span", {}, title, el("small", { text: about })),
     );
-    // Of the best model only the parameters are there: a run can't go on from it.
+    // The best model has only parameters, so a run cannot continue from it.
     if (operator && !damaged && !id.startsWith("best")) {
       item.append(button({ "aria-label": `Fork from: ${title}`, text: "Fork" }, () => {
         this.#panel.close();
@@ -110,12 +110,13 @@ export class Checkpoints {
   }
 
   #focused() {
-    const row = document.activeElement?.closest("[data-checkpoint]");
+    /** @type {HTMLElement | null | undefined} */
+    const row = focusedElement()?.closest("[data-checkpoint]");
     if (!row || !this.#list.contains(row)) return null;
     return [row.dataset.checkpoint, [...row.children].indexOf(document.activeElement)];
   }
 
-  /** Give the focus to a row's button, by default the last. */
+  /** Focus a button of a row, by default the last one. */
   #focus(id, at = -1) {
     if (!this.#panel.isOpen()) return;
     const row = [...this.#list.children].find(({ dataset }) => dataset.checkpoint === id);
@@ -142,12 +143,15 @@ function modelRows({ update, best, spec }) {
   return [...rows, latest];
 }
 
-/** The newest one stays: the run goes on from it. Automatic ones go by themselves. */
+/**
+ * The newest checkpoint cannot be deleted, since the run resumes from it; automatic ones are
+ * deleted by the server.
+ */
 function checkpointRow(checkpoint, index) {
   const { id, update, smooth_loss: loss, bytes, created_at: at, automatic, note } = checkpoint;
   const { damaged = false } = checkpoint;
   const words = [
-    damaged ? "damaged, it can't be read" : "",
+    damaged ? "damaged, cannot be read" : "",
     `smooth loss ${format.loss(loss)}`,
     format.bytes(bytes),
     format.clock(at),

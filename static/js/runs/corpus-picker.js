@@ -1,4 +1,4 @@
-/** Which text to learn from: one that is here, or the reader's own, with a look into it. */
+/** The choice of a corpus: an existing one or an upload, with a preview. */
 
 import * as api from "../net/api.js";
 import { el, find, setText } from "../lib/dom.js";
@@ -13,14 +13,14 @@ export class CorpusPicker {
   #changed;
   #select = find("#new-corpus");
   #excerpt = find("#corpus-excerpt");
-  #removed = null; // the text whose removal can still be undone
+  #removed = null; // the corpus whose deletion can still be undone
   #excerptOf = null;
 
   /**
-   * @param {Object} store
-   * @param {{changed: (corpus: Object | undefined) => void, busy: (busy: boolean) => void,
-   *   added: (corpus: Object) => void, over: () => void}} on another text is chosen; an upload is
-   *   under way; it brought a text; a file hovers over the page.
+   * @param {WatchStore} store
+   * @param {{changed: (corpus: Corpus | undefined) => void, busy: (busy: boolean) => void,
+   *   added: (corpus: Corpus) => void, over: () => void}} on another corpus is chosen; an upload starts
+   *   or ends; it added a corpus; a file is dragged over the page.
    */
   constructor(store, on) {
     this.#store = store;
@@ -47,14 +47,14 @@ export class CorpusPicker {
     find("#corpus-undo").addEventListener("click", () => this.#undo());
   }
 
-  /** Ask which texts there are; a Problem is the caller's to tell. */
+  /** Fetch the list of corpora. The caller handles a Problem. */
   async load(choose) {
     const corpora = await api.listCorpora();
     this.#store.dispatch({ type: "corpora", corpora });
     this.#fill(choose ?? this.#select.value);
   }
 
-  /** What was removed is gone for good now. */
+  /** Delete a removed corpus on the server; it can no longer be undone. */
   async finishRemoval() {
     const corpus = this.#removed;
     this.#removed = null;
@@ -93,11 +93,14 @@ export class CorpusPicker {
       if (this.#excerptOf === corpus.id) setText(this.#excerpt, text.trim().replace(/\n\s*\n/g, "\n"));
     } catch (error) {
       if (!(error instanceof api.Problem)) throw error;
-      this.#excerptOf = null; // a look into the text can be done without; the next choice asks again
+      this.#excerptOf = null; // the preview is optional; the next choice tries again
     }
   }
 
-  /** @returns {Promise<Object | null>} the text that the server made of the file. */
+  /**
+   * @param {File} file
+   * @returns {Promise<Corpus | null>}
+   */
   async #upload(file) {
     const progress = find("#drop-progress");
     const problem = find("#error-corpus");
@@ -106,7 +109,7 @@ export class CorpusPicker {
     progress.value = 0;
     try {
       const corpus = await api.uploadCorpus(file, (share) => {
-        // All of it is there: now the server finds out what it is.
+        // The upload is complete; the server is still analysing it.
         if (share < 1) progress.value = share;
         else progress.removeAttribute("value");
       });
@@ -121,12 +124,15 @@ export class CorpusPicker {
     }
   }
 
-  /** The text goes when the form does, or another one after it; until then it can come back. */
+  /**
+   * Remove a corpus. It is deleted when the form closes or another one is removed; until then this
+   * can be undone.
+   */
   async #remove() {
     const corpus = this.#store.get().corpora[this.#select.value];
     await this.#showingProblem(this.finishRemoval());
     this.#removed = corpus;
-    setText(find("#corpus-removed-name"), `“${corpus.name}” is removed when you leave this form.`);
+    setText(find("#corpus-removed-name"), `“${corpus.name}” will be deleted when you close this form.`);
     find("#corpus-removed").hidden = false;
     this.#fill(null);
     find("#corpus-undo").focus();
@@ -157,13 +163,13 @@ const sizes = ({ characters, distinct, words }) =>
     format.plural(words, "word", "words"),
   ].join(", ");
 
-/** What else is known of a text, each as a term and its description. */
+/** More facts about a corpus, as terms and descriptions. */
 function facts({ encoding, names, repairs, licence }) {
   const more = names.length > LIMIT_NAMES ? ` and ${names.length - LIMIT_NAMES} more` : "";
   const known = [
     ["Names found", names.slice(0, LIMIT_NAMES).join(", ") + more || "none"],
     ["Encoding", encoding],
-    repairs.length && ["Repaired", repairs.join(", ")],
+    repairs.length && ["Corrected", repairs.join(", ")],
     licence && ["Licence", licence],
   ];
   return known

@@ -1,12 +1,12 @@
-/** The page before there is any run: what this is, and how to begin. */
+/** The page without any run: an introduction, and two ways to start. */
 
 import * as api from "../net/api.js";
 import { find } from "../lib/dom.js";
 import { toast } from "../ui/toasts.js";
 
 /**
- * @param {Object} store
- * @param {{created: (run: Object) => void, openForm: () => void}} actions
+ * @param {WatchStore} store
+ * @param {{created: (run: Run) => void, openForm: () => void}} actions
  */
 export function mountEmptyState(store, { created, openForm }) {
   const start = find("#empty-start");

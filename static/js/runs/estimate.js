@@ -1,4 +1,4 @@
-/** What a run would be like, in a line: measured by the server while the form is filled. */
+/** The estimate for a new run, measured by the server while the form is filled in. */
 
 import * as api from "../net/api.js";
 import { find, setText } from "../lib/dom.js";
@@ -13,9 +13,13 @@ export class Estimate {
   #request = null;
   #asked = null;
 
-  /** Ask about another spec, once the reader rests. */
+  /**
+   * Request an estimate for a spec, once the user pauses.
+   *
+   * @param {any} spec
+   */
   ask(spec) {
-    // What it is called, and how long its samples are, costs nothing.
+    // The name and the seed do not affect the cost.
     const { name, seed, ...costs } = spec;
     const asked = JSON.stringify(costs);
     if (asked === this.#asked) return;
@@ -25,7 +29,7 @@ export class Estimate {
     this.#timer = setTimeout(() => this.#measure(spec), REST_MS);
   }
 
-  /** Stop asking. */
+  /** Cancel the request. */
   cancel() {
     clearTimeout(this.#timer);
     this.#request?.abort();
@@ -51,15 +55,15 @@ export class Estimate {
 }
 
 function speedText(estimate, { pace }) {
-  const speed = `about ${format.speed(estimate.updates_per_second)} updates a second here`;
+  const speed = `about ${format.speed(estimate.updates_per_second)} updates per second here`;
   return [speed, durationText(estimate, pace)].filter(Boolean).join(": ");
 }
 
-/** "0:13, 5.4 times through the text"; a slower pace takes as long as it takes. */
+/** "0:13, 5.4 epochs"; a slower pace takes correspondingly longer. */
 function durationText({ seconds, epochs, updates_per_second: speed }, pace) {
   if (seconds === null) return "";
   const updates = seconds * speed;
   const slowed = typeof pace === "number" ? Math.max(seconds, updates / pace) : seconds;
   const time = `${pace === "cinematic" ? "at least " : ""}${format.duration(slowed)}`;
-  return `${time}, ${format.loss(epochs)} times through the text`;
+  return `${time}, ${format.loss(epochs)} epochs`;
 }

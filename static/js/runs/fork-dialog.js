@@ -1,4 +1,4 @@
-/** The form by which a run is forked: from which of its checkpoints, and what is to be another. */
+/** The dialog that forks a run: from which checkpoint, and with which changes. */
 
 import * as api from "../net/api.js";
 import { el, find, setText } from "../lib/dom.js";
@@ -6,10 +6,10 @@ import * as format from "../lib/format.js";
 import { RunSpecForm } from "./run-spec-form.js";
 import { FORMS } from "./run-spec.js";
 
-/** The update from which on a fork and its trunk are looked at: shortly before they part. */
+/** The update from which a fork is compared with its parent: shortly before the fork. */
 export const updateBeforeFork = ({ forked_from: { update } }) => Math.floor(update * 0.8);
 
-/** Where a fork stands beside its trunk. */
+/** The comparison of a fork with its parent. */
 export const compareUrl = (fork, parent) =>
   `/compare?runs=${parent.id},${fork.id}&range=${updateBeforeFork(fork)}-`;
 
@@ -23,7 +23,7 @@ export class ForkDialog {
   #parent = null;
   #checkpoints = [];
 
-  /** @param {(branch: Object, trunk: Object) => void} forked called with the new run. */
+  /** @param {(fork: Run, parent: Run) => void} forked called with the new run. */
   constructor(forked) {
     this.#forked = forked;
     for (const button of this.#form.querySelectorAll("[data-close]")) {
@@ -37,17 +37,17 @@ export class ForkDialog {
   }
 
   /**
-   * Ask what the fork of a run is to be.
+   * Open the dialog for a run.
    *
-   * @param {Object} run
-   * @param {Object[]} checkpoints of the run, oldest first.
-   * @param {string} [checkpoint] the one to begin with.
+   * @param {Run} run
+   * @param {Checkpoint[]} checkpoints of the run, oldest first.
+   * @param {string} [checkpoint] the one to select.
    */
   open(run, checkpoints, checkpoint = "latest") {
     this.#parent = run;
     this.#checkpoints = checkpoints.filter(({ damaged }) => !damaged).reverse();
     setText(find("#fork-parent"), `“${run.name}”`);
-    const latest = `where it stands, at ${format.count(run.update)}`;
+    const latest = `latest, update ${format.count(run.update)}`;
     this.#fields.checkpoint.replaceChildren(
       el("option", { value: "latest", text: latest }),
       ...this.#checkpoints.map((each) => el("option", { value: each.id, text: checkpointLabel(each) })),
@@ -68,7 +68,7 @@ export class ForkDialog {
     find("#fork-more").open = false;
   }
 
-  /** What depends on the checkpoint: the name, and how far the branch goes. */
+  /** Suggest a name and a number of updates for the chosen checkpoint. */
   #suggest() {
     const fields = this.#fields;
     const at = this.#checkpointUpdate();

@@ -1,15 +1,15 @@
-/** A run's name, written over where it stands, and taken back if that was a slip. */
+/** Renames a run in place, with undo. */
 
 import * as api from "../net/api.js";
 import { el } from "../lib/dom.js";
 import { toast } from "../ui/toasts.js";
 
 /**
- * A field in place of a name: Enter or leaving it renames, Escape does not.
+ * A text field in place of the name: Enter or leaving the field renames, Escape cancels.
  *
- * @param {Object} run
- * @param {(run: Object) => void} renamed called with the run each time that the server renamed it.
- * @param {() => void} done called when the field is no longer needed; the caller takes it away.
+ * @param {Run} run
+ * @param {(run: Run) => void} renamed called with the run whenever the server has renamed it.
+ * @param {() => void} done called when the caller should remove the field.
  */
 export function nameField(run, renamed, done) {
   const input = el("input", {
@@ -18,7 +18,7 @@ export function nameField(run, renamed, done) {
     maxlength: 120,
     "aria-label": "New name",
   });
-  let open = true; // taking the field away also blurs it
+  let open = true; // removing the field also blurs it
   const close = (typed) => {
     if (!open) return;
     open = false;
@@ -33,7 +33,7 @@ export function nameField(run, renamed, done) {
     close(event.key === "Enter" ? input.value : run.name);
   });
   input.addEventListener("blur", () => close(input.value));
-  // It is in the page only after the caller has put it there.
+  // The caller inserts the field into the page after this function returns.
   queueMicrotask(() => {
     input.focus();
     input.select();
@@ -43,7 +43,7 @@ export function nameField(run, renamed, done) {
 
 async function rename(run, name, renamed) {
   if (!(await change(run.id, name, renamed))) return;
-  toast(`“${run.name}” is now called “${name}”.`, {
+  toast(`“${run.name}” was renamed to “${name}”.`, {
     label: "Undo",
     run: () => change(run.id, run.name, renamed),
     lastsMs: 10_000,

@@ -6,7 +6,7 @@ import { find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { lossUnit } from "../curve/scales.js";
 
-/** @param {Object} store */
+/** @param {WatchStore} store */
 export function mountMetrics(store) {
   const put = (id, text) => setText(find(`#figure-${id}`), text);
   const fill = find("#book-bar-fill");
@@ -32,7 +32,7 @@ export function mountMetrics(store) {
       put("best", figure(run.best?.smooth_loss));
       put("best-note", run.best ? `at ${format.count(run.best.update)}` : "");
       put("speed", run.state === "running" ? format.speed(run.updates_per_second) : "0");
-      put("speed-note", "updates a second");
+      put("speed-note", "updates per second");
       const read = shareRead(run);
       put("book", positionNote(run, characters, read));
       put("book-note", baselineNote(store.get()));
@@ -45,19 +45,21 @@ export function mountMetrics(store) {
 const VALUES = ["update", "loss", "best", "speed", "book"];
 const NOTES = ["update-note", "loss-note", "best-note", "speed-note", "book-note"];
 
-/** The validation loss where there is one, else what the figure means in another unit, or is in. */
+/** The validation loss if there is one; otherwise the loss per character, or the unit. */
 function lossNote({ smooth_loss: loss, validation_loss: validation, spec }, unit, figure) {
   if (typeof validation === "number") return `validation ${figure(validation)}`;
   if (unit.name !== "sequence") return unit.label;
-  return loss === null ? "" : `${format.fine(loss / spec.sequence_length)} nats a character`;
+  return loss === null ? "" : `${format.fine(loss / spec.sequence_length)} nats per character`;
 }
 
-/** How much of the epoch is read, 0 to 1; `position` counts within each stream's part. */
+/**
+ * The share of the epoch that has been read, 0 to 1. `position` counts within each stream's part.
+ */
 function shareRead({ position, updates_per_epoch: updates, spec }) {
   return updates ? Math.min(position / (updates * spec.sequence_length), 1) : 0;
 }
 
-/** Which page it reads; streams that read side by side are at many at once. */
+/** The page being read; with several streams the share of the epoch. */
 function positionNote(run, characters, read) {
   const epoch = `epoch ${format.count(run.epoch)}`;
   if (!characters) return epoch;
@@ -66,12 +68,12 @@ function positionNote(run, characters, read) {
   return `${epoch}, page ${format.count(page)} of ${format.count(pageCount(characters))}`;
 }
 
-/** "beats bigrams since 4,200": the best of the reference lines that the smooth loss is below. */
+/** "below bigram since 4,200": the lowest reference that the smooth loss is below. */
 function baselineNote(state) {
   const line = bestBeatenBaseline(state);
-  if (isWorseThanChance(state)) return "worse than blind guessing";
+  if (isWorseThanChance(state)) return "worse than random guessing";
   const since = line && state.reached[line.name];
-  return since ? `beats ${line.name}s since ${format.count(since)}` : "";
+  return since ? `below ${line.name} since ${format.count(since)}` : "";
 }
 
 function progressNote(run) {
@@ -81,14 +83,17 @@ function progressNote(run) {
   return left === null ? of : `${of}, ${format.duration(left)} left`;
 }
 
-/** Time left at the present pace; a cinematic run speeds up in proportion to its update. */
+/**
+ * The remaining time at the current speed; the speed of a cinematic run is proportional to its
+ * update.
+ */
 export function secondsLeft(run) {
   const { update, updates_per_second: speed, spec } = run;
   if (!spec.max_updates || !speed || update < 1) return null;
   const toGo = spec.max_updates - update;
   if (toGo <= 0) return null;
   if (spec.pace === "cinematic") {
-    // du/dt = speed u / update, and so the time from here to the end is a logarithm.
+    // du/dt = speed u / update, so the remaining time is a logarithm.
     return (update / speed) * Math.log(spec.max_updates / update);
   }
   return toGo / speed;

@@ -1,4 +1,4 @@
-/** The form for a new run: which text, which settings, and what that amounts to. */
+/** The dialog for a new run: corpus, settings, and an estimate. */
 
 import * as api from "../net/api.js";
 import { el, find, setText } from "../lib/dom.js";
@@ -23,7 +23,7 @@ export class NewRunDialog {
   #problem = find("#new-run-problem");
   #corpora;
   #corpus;
-  #suggested = null; // the name that an uploaded text has brought
+  #suggested = null; // the name suggested by an uploaded corpus
   #settings;
   #presets = Object.entries(PRESETS).map(([name, preset]) =>
     el("button", {
@@ -36,8 +36,8 @@ export class NewRunDialog {
   #estimate = new Estimate();
 
   /**
-   * @param {Object} store
-   * @param {(run: Object) => void} created called with the run that the form has started.
+   * @param {WatchStore} store
+   * @param {(run: Run) => void} created called with the new run.
    */
   constructor(store, created) {
     this.#created = created;
@@ -47,7 +47,7 @@ export class NewRunDialog {
     this.#corpora = new CorpusPicker(store, {
       changed: (corpus) => {
         this.#corpus = corpus;
-        // A name that came with another text goes with it; one that was typed stays.
+        // A suggested name is removed with its corpus; a typed one stays.
         if (name.value === this.#suggested && corpus?.name !== this.#suggested) name.value = "";
         this.#describe();
       },
@@ -73,7 +73,7 @@ export class NewRunDialog {
     });
   }
 
-  /** Show the form. */
+  /** Open the dialog. */
   async open() {
     if (this.#dialog.open) return;
     this.#showErrors([]);
@@ -82,7 +82,7 @@ export class NewRunDialog {
     await this.#showingProblem(() => this.#corpora.load());
   }
 
-  /** Do it, and tell the server's sentence if it refuses. */
+  /** Run a task; show the server's refusal. */
   async #showingProblem(task) {
     try {
       await task();
@@ -133,7 +133,7 @@ export class NewRunDialog {
     }
   }
 
-  /** Put each message at its field; returns those whose field the form has not got. */
+  /** Show each message at its field; returns those without a field in the form. */
   #showErrors(errors) {
     for (const slot of this.#form.querySelectorAll(".field-error")) setText(slot, "");
     let first = null;

@@ -1,7 +1,7 @@
-/** What one can do with the run in view: pause, step, pace, stop. */
+/** The controls of the run in view: pause, step, pace, stop. */
 
 import * as api from "../net/api.js";
-import { find, setText } from "../lib/dom.js";
+import { find, radios, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { toast } from "../ui/toasts.js";
 
@@ -17,10 +17,10 @@ export class RunControls {
   #stop = find("#stop");
   #stopDialog = find("#stop-dialog");
   #customPace = find("#pace-custom");
-  #paces = [...document.querySelectorAll("input[name=pace]")];
+  #paces = radios("pace");
   #pending = new Set();
 
-  /** @param {Object} store */
+  /** @param {WatchStore} store */
   constructor(store) {
     this.#store = store;
     this.#pause.addEventListener("click", () => this.togglePause());
@@ -42,14 +42,14 @@ export class RunControls {
     );
   }
 
-  /** Pause what runs, let go on what stands. */
+  /** Pause or resume the run. */
   togglePause() {
     return this.#request(this.#pause, (run) =>
       CAN_RESUME.includes(run.state) ? api.resume(run.id) : api.pause(run.id),
     );
   }
 
-  /** What a run whose loss ran away most often needs: half the learning rate. */
+  /** Resume with half the learning rate, the usual remedy for a loss that diverged. */
   resumeAtHalfRate() {
     return this.#request(this.#pause, async (run) => {
       await api.changeRun(run.id, { learning_rate: run.spec.learning_rate / 2 });
@@ -79,7 +79,7 @@ export class RunControls {
     this.#stopDialog.showModal();
   }
 
-  /** Ask the server, once at a time for each button, and show its answer or its refusal. */
+  /** Send a request, one at a time for each button, and show the answer or the refusal. */
   async #request(button, request) {
     const { run } = this.#store.get();
     if (!run || button.disabled || this.#pending.has(button)) return;
@@ -106,11 +106,13 @@ export class RunControls {
     find("use", this.#pause).setAttribute("href", resumes ? "#icon-play" : "#icon-pause");
     this.#pause.disabled = !isActive && !resumes;
     this.#step.disabled = !paused;
-    this.#step.title = paused ? "" : "A paused run can be stepped";
+    this.#step.title = paused ? "" : "Only a paused run can be stepped";
     this.#stepCount.disabled = !paused;
     this.#stop.disabled = !isActive;
     this.#showPace(run?.spec.pace, isActive);
-    for (const element of document.querySelectorAll("[data-operator-only]")) {
+    for (const element of /** @type {NodeListOf<HTMLElement>} */ (
+      document.querySelectorAll("[data-operator-only]")
+    )) {
       element.hidden = !operator;
     }
     find("#viewer-note").hidden = operator || !run;
@@ -118,7 +120,7 @@ export class RunControls {
   }
 
   #showPace(pace, isActive) {
-    // A pace that the switch has not got, set by another client, gets a place while it holds.
+    // A pace set by another client that is not among the choices gets a temporary one.
     const isCustom = typeof pace === "number" && !STANDARD_PACES.includes(pace);
     this.#customPace.hidden = !isCustom;
     find("input", this.#customPace).value = isCustom ? String(pace) : "";

@@ -1,11 +1,11 @@
-/** The state of the run in words, over the chart, when there is something to say. */
+/** A banner over the chart that explains why a run is not training. */
 
 import { el, find } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 
 /**
- * @param {Object} store
- * @param {Object<string, () => void>} actions resume, newRun, halveRate
+ * @param {WatchStore} store
+ * @param {Record<string, () => void>} actions resume, newRun, halveRate
  */
 export function mountRunStatusBanner(store, actions) {
   const host = find("#notice");
@@ -50,7 +50,7 @@ function bannerFor(run, operator, runs) {
     case "queued":
       return { text: queueText(run, runs) };
     case "paused":
-      // A run that was let go back to a checkpoint says why.
+      // A run that paused itself states the reason.
       if (!run.error) return { text: `Paused at update ${update}` };
       if (run.disk_full) return { text: run.error, tone: "bad", action: "resume", label: "Resume" };
       return { text: run.error, tone: "bad", action: "halveRate", label: "Halve the rate and resume" };
@@ -60,7 +60,7 @@ function bannerFor(run, operator, runs) {
       return { text: `Stopped at update ${update}`, action: "newRun", label: "New run" };
     case "failed":
       return {
-        text: `Failed. ${run.error ?? `It stands at update ${update}.`}`,
+        text: `Failed. ${run.error ?? `It stopped at update ${update}.`}`,
         tone: "bad",
         action: "resume",
         label: "Resume",
@@ -76,14 +76,14 @@ function bannerFor(run, operator, runs) {
   }
 }
 
-/** Behind what a run waits, and how many wait beside it. */
+/** Which runs a queued run waits for, and how many others wait. */
 function queueText(run, runs) {
   const training = runs.filter(({ state }) => state === "running").map(({ name }) => `“${name}”`);
   const others = runs.filter(({ state, id }) => state === "queued" && id !== run.id).length;
-  const behind = training.length ? format.joinWords(training) : "the runs that learn now";
-  const beside = others ? ` ${format.plural(others, "other waits", "others wait")} as well.` : "";
-  return `Queued behind ${behind}: it begins by itself when there is a core for it.${beside}`;
+  const behind = training.length ? format.joinWords(training) : "the runs that are training";
+  const beside = others ? ` ${format.plural(others, "other run is waiting", "other runs are waiting")}.` : "";
+  return `Queued behind ${behind}. It starts automatically when a core is free.${beside}`;
 }
 
 const interruption = (run, operator) =>
-  operator ? (run.error ?? "It can be resumed.") : "Its operator can resume it.";
+  operator ? (run.error ?? "It can be resumed.") : "The operator can resume it.";

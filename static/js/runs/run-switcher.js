@@ -1,6 +1,6 @@
-/** The run in view, and the list of runs to turn to: open, rename, delete with undo. */
+/** The run in view, and the list of runs: open, rename, delete with undo. */
 
-import { el, find, icon, setText } from "../lib/dom.js";
+import { el, find, focusedElement, icon, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { popover } from "../ui/popover.js";
 import { nameField } from "./inline-rename.js";
@@ -18,9 +18,9 @@ export class RunSwitcher {
   #timer = null;
 
   /**
-   * @param {Object} store
-   * @param {Object} undoDelete
-   * @param {CurrentRun} currentRun see state/current-run.js.
+   * @param {WatchStore} store
+   * @param {any} undoDelete
+   * @param {any} currentRun see state/current-run.js.
    */
   constructor(store, undoDelete, currentRun) {
     this.#store = store;
@@ -61,7 +61,7 @@ export class RunSwitcher {
     if (this.#renaming) return;
     const { runs, run } = this.#store.get();
     const focused = this.#focused();
-    // What is known live is newer than the list.
+    // Live data is newer than the list.
     const fresh = (runs ?? []).map((each) => (each.id === run?.id ? run : each));
     this.#list.replaceChildren(...fresh.map((each) => this.#row(each)));
     if (!fresh.length) this.#list.append(el("li", { class: "hint", text: "No runs yet." }));
@@ -121,14 +121,15 @@ export class RunSwitcher {
     if (watched) this.#currentRun.open(this.#currentRun.defaultRunId());
   }
 
-  /** Which run's row has the focus, and on which of its buttons. */
+  /** The run whose row has the focus, and the index of the focused button. */
   #focused() {
-    const row = document.activeElement?.closest("[data-run]");
+    /** @type {HTMLElement | null | undefined} */
+    const row = focusedElement()?.closest("[data-run]");
     if (!row || !this.#list.contains(row)) return null;
     return [row.dataset.run, [...row.children].indexOf(document.activeElement)];
   }
 
-  /** Give the focus to a button of a run's row, or to the button of the list where it is gone. */
+  /** Focus a button of a run's row; without the row, the button that opens the list. */
   #focus(id, button) {
     if (!this.#panel.isOpen()) return;
     const row = [...this.#list.children].find((each) => each.dataset.run === id);
@@ -136,7 +137,7 @@ export class RunSwitcher {
   }
 }
 
-/** "The Lamps of Saltmere, rnn 100, adagrad 0.1", without a text that gave the run its name. */
+/** "The Lamps of Saltmere, rnn 100, adagrad 0.1", without the corpus if the run has its name. */
 const summary = (run) =>
   [run.corpus_name === run.name ? null : run.corpus_name, format.networkSummary(run.spec)]
     .filter(Boolean)

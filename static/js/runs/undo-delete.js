@@ -1,9 +1,10 @@
 /**
- * Deleting with undo: gone from the page at once, from the server when the time to undo is over.
+ * Deletion with undo: the page hides the item at once, and the server deletes it when the time to
+ * undo is over.
  *
- * Until then nothing has happened: a run that trains goes on training, other windows still show it,
- * and whoever closes the page meanwhile keeps it. Another page of ours, in the same tab, takes over
- * what is pending.
+ * Until then nothing has changed: a training run goes on, other clients still show it, and closing
+ * the page cancels the deletion. Another page of this site in the same tab takes over pending
+ * deletions.
  */
 
 import * as api from "../net/api.js";
@@ -13,19 +14,19 @@ const UNDO_MS = 10_000;
 const KEY = "hurrah-deleting";
 
 /**
- * @typedef {{id: string, run: string, name: string}} Thing a run (`id` is its own), or a checkpoint
- *   of the run `run`; `name` is how it is spoken of.
+ * @typedef {{id: string, run: string, name: string}} Deletable a run (`id` equals `run`) or a checkpoint of
+ *   that run; `name` is used in messages.
  */
 
 export class UndoDelete {
   #store;
   #deleted;
-  #pending = new Map(); // id -> {thing, note, kept}, oldest first
-  #gone = new Set(); // what the server has deleted, before its list says so
+  #pending = new Map(); // id -> {thing, toastHandle, onUndo}, oldest first
+  #gone = new Set(); // deleted by the server, but possibly still in its last list
 
   /**
-   * @param {Object} store gets `pendingDelete` actions.
-   * @param {() => void} deleted called when the server has deleted something, or refused to.
+   * @param {Store<any>} store gets `pendingDelete` actions.
+   * @param {() => void} deleted called after the server has deleted something or refused to.
    */
   constructor(store, deleted) {
     this.#store = store;
@@ -36,12 +37,12 @@ export class UndoDelete {
   }
 
   /**
-   * @param {Thing} thing
-   * @param {() => void} [onUndo] called when it was undone.
+   * @param {Deletable} thing
+   * @param {() => void} [onUndo] called when the deletion is undone.
    */
   start(thing, onUndo = () => {}) {
     if (this.#pending.has(thing.id)) return;
-    const toastHandle = toast(`${thing.name} is deleted.`, {
+    const toastHandle = toast(`${thing.name} was deleted.`, {
       label: "Undo",
       run: () => this.#restore(thing.id),
       onClose: () => this.#finish(thing),
@@ -51,7 +52,7 @@ export class UndoDelete {
     this.#publish();
   }
 
-  /** Keep what was deleted last, if there is still time. */
+  /** Undo the last deletion, if there is still time. */
   undo() {
     const last = [...this.#pending.values()].at(-1);
     if (last?.toastHandle.remove()) this.#restore(last.thing.id);
@@ -100,7 +101,7 @@ function storeDeletes(left) {
   try {
     sessionStorage.setItem(KEY, JSON.stringify(left));
   } catch {
-    // Storage closed to us: then nothing is deleted.
+    // Storage may be blocked; then nothing is deleted.
   }
 }
 

@@ -1,4 +1,4 @@
-/** Which run is in view: the address says, and the address follows. */
+/** The run in view. It is chosen by the URL, and changing it changes the URL. */
 
 import { urlOf, stateFromUrl } from "./url-state.js";
 import * as api from "../net/api.js";
@@ -12,14 +12,15 @@ const RETRY_MS = 3000;
 export class CurrentRun {
   #store;
   #onMessage;
+  /** @type {LiveSocket | null} */
   #socket = null;
   #batcher = new MessageBatcher((messages) =>
     this.#store.dispatch(...messages.map((message) => ({ type: "message", message }))),
   );
 
   /**
-   * @param {Object} store
-   * @param {(message: Object) => void} onMessage called with each message, before the store has it.
+   * @param {WatchStore} store
+   * @param {(message: ServerMessage) => void} onMessage called with each message before the store.
    */
   constructor(store, onMessage) {
     this.#store = store;
@@ -28,21 +29,21 @@ export class CurrentRun {
       const view = stateFromUrl(location.search);
       this.#show(view.runId ?? this.defaultRunId(), view);
     });
-    // A run from a text uploaded elsewhere brings a corpus that this page has not heard of.
+    // A run may use a corpus that another client has uploaded since.
     store.watch(
       (state) => [state.run?.corpus],
       (corpus) => {
         if (corpus && !store.get().corpora[corpus]) this.#refreshCorpora();
       },
     );
-    // A run that waits names those that it waits for, and they change without a word to this one.
+    // A queued run names the runs it waits for; no message reports their changes.
     setInterval(() => {
       const waits = store.get().run?.state === "queued";
       if (waits && document.visibilityState === "visible") this.refreshRuns();
     }, RETRY_MS);
   }
 
-  /** Show the run of the address, or choose one; while the server can't be reached, try again. */
+  /** Show the run in the URL, or choose one. Retry while the server cannot be reached. */
   async start() {
     const view = stateFromUrl(location.search);
     const asked = view.runId;
@@ -56,32 +57,47 @@ export class CurrentRun {
     if (!asked) this.#show(this.defaultRunId(), view);
   }
 
-  /** Turn to a run; the one before it is a step back in the browser's history. */
+  /**
+   * Open a run; the browser's Back button returns to the previous one.
+   *
+   * @param {string | null} id
+   */
   open(id) {
     if (id === this.#store.get().runId) return;
     this.#show(id);
     history.pushState(null, "", urlOf(this.#store.get()));
   }
 
-  /** Turn to a run that was just made. */
+  /**
+   * Open a run that was just created.
+   *
+   * @param {Run} run
+   */
   async openNew(run) {
     await this.refreshRuns();
     this.open(run.id);
   }
 
-  /** Ask which runs there are; whether the server could be reached. */
+  /**
+   * Fetch the list of runs.
+   *
+   * @returns {Promise<boolean>} whether the server could be reached.
+   */
   async refreshRuns() {
     const runs = await api.nullOnProblem(api.listRuns());
     if (runs) this.#store.dispatch({ type: "runs", runs });
     return runs !== null;
   }
 
-  /** The run that a page without one in its address shows, null for none. */
+  /** The run to show if the URL names none; null if there are no runs. */
   defaultRunId() {
     return defaultRun(this.#store.get().runs ?? []);
   }
 
-  /** Show a run, and of it what `view` (see state/url-state.js) asks for. */
+  /**
+   * @param {string | null} id
+   * @param {object} [view] the part of the state that the URL sets; see url-state.js.
+   */
   #show(id, view = {}) {
     const moved = id !== this.#store.get().runId || !this.#socket;
     if (moved) this.#socket?.close();
@@ -98,6 +114,7 @@ export class CurrentRun {
     });
   }
 
+  /** @param {ServerMessage} message */
   #receive(message) {
     this.#onMessage(message);
     this.#batcher.add(message);
@@ -111,6 +128,7 @@ export class CurrentRun {
     if (corpora) this.#store.dispatch({ type: "corpora", corpora });
   }
 
+  /** @param {string} id */
   async #replaceMissingRun(id) {
     await this.refreshRuns();
     if (this.#store.get().runId !== id) return;
@@ -118,14 +136,18 @@ export class CurrentRun {
     const next = defaultRun(others);
     toast(
       next
-        ? "That run is not there (any more). This one is."
-        : "That run is not there (any more), and no other one is.",
+        ? "That run does not exist (any more). This is another one."
+        : "That run does not exist (any more), and there are no other runs.",
     );
     this.#show(next);
   }
 }
 
-/** The newest at work, else the newest. */
+/**
+ * The newest run that is training, or else the newest one.
+ *
+ * @param {Run[]} runs newest first.
+ */
 function defaultRun(runs) {
   return (runs.find(({ state }) => state === "running") ?? runs[0])?.id ?? null;
 }

@@ -1,33 +1,56 @@
 /**
- * A passage as the address tells it: which model, which seed, which settings. The same link gives
- * the same text for as long as the server has the model; see docs/decisions/shared-passages.md.
+ * A passage request in the parameters of a URL: the model, the seed and the settings. The same link
+ * gives the same text as long as the server has the model; see docs/decisions/shared-passages.md.
  *
  * `?passage=54692-0f3a...&seed=7&length=1000&temperature=0.8`: the update and the fingerprint of the
- * model, or the name of a model, such as "best"; several temperatures stand side by side.
+ * model, or the name of a model such as "best". Several temperatures are shown side by side.
  */
 
 const MODEL = /^(\d{1,15})-([0-9a-f]{24})$/;
 const NAMES = /^(best|best_validation|latest|[0-9a-f]{12})$/;
 
-/** Whether a passage's source is a very model, by its fingerprint. */
+/**
+ * Whether a source is one exact model, identified by its fingerprint.
+ *
+ * @param {PassageRequest["source"]} source
+ * @returns {source is {update: number, model: string}}
+ */
 export const isExact = (source) => typeof source === "object" && Boolean(source.model);
 
+/** @param {PassageRequest["source"]} source */
 const formatSource = (source) =>
   typeof source === "object" ? `${source.update}-${source.model}` : source;
 
+/**
+ * @param {string} text
+ * @returns {PassageRequest["source"] | null}
+ */
 function parseSource(text) {
   const [, update, model] = MODEL.exec(text) ?? [];
   if (model) return { update: Number(update), model };
   return NAMES.test(text) ? text : null;
 }
 
-/** A number between two others, or `fallback`. */
+/**
+ * A number between two others, or `fallback`.
+ *
+ * @template T
+ * @param {string | null} text
+ * @param {number} least
+ * @param {number} most
+ * @param {T} fallback
+ */
 function numberOr(text, least, most, fallback) {
   const value = text === null || text.trim() === "" ? NaN : Number(text);
   return value >= least && value <= most ? value : fallback;
 }
 
-/** Say a passage (a request as the server takes it) in an address's parameters. */
+/**
+ * Add a passage request to the parameters of a URL.
+ *
+ * @param {URLSearchParams} params
+ * @param {PassageRequest | null} passage
+ */
 export function setPassageParams(params, passage) {
   if (!passage) return;
   params.set("passage", formatSource(passage.source));
@@ -40,7 +63,12 @@ export function setPassageParams(params, passage) {
   if (passage.prime) params.set("prime", passage.prime);
 }
 
-/** The passage that an address's parameters ask for, or null. */
+/**
+ * The passage request in the parameters of a URL, or null.
+ *
+ * @param {URLSearchParams} params
+ * @returns {PassageRequest | null}
+ */
 export function passageFromParams(params) {
   const source = parseSource(params.get("passage") ?? "");
   if (source === null) return null;
@@ -62,7 +90,12 @@ export function passageFromParams(params) {
   };
 }
 
-/** A link that opens a passage of a run. */
+/**
+ * A link that opens a passage of a run.
+ *
+ * @param {string} run
+ * @param {PassageRequest} passage
+ */
 export function passageUrl(run, passage) {
   const params = new URLSearchParams({ run });
   setPassageParams(params, passage);

@@ -1,4 +1,4 @@
-/** What each message and each deed of the reader makes of the state. Pure functions all. */
+/** How each message and each action of the user changes the state. Pure functions. */
 
 import { append, curveOf, emptyCurve, lastUpdate, splice } from "../curve/loss-curve.js";
 import { firstSeen, indexOfSample, keepSamples, mergeSamples } from "./samples.js";
@@ -7,65 +7,80 @@ import { addSample, validationOf } from "../curve/validation-loss.js";
 
 const LIMIT_MILESTONES = 400;
 const LIMIT_CHECKPOINTS = 200;
-const MAX_AUTOMATIC = 2; // by the server, which takes older ones away without a word
+const MAX_AUTOMATIC = 2; // the server deletes older automatic checkpoints without a message
 
-/** What is known of a run before its first message. */
+/** @type {RunViewState} */
 const EMPTY_RUN = {
   run: null,
   samples: [],
   milestones: [],
-  checkpoints: [], // but for those that are leaving
-  allCheckpoints: [], // all checkpoints that the server has
+  checkpoints: [], // without those in `pendingDelete`
+  allCheckpoints: [],
   curve: emptyCurve(),
   validation: validationOf(null),
-  refining: false, // the start of the curve is still coarse: see curve/detail-loader.js
+  refining: false, // the start of the curve is still coarse; see curve/detail-loader.js
   detail: null,
-  reached: {}, // at which update the loss was first below each reference line
-  smoothed: null, // {curve, exact}: the curve smoothed otherwise, and to which update exactly so
+  reached: {}, // the update at which the loss passed each reference
+  smoothed: null, // the curve with another smoothing, and the update up to which it is exact
   viewers: null,
   pinned: null,
   hovered: null,
-  asWritten: false, // the pinned sample was opened to see the text as it was written
-  peakRange: null, // the range of updates in which the greatest loss is being looked for, to be pinned
-  reading: null, // what was read at an update, as the server tells it
-  readingError: null, // why that can't be told
-  lossByPosition: null, // the loss by position, a row an epoch: see reading/position-loader.js
+  asWritten: false, // show the pinned sample as it was written
+  peakRange: null, // range of updates whose greatest loss is being fetched, to be pinned
+  reading: null,
+  readingError: null,
+  lossByPosition: null,
   freshHurrah: null,
-  knownHurrahs: [], // the words that were a hurrah while this page looked on, or before
+  knownHurrahs: [], // words that were a hurrah already
   newHurrah: null,
-  passage: null, // what is asked for in the drawer: see state/passage-link.js
+  passage: null,
   range: null,
   scale: null, // until the run's pace suggests one
 };
 
-/** What the axes of the curve show, whichever run is in view; see curve/axes.js. */
-const DEFAULT_AXES = { xAxis: "updates", unit: "sequence", lossScale: "linear", smoothing: DEFAULT_SMOOTHING };
+/**
+ * The axes, which stay the same when another run is opened.
+ *
+ * @type {Pick<WatchState, "xAxis" | "unit" | "lossScale" | "smoothing">}
+ */
+const DEFAULT_AXES = {
+  xAxis: "updates",
+  unit: "sequence",
+  lossScale: "linear",
+  smoothing: DEFAULT_SMOOTHING,
+};
 
-/** The state of a page that has just been opened. */
+/**
+ * The state of a page that was just opened.
+ *
+ * @param {{operator: boolean}} user
+ * @returns {WatchState}
+ */
 export const initialState = ({ operator }) => ({
   operator,
   runId: null,
-  runs: null, // but for those that are leaving
-  allRuns: null, // all that the server has
-  pendingDelete: [], // ids of runs and checkpoints that are being deleted, and can still be kept
+  runs: null, // without those in `pendingDelete`
+  allRuns: null,
+  pendingDelete: [], // ids of runs and checkpoints whose deletion can still be undone
   corpora: {},
   connection: { status: "connecting", retryInS: null },
   sideTab: "writing",
-  textMode: "replay", // the past as the same random numbers write it; or "written", as it was written
-  curveTab: "time", // of the curve card: over time, or "position", by position in the corpus
+  textMode: "replay",
+  curveTab: "time",
   ...DEFAULT_AXES,
   ...EMPTY_RUN,
 });
 
 /**
- * @param {Object} state
- * @param {Object} action `{type: "message", message}`, or one of the reader's: see ACTION_HANDLERS.
+ * @param {WatchState} state
+ * @param {Action} action see ACTION_HANDLERS.
  */
 export function reduce(state, action) {
   const handler = ACTION_HANDLERS[action.type];
   return handler ? handler(state, action) : state;
 }
 
+/** @type {Record<string, (state: WatchState, action: any) => WatchState>} */
 const ACTION_HANDLERS = {
   message: (state, { message }) => receive(state, message),
   connection: (state, { connection }) => ({ ...state, connection }),
@@ -78,12 +93,12 @@ const ACTION_HANDLERS = {
   }),
   corpora: (state, { corpora }) => ({
     ...state,
-    corpora: Object.fromEntries(corpora.map((corpus) => [corpus.id, corpus])),
+    corpora: Object.fromEntries(corpora.map((/** @type {Corpus} */ each) => [each.id, each])),
   }),
 
-  /** Look at another run, or at none; `view` is what the address asks to see of it. */
+  /** Open another run, or none; `view` is the part of the state that the URL sets. */
   open: (state, { runId, view }) => ({ ...state, ...EMPTY_RUN, ...view, runId }),
-  /** Look at something else of the same run. */
+  /** Change the view of the same run. */
   setView: (state, { view }) => ({
     ...state,
     ...{ pinned: null, range: null, detail: null, textMode: "replay", asWritten: false },
@@ -92,17 +107,17 @@ const ACTION_HANDLERS = {
     ...{ ...DEFAULT_AXES, smoothed: null },
     ...view,
   }),
-  /** Turn the card beside the curve to the writing, or to what was read. */
+  /** Select the writing or the reading in the card beside the curve. */
   sideTab: (state, { sideTab }) => ({ ...state, sideTab }),
 
-  /** A run as an answer to a request named it. */
+  /** A run from the answer to a request. */
   run: (state, { run }) => (run.id === state.runId ? { ...state, run } : state),
   checkpointSaved: (state, { checkpoint }) => withCheckpoint(state, checkpoint),
 
-  /** A passage is in the drawer, or (null) none. */
+  /** The passage in the drawer; null for none. */
   passage: (state, { passage }) => (passage === state.passage ? state : { ...state, passage }),
 
-  /** Stay with the sample at an update, to see it `asWritten` if so; null goes back to the newest. */
+  /** Pin the sample at an update, optionally as it was written; null follows the newest one. */
   pin: (state, { update, asWritten = false }) => ({
     ...state,
     pinned: update,
@@ -110,20 +125,20 @@ const ACTION_HANDLERS = {
     peakRange: null,
     asWritten: asWritten && update !== null,
   }),
-  /** Look at the sample at an update for as long as something points there. */
+  /** Show the sample at an update while the pointer is there. */
   hover: (state, { update }) =>
     state.hovered === update ? state : { ...state, hovered: update },
 
   /** Choose between the two texts of a past update. */
   textMode: (state, { textMode }) => ({ ...state, textMode, asWritten: false }),
-  /** Samples that the page did not hold. */
+  /** Samples that were fetched. */
   samples: (state, { runId, samples }) =>
     runId === state.runId
       ? { ...state, samples: keepVisible(mergeSamples(state.samples, samples), state) }
       : state,
-  /** Turn the curve card to the loss over time, or by page. */
+  /** Select the loss over time, or by position in the corpus. */
   curveTab: (state, { curveTab }) => ({ ...state, curveTab }),
-  /** Stay with the greatest loss from one update to another, and with what was read there. */
+  /** Pin the greatest loss between two updates, and show what was read there. */
   findPeak: (state, { from, to }) => ({
     ...state,
     pinned: Math.round((from + to) / 2),
@@ -135,14 +150,18 @@ const ACTION_HANDLERS = {
   reading: (state, { runId, reading, range }) => {
     if (runId !== state.runId) return state;
     const next = { ...state, reading, readingError: null };
-    return range && range === state.peakRange ? { ...next, pinned: reading.update, peakRange: null } : next;
+    const found = range && range === state.peakRange;
+    return found ? { ...next, pinned: reading.update, peakRange: null } : next;
   },
   readingError: (state, { runId, problem }) =>
-    runId === state.runId ? { ...state, reading: null, readingError: problem, peakRange: null } : state,
-  lossByPosition: (state, { runId, lossByPosition }) => (runId === state.runId ? { ...state, lossByPosition } : state),
+    runId === state.runId
+      ? { ...state, reading: null, readingError: problem, peakRange: null }
+      : state,
+  lossByPosition: (state, { runId, lossByPosition }) =>
+    runId === state.runId ? { ...state, lossByPosition } : state,
 
   scale: (state, { scale }) => ({ ...state, scale }),
-  /** Choose what an axis shows: some of DEFAULT_AXES. */
+  /** Change what the axes show: some of DEFAULT_AXES. */
   axes: (state, { view }) =>
     view.smoothing === undefined || view.smoothing === state.smoothing
       ? { ...state, ...view }
@@ -151,22 +170,27 @@ const ACTION_HANDLERS = {
   zoom: (state, { range }) => ({ ...state, range, detail: range ? state.detail : null }),
   detail: (state, { runId, smoothing, detail }) =>
     runId === state.runId && smoothing === state.smoothing ? { ...state, detail } : state,
-  /** The curve smoothed otherwise: all of it, from coarse to fine, or what came since. */
+  /** The curve with another smoothing: all of it, from coarse to fine, or its new end. */
   smoothed(state, { runId, smoothing, losses }) {
     if (runId !== state.runId || smoothing !== state.smoothing || !losses.length) return state;
     const before = state.smoothed?.curve ?? curveOf(losses[0]);
     const curve = losses.reduce(splice, before);
-    return { ...state, smoothed: { curve, exact: Math.max(...losses.map(({ to }) => to)) } };
+    const exact = Math.max(...losses.map((/** @type {Loss} */ { to }) => to));
+    return { ...state, smoothed: { curve, exact } };
   },
   reached: (state, { runId, name, update }) =>
     runId === state.runId ? { ...state, reached: { ...state.reached, [name]: update } } : state,
-  /** The finer points of the curve's start, from coarse to fine. */
+  /** Finer points of the start of the curve, from coarse to fine. */
   refined: (state, { runId, losses }) =>
     runId === state.runId
       ? { ...state, curve: losses.reduce(splice, state.curve), refining: false }
       : state,
 };
 
+/**
+ * @param {WatchState} state
+ * @param {ServerMessage} message
+ */
 function receive(state, message) {
   if (message.run !== state.runId) return state;
   const handler = MESSAGE_HANDLERS[message.type];
@@ -176,8 +200,14 @@ function receive(state, message) {
     : next;
 }
 
+/**
+ * One handler for each type of message that changes the state.
+ *
+ * @typedef {(state: WatchState, message: any) => WatchState} Handler
+ * @type {Partial<Record<ServerMessage["type"], Handler>>}
+ */
 const MESSAGE_HANDLERS = {
-  snapshot: (state, message) => ({
+  snapshot: (state, /** @type {SnapshotMessage} */ message) => ({
     ...state,
     run: message.run_state,
     curve: curveOf(message.loss),
@@ -196,7 +226,7 @@ const MESSAGE_HANDLERS = {
     scale: state.scale ?? (message.run_state.spec.pace === "cinematic" ? "log" : "linear"),
   }),
 
-  progress(state, message) {
+  progress(state, /** @type {ProgressMessage} */ message) {
     if (!state.run) return state;
     const { update, epoch, position, loss, smooth_loss, seconds, best } = message;
     const { updates_per_second } = message;
@@ -205,37 +235,41 @@ const MESSAGE_HANDLERS = {
       ...state,
       run: { ...state.run, ...moved },
       curve: append(state.curve, message.curve),
-      smoothed: state.smoothed && extendSmoothed(state, message.curve),
+      smoothed: state.smoothed && extendSmoothed(state.smoothed, state, message.curve),
     };
   },
 
-  sample(state, { sample }) {
-    return {
-      ...state,
-      samples: keepVisible(mergeSamples(state.samples, [sample]), state),
-      validation: addSample(state.validation, sample),
-      ...addHurrah(state, sample),
-    };
-  },
+  sample: (state, /** @type {SampleMessage} */ { sample }) => ({
+    ...state,
+    samples: keepVisible(mergeSamples(state.samples, [sample]), state),
+    validation: addSample(state.validation, sample),
+    ...addHurrah(state, sample),
+  }),
 
-  milestone: (state, { milestone }) => ({
+  milestone: (state, /** @type {MilestoneMessage} */ { milestone }) => ({
     ...state,
     milestones: withMilestone(state.milestones, milestone),
   }),
-  milestone_removed: (state, { milestone_id }) => ({
+  milestone_removed: (state, /** @type {MilestoneRemovedMessage} */ { milestone_id }) => ({
     ...state,
     milestones: state.milestones.filter(({ id }) => id !== milestone_id),
   }),
 
-  checkpoint: (state, { checkpoint }) => withCheckpoint(state, checkpoint),
-  checkpoint_deleted: (state, { checkpoint_id: gone }) => ({
+  checkpoint: (state, /** @type {CheckpointMessage} */ { checkpoint }) =>
+    withCheckpoint(state, checkpoint),
+  checkpoint_deleted: (state, /** @type {CheckpointDeletedMessage} */ { checkpoint_id: gone }) => ({
     ...state,
     ...withCheckpoints(state.allCheckpoints.filter(({ id }) => id !== gone), state),
   }),
-  state: (state, { run_state: run }) => ({ ...state, run }),
+  state: (state, /** @type {StateMessage} */ { run_state: run }) => ({ ...state, run }),
 };
 
-/** A word is a hurrah once: not again when the run goes back and writes it anew. */
+/**
+ * A word is a hurrah once: not again after the run went back and writes it once more.
+ *
+ * @param {WatchState} state
+ * @param {Sample} sample
+ */
 function addHurrah({ knownHurrahs }, { update, hurrahs }) {
   const words = (hurrahs ?? []).filter((word) => !knownHurrahs.includes(word));
   if (!words.length) return {};
@@ -243,38 +277,77 @@ function addHurrah({ knownHurrahs }, { update, hurrahs }) {
   return { newHurrah, freshHurrah: update, knownHurrahs: [...knownHurrahs, ...words] };
 }
 
-/** As many samples as the page holds, among them those that the reader looks at closely. */
+/**
+ * As many samples as the page stores, including those in the zoomed range or at the pinned update.
+ *
+ * @param {Sample[]} samples
+ * @param {WatchState} state
+ */
 function keepVisible(samples, { range, pinned }) {
   if (range || pinned === null) return keepSamples(samples, range);
   return keepSamples(samples, [samples[indexOfSample(samples, pinned)]?.update ?? pinned, pinned]);
 }
 
-const withoutPending = (things, { pendingDelete }) => things.filter(({ id }) => !pendingDelete.includes(id));
+/**
+ * @template {{id: string}} T
+ * @param {T[]} things
+ * @param {{pendingDelete: string[]}} state
+ */
+const withoutPending = (things, { pendingDelete }) =>
+  things.filter(({ id }) => !pendingDelete.includes(id));
 
-const withCheckpoints = (allCheckpoints, state) => ({ allCheckpoints, checkpoints: withoutPending(allCheckpoints, state) });
+/**
+ * @param {Checkpoint[]} allCheckpoints
+ * @param {WatchState} state
+ */
+const withCheckpoints = (allCheckpoints, state) => ({
+  allCheckpoints,
+  checkpoints: withoutPending(allCheckpoints, state),
+});
 
+/**
+ * @param {WatchState} state
+ * @param {Checkpoint} checkpoint
+ */
 function withCheckpoint(state, checkpoint) {
   const others = state.allCheckpoints.filter(({ id }) => id !== checkpoint.id);
   return { ...state, ...withCheckpoints(keepCheckpoints([...others, checkpoint]), state) };
 }
 
-/** Bounded, and without the automatic ones that the server has taken away. */
+/**
+ * A bounded number of checkpoints, without the automatic ones that the server has deleted.
+ *
+ * @param {Checkpoint[]} checkpoints
+ */
 export function keepCheckpoints(checkpoints) {
   const automatic = checkpoints.filter((checkpoint) => checkpoint.automatic);
   const gone = new Set(automatic.slice(0, -MAX_AUTOMATIC).map(({ id }) => id));
   return checkpoints.filter(({ id }) => !gone.has(id)).slice(-LIMIT_CHECKPOINTS);
 }
 
-/** The curve that is smoothed otherwise, gone on with by what the run's own smooth loss tells. */
-function extendSmoothed({ smoothed, curve, smoothing }, part) {
+/**
+ * The curve with another smoothing, extended by an estimate for the new points.
+ *
+ * @param {{curve: Curve, exact: number}} smoothed
+ * @param {WatchState} state
+ * @param {CurvePart} part
+ */
+function extendSmoothed(smoothed, { curve, smoothing }, part) {
   const start = part.update.findIndex((update) => update > lastUpdate(curve));
   if (start < 0) return smoothed;
-  const fresh = Object.fromEntries(Object.entries(part).map(([name, all]) => [name, all.slice(start)]));
+  const fresh = /** @type {CurvePart} */ (
+    Object.fromEntries(Object.entries(part).map(([name, all]) => [name, all.slice(start)]))
+  );
   const further = resmooth(fresh, Number(smoothing), curve, smoothed.curve);
   return { ...smoothed, curve: append(smoothed.curve, further) };
 }
 
-/** `milestones` with another, which takes the place of the one with its id. */
+/**
+ * Add a milestone, or replace the one with the same id.
+ *
+ * @param {Milestone[]} milestones
+ * @param {Milestone} milestone
+ */
 function withMilestone(milestones, milestone) {
   const at = milestones.findIndex(({ id }) => id && id === milestone.id);
   return at < 0
@@ -282,7 +355,12 @@ function withMilestone(milestones, milestone) {
     : milestones.with(at, milestone);
 }
 
-/** Bounded; epochs go first, which the chart knows by itself, and hurrahs and notes never. */
+/**
+ * A bounded number of milestones. Epochs are dropped first, since the chart can compute them;
+ * hurrahs and notes are dropped last.
+ *
+ * @param {Milestone[]} milestones
+ */
 function keepMilestones(milestones) {
   let kept = milestones;
   for (const lesser of [["epoch"], ["epoch", "change", "checkpoint", "rollback"]]) {

@@ -1,16 +1,20 @@
-/** The samples a page keeps, and which of them it shows. */
+/** Which samples the page stores, and which one it shows. */
 
 const LIMIT_SAMPLES = 200;
 const LIMIT_IN_RANGE = 150;
 const ALWAYS_KEPT = 50;
 
 /**
- * At most LIMIT_SAMPLES samples, ascending: the newest ones, those with a hurrah, and of the rest
- * as many as fit, evenly thinned, those with a replay first. Of those within `range`, the updates
- * that the reader looks at closely, up to LIMIT_IN_RANGE more.
+ * At most LIMIT_SAMPLES samples, ascending: the newest ones, those with a hurrah, and of the others
+ * as many as fit, evenly thinned, with a preference for those with a replay. In addition up to
+ * LIMIT_IN_RANGE samples within `range`.
+ *
+ * @param {Sample[]} samples
+ * @param {[number, number] | null} [range] of updates.
  */
 export function keepSamples(samples, range = null) {
-  const within = ({ update }) => range && update >= range[0] && update <= range[1];
+  const within = (/** @type {Sample} */ { update }) =>
+    range !== null && update >= range[0] && update <= range[1];
   const kept = new Set([
     ...thin(samples, LIMIT_SAMPLES),
     ...thin(samples.filter(within), LIMIT_IN_RANGE),
@@ -18,71 +22,115 @@ export function keepSamples(samples, range = null) {
   return kept.size === samples.length ? samples : samples.filter((sample) => kept.has(sample));
 }
 
+/**
+ * @param {Sample[]} samples
+ * @param {number} limit
+ */
 function thin(samples, limit) {
   let kept = samples;
   while (kept.length > limit) {
     const old = kept.slice(0, -ALWAYS_KEPT);
-    const lacking = old.filter((sample, i) => i > 0 && !sample.replay && !sample.hurrahs?.length);
-    const next = everyOther(old, lacking.length ? lacking : old);
-    // When all of the old ones carry a hurrah, the oldest have to go after all.
+    const bare = old.filter((sample, i) => i > 0 && !sample.replay && !sample.hurrahs?.length);
+    const next = everyOther(old, bare.length ? bare : old);
+    // If all of the old ones have a hurrah, the oldest one has to go.
     kept = [...(next.length < old.length ? next : old.slice(1)), ...kept.slice(-ALWAYS_KEPT)];
   }
   return kept;
 }
 
-/** `samples` without every other one of `some` of them, but for those with a hurrah. */
+/**
+ * `samples` without every other one of `some` of them; those with a hurrah stay.
+ *
+ * @param {Sample[]} samples
+ * @param {Sample[]} some
+ */
 function everyOther(samples, some) {
   const gone = new Set(some.filter((sample, i) => i % 2 && !sample.hurrahs?.length));
   if (some.length === 1) gone.add(some[0]);
   return samples.filter((sample) => !gone.has(sample));
 }
 
-/** `samples` and others, ascending; of two at the same update, the other. */
+/**
+ * All samples, ascending; of two at the same update, the one in `others`.
+ *
+ * @param {Sample[]} samples
+ * @param {Sample[]} others
+ */
 export function mergeSamples(samples, others) {
   const all = new Map([...samples, ...others].map((sample) => [sample.update, sample]));
   return [...all.values()].sort((a, b) => a.update - b.update);
 }
 
-/** The index of the last sample at or before `update`; 0 when all are later. */
+/**
+ * The index of the last sample at or before `update`; 0 if all are later.
+ *
+ * @param {Sample[]} samples
+ * @param {number} update
+ */
 export function indexOfSample(samples, update) {
   return Math.max(samples.findLastIndex((sample) => sample.update <= update), 0);
 }
 
-/** Whether the newest sample is shown, and whatever is newer when it comes. */
+/**
+ * Whether the view follows the newest sample.
+ *
+ * @param {WatchState} state
+ */
 export const isLive = ({ pinned, hovered }) => pinned === null && hovered === null;
 
 /**
- * Which of a sample's two texts is in view: "replay", its replay, which at every update is written
- * with the same random numbers; or "written", as it was written then, which is what live shows.
+ * Which text of a sample is in view: its replay, generated at every update with the same random
+ * numbers, or the text as it was written, which is what the live view shows.
+ *
+ * @param {WatchState} state
+ * @returns {TextMode}
  */
 export function textModeOf(state) {
   const opened = state.asWritten && state.hovered === null;
   return isLive(state) || opened ? "written" : state.textMode;
 }
 
-/** A sample's text with its quality and invented words; as it was written where no replay is. */
+/**
+ * The text of a sample with its quality and invented words; as written if it has no replay.
+ *
+ * @param {Sample} sample
+ * @param {TextMode} textMode
+ * @returns {Replay}
+ */
 export const textOf = (sample, textMode) =>
   (textMode === "replay" && sample.replay) || sample;
 
-/** The samples that have the text that is told; all of them where none has. */
+/**
+ * The samples that have the text of a mode; all of them if none has.
+ *
+ * @param {Sample[]} samples
+ * @param {TextMode} textMode
+ */
 export function samplesWithText(samples, textMode) {
   const found = textMode === "replay" ? samples.filter(({ replay }) => replay) : samples;
   return found.length ? found : samples;
 }
 
 /**
- * The index of the sample in view: the newest, or the last one before what is pointed at, else
- * pinned, that has the text that is told.
+ * The index of the sample in view: the newest one, or the last one with the text of the mode at or
+ * before the hovered or pinned update.
+ *
+ * @param {WatchState} state
  */
 export function indexInView(state) {
   const { samples, hovered, pinned } = state;
-  if (isLive(state)) return samples.length - 1;
-  const index = indexOfSample(samples, hovered ?? pinned);
-  const found = samplesWithText(samples.slice(0, index + 1), textModeOf(state));
-  return found.length ? indexOfSample(samples, found.at(-1).update) : -1;
+  const update = hovered ?? pinned;
+  if (update === null) return samples.length - 1;
+  const index = indexOfSample(samples, update);
+  const found = samplesWithText(samples.slice(0, index + 1), textModeOf(state)).at(-1);
+  return found ? indexOfSample(samples, found.update) : -1;
 }
 
-/** The text in view, and the replay before it that it may be compared with. */
+/**
+ * The sample in view, and the replay before it to compare it with.
+ *
+ * @param {WatchState} state
+ */
 export function textInView(state) {
   const index = indexInView(state);
   const sample = state.samples[index] ?? null;
@@ -93,8 +141,12 @@ export function textInView(state) {
 }
 
 /**
- * The index nearest to `index` in the direction of `step` (1 or -1) whose sample has the text that
- * the past is told with; beyond the first or the last where none is.
+ * The index nearest to `index`, in the direction of `step` (1 or -1), of a sample that has the text
+ * of the mode; beyond the first or the last index if there is none.
+ *
+ * @param {WatchState} state
+ * @param {number} index
+ * @param {number} step
  */
 export function nearestWithText({ samples, textMode }, index, step) {
   const candidates = new Set(samplesWithText(samples, textMode));
@@ -103,13 +155,22 @@ export function nearestWithText({ samples, textMode }, index, step) {
   return found;
 }
 
-/** The words being watched: asked for, or found in the text by the server itself. */
+/**
+ * The watched words: those in the spec, or those that the server found in the text.
+ *
+ * @param {Run | null} run
+ */
 export const watchWords = (run) => run?.spec.watch_words ?? run?.watch_words ?? [];
 
-/** When each watched word came: a Map from word to update. */
+/**
+ * The update at which each watched word was first written.
+ *
+ * @param {{samples: Sample[], milestones: Milestone[]}} known
+ * @returns {Map<string, number>}
+ */
 export function firstSeen({ samples, milestones }) {
   const updates = new Map();
-  const note = (word, update) => {
+  const note = (/** @type {string} */ word, /** @type {number} */ update) => {
     if (!updates.has(word) || updates.get(word) > update) updates.set(word, update);
   };
   for (const { kind, text, update } of milestones) {
@@ -121,12 +182,16 @@ export function firstSeen({ samples, milestones }) {
 }
 
 /**
- * The words on the wall: those that have come, in the order in which they did, then the awaited;
- * `former` came, but are watched no longer.
+ * The watched words in groups: `seen` in the order in which they were first written, `pending` not
+ * written yet, and `former` written, but no longer watched.
+ *
+ * @param {string[]} words
+ * @param {Map<string, number>} updates
  */
 export function groupWords(words, updates) {
   const known = [...new Set(words)];
-  const first = (a, b) => updates.get(a) - updates.get(b);
+  const first = (/** @type {string} */ a, /** @type {string} */ b) =>
+    (updates.get(a) ?? 0) - (updates.get(b) ?? 0);
   return {
     seen: known.filter((word) => updates.has(word)).sort(first),
     pending: known.filter((word) => !updates.has(word)),

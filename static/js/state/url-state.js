@@ -1,23 +1,30 @@
 /**
- * What is in view, told by the page's address, so that a copied link opens the same view.
+ * The view as the parameters of the URL, so that a copied link opens the same view.
  *
- * Each parameter says how it stands in the state: `read` gives its text, or null where the address
- * need not tell it; `parse` makes of a text the part of the state that it means, or null of nonsense.
- * Whatever else can be chosen in the view gets a row here, and needs nothing else.
+ * Each parameter has two functions: `read` gives its text for a state, or null if the URL omits it;
+ * `parse` gives the part of the state that a text sets, or null for an invalid text. A new choice in
+ * the view needs one new row here and nothing else.
  */
 
 import { X_AXES, LOSS_UNITS } from "../curve/axes.js";
 import { passageFromParams, setPassageParams } from "./passage-link.js";
 import { SMOOTHINGS } from "../curve/smoothing.js";
 
-const REST_MS = 250; // browsers take no more than some hundred changes of an address in half a minute
+const REST_MS = 250; // browsers limit how often a page may change its URL
 
-/** A parameter that names one of a few values of `state[key]`, the first being what goes unsaid. */
+/**
+ * A parameter for a value of `state[key]` out of a list; the first one is the default and omitted.
+ *
+ * @param {string} key
+ * @param {(string | null)[]} values
+ * @returns {UrlParameter}
+ */
 export const oneOf = (key, values) => ({
   read: (state) => (state[key] === values[0] ? null : state[key]),
   parse: (text) => (values.includes(text) ? { [key]: text } : null),
 });
 
+/** @type {Record<string, UrlParameter>} */
 const PARAMETERS = {
   run: { read: ({ runId }) => runId, parse: (text) => (text ? { runId: text } : null) },
   scale: oneOf("scale", [null, "linear", "log"]),
@@ -33,50 +40,65 @@ const PARAMETERS = {
       return from >= 0 && to > from ? { range: [from, to] } : null;
     },
   },
-  /** The update that the timeline stays with. */
+  /** The pinned update. */
   at: {
     read: ({ pinned }) => (pinned === null ? null : String(pinned)),
     parse: (text) => (/^\d{1,12}$/.test(text) ? { pinned: Number(text) } : null),
   },
-  /** Which text of a past update; one that was opened as it was written opens so again. */
+  /** The text of a past update; a sample opened as it was written opens that way again. */
   text: {
     read: ({ textMode, asWritten }) => (textMode === "written" || asWritten ? "written" : null),
     parse: oneOf("textMode", ["replay", "written"]).parse,
   },
   tab: oneOf("sideTab", ["writing", "reading"]),
-  /** Of the curve card: the loss over time, or by page. */
   chart: oneOf("curveTab", ["time", "position"]),
 };
 
-/** The part of the state that the address means; what it leaves out is left out. */
+/**
+ * The part of the state that a URL sets.
+ *
+ * @param {string} search the URL from the question mark on.
+ * @returns {any}
+ */
 export function stateFromUrl(search, parameters = PARAMETERS) {
   const params = new URLSearchParams(search);
-  const parts = Object.entries(parameters).map(([name, { parse }]) =>
-    params.has(name) ? parse(params.get(name)) : null,
-  );
+  const parts = Object.entries(parameters).map(([name, { parse }]) => {
+    const text = params.get(name);
+    return text === null ? null : parse(text);
+  });
   const passage = passageFromParams(params);
   return Object.assign({}, ...parts, passage && { passage });
 }
 
-/** The address of what `state` shows, as the part from the question mark on. */
+/**
+ * The URL of a state, from the question mark on; the path if there are no parameters.
+ *
+ * @param {any} state
+ */
 export function urlOf(state, parameters = PARAMETERS) {
   const params = new URLSearchParams();
   for (const [name, { read }] of Object.entries(parameters)) {
     const text = read(state);
     if (text !== null && text !== undefined) params.set(name, text);
   }
-  setPassageParams(params, state.passage); // which takes several parameters at once
+  setPassageParams(params, state.passage); // several parameters
   const search = params.toString();
   return search ? `?${search}` : location.pathname;
 }
 
-/** Let the address follow the view; another run is another entry in the browser's history. */
+/**
+ * Update the URL when the view changes. Another run becomes another entry in the browser's history,
+ * see current-run.js.
+ *
+ * @param {Store<any>} store
+ */
 export function mountUrlState(store, parameters = PARAMETERS) {
+  /** @type {ReturnType<typeof setTimeout> | null} */
   let timer = null;
   const follow = () => {
     timer = null;
-    const address = urlOf(store.get(), parameters);
-    if (address !== location.search) history.replaceState(null, "", address);
+    const url = urlOf(store.get(), parameters);
+    if (url !== location.search) history.replaceState(null, "", url);
   };
   store.watch(
     (state) => [state.passage, ...Object.values(parameters).map(({ read }) => read(state))],

@@ -1,18 +1,18 @@
-/** The way back from the other pages to the run that was watched in this window. */
+/** The link back from other pages to the run that was watched in this window. */
 
 const KEY = "hurrah-watched";
 
-/** Keep in mind which run is in view, for as long as the window is open. */
+/** Store which run is in view, until the window is closed. */
 export function rememberRun(id) {
   try {
     if (id) sessionStorage.setItem(KEY, id);
     else sessionStorage.removeItem(KEY);
   } catch {
-    // Storage closed to us: the way back then leads to the newest run.
+    // Storage may be blocked; the link then leads to the newest run.
   }
 }
 
-/** Let the links to the page that watches lead to that run. */
+/** Make the links to the watch page lead to that run. */
 export function mountBackLink() {
   const id = rememberedRun();
   if (!id) return;

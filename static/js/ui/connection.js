@@ -1,9 +1,9 @@
-/** Who else is watching, and whether what is shown is live. */
+/** How many clients watch the run, and whether the connection is live. */
 
 import { find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 
-/** @param {Object} store */
+/** @param {WatchStore} store */
 export function mountConnection(store) {
   const host = find("#connection");
   const label = find("#connection-word");
@@ -23,8 +23,12 @@ export function mountConnection(store) {
   );
 }
 
-/** A connection as a word or two. */
+/**
+ * A connection in a few words.
+ *
+ * @param {Connection} connection
+ */
 export function connectionLabel({ status, retryInS }) {
   if (status === "waiting") return `reconnecting in ${retryInS} s`;
-  return { live: "live", connecting: "connecting", gone: "this run is gone" }[status];
+  return { live: "live", connecting: "connecting", gone: "run deleted" }[status];
 }

@@ -1,7 +1,7 @@
-/** A file dropped anywhere on the page. */
+/** Files dropped anywhere on the page. */
 
 /**
- * @param {HTMLElement} target lights up (`data-over`) while a file is carried over the page.
+ * @param {HTMLElement} target highlighted (`data-over`) while a file is dragged over the page.
  * @param {{wanted: () => boolean, over: () => void, drop: (file: File) => void}} on
  */
 export function onFileDropped(target, { wanted, over, drop }) {

@@ -1,4 +1,4 @@
-/** A panel that hangs from its button: opens on click, closes on Escape, or a click elsewhere. */
+/** A panel attached to a button. It closes on Escape, on a click elsewhere, or without focus. */
 
 /**
  * @param {HTMLElement} button
@@ -8,7 +8,12 @@
  */
 export function popover(button, panel, onOpen = () => {}) {
   const isOpen = () => !panel.hidden;
+  const inPanel = (/** @type {EventTarget | null} */ target) =>
+    target instanceof Node && panel.contains(target);
+  const onButton = (/** @type {EventTarget | null} */ target) =>
+    target instanceof Node && button.contains(target);
 
+  /** @param {boolean} open */
   function set(open) {
     if (open === isOpen()) return;
     panel.hidden = !open;
@@ -18,12 +23,13 @@ export function popover(button, panel, onOpen = () => {}) {
       document.addEventListener("pointerdown", outside);
     } else {
       document.removeEventListener("pointerdown", outside);
-      if (panel.contains(document.activeElement)) button.focus();
+      if (inPanel(document.activeElement)) button.focus();
     }
   }
 
-  function outside(event) {
-    if (!panel.contains(event.target) && !button.contains(event.target)) set(false);
+  /** @param {PointerEvent} event */
+  function outside({ target }) {
+    if (!inPanel(target) && !onButton(target)) set(false);
   }
 
   button.setAttribute("aria-expanded", "false");
@@ -32,15 +38,13 @@ export function popover(button, panel, onOpen = () => {}) {
     element.addEventListener("keydown", (event) => {
       if (event.key !== "Escape" || !isOpen()) return;
       event.stopPropagation();
-      event.preventDefault(); // nor does it close the dialog that the panel may be in
+      event.preventDefault(); // a dialog around the panel stays open
       set(false);
       button.focus();
     });
   }
-  panel.addEventListener("focusout", (event) => {
-    if (event.relatedTarget && !panel.contains(event.relatedTarget)) {
-      if (event.relatedTarget !== button) set(false);
-    }
+  panel.addEventListener("focusout", ({ relatedTarget }) => {
+    if (relatedTarget && !inPanel(relatedTarget) && relatedTarget !== button) set(false);
   });
   return { close: () => set(false), isOpen };
 }

@@ -1,12 +1,12 @@
-/** Text that a network wrote, as paragraphs whose words are told apart. */
+/** Generated text as paragraphs, with its words marked. */
 
 import { el } from "../lib/dom.js";
 import { paragraphs, segments } from "../lib/word-spans.js";
 
 /**
  * @param {string} text
- * @param {Object} marks as for `segments`.
- * @param {(word: string) => boolean} [isFresh] whether a watched word came just now.
+ * @param {import("../lib/word-spans.js").Marks} marks
+ * @param {(word: string) => boolean} [isFresh] whether a watched word is a new hurrah.
  * @returns {HTMLElement}
  */
 export function prose(text, marks, isFresh = () => false) {
@@ -18,14 +18,24 @@ export function prose(text, marks, isFresh = () => false) {
   );
 }
 
-/** The same as one flowing line, for the small ones. */
+/**
+ * The same text on one line, for previews.
+ *
+ * @param {string} text
+ * @param {import("../lib/word-spans.js").Marks} marks
+ */
 export function inline(text, marks) {
   return segments(text, marks).map((segment) =>
     span({ ...segment, text: segment.text.replace(/\s+/gu, " ") }, () => false),
   );
 }
 
-/** A segment as a node: plain text, or an element of its kind. */
+/**
+ * A segment as a node: plain text, or a span with a class.
+ *
+ * @param {import("../lib/word-spans.js").Segment} segment
+ * @param {(word: string) => boolean} isFresh
+ */
 export function span({ kind, text, changed }, isFresh) {
   const fresh = kind === "watched" && isFresh(text);
   const names = [kind !== "plain" && kind, fresh && "hurrah", changed && "changed"].filter(Boolean);

@@ -1,8 +1,8 @@
-/** The keyboard: one key a deed, never while the reader types or a dialog asks something. */
+/** Keyboard shortcuts: one key per action; inactive while the user types or a dialog is open. */
 
 import { find } from "../lib/dom.js";
 
-/** @param {Object<string, (event: KeyboardEvent) => void>} actions by the key's name. */
+/** @param {Record<string, (event: KeyboardEvent) => void>} actions by key name. */
 export function mountShortcuts(actions) {
   const help = find("#keys");
   const showHelp = () => (help.open ? help.close() : help.showModal());
@@ -20,7 +20,7 @@ export function mountShortcuts(actions) {
   });
 }
 
-/** Whether the focused element has a use of its own for this key. */
+/** Whether the focused element uses this key itself. */
 function takesKey(target, key) {
   if (target.closest("textarea, select, [contenteditable]")) return true;
   const input = target.closest("input");

@@ -1,7 +1,7 @@
-/** Where the points of a small curve stand. */
+/** The geometry of a sparkline. */
 
 /**
- * Shares of a width, 0 to 1, for ascending updates: even, or by their logarithm.
+ * Shares of a width, 0 to 1, for ascending updates: linear or logarithmic.
  *
  * @param {number[]} updates
  * @param {boolean} log
@@ -14,7 +14,7 @@ export function positionsOf(updates, log) {
   return updates.map((update) => (span ? (position(update) - first) / span : 1));
 }
 
-/** The index of the place nearest to `share`, the later of two. */
+/** The index of the position nearest to `share`; of two equally near ones, the later. */
 export function nearestPosition(positions, share) {
   let nearest = 0;
   positions.forEach((position, i) => {
@@ -24,11 +24,11 @@ export function nearestPosition(positions, share) {
 }
 
 /**
- * A line through the values as an SVG path in a box of 100 by 100, the greatest at its top.
+ * A line through the values as an SVG path in a box of 100 by 100, with the maximum at the top.
  *
  * @param {number[]} values at least 0.
- * @param {number[]} positions as of `positionsOf`.
- * @param {number} most the value that stands at the top.
+ * @param {number[]} positions see `positionsOf`.
+ * @param {number} most the value at the top.
  */
 export function pathOf(values, positions, most) {
   return values
@@ -36,7 +36,7 @@ export function pathOf(values, positions, most) {
     .join("");
 }
 
-/** How far below the top a value stands, in hundredths. */
+/** The distance of a value from the top, in hundredths of the height. */
 export const heightOf = (value, most) => rounded(100 - (most ? (value / most) * 100 : 0));
 
 const rounded = (value) => Math.round(value * 100) / 100;

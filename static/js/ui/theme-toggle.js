@@ -1,4 +1,4 @@
-/** The button that turns the page to light or dark. */
+/** The button that switches between the light and the dark theme. */
 
 import { find } from "../lib/dom.js";
 import { onTheme, theme, toggleTheme } from "../lib/theme.js";

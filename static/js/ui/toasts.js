@@ -1,49 +1,60 @@
-/** Short notes at the foot of the page, some with a deed to undo or follow. */
+/** Toasts: short messages at the bottom of the page, some with a button or a link. */
 
 import { el, find, icon } from "../lib/dom.js";
 
 const SHOWN_MS = 6000;
 const LIMIT_TOASTS = 3;
-const LIMIT_LASTING = 6; // with a deed that must not be lost to others that come after it
+const LIMIT_LASTING = 6; // toasts with an action that later ones must not push out
 
-const open = []; // the notes shown, oldest first
+/**
+ * @typedef {Object} ToastOptions
+ * @property {string} [label] of a link (`href`) or a button (`run`).
+ * @property {string} [href]
+ * @property {() => void} [run]
+ * @property {() => void} [onClose] called when the toast disappears without `run`.
+ * @property {number} [lastsMs] longer than usual; newer toasts do not push it out.
+ * @property {boolean} [hurrah] a highlighted toast; the live region announces it instead.
+ */
+
+/** @type {Toast[]} */
+const open = []; // oldest first
 
 /**
  * @param {string} text
- * @param {Object} [action]
- * @param {string} [action.label] of a link (`href`) or a button (`run`).
- * @param {string} [action.href]
- * @param {() => void} [action.run]
- * @param {() => void} [action.onClose] called when the note goes without `run`.
- * @param {number} [action.lastsMs] longer than usual, and not given up for newer notes.
- * @param {boolean} [action.hurrah] looks the part, and is left to the announcer to say aloud.
- * @returns {{close: () => void, remove: () => boolean}} `remove` takes the note away and calls nobody.
+ * @param {ToastOptions} [options]
+ * @returns {{close: () => void, remove: () => boolean}} `remove` closes the toast without calling
+ *   `onClose`, and returns false if it was closed already.
  */
-export function toast(text, action = {}) {
-  const note = new Toast(text, action);
-  open.push(note);
+export function toast(text, options = {}) {
+  const added = new Toast(text, options);
+  open.push(added);
   const lasting = open.filter((each) => each.isLasting);
   const brief = open.filter((each) => !each.isLasting);
   if (lasting.length > LIMIT_LASTING) lasting[0].close();
   if (brief.length > LIMIT_TOASTS) brief[0].close();
-  return note;
+  return added;
 }
 
 class Toast {
-  #action;
+  #options;
   #element;
-  #timer = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
 
-  constructor(text, action) {
-    this.#action = action;
+  /**
+   * @param {string} text
+   * @param {ToastOptions} options
+   */
+  constructor(text, options) {
+    this.#options = options;
     this.#element = el(
       "div",
-      action.hurrah ? { class: "toast toast-hurrah", "aria-live": "off" } : { class: "toast" },
+      options.hurrah ? { class: "toast toast-hurrah", "aria-live": "off" } : { class: "toast" },
       el("span", { text }),
       ...this.#actionButton(),
       this.#closeButton(),
     );
-    // It stays for as long as the reader is at it.
+    // It stays while the pointer or the focus is on it.
     for (const event of ["pointerenter", "focusin"]) {
       this.#element.addEventListener(event, () => clearTimeout(this.#timer));
     }
@@ -55,15 +66,14 @@ class Toast {
   }
 
   get isLasting() {
-    return this.#action.lastsMs !== undefined;
+    return this.#options.lastsMs !== undefined;
   }
 
-  /** Take the note away, and with it the chance to undo. */
+  /** Close the toast; its action is no longer available. */
   close() {
-    if (this.remove()) this.#action.onClose?.();
+    if (this.remove()) this.#options.onClose?.();
   }
 
-  /** Take the note away as if it had never been; false when it was gone already. */
   remove() {
     const index = open.indexOf(this);
     if (index < 0) return false;
@@ -75,15 +85,16 @@ class Toast {
 
   #startTimer() {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.close(), this.#action.lastsMs ?? SHOWN_MS);
+    this.#timer = setTimeout(() => this.close(), this.#options.lastsMs ?? SHOWN_MS);
   }
 
   #actionButton() {
-    const { label, href, run } = this.#action;
+    const { label, href, run } = this.#options;
     const look = { class: "button button-small", text: label };
     if (href) return [el("a", { ...look, href, download: true })];
+    if (!run) return [];
     const click = () => this.remove() && run();
-    return run ? [el("button", { ...look, type: "button", on: { click } })] : [];
+    return [el("button", { ...look, type: "button", on: { click } })];
   }
 
   #closeButton() {

@@ -1,8 +1,8 @@
-/** The tabs of the card beside the curve: what the network writes, and what it reads. */
+/** The tabs of the card beside the curve: writing and reading. */
 
 import { find } from "../lib/dom.js";
 
-/** @param {Object} store */
+/** @param {WatchStore} store */
 export function mountCardTabs(store) {
   const list = find("#card-tabs");
   const tabs = [...list.querySelectorAll("[role=tab]")];
@@ -13,7 +13,7 @@ export function mountCardTabs(store) {
     const at = tabs.indexOf(event.target);
     const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: -1 }[event.key];
     if (to === undefined || at < 0 || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault(); // the same keys move the timeline everywhere else
+    event.preventDefault(); // elsewhere the same keys move along the timeline
     const tab = tabs.at(to % tabs.length);
     open(tab);
     tab.focus();

@@ -1,4 +1,4 @@
-/** The texts before the one in view: smaller and paler the older they are. */
+/** The samples before the one in view; older ones are smaller and paler. */
 
 import { el, find, scrollToTopOf } from "../lib/dom.js";
 import * as format from "../lib/format.js";
@@ -6,13 +6,13 @@ import { indexInView, textModeOf, textOf, samplesWithText, watchWords } from "..
 import { inline } from "../ui/prose.js";
 
 const SHOWN = 12;
-const BEGINNING = 240; // UTF-16 units: what two lines hold
+const BEGINNING = 240; // in UTF-16 units: about two lines
 
-/** @param {Object} store */
+/** @param {WatchStore} store */
 export function mountEarlierSamples(store) {
   const list = find("#earlier");
   const scrollToTop = scrollToTopOf(list);
-  let shown = new Map(); // the lines there are, by their samples: most stay when the page is turned
+  let shown = new Map(); // rows by sample, reused when the view changes
   let drawnFor = "";
   store.watch(
     (state) => [
@@ -32,7 +32,7 @@ export function mountEarlierSamples(store) {
       shown = new Map(before.reverse().map((sample) => [sample, line(sample)]));
       list.replaceChildren(...shown.values());
       scrollToTop();
-      // The keyboard stays where it was, though the button that had it is another now.
+      // Keep the focus in the list, even if its button was replaced.
       if (hadFocus) (list.querySelector("button") ?? find("#sample-text")).focus();
     },
   );
@@ -48,7 +48,7 @@ function earlierSample(sample, textMode, watched, store) {
       "button",
       {
         type: "button",
-        "aria-label": `Show what it wrote at update ${format.count(sample.update)}`,
+        "aria-label": `Show the sample at update ${format.count(sample.update)}`,
         on: { click: show },
       },
       el("span", { class: "earlier-update", text: format.count(sample.update) }),
@@ -64,7 +64,7 @@ function earlierSample(sample, textMode, watched, store) {
   );
 }
 
-/** Spans as they are once the space before the first character is gone. */
+/** Spans shifted by the white space removed from the start. */
 function shifted(spans, text) {
   const by = Array.from(text).length - Array.from(text.trimStart()).length;
   return spans.map(([start, end]) => [start - by, end - by]);

@@ -1,11 +1,11 @@
-/** A hurrah is celebrated once, in one quiet line; several at once are one celebration. */
+/** One toast for a hurrah; several at the same time share it. */
 
 import { hurrahLabel } from "../state/hurrah-label.js";
 import { toast } from "../ui/toasts.js";
 
 const GATHER_MS = 700;
 
-/** @param {Object} store */
+/** @param {WatchStore} store */
 export function mountHurrahToast(store) {
   let gathered = [];
   let timer = null;
@@ -22,7 +22,7 @@ export function mountHurrahToast(store) {
       store.dispatch({ type: "sideTab", sideTab: "writing" });
       store.dispatch({ type: "pin", update, asWritten: true });
     };
-    note = toast(text, { label: "Show it", run: show, hurrah: true });
+    note = toast(text, { label: "Show", run: show, hurrah: true });
   }
 
   store.watch(

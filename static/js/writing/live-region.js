@@ -1,6 +1,6 @@
 /**
- * Says aloud, through a live region, what changed: what comes by itself seldom enough to be listened
- * to, and what the reader does at once.
+ * Announces changes to screen readers through a live region: rare events, and the results of the
+ * user's actions.
  */
 
 import { find, setText } from "../lib/dom.js";
@@ -12,7 +12,7 @@ import { heading } from "./writing-view.js";
 const BETWEEN_MS = 4000;
 const ANSWER_MS = 250;
 
-/** @param {Object} store */
+/** @param {WatchStore} store */
 export function mountLiveRegion(store) {
   const region = find("#live-region");
   const waiting = new Map(); // kind -> the newest sentence of that kind
@@ -23,7 +23,7 @@ export function mountLiveRegion(store) {
     timer ??= setTimeout(flush, ANSWER_MS);
   }
 
-  /** Answer the reader, who rests for a moment after many deeds. */
+  /** Announce the result of an action, once the user pauses. */
   function announceAfterRest(kind, sentence) {
     waiting.set(kind, sentence);
     clearTimeout(timer);
@@ -57,9 +57,9 @@ export function mountLiveRegion(store) {
           announce("state", `The run is ${format.stateLabel(now.run.state)} ${position}.`);
         }
         const sample = now.samples.at(-1);
-        // One that was fetched anew is the same.
+        // A sample that was fetched again is not new.
         if (sample && sample.update !== before.samples.at(-1)?.update) {
-          announce("sample", `New writing at update ${format.count(sample.update)}.`);
+          announce("sample", `New sample at update ${format.count(sample.update)}.`);
         }
         const { newHurrah, pinned } = now;
         if (newHurrah && newHurrah !== before.newHurrah) {
@@ -81,12 +81,12 @@ export function mountLiveRegion(store) {
   );
 }
 
-/** What the reader chose otherwise than before, as [kind, sentence]. */
+/** Choices that changed, as [kind, sentence]. */
 function choices(now, before) {
   const changed = (key) => now[key] !== before[key];
   const sentences = [];
   if (changed("textMode")) {
-    sentences.push(["textMode", now.textMode === "replay" ? "With the same dice." : "As it was written."]);
+    sentences.push(["textMode", now.textMode === "replay" ? "Same random seed at every update." : "Text as it was written."]);
   }
   if (changed("scale") && before.scale) {
     sentences.push(["scale", `The axis is ${now.scale === "log" ? "logarithmic" : "linear"}.`]);

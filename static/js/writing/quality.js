@@ -1,4 +1,4 @@
-/** How real the writing is: three figures, each with a small curve over the updates. */
+/** The quality of the samples: three figures, each with a sparkline over the updates. */
 
 import { el, find, setText, svg } from "../lib/dom.js";
 import * as format from "../lib/format.js";
@@ -30,8 +30,8 @@ export function qualityFigures(quality) {
 }
 
 /**
- * @param {Object} store
- * @param {{selectSample: (sample: Object) => void}} timeline
+ * @param {WatchStore} store
+ * @param {{selectSample: (sample: Sample) => void}} timeline
  */
 export function mountQuality(store, timeline) {
   const curves = MEASURES.map((measure) => new QualityCurve(measure, store, timeline));
@@ -96,7 +96,7 @@ class QualityCurve {
     );
   }
 
-  /** Draw the whole curve anew. */
+  /** Draw the whole sparkline. */
   draw(samples, qualities, positions) {
     const { key } = this.#measure;
     this.#samples = samples;
@@ -106,7 +106,7 @@ class QualityCurve {
     this.#line.setAttribute("d", pathOf(this.#values, positions, this.#most));
   }
 
-  /** Show the figure of a sample, and where it stands on the curve. */
+  /** Show the figure of a sample and its position on the sparkline. */
   mark(sample) {
     const { about, show } = this.#measure;
     const index = this.#samples.indexOf(sample);
@@ -116,20 +116,20 @@ class QualityCurve {
     this.#plot.setAttribute("aria-valuenow", String(Math.max(index, 0)));
     this.#plot.setAttribute("aria-valuetext", this.#describe(index));
     if (index < 0) return;
-    // Of its plot's width and height: what is only moved over is no jump of the page.
+    // Relative to the size of the plot: a translation does not cause a layout shift.
     const [left, top] = [this.#positions[index] * 100, heightOf(this.#values[index], this.#most)];
     this.#marker.style.translate = `${left}cqw ${top}cqh`;
-    this.#plot.title = `${about}, up to ${show(this.#most)} so far`;
+    this.#plot.title = `${about}, maximum so far ${show(this.#most)}`;
   }
 
-  /** "53% at update 44,000; the most is 58%, at 42,000". */
+  /** "53% at update 44,000; maximum 58%, at 42,000". */
   #describe(index) {
     const { show } = this.#measure;
     const sample = this.#samples[index];
-    if (!sample) return "nothing written yet";
+    if (!sample) return "no samples yet";
     const best = this.#samples[this.#values.lastIndexOf(this.#most)];
     const now = `${show(this.#values[index])} at update ${format.count(sample.update)}`;
-    return `${now}; the most is ${show(this.#most)}, at ${format.count(best.update)}`;
+    return `${now}; maximum ${show(this.#most)}, at ${format.count(best.update)}`;
   }
 
   #indexAt(event) {

@@ -1,6 +1,6 @@
 /**
- * Fetches samples that the page does not hold: those of the stretch that the reader zooms to, and
- * the last one before the update that the timeline stays with.
+ * Fetches samples that the page does not store: those in the zoomed range, and the last one before
+ * the pinned update.
  */
 
 import { getSamples, nullOnProblem } from "../net/api.js";
@@ -8,7 +8,11 @@ import { getSamples, nullOnProblem } from "../net/api.js";
 const LIMIT = 120;
 const REST_MS = 200;
 
-/** Keep `state.samples` in step with where the reader looks closely. */
+/**
+ * Keep `state.samples` in step with the range and the pinned update.
+ *
+ * @param {WatchStore} store
+ */
 export function fetchVisibleSamples(store) {
   let timer = null;
   let request = null;
@@ -32,7 +36,7 @@ export function fetchVisibleSamples(store) {
         request = new AbortController();
         const { signal } = request;
         const answers = await Promise.all(
-          asked.map((stretch) => nullOnProblem(getSamples(runId, ...stretch, signal))),
+          asked.map(([from, to, limit]) => nullOnProblem(getSamples(runId, from, to, limit, signal))),
         );
         const samples = answers.flatMap((answer) => answer ?? []);
         if (samples.length) store.dispatch({ type: "samples", runId, samples });

@@ -1,4 +1,4 @@
-/** The timeline under the writing: a slider over the samples, play, and the way back to live. */
+/** The timeline: a slider over the samples, a play button, and a button to return to live. */
 
 import { find, svg } from "../lib/dom.js";
 import * as format from "../lib/format.js";
@@ -16,7 +16,7 @@ export class Timeline {
   #play = find("#timeline-play");
   #timer = null;
 
-  /** @param {Object} store */
+  /** @param {WatchStore} store */
   constructor(store) {
     this.#store = store;
     this.#slider.addEventListener("input", () => this.goTo(Number(this.#slider.value)));
@@ -36,21 +36,21 @@ export class Timeline {
     new ResizeObserver(redraw).observe(this.#dots.parentElement);
   }
 
-  /** Go so many samples on, or back for a negative number. */
+  /** Move by a number of samples; backwards if it is negative. */
   move(by) {
     this.goTo(indexInView(this.#store.get()) + by);
   }
 
   /**
-   * Stay with the sample of this index, or with the next in its direction that has the text that
-   * the past is told with; the newest one is live.
+   * Pin the sample at this index, or the next one in the same direction that has the text of the
+   * current mode; the newest sample is live.
    */
   goTo(index) {
     this.#stop();
     this.#pin(index);
   }
 
-  /** Stay with a sample that is there. */
+  /** Pin one of the stored samples. */
   selectSample(sample) {
     this.goTo(this.#store.get().samples.indexOf(sample));
   }
@@ -110,7 +110,7 @@ function drawDots(dots, samples) {
       svg("circle", {
         cx: THUMB_PX / 2 + i * step,
         cy: y,
-        r: sample.hurrahs?.length ? Math.max(radius, 2.5) + 1 : radius, // larger, too
+        r: sample.hurrahs?.length ? Math.max(radius, 2.5) + 1 : radius, // larger
         class: sample.hurrahs?.length ? "has-hurrah" : "",
       }),
     ),

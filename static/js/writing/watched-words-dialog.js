@@ -1,4 +1,4 @@
-/** All the watched words in one place, and a small editor of them for the operator. */
+/** The dialog with all watched words; the operator can edit them. */
 
 import * as api from "../net/api.js";
 import { find, setText } from "../lib/dom.js";
@@ -11,9 +11,9 @@ export class WatchedWordsDialog {
   #store;
   #dialog = find("#words-dialog");
   #saving = false;
-  #text = this.#dialog.querySelector("#words-text"); // the operator's alone
+  #text = this.#dialog.querySelector("#words-text"); // only for the operator
 
-  /** @param {Object} store */
+  /** @param {WatchStore} store */
   constructor(store) {
     this.#store = store;
     find("#words-open").addEventListener("click", () => this.open());
@@ -46,8 +46,8 @@ export class WatchedWordsDialog {
   #show({ seen, pending, former }, updates) {
     const close = () => this.#dialog.close();
     const words = [...seen, ...former];
-    setText(find("#words-seen-title"), `Have come: ${format.count(seen.length)}`);
-    setText(find("#words-pending-title"), `Still awaited: ${format.count(pending.length)}`);
+    setText(find("#words-seen-title"), `Written: ${format.count(seen.length)}`);
+    setText(find("#words-pending-title"), `Not written yet: ${format.count(pending.length)}`);
     find("#words-seen").replaceChildren(...chipsOf(words, updates, this.#store, close));
     find("#words-pending").replaceChildren(...chipsOf(pending, updates, this.#store));
     find("#words-seen").parentElement.hidden = !words.length;
@@ -58,7 +58,7 @@ export class WatchedWordsDialog {
     if (this.#text) setText(find("#words-problem"), text);
   }
 
-  /** Watch for other words; null: for those that the text's own names are. */
+  /** Watch other words; null for the names found in the corpus. */
   async #save(words) {
     const { run } = this.#store.get();
     const before = watchWords(run);
@@ -85,7 +85,7 @@ export class WatchedWordsDialog {
         type: "run",
         run: await api.changeRun(runId, { watch_words: words }),
       });
-      toast("The watched words are as they were.");
+      toast("The watched words were restored.");
     } catch (error) {
       if (!(error instanceof api.Problem)) throw error;
       toast(error.message);
@@ -93,7 +93,7 @@ export class WatchedWordsDialog {
   }
 }
 
-/** The words of a text with one on each line, or with commas between. */
+/** The words of a text, separated by line breaks or commas. */
 const wordsIn = (text) =>
   text
     .split(/[\n,;]+/u)

@@ -1,10 +1,10 @@
-/** The wall of watched words: which have come, and when; which are still awaited. */
+/** The list of watched words: those already written, with the update, and the others. */
 
 import { el, find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { firstSeen, groupWords, watchWords } from "../state/samples.js";
 
-/** @param {Object} store */
+/** @param {WatchStore} store */
 export function mountWatchedWords(store) {
   const list = find("#watch-words");
   watchWordGroups(store, ({ seen, pending, former }, updates, run) => {
@@ -15,10 +15,11 @@ export function mountWatchedWords(store) {
 }
 
 /**
- * Call `show` now and whenever the wall is another.
+ * Call `show` now, and whenever the groups of words change.
  *
- * @param {Object} store
- * @param {(wall: Object, came: Map<string, number>, run: Object | null) => void} show
+ * @param {WatchStore} store
+ * @param {(groups: {seen: string[], pending: string[], former: string[]},
+ *   updates: Map<string, number>, run: Run | null) => void} show
  */
 export function watchWordGroups(store, show) {
   store.watch(
@@ -32,14 +33,13 @@ export function watchWordGroups(store, show) {
 
 function countSentence(seen, pending) {
   const all = seen.length + pending.length;
-  if (!all) return "No words are watched";
+  if (!all) return "No watched words";
   const words = format.plural(all, "watched word", "watched words");
-  const verb = all > 1 ? "have" : "has";
-  if (!pending.length) return all > 1 ? `All ${words} have come` : "The watched word has come";
-  return `${seen.length ? format.count(seen.length) : "None"} of ${words} ${verb} come`;
+  if (!pending.length) return all > 1 ? `All ${words} were written` : "The watched word was written";
+  return `${seen.length ? format.count(seen.length) : "None"} of ${words} written`;
 }
 
-/** The words as chips; those that came lead to the text that brought them. */
+/** The words as chips; those already written link to the text in which they first appeared. */
 export const chipsOf = (words, updates, store, then = () => {}) =>
   words.map((word) => el("li", {}, chip(word, updates.get(word), store, then)));
 
@@ -56,7 +56,7 @@ function chip(word, update, store, then) {
     {
       type: "button",
       class: "chip",
-      title: `First written at update ${format.count(update)}: see it`,
+      title: `First written at update ${format.count(update)}: show it`,
       on: { click: open },
     },
     el("span", { text: word }),

@@ -1,19 +1,19 @@
 /**
- * Which words of a text are other ones than in the text before it.
+ * Finds the words of a text that differ from the text before.
  *
- * The words that both texts have in the same order, as many as can be, are taken for kept: a longest
- * common subsequence, found in a table after what both texts begin and end with is set aside.
+ * The longest common subsequence of words counts as unchanged. It is found by dynamic programming,
+ * after the common start and end of both texts are set aside.
  */
 
 const WORD = /[\p{L}\p{M}\p{N}]+(?:['’][\p{L}\p{M}\p{N}]+)*/u;
 const TOKEN = new RegExp(`${WORD.source}|[^\\s\\p{L}\\p{M}\\p{N}]`, "gu");
-const MAX_CELLS = 1_000_000; // a thousand words by a thousand: some milliseconds
+const MAX_CELLS = 1_000_000; // a thousand by a thousand words takes some milliseconds
 
 /**
  * @param {string} before
  * @param {string} after
- * @returns {{spans: [number, number][], changed: number, words: number}} where `after` is another
- *   text, as half-open spans in code points, and how many of its words are other ones.
+ * @returns {{spans: Span[], changed: number, words: number}} the changed parts of `after` as half-open
+ *   spans in code points, the number of changed words, and of all words.
  */
 export function changesBetween(before, after) {
   const tokens = tokensOf(after);
@@ -36,7 +36,7 @@ export function changesBetween(before, after) {
   };
 }
 
-/** The words and signs of a text, and where they stand in it, in code points. */
+/** The words and punctuation marks of a text, with their positions in code points. */
 function tokensOf(text) {
   const tokens = [];
   let at = 0; // in code points
@@ -52,7 +52,7 @@ function tokensOf(text) {
 
 const lengthOf = (text) => Array.from(text).length;
 
-/** For each item of `b`, whether it is also in `a`, all those together in the same order. */
+/** For each item of `b`, whether it belongs to the longest common subsequence with `a`. */
 function unchanged(a, b) {
   const same = new Array(b.length).fill(false);
   let start = 0;
@@ -67,7 +67,7 @@ function unchanged(a, b) {
     same[endB] = true;
   }
   const [rows, columns] = [endA - start, endB - start];
-  // Of very long texts, all that stands between their common ends counts as changed.
+  // In very long texts, everything between the common start and end counts as changed.
   if (rows * columns > MAX_CELLS) return same;
   const longest = longestCommon(a.slice(start, endA), b.slice(start, endB));
   for (let i = 0, j = 0; i < rows && j < columns; ) {
@@ -81,7 +81,10 @@ function unchanged(a, b) {
   return same;
 }
 
-/** Gives the length of the longest common subsequence of what `a` has from i and `b` from j on. */
+/**
+ * Returns a function that gives the length of the longest common subsequence of `a` from i and `b`
+ * from j on.
+ */
 function longestCommon(a, b) {
   const width = b.length + 1;
   const table = new Uint16Array((a.length + 1) * width);

@@ -1,4 +1,4 @@
-/** The text in view as a page of a novel, and what there is to say about it. */
+/** The sample in view, and a line about it. */
 
 import { changesBetween } from "./word-diff.js";
 import { animate, el, find, setText, scrollToTopOf } from "../lib/dom.js";
@@ -6,17 +6,17 @@ import * as format from "../lib/format.js";
 import { isLive, textInView, textOf, watchWords } from "../state/samples.js";
 import { prose } from "../ui/prose.js";
 
-/** Why a run in such a state may have written nothing; in any other its first text is near. */
+/** The reason why a run in this state may have no sample; in other states the first one is near. */
 const WHY_EMPTY = {
-  queued: "Nothing is written yet: this run waits its turn",
+  queued: "Nothing is written yet: this run is waiting for a free core",
   failed: "Nothing was written",
   stopped: "Nothing was written",
 };
 const FADE_MS = 220;
-const CHARACTER_PX = 8.7; // a generous mean at the page's size
+const CHARACTER_PX = 8.7; // a generous average at this font size
 const SPARE_LINES = 2;
 
-/** @param {Object} store */
+/** @param {WatchStore} store */
 export function mountWritingView(store) {
   const host = find("#sample-text");
   const scrollToTop = scrollToTopOf(host);
@@ -54,7 +54,7 @@ export function mountWritingView(store) {
   reserveHeight(host, store);
 }
 
-/** The page has room for a whole sample, so that turning it moves nothing. */
+/** Reserve the height of a whole sample, so that changing the text moves nothing. */
 function reserveHeight(host, store) {
   const measure = () => {
     const length = store.get().run?.spec.sample_length;
@@ -66,12 +66,12 @@ function reserveHeight(host, store) {
   new ResizeObserver(measure).observe(host);
 }
 
-/** The words that are marked: those watched now, and those that were a hurrah here. */
+/** The words to mark: the watched ones, and the hurrahs of this sample. */
 const watchedIn = (sample, words) => [
   ...new Set([...(words ? words.split("\n") : []), ...(sample?.hurrahs ?? [])]),
 ];
 
-/** Where all has changed, marking all of it would tell nothing. */
+/** If every word changed, none is marked. */
 const marked = (changes) => (changes && changes.changed < changes.words ? changes.spans : []);
 
 /** "smooth loss 51.4, validation 53.0". */
@@ -82,34 +82,34 @@ function lossWords(sample) {
     .join(", ");
 }
 
-/** "The writing as it was at update 5,000". */
+/** "Sample at update 5,000". */
 export function heading(sample, live) {
-  if (!sample) return "The writing";
+  if (!sample) return "Sample";
   const when =
     sample.update === 0 ? "before the first update" : `at update ${format.count(sample.update)}`;
-  return live ? `The writing ${when}` : `The writing as it was ${when}`;
+  return live ? `Newest sample, ${when}` : `Sample ${when}`;
 }
 
-/** One line about the text: how it came about, and what changed in it; its words name the marks. */
+/** One line about the text: its start, and its changes. The marked words serve as a legend. */
 function describeText(sample, { live, textMode, replayed, before, changes, emptyState }) {
   if (!sample) return [WHY_EMPTY[emptyState] ?? ""];
   if (live) {
     const italics = el("span", { class: "invented", text: "italics" });
-    return ["Going on from the book; words in ", italics, " are invented"];
+    return ["Words in ", italics, " are not in the corpus"];
   }
-  if (textMode === "written") return ["From where it stood in the book"];
-  if (!replayed) return ["As written: the network of this update was not kept"];
-  if (sample.hurrahs?.length) return [`${format.joinWords(sample.hurrahs)} came in the text as written`];
-  if (!before) return ["The first text with these random numbers"];
+  if (textMode === "written") return ["Continues from the position in the corpus"];
+  if (!replayed) return ["As written: the model of this update was not stored"];
+  if (sample.hurrahs?.length) return [`${format.joinWords(sample.hurrahs)} first appeared in the text as written`];
+  if (!before) return ["The first text with this random seed"];
   const since = `since ${format.count(before.update)}`;
-  if (!changes.changed) return [`Every word as it was ${since}`];
-  if (changes.changed === changes.words) return [`Every word is another ${since}`];
+  if (!changes.changed) return [`No word changed ${since}`];
+  if (changes.changed === changes.words) return [`Every word changed ${since}`];
   const [changed, words] = [format.count(changes.changed), format.count(changes.words)];
   const mark = el("span", { class: "changed", text: "changed" });
   return [`${changed} of ${words}`, el("span", { class: "sample-wide-only", text: " words" }), " ", mark, ` ${since}`];
 }
 
-/** Replace the page by another; with a short cross-fade when it is news, and at once otherwise. */
+/** Replace the text: with a short cross-fade if it is a new sample, or else at once. */
 function replaceText(host, text, isNews) {
   const fading = host.querySelector(".prose:not(.prose-fading)");
   for (const old of host.querySelectorAll(".prose-fading")) old.remove();

@@ -1,4 +1,4 @@
-"""The gallery of kept passages."""
+"""The gallery of saved passages."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def run(server: Server) -> str:
 
 
 def keep(server: Server, run: str, title: str | None = None, **request: Any) -> dict[str, Any]:
-    """Keep a passage beside the page."""
+    """Save a passage without the page."""
     answer = server.call("POST", f"runs/{run}/passages", {"length": 300, "seed": 1} | request)
     [first, *_] = answer.get("passages", [answer])
     kept = {"run": run, "fingerprint": first["fingerprint"], "title": title}
-    return dict(server.call("POST", "kept", kept))
+    return dict(server.call("POST", "passages", kept))
 
 
 def gallery(server: Server, page: Page, query: str = "") -> Page:
@@ -39,19 +39,19 @@ def letters(text: str) -> str:
     return "".join(text.split()).lower()
 
 
-def test_a_passage_is_kept_with_one_key_and_stands_in_the_gallery(
+def test_a_passage_is_saved_with_one_key_and_appears_in_the_gallery(
     server: Server, window: Window, run: str
 ) -> None:
     page = gallery(server, window.page)
-    expect(page.locator("#gallery-empty-title")).to_have_text("Nothing is kept yet.")
-    page.get_by_role("link", name="Have a passage written").click()
+    expect(page.locator("#gallery-empty-title")).to_have_text("No saved passages yet.")
+    page.get_by_role("link", name="Write a passage").click()
     page.locator("#chart[data-drawn-update]").wait_for(state="attached")
     page.keyboard.press("p")
     expect(page.locator("#passage-quality")).to_contain_text("real words")
     text = page.locator("#passage-text").inner_text()
     page.keyboard.press("k")
-    expect(page.locator("#passage-save")).to_have_text("Kept")
-    page.locator(".toast").get_by_text("See it").click()
+    expect(page.locator("#passage-save")).to_have_text("Saved")
+    page.locator(".toast").get_by_text("Show").click()
 
     leaf = page.locator("#gallery-passages .passage-card")
     expect(leaf).to_have_count(1)
@@ -59,41 +59,43 @@ def test_a_passage_is_kept_with_one_key_and_stands_in_the_gallery(
     expect(leaf).to_contain_text("update ")
     expect(leaf).to_contain_text("real words")
     assert letters(leaf.locator(".prose").inner_text()) == letters(text)
-    # And once more from the very model, in the drawer.
+    # The exact model writes it again in the drawer.
     server.call("POST", f"runs/{run}/step", {"updates": 200})
     leaf.get_by_label("Write it again").click()
-    expect(page.locator("#passage-source")).to_contain_text("the very model of the link")
+    expect(page.locator("#passage-source")).to_contain_text("exact model of the link")
     assert page.locator("#passage-text").inner_text() == text
 
 
-def test_titles_and_taking_out_with_undo(server: Server, window: Window, run: str) -> None:
+def test_titles_and_deletion_with_undo(server: Server, window: Window, run: str) -> None:
     keep(server, run, seed=1)
     keep(server, run, "The second", seed=2)
     page = gallery(server, window.page)
     leaves = page.locator("#gallery-passages .passage-card")
     expect(leaves).to_have_count(2)
     expect(leaves.first.locator("h3")).to_have_text("The second")
-    leaves.last.get_by_label("Give it a title").click()
+    leaves.last.get_by_label("Add a title").click()
     page.keyboard.type("The first")
     page.keyboard.press("Enter")
     expect(leaves.last.locator("h3")).to_have_text("The first")
     expect(page.locator("#gallery-contents")).to_contain_text("The first")
     eventually(
-        lambda: [each["title"] for each in server.call("GET", "kept")["passages"]],
+        lambda: [each["title"] for each in server.call("GET", "passages")["passages"]],
         lambda titles: titles == ["The second", "The first"],
         "the title",
     )
-    leaves.last.get_by_label("Take it out").click()
+    leaves.last.get_by_label("Delete").click()
     expect(leaves).to_have_count(1)
     page.locator(".toast").get_by_text("Undo").click()
     expect(leaves).to_have_count(2)
-    leaves.last.get_by_label("Take it out").click()
+    leaves.last.get_by_label("Delete").click()
     page.locator(".toast").get_by_label("Dismiss").click()
-    eventually(lambda: server.call("GET", "kept")["total"], lambda total: total == 1, "one")
+    eventually(lambda: server.call("GET", "passages")["total"], lambda total: total == 1, "one")
     expect(leaves).to_have_count(1)
 
 
-def test_older_ones_files_and_one_alone(server: Server, window: Window, run: str) -> None:
+def test_older_passages_files_and_a_single_passage(
+    server: Server, window: Window, run: str
+) -> None:
     server.call("POST", f"runs/{run}/checkpoints", {})
     kept = [keep(server, run, f"Number {i}", seed=i, length=30) for i in range(22)]
     other = server.create_run(paused=True, name="Another")
@@ -118,22 +120,22 @@ def test_older_ones_files_and_one_alone(server: Server, window: Window, run: str
     expect(leaves).to_have_count(1)
     expect(leaves).to_contain_text("Number 3")
     expect(page.locator("#gallery-only")).to_contain_text("One passage of 23")
-    window.expect_complaints("status of 404")
+    window.expect_errors("status of 404")
     page.goto(f"{server.url}passages?passage=nothing")
-    expect(page.locator("#gallery-problem")).to_contain_text("is not kept")
+    expect(page.locator("#gallery-problem")).to_contain_text("does not exist")
 
 
-def test_what_is_kept_elsewhere_comes_by_itself(server: Server, window: Window, run: str) -> None:
+def test_passages_saved_by_another_client_appear(server: Server, window: Window, run: str) -> None:
     keep(server, run, "Here", length=5000)
     page = gallery(server, window.page)
     expect(page.locator("#gallery-passages .passage-card h3")).to_have_text(["Here"])
-    page.get_by_text("Read on").click()
-    expect(page.get_by_text("Read on")).to_have_count(0)
+    page.get_by_text("Show all").click()
+    expect(page.get_by_text("Show all")).to_have_count(0)
     keep(server, run, "There", seed=2)
-    # It asks now and then, and when the reader comes back to it.
+    # It refreshes from time to time, and when the page becomes visible again.
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(page.locator("#gallery-passages .passage-card h3")).to_have_text(["There", "Here"])
-    expect(page.get_by_text("Read on")).to_have_count(0)
+    expect(page.get_by_text("Show all")).to_have_count(0)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -159,20 +161,20 @@ def test_viewers_read_the_gallery(own_server: Server, open_window: Callable[...,
     own_server.token = TOKEN
     own_server.start()
     page = gallery(own_server, open_window().page)
-    expect(page.locator("#gallery-empty")).to_contain_text("What the operator keeps")
+    expect(page.locator("#gallery-empty")).to_contain_text("Passages saved by the operator")
     run = own_server.create_run(paused=True)
     keep(own_server, run, "To be read")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(page.locator("#gallery-passages .passage-card h3")).to_have_text(["To be read"])
-    expect(page.get_by_label("Take it out")).to_have_count(0)
-    expect(page.get_by_label("Another title")).to_have_count(0)
+    expect(page.get_by_label("Delete")).to_have_count(0)
+    expect(page.get_by_label("Change the title")).to_have_count(0)
     page.get_by_label("Write it again").click()
-    expect(page.locator("#passage-source")).to_contain_text("the very model of the link")
+    expect(page.locator("#passage-source")).to_contain_text("exact model of the link")
     expect(page.locator("#passage-save")).to_be_hidden()
-    # A viewer has a link as well, told what it is worth; also where the browser lets nobody copy.
+    # A viewer can share a link too, and learns how long it works, even if copying is not allowed.
     page.evaluate(
         "() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }"
     )
     page.locator("#passage-share").click()
-    expect(page.locator(".toast")).to_contain_text("for as long as the server has the model")
+    expect(page.locator(".toast")).to_contain_text("as long as the server has the model")
     assert f"run={run}&passage=" in page.locator("#passage-link").input_value()

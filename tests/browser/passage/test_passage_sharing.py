@@ -1,4 +1,4 @@
-"""Giving a passage away: by a link that holds the very model, and to a translator."""
+"""Sharing a passage: by a link that names the exact model, and with a translator."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_shared_link_gives_the_same_text_after_more_training(
     expect(page.locator(".primed")).to_have_text("The ")
     first = written(page)
     link = share(page)
-    expect(page.locator(".toast")).to_contain_text("whatever the network learns")
+    expect(page.locator(".toast")).to_contain_text("however the network changes")
     assert "prime=The" in link
 
     best = server.call("GET", f"runs/{run}")["best"]
@@ -39,34 +39,32 @@ def test_a_shared_link_gives_the_same_text_after_more_training(
     assert server.call("GET", f"runs/{run}")["best"] != best
     other = open_window().page
     other.goto(link)
-    expect(other.locator("#passage-source")).to_contain_text("the very model of the link")
+    expect(other.locator("#passage-source")).to_contain_text("exact model of the link")
     assert written(other) == first
     expect(other.locator("#passage-prime-text")).to_have_value("The ")
-    # The address still tells it after a look at something else of the same passage.
+    # The URL still contains the passage after another tab was opened.
     other.reload()
     eventually(lambda: text(other), bool, "the passage")
     assert written(other) == first
 
 
-def test_a_link_whose_model_is_gone_says_so(
+def test_a_link_whose_model_no_longer_exists_says_so(
     server: Server, open_window: Callable[..., Window], run: str
 ) -> None:
     window = open_window()
-    window.expect_complaints("status of 404")
+    window.expect_errors("status of 404")
     page = window.page
     page.goto(f"{server.url}?run={run}&passage=17-{'0' * 24}&seed=3&length=80")
     instead = page.locator("#passage-substitute")
-    expect(instead).to_contain_text("The model of update 17 that wrote the passage")
-    expect(instead).to_contain_text("the nearest one writes")
-    expect(page.locator("#passage-source")).to_contain_text("the network as it stood, update")
+    expect(instead).to_contain_text("The model of update 17 that wrote this passage")
+    expect(instead).to_contain_text("the nearest model writes")
+    expect(page.locator("#passage-source")).to_contain_text("snapshot, update")
     assert written(page)
     page.locator("#passage-random-seed").click()
     expect(page.locator("#passage-source")).to_contain_text("update")
 
 
-def test_a_translator_of_the_readers_choice(
-    server: Server, open_window: Callable[..., Window], run: str
-) -> None:
+def test_a_custom_translator(server: Server, open_window: Callable[..., Window], run: str) -> None:
     page = open_window().open(server, run)
     page.locator("#write").click()
     written(page)
@@ -76,7 +74,7 @@ def test_a_translator_of_the_readers_choice(
     page.locator("#passage-translate").click()
     links = page.locator("#translate-list a")
     expect(links).to_have_count(3)
-    expect(page.locator("#translate-panel")).to_contain_text("leaves for another site")
+    expect(page.locator("#translate-panel")).to_contain_text("sends the text to that site")
     for i in range(3):
         link = links.nth(i)
         href = link.get_attribute("href") or ""
@@ -89,7 +87,7 @@ def test_a_translator_of_the_readers_choice(
     for template, fault in [
         ("http://example.org/?q={text}", "https"),
         ("https://example.org/", "{text}"),
-        ("https://{text}.example.org/", "site's name"),
+        ("https://{text}.example.org/", "host name"),
         ("javascript:alert({text})", "https"),
     ]:
         own.fill(template)
@@ -104,9 +102,7 @@ def test_a_translator_of_the_readers_choice(
     expect(page.locator("#passage")).to_be_visible()
 
 
-def test_what_is_handed_to_a_translator_is_the_text(
-    window: Window, server: Server, run: str
-) -> None:
+def test_a_translator_gets_the_text(window: Window, server: Server, run: str) -> None:
     page = window.open(server, run)
     parts = page.evaluate(
         """async () => {

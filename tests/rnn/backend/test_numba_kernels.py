@@ -1,4 +1,4 @@
-"""The compiled loops against NumPy's calls, and which of the two computes."""
+"""The compiled loops against NumPy, and the choice between them."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ ROUNDING = float(np.finfo(np.float32).eps)
 
 @pytest.fixture
 def without_numba(monkeypatch):
-    """Python as it is where Numba is not installed."""
+    """Simulate a Python without Numba."""
     monkeypatch.setitem(sys.modules, "numba", None)
     monkeypatch.delitem(sys.modules, "server.rnn.backend.numba_kernels", raising=False)
     selection.load_numba.cache_clear()
@@ -32,7 +32,7 @@ def without_numba(monkeypatch):
 def both_networks(K, m, T, seed):
     rng = np.random.default_rng(seed)
     by_numpy, by_numba = Network(K, m, T), Network(K, m, T)
-    # Tame enough that the recurrence does not magnify rounding.
+    # Small enough that the recurrence does not amplify rounding.
     flat = rng.standard_normal(by_numpy.parameters.flat.size) / (2 * np.sqrt(max(m, K)))
     state = rng.uniform(-1, 1, m)
     for network in (by_numpy, by_numba):
@@ -46,7 +46,7 @@ def both_networks(K, m, T, seed):
 @needs_numba
 @settings(deadline=None)
 @given(K=st.integers(1, 40), m=st.integers(1, 70), T=st.integers(1, 40), seed=st.integers(0, 2**32))
-def test_losses_states_and_gradients_are_equal_to_rounding(K, m, T, seed):
+def test_losses_states_and_gradients_are_equal_up_to_rounding(K, m, T, seed):
     by_numpy, by_numba, x, y = both_networks(K, m, T, seed)
     expected = float(by_numpy.forward(x, y))
     assert float(by_numba.forward(x, y)) == pytest.approx(expected, rel=50 * ROUNDING, abs=1e-5)
@@ -60,7 +60,7 @@ def test_losses_states_and_gradients_are_equal_to_rounding(K, m, T, seed):
 
 @needs_numba
 @pytest.mark.parametrize("size", [1, 1000, 2 * BLOCK + 7])
-def test_adagrad_is_equal_to_rounding(size):
+def test_adagrad_is_equal_up_to_rounding(size):
     rng = np.random.default_rng(0)
     start = rng.standard_normal(size).astype(np.float32)
     parameters, gradients = [start.copy(), start.copy()], np.empty_like(start)
@@ -79,7 +79,7 @@ def test_adagrad_is_equal_to_rounding(size):
 
 @needs_numba
 @pytest.mark.parametrize("name", ["U", "W", "b"])
-def test_what_is_not_a_number_stays_so(name):
+def test_nan_and_infinity_propagate(name):
     _, by_numba, x, y = both_networks(5, 20, 9, 0)
     by_numba.parameters[name][...] = np.nan
     with np.errstate(all="ignore"):
@@ -89,7 +89,7 @@ def test_what_is_not_a_number_stays_so(name):
 
 @needs_numba
 @pytest.mark.parametrize("a", [0.0, 1e-30, 1e-4, 0.3, 1.0, 5.0, 7.9, 7.91, 30.0, 3e38])
-def test_tanh_is_tanh(a):
+def test_tanh_agrees_with_numpy(a):
     by_numba = both_networks(1, 1, 1, 0)[1]
     for sign in (1.0, -1.0):
         by_numba.parameters.flat[:] = 0.0
@@ -117,7 +117,7 @@ def kernel_of(trainer):
     ],
     ids=str,
 )
-def test_the_kernel_is_chosen_by_itself_at_the_first_update(changes, kernel):
+def test_the_kernel_is_chosen_at_the_first_update(changes, kernel):
     trainer = make_trainer(**changes)
     trainer.sample(10)
     assert kernel_of(trainer) is None
@@ -127,7 +127,7 @@ def test_the_kernel_is_chosen_by_itself_at_the_first_update(changes, kernel):
 
 @needs_numba
 @pytest.mark.parametrize("kernel", ["numpy", "numba"])
-def test_a_training_keeps_the_kernel_it_began_with(kernel):
+def test_a_restored_trainer_uses_the_saved_kernel(kernel):
     undisturbed, stopped, resumed, elsewhere = (make_trainer() for _ in range(4))
     for trainer in (undisturbed, stopped):
         trainer.restore(*with_kernel(stopped.state(), kernel))
@@ -151,13 +151,13 @@ def with_kernel(state, kernel):
     return arrays, scalars | {"kernel": kernel}
 
 
-def test_without_numba_numpy_computes(without_numba):
+def test_without_numba_the_kernel_is_numpy(without_numba):
     trainer = make_trainer()
     trainer.update()
     assert kernel_of(trainer) == "numpy"
 
 
-def test_without_numba_a_training_that_began_with_it_goes_on(without_numba):
+def test_a_state_saved_with_numba_resumes_without_it(without_numba):
     source, trainer = make_trainer(), make_trainer()
     for _ in range(5):
         source.update()
@@ -166,7 +166,7 @@ def test_without_numba_a_training_that_began_with_it_goes_on(without_numba):
     assert kernel_of(trainer) == "numpy"
 
 
-def test_whoever_only_looks_does_not_wait_for_numba():
+def test_sampling_does_not_import_numba():
     code = (
         "import sys; from tests.rnn.support import make_trainer;"
         "t = make_trainer(); t.sample(20); t.current_model(); t.restore(*t.state());"

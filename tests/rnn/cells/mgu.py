@@ -1,4 +1,4 @@
-"""The minimal gated unit, a cell that is not shipped: one module is all that a cell needs."""
+"""The minimal gated unit, a cell that is not shipped. A cell needs only one module."""
 
 from collections.abc import Mapping
 
@@ -21,8 +21,8 @@ class MGULayer(Layer):
         h_t = (1 - f) * h_{t-1} + f * n
 
     Backward, with ``dh_t`` for the gradient of the loss with respect to ``h_t``, ``e_t`` for the
-    part of it that comes from the layer above, ``da`` for the gradients of the pre-activations,
-    and ``dr`` for that of ``f * h_{t-1}``::
+    part of it through the layer above or the output alone, ``da`` for the gradients of the
+    pre-activations, and ``dr`` for that of ``f * h_{t-1}``::
 
         da_n = dh_t * f * (1 - n^2)
         dr = W_n^T da_n
@@ -52,7 +52,7 @@ class MGULayer(Layer):
             h_t[:] = (1.0 - f[t]) * h + f[t] * n[t]
 
     def backward(self) -> None:
-        """Fill the gradients, and pass on those of the layer below."""
+        """Fill the gradients of the parameters, and of the hidden states of the layer below."""
         W_f, W_n = np.split(self._parameters.W, 2, axis=1)
         (f, n), (d_f, d_n), before = self._a, self._d_a, self.hidden[:-1, :, :-1]
         recurrent: Array = np.zeros_like(self._d_h[0])

@@ -1,4 +1,4 @@
-"""Training of every cell, by any number of layers and streams."""
+"""Every cell, with any number of layers and streams."""
 
 import dataclasses
 import json
@@ -45,11 +45,11 @@ def test_losses_and_states_follow_the_definitions(cell, layers, batch_size, K, m
     network, x, y = random_network(cell, layers, batch_size, K=K, m=m, T=T, seed=seed)
     if dropout:
         network.draw_masks(np.random.default_rng(seed), dropout)
-    nothing = Perturbation(name="c", entries=(np.array([0]),), step=0.0)
+    no_perturbation = Perturbation(name="c", entries=(np.array([0]),), step=0.0)
     parameters = dict(network.parameters.items())
-    definitions = ReferenceNetwork(network.architecture, parameters, network.masks, nothing)
+    reference = ReferenceNetwork(network.architecture, parameters, network.masks, no_perturbation)
     before = {name: state[None].copy() for name, state in network.state.items()}
-    losses, after = definitions.losses(before, x, y)
+    losses, after = reference.losses(before, x, y)
     loss = network.forward(x, y)
     assert network.losses == pytest.approx(losses[0].ravel(), abs=1e-9)
     assert loss == pytest.approx(losses.sum() / batch_size, abs=1e-8)
@@ -66,7 +66,7 @@ def test_losses_and_states_follow_the_definitions(cell, layers, batch_size, K, m
 
 @settings(deadline=None, max_examples=40)
 @given(cell=networks["cell"], layers=networks["layers"], B=st.integers(2, 5))
-def test_streams_are_averaged_and_do_not_meet(cell, layers, B):
+def test_streams_are_averaged_and_independent(cell, layers, B):
     batch, x, y = random_network(cell, layers, B)
     single, _, _ = random_network(cell, layers, 1)
     single.parameters.flat[:] = batch.parameters.flat
@@ -88,13 +88,12 @@ def test_streams_are_averaged_and_do_not_meet(cell, layers, B):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_one_stream_is_the_same_by_either_path(dtype, monkeypatch):
-    """Of a single vanilla stream, the fewer calls compute what the many do."""
+def test_the_single_stream_layer_agrees_with_the_general_layer(dtype, monkeypatch):
     short, x, y = random_network("rnn", 1, 1, K=20, m=30, T=40, dtype=dtype)
     general = dataclasses.replace(CELLS["rnn"], single_stream_layer=None)
     monkeypatch.setitem(CELLS, "rnn", general)
     long, _, _ = random_network("rnn", 1, 1, K=20, m=30, T=40, dtype=dtype)
-    # The weights are such that rounding is not magnified.
+    # Small weights, so that rounding is not amplified.
     for network in (short, long):
         network.parameters["W"][:] *= 0.3
     tolerance = 1e-5 if dtype == "float32" else 1e-13
@@ -131,7 +130,7 @@ def test_float32_agrees_with_float64(cell, batch_size):
     dtype=st.sampled_from(["float32", "float64"]),
     stop=st.integers(0, 40),
 )
-def test_a_restored_trainer_goes_on_byte_for_byte(stop, **changes):
+def test_a_restored_trainer_continues_byte_for_byte(stop, **changes):
     changes |= {"learning_rate": 0.01, "learning_rate_decay": 0.9}
     undisturbed, stopped, resumed = (make_trainer(**changes) for _ in range(3))
 
@@ -156,7 +155,7 @@ def test_a_restored_trainer_goes_on_byte_for_byte(stop, **changes):
 
 @settings(deadline=None, max_examples=20)
 @given(**networks, dropout=st.sampled_from([0.0, 0.3]))
-def test_looking_never_changes_learning(**changes):
+def test_sampling_and_saving_do_not_change_training(**changes):
     changes |= {"validation_fraction": 0.2}
     left_alone, looked_at = make_trainer(**changes), make_trainer(**changes)
     for _ in range(15):
@@ -172,7 +171,7 @@ def test_looking_never_changes_learning(**changes):
         assert np.array_equal(arrays[name], array)
 
 
-def test_dropout_drops_between_layers_alone_and_anew_at_each_update():
+def test_dropout_is_between_layers_and_redrawn_at_each_update():
     masks = []
     for changes in ({}, {"seed": 1}):
         trainer = make_trainer(layers=3, dropout=0.25, batch_size=4, hidden_size=50, **changes)
@@ -189,13 +188,13 @@ def test_dropout_drops_between_layers_alone_and_anew_at_each_update():
         assert not np.array_equal(masks[0], other)
 
 
-def test_dropout_of_one_layer_drops_nothing():
+def test_dropout_has_no_effect_with_one_layer():
     dropping, plain = make_trainer(dropout=0.5), make_trainer()
     for _ in range(20):
         assert dropping.update() == plain.update()
 
 
-def test_both_types_drop_alike():
+def test_both_types_drop_the_same_units():
     masks = []
     for dtype in ("float32", "float64"):
         trainer = make_trainer(layers=2, dropout=0.5, dtype=dtype)
@@ -221,7 +220,7 @@ def test_initial_parameters(cell, init_scale):
             assert not view.any()
 
 
-def test_an_update_copies_no_matrix_whatever_the_cell():
+def test_an_update_of_any_cell_copies_no_matrix():
     for cell in ("gru", "lstm"):
         text = random_text(5000, 90)
         trainer = Trainer(text, 90, TrainerSettings(cell=cell, layers=2, batch_size=8))
@@ -239,7 +238,7 @@ def test_an_update_copies_no_matrix_whatever_the_cell():
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_cell_learns(cell):
-    """A text that repeats itself every 20 characters, over which the last one must be carried."""
+    """A text with a period of 20 characters, which the carried state must cover."""
     text = np.array([0, 1, 2, 3, 1, 2, 4, 1, 2, 5, 0, 0, 3, 1, 2, 0, 4, 4, 1, 5] * 40)
     trainer = Trainer(text, 6, TrainerSettings(cell=cell, hidden_size=32, layers=1))
     first = trainer.update()

@@ -33,14 +33,14 @@ def mgu(monkeypatch):
     return MGU.name
 
 
-def test_an_unregistered_cell_is_refused_by_the_names_of_the_others():
+def test_an_unregistered_cell_is_refused():
     with pytest.raises(SettingsError, match=r"cell must be 'rnn', 'gru' or 'lstm'\."):
         TrainerSettings(cell=MGU.name)
     with pytest.raises(ModelError, match="'mgu'"):
         dataclasses.replace(make_trainer().current_model(), cell=MGU.name)
 
 
-def test_the_refusal_names_a_registered_cell(mgu):
+def test_the_error_names_all_registered_cells(mgu):
     with pytest.raises(SettingsError, match=r"cell must be 'rnn', 'gru', 'lstm' or 'mgu'\."):
         TrainerSettings(cell="tree")
 
@@ -59,7 +59,7 @@ def test_its_gradients_agree_with_both_numerical_derivatives(mgu, layers, batch_
         assert np.abs(parameter.analytic).max() > 1e-3
 
 
-def test_a_wrong_layer_is_found(mgu, monkeypatch):
+def test_a_wrong_layer_fails_the_check(mgu, monkeypatch):
     """The check compares the layer with this cell's own reference step."""
     forward = MGULayer.forward
 
@@ -71,13 +71,13 @@ def test_a_wrong_layer_is_found(mgu, monkeypatch):
     assert not check_gradients(cell=mgu, hidden_size=8).passed
 
 
-def test_it_starts_from_its_own_biases(mgu):
+def test_it_starts_with_its_initial_biases(mgu):
     trainer = make_trainer(cell=mgu, layers=2)
     for name in ("b1", "b2"):
         assert trainer.parameters[name].tolist() == [1.0] * 6 + [0.0] * 6
 
 
-def test_it_learns_and_writes(mgu):
+def test_it_learns_and_generates(mgu):
     text = np.array([0, 1, 2, 3, 1, 2, 4, 1, 2, 5, 0, 0, 3, 1, 2, 0, 4, 4, 1, 5] * 40)
     trainer = Trainer(text, 6, TrainerSettings(cell=mgu, hidden_size=32))
     first = trainer.update()

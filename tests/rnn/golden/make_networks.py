@@ -1,16 +1,16 @@
-"""Ten updates of every cell by PyTorch, kept in networks.npz for `test_golden_networks.py`.
+"""Ten updates of every cell by PyTorch, saved in networks.npz for `test_golden_networks.py`.
 
 Needs PyTorch (`pip install torch==2.13.0`), which the tests do not:
 `python -m tests.rnn.golden.make_networks`.
 
 Where the definitions differ, PyTorch is mapped to ours:
 
-- Its layers add two biases where one would do. The second is kept at 0, but for that of a GRU's
-  candidate, which stands on the other side of the reset gate: d here.
-- The rows of its LSTM are those of i, f, g, o; here g, i, f, o. Those of its GRU are r, z, n, as
-  here; its update gate, too, keeps the old state where it is 1.
+- Its layers have a second, redundant bias, which stays 0. Only a GRU's candidate needs both: the
+  second is multiplied by the reset gate and is d here.
+- The rows of its LSTM are in the order i, f, g, o; here g, i, f, o. Those of its GRU are r, z, n in
+  both, and an update gate of 1 keeps the old state in both.
 - Its loss is summed over all steps and streams, and divided by the number of streams.
-- AdaGrad's 1e-8 stands under the root here: see `make_optimizers`.
+- AdaGrad's 1e-8 is under the root here: see `make_optimizers`.
 """
 
 import numpy as np
@@ -28,7 +28,7 @@ MODULES = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
 
 class Oracle:
-    """PyTorch's network of a case, its parameters read and written by our names."""
+    """PyTorch's network of a case, with its parameters by our names."""
 
     def __init__(self, case):
         self.case = case

@@ -1,14 +1,14 @@
-"""Ten updates of every optimiser by PyTorch, kept in optimizers.json for `test_pytorch.py`.
+"""Ten updates of every optimizer by PyTorch, saved in optimizers.json.
 
 Needs PyTorch (`pip install torch==2.13.0`), which the tests do not:
 `python -m tests.rnn.golden.make_optimizers`.
 
-Where the definitions differ, PyTorch is asked for ours:
+Where the definitions differ, PyTorch is configured to follow ours:
 
-- AdaGrad has 1e-8 under the root here, where PyTorch adds its `eps` to the root. What its sum of
-  squares starts from is under the root as well: 1e-8 there, and no `eps`.
-- Adam and RMSProp add 1e-8 to the root on both sides; RMSProp's rho is 0.95 here, 0.99 there.
-- `nn.RNN` adds two biases where one would do; the second stays 0.
+- AdaGrad has 1e-8 under the root here; PyTorch adds `eps` to the root. Its sum of squares therefore
+  starts from 1e-8, and `eps` is 0.
+- Adam and RMSProp add 1e-8 to the root in both; RMSProp's rho is 0.95 here, 0.99 by default there.
+- `nn.RNN` has a second, redundant bias, which stays 0.
 """
 
 import json

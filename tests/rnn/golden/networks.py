@@ -1,4 +1,4 @@
-"""What the golden networks are made of; nothing here needs PyTorch."""
+"""The golden networks' sizes, texts and parameters; nothing here needs PyTorch."""
 
 from itertools import product
 from pathlib import Path
@@ -14,7 +14,7 @@ LEARNING_RATES = {"adagrad": 0.1, "adam": 0.002, "rmsprop": 0.002, "sgd": 0.1}
 
 
 class Case(NamedTuple):
-    """One golden training."""
+    """One golden run."""
 
     cell: str
     layers: int
@@ -35,7 +35,7 @@ CASES = [
 
 
 def text(batch_size):
-    """Return parts of five sequences for each stream, so that ten updates are two epochs."""
+    """Return five sequences for each stream, so that ten updates are two epochs."""
     length = batch_size * (5 * T + 1)
     return (np.arange(length) ** 3 // 7 + np.arange(length) // 4) % K
 

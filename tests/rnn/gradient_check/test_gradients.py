@@ -29,12 +29,12 @@ cells = st.sampled_from(list(CELLS))
 def test_every_gradient_agrees_with_both_numerical_derivatives(**sizes):
     check = check_gradients(**sizes)
     for parameter in check.parameters:
-        # Terms of about 1 that cancel to a millionth leave 1e-10 of it to rounding.
+        # If terms of about 1 cancel to a millionth, rounding is 1e-10 of the result.
         assert parameter.complex_step < 1e-9
         assert parameter.central_difference < 1e-6
 
 
-def test_a_loss_that_bends_within_a_step_is_taken_with_a_finer_one():
+def test_a_finer_step_is_used_where_the_loss_curves():
     sizes = {"layers": 4, "hidden_size": 2, "vocabulary_size": 10, "sequence_length": 17}
     bent = {"batch_size": 4, "seed": 2453425757} | sizes
     assert check_gradients(**bent).passed
@@ -45,7 +45,7 @@ def test_a_loss_that_bends_within_a_step_is_taken_with_a_finer_one():
 
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize(("cell", "gates"), [("rnn", 1), ("gru", 3), ("lstm", 4)])
-def test_the_defaults_agree(cell, gates, layers):
+def test_the_check_passes_with_default_sizes(cell, gates, layers):
     check = check_gradients(cell=cell, layers=layers)
     assert check.passed
     assert check.dtype == "float64"
@@ -65,7 +65,7 @@ def test_the_defaults_agree(cell, gates, layers):
         assert parameter.central_difference_errors.shape == parameter.shape
 
 
-def test_a_given_text_is_what_is_read():
+def test_a_given_text_is_read():
     check = check_gradients(vocabulary_size=5, sequence_length=3, text=np.array([0, 1, 0, 1]))
     assert check.passed
     (U,) = (p for p in check.parameters if p.name == "U")
@@ -82,7 +82,7 @@ def test_a_given_text_is_what_is_read():
     seed=st.integers(0, 2**32),
 )
 def test_the_networks_own_loss_has_the_same_complex_step(cell, layers, batch_size, dropout, seed):
-    """The check differentiates the definitions; this is the network that trains."""
+    """The check differentiates the reference network; this is the network that trains."""
     rng = np.random.default_rng(seed)
     made = {
         dtype: Network(6, 4, 7, dtype, cell=cell, layers=layers, batch_size=batch_size)
@@ -108,12 +108,12 @@ def test_the_networks_own_loss_has_the_same_complex_step(cell, layers, batch_siz
 
 
 def truncate(cell):
-    """Leave out what comes from the step after."""
+    """Omit the gradient from the following step."""
     cell.state_gradients *= 1.0 - cell._states**2
     np.matmul(cell._reads_transposed, cell.state_gradients, cell._gradients.UWb)
 
 
-def test_a_gradient_that_forgets_the_past_is_found(monkeypatch):
+def test_a_truncated_gradient_fails_the_check(monkeypatch):
     monkeypatch.setattr(VanillaStream, "backward", truncate)
     check = check_gradients()
     assert not check.passed
@@ -124,8 +124,8 @@ def test_a_gradient_that_forgets_the_past_is_found(monkeypatch):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_forward_pass_that_is_not_the_cells_is_found(monkeypatch, cell):
-    """Its gradients are right for what it computes, but that is another network."""
+def test_a_wrong_forward_pass_fails_the_check(monkeypatch, cell):
+    """Its gradients are those of its own loss, but it is another network."""
     layer_class = CELLS[cell].layer
     forward = layer_class.forward
 
@@ -137,7 +137,7 @@ def test_a_forward_pass_that_is_not_the_cells_is_found(monkeypatch, cell):
     assert not check_gradients(cell=cell, batch_size=2).passed
 
 
-def test_a_mask_that_is_forgotten_on_the_way_back_is_found(monkeypatch):
+def test_a_mask_missing_in_the_backward_pass_fails_the_check(monkeypatch):
     def forgetful(inputs, d_a):
         np.matmul(inputs._inputs.T, d_a, inputs._gradients)
         np.matmul(d_a, inputs._weights.T, inputs._state_gradients)
@@ -148,7 +148,7 @@ def test_a_mask_that_is_forgotten_on_the_way_back_is_found(monkeypatch):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_each_mistake_makes_a_right_gradient_look_wrong(cell):
+def test_each_mistake_makes_a_correct_gradient_look_wrong(cell):
     right, clipped, narrow, carried = (
         check_gradients(cell=cell, hidden_size=8, mistake=mistake)
         for mistake in (None, "clipping", "float32", "state")
@@ -161,22 +161,22 @@ def test_each_mistake_makes_a_right_gradient_look_wrong(cell):
     assert min(worst) > 0.1
     for ours, theirs in zip(right.parameters, carried.parameters, strict=True):
         assert np.array_equal(ours.analytic, theirs.analytic)
-    # A clipped gradient is right where it was not clipped; without a difference, float32 is right
-    # to its own precision.
+    # A clipped gradient is correct where it was not clipped. The complex step is correct to the
+    # precision of float32.
     assert any(p.complex_step_errors.min() < 1e-10 for p in clipped.parameters)
     assert narrow.dtype == "float32"
     assert max(p.complex_step for p in narrow.parameters) < 0.05
 
 
 @pytest.mark.parametrize("step", [1e-10, 0.5])
-def test_a_step_too_small_or_too_large_looks_wrong_but_to_the_complex_step(step):
+def test_a_step_too_small_or_too_large_affects_only_the_difference(step):
     check = check_gradients(hidden_size=8, step=step)
     assert not check.passed
     assert max(p.central_difference for p in check.parameters) > 1e-4
     assert max(p.complex_step for p in check.parameters) < 1e-10
 
 
-def test_the_error_against_the_step_is_a_valley_and_the_complex_one_stays_down():
+def test_the_error_of_a_difference_has_a_minimum_and_the_complex_step_none():
     curve = error_against_step()
     steps = list(curve.steps)
     assert steps == sorted(steps, reverse=True)

@@ -1,4 +1,4 @@
-"""Training by every update rule against PyTorch's, by figures that are kept beside the script."""
+"""Every optimizer against PyTorch's, by saved figures; see golden/make_optimizers.py."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ GOLDEN = json.loads(Path(golden.__file__).with_name("optimizers.json").read_text
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_ten_updates_are_pytorchs(optimizer):
+def test_ten_updates_agree_with_pytorch(optimizer):
     trainer = Trainer(
         np.array(GOLDEN["text"]),
         GOLDEN["vocabulary_size"],

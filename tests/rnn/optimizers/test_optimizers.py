@@ -1,4 +1,4 @@
-"""Each update rule against its formula, written plainly and in float64."""
+"""Each optimizer against its formula, written plainly in float64."""
 
 import tracemalloc
 
@@ -12,7 +12,7 @@ rules = pytest.mark.parametrize("name", OPTIMIZERS)
 
 
 def random_gradients(size, dtype, steps, seed=0):
-    """Some parameters are never touched, some rarely, some by large gradients."""
+    """Return gradients of which some are always zero, some rarely not, and some large."""
     rng = np.random.default_rng(seed)
     for step in range(steps):
         g = rng.standard_normal(size) * 10.0 ** rng.integers(-6, 2, size)
@@ -31,13 +31,13 @@ def make(name, size, dtype=np.float64):
 @rules
 @pytest.mark.parametrize(("size", "steps"), [(1, 500), (1000, 300), (BLOCK, 3), (2 * BLOCK + 7, 3)])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-11), (np.float32, 1e-3)])
-def test_a_rule_follows_its_formula(name, size, steps, dtype, tolerance):
+def test_an_optimizer_follows_its_formula(name, size, steps, dtype, tolerance):
     parameters, gradients, optimizer = make(name, size, dtype)
     expected = parameters.astype(np.float64)
     rule = PLAIN_RULES[name]()
     rate = LEARNING_RATES[name] / 100
     for g in random_gradients(size, dtype, steps):
-        # What changes the learning rate while training: a decay, and a person now and then.
+        # The learning rate changes during training, by decay and by hand.
         rate *= 0.995 if optimizer.steps % 50 else 1.3
         gradients[:] = g
         optimizer.step(rate)
@@ -50,7 +50,7 @@ def test_a_rule_follows_its_formula(name, size, steps, dtype, tolerance):
 @rules
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("made", [0, 1, 40])
-def test_steps_and_state_are_all_a_rule_remembers(name, dtype, made):
+def test_steps_and_state_are_enough_to_resume(name, dtype, made):
     size = BLOCK + 3
     one_parameters, one_gradients, one = make(name, size, dtype)
     gradients = list(random_gradients(size, dtype, made + 20))
@@ -70,7 +70,7 @@ def test_steps_and_state_are_all_a_rule_remembers(name, dtype, made):
 
 
 @rules
-def test_a_rule_that_forgets_is_as_new(name):
+def test_a_reset_optimizer_is_as_new(name):
     parameters, gradients, optimizer = make(name, 50)
     start = parameters.copy()
 
@@ -97,7 +97,7 @@ def test_a_parameter_without_gradient_stays(name):
 
 
 @rules
-def test_a_learning_rate_of_0_moves_nothing(name):
+def test_a_learning_rate_of_0_changes_nothing(name):
     parameters, gradients, optimizer = make(name, 20, np.float32)
     before = parameters.copy()
     for g in random_gradients(20, np.float32, 5):
@@ -108,7 +108,7 @@ def test_a_learning_rate_of_0_moves_nothing(name):
 
 @rules
 def test_the_first_step_goes_downhill_and_not_too_far(name):
-    """Also where the bias of a memory that starts from nothing is not corrected (RMSProp)."""
+    """Even for RMSProp, which does not correct the bias of an average that starts from 0."""
     parameters, gradients, optimizer = make(name, 20)
     before = parameters.copy()
     gradients[:] = np.linspace(-1.0, 1.0, 20)
@@ -119,7 +119,7 @@ def test_the_first_step_goes_downhill_and_not_too_far(name):
 
 
 @rules
-def test_a_step_allocates_nothing_of_size(name):
+def test_a_step_allocates_no_large_arrays(name):
     _, gradients, optimizer = make(name, 2 * BLOCK)
     gradients[:] = 1.0
     optimizer.step(0.1)

@@ -73,7 +73,7 @@ def test_characters_are_drawn_from_the_softmax(temperature):
     ],
     ids=str,
 )
-def test_only_the_likeliest_are_drawn_and_by_their_share(limits, kept):
+def test_kept_characters_are_drawn_by_their_probability(limits, kept):
     model = random_model()
     for name in "UWV":
         model.parameters[name][:] = 0.0
@@ -87,8 +87,8 @@ def test_only_the_likeliest_are_drawn_and_by_their_share(limits, kept):
     assert ((counts[likeliest] - expected) ** 2 / expected).sum() < 13.8
 
 
-def test_what_is_let_through_does_not_change_the_luck():
-    """Where the free choice falls among those let through, it is the same."""
+def test_filters_do_not_change_the_noise():
+    """A character drawn without filters is also drawn with them, if it is kept."""
     model = random_model(K=9)
     for name in "UW":
         model.parameters[name][:] = 0.0
@@ -98,11 +98,11 @@ def test_what_is_let_through_does_not_change_the_luck():
     assert np.array_equal(free[among], few[among])
 
 
-# Not chaotic: rounding, which differs, must not grow.
+# A trained model, because a random one would amplify rounding, which differs.
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("limits", [{}, {"top_k": 3, "top_p": 0.9}], ids=str)
 @pytest.mark.parametrize("prime", [None, np.array([3, 1, 2])], ids=["carried", "primed"])
-def test_texts_side_by_side_are_those_written_alone(cell, limits, prime):
+def test_texts_generated_in_parallel_equal_those_generated_alone(cell, limits, prime):
     model = trained_model(cell)
     temperatures = [0.0, 0.5, 1.0, 2.0]
     length = CHUNK + 40
@@ -111,12 +111,12 @@ def test_texts_side_by_side_are_those_written_alone(cell, limits, prime):
     assert together.shape == (4, length)
     for text, temperature in zip(together, temperatures, strict=True):
         assert np.array_equal(text, generate(model, length, temperature=temperature, **options))
-    pieces = list(generate_chunks(model, length, temperature=temperatures, **options))
-    assert [piece.shape for piece in pieces] == [(4, CHUNK), (4, 40)]
-    assert np.array_equal(np.concatenate(pieces, axis=1), together)
+    chunks = list(generate_chunks(model, length, temperature=temperatures, **options))
+    assert [chunk.shape for chunk in chunks] == [(4, CHUNK), (4, 40)]
+    assert np.array_equal(np.concatenate(chunks, axis=1), together)
 
 
-def test_one_temperature_in_a_list_is_one_text_in_a_list():
+def test_a_list_of_one_temperature_gives_a_list_of_one_text():
     model = random_model()
     assert np.array_equal(
         generate(model, 90, temperature=[1], seed=1), [generate(model, 90, seed=1)]
@@ -147,18 +147,18 @@ def test_a_seed_gives_one_text(dtype):
     assert first.max() < model.vocabulary_size
 
 
-def test_a_shorter_text_is_the_beginning_of_a_longer():
+def test_a_shorter_text_is_a_prefix_of_a_longer_one():
     model = random_model()
     long = generate(model, 3 * CHUNK + 1, seed=1)
     for length in (0, 1, CHUNK - 1, CHUNK, CHUNK + 1):
         assert np.array_equal(generate(model, length, seed=1), long[:length])
 
 
-def test_pieces_make_up_the_text():
+def test_chunks_make_up_the_text():
     model = random_model()
-    pieces = list(generate_chunks(model, 3 * CHUNK + 1, seed=1))
-    assert [len(piece) for piece in pieces] == [CHUNK, CHUNK, CHUNK, 1]
-    assert np.array_equal(np.concatenate(pieces), generate(model, 3 * CHUNK + 1, seed=1))
+    chunks = list(generate_chunks(model, 3 * CHUNK + 1, seed=1))
+    assert [len(chunk) for chunk in chunks] == [CHUNK, CHUNK, CHUNK, 1]
+    assert np.array_equal(np.concatenate(chunks), generate(model, 3 * CHUNK + 1, seed=1))
 
 
 @pytest.mark.parametrize("prime", [[2], [0, 3, 3, 1, 5]])
@@ -174,13 +174,13 @@ def test_a_prime_is_read_from_the_model_s_own_state(prime):
     )
 
 
-def test_an_empty_prime_is_none():
+def test_an_empty_prime_equals_no_prime():
     model = random_model()
     empty = np.array([], dtype=np.uint16)
     assert np.array_equal(generate(model, 50, seed=1, prime=empty), generate(model, 50, seed=1))
 
 
-def test_writing_does_not_change_the_model():
+def test_generating_does_not_change_the_model():
     model = random_model()
     before = {name: array.copy() for name, array in model.parameters.items()}
     state = model.state["h"].copy()
@@ -191,7 +191,7 @@ def test_writing_does_not_change_the_model():
 
 @pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf, 3e38])
 @pytest.mark.parametrize("name", ["U", "W", "b", "V", "c"])
-def test_parameters_that_ran_away_still_write(name, poison):
+def test_diverged_parameters_still_generate(name, poison):
     model = random_model(dtype=np.float32)
     model.parameters[name][:] = poison
     for options in ({}, {"top_k": 3}, {"top_p": 0.5}, {"top_k": 3, "top_p": 0.5}):
@@ -205,7 +205,7 @@ def test_parameters_that_ran_away_still_write(name, poison):
 
 
 @pytest.mark.parametrize("temperature", [1e-300, 1e-9, 1e30, 1e300])
-def test_any_temperature_will_do(temperature):
+def test_any_temperature_is_accepted(temperature):
     model = random_model(dtype=np.float32, scale=3.0)
     text = generate(model, 2000, seed=1, temperature=temperature)
     if temperature < 1:

@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 from server.rnn.sampling.sampling_filters import Sampler
 
 
-def choose(temperatures, K, top_k=None, top_p=None, dtype=np.float64):
+def make_sampler(temperatures, K, top_k=None, top_p=None, dtype=np.float64):
     return Sampler(temperatures, top_k=top_k, top_p=top_p, vocabulary_size=K, dtype=dtype)
 
 
-def let_through(logits, temperature, top_k, top_p):
-    """By the definitions, one character after the other."""
+def kept_characters(logits, temperature, top_k, top_p):
+    """Return the kept characters by the definitions, one after the other."""
     best_first = sorted(range(len(logits)), key=lambda k: -logits[k])[:top_k]
     if top_p is None:
         return set(best_first)
@@ -37,32 +37,32 @@ def let_through(logits, temperature, top_k, top_p):
         )
     ),
     top_k=st.none() | st.integers(1, 6),
-    # Sums of a few exponentials of small integers never come near to these.
+    # No sum of a few exponentials of small integers is close to these.
     top_p=st.none() | st.sampled_from([0.01, 0.3171, 0.5731, 0.9173]),
 )
-def test_those_let_through_are_the_likeliest(texts, top_k, top_p):
+def test_the_likeliest_characters_are_kept(texts, top_k, top_p):
     logits = np.array([row for row, _ in texts], dtype=np.float64)
-    choice = choose([t for _, t in texts], logits.shape[1], top_k, top_p)
+    sampler = make_sampler([t for _, t in texts], logits.shape[1], top_k, top_p)
     before = logits.copy()
-    choice.filter_logits(logits)
+    sampler.filter_logits(logits)
     for row, (given_logits, temperature) in zip(logits, texts, strict=True):
         kept = set(np.flatnonzero(np.isfinite(row)).tolist())
-        assert kept == let_through(given_logits, temperature, top_k, top_p)
+        assert kept == kept_characters(given_logits, temperature, top_k, top_p)
     assert np.array_equal(logits, np.where(np.isfinite(logits), before, -np.inf))
 
 
-def test_whoever_asks_for_all_gets_all():
+def test_limits_beyond_the_vocabulary_keep_all():
     for top_k, top_p, every in [(None, None, True), (None, 1.0, True), (3, None, False)]:
-        assert choose(1.0, 5, top_k, top_p).keeps_all == every
+        assert make_sampler(1.0, 5, top_k, top_p).keeps_all == every
     logits = np.array([[1.0, 5.0, 2.0]])
-    choose(1.0, 3, top_k=9, top_p=1.0).filter_logits(logits)
+    make_sampler(1.0, 3, top_k=9, top_p=1.0).filter_logits(logits)
     assert np.isfinite(logits).all()
 
 
-def test_the_noise_is_the_same_for_all_texts_but_for_its_scale():
-    choice = choose([0.0, 1.0, 2.0], 5)
-    noise = choice.noise(np.random.default_rng(3), 40)
-    alone = choose(1.0, 5).noise(np.random.default_rng(3), 40)
+def test_all_texts_have_the_same_noise_scaled_by_temperature():
+    sampler = make_sampler([0.0, 1.0, 2.0], 5)
+    noise = sampler.noise(np.random.default_rng(3), 40)
+    alone = make_sampler(1.0, 5).noise(np.random.default_rng(3), 40)
     assert noise.shape == (40, 3, 5)
     assert not noise[:, 0].any()
     assert np.array_equal(noise[:, 1], alone[:, 0])
@@ -72,20 +72,20 @@ def test_the_noise_is_the_same_for_all_texts_but_for_its_scale():
 @pytest.mark.parametrize("top_k", [None, 2])
 @pytest.mark.parametrize("top_p", [None, 0.5])
 @pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])
-def test_logits_that_are_not_finite_are_no_reason_to_stop(top_k, top_p, poison):
+def test_logits_that_are_not_finite_are_accepted(top_k, top_p, poison):
     logits = np.array([[0.0, poison, 1.0], [poison] * 3], dtype=np.float32)
     with np.errstate(all="ignore"):
-        choose([1.0, 0.0], 3, top_k, top_p, np.float32).filter_logits(logits)
+        make_sampler([1.0, 0.0], 3, top_k, top_p, np.float32).filter_logits(logits)
     assert ((logits.argmax(1) >= 0) & (logits.argmax(1) < 3)).all()
 
 
 @pytest.mark.parametrize("temperatures", [-0.1, np.nan, [1.0, np.inf], []], ids=str)
 def test_temperatures_must_be_finite_and_not_negative(temperatures):
     with pytest.raises(ValueError, match="temperature"):
-        choose(temperatures, 3)
+        make_sampler(temperatures, 3)
 
 
 @pytest.mark.parametrize(("top_k", "top_p"), [(0, None), (-1, None), (None, 0.0), (None, 1.1)])
 def test_limits_outside_their_range_are_refused(top_k, top_p):
     with pytest.raises(ValueError, match="top_"):
-        choose(1.0, 3, top_k, top_p)
+        make_sampler(1.0, 3, top_k, top_p)

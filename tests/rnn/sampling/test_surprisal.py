@@ -1,4 +1,4 @@
-"""Surprisal against the network's definitions, and against the loss in training."""
+"""Surprisal against the reference network and the training loss."""
 
 import numpy as np
 import pytest
@@ -21,19 +21,19 @@ def trained(updates=30, **changes):
 
 
 def plain_nats(model, texts):
-    """The same by the definitions: a copy in which nothing is changed."""
-    nothing = Perturbation(name="c", entries=(np.array([0]),), step=0.0)
+    """The surprisal by the reference network, without a perturbation."""
+    no_perturbation = Perturbation(name="c", entries=(np.array([0]),), step=0.0)
     sizes = model.architecture
-    definitions = ReferenceNetwork(sizes, model.parameters, [], nothing)
+    reference = ReferenceNetwork(sizes, model.parameters, [], no_perturbation)
     state = {name: np.zeros((1, len(texts), sizes.hidden_size)) for name in sizes.state_names}
-    losses, _ = definitions.losses(state, texts[:, :-1].T, texts[:, 1:].T)
+    losses, _ = reference.losses(state, texts[:, :-1].T, texts[:, 1:].T)
     return losses[0].T
 
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("layers", [1, 3])
 @pytest.mark.parametrize(("dtype", "rtol"), [("float64", 1e-10), ("float32", 2e-3)])
-def test_it_is_what_the_definitions_say(cell, layers, dtype, rtol):
+def test_surprisal_follows_the_definitions(cell, layers, dtype, rtol):
     model = trained(cell=cell, layers=layers, dtype=dtype, dropout=0.5)
     texts = np.random.default_rng(1).integers(0, K, (3, 40))
     found = surprisal(model, texts)
@@ -44,7 +44,7 @@ def test_it_is_what_the_definitions_say(cell, layers, dtype, rtol):
 
 @given(n=st.integers(0, 12), streams=st.integers(1, 4), top=st.integers(0, K + 2))
 @settings(max_examples=30, deadline=None)
-def test_the_likeliest_are_those_and_in_order(n, streams, top):
+def test_the_likeliest_characters_are_in_order(n, streams, top):
     model = trained(10, dtype="float64")
     texts = np.random.default_rng(n).integers(0, K, (streams, n))
     found = surprisal(model, texts, top)
@@ -54,7 +54,7 @@ def test_the_likeliest_are_those_and_in_order(n, streams, top):
     np.testing.assert_allclose(every.top_probabilities.sum(axis=2), 1.0)
     assert np.all(np.diff(every.top_probabilities, axis=2) <= 0)
     np.testing.assert_array_equal(found.top, every.top[:, :, :top])
-    # What came is among all of them, as likely as its surprisal says.
+    # The actual character is among them, with the probability of its surprisal.
     came = np.take_along_axis(
         every.top_probabilities,
         (every.top == texts[:, 1:, None]).argmax(axis=2)[..., None],
@@ -64,7 +64,7 @@ def test_the_likeliest_are_those_and_in_order(n, streams, top):
 
 
 @pytest.mark.parametrize("streams", [1, 3])
-def test_an_epochs_first_sequence_has_the_loss_of_training(streams):
+def test_an_epochs_first_sequence_has_the_training_loss(streams):
     trainer = make_trainer(K=K, batch_size=streams, dtype="float64")
     model = trainer.current_model()
     x, y = trainer._batches.peek()
@@ -73,21 +73,21 @@ def test_an_epochs_first_sequence_has_the_loss_of_training(streams):
     assert trainer.update() == pytest.approx(loss, rel=1e-12)
 
 
-def test_it_begins_from_zero_or_from_what_the_model_carried():
+def test_surprisal_starts_from_zero_or_from_the_carried_state():
     trainer = make_trainer(K=K, n=400, dtype="float64", cell="lstm", layers=2)
     for _ in range(9):
         trainer.update()
     model = trainer.current_model()
     x, y = trainer._batches.peek()
     texts = np.concatenate([x, y[-1:]]).T
-    # Training goes on with the state that it carried.
+    # Training continues from the carried state.
     assert surprisal(model, texts, carried=True).nats.sum() == pytest.approx(trainer.update())
     for view in model.state.values():
         view[:] = 100.0
     np.testing.assert_allclose(surprisal(model, texts).nats, plain_nats(model, texts))
 
 
-def test_unknown_characters_are_refused_and_wild_parameters_are_not():
+def test_unknown_characters_are_refused_and_diverged_parameters_are_not():
     model = trained()
     for index in (-1, K):
         with pytest.raises(ValueError, match="not in the vocabulary"):

@@ -19,7 +19,7 @@ from tests.rnn.support import bytes_of, make_trainer
     ],
     ids=str,
 )
-def test_a_restored_trainer_goes_on_byte_for_byte(stop, changes):
+def test_a_restored_trainer_continues_byte_for_byte(stop, changes):
     undisturbed, stopped, resumed = (make_trainer(**changes) for _ in range(3))
     undisturbed.learning_rate = stopped.learning_rate = 0.05
     for _ in range(stop):
@@ -35,7 +35,7 @@ def test_a_restored_trainer_goes_on_byte_for_byte(stop, changes):
     assert bytes_of(undisturbed) == bytes_of(resumed)
 
 
-def test_a_restored_trainer_keeps_nothing_of_its_own_past():
+def test_restoring_discards_the_trainers_own_past():
     one, other = make_trainer(), make_trainer()
     beginning = one.state()
     for _ in range(30):
@@ -156,7 +156,7 @@ def test_a_state_that_does_not_fit_changes_nothing(damage):
     assert bytes_of(trainer) == before
 
 
-def test_a_state_of_the_first_version_is_adagrads():
+def test_a_state_of_the_first_version_uses_adagrad():
     source, first_version, today = make_trainer(), make_trainer(), make_trainer()
     for _ in range(5):
         source.update()
@@ -171,7 +171,7 @@ def test_a_state_of_the_first_version_is_adagrads():
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "sgd"])
-def test_another_optimizer_begins_afresh(optimizer):
+def test_another_optimizer_starts_afresh(optimizer):
     source = make_trainer()
     other, fresh = make_trainer(optimizer=optimizer), make_trainer(optimizer=optimizer)
     for _ in range(10):
@@ -186,7 +186,7 @@ def test_another_optimizer_begins_afresh(optimizer):
     assert bytes_of(other) == bytes_of(fresh)
 
 
-def test_a_longer_sequence_that_does_not_fit_begins_a_new_epoch():
+def test_a_longer_sequence_that_does_not_fit_starts_a_new_epoch():
     source, longer = make_trainer(), make_trainer(sequence_length=50)
     for _ in range(21):
         source.update()

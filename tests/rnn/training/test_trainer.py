@@ -54,7 +54,7 @@ def test_training_follows_the_definitions(changes):
 
 @settings(deadline=None)
 @given(n=st.integers(2, 200), T=st.integers(1, 60), updates=st.integers(1, 80))
-def test_the_walk_through_the_text(n, T, updates):
+def test_epoch_and_position_after_each_update(n, T, updates):
     if n < T + 1:
         with pytest.raises(TextTooShortError, match=f"{T + 1}"):
             make_trainer(n, sequence_length=T)
@@ -71,7 +71,7 @@ def test_the_walk_through_the_text(n, T, updates):
         assert trainer.current_model().state["h"].any() == (trainer.position > 0)
 
 
-def test_before_the_first_update():
+def test_the_state_before_the_first_update():
     trainer = make_trainer()
     assert (trainer.updates, trainer.epoch, trainer.position) == (0, 1, 0)
     assert trainer.loss is trainer.smooth_loss is trainer.best_update is None
@@ -81,7 +81,7 @@ def test_before_the_first_update():
 
 
 @pytest.mark.parametrize("K", [2, 83, 500])
-def test_the_first_loss_is_that_of_knowing_nothing(K):
+def test_the_first_loss_is_that_of_uniform_guessing(K):
     trainer = Trainer(random_text(26, K), K, TrainerSettings())
     assert trainer.update() == pytest.approx(25 * math.log(K), abs=0.02)
     assert trainer.loss == trainer.smooth_loss == trainer.best_smooth_loss
@@ -90,7 +90,7 @@ def test_the_first_loss_is_that_of_knowing_nothing(K):
 @pytest.mark.parametrize("learning_rate", [0.1, 1.0])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_best_model_is_the_one_at_the_lowest_smooth_loss(dtype, learning_rate):
-    """Against a copy of the model after every update, with looks in between and without."""
+    """Against a copy of the model after every update, with and without reading the best model."""
     trainer = make_trainer(dtype=dtype, learning_rate=learning_rate, init_scale=None)
     looked_at = make_trainer(dtype=dtype, learning_rate=learning_rate, init_scale=None)
     models, improvements = [], 0
@@ -113,7 +113,7 @@ def test_the_best_model_is_the_one_at_the_lowest_smooth_loss(dtype, learning_rat
 
 
 def test_an_update_copies_no_matrix():
-    """The least of them takes twice the room of the buffers that NumPy's own loops ask for."""
+    """The smallest matrix is twice the size of the buffers that NumPy's loops allocate."""
     trainer = Trainer(random_text(5000, 120), 120, TrainerSettings())
     for _ in range(10):
         trainer.update()
@@ -138,7 +138,7 @@ def test_models_are_copies():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_looking_never_changes_learning(dtype):
+def test_sampling_and_saving_do_not_change_training(dtype):
     left_alone, looked_at = make_trainer(dtype=dtype), make_trainer(dtype=dtype)
     look(looked_at)
     for _ in range(100):
@@ -147,7 +147,7 @@ def test_looking_never_changes_learning(dtype):
     assert bytes_of(left_alone) == bytes_of(looked_at)
 
 
-def test_samples_depend_on_seed_and_update_alone():
+def test_samples_depend_only_on_seed_and_update():
     trainer, other, third = make_trainer(), make_trainer(), make_trainer(seed=1)
     first = trainer.sample(100)
     assert np.array_equal(first, trainer.sample(100))
@@ -178,7 +178,7 @@ def test_initial_scale(init_scale, expected):
     assert not trainer.parameters["c"].any()
 
 
-def test_both_types_start_alike():
+def test_both_types_start_with_the_same_parameters():
     narrow, wide = make_trainer(), make_trainer(dtype="float64")
     assert np.array_equal(narrow.parameters.flat, wide.parameters.flat.astype(np.float32))
 
@@ -195,7 +195,7 @@ def test_the_learning_rate_can_be_set_and_decays_from_there():
     assert trainer.learning_rate == pytest.approx(0.05)
 
 
-def test_parameters_that_run_away_stop_nothing_here():
+def test_diverging_parameters_do_not_stop_the_trainer():
     trainer = make_trainer(learning_rate=1e38, clip=None, init_scale=3.0)
     for _ in range(60):
         trainer.update()

@@ -25,12 +25,12 @@ from tests.rnn.support import bytes_of, make_trainer, random_text
 
 
 def carried_state(trainer):
-    """Return what stream 0 carries; where an epoch is about to begin, what it carried up to it."""
+    """Return the first stream's state; at the start of an epoch, the one before it was cleared."""
     return {name: view[0] for name, view in trainer._network.last_state.items()}
 
 
 def by_the_definition(trainer, held_out, carried):
-    """Read all of what is held out in one stream, from a state, nothing dropped."""
+    """Read all held-out text in one stream from a state, without dropout."""
     s = trainer.settings
     T = s.sequence_length
     network = Network(
@@ -59,7 +59,7 @@ def by_the_definition(trainer, held_out, carried):
     fraction=st.sampled_from([0.1, 0.25, 0.5]),
     updates=st.integers(0, 20),
 )
-def test_it_is_the_mean_loss_of_a_sequence_that_is_not_learnt(fraction, updates, **changes):
+def test_validation_is_the_mean_loss_of_a_held_out_sequence(fraction, updates, **changes):
     text = random_text(400)
     trainer = make_trainer(400, dtype="float64", validation_fraction=fraction, **changes)
     for _ in range(updates):
@@ -73,7 +73,7 @@ def test_it_is_the_mean_loss_of_a_sequence_that_is_not_learnt(fraction, updates,
 
 
 @pytest.mark.parametrize("updates", [20, 24], ids=["within an epoch", "where one begins"])
-def test_it_begins_with_what_is_carried(updates):
+def test_validation_starts_from_the_carried_state(updates):
     trainer = make_trainer(400, dtype="float64", validation_fraction=0.5, cell="lstm")
     for _ in range(updates):
         trainer.update()
@@ -91,7 +91,7 @@ def test_it_begins_with_what_is_carried(updates):
         assert restored.validate() == trainer.validate()
 
 
-def test_each_stream_begins_with_one_that_is_carried():
+def test_each_validation_stream_starts_from_a_carried_state():
     trainer = make_trainer(
         40_000, dtype="float64", validation_fraction=0.5, batch_size=3, hidden_size=5
     )
@@ -107,7 +107,7 @@ def test_each_stream_begins_with_one_that_is_carried():
     assert trainer.validate() == pytest.approx(sum(losses) / streams, rel=1e-9)
 
 
-def test_what_is_held_out_is_not_learnt():
+def test_held_out_text_does_not_affect_training():
     text = random_text(400)
     other = text.copy()
     other[300:] = 0
@@ -124,7 +124,7 @@ def test_what_is_held_out_is_not_learnt():
 
 
 @pytest.mark.parametrize("changes", [{}, {"cell": "lstm", "layers": 2, "dropout": 0.5}], ids=str)
-def test_validating_never_changes_learning(changes):
+def test_validating_does_not_change_training(changes):
     changes = {"validation_fraction": 0.2, "batch_size": 2, **changes}
     left_alone, looked_at = make_trainer(**changes), make_trainer(**changes)
     looked_at.validate()
@@ -138,7 +138,7 @@ def test_validating_never_changes_learning(changes):
         assert np.array_equal(arrays[name], array)
 
 
-def test_the_best_by_validation_is_kept_beside_the_best_by_smooth_loss():
+def test_the_best_models_by_validation_and_by_smooth_loss_are_both_saved():
     trainer = make_trainer(validation_fraction=0.3, init_scale=None, learning_rate=0.3)
     assert trainer.best_model(by="validation") is None
     models = {}
@@ -156,7 +156,7 @@ def test_the_best_by_validation_is_kept_beside_the_best_by_smooth_loss():
                 assert np.array_equal(best.parameters[name], array)
             assert np.array_equal(best.state["h"], expected.state["h"])
         trainer.update()
-    # Random text cannot be learnt, only remembered.
+    # Random text cannot be predicted, only memorised.
     assert trainer.best_validation_update < trainer.best_update
     assert trainer.best_model().update == trainer.best_update
 
@@ -173,7 +173,7 @@ def test_a_loss_that_is_not_finite_is_never_the_best():
     assert restored.best_validation_loss is None
 
 
-def test_without_held_out_text_there_is_nothing_to_validate_on():
+def test_validating_without_held_out_text_is_refused():
     trainer = make_trainer()
     before = bytes_of(trainer)
     with pytest.raises(NothingHeldOutError):
@@ -188,8 +188,8 @@ def test_without_held_out_text_there_is_nothing_to_validate_on():
     T=st.integers(1, 60),
     B=st.integers(1, 8),
 )
-def test_the_text_is_divided_or_refused_with_a_figure_that_would_do(n, fraction, T, B):
-    # Of so many characters, without the room for them.
+def test_the_text_is_divided_or_refused_with_a_fraction_that_works(n, fraction, T, B):
+    # Many characters, without allocating them.
     text = np.broadcast_to(np.uint16(0), n)
     refused = None
     try:
@@ -211,7 +211,7 @@ def test_the_text_is_divided_or_refused_with_a_figure_that_would_do(n, fraction,
         assert len(training) >= B * (T + 1)
 
 
-def test_long_texts_are_read_by_parallel_streams_and_not_to_the_end():
+def test_long_texts_are_validated_in_parallel_up_to_a_limit():
     network = Network(7, 6, 25)
     for length, streams in [
         (100, 1),
@@ -227,18 +227,18 @@ def test_long_texts_are_read_by_parallel_streams_and_not_to_the_end():
 
 
 @pytest.mark.parametrize("hidden_size", [50, 500, 2_500])
-def test_of_a_large_network_less_is_read(hidden_size):
+def test_a_large_network_validates_on_fewer_characters(hidden_size):
     network = Network(7, hidden_size, 25)
     batches = Validation(random_text(MAX_CHARACTERS), network)._batches
     read, products = batches._streams.size, network.parameters.flat.size
     assert MIN_CHARACTERS <= read <= MAX_CHARACTERS
     assert read == MAX_CHARACTERS or read <= max(MIN_CHARACTERS, MAX_PRODUCTS / products)
-    # No less than it could be, but for what does not fill all of the streams.
+    # As many as possible, except for a remainder that does not fill all streams.
     assert (read + MAX_STREAMS) * products > min(MAX_PRODUCTS, MAX_CHARACTERS * products)
 
 
-def test_streams_measure_what_one_stream_does():
-    """But for what each of them does not know at its beginning."""
+def test_parallel_streams_measure_the_loss_of_one_stream():
+    """Up to the effect of each stream's initial state."""
     trainer = make_trainer(40_000, validation_fraction=0.5, hidden_size=10)
     for _ in range(100):
         trainer.update()

@@ -1,4 +1,4 @@
-"""Requests about runs that are wrong: each wrong field named, and nothing changed."""
+"""Invalid requests about runs: every invalid field is named, and nothing changes."""
 
 import json
 
@@ -46,7 +46,7 @@ WRONG = {
 @pytest.mark.parametrize("field", WRONG)
 def test_a_wrong_field_is_named_and_no_run_is_created(server, field):
     for value in WRONG[field]:
-        # Not every client's JSON is strict: NaN, Infinity and half a surrogate pair come, too.
+        # Some clients send NaN, Infinity or half a surrogate pair.
         content = json.dumps({field: value})
         answer = server.client.post("/api/runs", content=content, headers=JSON)
         wrong = server.problem(answer, 422)

@@ -1,4 +1,4 @@
-"""How much of requests' bodies the server holds."""
+"""Limits on request bodies."""
 
 import asyncio
 
@@ -49,7 +49,7 @@ def test_incomplete_bodies_do_not_fill_the_memory():
         await refused.wait()
         rest.set()
         await asyncio.gather(*requests)
-        # What was held is let go: as many more are taken, one by one.
+        # The buffered bytes are released: as many requests are accepted again, one by one.
         started.clear()
         for _ in range(count):
             await request()
@@ -60,7 +60,7 @@ def test_incomplete_bodies_do_not_fill_the_memory():
 
 @pytest.fixture(scope="module")
 def narrow(tmp_path_factory):
-    """A server with a token, which takes little."""
+    """A server with a token and low limits on bodies."""
     limits = {"HURRAH_MAX_REQUEST_BYTES": "3000", "HURRAH_MAX_VIEWER_REQUEST_BYTES": "500"}
     environment = limits | {"HURRAH_OPERATOR_TOKEN": TOKEN}
     with RunningServer(tmp_path_factory.mktemp("narrow"), "--no-demo", **environment) as running:

@@ -1,4 +1,4 @@
-"""How long the reader of an answer is waited for."""
+"""The write deadline of HTTP responses."""
 
 import pytest
 
@@ -7,9 +7,9 @@ from server.web.http.http_protocol import MIN_READ_BYTES_PER_S, WriteDeadline
 CHUNK_BYTES = 65_536
 
 
-def read_at(bytes_per_s, patience_s=30.0, chunks=1_000):
-    """Read an answer of so many chunks; return how many were read until one came too late."""
-    deadline, now_s = WriteDeadline(patience_s), 0.0
+def read_at(bytes_per_s, timeout_s=30.0, chunks=1_000):
+    """Read a response in chunks; return how many were read before the deadline."""
+    deadline, now_s = WriteDeadline(timeout_s), 0.0
     for chunk in range(chunks):
         took_s = CHUNK_BYTES / bytes_per_s
         if took_s > deadline.pause(now_s, CHUNK_BYTES):
@@ -30,7 +30,7 @@ def test_a_client_that_reads_fast_enough_reads_to_the_end(times):
 
 
 def test_a_client_that_reads_too_slowly_is_aborted():
-    # Each part comes within the patience, and all of them would take hours.
+    # Each chunk is read within the timeout, but all of them would take hours.
     read = read_at(CHUNK_BYTES / 29)
     assert 1 <= read < 3
     assert read < read_at(MIN_READ_BYTES_PER_S * 0.9) < 200

@@ -1,4 +1,4 @@
-"""The interface's description of itself: made once, however many ask."""
+"""The OpenAPI description is computed once."""
 
 import asyncio
 import json

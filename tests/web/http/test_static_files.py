@@ -1,19 +1,13 @@
-"""What the pages are made of: sent from memory, kept for ever under an address with the version."""
+"""Static files: content, compression and caching."""
 
 import gzip
 import re
 
 import pytest
 
-from tests.serving import ROOT, RunningServer
+from tests.serving import ROOT
 
 STATIC = ROOT / "static"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with RunningServer(tmp_path_factory.mktemp("data"), "--no-demo") as running:
-        yield running
 
 
 def addresses(server, page):
@@ -31,7 +25,7 @@ def test_all_files_that_a_page_names_exist(server, page):
         assert answer.content == (STATIC / path).read_bytes()
         if path.endswith(".js"):
             assert answer.headers["content-type"].startswith("text/javascript")
-            # What a module imports is named as well, so that nothing has to be waited for.
+            # A page preloads the modules that its modules import.
             imported = re.findall(
                 r'^import .*?"(\.[^"]+)";|^\} from "(\.[^"]+)";', answer.text, re.MULTILINE
             )
@@ -63,3 +57,12 @@ def test_unknown_files_are_not_found(server):
     for path in ("/static/", "/static/js", "/static/js/../../pyproject.toml"):
         server.problem(server.client.get(path), 404)
     server.problem(server.client.post("/static/js/watch.js", json={}), 405)
+
+
+def test_files_outside_of_static_are_not_served(server):
+    for path in (
+        "/static/../pyproject.toml",
+        "/static/%2e%2e/pyproject.toml",
+        "/static//etc/passwd",
+    ):
+        assert server.client.get(path).status_code in {400, 404}

@@ -1,4 +1,4 @@
-"""A viewer's connection by itself: real sockets, and lines that are narrow or long."""
+"""The viewer protocol over real sockets, with slow and distant connections."""
 
 import asyncio
 import contextlib
@@ -18,8 +18,8 @@ TIMEOUT_S = 2.0
 
 
 @contextlib.asynccontextmanager
-async def told_by(speak, **options):
-    """A server whose viewers are told what `speak` tells them; its port."""
+async def serve_viewer(speak, **options):
+    """Serve viewers with the coroutine `speak`; yield the port."""
 
     async def app(scope, receive, send):
         await receive()
@@ -36,7 +36,7 @@ async def told_by(speak, **options):
 
 
 def test_a_slow_connection_is_not_closed_as_dead():
-    # More than the kernel holds: that much is read even before a goodbye.
+    # More than the kernel buffers, which are read even before a close frame.
     text = "x" * 250_000
 
     async def speak(viewer):
@@ -46,9 +46,9 @@ def test_a_slow_connection_is_not_closed_as_dead():
         await asyncio.sleep(LIMIT_S)
 
     async def inside():
-        # The buffers hold more than is read while an answer to a ping is waited for.
+        # The buffers contain more than is read within the ping timeout.
         pings = {"ws_ping_interval": 0.2, "ws_ping_timeout": 0.5}
-        async with told_by(speak, **pings) as port:
+        async with serve_viewer(speak, **pings) as port:
             with SlowProxy(port, bytes_per_s=40_000) as line:
                 async with connect(f"ws://127.0.0.1:{line.port}/", ping_interval=None) as viewer:
                     assert await viewer.recv() == text
@@ -76,7 +76,7 @@ def test_a_slow_viewer_gets_many_messages_per_ping():
         await viewer.send({"type": "websocket.close", "code": 1000})
 
     async def inside():
-        async with told_by(speak) as port, connect(f"ws://127.0.0.1:{port}/") as viewer:
+        async with serve_viewer(speak) as port, connect(f"ws://127.0.0.1:{port}/") as viewer:
             assert [text async for text in viewer] == ["the first", *map(str, range(20))]
             assert viewer.close_code == 1000
 
@@ -85,7 +85,7 @@ def test_a_slow_viewer_gets_many_messages_per_ping():
 
 def test_pongs_later_than_the_next_ping_count():
     async def inside():
-        let_go = asyncio.Event()
+        disconnected = asyncio.Event()
 
         async def speak(viewer):
             try:
@@ -94,44 +94,44 @@ def test_pongs_later_than_the_next_ping_count():
                     await viewer.send_frames(split_into_frames(b"small"), TIMEOUT_S)
                     await asyncio.sleep(0.01)
             except TimeoutError:
-                let_go.set()
+                disconnected.set()
 
-        async with told_by(speak) as port:
+        async with serve_viewer(speak) as port:
             with SlowProxy(port, delay_s=0.3) as line:
                 async with connect(f"ws://127.0.0.1:{line.port}/", close_timeout=0.1) as viewer:
                     for _ in range(200):
                         await viewer.recv()
-                    # Its line takes everything and brings nothing.
+                    # The proxy accepts everything and delivers nothing.
                     line.delay_s = 2 * LIMIT_S
-                    await let_go.wait()
+                    await disconnected.wait()
 
     asyncio.run(inside())
 
 
 def test_little_is_sent_before_the_first_pong(monkeypatch):
     monkeypatch.setattr(backpressure, "FIRST_PONG_TIMEOUT_S", LIMIT_S)
-    told_bytes = []
+    bytes_at_pong = []
 
     async def speak(viewer):
-        hear, told = viewer.handle_pong, 0
+        handle_pong, sent_bytes = viewer.handle_pong, 0
 
-        def heard(event):
-            told_bytes.append(told)
-            hear(event)
+        def record_pong(event):
+            bytes_at_pong.append(sent_bytes)
+            handle_pong(event)
 
-        viewer.handle_pong = heard
-        while not told_bytes or told < 1_000_000:
+        viewer.handle_pong = record_pong
+        while not bytes_at_pong or sent_bytes < 1_000_000:
             await viewer.wait_until_ready(TIMEOUT_S)
             await viewer.send_frames(split_into_frames(bytes(10_000)), TIMEOUT_S)
-            told += 10_000
+            sent_bytes += 10_000
         await viewer.send({"type": "websocket.close", "code": 1000})
 
     async def inside():
-        async with told_by(speak) as port:
+        async with serve_viewer(speak) as port:
             with SlowProxy(port, delay_s=0.3) as line:
                 async with connect(f"ws://127.0.0.1:{line.port}/") as viewer:
                     assert len([text async for text in viewer]) == 100
-        assert 0 < told_bytes[0] <= backpressure.BYTES_BEFORE_PONG + 10_000
+        assert 0 < bytes_at_pong[0] <= backpressure.BYTES_BEFORE_PONG + 10_000
 
     asyncio.run(inside())
 
@@ -147,7 +147,7 @@ def test_a_client_without_pongs_is_not_waited_for_long(monkeypatch):
         await viewer.send({"type": "websocket.close", "code": 1000})
 
     async def inside():
-        async with told_by(speak) as port, connect(f"ws://127.0.0.1:{port}/") as viewer:
+        async with serve_viewer(speak) as port, connect(f"ws://127.0.0.1:{port}/") as viewer:
             assert len([text async for text in viewer]) == 100
 
     asyncio.run(inside())
@@ -155,7 +155,7 @@ def test_a_client_without_pongs_is_not_waited_for_long(monkeypatch):
 
 def test_a_connection_broken_during_a_message_is_noticed_at_once(caplog):
     async def inside():
-        told = asyncio.Queue()
+        errors = asyncio.Queue()
 
         async def speak(viewer):
             await viewer.wait_until_ready(TIMEOUT_S)
@@ -163,11 +163,11 @@ def test_a_connection_broken_during_a_message_is_noticed_at_once(caplog):
             try:
                 await viewer.send_frames(split_into_frames(bytes(1_000_000)), TIMEOUT_S)
             except ViewerGoneError as gone:
-                told.put_nowait(gone)
+                errors.put_nowait(gone)
 
-        async with told_by(speak) as port, connect(f"ws://127.0.0.1:{port}/"):
-            await told.get()
+        async with serve_viewer(speak) as port, connect(f"ws://127.0.0.1:{port}/"):
+            await errors.get()
 
     asyncio.run(inside())
-    # asyncio complains of all that is written after that.
+    # asyncio logs a warning for every write after that.
     assert [record.message for record in caplog.records if record.name == "asyncio"] == []

@@ -1,4 +1,4 @@
-"""The log that all viewers of a run read from."""
+"""The channel from which all viewers of a run read."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ def progress(update, points=2):
 
 
 def read(frames):
-    """Put a message together from its frames, as a client does, and return what it says."""
+    """Return the message in WebSocket frames, parsed as a client does."""
     parts = []
     for number, frame in enumerate(frames):
         opcode = Opcode.TEXT if number == 0 else Opcode.CONT
@@ -37,12 +37,12 @@ def read(frames):
     return json.loads(b"".join(parts))
 
 
-def all_after(channel, place, *, coalesced):
+def all_after(channel, cursor, *, coalesced):
     found = []
-    while (told := channel.next_message(place, coalesced=coalesced)) is not None:
-        found.append(read(told.frames))
-        place = told.seq
-        assert found[-1]["seq"] == place
+    while (message := channel.next_message(cursor, coalesced=coalesced)) is not None:
+        found.append(read(message.frames))
+        cursor = message.seq
+        assert found[-1]["seq"] == cursor
     return found
 
 
@@ -76,13 +76,13 @@ def test_a_viewer_that_lags_gets_coalesced_progress_and_all_else():
     assert [m["seq"] - start for m in together] == [3, 4, 6, 7, 8]
     for name in ("update", "smooth", "low", "high", "seconds"):
         curves = [
-            [value for m in told if m["type"] == "progress" for value in m["curve"][name]]
-            for told in (one_by_one, together)
+            [value for m in messages if m["type"] == "progress" for value in m["curve"][name]]
+            for messages in (one_by_one, together)
         ]
         assert curves[0] == curves[1]
     last = next(m for m in one_by_one if m.get("update") == 6)
     assert together[0] == last | {"curve": together[0]["curve"]}
-    # From the middle of what others get as one.
+    # A cursor in the middle of messages that others get coalesced.
     assert all_after(channel, start + 1, coalesced=True)[0]["curve"]["update"] == [3, 4, 5, 6]
 
 
@@ -92,8 +92,8 @@ def test_a_coalesced_curve_is_bounded_and_keeps_every_extreme():
     start = channel.seq
     for update in range(10, 5_001, 10):
         channel.publish(progress(update, points=10))
-    (told,) = all_after(channel, start, coalesced=True)
-    curve, before = told["curve"], 0
+    (message,) = all_after(channel, start, coalesced=True)
+    curve, before = message["curve"], 0
     assert curve["update"][-1] == 5_000
     assert len(curve["update"]) <= frames.MAX_COALESCED_POINTS
     for at, end in enumerate(curve["update"]):
@@ -140,13 +140,13 @@ def test_a_crowd_gets_progress_less_often_and_in_order(monkeypatch):
         for update in (2, 4, 6):
             channel.publish(progress(update))
         assert [m["update"] for m in all_after(channel, start, coalesced=False)] == [2]
-        # What must not be missed is not held back, and what went before it goes before it.
+        # Other messages are not delayed, and flush the progress before them.
         channel.publish({"type": "state", "run_state": {}})
-        told = all_after(channel, start, coalesced=False)
-        assert [m.get("update") for m in told] == [2, 6, None]
-        assert [m["seq"] for m in told] == [start + 1, start + 2, start + 3]
-        assert told[1]["curve"]["update"] == [3, 4, 5, 6]
-        # Nor does a snapshot come before what it holds.
+        messages = all_after(channel, start, coalesced=False)
+        assert [m.get("update") for m in messages] == [2, 6, None]
+        assert [m["seq"] for m in messages] == [start + 1, start + 2, start + 3]
+        assert messages[1]["curve"]["update"] == [3, 4, 5, 6]
+        # A snapshot flushes delayed progress as well.
         channel.publish(progress(8))
         channel.flush_progress()
         assert all_after(channel, start + 3, coalesced=False)[0]["update"] == 8
@@ -183,8 +183,8 @@ def test_progress_after_a_pause_is_sent_at_once(monkeypatch):
         start = channel.seq
         for update in (2, 4):
             channel.publish(progress(update))
-        told = all_after(channel, start, coalesced=False)
-        assert [m["update"] for m in told] == [2, 4]
+        messages = all_after(channel, start, coalesced=False)
+        assert [m["update"] for m in messages] == [2, 4]
 
     asyncio.run(inside())
 
@@ -218,7 +218,7 @@ def test_a_large_snapshot_comes_in_frames_with_the_viewer_count():
     assert read(again)["samples"] == content["samples"]
     assert read(made)["viewers"] == 0
     assert read(again)["viewers"] == 12
-    # The large part is the same for all.
+    # All viewers share the large frames.
     assert all(one is other for one, other in zip(made[:-1], again[:-1], strict=True))
 
 
@@ -235,17 +235,17 @@ def test_a_snapshot_is_reused_until_a_message_or_for_a_second_while_running(monk
             == seq
         )
         channel.publish(progress(2))
-        # A run that stands still has moved: who comes must see where it stands.
+        # If the run is not running, a new viewer must get its latest update.
         assert channel.cached_snapshot(running=False) is None
         assert channel.cached_snapshot(running=True)[0] == seq
         assert all_after(channel, seq, coalesced=False)[-1]["update"] == 2
-        # Each sample a new snapshot would be one for each who comes while samples do.
+        # A new snapshot for every message would be one for every viewer that joins meanwhile.
         for kind in ("sample", "milestone", "checkpoint", "state"):
             channel.publish({"type": kind})
             assert channel.cached_snapshot(running=True)[0] == seq
             assert all_after(channel, seq, coalesced=False)[-1]["type"] == kind
         assert channel.cached_snapshot(running=False) is None
-        # It went back in time: that is no news to be told after a snapshot.
+        # After the run went back, the old snapshot is invalid.
         channel.restart()
         assert channel.cached_snapshot(running=True) is None
         seq, _ = channel.cache_snapshot(b'{"samples":[]}')
@@ -271,13 +271,13 @@ def test_sequence_numbers_never_repeat_after_a_restart(monkeypatch):
         earlier = Channel("run")
         for update in range(second_of_messages):
             earlier.publish({"type": "milestone", "milestone": {"update": update}})
-        # The server is killed and back within the second, and tells as much again.
+        # The server is killed and restarted within a second, and publishes as many messages.
         monkeypatch.setattr(broadcast.time, "time_ns", lambda: began_ns + 10**9)
         channel = Channel("run")
         for update in range(broadcast.MAX_LOG_MESSAGES):
             assert not channel.can_resume(earlier.seq)
             channel.publish({"type": "milestone", "milestone": {"update": update}})
-        # JavaScript has no larger integers.
+        # The largest exact integers in JavaScript.
         assert channel.seq < 2**53
 
     asyncio.run(inside())
@@ -293,7 +293,7 @@ def test_the_log_of_a_run_without_viewers_is_freed(monkeypatch):
         channel.publish(happening)
         channel.cache_snapshot(b'{"samples":[]}')
         await asyncio.sleep(0.02)
-        # Somebody looks on.
+        # There is a viewer.
         assert channel.can_resume(channel.seq - 1)
         channel.leave()
         assert channel.can_resume(channel.seq - 1)
@@ -301,7 +301,7 @@ def test_the_log_of_a_run_without_viewers_is_freed(monkeypatch):
         await asyncio.sleep(0.02)
         assert not channel.can_resume(last - 1)
         assert channel.cached_snapshot(running=False) is None
-        # Who comes back with the last number has missed nothing.
+        # A viewer that reconnects with the last number has missed nothing.
         assert channel.can_resume(last)
         channel.publish(happening)
         channel.publish(progress(2))

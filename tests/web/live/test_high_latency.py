@@ -1,4 +1,4 @@
-"""Viewers from far away: what takes long to arrive is not read slowly."""
+"""Viewers with a high round-trip time are not treated as slow."""
 
 import json
 
@@ -7,7 +7,7 @@ from websockets.sync.client import connect
 from tests.serving import LIMIT_S, PAGES, until
 from tests.slow_proxy import SlowProxy
 
-# A hang's limit where the wait is short.
+# A timeout for a wait that is normally short.
 SOON_S = 25.0
 
 
@@ -25,17 +25,17 @@ def test_a_viewer_recovers_from_a_delay_on_a_distant_connection(server):
     ):
         numbers = [read(viewer)["seq"] for _ in range(40)]
         line.delay_s = 0.8
-        # Progress in one message: what the server knows of the hiccup.
+        # A skipped number: the server has noticed the delay, and coalesces progress.
         while numbers[-1] == numbers[-2] + 1:
             numbers.append(read(viewer)["seq"])
         line.delay_s = 0.15
-        # And all of it again, one by one.
+        # Messages are no longer coalesced.
         until(lambda: in_a_row(numbers) >= 40 or numbers.append(read(viewer)["seq"]), SOON_S)
     server.client.delete(f"/api/runs/{run['id']}")
 
 
 def in_a_row(numbers):
-    """How many messages at the end follow each other, none passed over."""
+    """Return how many numbers at the end are consecutive."""
     count = 1
     while count < len(numbers) and numbers[-count] == numbers[-count - 1] + 1:
         count += 1

@@ -1,4 +1,4 @@
-"""Viewers that do not read: they cost nobody but themselves, and are let go."""
+"""Viewers that do not read are disconnected, and do not affect others."""
 
 import contextlib
 import json
@@ -12,7 +12,7 @@ from websockets.sync.client import connect
 from tests.serving import LIMIT_S, PAGES, RunningServer, until
 from tests.slow_proxy import SlowProxy
 
-# Samples of 80 kB each, quickly written: a snapshot of them is more than a socket can hold.
+# Samples of 80 kB each, quickly written: a snapshot of them exceeds the socket buffers.
 FACES = "".join(chr(0x1F600 + number % 7) for number in range(300))
 LARGE = {"hidden_size": 1, "sequence_length": 5, "sample_length": 20_000, "sample_every": 1}
 
@@ -37,7 +37,7 @@ def run(server):
 
 @contextlib.contextmanager
 def never_reads(server, run):
-    """A viewer who is let in, and takes nothing from its small socket ever after."""
+    """A viewer that is accepted, has a small receive buffer, and never reads."""
     with socket.socket() as there:
         there.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         there.settimeout(LIMIT_S)
@@ -64,13 +64,13 @@ def read(viewer):
 
 
 def others_there(server, run):
-    """Return how many look on, as one who comes is told."""
+    """Return the number of other viewers, as a new viewer gets it."""
     with watch(server, run) as viewer:
         return read(viewer)["viewers"] - 1
 
 
 def was_cut_off(there):
-    """Read what is left for a viewer; whether nothing more will come."""
+    """Read until the server closes the connection; return True."""
     try:
         while there.recv(65_536):
             pass
@@ -104,7 +104,7 @@ def test_a_viewer_that_never_reads_delays_nobody(server, run):
     with (
         never_reads(server, run),
         never_reads(server, run),
-        # It takes what comes also while nobody here asks it for more.
+        # Its thread reads even while the test does not.
         watch(server, run, max_queue=None) as reader,
     ):
         assert read(reader)["type"] == "snapshot"
@@ -123,7 +123,7 @@ def test_a_viewer_that_stops_reading_is_disconnected_early(server):
     corpus = server.upload(PAGES)["id"]
     run = server.create(corpus=corpus, hidden_size=4, max_updates=None, sample_length=20)
     with watch(server, run, max_queue=1) as viewer:
-        # Its answers to the first pings say that it would answer others.
+        # Its first pongs show that it answers pings.
         messages = [read(viewer) for _ in range(20)]
         until(lambda: others_there(server, run) == 0)
         with contextlib.suppress(ConnectionClosed):
@@ -148,14 +148,14 @@ def test_viewers_that_never_read_take_no_memory(tmp_path):
         for _ in range(30):
             stack.enter_context(never_reads(server, run))
         until(lambda: others_there(server, run) == 30)
-        # All of them hold parts of one and the same.
+        # All of them share one snapshot.
         assert memory_bytes(server) - before < 30 * snapshot_bytes / 10
 
 
 def test_a_slow_viewer_that_reads_gets_everything(tmp_path):
-    # What a viewer reads meanwhile is half of what the buffers hold, and a sixth of the snapshot.
-    patience_s, bytes_per_s = 1.0, 24_000
-    with RunningServer(tmp_path, "--no-demo", HURRAH_VIEWER_TIMEOUT_S=str(patience_s)) as server:
+    # Within the timeout the viewer reads half of the buffers, and a sixth of the snapshot.
+    timeout_s, bytes_per_s = 1.0, 24_000
+    with RunningServer(tmp_path, "--no-demo", HURRAH_VIEWER_TIMEOUT_S=str(timeout_s)) as server:
         corpus = server.upload(FACES)["id"]
         run = server.create(corpus=corpus, paused=True, watch_words=[], **LARGE)
         server.post(run, "step", {"updates": 1})
@@ -168,7 +168,7 @@ def test_a_slow_viewer_that_reads_gets_everything(tmp_path):
         ):
             snapshot = read(viewer)
             assert len(json.dumps(snapshot, ensure_ascii=False).encode()) > 6 * bytes_per_s
-            server.client.patch(f"/api/runs/{run['id']}", json={"name": "All is told"})
+            server.client.patch(f"/api/runs/{run['id']}", json={"name": "All is sent"})
             while (message := read(viewer))["type"] != "state":
                 pass
-            assert message["run_state"]["name"] == "All is told"
+            assert message["run_state"]["name"] == "All is sent"

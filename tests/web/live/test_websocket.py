@@ -1,4 +1,4 @@
-"""The live view: a snapshot, then everything as it happens, none lost and none twice."""
+"""The WebSocket: a snapshot, then every message exactly once."""
 
 import contextlib
 import json
@@ -16,7 +16,7 @@ SMALL = {"hidden_size": 10, "sample_length": 20}
 
 
 class Viewer:
-    """A viewer that keeps all it was sent."""
+    """A viewer that stores all messages."""
 
     def __init__(self, server, run, since=None, **options):
         query = "" if since is None else f"?since={since}"
@@ -58,7 +58,7 @@ def points_of(curve):
 
 
 def check_curve(server, viewer):
-    """Hold what a viewer was sent, joined, against the loss of every update."""
+    """Compare the joined curves that a viewer got with the loss of every update."""
     snapshot = viewer.of("snapshot")[-1]
     after = [message for message in viewer.messages if message["seq"] > snapshot["seq"]]
     parts = [snapshot["loss"], *(m["curve"] for m in after if m["type"] == "progress")]
@@ -114,18 +114,18 @@ def test_no_message_is_missing_or_repeated(server, corpus):
         server.client.patch(f"/api/runs/{run['id']}", json={"name": "Renamed"})
         viewer.read_until(entered("finished"))
         viewer.read_until(lambda m: m["type"] == "checkpoint" and m["checkpoint"]["update"] == 300)
-        # The last samples may be measured after the run is finished.
+        # The last samples may be measured after the run has finished.
         server.get(run, "samples")
         server.client.patch(f"/api/runs/{run['id']}", json={"name": "Again"})
         viewer.read_until(lambda m: m["type"] == "state" and m["run_state"]["name"] == "Again")
         snapshot = viewer.of("snapshot")[0]
         check_curve(server, viewer)
         for kind in ("sample", "milestone", "checkpoint"):
-            told = [*snapshot[f"{kind}s"], *(m[kind] for m in viewer.of(kind))]
+            received = [*snapshot[f"{kind}s"], *(m[kind] for m in viewer.of(kind))]
             kept = server.get(run, f"{kind}s")
             if kind == "checkpoint":  # Automatic ones give way to newer ones.
-                told = [made for made in told if made in kept]
-            assert sorted(told, key=str) == sorted(kept, key=str)
+                received = [made for made in received if made in kept]
+            assert sorted(received, key=str) == sorted(kept, key=str)
         states = [m["run_state"]["state"] for m in viewer.of("state")]
         assert states[0] == "running"
         assert "finished" in states
@@ -146,11 +146,11 @@ def test_every_message_has_its_time(server, corpus):
         viewer.read_until(lambda m: m["type"] == "state" and m["run_state"]["name"] == "Told")
     sent_at = [message["sent_at"] for message in viewer.messages]
     assert sent_at == sorted(sent_at)
-    # To the millisecond.
+    # Times are rounded to milliseconds.
     assert began_s - 0.001 <= sent_at[0] <= sent_at[-1] <= time.time() + 0.001
     happened = [(m["happened_at"], m["sent_at"]) for m in viewer.of("progress")]
     assert happened
-    assert all(began_s - 0.001 <= made <= told for made, told in happened)
+    assert all(began_s - 0.001 <= made <= received for made, received in happened)
 
 
 def test_progress_at_full_speed_keeps_every_extreme(server):
@@ -170,7 +170,7 @@ def test_progress_comes_five_to_twenty_times_a_second(server, corpus, pace):
         began_s = time.monotonic()
         viewer.read_until(lambda _: len(viewer.of("progress")) >= 21)
         took_s = time.monotonic() - began_s
-    # A slow machine makes it fewer; more than 20 it never is.
+    # A slow machine sends fewer, but never more than 20.
     assert took_s >= 0.9 * 20 / 20
     if pace == 2:
         updates = {message["update"] for message in viewer.of("progress")}
@@ -191,7 +191,7 @@ def test_passages_do_not_increase_the_progress_rate(server, corpus):
 
 
 def narrow(server):
-    """Connect with room for little that is not read yet, so that the server soon has to wait."""
+    """Connect with small buffers, so that the server soon has to wait."""
     ours = socket.socket()
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
     ours.settimeout(LIMIT_S)
@@ -213,7 +213,7 @@ def test_a_slow_viewer_gets_fewer_messages_and_misses_nothing(serve):
         server.post(run, "resume")
         while not any(later["seq"] > m["seq"] + 1 for m, later in pairwise(slow.messages)):
             quick.next()
-            # Never so far behind that the server has its place no more.
+            # Never so far behind that its cursor is evicted.
             if quick.messages[-1]["seq"] - slow.messages[-1]["seq"] > 200:
                 slow.next()
         server.post(run, "pause")
@@ -221,10 +221,10 @@ def test_a_slow_viewer_gets_fewer_messages_and_misses_nothing(serve):
             viewer.read_until(entered("paused"))
             assert viewer.of("resync") == []
         server.get(run, "samples")
-        server.client.patch(f"/api/runs/{run['id']}", json={"name": "All is told"})
+        server.client.patch(f"/api/runs/{run['id']}", json={"name": "All is sent"})
         for viewer in (quick, slow):
             viewer.read_until(
-                lambda m: m["type"] == "state" and m["run_state"]["name"] == "All is told"
+                lambda m: m["type"] == "state" and m["run_state"]["name"] == "All is sent"
             )
         check_curve(server, slow)
         assert len(slow.of("progress")) < len(quick.of("progress"))
@@ -282,7 +282,7 @@ def test_an_evicted_since_gets_a_snapshot(server, corpus):
     run = server.create(corpus=corpus, paused=True, **spec)
     with Viewer(server, run) as viewer:
         old = viewer.next()["seq"]
-    # Each makes a sample, and each sample a message.
+    # Each update makes a sample, and each sample a message.
     server.post(run, "step", {"updates": 600})
     assert len(server.get(run, "samples")) == 601
     with Viewer(server, run, since=old) as viewer:
@@ -322,12 +322,12 @@ def test_all_viewers_get_the_same_and_are_counted(server, corpus):
         for viewer in viewers:
             viewer.read_until(entered("finished"))
         last = viewers[0].messages[-1]["seq"]
-        # What each was sent after the youngest came.
-        told = [
+        # The messages of each after the last one joined.
+        received = [
             [m for m in viewer.messages if viewers[2].messages[0]["seq"] < m["seq"] <= last]
             for viewer in viewers
         ]
-        assert told[0] == told[1] == told[2] != []
+        assert received[0] == received[1] == received[2] != []
         viewers[2].socket.close()
         viewers[0].read_until(lambda m: m["type"] == "viewers" and m["viewers"] == 2)
 
@@ -356,7 +356,7 @@ def test_going_back_to_a_checkpoint_sends_a_resync(server, corpus):
         server.post(run, "pause")
         viewer.read_until(entered("paused"))
         check_curve(server, viewer)
-    # Who leaves between the two has not seen the snapshot yet.
+    # A viewer that disconnects between the two has not got the snapshot yet.
     with Viewer(server, run, since=resync["seq"]) as viewer:
         assert viewer.next()["type"] == "snapshot"
 

@@ -1,4 +1,4 @@
-"""Checkpoints: durable when answered, taken away in every state, and exactly what they say."""
+"""Checkpoints over HTTP: durable, downloadable in every state, and exact."""
 
 import io
 import json
@@ -27,7 +27,7 @@ def _no_runs_left(request):
 
 
 def trained(updates):
-    """Train here what `SMALL` describes; yield the trainer after each update."""
+    """Train the network of `SMALL` in this process; yield the trainer after each update."""
     vocabulary = Vocabulary.from_text(PAGES)
     settings = TrainerSettings(hidden_size=10)
     trainer = Trainer(vocabulary.encode(PAGES), len(vocabulary), settings)
@@ -89,7 +89,7 @@ def test_a_checkpoint_contains_the_trained_network(server, corpus):
 
 
 def test_the_best_model_is_the_one_at_the_lowest_smooth_loss(server, corpus):
-    # A rate so high that the loss rises again: the best is well before the end.
+    # With this learning rate the loss rises again: the best model is well before the end.
     spec = SMALL | {"corpus": corpus, "max_updates": 400, "paused": True}
     run = server.create(**spec)
     server.post(run, "step", {"updates": 300})
@@ -124,7 +124,7 @@ def test_files_can_be_downloaded_while_a_run_trains(server, corpus):
     made = server.post(run, "resume") and server.post(run, "checkpoints")
     _, meta = server.checkpoint_file(run, made["id"])
     assert meta["trainer"]["updates"] == made["update"]
-    # What was written to be given out is cleared away.
+    # Temporary files of downloads are deleted.
     folder = server.data_dir / "runs" / run["id"] / "checkpoints"
     listed = {made["id"] for made in server.get(run, "checkpoints")}
     server.post(run, "pause")
@@ -194,12 +194,12 @@ def test_a_requested_checkpoint_can_be_deleted(server, corpus):
         assert server.client.delete(f"{where}/{old['id']}").status_code == 204
         assert not path.exists()
         assert [made["id"] for made in server.get(run, "checkpoints")] == [new["id"]]
-        told = until(
+        received = until(
             lambda: (m := json.loads(socket.recv(60)))["type"] == "checkpoint_deleted" and m
         )
-        assert told["checkpoint_id"] == old["id"]
+        assert received["checkpoint_id"] == old["id"]
     server.problem(server.client.delete(f"{where}/{old['id']}"), 404)
-    # What the run goes on from stays.
+    # The checkpoint from which the run would resume stays.
     assert (
         "continue from"
         in server.problem(server.client.delete(f"{where}/{new['id']}"), 409)["detail"]

@@ -1,4 +1,4 @@
-"""Texts: brought in any encoding, read back exactly, refused when they are none."""
+"""Corpora over HTTP: upload in any encoding, exact excerpts, refusals."""
 
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
@@ -219,8 +219,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(server):
     assert server.client.get("/api/corpora").json() == before
 
 
-def test_a_text_is_not_deleted_while_a_run_of_it_is_created(serve):
-    server = serve("--no-demo")
+def test_a_text_is_not_deleted_while_a_run_of_it_is_created(server):
     for _ in range(10):
         corpus = server.upload(PAGES)["id"]
         with ThreadPoolExecutor(2) as both:

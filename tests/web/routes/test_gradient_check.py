@@ -1,4 +1,4 @@
-"""Gradient checks over the wire."""
+"""Gradient checks over HTTP."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What happened to a run: losses at any resolution, samples, milestones."""
+"""A run's history over HTTP: losses at any resolution, samples, milestones."""
 
 import csv
 import io
@@ -8,7 +8,7 @@ import pytest
 
 from tests.serving import NOVEL, PAGES
 
-# 159 sequences of 25 characters are an epoch of these pages.
+# An epoch of this text has 159 sequences of 25 characters.
 PER_EPOCH = (len(PAGES) - 1) // 25
 SMALL = {"hidden_size": 10, "sample_length": 40}
 
@@ -25,7 +25,7 @@ def rows_of(server, run):
 
 
 def check_honest(loss, rows, first, last, points):
-    """Hold a reduced curve against every update's loss."""
+    """Compare a reduced curve with the loss of every update."""
     assert (loss["from"], loss["to"]) == (first, last)
     bucket = loss["bucket"]
     starts = range(first, last + 1, bucket)
@@ -47,7 +47,7 @@ def corpus(server):
 
 @pytest.fixture(scope="module")
 def run(server, corpus):
-    """Three epochs and a bit, with words to find and a checkpoint on the way."""
+    """A run of more than three epochs, with watched words and a checkpoint."""
     words = ["e", "no-such-word", "t"]
     run = server.create(
         **SMALL, corpus=corpus, max_updates=500, sample_every=50, watch_words=words, paused=True
@@ -201,7 +201,7 @@ def test_only_the_first_occurrence_of_a_word_is_a_hurrah(server, run):
 
 
 def test_a_frequent_word_is_celebrated_once(server):
-    # Nothing but this word can be written.
+    # The network can write only this word.
     corpus = server.upload("Orla " * 200)["id"]
     run = server.create(
         **SMALL | {"sample_length": 200}, corpus=corpus, watch_words=["Orla"], max_updates=600

@@ -1,4 +1,4 @@
-"""Notes: what the operator has to say of an update, told to everybody, kept through a crash."""
+"""Milestones over HTTP: notes are sent to all viewers, and survive a crash."""
 
 import json
 import os
@@ -81,7 +81,7 @@ def test_only_notes_can_be_changed_or_deleted(server, run):
     for nothing in ("999999999", "x", "1e3", "9" * 40):
         answer = server.client.delete(f"/api/runs/{run['id']}/milestones/{nothing}")
         server.problem(answer, 404)
-    # Another run's milestone is none of this run's.
+    # A milestone of another run is not found.
     other = small_run(server)
     answer = server.client.delete(f"/api/runs/{other['id']}/milestones/{mark['id']}")
     server.problem(answer, 404)
@@ -125,7 +125,7 @@ def test_a_note_survives_a_crash_that_loses_its_update(tmp_path):
             os.kill(pid, signal.SIGKILL)
         server.kill()
     with sqlite3.connect(tmp_path / "hurrah.db") as database:
-        # As a version without ids kept it.
+        # As stored by a version without ids.
         (kept,) = database.execute(
             "SELECT milestone FROM milestones WHERE number = ?", (note["id"],)
         ).fetchone()

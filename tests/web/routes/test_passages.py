@@ -1,4 +1,4 @@
-"""Passages: asked for in every way and in every state, and never at the cost of what is learnt."""
+"""Passages over HTTP: every option and state, without changing the training."""
 
 import json
 
@@ -11,7 +11,7 @@ SMALL = {"hidden_size": 20, "sample_length": 20}
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    # One at a time, so that a second run waits.
+    # One training run at a time, so that a second run is queued.
     data_dir = tmp_path_factory.mktemp("data")
     with RunningServer(data_dir, "--no-demo", HURRAH_MAX_TRAINING_RUNS="1") as running:
         yield running
@@ -24,7 +24,7 @@ def corpus(server):
 
 @pytest.fixture(scope="module")
 def run(server, corpus):
-    """A run that stands at 300, with checkpoints at 100 and 200, and its best before its end."""
+    """A run paused at 300, with checkpoints at 100 and 200, and its best model before 300."""
     run = server.create(corpus=corpus, paused=True, max_updates=300, **SMALL)
     marks = []
     for _ in range(2):
@@ -102,7 +102,7 @@ def test_a_prime_is_continued_and_its_unknown_characters_are_named(server, run):
     other = ask(server, run, prime="Th😀e ñ", seed=1, temperature=0, length=100)
     assert other["unknown_characters"] == ["😀", "ñ"]
     assert other["prime"] == "Th😀e ñ"
-    # The unknown ones are passed over: it reads "The ".
+    # Unknown characters are skipped: it reads "The ".
     assert other["text"] == primed["text"]
     assert ask(server, run, prime="日本語", length=10)["unknown_characters"] == ["日", "本", "語"]
 
@@ -220,29 +220,29 @@ def test_a_passage_is_written_in_every_state(serve):
     spec = SMALL | {"corpus": corpus}
     finished = server.create(**spec | {"max_updates": 100})
     server.until_ended(finished)
-    # Asked again and again while its process leaves.
+    # Requested repeatedly while its process exits.
     for _ in range(20):
         assert ask(server, finished, source="latest", length=5)["source"]["update"] == 100
     assert server.run(finished)["state"] == "finished"
     running = server.create(**spec | {"max_updates": None})
     queued = server.create(**spec)
-    standing = server.create(paused=True, **spec)
+    paused = server.create(paused=True, **spec)
     stopped = server.create(paused=True, **spec)
     server.post(stopped, "step", {"updates": 10})
     server.post(stopped, "stop")
-    updates = {finished["id"]: 100, queued["id"]: 0, standing["id"]: 0, stopped["id"]: 10}
+    updates = {finished["id"]: 100, queued["id"]: 0, paused["id"]: 0, stopped["id"]: 10}
     states = {finished["id"]: "finished", queued["id"]: "queued"}
-    states |= {standing["id"]: "paused", stopped["id"]: "stopped", running["id"]: "running"}
-    for run in (finished, running, queued, standing, stopped):
+    states |= {paused["id"]: "paused", stopped["id"]: "stopped", running["id"]: "running"}
+    for run in (finished, running, queued, paused, stopped):
         for source in ("best", "latest"):
             passage = ask(server, run, source=source, length=30, seed=1)
             assert len(passage["text"]) == 30
             if run["id"] in updates:
                 assert passage["source"]["update"] == updates[run["id"]] or source == "best"
         assert server.run(run)["state"] == states[run["id"]]
-    # The same model of the same spec, whether its process stands there or was never started.
+    # The same model of the same spec, whether or not its process has been started.
     seeded = {"length": 30, "seed": 1}
-    assert ask(server, queued, **seeded) == ask(server, standing, **seeded)
+    assert ask(server, queued, **seeded) == ask(server, paused, **seeded)
     before = {run: ask(server, {"id": run}, **seeded) for run in updates}
     assert server.terminate() == 0
     again = serve("--no-demo", HURRAH_MAX_TRAINING_RUNS="1")

@@ -1,4 +1,4 @@
-"""What was read at an update: to the character, in every state, by a network that is named."""
+"""Surprisals over HTTP: the exact text, in every state, with the source named."""
 
 import math
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +22,7 @@ def corpus(server):
 
 @pytest.fixture(scope="module")
 def run(server, corpus):
-    """A run of 400 updates, two epochs and a half; with a checkpoint at 130."""
+    """A run of 400 updates (2.5 epochs) with a checkpoint at 130."""
     run = server.create(corpus=corpus, paused=True, max_updates=400, **SMALL)
     server.post(run, "step", {"updates": 130})
     server.post(run, "checkpoints")
@@ -35,7 +35,7 @@ def read(server, run, **query):
 
 
 def check_text(passage, text, part_begins, place):
-    """Hold a passage to the book: `place` is where its sequence began in the part."""
+    """Compare a passage with the corpus; `place` is its sequence's offset in the stream."""
     start = part_begins + place + 1
     assert set(passage) == FIELDS
     assert passage["position"] == start
@@ -71,11 +71,11 @@ def test_the_network_is_the_nearest_earlier_one(server, run, update, kind, known
 
 
 def test_surprisals_after_a_snapshot_sum_to_the_loss(server, run):
-    # At the start of an epoch nothing is carried, and at update 1 the network is the very same.
+    # The state is zero at the start of an epoch, and at update 1 the network is the same.
     reading = read(server, run, update=1)
     nats = sum(reading["passages"][0]["surprisal"]) * math.log(2)
     assert nats == pytest.approx(reading["loss"], rel=1e-3)
-    # Later the state was carried from further back; what leads up to it brings it close to that.
+    # Later the state was carried from further back; the preceding text brings it close to that.
     for update in (51, 101, 131, 351):
         reading = read(server, run, update=update)
         nats = sum(reading["passages"][0]["surprisal"]) * math.log(2)

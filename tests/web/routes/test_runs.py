@@ -1,4 +1,4 @@
-"""Runs: made, paused, stepped, resumed, changed, ended, and what each answer says."""
+"""Runs over HTTP: create, pause, step, resume, change, stop, delete."""
 
 import csv
 import io
@@ -38,7 +38,7 @@ ENDLESS = SMALL | {"max_updates": None}
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    # Room for all that these tests leave training.
+    # These tests leave many runs training.
     data_dir = tmp_path_factory.mktemp("data")
     with RunningServer(data_dir, "--no-demo", HURRAH_MAX_TRAINING_RUNS="50") as running:
         yield running
@@ -70,7 +70,7 @@ def losses(server, run):
     return [float(row["loss"]) for row in rows]
 
 
-# -- making -------------------------------------------------------------------------------------
+# -- create -------------------------------------------------------------------------------------
 
 
 def test_an_empty_spec_gets_the_defaults_and_trains_at_once(server):
@@ -161,7 +161,7 @@ def test_a_paused_run_stays_at_its_update(server):
     assert server.get(run, "loss")["to"] == paused["update"]
     assert server.losses_csv(run).count(b"\n") == paused["update"] + 1
     assert server.post(run, "pause") == paused
-    # A checkpoint comes from the worker: it would tell had that gone on.
+    # The worker writes the checkpoint, so its update shows whether the worker has continued.
     assert server.post(run, "checkpoints")["update"] == paused["update"]
     assert server.run(run) == paused
     resumed = server.post(run, "resume")
@@ -246,7 +246,7 @@ def test_deleting_a_run_deletes_everything(server):
     assert server.client.get("/api/runs").json() == []
 
 
-# -- changing -----------------------------------------------------------------------------------
+# -- change -------------------------------------------------------------------------------------
 
 
 def test_a_changed_learning_rate_takes_effect(server, corpus):
@@ -259,7 +259,7 @@ def test_a_changed_learning_rate_takes_effect(server, corpus):
     for run in (changed, unchanged):
         server.post(run, "step", {"updates": 100})
     one, other = losses(server, changed), losses(server, unchanged)
-    # The first loss after the change is still that of what was learnt before it.
+    # The first loss after the change is still that of the previous parameters.
     assert one[:101] == other[:101]
     assert one[101] != other[101]
     (mark,) = (mark for mark in server.get(changed, "milestones") if mark["kind"] == "change")
@@ -294,7 +294,7 @@ def test_max_updates_can_be_lowered_or_raised(server):
     assert change(server, run, max_updates=None)["spec"]["max_updates"] is None
     server.post(run, "resume")
     server.until(run, lambda now: now["update"] > 200)
-    # Where it stands when it is told so, that is the end.
+    # A value below the current update ends the run there.
     server.post(run, "pause")
     at = server.run(run)["update"]
     change(server, run, max_updates=at)
@@ -318,6 +318,6 @@ def test_sample_interval_name_and_watch_words_can_be_changed(server, corpus):
 
 def test_updates_per_second_are_accurate(server):
     run = server.create(pace=40, **ENDLESS)
-    # Sleeping is never shorter than asked for, so that the rate is at most the pace.
+    # A sleep is never shorter than requested, so the rate is at most the pace.
     seen = server.until(run, lambda now: now["update"] > 60)["updates_per_second"]
     assert 0 < seen < 60

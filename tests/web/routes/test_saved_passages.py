@@ -1,4 +1,4 @@
-"""The gallery, and links that stay true while the network learns on."""
+"""Saved passages, and links to passages that stay valid during further training."""
 
 import json
 from urllib.parse import parse_qs, urlsplit
@@ -42,7 +42,7 @@ def listed(server, **query):
 
 
 def train_on(server, run, updates=200):
-    """Let the best model become another one."""
+    """Train until the best model is another one."""
     before = server.run(run)["best"]
     server.post(run, "step", {"updates": updates})
     assert server.run(run)["best"] != before
@@ -91,7 +91,7 @@ def test_a_shared_link_gives_the_same_text_after_more_training(server, run):
     again = write(server, run, source=exact(passage))
     assert again["text"] == passage["text"]
     assert again["source"] == passage["source"] | {"kind": "snapshot"}
-    # Several at once from the same model as well.
+    # Several passages at once from the same model, too.
     several = write(server, run, source=exact(passage), temperatures=[0.5, 1.0])["passages"]
     assert {each["model"] for each in several} == {passage["model"]}
 
@@ -108,7 +108,7 @@ def test_a_model_is_found_by_its_fingerprint(server, run):
 def test_a_deleted_model_is_not_found(server, run):
     for source in [{"update": 123, "model": "0" * 24}, {"update": 300, "model": "f" * 24}]:
         answer = server.client.post(f"/api/runs/{run['id']}/passages", json={"source": source})
-        assert "no longer there" in server.problem(answer, 404)["detail"]
+        assert "no longer exists" in server.problem(answer, 404)["detail"]
     answer = server.client.post(f"/api/runs/{run['id']}/models", json={"model": "0" * 24})
     server.problem(answer, 404)
 
@@ -206,13 +206,13 @@ def test_saved_passages_and_models_are_limited(serve):
         folder = server.data_dir / "runs" / run["id"] / "models"
         return {path.stem for path in folder.glob("*.npz")}
 
-    # A shared model gives way to one that a kept passage needs, but not the other way.
+    # A shared model is replaced by one that a saved passage needs, but not vice versa.
     assert share(written[0]).status_code == 204
     assert keep(server, run, written[1])["model_saved"]
     assert keep(server, run, written[2])["model_saved"]
     assert models() == {written[1]["model"], written[2]["model"]}
     assert "HURRAH_MAX_SAVED_MODELS" in server.problem(share(written[0]), 409)["detail"]
-    # The text is kept even so.
+    # The text is saved nevertheless.
     third = keep(server, run, written[3])
     assert not third["model_saved"]
     answer = server.client.post(
@@ -220,10 +220,10 @@ def test_saved_passages_and_models_are_limited(serve):
         json={"run": run["id"], "fingerprint": write(server, run, seed=1)["fingerprint"]},
     )
     assert "3 passages (HURRAH_MAX_SAVED_PASSAGES)" in server.problem(answer, 409)["detail"]
-    # A model is held only for as long as its passage may be kept.
+    # A model is held only as long as its passage can be saved.
     held = server.data_dir / "runs" / run["id"] / "models" / "held"
     assert {path.stem for path in held.glob("*.npz")} == {each["model"] for each in written}
-    # What was taken out makes room.
+    # Deleting a passage makes room.
     assert server.client.delete(f"/api/passages/{third['id']}").status_code == 204
     assert keep(server, run, written[0])["id"]
 
@@ -243,7 +243,7 @@ def test_viewers_can_read_saved_passages_but_not_save(tmp_path):
             ("POST", f"/api/runs/{run['id']}/models", {"model": passage["model"]}),
         ]:
             server.problem(server.client.request(method, path, json=body), 401)
-        # What a viewer had written is held for nobody.
+        # A passage written for a viewer cannot be saved, not even by the operator.
         answer = server.client.post("/api/passages", json=wanted, headers=bearer)
         server.problem(answer, 409)
         assert write(server, run, source=exact(passage))["text"] == passage["text"]

@@ -1,4 +1,4 @@
-"""How long a run trained: pauses are not counted, and no ending of a process makes it fall."""
+"""Training time: pauses are not counted, and it never decreases."""
 
 import time
 
@@ -15,7 +15,7 @@ def rising(values):
 
 @pytest.fixture(scope="module")
 def run(server):
-    """Two hundred updates, made in two goes with a pause between."""
+    """A run of 200 updates with a pause in between."""
     run = server.create(**SMALL, corpus=server.upload(PAGES)["id"], max_updates=400, paused=True)
     began = time.monotonic()
     server.post(run, "step", {"updates": 100})
@@ -44,7 +44,7 @@ def test_a_fork_continues_the_training_time_of_its_parent(server, run):
     assert ours == theirs
     server.post(branch, "step", {"updates": 10})
     longer = server.get(branch, "loss")["seconds"]
-    # Between two marks, which are a second apart, the time is only estimated.
+    # Between two recorded times, which are a second apart, the time is interpolated.
     assert longer[:200] == pytest.approx(theirs, abs=1)
     assert rising(longer)
     assert server.run(branch)["seconds"] > run["seconds"]
@@ -64,16 +64,16 @@ def test_training_time_never_decreases_after_a_crash_or_resume(tmp_path):
         run = server.create(**SMALL, corpus=server.upload(PAGES)["id"], max_updates=600, pace=500)
         server.until(run, lambda now: now["update"] > 100)
         made = server.post(run, "checkpoints")
-        # The history goes beyond the checkpoint when the server dies.
+        # The history extends beyond the checkpoint when the server is killed.
         server.until(run, lambda now: now["update"] > made["update"] + 20)
         server.kill()
     with RunningServer(tmp_path, "--no-demo") as server:
-        stands = server.run(run)
+        before = server.run(run)
         server.post(run, "resume")
         done = server.until_ended(run)
         loss = server.get(run, "loss")
-        assert done["seconds"] > stands["seconds"] > 0
+        assert done["seconds"] > before["seconds"] > 0
         assert None not in loss["seconds"]
         assert rising([*loss["seconds"], round(done["seconds"], 3)])
-        # At 500 a second, the clock stood still while there was no server.
+        # At 500 updates a second; the time without a server is not counted.
         assert done["seconds"] > 0.9 * 600 / 500

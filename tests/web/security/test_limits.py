@@ -1,4 +1,4 @@
-"""How much there may be of everything, and how often viewers may ask."""
+"""Limits of requests, sizes and counts."""
 
 import contextlib
 from collections import Counter
@@ -19,12 +19,12 @@ SMALL = {"hidden_size": 5, "sample_length": 10, "paused": True}
 TOKEN = "a token for tests"
 
 
-# -- over the wire --------------------------------------------------------------------------------
+# -- over HTTP ------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def narrow(tmp_path_factory):
-    """A server with a token, and with limits that are soon reached."""
+    """A server with a token and low limits."""
     limits = {
         "VIEWER_PASSAGES_PER_MINUTE": 4,
         "VIEWER_CHECKS_PER_MINUTE": 3,
@@ -44,6 +44,14 @@ def narrow(tmp_path_factory):
         yield running
 
 
+@pytest.fixture(scope="module")
+def tight(tmp_path_factory):
+    """A server on which one request may wait, and one database read."""
+    limits = {"HURRAH_MAX_WAITING_REQUESTS": "1", "HURRAH_MAX_READ_REQUESTS": "1"}
+    with RunningServer(tmp_path_factory.mktemp("tight"), "--no-demo", **limits) as running:
+        yield running
+
+
 def as_operator(server, method, path, **what):
     return server.client.request(method, path, headers=server.operator, **what)
 
@@ -56,7 +64,7 @@ def run(narrow):
 
 
 def until_refused(server, named, method, *paths, **what):
-    """Ask until it is too often, at most twenty times; return how often it was not.
+    """Send requests until one is refused, at most twenty; return how many were accepted.
 
     On a slow machine the bucket fills meanwhile, but never as fast as this takes from it.
     """
@@ -114,18 +122,17 @@ def test_the_cost_of_a_passage_counts_text_and_prime(asked, thousands):
     assert PassageRequest.model_validate(asked).thousands == thousands
 
 
-def test_waiting_requests_are_limited(serve):
-    server = serve("--no-demo", HURRAH_MAX_WAITING_REQUESTS="1")
-    run = server.create(paused=True, hidden_size=800)
-    path = f"{server.url}/api/runs/{run['id']}/passages"
-    # Each takes seconds: those that are asked for at once find one under way.
+def test_waiting_requests_are_limited(tight):
+    run = tight.create(paused=True, hidden_size=800)
+    path = f"{tight.url}/api/runs/{run['id']}/passages"
+    # Each takes seconds, so that of several at once one is running and one waits.
     with ThreadPoolExecutor(4) as asking:
         ask = partial(httpx.post, json={"length": 20_000}, timeout=LIMIT_S)
         answers = list(asking.map(ask, [path] * 4))
     refused = [answer for answer in answers if answer.status_code != 200]
     assert 0 < len(refused) < len(answers)
     for answer in refused:
-        server.problem(answer, 429)
+        tight.problem(answer, 429)
         assert answer.headers["retry-after"]
 
 
@@ -137,7 +144,7 @@ def test_only_computed_readings_are_rate_limited(narrow, run):
     others = [f"{address}?from={update}&to={update}" for update in range(2, 22)]
     for _ in range(10):
         assert all(narrow.client.get(path).status_code == 200 for path in known)
-    few = "3 readings of what was read a minute from one address"
+    few = "3 surprisal readings a minute from one address"
     assert until_refused(narrow, few, "GET", *others) >= 2
     assert all(narrow.client.get(path).status_code == 200 for path in known)
     for path in others:
@@ -165,7 +172,7 @@ def test_runs_and_texts_are_limited(narrow, run):
 
 
 def at_once(ask, *, times=8):
-    """Ask so many times at the same moment, and count the statuses."""
+    """Send concurrent requests, and count the statuses."""
     with ThreadPoolExecutor(times) as many:
         answers = [many.submit(ask, number) for number in range(times)]
         return Counter(answer.result().status_code for answer in answers)
@@ -192,7 +199,7 @@ def test_concurrent_requests_do_not_exceed_the_limits(serve):
     assert at_once(fork) == {201: 1, 409: 7}
     assert len(server.client.get("/api/runs").json()) == 2
 
-    # What comes to nothing gives its place back.
+    # A refused upload frees its place.
     assert set(at_once(upload(bytes(1_000)))) <= {415, 409}
     assert at_once(upload(PAGES.encode())) == {201: 2, 409: 6}
     assert len(server.client.get("/api/corpora").json()) == 3
@@ -242,16 +249,32 @@ def test_values_over_a_limit_are_refused_with_the_limit(narrow, run, what, body,
 
 def test_the_size_of_the_data_directory_is_limited(serve):
     first = serve("--no-demo")
-    limit = bytes_below(first.data_dir) + 300_000
+    large = first.create(hidden_size=40, paused=True)
+    for _ in range(3):
+        first.post(large, "checkpoints")
+    limit = bytes_below(first.data_dir) + 200_000
     assert first.terminate() == 0
     server = serve("--no-demo", HURRAH_MAX_STORED_BYTES=str(limit))
+
+    # A run pauses while the directory is full.
+    run = server.create(hidden_size=5, sample_length=10, max_updates=None, pace=20_000)
+    paused = server.until(run, lambda now: now["disk_full"])
+    assert paused["state"] == "paused"
+    assert f"may contain {limit:,} bytes" in paused["error"]
+    assert paused["error"].endswith("resumes by itself when there is room.")
+    update = server.run(run)["update"]
+    assert server.client.delete(f"/api/runs/{large['id']}").status_code == 204
+    server.until(run, lambda now: now["state"] == "running" and now["update"] > update)
+    assert server.client.delete(f"/api/runs/{run['id']}").status_code == 204
+
+    # Requests that store something are refused.
     corpus = server.upload(PAGES)["id"]
-    run = server.create(corpus=corpus, hidden_size=100, paused=True)
-    kept = 0
+    run = server.create(corpus=corpus, hidden_size=40, paused=True)
+    made = 0
     while (answer := server.client.post(f"/api/runs/{run['id']}/checkpoints")).status_code == 201:
-        kept += 1
-        assert kept < 100
-    assert f"may hold {limit:,} bytes" in server.problem(answer, 409)["detail"]
+        made += 1
+        assert made < 100
+    assert f"may contain {limit:,} bytes" in server.problem(answer, 409)["detail"]
     server.problem(server.client.post("/api/runs", json=SMALL), 409)
     server.problem(
         server.client.post(f"/api/runs/{run['id']}/fork", json={"checkpoint": "latest"}), 409
@@ -263,53 +286,33 @@ def test_the_size_of_the_data_directory_is_limited(serve):
     assert server.upload(PAGES)["id"]
 
 
-def test_a_run_pauses_while_the_data_directory_is_full(serve):
-    first = serve("--no-demo")
-    large = first.create(hidden_size=100, paused=True)
-    for _ in range(3):
-        first.post(large, "checkpoints")
-    limit = bytes_below(first.data_dir) + 200_000
-    assert first.terminate() == 0
-    server = serve("--no-demo", HURRAH_MAX_STORED_BYTES=str(limit))
-    run = server.create(hidden_size=5, sample_length=10, max_updates=None, pace=20_000)
-    held = server.until(run, lambda now: now["disk_full"])
-    assert held["state"] == "paused"
-    assert f"may hold {limit:,} bytes" in held["error"] or "MB" in held["error"]
-    assert held["error"].endswith("resumes by itself when there is room.")
-    stood = server.run(run)["update"]
-    assert server.client.delete(f"/api/runs/{large['id']}").status_code == 204
-    server.until(run, lambda now: now["state"] == "running" and now["update"] > stood)
+def test_database_reads_are_limited(tight):
+    run = tight.create(**SMALL)
 
+    def ask(first):
+        # Equal requests would share one read.
+        return tight.client.get(f"/api/runs/{run['id']}/loss", params={"from": first})
 
-def test_database_reads_are_limited(serve):
-    server = serve("--no-demo", HURRAH_MAX_READ_REQUESTS="1")
-    run = server.create(**SMALL)
-
-    def ask(place):
-        # Who asks for the same is told the same, and does not stand in the line.
-        return server.client.get(f"/api/runs/{run['id']}/loss", params={"from": place})
-
-    def ask_at_once(many):
-        refused = [answer for answer in many.map(ask, range(32)) if answer.status_code != 200]
+    def ask_at_once(pool):
+        refused = [answer for answer in pool.map(ask, range(32)) if answer.status_code != 200]
         for answer in refused:
-            assert "1 database reads" in server.problem(answer, 429)["detail"]
+            assert "1 database reads" in tight.problem(answer, 429)["detail"]
             assert int(answer.headers["retry-after"]) > 0
         return refused
 
-    with ThreadPoolExecutor(16) as many:
-        until(lambda: ask_at_once(many))
+    with ThreadPoolExecutor(16) as pool:
+        until(lambda: ask_at_once(pool))
     assert ask(0).status_code == 200
 
 
-def test_a_lecture_hall_that_zooms_in_at_once_is_not_refused(serve):
-    server = serve("--no-demo")
+def test_a_lecture_hall_that_zooms_in_at_once_is_not_refused(server):
     run = server.create(**SMALL)
     server.post(run, "step", {"updates": 600})
-    with contextlib.ExitStack() as open_:
-        hall = [open_.enter_context(raw.connect(server)) for _ in range(500)]
-        for laptop, connection in enumerate(hall):
-            address = f"/api/runs/{run['id']}/loss?from={laptop + 1}&smoothing=0.9"
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(raw.connect(server)) for _ in range(500)]
+        for number, connection in enumerate(connections):
+            address = f"/api/runs/{run['id']}/loss?from={number + 1}&smoothing=0.9"
             connection.sendall(raw.head(server, f"GET {address} HTTP/1.1"))
-        for connection in hall:
-            status, _, body = raw.answer(connection)
+        for connection in connections:
+            status, _, body = raw.read_response(connection)
             assert status == 200, body

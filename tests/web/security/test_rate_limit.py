@@ -1,4 +1,4 @@
-"""How often viewers may ask: token buckets, and what may be set."""
+"""Rate limits: token buckets and their settings."""
 
 import pytest
 from pydantic import ValidationError
@@ -62,7 +62,7 @@ def test_an_address_has_a_limit_and_all_together_have_one():
     assert "all viewers together" in wrong.detail
     assert refusal(throttle, "10.0.0.3", "checks") is None, "each kind of work for itself"
     clock.now_s = float(wrong.headers["Retry-After"])
-    assert refusal(throttle, "10.0.0.3") is None, "after Retry-After it goes on"
+    assert refusal(throttle, "10.0.0.3") is None, "admitted after Retry-After"
 
 
 def test_refused_requests_are_not_counted():

@@ -1,5 +1,6 @@
-"""What every answer carries, whatever it is an answer to."""
+"""The security headers of every response."""
 
+import re
 import shutil
 import socket
 
@@ -68,10 +69,12 @@ def test_every_kind_of_error_has_the_headers(server):
         assert carries_them(answer)
 
 
-def test_internal_errors_have_the_headers(server):
+def test_internal_errors_have_the_headers(server, tmp_path):
     corpus = server.upload(PAGES)["id"]
-    shutil.rmtree(server.data_dir / "corpora" / corpus)
+    folder = server.data_dir / "corpora" / corpus
+    shutil.move(folder, tmp_path / "moved")
     answer = server.client.get(f"/api/corpora/{corpus}/text")
+    shutil.move(tmp_path / "moved", folder)
     server.problem(answer, 500)
     assert "Traceback" not in answer.text
     assert "corpora" not in answer.text
@@ -131,3 +134,36 @@ def test_head_has_the_headers_of_get(server, path):
     assert answer.content == b""
     assert carries_them(answer)
     assert answer.headers["content-type"] == whole.headers["content-type"]
+
+
+def test_every_response_has_the_security_headers(server, run):
+    answers = [
+        server.client.get(path)
+        for path in (
+            "/",
+            "/healthz",
+            "/api/runs",
+            "/nothing",
+            "/static/vendor/plotly/plotly-basic.min.js",
+        )
+    ]
+    answers.append(server.client.get("/", headers={"Host": "evil.example"}))
+    answers.append(server.client.post("/api/runs", json={"hidden_size": 0}))
+    answers.append(server.client.get(f"/api/runs/{run['id']}/checkpoints/latest/file"))
+    for answer in answers:
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert "server" not in answer.headers
+
+
+def test_the_page_has_no_external_resources_and_no_inline_script(server):
+    page = server.client.get("/").text
+    # Browsers do not execute JSON.
+    page = re.sub(r'<script type="application/json" [^>]*>[^<]*</script>', "", page)
+    assert not re.search(r"<script(?![^>]*\bsrc=)[^>]*>\s*\S", page)
+    assert not re.search(r"\son\w+=", page)
+    assert not re.search(r"(src|href)=[\"'](https?:)?//", page)

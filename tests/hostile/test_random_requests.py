@@ -1,4 +1,4 @@
-"""Ten thousand random requests while a run learns: no fault, no leak, nothing disturbed."""
+"""Ten thousand random requests during training: no error, no leak, no effect on the run."""
 
 import http.client
 import json
@@ -9,18 +9,18 @@ import httpx
 import pytest
 
 from tests.hostile.conftest import faultless
-from tests.hostile.process import open_files, resident_bytes, steady
+from tests.hostile.process_usage import open_files, resident_bytes, steady
 from tests.serving import LIMIT_S, PAGES
 
 REQUESTS, WARMING_UP = 10_000, 2_000
 CONNECTIONS = 10
-# Of 8,000 requests, were each to leave 2 kB behind: less than the smallest of what one consists of.
+# As if each of 8,000 requests leaked 2 kB, which is less than any of its objects.
 LEAK_BYTES = 16_000_000
 NETWORK = {"hidden_size": 8, "sample_length": 20, "sample_every": 1_000, "seed": 11}
 
 
 class Storm:
-    """Random requests, always the same ones, none of which may change the run."""
+    """Reproducible random requests, none of which may change the run."""
 
     def __init__(self, server, run, corpus):
         self._random = random.Random(2_024)
@@ -33,7 +33,7 @@ class Storm:
         self.statuses = {}
 
     def blow(self, requests):
-        """Send so many requests, over connections that stay open, several at once."""
+        """Send requests over several keep-alive connections at once."""
         for _ in range(requests // CONNECTIONS):
             for connection in self._connections:
                 connection.request(*self._request())
@@ -101,7 +101,7 @@ class Storm:
         return self._random.randbytes(self._random.randrange(1, 200))
 
     def _json(self):
-        # With a field that there is not: nothing of it is carried out.
+        # An unknown field makes every body invalid.
         pick = self._random.choice
         names = ("seed", "name", "hidden_size", "updates", "note", "length", "checkpoint", "text")
         values = (1, -1, 1e308, "x", "\ud800", None, [], {}, True, [[[]]], 10**30)
@@ -109,7 +109,7 @@ class Storm:
 
 
 def files_of(server):
-    """Return how many files a server has open that nobody is connected to."""
+    """Return the number of open files of a server without connections."""
     server.client.close()
     server.client = httpx.Client(base_url=server.url, timeout=LIMIT_S)
     return steady(lambda: open_files(server.process.pid), for_s=1.0)

@@ -1,4 +1,4 @@
-"""A run as it will be, of a spec and the texts there are."""
+"""A new run, from its spec and the corpora."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import secrets
 from datetime import UTC, datetime
 
 from server.corpora.library import Corpus, CorpusLibrary
-from server.spec.run_names import made_up_name
+from server.spec.run_names import random_name
 from server.spec.run_spec import RunSpec, SpecError
 from server.spec.schemas import Run, RunState
 from server.spec.sizing import Sizes, measure_sizes
@@ -15,25 +15,25 @@ __all__ = ["draft_run", "measure_run"]
 
 
 def draft_run(spec: RunSpec, corpora: CorpusLibrary, max_memory_bytes: int) -> Run:
-    """Return the run that a spec describes, at update 0; nothing is kept of it.
+    """Return the run that a spec describes, at update 0. Nothing is stored.
 
     Parameters
     ----------
     spec : RunSpec
-        What is wanted; what it leaves open is decided here.
+        The spec. Its corpus, name and watched words are filled in where they are null.
     corpora : CorpusLibrary
-        The texts.
+        The corpora.
     max_memory_bytes : int
-        About how much memory its network may take.
+        The approximate memory that its network may take.
 
     Raises
     ------
     SpecError
-        The spec does not go with the text, or the network would be too large.
+        The corpus is unknown or does not fit the spec, or the network would be too large.
     """
     corpus, sizes = measure_run(spec, corpora, max_memory_bytes)
-    name = spec.name or made_up_name()
-    decided = {
+    name = spec.name or random_name()
+    filled_in = {
         "corpus": corpus.id,
         "name": name,
         "watch_words": list(corpus.names) if spec.watch_words is None else spec.watch_words,
@@ -42,7 +42,7 @@ def draft_run(spec: RunSpec, corpora: CorpusLibrary, max_memory_bytes: int) -> R
         id=secrets.token_hex(6),
         name=name,
         state=RunState.PAUSED if spec.paused else RunState.QUEUED,
-        spec=spec.model_copy(update=decided),
+        spec=spec.model_copy(update=filled_in),
         corpus=corpus.id,
         corpus_name=corpus.name,
         corpus_characters=corpus.characters,
@@ -55,7 +55,10 @@ def draft_run(spec: RunSpec, corpora: CorpusLibrary, max_memory_bytes: int) -> R
 def measure_run(
     spec: RunSpec, corpora: CorpusLibrary, max_memory_bytes: int
 ) -> tuple[Corpus, Sizes]:
-    """Return the text that a run would learn, and what follows from both; as `draft_run`."""
+    """Return the corpus of a spec and the sizes of its run.
+
+    Parameters and errors are those of `draft_run`.
+    """
     corpus = _corpus_for(spec, corpora)
     return corpus, measure_sizes(
         spec,
@@ -67,10 +70,10 @@ def measure_run(
 
 def _corpus_for(spec: RunSpec, corpora: CorpusLibrary) -> Corpus:
     known = corpora.list()
-    wanted = spec.corpus
-    if wanted is None:
-        wanted = next(corpus.id for corpus in known if corpus.shipped)
-    corpus = next((corpus for corpus in known if corpus.id == wanted), None)
+    requested = spec.corpus
+    if requested is None:
+        requested = next(corpus.id for corpus in known if corpus.shipped)
+    corpus = next((corpus for corpus in known if corpus.id == requested), None)
     if corpus is None:
-        raise SpecError("corpus", f"{wanted!r} is not there")
+        raise SpecError("corpus", f"{requested!r} does not exist")
     return corpus

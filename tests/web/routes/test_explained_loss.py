@@ -1,4 +1,4 @@
-"""Whether spikes come from the pages or from the start of each epoch, as the server says."""
+"""The explained variance of the loss over HTTP."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,9 @@ def explained(server, run):
 def test_only_complete_epochs_are_compared(server, corpus):
     run = server.create(**SMALL, corpus=corpus, paused=True, max_updates=None)
     nothing = {"epochs": [], "share": None, "share_error": None, "start": None}
-    assert explained(server, run) == nothing | {"unavailable": "This can be computed after two epochs."}
+    assert explained(server, run) == nothing | {
+        "unavailable": "This can be computed after two epochs."
+    }
     server.post(run, "step", {"updates": 2 * PER_EPOCH - 1})
     assert explained(server, run) == nothing | {
         "unavailable": "This can be computed after the second epoch."
@@ -36,14 +38,14 @@ def test_only_complete_epochs_are_compared(server, corpus):
 
     losses = np.array([row.loss for row in rows_of(server, run)])
     rows = losses[PER_EPOCH : 7 * PER_EPOCH].reshape(6, PER_EPOCH)
-    told = explain(rows, np.arange(2, 8), np.arange(PER_EPOCH), PER_EPOCH)
-    assert found["share"] == pytest.approx(told.share)
-    assert found["share_error"] == pytest.approx(told.error)
-    start = told.start
+    expected = explain(rows, np.arange(2, 8), np.arange(PER_EPOCH), PER_EPOCH)
+    assert found["share"] == pytest.approx(expected.share)
+    assert found["share_error"] == pytest.approx(expected.error)
+    start = expected.start
     assert found["start"] == pytest.approx(
         {"updates": start.updates, "loss": start.loss, "error": start.error}
     )
-    # The same pages are as hard each time.
+    # The same positions are equally difficult in every epoch.
     assert found["share"] > 0.3
     assert found["unavailable"] is None
 

@@ -1,4 +1,4 @@
-"""WebSocket frames that are wrong, too large, too many, or never end."""
+"""WebSocket frames that are malformed, too large, too many, or incomplete."""
 
 import contextlib
 import json
@@ -8,7 +8,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from tests.hostile import raw
-from tests.hostile.process import open_files, resident_bytes, steady
+from tests.hostile.process_usage import open_files, resident_bytes, steady
 from tests.serving import LIMIT_S, until
 
 LARGEST_BYTES = 65_536
@@ -22,7 +22,7 @@ def run(server):
 
 
 def viewers(server, run):
-    """How many look on, as a viewer is told, who is one of them."""
+    """Return the number of viewers, including the one that asks."""
     with connect(f"{server.ws_url}/ws/runs/{run['id']}") as viewer:
         return json.loads(viewer.recv(LIMIT_S))["viewers"]
 
@@ -56,7 +56,7 @@ WRONG = {
 @pytest.mark.parametrize("what", WRONG)
 def test_a_malformed_frame_closes_only_its_connection(server, run, what):
     content, code = WRONG[what]
-    with raw.look_on(server, run) as bystander, raw.look_on(server, run) as viewer:
+    with raw.open_websocket(server, run) as bystander, raw.open_websocket(server, run) as viewer:
         viewer.sendall(content)
         got = raw.close_code(viewer)
         assert code is None or got == code
@@ -75,7 +75,7 @@ def test_unfinished_handshakes_and_frames_leave_nothing(server, run):
     ]
     with contextlib.ExitStack() as held:
         for content in unfinished * 4:
-            held.enter_context(raw.look_on(server, run)).sendall(content)
+            held.enter_context(raw.open_websocket(server, run)).sendall(content)
         assert viewers(server, run) == 4 * len(unfinished) + 1
     until(lambda: viewers(server, run) == 1)
     until(lambda: open_files(server.process.pid) <= before)
@@ -87,7 +87,7 @@ def test_unfinished_handshakes_and_frames_leave_nothing(server, run):
     ids=["text", "bytes"],
 )
 def test_a_viewer_that_sends_too_much_is_disconnected(server, run, frame):
-    with raw.look_on(server, run) as viewer:
+    with raw.open_websocket(server, run) as viewer:
         for _ in range(50):
             viewer.sendall(frame)
         assert raw.is_open(viewer), "a word now and then does no harm"
@@ -100,7 +100,7 @@ def test_a_viewer_that_sends_too_much_is_disconnected(server, run, frame):
 def test_unread_pongs_fill_no_memory(server, run):
     pings = raw.frame(PING, b"x" * 125) * 1_000
     before = resident_bytes(server.process.pid)
-    with raw.look_on(server, run) as viewer, contextlib.suppress(OSError):
+    with raw.open_websocket(server, run) as viewer, contextlib.suppress(OSError):
         for _ in range(1_000):
             viewer.sendall(pings)
         pytest.fail("it was not cut off")
@@ -132,14 +132,14 @@ def test_a_wrong_handshake_is_refused_or_ignored(server, run, lines):
     ["/ws/runs/", "/ws/runs/x/y", "/ws", "/", "/api/runs", "/static/x", "/static/js/watch.js"],
 )
 def test_a_websocket_at_an_unknown_address_is_refused(server, path):
-    raw.is_problem(404, raw.ask(server, raw.upgrade(server, path)), "nothing at this address")
+    raw.assert_problem(404, raw.ask(server, raw.upgrade(server, path)), "nothing at this address")
 
 
 @pytest.mark.parametrize("lines", [["Sec-WebSocket-Version: 8"], [f"Sec-WebSocket-Key: {raw.KEY}"]])
 def test_an_invalid_handshake_gets_a_problem_response(server, run, lines):
-    # Each of them a second time, which leaves none that is right.
+    # A repeated header makes the handshake invalid.
     got = raw.ask(server, raw.upgrade(server, f"/ws/runs/{run['id']}", *lines))
-    raw.is_problem(400, got, "The WebSocket handshake is invalid")
+    raw.assert_problem(400, got, "The WebSocket handshake is invalid")
     assert got[1]["sec-websocket-version"] == "13"
 
 
@@ -147,7 +147,7 @@ def test_disconnecting_before_acceptance_is_not_logged(server, run):
     for _ in range(30):
         with raw.connect(server) as connection:
             connection.sendall(raw.upgrade(server, f"/ws/runs/{run['id']}"))
-            # Closed with what was sent unread, and without a goodbye.
+            # Closed before the server has read it, and without a close frame.
             raw.reset(connection)
     assert server.client.get("/healthz").status_code == 200
 

@@ -1,4 +1,4 @@
-"""The server held to its own description, by requests made of it: right ones and wrong ones."""
+"""Requests generated from the OpenAPI description, valid and invalid."""
 
 import pytest
 import schemathesis
@@ -10,7 +10,7 @@ from schemathesis.checks import CHECKS, load_all_checks
 from tests.hostile.conftest import faultless
 from tests.serving import LIMIT_S, PAGES
 
-# What a random request may cost: a worker for each run, a second for each million updates.
+# Limits on the cost of a random request: each run needs a worker, a million updates a second.
 FEW = {"MAX_RUNS": "2", "MAX_CORPORA": "3", "MAX_NETWORK_BYTES": "2000000"}
 MOST_UPDATES = 100
 MOST_UNITS = 10
@@ -29,7 +29,7 @@ HELD_TO = CHECKS.get_by_names(
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    """A server with little room, a run that has learned a little, and all that it logged."""
+    """A server with low limits and a trained run, whose log must be free of errors."""
     folder = tmp_path_factory.mktemp("described")
     limits = {f"HURRAH_{name}": value for name, value in FEW.items()}
     with faultless(folder, **limits) as running:
@@ -55,7 +55,7 @@ def test_no_described_request_causes_a_server_error(small, mode):
 
 
 def hold(server, operation, mode):
-    """Hold one operation to its description, by random requests that are always the same."""
+    """Check one operation against its description, by reproducible random requests."""
 
     @given(case=operation.as_strategy(generation_mode=mode))
     @settings(
@@ -69,7 +69,7 @@ def hold(server, operation, mode):
     def held(case):
         asked = dict(case.path_parameters or {})
         if case.method != "DELETE":
-            # What is there takes more care than what is not.
+            # Existing resources exercise more code than unknown ids.
             there = {name: value for name, value in server.names.items() if name in asked}
             case.path_parameters = asked | there
         thrifty(case)
@@ -78,12 +78,12 @@ def hold(server, operation, mode):
     try:
         held()
     except Unsatisfiable:
-        # There is nothing that could be wrong with it.
+        # No request of this operation is invalid.
         assert mode is GenerationMode.NEGATIVE
 
 
 def thrifty(case):
-    """Make what would take minutes take moments."""
+    """Reduce values that would take minutes."""
     body = case.body
     if not isinstance(body, dict):
         return

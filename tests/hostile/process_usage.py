@@ -1,4 +1,4 @@
-"""What a process holds."""
+"""Open files and memory of a process."""
 
 import subprocess
 import time
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def open_files(pid):
-    """Return how many file descriptors a process has open."""
+    """Return the number of open file descriptors."""
     folder = Path(f"/proc/{pid}/fd")
     if folder.exists():
         return len(list(folder.iterdir()))
@@ -17,7 +17,7 @@ def open_files(pid):
 
 
 def resident_bytes(pid):
-    """Return how much memory a process takes."""
+    """Return the resident memory."""
     shown = subprocess.run(
         ["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=True
     )
@@ -25,7 +25,7 @@ def resident_bytes(pid):
 
 
 def steady(read, for_s=0.3):
-    """Read until it has not changed for a while, and return what it is."""
+    """Call `read` until its value has not changed for a while; return the value."""
     value, since_s = read(), time.monotonic()
     while time.monotonic() - since_s < for_s:
         time.sleep(0.02)

@@ -1,0 +1,141 @@
+// What the modules of the page hand to each other. Read by the TypeScript compiler in `make lint`;
+// nothing of it is served.
+
+interface Window {
+  Plotly: any;
+  trustedTypes?: { createPolicy(name: string, rules: object): void };
+}
+
+/** The loss curve as the page stores it; see static/js/curve/loss-curve.js. */
+interface Curve {
+  update: number[];
+  seconds: (number | null)[];
+  smooth: (number | null)[];
+  low: (number | null)[];
+  high: (number | null)[];
+}
+
+type Size = { width: number; height: number };
+type Scale = "linear" | "log";
+type Colours = Record<string, string> & { series?: Record<string, string> };
+type Connection = { status: "connecting" | "live" | "waiting" | "gone"; retryInS: number | null };
+
+/** What the x axis shows, and the way there and back from updates. */
+interface XAxis {
+  name: string;
+  label: string;
+  of: (update: number) => number;
+  toUpdate: (value: number) => number;
+  /** Where a logarithmic axis begins. */
+  logStart: number;
+  /** An axis is never shorter than this. */
+  minSpan: number;
+}
+
+/** A unit of the loss, and the way there and back from nats a sequence. */
+interface LossUnit {
+  name: string;
+  label: string;
+  of: (loss: number | null) => number | null;
+  toNats: (value: number) => number;
+  digits: number;
+}
+
+/** Where things are on the chart; see static/js/curve/scales.js. */
+interface ChartScales {
+  size: Size;
+  width: number;
+  height: number;
+  xAxis: XAxis;
+  unit: LossUnit;
+  spanX: [number, number];
+  spanY: [number, number];
+  logX: boolean;
+  logY: boolean;
+  range: [number, number];
+  curve: Curve;
+  validation: ValidationLoss;
+  band: { update: number[]; low: (number | null)[]; high: (number | null)[] };
+  updateToPixel: (update: number) => number;
+  pixelToUpdate: (pixel: number) => number;
+  lossToPixel: (loss: number) => number;
+}
+
+interface PositionRow {
+  epoch: number;
+  loss: (number | null)[];
+  whole: boolean;
+}
+
+interface PositionLosses {
+  positions: number[];
+  rows: PositionRow[];
+  variance: VarianceComponents;
+}
+
+/** The part of the watch page's state that belongs to the run in view. */
+interface RunViewState {
+  run: Run | null;
+  samples: Sample[];
+  milestones: Milestone[];
+  checkpoints: Checkpoint[];
+  allCheckpoints: Checkpoint[];
+  curve: Curve;
+  validation: ValidationLoss;
+  refining: boolean;
+  detail: (CurvePart & { from: number }) | null;
+  reached: Record<string, number>;
+  smoothed: { curve: Curve; exact: number } | null;
+  viewers: number | null;
+  pinned: number | null;
+  hovered: number | null;
+  asWritten: boolean;
+  peakRange: [number, number] | null;
+  reading: Reading | null;
+  readingError: string | null;
+  lossByPosition: PositionLosses | null;
+  freshHurrah: number | null;
+  knownHurrahs: string[];
+  newHurrah: { update: number; words: string[] } | null;
+  passage: PassageRequest | null;
+  range: [number, number] | null;
+  scale: Scale | null;
+}
+
+/** The state of the watch page. */
+interface WatchState extends RunViewState {
+  operator: boolean;
+  runId: string | null;
+  runs: Run[] | null;
+  allRuns: Run[] | null;
+  pendingDelete: string[];
+  corpora: Record<string, Corpus>;
+  connection: Connection;
+  sideTab: "writing" | "reading";
+  textMode: TextMode;
+  curveTab: "time" | "position";
+  xAxis: string;
+  unit: string;
+  lossScale: Scale;
+  smoothing: string;
+}
+
+/** The replay of a sample, or the sample as it was written. */
+type TextMode = "replay" | "written";
+
+/** A change of the state; `type` names the handler in static/js/state/reducers.js. */
+type Action = { type: string; [field: string]: any };
+
+interface Store<S> {
+  get(): S;
+  dispatch(...actions: Action[]): void;
+  watch(select: (state: S) => any[], show: (...values: any[]) => void): void;
+}
+
+type WatchStore = Store<WatchState>;
+
+/** A parameter of the URL: its text, or null where it is left out, and what the text means. */
+interface UrlParameter {
+  read: (state: any) => string | null | undefined;
+  parse: (text: string) => object | null;
+}
