@@ -1,9 +1,9 @@
-"""What the speed claims rest on: `python -m benchmarks`, or `make bench`."""
+"""The benchmarks behind the speed claims: `python -m benchmarks`, or `make bench`."""
 
 import os
 
-# One thread each, as a worker has it. NumPy and the others read these when they are first
-# imported, so they stand in the package, before any of its modules.
+# One thread each, as in a worker. NumPy and the other libraries read these variables when they are
+# imported, so they are set here, before any module of this package is imported.
 for _name in (
     "OPENBLAS_NUM_THREADS",
     "OMP_NUM_THREADS",

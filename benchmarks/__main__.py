@@ -1,6 +1,6 @@
-"""`python -m benchmarks [speed | history | viewers] [...]` prints what was measured.
+"""`python -m benchmarks [speed | history | viewers] [...]` prints measurements.
 
-The exit status is 1 where something that is asked is not met.
+The exit status is 1 if a target is not met.
 """
 
 import platform
@@ -12,10 +12,10 @@ from rich.console import Console
 
 from benchmarks.server.long_history import long_history
 from benchmarks.server.viewers import viewers
-from benchmarks.training.comparison import absent, contest
-from benchmarks.training.generation import passages
-from benchmarks.training.lower_bound import bound
-from benchmarks.training.scaling import growth
+from benchmarks.training.comparison import comparison, missing_candidates
+from benchmarks.training.generation import generation
+from benchmarks.training.lower_bound import lower_bound
+from benchmarks.training.scaling import scaling
 from benchmarks.training.timing import REPEATS
 from benchmarks.verdicts import status
 
@@ -23,35 +23,35 @@ SCALE = {"history": long_history, "viewers": viewers}
 
 
 def main() -> int:
-    """Measure what is asked for; return the exit status."""
-    what, *arguments = sys.argv[1:] or ["speed"]
+    """Run the benchmark named in the arguments; return the exit status."""
+    name, *arguments = sys.argv[1:] or ["speed"]
     console = Console(width=124, highlight=False)
     start_s = time.monotonic()
-    found = 0
-    if what == "speed":
+    exit_status = 0
+    if name == "speed":
         speed(console)
-    elif what in SCALE:
-        found = status(SCALE[what](arguments, console), console)
+    elif name in SCALE:
+        exit_status = status(SCALE[name](arguments, console), console)
     else:
-        console.print(f"There is no benchmark {what!r}: speed, history or viewers.")
+        console.print(f"There is no benchmark {name!r}: speed, history or viewers.")
         return 2
-    console.print(f"\nAll of it took {time.monotonic() - start_s:.0f} s.")
-    return found
+    console.print(f"\nTotal time: {time.monotonic() - start_s:.0f} s.")
+    return exit_status
 
 
 def speed(console: Console) -> None:
-    """Measure how fast the network learns and writes."""
+    """Measure the speed of training and of generating text."""
     console.print(
         f"Python {platform.python_version()}, NumPy {np.__version__}, {platform.machine()}. "
-        f"One thread each, CPU time, medians of {REPEATS} repeats in which all contestants of a "
-        "task take turns.\nThe lead is the contestant's time over Hurrah's (by NumPy alone), the "
-        "median of each repeat's own."
+        f"One thread each, CPU time, medians of {REPEATS} repeats in which all candidates of a "
+        "task take turns.\nHurrah's lead is the candidate's time divided by Hurrah's (NumPy "
+        "alone), the median of the repeats' ratios."
     )
-    for sentence in absent():
+    for sentence in missing_candidates():
         console.print(sentence)
-    for tabulate in (contest, bound, growth, passages):
+    for table in (comparison, lower_bound, scaling, generation):
         console.print()
-        console.print(tabulate())
+        console.print(table())
 
 
 sys.exit(main())

@@ -1,9 +1,9 @@
-"""What the page does to a browser: how soon it shows a curve, how long it keeps it busy.
+"""The cost of the page to a browser: time to the curve, long tasks, memory, layout shift.
 
-``python -m benchmarks.page [--minutes M] [--updates N] [--pace P]`` opens the page on a run that
-learns with N updates behind it, and prints what the browser itself measures. It learns at full
-speed, or makes P updates and writes one sample a second, for a long look that leaves room for other
-work.
+``python -m benchmarks.page [--minutes M] [--updates N] [--pace P]`` opens the page on a run with a
+history of N updates that continues to train, and prints the browser's own measurements. The run
+trains at full speed, or makes P updates and one sample per second, which leaves CPU time for other
+work during a long measurement.
 """
 
 import argparse
@@ -19,8 +19,8 @@ from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.server.server_process import House
-from benchmarks.server.synthetic_history import fill
+from benchmarks.server.server_process import ServerProcess
+from benchmarks.server.synthetic_history import create_run
 
 OPENINGS = 5
 FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
@@ -28,7 +28,7 @@ LONG_TASK_MS = 50
 TRACED_S = 15
 HEAP_EVERY_MIN = 5.0
 
-# What the browser says of itself, from before the page's first line of code on.
+# The browser's own measurements, from before the page's first line of code.
 WATCHER = """
 window.seen = { shift: 0, long: [], curve: null, chart: null };
 new PerformanceObserver((list) => {
@@ -50,24 +50,33 @@ requestAnimationFrame(look);
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=2.0, help="how long to look on")
-    parser.add_argument("--updates", type=int, default=10_000_000, help="updates made before")
-    parser.add_argument("--pace", type=int, default=None, help="updates a second; full speed")
-    asked = parser.parse_args()
+    parser.add_argument(
+        "--minutes", type=float, default=2.0, help="the duration of the measurement"
+    )
+    parser.add_argument(
+        "--updates", type=int, default=10_000_000, help="the updates in the history"
+    )
+    parser.add_argument(
+        "--pace", type=int, default=None, help="updates per second; default: full speed"
+    )
+    options = parser.parse_args()
     chromium = os.environ.get("HURRAH_BROWSER") or shutil.which("chromium")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        run = fill(Path(folder), asked.updates).run
-        with House(Path(folder)) as house:
-            if asked.pace is not None:
-                slower = {"pace": asked.pace, "sample_every": asked.pace}
-                house.ask("PATCH", f"/runs/{run}", slower)
-            house.ask("POST", f"/runs/{run}/resume", {})
+        run = create_run(Path(folder), options.updates).run
+        with ServerProcess(Path(folder)) as server:
+            if options.pace is not None:
+                slower = {"pace": options.pace, "sample_every": options.pace}
+                server.request("PATCH", f"/runs/{run}", slower)
+            server.request("POST", f"/runs/{run}/resume", {})
             browser = playwright.chromium.launch(executable_path=chromium, args=[*FLAGS])
-            address = f"http://127.0.0.1:{house.port}/?run={run}"
-            table = Table(title=f"The page, on a run with {asked.updates:,} updates behind it")
-            for heading in ("what", "reached", "asked"):
-                table.add_column(heading, justify="left" if heading == "what" else "right")
-            for row in (*_opened(browser, address), *_looked_at(browser, address, asked.minutes)):
+            address = f"http://127.0.0.1:{server.port}/?run={run}"
+            table = Table(title=f"The page, on a run with a history of {options.updates:,} updates")
+            for heading in ("figure", "measured", "target"):
+                table.add_column(heading, justify="left" if heading == "figure" else "right")
+            for row in (
+                *_measure_opening(browser, address),
+                *_observe(browser, address, options.minutes),
+            ):
                 table.add_row(*row)
             Console(width=100, highlight=False).print(table)
             browser.close()
@@ -81,8 +90,8 @@ def _open(browser: Browser, address: str) -> Page:
     return page
 
 
-def _opened(browser: Browser, address: str) -> list[tuple[str, str, str]]:
-    """Open the page a few times; say how soon the curve is there."""
+def _measure_opening(browser: Browser, address: str) -> list[tuple[str, str, str]]:
+    """Open the page several times; return the times until the curve is on the screen."""
     curves, charts, shifts = [], [], []
     for _ in range(OPENINGS):
         page = _open(browser, address)
@@ -98,17 +107,17 @@ def _opened(browser: Browser, address: str) -> list[tuple[str, str, str]]:
     ]
 
 
-def _looked_at(browser: Browser, address: str, minutes: float) -> list[tuple[str, str, str]]:
-    """Look on for a while, moving about; say what the browser had to do."""
+def _observe(browser: Browser, address: str, minutes: float) -> list[tuple[str, str, str]]:
+    """Hover over the curve for a while; return the browser's work."""
     page = _open(browser, address)
     session = page.context.new_cdp_session(page)
-    page.wait_for_timeout(5_000)  # what opening costs is over then
+    page.wait_for_timeout(5_000)  # until the work of opening the page is done
     busiest_ms = _busiest_task_ms(browser, page)
     page.evaluate("seen.long.length = 0")
     heaps = [(0.0, _heap_bytes(session))]
     rounds = max(round(minutes * 6), 1)
     for made in range(1, rounds + 1):
-        _move_about(page)
+        _hover(page)
         page.wait_for_timeout(9_000)
         if made == rounds or (made / 6) % HEAP_EVERY_MIN == 0:
             heaps.append((made / 6, _heap_bytes(session)))
@@ -118,7 +127,7 @@ def _looked_at(browser: Browser, address: str, minutes: float) -> list[tuple[str
     return [
         (f"tasks over {LONG_TASK_MS} ms in {minutes:g} min", f"{len(long)}", "0"),
         ("the longest of them", f"{max(long, default=0):.0f} ms", f"{LONG_TASK_MS} ms"),
-        ("the busiest task, in processor time", f"{busiest_ms:.0f} ms", ""),
+        ("the busiest task, CPU time", f"{busiest_ms:.0f} ms", ""),
         *[
             (f"heap after {at:g} min", f"{heap / 1e6:.1f} MB", "the same" if at else "")
             for at, heap in heaps
@@ -128,13 +137,13 @@ def _looked_at(browser: Browser, address: str, minutes: float) -> list[tuple[str
 
 
 def _busiest_task_ms(browser: Browser, page: Page) -> float:
-    """Look on while the browser records its tasks; return the most that one took of a processor.
+    """Trace the browser's tasks; return the greatest CPU time of a task.
 
-    How long a task lasts depends on who else wants the processor, too; this does not.
+    Unlike wall-clock time, it does not depend on other processes.
     """
     browser.start_tracing(page=page, categories=["toplevel"])
     for _ in range(TRACED_S):
-        _move_about(page)
+        _hover(page)
         page.wait_for_timeout(900)
     events = json.loads(browser.stop_tracing())["traceEvents"]
     mains = {
@@ -146,8 +155,8 @@ def _busiest_task_ms(browser: Browser, page: Page) -> float:
     return float(max(event.get("tdur", 0) for event in tasks) / 1000)
 
 
-def _move_about(page: Page) -> None:
-    """Point along the curve, as a reader does."""
+def _hover(page: Page) -> None:
+    """Hover along the curve."""
     box = page.locator("#chart").bounding_box()
     if box is None:
         return
@@ -158,7 +167,7 @@ def _move_about(page: Page) -> None:
 
 
 def _heap_bytes(session: CDPSession) -> float:
-    """Return what the page's objects take once those that nobody needs are gone."""
+    """Return the memory of the page's objects after garbage collection."""
     session.send("HeapProfiler.collectGarbage")
     usage: dict[str, Any] = session.send("Runtime.getHeapUsage")
     return float(usage["usedSize"])

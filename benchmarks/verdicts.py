@@ -1,4 +1,4 @@
-"""What is asked of a measured figure, and whether it is so."""
+"""Targets of measured figures, and whether they are met."""
 
 import math
 import operator
@@ -10,9 +10,9 @@ from rich.console import Console
 
 __all__ = ["Verdict", "status"]
 
-Asked = Literal["under", "at most", "at least"]
+Comparison = Literal["under", "at most", "at least"]
 
-HOLDS: dict[Asked, Callable[[float, float], bool]] = {
+COMPARISONS: dict[Comparison, Callable[[float, float], bool]] = {
     "under": operator.lt,
     "at most": operator.le,
     "at least": operator.ge,
@@ -21,38 +21,38 @@ HOLDS: dict[Asked, Callable[[float, float], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A figure, and what is asked of it.
+    """A measured figure and its target.
 
     Attributes
     ----------
     name : str
-        What was measured, with its unit.
+        The name of the figure, with its unit.
     value : float
-        The figure; NaN where nothing could be measured, which is never what is asked.
-    asked : str
-        How it must stand to `limit`.
+        The figure; NaN if it could not be measured, which never meets the target.
+    comparison : str
+        The required relation of `value` to `limit`.
     limit : float
         In the same unit.
     """
 
     name: str
     value: float
-    asked: Asked
+    comparison: Comparison
     limit: float
 
     @property
     def met(self) -> bool:
-        """Whether it is as asked."""
-        return not math.isnan(self.value) and HOLDS[self.asked](self.value, self.limit)
+        """Whether the target is met."""
+        return not math.isnan(self.value) and COMPARISONS[self.comparison](self.value, self.limit)
 
     def __str__(self) -> str:
         found = "not measured" if math.isnan(self.value) else f"{self.value:,.4g}"
         word = "met" if self.met else "NOT met"
-        return f"{self.name}: {found}, asked {self.asked} {self.limit:,.4g}: {word}."
+        return f"{self.name}: {found}, target {self.comparison} {self.limit:,.4g}: {word}."
 
 
 def status(verdicts: Iterable[Verdict], console: Console) -> int:
-    """Print verdicts; return the exit status: 1 where something asked is not met."""
+    """Print verdicts; return the exit status: 1 if a target is not met."""
     found = list(verdicts)
     for verdict in found:
         console.print(str(verdict))

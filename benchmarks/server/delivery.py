@@ -1,26 +1,26 @@
-"""Whether a viewer was told everything that happened, held against what the server keeps."""
+"""Checks that a viewer received everything, against the data that the server stored."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Kept", "was_told_all"]
+__all__ = ["StoredRun", "received_everything"]
 
 Message = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """What a server keeps of a run that stands still, and what it was made to do.
+class StoredRun:
+    """The stored data of a paused run, and the changes that its operator made.
 
     Attributes
     ----------
     samples, milestones, checkpoints : list of dict
-        All of them, as the server gives them.
+        All of them, as the API returns them.
     states : list of (str, str)
-        The run's name and state after each change that was made while the viewers looked on.
+        The run's name and state after each change since the viewers joined.
     loss : callable
-        Returns the whole curve from an update on, as one point.
+        Returns the curve from an update to the end, as one point.
     """
 
     samples: list[Message]
@@ -30,79 +30,79 @@ class Kept:
     loss: Callable[[int], Message]
 
 
-def was_told_all(told: list[Message], kept: Kept) -> bool:
-    """Whether a viewer's messages, in order, hold all that happened since it came.
+def received_everything(received: list[Message], stored: StoredRun) -> bool:
+    """Whether a viewer's messages, in order, contain everything since it joined.
 
-    To a viewer that was told to begin anew (`resync`), the snapshot that follows stands for what
-    it then missed.
+    After a `resync`, the snapshot that follows replaces the messages that the viewer missed.
     """
-    numbers = [message["seq"] for message in told]
-    stretches = list(_stretches(told))
+    numbers = [message["seq"] for message in received]
+    segments = list(_segments(received))
     return (
-        bool(told)
-        and told[0]["type"] == "snapshot"
+        bool(received)
+        and received[0]["type"] == "snapshot"
         and numbers == sorted(set(numbers))
-        and all(_samples_follow(stretch, kept.samples) for stretch in stretches)
-        and _all_samples(stretches[-1], kept.samples)
-        and _stands(stretches[-1], "milestone", "milestone_removed") == _by_id(kept.milestones)
-        and _all_checkpoints(stretches[-1], kept.checkpoints)
-        and _all_states(told, kept.states)
-        and _whole_curve(stretches[-1], kept.loss)
+        and all(_samples_in_order(segment, stored.samples) for segment in segments)
+        and _all_samples(segments[-1], stored.samples)
+        and _final_state(segments[-1], "milestone", "milestone_removed")
+        == _by_id(stored.milestones)
+        and _all_checkpoints(segments[-1], stored.checkpoints)
+        and _states_in_order(received, stored.states)
+        and _curve_is_complete(segments[-1], stored.loss)
     )
 
 
-def _stretches(told: list[Message]) -> Iterator[list[Message]]:
-    """Yield what was told from each snapshot to the next."""
-    starts = [n for n, message in enumerate(told) if message["type"] == "snapshot"]
-    for start, end in zip(starts, [*starts, len(told)][1:], strict=True):
-        yield told[start:end]
+def _segments(received: list[Message]) -> Iterator[list[Message]]:
+    """Yield the messages from each snapshot up to the next."""
+    starts = [n for n, message in enumerate(received) if message["type"] == "snapshot"]
+    for start, end in zip(starts, [*starts, len(received)][1:], strict=True):
+        yield received[start:end]
 
 
-def _samples_to_come(stretch: list[Message], kept: list[Message]) -> list[Message]:
-    known = max((sample["update"] for sample in stretch[0]["samples"]), default=-1)
-    return [sample for sample in kept if sample["update"] > known]
+def _expected_samples(segment: list[Message], stored: list[Message]) -> list[Message]:
+    known = max((sample["update"] for sample in segment[0]["samples"]), default=-1)
+    return [sample for sample in stored if sample["update"] > known]
 
 
-def _samples_told(stretch: list[Message]) -> list[Message]:
-    return [message["sample"] for message in stretch if message["type"] == "sample"]
+def _received_samples(segment: list[Message]) -> list[Message]:
+    return [message["sample"] for message in segment if message["type"] == "sample"]
 
 
-def _samples_follow(stretch: list[Message], kept: list[Message]) -> bool:
-    told = _samples_told(stretch)
-    return told == _samples_to_come(stretch, kept)[: len(told)]
+def _samples_in_order(segment: list[Message], stored: list[Message]) -> bool:
+    received = _received_samples(segment)
+    return received == _expected_samples(segment, stored)[: len(received)]
 
 
-def _all_samples(stretch: list[Message], kept: list[Message]) -> bool:
-    return len(_samples_told(stretch)) == len(_samples_to_come(stretch, kept))
+def _all_samples(segment: list[Message], stored: list[Message]) -> bool:
+    return len(_received_samples(segment)) == len(_expected_samples(segment, stored))
 
 
-def _all_checkpoints(stretch: list[Message], kept: list[Message]) -> bool:
-    known, there = _stands(stretch, "checkpoint", "checkpoint_deleted"), _by_id(kept)
-    # Automatic ones give way to newer ones, of which no message tells.
-    return there == {
-        mark: made for mark, made in known.items() if mark in there or not made["automatic"]
+def _all_checkpoints(segment: list[Message], stored: list[Message]) -> bool:
+    known, existing = _final_state(segment, "checkpoint", "checkpoint_deleted"), _by_id(stored)
+    # Newer automatic checkpoints replace older ones without a message.
+    return existing == {
+        id_: one for id_, one in known.items() if id_ in existing or not one["automatic"]
     }
 
 
-def _stands(stretch: list[Message], kind: str, gone: str) -> dict[str, Message]:
-    """Return what a viewer knows at the end of marks of a kind, by id."""
-    known = _by_id(stretch[0][f"{kind}s"])
-    for message in stretch:
+def _final_state(segment: list[Message], kind: str, deletion: str) -> dict[str, Message]:
+    """Return the milestones or checkpoints that a viewer knows at the end, by id."""
+    known = _by_id(segment[0][f"{kind}s"])
+    for message in segment:
         if message["type"] == kind:
             known[message[kind]["id"]] = message[kind]
-        elif message["type"] == gone:
+        elif message["type"] == deletion:
             known.pop(message[f"{kind}_id"], None)
     return known
 
 
-def _by_id(marks: list[Message]) -> dict[str, Message]:
-    return {mark["id"]: mark for mark in marks}
+def _by_id(items: list[Message]) -> dict[str, Message]:
+    return {item["id"]: item for item in items}
 
 
-def _all_states(told: list[Message], made: list[tuple[str, str]]) -> bool:
-    """Whether each state was told in its turn, or was passed by a snapshot that came later."""
+def _states_in_order(received: list[Message], made: list[tuple[str, str]]) -> bool:
+    """Whether every state was received in order, or replaced by a later snapshot."""
     left = list(made)
-    for message in told[1:]:
+    for message in received[1:]:
         if message["type"] not in {"state", "snapshot"}:
             continue
         now = (message["run_state"]["name"], message["run_state"]["state"])
@@ -113,11 +113,11 @@ def _all_states(told: list[Message], made: list[tuple[str, str]]) -> bool:
     return not left
 
 
-def _whole_curve(stretch: list[Message], loss: Callable[[int], Message]) -> bool:
-    """Whether the pieces follow each other to the end, with every loss's extremes."""
-    pieces = [message["curve"] for message in stretch if message["type"] == "progress"]
+def _curve_is_complete(segment: list[Message], loss: Callable[[int], Message]) -> bool:
+    """Whether the curve's segments are complete, in order, and contain every extreme."""
+    pieces = [message["curve"] for message in segment if message["type"] == "progress"]
     updates = [update for piece in pieces for update in piece["update"]]
-    whole = loss(stretch[0]["loss"]["to"] + 1)
+    whole = loss(segment[0]["loss"]["to"] + 1)
     if not updates:
         return not whole["update"]
     return bool(

@@ -1,7 +1,7 @@
-"""What a history of ten million updates costs: `python -m benchmarks history [UPDATES ...]`.
+"""The cost of a history of ten million updates: `python -m benchmarks history [UPDATES ...]`.
 
-Everything is measured at each of the lengths given, the first being what the others are compared
-with. The run is made by `benchmarks.server.synthetic_history`; with `--train`, it is trained.
+Everything is measured for each of the given lengths. `benchmarks.server.synthetic_history` creates
+the run; with `--train` it is really trained.
 """
 
 import random
@@ -20,8 +20,8 @@ from rich.console import Console
 from rich.table import Table
 from websockets.sync.client import connect
 
-from benchmarks.server.server_process import House, memory_bytes, peak_bytes
-from benchmarks.server.synthetic_history import Filled, fill
+from benchmarks.server.server_process import ServerProcess, memory_bytes, peak_bytes
+from benchmarks.server.synthetic_history import SyntheticRun, create_run
 from benchmarks.verdicts import Verdict
 from server.history.smoothing import FACTORS
 from server.rnn.training.trainer import SMOOTHING
@@ -32,7 +32,7 @@ LENGTHS = (100_000, 10_000_000)
 RANGES = 200
 REPEATS = 15
 
-# Long ones, since the server holds whole pages of them.
+# Long samples, because the server loads whole pages of them.
 SAMPLES = {"sample_length": 2_000}
 
 RANGE_LIMIT_MS = 50.0
@@ -43,26 +43,26 @@ Times = dict[str, list[float]]
 
 
 def long_history(arguments: list[str], console: Console) -> list[Verdict]:
-    """Measure, print, and return what is asked of it.
+    """Measure, print the figures, and return their verdicts.
 
     Parameters
     ----------
     arguments : list of str
         Lengths in updates; `--train` to train them.
     console : rich.console.Console
-        Where to print.
+        The output.
     """
     train = "--train" in arguments
     lengths = [int(word) for word in arguments if word != "--train"] or list(LENGTHS)
     found: dict[int, tuple[Times, dict[str, float]]] = {}
     for length in lengths:
-        with _made(length, train=train) as filled:
-            times = {"the store, CPU: any range": _ranges_of_the_store(filled)}
-            with House(filled.data_dir) as house:
-                memory = {"server, started": float(memory_bytes(house.pid))}
-                times |= _questions(house, filled)
-                memory["server, at its peak"] = float(peak_bytes(house.pid))
-                memory["worker, at its peak"] = float(peak_bytes(house.workers()[0]))
+        with _synthetic_run(length, train=train) as synthetic:
+            times = {"the store, CPU: any range": _ranges_of_the_store(synthetic)}
+            with ServerProcess(synthetic.data_dir) as server:
+                memory = {"server, started": float(memory_bytes(server.pid))}
+                times |= _measure_requests(server, synthetic)
+                memory["server, at its peak"] = float(peak_bytes(server.pid))
+                memory["worker, at its peak"] = float(peak_bytes(server.worker_pids()[0]))
             found[length] = times, memory
     console.print(_table_of_times(found))
     console.print(_table_of_memory(found))
@@ -70,46 +70,46 @@ def long_history(arguments: list[str], console: Console) -> list[Verdict]:
 
 
 @contextmanager
-def _made(length: int, *, train: bool) -> Iterator[Filled]:
+def _synthetic_run(length: int, *, train: bool) -> Iterator[SyntheticRun]:
     data_dir = Path(tempfile.mkdtemp(prefix="hurrah-history-"))
     try:
-        yield _trained(data_dir, length) if train else fill(data_dir, length, SAMPLES)
+        yield _trained(data_dir, length) if train else create_run(data_dir, length, SAMPLES)
     finally:
         shutil.rmtree(data_dir)
 
 
-def _trained(data_dir: Path, length: int) -> Filled:
-    """Make the run in earnest: a small network, as fast as it goes."""
+def _trained(data_dir: Path, length: int) -> SyntheticRun:
+    """Train the whole run: a small network, at full speed."""
     spec = {"hidden_size": 4, "sequence_length": 5, "max_updates": length, **SAMPLES}
-    with House(data_dir) as house:
-        run = house.ask("POST", "/runs", spec)["id"]
-        while house.ask("GET", f"/runs/{run}")["state"] != "finished":
+    with ServerProcess(data_dir) as server:
+        run = server.request("POST", "/runs", spec)["id"]
+        while server.request("GET", f"/runs/{run}")["state"] != "finished":
             time.sleep(1.0)
-        house.ask("PATCH", f"/runs/{run}", {"max_updates": None})
-    return Filled(data_dir, run, length)
+        server.request("PATCH", f"/runs/{run}", {"max_updates": None})
+    return SyntheticRun(data_dir, run, length)
 
 
 def _range(random_: random.Random, updates: int) -> tuple[int, int, int]:
-    """Return a range of any width anywhere, and how many points are asked for."""
+    """Return a random range, and the number of points to request."""
     width = round(updates ** random_.uniform(0.0, 1.0))
     first = random_.randint(1, updates - width + 1)
     return first, first + width - 1, random_.choice([1, 50, 1_500, 5_000])
 
 
 def _ranges(updates: int) -> list[tuple[int, int, int]]:
-    """Return many ranges, and among them the widest, whose edges fall between blocks."""
+    """Return random ranges, and the widest ones, whose edges are inside blocks."""
     random_ = random.Random(0)
     widest = [(first, updates - first, points) for first in (2, 33) for points in (1_500, 5_000)]
     return [*widest, *(_range(random_, updates) for _ in range(RANGES))]
 
 
-def _ranges_of_the_store(filled: Filled) -> list[float]:
-    store = Store(filled.database)
+def _ranges_of_the_store(synthetic: SyntheticRun) -> list[float]:
+    store = Store(synthetic.database)
     try:
-        ranges = _ranges(filled.updates)
+        ranges = _ranges(synthetic.updates)
         return [
             _timed(
-                partial(queries.reduced_loss, store, filled.run, first, last, points=points),
+                partial(queries.reduced_loss, store, synthetic.run, first, last, points=points),
                 time.process_time,
             )
             for first, last, points in ranges
@@ -118,68 +118,70 @@ def _ranges_of_the_store(filled: Filled) -> list[float]:
         store.close()
 
 
-def _questions(house: House, filled: Filled) -> Times:
-    """Ask everything that may take long, while the run trains on."""
-    run = f"/runs/{filled.run}"
-    house.ask("POST", f"{run}/resume")
-    other = house.ask("POST", "/runs", {"paused": True, "hidden_size": 4})["id"]
-    while house.ask("GET", run)["update"] <= filled.updates:
+def _measure_requests(server: ServerProcess, synthetic: SyntheticRun) -> Times:
+    """Time all requests that may take long, while the run trains."""
+    run = f"/runs/{synthetic.run}"
+    server.request("POST", f"{run}/resume")
+    other = server.request("POST", "/runs", {"paused": True, "hidden_size": 4})["id"]
+    while server.request("GET", run)["update"] <= synthetic.updates:
         time.sleep(0.05)
 
-    def several(question: Callable[[], object]) -> list[float]:
-        return [_timed(question) for _ in range(REPEATS)]
+    def several(request: Callable[[], object]) -> list[float]:
+        return [_timed(request) for _ in range(REPEATS)]
 
     def of_range(first: int, last: int, points: int, smoothing: float) -> float:
         path = f"{run}/loss?from={first}&to={last}&points={points}&smoothing={smoothing}"
-        return _timed(lambda: house.ask("GET", path))
+        return _timed(lambda: server.request("GET", path))
 
     def of_ranges(*factors: float) -> list[float]:
-        ranges = _ranges(filled.updates)
+        ranges = _ranges(synthetic.updates)
         return [of_range(*at, factors[n % len(factors)]) for n, at in enumerate(ranges)]
 
     others = [factor for factor in FACTORS if factor != SMOOTHING]
     times = {
         "GET loss: any range": of_ranges(SMOOTHING),
-        # It is worked out for the whole run once, and then kept.
+        # Computed once for the whole run, then cached.
         "GET loss: smoothed otherwise, at first": [of_range(1, 1, 1, other) for other in others],
         "GET loss: any range, smoothed otherwise": of_ranges(*others),
-        "GET loss: all": several(lambda: house.ask("GET", f"{run}/loss")),
-        "GET samples": several(lambda: house.ask("GET", f"{run}/samples")),
-        "GET loss/positions: 20 epochs": several(lambda: house.ask("GET", f"{run}/loss/positions")),
-        "WebSocket: the snapshot": several(lambda: _snapshot(house, filled)),
-        "another run: a step": several(lambda: _step(house, other)),
+        "GET loss: all": several(lambda: server.request("GET", f"{run}/loss")),
+        "GET samples": several(lambda: server.request("GET", f"{run}/samples")),
+        "GET loss/positions: 20 epochs": several(
+            lambda: server.request("GET", f"{run}/loss/positions")
+        ),
+        "WebSocket: the snapshot": several(lambda: _snapshot(server, synthetic)),
+        "another run: a step": several(lambda: _step(server, other)),
     }
-    streamed = threading.Thread(target=_stream, args=(house, run, times))
+    streamed = threading.Thread(target=_stream, args=(server, run, times))
     streamed.start()
-    times["another run: a step, meanwhile"] = []
+    times["another run: a step, during losses.csv"] = []
     while streamed.is_alive():
-        times["another run: a step, meanwhile"].append(_timed(lambda: _step(house, other)))
+        times["another run: a step, during losses.csv"].append(_timed(lambda: _step(server, other)))
     return times
 
 
-def _stream(house: House, run: str, times: Times) -> None:
+def _stream(server: ServerProcess, run: str, times: Times) -> None:
     def read() -> None:
-        with house.open("GET", f"{run}/losses.csv") as answer:
+        with server.open("GET", f"{run}/losses.csv") as answer:
             while answer.read(1 << 20):
                 pass
 
     times["losses.csv: all of it"] = [_timed(read)]
 
 
-def _step(house: House, run: str) -> None:
-    house.ask("POST", f"/runs/{run}/step", {"updates": 1})
+def _step(server: ServerProcess, run: str) -> None:
+    server.request("POST", f"/runs/{run}/step", {"updates": 1})
 
 
-def _snapshot(house: House, filled: Filled) -> None:
-    with connect(f"ws://127.0.0.1:{house.port}/ws/runs/{filled.run}", max_size=None) as viewer:
+def _snapshot(server: ServerProcess, synthetic: SyntheticRun) -> None:
+    with connect(f"ws://127.0.0.1:{server.port}/ws/runs/{synthetic.run}", max_size=None) as viewer:
         viewer.recv()
 
 
-def _timed(question: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
-    """Return how long something takes by a clock, in ms."""
-    began_s = clock()
-    question()
-    return (clock() - began_s) * 1e3
+def _timed(request: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
+    """Return the duration of a call by a clock, in ms."""
+    start_s = clock()
+    request()
+    return (clock() - start_s) * 1e3
 
 
 def _table_of_times(found: dict[int, tuple[Times, dict[str, float]]]) -> Table:

@@ -1,4 +1,4 @@
-"""A server in a process of its own, as anybody would start it, and what it and its workers use."""
+"""A server process started by its command, and the CPU time and memory of a process."""
 
 import http.client
 import json
@@ -13,26 +13,26 @@ from typing import Any, Self
 
 ROOT = Path(__file__).parents[2]
 
-# Patience with a machine that does something else; no figure depends on it.
+# A generous limit for a busy machine; no figure depends on it.
 LIMIT_S = 120.0
 
 
-class House:
+class ServerProcess:
     """`python -m server serve` on a data directory.
 
     Parameters
     ----------
     data_dir : pathlib.Path
-        Where its runs are.
+        The data directory.
     port : int
-        Where it listens; 0 for any that is free.
+        The TCP port; 0 for any free one.
 
     Attributes
     ----------
     port : int
-        Where it listens, on 127.0.0.1.
+        The TCP port, on 127.0.0.1.
     pid : int
-        Its process id.
+        The process id.
     """
 
     def __init__(self, data_dir: Path, port: int = 0) -> None:
@@ -54,16 +54,16 @@ class House:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.leave()
+        self.stop()
 
-    def ask(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
-        """Send a request and return the answer's JSON, None where it has none."""
+    def request(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
+        """Send a request; return the JSON of the response, None if it has no body."""
         with self.open(method, path, body) as answer:
             text = answer.read()
         return json.loads(text) if text else None
 
     def open(self, method: str, path: str, body: object = None) -> http.client.HTTPResponse:
-        """Send a request and return the answer to be read."""
+        """Send a request; return the response to be read."""
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}/api{path}",
             data=None if body is None else json.dumps(body).encode(),
@@ -73,8 +73,8 @@ class House:
         answer: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=LIMIT_S)
         return answer
 
-    def workers(self) -> list[int]:
-        """Return the ids of its processes that train."""
+    def worker_pids(self) -> list[int]:
+        """Return the process ids of the workers."""
         found = []
         for line in _ps("-A", "-o", "pid=,ppid=,command=").splitlines():
             pid, parent, command = line.split(None, 2)
@@ -82,33 +82,30 @@ class House:
                 found.append(int(pid))
         return found
 
-    def leave(self) -> None:
-        """End it as whoever started it would."""
+    def stop(self) -> None:
+        """Stop the server by SIGTERM."""
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(LIMIT_S)
 
-    def leave_hard(self) -> None:
-        """End it as a power cut would."""
+    def kill(self) -> None:
+        """Kill the process."""
         self._process.kill()
 
 
 def memory_bytes(pid: int) -> int:
-    """Return what a process holds of the machine's memory."""
+    """Return the resident memory of a process."""
     return int(_ps("-o", "rss=", "-p", str(pid))) * 1024
 
 
 def peak_bytes(pid: int) -> int:
-    """Return the most of the machine's memory that a process has held, as far as that is known.
-
-    Where the system does not say it: what the process holds now.
-    """
+    """Return the peak resident memory of a process, or its present memory if that is unknown."""
     status = Path(f"/proc/{pid}/status")
     found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text()) if status.exists() else None
     return memory_bytes(pid) if found is None else int(found[1]) * 1024
 
 
 def cpu_s(pid: int) -> float:
-    """Return the processor's time that a process has taken, in seconds."""
+    """Return the CPU time of a process, in seconds."""
     stat = Path(f"/proc/{pid}/stat")
     if stat.exists():
         fields = stat.read_text().rpartition(")")[2].split()

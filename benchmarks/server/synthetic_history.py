@@ -1,10 +1,10 @@
-"""A data directory with a run of any length in it, without having trained it all.
+"""A data directory with a run of any length, of which only the first updates are trained.
 
-A real server makes a real run and trains it for a thousand updates. Then, while no server runs, the
-rest of its history is written through the server's own `Store`: the losses of the first updates
-over and over with noise on them, a sample wherever one is due, the epochs' marks. The run's
-checkpoint gets the counters of the last update. From there a server takes it up like any other: the
-worker that goes on from it has the network of update 1,000 and counts from where the history ends.
+A server creates a run and trains it for a thousand updates. After it has stopped, the rest of the
+history is written through the server's own `Store`: the first losses, repeated with noise, a sample
+wherever one is due, and the milestones of the epochs. The checkpoint gets the counters of the last
+update. A server then resumes the run like any other: its worker has the network of update 1,000 and
+counts from the end of the history.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.server.server_process import House
+from benchmarks.server.server_process import ServerProcess
 from server.checkpoints.npz import read_archive, write_archive
 from server.spec.sample_schedule import epoch_is_marked, next_sample
 from server.spec.schemas import Best, Milestone, Run, RunState
@@ -23,21 +23,21 @@ from server.store import queries
 from server.store.database import Store
 
 TRAINED_UPDATES = 1_000
-PIECE_UPDATES = 100_000
+CHUNK_UPDATES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Filled:
-    """A run that is there.
+class SyntheticRun:
+    """A run with a synthetic history.
 
     Attributes
     ----------
     data_dir : pathlib.Path
-        Where it is.
+        The data directory.
     run : str
-        Its id.
+        The run's id.
     updates : int
-        How many updates its history holds.
+        The number of updates in its history.
     """
 
     data_dir: Path
@@ -46,12 +46,14 @@ class Filled:
 
     @property
     def database(self) -> Path:
-        """The file of the store."""
+        """The database file."""
         return self.data_dir / "hurrah.db"
 
 
-def fill(data_dir: Path, updates: int, spec: Mapping[str, object] | None = None) -> Filled:
-    """Make a run of the default network with a history of so many updates; it is stopped.
+def create_run(
+    data_dir: Path, updates: int, spec: Mapping[str, object] | None = None
+) -> SyntheticRun:
+    """Create a stopped run of the default network with a synthetic history.
 
     Parameters
     ----------
@@ -59,44 +61,44 @@ def fill(data_dir: Path, updates: int, spec: Mapping[str, object] | None = None)
         An empty folder.
     updates : int
         More than a thousand.
-    spec : mapping of str, optional
-        What is otherwise than usual.
+    spec : mapping of str, import_optional
+        The fields of the spec that differ from the defaults.
     """
-    asked = {"paused": True, "max_updates": None, **(spec or {})}
-    with House(data_dir) as house:
-        run = house.ask("POST", "/runs", asked)["id"]
-        house.ask("POST", f"/runs/{run}/step", {"updates": TRAINED_UPDATES})
-        house.ask("POST", f"/runs/{run}/stop")
-    filled = Filled(data_dir, run, updates)
-    store = Store(filled.database)
+    fields = {"paused": True, "max_updates": None, **(spec or {})}
+    with ServerProcess(data_dir) as server:
+        run = server.request("POST", "/runs", fields)["id"]
+        server.request("POST", f"/runs/{run}/step", {"updates": TRAINED_UPDATES})
+        server.request("POST", f"/runs/{run}/stop")
+    synthetic = SyntheticRun(data_dir, run, updates)
+    store = Store(synthetic.database)
     try:
-        _write(store, filled)
+        _write(store, synthetic)
     finally:
         store.close()
-    return filled
+    return synthetic
 
 
-def _write(store: Store, filled: Filled) -> None:
-    run = next(run for run in queries.list_runs(store) if run.id == filled.run)
+def _write(store: Store, synthetic: SyntheticRun) -> None:
+    run = next(run for run in queries.list_runs(store) if run.id == synthetic.run)
     known = queries.losses(store, run.id, 1, TRAINED_UPDATES)
     pattern = queries.list_samples(store, run.id)[-1]
     noise = np.random.default_rng(0)
-    while run.update < filled.updates:
+    while run.update < synthetic.updates:
         first = run.update + 1
-        last = min(run.update + PIECE_UPDATES, filled.updates)
+        last = min(run.update + CHUNK_UPDATES, synthetic.updates)
         losses = noise.permutation(np.resize(known, last - first + 1)) + noise.random()
-        _stand(run, last, float(losses[-1]))
+        _set_state(run, last, float(losses[-1]))
         store.add_report(run.id, run.model_dump_json(), first, losses, _epochs(run, first, last))
         at = first - 1
         while (at := next_sample(at, run.spec.sample_every)) <= last:
             sample = pattern.model_copy(update={"update": at, "epoch": 1, "hurrahs": []})
             store.add_sample(run.id, sample)
         store.commit()
-    _set_checkpoints(store, filled, run)
+    _set_checkpoints(store, synthetic, run)
 
 
-def _stand(run: Run, update: int, loss: float) -> None:
-    """Let the run stand after an update."""
+def _set_state(run: Run, update: int, loss: float) -> None:
+    """Set the run's state to that after an update."""
     epochs, within = divmod(update, run.updates_per_epoch)
     run.update, run.epoch = update, epochs + 1
     run.position = within * run.spec.sequence_length
@@ -107,20 +109,20 @@ def _stand(run: Run, update: int, loss: float) -> None:
 
 
 def _epochs(run: Run, first: int, last: int) -> list[Milestone]:
-    each = run.updates_per_epoch
+    per_epoch = run.updates_per_epoch
     return [
-        Milestone(update=epoch * each, kind="epoch", text=f"epoch {epoch + 1} begins")
-        for epoch in range(-(-first // each), last // each + 1)
+        Milestone(update=epoch * per_epoch, kind="epoch", text=f"epoch {epoch + 1} begins")
+        for epoch in range(-(-first // per_epoch), last // per_epoch + 1)
         if epoch_is_marked(epoch + 1)
     ]
 
 
-def _set_checkpoints(store: Store, filled: Filled, run: Run) -> None:
-    """Give the newest checkpoint the counters of where the run stands, and let the others go."""
+def _set_checkpoints(store: Store, synthetic: SyntheticRun, run: Run) -> None:
+    """Set the counters of the newest checkpoint to the run's, and delete the other checkpoints."""
     *older, newest = queries.list_checkpoints(store, run.id)
     for checkpoint in older:
         store.remove_checkpoint(run.id, checkpoint.id)
-    path = filled.data_dir / "runs" / run.id / "checkpoints" / f"{newest.id}.npz"
+    path = synthetic.data_dir / "runs" / run.id / "checkpoints" / f"{newest.id}.npz"
     arrays, meta = read_archive(path)
     counters: dict[str, Any] = {
         "updates": run.update,

@@ -1,4 +1,4 @@
-"""A server with one run that trains, a crowd in front of it, and an operator who does things."""
+"""A training run with viewers, its operator's actions, and a check for missed messages."""
 
 import json
 import subprocess
@@ -7,157 +7,154 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.server.delivery import Kept, was_told_all
-from benchmarks.server.server_process import ROOT, House, cpu_s
+from benchmarks.server.delivery import StoredRun, received_everything
+from benchmarks.server.server_process import ROOT, ServerProcess, cpu_s
 
-__all__ = ["Hall"]
+__all__ = ["WatchedRun"]
 
-PATIENCE_S = 30.0
-ASK_AGAIN_S = 0.5
+TIMEOUT_S = 30.0
+RETRY_S = 0.5
 
 
-class Hall:
-    """A run and those who look on.
+class WatchedRun:
+    """A run and its viewers, which are in a process of their own (see `load_generator`).
 
     Parameters
     ----------
-    house : House
-        The server.
+    server : ServerProcess
     run : str
-        Id of the run.
+        The run's id.
 
     Attributes
     ----------
-    house : House
-        The server; another one after a restart.
+    server : ServerProcess
+        It may be replaced after a restart.
     """
 
-    def __init__(self, house: House, run: str) -> None:
-        self.house = house
+    def __init__(self, server: ServerProcess, run: str) -> None:
+        self.server = server
         self._run = run
         self._path = f"/runs/{run}"
-        self._made: list[tuple[str, str]] = []
-        self._marked: set[str] = set()
-        self._saved: set[str] = set()
+        self._states: list[tuple[str, str]] = []
+        self._notes: set[str] = set()
+        self._checkpoints: set[str] = set()
         self._names = 0
-        self._crowd = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.server.load_generator", str(house.port), run],
+        self._load_generator = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.server.load_generator", str(server.port), run],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
 
-    def crowd(self, command: str) -> Any:  # noqa: ANN401 - JSON
-        """Tell the crowd to do something, and return what it says to it."""
-        if self._crowd.stdin is None or self._crowd.stdout is None:
-            raise RuntimeError("the crowd was started without pipes")
-        print(command, file=self._crowd.stdin, flush=True)
-        return json.loads(self._crowd.stdout.readline())
+    def command(self, line: str) -> Any:  # noqa: ANN401 - JSON
+        """Send a command to the load generator, and return its answer."""
+        if self._load_generator.stdin is None or self._load_generator.stdout is None:
+            raise RuntimeError("the load generator was started without pipes")
+        print(line, file=self._load_generator.stdin, flush=True)
+        return json.loads(self._load_generator.stdout.readline())
 
-    def leave(self) -> None:
-        """Send the crowd home."""
-        if self._crowd.stdin is not None:
-            self._crowd.stdin.close()
-        self._crowd.wait()
+    def close(self) -> None:
+        """End the load generator."""
+        if self._load_generator.stdin is not None:
+            self._load_generator.stdin.close()
+        self._load_generator.wait()
 
-    def training(
-        self, seconds: float, *meanwhile: Callable[[], None]
-    ) -> tuple[float, float, float]:
-        """Let time pass, and do things meanwhile.
+    def measure(self, seconds: float, *actions: Callable[[], None]) -> tuple[float, float, float]:
+        """Measure the training for a while, with the operator's actions evenly spread over it.
 
         Returns
         -------
         tuple of float
-            A second: updates, and the server's and the crowd's processor seconds.
+            Per second: updates, CPU seconds of the server, CPU seconds of the load generator.
         """
-        pids = (self.house.pid, self._crowd.pid)
-        before, began_s = [cpu_s(pid) for pid in pids], time.monotonic()
-        first = self._stands()["update"]
-        for number, do in enumerate(meanwhile, 1):
-            time.sleep(_until(began_s + seconds * number / (len(meanwhile) + 1)))
-            do()
-        time.sleep(_until(began_s + seconds))
-        made, took_s = self._stands()["update"] - first, time.monotonic() - began_s
-        server_s, crowd_s = (cpu_s(pid) - spent for pid, spent in zip(pids, before, strict=True))
-        return made / took_s, server_s / took_s, crowd_s / took_s
+        pids = (self.server.pid, self._load_generator.pid)
+        before, start_s = [cpu_s(pid) for pid in pids], time.monotonic()
+        first = self._get()["update"]
+        for number, action in enumerate(actions, 1):
+            time.sleep(_until(start_s + seconds * number / (len(actions) + 1)))
+            action()
+        time.sleep(_until(start_s + seconds))
+        made, took_s = self._get()["update"] - first, time.monotonic() - start_s
+        server_s, viewers_s = (cpu_s(pid) - spent for pid, spent in zip(pids, before, strict=True))
+        return made / took_s, server_s / took_s, viewers_s / took_s
 
-    # -- the operator -----------------------------------------------------------------------------
+    # -- the operator's actions --------------------------------------------------------------------
 
-    def begin_to_look(self) -> None:
-        """Forget what was done before: those who come now need not hear of it."""
-        self._made.clear()
+    def start_recording(self) -> None:
+        """Forget the states so far: viewers that join later do not receive them."""
+        self._states.clear()
 
     def rename(self) -> None:
         """Give the run another name."""
         self._names += 1
-        self._did(self.house.ask("PATCH", self._path, {"name": f"name {self._names}"}))
+        self._record(self.server.request("PATCH", self._path, {"name": f"name {self._names}"}))
 
     def note(self) -> None:
-        """Leave a note at an update."""
-        content = {"update": self._stands()["update"], "text": "What an operator has to say."}
-        self._marked.add(self.house.ask("POST", f"{self._path}/milestones", content)["id"])
+        """Add a note at the current update."""
+        content = {"update": self._get()["update"], "text": "What an operator has to say."}
+        self._notes.add(self.server.request("POST", f"{self._path}/milestones", content)["id"])
 
     def save(self) -> None:
         """Save a checkpoint."""
-        self._saved.add(self.house.ask("POST", f"{self._path}/checkpoints", {})["id"])
+        self._checkpoints.add(self.server.request("POST", f"{self._path}/checkpoints", {})["id"])
 
     def pause(self) -> None:
-        """Let the run stand."""
-        self._did(self.house.ask("POST", f"{self._path}/pause"))
+        """Pause the run."""
+        self._record(self.server.request("POST", f"{self._path}/pause"))
 
     def resume(self) -> None:
-        """Let it train on."""
-        self._did(self.house.ask("POST", f"{self._path}/resume"))
+        """Resume the run."""
+        self._record(self.server.request("POST", f"{self._path}/resume"))
 
-    def _did(self, answer: Any) -> None:  # noqa: ANN401 - JSON
-        self._made.append((answer["name"], answer["state"]))
+    def _record(self, run: Any) -> None:  # noqa: ANN401 - JSON
+        self._states.append((run["name"], run["state"]))
 
-    def _stands(self) -> Any:  # noqa: ANN401 - JSON
-        return self.house.ask("GET", self._path)
+    def _get(self) -> Any:  # noqa: ANN401 - JSON
+        return self.server.request("GET", self._path)
 
-    # -- what came of it --------------------------------------------------------------------------
+    # -- the check ---------------------------------------------------------------------------------
 
-    def who_missed_something(self, viewers: int) -> int:
-        """Let the run stand; return how many of the viewers were not told all that happened."""
+    def count_incomplete(self, viewers: int) -> int:
+        """Pause the run; return how many of the viewers did not receive everything."""
         self.pause()
         self.rename()
-        give_up_s = time.monotonic() + PATIENCE_S
+        give_up_s = time.monotonic() + TIMEOUT_S
         while True:
-            kept, heard = self._kept(), self.crowd("heard")
-            messages = heard["messages"]
-            # Most were told the same.
-            each = {
-                told: was_told_all([messages[number] for number in told], kept)
-                for told in set(map(tuple, heard["told"]))
+            stored, answer = self._stored(), self.command("received")
+            messages = answer["messages"]
+            # Most viewers received the same messages.
+            complete = {
+                numbers: received_everything([messages[number] for number in numbers], stored)
+                for numbers in set(map(tuple, answer["received"]))
             }
-            missed = viewers - sum(each[tuple(told)] for told in heard["told"])
-            if missed == 0 or time.monotonic() > give_up_s:
-                return missed
-            time.sleep(ASK_AGAIN_S)
+            incomplete = viewers - sum(complete[tuple(numbers)] for numbers in answer["received"])
+            if incomplete == 0 or time.monotonic() > give_up_s:
+                return incomplete
+            time.sleep(RETRY_S)
 
-    def _kept(self) -> Kept:
-        ask, known = self.house.ask, {}
+    def _stored(self) -> StoredRun:
+        get, known = self.server.request, {}
 
         def loss(first: int) -> Any:  # noqa: ANN401 - JSON
             if first not in known:
-                known[first] = ask("GET", f"{self._path}/loss?from={first}&points=1")
+                known[first] = get("GET", f"{self._path}/loss?from={first}&points=1")
             return known[first]
 
-        kept = Kept(
-            samples=ask("GET", f"{self._path}/samples"),
-            milestones=ask("GET", f"{self._path}/milestones"),
-            checkpoints=ask("GET", f"{self._path}/checkpoints"),
-            states=self._made,
+        stored = StoredRun(
+            samples=get("GET", f"{self._path}/samples"),
+            milestones=get("GET", f"{self._path}/milestones"),
+            checkpoints=get("GET", f"{self._path}/checkpoints"),
+            states=self._states,
             loss=loss,
         )
-        for name, made, kind in (
-            ("notes", self._marked, kept.milestones),
-            ("checkpoints", self._saved, kept.checkpoints),
+        for name, made, listed in (
+            ("notes", self._notes, stored.milestones),
+            ("checkpoints", self._checkpoints, stored.checkpoints),
         ):
-            if lost := made.difference(one["id"] for one in kind):
+            if lost := made.difference(one["id"] for one in listed):
                 raise RuntimeError(f"the server has lost {len(lost)} {name}")
-        return kept
+        return stored
 
 
 def _until(moment_s: float) -> float:

@@ -1,4 +1,4 @@
-"""How fast the network learns, beside the textbook loop, PyTorch and JAX."""
+"""The speed of training, compared with the textbook loop, PyTorch and JAX."""
 
 import importlib
 from functools import cache
@@ -9,7 +9,7 @@ from rich.table import Table
 
 from benchmarks.training.tasks import Task, indices, text, vocabulary
 from benchmarks.training.textbook import TextbookTrainer
-from benchmarks.training.timing import Contestant, Timing, measure
+from benchmarks.training.timing import Candidate, Timing, measure
 from server.rnn.backend.selection import fitting_kernel, load_numba
 from server.rnn.training.trainer import Trainer, TrainerSettings
 
@@ -23,19 +23,19 @@ TASKS = (
     Task(cell="lstm", sequence_length=50, batch_size=50),
 )
 
-# Long enough for the medians to stand still to a hundredth or so.
+# Long enough for the medians to vary by only about one percent.
 SECONDS = 0.2
 
 
-class ForgetfulTrainer(Trainer):
-    """A trainer that does not keep its best model, to learn what keeping it costs."""
+class TrainerWithoutBest(Trainer):
+    """A trainer that does not save its best model, to measure the cost of saving it."""
 
     def _save_best(self) -> None:
         self._best_is_current = False
 
 
 def settings(task: Task, dtype: Literal["float32", "float64"] = "float32") -> TrainerSettings:
-    """Return the settings of a trainer that does `task`."""
+    """Return the trainer settings of a task."""
     return TrainerSettings(
         cell=task.cell,
         hidden_size=task.hidden_size,
@@ -46,50 +46,50 @@ def settings(task: Task, dtype: Literal["float32", "float64"] = "float32") -> Tr
 
 
 @cache
-def optional(module: str) -> ModuleType | str:
-    """Return a module of this package, or why what it imports cannot be."""
+def import_optional(module: str) -> ModuleType | str:
+    """Return a module of this package, or the error of an import that is not available."""
     try:
         return importlib.import_module(f"benchmarks.training.{module}")
     except (ImportError, OSError) as error:  # OSError: a library that it is linked with
         return str(error)
 
 
-def by_numpy(trainer: Trainer) -> Trainer:
-    """Return `trainer`, which has not begun, held to NumPy also where Numba is installed."""
+def with_numpy(trainer: Trainer) -> Trainer:
+    """Make a new trainer use NumPy even if Numba is installed; return it."""
     arrays, scalars = trainer.state()
     trainer.restore(arrays, scalars | {"kernel": "numpy"})
     return trainer
 
 
-def contestants(task: Task) -> dict[str, Contestant]:
-    """Return all who can do `task` here, by name."""
+def candidates(task: Task) -> dict[str, Candidate]:
+    """Return all candidates that are installed, by name."""
     K, own = len(vocabulary()), settings(task)
-    found = {ENGINE: Contestant(run=by_numpy(Trainer(indices(), K, own)).update)}
+    found = {ENGINE: Candidate(run=with_numpy(Trainer(indices(), K, own)).update)}
     if fitting_kernel(own) == "numba":
-        found["Hurrah, Numba"] = Contestant(run=Trainer(indices(), K, own).update)
+        found["Hurrah, Numba"] = Candidate(run=Trainer(indices(), K, own).update)
     if task == Task():
         found |= {
-            "Hurrah, float64": Contestant(
+            "Hurrah, float64": Candidate(
                 run=Trainer(indices(), K, settings(task, "float64")).update
             ),
-            "Hurrah, no best kept": Contestant(
-                run=by_numpy(ForgetfulTrainer(indices(), K, own)).update
+            "Hurrah, no best stored": Candidate(
+                run=with_numpy(TrainerWithoutBest(indices(), K, own)).update
             ),
-            "textbook, float64": Contestant(run=TextbookTrainer(text()).update),
+            "textbook, float64": Candidate(run=TextbookTrainer(text()).update),
         }
-    if isinstance(pytorch := optional("with_pytorch"), ModuleType):
-        found["PyTorch, eager"] = Contestant(run=pytorch.PyTorchTrainer(task).update)
-    if isinstance(jax := optional("with_jax"), ModuleType):
-        found["JAX, an update"] = Contestant(run=jax.JAXTrainer(task).update)
-        found["JAX, a scan"] = Contestant(
+    if isinstance(pytorch := import_optional("with_pytorch"), ModuleType):
+        found["PyTorch, eager"] = Candidate(run=pytorch.PyTorchTrainer(task).update)
+    if isinstance(jax := import_optional("with_jax"), ModuleType):
+        found["JAX, an update"] = Candidate(run=jax.JAXTrainer(task).update)
+        found["JAX, a scan"] = Candidate(
             run=jax.JAXTrainer(task).scan, operations=jax.UPDATES_A_SCAN
         )
     return found
 
 
-def absent() -> list[str]:
-    """Return who does not take part, and why."""
-    modules = {"PyTorch": optional("with_pytorch"), "JAX": optional("with_jax")}
+def missing_candidates() -> list[str]:
+    """Return a sentence for each candidate that is not available."""
+    modules = {"PyTorch": import_optional("with_pytorch"), "JAX": import_optional("with_jax")}
     if load_numba() is None:
         modules["Numba"] = "it is not installed"
     return [
@@ -99,15 +99,15 @@ def absent() -> list[str]:
     ]
 
 
-def contest() -> Table:
-    """Time every contestant at every task, those of a task taking turns."""
+def comparison() -> Table:
+    """Time all candidates for each task, in turns."""
     table = Table(title="One update: float32, AdaGrad, gradients clipped by value")
-    for heading in ("cell and sizes", "contestant"):
+    for heading in ("cell and sizes", "candidate"):
         table.add_column(heading, no_wrap=True)
     for heading in ("median, µs", "spread", "updates/s", "characters/s", "Hurrah's lead"):
         table.add_column(heading, justify="right", no_wrap=True)
     for task in TASKS:
-        timings = measure(contestants(task), SECONDS)
+        timings = measure(candidates(task), SECONDS)
         for name, timing in timings.items():
             label = str(task) if name == ENGINE else ""
             table.add_row(label, name, *_figures(timing, task, timings[ENGINE]))

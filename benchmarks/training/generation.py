@@ -1,10 +1,10 @@
-"""How fast the network writes."""
+"""The speed of generating text."""
 
 from rich.table import Table
 
 from benchmarks.training.tasks import indices, text, vocabulary
 from benchmarks.training.textbook import TextbookTrainer
-from benchmarks.training.timing import Contestant, measure
+from benchmarks.training.timing import Candidate, measure
 from server.rnn.sampling.sampling import generate
 from server.rnn.training.trainer import Trainer, TrainerSettings
 
@@ -12,20 +12,20 @@ LENGTH = 1000
 SECONDS = 0.1
 
 
-def passages() -> Table:
-    """Time a passage of 1000 characters; the speed does not depend on what was learnt."""
+def generation() -> Table:
+    """Time a passage of 1000 characters; the speed does not depend on the parameters."""
     model = Trainer(indices(), len(vocabulary()), TrainerSettings()).current_model()
     textbook = TextbookTrainer(text())
     timings = measure(
         {
-            "Hurrah": Contestant(run=lambda: generate(model, LENGTH, seed=1)),
-            "textbook loop, float64": Contestant(run=lambda: textbook.write(LENGTH)),
+            "Hurrah": Candidate(run=lambda: generate(model, LENGTH, seed=1)),
+            "textbook loop, float64": Candidate(run=lambda: textbook.generate(LENGTH)),
         },
         SECONDS,
     )
     table = Table(title=f"A passage of {LENGTH} characters, rnn, m 100")
-    for heading in ("contestant", "median, ms", "spread", "characters/s", "Hurrah's lead"):
-        table.add_column(heading, justify="left" if heading == "contestant" else "right")
+    for heading in ("candidate", "median, ms", "spread", "characters/s", "Hurrah's lead"):
+        table.add_column(heading, justify="left" if heading == "candidate" else "right")
     for name, timing in timings.items():
         table.add_row(
             name,

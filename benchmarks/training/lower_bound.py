@@ -1,4 +1,4 @@
-"""An update's time beside that of the arithmetic it cannot do without."""
+"""The time of an update compared with the time of its necessary arithmetic."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,67 +9,67 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-from benchmarks.training.comparison import ENGINE, TASKS, by_numpy, settings
+from benchmarks.training.comparison import ENGINE, TASKS, settings, with_numpy
 from benchmarks.training.tasks import CLIP, LEARNING_RATE, Task, indices, vocabulary
-from benchmarks.training.timing import Contestant, measure
+from benchmarks.training.timing import Candidate, measure
 from server.rnn.optimizers import make_optimizer
 from server.rnn.optimizers.clipping import clip_by_value
 from server.rnn.training.trainer import Trainer
 
 SECONDS = 0.03
 
-# The parts leave nothing in the cache of what an update needs.
+# Timing the parts evicts the update's data from the cache, so several updates follow each other.
 UPDATES_A_TURN = 5
 
 Array: TypeAlias = NDArray[np.float32]
 
-# How often a part is needed in an update, and the part itself, by name.
+# The number of executions of each part in an update, and the part itself, by name.
 Parts: TypeAlias = dict[str, tuple[int, Callable[[], object]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recurrence:
-    """What a cell's equations ask for, in arrays of B x m numbers.
+    """The element-wise work in a cell's equations, in passes over arrays of B x m numbers.
 
     Attributes
     ----------
     gates : int
-        Those that a step's product yields.
-    bends : int
-        tanh (or a sigmoid, which is a tanh with two passes more) a step.
+        The number of gates, all computed by one product.
+    tanhs : int
+        tanh per step; a sigmoid is a tanh and two passes.
     passes, passes_back : int
-        Sums and products by element a step, forward and backward.
+        Element-wise sums and products per step, forward and backward.
     slopes : int
-        Passes over the whole sequence at once: everything in the derivatives that does not
-        depend on the step after.
+        Passes over the whole sequence at once: the factors in the derivatives that do not depend
+        on the following step.
     """
 
     gates: int
-    bends: int
+    tanhs: int
     passes: int
     passes_back: int
     slopes: int
 
 
 RECURRENCES = {
-    "rnn": Recurrence(gates=1, bends=1, passes=0, passes_back=2, slopes=2),
+    "rnn": Recurrence(gates=1, tanhs=1, passes=0, passes_back=2, slopes=2),
     # Two sigmoids (4); r * recurrent + input (2); n + z * (h - n) (3).
-    "gru": Recurrence(gates=3, bends=3, passes=9, passes_back=7, slopes=8),
+    "gru": Recurrence(gates=3, tanhs=3, passes=9, passes_back=7, slopes=8),
     # Three sigmoids (6); f * c + i * g (3); o * tanh(c) (1).
-    "lstm": Recurrence(gates=4, bends=5, passes=10, passes_back=8, slopes=10),
+    "lstm": Recurrence(gates=4, tanhs=5, passes=10, passes_back=8, slopes=10),
 }
 
 
-def bound() -> Table:
-    """Compare each task's update with the sum of its parts, each timed alone."""
+def lower_bound() -> Table:
+    """Compare the update of each task with the sum of its parts, each timed alone."""
     table = Table(title="An update beside its lower bound: its products and passes, each alone")
     for heading in ("cell and sizes", "update, µs", "lower bound, µs", "ratio"):
         table.add_column(heading, justify="left" if heading.startswith("cell") else "right")
     for task in TASKS:
-        parts = necessary(task)
-        trainer = by_numpy(Trainer(indices(), len(vocabulary()), settings(task)))
-        engine = Contestant(run=partial(_several, trainer), operations=UPDATES_A_TURN)
-        alone = {name: Contestant(run=part) for name, (_, part) in parts.items()}
+        parts = parts_of_update(task)
+        trainer = with_numpy(Trainer(indices(), len(vocabulary()), settings(task)))
+        engine = Candidate(run=partial(_several, trainer), operations=UPDATES_A_TURN)
+        alone = {name: Candidate(run=part) for name, (_, part) in parts.items()}
         timings = measure({ENGINE: engine, **alone}, SECONDS)
         least = sum(times * timings[name].median for name, (times, _) in parts.items())
         update = timings[ENGINE].median
@@ -84,17 +84,17 @@ def _several(trainer: Trainer) -> None:
         trainer.update()
 
 
-def necessary(task: Task) -> Parts:
-    """Return the parts of an update that does `task`.
+def parts_of_update(task: Task) -> Parts:
+    """Return the parts of an update of a task.
 
-    Each works on arrays of its own that fit it best. Those of a step are other ones at every
-    step, as an update's must be, which needs them again on its way back.
+    Each part has its own arrays in the best layout. Every step has different arrays, because the
+    backward pass of an update needs those of all steps.
     """
     m, T, B, K = task.hidden_size, task.sequence_length, task.batch_size, len(vocabulary())
     cell, R = RECURRENCES[task.cell], T * B
     states, gates = _random(T, B, m), _random(R, cell.gates * m)
-    rows, bends = states.reshape(R, m), _random(T, B, cell.bends * m)
-    # A pass must neither grow nor fade what it goes over again and again.
+    rows, tanhs = states.reshape(R, m), _random(T, B, cell.tanhs * m)
+    # Factors of 1, because a repeated pass must not change the magnitude of the numbers.
     steps, ones = states.reshape(T, B * m), np.ones((T, B * m), np.float32)
     return {
         "input rows": (
@@ -102,20 +102,20 @@ def necessary(task: Task) -> Parts:
             partial(_random(K, cell.gates * m).take, _characters(R), 0, gates, "clip"),
         ),
         "recurrent products": _recurrent(states, cell.gates),
-        "bends": (1, _each_step(np.tanh, bends, bends)),
+        "tanhs": (1, _each_step(np.tanh, tanhs, tanhs)),
         "passes": (cell.passes + cell.passes_back, _each_step(np.multiply, steps, ones, steps)),
         "slopes": (cell.slopes, partial(np.multiply, steps, ones, steps)),
         "recurrent products back": _recurrent(states, cell.gates),
         "gradient of W": (1, _product(rows.T, gates)),
-        # Each row belongs to one character, whose sum it is added to.
+        # Each row is added to the sum of its character.
         "gradient of U": (1, partial(np.maximum, gates, gates, out=gates)),
         **_output(rows, K),
-        **_optimiser(cell.gates * m * (K + m + 1) + K * m + K),
+        **_optimizer(cell.gates * m * (K + m + 1) + K * m + K),
     }
 
 
 def _output(states: Array, K: int) -> Parts:
-    """Return what lies between the states and the loss, there and back."""
+    """Return the parts between the states and the loss, forward and backward."""
     R, m = states.shape
     o, p, column, ones = _random(R, K), _random(R, K), _random(R, 1), np.ones(K, np.float32)
     row = np.empty(R, np.float32)
@@ -134,7 +134,7 @@ def _output(states: Array, K: int) -> Parts:
     }
 
 
-def _optimiser(size: int) -> Parts:
+def _optimizer(size: int) -> Parts:
     parameters, gradients = _random(size), _random(size)
     optimizer = make_optimizer("adagrad", parameters, gradients)
     return {
@@ -156,7 +156,7 @@ def _product(a: Array, b: Array) -> Callable[[], object]:
 
 
 def _recurrent(states: Array, gates: int) -> tuple[int, Callable[[], object]]:
-    """Return the products of each step: of a vector by all gates' weights, or of rows by each."""
+    """Return the products of each step: a vector by all gates' weights, or rows by each gate's."""
     _, B, m = states.shape
     if B == 1:
         vectors = states[:, 0]

@@ -1,4 +1,4 @@
-"""How an update's time grows with each size of the network."""
+"""The growth of an update's time with each size of the network."""
 
 from dataclasses import replace
 from typing import Any
@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from benchmarks.training.comparison import by_numpy, settings
+from benchmarks.training.comparison import settings, with_numpy
 from benchmarks.training.tasks import Task, vocabulary
-from benchmarks.training.timing import Contestant, measure
+from benchmarks.training.timing import Candidate, measure
 from server.rnn.training.trainer import Trainer
 
 TEXT_LENGTH = 200_000
 SECONDS = 0.03
 
-# Each size grows alone, the others staying where they are.
+# One size grows while the others stay constant.
 AXES: dict[str, tuple[Task, tuple[int, ...]]] = {
     "hidden_size": (Task(), (50, 100, 200, 400, 800)),
     "sequence_length": (Task(), (12, 25, 50, 100, 200)),
@@ -23,9 +23,9 @@ AXES: dict[str, tuple[Task, tuple[int, ...]]] = {
 }
 
 
-def growth() -> Table:
-    """Fit, for each size, the exponent of an update's time in it."""
-    table = Table(title="How an update's time grows with one size, the others staying")
+def scaling() -> Table:
+    """Fit the exponent of an update's time as a power of each size."""
+    table = Table(title="The growth of an update's time with one size, the others constant")
     for heading in ("size", "values", "median, µs", "exponent"):
         table.add_column(heading, justify="right" if heading == "exponent" else "left")
     for axis, (task, sizes) in AXES.items():
@@ -41,8 +41,8 @@ def growth() -> Table:
     return table
 
 
-def _contestant(axis: str, task: Task, size: int) -> Contestant:
+def _contestant(axis: str, task: Task, size: int) -> Candidate:
     sizes: dict[str, Any] = {"vocabulary_size": len(vocabulary()), axis: size}
     K = sizes.pop("vocabulary_size")
     text = np.random.default_rng(0).integers(0, K, TEXT_LENGTH)
-    return Contestant(run=by_numpy(Trainer(text, K, settings(replace(task, **sizes)))).update)
+    return Candidate(run=with_numpy(Trainer(text, K, settings(replace(task, **sizes)))).update)

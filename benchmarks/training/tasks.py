@@ -1,4 +1,4 @@
-"""What the contestants are to do, and the text they do it on."""
+"""The tasks of the candidates, and their text."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Task:
 
     Attributes
     ----------
-    cell : {"rnn", "gru", "lstm"}
+    cell : str
     hidden_size, sequence_length, batch_size : int
         m, T and B.
     """
@@ -36,7 +36,7 @@ class Task:
 
     @property
     def characters(self) -> int:
-        """Those that an update reads."""
+        """The number of characters that an update reads."""
         return self.sequence_length * self.batch_size
 
     def __str__(self) -> str:
@@ -44,9 +44,9 @@ class Task:
         return f"{self.cell}, m {m}, T {T}, B {B}"
 
     def sequences(self) -> Iterator[tuple[Indices, Indices]]:
-        """Yield inputs and targets of update after update, each of shape (T, B), without end.
+        """Yield the inputs and targets of each update, of shape (T, B), without end.
 
-        The text is cut into B equal streams, and begins anew when it ends.
+        The text is cut into B equal streams, which start again when they end.
         """
         T, B = self.sequence_length, self.batch_size
         text = indices()

@@ -1,8 +1,8 @@
-"""The textbook loop: a character-level RNN the way it is taught.
+"""The textbook loop: a character-level RNN as it is taught.
 
 One-hot column vectors, a dictionary entry for each time step, an outer product for each gradient
-of each step, a loop over parameters to clip and to update, float64 throughout. It is the yardstick,
-so it is written as its readers know it and neither slowed down nor sped up.
+of each step, a loop over parameters to clip and to update, float64 throughout. It is the reference
+of the comparison, so it is written in the usual way, neither slower nor faster.
 
 References
 ----------
@@ -26,7 +26,7 @@ class TextbookTrainer:
     hidden_size, sequence_length : int
         m and T.
     learning_rate : float
-        Of AdaGrad.
+        AdaGrad's eta.
     """
 
     def __init__(
@@ -106,12 +106,12 @@ class TextbookTrainer:
         self.position = end
         return loss
 
-    def write(self, length: int) -> list[int]:
-        """Return `length` characters written from the hidden state and the next character."""
+    def generate(self, length: int) -> list[int]:
+        """Return `length` characters generated from the hidden state and the next character."""
         rng = np.random.default_rng(0)
         x = np.zeros((self.vocabulary_size, 1))
         x[self.index_of[self.text[self.position]]] = 1.0
-        h, written = self.h, []
+        h, characters = self.h, []
         for _ in range(length):
             h = np.tanh(np.dot(self.U, x) + np.dot(self.W, h) + self.b)
             o = np.dot(self.V, h) + self.c
@@ -119,5 +119,5 @@ class TextbookTrainer:
             index = int(rng.choice(self.vocabulary_size, p=p.ravel()))
             x = np.zeros((self.vocabulary_size, 1))
             x[index] = 1.0
-            written.append(index)
-        return written
+            characters.append(index)
+        return characters

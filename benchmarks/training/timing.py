@@ -1,4 +1,4 @@
-"""Several contestants timed in one run, taking turns."""
+"""Timing of several candidates in turns."""
 
 import statistics
 import time
@@ -7,21 +7,21 @@ from dataclasses import dataclass
 
 REPEATS = 5
 
-# Contestants take turns this often within a repeat, so that a machine that grows slower or faster
-# meanwhile does so for all of them.
+# The number of turns of each candidate within a repeat. If the machine becomes slower or faster
+# meanwhile, all candidates are affected.
 TURNS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contestant:
+class Candidate:
     """Something to time.
 
     Attributes
     ----------
     run : callable
-        Makes `operations` operations.
+        Performs `operations` operations.
     operations : int
-        Those that one call makes.
+        The number of operations per call.
     """
 
     run: Callable[[], object]
@@ -35,7 +35,7 @@ class Timing:
     Attributes
     ----------
     seconds : tuple of float
-        The mean of each repeat, CPU seconds an operation.
+        The mean of each repeat, in CPU seconds per operation.
     """
 
     seconds: tuple[float, ...]
@@ -51,38 +51,36 @@ class Timing:
         return statistics.median(theirs / own for theirs, own in pairs)
 
 
-def measure(contestants: Mapping[str, Contestant], seconds: float) -> dict[str, Timing]:
-    """Time all contestants.
+def measure(candidates: Mapping[str, Candidate], seconds: float) -> dict[str, Timing]:
+    """Time all candidates.
 
     Parameters
     ----------
-    contestants : mapping of str to Contestant
+    candidates : mapping of str to Candidate
         By name.
     seconds : float
-        How long each may take in a repeat. The slowest take longer: every turn is at least a call.
+        The time of each candidate in a repeat. Slow candidates take longer, because every turn is
+        at least one call.
 
     Returns
     -------
     dict of str to Timing
-        In CPU seconds of this process (one thread each): what else the machine does meanwhile
-        counts less than on the wall clock.
+        In CPU seconds of this process, which other processes affect less than wall-clock time.
     """
-    calls = {
-        name: _calls(contestant.run, seconds / TURNS) for name, contestant in contestants.items()
-    }
-    repeats: dict[str, list[float]] = {name: [] for name in contestants}
+    calls = {name: _calls(candidate.run, seconds / TURNS) for name, candidate in candidates.items()}
+    repeats: dict[str, list[float]] = {name: [] for name in candidates}
     for _ in range(REPEATS):
-        spent = dict.fromkeys(contestants, 0.0)
+        spent = dict.fromkeys(candidates, 0.0)
         for _ in range(TURNS):
-            for name, contestant in contestants.items():
-                spent[name] += _time(contestant.run, calls[name])
-        for name, contestant in contestants.items():
-            repeats[name].append(spent[name] / (TURNS * calls[name] * contestant.operations))
+            for name, candidate in candidates.items():
+                spent[name] += _time(candidate.run, calls[name])
+        for name, candidate in candidates.items():
+            repeats[name].append(spent[name] / (TURNS * calls[name] * candidate.operations))
     return {name: Timing(tuple(times)) for name, times in repeats.items()}
 
 
 def _calls(run: Callable[[], object], seconds: float) -> int:
-    """Return how many calls fill `seconds`, once the first (which may compile) is over."""
+    """Return the number of calls in `seconds`, after a first call, which may compile."""
     run()
     calls = 1
     while (spent := _time(run, calls)) < seconds / 4 and calls < 1_000_000:

@@ -1,4 +1,4 @@
-"""The same updates by JAX: compiled one by one, and many of them compiled as one loop."""
+"""The same updates in JAX: compiled one by one, and compiled as a loop over many."""
 
 import itertools
 from collections.abc import Callable
@@ -12,13 +12,13 @@ from jax import lax
 
 from benchmarks.training.tasks import CLIP, LEARNING_RATE, Task, vocabulary
 
-# The thread that calls computes as well, so that an update's CPU time is the time of its thread.
+# Compute in the calling thread, so that its CPU time is that of the update.
 jax.config.update("jax_cpu_enable_async_dispatch", False)
 
 Arrays: TypeAlias = Any
 Step: TypeAlias = Callable[[Arrays, Arrays, Arrays], tuple[Arrays, Arrays]]
 
-# Gates of each cell, and states.
+# The gates of each cell.
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 
 UPDATES_A_SCAN = 20
@@ -61,7 +61,7 @@ def loss(step: Step, p: Arrays, states: Arrays, x: Arrays, y: Arrays) -> tuple[A
 
 
 def update(step: Step, training: Arrays, sequence: Arrays) -> tuple[Arrays, Arrays]:
-    """Return what is trained (parameters, memory, states) after an update, and its loss."""
+    """Return parameters, memory and states after an update, and its loss."""
     p, memory, states = training
     (nats, states), gradients = jax.value_and_grad(partial(loss, step), has_aux=True)(
         p, states, *sequence
@@ -75,7 +75,7 @@ def update(step: Step, training: Arrays, sequence: Arrays) -> tuple[Arrays, Arra
 
 
 class JAXTrainer:
-    """Trains by one compiled update at a time, or by a compiled scan over many."""
+    """Trains by single compiled updates, or by a compiled scan over many."""
 
     def __init__(self, task: Task) -> None:
         K, m, gates = len(vocabulary()), task.hidden_size, GATES[task.cell]

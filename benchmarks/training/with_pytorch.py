@@ -1,4 +1,4 @@
-"""The same updates by PyTorch, the way its users write them: eager, with autograd."""
+"""The same updates in PyTorch, written in its usual style: eager, with autograd."""
 
 from typing import TypeAlias
 

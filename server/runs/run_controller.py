@@ -484,7 +484,7 @@ class RunController:
             await self.pause_for_disk(error)
 
     async def _flush(self) -> None:
-        """Make the history durable and tell the worker; resume if there is space again."""
+        """Make the history durable and notify the worker; resume if there is space again."""
         run = self.run
         if run.disk_full or run.update != self._flushed_update:
             self._flushed_update = await self.recorder.flush()

@@ -57,7 +57,7 @@ class WorkerClient:
 
     @property
     def process(self) -> JsonChildProcess | None:
-        """The process, by which one worker can be told from the next; None without a worker."""
+        """The process, which identifies the worker; None without a worker."""
         return self._process
 
     @property
@@ -149,7 +149,7 @@ class WorkerClient:
         Parameters
         ----------
         unless : callable
-            Called when no other worker can start any more; if it returns True, the worker goes on.
+            Called when no other worker can start any more; if it returns True, the worker stays.
 
         Returns
         -------

@@ -171,9 +171,9 @@ class StepReply:
     update : int
         The update at which the run is.
     left : int
-        How many of the updates were not made, because the run was paused or could not go on.
+        How many of the updates were not made, because the run was paused or could not continue.
     storage_error : str or None
-        Why the run could not go on, in a sentence, if the reason is the disk.
+        Why the run could not continue, in a sentence, if the reason is the disk.
     """
 
     update: int
@@ -196,7 +196,7 @@ class Report(Event):
     storage_error : str or None
         Why training stopped, in a sentence, if a snapshot could not be written.
     notices : list of str
-        Sentences to keep as milestones.
+        Sentences to record as milestones.
     first : int
         The update of the first of the `losses`.
     losses : str

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["MAX_BACKLOG_SAMPLES", "REPORT_EVERY_S", "Reporter"]
 
 REPORT_EVERY_S = 0.05
-# Without changes; so the page shows at once that training goes on at a slow pace, too.
+# The longest time between reports without changes, so that the page shows at once that training
+# continues at a slow pace, too.
 REPORT_AT_LEAST_EVERY_S = 0.15
 SPEED_WINDOW_S = 2.0
 CURVE_POINTS = 10
@@ -43,7 +44,7 @@ class Stopwatch:
     Parameters
     ----------
     seconds : float
-        The time from which to go on.
+        The time to continue from.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -172,7 +173,7 @@ class Reporter:
         Parameters
         ----------
         busy : bool
-            Whether training goes on.
+            Whether training continues.
         state, runaway, storage_error, notices
             As in `server.worker.messages.Report`.
         """

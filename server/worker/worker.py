@@ -96,7 +96,7 @@ class Worker:
         self.pacer = Pacer(self.spec["pace"])
         self.training = start.training
         self.runaway = False
-        # Why the last snapshot could not be written. It is written before training goes on.
+        # Why the last snapshot could not be written. It is written before training continues.
         self.snapshot_error: OSError | None = None
         if start.checkpoint is None:
             self._write_sample()
@@ -191,7 +191,7 @@ class Worker:
             self._end_step()
 
     def _stop_training_if_finished(self) -> None:
-        # After a greater max_updates the run could go on, but only a `Resume` makes it do so.
+        # With a greater max_updates the run could continue, but only `Resume` makes it do so.
         if self.finished:
             self.training = False
 

@@ -6,8 +6,8 @@ from server.rnn.training.trainer import Trainer, TrainerSettings
 from server.rnn.vocabulary import Vocabulary
 
 
-def test_the_yardstick_learns_the_same():
-    """The benchmark compares like with like: from the same start, the same losses."""
+def test_the_textbook_loop_has_the_same_losses():
+    """From the same parameters, both have the same losses: the comparison is fair."""
     text = "the lamps of the harbour were lit one by one, and nobody knew by whom. " * 5
     vocabulary = Vocabulary.from_text(text)
     settings = TrainerSettings(hidden_size=20, dtype="float64")
@@ -19,5 +19,5 @@ def test_the_yardstick_learns_the_same():
         )
     for _ in range(3 * trainer.updates_per_epoch):
         assert trainer.update() == pytest.approx(textbook.update(), rel=1e-8)
-    written = textbook.write(100)
-    assert np.array(written).max() < len(vocabulary)
+    text = textbook.generate(100)
+    assert np.array(text).max() < len(vocabulary)

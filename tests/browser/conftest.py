@@ -1,4 +1,4 @@
-"""A real Chromium in front of a real server with real workers."""
+"""Fixtures: a real Chromium, and a real server with real workers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from playwright.sync_api import (
 
 from tests.browser.server_process import Server
 
-PATIENCE_S = 30.0
+TIMEOUT_S = 30.0
 DESKTOP: ViewportSize = {"width": 1440, "height": 900}
 CHROMIUM = os.environ.get("HURRAH_BROWSER") or shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = [
@@ -39,33 +39,33 @@ FLAGS = [
 
 Module = Callable[..., Any]
 
-expect.set_options(timeout=PATIENCE_S * 1000)
+expect.set_options(timeout=TIMEOUT_S * 1000)
 
 
-def eventually(read: Callable[[], Any], holds: Callable[[Any], bool], what: str) -> Any:
-    """Read until `holds`, and return what was read then."""
-    deadline = time.monotonic() + PATIENCE_S
+def eventually(read: Callable[[], Any], accepts: Callable[[Any], bool], what: str) -> Any:
+    """Call `read` until `accepts` accepts its value, and return the value."""
+    deadline = time.monotonic() + TIMEOUT_S
     while True:
         value = read()
-        if holds(value):
+        if accepts(value):
             return value
-        assert time.monotonic() < deadline, f"waited in vain for {what}; last: {value!r}"
+        assert time.monotonic() < deadline, f"timed out waiting for {what}; last: {value!r}"
         time.sleep(0.03)
 
 
 def figure(page: Page, name: str) -> float:
-    """The number that one of the five figures shows, NaN while there is none."""
+    """The number in one of the five figures; NaN if there is none."""
     text = page.locator(f"#figure-{name}").inner_text()
     return float(text.replace(",", "")) if re.fullmatch(r"[\d,.]+", text) else float("nan")
 
 
 def run_in_address(page: Page) -> str:
-    """The id of the run that the page shows, as its address tells it."""
+    """The id of the run in the URL of the page."""
     return parse_qs(urlsplit(page.url).query)["run"][0]
 
 
 def plot_box(page: Page) -> dict[str, float]:
-    """Where the plot itself is on the screen: the chart without its margins."""
+    """The plot's box on the screen: the chart without its margins."""
     box = page.locator("#chart").bounding_box()
     assert box is not None
     left, right, top, bottom = page.evaluate(
@@ -80,37 +80,37 @@ def plot_box(page: Page) -> dict[str, float]:
 
 
 class Window:
-    """A browser window that minds what the page complains of.
+    """A browser window that records the errors and warnings of the page.
 
-    In a context of its own or, with `parked` (a page that stays), in one that others had before.
+    With `parked` (a page that stays open) its context is shared with earlier windows.
     """
 
     def __init__(self, context: BrowserContext, parked: Page | None = None) -> None:
         self._context = context
         self._parked = parked
         self.page = context.new_page()
-        self.page.set_default_timeout(PATIENCE_S * 1000)
-        self._complaints: list[str] = []
+        self.page.set_default_timeout(TIMEOUT_S * 1000)
+        self._errors: list[str] = []
         self._expected: list[str] = []
         self.page.on("console", self._hear)
-        self.page.on("pageerror", lambda error: self._complaints.append(str(error)))
+        self.page.on("pageerror", lambda error: self._errors.append(str(error)))
 
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
-            self._complaints.append(message.text)
+            self._errors.append(message.text)
 
-    def expect_complaints(self, *patterns: str) -> None:
-        """Allow complaints that the test itself provokes."""
+    def expect_errors(self, *patterns: str) -> None:
+        """Allow errors that the test itself causes."""
         self._expected.extend(patterns)
 
     def open(self, server: Server, run: str | None = None) -> Page:
-        """Open the page, and wait until the curve is drawn."""
+        """Open the page and wait until the curve is drawn."""
         self.page.goto(server.url + (f"?run={run}" if run else ""))
         self.page.locator("#chart[data-drawn-update]").wait_for(state="attached")
         return self.page
 
     def close(self) -> None:
-        """Close it; nobody who comes after finds what it stored or was granted."""
+        """Close it and clear its storage, cookies and permissions."""
         if self._parked is None:
             self._context.close()
         else:
@@ -122,18 +122,18 @@ class Window:
             self._parked.evaluate("localStorage.clear()")
         unexpected = [
             text
-            for text in self._complaints
+            for text in self._errors
             if not any(re.search(pattern, text) for pattern in self._expected)
         ]
-        assert not unexpected, f"the page complained: {unexpected}"
+        assert not unexpected, f"the page reported: {unexpected}"
 
 
-# Playwright keeps an event loop running in this thread for as long as it lives, and with that no
-# test elsewhere could run one of its own: so it ends with the tests of this folder.
+# Playwright keeps an event loop running in this thread as long as it is open, so that no test
+# elsewhere could run its own: it is closed after the tests of this folder.
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     if not Path(CHROMIUM).exists():
-        pytest.skip("no Chromium here; HURRAH_BROWSER names one")
+        pytest.skip("no Chromium found; set HURRAH_BROWSER to its path")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield chromium
@@ -142,7 +142,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server without runs, shared by the tests; each takes away the runs it made."""
+    """A server without runs, shared by the tests; each deletes the runs it made."""
     shared = Server(tmp_path_factory.mktemp("shared") / "data")
     shared.start()
     yield shared
@@ -151,7 +151,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[Server]:
-    """A server of the test's own, not started yet."""
+    """A server for one test, not started yet."""
     own = Server(tmp_path / "data")
     yield own
     own.close()
@@ -168,7 +168,7 @@ def _no_runs_left(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture
 def open_window(browser: Browser) -> Iterator[Callable[..., Window]]:
-    """Open windows for newcomers; options are those of a browser context."""
+    """Open windows of new visitors; the options are those of a browser context."""
     windows: list[Window] = []
 
     def open_one(**options: Any) -> Window:
@@ -182,7 +182,7 @@ def open_window(browser: Browser) -> Iterator[Callable[..., Window]]:
 
 @pytest.fixture(scope="package")
 def parked(browser: Browser, server: Server) -> Iterator[Page]:
-    """A page that stays: as long as it does, the browser knows the page's scripts from before."""
+    """A page that stays open, so that the browser keeps the scripts in its cache."""
     page = browser.new_context(viewport=DESKTOP).new_page()
     page.goto(f"{server.url}healthz")
     yield page
@@ -191,7 +191,7 @@ def parked(browser: Browser, server: Server) -> Iterator[Page]:
 
 @pytest.fixture
 def window(parked: Page) -> Iterator[Window]:
-    """A window of somebody who was here before, and left nothing behind."""
+    """A window of a returning visitor without stored data."""
     opened = Window(parked.context, parked)
     yield opened
     opened.close()

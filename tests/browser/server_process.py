@@ -1,4 +1,4 @@
-"""A real server as a person would start it, and may kill it."""
+"""A real server process, which a test can also kill."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 import httpx
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 60
-UNHURRIED = 400  # updates a second
+TIMEOUT_S = 60
+SLOW_PACE = 400  # updates per second
 
 
 class Server:
-    """A server process on a data directory of its own."""
+    """A server process with its own data directory."""
 
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
@@ -33,7 +33,7 @@ class Server:
         return f"http://127.0.0.1:{self.port}/"
 
     def start(self) -> None:
-        """Start on the port of last time, or a free one, and wait until it listens."""
+        """Start on the previous port, or a free one, and wait until it listens."""
         command = [sys.executable, "-m", "server", "serve", "--port", str(self.port)]
         command += ["--data-dir", str(self.data_dir)]
         if not self.demo:
@@ -57,49 +57,52 @@ class Server:
         self.port = int(line.rsplit(":", 1)[1].split("/")[0])
 
     def kill(self) -> None:
-        """End it without warning."""
+        """Kill the process."""
         assert self._process is not None
         self._process.kill()
-        self._forget()
+        self._wait()
 
     def stop(self) -> None:
-        """End it as an operator would."""
+        """Stop the process with SIGTERM, as an operator would."""
         if self._process is None:
             return
         self._process.send_signal(signal.SIGTERM)
         try:
-            self._process.wait(timeout=PATIENCE_S)
+            self._process.wait(timeout=TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
-        self._forget()
+        self._wait()
 
     def close(self) -> None:
         self.stop()
         self._log.close()
 
-    def _forget(self) -> None:
+    def _wait(self) -> None:
         assert self._process is not None
-        self._process.wait(timeout=PATIENCE_S)
+        self._process.wait(timeout=TIMEOUT_S)
         assert self._process.stdout is not None
         self._process.stdout.close()
         self._process = None
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """Ask the server something over HTTP, beside the page."""
+        """Send a request over HTTP, without the page."""
         shown = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         answer = httpx.request(
-            method, f"{self.url}api/{path}", json=body, headers=shown, timeout=PATIENCE_S
+            method, f"{self.url}api/{path}", json=body, headers=shown, timeout=TIMEOUT_S
         )
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
 
     def create_run(self, **spec: Any) -> str:
-        """Start a run, and return its id; it leaves room for the browser, unless it shall end."""
-        pace = "max" if "max_updates" in spec else UNHURRIED
+        """Create a run and return its id.
+
+        A run without an end is slow, to leave processor time for the browser.
+        """
+        pace = "max" if "max_updates" in spec else SLOW_PACE
         return str(self.call("POST", "runs", {"pace": pace} | spec)["id"])
 
     def kill_workers(self) -> None:
-        """Let every worker die as if the machine had run out of memory."""
+        """Kill every worker, as the kernel does when memory runs out."""
         assert self._process is not None
         found = subprocess.run(
             ["pgrep", "-P", str(self._process.pid), "-f", "server.worker"],

@@ -1,4 +1,4 @@
-"""Everybody can read and reach the page."""
+"""Accessibility: contrast, names, focus, announcements and motion."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Window
 from tests.browser.server_process import Server
 
-# Every visible text against the nearest surface that is painted behind it, by WCAG's formula.
+# The contrast of every visible text with the surface behind it, by the WCAG formula.
 CONTRASTS = """async () => {
   // On its way from one colour to another a text may be as faint as it likes.
   const turning = document.getAnimations().filter((each) => each instanceof CSSTransition);
@@ -53,7 +53,7 @@ CONTRASTS = """async () => {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_stands_out(
+def test_every_text_has_contrast(
     server: Server, open_window: Callable[..., Window], scheme: str
 ) -> None:
     run = server.create_run(pace="max", max_updates=1_000, watch_words=["e", "Zebedee"])
@@ -78,7 +78,7 @@ def test_every_text_stands_out(
     assert faint() == []
 
 
-def test_everything_that_can_be_pressed_has_a_name(server: Server, window: Window) -> None:
+def test_every_control_has_a_name(server: Server, window: Window) -> None:
     page = window.open(server, server.create_run(paused=True))
     page.locator("#write").click()
     nameless = page.evaluate(
@@ -90,22 +90,22 @@ def test_everything_that_can_be_pressed_has_a_name(server: Server, window: Windo
     assert nameless == []
 
 
-def test_changes_are_said_aloud(server: Server, window: Window) -> None:
+def test_changes_are_announced(server: Server, window: Window) -> None:
     page = window.open(server, server.create_run(pace=10, max_updates=None))
     page.locator("#pause").click()
     announcer = page.locator("#live-region")
     expect(announcer).to_contain_text("The run is paused at update")
-    # With one sample alone, the oldest is the newest.
+    # With only one sample, the oldest is also the newest.
     expect(page.locator("#timeline")).to_be_enabled()
     page.keyboard.press("Home")
     expect(announcer).to_contain_text("Sample before the first update.")
     page.keyboard.press("l")
     expect(announcer).to_contain_text("The axis is logarithmic.")
-    # Notes at the foot of the page are said by their place, which was there before them.
+    # Toasts are announced by their container, which exists before them.
     expect(page.locator("#toasts")).to_have_attribute("aria-live", "polite")
 
 
-def test_a_dialog_holds_the_focus_and_gives_it_back(server: Server, window: Window) -> None:
+def test_a_dialog_traps_the_focus_and_restores_it(server: Server, window: Window) -> None:
     page = window.open(server, server.create_run(paused=True))
     page.locator("#new-run").focus()
     page.keyboard.press("Enter")
@@ -117,7 +117,7 @@ def test_a_dialog_holds_the_focus_and_gives_it_back(server: Server, window: Wind
     expect(page.locator("#new-run")).to_be_focused()
 
 
-def test_the_passage_gives_the_focus_back(server: Server, window: Window) -> None:
+def test_the_passage_drawer_restores_the_focus(server: Server, window: Window) -> None:
     page = window.open(server, server.create_run(paused=True))
     page.locator("#write").focus()
     page.keyboard.press("Enter")
@@ -131,7 +131,7 @@ def focus_in(page: Page, selector: str) -> bool:
     return bool(page.evaluate(f"document.activeElement.closest('{selector}') !== null"))
 
 
-def test_nothing_moves_for_those_who_ask_for_stillness(
+def test_reduced_motion_stops_animations(
     server: Server, open_window: Callable[..., Window]
 ) -> None:
     run = server.create_run(pace="max", max_updates=300, sample_every=100)
@@ -144,7 +144,7 @@ def test_nothing_moves_for_those_who_ask_for_stillness(
     )
 
 
-def test_where_the_system_chooses_the_colours_the_curve_keeps_its_own(
+def test_forced_colours_keep_those_of_the_curve(
     server: Server, open_window: Callable[..., Window]
 ) -> None:
     run = server.create_run(pace="max", max_updates=50)

@@ -1,4 +1,4 @@
-"""axe-core finds nothing serious in any state of the page that a person comes across."""
+"""axe-core finds nothing serious in any state of the pages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PHONE = {"color_scheme": "dark", "viewport": {"width": 390, "height": 844}, "has
 
 
 def _grave(page: Page) -> list[str]:
-    """What axe-core holds to be serious, with the elements that it means."""
+    """The serious findings of axe-core, with their elements."""
     found = Axe().run(page).response["violations"]
     return [
         f"{violation['id']}: {node['html']}"
@@ -29,7 +29,7 @@ def _grave(page: Page) -> list[str]:
 
 @dataclass(frozen=True)
 class State:
-    """A state of a page: where it is, and how a person gets there."""
+    """A state of a page: its URL, and how to reach it."""
 
     name: str
     page: str
@@ -61,7 +61,7 @@ def _note(page: Page) -> None:
     field.press("Enter")
     expect(field).to_have_count(0)
 
-    # The note comes back by the live connection, maybe later than the answer.
+    # The note arrives by WebSocket, possibly after the HTTP answer.
     def told() -> str:
         page.keyboard.press("Escape")
         page.keyboard.press("[")

@@ -1,4 +1,4 @@
-"""A server that goes away and comes back."""
+"""A server that disappears and comes back."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from tests.browser.server_process import Server
 WHILE_AWAY = ("WebSocket connection", "ERR_CONNECTION_REFUSED", "Failed to load resource")
 
 
-def test_a_lost_connection_comes_back_by_itself(own_server: Server, window: Window) -> None:
-    window.expect_complaints(*WHILE_AWAY)
+def test_a_lost_connection_is_restored_automatically(own_server: Server, window: Window) -> None:
+    window.expect_errors(*WHILE_AWAY)
     own_server.start()
     run = own_server.create_run(pace=20, max_updates=None)
     page = window.open(own_server, run)
@@ -31,10 +31,10 @@ def test_a_lost_connection_comes_back_by_itself(own_server: Server, window: Wind
     eventually(lambda: figure(page, "update"), lambda update: update > before, "it to go on")
 
 
-def test_a_zoomed_curve_is_as_fine_as_before_when_the_server_is_back(
+def test_a_zoomed_curve_keeps_its_detail_after_a_reconnect(
     own_server: Server, window: Window
 ) -> None:
-    window.expect_complaints(*WHILE_AWAY)
+    window.expect_errors(*WHILE_AWAY)
     own_server.start()
     run = own_server.create_run(
         hidden_size=2, pace="max", max_updates=12_000, sample_every=6_000, name="Before"
@@ -49,15 +49,13 @@ def test_a_zoomed_curve_is_as_fine_as_before_when_the_server_is_back(
     expect(page.locator("#connection-word")).to_contain_text("reconnecting in")
     own_server.start()
     own_server.call("PATCH", f"runs/{run}", {"name": "After"})
-    # The name comes with all that the page is told anew.
+    # The name arrives with the new snapshot.
     expect(page.locator("#run-name")).to_have_text("After")
     expect(resolution).to_have_text("1 point = 1 update")
 
 
-def test_a_deed_while_the_server_is_away_is_told_in_words(
-    own_server: Server, window: Window
-) -> None:
-    window.expect_complaints(*WHILE_AWAY)
+def test_an_action_without_a_server_is_reported(own_server: Server, window: Window) -> None:
+    window.expect_errors(*WHILE_AWAY)
     own_server.start()
     page = window.open(own_server, own_server.create_run(paused=True))
     own_server.kill()
@@ -65,7 +63,7 @@ def test_a_deed_while_the_server_is_away_is_told_in_words(
     expect(page.locator("#toasts")).to_contain_text("cannot be reached")
 
 
-def test_a_worker_that_dies_is_told_with_a_reason(own_server: Server, window: Window) -> None:
+def test_a_dead_worker_is_reported_with_a_reason(own_server: Server, window: Window) -> None:
     own_server.start()
     page = window.open(own_server, own_server.create_run(pace=20, max_updates=None))
     eventually(lambda: figure(page, "update"), lambda update: update > 0, "the first update")
@@ -74,7 +72,7 @@ def test_a_worker_that_dies_is_told_with_a_reason(own_server: Server, window: Wi
     [run] = own_server.call("GET", "runs")
     expect(page.locator("#notice")).to_contain_text(run["error"])
     expect(page.locator("#connection-word")).to_have_text("live")
-    # One click, or one key, lets it go on.
+    # One click, or one key, resumes it.
     expect(page.locator("#pause")).to_be_enabled()
     expect(page.locator("#pause")).to_contain_text("Resume")
     page.locator("#notice").get_by_role("button", name="Resume").click()
@@ -82,7 +80,7 @@ def test_a_worker_that_dies_is_told_with_a_reason(own_server: Server, window: Wi
     eventually(lambda: figure(page, "update"), lambda update: update > run["update"], "going on")
 
 
-def test_how_live_the_picture_is_is_told(server: Server, window: Window) -> None:
+def test_the_latency_is_shown(server: Server, window: Window) -> None:
     run = server.create_run(pace=50, max_updates=None)
     page = window.open(server, run)
     expect(page.locator("#connection-latency")).to_contain_text(" ms")
@@ -90,15 +88,15 @@ def test_how_live_the_picture_is_is_told(server: Server, window: Window) -> None
     expect(page.locator("#latency-delay")).to_contain_text("95% within")
     expect(page.locator("#latency-frames")).to_contain_text("in the last five seconds")
     expect(page.locator("#latency-points")).to_contain_text("points drawn")
-    expect(page.locator("#latency-clocks")).to_contain_text("the server's")
+    expect(page.locator("#latency-clocks")).to_contain_text("the server (")
     page.keyboard.press("Escape")
     expect(page.locator("#latency-panel")).to_be_hidden()
-    # A picture that stands still is neither late nor early.
+    # A run that is not training has no latency.
     server.call("POST", f"runs/{run}/pause")
     expect(page.locator("#connection-latency")).to_have_text("")
 
 
-def test_a_queued_run_says_behind_what(own_server: Server, window: Window) -> None:
+def test_a_queued_run_names_the_runs_it_waits_for(own_server: Server, window: Window) -> None:
     own_server.environment["HURRAH_MAX_TRAINING_RUNS"] = "1"
     own_server.start()
     own_server.create_run(name="The first", max_updates=None, pace=20)
@@ -109,7 +107,7 @@ def test_a_queued_run_says_behind_what(own_server: Server, window: Window) -> No
     expect(window.page.locator("#sample-text .text-loading")).to_be_hidden()
 
 
-def test_a_run_that_stands_still_for_want_of_room_says_so_and_goes_on(
+def test_a_run_paused_by_a_full_disk_says_so_and_can_resume(
     own_server: Server, window: Window
 ) -> None:
     limit = 3_000_000
@@ -121,7 +119,7 @@ def test_a_run_that_stands_still_for_want_of_room_says_so_and_goes_on(
     ballast.write_bytes(bytes(limit))
     notice = page.locator("#notice")
     expect(notice).to_contain_text("The run is paused, and resumes by itself")
-    # The rate has nothing to do with it.
+    # The learning rate is not the cause.
     expect(notice.get_by_role("button")).to_have_text("Resume")
     ballast.unlink()
     expect(notice).to_be_hidden()

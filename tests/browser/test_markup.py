@@ -1,4 +1,4 @@
-"""Markup in names, texts and notes stays text, wherever the page shows it."""
+"""Markup in names, texts and notes is shown as text everywhere."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Window, eventually
-from tests.browser.server_process import PATIENCE_S, Server
+from tests.browser.server_process import TIMEOUT_S, Server
 
 MARKUP = "\"><img src=x onerror=alert(1)><script>alert(2)</script><x-evil>'&lt;b&gt;${7*7}{{7*7}}"
-# What turns the direction of all that follows, and what ends that.
-TURNED = "\u202etxt.exe\u2066"
+# Characters that change the direction of the following text, and end that.
+BIDI_CONTROLS = "\u202etxt.exe\u2066"
 WATCH = """
-window.complaints = [];
+window.violations = [];
 document.addEventListener("securitypolicyviolation", (event) => {
-  window.complaints.push(event.violatedDirective + " " + event.blockedURI);
+  window.violations.push(event.violatedDirective + " " + event.blockedURI);
 });
 """
 
-# What would make elements or scripts of strings.
+# Statements that would turn a string into an element or a script.
 FROM_STRINGS = (
     "document.body.innerHTML = '<b>bold</b>'",
     "document.body.insertAdjacentHTML('beforeend', '<b>bold</b>')",
@@ -35,17 +35,17 @@ FROM_STRINGS = (
 
 @pytest.fixture
 def run(server: Server) -> dict[str, Any]:
-    """A run whose every word is markup, on a text that is nothing else."""
-    text = f"{MARKUP} {TURNED} <svg onload=alert(3)> <!-- ]]> Orla <x-evil>\n" * 30
+    """A run whose name, text and notes are markup."""
+    text = f"{MARKUP} {BIDI_CONTROLS} <svg onload=alert(3)> <!-- ]]> Orla <x-evil>\n" * 30
     corpus = httpx.post(
         f"{server.url}api/corpora",
         files={"file": ("a.txt", text.encode())},
-        data={"name": MARKUP + TURNED},
-        timeout=PATIENCE_S,
+        data={"name": MARKUP + BIDI_CONTROLS},
+        timeout=TIMEOUT_S,
     ).json()
     run = server.create_run(
         corpus=corpus["id"],
-        name=MARKUP + TURNED,
+        name=MARKUP + BIDI_CONTROLS,
         watch_words=["<x-evil>", "img"],
         hidden_size=20,
         max_updates=400,
@@ -57,15 +57,15 @@ def run(server: Server) -> dict[str, Any]:
         lambda now: now["state"] == "finished",
         "the end of the run",
     )
-    server.call("POST", f"runs/{run}/checkpoints", {"note": MARKUP + TURNED})
-    server.call("POST", f"runs/{run}/milestones", {"update": 100, "text": MARKUP + TURNED})
+    server.call("POST", f"runs/{run}/checkpoints", {"note": MARKUP + BIDI_CONTROLS})
+    server.call("POST", f"runs/{run}/milestones", {"update": 100, "text": MARKUP + BIDI_CONTROLS})
     return dict(state)
 
 
 def stays_text(page: Page) -> None:
     evil = "x-evil, img[onerror], img[src='x'], svg[onload], script:not([src]), iframe, object"
     assert page.locator(evil).count() == 0
-    assert page.evaluate("window.complaints") == []
+    assert page.evaluate("window.violations") == []
     assert not page.evaluate("document.documentElement.innerHTML").count("<x-evil")
 
 
@@ -84,7 +84,7 @@ def test_markup_stays_text(server: Server, window: Window, run: dict[str, Any]) 
     page.keyboard.press("Escape")
 
     page.keyboard.press("p")
-    page.locator("#passage-prime-text").fill(MARKUP + TURNED)
+    page.locator("#passage-prime-text").fill(MARKUP + BIDI_CONTROLS)
     page.locator("#passage-write").click()
     expect(page.locator("#passage-text")).to_contain_text("<img src=x onerror=alert(1)>")
     stays_text(page)
@@ -92,7 +92,7 @@ def test_markup_stays_text(server: Server, window: Window, run: dict[str, Any]) 
 
     page.keyboard.press("n")
     expect(page.locator("#new-run-dialog")).to_be_visible()
-    # A corpus is named after a file: what stands after the last slash.
+    # A corpus is named after its file, without the path.
     expect(page.locator("#new-run-dialog")).to_contain_text("script><x-evil>")
     stays_text(page)
 
@@ -101,7 +101,7 @@ def test_no_string_becomes_markup_or_a_script(
     server: Server, window: Window, run: dict[str, Any]
 ) -> None:
     page = window.page
-    window.expect_complaints("This document requires 'Trusted")
+    window.expect_errors("This document requires 'Trusted")
     window.open(server, run["id"])
     for action in FROM_STRINGS:
         thrown = page.evaluate(
@@ -110,6 +110,6 @@ def test_no_string_becomes_markup_or_a_script(
         assert thrown == "TypeError", action
 
 
-def test_no_name_turns_round_what_stands_beside_it(run: dict[str, Any]) -> None:
+def test_names_cannot_reverse_the_text_beside_them(run: dict[str, Any]) -> None:
     for name in (run["name"], run["corpus_name"]):
-        assert not set(name) & set(TURNED) - set("txt.exe"), name
+        assert not set(name) & set(BIDI_CONTROLS) - set("txt.exe"), name

@@ -1,4 +1,4 @@
-"""The page's pure modules, run where they will run."""
+"""The pure modules of the page, tested in a browser."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_curve_stays_bounded_and_keeps_the_extremes(module: Module) -> None:
     assert curve["update"][:20] == list(range(1, 21))
 
 
-def test_points_already_had_are_ignored(module: Module) -> None:
+def test_points_already_stored_are_ignored(module: Module) -> None:
     curve = module(
         "curve/loss-curve.js",
         "m.append(m.append(m.curveOf(x[0]), x[1]), x[1])",
@@ -61,7 +61,7 @@ def test_points_already_had_are_ignored(module: Module) -> None:
     assert curve["update"] == list(range(1, 15))
 
 
-def test_finer_points_take_the_place_of_coarse_ones(module: Module) -> None:
+def test_finer_points_replace_coarse_ones(module: Module) -> None:
     coarse = {"update": [8, 16, 24], "smooth": [3, 2, 1], "low": [0, 0, 0], "high": [9, 9, 9]}
     coarse["seconds"] = [1, 2, 3]
     fine = points(1, 16) | {"from": 1, "to": 16}
@@ -82,7 +82,7 @@ def test_losses_that_are_not_finite_do_no_harm(module: Module) -> None:
     }
 
 
-def test_words_are_cut_in_code_points(module: Module) -> None:
+def test_words_are_split_in_code_points(module: Module) -> None:
     text = "😀 zorp Orla, Orlando 𝕏y"
     invented = [[2, 6], [21, 23]]
     cut = module(
@@ -106,7 +106,7 @@ def test_a_text_without_marks_is_plain(module: Module) -> None:
     ]
 
 
-def test_empty_lines_part_paragraphs(module: Module) -> None:
+def test_empty_lines_separate_paragraphs(module: Module) -> None:
     pages = module("lib/word-spans.js", "m.paragraphs(m.segments(x))", " one\ntwo\n\n\nthree \n\n ")
     assert [[s["text"] for s in page] for page in pages] == [["one\ntwo"], ["three"]]
 
@@ -165,7 +165,7 @@ def test_messages_of_another_run_change_nothing(module: Module) -> None:
     )
 
 
-def test_samples_that_come_in_a_rush_are_given_together_and_in_their_order(
+def test_samples_in_a_burst_are_delivered_together_and_in_order(
     module: Module,
 ) -> None:
     messages: list[dict[str, Any]] = [
@@ -188,11 +188,11 @@ def test_samples_that_come_in_a_rush_are_given_together_and_in_their_order(
         messages,
     )
     assert [message for together in given for message in together] == messages
-    # The first after a while, all that the progress found waiting, those up to a hurrah, the rest.
+    # The first one, then those held back until the progress, those up to a hurrah, and the rest.
     assert given == [messages[:1], messages[1:41], messages[41:43], messages[43:]]
 
 
-def test_views_are_told_once_of_what_is_taken_in_together(module: Module) -> None:
+def test_views_are_called_once_for_a_batch_of_actions(module: Module) -> None:
     seen = module(
         "lib/store.js",
         """(() => {
@@ -207,7 +207,7 @@ def test_views_are_told_once_of_what_is_taken_in_together(module: Module) -> Non
     assert seen == [0, 6, 10]
 
 
-def test_the_address_tells_the_view_and_is_read_back(module: Module) -> None:
+def test_the_url_contains_the_view_and_is_read_back(module: Module) -> None:
     state = {
         "runId": "r1",
         "scale": "log",
@@ -223,11 +223,11 @@ def test_the_address_tells_the_view_and_is_read_back(module: Module) -> None:
     "nonsense",
     ["?scale=cubic", "?range=9-2", "?range=x-y", "?at=-4", "?at=1e9", "?tab=ace", "?x=1"],
 )
-def test_nonsense_in_the_address_is_passed_over(module: Module, nonsense: str) -> None:
+def test_invalid_url_parameters_are_ignored(module: Module, nonsense: str) -> None:
     assert module("state/url-state.js", "m.stateFromUrl(x)", nonsense) == {}
 
 
-def test_the_clock_believes_the_quickest_answer(module: Module) -> None:
+def test_the_clock_uses_the_fastest_answer(module: Module) -> None:
     learned = module(
         "net/server-clock.js",
         """(() => {
@@ -235,7 +235,7 @@ def test_the_clock_believes_the_quickest_answer(module: Module) -> None:
           for (const answer of x) clock.observe(...answer);
           return [clock.aheadMs, clock.errorMs];
         })()""",
-        # Asked, made there, received: the server is 500 ms ahead; the way back took longest once.
+        # Sent, answered, received: the server is 500 ms ahead; one answer took long to arrive.
         [[1000, 1505, 1400], [2000, 2505, 2010], [3000, 3504, 3090]],
     )
     assert learned == [500, 5]
@@ -261,14 +261,14 @@ def test_what_changed_is_found_word_by_word(
     assert (found["changed"], found["words"]) == counts
 
 
-def test_of_very_long_texts_all_between_their_common_ends_has_changed(module: Module) -> None:
+def test_in_very_long_texts_everything_between_the_common_ends_has_changed(module: Module) -> None:
     before = "one " + "x y " * 1_000 + "end"
     after = "one " + "y z " * 1_000 + "end"
     found = module("writing/word-diff.js", "m.changesBetween(x[0], x[1])", [before, after])
     assert found["spans"] == [[4, len(after) - 4]]
 
 
-def test_changed_words_are_cut_apart_whatever_they_are(module: Module) -> None:
+def test_changed_words_are_split_by_kind(module: Module) -> None:
     cut = module(
         "lib/word-spans.js",
         "m.segments(x, { invented: [[4, 8]], changed: [[2, 6]] })",
@@ -283,7 +283,7 @@ def test_changed_words_are_cut_apart_whatever_they_are(module: Module) -> None:
     ]
 
 
-def test_samples_of_the_stretch_in_view_are_kept_beside_the_others(module: Module) -> None:
+def test_samples_in_the_zoomed_range_are_kept_in_addition(module: Module) -> None:
     kept = module(
         "state/samples.js",
         """m.keepSamples(Array.from({ length: 5000 }, (_, i) =>
@@ -292,11 +292,11 @@ def test_samples_of_the_stretch_in_view_are_kept_beside_the_others(module: Modul
     updates = [sample["update"] for sample in kept]
     assert len(kept) <= 350
     assert set(range(700, 781)) <= set(updates)
-    # Of the others those with a replay are kept first.
+    # Of the others, those with a replay are preferred.
     assert all(update % 4 == 0 for update in updates if update < 700)
 
 
-def test_a_word_is_celebrated_once_though_the_run_goes_back(module: Module) -> None:
+def test_a_word_is_a_hurrah_once_even_if_the_run_goes_back(module: Module) -> None:
     found = module(
         "state/reducers.js",
         """(() => {
@@ -336,7 +336,7 @@ def test_a_hurrah_in_words(module: Module, words: list[str], label: str) -> None
     assert module("state/hurrah-label.js", "m.hurrahLabel(x, 9000)", words) == label
 
 
-def test_a_small_curve_stands_where_the_axis_says(module: Module) -> None:
+def test_a_sparkline_follows_the_axis(module: Module) -> None:
     updates = [0, 10, 100, 1000]
     assert module("ui/sparkline.js", "m.positionsOf(x, false)", updates) == [0, 0.01, 0.1, 1]
     places = module("ui/sparkline.js", "m.positionsOf(x, true)", updates)
@@ -347,7 +347,7 @@ def test_a_small_curve_stands_where_the_axis_says(module: Module) -> None:
     assert path == "M0 100L50 75L100 50"
 
 
-def test_the_past_is_told_by_the_samples_that_have_the_text(module: Module) -> None:
+def test_past_updates_show_samples_that_have_the_text(module: Module) -> None:
     samples = [
         {"update": 10 * i, "text": str(i), "replay": {"text": f"r{i}"} if i % 3 == 0 else None}
         for i in range(10)
@@ -365,7 +365,7 @@ def test_the_past_is_told_by_the_samples_that_have_the_text(module: Module) -> N
     assert seen(pinned=50, asWritten=True) == (50, "written", None)
     assert seen(pinned=50, asWritten=True, hovered=75) == (60, "replay", 30)
     assert seen(hovered=5) == (0, "replay", None)
-    # Where no network was kept at all, it is told as it was written.
+    # Without any replay, the text as written is shown.
     bare = [sample | {"replay": None} for sample in samples]
     found = module("state/samples.js", "m.textInView(x)", state | {"samples": bare, "pinned": 50})
     assert (found["sample"]["update"], found["replayed"]) == (50, False)

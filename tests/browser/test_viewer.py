@@ -1,4 +1,4 @@
-"""Looking on without being the operator."""
+"""A viewer who is not the operator."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_viewer_sees_everything_and_changes_nothing(
     viewer.keyboard.press("m")
     expect(viewer.get_by_role("textbox", name="Note at update")).to_have_count(0)
     expect(viewer.locator("#new-run-dialog")).to_be_hidden()
-    # Nor is a key listed that would do nothing.
+    # The list of shortcuts omits those that would do nothing.
     viewer.keyboard.press("?")
     expect(viewer.locator("#keys kbd", has_text="Home")).to_be_visible()
     expect(viewer.locator("#keys kbd", has_text="space")).to_have_count(0)
@@ -60,14 +60,14 @@ def test_a_viewer_sees_everything_and_changes_nothing(
     expect(viewer.locator("#words-save")).to_have_count(0)
 
 
-def test_the_operators_link_works_on_another_site_too(
+def test_the_operators_link_also_works_from_another_site(
     own_server: Server, open_window: Callable[..., Window]
 ) -> None:
     own_server.demo = True
     own_server.token = TOKEN
     own_server.start()
     page = open_window().page
-    # To a browser, these are two sites.
+    # For a browser these are two sites.
     page.goto(own_server.url.replace("127.0.0.1", "localhost"))
     expect(page.locator("#viewer-note")).to_be_visible()
     page.evaluate("address => { location.href = address; }", f"{own_server.url}?token={TOKEN}")

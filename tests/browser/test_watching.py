@@ -1,4 +1,4 @@
-"""Opening the page and looking on."""
+"""Opening the page and watching a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def updates(page: Page) -> float:
     return figure(page, "update")
 
 
-def test_a_newcomer_finds_the_demo_learning(own_server: Server, window: Window) -> None:
+def test_a_new_visitor_finds_the_demo_run_training(own_server: Server, window: Window) -> None:
     own_server.demo = True
     own_server.start()
     page = window.open(own_server)
@@ -82,7 +82,7 @@ def squeezed(page: Page) -> str:
     return squeeze(page.locator("#sample-text .prose:not(.prose-fading)").inner_text())
 
 
-def test_pointing_at_the_curve_shows_what_was_written_then(server: Server, window: Window) -> None:
+def test_hovering_over_the_curve_shows_the_sample_there(server: Server, window: Window) -> None:
     run = server.create_run(pace="max", max_updates=300, sample_every=100)
     page = window.open(server, run)
     title = page.locator("#writing-title")
@@ -116,7 +116,7 @@ def test_two_windows_see_the_same(server: Server, open_window: Callable[..., Win
     )
 
 
-def test_a_run_deleted_elsewhere_gives_way_to_another(
+def test_a_run_deleted_by_another_client_is_replaced(
     server: Server, open_window: Callable[..., Window]
 ) -> None:
     stays = server.create_run(name="Stays", paused=True)
@@ -129,7 +129,7 @@ def test_a_run_deleted_elsewhere_gives_way_to_another(
     page.wait_for_url(re.compile(rf"\?run={stays}\b"))
 
 
-def test_back_and_forward_turn_to_the_other_run(server: Server, window: Window) -> None:
+def test_back_and_forward_switch_between_runs(server: Server, window: Window) -> None:
     first = server.create_run(name="First", paused=True)
     second = server.create_run(name="Second", paused=True)
     page = window.open(server, first)
@@ -143,7 +143,7 @@ def test_back_and_forward_turn_to_the_other_run(server: Server, window: Window) 
     expect(page.locator("#run-name")).to_have_text("Second")
 
 
-def test_without_a_run_the_page_invites_to_begin(own_server: Server, window: Window) -> None:
+def test_without_a_run_the_page_offers_to_start_one(own_server: Server, window: Window) -> None:
     own_server.start()
     page = window.page
     page.goto(own_server.url)
@@ -169,7 +169,7 @@ def test_the_theme_follows_the_system_until_chosen(
     expect(root).to_have_css("background-color", paper[other])
 
 
-def test_nothing_runs_off_any_screen(server: Server, window: Window) -> None:
+def test_nothing_overflows_any_screen(server: Server, window: Window) -> None:
     page = window.open(server, server.create_run(paused=True))
     overflow = "document.documentElement.scrollWidth - innerWidth"
     for width, height in ((1440, 900), (1024, 768), (768, 1024), (390, 844)):
@@ -191,7 +191,7 @@ def test_nothing_runs_off_any_screen(server: Server, window: Window) -> None:
     assert writing["y"] >= curve["y"] + curve["height"]
 
 
-def test_on_a_low_screen_nothing_lies_over_anything(server: Server, window: Window) -> None:
+def test_on_a_low_screen_nothing_overlaps(server: Server, window: Window) -> None:
     page = window.open(server, server.create_run(max_updates=50))
     expect(page.locator("#notice")).to_contain_text("Finished")
     parts = ["#sample-text", "#quality", ".words-head", "#watch-words", ".timeline", "#controls"]
@@ -204,14 +204,12 @@ def test_on_a_low_screen_nothing_lies_over_anything(server: Server, window: Wind
             assert above is not None
             assert below is not None
             assert above["y"] + above["height"] <= below["y"] + 1
-        # All controls stand in one row.
+        # All controls are in one row.
         row = [page.locator(part).bounding_box() for part in ("#pause", "#write")]
         assert len({box["y"] for box in row if box}) == 1
 
 
-def test_who_looks_at_another_page_comes_back_to_the_same_run(
-    server: Server, window: Window
-) -> None:
+def test_links_from_other_pages_lead_back_to_the_same_run(server: Server, window: Window) -> None:
     older = server.create_run(paused=True, name="The older one")
     server.create_run(paused=True, name="The newer one")
     page = window.open(server, older)
@@ -224,7 +222,7 @@ def test_who_looks_at_another_page_comes_back_to_the_same_run(
     expect(page.locator("#run-name")).to_have_text("The older one")
 
 
-def test_the_list_of_keys_opens_and_closes(server: Server, window: Window) -> None:
+def test_the_list_of_shortcuts_opens_and_closes(server: Server, window: Window) -> None:
     page = window.open(server, server.create_run(paused=True))
     page.keyboard.press("?")
     expect(page.locator("#keys")).to_be_visible()

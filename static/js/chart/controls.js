@@ -74,7 +74,7 @@ function hint(smoothing, timeless) {
 }
 
 const resolution = (updates) =>
-  updates > 1 ? `1 point = ${format.count(updates)} updates (minimum and maximum kept)` : "1 point = 1 update";
+  updates > 1 ? `1 point = ${format.count(updates)} updates, extremes kept` : "1 point = 1 update";
 
 /** The largest number of updates that a point in view represents. */
 const pointSize = (state) => largestBucket(finestCurve(state), ...viewRange(state));

@@ -97,7 +97,7 @@ export class LatencyPanel {
     const { aheadMs, errorMs } = this.#clock;
     if (aheadMs === null) return NOT_YET;
     const apart = `${format.count(Math.abs(aheadMs))} ms ${aheadMs < 0 ? "ahead of" : "behind"}`;
-    return `this device is ${apart} the server (± ${format.count(Math.ceil(errorMs))}`;
+    return `this device is ${apart} the server (± ${format.count(Math.ceil(errorMs))} ms)`;
   }
 }
 
@@ -108,7 +108,7 @@ function pointText(points, state) {
   if (!points || !state.run) return NOT_YET;
   const stored = format.count(finestCurve(state).update.length);
   const updates = format.plural(state.run.update, "update", "updates");
-  return `${format.count(points)} of ${stored} points drawn, for ${updates}; minimum and maximum kept`;
+  return `${format.count(points)} of ${stored} points drawn, for ${updates}; extremes kept`;
 }
 
 /** Counts late frames while the panel is open, since counting has a cost of its own. */

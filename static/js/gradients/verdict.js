@@ -63,7 +63,7 @@ function row(parameter, thresholds) {
     el("th", { scope: "row" }, name, " ", el("small", { text: meaning(name) })),
     el("td", { text: shape.join(" × ") }),
     ...METHODS.map(error),
-    el("td", { class: passed ? "passed" : "failed", text: passed ? "✓ right" : "✗ off" }),
+    el("td", { class: passed ? "passed" : "failed", text: passed ? "✓ correct" : "✗ wrong" }),
   );
 }
 

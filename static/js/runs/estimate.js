@@ -55,7 +55,7 @@ export class Estimate {
 }
 
 function speedText(estimate, { pace }) {
-  const speed = `about ${format.speed(estimate.updates_per_second)} updates a second here`;
+  const speed = `about ${format.speed(estimate.updates_per_second)} updates per second here`;
   return [speed, durationText(estimate, pace)].filter(Boolean).join(": ");
 }
 

@@ -47,7 +47,7 @@ export class ForkDialog {
     this.#parent = run;
     this.#checkpoints = checkpoints.filter(({ damaged }) => !damaged).reverse();
     setText(find("#fork-parent"), `“${run.name}”`);
-    const latest = `current state, update ${format.count(run.update)}`;
+    const latest = `latest, update ${format.count(run.update)}`;
     this.#fields.checkpoint.replaceChildren(
       el("option", { value: "latest", text: latest }),
       ...this.#checkpoints.map((each) => el("option", { value: each.id, text: checkpointLabel(each) })),

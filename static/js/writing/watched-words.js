@@ -35,9 +35,8 @@ function countSentence(seen, pending) {
   const all = seen.length + pending.length;
   if (!all) return "No watched words";
   const words = format.plural(all, "watched word", "watched words");
-  const verb = all > 1 ? "have" : "has";
   if (!pending.length) return all > 1 ? `All ${words} were written` : "The watched word was written";
-  return `${seen.length ? format.count(seen.length) : "None"} of ${words} ${verb} written`;
+  return `${seen.length ? format.count(seen.length) : "None"} of ${words} written`;
 }
 
 /** The words as chips; those already written link to the text in which they first appeared. */

@@ -95,7 +95,7 @@ function describeText(sample, { live, textMode, replayed, before, changes, empty
   if (!sample) return [WHY_EMPTY[emptyState] ?? ""];
   if (live) {
     const italics = el("span", { class: "invented", text: "italics" });
-    return ["Continues from the corpus; words in ", italics, " are not in the corpus"];
+    return ["Words in ", italics, " are not in the corpus"];
   }
   if (textMode === "written") return ["Continues from the position in the corpus"];
   if (!replayed) return ["As written: the model of this update was not stored"];

@@ -1,4 +1,4 @@
-"""The curve: zoom that survives live updates, the way back, the axes."""
+"""The curve: zoom during live updates, reset, and axes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.browser.server_process import Server
 
 
 def axis(page: Page) -> Any:
-    """The x axis as it is drawn: its type and range."""
+    """The type and range of the x axis as drawn."""
     return page.evaluate(
         "(() => { const { type, range } = document.querySelector('#chart-plot').layout.xaxis;"
         " return { type, range: [...range] }; })()"
@@ -68,7 +68,7 @@ def test_zooming_in_fetches_the_detail(server: Server, window: Window) -> None:
     eventually(lambda: axis(page), lambda x: x["range"][1] > 11_000, "the whole curve")
     drag(page, 0.5, 0.55)
     expect(resolution).to_have_text("1 point = 1 update")
-    # Nothing is pointed at where the drag began, which is another update now.
+    # The start of the drag is at another update now, so nothing is hovered.
     expect(page.locator("#crosshair")).to_be_hidden()
     expect(page.locator("#timeline-live")).to_have_attribute("aria-pressed", "true")
 
@@ -101,7 +101,7 @@ def test_the_reference_lines_are_named(server: Server, window: Window) -> None:
         expect(page.locator("#chart .annotation-text", has_text=name).first).to_be_visible()
 
 
-def test_the_losses_come_as_a_table(server: Server, window: Window) -> None:
+def test_the_losses_can_be_downloaded_as_csv(server: Server, window: Window) -> None:
     page = window.open(server, server.create_run(pace="max", max_updates=50))
     expect(page.locator("#notice")).to_contain_text("Finished")
     with page.expect_download() as download:
@@ -119,7 +119,7 @@ def test_a_hidden_window_stops_drawing(server: Server, window: Window) -> None:
         "Object.defineProperty(document, 'visibilityState',"
         " { value: 'hidden', configurable: true })"
     )
-    # What was under way may still be drawn; from then on the figures move and the curve stands.
+    # A drawing in progress may finish; after it the figures change but the curve does not.
     still = eventually(
         lambda: (drawn_update(page), figure(page, "update")),
         lambda pair: pair[1] > pair[0] + 2_000,
@@ -130,7 +130,7 @@ def test_a_hidden_window_stops_drawing(server: Server, window: Window) -> None:
     eventually(lambda: drawn_update(page), lambda update: update > still[1], "drawing again")
 
 
-def test_pointing_draws_nothing_anew(server: Server, window: Window) -> None:
+def test_hovering_does_not_redraw_the_chart(server: Server, window: Window) -> None:
     run = server.create_run(paused=True, sample_every=20)
     page = window.open(server, run)
     server.call("POST", f"runs/{run}/step", {"updates": 300})
@@ -152,13 +152,15 @@ def test_pointing_draws_nothing_anew(server: Server, window: Window) -> None:
         expect(page.locator("#writing-title")).to_contain_text("as it was")
         place = ring.bounding_box()
         assert place is not None
-        # Around the sample before what is pointed at, which is never far.
+        # Around the last sample before the pointer, which is never far.
         left_of = share - (place["x"] + place["width"] / 2 - box["x"]) / box["width"]
         assert 0 <= left_of < 0.15
     assert page.evaluate("window.drawings") == 0
 
 
-def test_a_run_that_stands_is_drawn_to_its_last_update(server: Server, window: Window) -> None:
+def test_a_run_that_is_not_training_is_drawn_to_its_last_update(
+    server: Server, window: Window
+) -> None:
     run = server.create_run(pace="max", max_updates=None, hidden_size=4, sequence_length=4)
     page = window.open(server, run)
     eventually(lambda: drawn_update(page), lambda update: update > 5_000, "a long curve")
@@ -167,7 +169,7 @@ def test_a_run_that_stands_is_drawn_to_its_last_update(server: Server, window: W
     eventually(lambda: page.evaluate(end), lambda update: update == last, "the last update")
 
 
-def test_the_curve_is_sketched_before_the_chart_library_is_there(
+def test_a_preview_is_drawn_before_the_chart_library_is_loaded(
     server: Server, window: Window
 ) -> None:
     run = server.create_run(max_updates=300, sample_every=100)
@@ -179,12 +181,12 @@ def test_the_curve_is_sketched_before_the_chart_library_is_there(
     line = window.page.locator("#chart-sketch path").last
     eventually(lambda: line.get_attribute("d") or "", lambda d: d.count("L") > 100, "the sketch")
     expect(window.page.locator("#chart[data-drawn-update]")).to_have_count(0)
-    # Each sketch is of new lines: one may be gone while it is measured.
+    # Each preview has new lines, so one may be replaced while it is measured.
     sketched = eventually(line.bounding_box, bool, "the sketch's place")
 
     waiting[0].continue_()
     window.page.locator("#chart[data-drawn-update]").wait_for(state="attached")
     expect(window.page.locator("#chart-sketch")).to_have_count(0)
     drawn = window.page.locator("#chart-plot .scatterlayer .trace:nth-child(3) path.js-line")
-    # The box of one has its stroke's joints around it, that of the other has not.
+    # One box includes the joints of its stroke, the other does not.
     assert drawn.bounding_box() == pytest.approx(sketched, abs=5)

@@ -1,4 +1,4 @@
-"""The chart's pure modules, run where they will run."""
+"""The pure modules of the chart, tested in a browser."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_without_times_there_is_no_axis_of_seconds(module: Module) -> None:
         ([0.1, 1000], True, ["0.1 s", "1 s", "10 s", "1 min", "10 min"]),
     ],
 )
-def test_ticks_of_time_read_well(
+def test_time_ticks_are_readable(
     module: Module, span: list[float], log: bool, words: list[str]
 ) -> None:
     found = module("curve/axes.js", "m.timeTicks(...x[0], 5, x[1])", [span, log])
@@ -105,7 +105,7 @@ def test_pixels_are_updates_and_back(
         " return x[2].map((pixel) => p.updateToPixel(p.pixelToUpdate(pixel))); })()",
         [shown, SIZE, pixels],
     )
-    # Before the first update there is no time: an axis of seconds begins there.
+    # There is no time before the first update, so an axis of seconds starts there.
     assert back[1:] == pytest.approx(pixels[1:], abs=0.5)
 
 
@@ -133,7 +133,7 @@ def test_a_wide_screen_draws_no_more_points(module: Module) -> None:
 
 
 @pytest.mark.parametrize("scale", ["linear", "log"])
-def test_what_a_long_run_adds_in_a_moment_moves_nothing(module: Module, scale: str) -> None:
+def test_new_updates_of_a_long_run_move_nothing_visible(module: Module, scale: str) -> None:
     def moved(before: list[int], more: list[int]) -> float:
         falling: list[float | None] = [60 - 10 * update / 10_000_000 for update in [*before, *more]]
         whole = curve([*before, *more], falling)
@@ -148,7 +148,7 @@ def test_what_a_long_run_adds_in_a_moment_moves_nothing(module: Module, scale: s
     assert moved([10, 20, 30], [33]) > 0.5
 
 
-def test_a_logarithmic_axis_is_refined_in_stretches_of_one_width(module: Module) -> None:
+def test_a_logarithmic_axis_is_refined_in_ranges_of_equal_width(module: Module) -> None:
     expression = "m.splitRange(x, 1, 10000, 4)"
     assert module("curve/scales.js", expression, state(scale="log")) == [
         [1, 10],
@@ -168,7 +168,7 @@ def windows(module: Module, expression: str, **fields: Any) -> Any:
     )
 
 
-def test_looking_closer_keeps_what_is_pointed_at(module: Module) -> None:
+def test_zooming_in_keeps_the_update_under_the_pointer(module: Module) -> None:
     before, after = windows(
         module,
         "[p.pixelToUpdate(200), (() => { const window = m.zoomedWindow(200, 0.5, w);"
@@ -179,14 +179,14 @@ def test_looking_closer_keeps_what_is_pointed_at(module: Module) -> None:
     assert after == pytest.approx(before, rel=0.02)
 
 
-def test_looking_at_all_of_it_follows_again(module: Module) -> None:
+def test_zooming_out_completely_follows_again(module: Module) -> None:
     assert (
         windows(module, "m.windowToRange(x[0], p, m.zoomedWindow(200, 8, w))", range=[6, 18])
         is None
     )
 
 
-def test_two_fingers_hold_what_is_under_them(module: Module) -> None:
+def test_a_pinch_keeps_the_updates_under_the_fingers(module: Module) -> None:
     held, moved = windows(
         module,
         "(() => { const window = m.pinchedWindow([200, 300], [100, 450], w);"
@@ -206,7 +206,7 @@ def test_a_zoom_ends_at_single_updates_and_stays_on_the_curve(module: Module) ->
     assert low < 24
 
 
-def test_marks_that_would_lie_on_one_another_give_way(module: Module) -> None:
+def test_overlapping_marks_are_dropped_by_priority(module: Module) -> None:
     run = {
         "milestones": [
             {"id": "1", "update": 50, "kind": "hurrah", "text": "hurrah - Orla"},
@@ -240,7 +240,7 @@ def test_marks_that_would_lie_on_one_another_give_way(module: Module) -> None:
 
 @pytest.mark.parametrize("per_epoch", [1, 7, 160, 44_000])
 @pytest.mark.parametrize("log", [False, True])
-def test_epochs_are_marked_where_there_is_room(module: Module, per_epoch: int, log: bool) -> None:
+def test_epochs_are_marked_where_they_fit(module: Module, per_epoch: int, log: bool) -> None:
     end = 1_000_000
     found = module(
         "chart/markers.js",
@@ -255,7 +255,7 @@ def test_epochs_are_marked_where_there_is_room(module: Module, per_epoch: int, l
 
 
 @pytest.mark.parametrize("factor", [0.0, 0.9, 0.99, 0.9999])
-def test_live_points_are_smoothed_as_the_server_would(module: Module, factor: float) -> None:
+def test_live_points_are_smoothed_like_on_the_server(module: Module, factor: float) -> None:
     losses = [100 - (37 * i) % 60 for i in range(400)]
     own: list[float] = []
     other: list[float] = []
@@ -280,7 +280,7 @@ def test_live_points_are_smoothed_as_the_server_would(module: Module, factor: fl
     assert found == pytest.approx(other[100:], abs=1e-6)
 
 
-def test_a_note_that_is_changed_takes_its_own_place(module: Module) -> None:
+def test_an_edited_note_replaces_itself(module: Module) -> None:
     kept = module(
         "state/reducers.js",
         """(() => {
@@ -298,7 +298,7 @@ def test_a_note_that_is_changed_takes_its_own_place(module: Module) -> None:
     assert kept == [{"id": "1", "update": 3, "kind": "note", "text": "first"}]
 
 
-def test_the_table_has_what_is_shown_in_its_unit(module: Module) -> None:
+def test_the_csv_has_the_shown_points_in_the_shown_unit(module: Module) -> None:
     text = module(
         "chart/export.js",
         "(async () => { const g = await import('/static/js/curve/scales.js');"
@@ -306,7 +306,7 @@ def test_the_table_has_what_is_shown_in_its_unit(module: Module) -> None:
         [state(unit="character"), SIZE],
     )
     head, first, *_ = lines = text.splitlines()
-    named = "nats_a_character"
+    named = "nats_per_character"
     assert head == f"update,epochs,seconds,smooth_{named},low_{named},high_{named}"
     assert len(lines) == 25
     assert [float(value) for value in first.split(",")] == pytest.approx(
@@ -317,13 +317,15 @@ def test_the_table_has_what_is_shown_in_its_unit(module: Module) -> None:
 @pytest.mark.parametrize(
     ("smooth", "side", "below"),
     [
-        # Falling: below left, where the curve is not.
+        # A falling curve leaves the space below left free.
         (lambda update: 100 - update / 2, "right", True),
-        # It comes up from below left: above right.
+        # A rising curve leaves the space above left or right free.
         (lambda update: 20 + min(update, 60) / 2, "left", False),
     ],
 )
-def test_a_label_stands_off_the_curve(module: Module, smooth: Any, side: str, below: bool) -> None:
+def test_a_label_does_not_cover_the_curve(
+    module: Module, smooth: Any, side: str, below: bool
+) -> None:
     known = curve(list(range(1, 101)), [None] * 100)
     known["smooth"] = [float(smooth(update)) for update in range(1, 101)]
     known |= {"low": [0.0] * 100, "high": [100.0] * 100}

@@ -1,4 +1,4 @@
-"""Runs beside each other: what differs, who was first, and forks that leave their trunks."""
+"""The comparison: differences, goals, and forks beside their parents."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SMALL = {"hidden_size": 12, "sample_length": 20, "sample_every": 1_000}
 
 
 def finished(server: Server, **spec: Any) -> str:
-    """Make a run, and wait until it has made all its updates."""
+    """Create a run and wait until it is finished."""
     run = server.create_run(**SMALL | {"max_updates": 400} | spec)
     eventually(
         lambda: server.call("GET", f"runs/{run}")["state"], lambda state: state == "finished", "it"
@@ -60,7 +60,7 @@ def smooth_losses(server: Server, run: str) -> list[float]:
     return [float(line["smooth_loss"]) for line in csv.DictReader(io.StringIO(text))]
 
 
-def test_the_table_tells_what_differs_and_who_was_first(server: Server, window: Window) -> None:
+def test_the_table_shows_differences_and_goals(server: Server, window: Window) -> None:
     quick = finished(server, name="quick")
     slow = finished(server, name="slow", learning_rate=0.02, sequence_length=10)
     never = finished(server, name="never", learning_rate=0.000_01)
@@ -101,7 +101,7 @@ def test_the_table_tells_what_differs_and_who_was_first(server: Server, window: 
     expect(rate).to_have_attribute("aria-sort", "descending")
     expect(page.locator(".compare-name")).to_have_text(["quick", "slow", "never"])
 
-    # A copied link opens all of it again.
+    # A copied link opens the same view.
     expect(page).to_have_url(re.compile(r"y=bits&below=3\.9&sort=-learning_rate"))
     page.goto(page.url)
     drawn(page, quick, slow, never)
@@ -109,7 +109,7 @@ def test_the_table_tells_what_differs_and_who_was_first(server: Server, window: 
     expect(page.locator("#compare-goal")).to_have_value("5.6265")
 
 
-def test_the_run_that_was_watched_is_among_those_compared(server: Server, window: Window) -> None:
+def test_the_watched_run_is_among_those_compared(server: Server, window: Window) -> None:
     watched = finished(server, name="watched", max_updates=50)
     others = [finished(server, name=f"other {n}", max_updates=50) for n in range(5)]
     page = window.open(server, watched)
@@ -128,7 +128,7 @@ def traces(page: Page) -> list[dict[str, Any]]:
     return found
 
 
-def test_a_fork_is_seen_to_leave_its_trunk(
+def test_a_fork_starts_on_its_parents_line(
     server: Server, open_window: Callable[..., Window]
 ) -> None:
     trunk = server.create_run(**SMALL, name="trunk", paused=True, max_updates=300)
@@ -136,7 +136,7 @@ def test_a_fork_is_seen_to_leave_its_trunk(
     server.call("POST", f"runs/{trunk}/checkpoints", {"note": "here"})
     server.call("POST", f"runs/{trunk}/step", {"updates": 80})
     window = open_window()
-    window.expect_complaints("status of 422")
+    window.expect_errors("status of 422")
     page = window.open(server, trunk)
     page.locator("#checkpoint-open").click()
     page.get_by_label("Fork from: Update 120").click()
@@ -165,14 +165,14 @@ def test_a_fork_is_seen_to_leave_its_trunk(
     assert (forks["x"], forks["y"]) == ([120], [other["y"][0]])
     expect(row(page, branch["id"])).to_contain_text("fork of “trunk” at 120")
 
-    # Without its trunk it has its whole past to itself.
+    # Without its parent, the fork's whole line is drawn.
     page.get_by_role("checkbox", name="trunk").uncheck()
     page.keyboard.press("f")
     expect(page.locator("#compare-show-all")).to_have_attribute("aria-pressed", "true")
     eventually(lambda: traces(page)[0]["x"][0], lambda x: x == 1, "the whole line")
 
 
-def test_runs_are_renamed_deleted_and_kept_after_all(
+def test_runs_are_renamed_deleted_and_restored(
     server: Server, open_window: Callable[..., Window]
 ) -> None:
     first, second = finished(server, name="first"), finished(server, name="second")
@@ -248,7 +248,7 @@ def test_a_viewer_compares_and_changes_nothing(
 
 
 @pytest.mark.parametrize("look", ["light", "dark"])
-def test_every_text_stands_out_and_nothing_sticks_out(
+def test_every_text_has_contrast_and_nothing_overflows(
     server: Server, open_window: Callable[..., Window], look: str
 ) -> None:
     runs = [finished(server, name=f"a run with a rather long name, the {n}th") for n in range(3)]

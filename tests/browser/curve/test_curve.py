@@ -1,4 +1,4 @@
-"""The chart as a person uses it: axes, notes, smoothing, gestures, and what it gives away."""
+"""The chart in use: axes, notes, smoothing, gestures and export."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.browser.server_process import Server
 
 
 def layout(page: Page) -> Any:
-    """The axes as they are drawn."""
+    """The axes as drawn."""
     return page.evaluate(
         "(() => { const { xaxis, yaxis } = document.querySelector('#chart-plot').layout;"
         " const of = ({ type, range }) => ({ type, range: [...range] });"
@@ -29,7 +29,7 @@ def drawn(page: Page, holds: Callable[[Any], bool], what: str) -> Any:
 
 
 def choose(page: Page, name: str, value: str) -> None:
-    """Choose something in the axes' panel, which stays open."""
+    """Choose an option in the axes popover, which stays open."""
     if not page.locator("#axes-panel").is_visible():
         page.locator("#axes-open").click()
     page.locator(f'#axes-panel label:has(input[name="{name}"][value="{value}"])').click()
@@ -37,7 +37,7 @@ def choose(page: Page, name: str, value: str) -> None:
 
 @pytest.fixture
 def finished(server: Server, window: Window) -> tuple[str, Page]:
-    """A run of 600 updates that has ended, and a page that shows all of it."""
+    """A finished run of 600 updates, and a page that shows it."""
     run = server.create_run(max_updates=600, hidden_size=10, sample_every=200)
     eventually(
         lambda: server.call("GET", f"runs/{run}")["state"],
@@ -68,7 +68,7 @@ def test_axes_and_units_are_chosen_and_a_copied_link_opens_them(
     expect(page.locator("#chart-readout")).to_have_text(
         "loss, in bits per character, over seconds of training, smoothing 0.9"
     )
-    # An axis of seconds is at least a tenth of one long.
+    # An axis of seconds is at least 0.1 s long.
     seconds = max(server.call("GET", f"runs/{run}")["seconds"], 0.1)
     drawn(
         page,
@@ -88,11 +88,11 @@ def test_axes_and_units_are_chosen_and_a_copied_link_opens_them(
     other = page.context.new_page()
     other.goto(link)
     other.locator("#chart[data-drawn-update]").wait_for(state="attached")
-    # Each fits the loss once the smoothing that was chosen has come.
+    # Each axis fits the loss after the chosen smoothing has been fetched.
     drawn(other, lambda axes: axes == layout(page), "the same view in another window")
 
 
-def test_what_smoothing_shows_is_worked_out_from_every_update(
+def test_smoothing_is_computed_from_every_update(
     server: Server, finished: tuple[str, Page]
 ) -> None:
     run, page = finished
@@ -104,7 +104,7 @@ def test_what_smoothing_shows_is_worked_out_from_every_update(
     )
 
 
-def test_smoothing_goes_on_live(server: Server, window: Window) -> None:
+def test_smoothing_continues_live(server: Server, window: Window) -> None:
     run = server.create_run(max_updates=None, hidden_size=10)
     window.page.goto(f"{server.url}?run={run}&smoothing=0.99")
     window.page.locator("#chart[data-drawn-update]").wait_for(state="attached")
@@ -125,7 +125,7 @@ def test_smoothing_goes_on_live(server: Server, window: Window) -> None:
     )
 
 
-def test_a_note_is_written_changed_removed_and_brought_back(
+def test_a_note_is_written_edited_deleted_and_restored(
     server: Server, finished: tuple[str, Page], open_window: Callable[..., Window]
 ) -> None:
     run, page = finished
@@ -153,11 +153,11 @@ def test_a_note_is_written_changed_removed_and_brought_back(
     expect(other.locator(label, has_text="and here words")).to_be_visible()
     card.get_by_role("button", name="Delete this note").click()
     expect(other.locator(label, has_text="and here words")).to_have_count(0)
-    page.locator(".toast", has_text="removed").get_by_role("button", name="Undo").click()
+    page.locator(".toast", has_text="Note deleted").get_by_role("button", name="Undo").click()
     expect(other.locator(label, has_text="and here words")).to_be_visible()
 
 
-def test_marks_say_what_they_are(server: Server, finished: tuple[str, Page]) -> None:
+def test_marks_are_described(server: Server, finished: tuple[str, Page]) -> None:
     run, page = finished
     server.call("POST", f"runs/{run}/milestones", {"update": 300, "text": "look at this"})
     expect(page.locator("#chart .annotation-text", has_text="look at this")).to_be_visible()
@@ -170,7 +170,7 @@ def test_marks_say_what_they_are(server: Server, finished: tuple[str, Page]) -> 
     expect(page.locator("#pin-line")).to_be_hidden()
 
 
-def test_keys_wheel_and_shift_look_closer_and_move_along(finished: tuple[str, Page]) -> None:
+def test_keys_and_wheel_zoom_and_shift_pans(finished: tuple[str, Page]) -> None:
     _, page = finished
     whole = layout(page)["x"]["range"]
     page.keyboard.press("+")
@@ -195,9 +195,7 @@ def test_keys_wheel_and_shift_look_closer_and_move_along(finished: tuple[str, Pa
     drawn(page, lambda axes: axes["x"]["range"] == whole, "the whole curve again")
 
 
-def test_two_fingers_look_closer_on_a_phone(
-    server: Server, open_window: Callable[..., Window]
-) -> None:
+def test_two_fingers_zoom_on_a_phone(server: Server, open_window: Callable[..., Window]) -> None:
     run = server.create_run(max_updates=300, hidden_size=10)
     window = open_window(viewport={"width": 390, "height": 844}, has_touch=True)
     page = window.open(server, run)
@@ -224,7 +222,7 @@ def test_two_fingers_look_closer_on_a_phone(
     )
 
 
-def test_the_switches_stay_in_one_row(server: Server, open_window: Callable[..., Window]) -> None:
+def test_the_controls_stay_in_one_row(server: Server, open_window: Callable[..., Window]) -> None:
     run = server.create_run(max_updates=20, hidden_size=10)
     page = open_window().open(server, run)
     for width, height in ((1440, 900), (1024, 768), (390, 844)):
@@ -245,7 +243,7 @@ def test_the_switches_stay_in_one_row(server: Server, open_window: Callable[...,
         assert inside, width
 
 
-def test_the_curve_can_be_taken_away(finished: tuple[str, Page]) -> None:
+def test_the_curve_can_be_exported(finished: tuple[str, Page]) -> None:
     _, page = finished
 
     def take(button: str) -> bytes:
@@ -264,7 +262,9 @@ def test_the_curve_can_be_taken_away(finished: tuple[str, Page]) -> None:
     assert len(take("#export-losses").splitlines()) == 601
 
 
-def test_when_a_reference_line_was_beaten_is_exact(server: Server, window: Window) -> None:
+def test_the_update_at_which_a_reference_was_passed_is_exact(
+    server: Server, window: Window
+) -> None:
     run = server.create_run(max_updates=2_500)
     page = window.open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished")
@@ -278,11 +278,11 @@ def test_when_a_reference_line_was_beaten_is_exact(server: Server, window: Windo
     expect(note).to_have_text(f"below unigram since {first:,}")
 
 
-def test_a_run_that_only_gets_worse_is_told_so(server: Server, window: Window) -> None:
+def test_a_run_that_only_gets_worse_is_reported(server: Server, window: Window) -> None:
     run = server.create_run(pace="max", max_updates=2_000, learning_rate=1_000)
     page = window.open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished")
     expect(page.locator("#figure-book-note")).to_have_text("worse than random guessing")
-    # Its figures are large, and there is room for them beside the curve.
+    # Large tick labels fit beside the curve.
     ticks = page.locator("#chart .ytick text")
     expect(ticks.last).to_contain_text(re.compile("[kMG]$"))

@@ -1,4 +1,4 @@
-"""What the page shows of text that is held out, and of a loss that ran away."""
+"""The validation loss, and a loss that diverged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.browser.server_process import Server
 
 
 def trace(page: Page, dash: str) -> Any:
-    """The one line of the chart that is dashed so."""
+    """The dashed line of the chart."""
     return page.evaluate(
         "dash => { const found = document.querySelector('#chart-plot').data"
         "?.find(({ line }) => line?.dash === dash); return found && { x: found.x, y: found.y }; }",
@@ -40,14 +40,14 @@ def test_the_validation_loss_is_on_the_chart_and_live(server: Server, window: Wi
     eventually(lambda: trace(page, "5px,3px"), lambda line: line == drawn, "the same line again")
 
 
-def test_without_held_out_text_nothing_is_said_of_it(server: Server, window: Window) -> None:
+def test_without_validation_there_is_no_validation_loss(server: Server, window: Window) -> None:
     page = window.open(server, server.create_run(max_updates=30))
     expect(page.locator("#notice")).to_contain_text("Finished")
     expect(page.locator("#figure-loss-note")).to_contain_text("nats per character")
     expect(page.locator("#chart .annotation-text", has_text="validation")).to_have_count(0)
 
 
-def test_the_best_by_validation_writes(server: Server, window: Window) -> None:
+def test_the_best_model_by_validation_writes(server: Server, window: Window) -> None:
     run = server.create_run(validation_fraction=0.1, max_updates=20, hidden_size=8)
     page = window.open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished")
@@ -66,7 +66,7 @@ def test_streams_share_the_epoch(server: Server, window: Window) -> None:
     expect(page.locator("#book-bar")).to_have_attribute("aria-valuenow", "50")
 
 
-def test_a_loss_that_ran_away_is_told_and_mended(server: Server, window: Window) -> None:
+def test_a_diverged_loss_is_reported_and_can_be_fixed(server: Server, window: Window) -> None:
     run = server.create_run(
         optimizer="sgd", learning_rate=0.01, clip=None, hidden_size=20, paused=True
     )

@@ -1,4 +1,4 @@
-"""The page that proves the gradients, and shows what makes right ones look wrong."""
+"""The gradient check page, and the mistakes that make correct gradients look wrong."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.browser.test_accessibility import CONTRASTS
 
 
 def proof(server: Server, window: Window, query: str = "") -> Page:
-    """Open the page, and wait for the verdict and the curve."""
+    """Open the page and wait for the result and the chart."""
     window.page.goto(f"{server.url}gradients{query}")
     checked(window.page)
     window.page.locator("#check-plot[data-drawn-step]").wait_for(state="attached")
@@ -28,13 +28,13 @@ def verdicts(page: Page) -> list[str]:
     return page.locator("#check-rows td:last-child").all_inner_texts()
 
 
-def test_the_gradients_are_right(server: Server, window: Window) -> None:
+def test_the_gradients_are_correct(server: Server, window: Window) -> None:
     page = proof(server, window)
     expect(page.locator("#check-verdict")).to_have_text("The gradients are correct.")
     expect(page.locator("#check-worst")).to_contain_text("1,650 entries in float64")
     names = page.locator("#check-rows th").all_inner_texts()
     assert [name[0] for name in names] == ["U", "W", "b", "V", "c"]
-    assert verdicts(page) == ["✓ right"] * 5
+    assert verdicts(page) == ["✓ correct"] * 5
     expect(page.locator("#check-maps canvas")).to_have_count(5)
 
 
@@ -50,18 +50,18 @@ def test_each_mistake_makes_them_look_wrong(server: Server, window: Window) -> N
         page.locator(f"input[name=mistake][value={mistake}]").check()
         expect(page.locator("#check-explanation")).to_contain_text(why)
         expect(verdict).to_have_text("The gradients are correct, but look wrong.")
-        assert "✗ off" in verdicts(page)
-        expect(page.locator("#check-maps figcaption").first).to_contain_text("off")
+        assert "✗ wrong" in verdicts(page)
+        expect(page.locator("#check-maps figcaption").first).to_contain_text("wrong")
     page.locator("input[name=mistake][value='']").check()
     expect(verdict).to_have_text("The gradients are correct.")
 
 
-def test_clipping_first_shows_errors_of_seven_tenths(server: Server, window: Window) -> None:
+def test_clipping_first_shows_errors_of_0_7(server: Server, window: Window) -> None:
     page = proof(server, window, "?mistake=clipping")
     expect(page.locator("#check-rows tr").first).to_contain_text("0.72")
 
 
-def test_the_address_holds_what_was_asked_for(server: Server, window: Window) -> None:
+def test_the_url_contains_the_request(server: Server, window: Window) -> None:
     page = proof(server, window, "?cell=gru&layers=2&hidden_size=4&batch_size=3")
     names = page.locator("#check-rows th").all_inner_texts()
     assert {name.split()[0] for name in names} >= {"U1", "W1", "U2", "W2", "V", "c"}
@@ -71,7 +71,7 @@ def test_the_address_holds_what_was_asked_for(server: Server, window: Window) ->
     assert "batch_size=3" in page.url
 
 
-def test_every_entry_is_told_where_one_points(server: Server, window: Window) -> None:
+def test_every_entry_is_described_under_the_pointer(server: Server, window: Window) -> None:
     page = proof(server, window)
     page.locator("#check-maps canvas").nth(1).focus()
     page.keyboard.press("ArrowRight")
@@ -81,7 +81,7 @@ def test_every_entry_is_told_where_one_points(server: Server, window: Window) ->
     expect(page.locator("#check-readout")).to_contain_text("U[0, 0]")
 
 
-def test_a_step_too_small_makes_them_look_wrong(server: Server, window: Window) -> None:
+def test_a_step_that_is_too_small_makes_them_look_wrong(server: Server, window: Window) -> None:
     page = proof(server, window)
     expect(page.locator("#check-step-result")).to_contain_text("✓ With a step of 0.005")
     page.locator("#check-step").fill("-9")
@@ -95,11 +95,11 @@ def test_a_step_too_small_makes_them_look_wrong(server: Server, window: Window) 
     expect(page.locator("#check-step-result")).to_contain_text("✓ With a step of 0.005")
 
 
-def test_what_cannot_be_checked_is_told_at_its_field(
+def test_an_invalid_request_is_reported_at_its_field(
     server: Server, open_window: Callable[..., Window]
 ) -> None:
     window = open_window()
-    window.expect_complaints("status of 422")
+    window.expect_errors("status of 422")
     page = proof(server, window)
     page.locator("#check-hidden_size").fill("128")
     page.locator("#check-start").click()
@@ -110,7 +110,7 @@ def test_what_cannot_be_checked_is_told_at_its_field(
     expect(page.locator("#error-hidden_size")).to_be_empty()
 
 
-def test_the_way_there_and_back(server: Server, window: Window) -> None:
+def test_links_lead_to_the_page_and_back(server: Server, window: Window) -> None:
     page = window.open(server, server.create_run(paused=True))
     views = page.get_by_role("navigation", name="Views")
     views.get_by_role("link", name="Gradients").click()
@@ -121,7 +121,7 @@ def test_the_way_there_and_back(server: Server, window: Window) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_stands_out(
+def test_every_text_has_contrast(
     server: Server, open_window: Callable[..., Window], scheme: str
 ) -> None:
     window = open_window(color_scheme=scheme, reduced_motion="reduce")
@@ -131,7 +131,7 @@ def test_every_text_stands_out(
     assert [text for text in seen if text["contrast"] < 4.5] == []
 
 
-def test_nothing_sticks_out(server: Server, window: Window) -> None:
+def test_nothing_overflows(server: Server, window: Window) -> None:
     page = proof(server, window)
     overflow = "document.documentElement.scrollWidth - innerWidth"
     for width in (1440, 1024, 390):

@@ -1,4 +1,4 @@
-"""The gallery of kept passages."""
+"""The gallery of saved passages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def run(server: Server) -> str:
 
 
 def keep(server: Server, run: str, title: str | None = None, **request: Any) -> dict[str, Any]:
-    """Keep a passage beside the page."""
+    """Save a passage without the page."""
     answer = server.call("POST", f"runs/{run}/passages", {"length": 300, "seed": 1} | request)
     [first, *_] = answer.get("passages", [answer])
     kept = {"run": run, "fingerprint": first["fingerprint"], "title": title}
@@ -39,7 +39,7 @@ def letters(text: str) -> str:
     return "".join(text.split()).lower()
 
 
-def test_a_passage_is_kept_with_one_key_and_stands_in_the_gallery(
+def test_a_passage_is_saved_with_one_key_and_appears_in_the_gallery(
     server: Server, window: Window, run: str
 ) -> None:
     page = gallery(server, window.page)
@@ -59,14 +59,14 @@ def test_a_passage_is_kept_with_one_key_and_stands_in_the_gallery(
     expect(leaf).to_contain_text("update ")
     expect(leaf).to_contain_text("real words")
     assert letters(leaf.locator(".prose").inner_text()) == letters(text)
-    # And once more from the very model, in the drawer.
+    # The exact model writes it again in the drawer.
     server.call("POST", f"runs/{run}/step", {"updates": 200})
     leaf.get_by_label("Write it again").click()
     expect(page.locator("#passage-source")).to_contain_text("exact model of the link")
     assert page.locator("#passage-text").inner_text() == text
 
 
-def test_titles_and_taking_out_with_undo(server: Server, window: Window, run: str) -> None:
+def test_titles_and_deletion_with_undo(server: Server, window: Window, run: str) -> None:
     keep(server, run, seed=1)
     keep(server, run, "The second", seed=2)
     page = gallery(server, window.page)
@@ -93,7 +93,9 @@ def test_titles_and_taking_out_with_undo(server: Server, window: Window, run: st
     expect(leaves).to_have_count(1)
 
 
-def test_older_ones_files_and_one_alone(server: Server, window: Window, run: str) -> None:
+def test_older_passages_files_and_a_single_passage(
+    server: Server, window: Window, run: str
+) -> None:
     server.call("POST", f"runs/{run}/checkpoints", {})
     kept = [keep(server, run, f"Number {i}", seed=i, length=30) for i in range(22)]
     other = server.create_run(paused=True, name="Another")
@@ -118,19 +120,19 @@ def test_older_ones_files_and_one_alone(server: Server, window: Window, run: str
     expect(leaves).to_have_count(1)
     expect(leaves).to_contain_text("Number 3")
     expect(page.locator("#gallery-only")).to_contain_text("One passage of 23")
-    window.expect_complaints("status of 404")
+    window.expect_errors("status of 404")
     page.goto(f"{server.url}passages?passage=nothing")
     expect(page.locator("#gallery-problem")).to_contain_text("does not exist")
 
 
-def test_what_is_kept_elsewhere_comes_by_itself(server: Server, window: Window, run: str) -> None:
+def test_passages_saved_by_another_client_appear(server: Server, window: Window, run: str) -> None:
     keep(server, run, "Here", length=5000)
     page = gallery(server, window.page)
     expect(page.locator("#gallery-passages .passage-card h3")).to_have_text(["Here"])
     page.get_by_text("Show all").click()
     expect(page.get_by_text("Show all")).to_have_count(0)
     keep(server, run, "There", seed=2)
-    # It asks now and then, and when the reader comes back to it.
+    # It refreshes from time to time, and when the page becomes visible again.
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(page.locator("#gallery-passages .passage-card h3")).to_have_text(["There", "Here"])
     expect(page.get_by_text("Show all")).to_have_count(0)
@@ -169,7 +171,7 @@ def test_viewers_read_the_gallery(own_server: Server, open_window: Callable[...,
     page.get_by_label("Write it again").click()
     expect(page.locator("#passage-source")).to_contain_text("exact model of the link")
     expect(page.locator("#passage-save")).to_be_hidden()
-    # A viewer has a link as well, told what it is worth; also where the browser lets nobody copy.
+    # A viewer can share a link too, and learns how long it works, even if copying is not allowed.
     page.evaluate(
         "() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }"
     )

@@ -1,4 +1,4 @@
-"""Asking the network for a passage."""
+"""Requesting a passage."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_the_same_seed_gives_the_same_text(server: Server, window: Window, run: 
 
     page.locator("#passage-random-seed").click()
     eventually(lambda: text(page), lambda now: now != first, "another text")
-    # The seed that a text was written with is shown when it is done.
+    # The seed of a text is shown when it is finished.
     written(page)
     assert page.locator("#passage-seed").input_value() != seed
 
@@ -84,11 +84,9 @@ def test_unknown_characters_of_the_prime_are_named(
     expect(page.locator("#passage-unknown")).to_contain_text("“☃” “漢”")
 
 
-def test_a_refusal_is_told_in_words(
-    server: Server, open_window: Callable[..., Window], run: str
-) -> None:
+def test_a_refusal_is_shown(server: Server, open_window: Callable[..., Window], run: str) -> None:
     window = open_window()
-    window.expect_complaints("status of 422")
+    window.expect_errors("status of 422")
     page = window.open(server, run)
     page.locator("#write").click()
     before = written(page)
@@ -118,7 +116,7 @@ def test_on_a_phone_the_passage_is_the_page(
     box = page.locator("#passage").bounding_box()
     assert box is not None
     assert box["width"] == 390
-    # All that can be done with it is in reach, side by side.
+    # All actions are in reach, side by side.
     deeds = page.locator(".passage-actions button:visible")
     boxes = [box for i in range(deeds.count()) if (box := deeds.nth(i).bounding_box())]
     assert len(boxes) == 5
@@ -131,7 +129,7 @@ def test_on_a_phone_the_passage_is_the_page(
     expect(page.locator("#passage")).to_be_hidden()
 
 
-# Answers with the first piece of a passage, and then with nothing more.
+# Delivers the first piece of a passage, and then nothing more.
 AFTER_THE_FIRST_PIECE = """() => {
   const real = window.fetch;
   window.fetch = async (path, options) => {
@@ -179,7 +177,7 @@ def test_a_long_passage_appears_as_it_is_written(server: Server, window: Window,
     assert len(download.value.path().read_text("utf-8")) == 20_000
 
 
-def test_what_grew_stands_where_it_stood(server: Server, window: Window, run: str) -> None:
+def test_finished_text_does_not_move(server: Server, window: Window, run: str) -> None:
     page = window.open(server, run)
     grown = page.evaluate(
         """async () => {
@@ -201,11 +199,11 @@ def test_what_grew_stands_where_it_stood(server: Server, window: Window, run: st
     assert grown[0] == grown[1]
 
 
-def test_it_can_be_stopped_and_what_there_is_kept(server: Server, window: Window, run: str) -> None:
+def test_a_stopped_passage_keeps_its_text(server: Server, window: Window, run: str) -> None:
     page = window.open(server, run)
     page.locator("#write").click()
     written(page)
-    # Held up on its way, since a fast machine has written it before anybody could press a button.
+    # The answer is held up, since a fast machine would finish before the button is pressed.
     page.evaluate(AFTER_THE_FIRST_PIECE)
     page.locator("#passage-length").fill("20000")
     page.locator("#passage-length").press("Enter")
@@ -217,9 +215,7 @@ def test_it_can_be_stopped_and_what_there_is_kept(server: Server, window: Window
     expect(page.locator("#passage-copy")).to_be_enabled()
 
 
-def test_the_text_comes_first_and_its_measure_later(
-    server: Server, window: Window, run: str
-) -> None:
+def test_the_text_appears_before_its_quality(server: Server, window: Window, run: str) -> None:
     page = window.open(server, run)
     page.evaluate(AFTER_THE_FIRST_PIECE)
     page.locator("#write").click()
@@ -230,7 +226,7 @@ def test_the_text_comes_first_and_its_measure_later(
     expect(page.locator("#passage-text .prose")).to_have_count(1)
 
 
-def test_a_lost_connection_keeps_what_was_written(
+def test_a_lost_connection_keeps_the_text_so_far(
     server: Server, open_window: Callable[..., Window], run: str
 ) -> None:
     page = open_window().open(server, run)
@@ -257,7 +253,7 @@ def test_several_temperatures_side_by_side(server: Server, window: Window, run: 
     expect(chips).to_have_text(["0.4", "0.7", "1.0", "1.3"])
     chips.filter(has_text="1.0").click()
     chips.filter(has_text="1.3").click()
-    # The first Enter takes in another one, the second writes.
+    # The first Enter adds a temperature, the second one submits.
     page.locator("#passage-other-temperature").fill("0")
     page.locator("#passage-other-temperature").press("Enter")
     expect(chips).to_have_text(["0.0", "0.4", "0.7", "1.0", "1.3"])
@@ -269,13 +265,13 @@ def test_several_temperatures_side_by_side(server: Server, window: Window, run: 
     boxes = [columns.nth(i).bounding_box() for i in range(3)]
     assert len({box["y"] for box in boxes if box}) == 1
 
-    # Three need the whole page, unless the reader would rather see the curve.
+    # Three texts use the full width, unless the user chooses otherwise.
     width = "document.querySelector('#passage').clientWidth"
     assert page.evaluate(width) > 1000
     page.locator("#passage-wide").click()
     assert page.evaluate(width) < 800
 
-    # It is so again after a reload, even when another run's page was there in between.
+    # It is the same after a reload, even after another run was shown.
     page.goto(f"{server.url}?run={run}")
     expect(page.locator("#write-temperature")).to_have_text("0, 0.4, 0.7")
     page.locator("#write").click()
@@ -286,7 +282,7 @@ def test_several_temperatures_side_by_side(server: Server, window: Window, run: 
     expect(page.locator("#passage-quality")).to_contain_text("real words")
 
 
-def test_only_the_likeliest(server: Server, window: Window, run: str) -> None:
+def test_top_k_and_top_p(server: Server, window: Window, run: str) -> None:
     page = window.open(server, run)
     page.locator("#write").click()
     written(page)
@@ -312,11 +308,11 @@ def downloaded(page: Page) -> str:
     return download.value.path().read_text("utf-8")
 
 
-def test_a_limit_is_told_and_counted_down(
+def test_a_rate_limit_is_shown_and_counted_down(
     server: Server, open_window: Callable[..., Window], run: str
 ) -> None:
     window = open_window()
-    window.expect_complaints("status of 429")
+    window.expect_errors("status of 429")
     page = window.open(server, run)
     sentence = "The limit is 5 passages a minute from one address: it goes on in 2 s."
     refusal = {"type": "about:blank", "title": "Too Many Requests", "status": 429}

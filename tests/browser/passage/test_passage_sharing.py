@@ -1,4 +1,4 @@
-"""Giving a passage away: by a link that holds the very model, and to a translator."""
+"""Sharing a passage: by a link that names the exact model, and with a translator."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ def test_a_shared_link_gives_the_same_text_after_more_training(
     expect(other.locator("#passage-source")).to_contain_text("exact model of the link")
     assert written(other) == first
     expect(other.locator("#passage-prime-text")).to_have_value("The ")
-    # The address still tells it after a look at something else of the same passage.
+    # The URL still contains the passage after another tab was opened.
     other.reload()
     eventually(lambda: text(other), bool, "the passage")
     assert written(other) == first
 
 
-def test_a_link_whose_model_is_gone_says_so(
+def test_a_link_whose_model_no_longer_exists_says_so(
     server: Server, open_window: Callable[..., Window], run: str
 ) -> None:
     window = open_window()
-    window.expect_complaints("status of 404")
+    window.expect_errors("status of 404")
     page = window.page
     page.goto(f"{server.url}?run={run}&passage=17-{'0' * 24}&seed=3&length=80")
     instead = page.locator("#passage-substitute")
@@ -64,9 +64,7 @@ def test_a_link_whose_model_is_gone_says_so(
     expect(page.locator("#passage-source")).to_contain_text("update")
 
 
-def test_a_translator_of_the_readers_choice(
-    server: Server, open_window: Callable[..., Window], run: str
-) -> None:
+def test_a_custom_translator(server: Server, open_window: Callable[..., Window], run: str) -> None:
     page = open_window().open(server, run)
     page.locator("#write").click()
     written(page)
@@ -104,9 +102,7 @@ def test_a_translator_of_the_readers_choice(
     expect(page.locator("#passage")).to_be_visible()
 
 
-def test_what_is_handed_to_a_translator_is_the_text(
-    window: Window, server: Server, run: str
-) -> None:
+def test_a_translator_gets_the_text(window: Window, server: Server, run: str) -> None:
     page = window.open(server, run)
     parts = page.evaluate(
         """async () => {

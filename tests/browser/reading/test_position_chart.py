@@ -1,4 +1,4 @@
-"""The loss by page: the epochs laid over each other, and what the spikes come from."""
+"""The loss by position: one line per epoch, and the explained variance."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.browser.conftest import Module, Window, eventually
 from tests.browser.server_process import Server
 from tests.serving import PAGES
 
-# 159 sequences of 25 characters are an epoch of these pages.
+# An epoch of this text has 159 sequences of 25 characters.
 PER_EPOCH = (len(PAGES) - 1) // 25
 SMALL = {"hidden_size": 10, "sample_length": 40, "pace": "max"}
 
@@ -37,7 +37,7 @@ def drawn_epochs(page: Page) -> list[int]:
     ]
 
 
-def test_the_epochs_lie_over_each_other_and_a_sentence_tells(
+def test_the_epochs_are_overlaid_and_a_sentence_explains(
     server: Server, window: Window, corpus: str
 ) -> None:
     run = server.create_run(**SMALL, corpus=corpus, max_updates=7 * PER_EPOCH + 50)
@@ -71,7 +71,7 @@ def test_the_epochs_lie_over_each_other_and_a_sentence_tells(
 
     epoch = epoch_pointed_at(page)
     page.mouse.click(x, y)
-    # What was pointed at stays so, and is lit.
+    # The hovered epoch stays the same and is highlighted.
     assert epoch_pointed_at(page) == epoch
     expect(page.locator("#position-crosshair")).to_be_visible()
     expect(page.locator("#reading-title")).to_contain_text("What it read at update")
@@ -85,7 +85,7 @@ def test_the_epochs_lie_over_each_other_and_a_sentence_tells(
     expect(page.locator("#position-sentence")).to_be_hidden()
 
 
-def test_the_keyboard_goes_from_place_to_place_and_from_epoch_to_epoch(
+def test_the_keyboard_moves_between_positions_and_epochs(
     server: Server, window: Window, corpus: str
 ) -> None:
     run = server.create_run(**SMALL, corpus=corpus, max_updates=2 * PER_EPOCH + 10)
@@ -94,15 +94,15 @@ def test_the_keyboard_goes_from_place_to_place_and_from_epoch_to_epoch(
     by_page(page)
     pages = page.locator("#position-plot")
     expect(pages).to_have_attribute("aria-valuetext", re.compile(r"mean loss, .*epochs 1 to 3"))
-    # Between the two is what the notice offers.
+    # The button of the banner is between the two in the tab order.
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Shift+Tab")
     expect(pages).to_be_focused()
-    # It begins where the newest epoch has come to.
+    # It starts where the newest epoch ends.
     readout = page.locator("#position-readout")
     expect(readout).to_contain_text("page 1, epoch 3")
     page.keyboard.press("PageUp")
-    # The third has not come here.
+    # The third epoch has not reached this bin.
     assert epoch_pointed_at(page) == 2
     page.keyboard.press("ArrowUp")
     assert epoch_pointed_at(page) == 1
@@ -115,7 +115,7 @@ def test_the_keyboard_goes_from_place_to_place_and_from_epoch_to_epoch(
     expect(page.locator("#position-excerpt")).not_to_be_empty()
     spoken = f"{readout.inner_text()}. {page.locator('#position-excerpt').inner_text()}"
     expect(pages).to_have_attribute("aria-valuetext", spoken)
-    # The timeline has not moved: these arrows were for the pages.
+    # The timeline has not moved: the arrow keys belonged to the chart.
     expect(page.locator("#timeline-live")).to_have_attribute("aria-pressed", "true")
     page.keyboard.press("Enter")
     expect(page.locator("#reading-place")).to_contain_text("epoch 1, page 3 of 3")
@@ -129,7 +129,7 @@ def epoch_pointed_at(page: Page) -> int:
     return int(found[1])
 
 
-def test_it_grows_live_and_says_what_is_missing(
+def test_the_chart_grows_live_and_says_what_is_missing(
     server: Server, window: Window, corpus: str
 ) -> None:
     run = server.create_run(**SMALL | {"pace": 40}, corpus=corpus, max_updates=None)
@@ -140,7 +140,7 @@ def test_it_grows_live_and_says_what_is_missing(
     )
     server.call("PATCH", f"runs/{run}", {"pace": "max"})
     eventually(lambda: drawn_epochs(page), lambda epochs: len(epochs) > 2, "the third epoch")
-    expect(page.locator("#position-sentence")).to_contain_text("explained by the page")
+    expect(page.locator("#position-sentence")).to_contain_text("of the variation of the loss")
 
 
 def test_on_a_phone_it_fits(
@@ -152,7 +152,7 @@ def test_on_a_phone_it_fits(
     expect(page.locator("#notice")).to_contain_text("Finished")
     by_page(page)
     expect(page.locator("#position-plot")).to_contain_text("% of each part")
-    expect(page.locator("#position-sentence")).to_contain_text("explained by the page")
+    expect(page.locator("#position-sentence")).to_contain_text("of the variation of the loss")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     box = page.locator("#position-chart").bounding_box()
     assert box is not None
@@ -195,7 +195,7 @@ def test_the_figures_as_a_sentence(module: Module, figures: dict[str, Any], sent
     assert module("reading/position-plot.js", "m.varianceSentence(x)", figures) == sentence
 
 
-def test_bins_are_merged_to_what_can_be_seen(module: Module) -> None:
+def test_bins_are_merged_to_a_visible_width(module: Module) -> None:
     pages = {
         "positions": list(range(0, 1000, 10)),
         "rows": [{"epoch": 1, "loss": [float(i) if i < 51 else None for i in range(100)]}],
@@ -208,7 +208,7 @@ def test_bins_are_merged_to_what_can_be_seen(module: Module) -> None:
     assert losses[13:] == [None] * 12
 
 
-def test_a_bins_updates_are_those_that_read_it(module: Module) -> None:
+def test_the_updates_of_a_bin_are_those_that_read_it(module: Module) -> None:
     run = {"updates_per_epoch": 159, "spec": {"sequence_length": 25}}
     positions = [0, 1000, 2000]
     found = [

@@ -1,4 +1,4 @@
-"""A click on the curve opens the book where it was read then, each character with its surprisal."""
+"""A click on the curve opens the text read there, each character with its surprisal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def finished(server: Server, window: Window, updates: int = 300) -> tuple[str, P
         lambda update: update == str(updates),
         "the whole curve",
     )
-    # Its last sample is measured after its end, and the timeline counts from the newest there is.
+    # The last sample is measured after the run ends, and the timeline counts from the newest one.
     expect(page.locator("#writing-title")).to_have_text(f"Newest sample, at update {updates}")
     return run, page
 
@@ -41,7 +41,7 @@ def reading_of(server: Server, run: str, update: int) -> Any:
     return server.call("GET", f"runs/{run}/reading?update={update}")
 
 
-def test_a_click_on_the_curve_opens_what_was_read_there(server: Server, window: Window) -> None:
+def test_a_click_on_the_curve_opens_the_reading(server: Server, window: Window) -> None:
     run, page = finished(server, window)
     click_curve(page, 0.5)
     expect(page.locator("#tab-reading")).to_have_attribute("aria-selected", "true")
@@ -51,7 +51,7 @@ def test_a_click_on_the_curve_opens_what_was_read_there(server: Server, window: 
     update = update_read(page)
     assert 130 <= update <= 170
     reading = reading_of(server, run, update)
-    # Of what is drawn there it is the greatest loss.
+    # It is the greatest loss drawn there.
     near = server.call("GET", f"runs/{run}/loss?from={update - 1}&to={update + 1}&points=3")
     assert reading["loss"] == max(near["high"])
     (passage,) = reading["passages"]
@@ -86,7 +86,7 @@ def test_the_timeline_moves_the_reading(server: Server, window: Window) -> None:
     page.keyboard.press("ArrowRight")
     expect(page.locator("#tab-reading")).to_be_focused()
     expect(title).to_have_text("What it read at update 300")
-    # In the tabs the arrows turn the tabs; anywhere else they move the timeline.
+    # The arrow keys switch tabs when a tab has the focus; elsewhere they move the timeline.
     page.locator("body").evaluate("() => document.activeElement.blur()")
     page.keyboard.press("ArrowLeft")
     expect(title).to_have_text("What it read at update 200")
@@ -103,7 +103,7 @@ def test_the_timeline_moves_the_reading(server: Server, window: Window) -> None:
     expect(page.locator("#reading")).to_be_hidden()
 
 
-def test_every_character_tells_its_figure(server: Server, window: Window) -> None:
+def test_every_character_shows_its_surprisal(server: Server, window: Window) -> None:
     run, page = finished(server, window)
     page.goto(f"{server.url}?run={run}&at=200&tab=reading")
     (passage,) = reading_of(server, run, 200)["passages"]
@@ -126,7 +126,7 @@ def test_every_character_tells_its_figure(server: Server, window: Window) -> Non
     expect(page.locator("#reading-title")).to_have_text("What it read at update 200")
 
 
-def test_live_it_turns_the_page_by_itself(server: Server, window: Window) -> None:
+def test_the_live_reading_updates_automatically(server: Server, window: Window) -> None:
     run = server.create_run(pace="max", max_updates=None)
     window.page.goto(f"{server.url}?run={run}&tab=reading")
     page = window.page
@@ -135,10 +135,10 @@ def test_live_it_turns_the_page_by_itself(server: Server, window: Window) -> Non
     eventually(lambda: update_read(page), lambda update: update > first, "the next page")
 
 
-def test_a_run_that_has_read_nothing_says_so(server: Server, window: Window) -> None:
+def test_a_run_without_updates_says_so(server: Server, window: Window) -> None:
     run = server.create_run(paused=True)
     page = window.page
-    window.expect_complaints("409")
+    window.expect_errors("409")
     page.goto(f"{server.url}?run={run}&tab=reading")
     expect(page.locator("#reading-problem")).to_contain_text("Nothing has been read yet")
     page.locator("#step").click()
@@ -146,7 +146,7 @@ def test_a_run_that_has_read_nothing_says_so(server: Server, window: Window) -> 
     expect(page.locator("#reading-problem")).to_be_empty()
 
 
-def test_many_streams_can_be_turned_to(server: Server, window: Window) -> None:
+def test_each_stream_can_be_selected(server: Server, window: Window) -> None:
     run = server.create_run(pace="max", max_updates=20, batch_size=5)
     expect(window.open(server, run).locator("#notice")).to_contain_text("Finished")
     page = window.page
@@ -163,7 +163,7 @@ def test_tinted_characters_stay_legible(server: Server, window: Window) -> None:
     page.goto(f"{server.url}?run={run}&at=290&tab=reading")
     expect(page.locator(".sequence .tint")).not_to_have_count(0)
     expect(page.locator("#reading-legend .tint-7")).to_be_visible()
-    # The deepest tints, wherever they come.
+    # The darkest tints, wherever they occur.
     page.evaluate(
         """() => document.querySelectorAll('#reading-text .tint').forEach((span, i) => {
           span.className = `tint tint-${1 + (i % 7)}`;
@@ -176,7 +176,9 @@ def test_tinted_characters_stay_legible(server: Server, window: Window) -> None:
         assert [text for text in seen if text["contrast"] < 4.5] == [], scheme
 
 
-def test_on_a_phone_a_touch_opens_it(server: Server, open_window: Callable[..., Window]) -> None:
+def test_on_a_phone_a_tap_opens_the_reading(
+    server: Server, open_window: Callable[..., Window]
+) -> None:
     window = open_window(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     _run, page = finished(server, window)
     box = page.locator("#chart").bounding_box()

@@ -1,4 +1,4 @@
-"""Starting a run from the page, with a text of one's own."""
+"""Starting a run from the page, with an uploaded text."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def form(server: Server, window: Window) -> Page:
     return page
 
 
-def test_a_run_through_the_form_with_an_uploaded_text(server: Server, window: Window) -> None:
+def test_a_run_from_the_form_with_an_uploaded_text(server: Server, window: Window) -> None:
     page = form(server, window)
     page.locator("#drop-file").set_input_files(as_file(STORY))
     expect(page.locator("#corpus-about")).to_contain_text(f"{len(STORY):,} characters")
@@ -44,9 +44,7 @@ def test_a_run_through_the_form_with_an_uploaded_text(server: Server, window: Wi
     assert run["parameters"] == parameters
 
 
-def test_the_form_shows_what_came_of_an_upload_and_what_a_run_would_be_like(
-    server: Server, window: Window
-) -> None:
+def test_the_form_shows_the_uploaded_text_and_an_estimate(server: Server, window: Window) -> None:
     before = len(server.call("GET", "corpora"))
     page = form(server, window)
     expect(page.locator("#estimate-speed")).to_contain_text("updates a second here")
@@ -58,7 +56,7 @@ def test_the_form_shows_what_came_of_an_upload_and_what_a_run_would_be_like(
         }
     )
     expect(page.locator("#corpus-excerpt")).to_contain_text("Old Anna went to the mill.")
-    # It brings its name, unless there is one already, and takes it along.
+    # The corpus suggests a name if there is none, and removes it again.
     name = page.locator("#new-name")
     expect(name).to_have_value("anna")
     text = page.locator("#new-corpus")
@@ -93,11 +91,11 @@ def test_a_text_dropped_on_the_page_opens_the_form(server: Server, window: Windo
     expect(page.locator("#corpus-about")).to_contain_text(f"{len(STORY):,} characters")
 
 
-def test_a_bad_upload_gets_the_servers_sentence(
+def test_a_bad_upload_shows_the_servers_message(
     server: Server, open_window: Callable[..., Window]
 ) -> None:
     window = open_window()
-    window.expect_complaints("status of 4(15|22)")
+    window.expect_errors("status of 4(15|22)")
     page = form(server, window)
     page.locator("#drop-file").set_input_files(as_file("Too short."))
     expect(page.locator("#error-corpus")).to_contain_text("at least 200")
@@ -109,11 +107,11 @@ def test_a_bad_upload_gets_the_servers_sentence(
     expect(page.locator("#new-run-start")).to_be_enabled()
 
 
-def test_a_wrong_field_is_told_at_the_field(
+def test_an_invalid_field_is_reported_at_the_field(
     server: Server, open_window: Callable[..., Window]
 ) -> None:
     window = open_window()
-    window.expect_complaints("status of 422")
+    window.expect_errors("status of 422")
     page = form(server, window)
     runs = len(server.call("GET", "runs"))
     page.locator("#new-hidden_size").fill("0")
@@ -169,7 +167,7 @@ def test_the_parameters_are_counted_as_the_server_counts(server: Server, window:
         expect(page.locator("#parameter-count")).to_have_text(f"{run['parameters']:,} parameters")
 
 
-def test_every_setting_arrives(server: Server, window: Window) -> None:
+def test_every_setting_reaches_the_server(server: Server, window: Window) -> None:
     page = form(server, window)
     advanced(page)
     for name, value in {"cell": "gru", "optimizer": "rmsprop", "dtype": "float64"}.items():
@@ -230,11 +228,11 @@ def test_presets_fill_the_form(server: Server, window: Window) -> None:
     expect(page.locator("#new-learning_rate")).to_have_value("0.1")
 
 
-def test_what_would_do_is_told_at_a_folded_field(
+def test_an_error_in_a_closed_section_opens_it(
     server: Server, open_window: Callable[..., Window]
 ) -> None:
     window = open_window()
-    window.expect_complaints("status of 422")
+    window.expect_errors("status of 422")
     page = form(server, window)
     page.locator("#drop-file").set_input_files(as_file(STORY))
     expect(page.locator("#corpus-about")).to_contain_text(f"{len(STORY):,} characters")

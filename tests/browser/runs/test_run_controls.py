@@ -1,4 +1,4 @@
-"""Changing a run from the page."""
+"""Controlling a run from the page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def paused_at(page: Page) -> int:
     return int(found[1].replace(",", ""))
 
 
-def test_pause_stops_and_says_where(server: Server, window: Window) -> None:
+def test_pause_stops_and_shows_the_update(server: Server, window: Window) -> None:
     run = server.create_run(pace="max", max_updates=None)
     page = window.open(server, run)
     eventually(lambda: figure(page, "update"), lambda update: update > 100, "some updates")
@@ -34,7 +34,7 @@ def test_pause_stops_and_says_where(server: Server, window: Window) -> None:
     expect(page.locator("#figure-update-note")).to_contain_text("paused")
 
 
-def test_step_makes_just_so_many_updates(server: Server, window: Window) -> None:
+def test_step_makes_exactly_that_many_updates(server: Server, window: Window) -> None:
     run = server.create_run(paused=True)
     page = window.open(server, run)
     assert paused_at(page) == 0
@@ -46,14 +46,14 @@ def test_step_makes_just_so_many_updates(server: Server, window: Window) -> None
     assert server.call("GET", f"runs/{run}")["update"] == 26
 
 
-def test_step_waits_for_a_pause(server: Server, window: Window) -> None:
+def test_step_requires_a_paused_run(server: Server, window: Window) -> None:
     page = window.open(server, server.create_run(pace=10, max_updates=None))
     expect(page.locator("#step")).to_be_disabled()
     page.locator("#pause").click()
     expect(page.locator("#step")).to_be_enabled()
 
 
-def test_resume_goes_on(server: Server, window: Window) -> None:
+def test_resume_continues(server: Server, window: Window) -> None:
     page = window.open(server, server.create_run(paused=True, max_updates=None))
     page.locator("#pause", has_text="Resume").click()
     eventually(lambda: figure(page, "update"), lambda update: update > 0, "the first update")
@@ -108,7 +108,7 @@ def test_stopping_asks_first(server: Server, window: Window) -> None:
     expect(page.locator("#pause")).to_be_disabled()
 
 
-def test_the_keyboard_does_it_all(server: Server, window: Window) -> None:
+def test_every_control_has_a_shortcut(server: Server, window: Window) -> None:
     page = window.open(server, server.create_run(pace=100, max_updates=None))
     eventually(lambda: figure(page, "update"), lambda update: update > 0, "the first update")
     page.keyboard.press("Space")
@@ -125,7 +125,7 @@ def test_the_keyboard_does_it_all(server: Server, window: Window) -> None:
     expect(page.locator("#pause")).to_contain_text("Pause")
 
 
-def test_letters_typed_into_a_field_are_no_commands(server: Server, window: Window) -> None:
+def test_letters_typed_into_a_field_are_not_shortcuts(server: Server, window: Window) -> None:
     run = server.create_run(paused=True)
     page = window.open(server, run)
     page.locator("#write").click()
@@ -153,14 +153,14 @@ def test_renaming_and_deleting_with_undo(server: Server, window: Window) -> None
     page.get_by_label("Delete Before").click()
     expect(page.locator(".run-row")).to_have_count(0)
     expect(page.locator("#empty-title")).to_be_visible()
-    note(page, "is deleted").get_by_text("Undo").click()
+    note(page, "was deleted").get_by_text("Undo").click()
     expect(page.locator("#run-name")).to_have_text("Before")
     page.locator("#run-switch").click()
     expect(page.locator(".run-row")).to_have_count(1)
 
     page.get_by_label("Delete Before").click()
     assert server.call("GET", "runs") != []
-    note(page, "is deleted").get_by_label("Dismiss").click()
+    note(page, "was deleted").get_by_label("Dismiss").click()
     eventually(lambda: server.call("GET", "runs"), lambda runs: runs == [], "the run to go")
     expect(page.locator("#empty-title")).to_be_visible()
 
@@ -169,7 +169,9 @@ def note(page: Page, words: str) -> Locator:
     return page.locator("#toasts .toast").filter(has_text=words)
 
 
-def test_several_are_deleted_and_some_kept_by_the_keyboard(server: Server, window: Window) -> None:
+def test_several_runs_are_deleted_and_some_restored_by_keyboard(
+    server: Server, window: Window
+) -> None:
     stays, first, second = (server.create_run(name=name, paused=True) for name in ("a", "b", "c"))
     page = window.open(server, stays)
     page.locator("#run-switch").focus()
@@ -183,7 +185,7 @@ def test_several_are_deleted_and_some_kept_by_the_keyboard(server: Server, windo
     page.keyboard.press("z")
     expect(page.locator(".run-row")).to_have_count(2)
     expect(page.get_by_label("Delete b")).to_be_visible()
-    # A page that comes in place of this one takes over what is pending.
+    # The next page takes over pending deletions.
     page.reload()
     expect(note(page, "“c” was deleted")).to_be_visible()
     note(page, "“c” was deleted").get_by_label("Dismiss").click()
@@ -192,7 +194,7 @@ def test_several_are_deleted_and_some_kept_by_the_keyboard(server: Server, windo
     assert second not in {run["id"] for run in runs}
 
 
-def test_who_closes_the_page_keeps_what_could_be_undone(
+def test_closing_the_page_cancels_a_deletion(
     server: Server, open_window: Callable[..., Window]
 ) -> None:
     run, other = server.create_run(name="kept", paused=True), server.create_run(paused=True)
@@ -227,12 +229,12 @@ def test_checkpoints_are_deleted_with_undo(server: Server, window: Window) -> No
     assert [made["update"] for made in left] == [10, 15]
 
 
-def test_what_the_server_refuses_is_said(
+def test_a_refusal_of_the_server_is_shown(
     server: Server, open_window: Callable[..., Window]
 ) -> None:
     run = server.create_run(paused=True)
     window = open_window()
-    window.expect_complaints("status of 409", "status of 422")
+    window.expect_errors("status of 409", "status of 422")
     page = window.open(server, run)
     page.locator("#step-count").fill("999999999999999")
     page.locator("#step").click()

@@ -1,4 +1,4 @@
-"""One timeline: the past with the same random numbers, what changed in it, and hurrahs."""
+"""The timeline: replays of past updates, changed words, and hurrahs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Window, eventually
 from tests.browser.server_process import Server
 
-# Nothing but these words can be written.
+# No other words can be written.
 ORLA = ("Orla Vane " * 100).encode()
 
 
@@ -40,7 +40,7 @@ def squeeze(text: str) -> str:
     return "".join(text.split())
 
 
-def test_the_past_is_told_with_the_same_random_numbers_and_leaving_returns_to_live(
+def test_past_updates_show_replays_and_leaving_returns_to_live(
     server: Server, window: Window, run: str
 ) -> None:
     page = open_at_its_end(server, window, run)
@@ -49,7 +49,7 @@ def test_the_past_is_told_with_the_same_random_numbers_and_leaving_returns_to_li
     dice = page.locator("#text-mode")
     expect(dice).to_be_hidden()
     assert text_in_view(page) == squeeze(samples[400]["text"])
-    expect(about).to_contain_text("Continues from the corpus")
+    expect(about).to_contain_text("are not in the corpus")
 
     page.keyboard.press("ArrowLeft")
     assert text_in_view(page) == squeeze(samples[300]["replay"]["text"])
@@ -74,8 +74,8 @@ def test_the_past_is_told_with_the_same_random_numbers_and_leaving_returns_to_li
     assert text_in_view(page) == squeeze(samples[400]["text"])
 
 
-def test_what_changed_from_the_one_before_is_marked(server: Server, window: Window) -> None:
-    # It learns so slowly that hardly a word is another.
+def test_changes_since_the_previous_replay_are_marked(server: Server, window: Window) -> None:
+    # It learns so slowly that few words change.
     run = server.create_run(
         pace="max", max_updates=400, sample_every=100, learning_rate=0.0005, seed=2
     )
@@ -93,7 +93,7 @@ def test_what_changed_from_the_one_before_is_marked(server: Server, window: Wind
         expect(page.locator("#sample-text .changed")).to_have_count(0)
 
 
-def test_turning_the_page_moves_nothing(server: Server, window: Window, run: str) -> None:
+def test_another_sample_moves_nothing(server: Server, window: Window, run: str) -> None:
     page = open_at_its_end(server, window, run)
     page.evaluate(
         """() => {
@@ -115,7 +115,7 @@ def test_turning_the_page_moves_nothing(server: Server, window: Window, run: str
 PARTS = ("#sample-text", ".sample-note", "#earlier", "#quality", "#watch-words", "#timeline")
 
 
-def test_each_figure_of_quality_has_a_curve_on_the_same_timeline(
+def test_each_quality_figure_has_a_sparkline_on_the_timeline(
     server: Server, window: Window, run: str
 ) -> None:
     page = open_at_its_end(server, window, run)
@@ -139,9 +139,7 @@ def test_each_figure_of_quality_has_a_curve_on_the_same_timeline(
     expect(share).to_have_attribute("aria-valuetext", re.compile(f"^{replayed} at update 300"))
 
 
-def test_a_hurrah_is_celebrated_once_and_leads_to_what_was_written(
-    server: Server, window: Window
-) -> None:
+def test_a_hurrah_is_shown_once_and_links_to_its_text(server: Server, window: Window) -> None:
     upload = httpx.post(f"{server.url}api/corpora", files={"file": ("a.txt", ORLA)})
     corpus = upload.json()["id"]
     run = server.create_run(
@@ -173,7 +171,7 @@ def test_a_hurrah_is_celebrated_once_and_leads_to_what_was_written(
     page.locator("#text-mode input[value=replay]").check()
     expect(page.locator("#sample-about")).to_contain_text("first appeared in the text as written")
     page.locator("#watch-words button", has_text="Orla").click()
-    # The choice between the two texts is for this one alone.
+    # The choice between the two texts applies to this one only.
     page.keyboard.press("ArrowLeft")
     expect(page.locator("#text-mode input[value=replay]")).to_be_checked()
 
@@ -188,10 +186,8 @@ def at_end(server: Server, run: str) -> int:
     return int(server.call("GET", f"runs/{run}")["update"])
 
 
-def test_the_operator_edits_the_watched_words_and_takes_it_back(
-    server: Server, window: Window
-) -> None:
-    window.expect_complaints("422")
+def test_the_operator_edits_the_watched_words_and_undoes_it(server: Server, window: Window) -> None:
+    window.expect_errors("422")
     run = server.create_run(paused=True)
     page = window.open(server, run)
     own = server.call("GET", f"runs/{run}")["spec"]["watch_words"]
@@ -222,7 +218,7 @@ def test_the_operator_edits_the_watched_words_and_takes_it_back(
     expect(page.locator("#watch-words li")).to_have_count(len(own))
 
 
-def test_fifty_words_stay_tidy(server: Server, open_window: Callable[..., Window]) -> None:
+def test_fifty_watched_words_fit(server: Server, open_window: Callable[..., Window]) -> None:
     words = [f"word{chr(97 + i % 26)}{chr(97 + i // 26)}" for i in range(50)]
     run = server.create_run(paused=True, watch_words=words)
     page = open_window(viewport={"width": 1024, "height": 768}).open(server, run)
@@ -234,7 +230,7 @@ def test_fifty_words_stay_tidy(server: Server, open_window: Callable[..., Window
     assert wall["y"] + wall["height"] <= timeline["y"] + 0.5
 
 
-def test_a_sample_that_the_page_does_not_hold_is_fetched(server: Server, window: Window) -> None:
+def test_a_sample_that_is_not_stored_is_fetched(server: Server, window: Window) -> None:
     run = server.create_run(
         pace="max", max_updates=600, sample_every=1, hidden_size=4, sample_length=8, watch_words=[]
     )

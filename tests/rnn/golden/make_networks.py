@@ -7,8 +7,8 @@ Where the definitions differ, PyTorch is mapped to ours:
 
 - Its layers have a second, redundant bias, which stays 0. Only a GRU's candidate needs both: the
   second is multiplied by the reset gate and is d here.
-- The rows of its LSTM are in the order i, f, g, o; here g, i, f, o. Those of its GRU are r, z, n,
-  as here. In both, an update gate of 1 keeps the old state.
+- The rows of its LSTM are in the order i, f, g, o; here g, i, f, o. Those of its GRU are r, z, n in
+  both, and an update gate of 1 keeps the old state in both.
 - Its loss is summed over all steps and streams, and divided by the number of streams.
 - AdaGrad's 1e-8 is under the root here: see `make_optimizers`.
 """

@@ -161,8 +161,8 @@ def test_each_mistake_makes_a_correct_gradient_look_wrong(cell):
     assert min(worst) > 0.1
     for ours, theirs in zip(right.parameters, carried.parameters, strict=True):
         assert np.array_equal(ours.analytic, theirs.analytic)
-    # A clipped gradient is correct where it was not clipped; without a difference, float32 is
-    # correct to its own precision.
+    # A clipped gradient is correct where it was not clipped. The complex step is correct to the
+    # precision of float32.
     assert any(p.complex_step_errors.min() < 1e-10 for p in clipped.parameters)
     assert narrow.dtype == "float32"
     assert max(p.complex_step for p in narrow.parameters) < 0.05

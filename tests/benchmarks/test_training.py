@@ -3,10 +3,10 @@ from itertools import islice, pairwise
 import numpy as np
 import pytest
 
-from benchmarks.training.comparison import TASKS, absent, contestants
-from benchmarks.training.lower_bound import necessary
+from benchmarks.training.comparison import TASKS, candidates, missing_candidates
+from benchmarks.training.lower_bound import parts_of_update
 from benchmarks.training.tasks import Task, indices
-from benchmarks.training.timing import REPEATS, Contestant, Timing, measure
+from benchmarks.training.timing import REPEATS, Candidate, Timing, measure
 from server.rnn.cells import CELLS
 
 SMALL = [
@@ -16,12 +16,12 @@ SMALL = [
 ]
 
 
-def test_all_are_measured_in_turns():
+def test_candidates_are_measured_in_turns():
     calls = []
     timings = measure(
         {
-            "one": Contestant(run=lambda: calls.append("one")),
-            "ten": Contestant(run=lambda: calls.append("ten"), operations=10),
+            "one": Candidate(run=lambda: calls.append("one")),
+            "ten": Candidate(run=lambda: calls.append("ten"), operations=10),
         },
         seconds=1e-4,
     )
@@ -30,14 +30,14 @@ def test_all_are_measured_in_turns():
     assert sum(a != b for a, b in pairwise(calls)) > 2 * REPEATS
 
 
-def test_a_lead_is_the_median_of_each_repeats_own():
+def test_a_lead_is_the_median_of_the_repeats_ratios():
     slow, fast = Timing((2.0, 6.0, 100.0)), Timing((1.0, 2.0, 4.0))
     assert fast.times_faster_than(slow) == 3.0
     assert slow.median == 6.0
 
 
 @pytest.mark.parametrize("B", [1, 3])
-def test_sequences_are_those_of_the_text(B):
+def test_sequences_are_consecutive_parts_of_the_text(B):
     task = Task(sequence_length=5, batch_size=B)
     text = indices()
     part = (len(text) - 1) // B
@@ -50,21 +50,21 @@ def test_sequences_are_those_of_the_text(B):
 
 
 @pytest.mark.parametrize("task", [*SMALL, Task()], ids=str)
-def test_whoever_is_here_can_do_the_task(task):
-    for contestant in contestants(task).values():
-        assert np.isfinite(contestant.run())
-    assert all("does not take part" in sentence for sentence in absent())
+def test_every_installed_candidate_can_do_the_task(task):
+    for candidate in candidates(task).values():
+        assert np.isfinite(candidate.run())
+    assert all("does not take part" in sentence for sentence in missing_candidates())
 
 
 @pytest.mark.parametrize("task", SMALL, ids=str)
 def test_the_parts_of_an_update_can_be_timed_alone(task):
-    for times, part in necessary(task).values():
+    for times, part in parts_of_update(task).values():
         assert times >= 0
         part()
         part()
 
 
-def test_the_tasks_are_those_that_are_promised():
+def test_the_tasks_are_the_documented_ones():
     assert [str(task) for task in TASKS] == [
         "rnn, m 100, T 25, B 1",
         "rnn, m 100, T 50, B 50",
