@@ -13,7 +13,7 @@ from server.spec import run_spec
 from server.web.routes import checkpoints, milestones, runs
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 SETTINGS = {f"HURRAH_{name.upper()}" for name in Settings.model_fields}
 # Read by the tests alone.
 OTHERS = {"HURRAH_BROWSER"}
@@ -97,3 +97,14 @@ def test_every_attack_is_named_by_a_test_that_is_there():
         for path, test in shown_by:
             tests = re.findall(r"^def (test_\w+)\(", (ROOT / path).read_text(), re.MULTILINE)
             assert test in tests, f"{path}::{test}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_it_names_is_there(page):
+    named = re.findall(
+        r"`((?:server|static|tests|templates|types|benchmarks|scripts|docs)/[\w./-]*\w/?)`",
+        page.read_text(encoding="utf-8"),
+    )
+    # The recipes in CONTRIBUTING.md have capitals for what the reader chooses.
+    missing = [name for name in named if not (ROOT / name).exists()]
+    assert [name for name in missing if not re.search(r"\bNAME\b|\bFEATURE\b", name)] == []
