@@ -23,13 +23,21 @@ const FIELDS = [
   field("learning_rate_decay", "decay", null, String, (text) => text !== "1" && `decay ${text}`),
   field("clip", "clip", clipping),
   field("init_scale", "initial scale", firstWeights, String, (text) => `initial scale ${text}`),
-  field("validation_fraction", "held out", null, format.share, (text) =>
-    text !== "0%" && `${text} held out`,
+  field(
+    "validation_fraction",
+    "held out",
+    null,
+    format.share,
+    (text) => text !== "0%" && `${text} held out`,
   ),
   field("dtype", "numbers"),
   field("seed", "seed", null, String, (text) => `seed ${text}`),
-  field("parameters", "parameters", (run) => run.parameters, format.count, (text) =>
-    `${text} parameters`,
+  field(
+    "parameters",
+    "parameters",
+    (run) => run.parameters,
+    format.count,
+    (text) => `${text} parameters`,
   ),
 ];
 

@@ -58,7 +58,9 @@ export class ForkDialog {
     const latest = `latest, update ${format.count(run.update)}`;
     this.#fields.checkpoint.replaceChildren(
       el("option", { value: "latest", text: latest }),
-      ...this.#checkpoints.map((each) => el("option", { value: each.id, text: checkpointLabel(each) })),
+      ...this.#checkpoints.map((each) =>
+        el("option", { value: each.id, text: checkpointLabel(each) }),
+      ),
     );
     this.#fields.checkpoint.value = checkpoint;
     this.#fill(run.spec);
@@ -79,7 +81,9 @@ export class ForkDialog {
     fields.paused.checked = false;
     const pace = String(spec.pace);
     if (![...fields.pace.options].some(({ value }) => value === pace)) {
-      fields.pace.append(el("option", { value: pace, text: `${format.speed(spec.pace)} per second` }));
+      fields.pace.append(
+        el("option", { value: pace, text: `${format.speed(spec.pace)} per second` }),
+      );
     }
     fields.pace.value = pace;
     find("#fork-dropout").closest(".field").hidden = spec.layers === 1;

@@ -1,7 +1,14 @@
 /** The fields of the form for a new run: filled by a preset, read as a spec. */
 
 import { el, find, setText } from "../lib/dom.js";
-import { parameterCount, PRESET_DESCRIPTIONS, PRESETS, DEFAULT_RATES, describeOverrides, DEFAULT_SPEC } from "./run-spec.js";
+import {
+  parameterCount,
+  PRESET_DESCRIPTIONS,
+  PRESETS,
+  DEFAULT_RATES,
+  describeOverrides,
+  DEFAULT_SPEC,
+} from "./run-spec.js";
 
 const NUMBERS = [
   "hidden_size",
@@ -101,8 +108,13 @@ export class RunSpecForm {
       const matches = Object.entries(preset).every(([field, value]) => spec[field] === value);
       return matches ? name : null;
     });
-    this.#buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(matching[i] !== null)));
-    setText(find("#preset-about"), PRESET_DESCRIPTIONS[matching.find(Boolean)] ?? "Custom settings.");
+    this.#buttons.forEach((button, i) =>
+      button.setAttribute("aria-pressed", String(matching[i] !== null)),
+    );
+    setText(
+      find("#preset-about"),
+      PRESET_DESCRIPTIONS[matching.find(Boolean)] ?? "Custom settings.",
+    );
     this.#changed();
   }
 }

@@ -50,8 +50,10 @@ export const PRESETS = {
 /** A description of each preset. */
 export const PRESET_DESCRIPTIONS = {
   "The assignment": "The network of the course: one layer, one sequence at a time, AdaGrad.",
-  "Quick demo": "The same network, slow at the start, where the samples change most. Worth watching for two minutes.",
-  "LSTM, batch 50": "Gates that remember longer, and fifty sequences at a time: learns more per update.",
+  "Quick demo":
+    "The same network, slow at the start, where the samples change most. Worth watching for two minutes.",
+  "LSTM, batch 50":
+    "Gates that remember longer, and fifty sequences at a time: learns more per update.",
   Big: "Two layers of 256 with dropout, and a validation set to see overfitting: takes an evening.",
 };
 

@@ -14,7 +14,15 @@ export function mountRunStatusBanner(store, actions) {
       const { run } = state;
       const still = run && run.state !== "running" ? run.update : null;
       const ahead = run?.state === "queued" ? queueText(run, state.runs ?? []) : null;
-      return [run?.state, run?.error, run?.short_of_room, still, state.operator, state.runId, ahead];
+      return [
+        run?.state,
+        run?.error,
+        run?.short_of_room,
+        still,
+        state.operator,
+        state.runId,
+        ahead,
+      ];
     },
     () => {
       const { run, operator, runs } = store.get();
@@ -52,8 +60,14 @@ function bannerFor(run, operator, runs) {
     case "paused":
       // A run that paused itself states the reason.
       if (!run.error) return { text: `Paused at update ${update}` };
-      if (run.short_of_room) return { text: run.error, tone: "bad", action: "resume", label: "Resume" };
-      return { text: run.error, tone: "bad", action: "halveRate", label: "Halve the rate and resume" };
+      if (run.short_of_room)
+        return { text: run.error, tone: "bad", action: "resume", label: "Resume" };
+      return {
+        text: run.error,
+        tone: "bad",
+        action: "halveRate",
+        label: "Halve the rate and resume",
+      };
     case "finished":
       return { text: `Finished at update ${update}`, action: "newRun", label: "New run" };
     case "stopped":
@@ -81,7 +95,9 @@ function queueText(run, runs) {
   const training = runs.filter(({ state }) => state === "running").map(({ name }) => `“${name}”`);
   const others = runs.filter(({ state, id }) => state === "queued" && id !== run.id).length;
   const behind = training.length ? format.joinWords(training) : "the runs that are training";
-  const beside = others ? ` ${format.plural(others, "other run is waiting", "other runs are waiting")}.` : "";
+  const beside = others
+    ? ` ${format.plural(others, "other run is waiting", "other runs are waiting")}.`
+    : "";
   return `Queued behind ${behind}. It starts automatically when a core is free.${beside}`;
 }
 
