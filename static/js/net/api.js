@@ -190,10 +190,10 @@ export async function writePassages(id, request, onPieces, signal) {
 /**
  * Save a passage that was just written, identified by its fingerprint.
  *
- * @type {(id: string, receipt: string) => Promise<SavedPassage>}
+ * @type {(id: string, fingerprint: string) => Promise<SavedPassage>}
  */
-export const savePassage = (id, receipt) =>
-  call("/api/kept", { method: "POST", body: { run: id, receipt } });
+export const savePassage = (id, fingerprint) =>
+  call("/api/passages", { method: "POST", body: { run: id, fingerprint } });
 
 /**
  * Saved passages, newest first: of one run or of all, and before another passage.
@@ -207,10 +207,10 @@ export function listSavedPassages({ run: ofRun = "", before = null, limit }) {
     ...(ofRun && { run: ofRun }),
     ...(before && { before }),
   });
-  return call(`/api/kept?${query}`);
+  return call(`/api/passages?${query}`);
 }
 
-const saved = (/** @type {string} */ id) => `/api/kept/${encodeURIComponent(id)}`;
+const saved = (/** @type {string} */ id) => `/api/passages/${encodeURIComponent(id)}`;
 
 /** @type {(id: string) => Promise<SavedPassage>} */
 export const getSavedPassage = (id) => call(saved(id));
@@ -231,7 +231,7 @@ export const savedPassageFile = (id, format) => `${saved(id)}/file?format=${form
  * @type {(format: string, ofRun: string) => string}
  */
 export const savedPassagesFile = (format, ofRun) =>
-  `/api/kept/file?${new URLSearchParams({ format, ...(ofRun && { run: ofRun }) })}`;
+  `/api/passages/file?${new URLSearchParams({ format, ...(ofRun && { run: ofRun }) })}`;
 
 /**
  * Save the model that wrote a passage, so that a link to the passage keeps working.

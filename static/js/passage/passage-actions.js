@@ -50,11 +50,11 @@ export class PassageActions {
     const { operator } = this.#store.get();
     if (!operator || !this.#result?.request || !this.#drawer.open) return;
     const { run, passages } = this.#result;
-    const [{ receipt }] = passages;
-    if (this.#saving === receipt) return;
-    this.#saving = receipt;
+    const [{ fingerprint }] = passages;
+    if (this.#saving === fingerprint) return;
+    this.#saving = fingerprint;
     try {
-      const saved = await api.savePassage(run, receipt);
+      const saved = await api.savePassage(run, fingerprint);
       if (this.#result?.passages === passages) this.#showSaved(true);
       const words = saved.model_kept
         ? "Saved, with the model that wrote it."

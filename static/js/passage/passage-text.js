@@ -52,7 +52,7 @@ export class PassageText {
   /** Show finished passages in place of the partial ones. */
   finish(passages, several, watched) {
     const { scrollTop } = this.#host;
-    const columns = passages.map(({ text, invented, temperature, quality, prime = "" }) => {
+    const columns = passages.map(({ text, invented_words: invented, temperature, quality, prime = "" }) => {
       const primed = Array.from(prime).length;
       const moved = (invented ?? []).map(([from, to]) => [from + primed, to + primed]);
       const marks = { invented: moved, watched, primed };

@@ -71,7 +71,7 @@ export class PassageCard {
     const several = saved.passages.length > 1;
     const texts = saved.passages.map((passage) => {
       const primed = Array.from(passage.prime).length;
-      const invented = passage.invented.map(([from, to]) => [from + primed, to + primed]);
+      const invented = passage.invented_words.map(([from, to]) => [from + primed, to + primed]);
       const page = prose(passage.prime + passage.text, { invented, watched, primed });
       if (!several) return page;
       const heading = el("h4", { text: `temperature ${format.fine(passage.temperature)}` });

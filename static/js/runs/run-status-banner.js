@@ -17,7 +17,7 @@ export function mountRunStatusBanner(store, actions) {
       return [
         run?.state,
         run?.error,
-        run?.short_of_room,
+        run?.disk_full,
         still,
         state.operator,
         state.runId,
@@ -60,7 +60,7 @@ function bannerFor(run, operator, runs) {
     case "paused":
       // A run that paused itself states the reason.
       if (!run.error) return { text: `Paused at update ${update}` };
-      if (run.short_of_room)
+      if (run.disk_full)
         return { text: run.error, tone: "bad", action: "resume", label: "Resume" };
       return {
         text: run.error,

@@ -39,7 +39,7 @@ export function mountEarlierSamples(store) {
 }
 
 function earlierSample(sample, textMode, watched, store) {
-  const { text, invented } = textOf(sample, textMode);
+  const { text, invented_words: invented } = textOf(sample, textMode);
   const show = () => store.dispatch({ type: "pin", update: sample.update });
   return el(
     "li",

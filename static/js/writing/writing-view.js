@@ -132,7 +132,7 @@ function replaceText(host, text, isNews) {
   for (const old of host.querySelectorAll(".prose-fading")) old.remove();
   if (!text || !isNews) fading?.remove();
   if (!text) return;
-  const marks = { invented: text.invented, ...text.marks };
+  const marks = { invented: text.invented_words, ...text.marks };
   const entering = prose(text.text, marks, (word) => text.fresh.includes(word));
   host.append(entering);
   if (!isNews || !fading) return;

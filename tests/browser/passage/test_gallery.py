@@ -25,8 +25,8 @@ def keep(server: Server, run: str, title: str | None = None, **request: Any) -> 
     """Save a passage without the page."""
     answer = server.call("POST", f"runs/{run}/passages", {"length": 300, "seed": 1} | request)
     [first, *_] = answer.get("passages", [answer])
-    kept = {"run": run, "receipt": first["receipt"], "title": title}
-    return dict(server.call("POST", "kept", kept))
+    saved = {"run": run, "fingerprint": first["fingerprint"], "title": title}
+    return dict(server.call("POST", "passages", saved))
 
 
 def gallery(server: Server, page: Page, query: str = "") -> Page:
@@ -79,7 +79,7 @@ def test_titles_and_deletion_with_undo(server: Server, window: Window, run: str)
     expect(leaves.last.locator("h3")).to_have_text("The first")
     expect(page.locator("#gallery-contents")).to_contain_text("The first")
     eventually(
-        lambda: [each["title"] for each in server.call("GET", "kept")["passages"]],
+        lambda: [each["title"] for each in server.call("GET", "passages")["passages"]],
         lambda titles: titles == ["The second", "The first"],
         "the title",
     )
@@ -89,7 +89,7 @@ def test_titles_and_deletion_with_undo(server: Server, window: Window, run: str)
     expect(leaves).to_have_count(2)
     leaves.last.get_by_label("Delete").click()
     page.locator(".toast").get_by_label("Dismiss").click()
-    eventually(lambda: server.call("GET", "kept")["total"], lambda total: total == 1, "one")
+    eventually(lambda: server.call("GET", "passages")["total"], lambda total: total == 1, "one")
     expect(leaves).to_have_count(1)
 
 

@@ -191,7 +191,7 @@ def test_finished_text_does_not_move(server: Server, window: Window, run: str) -
           growing.start([1], false, { watched: ["Orla"], prime: "A prime" });
           for (const character of text) { growing.addPieces([character]); growing.showAll(); }
           const before = boxes();
-          const written = { text, prime: "A prime", invented: [[2, 5]], temperature: 1 };
+          const written = { text, prime: "A prime", invented_words: [[2, 5]], temperature: 1 };
           growing.finish([written], false, ["Orla"]);
           return [before, boxes()];
         }"""
