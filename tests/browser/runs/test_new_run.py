@@ -8,6 +8,7 @@ from itertools import product
 
 from playwright.sync_api import FilePayload, Page, expect
 
+from server.rnn.cells import CELLS
 from tests.browser.conftest import Window, eventually, figure, run_in_address
 from tests.browser.server_process import Server
 
@@ -159,7 +160,7 @@ def test_the_parameters_are_counted_as_the_server_counts(server: Server, window:
     page = form(server, window)
     advanced(page)
     page.locator("#new-hidden_size").fill("17")
-    for cell, layers in product(("rnn", "gru", "lstm"), (1, 3)):
+    for cell, layers in product(CELLS, (1, 3)):
         page.locator("#new-cell").select_option(cell)
         page.locator("#new-layers").fill(str(layers))
         wanted = {"cell": cell, "layers": layers, "hidden_size": 17, "paused": True}
