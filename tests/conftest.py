@@ -25,7 +25,7 @@ PROCESS_NAMES = {
     "RunningServer",
     "WorkerClient",
     "faultless",
-    "hurrah",
+    "run_command",
     "subprocess",
 }
 
