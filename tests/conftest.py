@@ -13,11 +13,11 @@ SHIPPED = Path(__file__).parents[1] / "data" / "corpora"
 # names.
 PROCESS_FIXTURES = {
     "browser",
+    "harness",
     "narrow",
     "open_server",
     "serve",
     "server",
-    "survivor",
     "token_server",
 }
 PROCESS_NAMES = {

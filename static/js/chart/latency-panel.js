@@ -135,7 +135,10 @@ class FrameCount {
     const gaps = this.#times.slice(1).map((time, i) => time - this.#times[i]);
     if (gaps.length < 10) return "counting";
     // The usual gap is the refresh interval of the screen; a gap of three intervals lost two frames.
-    const usual = quantile(gaps.toSorted((a, b) => a - b), 0.5);
+    const usual = quantile(
+      gaps.toSorted((a, b) => a - b),
+      0.5,
+    );
     const lost = gaps.reduce((sum, gap) => sum + Math.max(Math.round(gap / usual) - 1, 0), 0);
     return `${format.count(lost)} of ${format.count(gaps.length + lost)} in the last five seconds`;
   }

@@ -32,8 +32,7 @@ export const drawnCurve = ({ curve, smoothed }) => smoothed?.curve ?? curve;
  *
  * @param {WatchState} state
  */
-export const markedCurve = (state) =>
-  state.smoothing === "0" ? state.curve : finestCurve(state);
+export const markedCurve = (state) => (state.smoothing === "0" ? state.curve : finestCurve(state));
 
 /** The drawn curve, with the detail that was fetched for the zoom. */
 export const finestCurve = memoize(

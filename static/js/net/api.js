@@ -216,7 +216,8 @@ const saved = (/** @type {string} */ id) => `/api/passages/${encodeURIComponent(
 export const getSavedPassage = (id) => call(saved(id));
 
 /** @type {(id: string, title: string | null) => Promise<SavedPassage>} */
-export const renameSavedPassage = (id, title) => call(saved(id), { method: "PATCH", body: { title } });
+export const renameSavedPassage = (id, title) =>
+  call(saved(id), { method: "PATCH", body: { title } });
 
 /** @type {(id: string) => Promise<null>} */
 export const deleteSavedPassage = (id) => call(saved(id), { method: "DELETE" });
@@ -237,7 +238,8 @@ export const savedPassagesFile = (format, ofRun) =>
  *
  * @type {(id: string, model: string) => Promise<any>}
  */
-export const saveModel = (id, model) => call(run(id, "/models"), { method: "POST", body: { model } });
+export const saveModel = (id, model) =>
+  call(run(id, "/models"), { method: "POST", body: { model } });
 
 /**
  * Compare every gradient of a random network with two numerical derivatives.

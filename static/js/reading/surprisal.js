@@ -63,7 +63,9 @@ export function aboutCharacter({ character, bits, expected }) {
 export function mostSurprising(passage) {
   const [first, ...others] = passage.most_surprising;
   if (!first) return "The surprisals are not finite: the network has diverged.";
-  const word = first.word ? ` in “${format.isolateDirection(first.word)}”` : wordBefore(passage, first.index);
+  const word = first.word
+    ? ` in “${format.isolateDirection(first.word)}”`
+    : wordBefore(passage, first.index);
   const expected = first.expected.length ? `; expected ${characterName(first.expected[0][0])}` : "";
   const rest = others.map((one) => `${characterName(one.character)} ${bitsText(one.surprisal)}`);
   const then = rest.length ? ` Next: ${rest.join(" and ")}.` : "";

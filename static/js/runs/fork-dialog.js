@@ -50,7 +50,9 @@ export class ForkDialog {
     const latest = `latest, update ${format.count(run.update)}`;
     this.#fields.checkpoint.replaceChildren(
       el("option", { value: "latest", text: latest }),
-      ...this.#checkpoints.map((each) => el("option", { value: each.id, text: checkpointLabel(each) })),
+      ...this.#checkpoints.map((each) =>
+        el("option", { value: each.id, text: checkpointLabel(each) }),
+      ),
     );
     this.#fields.checkpoint.value = checkpoint;
     this.#fill(run.spec);

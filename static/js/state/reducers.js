@@ -126,8 +126,7 @@ const ACTION_HANDLERS = {
     asWritten: asWritten && update !== null,
   }),
   /** Show the sample at an update while the pointer is there. */
-  hover: (state, { update }) =>
-    state.hovered === update ? state : { ...state, hovered: update },
+  hover: (state, { update }) => (state.hovered === update ? state : { ...state, hovered: update }),
 
   /** Choose between the two texts of a past update. */
   textMode: (state, { textMode }) => ({ ...state, textMode, asWritten: false }),
@@ -259,7 +258,10 @@ const MESSAGE_HANDLERS = {
     withCheckpoint(state, checkpoint),
   checkpoint_deleted: (state, /** @type {CheckpointDeletedMessage} */ { checkpoint_id: gone }) => ({
     ...state,
-    ...withCheckpoints(state.allCheckpoints.filter(({ id }) => id !== gone), state),
+    ...withCheckpoints(
+      state.allCheckpoints.filter(({ id }) => id !== gone),
+      state,
+    ),
   }),
   state: (state, /** @type {StateMessage} */ { run_state: run }) => ({ ...state, run }),
 };
@@ -350,9 +352,7 @@ function extendSmoothed(smoothed, { curve, smoothing }, part) {
  */
 function withMilestone(milestones, milestone) {
   const at = milestones.findIndex(({ id }) => id && id === milestone.id);
-  return at < 0
-    ? keepMilestones([...milestones, milestone])
-    : milestones.with(at, milestone);
+  return at < 0 ? keepMilestones([...milestones, milestone]) : milestones.with(at, milestone);
 }
 
 /**

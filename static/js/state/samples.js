@@ -68,7 +68,10 @@ export function mergeSamples(samples, others) {
  * @param {number} update
  */
 export function indexOfSample(samples, update) {
-  return Math.max(samples.findLastIndex((sample) => sample.update <= update), 0);
+  return Math.max(
+    samples.findLastIndex((sample) => sample.update <= update),
+    0,
+  );
 }
 
 /**
@@ -97,8 +100,7 @@ export function textModeOf(state) {
  * @param {TextMode} textMode
  * @returns {Replay}
  */
-export const textOf = (sample, textMode) =>
-  (textMode === "replay" && sample.replay) || sample;
+export const textOf = (sample, textMode) => (textMode === "replay" && sample.replay) || sample;
 
 /**
  * The samples that have the text of a mode; all of them if none has.

@@ -47,7 +47,7 @@ def test_a_run_from_the_form_with_an_uploaded_text(server: Server, window: Windo
 def test_the_form_shows_the_uploaded_text_and_an_estimate(server: Server, window: Window) -> None:
     before = len(server.call("GET", "corpora"))
     page = form(server, window)
-    expect(page.locator("#estimate-speed")).to_contain_text("updates a second here")
+    expect(page.locator("#estimate-speed")).to_contain_text("updates per second here")
     page.locator("#drop-file").set_input_files(
         {
             "name": "anna.txt",

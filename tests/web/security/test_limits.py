@@ -249,10 +249,11 @@ def test_values_over_a_limit_are_refused_with_the_limit(narrow, run, what, body,
 
 def test_the_size_of_the_data_directory_is_limited(serve):
     first = serve("--no-demo")
-    large = first.create(hidden_size=40, paused=True)
+    large = first.create(hidden_size=100, paused=True)
     for _ in range(3):
         first.post(large, "checkpoints")
     limit = bytes_below(first.data_dir) + 200_000
+    shown = f"{limit:,} bytes" if limit < 1_000_000 else f"{limit / 1e6:,.0f} MB"
     assert first.terminate() == 0
     server = serve("--no-demo", HURRAH_MAX_STORED_BYTES=str(limit))
 
@@ -260,7 +261,7 @@ def test_the_size_of_the_data_directory_is_limited(serve):
     run = server.create(hidden_size=5, sample_length=10, max_updates=None, pace=20_000)
     paused = server.until(run, lambda now: now["disk_full"])
     assert paused["state"] == "paused"
-    assert f"may contain {limit:,} bytes" in paused["error"]
+    assert f"may contain {shown}" in paused["error"]
     assert paused["error"].endswith("resumes by itself when there is room.")
     update = server.run(run)["update"]
     assert server.client.delete(f"/api/runs/{large['id']}").status_code == 204
@@ -269,12 +270,12 @@ def test_the_size_of_the_data_directory_is_limited(serve):
 
     # Requests that store something are refused.
     corpus = server.upload(PAGES)["id"]
-    run = server.create(corpus=corpus, hidden_size=40, paused=True)
+    run = server.create(corpus=corpus, hidden_size=100, paused=True)
     made = 0
     while (answer := server.client.post(f"/api/runs/{run['id']}/checkpoints")).status_code == 201:
         made += 1
         assert made < 100
-    assert f"may contain {limit:,} bytes" in server.problem(answer, 409)["detail"]
+    assert f"may contain {shown}" in server.problem(answer, 409)["detail"]
     server.problem(server.client.post("/api/runs", json=SMALL), 409)
     server.problem(
         server.client.post(f"/api/runs/{run['id']}/fork", json={"checkpoint": "latest"}), 409
