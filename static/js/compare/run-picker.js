@@ -37,6 +37,7 @@ export function mountRunPicker(store) {
     const stateLine = `${format.stateLabel(now.state)} at ${format.count(now.update)}`;
     setText(row.about, `${stateLine}; ${format.networkSummary(now.spec)}`);
     row.name.title = now.name;
+    row.about.title = row.about.textContent;
     row.dot.dataset.state = now.state;
   }
 
