@@ -97,7 +97,11 @@ mountQuality(store, timeline);
 mountWatchedWords(store);
 new WatchedWordsDialog(store);
 mountHurrahToast(store);
-mountEmptyState(store, { created, openForm: () => newRunDialog.open() });
+mountEmptyState(store, {
+  created,
+  openForm: () => newRunDialog.open(),
+  prepareChart: loadPlotly,
+});
 mountLiveRegion(store);
 fetchDetailOnZoom(store);
 fetchSmoothed(store);

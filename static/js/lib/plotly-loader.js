@@ -1,4 +1,7 @@
-/** Plotly is a classic script of one megabyte; pages load it only when they draw their first chart. */
+/**
+ * Plotly is a classic script of one megabyte, so a page executes it when it draws its first chart, or
+ * while it waits for one.
+ */
 
 // Trusted Types: no string becomes markup or the URL of a script, with two exceptions. Plotly's own
 // URL is allowed, and the empty string, with which Plotly clears an element.

@@ -6,9 +6,12 @@ import { toast } from "../ui/toasts.js";
 
 /**
  * @param {WatchStore} store
- * @param {{created: (run: Run) => void, openForm: () => void}} actions
+ * @param {Object} actions
+ * @param {(run: Run) => void} actions.created
+ * @param {() => void} actions.openForm
+ * @param {() => void} actions.prepareChart called while there is no chart to draw.
  */
-export function mountEmptyState(store, { created, openForm }) {
+export function mountEmptyState(store, { created, openForm, prepareChart }) {
   const start = find("#empty-start");
   start.addEventListener("click", async () => {
     start.disabled = true;
@@ -28,6 +31,7 @@ export function mountEmptyState(store, { created, openForm }) {
       find("#empty").hidden = !none;
       find("#watch").hidden = none;
       find("#empty-viewer").hidden = operator;
+      if (none) prepareChart();
     },
   );
 }
