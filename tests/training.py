@@ -8,7 +8,7 @@ from server.checkpoints.npz import read_archive
 from tests.serving import ROOT, until
 
 
-def hurrah(*arguments, before=()):
+def run_command(*arguments, before=()):
     """Run a command, after the words in `before`, and return the completed process."""
     return subprocess.run(
         [*before, sys.executable, "-m", "server", *map(str, arguments)],
@@ -21,7 +21,7 @@ def hurrah(*arguments, before=()):
 
 
 @contextlib.contextmanager
-def begun(*arguments, before=(), **options):
+def started_command(*arguments, before=(), **options):
     """Start a command, after the words in `before`; kill it when the block ends."""
     command = [*before, sys.executable, "-m", "server", *map(str, arguments)]
     with subprocess.Popen(command, cwd=ROOT, **options) as process:
@@ -38,23 +38,23 @@ def is_stopped(pid):
     return listing.stdout.startswith("T")
 
 
-def reached(folder, size_bytes):
+def losses_reached(folder, size_bytes):
     """Whether losses.csv is larger than that; it is written in blocks of some thousand bytes."""
     path = folder / "losses.csv"
     return path.exists() and path.stat().st_size > size_bytes
 
 
-def losses_reach(folder, size_bytes):
-    until(lambda: reached(folder, size_bytes))
+def wait_for_losses(folder, size_bytes):
+    until(lambda: losses_reached(folder, size_bytes))
 
 
-def small(book, out, updates, *more):
+def short_training(book, out, updates, *more):
     """Return the command of a very short training."""
     sizes = ("--hidden-size", 12, "--sequence-length", 10, "--sample-every", 100)
     return ("train", book, "--out", out, "--updates", updates, *sizes, *more)
 
 
-def same_training(one, other):
+def assert_same_training(one, other):
     (arrays, meta), (other_arrays, other_meta) = (
         read_archive(out / "checkpoint.npz") for out in (one, other)
     )

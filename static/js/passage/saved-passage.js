@@ -93,7 +93,7 @@ export class PassageCard {
       el("button", {
         type: "button",
         class: "button button-small passage-card-more",
-        text: "Show all",
+        text: "Show more",
         on: { click: open },
       }),
     );

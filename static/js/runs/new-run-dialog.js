@@ -110,7 +110,7 @@ export class NewRunDialog {
     setText(find("#preset-about"), about);
     const sized = [spec.hidden_size, spec.layers].every((n) => Number.isInteger(n) && n > 0);
     const parameters = this.#corpus && sized ? parameterCount(spec, this.#corpus.distinct) : null;
-    const words = parameters === null ? "" : `${format.count(parameters)} parameters to learn`;
+    const words = parameters === null ? "" : `${format.count(parameters)} parameters`;
     setText(find("#parameter-count"), words);
     if (this.#corpus && this.#dialog.open) this.#estimate.ask(this.#spec());
   }
