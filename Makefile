@@ -43,7 +43,8 @@ lint: .venv/dev.stamp .cache/typescript/stamp ## check format, lint, types and t
 	.cache/typescript/tsc --project types
 	.cache/typescript/tsc --project types/tsconfig.strict.json
 
-format: .venv/dev.stamp ## format the code and apply automatic fixes
+format: .venv/dev.stamp ## render generated parts, format the code and apply automatic fixes
+	$(python) -m scripts.render
 	$(python) -m ruff format
 	$(python) -m ruff check --fix
 

@@ -87,6 +87,8 @@ interface RunViewState {
   reached: Record<string, number>;
   smoothed: { curve: Curve; exact: number } | null;
   viewers: number | null;
+  /** The newest message of each type that has no handler in static/js/state/reducers.js. */
+  latest: { [T in ServerMessage["type"]]?: Extract<ServerMessage, { type: T }> };
   pinned: number | null;
   hovered: number | null;
   asWritten: boolean;

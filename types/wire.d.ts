@@ -278,6 +278,8 @@ interface SnapshotMessage extends MessageHead {
   checkpoints: Checkpoint[];
 }
 
+// Rendered from server/spec/live_messages.py by `make format`.
+
 interface ProgressMessage extends MessageHead {
   type: "progress";
   update: number;
@@ -288,8 +290,8 @@ interface ProgressMessage extends MessageHead {
   seconds: number;
   best: Best | null;
   updates_per_second: number;
-  happened_at: number;
   curve: CurvePart;
+  happened_at: number;
 }
 
 interface SampleMessage extends MessageHead {
@@ -324,6 +326,7 @@ interface StateMessage extends MessageHead {
 
 interface ViewersMessage extends MessageHead {
   type: "viewers";
+  viewers: number;
 }
 
 interface ResyncMessage extends MessageHead {
@@ -341,3 +344,4 @@ type ServerMessage =
   | StateMessage
   | ViewersMessage
   | ResyncMessage;
+// End of the rendered part.

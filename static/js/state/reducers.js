@@ -23,6 +23,7 @@ const EMPTY_RUN = {
   reached: {}, // the update at which the loss passed each reference
   smoothed: null, // the curve with another smoothing, and the update up to which it is exact
   viewers: null,
+  latest: {},
   pinned: null,
   hovered: null,
   asWritten: false, // show the pinned sample as it was written
@@ -193,14 +194,16 @@ const ACTION_HANDLERS = {
 function receive(state, message) {
   if (message.run !== state.runId) return state;
   const handler = MESSAGE_HANDLERS[message.type];
-  const next = handler ? handler(state, message) : state;
+  const next = handler
+    ? handler(state, message)
+    : { ...state, latest: { ...state.latest, [message.type]: message } };
   return typeof message.viewers === "number" && message.viewers !== next.viewers
     ? { ...next, viewers: message.viewers }
     : next;
 }
 
 /**
- * One handler for each type of message that changes the state.
+ * One handler for each type of message that changes more than `latest`.
  *
  * @typedef {(state: WatchState, message: any) => WatchState} Handler
  * @type {Partial<Record<ServerMessage["type"], Handler>>}
