@@ -78,7 +78,7 @@ function hint(smoothing, timeless) {
 }
 
 const resolution = (updates) =>
-  updates > 1 ? `1 point = ${format.count(updates)} updates, extremes kept` : "1 point = 1 update";
+  `1 point = ${format.plural(updates, "update", "updates")}`;
 
 /** The largest number of updates that a point in view represents. */
 const pointSize = (state) => largestBucket(finestCurve(state), ...viewRange(state));

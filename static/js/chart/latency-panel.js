@@ -108,7 +108,7 @@ function pointText(points, state) {
   if (!points || !state.run) return NOT_YET;
   const stored = format.count(finestCurve(state).update.length);
   const updates = format.plural(state.run.update, "update", "updates");
-  return `${format.count(points)} of ${stored} points drawn, for ${updates}; extremes kept`;
+  return `${format.count(points)} of ${stored} points drawn, for ${updates}, with minima and maxima`;
 }
 
 /** Counts late frames while the panel is open, since counting has a cost of its own. */
