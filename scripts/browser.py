@@ -1,12 +1,12 @@
-"""Finds the browser that the tests drive, or brings one.
+"""Finds the browser for the tests, or installs one.
 
-Tried in this order:
+Candidates, in this order:
 
-1. the browser that ``HURRAH_BROWSER`` names, and then no other;
-2. a Chromium or Chrome that is installed, or was brought here before;
-3. on Debian, the ``chromium`` package: installed where that needs no password, and otherwise
-   unpacked into ``.cache/chromium``, which needs no rights at all;
-4. elsewhere, the build that Playwright knows how to fetch.
+1. the browser that ``HURRAH_BROWSER`` names; if it is set, no other is tried;
+2. an installed Chromium or Chrome, or one that was unpacked before;
+3. on Debian, the ``chromium`` package: installed if that needs no password, otherwise unpacked into
+   ``.cache/chromium``, which needs no root;
+4. on other systems, the build that Playwright downloads.
 """
 
 import shutil
@@ -36,10 +36,10 @@ START_TIMEOUT_S = 60
 
 
 def works(browser: str | Path) -> bool:
-    """Tell whether a browser really shows a page.
+    """Return whether a browser displays a page.
 
-    A file of the right name proves nothing: Ubuntu's ``chromium-browser`` may be a script that asks
-    for a snap, and an unpacked one may miss a library.
+    The name of a file is not enough: Ubuntu's ``chromium-browser`` may be a script that asks for a
+    snap, and an unpacked browser may lack a library.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def works(browser: str | Path) -> bool:
     Returns
     -------
     bool
-        True if it has started without a window and has given back the page it was handed.
+        True if it started without a window and returned the page that it was given.
     """
     with tempfile.TemporaryDirectory(prefix="hurrah-browser-", ignore_cleanup_errors=True) as home:
         command = [str(browser), "--headless", "--no-sandbox", "--disable-gpu"]
@@ -70,7 +70,7 @@ def works(browser: str | Path) -> bool:
 
 
 def installed() -> Iterator[Path]:
-    """Yield the browsers that stand in the usual places, best first.
+    """Yield the browsers in the usual places, best first.
 
     Yields
     ------
@@ -88,12 +88,12 @@ def installed() -> Iterator[Path]:
 
 
 def on_debian() -> bool:
-    """Tell whether this is Debian itself, whose ``chromium`` package is a real browser.
+    """Return whether this is Debian, whose ``chromium`` package is a real browser.
 
     Returns
     -------
     bool
-        False on Ubuntu, whose package of the same purpose only asks for a snap.
+        False on Ubuntu, whose package only asks for a snap.
     """
     try:
         lines = Path("/etc/os-release").read_text(encoding="utf-8").splitlines()
@@ -103,12 +103,12 @@ def on_debian() -> bool:
 
 
 def write_launcher(folder: Path) -> Path:
-    """Write the program that starts an unpacked Chromium with its libraries and fonts.
+    """Write a script that starts an unpacked Chromium with its libraries and fonts.
 
     Parameters
     ----------
     folder : Path
-        Where to write it; what was unpacked is in its ``root``.
+        Where to write it; its subfolder ``root`` has the unpacked files.
 
     Returns
     -------
@@ -130,45 +130,45 @@ def write_launcher(folder: Path) -> Path:
     return launcher
 
 
-def fetch_with_playwright() -> Path:
-    """Return the path of the build that Playwright was made for, fetching it if need be.
+def download_with_playwright() -> Path:
+    """Return the path of the build that belongs to Playwright; download it if necessary.
 
     Returns
     -------
     Path
-        The browser that Playwright would start by itself.
+        The browser that Playwright starts by default.
 
     Raises
     ------
     SetupError
-        It cannot be fetched.
+        The download fails.
     """
     python = sys.executable
     ask = "from playwright.sync_api import sync_playwright as s\nwith s() as p: "
     answer = machine.run([python, "-c", f"{ask}print(p.chromium.executable_path)"])
     browser = Path(answer.strip())
     if not browser.exists():
-        machine.tell("Letting Playwright fetch a Chromium ...")
+        machine.log("Playwright downloads a Chromium ...")
         machine.run([python, "-m", "playwright", "install", "chromium"])
     return browser
 
 
-def bring() -> Path:
-    """Install, unpack or fetch a browser, whichever this machine allows.
+def install() -> Path:
+    """Install, unpack or download a browser, depending on the machine.
 
     Returns
     -------
     Path
-        Where it ought to be now.
+        The expected path of the browser.
 
     Raises
     ------
     SetupError
-        None can be had.
+        There is no way to get one.
     """
     if not on_debian():
-        return fetch_with_playwright()
-    if machine.may_install():
+        return download_with_playwright()
+    if machine.can_install():
         machine.install("chromium")
         return Path("/usr/bin/chromium")
     machine.unpack("chromium", UNPACKED / "root")
@@ -176,22 +176,22 @@ def bring() -> Path:
 
 
 def find(environment: Mapping[str, str]) -> Path:
-    """Find a browser that works, or bring one.
+    """Find a working browser, or install one.
 
     Parameters
     ----------
     environment : mapping of str to str
-        Where ``HURRAH_BROWSER`` may name the one to use.
+        May have ``HURRAH_BROWSER``, the browser to use.
 
     Returns
     -------
     Path
-        A Chromium that has just shown a page.
+        A Chromium that has just displayed a page.
 
     Raises
     ------
     SetupError
-        There is none and none can be had.
+        There is none, and none can be installed.
     """
     if named := environment.get("HURRAH_BROWSER"):
         if works(named):
@@ -201,7 +201,7 @@ def find(environment: Mapping[str, str]) -> Path:
         if works(browser):
             return browser
     try:
-        browser = bring()
+        browser = install()
     except machine.SetupError as error:
         raise machine.SetupError(f"{error} {ADVICE}") from error
     if works(browser):

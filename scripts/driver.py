@@ -1,7 +1,7 @@
-"""Sees to it that Playwright's driver, through which the tests drive a browser, starts.
+"""Makes Playwright's driver start; the tests control the browser through it.
 
-It is a Node.js that comes with Playwright and needs ``libatomic.so.1``, which a machine with only
-its stock packages lacks.
+The driver is a Node.js that comes with Playwright. It needs ``libatomic.so.1``, which a minimal
+Debian lacks.
 """
 
 import os
@@ -15,39 +15,39 @@ from scripts import machine
 __all__ = ["LIBRARY", "environment", "starts"]
 
 LIBRARY = "libatomic1"
-# The variable by which Playwright takes another Node.js than its own.
+# With this variable, Playwright uses another Node.js than its own.
 NODE = "PLAYWRIGHT_NODEJS_PATH"
 
 
 def starts(given: Mapping[str, str]) -> bool:
-    """Tell whether the driver starts in the given environment.
+    """Return whether the driver starts in the given environment.
 
     Parameters
     ----------
     given : mapping of str to str
-        All of the environment it would have.
+        The complete environment.
 
     Returns
     -------
     bool
-        True if it has told its version.
+        True if it printed its version.
     """
     command = [sys.executable, "-m", "playwright", "--version"]
     return subprocess.run(command, env=given, capture_output=True, check=False).returncode == 0
 
 
 def environment() -> dict[str, str]:
-    """Return what has to be set for the driver to start, after bringing what it lacks.
+    """Return the variables with which the driver starts, after installing what it lacks.
 
     Returns
     -------
     dict of str to str
-        Empty where it starts as it is, which is nearly everywhere.
+        Empty if it starts without any, as on nearly every machine.
 
     Raises
     ------
     SetupError
-        It does not start, whatever is done.
+        It does not start.
     """
     ours = dict(os.environ)
     launcher = machine.CACHE / "driver" / "node"
@@ -56,7 +56,7 @@ def environment() -> dict[str, str]:
         return {}
     if launcher.exists() and starts(ours | unpacked):
         return unpacked
-    if machine.has_apt() and machine.may_install():
+    if machine.has_apt() and machine.can_install():
         machine.install(LIBRARY)
         if starts(ours):
             return {}
@@ -65,18 +65,18 @@ def environment() -> dict[str, str]:
         if starts(ours | unpacked):
             return unpacked
     raise machine.SetupError(
-        f"Playwright's driver does not start, often for want of {LIBRARY}: "
-        f"`{sys.executable} -m playwright --version` tells why."
+        f"Playwright's driver does not start, often because {LIBRARY} is missing: "
+        f"`{sys.executable} -m playwright --version` prints the reason."
     )
 
 
 def unpack_beside(launcher: Path) -> None:
-    """Bring the library without root, and write a launcher for the driver's Node.js that knows it.
+    """Unpack the library without root, and write a script that starts Node.js with it.
 
     Raises
     ------
     SetupError
-        The library cannot be fetched.
+        The library cannot be downloaded.
     """
     root = launcher.parent / "root"
     machine.unpack(LIBRARY, root)

@@ -1,6 +1,6 @@
-"""What this machine offers to those that set something up: programs, packages, a place for both.
+"""Programs and packages of this machine, for the scripts that set up the tests.
 
-Standard library only, so that it can tell what is missing wherever it runs.
+Standard library only, so that it can report what is missing on any machine.
 """
 
 import os
@@ -14,12 +14,12 @@ from pathlib import Path
 __all__ = [
     "CACHE",
     "SetupError",
+    "can_install",
     "has_apt",
     "install",
     "library_path",
-    "may_install",
+    "log",
     "run",
-    "tell",
     "unpack",
     "write_launcher",
 ]
@@ -29,31 +29,31 @@ CACHE = ROOT / ".cache"
 
 
 class SetupError(Exception):
-    """Something cannot be had; the message says what a person can do about it."""
+    """Something is missing; the message says what to do."""
 
 
-def tell(sentence: str) -> None:
-    """Say what is going on, on standard error."""
+def log(sentence: str) -> None:
+    """Print a sentence to standard error."""
     print(sentence, file=sys.stderr)
 
 
 def run(command: list[str]) -> str:
-    """Run a program to its end and return what it wrote to standard output.
+    """Run a program and return its standard output.
 
     Parameters
     ----------
     command : list of str
-        The program and its arguments; it gets no standard input.
+        The program and its arguments. Its standard input is empty.
 
     Returns
     -------
     str
-        Its standard output; its standard error goes where ours goes.
+        Its standard output. Its standard error is that of this process.
 
     Raises
     ------
     SetupError
-        It is missing or ends with another status than 0.
+        It is missing, or its exit status is not 0.
     """
     try:
         return subprocess.run(
@@ -64,17 +64,17 @@ def run(command: list[str]) -> str:
 
 
 def has_apt() -> bool:
-    """Tell whether this is Debian, Ubuntu or one of their kind."""
+    """Return whether this is Debian, Ubuntu or a similar system."""
     return shutil.which("apt-get") is not None
 
 
-def may_install() -> bool:
-    """Tell whether packages can be installed without asking anyone for a password.
+def can_install() -> bool:
+    """Return whether packages can be installed without a password.
 
     Returns
     -------
     bool
-        True for root, and where ``sudo`` asks for nothing.
+        True for root, and if ``sudo`` needs no password.
     """
     if os.geteuid() == 0:
         return True
@@ -84,34 +84,34 @@ def may_install() -> bool:
 
 
 def install(package: str) -> None:
-    """Install a package with apt-get; may be called where `may_install` holds.
+    """Install a package with apt-get; requires `can_install`.
 
     Raises
     ------
     SetupError
-        apt-get could not do it.
+        apt-get failed.
     """
     run([str(ROOT / "scripts" / "apt-install"), package])
 
 
 def unpack(package: str, folder: Path) -> None:
-    """Unpack a package, and those it needs that are not installed, into a folder, without root.
+    """Unpack a package and its missing dependencies into a folder, without root.
 
-    apt works as anyone on lists and an archive folder of its own, and checks signatures as ever.
+    apt-get works for any user with its own lists and archive folder, and verifies signatures.
 
     Parameters
     ----------
     package : str
         Name of a Debian or Ubuntu package.
     folder : Path
-        What will stand for ``/``; emptied first.
+        Takes the place of ``/``; emptied first.
 
     Raises
     ------
     SetupError
-        The packages cannot be fetched or unpacked.
+        The packages cannot be downloaded or unpacked.
     """
-    tell(f"Unpacking {package} into {folder.relative_to(ROOT)}, which needs no root ...")
+    log(f"Unpacking {package} into {folder.relative_to(ROOT)} ...")
     apt = folder.with_name(folder.name + "-apt")
     for place in (folder, apt):
         shutil.rmtree(place, ignore_errors=True)
@@ -127,15 +127,15 @@ def unpack(package: str, folder: Path) -> None:
 
 
 def library_path(folder: Path) -> str:
-    """Return where the libraries are that were unpacked into a folder.
+    """Return the folders of the libraries that were unpacked into a folder.
 
-    Some stand in folders of their own, which an installed package would know by their absolute path
-    or reach through a link made on installing. The common ones come first.
+    Some libraries are in folders of their own, which an installed package finds by absolute path or
+    through a link made during installation. The common folders come first.
 
     Parameters
     ----------
     folder : Path
-        What stands for ``/`` in what was unpacked.
+        Takes the place of ``/`` for the unpacked files.
 
     Returns
     -------
@@ -147,14 +147,14 @@ def library_path(folder: Path) -> str:
 
 
 def write_launcher(launcher: Path, program: Path, environment: Mapping[str, str]) -> None:
-    """Write a program that starts another with some variables set.
+    """Write a script that starts a program with some variables set.
 
     Parameters
     ----------
     launcher : Path
-        The file to write; its folder is there.
+        The file to write; its folder exists.
     program : Path
-        What it starts, with the arguments it was given itself.
+        The program to start, with the script's own arguments.
     environment : mapping of str to str
         The variables.
     """

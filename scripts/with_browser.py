@@ -1,8 +1,8 @@
-"""Runs a command for which a browser is ready.
+"""Runs a command with a working browser.
 
-``python -m scripts.with_browser COMMAND ...`` becomes that command, with the path of a Chromium
-that has just shown a page in ``HURRAH_BROWSER`` and whatever Playwright needs set; or it says in
-one sentence what to do, and ends with status 1.
+``python -m scripts.with_browser COMMAND ...`` replaces itself by that command. ``HURRAH_BROWSER``
+is set to the path of a Chromium that has just displayed a page, and the variables that Playwright
+needs are set. If there is no such browser, it prints what to do and exits with status 1.
 """
 
 import os
@@ -15,7 +15,7 @@ __all__ = ["main"]
 
 
 def main(command: list[str]) -> NoReturn:
-    """Become the command, with a browser ready for it.
+    """Replace this process by the command, with a working browser.
 
     Parameters
     ----------
@@ -25,10 +25,10 @@ def main(command: list[str]) -> NoReturn:
     Raises
     ------
     SystemExit
-        With 1 where no browser can be had, with 2 where there is no command.
+        With status 1 if there is no browser, with status 2 if there is no command.
     """
     if not command:
-        machine.tell("Usage: python -m scripts.with_browser COMMAND ...")
+        machine.log("Usage: python -m scripts.with_browser COMMAND ...")
         sys.exit(2)
     try:
         os.environ.update(driver.environment())

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.serving import RunningServer
 
@@ -13,11 +14,11 @@ SHIPPED = Path(__file__).parents[1] / "data" / "corpora"
 # names.
 PROCESS_FIXTURES = {
     "browser",
+    "harness",
     "narrow",
     "open_server",
     "serve",
     "server",
-    "survivor",
     "token_server",
 }
 PROCESS_NAMES = {
@@ -25,11 +26,15 @@ PROCESS_NAMES = {
     "RunningServer",
     "WorkerClient",
     "faultless",
-    "hurrah",
+    "run_command",
     "subprocess",
 }
 
 unmarked_test = None
+
+# How long an example takes depends on the machine's load; pytest-timeout ends tests that hang.
+settings.register_profile("hurrah", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("hurrah")
 
 
 def pytest_addoption(parser):
@@ -42,10 +47,15 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(items):
+    slow_modules = set()
     for item in items:
-        names = PROCESS_FIXTURES.intersection(item.fixturenames)
-        if names or PROCESS_NAMES.intersection(vars(item.module)):
+        uses = PROCESS_FIXTURES.intersection(item.fixturenames)
+        if uses or PROCESS_NAMES.intersection(vars(item.module)):
             item.add_marker("process")
+        if item.get_closest_marker("process"):
+            slow_modules.add(item.module)
+    # The fast modules are last, so that no pytest process ends with a long module alone.
+    items.sort(key=lambda item: item.module not in slow_modules)
 
 
 @pytest.hookimpl(wrapper=True)

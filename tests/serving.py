@@ -1,4 +1,4 @@
-"""Real servers for tests: the real command in a process of its own, on a port of its own."""
+"""Servers for tests: the real command in its own process, on its own port."""
 
 import io
 import json
@@ -17,12 +17,12 @@ ROOT = Path(__file__).parent.parent
 LIMIT_S = 60.0
 
 NOVEL = (ROOT / "data" / "corpora" / "the-lamps-of-saltmere.txt").read_text(encoding="utf-8")
-# A few pages of it: a network of ten units walks through them in a fraction of a second.
+# A few pages of it: a network of ten units reads them in a fraction of a second.
 PAGES = NOVEL[2_000:6_000]
 
 
 class RunningServer:
-    """`python -m server serve`, and how to reach it."""
+    """A process of `python -m server serve`, and a client for it."""
 
     def __init__(
         self, data_dir, *arguments, port=0, stderr=None, listens=True, command=None, **environment
@@ -52,19 +52,19 @@ class RunningServer:
         )
         if found is None:
             self.process.wait(LIMIT_S)
-            raise RuntimeError(f"the server did not start; it said {self.greeting!r}")
+            raise RuntimeError(f"the server did not start; it printed {self.greeting!r}")
         self.port = int(found[2])
         self.url = f"http://127.0.0.1:{self.port}"
         self.ws_url = f"ws://127.0.0.1:{self.port}"
         self.client = httpx.Client(base_url=self.url, timeout=LIMIT_S)
 
     def terminate(self):
-        """End it as an operator does; return the exit status."""
+        """Stop it with SIGTERM, and return the exit status."""
         self.process.send_signal(signal.SIGTERM)
         return self.wait()
 
     def kill(self):
-        """End it as a crash does."""
+        """Kill it."""
         self.process.kill()
         return self.wait()
 
@@ -82,10 +82,10 @@ class RunningServer:
         if self.process.poll() is None:
             self.terminate()
 
-    # -- what tests do all the time ---------------------------------------------------------------
+    # -- common actions ---------------------------------------------------------------------------
 
     def create(self, **spec):
-        """Make a run and return it."""
+        """Create a run and return it."""
         answer = self.client.post("/api/runs", json=spec)
         assert answer.status_code == 201, answer.text
         return answer.json()
@@ -119,7 +119,7 @@ class RunningServer:
         return answer.content
 
     def checkpoint_file(self, run, checkpoint):
-        """Return the arrays and the description that a downloaded checkpoint holds."""
+        """Return the arrays and the description in a downloaded checkpoint."""
         answer = self.client.get(f"/api/runs/{run['id']}/checkpoints/{checkpoint}/file")
         assert answer.status_code == 200, answer.text
         with np.load(io.BytesIO(answer.content), allow_pickle=False) as archive:
@@ -131,15 +131,15 @@ class RunningServer:
             assert self.client.delete(f"/api/runs/{run['id']}").status_code == 204
 
     def until_ended(self, run):
-        """Wait until a run has made all its updates, or failed, and return it."""
+        """Wait until a run is finished or failed, and return it."""
         return self.until(run, lambda now: now["state"] in {"finished", "failed"})
 
     def until(self, run, condition):
-        """Wait until what `condition` says of the run is true, and return the run."""
+        """Wait until `condition(run)` is true, and return the run."""
         return until(lambda: (now := self.run(run)) and condition(now) and now)
 
     def problem(self, answer, status):
-        """Hold an error answer to the one shape, and return it."""
+        """Check that an error response has the common format, and return its body."""
         assert answer.status_code == status, answer.text
         assert answer.headers["content-type"] == "application/problem+json"
         body = answer.json()
@@ -154,17 +154,20 @@ class RunningServer:
 
 
 def until(condition, limit_s=LIMIT_S):
-    """Wait for a condition to be true and return what it returned; the limit is a hang's."""
+    """Wait until `condition()` is true, and return its value; the limit is for hangs."""
     give_up = time.monotonic() + limit_s
+    pause_s = 0.005
     while True:
         if value := condition():
             return value
-        assert time.monotonic() < give_up, "it did not come to pass"
-        time.sleep(0.01)
+        assert time.monotonic() < give_up, "the condition did not become true"
+        time.sleep(pause_s)
+        # Most conditions are requests, which take time from the processes waited for.
+        pause_s = min(1.2 * pause_s, 0.05)
 
 
 def child_pids(parent, module):
-    """Return the ids of the processes that `parent` spawned to run a module."""
+    """Return the ids of the children of `parent` that run a module."""
     listing = subprocess.run(
         ["ps", "-A", "-o", "pid=,ppid=,command="], capture_output=True, text=True, check=True
     )
@@ -177,7 +180,7 @@ def child_pids(parent, module):
 
 
 def is_alive(pid):
-    """Whether a process runs; one that has ended but was not yet waited for does not."""
+    """Whether a process runs; a zombie does not."""
     listing = subprocess.run(
         ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
     )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.serving import ROOT, until
-from tests.training import hurrah, same_training, small
+from tests.training import assert_same_training, run_command, short_training
 
 TEXT = "Orla rowed the Dabchick over to Farside, and Tobin counted the strokes aloud. " * 30
 
@@ -23,7 +23,7 @@ def book(tmp_path):
 
 def test_train_makes_all_updates_and_saves_its_results(book, tmp_path):
     out = tmp_path / "out"
-    done = hurrah(*small(book, out, 300))
+    done = run_command(*short_training(book, out, 300))
     assert done.returncode == 0, done.stderr
     assert "Done: 300 updates" in done.stdout
     assert "update 100, smooth loss" in done.stdout
@@ -37,16 +37,16 @@ def test_train_makes_all_updates_and_saves_its_results(book, tmp_path):
 
 def test_a_resumed_training_equals_an_uninterrupted_one(book, tmp_path):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    assert hurrah(*small(book, whole, 400)).returncode == 0
-    assert hurrah(*small(book, parts, 150)).returncode == 0
-    assert hurrah(*small(book, parts, 400, "--resume")).returncode == 0
-    same_training(whole, parts)
+    assert run_command(*short_training(book, whole, 400)).returncode == 0
+    assert run_command(*short_training(book, parts, 150)).returncode == 0
+    assert run_command(*short_training(book, parts, 400, "--resume")).returncode == 0
+    assert_same_training(whole, parts)
 
 
 def test_ctrl_c_saves_a_checkpoint_and_prints_how_to_resume(book, tmp_path):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     with subprocess.Popen(
-        [sys.executable, "-m", "server", *map(str, small(book, parts, 100_000_000))],
+        [sys.executable, "-m", "server", *map(str, short_training(book, parts, 100_000_000))],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
@@ -60,16 +60,16 @@ def test_ctrl_c_saves_a_checkpoint_and_prints_how_to_resume(book, tmp_path):
     assert "--resume" in said
     # Resume it, and train without interruption, to the same update.
     end = stopped + 50
-    assert hurrah(*small(book, parts, end, "--resume")).returncode == 0
-    assert hurrah(*small(book, whole, end)).returncode == 0
-    same_training(whole, parts)
+    assert run_command(*short_training(book, parts, end, "--resume")).returncode == 0
+    assert run_command(*short_training(book, whole, end)).returncode == 0
+    assert_same_training(whole, parts)
 
 
 def test_a_directory_with_a_training_is_not_overwritten(book, tmp_path):
     out = tmp_path / "out"
-    assert hurrah(*small(book, out, 10)).returncode == 0
+    assert run_command(*short_training(book, out, 10)).returncode == 0
     before = (out / "checkpoint.npz").read_bytes()
-    refused = hurrah(*small(book, out, 10))
+    refused = run_command(*short_training(book, out, 10))
     assert refused.returncode == 1
     assert "--resume" in refused.stderr
     assert (out / "checkpoint.npz").read_bytes() == before
@@ -98,7 +98,7 @@ def test_an_error_is_one_sentence(book, tmp_path, arguments, status, said):
     filled = [argument.format(book=book) for argument in arguments]
     if arguments[0] == "train":
         filled += ["--out", str(tmp_path / "out")]
-    ended = hurrah(*filled)
+    ended = run_command(*filled)
     assert ended.returncode == status
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr
@@ -106,26 +106,27 @@ def test_an_error_is_one_sentence(book, tmp_path, arguments, status, said):
 
 def test_sample_writes_the_same_text_from_the_same_seed(book, tmp_path):
     out = tmp_path / "out"
-    assert hurrah(*small(book, out, 200)).returncode == 0
+    assert run_command(*short_training(book, out, 200)).returncode == 0
     first, again, other = (
-        hurrah("sample", out / "best.npz", "--length", 80, "--seed", seed) for seed in (1, 1, 2)
+        run_command("sample", out / "best.npz", "--length", 80, "--seed", seed)
+        for seed in (1, 1, 2)
     )
     assert first.returncode == 0
     assert len(first.stdout) == 81
     assert first.stdout == again.stdout != other.stdout
-    primed = hurrah("sample", out / "checkpoint.npz", "--prime", "Orlaé", "--length", 5)
+    primed = run_command("sample", out / "checkpoint.npz", "--prime", "Orlaé", "--length", 5)
     assert primed.returncode == 0
     assert "does not know 'é'" in primed.stderr
 
 
 def test_gradcheck_passes():
-    proved = hurrah("gradcheck", "--hidden-size", 6, "--sequence-length", 5)
+    proved = run_command("gradcheck", "--hidden-size", 6, "--sequence-length", 5)
     assert proved.returncode == 0
     assert "The gradients are right." in proved.stdout
 
 
 def test_train_has_an_option_for_each_field_of_the_spec():
-    listed = hurrah("train", "--help").stdout
+    listed = run_command("train", "--help").stdout
     assert set(re.findall(r"--[a-z][a-z-]*", listed)) >= {
         *("--out", "--resume", "--updates", "--cell", "--hidden-size", "--layers", "--dropout"),
         *("--sequence-length", "--batch-size", "--optimizer", "--learning-rate", "--clip"),

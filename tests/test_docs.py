@@ -1,4 +1,4 @@
-"""What the documentation promises of settings, limits and tests is so."""
+"""The documentation agrees with the settings, limits, tests and files."""
 
 import re
 from pathlib import Path
@@ -13,18 +13,18 @@ from server.spec import run_spec
 from server.web.routes import checkpoints, milestones, runs
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 SETTINGS = {f"HURRAH_{name.upper()}" for name in Settings.model_fields}
-# Read by the tests alone.
+# Read only by the tests.
 OTHERS = {"HURRAH_BROWSER"}
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 SECURITY = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
-# What needs no promise: it says where things are, and what a start begins.
+# Settings that limit and promise nothing.
 PLAIN = {"HURRAH_PORT", "HURRAH_DEMO"}
 
 
 def greatest(model, field, key="maximum"):
-    """Return a limit as the model's own description says it."""
+    """Return a limit from the model's JSON schema."""
     described = model.model_json_schema()["properties"][field]
     choices = [described, *described.get("anyOf", [])]
     for part in [*choices, *(each["items"] for each in choices if "items" in each)]:
@@ -53,17 +53,17 @@ FIXED = {
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_setting_it_names_is_there(page):
+def test_every_setting_in_it_exists(page):
     named = set(re.findall(r"HURRAH_[A-Z_]*[A-Z]", page.read_text(encoding="utf-8")))
     assert named <= SETTINGS | OTHERS
 
 
-def test_every_setting_is_promised_to_whoever_runs_it():
+def test_every_setting_is_described_for_operators():
     promised = set(re.findall(r"HURRAH_[A-Z_]*[A-Z]", OPERATIONS + SECURITY))
     assert promised >= SETTINGS - PLAIN
 
 
-def test_every_limit_says_what_is_answered_beyond_it():
+def test_every_limit_has_its_response():
     _, _, limits = OPERATIONS.partition("## Limits")
     named = set(
         re.findall(r"HURRAH_[A-Z_]*[A-Z]", limits.partition("The other limits are fixed")[0])
@@ -72,7 +72,7 @@ def test_every_limit_says_what_is_answered_beyond_it():
     assert named == limiting
 
 
-def test_every_setting_tells_its_unit_or_counts_things():
+def test_every_settings_name_ends_in_its_unit_or_in_what_it_counts():
     units = ("_bytes", "_characters", "_per_minute", "_s")
     things = ("_runs", "_corpora", "_requests", "_connections", "_viewers", "_passages", "_models")
     for name, field in Settings.model_fields.items():
@@ -80,7 +80,7 @@ def test_every_setting_tells_its_unit_or_counts_things():
             assert name.endswith(units + things), name
 
 
-def test_the_fixed_limits_are_the_ones_there_are():
+def test_the_fixed_limits_are_those_of_the_code():
     _, _, table = OPERATIONS.partition("The other limits are fixed")
     rows = re.findall(
         r"^\| (.+?) \| ([\d,]+)[a-z ]* \|$", table.partition("\n## ")[0], re.MULTILINE
@@ -88,7 +88,7 @@ def test_the_fixed_limits_are_the_ones_there_are():
     assert {field: int(most.replace(",", "")) for field, most in rows} == FIXED
 
 
-def test_every_attack_is_named_by_a_test_that_is_there():
+def test_every_attack_has_a_test_that_exists():
     rows = re.findall(r"^\| (?!against|---)(.+) \|$", SECURITY, re.MULTILINE)
     assert len(rows) > 20
     for row in rows:
@@ -97,3 +97,14 @@ def test_every_attack_is_named_by_a_test_that_is_there():
         for path, test in shown_by:
             tests = re.findall(r"^def (test_\w+)\(", (ROOT / path).read_text(), re.MULTILINE)
             assert test in tests, f"{path}::{test}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_in_it_exists(page):
+    named = re.findall(
+        r"`((?:server|static|tests|templates|types|benchmarks|scripts|docs)/[\w./-]*\w/?)`",
+        page.read_text(encoding="utf-8"),
+    )
+    # The recipes in CONTRIBUTING.md have capitals for what the reader chooses.
+    missing = [name for name in named if not (ROOT / name).exists()]
+    assert [name for name in missing if not re.search(r"\bNAME\b|\bFEATURE\b", name)] == []

@@ -1,4 +1,4 @@
-"""What the README says is so."""
+"""The README agrees with the code."""
 
 import re
 from pathlib import Path
@@ -17,24 +17,24 @@ def test_the_two_commands_come_first() -> None:
     assert [command for command in commands if command] == ["make run", "make test"]
 
 
-def test_every_make_command_it_names_is_there() -> None:
+def test_every_make_command_in_it_exists() -> None:
     named = set(re.findall(r"`make ([a-z]+)", README))
     assert named <= set(re.findall(r"^([a-z]+):", MAKEFILE, flags=re.MULTILINE))
 
 
-def test_every_server_command_it_names_is_there() -> None:
+def test_every_server_command_in_it_exists() -> None:
     named = set(re.findall(r"python -m server ([a-z]+)", README))
     assert named <= {
         getattr(command.callback, "__name__", "") for command in app.registered_commands
     }
 
 
-def test_every_page_it_links_to_is_there() -> None:
+def test_every_linked_page_exists() -> None:
     links = re.findall(r"\]\((?!https?://)([^)#]+)\)", README)
     assert [link for link in links if not (ROOT / link).exists()] == []
 
 
-def test_the_settings_it_lists_are_the_settings_there_are() -> None:
+def test_its_settings_are_the_servers_settings() -> None:
     listed = dict(re.findall(r"^\| `HURRAH_([A-Z_]+)` \| (.+?) \|", README, flags=re.MULTILINE))
     assert {name.lower() for name in listed} == set(Settings.model_fields)
     for name, field in Settings.model_fields.items():
@@ -44,7 +44,7 @@ def test_the_settings_it_lists_are_the_settings_there_are() -> None:
             assert stated.strip("`").lower() == default.lower()
 
 
-def test_it_describes_each_setting_as_the_setting_is_described() -> None:
+def test_its_descriptions_are_those_of_the_settings() -> None:
     rows = re.findall(r"^\| `HURRAH_([A-Z_]+)` \| .+? \| (.+) \|$", README, flags=re.MULTILINE)
     assert {name.lower(): description for name, description in rows} == {
         name: field.description for name, field in Settings.model_fields.items()

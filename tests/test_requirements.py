@@ -1,4 +1,4 @@
-"""The lock files agree with pyproject.toml and with each other, and name no place to fetch from."""
+"""The lock files agree with pyproject.toml and with each other, and name no package index."""
 
 import hashlib
 import json
@@ -32,11 +32,11 @@ def name_of(requirement: str) -> str:
         ("tools.txt", PROJECT["dependency-groups"]["tools"]),
     ],
 )
-def test_what_the_project_names_is_locked(lock: str, named: list[str]) -> None:
+def test_every_dependency_is_locked(lock: str, named: list[str]) -> None:
     assert {name_of(requirement) for requirement in named} <= pins(lock).keys()
 
 
-def test_tests_and_benchmarks_run_on_what_the_server_runs_on() -> None:
+def test_tests_and_benchmarks_use_the_servers_versions() -> None:
     assert pins("run.txt").items() <= pins("dev.txt").items()
     assert pins("run.txt").items() <= pins("fast.txt").items() <= pins("bench.txt").items()
 
@@ -44,7 +44,7 @@ def test_tests_and_benchmarks_run_on_what_the_server_runs_on() -> None:
 @pytest.mark.parametrize(
     "lock", ["run.txt", "dev.txt", "fast.txt", "bench.txt", "node.txt", "tools.txt"]
 )
-def test_every_pin_has_hashes_and_no_place_is_named(lock: str) -> None:
+def test_every_pin_has_hashes_and_no_index_is_named(lock: str) -> None:
     text = (ROOT / "requirements" / lock).read_text(encoding="utf-8")
     for entry in re.split(r"\n(?=[a-z])", text)[1:]:
         assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), entry.splitlines()[0]
@@ -63,11 +63,11 @@ def test_the_lock_of_the_typescript_compiler_has_hashes_and_names_no_place() -> 
     assert "://" not in text
 
 
-def test_the_script_that_lies_here_is_the_one_its_page_tells_of() -> None:
+def test_plotly_is_the_file_that_its_readme_describes() -> None:
     folder = ROOT / "static/vendor/plotly"
-    told = (folder / "README.md").read_text(encoding="utf-8")
+    readme = (folder / "README.md").read_text(encoding="utf-8")
     script = (folder / "plotly-basic.min.js").read_bytes()
     version = re.search(rb"plotly\.js \(basic - minified\) v([\d.]+)\n", script)
     assert version is not None
-    assert f"# Plotly, basic bundle {version[1].decode()}\n" in told
-    assert f"`{hashlib.sha256(script).hexdigest()}`" in told
+    assert f"# Plotly, basic bundle {version[1].decode()}\n" in readme
+    assert f"`{hashlib.sha256(script).hexdigest()}`" in readme

@@ -1,4 +1,4 @@
-"""Trainings on the command line, for tests."""
+"""Training on the command line, for tests."""
 
 import contextlib
 import subprocess
@@ -8,8 +8,8 @@ from server.checkpoints.npz import read_archive
 from tests.serving import ROOT, until
 
 
-def hurrah(*arguments, before=()):
-    """Give a command, after other words, and return how it ended."""
+def run_command(*arguments, before=()):
+    """Run a command, after the words in `before`, and return the completed process."""
     return subprocess.run(
         [*before, sys.executable, "-m", "server", *map(str, arguments)],
         cwd=ROOT,
@@ -21,8 +21,8 @@ def hurrah(*arguments, before=()):
 
 
 @contextlib.contextmanager
-def begun(*arguments, before=(), **options):
-    """Begin a command, after other words, and end it with the block if it is not over by then."""
+def started_command(*arguments, before=(), **options):
+    """Start a command, after the words in `before`; kill it when the block ends."""
     command = [*before, sys.executable, "-m", "server", *map(str, arguments)]
     with subprocess.Popen(command, cwd=ROOT, **options) as process:
         try:
@@ -32,29 +32,29 @@ def begun(*arguments, before=(), **options):
 
 
 def is_stopped(pid):
-    """Whether a process came to the point at which it was to stop."""
+    """Whether a process is stopped, as SIGSTOP does."""
     command = ["ps", "-o", "stat=", "-p", str(pid)]
     listing = subprocess.run(command, capture_output=True, text=True, check=False)
     return listing.stdout.startswith("T")
 
 
-def reached(folder, size_bytes):
-    """Whether so much is written of the losses; they are written some thousand bytes at once."""
+def losses_reached(folder, size_bytes):
+    """Whether losses.csv is larger than that; it is written in blocks of some thousand bytes."""
     path = folder / "losses.csv"
     return path.exists() and path.stat().st_size > size_bytes
 
 
-def losses_reach(folder, size_bytes):
-    until(lambda: reached(folder, size_bytes))
+def wait_for_losses(folder, size_bytes):
+    until(lambda: losses_reached(folder, size_bytes))
 
 
-def small(book, out, updates, *more):
-    """Return the command of a training that takes no time."""
+def short_training(book, out, updates, *more):
+    """Return the command of a very short training."""
     sizes = ("--hidden-size", 12, "--sequence-length", 10, "--sample-every", 100)
     return ("train", book, "--out", out, "--updates", updates, *sizes, *more)
 
 
-def same_training(one, other):
+def assert_same_training(one, other):
     (arrays, meta), (other_arrays, other_meta) = (
         read_archive(out / "checkpoint.npz") for out in (one, other)
     )

@@ -1,4 +1,4 @@
-"""The description of one field of a spec, which stands beside the field's type and default."""
+"""The description of one field of a spec, written beside the field's type and default."""
 
 from __future__ import annotations
 

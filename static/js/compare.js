@@ -165,8 +165,7 @@ mountThemeToggle();
 mountBackLink();
 mountShortcuts({
   f: () => store.dispatch({ type: "zoom", range: null }),
-  l: () =>
-    store.dispatch({ type: "scale", scale: store.get().scale === "log" ? "linear" : "log" }),
+  l: () => store.dispatch({ type: "scale", scale: store.get().scale === "log" ? "linear" : "log" }),
   w: () => find("nav a").click(),
   t: toggleTheme,
   z: () => undoDelete.undo(),

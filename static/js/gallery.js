@@ -76,7 +76,10 @@ async function showingProblem(task) {
 
 async function load(before = null) {
   if (onlyId) {
-    const [one, all] = await Promise.all([api.getSavedPassage(onlyId), api.listSavedPassages({ limit: 1 })]);
+    const [one, all] = await Promise.all([
+      api.getSavedPassage(onlyId),
+      api.listSavedPassages({ limit: 1 }),
+    ]);
     return { ...all, passages: [one], next: null };
   }
   const count = Math.min(Math.max(saved.length, PAGE_SIZE), MAX_PAGE_SIZE);
@@ -180,7 +183,9 @@ function showContents(now) {
 
 function showRuns() {
   const option = (value, text) => el("option", { value, text });
-  const named = runs.map(({ id, name, passages: count }) => option(id, `${name} (${format.count(count)})`));
+  const named = runs.map(({ id, name, passages: count }) =>
+    option(id, `${name} (${format.count(count)})`),
+  );
   const options = [option("", `all networks (${format.count(total)})`), ...named];
   const signature = (all) => [...all].map(({ value, text }) => `${value} ${text}`).join("\n");
   if (signature(chooser.options) !== signature(options)) chooser.replaceChildren(...options);

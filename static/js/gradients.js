@@ -55,7 +55,10 @@ async function check() {
   const { step } = steps;
   saveToUrl(wanted);
   const stepAlone = step !== null && !wanted.mistake;
-  setText(find("#check-explanation"), stepAlone ? STEP_EXPLANATION : EXPLANATIONS[wanted.mistake ?? ""]);
+  setText(
+    find("#check-explanation"),
+    stepAlone ? STEP_EXPLANATION : EXPLANATIONS[wanted.mistake ?? ""],
+  );
   result.setAttribute("aria-busy", "true");
   showProblem(null);
   try {

@@ -73,9 +73,7 @@ const newRunDialog = new NewRunDialog(store, created);
 const timeline = new Timeline(store);
 const passagePanel = new PassagePanel(store);
 const undoDelete = new UndoDelete(store, () => currentRun.refreshRuns());
-const forkDialog = new ForkDialog((forked, parent) =>
-  location.assign(compareUrl(forked, parent)),
-);
+const forkDialog = new ForkDialog((forked, parent) => location.assign(compareUrl(forked, parent)));
 const checkpoints = new Checkpoints(store, undoDelete, forkDialog);
 new RunSwitcher(store, undoDelete, currentRun);
 mountConnection(store);
@@ -134,8 +132,7 @@ mountShortcuts({
   "[": () => pinCard.step(-1),
   "]": () => pinCard.step(1),
   m: forOperator(() => pinCard.write()),
-  l: () =>
-    store.dispatch({ type: "scale", scale: store.get().scale === "log" ? "linear" : "log" }),
+  l: () => store.dispatch({ type: "scale", scale: store.get().scale === "log" ? "linear" : "log" }),
   r: () => compareLink.click(),
   g: () => location.assign("/gradients"),
   t: toggleTheme,

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.serving import PAGES
-from tests.training import hurrah
+from tests.training import run_command
 
 OPTIONS = {
     "--updates": 120,
@@ -34,7 +34,7 @@ def out(tmp_path):
 @pytest.fixture
 def trained(book, out):
     """The output directory of a training of 120 updates."""
-    done = hurrah(*train_command(book, out))
+    done = run_command(*train_command(book, out))
     assert done.returncode == 0, done.stderr
     return out
 

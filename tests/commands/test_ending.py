@@ -11,7 +11,14 @@ import pytest
 from server.checkpoints.npz import read_meta
 from tests.commands.conftest import train_command
 from tests.serving import until
-from tests.training import begun, hurrah, is_stopped, losses_reach, reached, same_training
+from tests.training import (
+    assert_same_training,
+    is_stopped,
+    losses_reached,
+    run_command,
+    started_command,
+    wait_for_losses,
+)
 
 # No checkpoint is saved automatically in the meantime.
 ENDLESS = {"updates": 100_000_000, "sample_every": 1_000, "checkpoint_every_s": 80_000}
@@ -27,9 +34,9 @@ def resumes_exactly(book, out, whole):
     """Resume for 50 updates, and compare with an uninterrupted training."""
     stopped = read_meta(out / "checkpoint.npz")["trainer"]["updates"]
     settings = ENDLESS | {"updates": stopped + 50}
-    assert hurrah(*train_command(book, out, **settings), "--resume").returncode == 0
-    assert hurrah(*train_command(book, whole, **settings)).returncode == 0
-    same_training(whole, out)
+    assert run_command(*train_command(book, out, **settings), "--resume").returncode == 0
+    assert run_command(*train_command(book, whole, **settings)).returncode == 0
+    assert_same_training(whole, out)
     assert not list(out.glob(".*"))
     return stopped
 
@@ -37,10 +44,10 @@ def resumes_exactly(book, out, whole):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_every_stop_signal_saves_a_checkpoint(book, out, tmp_path, number):
     pipe = subprocess.PIPE
-    with begun(
+    with started_command(
         *train_command(book, out, **ENDLESS), stdout=pipe, stderr=pipe, text=True
     ) as process:
-        losses_reach(out, 10_000)
+        wait_for_losses(out, 10_000)
         assert not (out / "checkpoint.npz").exists()
         process.send_signal(number)
         said, wrong = process.communicate(timeout=60)
@@ -52,7 +59,7 @@ def test_every_stop_signal_saves_a_checkpoint(book, out, tmp_path, number):
 def test_a_signal_before_the_first_update_saves_a_checkpoint(book, out, tmp_path):
     stopping = os.environ | {"HURRAH_STOP_AT": "train.begin"}
     command = train_command(book, out, **ENDLESS)
-    with begun(*command, stdout=subprocess.DEVNULL, env=stopping) as process:
+    with started_command(*command, stdout=subprocess.DEVNULL, env=stopping) as process:
         until(lambda: is_stopped(process.pid))
         process.send_signal(signal.SIGTERM)
         process.send_signal(signal.SIGCONT)
@@ -64,10 +71,10 @@ def test_a_closed_terminal_saves_a_checkpoint(book, out, tmp_path):
     ours, theirs = os.openpty()
     streams = dict.fromkeys(("stdin", "stdout", "stderr"), theirs)
     in_it = (sys.executable, "-c", IN_A_TERMINAL)
-    with begun(*train_command(book, out, **ENDLESS), before=in_it, **streams) as process:
+    with started_command(*train_command(book, out, **ENDLESS), before=in_it, **streams) as process:
         os.close(theirs)
         try:
-            while not reached(out, 10_000):
+            while not losses_reached(out, 10_000):
                 os.read(ours, 65_536)
         finally:
             os.close(ours)
@@ -78,10 +85,10 @@ def test_a_closed_terminal_saves_a_checkpoint(book, out, tmp_path):
 def test_a_closed_terminal_does_not_stop_a_training_under_nohup(book, out):
     nohup = ("/bin/sh", "-c", "trap '' HUP; exec \"$@\"", "sh")
     command = train_command(book, out, **ENDLESS)
-    with begun(*command, before=nohup, stdout=subprocess.DEVNULL) as process:
-        losses_reach(out, 10_000)
+    with started_command(*command, before=nohup, stdout=subprocess.DEVNULL) as process:
+        wait_for_losses(out, 10_000)
         process.send_signal(signal.SIGHUP)
-        losses_reach(out, (out / "losses.csv").stat().st_size + 100_000)
+        wait_for_losses(out, (out / "losses.csv").stat().st_size + 100_000)
         assert process.poll() is None
         process.terminate()
         assert process.wait(60) == 130
@@ -89,10 +96,10 @@ def test_a_closed_terminal_does_not_stop_a_training_under_nohup(book, out):
 
 def test_a_closed_pipe_is_reported_and_saves_a_checkpoint(book, out, tmp_path):
     pipe = subprocess.PIPE
-    with begun(
+    with started_command(
         *train_command(book, out, **ENDLESS), stdout=pipe, stderr=pipe, text=True
     ) as process:
-        losses_reach(out, 10_000)
+        wait_for_losses(out, 10_000)
         process.stdout.close()
         wrong = process.stderr.read()
         assert process.wait(60) == 1

@@ -5,11 +5,11 @@ import pytest
 from server.checkpoints.npz import read_archive, read_meta, write_archive
 from tests.commands.conftest import contents, train_command
 from tests.serving import PAGES
-from tests.training import hurrah, same_training
+from tests.training import assert_same_training, run_command
 
 
 def resume(book, out, *more):
-    return hurrah("train", book, "--out", out, "--resume", *more)
+    return run_command("train", book, "--out", out, "--resume", *more)
 
 
 def spec_of(out):
@@ -22,8 +22,8 @@ def test_options_that_are_not_given_keep_their_values(book, trained, tmp_path):
     assert resumed.returncode == 0, resumed.stderr
     assert "Changed: max updates 120 → 250." in resumed.stdout
     assert spec_of(trained) == before | {"max_updates": 250}
-    assert hurrah(*train_command(book, whole, updates=250)).returncode == 0
-    same_training(whole, trained)
+    assert run_command(*train_command(book, whole, updates=250)).returncode == 0
+    assert_same_training(whole, trained)
 
 
 def test_without_options_nothing_changes(book, trained):
@@ -109,5 +109,5 @@ def test_a_checkpoint_without_a_hash_of_its_text_is_accepted(book, trained, tmp_
     write_archive(trained / "checkpoint.npz", arrays, meta)
     assert resume(book, trained, "--updates", 200).returncode == 0
     assert read_meta(trained / "checkpoint.npz")["text_sha256"] == said
-    assert hurrah(*train_command(book, whole, updates=200)).returncode == 0
-    same_training(whole, trained)
+    assert run_command(*train_command(book, whole, updates=200)).returncode == 0
+    assert_same_training(whole, trained)

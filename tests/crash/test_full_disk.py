@@ -15,7 +15,7 @@ from server.web.server import PROBE_BYTES
 from tests.crash.reference_run import ReferenceRun
 from tests.serving import PAGES, ROOT, RunningServer, until
 from tests.store.version_0 import EXPECTED, add_samples, contents, files, unpack
-from tests.training import begun, hurrah, same_training, small
+from tests.training import assert_same_training, run_command, short_training, started_command
 
 SMALL = {"hidden_size": 12, "sequence_length": 8, "sample_length": 20, "max_updates": None}
 FULL = "no room left on the disk"
@@ -223,8 +223,10 @@ def test_a_file_size_limit_is_answered_as_a_full_disk(tmp_path):
 def test_training_in_the_terminal_names_the_file_and_can_be_resumed(disk, tmp_path):
     book, out, whole = tmp_path / "book.txt", disk / "out", tmp_path / "whole"
     book.write_text(PAGES, encoding="utf-8")
-    with begun(
-        *small(book, out, 10**8, "--checkpoint-every-s", 1), stderr=subprocess.PIPE, text=True
+    with started_command(
+        *short_training(book, out, 10**8, "--checkpoint-every-s", 1),
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         until((out / "checkpoint.npz").exists)
         ballast = fill(disk)
@@ -233,9 +235,9 @@ def test_training_in_the_terminal_names_the_file_and_can_be_resumed(disk, tmp_pa
     assert re.fullmatch(rf"{out}/[a-z]+\.(csv|txt|npz): No space left on device\.\n", said), said
     ballast.unlink()
     end = read_meta(out / "checkpoint.npz")["trainer"]["updates"] + 50
-    assert hurrah(*small(book, out, end, "--resume")).returncode == 0
-    assert hurrah(*small(book, whole, end)).returncode == 0
-    same_training(whole, out)
+    assert run_command(*short_training(book, out, end, "--resume")).returncode == 0
+    assert run_command(*short_training(book, whole, end)).returncode == 0
+    assert_same_training(whole, out)
     assert not list(out.glob(".*"))
 
 

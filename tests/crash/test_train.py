@@ -48,7 +48,7 @@ def begin(book, out, stop_at=""):
     )
 
 
-def same_training(one, other):
+def assert_same_training(one, other):
     (arrays, meta), (other_arrays, other_meta) = (
         read_archive(out / "checkpoint.npz") for out in (one, other)
     )
@@ -76,7 +76,7 @@ def test_a_training_resumed_after_crashes_equals_an_undisturbed_one(book, whole,
         if point == "archive.synced":
             assert not (out / "checkpoint.npz").exists()
     assert begin(book, out).wait(120) == 0
-    same_training(whole, out)
+    assert_same_training(whole, out)
 
 
 def until_stopped(process):

@@ -22,7 +22,7 @@ def test_a_stub_that_asks_for_a_snap_does_not_work(tmp_path: Path) -> None:
     assert not browser.works(stub)
 
 
-def test_a_program_that_shows_no_page_does_not_work(tmp_path: Path) -> None:
+def test_a_program_that_displays_no_page_does_not_work(tmp_path: Path) -> None:
     assert not browser.works(script(tmp_path / "chromium", "exit 0"))
 
 
@@ -35,7 +35,7 @@ def test_a_named_browser_that_does_not_start_is_refused(tmp_path: Path) -> None:
         browser.find({"HURRAH_BROWSER": str(tmp_path / "chromium")})
 
 
-def test_the_launcher_knows_libraries_in_folders_of_their_own(tmp_path: Path) -> None:
+def test_the_launcher_finds_libraries_in_their_own_folders(tmp_path: Path) -> None:
     unpacked = tmp_path / "some folder"
     libraries = unpacked / "root/usr/lib/x86_64-linux-gnu"
     chromium = unpacked / "root/usr/lib/chromium/chromium"

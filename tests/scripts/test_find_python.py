@@ -9,7 +9,7 @@ FIND_PYTHON = Path(__file__).parents[2] / "scripts" / "find-python"
 
 
 class Machine:
-    """A folder that is all of PATH: some tools, and the Pythons a test puts there."""
+    """A folder that is the whole PATH: some tools, and the Pythons that a test adds."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -41,13 +41,13 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path / "a bin")
 
 
-def test_the_best_name_wins(machine: Machine) -> None:
+def test_the_best_name_is_preferred(machine: Machine) -> None:
     machine.good_python("python3")
     best = machine.good_python("python3.12")
     assert machine.find().stdout == f"{best}\n"
 
 
-def test_a_shim_that_only_prints_an_error_is_passed_over(machine: Machine) -> None:
+def test_a_shim_that_only_prints_an_error_is_skipped(machine: Machine) -> None:
     machine.program("python3.13", "echo 'python3.13: command not found' >&2", "exit 127")
     good = machine.good_python("python3")
     found = machine.find()
@@ -55,13 +55,13 @@ def test_a_shim_that_only_prints_an_error_is_passed_over(machine: Machine) -> No
     assert found.stderr == ""
 
 
-def test_a_python_that_is_too_old_is_passed_over(machine: Machine) -> None:
+def test_a_python_that_is_too_old_is_skipped(machine: Machine) -> None:
     machine.program("python3", 'case "$2" in *version_info*) exit 1 ;; esac')
     good = machine.good_python("python")
     assert machine.find().stdout == f"{good}\n"
 
 
-def test_a_named_python_is_taken_or_refused(machine: Machine) -> None:
+def test_a_named_python_is_used_or_refused(machine: Machine) -> None:
     machine.good_python("python3")
     assert machine.find(PYTHON=sys.executable).stdout == f"{sys.executable}\n"
     refused = machine.find(PYTHON="/nowhere/python3")
@@ -70,14 +70,14 @@ def test_a_named_python_is_taken_or_refused(machine: Machine) -> None:
     assert "PYTHON=/nowhere/python3" in refused.stderr
 
 
-def test_without_any_python_it_says_what_is_needed(machine: Machine) -> None:
+def test_without_python_the_error_names_what_is_needed(machine: Machine) -> None:
     nothing = machine.find()
     assert nothing.returncode == 1
     assert nothing.stdout == ""
     assert "Python 3.11 or newer" in nothing.stderr
 
 
-def test_root_on_debian_gets_the_missing_package(machine: Machine) -> None:
+def test_root_on_debian_installs_the_missing_package(machine: Machine) -> None:
     machine.program("id", "echo 0")
     good = machine.folder / "later"
     machine.program("later", f'exec "{sys.executable}" "$@"')
@@ -88,11 +88,11 @@ def test_root_on_debian_gets_the_missing_package(machine: Machine) -> None:
     assert machine.find().stdout == f"{good.parent}/python3\n"
 
 
-def test_without_rights_on_debian_it_says_what_to_type(machine: Machine) -> None:
+def test_without_root_on_debian_the_error_names_the_command_to_type(machine: Machine) -> None:
     machine.program("id", "echo 1000")
     machine.program("sudo", "exit 1")
     machine.program("apt-get", "exit 100")
-    # Debian's python3 without python3-venv: new enough, but it cannot make an environment.
+    # Debian's python3 without python3-venv: new enough, but it cannot create an environment.
     machine.program(
         "python3", 'case "$2" in *ensurepip*) exit 1 ;; esac', f'exec "{sys.executable}" "$@"'
     )

@@ -29,5 +29,5 @@ def test_without_a_browser_the_command_is_not_run() -> None:
     assert ran.stderr == "HURRAH_BROWSER=/nowhere/chromium is not a Chromium that starts.\n"
 
 
-def test_without_a_command_it_says_how_it_is_used() -> None:
+def test_without_a_command_the_exit_status_is_2() -> None:
     assert with_browser().returncode == 2

@@ -45,7 +45,9 @@ export function lineLabels(lines, { lossToPixel, unit, logY }) {
 /** The number of each epoch at the top of its line; the first one with the word "epoch". */
 export function epochLabels(epochs, { xAxis, logX }) {
   const [first, second] = epochs;
-  const named = epochs.filter((each) => each !== second || each.pixel - first.pixel > FIRST_EPOCH_PX);
+  const named = epochs.filter(
+    (each) => each !== second || each.pixel - first.pixel > FIRST_EPOCH_PX,
+  );
   return named.map(({ epoch, update }, i) => ({
     text: i ? String(epoch) : `epoch ${epoch}`,
     x: axisValue(xAxis.of(update), logX),
@@ -109,7 +111,9 @@ const axisValue = (value, log) => (log ? Math.log10(value) : value);
  */
 function freePlacement(at, wordings, font, scales, taken, curve) {
   const free = wordings
-    .flatMap((text) => PLACEMENTS.map((placement) => ({ ...placement, text, ...boxOf(at, text, font, placement) })))
+    .flatMap((text) =>
+      PLACEMENTS.map((placement) => ({ ...placement, text, ...boxOf(at, text, font, placement) })),
+    )
     .filter((box) => fits(box, scales) && !taken.some(overlapping(box)));
   const found = free.find((box) => !crosses(box, curve, scales)) ?? free[0];
   if (found) taken.push(found);
@@ -160,5 +164,8 @@ const noteTexts = (notes) =>
 function shortened(text) {
   const characters = Array.from(text);
   if (characters.length <= LIMIT_NOTE_CHARACTERS) return text;
-  return `${characters.slice(0, LIMIT_NOTE_CHARACTERS - 1).join("").trimEnd()}…`;
+  return `${characters
+    .slice(0, LIMIT_NOTE_CHARACTERS - 1)
+    .join("")
+    .trimEnd()}…`;
 }

@@ -47,7 +47,10 @@ function mountAxes(store) {
       },
     );
   }
-  for (const [id, name] of [["#x-axis-log", "scale"], ["#loss-log", "lossScale"]]) {
+  for (const [id, name] of [
+    ["#x-axis-log", "scale"],
+    ["#loss-log", "lossScale"],
+  ]) {
     const button = find(id);
     button.addEventListener("click", () => {
       const scale = store.get()[name] === "log" ? "linear" : "log";
@@ -66,7 +69,8 @@ function mountAxes(store) {
 
 function hint(smoothing, timeless) {
   if (timeless) return "The training times of this run are not known, so the axis shows updates.";
-  if (smoothing === "0") return "Each point is the loss of its last update; the band shows all losses.";
+  if (smoothing === "0")
+    return "Each point is the loss of its last update; the band shows all losses.";
   const left = Number(smoothing);
   const each = format.share(1 - left) === "0%" ? `${(1 - left) * 100}` : null;
   const part = each === null ? format.share(1 - left) : `${Number(each).toPrecision(1)}%`;
@@ -74,7 +78,7 @@ function hint(smoothing, timeless) {
 }
 
 const resolution = (updates) =>
-  updates > 1 ? `1 point = ${format.count(updates)} updates, extremes kept` : "1 point = 1 update";
+  `1 point = ${format.plural(updates, "update", "updates")}`;
 
 /** The largest number of updates that a point in view represents. */
 const pointSize = (state) => largestBucket(finestCurve(state), ...viewRange(state));

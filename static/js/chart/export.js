@@ -62,7 +62,11 @@ function labels({ xAxis, unit, smoothing }) {
     unit: units[unit],
     xAxis: xAxis === "seconds" ? "seconds of training" : xAxis,
     smoothing:
-      smoothing === DEFAULT_SMOOTHING ? "" : smoothing === "0" ? "not smoothed" : `smoothing ${smoothing}`,
+      smoothing === DEFAULT_SMOOTHING
+        ? ""
+        : smoothing === "0"
+          ? "not smoothed"
+          : `smoothing ${smoothing}`,
   };
 }
 
@@ -76,7 +80,12 @@ function labels({ xAxis, unit, smoothing }) {
 export function csvOf(state, { curve, unit }) {
   const perEpoch = state.run.updates_per_epoch;
   const named = unit.name === "perplexity" ? "perplexity" : unit.label.replaceAll(" ", "_");
-  const head = ["update", "epochs", "seconds", ...["smooth", "low", "high"].map((each) => `${each}_${named}`)];
+  const head = [
+    "update",
+    "epochs",
+    "seconds",
+    ...["smooth", "low", "high"].map((each) => `${each}_${named}`),
+  ];
   const rows = curve.update.map((update, i) => [
     update,
     (update / perEpoch).toFixed(4),

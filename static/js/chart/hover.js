@@ -49,7 +49,10 @@ export class Hover {
     const crosshair = find("#crosshair");
     const known = this.#position !== null && scales.curve.update.length > 0;
     crosshair.hidden = !known;
-    setText(find("#chart-readout"), known ? this.#reading(state, scales) : axesSentence(state, scales));
+    setText(
+      find("#chart-readout"),
+      known ? this.#reading(state, scales) : axesSentence(state, scales),
+    );
     if (known) crosshair.style.transform = `translateX(${MARGIN.l + this.#position.x}px)`;
     showMarks(known ? this.#marks(state, scales) : [], scales, state);
   }

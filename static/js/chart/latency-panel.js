@@ -108,7 +108,7 @@ function pointText(points, state) {
   if (!points || !state.run) return NOT_YET;
   const stored = format.count(finestCurve(state).update.length);
   const updates = format.plural(state.run.update, "update", "updates");
-  return `${format.count(points)} of ${stored} points drawn, for ${updates}; extremes kept`;
+  return `${format.count(points)} of ${stored} points drawn, for ${updates}, with minima and maxima`;
 }
 
 /** Counts late frames while the panel is open, since counting has a cost of its own. */
@@ -135,7 +135,10 @@ class FrameCount {
     const gaps = this.#times.slice(1).map((time, i) => time - this.#times[i]);
     if (gaps.length < 10) return "counting";
     // The usual gap is the refresh interval of the screen; a gap of three intervals lost two frames.
-    const usual = quantile(gaps.toSorted((a, b) => a - b), 0.5);
+    const usual = quantile(
+      gaps.toSorted((a, b) => a - b),
+      0.5,
+    );
     const lost = gaps.reduce((sum, gap) => sum + Math.max(Math.round(gap / usual) - 1, 0), 0);
     return `${format.count(lost)} of ${format.count(gaps.length + lost)} in the last five seconds`;
   }

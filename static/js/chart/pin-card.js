@@ -53,7 +53,9 @@ export class PinCard {
       .map(({ update }) => update);
     const from = state.pinned ?? Infinity;
     const next =
-      by > 0 ? updates.find((update) => update > from) : updates.findLast((update) => update < from);
+      by > 0
+        ? updates.find((update) => update > from)
+        : updates.findLast((update) => update < from);
     if (next !== undefined) this.#store.dispatch({ type: "pin", update: next });
   }
 
@@ -102,9 +104,9 @@ export class PinCard {
   }
 
   #describe(update, marks, operator) {
-    const descriptions = marks.length ? marks.map((mark) => this.#mark(mark, operator)) : [
-      el("span", { text: `update ${format.count(update)}` }),
-    ];
+    const descriptions = marks.length
+      ? marks.map((mark) => this.#mark(mark, operator))
+      : [el("span", { text: `update ${format.count(update)}` })];
     const note = el(
       "button",
       {

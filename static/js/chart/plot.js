@@ -70,7 +70,10 @@ function validationLine(scales, colours) {
   return {
     type: "scatter",
     mode: "lines+markers",
-    x: xs(scales, update.map((at) => Math.max(at, 1))),
+    x: xs(
+      scales,
+      update.map((at) => Math.max(at, 1)),
+    ),
     y: ys(scales, loss),
     hoverinfo: "skip",
     line: { color: colours.accentInk, width: 1.6, dash: "5px,3px" },
@@ -87,7 +90,10 @@ function dots(state, scales, marks, colours) {
       type: "scatter",
       mode: "markers",
       x: xs(scales, onAxis),
-      y: ys(scales, onAxis.map((update) => smoothAt(curve, update))),
+      y: ys(
+        scales,
+        onAxis.map((update) => smoothAt(curve, update)),
+      ),
       hoverinfo: "skip",
       cliponaxis: false,
       marker,
@@ -104,7 +110,10 @@ function dots(state, scales, marks, colours) {
     hurrah: { size: 12, symbol: "star", color: accent, line: outline(card, 1.2) },
   };
   return Object.entries(styles).map(([kind, style]) =>
-    trace(marks[kind].map(({ update }) => update), style),
+    trace(
+      marks[kind].map(({ update }) => update),
+      style,
+    ),
   );
 }
 

@@ -23,7 +23,10 @@ export function drawPreview(frame, data, layout) {
     ...lines.map((trace, i) => {
       const there = points(trace, xScale, yScale);
       if (trace.fill !== "tonexty") {
-        return path(`M${there.join("L")}`, { stroke: trace.line.color, "stroke-width": trace.line.width });
+        return path(`M${there.join("L")}`, {
+          stroke: trace.line.color,
+          "stroke-width": trace.line.width,
+        });
       }
       const back = points(lines[i - 1], xScale, yScale).reverse();
       return path(`M${[...there, ...back].join("L")}Z`, { fill: trace.fillcolor });

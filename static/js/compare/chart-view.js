@@ -139,7 +139,9 @@ export class CompareChart {
     const at = this.#drawn ? this.#pointerX : null;
     this.#crosshair.hidden = at === null;
     if (at === null) {
-      this.#readout.replaceChildren(`smooth loss, in ${LOSS_UNITS[state.y]}, by ${AXIS_LABELS[state.x]}`);
+      this.#readout.replaceChildren(
+        `smooth loss, in ${LOSS_UNITS[state.y]}, by ${AXIS_LABELS[state.x]}`,
+      );
       return;
     }
     const margin = marginOf(this.#size);
@@ -150,7 +152,12 @@ export class CompareChart {
       .filter(({ value }) => value !== null)
       .sort((a, b) => b.value - a.value)
       .map(({ slot, value }) =>
-        el("span", { class: `series-${slot}` }, markerIcon(slot), el("b", { text: format.fine(value) })),
+        el(
+          "span",
+          { class: `series-${slot}` },
+          markerIcon(slot),
+          el("b", { text: format.fine(value) }),
+        ),
       );
     this.#readout.replaceChildren(xText(state.x, x), ...values);
   }

@@ -69,7 +69,14 @@ function figures(state, shown) {
     figure("best", "best", ({ run }) => inUnit(run.best?.smooth_loss, run), text),
     figure("best_at", "best at", ({ run }) => run.best?.update ?? null, format.count),
     ...(validated
-      ? [figure("validation", "validation", ({ run, lowestLoss }) => inUnit(lowestLoss?.loss, run), text)]
+      ? [
+          figure(
+            "validation",
+            "validation",
+            ({ run, lowestLoss }) => inUnit(lowestLoss?.loss, run),
+            text,
+          ),
+        ]
       : []),
     {
       key: "state",
@@ -78,8 +85,11 @@ function figures(state, shown) {
       value: ({ run }) => ORDER.indexOf(run.state),
     },
     figure("update", "update", ({ run }) => run.update, format.count),
-    figure("speed", "updates/s", ({ run }) => run.updates_per_second || null, (speed) =>
-      speed === null ? format.NO_VALUE : format.speed(speed),
+    figure(
+      "speed",
+      "updates/s",
+      ({ run }) => run.updates_per_second || null,
+      (speed) => (speed === null ? format.NO_VALUE : format.speed(speed)),
     ),
   ];
 }

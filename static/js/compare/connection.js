@@ -12,7 +12,9 @@ export function mountConnection(store) {
   store.watch(
     (state) => [state.connections, visibleIds(state).join()],
     (connections) => {
-      const all = visibleIds(store.get()).map((id) => connections[id]).filter(Boolean);
+      const all = visibleIds(store.get())
+        .map((id) => connections[id])
+        .filter(Boolean);
       const status = WORST_FIRST.find((each) => all.some((one) => one.status === each));
       host.hidden = !status;
       if (!status) return;

@@ -33,7 +33,10 @@ export function mountCompareControls(store) {
   const show = () => {
     const goal = goalOf(store.get());
     field.value = goal === null ? "" : String(Number((goal / factor()).toFixed(4)));
-    setText(find("#compare-goal-unit"), LOSS_UNITS[store.get().y === "bits" ? "bits" : "character"]);
+    setText(
+      find("#compare-goal-unit"),
+      LOSS_UNITS[store.get().y === "bits" ? "bits" : "character"],
+    );
   };
   store.watch((state) => [goalOf(state), state.y], show);
 }

@@ -22,7 +22,8 @@ export function fetchDetails(store) {
       const { signal } = request;
       timer = setTimeout(() => {
         const state = store.get();
-        for (const live of visibleRuns(state)) fetchOne(store, live, updatesOf(state, live), signal);
+        for (const live of visibleRuns(state))
+          fetchOne(store, live, updatesOf(state, live), signal);
       }, REST_MS);
     },
   );

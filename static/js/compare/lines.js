@@ -24,7 +24,9 @@ export function linesOf(state) {
   const fullLines = new Map(shown.map((each) => [each.id, fullLine(state, each)]));
   return shown.map(({ id, run }) => {
     const parent = fullLines.get(run.forked_from?.run);
-    return parent ? cutAtFork(fullLines.get(id), parent, run.forked_from.update) : fullLines.get(id);
+    return parent
+      ? cutAtFork(fullLines.get(id), parent, run.forked_from.update)
+      : fullLines.get(id);
   });
 }
 

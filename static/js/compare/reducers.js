@@ -63,7 +63,8 @@ export const PARAMETERS = {
 const formatEnd = (end) => (end === Infinity ? "" : String(Number(end.toPrecision(6))));
 
 /** The ids of the selected runs, without those being deleted. */
-export const visibleIds = ({ chosen, pendingDelete }) => chosen.filter((id) => !pendingDelete.includes(id));
+export const visibleIds = ({ chosen, pendingDelete }) =>
+  chosen.filter((id) => !pendingDelete.includes(id));
 
 /** The runs in view for which live data has arrived, with their slots. */
 export const visibleRuns = (state) =>
@@ -126,7 +127,11 @@ const ACTION_HANDLERS = {
     return choose(state, chosen.includes(id) ? others : [...chosen, id]);
   },
   /** A run that does not exist (any more). */
-  gone: (state, { id }) => choose(state, state.chosen.filter((other) => other !== id)),
+  gone: (state, { id }) =>
+    choose(
+      state,
+      state.chosen.filter((other) => other !== id),
+    ),
 
   connection: (state, { id, connection }) =>
     state.chosen.includes(id)

@@ -1,21 +1,24 @@
-/** The differences between the specs of runs, and what they have in common. Pure functions. */
+/** The settings in which runs differ, and those that they share. Pure functions. */
 
 import * as format from "../lib/format.js";
-import { FIELDS, phraseOf, valueText } from "../runs/run-spec.js";
+import { FIELDS, namesInPhrase, phraseOf, valueText } from "../runs/run-spec.js";
 
 /**
- * A field of the spec, or what follows from it.
+ * A field of the spec, or a value computed from the spec.
  *
  * @typedef {Object} Field
  * @property {string} key
  * @property {string} label
- * @property {(run: Object) => number | string} value by which runs differ and are sorted.
- * @property {(run: Object) => string} text as the table shows it.
- * @property {(run: Object) => string} phrase as a sentence names it; empty: it does not.
- * @property {boolean} figure whether it is aligned as numbers are.
+ * @property {(run: Run) => any} value runs are compared and sorted by it.
+ * @property {(run: Run) => string} text the content of a table cell.
+ * @property {(run: Run) => string} phrase the setting within a sentence; empty if it is left out.
+ * @property {boolean} figure whether it is aligned like a number.
  */
 
-/** @returns {Field} */
+/**
+ * @param {string} name of a field with a column.
+ * @returns {Field}
+ */
 function specField(name) {
   const { column, control } = FIELDS[name];
   return {
@@ -28,27 +31,40 @@ function specField(name) {
   };
 }
 
-/** A number that is null has no limit, and is sorted as the greatest. */
+/**
+ * The value by which a column is sorted. A number that is null means no limit, so it is the
+ * greatest.
+ *
+ * @param {string} name
+ * @param {RunSpec} spec
+ */
 function sortValue(name, spec) {
   const value = spec[name];
-  if (value === null && FIELDS[name].control === "number") return Infinity;
-  const together = FIELDS[name].column.phrase.split("{").length > 2;
-  return together || typeof value === "object" ? valueText(name, spec) : value;
+  const { control, column } = FIELDS[name];
+  if (value === null && control === "number") return Infinity;
+  const isText = namesInPhrase(column).length > 1 || typeof value === "object";
+  return isText ? valueText(name, spec) : value;
 }
 
-/** @type {Object<string, Partial<Field>>} */
+/** @param {Run} run */
+const corpusName = (run) => run.corpus_name;
+
+/** @type {Record<string, Partial<Field>>} */
 const OVERRIDES = {
-  // The spec has the corpus's id.
-  corpus: Object.fromEntries(
-    ["value", "text", "phrase"].map((key) => [key, ({ corpus_name: name }) => name]),
-  ),
+  // The corpus in the spec is an id.
+  corpus: { value: corpusName, text: corpusName, phrase: corpusName },
 };
 
+/**
+ * @param {boolean} schedule whether the fields of the schedule are meant, or all others.
+ * @returns {Field[]}
+ */
 const specFields = (schedule) =>
   Object.keys(FIELDS)
     .filter((name) => FIELDS[name].column?.schedule === schedule)
     .map((name) => ({ ...specField(name), ...OVERRIDES[name] }));
 
+/** @type {Field} */
 const PARAMETERS = {
   key: "parameters",
   label: "parameters",
@@ -61,15 +77,17 @@ const PARAMETERS = {
 /** @type {Field[]} */
 const PRIMARY = [...specFields(false), PARAMETERS];
 
-/** When things happen, which does not change what is learned: shown last, where it differs. */
+/** The fields of the schedule, which do not affect learning: shown last, and only if they differ. */
 const SECONDARY = specFields(true);
 
 /**
- * @param {Object[]} runs
- * @returns {{fields: Field[], secondary: Field[], shared: string}} the fields in which they differ,
- *   those of less weight, and a sentence with what they share.
+ * @param {Run[]} runs
+ * @returns {{fields: Field[], secondary: Field[], shared: string}} the fields in which the runs
+ *   differ, the fields of the schedule in which they differ, and a sentence with the settings that
+ *   they share.
  */
 export function specDifferences(runs) {
+  /** @param {Field} field */
   const differs = ({ value }) => runs.some((run) => value(run) !== value(runs[0]));
   const same = PRIMARY.filter((field) => runs.length && !differs(field));
   const parts = same.map(({ phrase }) => phrase(runs[0])).filter(Boolean);
@@ -77,4 +95,5 @@ export function specDifferences(runs) {
   return { fields: PRIMARY.filter(differs), secondary: SECONDARY.filter(differs), shared };
 }
 
+/** @param {number} count */
 const subject = (count) => ["It has", "Both have"][count - 1] ?? `All ${count} have`;

@@ -43,7 +43,10 @@ export class CompareTable {
       },
     );
     // The user's own actions take effect at once.
-    store.watch(({ pendingDelete, sort, chosen }) => [pendingDelete, sort, chosen], () => this.#show());
+    store.watch(
+      ({ pendingDelete, sort, chosen }) => [pendingDelete, sort, chosen],
+      () => this.#show(),
+    );
   }
 
   #show() {

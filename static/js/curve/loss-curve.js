@@ -126,8 +126,14 @@ export function lossSpan(curve) {
   const low = quantile(curve.low, 0.08);
   const high = quantile(curve.high, 0.9);
   return [
-    Math.min(low, smooth.reduce((a, b) => Math.min(a, b))),
-    Math.max(high, smooth.reduce((a, b) => Math.max(a, b))),
+    Math.min(
+      low,
+      smooth.reduce((a, b) => Math.min(a, b)),
+    ),
+    Math.max(
+      high,
+      smooth.reduce((a, b) => Math.max(a, b)),
+    ),
   ];
 }
 

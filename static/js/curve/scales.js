@@ -10,7 +10,7 @@ import { memoize } from "../lib/memoize.js";
 import { validationInView, lowestLoss } from "./validation-loss.js";
 
 /** Space around the plot in pixels; the labels of the reference lines are on the right. */
-export const MARGIN = { l: 44, r: 62, t: 30, b: 28, pad: 0 };
+export const MARGIN = { l: 44, r: 72, t: 30, b: 28, pad: 0 };
 
 const LINE_CELL_PX = 0.5;
 const LIMIT_DRAWN = 1400; // points of a line, however wide the screen
@@ -32,8 +32,7 @@ export const drawnCurve = ({ curve, smoothed }) => smoothed?.curve ?? curve;
  *
  * @param {WatchState} state
  */
-export const markedCurve = (state) =>
-  state.smoothing === "0" ? state.curve : finestCurve(state);
+export const markedCurve = (state) => (state.smoothing === "0" ? state.curve : finestCurve(state));
 
 /** The drawn curve, with the detail that was fetched for the zoom. */
 export const finestCurve = memoize(

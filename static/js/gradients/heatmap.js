@@ -140,8 +140,8 @@ export class HeatMap {
   #sentence(row, column) {
     const { name, shape, errors } = this.#parameter;
     const index = shape.length === 1 ? row : `${row}, ${column}`;
-    const [complex, central] = ["complex_step", "central_difference"].map(
-      (method) => errorText(errors[method][row][column]),
+    const [complex, central] = ["complex_step", "central_difference"].map((method) =>
+      errorText(errors[method][row][column]),
     );
     return `${name}[${index}]: ${complex} by complex step, ${central} by central difference`;
   }

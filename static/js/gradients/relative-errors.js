@@ -45,7 +45,11 @@ export function colourOf(error, threshold, colours) {
     : mix(colours.card, colours.soft, 0.07 + 0.38 * strength);
 }
 
-const parts = (colour) => colour.match(/[\d.]+/g).slice(0, 3).map(Number);
+const parts = (colour) =>
+  colour
+    .match(/[\d.]+/g)
+    .slice(0, 3)
+    .map(Number);
 
 function mix(from, to, share) {
   const [a, b] = [parts(from), parts(to)];

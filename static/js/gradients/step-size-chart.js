@@ -92,10 +92,18 @@ export class StepSizeChart {
     const size = { width: this.#plot.clientWidth, height: this.#plot.clientHeight };
     if (!this.#plotly || !this.#curve || !size.width) return;
     const palette = colours();
-    const font = { family: getComputedStyle(this.#plot).fontFamily, size: 11.5, color: palette.soft };
+    const font = {
+      family: getComputedStyle(this.#plot).fontFamily,
+      size: 11.5,
+      color: palette.soft,
+    };
     const data = [
       line(this.#curve, "complex_step", { color: palette.band, width: 5 }),
-      line(this.#curve, "textbook_difference", { color: palette.soft, width: 1.6, dash: "5px,3px" }),
+      line(this.#curve, "textbook_difference", {
+        color: palette.soft,
+        width: 1.6,
+        dash: "5px,3px",
+      }),
       line(this.#curve, "central_difference", { color: palette.ink, width: 2.2 }),
       ...this.#mark(palette),
     ];
@@ -148,7 +156,10 @@ function layout(curve, chosen, size, palette, font) {
     },
     yaxis: { ...powers, range: [-16.2, 0.6], dtick: size.height < 300 ? 4 : 2, tick0: -16 },
     shapes: [
-      rule({ x0: chosen, x1: chosen, y0: 0, y1: 1, yref: "paper" }, { color: palette.accent, width: 1.5 }),
+      rule(
+        { x0: chosen, x1: chosen, y0: 0, y1: 1, yref: "paper" },
+        { color: palette.accent, width: 1.5 },
+      ),
       rule(
         { x0: 0, x1: 1, xref: "paper", y0: PASSES_BELOW, y1: PASSES_BELOW },
         { color: palette.soft, width: 1, dash: "1.5px,4px" },
@@ -161,7 +172,12 @@ function layout(curve, chosen, size, palette, font) {
       })),
       note("← too small: rounding error", { ...above, x: 0, xanchor: "left" }),
       note("too large: truncation error →", { ...above, x: 1, xanchor: "right" }),
-      note(`passes below ${powerText(PASSES_BELOW)}`, { x: -15.1, y: Math.log10(PASSES_BELOW), xanchor: "left", yanchor: "top" }),
+      note(`passes below ${powerText(PASSES_BELOW)}`, {
+        x: -15.1,
+        y: Math.log10(PASSES_BELOW),
+        xanchor: "left",
+        yanchor: "top",
+      }),
       note(`step ${powerText(chosen)}`, {
         x,
         y: -16,

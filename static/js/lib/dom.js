@@ -46,7 +46,8 @@ export function el(tag, attributes = {}, ...children) {
     if (name === "text") element.textContent = value;
     else if (name === "class") element.className = value;
     else if (name === "on") {
-      for (const [event, handler] of Object.entries(value)) element.addEventListener(event, handler);
+      for (const [event, handler] of Object.entries(value))
+        element.addEventListener(event, handler);
     } else element.setAttribute(name, value === true ? "" : String(value));
   }
   element.append(...children);

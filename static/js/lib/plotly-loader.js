@@ -4,7 +4,8 @@
 // URL is allowed, and the empty string, with which Plotly clears an element.
 window.trustedTypes?.createPolicy("default", {
   createHTML: (/** @type {string} */ html) => (html === "" ? html : null),
-  createScriptURL: (/** @type {string} */ url) => (url === document.body.dataset.plotly ? url : null),
+  createScriptURL: (/** @type {string} */ url) =>
+    url === document.body.dataset.plotly ? url : null,
 });
 
 /** @type {Promise<any> | null} */

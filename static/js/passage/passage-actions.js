@@ -37,7 +37,8 @@ export class PassageActions {
   set(result) {
     this.#result = result;
     for (const button of this.#drawer.querySelectorAll("[data-needs-passage]")) {
-      button.disabled = result === null || (button.dataset.needsPassage === "whole" && !result.request);
+      button.disabled =
+        result === null || (button.dataset.needsPassage === "whole" && !result.request);
     }
     this.#link.hidden = true;
     this.#menu.close();
@@ -55,7 +56,9 @@ export class PassageActions {
     try {
       const saved = await api.savePassage(run, fingerprint);
       if (this.#result?.passages === passages) this.#showSaved(true);
-      const words = saved.model_saved ? "Saved, with the model that wrote it." : "Saved, but without its model: not enough space.";
+      const words = saved.model_saved
+        ? "Saved, with the model that wrote it."
+        : "Saved, but without its model: not enough space.";
       toast(words, { label: "Show", run: () => location.assign(`/passages?passage=${saved.id}`) });
     } catch (error) {
       if (!(error instanceof api.Problem)) throw error;

@@ -9,7 +9,12 @@ const MAX_SEED = 1_000_000; // short enough to be spoken
 const DEFAULT_TEMPERATURES = [0.4, 0.7, 1.0, 1.3];
 const MAX_TEMPERATURES = 10;
 const FIELDS = ["source", "length", "temperature", "seed", "prime", "several", "top_k", "top_p"];
-const MODELS = { best: "best", best_validation: "best by validation", latest: "latest", "": "best" };
+const MODELS = {
+  best: "best",
+  best_validation: "best by validation",
+  latest: "latest",
+  "": "best",
+};
 const REMEMBERED = ["length", "temperature", "prime", "several", "top_k", "top_p"];
 
 export class PassageForm {
@@ -126,25 +131,37 @@ export class PassageForm {
     const { several } = this;
     find("#passage-one").hidden = several;
     find("#passage-temperatures").hidden = !several;
-    setText(find("#passage-temperature-value"), several ? "" : Number(temperature.value).toFixed(2));
+    setText(
+      find("#passage-temperature-value"),
+      several ? "" : Number(temperature.value).toFixed(2),
+    );
     this.#showTemperatures();
     const set = [topK.value && `top-k ${topK.value}`, topP.value && `top-p ${topP.value}`];
     setText(find("#passage-more-summary"), set.filter(Boolean).join(", "));
     // The button below the drawer shows the settings it will use.
     const { source } = this.#fields;
-    setText(find("#write-model"), MODELS[source.value] ?? source.selectedOptions[0]?.text ?? "best");
+    setText(
+      find("#write-model"),
+      MODELS[source.value] ?? source.selectedOptions[0]?.text ?? "best",
+    );
     const characters = length.validity.valid ? Number(length.value) : Number(length.max);
     setText(find("#write-length"), format.count(characters || 1000));
     const temperatures = [...this.#temperatures].sort((a, b) => a - b);
-    setText(find("#write-temperature"), several ? temperatures.join(", ") : String(Number(temperature.value)));
+    setText(
+      find("#write-temperature"),
+      several ? temperatures.join(", ") : String(Number(temperature.value)),
+    );
   }
 
   #showTemperatures() {
     const host = find("#passage-chips");
-    const all = [...new Set([...DEFAULT_TEMPERATURES, ...this.#temperatures])].sort((a, b) => a - b);
+    const all = [...new Set([...DEFAULT_TEMPERATURES, ...this.#temperatures])].sort(
+      (a, b) => a - b,
+    );
     find("#passage-other-temperature").hidden = this.#temperatures.size >= MAX_TEMPERATURES;
     const shown = [...host.querySelectorAll("input")].map(({ value }) => Number(value));
-    if (shown.join() !== all.join()) host.replaceChildren(...all.map((temperature) => this.#chip(temperature)));
+    if (shown.join() !== all.join())
+      host.replaceChildren(...all.map((temperature) => this.#chip(temperature)));
     for (const box of host.querySelectorAll("input")) {
       box.checked = this.#temperatures.has(Number(box.value));
       // At least one must stay selected.
@@ -162,7 +179,12 @@ export class PassageForm {
     });
     // The checkbox has no name, so its input event must not reach the form.
     box.addEventListener("input", (event) => event.stopPropagation());
-    return el("label", {}, box, el("span", { text: temperature.toFixed(Number.isInteger(temperature * 10) ? 1 : 2) }));
+    return el(
+      "label",
+      {},
+      box,
+      el("span", { text: temperature.toFixed(Number.isInteger(temperature * 10) ? 1 : 2) }),
+    );
   }
 
   /** The hint line explains the field under the pointer or with the focus. */
@@ -180,7 +202,10 @@ export class PassageForm {
   #remember() {
     const stored = Object.fromEntries(REMEMBERED.map((name) => [name, this.#fields[name].value]));
     try {
-      localStorage.setItem(KEY, JSON.stringify({ ...stored, temperatures: [...this.#temperatures] }));
+      localStorage.setItem(
+        KEY,
+        JSON.stringify({ ...stored, temperatures: [...this.#temperatures] }),
+      );
     } catch {
       // Storage may be blocked; the settings then last for this page only.
     }
@@ -197,7 +222,8 @@ export class PassageForm {
     for (const name of REMEMBERED) {
       if (typeof stored[name] === "string") this.#fields[name].value = stored[name];
     }
-    if (!["one", "several"].includes(this.#fields.several.value)) this.#fields.several.value = "one";
+    if (!["one", "several"].includes(this.#fields.several.value))
+      this.#fields.several.value = "one";
     if (!(Number(this.#fields.length.value) >= 1)) this.#fields.length.value = "1000";
     const temperatures = [stored.temperatures].flat().filter((value) => value >= 0 && value <= 100);
     if (temperatures.length) this.#temperatures = new Set(temperatures.slice(0, MAX_TEMPERATURES));

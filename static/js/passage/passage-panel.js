@@ -100,7 +100,8 @@ export class PassagePanel {
     const request = { ...this.#form.request(), ...override };
     setText(find("#passage-progress"), "waiting for the network");
     try {
-      const onPieces = (pieces) => this.#request === controller && this.#addPieces(pieces, request, run);
+      const onPieces = (pieces) =>
+        this.#request === controller && this.#addPieces(pieces, request, run);
       const passages = await api.writePassages(run.id, request, onPieces, controller.signal);
       if (this.#request === controller) this.#show(passages, request, run);
     } catch (error) {
@@ -142,7 +143,10 @@ export class PassagePanel {
   #addPieces(pieces, request, run) {
     if (!this.#text.growing) {
       this.#actions.set(null);
-      this.#text.start(temperaturesOf(request), isSeveral(request), { watched: watchWords(run), prime: request.prime });
+      this.#text.start(temperaturesOf(request), isSeveral(request), {
+        watched: watchWords(run),
+        prime: request.prime,
+      });
       this.#drawerView.fitColumns(temperaturesOf(request).length);
       setText(find("#passage-source"), "");
       find("#passage-quality").replaceChildren();
@@ -167,7 +171,10 @@ export class PassagePanel {
     setText(find("#passage-progress"), "");
     setText(find("#passage-unknown"), unknownSentence(first.unknown_characters));
     const words = `${format.count(request.length)} characters`;
-    setText(find("#passage-status"), `The passage is finished: ${words}, ${sourceSentence(first.source)}.`);
+    setText(
+      find("#passage-status"),
+      `The passage is finished: ${words}, ${sourceSentence(first.source)}.`,
+    );
     this.#shown = exact;
     this.#store.dispatch({ type: "passage", passage: exact });
   }
@@ -177,7 +184,12 @@ export class PassagePanel {
     this.#text.showAll();
     const written = this.#text.texts;
     const { seed, prime } = request;
-    const passages = written.map((text, i) => ({ text, seed, prime, temperature: temperaturesOf(request)[i] }));
+    const passages = written.map((text, i) => ({
+      text,
+      seed,
+      prime,
+      temperature: temperaturesOf(request)[i],
+    }));
     this.#actions.set({ run: run.id, request: null, passages });
     const sentence = `stopped after ${format.count(written[0].length)} characters`;
     setText(find("#passage-source"), sentence);
@@ -244,7 +256,9 @@ function progress(written, { length }, { corpus_characters: characters }) {
 
 function sourceSentence({ kind, update, smooth_loss: loss }, request) {
   const names = { best_validation: "best model by validation", snapshot: "snapshot" };
-  const model = isExact(request ?? "") ? "exact model of the link" : names[kind] ?? `${kind} model`;
+  const model = isExact(request ?? "")
+    ? "exact model of the link"
+    : (names[kind] ?? `${kind} model`);
   const words = [model, `update ${format.count(update)}`];
   if (typeof loss === "number") words.push(`smooth loss ${format.loss(loss)}`);
   return words.join(", ");

@@ -100,7 +100,9 @@ class Column {
     this.#watched = watched;
     this.#tail = prime;
     this.#primed = Array.from(prime).length;
-    this.element = several ? columnOf(temperature, this.#body, el("p", { class: "quality" })) : this.#body;
+    this.element = several
+      ? columnOf(temperature, this.#body, el("p", { class: "quality" }))
+      : this.#body;
   }
 
   add(piece) {
@@ -121,8 +123,8 @@ class Column {
   }
 
   #pages(text) {
-    return paragraphs(segments(text, { watched: this.#watched, primed: this.#primed })).map((page) =>
-      el("p", {}, ...page.map((segment) => span(segment, () => false))),
+    return paragraphs(segments(text, { watched: this.#watched, primed: this.#primed })).map(
+      (page) => el("p", {}, ...page.map((segment) => span(segment, () => false))),
     );
   }
 }

@@ -26,7 +26,11 @@ export class PassageCard {
    */
   constructor(id, actions) {
     this.#actions = actions;
-    this.element = el("article", { class: "passage-card", id: `passage-${id}`, "aria-labelledby": `title-${id}` });
+    this.element = el("article", {
+      class: "passage-card",
+      id: `passage-${id}`,
+      "aria-labelledby": `title-${id}`,
+    });
   }
 
   /** Show a saved passage and mark the words that its run watches. */
@@ -34,7 +38,11 @@ export class PassageCard {
     const signature = JSON.stringify([saved, watched, this.#expanded]);
     if (signature === this.#signature || this.#renaming) return;
     this.#signature = signature;
-    this.element.replaceChildren(this.#head(saved, watched), this.#body(saved, watched), this.#foot(saved, watched));
+    this.element.replaceChildren(
+      this.#head(saved, watched),
+      this.#body(saved, watched),
+      this.#foot(saved, watched),
+    );
   }
 
   #head(saved, watched) {
@@ -70,7 +78,11 @@ export class PassageCard {
       const quality = el("p", { class: "quality" }, ...qualityFigures(passage.quality));
       return el("section", {}, heading, quality, page);
     });
-    const body = el("div", { class: several ? "passage-card-columns" : "passage-card-text" }, ...texts);
+    const body = el(
+      "div",
+      { class: several ? "passage-card-columns" : "passage-card-text" },
+      ...texts,
+    );
     if (saved.request.length <= LONG_TEXT || this.#expanded) return body;
     const part = el("div", { class: "passage-card-part" }, body);
     const open = () => {
@@ -78,7 +90,12 @@ export class PassageCard {
       this.show(saved, watched);
     };
     part.append(
-      el("button", { type: "button", class: "button button-small passage-card-more", text: "Show all", on: { click: open } }),
+      el("button", {
+        type: "button",
+        class: "button button-small passage-card-more",
+        text: "Show more",
+        on: { click: open },
+      }),
     );
     return part;
   }
@@ -102,19 +119,34 @@ export class PassageCard {
     return el(
       "footer",
       { class: "passage-card-foot" },
-      el("div", { class: "passage-card-facts" }, el("p", { text: facts.filter(Boolean).join(" · ") }), ...quality),
+      el(
+        "div",
+        { class: "passage-card-facts" },
+        el("p", { text: facts.filter(Boolean).join(" · ") }),
+        ...quality,
+      ),
       el("div", { class: "passage-card-actions" }, ...this.#buttons(saved)),
     );
   }
 
   #buttons(saved) {
-    const again = saved.model_saved ? "Write it again" : "Write another one with the nearest model: its own no longer exists";
+    const again = saved.model_saved
+      ? "Write it again"
+      : "Write another one with the nearest model: its own no longer exists";
     const buttons = [
-      small("copy", "Copy the text", { on: { click: () => this.#copy(textOf(saved.passages), "Text copied.") } }),
-      small("link", "Copy a link", {
-        on: { click: () => this.#copy(`${location.origin}/passages?passage=${saved.id}`, "Link copied.") },
+      small("copy", "Copy the text", {
+        on: { click: () => this.#copy(textOf(saved.passages), "Text copied.") },
       }),
-      small("save", "Download as .txt", { href: savedPassageFile(saved.id, "txt"), download: true }),
+      small("link", "Copy a link", {
+        on: {
+          click: () =>
+            this.#copy(`${location.origin}/passages?passage=${saved.id}`, "Link copied."),
+        },
+      }),
+      small("save", "Download as .txt", {
+        href: savedPassageFile(saved.id, "txt"),
+        download: true,
+      }),
       small("repeat", again, { href: passageUrl(saved.run, saved.request) }),
     ];
     if (this.#actions.operator) {
@@ -182,5 +214,9 @@ function small(name, label, attributes) {
   const kind = attributes.href ? "a" : "button";
   const look = `button button-small button-square button-plain ${attributes.class ?? ""}`.trim();
   const type = attributes.href ? null : "button";
-  return el(kind, { type, "aria-label": label, title: label, ...attributes, class: look }, icon(name));
+  return el(
+    kind,
+    { type, "aria-label": label, title: label, ...attributes, class: look },
+    icon(name),
+  );
 }

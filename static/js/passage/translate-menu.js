@@ -2,7 +2,13 @@
 
 import { el, find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
-import { templateError, translationUrl, customTemplate, rememberTemplate, TRANSLATORS } from "./translators.js";
+import {
+  templateError,
+  translationUrl,
+  customTemplate,
+  rememberTemplate,
+  TRANSLATORS,
+} from "./translators.js";
 import { popover } from "../ui/popover.js";
 
 export class TranslateMenu {
@@ -39,12 +45,18 @@ export class TranslateMenu {
     const [language] = (navigator.language || "en").split("-");
     const custom = this.#custom && { name: new URL(this.#custom).host, template: this.#custom };
     const all = [...TRANSLATORS, ...(custom ? [custom] : [])];
-    const links = all.map(({ name, template }) => ({ name, ...translationUrl(template, text, language) }));
+    const links = all.map(({ name, template }) => ({
+      name,
+      ...translationUrl(template, text, language),
+    }));
     const whole = Array.from(text).length;
     this.#field.value = this.#custom;
     find("#translate-list").replaceChildren(
       ...links.map(({ name, href, characters }) => {
-        const part = characters < whole ? `the first ${format.count(characters)} characters` : "the whole text";
+        const part =
+          characters < whole
+            ? `the first ${format.count(characters)} characters`
+            : "the whole text";
         const link = el(
           "a",
           { href, target: "_blank", rel: "noopener noreferrer", on: { click: () => this.close() } },

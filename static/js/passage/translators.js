@@ -15,7 +15,10 @@ export const TRANSLATORS = [
     template: "https://translate.google.com/?sl=auto&tl={language}&op=translate&text={text}",
   },
   { name: "DeepL", template: "https://www.deepl.com/translator#auto/{language}/{text}" },
-  { name: "Bing Translator", template: "https://www.bing.com/translator?to={language}&text={text}" },
+  {
+    name: "Bing Translator",
+    template: "https://www.bing.com/translator?to={language}&text={text}",
+  },
 ];
 
 /** What is wrong with a custom template, as a sentence; null if it is valid. */

@@ -8,7 +8,9 @@ export function mountCurveTabs(store) {
   const card = find(".curve");
   const inputs = radios("curve-tab");
   for (const input of inputs) {
-    input.addEventListener("change", () => store.dispatch({ type: "curveTab", curveTab: input.value }));
+    input.addEventListener("change", () =>
+      store.dispatch({ type: "curveTab", curveTab: input.value }),
+    );
   }
   store.watch(
     (state) => [state.curveTab],

@@ -83,7 +83,14 @@ export class PositionChart {
       },
     );
     store.watch(
-      (state) => [state.curveTab, state.lossByPosition, state.pinned, state.unit, state.corpora, state.runId],
+      (state) => [
+        state.curveTab,
+        state.lossByPosition,
+        state.pinned,
+        state.unit,
+        state.corpora,
+        state.runId,
+      ],
       () => this.#schedule(),
     );
   }
@@ -98,7 +105,8 @@ export class PositionChart {
     this.#timer = null;
     const state = this.#store.get();
     const size = { width: this.#frame.clientWidth, height: this.#frame.clientHeight };
-    const seen = state.curveTab === "position" && size.width > 0 && document.visibilityState === "visible";
+    const seen =
+      state.curveTab === "position" && size.width > 0 && document.visibilityState === "visible";
     if (!seen || !state.run) return;
     if (!this.#plotly) {
       this.#loadOnce();
@@ -250,7 +258,11 @@ export class PositionChart {
     const position = byPosition.positions[bin];
     const row = byPosition.rows.find((one) => one.epoch === epoch);
     const loss = `epoch ${format.count(epoch)}: loss ${format.rounded(unit.of(row?.loss[bin] ?? null), unit.digits)}`;
-    this.#setReadout(bin, `${positionText(state, position)}, ${loss}`, excerptAt(run.corpus, position));
+    this.#setReadout(
+      bin,
+      `${positionText(state, position)}, ${loss}`,
+      excerptAt(run.corpus, position),
+    );
   }
 
   /** Set the readout, also for screen readers. */

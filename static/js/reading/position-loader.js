@@ -40,7 +40,11 @@ export function fetchLossByPosition(store) {
       }
       const rows = shown.flatMap((epoch) => rowsByEpoch.get(epoch) ?? []);
       const { positions } = byPosition;
-      store.dispatch({ type: "lossByPosition", runId, lossByPosition: { positions, rows, variance } });
+      store.dispatch({
+        type: "lossByPosition",
+        runId,
+        lossByPosition: { positions, rows, variance },
+      });
     } catch (error) {
       // The data stays, and is requested again later.
       if (!(error instanceof Problem) && error.name !== "AbortError") throw error;

@@ -123,10 +123,13 @@ export function positionPlotOf(state, colours, size, font, hoveredEpoch) {
     y: loss,
     hoverinfo: "skip",
     line: strokeOf(epoch === hoveredEpoch, newest - i, colours),
-    opacity: i === newest || epoch === hoveredEpoch ? 1 : Math.max(0.85 - 0.15 * (newest - i), 0.25),
+    opacity:
+      i === newest || epoch === hoveredEpoch ? 1 : Math.max(0.85 - 0.15 * (newest - i), 0.25),
   });
   // The newest and the hovered epoch are on top.
-  const order = [...rows.keys()].sort((a, b) => rankOf(rows[a], hoveredEpoch) - rankOf(rows[b], hoveredEpoch));
+  const order = [...rows.keys()].sort(
+    (a, b) => rankOf(rows[a], hoveredEpoch) - rankOf(rows[b], hoveredEpoch),
+  );
   const losses = spanOf(rows);
   return {
     data: order.map((i) => line(rows[i], i)),
@@ -183,7 +186,9 @@ function layout(run, marks, losses, colours, size, text) {
         ...upright(x, { color: colours.line, width: 1 }),
         layer: "below",
       })),
-      ...marks.pinned.map((x) => upright(x, { color: colours.accent, width: 1.2, dash: "3px,3px" })),
+      ...marks.pinned.map((x) =>
+        upright(x, { color: colours.accent, width: 1.2, dash: "3px,3px" }),
+      ),
     ],
   };
 }

@@ -20,7 +20,7 @@ function targetOf(state) {
 /**
  * Whether `reading` is already the requested one.
  *
- * @param {Reading | null} reading
+ * @param {UpdateSurprisal | null} reading
  * @param {{update?: number | null, range?: [number, number]}} target
  */
 const isLoaded = (reading, { range, update = null }) =>
@@ -57,7 +57,8 @@ export function fetchReadings(store) {
   /** In the live view, check again after a while. */
   function pollLater() {
     const target = targetOf(store.get());
-    if (target && !target.range && target.update === null) timer = setTimeout(poll, BETWEEN_LIVE_MS);
+    if (target && !target.range && target.update === null)
+      timer = setTimeout(poll, BETWEEN_LIVE_MS);
   }
 
   function poll() {
@@ -70,7 +71,13 @@ export function fetchReadings(store) {
   store.watch(
     (state) => {
       const target = targetOf(state);
-      return [state.runId, state.sideTab, target?.range, target?.update, (state.run?.update ?? 0) > 0];
+      return [
+        state.runId,
+        state.sideTab,
+        target?.range,
+        target?.update,
+        (state.run?.update ?? 0) > 0,
+      ];
     },
     () => {
       clearTimeout(timer);

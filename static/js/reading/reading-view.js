@@ -41,7 +41,14 @@ export class ReadingView {
     store.watch(
       (state) => [
         state.sideTab === "reading",
-        ...[state.reading, state.readingError, state.run, state.pinned, state.peakRange, state.unit],
+        ...[
+          state.reading,
+          state.readingError,
+          state.run,
+          state.pinned,
+          state.peakRange,
+          state.unit,
+        ],
       ],
       (open, reading, readingError, run) => open && this.#show(reading, readingError, run),
     );
@@ -60,7 +67,10 @@ export class ReadingView {
     setText(find("#reading-problem"), readingError ?? "");
     if (peakRange && !this.#searching) bringIntoView(find("#reading-title"));
     this.#searching = Boolean(peakRange);
-    setText(find("#reading-title"), ready ? title(reading, pinned === null && run.state === "running") : "What it reads");
+    setText(
+      find("#reading-title"),
+      ready ? title(reading, pinned === null && run.state === "running") : "What it reads",
+    );
     setText(find("#reading-loss"), ready ? lossSentence(reading, this.#unit()) : "");
     find("#reading-earlier").disabled = !ready || reading.update <= 1;
     find("#reading-later").disabled = !ready || reading.update >= run.update;

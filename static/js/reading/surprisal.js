@@ -18,7 +18,7 @@ export const stepOf = (bits) => STEPS_BITS.filter((least) => bits !== null && bi
  *   read: boolean, rank: number, blank: boolean}} ReadCharacter
  *   `read` at the update itself; `rank` 0 for the most surprising, -1 for those without a rank;
  *   `blank` the end of an empty line.
- * @param {ReadingPassage} passage
+ * @param {PassageSurprisal} passage
  * @returns {ReadCharacter[]}
  */
 export function charactersOf(passage) {
@@ -63,7 +63,9 @@ export function aboutCharacter({ character, bits, expected }) {
 export function mostSurprising(passage) {
   const [first, ...others] = passage.most_surprising;
   if (!first) return "The surprisals are not finite: the network has diverged.";
-  const word = first.word ? ` in “${format.isolateDirection(first.word)}”` : wordBefore(passage, first.index);
+  const word = first.word
+    ? ` in “${format.isolateDirection(first.word)}”`
+    : wordBefore(passage, first.index);
   const expected = first.expected.length ? `; expected ${characterName(first.expected[0][0])}` : "";
   const rest = others.map((one) => `${characterName(one.character)} ${bitsText(one.surprisal)}`);
   const then = rest.length ? ` Next: ${rest.join(" and ")}.` : "";

@@ -76,10 +76,12 @@ export class Checkpoints {
     );
     // The best model has only parameters, so a run cannot continue from it.
     if (operator && !damaged && !id.startsWith("best")) {
-      item.append(button({ "aria-label": `Fork from: ${title}`, text: "Fork" }, () => {
-        this.#panel.close();
-        this.#forkDialog.open(run, this.#store.get().checkpoints, id);
-      }));
+      item.append(
+        button({ "aria-label": `Fork from: ${title}`, text: "Fork" }, () => {
+          this.#panel.close();
+          this.#forkDialog.open(run, this.#store.get().checkpoints, id);
+        }),
+      );
     }
     if (!damaged) {
       item.append(

@@ -90,7 +90,8 @@ export class CorpusPicker {
     if (!corpus) return;
     try {
       const { text } = await api.getText(corpus.id, 0, EXCERPT_CHARACTERS);
-      if (this.#excerptOf === corpus.id) setText(this.#excerpt, text.trim().replace(/\n\s*\n/g, "\n"));
+      if (this.#excerptOf === corpus.id)
+        setText(this.#excerpt, text.trim().replace(/\n\s*\n/g, "\n"));
     } catch (error) {
       if (!(error instanceof api.Problem)) throw error;
       this.#excerptOf = null; // the preview is optional; the next choice tries again
@@ -132,7 +133,10 @@ export class CorpusPicker {
     const corpus = this.#store.get().corpora[this.#select.value];
     await this.#showingProblem(this.finishRemoval());
     this.#removed = corpus;
-    setText(find("#corpus-removed-name"), `“${corpus.name}” will be deleted when you close this form.`);
+    setText(
+      find("#corpus-removed-name"),
+      `“${corpus.name}” will be deleted when you close this form.`,
+    );
     find("#corpus-removed").hidden = false;
     this.#fill(null);
     find("#corpus-undo").focus();

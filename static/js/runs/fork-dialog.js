@@ -1,4 +1,4 @@
-/** The dialog that forks a run: from which checkpoint, and with which changes. */
+/** The dialog that forks a run: the checkpoint, and the changes of the spec. */
 
 import * as api from "../net/api.js";
 import { el, find, setText } from "../lib/dom.js";
@@ -6,10 +6,22 @@ import * as format from "../lib/format.js";
 import { RunSpecForm } from "./run-spec-form.js";
 import { FORMS } from "./run-spec.js";
 
-/** The update from which a fork is compared with its parent: shortly before the fork. */
+/** The updates suggested for a fork of a run without a limit. */
+const UPDATES_WITHOUT_LIMIT = 100_000;
+
+/**
+ * The first update in the comparison of a fork with its parent, shortly before the fork.
+ *
+ * @param {Run} fork
+ */
 export const updateBeforeFork = ({ forked_from: { update } }) => Math.floor(update * 0.8);
 
-/** The comparison of a fork with its parent. */
+/**
+ * The address of the comparison of a fork with its parent.
+ *
+ * @param {Run} fork
+ * @param {Run} parent
+ */
 export const compareUrl = (fork, parent) =>
   `/compare?runs=${parent.id},${fork.id}&range=${updateBeforeFork(fork)}-`;
 
@@ -20,7 +32,9 @@ export class ForkDialog {
   #settings = new RunSpecForm(this.#form, FORMS.fork);
   #start = find("#fork-start");
   #forked;
+  /** @type {Run | null} */
   #parent = null;
+  /** @type {Checkpoint[]} */
   #checkpoints = [];
 
   /** @param {(fork: Run, parent: Run) => void} forked called with the new run. */
@@ -41,7 +55,7 @@ export class ForkDialog {
    *
    * @param {Run} run
    * @param {Checkpoint[]} checkpoints of the run, oldest first.
-   * @param {string} [checkpoint] the one to select.
+   * @param {string} [checkpoint] the id of the one to select, or "latest".
    */
   open(run, checkpoints, checkpoint = "latest") {
     this.#parent = run;
@@ -50,7 +64,9 @@ export class ForkDialog {
     const latest = `latest, update ${format.count(run.update)}`;
     this.#fields.checkpoint.replaceChildren(
       el("option", { value: "latest", text: latest }),
-      ...this.#checkpoints.map((each) => el("option", { value: each.id, text: checkpointLabel(each) })),
+      ...this.#checkpoints.map((each) =>
+        el("option", { value: each.id, text: checkpointLabel(each) }),
+      ),
     );
     this.#fields.checkpoint.value = checkpoint;
     this.#fill(run.spec);
@@ -61,6 +77,7 @@ export class ForkDialog {
     this.#fields.learning_rate.select();
   }
 
+  /** @param {RunSpec} spec of the parent. */
   #fill(spec) {
     this.#settings.fill(spec);
     this.#fields.paused.checked = false;
@@ -68,27 +85,29 @@ export class ForkDialog {
     find("#fork-more").open = false;
   }
 
-  /** Suggest a name and a number of updates for the chosen checkpoint. */
+  /** Suggest a name and a number of updates for the selected checkpoint. */
   #suggest() {
     const fields = this.#fields;
-    const at = this.#checkpointUpdate();
-    const last = this.#parent.spec.max_updates;
+    const start = this.#checkpointUpdate();
     fields.name.value = "";
-    fields.name.placeholder = `${this.#parent.name}, from ${format.count(at)}`;
-    fields.max_updates.value = String(last === null ? at + 100_000 : last > at ? last : at + last);
+    fields.name.placeholder = `${this.#parent.name}, from ${format.count(start)}`;
+    fields.max_updates.value = String(lastUpdate(start, this.#parent.spec.max_updates));
   }
 
+  /** The update of the selected checkpoint; the latest one is at the run's own update. */
   #checkpointUpdate() {
-    const chosen = this.#checkpoints.find(({ id }) => id === this.#fields.checkpoint.value);
-    return (chosen ?? this.#parent).update;
+    const selected = this.#checkpoints.find(({ id }) => id === this.#fields.checkpoint.value);
+    return (selected ?? this.#parent).update;
   }
 
   /** The fields that differ from the parent's spec. */
   #changes() {
     const before = this.#parent.spec;
-    const differs = ([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name]);
-    const paused = this.#fields.paused.checked && { paused: true };
-    return Object.fromEntries(Object.entries({ ...this.#settings.spec(), ...paused }).filter(differs));
+    const paused = this.#fields.paused.checked ? { paused: true } : {};
+    const entries = Object.entries({ ...this.#settings.spec(), ...paused });
+    return Object.fromEntries(
+      entries.filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name])),
+    );
   }
 
   async #submit() {
@@ -108,6 +127,11 @@ export class ForkDialog {
     }
   }
 
+  /**
+   * Show each message at its field, and the others below the form.
+   *
+   * @param {api.Problem | null} problem null clears the messages.
+   */
   #showProblem(problem) {
     for (const slot of this.#form.querySelectorAll(".field-error")) setText(slot, "");
     const unplaced = (problem?.fields ?? []).filter(({ field, message }) => {
@@ -124,6 +148,18 @@ export class ForkDialog {
   }
 }
 
+/**
+ * The fork ends where its parent ends. A fork that starts there gets as many updates again.
+ *
+ * @param {number} start the update of the checkpoint.
+ * @param {number | null} limit the parent's number of updates; null means no limit.
+ */
+function lastUpdate(start, limit) {
+  if (limit === null) return start + UPDATES_WITHOUT_LIMIT;
+  return limit > start ? limit : start + limit;
+}
+
+/** @param {Checkpoint} checkpoint */
 const checkpointLabel = ({ update, note, automatic }) =>
   [`update ${format.count(update)}`, note, automatic && "saved automatically"]
     .filter(Boolean)

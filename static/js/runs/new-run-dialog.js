@@ -1,4 +1,4 @@
-/** The dialog for a new run: corpus, settings, and an estimate. */
+/** The dialog for a new run: the corpus, the settings, and an estimate of size and speed. */
 
 import * as api from "../net/api.js";
 import { el, find, setText } from "../lib/dom.js";
@@ -22,8 +22,10 @@ export class NewRunDialog {
   #start = find("#new-run-start");
   #problem = find("#new-run-problem");
   #corpora;
+  /** @type {Corpus | undefined} */
   #corpus;
-  #suggested = null; // the name suggested by an uploaded corpus
+  /** @type {string | null} */
+  #suggested = null; // the name of the last uploaded corpus, suggested for the run
   #settings;
   #presets = Object.entries(PRESETS).map(([name, preset]) =>
     el("button", {
@@ -47,7 +49,7 @@ export class NewRunDialog {
     this.#corpora = new CorpusPicker(store, {
       changed: (corpus) => {
         this.#corpus = corpus;
-        // A suggested name is removed with its corpus; a typed one stays.
+        // Another corpus removes a suggested name, but not a typed one.
         if (name.value === this.#suggested && corpus?.name !== this.#suggested) name.value = "";
         this.#describe();
       },
@@ -82,7 +84,11 @@ export class NewRunDialog {
     await this.#showingProblem(() => this.#corpora.load());
   }
 
-  /** Run a task; show the server's refusal. */
+  /**
+   * Run a task, and show the server's message if it fails.
+   *
+   * @param {() => any} task
+   */
   async #showingProblem(task) {
     try {
       await task();
@@ -92,26 +98,24 @@ export class NewRunDialog {
     }
   }
 
-  /** The spec of the run; fields that are not set are left to the server. */
+  /** The spec of the run. The server uses the defaults of fields that are left out. */
   #spec() {
     return { corpus: this.#form.elements.corpus.value, ...this.#settings.spec() };
   }
 
-  /** Describe the settings: the preset, what differs from the defaults, the size and the speed. */
+  /** Show the preset, the changed advanced settings, the number of parameters and the estimate. */
   #describe() {
     const spec = { ...DEFAULT_SPEC, ...this.#settings.spec() };
     setText(find("#advanced-summary"), describeOverrides(spec));
-    const matches = (preset) => Object.entries(preset).every(([name, value]) => spec[name] === value);
-    const matching = Object.keys(PRESETS).filter((name) => matches(PRESETS[name]));
+    const matching = Object.keys(PRESETS).filter((preset) =>
+      Object.entries(PRESETS[preset]).every(([name, value]) => spec[name] === value),
+    );
     for (const button of this.#presets) {
       button.setAttribute("aria-pressed", String(matching.includes(button.textContent)));
     }
     const about = PRESET_DESCRIPTIONS[matching[0]] ?? "Settings of your own.";
     setText(find("#preset-about"), about);
-    const sized = [spec.hidden_size, spec.layers].every((n) => Number.isInteger(n) && n > 0);
-    const parameters = this.#corpus && sized ? parameterCount(spec, this.#corpus.distinct) : null;
-    const words = parameters === null ? "" : `${format.count(parameters)} parameters to learn`;
-    setText(find("#parameter-count"), words);
+    setText(find("#parameter-count"), sizeText(spec, this.#corpus));
     if (this.#corpus && this.#dialog.open) this.#estimate.ask(this.#spec());
   }
 
@@ -133,7 +137,12 @@ export class NewRunDialog {
     }
   }
 
-  /** Show each message at its field; returns those without a field in the form. */
+  /**
+   * Show each message at its field.
+   *
+   * @param {api.Problem["fields"]} errors
+   * @returns the errors of fields that are not in the form.
+   */
   #showErrors(errors) {
     for (const slot of this.#form.querySelectorAll(".field-error")) setText(slot, "");
     let first = null;
@@ -150,4 +159,15 @@ export class NewRunDialog {
     first?.focus();
     return unplaced;
   }
+}
+
+/**
+ * The number of parameters, or nothing as long as it is not determined.
+ *
+ * @param {Record<string, any>} spec
+ * @param {Corpus | undefined} corpus
+ */
+function sizeText(spec, corpus) {
+  const valid = [spec.hidden_size, spec.layers].every((n) => Number.isInteger(n) && n > 0);
+  return corpus && valid ? `${format.count(parameterCount(spec, corpus.distinct))} parameters` : "";
 }

@@ -1,21 +1,27 @@
-/** The controls of a form that set the fields of a spec. */
+/** The controls of a form that set the fields of a run's spec. */
 
 import { el } from "../lib/dom.js";
 import { FIELDS, valueText } from "./run-spec.js";
 
-/** The entry of a select that sets another field to null. */
+/** The option of a select that sets another field to null. */
 const NULL_OPTION = "none";
 
 export class RunSpecForm {
+  /** @type {any} */
   #elements;
   #names;
   #changed;
-  #followed = {}; // by field with a default that depends on another: the other's last value
+  /**
+   * For each field whose default depends on another field: the last value of the other field.
+   *
+   * @type {Record<string, string>}
+   */
+  #followed = {};
 
   /**
    * @param {HTMLFormElement} form
    * @param {import("./run-spec.js").FormLayout} layout
-   * @param {() => void} [changed] called after every change of a control.
+   * @param {() => void} [changed] called after each change of a control.
    */
   constructor(form, layout, changed = () => {}) {
     this.#elements = form.elements;
@@ -27,7 +33,11 @@ export class RunSpecForm {
     form.addEventListener("input", () => this.update());
   }
 
-  /** Set the controls of the fields that `spec` has. */
+  /**
+   * Set the controls of the fields in `spec`.
+   *
+   * @param {Record<string, any>} spec all fields or some.
+   */
   fill(spec) {
     const names = this.#names.filter((name) => name in spec);
     for (const name of names) this.#fillField(name, spec[name]);
@@ -38,20 +48,29 @@ export class RunSpecForm {
     this.update();
   }
 
-  /** The fields that are set; an empty control leaves the choice to the server. */
+  /**
+   * The values of the controls. A field with an empty control is left out, so that the server uses
+   * its default.
+   *
+   * @returns {Record<string, any>}
+   */
   spec() {
+    /** @param {string} name */
     const read = (name) => (this.#isNull(name) ? null : this.#read(name));
     const entries = this.#names.map((name) => [name, read(name)]);
     return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
   }
 
-  /** Update the defaults that depend on other fields, and disable the numbers that are null. */
+  /**
+   * Update the controls after a change. A number that is null is disabled. A field whose default
+   * depends on another field gets the new default, unless the user has changed it.
+   */
   update() {
     for (const name of this.#dependent()) {
       const { field, defaults } = FIELDS[name].default_by;
       const { value } = this.#elements[field];
-      const own = Number(this.#elements[name].value) !== defaults[this.#followed[name]];
-      if (value !== this.#followed[name] && !own) {
+      const edited = Number(this.#elements[name].value) !== defaults[this.#followed[name]];
+      if (value !== this.#followed[name] && !edited) {
         this.#elements[name].value = String(defaults[value]);
       }
       this.#followed[name] = value;
@@ -62,22 +81,31 @@ export class RunSpecForm {
     this.#changed();
   }
 
+  /**
+   * @param {string} name
+   * @param {any} value
+   */
   #fillField(name, value) {
-    const { control, default: usual } = FIELDS[name];
+    const { control, default: byDefault } = FIELDS[name];
     const element = this.#elements[name];
     if (control === "select") {
       const text = String(value);
-      if (![...element.options].some((option) => option.value === text)) {
+      const offered = [...element.options].some((option) => option.value === text);
+      if (!offered) {
         element.append(el("option", { value: text, text: valueText(name, { [name]: value }) }));
       }
       element.value = text;
     } else if (control === "words") {
       element.value = (value ?? []).join(", ");
     } else {
-      element.value = String(value ?? usual ?? "");
+      element.value = String(value ?? byDefault ?? "");
     }
   }
 
+  /**
+   * @param {string} name
+   * @param {boolean} isNull
+   */
   #fillNull(name, isNull) {
     const { option_of: select } = FIELDS[name].null ?? {};
     const checkbox = this.#elements[`${name}-null`];
@@ -85,16 +113,21 @@ export class RunSpecForm {
     else if (select && isNull) this.#elements[select].value = NULL_OPTION;
   }
 
+  /** @param {string} name */
   #isNull(name) {
     const { option_of: select } = FIELDS[name].null ?? {};
     if (select) return this.#elements[select].value === NULL_OPTION;
     return this.#elements[`${name}-null`]?.checked ?? false;
   }
 
+  /**
+   * @param {string} name
+   * @returns {any} undefined if the control is empty.
+   */
   #read(name) {
     const { control, choices } = FIELDS[name];
     const text = this.#elements[name].value.trim();
-    if (control === "words") return text.split(",").map((word) => word.trim()).filter(Boolean);
+    if (control === "words") return wordsIn(text);
     if (text === "") return undefined;
     if (control === "number") return Number(text);
     if (control !== "select") return text;
@@ -107,3 +140,10 @@ export class RunSpecForm {
     return this.#names.filter((name) => this.#names.includes(FIELDS[name].default_by?.field));
   }
 }
+
+/** @param {string} text words separated by commas. */
+const wordsIn = (text) =>
+  text
+    .split(",")
+    .map((word) => word.trim())
+    .filter(Boolean);

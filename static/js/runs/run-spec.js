@@ -1,42 +1,63 @@
 /**
- * A run's spec as `server/spec/run_spec.py` describes it, presets, and specs in words.
+ * The fields of a run's spec, the presets, and the text of settings.
  *
- * The server renders the description into each page that has a form for runs or compares them.
+ * `server/spec/run_spec.py` describes the fields. The server renders the description into each page
+ * that compares runs or has a form for them.
  */
 
 import { find } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 
 /**
+ * A field of the spec. `server/spec/spec_field.py` explains `column`, `null` and `default_by`.
+ *
  * @typedef {Object} SpecField
  * @property {string} name
  * @property {"select" | "number" | "text" | "words" | "checkbox"} control
- * @property {(string | number)[]} choices the values of a select
+ * @property {(string | number)[]} choices the values of a select.
  * @property {"plain" | "count" | "share" | "seconds" | "pace" | "words"} display
  * @property {any} default
- * @property {{field: string, defaults: Object<string, number>} | null} default_by
+ * @property {{field: string, defaults: Record<string, number>} | null} default_by
  * @property {{label: string, phrase: string, option_of: string | null} | null} null
- * @property {{label: string, phrase: string, singular: string | null, unused: number | null,
- *   schedule: boolean} | null} column
+ * @property {SpecColumn | null} column
  */
-
-/** @typedef {{main: string[], folded: string[]}} FormLayout the names of a form's fields */
 
 /**
- * @type {{
- *   fields: SpecField[],
- *   forms: {new: FormLayout, fork: FormLayout},
- *   cells: Object<string, {gates: number, extra_parameters: number}>,
- * }}
+ * @typedef {Object} SpecColumn
+ * @property {string} label
+ * @property {string} phrase
+ * @property {string | null} singular
+ * @property {number | null} unused
+ * @property {boolean} schedule
  */
+
+/**
+ * The names of a form's fields.
+ *
+ * @typedef {{main: string[], folded: string[]}} FormLayout
+ */
+
+/**
+ * @typedef {Object} SpecDescription
+ * @property {SpecField[]} fields
+ * @property {{new: FormLayout, fork: FormLayout}} forms
+ * @property {Record<string, {gates: number, extra_parameters: number}>} cells
+ */
+
+/** @type {SpecDescription} */
 const description = JSON.parse(find("#run-spec").textContent);
 
-/** The description of each field by name, in the spec's order. */
+/**
+ * The description of each field by name, in the spec's order.
+ *
+ * @type {Record<string, SpecField>}
+ */
 export const FIELDS = Object.fromEntries(description.fields.map((field) => [field.name, field]));
 
 /** The layouts of the forms. */
 export const FORMS = description.forms;
 
+/** @type {Record<string, any>} */
 export const DEFAULT_SPEC = Object.fromEntries(
   Object.entries(FIELDS).map(([name, field]) => [name, field.default]),
 );
@@ -58,7 +79,11 @@ const BATCHED = {
   sample_every: 500,
 };
 
-/** Settings to begin with, by name. */
+/**
+ * Settings to start from, by name.
+ *
+ * @type {Record<string, Record<string, any>>}
+ */
 export const PRESETS = {
   "The assignment": ASSIGNMENT,
   "Quick demo": { ...ASSIGNMENT, pace: "cinematic" },
@@ -66,25 +91,41 @@ export const PRESETS = {
   Big: { ...BATCHED, layers: 2, hidden_size: 256, dropout: 0.2, validation_fraction: 0.05 },
 };
 
-/** The purpose of each preset. */
+/**
+ * The purpose of each preset.
+ *
+ * @type {Record<string, string>}
+ */
 export const PRESET_DESCRIPTIONS = {
   "The assignment": "The course's own network: one layer, one sequence at a time, AdaGrad.",
-  "Quick demo": "The same, but slow while the writing changes most: worth watching for two minutes.",
-  "LSTM, batch 50": "Gates that remember for longer, fifty sequences in parallel: learns more per update.",
-  Big: "Two layers of 256 with dropout, and a held-out part to show overfitting: takes an evening.",
+  "Quick demo":
+    "The same, but slow while the writing changes most: worth watching for two minutes.",
+  "LSTM, batch 50":
+    "Gates that remember for longer, fifty sequences in parallel: learns more per update.",
+  Big:
+    "Two layers of 256 with dropout, and a held-out part to show overfitting: takes an evening.",
 };
 
 /**
- * How many numbers a network learns over K distinct characters: U, W and b of each layer with all
- * its gates, the cell's extra vectors, and V and c of the output.
+ * The number of parameters of a network: U, W and b of each layer with all its gates, the extra
+ * vectors of the cell, and V and c of the output.
+ *
+ * @param {any} spec
+ * @param {number} K the number of distinct characters.
  */
 export function parameterCount({ cell, layers, hidden_size: m }, K) {
   const { gates, extra_parameters: extra } = description.cells[cell];
+  /** @param {number} inputs */
   const layer = (inputs) => gates * m * (inputs + m + 1) + extra * m;
   return layer(K) + (layers - 1) * layer(m) + K * m + K;
 }
 
-const WRITTEN = {
+/**
+ * The text of a value, by the field's `display`.
+ *
+ * @type {Record<string, (value: any) => string>}
+ */
+const DISPLAYS = {
   plain: String,
   count: format.count,
   share: format.share,
@@ -93,30 +134,55 @@ const WRITTEN = {
   words: (value) => value.join(", "),
 };
 
-/** The names of the fields in a column's phrase. */
-const namesIn = ({ phrase }) => [...phrase.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+/**
+ * The names of the fields that occur in a column's phrase. Fields that belong together share one.
+ *
+ * @param {SpecColumn} column
+ */
+export const namesInPhrase = ({ phrase }) =>
+  [...phrase.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
 
-/** A field's value as a table shows it; that of fields that belong together as a phrase. */
+/**
+ * The content of a field's table cell; the phrase, if it contains several fields.
+ *
+ * @param {string} name
+ * @param {Record<string, any>} spec
+ * @returns {string}
+ */
 export function valueText(name, spec) {
   const { column, display, null: none } = FIELDS[name];
   if (spec[name] === null) return none.label;
-  return namesIn(column).length > 1 ? phraseOf(name, spec) : WRITTEN[display](spec[name]);
+  return namesInPhrase(column).length > 1 ? phraseOf(name, spec) : DISPLAYS[display](spec[name]);
 }
 
-/** A setting in a list of settings, such as "2 layers"; empty where the feature is not used. */
+/**
+ * A setting as an item of a list of settings, such as "2 layers"; empty if the feature is not used.
+ *
+ * @param {string} name
+ * @param {Record<string, any>} spec
+ * @returns {string}
+ */
 export function phraseOf(name, spec) {
   const { column, null: none } = FIELDS[name];
   if (spec[name] === null) return none.phrase;
   if (spec[name] === column.unused) return "";
   const phrase = (spec[name] === 1 && column.singular) || column.phrase;
-  return phrase.replace(/\{(\w+)\}/g, (_, field) => WRITTEN[FIELDS[field].display](spec[field]));
+  return phrase.replace(/\{(\w+)\}/g, (_, field) => DISPLAYS[FIELDS[field].display](spec[field]));
 }
 
-/** The folded settings that differ from the defaults: "lstm, 2 layers, batch 50, adam". */
+/**
+ * The advanced settings that differ from their defaults: "lstm, 2 layers, batch 50, adam".
+ *
+ * @param {Record<string, any>} spec
+ */
 export function describeOverrides(spec) {
+  /** @param {string} name */
   const differs = (name) => spec[name] !== DEFAULT_SPEC[name];
   return FORMS.new.folded
-    .filter((name) => FIELDS[name].column && [name, ...namesIn(FIELDS[name].column)].some(differs))
+    .filter((name) => {
+      const { column } = FIELDS[name];
+      return column && [name, ...namesInPhrase(column)].some(differs);
+    })
     .map((name) => phraseOf(name, spec))
     .filter(Boolean)
     .join(", ");

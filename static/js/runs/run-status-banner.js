@@ -81,7 +81,9 @@ function queueText(run, runs) {
   const training = runs.filter(({ state }) => state === "running").map(({ name }) => `“${name}”`);
   const others = runs.filter(({ state, id }) => state === "queued" && id !== run.id).length;
   const behind = training.length ? format.joinWords(training) : "the runs that are training";
-  const beside = others ? ` ${format.plural(others, "other run is waiting", "other runs are waiting")}.` : "";
+  const beside = others
+    ? ` ${format.plural(others, "other run is waiting", "other runs are waiting")}.`
+    : "";
   return `Queued behind ${behind}. It starts automatically when a core is free.${beside}`;
 }
 

@@ -84,7 +84,9 @@ export class UndoDelete {
   }
 
   #storePending() {
-    const things = [...this.#pending.values()].map(({ thing, toastHandle }) => toastHandle.remove() && thing);
+    const things = [...this.#pending.values()].map(
+      ({ thing, toastHandle }) => toastHandle.remove() && thing,
+    );
     this.#pending.clear();
     if (!things.length) return;
     storeDeletes({ things: things.filter(Boolean), until: Date.now() + UNDO_MS });

@@ -68,7 +68,10 @@ export function mergeSamples(samples, others) {
  * @param {number} update
  */
 export function indexOfSample(samples, update) {
-  return Math.max(samples.findLastIndex((sample) => sample.update <= update), 0);
+  return Math.max(
+    samples.findLastIndex((sample) => sample.update <= update),
+    0,
+  );
 }
 
 /**
@@ -97,8 +100,7 @@ export function textModeOf(state) {
  * @param {TextMode} textMode
  * @returns {Replay}
  */
-export const textOf = (sample, textMode) =>
-  (textMode === "replay" && sample.replay) || sample;
+export const textOf = (sample, textMode) => (textMode === "replay" && sample.replay) || sample;
 
 /**
  * The samples that have the text of a mode; all of them if none has.
@@ -156,11 +158,11 @@ export function nearestWithText({ samples, textMode }, index, step) {
 }
 
 /**
- * The watched words: those in the spec, or those that the server found in the text.
+ * The watched words. The server replaces null in a spec by the names that it finds in the text.
  *
  * @param {Run | null} run
  */
-export const watchWords = (run) => run?.spec.watch_words ?? run?.watch_words ?? [];
+export const watchWords = (run) => run?.spec.watch_words ?? [];
 
 /**
  * The update at which each watched word was first written.

@@ -68,7 +68,10 @@ export function mountLiveRegion(store) {
         }
         if (pinned !== before.pinned) {
           const { sample: viewed } = textInView(now);
-          announceAfterRest("timeline", pinned === null ? "Back to live." : `${heading(viewed, false)}.`);
+          announceAfterRest(
+            "timeline",
+            pinned === null ? "Back to live." : `${heading(viewed, false)}.`,
+          );
         }
         for (const [kind, sentence] of choices(now, before)) announceAfterRest(kind, sentence);
       }
@@ -86,14 +89,20 @@ function choices(now, before) {
   const changed = (key) => now[key] !== before[key];
   const sentences = [];
   if (changed("textMode")) {
-    sentences.push(["textMode", now.textMode === "replay" ? "Same random seed at every update." : "Text as it was written."]);
+    sentences.push([
+      "textMode",
+      now.textMode === "replay" ? "Same random seed at every update." : "Text as it was written.",
+    ]);
   }
   if (changed("scale") && before.scale) {
     sentences.push(["scale", `The axis is ${now.scale === "log" ? "logarithmic" : "linear"}.`]);
   }
   if (changed("range")) {
     const [from, to] = (now.range ?? []).map((update) => format.count(Math.round(update)));
-    sentences.push(["range", now.range ? `Updates ${from} to ${to} in view.` : "The whole curve in view."]);
+    sentences.push([
+      "range",
+      now.range ? `Updates ${from} to ${to} in view.` : "The whole curve in view.",
+    ]);
   }
   return sentences;
 }

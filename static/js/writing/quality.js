@@ -84,7 +84,11 @@ class QualityCurve {
           click: (event) => timeline.selectSample(this.#samples[this.#indexAt(event)]),
         },
       },
-      svg("svg", { viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" }, this.#line),
+      svg(
+        "svg",
+        { viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" },
+        this.#line,
+      ),
       this.#marker,
     );
     this.element = el(

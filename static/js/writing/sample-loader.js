@@ -36,7 +36,9 @@ export function fetchVisibleSamples(store) {
         request = new AbortController();
         const { signal } = request;
         const answers = await Promise.all(
-          asked.map(([from, to, limit]) => nullOnProblem(getSamples(runId, from, to, limit, signal))),
+          asked.map(([from, to, limit]) =>
+            nullOnProblem(getSamples(runId, from, to, limit, signal)),
+          ),
         );
         const samples = answers.flatMap((answer) => answer ?? []);
         if (samples.length) store.dispatch({ type: "samples", runId, samples });

@@ -35,7 +35,8 @@ function countSentence(seen, pending) {
   const all = seen.length + pending.length;
   if (!all) return "No watched words";
   const words = format.plural(all, "watched word", "watched words");
-  if (!pending.length) return all > 1 ? `All ${words} were written` : "The watched word was written";
+  if (!pending.length)
+    return all > 1 ? `All ${words} were written` : "The watched word was written";
   return `${seen.length ? format.count(seen.length) : "None"} of ${words} written`;
 }
 

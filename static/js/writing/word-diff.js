@@ -70,7 +70,7 @@ function unchanged(a, b) {
   // In very long texts, everything between the common start and end counts as changed.
   if (rows * columns > MAX_CELLS) return same;
   const longest = longestCommon(a.slice(start, endA), b.slice(start, endB));
-  for (let i = 0, j = 0; i < rows && j < columns; ) {
+  for (let i = 0, j = 0; i < rows && j < columns;) {
     if (a[start + i] === b[start + j]) {
       same[start + j] = true;
       i += 1;

@@ -31,13 +31,23 @@ export function mountWritingView(store) {
       const { sample, textMode, replayed, before } = textInView(state);
       const words = watchWords(state.run).join("\n");
       const emptyState = sample ? null : (state.run?.state ?? null);
-      return [sample, textMode, replayed, before, words, isLive(state), state.freshHurrah, emptyState];
+      return [
+        sample,
+        textMode,
+        replayed,
+        before,
+        words,
+        isLive(state),
+        state.freshHurrah,
+        emptyState,
+      ];
     },
     (sample, textMode, replayed, before, words, live, freshHurrah, emptyState) => {
       setText(find("#writing-title"), heading(sample, live));
       setText(find("#writing-loss"), lossWords(sample));
       modeChoice.hidden = live || !store.get().samples.some(({ replay }) => replay);
-      for (const input of modeChoice.querySelectorAll("input")) input.checked = input.value === textMode;
+      for (const input of modeChoice.querySelectorAll("input"))
+        input.checked = input.value === textMode;
       const changes = before && changesBetween(before.replay.text, sample.replay.text);
       const about = describeText(sample, { live, textMode, replayed, before, changes, emptyState });
       find("#sample-about").replaceChildren(...about);
@@ -99,14 +109,21 @@ function describeText(sample, { live, textMode, replayed, before, changes, empty
   }
   if (textMode === "written") return ["Continues from the position in the corpus"];
   if (!replayed) return ["As written: the model of this update was not stored"];
-  if (sample.hurrahs?.length) return [`${format.joinWords(sample.hurrahs)} first appeared in the text as written`];
+  if (sample.hurrahs?.length)
+    return [`${format.joinWords(sample.hurrahs)} first appeared in the text as written`];
   if (!before) return ["The first text with this random seed"];
   const since = `since ${format.count(before.update)}`;
   if (!changes.changed) return [`No word changed ${since}`];
   if (changes.changed === changes.words) return [`Every word changed ${since}`];
   const [changed, words] = [format.count(changes.changed), format.count(changes.words)];
   const mark = el("span", { class: "changed", text: "changed" });
-  return [`${changed} of ${words}`, el("span", { class: "sample-wide-only", text: " words" }), " ", mark, ` ${since}`];
+  return [
+    `${changed} of ${words}`,
+    el("span", { class: "sample-wide-only", text: " words" }),
+    " ",
+    mark,
+    ` ${since}`,
+  ];
 }
 
 /** Replace the text: with a short cross-fade if it is a new sample, or else at once. */

@@ -149,7 +149,7 @@ def test_hovering_does_not_redraw_the_chart(server: Server, window: Window) -> N
     )
     for share in (0.2, 0.5, 0.8):
         page.mouse.move(box["x"] + box["width"] * share, box["y"] + box["height"] / 2)
-        expect(page.locator("#writing-title")).to_contain_text("as it was")
+        expect(page.locator("#writing-title")).to_contain_text("Sample at update")
         place = ring.bounding_box()
         assert place is not None
         # Around the last sample before the pointer, which is never far.

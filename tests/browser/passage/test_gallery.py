@@ -129,13 +129,13 @@ def test_passages_saved_by_another_client_appear(server: Server, window: Window,
     keep(server, run, "Here", length=5000)
     page = gallery(server, window.page)
     expect(page.locator("#gallery-passages .passage-card h3")).to_have_text(["Here"])
-    page.get_by_text("Show all").click()
-    expect(page.get_by_text("Show all")).to_have_count(0)
+    page.get_by_text("Show more").click()
+    expect(page.get_by_text("Show more")).to_have_count(0)
     keep(server, run, "There", seed=2)
     # It refreshes from time to time, and when the page becomes visible again.
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(page.locator("#gallery-passages .passage-card h3")).to_have_text(["There", "Here"])
-    expect(page.get_by_text("Show all")).to_have_count(0)
+    expect(page.get_by_text("Show more")).to_have_count(0)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

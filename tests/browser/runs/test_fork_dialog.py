@@ -83,7 +83,7 @@ def test_every_change_arrives(server: Server, window: Window) -> None:
     page.locator("#fork-name").fill("changed")
     page.locator("#fork-pace").select_option("10")
     page.locator("#fork-watch_words").fill(" Crake ,, Vane ")
-    page.get_by_label("begin paused").check()
+    page.get_by_label("start paused").check()
     changes = {"clip_mode": "norm", "max_updates": 900_000, "name": "changed", "pace": 10}
     changes |= {"watch_words": ["Crake", "Vane"], "paused": True}
     assert forked(server, page, run) == parent | numbers | changes

@@ -8,6 +8,7 @@ from itertools import product
 
 from playwright.sync_api import FilePayload, Page, expect
 
+from server.rnn.cells import CELLS
 from tests.browser.conftest import Window, eventually, figure, run_in_address
 from tests.browser.server_process import Server
 
@@ -47,7 +48,7 @@ def test_a_run_from_the_form_with_an_uploaded_text(server: Server, window: Windo
 def test_the_form_shows_the_uploaded_text_and_an_estimate(server: Server, window: Window) -> None:
     before = len(server.call("GET", "corpora"))
     page = form(server, window)
-    expect(page.locator("#estimate-speed")).to_contain_text("updates a second here")
+    expect(page.locator("#estimate-speed")).to_contain_text("updates per second here")
     page.locator("#drop-file").set_input_files(
         {
             "name": "anna.txt",
@@ -159,7 +160,7 @@ def test_the_parameters_are_counted_as_the_server_counts(server: Server, window:
     page = form(server, window)
     advanced(page)
     page.locator("#new-hidden_size").fill("17")
-    for cell, layers in product(("rnn", "gru", "lstm"), (1, 3)):
+    for cell, layers in product(CELLS, (1, 3)):
         page.locator("#new-cell").select_option(cell)
         page.locator("#new-layers").fill(str(layers))
         wanted = {"cell": cell, "layers": layers, "hidden_size": 17, "paused": True}
