@@ -1,5 +1,5 @@
 # docker build -t hurrah .  &&  docker run -p 8000:8000 hurrah
-# Any image with Python 3.11 or newer and venv will do as the base.
+# The base may be any image with Python 3.11 or newer and venv.
 ARG BASE_IMAGE=python:3.13-slim-bookworm
 
 
@@ -18,7 +18,7 @@ COPY static static
 COPY templates templates
 COPY data/corpora data/corpora
 COPY LICENSE .
-# The server's user may not write here, so the bytecode comes along.
+# The server's user cannot write here, so the bytecode is compiled now.
 RUN /opt/hurrah/bin/python -m compileall -q /opt/hurrah/lib /app
 
 
@@ -28,7 +28,7 @@ LABEL org.opencontainers.image.title="Hurrah" \
       org.opencontainers.image.description="Watch a recurrent network learn to write" \
       org.opencontainers.image.licenses="MIT"
 
-# A number rather than a name, so that an orchestrator can tell that it is not root.
+# A number, not a name, so that an orchestrator can verify that it is not root.
 RUN install --directory --owner=10001 --group=10001 /data
 COPY --from=build /opt/hurrah /opt/hurrah
 COPY --from=build /app /app

@@ -4,7 +4,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run check test soak lint format fast bench bench-page screenshots audit lock clean
+.PHONY: help run check test soak lint format generate fast bench bench-page screenshots audit lock clean
 
 python := .venv/bin/python
 
@@ -43,9 +43,13 @@ lint: .venv/dev.stamp .cache/typescript/stamp ## check format, lint, types and t
 	.cache/typescript/tsc --project types
 	.cache/typescript/tsc --project types/tsconfig.strict.json
 
-format: .venv/dev.stamp ## format the code and apply automatic fixes
+format: .venv/dev.stamp ## format the code, apply automatic fixes, and run `make generate`
+	$(python) -m scripts.generate
 	$(python) -m ruff format
 	$(python) -m ruff check --fix
+
+generate: .venv/dev.stamp ## write the tables of docs/protocol.md and types/wire.d.ts
+	$(python) -m scripts.generate
 
 fast: .venv/fast.stamp ## install Numba, which makes the default network train twice as fast
 

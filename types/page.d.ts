@@ -6,13 +6,21 @@ interface Window {
   trustedTypes?: { createPolicy(name: string, rules: object): void };
 }
 
-/** The loss curve as the page stores it; see static/js/curve/loss-curve.js. */
-interface Curve {
-  update: number[];
-  seconds: (number | null)[];
-  smooth: (number | null)[];
-  low: (number | null)[];
-  high: (number | null)[];
+/** A piece of the loss curve, of a message or of a Loss. */
+interface CurvePart extends Omit<Curve, "seconds"> {
+  /** Missing in what an earlier version wrote. */
+  seconds?: Curve["seconds"];
+}
+
+/** A half-open span of a text, in code points. */
+type Span = [number, number];
+
+/** A problem document (RFC 9457). */
+interface ProblemDocument {
+  title?: string;
+  detail?: string;
+  status?: number;
+  errors?: { field: string; message: string }[];
 }
 
 type Size = { width: number; height: number };
@@ -70,8 +78,11 @@ interface PositionRow {
 interface PositionLosses {
   positions: number[];
   rows: PositionRow[];
-  variance: VarianceComponents;
+  variance: ExplainedLoss;
 }
+
+/** The last message of each type that has no handler in static/js/state/reducers.js. */
+type LatestMessages = { [M in ServerMessage as M["type"]]?: M };
 
 /** The part of the watch page's state that belongs to the run in view. */
 interface RunViewState {
@@ -91,11 +102,12 @@ interface RunViewState {
   hovered: number | null;
   asWritten: boolean;
   peakRange: [number, number] | null;
-  reading: Reading | null;
+  reading: UpdateSurprisal | null;
   readingError: string | null;
   lossByPosition: PositionLosses | null;
   freshHurrah: number | null;
   knownHurrahs: string[];
+  latest: LatestMessages;
   newHurrah: { update: number; words: string[] } | null;
   passage: PassageRequest | null;
   range: [number, number] | null;

@@ -1,45 +1,150 @@
-// What the server sends and takes, as docs/protocol.md describes it. Read by the TypeScript
-// compiler in `make lint`; nothing of it is served.
+// Written by `make generate` from the server's types; docs/protocol.md describes them. Read by the
+// TypeScript compiler in `make lint`; nothing of it is served.
 
-type RunState = "queued" | "running" | "paused" | "finished" | "stopped" | "failed" | "interrupted";
-type Pace = number | "max" | "cinematic";
-
-interface RunSpec {
-  corpus?: string;
-  name?: string;
-  cell: string;
-  hidden_size: number;
-  layers: number;
-  dropout: number;
-  sequence_length: number;
-  batch_size: number;
-  optimizer: string;
-  learning_rate: number;
-  learning_rate_decay: number;
-  /** null: no clipping. */
-  clip: number | null;
-  clip_mode: string;
-  /** null: 1 / sqrt(fan-in). */
-  init_scale: number | null;
-  validation_fraction: number;
-  seed: number;
-  dtype: string;
-  /** null: until stopped. */
-  max_updates: number | null;
-  sample_every: number;
-  sample_length: number;
-  checkpoint_every_s: number;
-  pace: Pace;
-  /** null: the names found in the corpus. */
-  watch_words: string[] | null;
-  paused?: boolean;
+/** The fields of every message on the wire. */
+interface Envelope {
+  type: string;
+  run: string;
+  seq: number;
+  sent_at: number;
 }
 
-interface Best {
+/** The run as it is. It comes first, unless the messages after `since` are still in memory. */
+interface SnapshotMessage extends Envelope {
+  run_state: Run;
+  loss: Loss;
+  samples: Sample[];
+  milestones: Milestone[];
+  checkpoints: Checkpoint[];
+  type: "snapshot";
+  viewers: number;
+}
+
+/** The run's progress, 5 to 20 times a second, and the piece of curve since the last. */
+interface ProgressMessage extends Envelope {
+  type: "progress";
   update: number;
-  smooth_loss: number;
+  epoch: number;
+  position: number;
+  loss: number | null;
+  smooth_loss: number | null;
+  seconds: number;
+  best: Best | null;
+  updates_per_second: number;
+  curve: Curve;
+  happened_at: number;
 }
 
+/** A sample was written and measured. */
+interface SampleMessage extends Envelope {
+  type: "sample";
+  sample: Sample;
+}
+
+/** A milestone is new, or its text was changed: then it has the id of an earlier one. */
+interface MilestoneMessage extends Envelope {
+  type: "milestone";
+  milestone: Milestone;
+}
+
+/** A note was removed. */
+interface MilestoneRemovedMessage extends Envelope {
+  type: "milestone_removed";
+  milestone_id: string;
+}
+
+/** A checkpoint is new, or was found damaged: then it has the id of an earlier one. */
+interface CheckpointMessage extends Envelope {
+  type: "checkpoint";
+  checkpoint: Checkpoint;
+}
+
+/** A checkpoint was deleted. */
+interface CheckpointDeletedMessage extends Envelope {
+  type: "checkpoint_deleted";
+  checkpoint_id: string;
+}
+
+/** The run's state, name or spec has changed. */
+interface StateMessage extends Envelope {
+  type: "state";
+  run_state: Run;
+}
+
+/** The number of viewers has changed. */
+interface ViewersMessage extends Envelope {
+  type: "viewers";
+  viewers: number;
+}
+
+/** The viewer fell behind, or the run went back to a checkpoint; a snapshot follows. */
+interface ResyncMessage extends Envelope {
+  type: "resync";
+}
+
+/** The description of a corpus, without its text. */
+interface Corpus {
+  id: string;
+  name: string;
+  characters: number;
+  distinct: number;
+  words: number;
+  shipped: boolean;
+  licence: string | null;
+  entropy: Entropy;
+  encoding: string;
+  names: string[];
+  repairs: string[];
+  headings: [number, string][];
+  created_at: string;
+}
+
+/** How much of the loss's variance the text explains, and the cost of starting an epoch. */
+interface ExplainedLoss {
+  epochs: number[];
+  share: number | null;
+  share_error: number | null;
+  start: StartCost | null;
+  unavailable: string | null;
+}
+
+/** The first update at which the smooth loss was below a threshold; null if there is none. */
+interface FirstBelow {
+  smooth_loss: number;
+  update: number | null;
+  seconds: number | null;
+}
+
+/** The result; `threshold` is that of the central difference. */
+interface GradientCheckResult {
+  passed: boolean;
+  threshold: number;
+  thresholds: Thresholds;
+  dtype: string;
+  parameters: CheckedParameter[];
+}
+
+/** Some saved passages, newest first; `next` is the `before` of the next page. */
+interface SavedPassagePage {
+  passages: SavedPassage[];
+  total: number;
+  runs: RunWithPassages[];
+  next: string | null;
+}
+
+/** The text that a run was trained on at an update, and its surprisal. */
+interface UpdateSurprisal {
+  update: number;
+  epoch: number;
+  position: number;
+  loss: number | null;
+  smooth_loss: number | null;
+  streams: number;
+  source: SurprisalSource;
+  passages: PassageSurprisal[];
+}
+
+/** The current state of a run. */
 interface Run {
   id: string;
   name: string;
@@ -62,50 +167,36 @@ interface Run {
   created_at: string;
   error: string | null;
   disk_full: boolean;
-  forked_from: { run: string; checkpoint: string; update: number } | null;
-  watch_words?: string[];
+  forked_from: ForkedFrom | null;
 }
 
-interface Corpus {
-  id: string;
-  name: string;
-  characters: number;
-  distinct: number;
-  words: number;
-  shipped: boolean;
-  licence: string | null;
-  entropy: { uniform: number; unigram: number; bigram: number };
-  encoding: string;
-  names: string[];
-  repairs: string[];
-  headings: [number, string][];
-  created_at: string;
+/** The loss over a range of updates, in buckets of `bucket` updates. */
+interface Loss {
+  from: number;
+  to: number;
+  bucket: number;
+  update: number[];
+  seconds: (number | null)[];
+  smooth: (number | null)[];
+  low: (number | null)[];
+  high: (number | null)[];
+  validation: ValidationLoss;
 }
 
-/** A half-open span of a text, in code points. */
-type Span = [number, number];
-
-interface Quality {
-  real_words: number;
-  longest_real_run: number;
-  longest_copy: number;
-}
-
-interface Replay {
-  text: string;
-  quality: Quality;
-  invented_words: Span[];
-}
-
-interface Sample extends Replay {
+/** Text that a run wrote during training. */
+interface Sample {
   update: number;
   epoch: number;
   smooth_loss: number | null;
   validation_loss: number | null;
+  text: string;
+  quality: Quality;
   hurrahs: string[];
+  invented_words: [number, number][];
   replay: Replay | null;
 }
 
+/** An event that is marked on the curve. It gets its id when it is stored. */
 interface Milestone {
   id: string;
   update: number;
@@ -113,6 +204,7 @@ interface Milestone {
   text: string;
 }
 
+/** A file from which a run continues exactly. */
 interface Checkpoint {
   id: string;
   update: number;
@@ -124,65 +216,52 @@ interface Checkpoint {
   damaged: boolean;
 }
 
-interface CurvePart {
+/** The lowest smooth loss so far, in nats per sequence, and the update that reached it. */
+interface Best {
+  update: number;
+  smooth_loss: number;
+}
+
+/** The loss curve, or a piece of it, reduced to few points; what is not finite is null. */
+interface Curve {
   update: number[];
-  /** Missing in what an earlier version wrote. */
-  seconds?: (number | null)[];
+  seconds: (number | null)[];
   smooth: (number | null)[];
   low: (number | null)[];
   high: (number | null)[];
 }
 
-interface ValidationLoss {
-  update: number[];
-  loss: (number | null)[];
+/** Entropy of a text's characters, in nats per character. */
+interface Entropy {
+  uniform: number;
+  unigram: number;
+  bigram: number;
 }
 
-interface Loss extends CurvePart {
-  from: number;
-  to: number;
-  bucket: number;
-  validation: ValidationLoss;
+/** The excess loss of each of the first `updates` updates of an epoch, in nats per sequence. */
+interface StartCost {
+  updates: number;
+  loss: number;
+  error: number;
 }
 
-interface FirstBelow {
-  smooth_loss: number;
-  update: number | null;
-  seconds: number | null;
+/** Upper limits of the relative errors. */
+interface Thresholds {
+  complex_step: number;
+  central_difference: number;
 }
 
-interface VarianceComponents {
-  epochs: number[] | null;
-  share: number | null;
-  share_error: number | null;
-  start: { updates: number; loss: number; error: number } | null;
-  unavailable: string | null;
+/** The greatest relative errors of one parameter; null if they are not finite. */
+interface CheckedParameter {
+  name: string;
+  shape: number[];
+  complex_step: number | null;
+  central_difference: number | null;
+  passed: boolean;
+  errors: ParameterErrors | null;
 }
 
-interface PassageRequest {
-  source: string | { update: number; model?: string };
-  length: number;
-  temperature?: number;
-  temperatures?: number[] | null;
-  top_k: number | null;
-  top_p: number | null;
-  prime: string;
-  seed: number | null;
-}
-
-interface Passage {
-  text: string;
-  prime: string;
-  seed: number;
-  source: { kind: string; update: number; smooth_loss: number | null };
-  temperature: number;
-  quality: Quality;
-  unknown_characters: string[];
-  model: string;
-  fingerprint: string;
-  invented_words: Span[];
-}
-
+/** A passage in the gallery, or several with one seed. */
 interface SavedPassage {
   id: string;
   run: string;
@@ -195,22 +274,22 @@ interface SavedPassage {
   passages: Passage[];
 }
 
-interface SavedPassagePage {
-  passages: SavedPassage[];
-  total: number;
-  runs: { id: string; name: string; passages: number; watch_words: string[] }[];
-  next: string | null;
+/** A run with saved passages; `passages` is their number. */
+interface RunWithPassages {
+  id: string;
+  name: string;
+  passages: number;
+  watch_words: string[];
 }
 
-interface SurprisingCharacter {
-  index: number;
-  character: string;
-  word: string | null;
-  surprisal: number;
-  expected: [string, number][];
+/** The model that was used: the newest stored one from before the update. */
+interface SurprisalSource {
+  kind: "snapshot" | "checkpoint" | "beginning";
+  update: number;
 }
 
-interface ReadingPassage {
+/** The text of one stream at an update, with its context in the corpus. */
+interface PassageSurprisal {
   stream: number;
   position: number;
   before: string;
@@ -223,111 +302,116 @@ interface ReadingPassage {
   most_surprising: SurprisingCharacter[];
 }
 
-interface Reading {
-  update: number;
-  epoch: number;
-  position: number;
-  loss: number | null;
-  smooth_loss: number | null;
-  streams: number;
-  source: { kind: "snapshot" | "checkpoint" | "beginning"; update: number };
-  passages: ReadingPassage[];
+/** The state of a run. */
+type RunState = "queued" | "running" | "paused" | "finished" | "stopped" | "failed" | "interrupted";
+
+/** One training of one network on one corpus, as requested. */
+interface RunSpec {
+  corpus: string | null;
+  name: string | null;
+  cell: string;
+  hidden_size: number;
+  layers: number;
+  dropout: number;
+  sequence_length: number;
+  batch_size: number;
+  optimizer: string;
+  learning_rate: number;
+  learning_rate_decay: number;
+  clip: number | null;
+  clip_mode: "value" | "norm";
+  init_scale: number | null;
+  validation_fraction: number;
+  seed: number;
+  dtype: "float32" | "float64";
+  max_updates: number | null;
+  sample_every: number;
+  sample_length: number;
+  checkpoint_every_s: number;
+  pace: "max" | "cinematic" | number;
+  watch_words: string[] | null;
+  paused: boolean;
 }
 
-interface GradientCheck {
-  passed: boolean;
-  threshold: number;
-  thresholds: Record<"complex_step" | "central_difference", number>;
-  dtype: string;
-  parameters: CheckedParameter[];
-}
-
-interface CheckedParameter {
-  name: string;
-  shape: number[];
-  complex_step: number | null;
-  central_difference: number | null;
-  passed: boolean;
-  errors: Record<string, (number | null)[][]>;
-}
-
-/** A problem document (RFC 9457). */
-interface ProblemDocument {
-  title?: string;
-  detail?: string;
-  status?: number;
-  errors?: { field: string; message: string }[];
-}
-
-// --- WebSocket ---
-
-interface MessageHead {
+/** The parent run and checkpoint of a fork. The parent may have been deleted. */
+interface ForkedFrom {
   run: string;
-  seq: number;
-  /** Unix time in seconds. */
-  sent_at: number;
-  viewers?: number;
-}
-
-interface SnapshotMessage extends MessageHead {
-  type: "snapshot";
-  run_state: Run;
-  loss: Loss;
-  samples: Sample[];
-  milestones: Milestone[];
-  checkpoints: Checkpoint[];
-}
-
-interface ProgressMessage extends MessageHead {
-  type: "progress";
+  checkpoint: string;
   update: number;
-  epoch: number;
-  position: number;
-  loss: number | null;
+}
+
+/** The loss on the held-out part of the corpus. */
+interface ValidationLoss {
+  update: number[];
+  loss: number[];
+}
+
+/** Quality of a text, compared with a corpus. */
+interface Quality {
+  real_words: number;
+  longest_real_run: number;
+  longest_copy: number;
+}
+
+/** Text that always has the same beginning and the same random numbers, at every update. */
+interface Replay {
+  text: string;
+  quality: Quality;
+  invented_words: [number, number][];
+}
+
+/** The relative error of every entry of a parameter, one row per unit. */
+interface ParameterErrors {
+  complex_step: (number | null)[][];
+  central_difference: (number | null)[][];
+}
+
+/** A request for a passage. */
+interface PassageRequest {
+  source: string | AtUpdate;
+  length: number;
+  temperature: number;
+  top_k: number | null;
+  top_p: number | null;
+  prime: string;
+  seed: number | null;
+  temperatures: number[] | null;
+}
+
+/** Text that a user requested. */
+interface Passage {
+  text: string;
+  prime: string;
+  seed: number;
+  source: PassageSource;
+  temperature: number;
+  quality: Quality;
+  unknown_characters: string[];
+  model: string;
+  fingerprint: string;
+  invented_words: [number, number][];
+}
+
+/** One of the most surprising characters. */
+interface SurprisingCharacter {
+  index: number;
+  character: string;
+  word: string | null;
+  surprisal: number;
+  expected: [string, number][];
+}
+
+/** The model nearest to an update or, with a fingerprint, exactly that model. */
+interface AtUpdate {
+  update: number;
+  model: string | null;
+}
+
+/** The model that wrote a passage. */
+interface PassageSource {
+  kind: "best" | "best_validation" | "latest" | "checkpoint" | "snapshot";
+  update: number;
   smooth_loss: number | null;
-  seconds: number;
-  best: Best | null;
-  updates_per_second: number;
-  happened_at: number;
-  curve: CurvePart;
-}
-
-interface SampleMessage extends MessageHead {
-  type: "sample";
-  sample: Sample;
-}
-
-interface MilestoneMessage extends MessageHead {
-  type: "milestone";
-  milestone: Milestone;
-}
-
-interface MilestoneRemovedMessage extends MessageHead {
-  type: "milestone_removed";
-  milestone_id: string;
-}
-
-interface CheckpointMessage extends MessageHead {
-  type: "checkpoint";
-  checkpoint: Checkpoint;
-}
-
-interface CheckpointDeletedMessage extends MessageHead {
-  type: "checkpoint_deleted";
-  checkpoint_id: string;
-}
-
-interface StateMessage extends MessageHead {
-  type: "state";
-  run_state: Run;
-}
-
-interface ViewersMessage extends MessageHead {
-  type: "viewers";
-}
-
-interface ResyncMessage extends MessageHead {
-  type: "resync";
 }
 
 type ServerMessage =

@@ -4,7 +4,8 @@ A message is published by constructing its type: `server.runs.recorder` publishe
 run, `server.web.live.broadcast` the messages about the connection itself. The broadcaster adds the
 rest of the `Envelope`, and `server.web.live.frames` encodes each message once for all viewers.
 
-docs/protocol.md describes the messages, and ``static/js/state/reducers.js`` handles them.
+The page handles them in ``static/js/state/reducers.js``. The docstring of a message is its
+description in docs/protocol.md; after a change, run ``make generate``.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ __all__ = [
     "ProgressMessage",
     "ResyncMessage",
     "SampleMessage",
+    "ServerMessage",
     "SnapshotContent",
+    "SnapshotMessage",
     "StateMessage",
     "ViewersMessage",
 ]
@@ -46,14 +49,15 @@ class Envelope(TypedDict):
 
 
 class Curve(TypedDict):
-    """A piece of the loss curve, reduced to a few points; a value that is not finite is null.
+    """The loss curve, or a piece of it, reduced to few points; what is not finite is null.
 
     `low` and `high` are the extremes of the losses that a point stands for, `smooth` and `seconds`
-    belong to its last update, which `update` names.
+    belong to its last update, which `update` names. `seconds` is null if an
+    earlier version made the update.
     """
 
     update: list[int]
-    seconds: list[float]
+    seconds: list[float | None]
     smooth: list[float | None]
     low: list[float | None]
     high: list[float | None]
@@ -69,10 +73,21 @@ class SnapshotContent(BaseModel):
     checkpoints: list[Checkpoint]
 
 
+class SnapshotMessage(SnapshotContent):
+    """The run as it is. It comes first, unless the messages after `since` are still in memory.
+
+    It has at most 1,000 samples, chosen as with `limit`, fewer where they are long.
+    """
+
+    type: Literal["snapshot"]
+    viewers: int
+
+
 class ProgressMessage(TypedDict):
     """The run's progress, 5 to 20 times a second, and the piece of curve since the last.
 
-    `happened_at` is the Unix time in seconds at which the worker had made all these updates.
+    A viewer that reads slowly gets it less often. `happened_at` is the Unix time in seconds at
+    which the worker had made all these updates.
     """
 
     type: Literal["progress"]
@@ -96,7 +111,7 @@ class SampleMessage(TypedDict):
 
 
 class MilestoneMessage(TypedDict):
-    """A milestone is new, or its text has changed: then its `id` is known already."""
+    """A milestone is new, or its text was changed: then it has the id of an earlier one."""
 
     type: Literal["milestone"]
     milestone: Milestone
@@ -110,7 +125,7 @@ class MilestoneRemovedMessage(TypedDict):
 
 
 class CheckpointMessage(TypedDict):
-    """A checkpoint is new, or was found damaged: then its `id` is known already."""
+    """A checkpoint is new, or was found damaged: then it has the id of an earlier one."""
 
     type: Literal["checkpoint"]
     checkpoint: Checkpoint
@@ -155,3 +170,6 @@ LiveMessage = (
     | ResyncMessage
 )
 """Any message but the snapshot, which is encoded in parts because it is large."""
+
+ServerMessage = SnapshotMessage | LiveMessage
+"""Any message."""

@@ -165,6 +165,34 @@ def test_messages_of_another_run_change_nothing(module: Module) -> None:
     )
 
 
+def test_the_last_message_of_a_type_without_a_handler_is_stored(module: Module) -> None:
+    found = module(
+        "state/reducers.js",
+        """(() => {
+          const receive = (state, message) =>
+            m.reduce(state, { type: 'message', message: { run: 'a', ...message } });
+          const loss = { bucket: 1, update: [], smooth: [], low: [], high: [] };
+          const run_state = { spec: { pace: 'max' } };
+          const snapshot = { type: 'snapshot', run_state, loss, samples: [], milestones: [],
+            checkpoints: [] };
+          let state = { ...m.initialState({ operator: true }), runId: 'a' };
+          const found = [];
+          for (let seq = 1; seq <= 3; seq += 1) state = receive(state, { type: 'new', seq });
+          state = receive(state, { type: 'other', seq: 4 });
+          state = receive(state, { type: 'new', seq: 5, run: 'b' });
+          found.push(state.latest);
+          found.push(receive(state, snapshot).latest);
+          found.push(m.reduce(state, { type: 'open', runId: 'b', view: {} }).latest);
+          return found;
+        })()""",
+    )
+    latest = {
+        "new": {"run": "a", "type": "new", "seq": 3},
+        "other": {"run": "a", "type": "other", "seq": 4},
+    }
+    assert found == [latest, {}, {}]
+
+
 def test_samples_in_a_burst_are_delivered_together_and_in_order(
     module: Module,
 ) -> None:

@@ -192,7 +192,7 @@ def test_a_full_download_queue_refuses_requests(tmp_path):
         [refused] = [each for each in answered if b" 429" in each.recv(12, socket.MSG_PEEK)]
         _, headers, body = raw.read_response(refused)
         assert int(headers["retry-after"]) >= 1
-        assert b"downloads of files are under way" in body
+        assert b"downloads of files are in progress" in body
         assert server.checkpoint_file(run, "latest")
 
 

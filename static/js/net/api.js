@@ -244,7 +244,7 @@ export const saveModel = (id, model) =>
 /**
  * Compare every gradient of a random network with two numerical derivatives.
  *
- * @type {(request: object, signal: AbortSignal) => Promise<GradientCheck>}
+ * @type {(request: object, signal: AbortSignal) => Promise<GradientCheckResult>}
  */
 export const checkGradients = (request, signal) =>
   call("/api/gradient-check", { method: "POST", body: request, signal });
@@ -313,7 +313,7 @@ export const getFirstBelow = (id, smoothLoss) =>
  * @param {string} id
  * @param {{update?: number | null, range?: [number, number] | null}} at
  * @param {AbortSignal} signal
- * @returns {Promise<Reading>}
+ * @returns {Promise<UpdateSurprisal>}
  */
 export function getReading(id, { update = null, range = null }, signal) {
   const query = new URLSearchParams(
@@ -338,7 +338,7 @@ export const getLossByPosition = (id, epochs, signal) =>
 /**
  * How much of the loss's variance the position in the corpus and the start of an epoch explain.
  *
- * @type {(id: string, signal: AbortSignal) => Promise<VarianceComponents>}
+ * @type {(id: string, signal: AbortSignal) => Promise<ExplainedLoss>}
  */
 export const getVarianceComponents = (id, signal) => call(run(id, "/loss/explained"), { signal });
 

@@ -20,7 +20,7 @@ function targetOf(state) {
 /**
  * Whether `reading` is already the requested one.
  *
- * @param {Reading | null} reading
+ * @param {UpdateSurprisal | null} reading
  * @param {{update?: number | null, range?: [number, number]}} target
  */
 const isLoaded = (reading, { range, update = null }) =>

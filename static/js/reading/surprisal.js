@@ -18,7 +18,7 @@ export const stepOf = (bits) => STEPS_BITS.filter((least) => bits !== null && bi
  *   read: boolean, rank: number, blank: boolean}} ReadCharacter
  *   `read` at the update itself; `rank` 0 for the most surprising, -1 for those without a rank;
  *   `blank` the end of an empty line.
- * @param {ReadingPassage} passage
+ * @param {PassageSurprisal} passage
  * @returns {ReadCharacter[]}
  */
 export function charactersOf(passage) {

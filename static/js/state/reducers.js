@@ -33,6 +33,7 @@ const EMPTY_RUN = {
   freshHurrah: null,
   knownHurrahs: [], // words that were a hurrah already
   newHurrah: null,
+  latest: {}, // the last message of each type without a handler in MESSAGE_HANDLERS
   passage: null,
   range: null,
   scale: null, // until the run's pace suggests one
@@ -193,14 +194,23 @@ const ACTION_HANDLERS = {
 function receive(state, message) {
   if (message.run !== state.runId) return state;
   const handler = MESSAGE_HANDLERS[message.type];
-  const next = handler ? handler(state, message) : state;
-  return typeof message.viewers === "number" && message.viewers !== next.viewers
+  const next = handler ? handler(state, message) : withLatest(state, message);
+  return "viewers" in message && message.viewers !== next.viewers
     ? { ...next, viewers: message.viewers }
     : next;
 }
 
 /**
- * One handler for each type of message that changes the state.
+ * @param {WatchState} state
+ * @param {ServerMessage} message
+ */
+const withLatest = (state, message) => ({
+  ...state,
+  latest: { ...state.latest, [message.type]: message },
+});
+
+/**
+ * One handler for each type of message that changes more of the state than `latest`.
  *
  * @typedef {(state: WatchState, message: any) => WatchState} Handler
  * @type {Partial<Record<ServerMessage["type"], Handler>>}
@@ -221,6 +231,7 @@ const MESSAGE_HANDLERS = {
     ...withCheckpoints(keepCheckpoints(message.checkpoints), state),
     freshHurrah: null,
     newHurrah: null,
+    latest: {},
     knownHurrahs: [...new Set([...state.knownHurrahs, ...firstSeen(message).keys()])],
     scale: state.scale ?? (message.run_state.spec.pace === "cinematic" ? "log" : "linear"),
   }),

@@ -158,11 +158,11 @@ export function nearestWithText({ samples, textMode }, index, step) {
 }
 
 /**
- * The watched words: those in the spec, or those that the server found in the text.
+ * The watched words. The server replaces null in a spec by the names that it finds in the text.
  *
  * @param {Run | null} run
  */
-export const watchWords = (run) => run?.spec.watch_words ?? run?.watch_words ?? [];
+export const watchWords = (run) => run?.spec.watch_words ?? [];
 
 /**
  * The update at which each watched word was first written.

@@ -1,0 +1,70 @@
+"""Writes what follows from the server's types: types/wire.d.ts and the tables of docs/protocol.md.
+
+`make generate` runs it. tests/scripts/test_generate.py fails if a file is out of date.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+from scripts.protocol_tables import message_table, spec_table
+from scripts.typescript import declarations
+from server.analysis.gradient_check import GradientCheckResult
+from server.analysis.loss_analysis import ExplainedLoss
+from server.analysis.surprisal import UpdateSurprisal
+from server.corpora.library import Corpus
+from server.spec.live_messages import Envelope, ServerMessage
+from server.spec.schemas import FirstBelow
+from server.web.routes.saved_passages import SavedPassagePage
+
+__all__ = ["generated_files"]
+
+ROOT = Path(__file__).parents[1]
+PROTOCOL = ROOT / "docs" / "protocol.md"
+WIRE = ROOT / "types" / "wire.d.ts"
+
+# The answers to HTTP requests that the page's scripts name and that no message contains.
+ANSWERS = [
+    *(Corpus, ExplainedLoss, FirstBelow, GradientCheckResult, SavedPassagePage, UpdateSurprisal),
+]
+HEAD = """\
+// Written by `make generate` from the server's types; docs/protocol.md describes them. Read by the
+// TypeScript compiler in `make lint`; nothing of it is served.
+"""
+
+
+def generated_files() -> dict[Path, str]:
+    """Return the contents of each generated file as they should be."""
+    protocol = PROTOCOL.read_text(encoding="utf-8")
+    for name, table in {"spec": spec_table(), "messages": message_table()}.items():
+        protocol = _replace_table(protocol, name, table)
+    return {PROTOCOL: protocol, WIRE: _wire_types()}
+
+
+def _wire_types() -> str:
+    messages = get_args(ServerMessage)
+    declared = declarations([*messages, *ANSWERS], dict.fromkeys(messages, Envelope))
+    union = "".join(f"\n  | {message.__name__}" for message in messages)
+    return f"{HEAD}\n{declared}\ntype ServerMessage ={union};\n"
+
+
+def _replace_table(page: str, name: str, table: str) -> str:
+    """Replace what is between the markers of a table."""
+    begin, end = f"<!-- make generate: {name} -->\n", f"\n<!-- end: {name} -->"
+    if page.count(begin) != 1 or page.count(end) != 1:
+        raise ValueError(f"docs/protocol.md needs the lines {begin.strip()} and {end.strip()}")
+    before, _, rest = page.partition(begin)
+    return f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
+
+
+def main() -> None:
+    """Write the files that are out of date."""
+    for path, content in generated_files().items():
+        if not path.exists() or path.read_text(encoding="utf-8") != content:
+            path.write_text(content, encoding="utf-8")
+            print(f"Wrote {path.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
