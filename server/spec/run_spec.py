@@ -300,7 +300,7 @@ class RunSpec(StrictModel):
         SpecField(
             label="Seed",
             explanation="The same seed gives the same run.",
-            fork_explanation="For its samples and its dropout from here on.",
+            fork_explanation="Of the samples and of dropout after the fork.",
             fork=True,
             column=Column("seed", "seed {seed}"),
         ),
@@ -321,7 +321,7 @@ class RunSpec(StrictModel):
         SpecField(
             label="Updates",
             explanation="Updates until the run finishes.",
-            fork_explanation="In total, with those before it.",
+            fork_explanation="In total, including those before the fork.",
             display="count",
             null=Null("until stopped"),
             change="value or null",
