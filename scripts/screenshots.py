@@ -228,7 +228,7 @@ def _point_at_the_past(page: Page) -> None:
     if box is None:
         raise RuntimeError("the chart is not on the page")
     page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.4)
-    expect(page.locator("#writing-title")).to_contain_text("as it was")
+    expect(page.locator("#writing-title")).to_contain_text("Sample at update")
 
 
 def _open_words(page: Page) -> None:
