@@ -178,11 +178,11 @@ def sample(
 def gradcheck(
     cell: Annotated[str, typer.Option(help=f"One of {', '.join(CELLS)}.")] = "rnn",
     hidden_size: Annotated[
-        int, typer.Option(min=1, max=200, help="Hidden units per layer, m.")
+        int, typer.Option(min=1, max=128, help="Hidden units per layer, m.")
     ] = 20,
     layers: Annotated[int, typer.Option(min=1, max=4, help="Recurrent layers.")] = 1,
     sequence_length: Annotated[
-        int, typer.Option(min=1, max=200, help="Characters per stream, T.")
+        int, typer.Option(min=1, max=100, help="Characters per stream, T.")
     ] = 10,
     batch_size: Annotated[int, typer.Option(min=1, max=50, help="Streams, B.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the network and the text.")] = 0,
