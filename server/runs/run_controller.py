@@ -434,7 +434,7 @@ class RunController:
     async def pause_for_disk(self, reason: StorageError, *, was_running: bool = False) -> None:
         """Pause until there is space, because the disk is full.
 
-        A run that a person has paused stays as it is: what is missing is written when there is
+        A run that a person has paused is not changed. Its missing data is written when there is
         space.
         """
         async with self._transition:

@@ -1,4 +1,4 @@
-"""A viewer who is not the operator."""
+"""The page of a viewer without the operator token."""
 
 from __future__ import annotations
 
