@@ -24,7 +24,7 @@ from server.analysis.gradient_check import GradientCheckRequest
 from server.checkpoints.checkpoint_format import load_model
 from server.checkpoints.npz import DamagedArchiveError
 from server.commands.console import TrainingConsole
-from server.commands.gradcheck import print_gradient_check
+from server.commands.gradcheck import print_gradient_check, with_check_options
 from server.commands.output_directory import CHECKPOINT, with_filename
 from server.commands.resume import TrainingError
 from server.commands.spec_options import (
@@ -36,7 +36,7 @@ from server.commands.spec_options import (
 from server.commands.train import TrainingSession
 from server.commands.train import train as train_text
 from server.corpora.decoding import NotTextError, decode_text
-from server.rnn.cells import CELLS
+from server.rnn.cells import CELLS, DEFAULT_CELL
 from server.rnn.gradient_check.check import check_gradients
 from server.rnn.sampling.sampling import generate
 from server.rnn.training.trainer import TextTooShortError
@@ -127,7 +127,7 @@ def _print_outcome(session: TrainingSession, console: TrainingConsole, out: Path
             " --resume continues from there."
         )
     if session.made_no_update:
-        say(f"All {update:,} updates were made before: set a higher number with --updates.")
+        say(f"All {update:,} updates have already been made: set a higher number with --updates.")
     say(f"Done: {update:,} updates. {out / CHECKPOINT} and best.npz contain the network.")
 
 
@@ -161,7 +161,8 @@ def sample(
     known, unknown = vocabulary.split_known(prime)
     if unknown:
         named = ", ".join(repr(character) for character in unknown)
-        print(f"The network does not know {named}: left out.", file=sys.stderr)  # noqa: T201
+        message = f"The network does not know {named}: these characters are left out."
+        print(message, file=sys.stderr)  # noqa: T201
     indices = generate(
         model,
         length,
@@ -175,36 +176,14 @@ def sample(
 
 
 @app.command()
+@with_check_options
 def gradcheck(
-    cell: Annotated[str, typer.Option(help=f"One of {', '.join(CELLS)}.")] = "rnn",
-    hidden_size: Annotated[
-        int, typer.Option(min=1, max=128, help="Hidden units per layer, m.")
-    ] = 20,
-    layers: Annotated[int, typer.Option(min=1, max=4, help="Recurrent layers.")] = 1,
-    sequence_length: Annotated[
-        int, typer.Option(min=1, max=100, help="Characters per stream, T.")
-    ] = 10,
-    batch_size: Annotated[int, typer.Option(min=1, max=50, help="Streams, B.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the network and the text.")] = 0,
+    cell: Annotated[str, typer.Option(help=f"One of {', '.join(CELLS)}.")] = DEFAULT_CELL,
+    **options: int,
 ) -> None:
     """Check the gradients against two numerical derivatives."""
-    request = _checked(
-        GradientCheckRequest,
-        cell=cell,
-        hidden_size=hidden_size,
-        layers=layers,
-        sequence_length=sequence_length,
-        batch_size=batch_size,
-        seed=seed,
-    )
-    check = check_gradients(
-        cell=request.cell,
-        hidden_size=hidden_size,
-        layers=layers,
-        sequence_length=sequence_length,
-        batch_size=batch_size,
-        seed=seed,
-    )
+    request = _checked(GradientCheckRequest, cell=cell, **options)
+    check = check_gradients(**request.model_dump(include={"cell", *options}))
     print_gradient_check(check, Console())
     raise typer.Exit(0 if check.passed else 1)
 

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from server.analysis.gradient_check import number_fields
 from tests.serving import ROOT, until
 from tests.training import assert_same_training, run_command, short_training
 
@@ -123,6 +124,17 @@ def test_gradcheck_passes():
     proved = run_command("gradcheck", "--hidden-size", 6, "--sequence-length", 5)
     assert proved.returncode == 0
     assert "The gradients are right." in proved.stdout
+
+
+def test_gradcheck_has_the_defaults_and_the_ranges_of_the_request():
+    listed = " ".join(run_command("gradcheck", "--help").stdout.replace("│", " ").split())
+    for field in number_fields():
+        option = f"--{field.name.replace('_', '-')} INTEGER RANGE"
+        assert option in listed
+        about = listed[listed.index(option) :]
+        limits = f"[{field.minimum}<=x<={field.maximum}]"
+        assert limits in about.replace(" ", "")
+        assert f"{field.description} [default: {field.default}]" in about
 
 
 def test_train_has_an_option_for_each_field_of_the_spec():

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from server.rnn.cells import DEFAULT_CELL
 from server.rnn.vocabulary import Vocabulary
 
 CORPUS = Path(__file__).parents[2] / "data" / "corpora" / "the-lamps-of-saltmere.txt"
@@ -29,7 +30,7 @@ class Task:
         m, T and B.
     """
 
-    cell: str = "rnn"
+    cell: str = DEFAULT_CELL
     hidden_size: int = 100
     sequence_length: int = 25
     batch_size: int = 1

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, Field, field_validator
 
 from server.concurrency.admission import AdmissionLimiter
 from server.concurrency.child_process import ChildExitedError, ChildRefusedError
@@ -14,16 +15,18 @@ from server.errors import ConflictError
 from server.inference.client import InferenceClient
 from server.rnn.architecture import MAX_LAYERS, Architecture
 from server.rnn.gradient_check.check import Mistake
-from server.spec.run_spec import CellName, SpecError, encodable
+from server.rnn.gradient_check.random_network import DEFAULTS
+from server.spec.run_spec import CellName, SpecError, StrictModel, encodable
 
 __all__ = [
     "ErrorCurveResult",
     "GradientCheckRequest",
     "GradientCheckResult",
     "GradientCheckService",
+    "NumberField",
+    "number_fields",
 ]
 
-RANDOM_VOCABULARY = 30
 MAX_PARAMETERS = 20_000
 # Parameters squared times characters: each entry of each parameter is perturbed, and each time the
 # whole sequence is processed. One unit takes about 1e-9 s, so this is half a minute.
@@ -35,12 +38,15 @@ MAX_TEXT = 10_000
 Matrix = list[list[float | None]]
 
 
-class GradientCheckRequest(BaseModel):
+class GradientCheckRequest(StrictModel):
     """A request for a gradient check.
+
+    The command line, the form and the API follow from the fields' titles, descriptions, ranges and
+    defaults.
 
     Attributes
     ----------
-    cell, hidden_size, layers, sequence_length, batch_size, seed
+    cell, layers, hidden_size, sequence_length, batch_size, seed
         As in a run's spec; the parameters are random.
     text : str or None
         The input; None for random characters.
@@ -52,14 +58,34 @@ class GradientCheckRequest(BaseModel):
         Whether to return the error of every entry.
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-
-    cell: CellName = "rnn"
-    hidden_size: int = Field(20, ge=1, le=128)
-    layers: int = Field(1, ge=1, le=MAX_LAYERS)
-    sequence_length: int = Field(10, ge=1, le=100)
-    batch_size: int = Field(1, ge=1, le=50)
-    seed: int = Field(0, ge=0, lt=2**63)
+    cell: CellName = DEFAULTS.cell
+    layers: int = Field(
+        DEFAULTS.layers, ge=1, le=MAX_LAYERS, title="Layers", description="Recurrent layers."
+    )
+    hidden_size: int = Field(
+        DEFAULTS.hidden_size,
+        ge=1,
+        le=128,
+        title="Hidden size",
+        description="Hidden units per layer, m.",
+    )
+    sequence_length: int = Field(
+        DEFAULTS.sequence_length,
+        ge=1,
+        le=100,
+        title="Sequence length",
+        description="Characters per stream, T.",
+    )
+    batch_size: int = Field(
+        DEFAULTS.batch_size, ge=1, le=50, title="Batch size", description="Streams, B."
+    )
+    seed: int = Field(
+        DEFAULTS.seed,
+        ge=0,
+        le=2**63 - 1,
+        title="Seed",
+        description="Seed of the network and the text.",
+    )
     text: Annotated[str, Field(min_length=1, max_length=MAX_TEXT)] | None = None
     mistake: Mistake | None = None
     step: Annotated[float, Field(gt=0, le=1)] | None = None
@@ -73,7 +99,7 @@ class GradientCheckRequest(BaseModel):
     @property
     def distinct(self) -> int:
         """K."""
-        return RANDOM_VOCABULARY if self.text is None else len(set(self.text))
+        return DEFAULTS.vocabulary_size if self.text is None else len(set(self.text))
 
     @property
     def parameters(self) -> int:
@@ -90,6 +116,40 @@ class GradientCheckRequest(BaseModel):
         """The work, in checks of the default size."""
         work = self.parameters**2 * self.batch_size * self.sequence_length
         return max(1, work // WORK_PER_CHECK)
+
+
+@dataclass(frozen=True, slots=True)
+class NumberField:
+    """A number that describes the network of a gradient check.
+
+    Attributes
+    ----------
+    name : str
+        The field of `GradientCheckRequest`.
+    title, description : str
+        The label in the form, and the sentence of the command line.
+    default, minimum, maximum : int
+        The default and the range, both ends included.
+    """
+
+    name: str
+    title: str
+    description: str
+    default: int
+    minimum: int
+    maximum: int
+
+
+def number_fields() -> list[NumberField]:
+    """Return the numbers that describe the network, in the order of the request's fields."""
+    return [
+        NumberField(
+            name,
+            *(schema[key] for key in ("title", "description", "default", "minimum", "maximum")),
+        )
+        for name, schema in GradientCheckRequest.model_json_schema()["properties"].items()
+        if schema.get("type") == "integer"
+    ]
 
 
 class Thresholds(BaseModel):
@@ -193,9 +253,9 @@ class GradientCheckService:
 def _check_sizes(request: GradientCheckRequest) -> None:
     characters = request.batch_size * request.sequence_length
     if characters > MAX_CHARACTERS:
-        would_do = MAX_CHARACTERS // request.batch_size
+        limit = MAX_CHARACTERS // request.batch_size
         raise SpecError(
-            "sequence_length", f"must be at most {would_do:,} with that batch_size to be checked"
+            "sequence_length", f"must be at most {limit:,} with that batch_size"
         )
     needed = characters + request.batch_size
     if request.text is not None and len(request.text) < needed:
@@ -210,10 +270,10 @@ def _check_work(request: GradientCheckRequest) -> None:
             f"gives {parameters:,} parameters to check one by one; at most {MAX_PARAMETERS:,} are"
             " allowed",
         )
-    would_do = MAX_WORK // parameters**2
-    if characters > would_do:
+    limit = MAX_WORK // parameters**2
+    if characters > limit:
         raise SpecError(
             "sequence_length",
             f"gives {characters:,} characters, with the batch_size, to process for each of"
-            f" {parameters:,} parameters; at most {would_do:,} are allowed",
+            f" {parameters:,} parameters; at most {limit:,} are allowed",
         )

@@ -1,13 +1,34 @@
-"""`python -m server gradcheck`: the result of a gradient check as a table."""
+"""`python -m server gradcheck`: its options, and the result as a table."""
 
 from __future__ import annotations
 
+import inspect
+from typing import Annotated
+
+import typer
 from rich.console import Console
 from rich.table import Table
 
+from server.analysis.gradient_check import NumberField, number_fields
+from server.commands.spec_options import Command, with_options
 from server.rnn.gradient_check.check import GradientCheck
 
-__all__ = ["print_gradient_check"]
+__all__ = ["print_gradient_check", "with_check_options"]
+
+
+def with_check_options(command: Command) -> Command:
+    """Give a command whose last parameter is `**options` an option for each number of a check."""
+    return with_options(command, map(_parameter, number_fields()))
+
+
+def _parameter(field: NumberField) -> inspect.Parameter:
+    option = typer.Option(min=field.minimum, max=field.maximum, help=field.description)
+    return inspect.Parameter(
+        field.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=field.default,
+        annotation=Annotated[int, option],
+    )
 
 
 def print_gradient_check(check: GradientCheck, console: Console) -> None:

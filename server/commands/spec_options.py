@@ -1,9 +1,9 @@
-"""The options of `train` that set fields of the spec."""
+"""Options that follow from descriptions; those of `train` set fields of the spec."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -11,7 +11,7 @@ import typer
 from server.spec.description import default_of, schema_of
 from server.spec.run_spec import SPEC_FIELDS
 
-__all__ = ["option_of", "parameter_of", "spec_values", "with_spec_options"]
+__all__ = ["option_of", "parameter_of", "spec_values", "with_options", "with_spec_options"]
 
 TYPES = {"integer": int, "number": float, "string": str, "boolean": bool}
 
@@ -31,9 +31,22 @@ def option_of(field: str) -> str:
 
 def with_spec_options(command: Command) -> Command:
     """Give a command whose last parameter is `**options` an option for each field of the spec."""
+    return with_options(command, map(_parameter, _fields()))
+
+
+def with_options(command: Command, options: Iterable[inspect.Parameter]) -> Command:
+    """Give a command whose last parameter is `**options` these options.
+
+    Parameters
+    ----------
+    command : callable
+        The command.
+    options : iterable of inspect.Parameter
+        Parameters that are given by keyword and annotated for Typer.
+    """
     signature = inspect.signature(command, eval_str=True)
     own = list(signature.parameters.values())[:-1]
-    parameters = [*own, *(_parameter(field) for field in _fields())]
+    parameters = [*own, *options]
     command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {each.name: each.annotation for each in parameters}
     return command

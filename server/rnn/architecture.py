@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from server.rnn.cells import CELLS
+from server.rnn.cells import CELLS, DEFAULT_CELL
 from server.rnn.parameters import Shape
 
 MAX_LAYERS = 4
@@ -32,7 +32,7 @@ class Architecture:
 
     vocabulary_size: int
     hidden_size: int
-    cell: str = "rnn"
+    cell: str = DEFAULT_CELL
     layers: int = 1
 
     @property

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from server.rnn.architecture import MAX_LAYERS, Architecture
-from server.rnn.cells import CELLS
+from server.rnn.cells import CELLS, DEFAULT_CELL
 from server.rnn.parameters import Array, Shape
 
 
@@ -48,7 +48,7 @@ class Model:
     next_index: int
     update: int
     smooth_loss: float | None
-    cell: str = "rnn"
+    cell: str = DEFAULT_CELL
     layers: int = 1
 
     def __post_init__(self) -> None:

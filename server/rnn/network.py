@@ -7,6 +7,7 @@ from numpy.random import Generator
 from numpy.typing import DTypeLike, NDArray
 
 from server.rnn.architecture import Architecture
+from server.rnn.cells import DEFAULT_CELL
 from server.rnn.cells.inputs import HiddenStates
 from server.rnn.cells.stack import make_layers
 from server.rnn.parameters import Array, Parameters, Shape
@@ -78,7 +79,7 @@ class Network:
         sequence_length: int,
         dtype: DTypeLike = np.float32,
         *,
-        cell: str = "rnn",
+        cell: str = DEFAULT_CELL,
         layers: int = 1,
         batch_size: int = 1,
         parameters: Parameters | None = None,

@@ -11,6 +11,7 @@ from server.spec.run_spec import FORK_FORM, NEW_RUN_FORM, SPEC_FIELDS, RunSpec
 from server.spec.spec_field import SpecField
 
 __all__ = [
+    "MAX_SAFE_INTEGER",
     "default_of",
     "form_description",
     "schema_of",

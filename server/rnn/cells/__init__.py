@@ -12,4 +12,6 @@ from server.rnn.cells.vanilla import VANILLA
 
 CELLS: dict[str, Cell] = {cell.name: cell for cell in (VANILLA, GRU, LSTM)}
 
-__all__ = ["CELLS", "Cell"]
+DEFAULT_CELL = VANILLA.name
+
+__all__ = ["CELLS", "DEFAULT_CELL", "Cell"]

@@ -12,7 +12,11 @@ from server.rnn.gradient_check.numerical_derivatives import (
     complex_step,
     fitted_difference,
 )
-from server.rnn.gradient_check.random_network import RandomNetwork, make_random_network
+from server.rnn.gradient_check.random_network import (
+    DEFAULTS,
+    RandomNetwork,
+    make_random_network,
+)
 from server.rnn.parameters import Array
 
 Matrix = NDArray[np.float64]
@@ -90,14 +94,14 @@ class GradientCheck:
 @np.errstate(all="ignore")
 def check_gradients(
     *,
-    cell: str = "rnn",
-    hidden_size: int = 20,
-    layers: int = 1,
+    cell: str = DEFAULTS.cell,
+    hidden_size: int = DEFAULTS.hidden_size,
+    layers: int = DEFAULTS.layers,
     dropout: float = 0.0,
-    vocabulary_size: int = 30,
-    sequence_length: int = 10,
-    batch_size: int = 1,
-    seed: int = 0,
+    vocabulary_size: int = DEFAULTS.vocabulary_size,
+    sequence_length: int = DEFAULTS.sequence_length,
+    batch_size: int = DEFAULTS.batch_size,
+    seed: int = DEFAULTS.seed,
     carried_state: bool = True,
     text: NDArray[np.integer] | None = None,
     mistake: Mistake | None = None,

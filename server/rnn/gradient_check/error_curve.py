@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from server.rnn.cells import DEFAULT_CELL
 from server.rnn.gradient_check.check import Matrix, relative_errors
 from server.rnn.gradient_check.numerical_derivatives import (
     central_difference,
@@ -38,7 +39,7 @@ class ErrorCurve:
 @np.errstate(all="ignore")
 def error_against_step(
     *,
-    cell: str = "rnn",
+    cell: str = DEFAULT_CELL,
     hidden_size: int = 8,
     layers: int = 1,
     vocabulary_size: int = 12,

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.random import SeedSequence
 from numpy.typing import DTypeLike, NDArray
 
+from server.rnn.cells import DEFAULT_CELL
 from server.rnn.network import Network
 from server.rnn.parameters import Array
 
@@ -40,6 +41,32 @@ class RandomNetwork:
         self.network.forward(self.x, self.y)
         self.network.backward()
         return dict(self.network.gradients.copy().items())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkSettings:
+    """The settings of a random network, with the defaults of every gradient check.
+
+    Attributes
+    ----------
+    cell : str
+        The name of a cell in `CELLS`.
+    hidden_size, layers, vocabulary_size, sequence_length, batch_size : int
+        m, 1 to 4 layers, K, T and B, each at least 1.
+    seed : int
+        0 or greater.
+    """
+
+    cell: str = DEFAULT_CELL
+    hidden_size: int = 20
+    layers: int = 1
+    vocabulary_size: int = 30
+    sequence_length: int = 10
+    batch_size: int = 1
+    seed: int = 0
+
+
+DEFAULTS = NetworkSettings()
 
 
 def make_random_network(

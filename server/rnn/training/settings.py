@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from server.rnn.architecture import MAX_LAYERS
-from server.rnn.cells import CELLS
+from server.rnn.cells import CELLS, DEFAULT_CELL
 from server.rnn.optimizers import OPTIMIZERS
 
 # The purposes of random numbers; each has an independent stream derived from the seed.
@@ -61,7 +61,7 @@ class TrainerSettings:
         If a setting is outside its range.
     """
 
-    cell: str = "rnn"
+    cell: str = DEFAULT_CELL
     hidden_size: int = 100
     layers: int = 1
     dropout: float = 0.0

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict
 
 from server.analysis.gradient_check import (
     ErrorCurveResult,
     GradientCheckRequest,
     GradientCheckResult,
 )
-from server.spec.run_spec import CellName
+from server.rnn.cells import DEFAULT_CELL
+from server.spec.run_spec import CellName, StrictModel
 from server.web.dependencies import RateLimiterDep, ServicesDep
 
 router = APIRouter(prefix="/api/gradient-check", tags=["gradients"])
 
 
-class ErrorCurveRequest(BaseModel):
+class ErrorCurveRequest(StrictModel):
     """The cell whose gradients are checked."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    cell: CellName = "rnn"
+    cell: CellName = DEFAULT_CELL
 
 
 @router.post("")

@@ -11,7 +11,9 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.templating import Jinja2Templates
 
 from server import __version__
-from server.spec.description import form_description, script_description
+from server.analysis.gradient_check import number_fields
+from server.rnn.cells import DEFAULT_CELL
+from server.spec.description import MAX_SAFE_INTEGER, form_description, script_description
 from server.web.http.static_files import StaticFiles
 from server.web.security.auth import is_operator
 
@@ -51,10 +53,27 @@ async def compare(request: Request) -> Response:
 @router.get("/gradients", response_class=HTMLResponse)
 async def gradients(request: Request) -> Response:
     """Return the page of the gradient check."""
-    return _page(request, "gradients.html", "gradients", view="Gradients", skip="the verdict")
+    return _page(
+        request,
+        "gradients.html",
+        "gradients",
+        view="Gradients",
+        skip="the verdict",
+        default_cell=DEFAULT_CELL,
+        check_fields=number_fields(),
+        max_safe_integer=MAX_SAFE_INTEGER,
+    )
 
 
-def _page(request: Request, template: str, entry: str, *, view: str, skip: str) -> Response:
+def _page(
+    request: Request,
+    template: str,
+    entry: str,
+    *,
+    view: str,
+    skip: str,
+    **values: object,
+) -> Response:
     return templates.TemplateResponse(
         request,
         template,
@@ -69,6 +88,7 @@ def _page(request: Request, template: str, entry: str, *, view: str, skip: str) 
             "operator": is_operator(request),
             "spec": form_description(),
             "spec_for_scripts": script_description(),
+            **values,
         },
         headers={"Cache-Control": "no-cache"},
     )

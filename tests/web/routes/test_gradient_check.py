@@ -1,8 +1,10 @@
 """Gradient checks over HTTP."""
 
+import re
+
 import pytest
 
-from server.rnn.cells import CELLS
+from server.rnn.cells import CELLS, DEFAULT_CELL
 
 
 def ask(server, **request):
@@ -22,6 +24,28 @@ def test_the_gradients_are_correct(server):
         assert parameter["central_difference"] < 1e-6
         assert parameter["errors"] is None
     assert server.client.post("/api/gradient-check").json() == proof
+
+
+def test_the_form_has_the_defaults_and_the_ranges_of_the_request(server):
+    schemas = server.client.get("/openapi.json").json()["components"]["schemas"]
+    described = schemas["GradientCheckRequest"]["properties"]
+    page = server.client.get("/gradients").text
+    inputs = [
+        dict(re.findall(r'([a-z]+)="([^"]*)"', tag))
+        for tag in re.findall(r'<input id="check-[a-z_]+" [^>]*type="number"[^>]*>', page)
+    ]
+    assert [each["name"] for each in inputs] == [
+        name for name, schema in described.items() if schema.get("type") == "integer"
+    ]
+    for each in inputs:
+        schema = described[each["name"]]
+        assert int(each["value"]) == schema["default"]
+        assert int(each["min"]) == schema["minimum"]
+        # JavaScript represents integers exactly up to here.
+        assert int(each["max"]) == min(schema["maximum"], 2**53 - 1)
+        assert f'<label for="check-{each["name"]}">{schema["title"]}</label>' in page
+    assert re.findall(r'name="cell" value="([a-z]+)" checked', page) == [DEFAULT_CELL]
+    assert described["cell"]["default"] == DEFAULT_CELL
 
 
 @pytest.mark.parametrize("cell", CELLS)
