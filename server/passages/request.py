@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from server.checkpoints.checkpoint_format import FINGERPRINT_DIGITS
-from server.spec.run_spec import encodable
+from server.spec.run_spec import StrictModel, encodable
 
 __all__ = ["AtUpdate", "PassageLimits", "PassageRequest"]
 
@@ -21,16 +21,14 @@ MAX_TEMPERATURES = 10
 Temperature = Annotated[float, Field(ge=0, le=MAX_TEMPERATURE)]
 
 
-class AtUpdate(BaseModel):
+class AtUpdate(StrictModel):
     """The model nearest to an update or, with a fingerprint, exactly that model."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     update: int = Field(ge=0)
     model: Annotated[str, Field(pattern=f"^[0-9a-f]{{{FINGERPRINT_DIGITS}}}$")] | None = None
 
 
-class PassageRequest(BaseModel):
+class PassageRequest(StrictModel):
     """A request for a passage.
 
     Attributes
@@ -52,8 +50,6 @@ class PassageRequest(BaseModel):
     temperatures : list of float or None
         One passage for each, all from the same seed.
     """
-
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
     source: Annotated[str, Field(min_length=1, max_length=64)] | AtUpdate = "best"
     length: int = Field(1_000, ge=1, le=MAX_LENGTH)

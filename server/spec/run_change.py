@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import ValidationInfo, create_model, field_validator, model_validator
 
-from server.spec.run_spec import SPEC_FIELDS, RunSpec, StrictModel
+from server.spec.run_spec import SPEC_FIELDS, RunSpec, SpecModel
 
 __all__ = ["RunChange"]
 
@@ -16,7 +16,7 @@ _FIELDS: dict[str, Any] = {
     for name, field in RunSpec.model_fields.items()
     if SPEC_FIELDS[name].change is not None
 }
-_ChangeableFields: Any = create_model("_ChangeableFields", __base__=StrictModel, **_FIELDS)
+_ChangeableFields: Any = create_model("_ChangeableFields", __base__=SpecModel, **_FIELDS)
 
 
 class RunChange(_ChangeableFields):
@@ -33,7 +33,7 @@ class RunChange(_ChangeableFields):
     @classmethod
     def _refuse_null(cls, value: object, info: ValidationInfo) -> object:
         if value is None and SPEC_FIELDS[str(info.field_name)].change != "value or null":
-            raise ValueError("can't be null: leave it out to keep its value")
+            raise ValueError("cannot be null: leave it out to keep its value")
         return value
 
     @model_validator(mode="after")

@@ -35,6 +35,7 @@ __all__ = [
     "FormLayout",
     "RunSpec",
     "SpecError",
+    "SpecModel",
     "StrictModel",
     "describe_changes",
     "encodable",
@@ -95,6 +96,10 @@ class StrictModel(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
+
+class SpecModel(StrictModel):
+    """Some or all fields of a spec."""
+
     @field_validator("pace", mode="before", check_fields=False)
     @classmethod
     def _parse_pace(cls, value: object) -> object:
@@ -134,7 +139,7 @@ def _printable(text: str) -> str:
     return normalized
 
 
-class RunSpec(StrictModel):
+class RunSpec(SpecModel):
     """One training of one network on one corpus, as requested.
 
     The sizes have the course's symbols: m hidden units, sequences of T characters, B streams.

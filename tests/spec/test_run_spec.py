@@ -66,7 +66,7 @@ def test_valid_paces(pace):
 def test_a_change_has_at_least_one_field_and_a_value():
     with pytest.raises(ValidationError, match="at least one field"):
         RunChange()
-    with pytest.raises(ValidationError, match="can't be null"):
+    with pytest.raises(ValidationError, match="cannot be null"):
         RunChange(pace=None)
     assert RunChange(max_updates=None).model_fields_set == {"max_updates"}
     with pytest.raises(ValidationError):

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 from starlette.responses import FileResponse
 
 from server.runs.downloads import OpenFile
-from server.spec.run_spec import encodable
+from server.spec.run_spec import StrictModel, encodable
 from server.spec.schemas import Checkpoint
 from server.store import queries
 from server.web.dependencies import RunControllerDep, ServicesDep, limit_downloads
@@ -20,10 +20,8 @@ from server.web.security.auth import is_operator
 router = APIRouter(prefix="/api/runs/{run_id}/checkpoints", tags=["checkpoints"])
 
 
-class CheckpointRequest(BaseModel):
+class CheckpointRequest(StrictModel):
     """A request for a checkpoint, with an optional note."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     note: Annotated[str, Field(max_length=500)] | None = None
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
-from server.spec.run_spec import SpecError, encodable
+from server.spec.run_spec import SpecError, StrictModel, encodable
 from server.spec.schemas import Milestone
 from server.store import queries
 from server.web.dependencies import RunControllerDep, ServicesDep
@@ -17,10 +17,8 @@ router = APIRouter(prefix="/api/runs/{run_id}/milestones", tags=["milestones"])
 MAX_NOTE_CHARACTERS = 500
 
 
-class NoteText(BaseModel):
+class NoteText(StrictModel):
     """The text of a note."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     text: Annotated[str, Field(min_length=1, max_length=MAX_NOTE_CHARACTERS)]
 

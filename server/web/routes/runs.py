@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from server.spec.run_change import RunChange
-from server.spec.run_spec import RunSpec
+from server.spec.run_spec import RunSpec, StrictModel
 from server.spec.schemas import Run
 from server.web.dependencies import RunControllerDep, ServicesDep
 
@@ -18,18 +18,14 @@ router = APIRouter(prefix="/api/runs", tags=["runs"])
 MAX_STEP_UPDATES = 1_000_000
 
 
-class StepRequest(BaseModel):
+class StepRequest(StrictModel):
     """The number of updates to make."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     updates: Annotated[int, Field(ge=1, le=MAX_STEP_UPDATES)]
 
 
-class ForkRequest(BaseModel):
+class ForkRequest(StrictModel):
     """The checkpoint to continue from, and the fields of the spec to change."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     checkpoint: Annotated[str, Field(min_length=1, max_length=64)]
     spec: dict[str, Any] | None = None
