@@ -29,6 +29,12 @@ between two punctuation marks.
 """
 
 
+def word_at(text: str, index: int) -> str | None:
+    """Return the word that contains the character at an index; None if no word does."""
+    words = WORD.finditer(text)
+    return next((word.group() for word in words if word.start() <= index < word.end()), None)
+
+
 def find_all(pattern: regex.Pattern[str], text: str) -> Iterator[list[str]]:
     """Find all matches of a pattern in a text of any length, one slice at a time.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from server.checkpoints.checkpoint_format import load_model
 from server.checkpoints.npz import DamagedArchiveError
 from server.concurrency.json_lines import Message
+from server.corpora.words import word_at
 from server.inference.messages import MeasureSurprisal
 from server.rnn.model import Model
 from server.rnn.sampling.surprisal import Surprisal, surprisal
@@ -61,7 +61,7 @@ class SurprisalReader:
         Raises
         ------
         DamagedArchiveError, OSError
-            The model can't be read.
+            The model cannot be read.
         """
         model, vocabulary = self._model(command)
         corpus = _cached(
@@ -115,7 +115,7 @@ class SurprisalReader:
                 self._models, key, MODELS_CACHED, lambda: load_model(Path(path), "latest")
             )
         except FileNotFoundError as error:
-            raise DamagedArchiveError("the model is not there any more") from error
+            raise DamagedArchiveError("the model no longer exists") from error
 
 
 def _cached(cache: OrderedDict[str, V], key: str, size: int, load: Callable[[], V]) -> V:
@@ -167,7 +167,7 @@ def _passage(
             {
                 "index": index,
                 "character": text[read.start + index],
-                "word": _word_at(text, read.start + index),
+                "word": word_at(text, read.start + index),
                 "surprisal": round(float(inside[index]), 3),
                 "expected": expected[index],
             }
@@ -178,21 +178,3 @@ def _passage(
 
 def _rounded(bits: NDArray[np.float64]) -> list[float | None]:
     return [round(value, 3) if math.isfinite(value) else None for value in bits.tolist()]
-
-
-def _word_at(text: str, index: int) -> str | None:
-    """Return the word that a character is part of; None if it is part of none."""
-
-    def belongs(at: int) -> bool:
-        return 0 <= at < len(text) and (
-            unicodedata.category(text[at])[0] in "LM" or text[at] in "'\u2019"
-        )
-
-    if not belongs(index):
-        return None
-    start = end = index
-    while belongs(start - 1):
-        start -= 1
-    while belongs(end + 1):
-        end += 1
-    return text[start : end + 1].strip("'\u2019") or None

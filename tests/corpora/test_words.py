@@ -14,6 +14,7 @@ from server.corpora.words import (
     WORD,
     find_all,
     slices,
+    word_at,
 )
 
 
@@ -36,6 +37,26 @@ from server.corpora.words import (
 )
 def test_words(text, words):
     assert WORD.findall(text) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "index", "word"),
+    [
+        ("half-light", 0, "half"),
+        ("half-light", 4, None),
+        ("half-light", 9, "light"),
+        ("O\u2019Hara", 1, "O\u2019Hara"),
+        ("'tis", 0, None),
+        ("'tis", 1, "tis"),
+        ("the dogs' dinner", 8, None),
+        ("x2", 1, None),
+        ("e\u0301te", 1, "e\u0301te"),
+        ("\u0645\u06cc\u200c\u062e\u0648", 2, "\u0645\u06cc\u200c\u062e\u0648"),
+        ("\u2167th", 0, "\u2167th"),
+    ],
+)
+def test_the_word_at_an_index(text, index, word):
+    assert word_at(text, index) == word
 
 
 def is_letter(character):
