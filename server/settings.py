@@ -25,6 +25,8 @@ RENAMED = {
     "HURRAH_MAX_KEPT_PASSAGES": "HURRAH_MAX_SAVED_PASSAGES",
     "HURRAH_MAX_KEPT_MODELS": "HURRAH_MAX_SAVED_MODELS",
     "HURRAH_MAX_KEPT_MODELS_BYTES": "HURRAH_MAX_SAVED_MODELS_BYTES",
+    "HURRAH_VIEWER_READINGS_PER_MINUTE": "HURRAH_VIEWER_SURPRISALS_PER_MINUTE",
+    "HURRAH_TOTAL_READINGS_PER_MINUTE": "HURRAH_TOTAL_SURPRISALS_PER_MINUTE",
 }
 
 
@@ -115,7 +117,8 @@ class Settings(BaseSettings):
         400,
         ge=1,
         description="Maximum number of passages in progress or waiting, from all clients"
-        " together. Gradient checks, readings, estimates and downloads have the same limit each.",
+        " together. Gradient checks, surprisal requests, estimates and downloads have the same"
+        " limit each.",
     )
     # A page makes two or three reads at once, and a lecture hall of five hundred zooms in together.
     max_read_requests: int = Field(
@@ -154,13 +157,13 @@ class Settings(BaseSettings):
     total_downloads_per_minute: int = Field(
         600, ge=1, description="The same for all viewers together."
     )
-    viewer_readings_per_minute: int = Field(
+    viewer_surprisals_per_minute: int = Field(
         600,
         ge=1,
-        description="Readings per minute (surprisal of the text at an update) of viewers at one"
-        " address. Cached ones and those in progress are not counted.",
+        description="Requests per minute for the surprisal of the text at an update, of viewers at"
+        " one address. Cached ones and those in progress are not counted.",
     )
-    total_readings_per_minute: int = Field(
+    total_surprisals_per_minute: int = Field(
         1_200, ge=1, description="The same for all viewers together."
     )
     max_saved_passages: int = Field(

@@ -165,7 +165,7 @@ class SurprisalService:
         self._inference = InferenceClient()
         self._store = store
         self._find = find
-        self._admission = AdmissionLimiter(1, waiting, "readings")
+        self._admission = AdmissionLimiter(1, waiting, "surprisal requests")
         self._by_update: SingleFlightCache[UpdateSurprisal] = SingleFlightCache(CACHE_SIZE)
         self._latest: SingleFlightCache[UpdateSurprisal] = SingleFlightCache(CACHE_SIZE)
 
@@ -302,7 +302,7 @@ class SurprisalService:
         self, controller: RunController, update: int, unreadable: set[Path]
     ) -> tuple[SurprisalSource, Path | None]:
         """Find the newest stored model at or before an update, and its file."""
-        snapshots = Snapshots.of_checkpoints(controller.checkpoint_store.folder)
+        snapshots = Snapshots.of_checkpoints(controller.checkpoint_store.directory)
         found: list[tuple[SurprisalSource, Path]] = [
             (SurprisalSource(kind="snapshot", update=known), snapshots.path(known))
             for known in await asyncio.to_thread(snapshots.updates)
@@ -333,5 +333,5 @@ class SurprisalService:
 
 def _not_made(field: str, made: int) -> SpecError:
     if not made:
-        return SpecError(field, "can't be set yet: no update has been made")
+        return SpecError(field, "cannot be set yet: no update has been made")
     return SpecError(field, f"must be at most {made:,}, the updates made so far")

@@ -25,9 +25,9 @@ from server.web.routes import (
     milestones,
     pages,
     passages,
-    readings,
     runs,
     saved_passages,
+    surprisal,
 )
 from server.web.security.middleware import SecurityMiddleware
 
@@ -66,9 +66,9 @@ def create_app(settings: Settings) -> FastAPI:
         checkpoints,
         passages,
         saved_passages,
+        surprisal,
         history,
         milestones,
-        readings,
         gradient_check,
         websocket,
     ):

@@ -8,12 +8,12 @@ from tests.serving import RunningServer
 
 
 @contextlib.contextmanager
-def faultless(folder, **environment):
+def faultless(directory, **environment):
     """Run a server whose log must be free of errors at the end."""
-    log = folder / "log"
+    log = directory / "log"
     with (
         log.open("w") as errors,
-        RunningServer(folder / "data", "--no-demo", stderr=errors, **environment) as running,
+        RunningServer(directory / "data", "--no-demo", stderr=errors, **environment) as running,
     ):
         yield running
     assert running.process.returncode == 0

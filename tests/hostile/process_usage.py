@@ -7,9 +7,9 @@ from pathlib import Path
 
 def open_files(pid):
     """Return the number of open file descriptors."""
-    folder = Path(f"/proc/{pid}/fd")
-    if folder.exists():
-        return len(list(folder.iterdir()))
+    directory = Path(f"/proc/{pid}/fd")
+    if directory.exists():
+        return len(list(directory.iterdir()))
     listing = subprocess.run(
         ["lsof", "-a", "-p", str(pid), "-d", "0-999999"], capture_output=True, text=True, check=True
     )

@@ -325,10 +325,10 @@ def test_malformed_addresses_are_refused(server, target):
 
 
 @pytest.mark.parametrize(
-    ("soft", "hard", "wanted", "room"),
+    ("soft", "hard", "wanted", "limit"),
     [(300, 5_000, 1_000, 1_000), (300, 800, 1_000, 544), (64, 64, 1_000, 1)],
 )
-def test_the_open_file_limit_is_raised_for_all_connections(soft, hard, wanted, room):
+def test_the_open_file_limit_is_raised_for_all_connections(soft, hard, wanted, limit):
     script = (
         "import resource, sys; soft, hard, wanted = map(int, sys.argv[1:]);"
         " resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard));"
@@ -338,4 +338,4 @@ def test_the_open_file_limit_is_raised_for_all_connections(soft, hard, wanted, r
     numbers = map(str, (soft, hard, wanted))
     command = [sys.executable, "-c", script, *numbers]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == f"{room}\n"
+    assert done.stdout == f"{limit}\n"

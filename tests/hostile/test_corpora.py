@@ -115,10 +115,10 @@ def test_a_wrong_content_length_of_a_file_is_ignored(server):
     "name", ["../../etc/passwd", "C:\\windows\\x.txt", "\x00", MARKUP, "a" * 199, ".", "..", "/"]
 )
 def test_a_file_name_is_shown_and_never_used_as_a_path(server, name):
-    folder = server.data_dir / "corpora"
-    before = set(folder.iterdir())
+    directory = server.data_dir / "corpora"
+    before = set(directory.iterdir())
     corpus = server.upload(PAGES, name)
-    assert {path.name for path in set(folder.iterdir()) - before} == {corpus["id"]}
+    assert {path.name for path in set(directory.iterdir()) - before} == {corpus["id"]}
     assert "/" not in corpus["name"] or name == MARKUP
     assert server.client.delete(f"/api/corpora/{corpus['id']}").status_code == 204
-    assert set(folder.iterdir()) == before
+    assert set(directory.iterdir()) == before

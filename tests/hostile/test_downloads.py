@@ -22,18 +22,18 @@ LARGE = {"hidden_size": 900, "sequence_length": 2, "sample_length": 1, "checkpoi
 
 
 @contextlib.contextmanager
-def serving(folder, *, files=None, **limits):
+def serving(directory, *, files=None, **limits):
     """Serve with a limit of open files; the log must stay empty."""
     command = [sys.executable, "-m", "server", "serve", "--port", "0", "--no-demo"]
-    command += ["--data-dir", str(folder / "data")]
+    command += ["--data-dir", str(directory / "data")]
     if files is not None:
         command = ["/bin/sh", "-c", f"ulimit -n {files}; exec {shlex.join(command)}"]
     environment = {f"HURRAH_{name}": str(value) for name, value in limits.items()}
-    log = folder / "log"
+    log = directory / "log"
     with (
         log.open("w") as errors,
         RunningServer(
-            folder / "data",
+            directory / "data",
             command=command,
             stderr=errors,
             HURRAH_OPERATOR_TOKEN=TOKEN,

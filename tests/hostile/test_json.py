@@ -205,7 +205,7 @@ def test_every_accepted_run_can_be_controlled(server, spec, updates):
         # The loss may diverge, or the fork may be past its last update.
         assert answer.status_code in {200, 201, 409, 422}, (path, answer.text)
         assert server.client.get(here).json()["state"] != "failed", path
-    for path in ("loss", "samples", "milestones", "loss/positions", "losses.csv", "reading"):
+    for path in ("loss", "samples", "milestones", "loss/positions", "losses.csv", "surprisal"):
         assert server.client.get(f"{here}/{path}").status_code in {200, 409}, path
 
 

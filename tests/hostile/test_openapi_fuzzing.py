@@ -29,9 +29,9 @@ CHECKED = CHECKS.get_by_names(
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     """A server with low limits and a trained run, whose log must be free of errors."""
-    folder = tmp_path_factory.mktemp("described")
+    directory = tmp_path_factory.mktemp("described")
     limits = {f"HURRAH_{name}": value for name, value in LIMITS.items()}
-    with faultless(folder, **limits) as running:
+    with faultless(directory, **limits) as running:
         corpus = running.upload(PAGES)["id"]
         run = running.create(corpus=corpus, hidden_size=5, sample_length=10, max_updates=50)
         running.until_ended(run)

@@ -60,7 +60,7 @@ class Storm:
         path = pick(
             [
                 *("/", "/healthz", "/api/runs", "/api/corpora", "/nothing", "/openapi.json"),
-                *(f"{here}/reading?update={number}", f"{here}/samples?limit={number}"),
+                *(f"{here}/surprisal?update={number}", f"{here}/samples?limit={number}"),
                 *(here, f"{here}/samples", f"{here}/milestones", f"{here}/checkpoints"),
                 *(f"{here}/loss?from={number}&points={number}", f"{here}/loss/positions"),
                 *(f"{here}/checkpoints/{word}/file", f"{here}/{word}", f"{here}/loss"),

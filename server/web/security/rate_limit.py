@@ -19,13 +19,13 @@ from server.web.http.problems import Problem
 
 __all__ = ["Throttle", "TokenBucket", "Work", "network_of"]
 
-Work = Literal["passages", "checks", "downloads", "readings"]
+Work = Literal["passages", "checks", "downloads", "surprisals"]
 
 WORK_NAMES: dict[Work, str] = {
     "passages": "passages of 1,000 characters",
     "checks": "gradient checks",
     "downloads": "downloads",
-    "readings": "surprisal readings",
+    "surprisals": "surprisal requests",
 }
 # A bucket unused for a minute is full again, and can be dropped.
 MAX_BUCKETS = 10_000
@@ -91,13 +91,13 @@ class Throttle:
             "passages": settings.viewer_passages_per_minute,
             "checks": settings.viewer_checks_per_minute,
             "downloads": settings.viewer_downloads_per_minute,
-            "readings": settings.viewer_readings_per_minute,
+            "surprisals": settings.viewer_surprisals_per_minute,
         }
         self._per_minute_total: dict[Work, int] = {
             "passages": settings.total_passages_per_minute,
             "checks": settings.total_checks_per_minute,
             "downloads": settings.total_downloads_per_minute,
-            "readings": settings.total_readings_per_minute,
+            "surprisals": settings.total_surprisals_per_minute,
         }
         now_s = clock()
         self._total = {
@@ -112,7 +112,7 @@ class Throttle:
         ----------
         address : str
             The viewer's IP address.
-        work : {"passages", "checks", "downloads", "readings"}
+        work : {"passages", "checks", "downloads", "surprisals"}
             The kind of work.
         tokens : int
             The amount of work.

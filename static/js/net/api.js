@@ -199,7 +199,7 @@ export const savePassage = (id, fingerprint) =>
  * Saved passages, newest first: of one run or of all, and before another passage.
  *
  * @param {{run?: string, before?: string | null, limit: number}} query
- * @returns {Promise<SavedPassagePage>}
+ * @returns {Promise<SavedPassageSlice>}
  */
 export function listSavedPassages({ run: ofRun = "", before = null, limit }) {
   const query = new URLSearchParams({
@@ -315,7 +315,7 @@ export const getFirstBelow = (id, smoothLoss) =>
  * @param {AbortSignal} signal
  * @returns {Promise<UpdateSurprisal>}
  */
-export function getReading(id, { update = null, range = null }, signal) {
+export function getSurprisal(id, { update = null, range = null }, signal) {
   const query = new URLSearchParams(
     range
       ? { from: String(range[0]), to: String(range[1]) }
@@ -323,7 +323,7 @@ export function getReading(id, { update = null, range = null }, signal) {
         ? {}
         : { update: String(update) },
   );
-  return call(run(id, `/reading?${query}`), { signal });
+  return call(run(id, `/surprisal?${query}`), { signal });
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Fetches the text read at the update in view, while the reading is in view. */
 
-import { getReading, Problem } from "../net/api.js";
+import { getSurprisal, Problem } from "../net/api.js";
 
 const REST_MS = 160; // the pointer must rest this long before a request
 const BETWEEN_LIVE_MS = 4000; // in the live view, time to look at each page
@@ -44,7 +44,7 @@ export function fetchReadings(store) {
     request = new AbortController();
     const { signal } = request;
     try {
-      const reading = await getReading(runId, target, signal);
+      const reading = await getSurprisal(runId, target, signal);
       store.dispatch({ type: "reading", runId, reading, range: target.range ?? null });
     } catch (error) {
       if (error.name === "AbortError") return;

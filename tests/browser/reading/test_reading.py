@@ -38,7 +38,7 @@ def click_curve(page: Page, share: float) -> None:
 
 
 def reading_of(server: Server, run: str, update: int) -> Any:
-    return server.call("GET", f"runs/{run}/reading?update={update}")
+    return server.call("GET", f"runs/{run}/surprisal?update={update}")
 
 
 def test_a_click_on_the_curve_opens_the_reading(server: Server, window: Window) -> None:

@@ -31,7 +31,7 @@ def run(server, corpus):
 
 
 def read(server, run, **query):
-    return server.get(run, "reading", **query)
+    return server.get(run, "surprisal", **query)
 
 
 def check_text(passage, text, part_begins, place):
@@ -50,12 +50,12 @@ def check_text(passage, text, part_begins, place):
 
 @pytest.mark.parametrize("update", [1, 2, 51, 159, 160, 161, 399, 400])
 def test_the_text_of_an_update_is_that_of_its_batch(server, run, update):
-    reading = read(server, run, update=update)
+    surprisal = read(server, run, update=update)
     row = rows_of(server, run)[update - 1]
-    assert (reading["update"], reading["epoch"]) == (row.update, row.epoch)
-    assert (reading["loss"], reading["smooth_loss"]) == (row.loss, row.smooth)
-    assert (reading["position"], reading["streams"]) == (row.position, 1)
-    (passage,) = reading["passages"]
+    assert (surprisal["update"], surprisal["epoch"]) == (row.update, row.epoch)
+    assert (surprisal["loss"], surprisal["smooth_loss"]) == (row.loss, row.smooth)
+    assert (surprisal["position"], surprisal["streams"]) == (row.position, 1)
+    (passage,) = surprisal["passages"]
     assert passage["stream"] == 1
     check_text(passage, PAGES, 0, row.position)
     if row.position == 0:
@@ -72,15 +72,15 @@ def test_the_network_is_the_nearest_earlier_one(server, run, update, kind, known
 
 def test_surprisals_after_a_snapshot_sum_to_the_loss(server, run):
     # The state is zero at the start of an epoch, and at update 1 the network is the same.
-    reading = read(server, run, update=1)
-    nats = sum(reading["passages"][0]["surprisal"]) * math.log(2)
-    assert nats == pytest.approx(reading["loss"], rel=1e-3)
+    surprisal = read(server, run, update=1)
+    nats = sum(surprisal["passages"][0]["surprisal"]) * math.log(2)
+    assert nats == pytest.approx(surprisal["loss"], rel=1e-3)
     # Later the state was carried from further back; the preceding text brings it close to that.
     for update in (51, 101, 131, 351):
-        reading = read(server, run, update=update)
-        nats = sum(reading["passages"][0]["surprisal"]) * math.log(2)
-        assert reading["source"]["update"] == update - 1
-        assert nats == pytest.approx(reading["loss"], rel=0.02)
+        surprisal = read(server, run, update=update)
+        nats = sum(surprisal["passages"][0]["surprisal"]) * math.log(2)
+        assert surprisal["source"]["update"] == update - 1
+        assert nats == pytest.approx(surprisal["loss"], rel=0.02)
 
 
 def test_the_most_surprising_characters_are_named(server, run):
@@ -113,26 +113,26 @@ def test_surprisals_with_streams_and_a_validation_set(server, corpus):
     assert server.run(run)["updates_per_epoch"] == (part - 1) // T
     rows = rows_of(server, run)
     for update in (1, 25, 26, 60):
-        reading = read(server, run, update=update)
+        surprisal = read(server, run, update=update)
         place = rows[update - 1].position
-        assert (reading["position"], reading["streams"]) == (place, 5)
-        assert len(reading["passages"]) == 3
-        for passage in reading["passages"]:
+        assert (surprisal["position"], surprisal["streams"]) == (place, 5)
+        assert len(surprisal["passages"]) == 3
+        for passage in surprisal["passages"]:
             check_text(passage, learnt, (passage["stream"] - 1) * part, place)
-        sums = [sum(passage["surprisal"]) for passage in reading["passages"]]
+        sums = [sum(passage["surprisal"]) for passage in surprisal["passages"]]
         assert sums == sorted(sums, reverse=True)
-    assert len({passage["stream"] for passage in reading["passages"]}) == 3
+    assert len({passage["stream"] for passage in surprisal["passages"]}) == 3
 
 
 def test_the_greatest_loss_of_a_range_is_used(server, run):
     rows = rows_of(server, run)
     for first, last in [(1, 400), (100, 120), (7, 7), (390, 10_000)]:
         highest = max(rows[first - 1 : last], key=lambda row: row.loss)
-        reading = read(server, run, **{"from": first, "to": last})
-        assert (reading["update"], reading["loss"]) == (highest.update, highest.loss)
+        surprisal = read(server, run, **{"from": first, "to": last})
+        assert (surprisal["update"], surprisal["loss"]) == (highest.update, highest.loss)
 
 
-def test_concurrent_requests_get_the_same_reading(server, run):
+def test_concurrent_requests_get_the_same_surprisal(server, run):
     with ThreadPoolExecutor(8) as many:
         answers = list(many.map(lambda _: read(server, run, update=333), range(24)))
     assert all(answer == answers[0] for answer in answers)
@@ -147,13 +147,13 @@ def test_a_damaged_snapshot_is_replaced_by_the_previous_one(server, corpus):
     assert read(server, run, update=116)["source"] == {"kind": "snapshot", "update": 50}
     for path in snapshots.iterdir():
         path.write_bytes(b"")
-    answer = server.client.get(f"/api/runs/{run['id']}/reading", params={"update": 117})
+    answer = server.client.get(f"/api/runs/{run['id']}/surprisal", params={"update": 117})
     assert "could not be computed" in server.problem(answer, 409)["detail"]
 
 
 def test_surprisals_in_every_state(server, corpus):
     run = server.create(corpus=corpus, paused=True, max_updates=None, **SMALL)
-    answer = server.client.get(f"/api/runs/{run['id']}/reading")
+    answer = server.client.get(f"/api/runs/{run['id']}/surprisal")
     assert "no update" in server.problem(answer, 409)["detail"]
     server.post(run, "step", {"updates": 3})
     assert read(server, run)["update"] == 3
@@ -164,8 +164,8 @@ def test_surprisals_in_every_state(server, corpus):
     assert now["source"]["update"] < now["update"]
     server.post(run, "stop")
     stopped = server.run(run)
-    reading = read(server, run, update=stopped["update"])
-    assert (reading["update"], reading["loss"]) == (stopped["update"], stopped["loss"])
+    surprisal = read(server, run, update=stopped["update"])
+    assert (surprisal["update"], surprisal["loss"]) == (stopped["update"], stopped["loss"])
     server.client.delete(f"/api/runs/{run['id']}")
 
 
@@ -193,6 +193,6 @@ def test_a_fork_uses_the_networks_of_its_parent(server, run):
     ],
 )
 def test_an_update_that_was_never_made_is_refused(server, run, query, field):
-    answer = server.client.get(f"/api/runs/{run['id']}/reading", params=query)
+    answer = server.client.get(f"/api/runs/{run['id']}/surprisal", params=query)
     assert [error["field"] for error in server.problem(answer, 422)["errors"]] == [field]
-    assert server.client.get("/api/runs/nobody/reading").status_code == 404
+    assert server.client.get("/api/runs/nobody/surprisal").status_code == 404

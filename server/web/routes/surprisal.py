@@ -11,7 +11,7 @@ from server.analysis.surprisal import UpdateSurprisal
 from server.spec.run_spec import SpecError
 from server.web.dependencies import RateLimiterDep, RunControllerDep, ServicesDep
 
-router = APIRouter(prefix="/api/runs/{run_id}/reading", tags=["history"])
+router = APIRouter(prefix="/api/runs/{run_id}/surprisal", tags=["history"])
 
 PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 CONFLICT_RESPONSE: dict[int | str, dict[str, Any]] = {
@@ -36,10 +36,10 @@ async def read_surprisal(
     With `from` and `to`, that of the update with the greatest loss in this range, both included.
     Without parameters, that of the newest update; requests within two seconds get the same one.
     """
-    count = partial(admit, "readings", 1)
+    count = partial(admit, "surprisals", 1)
     if update is not None:
         if first is not None or last is not None:
-            raise SpecError("update", "can't be combined with from and to")
+            raise SpecError("update", "cannot be combined with from and to")
         return await services.surprisal.at(controller, update, count)
     if first is None and last is None:
         return await services.surprisal.latest(controller)
