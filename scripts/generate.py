@@ -16,7 +16,7 @@ from server.analysis.surprisal import UpdateSurprisal
 from server.corpora.library import Corpus
 from server.spec.live_messages import Envelope, ServerMessage
 from server.spec.schemas import FirstBelow
-from server.web.routes.saved_passages import SavedPassagePage
+from server.web.routes.saved_passages import SavedPassageSlice
 
 __all__ = ["generated_files"]
 
@@ -26,7 +26,7 @@ WIRE = ROOT / "types" / "wire.d.ts"
 
 # The answers to HTTP requests that the page's scripts name and that no message contains.
 ANSWERS = [
-    *(Corpus, ExplainedLoss, FirstBelow, GradientCheckResult, SavedPassagePage, UpdateSurprisal),
+    *(Corpus, ExplainedLoss, FirstBelow, GradientCheckResult, SavedPassageSlice, UpdateSurprisal),
 ]
 HEAD = """\
 // Written by `make generate` from the server's types; docs/protocol.md describes them. Read by the

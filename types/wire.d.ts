@@ -125,7 +125,7 @@ interface GradientCheckResult {
 }
 
 /** Some saved passages, newest first; `next` is the `before` of the next page. */
-interface SavedPassagePage {
+interface SavedPassageSlice {
   passages: SavedPassage[];
   total: number;
   runs: RunWithPassages[];

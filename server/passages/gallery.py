@@ -31,9 +31,9 @@ from server.runs.run_controller import RunController
 from server.runs.supervisor import Supervisor
 from server.store.executor import StoreCalls
 
-__all__ = ["PAGE_SIZE", "Gallery"]
+__all__ = ["SLICE_SIZE", "Gallery"]
 
-PAGE_SIZE = 20
+SLICE_SIZE = 20
 
 
 class Gallery:
@@ -128,19 +128,19 @@ class Gallery:
         """Return the size of the gallery."""
         return await self._reads(gallery_state)
 
-    async def page(
-        self, run: str | None = None, before: str | None = None, limit: int = PAGE_SIZE
+    async def slice(
+        self, run: str | None = None, before: str | None = None, limit: int = SLICE_SIZE
     ) -> tuple[list[SavedPassage], bool]:
-        """Return a page of saved passages and whether there are older ones; see `list_passages`."""
+        """Return some saved passages and whether there are older ones; see `list_passages`."""
         found, more = await self._reads(list_passages, run, before, limit)
         return [await self._with_model_status(saved) for saved in found], more
 
     async def all(self, run: str | None = None) -> AsyncIterator[SavedPassage]:
-        """Yield all saved passages, newest first; reads one page at a time."""
+        """Yield all saved passages, newest first; reads one slice at a time."""
         before, more = None, True
         while more:
             # Not with `_reads`, which may refuse: the response has begun.
-            found, more = await self._store.low_priority(list_passages, run, before, PAGE_SIZE)
+            found, more = await self._store.low_priority(list_passages, run, before, SLICE_SIZE)
             for saved in found:
                 yield saved
                 before = saved.id

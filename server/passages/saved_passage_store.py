@@ -25,8 +25,8 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-# About how many characters of JSON one page has at most.
-MAX_PAGE_CHARACTERS = 1_000_000
+# About how many characters of JSON one slice has at most.
+MAX_SLICE_CHARACTERS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def find_by_fingerprint(store: Store, run: str, fingerprint: str) -> SavedPassag
 def list_passages(
     store: Store, run: str | None, before: str | None, limit: int
 ) -> tuple[list[SavedPassage], bool]:
-    """Return a page of saved passages, newest first.
+    """Return a slice of saved passages, newest first.
 
     Unreadable passages, written by another version, are skipped.
 
@@ -144,7 +144,7 @@ def list_passages(
         (run, before, limit + 1),
     )
     found: list[SavedPassage] = []
-    characters_left = MAX_PAGE_CHARACTERS
+    characters_left = MAX_SLICE_CHARACTERS
     for identity, text in rows:
         characters_left -= len(text)
         if len(found) == limit or (found and characters_left < 0):
@@ -152,7 +152,7 @@ def list_passages(
         try:
             found.append(SavedPassage.model_validate_json(text))
         except ValidationError as error:
-            log.warning("skipped saved passage %s: it can't be read: %s", identity, error)
+            log.warning("skipped saved passage %s: it cannot be read: %s", identity, error)
     return found, False
 
 

@@ -22,7 +22,7 @@ from server.store.database import Store
 from server.store.sample_selection import HAS_HURRAHS, VALIDATION_LOSS
 
 __all__ = [
-    "SamplesPage",
+    "SampleSlice",
     "celebrated_words",
     "first_below",
     "has_sample",
@@ -36,7 +36,7 @@ __all__ = [
     "precompute_smoothing",
     "reduced_loss",
     "run_ids",
-    "samples_page",
+    "sample_slice",
     "select_samples",
     "training_seconds",
     "validation_loss",
@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 
 MAX_UPDATE = 2**62
 
-SamplesPage = list[tuple[int, str]]
+SampleSlice = list[tuple[int, str]]
 """Samples in ascending order, each as its update and its JSON."""
 
 
@@ -111,7 +111,7 @@ def select_samples(store: Store, run: str, first: int, last: int | None, limit: 
     return sample_selection.select_samples(store.current(), run, first, last, limit)
 
 
-def samples_page(
+def sample_slice(
     store: Store,
     run: str,
     first: int,
@@ -119,7 +119,7 @@ def samples_page(
     *,
     characters: int,
     selected: Sequence[int] | None = None,
-) -> SamplesPage:
+) -> SampleSlice:
     """Return the first samples from `first` to `last` as stored JSON.
 
     Parameters
@@ -134,13 +134,13 @@ def samples_page(
     selected : sequence of int or None
         Only samples of these updates; None: all.
     """
-    page: SamplesPage = []
+    samples: SampleSlice = []
     for update, text in _sample_rows(store, run, first, last, selected):
         characters -= len(text)
-        if page and characters < 0:
+        if samples and characters < 0:
             break
-        page.append((update, text))
-    return page
+        samples.append((update, text))
+    return samples
 
 
 def _sample_rows(

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from server.spec.schemas import Run
-from server.store.queries import SamplesPage
+from server.store.queries import SampleSlice
 
-__all__ = ["MAX_SAMPLES", "PAGE_CHARACTERS", "fitting_sample_count", "stream_json_list"]
+__all__ = ["MAX_SAMPLES", "SLICE_CHARACTERS", "fitting_sample_count", "stream_json_list"]
 
 MAX_SAMPLES = 1_000
 # A snapshot must stay small, however long a run and its samples are. A client can request the
 # samples that were left out.
 SNAPSHOT_CHARACTERS = 400_000
 MIN_SAMPLES = 50
-# One page is in memory for each reader, and there may be thousands of slow readers.
-PAGE_CHARACTERS = 65_536
+# One slice is in memory for each reader, and there may be thousands of slow readers.
+SLICE_CHARACTERS = 65_536
 # About as much as a connection accepts before the sender has to wait for its reader.
 CHUNK_BYTES = 65_536
 
@@ -26,25 +26,25 @@ def fitting_sample_count(run: Run, limit: int = MAX_SAMPLES) -> int:
 
 
 async def stream_json_list(
-    page: SamplesPage, next_page: Callable[[int], Awaitable[SamplesPage]]
+    samples: SampleSlice, next_slice: Callable[[int], Awaitable[SampleSlice]]
 ) -> AsyncIterator[bytes]:
     """Yield a list of samples as JSON, in chunks of at most `CHUNK_BYTES`.
 
     Parameters
     ----------
-    page : list of (int, str)
+    samples : list of (int, str)
         The first samples, each as its update and its JSON; empty if there are none.
-    next_page : callable
-        Returns the page after an update; empty if there are no more.
+    next_slice : callable
+        Returns the slice after an update; empty if there are no more.
     """
     separator = b"["
-    while page:
-        last = page[-1][0]
-        content = separator + ",".join(text for _, text in page).encode()
-        # The page must not stay in memory while its chunks are sent.
-        page = []
+    while samples:
+        last = samples[-1][0]
+        content = separator + ",".join(text for _, text in samples).encode()
+        # The slice must not stay in memory while its chunks are sent.
+        samples = []
         for start in range(0, len(content), CHUNK_BYTES):
             yield content[start : start + CHUNK_BYTES]
         separator = b","
-        page = await next_page(last)
+        samples = await next_slice(last)
     yield b"]" if separator == b"," else b"[]"

@@ -1,4 +1,4 @@
-"""Lists of samples are complete, with only one page in memory."""
+"""Lists of samples are complete, with only one slice in memory."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ from server.store.database import Store
 from server.web.sample_streaming import (
     CHUNK_BYTES,
     MIN_SAMPLES,
-    PAGE_CHARACTERS,
+    SLICE_CHARACTERS,
     stream_json_list,
 )
 from tests.hostile import raw
@@ -44,59 +44,59 @@ def store(tmp_path):
     store.close()
 
 
-async def listed(store, characters=PAGE_CHARACTERS, first=0, last=None, chosen=None):
-    """Return the streamed list, and the lengths of the samples of each page that was read."""
-    pages = []
+async def listed(store, characters=SLICE_CHARACTERS, first=0, last=None, chosen=None):
+    """Return the streamed list, and the lengths of the samples of each slice that was read."""
+    slices = []
 
-    def page(first):
-        found = queries.samples_page(
+    def read(first):
+        found = queries.sample_slice(
             store, "run", first, last, characters=characters, selected=chosen
         )
-        pages.append([len(text) for _, text in found])
+        slices.append([len(text) for _, text in found])
         return found
 
     async def after(update):
-        return page(update + 1)
+        return read(update + 1)
 
-    pieces = [piece async for piece in stream_json_list(page(first), after)]
+    pieces = [piece async for piece in stream_json_list(read(first), after)]
     assert max(map(len, pieces)) <= CHUNK_BYTES
-    return json.loads(b"".join(pieces)), pages
+    return json.loads(b"".join(pieces)), slices
 
 
 @pytest.mark.parametrize("count", [0, 1, 6, 7, 8, 20])
 @pytest.mark.parametrize("characters", [1, 500, 10_000])
-def test_all_samples_are_streamed_page_by_page(store, count, characters):
+def test_all_samples_are_streamed_slice_by_slice(store, count, characters):
     samples = [sample(3 * at, f"é{at}") for at in range(count)]
     for each in samples:
         store.add_sample("run", each)
         store.add_sample("another", each)
-    found, pages = asyncio.run(listed(store, characters))
+    found, slices = asyncio.run(listed(store, characters))
     assert found == as_sent(samples)
-    assert all(sum(page) <= characters or len(page) == 1 for page in pages)
+    assert all(sum(each) <= characters or len(each) == 1 for each in slices)
     found, _ = asyncio.run(listed(store, characters, 4, 30))
     assert [each["update"] for each in found] == [at for at in range(6, 31, 3) if at < 3 * count]
     found, _ = asyncio.run(listed(store, characters, 4, 30, [0, 6, 9, 33]))
     assert [each["update"] for each in found] == [at for at in (6, 9) if at < 3 * count]
 
 
-def test_a_page_contains_few_long_samples(store):
+def test_a_slice_contains_few_long_samples(store):
     samples = [long_sample(update) for update in range(40)]
     for each in samples:
         store.add_sample("run", each)
-    found, pages = asyncio.run(listed(store))
+    found, slices = asyncio.run(listed(store))
     assert found == as_sent(samples)
-    assert max(map(sum, pages)) <= PAGE_CHARACTERS
-    assert max(map(len, pages)) < 3
+    assert max(map(sum, slices)) <= SLICE_CHARACTERS
+    assert max(map(len, slices)) < 3
 
 
 @pytest.mark.parametrize("text", ["\x01" * LONG, "語" * LONG, '"' * LONG])
-def test_a_sample_longer_than_a_page_is_sent_in_chunks(store, text):
+def test_a_sample_longer_than_a_slice_is_sent_in_chunks(store, text):
     samples = [sample(update, text) for update in range(3)]
     for each in samples:
         store.add_sample("run", each)
-    found, pages = asyncio.run(listed(store, 10_000))
+    found, slices = asyncio.run(listed(store, 10_000))
     assert found == as_sent(samples)
-    assert [len(page) for page in pages] == [1, 1, 1, 0]
+    assert [len(each) for each in slices] == [1, 1, 1, 0]
 
 
 # -- over HTTP ------------------------------------------------------------------------------------

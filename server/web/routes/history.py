@@ -27,12 +27,12 @@ from server.spec.schemas import (
     Sample,
 )
 from server.store import queries
-from server.store.queries import SamplesPage
+from server.store.queries import SampleSlice
 from server.web.dependencies import RunControllerDep, ServicesDep, limit_downloads
 from server.web.loss_cache import DEFAULT_POINTS
 from server.web.sample_streaming import (
     MAX_SAMPLES,
-    PAGE_CHARACTERS,
+    SLICE_CHARACTERS,
     fitting_sample_count,
     stream_json_list,
 )
@@ -63,15 +63,17 @@ async def list_samples(
     if limit is not None:
         count = fitting_sample_count(controller.run, limit)
         updates = await services.store_reader(queries.select_samples, run, first, last, count)
-    read_page = partial(queries.samples_page, characters=PAGE_CHARACTERS, selected=updates)
-    first_page = await services.store_reader(read_page, run, first, last)
+    read_slice = partial(queries.sample_slice, characters=SLICE_CHARACTERS, selected=updates)
+    first_slice = await services.store_reader(read_slice, run, first, last)
     # Unlimited reads: a response that has begun cannot be refused.
     read = services.supervisor.store.low_priority
 
-    async def next_page(update: int) -> SamplesPage:
-        return await read(read_page, run, update + 1, last)
+    async def next_slice(update: int) -> SampleSlice:
+        return await read(read_slice, run, update + 1, last)
 
-    return StreamingResponse(stream_json_list(first_page, next_page), media_type="application/json")
+    return StreamingResponse(
+        stream_json_list(first_slice, next_slice), media_type="application/json"
+    )
 
 
 @router.get("/loss", response_model=Loss)

@@ -6,20 +6,20 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, Field, field_validator
 from starlette.responses import Response, StreamingResponse
 
 from server.checkpoints.checkpoint_format import FINGERPRINT_DIGITS
 from server.errors import UnknownRunError
-from server.passages.gallery import PAGE_SIZE
+from server.passages.gallery import SLICE_SIZE
 from server.passages.saved_passage import BREAK, SavedPassage, as_markdown, as_text
 from server.passages.service import PASSAGE_FINGERPRINT_DIGITS
-from server.spec.run_spec import encodable
+from server.spec.run_spec import StrictModel, encodable
 from server.web.dependencies import RunControllerDep, Services, ServicesDep, limit_downloads
 
 router = APIRouter(tags=["saved passages"])
 
-MAX_PAGE_PASSAGES = 100
+MAX_SLICE_PASSAGES = 100
 MAX_TITLE_CHARACTERS = 200
 
 Format = Literal["txt", "md"]
@@ -29,9 +29,7 @@ IdQuery = Annotated[str | None, Query(min_length=1, max_length=64)]
 FormatQuery = Annotated[Format, Query(alias="format")]
 
 
-class _WithTitle(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
+class _WithTitle(StrictModel):
     title: Annotated[str, Field(max_length=MAX_TITLE_CHARACTERS)] | None = None
 
     @field_validator("title")
@@ -53,10 +51,8 @@ class TitleChange(_WithTitle):
     title: Annotated[str, Field(max_length=MAX_TITLE_CHARACTERS)] | None
 
 
-class ModelRequest(BaseModel):
+class ModelRequest(StrictModel):
     """The model to save, by its fingerprint in a passage."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     model: Annotated[str, Field(pattern=f"^[0-9a-f]{{{FINGERPRINT_DIGITS}}}$")]
 
@@ -70,8 +66,8 @@ class RunWithPassages(BaseModel):
     watch_words: list[str]
 
 
-class SavedPassagePage(BaseModel):
-    """Some saved passages, newest first; `next` is the `before` of the next page."""
+class SavedPassageSlice(BaseModel):
+    """Some saved passages, newest first; `next` is the `before` of the next slice."""
 
     passages: list[SavedPassage]
     total: int
@@ -79,14 +75,14 @@ class SavedPassagePage(BaseModel):
     next: str | None
 
 
-@router.get("/api/passages", response_model=SavedPassagePage)
+@router.get("/api/passages", response_model=SavedPassageSlice)
 async def list_passages(
     services: ServicesDep,
     request: Request,
     run: IdQuery = None,
     before: IdQuery = None,
-    limit: Annotated[int, Query(ge=1, le=MAX_PAGE_PASSAGES)] = PAGE_SIZE,
-) -> SavedPassagePage | Response:
+    limit: Annotated[int, Query(ge=1, le=MAX_SLICE_PASSAGES)] = SLICE_SIZE,
+) -> SavedPassageSlice | Response:
     """Return saved passages of all runs or of one, newest first, with an ETag."""
     state = await services.gallery.state()
     runs = [_run_with_passages(services, run, count) for run, count in state.runs.items()]
@@ -95,14 +91,14 @@ async def list_passages(
     headers = {"ETag": etag, "Cache-Control": "no-cache"}
     if request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers=headers)
-    passages, has_more = await services.gallery.page(run, before, limit)
-    page = SavedPassagePage(
+    passages, has_more = await services.gallery.slice(run, before, limit)
+    content = SavedPassageSlice(
         passages=[_with_run_name(services, passage) for passage in passages],
         total=state.total,
         runs=runs,
         next=passages[-1].id if has_more else None,
     )
-    return Response(page.model_dump_json(), media_type="application/json", headers=headers)
+    return Response(content.model_dump_json(), media_type="application/json", headers=headers)
 
 
 @router.post("/api/passages", status_code=201)
