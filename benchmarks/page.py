@@ -61,9 +61,9 @@ def main() -> None:
     )
     options = parser.parse_args()
     chromium = os.environ.get("HURRAH_BROWSER") or shutil.which("chromium")
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        run = create_run(Path(folder), options.updates).run
-        with ServerProcess(Path(folder)) as server:
+    with tempfile.TemporaryDirectory() as directory, sync_playwright() as playwright:
+        run = create_run(Path(directory), options.updates).run
+        with ServerProcess(Path(directory)) as server:
             if options.pace is not None:
                 slower = {"pace": options.pace, "sample_every": options.pace}
                 server.request("PATCH", f"/runs/{run}", slower)

@@ -102,24 +102,24 @@ def on_debian() -> bool:
     return "ID=debian" in lines and machine.has_apt()
 
 
-def write_launcher(folder: Path) -> Path:
+def write_launcher(directory: Path) -> Path:
     """Write a script that starts an unpacked Chromium with its libraries and fonts.
 
     Parameters
     ----------
-    folder : Path
-        Where to write it; its subfolder ``root`` has the unpacked files.
+    directory : Path
+        Where to write it; its subdirectory ``root`` has the unpacked files.
 
     Returns
     -------
     Path
         The launcher.
     """
-    root, fonts, launcher = folder / "root", folder / "fonts.conf", folder / "chromium"
+    root, fonts, launcher = directory / "root", directory / "fonts.conf", directory / "chromium"
     fonts.write_text(
         '<?xml version="1.0"?>\n<!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">\n'
         f"<fontconfig><dir>{escape(str(root))}/usr/share/fonts</dir><dir>/usr/share/fonts</dir>"
-        f"<cachedir>{escape(str(folder))}/fonts</cachedir></fontconfig>\n",
+        f"<cachedir>{escape(str(directory))}/fonts</cachedir></fontconfig>\n",
         encoding="utf-8",
     )
     machine.write_launcher(

@@ -94,16 +94,16 @@ def install(package: str) -> None:
     run([str(ROOT / "scripts" / "apt-install"), package])
 
 
-def unpack(package: str, folder: Path) -> None:
-    """Unpack a package and its missing dependencies into a folder, without root.
+def unpack(package: str, directory: Path) -> None:
+    """Unpack a package and its missing dependencies into a directory, without root.
 
-    apt-get works for any user with its own lists and archive folder, and verifies signatures.
+    apt-get works for any user with its own lists and archive directory, and verifies signatures.
 
     Parameters
     ----------
     package : str
         Name of a Debian or Ubuntu package.
-    folder : Path
+    directory : Path
         Takes the place of ``/``; emptied first.
 
     Raises
@@ -111,30 +111,30 @@ def unpack(package: str, folder: Path) -> None:
     SetupError
         The packages cannot be downloaded or unpacked.
     """
-    log(f"Unpacking {package} into {folder.relative_to(ROOT)} ...")
-    apt = folder.with_name(folder.name + "-apt")
-    for place in (folder, apt):
+    log(f"Unpacking {package} into {directory.relative_to(ROOT)} ...")
+    apt = directory.with_name(directory.name + "-apt")
+    for place in (directory, apt):
         shutil.rmtree(place, ignore_errors=True)
-    for place in (folder, apt / "lists" / "partial", apt / "archives" / "partial"):
+    for place in (directory, apt / "lists" / "partial", apt / "archives" / "partial"):
         place.mkdir(parents=True)
     settings = [f"Dir::State::lists={apt / 'lists'}", f"Dir::Cache={apt}", "Debug::NoLocking=1"]
     apt_get = ["apt-get", "-qq", *(f"-o{setting}" for setting in settings)]
     run([*apt_get, "update"])
     run([*apt_get, "install", "-y", "--no-install-recommends", "--download-only", package])
     for archive in sorted((apt / "archives").glob("*.deb")):
-        run(["dpkg", "-x", str(archive), str(folder)])
+        run(["dpkg", "-x", str(archive), str(directory)])
     shutil.rmtree(apt)
 
 
-def library_path(folder: Path) -> str:
-    """Return the folders of the libraries that were unpacked into a folder.
+def library_path(directory: Path) -> str:
+    """Return the directories of the libraries that were unpacked into a directory.
 
-    Some libraries are in folders of their own, which an installed package finds by absolute path or
-    through a link made during installation. The common folders come first.
+    Some libraries are in directories of their own, which an installed package finds by absolute
+    path or through a link made during installation. The common directories come first.
 
     Parameters
     ----------
-    folder : Path
+    directory : Path
         Takes the place of ``/`` for the unpacked files.
 
     Returns
@@ -142,7 +142,7 @@ def library_path(folder: Path) -> str:
     str
         A value for ``LD_LIBRARY_PATH``.
     """
-    found = {library.parent for library in folder.glob("**/*-linux-gnu*/**/lib*.so*")}
+    found = {library.parent for library in directory.glob("**/*-linux-gnu*/**/lib*.so*")}
     return ":".join(str(place) for place in sorted(found, key=lambda it: (len(it.parts), it)))
 
 
@@ -152,7 +152,7 @@ def write_launcher(launcher: Path, program: Path, environment: Mapping[str, str]
     Parameters
     ----------
     launcher : Path
-        The file to write; its folder exists.
+        The file to write; its directory exists.
     program : Path
         The program to start, with the script's own arguments.
     environment : mapping of str to str

@@ -35,7 +35,7 @@ BROWSER_FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-PATIENCE_S = 300
+TIMEOUT_S = 300
 WIDE = (1440, 900)
 PHONE = (390, 844)
 
@@ -104,7 +104,7 @@ def _server() -> Iterator[str]:
             yield found[0]
         finally:
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=PATIENCE_S)
+            process.communicate(timeout=TIMEOUT_S)
 
 
 def _run(url: str) -> str:
@@ -124,11 +124,11 @@ def _fork(url: str, run: str) -> str:
         "max_updates": update + BRANCH_UPDATES,
     }
     answer = httpx.post(
-        f"{url}api/runs/{run}/fork", json={"checkpoint": "latest", "spec": spec}, timeout=PATIENCE_S
+        f"{url}api/runs/{run}/fork", json={"checkpoint": "latest", "spec": spec}, timeout=TIMEOUT_S
     )
     answer.raise_for_status()
     branch = str(answer.json()["id"])
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + TIMEOUT_S
     while httpx.get(f"{url}api/runs/{branch}").json()["state"] != "finished":
         if time.monotonic() > deadline:
             raise RuntimeError(f"the fork has not made {BRANCH_UPDATES:,} updates")
@@ -138,10 +138,10 @@ def _fork(url: str, run: str) -> str:
 
 def _wait_for_words(url: str, run: str) -> None:
     """Wait until the network has come far enough."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + TIMEOUT_S
     while httpx.get(f"{url}api/runs/{run}").json()["update"] < UPDATES:
         if time.monotonic() > deadline:
-            raise RuntimeError(f"after {PATIENCE_S} s the run has not made {UPDATES:,} updates")
+            raise RuntimeError(f"after {TIMEOUT_S} s the run has not made {UPDATES:,} updates")
         time.sleep(0.5)
 
 
@@ -156,9 +156,9 @@ def _pictures() -> list[Picture]:
         Picture("words-light", WIDE, "light", _open_words),
         Picture("new-run-light", WIDE, "light", _open_form),
         Picture("temperatures-dark", WIDE, "dark", _compare_temperatures),
-        Picture("passages-light", WIDE, "light", _keep_passages),
-        Picture("gradients-light", WIDE, "light", _prove, "gradients"),
-        Picture("gradients-dark", WIDE, "dark", _prove, "gradients?mistake=clipping"),
+        Picture("passages-light", WIDE, "light", _save_passages),
+        Picture("gradients-light", WIDE, "light", _check_gradients, "gradients"),
+        Picture("gradients-dark", WIDE, "dark", _check_gradients, "gradients?mistake=clipping"),
         Picture("phone-light", PHONE, "light", _watch),
         Picture("phone-dark", PHONE, "dark", _watch),
     ]
@@ -180,8 +180,8 @@ def _take(browser: Browser, url: str, picture: Picture) -> None:
         device_scale_factor=2 if picture.size == PHONE else 1,
         reduced_motion="reduce",
     )
-    page.set_default_timeout(PATIENCE_S * 1000)
-    expect.set_options(timeout=PATIENCE_S * 1000)
+    page.set_default_timeout(TIMEOUT_S * 1000)
+    expect.set_options(timeout=TIMEOUT_S * 1000)
     page.goto(url)
     picture.prepare(page)
     page.screenshot(path=PICTURES / f"{picture.name}.png")
@@ -214,7 +214,7 @@ def _compare_temperatures(page: Page) -> None:
     expect(page.locator(".passage-column .quality")).to_have_count(4)
 
 
-def _keep_passages(page: Page) -> None:
+def _save_passages(page: Page) -> None:
     _ask_for_passage(page)
     page.locator("#passage-save").click()
     expect(page.locator("#passage-save")).to_have_text("Saved")
@@ -257,7 +257,7 @@ def _read_the_book(page: Page) -> None:
     expect(page.locator("#position-excerpt")).not_to_be_empty()
 
 
-def _prove(page: Page) -> None:
+def _check_gradients(page: Page) -> None:
     expect(page.locator("#check-result")).to_have_attribute("aria-busy", "false")
     page.locator("#check-plot[data-drawn-step]").wait_for(state="attached")
 

@@ -55,7 +55,7 @@ class DamagedCheckpointError(RuntimeError):
     """The file of a checkpoint is damaged."""
 
     def __init__(self, update: int) -> None:
-        super().__init__(f"The checkpoint of update {update:,} is damaged: it can't be read.")
+        super().__init__(f"The checkpoint of update {update:,} is damaged: it cannot be read.")
 
 
 class ConflictError(RuntimeError):

@@ -78,7 +78,7 @@ sys.addaudithook(_refuse_processes)
 
 @pytest.fixture(scope="session")
 def shipped_dir():
-    """Return the folder of the shipped texts."""
+    """Return the directory of the shipped texts."""
     return SHIPPED
 
 

@@ -1,4 +1,4 @@
-"""The page's modules import in one direction, and no folder holds too many of them."""
+"""The page's modules import in one direction, and no directory holds too many of them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ROOT / "static" / "js"
-MOST_IN_A_FOLDER = 14
+MOST_IN_A_DIRECTORY = 14
 
-# A module imports from its own folder and from folders on a lower floor.
+# A module imports from its own directory and from directories on a lower floor.
 FLOORS = {
     "lib": 1,
     "net": 2,
@@ -43,22 +43,22 @@ def modules() -> list[str]:
 
 
 def imports(module: str) -> list[str]:
-    folder = posixpath.dirname(module)
+    directory = posixpath.dirname(module)
     found = IMPORT.findall((SCRIPTS / module).read_text(encoding="utf-8"))
-    return [posixpath.normpath(posixpath.join(folder, path)) for path in found]
+    return [posixpath.normpath(posixpath.join(directory, path)) for path in found]
 
 
-def test_every_folder_has_a_floor() -> None:
+def test_every_directory_has_a_floor() -> None:
     assert {posixpath.dirname(module) for module in modules()} == set(FLOORS)
 
 
 @pytest.mark.parametrize("module", modules())
-def test_a_module_imports_only_from_its_folder_and_lower_floors(module: str) -> None:
-    folder = posixpath.dirname(module)
+def test_a_module_imports_only_from_its_directory_and_lower_floors(module: str) -> None:
+    directory = posixpath.dirname(module)
     for target in imports(module):
         assert (SCRIPTS / target).is_file(), f"{module} imports {target}, which does not exist"
         other = posixpath.dirname(target)
-        assert other == folder or FLOORS[other] < FLOORS[folder], f"{module} imports {target}"
+        assert other == directory or FLOORS[other] < FLOORS[directory], f"{module} imports {target}"
 
 
 def test_no_module_imports_itself_through_others() -> None:
@@ -85,7 +85,11 @@ def test_views_do_not_touch_the_websocket() -> None:
     ("root", "pattern"),
     [("static/js", "*.js"), ("static/css", "*.css"), ("tests/browser", "test_*.py")],
 )
-def test_no_folder_holds_more_modules_than_fit_on_a_screen(root: str, pattern: str) -> None:
-    folders = Counter(path.parent for path in (ROOT / root).rglob(pattern))
-    too_full = {str(folder): count for folder, count in folders.items() if count > MOST_IN_A_FOLDER}
+def test_no_directory_holds_more_modules_than_fit_on_a_screen(root: str, pattern: str) -> None:
+    directories = Counter(path.parent for path in (ROOT / root).rglob(pattern))
+    too_full = {
+        str(directory): count
+        for directory, count in directories.items()
+        if count > MOST_IN_A_DIRECTORY
+    }
     assert not too_full

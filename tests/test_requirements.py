@@ -53,10 +53,10 @@ def test_every_pin_has_hashes_and_no_index_is_named(lock: str) -> None:
 
 
 def test_the_lock_of_the_typescript_compiler_has_hashes_and_names_no_place() -> None:
-    folder = ROOT / "requirements/typescript"
-    text = (folder / "package-lock.json").read_text(encoding="utf-8")
+    directory = ROOT / "requirements/typescript"
+    text = (directory / "package-lock.json").read_text(encoding="utf-8")
     packages = json.loads(text)["packages"]
-    named = json.loads((folder / "package.json").read_text(encoding="utf-8"))["devDependencies"]
+    named = json.loads((directory / "package.json").read_text(encoding="utf-8"))["devDependencies"]
     assert packages[""]["devDependencies"] == named
     assert packages["node_modules/typescript"]["version"] == named["typescript"]
     assert all("integrity" in package for path, package in packages.items() if path)
@@ -64,9 +64,9 @@ def test_the_lock_of_the_typescript_compiler_has_hashes_and_names_no_place() -> 
 
 
 def test_plotly_is_the_file_that_its_readme_describes() -> None:
-    folder = ROOT / "static/vendor/plotly"
-    readme = (folder / "README.md").read_text(encoding="utf-8")
-    script = (folder / "plotly-basic.min.js").read_bytes()
+    directory = ROOT / "static/vendor/plotly"
+    readme = (directory / "README.md").read_text(encoding="utf-8")
+    script = (directory / "plotly-basic.min.js").read_bytes()
     version = re.search(rb"plotly\.js \(basic - minified\) v([\d.]+)\n", script)
     assert version is not None
     assert f"# Plotly, basic bundle {version[1].decode()}\n" in readme

@@ -38,14 +38,14 @@ def is_stopped(pid):
     return listing.stdout.startswith("T")
 
 
-def losses_reached(folder, size_bytes):
+def losses_reached(directory, size_bytes):
     """Whether losses.csv is larger than that; it is written in blocks of some thousand bytes."""
-    path = folder / "losses.csv"
+    path = directory / "losses.csv"
     return path.exists() and path.stat().st_size > size_bytes
 
 
-def wait_for_losses(folder, size_bytes):
-    until(lambda: losses_reached(folder, size_bytes))
+def wait_for_losses(directory, size_bytes):
+    until(lambda: losses_reached(directory, size_bytes))
 
 
 def short_training(book, out, updates, *more):

@@ -64,9 +64,9 @@ class PeakMemory:
 
 def idle_viewers(console: Console) -> list[Verdict]:
     """Measure, print the figures, and return their verdicts."""
-    with tempfile.TemporaryDirectory(prefix="hurrah-idle-") as folder:
-        synthetic = create_run(Path(folder), UPDATES, SPEC)
-        with ServerProcess(Path(folder)) as server:
+    with tempfile.TemporaryDirectory(prefix="hurrah-idle-") as directory:
+        synthetic = create_run(Path(directory), UPDATES, SPEC)
+        with ServerProcess(Path(directory)) as server:
             watched_run = WatchedRun(server, synthetic.run)
             watched_run.resume()
             watched_run.start_recording()

@@ -58,7 +58,7 @@ def create_run(
     Parameters
     ----------
     data_dir : pathlib.Path
-        An empty folder.
+        An empty directory.
     updates : int
         More than a thousand.
     spec : mapping of str, import_optional

@@ -77,8 +77,8 @@ def viewers(arguments: list[str], console: Console) -> list[Verdict]:
     count = int(arguments[0]) if arguments else COUNT
     seconds = float(arguments[1]) if len(arguments) > 1 else SECONDS
     few, all_, with_idle = ViewerGroup(FEW), ViewerGroup(count), ViewerGroup(count, IDLE)
-    with tempfile.TemporaryDirectory(prefix="hurrah-viewers-") as folder:
-        server = ServerProcess(Path(folder))
+    with tempfile.TemporaryDirectory(prefix="hurrah-viewers-") as directory:
+        server = ServerProcess(Path(directory))
         try:
             watched_run = WatchedRun(server, server.request("POST", "/runs", SPEC)["id"])
             time.sleep(SETTLING_S)
@@ -92,7 +92,7 @@ def viewers(arguments: list[str], console: Console) -> list[Verdict]:
             watched_run.command("leave")
             server.stop()
             start_s = time.monotonic()
-            server = ServerProcess(Path(folder), server.port)
+            server = ServerProcess(Path(directory), server.port)
             up_s = time.monotonic() - start_s
             reconnected_s = watched_run.command(f"join {count}")["took_s"]
             watched_run.close()

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.checkpoints.npz_validation import validate_archive
-from server.files.durable import sync_folder
+from server.files.durable import sync_directory
 from server.files.failpoints import failpoint
 
 __all__ = [
@@ -56,7 +56,7 @@ def write_archive(path: Path, arrays: Arrays, meta: Meta, *, durable: bool = Tru
     Parameters
     ----------
     path : pathlib.Path
-        The file; its folder must exist.
+        The file; its directory must exist.
     arrays : dict of str to ndarray
         Written under their names, uncompressed, because weights hardly compress.
     meta : dict
@@ -73,8 +73,8 @@ def write_archive(path: Path, arrays: Arrays, meta: Meta, *, durable: bool = Tru
     Notes
     -----
     A reader sees the old file or the new one, never a part of it: the bytes go to a temporary file
-    in the same folder, which is renamed once they are on the disk. Then the folder is synchronised,
-    because it contains the name.
+    in the same directory, which is renamed once they are on the disk. Then the directory is
+    synchronised, because it contains the name.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -92,8 +92,8 @@ def write_archive(path: Path, arrays: Arrays, meta: Meta, *, durable: bool = Tru
         raise
     if durable:
         failpoint("archive.renamed")
-        sync_folder(path.parent)
-        failpoint("archive.kept")
+        sync_directory(path.parent)
+        failpoint("archive.directory_synced")
     return size
 
 
@@ -127,7 +127,7 @@ def read_archive(path: Path) -> tuple[Arrays, Meta]:
     DamagedArchiveError
         The file is truncated, was changed, or is not such an archive.
     OSError, MemoryError
-        The file does not exist or can't be read now, which says nothing about its contents.
+        The file does not exist or cannot be read now, which says nothing about its contents.
     """
     with _open(path) as archive:
         meta = _read_meta(archive)

@@ -27,26 +27,26 @@ class Snapshots:
 
     Parameters
     ----------
-    folder : pathlib.Path
-        The folder of the files; created if necessary.
+    directory : pathlib.Path
+        The directory of the files; created if necessary.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
 
     @classmethod
     def of_checkpoints(cls, checkpoints: Path) -> Snapshots:
-        """Return the snapshots of the run with this folder of checkpoints."""
+        """Return the snapshots of the run with this directory of checkpoints."""
         return cls(checkpoints.parent / "snapshots")
 
     def path(self, update: int) -> Path:
         """Return the file of the snapshot at an update, which may not exist."""
-        return self._folder / f"{update}.npz"
+        return self._directory / f"{update}.npz"
 
     def updates(self) -> list[int]:
         """Return the updates of all snapshots, ascending."""
-        stems = (path.stem for path in self._folder.glob("*.npz"))
+        stems = (path.stem for path in self._directory.glob("*.npz"))
         return sorted(int(stem) for stem in stems if stem.isdigit())
 
     def nearest(self, update: int) -> int | None:
@@ -59,7 +59,7 @@ class Snapshots:
         Raises
         ------
         OSError, MemoryError
-            One can't be read now.
+            One cannot be read now.
         """
         while (nearest := self.nearest(update)) is not None and not self.is_valid(nearest):
             self._remove(nearest)
@@ -116,7 +116,7 @@ class Snapshots:
 
     def rewind(self, update: int) -> None:
         """Delete the snapshots after `update`, for a rollback, and incomplete files."""
-        for incomplete in self._folder.glob(".*"):
+        for incomplete in self._directory.glob(".*"):
             incomplete.unlink(missing_ok=True)
         for known in self.updates():
             if known > update:

@@ -39,8 +39,8 @@ class ResumeState:
     spec: RunSpec
 
     def error(self, reason: object) -> TrainingError:
-        """Return the error that this checkpoint can't be resumed."""
-        return TrainingError(f"Can't resume from {self.path}: {str(reason).rstrip('.')}.")
+        """Return the error that this checkpoint cannot be resumed."""
+        return TrainingError(f"Cannot resume from {self.path}: {str(reason).rstrip('.')}.")
 
     def spec_with(self, requested: RunSpec, given: AbstractSet[str]) -> RunSpec:
         """Return the spec to continue with: the checkpoint's, with the options that were given.
@@ -66,7 +66,7 @@ class ResumeState:
                 made_with = "none" if before is None else before
                 raise SpecError(
                     field,
-                    f"can't be changed by --resume: the checkpoint was made with {made_with}.",
+                    f"cannot be changed by --resume: the checkpoint was made with {made_with}.",
                 )
             changes[field] = value
         return self.spec.model_copy(update=changes)
@@ -78,7 +78,7 @@ def read_resume_state(path: Path) -> ResumeState:
     Raises
     ------
     TrainingError
-        There is none, or it can't be read.
+        There is none, or it cannot be read.
     """
     try:
         arrays, meta = read_archive(path)
@@ -86,8 +86,8 @@ def read_resume_state(path: Path) -> ResumeState:
     except FileNotFoundError:
         raise TrainingError(f"There is no {path.name} in {path.parent} to resume.") from None
     except DamagedArchiveError as error:
-        raise TrainingError(f"Can't resume from {path}: {error}.") from error
+        raise TrainingError(f"Cannot resume from {path}: {error}.") from error
     except ValidationError as error:
         raise TrainingError(
-            f"Can't resume from {path}: this version can't read its settings."
+            f"Cannot resume from {path}: this version cannot read its settings."
         ) from error

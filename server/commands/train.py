@@ -87,7 +87,7 @@ def train(
         There is no checkpoint to resume, or it does not fit; or the directory contains another
         training; or the loss was not a finite number.
     SpecError
-        A given option can't be combined with the checkpoint.
+        A given option cannot be combined with the checkpoint.
     """
     with contextlib.ExitStack() as stack:
         if resume:
@@ -250,7 +250,7 @@ class TrainingSession:
     # -- files ------------------------------------------------------------------------------------
 
     def _save(self, losses: AppendOnlyFile, samples: AppendOnlyFile) -> None:
-        # The text files first: a resume cuts them back to the checkpoint, but can't extend them.
+        # The text files first: a resume cuts them back to the checkpoint, but cannot extend them.
         sizes = {LOSSES: losses.sync(), SAMPLES: samples.sync()}
         arrays, meta = checkpoint_contents(self._trainer, self._vocabulary, self._spec)
         meta |= {"lengths_bytes": sizes, "text_sha256": self._text_sha256}

@@ -19,7 +19,7 @@ from server.corpora.entropy import Entropy, measure_entropy
 from server.corpora.headings import find_headings
 from server.corpora.proper_names import find_names
 from server.corpora.words import WORD, find_all, slices
-from server.files.durable import make_folder, sync_folder
+from server.files.durable import make_directory, sync_directory
 
 __all__ = [
     "Corpus",
@@ -131,21 +131,21 @@ class CorpusLibrary:
 
     The descriptions are in memory; a text is read from its file. The methods
     are thread-safe. Only the library writes below ``data_dir / "corpora"``,
-    which may be the folder of the shipped corpora too.
+    which may be the directory of the shipped corpora too.
 
     Parameters
     ----------
     shipped_dir : Path
-        The folder with ``corpora.json`` and the texts it lists.
+        The directory with ``corpora.json`` and the texts it lists.
     data_dir : Path
-        Each uploaded corpus has a folder ``corpora/<id>`` in it, with
-        ``text.txt`` and ``corpus.json``. Incomplete folders, left by a crash,
+        Each uploaded corpus has a directory ``corpora/<id>`` in it, with
+        ``text.txt`` and ``corpus.json``. Incomplete directories, left by a crash,
         are deleted.
     """
 
     def __init__(self, shipped_dir: Path, data_dir: Path) -> None:
-        self._folder = data_dir / "corpora"
-        make_folder(self._folder)
+        self._directory = data_dir / "corpora"
+        make_directory(self._directory)
         self._paths: dict[str, Path] = {}
         self._corpora: dict[str, Corpus] = {}
         for entry in json.loads((shipped_dir / "corpora.json").read_text(encoding="utf-8")):
@@ -153,8 +153,8 @@ class CorpusLibrary:
             corpus = _describe(path.read_bytes().decode("utf-8"), entry["id"])
             corpus = replace(corpus, name=entry["name"], shipped=True, licence=entry["licence"])
             self._register(corpus, path)
-        for corpus in _load_uploaded(self._folder):
-            self._register(corpus, self._folder / corpus.id / "text.txt")
+        for corpus in _load_uploaded(self._directory):
+            self._register(corpus, self._directory / corpus.id / "text.txt")
 
     def list(self) -> list[Corpus]:
         """Return all corpora.
@@ -243,18 +243,18 @@ class CorpusLibrary:
             repairs=decoded.repairs,
             created_at=datetime.now(UTC).isoformat(timespec="microseconds"),
         )
-        incomplete = self._folder / f"{_INCOMPLETE}{corpus.id}"
+        incomplete = self._directory / f"{_INCOMPLETE}{corpus.id}"
         try:
             incomplete.mkdir()
             _write(incomplete / "text.txt", decoded.text.encode("utf-8"))
             _write(incomplete / "corpus.json", _to_bytes(corpus))
-            sync_folder(incomplete)
-            incomplete.rename(self._folder / corpus.id)
+            sync_directory(incomplete)
+            incomplete.rename(self._directory / corpus.id)
         except OSError:
             shutil.rmtree(incomplete, ignore_errors=True)
             raise
-        sync_folder(self._folder)
-        self._register(corpus, self._folder / corpus.id / "text.txt")
+        sync_directory(self._directory)
+        self._register(corpus, self._directory / corpus.id / "text.txt")
         return corpus
 
     def remove(self, corpus_id: str) -> None:
@@ -270,13 +270,13 @@ class CorpusLibrary:
         if self.get(corpus_id).shipped:
             raise ShippedCorpusError("A corpus that comes with the program cannot be deleted.")
         # Renamed first, so that after a crash it is either complete or marked as incomplete.
-        deleted = self._folder / f"{_INCOMPLETE}{corpus_id}"
-        # A user may have deleted the folder by hand.
+        deleted = self._directory / f"{_INCOMPLETE}{corpus_id}"
+        # A user may have deleted the directory by hand.
         with suppress(FileNotFoundError):
-            (self._folder / corpus_id).rename(deleted)
+            (self._directory / corpus_id).rename(deleted)
         self._corpora.pop(corpus_id, None)
         self._paths.pop(corpus_id, None)
-        sync_folder(self._folder)
+        sync_directory(self._directory)
         shutil.rmtree(deleted, ignore_errors=True)
 
     def _register(self, corpus: Corpus, path: Path) -> None:
@@ -326,10 +326,10 @@ def _describe(text: str, corpus_id: str) -> Corpus:
     )
 
 
-def _load_uploaded(folder: Path) -> Iterator[Corpus]:
+def _load_uploaded(directory: Path) -> Iterator[Corpus]:
     """Yield the uploaded corpora in the order of their uploads, and delete incomplete ones."""
     found: list[Corpus] = []
-    for path in folder.iterdir():
+    for path in directory.iterdir():
         if path.name.startswith(_INCOMPLETE):
             shutil.rmtree(path, ignore_errors=True)
         elif _ID.fullmatch(path.name) and path.is_dir():

@@ -26,12 +26,12 @@ class DirectoryInUseError(RuntimeError):
 
 
 @contextlib.contextmanager
-def lock_directory(folder: Path, timeout_s: float) -> Iterator[None]:
+def lock_directory(directory: Path, timeout_s: float) -> Iterator[None]:
     """Lock a directory for this process alone.
 
     Parameters
     ----------
-    folder : pathlib.Path
+    directory : pathlib.Path
         The directory, which must exist.
     timeout_s : float
         Seconds to wait for another process to release it.
@@ -41,25 +41,25 @@ def lock_directory(folder: Path, timeout_s: float) -> Iterator[None]:
     DirectoryInUseError
         The other process did not release it.
     """
-    descriptor = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(directory, os.O_RDONLY)
     try:
-        _lock(descriptor, folder, time.monotonic() + timeout_s)
+        _lock(descriptor, directory, time.monotonic() + timeout_s)
         yield
     finally:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, folder: Path, deadline_s: float) -> None:
+def _lock(descriptor: int, directory: Path, deadline_s: float) -> None:
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             if time.monotonic() >= deadline_s:
-                raise DirectoryInUseError(f"another process is using {folder}") from error
+                raise DirectoryInUseError(f"another process is using {directory}") from error
             time.sleep(RETRY_EVERY_S)
         except OSError as error:
             # Some network file systems have no locks; there, users must start only one process.
-            log.warning("%s can't be locked: %s", folder, error)
+            log.warning("%s cannot be locked: %s", directory, error)
             return
         else:
             return

@@ -1,4 +1,4 @@
-"""Errors of a disk that is full or can't be written, as one exception with a sentence."""
+"""Errors of a disk that is full or cannot be written, as one exception with a sentence."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import sqlite3
 
 __all__ = ["StorageError", "UnreadableError", "as_storage_error"]
 
-FULL = "There is no room left on the disk"
-READ_ONLY = "The data directory can't be written"
+FULL = "There is no space left on the disk"
+READ_ONLY = "The data directory cannot be written"
 FAULTY = "The disk reports an error"
 
 BY_ERRNO = {
@@ -26,22 +26,22 @@ BY_SQLITE = {
     sqlite3.SQLITE_PERM: READ_ONLY,
     sqlite3.SQLITE_CANTOPEN: READ_ONLY,
     # SQLite reports any error of the operating system during a write as this.
-    sqlite3.SQLITE_IOERR: "The database can't be written",
+    sqlite3.SQLITE_IOERR: "The database cannot be written",
 }
 # The low byte of SQLite's extended result codes is the primary result code.
 PRIMARY_CODE = 0xFF
 
 
 class StorageError(RuntimeError):
-    """The disk is full or can't be written; the message is a sentence for the user."""
+    """The disk is full or cannot be written; the message is a sentence for the user."""
 
 
 class UnreadableError(StorageError):
-    """A file can't be read at the moment, but it need not be damaged; nothing has changed."""
+    """A file cannot be read at the moment, but it need not be damaged; nothing has changed."""
 
     def __init__(self, what: str, error: OSError | MemoryError) -> None:
         why = error.strerror if isinstance(error, OSError) else "there is not enough memory"
-        super().__init__(f"{what} can't be read at the moment: {why or error}.")
+        super().__init__(f"{what} cannot be read at the moment: {why or error}.")
 
 
 def as_storage_error(error: BaseException) -> StorageError | None:

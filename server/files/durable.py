@@ -6,12 +6,12 @@ import os
 import shutil
 from pathlib import Path
 
-__all__ = ["clear_unfinished", "copy_durably", "make_folder", "sync_folder"]
+__all__ = ["clear_unfinished", "copy_durably", "make_directory", "sync_directory"]
 
 
-def clear_unfinished(folder: Path, process: int) -> None:
-    """Delete the unfinished files of a process that has ended, by its id, in `folder`'s folders."""
-    for path in folder.glob(f"*/.*.{process}.tmp"):
+def clear_unfinished(directory: Path, process: int) -> None:
+    """Delete the unfinished files of an ended process, by its id, in all subdirectories."""
+    for path in directory.glob(f"*/.*.{process}.tmp"):
         path.unlink(missing_ok=True)
 
 
@@ -26,21 +26,21 @@ def copy_durably(source: Path, target: Path) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    sync_folder(target.parent)
+    sync_directory(target.parent)
 
 
-def sync_folder(folder: Path) -> None:
+def sync_directory(directory: Path) -> None:
     """Make the names in a directory durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
-def make_folder(folder: Path) -> None:
+def make_directory(directory: Path) -> None:
     """Create a directory and its parents as needed, durably."""
-    if not folder.is_dir():
-        make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
-        sync_folder(folder.parent)
+    if not directory.is_dir():
+        make_directory(directory.parent)
+        directory.mkdir(exist_ok=True)
+        sync_directory(directory.parent)

@@ -7,7 +7,7 @@ import re
 import shutil
 from pathlib import Path
 
-from server.files.durable import make_folder, sync_folder
+from server.files.durable import make_directory, sync_directory
 
 __all__ = ["RunDirectories"]
 
@@ -18,9 +18,9 @@ DELETED_PREFIX = ".deleted-"
 class RunDirectories:
     """The directories of all runs.
 
-    A run is deleted in three steps: its directory is renamed, which marks it as deleted; the
-    contents go, and then the run's rows in the database; last the mark. A server that starts
-    finishes what an earlier one has begun.
+    A run is deleted in three steps: its directory is renamed, which begins the deletion; the
+    contents are deleted, and then the run's rows in the database; last the renamed directory. A
+    server that starts finishes the deletions that an earlier one has begun.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class RunDirectories:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        make_folder(root)
+        make_directory(root)
 
     def checkpoints(self, run: str) -> Path:
         """Return the directory of a run's checkpoints."""
@@ -39,40 +39,40 @@ class RunDirectories:
     def create(self, run: str) -> None:
         """Create the directory of a run; durable."""
         self.checkpoints(run).mkdir(parents=True)
-        sync_folder(self._root / run)
-        sync_folder(self._root)
+        sync_directory(self._root / run)
+        sync_directory(self._root)
 
     def remove(self, run: str) -> None:
         """Remove the directory of a run that could not be created."""
         shutil.rmtree(self._root / run, ignore_errors=True)
 
-    def mark_deleted(self, run: str) -> None:
-        """Mark a run as deleted; durable, and possible on a full disk.
+    def begin_deletion(self, run: str) -> None:
+        """Begin the deletion of a run; durable, and possible on a full disk.
 
         Raises
         ------
         OSError
-            It can't be marked; nothing has changed.
+            The directory cannot be renamed; nothing has changed.
         """
-        marked = self._marked(run)
+        renamed = self._renamed(run)
         try:
-            (self._root / run).rename(marked)
+            (self._root / run).rename(renamed)
         except FileNotFoundError:
             # Someone has deleted it by hand.
-            marked.mkdir(exist_ok=True)
-        sync_folder(self._root)
+            renamed.mkdir(exist_ok=True)
+        sync_directory(self._root)
 
     def delete_contents(self, run: str) -> None:
-        """Delete the contents of a deleted run's directory, but not the mark."""
-        for path in self._marked(run).iterdir():
+        """Delete the contents of a deleted run's directory, but not the directory itself."""
+        for path in self._renamed(run).iterdir():
             shutil.rmtree(path, ignore_errors=True)
 
-    def remove_mark(self, run: str) -> None:
-        """Remove the mark, once the run is deleted from the database, too."""
-        shutil.rmtree(self._marked(run), ignore_errors=True)
+    def finish_deletion(self, run: str) -> None:
+        """Delete the directory, once the run is deleted from the database, too."""
+        shutil.rmtree(self._renamed(run), ignore_errors=True)
 
-    def marked_deleted(self) -> list[str]:
-        """Return the runs that are marked as deleted."""
+    def unfinished_deletions(self) -> list[str]:
+        """Return the runs whose deletion has begun."""
         return [
             path.name.removeprefix(DELETED_PREFIX) for path in self._root.glob(f"{DELETED_PREFIX}*")
         ]
@@ -84,5 +84,5 @@ class RunDirectories:
                 with contextlib.suppress(OSError):
                     shutil.rmtree(path)
 
-    def _marked(self, run: str) -> Path:
+    def _renamed(self, run: str) -> Path:
         return self._root / f"{DELETED_PREFIX}{run}"

@@ -26,14 +26,14 @@ class StorageQuota:
 
     Parameters
     ----------
-    folder : pathlib.Path
+    directory : pathlib.Path
         The directory; all files below it count.
     limit_bytes : int or None
         The limit; None: the size of the disk.
     """
 
-    def __init__(self, folder: Path, limit_bytes: int | None) -> None:
-        self._folder = folder
+    def __init__(self, directory: Path, limit_bytes: int | None) -> None:
+        self._directory = directory
         self._limit_bytes = limit_bytes
         self._stored_bytes = 0
         self._valid_until_s = 0.0
@@ -59,7 +59,7 @@ class StorageQuota:
             if self._stored_bytes + more_bytes > limit:
                 raise QuotaExceededError(
                     f"The data directory may contain {_shown(limit)}, and contains"
-                    f" {_shown(self._stored_bytes)}: delete runs or texts to make room."
+                    f" {_shown(self._stored_bytes)}: delete runs or texts to free space."
                 )
             self._stored_bytes += more_bytes
 
@@ -69,19 +69,19 @@ class StorageQuota:
 
     async def _measure(self) -> None:
         started_s = time.monotonic()
-        self._stored_bytes = await asyncio.to_thread(bytes_below, self._folder)
+        self._stored_bytes = await asyncio.to_thread(bytes_below, self._directory)
         took_s = time.monotonic() - started_s
         self._valid_until_s = started_s + max(MEASUREMENT_VALID_S, took_s * MEASUREMENT_SHARE)
 
 
-def bytes_below(folder: Path) -> int:
+def bytes_below(directory: Path) -> int:
     """Return the total size of all files below a directory.
 
     Files deleted meanwhile do not count. Nor do files whose names start with a dot: they are
     temporary files, of a write or of a download.
     """
     total = 0
-    for parent, _, names in os.walk(folder):
+    for parent, _, names in os.walk(directory):
         for name in names:
             if name.startswith("."):
                 continue

@@ -20,7 +20,7 @@ __all__ = ["SCHEMA", "add", "seconds_at", "truncate"]
 
 POINT_DISTANCE_S = 1.0
 MAX_POINTS = 4_096
-# Greatest distance of points after thinning: a share of the time until then, and of all time.
+# Greatest distance of points after downsampling: a share of the time until then, and of all time.
 SHARE_OF_ELAPSED = 1 / 150
 SHARE_OF_TOTAL = 1 / 1_000
 

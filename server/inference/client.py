@@ -29,8 +29,8 @@ OnPiece = Callable[[Message], None]
 class InferenceClient:
     """An inference process, started when it is first needed, and again if it dies.
 
-    Every method raises `server.concurrency.child_process.ChildRefusedError` if the process can't
-    carry out the command, such as when a model can't be read, and `ChildExitedError` if it ends
+    Every method raises `server.concurrency.child_process.ChildRefusedError` if the process cannot
+    carry out the command, such as when a model cannot be read, and `ChildExitedError` if it ends
     before it replies, twice. The replies are described in `server.inference.messages`.
     """
 

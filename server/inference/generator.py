@@ -71,7 +71,7 @@ class TextGenerator:
         Raises
         ------
         DamagedArchiveError, OSError
-            A model can't be read.
+            A model cannot be read.
         """
         match command:
             case WritePassages():

@@ -41,7 +41,7 @@ class WritePassages(Command):
     which : str
         Which of the file's models: "best", "best_validation" or "latest".
     save_to : str or None
-        The folder to save the model in, under its fingerprint; None saves none.
+        The directory to save the model in, under its fingerprint; None saves none.
     spec : dict
         The run's spec.
     corpus_path : str

@@ -21,7 +21,7 @@ from server.files.durable import copy_durably
 
 __all__ = ["ModelStore", "StoredModel"]
 
-FOLDER, DRAFTS = "models", "held"
+DIRECTORY, DRAFTS = "models", "held"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +54,20 @@ class ModelStore:
 
     def delete_drafts(self) -> None:
         """Delete the draft models and the incomplete files of an earlier server."""
-        for folder in self._runs_dir.glob(f"*/{FOLDER}"):
-            shutil.rmtree(folder / DRAFTS, ignore_errors=True)
-            for path in folder.glob(".*"):
+        for directory in self._runs_dir.glob(f"*/{DIRECTORY}"):
+            shutil.rmtree(directory / DRAFTS, ignore_errors=True)
+            for path in directory.glob(".*"):
                 path.unlink(missing_ok=True)
 
     def path(self, run: str, fingerprint: str) -> Path:
         """Return where a model is or would be stored."""
-        return self._runs_dir / run / FOLDER / f"{fingerprint}.npz"
+        return self._runs_dir / run / DIRECTORY / f"{fingerprint}.npz"
 
     def draft_directory(self, run: str) -> Path:
         """Return the directory of a run's draft models, created if necessary."""
-        folder = self._runs_dir / run / FOLDER / DRAFTS
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+        directory = self._runs_dir / run / DIRECTORY / DRAFTS
+        directory.mkdir(parents=True, exist_ok=True)
+        return directory
 
     def find(self, run: str, fingerprint: str) -> Path | None:
         """Return the file of a stored or draft model, or None."""
@@ -144,11 +144,11 @@ class ModelStore:
         return True
 
     def _draft_path(self, run: str, fingerprint: str) -> Path:
-        return self._runs_dir / run / FOLDER / DRAFTS / f"{fingerprint}.npz"
+        return self._runs_dir / run / DIRECTORY / DRAFTS / f"{fingerprint}.npz"
 
     def _list(self) -> list[StoredModel]:
         found = []
-        for path in self._runs_dir.glob(f"*/{FOLDER}/[!.]*.npz"):
+        for path in self._runs_dir.glob(f"*/{DIRECTORY}/[!.]*.npz"):
             stat = path.stat()
             run = path.parent.parent.name
             found.append(StoredModel(run, path.stem, stat.st_size, stat.st_mtime_ns))

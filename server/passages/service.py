@@ -114,7 +114,7 @@ class PassageService:
         SpecError
             The request exceeds a limit.
         ConflictError
-            The model can't be read.
+            The model cannot be read.
         TooBusyError
             Too many requests are waiting.
         """
@@ -127,15 +127,15 @@ class PassageService:
         seed = secrets.randbelow(MAX_SEED) if request.seed is None else request.seed
         temperatures = request.temperatures or [request.temperature]
         size = controller.run.parameters * DTYPE_BYTES[controller.run.spec.dtype]
-        folder = None
+        directory = None
         if keep_draft and self._models.fits(size):
-            folder = await asyncio.to_thread(self._models.draft_directory, run)
+            directory = await asyncio.to_thread(self._models.draft_directory, run)
         async with self._admission, self._model(controller, request.source) as found:
             try:
                 command = WritePassages(
                     path=None if found.path is None else str(found.path),
                     which=found.which,
-                    save_to=None if folder is None else str(folder),
+                    save_to=None if directory is None else str(directory),
                     spec=controller.run.spec.model_dump(mode="json"),
                     corpus_path=str(controller.corpus_path),
                     length=request.length,
@@ -194,7 +194,7 @@ class PassageService:
                 yield found
             return
         if isinstance(source, AtUpdate):
-            snapshots = Snapshots.of_checkpoints(controller.checkpoint_store.folder)
+            snapshots = Snapshots.of_checkpoints(controller.checkpoint_store.directory)
             snapshot = await asyncio.to_thread(snapshots.nearest_valid, source.update)
             source = await self._nearest(controller, source.update, snapshot)
             if source == "snapshot" and snapshot is not None:
@@ -209,7 +209,7 @@ class PassageService:
             return
         which = BY_NAME[source]
         if which == "best_validation" and not controller.run.spec.validation_fraction:
-            raise SpecError("source", "can't be best_validation: the run has no validation set")
+            raise SpecError("source", "cannot be best_validation: the run has no validation set")
         async with temporary_file(controller) as path:
             if await controller.export_model(path, which):
                 yield _LocatedModel(which, path, which)
@@ -227,7 +227,7 @@ class PassageService:
         """Locate the model with a fingerprint: in the model store, or wherever it still exists."""
         stored = await asyncio.to_thread(self._models.find, controller.run.id, model)
         paths = [] if stored is None else [stored]
-        paths.append(Snapshots.of_checkpoints(controller.checkpoint_store.folder).path(update))
+        paths.append(Snapshots.of_checkpoints(controller.checkpoint_store.directory).path(update))
         checkpoints = await controller.checkpoint_store.list()
         paths += [
             controller.checkpoint_store.path(each.id)

@@ -117,7 +117,7 @@ class Parameters:
         names = self.names[self.names.index(first) : self.names.index(last) + 1]
         widths = {self._shapes[name][0] for name in names}
         if len(widths) != 1:
-            raise ValueError(f"{', '.join(names)} have not the same first axis.")
+            raise ValueError(f"{', '.join(names)} differ in the length of the first axis.")
         start = self._offsets[first]
         end = self._offsets[last] + prod(self._shapes[last])
         return self.flat[start:end].reshape(-1, widths.pop())

@@ -17,7 +17,7 @@ from server.concurrency.json_lines import Message
 from server.errors import ConflictError, DamagedCheckpointError, UnknownCheckpointError
 from server.files.directory_lock import DirectoryInUseError, lock_directory
 from server.files.disk_errors import StorageError, UnreadableError
-from server.files.durable import copy_durably, sync_folder
+from server.files.durable import copy_durably, sync_directory
 from server.files.failpoints import failpoint
 from server.spec.schemas import Checkpoint, Milestone
 from server.store import queries
@@ -47,7 +47,7 @@ class CheckpointStore:
     ----------
     run : str
         Id of the run.
-    folder : pathlib.Path
+    directory : pathlib.Path
         Where the files are; created if needed.
     store : StoreExecutor
         The database.
@@ -57,19 +57,19 @@ class CheckpointStore:
     found_damaged : list of Checkpoint
         Checkpoints found damaged and not reported yet; `Recovery` reports and clears them.
     found_readable : list of Checkpoint
-        Checkpoints that had been marked damaged and are not; likewise.
+        Checkpoints recorded as damaged that are not; likewise.
     """
 
-    def __init__(self, run: str, folder: Path, store: StoreExecutor) -> None:
+    def __init__(self, run: str, directory: Path, store: StoreExecutor) -> None:
         self._run = run
-        self.folder = folder
+        self.directory = directory
         self._store = store
         self.found_damaged: list[Checkpoint] = []
         self.found_readable: list[Checkpoint] = []
         # Ids of files that are being written, and of checkpoints whose files are being copied.
         self._reserved: set[str] = set()
         self._pinned: Counter[str] = Counter()
-        folder.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(parents=True, exist_ok=True)
 
     # -- which there are --------------------------------------------------------------------------
 
@@ -97,7 +97,7 @@ class CheckpointStore:
 
     def path(self, checkpoint: str) -> Path:
         """Return the path of the file of a checkpoint, given its id."""
-        return self.folder / f"{checkpoint}.npz"
+        return self.directory / f"{checkpoint}.npz"
 
     # -- adding -----------------------------------------------------------------------------------
 
@@ -110,7 +110,7 @@ class CheckpointStore:
     async def reserve(self, identity: str) -> AsyncIterator[None]:
         """Keep `import_orphans` from importing a file that is being written under this id.
 
-        If the checkpoint can't be stored, its file is removed: no one was promised it.
+        If the checkpoint cannot be stored, its file is removed: no one was promised it.
         """
         self._reserved.add(identity)
         try:
@@ -136,9 +136,9 @@ class CheckpointStore:
         milestones = (
             [] if automatic else [Milestone(update=checkpoint.update, kind="checkpoint", text=text)]
         )
-        failpoint("checkpoint.enter")
+        failpoint("checkpoint.insert")
         milestones = await self._store(Store.add_checkpoint, self._run, checkpoint, milestones)
-        failpoint("checkpoint.entered")
+        failpoint("checkpoint.inserted")
         await self._delete_old_automatic()
         return checkpoint, milestones
 
@@ -196,7 +196,9 @@ class CheckpointStore:
 
     async def _check_deletable(self, checkpoint: Checkpoint) -> None:
         if checkpoint.automatic:
-            raise ConflictError("An automatic checkpoint is replaced by newer ones by itself.")
+            raise ConflictError(
+                "An automatic checkpoint cannot be deleted: newer ones replace it automatically."
+            )
         latest = await self.latest()
         if latest is None or latest.id == checkpoint.id:
             raise ConflictError(
@@ -228,12 +230,12 @@ class CheckpointStore:
     async def load_latest(self) -> tuple[Checkpoint, HistoryDelta, Meta] | None:
         """Return the newest readable checkpoint, the history in it, and its trainer's scalars.
 
-        Damaged checkpoints on the way are marked.
+        Checkpoints found damaged are recorded as damaged.
 
         Raises
         ------
         UnreadableError
-            One that may be the newest can't be read at the moment.
+            One that may be the newest cannot be read at the moment.
         """
         known = await self.list()
         newest_time = max((each.created_at for each in known if not each.damaged), default="")
@@ -254,7 +256,7 @@ class CheckpointStore:
         DamagedCheckpointError
             The file is damaged.
         UnreadableError
-            It can't be read at the moment.
+            It cannot be read at the moment.
         """
         found = await self.find(checkpoint)
         if await self._load(found) is None:
@@ -262,7 +264,7 @@ class CheckpointStore:
         return self.path(found.id)
 
     async def samples_in(self, checkpoint: Checkpoint) -> Sequence[Message]:
-        """Return the samples in a checkpoint's history; none if it can't be read."""
+        """Return the samples in a checkpoint's history; none if it cannot be read."""
         try:
             meta = await asyncio.to_thread(read_meta, self.path(checkpoint.id))
             samples: Sequence[Message] = meta["unflushed"]["samples"]
@@ -273,7 +275,7 @@ class CheckpointStore:
     async def _load(self, checkpoint: Checkpoint) -> tuple[HistoryDelta, Meta] | None:
         """Return a checkpoint's history and its trainer's scalars; None if it is damaged.
 
-        The mark `damaged` is checked again, because an earlier version set it after passing
+        The flag `damaged` is checked again, because an earlier version set it after passing
         errors, too.
         """
         try:
@@ -281,7 +283,7 @@ class CheckpointStore:
         except (DamagedArchiveError, FileNotFoundError) as error:
             if not checkpoint.damaged:
                 log.warning("run %s: damaged checkpoint skipped: %s", self._run, error)
-                self.found_damaged.append(await self._mark(checkpoint, damaged=True))
+                self.found_damaged.append(await self._set_damaged(checkpoint, damaged=True))
             return None
         except (OSError, MemoryError) as error:
             what = f"The checkpoint of update {checkpoint.update:,}"
@@ -289,14 +291,14 @@ class CheckpointStore:
         if checkpoint.damaged:
             if delta.first > await self._store(Store.history_end, self._run) + 1:
                 return None  # The run went back to before it: the history up to it is deleted.
-            self.found_readable.append(await self._mark(checkpoint, damaged=False))
+            self.found_readable.append(await self._set_damaged(checkpoint, damaged=False))
         return delta, meta["trainer"]
 
-    async def _mark(self, checkpoint: Checkpoint, *, damaged: bool) -> Checkpoint:
-        marked = checkpoint.model_copy(update={"damaged": damaged})
+    async def _set_damaged(self, checkpoint: Checkpoint, *, damaged: bool) -> Checkpoint:
+        changed = checkpoint.model_copy(update={"damaged": damaged})
         with contextlib.suppress(StorageError):
-            await self._store(Store.add_checkpoint, self._run, marked)
-        return marked
+            await self._store(Store.add_checkpoint, self._run, changed)
+        return changed
 
     # -- orphans ----------------------------------------------------------------------------------
 
@@ -306,10 +308,10 @@ class CheckpointStore:
         A worker of that server may still be writing; this waits until it has ended.
         """
         try:
-            await asyncio.to_thread(_wait_until_unlocked, self.folder)
+            await asyncio.to_thread(_wait_until_unlocked, self.directory)
         except DirectoryInUseError as error:
             log.warning("run %s: %s", self._run, error)
-        for path in self.folder.glob(".*"):
+        for path in self.directory.glob(".*"):
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
         await self.import_orphans()
@@ -320,10 +322,10 @@ class CheckpointStore:
         Raises
         ------
         UnreadableError
-            A file can't be read at the moment. It may be the one from which the run continues.
+            A file cannot be read at the moment. It may be the one from which the run continues.
         """
         # List files before reading the database, so a concurrent add is never imported twice.
-        paths, reserved = sorted(self.folder.glob("[!.]*.npz")), set(self._reserved)
+        paths, reserved = sorted(self.directory.glob("[!.]*.npz")), set(self._reserved)
         known = reserved | {checkpoint.id for checkpoint in await self.list()}
         for path in paths:
             if path.stem not in known:
@@ -357,9 +359,9 @@ def _read(path: Path) -> tuple[HistoryDelta, Meta]:
 def _unlink_durably(path: Path) -> None:
     """Delete a file durably: if it came back after a power cut, it would be imported again."""
     path.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    sync_directory(path.parent)
 
 
-def _wait_until_unlocked(folder: Path) -> None:
-    with lock_directory(folder, ORPHAN_WORKER_TIMEOUT_S):
+def _wait_until_unlocked(directory: Path) -> None:
+    with lock_directory(directory, ORPHAN_WORKER_TIMEOUT_S):
         pass

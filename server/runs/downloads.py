@@ -92,7 +92,7 @@ class Downloads:
         UnknownCheckpointError
             There is none.
         DamagedCheckpointError
-            It can't be read.
+            It cannot be read.
         TooBusyError
             Too many downloads are in progress.
         """
@@ -151,7 +151,7 @@ async def _opened(controller: RunController, checkpoint: str) -> OpenFile:
 async def temporary_file(controller: RunController) -> AsyncIterator[Path]:
     """Yield a path in the run's directory; the file under it is deleted in the end."""
     # The dot marks it as no checkpoint. If the server dies, `recover_directory` deletes the file.
-    path = controller.checkpoint_store.folder / f".{secrets.token_hex(6)}.npz"
+    path = controller.checkpoint_store.directory / f".{secrets.token_hex(6)}.npz"
     try:
         yield path
     finally:

@@ -121,7 +121,7 @@ class Recorder:
             if len(losses) or state is run.state is RunState.RUNNING:
                 self._publish_progress(report.curve, report.happened_at)
         self._samples.put(pending)
-        # A worker that does not train can't tell whether its run is paused, queued or has ended.
+        # A worker that does not train cannot tell whether its run is paused, queued or has ended.
         still_not_running = state is RunState.PAUSED and run.state is not RunState.RUNNING
         if state is not run.state and not still_not_running:
             await self.set_state(state)
@@ -146,7 +146,7 @@ class Recorder:
         Raises
         ------
         StorageError
-            It can't be made durable; nothing has changed.
+            It cannot be made durable; nothing has changed.
         """
         run = self.run
         async with self.lock:

@@ -1,4 +1,4 @@
-"""Continuing from the newest checkpoint that can be read, and reporting those that can't."""
+"""Continuing from the newest checkpoint that can be read, and reporting those that cannot."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Recovery:
             text = "The server ended while the run was training."
             await recorder.set_state(RunState.INTERRUPTED, text)
         elif run.state is RunState.PAUSED and run.disk_full:
-            text = "The server ended while there was no room on the disk."
+            text = "The server ended while there was no space on the disk."
             await recorder.set_state(RunState.INTERRUPTED, text)
 
     async def restore_latest(self, *, rewind: bool = False) -> Checkpoint | None:
@@ -67,7 +67,7 @@ class Recovery:
         ConflictError
             The run has checkpoints, and none of them can be read.
         StorageError
-            The change can't be made durable, or, as `UnreadableError`, a checkpoint can't be read
+            The change cannot be made durable, or, as `UnreadableError`, a checkpoint cannot be read
             at the moment.
         """
         found = await self._checkpoint_store.load_latest()
@@ -109,7 +109,9 @@ class Recovery:
             which = (
                 "only checkpoint is" if len(damaged) == 1 else f"{len(damaged)} checkpoints are all"
             )
-            raise ConflictError(f"The run's {which} damaged: it can't go on. Nothing was changed.")
+            raise ConflictError(
+                f"The run's {which} damaged: the run cannot continue. Nothing was changed."
+            )
 
     async def _report_damaged(self, kind: MilestoneKind = "note", more: str = "") -> None:
         """Publish which checkpoints have been found damaged, or readable again, since last time."""

@@ -207,7 +207,7 @@ class RunController:
         changes = change.values()
         last, made = changes.get("max_updates"), self.run.update
         if last is not None and last < made:
-            raise SpecError("max_updates", f"can't be less than the {made:,} updates made already")
+            raise SpecError("max_updates", f"cannot be less than the {made:,} updates already made")
         # On a full disk the change is refused here, before it is in force.
         await self.recorder.flush()
         # A run that goes back to a checkpoint before such a change would train differently. So
@@ -236,7 +236,7 @@ class RunController:
         if (checkpoint := await self._save_checkpoint(note, automatic=False)) is not None:
             return checkpoint
         if not ended:
-            raise ConflictError("The run's process ended before it was done.")
+            raise ConflictError("The run's process ended before it completed the command.")
         # Without a worker, the state of the run is that of its newest checkpoint.
         if (latest := await self.recovery.latest_file()) is None:
             raise UnknownCheckpointError("latest")
@@ -313,7 +313,7 @@ class RunController:
         """Stop the worker of a paused run, until it is needed again."""
         async with self._transition:
             if self.has_worker and self.run.state is RunState.PAUSED:
-                # If its checkpoint can't be written, the worker stays.
+                # If its checkpoint cannot be written, the worker stays.
                 with contextlib.suppress(StorageError):
                     await self._stop_worker(unless=lambda: self._steps_in_progress > 0)
 
@@ -335,10 +335,10 @@ class RunController:
                     except StorageError as error:
                         log.warning("run %s ends without a checkpoint: %s", self.run.id, error)
                     if was_running and self.run.state is RunState.PAUSED:
-                        text = "The server was ended while the run was training."
+                        text = "The server was stopped while the run was training."
                         await self.recorder.set_state(RunState.INTERRUPTED, text)
         finally:
-            # This also ends a worker that does not reply, or that can't write its checkpoint.
+            # This also ends a worker that does not reply, or that cannot write its checkpoint.
             await self.kill()
 
     async def _prepare_start(self, training: bool) -> Start:
@@ -352,7 +352,7 @@ class RunController:
             await self.recorder.reset()
         return Start(
             spec=self.run.spec.model_dump(mode="json"),
-            folder=str(self.checkpoint_store.folder),
+            directory=str(self.checkpoint_store.directory),
             corpus_path=str(self.corpus_path),
             checkpoint=None if latest is None else str(self.checkpoint_store.path(latest.id)),
             fast_forward_to=update,
@@ -387,7 +387,7 @@ class RunController:
     async def _stop_finished_worker(self) -> None:
         async with self._transition:
             if self.run.state is RunState.FINISHED and self.has_worker:
-                # If its last checkpoint can't be written, the worker stays; `_flush` tries again.
+                # If its last checkpoint cannot be written, the worker stays; `_flush` tries again.
                 with contextlib.suppress(StorageError):
                     await self._stop_worker()
 
@@ -443,10 +443,10 @@ class RunController:
                 await self._worker_client.request_if_alive(Pause())
             waits = self.has_worker and not self.run.disk_full
             if waits and self.run.state is RunState.FINISHED:
-                text = f"{reason} The last checkpoint is written when there is room."
+                text = f"{reason} The last checkpoint is written when there is space."
                 await self.recorder.set_state(RunState.FINISHED, text, disk_full=True)
             elif waits and was_running and self.run.state is RunState.PAUSED:
-                text = f"{reason} The run is paused, and resumes by itself when there is room."
+                text = f"{reason} The run is paused, and resumes automatically when there is space."
                 await self.recorder.set_state(RunState.PAUSED, text, disk_full=True)
 
     async def _roll_back(self, worker: JsonChildProcess | None, update: int) -> None:

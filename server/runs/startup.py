@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 async def recover_run(controller: RunController) -> None:
-    """Recover a run; one that can't be recovered fails with a reason, and the server starts."""
+    """Recover a run; one that cannot be recovered fails with a reason, and the server starts."""
     try:
         await controller.recovery.recover()
     except Exception as error:
@@ -45,7 +45,7 @@ async def finish_deletions(directories: RunDirectories, store: StoreExecutor) ->
         Deleted runs that may still be in the database, because there was no space to delete them.
     """
     left = set()
-    for run in directories.marked_deleted():
+    for run in directories.unfinished_deletions():
         try:
             # The files first: on a full disk, that makes space for the database.
             await asyncio.to_thread(directories.delete_contents, run)
@@ -54,7 +54,7 @@ async def finish_deletions(directories: RunDirectories, store: StoreExecutor) ->
             log.warning("run %s will be deleted at the next start: %s", run, error)
             left.add(run)
         else:
-            await asyncio.to_thread(directories.remove_mark, run)
+            await asyncio.to_thread(directories.finish_deletion, run)
     known = await store(queries.run_ids)
     await asyncio.to_thread(directories.delete_orphans, known)
     return left

@@ -237,8 +237,8 @@ class Supervisor:
         with contextlib.suppress(ValueError):
             self._queue.remove(run)
         failpoint("run.delete")
-        await asyncio.to_thread(self._directories.mark_deleted, run)
-        failpoint("run.marked")
+        await asyncio.to_thread(self._directories.begin_deletion, run)
+        failpoint("run.renamed")
         del self._controllers[run]
         await controller.kill()
         # The files first: on a full disk, that makes space for the database.
@@ -249,7 +249,7 @@ class Supervisor:
             log.warning("run %s is still in the database: %s", run, error)
         else:
             failpoint("run.deleted")
-            await asyncio.to_thread(self._directories.remove_mark, run)
+            await asyncio.to_thread(self._directories.finish_deletion, run)
         self._publisher.close(run)
         self._schedule_next()
 

@@ -36,7 +36,7 @@ def forked_spec(run: Run, checkpoint: Checkpoint, changes: dict[str, Any]) -> Ru
     for field, value in changes.items():
         if field in before and field not in CHANGEABLE and value != before[field]:
             raise SpecError(
-                field, f"can't be changed in a fork: the checkpoint was made with {before[field]}"
+                field, f"cannot be changed in a fork: the checkpoint was made with {before[field]}"
             )
     name = f"{run.name}, from {checkpoint.update:,}"
     spec = RunSpec.model_validate(before | {"name": name[:120], "paused": False} | changes)

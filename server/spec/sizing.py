@@ -86,8 +86,8 @@ def measure_sizes(
     if spec.sample_length > longest:
         raise SpecError(
             "sample_length",
-            f"takes a network of {sizes.parameters:,} parameters too long to write: at most"
-            f" {longest:,} would do",
+            f"takes too long with a network of {sizes.parameters:,} parameters: at most"
+            f" {longest:,} is possible",
         )
     return sizes
 
@@ -120,8 +120,10 @@ def _too_large(spec: RunSpec, distinct: int, sizes: Sizes, limit: int) -> str:
             fits = middle
         else:
             too_large = middle
-    would_do = f"at most {fits:,} would do" if fits else "even 1 is too much: lower the batch_size"
+    suggestion = (
+        f"at most {fits:,} is possible" if fits else "even 1 is too much: lower the batch_size"
+    )
     return (
         f"makes a network that takes about {sizes.memory_bytes / 1e6:,.0f} MB, more than the"
-        f" {limit / 1e6:,.0f} MB allowed: {would_do}"
+        f" {limit / 1e6:,.0f} MB allowed: {suggestion}"
     )

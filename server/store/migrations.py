@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 
 from server.files.disk_errors import as_storage_error
-from server.files.durable import sync_folder
+from server.files.durable import sync_directory
 from server.files.failpoints import failpoint
 from server.store.schema import SCHEMA
 
@@ -47,7 +47,7 @@ class NewerDatabaseError(RuntimeError):
 
 
 class MigrationError(RuntimeError):
-    """The database can't be migrated and is unchanged; the message says why."""
+    """The database cannot be migrated and is unchanged; the message says why."""
 
 
 def open_database(path: Path) -> sqlite3.Connection:
@@ -62,7 +62,7 @@ def open_database(path: Path) -> sqlite3.Connection:
     MigrationError
         A migration failed. The database is in the version that it had.
     sqlite3.DatabaseError
-        The file is not a database, or can't be opened.
+        The file is not a database, or cannot be opened.
     """
     check_version(path)
     connection = sqlite3.connect(path)
@@ -87,14 +87,14 @@ def check_version(path: Path) -> None:
     Raises
     ------
     NewerDatabaseError
-        It can't.
+        Its version is newer.
     sqlite3.DatabaseError
         The file is not a database.
     """
     if (version := read_version(path)) > VERSION:
         raise NewerDatabaseError(
-            f"{path} has version {version}, and this program can use versions up to {VERSION}:"
-            " start the newer version of Hurrah that made it."
+            f"{path} has version {version}, but this program can use only versions up to {VERSION}:"
+            " use the newer version of Hurrah that created it."
         )
 
 
@@ -135,7 +135,7 @@ def _upgrade(connection: sqlite3.Connection, path: Path) -> None:
     except (sqlite3.Error, OSError) as error:
         reason = as_storage_error(error) or f"{error}."
         raise MigrationError(
-            f"{path} can't be migrated from version {version} to {VERSION} and is unchanged:"
+            f"{path} cannot be migrated from version {version} to {VERSION} and is unchanged:"
             f" {reason}"
         ) from error
     log.warning("The database has version %d.", VERSION)
@@ -186,7 +186,7 @@ def _back_up(connection: sqlite3.Connection, target: Path) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    sync_folder(target.parent)
+    sync_directory(target.parent)
     log.warning("A backup of the old database is in %s.", target)
     failpoint("migration.backed_up")
 

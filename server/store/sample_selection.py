@@ -64,12 +64,12 @@ def select_samples(
     if len(newest) <= limit:
         return newest[::-1]
     del newest[max(1, limit // NEWEST_SHARE) :]
-    older, room = (first, newest[-1] - 1), limit - len(newest)
-    selected = _evenly_spaced(index, WITH_HURRAHS, older, set(), room)
-    if len(selected) < room:
+    older, remaining = (first, newest[-1] - 1), limit - len(newest)
+    selected = _evenly_spaced(index, WITH_HURRAHS, older, set(), remaining)
+    if len(selected) < remaining:
         selected.update(index.some("ASC", ALL, older, 1))
     for samples in (WITH_REPLAYS, ALL):
-        selected |= _evenly_spaced(index, samples, older, selected, room - len(selected))
+        selected |= _evenly_spaced(index, samples, older, selected, remaining - len(selected))
     return sorted(selected.union(newest))
 
 
@@ -86,22 +86,22 @@ def select_validated(
 
 
 def _evenly_spaced(
-    index: _SampleIndex, samples: str, span: Span, selected: Collection[int], room: int
+    index: _SampleIndex, samples: str, span: Span, selected: Collection[int], remaining: int
 ) -> set[int]:
-    """Return samples that are not selected yet: all, or at most `room`, evenly spaced."""
-    if room <= 0:
+    """Return samples that are not selected yet: all, or at most `remaining`, evenly spaced."""
+    if remaining <= 0:
         return set()
     known = index.first(samples, [(update, update) for update in selected])
-    enough = room + len(known) + 1
+    enough = remaining + len(known) + 1
     some = index.some("ASC", samples, span, enough)
     found = set(some).difference(known)
-    if len(some) < enough and len(found) <= room:
+    if len(some) < enough and len(found) <= remaining:
         return found
     found = set()
     for _ in range(MAX_ROUNDS):
         spans = index.nonempty(samples, _gaps(span, found.union(known)))
-        found |= index.first(samples, _grid(spans, room - len(found)))
-        if not spans or 2 * len(found) >= room:
+        found |= index.first(samples, _grid(spans, remaining - len(found)))
+        if not spans or 2 * len(found) >= remaining:
             break
     return found
 

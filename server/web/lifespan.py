@@ -12,7 +12,7 @@ from server.analysis.loss_analysis import LossAnalysis
 from server.analysis.surprisal import SurprisalService
 from server.corpora.library import CorpusLibrary
 from server.corpora.uploads import Uploads
-from server.files.durable import make_folder
+from server.files.durable import make_directory
 from server.passages.gallery import Gallery
 from server.passages.model_store import ModelStore
 from server.passages.request import PassageLimits
@@ -40,7 +40,7 @@ def demo_spec(library: CorpusLibrary) -> RunSpec:
 @contextlib.asynccontextmanager
 async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """Open the services, start or resume runs as the settings say, and close all at the end."""
-    make_folder(settings.data_dir)
+    make_directory(settings.data_dir)
     services = await _create_services(settings)
     supervisor = services.supervisor
     if settings.resume:

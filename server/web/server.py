@@ -18,7 +18,7 @@ from urllib.parse import quote
 import uvicorn
 
 from server.files.directory_lock import DirectoryInUseError, lock_directory
-from server.files.durable import make_folder
+from server.files.durable import make_directory
 from server.runs.supervisor import DATABASE
 from server.settings import Settings
 from server.store.database import Store
@@ -174,7 +174,7 @@ def _trusted_proxies() -> list[str]:
 def _lock_data_directory(settings: Settings, stack: contextlib.ExitStack) -> None:
     """Create and lock the data directory: the database has one owner."""
     try:
-        make_folder(settings.data_dir)
+        make_directory(settings.data_dir)
         stack.enter_context(lock_directory(settings.data_dir, DIRECTORY_LOCK_TIMEOUT_S))
         # Checked first: nothing may change in the directory of a newer version.
         check_version(settings.data_dir / DATABASE)
@@ -185,11 +185,11 @@ def _lock_data_directory(settings: Settings, stack: contextlib.ExitStack) -> Non
         raise CannotStartError(str(error)) from error
     except sqlite3.DatabaseError as error:
         database = settings.data_dir / DATABASE
-        raise CannotStartError(f"Can't use {database}: {error}.") from error
+        raise CannotStartError(f"Cannot use {database}: {error}.") from error
     except DirectoryInUseError as error:
         raise CannotStartError(f"Another server uses {settings.data_dir}.") from error
     except OSError as error:
-        raise CannotStartError(f"Can't use {settings.data_dir}: {error.strerror}.") from error
+        raise CannotStartError(f"Cannot use {settings.data_dir}: {error.strerror}.") from error
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -206,6 +206,6 @@ def _listen(settings: Settings) -> socket.socket:
     except OSError as error:
         listener.close()
         raise CannotStartError(
-            f"Can't listen on {settings.host}:{settings.port}: {error.strerror}."
+            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}."
         ) from error
     return listener

@@ -37,7 +37,7 @@ def _run(channel: JsonLineChannel, message: Message) -> None:
     if not isinstance(start, Start):
         raise UnknownMessageError("the first command must be 'Start'")
     # The run's next worker waits for the lock, until this one has written its last checkpoint.
-    with lock_directory(Path(start.folder), PREDECESSOR_TIMEOUT_S):
+    with lock_directory(Path(start.directory), PREDECESSOR_TIMEOUT_S):
         worker = Worker(channel, start)
         worker.fast_forward(start.fast_forward_to)
         worker.report()

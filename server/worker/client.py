@@ -86,7 +86,9 @@ class WorkerClient:
         except ChildRefusedError as error:
             raise _refusal(error) from error
         except ChildExitedError as error:
-            raise ConflictError("The run's process ended before it was done.") from error
+            raise ConflictError(
+                "The run's process ended before it completed the command."
+            ) from error
 
     async def request_if_alive(self, command: Command) -> Message | None:
         """Send a command if there is a worker; return None if there is none, or if it ends first.
@@ -127,11 +129,11 @@ class WorkerClient:
                 return self._process
             start = await self._prepare(training)
             self.stopping = False
-            folder = Path(start.folder).parent
+            directory = Path(start.directory).parent
 
             async def on_exit(how: str) -> None:
                 # An unfinished file may be as large as everything else that the run stores.
-                await asyncio.to_thread(clear_unfinished, folder, process.pid)
+                await asyncio.to_thread(clear_unfinished, directory, process.pid)
                 if not self.stopping:
                     await self._on_exit(how)
 
@@ -182,4 +184,4 @@ class WorkerClient:
 
 def _refusal(error: ChildRefusedError) -> Exception:
     storage_error = as_storage_error(OSError(error.errno, ""))
-    return storage_error or ConflictError(f"It could not be done: {error}.")
+    return storage_error or ConflictError(f"The command failed: {error}.")

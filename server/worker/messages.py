@@ -48,8 +48,8 @@ class Start(Command):
     ----------
     spec : dict
         The run's spec.
-    folder : str
-        The folder of its checkpoints.
+    directory : str
+        The directory of its checkpoints.
     corpus_path : str
         The text to train on, in UTF-8.
     checkpoint : str or None
@@ -61,7 +61,7 @@ class Start(Command):
     """
 
     spec: dict[str, Any]
-    folder: str
+    directory: str
     corpus_path: str
     checkpoint: str | None
     fast_forward_to: int

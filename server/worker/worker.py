@@ -61,7 +61,7 @@ READ_ONLY_COMMANDS = (ExportCheckpoint, ExportModel)
 
 
 class CommandRefusedError(Exception):
-    """A command can't be carried out; the message says why."""
+    """A command cannot be carried out; the message says why."""
 
 
 class Worker:
@@ -78,8 +78,8 @@ class Worker:
     def __init__(self, channel: JsonLineChannel, start: Start) -> None:
         self.channel = channel
         self.spec: dict[str, Any] = start.spec
-        self.folder = Path(start.folder)
-        self.snapshots = Snapshots.of_checkpoints(self.folder)
+        self.directory = Path(start.directory)
+        self.snapshots = Snapshots.of_checkpoints(self.directory)
         text = Path(start.corpus_path).read_bytes().decode()
         self.vocabulary = Vocabulary.from_text(text)
         self.trainer: Trainer = new_trainer(
@@ -214,7 +214,7 @@ class Worker:
     def _write_snapshot(self) -> None:
         """Write a snapshot of the network, if one is due.
 
-        If it can't be written, training stops, and the error is in `snapshot_error`.
+        If it cannot be written, training stops, and the error is in `snapshot_error`.
         """
         update, every = self.trainer.updates, self.spec["sample_every"]
         self.snapshot_error = None
@@ -360,7 +360,7 @@ class Worker:
         changes = command.changes
         last = changes.get("max_updates")
         if last is not None and last < self.trainer.updates:
-            raise CommandRefusedError(f"{self.trainer.updates:,} updates are made already")
+            raise CommandRefusedError(f"{self.trainer.updates:,} updates have already been made")
         self.spec |= changes
         if "learning_rate" in changes:
             self.trainer.learning_rate = changes["learning_rate"]
@@ -409,5 +409,5 @@ class Worker:
         """Write a checkpoint of what was learned since the last one, because the server is gone."""
         if self.trainer.updates > self.checkpointed_at and not self.runaway and self._is_sound:
             identity = secrets.token_hex(6)
-            about = {"id": identity, "note": "made when the server was lost", "automatic": True}
-            self._write_checkpoint(self.folder / f"{identity}.npz", about)
+            about = {"id": identity, "note": "saved when the server ended", "automatic": True}
+            self._write_checkpoint(self.directory / f"{identity}.npz", about)

@@ -129,7 +129,7 @@ class Window:
 
 
 # Playwright keeps an event loop running in this thread as long as it is open, so that no test
-# elsewhere could run its own: it is closed after the tests of this folder.
+# elsewhere could run its own: it is closed after the tests of this directory.
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     if not Path(CHROMIUM).exists():

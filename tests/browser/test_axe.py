@@ -62,12 +62,12 @@ def _note(page: Page) -> None:
     expect(field).to_have_count(0)
 
     # The note arrives by WebSocket, possibly after the HTTP answer.
-    def told() -> str:
+    def pinned_text() -> str:
         page.keyboard.press("Escape")
         page.keyboard.press("[")
         return page.locator("#pin-card").inner_text()
 
-    eventually(told, lambda words: "the end" in words, "the note")
+    eventually(pinned_text, lambda text: "the end" in text, "the note")
 
 
 def _passage(page: Page) -> None:
@@ -87,7 +87,7 @@ def _gallery(page: Page) -> None:
     expect(page.locator("#gallery-passages .passage-card")).to_have_count(1)
 
 
-def _prove(page: Page) -> None:
+def _check_gradients(page: Page) -> None:
     expect(page.locator("#check-result")).to_have_attribute("aria-busy", "false")
     page.locator("#check-plot[data-drawn-step]").wait_for(state="attached")
 
@@ -123,7 +123,7 @@ STATES = [
     State("compare", "compare?runs={run}", _compare),
     State("fork", "compare?runs={run}", _fork),
     State("reading", "?run={run}&tab=reading&at=900", _read),
-    State("gradients", "gradients", _prove),
+    State("gradients", "gradients", _check_gradients),
 ]
 
 

@@ -118,7 +118,7 @@ def test_a_run_paused_by_a_full_disk_says_so_and_can_resume(
     ballast = own_server.data_dir / "ballast"
     ballast.write_bytes(bytes(limit))
     notice = page.locator("#notice")
-    expect(notice).to_contain_text("The run is paused, and resumes by itself")
+    expect(notice).to_contain_text("The run is paused, and resumes automatically")
     # The learning rate is not the cause.
     expect(notice.get_by_role("button")).to_have_text("Resume")
     ballast.unlink()

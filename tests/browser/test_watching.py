@@ -195,10 +195,10 @@ def test_on_a_low_screen_nothing_overlaps(server: Server, window: Window) -> Non
     page = window.open(server, server.create_run(max_updates=50))
     expect(page.locator("#notice")).to_contain_text("Finished")
     parts = ["#sample-text", "#quality", ".words-head", "#watch-words", ".timeline", "#controls"]
-    room = "document.documentElement.scrollHeight - innerHeight"
+    excess = "document.documentElement.scrollHeight - innerHeight"
     for width, height in ((1280, 720), (1366, 768), (1024, 680)):
         page.set_viewport_size({"width": width, "height": height})
-        eventually(lambda: page.evaluate(room), lambda pixels: pixels <= 0, "no scrolling")
+        eventually(lambda: page.evaluate(excess), lambda pixels: pixels <= 0, "no scrolling")
         boxes = [page.locator(part).bounding_box() for part in parts]
         for above, below in pairwise(boxes):
             assert above is not None

@@ -12,9 +12,9 @@ from server.checkpoints.snapshots import Snapshots, spacing
 from server.spec.sample_schedule import next_sample
 
 
-def run(folder, every, last):
+def run(directory, every, last):
     """Take snapshots as a worker does."""
-    snapshots = Snapshots(folder)
+    snapshots = Snapshots(directory)
     update = 0
     while update <= last:
         if snapshots.is_due(update, every):
@@ -95,7 +95,7 @@ def test_a_damaged_snapshot_is_replaced_by_the_nearest_valid_one(tmp_path):
         snapshots.path(update).write_bytes(snapshots.path(0).read_bytes()[:-100])
     assert snapshots.nearest_valid(290) == 100
     assert snapshots.updates() == [0, 100]
-    # A snapshot that can't be read now is not deleted.
+    # A snapshot that cannot be read now is not deleted.
     snapshots.path(400).symlink_to(snapshots.path(400))
     with pytest.raises(OSError, match="symbolic links"):
         snapshots.nearest_valid(390)

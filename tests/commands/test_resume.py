@@ -31,7 +31,8 @@ def test_without_options_nothing_changes(book, trained):
     resumed = resume(book, trained)
     assert resumed.returncode == 0, resumed.stderr
     assert "Changed:" not in resumed.stdout
-    assert "All 120 updates were made before: set a higher number with --updates." in resumed.stdout
+    said = "All 120 updates have already been made: set a higher number with --updates."
+    assert said in resumed.stdout
     assert (spec_of(trained), contents(trained)["losses.csv"]) == before
 
 
@@ -64,7 +65,7 @@ def test_a_change_of_the_network_or_the_batches_is_refused(book, trained, option
     refused = resume(book, trained, "--updates", 200, option, value)
     assert refused.returncode == 2
     assert refused.stderr == (
-        f"{option}: can't be changed by --resume: the checkpoint was made with {made_with}.\n"
+        f"{option}: cannot be changed by --resume: the checkpoint was made with {made_with}.\n"
     )
     assert contents(trained) == before
 
@@ -90,7 +91,7 @@ def test_another_text_is_refused(book, trained, other):
     refused = resume(book, trained, "--updates", 200)
     assert refused.returncode == 1
     assert refused.stderr == (
-        f"Can't resume from {trained / 'checkpoint.npz'}: the checkpoint was made with another"
+        f"Cannot resume from {trained / 'checkpoint.npz'}: the checkpoint was made with another"
         " text.\n"
     )
     assert contents(trained) == before

@@ -97,17 +97,17 @@ def test_the_same_text_twice_is_two_corpora(library):
     assert library.add(TEXT.encode(), "a").id != library.add(TEXT.encode(), "a").id
 
 
-def test_shipped_and_added_texts_can_share_a_folder(shipped_dir, tmp_path):
-    folder = tmp_path / "corpora"
-    folder.mkdir()
+def test_shipped_and_added_texts_can_share_a_directory(shipped_dir, tmp_path):
+    directory = tmp_path / "corpora"
+    directory.mkdir()
     for path in shipped_dir.iterdir():
         if path.is_file():
-            (folder / path.name).write_bytes(path.read_bytes())
-    library = CorpusLibrary(folder, tmp_path)
+            (directory / path.name).write_bytes(path.read_bytes())
+    library = CorpusLibrary(directory, tmp_path)
     added = library.add(TEXT.encode(), "mine")
-    assert CorpusLibrary(folder, tmp_path).list() == [library.get(SALTMERE), added]
+    assert CorpusLibrary(directory, tmp_path).list() == [library.get(SALTMERE), added]
     library.remove(added.id)
-    assert {path.name for path in folder.iterdir()} == {
+    assert {path.name for path in directory.iterdir()} == {
         path.name for path in shipped_dir.iterdir() if path.is_file()
     }
 
@@ -154,15 +154,15 @@ def test_a_deleted_text_is_gone(library, tmp_path):
 
 def test_a_text_deleted_by_hand_can_be_deleted(library, tmp_path):
     corpus = library.add(TEXT.encode(), None)
-    folder = tmp_path / "corpora" / corpus.id
-    for path in folder.iterdir():
+    directory = tmp_path / "corpora" / corpus.id
+    for path in directory.iterdir():
         path.unlink()
-    folder.rmdir()
+    directory.rmdir()
     library.remove(corpus.id)
     assert len(library.list()) == 1
 
 
-def test_incomplete_folders_of_a_crash_are_deleted(library, shipped_dir, tmp_path):
+def test_incomplete_directories_of_a_crash_are_deleted(library, shipped_dir, tmp_path):
     corpus = library.add(TEXT.encode(), None)
     unfinished = tmp_path / "corpora" / ".unfinished-0123456789ab"
     unfinished.mkdir()

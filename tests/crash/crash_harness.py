@@ -170,9 +170,9 @@ class CrashHarness:
             self._check_history(now, reference)
             self._check_marks(now, reference)
             self._check_checkpoints(now, reference)
-        self._check_folders()
+        self._check_directories()
 
-    def _check_folders(self):
+    def _check_directories(self):
         """Check that each run has its directory, and each directory its run."""
         runs = {run["id"] for run in self.server.client.get("/api/runs").json()}
         assert {run["id"] for run, _ in self.runs} <= runs
@@ -197,10 +197,10 @@ class CrashHarness:
             for update, text in reference.samples.items()
             if update <= safe or update in dict(found)
         ]
-        marks = self.server.get(now, "milestones")
+        milestones = self.server.get(now, "milestones")
         kinds = {"epoch": [], "hurrah": [], "checkpoint": []}
-        for mark in marks:
-            kinds.setdefault(mark["kind"], []).append((mark["update"], mark["text"]))
+        for milestone in milestones:
+            kinds.setdefault(milestone["kind"], []).append((milestone["update"], milestone["text"]))
         assert kinds["epoch"] == [
             (update, f"epoch {epoch} begins")
             for update, epoch in reference.epochs.items()

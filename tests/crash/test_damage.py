@@ -76,8 +76,8 @@ def test_a_damaged_checkpoint_is_reported_and_the_one_before_it_is_used(server, 
     listed = {each["update"]: each["damaged"] for each in server.get(run, "checkpoints")}
     assert listed == {100: False, 200: True}
     # It is reported once.
-    said = [mark for mark in server.get(run, "milestones") if "damaged" in mark["text"]]
-    assert [(mark["update"], mark["kind"]) for mark in said] == [(200, "note")]
+    said = [each for each in server.get(run, "milestones") if "damaged" in each["text"]]
+    assert [(milestone["update"], milestone["kind"]) for milestone in said] == [(200, "note")]
 
     server.post(run, "resume")
     assert server.until_ended(run)["update"] == 300
@@ -97,10 +97,10 @@ def test_a_milestone_names_the_checkpoint_used_instead(server, corpus):
     damage(files(server, run) / f"{made['id']}.npz")
     server.post(run, "resume")
     server.until_ended(run)
-    [mark] = [mark for mark in server.get(run, "milestones") if mark["kind"] == "rollback"]
-    assert mark["update"] == 50
-    assert "update 100 is damaged" in mark["text"]
-    assert "The one of update 50 is used instead." in mark["text"]
+    [milestone] = [each for each in server.get(run, "milestones") if each["kind"] == "rollback"]
+    assert milestone["update"] == 50
+    assert "update 100 is damaged" in milestone["text"]
+    assert "The one of update 50 is used instead." in milestone["text"]
 
 
 def test_nothing_is_changed_when_all_checkpoints_are_damaged(server, corpus):
@@ -153,11 +153,11 @@ def test_a_temporarily_unreadable_checkpoint_is_not_marked_damaged(server, corpu
         ]:
             answer = server.client.request(method, f"/api/runs/{run['id']}/{path}", json=body)
             said = server.problem(answer, 503)["detail"]
-            assert "update 200 can't be read at the moment: " in said, path
+            assert "update 200 cannot be read at the moment: " in said, path
     assert (server.client.get("/api/runs").json(), server.get(run, "checkpoints")) == before
     server.post(run, "resume")
     assert server.until_ended(run)["update"] == 300
-    assert not [mark for mark in server.get(run, "milestones") if "damaged" in mark["text"]]
+    assert not [each for each in server.get(run, "milestones") if "damaged" in each["text"]]
 
 
 @pytest.mark.parametrize("ask", ["file", "resume"])
@@ -292,7 +292,7 @@ def test_a_server_starts_with_a_run_that_can_not_be_read(serve, resume):
         found = again.run(run)
         assert (found["state"], found["update"]) == ("failed", 100)
         assert "could not be recovered" in found["error"]
-        assert "can't be read at the moment" in found["error"]
+        assert "cannot be read at the moment" in found["error"]
         again.problem(again.client.post(f"/api/runs/{run['id']}/resume"), 503)
         again.post(other, "resume")
         assert again.until_ended(other)["state"] == "finished"

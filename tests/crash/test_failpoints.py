@@ -30,11 +30,11 @@ def recover(harness, who):
         ("archive.synced", "both"),
         ("archive.renamed", "worker"),
         ("archive.renamed", "server"),
-        ("archive.kept", "both"),
+        ("archive.directory_synced", "both"),
         # Its row in the database.
-        ("checkpoint.enter", "server"),
-        ("checkpoint.enter", "worker"),
-        ("checkpoint.entered", "both"),
+        ("checkpoint.insert", "server"),
+        ("checkpoint.insert", "worker"),
+        ("checkpoint.inserted", "both"),
         # The database: while a server recovers its runs, while they start, and while they train.
         ("store.commit", "server"),
         ("store.committed:2", "both"),
@@ -88,7 +88,7 @@ def test_a_fork_is_created_completely_or_not_at_all(harness, point):
         harness.runs[0][1].assert_equal(arrays, meta)
 
 
-@pytest.mark.parametrize("point", ["run.delete", "run.marked", "run.deleted"])
+@pytest.mark.parametrize("point", ["run.delete", "run.renamed", "run.deleted"])
 def test_a_run_is_deleted_completely_or_not_at_all(harness, point):
     deleted = harness.server.create(corpus=harness.runs[0][0]["corpus"], paused=True, hidden_size=2)
     harness.server.post(deleted, "step", {"updates": 3})

@@ -1,4 +1,4 @@
-"""On a disk that is full or can't be written, runs pause with a reason and resume later."""
+"""On a disk that is full or cannot be written, runs pause with a reason and resume later."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ from tests.store.version_0 import EXPECTED, add_samples, contents, files, unpack
 from tests.training import assert_same_training, run_command, short_training, started_command
 
 SMALL = {"hidden_size": 12, "sequence_length": 8, "sample_length": 20, "max_updates": None}
-FULL = "no room left on the disk"
+FULL = "no space left on the disk"
 DISK_BYTES = 6_000_000
 
 
@@ -27,25 +27,25 @@ def run(*command):
 
 
 @contextlib.contextmanager
-def mounted(folder, *options):
+def mounted(directory, *options):
     """Mount a file system on a directory; skip the test if that is not allowed."""
     try:
-        run("mount", *options, str(folder))
+        run("mount", *options, str(directory))
     except (OSError, subprocess.CalledProcessError) as error:
         pytest.skip(f"no file system can be mounted here: {error}")
     try:
-        yield folder
+        yield directory
     finally:
-        run("umount", "--lazy", str(folder))
+        run("umount", "--lazy", str(directory))
 
 
 @pytest.fixture
 def disk(tmp_path):
     """A disk of a few megabytes."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    with mounted(folder, "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs"):
-        yield folder
+    directory = tmp_path / "disk"
+    directory.mkdir()
+    with mounted(directory, "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs"):
+        yield directory
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_runs_pause_on_a_full_disk_and_can_be_resumed_when_there_is_space(disk, 
     ballast = fill(disk)
     paused_at = paused_for_disk(server, running)
     assert server.client.get("/healthz").json()["status"] == "ok"
-    # A step stops at the snapshot it can't write. A run that a person paused is never resumed.
+    # A step stops at the snapshot it cannot write. A run that a person paused is never resumed.
     answer = server.client.post(f"/api/runs/{paused['id']}/step", json={"updates": 30})
     assert "ended early at update 50" in server.problem(answer, 507)["detail"]
     # Every request that needs space is refused with a sentence, and changes nothing.
@@ -182,9 +182,9 @@ def test_a_server_starts_on_a_full_disk_with_a_run_that_is_half_deleted(disk, on
     # So that deleting the database's log frees no space later.
     server.terminate()
     # The first steps of a deletion, as if its server had died then.
-    folder = server.data_dir / "runs" / deleted["id"]
-    folder.rename(folder.with_name(f".deleted-{deleted['id']}"))
-    for path in (folder.with_name(f".deleted-{deleted['id']}")).iterdir():
+    directory = server.data_dir / "runs" / deleted["id"]
+    directory.rename(directory.with_name(f".deleted-{deleted['id']}"))
+    for path in (directory.with_name(f".deleted-{deleted['id']}")).iterdir():
         shutil.rmtree(path)
     for _ in range(2):
         # Enough space to start, and to open the database, but not to delete from it.
@@ -253,11 +253,11 @@ def test_a_run_pauses_while_its_files_can_not_be_written(tmp_path, what):
         try:
             subprocess.run(["chattr", "+i", path], check=True, capture_output=True)
         except subprocess.CalledProcessError as error:
-            pytest.skip(f"files can't be made immutable here: {error.stderr}")
+            pytest.skip(f"files cannot be made immutable here: {error.stderr}")
         try:
-            paused_at = paused_for_disk(server, run, "can't be written")
+            paused_at = paused_for_disk(server, run, "cannot be written")
             answer = server.client.post(f"/api/runs/{run['id']}/checkpoints")
-            assert "can't be written" in server.problem(answer, 507)["detail"]
+            assert "cannot be written" in server.problem(answer, 507)["detail"]
         finally:
             subprocess.run(["chattr", "-i", path], check=True)
         server.until(run, lambda now: now["update"] > paused_at["update"])
@@ -265,17 +265,17 @@ def test_a_run_pauses_while_its_files_can_not_be_written(tmp_path, what):
 
 
 def test_a_server_does_not_start_in_a_read_only_directory(tmp_path):
-    folder = tmp_path / "data"
-    folder.mkdir()
+    directory = tmp_path / "data"
+    directory.mkdir()
     if os.geteuid() == 0:
-        with mounted(folder, "--bind", str(folder)):
-            run("mount", "-o", "remount,ro,bind", str(folder))
-            ended = serve_in(folder)
+        with mounted(directory, "--bind", str(directory)):
+            run("mount", "-o", "remount,ro,bind", str(directory))
+            ended = serve_in(directory)
     else:
-        folder.chmod(0o500)
-        ended = serve_in(folder)
+        directory.chmod(0o500)
+        ended = serve_in(directory)
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr.startswith(f"Can't use {folder}: ")
+    assert ended.stderr.startswith(f"Cannot use {directory}: ")
     assert ended.stderr.count("\n") == 1
 
 
@@ -283,11 +283,11 @@ def test_a_server_does_not_start_with_an_invalid_database(tmp_path):
     (tmp_path / "hurrah.db").write_bytes(b"no database" * 1_000)
     ended = serve_in(tmp_path)
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr == f"Can't use {tmp_path / 'hurrah.db'}: file is not a database.\n"
+    assert ended.stderr == f"Cannot use {tmp_path / 'hurrah.db'}: file is not a database.\n"
 
 
-def serve_in(folder):
-    command = [sys.executable, "-m", "server", "serve", "--port", "0", "--data-dir", str(folder)]
+def serve_in(directory):
+    command = [sys.executable, "-m", "server", "serve", "--port", "0", "--data-dir", str(directory)]
     return subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
@@ -308,8 +308,8 @@ def test_a_full_disk_leaves_the_old_database(disk, lacks_room_for):
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "Traceback" not in ended.stderr
     assert ended.stderr.splitlines()[-1] == (
-        f"{path} can't be migrated from version 0 to {VERSION} and is unchanged:"
-        " There is no room left on the disk."
+        f"{path} cannot be migrated from version 0 to {VERSION} and is unchanged:"
+        " There is no space left on the disk."
     )
     assert contents(path) == before
     backup = {backup_path(path, 0).relative_to(data)} if lacks_room_for == "the journal" else set()

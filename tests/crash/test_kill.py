@@ -26,7 +26,7 @@ def undisturbed(server, spec):
 
 def without_disturbances(milestones):
     kinds = {"epoch", "hurrah"}
-    return [mark | {"id": None} for mark in milestones if mark["kind"] in kinds]
+    return [milestone | {"id": None} for milestone in milestones if milestone["kind"] in kinds]
 
 
 def test_a_run_whose_worker_was_killed_fails_and_resumes_from_its_checkpoint(serve):
@@ -109,12 +109,12 @@ def test_killing_the_server_loses_nothing(serve, updates):
     assert again.post(run, "resume")["state"] in {"running", "finished"}
     assert again.until_ended(run)["update"] == 3_000
     losses, samples = again.losses_csv(run), again.get(run, "samples")
-    marks = without_disturbances(again.get(run, "milestones"))
+    milestones = without_disturbances(again.get(run, "milestones"))
     other = again.create(**spec)
     again.until_ended(other)
     assert losses == again.losses_csv(other)
     assert samples == again.get(other, "samples")
-    assert marks == without_disturbances(again.get(other, "milestones"))
+    assert milestones == without_disturbances(again.get(other, "milestones"))
 
 
 def test_server_and_worker_killed_together_go_back_to_the_last_checkpoint(serve):
@@ -166,8 +166,8 @@ def test_a_run_that_resumes_only_up_to_rounding_gets_one_milestone(serve):
     server.client.patch(f"/api/runs/{run['id']}", json={"max_updates": 400})
     server.post(run, "resume")
     server.until(run, lambda now: now["update"] == 400)
-    said = [mark for mark in server.get(run, "milestones") if "NumPy 1.0" in mark["text"]]
-    assert [(mark["kind"], mark["update"]) for mark in said] == [("change", 100)]
+    said = [each for each in server.get(run, "milestones") if "NumPy 1.0" in each["text"]]
+    assert [(milestone["kind"], milestone["update"]) for milestone in said] == [("change", 100)]
 
 
 def test_every_acknowledged_checkpoint_survives_repeated_kills_of_the_server(serve):
@@ -235,16 +235,16 @@ def test_an_unfinished_checkpoint_is_deleted_and_a_damaged_one_skipped(serve):
     server.post(run, "step", {"updates": 100})
     bad = server.post(run, "checkpoints")
     server.kill()
-    folder = server.data_dir / "runs" / run["id"] / "checkpoints"
-    (folder / ".half.tmp").write_bytes(b"half")
-    newest = max(folder.glob("*.npz"), key=lambda path: path.stat().st_mtime_ns)
-    for path in folder.glob("*.npz"):
+    directory = server.data_dir / "runs" / run["id"] / "checkpoints"
+    (directory / ".half.tmp").write_bytes(b"half")
+    newest = max(directory.glob("*.npz"), key=lambda path: path.stat().st_mtime_ns)
+    for path in directory.glob("*.npz"):
         if path.stem != good["id"]:
             path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     assert newest.stem != good["id"]
     assert bad["update"] == 200
     again = serve("--no-demo")
-    assert not (folder / ".half.tmp").exists()
+    assert not (directory / ".half.tmp").exists()
     assert len(again.post(run, "passages", {"length": 20})["text"]) == 20
     again.post(run, "resume")
     assert again.until_ended(run)["update"] == 300

@@ -63,7 +63,13 @@ def assert_same_training(one, other):
 def test_a_training_resumed_after_crashes_equals_an_undisturbed_one(book, whole, tmp_path):
     out = tmp_path / "out"
     # Before the first checkpoint, before the first best model, and in the middle of files.
-    for point in ("archive.synced", "archive.renamed", "archive.written:2", "archive.kept:3", ""):
+    for point in (
+        "archive.synced",
+        "archive.renamed",
+        "archive.written:2",
+        "archive.directory_synced:3",
+        "",
+    ):
         process = begin(book, out, point)
         if point:
             until_stopped(process)

@@ -84,5 +84,5 @@ def test_a_sample_in_two_checkpoints_is_recorded_once(tmp_path):
 
     (samples, milestones), heard = asyncio.run(tell())
     assert [kept.hurrahs for kept in samples] == [["Orla"]]
-    assert [mark.text for mark in milestones] == ["hurrah - Orla"]
+    assert [milestone.text for milestone in milestones] == ["hurrah - Orla"]
     assert [message["type"] for message in heard].count("sample") == 1

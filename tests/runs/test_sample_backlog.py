@@ -1,4 +1,4 @@
-"""While samples can't be measured, training waits, and the server still answers."""
+"""While samples cannot be measured, training waits, and the server still answers."""
 
 import os
 import signal

@@ -35,8 +35,8 @@ def test_a_named_browser_that_does_not_start_is_refused(tmp_path: Path) -> None:
         browser.find({"HURRAH_BROWSER": str(tmp_path / "chromium")})
 
 
-def test_the_launcher_finds_libraries_in_their_own_folders(tmp_path: Path) -> None:
-    unpacked = tmp_path / "some folder"
+def test_the_launcher_finds_libraries_in_their_own_directories(tmp_path: Path) -> None:
+    unpacked = tmp_path / "some directory"
     libraries = unpacked / "root/usr/lib/x86_64-linux-gnu"
     chromium = unpacked / "root/usr/lib/chromium/chromium"
     (libraries / "pulseaudio").mkdir(parents=True)

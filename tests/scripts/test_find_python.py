@@ -9,16 +9,16 @@ FIND_PYTHON = Path(__file__).parents[2] / "scripts" / "find-python"
 
 
 class Machine:
-    """A folder that is the whole PATH: some tools, and the Pythons that a test adds."""
+    """A directory that is the whole PATH: some tools, and the Pythons that a test adds."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        folder.mkdir()
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        directory.mkdir()
         for tool in ("sh", "env", "dirname", "tr"):
-            (folder / tool).symlink_to(str(shutil.which(tool)))
+            (directory / tool).symlink_to(str(shutil.which(tool)))
 
     def program(self, name: str, *lines: str) -> Path:
-        path = self.folder / name
+        path = self.directory / name
         path.write_text("\n".join(["#!/bin/sh", *lines, ""]), encoding="utf-8")
         path.chmod(0o755)
         return path
@@ -29,7 +29,7 @@ class Machine:
     def find(self, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["/bin/sh", str(FIND_PYTHON)],
-            env={"PATH": f"{self.folder}/nowhere:{self.folder}", **environment},
+            env={"PATH": f"{self.directory}/nowhere:{self.directory}", **environment},
             capture_output=True,
             text=True,
             check=False,
@@ -79,7 +79,7 @@ def test_without_python_the_error_names_what_is_needed(machine: Machine) -> None
 
 def test_root_on_debian_installs_the_missing_package(machine: Machine) -> None:
     machine.program("id", "echo 0")
-    good = machine.folder / "later"
+    good = machine.directory / "later"
     machine.program("later", f'exec "{sys.executable}" "$@"')
     machine.program(
         "apt-get",

@@ -49,7 +49,8 @@ def test_an_impossible_run_is_refused_with_a_possible_value(spec, field):
     assert caught.value.field == field
     if field == "sequence_length":
         return
-    figure = float(re.search(r"([\d.,]+\d) would do", caught.value.message)[1].replace(",", ""))
+    found = re.search(r"([\d.,]+\d) is (?:possible|needed)", caught.value.message)
+    figure = float(found[1].replace(",", ""))
     figure = int(figure) if figure >= 1 else figure
     measure_sizes(
         RunSpec(**spec | {field: figure}),
@@ -68,7 +69,7 @@ def test_the_length_of_samples_is_limited_for_large_networks():
     with pytest.raises(SpecError) as caught:
         measured(**large, sample_length=20_000)
     assert caught.value.field == "sample_length"
-    most = int(re.search(r"([\d,]+) would do", caught.value.message)[1].replace(",", ""))
+    most = int(re.search(r"([\d,]+) is possible", caught.value.message)[1].replace(",", ""))
     assert 200 < most < 20_000
     measured(**large, sample_length=most)
     with pytest.raises(SpecError):

@@ -46,7 +46,7 @@ def sample(update):
     return Sample(update=update, epoch=1, smooth_loss=None, text=f"at {update}", quality=quality)
 
 
-def mark(update, kind="epoch"):
+def milestone(update, kind="epoch"):
     return Milestone(update=update, kind=kind, text=str(update))
 
 
@@ -90,8 +90,8 @@ def test_a_run_that_cannot_be_read_does_not_hide_the_others(store, caplog):
 def test_stored_data_is_read_back(store):
     add(store, some_run("a"))
     losses = np.array([3.0, 2.0, np.inf])
-    store.add_report("a", some_run("a", update=3).model_dump_json(), 1, losses, [mark(3)])
-    store.add_sample("a", sample(3), [mark(3, "hurrah")])
+    store.add_report("a", some_run("a", update=3).model_dump_json(), 1, losses, [milestone(3)])
+    store.add_sample("a", sample(3), [milestone(3, "hurrah")])
     store.add_sample("a", sample(1))
     store.add_checkpoint("a", checkpoint("x", 3))
     store.add_checkpoint("a", checkpoint("y", 2))
@@ -111,11 +111,11 @@ def test_stored_data_is_read_back(store):
 def test_a_rewind_deletes_what_came_after_of_one_run_only(store):
     for identity in ("a", "b"):
         add(store, some_run(identity))
-        store.add_report(identity, "{}", 1, np.arange(100.0), [mark(40), mark(60)])
+        store.add_report(identity, "{}", 1, np.arange(100.0), [milestone(40), milestone(60)])
         for update in (0, 50, 51):
             store.add_sample(identity, sample(update))
         store.add_checkpoint(identity, checkpoint("x", 50))
-        store.add_milestones(identity, [mark(70, "change"), mark(80, "checkpoint")])
+        store.add_milestones(identity, [milestone(70, "change"), milestone(80, "checkpoint")])
         store.save_run(identity, some_run(identity).model_dump_json())
     text = some_run("a", update=50).model_dump_json()
     store.rewind("a", text, 101, np.empty(0), [], update=50)
@@ -137,7 +137,7 @@ def test_a_rewind_deletes_what_came_after_of_one_run_only(store):
 def test_a_deleted_run_stays_deleted_when_it_is_saved_late(store):
     add(store, some_run("a"))
     add(store, some_run("b"))
-    store.add_report("a", some_run("a", update=3).model_dump_json(), 1, np.ones(3), [mark(1)])
+    store.add_report("a", some_run("a", update=3).model_dump_json(), 1, np.ones(3), [milestone(1)])
     store.add_sample("a", sample(1))
     store.add_checkpoint("a", checkpoint("x", 3))
     store.delete_run("a")
@@ -159,16 +159,16 @@ from pathlib import Path
 from server.files.disk_errors import StorageError
 from server.store import queries
 from server.store.database import Store
-from tests.store.test_database import add, mark, sample, some_run
+from tests.store.test_database import add, milestone, sample, some_run
 store = Store(Path(sys.argv[1]))
 for identity in ("a", "b"):
     add(store, some_run(identity))
-store.add_report("a", some_run("a", update=5).model_dump_json(), 1, np.ones(5), [mark(5)])
+store.add_report("a", some_run("a", update=5).model_dump_json(), 1, np.ones(5), [milestone(5)])
 # A commit for any run commits the writes of all runs.
 store.add_report("b", some_run("b", update=2).model_dump_json(), 1, np.ones(2), [])
 store.commit()
-store.add_report("a", some_run("a", update=9).model_dump_json(), 6, np.ones(4), [mark(9)])
-store.add_sample("a", sample(9), [mark(9, "hurrah")])
+store.add_report("a", some_run("a", update=9).model_dump_json(), 6, np.ones(4), [milestone(9)])
+store.add_sample("a", sample(9), [milestone(9, "hurrah")])
 os.kill(os.getpid(), 9)
 """
 
@@ -223,19 +223,20 @@ def max_pages(store):
 def test_writes_on_a_full_disk_are_stored_once_there_is_space(store, max_pages):
     add(store, some_run("a"))
     losses = np.arange(20_000.0)
-    store.add_report("a", some_run("a", update=10).model_dump_json(), 1, losses[:10], [mark(1)])
+    text = some_run("a", update=10).model_dump_json()
+    store.add_report("a", text, 1, losses[:10], [milestone(1)])
     store.commit()
     max_pages(1)
     text = some_run("a", update=20_000).model_dump_json()
-    store.add_report("a", text, 11, losses[10:], [mark(2), mark(3)])
-    store.add_sample("a", sample(2), [mark(2, "hurrah")])
+    store.add_report("a", text, 11, losses[10:], [milestone(2), milestone(3)])
+    store.add_sample("a", sample(2), [milestone(2, "hurrah")])
     for _ in range(2):
-        with pytest.raises(StorageError, match="no room left on the disk"):
+        with pytest.raises(StorageError, match="no space left on the disk"):
             store.commit()
     with pytest.raises(StorageError):
         add(store, some_run("b"))
     with pytest.raises(StorageError):
-        store.add_checkpoint("a", checkpoint("x", 3), [mark(3, "checkpoint")])
+        store.add_checkpoint("a", checkpoint("x", 3), [milestone(3, "checkpoint")])
     max_pages(1_000_000)
     store.add_sample("a", sample(5))
     store.commit()

@@ -252,7 +252,7 @@ def test_a_backup_that_cannot_be_made_leaves_everything_as_it_was(old, monkeypat
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("pathlib.Path.replace", no_room)
-    with pytest.raises(MigrationError, match="unchanged: There is no room left on the disk"):
+    with pytest.raises(MigrationError, match="unchanged: There is no space left on the disk"):
         Store(old)
     assert contents(old) == before
     assert {path.name for path in old.parent.glob("*hurrah.db*")} == {"hurrah.db"}
@@ -274,8 +274,8 @@ def test_a_newer_database_is_refused_and_nothing_is_written(tmp_path, crashed):
         Store(path)
     assert files(tmp_path) == before
     assert str(raised.value) == (
-        f"{path} has version {VERSION + 1}, and this program can use versions up to {VERSION}:"
-        " start the newer version of Hurrah that made it."
+        f"{path} has version {VERSION + 1}, but this program can use only versions up to {VERSION}:"
+        " use the newer version of Hurrah that created it."
     )
 
 
@@ -302,7 +302,7 @@ def test_a_server_refuses_the_data_directory_of_a_newer_version(tmp_path):
     )
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == (
-        f"{path} has version {VERSION + 6}, and this program can use versions up to {VERSION}:"
-        " start the newer version of Hurrah that made it.\n"
+        f"{path} has version {VERSION + 6}, but this program can use only versions up to {VERSION}:"
+        " use the newer version of Hurrah that created it.\n"
     )
     assert files(data) == before

@@ -51,8 +51,8 @@ def select_from_list(updates, limit, *, hurrahs, replayed):
         older,
     ):
         left = [update for update in wanted if update not in selected]
-        if (room := limit - len(selected)) > 0:
-            selected.update(left[:: max(1, -(-len(left) // room))])
+        if (remaining := limit - len(selected)) > 0:
+            selected.update(left[:: max(1, -(-len(left) // remaining))])
     return sorted(selected)
 
 
@@ -85,11 +85,11 @@ def test_hurrahs_are_selected_first_and_then_replays():
 @settings(deadline=None)
 def test_dense_samples_are_selected_as_from_a_list(count, limit, data):
     some = st.sets(st.sampled_from(range(count))) if count else st.just(set())
-    marks = {"hurrahs": data.draw(some)} | {"replayed": set()}
-    selected = select(range(count), limit, **marks)
-    expected = select_from_list(range(count), limit, **marks)
+    kinds = {"hurrahs": data.draw(some)} | {"replayed": set()}
+    selected = select(range(count), limit, **kinds)
+    expected = select_from_list(range(count), limit, **kinds)
     # With too many hurrahs, their spacing is measured in updates, and the rest differs.
-    if len(marks["hurrahs"]) < limit - limit // 4:
+    if len(kinds["hurrahs"]) < limit - limit // 4:
         assert selected == expected
 
 

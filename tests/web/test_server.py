@@ -34,9 +34,9 @@ def start(*arguments, **environment):
     )
 
 
-def modes(folder):
+def modes(directory):
     """Return the permissions of a directory and of everything in it."""
-    return {path.stat().st_mode & 0o777 for path in (folder, *folder.rglob("*"))}
+    return {path.stat().st_mode & 0o777 for path in (directory, *directory.rglob("*"))}
 
 
 # -- starting -----------------------------------------------------------------------------------
@@ -84,7 +84,7 @@ def test_a_data_directory_in_use_is_reported(server):
 
 
 def test_an_unusable_data_directory_is_reported(tmp_path):
-    (tmp_path / "file").write_text("not a folder")
+    (tmp_path / "file").write_text("not a directory")
     ended = start("--port", 0, "--data-dir", tmp_path / "file")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.count("\n") == 1

@@ -39,8 +39,8 @@ FAST = SMALL | {"hidden_size": 4, "sequence_length": 4}
 class Session:
     """A worker and all its reports."""
 
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, directory):
+        self.directory = directory
         self.reports = []
         self.received_s = []
         self.news = asyncio.Condition()
@@ -70,7 +70,7 @@ class Session:
         return np.concatenate(parts)
 
     async def checkpoint(self, name):
-        path = self.folder / name
+        path = self.directory / name
         about = {"id": path.stem, "note": None, "automatic": False}
         answer = await self.child.request(SaveCheckpoint(path=str(path), about=about))
         arrays, meta = read_archive(path)
@@ -78,12 +78,12 @@ class Session:
         return answer["update"], arrays, meta
 
 
-def start_command(folder, spec, *, training, checkpoint=None):
-    (folder / "text.txt").write_bytes(PAGES.encode())
+def start_command(directory, spec, *, training, checkpoint=None):
+    (directory / "text.txt").write_bytes(PAGES.encode())
     return Start(
         spec=RunSpec(**spec, watch_words=[]).model_dump(mode="json"),
-        folder=str(folder),
-        corpus_path=str(folder / "text.txt"),
+        directory=str(directory),
+        corpus_path=str(directory / "text.txt"),
         checkpoint=None if checkpoint is None else str(checkpoint),
         training=training,
         fast_forward_to=0,
@@ -91,11 +91,11 @@ def start_command(folder, spec, *, training, checkpoint=None):
 
 
 @contextlib.asynccontextmanager
-async def worker(folder, *, training=False, checkpoint=None, **spec):
-    session = Session(folder)
+async def worker(directory, *, training=False, checkpoint=None, **spec):
+    session = Session(directory)
     session.child = await JsonChildProcess.start("server.worker", session.add_report, session.ended)
     try:
-        command = start_command(folder, SMALL | spec, training=training, checkpoint=checkpoint)
+        command = start_command(directory, SMALL | spec, training=training, checkpoint=checkpoint)
         await session.child.request(command)
         yield session
     finally:
@@ -194,7 +194,7 @@ async def test_a_finished_worker_continues_only_after_resume(tmp_path):
         assert session.last["update"] == 30
         await session.child.request(Change(changes={"max_updates": 60}))
         assert (session.last["state"], session.last["update"]) == ("paused", 30)
-        with pytest.raises(ChildRefusedError, match="made already"):
+        with pytest.raises(ChildRefusedError, match="already been made"):
             await session.child.request(Change(changes={"max_updates": 29}))
         await session.child.request(Resume())
         await session.until(lambda report: report["state"] == "finished")
@@ -285,13 +285,13 @@ async def test_resuming_from_a_checkpoint_is_exact(tmp_path):
 
 @async_test
 async def test_training_stops_when_a_snapshot_can_not_be_written_and_writes_it_later(tmp_path):
-    folder = tmp_path / "run" / "checkpoints"
-    folder.mkdir(parents=True)
-    snapshots = folder.parent / "snapshots"
-    async with worker(folder, sample_every=10) as session:
+    directory = tmp_path / "run" / "checkpoints"
+    directory.mkdir(parents=True)
+    snapshots = directory.parent / "snapshots"
+    async with worker(directory, sample_every=10) as session:
         await session.child.request(Step(updates=5))
         aside = snapshots.rename(tmp_path / "aside")
-        snapshots.write_text("no folder")
+        snapshots.write_text("no directory")
         answer = await session.child.request(Step(updates=20))
         assert (answer["update"], answer["left"]) == (10, 15)
         assert "Not a directory" in session.last["storage_error"]
@@ -359,15 +359,15 @@ def test_a_worker_computes_in_one_thread(tmp_path):
 class UnreadWorker:
     """A worker whose output is not read."""
 
-    def __init__(self, folder, spec):
-        self.folder = folder
+    def __init__(self, directory, spec):
+        self.directory = directory
         self.process = subprocess.Popen(
             [sys.executable, "-m", "server.worker"],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
-        self.send(start_command(folder, spec, training=True))
+        self.send(start_command(directory, spec, training=True))
         self.exports = 0
 
     def send(self, command):
@@ -378,7 +378,7 @@ class UnreadWorker:
     def update(self):
         """Return the worker's update, read from a checkpoint that it exports."""
         self.exports += 1
-        path = self.folder / f"{self.exports}.npz"
+        path = self.directory / f"{self.exports}.npz"
         # An export, because a checkpoint would cause a report and so add to the backlog.
         self.send(ExportCheckpoint(path=str(path)))
         until(path.exists)

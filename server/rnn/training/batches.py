@@ -14,7 +14,7 @@ class TextTooShortError(ValueError):
     message : str
         One clear sentence.
     needed : int
-        The least number of characters that would do.
+        The least number of characters that is enough.
     """
 
     def __init__(self, message: str, needed: int) -> None:
@@ -142,9 +142,9 @@ def _too_short(length: int, streams: int, T: int) -> str:
             f"of at least {streams * (T + 1):,} to learn from"
         )
     if length > T:
-        would_do = f"; a batch_size of at most {length // (T + 1):,} would do"
+        suggestion = f"; a batch_size of at most {length // (T + 1):,} is possible"
     elif length >= 2 * streams:
-        would_do = f"; a sequence_length of at most {length // streams - 1:,} would do"
+        suggestion = f"; a sequence_length of at most {length // streams - 1:,} is possible"
     else:
-        would_do = ""
-    return f"{needs}; this one has {length:,}{would_do}."
+        suggestion = ""
+    return f"{needs}; this one has {length:,}{suggestion}."

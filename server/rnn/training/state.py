@@ -203,7 +203,7 @@ def check_arrays(arrays: Mapping[str, Array], own: Mapping[str, Array]) -> None:
     for name, view in own.items():
         array = arrays[name]
         if not isinstance(array, np.ndarray) or array.shape != view.shape:
-            raise StateError(f"The state's {name} has not the shape {view.shape}.")
+            raise StateError(f"The state's {name} must have the shape {view.shape}.")
         if array.dtype != view.dtype:
             raise StateError(f"The state's {name} is {array.dtype}, not {view.dtype}.")
 

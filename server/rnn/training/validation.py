@@ -30,9 +30,9 @@ class HeldOutTooShortError(TextTooShortError):
     message : str
         One clear sentence.
     needed : int
-        The least number of characters for which some fraction would do.
+        The least number of characters for which some fraction is possible.
     fraction : float
-        A fraction that would do for this text.
+        A fraction that is possible for this text.
     """
 
     def __init__(self, message: str, needed: int, fraction: float) -> None:
@@ -76,21 +76,21 @@ def hold_out(
             to_learn + least,
         )
     if count < least:
-        would_do = _fraction_that_holds_out(n, least, n - to_learn, math.ceil)
+        possible = _fraction_that_holds_out(n, least, n - to_learn, math.ceil)
         raise HeldOutTooShortError(
             f"A validation_fraction of {fraction:g} holds out {count:,} of {n:,} characters, and a "
-            f"sequence of {sequence_length:,} needs {least:,}; at least {would_do:g} would do.",
+            f"sequence of {sequence_length:,} needs {least:,}; at least {possible:g} is needed.",
             to_learn + least,
-            would_do,
+            possible,
         )
     if n - count < to_learn:
-        would_do = _fraction_that_holds_out(n, least, n - to_learn, math.floor)
+        possible = _fraction_that_holds_out(n, least, n - to_learn, math.floor)
         raise HeldOutTooShortError(
             f"A validation_fraction of {fraction:g} leaves {n - count:,} of {n:,} characters to "
             f"learn from, and {to_learn:,} are needed ({streams:,} x {least:,}); at most "
-            f"{would_do:g} would do.",
+            f"{possible:g} is possible.",
             to_learn + least,
-            would_do,
+            possible,
         )
     return text[: n - count], text[n - count :]
 

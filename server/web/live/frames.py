@@ -62,7 +62,7 @@ def to_json(message: Message) -> bytes:
 def _to_jsonable(value: object) -> dict[str, Any]:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
-    raise TypeError(f"{type(value).__name__} can't be part of a message")
+    raise TypeError(f"{type(value).__name__} cannot be part of a message")
 
 
 def split_into_frames(data: bytes, *, begins: bool = True, ends: bool = True) -> Iterable[bytes]:

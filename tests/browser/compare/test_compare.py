@@ -131,13 +131,13 @@ def traces(page: Page) -> list[dict[str, Any]]:
 def test_a_fork_starts_on_its_parents_line(
     server: Server, open_window: Callable[..., Window]
 ) -> None:
-    trunk = server.create_run(**SMALL, name="trunk", paused=True, max_updates=300)
-    server.call("POST", f"runs/{trunk}/step", {"updates": 120})
-    server.call("POST", f"runs/{trunk}/checkpoints", {"note": "here"})
-    server.call("POST", f"runs/{trunk}/step", {"updates": 80})
+    parent = server.create_run(**SMALL, name="parent", paused=True, max_updates=300)
+    server.call("POST", f"runs/{parent}/step", {"updates": 120})
+    server.call("POST", f"runs/{parent}/checkpoints", {"note": "here"})
+    server.call("POST", f"runs/{parent}/step", {"updates": 80})
     window = open_window()
     window.expect_errors("status of 422")
-    page = window.open(server, trunk)
+    page = window.open(server, parent)
     page.locator("#checkpoint-open").click()
     page.get_by_label("Fork from: Update 120").click()
     expect(page.locator("#fork-checkpoint")).to_contain_text("update 120, here")
@@ -146,27 +146,27 @@ def test_a_fork_starts_on_its_parents_line(
     expect(page.locator("#fork-error-max_updates")).to_contain_text("must be above 120")
     page.locator("#fork-max_updates").fill("260")
     page.locator("#fork-learning_rate").fill("0.01")
-    page.locator("#fork-name").fill("branch")
+    page.locator("#fork-name").fill("fork")
     page.locator("#fork-start").click()
 
-    expect(page).to_have_url(re.compile(rf"/compare\?runs={trunk}.+range=96-"))
-    branch = server.call("GET", "runs")[0]
+    expect(page).to_have_url(re.compile(rf"/compare\?runs={parent}.+range=96-"))
+    fork = server.call("GET", "runs")[0]
     assert (
-        branch["spec"] | {"learning_rate": 0.01, "max_updates": 260, "name": "branch"}
-        == (branch["spec"])
+        fork["spec"] | {"learning_rate": 0.01, "max_updates": 260, "name": "fork"}
+        == (fork["spec"])
     )
     expect(page.locator("#compare-chart")).to_have_attribute(
-        "data-drawn", f"{trunk}:200 {branch['id']}:260"
+        "data-drawn", f"{parent}:200 {fork['id']}:260"
     )
-    losses = smooth_losses(server, trunk)
+    losses = smooth_losses(server, parent)
     line, other, forks, *_ = traces(page)
     assert (line["x"][-1], other["x"][-1]) == (200, 260)
     assert (other["x"][0], other["y"][0]) == (120, pytest.approx(losses[119] / 25))
     assert (forks["x"], forks["y"]) == ([120], [other["y"][0]])
-    expect(row(page, branch["id"])).to_contain_text("fork of “trunk” at 120")
+    expect(row(page, fork["id"])).to_contain_text("fork of “parent” at 120")
 
     # Without its parent, the fork's whole line is drawn.
-    page.get_by_role("checkbox", name="trunk").uncheck()
+    page.get_by_role("checkbox", name="parent").uncheck()
     page.keyboard.press("f")
     expect(page.locator("#compare-show-all")).to_have_attribute("aria-pressed", "true")
     eventually(lambda: traces(page)[0]["x"][0], lambda x: x == 1, "the whole line")

@@ -117,8 +117,8 @@ def test_on_a_phone_the_passage_is_the_page(
     assert box is not None
     assert box["width"] == 390
     # All actions are in reach, side by side.
-    deeds = page.locator(".passage-actions button:visible")
-    boxes = [box for i in range(deeds.count()) if (box := deeds.nth(i).bounding_box())]
+    buttons = page.locator(".passage-actions button:visible")
+    boxes = [box for i in range(buttons.count()) if (box := buttons.nth(i).bounding_box())]
     assert len(boxes) == 5
     assert len({round(box["y"]) for box in boxes}) == 1
     assert max(box["x"] + box["width"] for box in boxes) <= 390

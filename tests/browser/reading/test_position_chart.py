@@ -48,10 +48,10 @@ def test_the_epochs_are_overlaid_and_a_sentence_explains(
     expect(page.locator("#follow")).to_be_hidden()
     assert drawn_epochs(page) == [1, 4, 5, 6, 7, 8]
     assert page.locator("#position-plot .scatterlayer .trace").count() == 6
-    told = server.call("GET", f"runs/{run}/loss/explained")
+    explained = server.call("GET", f"runs/{run}/loss/explained")
     expect(page.locator("#position-sentence")).to_have_text(
         re.compile(
-            rf"In epochs 2 to 7, {told['share'] * 100:.0f}% of the variation of the loss is"
+            rf"In epochs 2 to 7, {explained['share'] * 100:.0f}% of the variation of the loss is"
             r" explained by the page\. The first 7 updates of an epoch have a loss"
         )
     )
@@ -161,7 +161,7 @@ def test_on_a_phone_it_fits(
     expect(page.locator("#reading-title")).to_be_in_viewport()
 
 
-def told(**figures: Any) -> dict[str, Any]:
+def explained_loss(**figures: Any) -> dict[str, Any]:
     start = {"updates": 100, "loss": 1.44, "error": 0.2}
     return {"epochs": [2, 3, 4], "share": 0.61, "share_error": 0.01, "start": start} | figures
 
@@ -170,7 +170,7 @@ def told(**figures: Any) -> dict[str, Any]:
     ("figures", "sentence"),
     [
         (
-            told(),
+            explained_loss(),
             (
                 "In epochs 2 to 4, 61% of the variation of the loss is explained by the page. The"
                 " first hundred updates of an epoch have a loss 1.4 nats above that of the rest"
@@ -178,7 +178,9 @@ def told(**figures: Any) -> dict[str, Any]:
             ),
         ),
         (
-            told(share=0.01, share_error=0.02, start={"updates": 7, "loss": -0.3, "error": 0.4}),
+            explained_loss(
+                share=0.01, share_error=0.02, start={"updates": 7, "loss": -0.3, "error": 0.4}
+            ),
             (
                 "In epochs 2 to 4, the page explains none of the variation of the loss. The"
                 " first 7 updates of an epoch have a loss 0.3 nats below that of the rest, which"

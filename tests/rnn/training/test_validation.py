@@ -198,7 +198,9 @@ def test_the_text_is_divided_or_refused_with_a_fraction_that_works(n, fraction, 
         refused = error
     if isinstance(refused, HeldOutTooShortError):
         fraction = refused.fraction
-        assert f"{fraction:g} would do" in str(refused)
+        assert str(refused).endswith(
+            (f"at least {fraction:g} is needed.", f"at most {fraction:g} is possible.")
+        )
         training, held_out = hold_out(text, float(f"{fraction:g}"), T, B)
     elif refused is not None:
         assert refused.needed == (B + 1) * (T + 1) > n

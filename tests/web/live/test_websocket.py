@@ -142,8 +142,8 @@ def test_every_message_has_its_time(server, corpus):
     with Viewer(server, run) as viewer:
         viewer.next()
         server.post(run, "step", {"updates": 20})
-        server.client.patch(f"/api/runs/{run['id']}", json={"name": "Told"})
-        viewer.read_until(lambda m: m["type"] == "state" and m["run_state"]["name"] == "Told")
+        server.client.patch(f"/api/runs/{run['id']}", json={"name": "Renamed"})
+        viewer.read_until(lambda m: m["type"] == "state" and m["run_state"]["name"] == "Renamed")
     sent_at = [message["sent_at"] for message in viewer.messages]
     assert sent_at == sorted(sent_at)
     # Times are rounded to milliseconds.

@@ -125,11 +125,11 @@ def test_files_can_be_downloaded_while_a_run_trains(server, corpus):
     _, meta = server.checkpoint_file(run, made["id"])
     assert meta["trainer"]["updates"] == made["update"]
     # Temporary files of downloads are deleted.
-    folder = server.data_dir / "runs" / run["id"] / "checkpoints"
+    directory = server.data_dir / "runs" / run["id"] / "checkpoints"
     listed = {made["id"] for made in server.get(run, "checkpoints")}
     server.post(run, "pause")
-    until(lambda: {p.stem for p in folder.iterdir() if p.name.startswith(".")} == set())
-    assert listed <= {path.stem for path in folder.iterdir()}
+    until(lambda: {p.stem for p in directory.iterdir() if p.name.startswith(".")} == set())
+    assert listed <= {path.stem for path in directory.iterdir()}
 
 
 def test_a_run_without_updates_has_a_model(server, corpus):
@@ -226,8 +226,8 @@ def test_automatic_checkpoints_are_pruned_and_requested_ones_kept(server, corpus
 
     until(four_were_made)
     server.post(run, "pause")
-    folder = server.data_dir / "runs" / run["id"] / "checkpoints"
-    until(lambda: len(list(folder.glob("[!.]*.npz"))) == 6)
+    directory = server.data_dir / "runs" / run["id"] / "checkpoints"
+    until(lambda: len(list(directory.glob("[!.]*.npz"))) == 6)
     assert [m["kind"] for m in server.get(run, "milestones")].count("checkpoint") == 4
 
 

@@ -173,13 +173,13 @@ def test_samples_of_a_long_schedule_follow_one_two_five(server):
 
 
 def test_milestones_of_every_kind(server, run):
-    marks = server.get(run, "milestones")
-    assert [mark["update"] for mark in marks] == sorted(mark["update"] for mark in marks)
-    assert all(set(mark) == {"id", "update", "kind", "text"} for mark in marks)
-    assert len({mark["id"] for mark in marks}) == len(marks)
+    milestones = server.get(run, "milestones")
+    assert [each["update"] for each in milestones] == sorted(each["update"] for each in milestones)
+    assert all(set(milestone) == {"id", "update", "kind", "text"} for milestone in milestones)
+    assert len({milestone["id"] for milestone in milestones}) == len(milestones)
 
     def of(kind):
-        return [(mark["update"], mark["text"]) for mark in marks if mark["kind"] == kind]
+        return [(each["update"], each["text"]) for each in milestones if each["kind"] == kind]
 
     assert [update for update, _ in of("epoch")] == [PER_EPOCH, 2 * PER_EPOCH, 3 * PER_EPOCH]
     assert "2" in of("epoch")[0][1]
@@ -191,12 +191,12 @@ def test_milestones_of_every_kind(server, run):
 
 def test_only_the_first_occurrence_of_a_word_is_a_hurrah(server, run):
     samples = server.get(run, "samples")
-    marks = [mark for mark in server.get(run, "milestones") if mark["kind"] == "hurrah"]
+    milestones = [each for each in server.get(run, "milestones") if each["kind"] == "hurrah"]
     assert "no-such-word" not in {word for sample in samples for word in sample["hurrahs"]}
     celebrated = [(word, sample["update"]) for sample in samples for word in sample["hurrahs"]]
     assert len({word for word, _ in celebrated}) == len(celebrated)
     assert [(f"hurrah - {word}", update) for word, update in celebrated] == [
-        (mark["text"], mark["update"]) for mark in marks
+        (milestone["text"], milestone["update"]) for milestone in milestones
     ]
 
 
@@ -207,11 +207,11 @@ def test_a_frequent_word_is_celebrated_once(server):
         **SMALL | {"sample_length": 200}, corpus=corpus, watch_words=["Orla"], max_updates=600
     )
     server.until_ended(run)
-    marks = [mark for mark in server.get(run, "milestones") if mark["kind"] == "hurrah"]
-    assert [mark["text"] for mark in marks] == ["hurrah - Orla"]
+    milestones = [each for each in server.get(run, "milestones") if each["kind"] == "hurrah"]
+    assert [milestone["text"] for milestone in milestones] == ["hurrah - Orla"]
     first = next(sample for sample in server.get(run, "samples") if "Orla" in sample["text"])
     assert first["hurrahs"] == ["Orla"]
-    assert marks[0]["update"] == first["update"]
+    assert milestones[0]["update"] == first["update"]
 
 
 def test_positions_and_epochs_on_the_shipped_text(server):

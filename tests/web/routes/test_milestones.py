@@ -26,7 +26,7 @@ def run(server):
 
 
 def notes(server, run):
-    return [mark for mark in server.get(run, "milestones") if mark["kind"] == "note"]
+    return [milestone for milestone in server.get(run, "milestones") if milestone["kind"] == "note"]
 
 
 def test_a_note_is_added_changed_and_deleted(server, run):
@@ -74,8 +74,8 @@ def test_an_invalid_note_is_refused(server, run, body):
 
 def test_only_notes_can_be_changed_or_deleted(server, run):
     server.post(run, "checkpoints", {"note": "here"})
-    (mark,) = [each for each in server.get(run, "milestones") if each["kind"] == "checkpoint"]
-    path = f"/api/runs/{run['id']}/milestones/{mark['id']}"
+    (milestone,) = [each for each in server.get(run, "milestones") if each["kind"] == "checkpoint"]
+    path = f"/api/runs/{run['id']}/milestones/{milestone['id']}"
     server.problem(server.client.patch(path, json={"text": "x"}), 409)
     server.problem(server.client.delete(path), 409)
     for nothing in ("999999999", "x", "1e3", "9" * 40):
@@ -83,9 +83,9 @@ def test_only_notes_can_be_changed_or_deleted(server, run):
         server.problem(answer, 404)
     # A milestone of another run is not found.
     other = small_run(server)
-    answer = server.client.delete(f"/api/runs/{other['id']}/milestones/{mark['id']}")
+    answer = server.client.delete(f"/api/runs/{other['id']}/milestones/{milestone['id']}")
     server.problem(answer, 404)
-    assert mark in server.get(run, "milestones")
+    assert milestone in server.get(run, "milestones")
 
 
 def of(kind):

@@ -26,13 +26,13 @@ def corpus(server):
 def run(server, corpus):
     """A run paused at 300, with checkpoints at 100 and 200, and its best model before 300."""
     run = server.create(corpus=corpus, paused=True, max_updates=300, **SMALL)
-    marks = []
+    checkpoints = []
     for _ in range(2):
         server.post(run, "step", {"updates": 100})
-        marks.append(server.post(run, "checkpoints")["id"])
+        checkpoints.append(server.post(run, "checkpoints")["id"])
     server.client.patch(f"/api/runs/{run['id']}", json={"learning_rate": 5})
     server.post(run, "step", {"updates": 99})
-    return server.run(run) | {"checkpoints": marks}
+    return server.run(run) | {"checkpoints": checkpoints}
 
 
 def ask(server, run, **request):

@@ -235,13 +235,13 @@ def test_deleting_a_run_deletes_everything(server):
     run = server.create(**ENDLESS)
     (worker,) = set(server.worker_pids()) - before
     server.post(run, "checkpoints")
-    folder = server.data_dir / "runs" / run["id"]
-    assert folder.exists()
+    directory = server.data_dir / "runs" / run["id"]
+    assert directory.exists()
     answer = server.client.delete(f"/api/runs/{run['id']}")
     assert (answer.status_code, answer.content) == (204, b"")
     server.problem(server.client.get(f"/api/runs/{run['id']}"), 404)
     server.problem(server.client.delete(f"/api/runs/{run['id']}"), 404)
-    assert not folder.exists()
+    assert not directory.exists()
     until(lambda: not is_alive(worker))
     assert server.client.get("/api/runs").json() == []
 
@@ -262,10 +262,10 @@ def test_a_changed_learning_rate_takes_effect(server, corpus):
     # The first loss after the change is still that of the previous parameters.
     assert one[:101] == other[:101]
     assert one[101] != other[101]
-    (mark,) = (mark for mark in server.get(changed, "milestones") if mark["kind"] == "change")
-    assert mark["update"] == 100
-    assert "learning rate" in mark["text"]
-    assert "0.01" in mark["text"]
+    (milestone,) = (each for each in server.get(changed, "milestones") if each["kind"] == "change")
+    assert milestone["update"] == 100
+    assert "learning rate" in milestone["text"]
+    assert "0.01" in milestone["text"]
     assert server.run(slow)["spec"]["learning_rate"] == 0.1
 
 
@@ -312,8 +312,8 @@ def test_sample_interval_name_and_watch_words_can_be_changed(server, corpus):
         *(0, 1, 2, 5, 10, 20),
         *(21, 28, 35, 42),
     ]
-    marks = [mark for mark in server.get(run, "milestones") if mark["kind"] == "change"]
-    assert [mark["update"] for mark in marks] == [20]
+    milestones = [each for each in server.get(run, "milestones") if each["kind"] == "change"]
+    assert [milestone["update"] for milestone in milestones] == [20]
 
 
 def test_updates_per_second_are_accurate(server):

@@ -97,12 +97,12 @@ def test_a_shared_link_gives_the_same_text_after_more_training(server, run):
 
 
 def test_a_model_is_found_by_its_fingerprint(server, run):
-    mark = server.post(run, "checkpoints")
-    for source in ("best", "latest", mark["id"]):
+    checkpoint = server.post(run, "checkpoints")
+    for source in ("best", "latest", checkpoint["id"]):
         passage = write(server, run, source=source)
         assert write(server, run, source=exact(passage))["text"] == passage["text"]
     latest = write(server, run, source="latest")
-    assert write(server, run, source=mark["id"])["model"] == latest["model"]
+    assert write(server, run, source=checkpoint["id"])["model"] == latest["model"]
 
 
 def test_a_deleted_model_is_not_found(server, run):
@@ -179,9 +179,9 @@ def test_saved_passages_can_be_downloaded(server, run):
         for passage in several:
             assert passage["prime"] + passage["text"].strip("\n") in answer.text
         assert "Two_of them\n\nA small one, update" in answer.text
-    marked = server.client.get(f"/api/passages/{kept['id']}/file", params={"format": "md"}).text
-    assert marked.startswith("## Two\\_of them\n\n*A small one, update")
-    assert "### Temperature 0.5\n\n\\*The\\* " in marked
+    markdown = server.client.get(f"/api/passages/{kept['id']}/file", params={"format": "md"}).text
+    assert markdown.startswith("## Two\\_of them\n\n*A small one, update")
+    assert "### Temperature 0.5\n\n\\*The\\* " in markdown
     wrong = server.client.get("/api/passages/file", params={"format": "pdf"})
     server.problem(wrong, 422)
 
@@ -203,8 +203,8 @@ def test_saved_passages_and_models_are_limited(serve):
         return server.client.post(f"/api/runs/{run['id']}/models", json={"model": passage["model"]})
 
     def models():
-        folder = server.data_dir / "runs" / run["id"] / "models"
-        return {path.stem for path in folder.glob("*.npz")}
+        directory = server.data_dir / "runs" / run["id"] / "models"
+        return {path.stem for path in directory.glob("*.npz")}
 
     # A shared model is replaced by one that a saved passage needs, but not vice versa.
     assert share(written[0]).status_code == 204
@@ -223,7 +223,7 @@ def test_saved_passages_and_models_are_limited(serve):
     # A model is held only as long as its passage can be saved.
     held = server.data_dir / "runs" / run["id"] / "models" / "held"
     assert {path.stem for path in held.glob("*.npz")} == {each["model"] for each in written}
-    # Deleting a passage makes room.
+    # Deleting a passage frees space.
     assert server.client.delete(f"/api/passages/{third['id']}").status_code == 204
     assert keep(server, run, written[0])["id"]
 

@@ -26,16 +26,16 @@ def open_server(tmp_path_factory):
 @pytest.fixture(scope="package")
 def token_server(tmp_path_factory):
     """A server on the loopback address, with `TOKEN`, an allowed host name and a log."""
-    folder = tmp_path_factory.mktemp("token")
+    directory = tmp_path_factory.mktemp("token")
     with (
-        (folder / "log").open("w") as errors,
+        (directory / "log").open("w") as errors,
         RunningServer(
-            folder / "data",
+            directory / "data",
             "--no-demo",
             stderr=errors,
             HURRAH_OPERATOR_TOKEN=TOKEN,
             HURRAH_ALLOWED_HOSTS='["hurrah.example"]',
         ) as running,
     ):
-        running.log = folder / "log"
+        running.log = directory / "log"
         yield running

@@ -29,7 +29,7 @@ def narrow(tmp_path_factory):
         "VIEWER_PASSAGES_PER_MINUTE": 4,
         "VIEWER_CHECKS_PER_MINUTE": 3,
         "VIEWER_DOWNLOADS_PER_MINUTE": 2,
-        "VIEWER_READINGS_PER_MINUTE": 3,
+        "VIEWER_SURPRISALS_PER_MINUTE": 3,
         "MAX_RUNS": 2,
         "MAX_CORPORA": 2,
         "MAX_VIEWERS": 2,
@@ -136,15 +136,15 @@ def test_waiting_requests_are_limited(tight):
         assert answer.headers["retry-after"]
 
 
-def test_only_computed_readings_are_rate_limited(narrow, run):
-    address = f"/api/runs/{run['id']}/reading"
+def test_only_computed_surprisals_are_rate_limited(narrow, run):
+    address = f"/api/runs/{run['id']}/surprisal"
     stepped = as_operator(narrow, "POST", f"/api/runs/{run['id']}/step", json={"updates": 60})
     assert stepped.status_code == 200
     known = [f"{address}?update=1", f"{address}?from=1&to=1", address]
     others = [f"{address}?from={update}&to={update}" for update in range(2, 22)]
     for _ in range(10):
         assert all(narrow.client.get(path).status_code == 200 for path in known)
-    few = "3 surprisal readings a minute from one address"
+    few = "3 surprisal requests a minute from one address"
     assert until_refused(narrow, few, "GET", *others) >= 2
     assert all(narrow.client.get(path).status_code == 200 for path in known)
     for path in others:
@@ -262,7 +262,7 @@ def test_the_size_of_the_data_directory_is_limited(serve):
     paused = server.until(run, lambda now: now["disk_full"])
     assert paused["state"] == "paused"
     assert f"may contain {shown}" in paused["error"]
-    assert paused["error"].endswith("resumes by itself when there is room.")
+    assert paused["error"].endswith("resumes automatically when there is space.")
     update = server.run(run)["update"]
     assert server.client.delete(f"/api/runs/{large['id']}").status_code == 204
     server.until(run, lambda now: now["state"] == "running" and now["update"] > update)

@@ -71,10 +71,10 @@ def test_every_kind_of_error_has_the_headers(server):
 
 def test_internal_errors_have_the_headers(server, tmp_path):
     corpus = server.upload(PAGES)["id"]
-    folder = server.data_dir / "corpora" / corpus
-    shutil.move(folder, tmp_path / "moved")
+    directory = server.data_dir / "corpora" / corpus
+    shutil.move(directory, tmp_path / "moved")
     answer = server.client.get(f"/api/corpora/{corpus}/text")
-    shutil.move(tmp_path / "moved", folder)
+    shutil.move(tmp_path / "moved", directory)
     server.problem(answer, 500)
     assert "Traceback" not in answer.text
     assert "corpora" not in answer.text
