@@ -7,8 +7,12 @@ import sys
 
 import numpy as np
 import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
 
+from server.__main__ import app
 from server.analysis.gradient_check import number_fields
+from server.rnn.cells import DEFAULT_CELL
 from tests.serving import ROOT, until
 from tests.training import assert_same_training, run_command, short_training
 
@@ -127,14 +131,17 @@ def test_gradcheck_passes():
 
 
 def test_gradcheck_has_the_defaults_and_the_ranges_of_the_request():
-    listed = " ".join(run_command("gradcheck", "--help").stdout.replace("│", " ").split())
-    for field in number_fields():
-        option = f"--{field.name.replace('_', '-')} INTEGER RANGE"
-        assert option in listed
-        about = listed[listed.index(option) :]
-        limits = f"[{field.minimum}<=x<={field.maximum}]"
-        assert limits in about.replace(" ", "")
-        assert f"{field.description} [default: {field.default}]" in about
+    options = {each.name: each for each in get_command(app).commands["gradcheck"].params}
+    fields = number_fields()
+    assert list(options) == ["cell", *(field.name for field in fields)]
+    assert options["cell"].default == DEFAULT_CELL
+    for field in fields:
+        option = options[field.name]
+        assert (option.default, option.help) == (field.default, field.description)
+        for outside in (field.minimum - 1, field.maximum + 1):
+            refused = CliRunner().invoke(app, ["gradcheck", option.opts[0], str(outside)])
+            assert refused.exit_code == 2
+            assert option.opts[0] in refused.output
 
 
 def test_train_has_an_option_for_each_field_of_the_spec():

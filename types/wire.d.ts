@@ -124,7 +124,7 @@ interface GradientCheckResult {
   parameters: CheckedParameter[];
 }
 
-/** Some saved passages, newest first; `next` is the `before` of the next page. */
+/** Some saved passages, newest first; `next` is the `before` of the next slice. */
 interface SavedPassageSlice {
   passages: SavedPassage[];
   total: number;

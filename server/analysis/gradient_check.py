@@ -254,9 +254,7 @@ def _check_sizes(request: GradientCheckRequest) -> None:
     characters = request.batch_size * request.sequence_length
     if characters > MAX_CHARACTERS:
         limit = MAX_CHARACTERS // request.batch_size
-        raise SpecError(
-            "sequence_length", f"must be at most {limit:,} with that batch_size"
-        )
+        raise SpecError("sequence_length", f"must be at most {limit:,} with that batch_size")
     needed = characters + request.batch_size
     if request.text is not None and len(request.text) < needed:
         raise SpecError("text", f"must have at least {needed:,} characters for these sizes")

@@ -152,8 +152,7 @@ def test_a_fork_starts_on_its_parents_line(
     expect(page).to_have_url(re.compile(rf"/compare\?runs={parent}.+range=96-"))
     fork = server.call("GET", "runs")[0]
     assert (
-        fork["spec"] | {"learning_rate": 0.01, "max_updates": 260, "name": "fork"}
-        == (fork["spec"])
+        fork["spec"] | {"learning_rate": 0.01, "max_updates": 260, "name": "fork"} == (fork["spec"])
     )
     expect(page.locator("#compare-chart")).to_have_attribute(
         "data-drawn", f"{parent}:200 {fork['id']}:260"
