@@ -3,16 +3,15 @@
 import * as api from "./net/api.js";
 import { el, find, setText } from "./lib/dom.js";
 import * as format from "./lib/format.js";
+import { LIMITS } from "./lib/limits.js";
 import { firstWords, PassageCard } from "./passage/saved-passage.js";
 import { toggleTheme } from "./lib/theme.js";
 import { mountThemeToggle } from "./ui/theme-toggle.js";
-import { toast } from "./ui/toasts.js";
+import { toast, UNDO_MS } from "./ui/toasts.js";
 import { mountBackLink } from "./ui/back-link.js";
 
 const REFRESH_MS = 8000;
 const PAGE_SIZE = 20;
-const MAX_PAGE_SIZE = 100;
-const UNDO_MS = 10_000;
 
 const operator = document.body.dataset.operator === "true";
 const gallery = find("#gallery");
@@ -82,7 +81,7 @@ async function load(before = null) {
     ]);
     return { ...all, passages: [one], next: null };
   }
-  const count = Math.min(Math.max(saved.length, PAGE_SIZE), MAX_PAGE_SIZE);
+  const count = Math.min(Math.max(saved.length, PAGE_SIZE), LIMITS.saved_passages);
   return api.listSavedPassages({ run, before, limit: before ? PAGE_SIZE : count });
 }
 

@@ -63,8 +63,8 @@ def run(server: Server) -> dict[str, Any]:
 
 
 def stays_text(page: Page) -> None:
-    # The page's own description of the spec is data, and is never executed.
-    own = "#run-spec[type='application/json']"
+    # The page's own descriptions of the spec and of limits are data, and are never executed.
+    own = "#run-spec[type='application/json'], #limits[type='application/json']"
     script = f"script:not([src], {own})"
     evil = f"x-evil, img[onerror], img[src='x'], svg[onload], {script}, iframe, object"
     assert page.locator(evil).count() == 0

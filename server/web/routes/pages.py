@@ -15,6 +15,7 @@ from server.analysis.gradient_check import number_fields
 from server.rnn.cells import DEFAULT_CELL
 from server.spec.description import MAX_SAFE_INTEGER, form_description, script_description
 from server.web.http.static_files import StaticFiles
+from server.web.page_limits import page_limits
 from server.web.security.auth import is_operator
 
 router = APIRouter(include_in_schema=False)
@@ -88,6 +89,7 @@ def _page(
             "operator": is_operator(request),
             "spec": form_description(),
             "spec_for_scripts": script_description(),
+            "limits": page_limits(),
             **values,
         },
         headers={"Cache-Control": "no-cache"},

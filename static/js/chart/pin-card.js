@@ -7,13 +7,13 @@ import * as api from "../net/api.js";
 import { smoothAt } from "../curve/loss-curve.js";
 import { el, find, icon } from "../lib/dom.js";
 import * as format from "../lib/format.js";
+import { LIMITS } from "../lib/limits.js";
 import { MARGIN, markedCurve, scalesOf } from "../curve/scales.js";
 import { marksOf, describeMark } from "./markers.js";
 import { toast } from "../ui/toasts.js";
 
 const LOW_ON_CHART = 0.72; // a curve below this share of the height leaves space only above it
 const EDGE_PX = 8;
-const MAX_NOTE_CHARACTERS = 500;
 
 export class PinCard {
   #store;
@@ -146,7 +146,7 @@ export class PinCard {
   #form(update, note) {
     const input = el("input", {
       type: "text",
-      maxlength: MAX_NOTE_CHARACTERS,
+      maxlength: LIMITS.note_characters,
       required: true,
       "aria-label": `Note at update ${format.count(update)}`,
       placeholder: `note at update ${format.count(update)}`,

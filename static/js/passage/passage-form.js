@@ -2,12 +2,12 @@
 
 import { el, find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
+import { LIMITS } from "../lib/limits.js";
 import { isExact } from "../state/passage-link.js";
 
 const KEY = "hurrah-passage";
 const MAX_SEED = 1_000_000; // short enough to be spoken
 const DEFAULT_TEMPERATURES = [0.4, 0.7, 1.0, 1.3];
-const MAX_TEMPERATURES = 10;
 const FIELDS = ["source", "length", "temperature", "seed", "prime", "several", "top_k", "top_p"];
 const MODELS = {
   best: "best",
@@ -158,7 +158,7 @@ export class PassageForm {
     const all = [...new Set([...DEFAULT_TEMPERATURES, ...this.#temperatures])].sort(
       (a, b) => a - b,
     );
-    find("#passage-other-temperature").hidden = this.#temperatures.size >= MAX_TEMPERATURES;
+    find("#passage-other-temperature").hidden = this.#temperatures.size >= LIMITS.temperatures;
     const shown = [...host.querySelectorAll("input")].map(({ value }) => Number(value));
     if (shown.join() !== all.join())
       host.replaceChildren(...all.map((temperature) => this.#chip(temperature)));
@@ -225,8 +225,8 @@ export class PassageForm {
     if (!["one", "several"].includes(this.#fields.several.value))
       this.#fields.several.value = "one";
     if (!(Number(this.#fields.length.value) >= 1)) this.#fields.length.value = "1000";
-    const temperatures = [stored.temperatures].flat().filter((value) => value >= 0 && value <= 100);
-    if (temperatures.length) this.#temperatures = new Set(temperatures.slice(0, MAX_TEMPERATURES));
+    const temperatures = [stored.temperatures].flat().filter((value) => value >= 0 && value <= LIMITS.temperature);
+    if (temperatures.length) this.#temperatures = new Set(temperatures.slice(0, LIMITS.temperatures));
   }
 }
 

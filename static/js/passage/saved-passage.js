@@ -2,6 +2,7 @@
 
 import { el, icon, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
+import { LIMITS } from "../lib/limits.js";
 import { savedPassageFile } from "../net/api.js";
 import { passageUrl } from "../state/passage-link.js";
 import { prose } from "../ui/prose.js";
@@ -168,7 +169,7 @@ export class PassageCard {
     const input = el("input", {
       class: "passage-card-name",
       value: saved.title ?? "",
-      maxlength: 200,
+      maxlength: LIMITS.title_characters,
       placeholder: "title (optional)",
       "aria-label": "Title",
     });

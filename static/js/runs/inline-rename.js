@@ -2,7 +2,8 @@
 
 import * as api from "../net/api.js";
 import { el } from "../lib/dom.js";
-import { toast } from "../ui/toasts.js";
+import { LIMITS } from "../lib/limits.js";
+import { toast, UNDO_MS } from "../ui/toasts.js";
 
 /**
  * A text field in place of the name: Enter or leaving the field renames, Escape cancels.
@@ -15,7 +16,7 @@ export function nameField(run, renamed, done) {
   const input = el("input", {
     class: "run-rename",
     value: run.name,
-    maxlength: 120,
+    maxlength: LIMITS.run_name_characters,
     "aria-label": "New name",
   });
   let open = true; // removing the field also blurs it
@@ -46,7 +47,7 @@ async function rename(run, name, renamed) {
   toast(`“${run.name}” was renamed to “${name}”.`, {
     label: "Undo",
     run: () => change(run.id, run.name, renamed),
-    lastsMs: 10_000,
+    lastsMs: UNDO_MS,
   });
 }
 

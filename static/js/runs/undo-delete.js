@@ -8,9 +8,8 @@
  */
 
 import * as api from "../net/api.js";
-import { toast } from "../ui/toasts.js";
+import { toast, UNDO_MS } from "../ui/toasts.js";
 
-const UNDO_MS = 10_000;
 const KEY = "hurrah-deleting";
 
 /**

@@ -6,6 +6,8 @@
  * model, or the name of a model such as "best". Several temperatures are shown side by side.
  */
 
+import { LIMITS } from "../lib/limits.js";
+
 const MODEL = /^(\d{1,15})-([0-9a-f]{24})$/;
 const NAMES = /^(best|best_validation|latest|[0-9a-f]{12})$/;
 
@@ -74,19 +76,19 @@ export function passageFromParams(params) {
   if (source === null) return null;
   const temperatures = (params.get("temperatures") ?? "")
     .split(/[\s,]+/u)
-    .map((text) => numberOr(text, 0, 100, null))
+    .map((text) => numberOr(text, 0, LIMITS.temperature, null))
     .filter((value) => value !== null)
-    .slice(0, 10);
+    .slice(0, LIMITS.temperatures);
   const topK = numberOr(params.get("top_k"), 1, 1e6, null);
   return {
     source,
-    seed: Math.round(numberOr(params.get("seed"), 0, Number.MAX_SAFE_INTEGER, 0)),
-    length: Math.round(numberOr(params.get("length"), 1, 20_000, 1000)),
-    temperature: numberOr(params.get("temperature"), 0, 100, 0.8),
+    seed: Math.round(numberOr(params.get("seed"), 0, LIMITS.seed, 0)),
+    length: Math.round(numberOr(params.get("length"), 1, LIMITS.passage_characters, 1000)),
+    temperature: numberOr(params.get("temperature"), 0, LIMITS.temperature, 0.8),
     temperatures: temperatures.length ? temperatures : null,
     top_k: topK && Math.round(topK),
     top_p: numberOr(params.get("top_p"), 1e-9, 1, null),
-    prime: (params.get("prime") ?? "").slice(0, 2000),
+    prime: (params.get("prime") ?? "").slice(0, LIMITS.prime_characters),
   };
 }
 

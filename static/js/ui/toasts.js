@@ -2,6 +2,9 @@
 
 import { el, find, icon } from "../lib/dom.js";
 
+/** The time in which a deletion or a new name can be undone. */
+export const UNDO_MS = 10_000;
+
 const SHOWN_MS = 6000;
 const LIMIT_TOASTS = 3;
 const LIMIT_LASTING = 6; // toasts with an action that later ones must not push out

@@ -1,0 +1,50 @@
+"""The limits of requests, as the page's forms and scripts need them."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel
+
+from server.passages.request import PassageRequest
+from server.spec.description import MAX_SAFE_INTEGER, schema_of
+from server.spec.run_spec import MAX_WATCH_WORDS
+from server.web.routes.milestones import NoteText
+from server.web.routes.runs import StepRequest
+from server.web.routes.saved_passages import MAX_SLICE_PASSAGES, TitleChange
+
+__all__ = ["page_limits"]
+
+
+@cache
+def page_limits() -> dict[str, int | float]:
+    """Return the greatest value, length or number that each request accepts.
+
+    Returns
+    -------
+    dict
+        By name: ``note_characters``, ``prime_characters``, ``run_name_characters`` and
+        ``title_characters`` are lengths of texts. A seed is at most the greatest integer that
+        JavaScript represents exactly, although the server accepts greater ones.
+    """
+    return {
+        "note_characters": _limit(NoteText, "text", "maxLength"),
+        "passage_characters": _limit(PassageRequest, "length", "maximum"),
+        "prime_characters": _limit(PassageRequest, "prime", "maxLength"),
+        "run_name_characters": schema_of("name")["maxLength"],
+        "saved_passages": MAX_SLICE_PASSAGES,
+        "seed": MAX_SAFE_INTEGER,
+        "step_updates": _limit(StepRequest, "updates", "maximum"),
+        "temperature": _limit(PassageRequest, "temperature", "maximum"),
+        "temperatures": _limit(PassageRequest, "temperatures", "maxItems"),
+        "title_characters": _limit(TitleChange, "title", "maxLength"),
+        "watched_words": MAX_WATCH_WORDS,
+    }
+
+
+def _limit(model: type[BaseModel], field: str, keyword: str) -> Any:  # noqa: ANN401 - int or float
+    """Return a limit in the JSON schema of a field that may also be null."""
+    schema = model.model_json_schema()["properties"][field]
+    (limit,) = [part[keyword] for part in (schema, *schema.get("anyOf", [])) if keyword in part]
+    return int(limit) if limit == int(limit) else limit
