@@ -229,6 +229,25 @@ def test_presets_fill_the_form(server: Server, window: Window) -> None:
     expect(page.locator("#new-learning_rate")).to_have_value("0.1")
 
 
+def test_a_phone_shows_the_longest_choice_of_every_select(
+    server: Server, open_window: Callable[..., Window]
+) -> None:
+    page = form(server, open_window(viewport={"width": 390, "height": 844}))
+    advanced(page)
+    # A select without a width is as wide as its longest choice.
+    widths = page.locator("#new-run-form .field > select").evaluate_all(
+        """all => all.map((select) => {
+          const width = select.getBoundingClientRect().width;
+          select.style.setProperty("inline-size", "max-content", "important");
+          const needed = select.getBoundingClientRect().width;
+          select.style.removeProperty("inline-size");
+          return [select.name, width, needed];
+        })"""
+    )
+    assert {name for name, _, _ in widths} >= {"cell", "optimizer"}
+    assert [name for name, width, needed in widths if needed > width] == []
+
+
 def test_an_error_in_a_closed_section_opens_it(
     server: Server, open_window: Callable[..., Window]
 ) -> None:
