@@ -26,6 +26,7 @@ interface ProblemDocument {
 type Size = { width: number; height: number };
 type Scale = "linear" | "log";
 type Colours = Record<string, string> & { series?: Record<string, string> };
+type SeriesColours = Colours & { series: Record<string, string> };
 type Connection = { status: "connecting" | "live" | "waiting" | "gone"; retryInS: number | null };
 
 /** What the x axis shows, and the way there and back from updates. */
@@ -145,6 +146,54 @@ interface Store<S> {
 }
 
 type WatchStore = Store<WatchState>;
+
+/** A run of the comparison, kept current by its WebSocket. */
+interface LiveRun {
+  run: Run;
+  curve: Curve;
+  refining: boolean;
+  lowestLoss: { update: number; loss: number } | null;
+  validation: ValidationLoss;
+  checkpoints: Checkpoint[];
+}
+
+/** A selected run in view; `slot` is the index of its style in SERIES_STYLES. */
+interface ComparedRun extends LiveRun {
+  id: string;
+  slot: number;
+}
+
+type ComparisonUnit = "character" | "bits" | "sequence";
+
+/** The state of the comparison page. Objects are by run id. */
+interface CompareState {
+  operator: boolean;
+  /** Newest first. */
+  allRuns: Run[] | null;
+  /** Without those in `pendingDelete`. */
+  runs: Run[] | null;
+  pendingDelete: string[];
+  /** Ids in the order of selection. */
+  chosen: string[];
+  /** Fixed while the run is selected. */
+  slots: Record<string, number>;
+  live: Record<string, LiveRun>;
+  connections: Record<string, Connection>;
+  /** Finer points of the zoomed range. */
+  details: Record<string, CurvePart & { from: number }>;
+  x: "updates" | "epochs" | "seconds";
+  y: ComparisonUnit;
+  scale: Scale;
+  /** In units of x; the end is Infinity if it follows the live end. */
+  range: [number, number] | null;
+  /** Set by the user, in nats per character. */
+  goal: number | null;
+  suggested: number | null;
+  reached: Record<string, { goal: number; update: number; seconds: number | null }>;
+  sort: { by: string; descending: boolean } | null;
+}
+
+type CompareStore = Store<CompareState>;
 
 /** A parameter of the URL: its text, or null where it is left out, and what the text means. */
 interface UrlParameter {

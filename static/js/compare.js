@@ -60,7 +60,8 @@ function updateSockets() {
 const openSocket = (id) =>
   new LiveSocket(id, {
     message(message) {
-      if (message.type === "snapshot") asked.delete(id); // the run may have gone back to a checkpoint and taken another course
+      // The run may have gone back to a checkpoint and continued differently.
+      if (message.type === "snapshot") asked.delete(id);
       store.dispatch({ type: "message", id, message });
       if (message.type === "snapshot" && message.loss.bucket > 1) {
         refineStart(store, id, message.loss.bucket);
@@ -76,7 +77,7 @@ const openSocket = (id) =>
 function removeMissing(id) {
   const name = store.get().live[id]?.run.name;
   store.dispatch({ type: "gone", id });
-  toast(name ? `“${name}” was deleted.` : "A run in the URL does not exist (any more).");
+  toast(name ? `“${name}” was deleted.` : "A run in the URL does not exist.");
   refreshRuns();
 }
 

@@ -1,7 +1,7 @@
 /** The chart of several smooth losses. It is drawn a few times a second, and only when visible. */
 
 import { marginOf, plotOf, toX } from "./plot.js";
-import { heightAt, liveEnd } from "./lines.js";
+import { yAt, liveEnd } from "./lines.js";
 import { markerIcon, seriesColours } from "./series-styles.js";
 import { LOSS_UNITS } from "./reducers.js";
 import { el, find } from "../lib/dom.js";
@@ -21,6 +21,7 @@ const CONFIG = {
   showTips: false,
 };
 
+/** @param {CompareState} state */
 const IMMEDIATE = ({ chosen, pendingDelete, x, y, scale, range, goal, suggested }) => [
   chosen,
   pendingDelete,
@@ -38,17 +39,22 @@ export class CompareChart {
   #plot = find("#compare-plot");
   #readout = find("#compare-readout");
   #crosshair = find("#compare-crosshair");
+  /** @type {any} */
   #plotly = null;
   #palette = palette();
+  /** @type {Size | null} */
   #size = null;
+  /** @type {Omit<ReturnType<typeof plotOf>, "data" | "layout"> | null} */
   #drawn = null;
   #drawnAt = 0;
+  /** @type {number | null} */
   #timer = null;
   #due = Infinity;
+  /** @type {number | null} */
   #pointerX = null; // in pixels from the left edge of the plot
 
   /**
-   * @param {Store<any>} store
+   * @param {CompareStore} store
    * @param {Promise<any>} plotlyLoaded
    */
   constructor(store, plotlyLoaded) {
@@ -67,7 +73,9 @@ export class CompareChart {
         this.#schedule(Math.max(SOON_MS, rest));
       },
     );
-    this.#frame.addEventListener("pointermove", (event) => this.#onPointer(event));
+    this.#frame.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => {
+      this.#onPointer(event);
+    });
     this.#frame.addEventListener("pointerleave", () => this.#onPointer(null));
     plotlyLoaded.then((plotly) => {
       this.#plotly = plotly;
@@ -75,11 +83,11 @@ export class CompareChart {
     });
   }
 
-  /** Draw within a number of milliseconds. */
+  /** Draw within a number of milliseconds. @param {number} wait */
   #schedule(wait) {
     const due = performance.now() + wait;
     if (this.#timer !== null && due >= this.#due) return;
-    clearTimeout(this.#timer);
+    clearTimeout(this.#timer ?? undefined);
     this.#due = due;
     this.#timer = setTimeout(() => requestAnimationFrame(() => this.#draw()), wait);
   }
@@ -103,7 +111,7 @@ export class CompareChart {
   }
 
   #listen() {
-    this.#plot.on("plotly_relayout", (change) => {
+    this.#plot.on("plotly_relayout", (/** @type {Record<string, any>} */ change) => {
       const from = change["xaxis.range[0]"] ?? change["xaxis.range"]?.[0];
       const to = change["xaxis.range[1]"] ?? change["xaxis.range"]?.[1];
       if (from === undefined || to === undefined) return;
@@ -113,16 +121,17 @@ export class CompareChart {
     this.#plot.on("plotly_doubleclick", () => this.#zoom(null));
   }
 
+  /** @param {[number, number] | null} range in units of x. */
   #zoom(range) {
     // A range that reaches the live end keeps following it.
     const end = this.#drawn ? liveEnd(this.#drawn.lines) : Infinity;
-    const start = range && Math.max(range[0], 0);
-    const to = range && range[1] >= end ? Infinity : range?.[1];
-    const clipped = range && to > start ? [start, to] : null;
-    this.#store.dispatch({ type: "zoom", range: clipped });
+    const start = Math.max(range?.[0] ?? 0, 0);
+    const to = range && range[1] < end ? range[1] : Infinity;
+    this.#store.dispatch({ type: "zoom", range: range && to > start ? [start, to] : null });
     this.#schedule(0);
   }
 
+  /** @param {PointerEvent | null} event null if the pointer left. */
   #onPointer(event) {
     this.#pointerX = null;
     if (event && this.#size) {
@@ -136,20 +145,23 @@ export class CompareChart {
   /** The smooth loss of each run at the pointer, or else what the axes show. */
   #showReadout() {
     const state = this.#store.get();
-    const at = this.#drawn ? this.#pointerX : null;
-    this.#crosshair.hidden = at === null;
-    if (at === null) {
+    const at = this.#pointerX;
+    const [drawn, size] = [this.#drawn, this.#size];
+    this.#crosshair.hidden = at === null || !drawn;
+    if (at === null || !drawn || !size) {
       this.#readout.replaceChildren(
         `smooth loss, in ${LOSS_UNITS[state.y]}, by ${AXIS_LABELS[state.x]}`,
       );
       return;
     }
-    const margin = marginOf(this.#size);
-    const x = toX(state.scale, this.#drawn.view, this.#size.width - margin.l - margin.r)(at);
+    const margin = marginOf(size);
+    const x = toX(state.scale, drawn.view, size.width - margin.l - margin.r)(at);
     this.#crosshair.style.transform = `translateX(${margin.l + at}px)`;
-    const values = this.#drawn.lines
-      .map((line) => ({ ...line, value: heightAt(line, x) }))
-      .filter(({ value }) => value !== null)
+    const values = drawn.lines
+      .flatMap((line) => {
+        const value = yAt(line, x);
+        return value === null ? [] : [{ ...line, value }];
+      })
       .sort((a, b) => b.value - a.value)
       .map(({ slot, value }) =>
         el(
@@ -165,9 +177,13 @@ export class CompareChart {
 
 const AXIS_LABELS = { updates: "update", epochs: "epoch", seconds: "seconds of training" };
 
+/**
+ * @param {CompareState["x"]} axis
+ * @param {number} x
+ */
 function xText(axis, x) {
   if (axis === "seconds") return `after ${format.duration(x)}`;
   return axis === "epochs" ? `after ${format.fine(x)} epochs` : `at update ${format.count(x)}`;
 }
 
-const palette = () => ({ ...colours(), series: seriesColours() });
+const palette = () => Object.assign(colours(), { series: seriesColours() });

@@ -10,12 +10,15 @@ const ORDER = ["queued", "running", "paused", "interrupted", "finished", "stoppe
  * @typedef {Object} Column
  * @property {string} key
  * @property {string} label
- * @property {(each: any) => string} text
- * @property {(each: any) => any} value null is last in any order.
+ * @property {(each: ComparedRun) => string} text
+ * @property {(each: ComparedRun) => any} value null is last in any order.
  * @property {boolean} [figure] aligned to the right, with tabular figures.
  */
 
-/** @returns {{columns: Column[], shared: string, rows: any[]}} rows in the chosen order. */
+/**
+ * @param {CompareState} state
+ * @returns {{columns: Column[], shared: string, rows: ComparedRun[]}} rows in the chosen order.
+ */
 export function tableOf(state) {
   const shown = visibleRuns(state);
   const { fields, secondary, shared } = specDifferences(shown.map(({ run }) => run));
@@ -26,7 +29,7 @@ export function tableOf(state) {
     ...secondary.map(fromField),
   ];
   const sorted = columns.find(({ key }) => key === state.sort?.by);
-  const rows = sorted ? ordered(shown, sorted, state.sort.descending) : shown;
+  const rows = sorted ? ordered(shown, sorted, state.sort?.descending ?? false) : shown;
   return { columns, shared, rows };
 }
 
@@ -38,6 +41,10 @@ const NAME = {
   value: ({ run }) => run.name.toLocaleLowerCase(),
 };
 
+/**
+ * @param {import("./spec-diff.js").Field} field
+ * @returns {Column}
+ */
 const fromField = ({ key, label, value, text, figure }) => ({
   key,
   label,
@@ -46,25 +53,37 @@ const fromField = ({ key, label, value, text, figure }) => ({
   figure,
 });
 
+/**
+ * @param {CompareState} state
+ * @param {ComparedRun[]} shown
+ * @returns {Column[]}
+ */
 function figures(state, shown) {
-  const inUnit = (loss, run) =>
+  const inUnit = (/** @type {number | undefined} */ loss, /** @type {Run} */ run) =>
     typeof loss === "number" ? loss * unitsPerNat(state.y, run) : null;
   const text = state.y === "sequence" ? format.loss : format.fine;
   const validated = shown.some(({ lowestLoss }) => lowestLoss);
   const goal = goalOf(state);
-  const reached = ({ id }) => (state.reached[id]?.goal === goal ? state.reached[id] : null);
-  const missing = ({ run }) => {
+  const reached = (/** @type {ComparedRun} */ { id }) =>
+    state.reached[id]?.goal === goal ? state.reached[id] : null;
+  const missing = (/** @type {ComparedRun} */ { run }) => {
     if (goal === null) return format.NO_VALUE;
     return isReached(run, goal) ? "…" : "not yet"; // the server was asked when
   };
   return [
     {
       ...figure("reached", "reached at", (each) => reached(each)?.update ?? null),
-      text: (each) => (reached(each) ? format.count(reached(each).update) : missing(each)),
+      text(each) {
+        const found = reached(each);
+        return found ? format.count(found.update) : missing(each);
+      },
     },
     {
       ...figure("time", "reached in", (each) => reached(each)?.seconds ?? null),
-      text: (each) => (reached(each) ? format.elapsed(reached(each).seconds) : ""),
+      text(each) {
+        const found = reached(each);
+        return found ? format.elapsed(found.seconds) : "";
+      },
     },
     figure("best", "best", ({ run }) => inUnit(run.best?.smooth_loss, run), text),
     figure("best_at", "best at", ({ run }) => run.best?.update ?? null, format.count),
@@ -94,7 +113,14 @@ function figures(state, shown) {
   ];
 }
 
-const figure = (key, label, value, text) => ({
+/**
+ * @param {string} key
+ * @param {string} label
+ * @param {(each: ComparedRun) => number | null} value
+ * @param {(value: number | null) => string} [text]
+ * @returns {Column}
+ */
+const figure = (key, label, value, text = format.count) => ({
   key,
   label,
   value,
@@ -102,10 +128,20 @@ const figure = (key, label, value, text) => ({
   figure: true,
 });
 
-/** Whether a run's smooth loss has been below `goal` nats per character. */
+/**
+ * Whether a run's smooth loss has been below `goal` nats per character.
+ *
+ * @param {Run} run
+ * @param {number} goal
+ */
 export const isReached = ({ best, spec }, goal) =>
   best !== null && best.smooth_loss < goal * spec.sequence_length;
 
+/**
+ * @param {ComparedRun[]} rows
+ * @param {Column} column
+ * @param {boolean} descending
+ */
 function ordered(rows, { value }, descending) {
   const sign = descending ? -1 : 1;
   return [...rows].sort((a, b) => {

@@ -6,7 +6,7 @@ import { connectionLabel } from "../ui/connection.js";
 
 const WORST_FIRST = ["waiting", "connecting", "live"];
 
-/** @param {Store<any>} store */
+/** @param {CompareStore} store */
 export function mountConnection(store) {
   const host = find("#connection");
   store.watch(

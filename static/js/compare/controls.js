@@ -3,9 +3,9 @@
 import { goalOf, LOSS_UNITS } from "./reducers.js";
 import { find, radios, setText } from "../lib/dom.js";
 
-/** @param {Store<any>} store */
+/** @param {CompareStore} store */
 export function mountCompareControls(store) {
-  for (const name of ["x", "y", "scale"]) {
+  for (const name of /** @type {const} */ (["x", "y", "scale"])) {
     const inputs = radios(`compare-${name}`);
     for (const input of inputs) {
       input.addEventListener("change", () => store.dispatch({ type: name, [name]: input.value }));

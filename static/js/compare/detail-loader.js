@@ -6,12 +6,18 @@ import { visibleRuns, visibleIds } from "./reducers.js";
 
 const POINTS = 1000;
 const ENOUGH_POINTS = 700;
-const REST_MS = 200;
+const DEBOUNCE_MS = 200;
 
-/** Keep `state.details` in step with `state.range`. */
+/**
+ * Keep `state.details` in step with `state.range`.
+ *
+ * @param {CompareStore} store
+ */
 export function fetchDetails(store) {
-  let timer = null;
-  let request = null;
+  /** @type {number | undefined} */
+  let timer;
+  /** @type {AbortController | undefined} */
+  let request;
   store.watch(
     (state) => [state.range, state.x, visibleIds(state).join()],
     (range) => {
@@ -24,11 +30,17 @@ export function fetchDetails(store) {
         const state = store.get();
         for (const live of visibleRuns(state))
           fetchOne(store, live, updatesOf(state, live), signal);
-      }, REST_MS);
+      }, DEBOUNCE_MS);
     },
   );
 }
 
+/**
+ * @param {CompareStore} store
+ * @param {ComparedRun} compared
+ * @param {[number, number]} updates
+ * @param {AbortSignal} signal
+ */
 async function fetchOne(store, { id, curve }, [first, last], signal) {
   const from = Math.max(1, Math.floor(first));
   const to = Math.min(Math.ceil(last), lastUpdate(curve));
@@ -41,17 +53,18 @@ async function fetchOne(store, { id, curve }, [first, last], signal) {
 /**
  * The updates of a run within the zoomed range.
  *
- * @param {any} state
- * @param {any} live
+ * @param {CompareState} state
+ * @param {ComparedRun} compared
  * @returns {[number, number]}
  */
 function updatesOf({ x, range }, { run, curve }) {
+  if (!range) return [1, lastUpdate(curve)];
   const [from, to] = [range[0], Math.min(range[1], Number.MAX_SAFE_INTEGER)];
   if (x === "epochs") return [from * run.updates_per_epoch, to * run.updates_per_epoch];
   if (x === "updates") return [from, to];
   const { seconds } = curve;
-  const first = seconds.findIndex((each) => each >= from);
-  const beyond = seconds.findIndex((each) => each > to);
+  const first = seconds.findIndex((each) => each !== null && each >= from);
+  const beyond = seconds.findIndex((each) => each !== null && each > to);
   return [
     curve.update[Math.max(first - 1, 0)] ?? 1,
     curve.update[beyond < 0 ? curve.update.length - 1 : beyond] ?? 1,

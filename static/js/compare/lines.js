@@ -16,20 +16,28 @@ import { goalOf, unitsPerNat, visibleRuns } from "./reducers.js";
  * @property {[number, number] | null} fork the point where it leaves its parent's line, if in view.
  */
 
+/** @typedef {{x: number[], y: number[]}} Points */
+
 /**
+ * @param {CompareState} state
  * @returns {Line[]} the runs in view; the part that a fork shares with its parent is drawn once.
  */
 export function linesOf(state) {
   const shown = visibleRuns(state);
   const fullLines = new Map(shown.map((each) => [each.id, fullLine(state, each)]));
   return shown.map(({ id, run }) => {
-    const parent = fullLines.get(run.forked_from?.run);
-    return parent
-      ? cutAtFork(fullLines.get(id), parent, run.forked_from.update)
-      : fullLines.get(id);
+    const line = /** @type {Line} */ (fullLines.get(id));
+    const fork = run.forked_from;
+    const parent = fork && fullLines.get(fork.run);
+    return parent ? cutAtFork(line, parent, fork.update) : line;
   });
 }
 
+/**
+ * @param {CompareState} state
+ * @param {ComparedRun} compared
+ * @returns {Line}
+ */
 const fullLine = (state, { id, slot, run, curve }) => ({
   ...pointsOf(state.x, state.y, run, curve, state.details[id]),
   id,
@@ -38,19 +46,30 @@ const fullLine = (state, { id, slot, run, curve }) => ({
   fork: null,
 });
 
+/** @type {WeakMap<Curve, any>} */
 const cache = new WeakMap(); // curve -> its points for the last parameters
 
-/** The points of a curve on the axes; cached, since most curves do not change between drawings. */
+/**
+ * The points of a curve on the axes; cached, since most curves do not change between drawings.
+ *
+ * @param {CompareState["x"]} axis
+ * @param {ComparisonUnit} unit
+ * @param {Run} run
+ * @param {Curve} curve
+ * @param {(CurvePart & {from: number}) | undefined} detail
+ * @returns {Points & {update: number[]}}
+ */
 function pointsOf(axis, unit, run, curve, detail) {
   const last = cache.get(curve);
   if (last?.axis === axis && last.unit === unit && last.detail === detail) return last.points;
   const finest = detail ? splice(curve, detail) : curve;
   const factor = unitsPerNat(unit, run);
+  /** @type {Points & {update: number[]}} */
   const points = { x: [], y: [], update: [] };
   const xs = xsOf(axis, run, finest);
   finest.update.forEach((update, i) => {
     const [x, smooth] = [xs[i], finest.smooth[i]];
-    if (!Number.isFinite(x) || !Number.isFinite(smooth)) return;
+    if (x === null || smooth === null || !Number.isFinite(x) || !Number.isFinite(smooth)) return;
     points.x.push(x);
     points.y.push(smooth * factor);
     points.update.push(update);
@@ -59,24 +78,42 @@ function pointsOf(axis, unit, run, curve, detail) {
   return points;
 }
 
-/** The x value of each point; null if unknown. */
+/**
+ * The x value of each point; null if unknown.
+ *
+ * @param {CompareState["x"]} axis
+ * @param {Run} run
+ * @param {Curve} curve
+ * @returns {(number | null)[]}
+ */
 function xsOf(axis, run, curve) {
-  if (axis === "seconds") return neverFalling(curve.seconds);
+  if (axis === "seconds") return nonDecreasing(curve.seconds);
   return axis === "epochs" ? curve.update.map((u) => u / run.updates_per_epoch) : curve.update;
 }
 
-/** Times that arrived at different moments may differ slightly; they must not decrease. */
-function neverFalling(seconds) {
+/**
+ * Times that arrived at different moments may differ slightly; they must not decrease.
+ *
+ * @param {(number | null)[]} seconds
+ */
+function nonDecreasing(seconds) {
   let last = 0;
   return seconds.map((each) => (each === null ? null : (last = Math.max(last, each))));
 }
 
-/** The line of a fork from where it leaves its parent's line. */
+/**
+ * The line of a fork from where it leaves its parent's line.
+ *
+ * @param {Line} line
+ * @param {Line} parent
+ * @param {number} update
+ * @returns {Line}
+ */
 function cutAtFork(line, parent, update) {
   const from = line.update.findIndex((each) => each > update);
   const start = pointAt(line, update) ?? pointAt(parent, update);
   if (!start) return line;
-  const after = (values) => (from < 0 ? [] : values.slice(from));
+  const after = (/** @type {number[]} */ values) => (from < 0 ? [] : values.slice(from));
   return {
     ...line,
     x: [start[0], ...after(line.x)],
@@ -86,27 +123,44 @@ function cutAtFork(line, parent, update) {
   };
 }
 
-/** The interpolated point of a line at an update; null outside the line. */
+/**
+ * The interpolated point of a line at an update; null outside the line.
+ *
+ * @param {Line} line
+ * @param {number} wanted
+ * @returns {[number, number] | null}
+ */
 function pointAt({ x, y, update }, wanted) {
   const after = update.findIndex((each) => each >= wanted);
   if (after < 0) return null;
   if (update[after] === wanted || after === 0) return [x[after], y[after]];
   const share = (wanted - update[after - 1]) / (update[after] - update[after - 1]);
-  const between = (values) => values[after - 1] + (values[after] - values[after - 1]) * share;
+  const between = (/** @type {number[]} */ values) =>
+    values[after - 1] + (values[after] - values[after - 1]) * share;
   return [between(x), between(y)];
 }
 
-/** The end of the longest line. */
+/**
+ * The end of the longest line.
+ *
+ * @param {Line[]} lines
+ */
 export const liveEnd = (lines) =>
   lines.reduce((end, { x }) => Math.max(end, x.at(-1) ?? 0), 0) || 1;
 
-/** The x range in view: the zoom, or all lines. */
+/**
+ * The x range in view: the zoom, or all lines.
+ *
+ * @param {CompareState} state
+ * @param {Line[]} lines
+ * @returns {[number, number]}
+ */
 export function viewOf({ range, scale }, lines) {
   const end = liveEnd(lines);
   if (range) {
     const [from, to] = range;
-    const room = scale === "log" ? end * 0.06 : (end - from) * 0.015;
-    return to === Infinity ? [from, Math.max(end + room, from * 1.01, from + 1e-3)] : range;
+    const padding = scale === "log" ? end * 0.06 : (end - from) * 0.015;
+    return to === Infinity ? [from, Math.max(end + padding, from * 1.01, from + 1e-3)] : range;
   }
   if (scale !== "log") return [0, end * 1.015];
   const starts = lines.flatMap(({ x }) => x.find((each) => each > 0) ?? []);
@@ -114,7 +168,13 @@ export function viewOf({ range, scale }, lines) {
   return [start, Math.max(end * 1.06, start * 10)];
 }
 
-/** The points of a line within a range, with one more on each side to draw the line to. */
+/**
+ * The points of a line within a range, with one more on each side to draw the line to.
+ *
+ * @param {Points} line
+ * @param {[number, number]} range
+ * @returns {Points}
+ */
 export function within({ x, y }, [from, to]) {
   const first = x.findIndex((each) => each >= from);
   const beyond = x.findIndex((each) => each > to);
@@ -123,35 +183,56 @@ export function within({ x, y }, [from, to]) {
   return { x: x.slice(start, end), y: y.slice(start, end) };
 }
 
-/** The last point of each cell of `toCell`, which must be non-decreasing. */
+/**
+ * The last point of each cell.
+ *
+ * @param {Points} line
+ * @param {(x: number) => number} toCell a non-decreasing function.
+ * @returns {Points}
+ */
 export function mergeByCell({ x, y }, toCell) {
   const cells = x.map((each) => Math.floor(toCell(each)));
-  const kept = (_, i) => i === 0 || cells[i] !== cells[i + 1];
+  const kept = (/** @type {number} */ _, /** @type {number} */ i) =>
+    i === 0 || cells[i] !== cells[i + 1];
   return { x: x.filter(kept), y: y.filter(kept) };
 }
 
-/** The y range to show, on round steps so that the axis rarely changes. */
-export function heightOf(pieces) {
+/**
+ * The y range to show, on round steps so that the axis rarely changes.
+ *
+ * @param {{y: number[]}[]} pieces
+ * @returns {[number, number]}
+ */
+export function yRangeOf(pieces) {
   const all = pieces.flatMap(({ y }) => y);
   if (!all.length) return [0, 5];
   const low = all.reduce((a, b) => Math.min(a, b));
   const high = all.reduce((a, b) => Math.max(a, b));
   const rough = Math.max(high - low, high * 0.01) / 12;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((each) => each >= rough);
+  const step = [1, 2, 5, 10].map((factor) => factor * power).find((each) => each >= rough) ?? rough;
   return [Math.floor(low / step - 0.4) * step, Math.ceil(high / step + 0.4) * step];
 }
 
-/** The interpolated y of a line at x; null outside the line. */
-export function heightAt({ x, y }, wanted) {
-  if (!x.length || wanted < x[0] || wanted > x.at(-1)) return null;
+/**
+ * The interpolated y of a line at x; null outside the line.
+ *
+ * @param {Points} line
+ * @param {number} wanted
+ */
+export function yAt({ x, y }, wanted) {
+  if (!x.length || wanted < x[0] || wanted > x[x.length - 1]) return null;
   const after = x.findIndex((each) => each >= wanted);
   if (after <= 0) return y[0];
   const share = (wanted - x[after - 1]) / (x[after] - x[after - 1] || 1);
   return y[after - 1] + (y[after] - y[after - 1]) * share;
 }
 
-/** The goal in the chosen unit; null if the unit depends on the sequence length. */
+/**
+ * The goal in the chosen unit; null if the unit depends on the sequence length.
+ *
+ * @param {CompareState} state
+ */
 export function goalLine(state) {
   const goal = goalOf(state);
   if (goal === null || state.y === "sequence") return null;
@@ -161,12 +242,14 @@ export function goalLine(state) {
 /**
  * The lowest round loss, in nats per character, that every run in view has been below.
  *
+ * @param {CompareState} state
  * @returns {number | null} null if no run has a loss yet.
  */
 export function suggestedGoal(state) {
   const bests = visibleRuns(state)
-    .filter(({ run }) => run.best)
-    .map(({ run }) => run.best.smooth_loss * unitsPerNat("character", run));
+    .flatMap(({ run }) =>
+      run.best ? [run.best.smooth_loss * unitsPerNat("character", run)] : [],
+    );
   if (!bests.length) return null;
   const worst = bests.reduce((a, b) => Math.max(a, b));
   return (Math.floor(worst * 20) + 1) / 20;

@@ -4,22 +4,25 @@ import { visibleRuns } from "./reducers.js";
 import { find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 
-const REST_MS = 800;
+const DEBOUNCE_MS = 800;
 
-/** @param {Store<any>} store */
+/** @param {CompareStore} store */
 export function mountLiveRegion(store) {
   const region = find("#live-region");
+  /** @type {Map<string, RunState>} */
   const states = new Map(); // id -> the state last seen
+  /** @type {string[]} */
   let sentences = [];
-  let timer = null;
+  /** @type {number | undefined} */
+  let timer;
 
-  const announce = (sentence) => {
+  const announce = (/** @type {string} */ sentence) => {
     sentences.push(sentence);
     clearTimeout(timer);
     timer = setTimeout(() => {
       setText(region, sentences.join(" "));
       sentences = [];
-    }, REST_MS);
+    }, DEBOUNCE_MS);
   };
 
   store.watch(

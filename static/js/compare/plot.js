@@ -1,17 +1,28 @@
 /** The chart of several runs for Plotly: traces and layout of a state. */
 
 import { TRANSPARENT, axis, escapeLabel, baseLayout, horizontalLine } from "../lib/plotly-theme.js";
-import { goalLine, heightAt, heightOf, linesOf, mergeByCell, viewOf, within } from "./lines.js";
+import { goalLine, yAt, yRangeOf, linesOf, mergeByCell, viewOf, within } from "./lines.js";
 import { SERIES_STYLES } from "./series-styles.js";
 
 const LABEL_PX = 12;
 const LINE_PX = 15;
+const LABEL_GAP_PX = 8;
 const CHARACTER_EM = 0.56;
 const NARROW_PX = 560; // of the whole chart
 const CELL_PX = 1;
 const PROBES = 16; // points along a label where another line may cross it
 
-/** Space around the plot in pixels; the names are on the right, at the ends of the lines. */
+/** @typedef {import("./lines.js").Line} Line */
+/** @typedef {import("./lines.js").Points} Points */
+/** @typedef {import("../lib/plotly-theme.js").Font} Font */
+/** @typedef {(x: number) => number} PixelScale */
+/** @typedef {Record<string, any>} Part a part of a Plotly figure. */
+
+/**
+ * Space around the plot in pixels; the names are on the right, at the ends of the lines.
+ *
+ * @param {Size} size
+ */
 export const marginOf = ({ width }) => ({
   l: 44,
   r: width < NARROW_PX ? 92 : 168,
@@ -21,8 +32,8 @@ export const marginOf = ({ width }) => ({
 });
 
 /**
- * @param {any} state
- * @param {any} colours see lib/theme.js, with those of the slots as `series`.
+ * @param {CompareState} state
+ * @param {SeriesColours} colours see lib/theme.js, with those of the slots as `series`.
  * @param {Size} size of the whole chart in pixels.
  * @param {string} font
  */
@@ -36,11 +47,12 @@ export function plotOf(state, colours, size, font) {
   };
   const scale = scaleOf(state.scale, view, inner.width);
   const pieces = lines.map((line) => ({ ...line, ...within(line, view) }));
-  const span = heightOf(pieces.map((piece) => pointsInView(piece, view)));
+  const span = yRangeOf(pieces.map((piece) => pointsInView(piece, view)));
   const text = { family: font, size: LABEL_PX - 0.5, color: colours.soft };
   const frame = { kind: state.scale, view, span, scale, inner };
   const goal = goalLine(state);
   const shown = goal !== null && goal > span[0] && goal < span[1] ? goal : null;
+  const labelled = inner.width < NARROW_PX / 2 ? null : shown;
   return {
     data: [
       ...pieces.map((piece) => lineTrace(piece, scale, colours)),
@@ -58,8 +70,8 @@ export function plotOf(state, colours, size, font) {
       yaxis: yAxis(span, inner, colours, text),
       shapes: shown === null ? [] : [horizontalLine(shown, colours)],
       annotations: [
-        ...goalLabel(inner.width < NARROW_PX / 2 ? null : shown, text),
-        ...labels(pieces, { ...frame, room: margin.r }, colours, text),
+        ...goalLabel(labelled, text),
+        ...labels(pieces, { ...frame, marginRight: margin.r, goal: labelled }, colours, text),
       ],
     },
     lines,
@@ -68,25 +80,49 @@ export function plotOf(state, colours, size, font) {
   };
 }
 
+/**
+ * @param {Scale} kind
+ * @param {[number, number]} view
+ * @param {number} width in pixels.
+ * @returns {PixelScale}
+ */
 function scaleOf(kind, [from, to], width) {
-  const measure = kind === "log" ? (x) => Math.log10(Math.max(x, 1e-9)) : (x) => x;
+  const measure = (/** @type {number} */ x) =>
+    kind === "log" ? Math.log10(Math.max(x, 1e-9)) : x;
   const [start, end] = [measure(from), measure(to)];
   return (x) => ((measure(x) - start) / (end - start)) * width;
 }
 
-/** A map from pixels of the plot to x. */
+/**
+ * A map from pixels of the plot to x.
+ *
+ * @param {Scale} kind
+ * @param {[number, number]} view
+ * @param {number} width in pixels.
+ * @returns {(pixel: number) => number}
+ */
 export function toX(kind, [from, to], width) {
   if (kind !== "log") return (pixel) => from + (pixel / width) * (to - from);
   const [start, end] = [Math.log10(from), Math.log10(to)];
   return (pixel) => 10 ** (start + (pixel / width) * (end - start));
 }
 
-/** Only the points in view: the ones beside it must not affect the axis. */
+/**
+ * Only the points in view: the ones beside it must not affect the axis.
+ *
+ * @param {Points} piece
+ * @param {[number, number]} view
+ */
 function pointsInView({ x, y }, [from, to]) {
   const kept = y.filter((_, i) => x[i] >= from && x[i] <= to);
   return { y: kept.length ? kept : y };
 }
 
+/**
+ * @param {Line} piece
+ * @param {PixelScale} scale
+ * @param {SeriesColours} colours
+ */
 function lineTrace(piece, scale, colours) {
   return {
     type: "scatter",
@@ -102,6 +138,10 @@ function lineTrace(piece, scale, colours) {
   };
 }
 
+/**
+ * @param {[number, number][]} points
+ * @param {Part} marker
+ */
 const dots = (points, marker) => ({
   type: "scatter",
   mode: "markers",
@@ -112,11 +152,16 @@ const dots = (points, marker) => ({
   marker,
 });
 
-/** A ring where a fork leaves its parent's line. */
+/**
+ * A ring where a fork leaves its parent's line.
+ *
+ * @param {Line[]} pieces
+ * @param {SeriesColours} colours
+ */
 function forks(pieces, colours) {
   const forked = pieces.filter(({ fork }) => fork);
   return dots(
-    forked.map(({ fork }) => fork),
+    forked.flatMap(({ fork }) => (fork ? [fork] : [])),
     {
       size: 11,
       color: colours.card,
@@ -125,12 +170,18 @@ function forks(pieces, colours) {
   );
 }
 
-/** The marker of each run at the end of its line. */
+/**
+ * The marker of each run at the end of its line.
+ *
+ * @param {Line[]} pieces
+ * @param {[number, number]} view
+ * @param {SeriesColours} colours
+ */
 function ends(pieces, view, colours) {
-  const ended = pieces.filter(({ x }) => x.length && x.at(-1) <= view[1]);
+  const ended = pieces.filter(({ x }) => x.length && x[x.length - 1] <= view[1]);
   const size = 8;
   return dots(
-    ended.map(({ x, y }) => [x.at(-1), y.at(-1)]),
+    ended.map(({ x, y }) => [x[x.length - 1], y[y.length - 1]]),
     {
       size,
       symbol: ended.map(({ slot }) => SERIES_STYLES[slot].symbol),
@@ -139,14 +190,24 @@ function ends(pieces, view, colours) {
   );
 }
 
-/** The points where the lines first fell below the goal, as reported by the server. */
+/**
+ * The points where the lines first fell below the goal, as reported by the server.
+ *
+ * @param {CompareState} state
+ * @param {Line[]} lines
+ * @param {number | null} goal
+ * @param {SeriesColours} colours
+ */
 function crossings(state, lines, goal, colours) {
-  const points = lines.flatMap(({ id, x, update }) => {
-    const found = goal === null ? null : state.reached[id]?.update;
-    const after = found ? update.findIndex((each) => each >= found) : -1;
+  /** @type {[number, number][]} */
+  const points = [];
+  for (const { id, x, update } of lines) {
+    const found = state.reached[id]?.update;
     // The point of a fork may be on its parent's line.
-    return after < 0 || found < update[0] ? [] : [[x[after], goal]];
-  });
+    if (goal === null || !found || found < update[0]) continue;
+    const after = update.findIndex((each) => each >= found);
+    if (after >= 0) points.push([x[after], goal]);
+  }
   return dots(points, {
     size: 7,
     color: colours.card,
@@ -154,6 +215,13 @@ function crossings(state, lines, goal, colours) {
   });
 }
 
+/**
+ * @param {CompareState} state
+ * @param {[number, number]} view
+ * @param {Size} inner
+ * @param {SeriesColours} colours
+ * @param {Font} text
+ */
 function xAxis({ scale, x }, [from, to], { width }, colours, text) {
   const log = scale === "log";
   return {
@@ -167,6 +235,12 @@ function xAxis({ scale, x }, [from, to], { width }, colours, text) {
   };
 }
 
+/**
+ * @param {[number, number]} span
+ * @param {Size} inner
+ * @param {SeriesColours} colours
+ * @param {Font} text
+ */
 const yAxis = (span, { height }, colours, text) => ({
   ...axis(colours, text),
   range: span,
@@ -175,45 +249,99 @@ const yAxis = (span, { height }, colours, text) => ({
   nticks: Math.max(3, Math.floor(height / 55)),
 });
 
+/** @param {number} goal */
+const goalText = (goal) => `below ${goal.toFixed(2)}`;
+
+/**
+ * @param {number | null} goal
+ * @param {Font} text
+ */
 const goalLabel = (goal, text) =>
   goal === null
     ? []
     : [
         {
-          text: `below ${goal.toFixed(2)}`,
+          text: goalText(goal),
           xref: "paper",
           x: 1, // on the right, where the lines are lower
           xanchor: "right",
           y: goal,
           yanchor: "bottom",
           showarrow: false,
+          borderpad: 0,
           font: text,
         },
       ];
 
-/** The names of the runs at the ends of their lines, without overlaps, shortened to fit. */
-function labels(pieces, { kind, view, span, scale, inner, room }, colours, text) {
-  const taken = [];
+/**
+ * The space of the goal's label, which is above its line at the right end.
+ *
+ * @param {number} goal
+ * @param {Size} inner
+ * @param {(y: number) => number} toPixel
+ * @returns {TakenSpace}
+ */
+function goalBox(goal, { width }, toPixel) {
+  const textWidth = goalText(goal).length * LABEL_PX * CHARACTER_EM;
+  return {
+    left: width - textWidth - LABEL_GAP_PX,
+    right: width + LABEL_GAP_PX,
+    pixel: toPixel(goal) - LINE_PX / 2,
+    apart: LINE_PX + 2, // its font is smaller, so its box is not at whole pixels
+  };
+}
+
+/**
+ * The space of a label in pixels: its ends, its middle, and the least distance of another middle.
+ *
+ * @typedef {{left: number, right: number, pixel: number, apart: number}} TakenSpace
+ */
+
+/**
+ * @typedef {Object} LabelFrame
+ * @property {Scale} kind
+ * @property {[number, number]} view
+ * @property {[number, number]} span
+ * @property {PixelScale} scale
+ * @property {Size} inner
+ * @property {number} marginRight
+ * @property {number | null} goal null if it has no label.
+ */
+
+/**
+ * The names of the runs at the ends of their lines, without overlaps, shortened to fit.
+ *
+ * @param {Line[]} pieces
+ * @param {LabelFrame} frame
+ * @param {SeriesColours} colours
+ * @param {Font} text
+ */
+function labels(pieces, { kind, view, span, scale, inner, marginRight, goal }, colours, text) {
   const toValue = toX(kind, view, inner.width);
-  const toPixel = (y) => ((span[1] - y) / (span[1] - span[0])) * inner.height;
+  const toPixel = (/** @type {number} */ y) =>
+    ((span[1] - y) / (span[1] - span[0])) * inner.height;
+  /** @type {TakenSpace[]} */
+  const taken = goal === null ? [] : [goalBox(goal, inner, toPixel)];
   return pieces
-    .map((piece) => ({ piece, end: lastInView(piece, view) }))
-    .filter(({ end }) => end)
+    .flatMap((piece) => {
+      const end = lastInView(piece, view);
+      return end ? [{ piece, end }] : [];
+    })
     .sort((a, b) => b.end[1] - a.end[1])
-    .map(({ piece, end: [x, y] }) => {
+    .flatMap(({ piece, end: [x, y] }) => {
       const left = scale(x) + 9;
-      const space = inner.width + room - left;
+      const space = inner.width + marginRight - left;
       const name = shorten(piece.name, Math.floor(space / (LABEL_PX * CHARACTER_EM)));
       const right = left + name.length * LABEL_PX * CHARACTER_EM;
       // In the right margin there is space below; within the plot other lines are in the way.
       const beside = left > inner.width * 0.94;
       const bottom = inner.height + (beside ? LINE_PX * 2 : 0);
       const box = { left, right, bottom, most: LINE_PX * (beside ? 8 : 3) };
-      const crossing = crossingHeights(pieces, piece, box, toValue).map(toPixel);
+      const crossing = crossingYs(pieces, piece, box, toValue).map(toPixel);
       const pixel = freeRow(toPixel(y), box, taken, crossing);
-      if (pixel === null) return null;
-      taken.push({ left, right, pixel });
-      return {
+      if (pixel === null) return [];
+      taken.push({ left, right, pixel, apart: LINE_PX });
+      const label = {
         text: escapeLabel(name),
         xref: "paper",
         x: 0,
@@ -228,15 +356,23 @@ function labels(pieces, { kind, view, span, scale, inner, room }, colours, text)
         borderpad: 0,
         font: { ...text, size: LABEL_PX, color: colours.series[piece.slot] },
       };
-    })
-    .filter(Boolean);
+      return [label];
+    });
 }
 
-/** The row nearest to `wanted` without another name or line; null if there is none. */
+/**
+ * The row nearest to `wanted` without another label or line; null if there is none.
+ *
+ * @param {number} wanted in pixels.
+ * @param {{left: number, right: number, bottom: number, most: number}} box `most` is the greatest
+ *   distance from `wanted`.
+ * @param {TakenSpace[]} taken
+ * @param {number[]} crossing
+ */
 function freeRow(wanted, { left, right, bottom, most }, taken, crossing) {
   const near = taken.filter((other) => other.left < right && other.right > left);
-  const free = (pixel) =>
-    near.every((other) => Math.abs(other.pixel - pixel) >= LINE_PX) &&
+  const free = (/** @type {number} */ pixel) =>
+    near.every((other) => Math.abs(other.pixel - pixel) >= other.apart) &&
     crossing.every((line) => Math.abs(line - pixel) >= LINE_PX * 0.6);
   for (let off = 0; off < most; off += 1) {
     for (const pixel of [wanted + off, wanted - off]) {
@@ -246,20 +382,35 @@ function freeRow(wanted, { left, right, bottom, most }, taken, crossing) {
   return null; // the list of runs identifies it by colour, dash and marker
 }
 
-/** The heights at which other lines cross the width of a box. */
-function crossingHeights(pieces, own, { left, right }, toValue) {
+/**
+ * The values at which other lines cross the width of a box.
+ *
+ * @param {Line[]} pieces
+ * @param {Line} own
+ * @param {{left: number, right: number}} box
+ * @param {(pixel: number) => number} toValue
+ */
+function crossingYs(pieces, own, { left, right }, toValue) {
   const places = Array.from({ length: PROBES }, (_, i) => i / (PROBES - 1));
   const steps = places.map((share) => toValue(left + (right - left) * share));
   return pieces
     .filter((piece) => piece !== own)
-    .flatMap((piece) => steps.map((x) => heightAt(piece, x)))
-    .filter((value) => value !== null);
+    .flatMap((piece) => steps.flatMap((x) => yAt(piece, x) ?? []));
 }
 
+/**
+ * @param {Points} piece
+ * @param {[number, number]} view
+ * @returns {[number, number] | null}
+ */
 function lastInView({ x, y }, [from, to]) {
   const last = x.findLastIndex((each) => each >= from && each <= to);
   return last < 0 ? null : [x[last], y[last]];
 }
 
+/**
+ * @param {string} name
+ * @param {number} length
+ */
 const shorten = (name, length) =>
   name.length > length ? `${name.slice(0, Math.max(length - 1, 3)).trimEnd()}…` : name;

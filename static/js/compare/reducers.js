@@ -6,28 +6,37 @@ import { keepCheckpoints } from "../state/reducers.js";
 import { lowestLoss, addSample, validationOf } from "../curve/validation-loss.js";
 import { LIMIT_CHOSEN } from "./series-styles.js";
 
-/** The state of a page that was just opened. */
+/**
+ * The state of a page that was just opened.
+ *
+ * @param {{operator: boolean}} options
+ * @returns {CompareState}
+ */
 export const initialState = ({ operator }) => ({
   operator,
-  allRuns: null, // newest first
-  runs: null, // without those in `pendingDelete`
+  allRuns: null,
+  runs: null,
   pendingDelete: [],
-  chosen: [], // ids, in the order of selection
-  slots: {}, // id -> index into SERIES_STYLES, fixed while the run is selected
-  live: {}, // id -> live data of a selected run
-  connections: {}, // id -> Connection
-  details: {}, // id -> finer points of the zoomed range
+  chosen: [],
+  slots: {},
+  live: {},
+  connections: {},
+  details: {},
   x: "updates",
   y: "character",
   scale: "linear",
-  range: null, // in units of x; the end is Infinity if it follows the live end
-  goal: null, // set by the user, in nats per character
+  range: null,
+  goal: null,
   suggested: null,
-  reached: {}, // id -> {goal, update, seconds}
-  sort: null, // {by, descending}
+  reached: {},
+  sort: null,
 });
 
-/** The parameters of the URL; see state/url-state.js. */
+/**
+ * The parameters of the URL; see state/url-state.js.
+ *
+ * @type {Record<string, UrlParameter>}
+ */
 export const PARAMETERS = {
   runs: {
     read: (state) => visibleIds(state).join(",") || null,
@@ -59,14 +68,23 @@ export const PARAMETERS = {
   },
 };
 
-/** "5000-" extends to the live end. */
+/** "5000-" extends to the live end. @param {number} end */
 const formatEnd = (end) => (end === Infinity ? "" : String(Number(end.toPrecision(6))));
 
-/** The ids of the selected runs, without those being deleted. */
+/**
+ * The ids of the selected runs, without those being deleted.
+ *
+ * @param {CompareState} state
+ */
 export const visibleIds = ({ chosen, pendingDelete }) =>
   chosen.filter((id) => !pendingDelete.includes(id));
 
-/** The runs in view for which live data has arrived, with their slots. */
+/**
+ * The runs in view for which live data has arrived, with their slots.
+ *
+ * @param {CompareState} state
+ * @returns {ComparedRun[]}
+ */
 export const visibleRuns = (state) =>
   visibleIds(state)
     .filter((id) => state.live[id])
@@ -83,18 +101,28 @@ export const visibleRuns = (state) =>
 export function defaultSelection(runs, watched, most) {
   const first = runs.find(({ id }) => id === watched) ?? runs.find(({ update }) => update > 0);
   if (!first) return [];
-  const isRelated = ({ id, forked_from: from }) =>
-    from?.run === first.id || [id, from?.run].includes(first.forked_from?.run ?? NaN);
+  const parent = first.forked_from?.run;
+  const isRelated = (/** @type {Run} */ { id, forked_from: from }) =>
+    from?.run === first.id || (parent !== undefined && [id, from?.run].includes(parent));
   const begun = runs.filter(({ update }) => update > 0);
   const alike = begun.filter(({ corpus }) => corpus === first.corpus);
   const ids = [first, ...begun.filter(isRelated), ...alike, ...begun].map(({ id }) => id);
   return [...new Set(ids)].slice(0, most);
 }
 
-/** The goal in nats per character; null if none is set or suggested. */
+/**
+ * The goal in nats per character; null if none is set or suggested.
+ *
+ * @param {CompareState} state
+ */
 export const goalOf = ({ goal, suggested }) => goal ?? suggested;
 
-/** The factor from nats per sequence to a unit, for a run. */
+/**
+ * The factor from nats per sequence to a unit, for a run.
+ *
+ * @param {ComparisonUnit} unit
+ * @param {Run} run
+ */
 export function unitsPerNat(unit, { spec: { sequence_length: characters } }) {
   return { sequence: 1, character: 1 / characters, bits: 1 / characters / Math.LN2 }[unit];
 }
@@ -106,7 +134,7 @@ export const LOSS_UNITS = {
 };
 
 /**
- * @param {any} state
+ * @param {CompareState} state
  * @param {Action} action see ACTION_HANDLERS.
  */
 export function reduce(state, action) {
@@ -114,6 +142,7 @@ export function reduce(state, action) {
   return handler ? handler(state, action) : state;
 }
 
+/** @type {Record<string, (state: CompareState, action: any) => CompareState>} */
 const ACTION_HANDLERS = {
   runs: (state, { runs }) => withoutPending({ ...state, allRuns: runs }),
   pendingDelete: (state, { pendingDelete }) => withoutPending({ ...state, pendingDelete }),
@@ -126,7 +155,7 @@ const ACTION_HANDLERS = {
     const others = chosen.filter((other) => other !== id);
     return choose(state, chosen.includes(id) ? others : [...chosen, id]);
   },
-  /** A run that does not exist (any more). */
+  /** A run that was deleted or never existed. */
   gone: (state, { id }) =>
     choose(
       state,
@@ -166,20 +195,32 @@ const ACTION_HANDLERS = {
   sort: (state, { sort }) => ({ ...state, sort }),
 };
 
+/** @param {CompareState} state */
 function withoutPending(state) {
   const runs = state.allRuns && state.allRuns.filter(({ id }) => !state.pendingDelete.includes(id));
   return { ...state, runs };
 }
 
-/** Select runs; those already selected keep their slots. */
+/**
+ * Select runs; those already selected keep their slots.
+ *
+ * @param {CompareState} state
+ * @param {string[]} ids
+ * @returns {CompareState}
+ */
 function choose(state, ids) {
   const chosen = ids.slice(0, LIMIT_CHOSEN);
-  const only = (things) =>
-    Object.fromEntries(chosen.filter((id) => id in things).map((id) => [id, things[id]]));
+  /**
+   * @template T
+   * @param {Record<string, T>} byId
+   * @returns {Record<string, T>}
+   */
+  const only = (byId) =>
+    Object.fromEntries(chosen.filter((id) => id in byId).map((id) => [id, byId[id]]));
   const slots = only(state.slots);
   for (const id of chosen) {
     const taken = Object.values(slots);
-    slots[id] ??= [...Array(LIMIT_CHOSEN).keys()].find((slot) => !taken.includes(slot));
+    slots[id] ??= [...Array(LIMIT_CHOSEN).keys()].findIndex((slot) => !taken.includes(slot));
   }
   return {
     ...state,
@@ -192,11 +233,22 @@ function choose(state, ids) {
   };
 }
 
+/**
+ * @param {CompareState} state
+ * @param {string} id
+ * @param {(live: LiveRun) => LiveRun} change
+ */
 function updateLive(state, id, change) {
   const live = state.live[id];
   return live ? { ...state, live: { ...state.live, [id]: change(live) } } : state;
 }
 
+/**
+ * @param {CompareState} state
+ * @param {string} id
+ * @param {ServerMessage} message
+ * @returns {CompareState}
+ */
 function receive(state, id, message) {
   if (!state.chosen.includes(id)) return state;
   if (message.type === "snapshot") {
@@ -207,6 +259,10 @@ function receive(state, id, message) {
   return handler ? updateLive(state, id, (live) => handler(live, message)) : state;
 }
 
+/**
+ * @param {SnapshotMessage} snapshot
+ * @returns {LiveRun}
+ */
 const liveFrom = (snapshot) => ({
   run: snapshot.run_state,
   curve: curveOf(snapshot.loss),
@@ -216,22 +272,24 @@ const liveFrom = (snapshot) => ({
   checkpoints: keepCheckpoints(snapshot.checkpoints),
 });
 
+/** @type {Partial<Record<ServerMessage["type"], (live: LiveRun, message: any) => LiveRun>>} */
 const MESSAGE_HANDLERS = {
-  progress(live, { update, epoch, loss, smooth_loss, best, updates_per_second, curve }) {
+  progress(live, /** @type {ProgressMessage} */ message) {
+    const { update, epoch, loss, smooth_loss, best, updates_per_second, curve } = message;
     const moved = { update, epoch, loss, smooth_loss, best, updates_per_second };
     return { ...live, run: { ...live.run, ...moved }, curve: append(live.curve, curve) };
   },
-  sample(live, { sample }) {
+  sample(live, /** @type {SampleMessage} */ { sample }) {
     const validation = addSample(live.validation, sample);
     return { ...live, validation, lowestLoss: lowestLoss(validation) };
   },
-  checkpoint(live, { checkpoint }) {
+  checkpoint(live, /** @type {CheckpointMessage} */ { checkpoint }) {
     const others = live.checkpoints.filter(({ id }) => id !== checkpoint.id);
     return { ...live, checkpoints: keepCheckpoints([...others, checkpoint]) };
   },
-  checkpoint_deleted: (live, { checkpoint_id: gone }) => ({
+  checkpoint_deleted: (live, /** @type {CheckpointDeletedMessage} */ { checkpoint_id: gone }) => ({
     ...live,
     checkpoints: live.checkpoints.filter(({ id }) => id !== gone),
   }),
-  state: (live, { run_state: run }) => ({ ...live, run }),
+  state: (live, /** @type {StateMessage} */ { run_state: run }) => ({ ...live, run }),
 };

@@ -5,11 +5,13 @@ import { visibleIds } from "./reducers.js";
 import { el, find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 
-/** @param {Store<any>} store */
+/** @param {CompareStore} store */
 export function mountRunPicker(store) {
   const list = find("#compare-runs");
-  const rows = new Map(); // id -> the elements of its row
+  /** @type {Map<string, ReturnType<typeof rowOf>>} */
+  const rows = new Map(); // by id
 
+  /** @param {string} id */
   function rowOf(id) {
     const input = el("input", {
       type: "checkbox",
@@ -20,9 +22,16 @@ export function mountRunPicker(store) {
     const name = el("span", { class: "run-name" });
     const about = el("span", { class: "run-about" });
     const label = el("label", { class: "picker-row" }, input, swatchHost, name, about, dot);
-    return { item: el("li", {}, label), input, swatchHost, name, about, dot, slot: null };
+    const slot = /** @type {number | null} */ (null); // the style in view
+    return { item: el("li", {}, label), input, swatchHost, name, about, dot, slot };
   }
 
+  /**
+   * @param {ReturnType<typeof rowOf>} row
+   * @param {Run} run
+   * @param {CompareState} state
+   * @param {boolean} full whether no more runs can be selected.
+   */
   function show(row, run, { slots, live }, full) {
     const slot = slots[run.id] ?? null;
     const now = live[run.id]?.run ?? run;
@@ -53,11 +62,12 @@ export function mountRunPicker(store) {
       const runs = state.runs ?? [];
       const count = visibleIds(state).length;
       const full = state.chosen.length >= LIMIT_CHOSEN;
-      for (const run of runs) {
-        if (!rows.has(run.id)) rows.set(run.id, rowOf(run.id));
-        show(rows.get(run.id), run, state, full);
-      }
-      const items = runs.map(({ id }) => rows.get(id).item);
+      const items = runs.map((run) => {
+        const row = rows.get(run.id) ?? rowOf(run.id);
+        rows.set(run.id, row);
+        show(row, run, state, full);
+        return row.item;
+      });
       const same = items.every((item, i) => list.children[i] === item);
       if (!same || list.children.length !== items.length) list.replaceChildren(...items);
       for (const id of rows.keys()) if (!runs.some((run) => run.id === id)) rows.delete(id);
@@ -66,6 +76,10 @@ export function mountRunPicker(store) {
   );
 }
 
+/**
+ * @param {number} count
+ * @param {number} all
+ */
 function countSentence(count, all) {
   if (!all) return "There are no runs yet.";
   const of = `${format.count(count)} of ${format.count(all)}`;

@@ -28,7 +28,11 @@ export function seriesColours() {
   return resolve(names);
 }
 
-/** A sample of a slot's line with its marker, for lists. A class sets the colour. */
+/**
+ * A sample of a slot's line with its marker, for lists. A class sets the colour.
+ *
+ * @param {number} slot
+ */
 export function swatch(slot) {
   const { dash, shape } = SERIES_STYLES[slot];
   const strokes = dash === "solid" ? "none" : dash.replaceAll("px", "").replaceAll(",", " ");
@@ -36,14 +40,14 @@ export function swatch(slot) {
     "svg",
     { class: `swatch series-${slot}`, viewBox: "0 0 36 10", "aria-hidden": "true" },
     svg("path", { class: "swatch-line", d: "M0 5h26", "stroke-dasharray": strokes }),
-    svg("path", { class: "swatch-mark", d: shape, transform: "translate(26 0)" }),
+    svg("path", { class: "swatch-marker", d: shape, transform: "translate(26 0)" }),
   );
 }
 
-/** The marker of a slot. */
+/** The marker of a slot. @param {number} slot */
 export const markerIcon = (slot) =>
   svg(
     "svg",
     { class: `swatch swatch-small series-${slot}`, viewBox: "0 0 10 10", "aria-hidden": "true" },
-    svg("path", { class: "swatch-mark", d: SERIES_STYLES[slot].shape }),
+    svg("path", { class: "swatch-marker", d: SERIES_STYLES[slot].shape }),
   );

@@ -1,7 +1,7 @@
 /** The settings in which runs differ, and those that they share. Pure functions. */
 
 import * as format from "../lib/format.js";
-import { FIELDS, namesInPhrase, phraseOf, valueText } from "../runs/run-spec.js";
+import { columnOf, FIELDS, namesInPhrase, phraseOf, valueText } from "../runs/run-spec.js";
 
 /**
  * A field of the spec, or a value computed from the spec.
@@ -20,10 +20,10 @@ import { FIELDS, namesInPhrase, phraseOf, valueText } from "../runs/run-spec.js"
  * @returns {Field}
  */
 function specField(name) {
-  const { column, control } = FIELDS[name];
+  const { control } = FIELDS[name];
   return {
     key: name,
-    label: column.label,
+    label: columnOf(name).label,
     value: ({ spec }) => sortValue(name, spec),
     text: ({ spec }) => valueText(name, spec),
     phrase: ({ spec }) => phraseOf(name, spec),
@@ -39,10 +39,10 @@ function specField(name) {
  * @param {RunSpec} spec
  */
 function sortValue(name, spec) {
-  const value = spec[name];
-  const { control, column } = FIELDS[name];
+  const value = /** @type {Record<string, any>} */ (spec)[name];
+  const { control } = FIELDS[name];
   if (value === null && control === "number") return Infinity;
-  const isText = namesInPhrase(column).length > 1 || typeof value === "object";
+  const isText = namesInPhrase(columnOf(name)).length > 1 || typeof value === "object";
   return isText ? valueText(name, spec) : value;
 }
 
@@ -77,7 +77,7 @@ const PARAMETERS = {
 /** @type {Field[]} */
 const PRIMARY = [...specFields(false), PARAMETERS];
 
-/** The fields of the schedule, which do not affect learning: shown last, and only if they differ. */
+/** The fields of the schedule do not affect learning: shown last, and only if they differ. */
 const SECONDARY = specFields(true);
 
 /**

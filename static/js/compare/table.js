@@ -8,19 +8,24 @@ import { nameField } from "../runs/inline-rename.js";
 
 const BETWEEN_MS = 250;
 
+/** @typedef {{item: any, cells: any[], marker: any, name: any, origin: any}} Row its elements. */
+/** @typedef {import("./columns.js").Column} Column */
+
 export class CompareTable {
   #store;
   #actions;
   #head = find("#compare-head");
   #body = find("#compare-body");
-  #rows = new Map(); // id -> {item, cells, marker}
+  /** @type {Map<string, Row>} */
+  #rows = new Map(); // by run id
   #columns = "";
-  #timer = null;
+  /** @type {number | undefined} */
+  #timer;
 
   /**
-   * @param {Store<any>} store
+   * @param {CompareStore} store
    * @param {Object} actions
-   * @param {(live: any) => void} actions.fork
+   * @param {(live: ComparedRun) => void} actions.fork
    * @param {(run: Run) => void} actions.remove
    * @param {(run: Run) => void} actions.renamed
    */
@@ -51,7 +56,7 @@ export class CompareTable {
 
   #show() {
     clearTimeout(this.#timer);
-    this.#timer = null;
+    this.#timer = undefined;
     const state = this.#store.get();
     const { columns, shared, rows } = tableOf(state);
     find("#compare-table").hidden = !rows.length;
@@ -63,11 +68,14 @@ export class CompareTable {
     for (const id of this.#rows.keys()) {
       if (!rows.some((row) => row.id === id)) this.#rows.delete(id);
     }
-    for (const row of rows) this.#showRow(row, columns, state);
-    this.#order(rows.map(({ id }) => this.#rows.get(id).item));
+    this.#order(rows.map((row) => this.#showRow(row, columns, state)));
   }
 
-  /** Order the rows, without moving those in the right place, so that the focus stays. */
+  /**
+   * Order the rows, without moving those in the right place, so that the focus stays.
+   *
+   * @param {any[]} items
+   */
   #order(items) {
     for (const row of [...this.#body.children]) if (!items.includes(row)) row.remove();
     if (this.#body.querySelector("input")) return; // moving a row would end the renaming
@@ -80,6 +88,10 @@ export class CompareTable {
     });
   }
 
+  /**
+   * @param {Column[]} columns
+   * @param {string} signature
+   */
   #buildHead(columns, signature) {
     const focused = focusedElement()?.closest("[data-column]")?.getAttribute("data-column");
     this.#columns = signature;
@@ -97,6 +109,7 @@ export class CompareTable {
     if (focused) this.#head.querySelector(`[data-column="${focused}"] button`)?.focus();
   }
 
+  /** @param {CompareState["sort"]} sort */
   #showSort(sort) {
     for (const head of this.#head.children) {
       const sorts = head.dataset.column === sort?.by;
@@ -106,17 +119,24 @@ export class CompareTable {
     }
   }
 
-  /** Ascending, descending, and back to the order of selection. */
+  /** Ascending, descending, and back to the order of selection. @param {string} by */
   #sort(by) {
     const { sort } = this.#store.get();
     const again = sort?.by === by;
-    const next = again && sort.descending ? null : { by, descending: again };
+    const next = again && sort?.descending ? null : { by, descending: again };
     this.#store.dispatch({ type: "sort", sort: next });
   }
 
+  /**
+   * @param {ComparedRun} row
+   * @param {Column[]} columns
+   * @param {CompareState} state
+   * @returns {any} the row's element.
+   */
   #showRow(row, columns, state) {
-    if (!this.#rows.has(row.id)) this.#rows.set(row.id, this.#newRow(row.id, columns, state));
-    const { cells, marker, name, origin } = this.#rows.get(row.id);
+    const elements = this.#rows.get(row.id) ?? this.#newRow(row.id, columns, state);
+    this.#rows.set(row.id, elements);
+    const { item, cells, marker, name, origin } = elements;
     columns.forEach((column, i) => {
       if (i > 0) setText(cells[i], column.text(row));
     });
@@ -127,8 +147,15 @@ export class CompareTable {
       marker.dataset.slot = String(row.slot);
       marker.replaceChildren(markerIcon(row.slot));
     }
+    return item;
   }
 
+  /**
+   * @param {string} id
+   * @param {Column[]} columns
+   * @param {CompareState} state
+   * @returns {Row}
+   */
   #newRow(id, columns, { operator }) {
     const marker = el("span", {});
     const name = el("a", { class: "compare-name", title: "Watch this run" });
@@ -142,8 +169,16 @@ export class CompareTable {
     return { item: el("tr", { "data-run": id }, ...cells), cells, marker, name, origin };
   }
 
+  /**
+   * @param {string} id
+   * @param {any} head
+   * @param {any} name
+   */
   #buttons(id, head, name) {
-    const live = () => ({ id, ...this.#store.get().live[id] });
+    const live = () => {
+      const state = this.#store.get();
+      return { id, slot: state.slots[id], ...state.live[id] };
+    };
     return [
       small("fork", "Fork", () => this.#actions.fork(live())),
       small("edit", "Rename", () => {
@@ -164,7 +199,12 @@ export class CompareTable {
   }
 }
 
-/** "fork of “Baseline” at 12,000". */
+/**
+ * "fork of “Baseline” at 12,000".
+ *
+ * @param {Run} run
+ * @param {CompareState} state
+ */
 function originOf({ forked_from: from }, { allRuns }) {
   if (!from) return "";
   const parent = allRuns?.find(({ id }) => id === from.run);
@@ -172,6 +212,11 @@ function originOf({ forked_from: from }, { allRuns }) {
   return `fork of ${name} at ${format.count(from.update)}`;
 }
 
+/**
+ * @param {string} name
+ * @param {string} label
+ * @param {() => void} click
+ */
 function small(name, label, click) {
   return el(
     "button",

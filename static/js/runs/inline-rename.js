@@ -20,14 +20,14 @@ export function nameField(run, renamed, done) {
     "aria-label": "New name",
   });
   let open = true; // removing the field also blurs it
-  const close = (typed) => {
+  const close = (/** @type {string} */ typed) => {
     if (!open) return;
     open = false;
     const name = typed.trim().replace(/\s+/g, " ");
     if (name && name !== run.name) rename(run, name, renamed);
     done();
   };
-  input.addEventListener("keydown", (event) => {
+  input.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
     event.stopPropagation();
     if (!["Enter", "Escape"].includes(event.key)) return;
     event.preventDefault(); // it would press the button that gets the focus
@@ -42,6 +42,11 @@ export function nameField(run, renamed, done) {
   return input;
 }
 
+/**
+ * @param {Run} run
+ * @param {string} name
+ * @param {(run: Run) => void} renamed
+ */
 async function rename(run, name, renamed) {
   if (!(await change(run.id, name, renamed))) return;
   toast(`“${run.name}” was renamed to “${name}”.`, {
@@ -51,6 +56,12 @@ async function rename(run, name, renamed) {
   });
 }
 
+/**
+ * @param {string} id
+ * @param {string} name
+ * @param {(run: Run) => void} renamed
+ * @returns {Promise<boolean>} whether the server renamed the run.
+ */
 async function change(id, name, renamed) {
   try {
     renamed(await api.changeRun(id, { name }));

@@ -73,7 +73,7 @@ const BATCHED = {
   sequence_length: 50,
   batch_size: 50,
   optimizer: "adam",
-  learning_rate: FIELDS.learning_rate.default_by.defaults.adam,
+  learning_rate: FIELDS.learning_rate.default_by?.defaults.adam,
   init_scale: null,
   max_updates: 20_000,
   sample_every: 500,
@@ -97,13 +97,13 @@ export const PRESETS = {
  * @type {Record<string, string>}
  */
 export const PRESET_DESCRIPTIONS = {
-  "The assignment": "The course's own network: one layer, one sequence at a time, AdaGrad.",
+  "The assignment": "The network of the course: one layer, one sequence at a time, AdaGrad.",
   "Quick demo":
-    "The same, but slow while the writing changes most: worth watching for two minutes.",
+    "The same network, trained slowly while its text changes most. Watch it for two minutes.",
   "LSTM, batch 50":
-    "Gates that remember for longer, fifty sequences in parallel: learns more per update.",
+    "An LSTM with fifty sequences in parallel. It learns more per update.",
   Big:
-    "Two layers of 256 with dropout, and a held-out part to show overfitting: takes an evening.",
+    "Two layers of 256 units with dropout and held-out text. Training takes some hours.",
 };
 
 /**
@@ -143,6 +143,13 @@ export const namesInPhrase = ({ phrase }) =>
   [...phrase.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
 
 /**
+ * The column of a field that has one.
+ *
+ * @param {string} name
+ */
+export const columnOf = (name) => /** @type {SpecColumn} */ (FIELDS[name].column);
+
+/**
  * The content of a field's table cell; the phrase, if it contains several fields.
  *
  * @param {string} name
@@ -150,9 +157,10 @@ export const namesInPhrase = ({ phrase }) =>
  * @returns {string}
  */
 export function valueText(name, spec) {
-  const { column, display, null: none } = FIELDS[name];
-  if (spec[name] === null) return none.label;
-  return namesInPhrase(column).length > 1 ? phraseOf(name, spec) : DISPLAYS[display](spec[name]);
+  const { display, null: none } = FIELDS[name];
+  if (none && spec[name] === null) return none.label;
+  const isShared = namesInPhrase(columnOf(name)).length > 1;
+  return isShared ? phraseOf(name, spec) : DISPLAYS[display](spec[name]);
 }
 
 /**
@@ -163,8 +171,9 @@ export function valueText(name, spec) {
  * @returns {string}
  */
 export function phraseOf(name, spec) {
-  const { column, null: none } = FIELDS[name];
-  if (spec[name] === null) return none.phrase;
+  const { null: none } = FIELDS[name];
+  const column = columnOf(name);
+  if (none && spec[name] === null) return none.phrase;
   if (spec[name] === column.unused) return "";
   const phrase = (spec[name] === 1 && column.singular) || column.phrase;
   return phrase.replace(/\{(\w+)\}/g, (_, field) => DISPLAYS[FIELDS[field].display](spec[field]));

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Callable
+from itertools import combinations
 from typing import Any
 
 import httpx
@@ -107,6 +108,27 @@ def test_the_table_shows_differences_and_goals(server: Server, window: Window) -
     drawn(page, quick, slow, never)
     expect(page.locator(".compare-name")).to_have_text(["quick", "slow", "never"])
     expect(page.locator("#compare-goal")).to_have_value("5.6265")
+
+
+def test_the_goals_label_is_apart_from_the_names(server: Server, window: Window) -> None:
+    runs = [finished(server, name=name, max_updates=60) for name in ("first", "second")]
+    page = compare(server, window, *runs)
+    for run in runs:
+        # Just below the end of the line, so that the label is beside the run's name.
+        goal = smooth_losses(server, run)[-1] / 25 - 0.002  # nats per character
+        page.locator("#compare-goal").fill(f"{goal:.4f}")
+        page.locator("#compare-goal").press("Enter")
+        labels = page.locator("#compare-plot .annotation")
+        expect(labels.filter(has_text=f"below {goal:.2f}")).to_be_visible()
+        boxes = labels.evaluate_all("all => all.map((each) => each.getBoundingClientRect())")
+        assert len(boxes) == 1 + len(runs)
+        for one, other in combinations(boxes, 2):
+            assert (
+                one["right"] <= other["left"]
+                or other["right"] <= one["left"]
+                or one["bottom"] <= other["top"]
+                or other["bottom"] <= one["top"]
+            )
 
 
 def test_the_watched_run_is_among_those_compared(server: Server, window: Window) -> None:
