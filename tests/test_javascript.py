@@ -11,7 +11,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ROOT / "static" / "js"
+BROWSER_TESTS = ROOT / "tests" / "browser"
 MOST_IN_A_DIRECTORY = 14
+MOST_COLUMNS = 100
 
 # A module imports from its own directory and from directories on a lower floor.
 FLOORS = {
@@ -36,6 +38,11 @@ MAY_OPEN_SOCKETS = {"state/current-run.js", "compare.js"}
 # `import x from "./y.js"`, `export * from "./y.js"`, `import "./y.js"` and `import("./y.js")`;
 # also `import("./y.js").Name` in a JSDoc type, which loads nothing but depends on the module.
 IMPORT = re.compile(r'\b(?:from|import)\s*\(?\s*"(\.{1,2}/[^"]+)"')
+
+
+NAMED_IMPORT = re.compile(r'\bimport\s*\{([^}]*)\}\s*from\s*"(\.{1,2}/[^"]+)"')
+NAMESPACE_IMPORT = re.compile(r'\bimport \* as (\w+) from "(\.{1,2}/[^"]+)"')
+EXPORT = re.compile(r"^export (?:async )?(?:function\*?|const|let|class) (\w+)", re.MULTILINE)
 
 
 def modules() -> list[str]:
@@ -73,6 +80,43 @@ def test_no_module_imports_itself_through_others() -> None:
 
     for module in modules():
         visit(module, ())
+
+
+def imported_names(module: str) -> set[tuple[str, str]]:
+    """Return the modules and names that a module imports."""
+    script = (SCRIPTS / module).read_text(encoding="utf-8")
+    directory = posixpath.dirname(module)
+    found = set()
+    for names, path in NAMED_IMPORT.findall(script):
+        target = posixpath.normpath(posixpath.join(directory, path))
+        found |= {(target, name.split(" as ")[0].strip()) for name in names.split(",")}
+    for namespace, path in NAMESPACE_IMPORT.findall(script):
+        target = posixpath.normpath(posixpath.join(directory, path))
+        found |= {(target, name) for name in re.findall(rf"\b{namespace}\.(\w+)", script)}
+    return found
+
+
+def test_every_export_is_used_by_another_module_or_a_test() -> None:
+    used = set().union(*(imported_names(module) for module in modules()))
+    tests = "".join(path.read_text(encoding="utf-8") for path in BROWSER_TESTS.rglob("*.py"))
+    unused = [
+        f"{module}: {name}"
+        for module in modules()
+        for name in EXPORT.findall((SCRIPTS / module).read_text(encoding="utf-8"))
+        if (module, name) not in used
+        and not (module in tests and re.search(rf"\bm\.{name}\b", tests))
+    ]
+    assert not unused
+
+
+def test_no_line_is_too_long() -> None:
+    too_long = [
+        f"{module}:{number}"
+        for module in modules()
+        for number, line in enumerate((SCRIPTS / module).read_text("utf-8").splitlines(), 1)
+        if len(line) > MOST_COLUMNS
+    ]
+    assert not too_long
 
 
 def test_views_do_not_touch_the_websocket() -> None:

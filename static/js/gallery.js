@@ -11,7 +11,7 @@ import { toast, UNDO_MS } from "./ui/toasts.js";
 import { mountBackLink } from "./ui/back-link.js";
 
 const REFRESH_MS = 8000;
-const PAGE_SIZE = 20;
+const PASSAGES_PER_REQUEST = 20;
 
 const operator = document.body.dataset.operator === "true";
 const gallery = find("#gallery");
@@ -81,20 +81,20 @@ async function load(before = null) {
     ]);
     return { ...all, passages: [one], next: null };
   }
-  const count = Math.min(Math.max(saved.length, PAGE_SIZE), LIMITS.saved_passages);
-  return api.listSavedPassages({ run, before, limit: before ? PAGE_SIZE : count });
+  const count = Math.min(Math.max(saved.length, PASSAGES_PER_REQUEST), LIMITS.saved_passages);
+  return api.listSavedPassages({ run, before, limit: before ? PASSAGES_PER_REQUEST : count });
 }
 
 /** Fetch the newest passages; older ones that were loaded stay. */
 async function refresh() {
   try {
-    const page = await load();
-    const oldest = page.passages.at(-1)?.id;
+    const answer = await load();
+    const oldest = answer.passages.at(-1)?.id;
     const known = saved.findIndex(({ id }) => id === oldest);
-    const older = page.next && known >= 0 ? saved.slice(known + 1) : [];
-    saved = [...page.passages, ...older];
-    if (!older.length) ({ next } = page);
-    ({ runs, total } = page);
+    const older = answer.next && known >= 0 ? saved.slice(known + 1) : [];
+    saved = [...answer.passages, ...older];
+    if (!older.length) ({ next } = answer);
+    ({ runs, total } = answer);
     showProblem(null);
   } catch (error) {
     if (!(error instanceof api.Problem)) throw error;
@@ -106,9 +106,9 @@ async function refresh() {
 
 async function loadOlder() {
   await showingProblem(async () => {
-    const page = await load(next);
-    saved = [...saved, ...page.passages];
-    ({ next } = page);
+    const answer = await load(next);
+    saved = [...saved, ...answer.passages];
+    ({ next } = answer);
   });
   show();
 }
@@ -117,7 +117,7 @@ function showProblem(error) {
   const gone = error?.status === 404;
   setText(
     find("#gallery-problem"),
-    gone ? "That passage does not exist (any more)." : (error?.message ?? ""),
+    gone ? "The passage in the URL does not exist." : (error?.message ?? ""),
   );
   find("#gallery-waiting").hidden = true;
   if (gone) {

@@ -14,17 +14,27 @@ import { mountBackLink } from "./ui/back-link.js";
 const NUMBERS = ["layers", "hidden_size", "sequence_length", "batch_size", "seed"];
 
 const EXPLANATIONS = {
-  "": "Everything is computed in float64, from the same carried state, and nothing is clipped before the comparison. In this way, a correct gradient agrees in more than ten digits.",
+  "":
+    "Everything is computed in float64, from the same carried state, and nothing is clipped " +
+    "before the comparison. In this way, a correct gradient agrees in more than ten digits.",
   clipping:
-    "The gradient was clipped before the comparison, and a clipped gradient is no longer the derivative of the loss. Only the clipped entries are wrong, so errors of 0.7 appear beside perfect ones. Compare first and clip afterwards.",
+    "The gradient was clipped before the comparison, and a clipped gradient is no longer the " +
+    "derivative of the loss. Only the clipped entries are wrong, so errors of 0.7 appear " +
+    "beside perfect ones. Compare first and clip afterwards.",
   float32:
-    "float32 has seven digits. When two nearly equal losses are subtracted, only two or three of them remain, and the smallest gradients are lost: errors up to 1. Train in float32, but check in float64.",
+    "float32 has seven digits. When two nearly equal losses are subtracted, only two or three " +
+    "of them remain, and the smallest gradients are lost: errors up to 1. Train in float32, " +
+    "but check in float64.",
   state:
-    "Each evaluation of the loss started from the hidden state that the previous one had left, so the two losses belong to different functions. Restore the carried state before every evaluation.",
+    "Each evaluation of the loss started from the hidden state that the previous one had left, " +
+    "so the two losses belong to different functions. Restore the carried state before every " +
+    "evaluation.",
 };
 
 const STEP_EXPLANATION =
-  "The step of the central difference is not the best one. If it is too small, rounding errors dominate; if it is too large, truncation errors do. The complex step does not have this problem and stays accurate.";
+  "The step of the central difference is not the best one. If it is too small, rounding errors " +
+  "dominate; if it is too large, truncation errors do. The complex step does not have this " +
+  "problem and stays accurate.";
 
 const form = find("#check-form");
 const result = find("#check-result");

@@ -69,7 +69,7 @@ export function epochLabels(epochs, { xAxis, logX }) {
  * Labels that do not fit are omitted; hovering over the mark shows them.
  *
  * @param {WatchState} state
- * @param {Record<string, import("./markers.js").Mark[]>} marks by kind, as drawn.
+ * @param {Record<string, import("./marks.js").Mark[]>} marks by kind, as drawn.
  * @param {ChartScales} scales
  * @param {any} fonts by kind, and `labelBackground`.
  */
@@ -96,7 +96,8 @@ export function markLabels(state, marks, scales, fonts) {
       yshift: -placement.dy,
       showarrow: false,
       font: fonts[kind],
-      bgcolor: state.smoothing === "0" ? fonts.labelBackground : undefined, // readable on the noise of the raw losses
+      // Readable on the noise of the raw losses.
+      bgcolor: state.smoothing === "0" ? fonts.labelBackground : undefined,
     });
   }
   return labels;

@@ -21,8 +21,8 @@ export class Gestures {
   /**
    * @typedef {Object} GestureActions
    * @property {() => ChartScales} scales
-   * @property {(window: [number, number], scales: ChartScales) => void} zoom gets a window in pixels;
-   *   see curve/zoom.js.
+   * @property {(window: [number, number], scales: ChartScales) => void} zoom gets a window in
+   *   pixels; see curve/zoom.js.
    * @property {(place: {x: number, y: number}) => void} press a press without a drag.
    * @property {() => void} reset
    *

@@ -4,7 +4,7 @@ import { indexAt, smoothAt } from "../curve/loss-curve.js";
 import { el, find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { MARGIN, markedCurve, scalesOf } from "../curve/scales.js";
-import { describeMarks, marksNear, marksOf, xLabel } from "./markers.js";
+import { describeMarks, marksNear, marksOf, xLabel } from "./marks.js";
 import { DEFAULT_SMOOTHING } from "../curve/smoothing.js";
 import { zoomedWindow, windowToRange } from "../curve/zoom.js";
 import { Gestures } from "./gestures.js";

@@ -108,7 +108,8 @@ function pointText(points, state) {
   if (!points || !state.run) return NOT_YET;
   const stored = format.count(finestCurve(state).update.length);
   const updates = format.plural(state.run.update, "update", "updates");
-  return `${format.count(points)} of ${stored} points drawn, for ${updates}, with minima and maxima`;
+  const drawn = `${format.count(points)} of ${stored} points drawn`;
+  return `${drawn}, for ${updates}, with minima and maxima`;
 }
 
 /** Counts late frames while the panel is open, since counting has a cost of its own. */
@@ -134,7 +135,7 @@ class FrameCount {
   text() {
     const gaps = this.#times.slice(1).map((time, i) => time - this.#times[i]);
     if (gaps.length < 10) return "counting";
-    // The usual gap is the refresh interval of the screen; a gap of three intervals lost two frames.
+    // The usual gap is the refresh interval of the screen; a gap of three intervals loses two.
     const usual = quantile(
       gaps.toSorted((a, b) => a - b),
       0.5,

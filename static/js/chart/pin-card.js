@@ -9,7 +9,7 @@ import { el, find, icon } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { LIMITS } from "../lib/limits.js";
 import { MARGIN, markedCurve, scalesOf } from "../curve/scales.js";
-import { marksOf, describeMark } from "./markers.js";
+import { marksOf, describeMark } from "./marks.js";
 import { toast } from "../ui/toasts.js";
 
 const LOW_ON_CHART = 0.72; // a curve below this share of the height leaves space only above it
@@ -21,7 +21,9 @@ export class PinCard {
   #card = find("#pin-card");
   #line = find("#pin-line");
   #shown = ""; // the content of the card, so that it is rebuilt only when it changes
-  #writing = null; // {note, before}: the note being edited, null for a new one; the update pinned before
+  // {note, before, update}: the note being edited, null for a new one; the update pinned before;
+  // and the update of the note.
+  #writing = null;
 
   /**
    * @param {WatchStore} store

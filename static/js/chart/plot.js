@@ -5,7 +5,7 @@ import { smoothAt } from "../curve/loss-curve.js";
 import { axis, baseLayout, horizontalLine } from "../lib/plotly-theme.js";
 import { MARGIN, markedCurve, scalesOf, referenceLosses } from "../curve/scales.js";
 import { epochLabels, lineLabels, markLabels } from "./annotations.js";
-import { epochsIn, marksOf, visibleMarks } from "./markers.js";
+import { epochsIn, marksOf, visibleMarks } from "./marks.js";
 
 const LABEL_PX = 11.5;
 const MANY = 1e5; // from here on 100k instead of 100,000

@@ -143,7 +143,7 @@ const proportionalUnit = (name, label, size, digits) => ({
  * @param {number} size
  * @returns {number}
  */
-export function roundStep(size) {
+function roundStep(size) {
   const power = 10 ** Math.floor(Math.log10(size));
   const steps = [1, 2, 5, 10].map((factor) => factor * power);
   return steps.find((step) => step >= size * 0.999_999) ?? steps[3];

@@ -11,7 +11,7 @@ import { DEFAULT_SMOOTHING } from "./smoothing.js";
 const POINTS = 1500;
 const ENOUGH_POINTS = 1000;
 const RANGES = 4; // for an axis on which updates are not evenly spaced
-const REST_MS = 150;
+const DEBOUNCE_MS = 150;
 const START_BUCKETS = 20;
 const FINER = 12;
 const TAIL_EVERY_MS = 3000;
@@ -49,7 +49,7 @@ export function fetchDetailOnZoom(store) {
         const losses = (await Promise.all(asked)).filter((loss) => loss !== null);
         if (losses.length < ranges.length) return;
         store.dispatch({ type: "detail", runId, smoothing, detail: concatenated(losses) });
-      }, REST_MS);
+      }, DEBOUNCE_MS);
     },
   );
 }

@@ -10,7 +10,7 @@
  */
 
 /** A curve with more points is merged down to two thirds of this. */
-export const LIMIT_POINTS = 3000;
+const LIMIT_POINTS = 3000;
 
 /** @typedef {"update" | "seconds" | "smooth" | "low" | "high"} Column */
 

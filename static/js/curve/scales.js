@@ -210,9 +210,9 @@ export function referenceLosses(run, corpus) {
 /**
  * The outline of the band between the minimum and maximum loss.
  *
- * A single update has one loss, so its band would have no height. Where a logarithmic axis or a zoom
- * draws single updates apart, several of them are merged, with their extremes kept. A bucket that
- * is wide on the screen is drawn as a step.
+ * A single update has one loss, so its band would have no height. Where a logarithmic axis or a
+ * zoom draws single updates apart, several of them are merged, with their extremes kept. A bucket
+ * that is wide on the screen is drawn as a step.
  *
  * @param {Curve} curve
  * @param {number} from

@@ -13,9 +13,9 @@ const DEFAULT_FACTOR = Number(DEFAULT_SMOOTHING);
 /**
  * An estimate of a part of the curve with another smoothing factor.
  *
- * The server computes it exactly from every loss. Until it is asked, the mean loss of each bucket is
- * used instead. It follows from the run's smooth loss before and after the bucket, and is exact for
- * a bucket of one update.
+ * The server computes it exactly from every loss. Until it is asked, the mean loss of each bucket
+ * is used instead. It follows from the run's smooth loss before and after the bucket, and is exact
+ * for a bucket of one update.
  *
  * @param {CurvePart} part points that follow `runCurve`.
  * @param {number} factor

@@ -1,14 +1,14 @@
 /** The losses on held-out text: one at each sample, far fewer than updates. Pure functions. */
 
-/** More points than this are thinned to half. */
-export const LIMIT_POINTS = 1000;
+/** Of more points than this, every second one is kept. */
+const LIMIT_POINTS = 1000;
 
 /**
  * @param {ValidationLoss | null | undefined} part null or undefined for a run without validation.
  * @returns {ValidationLoss}
  */
 export const validationOf = (part) =>
-  thinned({ update: [...(part?.update ?? [])], loss: [...(part?.loss ?? [])] });
+  bounded({ update: [...(part?.update ?? [])], loss: [...(part?.loss ?? [])] });
 
 /**
  * `validation` with the loss of a new sample.
@@ -18,7 +18,7 @@ export const validationOf = (part) =>
  */
 export function addSample(validation, { update, validation_loss: loss }) {
   if (typeof loss !== "number" || update <= (validation.update.at(-1) ?? -1)) return validation;
-  return thinned({
+  return bounded({
     update: [...validation.update, update],
     loss: [...validation.loss, loss],
   });
@@ -55,7 +55,7 @@ export function lowestLoss({ update, loss }) {
  *
  * @param {ValidationLoss} validation
  */
-function thinned(validation) {
+function bounded(validation) {
   const { update, loss } = validation;
   if (update.length <= LIMIT_POINTS) return validation;
   const least = lowestLoss(validation)?.update;

@@ -24,8 +24,8 @@ export class HeatMap {
 
   /**
    * @param {{name: string, shape: number[], errors: Record<string, (number | null)[][]>}} parameter
-   * @param {(sentence: string | null) => void} describe called with a description of the entry under
-   *   the pointer; null for none.
+   * @param {(sentence: string | null) => void} describe called with a description of the entry
+   *   under the pointer; null for none.
    */
   constructor(parameter, describe) {
     this.#parameter = parameter;
@@ -88,26 +88,26 @@ export class HeatMap {
     this.#canvas.height = height * density;
     this.#canvas.style.width = `${width}px`;
     this.#canvas.style.height = `${height}px`;
-    const pen = this.#canvas.getContext("2d");
-    pen.scale(density, density);
+    const context = this.#canvas.getContext("2d");
+    context.scale(density, density);
     const gap = cell >= GAP_FROM_PX ? 1 : 0;
     this.#rows.forEach((row, i) =>
-      row.forEach((error, j) => this.#drawEntry(pen, error, j * cell, i * cell, cell - gap)),
+      row.forEach((error, j) => this.#drawEntry(context, error, j * cell, i * cell, cell - gap)),
     );
     if (!this.#selected) return;
     const [i, j] = this.#selected;
-    pen.strokeStyle = this.#colours.ink;
-    pen.lineWidth = 2;
-    pen.strokeRect(j * cell, i * cell, cell - gap, cell - gap);
+    context.strokeStyle = this.#colours.ink;
+    context.lineWidth = 2;
+    context.strokeRect(j * cell, i * cell, cell - gap, cell - gap);
   }
 
   /** An entry that fails has a dot, so that it can be recognized without its colour. */
-  #drawEntry(pen, error, x, y, side) {
-    pen.fillStyle = colourOf(error, this.#threshold, this.#colours);
-    pen.fillRect(x, y, side, side);
+  #drawEntry(context, error, x, y, side) {
+    context.fillStyle = colourOf(error, this.#threshold, this.#colours);
+    context.fillRect(x, y, side, side);
     if (passes(error, this.#threshold) || this.#cell < DOTTED_FROM_PX) return;
-    pen.fillStyle = this.#colours.card;
-    pen.fillRect(x + side / 2 - 1, y + side / 2 - 1, 2, 2);
+    context.fillStyle = this.#colours.card;
+    context.fillRect(x + side / 2 - 1, y + side / 2 - 1, 2, 2);
   }
 
   #onPointer(event) {

@@ -28,7 +28,7 @@ export const worst = (errors) => (errors.includes(null) ? null : Math.max(...err
  * threshold are clearly apart, so that an error just above it cannot be mistaken for one just
  * below.
  */
-export function shade(error, threshold) {
+function shade(error, threshold) {
   const fails = !passes(error, threshold);
   const size = Math.log10(Math.min(Math.max(error ?? 1, SMALLEST), 1));
   const edge = Math.log10(threshold);

@@ -74,8 +74,8 @@ export class StepSizeChart {
     this.#point = { step: step ?? BEST_STEP, error };
     const fine = passes(error, threshold);
     const at = `With a step of ${powerText(this.#point.step)}, the greatest error above is`;
-    const [mark, sign] = fine ? ["✓", "below"] : ["✗", "not below"];
-    const says = `${mark} ${at} ${errorText(error)}: ${sign} ${powerText(threshold)}.`;
+    const [symbol, sign] = fine ? ["✓", "below"] : ["✗", "not below"];
+    const says = `${symbol} ${at} ${errorText(error)}: ${sign} ${powerText(threshold)}.`;
     setText(find("#check-step-result"), says);
     this.#draw();
   }
@@ -105,14 +105,14 @@ export class StepSizeChart {
         dash: "5px,3px",
       }),
       line(this.#curve, "central_difference", { color: palette.ink, width: 2.2 }),
-      ...this.#mark(palette),
+      ...this.#marker(palette),
     ];
     const chosen = this.step ?? BEST_STEP;
     this.#plotly.react(this.#plot, data, layout(this.#curve, chosen, size, palette, font), CONFIG);
     this.#plot.dataset.drawnStep = powerText(chosen);
   }
 
-  #mark(palette) {
+  #marker(palette) {
     if (!this.#point) return [];
     return [
       {

@@ -2,14 +2,15 @@
 
 import { isolateDirection } from "./format.js";
 
-const CHARACTERS_A_PAGE = 1800;
+const CHARACTERS_PER_PAGE = 1800;
 
 /**
  * The number of pages of a text.
  *
  * @param {number} characters
  */
-export const pageCount = (characters) => Math.max(Math.ceil(characters / CHARACTERS_A_PAGE), 1);
+export const bookPageCount = (characters) =>
+  Math.max(Math.ceil(characters / CHARACTERS_PER_PAGE), 1);
 
 /**
  * The page, from 1, of a position in a text.
@@ -17,15 +18,15 @@ export const pageCount = (characters) => Math.max(Math.ceil(characters / CHARACT
  * @param {number} position
  * @param {number} characters of the whole text.
  */
-export const pageAt = (position, characters) =>
-  Math.min(Math.floor(position / CHARACTERS_A_PAGE) + 1, pageCount(characters));
+export const bookPageAt = (position, characters) =>
+  Math.min(Math.floor(position / CHARACTERS_PER_PAGE) + 1, bookPageCount(characters));
 
 /**
  * The pages before a position, including the fraction of its own page.
  *
  * @param {number} position
  */
-export const pagesBefore = (position) => position / CHARACTERS_A_PAGE;
+export const bookPagesBefore = (position) => position / CHARACTERS_PER_PAGE;
 
 /**
  * The heading of the chapter at a position; null before the first one and in a text without any.

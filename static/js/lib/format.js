@@ -60,7 +60,11 @@ export function duration(seconds) {
   return hours ? `${hours}:${two(minutes)}:${two(total % 60)}` : `${minutes}:${two(total % 60)}`;
 }
 
-/** Elapsed time: 8.83 s -> "8.8 s"; from a hundred seconds on as a duration. @param {Figure} seconds */
+/**
+ * Elapsed time: 8.83 s -> "8.8 s"; from a hundred seconds on as a duration.
+ *
+ * @param {Figure} seconds
+ */
 export const elapsed = (seconds) =>
   known(seconds) && seconds < 99.95 ? `${loss(seconds)} s` : duration(seconds);
 
@@ -118,7 +122,11 @@ export const stateLabel = (state) => STATES[state] ?? state;
 
 const MAX_JOINED = 3;
 
-/** ["Orla", "Vane"] -> "Orla and Vane"; of many, the first two and a count. @param {string[]} words */
+/**
+ * ["Orla", "Vane"] -> "Orla and Vane"; of many, the first two and a count.
+ *
+ * @param {string[]} words
+ */
 export function joinWords(words) {
   if (words.length > MAX_JOINED) {
     return `${words.slice(0, MAX_JOINED - 1).join(", ")} and ${words.length - MAX_JOINED + 1} more`;

@@ -1,6 +1,6 @@
 /**
- * Plotly is a classic script of one megabyte, so a page executes it when it draws its first chart, or
- * while it waits for one.
+ * Plotly is a classic script of one megabyte, so a page executes it when it draws its first chart,
+ * or while it waits for one.
  */
 
 // Trusted Types: no string becomes markup or the URL of a script, with two exceptions. Plotly's own

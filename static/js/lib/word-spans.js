@@ -5,8 +5,12 @@
  * The server counts in Unicode code points and JavaScript in UTF-16 units, so the text is split by
  * code points.
  *
- * @typedef {{kind: "plain" | "invented" | "watched" | "primed", text: string, changed?: true}} Segment
- * @typedef {Object} Marks
+ * @typedef {Object} Segment
+ * @property {"plain" | "invented" | "watched" | "primed"} kind
+ * @property {string} text
+ * @property {true} [changed]
+ *
+ * @typedef {Object} Highlights
  * @property {Span[]} [invented] half-open spans in code points.
  * @property {string[]} [watched] words to find.
  * @property {Span[]} [changed] half-open spans in code points.
@@ -17,7 +21,7 @@ const LETTER = /[\p{L}\p{M}]/u;
 
 /**
  * @param {string} text
- * @param {Marks} [marks]
+ * @param {Highlights} [highlights]
  * @returns {Segment[]}
  */
 export function segments(text, { invented = [], watched = [], changed = [], primed = 0 } = {}) {

@@ -340,7 +340,7 @@ export const getLossByPosition = (id, epochs, signal) =>
  *
  * @type {(id: string, signal: AbortSignal) => Promise<ExplainedLoss>}
  */
-export const getVarianceComponents = (id, signal) => call(run(id, "/loss/explained"), { signal });
+export const getExplainedLoss = (id, signal) => call(run(id, "/loss/explained"), { signal });
 
 /**
  * Where the file of a checkpoint can be downloaded; `checkpoint` may be "best" or "latest".

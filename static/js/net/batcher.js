@@ -3,8 +3,8 @@
  *
  * Samples can arrive hundreds of times a second, far faster than anyone can read. Samples that
  * follow a delivery closely are held back and delivered together. Any other message is delivered at
- * once, after the messages held back before it. A sample with a hurrah is not held back, since it is
- * announced on its own.
+ * once, after the messages held back before it. A sample with a hurrah is not held back, since it
+ * is announced on its own.
  */
 
 const BETWEEN_MS = 100;

@@ -23,7 +23,9 @@ export class LiveSocket {
 
   /**
    * @param {string} runId
-   * @param {{message: (message: ServerMessage) => void, connection: (state: Connection) => void}} on
+   * @param {Object} on
+   * @param {(message: ServerMessage) => void} on.message
+   * @param {(state: Connection) => void} on.connection
    *   The connection status "gone" means that the run does not exist.
    */
   constructor(runId, on) {

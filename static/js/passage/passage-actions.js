@@ -57,8 +57,8 @@ export class PassageActions {
       const saved = await api.savePassage(run, fingerprint);
       if (this.#result?.passages === passages) this.#showSaved(true);
       const words = saved.model_saved
-        ? "Saved, with the model that wrote it."
-        : "Saved, but without its model: not enough space.";
+        ? "Saved together with the model."
+        : "Saved without the model, since there is not enough space.";
       toast(words, { label: "Show", run: () => location.assign(`/passages?passage=${saved.id}`) });
     } catch (error) {
       if (!(error instanceof api.Problem)) throw error;
@@ -107,11 +107,12 @@ export class PassageActions {
     toast(`${copied ? "Link copied." : "Here is the link."} ${validity}`);
   }
 
-  async #saveModel(run, { update, model }) {
-    const meanwhile = `It gives this text as long as the server has the model of update ${format.count(update)}`;
+  async #saveModel(run, { update, model: fingerprint }) {
+    const model = `the model of update ${format.count(update)}`;
+    const meanwhile = `It gives this text as long as the server has ${model}`;
     if (!this.#store.get().operator) return `${meanwhile}.`;
     try {
-      await api.saveModel(run, model);
+      await api.saveModel(run, fingerprint);
       return "It will always give this text, however the network changes.";
     } catch (error) {
       if (!(error instanceof api.Problem)) throw error;
@@ -135,7 +136,7 @@ export async function copy(text) {
 }
 
 /** Change the label of a button for a moment. */
-export function flash(word, text, label) {
+function flash(word, text, label) {
   setText(word, text);
   setTimeout(() => setText(word, label), COPIED_MS);
 }

@@ -225,8 +225,11 @@ export class PassageForm {
     if (!["one", "several"].includes(this.#fields.several.value))
       this.#fields.several.value = "one";
     if (!(Number(this.#fields.length.value) >= 1)) this.#fields.length.value = "1000";
-    const temperatures = [stored.temperatures].flat().filter((value) => value >= 0 && value <= LIMITS.temperature);
-    if (temperatures.length) this.#temperatures = new Set(temperatures.slice(0, LIMITS.temperatures));
+    const temperatures = [stored.temperatures]
+      .flat()
+      .filter((value) => value >= 0 && value <= LIMITS.temperature)
+      .slice(0, LIMITS.temperatures);
+    if (temperatures.length) this.#temperatures = new Set(temperatures);
   }
 }
 

@@ -250,8 +250,8 @@ function progress(written, { length }, { corpus_characters: characters }) {
   if (written < length) return `${format.count(written)} of ${format.count(length)} characters`;
   const slow = characters > LONG_BOOK;
   return slow
-    ? "written; measuring its quality, which takes some seconds the first time"
-    : "written; measuring its quality";
+    ? "written; measuring the quality (the first time takes some seconds)"
+    : "written; measuring the quality";
 }
 
 function sourceSentence({ kind, update, smooth_loss: loss }, request) {

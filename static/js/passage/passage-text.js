@@ -52,11 +52,12 @@ export class PassageText {
   /** Show finished passages in place of the partial ones. */
   finish(passages, several, watched) {
     const { scrollTop } = this.#host;
-    const columns = passages.map(({ text, invented_words: invented, temperature, quality, prime = "" }) => {
+    const columns = passages.map((passage) => {
+      const { text, invented_words: invented, temperature, quality, prime = "" } = passage;
       const primed = Array.from(prime).length;
       const moved = (invented ?? []).map(([from, to]) => [from + primed, to + primed]);
-      const marks = { invented: moved, watched, primed };
-      const body = text.trim() ? prose(prime + text, marks) : emptyNote();
+      const highlights = { invented: moved, watched, primed };
+      const body = text.trim() ? prose(prime + text, highlights) : emptyNote();
       if (!several) return body;
       const note = el("p", { class: "quality" }, ...qualityFigures(quality));
       return columnOf(temperature, body, note);
@@ -91,8 +92,8 @@ class Column {
   element;
 
   #tail = "";
-  #page = el("p", {});
-  #body = el("div", { class: "prose prose-growing" }, this.#page);
+  #last = el("p", {}); // the last paragraph
+  #body = el("div", { class: "prose prose-growing" }, this.#last);
   #watched;
   #primed; // how many characters of the tail belong to the prime
 
@@ -114,17 +115,19 @@ class Column {
     const breaks = [...this.#tail.matchAll(/\n{2,}(?=[^\n])/gu)];
     const end = breaks.length ? breaks.at(-1).index + breaks.at(-1)[0].length : 0;
     if (end) {
-      for (const page of this.#pages(this.#tail.slice(0, end))) this.#page.before(page);
+      for (const paragraph of this.#paragraphs(this.#tail.slice(0, end))) {
+        this.#last.before(paragraph);
+      }
       this.#primed = Math.max(0, this.#primed - Array.from(this.#tail.slice(0, end)).length);
       this.#tail = this.#tail.slice(end);
     }
-    const [page] = this.#pages(this.#tail);
-    this.#page.replaceChildren(...(page?.childNodes ?? []));
+    const [last] = this.#paragraphs(this.#tail);
+    this.#last.replaceChildren(...(last?.childNodes ?? []));
   }
 
-  #pages(text) {
+  #paragraphs(text) {
     return paragraphs(segments(text, { watched: this.#watched, primed: this.#primed })).map(
-      (page) => el("p", {}, ...page.map((segment) => span(segment, () => false))),
+      (parts) => el("p", {}, ...parts.map((segment) => span(segment, () => false))),
     );
   }
 }

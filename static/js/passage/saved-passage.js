@@ -34,7 +34,7 @@ export class PassageCard {
     });
   }
 
-  /** Show a saved passage and mark the words that its run watches. */
+  /** Show a saved passage and highlight the words that its run watches. */
   show(saved, watched) {
     const signature = JSON.stringify([saved, watched, this.#expanded]);
     if (signature === this.#signature || this.#renaming) return;
@@ -73,11 +73,11 @@ export class PassageCard {
     const texts = saved.passages.map((passage) => {
       const primed = Array.from(passage.prime).length;
       const invented = passage.invented_words.map(([from, to]) => [from + primed, to + primed]);
-      const page = prose(passage.prime + passage.text, { invented, watched, primed });
-      if (!several) return page;
+      const text = prose(passage.prime + passage.text, { invented, watched, primed });
+      if (!several) return text;
       const heading = el("h4", { text: `temperature ${format.fine(passage.temperature)}` });
       const quality = el("p", { class: "quality" }, ...qualityFigures(passage.quality));
-      return el("section", {}, heading, quality, page);
+      return el("section", {}, heading, quality, text);
     });
     const body = el(
       "div",
@@ -133,7 +133,7 @@ export class PassageCard {
   #buttons(saved) {
     const again = saved.model_saved
       ? "Write it again"
-      : "Write another one with the nearest model: its own no longer exists";
+      : "Write a similar one with the nearest model, since the exact model no longer exists";
     const buttons = [
       small("copy", "Copy the text", {
         on: { click: () => this.#copy(textOf(saved.passages), "Text copied.") },

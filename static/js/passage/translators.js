@@ -7,7 +7,7 @@
 const KEY = "hurrah-translator";
 
 /** The length limit of a URL in characters after encoding; all of them accept this. */
-export const LIMIT_ADDRESS = 4000;
+const LIMIT_ADDRESS = 4000;
 
 export const TRANSLATORS = [
   {
@@ -50,11 +50,11 @@ function parsed(address) {
 export function translationUrl(template, text, language) {
   const filled = template.replaceAll("{language}", encodeURIComponent(language));
   const encoded = filled.includes("#") ? forFragment : encodeURIComponent;
-  const room = LIMIT_ADDRESS - filled.length;
+  const available = LIMIT_ADDRESS - filled.length;
   let part = Array.from(text).slice(0, LIMIT_ADDRESS).join("");
-  while (encoded(part).length > room && part) {
+  while (encoded(part).length > available && part) {
     // A step that certainly shortens it, to just below what fits.
-    const share = Math.min(room / encoded(part).length, 0.98);
+    const share = Math.min(available / encoded(part).length, 0.98);
     const cut = Array.from(part);
     part = cut.slice(0, Math.floor(cut.length * Math.max(share, 0))).join("");
   }

@@ -1,6 +1,6 @@
 /** The loss by position in the corpus: one line per epoch, and an excerpt at the pointer. */
 
-import { chapterAt, pageAt } from "../lib/book-pages.js";
+import { chapterAt, bookPageAt } from "../lib/book-pages.js";
 import { find, setText } from "../lib/dom.js";
 import { excerptAt, fetchExcerpt } from "./excerpts.js";
 import * as format from "../lib/format.js";
@@ -22,7 +22,7 @@ import {
 import { colours, onTheme } from "../lib/theme.js";
 
 const DRAW_EVERY_MS = 250;
-const REST_MS = 120;
+const DEBOUNCE_MS = 120;
 const CLICK_PX = 4;
 const X_STEPS = {
   ...{ ArrowLeft: -1, ArrowRight: 1, PageUp: 10, PageDown: -10 },
@@ -44,7 +44,7 @@ export class PositionChart {
   #byPosition = null; // at the resolution in which they are drawn
   #target = null; // {bin, epoch, x} under the pointer
   #pressed = null;
-  #resting = null;
+  #excerptTimer = null;
 
   /**
    * @param {WatchStore} store
@@ -162,8 +162,8 @@ export class PositionChart {
     this.#target = at;
     this.#showReadout();
     if (at.epoch !== before) this.#schedule();
-    clearTimeout(this.#resting);
-    this.#resting = setTimeout(() => this.#fetchExcerpt(), REST_MS);
+    clearTimeout(this.#excerptTimer);
+    this.#excerptTimer = setTimeout(() => this.#fetchExcerpt(), DEBOUNCE_MS);
   }
 
   /**
@@ -213,7 +213,7 @@ export class PositionChart {
 
   #clear() {
     if (this.#target === null) return;
-    clearTimeout(this.#resting);
+    clearTimeout(this.#excerptTimer);
     this.#target = null;
     this.#showReadout();
     this.#schedule();
@@ -257,7 +257,8 @@ export class PositionChart {
     crosshair.style.transform = `translateX(${x}px)`;
     const position = byPosition.positions[bin];
     const row = byPosition.rows.find((one) => one.epoch === epoch);
-    const loss = `epoch ${format.count(epoch)}: loss ${format.rounded(unit.of(row?.loss[bin] ?? null), unit.digits)}`;
+    const value = format.rounded(unit.of(row?.loss[bin] ?? null), unit.digits);
+    const loss = `epoch ${format.count(epoch)}: loss ${value}`;
     this.#setReadout(
       bin,
       `${positionText(state, position)}, ${loss}`,
@@ -290,6 +291,6 @@ function positionText({ run, corpora }, position) {
     return `${format.share(position / part)} of each part`;
   }
   const chapter = chapterAt(corpora[run.corpus]?.headings, position);
-  const page = `page ${format.count(pageAt(position, run.corpus_characters))}`;
-  return chapter ? `${page} (${chapter})` : page;
+  const bookPage = `page ${format.count(bookPageAt(position, run.corpus_characters))}`;
+  return chapter ? `${bookPage} (${chapter})` : bookPage;
 }

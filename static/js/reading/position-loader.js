@@ -2,13 +2,13 @@
  * Fetches the loss by position while it is in view: one row per epoch, and the variance components.
  */
 
-import { getLossByPosition, getVarianceComponents, Problem } from "../net/api.js";
+import { getLossByPosition, getExplainedLoss, Problem } from "../net/api.js";
 
 const BETWEEN_MS = 4000;
 const NEWEST = 5;
 
 /** The epochs to show: the first one and the newest few. */
-export function epochsShown(newest) {
+function epochsShown(newest) {
   const few = Array.from({ length: NEWEST }, (_, i) => newest - NEWEST + 1 + i);
   return [...new Set([1, ...few.filter((epoch) => epoch > 0)])];
 }
@@ -32,7 +32,7 @@ export function fetchLossByPosition(store) {
     try {
       const [byPosition, variance] = await Promise.all([
         getLossByPosition(runId, lacking.length ? lacking : [run.epoch], signal),
-        getVarianceComponents(runId, signal),
+        getExplainedLoss(runId, signal),
       ]);
       for (const { epoch, loss } of byPosition.epochs) {
         // The bin being read has a value already: the mean of a few updates.

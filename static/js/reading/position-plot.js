@@ -1,7 +1,7 @@
 /** The chart of the loss by position for Plotly, and sentences about it. Pure functions. */
 
 import { unitOf } from "../curve/axes.js";
-import { pagesBefore, pageCount } from "../lib/book-pages.js";
+import { bookPagesBefore, bookPageCount } from "../lib/book-pages.js";
 import { axis, baseLayout } from "../lib/plotly-theme.js";
 import * as format from "../lib/format.js";
 
@@ -15,8 +15,8 @@ export function axisOf(run) {
   if (run.spec.batch_size > 1) {
     return { of: (position) => (100 * position) / part, range: [0, 100], title: "% of each part" };
   }
-  const pages = Math.min(pagesBefore(part) + 1, pageCount(run.corpus_characters) + 1);
-  return { of: (position) => pagesBefore(position) + 1, range: [1, pages], title: "page" };
+  const last = Math.min(bookPagesBefore(part) + 1, bookPageCount(run.corpus_characters) + 1);
+  return { of: (position) => bookPagesBefore(position) + 1, range: [1, last], title: "page" };
 }
 
 const BIN_PX = 3; // narrower bins would look like hatching
@@ -89,14 +89,14 @@ export function nearestEpoch(rows, bin, loss) {
 export const positionUnitOf = ({ unit, run }) => unitOf(unit, run.spec.sequence_length);
 
 /** The span of losses to show. The first epoch is left out, since it starts untrained. */
-export function spanOf(rows) {
+function spanOf(rows) {
   const later = rows.filter(({ epoch }) => epoch > 1);
   const losses = (later.length ? later : rows).flatMap(({ loss }) => loss).filter(Number.isFinite);
   if (!losses.length) return [0, 120];
   const least = losses.reduce((a, b) => Math.min(a, b));
   const greatest = losses.reduce((a, b) => Math.max(a, b));
-  const room = Math.max(greatest - least, greatest / 100) * 0.06;
-  return [least - room, greatest + room];
+  const padding = Math.max(greatest - least, greatest / 100) * 0.06;
+  return [least - padding, greatest + padding];
 }
 
 /** The width of the plot within a chart, in pixels. */
@@ -133,7 +133,7 @@ export function positionPlotOf(state, colours, size, font, hoveredEpoch) {
   const losses = spanOf(rows);
   return {
     data: order.map((i) => line(rows[i], i)),
-    layout: layout(run, verticalMarks(state, size), losses, colours, size, {
+    layout: layout(run, verticalLines(state, size), losses, colours, size, {
       family: font,
       size: LABEL_PX,
       color: colours.soft,
@@ -152,7 +152,7 @@ function strokeOf(isPointed, age, colours) {
 const CHAPTERS_APART_PX = 16; // closer lines would look like a pattern
 
 /** The vertical lines: the starts of chapters, and the position of the pinned update. */
-function verticalMarks({ run, corpora, pinned }, size) {
+function verticalLines({ run, corpora, pinned }, size) {
   const axis = axisOf(run);
   const single = run.spec.batch_size === 1; // with several streams, each is in another chapter
   const all = (single && corpora[run.corpus]?.headings) || [];
@@ -163,10 +163,10 @@ function verticalMarks({ run, corpora, pinned }, size) {
   };
 }
 
-function layout(run, marks, losses, colours, size, text) {
-  const pages = axisOf(run);
+function layout(run, lines, losses, colours, size, text) {
+  const position = axisOf(run);
   const plain = { ...axis(colours, text), fixedrange: true };
-  const title = marks.chapters.length ? `${pages.title} (lines: chapters)` : pages.title;
+  const title = lines.chapters.length ? `${position.title} (lines: chapters)` : position.title;
   const upright = (x, line) => ({ type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line });
   return {
     ...size,
@@ -175,18 +175,18 @@ function layout(run, marks, losses, colours, size, text) {
     dragmode: false,
     xaxis: {
       ...plain,
-      range: pages.range,
+      range: position.range,
       showgrid: false,
       nticks: Math.max(3, Math.floor(size.width / 90)),
       title: { text: title, font: text, standoff: 4 },
     },
     yaxis: { ...plain, range: losses, nticks: Math.max(3, Math.floor(size.height / 70)) },
     shapes: [
-      ...marks.chapters.map((x) => ({
+      ...lines.chapters.map((x) => ({
         ...upright(x, { color: colours.line, width: 1 }),
         layer: "below",
       })),
-      ...marks.pinned.map((x) =>
+      ...lines.pinned.map((x) =>
         upright(x, { color: colours.accent, width: 1.2, dash: "3px,3px" }),
       ),
     ],
@@ -211,10 +211,10 @@ export function varianceSentence({ epochs, share, share_error: error, start, una
   if (share === null || share === undefined) return unavailable ?? "";
   const compared = `In epochs ${format.count(epochs[0])} to ${format.count(epochs.at(-1))}, `;
   const isSignificant = share > SIGNIFICANT_ERRORS * error && share >= 0.005;
-  const pages = isSignificant
+  const explained = isSignificant
     ? `${format.share(share)} of the variation of the loss is explained by the page.`
     : "the page explains none of the variation of the loss.";
-  return `${compared}${pages} ${startSentence(start)}`;
+  return `${compared}${explained} ${startSentence(start)}`;
 }
 
 function startSentence({ updates, loss, error }) {

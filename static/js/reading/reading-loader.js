@@ -2,7 +2,7 @@
 
 import { getSurprisal, Problem } from "../net/api.js";
 
-const REST_MS = 160; // the pointer must rest this long before a request
+const DEBOUNCE_MS = 160; // the pointer must rest this long before a request
 const BETWEEN_LIVE_MS = 4000; // in the live view, time to look at each page
 
 /**
@@ -84,7 +84,7 @@ export function fetchReadings(store) {
       request?.abort();
       const state = store.get();
       const hovering = state.pinned === null && state.hovered !== null && !state.peakRange;
-      if (targetOf(state)) timer = setTimeout(ask, hovering ? REST_MS : 0);
+      if (targetOf(state)) timer = setTimeout(ask, hovering ? DEBOUNCE_MS : 0);
     },
   );
 }

@@ -17,7 +17,7 @@ const HINT = "Point at a character to see its surprisal.";
 
 export class ReadingView {
   #store;
-  #page = find("#reading-page");
+  #excerpt = find("#reading-excerpt");
   #characters = [];
   #spans = [];
   #first = 0; // of the characters read at the update
@@ -33,11 +33,11 @@ export class ReadingView {
     find("#reading-legend").append(...legend());
     find("#reading-earlier").addEventListener("click", () => this.#step(-1));
     find("#reading-later").addEventListener("click", () => this.#step(1));
-    const page = this.#page;
-    page.addEventListener("pointerover", ({ target }) => this.#choose(indexOf(target)));
-    page.addEventListener("pointerleave", () => this.#choose(null));
-    page.addEventListener("keydown", (event) => this.#key(event));
-    page.addEventListener("blur", () => this.#choose(null));
+    const excerpt = this.#excerpt;
+    excerpt.addEventListener("pointerover", ({ target }) => this.#choose(indexOf(target)));
+    excerpt.addEventListener("pointerleave", () => this.#choose(null));
+    excerpt.addEventListener("keydown", (event) => this.#key(event));
+    excerpt.addEventListener("blur", () => this.#choose(null));
     store.watch(
       (state) => [
         state.sideTab === "reading",
@@ -69,7 +69,7 @@ export class ReadingView {
     this.#searching = Boolean(peakRange);
     setText(
       find("#reading-title"),
-      ready ? title(reading, pinned === null && run.state === "running") : "What it reads",
+      ready ? title(reading, pinned === null && run.state === "running") : "Text of the update",
     );
     setText(find("#reading-loss"), ready ? lossSentence(reading, this.#unit()) : "");
     find("#reading-earlier").disabled = !ready || reading.update <= 1;
@@ -127,9 +127,9 @@ export class ReadingView {
 
   /** Scroll within the card so that the characters read are a third from the top. */
   #centre(read) {
-    const page = this.#page;
-    const down = read.getBoundingClientRect().top - page.getBoundingClientRect().top;
-    page.scrollTop += down - page.clientHeight / 3;
+    const excerpt = this.#excerpt;
+    const down = read.getBoundingClientRect().top - excerpt.getBoundingClientRect().top;
+    excerpt.scrollTop += down - excerpt.clientHeight / 3;
   }
 
   /** Go to the previous or next update. */
@@ -171,7 +171,7 @@ function bringIntoView(element) {
 }
 
 const title = (reading, live) =>
-  `What it ${live ? "reads" : "read"} at update ${format.count(reading.update)}`;
+  `${live ? "Reading" : "Text read"} at update ${format.count(reading.update)}`;
 
 const indexOf = (target) => (target.dataset?.i === undefined ? null : Number(target.dataset.i));
 

@@ -1,6 +1,6 @@
 /** The text read at an update: characters with their surprisal, and sentences about them. */
 
-import { chapterAt, characterName, pageAt, pageCount } from "../lib/book-pages.js";
+import { chapterAt, characterName, bookPageAt, bookPageCount } from "../lib/book-pages.js";
 import * as format from "../lib/format.js";
 
 /** At each of these figures, in bits, the tint becomes one step darker. */
@@ -54,7 +54,7 @@ const percent = (share) => (share > 0 && share < 0.005 ? "under 1%" : format.sha
 /** One character in one line. */
 export function aboutCharacter({ character, bits, expected }) {
   const name = characterName(character);
-  if (bits === null) return `${name}: not predicted, the reading begins here`;
+  if (bits === null) return `${name}: not predicted, since the text begins here`;
   const line = `${name}: ${bitsText(bits)}`;
   return expected?.length ? `${line}; expected ${guesses(expected)}` : line;
 }
@@ -95,13 +95,13 @@ export function lossSentence({ loss, smooth_loss: smooth }, { of, digits }) {
 /** "epoch 4, page 168 of 258 (CHAPTER TEN), network of update 66,000". */
 export function placeSentence(reading, passage, run, headings) {
   const characters = run.corpus_characters;
-  const page = `page ${format.count(pageAt(passage.position, characters))}`;
+  const bookPage = `page ${format.count(bookPageAt(passage.position, characters))}`;
   const chapter = chapterAt(headings, passage.position);
-  const of = `${format.count(pageCount(characters))}${chapter ? ` (${chapter})` : ""}`;
+  const of = `${format.count(bookPageCount(characters))}${chapter ? ` (${chapter})` : ""}`;
   const { kind, update } = reading.source;
   const by =
     update === 0 && kind !== "checkpoint"
       ? "network before the first update"
       : `network of update ${format.count(update)}`;
-  return `epoch ${format.count(reading.epoch)}, ${page} of ${of}, ${by}`;
+  return `epoch ${format.count(reading.epoch)}, ${bookPage} of ${of}, ${by}`;
 }

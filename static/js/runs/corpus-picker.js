@@ -18,9 +18,11 @@ export class CorpusPicker {
 
   /**
    * @param {WatchStore} store
-   * @param {{changed: (corpus: Corpus | undefined) => void, busy: (busy: boolean) => void,
-   *   added: (corpus: Corpus) => void, over: () => void}} on another corpus is chosen; an upload starts
-   *   or ends; it added a corpus; a file is dragged over the page.
+   * @param {Object} on
+   * @param {(corpus: Corpus | undefined) => void} on.changed another corpus is chosen.
+   * @param {(busy: boolean) => void} on.busy an upload starts or ends.
+   * @param {(corpus: Corpus) => void} on.added an upload added a corpus.
+   * @param {() => void} on.over a file is dragged over the page.
    */
   constructor(store, on) {
     this.#store = store;

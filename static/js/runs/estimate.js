@@ -4,7 +4,7 @@ import * as api from "../net/api.js";
 import { find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 
-const REST_MS = 350;
+const DEBOUNCE_MS = 350;
 
 export class Estimate {
   #size = find("#estimate-size");
@@ -26,7 +26,7 @@ export class Estimate {
     this.#asked = asked;
     this.cancel();
     setText(this.#speed, "measuring its speed");
-    this.#timer = setTimeout(() => this.#measure(spec), REST_MS);
+    this.#timer = setTimeout(() => this.#measure(spec), DEBOUNCE_MS);
   }
 
   /** Cancel the request. */

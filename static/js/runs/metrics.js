@@ -1,7 +1,7 @@
 /** The five figures above the curve. */
 
 import { bestBeatenBaseline, isWorseThanChance } from "../curve/baselines.js";
-import { pageAt, pageCount } from "../lib/book-pages.js";
+import { bookPageAt, bookPageCount } from "../lib/book-pages.js";
 import { find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { lossUnit } from "../curve/scales.js";
@@ -64,8 +64,8 @@ function positionNote(run, characters, read) {
   const epoch = `epoch ${format.count(run.epoch)}`;
   if (!characters) return epoch;
   if (run.spec.batch_size > 1) return `${epoch}, ${format.share(read)} read`;
-  const page = pageAt(run.position, characters);
-  return `${epoch}, page ${format.count(page)} of ${format.count(pageCount(characters))}`;
+  const bookPage = bookPageAt(run.position, characters);
+  return `${epoch}, page ${format.count(bookPage)} of ${format.count(bookPageCount(characters))}`;
 }
 
 /** "below bigram since 4,200": the lowest reference that the smooth loss is below. */

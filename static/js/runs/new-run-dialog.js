@@ -113,7 +113,7 @@ export class NewRunDialog {
     for (const button of this.#presets) {
       button.setAttribute("aria-pressed", String(matching.includes(button.textContent)));
     }
-    const about = PRESET_DESCRIPTIONS[matching[0]] ?? "Settings of your own.";
+    const about = PRESET_DESCRIPTIONS[matching[0]] ?? "Custom settings.";
     setText(find("#preset-about"), about);
     setText(find("#parameter-count"), sizeText(spec, this.#corpus));
     if (this.#corpus && this.#dialog.open) this.#estimate.ask(this.#spec());

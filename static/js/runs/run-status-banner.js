@@ -53,7 +53,12 @@ function bannerFor(run, operator, runs) {
       // A run that paused itself states the reason.
       if (!run.error) return { text: `Paused at update ${update}` };
       if (run.disk_full) return { text: run.error, tone: "bad", action: "resume", label: "Resume" };
-      return { text: run.error, tone: "bad", action: "halveRate", label: "Halve the rate and resume" };
+      return {
+        text: run.error,
+        tone: "bad",
+        action: "halveRate",
+        label: "Halve the rate and resume",
+      };
     case "finished":
       return { text: `Finished at update ${update}`, action: "newRun", label: "New run" };
     case "stopped":

@@ -13,8 +13,8 @@ import { toast, UNDO_MS } from "../ui/toasts.js";
 const KEY = "hurrah-deleting";
 
 /**
- * @typedef {{id: string, run: string, name: string}} Deletable a run (`id` equals `run`) or a checkpoint of
- *   that run; `name` is used in messages.
+ * @typedef {{id: string, run: string, name: string}} Deletable a run (`id` equals `run`) or a
+ *   checkpoint of that run; `name` is used in messages.
  */
 
 export class UndoDelete {

@@ -136,8 +136,8 @@ export class CurrentRun {
     const next = defaultRun(others);
     toast(
       next
-        ? "That run does not exist (any more). This is another one."
-        : "That run does not exist (any more), and there are no other runs.",
+        ? "The requested run does not exist. This is another run."
+        : "The requested run does not exist, and there are no other runs.",
     );
     this.#show(next);
   }

@@ -2,8 +2,8 @@
  * A passage request in the parameters of a URL: the model, the seed and the settings. The same link
  * gives the same text as long as the server has the model; see docs/decisions/shared-passages.md.
  *
- * `?passage=54692-0f3a...&seed=7&length=1000&temperature=0.8`: the update and the fingerprint of the
- * model, or the name of a model such as "best". Several temperatures are shown side by side.
+ * `?passage=54692-0f3a...&seed=7&length=1000&temperature=0.8`: the update and the fingerprint of
+ * the model, or the name of a model such as "best". Several temperatures are shown side by side.
  */
 
 import { LIMITS } from "../lib/limits.js";

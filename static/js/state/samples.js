@@ -6,7 +6,7 @@ const ALWAYS_KEPT = 50;
 
 /**
  * At most LIMIT_SAMPLES samples, ascending: the newest ones, those with a hurrah, and of the others
- * as many as fit, evenly thinned, with a preference for those with a replay. In addition up to
+ * as many as fit, evenly selected, with a preference for those with a replay. In addition up to
  * LIMIT_IN_RANGE samples within `range`.
  *
  * @param {Sample[]} samples
@@ -16,8 +16,8 @@ export function keepSamples(samples, range = null) {
   const within = (/** @type {Sample} */ { update }) =>
     range !== null && update >= range[0] && update <= range[1];
   const kept = new Set([
-    ...thin(samples, LIMIT_SAMPLES),
-    ...thin(samples.filter(within), LIMIT_IN_RANGE),
+    ...selectEvenly(samples, LIMIT_SAMPLES),
+    ...selectEvenly(samples.filter(within), LIMIT_IN_RANGE),
   ]);
   return kept.size === samples.length ? samples : samples.filter((sample) => kept.has(sample));
 }
@@ -26,12 +26,14 @@ export function keepSamples(samples, range = null) {
  * @param {Sample[]} samples
  * @param {number} limit
  */
-function thin(samples, limit) {
+function selectEvenly(samples, limit) {
   let kept = samples;
   while (kept.length > limit) {
     const old = kept.slice(0, -ALWAYS_KEPT);
-    const bare = old.filter((sample, i) => i > 0 && !sample.replay && !sample.hurrahs?.length);
-    const next = everyOther(old, bare.length ? bare : old);
+    const withoutReplay = old.filter(
+      (sample, i) => i > 0 && !sample.replay && !sample.hurrahs?.length,
+    );
+    const next = everyOther(old, withoutReplay.length ? withoutReplay : old);
     // If all of the old ones have a hurrah, the oldest one has to go.
     kept = [...(next.length < old.length ? next : old.slice(1)), ...kept.slice(-ALWAYS_KEPT)];
   }

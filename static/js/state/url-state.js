@@ -2,15 +2,15 @@
  * The view as the parameters of the URL, so that a copied link opens the same view.
  *
  * Each parameter has two functions: `read` gives its text for a state, or null if the URL omits it;
- * `parse` gives the part of the state that a text sets, or null for an invalid text. A new choice in
- * the view needs one new row here and nothing else.
+ * `parse` gives the part of the state that a text sets, or null for an invalid text. A new choice
+ * in the view needs one new row here and nothing else.
  */
 
 import { X_AXES, LOSS_UNITS } from "../curve/axes.js";
 import { passageFromParams, setPassageParams } from "./passage-link.js";
 import { SMOOTHINGS } from "../curve/smoothing.js";
 
-const REST_MS = 250; // browsers limit how often a page may change its URL
+const DEBOUNCE_MS = 250; // browsers limit how often a page may change its URL
 
 /**
  * A parameter for a value of `state[key]` out of a list; the first one is the default and omitted.
@@ -103,7 +103,7 @@ export function mountUrlState(store, parameters = PARAMETERS) {
   store.watch(
     (state) => [state.passage, ...Object.values(parameters).map(({ read }) => read(state))],
     () => {
-      timer ??= setTimeout(follow, REST_MS);
+      timer ??= setTimeout(follow, DEBOUNCE_MS);
     },
   );
 }

@@ -1,20 +1,20 @@
-/** Generated text as paragraphs, with its words marked. */
+/** Generated text as paragraphs, with its words highlighted. */
 
 import { el } from "../lib/dom.js";
 import { paragraphs, segments } from "../lib/word-spans.js";
 
 /**
  * @param {string} text
- * @param {import("../lib/word-spans.js").Marks} marks
+ * @param {import("../lib/word-spans.js").Highlights} highlights
  * @param {(word: string) => boolean} [isFresh] whether a watched word is a new hurrah.
  * @returns {HTMLElement}
  */
-export function prose(text, marks, isFresh = () => false) {
-  const pages = paragraphs(segments(text, marks));
+export function prose(text, highlights, isFresh = () => false) {
+  const texts = paragraphs(segments(text, highlights));
   return el(
     "div",
     { class: "prose" },
-    ...pages.map((page) => el("p", {}, ...page.map((segment) => span(segment, isFresh)))),
+    ...texts.map((parts) => el("p", {}, ...parts.map((segment) => span(segment, isFresh)))),
   );
 }
 
@@ -22,10 +22,10 @@ export function prose(text, marks, isFresh = () => false) {
  * The same text on one line, for previews.
  *
  * @param {string} text
- * @param {import("../lib/word-spans.js").Marks} marks
+ * @param {import("../lib/word-spans.js").Highlights} highlights
  */
-export function inline(text, marks) {
-  return segments(text, marks).map((segment) =>
+export function inline(text, highlights) {
+  return segments(text, highlights).map((segment) =>
     span({ ...segment, text: segment.text.replace(/\s+/gu, " ") }, () => false),
   );
 }

@@ -24,7 +24,7 @@ export function mountLiveRegion(store) {
   }
 
   /** Announce the result of an action, once the user pauses. */
-  function announceAfterRest(kind, sentence) {
+  function announceDebounced(kind, sentence) {
     waiting.set(kind, sentence);
     clearTimeout(timer);
     timer = setTimeout(flush, ANSWER_MS);
@@ -68,12 +68,12 @@ export function mountLiveRegion(store) {
         }
         if (pinned !== before.pinned) {
           const { sample: viewed } = textInView(now);
-          announceAfterRest(
+          announceDebounced(
             "timeline",
             pinned === null ? "Back to live." : `${heading(viewed, false)}.`,
           );
         }
-        for (const [kind, sentence] of choices(now, before)) announceAfterRest(kind, sentence);
+        for (const [kind, sentence] of choices(now, before)) announceDebounced(kind, sentence);
       }
       if (now.connection.status !== before.connection.status) {
         if (now.connection.status === "waiting") announce("connection", "The connection was lost.");
@@ -91,7 +91,7 @@ function choices(now, before) {
   if (changed("textMode")) {
     sentences.push([
       "textMode",
-      now.textMode === "replay" ? "Same random seed at every update." : "Text as it was written.",
+      now.textMode === "replay" ? "The replay is shown." : "The text as written is shown.",
     ]);
   }
   if (changed("scale") && before.scale) {

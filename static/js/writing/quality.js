@@ -36,7 +36,7 @@ export function qualityFigures(quality) {
 export function mountQuality(store, timeline) {
   const curves = MEASURES.map((measure) => new QualityCurve(measure, store, timeline));
   find("#quality").replaceChildren(...curves.map(({ element }) => element));
-  const show = (sample) => curves.forEach((curve) => curve.mark(sample));
+  const show = (sample) => curves.forEach((curve) => curve.showMarker(sample));
   store.watch(
     (state) => [state.samples, textModeOf(state), state.scale === "log"],
     (samples, textMode, log) => {
@@ -111,7 +111,7 @@ class QualityCurve {
   }
 
   /** Show the figure of a sample and its position on the sparkline. */
-  mark(sample) {
+  showMarker(sample) {
     const { about, show } = this.#measure;
     const index = this.#samples.indexOf(sample);
     this.#marker.hidden = index < 0;

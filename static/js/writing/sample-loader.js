@@ -6,7 +6,7 @@
 import { getSamples, nullOnProblem } from "../net/api.js";
 
 const LIMIT = 120;
-const REST_MS = 200;
+const DEBOUNCE_MS = 200;
 
 /**
  * Keep `state.samples` in step with the range and the pinned update.
@@ -42,7 +42,7 @@ export function fetchVisibleSamples(store) {
         );
         const samples = answers.flatMap((answer) => answer ?? []);
         if (samples.length) store.dispatch({ type: "samples", runId, samples });
-      }, REST_MS);
+      }, DEBOUNCE_MS);
     },
   );
 }

@@ -12,8 +12,8 @@ const MAX_CELLS = 1_000_000; // a thousand by a thousand words takes some millis
 /**
  * @param {string} before
  * @param {string} after
- * @returns {{spans: Span[], changed: number, words: number}} the changed parts of `after` as half-open
- *   spans in code points, the number of changed words, and of all words.
+ * @returns {{spans: Span[], changed: number, words: number}} the changed parts of `after` as
+ *   half-open spans in code points, the number of changed words, and of all words.
  */
 export function changesBetween(before, after) {
   const tokens = tokensOf(after);

@@ -54,10 +54,11 @@ export function mountWritingView(store) {
       find(".text-loading", host).hidden = Boolean(sample) || emptyState in WHY_EMPTY;
       const now = [sample, textMode, before, words];
       if (now.every((value, i) => value === shown[i])) return;
-      const marks = { watched: watchedIn(sample, words), changed: marked(changes) };
+      const highlights = { watched: watchedIn(sample, words), changed: changedIn(changes) };
       const fresh = sample?.update === freshHurrah ? sample.hurrahs : [];
       scrollToTop();
-      replaceText(host, sample && { ...textOf(sample, textMode), marks, fresh }, live && shown[0]);
+      const text = sample && { ...textOf(sample, textMode), highlights, fresh };
+      replaceText(host, text, live && shown[0]);
       shown = now;
     },
   );
@@ -76,13 +77,13 @@ function reserveHeight(host, store) {
   new ResizeObserver(measure).observe(host);
 }
 
-/** The words to mark: the watched ones, and the hurrahs of this sample. */
+/** The words to highlight: the watched ones, and the hurrahs of this sample. */
 const watchedIn = (sample, words) => [
   ...new Set([...(words ? words.split("\n") : []), ...(sample?.hurrahs ?? [])]),
 ];
 
-/** If every word changed, none is marked. */
-const marked = (changes) => (changes && changes.changed < changes.words ? changes.spans : []);
+/** The changed words; if every word changed, none is highlighted. */
+const changedIn = (changes) => (changes && changes.changed < changes.words ? changes.spans : []);
 
 /** "smooth loss 51.4, validation 53.0". */
 function lossWords(sample) {
@@ -100,7 +101,7 @@ export function heading(sample, live) {
   return live ? `Newest sample, ${when}` : `Sample ${when}`;
 }
 
-/** One line about the text: its start, and its changes. The marked words serve as a legend. */
+/** One line about the text: its start, and its changes. The highlighted words serve as a legend. */
 function describeText(sample, { live, textMode, replayed, before, changes, emptyState }) {
   if (!sample) return [WHY_EMPTY[emptyState] ?? ""];
   if (live) {
@@ -111,17 +112,17 @@ function describeText(sample, { live, textMode, replayed, before, changes, empty
   if (!replayed) return ["As written: the model of this update was not stored"];
   if (sample.hurrahs?.length)
     return [`${format.joinWords(sample.hurrahs)} first appeared in the text as written`];
-  if (!before) return ["The first text with this random seed"];
+  if (!before) return ["The first replay"];
   const since = `since ${format.count(before.update)}`;
   if (!changes.changed) return [`No word changed ${since}`];
   if (changes.changed === changes.words) return [`Every word changed ${since}`];
   const [changed, words] = [format.count(changes.changed), format.count(changes.words)];
-  const mark = el("span", { class: "changed", text: "changed" });
+  const legend = el("span", { class: "changed", text: "changed" });
   return [
     `${changed} of ${words}`,
     el("span", { class: "sample-wide-only", text: " words" }),
     " ",
-    mark,
+    legend,
     ` ${since}`,
   ];
 }
@@ -132,8 +133,8 @@ function replaceText(host, text, isNews) {
   for (const old of host.querySelectorAll(".prose-fading")) old.remove();
   if (!text || !isNews) fading?.remove();
   if (!text) return;
-  const marks = { invented: text.invented_words, ...text.marks };
-  const entering = prose(text.text, marks, (word) => text.fresh.includes(word));
+  const highlights = { invented: text.invented_words, ...text.highlights };
+  const entering = prose(text.text, highlights, (word) => text.fresh.includes(word));
   host.append(entering);
   if (!isNews || !fading) return;
   animate(entering, [{ opacity: 0 }, { opacity: 1 }], { duration: FADE_MS, easing: "ease-out" });

@@ -222,7 +222,7 @@ def test_overlapping_marks_are_dropped_by_priority(module: Module) -> None:
         "samples": [{"update": update} for update in (0, 50, 99, 100)],
     }
     drawn, words = module(
-        "chart/markers.js",
+        "chart/marks.js",
         "(() => { const marks = m.marksOf(x); const to = (update) => update * 5;"
         " const drawn = m.visibleMarks(marks, to, 500);"
         " return [Object.entries(drawn).map(([kind, all]) => [kind, all.map((a) => a.update)]),"
@@ -243,7 +243,7 @@ def test_overlapping_marks_are_dropped_by_priority(module: Module) -> None:
 def test_epochs_are_marked_where_they_fit(module: Module, per_epoch: int, log: bool) -> None:
     end = 1_000_000
     found = module(
-        "chart/markers.js",
+        "chart/marks.js",
         "m.epochsIn(x[0], [1, x[1]], x[2] ? (u) => Math.log10(Math.max(u, 0.5)) * 100"
         " : (u) => u / x[1] * 600)",
         [per_epoch, end, log],

@@ -123,7 +123,7 @@ def test_on_a_phone_the_passage_is_the_page(
     assert len({round(box["y"]) for box in boxes}) == 1
     assert max(box["x"] + box["width"] for box in boxes) <= 390
     page.locator("#passage-save").click()
-    expect(page.locator(".toast")).to_contain_text("Saved, with the model that wrote it.")
+    expect(page.locator(".toast")).to_contain_text("Saved together with the model.")
     page.locator(".toast").get_by_label("Dismiss").click()
     page.locator("#passage-close").click()
     expect(page.locator("#passage")).to_be_hidden()
@@ -222,7 +222,7 @@ def test_the_text_appears_before_its_quality(server: Server, window: Window, run
     expect(page.locator("#passage-progress")).to_contain_text("of 1,000 characters")
     page.locator("#passage-length").fill("1")
     page.locator("#passage-length").press("Enter")
-    expect(page.locator("#passage-progress")).to_contain_text("written; measuring its quality")
+    expect(page.locator("#passage-progress")).to_contain_text("written; measuring the quality")
     expect(page.locator("#passage-text .prose")).to_have_count(1)
 
 

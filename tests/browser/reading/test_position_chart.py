@@ -74,7 +74,7 @@ def test_the_epochs_are_overlaid_and_a_sentence_explains(
     # The hovered epoch stays the same and is highlighted.
     assert epoch_pointed_at(page) == epoch
     expect(page.locator("#position-crosshair")).to_be_visible()
-    expect(page.locator("#reading-title")).to_contain_text("What it read at update")
+    expect(page.locator("#reading-title")).to_contain_text("Text read at update")
     expect(page.locator("#reading-place")).to_contain_text(f"epoch {epoch}, page 2 of 3")
     page.wait_for_url(re.compile(r"at=\d+.*tab=reading.*chart=position"))
     page.reload()
@@ -157,7 +157,7 @@ def test_on_a_phone_it_fits(
     box = page.locator("#position-chart").bounding_box()
     assert box is not None
     page.touchscreen.tap(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
-    expect(page.locator("#reading-title")).to_contain_text("What it read at update")
+    expect(page.locator("#reading-title")).to_contain_text("Text read at update")
     expect(page.locator("#reading-title")).to_be_in_viewport()
 
 

@@ -46,7 +46,7 @@ def test_a_click_on_the_curve_opens_the_reading(server: Server, window: Window) 
     click_curve(page, 0.5)
     expect(page.locator("#tab-reading")).to_have_attribute("aria-selected", "true")
     expect(page.locator("#tab-panel-writing")).to_be_hidden()
-    expect(page.locator("#reading-title")).to_contain_text("What it read at update")
+    expect(page.locator("#reading-title")).to_contain_text("Text read at update")
     expect(page.locator(".sequence .surprising")).to_have_count(3)
     update = update_read(page)
     assert 130 <= update <= 170
@@ -73,9 +73,9 @@ def test_a_click_on_the_curve_opens_the_reading(server: Server, window: Window) 
     page.wait_for_url(re.compile(rf"at={update}.*tab=reading"))
 
     page.reload()
-    expect(page.locator("#reading-title")).to_have_text(f"What it read at update {update}")
+    expect(page.locator("#reading-title")).to_have_text(f"Text read at update {update}")
     page.keyboard.press("Escape")
-    expect(page.locator("#reading-title")).to_have_text("What it read at update 300")
+    expect(page.locator("#reading-title")).to_have_text("Text read at update 300")
     expect(page.locator("#timeline-live")).to_have_attribute("aria-pressed", "true")
 
 
@@ -85,18 +85,18 @@ def test_the_timeline_moves_the_reading(server: Server, window: Window) -> None:
     page.locator("#tab-writing").focus()
     page.keyboard.press("ArrowRight")
     expect(page.locator("#tab-reading")).to_be_focused()
-    expect(title).to_have_text("What it read at update 300")
+    expect(title).to_have_text("Text read at update 300")
     # The arrow keys switch tabs when a tab has the focus; elsewhere they move the timeline.
     page.locator("body").evaluate("() => document.activeElement.blur()")
     page.keyboard.press("ArrowLeft")
-    expect(title).to_have_text("What it read at update 200")
+    expect(title).to_have_text("Text read at update 200")
     page.locator("#timeline").fill("7")
-    expect(title).to_have_text("What it read at update 100")
+    expect(title).to_have_text("Text read at update 100")
     page.locator("#reading-later").click()
-    expect(title).to_have_text("What it read at update 101")
+    expect(title).to_have_text("Text read at update 101")
     page.locator("#reading-earlier").click()
     page.locator("#reading-earlier").click()
-    expect(title).to_have_text("What it read at update 99")
+    expect(title).to_have_text("Text read at update 99")
     page.locator("#tab-writing").click()
     expect(page.locator("#writing-title")).to_have_text("Sample at update 50")
     page.locator("#timeline-live").click()
@@ -116,21 +116,21 @@ def test_every_character_shows_its_surprisal(server: Server, window: Window) -> 
     expect(about).to_contain_text(bits)
     page.mouse.move(5, 5)
     expect(about).to_have_text("Point at a character to see its surprisal.")
-    page.locator("#reading-page").focus()
+    page.locator("#reading-excerpt").focus()
     page.keyboard.press("ArrowRight")
     expect(about).to_contain_text(f"{most['surprisal']:.1f} bits")
     page.keyboard.press("ArrowLeft")
     index = most["index"] - 1
     before = passage["surprisal"][index] if index >= 0 else passage["surprisal_before"][-1]
     expect(about).to_contain_text(f"{before:.1f} bits")
-    expect(page.locator("#reading-title")).to_have_text("What it read at update 200")
+    expect(page.locator("#reading-title")).to_have_text("Text read at update 200")
 
 
 def test_the_live_reading_updates_automatically(server: Server, window: Window) -> None:
     run = server.create_run(pace="max", max_updates=None)
     window.page.goto(f"{server.url}?run={run}&tab=reading")
     page = window.page
-    expect(page.locator("#reading-title")).to_contain_text("What it reads at update")
+    expect(page.locator("#reading-title")).to_contain_text("Reading at update")
     first = update_read(page)
     eventually(lambda: update_read(page), lambda update: update > first, "the next page")
 
@@ -142,7 +142,7 @@ def test_a_run_without_updates_says_so(server: Server, window: Window) -> None:
     page.goto(f"{server.url}?run={run}&tab=reading")
     expect(page.locator("#reading-problem")).to_contain_text("Nothing has been read yet")
     page.locator("#step").click()
-    expect(page.locator("#reading-title")).to_have_text("What it read at update 1")
+    expect(page.locator("#reading-title")).to_have_text("Text read at update 1")
     expect(page.locator("#reading-problem")).to_be_empty()
 
 
@@ -185,6 +185,6 @@ def test_on_a_phone_a_tap_opens_the_reading(
     assert box is not None
     page.touchscreen.tap(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
     expect(page.locator("#reading-title")).to_be_in_viewport()
-    expect(page.locator("#reading-title")).to_contain_text("What it read at update")
+    expect(page.locator("#reading-title")).to_contain_text("Text read at update")
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= 390

@@ -1,5 +1,5 @@
 /**
- * The marks on the curve: one shape per kind, thinned out where they would overlap. Pure functions.
+ * The marks on the curve: one shape per kind, left out where they would overlap. Pure functions.
  *
  * @typedef {{kind: string, update: number, text: string, id: string | null, words?: string[]}} Mark
  *   Only a note has an `id`; `words` are those of a hurrah.
