@@ -38,7 +38,7 @@ def test_a_named_browser_that_does_not_start_is_refused(tmp_path: Path) -> None:
 def test_the_launcher_finds_libraries_in_their_own_directories(tmp_path: Path) -> None:
     unpacked = tmp_path / "some directory"
     libraries = unpacked / "root/usr/lib/x86_64-linux-gnu"
-    chromium = unpacked / "root/usr/lib/chromium/chromium"
+    chromium = unpacked / "root/usr/lib/chromium" / browser.PACKAGE
     (libraries / "pulseaudio").mkdir(parents=True)
     (libraries / "libnss3.so").touch()
     (libraries / "pulseaudio/libpulsecommon-16.1.so").touch()
