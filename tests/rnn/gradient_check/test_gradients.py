@@ -134,7 +134,7 @@ def test_a_wrong_forward_pass_fails_the_check(monkeypatch, cell):
         forward(layer)
 
     monkeypatch.setattr(layer_class, "forward", carry_less)
-    assert not check_gradients(cell=cell, batch_size=2).passed
+    assert not check_gradients(cell=cell, batch_size=2, hidden_size=6, vocabulary_size=8).passed
 
 
 def test_a_mask_missing_in_the_backward_pass_fails_the_check(monkeypatch):
@@ -150,7 +150,7 @@ def test_a_mask_missing_in_the_backward_pass_fails_the_check(monkeypatch):
 @pytest.mark.parametrize("cell", CELLS)
 def test_each_mistake_makes_a_correct_gradient_look_wrong(cell):
     right, clipped, narrow, carried = (
-        check_gradients(cell=cell, hidden_size=8, mistake=mistake)
+        check_gradients(cell=cell, hidden_size=8, vocabulary_size=12, mistake=mistake)
         for mistake in (None, "clipping", "float32", "state")
     )
     assert right.passed
