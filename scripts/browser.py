@@ -4,7 +4,7 @@ Candidates, in this order:
 
 1. the browser that ``HURRAH_BROWSER`` names; if it is set, no other is tried;
 2. an installed Chromium or Chrome, or one that was unpacked before;
-3. on Debian, the ``chromium-headless-shell`` package: installed if that needs no password, otherwise
+3. on Debian, the package ``chromium-headless-shell``: installed if that needs no password, else
    unpacked into ``.cache/chromium``, which needs no root;
 4. on other systems, the build that Playwright downloads.
 

@@ -18,7 +18,7 @@ from server.corpora.decoding import NotTextError, decode_text
 from server.corpora.entropy import Entropy, measure_entropy
 from server.corpora.headings import find_headings
 from server.corpora.proper_names import find_names
-from server.corpora.words import WORD, find_all, slices
+from server.corpora.words import count_words, slices
 from server.files.durable import make_directory, sync_directory
 
 __all__ = [
@@ -70,7 +70,7 @@ class Corpus:
     distinct : int
         K, the number of distinct code points.
     words : int
-        Number of words; see `server.corpora.words.WORD`.
+        Number of words; see `server.corpora.words.count_words`.
     shipped : bool
         Whether it comes with the program.
     licence : str or None
@@ -316,7 +316,7 @@ def _describe(text: str, corpus_id: str) -> Corpus:
         name="",
         characters=len(text),
         distinct=len(set().union(*map(set, slices(text)))),
-        words=sum(len(words) for words in find_all(WORD, text)),
+        words=count_words(text),
         shipped=False,
         licence=None,
         entropy=measure_entropy(text),

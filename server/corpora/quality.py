@@ -1,12 +1,13 @@
 """Quality of a text: how much of it is real words, and how much is copied."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from server.corpora.words import WORD, find_all
+from server.corpora.words import WORD, find_all, has_one_letter, word_units
 
 NGRAM_LENGTHS = (2, 4, 8, 16, 32, 64)
 """Lengths of the indexed n-grams of the corpus; each is twice the previous one."""
@@ -19,6 +20,12 @@ MAX_INDEX_BITS = 1 << 27
 
 CHUNK_CHARACTERS = 1 << 20
 """Size of the parts in which the corpus is hashed, which bounds the memory."""
+
+COMMON_SHARE = 1 / 1_000
+"""A single letter is a word if it is at least this share of the corpus's words.
+
+"a" and "I" are; the letters of initials and abbreviations are not.
+"""
 
 HASH_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 """An odd constant, 2**64 divided by the golden ratio (Knuth's multiplicative hashing)."""
@@ -34,7 +41,8 @@ class Quality:
     Attributes
     ----------
     real_words : float
-        Share of the text's words that are in the corpus, 0 to 1; 0 if it has none.
+        Share of the text's words that are in the corpus, 0 to 1; 0 if it has none. In a script
+        without spaces, `word_units` stand for words.
     longest_real_run : int
         Greatest number of consecutive words that are all in the corpus.
     longest_copy : int
@@ -50,8 +58,9 @@ class Quality:
 class QualityMeasure:
     """Measures texts against one corpus, exactly.
 
-    Words are the matches of `WORD`, compared case-insensitively. A word that
-    the end of the text truncates counts as a word.
+    Words are the units of the matches of `WORD`, compared case-insensitively. A
+    word that the end of the text truncates counts as a word. A single letter is
+    in the corpus only if it is common there as a word (see `COMMON_SHARE`).
 
     The longest copy is found with Python's substring search, ``part in corpus``,
     which is exact but reads the whole corpus if the part is absent. To call it
@@ -68,7 +77,7 @@ class QualityMeasure:
 
     def __init__(self, corpus: str) -> None:
         self._corpus = corpus
-        self._words = {word.casefold() for words in find_all(WORD, corpus) for word in words}
+        self._words = _known_words(corpus)
         self._index = _build_index(corpus)
 
     def measure(self, text: str) -> Quality:
@@ -84,13 +93,13 @@ class QualityMeasure:
         Quality
             The measures.
         """
-        words = WORD.findall(text)
-        real, run, longest_run = 0, 0, 0
-        for word in words:
-            run = run + 1 if word.casefold() in self._words else 0
+        count, real, run, longest_run = 0, 0, 0, 0
+        for start, end in _units(text):
+            run = run + 1 if text[start:end].casefold() in self._words else 0
+            count += 1
             real += run > 0
             longest_run = max(longest_run, run)
-        share = real / len(words) if words else 0.0
+        share = real / count if count else 0.0
         return Quality(share, longest_run, self._longest_copy(text))
 
     def invented_words(self, text: str) -> list[tuple[int, int]]:
@@ -104,13 +113,17 @@ class QualityMeasure:
         Returns
         -------
         list of (int, int)
-            The half-open span of each word in the text, in characters.
+            Half-open spans in the text, in characters, that do not overlap.
         """
-        return [
-            match.span()
-            for match in WORD.finditer(text)
-            if match.group().casefold() not in self._words
-        ]
+        spans: list[tuple[int, int]] = []
+        for start, end in _units(text):
+            if text[start:end].casefold() in self._words:
+                continue
+            if spans and start < spans[-1][1]:
+                spans[-1] = (spans[-1][0], end)
+            else:
+                spans.append((start, end))
+        return spans
 
     def _longest_copy(self, text: str) -> int:
         """Return the length of the longest substring of a text that is in the corpus."""
@@ -154,6 +167,27 @@ class QualityMeasure:
             longest = length - 1 + first_absent - np.arange(count)
             np.minimum(bounds[:count], longest, out=bounds[:count])
         return bounds
+
+
+def _units(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the span of each word, or unit of a word, in a text."""
+    for match in WORD.finditer(text):
+        for start, end in word_units(match[0]):
+            yield match.start() + start, match.start() + end
+
+
+def _known_words(corpus: str) -> frozenset[str]:
+    """Return the words of a corpus, with the single letters that are words there."""
+    counts: Counter[str] = Counter()
+    for words in find_all(WORD, corpus):
+        # Most words occur often: divide each distinct one only once.
+        for word, times in Counter(words).items():
+            for start, end in word_units(word):
+                counts[word[start:end].casefold()] += times
+    enough = counts.total() * COMMON_SHARE
+    return frozenset(
+        word for word, times in counts.items() if times >= enough or not has_one_letter(word)
+    )
 
 
 def _build_index(corpus: str) -> list[BitIndex]:

@@ -24,9 +24,84 @@ WORD = regex.compile(f"{LETTER}{LETTER_OR_MARK}*(?:{APOSTROPHE}{LETTER}{LETTER_O
 """Matches a word: a letter and the letters and combining marks that follow it.
 
 An apostrophe between two letters belongs to the word ("don't", "O'Hara"), so quotation marks do
-not. Digits, underscores and hyphens separate words. In a script without spaces, a word is the text
-between two punctuation marks.
+not. Digits, underscores and hyphens separate words. In a script without spaces, a match is the text
+between two punctuation marks; see `word_units`.
 """
+
+IDEOGRAPHS_AND_KANA = r"[\p{Han}\p{Hiragana}\p{Katakana}\u30fc]"
+"""A character of Chinese or Japanese. U+30FC lengthens a Japanese vowel."""
+
+UNSPACED_LETTERS = r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+"""A character of an alphabet that is written without spaces between words."""
+
+_UNSPACED = regex.compile(f"(?P<pairs>{IDEOGRAPHS_AND_KANA}+)|(?P<fours>{UNSPACED_LETTERS}+)")
+_NOT_A_LETTER = regex.compile(r"[\p{M}\p{Join_Control}]")
+_COUNTED = regex.compile(
+    f"{IDEOGRAPHS_AND_KANA}|{UNSPACED_LETTERS}+|"
+    f"(?:(?!{IDEOGRAPHS_AND_KANA}|{UNSPACED_LETTERS})(?:{LETTER_OR_MARK}|{APOSTROPHE}))+"
+)
+
+Span = tuple[int, int]
+
+
+def word_units(word: str) -> Iterator[Span]:
+    """Divide a match of `WORD` into the units that are looked up in a corpus.
+
+    A word of a script with spaces is one unit. Scripts without spaces do not show where a word
+    ends. Their units are n-grams, one from each character on: two characters in Chinese and
+    Japanese, where most words have one or two, and four in Thai, Lao, Khmer and Burmese, whose
+    characters stand for single sounds. A shorter run is one unit.
+
+    Parameters
+    ----------
+    word : str
+        A match of `WORD`.
+
+    Yields
+    ------
+    tuple of (int, int)
+        The half-open span of a unit in `word`, in increasing order. N-grams overlap.
+    """
+    start = 0
+    for run in _UNSPACED.finditer(word):
+        if start < run.start():
+            yield start, run.start()
+        size = min(2 if run["pairs"] else 4, len(run[0]))
+        for first in range(run.start(), run.end() - size + 1):
+            yield first, first + size
+        start = run.end()
+    if start < len(word):
+        yield start, len(word)
+
+
+def has_one_letter(word: str) -> bool:
+    """Return whether a word is one letter of a script with spaces, with or without marks."""
+    if _UNSPACED.match(word):
+        return False
+    return len(word) == 1 or (len(word) < 5 and len(_NOT_A_LETTER.sub("", word)) == 1)
+
+
+def count_words(text: str) -> int:
+    """Count the words of a text as a reader would.
+
+    In Chinese and Japanese each character counts, as is usual there. In Thai, Lao, Khmer and
+    Burmese the text between two spaces or punctuation marks counts as one word.
+
+    Parameters
+    ----------
+    text : str
+        A text of any length.
+
+    Returns
+    -------
+    int
+        The number of words.
+    """
+    return sum(
+        len(_COUNTED.findall(word)) if _UNSPACED.search(word) else 1
+        for words in find_all(WORD, text)
+        for word in words
+    )
 
 
 def word_at(text: str, index: int) -> str | None:

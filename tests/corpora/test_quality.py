@@ -59,6 +59,43 @@ def test_spans_of_invented_words():
     assert [text[start:end] for start, end in spans] == ["lxmp", "Quaying"]
 
 
+@pytest.mark.parametrize("noise", ['e"e"e"e"', "b c d e f g", "t, h, e", "é ö ß"])
+def test_single_letters_are_no_words(measure, noise):
+    assert measure.measure(noise).real_words == 0
+
+
+def test_common_single_letters_are_words(measure):
+    assert measure.measure("I saw a lamp").real_words == 1
+    russian = QualityMeasure("И он пошёл в лес, а я и ты с ним. " * 3)
+    assert russian.measure("а я в лес").real_words == 1
+    assert russian.measure("п о ш").real_words == 0
+
+
+def test_noise_has_hardly_any_real_words(measure, saltmere):
+    letters = sorted(set(saltmere))
+    noise = "".join(random.Random(3).choices(letters, k=20_000))
+    assert measure.measure(noise).real_words < 0.06
+    by_frequency = "".join(random.Random(3).choices(saltmere, k=20_000))
+    assert measure.measure(by_frequency).real_words < 0.15
+
+
+CHINESE = "他走了很远的路。他没有回来，我们都在等他。今天天气很好，我们去海边走走。"
+
+
+def test_pairs_of_characters_stand_for_words_without_spaces():
+    measure = QualityMeasure(CHINESE)
+    assert measure.measure(CHINESE).real_words == 1
+    text = "他没有走了。"
+    assert measure.measure(text) == Quality(3 / 4, 2, 3)
+    assert measure.invented_words(text) == [(2, 4)]
+    shuffled = "".join(random.Random(4).sample(CHINESE * 9, k=300))
+    assert measure.measure(shuffled).real_words < 0.2
+
+
+def test_invented_pairs_that_overlap_are_one_span():
+    assert QualityMeasure(CHINESE).invented_words("海路回") == [(0, 3)]
+
+
 few = st.text("ab", max_size=200)
 several = st.text("abcde \n", max_size=200)
 any_text = st.text(max_size=200)

@@ -12,9 +12,12 @@ from server.corpora.words import (
     MAX_SLICE_CHARACTERS,
     MIN_SLICE_CHARACTERS,
     WORD,
+    count_words,
     find_all,
+    has_one_letter,
     slices,
     word_at,
+    word_units,
 )
 
 
@@ -117,3 +120,50 @@ def test_a_text_without_white_space_is_cut_too(unit):
     cut = list(slices(text))
     assert "".join(cut) == text
     assert max(map(len, cut)) <= MAX_SLICE_CHARACTERS
+
+
+@pytest.mark.parametrize(
+    ("word", "units"),
+    [
+        ("don't", ["don't"]),
+        ("走", ["走"]),
+        ("走了", ["走了"]),
+        ("他走了", ["他走", "走了"]),
+        ("スーパー", ["スー", "ーパ", "パー"]),
+        ("iPhoneは高い", ["iPhone", "は高", "高い"]),
+        ("ไทย", ["ไทย"]),
+        ("ภาษาไทย", ["ภาษา", "าษาไ", "ษาไท", "าไทย"]),
+    ],
+)
+def test_the_units_of_a_word(word, units):
+    assert [word[start:end] for start, end in word_units(word)] == units
+
+
+@given(st.text(st.sampled_from("aé\u0301'走カーไท\u0e31"), max_size=12))
+def test_units_cover_a_word_in_order(text):
+    for word in WORD.findall(text):
+        spans = list(word_units(word))
+        assert spans == sorted(spans)
+        assert {i for start, end in spans for i in range(start, end)} == set(range(len(word)))
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [("a", True), ("e\u0301", True), ("É", True), ("an", False), ("走", False), ("", False)],
+)
+def test_a_word_of_one_letter(word, expected):
+    assert has_one_letter(word) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("It's the dog's dinner.", 4),
+        ("名前は、まだ無い。", 7),
+        ("他用iPhone写字", 5),
+        ("ภาษาไทย ง่าย", 2),
+        ("", 0),
+    ],
+)
+def test_the_number_of_words(text, count):
+    assert count_words(text) == count
