@@ -7,7 +7,14 @@ from math import inf
 
 import regex
 
-from server.corpora.words import APOSTROPHE, LETTER, LETTER_OR_MARK, find_all
+from server.corpora.words import (
+    APOSTROPHE,
+    IDEOGRAPHS_AND_KANA,
+    LETTER,
+    LETTER_OR_MARK,
+    UNSPACED_LETTERS,
+    find_all,
+)
 
 DEFAULT_LIMIT = 12
 """Default number of names."""
@@ -36,8 +43,8 @@ TITLE_SHARE = 0.6
 PAIR_SHARE = 0.75
 """If a pair has at least this share of a name's occurrences, the pair is the name."""
 
-UNSPACED_LETTER = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
-"""A letter of a script without spaces between words.
+_JOINED_LETTER = rf"{IDEOGRAPHS_AND_KANA}|{UNSPACED_LETTERS}|\p{{Hangul}}"
+"""A letter of a script in which other words may follow directly.
 
 Korean has spaces, but its particles are written as part of the word.
 """
@@ -184,4 +191,4 @@ def _contains_word(text: str, word: str) -> bool:
 
 def _needs_boundary(edge: str) -> bool:
     """Return whether a letter or mark beside this edge of a word makes the word a longer one."""
-    return bool(regex.match(_LETTER_OR_MARK, edge)) and not regex.match(UNSPACED_LETTER, edge)
+    return bool(regex.match(_LETTER_OR_MARK, edge)) and not regex.match(_JOINED_LETTER, edge)

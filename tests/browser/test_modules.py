@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from server.corpora.proper_names import find_words
 from tests.browser.conftest import Module
 
 
@@ -98,6 +99,24 @@ def test_words_are_split_in_code_points(module: Module) -> None:
         ("plain", ", Orlando "),
         ("invented", "𝕏y"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "found"),
+    [
+        ("我们去北京了。", "北京", 1),
+        ("서울에서", "서울", 1),
+        ("Orlando", "Orla", 0),
+        ("Orla北京", "Orla", 0),
+        ("“Orla”", "“Orla”", 1),
+    ],
+)
+def test_a_watched_word_is_found_as_the_server_finds_it(
+    module: Module, text: str, word: str, found: int
+) -> None:
+    assert len(find_words(text, [word])) == found
+    cut = module("lib/word-spans.js", "m.segments(x[0], { watched: [x[1]] })", [text, word])
+    assert [segment["text"] for segment in cut if segment["kind"] == "watched"] == [word] * found
 
 
 def test_a_text_without_marks_is_plain(module: Module) -> None:

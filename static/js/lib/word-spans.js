@@ -19,6 +19,14 @@
 
 const LETTER = /[\p{L}\p{M}]/u;
 
+const JOINED_SCRIPTS = "Han Hiragana Katakana Hangul Thai Lao Khmer Myanmar".split(" ");
+
+/** A letter of a script in which other words may follow directly; see proper_names.py. */
+const JOINED_LETTER = new RegExp(
+  `[\u30fc${JOINED_SCRIPTS.map((script) => `\\p{Script=${script}}`).join("")}]`,
+  "u",
+);
+
 /**
  * @param {string} text
  * @param {Highlights} [highlights]
@@ -58,12 +66,15 @@ function occurrences(characters, word) {
   /** @type {number[]} */
   const found = [];
   if (!word.length) return found;
+  const [startsAWord, endsAWord] = [word[0], word[word.length - 1]].map(
+    (edge) => LETTER.test(edge) && !JOINED_LETTER.test(edge),
+  );
   for (let start = 0; start <= characters.length - word.length; start += 1) {
     const end = start + word.length;
     const matches =
       word.every((letter, i) => letter === characters[start + i]) &&
-      !LETTER.test(characters[start - 1] ?? "") &&
-      !LETTER.test(characters[end] ?? "");
+      !(startsAWord && LETTER.test(characters[start - 1] ?? "")) &&
+      !(endsAWord && LETTER.test(characters[end] ?? ""));
     if (matches) found.push(start);
   }
   return found;
