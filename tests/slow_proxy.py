@@ -1,4 +1,4 @@
-"""A TCP proxy that limits the bandwidth or adds latency."""
+"""A TCP proxy that limits the bandwidth, adds latency, or stops passing bytes."""
 
 import contextlib
 import queue
@@ -10,7 +10,7 @@ CHUNK_BYTES = 1_024
 
 
 class SlowProxy:
-    """Forwards one client's connection to a server, slowly or with a delay.
+    """Forwards connections to a server, slowly or with a delay.
 
     Attributes
     ----------
@@ -18,10 +18,14 @@ class SlowProxy:
         The port for the client.
     delay_s : float
         The latency added in both directions.
+    broken : bool
+        Whether no byte passes, while all connections stay open.
     """
 
     def __init__(self, port, *, bytes_per_s=None, delay_s=0.0):
         self.delay_s = delay_s
+        self.broken = False
+        self._stalled = set()
         self._bytes_per_s = bytes_per_s
         self._there = port
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -38,21 +42,26 @@ class SlowProxy:
                 each.shutdown(socket.SHUT_RDWR)
             each.close()
 
+    def stall(self):
+        """Pass no more bytes of the connections so far, which stay open; later ones work."""
+        self._stalled.update(self._sockets)
+
     def _connect(self):
         with contextlib.suppress(OSError):
-            client, _ = self._listener.accept()
-            server = socket.socket()
-            self._sockets += [client, server]
-            if self._bytes_per_s is not None:
-                # A small buffer, so that the server notices the bandwidth.
-                server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-            server.connect(("127.0.0.1", self._there))
-            for ends in ((client, server, None), (server, client, self._bytes_per_s)):
-                threading.Thread(target=self._pass_on, args=ends, daemon=True).start()
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.socket()
+                self._sockets += [client, server]
+                if self._bytes_per_s is not None:
+                    # A small buffer, so that the server notices the bandwidth.
+                    server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+                server.connect(("127.0.0.1", self._there))
+                for ends in ((client, server, None), (server, client, self._bytes_per_s)):
+                    threading.Thread(target=self._pass_on, args=ends, daemon=True).start()
 
     def _pass_on(self, source, sink, bytes_per_s):
         under_way = queue.SimpleQueue()
-        threading.Thread(target=_deliver, args=(under_way, sink), daemon=True).start()
+        threading.Thread(target=self._deliver, args=(under_way, sink), daemon=True).start()
         data = b"the first"
         while data:
             data = b""
@@ -62,14 +71,15 @@ class SlowProxy:
                 time.sleep(len(data) / bytes_per_s)
             under_way.put((time.monotonic() + self.delay_s, data))
 
-
-def _deliver(under_way, sink):
-    """Send each chunk when it is due, until the connection is closed."""
-    with contextlib.suppress(OSError):
-        while True:
-            due_s, data = under_way.get()
-            time.sleep(max(0.0, due_s - time.monotonic()))
-            if not data:
-                sink.shutdown(socket.SHUT_WR)
-                return
-            sink.sendall(data)
+    def _deliver(self, under_way, sink):
+        """Send each chunk when it is due, until the connection is closed."""
+        with contextlib.suppress(OSError):
+            while True:
+                due_s, data = under_way.get()
+                time.sleep(max(0.0, due_s - time.monotonic()))
+                if self.broken or sink in self._stalled:
+                    continue
+                if not data:
+                    sink.shutdown(socket.SHUT_WR)
+                    return
+                sink.sendall(data)

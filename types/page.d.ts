@@ -27,7 +27,18 @@ type Size = { width: number; height: number };
 type Scale = "linear" | "log";
 type Colours = Record<string, string> & { series?: Record<string, string> };
 type SeriesColours = Colours & { series: Record<string, string> };
-type Connection = { status: "connecting" | "live" | "waiting" | "gone"; retryInS: number | null };
+/**
+ * The connection to a run. `silent`: it is open, but no message has arrived for `silentS` seconds.
+ * `polling`: messages arrive over HTTP, since no WebSocket gets through, for the `reason`.
+ */
+interface Connection {
+  status: "connecting" | "live" | "silent" | "waiting" | "polling" | "gone";
+  retryInS: number | null;
+  silentS: number | null;
+  reason: string | null;
+  /** When the last message arrived, by this device's clock in milliseconds; null: none yet. */
+  heardAt: number | null;
+}
 
 /** What the x axis shows, and the way there and back from updates. */
 interface XAxis {

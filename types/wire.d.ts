@@ -82,6 +82,11 @@ interface ResyncMessage extends Envelope {
   type: "resync";
 }
 
+/** Nothing has happened for a second: the connection works, and what the viewer has is current. */
+interface HeartbeatMessage extends Envelope {
+  type: "heartbeat";
+}
+
 /** The description of a corpus, without its text. */
 interface Corpus {
   id: string;
@@ -424,4 +429,5 @@ type ServerMessage =
   | CheckpointDeletedMessage
   | StateMessage
   | ViewersMessage
-  | ResyncMessage;
+  | ResyncMessage
+  | HeartbeatMessage;

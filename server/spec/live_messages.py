@@ -21,6 +21,7 @@ __all__ = [
     "CheckpointMessage",
     "Curve",
     "Envelope",
+    "HeartbeatMessage",
     "LiveMessage",
     "MilestoneMessage",
     "MilestoneRemovedMessage",
@@ -158,6 +159,15 @@ class ResyncMessage(TypedDict):
     type: Literal["resync"]
 
 
+class HeartbeatMessage(TypedDict):
+    """Nothing has happened for a second: the connection works, and what the viewer has is current.
+
+    A viewer that hears nothing for 3 seconds should take what it shows for outdated.
+    """
+
+    type: Literal["heartbeat"]
+
+
 LiveMessage = (
     ProgressMessage
     | SampleMessage
@@ -168,6 +178,7 @@ LiveMessage = (
     | StateMessage
     | ViewersMessage
     | ResyncMessage
+    | HeartbeatMessage
 )
 """Any message but the snapshot, which is encoded in parts because it is large."""
 

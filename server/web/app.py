@@ -14,7 +14,7 @@ from server.web.http.openapi import add_openapi_route
 from server.web.http.problems import add_error_handlers
 from server.web.http.static_files import PREFIX
 from server.web.lifespan import open_services
-from server.web.live import websocket
+from server.web.live import polling, websocket
 from server.web.live.viewer_limit import ViewerLimit
 from server.web.routes import (
     checkpoints,
@@ -71,6 +71,7 @@ def create_app(settings: Settings) -> FastAPI:
         milestones,
         gradient_check,
         websocket,
+        polling,
     ):
         app.include_router(module.router)
     app.mount(PREFIX, pages.static_files())

@@ -21,6 +21,7 @@ class Server:
 
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
+        self.root = ROOT
         self.demo = False
         self.token: str | None = None
         self.environment: dict[str, str] = {}
@@ -45,7 +46,7 @@ class Server:
         )
         self._process = subprocess.Popen(
             command,
-            cwd=ROOT,
+            cwd=self.root,
             env=environment,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -61,6 +62,11 @@ class Server:
         assert self._process is not None
         self._process.kill()
         self._wait()
+
+    def signal(self, number: int) -> None:
+        """Send the process a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
 
     def stop(self) -> None:
         """Stop the process with SIGTERM, as an operator would."""

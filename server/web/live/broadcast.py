@@ -13,7 +13,12 @@ import asyncio
 import time
 from collections import deque
 
-from server.spec.live_messages import LiveMessage, ResyncMessage, ViewersMessage
+from server.spec.live_messages import (
+    HeartbeatMessage,
+    LiveMessage,
+    ResyncMessage,
+    ViewersMessage,
+)
 from server.web.live.frames import (
     EncodedMessage,
     Message,
@@ -32,6 +37,11 @@ MAX_LOG_BYTES = 4_000_000
 # How long the log of a run without viewers is kept for viewers that reconnect.
 LOG_RETENTION_S = 60.0
 VIEWER_COUNT_INTERVAL_S = 1.0
+# After so long without a message the viewers get a heartbeat. The page waits three times as long
+# before it calls its data outdated.
+HEARTBEAT_INTERVAL_S = 1.0
+# Messages that leave a snapshot as current as it was.
+_NOT_IN_SNAPSHOT = frozenset({"viewers", "heartbeat"})
 SNAPSHOT_CACHE_S = 1.0
 # With so many viewers, sending takes processor time that training lacks. Progress arrives up to 20
 # times a second; with the interval below, every second message is sent, coalesced with the one
@@ -82,6 +92,8 @@ class Channel:
         self._progress_timer: asyncio.TimerHandle | None = None
         self._published_viewers = 0
         self._viewers_timer: asyncio.TimerHandle | None = None
+        self._heartbeat_timer: asyncio.TimerHandle | None = None
+        self._appended_s = 0.0
         # Whether messages are added to the log.
         self._logging = True
         self._stop_logging_timer: asyncio.TimerHandle | None = None
@@ -117,12 +129,12 @@ class Channel:
 
     def _append(self, message: Message) -> None:
         self.seq += 1
+        self._appended_s = asyncio.get_running_loop().time()
         if not self._logging:
             self._oldest_cursor = self.seq - 1
             return
         self._coalesced = None
-        # The number of viewers is not part of the cached snapshot.
-        if message["type"] != "viewers":
+        if message["type"] not in _NOT_IN_SNAPSHOT:
             self._snapshot_outdated = True
             if time.monotonic() >= self._snapshot_expires_s:
                 self._snapshot = None
@@ -146,7 +158,12 @@ class Channel:
     def close(self) -> None:
         """Disconnect every viewer: the run was deleted."""
         self.closed = True
-        for timer in (self._viewers_timer, self._progress_timer, self._stop_logging_timer):
+        for timer in (
+            self._viewers_timer,
+            self._progress_timer,
+            self._stop_logging_timer,
+            self._heartbeat_timer,
+        ):
             if timer is not None:
                 timer.cancel()
         self._wake_viewers()
@@ -154,6 +171,11 @@ class Channel:
     def _schedule_stop_logging(self) -> None:
         loop = asyncio.get_running_loop()
         self._stop_logging_timer = loop.call_later(LOG_RETENTION_S, self._stop_logging)
+
+    def _cancel_stop_logging(self) -> None:
+        if self._stop_logging_timer is not None:
+            self._stop_logging_timer.cancel()
+            self._stop_logging_timer = None
 
     def _stop_logging(self) -> None:
         """Free the log and the snapshot: those of all runs together would add up."""
@@ -259,13 +281,20 @@ class Channel:
 
     # -- viewers ----------------------------------------------------------------------------------
 
+    def keep_logging(self) -> None:
+        """Log messages for `LOG_RETENTION_S` from now, as after the last viewer has left."""
+        self._logging = True
+        self._cancel_stop_logging()
+        if not self.viewers:
+            self._schedule_stop_logging()
+
     def join(self) -> None:
         """Add a viewer."""
         self.viewers += 1
         self._logging = True
-        if self._stop_logging_timer is not None:
-            self._stop_logging_timer.cancel()
-            self._stop_logging_timer = None
+        self._cancel_stop_logging()
+        if self._heartbeat_timer is None:
+            self._schedule_heartbeat()
         self._schedule_viewer_count()
 
     def leave(self) -> None:
@@ -287,6 +316,19 @@ class Channel:
         if self.viewers != self._published_viewers:
             self._published_viewers = self.viewers
             self.publish(ViewersMessage(type="viewers", viewers=self.viewers))
+
+    def _schedule_heartbeat(self) -> None:
+        loop = asyncio.get_running_loop()
+        due_s = max(self._appended_s, loop.time() - HEARTBEAT_INTERVAL_S) + HEARTBEAT_INTERVAL_S
+        self._heartbeat_timer = loop.call_at(due_s, self._send_heartbeat)
+
+    def _send_heartbeat(self) -> None:
+        self._heartbeat_timer = None
+        if self.closed or not self.viewers:
+            return
+        if asyncio.get_running_loop().time() - self._appended_s >= HEARTBEAT_INTERVAL_S:
+            self.publish(HeartbeatMessage(type="heartbeat"))
+        self._schedule_heartbeat()
 
 
 class Broadcaster:

@@ -10,7 +10,15 @@ from typing import Any
 from pydantic import BaseModel
 from websockets.frames import Frame, Opcode
 
-__all__ = ["EncodedMessage", "Message", "coalesce", "encode", "split_into_frames", "to_json"]
+__all__ = [
+    "EncodedMessage",
+    "Message",
+    "coalesce",
+    "encode",
+    "join_frames",
+    "split_into_frames",
+    "to_json",
+]
 
 Message = dict[str, Any]
 """A message of `server.spec.live_messages` with the fields of its `Envelope`."""
@@ -80,6 +88,12 @@ def split_into_frames(data: bytes, *, begins: bool = True, ends: bool = True) ->
         opcode = Opcode.TEXT if begins and start == 0 else Opcode.CONT
         is_last = ends and start == starts[-1]
         yield Frame(opcode, data[start : start + FRAME_BYTES], is_last).serialize(mask=False)
+
+
+def join_frames(frames: Iterable[bytes]) -> bytes:
+    """Return the message in frames made by `split_into_frames`, without their headers."""
+    # RFC 6455, 5.2: a length of 126 says that the length is in the next two bytes.
+    return b"".join(frame[4:] if frame[1] == 126 else frame[2:] for frame in frames)
 
 
 def coalesce(messages: Sequence[Message]) -> Message:

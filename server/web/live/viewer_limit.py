@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.settings import Settings
@@ -37,22 +38,29 @@ class ViewerLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a connection on, or answer it with an error."""
+        at_viewer_path = VIEWER_PATH.fullmatch(scope.get("path", "")) is not None
+        if scope["type"] == "http" and at_viewer_path and (refusal := self._refusal(scope)):
+            # A page asks over HTTP why its WebSocket was refused.
+            await refusal(scope, receive, send)
+            return
         if scope["type"] != "websocket":
             await self._app(scope, receive, send)
             return
-        limit = self._max_viewers + (self._operator_places if scope["operator"] else 0)
-        refusal = None
-        if VIEWER_PATH.fullmatch(scope["path"]) is None:
-            refusal = problem(404, NOT_FOUND_DETAIL)
-        elif self._viewers >= limit:
-            refusal = problem(
-                429,
-                f"The limit is {self._max_viewers:,} viewers at once.",
-                headers={"Retry-After": str(RETRY_AFTER_S)},
-            )
+        refusal = self._refusal(scope) if at_viewer_path else problem(404, NOT_FOUND_DETAIL)
         self._viewers += 1
         try:
             # A response instead of an acceptance: the connection never becomes a WebSocket.
             await (refusal or self._app)(scope, receive, send)
         finally:
             self._viewers -= 1
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        """Return an error if there are as many viewers as there may be."""
+        limit = self._max_viewers + (self._operator_places if scope["operator"] else 0)
+        if self._viewers < limit:
+            return None
+        return problem(
+            429,
+            f"The limit is {self._max_viewers:,} viewers at once.",
+            headers={"Retry-After": str(RETRY_AFTER_S)},
+        )

@@ -20,6 +20,8 @@ from server.web.loss_cache import read_loss_curve
 from server.web.sample_streaming import fitting_sample_count
 from server.web.security.rate_limit import TokenBucket
 
+__all__ = ["parse_cursor", "read_snapshot", "router"]
+
 router = APIRouter()
 
 CLOSE_CLIENT_SENT_TOO_MUCH = 1008
@@ -52,7 +54,7 @@ async def watch_run(
     channel.join()
     # Receiving at the same time notices a client that disconnects between two messages.
     sender = asyncio.create_task(
-        _send_messages(websocket, services, controller, channel, _parse_cursor(since))
+        _send_messages(websocket, services, controller, channel, parse_cursor(since))
     )
     receiver = asyncio.create_task(_receive_messages(websocket))
     try:
@@ -64,7 +66,7 @@ async def watch_run(
         channel.leave()
 
 
-def _parse_cursor(since: str) -> int | None:
+def parse_cursor(since: str) -> int | None:
     """Return the number in `since`, None if it is not one."""
     is_number = since.isascii() and since.isdigit() and len(since) <= MAX_CURSOR_DIGITS
     return int(since) if is_number else None
@@ -94,7 +96,7 @@ async def _send_messages(
         while not channel.closed:
             await viewer.wait_until_ready(timeout_s)
             if cursor is None:
-                cursor, frames = await _snapshot(services, controller, channel)
+                cursor, frames = await read_snapshot(services, controller, channel)
                 await viewer.send_frames(frames, timeout_s)
             elif not channel.contains(cursor):
                 await viewer.send_frames(channel.resync().frames, timeout_s)
@@ -113,7 +115,7 @@ async def _send_messages(
         return
 
 
-async def _snapshot(
+async def read_snapshot(
     services: Services, controller: RunController, channel: Channel
 ) -> tuple[int, list[bytes]]:
     """Return a snapshot's number and frames; all later messages have higher numbers."""

@@ -3,9 +3,12 @@
 import { find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { finestCurve } from "../curve/scales.js";
+import { connectionSentence } from "../ui/connection.js";
 import { popover } from "../ui/popover.js";
 
 const MAX_MEASUREMENTS = 100; // drawings over which the latency is measured
+// A snapshot may be a second older than the message before it.
+const TOLERANCE_MS = 2000;
 const SHOWN_EVERY_MS = 1000;
 const FRAMES_OVER_MS = 5000;
 const NOT_YET = "not measured yet";
@@ -17,6 +20,7 @@ export class LatencyPanel {
   #panel;
   #waiting = []; // {update, sentAt} of messages that were not drawn yet
   #latencies = [];
+  #lastSentAt = -Infinity;
   #points = 0;
   #frames = new FrameCount();
 
@@ -42,10 +46,14 @@ export class LatencyPanel {
    * @param {ServerMessage} message
    */
   received(message) {
+    const sentAt = message.sent_at * 1000;
+    // Messages arrive in the order in which they were sent.
+    if (sentAt < this.#lastSentAt - TOLERANCE_MS || this.#clock.aheadMs === null) {
+      this.#clockWasSet();
+    }
+    this.#lastSentAt = sentAt;
     if (message.type !== "progress" || document.visibilityState !== "visible") return;
-    const { update, sent_at: sentAt } = message;
-    if (!sentAt) return;
-    this.#waiting.push({ update, sentAt: sentAt * 1000 });
+    this.#waiting.push({ update: message.update, sentAt });
     if (this.#waiting.length > MAX_MEASUREMENTS) this.#waiting.shift();
   }
 
@@ -59,9 +67,20 @@ export class LatencyPanel {
       const now = this.#clock.now();
       if (now === null) return;
       // Messages since the last drawing waited for this one: the oldest waited longest.
-      this.#latencies.push(Math.max(now - shown[0].sentAt, 0));
+      const latency = now - shown[0].sentAt;
+      if (latency < -this.#clock.errorMs - TOLERANCE_MS) {
+        this.#clockWasSet();
+        return;
+      }
+      this.#latencies.push(Math.max(latency, 0));
       if (this.#latencies.length > MAX_MEASUREMENTS) this.#latencies.shift();
     });
+  }
+
+  /** The server's clock was set: what was measured with the old difference is meaningless. */
+  #clockWasSet() {
+    this.#clock.resync();
+    this.#reset();
   }
 
   #reset() {
@@ -85,6 +104,7 @@ export class LatencyPanel {
     setText(find("#latency-frames"), this.#frames.text());
     setText(find("#latency-points"), pointText(this.#points, this.#store.get()));
     setText(find("#latency-clocks"), this.#clockText());
+    setText(find("#latency-connection"), connectionSentence(connection));
   }
 
   #latencyText(sorted) {

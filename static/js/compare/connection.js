@@ -1,26 +1,28 @@
 /** The state of the connections of all runs in view: that of the worst one. */
 
-import { find, setText } from "../lib/dom.js";
+import { find } from "../lib/dom.js";
 import { visibleIds } from "./reducers.js";
-import { connectionLabel } from "../ui/connection.js";
+import { isOutdated, showConnection } from "../ui/connection.js";
 
-const WORST_FIRST = ["waiting", "connecting", "live"];
+const WORST_FIRST = ["waiting", "silent", "connecting", "polling", "live"];
 
 /** @param {CompareStore} store */
 export function mountConnection(store) {
   const host = find("#connection");
   store.watch(
-    (state) => [state.connections, visibleIds(state).join()],
+    (state) => [state.connections, visibleIds(state).join(), state.live],
     (connections) => {
-      const all = visibleIds(store.get())
-        .map((id) => connections[id])
-        .filter(Boolean);
-      const status = WORST_FIRST.find((each) => all.some((one) => one.status === each));
-      host.hidden = !status;
-      if (!status) return;
-      host.dataset.state = status;
-      find("#connection-dot").dataset.state = status;
-      setText(find("#connection-word"), connectionLabel(all.find((one) => one.status === status)));
+      const { live } = store.get();
+      const all = visibleIds(store.get()).filter((id) => connections[id]);
+      const worst = WORST_FIRST.map((status) =>
+        all.find((id) => connections[id].status === status),
+      ).find(Boolean);
+      host.hidden = !worst;
+      if (!worst) return;
+      const outdated = all.some((id) =>
+        isOutdated({ connection: connections[id], run: live[id]?.run ?? null }),
+      );
+      showConnection(connections[worst], outdated);
     },
   );
 }

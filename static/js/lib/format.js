@@ -93,6 +93,9 @@ export function clock(iso) {
     : at.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
 }
 
+/** The time of day to the second. @param {number} ms milliseconds since 1970 */
+export const timeOfDay = (ms) => new Date(ms).toLocaleTimeString("en-GB");
+
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u;
 
 /**

@@ -21,7 +21,11 @@ export class Problem extends Error {
 
 const UNREACHABLE = "The server cannot be reached. Nothing was changed.";
 
+const CUT_OFF = "The connection was lost before the whole answer arrived.";
+
 const INTERRUPTED = "The connection was lost while the passage was being written.";
+
+const LONGEST_ANSWER_MS = 10_000;
 
 /** @typedef {{method?: string, body?: any, signal?: AbortSignal | null}} RequestOptions */
 
@@ -36,7 +40,17 @@ const isAbort = (error) => error instanceof Error && error.name === "AbortError"
 async function call(path, options) {
   const response = await send(path, options);
   if (response.status === 204) return null;
-  return answer(response.status, await response.text());
+  return answer(response.status, await bodyOf(response));
+}
+
+/** @param {Response} response */
+async function bodyOf(response) {
+  try {
+    return await response.text();
+  } catch (error) {
+    if (isAbort(error)) throw error;
+    throw new Problem(CUT_OFF);
+  }
 }
 
 /**
@@ -101,6 +115,37 @@ export async function serverTime() {
 }
 
 const run = (/** @type {string} */ id, rest = "") => `/api/runs/${encodeURIComponent(id)}${rest}`;
+
+/**
+ * What a WebSocket would have brought since a message, or a snapshot.
+ *
+ * @type {(id: string, since: number | null) => Promise<ServerMessage[]>}
+ */
+export const getMessages = (id, since) =>
+  call(run(id, `/messages${since === null ? "" : `?since=${since}`}`), {
+    signal: AbortSignal.timeout(LONGEST_ANSWER_MS),
+  });
+
+/**
+ * Why the WebSocket of a run was not opened, in a sentence; null when HTTP does not work either.
+ *
+ * A browser does not tell scripts the answer to a failed handshake. The same address answers an
+ * ordinary request with the reason.
+ *
+ * @param {string} id
+ * @returns {Promise<string | null>}
+ */
+export async function websocketRefusal(id) {
+  const signal = AbortSignal.timeout(LONGEST_ANSWER_MS);
+  try {
+    await call(`/ws/runs/${encodeURIComponent(id)}`, { signal });
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    // A proxy answers with 502 to 504 for a server that does not run.
+    if (error.status > 0 && error.status < 500) return error.message;
+  }
+  return null;
+}
 
 /** @returns {Promise<Run[]>} newest first. */
 export const listRuns = () => call("/api/runs");

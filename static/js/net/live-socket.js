@@ -1,23 +1,47 @@
 /**
- * The WebSocket of one run. It reconnects automatically and requests only the messages it missed.
+ * The messages of one run, over a WebSocket. It reconnects automatically and requests only the
+ * messages it missed. Where no WebSocket gets through, it polls over HTTP until one does.
  *
  * It is independent of the page: messages and connection states go to two callbacks.
  */
 
+import { MessagePoller, POLL_EVERY_S } from "./message-poller.js";
+import { websocketRefusal } from "./api.js";
+
 const FIRST_WAIT_S = 1;
 const LONGEST_WAIT_S = 15;
+// The server sends a heartbeat whenever there was no message for a second.
+const SILENT_AFTER_S = 3;
+const CONNECT_WITHIN_S = 10;
+const RECONNECT_AFTER_S = 10;
+// A snapshot is one large message: nothing else arrives while a slow connection transfers it. The
+// time doubles with each attempt that brings nothing.
+const SNAPSHOT_WITHIN_S = 30;
+const MAX_DOUBLINGS = 3;
+const CHECK_EVERY_MS = 250;
 const UNKNOWN_RUN = 4404;
 
 export class LiveSocket {
-  #path;
+  #id;
   #on;
-  /** @type {WebSocket} */
-  #socket;
+  /** @type {WebSocket | null} null while waiting to reconnect. */
+  #socket = null;
   /** @type {number | null} */
   #since = null;
   #waitS = FIRST_WAIT_S;
+  #failures = 0; // consecutive attempts without a message
+  #heard = false; // this socket has brought a message
+  #awaitsSnapshot = true;
+  // Times by `performance.now()`.
+  #heardAt = 0; // when the last message arrived, by socket or by poll
+  #socketHeardAt = 0; // when the socket brought its last message, or was created
+  /** @type {number | null} */
+  #messageAt = null; // when the last message arrived, by this device's clock
+  /** @type {MessagePoller | null} */
+  #poller = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
+  #checks;
   #closed = false;
   #retryNow = () => this.#retry();
 
@@ -29,62 +53,153 @@ export class LiveSocket {
    *   The connection status "gone" means that the run does not exist.
    */
   constructor(runId, on) {
-    this.#path = `/ws/runs/${encodeURIComponent(runId)}`;
+    this.#id = runId;
     this.#on = on;
     window.addEventListener("online", this.#retryNow);
     document.addEventListener("visibilitychange", this.#retryNow);
-    this.#socket = this.#open();
+    this.#checks = setInterval(() => this.#check(), CHECK_EVERY_MS);
+    this.#open();
   }
 
   /** Close permanently. */
   close() {
     this.#closed = true;
     clearTimeout(this.#timer);
+    clearInterval(this.#checks);
     window.removeEventListener("online", this.#retryNow);
     document.removeEventListener("visibilitychange", this.#retryNow);
-    this.#socket.close();
+    this.#abandon();
+    this.#poller?.stop();
   }
 
   #open() {
     clearTimeout(this.#timer);
-    this.#report("connecting");
+    this.#abandon();
+    this.#reportUnlessPolling("connecting");
+    this.#heard = false;
+    this.#awaitsSnapshot = true;
+    this.#socketHeardAt = performance.now();
     const query = this.#since === null ? "" : `?since=${this.#since}`;
     const scheme = location.protocol === "https:" ? "wss" : "ws";
-    this.#socket = new WebSocket(`${scheme}://${location.host}${this.#path}${query}`);
-    this.#socket.addEventListener("open", () => {
-      this.#waitS = FIRST_WAIT_S;
-      this.#report("live");
+    const path = `/ws/runs/${encodeURIComponent(this.#id)}${query}`;
+    const socket = new WebSocket(`${scheme}://${location.host}${path}`);
+    this.#socket = socket;
+    socket.addEventListener("message", (event) => {
+      if (socket === this.#socket) this.#receiveFromSocket(JSON.parse(event.data));
     });
-    this.#socket.addEventListener("message", (event) => this.#receive(JSON.parse(event.data)));
-    this.#socket.addEventListener("close", (event) => this.#onClose(event.code));
-    return this.#socket;
+    socket.addEventListener("close", (event) => {
+      if (socket === this.#socket) this.#onClose(event.code);
+    });
+  }
+
+  /** Close the socket, if there is one; what it still brings is ignored. */
+  #abandon() {
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close();
   }
 
   /**
    * @param {Connection["status"]} status
-   * @param {number | null} [retryInS]
+   * @param {Partial<Connection>} [details]
    */
-  #report(status, retryInS = null) {
-    if (!this.#closed) this.#on.connection({ status, retryInS });
+  #report(status, details = {}) {
+    if (this.#closed) return;
+    const unknown = { retryInS: null, silentS: null, reason: null };
+    this.#on.connection({ status, heardAt: this.#messageAt, ...unknown, ...details });
+  }
+
+  /**
+   * @param {Connection["status"]} status
+   * @param {Partial<Connection>} [details]
+   */
+  #reportUnlessPolling(status, details) {
+    if (!this.#poller) this.#report(status, details);
+  }
+
+  /** @param {ServerMessage} message */
+  #receiveFromSocket(message) {
+    const first = !this.#heard;
+    this.#heard = true;
+    this.#awaitsSnapshot = message.type === "resync";
+    this.#failures = 0;
+    this.#waitS = FIRST_WAIT_S;
+    if (first) {
+      this.#poller?.stop();
+      this.#poller = null;
+    }
+    const silent = secondsSince(this.#heardAt) >= SILENT_AFTER_S;
+    this.#socketHeardAt = performance.now();
+    this.#receive(message);
+    if (first || silent) this.#report("live");
   }
 
   /** @param {ServerMessage} message */
   #receive(message) {
-    if (this.#closed) return;
+    this.#heardAt = performance.now();
+    this.#messageAt = Date.now();
     this.#since = message.seq;
     this.#on.message(message);
   }
 
+  /** Notice a connection that has broken without being closed. */
+  #check() {
+    const silentS = secondsSince(this.#heardAt);
+    const limitS = SILENT_AFTER_S + (this.#poller ? POLL_EVERY_S : 0);
+    if (silentS >= limitS && (this.#poller || (this.#socket && this.#heard))) {
+      this.#report("silent", { silentS: Math.floor(silentS) });
+    }
+    if (!this.#socket || secondsSince(this.#socketHeardAt) < this.#patienceS) return;
+    const worked = this.#heard;
+    this.#abandon();
+    if (worked) this.#open();
+    else this.#onRefusal();
+  }
+
+  get #patienceS() {
+    if (this.#socket?.readyState === WebSocket.CONNECTING) return CONNECT_WITHIN_S;
+    if (!this.#awaitsSnapshot) return RECONNECT_AFTER_S;
+    return SNAPSHOT_WITHIN_S * 2 ** Math.min(this.#failures, MAX_DOUBLINGS);
+  }
+
   /** @param {number} code */
   #onClose(code) {
-    if (this.#closed) return;
     if (code === UNKNOWN_RUN) {
-      this.#report("gone");
-      this.close();
+      this.#end();
       return;
     }
+    this.#socket = null;
+    if (this.#heard) this.#waitToRetry(this.#waitS);
+    else this.#onRefusal();
+  }
+
+  /** The run does not exist. */
+  #end() {
+    this.#report("gone");
+    this.close();
+  }
+
+  /** A connection brought nothing: try again, and meanwhile ask over HTTP. */
+  async #onRefusal() {
+    this.#failures += 1;
     this.#waitToRetry(this.#waitS);
     this.#waitS = Math.min(this.#waitS * 2, LONGEST_WAIT_S);
+    if (this.#poller) return;
+    const reason = await websocketRefusal(this.#id);
+    if (reason === null || this.#closed || this.#heard || this.#poller) return;
+    this.#poller = new MessagePoller(this.#id, () => this.#since, {
+      messages: (messages) => {
+        messages.forEach((message) => this.#receive(message));
+        this.#heardAt = performance.now();
+        this.#messageAt = Date.now();
+        this.#report("polling", { reason });
+      },
+      unreachable: () => {
+        this.#poller = null;
+        this.#report("connecting");
+      },
+      gone: () => this.#end(),
+    });
   }
 
   /** @param {number} leftS */
@@ -93,13 +208,17 @@ export class LiveSocket {
       this.#open();
       return;
     }
-    this.#report("waiting", leftS);
+    this.#reportUnlessPolling("waiting", { retryInS: leftS });
     this.#timer = setTimeout(() => this.#waitToRetry(leftS - 1), 1000);
   }
 
   /** Reconnect at once when the network or the visible page is back. */
   #retry() {
-    const waiting = this.#socket.readyState === WebSocket.CLOSED;
-    if (waiting && !this.#closed && document.visibilityState === "visible") this.#open();
+    if (this.#closed || document.visibilityState !== "visible") return;
+    const broken = this.#heard && secondsSince(this.#heardAt) >= SILENT_AFTER_S;
+    if (!this.#socket || broken) this.#open();
   }
 }
+
+/** @param {number} time by `performance.now()`. */
+const secondsSince = (time) => (performance.now() - time) / 1000;

@@ -15,6 +15,7 @@ export class ServerClock {
   /** @type {number | null} */
   #aheadMs = null;
   #errorMs = Infinity;
+  #syncing = false;
 
   /** How far the server's clock is ahead of this device's, in milliseconds; null until known. */
   get aheadMs() {
@@ -40,15 +41,24 @@ export class ServerClock {
     sync();
   }
 
+  /** Synchronize again, since one of the two clocks was set; the time is unknown until then. */
+  resync() {
+    if (this.#syncing) return;
+    this.#aheadMs = null;
+    this.sync();
+  }
+
   /** Send a few requests; the fastest answer gives the best estimate. */
   async sync() {
+    this.#syncing = true;
     this.#errorMs = Infinity;
     for (let i = 0; i < REQUESTS; i += 1) {
       const before = localTime();
       const then = await serverTime();
-      if (then === null) return;
+      if (then === null) break;
       this.observe(before, then, localTime());
     }
+    this.#syncing = false;
   }
 
   /**

@@ -5,6 +5,7 @@ import { bookPageAt, bookPageCount } from "../lib/book-pages.js";
 import { find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { lossUnit } from "../curve/scales.js";
+import { isOutdated } from "../ui/connection.js";
 
 /** @param {WatchStore} store */
 export function mountMetrics(store) {
@@ -13,8 +14,8 @@ export function mountMetrics(store) {
   const bar = find("#book-bar");
 
   store.watch(
-    (state) => [state.run, state.corpora, state.unit, state.reached],
-    (run, corpora) => {
+    (state) => [state.run, state.corpora, state.unit, state.reached, isOutdated(state)],
+    (run, corpora, _unit, _reached, outdated) => {
       if (!run) {
         for (const id of VALUES) put(id, format.NO_VALUE);
         for (const id of NOTES) put(id, "");
@@ -24,14 +25,14 @@ export function mountMetrics(store) {
       const corpus = corpora[run.corpus];
       const characters = run.corpus_characters ?? corpus?.characters;
       put("update", format.count(run.update));
-      put("update-note", progressNote(run));
+      put("update-note", progressNote(run, outdated));
       const unit = lossUnit(store.get());
       const figure = (loss) => format.rounded(unit.of(loss ?? null), unit.digits);
       put("loss", figure(run.smooth_loss));
       put("loss-note", lossNote(run, unit, figure));
       put("best", figure(run.best?.smooth_loss));
       put("best-note", run.best ? `at ${format.count(run.best.update)}` : "");
-      put("speed", run.state === "running" ? format.speed(run.updates_per_second) : "0");
+      put("speed", speed(run, outdated));
       put("speed-note", "updates per second");
       const read = shareRead(run);
       put("book", positionNote(run, characters, read));
@@ -76,8 +77,15 @@ function baselineNote(state) {
   return since ? `below ${line.name} since ${format.count(since)}` : "";
 }
 
-function progressNote(run) {
+/** Without news nobody knows the speed. */
+function speed({ state, updates_per_second: updates }, outdated) {
+  if (outdated) return format.NO_VALUE;
+  return state === "running" ? format.speed(updates) : "0";
+}
+
+function progressNote(run, outdated) {
   const of = run.spec.max_updates ? `of ${format.count(run.spec.max_updates)}` : "until stopped";
+  if (outdated) return `${of}, not current`;
   if (run.state !== "running") return `${of}, ${format.stateLabel(run.state)}`;
   const left = secondsLeft(run);
   return left === null ? of : `${of}, ${format.duration(left)} left`;

@@ -2,6 +2,7 @@
 
 import { el, find } from "../lib/dom.js";
 import * as format from "../lib/format.js";
+import { isOutdated } from "../ui/connection.js";
 
 /**
  * @param {WatchStore} store
@@ -14,11 +15,17 @@ export function mountRunStatusBanner(store, actions) {
       const { run } = state;
       const still = run && run.state !== "running" ? run.update : null;
       const ahead = run?.state === "queued" ? queueText(run, state.runs ?? []) : null;
-      return [run?.state, run?.error, run?.disk_full, still, state.operator, state.runId, ahead];
+      const outdated = isOutdated(state);
+      return [
+        ...[run?.state, run?.error, run?.disk_full, still, state.operator, state.runId, ahead],
+        ...[outdated, outdated && state.connection.heardAt],
+      ];
     },
     () => {
-      const { run, operator, runs } = store.get();
-      const banner = run ? bannerFor(run, operator, runs ?? []) : null;
+      const { run, operator, runs, connection } = store.get();
+      const banner = isOutdated(store.get())
+        ? { text: outdatedText(run, connection), tone: "bad", dot: "waiting" }
+        : run && bannerFor(run, operator, runs ?? []);
       host.hidden = !banner;
       if (!banner) return;
       const action = actions[banner.action];
@@ -26,7 +33,7 @@ export function mountRunStatusBanner(store, actions) {
         el(
           "div",
           { class: "notice-body", "data-tone": banner.tone ?? "calm", role: "status" },
-          el("span", { class: "dot", "data-state": run.state }),
+          el("span", { class: "dot", "data-state": banner.dot ?? run.state }),
           el("p", { text: banner.text }),
           ...(action && operator
             ? [
@@ -42,6 +49,12 @@ export function mountRunStatusBanner(store, actions) {
       );
     },
   );
+}
+
+/** What the page shows is from the last message; nobody knows what has happened since. */
+function outdatedText({ update }, { heardAt }) {
+  const at = heardAt === null ? "" : `, ${format.timeOfDay(heardAt)}`;
+  return `Not current: no news from the server since update ${format.count(update)}${at}.`;
 }
 
 function bannerFor(run, operator, runs) {

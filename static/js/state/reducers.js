@@ -64,7 +64,7 @@ export const initialState = ({ operator }) => ({
   allRuns: null,
   pendingDelete: [], // ids of runs and checkpoints whose deletion can still be undone
   corpora: {},
-  connection: { status: "connecting", retryInS: null },
+  connection: { status: "connecting", retryInS: null, silentS: null, reason: null, heardAt: null },
   sideTab: "writing",
   textMode: "replay",
   curveTab: "time",

@@ -7,6 +7,7 @@ import { find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { hurrahLabel } from "../state/hurrah-label.js";
 import { textInView } from "../state/samples.js";
+import { connectionSentence, isOutdated } from "../ui/connection.js";
 import { heading } from "./writing-view.js";
 
 const BETWEEN_MS = 4000;
@@ -76,13 +77,18 @@ export function mountLiveRegion(store) {
         for (const [kind, sentence] of choices(now, before)) announceDebounced(kind, sentence);
       }
       if (now.connection.status !== before.connection.status) {
-        if (now.connection.status === "waiting") announce("connection", "The connection was lost.");
         if (now.connection.status === "live" && before.run) announce("connection", "Connected.");
+        if (now.connection.status === "polling") announce("connection", polling(now.connection));
+      }
+      if (isOutdated(now) && !isOutdated(before)) {
+        announce("connection", "The connection was lost. Nothing on this page is current.");
       }
       before = now;
     },
   );
 }
+
+const polling = (connection) => `Connected over ${connectionSentence(connection)}`;
 
 /** Choices that changed, as [kind, sentence]. */
 function choices(now, before) {

@@ -8,6 +8,7 @@ from websockets.frames import Opcode
 
 from server.web.live import broadcast, frames
 from server.web.live.broadcast import Channel
+from tests.serving import LIMIT_S
 
 
 def progress(update, points=2):
@@ -319,3 +320,68 @@ def test_the_log_of_a_run_without_viewers_is_freed(monkeypatch):
         channel.close()
 
     asyncio.run(inside())
+
+
+def test_quiet_viewers_get_heartbeats(monkeypatch):
+    interval_s = 0.05
+    monkeypatch.setattr(broadcast, "HEARTBEAT_INTERVAL_S", interval_s)
+
+    async def inside():
+        loop = asyncio.get_running_loop()
+        channel = Channel("run")
+        before = channel.seq
+        await asyncio.sleep(3 * interval_s)
+        assert channel.seq == before
+        channel.join()
+        channel.join()
+        for number in (1, 2, 3):
+            async with asyncio.timeout(LIMIT_S):
+                await channel.wait(before + number - 1)
+            # One for both viewers.
+            [*_, message] = all_after(channel, before, coalesced=True)
+            assert (message["type"], message["seq"]) == ("heartbeat", before + number)
+        # Other messages take their place.
+        channel.cache_snapshot(b'{"samples":[]}')
+        last, until_s = channel.seq, loop.time() + 4 * interval_s
+        while loop.time() < until_s:
+            channel.publish(progress(2))
+            # A late timer may have come first.
+            await asyncio.sleep(0)
+        assert {m["type"] for m in all_after(channel, last, coalesced=False)} == {"progress"}
+        channel.leave()
+        last = channel.seq
+        async with asyncio.timeout(LIMIT_S):
+            await channel.wait(last)
+        channel.leave()
+        last = channel.seq
+        await asyncio.sleep(3 * interval_s)
+        assert channel.seq == last
+        channel.join()
+        async with asyncio.timeout(LIMIT_S):
+            await channel.wait(last)
+        channel.close()
+
+    asyncio.run(inside())
+
+
+def test_a_heartbeat_leaves_a_cached_snapshot_current(monkeypatch):
+    monkeypatch.setattr(broadcast, "HEARTBEAT_INTERVAL_S", 0.02)
+
+    async def inside():
+        channel = Channel("run")
+        channel.join()
+        number, _ = channel.cache_snapshot(b'{"samples":[]}')
+        async with asyncio.timeout(LIMIT_S):
+            await channel.wait(number)
+        again = channel.cached_snapshot(running=False)
+        assert again is not None
+        assert again[0] == number
+        channel.close()
+
+    asyncio.run(inside())
+
+
+def test_a_message_is_joined_from_its_frames():
+    for size in (1, 125, 126, frames.FRAME_BYTES, 3 * frames.FRAME_BYTES + 5):
+        message = bytes(at % 251 for at in range(size))
+        assert frames.join_frames(frames.split_into_frames(message)) == message
