@@ -43,13 +43,13 @@ lint: .venv/dev.stamp .cache/typescript/stamp ## check format, lint, types and t
 	.cache/typescript/tsc --project types
 	.cache/typescript/tsc --project types/tsconfig.strict.json
 
-format: .venv/dev.stamp ## format the code, apply automatic fixes, and run `make generate`
-	$(python) -m scripts.generate
+format: generate ## format the code, apply automatic fixes, and run `make generate`
 	$(python) -m ruff format
 	$(python) -m ruff check --fix
 
-generate: .venv/dev.stamp ## write the tables of docs/protocol.md and types/wire.d.ts
+generate: .venv/dev.stamp .cache/esbuild/stamp ## write docs/protocol.md's tables, types/wire.d.ts and static/bundles/
 	$(python) -m scripts.generate
+	$(python) -m scripts.bundle
 
 fast: .venv/fast.stamp ## install Numba, which makes the default network train twice as fast
 
@@ -110,7 +110,13 @@ clean: ## remove the environment and all caches, but not data/
 # Only `make lint` needs the TypeScript compiler.
 .cache/typescript/stamp: requirements/typescript/package-lock.json requirements/node.txt
 	@echo "Installing the TypeScript compiler in .cache/typescript ..."
-	@scripts/install-typescript .cache/typescript
+	@scripts/install-npm-tool typescript lib/tsc .cache/typescript
+	@touch $@
+
+# Only `make generate` needs the bundler.
+.cache/esbuild/stamp: requirements/esbuild/package-lock.json requirements/node.txt
+	@echo "Installing esbuild in .cache/esbuild ..."
+	@scripts/install-npm-tool esbuild bin/esbuild .cache/esbuild
 	@touch $@
 
 # The tools that maintain the lock files have an environment of their own.

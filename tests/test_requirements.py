@@ -52,13 +52,14 @@ def test_every_pin_has_hashes_and_no_index_is_named(lock: str) -> None:
     assert "--index-url" not in text
 
 
-def test_the_lock_of_the_typescript_compiler_has_hashes_and_names_no_place() -> None:
-    directory = ROOT / "requirements/typescript"
+@pytest.mark.parametrize("tool", ["typescript", "esbuild"])
+def test_the_lock_of_a_tool_from_npm_has_hashes_and_names_no_place(tool: str) -> None:
+    directory = ROOT / "requirements" / tool
     text = (directory / "package-lock.json").read_text(encoding="utf-8")
     packages = json.loads(text)["packages"]
     named = json.loads((directory / "package.json").read_text(encoding="utf-8"))["devDependencies"]
     assert packages[""]["devDependencies"] == named
-    assert packages["node_modules/typescript"]["version"] == named["typescript"]
+    assert packages[f"node_modules/{tool}"]["version"] == named[tool]
     assert all("integrity" in package for path, package in packages.items() if path)
     assert "://" not in text
 

@@ -1,18 +1,23 @@
 """Static files: style sheets, JavaScript modules and images, served from memory.
 
-A lecture hall opens the page all at once, and a page has some hundred modules. Each file is
-therefore read, hashed and compressed once. A path that contains the version can be cached for ever.
+A lecture hall opens the page all at once. Each file is therefore read, hashed and compressed once,
+and a path that contains the version can be cached for ever.
+
+A page has some hundred modules and style sheets. `make generate` joins them in two bundles, which
+are served instead as long as no source has changed since.
 """
 
 from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 import mimetypes
 import posixpath
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 
 from starlette.datastructures import Headers
@@ -20,14 +25,19 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-__all__ = ["PREFIX", "StaticFiles"]
+__all__ = ["BUNDLES", "PREFIX", "SOURCES", "StaticFiles"]
 
 PREFIX = "/static"
+BUNDLES = "bundles"
+"""The directory of the bundles: that of ``js/watch.js`` is ``bundles/watch.js``."""
+SOURCES = f"{BUNDLES}/sources.json"
+"""The file with the `StaticFiles.sources_hash` of each bundle's entry."""
 IMMUTABLE = "public, max-age=31536000, immutable"
 REVALIDATE = "no-cache"
 
 _VERSION = re.compile(r"([0-9a-f]{12})/(.+)")
 _IMPORT = re.compile(r'^(?:import|export)\b[^"\';]*?["\'](\.{1,2}/[^"\']+)["\'];', re.MULTILINE)
+_CSS_IMPORT = re.compile(r'^@import url\("([^"]+)"\);', re.MULTILINE)
 # Some systems map .js to another type, which browsers do not accept for a module.
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
@@ -63,29 +73,77 @@ class StaticFiles:
     def __init__(self, directory: Path) -> None:
         paths = sorted(path for path in directory.rglob("*") if path.is_file())
         self._files = {path.relative_to(directory).as_posix(): _read(path) for path in paths}
-        etags = "".join(f"{name} {file.etag}\n" for name, file in self._files.items())
-        self._version = hashlib.sha256(etags.encode()).hexdigest()[:12]
+        self._version = self._hash(self._files)[:12]
         self.base_path = f"{PREFIX}/{self._version}"
 
-    @cache  # noqa: B019 - there is one instance, for as long as the server runs
     def module_paths(self, entry: str) -> tuple[str, ...]:
-        """Return the paths of a JavaScript module and of all modules that it imports.
+        """Return the paths of the modules that a page loads, the entry first.
 
         The page preloads them, so that the browser does not discover them one import at a time.
 
         Parameters
         ----------
         entry : str
-            The module's path in the directory.
+            The path of the page's JavaScript module in the directory.
+
+        Returns
+        -------
+        tuple of str
+            The bundle if it is up to date; otherwise the module and all modules that it imports.
         """
+        return self._paths[entry]
+
+    def style_paths(self, entry: str) -> tuple[str, ...]:
+        """Return the paths of the style sheets that a page loads, in the order of the cascade.
+
+        Parameters
+        ----------
+        entry : str
+            The path of a style sheet that imports those of the page, and nothing else.
+
+        Returns
+        -------
+        tuple of str
+            The bundle if it is up to date; otherwise the imported style sheets.
+        """
+        return self._paths[entry]
+
+    def sources_hash(self, entry: str) -> str:
+        """Return a hash of an entry and of all that it imports, which a bundle of it records."""
+        return self._hash([entry, *self._imported(entry)])
+
+    @cached_property
+    def _paths(self) -> dict[str, tuple[str, ...]]:
+        """The files to load for each entry: ``js/NAME.js`` or ``css/NAME.css``."""
+        sources = self._files.get(SOURCES)
+        bundled: dict[str, str] = json.loads(sources.body) if sources is not None else {}
+        paths: dict[str, tuple[str, ...]] = {}
+        for entry in self._files:
+            if posixpath.dirname(entry) not in {"js", "css"}:
+                continue
+            bundle = f"{BUNDLES}/{posixpath.basename(entry)}"
+            if bundle in self._files and bundled.get(entry) == self.sources_hash(entry):
+                paths[entry] = (bundle,)
+            elif entry.endswith(".js"):
+                paths[entry] = (entry, *self._imported(entry))
+            else:
+                paths[entry] = self._imported(entry)
+        return paths
+
+    def _imported(self, entry: str) -> tuple[str, ...]:
+        """Return the paths of everything that a module or style sheet imports."""
+        pattern = _IMPORT if entry.endswith(".js") else _CSS_IMPORT
         paths = [entry]
         for name in paths:
-            text = self._files[name].body.decode()
-            for specifier in _IMPORT.findall(text):
-                path = posixpath.normpath(posixpath.join(posixpath.dirname(name), specifier))
+            for target in pattern.findall(self._files[name].body.decode()):
+                path = posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
                 if path not in paths:
                     paths.append(path)
-        return tuple(paths)
+        return tuple(paths[1:])
+
+    def _hash(self, names: Iterable[str]) -> str:
+        etags = "".join(f"{name} {self._files[name].etag}\n" for name in names)
+        return hashlib.sha256(etags.encode()).hexdigest()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond with a file, or 404."""

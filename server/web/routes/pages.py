@@ -84,6 +84,7 @@ def _page(
             "skip": skip,
             "version": __version__,
             "static": static_files().base_path,
+            "styles": static_files().style_paths(f"css/{entry}.css"),
             "modules": static_files().module_paths(f"js/{entry}.js"),
             "plotly_url": f"{static_files().base_path}/{PLOTLY}",
             "operator": is_operator(request),
