@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 
 from server.corpora.proper_names import find_words
 from tests.browser.conftest import Module
+from tests.browser.server_process import Server
 
 
 def points(first: int, last: int) -> dict[str, list[float]]:
@@ -272,6 +274,22 @@ def test_the_url_contains_the_view_and_is_read_back(module: Module) -> None:
 )
 def test_invalid_url_parameters_are_ignored(module: Module, nonsense: str) -> None:
     assert module("state/url-state.js", "m.stateFromUrl(x)", nonsense) == {}
+
+
+@pytest.mark.parametrize(("characters", "fits"), [(10_000, False), (2_000, True)])
+def test_a_prime_that_is_too_long_for_a_url_is_left_out(
+    module: Module, server: Server, characters: int, fits: bool
+) -> None:
+    passage = {
+        **{"source": "best", "seed": 7, "length": 80, "temperature": 0.8, "temperatures": None},
+        **{"top_k": None, "top_p": None, "prime": "語" * characters},
+    }
+    address = module("state/url-state.js", "m.urlOf(x)", {"runId": "r1", "passage": passage})
+    view = module("state/url-state.js", "m.stateFromUrl(x)", address)
+    assert view == {"runId": "r1", "passage": passage} if fits else view == {"runId": "r1"}
+    assert httpx.get(f"{server.url}{address}", timeout=60).status_code == 200
+    link = module("state/passage-link.js", "m.passageUrl('r1', x)", passage)
+    assert (link is not None) == fits
 
 
 def test_the_clock_uses_the_fastest_answer(module: Module) -> None:

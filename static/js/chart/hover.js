@@ -1,7 +1,7 @@
 /** Hovering over the curve: shows the loss, the marks and the sample at the pointer. */
 
 import { indexAt, smoothAt } from "../curve/loss-curve.js";
-import { el, find, setText } from "../lib/dom.js";
+import { el, find, reducedMotion, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { MARGIN, markedCurve, scalesOf } from "../curve/scales.js";
 import { describeMarks, marksNear, marksOf, xLabel } from "./marks.js";
@@ -12,6 +12,7 @@ import { Gestures } from "./gestures.js";
 const NEAR_SAMPLE_PX = 16;
 const MARK_PX = 10; // a press within this distance selects a mark
 const NEAR_PX = 2; // a spike is as narrow as a line
+const LEAST_TEXT_PX = 160; // of the text that a press opened
 const DOUBLE_PRESS_MS = 600; // two presses within it count as a double press
 
 export class Hover {
@@ -128,12 +129,23 @@ export class Hover {
       const asWritten = mark.kind === "hurrah";
       this.#store.dispatch({ type: "pin", update: mark.update, asWritten });
       if (asWritten) this.#store.dispatch({ type: "sideTab", sideTab: "writing" });
+      this.#showText();
       return;
     }
     const clamped = (update) => Math.min(Math.max(update, 1), state.run.update);
     const from = clamped(Math.floor(scales.pixelToUpdate(x - NEAR_PX)));
     const to = clamped(Math.ceil(scales.pixelToUpdate(x + NEAR_PX)));
     this.#store.dispatch({ type: "findPeak", from, to });
+    this.#showText();
+  }
+
+  /** In one column the text is below the curve: scroll until both are in view. */
+  #showText() {
+    const below = find("#controls").getBoundingClientRect().top;
+    const { top } = find("#card-tabs").getBoundingClientRect();
+    if (top < this.#frame.getBoundingClientRect().bottom || below - top >= LEAST_TEXT_PX) return;
+    const behavior = reducedMotion.matches ? "auto" : "smooth";
+    this.#frame.scrollIntoView({ block: "start", behavior });
   }
 
   /** The mark that was pressed; undefined for none. Samples are selected on the timeline. */

@@ -148,8 +148,9 @@ export class PassageCard {
         href: savedPassageFile(saved.id, "txt"),
         download: true,
       }),
-      small("repeat", again, { href: passageUrl(saved.run, saved.request) }),
     ];
+    const link = passageUrl(saved.run, saved.request);
+    if (link !== null) buttons.push(small("repeat", again, { href: link }));
     if (this.#actions.operator) {
       const name = saved.title ?? firstWords(saved);
       const remove = () => this.#actions.remove(saved.id, name);

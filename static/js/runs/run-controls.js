@@ -18,6 +18,8 @@ export class RunControls {
   #stopDialog = find("#stop-dialog");
   #customPace = find("#pace-custom");
   #paces = radios("pace");
+  /** @type {{runId: string | null, pace: number} | null} */
+  #custom = null; // the last pace of this run that is not among the choices
   #pending = new Set();
 
   /** @param {WatchStore} store */
@@ -120,11 +122,15 @@ export class RunControls {
   }
 
   #showPace(pace, isActive) {
-    // A pace set by another client that is not among the choices gets a temporary one.
+    // A pace set by another client that is not among the choices gets one of its own. It stays as
+    // long as the run is in view, so that choosing another pace moves nothing.
+    const { runId } = this.#store.get();
     const isCustom = typeof pace === "number" && !STANDARD_PACES.includes(pace);
-    this.#customPace.hidden = !isCustom;
-    find("input", this.#customPace).value = isCustom ? String(pace) : "";
-    setText(find("span", this.#customPace), isCustom ? `${format.speed(pace)}/s` : "");
+    if (isCustom) this.#custom = { runId, pace };
+    const custom = this.#custom?.runId === runId ? this.#custom : null;
+    this.#customPace.hidden = !custom;
+    find("input", this.#customPace).value = custom ? String(custom.pace) : "";
+    setText(find("span", this.#customPace), custom ? `${format.speed(custom.pace)}/s` : "");
     for (const input of this.#paces) {
       input.checked = input.value === String(pace);
       input.disabled = !isActive;

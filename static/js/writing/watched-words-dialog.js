@@ -16,7 +16,9 @@ export class WatchedWordsDialog {
   /** @param {WatchStore} store */
   constructor(store) {
     this.#store = store;
-    find("#words-open").addEventListener("click", () => this.open());
+    for (const id of ["#words-open", "#words-more"]) {
+      find(id).addEventListener("click", () => this.open());
+    }
     for (const button of this.#dialog.querySelectorAll("[data-close]")) {
       button.addEventListener("click", () => this.#dialog.close());
     }
