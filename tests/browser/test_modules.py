@@ -145,6 +145,11 @@ def test_empty_lines_separate_paragraphs(module: Module) -> None:
         ("m.duration(71)", "1:11"),
         ("m.duration(3723)", "1:02:03"),
         ("m.duration(1e6)", "12 days"),
+        ("m.timeSpan(42)", "42 s"),
+        ("m.timeSpan(328)", "5 min 28 s"),
+        ("m.timeSpan(1468)", "24 min"),
+        ("m.timeSpan(3900)", "1 h 05 min"),
+        ("m.timeSpan(1e6)", "12 days"),
         ("m.bytes(321456)", "314 kB"),
         ("m.isolateDirection('Orla')", "Orla"),
         ("m.isolateDirection('ليلى')", "\u2068ليلى\u2069"),
@@ -281,8 +286,14 @@ def test_a_prime_that_is_too_long_for_a_url_is_left_out(
     module: Module, server: Server, characters: int, fits: bool
 ) -> None:
     passage = {
-        **{"source": "best", "seed": 7, "length": 80, "temperature": 0.8, "temperatures": None},
-        **{"top_k": None, "top_p": None, "prime": "語" * characters},
+        "source": "best",
+        "seed": 7,
+        "length": 80,
+        "temperature": 0.8,
+        "temperatures": None,
+        "top_k": None,
+        "top_p": None,
+        "prime": "語" * characters,
     }
     address = module("state/url-state.js", "m.urlOf(x)", {"runId": "r1", "passage": passage})
     view = module("state/url-state.js", "m.stateFromUrl(x)", address)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -133,7 +134,7 @@ def test_a_label_never_covers_the_curve(module: Module, update: int) -> None:
         (at * 8, 400 - loss * 3) for at, loss in zip(SPIKE["update"], SPIKE["smooth"], strict=True)
     ]
     for label in labels:
-        for (x0, y0), (x1, y1) in zip(pixels, pixels[1:], strict=False):
+        for (x0, y0), (x1, y1) in pairwise(pixels):
             beside = x1 < label["left"] or x0 > label["right"]
             apart = max(y0, y1) < label["top"] or min(y0, y1) > label["bottom"]
             assert beside or apart

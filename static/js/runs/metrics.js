@@ -80,7 +80,7 @@ function progressNote(run) {
   const of = run.spec.max_updates ? `of ${format.count(run.spec.max_updates)}` : "until stopped";
   if (run.state !== "running") return `${of}, ${format.stateLabel(run.state)}`;
   const left = secondsLeft(run);
-  return left === null ? of : `${of}, ${format.duration(left)} left`;
+  return left === null ? of : `${of}, ${format.timeSpan(left)} left`;
 }
 
 /**

@@ -3,7 +3,7 @@
 import * as api from "../net/api.js";
 import { find, radios, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
-import { toast } from "../ui/toasts.js";
+import { aboutRun, toast } from "../ui/toasts.js";
 
 const CAN_RESUME = ["paused", "interrupted", "failed"];
 const ACTIVE = ["running", "paused", "queued", "interrupted"];
@@ -91,7 +91,7 @@ export class RunControls {
       this.#store.dispatch({ type: "run", run: await request(run) });
     } catch (error) {
       if (!(error instanceof api.Problem)) throw error;
-      toast(error.message);
+      toast(aboutRun(run, error.message));
       this.#show();
     } finally {
       this.#pending.delete(button);
