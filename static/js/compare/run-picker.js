@@ -4,6 +4,7 @@ import { LIMIT_CHOSEN, swatch } from "./series-styles.js";
 import { visibleIds } from "./reducers.js";
 import { el, find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
+import { networkSummary } from "../lib/network-summary.js";
 
 /** @param {CompareStore} store */
 export function mountRunPicker(store) {
@@ -44,7 +45,7 @@ export function mountRunPicker(store) {
     }
     setText(row.name, now.name);
     const stateLine = `${format.stateLabel(now.state)} at ${format.count(now.update)}`;
-    setText(row.about, `${stateLine}; ${format.networkSummary(now.spec)}`);
+    setText(row.about, `${stateLine}; ${networkSummary(now.spec)}`);
     row.name.title = now.name;
     row.about.title = row.about.textContent;
     row.dot.dataset.state = now.state;

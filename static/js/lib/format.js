@@ -121,10 +121,6 @@ const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u;
  */
 export const isolateDirection = (text) => (RIGHT_TO_LEFT.test(text) ? `\u2068${text}\u2069` : text);
 
-/** A run's network in a few words: "rnn 100, adagrad 0.1". @param {RunSpec} spec */
-export const networkSummary = (spec) =>
-  `${spec.cell} ${count(spec.hidden_size)}, ${spec.optimizer} ${spec.learning_rate}`;
-
 /** @type {Record<string, string>} */
 const STATES = {
   queued: "waiting for a free core",
@@ -136,8 +132,14 @@ const STATES = {
   interrupted: "interrupted",
 };
 
-/** The state of a run in a word. @param {string} state */
-export const stateLabel = (state) => STATES[state] ?? state;
+/**
+ * The state of a run in a few words, or in one.
+ *
+ * @param {string} state
+ * @param {boolean} [short]
+ */
+export const stateLabel = (state, short = false) =>
+  short && state === "queued" ? "waiting" : (STATES[state] ?? state);
 
 const MAX_JOINED = 3;
 

@@ -21,6 +21,7 @@ export class RunControls {
   /** @type {{runId: string | null, pace: number} | null} */
   #custom = null; // the last pace of this run that is not among the choices
   #pending = new Set();
+  #stopping = false; // whether the stop dialog is open for the run in view
 
   /** @param {WatchStore} store */
   constructor(store) {
@@ -35,7 +36,9 @@ export class RunControls {
     }
     this.#stop.addEventListener("click", () => this.#confirmStop());
     this.#stopDialog.addEventListener("close", () => {
-      if (this.#stopDialog.returnValue !== "stop") return;
+      const asked = this.#stopping; // the list of runs uses the dialog too
+      this.#stopping = false;
+      if (!asked || this.#stopDialog.returnValue !== "stop") return;
       this.#request(this.#stop, (run) => api.stop(run.id));
     });
     store.watch(
@@ -77,6 +80,7 @@ export class RunControls {
     const { run } = this.#store.get();
     if (!run) return;
     setText(find("#stop-run-name"), `“${run.name}”`);
+    this.#stopping = true;
     this.#stopDialog.returnValue = "";
     this.#stopDialog.showModal();
   }
