@@ -119,7 +119,7 @@ export class PinCard {
         on: { click: () => this.#write(update, null) },
       },
       "Note",
-      el("kbd", { text: "m" }),
+      el("kbd", { "aria-hidden": "true", text: "m" }),
     );
     const away = iconButton("close", "Back to live", () =>
       this.#store.dispatch({ type: "pin", update: null }),

@@ -52,10 +52,11 @@ export function mountRunPicker(store) {
   }
 
   store.watch(
-    ({ runs, pendingDelete, chosen, live }) => [
+    ({ runs, pendingDelete, chosen, dropped, live }) => [
       runs,
       pendingDelete,
       chosen,
+      dropped,
       ...Object.values(live).map(({ run }) => `${run.name} ${run.state}`),
     ],
     () => {
@@ -72,9 +73,18 @@ export function mountRunPicker(store) {
       const same = items.every((item, i) => list.children[i] === item);
       if (!same || list.children.length !== items.length) list.replaceChildren(...items);
       for (const id of rows.keys()) if (!runs.some((run) => run.id === id)) rows.delete(id);
+      setText(find("#compare-dropped"), droppedSentence(state));
       setText(find("#compare-count"), state.runs ? countSentence(count, runs.length) : "");
     },
   );
+}
+
+/** The selected runs beyond the limit, by name. @param {CompareState} state */
+function droppedSentence({ dropped, runs }) {
+  const left = (runs ?? []).filter(({ id }) => dropped.includes(id));
+  if (!left.length) return "";
+  const names = left.map(({ name }) => `“${name}”`).join(", ");
+  return `Not shown, since at most ${LIMIT_CHOSEN} runs fit: ${names}.`;
 }
 
 /**

@@ -77,7 +77,10 @@ function baselineNote(state) {
 }
 
 function progressNote(run) {
-  const of = run.spec.max_updates ? `of ${format.count(run.spec.max_updates)}` : "until stopped";
+  const limit = run.spec.max_updates;
+  // "until stopped" says nothing about a run that was stopped.
+  if (!limit && run.state !== "running") return format.stateLabel(run.state);
+  const of = limit ? `of ${format.count(limit)}` : "until stopped";
   if (run.state !== "running") return `${of}, ${format.stateLabel(run.state)}`;
   const left = secondsLeft(run);
   return left === null ? of : `${of}, ${format.timeSpan(left)} left`;

@@ -3,6 +3,7 @@
 import * as api from "../net/api.js";
 import { find, radios, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
+import { LIMITS } from "../lib/limits.js";
 import { aboutRun, toast } from "../ui/toasts.js";
 
 const CAN_RESUME = ["paused", "interrupted", "failed"];
@@ -21,6 +22,8 @@ export class RunControls {
   /** @type {{runId: string | null, pace: number} | null} */
   #custom = null; // the last pace of this run that is not among the choices
   #pending = new Set();
+  /** @type {{runId: string | null, updates: number} | null} */
+  #nextStep = null;
   #stopping = false; // whether the stop dialog is open for the run in view
 
   /** @param {WatchStore} store */
@@ -64,11 +67,30 @@ export class RunControls {
 
   /** Make as many updates as the field beside the button says. */
   step() {
-    return this.#request(this.#step, (run) => {
-      const updates = Math.max(1, Math.floor(Number(this.#stepCount.value) || 1));
-      this.#stepCount.value = String(updates);
-      return api.step(run.id, updates);
+    const updates = Math.max(1, Math.floor(Number(this.#stepCount.value) || 1));
+    this.#stepCount.value = String(updates);
+    return this.#stepBy(updates);
+  }
+
+  /** Steps during another step are made together after it. */
+  async #stepBy(updates) {
+    const { runId } = this.#store.get();
+    if (this.#pending.has(this.#step)) {
+      const before = this.#nextStep?.runId === runId ? this.#nextStep.updates : 0;
+      this.#nextStep = { runId, updates: Math.min(before + updates, LIMITS.step_updates) };
+      return;
+    }
+    await this.#request(this.#step, async (run) => {
+      try {
+        return await api.step(run.id, updates);
+      } catch (error) {
+        this.#nextStep = null; // it would be refused too
+        throw error;
+      }
     });
+    const next = this.#nextStep;
+    this.#nextStep = null;
+    if (next && next.runId === this.#store.get().runId) await this.#stepBy(next.updates);
   }
 
   #changePace(input) {
