@@ -129,7 +129,29 @@ def test_a_text_without_marks_is_plain(module: Module) -> None:
 
 def test_empty_lines_separate_paragraphs(module: Module) -> None:
     pages = module("lib/word-spans.js", "m.paragraphs(m.segments(x))", " one\ntwo\n\n\nthree \n\n ")
-    assert [[s["text"] for s in page] for page in pages] == [["one\ntwo"], ["three"]]
+    assert [[s["text"] for s in page] for page in pages] == [[" one\ntwo"], ["three"]]
+
+
+def test_indentation_is_kept(module: Module) -> None:
+    code = "\n\ndef f():\n    return x\n  \n    zebra = 1\n\n\tpass\n"
+    pages = module("lib/word-spans.js", "m.paragraphs(m.segments(x))", code)
+    texts = ["".join(s["text"] for s in page) for page in pages]
+    assert texts == ["def f():\n    return x", "    zebra = 1", "\tpass"]
+    # The same if the indentation and the word are different segments.
+    start = code.index("zebra")
+    invented = f"{{ invented: [[{start}, {start + 5}]] }}"
+    pages = module("lib/word-spans.js", f"m.paragraphs(m.segments(x, {invented}))", code)
+    assert [segment["text"] for segment in pages[1]] == ["    ", "zebra", " = 1"]
+
+
+def test_unknown_characters_of_a_prime_are_marked_as_not_read(module: Module) -> None:
+    parts = module("lib/word-spans.js", "m.segments(x, { primed: 4, unread: ['語'] })", "A語 b語c")
+    assert [(part["kind"], part["text"]) for part in parts] == [
+        ("primed", "A"),
+        ("unread", "語"),
+        ("primed", " b"),
+        ("plain", "語c"),
+    ]
 
 
 @pytest.mark.parametrize(

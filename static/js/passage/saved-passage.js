@@ -73,7 +73,10 @@ export class PassageCard {
     const texts = saved.passages.map((passage) => {
       const primed = Array.from(passage.prime).length;
       const invented = passage.invented_words.map(([from, to]) => [from + primed, to + primed]);
-      const text = prose(passage.prime + passage.text, { invented, watched, primed });
+      const text = prose(passage.prime + passage.text, {
+        ...{ invented, watched, primed },
+        unread: passage.unknown_characters,
+      });
       if (!several) return text;
       const heading = el("h4", { text: `temperature ${format.fine(passage.temperature)}` });
       const quality = el("p", { class: "quality" }, ...qualityFigures(passage.quality));
