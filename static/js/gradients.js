@@ -181,7 +181,8 @@ async function takeRun() {
   for (const [name, value] of Object.entries(sizes)) form.elements[name].value = String(value);
   form.elements.text.value = text;
   const smaller = "Smaller than the run, so that every entry can be checked. ";
-  setText(about, `${reduced ? smaller : ""}The parameters are random, the text begins as the run's.`);
+  const taken = "The parameters are random, the text is the beginning of the run's.";
+  setText(about, `${reduced ? smaller : ""}${taken}`);
 }
 
 // --- The table for a report ---

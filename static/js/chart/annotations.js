@@ -154,8 +154,8 @@ function crosses({ left, right, top, bottom }, line, { pixelToUpdate, lossToPixe
   for (let i = first; i < last && update[i] <= end; i += 1) {
     if (smooth[i] === null || smooth[i + 1] === null) continue;
     const [from, to] = [lossToPixel(smooth[i]), lossToPixel(smooth[i + 1])];
-    const within = Math.max(from, to) > top + LETTERS_PX && Math.min(from, to) < bottom - LETTERS_PX;
-    if (within) return true;
+    const [upper, lower] = [Math.min(from, to), Math.max(from, to)];
+    if (lower > top + LETTERS_PX && upper < bottom - LETTERS_PX) return true;
   }
   return false;
 }

@@ -113,8 +113,8 @@ export class Hover {
   }
 
   /**
-   * The updates that a press at `x` searches for the greatest loss: those of the points drawn there,
-   * `first` to `last`.
+   * The updates that a press at `x` searches for the greatest loss: those of the points drawn
+   * there, `first` to `last`.
    */
   #near(x, state, { curve, pixelToUpdate }) {
     const latest = Math.max(state.run.update, 1);

@@ -212,7 +212,8 @@ export function yRangeOf(pieces) {
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((factor) => factor * power).find((each) => each >= rough) ?? rough;
   const least = low >= 0 ? 0 : -Infinity; // a loss has no minus sign
-  return [Math.max(Math.floor(low / step - 0.4) * step, least), Math.ceil(high / step + 0.4) * step];
+  const from = Math.floor(low / step - 0.4) * step;
+  return [Math.max(from, least), Math.ceil(high / step + 0.4) * step];
 }
 
 /**

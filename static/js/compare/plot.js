@@ -33,7 +33,7 @@ export const marginOf = ({ width }) => ({
 });
 
 /** The title of the x axis, by what it shows. */
-export const X_TITLES = { updates: "update", epochs: "epochs", seconds: "seconds of training" };
+const X_TITLES = { updates: "update", epochs: "epochs", seconds: "seconds of training" };
 
 
 /**

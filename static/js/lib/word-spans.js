@@ -33,7 +33,8 @@ const JOINED_LETTER = new RegExp(
  * @param {Highlights} [highlights]
  * @returns {Segment[]}
  */
-export function segments(text, { invented = [], watched = [], changed = [], primed = 0, unread = [] } = {}) {
+export function segments(text, highlights = {}) {
+  const { invented = [], watched = [], changed = [], primed = 0, unread = [] } = highlights;
   const characters = Array.from(text);
   /** @type {Segment["kind"][]} */
   const kinds = new Array(characters.length).fill("plain");

@@ -9,7 +9,7 @@
 import { LIMITS } from "../lib/limits.js";
 
 const MODEL = /^(\d{1,15})-([0-9a-f]{24})$/;
-/** The server refuses longer request lines, of 64 KB. In a URL a character of a prime has up to 12. */
+/** The server refuses request lines of 64 KB. In a URL a character has up to 12. */
 const LIMIT_URL = 60_000;
 
 const NAMES = /^(best|best_validation|latest|[0-9a-f]{12})$/;

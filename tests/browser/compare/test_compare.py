@@ -246,9 +246,9 @@ def test_lines_grow_and_a_zoom_stays(server: Server, window: Window) -> None:
     whole.click()
     expect(whole).to_have_attribute("aria-pressed", "true")
     page.get_by_label("epochs", exact=True).check()
-    expect(page.locator("#compare-readout")).to_contain_text("epoch")
+    expect(page.locator("#compare-plot .xtitle")).to_have_text("epochs")
     page.get_by_label("seconds", exact=True).check()
-    expect(page.locator("#compare-readout")).to_contain_text("seconds")
+    expect(page.locator("#compare-plot .xtitle")).to_have_text("seconds of training")
     seconds = server.call("GET", f"runs/{live}/loss")["seconds"][-1]
     eventually(
         lambda: traces(page)[1]["x"][-1:], lambda x: x == [pytest.approx(seconds)], "its time"

@@ -65,13 +65,13 @@ def states(server: Server) -> dict[str, str]:
 
 
 def test_several_runs_are_resumed_and_stopped_together(server: Server, window: Window) -> None:
-    for name in ("one", "two", "three"):
+    for name in ("both one", "both two", "three"):
         server.create_run(name=name, paused=True, pace=1, max_updates=None, hidden_size=8)
     page = window.open(server)
     rows = opened(page)
-    expect(rows).to_have_text(["three", "two", "one"])
-    page.locator("#run-search").fill("o")
-    expect(rows).to_have_text(["two", "one"])
+    expect(rows).to_have_text(["three", "both two", "both one"])
+    page.locator("#run-search").fill("both")
+    expect(rows).to_have_text(["both two", "both one"])
     batch = page.locator("#run-batch")
     expect(batch.get_by_role("button", name="Stop")).to_be_disabled()
     page.locator("#run-select-all").check()
@@ -79,7 +79,7 @@ def test_several_runs_are_resumed_and_stopped_together(server: Server, window: W
     batch.get_by_role("button", name="Resume").click()
     eventually(
         lambda: states(server),
-        lambda now: now["three"] == "paused" and "paused" not in {now["one"], now["two"]},
+        lambda now: now["three"] == "paused" and "paused" not in {now["both one"], now["both two"]},
         "two runs to resume",
     )
     batch.get_by_role("button", name="Stop").click()
@@ -87,7 +87,7 @@ def test_several_runs_are_resumed_and_stopped_together(server: Server, window: W
     page.locator("#stop-dialog").get_by_text("Stop it", exact=True).click()
     eventually(
         lambda: states(server),
-        lambda now: now == {"one": "stopped", "two": "stopped", "three": "paused"},
+        lambda now: now == {"both one": "stopped", "both two": "stopped", "three": "paused"},
         "two runs to stop",
     )
 
