@@ -15,7 +15,10 @@ const FORMATS = { markdown, csv, latex };
 export const tableText = (format, check, about) => FORMATS[format](check, about);
 
 /** @param {number | null} error null: not finite. */
-const errorOf = (error) => (error === null ? "not finite" : error.toExponential(1));
+const errorOf = (error) => {
+  if (error === null) return "not finite";
+  return error === 0 ? "0" : error.toExponential(1);
+};
 
 /** @param {any} check @param {(name: string) => string} named @returns {string[][]} */
 const rowsOf = ({ parameters }, named = (name) => name) =>
@@ -36,8 +39,10 @@ function markdown(check, about) {
 }
 
 /** @type {(check: any) => string} */
-const csv = (check) =>
-  [HEADS, ...rowsOf(check)].map((cells) => cells.join(",")).join("\r\n").concat("\r\n");
+function csv(check) {
+  const lines = [HEADS, ...rowsOf(check)].map((cells) => cells.join(","));
+  return `${lines.join("\r\n")}\r\n`;
+}
 
 /** @type {(check: any, about: string) => string} */
 function latex(check, about) {
