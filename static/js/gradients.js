@@ -187,7 +187,9 @@ async function takeRun() {
 
 // --- The table for a report ---
 
-for (const button of document.querySelectorAll("[data-copy]")) {
+for (const button of /** @type {NodeListOf<HTMLElement>} */ (
+  document.querySelectorAll("[data-copy]")
+)) {
   button.addEventListener("click", async () => {
     if (!checked) return;
     const text = tableText(button.dataset.copy, checked.found, networkText(checked.wanted));

@@ -113,7 +113,7 @@ export class RunSwitcher {
       this.#selected = new Set(target.checked ? this.#listed().map(({ id }) => id) : []);
       this.#fill();
     });
-    for (const button of this.#batch.querySelectorAll("[data-batch]")) {
+    for (const button of this.#batchButtons()) {
       button.addEventListener("click", () => this.#apply(button.dataset.batch));
     }
     this.#stopDialog.addEventListener("close", () => {
@@ -121,6 +121,11 @@ export class RunSwitcher {
       this.#stopping = [];
       if (this.#stopDialog.returnValue === "stop" && runs.length) this.#request("stop", runs);
     });
+  }
+
+  /** @returns {NodeListOf<HTMLButtonElement>} */
+  #batchButtons() {
+    return this.#batch.querySelectorAll("[data-batch]");
   }
 
   /** @param {string} action @returns {Run[]} the selected runs to which it applies. */
@@ -139,7 +144,7 @@ export class RunSwitcher {
     all.checked = count > 0 && count === listed.length;
     all.indeterminate = count > 0 && count < listed.length;
     setText(find("#run-selected"), count ? `${format.count(count)} selected` : "Select all");
-    for (const button of this.#batch.querySelectorAll("[data-batch]")) {
+    for (const button of this.#batchButtons()) {
       button.disabled = !this.#subjects(button.dataset.batch).length;
     }
   }
