@@ -14,7 +14,7 @@ let defaults = null;
  */
 export function networkSummary(spec) {
   const { layers, batch_size: batch, sequence_length: length } = spec;
-  const differs = (/** @type {string} */ name) => spec[name] !== defaultOf(name);
+  const differs = (/** @type {keyof RunSpec} */ name) => spec[name] !== defaultOf(name);
   return [
     `${spec.cell} ${count(spec.hidden_size)}`,
     differs("layers") && `${layers} layers`,

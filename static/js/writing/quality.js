@@ -32,7 +32,11 @@ export function qualityFigures(quality) {
   });
 }
 
-/** "characters copied", or "character copied" for 1. */
+/**
+ * "characters copied", or "character copied" for 1.
+ *
+ * @type {(measure: {words: string, word?: string}, value: number) => string}
+ */
 const unitOf = ({ words, word }, value) => (value === 1 && word ? word : words);
 
 /**

@@ -12,7 +12,7 @@ export function mountWatchedWords(store) {
     setText(find("#words-count"), run ? countSentence(seen, pending) : "");
     find("#words-open").hidden = !run;
     list.replaceChildren(...chipsOf([...seen, ...former, ...pending], updates, store));
-    watchHidden(list);
+    watchHidden();
   });
 }
 
