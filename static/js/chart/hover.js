@@ -10,7 +10,6 @@ import { zoomedWindow, windowToRange } from "../curve/zoom.js";
 import { Gestures } from "./gestures.js";
 
 const NEAR_SAMPLE_PX = 16;
-const READOUT_PX = 30; // the height of the readout
 const READOUT_GAP_PX = 14; // between the pointer and the readout
 const MARK_LINE_PX = 18;
 const MARK_PX = 10; // a press within this distance selects a mark
@@ -71,8 +70,9 @@ export class Hover {
       return;
     }
     const { x, y } = this.#position;
-    const besideY = y + READOUT_PX * 2 > height ? y - READOUT_PX * 1.5 : y + READOUT_PX / 2;
-    const top = below === null ? besideY : Math.max(below, besideY);
+    const above = below === null && y > height / 2;
+    readout.dataset.above = String(above);
+    const top = above ? y - READOUT_GAP_PX : Math.max(below ?? 0, y + READOUT_GAP_PX);
     const left = x + (x > width / 2 ? -READOUT_GAP_PX : READOUT_GAP_PX);
     readout.style.translate = `${MARGIN.l + left}px ${MARGIN.t + top}px`;
   }
