@@ -81,6 +81,19 @@ def test_a_phone_shows_the_writing_without_scrolling(
     assert visible_height(page, "#sample-text") >= lines_px
 
 
+def test_the_bottom_bar_of_a_phone_has_two_rows(
+    server: Server, open_window: Callable[..., Window]
+) -> None:
+    run = server.create_run(paused=True, hidden_size=8)
+    server.call("POST", f"runs/{run}/checkpoints", {})
+    page = open_window(viewport=PHONE).open(server, run)
+    expect(page.locator("#checkpoint-count")).to_have_text("1")
+    tops = page.locator("#controls > *").evaluate_all(
+        "all => all.filter((each) => each.offsetParent !== null).map((each) => each.offsetTop)"
+    )
+    assert len(set(tops)) == 2
+
+
 def test_a_press_on_the_curve_brings_its_text_into_view(
     server: Server, open_window: Callable[..., Window]
 ) -> None:
