@@ -270,9 +270,9 @@ export class RunSwitcher {
   }
 }
 
-/** "The Lamps of Saltmere, rnn 100, adagrad 0.1", without the corpus if the run has its name. */
+/** "rnn 100, adagrad 0.1, on The Lamps of Saltmere", without the corpus if the run has its name. */
 const summary = (run) =>
-  [run.corpus_name === run.name ? null : run.corpus_name, networkSummary(run.spec)]
+  [networkSummary(run.spec), run.corpus_name !== run.name && `on ${run.corpus_name}`]
     .filter(Boolean)
     .join(", ");
 
