@@ -109,6 +109,13 @@ def test_every_export_is_used_by_another_module_or_a_test() -> None:
     assert not unused
 
 
+def test_every_icon_has_an_id_of_its_own() -> None:
+    icons = Path("templates/icons.html").read_text(encoding="utf-8")
+    ids = Counter(re.findall(r'<symbol id="([^"]+)"', icons))
+    assert ids
+    assert [name for name, times in ids.items() if times > 1] == []
+
+
 def test_no_line_is_too_long() -> None:
     too_long = [
         f"{module}:{number}"

@@ -72,3 +72,17 @@ def test_plotly_is_the_file_that_its_readme_describes() -> None:
     assert version is not None
     assert f"# Plotly, basic bundle {version[1].decode()}\n" in readme
     assert f"`{hashlib.sha256(script).hexdigest()}`" in readme
+
+
+@pytest.mark.parametrize("font", ["inter", "source-serif-4"])
+def test_the_fonts_are_the_files_that_their_readme_describes(font: str) -> None:
+    directory = ROOT / "static/vendor" / font
+    readme = (directory / "README.md").read_text(encoding="utf-8")
+    files = sorted(directory.glob("*.woff2"))
+    assert len(files) >= 2
+    for file in files:
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        assert f"| `{file.name}` | `{digest}` |" in readme
+    assert "SIL Open Font License, Version 1.1" in (directory / "LICENSE").read_text("utf-8")
+    tokens = (ROOT / "static/css/tokens.css").read_text(encoding="utf-8")
+    assert all(f'url("../vendor/{font}/{file.name}")' in tokens for file in files)

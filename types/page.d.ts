@@ -186,6 +186,7 @@ interface CompareState {
   pendingDelete: string[];
   /** Ids in the order of selection. */
   chosen: string[];
+  dropped: string[];
   /** Fixed while the run is selected. */
   slots: Record<string, number>;
   live: Record<string, LiveRun>;

@@ -135,7 +135,7 @@ class TextGenerator:
         for piece in pieces:
             added = [vocabulary.decode(indices) for indices in np.atleast_2d(piece)]
             texts = [text + more for text, more in zip(texts, added, strict=True)]
-            send_partial({"pieces": added})
+            send_partial({"pieces": added, "unknown_characters": unknown})
         return {
             "texts": texts,
             "unknown_characters": unknown,

@@ -32,7 +32,8 @@ class WritePassages(Command):
     """Write passages with a model.
 
     The reply is ``{"texts", "unknown_characters", "model", "update", "smooth_loss"}``; before it
-    come partial replies ``{"pieces": [str, ...]}`` with the continuation of each text.
+    come partial replies ``{"pieces": [str, ...], "unknown_characters": [str, ...]}`` with the
+    continuation of each text.
 
     Attributes
     ----------

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from server.analysis.gradient_check import MAX_CHARACTERS, MAX_PARAMETERS, MAX_WORK
 from server.passages.request import PassageRequest
 from server.spec.description import MAX_SAFE_INTEGER, schema_of
 from server.spec.run_spec import MAX_WATCH_WORDS
@@ -29,6 +30,9 @@ def page_limits() -> dict[str, int | float]:
         JavaScript represents exactly, although the server accepts greater ones.
     """
     return {
+        "check_characters": MAX_CHARACTERS,
+        "check_parameters": MAX_PARAMETERS,
+        "check_work": MAX_WORK,
         "note_characters": _limit(NoteText, "text", "maxLength"),
         "passage_characters": _limit(PassageRequest, "length", "maximum"),
         "prime_characters": _limit(PassageRequest, "prime", "maxLength"),

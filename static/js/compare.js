@@ -143,8 +143,9 @@ const forkDialog = operator ? new ForkDialog(showFork) : null;
 function showFork(forked, parent) {
   refreshRuns();
   const { chosen } = store.get();
-  const others = chosen.length < LIMIT_CHOSEN ? chosen : [parent.id];
-  store.dispatch({ type: "choose", ids: [...others, forked.id] });
+  const others = chosen.filter((id) => id !== parent.id);
+  const ids = chosen.length < LIMIT_CHOSEN ? [...chosen, forked.id] : null;
+  store.dispatch({ type: "choose", ids: ids ?? [parent.id, forked.id, ...others] });
   store.dispatch({ type: "x", x: "updates" });
   store.dispatch({ type: "zoom", range: [updateBeforeFork(forked), Infinity] });
 }

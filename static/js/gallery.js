@@ -6,6 +6,7 @@ import * as format from "./lib/format.js";
 import { LIMITS } from "./lib/limits.js";
 import { firstWords, PassageCard } from "./passage/saved-passage.js";
 import { toggleTheme } from "./lib/theme.js";
+import { mountShortcuts } from "./ui/shortcuts.js";
 import { mountThemeToggle } from "./ui/theme-toggle.js";
 import { toast, UNDO_MS } from "./ui/toasts.js";
 import { mountBackLink } from "./ui/back-link.js";
@@ -208,11 +209,7 @@ chooser.addEventListener("change", () => {
 });
 find("#gallery-more").addEventListener("click", loadOlder);
 find("#gallery-print").addEventListener("click", () => window.print());
-document.addEventListener("keydown", (event) => {
-  const typing = event.target instanceof Element && event.target.closest("input, select, textarea");
-  if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.key === "t") toggleTheme();
-});
+mountShortcuts({ t: toggleTheme, w: () => find("nav a").click() });
 document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "visible") refresh();
 });

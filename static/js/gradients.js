@@ -1,14 +1,21 @@
 /** The entry of the gradient check page: requests a check and shows the result. */
 
 import * as api from "./net/api.js";
-import { find, setText } from "./lib/dom.js";
+import { el, find, setText } from "./lib/dom.js";
+import { LIMITS } from "./lib/limits.js";
 import { worst } from "./gradients/relative-errors.js";
 import { loadPlotly } from "./lib/plotly-loader.js";
 import { toggleTheme } from "./lib/theme.js";
 import { HeatMaps } from "./gradients/heatmaps.js";
 import { StepSizeChart } from "./gradients/step-size-chart.js";
-import { showVerdict } from "./gradients/verdict.js";
+import { checkableSizes } from "./gradients/run-sizes.js";
+import { tableText } from "./gradients/table-text.js";
+import { networkText, showNoVerdict, showVerdict } from "./gradients/verdict.js";
+import { parameterCount } from "./runs/run-spec.js";
+import { FieldErrors } from "./ui/field-errors.js";
+import { mountShortcuts } from "./ui/shortcuts.js";
 import { mountThemeToggle } from "./ui/theme-toggle.js";
+import { toast } from "./ui/toasts.js";
 import { mountBackLink } from "./ui/back-link.js";
 
 const NUMBERS = ["layers", "hidden_size", "sequence_length", "batch_size", "seed"];
@@ -40,6 +47,10 @@ const form = find("#check-form");
 const result = find("#check-result");
 const maps = new HeatMaps();
 const steps = new StepSizeChart(loadPlotly(), check);
+const errors = new FieldErrors(form);
+const runSelect = find("#check-run");
+let runs = [];
+let checked = null; // {found, wanted} of the table in view
 let request = null;
 let curveCell = null; // the cell whose curve is shown
 
@@ -53,6 +64,7 @@ function formRequest() {
   return {
     cell: fields.cell.value,
     ...Object.fromEntries(numbers),
+    text: fields.text.value || null,
     mistake: fields.mistake.value || null,
   };
 }
@@ -73,35 +85,47 @@ async function check() {
   showProblem(null);
   try {
     const found = await api.checkGradients({ ...wanted, step, details: true }, controller.signal);
-    show(found, wanted.mistake, step);
+    show(found, wanted, step);
     if (curveCell !== wanted.cell) {
       steps.showCurve(await api.errorAgainstStep({ cell: wanted.cell }, controller.signal));
       curveCell = wanted.cell;
     }
   } catch (error) {
-    if (error instanceof api.Problem) showProblem(error);
+    if (error instanceof api.Problem) refuse(error, wanted);
     else if (error.name !== "AbortError") throw error;
   } finally {
     if (request === controller) result.setAttribute("aria-busy", "false");
   }
 }
 
-function show(found, mistake, step) {
+/** No result: the last one belongs to another network, so it is removed. */
+function refuse(problem, wanted) {
+  checked = null;
+  delete result.dataset.passed;
+  result.dataset.refused = "true";
+  showNoVerdict(withDefaults(wanted));
+  showProblem(problem);
+}
+
+/** A request with the defaults of the numbers that were left empty. */
+const withDefaults = (wanted) => ({
+  ...Object.fromEntries(NUMBERS.map((name) => [name, Number(form.elements[name].defaultValue)])),
+  ...wanted,
+});
+
+function show(found, wanted, step) {
+  checked = { found, wanted: withDefaults(wanted) };
   result.setAttribute("aria-busy", "false");
   result.dataset.passed = String(found.passed);
-  showVerdict(found, mistake !== null || step !== null);
+  delete result.dataset.refused;
+  showVerdict(found, checked.wanted, wanted.mistake !== null || step !== null);
   maps.show(found);
   const central = worst(found.parameters.map(({ central_difference: error }) => error));
   steps.showCheck(central, found.thresholds.central_difference, step);
 }
 
 function showProblem(problem) {
-  for (const slot of form.querySelectorAll(".field-error")) setText(slot, "");
-  const unplaced = (problem?.fields ?? []).filter(({ field, message }) => {
-    const slot = form.querySelector(`#error-${CSS.escape(field.split(".").at(-1))}`);
-    if (slot) setText(slot, message);
-    return !slot;
-  });
+  const { unplaced } = errors.show(problem?.fields ?? []);
   const named = unplaced.map(({ field, message }) => `${field}: ${message}`).join(" ");
   const placed = problem?.fields.length && !unplaced.length;
   setText(find("#check-problem"), problem && !placed ? named || problem.message : "");
@@ -109,9 +133,10 @@ function showProblem(problem) {
 
 // --- The URL contains the request, so that a check can be shared ---
 
-function saveToUrl({ mistake, ...wanted }) {
+function saveToUrl({ mistake, text, ...wanted }) {
   const query = new URLSearchParams(Object.entries(wanted).map(([k, v]) => [k, String(v)]));
   if (mistake) query.set("mistake", mistake);
+  if (text) query.set("text", text);
   history.replaceState(null, "", `?${query}${location.hash}`);
 }
 
@@ -127,7 +152,60 @@ function readFromUrl() {
   }
 }
 
-form.addEventListener("change", check);
+// --- The network of a run ---
+
+async function listRuns() {
+  runs = (await api.nullOnProblem(api.listRuns())) ?? [];
+  const options = runs.map(({ id, name }) => el("option", { value: id, text: name }));
+  runSelect.append(...options);
+  find("#check-run-field").hidden = !runs.length;
+}
+
+/** Fill in the cell, the sizes and the text of the selected run. */
+async function takeRun() {
+  const about = find("#check-run-about");
+  const run = runs.find(({ id }) => id === runSelect.value);
+  setText(about, "");
+  if (!run) {
+    form.elements.text.value = "";
+    return;
+  }
+  const excerpt = await api.nullOnProblem(
+    api.getText(run.corpus, 0, 2 * LIMITS.check_characters),
+  );
+  if (excerpt === null) {
+    setText(about, "The text of this run cannot be read.");
+    return;
+  }
+  const { sizes, text, reduced } = checkableSizes(run.spec, excerpt.text, parameterCount);
+  for (const [name, value] of Object.entries(sizes)) form.elements[name].value = String(value);
+  form.elements.text.value = text;
+  const smaller = "Smaller than the run, so that every entry can be checked. ";
+  const taken = "The parameters are random, the text is the beginning of the run's.";
+  setText(about, `${reduced ? smaller : ""}${taken}`);
+}
+
+// --- The table for a report ---
+
+for (const button of /** @type {NodeListOf<HTMLElement>} */ (
+  document.querySelectorAll("[data-copy]")
+)) {
+  button.addEventListener("click", async () => {
+    if (!checked) return;
+    const text = tableText(button.dataset.copy, checked.found, networkText(checked.wanted));
+    try {
+      await navigator.clipboard.writeText(text);
+      toast(`The table was copied as ${button.textContent}.`);
+    } catch {
+      toast("The browser does not allow copying.");
+    }
+  });
+}
+
+form.addEventListener("change", async ({ target }) => {
+  if (target === runSelect) await takeRun();
+  check();
+});
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   check();
@@ -135,11 +213,9 @@ form.addEventListener("submit", (event) => {
 for (const input of document.querySelectorAll("#check-mistakes input")) {
   input.addEventListener("change", check);
 }
-document.addEventListener("keydown", (event) => {
-  const typing = document.activeElement?.closest("input:not([type=radio], [type=range])");
-  if (event.key === "t" && !typing && !event.ctrlKey && !event.metaKey) toggleTheme();
-});
+mountShortcuts({ t: toggleTheme, w: () => find("nav a").click() });
 mountThemeToggle();
 mountBackLink();
 readFromUrl();
+listRuns();
 check();

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 
 from server.corpora.proper_names import find_words
 from tests.browser.conftest import Module
+from tests.browser.server_process import Server
 
 
 def points(first: int, last: int) -> dict[str, list[float]]:
@@ -127,7 +129,29 @@ def test_a_text_without_marks_is_plain(module: Module) -> None:
 
 def test_empty_lines_separate_paragraphs(module: Module) -> None:
     pages = module("lib/word-spans.js", "m.paragraphs(m.segments(x))", " one\ntwo\n\n\nthree \n\n ")
-    assert [[s["text"] for s in page] for page in pages] == [["one\ntwo"], ["three"]]
+    assert [[s["text"] for s in page] for page in pages] == [[" one\ntwo"], ["three"]]
+
+
+def test_indentation_is_kept(module: Module) -> None:
+    code = "\n\ndef f():\n    return x\n  \n    zebra = 1\n\n\tpass\n"
+    pages = module("lib/word-spans.js", "m.paragraphs(m.segments(x))", code)
+    texts = ["".join(s["text"] for s in page) for page in pages]
+    assert texts == ["def f():\n    return x", "    zebra = 1", "\tpass"]
+    # The same if the indentation and the word are different segments.
+    start = code.index("zebra")
+    invented = f"{{ invented: [[{start}, {start + 5}]] }}"
+    pages = module("lib/word-spans.js", f"m.paragraphs(m.segments(x, {invented}))", code)
+    assert [segment["text"] for segment in pages[1]] == ["    ", "zebra", " = 1"]
+
+
+def test_unknown_characters_of_a_prime_are_marked_as_not_read(module: Module) -> None:
+    parts = module("lib/word-spans.js", "m.segments(x, { primed: 4, unread: ['語'] })", "A語 b語c")
+    assert [(part["kind"], part["text"]) for part in parts] == [
+        ("primed", "A"),
+        ("unread", "語"),
+        ("primed", " b"),
+        ("plain", "語c"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -143,6 +167,11 @@ def test_empty_lines_separate_paragraphs(module: Module) -> None:
         ("m.duration(71)", "1:11"),
         ("m.duration(3723)", "1:02:03"),
         ("m.duration(1e6)", "12 days"),
+        ("m.timeSpan(42)", "42 s"),
+        ("m.timeSpan(328)", "5 min 28 s"),
+        ("m.timeSpan(1468)", "24 min"),
+        ("m.timeSpan(3900)", "1 h 05 min"),
+        ("m.timeSpan(1e6)", "12 days"),
         ("m.bytes(321456)", "314 kB"),
         ("m.isolateDirection('Orla')", "Orla"),
         ("m.isolateDirection('ليلى')", "\u2068ليلى\u2069"),
@@ -272,6 +301,28 @@ def test_the_url_contains_the_view_and_is_read_back(module: Module) -> None:
 )
 def test_invalid_url_parameters_are_ignored(module: Module, nonsense: str) -> None:
     assert module("state/url-state.js", "m.stateFromUrl(x)", nonsense) == {}
+
+
+@pytest.mark.parametrize(("characters", "fits"), [(10_000, False), (2_000, True)])
+def test_a_prime_that_is_too_long_for_a_url_is_left_out(
+    module: Module, server: Server, characters: int, fits: bool
+) -> None:
+    passage = {
+        "source": "best",
+        "seed": 7,
+        "length": 80,
+        "temperature": 0.8,
+        "temperatures": None,
+        "top_k": None,
+        "top_p": None,
+        "prime": "語" * characters,
+    }
+    address = module("state/url-state.js", "m.urlOf(x)", {"runId": "r1", "passage": passage})
+    view = module("state/url-state.js", "m.stateFromUrl(x)", address)
+    assert view == {"runId": "r1", "passage": passage} if fits else view == {"runId": "r1"}
+    assert httpx.get(f"{server.url}{address}", timeout=60).status_code == 200
+    link = module("state/passage-link.js", "m.passageUrl('r1', x)", passage)
+    assert (link is not None) == fits
 
 
 def test_the_clock_uses_the_fastest_answer(module: Module) -> None:

@@ -39,7 +39,13 @@ _VERSION = re.compile(r"([0-9a-f]{12})/(.+)")
 _IMPORT = re.compile(r'^(?:import|export)\b[^"\';]*?["\'](\.{1,2}/[^"\']+)["\'];', re.MULTILINE)
 _CSS_IMPORT = re.compile(r'^@import url\("([^"]+)"\);', re.MULTILINE)
 # Some systems map .js to another type, which browsers do not accept for a module.
-_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+_TYPES = {
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
+    ".woff2": "font/woff2",
+}
+_COMPRESSED_TYPES = {"font/woff2"}
 
 
 @dataclass(frozen=True)
@@ -173,7 +179,8 @@ def _respond(file: _File, request_headers: Headers, cache_control: str) -> Respo
     known = request_headers.get("if-none-match", "").split(",")
     if file.etag in [etag.strip().removeprefix("W/") for etag in known]:
         return Response(status_code=304, headers=headers)
-    if "gzip" in request_headers.get("accept-encoding", ""):
+    compresses = file.media_type not in _COMPRESSED_TYPES
+    if compresses and "gzip" in request_headers.get("accept-encoding", ""):
         headers["Content-Encoding"] = "gzip"
         return Response(file.compressed, media_type=file.media_type, headers=headers)
     return Response(file.body, media_type=file.media_type, headers=headers)

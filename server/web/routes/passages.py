@@ -69,7 +69,10 @@ async def write_passage(
     async def lines() -> AsyncIterator[str]:
         piece = first_piece
         while piece is not None:
-            yield json.dumps({"pieces": piece["pieces"]}) + "\n"
+            line = {"pieces": piece["pieces"]}
+            if unknown := piece["unknown_characters"]:
+                line["unknown_characters"] = unknown
+            yield json.dumps(line) + "\n"
             piece = await pieces.get()
         try:
             yield _result(request, await task).model_dump_json() + "\n"

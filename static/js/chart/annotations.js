@@ -1,6 +1,6 @@
 /** The labels on the chart: of the lines, hurrahs, notes and epochs. */
 
-import { smoothAt } from "../curve/loss-curve.js";
+import { indexAt, smoothAt } from "../curve/loss-curve.js";
 import { escapeLabel } from "../lib/plotly-theme.js";
 import { markedCurve } from "../curve/scales.js";
 import { joinWords } from "../lib/format.js";
@@ -12,7 +12,6 @@ const FIRST_EPOCH_PX = 54; // "epoch 2"
 const LIMIT_NOTE_CHARACTERS = 28;
 const CHARACTER_EM = 0.58; // a generous average for a sans serif font
 const EPOCHS_PX = 13; // the row of the epoch numbers
-const CURVE_STEP_PX = 10;
 const STAR_PX = 6;
 const LETTERS_PX = 2; // empty space above and below the letters
 const PLACEMENTS = [
@@ -20,6 +19,8 @@ const PLACEMENTS = [
   { xanchor: "left", dx: 10, dy: -14 },
   { xanchor: "right", dx: -10, dy: -14 },
   { xanchor: "left", dx: 10, dy: 14 },
+  { xanchor: "right", dx: -4, dy: 30 },
+  { xanchor: "left", dx: 4, dy: -30 },
 ];
 
 /** The name of each line in the right margin, without overlaps. */
@@ -66,7 +67,7 @@ export function epochLabels(epochs, { xAxis, logX }) {
 /**
  * "hurrah - Orla, update 9,000" beside its mark, and the text of a note, if the label fits into the
  * plot without covering another one. If only the words of a hurrah fit, they are shown alone.
- * Labels that do not fit are omitted; hovering over the mark shows them.
+ * Labels that do not fit, or would cover a line, are omitted; hovering over the mark shows them.
  *
  * @param {WatchState} state
  * @param {Record<string, import("./marks.js").Mark[]>} marks by kind, as drawn.
@@ -75,6 +76,9 @@ export function epochLabels(epochs, { xAxis, logX }) {
  */
 export function markLabels(state, marks, scales, fonts) {
   const curve = markedCurve(state);
+  // The raw losses are everywhere: on them the labels have a background instead.
+  const raw = state.smoothing === "0";
+  const lines = [raw ? curve : scales.curve, validationCurve(scales)];
   const taken = marks.hurrah.flatMap(({ update }) => markBox(update, curve, scales));
   const labels = [];
   const texts = [...hurrahTexts(marks.hurrah), ...noteTexts(marks.note)];
@@ -84,7 +88,7 @@ export function markLabels(state, marks, scales, fonts) {
     const x = scales.updateToPixel(from);
     if (loss === null || x < 0 || x > scales.width || labels.length === LIMIT_LABELS) continue;
     const at = { x, y: scales.lossToPixel(loss) };
-    const placement = freePlacement(at, wordings, fonts[kind], scales, taken, curve);
+    const placement = freePlacement(at, wordings, fonts[kind], scales, taken, lines);
     if (!placement) continue;
     labels.push({
       text: escapeLabel(placement.text),
@@ -96,8 +100,7 @@ export function markLabels(state, marks, scales, fonts) {
       yshift: -placement.dy,
       showarrow: false,
       font: fonts[kind],
-      // Readable on the noise of the raw losses.
-      bgcolor: state.smoothing === "0" ? fonts.labelBackground : undefined,
+      bgcolor: raw ? fonts.labelBackground : undefined,
     });
   }
   return labels;
@@ -107,16 +110,16 @@ export function markLabels(state, marks, scales, fonts) {
 const axisValue = (value, log) => (log ? Math.log10(value) : value);
 
 /**
- * The first of `wordings` that fits at one of PLACEMENTS beside `at`, if possible off the curve.
- * Its box is added to `taken`.
+ * The first of `wordings` that fits at one of PLACEMENTS beside `at` without covering a line. Its
+ * box is added to `taken`.
  */
-function freePlacement(at, wordings, font, scales, taken, curve) {
-  const free = wordings
+function freePlacement(at, wordings, font, scales, taken, lines) {
+  const found = wordings
     .flatMap((text) =>
       PLACEMENTS.map((placement) => ({ ...placement, text, ...boxOf(at, text, font, placement) })),
     )
-    .filter((box) => fits(box, scales) && !taken.some(overlapping(box)));
-  const found = free.find((box) => !crosses(box, curve, scales)) ?? free[0];
+    .filter((box) => fits(box, scales) && !taken.some(overlapping(box)))
+    .find((box) => !lines.some((line) => crosses(box, line, scales)));
   if (found) taken.push(found);
   return found;
 }
@@ -139,12 +142,20 @@ function boxOf(at, text, font, { xanchor, dx, dy }) {
 const fits = ({ left, right, top, bottom }, { width, height }) =>
   left > 0 && right < width && top > EPOCHS_PX && bottom < height;
 
-/** Whether the curve crosses a box. */
-function crosses({ left, right, top, bottom }, curve, { pixelToUpdate, lossToPixel }) {
-  for (let x = left; x < right + CURVE_STEP_PX; x += CURVE_STEP_PX) {
-    const loss = smoothAt(curve, Math.max(pixelToUpdate(Math.min(x, right)), 1));
-    const y = loss === null ? -Infinity : lossToPixel(loss);
-    if (y > top + LETTERS_PX && y < bottom - LETTERS_PX) return true;
+/** The validation loss in the form of a curve. */
+const validationCurve = ({ validation: { update, loss } }) => ({ update, smooth: loss });
+
+/** Whether one of the pieces of a line crosses a box. */
+function crosses({ left, right, top, bottom }, line, { pixelToUpdate, lossToPixel }) {
+  const { update, smooth } = line;
+  const last = update.length - 1;
+  const first = Math.max(indexAt(line, Math.floor(pixelToUpdate(left))) - 1, 0);
+  const end = pixelToUpdate(right);
+  for (let i = first; i < last && update[i] <= end; i += 1) {
+    if (smooth[i] === null || smooth[i + 1] === null) continue;
+    const [from, to] = [lossToPixel(smooth[i]), lossToPixel(smooth[i + 1])];
+    const [upper, lower] = [Math.min(from, to), Math.max(from, to)];
+    if (lower > top + LETTERS_PX && upper < bottom - LETTERS_PX) return true;
   }
   return false;
 }

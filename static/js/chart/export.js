@@ -3,6 +3,7 @@
 import { escapeLabel } from "../lib/plotly-theme.js";
 import { MARGIN } from "../curve/scales.js";
 import * as format from "../lib/format.js";
+import { networkSummary } from "../lib/network-summary.js";
 import { DEFAULT_SMOOTHING } from "../curve/smoothing.js";
 
 /** The size of an exported image in pixels, before scaling. */
@@ -20,7 +21,7 @@ const EXTRA_MARGIN = { l: 26, r: 20, t: 58, b: 24 };
 export function exportFigure(state, { data, layout, colours }) {
   const { unit, xAxis, smoothing } = labels(state);
   const { run } = state;
-  const about = [format.networkSummary(run.spec), `${format.count(run.update)} updates`, smoothing];
+  const about = [networkSummary(run.spec), `${format.count(run.update)} updates`, smoothing];
   const axis = (text) => ({ text, standoff: 8, font: { ...layout.font, size: 13 } });
   return {
     data,

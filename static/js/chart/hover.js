@@ -1,7 +1,7 @@
 /** Hovering over the curve: shows the loss, the marks and the sample at the pointer. */
 
 import { indexAt, smoothAt } from "../curve/loss-curve.js";
-import { el, find, setText } from "../lib/dom.js";
+import { el, find, reducedMotion, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { MARGIN, markedCurve, scalesOf } from "../curve/scales.js";
 import { describeMarks, marksNear, marksOf, xLabel } from "./marks.js";
@@ -10,8 +10,11 @@ import { zoomedWindow, windowToRange } from "../curve/zoom.js";
 import { Gestures } from "./gestures.js";
 
 const NEAR_SAMPLE_PX = 16;
+const READOUT_GAP_PX = 14; // between the pointer and the readout
+const MARK_LINE_PX = 18;
 const MARK_PX = 10; // a press within this distance selects a mark
 const NEAR_PX = 2; // a spike is as narrow as a line
+const LEAST_TEXT_PX = 160; // of the text that a press opened
 const DOUBLE_PRESS_MS = 600; // two presses within it count as a double press
 
 export class Hover {
@@ -54,7 +57,24 @@ export class Hover {
       known ? this.#reading(state, scales) : axesSentence(state, scales),
     );
     if (known) crosshair.style.transform = `translateX(${MARGIN.l + this.#position.x}px)`;
-    showMarks(known ? this.#marks(state, scales) : [], scales, state);
+    const below = showMarks(known ? this.#marks(state, scales) : [], scales, state);
+    this.#placeReadout(known, below, scales);
+  }
+
+  /** Beside the pointer, below the label of the marks there; in its corner without a pointer. */
+  #placeReadout(known, below, { width, height }) {
+    const readout = find("#chart-readout");
+    readout.dataset.side = known ? (this.#position.x > width / 2 ? "left" : "right") : "";
+    if (!known) {
+      readout.style.translate = "";
+      return;
+    }
+    const { x, y } = this.#position;
+    const above = below === null && y > height / 2;
+    readout.dataset.above = String(above);
+    const top = above ? y - READOUT_GAP_PX : Math.max(below ?? 0, y + READOUT_GAP_PX);
+    const left = x + (x > width / 2 ? -READOUT_GAP_PX : READOUT_GAP_PX);
+    readout.style.translate = `${MARGIN.l + left}px ${MARGIN.t + top}px`;
   }
 
   /** Zoom by `factor` around the pointer, or else the pinned update, or else the middle. */
@@ -74,15 +94,36 @@ export class Hover {
 
   #reading(state, scales) {
     const { curve, unit, xAxis } = scales;
+    const { from, to, first, last } = this.#near(this.#position.x, state, scales);
     const i = indexAt(curve, Math.round(scales.pixelToUpdate(this.#position.x)));
+    const low = curve.low.slice(first, last + 1).reduce((a, b) => Math.min(a, b));
+    const high = curve.high.slice(first, last + 1).reduce((a, b) => Math.max(a, b));
     const figure = (loss) => format.rounded(unit.of(loss), unit.digits);
     const position = xLabel(xAxis, curve.update[i]);
-    const label = [
-      `update ${format.count(curve.update[i])}${position && ` (${position})`}: ` +
-        `${smoothWords(state)} ${figure(curve.smooth[i])}`,
-      `loss ${figure(curve.low[i])} to ${figure(curve.high[i])}`,
-    ];
-    return label.join(", ");
+    const named = from === to ? "update" : "updates";
+    const span = [...new Set([from, to])].map(format.count).join(" to ");
+    const losses =
+      low === high
+        ? `loss ${figure(low)}`
+        : `losses ${figure(low)} to ${figure(high)}, a click reads the greatest`;
+    return (
+      `${named} ${span}${position && ` (${position})`}: ` +
+      `${smoothWords(state)} ${figure(curve.smooth[i])}, ${losses}`
+    );
+  }
+
+  /**
+   * The updates that a press at `x` searches for the greatest loss: those of the points drawn
+   * there, `first` to `last`.
+   */
+  #near(x, state, { curve, pixelToUpdate }) {
+    const latest = Math.max(state.run.update, 1);
+    const clamped = (update) => Math.min(Math.max(update, 1), latest);
+    const first = indexAt(curve, clamped(Math.floor(pixelToUpdate(x - NEAR_PX))));
+    const last = indexAt(curve, clamped(Math.ceil(pixelToUpdate(x + NEAR_PX))));
+    // The first point drawn may begin before the updates in view.
+    const from = first ? curve.update[first - 1] + 1 : Math.min(curve.update[0], latest);
+    return { from: clamped(from), to: clamped(curve.update[last]), first, last };
   }
 
   /**
@@ -128,12 +169,21 @@ export class Hover {
       const asWritten = mark.kind === "hurrah";
       this.#store.dispatch({ type: "pin", update: mark.update, asWritten });
       if (asWritten) this.#store.dispatch({ type: "sideTab", sideTab: "writing" });
+      this.#showText();
       return;
     }
-    const clamped = (update) => Math.min(Math.max(update, 1), state.run.update);
-    const from = clamped(Math.floor(scales.pixelToUpdate(x - NEAR_PX)));
-    const to = clamped(Math.ceil(scales.pixelToUpdate(x + NEAR_PX)));
+    const { from, to } = this.#near(x, state, scales);
     this.#store.dispatch({ type: "findPeak", from, to });
+    this.#showText();
+  }
+
+  /** In one column the text is below the curve: scroll until both are in view. */
+  #showText() {
+    const below = find("#controls").getBoundingClientRect().top;
+    const { top } = find("#card-tabs").getBoundingClientRect();
+    if (top < this.#frame.getBoundingClientRect().bottom || below - top >= LEAST_TEXT_PX) return;
+    const behavior = reducedMotion.matches ? "auto" : "smooth";
+    this.#frame.scrollIntoView({ block: "start", behavior });
   }
 
   /** The mark that was pressed; undefined for none. Samples are selected on the timeline. */
@@ -170,11 +220,11 @@ function axesSentence({ smoothing }, { unit, xAxis }) {
   return `${loss}${over}${smoothing === DEFAULT_SMOOTHING ? "" : how}`;
 }
 
-/** Describe marks beside the first of them. */
+/** Describe marks beside the first of them. Returns where the label ends; null without marks. */
 function showMarks(marks, scales, state) {
   const label = find("#chart-mark");
   label.hidden = !marks.length;
-  if (!marks.length) return;
+  if (!marks.length) return null;
   const lines = describeMarks(marks);
   if (label.dataset.lines !== lines.join("\n")) {
     label.replaceChildren(...lines.map((text) => el("span", { text })));
@@ -185,4 +235,5 @@ function showMarks(marks, scales, state) {
   const left = x > scales.width / 2;
   label.style.translate = `${MARGIN.l + x + (left ? -14 : 14)}px ${MARGIN.t + y - 16}px`;
   label.dataset.side = left ? "left" : "right";
+  return y + lines.length * MARK_LINE_PX;
 }

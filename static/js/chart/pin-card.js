@@ -10,7 +10,7 @@ import * as format from "../lib/format.js";
 import { LIMITS } from "../lib/limits.js";
 import { MARGIN, markedCurve, scalesOf } from "../curve/scales.js";
 import { marksOf, describeMark } from "./marks.js";
-import { toast } from "../ui/toasts.js";
+import { aboutRun, toast } from "../ui/toasts.js";
 
 const LOW_ON_CHART = 0.72; // a curve below this share of the height leaves space only above it
 const EDGE_PX = 8;
@@ -119,7 +119,7 @@ export class PinCard {
         on: { click: () => this.#write(update, null) },
       },
       "Note",
-      el("kbd", { text: "m" }),
+      el("kbd", { "aria-hidden": "true", text: "m" }),
     );
     const away = iconButton("close", "Back to live", () =>
       this.#store.dispatch({ type: "pin", update: null }),
@@ -175,7 +175,7 @@ export class PinCard {
   }
 
   async #save(update, note, text) {
-    const { runId } = this.#store.get();
+    const { runId, run: about } = this.#store.get();
     const saved = await orToast(() =>
       note ? api.changeNote(runId, note.id, text) : api.addNote(runId, update, text),
     );
@@ -183,18 +183,18 @@ export class PinCard {
     if (this.#writing) this.#stopWriting();
     if (note) {
       const run = () => orToast(() => api.changeNote(runId, note.id, note.text));
-      toast("Note changed.", { label: "Undo", run });
+      toast(aboutRun(about, "Note changed."), { label: "Undo", run });
     }
   }
 
   async #remove({ id, update, text }) {
-    const { runId } = this.#store.get();
+    const { runId, run: about } = this.#store.get();
     const removed = await orToast(async () => {
       await api.removeNote(runId, id);
       return true;
     });
     const run = () => orToast(() => api.addNote(runId, update, text));
-    if (removed) toast("Note deleted.", { label: "Undo", run });
+    if (removed) toast(aboutRun(about, "Note deleted."), { label: "Undo", run });
   }
 
   /** Place the card above or below the curve, within the plot. */

@@ -149,9 +149,7 @@ export class CompareChart {
     const [drawn, size] = [this.#drawn, this.#size];
     this.#crosshair.hidden = at === null || !drawn;
     if (at === null || !drawn || !size) {
-      this.#readout.replaceChildren(
-        `smooth loss, in ${LOSS_UNITS[state.y]}, by ${AXIS_LABELS[state.x]}`,
-      );
+      this.#readout.replaceChildren(`smooth loss, in ${LOSS_UNITS[state.y]}`);
       return;
     }
     const margin = marginOf(size);
@@ -174,8 +172,6 @@ export class CompareChart {
     this.#readout.replaceChildren(xText(state.x, x), ...values);
   }
 }
-
-const AXIS_LABELS = { updates: "update", epochs: "epoch", seconds: "seconds of training" };
 
 /**
  * @param {CompareState["x"]} axis

@@ -211,7 +211,9 @@ export function yRangeOf(pieces) {
   const rough = Math.max(high - low, high * 0.01) / 12;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((factor) => factor * power).find((each) => each >= rough) ?? rough;
-  return [Math.floor(low / step - 0.4) * step, Math.ceil(high / step + 0.4) * step];
+  const least = low >= 0 ? 0 : -Infinity; // a loss has no minus sign
+  const from = Math.floor(low / step - 0.4) * step;
+  return [Math.max(from, least), Math.ceil(high / step + 0.4) * step];
 }
 
 /**

@@ -10,7 +10,8 @@ const LABEL_GAP_PX = 8;
 const CHARACTER_EM = 0.56;
 const NARROW_PX = 560; // of the whole chart
 const CELL_PX = 1;
-const PROBES = 16; // points along a label where another line may cross it
+const LINE_GAP_PX = 2; // between a label and a line
+const TITLE_PX = 18;
 
 /** @typedef {import("./lines.js").Line} Line */
 /** @typedef {import("./lines.js").Points} Points */
@@ -27,9 +28,13 @@ export const marginOf = ({ width }) => ({
   l: 44,
   r: width < NARROW_PX ? 92 : 168,
   t: 34,
-  b: 30,
+  b: 30 + TITLE_PX,
   pad: 0,
 });
+
+/** The title of the x axis, by what it shows. */
+const X_TITLES = { updates: "update", epochs: "epochs", seconds: "seconds of training" };
+
 
 /**
  * @param {CompareState} state
@@ -229,6 +234,7 @@ function xAxis({ scale, x }, [from, to], { width }, colours, text) {
     type: log ? "log" : "linear",
     range: log ? [Math.log10(from), Math.log10(to)] : [from, to],
     showgrid: false,
+    title: { text: X_TITLES[x], standoff: 6, font: text },
     tickformat: x === "epochs" ? "~g" : width < 360 ? "~s" : ",~r",
     nticks: Math.max(3, Math.floor(width / 90)),
     ...(log && to / from > 200 ? { dtick: 1 } : {}),
@@ -337,7 +343,7 @@ function labels(pieces, { kind, view, span, scale, inner, marginRight, goal }, c
       const beside = left > inner.width * 0.94;
       const bottom = inner.height + (beside ? LINE_PX * 2 : 0);
       const box = { left, right, bottom, most: LINE_PX * (beside ? 8 : 3) };
-      const crossing = crossingYs(pieces, piece, box, toValue).map(toPixel);
+      const crossing = spansOf(pieces, piece, box, toValue).map((span) => span.map(toPixel));
       const pixel = freeRow(toPixel(y), box, taken, crossing);
       if (pixel === null) return [];
       taken.push({ left, right, pixel, apart: LINE_PX });
@@ -352,7 +358,6 @@ function labels(pieces, { kind, view, span, scale, inner, marginRight, goal }, c
         yanchor: "middle",
         yshift: -pixel,
         showarrow: false,
-        bgcolor: colours.card,
         borderpad: 0,
         font: { ...text, size: LABEL_PX, color: colours.series[piece.slot] },
       };
@@ -367,13 +372,16 @@ function labels(pieces, { kind, view, span, scale, inner, marginRight, goal }, c
  * @param {{left: number, right: number, bottom: number, most: number}} box `most` is the greatest
  *   distance from `wanted`.
  * @param {TakenSpace[]} taken
- * @param {number[]} crossing
+ * @param {number[][]} crossing the lowest and the highest pixel of each line there.
  */
 function freeRow(wanted, { left, right, bottom, most }, taken, crossing) {
   const near = taken.filter((other) => other.left < right && other.right > left);
   const free = (/** @type {number} */ pixel) =>
     near.every((other) => Math.abs(other.pixel - pixel) >= other.apart) &&
-    crossing.every((line) => Math.abs(line - pixel) >= LINE_PX * 0.6);
+    crossing.every(
+      ([low, high]) => low < pixel - LINE_PX / 2 - LINE_GAP_PX ||
+        high > pixel + LINE_PX / 2 + LINE_GAP_PX,
+    );
   for (let off = 0; off < most; off += 1) {
     for (const pixel of [wanted + off, wanted - off]) {
       if (pixel >= 0 && pixel <= bottom && free(pixel)) return pixel;
@@ -383,19 +391,24 @@ function freeRow(wanted, { left, right, bottom, most }, taken, crossing) {
 }
 
 /**
- * The values at which other lines cross the width of a box.
+ * The least and the greatest value of each other line within the width of a box.
  *
  * @param {Line[]} pieces
  * @param {Line} own
  * @param {{left: number, right: number}} box
  * @param {(pixel: number) => number} toValue
  */
-function crossingYs(pieces, own, { left, right }, toValue) {
-  const places = Array.from({ length: PROBES }, (_, i) => i / (PROBES - 1));
-  const steps = places.map((share) => toValue(left + (right - left) * share));
+function spansOf(pieces, own, { left, right }, toValue) {
+  const [from, to] = [toValue(left), toValue(right)];
   return pieces
     .filter((piece) => piece !== own)
-    .flatMap((piece) => steps.flatMap((x) => yAt(piece, x) ?? []));
+    .flatMap((piece) => {
+      const { x, y } = piece;
+      const inside = y.filter((_, i) => x[i] > from && x[i] < to);
+      const ys = [yAt(piece, from), yAt(piece, to), ...inside].filter((each) => each !== null);
+      if (!ys.length) return [];
+      return [[ys.reduce((a, b) => Math.min(a, b)), ys.reduce((a, b) => Math.max(a, b))]];
+    });
 }
 
 /**
@@ -409,8 +422,16 @@ function lastInView({ x, y }, [from, to]) {
 }
 
 /**
+ * A name without its middle, since names often have the same beginning.
+ *
  * @param {string} name
  * @param {number} length
  */
-const shorten = (name, length) =>
-  name.length > length ? `${name.slice(0, Math.max(length - 1, 3)).trimEnd()}…` : name;
+export function shorten(name, length) {
+  const characters = Array.from(name);
+  if (characters.length <= length) return name;
+  const kept = Math.max(length - 1, 3);
+  const end = Math.ceil(kept / 2);
+  const [first, last] = [characters.slice(0, kept - end), characters.slice(-end)];
+  return `${first.join("").trimEnd()}…${last.join("").trimStart()}`;
+}

@@ -18,6 +18,7 @@ export const initialState = ({ operator }) => ({
   runs: null,
   pendingDelete: [],
   chosen: [],
+  dropped: [],
   slots: {},
   live: {},
   connections: {},
@@ -42,7 +43,7 @@ export const PARAMETERS = {
     read: (state) => visibleIds(state).join(",") || null,
     parse(text) {
       const ids = text.split(",").filter((id) => /^[\w-]{1,64}$/.test(id));
-      return ids.length ? { chosen: [...new Set(ids)].slice(0, LIMIT_CHOSEN) } : null;
+      return ids.length ? { chosen: [...new Set(ids)] } : null;
     },
   },
   x: oneOf("x", ["updates", "epochs", "seconds"]),
@@ -202,7 +203,7 @@ function withoutPending(state) {
 }
 
 /**
- * Select runs; those already selected keep their slots.
+ * Select runs; those already selected keep their slots. The runs beyond the limit are `dropped`.
  *
  * @param {CompareState} state
  * @param {string[]} ids
@@ -225,6 +226,7 @@ function choose(state, ids) {
   return {
     ...state,
     chosen,
+    dropped: ids.slice(LIMIT_CHOSEN),
     slots,
     live: only(state.live),
     connections: only(state.connections),

@@ -4,6 +4,7 @@ import { LIMIT_CHOSEN, swatch } from "./series-styles.js";
 import { visibleIds } from "./reducers.js";
 import { el, find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
+import { networkSummary } from "../lib/network-summary.js";
 
 /** @param {CompareStore} store */
 export function mountRunPicker(store) {
@@ -44,17 +45,18 @@ export function mountRunPicker(store) {
     }
     setText(row.name, now.name);
     const stateLine = `${format.stateLabel(now.state)} at ${format.count(now.update)}`;
-    setText(row.about, `${stateLine}; ${format.networkSummary(now.spec)}`);
+    setText(row.about, `${stateLine}; ${networkSummary(now.spec)}`);
     row.name.title = now.name;
     row.about.title = row.about.textContent;
     row.dot.dataset.state = now.state;
   }
 
   store.watch(
-    ({ runs, pendingDelete, chosen, live }) => [
+    ({ runs, pendingDelete, chosen, dropped, live }) => [
       runs,
       pendingDelete,
       chosen,
+      dropped,
       ...Object.values(live).map(({ run }) => `${run.name} ${run.state}`),
     ],
     () => {
@@ -71,9 +73,18 @@ export function mountRunPicker(store) {
       const same = items.every((item, i) => list.children[i] === item);
       if (!same || list.children.length !== items.length) list.replaceChildren(...items);
       for (const id of rows.keys()) if (!runs.some((run) => run.id === id)) rows.delete(id);
+      setText(find("#compare-dropped"), droppedSentence(state));
       setText(find("#compare-count"), state.runs ? countSentence(count, runs.length) : "");
     },
   );
+}
+
+/** The selected runs beyond the limit, by name. @param {CompareState} state */
+function droppedSentence({ dropped, runs }) {
+  const left = (runs ?? []).filter(({ id }) => dropped.includes(id));
+  if (!left.length) return "";
+  const names = left.map(({ name }) => `“${name}”`).join(", ");
+  return `Not shown, since at most ${LIMIT_CHOSEN} runs fit: ${names}.`;
 }
 
 /**

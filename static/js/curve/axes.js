@@ -168,8 +168,10 @@ export function roundSpan(low, high, log) {
     ];
   }
   const step = roundStep(Math.max(high - low, (high || 1) * 0.005) / 14);
+  // A loss is never negative: room below 0 would only need wider labels, with a minus sign.
+  const least = low >= 0 ? 0 : -Infinity;
   return [
-    Math.floor((low - step * 0.3) / step) * step,
+    Math.max(Math.floor((low - step * 0.3) / step) * step, least),
     Math.ceil((high + step * 0.6) / step) * step,
   ];
 }

@@ -16,8 +16,35 @@ const MEANINGS = {
   c: "bias of the output",
 };
 
-/** Show the result of a check; `onPurpose` if a mistake was made on purpose. */
-export function showVerdict(check, onPurpose) {
+/** A network in words: "lstm, 1 layer of 20 units, sequences of 10, batch 1, seed 0". */
+export function networkText(request) {
+  const { cell, layers, hidden_size: hidden, sequence_length: length } = request;
+  const { batch_size: batch, seed, text } = request;
+  return [
+    cell,
+    `${format.plural(layers, "layer", "layers")} of ${format.plural(hidden, "unit", "units")}`,
+    `sequences of ${format.count(length)}`,
+    `batch ${format.count(batch)}`,
+    text ? `the text “${Array.from(text.replace(/\s+/gu, " ")).slice(0, 24).join("")}…”` : "",
+    `seed ${seed}`,
+  ]
+    .filter(Boolean)
+    .join(", ");
+}
+
+/** There is no result: an earlier one must not stay beside another network. */
+export function showNoVerdict(request) {
+  find("#check-verdict-box").dataset.tone = "none";
+  setText(find("#check-mark"), "–");
+  setText(find("#check-verdict"), "Not checked.");
+  setText(find("#check-of"), networkText(request));
+  setText(find("#check-worst"), "");
+  find("#check-rows").replaceChildren();
+}
+
+/** Show the result of a check of `request`; `onPurpose` if a mistake was made on purpose. */
+export function showVerdict(check, request, onPurpose) {
+  setText(find("#check-of"), networkText(request));
   const { title, tone } = verdictOf(check, onPurpose);
   find("#check-verdict-box").dataset.tone = tone;
   setText(find("#check-mark"), check.passed ? "✓" : "✗");

@@ -61,6 +61,25 @@ export function duration(seconds) {
 }
 
 /**
+ * A time in words, exact enough to plan with: 42 s -> "42 s", 328 s -> "5 min 28 s", 1468 s ->
+ * "24 min", 3900 s -> "1 h 05 min".
+ *
+ * @param {Figure} seconds
+ */
+export function timeSpan(seconds) {
+  if (!known(seconds) || seconds < 0) return NO_VALUE;
+  const total = Math.round(seconds);
+  const minutes = Math.floor(total / 60);
+  const hours = Math.floor(minutes / 60);
+  const two = (/** @type {number} */ n) => String(n).padStart(2, "0");
+  if (total < 60) return `${total} s`;
+  if (minutes < 10) return total % 60 ? `${minutes} min ${two(total % 60)} s` : `${minutes} min`;
+  if (hours < 1) return `${minutes} min`;
+  if (hours < 10) return minutes % 60 ? `${hours} h ${two(minutes % 60)} min` : `${hours} h`;
+  return hours <= 96 ? `${hours} h` : `${count(total / 86400)} days`;
+}
+
+/**
  * Elapsed time: 8.83 s -> "8.8 s"; from a hundred seconds on as a duration.
  *
  * @param {Figure} seconds
@@ -105,10 +124,6 @@ const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u;
  */
 export const isolateDirection = (text) => (RIGHT_TO_LEFT.test(text) ? `\u2068${text}\u2069` : text);
 
-/** A run's network in a few words: "rnn 100, adagrad 0.1". @param {RunSpec} spec */
-export const networkSummary = (spec) =>
-  `${spec.cell} ${count(spec.hidden_size)}, ${spec.optimizer} ${spec.learning_rate}`;
-
 /** @type {Record<string, string>} */
 const STATES = {
   queued: "waiting for a free core",
@@ -120,8 +135,14 @@ const STATES = {
   interrupted: "interrupted",
 };
 
-/** The state of a run in a word. @param {string} state */
-export const stateLabel = (state) => STATES[state] ?? state;
+/**
+ * The state of a run in a few words, or in one.
+ *
+ * @param {string} state
+ * @param {boolean} [short]
+ */
+export const stateLabel = (state, short = false) =>
+  short && state === "queued" ? "waiting" : (STATES[state] ?? state);
 
 const MAX_JOINED = 3;
 

@@ -6,7 +6,7 @@
  * code points.
  *
  * @typedef {Object} Segment
- * @property {"plain" | "invented" | "watched" | "primed"} kind
+ * @property {"plain" | "invented" | "watched" | "primed" | "unread"} kind
  * @property {string} text
  * @property {true} [changed]
  *
@@ -15,6 +15,7 @@
  * @property {string[]} [watched] words to find.
  * @property {Span[]} [changed] half-open spans in code points.
  * @property {number} [primed] how many characters at the start are the prime.
+ * @property {string[]} [unread] characters of the prime that the network does not know.
  */
 
 const LETTER = /[\p{L}\p{M}]/u;
@@ -32,7 +33,8 @@ const JOINED_LETTER = new RegExp(
  * @param {Highlights} [highlights]
  * @returns {Segment[]}
  */
-export function segments(text, { invented = [], watched = [], changed = [], primed = 0 } = {}) {
+export function segments(text, highlights = {}) {
+  const { invented = [], watched = [], changed = [], primed = 0, unread = [] } = highlights;
   const characters = Array.from(text);
   /** @type {Segment["kind"][]} */
   const kinds = new Array(characters.length).fill("plain");
@@ -44,6 +46,7 @@ export function segments(text, { invented = [], watched = [], changed = [], prim
     }
   }
   kinds.fill("primed", 0, primed);
+  for (let i = 0; i < primed; i += 1) if (unread.includes(characters[i])) kinds[i] = "unread";
   const isChanged = new Array(characters.length).fill(false);
   for (const [start, end] of changed) isChanged.fill(true, start, end);
   /** @type {Segment[]} */
@@ -81,6 +84,24 @@ function occurrences(characters, word) {
 }
 
 /**
+ * One or more empty lines. The indentation of the line after them is not part of the match: code
+ * and verse need it.
+ */
+const EMPTY_LINES = /\n(?:[^\S\n]*\n)+/u;
+
+/** The same before a line that is not empty, as far as the text is known. */
+export const PARAGRAPH_ENDS = /\n(?:[^\S\n]*\n)+(?=[^\S\n]*\S)/gu;
+
+const LEADING_LINES = /^(?:[^\S\n]*\n)+/u;
+
+/**
+ * A text without the empty lines at its start; the indentation of its first line stays.
+ *
+ * @param {string} text
+ */
+export const withoutLeadingLines = (text) => text.replace(LEADING_LINES, "");
+
+/**
  * Group segments into paragraphs. An empty line starts a new one; a single line break does not.
  *
  * @param {Segment[]} split
@@ -90,7 +111,7 @@ export function paragraphs(split) {
   /** @type {Segment[][]} */
   const found = [[]];
   for (const segment of split) {
-    segment.text.split(/\n{2,}/).forEach((piece, i) => {
+    segment.text.split(EMPTY_LINES).forEach((piece, i) => {
       if (i > 0) found.push([]);
       if (piece) found.at(-1)?.push({ ...segment, text: piece });
     });
@@ -99,15 +120,15 @@ export function paragraphs(split) {
 }
 
 /**
- * A paragraph without white space at its start and end.
+ * A paragraph without empty lines at its start and white space at its end.
  *
  * @param {Segment[]} paragraph
  */
 function trimmed(paragraph) {
-  const first = paragraph.findIndex(({ text }) => text.trim());
   const last = paragraph.findLastIndex(({ text }) => text.trim());
-  const inner = paragraph.slice(first, last + 1).map((segment) => ({ ...segment }));
-  inner[0].text = inner[0].text.trimStart();
+  const [first, ...rest] = paragraph.slice(0, last + 1).map((segment) => ({ ...segment }));
+  const begun = { ...first, text: withoutLeadingLines(first.text) };
+  const inner = begun.text ? [begun, ...rest] : rest;
   inner[inner.length - 1].text = inner[inner.length - 1].text.trimEnd();
   return inner;
 }

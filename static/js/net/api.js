@@ -206,7 +206,8 @@ export const getText = (id, from, to, signal) =>
  *
  * @param {string} id
  * @param {PassageRequest} request
- * @param {(pieces: string[]) => void} onPieces called with the next piece of each text.
+ * @param {(pieces: string[], unread: string[]) => void} onPieces called with the next piece of each
+ *   text, and the characters of the prime that the network does not know.
  * @param {AbortSignal} signal
  * @returns {Promise<Passage[]>}
  */
@@ -220,7 +221,7 @@ export async function writePassages(id, request, onPieces, signal) {
   let last = null;
   try {
     for await (const line of linesOf(response)) {
-      if (line.pieces) onPieces(line.pieces);
+      if (line.pieces) onPieces(line.pieces, line.unknown_characters ?? []);
       else last = line;
     }
   } catch (error) {

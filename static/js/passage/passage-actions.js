@@ -96,6 +96,10 @@ export class PassageActions {
   async #share() {
     const { run, request } = this.#result;
     const link = passageUrl(run, request);
+    if (link === null) {
+      toast("The beginning is too long for a link. Save the passage instead.");
+      return;
+    }
     const validity = await this.#saveModel(run, request.source);
     const copied = await copy(link);
     if (!copied) {

@@ -13,6 +13,7 @@ const MODELS = {
   best: "best",
   best_validation: "best by validation",
   latest: "latest",
+  exact: "of the link",
   "": "best",
 };
 const REMEMBERED = ["length", "temperature", "prime", "several", "top_k", "top_p"];
@@ -105,13 +106,13 @@ export class PassageForm {
     const option = (value, text) => el("option", { value, text });
     const saved = [...checkpoints].reverse();
     const heldOut = run?.spec.validation_fraction > 0;
-    const linked = this.#exact && `from the link, ${format.count(this.#exact.update)}`;
+    const linked = this.#exact && `model of the link, update ${format.count(this.#exact.update)}`;
     source.replaceChildren(
       option("best", "best model"),
       ...(heldOut ? [option("best_validation", "best by validation")] : []),
       option("latest", "latest model"),
       ...(linked ? [option("exact", linked)] : []),
-      ...saved.map(({ id, update }) => option(id, `checkpoint ${format.count(update)}`)),
+      ...saved.map(({ id, update }) => option(id, `checkpoint at ${format.count(update)}`)),
     );
     source.value = chosen;
     if (!source.value) source.value = "best";

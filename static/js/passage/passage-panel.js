@@ -33,6 +33,11 @@ export class PassagePanel {
       event.preventDefault();
       this.#write();
     });
+    find("#passage-prime-text").addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      this.#write();
+    });
     const write = find("#write");
     write.addEventListener("click", () => this.openAndWrite());
     find("#passage-random-seed").addEventListener("click", () => {
@@ -100,8 +105,8 @@ export class PassagePanel {
     const request = { ...this.#form.request(), ...override };
     setText(find("#passage-progress"), "waiting for the network");
     try {
-      const onPieces = (pieces) =>
-        this.#request === controller && this.#addPieces(pieces, request, run);
+      const onPieces = (pieces, unread) =>
+        this.#request === controller && this.#addPieces(pieces, unread, request, run);
       const passages = await api.writePassages(run.id, request, onPieces, controller.signal);
       if (this.#request === controller) this.#show(passages, request, run);
     } catch (error) {
@@ -140,12 +145,13 @@ export class PassagePanel {
   }
 
   /** The first piece of a new text replaces the old text. */
-  #addPieces(pieces, request, run) {
+  #addPieces(pieces, unread, request, run) {
     if (!this.#text.growing) {
       this.#actions.set(null);
       this.#text.start(temperaturesOf(request), isSeveral(request), {
         watched: watchWords(run),
         prime: request.prime,
+        unread,
       });
       this.#drawerView.fitColumns(temperaturesOf(request).length);
       setText(find("#passage-source"), "");
@@ -267,5 +273,5 @@ function sourceSentence({ kind, update, smooth_loss: loss }, request) {
 function unknownSentence(characters = []) {
   if (!characters.length) return "";
   const named = characters.map((character) => `“${character}”`).join(" ");
-  return `Characters that are not in this corpus were removed from the prime: ${named}`;
+  return `Characters that are not in this corpus were not read: ${named}`;
 }

@@ -4,7 +4,7 @@
 
 import { el } from "../lib/dom.js";
 import * as format from "../lib/format.js";
-import { paragraphs, segments } from "../lib/word-spans.js";
+import { PARAGRAPH_ENDS, paragraphs, segments } from "../lib/word-spans.js";
 import { prose, span } from "../ui/prose.js";
 import { qualityFigures } from "../writing/quality.js";
 
@@ -29,9 +29,10 @@ export class PassageText {
   }
 
   /** Start again, with one text per temperature; each one continues from `prime`. */
-  start(temperatures, several, { watched, prime = "" }) {
+  start(temperatures, several, { watched, prime = "", unread = [] }) {
     this.clear();
-    this.#columns = temperatures.map((each) => new Column(each, several, watched, prime));
+    const options = { watched, prime, unread };
+    this.#columns = temperatures.map((each) => new Column(each, several, options));
     this.#show(this.#columns.map(({ element }) => element));
     this.#host.scrollTop = 0;
   }
@@ -56,7 +57,7 @@ export class PassageText {
       const { text, invented_words: invented, temperature, quality, prime = "" } = passage;
       const primed = Array.from(prime).length;
       const moved = (invented ?? []).map(([from, to]) => [from + primed, to + primed]);
-      const highlights = { invented: moved, watched, primed };
+      const highlights = { invented: moved, watched, primed, unread: passage.unknown_characters };
       const body = text.trim() ? prose(prime + text, highlights) : emptyNote();
       if (!several) return body;
       const note = el("p", { class: "quality" }, ...qualityFigures(quality));
@@ -96,9 +97,11 @@ class Column {
   #body = el("div", { class: "prose prose-growing" }, this.#last);
   #watched;
   #primed; // how many characters of the tail belong to the prime
+  #unread;
 
-  constructor(temperature, several, watched, prime) {
+  constructor(temperature, several, { watched, prime, unread }) {
     this.#watched = watched;
+    this.#unread = unread;
     this.#tail = prime;
     this.#primed = Array.from(prime).length;
     this.element = several
@@ -112,7 +115,7 @@ class Column {
   }
 
   show() {
-    const breaks = [...this.#tail.matchAll(/\n{2,}(?=[^\n])/gu)];
+    const breaks = [...this.#tail.matchAll(PARAGRAPH_ENDS)];
     const end = breaks.length ? breaks.at(-1).index + breaks.at(-1)[0].length : 0;
     if (end) {
       for (const paragraph of this.#paragraphs(this.#tail.slice(0, end))) {
@@ -126,8 +129,9 @@ class Column {
   }
 
   #paragraphs(text) {
-    return paragraphs(segments(text, { watched: this.#watched, primed: this.#primed })).map(
-      (parts) => el("p", {}, ...parts.map((segment) => span(segment, () => false))),
+    const highlights = { watched: this.#watched, primed: this.#primed, unread: this.#unread };
+    return paragraphs(segments(text, highlights)).map((parts) =>
+      el("p", {}, ...parts.map((segment) => span(segment, () => false))),
     );
   }
 }

@@ -73,7 +73,10 @@ export class PassageCard {
     const texts = saved.passages.map((passage) => {
       const primed = Array.from(passage.prime).length;
       const invented = passage.invented_words.map(([from, to]) => [from + primed, to + primed]);
-      const text = prose(passage.prime + passage.text, { invented, watched, primed });
+      const text = prose(passage.prime + passage.text, {
+        ...{ invented, watched, primed },
+        unread: passage.unknown_characters,
+      });
       if (!several) return text;
       const heading = el("h4", { text: `temperature ${format.fine(passage.temperature)}` });
       const quality = el("p", { class: "quality" }, ...qualityFigures(passage.quality));
@@ -148,8 +151,9 @@ export class PassageCard {
         href: savedPassageFile(saved.id, "txt"),
         download: true,
       }),
-      small("repeat", again, { href: passageUrl(saved.run, saved.request) }),
     ];
+    const link = passageUrl(saved.run, saved.request);
+    if (link !== null) buttons.push(small("repeat", again, { href: link }));
     if (this.#actions.operator) {
       const name = saved.title ?? firstWords(saved);
       const remove = () => this.#actions.remove(saved.id, name);

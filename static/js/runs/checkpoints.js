@@ -4,7 +4,7 @@ import * as api from "../net/api.js";
 import { el, find, focusedElement, icon, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { popover } from "../ui/popover.js";
-import { toast } from "../ui/toasts.js";
+import { aboutRun, toast } from "../ui/toasts.js";
 
 export class Checkpoints {
   #store;
@@ -44,13 +44,14 @@ export class Checkpoints {
     try {
       const checkpoint = await api.saveCheckpoint(run.id);
       this.#store.dispatch({ type: "checkpointSaved", checkpoint });
-      toast(`Checkpoint at update ${format.count(checkpoint.update)} saved.`, {
+      const saved = `Checkpoint at update ${format.count(checkpoint.update)} saved.`;
+      toast(aboutRun(run, saved), {
         label: "Download",
         href: api.checkpointFile(run.id, checkpoint.id),
       });
     } catch (error) {
       if (!(error instanceof api.Problem)) throw error;
-      toast(error.message);
+      toast(aboutRun(run, error.message));
     } finally {
       this.#pending = false;
       this.#button.removeAttribute("aria-busy");
@@ -95,7 +96,7 @@ export class Checkpoints {
       );
     }
     if (operator && deletable) {
-      const name = `The checkpoint at ${title.toLowerCase()}`;
+      const name = aboutRun(run, `The checkpoint at ${title.toLowerCase()}`);
       const remove = () => this.#remove({ id, run: run.id, name });
       const look = "button-square button-plain";
       item.append(button({ "aria-label": `Delete: ${title}`, title: "Delete" }, remove, look));

@@ -12,6 +12,15 @@ export class Estimate {
   #timer = null;
   #request = null;
   #asked = null;
+  #invalid;
+
+  /**
+   * @param {(fields: {field: string, message: string}[]) => void} invalid called with the fields
+   *   that allow no estimate, and with none when there is an estimate.
+   */
+  constructor(invalid) {
+    this.#invalid = invalid;
+  }
 
   /**
    * Request an estimate for a spec, once the user pauses.
@@ -43,15 +52,23 @@ export class Estimate {
       if (this.#request !== request) return;
       setText(this.#size, `, ${format.bytes(estimate.memory_bytes)} of memory`);
       setText(this.#speed, speedText(estimate, spec));
+      this.#invalid([]);
     } catch (error) {
       if (error.name === "AbortError") return;
       if (!(error instanceof api.Problem)) throw error;
       this.#asked = null;
       if (this.#request !== request) return;
       setText(this.#size, "");
-      setText(this.#speed, "");
+      setText(this.#speed, `No estimate. ${reason(error)}`);
+      if (error.fields.length) this.#invalid(error.fields);
     }
   }
+}
+
+/** @param {api.Problem} problem */
+function reason({ fields, message }) {
+  if (!fields.length) return message;
+  return fields.length === 1 ? "One setting is invalid." : `${fields.length} settings are invalid.`;
 }
 
 function speedText(estimate, { pace }) {
@@ -59,11 +76,11 @@ function speedText(estimate, { pace }) {
   return [speed, durationText(estimate, pace)].filter(Boolean).join(": ");
 }
 
-/** "0:13, 5.4 epochs"; a slower pace takes correspondingly longer. */
+/** "13 s, 5.4 epochs"; a slower pace takes correspondingly longer. */
 function durationText({ seconds, epochs, updates_per_second: speed }, pace) {
   if (seconds === null) return "";
   const updates = seconds * speed;
   const slowed = typeof pace === "number" ? Math.max(seconds, updates / pace) : seconds;
-  const time = `${pace === "cinematic" ? "at least " : ""}${format.duration(slowed)}`;
+  const time = `${pace === "cinematic" ? "at least " : ""}${format.timeSpan(slowed)}`;
   return `${time}, ${format.loss(epochs)} epochs`;
 }

@@ -3,6 +3,7 @@
 import * as api from "../net/api.js";
 import { el, find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
+import { FieldErrors } from "../ui/field-errors.js";
 import { RunSpecForm } from "./run-spec-form.js";
 import { FORMS } from "./run-spec.js";
 
@@ -30,6 +31,7 @@ export class ForkDialog {
   #form = find("#fork-form");
   #fields = this.#form.elements;
   #settings = new RunSpecForm(this.#form, FORMS.fork);
+  #errors = new FieldErrors(this.#form, "fork-");
   #start = find("#fork-start");
   #forked;
   /** @type {Run | null} */
@@ -80,6 +82,9 @@ export class ForkDialog {
   /** @param {RunSpec} spec of the parent. */
   #fill(spec) {
     this.#settings.fill(spec);
+    for (const field of this.#form.querySelectorAll("input[type=number]")) {
+      field.placeholder = field.value && `${field.value}, as before`; // without a value
+    }
     this.#fields.paused.checked = false;
     find("#fork-dropout").closest(".field").hidden = spec.layers === 1;
     find("#fork-more").open = false;
@@ -133,15 +138,8 @@ export class ForkDialog {
    * @param {api.Problem | null} problem null clears the messages.
    */
   #showProblem(problem) {
-    for (const slot of this.#form.querySelectorAll(".field-error")) setText(slot, "");
-    const unplaced = (problem?.fields ?? []).filter(({ field, message }) => {
-      const slot = this.#form.querySelector(`#fork-error-${CSS.escape(field.split(".").at(-1))}`);
-      if (!slot) return true;
-      setText(slot, message);
-      slot.closest("details")?.setAttribute("open", "");
-      slot.closest(".field").querySelector("input, select").focus();
-      return false;
-    });
+    const { unplaced, first } = this.#errors.show(problem?.fields ?? []);
+    first?.focus();
     const named = unplaced.map(({ field, message }) => `${field}: ${message}`).join(" ");
     const placed = problem?.fields.length && !unplaced.length;
     setText(find("#fork-problem"), problem && !placed ? named || problem.message : "");

@@ -84,11 +84,14 @@ function speed({ state, updates_per_second: updates }, outdated) {
 }
 
 function progressNote(run, outdated) {
-  const of = run.spec.max_updates ? `of ${format.count(run.spec.max_updates)}` : "until stopped";
+  const limit = run.spec.max_updates;
+  const of = limit ? `of ${format.count(limit)}` : "until stopped";
   if (outdated) return `${of}, not current`;
+  // "until stopped" says nothing about a run that was stopped.
+  if (!limit && run.state !== "running") return format.stateLabel(run.state);
   if (run.state !== "running") return `${of}, ${format.stateLabel(run.state)}`;
   const left = secondsLeft(run);
-  return left === null ? of : `${of}, ${format.duration(left)} left`;
+  return left === null ? of : `${of}, ${format.timeSpan(left)} left`;
 }
 
 /**

@@ -3,6 +3,7 @@
 import * as api from "../net/api.js";
 import { el, find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
+import { FieldErrors } from "../ui/field-errors.js";
 import { CorpusPicker } from "./corpus-picker.js";
 import { Estimate } from "./estimate.js";
 import { RunSpecForm } from "./run-spec-form.js";
@@ -35,7 +36,8 @@ export class NewRunDialog {
       on: { click: () => this.#settings.fill(preset) },
     }),
   );
-  #estimate = new Estimate();
+  #errors = new FieldErrors(this.#form);
+  #estimate = new Estimate((fields) => this.#errors.show(fields));
 
   /**
    * @param {WatchStore} store
@@ -78,7 +80,7 @@ export class NewRunDialog {
   /** Open the dialog. */
   async open() {
     if (this.#dialog.open) return;
-    this.#showErrors([]);
+    this.#errors.clear();
     setText(this.#problem, "");
     this.#dialog.showModal();
     await this.#showingProblem(() => this.#corpora.load());
@@ -120,7 +122,7 @@ export class NewRunDialog {
   }
 
   async #submit() {
-    this.#showErrors([]);
+    this.#errors.clear();
     setText(this.#problem, "");
     this.#start.disabled = true;
     try {
@@ -129,35 +131,13 @@ export class NewRunDialog {
       this.#created(run);
     } catch (error) {
       if (!(error instanceof api.Problem)) throw error;
-      const unplaced = this.#showErrors(error.fields);
+      const { unplaced, first } = this.#errors.show(error.fields);
+      first?.focus();
       const named = unplaced.map(({ field, message }) => `${field}: ${message}`).join(" ");
       if (named || !error.fields.length) setText(this.#problem, named || error.message);
     } finally {
       this.#start.disabled = false;
     }
-  }
-
-  /**
-   * Show each message at its field.
-   *
-   * @param {api.Problem["fields"]} errors
-   * @returns the errors of fields that are not in the form.
-   */
-  #showErrors(errors) {
-    for (const slot of this.#form.querySelectorAll(".field-error")) setText(slot, "");
-    let first = null;
-    const unplaced = errors.filter(({ field, message }) => {
-      const name = field.split(".").at(-1);
-      const slot = this.#form.querySelector(`#error-${CSS.escape(name)}`);
-      if (!slot) return true;
-      setText(slot, message);
-      first ??= this.#form.elements[name];
-      return false;
-    });
-    const folded = first?.closest("details");
-    if (folded) folded.open = true;
-    first?.focus();
-    return unplaced;
   }
 }
 

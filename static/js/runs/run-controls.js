@@ -3,7 +3,8 @@
 import * as api from "../net/api.js";
 import { find, radios, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
-import { toast } from "../ui/toasts.js";
+import { LIMITS } from "../lib/limits.js";
+import { aboutRun, toast } from "../ui/toasts.js";
 
 const CAN_RESUME = ["paused", "interrupted", "failed"];
 const ACTIVE = ["running", "paused", "queued", "interrupted"];
@@ -18,7 +19,12 @@ export class RunControls {
   #stopDialog = find("#stop-dialog");
   #customPace = find("#pace-custom");
   #paces = radios("pace");
+  /** @type {{runId: string | null, pace: number} | null} */
+  #custom = null; // the last pace of this run that is not among the choices
   #pending = new Set();
+  /** @type {{runId: string | null, updates: number} | null} */
+  #nextStep = null;
+  #stopping = false; // whether the stop dialog is open for the run in view
 
   /** @param {WatchStore} store */
   constructor(store) {
@@ -33,7 +39,9 @@ export class RunControls {
     }
     this.#stop.addEventListener("click", () => this.#confirmStop());
     this.#stopDialog.addEventListener("close", () => {
-      if (this.#stopDialog.returnValue !== "stop") return;
+      const asked = this.#stopping; // the list of runs uses the dialog too
+      this.#stopping = false;
+      if (!asked || this.#stopDialog.returnValue !== "stop") return;
       this.#request(this.#stop, (run) => api.stop(run.id));
     });
     store.watch(
@@ -59,11 +67,30 @@ export class RunControls {
 
   /** Make as many updates as the field beside the button says. */
   step() {
-    return this.#request(this.#step, (run) => {
-      const updates = Math.max(1, Math.floor(Number(this.#stepCount.value) || 1));
-      this.#stepCount.value = String(updates);
-      return api.step(run.id, updates);
+    const updates = Math.max(1, Math.floor(Number(this.#stepCount.value) || 1));
+    this.#stepCount.value = String(updates);
+    return this.#stepBy(updates);
+  }
+
+  /** Steps during another step are made together after it. */
+  async #stepBy(updates) {
+    const { runId } = this.#store.get();
+    if (this.#pending.has(this.#step)) {
+      const before = this.#nextStep?.runId === runId ? this.#nextStep.updates : 0;
+      this.#nextStep = { runId, updates: Math.min(before + updates, LIMITS.step_updates) };
+      return;
+    }
+    await this.#request(this.#step, async (run) => {
+      try {
+        return await api.step(run.id, updates);
+      } catch (error) {
+        this.#nextStep = null; // it would be refused too
+        throw error;
+      }
     });
+    const next = this.#nextStep;
+    this.#nextStep = null;
+    if (next && next.runId === this.#store.get().runId) await this.#stepBy(next.updates);
   }
 
   #changePace(input) {
@@ -75,6 +102,7 @@ export class RunControls {
     const { run } = this.#store.get();
     if (!run) return;
     setText(find("#stop-run-name"), `“${run.name}”`);
+    this.#stopping = true;
     this.#stopDialog.returnValue = "";
     this.#stopDialog.showModal();
   }
@@ -89,7 +117,7 @@ export class RunControls {
       this.#store.dispatch({ type: "run", run: await request(run) });
     } catch (error) {
       if (!(error instanceof api.Problem)) throw error;
-      toast(error.message);
+      toast(aboutRun(run, error.message));
       this.#show();
     } finally {
       this.#pending.delete(button);
@@ -120,11 +148,15 @@ export class RunControls {
   }
 
   #showPace(pace, isActive) {
-    // A pace set by another client that is not among the choices gets a temporary one.
+    // A pace set by another client that is not among the choices gets one of its own. It stays as
+    // long as the run is in view, so that choosing another pace moves nothing.
+    const { runId } = this.#store.get();
     const isCustom = typeof pace === "number" && !STANDARD_PACES.includes(pace);
-    this.#customPace.hidden = !isCustom;
-    find("input", this.#customPace).value = isCustom ? String(pace) : "";
-    setText(find("span", this.#customPace), isCustom ? `${format.speed(pace)}/s` : "");
+    if (isCustom) this.#custom = { runId, pace };
+    const custom = this.#custom?.runId === runId ? this.#custom : null;
+    this.#customPace.hidden = !custom;
+    find("input", this.#customPace).value = custom ? String(custom.pace) : "";
+    setText(find("span", this.#customPace), custom ? `${format.speed(custom.pace)}/s` : "");
     for (const input of this.#paces) {
       input.checked = input.value === String(pace);
       input.disabled = !isActive;

@@ -73,6 +73,7 @@ export class RunSpecForm {
       if (value !== this.#followed[name] && !edited) {
         this.#elements[name].value = String(defaults[value]);
       }
+      this.#elements[name].placeholder = `${defaults[value]} by default`;
       this.#followed[name] = value;
     }
     for (const name of this.#names.filter((each) => FIELDS[each].control === "number")) {

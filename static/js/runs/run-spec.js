@@ -97,7 +97,8 @@ export const PRESETS = {
  * @type {Record<string, string>}
  */
 export const PRESET_DESCRIPTIONS = {
-  "The assignment": "The network of the course: one layer, one sequence at a time, AdaGrad.",
+  "The assignment": 
+    "The usual assignment of a deep learning course: one layer, one sequence at a time, AdaGrad.",
   "Quick demo":
     "The same network, trained slowly while its text changes most. Watch it for two minutes.",
   "LSTM, batch 50":

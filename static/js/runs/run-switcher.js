@@ -1,11 +1,23 @@
-/** The run in view, and the list of runs: open, rename, delete with undo. */
+/** The run in view, and the list of runs: find, open, rename, delete with undo, several at once. */
 
+import * as api from "../net/api.js";
 import { el, find, focusedElement, icon, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
+import { networkSummary } from "../lib/network-summary.js";
+import { listedRuns } from "../lib/run-list.js";
 import { popover } from "../ui/popover.js";
+import { aboutRun, toast } from "../ui/toasts.js";
 import { nameField } from "./inline-rename.js";
 
 const REFRESH_MS = 3000;
+
+/** The states in which an action applies to a run. */
+const APPLIES = {
+  pause: ["running", "queued"],
+  resume: ["paused", "interrupted", "failed"],
+  stop: ["running", "queued", "paused", "interrupted"],
+};
+const ACTIONS = { pause: api.pause, resume: api.resume, stop: api.stop };
 
 export class RunSwitcher {
   #store;
@@ -16,6 +28,13 @@ export class RunSwitcher {
   #panel;
   #renaming = false;
   #timer = null;
+  #search = find("#run-search");
+  #filter = find("#run-filter");
+  #batch = document.querySelector("#run-batch"); // only for the operator
+  #selected = new Set(); // ids
+  #stopDialog = find("#stop-dialog");
+  /** @type {Run[]} */
+  #stopping = []; // the runs for which the stop dialog is open
 
   /**
    * @param {WatchStore} store
@@ -27,6 +46,10 @@ export class RunSwitcher {
     this.#undoDelete = undoDelete;
     this.#currentRun = currentRun;
     this.#panel = popover(this.#button, find("#run-panel"), () => this.#opened());
+    for (const input of [this.#search, this.#filter]) {
+      input.addEventListener("input", () => this.#fill());
+    }
+    this.#mountBatch();
     store.watch(
       ({ run, runId, runs }) => [run?.name, run?.state, run?.spec, runId, runs?.length],
       () => this.#showRun(),
@@ -41,6 +64,7 @@ export class RunSwitcher {
     const { run, runs } = this.#store.get();
     setText(find("#run-name"), run?.name ?? (runs?.length === 0 ? "No run yet" : "Loading"));
     setText(find("#run-about"), run ? summary(run) : "");
+    setText(find("#run-state"), run ? format.stateLabel(run.state, true) : "");
     find("#run-dot").dataset.state = run?.state ?? "";
     this.#button.title = run ? `${run.name}: ${format.stateLabel(run.state)}` : "";
     document.title = run ? `${run.name} · Hurrah` : "Hurrah";
@@ -48,6 +72,9 @@ export class RunSwitcher {
 
   #opened() {
     this.#renaming = false;
+    this.#search.value = "";
+    this.#filter.value = "all";
+    this.#selected.clear();
     this.#fill();
     this.#currentRun.refreshRuns();
     clearInterval(this.#timer);
@@ -59,13 +86,118 @@ export class RunSwitcher {
 
   #fill() {
     if (this.#renaming) return;
-    const { runs, run } = this.#store.get();
     const focused = this.#focused();
+    const listed = this.#listed();
+    this.#list.replaceChildren(...listed.map((each) => this.#row(each)));
+    if (!listed.length) {
+      const none = this.#store.get().runs?.length ? "No run matches." : "No runs yet.";
+      this.#list.append(el("li", { class: "hint", text: none }));
+    }
+    if (focused) this.#focus(...focused);
+    this.#showBatch();
+  }
+
+  /** @returns {Run[]} */
+  #listed() {
+    const { runs, run } = this.#store.get();
     // Live data is newer than the list.
     const fresh = (runs ?? []).map((each) => (each.id === run?.id ? run : each));
-    this.#list.replaceChildren(...fresh.map((each) => this.#row(each)));
-    if (!fresh.length) this.#list.append(el("li", { class: "hint", text: "No runs yet." }));
-    if (focused) this.#focus(...focused);
+    return listedRuns(fresh, { text: this.#search.value, filter: this.#filter.value });
+  }
+
+  // --- Several runs at once ---
+
+  #mountBatch() {
+    if (!this.#batch) return;
+    find("#run-select-all").addEventListener("change", ({ target }) => {
+      this.#selected = new Set(target.checked ? this.#listed().map(({ id }) => id) : []);
+      this.#fill();
+    });
+    for (const button of this.#batchButtons()) {
+      button.addEventListener("click", () => this.#apply(button.dataset.batch));
+    }
+    this.#stopDialog.addEventListener("close", () => {
+      const runs = this.#stopping;
+      this.#stopping = [];
+      if (this.#stopDialog.returnValue === "stop" && runs.length) this.#request("stop", runs);
+    });
+  }
+
+  /** @returns {NodeListOf<HTMLButtonElement>} */
+  #batchButtons() {
+    return this.#batch.querySelectorAll("[data-batch]");
+  }
+
+  /** @param {string} action @returns {Run[]} the selected runs to which it applies. */
+  #subjects(action) {
+    const states = APPLIES[action];
+    return this.#listed().filter(
+      ({ id, state }) => this.#selected.has(id) && (states?.includes(state) ?? true),
+    );
+  }
+
+  #showBatch() {
+    if (!this.#batch) return;
+    const listed = this.#listed();
+    const count = listed.filter(({ id }) => this.#selected.has(id)).length;
+    const all = find("#run-select-all");
+    all.checked = count > 0 && count === listed.length;
+    all.indeterminate = count > 0 && count < listed.length;
+    setText(find("#run-selected"), count ? `${format.count(count)} selected` : "Select all");
+    for (const button of this.#batchButtons()) {
+      button.disabled = !this.#subjects(button.dataset.batch).length;
+    }
+  }
+
+  #apply(action) {
+    const runs = this.#subjects(action);
+    if (action === "delete") this.#removeAll(runs);
+    else if (action === "stop") {
+      this.#stopping = runs;
+      const name = runs.length === 1 ? `“${runs[0].name}”` : `${format.count(runs.length)} runs`;
+      setText(find("#stop-run-name"), name);
+      this.#stopDialog.returnValue = "";
+      this.#panel.close();
+      this.#stopDialog.showModal();
+    } else this.#request(action, runs);
+  }
+
+  /** Send a request for each run, in the order of the list. */
+  async #request(action, runs) {
+    for (const run of runs) {
+      try {
+        this.#store.dispatch({ type: "run", run: await ACTIONS[action](run.id) });
+      } catch (error) {
+        if (!(error instanceof api.Problem)) throw error;
+        toast(aboutRun(run, error.message));
+      }
+    }
+    this.#currentRun.refreshRuns();
+  }
+
+  #removeAll(runs) {
+    const { runId } = this.#store.get();
+    const watched = runs.some(({ id }) => id === runId);
+    const things = runs.map(({ id, name }) => ({ id, run: id, name: `“${name}”` }));
+    const names = things.length === 1 ? things[0].name : `${format.count(things.length)} runs`;
+    const were = things.length === 1 ? "was" : "were";
+    this.#undoDelete.startAll(things, `${names} ${were} deleted.`, () => {
+      if (watched) this.#currentRun.open(runId);
+    });
+    this.#selected.clear();
+    if (watched) this.#currentRun.open(this.#currentRun.defaultRunId());
+    this.#fill();
+  }
+
+  #checkbox({ id, name }) {
+    const change = ({ target }) => {
+      if (target.checked) this.#selected.add(id);
+      else this.#selected.delete(id);
+      this.#showBatch();
+    };
+    const input = el("input", { type: "checkbox", "aria-label": `Select ${name}`, on: { change } });
+    input.checked = this.#selected.has(id);
+    return input;
   }
 
   #row(run) {
@@ -89,6 +221,7 @@ export class RunSwitcher {
       item.append(
         small("edit", `Rename ${run.name}`, () => this.#rename(item, run)),
         small("trash", `Delete ${run.name}`, () => this.#remove(run)),
+        this.#checkbox(run),
       );
     }
     return item;
@@ -137,9 +270,9 @@ export class RunSwitcher {
   }
 }
 
-/** "The Lamps of Saltmere, rnn 100, adagrad 0.1", without the corpus if the run has its name. */
+/** "rnn 100, adagrad 0.1, on The Lamps of Saltmere", without the corpus if the run has its name. */
 const summary = (run) =>
-  [run.corpus_name === run.name ? null : run.corpus_name, format.networkSummary(run.spec)]
+  [networkSummary(run.spec), run.corpus_name !== run.name && `on ${run.corpus_name}`]
     .filter(Boolean)
     .join(", ");
 

@@ -20,7 +20,7 @@ const KEY = "hurrah-deleting";
 export class UndoDelete {
   #store;
   #deleted;
-  #pending = new Map(); // id -> {thing, toastHandle, onUndo}, oldest first
+  #pending = new Map(); // id -> the group that it was deleted with, oldest first
   #gone = new Set(); // deleted by the server, but possibly still in its last list
 
   /**
@@ -40,26 +40,38 @@ export class UndoDelete {
    * @param {() => void} [onUndo] called when the deletion is undone.
    */
   start(thing, onUndo = () => {}) {
-    if (this.#pending.has(thing.id)) return;
-    const toastHandle = toast(`${thing.name} was deleted.`, {
+    this.startAll([thing], `${thing.name} was deleted.`, onUndo);
+  }
+
+  /**
+   * Delete several things, which are restored together.
+   *
+   * @param {Deletable[]} all
+   * @param {string} message
+   * @param {() => void} [onUndo] called when the deletion is undone.
+   */
+  startAll(all, message, onUndo = () => {}) {
+    const things = all.filter(({ id }) => !this.#pending.has(id));
+    if (!things.length) return;
+    const group = { things, onUndo, toastHandle: null };
+    group.toastHandle = toast(message, {
       label: "Undo",
-      run: () => this.#restore(thing.id),
-      onClose: () => this.#finish(thing),
+      run: () => this.#restore(group),
+      onClose: () => things.forEach((thing) => this.#finish(thing)),
       lastsMs: UNDO_MS,
     });
-    this.#pending.set(thing.id, { thing, toastHandle, onUndo });
+    for (const { id } of things) this.#pending.set(id, group);
     this.#publish();
   }
 
   /** Undo the last deletion, if there is still time. */
   undo() {
     const last = [...this.#pending.values()].at(-1);
-    if (last?.toastHandle.remove()) this.#restore(last.thing.id);
+    if (last?.toastHandle.remove()) this.#restore(last);
   }
 
-  #restore(id) {
-    const { onUndo } = this.#pending.get(id);
-    this.#pending.delete(id);
+  #restore({ things, onUndo }) {
+    for (const { id } of things) this.#pending.delete(id);
     this.#publish();
     onUndo();
   }
@@ -83,12 +95,13 @@ export class UndoDelete {
   }
 
   #storePending() {
-    const things = [...this.#pending.values()].map(
-      ({ thing, toastHandle }) => toastHandle.remove() && thing,
+    // A group whose toast is gone is being deleted already.
+    const things = [...new Set(this.#pending.values())].flatMap((group) =>
+      group.toastHandle.remove() ? group.things : [],
     );
     this.#pending.clear();
     if (!things.length) return;
-    storeDeletes({ things: things.filter(Boolean), until: Date.now() + UNDO_MS });
+    storeDeletes({ things, until: Date.now() + UNDO_MS });
   }
 
   #resumePending() {

@@ -9,6 +9,9 @@
 import { LIMITS } from "../lib/limits.js";
 
 const MODEL = /^(\d{1,15})-([0-9a-f]{24})$/;
+/** The server refuses request lines of 64 KB. In a URL a character has up to 12. */
+const LIMIT_URL = 60_000;
+
 const NAMES = /^(best|best_validation|latest|[0-9a-f]{12})$/;
 
 /**
@@ -48,13 +51,17 @@ function numberOr(text, least, most, fallback) {
 }
 
 /**
- * Add a passage request to the parameters of a URL.
+ * Add a passage request to the parameters of a URL, unless its prime makes the URL too long for the
+ * server. Without its prime the request would be for another text, so nothing of it is added.
  *
  * @param {URLSearchParams} params
  * @param {PassageRequest | null} passage
+ * @returns {boolean} false if the URL would be too long.
  */
 export function setPassageParams(params, passage) {
-  if (!passage) return;
+  if (!passage) return true;
+  const prime = new URLSearchParams({ prime: passage.prime ?? "" });
+  if (prime.toString().length > LIMIT_URL) return false;
   params.set("passage", formatSource(passage.source));
   params.set("seed", String(passage.seed));
   params.set("length", String(passage.length));
@@ -63,6 +70,7 @@ export function setPassageParams(params, passage) {
   if (passage.top_k !== null) params.set("top_k", String(passage.top_k));
   if (passage.top_p !== null) params.set("top_p", String(passage.top_p));
   if (passage.prime) params.set("prime", passage.prime);
+  return true;
 }
 
 /**
@@ -93,13 +101,12 @@ export function passageFromParams(params) {
 }
 
 /**
- * A link that opens a passage of a run.
+ * A link that opens a passage of a run; null if it would be too long.
  *
  * @param {string} run
  * @param {PassageRequest} passage
  */
 export function passageUrl(run, passage) {
   const params = new URLSearchParams({ run });
-  setPassageParams(params, passage);
-  return `${location.origin}/?${params}`;
+  return setPassageParams(params, passage) ? `${location.origin}/?${params}` : null;
 }

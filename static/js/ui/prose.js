@@ -18,15 +18,17 @@ export function prose(text, highlights, isFresh = () => false) {
   );
 }
 
+const EMPTY_LINES = /\n(?:[^\S\n]*\n)+/gu;
+
 /**
- * The same text on one line, for previews.
+ * The same text in few lines, for previews: without its empty lines.
  *
  * @param {string} text
  * @param {import("../lib/word-spans.js").Highlights} highlights
  */
-export function inline(text, highlights) {
+export function preview(text, highlights) {
   return segments(text, highlights).map((segment) =>
-    span({ ...segment, text: segment.text.replace(/\s+/gu, " ") }, () => false),
+    span({ ...segment, text: segment.text.replace(EMPTY_LINES, "\n") }, () => false),
   );
 }
 
@@ -39,7 +41,8 @@ export function inline(text, highlights) {
 export function span({ kind, text, changed }, isFresh) {
   const fresh = kind === "watched" && isFresh(text);
   const names = [kind !== "plain" && kind, fresh && "hurrah", changed && "changed"].filter(Boolean);
+  const title = kind === "unread" ? "The network does not know this character" : null;
   return names.length
-    ? el("span", { class: names.join(" "), text })
+    ? el("span", { class: names.join(" "), title, text })
     : document.createTextNode(text);
 }

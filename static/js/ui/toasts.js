@@ -6,7 +6,7 @@ import { el, find, icon } from "../lib/dom.js";
 export const UNDO_MS = 10_000;
 
 const SHOWN_MS = 6000;
-const LIMIT_TOASTS = 3;
+const LIMIT_TOASTS = 2; // as many as the page shows; see overlays.css
 const LIMIT_LASTING = 6; // toasts with an action that later ones must not push out
 
 /**
@@ -37,6 +37,14 @@ export function toast(text, options = {}) {
   if (brief.length > LIMIT_TOASTS) brief[0].close();
   return added;
 }
+
+/**
+ * A message that names its run, since a toast outlives the view of the run.
+ *
+ * @param {{name: string} | null | undefined} run
+ * @param {string} text
+ */
+export const aboutRun = (run, text) => (run ? `“${run.name}”: ${text}` : text);
 
 class Toast {
   #options;

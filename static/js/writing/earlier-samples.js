@@ -2,8 +2,9 @@
 
 import { el, find, scrollToTopOf } from "../lib/dom.js";
 import * as format from "../lib/format.js";
+import { withoutLeadingLines } from "../lib/word-spans.js";
 import { indexInView, textModeOf, textOf, samplesWithText, watchWords } from "../state/samples.js";
-import { inline } from "../ui/prose.js";
+import { preview } from "../ui/prose.js";
 
 const SHOWN = 12;
 const BEGINNING = 240; // in UTF-16 units: about two lines
@@ -55,7 +56,7 @@ function earlierSample(sample, textMode, watched, store) {
       el(
         "span",
         { class: "earlier-text" },
-        ...inline(text.trimStart().slice(0, BEGINNING), {
+        ...preview(withoutLeadingLines(text).slice(0, BEGINNING), {
           invented: shifted(invented, text),
           watched,
         }),
@@ -64,8 +65,8 @@ function earlierSample(sample, textMode, watched, store) {
   );
 }
 
-/** Spans shifted by the white space removed from the start. */
+/** Spans shifted by the lines removed from the start. */
 function shifted(spans, text) {
-  const by = Array.from(text).length - Array.from(text.trimStart()).length;
+  const by = Array.from(text).length - Array.from(withoutLeadingLines(text)).length;
   return spans.map(([start, end]) => [start - by, end - by]);
 }

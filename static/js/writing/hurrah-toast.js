@@ -1,7 +1,7 @@
 /** One toast for a hurrah; several at the same time share it. */
 
 import { hurrahLabel } from "../state/hurrah-label.js";
-import { toast } from "../ui/toasts.js";
+import { aboutRun, toast } from "../ui/toasts.js";
 
 const GATHER_MS = 700;
 
@@ -22,7 +22,7 @@ export function mountHurrahToast(store) {
       store.dispatch({ type: "sideTab", sideTab: "writing" });
       store.dispatch({ type: "pin", update, asWritten: true });
     };
-    note = toast(text, { label: "Show", run: show, hurrah: true });
+    note = toast(aboutRun(store.get().run, text), { label: "Show", run: show, hurrah: true });
   }
 
   store.watch(

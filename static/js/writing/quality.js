@@ -9,25 +9,35 @@ const MEASURES = [
   { key: "real_words", words: "real words", about: "Share of real words", show: format.share },
   {
     key: "longest_real_run",
-    words: "in a row",
+    words: "words in a row",
+    word: "word in a row",
     about: "Longest run of real words",
     show: format.count,
   },
   {
     key: "longest_copy",
     words: "characters copied",
+    word: "character copied",
     about: "Longest verbatim copy, in characters",
     show: format.count,
   },
 ];
 
-/** "64% real words  7 in a row  14 characters copied". */
+/** "64% real words  7 words in a row  14 characters copied". */
 export function qualityFigures(quality) {
   if (!quality) return [];
-  return MEASURES.map(({ key, words, show }) =>
-    el("span", {}, el("b", { text: show(quality[key]) }), ` ${words}`),
-  );
+  return MEASURES.map((measure) => {
+    const value = quality[measure.key];
+    return el("span", {}, el("b", { text: measure.show(value) }), ` ${unitOf(measure, value)}`);
+  });
 }
+
+/**
+ * "characters copied", or "character copied" for 1.
+ *
+ * @type {(measure: {words: string, word?: string}, value: number) => string}
+ */
+const unitOf = ({ words, word }, value) => (value === 1 && word ? word : words);
 
 /**
  * @param {WatchStore} store
@@ -59,6 +69,7 @@ class QualityCurve {
   #measure;
   #store;
   #figure = el("b", { text: format.NO_VALUE });
+  #words = el("span", { class: "quality-words" });
   #line = svg("path", { "vector-effect": "non-scaling-stroke" });
   #marker = el("span", { class: "spark-point", hidden: true });
   #plot;
@@ -96,7 +107,7 @@ class QualityCurve {
       { class: "quality-curve" },
       this.#figure,
       this.#plot,
-      el("span", { class: "quality-words", text: measure.words }),
+      this.#words,
     );
   }
 
@@ -116,6 +127,7 @@ class QualityCurve {
     const index = this.#samples.indexOf(sample);
     this.#marker.hidden = index < 0;
     setText(this.#figure, index < 0 ? format.NO_VALUE : show(this.#values[index]));
+    setText(this.#words, unitOf(this.#measure, this.#values[index]));
     this.#plot.setAttribute("aria-valuemax", String(Math.max(this.#samples.length - 1, 0)));
     this.#plot.setAttribute("aria-valuenow", String(Math.max(index, 0)));
     this.#plot.setAttribute("aria-valuetext", this.#describe(index));

@@ -4,7 +4,7 @@ import * as api from "../net/api.js";
 import { find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { watchWords } from "../state/samples.js";
-import { toast } from "../ui/toasts.js";
+import { aboutRun, toast } from "../ui/toasts.js";
 import { chipsOf, watchWordGroups } from "./watched-words.js";
 
 export class WatchedWordsDialog {
@@ -16,7 +16,9 @@ export class WatchedWordsDialog {
   /** @param {WatchStore} store */
   constructor(store) {
     this.#store = store;
-    find("#words-open").addEventListener("click", () => this.open());
+    for (const id of ["#words-open", "#words-more"]) {
+      find(id).addEventListener("click", () => this.open());
+    }
     for (const button of this.#dialog.querySelectorAll("[data-close]")) {
       button.addEventListener("click", () => this.#dialog.close());
     }
@@ -70,7 +72,10 @@ export class WatchedWordsDialog {
       this.#dialog.close();
       if (sameWords(before, watchWords(changed))) return;
       const all = format.plural(watchWords(changed).length, "word is", "words are");
-      toast(`${all} watched now.`, { label: "Undo", run: () => this.#undo(run.id, before) });
+      toast(aboutRun(run, `${all} watched now.`), {
+        label: "Undo",
+        run: () => this.#undo(run, before),
+      });
     } catch (error) {
       if (!(error instanceof api.Problem)) throw error;
       this.#showProblem(error.message);
@@ -79,16 +84,16 @@ export class WatchedWordsDialog {
     }
   }
 
-  async #undo(runId, words) {
+  async #undo(run, words) {
     try {
       this.#store.dispatch({
         type: "run",
-        run: await api.changeRun(runId, { watch_words: words }),
+        run: await api.changeRun(run.id, { watch_words: words }),
       });
-      toast("The watched words were restored.");
+      toast(aboutRun(run, "The watched words were restored."));
     } catch (error) {
       if (!(error instanceof api.Problem)) throw error;
-      toast(error.message);
+      toast(aboutRun(run, error.message));
     }
   }
 }

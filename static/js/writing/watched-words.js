@@ -7,11 +7,34 @@ import { firstSeen, groupWords, watchWords } from "../state/samples.js";
 /** @param {WatchStore} store */
 export function mountWatchedWords(store) {
   const list = find("#watch-words");
+  const watchHidden = hiddenWordsCounter(list);
   watchWordGroups(store, ({ seen, pending, former }, updates, run) => {
     setText(find("#words-count"), run ? countSentence(seen, pending) : "");
     find("#words-open").hidden = !run;
     list.replaceChildren(...chipsOf([...seen, ...former, ...pending], updates, store));
+    watchHidden();
   });
+}
+
+/** Say how many words do not fit into the list. An observer causes no layout, unlike measuring. */
+function hiddenWordsCounter(list) {
+  const more = find("#words-more");
+  const inView = new Map();
+  const observer = new IntersectionObserver(
+    (entries) => {
+      for (const { target, isIntersecting } of entries) inView.set(target, isIntersecting);
+      for (const item of inView.keys()) if (!list.contains(item)) inView.delete(item);
+      const hidden = [...inView.values()].filter((seen) => !seen).length;
+      // A list that is not displayed has no words in view.
+      more.hidden = !hidden || hidden === inView.size;
+      setText(more, more.hidden ? "" : `${format.count(hidden)} more`);
+    },
+    { root: list, threshold: 0.6 },
+  );
+  return () => {
+    observer.disconnect();
+    for (const item of list.children) observer.observe(item);
+  };
 }
 
 /**

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import Window, eventually
+from tests.browser.conftest import Module, Window, eventually
 from tests.browser.server_process import Server
 from tests.browser.test_accessibility import CONTRASTS
 
@@ -246,9 +246,9 @@ def test_lines_grow_and_a_zoom_stays(server: Server, window: Window) -> None:
     whole.click()
     expect(whole).to_have_attribute("aria-pressed", "true")
     page.get_by_label("epochs", exact=True).check()
-    expect(page.locator("#compare-readout")).to_contain_text("epoch")
+    expect(page.locator("#compare-plot .xtitle")).to_have_text("epochs")
     page.get_by_label("seconds", exact=True).check()
-    expect(page.locator("#compare-readout")).to_contain_text("seconds")
+    expect(page.locator("#compare-plot .xtitle")).to_have_text("seconds of training")
     seconds = server.call("GET", f"runs/{live}/loss")["seconds"][-1]
     eventually(
         lambda: traces(page)[1]["x"][-1:], lambda x: x == [pytest.approx(seconds)], "its time"
@@ -283,3 +283,62 @@ def test_every_text_has_contrast_and_nothing_overflows(
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         if width > 390:
             assert page.evaluate("document.documentElement.scrollHeight") <= height
+
+
+def test_the_runs_that_do_not_fit_are_named(server: Server, window: Window) -> None:
+    runs = [server.create_run(name=f"run {n}", paused=True, hidden_size=8) for n in range(10)]
+    page = window.page
+    page.goto(f"{server.url}compare?runs={','.join(runs)}")
+    expect(page.locator("#compare-count")).to_have_text("8 of 10 selected, the maximum")
+    expect(page.locator("#compare-dropped")).to_have_text(
+        "Not shown, since at most 8 runs fit: “run 9”, “run 8”."
+    )
+    page.get_by_label("run 3").uncheck()
+    expect(page.locator("#compare-dropped")).to_be_empty()
+
+
+def test_the_axes_have_titles(server: Server, window: Window) -> None:
+    page = compare(server, window, finished(server, max_updates=60))
+    title = page.locator("#compare-plot .xtitle")
+    expect(title).to_have_text("update")
+    expect(page.locator("#compare-readout")).to_have_text("smooth loss, in nats per character")
+    page.get_by_label("epochs", exact=True).check()
+    expect(title).to_have_text("epochs")
+
+
+def test_shortened_names_stay_different(module: Module) -> None:
+    names = [f"A comparison of cells, number {n}" for n in range(3)]
+    short = module("compare/plot.js", "x.map((name) => m.shorten(name, 14))", names)
+    assert len(set(short)) == 3
+    assert all(len(name) <= 14 and "…" in name for name in short)
+    assert module("compare/plot.js", "m.shorten('short', 14)") == "short"
+
+
+def test_no_label_covers_a_line(server: Server, window: Window) -> None:
+    """The name of a run that ended early lies within the plot, beside the lines of others."""
+    early = finished(server, name="It ended early and has a long name", max_updates=80)
+    late = finished(server, name="late", max_updates=300, seed=2)
+    page = compare(server, window, early, late)
+    covered = page.evaluate(
+        """() => {
+          const lines = [...document.querySelectorAll("#compare-plot .scatterlayer path.js-line")];
+          const labels = [...document.querySelectorAll("#compare-plot .annotation-text-g")];
+          const hits = [];
+          for (const line of lines) {
+            const matrix = line.getScreenCTM();
+            for (let at = 0; at < line.getTotalLength(); at += 2) {
+              const { x, y } = line.getPointAtLength(at).matrixTransform(matrix);
+              for (const label of labels) {
+                const box = label.getBoundingClientRect();
+                if (x > box.left && x < box.right && y > box.top + 1 && y < box.bottom - 1) {
+                  hits.push(label.textContent);
+                }
+              }
+            }
+          }
+          return [lines.length, labels.length, hits];
+        }"""
+    )
+    assert covered[0] == 2
+    assert covered[1] >= 1
+    assert covered[2] == []

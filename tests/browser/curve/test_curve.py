@@ -8,6 +8,7 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -286,3 +287,37 @@ def test_a_run_that_only_gets_worse_is_reported(server: Server, window: Window) 
     # Large tick labels fit beside the curve.
     ticks = page.locator("#chart .ytick text")
     expect(ticks.last).to_contain_text(re.compile("[kMG]$"))
+
+
+def test_the_hover_text_is_beside_the_pointer_and_names_what_a_click_reads(
+    server: Server, window: Window
+) -> None:
+    run = server.create_run(max_updates=3_000, sample_every=1_000, hidden_size=10)
+    page = window.open(server, run)
+    expect(page.locator("#notice")).to_contain_text("Finished")
+    plot = plot_box(page)
+    for share in (0.3, 0.8):
+        x, y = plot["x"] + plot["width"] * share, plot["y"] + plot["height"] * 0.85
+        page.mouse.move(x, y)
+        readout = page.locator("#chart-readout")
+        expect(readout).to_contain_text("a click reads the greatest")
+        box = readout.bounding_box()
+        assert box is not None
+        far_px = 60
+        assert box["y"] - far_px < y < box["y"] + box["height"] + far_px
+        assert box["x"] - far_px < x < box["x"] + box["width"] + far_px
+        found = re.match(
+            r"updates ([\d,]+) to ([\d,]+): .* losses [\d.]+ to ([\d.]+),", readout.inner_text()
+        )
+        assert found
+        first, last, greatest = (float(each.replace(",", "")) for each in found.groups())
+        page.mouse.click(x, y)
+        expect(page.locator("#pin-card")).to_contain_text("update")
+        pinned = re.search(r"update ([\d,]+)", page.locator("#pin-card").inner_text())
+        assert pinned
+        update = int(pinned[1].replace(",", ""))
+        assert first <= update <= last
+        text = httpx.get(f"{server.url}api/runs/{run}/losses.csv", timeout=60).text
+        loss = float(list(csv.DictReader(text.splitlines()))[update - 1]["loss"])
+        assert loss == pytest.approx(greatest, abs=0.06)
+        page.keyboard.press("Escape")

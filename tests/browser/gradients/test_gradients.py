@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Window, eventually
+from tests.browser.conftest import Module, Window, eventually
 from tests.browser.server_process import Server
 from tests.browser.test_accessibility import CONTRASTS
 
@@ -137,3 +138,96 @@ def test_nothing_overflows(server: Server, window: Window) -> None:
     for width in (1440, 1024, 390):
         page.set_viewport_size({"width": width, "height": 844})
         eventually(lambda: page.evaluate(overflow), lambda pixels: pixels <= 0, "no overflow")
+
+
+def test_a_refused_network_has_no_verdict(
+    server: Server, open_window: Callable[..., Window]
+) -> None:
+    window = open_window()
+    window.expect_errors("status of 422")
+    page = proof(server, window, "?cell=gru&hidden_size=4")
+    about = page.locator("#check-of")
+    expect(about).to_have_text("gru, 1 layer of 4 units, sequences of 10, batch 1, seed 0")
+    page.locator("#check-hidden_size").fill("128")
+    page.locator("input[name=cell][value=lstm]").check()
+    expect(page.locator("#check-verdict")).to_have_text("Not checked.")
+    expect(about).to_contain_text("lstm, 1 layer of 128 units")
+    expect(page.locator("#check-rows tr")).to_have_count(0)
+    expect(page.locator("#check-maps")).to_be_hidden()
+    expect(page.locator("#check-hidden_size")).to_have_attribute("aria-invalid", "true")
+    page.locator("#check-hidden_size").fill("3")
+    page.locator("#check-start").click()
+    expect(page.locator("#check-verdict")).to_have_text("The gradients are correct.")
+    expect(about).to_contain_text("lstm, 1 layer of 3 units")
+    expect(page.locator("#check-maps")).to_be_visible()
+
+
+def test_the_network_and_the_text_of_a_run_are_checked(server: Server, window: Window) -> None:
+    spec = {"cell": "gru", "hidden_size": 6, "layers": 2, "sequence_length": 12, "batch_size": 2}
+    run = server.create_run(name="mine", paused=True, **spec)
+    page = proof(server, window)
+    page.locator("#check-run").select_option(run)
+    about = page.locator("#check-of")
+    expect(about).to_contain_text("gru, 2 layers of 6 units, sequences of 12, batch 2, the text")
+    expect(page.locator("#check-verdict")).to_have_text("The gradients are correct.")
+    corpus = server.call("GET", "corpora/the-lamps-of-saltmere/text?from=0&to=26")["text"]
+    expect(page.locator("#check-text")).to_have_value(corpus)
+    rows = page.locator("#check-rows")
+    expect(rows).to_contain_text(f"{len(set(corpus))}")
+    checked(page)
+
+
+def test_a_large_run_is_checked_in_a_smaller_size(module: Module) -> None:
+    sizes = module(
+        "gradients/run-sizes.js",
+        "m.checkableSizes(x, 'The quick brown fox jumps. '.repeat(60),"
+        " (s, K) => s.hidden_size * (s.hidden_size + 2 * K))",
+        {
+            "cell": "lstm",
+            "layers": 2,
+            "hidden_size": 512,
+            "sequence_length": 50,
+            "batch_size": 50,
+        },
+    )
+    assert sizes["reduced"]
+    small = sizes["sizes"]
+    assert small["cell"] == "lstm"
+    assert small["sequence_length"] * small["batch_size"] <= 500
+    assert len(sizes["text"]) == (small["sequence_length"] + 1) * small["batch_size"]
+
+
+def test_the_table_is_copied_for_a_report(
+    server: Server, open_window: Callable[..., Window]
+) -> None:
+    window = open_window(permissions=["clipboard-read", "clipboard-write"])
+    page = proof(server, window, "?layers=2&hidden_size=3")
+
+    def copied(words: str) -> str:
+        page.locator("#check-copy").get_by_role("button", name=words).click()
+        expect(page.locator(".toast").last).to_contain_text(f"copied as {words}")
+        return str(page.evaluate("navigator.clipboard.readText()"))
+
+    markdown = copied("Markdown").splitlines()
+    assert markdown[0].startswith("Greatest relative errors: rnn, 2 layers of 3 units")
+    assert markdown[2].startswith("| parameter | shape |")
+    assert sum(line.endswith("| correct |") for line in markdown) == 8
+    table = list(csv.reader(copied("CSV").splitlines()))
+    assert [len(row) for row in table] == [5] * 9
+    assert float(table[1][2]) < 1e-10
+    latex = copied("LaTeX")
+    assert "$U_{1}$ & $3 \\times 30$" in latex
+    assert r"\times 10^{-" in latex
+    assert latex.count(r"\\") == 9
+
+
+@pytest.mark.parametrize("path", ["gradients", "passages"])
+def test_the_shortcuts_are_listed(server: Server, window: Window, path: str) -> None:
+    page = window.page
+    page.goto(f"{server.url}{path}")
+    page.keyboard.press("?")
+    expect(page.locator("#keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#keys")).to_be_hidden()
+    page.locator("#help").click()
+    expect(page.locator("#keys")).to_be_visible()

@@ -334,3 +334,25 @@ def test_a_rate_limit_is_shown_and_counted_down(
     expect(page.locator("#passage-problem")).to_be_hidden()
     go.click()
     assert written(page)
+
+
+def test_a_prime_has_line_ends_and_shows_what_was_not_read(
+    server: Server, window: Window, run: str
+) -> None:
+    page = window.open(server, run)
+    page.locator("#write").click()
+    written(page)
+    prime = page.locator("#passage-prime-text")
+    prime.fill("")
+    prime.press_sequentially("The 語")
+    prime.press("Shift+Enter")
+    prime.press_sequentially("  sea ")
+    with page.expect_request(lambda request: "/passages" in request.url) as asked:
+        prime.press("Enter")
+    assert asked.value.post_data_json["prime"] == "The 語\n  sea "
+    expect(page.locator(".unread")).to_have_text("語")
+    written(page)
+    expect(page.locator("#passage-unknown")).to_contain_text("were not read: “語”")
+    expect(page.locator(".unread")).to_have_text("語")
+    text = page.locator("#passage-text .prose").evaluate("(prose) => prose.textContent")
+    assert text.startswith("The 語\n  sea ")

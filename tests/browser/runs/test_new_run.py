@@ -124,6 +124,44 @@ def test_an_invalid_field_is_reported_at_the_field(
     assert len(server.call("GET", "runs")) == runs
 
 
+def test_an_invalid_value_is_explained_until_it_is_corrected(
+    server: Server, open_window: Callable[..., Window]
+) -> None:
+    window = open_window()
+    window.expect_errors("status of 422")
+    page = form(server, window)
+    speed = page.locator("#estimate-speed")
+    expect(speed).to_contain_text("updates per second")
+    size, message = page.locator("#new-hidden_size"), page.locator("#error-hidden_size")
+    expect(size).not_to_have_attribute("aria-invalid", "true")
+    size.fill("0")
+    expect(speed).to_have_text("No estimate. One setting is invalid.")
+    expect(message).not_to_be_empty()
+    expect(size).to_have_attribute("aria-invalid", "true")
+    size.fill("20")
+    expect(message).to_be_empty()
+    expect(size).not_to_have_attribute("aria-invalid", "true")
+    expect(speed).to_contain_text("updates per second")
+
+
+def test_an_empty_field_shows_its_default(server: Server, window: Window) -> None:
+    page = form(server, window)
+    size = page.locator("#new-hidden_size")
+    size.fill("")
+    assert size.get_attribute("placeholder") == "100 by default"
+    rate = page.locator("#new-learning_rate")
+    assert rate.get_attribute("placeholder") == "0.1 by default"
+    advanced(page)
+    page.locator("#new-optimizer").select_option("adam")
+    assert rate.get_attribute("placeholder") == "0.002 by default"
+
+
+def test_a_duration_has_units(server: Server, window: Window) -> None:
+    page = form(server, window)
+    page.locator("#presets").get_by_role("button", name="Big").click()
+    expect(page.locator("#estimate-speed")).to_contain_text(re.compile(r": \d+ (s|min|h|days)\b"))
+
+
 def test_until_stopped(server: Server, window: Window) -> None:
     page = form(server, window)
     page.locator("#new-run-dialog").get_by_label("until stopped").check()

@@ -257,3 +257,36 @@ def test_a_damaged_checkpoint_is_shown_as_one(server: Server, window: Window) ->
     expect(row).to_contain_text("damaged, cannot be read")
     expect(row.get_by_text("Download")).to_have_count(0)
     expect(row.get_by_role("button")).to_have_count(1)
+
+
+def test_steps_during_a_step_are_made_after_it(server: Server, window: Window) -> None:
+    run = server.create_run(paused=True, hidden_size=200, max_updates=None)
+    page = window.open(server, run)
+    assert paused_at(page) == 0
+    page.locator("#step-count").fill("1500")
+    page.locator("#step").click()
+    expect(page.locator("#step")).to_have_attribute("aria-busy", "true")
+    page.locator("#step-count").fill("1")
+    page.locator("#writing-title").click()
+    page.keyboard.press("s")
+    page.keyboard.press("s")
+    expect(page.locator("#step")).to_have_attribute("aria-busy", "true")
+    expect(page.locator("#figure-update")).to_have_text("1,502")
+    assert server.call("GET", f"runs/{run}")["update"] == 1_502
+
+
+def test_the_names_of_controls_have_no_keys(server: Server, window: Window) -> None:
+    page = window.open(server, server.create_run(paused=True))
+    bar = page.locator("#controls")
+    for name in ("Resume", "Step", "Checkpoint", "Write 1,000 characters"):
+        expect(bar.get_by_role("button", name=name, exact=True)).to_be_visible()
+    expect(page.locator("#checkpoint-open")).to_contain_text("Fork")
+
+
+def test_a_stopped_run_is_not_said_to_run_until_stopped(server: Server, window: Window) -> None:
+    run = server.create_run(paused=True, max_updates=None)
+    page = window.open(server, run)
+    note = page.locator("#figure-update-note")
+    expect(note).to_have_text("paused")
+    server.call("POST", f"runs/{run}/stop")
+    expect(note).to_have_text("stopped")

@@ -244,3 +244,18 @@ def test_a_sample_that_is_not_stored_is_fetched(server: Server, window: Window) 
     expect(page.locator("#writing-title")).to_have_text("Sample at update 311")
     page.keyboard.press("ArrowRight")
     expect(page.locator("#writing-title")).to_have_text("Sample at update 312")
+
+
+def test_earlier_samples_keep_their_lines(server: Server, window: Window) -> None:
+    verse = "\n".join(f"  line {n} of the verse" for n in range(60)) + "\n"
+    upload = httpx.post(f"{server.url}api/corpora", files={"file": ("verse.txt", verse.encode())})
+    run = server.create_run(corpus=upload.json()["id"], max_updates=600, sample_every=200)
+    page = window.open(server, run)
+    expect(page.locator("#notice")).to_contain_text("Finished at update 600")
+    samples = {each["update"]: each["text"] for each in samples_of(server, run).values()}
+    row = page.locator("#earlier button").first
+    shown = row.locator(".earlier-text")
+    text = re.sub(r"\n(?:[^\S\n]*\n)+", "\n", re.sub(r"^(?:[^\S\n]*\n)+", "", samples[400]))
+    assert "\n" in text
+    assert shown.evaluate("(element) => element.textContent") == text[:240]
+    expect(shown).to_have_css("white-space-collapse", "preserve")

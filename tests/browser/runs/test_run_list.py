@@ -1,0 +1,135 @@
+"""The list of runs: its order, its filters, and actions on several runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import Module, Window, eventually
+from tests.browser.server_process import Server
+
+STATES = ["queued", "finished", "running", "queued", "paused", "interrupted", "stopped", "running"]
+
+
+def runs_in(states: list[str]) -> list[dict[str, Any]]:
+    """Runs, newest first; their names are their states with a number."""
+    spec = {"cell": "gru"}
+    return [
+        {"name": f"{state} {i}", "state": state, "corpus_name": "Alice", "spec": spec}
+        for i, state in enumerate(states)
+    ]
+
+
+def names(module: Module, **wanted: str) -> list[str]:
+    wanted = {"text": "", "filter": "all"} | wanted
+    argument = {"runs": runs_in(STATES), "wanted": wanted}
+    listed = module("lib/run-list.js", "m.listedRuns(x.runs, x.wanted)", argument)
+    return [run["name"] for run in listed]
+
+
+def test_the_runs_that_train_come_first(module: Module) -> None:
+    assert names(module) == [
+        *("running 2", "running 7"),
+        *("queued 3", "queued 0"),  # in the order in which they will train
+        *("paused 4", "interrupted 5", "finished 1", "stopped 6"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ({"text": "QUEUED ali"}, ["queued 3", "queued 0"]),
+        ({"text": "gru 5"}, ["interrupted 5"]),
+        ({"text": "lstm"}, []),
+        ({"filter": "active", "text": "7"}, ["running 7"]),
+        ({"filter": "paused"}, ["paused 4", "interrupted 5"]),
+        ({"filter": "ended"}, ["finished 1", "stopped 6"]),
+    ],
+)
+def test_runs_are_found_by_words_and_state(
+    module: Module, wanted: dict[str, str], found: list[str]
+) -> None:
+    assert names(module, **wanted) == found
+
+
+def opened(page: Page) -> Locator:
+    page.locator("#run-switch").click()
+    return page.locator(".run-row .run-name")
+
+
+def states(server: Server) -> dict[str, str]:
+    return {run["name"]: run["state"] for run in server.call("GET", "runs")}
+
+
+def test_several_runs_are_resumed_and_stopped_together(server: Server, window: Window) -> None:
+    for name in ("both one", "both two", "three"):
+        server.create_run(name=name, paused=True, pace=1, max_updates=None, hidden_size=8)
+    page = window.open(server)
+    rows = opened(page)
+    expect(rows).to_have_text(["three", "both two", "both one"])
+    page.locator("#run-search").fill("both")
+    expect(rows).to_have_text(["both two", "both one"])
+    batch = page.locator("#run-batch")
+    expect(batch.get_by_role("button", name="Stop")).to_be_disabled()
+    page.locator("#run-select-all").check()
+    expect(page.locator("#run-selected")).to_have_text("2 selected")
+    batch.get_by_role("button", name="Resume").click()
+    eventually(
+        lambda: states(server),
+        lambda now: now["three"] == "paused" and "paused" not in {now["both one"], now["both two"]},
+        "two runs to resume",
+    )
+    batch.get_by_role("button", name="Stop").click()
+    expect(page.locator("#stop-run-name")).to_have_text("2 runs")
+    page.locator("#stop-dialog").get_by_text("Stop it", exact=True).click()
+    eventually(
+        lambda: states(server),
+        lambda now: now == {"both one": "stopped", "both two": "stopped", "three": "paused"},
+        "two runs to stop",
+    )
+
+
+def test_several_runs_are_deleted_and_restored_together(server: Server, window: Window) -> None:
+    for name in ("one", "two", "three"):
+        server.create_run(name=name, paused=True, hidden_size=8)
+    page = window.open(server)
+    rows = opened(page)
+    for name in ("three", "one"):
+        page.get_by_label(f"Select {name}").check()
+    page.locator("#run-batch").get_by_role("button", name="Delete").click()
+    expect(page.locator(".toast")).to_contain_text("2 runs were deleted.")
+    expect(page.locator("#run-name")).to_have_text("two")
+    page.locator(".toast").get_by_text("Undo").click()
+    expect(page.locator("#run-name")).to_have_text("three")
+    opened(page)
+    expect(rows).to_have_text(["three", "two", "one"])
+    assert len(server.call("GET", "runs")) == 3
+
+
+def test_a_phone_names_the_state_of_a_run(
+    server: Server, open_window: Callable[..., Window]
+) -> None:
+    run = server.create_run(name="x" * 60, paused=True, layers=2, batch_size=50, hidden_size=8)
+    page = open_window(viewport={"width": 390, "height": 844}).open(server, run)
+    expect(page.locator("#run-state")).to_be_visible()
+    expect(page.locator("#run-state")).to_have_text("paused")
+    opened(page)
+    about = page.locator(".run-row .run-about")
+    expect(about).to_be_visible()
+    expect(about).to_contain_text("rnn 8, 2 layers, batch 50, adagrad 0.1")
+
+
+def test_waiting_and_paused_look_different(server: Server, window: Window) -> None:
+    page = window.open(server, server.create_run(paused=True))
+    looks = page.evaluate(
+        """["queued", "paused", "running", "failed", "finished"].map((state) => {
+          const dot = document.querySelector("#run-dot");
+          dot.dataset.state = state;
+          const { backgroundColor, borderTopWidth } = getComputedStyle(dot);
+          return `${backgroundColor} ${borderTopWidth}`;
+        })"""
+    )
+    assert len(set(looks)) == len(looks)

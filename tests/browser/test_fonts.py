@@ -1,0 +1,129 @@
+"""The shipped fonts, and the layout with them, without them, with others, and at 200%."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Window, eventually
+from tests.browser.server_process import Server
+
+LATIN_PAGE_BYTES = 250_000
+PAGES = ("", "compare", "gradients", "passages")
+OTHERS = ("DejaVu", "Noto")
+FONTS = ("shipped", "blocked", *OTHERS)
+
+
+def with_fonts(window: Window, fonts: str) -> Page:
+    """Return the page with the shipped fonts, without them, or with an installed family instead."""
+    page = window.page
+    if fonts == "shipped":
+        return page
+    window.expect_errors("woff2", "Failed to load resource")
+    page.route("**/*.woff2", lambda route: route.abort())
+    if fonts in OTHERS:
+        installed = shutil.which("fc-list") and subprocess.run(
+            ["fc-list", f"{fonts} Sans"], capture_output=True, text=True, check=True
+        )
+        if not installed or not installed.stdout:
+            pytest.skip(f"{fonts} Sans is not installed")
+        page.add_init_script(
+            "document.addEventListener('DOMContentLoaded', () => {"
+            f" for (const name of ['Sans', 'Serif']) document.documentElement.style.setProperty("
+            f"`--${{name.toLowerCase()}}`, `'{fonts} ${{name}}'`); }});"
+        )
+    return page
+
+
+def test_a_latin_page_loads_few_bytes_of_fonts(server: Server, window: Window) -> None:
+    sizes: dict[str, int] = {}
+    page = window.page
+
+    def note(response: Any) -> None:
+        if response.url.endswith(".woff2"):
+            sizes[response.url] = len(response.body())
+
+    page.on("response", note)
+    run = server.create_run(max_updates=50, sample_every=10)
+    window.open(server, run)
+    expect(page.locator("#notice")).to_contain_text("Finished")
+    page.evaluate("document.fonts.ready")
+    families = page.evaluate("[...document.fonts].filter((f) => f.status === 'loaded').length")
+    assert families >= 2
+    eventually(lambda: len(sizes), lambda count: count >= families, "the sizes of the fonts")
+    assert sum(sizes.values()) < LATIN_PAGE_BYTES
+    assert all(url.startswith(f"{server.url}static/") for url in sizes)
+
+
+def test_figures_have_one_width(server: Server, window: Window) -> None:
+    page = window.open(server, server.create_run(paused=True))
+    page.evaluate("document.fonts.ready")
+    widths = page.evaluate(
+        """["1111111", "8888888", "4074707"].map((text) => {
+          const figure = document.querySelector("#figure-update");
+          const span = document.createElement("span");
+          span.textContent = text;
+          figure.replaceChildren(span);
+          return span.getBoundingClientRect().width;
+        })"""
+    )
+    assert len({round(width, 2) for width in widths}) == 1
+
+
+@pytest.mark.parametrize("fonts", FONTS)
+def test_nothing_overlaps_with_any_font(
+    server: Server, open_window: Callable[..., Window], fonts: str
+) -> None:
+    window = open_window()
+    page = with_fonts(window, fonts)
+    window.open(server, server.create_run(max_updates=50))
+    expect(page.locator("#notice")).to_contain_text("Finished")
+    page.evaluate("document.fonts.ready")
+    parts = ["#sample-text", "#quality", ".words-head", "#watch-words", ".timeline", "#controls"]
+    excess = "document.documentElement.scrollHeight - innerHeight"
+    for width, height in ((1440, 900), (1280, 720), (1024, 768)):
+        page.set_viewport_size({"width": width, "height": height})
+        eventually(lambda: page.evaluate(excess), lambda pixels: pixels <= 0, "no scrolling")
+        boxes = [page.locator(part).bounding_box() for part in parts]
+        for above, below in pairwise(boxes):
+            assert above is not None
+            assert below is not None
+            assert above["y"] + above["height"] <= below["y"] + 1, (width, above, below)
+
+
+@pytest.mark.parametrize("fonts", ["shipped", "blocked"])
+@pytest.mark.parametrize(("width", "height", "scale"), [(390, 844, 1), (720, 450, 2)])
+def test_nothing_overflows_on_a_phone_or_at_200_percent(
+    server: Server,
+    open_window: Callable[..., Window],
+    fonts: str,
+    width: int,
+    height: int,
+    scale: int,
+) -> None:
+    """A browser that shows a page of 1440 x 900 at 200% lays it out in 720 x 450 pixels."""
+    server.create_run(max_updates=50)
+    window = open_window(viewport={"width": width, "height": height}, device_scale_factor=scale)
+    page = with_fonts(window, fonts)
+    window.expect_errors("was preloaded")
+    overflow = "document.documentElement.scrollWidth - innerWidth"
+    for path in PAGES:
+        page.goto(f"{server.url}{path}")
+        page.evaluate("document.fonts.ready")
+        eventually(lambda: page.evaluate(overflow), lambda pixels: pixels <= 0, f"{path} to fit")
+        cut = page.evaluate(
+            """() => [...document.querySelectorAll("button, nav a, label, h2")]
+              .filter((each) => each.checkVisibility() && !each.closest(".visually-hidden"))
+              .filter((each) => {
+                const { left, right, width } = each.getBoundingClientRect();
+                return width > 1 && (left < -1 || right > innerWidth + 1);
+              })
+              .map((each) => each.outerHTML)"""
+        )
+        assert cut == [], path

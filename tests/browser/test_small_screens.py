@@ -1,0 +1,162 @@
+"""What a laptop and a phone show without scrolling, and that nothing moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import Module, Window, eventually, plot_box
+from tests.browser.server_process import Server
+
+PHONE = {"width": 390, "height": 844}
+
+
+def box_of(element: Locator) -> dict[str, float]:
+    box = element.bounding_box()
+    assert box is not None
+    return dict(box)
+
+
+def visible_height(page: Page, part: str) -> float:
+    """How much of an element is between the top of the screen and the bottom bar."""
+    box, bar = box_of(page.locator(part)), box_of(page.locator("#controls"))
+    return min(box["y"] + box["height"], bar["y"]) - max(box["y"], 0)
+
+
+@pytest.mark.parametrize("width", [1440, 1024])
+def test_choosing_another_pace_moves_nothing(
+    server: Server, open_window: Callable[..., Window], width: int
+) -> None:
+    run = server.create_run(pace=2_500, max_updates=None, hidden_size=8)
+    window = open_window(viewport={"width": width, "height": 768})
+    page = window.open(server, run)
+    chosen = page.locator("input[name=pace]:checked")
+    expect(chosen).to_have_value("2500")
+    parts = ("#pause", "#checkpoint", "#stop", "#write")
+    before = [box_of(page.locator(part)) for part in parts]
+    assert len({box["y"] for box in before}) == 1  # one row
+    page.locator("input[name=pace][value='10']").check()
+    eventually(
+        lambda: server.call("GET", f"runs/{run}")["spec"]["pace"], lambda pace: pace == 10, "it"
+    )
+    expect(chosen).to_have_value("10")
+    assert [box_of(page.locator(part)) for part in parts] == before
+
+
+def test_the_words_that_do_not_fit_are_counted(server: Server, window: Window) -> None:
+    words = [f"Unwritten{i:02}" for i in range(20)]
+    page = window.page
+    page.set_viewport_size({"width": 1024, "height": 768})
+    window.open(server, server.create_run(paused=True, watch_words=words))
+    shown = page.locator("#watch-words").evaluate(
+        """(list) => {
+          const { bottom } = list.getBoundingClientRect();
+          return [...list.children].filter((item) => item.getBoundingClientRect().top < bottom)
+            .length;
+        }"""
+    )
+    assert 0 < shown < len(words)
+    expect(page.locator("#words-more")).to_have_text(f"{len(words) - shown} more")
+    page.locator("#words-more").click()
+    expect(page.locator("#words-pending li")).to_have_count(len(words))
+
+
+def test_without_further_words_nothing_is_counted(server: Server, window: Window) -> None:
+    page = window.open(server, server.create_run(paused=True, watch_words=["Orla", "Vane"]))
+    expect(page.locator("#watch-words li")).to_have_count(2)
+    expect(page.locator("#words-more")).to_be_hidden()
+
+
+def test_a_phone_shows_the_writing_without_scrolling(
+    server: Server, open_window: Callable[..., Window]
+) -> None:
+    run = server.create_run(max_updates=300, sample_every=100)
+    page = open_window(viewport=PHONE, has_touch=True).open(server, run)
+    expect(page.locator("#notice")).to_contain_text("Finished")
+    lines_px = 60
+    assert visible_height(page, "#sample-text") >= lines_px
+
+
+def test_the_bottom_bar_of_a_phone_has_two_rows(
+    server: Server, open_window: Callable[..., Window]
+) -> None:
+    run = server.create_run(paused=True, hidden_size=8)
+    server.call("POST", f"runs/{run}/checkpoints", {})
+    page = open_window(viewport=PHONE).open(server, run)
+    expect(page.locator("#checkpoint-count")).to_have_text("1")
+    tops = page.locator("#controls > *").evaluate_all(
+        "all => all.filter((each) => each.offsetParent !== null).map((each) => each.offsetTop)"
+    )
+    assert len(set(tops)) == 2
+
+
+def test_a_press_on_the_curve_brings_its_text_into_view(
+    server: Server, open_window: Callable[..., Window]
+) -> None:
+    run = server.create_run(max_updates=300, sample_every=100)
+    page = open_window(viewport={"width": 390, "height": 640}, has_touch=True).open(server, run)
+    expect(page.locator("#notice")).to_contain_text("Finished")
+    least_px = 160
+    assert visible_height(page, ".writing") < least_px
+    plot = plot_box(page)
+    page.touchscreen.tap(plot["x"] + plot["width"] / 2, plot["y"] + plot["height"] / 2)
+    expect(page.locator("#tab-reading")).to_have_attribute("aria-selected", "true")
+    eventually(
+        lambda: visible_height(page, ".writing"), lambda height: height >= least_px, "the text"
+    )
+    assert visible_height(page, "#chart") >= least_px
+
+
+SPIKE = {
+    "update": [float(update) for update in range(1, 101)],
+    "smooth": [100.0 - update + (60 if update == 46 else 0) for update in range(1, 101)],
+}
+LABELS = """(() => {
+  const scales = {
+    curve: x.curve,
+    validation: { update: [], loss: [] },
+    ...{ width: 800, height: 400, logX: false, logY: false },
+    xAxis: { of: (update) => update },
+    unit: { of: (loss) => loss },
+    updateToPixel: (update) => update * 8,
+    pixelToUpdate: (pixel) => pixel / 8,
+    lossToPixel: (loss) => 400 - loss * 3,
+  };
+  const state = { smoothing: "0.999", curve: x.curve, smoothed: null, detail: null };
+  const hurrah = [{ kind: "hurrah", update: x.update, text: "", id: null, words: ["Master Pell"] }];
+  const fonts = { hurrah: { size: 11.5 }, note: { size: 11.5 } };
+  return m.markLabels(state, { hurrah, note: [] }, scales, fonts).map((label) => {
+    const wide = label.text.length * 11.5 * 0.58;
+    const left = label.x * 8 + label.xshift - (label.xanchor === "right" ? wide : 0);
+    const middle = 400 - label.y * 3 - label.yshift;
+    return { left, right: left + wide, top: middle - 4, bottom: middle + 4 };
+  });
+})()"""
+
+
+@pytest.mark.parametrize("update", [30, 44, 47, 60])
+def test_a_label_never_covers_the_curve(module: Module, update: int) -> None:
+    labels: list[dict[str, Any]] = module(
+        "chart/annotations.js", LABELS, {"curve": SPIKE, "update": update}
+    )
+    pixels = [
+        (at * 8, 400 - loss * 3) for at, loss in zip(SPIKE["update"], SPIKE["smooth"], strict=True)
+    ]
+    for label in labels:
+        for (x0, y0), (x1, y1) in pairwise(pixels):
+            beside = x1 < label["left"] or x0 > label["right"]
+            apart = max(y0, y1) < label["top"] or min(y0, y1) > label["bottom"]
+            assert beside or apart
+    if update in {30, 60}:
+        assert labels  # far from the spike there is room
+
+
+@pytest.mark.parametrize("span", [[0.004, 0.02], [0.0, 1.0], [0.3, 110.0]])
+def test_an_axis_of_losses_has_no_minus_sign(module: Module, span: list[float]) -> None:
+    low, high = module("curve/axes.js", "m.roundSpan(...x, false)", span)
+    assert 0 <= low <= span[0]
+    assert high > span[1]
