@@ -11,9 +11,11 @@ from pydantic import BaseModel, Field, field_validator
 
 from server.concurrency.admission import AdmissionLimiter
 from server.concurrency.child_process import ChildExitedError, ChildRefusedError
+from server.concurrency.single_flight import SingleFlightCache
 from server.errors import ConflictError
 from server.inference.client import InferenceClient
 from server.rnn.architecture import MAX_LAYERS, Architecture
+from server.rnn.cells import CELLS
 from server.rnn.gradient_check.check import Mistake
 from server.rnn.gradient_check.random_network import DEFAULTS
 from server.spec.run_spec import CellName, SpecError, StrictModel, encodable
@@ -29,11 +31,12 @@ __all__ = [
 
 MAX_PARAMETERS = 20_000
 # Each entry of each parameter is perturbed, and each time the whole sequence is processed. The unit
-# is one multiply-add of the products in all perturbed networks, about 3e-9 s.
+# is a multiply-add of the products in all perturbed networks, about 1e-9 s, so this is half a
+# minute.
 MAX_WORK = 20 * 10**9
-WORK_PER_CHECK = 5 * 10**7
-# The exponentials and logarithms of a gate's or a logit's entry take as long as so many units.
-WORK_PER_ENTRY = 10
+WORK_PER_CHECK = 10**8
+# The exponentials of an entry of a gate or of the logits take as long as so many multiply-adds.
+WORK_PER_ENTRY = 60
 MAX_CHARACTERS = 500
 MAX_TEXT = 10_000
 
@@ -225,6 +228,7 @@ class GradientCheckService:
         self._inference = InferenceClient()
         self._text_characters = text_characters
         self._admission = AdmissionLimiter(1, waiting, "gradient checks")
+        self._curves: SingleFlightCache[ErrorCurveResult] = SingleFlightCache(len(CELLS))
 
     async def check(self, request: GradientCheckRequest) -> GradientCheckResult:
         """Check the gradients of a random network.
@@ -246,10 +250,14 @@ class GradientCheckService:
         return GradientCheckResult.model_validate(result)
 
     async def curve(self, cell: CellName) -> ErrorCurveResult:
-        """Compare the methods at a range of step sizes."""
-        async with self._admitted():
-            result = await self._inference.compare_step_sizes(cell)
-        return ErrorCurveResult.model_validate(result)
+        """Compare the methods at a range of step sizes; computed once for each cell."""
+
+        async def compute() -> ErrorCurveResult:
+            async with self._admitted():
+                result = await self._inference.compare_step_sizes(cell)
+            return ErrorCurveResult.model_validate(result)
+
+        return await self._curves.get(cell, compute)
 
     async def close(self) -> None:
         """End the process."""

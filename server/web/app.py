@@ -12,6 +12,7 @@ from server.settings import Settings
 from server.web.http.body_limit import BodyLimit
 from server.web.http.openapi import add_openapi_route
 from server.web.http.problems import add_error_handlers
+from server.web.http.request_cancellation import RequestCancellation
 from server.web.http.static_files import PREFIX
 from server.web.lifespan import open_services
 from server.web.live import websocket
@@ -75,6 +76,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(module.router)
     app.mount(PREFIX, pages.static_files())
     # The middleware added last is the first to see a request.
+    app.add_middleware(RequestCancellation)
     app.add_middleware(ViewerLimit, settings=settings)
     app.add_middleware(BodyLimit, settings=settings)
     app.add_middleware(SecurityMiddleware, settings=settings)
