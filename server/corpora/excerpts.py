@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from array import array
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +28,13 @@ CONTINUATION = 0b1000_0000
 
 
 class ExcerptReader:
-    """Reads excerpts of texts that never change; each text is indexed at its first excerpt."""
+    """Reads excerpts of texts that never change; each text is indexed at its first excerpt.
+
+    It has a thread of its own, so that many excerpts delay nothing else that needs a thread.
+    """
 
     def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="excerpts")
         self._indexes: SingleFlightCache[array[int]] = SingleFlightCache(CACHE_SIZE)
 
     async def read(self, path: Path, start: int, end: int) -> str:
@@ -47,8 +52,15 @@ class ExcerptReader:
         OSError
             The file cannot be read.
         """
-        index = await self._indexes.get(path, lambda: asyncio.to_thread(index_text, path))
-        return await asyncio.to_thread(read_excerpt, path, index, start, end)
+        loop = asyncio.get_running_loop()
+        index = await self._indexes.get(
+            path, lambda: loop.run_in_executor(self._thread, index_text, path)
+        )
+        return await loop.run_in_executor(self._thread, read_excerpt, path, index, start, end)
+
+    def close(self) -> None:
+        """End the thread after the excerpt that it reads; the others are cancelled."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
 
 def index_text(path: Path) -> array[int]:

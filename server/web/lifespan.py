@@ -51,6 +51,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     try:
         yield services
     finally:
+        services.excerpts.close()
         # These have inference processes.
         inference = (
             services.passages,

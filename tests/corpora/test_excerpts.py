@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 
 import pytest
 
@@ -69,10 +70,39 @@ def test_an_excerpt_reads_only_its_range(path, monkeypatch):
 
     async def read_all():
         reader = ExcerptReader()
-        return await asyncio.gather(*(reader.read(path, each, each + 500) for each in starts))
+        try:
+            return await asyncio.gather(*(reader.read(path, each, each + 500) for each in starts))
+        finally:
+            reader.close()
 
     found = asyncio.run(read_all())
     assert found == [TEXT[each : each + 500] for each in starts]
     assert indexed == [path]
     assert len(read_bytes) == len(starts)
     assert max(read_bytes) <= 4 * (500 + 2 * INDEX_CHARACTERS)
+
+
+def test_excerpts_leave_the_threads_of_others_free(path, monkeypatch):
+    """A checkpoint needs a thread, too, however many excerpts are being read."""
+    read, ends = threading.Event(), threading.Event()
+
+    def blocked(*_):
+        read.set()
+        ends.wait()
+        return ""
+
+    monkeypatch.setattr(excerpts, "read_excerpt", blocked)
+
+    async def scene():
+        reader = ExcerptReader()
+        waiting = [asyncio.create_task(reader.read(path, 0, 1)) for _ in range(100)]
+        assert await asyncio.to_thread(read.wait, 60)
+        assert await asyncio.to_thread(lambda: "free") == "free"
+        # Those that have not begun are cancelled when the server stops.
+        reader.close()
+        ends.set()
+        done = await asyncio.gather(*waiting, return_exceptions=True)
+        assert done[0] == ""
+        assert all(isinstance(each, asyncio.CancelledError) for each in done[1:])
+
+    asyncio.run(scene())
