@@ -135,7 +135,7 @@ class Settings(BaseSettings):
         600,
         ge=1,
         description="Thousands of characters per minute that viewers at one address may have"
-        " written.",
+        " written. Those of a large network or vocabulary count several times.",
     )
     total_passages_per_minute: int = Field(
         1_800, ge=1, description="The same for all viewers together."
@@ -161,7 +161,8 @@ class Settings(BaseSettings):
         600,
         ge=1,
         description="Requests per minute for the surprisal of the text at an update, of viewers at"
-        " one address. Cached ones and those in progress are not counted.",
+        " one address. Those for a large network count several times, and cached ones and those in"
+        " progress not at all.",
     )
     total_surprisals_per_minute: int = Field(
         1_200, ge=1, description="The same for all viewers together."

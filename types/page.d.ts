@@ -126,6 +126,9 @@ interface RunViewState {
   scale: Scale | null;
 }
 
+/** A corpus as the list has it: without its headings, until it is requested itself. */
+type ListedCorpus = Omit<Corpus, "headings"> & Partial<Pick<Corpus, "headings">>;
+
 /** The state of the watch page. */
 interface WatchState extends RunViewState {
   operator: boolean;
@@ -133,7 +136,7 @@ interface WatchState extends RunViewState {
   runs: Run[] | null;
   allRuns: Run[] | null;
   pendingDelete: string[];
-  corpora: Record<string, Corpus>;
+  corpora: Record<string, ListedCorpus>;
   connection: Connection;
   sideTab: "writing" | "reading";
   textMode: TextMode;

@@ -11,9 +11,11 @@ from pydantic import BaseModel, Field, field_validator
 
 from server.concurrency.admission import AdmissionLimiter
 from server.concurrency.child_process import ChildExitedError, ChildRefusedError
+from server.concurrency.single_flight import SingleFlightCache
 from server.errors import ConflictError
 from server.inference.client import InferenceClient
 from server.rnn.architecture import MAX_LAYERS, Architecture
+from server.rnn.cells import CELLS
 from server.rnn.gradient_check.check import Mistake
 from server.rnn.gradient_check.random_network import DEFAULTS
 from server.spec.run_spec import CellName, SpecError, StrictModel, encodable
@@ -28,10 +30,13 @@ __all__ = [
 ]
 
 MAX_PARAMETERS = 20_000
-# Parameters squared times characters: each entry of each parameter is perturbed, and each time the
-# whole sequence is processed. One unit takes about 1e-9 s, so this is half a minute.
+# Each entry of each parameter is perturbed, and each time the whole sequence is processed. The unit
+# is a multiply-add of the products in all perturbed networks, about 1e-9 s, so this is half a
+# minute.
 MAX_WORK = 20 * 10**9
-WORK_PER_CHECK = 10**9
+WORK_PER_CHECK = 10**8
+# The exponentials of an entry of a gate or of the logits take as long as so many multiply-adds.
+WORK_PER_ENTRY = 60
 MAX_CHARACTERS = 500
 MAX_TEXT = 10_000
 
@@ -102,19 +107,31 @@ class GradientCheckRequest(StrictModel):
         return DEFAULTS.vocabulary_size if self.text is None else len(set(self.text))
 
     @property
-    def parameters(self) -> int:
-        """Number of parameter entries to perturb."""
+    def architecture(self) -> Architecture:
+        """The sizes of the network."""
         return Architecture(
             vocabulary_size=self.distinct,
             hidden_size=self.hidden_size,
             cell=self.cell,
             layers=self.layers,
-        ).size
+        )
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameter entries to perturb."""
+        return self.architecture.size
+
+    @property
+    def work_per_character(self) -> int:
+        """The work for each character of the sequences, of all perturbed networks together."""
+        sizes = self.architecture
+        entries = sizes.layers * sizes.gates * sizes.hidden_size + sizes.vocabulary_size
+        return sizes.size * (sizes.size + WORK_PER_ENTRY * entries)
 
     @property
     def checks(self) -> int:
-        """The work, in checks of the default size."""
-        work = self.parameters**2 * self.batch_size * self.sequence_length
+        """The work, in checks of about the default size."""
+        work = self.work_per_character * self.batch_size * self.sequence_length
         return max(1, work // WORK_PER_CHECK)
 
 
@@ -211,6 +228,7 @@ class GradientCheckService:
         self._inference = InferenceClient()
         self._text_characters = text_characters
         self._admission = AdmissionLimiter(1, waiting, "gradient checks")
+        self._curves: SingleFlightCache[ErrorCurveResult] = SingleFlightCache(len(CELLS))
 
     async def check(self, request: GradientCheckRequest) -> GradientCheckResult:
         """Check the gradients of a random network.
@@ -232,10 +250,14 @@ class GradientCheckService:
         return GradientCheckResult.model_validate(result)
 
     async def curve(self, cell: CellName) -> ErrorCurveResult:
-        """Compare the methods at a range of step sizes."""
-        async with self._admitted():
-            result = await self._inference.compare_step_sizes(cell)
-        return ErrorCurveResult.model_validate(result)
+        """Compare the methods at a range of step sizes; computed once for each cell."""
+
+        async def compute() -> ErrorCurveResult:
+            async with self._admitted():
+                result = await self._inference.compare_step_sizes(cell)
+            return ErrorCurveResult.model_validate(result)
+
+        return await self._curves.get(cell, compute)
 
     async def close(self) -> None:
         """End the process."""
@@ -268,7 +290,7 @@ def _check_work(request: GradientCheckRequest) -> None:
             f"gives {parameters:,} parameters to check one by one; at most {MAX_PARAMETERS:,} are"
             " allowed",
         )
-    limit = MAX_WORK // parameters**2
+    limit = MAX_WORK // request.work_per_character
     if characters > limit:
         raise SpecError(
             "sequence_length",

@@ -18,6 +18,7 @@ from server.concurrency.single_flight import SingleFlightCache
 from server.errors import ConflictError, UnknownRunError
 from server.inference.client import InferenceClient
 from server.inference.messages import MeasureSurprisal
+from server.inference.surprisal import multiply_adds
 from server.rnn.training.batches import BatchLayout
 from server.rnn.training.validation import characters_to_learn
 from server.runs.run_controller import RunController
@@ -34,8 +35,11 @@ CACHE_SIZE = 200
 MAX_UNREADABLE = 3
 # All viewers of the latest update get the same result for this long.
 LATEST_INTERVAL_S = 2.0
+# The work that counts as one request: a tenth of a second. The default network takes less.
+REQUEST_MULTIPLY_ADDS = 2 * 10**8
 
 Guess = tuple[str, float]
+Charge = Callable[[int], None]
 
 
 class SurprisalSource(ApiModel):
@@ -170,7 +174,7 @@ class SurprisalService:
         self._latest: SingleFlightCache[UpdateSurprisal] = SingleFlightCache(CACHE_SIZE)
 
     async def at(
-        self, controller: RunController, update: int, charge: Callable[[], None] = lambda: None
+        self, controller: RunController, update: int, charge: Charge = lambda _: None
     ) -> UpdateSurprisal:
         """Return the surprisal at an update.
 
@@ -181,7 +185,8 @@ class SurprisalService:
         update : int
             The update.
         charge : callable
-            Called if the result is not cached; it may raise.
+            Called with the number of requests that the work counts as, if the result is not
+            cached; it may raise.
 
         Raises
         ------
@@ -218,7 +223,7 @@ class SurprisalService:
         controller: RunController,
         first: int,
         last: int,
-        charge: Callable[[], None] = lambda: None,
+        charge: Charge = lambda _: None,
     ) -> UpdateSurprisal:
         """Return the surprisal at the update with the greatest loss from `first` to `last`.
 
@@ -246,7 +251,7 @@ class SurprisalService:
         )
 
     async def _cached(
-        self, controller: RunController, loss: _UpdateLoss, charge: Callable[[], None]
+        self, controller: RunController, loss: _UpdateLoss, charge: Charge
     ) -> UpdateSurprisal:
         unreadable: set[Path] = set()
         while True:
@@ -255,7 +260,7 @@ class SurprisalService:
             key = (controller.run.id, loss, path)
             compute = partial(self._compute, controller, loss, source, path)
             if key not in self._by_update:
-                charge()
+                charge(_requests(controller.run))
             try:
                 return await self._by_update.get(key, compute)
             except ChildRefusedError as error:
@@ -329,6 +334,12 @@ class SurprisalService:
             raise ConflictError(
                 "The model of that update was deleted with the run that this one was forked from."
             ) from None
+
+
+def _requests(run: Run) -> int:
+    """Return the number of requests that the work for an update counts as."""
+    work = multiply_adds(run.parameters, run.spec.sequence_length, run.spec.batch_size)
+    return max(1, work // REQUEST_MULTIPLY_ADDS)
 
 
 def _not_made(field: str, made: int) -> SpecError:

@@ -120,9 +120,23 @@ class JsonChildProcess:
         self._send(encode_command(command))
 
     async def request(
-        self, command: Command, on_partial: Callable[[Message], None] | None = None
+        self,
+        command: Command,
+        on_partial: Callable[[Message], None] | None = None,
+        *,
+        cancellable: bool = False,
     ) -> Message:
         """Send a command and return its reply; partial replies before it go to `on_partial`.
+
+        Parameters
+        ----------
+        command : Command
+            The command.
+        on_partial : callable or None
+            Called with each partial reply.
+        cancellable : bool
+            Whether the process cancels the command if this task is cancelled. Otherwise it is
+            carried out, and nothing waits for the reply.
 
         Raises
         ------
@@ -140,6 +154,10 @@ class JsonChildProcess:
         self._send(encode_command(command, number))
         try:
             message: Message = await reply
+        except asyncio.CancelledError:
+            if cancellable:
+                self._send({"cancel": number})
+            raise
         finally:
             self._replies.pop(number, None)
             self._on_partial.pop(number, None)

@@ -13,15 +13,27 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
-__all__ = ["JsonLineChannel", "Message", "finite"]
+__all__ = ["CommandCancelledError", "JsonLineChannel", "Message", "finite"]
 
 Message = dict[str, Any]
+T = TypeVar("T")
+
+CANCEL_SIGNAL = signal.SIGUSR1
+"""Interrupts the main thread of this process; no other process sends it."""
 
 SERVER_GONE_STATUS = 3
 """Exit status of a child process that has not ended in time after the server was gone."""
+
+
+class CommandCancelledError(BaseException):
+    """The server no longer waits for the reply to the command that is being carried out.
+
+    It is raised between any two operations, like `KeyboardInterrupt`, and is no `Exception` for the
+    same reason: code that handles errors must not handle it.
+    """
 
 
 def finite(value: float | None) -> float | None:
@@ -60,6 +72,13 @@ class JsonLineChannel:
         self._outbox: deque[bytes] = deque()
         self._to_send = threading.Condition()
         self._closing = False
+        # The command that can be cancelled now, the last one that no longer can, and those to be
+        # cancelled.
+        self._current: int | None = None
+        self._finished = 0
+        self._cancelled: set[int] = set()
+        self._sending = False
+        signal.signal(CANCEL_SIGNAL, lambda _signal, _frame: self._interrupt())
         # Output of anything else in this process must not mix with the messages.
         self._out = os.fdopen(os.dup(1), "wb", buffering=0)
         os.dup2(2, 1)
@@ -74,15 +93,40 @@ class JsonLineChannel:
 
     def receive(self) -> Message | None:
         """Wait for the next command; None when the server is gone."""
-        self.wait()
-        return self.inbox.popleft() if self.inbox else None
+        with self._received:
+            self._received.wait_for(lambda: self.inbox or self.server_gone)
+            return self.inbox.popleft() if self.inbox else None
+
+    def run_cancellable(self, number: int, work: Callable[[], T]) -> T:
+        """Return what `work` returns, unless the server cancels the command `number` meanwhile.
+
+        Only the main thread can call it. A command that the server cancels before the main thread
+        receives it is not received.
+
+        Raises
+        ------
+        CommandCancelledError
+            The server has cancelled the command; `work` was interrupted.
+        """
+        self._current = number
+        try:
+            self._interrupt()
+            return work()
+        finally:
+            self._finish(number)
 
     def send(self, message: Message) -> None:
         """Queue a message for sending; returns at once."""
         line = json.dumps(message, separators=(",", ":"), allow_nan=False).encode() + b"\n"
-        with self._to_send:
-            self._outbox.append(line)
-            self._to_send.notify()
+        # An interruption here could leave the lock locked.
+        self._sending = True
+        try:
+            with self._to_send:
+                self._outbox.append(line)
+                self._to_send.notify()
+        finally:
+            self._sending = False
+        self._interrupt()
 
     def send_reply(self, number: int, content: Message) -> None:
         """Queue the reply to command `number`."""
@@ -104,9 +148,40 @@ class JsonLineChannel:
             self._to_send.notify()
         self._writer.join(timeout_s)
 
+    def _interrupt(self) -> None:
+        """Raise an error in the main thread if the current command is cancelled."""
+        number = self._current
+        if number is not None and not self._sending and number in self._cancelled:
+            # First, because the error may be raised anywhere, even at the end of the command.
+            self._finish(number)
+            raise CommandCancelledError
+
+    def _finish(self, number: int) -> None:
+        self._current = None
+        self._finished = number
+        self._cancelled.discard(number)
+
+    def _cancel(self, number: int) -> None:
+        """Cancel a command, in the thread that reads."""
+        # The main thread may begin or finish this command at any moment. It looks into this set
+        # when it begins, and removes the command when it finishes.
+        self._cancelled.add(number)
+        with self._received:
+            waiting = next((each for each in self.inbox if each.get("id") == number), None)
+            if waiting is not None:
+                self.inbox.remove(waiting)
+        if waiting is not None or number <= self._finished:
+            self._cancelled.discard(number)
+        else:
+            # Python calls the signal's handler in the main thread.
+            signal.raise_signal(CANCEL_SIGNAL)
+
     def _read(self) -> None:
         for line in _lines(0):
             message = json.loads(line)
+            if (number := message.get("cancel")) is not None:
+                self._cancel(number)
+                continue
             with self._received:
                 self.inbox.append(message)
                 self._received.notify()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 __all__ = ["SingleFlightCache"]
@@ -12,11 +13,19 @@ __all__ = ["SingleFlightCache"]
 T = TypeVar("T")
 
 
+@dataclass(slots=True, eq=False)
+class _Entry(Generic[T]):
+    """A value that is cached or being computed, and how many requests wait for it."""
+
+    value: asyncio.Future[T]
+    waiting: int = 0
+
+
 class SingleFlightCache(Generic[T]):
     """A least-recently-used cache of values that are computed asynchronously.
 
     A request for a value that is being computed waits for it. An exception is raised to all that
-    wait, and not cached.
+    wait, and not cached. When all requests that wait are cancelled, so is the computation.
 
     Parameters
     ----------
@@ -26,24 +35,36 @@ class SingleFlightCache(Generic[T]):
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._values: OrderedDict[Hashable, asyncio.Future[T]] = OrderedDict()
+        self._entries: OrderedDict[Hashable, _Entry[T]] = OrderedDict()
 
     def __contains__(self, key: Hashable) -> bool:
         """Whether the value is cached or being computed."""
-        return key in self._values
+        return key in self._entries
 
     async def get(self, key: Hashable, compute: Callable[[], Awaitable[T]]) -> T:
         """Return the value of a key, computing it if it is not cached."""
-        value = self._values.get(key)
-        if value is None:
-            value = self._values[key] = asyncio.ensure_future(compute())
-            value.add_done_callback(lambda done: self._settle(key, done))
-        self._values.move_to_end(key)
-        # Shielded: a request that is cancelled must not cancel the computation for the others.
-        return await asyncio.shield(value)
+        entry = self._entries.get(key)
+        if entry is None:
+            entry = self._entries[key] = _Entry(asyncio.ensure_future(compute()))
+            entry.value.add_done_callback(lambda _: self._settle(key, entry))
+        self._entries.move_to_end(key)
+        entry.waiting += 1
+        try:
+            # Shielded: a request that is cancelled must not cancel the computation for the others.
+            return await asyncio.shield(entry.value)
+        finally:
+            entry.waiting -= 1
+            if not entry.waiting and not entry.value.done():
+                # The next request must not wait for what is being cancelled.
+                self._remove(key, entry)
+                entry.value.cancel()
 
-    def _settle(self, key: Hashable, done: asyncio.Future[T]) -> None:
-        if done.cancelled() or done.exception() is not None:
-            self._values.pop(key, None)
-        while len(self._values) > self._size:
-            self._values.popitem(last=False)
+    def _settle(self, key: Hashable, entry: _Entry[T]) -> None:
+        if entry.value.cancelled() or entry.value.exception() is not None:
+            self._remove(key, entry)
+        while len(self._entries) > self._size:
+            self._entries.popitem(last=False)
+
+    def _remove(self, key: Hashable, entry: _Entry[T]) -> None:
+        if self._entries.get(key) is entry:
+            del self._entries[key]

@@ -6,7 +6,6 @@ import os
 import re
 import secrets
 import shutil
-import unicodedata
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -18,6 +17,7 @@ from server.corpora.decoding import NotTextError, decode_text
 from server.corpora.entropy import Entropy, measure_entropy
 from server.corpora.headings import find_headings
 from server.corpora.proper_names import find_names
+from server.corpora.visible_text import JOINERS, without_controls
 from server.corpora.words import count_words, slices
 from server.files.durable import make_directory, sync_directory
 
@@ -107,6 +107,12 @@ class Corpus:
         """Return all fields for JSON; `from_json` is the inverse."""
         return {**asdict(self), "names": list(self.names), "repairs": list(self.repairs)}
 
+    def summary(self) -> dict[str, Any]:
+        """Return the fields for a list, for JSON: all but the headings."""
+        fields = self.to_json()
+        del fields["headings"]
+        return fields
+
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "Corpus":
         """Return the corpus with the fields that `to_json` returned.
@@ -148,6 +154,7 @@ class CorpusLibrary:
         make_directory(self._directory)
         self._paths: dict[str, Path] = {}
         self._corpora: dict[str, Corpus] = {}
+        self._summaries: dict[str, str] = {}
         for entry in json.loads((shipped_dir / "corpora.json").read_text(encoding="utf-8")):
             path = shipped_dir / entry["file"]
             corpus = _describe(path.read_bytes().decode("utf-8"), entry["id"])
@@ -165,6 +172,13 @@ class CorpusLibrary:
             The shipped ones first, then the others in the order in which they were added.
         """
         return list(self._corpora.values())
+
+    def summaries(self) -> str:
+        """Return a JSON array of the summaries of all corpora, in the order of `list`.
+
+        Each is encoded once: there may be hundreds, and every page requests them.
+        """
+        return f"[{','.join(list(self._summaries.values()))}]"
 
     def get(self, corpus_id: str) -> Corpus:
         """Return the description of a corpus.
@@ -275,6 +289,7 @@ class CorpusLibrary:
         with suppress(FileNotFoundError):
             (self._directory / corpus_id).rename(deleted)
         self._corpora.pop(corpus_id, None)
+        self._summaries.pop(corpus_id, None)
         self._paths.pop(corpus_id, None)
         sync_directory(self._directory)
         shutil.rmtree(deleted, ignore_errors=True)
@@ -283,6 +298,7 @@ class CorpusLibrary:
         # In this order: a thread that finds the corpus must find its path.
         self._paths[corpus.id] = path
         self._corpora[corpus.id] = corpus
+        self._summaries[corpus.id] = json.dumps(corpus.summary(), ensure_ascii=False)
 
 
 def display_name(name: str | None) -> str:
@@ -301,12 +317,9 @@ def display_name(name: str | None) -> str:
         empty.
     """
     last = re.split(r"[/\\]", (name or "").rstrip("/\\"))[-1]
-    # Some letters and emoji are sequences with zero-width joiners.
-    shown = "".join(
-        c if unicodedata.category(c)[0] != "C" or c in "\u200c\u200d" else " " for c in last
-    )
-    shown = re.sub(r"\.(txt|text|md)$", "", " ".join(shown.split()), flags=re.IGNORECASE)
-    return shown[:MAX_NAME_CHARACTERS].strip(" \u200c\u200d") or "Untitled"
+    shown = " ".join(without_controls(last).split())
+    shown = re.sub(r"\.(txt|text|md)$", "", shown, flags=re.IGNORECASE)
+    return shown[:MAX_NAME_CHARACTERS].strip(f" {JOINERS}") or "Untitled"
 
 
 def _describe(text: str, corpus_id: str) -> Corpus:

@@ -1,7 +1,7 @@
 """Quality of a text: how much of it is real words, and how much is copied."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +26,17 @@ COMMON_SHARE = 1 / 1_000
 
 "a" and "I" are; the letters of initials and abbreviations are not.
 """
+
+MAX_SEARCHES = 32
+"""Substring searches in the corpus for one text; each reads all of it at most once."""
+
+TABLE_BITS_PER_NGRAM = 64
+"""Size of the bit set of a text's n-grams: one in 64 others is taken for one of them."""
+
+COMPARED_AT_ONCE = 64
+
+PASS_CHARACTERS = 1 << 18
+"""Size of the parts in which the corpus is searched for a longer copy."""
 
 HASH_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 """An odd constant, 2**64 divided by the golden ratio (Knuth's multiplicative hashing)."""
@@ -66,7 +77,10 @@ class QualityMeasure:
     which is exact but reads the whole corpus if the part is absent. To call it
     only a few times, an index of hashed n-grams first bounds the length of a
     copy at each position of the text: all l - n + 1 n-grams of a copy of length
-    l are in the corpus. Hash collisions can only loosen the bound.
+    l are in the corpus. Hash collisions can only loosen the bound. If the corpus
+    repeats itself so much that `MAX_SEARCHES` searches do not suffice, the rest is
+    decided in one pass over the corpus (see `_LongerCopies`). The work is
+    therefore linear in the corpus, whatever the corpus and the text are.
 
     Parameters
     ----------
@@ -128,31 +142,33 @@ class QualityMeasure:
     def _longest_copy(self, text: str) -> int:
         """Return the length of the longest substring of a text that is in the corpus."""
         bounds = self._bounds(text)
-        best = 0
+        best, searches = 0, 0
         absent: set[str] = set()
-        for start in np.argsort(-bounds, kind="stable"):
-            bound = int(bounds[start])
-            if bound <= best:
+        for start in np.argsort(-bounds, kind="stable").tolist():
+            # The longest prefix of `part` in the corpus has `best` characters, or `low` to `high`.
+            part = text[start : start + int(bounds[start])]
+            low, high, middle = best, len(part), best + 1
+            if high <= best:
                 break
-            longer = text[start : start + best + 1]
-            if longer in absent:
+            if part[:middle] in absent:
                 continue
-            if longer in self._corpus:
-                best = self._longest_at(text[start : start + bound], best + 1)
-            else:
-                absent.add(longer)
+            while low < high:
+                if searches == MAX_SEARCHES:
+                    return _LongerCopies(self._corpus, text, bounds).longest(low)
+                searches += 1
+                if self._is_in_corpus(part[:middle]):
+                    low = middle
+                elif middle == best + 1:
+                    absent.add(part[:middle])
+                    break
+                else:
+                    high = middle - 1
+                middle = (low + high + 1) // 2
+            best = low
         return best
 
-    def _longest_at(self, part: str, known: int) -> int:
-        """Return the length of the longest prefix of `part` in the corpus, at least `known`."""
-        low, high = known, len(part)
-        while low < high:
-            middle = (low + high + 1) // 2
-            if part[:middle] in self._corpus:
-                low = middle
-            else:
-                high = middle - 1
-        return low
+    def _is_in_corpus(self, part: str) -> bool:
+        return part in self._corpus
 
     def _bounds(self, text: str) -> npt.NDArray[np.int64]:
         """Return for each position of a text an upper bound of the length of a copy there."""
@@ -190,6 +206,88 @@ def _known_words(corpus: str) -> frozenset[str]:
     )
 
 
+class _LongerCopies:
+    """Finds the longest copy in one pass over the corpus.
+
+    A chunk of the corpus is hashed for the shortest length that would be longer than the best copy
+    so far. Only if the chunk contains such a copy is the length of its longest one searched for, by
+    bisection: every part of a copy is a copy. The hashes of a length l between two powers of two
+    are those of the two n-grams of the lower power, at the beginning and at the end.
+
+    Parameters
+    ----------
+    corpus, text : str
+        Both texts.
+    bounds : ndarray of int64, shape (n,)
+        For each position of the text, an upper bound of the length of a copy there.
+    """
+
+    def __init__(self, corpus: str, text: str, bounds: npt.NDArray[np.int64]) -> None:
+        self._corpus = corpus
+        self._text = text
+        self._bounds = bounds
+        self._longest_possible = int(bounds.max(initial=0))
+        self._hash_text = _hasher(text)
+
+    def longest(self, best: int) -> int:
+        """Return the length of the longest copy; `best` is that of a known one."""
+        # Consecutive chunks overlap by less than a quarter.
+        step = max(PASS_CHARACTERS, 4 * self._longest_possible)
+        for start in range(0, len(self._corpus), step):
+            if best >= self._longest_possible:
+                break
+            chunk = self._corpus[start : start + step + self._longest_possible - 1]
+            hash_chunk = _hasher(chunk)
+            if not self._has_copy(chunk, hash_chunk, best + 1):
+                continue
+            low, high = best + 1, self._longest_possible
+            while low < high:
+                middle = (low + high + 1) // 2
+                if self._has_copy(chunk, hash_chunk, middle):
+                    low = middle
+                else:
+                    high = middle - 1
+            best = low
+        return best
+
+    def _has_copy(self, chunk: str, hash_chunk: Callable[[int], Hashes], length: int) -> bool:
+        """Whether a substring of the text with this length is in a chunk of the corpus."""
+        if length > len(chunk):
+            return False
+        starts = np.flatnonzero(self._bounds >= length)
+        hashes, first = np.unique(self._hash_text(length)[starts], return_index=True)
+        bits = 1 << (len(hashes) * TABLE_BITS_PER_NGRAM - 1).bit_length()
+        table = np.zeros(bits // 8, dtype=np.uint8)
+        slots = _slots(hashes, table)
+        np.bitwise_or.at(table, slots >> np.uint64(3), _bit(slots))
+        of_chunk = hash_chunk(length)
+        found = np.flatnonzero(_contains(of_chunk, table))
+        for begin in range(0, len(found), COMPARED_AT_ONCE):
+            places = found[begin : begin + COMPARED_AT_ONCE]
+            known = np.searchsorted(hashes, of_chunk[places]).clip(max=len(hashes) - 1)
+            equal = hashes[known] == of_chunk[places]
+            for place, ngram in zip(places[equal].tolist(), known[equal].tolist(), strict=True):
+                start = int(starts[first[ngram]])
+                # Different texts may have equal hashes.
+                if chunk[place : place + length] == self._text[start : start + length]:
+                    return True
+        return False
+
+
+def _hasher(text: str) -> Callable[[int], Hashes]:
+    """Return a function that hashes all n-grams of a length, from 1 to the length of the text."""
+    of_powers = [_code_points(text)]
+
+    def hash_ngrams(length: int) -> Hashes:
+        exponent = length.bit_length() - 1
+        while len(of_powers) <= exponent:
+            of_powers.append(_combined(of_powers[-1], 1 << (len(of_powers) - 1)))
+        rest = length - (1 << exponent)
+        return _combined(of_powers[exponent], rest) if rest else of_powers[exponent]
+
+    return hash_ngrams
+
+
 def _build_index(corpus: str) -> list[BitIndex]:
     """Return, for each n-gram length, a bit set of the hashes that occur in the corpus."""
     wanted_bits = max(len(corpus), 1) * BITS_PER_CHARACTER
@@ -205,16 +303,25 @@ def _build_index(corpus: str) -> list[BitIndex]:
 
 def _ngram_hashes(text: str) -> Iterator[tuple[int, Hashes]]:
     """Yield each n-gram length that fits, and the hashes of all n-grams of that length."""
-    code_points = text.encode("utf-32-le", errors="surrogatepass")
-    hashes = np.frombuffer(code_points, dtype="<u4").astype(np.uint64)
+    hashes = _code_points(text)
     for length in NGRAM_LENGTHS:
         if length > len(text):
             return
-        half = length // 2
-        left, right = hashes[:-half], hashes[half:]
-        # Without the shift, strings of few letters collide: polynomials modulo 2**64.
-        hashes = (left ^ (left >> np.uint64(29))) * HASH_MULTIPLIER + right
+        hashes = _combined(hashes, length // 2)
         yield length, hashes
+
+
+def _code_points(text: str) -> Hashes:
+    code_points = text.encode("utf-32-le", errors="surrogatepass")
+    return np.frombuffer(code_points, dtype="<u4").astype(np.uint64)
+
+
+def _combined(hashes: Hashes, distance: int) -> Hashes:
+    """Return the hash of each pair of n-grams at a distance, given the hashes of all n-grams."""
+    left, right = hashes[:-distance], hashes[distance:]
+    # Without the shift, strings of few letters collide: polynomials modulo 2**64.
+    combined: Hashes = (left ^ (left >> np.uint64(29))) * HASH_MULTIPLIER + right
+    return combined
 
 
 def _slots(hashes: Hashes, table: BitIndex) -> Hashes:

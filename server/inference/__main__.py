@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from server.checkpoints.npz import DamagedArchiveError
-from server.concurrency.json_lines import JsonLineChannel
+from server.concurrency.json_lines import CommandCancelledError, JsonLineChannel
 from server.concurrency.typed_messages import UnknownMessageError
 from server.inference.generator import TextGenerator
 from server.inference.messages import Shutdown, parse_command
@@ -25,8 +25,14 @@ def main() -> None:
             command = parse_command(message)
             if isinstance(command, Shutdown):
                 break
-            reply = generator.reply(command, partial(channel.send_partial, number))
-        except (DamagedArchiveError, OSError, UnknownMessageError) as error:
+            send_partial = partial(channel.send_partial, number)
+            reply = channel.run_cancellable(number, partial(generator.reply, command, send_partial))
+        except CommandCancelledError:
+            continue
+        except OSError as error:
+            # Its text would name a path of the server.
+            reply = {"refused": error.strerror or type(error).__name__}
+        except (DamagedArchiveError, UnknownMessageError) as error:
             reply = {"refused": str(error)}
         channel.send_reply(number, reply)
     channel.close()

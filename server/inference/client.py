@@ -31,7 +31,8 @@ class InferenceClient:
 
     Every method raises `server.concurrency.child_process.ChildRefusedError` if the process cannot
     carry out the command, such as when a model cannot be read, and `ChildExitedError` if it ends
-    before it replies, twice. The replies are described in `server.inference.messages`.
+    before it replies, twice. The replies are described in `server.inference.messages`. When a task
+    that awaits one is cancelled, the process cancels the command.
     """
 
     def __init__(self) -> None:
@@ -92,12 +93,14 @@ class InferenceClient:
 
     async def _request(self, command: Command, on_piece: OnPiece | None = None) -> Message:
         try:
-            return await (await self._start_if_needed()).request(command, on_piece)
+            process = await self._start_if_needed()
+            return await process.request(command, on_piece, cancellable=True)
         except ChildExitedError:
             # The next process may succeed, unless a reader has seen the first pieces already.
             if on_piece is not None:
                 raise
-            return await (await self._start_if_needed()).request(command)
+            process = await self._start_if_needed()
+            return await process.request(command, cancellable=True)
 
     async def _start_if_needed(self) -> JsonChildProcess:
         async with self._starting:

@@ -20,7 +20,7 @@ from server.rnn.model import Model
 from server.rnn.sampling.surprisal import Surprisal, surprisal
 from server.rnn.vocabulary import Vocabulary
 
-__all__ = ["SurprisalReader"]
+__all__ = ["SurprisalReader", "multiply_adds", "streams_measured"]
 
 SHOWN_BEFORE, SHOWN_AFTER = 400, 480
 """Characters shown before and after the text that was read."""
@@ -36,6 +36,34 @@ MAX_MULTIPLY_ADDS = 2e9
 
 # Cached, because the next reader asks for the same text, and often for the same network.
 CORPORA_CACHED, MODELS_CACHED = 2, 4
+
+
+def streams_measured(parameters: int, sequence_length: int, streams: int) -> int:
+    """Return how many streams of an update are measured, at least 1.
+
+    Parameters
+    ----------
+    parameters : int
+        Of the network.
+    sequence_length : int
+        T.
+    streams : int
+        B.
+    """
+    affordable = int(MAX_MULTIPLY_ADDS / (_steps(sequence_length) * parameters))
+    return max(1, min(streams, MAX_STREAMS, affordable))
+
+
+def multiply_adds(parameters: int, sequence_length: int, streams: int) -> int:
+    """Return about how many multiply-adds it takes to measure an update."""
+    measured = streams_measured(parameters, sequence_length, streams)
+    return measured * _steps(sequence_length) * parameters
+
+
+def _steps(sequence_length: int) -> int:
+    """Return the number of characters that the network reads in a stream, at most."""
+    return WARM_UP + SHOWN_BEFORE + sequence_length + SHOWN_AFTER
+
 
 V = TypeVar("V")
 NewModel = Callable[[str, dict[str, Any]], tuple[Model, Vocabulary]]
@@ -75,9 +103,10 @@ class SurprisalReader:
         shown = max(0, start - SHOWN_BEFORE)
         first = max(0, shown - WARM_UP)
         last = min(end + SHOWN_AFTER, command.part_length)
-        steps = last - first
-        affordable = int(MAX_MULTIPLY_ADDS / (steps * model.architecture.size))
-        parts = command.parts[: max(1, min(MAX_STREAMS, affordable))]
+        measured = streams_measured(
+            model.architecture.size, command.sequence_length, len(command.parts)
+        )
+        parts = command.parts[:measured]
         texts = [corpus[part + first : part + last] for part in parts]
         # From the beginning of a part the state is zero, as in training. From anywhere else the
         # carried state of the model is used, which the warm-up brings close to what it was.

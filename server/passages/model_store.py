@@ -100,6 +100,20 @@ class ModelStore:
         for model in expired:
             self._draft_path(*model).unlink(missing_ok=True)
 
+    def delete_drafts_except(self, run: str, known: AbstractSet[str]) -> None:
+        """Delete the draft models of a run whose passages were cancelled before they were drafts.
+
+        Parameters
+        ----------
+        run : str
+            A run for which no passage is in progress.
+        known : set of str
+            The fingerprints of its drafts.
+        """
+        for path in (self._runs_dir / run / DIRECTORY / DRAFTS).glob("*.npz"):
+            if path.stem not in known:
+                path.unlink(missing_ok=True)
+
     def store(
         self, run: str, fingerprint: str, source: Path, required: AbstractSet[tuple[str, str]]
     ) -> bool:

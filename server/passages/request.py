@@ -11,12 +11,25 @@ from pydantic import Field, field_validator
 from server.checkpoints.checkpoint_format import FINGERPRINT_DIGITS
 from server.spec.run_spec import StrictModel, encodable
 
-__all__ = ["AtUpdate", "PassageLimits", "PassageRequest"]
+__all__ = ["AtUpdate", "NetworkSize", "PassageLimits", "PassageRequest"]
 
 MAX_LENGTH = 20_000
 MAX_PRIME = 10_000
 MAX_TEMPERATURE = 100.0
 MAX_TEMPERATURES = 10
+
+# The time to write a character, on a machine that is neither fast nor slow: for the calls, for each
+# parameter, for the random number of each character of the vocabulary, and for sorting them.
+CALLS_NS = 30_000
+PARAMETER_NS = 0.4
+NOISE_NS = 25
+SORT_NS = 100
+# The time to search a text of this length for copies, for each of its characters.
+SEARCH_NS = 5
+# The work that counts as one passage of 1,000 characters; the default network takes less.
+PASSAGE_NS = 50_000_000
+# The work of one request at most.
+MAX_WRITING_NS = 120_000_000_000
 
 Temperature = Annotated[float, Field(ge=0, le=MAX_TEMPERATURE)]
 
@@ -65,14 +78,48 @@ class PassageRequest(StrictModel):
     def _check_encodable(cls, value: str) -> str:
         return encodable(value)
 
-    @property
-    def thousands(self) -> int:
-        """The work in thousands of characters, each passage rounded up.
+    def character_ns(self, network: NetworkSize) -> float:
+        """Return about how long it takes to write a character of each text."""
+        filters = self.top_k is not None or self.top_p is not None
+        each = NOISE_NS + SORT_NS * filters
+        once = CALLS_NS + PARAMETER_NS * network.parameters + each * network.distinct
+        return once * len(self.temperatures or [self.temperature])
 
-        The prime is processed once. Processing a character costs as much as writing one.
+    def tokens(self, network: NetworkSize) -> int:
+        """Return the work in passages of 1,000 characters of a small network.
+
+        It is at least the number of passages, each rounded up to thousands of characters. The prime
+        is processed once. Processing a character costs as much as writing one.
         """
-        primed = len(self.prime) // 1_000
-        return primed + ceil(self.length / 1_000) * len(self.temperatures or [self.temperature])
+        texts = len(self.temperatures or [self.temperature])
+        thousands = len(self.prime) // 1_000 + ceil(self.length / 1_000) * texts
+        characters = self.length + len(self.prime) / texts
+        work_ns = characters * self.character_ns(network)
+        work_ns += texts * SEARCH_NS * network.corpus_characters
+        return max(thousands, round(work_ns / PASSAGE_NS))
+
+    def max_length(self, network: NetworkSize) -> int:
+        """Return the greatest length whose work is not too much for one request, at least 1."""
+        return max(1, int(MAX_WRITING_NS / self.character_ns(network)))
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSize:
+    """What determines the cost of a passage besides the request.
+
+    Attributes
+    ----------
+    parameters : int
+        Number of parameters of the network.
+    distinct : int
+        K.
+    corpus_characters : int
+        Length of the text that the passage is compared with.
+    """
+
+    parameters: int
+    distinct: int
+    corpus_characters: int
 
 
 @dataclass(frozen=True, slots=True)

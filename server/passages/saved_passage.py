@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
+from pydantic import field_validator
+
 from server.passages.request import PassageRequest
+from server.spec.run_spec import printable
 from server.spec.schemas import ApiModel, Passage
 
 __all__ = ["SavedPassage", "as_markdown", "as_text"]
@@ -42,6 +45,12 @@ class SavedPassage(ApiModel):
     request: PassageRequest
     model_saved: bool
     passages: list[Passage]
+
+    @field_validator("title")
+    @classmethod
+    def _printable_title(cls, value: str | None) -> str | None:
+        # Early versions stored control characters.
+        return value if value is None else printable(value) or None
 
     @property
     def fingerprint(self) -> str:

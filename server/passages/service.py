@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import secrets
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,13 +16,15 @@ from server.checkpoints.checkpoint_format import Which, fingerprint, load_model
 from server.checkpoints.npz import DamagedArchiveError
 from server.checkpoints.snapshots import Snapshots
 from server.concurrency.admission import AdmissionLimiter
+from server.concurrency.background_tasks import run_to_end
 from server.concurrency.child_process import ChildExitedError, ChildRefusedError
 from server.concurrency.json_lines import Message
+from server.corpora.library import CorpusLibrary
 from server.errors import ConflictError, UnknownModelError
 from server.inference.client import InferenceClient, OnPiece
 from server.inference.messages import WritePassages
 from server.passages.model_store import ModelStore
-from server.passages.request import AtUpdate, PassageLimits, PassageRequest
+from server.passages.request import AtUpdate, NetworkSize, PassageLimits, PassageRequest
 from server.runs.downloads import BY_NAME, temporary_file
 from server.runs.run_controller import RunController
 from server.spec.run_spec import SpecError
@@ -75,16 +77,42 @@ class PassageService:
         Limits on the requests.
     models : ModelStore
         The stored models and the draft models.
+    corpora : CorpusLibrary
+        The texts of the runs.
     """
 
-    def __init__(self, limits: PassageLimits, models: ModelStore) -> None:
+    def __init__(self, limits: PassageLimits, models: ModelStore, corpora: CorpusLibrary) -> None:
         self._inference = InferenceClient()
         # A second process: indexing a large corpus takes seconds, and need not delay the writing.
         self._measuring = InferenceClient()
         self._limits = limits
         self._admission = AdmissionLimiter(MAX_CONCURRENT, limits.waiting, "passages")
         self._models = models
+        self._corpora = corpora
         self._drafts: OrderedDict[tuple[str, str], Draft] = OrderedDict()
+        # Passages in progress whose models are kept, by run.
+        self._drafting: Counter[str] = Counter()
+        self._drafting_lock = asyncio.Lock()
+
+    def cost(self, controller: RunController, request: PassageRequest) -> int:
+        """Return the work of a request, in passages of 1,000 characters; see `PassageRequest`.
+
+        Raises
+        ------
+        SpecError
+            The request exceeds a limit.
+        """
+        limits = self._limits
+        if request.length > limits.characters:
+            raise SpecError("length", f"must be at most {limits.characters:,} here")
+        if len(request.prime) > limits.prime_characters:
+            raise SpecError("prime", f"must be at most {limits.prime_characters:,} characters here")
+        run = controller.run
+        distinct = self._corpora.get(run.corpus).distinct
+        network = NetworkSize(run.parameters, distinct, run.corpus_characters)
+        if request.length > (longest := request.max_length(network)):
+            raise SpecError("length", f"must be at most {longest:,} with this network")
+        return request.tokens(network)
 
     async def write(
         self,
@@ -112,26 +140,20 @@ class PassageService:
         UnknownCheckpointError, UnknownModelError
             The source does not exist.
         SpecError
-            The request exceeds a limit.
+            The request exceeds a limit, or the run has no such model.
         ConflictError
             The model cannot be read.
         TooBusyError
             Too many requests are waiting.
         """
-        limits = self._limits
-        if request.length > limits.characters:
-            raise SpecError("length", f"must be at most {limits.characters:,} here")
-        if len(request.prime) > limits.prime_characters:
-            raise SpecError("prime", f"must be at most {limits.prime_characters:,} characters here")
+        self.cost(controller, request)
         run = controller.run.id
         seed = secrets.randbelow(MAX_SEED) if request.seed is None else request.seed
         temperatures = request.temperatures or [request.temperature]
         size = controller.run.parameters * DTYPE_BYTES[controller.run.spec.dtype]
-        directory = None
-        if keep_draft and self._models.fits(size):
-            directory = await asyncio.to_thread(self._models.draft_directory, run)
-        async with self._admission, self._model(controller, request.source) as found:
-            try:
+        keeps_model = keep_draft and self._models.fits(size)
+        async with self._draft_directory(run, keep=keeps_model) as directory:
+            async with self._admission, self._model(controller, request.source) as found:
                 command = WritePassages(
                     path=None if found.path is None else str(found.path),
                     which=found.which,
@@ -145,15 +167,16 @@ class PassageService:
                     seed=seed,
                     prime=request.prime,
                 )
-                written = await self._inference.write_passages(command, on_piece)
-            except (ChildRefusedError, ChildExitedError) as error:
-                raise ConflictError(f"The passage could not be written: {error}.") from error
-        measured = await self._measure(controller, written["texts"])
-        exact = AtUpdate(update=written["update"], model=written["model"])
-        asked = request.model_copy(update={"source": exact, "seed": seed})
-        passages = _passages(asked, written, measured, found.kind)
-        if keep_draft:
-            await self._keep_draft(Draft(run, asked, passages))
+                try:
+                    written = await self._inference.write_passages(command, on_piece)
+                except (ChildRefusedError, ChildExitedError) as error:
+                    raise ConflictError(f"The passage could not be written: {error}.") from error
+            measured = await self._measure(controller, written["texts"])
+            exact = AtUpdate(update=written["update"], model=written["model"])
+            asked = request.model_copy(update={"source": exact, "seed": seed})
+            passages = _passages(asked, written, measured, found.kind)
+            if keep_draft:
+                await self._keep_draft(Draft(run, asked, passages))
         return passages
 
     async def _measure(self, controller: RunController, texts: list[str]) -> list[Message]:
@@ -173,6 +196,28 @@ class PassageService:
         drafts = reversed(self._drafts.values())
         models = list(dict.fromkeys((each.run, each.model) for each in drafts))
         await asyncio.to_thread(self._models.retain_drafts, models, before.difference(models))
+
+    @contextlib.asynccontextmanager
+    async def _draft_directory(self, run: str, *, keep: bool) -> AsyncIterator[Path | None]:
+        """Yield the directory for a draft model, which is deleted unless it becomes a draft."""
+        if not keep:
+            yield None
+            return
+        async with self._drafting_lock:
+            self._drafting[run] += 1
+        try:
+            yield await asyncio.to_thread(self._models.draft_directory, run)
+        finally:
+            await run_to_end(self._end_drafting(run))
+
+    async def _end_drafting(self, run: str) -> None:
+        # Under the lock, because the next passage must not write a model meanwhile.
+        async with self._drafting_lock:
+            self._drafting[run] -= 1
+            if not self._drafting[run]:
+                del self._drafting[run]
+                known = {draft.model for draft in self._drafts.values() if draft.run == run}
+                await asyncio.to_thread(self._models.delete_drafts_except, run, known)
 
     def find_draft(self, run: str, fingerprint: str) -> Draft | None:
         """Return a draft by the fingerprint of its passages; None if it has expired."""
@@ -211,7 +256,8 @@ class PassageService:
         if which == "best_validation" and not controller.run.spec.validation_fraction:
             raise SpecError("source", "cannot be best_validation: the run has no validation set")
         async with temporary_file(controller) as path:
-            if await controller.export_model(path, which):
+            # To its end, because the file is deleted after it was written.
+            if await run_to_end(controller.export_model(path, which)):
                 yield _LocatedModel(which, path, which)
             else:
                 yield _LocatedModel(

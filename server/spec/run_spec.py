@@ -5,7 +5,6 @@ The forms, the command line, the comparison, forks, changes and docs/protocol.md
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -20,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from server.corpora.visible_text import without_controls
 from server.rnn.architecture import MAX_LAYERS
 from server.rnn.cells import CELLS
 from server.rnn.optimizers import LEARNING_RATES, OPTIMIZERS
@@ -39,6 +39,7 @@ __all__ = [
     "StrictModel",
     "describe_changes",
     "encodable",
+    "printable",
 ]
 
 MAX_HIDDEN_SIZE = 2_048
@@ -109,8 +110,8 @@ class SpecModel(StrictModel):
     @classmethod
     def _normalize_text(cls, value: list[str] | str | None) -> list[str] | str | None:
         if isinstance(value, list):
-            return list(dict.fromkeys(_printable(word) for word in value))
-        return value if value is None else _printable(value)
+            return list(dict.fromkeys(_not_blank(word) for word in value))
+        return value if value is None else _not_blank(value)
 
 
 def encodable(text: str) -> str:
@@ -126,17 +127,21 @@ def encodable(text: str) -> str:
     return text
 
 
-def _printable(text: str) -> str:
-    # Control characters could reverse the text beside a name. The zero-width joiners stay: they
-    # are part of some letters and emoji.
-    visible = "".join(
-        each if each in "\u200c\u200d" or unicodedata.category(each)[0] != "C" else " "
-        for each in encodable(text)
-    )
-    normalized = " ".join(visible.split())
-    if not normalized:
+def printable(text: str) -> str:
+    """Return a text as one line without control characters; it may be empty.
+
+    Raises
+    ------
+    ValueError
+        It contains an unpaired surrogate.
+    """
+    return " ".join(without_controls(encodable(text)).split())
+
+
+def _not_blank(text: str) -> str:
+    if not (shown := printable(text)):
         raise ValueError("must contain at least one visible character")
-    return normalized
+    return shown
 
 
 class RunSpec(SpecModel):

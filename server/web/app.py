@@ -13,6 +13,7 @@ from server.settings import Settings
 from server.web.http.body_limit import BodyLimit
 from server.web.http.openapi import add_openapi_route
 from server.web.http.problems import add_error_handlers
+from server.web.http.request_cancellation import RequestCancellation
 from server.web.http.static_files import PREFIX
 from server.web.lifespan import open_services
 from server.web.live import polling, websocket
@@ -90,6 +91,7 @@ def create_app(settings: Settings) -> FastAPI:
         compresslevel=COMPRESSION_LEVEL,
         exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, *NOT_COMPRESSED),
     )
+    app.add_middleware(RequestCancellation)
     app.add_middleware(ViewerLimit, settings=settings)
     app.add_middleware(BodyLimit, settings=settings)
     app.add_middleware(SecurityMiddleware, settings=settings)

@@ -13,6 +13,7 @@ from server.analysis.estimates import EstimateService
 from server.analysis.gradient_check import GradientCheckService
 from server.analysis.loss_analysis import LossAnalysis
 from server.analysis.surprisal import SurprisalService
+from server.corpora.excerpts import ExcerptReader
 from server.corpora.library import CorpusLibrary
 from server.corpora.uploads import Uploads
 from server.passages.gallery import Gallery
@@ -36,6 +37,7 @@ class Services:
 
     settings: Settings
     corpora: CorpusLibrary
+    excerpts: ExcerptReader
     uploads: Uploads
     supervisor: Supervisor
     store_reader: LimitedStoreReader

@@ -10,6 +10,7 @@ from server.analysis.estimates import EstimateService
 from server.analysis.gradient_check import GradientCheckService
 from server.analysis.loss_analysis import LossAnalysis
 from server.analysis.surprisal import SurprisalService
+from server.corpora.excerpts import ExcerptReader
 from server.corpora.library import CorpusLibrary
 from server.corpora.uploads import Uploads
 from server.files.durable import make_directory
@@ -50,6 +51,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     try:
         yield services
     finally:
+        services.excerpts.close()
         # These have inference processes.
         inference = (
             services.passages,
@@ -78,11 +80,14 @@ async def _create_services(settings: Settings) -> Services:
     )
     models.delete_drafts()
     passages = PassageService(
-        PassageLimits(settings.max_passage_characters, max_characters, max_waiting), models
+        PassageLimits(settings.max_passage_characters, max_characters, max_waiting),
+        models,
+        library,
     )
     return Services(
         settings=settings,
         corpora=library,
+        excerpts=ExcerptReader(),
         uploads=Uploads(library, supervisor.quota, settings.max_corpora),
         supervisor=supervisor,
         store_reader=store_reader,

@@ -248,7 +248,9 @@ class Worker:
     def _storage_error(self) -> str | None:
         """Why a snapshot could not be written, in a sentence."""
         error = self.snapshot_error
-        return None if error is None else str(as_storage_error(error) or f"{error}.")
+        if error is None:
+            return None
+        return str(as_storage_error(error) or f"{error.strerror or type(error).__name__}.")
 
     # -- reports ----------------------------------------------------------------------------------
 
@@ -282,7 +284,9 @@ class Worker:
         except (CommandRefusedError, UnknownMessageError) as error:
             reply = {"refused": str(error)}
         except OSError as error:
-            reply = {"refused": str(error), "errno": error.errno}
+            # Its text would name a path of the server.
+            reason = error.strerror or type(error).__name__
+            reply = {"refused": reason, "errno": error.errno}
         self._stop_training_if_finished()
         if number is not None and reply is not None:
             if not isinstance(command, READ_ONLY_COMMANDS):

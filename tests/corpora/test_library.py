@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from server.corpora.entropy import measure_entropy
 from server.corpora.library import (
     MIN_CHARACTERS,
+    Corpus,
     CorpusLibrary,
     CorpusTooShortError,
     NotTextError,
@@ -238,3 +239,16 @@ def test_any_name_can_be_displayed(name):
     shown = display_name(name)
     assert 1 <= len(shown) <= 100
     assert not set(shown) & set("/\\\n\r\t\0")
+
+
+def test_summaries_are_encoded_once(library, monkeypatch):
+    added = [library.add(TEXT.encode(), f"Text {number}") for number in range(3)]
+    library.remove(added[1].id)
+    with monkeypatch.context() as patch:
+        patch.setattr(Corpus, "to_json", lambda _: pytest.fail("encoded for each request"))
+        listed = json.loads(library.summaries())
+    assert [each["id"] for each in listed] == [each.id for each in library.list()]
+    for each, corpus in zip(listed, library.list(), strict=True):
+        expected = json.loads(json.dumps(corpus.to_json()))
+        assert each | {"headings": expected["headings"]} == expected
+        assert "headings" not in each

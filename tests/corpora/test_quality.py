@@ -4,7 +4,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from server.corpora.quality import CHUNK_CHARACTERS, Quality, QualityMeasure
+from server.corpora import quality
+from server.corpora.quality import CHUNK_CHARACTERS, MAX_SEARCHES, Quality, QualityMeasure
 
 TALE = "The lamp went out. The lamp-lighter didn't; he sat on the quay and counted the lamps."
 
@@ -159,3 +160,81 @@ def test_a_copy_across_two_chunks_of_the_index():
     corpus = "".join(letters)
     text = corpus[CHUNK_CHARACTERS - 100 : CHUNK_CHARACTERS + 100]
     assert QualityMeasure(corpus).measure("x" + text + "x").longest_copy == 200
+
+
+def near_equal_lines(count, seed, changes):
+    """Return lines that differ from one line in a few characters each."""
+    rng = random.Random(seed)
+    line = random.Random(0).choices("abcdefgh ", k=199)
+    lines = []
+    for _ in range(count):
+        changed = list(line)
+        for _ in range(changes):
+            changed[rng.randrange(len(line))] = rng.choice("abcdefgh")
+        lines.append("".join(changed))
+    return "\n".join(lines)
+
+
+class CountingMeasure(QualityMeasure):
+    """Counts the substring searches, each of which may read the whole corpus."""
+
+    searches = 0
+
+    def _is_in_corpus(self, part):
+        self.searches += 1
+        return super()._is_in_corpus(part)
+
+
+@pytest.mark.parametrize("changes", [1, 3, 20])
+def test_the_work_for_a_repetitive_corpus_is_linear(changes, monkeypatch):
+    """A corpus of almost equal lines has a long copy almost everywhere in the text."""
+    hashed = []
+    hasher = quality._hasher
+
+    def counting_hasher(text):
+        hash_ngrams = hasher(text)
+
+        def hash_and_count(length):
+            hashed.append(len(text))
+            return hash_ngrams(length)
+
+        return hash_and_count
+
+    monkeypatch.setattr(quality, "_hasher", counting_hasher)
+    corpus = near_equal_lines(5_000, seed=1, changes=1)
+    text = near_equal_lines(20, seed=2, changes=changes)
+    measure = CountingMeasure(corpus)
+    found = measure.measure(text).longest_copy
+    assert measure.searches <= MAX_SEARCHES
+    # One pass, and a bisection in a few of its chunks.
+    passes = sum(size for size in hashed if size > len(text)) / len(corpus)
+    assert passes <= 2 * len(text).bit_length()
+    assert found == longest_copy(corpus, text)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.tuples(few, few) | st.tuples(several, several) | st.tuples(any_text, any_text) | spliced()
+)
+@example(("ab" * 200, "ab" * 90 + "b" + "ab" * 120))
+@example(("😀👩\u200d👧e\u0301", "👧e\u0301😀"))
+def test_one_pass_finds_the_longest_copy(corpus_and_text):
+    corpus, text = corpus_and_text
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(quality, "MAX_SEARCHES", 0)
+        assert QualityMeasure(corpus).measure(text).longest_copy == longest_copy(corpus, text)
+
+
+@pytest.mark.parametrize("characters", [1, 7, 64])
+def test_one_pass_finds_copies_across_its_chunks(monkeypatch, characters):
+    monkeypatch.setattr(quality, "MAX_SEARCHES", 0)
+    monkeypatch.setattr(quality, "PASS_CHARACTERS", characters)
+    corpus = near_equal_lines(12, seed=3, changes=2)
+    text = near_equal_lines(2, seed=4, changes=4)
+    assert QualityMeasure(corpus).measure(text).longest_copy == longest_copy(corpus, text)
+
+
+def test_equal_hashes_are_not_taken_for_equal_texts(monkeypatch):
+    monkeypatch.setattr(quality, "MAX_SEARCHES", 0)
+    monkeypatch.setattr(quality, "_combined", lambda hashes, distance: 0 * hashes[:-distance])
+    assert QualityMeasure("abcdef").measure("xbcdxf").longest_copy <= 3

@@ -127,7 +127,10 @@ def frame(opcode, payload=b"", *, fin=True, reserved=0, masked=True, length=None
 
 
 def close_code(connection):
-    """Read frames until the close frame; return its code, None if there was none."""
+    """Read frames until the close frame; return its code.
+
+    Returns None if the connection was closed without one. If it stays open, that is an error.
+    """
     try:
         while True:
             opcode, length = exactly(connection, 2)
@@ -138,7 +141,7 @@ def close_code(connection):
             payload = exactly(connection, length)
             if opcode & 15 == 8:
                 return int.from_bytes(payload[:2], "big")
-    except OSError:
+    except ConnectionError:
         return None
 
 

@@ -177,6 +177,14 @@ def test_a_range_request_returns_a_part_of_the_file(tmp_path):
         assert parts.status_code == 206
         assert content[:10] in parts.content
         assert content[500:510] in parts.content
+        # A malformed range is refused in the shape of all errors.
+        for wanted in ("bytes=x-y", "bytes=9-0", "bytes=", "lines=1-2", "bytes"):
+            answer = server.client.get(path, headers={"Range": wanted})
+            assert "Range header" in server.problem(answer, 400)["detail"]
+            assert "default-src 'none'" in answer.headers["content-security-policy"]
+        answer = server.client.get(path, headers={"Range": f"bytes={len(content)}-"})
+        assert f"{len(content):,} bytes" in server.problem(answer, 416)["detail"]
+        assert answer.headers["content-range"] == f"bytes */{len(content)}"
 
 
 def test_a_full_download_queue_refuses_requests(tmp_path):

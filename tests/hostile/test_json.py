@@ -183,15 +183,27 @@ SOUND = st.fixed_dictionaries(
 )
 
 
-@settings(ALWAYS_THE_SAME, max_examples=25)
-@given(SOUND, st.integers(1, 3))
-def test_every_accepted_run_can_be_controlled(server, spec, updates):
+def test_every_accepted_run_can_be_controlled(server):
+    accepted = []
+
+    @settings(ALWAYS_THE_SAME, max_examples=25)
+    @given(SOUND, st.integers(1, 3))
+    def check(spec, updates):
+        accepted.append(control_if_accepted(server, spec, updates))
+
+    check()
+    # Others are refused, such as those whose held-out part is too short for a sequence.
+    assert accepted.count(True) > len(accepted) / 2
+
+
+def control_if_accepted(server, spec, updates):
+    """Send each command to a run; return whether it was accepted."""
     server.delete_runs()
     content = json.dumps({"sample_length": 5, **spec, "paused": True}).encode()
     answer = server.client.post("/api/runs", content=content, headers=JSON)
     if answer.status_code != 201:
         server.problem(answer, 422)
-        return
+        return False
     here = f"/api/runs/{answer.json()['id']}"
     for path, body in [
         ("step", {"updates": updates}),
@@ -207,6 +219,7 @@ def test_every_accepted_run_can_be_controlled(server, spec, updates):
         assert server.client.get(here).json()["state"] != "failed", path
     for path in ("loss", "samples", "milestones", "loss/positions", "losses.csv", "surprisal"):
         assert server.client.get(f"{here}/{path}").status_code in {200, 409}, path
+    return True
 
 
 def a_run(server):
@@ -215,27 +228,27 @@ def a_run(server):
 
 
 @pytest.mark.parametrize(
-    "request_",
+    ("request_", "status"),
     [
-        {"top_k": 10**30},
-        {"top_k": 2**63},
-        {"top_p": 5e-324},
-        {"temperature": 5e-324},
-        {"temperature": 1e-300},
-        {"temperatures": [0, 1e-300, 100]},
-        {"seed": 2**63 - 1},
-        {"source": {"update": 10**30}},
-        {"source": "../../hurrah.db"},
-        {"source": "\x00"},
-        {"prime": "\x00\u202e" * 100},
-        {"prime": "x" * 10_000, "length": 1},
+        ({"top_k": 10**30}, 200),
+        ({"top_k": 2**63}, 200),
+        ({"top_p": 5e-324}, 200),
+        ({"temperature": 5e-324}, 200),
+        ({"temperature": 1e-300}, 200),
+        ({"temperatures": [0, 1e-300, 100]}, 200),
+        ({"seed": 2**63 - 1}, 200),
+        ({"source": {"update": 10**30}}, 200),
+        ({"source": "../../hurrah.db"}, 404),
+        ({"source": "\x00"}, 404),
+        ({"prime": "\x00\u202e" * 100}, 200),
+        ({"prime": "x" * 10_000, "length": 1}, 200),
     ],
 )
-def test_extreme_passage_requests_are_harmless(server, request_):
+def test_extreme_passage_requests_are_harmless(server, request_, status):
     run = a_run(server)
     answer = server.client.post(f"/api/runs/{run}/passages", json={"length": 20} | request_)
-    assert answer.status_code in {200, 404, 422}, answer.text
-    if answer.status_code == 200:
+    assert answer.status_code == status, answer.text
+    if status == 200:
         shown = answer.json()
         for passage in shown.get("passages", [shown]):
             assert len(passage["text"]) == (request_.get("length") or 20)

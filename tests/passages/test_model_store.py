@@ -87,3 +87,14 @@ def test_the_oldest_drafts_and_the_expired_ones_are_deleted(store):
         False,
         True,
     ]
+
+
+def test_only_known_drafts_of_a_run_stay(tmp_path):
+    store = ModelStore(tmp_path, 5, 10**6)
+    for run in ("one", "two"):
+        for fingerprint in ("a", "b", "c"):
+            (store.draft_directory(run) / f"{fingerprint}.npz").write_bytes(b"model")
+    store.delete_drafts_except("one", {"b"})
+    store.delete_drafts_except("three", set())
+    assert [store.find("one", each) is not None for each in "abc"] == [False, True, False]
+    assert all(store.find("two", each) for each in "abc")

@@ -34,6 +34,11 @@ def saved(*temperatures, title=None, smooth_loss=50.25):
     )
 
 
+def test_an_old_title_has_no_control_characters():
+    assert saved(1.0, title="A\u202e title\x00").title == "A title"
+    assert saved(1.0, title="\u202e").title is None
+
+
 def test_plain_text():
     assert as_text(saved(1.0, title="A title")) == (
         "A title\n\nA run, update 1,234, smooth loss 50.2, temperature 1, seed 7\n\n"

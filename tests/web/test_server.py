@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -262,7 +263,7 @@ def test_the_openapi_description(server):
     paths = described["paths"]
     for path, methods in {
         "/api/corpora": {"get", "post"},
-        "/api/corpora/{corpus_id}": {"delete"},
+        "/api/corpora/{corpus_id}": {"get", "delete"},
         "/api/corpora/{corpus_id}/text": {"get"},
         "/api/runs": {"get", "post"},
         "/api/runs/{run_id}": {"get", "patch", "delete"},
@@ -300,9 +301,12 @@ def test_the_openapi_description(server):
 
 def test_concurrent_requests(server):
     limits = httpx.Limits(max_connections=50)
-    with httpx.Client(base_url=server.url, limits=limits, timeout=LIMIT_S) as client:
-        for _ in range(200):
-            assert client.get("/healthz").status_code == 200
+    with (
+        httpx.Client(base_url=server.url, limits=limits, timeout=LIMIT_S) as client,
+        ThreadPoolExecutor(50) as many,
+    ):
+        answers = many.map(client.get, ["/healthz", "/api/runs"] * 100)
+        assert [answer.status_code for answer in answers] == [200] * 200
 
 
 def test_interrupted_runs_are_resumed_if_set(serve):

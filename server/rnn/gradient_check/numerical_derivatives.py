@@ -24,7 +24,8 @@ _FINER_STEPS = (CENTRAL_STEP / 4, CENTRAL_STEP / 16)
 # The error of a smaller gradient is relative to this instead.
 FLOOR = 1e-6
 
-# The numbers of a gate, over all copies and streams, that fit in the processor's caches.
+# The numbers of the gates, or of the logits, over all copies and streams, that fit in the
+# processor's caches. This bounds the memory, too.
 _MAX_NUMBERS = 30_000
 
 # A function of a step: the losses (P, T, B) of the copies to which the step is added.
@@ -165,7 +166,8 @@ def _derivatives(
     shape = random_network.network.parameters[name].shape
     size = int(np.prod(shape))
     streams, sizes = random_network.network.batch_size, random_network.network.architecture
-    at_once = max(1, _MAX_NUMBERS // (streams * sizes.hidden_size * sizes.gates))
+    widest = max(sizes.hidden_size * sizes.gates, sizes.vocabulary_size)
+    at_once = max(1, _MAX_NUMBERS // (streams * widest))
     parts = []
     for start in range(0, size, at_once):
         flat = np.arange(start, min(start + at_once, size))

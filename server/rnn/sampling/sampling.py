@@ -16,8 +16,9 @@ from server.rnn.sampling.sampling_filters import Sampler
 
 Indices: TypeAlias = NDArray[np.intp]
 
-# The number of characters whose noise is drawn at once.
+# The number of characters whose noise is drawn at once, and of the numbers in it, at most.
 CHUNK = 256
+MAX_NOISE = 1 << 20
 
 
 def generate(
@@ -106,7 +107,7 @@ def generate_chunks(
     Yields
     ------
     ndarray of shape (n,) or (S, n), intp
-        The next characters, at most `CHUNK` of each text.
+        The next characters: `CHUNK` of each text, or fewer with a large vocabulary.
 
     Raises
     ------
@@ -127,8 +128,9 @@ def generate_chunks(
     is_vanilla = sampler.texts == 1 and model.cell == VANILLA.name and model.layers == 1
     generator = _VanillaGenerator(model, sampler) if is_vanilla else _Generator(model, sampler)
     rng = np.random.default_rng(seed)
-    for start in range(0, length, CHUNK):
-        texts = generator.generate(sampler.noise(rng, min(CHUNK, length - start)))
+    chunk = max(1, min(CHUNK, MAX_NOISE // (sampler.texts * model.vocabulary_size)))
+    for start in range(0, length, chunk):
+        texts = generator.generate(sampler.noise(rng, min(chunk, length - start)))
         yield texts if np.ndim(temperature) else texts[0]
 
 

@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, MalformedRangeHeader, RangeNotSatisfiable
 
 from server.runs.downloads import OpenFile
+from server.web.http.problems import Problem
 
 __all__ = ["OpenFileResponse"]
 
@@ -34,6 +35,26 @@ class OpenFileResponse(FileResponse):
             stat_result=file.status,
         )
         self._file = file
+
+    @classmethod
+    def _parse_range_header(cls, http_range: str, file_size: int) -> list[tuple[int, int]]:
+        """Return the requested ranges; errors have the shape of all errors.
+
+        Raises
+        ------
+        Problem
+            400: the header is malformed. 416: a range is not in the file.
+        """
+        try:
+            return super()._parse_range_header(http_range, file_size)
+        except MalformedRangeHeader:
+            raise Problem(400, "The Range header is malformed.") from None
+        except RangeNotSatisfiable:
+            raise Problem(
+                416,
+                f"The file has {file_size:,} bytes; the requested range is not in it.",
+                {"Content-Range": f"bytes */{file_size}"},
+            ) from None
 
     @contextlib.asynccontextmanager
     async def _open_file(self) -> AsyncIterator[Any]:

@@ -63,6 +63,30 @@ class WriteDeadline:
         self._paused_s = None
 
 
+class StrictConnection(h11.Connection):
+    """HTTP/1.1 in which a request has one length, so that nothing can be hidden in its body.
+
+    h11 prefers Transfer-Encoding to Content-Length, and a proxy in front of it may not. RFC 9112,
+    6.1 and 6.3, allows to refuse such a request; it comes from no honest client.
+    """
+
+    def next_event(self) -> h11.Event | type[h11.NEED_DATA | h11.PAUSED]:
+        """Return the next event.
+
+        Raises
+        ------
+        h11.RemoteProtocolError
+            The client sends invalid or ambiguous HTTP.
+        """
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            names = {name for name, _ in event.headers}
+            ambiguous = b"content-length" in names or event.http_version < b"1.1"
+            if b"transfer-encoding" in names and ambiguous:
+                raise h11.RemoteProtocolError("The length of the request is ambiguous")
+        return event
+
+
 class TimeoutHTTPProtocol(H11Protocol):
     """HTTP with limits that uvicorn lacks: on slow senders, slow readers, and connections.
 
@@ -75,6 +99,7 @@ class TimeoutHTTPProtocol(H11Protocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's signature
         super().__init__(*args, **kwargs)
+        self.conn = StrictConnection(h11.SERVER)
         self._request_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
         self._write_deadline = WriteDeadline(self.timeout_s)

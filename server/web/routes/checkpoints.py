@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field, field_validator
 from starlette.responses import FileResponse
 
+from server.corpora.visible_text import without_controls
 from server.runs.downloads import OpenFile
 from server.spec.run_spec import StrictModel, encodable
 from server.spec.schemas import Checkpoint
@@ -19,6 +20,13 @@ from server.web.security.auth import is_operator
 
 router = APIRouter(prefix="/api/runs/{run_id}/checkpoints", tags=["checkpoints"])
 
+PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+RANGE_RESPONSES: dict[int | str, dict[str, Any]] = {
+    206: {"description": "The requested range."},
+    400: {"description": "The Range header is malformed.", "content": PROBLEM},
+    416: {"description": "The requested range is not in the file.", "content": PROBLEM},
+}
+
 
 class CheckpointRequest(StrictModel):
     """A request for a checkpoint, with an optional note."""
@@ -28,7 +36,9 @@ class CheckpointRequest(StrictModel):
     @field_validator("note")
     @classmethod
     def _normalize_note(cls, value: str | None) -> str | None:
-        return value if value is None else encodable(value).strip() or None
+        if value is None:
+            return None
+        return without_controls(encodable(value), kept="\n").strip() or None
 
 
 @router.get("")
@@ -65,7 +75,10 @@ async def open_checkpoint_file(
 
 
 @router.get(
-    "/{checkpoint_id}/file", response_class=FileResponse, dependencies=[Depends(limit_downloads)]
+    "/{checkpoint_id}/file",
+    response_class=FileResponse,
+    responses=RANGE_RESPONSES,
+    dependencies=[Depends(limit_downloads)],
 )
 async def download_checkpoint(
     controller: RunControllerDep,

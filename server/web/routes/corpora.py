@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Form, Query, UploadFile
 from pydantic import BaseModel, Field
+from starlette.responses import Response
 
-from server.corpora.excerpts import read_excerpt
 from server.spec.run_spec import SpecError
 from server.web.dependencies import ServicesDep
 from server.web.http.problems import Problem
@@ -26,10 +25,10 @@ class Excerpt(BaseModel):
     text: str
 
 
-@router.get("")
-async def list_corpora(services: ServicesDep) -> list[dict[str, Any]]:
-    """Return all corpora."""
-    return [corpus.to_json() for corpus in services.corpora.list()]
+@router.get("", response_model=list[dict[str, Any]])
+async def list_corpora(services: ServicesDep) -> Response:
+    """Return all corpora, without their headings."""
+    return Response(services.corpora.summaries(), media_type="application/json")
 
 
 @router.post("", status_code=201)
@@ -46,6 +45,12 @@ async def add_corpus(
     return corpus.to_json()
 
 
+@router.get("/{corpus_id}")
+async def read_corpus(corpus_id: str, services: ServicesDep) -> dict[str, Any]:
+    """Return a corpus with its headings."""
+    return services.corpora.get(corpus_id).to_json()
+
+
 @router.get("/{corpus_id}/text")
 async def read_text(
     corpus_id: str,
@@ -59,7 +64,12 @@ async def read_text(
         raise SpecError("to", "must not be less than from")
     max_end = min(start + MAX_EXCERPT_CHARACTERS, characters)
     start, end = min(start, characters), max_end if end is None else min(end, max_end)
-    text = await asyncio.to_thread(read_excerpt, services.corpora.path(corpus_id), start, end)
+    try:
+        text = await services.excerpts.read(services.corpora.path(corpus_id), start, end)
+    except FileNotFoundError:
+        # The text was deleted meanwhile, or its file is missing.
+        services.corpora.get(corpus_id)
+        raise
     return Excerpt(**{"from": start, "to": end, "text": text})
 
 

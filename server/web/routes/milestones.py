@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import Field, field_validator
 
+from server.corpora.visible_text import without_controls
 from server.spec.run_spec import SpecError, StrictModel, encodable
 from server.spec.schemas import Milestone
 from server.store import queries
@@ -25,7 +26,7 @@ class NoteText(StrictModel):
     @field_validator("text")
     @classmethod
     def _normalize_text(cls, value: str) -> str:
-        text = encodable(value).strip()
+        text = without_controls(encodable(value), kept="\n").strip()
         if not text:
             raise ValueError("must not be blank")
         return text

@@ -49,7 +49,7 @@ async def write_passage(
     each text, then the same JSON as without `stream`, or a problem if writing fails midway.
     """
     request = request or PassageRequest()
-    admit("passages", request.thousands)
+    admit("passages", services.passages.cost(controller, request))
     # Only the operator can save a passage, which needs the model.
     keep_draft = is_operator(connection)
     if not stream:
@@ -60,24 +60,37 @@ async def write_passage(
     task = asyncio.create_task(
         services.passages.write(controller, request, pieces.put_nowait, keep_draft=keep_draft)
     )
-    task.add_done_callback(lambda _: pieces.put_nowait(None))
-    # Before the first piece, an error can still be sent with its status.
-    first_piece = await pieces.get()
-    if first_piece is None:
-        await task
+
+    def end(done: asyncio.Task[list[Passage]]) -> None:
+        if not done.cancelled():
+            done.exception()  # Nothing awaits the task if the client has disconnected.
+        pieces.put_nowait(None)
+
+    task.add_done_callback(end)
+    try:
+        # Before the first piece, an error can still be sent with its status.
+        first_piece = await pieces.get()
+        if first_piece is None:
+            await task
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
 
     async def lines() -> AsyncIterator[str]:
-        piece = first_piece
-        while piece is not None:
-            line = {"pieces": piece["pieces"]}
-            if unknown := piece["unknown_characters"]:
-                line["unknown_characters"] = unknown
-            yield json.dumps(line) + "\n"
-            piece = await pieces.get()
         try:
-            yield _result(request, await task).model_dump_json() + "\n"
-        except ConflictError as error:
-            yield json.dumps(problem_body(409, str(error))) + "\n"
+            piece = first_piece
+            while piece is not None:
+                line = {"pieces": piece["pieces"]}
+                if unknown := piece["unknown_characters"]:
+                    line["unknown_characters"] = unknown
+                yield json.dumps(line) + "\n"
+                piece = await pieces.get()
+            try:
+                yield _result(request, await task).model_dump_json() + "\n"
+            except ConflictError as error:
+                yield json.dumps(problem_body(409, str(error))) + "\n"
+        finally:
+            task.cancel()
 
     return StreamingResponse(lines(), media_type="application/x-ndjson")
 

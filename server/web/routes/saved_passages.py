@@ -14,7 +14,7 @@ from server.errors import UnknownRunError
 from server.passages.gallery import SLICE_SIZE
 from server.passages.saved_passage import BREAK, SavedPassage, as_markdown, as_text
 from server.passages.service import PASSAGE_FINGERPRINT_DIGITS
-from server.spec.run_spec import StrictModel, encodable
+from server.spec.run_spec import StrictModel, printable
 from server.web.dependencies import RunControllerDep, Services, ServicesDep, limit_downloads
 
 router = APIRouter(tags=["saved passages"])
@@ -35,7 +35,7 @@ class _WithTitle(StrictModel):
     @field_validator("title")
     @classmethod
     def _normalize_title(cls, value: str | None) -> str | None:
-        return value if value is None else " ".join(encodable(value).split()) or None
+        return value if value is None else printable(value) or None
 
 
 class SaveRequest(_WithTitle):

@@ -36,7 +36,7 @@ async def read_surprisal(
     With `from` and `to`, that of the update with the greatest loss in this range, both included.
     Without parameters, that of the newest update; requests within two seconds get the same one.
     """
-    count = partial(admit, "surprisals", 1)
+    count = partial(admit, "surprisals")
     if update is not None:
         if first is not None or last is not None:
             raise SpecError("update", "cannot be combined with from and to")

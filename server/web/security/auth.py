@@ -19,10 +19,12 @@ from starlette.types import Scope
 from server.web.http.problems import problem
 from server.web.security.origin_check import changes_state, is_same_site, port_of
 
-__all__ = ["OperatorAuth", "is_operator", "viewer_refusal"]
+__all__ = ["OperatorAuth", "changes_nothing", "is_operator", "viewer_refusal"]
 
 # POST requests that change nothing.
 VIEWER_POSTS = re.compile(r"/api/runs/[^/]+/passages|/api/gradient-check(/steps)?")
+# Further POST requests that change nothing, for the operator alone.
+OPERATOR_POSTS = re.compile(r"/api/estimate")
 # Programs request these paths, and send the token in a header.
 NON_PAGE_PREFIXES = ("/api/", "/static/", "/vendor/", "/ws/")
 
@@ -30,6 +32,14 @@ NON_PAGE_PREFIXES = ("/api/", "/static/", "/vendor/", "/ws/")
 def is_operator(connection: HTTPConnection) -> bool:
     """Whether a request comes from the operator, as `SecurityMiddleware` found."""
     return bool(connection.scope["operator"])
+
+
+def changes_nothing(scope: Scope) -> bool:
+    """Whether an HTTP request only reads or computes something."""
+    posts = (VIEWER_POSTS, OPERATOR_POSTS)
+    return not changes_state(scope) or (
+        scope["method"] == "POST" and any(each.fullmatch(scope["path"]) for each in posts)
+    )
 
 
 def viewer_refusal(scope: Scope) -> Response | None:

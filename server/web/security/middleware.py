@@ -50,9 +50,6 @@ class SecurityMiddleware:
                 or viewer_refusal(scope)
                 or content_type_refusal(connection)
             )
-        if scope["method"] == "HEAD":
-            # The response is that to GET; the HTTP protocol omits its body.
-            scope = {**scope, "method": "GET"}
         await (refusal or self._app)(scope, receive, _with_security_headers(send))
 
 

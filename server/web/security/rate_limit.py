@@ -162,12 +162,13 @@ class Throttle:
 def network_of(address: str) -> str:
     """Return the key of an address's bucket: an IPv4 address, or the /64 network of an IPv6 one.
 
-    An IPv4-mapped IPv6 address counts as IPv4. Text that is no address is returned as it is.
+    An IPv4-mapped IPv6 address counts as IPv4. Everything that is no address has one key: a proxy
+    may forward whatever a client claims, of any length.
     """
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
-        return address
+        return ""
     if parsed.version == 4:
         return str(parsed)
     if (mapped := getattr(parsed, "ipv4_mapped", None)) is not None:

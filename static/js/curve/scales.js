@@ -196,7 +196,7 @@ export function splitRange(state, from, to, count) {
  * The reference losses in nats per sequence, greatest first.
  *
  * @param {Run} run
- * @param {Corpus | undefined} corpus
+ * @param {ListedCorpus | undefined} corpus
  * @returns {{name: string, loss: number}[]}
  */
 export function referenceLosses(run, corpus) {

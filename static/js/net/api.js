@@ -186,8 +186,11 @@ export const forkRun = (id, checkpoint, spec) =>
 export const deleteCheckpoint = (id, checkpoint) =>
   call(run(id, `/checkpoints/${encodeURIComponent(checkpoint)}`), { method: "DELETE" });
 
-/** @returns {Promise<Corpus[]>} */
+/** @returns {Promise<ListedCorpus[]>} */
 export const listCorpora = () => call("/api/corpora");
+
+/** @type {(id: string) => Promise<Corpus>} */
+export const getCorpus = (id) => call(`/api/corpora/${encodeURIComponent(id)}`);
 
 /** @type {(id: string) => Promise<null>} */
 export const deleteCorpus = (id) =>

@@ -19,9 +19,9 @@ export class CorpusPicker {
   /**
    * @param {WatchStore} store
    * @param {Object} on
-   * @param {(corpus: Corpus | undefined) => void} on.changed another corpus is chosen.
+   * @param {(corpus: ListedCorpus | undefined) => void} on.changed another corpus is chosen.
    * @param {(busy: boolean) => void} on.busy an upload starts or ends.
-   * @param {(corpus: Corpus) => void} on.added an upload added a corpus.
+   * @param {(corpus: ListedCorpus) => void} on.added an upload added a corpus.
    * @param {() => void} on.over a file is dragged over the page.
    */
   constructor(store, on) {
@@ -102,7 +102,7 @@ export class CorpusPicker {
 
   /**
    * @param {File} file
-   * @returns {Promise<Corpus | null>}
+   * @returns {Promise<ListedCorpus | null>}
    */
   async #upload(file) {
     const progress = find("#drop-progress");

@@ -23,7 +23,7 @@ export class NewRunDialog {
   #start = find("#new-run-start");
   #problem = find("#new-run-problem");
   #corpora;
-  /** @type {Corpus | undefined} */
+  /** @type {ListedCorpus | undefined} */
   #corpus;
   /** @type {string | null} */
   #suggested = null; // the name of the last uploaded corpus, suggested for the run
@@ -145,7 +145,7 @@ export class NewRunDialog {
  * The number of parameters, or nothing as long as it is not determined.
  *
  * @param {Record<string, any>} spec
- * @param {Corpus | undefined} corpus
+ * @param {ListedCorpus | undefined} corpus
  */
 function sizeText(spec, corpus) {
   const valid = [spec.hidden_size, spec.layers].every((n) => Number.isInteger(n) && n > 0);

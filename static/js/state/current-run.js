@@ -29,11 +29,11 @@ export class CurrentRun {
       const view = stateFromUrl(location.search);
       this.#show(view.runId ?? this.defaultRunId(), view);
     });
-    // A run may use a corpus that another client has uploaded since.
+    // The list of corpora lacks the headings, and corpora that other clients have uploaded since.
     store.watch(
       (state) => [state.run?.corpus],
       (corpus) => {
-        if (corpus && !store.get().corpora[corpus]) this.#refreshCorpora();
+        if (corpus && !store.get().corpora[corpus]?.headings) this.#loadCorpus(corpus);
       },
     );
     // A queued run names the runs it waits for; no message reports their changes.
@@ -126,6 +126,12 @@ export class CurrentRun {
   async #refreshCorpora() {
     const corpora = await api.nullOnProblem(api.listCorpora());
     if (corpora) this.#store.dispatch({ type: "corpora", corpora });
+  }
+
+  /** @param {string} id */
+  async #loadCorpus(id) {
+    const corpus = await api.nullOnProblem(api.getCorpus(id));
+    if (corpus) this.#store.dispatch({ type: "corpus", corpus });
   }
 
   /** @param {string} id */

@@ -94,7 +94,17 @@ const ACTION_HANDLERS = {
   }),
   corpora: (state, { corpora }) => ({
     ...state,
-    corpora: Object.fromEntries(corpora.map((/** @type {Corpus} */ each) => [each.id, each])),
+    // The list lacks the headings.
+    corpora: Object.fromEntries(
+      corpora.map((/** @type {ListedCorpus} */ each) => [
+        each.id,
+        { ...state.corpora[each.id], ...each },
+      ]),
+    ),
+  }),
+  corpus: (state, { corpus }) => ({
+    ...state,
+    corpora: { ...state.corpora, [corpus.id]: corpus },
   }),
 
   /** Open another run, or none; `view` is the part of the state that the URL sets. */

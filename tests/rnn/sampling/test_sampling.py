@@ -5,7 +5,9 @@ import pytest
 
 from server.rnn.cells import CELLS
 from server.rnn.model import Model
+from server.rnn.sampling import sampling
 from server.rnn.sampling.sampling import CHUNK, generate, generate_chunks
+from server.rnn.sampling.sampling_filters import Sampler
 from server.rnn.training.trainer import Trainer, TrainerSettings
 
 
@@ -230,3 +232,24 @@ def test_a_negative_length_is_refused():
 def test_a_prime_outside_the_vocabulary_is_refused(prime):
     with pytest.raises(ValueError, match="prime"):
         generate(random_model(), 1, seed=1, prime=np.array(prime))
+
+
+def test_the_noise_of_a_large_vocabulary_takes_little_memory(monkeypatch):
+    model = random_model()
+    sizes, draw = [], Sampler.noise
+
+    def counting_noise(self, rng, n):
+        noise = draw(self, rng, n)
+        sizes.append(noise.size)
+        return noise
+
+    whole = generate(model, 3 * CHUNK + 1, seed=1, temperature=[1.0, 2.0])
+    monkeypatch.setattr(Sampler, "noise", counting_noise)
+    most = 10 * model.vocabulary_size
+    monkeypatch.setattr(sampling, "MAX_NOISE", most)
+    assert np.array_equal(generate(model, 3 * CHUNK + 1, seed=1, temperature=[1.0, 2.0]), whole)
+    assert sum(sizes) == (3 * CHUNK + 1) * 2 * model.vocabulary_size
+    assert max(sizes) == most
+    # One character at a time, if the numbers for a character are more.
+    monkeypatch.setattr(sampling, "MAX_NOISE", 1)
+    assert np.array_equal(generate(model, 20, seed=1), whole[0][:20])

@@ -258,3 +258,13 @@ def test_losses_of_a_run_deleted_midway_are_recognised_as_incomplete(server):
         with pytest.raises(httpx.RemoteProtocolError):
             for _ in pieces:
                 pass
+
+
+def test_the_headers_of_a_file_do_not_cost_its_content(server, run):
+    path = f"/api/runs/{run['id']}/losses.csv"
+    answer = server.client.head(path)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"].startswith("attachment")
+    # The connection can be used again.
+    assert server.client.get(path).status_code == 200

@@ -31,14 +31,16 @@ def notes(server, run):
 
 def test_a_note_is_added_changed_and_deleted(server, run):
     path = f"/api/runs/{run['id']}/milestones"
-    answer = server.client.post(path, json={"update": 40, "text": "  it writes “the” – 😀 "})
+    answer = server.client.post(
+        path, json={"update": 40, "text": "  it\x1b writes\u202e\n“the” – 😀 "}
+    )
     assert answer.status_code == 201
     note = answer.json()
     assert note == {
         "id": note["id"],
         "update": 40,
         "kind": "note",
-        "text": "it writes “the” – 😀",
+        "text": "it  writes \n“the” – 😀",
     }
     assert notes(server, run) == [note]
     changed = server.client.patch(f"{path}/{note['id']}", json={"text": "more words"})
@@ -57,6 +59,7 @@ def test_a_note_is_added_changed_and_deleted(server, run):
         {"update": 10**30, "text": "far"},
         {"update": 5, "text": ""},
         {"update": 5, "text": " \n "},
+        {"update": 5, "text": "\u202e\u2066"},
         {"update": 5, "text": "x" * 501},
         {"update": 5, "text": "half \ud800"},
         {"update": 5},

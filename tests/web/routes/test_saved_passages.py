@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.serving import PAGES, RunningServer
+from tests.serving import PAGES, RunningServer, until
 
 SMALL = {"hidden_size": 20, "sample_length": 20, "checkpoint_every_s": 80_000, "max_updates": None}
 SEEDED = {"seed": 7, "length": 120}
@@ -54,7 +54,7 @@ def test_a_saved_passage_survives_a_crash(serve):
     run = server.create(corpus=corpus, paused=True, **SMALL)
     server.post(run, "step", {"updates": 50})
     passage = write(server, run, prime="The ", top_k=9)
-    kept = keep(server, run, passage, title="  A\n first  one ")
+    kept = keep(server, run, passage, title="  A\n first \u202e\x07 one\u2066 ")
     assert kept["title"] == "A first one"
     assert kept["passages"] == [passage]
     assert kept["model_saved"]
@@ -160,7 +160,7 @@ def test_pages_are_newest_first_with_an_etag(server, run):
     tag = server.client.get("/api/passages").headers["etag"]
     unchanged = server.client.get("/api/passages", headers={"If-None-Match": tag})
     assert (unchanged.status_code, unchanged.content) == (304, b"")
-    renamed = server.client.patch(f"/api/passages/{kept[0]['id']}", json={"title": "New"})
+    renamed = server.client.patch(f"/api/passages/{kept[0]['id']}", json={"title": "\u202eNew"})
     assert renamed.json()["title"] == "New"
     assert server.client.get("/api/passages", headers={"If-None-Match": tag}).status_code == 200
     assert server.client.delete(f"/api/passages/{kept[0]['id']}").status_code == 204
@@ -261,3 +261,24 @@ def test_a_model_that_cannot_be_saved_is_not_held(serve):
     assert kept["passages"] == [passage]
     answer = server.client.post(f"/api/runs/{run['id']}/models", json={"model": passage["model"]})
     server.problem(answer, 404)
+
+
+def test_the_models_of_cancelled_passages_are_deleted(serve):
+    """The operator's passages store their models, in case that they are saved."""
+    server = serve("--no-demo")
+    corpus = server.upload(PAGES)["id"]
+    run = server.create(corpus=corpus, paused=True, hidden_size=500, sample_length=1)
+    held = server.data_dir / "runs" / run["id"] / "models" / "held"
+    path = f"/api/runs/{run['id']}/passages?stream=true"
+    for update in range(3):
+        server.post(run, "step", {"updates": 1})
+        asked = {"source": "latest", "length": 20_000}
+        with server.client.stream("POST", path, json=asked) as answer:
+            assert answer.status_code == 200
+            # The model is stored before the first piece is sent.
+            next(answer.iter_lines())
+            assert len(list(held.glob("*.npz"))) == 1, update
+        until(lambda: not list(held.iterdir()))
+    passage = write(server, run)
+    assert [each.stem for each in held.iterdir()] == [passage["model"]]
+    assert keep(server, run, passage)["model_saved"]

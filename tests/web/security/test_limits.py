@@ -1,6 +1,9 @@
 """Limits of requests, sizes and counts."""
 
 import contextlib
+import json
+import select
+import socket
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -11,12 +14,13 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from server.files.storage_quota import bytes_below
-from server.passages.request import PassageRequest
 from tests.hostile import raw
 from tests.serving import LIMIT_S, PAGES, RunningServer, until
 
 SMALL = {"hidden_size": 5, "sample_length": 10, "paused": True}
 TOKEN = "a token for tests"
+# Few parameters, and many logits for each.
+WIDE = "".join(chr(0x4E00 + number) for number in range(6_600))
 
 
 # -- over HTTP ------------------------------------------------------------------------------------
@@ -34,7 +38,7 @@ def narrow(tmp_path_factory):
         "MAX_CORPORA": 2,
         "MAX_VIEWERS": 2,
         "MAX_PASSAGE_CHARACTERS": 2_000,
-        "MAX_PROBE_CHARACTERS": 300,
+        "MAX_PROBE_CHARACTERS": 7_000,
         "MAX_NETWORK_BYTES": 3_000_000,
         "OPERATOR_TOKEN": TOKEN,
     }
@@ -107,21 +111,6 @@ def test_the_operator_can_watch_when_all_places_are_taken(narrow, run):
             held.enter_context(connect(address, additional_headers=narrow.operator))
 
 
-@pytest.mark.parametrize(
-    ("asked", "thousands"),
-    [
-        ({}, 1),
-        ({"length": 1}, 1),
-        ({"length": 1_001, "temperatures": [1, 2, 3]}, 6),
-        ({"length": 1, "prime": "x" * 999}, 1),
-        ({"length": 1, "prime": "x" * 10_000}, 11),
-        ({"length": 2_000, "prime": "x" * 2_500, "temperatures": [1, 2]}, 6),
-    ],
-)
-def test_the_cost_of_a_passage_counts_text_and_prime(asked, thousands):
-    assert PassageRequest.model_validate(asked).thousands == thousands
-
-
 def test_waiting_requests_are_limited(tight):
     run = tight.create(paused=True, hidden_size=800)
     path = f"{tight.url}/api/runs/{run['id']}/passages"
@@ -134,6 +123,42 @@ def test_waiting_requests_are_limited(tight):
     for answer in refused:
         tight.problem(answer, 429)
         assert answer.headers["retry-after"]
+
+
+def test_abandoned_passages_delay_nobody(tight):
+    """Each would take a minute, and one request may wait."""
+    run = tight.create(paused=True, hidden_size=1_400, cell="lstm", sample_length=1)
+    path = f"/api/runs/{run['id']}/passages"
+    for query in ("", "?stream=true"):
+        for _ in range(5):
+            until(lambda query=query: is_abandoned_in_progress(tight, path, query))
+            # The client has left: the next passage is admitted, and written.
+            until(lambda: not is_refused(tight, path))
+
+
+def is_abandoned_in_progress(server, path, query):
+    """Ask for a passage, and leave once it is in progress; whether it was admitted."""
+    body = json.dumps({"length": 20_000})
+    lines = ("Content-Type: application/json", f"Content-Length: {len(body)}")
+    with raw.connect(server) as connection:
+        connection.sendall(raw.head(server, f"POST {path}{query} HTTP/1.1", *lines))
+        connection.sendall(body.encode())
+
+        def is_answered():
+            return bool(select.select([connection], [], [], 0)[0])
+
+        # Once it is in progress, another one is refused.
+        until(lambda: is_answered() or is_refused(server, path))
+        return not is_answered() or b" 200 " in connection.recv(64, socket.MSG_PEEK)
+
+
+def is_refused(server, path):
+    """Whether a short passage is refused, because others are in progress."""
+    answer = server.client.post(path, json={"length": 1})
+    if answer.status_code == 200:
+        return False
+    server.problem(answer, 429)
+    return True
 
 
 def test_only_computed_surprisals_are_rate_limited(narrow, run):
@@ -218,11 +243,12 @@ def test_concurrent_requests_do_not_exceed_the_limits(serve):
     [
         ("passages", {"length": 2_001}, "length", "2,000"),
         ("passages", {"length": 20_001}, "length", "20000"),
-        ("passages", {"prime": "x" * 301}, "prime", "300"),
+        ("passages", {"prime": "x" * 7_001}, "prime", "7,000"),
         ("passages", {"temperatures": [1] * 11}, "temperatures", "10"),
         ("passages", {"temperature": 101}, "temperature", "100"),
-        ("check", {"text": "ab" * 151}, "text", "300"),
-        ("check", {"hidden_size": 100, "sequence_length": 100}, "sequence_length", "76"),
+        ("check", {"text": "ab" * 3_501}, "text", "7,000"),
+        ("check", {"hidden_size": 100, "sequence_length": 100}, "sequence_length", "51"),
+        ("check", {"hidden_size": 1, "text": WIDE, "sequence_length": 4}, "sequence_length", "2"),
         ("check", {"hidden_size": 128}, "hidden_size", "20,000"),
         ("checkpoints", {"note": "x" * 501}, "note", "500"),
         ("step", {"updates": 1_000_001}, "updates", "1000000"),

@@ -1,5 +1,7 @@
 """Rate limits: token buckets and their settings."""
 
+import ipaddress
+
 import pytest
 from pydantic import ValidationError
 
@@ -83,6 +85,9 @@ def test_refused_requests_are_not_counted():
         ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
         ("fe80::1%eth0", "fe80::/64"),
         ("", ""),
+        ("unknown", ""),
+        ("x" * 60_000, ""),
+        ("fe80::1%" + "x" * 60_000, "fe80::/64"),
     ],
 )
 def test_an_ipv6_network_counts_as_one_address(address, network):
@@ -95,9 +100,19 @@ def test_the_number_of_buckets_is_bounded():
     throttle = Throttle(settings, clock)
     for number in range(3 * MAX_BUCKETS):
         clock.now_s += 1e-6
-        throttle.admit(f"address {number}", "checks", 2)
+        throttle.admit(str(ipaddress.ip_address(number)), "checks", 2)
     assert len(throttle._buckets) <= MAX_BUCKETS
-    assert refusal(throttle, f"address {number}", "checks"), "the newest are remembered"
+    assert refusal(throttle, str(ipaddress.ip_address(number)), "checks"), (
+        "the newest are remembered"
+    )
+
+
+def test_forwarded_text_that_is_no_address_takes_no_memory():
+    throttle = Throttle(Settings(viewer_checks_per_minute=10_000, total_checks_per_minute=10**9))
+    for number in range(1_000):
+        throttle.admit(f"{number}" + "x" * 60_000, "checks")
+    assert sum(len(address) for _, address in throttle._buckets) < 100
+    assert len(throttle._buckets) == 1
 
 
 @pytest.mark.parametrize("limit", ["viewer_timeout_s", "request_timeout_s", "max_runs"])

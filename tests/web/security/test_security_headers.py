@@ -81,6 +81,26 @@ def test_internal_errors_have_the_headers(server, tmp_path):
     assert carries_them(answer)
 
 
+def test_no_error_names_a_path_of_the_server(server, tmp_path):
+    corpus = server.upload(PAGES)["id"]
+    run = server.create(corpus=corpus, hidden_size=5, sample_length=5, paused=True)
+    server.post(run, "step", {"updates": 1})
+    directory = server.data_dir / "corpora" / corpus
+    shutil.move(directory, tmp_path / "moved")
+    address = f"/api/runs/{run['id']}"
+    answers = [
+        server.client.post(f"{address}/passages", json={"length": 5}),
+        server.client.get(f"{address}/surprisal"),
+    ]
+    shutil.move(tmp_path / "moved", directory)
+    for answer in answers:
+        detail = server.problem(answer, 409)["detail"]
+        assert detail.endswith("No such file or directory."), detail
+        assert str(server.data_dir) not in answer.text
+        assert "/" not in detail
+    server.client.delete(address)
+
+
 def test_malformed_http_gets_the_headers(server):
     with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         connection.sendall(b"nonsense\r\n\r\n")

@@ -1,0 +1,94 @@
+"""A cache in which concurrent requests share one computation."""
+
+import asyncio
+
+import pytest
+
+from server.concurrency.single_flight import SingleFlightCache
+
+
+class Computation:
+    """A computation that ends when it is told to, and counts its beginnings and cancellations."""
+
+    def __init__(self):
+        self.begun = self.cancelled = 0
+        self.has_begun = asyncio.Event()
+        self.ends = asyncio.Event()
+
+    async def __call__(self):
+        self.begun += 1
+        self.has_begun.set()
+        try:
+            await self.ends.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        return self.begun
+
+
+def requests(cache, compute, count):
+    return [asyncio.create_task(cache.get("key", compute)) for _ in range(count)]
+
+
+def test_concurrent_requests_share_a_computation():
+    async def scene():
+        cache, compute = SingleFlightCache(1), Computation()
+        tasks = requests(cache, compute, 3)
+        await compute.has_begun.wait()
+        # The others still wait.
+        tasks.pop().cancel()
+        compute.ends.set()
+        assert await asyncio.gather(*tasks) == [1, 1]
+        assert await cache.get("key", compute) == 1
+        assert (compute.begun, compute.cancelled) == (1, 0)
+
+    asyncio.run(scene())
+
+
+def test_a_computation_that_nobody_waits_for_is_cancelled():
+    async def scene():
+        cache, compute = SingleFlightCache(1), Computation()
+        tasks = requests(cache, compute, 3)
+        await compute.has_begun.wait()
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        assert "key" not in cache
+        # A request that comes before the computation has been cancelled begins its own.
+        compute.has_begun.clear()
+        (again,) = requests(cache, compute, 1)
+        await compute.has_begun.wait()
+        assert compute.cancelled == 1
+        assert "key" in cache
+        compute.ends.set()
+        assert await again == 2
+        assert "key" in cache
+
+    asyncio.run(scene())
+
+
+def test_an_error_is_raised_to_all_and_not_cached():
+    async def fail():
+        raise ValueError("once")
+
+    async def succeed():
+        return 1
+
+    async def scene():
+        cache = SingleFlightCache(1)
+        errors = await asyncio.gather(*requests(cache, fail, 2), return_exceptions=True)
+        assert [str(error) for error in errors] == ["once", "once"]
+        assert await cache.get("key", succeed) == 1
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_the_least_recently_used_value_is_dropped(size):
+    async def scene():
+        cache = SingleFlightCache(size)
+        for key in range(4):
+            await cache.get(key, lambda: asyncio.sleep(0, "value"))
+        assert [key for key in range(4) if key in cache] == [*range(4 - size, 4)]
+
+    asyncio.run(scene())
