@@ -45,8 +45,10 @@ class SingleFlightCache(Generic[T]):
         """Return the value of a key, computing it if it is not cached."""
         entry = self._entries.get(key)
         if entry is None:
-            entry = self._entries[key] = _Entry(asyncio.ensure_future(compute()))
+            entry = _Entry(asyncio.ensure_future(compute()))
+            # Before it is cached: without the callback, an exception would stay cached.
             entry.value.add_done_callback(lambda _: self._settle(key, entry))
+            self._entries[key] = entry
         self._entries.move_to_end(key)
         entry.waiting += 1
         try:

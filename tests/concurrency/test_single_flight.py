@@ -67,13 +67,32 @@ def test_a_computation_that_nobody_waits_for_is_cancelled():
     asyncio.run(scene())
 
 
+async def fail():
+    raise ValueError("an error")
+
+
+async def succeed():
+    return "a value"
+
+
+def fail_at_once():
+    raise RecursionError("no coroutine")
+
+
+@pytest.mark.parametrize(("compute", "error"), [(fail, ValueError), (fail_at_once, RecursionError)])
+def test_an_exception_is_not_cached(compute, error):
+    async def scene():
+        cache = SingleFlightCache(2)
+        for _ in range(2):
+            with pytest.raises(error):
+                await cache.get("key", compute)
+        assert "key" not in cache
+        assert await cache.get("key", succeed) == "a value"
+
+    asyncio.run(scene())
+
+
 def test_an_error_is_raised_to_all_and_not_cached():
-    async def fail():
-        raise ValueError("once")
-
-    async def succeed():
-        return 1
-
     async def scene():
         cache = SingleFlightCache(1)
         errors = await asyncio.gather(*requests(cache, fail, 2), return_exceptions=True)
@@ -90,5 +109,27 @@ def test_the_least_recently_used_value_is_dropped(size):
         for key in range(4):
             await cache.get(key, lambda: asyncio.sleep(0, "value"))
         assert [key for key in range(4) if key in cache] == [*range(4 - size, 4)]
+
+    asyncio.run(scene())
+
+
+def test_a_late_exception_does_not_remove_a_newer_value():
+    async def scene():
+        cache, end = SingleFlightCache(1), asyncio.Event()
+
+        async def fail_late():
+            await end.wait()
+            raise ValueError("an error")
+
+        late = asyncio.create_task(cache.get("key", fail_late))
+        await asyncio.sleep(0)
+        # Another value replaces the one that is being computed, and then the key is asked again.
+        await cache.get("other", succeed)
+        await asyncio.sleep(0)
+        assert await cache.get("key", succeed) == "a value"
+        end.set()
+        with pytest.raises(ValueError, match="an error"):
+            await late
+        assert "key" in cache
 
     asyncio.run(scene())
