@@ -229,8 +229,9 @@ def _unusual_east_asian_cost(character: str, language: str, category: str) -> fl
         return _RARE_IDEOGRAPH + 2
     if 0x3040 <= code <= 0x30FF:
         return _KANA if language == "Japanese" else FOREIGN_LETTER - 2
-    if 0xFF61 <= code <= 0xFF9F:
-        return _HALF_WIDTH_KANA if language == "Japanese" else FOREIGN_LETTER
+    if 0xFF61 <= code <= 0xFF9F and language == "Japanese":
+        usual = unicodedata.normalize("NFKC", character)
+        return min(_HALF_WIDTH_KANA, _known_costs(language).get(usual, _HALF_WIDTH_KANA))
     if category[0] not in "LM":
         return _SYMBOL
     return FOREIGN_LETTER + 2

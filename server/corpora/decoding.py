@@ -98,6 +98,8 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _ASCII_BYTES = bytes(range(128))
 _SURROGATE_PAIR = re.compile(rb"\xed([\xa0-\xaf][\x80-\xbf])\xed([\xb0-\xbf][\x80-\xbf])")
 _LONE_SURROGATE = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
+# JIS X 0208, and the Latin and half-width letters of JIS X 0201.
+_ISO_2022 = re.compile(rb"\x1b(?:\$[@B(]|\([IJ])")
 _FORMATTING = re.compile(
     # Escape sequences of terminals (ECMA-48), and letters printed over one another.
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]"
@@ -290,14 +292,14 @@ def _decode_certain(data: bytes) -> DecodedText | None:
     if b"\0" in data:
         wide = detect_wide(data)
         return None if wide is None else _decode(data, wide)
-    if b"\x1b$" in data:
+    if _ISO_2022.search(data):
         sample = data[:SAMPLE_BYTES]
         invalid = {
             name: sample.decode(name, errors="replace").count("\ufffd")
             for name in ISO_2022_ENCODINGS
         }
         best = min(invalid, key=invalid.__getitem__)
-        if _is_slight(invalid[best], sample.count(b"\x1b$"), len(sample)):
+        if _is_slight(invalid[best], len(_ISO_2022.findall(sample)), len(sample)):
             decoded = _decode(data, best)
             if decoded is not None:
                 return decoded

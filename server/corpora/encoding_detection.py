@@ -259,7 +259,7 @@ _AFTER: dict[str, dict[str, float]] = {
     "punctuation": {"": 1.0},
     "symbol": {"": 5.0, "symbol": 0.7, "neutral": 4.0, "punctuation": 4.0},
     "mark": {"": 6.0, "latin": 1.5, "Latin": 1.5},
-    "halfwidth": {"": 6.0, "neutral": 4.0, "punctuation": 4.0},
+    "halfwidth": {"": 6.0, "neutral": 1.5, "punctuation": 1.5},
 }
 
 
