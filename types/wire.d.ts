@@ -102,6 +102,7 @@ interface Corpus {
   repairs: string[];
   headings: [number, string][];
   created_at: string;
+  readings: Reading[];
 }
 
 /** How much of the loss's variance the text explains, and the cost of starting an epoch. */
@@ -241,6 +242,12 @@ interface Entropy {
   uniform: number;
   unigram: number;
   bigram: number;
+}
+
+/** One of several plausible readings of a file. */
+interface Reading {
+  encoding: string;
+  excerpt: string;
 }
 
 /** The excess loss of each of the first `updates` updates of an epoch, in nats per sequence. */

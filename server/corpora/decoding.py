@@ -1,21 +1,24 @@
-"""Decoding of uploaded files: detects the encoding and normalises line ends."""
+"""Decoding of uploaded files: detects the encoding, repairs damage and normalises line ends."""
 
 import codecs
 import re
-import unicodedata
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 
-from charset_normalizer import from_bytes
+from server.corpora.character_costs import character_cost
+from server.corpora.encoding_detection import ENCODINGS, ScoredReading, rank_encodings
+from server.corpora.multi_byte_repair import CHARACTER_BYTES, decode_damaged
+from server.corpora.wide_encodings import WIDE_ENCODINGS, decode_wide, detect_wide
 
-from server.corpora.latin_encodings import latin_encoding
-
-SAMPLE_BYTES = 1 << 18
-"""Size of the sample from which the encoding is detected; it is then verified on the whole file."""
+SAMPLE_BYTES = 1 << 15
+"""Size of the sample from which the encoding is detected."""
 
 MAX_SAMPLE_BYTES = 2 * SAMPLE_BYTES
 """Maximum size of the sample, if there is no earlier place to cut it."""
+
+SAMPLE_PARTS = 16
+"""Number of places, evenly distributed over the file, from which the sample is taken."""
 
 SAMPLE_LINE_BYTES = 1 << 12
 """Maximum size of a line in the sample."""
@@ -26,6 +29,9 @@ CONTROL_SHARE = 0.01
 DAMAGE_SHARE = 0.05
 """With a larger share of invalid bytes among the non-ASCII bytes, the encoding is rejected."""
 
+MAX_COST_PER_BYTE = 7.5
+"""If the best reading costs more nats per non-ASCII byte, the file is not text."""
+
 BYTE_ORDER_MARKS = (
     # UTF-32 first: its mark starts with that of UTF-16.
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -35,13 +41,45 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 
-OTHER_ENCODINGS = [
-    *("cp1251", "koi8_r", "koi8_u", "iso8859_5", "cp866", "mac_cyrillic"),
-    *("cp1253", "iso8859_7", "cp1255", "iso8859_8", "cp1256", "iso8859_6", "cp874", "tis_620"),
-    *("cp932", "euc_jp", "gb18030", "big5", "cp949", "euc_kr"),
-    *("cp1258", "cp1252", "cp1250"),
-]
-"""Legacy encodings that charset-normalizer considers; `latin_encodings` has the Latin ones."""
+ISO_2022_ENCODINGS = ("iso2022_jp", "iso2022_jp_2004", "iso2022_jp_ext")
+"""Encodings of Japanese in ASCII bytes, with escape sequences."""
+
+READABLE_ENCODINGS = (*ENCODINGS, *ISO_2022_ENCODINGS, *WIDE_ENCODINGS)
+"""All encodings that can be read, by the names of the Python codecs."""
+
+_SUPERSETS = {
+    "iso8859-1": "cp1252",
+    "ascii": "utf-8",
+    "utf-16": "utf-16-le",
+    "utf-32": "utf-32-le",
+    "utf-8-sig": "utf-8",
+    "iso8859-9": "cp1254",
+    "shift_jis": "cp932",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "euc_kr": "cp949",
+    "tis-620": "cp874",
+}
+"""Encodings that are read as another one, in which the same text has the same bytes."""
+
+MAX_REPAIRED_BYTES = 1 << 17
+"""Maximum size of the damaged lines in which lost and added bytes are looked for."""
+
+UNCERTAIN_NATS = 10.0
+UNCERTAIN_SHARE = 0.03
+"""A reading is uncertain if another one is less plausible by no more than this, absolutely or
+relative to its own cost.
+"""
+
+DIFFERENT_SHARE = 0.02
+"""Readings that differ in fewer of their non-ASCII characters are not worth a question."""
+
+MAX_READINGS = 3
+"""Maximum number of readings to choose from."""
+
+EXCERPT_LINES = 3
+EXCERPT_CHARACTERS = 240
+"""Size of the beginning that is shown of a reading."""
 
 SIGNATURES = (
     (b"%PDF-", "a PDF document"),
@@ -58,10 +96,41 @@ SIGNATURES = (
 _HIGH_BYTES = re.compile(rb"[\x80-\xff]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _ASCII_BYTES = bytes(range(128))
+_SURROGATE_PAIR = re.compile(rb"\xed([\xa0-\xaf][\x80-\xbf])\xed([\xb0-\xbf][\x80-\xbf])")
+_LONE_SURROGATE = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
+# JIS X 0208, and the Latin and half-width letters of JIS X 0201.
+_ISO_2022 = re.compile(rb"\x1b(?:\$[@B(]|\([IJ])")
+_FORMATTING = re.compile(
+    # Escape sequences of terminals (ECMA-48), and letters printed over one another.
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]"
+    r"|\x9b[0-?]*[ -/]*[@-~]|[^\n]\x08"
+    # IRC: colours, bold, italic, underlined, reversed, reset.
+    r"|\x03(?:\d{1,2}(?:,\d{1,2})?)?|\x04(?:[0-9A-Fa-f]{6})?|[\x02\x0f\x11\x16\x1d-\x1f]"
+)
 
 
 class NotTextError(ValueError):
     """The bytes are not text; the message is one sentence for the user."""
+
+
+class UnknownEncodingError(ValueError):
+    """The requested encoding cannot be read; the message continues a sentence about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One of several plausible readings of a file.
+
+    Attributes
+    ----------
+    encoding : str
+        The name of the Python codec.
+    excerpt : str
+        The first lines in which the readings differ, in this encoding.
+    """
+
+    encoding: str
+    excerpt: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +140,9 @@ class DecodedText:
     Attributes
     ----------
     text : str
-        At least one character; line ends are ``\n``; no byte-order mark at the
-        start, no NUL, no surrogates. Otherwise the code points are those of the
-        file.
+        At least one character; line ends are ``\n``; no byte-order mark, no
+        NUL, no surrogates, no formatting codes. Otherwise the code points are
+        those of the file.
     encoding : str
         The name of the Python codec.
     had_bom : bool
@@ -82,6 +151,14 @@ class DecodedText:
         Number of invalid sequences replaced by U+FFFD, the replacement character.
     line_ends : int
         Number of other line ends replaced by ``\n``.
+    inner_marks : int
+        Number of byte-order marks removed from inside the text.
+    joined_pairs : int
+        Number of characters written in UTF-8 as two surrogates (CESU-8).
+    formatting_codes : int
+        Number of formatting codes of terminals or IRC that were removed.
+    readings : tuple of Reading
+        The plausible readings, this one first; empty if this one is certain.
     """
 
     text: str
@@ -89,29 +166,40 @@ class DecodedText:
     had_bom: bool
     replaced: int = 0
     line_ends: int = 0
+    inner_marks: int = 0
+    joined_pairs: int = 0
+    formatting_codes: int = 0
+    readings: tuple[Reading, ...] = field(default=(), compare=False)
 
     @property
     def repairs(self) -> tuple[str, ...]:
         """The changes made to the text, as phrases for the user."""
-        bom = "a byte-order mark removed" if self.had_bom else ""
-        line_ends = _count_phrase(self.line_ends, "line end", "normalised")
-        replaced = _count_phrase(self.replaced, "invalid sequence", "replaced by \ufffd")
-        return tuple(phrase for phrase in (bom, line_ends, replaced) if phrase)
+        phrases = (
+            "a byte-order mark removed" if self.had_bom else "",
+            _count_phrase(self.inner_marks, "byte-order mark", "inside the text removed"),
+            _count_phrase(self.line_ends, "line end", "normalised"),
+            _count_phrase(self.formatting_codes, "terminal or IRC formatting code", "removed"),
+            _count_phrase(self.joined_pairs, "surrogate pair", "joined"),
+            _count_phrase(self.replaced, "invalid sequence", "replaced by \ufffd"),
+        )
+        return tuple(phrase for phrase in phrases if phrase)
 
 
-def decode_text(data: bytes) -> DecodedText:
-    r"""Decode a text whose encoding is unknown.
+def decode_text(data: bytes, encoding: str | None = None) -> DecodedText:
+    r"""Decode a text.
 
-    A byte-order mark decides. Without one, UTF-16 and UTF-32 are recognised by
-    the zero bytes in their line ends and spaces. Otherwise strict UTF-8 comes
-    first, which text in another encoding hardly ever passes, and then the best
-    match among the legacy encodings. A few invalid bytes in an otherwise valid
-    text are replaced.
+    Without an encoding, a byte-order mark decides. Without one, UTF-16 and
+    UTF-32 are recognised by the zero bytes in their line ends and spaces.
+    Otherwise strict UTF-8 comes first, which text in another encoding hardly
+    ever passes, and then the most plausible reading in any encoding. Invalid
+    bytes are replaced and counted; a few never rule out an encoding.
 
     Parameters
     ----------
     data : bytes
         The whole file.
+    encoding : str, optional
+        The encoding, by any name that Python knows; by default it is detected.
 
     Returns
     -------
@@ -122,27 +210,53 @@ def decode_text(data: bytes) -> DecodedText:
     ------
     NotTextError
         If the file is empty or is not text.
+    UnknownEncodingError
+        If the encoding cannot be read.
     """
     if not data:
         raise NotTextError("The file is empty.")
     for signature, kind in SIGNATURES:
         if data.startswith(signature):
             raise NotTextError(f"The file is {kind}, not plain text.")
+    if encoding is not None:
+        return _decode_as(data, readable_encoding(encoding))
     if _has_stray_zeros(data):
         raise NotTextError("The file contains zero bytes, so it is not plain text.")
-    matching = [(bom, encoding) for bom, encoding in BYTE_ORDER_MARKS if data.startswith(bom)]
-    for bom, encoding in matching:
-        decoded = _decode(data[len(bom) :], encoding, had_bom=True)
-        if decoded is not None:
-            return decoded
-    if matching:
-        name = matching[0][1].upper()
-        raise NotTextError(f"The file starts with a byte-order mark of {name} but is not {name}.")
-    for encoding in _candidates(data):
-        decoded = _decode(data, encoding, had_bom=False)
-        if decoded is not None:
-            return decoded
-    raise NotTextError("The file is not plain text in any supported encoding.")
+    decoded = _decode_marked(data) or _decode_certain(data) or _decode_plausible(data)
+    if decoded is None:
+        raise NotTextError("The file is not plain text in any supported encoding.")
+    return decoded
+
+
+def readable_encoding(name: str) -> str:
+    """Return the name of the encoding in `READABLE_ENCODINGS` that a name means.
+
+    Raises
+    ------
+    UnknownEncodingError
+        If there is none.
+    """
+    try:
+        codec = codecs.lookup(name).name
+    except (LookupError, ValueError):
+        codec = ""
+    known = {codecs.lookup(readable).name: readable for readable in READABLE_ENCODINGS}
+    if (readable := _SUPERSETS.get(codec, known.get(codec))) is None:
+        raise UnknownEncodingError("is not an encoding that can be read")
+    return readable
+
+
+def _decode_as(data: bytes, encoding: str) -> DecodedText:
+    """Decode data in an encoding that the user chose."""
+    boms = [bom for bom, name in BYTE_ORDER_MARKS if name == encoding and data.startswith(bom)]
+    bom = boms[0] if boms else b""
+    language = ""
+    if encoding in CHARACTER_BYTES:
+        language = rank_encodings(_sample(data), [encoding])[0].language
+    decoded = _decode(data[len(bom) :], encoding, language)
+    if decoded is None:
+        raise NotTextError(f"The file is not plain text in {encoding}.")
+    return replace(decoded, had_bom=bool(bom))
 
 
 def _has_stray_zeros(data: bytes) -> bool:
@@ -160,39 +274,115 @@ def _has_stray_zeros(data: bytes) -> bool:
     return is_utf8 and 4 * text.count("\0") < len(text) and _is_readable(text.replace("\0", ""))
 
 
-def _candidates(data: bytes) -> Iterator[str]:
-    """Yield possible encodings of the data, the most likely first."""
+def _decode_marked(data: bytes) -> DecodedText | None:
+    """Decode data that starts with a byte-order mark; return None if there is none."""
+    matching = [(bom, name) for bom, name in BYTE_ORDER_MARKS if data.startswith(bom)]
+    for bom, name in matching:
+        decoded = _decode(data[len(bom) :], name)
+        if decoded is not None:
+            return replace(decoded, had_bom=True)
+    if matching:
+        name = matching[0][1].upper()
+        raise NotTextError(f"The file starts with a byte-order mark of {name} but is not {name}.")
+    return None
+
+
+def _decode_certain(data: bytes) -> DecodedText | None:
+    """Decode data whose form shows the encoding: zero bytes, escape sequences or sound UTF-8."""
     if b"\0" in data:
-        yield from _wide_encodings(data)
-        return
-    if data.isascii() and b"\x1b$" in data:
-        yield "iso2022_jp"
-    yield "utf-8"
-    sample = _sample(data)
-    if _has_short_runs(sample) and (latin := latin_encoding(sample)):
-        yield latin
-    for guess in from_bytes(sample, cp_isolation=OTHER_ENCODINGS):
-        yield guess.encoding
-    yield "cp1252"
-
-
-def _decode(data: bytes, encoding: str, *, had_bom: bool) -> DecodedText | None:
-    """Decode the data; return None if the result is not text."""
-    replaced = 0
+        wide = detect_wide(data)
+        return None if wide is None else _decode(data, wide)
+    if _ISO_2022.search(data):
+        sample = data[:SAMPLE_BYTES]
+        invalid = {
+            name: sample.decode(name, errors="replace").count("\ufffd")
+            for name in ISO_2022_ENCODINGS
+        }
+        best = min(invalid, key=invalid.__getitem__)
+        if _is_slight(invalid[best], len(_ISO_2022.findall(sample)), len(sample)):
+            decoded = _decode(data, best)
+            if decoded is not None:
+                return decoded
     try:
-        text = data.decode(encoding)
+        data.decode("utf-8")
     except UnicodeDecodeError:
-        if not _is_slightly_damaged(_sample(data), encoding):
-            return None
-        text = data.decode(encoding, errors="replace")
-        replaced = text.count("\ufffd")
-        if not _is_slight(replaced, data):
-            return None
+        return None
+    return _decode(data, "utf-8")
+
+
+def _decode_plausible(data: bytes) -> DecodedText | None:
+    """Decode data in the encoding in which it is the most plausible text."""
+    if b"\0" in data or data.isascii():
+        return None
+    ranked = rank_encodings(_sample(data))
+    if ranked[0].cost_per_byte > MAX_COST_PER_BYTE:
+        return None
+    decoded = _decode(data, ranked[0].encoding, ranked[0].language)
+    return None if decoded is None else replace(decoded, readings=_readings(ranked))
+
+
+def _decode(data: bytes, encoding: str, language: str = "") -> DecodedText | None:
+    """Decode the data; return None if the result is not text."""
+    joined = replaced = 0
+    if encoding in WIDE_ENCODINGS:
+        text, replaced = decode_wide(data, encoding)
+    else:
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            if encoding == "utf-8":
+                data, joined = _SURROGATE_PAIR.subn(_join_surrogates, data)
+            text, replaced = _decode_damaged(data, encoding, language)
+    high_bytes = (
+        len(data) if encoding in WIDE_ENCODINGS else len(data.translate(None, _ASCII_BYTES))
+    )
+    if not _is_slight(replaced, high_bytes, len(text)):
+        return None
     line_ends = text.count("\r")
     text = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    if not text or "\0" in text or not _is_readable(text):
+    inner_marks = text.count("\ufeff")
+    text = text.replace("\ufeff", "")
+    text, formatting_codes = _FORMATTING.subn("", text) if _CONTROL.search(text) else (text, 0)
+    if not text or "\0" in text:
         return None
-    return DecodedText(text, encoding, had_bom, replaced, line_ends)
+    if not _is_readable(text):
+        if replaced:
+            return None
+        worst = Counter(_CONTROL.findall(text)).most_common(1)[0][0]
+        raise NotTextError(
+            f"The file has too many control characters, such as U+{ord(worst):04X},"
+            " so it is not plain text."
+        )
+    return DecodedText(
+        text,
+        encoding,
+        had_bom=False,
+        replaced=replaced,
+        line_ends=line_ends,
+        inner_marks=inner_marks,
+        joined_pairs=joined,
+        formatting_codes=formatting_codes,
+    )
+
+
+def _decode_damaged(data: bytes, encoding: str, language: str) -> tuple[str, int]:
+    """Decode data with invalid bytes; return the text and the number of replacements."""
+    if encoding in CHARACTER_BYTES:
+        cost = partial(character_cost, language=language)
+        return decode_damaged(data, encoding, cost, MAX_REPAIRED_BYTES)
+    own = 0
+    if encoding == "utf-8":
+        # Half of a surrogate pair is one invalid sequence, not three.
+        data = _LONE_SURROGATE.sub(b"\xff", data)
+        own = data.count("\ufffd".encode())
+    text = data.decode(encoding, errors="replace")
+    return text, text.count("\ufffd") - own
+
+
+def _join_surrogates(pair: re.Match[bytes]) -> bytes:
+    """Return in UTF-8 the character of two surrogates in CESU-8."""
+    surrogates = pair.group().decode("utf-8", "surrogatepass").encode("utf-16-le", "surrogatepass")
+    return surrogates.decode("utf-16-le").encode()
 
 
 def _count_phrase(count: int, noun: str, participle: str) -> str:
@@ -200,14 +390,9 @@ def _count_phrase(count: int, noun: str, participle: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'} {participle}" if count else ""
 
 
-def _is_slightly_damaged(sample: bytes, encoding: str) -> bool:
-    """Return whether a sample has only a few invalid bytes in an encoding."""
-    return _is_slight(sample.decode(encoding, errors="replace").count("\ufffd"), sample)
-
-
-def _is_slight(replaced: int, data: bytes) -> bool:
-    """Return whether this number of replacements is small for the data."""
-    return replaced <= DAMAGE_SHARE * len(data.translate(None, _ASCII_BYTES))
+def _is_slight(replaced: int, non_ascii: int, size: int) -> bool:
+    """Return whether this number of replacements is small for the text."""
+    return replaced <= max(DAMAGE_SHARE * non_ascii, DAMAGE_SHARE * size / 2)
 
 
 def _is_readable(text: str) -> bool:
@@ -216,53 +401,51 @@ def _is_readable(text: str) -> bool:
     return all(count < allowed for count, _ in enumerate(_CONTROL.finditer(text)))
 
 
-def _wide_encodings(data: bytes) -> Iterator[str]:
-    """Yield the UTF-32 or UTF-16 encodings that data with zero bytes may have."""
-    for encoding, width in (("utf-32-le", 4), ("utf-32-be", 4)):
-        if len(data) % width == 0 and _is_wide(data, encoding):
-            yield encoding
-    if len(data) % 2 == 0:
-        # In the wrong byte order, a space is U+2000 and a line end U+0A00.
-        counts = {order: _count_ascii(data, order) for order in ("utf-16-le", "utf-16-be")}
-        likelier = max(counts, key=lambda order: counts[order])
-        if counts[likelier] and _is_wide(data, likelier):
-            yield likelier
-
-
-def _count_ascii(data: bytes, encoding: str) -> int:
-    """Count the ASCII characters in the beginning of the data, decoded."""
-    beginning = data[:SAMPLE_BYTES].decode(encoding, errors="replace")
-    return len(re.findall(r"[\t\r\n -~]", beginning))
-
-
-def _is_wide(data: bytes, encoding: str) -> bool:
-    """Return whether the beginning of the data has only assigned characters."""
-    beginning = data[:SAMPLE_BYTES].decode(encoding, errors="replace")
-    # The end of the sample may separate two surrogates.
-    characters = Counter(beginning[:-1] or beginning)
-    invalid = sum(
-        count
-        for character, count in characters.items()
-        if character not in "\t\r\n\f"
-        and unicodedata.category(character) in {"Cc", "Cn", "Cs", "Co"}
+def _readings(ranked: list[ScoredReading]) -> tuple[Reading, ...]:
+    """Return the readings to choose from; none if the first one is certain."""
+    best = ranked[0]
+    limit = best.cost + max(UNCERTAIN_NATS, UNCERTAIN_SHARE * best.cost)
+    likely = [other for other in ranked[1:] if other.cost <= limit and _differ(best, other)]
+    chosen = [best, *likely[: MAX_READINGS - 1]]
+    if len(chosen) == 1:
+        return ()
+    lines = [reading.text.splitlines() for reading in chosen]
+    differing = [row for row in zip(*lines, strict=False) if len(set(row)) > 1][:EXCERPT_LINES]
+    excerpts = ["\n".join(column) for column in zip(*differing, strict=True)] or [""] * len(chosen)
+    return tuple(
+        Reading(reading.encoding, excerpt[:EXCERPT_CHARACTERS])
+        for reading, excerpt in zip(chosen, excerpts, strict=True)
     )
-    return invalid + characters["\ufffd"] == 0
+
+
+def _differ(one: ScoredReading, other: ScoredReading) -> bool:
+    """Return whether two readings differ in more than the damaged places."""
+    if len(one.text) != len(other.text):
+        return True
+    pairs = [(a, b) for a, b in zip(one.text, other.text, strict=True) if not a.isascii()]
+    return sum(a != b for a, b in pairs) >= max(1, DIFFERENT_SHARE * len(pairs))
 
 
 def _sample(data: bytes) -> bytes:
-    """Return lines with non-ASCII bytes: only these distinguish the encodings."""
+    """Return lines with non-ASCII bytes from the whole file: only these distinguish encodings."""
     lines: list[bytes] = []
     size = position = 0
-    while size < SAMPLE_BYTES and (found := _HIGH_BYTES.search(data, position)):
-        start = max(position, found.start() - SAMPLE_LINE_BYTES)
-        start = max(start, data.rfind(b"\n", start, found.start()) + 1)
-        end = data.find(b"\n", found.start(), start + SAMPLE_LINE_BYTES)
-        if end < 0:
-            earliest = max(start, found.start()) + SAMPLE_LINE_BYTES
-            end = _safe_cut(data, start, earliest, start + MAX_SAMPLE_BYTES - size)
-        lines.append(data[start:end])
-        size += end - start
-        position = end
+    for part in range(SAMPLE_PARTS):
+        position = max(position, part * len(data) // SAMPLE_PARTS)
+        if part and position == part * len(data) // SAMPLE_PARTS:
+            line_end = data.find(b"\n", position, position + SAMPLE_LINE_BYTES)
+            position = line_end if line_end >= 0 else position
+        budget = (part + 1) * SAMPLE_BYTES // SAMPLE_PARTS
+        while size < budget and (found := _HIGH_BYTES.search(data, position)):
+            start = max(position, found.start() - SAMPLE_LINE_BYTES)
+            start = max(start, data.rfind(b"\n", start, found.start()) + 1)
+            end = data.find(b"\n", found.start(), start + SAMPLE_LINE_BYTES)
+            if end < 0:
+                earliest = max(start, found.start()) + SAMPLE_LINE_BYTES
+                end = _safe_cut(data, start, earliest, start + MAX_SAMPLE_BYTES - size)
+            lines.append(data[start:end])
+            size += end - start
+            position = end
     return b"\n".join(lines)
 
 
@@ -275,9 +458,3 @@ def _safe_cut(data: bytes, start: int, earliest: int, latest: int) -> int:
     if (low_byte := re.compile(rb"[\x00-\x2f]").search(data, earliest, latest)) is not None:
         return low_byte.start()
     return len(data) if latest >= len(data) else latest - (latest - start) % 4
-
-
-def _has_short_runs(sample: bytes) -> bool:
-    """Return whether non-ASCII bytes are mostly single, as accented letters in Latin text are."""
-    runs = _HIGH_BYTES.findall(sample)
-    return sum(map(len, runs)) < 2 * len(runs)

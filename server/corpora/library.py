@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from server.corpora.decoding import NotTextError, decode_text
+from server.corpora.decoding import NotTextError, Reading, decode_text
 from server.corpora.entropy import Entropy, measure_entropy
 from server.corpora.headings import find_headings
 from server.corpora.proper_names import find_names
@@ -87,6 +87,9 @@ class Corpus:
         Position and text of the chapter headings; see `find_headings`.
     created_at : str
         When it was added, in UTC, ISO 8601; empty for a shipped one.
+    readings : tuple of Reading
+        The plausible readings of a file whose encoding is uncertain, the one that was used first.
+        Only `CorpusLibrary.add` returns them; they are not stored.
     """
 
     id: str
@@ -102,10 +105,16 @@ class Corpus:
     repairs: tuple[str, ...] = ()
     headings: tuple[tuple[int, str], ...] = ()
     created_at: str = ""
+    readings: tuple[Reading, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return all fields for JSON; `from_json` is the inverse."""
-        return {**asdict(self), "names": list(self.names), "repairs": list(self.repairs)}
+        return {
+            **asdict(self),
+            "names": list(self.names),
+            "repairs": list(self.repairs),
+            "readings": list(map(asdict, self.readings)),
+        }
 
     def summary(self) -> dict[str, Any]:
         """Return the fields for a list, for JSON: all but the headings."""
@@ -128,6 +137,7 @@ class Corpus:
             # Early versions wrote neither repairs nor headings.
             "repairs": tuple(fields.get("repairs", ())),
             "headings": tuple((at, title) for at, title in fields.get("headings", ())),
+            "readings": (),
         }
         return cls(**{**fields, **converted})
 
@@ -220,7 +230,7 @@ class CorpusLibrary:
         """
         return self.path(corpus_id).read_bytes().decode("utf-8")
 
-    def add(self, data: bytes, name: str | None = None) -> Corpus:
+    def add(self, data: bytes, name: str | None = None, encoding: str | None = None) -> Corpus:
         """Decode a text, describe it and store it durably.
 
         Parameters
@@ -230,22 +240,26 @@ class CorpusLibrary:
         name : str or None
             The name of the corpus or of the file. It is displayed, and never
             used as a path.
+        encoding : str, optional
+            The encoding of the file; by default it is detected.
 
         Returns
         -------
         Corpus
-            Its description, with a new id.
+            Its description, with a new id, and the readings to choose from.
 
         Raises
         ------
         NotTextError
             If the bytes are not text.
+        UnknownEncodingError
+            If the encoding cannot be read.
         CorpusTooShortError
             If the text has fewer than `MIN_CHARACTERS` characters.
         """
         if not data:
             raise CorpusTooShortError(f"The text has no characters; {_REQUIREMENT}")
-        decoded = decode_text(data)
+        decoded = decode_text(data, encoding)
         if len(decoded.text) < MIN_CHARACTERS:
             raise CorpusTooShortError(
                 f"The text has {len(decoded.text)} characters; {_REQUIREMENT}"
@@ -269,7 +283,7 @@ class CorpusLibrary:
             raise
         sync_directory(self._directory)
         self._register(corpus, self._directory / corpus.id / "text.txt")
-        return corpus
+        return replace(corpus, readings=decoded.readings)
 
     def remove(self, corpus_id: str) -> None:
         """Delete an uploaded corpus. The caller makes sure that no run uses it.

@@ -35,8 +35,10 @@ class Uploads:
         self._capacity = CapacityLimit(max_corpora, lambda: len(library.list()), refusal)
         self._adding = asyncio.Lock()
 
-    async def add(self, read: Callable[[], Awaitable[bytes]], name: str | None) -> Corpus:
-        """Add a text; its encoding is detected.
+    async def add(
+        self, read: Callable[[], Awaitable[bytes]], name: str | None, encoding: str | None = None
+    ) -> Corpus:
+        """Add a text.
 
         Parameters
         ----------
@@ -45,6 +47,8 @@ class Uploads:
             waiting uploads are not in memory.
         name : str or None
             The name of the corpus.
+        encoding : str, optional
+            The encoding of the file; by default it is detected.
 
         Raises
         ------
@@ -57,4 +61,4 @@ class Uploads:
             async with self._adding:
                 data = await read()
                 await self._quota.check(len(data))
-                return await asyncio.to_thread(self._library.add, data, name)
+                return await asyncio.to_thread(self._library.add, data, name, encoding)

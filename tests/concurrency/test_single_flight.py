@@ -96,7 +96,7 @@ def test_an_error_is_raised_to_all_and_not_cached():
     async def scene():
         cache = SingleFlightCache(1)
         errors = await asyncio.gather(*requests(cache, fail, 2), return_exceptions=True)
-        assert [str(error) for error in errors] == ["once", "once"]
+        assert [str(error) for error in errors] == ["an error", "an error"]
         assert await cache.get("key", succeed) == 1
 
     asyncio.run(scene())

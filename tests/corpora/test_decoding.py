@@ -4,16 +4,23 @@ import random
 import sys
 import zipfile
 import zlib
+from collections import Counter
 from pathlib import Path
 
 import pytest
-from charset_normalizer import from_bytes
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from server.corpora import decoding
-from server.corpora.decoding import MAX_SAMPLE_BYTES, DecodedText, NotTextError, decode_text
-from server.corpora.latin_encodings import latin_encoding
+from server.corpora.decoding import (
+    MAX_SAMPLE_BYTES,
+    READABLE_ENCODINGS,
+    DecodedText,
+    NotTextError,
+    UnknownEncodingError,
+    decode_text,
+)
+from server.corpora.encoding_detection import rank_encodings
 
 _LINES = Path(__file__).with_name("passages.txt").read_text(encoding="utf-8").splitlines()
 PASSAGES = {language: text + "\n" for language, text in (line.split(": ", 1) for line in _LINES)}
@@ -134,16 +141,11 @@ def test_a_long_line_is_not_cut_inside_a_character():
 def test_the_sample_for_encoding_detection_is_bounded(monkeypatch, text, encoding):
     guessed_from = []
 
-    def guess(sample, **options):
+    def rank(sample):
         guessed_from.append(len(sample))
-        return from_bytes(sample, **options)
+        return rank_encodings(sample)
 
-    def latin(sample):
-        guessed_from.append(len(sample))
-        return latin_encoding(sample)
-
-    monkeypatch.setattr(decoding, "from_bytes", guess)
-    monkeypatch.setattr(decoding, "latin_encoding", latin)
+    monkeypatch.setattr(decoding, "rank_encodings", rank)
     assert decode_text(text.encode(encoding)).text == text
     assert 0 < max(guessed_from) <= MAX_SAMPLE_BYTES
 
@@ -205,12 +207,9 @@ def zipped():
         bytes(1000),
         bytes(range(256)) * 4,
         b"text with a \0 in it",
-        b"\xff\xfe\x41",
-        b"\xff\xfeA\0\0\xd8",
         b"\xef\xbb\xbf\xff\xff\xff",
         b"\xef\xbb\xbf",
         b"\xff\xfe\0\0",
-        "lone \ud800 surrogate".encode("utf-16-le", "surrogatepass"),
     ],
     ids=lambda data: repr(data[:12]),
 )
@@ -274,3 +273,242 @@ def test_any_bytes_are_decoded_cleanly_or_refused(data):
 def test_any_utf_8_text_is_unchanged(text):
     text = "x" + text
     assert decode_text(text.encode()) == DecodedText(text, "utf-8", False)
+
+
+# The encodings of LEGACY; of each language, every one but ISO 2022, whose text is ASCII.
+_DAMAGEABLE = [
+    (language, encoding)
+    for language, encodings in LEGACY.items()
+    for encoding in encodings
+    if encoding != "iso2022-jp"
+]
+_BAD_BYTES = b"\x80\x81\x98\xa0\xfe\xff"
+
+
+def damage(data, draw, count):
+    """Insert, delete or cut off bytes."""
+    data = bytearray(data)
+    for _ in range(count):
+        at = draw(st.integers(0, len(data) - 1))
+        kind = draw(st.sampled_from(["insert", "delete", "cut the beginning", "cut the end"]))
+        if kind == "insert":
+            data.insert(at, draw(st.sampled_from(_BAD_BYTES)))
+        elif kind == "delete":
+            del data[at]
+        elif kind == "cut the beginning":
+            del data[: at % (len(data) // 8)]
+        else:
+            del data[-1 - at % (len(data) // 8) :]
+    return bytes(data)
+
+
+def same_letters(text, original):
+    """Return the share of the trigrams of a text that are in the original, as often."""
+    counts = Counter(zip(text, text[1:], text[2:], strict=False))
+    common = counts & Counter(zip(original, original[1:], original[2:], strict=False))
+    return common.total() / max(1, counts.total())
+
+
+@pytest.mark.parametrize(("language", "encoding"), _DAMAGEABLE)
+@settings(max_examples=4, deadline=None)
+@given(data=st.data())
+def test_damaged_text_is_read_in_its_encoding(language, encoding, data):
+    original = PASSAGES[language] * 6
+    damaged = damage(original.encode(encoding), data.draw, data.draw(st.integers(1, 3)))
+    decoded = decode_text(damaged)
+    best = decoded.encoding
+    others = [reading.encoding for reading in decoded.readings]
+    assert original in {original.encode(encoding).decode(e, "replace") for e in [best, *others]}
+    if original.encode(encoding).decode(best, "replace") == original:
+        assert same_letters(decoded.text, original) > 0.7
+    assert decoded.replaced == decoded.text.count("\ufffd")
+    assert (decoded.replaced > 0) == any("invalid" in phrase for phrase in decoded.repairs)
+
+
+@pytest.mark.parametrize("encoding", UNICODE)
+@pytest.mark.parametrize("language", ["English", "Russian", "Japanese", "Korean", "Arabic"])
+@settings(max_examples=4, deadline=None)
+@given(data=st.data())
+def test_damaged_unicode_is_repaired(language, encoding, data):
+    original = PASSAGES[language] * 6
+    decoded = decode_text(damage(original.encode(encoding), data.draw, 1))
+    assert decoded.encoding.replace("-", "")[:5] == encoding.replace("-", "")[:5]
+    assert same_letters(decoded.text, original) > 0.7
+    assert decoded.replaced == decoded.text.count("\ufffd")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le"])
+@pytest.mark.parametrize("at", [0, 1, 501, 777])
+def test_only_the_damaged_character_of_a_wide_encoding_is_lost(encoding, at):
+    original = PASSAGES["Russian"] * 20
+    data = original.encode(encoding)
+    for damaged in (data[:at] + data[at + 1 :], data[:at] + b"\xff" + data[at:]):
+        decoded = decode_text(damaged)
+        assert 1 <= decoded.replaced <= 2
+        assert same_letters(decoded.text, original) > 0.998
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "big5", "shift-jis", "euc-jp", "cp949"])
+def test_a_lost_byte_does_not_spoil_the_rest_of_its_line(encoding):
+    language = {"gb18030": "Chinese", "big5": "Old Chinese", "cp949": "Korean"}
+    original = PASSAGES[language.get(encoding, "Japanese")].strip() * 10
+    data = original.encode(encoding)
+    decoded = decode_text(data[:101] + data[102:])
+    assert same_letters(decoded.text, original) > 0.98
+    assert decoded.replaced >= 1
+
+
+@pytest.mark.parametrize(
+    ("data", "encoding"),
+    [
+        ((PASSAGES["Chinese"] * 60).encode("gbk") + b"\xff\n", "gb18030"),
+        ((PASSAGES["Chinese"] * 60).encode("gbk")[1:], "gb18030"),
+        ((PASSAGES["Old Chinese"] * 60).encode("big5") + b"\xff\n", "big5"),
+        ((PASSAGES["Russian"] * 60).encode("cp1251") + b"\x98\n", "cp1251"),
+        ((PASSAGES["English"] * 60).encode("cp1252") + b"\x81\n", "cp1252"),
+        (b"She read it all again, twice.\n" * 9500 + "It\u2019s\n".encode() + b"\xff\n", "utf-8"),
+    ],
+)
+def test_one_bad_byte_does_not_change_the_encoding(data, encoding):
+    decoded = decode_text(data)
+    assert decoded.encoding == encoding
+    assert decoded.repairs == ("1 invalid sequence replaced by \ufffd",)
+
+
+def test_surrogate_pairs_in_utf_8_are_joined():
+    text = PASSAGES["German"] * 20 + "Bär 😀 und 🐻.\n"
+    pairs = "".join(
+        c if ord(c) < 0x10000 else c.encode("utf-16-le").decode("utf-16-le", "surrogatepass")
+        for c in text
+    )
+    halves = [pairs.encode("utf-16-le")[i : i + 2] for i in range(0, 2 * len(text) + 4, 2)]
+    units = "".join(half.decode("utf-16-le", "surrogatepass") for half in halves)
+    decoded = decode_text(units.encode("utf-8", "surrogatepass"))
+    assert decoded.text == text
+    assert decoded.repairs == ("2 surrogate pairs joined",)
+    lone = decode_text((text + "\ud83d.\n").encode("utf-8", "surrogatepass"))
+    assert lone.text == text + "\ufffd.\n"
+    assert lone.repairs == ("1 invalid sequence replaced by \ufffd",)
+
+
+def test_a_replacement_character_of_the_file_is_no_repair():
+    data = ("Eins \ufffd zwei. " + PASSAGES["German"] * 9).encode() + b"\xff"
+    assert decode_text(data).repairs == ("1 invalid sequence replaced by \ufffd",)
+
+
+_RULERS = "■□◆★" * 20 + "\n" + "━" * 40 + "\n" + "┌──────┬──────┐\n" + "①②③ ☆※→\n"
+
+
+@pytest.mark.parametrize("encoding", ["cp932", "euc_jis_2004"])
+@pytest.mark.parametrize("rows", [1, 30])
+def test_japanese_with_many_symbols(encoding, rows):
+    text = (_RULERS.replace("①②③", "123") + "■第一章 旅の始まり■\n") * rows + "終わり。\n" * 3
+    assert decode_text(text.encode(encoding)).text == text
+    with_numbers = (_RULERS + "■第一章 旅の始まり■\n") * rows + "終わり。\n" * 3
+    assert decode_text(with_numbers.encode(encoding)).text == with_numbers
+
+
+@pytest.mark.parametrize(
+    ("language", "encoding"),
+    [("Chinese", "gb18030"), ("Old Chinese", "big5"), ("Korean", "cp949")],
+)
+def test_east_asian_text_with_many_symbols(language, encoding):
+    text = ("■□◆★" * 20 + "\n" + "═" * 40 + "\n") * 30 + PASSAGES[language]
+    assert decode_text(text.encode(encoding if encoding != "big5" else "cp950")).text == text
+
+
+@pytest.mark.parametrize("language", ["Russian", "German", "Polish"])
+@pytest.mark.parametrize("sound", [1, 20])
+def test_boxes_in_dos_encodings(language, sound):
+    encoding = {"Russian": "cp866", "German": "cp850", "Polish": "cp852"}[language]
+    text = ("╔" + "═" * 60 + "╗\n║ █▓▒░ ║\n") * 10 + PASSAGES[language] * sound
+    assert decode_text(text.encode(encoding)).text == text
+
+
+@pytest.mark.parametrize("encoding", ["euc_jp", "cp932", "iso2022_jp_ext"])
+def test_half_width_kana(encoding):
+    text = "ﾊﾝｶｸｶﾅ ﾉ ﾌﾞﾝｼｮｳ ﾃﾞｽ｡ ｷｮｳ ﾊ ﾖｲ ﾃﾝｷ ﾃﾞｽ｡\nﾜﾀｼ ﾊ ﾈｺ ﾃﾞｱﾙ｡ ﾅﾏｴ ﾊ ﾏﾀﾞ ﾅｲ｡\n" * 5
+    assert decode_text(text.encode(encoding)).text == text
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("language", ["English", "Russian", "Chinese"])
+def test_utf_16_cut_at_an_odd_byte_is_repaired(language, encoding):
+    text = PASSAGES[language] * 5
+    decoded = decode_text(text.encode(encoding)[:-1])
+    assert decoded.text == text[:-1] + "\ufffd"
+    assert "1 invalid sequence replaced by \ufffd" in decoded.repairs
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("surrogate", ["\ud800"])
+def test_a_lone_surrogate_in_utf_16_is_replaced(encoding, surrogate):
+    text = PASSAGES["English"] * 5
+    decoded = decode_text((text + surrogate + text).encode(encoding, "surrogatepass"))
+    assert decoded.text == text + "\ufffd" + text
+    assert decoded.replaced == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32-be", "gb18030"])
+def test_byte_order_marks_inside_the_text_are_removed(encoding):
+    text = PASSAGES["Chinese"] * 5
+    decoded = decode_text((text + "\ufeff" + text + "\ufeff\n").encode(encoding))
+    assert decoded.text == text + text + "\n"
+    assert "2 byte-order marks inside the text removed" in decoded.repairs
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-16"])
+def test_formatting_codes_of_terminals_and_irc_are_removed(encoding):
+    codes = "\x1b[1;31mréd\x1b[0m \x1b]0;title\x07\x0304,12blüe\x03 \x02bold\x0f N\x08No\n"
+    decoded = decode_text((codes * 30).encode(encoding))
+    assert decoded.text == "réd blüe bold No\n" * 30
+    assert "240 terminal or IRC formatting codes removed" in decoded.repairs
+
+
+def test_control_characters_are_named_in_the_refusal():
+    with pytest.raises(NotTextError, match=r"too many control characters, such as U\+0001"):
+        decode_text(b"record\x01 field\x01 field\n" * 40)
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [("windows-1251", "cp1251"), ("KOI8-R", "koi8_r"), ("Shift_JIS", "cp932"), ("GBK", "gb18030")],
+)
+def test_a_chosen_encoding_is_used(name, encoding):
+    data = "Съешь ещё этих мягких булок.\n".encode("koi8-r") * 10
+    if encoding in {"cp932", "gb18030"}:
+        data = PASSAGES["Japanese"].encode("cp932" if encoding == "cp932" else "gb18030")
+    decoded = decode_text(data, name)
+    assert decoded.encoding == encoding
+    assert decoded.text == data.decode(encoding)
+    assert decoded.readings == ()
+
+
+@pytest.mark.parametrize(
+    "name", ["", "klingon", "rot13", "zip", "utf-7", "idna", "a\0b", "x" * 999]
+)
+def test_an_unknown_encoding_is_refused(name):
+    with pytest.raises(UnknownEncodingError, match="is not an encoding that can be read"):
+        decode_text(b"text", name)
+
+
+@pytest.mark.parametrize("encoding", READABLE_ENCODINGS)
+def test_ascii_text_can_be_read_in_every_encoding(encoding):
+    text = "Plain words.\n" * 30
+    assert decode_text(text.encode(encoding), encoding).text == text
+
+
+@pytest.mark.parametrize("text", ["Qdi ó sji.\n", "Ž, Š.\n"])
+def test_an_uncertain_reading_is_a_question_with_the_differing_lines(text):
+    decoded = decode_text(b"Plain words.\n" * 40 + text.encode("cp1250"))
+    assert 2 <= len(decoded.readings) <= 3
+    assert decoded.readings[0].encoding == decoded.encoding
+    assert decoded.readings[0].excerpt in decoded.text
+    assert len({reading.excerpt for reading in decoded.readings}) == len(decoded.readings)
+    assert "Plain" not in decoded.readings[0].excerpt
+
+
+@pytest.mark.parametrize("times", [20])
+@pytest.mark.parametrize(("language", "encoding"), _DAMAGEABLE)
+def test_a_sound_text_of_some_length_is_no_question(language, encoding, times):
+    assert decode_text((PASSAGES[language] * times).encode(encoding)).readings == ()

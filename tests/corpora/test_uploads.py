@@ -15,7 +15,7 @@ class Library:
     def list(self):
         return []
 
-    def add(self, data, name):
+    def add(self, data, name, encoding):
         self.happened.append(("added", name))
         return data
 

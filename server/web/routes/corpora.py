@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, File, Form, Query, UploadFile
+from fastapi import APIRouter, File, Form, Query, Request, UploadFile
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from server.corpora.decoding import UnknownEncodingError, readable_encoding
 from server.spec.run_spec import SpecError
 from server.web.dependencies import ServicesDep
 from server.web.http.problems import Problem
+from server.web.http.upload_form import UploadRoute
 
-router = APIRouter(prefix="/api/corpora", tags=["corpora"])
+router = APIRouter(prefix="/api/corpora", tags=["corpora"], route_class=UploadRoute)
 
 MAX_EXCERPT_CHARACTERS = 10_000
 
@@ -33,15 +35,24 @@ async def list_corpora(services: ServicesDep) -> Response:
 
 @router.post("", status_code=201)
 async def add_corpus(
+    request: Request,
     services: ServicesDep,
     file: Annotated[UploadFile, File()],
     name: Annotated[str | None, Form(max_length=200)] = None,
+    encoding: Annotated[str | None, Form(max_length=40)] = None,
 ) -> dict[str, Any]:
-    """Add a text; its encoding is detected."""
+    """Add a text; without `encoding`, its encoding is detected."""
+    sent = (await request.form()).getlist("file")
+    if len(sent) > 1:
+        raise SpecError("file", f"must be one file, not {len(sent)}: add them one after the other")
+    try:
+        encoding = encoding and readable_encoding(encoding)
+    except UnknownEncodingError as error:
+        raise SpecError("encoding", str(error)) from error
     limit_bytes, size_bytes = services.settings.max_upload_bytes, file.size or 0
     if size_bytes > limit_bytes:
         raise Problem(413, f"The file has {size_bytes:,} bytes; the limit is {limit_bytes:,}.")
-    corpus = await services.uploads.add(file.read, name or file.filename)
+    corpus = await services.uploads.add(file.read, name or file.filename, encoding)
     return corpus.to_json()
 
 

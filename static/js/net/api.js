@@ -407,13 +407,15 @@ export const lossesFile = (id) => run(id, "/losses.csv");
  *
  * @param {File} file
  * @param {(share: number) => void} onProgress called with 0 to 1.
+ * @param {string} [encoding] by default, the server detects it.
  * @returns {Promise<Corpus>}
  */
-export function uploadCorpus(file, onProgress) {
+export function uploadCorpus(file, onProgress, encoding) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     const form = new FormData();
     form.append("file", file);
+    if (encoding) form.append("encoding", encoding);
     request.upload.addEventListener("progress", (event) => {
       if (event.lengthComputable) onProgress(event.loaded / event.total);
     });

@@ -15,6 +15,8 @@ export class CorpusPicker {
   #excerpt = find("#corpus-excerpt");
   #removed = null; // the corpus whose deletion can still be undone
   #excerptOf = null;
+  /** @type {{id: string, file: File, readings: Reading[]} | null} */
+  #question = null; // an upload whose encoding is uncertain
 
   /**
    * @param {WatchStore} store
@@ -28,11 +30,12 @@ export class CorpusPicker {
     this.#store = store;
     this.#changed = on.changed;
     const file = find("#drop-file");
-    const upload = async (dropped) => {
+    const upload = async (dropped, encoding) => {
       on.busy(true);
-      const corpus = await this.#upload(dropped);
+      const corpus = await this.#upload(dropped, encoding);
       on.busy(false);
       if (corpus) on.added(corpus);
+      return corpus;
     };
     find("#drop-choose").addEventListener("click", () => file.click());
     file.addEventListener("change", async () => {
@@ -43,6 +46,17 @@ export class CorpusPicker {
       wanted: () => store.get().operator,
       over: on.over,
       drop: upload,
+      refuse: (files) =>
+        setText(find("#error-corpus"), `${files} files were dropped. Add one text at a time.`),
+    });
+    find("#corpus-readings").addEventListener("change", async (event) => {
+      const { id, file: asked, readings } = this.#question;
+      const corpus = await upload(asked, event.target.value);
+      if (!corpus) return;
+      this.#question = { id: corpus.id, file: asked, readings };
+      await this.#showingProblem(api.deleteCorpus(id));
+      await this.#showingProblem(this.load(corpus.id));
+      find("#corpus-readings input:checked").focus();
     });
     this.#select.addEventListener("change", () => this.#show());
     find("#corpus-remove").addEventListener("click", () => this.#remove());
@@ -82,7 +96,28 @@ export class CorpusPicker {
     find("#corpus-facts").replaceChildren(...(corpus ? facts(corpus) : []));
     find("#corpus-remove").hidden = !corpus || corpus.shipped || used;
     this.#showExcerpt(corpus);
+    this.#showReadings(corpus);
     this.#changed(corpus);
+  }
+
+  #showReadings(corpus) {
+    const asked = this.#question !== null && this.#question.id === corpus?.id;
+    find("#corpus-readings").hidden = !asked;
+    if (!asked) return;
+    const choice = ({ encoding, excerpt }) =>
+      el(
+        "label",
+        {},
+        el("input", {
+          type: "radio",
+          name: "reading",
+          value: encoding,
+          checked: encoding === corpus.encoding,
+        }),
+        el("span", { text: encoding }),
+        el("span", { class: "reading-lines", text: excerpt }),
+      );
+    find("#corpus-readings-list").replaceChildren(...this.#question.readings.map(choice));
   }
 
   async #showExcerpt(corpus) {
@@ -102,9 +137,10 @@ export class CorpusPicker {
 
   /**
    * @param {File} file
+   * @param {string} [encoding] the answer to the question about the encoding
    * @returns {Promise<ListedCorpus | null>}
    */
-  async #upload(file) {
+  async #upload(file, encoding) {
     const progress = find("#drop-progress");
     const problem = find("#error-corpus");
     setText(problem, "");
@@ -115,7 +151,9 @@ export class CorpusPicker {
         // The upload is complete; the server is still analysing it.
         if (share < 1) progress.value = share;
         else progress.removeAttribute("value");
-      });
+      }, encoding);
+      if (corpus.readings.length)
+        this.#question = { id: corpus.id, file, readings: corpus.readings };
       await this.load(corpus.id);
       return corpus;
     } catch (error) {

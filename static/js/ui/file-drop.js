@@ -2,9 +2,10 @@
 
 /**
  * @param {HTMLElement} target highlighted (`data-over`) while a file is dragged over the page.
- * @param {{wanted: () => boolean, over: () => void, drop: (file: File) => void}} on
+ * @param {{wanted: () => boolean, over: () => void, drop: (file: File) => void,
+ *   refuse: (files: number) => void}} on it takes one file at a time.
  */
-export function onFileDropped(target, { wanted, over, drop }) {
+export function onFileDropped(target, { wanted, over, drop, refuse }) {
   const carried = (event) => wanted() && event.dataTransfer?.types.includes("Files");
 
   document.addEventListener("dragover", (event) => {
@@ -20,7 +21,8 @@ export function onFileDropped(target, { wanted, over, drop }) {
     delete target.dataset.over;
     if (!carried(event)) return;
     event.preventDefault();
-    const [file] = event.dataTransfer.files;
-    if (file) drop(file);
+    const { files } = event.dataTransfer;
+    if (files.length > 1) refuse(files.length);
+    else if (files.length) drop(files[0]);
   });
 }

@@ -92,6 +92,47 @@ def test_a_text_dropped_on_the_page_opens_the_form(server: Server, window: Windo
     expect(page.locator("#corpus-about")).to_contain_text(f"{len(STORY):,} characters")
 
 
+def test_an_uncertain_encoding_is_a_question(server: Server, window: Window) -> None:
+    before = len(server.call("GET", "corpora"))
+    page = form(server, window)
+    text = STORY.encode() + "Qdi \u00f3 sji.\n".encode("cp1250")
+    page.locator("#drop-file").set_input_files(
+        {"name": "odd.txt", "mimeType": "text/plain", "buffer": text}
+    )
+    question = page.locator("#corpus-readings")
+    expect(question).to_contain_text("Which of these lines are right?")
+    choices = question.get_by_role("radio")
+    expect(choices.first).to_be_checked()
+    chosen = str(choices.nth(1).get_attribute("value"))
+    choices.nth(1).check()
+    expect(page.locator("#corpus-facts")).to_contain_text(chosen)
+    expect(question.get_by_role("radio", checked=True)).to_have_value(chosen)
+    eventually(
+        lambda: [corpus["encoding"] for corpus in server.call("GET", "corpora")][before:],
+        [chosen].__eq__,
+        "the first reading to be deleted",
+    )
+    page.locator("#new-corpus").select_option(label="The Lamps of Saltmere")
+    expect(question).to_be_hidden()
+
+
+def test_of_two_dropped_files_none_is_used(server: Server, window: Window) -> None:
+    page = form(server, window)
+    before = len(server.call("GET", "corpora"))
+    dropped = page.evaluate_handle(
+        "text => { const data = new DataTransfer();"
+        " for (const name of ['a.txt', 'b.txt'])"
+        " data.items.add(new File([text], name, { type: 'text/plain' })); return data; }",
+        STORY,
+    )
+    for event in ("dragover", "drop"):
+        page.dispatch_event("body", event, {"dataTransfer": dropped})
+    expect(page.locator("#error-corpus")).to_have_text(
+        "2 files were dropped. Add one text at a time."
+    )
+    assert len(server.call("GET", "corpora")) == before
+
+
 def test_a_bad_upload_shows_the_servers_message(
     server: Server, open_window: Callable[..., Window]
 ) -> None:

@@ -256,3 +256,60 @@ def test_a_text_is_not_deleted_while_a_run_of_it_is_created(server):
         left = {each["id"] for each in server.client.get("/api/corpora").json()}
         assert {run["corpus"] for run in server.client.get("/api/runs").json()} <= left
         server.delete_runs()
+
+
+UNCERTAIN = ("Plain words. " * 40).encode() + "\nQdi \u00f3 sji.\n".encode("cp1250")
+
+
+def test_an_uncertain_encoding_is_asked_and_can_be_chosen(server):
+    added = send(server, UNCERTAIN).json()
+    readings = added["readings"]
+    assert 2 <= len(readings) <= 3
+    assert readings[0]["encoding"] == added["encoding"]
+    assert readings[0]["excerpt"] in whole(server, added)
+    other = send(server, UNCERTAIN, encoding=readings[1]["encoding"]).json()
+    assert other["encoding"] == readings[1]["encoding"]
+    assert readings[1]["excerpt"] in whole(server, other)
+    assert other["readings"] == []
+    listed = {corpus["id"]: corpus for corpus in server.client.get("/api/corpora").json()}
+    assert listed[added["id"]] == added | {"readings": []}
+
+
+@pytest.mark.usefixtures("nothing_changes")
+@pytest.mark.parametrize("encoding", ["klingon", "zip", "x" * 41])
+def test_an_unknown_encoding_is_refused(server, encoding):
+    answer = send(server, PAGES.encode(), encoding=encoding)
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == ["encoding"]
+
+
+def post_form(server, *parts):
+    body = b"".join(b"--b\r\n" + part + b"\r\n" for part in parts) + b"--b--\r\n"
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    return server.client.post("/api/corpora", content=body, headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "name"),
+    [
+        ("filename*=UTF-8''%C3%89t%C3%A9.txt", "Été"),
+        ("filename*=iso-8859-1'fr'%C9t%E9.txt", "Été"),
+        ("filename=\"x.txt\"; filename*=UTF-8''Na%20%22%C3%AFve%22.txt", "Na 'ïve'"),
+        ("filename*=klingon''x.txt", "x"),
+        ('filename*=x.txt; filename="y.txt"', "y"),
+    ],
+)
+def test_an_encoded_file_name_is_read(server, parameters, name):
+    head = f"Content-Disposition: form-data; name=file; {parameters}\r\n\r\n"
+    answer = post_form(server, head.encode() + PAGES.encode())
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["name"] == name
+    assert answer.json()["characters"] == len(PAGES)
+
+
+@pytest.mark.usefixtures("nothing_changes")
+def test_two_files_at_once_are_refused(server):
+    part = b'Content-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + PAGES.encode()
+    answer = post_form(server, part, part)
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == "file must be one file, not 2: add them one after the other."
