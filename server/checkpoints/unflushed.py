@@ -1,7 +1,8 @@
 """History that a worker has reported and the server has not confirmed as stored.
 
 A checkpoint includes it. So the history has no gap if the server crashes and a run resumes from a
-checkpoint that is newer than the stored history.
+checkpoint that is newer than the stored history. A worker that continues from a checkpoint also
+carries the history in it until the server confirms that, so it survives any number of crashes.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ class HistoryDelta:
         The updates; without any, `last` is one less than `first`.
     losses : ndarray of float64, shape (last - first + 1,)
         The loss of each update.
-    samples, epochs : list of dict
-        The samples written and the epochs begun, as in a report.
+    samples, epochs, notices : list of dict
+        The samples written, the epochs begun and the notices, as in a report.
     seconds : float
         Training time of the run at the end, without pauses.
     """
@@ -42,10 +43,11 @@ class HistoryDelta:
     losses: NDArray[np.float64]
     samples: list[Message] = field(default_factory=list)
     epochs: list[Message] = field(default_factory=list)
+    notices: list[Message] = field(default_factory=list)
     seconds: float = 0.0
 
     def __bool__(self) -> bool:
-        return bool(len(self.losses) or self.samples or self.epochs)
+        return bool(len(self.losses) or self.samples or self.epochs or self.notices)
 
 
 class UnconfirmedHistory:
@@ -81,6 +83,7 @@ class UnconfirmedHistory:
             "last": latest.last,
             "samples": [sample for delta in deltas for sample in delta.samples],
             "epochs": [epoch for delta in deltas for epoch in delta.epochs],
+            "notices": [notice for delta in deltas for notice in delta.notices],
             "seconds": latest.seconds,
         }
         return {ARRAY: losses}, {"unflushed": fields}

@@ -25,6 +25,7 @@ from server.checkpoints.npz import DamagedArchiveError, write_archive
 from server.concurrency.json_lines import Message
 from server.corpora.proper_names import find_words
 from server.corpora.quality import QualityMeasure
+from server.files.failpoints import failpoint
 from server.inference.gradient_checks import check, compare_step_sizes
 from server.inference.messages import (
     CheckGradients,
@@ -93,6 +94,7 @@ class TextGenerator:
                 return {}
 
     def _measure_sample(self, command: MeasureSample) -> Message:
+        failpoint("sample.measure")
         corpus_path = command.corpus_path
         measured = self._measure(corpus_path, command.text, command.watched)
         try:

@@ -115,7 +115,7 @@ class Recorder:
                 run.model_dump_json(),
                 report.first,
                 losses,
-                _epoch_milestones(report.epochs),
+                [*_epoch_milestones(report.epochs), *_notice_milestones(report.notices)],
             )
             self._publish_milestones(milestones)
             if len(losses) or state is run.state is RunState.RUNNING:
@@ -156,6 +156,13 @@ class Recorder:
             milestones = _epoch_milestones(
                 [epoch for epoch in delta.epochs if epoch["update"] > stored]
             )
+            if delta.notices:
+                known = await self._store(queries.list_milestones, run.id)
+                milestones += [
+                    notice
+                    for notice in _notice_milestones(delta.notices)
+                    if not any(_is_same(notice, each) for each in known)
+                ]
             losses = delta.losses if stored < delta.last else delta.losses[:0]
             missing = (min(delta.first, stored + 1), losses, milestones)
             text = after.model_dump_json()
@@ -192,15 +199,17 @@ class Recorder:
             run.state, run.error, run.disk_full = state, error, disk_full
             await self.save()
 
-    async def save(self) -> None:
-        """Store the run, durably unless the disk is full, and publish it."""
+    async def save(self, milestones: Sequence[Milestone] = ()) -> None:
+        """Store the run with milestones, durably unless the disk is full, and publish both."""
         async with self.lock:
             if self.run.state is not RunState.RUNNING:
                 self.run.updates_per_second = 0.0
-            await self._store(Store.save_run, self.run.id, self.run.model_dump_json())
+            text = self.run.model_dump_json()
+            milestones = await self._store(Store.save_run, self.run.id, text, milestones)
             # The database writes what is left when there is space again.
             with contextlib.suppress(StorageError):
                 await self._store(Store.commit)
+            self._publish_milestones(milestones)
             self._publish(StateMessage(type="state", run_state=self.run))
 
     async def flush(self) -> int:
@@ -364,6 +373,16 @@ def _epoch_milestones(epochs: Sequence[Message]) -> list[Milestone]:
         for epoch in epochs
         if epoch_is_marked(epoch["epoch"])
     ]
+
+
+def _notice_milestones(notices: Sequence[Message]) -> list[Milestone]:
+    return [
+        Milestone(update=notice["update"], kind="change", text=notice["text"]) for notice in notices
+    ]
+
+
+def _is_same(one: Milestone, other: Milestone) -> bool:
+    return (one.update, one.kind, one.text) == (other.update, other.kind, other.text)
 
 
 def _run_progress(progress: Meta) -> dict[str, Any]:

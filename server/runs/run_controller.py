@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 from server.checkpoints.checkpoint_format import Which
 from server.concurrency.background_tasks import BackgroundTasks
@@ -14,6 +15,7 @@ from server.concurrency.child_process import JsonChildProcess
 from server.concurrency.periodic_tasks import PeriodicTasks
 from server.errors import ConflictError, UnknownCheckpointError
 from server.files.disk_errors import StorageError
+from server.files.failpoints import failpoint
 from server.files.storage_quota import QuotaExceededError, StorageQuota
 from server.runs.checkpoint_store import Added, CheckpointStore
 from server.runs.recorder import Recorder
@@ -25,6 +27,7 @@ from server.store.database import Store
 from server.store.executor import StoreExecutor
 from server.worker.client import WorkerClient
 from server.worker.messages import (
+    ApplyChange,
     Change,
     ExportCheckpoint,
     ExportModel,
@@ -215,14 +218,20 @@ class RunController:
         changes_training = self.has_worker and not CHANGES_TRAINING.isdisjoint(changes)
         if changes_training:
             await self.autosave()
-        await self._worker_client.request_if_alive(Change(changes=changes))
-        before = self.run.spec
-        self.run.spec = before.model_copy(update=changes)
-        self.run.name = changes.get("name", self.run.name)
-        await self.recorder.add_milestone(
-            Milestone(update=self.run.update, kind="change", text=describe_changes(before, changes))
-        )
-        await self.recorder.save()
+        applied: dict[str, Any] = {}
+        try:
+            await self._worker_client.request_if_alive(Change(changes=changes))
+            failpoint("change.save")
+            run, before, applied = self.run, self.run.spec, changes
+            run.spec, run.name = before.model_copy(update=changes), changes.get("name", run.name)
+            text = describe_changes(before, changes)
+            await self.recorder.save([Milestone(update=run.update, kind="change", text=text)])
+            failpoint("change.saved")
+        except BaseException:
+            # The worker makes no update until then.
+            self._worker_client.notify(ApplyChange(changes=applied))
+            raise
+        await self._worker_client.request_if_alive(ApplyChange(changes=changes))
         if changes_training:
             await self.autosave(force=True)
 
@@ -396,10 +405,6 @@ class RunController:
         await self.recorder.apply_report(report)
         if self.run.state is not RunState.RUNNING and was_running:
             self._on_training_stopped()
-        for text in report.notices:
-            await self.recorder.add_milestone(
-                Milestone(update=report.update, kind="change", text=text)
-            )
         if self._worker_client.stopping:
             return
         if report.runaway:

@@ -144,9 +144,14 @@ class Store:
             (run, text),
         )
 
-    def save_run(self, run: str, text: str) -> None:
-        """Replace the JSON of a run; does nothing if the run was deleted."""
-        self._log.write(partial(self._save_run, run, text))
+    def save_run(self, run: str, text: str, added: Sequence[Milestone] = ()) -> Sequence[Milestone]:
+        """Replace the JSON of a run, and add milestones; returns as `add_report`."""
+
+        def save() -> list[Milestone]:
+            self._save_run(run, text)
+            return milestones.add(self._connection, run, added)
+
+        return self._log.write(save) or added
 
     def _save_run(self, run: str, text: str) -> None:
         self._connection.execute("UPDATE runs SET run = ? WHERE id = ?", (text, run))

@@ -87,7 +87,17 @@ class Step(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change(Command):
-    """Change fields of the spec."""
+    """Check a change of the spec, and make no update until `ApplyChange`.
+
+    So no update is made with a change that the server has not stored and may forget in a crash.
+    """
+
+    changes: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyChange(Command):
+    """The server has stored a change: apply it. Empty if the change was not stored."""
 
     changes: dict[str, Any]
 
@@ -151,6 +161,7 @@ WorkerCommand = (
     | Resume
     | Step
     | Change
+    | ApplyChange
     | SaveCheckpoint
     | ExportCheckpoint
     | ExportModel
@@ -195,8 +206,8 @@ class Report(Event):
         Whether the loss was not a finite number: the network is of no more use.
     storage_error : str or None
         Why training stopped, in a sentence, if a snapshot could not be written.
-    notices : list of str
-        Sentences to record as milestones.
+    notices : list of dict
+        Sentences to record as milestones, each with its `update` and its `text`.
     first : int
         The update of the first of the `losses`.
     losses : str
@@ -224,7 +235,7 @@ class Report(Event):
     state: str
     runaway: bool
     storage_error: str | None
-    notices: list[str]
+    notices: list[Message]
     first: int
     losses: str
     curve: Curve

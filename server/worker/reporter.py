@@ -75,11 +75,14 @@ class Reporter:
         To the server.
     trainer : Trainer
         The trainer to report about.
-    seconds : float
-        How long it has trained already.
+    restored : HistoryDelta or None
+        The history in the checkpoint from which the trainer continues, kept until it is confirmed.
     """
 
-    def __init__(self, channel: JsonLineChannel, trainer: Trainer, seconds: float = 0.0) -> None:
+    def __init__(
+        self, channel: JsonLineChannel, trainer: Trainer, restored: HistoryDelta | None = None
+    ) -> None:
+        seconds = 0.0 if restored is None else restored.seconds
         self._channel = channel
         self._trainer = trainer
         self._losses = array("d")
@@ -87,8 +90,11 @@ class Reporter:
         self._samples: list[Message] = []
         self._unmeasured: deque[int] = deque()
         self._epochs: list[Message] = []
+        self._notices: list[Message] = []
         self._first_unsent = trainer.updates + 1
         self._unflushed = UnconfirmedHistory()
+        if restored is not None:
+            self._unflushed.add(restored)
         self._reported_s = 0.0
         self._stopwatch = Stopwatch(seconds)
         self._last_report = (trainer.updates, seconds)
@@ -109,6 +115,10 @@ class Reporter:
     def add_epoch(self) -> None:
         """Add that the last update ended an epoch."""
         self._epochs.append({"update": self._trainer.updates, "epoch": self._trainer.epoch})
+
+    def add_notice(self, text: str) -> None:
+        """Add a sentence to record as a milestone."""
+        self._notices.append({"update": self._trainer.updates, "text": text})
 
     def add_sample(self, sample: Message) -> None:
         """Add a sample."""
@@ -136,7 +146,7 @@ class Reporter:
     @property
     def has_changes(self) -> bool:
         """Whether anything happened since the last report."""
-        return bool(self._losses or self._samples or self._epochs)
+        return bool(self._losses or self._samples or self._epochs or self._notices)
 
     @property
     def backlog_is_full(self) -> bool:
@@ -166,7 +176,6 @@ class Reporter:
         state: str,
         runaway: bool,
         storage_error: str | None,
-        notices: list[str],
     ) -> None:
         """Send everything that happened since the last report.
 
@@ -174,7 +183,7 @@ class Reporter:
         ----------
         busy : bool
             Whether training continues.
-        state, runaway, storage_error, notices
+        state, runaway, storage_error
             As in `server.worker.messages.Report`.
         """
         now_s = self._reported_s = time.monotonic()
@@ -194,7 +203,7 @@ class Reporter:
             state=state,
             runaway=runaway,
             storage_error=storage_error,
-            notices=notices,
+            notices=self._notices,
             first=self._first_unsent,
             losses=base64.b64encode(delta.losses.tobytes()).decode("ascii"),
             curve=self._curve(),
@@ -207,16 +216,21 @@ class Reporter:
         self._first_unsent = trainer.updates + 1
         self._last_report = (trainer.updates, self._stopwatch.seconds)
         self._losses, self._smooth_losses = array("d"), array("d")
-        self._samples, self._epochs = [], []
+        self._samples, self._epochs, self._notices = [], [], []
 
     @property
     def _delta(self) -> HistoryDelta:
         """What happened since the last report."""
         losses = np.frombuffer(self._losses.tobytes(), dtype=np.float64)
         last = self._trainer.updates
-        samples, epochs = self._samples, self._epochs
         return HistoryDelta(
-            self._first_unsent, last, losses, samples, epochs, self._stopwatch.seconds
+            self._first_unsent,
+            last,
+            losses,
+            samples=self._samples,
+            epochs=self._epochs,
+            notices=self._notices,
+            seconds=self._stopwatch.seconds,
         )
 
     def _curve(self) -> Curve:

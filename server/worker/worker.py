@@ -25,6 +25,7 @@ from server.checkpoints.checkpoint_format import (
 )
 from server.checkpoints.npz import read_archive, write_archive
 from server.checkpoints.snapshots import Snapshots
+from server.checkpoints.unflushed import HistoryDelta, read_delta
 from server.concurrency.json_lines import JsonLineChannel, Message, finite
 from server.concurrency.typed_messages import UnknownMessageError
 from server.files.disk_errors import as_storage_error
@@ -34,6 +35,7 @@ from server.rnn.training.trainer import Measure, Trainer
 from server.rnn.vocabulary import Vocabulary
 from server.spec.sample_schedule import next_sample
 from server.worker.messages import (
+    ApplyChange,
     Change,
     ExportCheckpoint,
     ExportModel,
@@ -86,13 +88,14 @@ class Worker:
             self.vocabulary.encode(text), self.vocabulary, self.spec
         )
         self.checkpointed_at = -1
-        # Sentences for the next report.
-        self.notices: list[str] = []
-        seconds = 0.0
+        restored: HistoryDelta | None = None
+        differences: list[str] = []
         if start.checkpoint is not None:
-            seconds = self._restore(Path(start.checkpoint))
+            restored, differences = self._restore(Path(start.checkpoint))
         self.snapshots.rewind(self.trainer.updates)
-        self.reporter = Reporter(channel, self.trainer, seconds)
+        self.reporter = Reporter(channel, self.trainer, restored)
+        for text in differences:
+            self.reporter.add_notice(text)
         self.pacer = Pacer(self.spec["pace"])
         self.training = start.training
         self.runaway = False
@@ -106,17 +109,18 @@ class Worker:
         # The number of the `Step` command that is not answered yet.
         self.step_number: int | None = None
         self.shutting_down = False
+        # Whether no update may be made, because the server stores a change of the spec.
+        self.change_pending = False
         self.next_sample = next_sample(self.trainer.updates, self.spec["sample_every"])
 
-    def _restore(self, path: Path) -> float:
-        """Restore the trainer from a checkpoint; return the seconds of training up to there."""
+    def _restore(self, path: Path) -> tuple[HistoryDelta, list[str]]:
+        """Restore the trainer from a checkpoint; return the history in it, and what differs now."""
         arrays, meta = read_archive(path)
         restore_trainer(self.trainer, self.vocabulary, arrays, meta)
         if self.spec["learning_rate"] != meta["spec"]["learning_rate"]:
             self.trainer.learning_rate = self.spec["learning_rate"]
         self.checkpointed_at = self.trainer.updates
-        self.notices = describe_differences(self.trainer, meta)
-        return float(meta.get("unflushed", {}).get("seconds", 0.0))
+        return read_delta(arrays, meta), describe_differences(self.trainer, meta)
 
     # -- the loop ---------------------------------------------------------------------------------
 
@@ -129,7 +133,7 @@ class Worker:
             elif channel.server_gone:
                 self._save_final_checkpoint()
                 return
-            elif not self.busy:
+            elif not self.busy or self.change_pending:
                 self.reporter.idle()
                 channel.wait()
             elif self.reporter.backlog_is_full:
@@ -258,13 +262,11 @@ class Worker:
 
     def report(self) -> None:
         """Report everything that happened since the last report."""
-        notices, self.notices = self.notices, []
         self.reporter.report(
             busy=self.busy,
             state=self.state,
             runaway=self.runaway,
             storage_error=self._storage_error,
-            notices=notices,
         )
 
     # -- commands ---------------------------------------------------------------------------------
@@ -291,7 +293,7 @@ class Worker:
         elif reply is not None and "refused" in reply:
             log.error("a command was refused: %s", reply["refused"])
 
-    def _carry_out(  # noqa: C901, PLR0911 - one case a command
+    def _carry_out(  # noqa: C901, PLR0911, PLR0912 - one case a command
         self, command: WorkerCommand, number: int | None
     ) -> Message | None:
         """Carry out a command; return the content of its reply, None to send none now."""
@@ -303,7 +305,9 @@ class Worker:
             case Step():
                 self._step(command, number)
             case Change():
-                return self._change(command)
+                return self._check_change(command)
+            case ApplyChange():
+                return self._apply_change(command.changes)
             case SaveCheckpoint():
                 return self._save_checkpoint(command)
             case ExportCheckpoint():
@@ -356,11 +360,15 @@ class Worker:
             )
             self.channel.send_reply(number, asdict(reply))
 
-    def _change(self, command: Change) -> Message:
-        changes = command.changes
-        last = changes.get("max_updates")
+    def _check_change(self, command: Change) -> Message:
+        last = command.changes.get("max_updates")
         if last is not None and last < self.trainer.updates:
             raise CommandRefusedError(f"{self.trainer.updates:,} updates have already been made")
+        self.change_pending = True
+        return {}
+
+    def _apply_change(self, changes: dict[str, Any]) -> Message:
+        self.change_pending = False
         self.spec |= changes
         if "learning_rate" in changes:
             self.trainer.learning_rate = changes["learning_rate"]

@@ -75,6 +75,15 @@ class CrashHarness:
 
     def processes(self):
         """Return the server and its workers as ``{pid: (state, is the server)}``."""
+        return self._children("server.worker")
+
+    def stopped_inference(self):
+        """Return the inference processes that have stopped at the failpoint."""
+        children = self._children("server.inference").items()
+        return [pid for pid, (state, is_server) in children if state == "T" and not is_server]
+
+    def _children(self, module):
+        """Return the server and its children that run a module."""
         listing = subprocess.run(
             ["ps", "-A", "-o", "pid=,ppid=,stat=,command="],
             capture_output=True,
@@ -84,7 +93,7 @@ class CrashHarness:
         found, own = {}, self.server.process.pid
         for line in listing.stdout.splitlines():
             pid, parent, state, command = line.split(None, 3)
-            if int(pid) == own or (int(parent) == own and "server.worker" in command):
+            if int(pid) == own or (int(parent) == own and module in command):
                 found[int(pid)] = (state[0], int(pid) == own)
         return found
 
@@ -95,6 +104,8 @@ class CrashHarness:
     def kill(self, who):
         """Kill "worker" (all of them), "server" or "both"; the others continue if stopped."""
         processes = self.processes()
+        for pid in self.stopped_inference():
+            kill(pid, signal.SIGKILL)
         for pid, (_, is_server) in processes.items():
             if who == "both" or is_server == (who == "server"):
                 kill(pid, signal.SIGKILL)

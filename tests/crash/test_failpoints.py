@@ -2,7 +2,9 @@
 
 import pytest
 
-from tests.serving import until
+from tests.crash.crash_harness import PACE, SHARED, SPECS
+from tests.crash.reference_run import ReferenceRun
+from tests.serving import PAGES, until
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +57,59 @@ def test_nothing_is_lost_corrupted_or_duplicated(harness, point, who):
     until(harness.stopped)
     recover(harness, who)
     training.join()
+
+
+@pytest.mark.parametrize(
+    "kills",
+    [
+        # Samples are in a checkpoint, and no server lives long enough to measure one.
+        [("sample.measure", "server")] * 3,
+        [("sample.measure", "worker"), ("sample.measure", "server"), ("store.sampled", "both")],
+        [("sample.measure", "both"), ("checkpoint.insert", "server"), ("store.rewound", "both")],
+    ],
+)
+def test_nothing_is_lost_in_kills_in_quick_succession(harness, kills):
+    for point, who in kills:
+        harness.restart(stop_at=point)
+        training = harness.train(harness.checkpoint)
+        if point == "sample.measure":
+            training.join()
+            until(harness.stopped_inference)
+        else:
+            until(harness.stopped)
+        harness.kill(who)
+        training.join()
+    harness.restart()
+    harness.check()
+
+
+@pytest.mark.parametrize("point", ["change.save", "change.saved"])
+def test_a_change_is_made_completely_or_not_at_all(harness, point):
+    spec = SHARED | SPECS[0] | {"corpus": harness.corpus, "pace": PACE}
+    changed = harness.server.create(**spec)
+    harness.restart(stop_at=point)
+
+    def change():
+        harness.server.post(changed, "resume")
+        path = f"/api/runs/{changed['id']}"
+        harness.server.client.patch(path, json={"learning_rate": 0.5})
+
+    working = harness.train(change)
+    until(harness.stopped)
+    # The worker saves a checkpoint of its own.
+    harness.kill("server")
+    working.join()
+    harness.start()
+    harness.check()
+    found = harness.server.run(changed)
+    made = point == "change.saved"
+    assert found["spec"]["learning_rate"] == (0.5 if made else changed["spec"]["learning_rate"])
+    marked = {each["kind"] for each in harness.server.get(changed, "milestones")}
+    assert ("change" in marked) is made
+    # No update was made with a rate that nothing recorded.
+    reference = ReferenceRun(PAGES, changed["spec"]).train_to(found["update"])
+    rows = harness.server.losses_csv(changed).decode().splitlines()[1:]
+    assert [float(row.split(",")[3]) for row in rows] == reference.losses
 
 
 @pytest.mark.parametrize("point", ["run.add", "run.added"])

@@ -17,6 +17,7 @@ from server.concurrency.child_process import ChildExitedError, ChildRefusedError
 from server.concurrency.typed_messages import Command, encode_command
 from server.spec.run_spec import RunSpec
 from server.worker.messages import (
+    ApplyChange,
     Change,
     ExportCheckpoint,
     ExportModel,
@@ -54,6 +55,11 @@ class Session:
 
     async def ended(self, how):
         self.end.set_result(how)
+
+    async def change(self, **changes):
+        """Change the spec, as the server does once it has stored the change."""
+        await self.child.request(Change(changes=changes))
+        await self.child.request(ApplyChange(changes=changes))
 
     async def until(self, condition):
         async with self.news:
@@ -192,7 +198,7 @@ async def test_a_finished_worker_continues_only_after_resume(tmp_path):
     async with worker(tmp_path, training=True, **SMALL | {"max_updates": 30}) as session:
         await session.until(lambda report: report["state"] == "finished")
         assert session.last["update"] == 30
-        await session.child.request(Change(changes={"max_updates": 60}))
+        await session.change(max_updates=60)
         assert (session.last["state"], session.last["update"]) == ("paused", 30)
         with pytest.raises(ChildRefusedError, match="already been made"):
             await session.child.request(Change(changes={"max_updates": 29}))
@@ -220,7 +226,7 @@ async def test_an_unknown_command_is_refused_and_training_goes_on(tmp_path):
 async def test_a_change_is_in_force_when_it_is_answered(tmp_path):
     async with worker(tmp_path) as session:
         await session.child.request(Step(updates=5))
-        await session.child.request(Change(changes={"learning_rate": 0.02, "sample_every": 3}))
+        await session.change(learning_rate=0.02, sample_every=3)
         await session.child.request(Step(updates=4))
         _, _, meta = await session.checkpoint("a.npz")
         assert meta["trainer"]["learning_rate"] == meta["spec"]["learning_rate"] == 0.02
