@@ -301,7 +301,29 @@ class SurprisalService:
     async def _source(
         self, controller: RunController, update: int, unreadable: set[Path]
     ) -> tuple[SurprisalSource, Path | None]:
-        """Find the newest stored model at or before an update, and its file."""
+        """Find the newest stored model at or before an update, and its file.
+
+        A fork may have none that early; then it is searched for in the runs it was forked from, of
+        which there may be any number.
+        """
+        while True:
+            found = await self._stored(controller, update, unreadable)
+            if found is not None:
+                return found
+            if (origin := controller.run.forked_from) is None:
+                return SurprisalSource(kind="beginning", update=0), None
+            try:
+                controller = self._find(origin.run)
+            except UnknownRunError:
+                raise ConflictError(
+                    "The model of that update was deleted with the run that this one was forked"
+                    " from."
+                ) from None
+
+    async def _stored(
+        self, controller: RunController, update: int, unreadable: set[Path]
+    ) -> tuple[SurprisalSource, Path] | None:
+        """Find the newest model of one run at or before an update; None if there is none."""
         snapshots = Snapshots.of_checkpoints(controller.checkpoint_store.directory)
         found: list[tuple[SurprisalSource, Path]] = [
             (SurprisalSource(kind="snapshot", update=known), snapshots.path(known))
@@ -319,16 +341,7 @@ class SurprisalService:
             and not made.automatic
             and controller.checkpoint_store.path(made.id) not in unreadable
         ]
-        if found:
-            return max(found, key=lambda each: each[0].update)
-        if (origin := controller.run.forked_from) is None:
-            return SurprisalSource(kind="beginning", update=0), None
-        try:
-            return await self._source(self._find(origin.run), update, unreadable)
-        except UnknownRunError:
-            raise ConflictError(
-                "The model of that update was deleted with the run that this one was forked from."
-            ) from None
+        return max(found, key=lambda each: each[0].update, default=None)
 
 
 def _not_made(field: str, made: int) -> SpecError:

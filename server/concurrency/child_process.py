@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import logging
 import os
 import signal
 import sys
@@ -16,6 +17,8 @@ from server.concurrency.json_lines import Message
 from server.concurrency.typed_messages import Command, encode_command
 
 __all__ = ["ChildExitedError", "ChildRefusedError", "JsonChildProcess", "OnEvent", "OnExit"]
+
+log = logging.getLogger(__name__)
 
 # Variables that a child process does not need, and that any program of the same user could read
 # from its environment.
@@ -134,11 +137,12 @@ class JsonChildProcess:
         if not self.alive:
             raise ChildExitedError("the process has ended")
         number = next(self._numbers)
-        reply = self._replies[number] = asyncio.get_running_loop().create_future()
-        if on_partial is not None:
-            self._on_partial[number] = on_partial
-        self._send(encode_command(command, number))
+        reply: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         try:
+            self._replies[number] = reply
+            if on_partial is not None:
+                self._on_partial[number] = on_partial
+            self._send(encode_command(command, number))
             message: Message = await reply
         finally:
             self._replies.pop(number, None)
@@ -174,12 +178,22 @@ class JsonChildProcess:
         while line := await stdout.readline():
             message: Message = json.loads(line)
             if (number := message.get("partial")) is not None:
-                if (on_partial := self._on_partial.get(number)) is not None:
-                    on_partial(message)
+                self._pass_on_partial(number, message)
             elif (number := message.get("answer")) is None:
                 await self._on_event(message)
             elif (future := self._replies.get(number)) is not None and not future.done():
                 future.set_result(message)
+
+    def _pass_on_partial(self, number: int, message: Message) -> None:
+        on_partial, reply = self._on_partial.get(number), self._replies.get(number)
+        try:
+            if on_partial is not None:
+                on_partial(message)
+        except Exception as error:  # noqa: BLE001 - raised by `request`
+            # Only the request whose partial reply cannot be used fails.
+            del self._on_partial[number]
+            if reply is not None and not reply.done():
+                reply.set_exception(error)
 
     async def _read_errors(self) -> None:
         stderr = self._process.stderr
@@ -188,22 +202,29 @@ class JsonChildProcess:
         while line := await stderr.readline():
             text = line.decode(errors="replace").rstrip()
             self._stderr_tail.append(text)
-            print(text, file=sys.stderr)  # noqa: T201 - passes on the child's stderr
+            # The server's own standard error may be closed.
+            with contextlib.suppress(OSError, ValueError):
+                print(text, file=sys.stderr)  # noqa: T201 - passes on the child's stderr
 
     async def _watch_exit(self) -> None:
         try:
             await self._tasks
-        finally:
-            # If handling an event failed, the process must not run on unread.
-            if self.alive:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._process.wait(), 1.0)
-            self.kill()
-            await self._process.wait()
-            for future in self._replies.values():
-                if not future.done():
-                    future.set_exception(ChildExitedError("the process ended before it replied"))
+        except Exception:
+            log.exception("a message of a child process could not be handled")
+        # If handling an event failed, the process must not run on unread.
+        if self.alive:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), 1.0)
+        self.kill()
+        await self._process.wait()
+        for future in self._replies.values():
+            if not future.done():
+                future.set_exception(ChildExitedError("the process ended before it replied"))
+        try:
             await self._on_exit(self._how_it_ended())
+        except Exception:
+            # Raised here, it would reach whatever ends the process next.
+            log.exception("the end of a child process could not be handled")
 
     def _how_it_ended(self) -> str:
         code = self._process.returncode

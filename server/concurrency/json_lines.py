@@ -105,14 +105,17 @@ class JsonLineChannel:
         self._writer.join(timeout_s)
 
     def _read(self) -> None:
-        for line in _lines(0):
-            message = json.loads(line)
+        try:
+            for line in _lines(0):
+                message = json.loads(line)
+                with self._received:
+                    self.inbox.append(message)
+                    self._received.notify()
+        finally:
+            # Whatever ended the reading: the main thread must not wait for ever.
             with self._received:
-                self.inbox.append(message)
+                self.server_gone = True
                 self._received.notify()
-        with self._received:
-            self.server_gone = True
-            self._received.notify()
         time.sleep(self._timeout_s)
         # A main thread that ended in time has ended this daemon thread with it.
         os._exit(SERVER_GONE_STATUS)

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 
 __all__ = ["PeriodicTasks"]
+
+log = logging.getLogger(__name__)
 
 
 class PeriodicTasks:
     """Calls functions periodically between `start` and `stop`.
 
+    An exception is logged, and the function is called again.
+
     Parameters
     ----------
+    owner : str
+        Named in the log.
     *functions : tuple of (callable, callable)
         A function to await, and one that returns the seconds before its next call.
     """
 
     def __init__(
-        self, *functions: tuple[Callable[[], Awaitable[None]], Callable[[], float]]
+        self, owner: str, *functions: tuple[Callable[[], Awaitable[None]], Callable[[], float]]
     ) -> None:
+        self._owner = owner
         self._functions = functions
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -50,4 +58,8 @@ class PeriodicTasks:
         tasks = self._tasks
         while tasks is self._tasks:
             await asyncio.sleep(interval_s())
-            await function()
+            try:
+                await function()
+            except Exception:
+                # The next call may succeed; without it nothing would be stored any more.
+                log.exception("%s: a periodic task failed", self._owner)

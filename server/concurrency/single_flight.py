@@ -36,14 +36,17 @@ class SingleFlightCache(Generic[T]):
         """Return the value of a key, computing it if it is not cached."""
         value = self._values.get(key)
         if value is None:
-            value = self._values[key] = asyncio.ensure_future(compute())
+            value = asyncio.ensure_future(compute())
+            # Before the value is cached: without the callback, an exception would stay cached.
             value.add_done_callback(lambda done: self._settle(key, done))
+            self._values[key] = value
         self._values.move_to_end(key)
         # Shielded: a request that is cancelled must not cancel the computation for the others.
         return await asyncio.shield(value)
 
     def _settle(self, key: Hashable, done: asyncio.Future[T]) -> None:
-        if done.cancelled() or done.exception() is not None:
-            self._values.pop(key, None)
+        failed = done.cancelled() or done.exception() is not None
+        if failed and self._values.get(key) is done:
+            del self._values[key]
         while len(self._values) > self._size:
             self._values.popitem(last=False)

@@ -108,19 +108,18 @@ class Recorder:
             run.best = None if report.best is None else Best(**report.best)
             run.seconds = report.seconds
             run.updates_per_second = report.updates_per_second
-            pending = self._samples.announce(report.samples)
-            milestones = await self._store(
-                Store.add_report,
-                run.id,
-                run.model_dump_json(),
-                report.first,
-                losses,
-                [*_epoch_milestones(report.epochs), *_notice_milestones(report.notices)],
-            )
+            with self._samples.adding(report.samples):
+                milestones = await self._store(
+                    Store.add_report,
+                    run.id,
+                    run.model_dump_json(),
+                    report.first,
+                    losses,
+                    [*_epoch_milestones(report.epochs), *_notice_milestones(report.notices)],
+                )
             self._publish_milestones(milestones)
             if len(losses) or state is run.state is RunState.RUNNING:
                 self._publish_progress(report.curve, report.happened_at)
-        self._samples.put(pending)
         # A worker that does not train cannot tell whether its run is paused, queued or has ended.
         still_not_running = state is RunState.PAUSED and run.state is not RunState.RUNNING
         if state is not run.state and not still_not_running:
@@ -291,8 +290,8 @@ class Recorder:
                 if not self._samples.contains(sample["update"])
                 and not await self._store(queries.has_sample, self.run.id, sample["update"])
             ]
-            pending = self._samples.announce(missing)
-        self._samples.put(pending)
+            with self._samples.adding(missing):
+                pass
 
     async def drain(self) -> None:
         """Wait until every sample reported so far is measured, stored and published."""

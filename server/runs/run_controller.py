@@ -115,6 +115,7 @@ class RunController:
             SamplesMeasured(update=update)
         )
         self._periodic_tasks = PeriodicTasks(
+            f"run {recorder.run.id}",
             (self._flush_or_pause, lambda: FLUSH_EVERY_S),
             (self._autosave_or_pause, lambda: self.run.spec.checkpoint_every_s),
         )
@@ -419,9 +420,11 @@ class RunController:
         self._periodic_tasks.stop()
         was_running = self.run.state is RunState.RUNNING
         text = f"Training ended at update {self.run.update:,}: {how}."
-        await self.recorder.set_state(RunState.FAILED, text)
-        if was_running:
-            self._on_training_stopped()
+        try:
+            await self.recorder.set_state(RunState.FAILED, text)
+        finally:
+            if was_running:
+                self._on_training_stopped()
 
     # -- faults -----------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from server.concurrency.json_lines import Message
@@ -64,14 +64,19 @@ class SampleQueue:
         self._failing = False
         self._task = asyncio.create_task(self._run())
 
-    def announce(self, samples: Sequence[Message]) -> list[PendingSample]:
-        """Count samples as pending; `put` must follow."""
+    @contextlib.contextmanager
+    def adding(self, samples: Sequence[Message]) -> Iterator[None]:
+        """Count samples as pending, and add them to the queue if the block succeeds."""
         pending = [PendingSample(sample) for sample in samples]
         self._pending.extend(pending)
-        return pending
-
-    def put(self, pending: Sequence[PendingSample]) -> None:
-        """Add announced samples to the queue."""
+        try:
+            yield
+        except BaseException:
+            # Nothing would ever record them, and `drain` would wait for ever.
+            for one in pending:
+                self._remove(one)
+            self._wake()
+            raise
         for one in pending:
             self._queue.put_nowait(one)
 
@@ -116,13 +121,17 @@ class SampleQueue:
     async def _run(self) -> None:
         while True:
             one = await self._queue.get()
+            await self._record_with_retries(one)
+            self._remove(one)
+            self._wake()
             try:
-                await self._record_with_retries(one)
-            finally:
-                with contextlib.suppress(ValueError):
-                    self._pending.remove(one)
-                self._wake()
                 self._on_done(one.update)
+            except Exception:
+                log.exception("%s: a measured sample could not be confirmed", self._owner)
+
+    def _remove(self, one: PendingSample) -> None:
+        with contextlib.suppress(ValueError):  # It was discarded.
+            self._pending.remove(one)
 
     async def _record_with_retries(self, one: PendingSample) -> None:
         """Try until the sample is stored or discarded: once it is done, the worker forgets it."""

@@ -192,7 +192,12 @@ class Supervisor:
                 f"The run has made all its {last:,} updates: raise max_updates to continue."
             )
         self._queue.append(run)
-        await self._start_next()
+        try:
+            await self._start_next()
+        except Exception:
+            # The run that was started may be another one, which has waited longer.
+            if run not in self._queue:
+                raise
         if run in self._queue:
             await controller.recorder.set_state(RunState.QUEUED)
         return controller.run
@@ -294,11 +299,15 @@ class Supervisor:
         if not self._queue or not self._has_free_slot or self._closing:
             return
         run = self._queue.pop(0)
+        if (controller := self._controllers.get(run)) is None:
+            # It was deleted.
+            self._schedule_next()
+            return
         self._starting.add(run)
-        controller = self._controllers[run]
         try:
             await controller.train()
-        except (StorageError, ConflictError) as error:
+        except Exception as error:
+            # Whatever the reason, the run waits for nothing any more, and must not seem to.
             await controller.start_failed(error)
             raise
         finally:

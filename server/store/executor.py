@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -70,13 +71,23 @@ class StoreExecutor:
 
     async def _call(self, queue: Queue, call: Callable[[], T]) -> T:
         future: Future[T] = Future()
-        queue.append((future, call))
-        # One job for each call; the job decides when it runs which call it makes.
-        self._thread.submit(self._run_next)
+        entry = (future, call)
+        queue.append(entry)
+        try:
+            # One job for each call; the job decides when it runs which call it makes.
+            self._thread.submit(self._run_next)
+        except BaseException:
+            # Otherwise a call would wait without a job, and after it every job would be one late.
+            with contextlib.suppress(ValueError):
+                queue.remove(entry)
+            raise
         return await asyncio.wrap_future(future)
 
     def _run_next(self) -> None:
-        future, call = (self._writes or self._reads).popleft()
+        queue = self._writes or self._reads
+        if not queue:  # The job was submitted, and `submit` raised afterwards.
+            return
+        future, call = queue.popleft()
         if not future.set_running_or_notify_cancel():  # It was cancelled.
             return
         try:

@@ -56,7 +56,8 @@ class WriteLog:
         if not self._lost:
             try:
                 result = write()
-            except sqlite3.OperationalError as error:
+            except BaseException as error:
+                # Also after other errors: a later commit must not contain half of this write.
                 self._roll_back()
                 if as_storage_error(error) is None:
                     raise
@@ -70,7 +71,6 @@ class WriteLog:
         try:
             self._repeat()
         except sqlite3.OperationalError as error:
-            self._roll_back()
             if as_storage_error(error) is None:
                 raise
 
@@ -84,9 +84,11 @@ class WriteLog:
         """
         try:
             return write()
-        except sqlite3.OperationalError as error:
+        except BaseException as error:
             self._roll_back()
-            raise as_storage_error(error) or error from error
+            if (disk_error := as_storage_error(error)) is not None:
+                raise disk_error from error
+            raise
 
     def commit(self) -> None:
         """Make all writes so far durable.
@@ -101,9 +103,11 @@ class WriteLog:
             self._repeat()
             self._before_commit()
             self._connection.commit()
-        except sqlite3.OperationalError as error:
+        except BaseException as error:
             self._roll_back()
-            raise as_storage_error(error) or error from error
+            if (disk_error := as_storage_error(error)) is not None:
+                raise disk_error from error
+            raise
         self._uncommitted.clear()
         failpoint("store.committed")
 
@@ -131,8 +135,13 @@ class WriteLog:
 
     def _repeat(self) -> None:
         if self._lost:
-            for write in self._uncommitted:
-                write()
+            try:
+                for write in self._uncommitted:
+                    write()
+            except BaseException:
+                # The next attempt must not write twice what this one wrote.
+                self._roll_back()
+                raise
             self._lost = False
 
     def _roll_back(self) -> None:

@@ -133,9 +133,11 @@ class WorkerClient:
 
             async def on_exit(how: str) -> None:
                 # An unfinished file may be as large as everything else that the run stores.
-                await asyncio.to_thread(clear_unfinished, directory, process.pid)
-                if not self.stopping:
-                    await self._on_exit(how)
+                try:
+                    await asyncio.to_thread(clear_unfinished, directory, process.pid)
+                finally:
+                    if not self.stopping:
+                        await self._on_exit(how)
 
             process = await JsonChildProcess.start("server.worker", self._on_event, on_exit)
             self._process = process
@@ -143,6 +145,10 @@ class WorkerClient:
                 await process.request(start)
             except (ChildExitedError, ChildRefusedError) as error:
                 raise ConflictError("The run's process could not start.") from error
+            except Exception:
+                # It waits for a first command that does not come.
+                process.kill()
+                raise
             return process
 
     async def stop(self, unless: Callable[[], bool] = lambda: False) -> bool:

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from server.runs import sample_queue
 from server.runs.sample_queue import SampleQueue
 
@@ -16,7 +18,8 @@ def run_queue(record, use, *updates):
 
     async def work():
         queue = SampleQueue(record, left.append, "run")
-        queue.put(queue.announce([sample(update) for update in updates]))
+        with queue.adding([sample(update) for update in updates]):
+            pass
         try:
             async with asyncio.timeout(30):
                 await use(queue)
@@ -70,8 +73,47 @@ def test_a_discarded_sample_is_not_waited_for(monkeypatch):
     async def use(queue):
         await queue.drain()
         queue.discard_after(5)
-        queue.put(queue.announce([sample(6)]))
+        with queue.adding([sample(6)]):
+            pass
         await until_empty(queue)
 
     run_queue(record, use, 10)
     assert recorded == [6]
+
+
+def test_samples_that_could_not_be_added_are_not_waited_for():
+    recorded = []
+
+    async def record(pending):
+        recorded.append(pending.update)
+
+    async def use(queue):
+        with pytest.raises(RecursionError), queue.adding([sample(10)]):
+            raise RecursionError("the report could not be stored")
+        await queue.drain()
+        assert not queue.contains(10)
+        with queue.adding([sample(20)]):
+            pass
+        await queue.drain()
+
+    assert run_queue(record, use, 0) == [0, 20]
+    assert recorded == [0, 20]
+
+
+def test_a_sample_that_cannot_be_confirmed_does_not_end_the_queue():
+    async def record(_pending):
+        pass
+
+    def fail(_update):
+        raise RecursionError("not confirmed")
+
+    async def work():
+        queue = SampleQueue(record, fail, "run")
+        async with asyncio.timeout(30):
+            for update in (1, 2):
+                with queue.adding([sample(update)]):
+                    pass
+                await queue.drain()
+        await queue.close()
+
+    asyncio.run(work())

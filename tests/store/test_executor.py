@@ -126,3 +126,27 @@ def test_the_number_of_waiting_reads_is_limited(tmp_path):
             assert blocked.done == [0, 1, 2, 3]
 
     asyncio.run(scene())
+
+
+@pytest.mark.parametrize("submitted", [False, True])
+def test_an_exception_while_a_call_is_queued_does_not_shift_the_others(tmp_path, submitted):
+    async def scene():
+        store = StoreExecutor(tmp_path / "hurrah.db")
+        submit = store._thread.submit
+
+        def fail(job):
+            store._thread.submit = submit
+            if submitted:
+                submit(job).result()
+            raise RecursionError("no room")
+
+        for call in (store, store.low_priority):
+            store._thread.submit = fail
+            with pytest.raises(RecursionError):
+                await call(lambda _store: "lost")
+            async with asyncio.timeout(30):
+                results = [await call(lambda _store, n=n: n) for n in range(3)]
+            assert results == [0, 1, 2]
+        await store.close()
+
+    asyncio.run(scene())
