@@ -17,6 +17,7 @@ from server.corpora.library import (
     NotTextError,
     ShippedCorpusError,
     UnknownCorpusError,
+    UploadCancelledError,
     display_name,
 )
 
@@ -238,3 +239,12 @@ def test_any_name_can_be_displayed(name):
     shown = display_name(name)
     assert 1 <= len(shown) <= 100
     assert not set(shown) & set("/\\\n\r\t\0")
+
+
+def test_a_text_nobody_waits_for_is_not_stored(tmp_path, shipped_dir):
+    library = CorpusLibrary(shipped_dir, tmp_path)
+    before = library.list()
+    with pytest.raises(UploadCancelledError):
+        library.add(b"A text. " * 100, "a", lambda: True)
+    assert library.list() == before
+    assert not list((tmp_path / "corpora").iterdir())
