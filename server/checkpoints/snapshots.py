@@ -28,12 +28,13 @@ class Snapshots:
     Parameters
     ----------
     directory : pathlib.Path
-        The directory of the files; created if necessary.
+        The directory of the files; created if necessary, but not its parent, the run's directory,
+        which may have been deleted meanwhile.
     """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(exist_ok=True)
 
     @classmethod
     def of_checkpoints(cls, checkpoints: Path) -> Snapshots:

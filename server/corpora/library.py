@@ -6,7 +6,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -29,6 +29,7 @@ __all__ = [
     "NotTextError",
     "ShippedCorpusError",
     "UnknownCorpusError",
+    "UploadCancelledError",
 ]
 
 MIN_CHARACTERS = 200
@@ -53,6 +54,10 @@ class ShippedCorpusError(ValueError):
 
 class CorpusTooShortError(ValueError):
     """The text is too short; the message is one sentence for the user."""
+
+
+class UploadCancelledError(RuntimeError):
+    """The request that added the text was cancelled before the text was stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +235,13 @@ class CorpusLibrary:
         """
         return self.path(corpus_id).read_bytes().decode("utf-8")
 
-    def add(self, data: bytes, name: str | None = None, encoding: str | None = None) -> Corpus:
+    def add(
+        self,
+        data: bytes,
+        name: str | None = None,
+        encoding: str | None = None,
+        is_cancelled: Callable[[], bool] = lambda: False,
+    ) -> Corpus:
         """Decode a text, describe it and store it durably.
 
         Parameters
@@ -242,6 +253,8 @@ class CorpusLibrary:
             used as a path.
         encoding : str, optional
             The encoding of the file; by default it is detected.
+        is_cancelled : callable
+            Whether nobody waits for the corpus any more; asked before it is stored.
 
         Returns
         -------
@@ -250,6 +263,8 @@ class CorpusLibrary:
 
         Raises
         ------
+        UploadCancelledError
+            If `is_cancelled` returned True; nothing was stored.
         NotTextError
             If the bytes are not text.
         UnknownEncodingError
@@ -271,6 +286,8 @@ class CorpusLibrary:
             repairs=decoded.repairs,
             created_at=datetime.now(UTC).isoformat(timespec="microseconds"),
         )
+        if is_cancelled():
+            raise UploadCancelledError
         incomplete = self._directory / f"{_INCOMPLETE}{corpus.id}"
         try:
             incomplete.mkdir()

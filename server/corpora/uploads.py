@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 
 from server.concurrency.capacity import CapacityLimit
@@ -61,4 +62,12 @@ class Uploads:
             async with self._adding:
                 data = await read()
                 await self._quota.check(len(data))
-                return await asyncio.to_thread(self._library.add, data, name, encoding)
+                cancelled = threading.Event()
+                try:
+                    return await asyncio.to_thread(
+                        self._library.add, data, name, encoding, cancelled.is_set
+                    )
+                except asyncio.CancelledError:
+                    # The thread goes on, but a text that was answered with an error is not kept.
+                    cancelled.set()
+                    raise

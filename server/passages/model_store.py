@@ -64,10 +64,17 @@ class ModelStore:
         return self._runs_dir / run / DIRECTORY / f"{fingerprint}.npz"
 
     def draft_directory(self, run: str) -> Path:
-        """Return the directory of a run's draft models, created if necessary."""
-        directory = self._runs_dir / run / DIRECTORY / DRAFTS
-        directory.mkdir(parents=True, exist_ok=True)
-        return directory
+        """Return the directory of a run's draft models, created if necessary.
+
+        Raises
+        ------
+        FileNotFoundError
+            The run was deleted.
+        """
+        directory = self._runs_dir / run / DIRECTORY
+        for each in (directory, directory / DRAFTS):
+            each.mkdir(exist_ok=True)
+        return directory / DRAFTS
 
     def find(self, run: str, fingerprint: str) -> Path | None:
         """Return the file of a stored or draft model, or None."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from server.concurrency.capacity import CapacityLimit
 from server.corpora.library import CorpusLibrary
+from server.files.disk_errors import StorageError
 from server.files.failpoints import failpoint
 from server.files.run_directories import RunDirectories
 from server.files.storage_quota import StorageQuota
@@ -165,10 +166,19 @@ class RunFactory:
             try:
                 yield controller
             except BaseException:
-                await controller.kill()
-                await asyncio.to_thread(self._directories.remove, run.id)
+                # Shielded: the server may be about to end, and cancel this.
+                await asyncio.shield(self._remove(controller))
                 raise
             self._controllers[run.id] = controller
+
+    async def _remove(self, controller: RunController) -> None:
+        """Remove what a failed creation left, in memory, in the database, and in the directory."""
+        run = controller.run.id
+        await controller.kill()
+        # It may be in the database: a call that is cancelled is still carried out.
+        with contextlib.suppress(StorageError):
+            await self._store(Store.delete_run, run)
+        await asyncio.to_thread(self._directories.remove, run)
 
     @contextlib.contextmanager
     def _using(self, corpus: str) -> Iterator[None]:

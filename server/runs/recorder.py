@@ -92,6 +92,7 @@ class Recorder:
         self._snapshots = snapshots
         # The watched words found so far; None when it must be read from the database.
         self._words_found: set[str] | None = None
+        self._closed = False
         self.on_sample_measured: Callable[[int], None] = lambda _update: None
         self._samples = SampleQueue(self._record_sample, self._sample_done, f"run {run.id}")
 
@@ -233,6 +234,7 @@ class Recorder:
 
     async def close(self) -> None:
         """Stop measuring samples; of those left, only the ones in a checkpoint are not lost."""
+        self._closed = True
         await self._samples.close()
 
     # -- milestones and checkpoints ---------------------------------------------------------------
@@ -341,7 +343,9 @@ class Recorder:
     # -- publishing -------------------------------------------------------------------------------
 
     def _publish(self, message: LiveMessage) -> None:
-        self._publisher.publish(self.run.id, message)
+        # A late message about a deleted run must not open its channel again.
+        if not self._closed:
+            self._publisher.publish(self.run.id, message)
 
     def _publish_milestones(self, milestones: Sequence[Milestone]) -> None:
         for milestone in milestones:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from server.checkpoints.checkpoint_format import Which
 from server.concurrency.background_tasks import BackgroundTasks
 from server.concurrency.child_process import JsonChildProcess
 from server.concurrency.periodic_tasks import PeriodicTasks
-from server.errors import ConflictError, UnknownCheckpointError
+from server.errors import ConflictError, UnknownCheckpointError, UnknownRunError
 from server.files.disk_errors import StorageError
 from server.files.failpoints import failpoint
 from server.files.storage_quota import QuotaExceededError, StorageQuota
@@ -87,6 +87,11 @@ class RunController:
         Awaited to train again when the run was paused for the disk and there is space again.
     quota : StorageQuota
         How much may be stored.
+
+    Attributes
+    ----------
+    deleted : bool
+        Whether the run is deleted, or is being deleted: no command reaches it any more.
     """
 
     def __init__(
@@ -127,6 +132,12 @@ class RunController:
         # Whether the next worker stays at its checkpoint, and does not fast-forward.
         self._rolling_back = False
         self._background = BackgroundTasks(f"run {recorder.run.id}")
+        # Held while the spec changes: a change consists of several commands to the worker.
+        self._changing = asyncio.Lock()
+        self.deleted = False
+        self._commands_in_progress = 0
+        self._no_commands = asyncio.Event()
+        self._no_commands.set()
 
     @property
     def run(self) -> Run:
@@ -146,6 +157,52 @@ class RunController:
         if self.run.state in ENDED and not self.has_worker:
             return await self.recovery.latest_update()
         return self.run.update
+
+    # -- commands and deletion --------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def command(self) -> Iterator[None]:
+        """Carry out a command in the block, which a deletion of the run waits for.
+
+        Raises
+        ------
+        UnknownRunError
+            The run was deleted, before the block or during it.
+        """
+        self._raise_if_deleted()
+        self._commands_in_progress += 1
+        self._no_commands.clear()
+        try:
+            with self.reading():
+                yield
+        finally:
+            self._commands_in_progress -= 1
+            if not self._commands_in_progress:
+                self._no_commands.set()
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Read files and rows of the run in the block; a deletion does not wait for that.
+
+        Raises
+        ------
+        UnknownRunError
+            The block failed, and the run was deleted meanwhile.
+        """
+        try:
+            yield
+        except Exception:
+            # Files and rows are missing; the deletion is the reason.
+            self._raise_if_deleted()
+            raise
+
+    def _raise_if_deleted(self) -> None:
+        if self.deleted:
+            raise UnknownRunError(self.run.id)
+
+    async def end_commands(self) -> None:
+        """Wait until no command of a deleted run is in progress."""
+        await self._no_commands.wait()
 
     # -- actions of a person ----------------------------------------------------------------------
 
@@ -208,7 +265,10 @@ class RunController:
 
     async def change(self, change: RunChange) -> None:
         """Change fields of the spec that may change during a run, and record a milestone."""
-        changes = change.values()
+        async with self._changing:
+            await self._change(change.values())
+
+    async def _change(self, changes: dict[str, Any]) -> None:
         last, made = changes.get("max_updates"), self.run.update
         if last is not None and last < made:
             raise SpecError("max_updates", f"cannot be less than the {made:,} updates already made")
@@ -433,11 +493,14 @@ class RunController:
         state, disk_full = self.run.state, isinstance(error, StorageError)
         if self._worker_client.killed:
             return
+        text = "The run could not be started; the server's log has the details."
+        if isinstance(error, StorageError | ConflictError):
+            text = str(error)
         if state is RunState.QUEUED:
             state = RunState.PAUSED if disk_full else RunState.FAILED
-            await self.recorder.set_state(state, str(error), disk_full=disk_full)
+            await self.recorder.set_state(state, text, disk_full=disk_full)
         elif state in ENDED - SETTLED and not disk_full:
-            await self.recorder.set_state(state, str(error))
+            await self.recorder.set_state(state, text)
 
     async def pause_for_disk(self, reason: StorageError, *, was_running: bool = False) -> None:
         """Pause until there is space, because the disk is full.

@@ -132,7 +132,8 @@ class Supervisor:
 
     def runs(self) -> list[Run]:
         """Return all runs, newest first."""
-        return [controller.run for controller in reversed(self._controllers.values())]
+        controllers = reversed(self._controllers.values())
+        return [controller.run for controller in controllers if not controller.deleted]
 
     def get(self, run: str) -> RunController:
         """Return a run by its id.
@@ -142,7 +143,8 @@ class Supervisor:
         UnknownRunError
             There is none.
         """
-        if (controller := self._controllers.get(run)) is None:
+        controller = self._controllers.get(run)
+        if controller is None or controller.deleted:
             raise UnknownRunError(run)
         return controller
 
@@ -159,7 +161,10 @@ class Supervisor:
 
     async def fork(self, run: str, checkpoint: str, changes: dict[str, Any]) -> Run:
         """Fork a run as `RunFactory.fork` does; the fork trains at once if a slot is free."""
-        return await self._start(await self._factory.fork(self.get(run), checkpoint, changes))
+        parent = self.get(run)
+        with parent.command():
+            fork = await self._factory.fork(parent, checkpoint, changes)
+        return await self._start(fork)
 
     def measure(self, spec: RunSpec) -> tuple[Corpus, Sizes]:
         """Return the text of a spec, and the sizes of its network.
@@ -172,8 +177,8 @@ class Supervisor:
         return measure_run(spec, self.corpora, self._limits.network_bytes)
 
     async def _start(self, controller: RunController) -> Run:
-        # The run exists; a failure to start is recorded on the run.
-        with contextlib.suppress(StorageError):
+        # The run exists; a failure to start is recorded on the run. It may be deleted already.
+        with contextlib.suppress(StorageError, UnknownRunError):
             if controller.run.spec.paused:
                 await controller.start_worker()
                 self._unload_idle()
@@ -184,6 +189,11 @@ class Supervisor:
     async def resume(self, run: str) -> Run:
         """Train a run, now or when a slot is free."""
         controller = self.get(run)
+        with controller.command():
+            return await self._resume(controller)
+
+    async def _resume(self, controller: RunController) -> Run:
+        run = controller.run.id
         state, last = controller.run.state, controller.run.spec.max_updates
         if state is RunState.RUNNING or run in self._queue or run in self._starting:
             return controller.run
@@ -207,14 +217,16 @@ class Supervisor:
         controller = self.get(run)
         with contextlib.suppress(ValueError):
             self._queue.remove(run)
-        await controller.pause()
+        with controller.command():
+            await controller.pause()
         self._unload_idle()
         return controller.run
 
     async def step(self, run: str, updates: int) -> Run:
         """Make exactly so many more updates of a paused run."""
         controller = self.get(run)
-        await controller.step(updates)
+        with controller.command():
+            await controller.step(updates)
         self._unload_idle()
         return controller.run
 
@@ -223,7 +235,8 @@ class Supervisor:
         controller = self.get(run)
         with contextlib.suppress(ValueError):
             self._queue.remove(run)
-        await controller.stop()
+        with controller.command():
+            await controller.stop()
         return controller.run
 
     async def change(self, run: str, change: RunChange) -> Run:
@@ -233,19 +246,33 @@ class Supervisor:
         if "watch_words" in values and values["watch_words"] is None:
             names = self.corpora.get(controller.run.corpus).names
             change = change.model_copy(update={"watch_words": list(names)})
-        await controller.change(change)
+        with controller.command():
+            await controller.change(change)
         return controller.run
 
     async def delete(self, run: str) -> None:
-        """Delete a run and everything stored for it."""
+        """Delete a run and everything stored for it.
+
+        From the call on, `get` does not find the run. A command in progress succeeds if it is
+        early enough, and otherwise raises; nothing is deleted before it has ended.
+        """
         controller = self.get(run)
+        controller.deleted = True
         with contextlib.suppress(ValueError):
             self._queue.remove(run)
-        failpoint("run.delete")
-        await asyncio.to_thread(self._directories.begin_deletion, run)
+        try:
+            failpoint("run.delete")
+            await asyncio.to_thread(self._directories.begin_deletion, run)
+        except BaseException:
+            controller.deleted = False
+            raise
         failpoint("run.renamed")
-        del self._controllers[run]
+        # If the server ends meanwhile, the next start finishes the deletion.
         await controller.kill()
+        await controller.end_commands()
+        del self._controllers[run]
+        with contextlib.suppress(ValueError):
+            self._queue.remove(run)
         # The files first: on a full disk, that makes space for the database.
         await asyncio.to_thread(self._directories.delete_contents, run)
         try:
@@ -327,12 +354,13 @@ class Supervisor:
     def _make_controller(self, run: Run) -> RunController:
         corpus_path = self.corpora.path(run.corpus)
         checkpoints = self._directories.checkpoints(run.id)
+        checkpoint_store = CheckpointStore(run.id, checkpoints, self.store)
         snapshots = Snapshots.of_checkpoints(checkpoints)
         return RunController(
             Recorder(
                 run, corpus_path, self.store, self._publisher, self._inference, snapshots=snapshots
             ),
-            CheckpointStore(run.id, checkpoints, self.store),
+            checkpoint_store,
             corpus_path,
             self.store,
             on_training_stopped=self._schedule_next,

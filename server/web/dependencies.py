@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -28,7 +28,14 @@ from server.web.loss_cache import LossCache
 from server.web.security.auth import is_operator
 from server.web.security.rate_limit import Throttle, Work
 
-__all__ = ["RateLimiterDep", "RunControllerDep", "Services", "ServicesDep", "limit_downloads"]
+__all__ = [
+    "CommandedRunDep",
+    "RateLimiterDep",
+    "RunControllerDep",
+    "Services",
+    "ServicesDep",
+    "limit_downloads",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +69,35 @@ def get_services(connection: HTTPConnection) -> Services:
 ServicesDep = Annotated[Services, Depends(get_services)]
 
 
-def get_run(run_id: str, services: ServicesDep) -> RunController:
-    """Return the controller of the run in the path.
+async def get_run(run_id: str, services: ServicesDep) -> AsyncIterator[RunController]:
+    """Provide the controller of the run in the path.
 
     Raises
     ------
     UnknownRunError
-        There is no such run.
+        There is no such run, or it was deleted while the request was in progress.
     """
-    return services.supervisor.get(run_id)
+    controller = services.supervisor.get(run_id)
+    with controller.reading():
+        yield controller
 
 
 RunControllerDep = Annotated[RunController, Depends(get_run)]
+
+
+async def get_run_for_command(controller: RunControllerDep) -> AsyncIterator[RunController]:
+    """Provide the controller of the run in the path; a deletion waits for the request.
+
+    Raises
+    ------
+    UnknownRunError
+        As for `get_run`.
+    """
+    with controller.command():
+        yield controller
+
+
+CommandedRunDep = Annotated[RunController, Depends(get_run_for_command)]
 
 
 def rate_limiter(connection: HTTPConnection, services: ServicesDep) -> Callable[[Work, int], None]:

@@ -129,10 +129,11 @@ def run(settings: Settings) -> int:
         except CannotStartError as error:
             print(error, file=sys.stderr)  # noqa: T201 - the command's error message
             return 1
-        return _serve(settings, listener, signal_handler)
+        _serve(settings, listener, signal_handler)
+    return 0
 
 
-def _serve(settings: Settings, listener: socket.socket, signal_handler: SignalHandler) -> int:
+def _serve(settings: Settings, listener: socket.socket, signal_handler: SignalHandler) -> None:
     config = uvicorn.Config(
         create_app(settings),
         # uvicorn logs a warning for every malformed request.
@@ -151,9 +152,17 @@ def _serve(settings: Settings, listener: socket.socket, signal_handler: SignalHa
     )
     server = Server(config, settings)
     signal_handler.attach(server)
-    asyncio.run(server.serve(sockets=[listener]))
-    signal_handler.ignore()
-    return 0 if server.started else 1
+
+    async def serve() -> None:
+        await server.serve(sockets=[listener])
+        signal_handler.ignore()
+        # Everything is stored. `asyncio.run` would wait for the threads that read or describe a
+        # text for a request that is cancelled, which may take minutes and has no effect.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0 if server.started else 1)
+
+    asyncio.run(serve())
 
 
 def _trusted_proxies() -> list[str]:

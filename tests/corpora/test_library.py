@@ -18,6 +18,7 @@ from server.corpora.library import (
     NotTextError,
     ShippedCorpusError,
     UnknownCorpusError,
+    UploadCancelledError,
     display_name,
 )
 
@@ -252,3 +253,12 @@ def test_summaries_are_encoded_once(library, monkeypatch):
         expected = json.loads(json.dumps(corpus.to_json()))
         assert each | {"headings": expected["headings"]} == expected
         assert "headings" not in each
+
+
+def test_a_text_nobody_waits_for_is_not_stored(tmp_path, shipped_dir):
+    library = CorpusLibrary(shipped_dir, tmp_path)
+    before = library.list()
+    with pytest.raises(UploadCancelledError):
+        library.add(b"A text. " * 100, "a", is_cancelled=lambda: True)
+    assert library.list() == before
+    assert not list((tmp_path / "corpora").iterdir())

@@ -1,6 +1,9 @@
 """Concurrent uploads."""
 
 import asyncio
+import threading
+
+import pytest
 
 from server.corpora.uploads import Uploads
 from server.files.storage_quota import StorageQuota
@@ -15,7 +18,7 @@ class Library:
     def list(self):
         return []
 
-    def add(self, data, name, encoding):
+    def add(self, data, name, encoding, is_cancelled):
         self.happened.append(("added", name))
         return data
 
@@ -38,3 +41,30 @@ def test_uploads_are_processed_one_at_a_time(tmp_path):
 
     asyncio.run(scene())
     assert library.happened == [(what, name) for name in "abcdefg" for what in ("read", "added")]
+
+
+def test_a_cancelled_upload_is_not_stored(tmp_path):
+    describing, end, told = threading.Event(), threading.Event(), []
+
+    class Slow(Library):
+        def add(self, data, name, is_cancelled):
+            describing.set()
+            end.wait(30)
+            told.append(is_cancelled())
+
+    async def read():
+        return b"x"
+
+    async def scene():
+        uploads = Uploads(Slow(), StorageQuota(tmp_path, None), 1)
+        adding = asyncio.create_task(uploads.add(read, "a"))
+        await asyncio.to_thread(describing.wait, 30)
+        adding.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await adding
+        end.set()
+        # Neither the place nor the turn of the cancelled upload is taken for ever.
+        await uploads.add(read, "b")
+
+    asyncio.run(scene())
+    assert sorted(told) == [False, True]

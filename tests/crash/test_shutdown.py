@@ -101,3 +101,28 @@ def test_the_children_of_a_killed_server_exit_and_workers_save_a_checkpoint(serv
         found = again.run(run)
         assert found["update"] >= update
         assert again.get(run, "checkpoints")[-1]["update"] == found["update"]
+
+
+def test_an_upload_being_described_and_reads_of_texts_do_not_delay_the_end(serve):
+    server = serve("--no-demo")
+    large = server.upload((PAGES + "\u2014") * 1_000)
+    shown = {each["id"] for each in server.client.get("/api/corpora").json()}
+    body = (
+        b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n'
+        + PAGES.encode() * 3_000
+        + b"\r\n--x--\r\n"
+    )
+    request = (
+        f"POST /api/corpora HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n"
+        "Content-Type: multipart/form-data; boundary=x\r\n\r\n"
+    ).encode()
+    deep = f"GET /api/corpora/{large['id']}/text?from={large['characters'] - 9} HTTP/1.1\r\n"
+    with contextlib.ExitStack() as clients:
+        for message in [request + body] + [f"{deep}Host: 127.0.0.1\r\n\r\n".encode()] * 200:
+            client = socket.create_connection(("127.0.0.1", server.port))
+            clients.enter_context(client).sendall(message)
+        began_s = time.monotonic()
+        assert server.terminate() == 0
+        assert time.monotonic() - began_s < 10 + SLACK_S
+    again = serve("--no-demo")
+    assert {each["id"] for each in again.client.get("/api/corpora").json()} == shown

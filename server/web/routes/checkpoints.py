@@ -14,7 +14,7 @@ from server.runs.downloads import OpenFile
 from server.spec.run_spec import StrictModel, encodable
 from server.spec.schemas import Checkpoint
 from server.store import queries
-from server.web.dependencies import RunControllerDep, ServicesDep, limit_downloads
+from server.web.dependencies import CommandedRunDep, RunControllerDep, ServicesDep, limit_downloads
 from server.web.http.file_response import OpenFileResponse
 from server.web.security.auth import is_operator
 
@@ -49,7 +49,7 @@ async def list_checkpoints(controller: RunControllerDep, services: ServicesDep) 
 
 @router.post("", status_code=201)
 async def create_checkpoint(
-    controller: RunControllerDep, services: ServicesDep, request: CheckpointRequest | None = None
+    controller: CommandedRunDep, services: ServicesDep, request: CheckpointRequest | None = None
 ) -> Checkpoint:
     """Save everything needed to continue exactly from here; durable when answered."""
     await services.supervisor.quota.check()
@@ -59,7 +59,7 @@ async def create_checkpoint(
 
 
 @router.delete("/{checkpoint_id}", status_code=204)
-async def delete_checkpoint(controller: RunControllerDep, checkpoint_id: str) -> None:
+async def delete_checkpoint(controller: CommandedRunDep, checkpoint_id: str) -> None:
     """Delete a checkpoint, unless it is automatic or the one from which the run would resume."""
     await controller.checkpoint_store.delete(checkpoint_id)
     await controller.recorder.publish_checkpoint_deleted(checkpoint_id)

@@ -11,7 +11,7 @@ from server.corpora.visible_text import without_controls
 from server.spec.run_spec import SpecError, StrictModel, encodable
 from server.spec.schemas import Milestone
 from server.store import queries
-from server.web.dependencies import RunControllerDep, ServicesDep
+from server.web.dependencies import CommandedRunDep, RunControllerDep, ServicesDep
 
 router = APIRouter(prefix="/api/runs/{run_id}/milestones", tags=["milestones"])
 
@@ -46,7 +46,7 @@ async def list_milestones(controller: RunControllerDep, services: ServicesDep) -
 
 
 @router.post("", status_code=201)
-async def add_note(controller: RunControllerDep, request: NoteRequest) -> Milestone:
+async def add_note(controller: CommandedRunDep, request: NoteRequest) -> Milestone:
     """Add a note to an update; durable when answered."""
     if request.update > controller.run.update:
         raise SpecError(
@@ -57,13 +57,13 @@ async def add_note(controller: RunControllerDep, request: NoteRequest) -> Milest
 
 @router.patch("/{milestone_id}")
 async def change_note(
-    controller: RunControllerDep, milestone_id: str, request: NoteText
+    controller: CommandedRunDep, milestone_id: str, request: NoteText
 ) -> Milestone:
     """Change the text of a note; durable when answered."""
     return await controller.recorder.change_note(milestone_id, request.text)
 
 
 @router.delete("/{milestone_id}", status_code=204)
-async def delete_note(controller: RunControllerDep, milestone_id: str) -> None:
+async def delete_note(controller: CommandedRunDep, milestone_id: str) -> None:
     """Delete a note; durable when answered."""
     await controller.recorder.remove_note(milestone_id)

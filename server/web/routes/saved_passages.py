@@ -15,7 +15,12 @@ from server.passages.gallery import SLICE_SIZE
 from server.passages.saved_passage import BREAK, SavedPassage, as_markdown, as_text
 from server.passages.service import PASSAGE_FINGERPRINT_DIGITS
 from server.spec.run_spec import StrictModel, printable
-from server.web.dependencies import RunControllerDep, Services, ServicesDep, limit_downloads
+from server.web.dependencies import (
+    CommandedRunDep,
+    Services,
+    ServicesDep,
+    limit_downloads,
+)
 
 router = APIRouter(tags=["saved passages"])
 
@@ -105,7 +110,8 @@ async def list_passages(
 async def save_passage(request: SaveRequest, services: ServicesDep) -> SavedPassage:
     """Save a passage that was written recently; durable when answered."""
     controller = services.supervisor.get(request.run)
-    return await services.gallery.save(controller, request.fingerprint, request.title)
+    with controller.command():
+        return await services.gallery.save(controller, request.fingerprint, request.title)
 
 
 @router.get(
@@ -159,7 +165,7 @@ async def delete_passage(passage_id: str, services: ServicesDep) -> None:
 
 @router.post("/api/runs/{run_id}/models", status_code=204)
 async def save_model(
-    controller: RunControllerDep, request: ModelRequest, services: ServicesDep
+    controller: CommandedRunDep, request: ModelRequest, services: ServicesDep
 ) -> None:
     """Save the model that wrote a passage, so that a link to the passage keeps working."""
     await services.gallery.save_model(controller, request.model)
