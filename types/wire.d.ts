@@ -334,6 +334,7 @@ interface RunSpec {
   clip_mode: "value" | "norm";
   init_scale: number | null;
   validation_fraction: number;
+  loss_smoothing: number | null;
   seed: number;
   dtype: "float32" | "float64";
   max_updates: number | null;

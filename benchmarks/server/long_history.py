@@ -24,13 +24,14 @@ from benchmarks.server.server_process import ServerProcess, memory_bytes, peak_b
 from benchmarks.server.synthetic_history import SyntheticRun, create_run
 from benchmarks.verdicts import Verdict
 from server.history.smoothing import FACTORS
-from server.rnn.training.trainer import SMOOTHING
+from server.spec.run_spec import RunSpec
 from server.store import queries
 from server.store.database import Store
 
 LENGTHS = (100_000, 10_000_000)
 RANGES = 200
 REPEATS = 15
+OWN_SMOOTHING = RunSpec().smoothing
 
 # Long samples, because the server loads whole pages of them.
 SAMPLES = {"sample_length": 2_000}
@@ -137,9 +138,9 @@ def _measure_requests(server: ServerProcess, synthetic: SyntheticRun) -> Times:
         ranges = _ranges(synthetic.updates)
         return [of_range(*at, factors[n % len(factors)]) for n, at in enumerate(ranges)]
 
-    others = [factor for factor in FACTORS if factor != SMOOTHING]
+    others = [factor for factor in FACTORS if factor != OWN_SMOOTHING]
     times = {
-        "GET loss: any range": of_ranges(SMOOTHING),
+        "GET loss: any range": of_ranges(OWN_SMOOTHING),
         # Computed once for the whole run, then cached.
         "GET loss: smoothed otherwise, at first": [of_range(1, 1, 1, other) for other in others],
         "GET loss: any range, smoothed otherwise": of_ranges(*others),

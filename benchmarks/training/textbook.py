@@ -27,6 +27,8 @@ class TextbookTrainer:
         m and T.
     learning_rate : float
         AdaGrad's eta.
+    smoothing : float
+        The factor of the smooth loss.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class TextbookTrainer:
         hidden_size: int = 100,
         sequence_length: int = 25,
         learning_rate: float = 0.1,
+        smoothing: float = 0.999,
     ) -> None:
         rng = np.random.default_rng(0)
         characters = sorted(set(text))
@@ -51,6 +54,7 @@ class TextbookTrainer:
         self.vocabulary_size = K
         self.sequence_length = sequence_length
         self.learning_rate = learning_rate
+        self.smoothing = smoothing
         self.h: Array = np.zeros((m, 1))
         self.position = 0
         self.smooth_loss = -np.log(1.0 / K) * sequence_length
@@ -102,7 +106,7 @@ class TextbookTrainer:
         ):
             memory += gradient * gradient
             parameter += -self.learning_rate * gradient / np.sqrt(memory + 1e-8)
-        self.smooth_loss = 0.999 * self.smooth_loss + 0.001 * loss
+        self.smooth_loss = self.smoothing * self.smooth_loss + (1.0 - self.smoothing) * loss
         self.position = end
         return loss
 

@@ -72,6 +72,12 @@ class ResumeState:
         return self.spec.model_copy(update=changes)
 
 
+def _complete_spec(meta: Meta) -> object:
+    """Return a checkpoint's spec; before it named the smoothing, the factor was always 0.999."""
+    spec = meta.get("spec")
+    return {"loss_smoothing": 0.999} | spec if isinstance(spec, dict) else spec
+
+
 def read_resume_state(path: Path) -> ResumeState:
     """Read a checkpoint to continue from.
 
@@ -82,7 +88,7 @@ def read_resume_state(path: Path) -> ResumeState:
     """
     try:
         arrays, meta = read_archive(path)
-        return ResumeState(path, arrays, meta, RunSpec.model_validate(meta.get("spec")))
+        return ResumeState(path, arrays, meta, RunSpec.model_validate(_complete_spec(meta)))
     except FileNotFoundError:
         raise TrainingError(f"There is no {path.name} in {path.parent} to resume.") from None
     except DamagedArchiveError as error:

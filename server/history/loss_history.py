@@ -66,9 +66,12 @@ class HistoryWriter:
         Of the database; the caller commits.
     run : str
         Id of the run.
+    factor : float
+        Factor of the run's smooth loss, in [0, 1).
     """
 
-    def __init__(self, connection: sqlite3.Connection, run: str) -> None:
+    def __init__(self, connection: sqlite3.Connection, run: str, factor: float) -> None:
+        self._factor = factor
         self._connection = connection
         self._run = run
         row = connection.execute(
@@ -116,7 +119,7 @@ class HistoryWriter:
 
     def _write(self) -> float:
         losses = self._losses[: self._count]
-        blocks, smooth = summarise(losses, self._smooth)
+        blocks, smooth = summarise(losses, self._smooth, self._factor)
         self._connection.execute(
             "INSERT OR REPLACE INTO losses VALUES (?, ?, ?, ?, ?)",
             (self._run, self._chunk, self._count, blocks.tobytes(), losses.tobytes()),
@@ -144,9 +147,12 @@ class History:
         Of the database; `HistoryWriter.write` makes buffered losses visible.
     run : str
         Id of the run.
+    factor : float
+        Factor of the run's smooth loss, in [0, 1).
     """
 
-    def __init__(self, connection: sqlite3.Connection, run: str) -> None:
+    def __init__(self, connection: sqlite3.Connection, run: str, factor: float) -> None:
+        self._factor = factor
         self._connection = connection
         self._run = run
 
@@ -169,7 +175,7 @@ class History:
             "DELETE FROM losses WHERE run = ? AND chunk >= ?", (self._run, writer_chunk)
         )
         if row is not None and count:
-            writer = HistoryWriter(self._connection, self._run)
+            writer = HistoryWriter(self._connection, self._run, self._factor)
             first = writer_chunk * CHUNK_UPDATES + 1
             writer.append(first, np.frombuffer(row[0], dtype=np.float64)[:count])
             writer.write()
@@ -246,7 +252,9 @@ class History:
         return (
             low,
             high,
-            continue_smooth(gathered, steps, _smooth_starts(end_blocks, blocks, before)),
+            continue_smooth(
+                gathered, steps, _smooth_starts(end_blocks, blocks, before), self._factor
+            ),
         )
 
     def _from_blocks(
@@ -281,7 +289,9 @@ class History:
         end_blocks = (ends - offset) // BLOCK_UPDATES
         smooth = blocks[end_blocks, 2].copy()
         since = _smooth_starts(end_blocks, blocks, before)
-        smooth[cut] = continue_smooth(tails, (ends[cut] - 1) % BLOCK_UPDATES + 1, since[cut])
+        smooth[cut] = continue_smooth(
+            tails, (ends[cut] - 1) % BLOCK_UPDATES + 1, since[cut], self._factor
+        )
         return low, high, smooth
 
     def _at_edges(

@@ -1,6 +1,6 @@
 """The loss smoothed with other factors than the run's own, for any range of updates.
 
-The run's own smooth loss (see `server.rnn.training.trainer.SMOOTHING`) is part of the history. For
+The run's own smooth loss is part of the history. For
 another factor, the smoothed loss at the end of each block is computed when it is first requested,
 some chunks at a time, and stored for complete chunks. From the end of the nearest block, any update
 is at most 64 losses away.
@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 
 from server.history.loss_history import History
 from server.history.summaries import BLOCK_UPDATES, CHUNK_UPDATES, Floats, continue_smooth
-from server.rnn.training.trainer import SMOOTHING
 
 __all__ = ["FACTORS", "SCHEMA", "compute_more", "smoothed_at", "truncate"]
 
-FACTORS = (0.0, 0.9, 0.99, SMOOTHING, 0.9999)
-"""The factors that can be requested; 0 means no smoothing."""
+FACTORS = (0.0, 0.9, 0.99, 0.999, 0.9999)
+"""The factors that can be requested beside the run's own; 0 means no smoothing."""
 
 # Takes some milliseconds of the database's thread; other calls run in between.
 CHUNKS_AT_ONCE = 64
@@ -59,7 +58,7 @@ def smoothed_at(
         return np.empty(0)
     blocks, steps = (updates - 1) // BLOCK_UPDATES, (updates - 1) % BLOCK_UPDATES + 1
     if factor == 0.0:
-        return _losses(connection, run, blocks)[np.arange(len(updates)), steps - 1]
+        return _losses(connection, run, factor, blocks)[np.arange(len(updates)), steps - 1]
     while compute_more(connection, run, factor):
         pass
     first_chunk = max(int(blocks[0]) - 1, 0) // BLOCKS
@@ -68,7 +67,9 @@ def smoothed_at(
     smooth = ends[places]
     cut = steps < BLOCK_UPDATES
     since = np.where(blocks[cut] > 0, ends[np.maximum(places[cut] - 1, 0)], np.nan)
-    smooth[cut] = continue_smooth(_losses(connection, run, blocks[cut]), steps[cut], since, factor)
+    smooth[cut] = continue_smooth(
+        _losses(connection, run, factor, blocks[cut]), steps[cut], since, factor
+    )
     return smooth
 
 
@@ -133,7 +134,7 @@ def _ends(
     ends = np.full((last_chunk - first_chunk + 1) * BLOCKS, np.nan)
     ends[: max(len(known) - skipped, 0)] = known[skipped:]
     if len(known) - skipped < len(ends):
-        unfilled = History(connection, run).losses(
+        unfilled = History(connection, run, factor).losses(
             last_chunk * CHUNK_UPDATES + 1, (last_chunk + 1) * CHUNK_UPDATES
         )
         found = _smooth_ends(unfilled, before, factor)
@@ -142,7 +143,9 @@ def _ends(
     return ends
 
 
-def _losses(connection: sqlite3.Connection, run: str, blocks: NDArray[np.int64]) -> Floats:
+def _losses(
+    connection: sqlite3.Connection, run: str, factor: float, blocks: NDArray[np.int64]
+) -> Floats:
     """Return the losses of each block, a row each; blocks may repeat."""
     wanted, inverse = np.unique(blocks, return_inverse=True)
-    return History(connection, run).block_losses(wanted)[inverse]
+    return History(connection, run, factor).block_losses(wanted)[inverse]

@@ -11,8 +11,6 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from server.rnn.training.trainer import SMOOTHING
-
 __all__ = [
     "BLOCK_UPDATES",
     "CHUNK_UPDATES",
@@ -29,19 +27,19 @@ CHUNK_UPDATES = 4_096
 Floats = NDArray[np.float64]
 
 
-def smoothed(smooth: Floats, loss: Floats, factor: float = SMOOTHING) -> Floats:
+def smoothed(smooth: Floats, loss: Floats, factor: float) -> Floats:
     """Return smooth losses after one more loss each; NaN means the start of the run."""
     return np.where(np.isnan(smooth), loss, factor * smooth + (1.0 - factor) * loss)
 
 
-def smooth_losses(losses: Iterable[float], smooth: float | None) -> Iterator[float]:
+def smooth_losses(losses: Iterable[float], smooth: float | None, factor: float) -> Iterator[float]:
     """Yield the smooth loss after each of `losses`; `smooth` is the one before (None: none)."""
     for loss in losses:
-        smooth = loss if smooth is None else SMOOTHING * smooth + (1.0 - SMOOTHING) * loss
+        smooth = loss if smooth is None else factor * smooth + (1.0 - factor) * loss
         yield smooth
 
 
-def summarise(losses: Floats, smooth: float | None) -> tuple[Floats, float]:
+def summarise(losses: Floats, smooth: float | None, factor: float) -> tuple[Floats, float]:
     """Return the summary of each block of a chunk, and the smooth loss at the chunk's end.
 
     Parameters
@@ -50,6 +48,8 @@ def summarise(losses: Floats, smooth: float | None) -> tuple[Floats, float]:
         The chunk's losses.
     smooth : float or None
         Smooth loss before the chunk; None at the start of the run.
+    factor : float
+        Smoothing factor s: smooth = s * smooth + (1 - s) * loss.
 
     Returns
     -------
@@ -62,14 +62,14 @@ def summarise(losses: Floats, smooth: float | None) -> tuple[Floats, float]:
     blocks = np.empty((len(starts), 3))
     blocks[:, 0] = np.minimum.reduceat(losses, starts)
     blocks[:, 1] = np.maximum.reduceat(losses, starts)
-    curve = np.fromiter(smooth_losses(losses.tolist(), smooth), np.float64, len(losses))
+    curve = np.fromiter(smooth_losses(losses.tolist(), smooth, factor), np.float64, len(losses))
     ends = np.minimum(starts + BLOCK_UPDATES, len(losses)) - 1
     blocks[:, 2] = curve[ends]
     return blocks, float(curve[-1])
 
 
 def continue_smooth(
-    losses: Floats, steps: NDArray[np.int64], smooth: Floats, factor: float = SMOOTHING
+    losses: Floats, steps: NDArray[np.int64], smooth: Floats, factor: float
 ) -> Floats:
     """Return the smooth loss of each row after its first `steps` losses.
 

@@ -46,7 +46,9 @@ class Search:
     update: int | None = None
 
 
-def first_below(connection: sqlite3.Connection, run: str, smooth_loss: float) -> Search:
+def first_below(
+    connection: sqlite3.Connection, run: str, smooth_loss: float, factor: float
+) -> Search:
     """Search for the first update of a run whose smooth loss is below `smooth_loss`.
 
     A call reads a few dozen chunks at most; the next call continues.
@@ -59,19 +61,21 @@ def first_below(connection: sqlite3.Connection, run: str, smooth_loss: float) ->
         Id of the run.
     smooth_loss : float
         The threshold, in nats per sequence.
+    factor : float
+        Factor of the run's smooth loss.
     """
     known = connection.execute(
         "SELECT chunk FROM least_smooth WHERE run = ? AND least < ? ORDER BY chunk LIMIT 1",
         (run, smooth_loss),
     ).fetchone()
     if known is not None:
-        return Search(done=True, update=_within(connection, run, known[0], smooth_loss))
-    if _compute_more(connection, run):
+        return Search(done=True, update=_within(connection, run, known[0], smooth_loss, factor))
+    if _compute_more(connection, run, factor):
         return Search(done=False)
     (incomplete,) = connection.execute(
         "SELECT coalesce(max(chunk) + 1, 0) FROM least_smooth WHERE run = ?", (run,)
     ).fetchone()
-    return Search(done=True, update=_within(connection, run, incomplete, smooth_loss))
+    return Search(done=True, update=_within(connection, run, incomplete, smooth_loss, factor))
 
 
 def truncate(connection: sqlite3.Connection, run: str, last: int) -> None:
@@ -81,7 +85,9 @@ def truncate(connection: sqlite3.Connection, run: str, last: int) -> None:
     )
 
 
-def _within(connection: sqlite3.Connection, run: str, chunk: int, smooth_loss: float) -> int | None:
+def _within(
+    connection: sqlite3.Connection, run: str, chunk: int, smooth_loss: float, factor: float
+) -> int | None:
     """Return the first update of a chunk with a lower smooth loss; None if there is none."""
     row = connection.execute(
         "SELECT losses FROM losses WHERE run = ? AND chunk = ?", (run, chunk)
@@ -89,14 +95,14 @@ def _within(connection: sqlite3.Connection, run: str, chunk: int, smooth_loss: f
     if row is None:
         return None
     losses = np.frombuffer(row[0], dtype=np.float64).tolist()
-    curve = smooth_losses(losses, smooth_before(connection, run, chunk))
+    curve = smooth_losses(losses, smooth_before(connection, run, chunk), factor)
     first = chunk * CHUNK_UPDATES + 1
     return next(
         (update for update, smooth in enumerate(curve, first) if smooth < smooth_loss), None
     )
 
 
-def _compute_more(connection: sqlite3.Connection, run: str) -> bool:
+def _compute_more(connection: sqlite3.Connection, run: str, factor: float) -> bool:
     """Store the least smooth loss of the next complete chunks; return whether there were any."""
     rows = connection.execute(
         "SELECT chunk, blocks, losses FROM losses WHERE run = ? AND updates = ? AND chunk >"
@@ -110,7 +116,7 @@ def _compute_more(connection: sqlite3.Connection, run: str) -> bool:
     ends = np.concatenate([np.frombuffer(row[1], dtype=np.float64)[2::3] for row in rows])
     losses = np.concatenate([np.frombuffer(row[2], dtype=np.float64) for row in rows])
     starts = np.concatenate([[np.nan if before is None else before], ends[:-1]])
-    least = _least_of_blocks(losses.reshape(-1, BLOCK_UPDATES), starts)
+    least = _least_of_blocks(losses.reshape(-1, BLOCK_UPDATES), starts, factor)
     of_chunks = np.fmin.reduce(least.reshape(len(rows), -1), axis=1)
     connection.executemany(
         "INSERT OR REPLACE INTO least_smooth VALUES (?, ?, ?)",
@@ -119,7 +125,7 @@ def _compute_more(connection: sqlite3.Connection, run: str) -> bool:
     return True
 
 
-def _least_of_blocks(losses: Floats, smooth: Floats) -> Floats:
+def _least_of_blocks(losses: Floats, smooth: Floats, factor: float) -> Floats:
     """Return the least smooth loss of each block.
 
     Parameters
@@ -127,9 +133,11 @@ def _least_of_blocks(losses: Floats, smooth: Floats) -> Floats:
     losses : ndarray of float64, shape (n, 64)
     smooth : ndarray of float64, shape (n,)
         Before each block; NaN at the start of the run.
+    factor : float
+        Factor of the run's smooth loss.
     """
     least = np.full(len(losses), np.inf)
     for column in losses.T:
-        smooth = smoothed(smooth, column)
+        smooth = smoothed(smooth, column, factor)
         least = np.fmin(least, smooth)
     return least

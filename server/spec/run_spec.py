@@ -23,7 +23,7 @@ from server.corpora.visible_text import without_controls
 from server.rnn.architecture import MAX_LAYERS
 from server.rnn.cells import CELLS
 from server.rnn.optimizers import LEARNING_RATES, OPTIMIZERS
-from server.rnn.training.settings import TrainerSettings
+from server.rnn.training.settings import TrainerSettings, smoothing_factor
 from server.spec.pace import FASTEST_UPDATES_PER_S, PACES, parse_pace
 from server.spec.spec_field import Column, DefaultBy, Null, SpecField
 
@@ -48,6 +48,7 @@ MAX_SEQUENCE_LENGTH = 1_000
 MAX_SAMPLE_LENGTH = 20_000
 MAX_UPDATES = 10**12
 MAX_WATCH_WORDS = 50
+MAX_SMOOTHING = 0.9999
 
 NETWORK = TrainerSettings()
 """The defaults of everything that the trainer takes."""
@@ -304,6 +305,16 @@ class RunSpec(SpecModel):
             column=Column("held out", "{validation_fraction} held out", unused=0),
         ),
     ] = NETWORK.validation_fraction
+    loss_smoothing: Annotated[
+        float | None,
+        Field(ge=0, le=MAX_SMOOTHING),
+        SpecField(
+            label="Loss smoothing",
+            explanation="Factor s of the smooth loss; by default 1 - T B / 25,000, at least 0.9.",
+            null=Null("by T and B", phrase="smoothed over about 25,000 characters"),
+            column=Column("smoothing", "smoothing {loss_smoothing}"),
+        ),
+    ] = NETWORK.loss_smoothing
     seed: Annotated[
         int,
         Field(ge=0, lt=2**63),
@@ -411,6 +422,11 @@ class RunSpec(SpecModel):
         ),
     ] = False
 
+    @property
+    def smoothing(self) -> float:
+        """The factor of the smooth loss."""
+        return smoothing_factor(self.loss_smoothing, self.sequence_length, self.batch_size)
+
     @model_validator(mode="before")
     @classmethod
     def _default_by_another_field(cls, fields: object) -> object:
@@ -456,7 +472,8 @@ NEW_RUN_FORM = FormLayout(
     ),
     folded=(
         *("cell", "layers", "dropout", "batch_size", "optimizer", "learning_rate_decay"),
-        *("clip_mode", "clip", "init_scale", "validation_fraction", "dtype"),
+        *("clip_mode", "clip", "init_scale", "validation_fraction"),
+        *("loss_smoothing", "dtype"),
     ),
 )
 """The form for a new run. The corpus has a place of its own above it."""

@@ -24,6 +24,7 @@ from server.files.disk_errors import StorageError
 from server.files.failpoints import failpoint
 from server.history import smoothing, threshold_search, training_time
 from server.history.loss_history import History, HistoryWriter
+from server.rnn.training.settings import TrainerSettings, smoothing_factor
 from server.spec.schemas import Checkpoint, Milestone, Sample
 from server.store import milestones
 from server.store.migrations import open_database
@@ -35,6 +36,9 @@ __all__ = ["Store"]
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+# The sizes of a run whose JSON does not name them.
+COURSE = TrainerSettings()
 
 
 class Store:
@@ -50,6 +54,8 @@ class Store:
         self._connection = open_database(path)
         # The last, incomplete chunk of losses of each run that trains.
         self._writers: dict[str, HistoryWriter] = {}
+        # The factor of each run's smooth loss, which never changes.
+        self._smoothing: dict[str, float] = {}
         self._log = WriteLog(self._connection, self._write_buffers, self._writers.clear)
 
     @property
@@ -161,6 +167,7 @@ class Store:
 
         def delete() -> None:
             self._writers.pop(run, None)
+            self._smoothing.pop(run, None)
             for table in RUN_TABLES:
                 self._connection.execute(f"DELETE FROM {table} WHERE run = ?", (run,))  # noqa: S608
             self._connection.execute("DELETE FROM runs WHERE id = ?", (run,))
@@ -206,10 +213,25 @@ class Store:
         return self._log.write_durably(add_and_rewind)
 
     def _truncate(self, run: str, update: int) -> None:
-        History(self._connection, run).truncate(update)
+        History(self._connection, run, self.smoothing(run)).truncate(update)
         threshold_search.truncate(self._connection, run, update)
         smoothing.truncate(self._connection, run, update)
         training_time.truncate(self._connection, run, update)
+
+    def smoothing(self, run: str) -> float:
+        """Return the factor of a run's smooth loss."""
+        if run not in self._smoothing:
+            row = self._connection.execute(
+                "SELECT json_extract(run, '$.spec.loss_smoothing'),"
+                " json_extract(run, '$.spec.sequence_length'),"
+                " json_extract(run, '$.spec.batch_size') FROM runs WHERE id = ?",
+                (run,),
+            ).fetchone()
+            chosen, length, streams = row or (None, None, None)
+            self._smoothing[run] = smoothing_factor(
+                chosen, length or COURSE.sequence_length, streams or COURSE.batch_size
+            )
+        return self._smoothing[run]
 
     # -- losses -----------------------------------------------------------------------------------
 
@@ -263,7 +285,7 @@ class Store:
 
     def _writer(self, run: str) -> HistoryWriter:
         if run not in self._writers:
-            self._writers[run] = HistoryWriter(self._connection, run)
+            self._writers[run] = HistoryWriter(self._connection, run, self.smoothing(run))
         return self._writers[run]
 
     def _write_buffers(self) -> None:

@@ -306,7 +306,21 @@ def _rename_key(
             log.warning("Migrating the database: %s, %.0f %%.", table, 100 * done)
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_rename_to_standard_terms,)
+# -- version 2 ------------------------------------------------------------------------------------
+
+
+def _keep_loss_smoothing(connection: sqlite3.Connection) -> None:
+    """Give every run the factor of its smooth loss, which was the same at all sizes."""
+    connection.execute(
+        "UPDATE runs SET run = json_set(run, '$.spec.loss_smoothing', 0.999)"
+        " WHERE json_valid(run) AND json_type(run, '$.spec') = 'object'"
+    )
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    _rename_to_standard_terms,
+    _keep_loss_smoothing,
+)
 """The migration at index n makes version n + 1 of version n."""
 
 VERSION = len(MIGRATIONS)

@@ -15,7 +15,6 @@ from pydantic import ValidationError
 from server.history import peaks, smoothing, threshold_search, training_time
 from server.history.loss_history import History, ReducedLoss
 from server.history.threshold_search import Search
-from server.rnn.training.trainer import SMOOTHING
 from server.spec.schemas import Checkpoint, Milestone, Run, Sample, ValidationLoss
 from server.store import milestones, sample_selection
 from server.store.database import Store
@@ -185,6 +184,10 @@ def validation_loss(store: Store, run: str, first: int, last: int, points: int) 
 # -- losses ---------------------------------------------------------------------------------------
 
 
+def _history(store: Store, run: str) -> History:
+    return History(store.current(run), run, store.smoothing(run))
+
+
 def reduced_loss(
     store: Store,
     run: str,
@@ -192,16 +195,16 @@ def reduced_loss(
     last: int | None,
     *,
     points: int,
-    factor: float = SMOOTHING,
+    factor: float | None = None,
 ) -> ReducedLoss:
     """Return the loss from `first` to `last`, reduced to at most `points` buckets.
 
-    `factor` is the smoothing factor, one of `smoothing.FACTORS`.
+    `factor` is the smoothing factor, the run's own or one of `smoothing.FACTORS`; None: its own.
     """
-    connection = store.current(run)
-    history = History(connection, run)
+    connection, own = store.current(run), store.smoothing(run)
+    history = History(connection, run, own)
     reduced = history.reduce(first, history.last if last is None else last, points)
-    if factor != SMOOTHING:
+    if factor is not None and factor != own:
         smooth = smoothing.smoothed_at(connection, run, factor, reduced.update)
         reduced = replace(reduced, smooth=smooth)
     return reduced
@@ -209,6 +212,8 @@ def reduced_loss(
 
 def precompute_smoothing(store: Store, run: str, factor: float) -> bool:
     """Store smoothed losses of some more chunks; see `smoothing.compute_more`."""
+    if factor == store.smoothing(run):
+        return False
     compute = partial(smoothing.compute_more, store.current(run), run, factor)
     return store.write_derived(compute)
 
@@ -223,21 +228,23 @@ def training_seconds(
 
 def highest_loss(store: Store, run: str, first: int, last: int) -> int | None:
     """Return the update with the greatest loss from `first` to `last`; None if there is none."""
-    return peaks.highest(History(store.current(run), run), first, last)
+    return peaks.highest(_history(store, run), first, last)
 
 
 def losses(store: Store, run: str, first: int, last: int) -> NDArray[np.float64]:
     """Return the loss of each update from `first` to `last`, or to the end of the history."""
-    return History(store.current(run), run).losses(first, last)
+    return _history(store, run).losses(first, last)
 
 
 def first_below(store: Store, run: str, smooth_loss: float) -> Search:
     """Search for the first update with a lower smooth loss; see `threshold_search.first_below`."""
-    search = partial(threshold_search.first_below, store.current(run), run, smooth_loss)
+    search = partial(
+        threshold_search.first_below, store.current(run), run, smooth_loss, store.smoothing(run)
+    )
     return store.write_derived(search)
 
 
 def loss_chunk(store: Store, run: str, after: int) -> tuple[int, NDArray[np.float64]] | None:
     """Return number and losses of the first chunk of the history after chunk `after`."""
-    found = next(History(store.current(run), run).chunks(after), None)
+    found = next(_history(store, run).chunks(after), None)
     return None if found is None else (found[0], found[2])

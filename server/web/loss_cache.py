@@ -8,7 +8,6 @@ from math import isfinite
 
 from server.concurrency.single_flight import SingleFlightCache
 from server.history.loss_history import ReducedLoss
-from server.rnn.training.trainer import SMOOTHING
 from server.spec.schemas import Loss, Run, ValidationLoss
 from server.store import queries
 from server.store.executor import StoreCalls
@@ -43,6 +42,8 @@ class LossCache:
     ) -> bytes:
         """Return the JSON of a `Loss` over a range of updates, as far as they have been made.
 
+        `smoothing` is the run's own factor, or one of `server.history.smoothing.FACTORS`.
+
         Raises
         ------
         TooBusyError
@@ -53,7 +54,7 @@ class LossCache:
         end = run.update if last is None else min(last, run.update)
 
         async def compute() -> bytes:
-            if smoothing != SMOOTHING:
+            if smoothing != run.spec.smoothing:
                 while await self._store(queries.precompute_smoothing, run.id, smoothing):
                     pass
             loss = await read_loss_curve(
@@ -74,9 +75,9 @@ async def read_loss_curve(
     last: int | None,
     *,
     points: int = DEFAULT_POINTS,
-    smoothing: float = SMOOTHING,
+    smoothing: float | None = None,
 ) -> Loss:
-    """Return a run's loss curve, reduced to at most `points` buckets."""
+    """Return a run's loss curve, reduced to at most `points` buckets; None: its own smoothing."""
     reduced = await store(queries.reduced_loss, run, first, last, points=points, factor=smoothing)
     validation = await store(
         queries.validation_loss, run, 0 if first <= 1 else first, reduced.last, points

@@ -13,6 +13,8 @@ from server.history.loss_history import History, HistoryWriter
 from server.history.summaries import smooth_losses
 from server.rnn.training.trainer import Trainer, TrainerSettings
 
+FACTOR = 0.97
+
 
 @contextlib.contextmanager
 def connection():
@@ -21,11 +23,11 @@ def connection():
         yield memory
 
 
-def written(losses, connection):
-    writer = HistoryWriter(connection, "run")
+def written(losses, connection, factor=FACTOR):
+    writer = HistoryWriter(connection, "run", factor)
     writer.append(1, losses)
     writer.write()
-    return History(connection, "run")
+    return History(connection, "run", factor)
 
 
 def some_losses(count, seed=0):
@@ -34,7 +36,7 @@ def some_losses(count, seed=0):
 
 def check_reduction(reduced, losses, first, last, points):
     """Compare a reduction with the losses."""
-    smooth = list(smooth_losses(losses.tolist(), None))
+    smooth = list(smooth_losses(losses.tolist(), None, FACTOR))
     assert (reduced.first, reduced.last) == (first, last)
     assert 1 <= len(reduced.update) <= points
     starts = list(range(first, last + 1, reduced.bucket))
@@ -111,7 +113,7 @@ def test_losses_are_read_only_where_an_edge_divides_a_block(first, points, most)
 def test_the_history_does_not_depend_on_how_losses_are_divided_into_reports(parts, data):
     losses = some_losses(sum(parts))
     with connection() as memory:
-        writer = HistoryWriter(memory, "run")
+        writer = HistoryWriter(memory, "run", FACTOR)
         done = 0
         for part in parts:
             writer.append(done + 1, losses[done : done + part])
@@ -120,17 +122,17 @@ def test_the_history_does_not_depend_on_how_losses_are_divided_into_reports(part
             if data.draw(st.booleans()):
                 writer.write()
                 if data.draw(st.booleans()):
-                    writer = HistoryWriter(memory, "run")
+                    writer = HistoryWriter(memory, "run", FACTOR)
         writer.write()
-        whole = np.concatenate([chunk for _, _, chunk in History(memory, "run").chunks()])
+        whole = np.concatenate([chunk for _, _, chunk in History(memory, "run", FACTOR).chunks()])
         assert whole.tobytes() == losses.tobytes()
-        check_reduction(History(memory, "run").reduce(1, done, 50), losses, 1, done, 50)
+        check_reduction(History(memory, "run", FACTOR).reduce(1, done, 50), losses, 1, done, 50)
 
 
 def test_known_losses_are_skipped_and_a_gap_is_refused():
     losses = some_losses(100)
     with connection() as memory:
-        writer = HistoryWriter(memory, "run")
+        writer = HistoryWriter(memory, "run", FACTOR)
         writer.append(1, losses[:60])
         writer.append(31, losses[30:])
         assert writer.last == 100
@@ -149,7 +151,7 @@ def test_truncating_deletes_only_the_end(count, keep):
         assert reader.last == kept
         if kept:
             check_reduction(reader.reduce(1, count, 20), losses, 1, kept, 20)
-        more = HistoryWriter(memory, "run")
+        more = HistoryWriter(memory, "run", FACTOR)
         more.append(kept + 1, losses[kept:])
         more.write()
         check_reduction(reader.reduce(1, count, 20), losses, 1, count, 20)
@@ -157,19 +159,21 @@ def test_truncating_deletes_only_the_end(count, keep):
 
 def test_an_empty_history_or_range_gives_an_empty_curve():
     with connection() as memory:
-        assert len(History(memory, "run").reduce(1, 100, 10).update) == 0
+        assert len(History(memory, "run", FACTOR).reduce(1, 100, 10).update) == 0
         assert len(written(some_losses(10), memory).reduce(11, 20, 10).update) == 0
 
 
-def test_the_smooth_loss_equals_the_trainers_to_the_last_bit():
+@pytest.mark.parametrize("loss_smoothing", [None, 0.0, 0.9, 0.987])
+def test_the_smooth_loss_equals_the_trainers_to_the_last_bit(loss_smoothing):
     text = np.random.default_rng(1).integers(0, 7, 500)
-    trainer = Trainer(text, 7, TrainerSettings(hidden_size=5, sequence_length=4))
+    settings = TrainerSettings(hidden_size=5, sequence_length=4, loss_smoothing=loss_smoothing)
+    trainer = Trainer(text, 7, settings)
     losses, smooth = [], []
     for _ in range(300):
         losses.append(trainer.update())
         smooth.append(trainer.smooth_loss)
     with connection() as memory:
-        reduced = written(np.array(losses), memory).reduce(1, 300, 1_500)
+        reduced = written(np.array(losses), memory, settings.smoothing).reduce(1, 300, 1_500)
     assert reduced.smooth.tolist() == smooth
 
 

@@ -36,14 +36,14 @@ def search(store, smooth_loss, run="run"):
     raise AssertionError("the search does not end")
 
 
-def linear_search(losses, smooth_loss):
-    curve = smooth_losses(losses.tolist(), None)
+def linear_search(losses, smooth_loss, factor=0.999):
+    curve = smooth_losses(losses.tolist(), None, factor)
     return next((update for update, smooth in enumerate(curve, 1) if smooth < smooth_loss), None)
 
 
-def thresholds(losses):
+def thresholds(losses, factor=0.999):
     """Return thresholds reached early, late, only inside a block, by the last update, or never."""
-    curve = np.fromiter(smooth_losses(losses.tolist(), None), np.float64)
+    curve = np.fromiter(smooth_losses(losses.tolist(), None, factor), np.float64)
     least = np.minimum.accumulate(curve)
     between = np.quantile(least, [0.9, 0.5, 0.1, 0.02]) + 1e-9
     return [curve[0] + 1, *between, least[-1] + 1e-9, least[-1]]
@@ -55,6 +55,14 @@ def test_the_exact_update_is_found(store, count):
     add(store, losses)
     for threshold in thresholds(losses):
         assert search(store, threshold)[0] == linear_search(losses, threshold)
+
+
+def test_the_runs_own_smoothing_is_searched(store):
+    losses = falling(9_000)
+    store.add_run("run", '{"spec":{"loss_smoothing":null,"sequence_length":50,"batch_size":30}}')
+    add(store, losses)
+    for threshold in thresholds(losses, 0.94):
+        assert search(store, threshold)[0] == linear_search(losses, threshold, 0.94)
 
 
 def test_new_losses_are_searched_too(store):

@@ -124,7 +124,10 @@ class PlainTrainer:
         self.updates += 1
         if len(self.text) - self.position < T + 1:
             self.position, self.epoch, self.h = 0, self.epoch + 1, np.zeros_like(self.h)
-        self.smooth = loss if self.smooth is None else 0.999 * self.smooth + 0.001 * loss
+        s = max(0.9, 1 - T / 25_000)
+        if self.settings.loss_smoothing is not None:
+            s = self.settings.loss_smoothing
+        self.smooth = loss if self.smooth is None else s * self.smooth + (1 - s) * loss
         if self.best is None or self.smooth < self.best["smooth"]:
             self.best = {
                 "smooth": self.smooth,

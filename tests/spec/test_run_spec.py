@@ -33,8 +33,30 @@ def test_the_default_learning_rate_depends_on_the_optimizer(optimizer, rate):
 
 
 @pytest.mark.parametrize(
+    ("sizes", "factor"),
+    [
+        ({}, 0.999),
+        ({"sequence_length": 50}, 0.998),
+        ({"sequence_length": 50, "batch_size": 20}, 0.96),
+        ({"sequence_length": 50, "batch_size": 50}, 0.9),
+        ({"sequence_length": 1_000, "batch_size": 1_024}, 0.9),
+        ({"batch_size": 50, "loss_smoothing": 0.5}, 0.5),
+        ({"loss_smoothing": 0}, 0.0),
+    ],
+)
+def test_the_smooth_loss_averages_as_many_characters_at_every_size(sizes, factor):
+    assert RunSpec(**sizes).smoothing == pytest.approx(factor, rel=1e-12)
+
+
+def test_the_smooth_loss_of_the_course_has_exactly_its_factor():
+    assert RunSpec().smoothing == 0.999
+    assert RunSpec().loss_smoothing is None
+
+
+@pytest.mark.parametrize(
     ("field", "value"),
     [
+        *(("loss_smoothing", -0.1), ("loss_smoothing", 0.99995), ("loss_smoothing", "0.9")),
         *(("hidden_size", 0), ("hidden_size", "100"), ("hidden_size", True), ("hidden_size", 1.5)),
         *(("learning_rate", 0), ("learning_rate", float("nan")), ("learning_rate", float("inf"))),
         *(("seed", -1), ("max_updates", 0), ("pace", 0), ("pace", "fast"), ("pace", True)),

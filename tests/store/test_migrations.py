@@ -150,11 +150,34 @@ def test_only_keys_of_stored_json_are_renamed(tmp_path):
         assert added.lastrowid == len(TRICKY) + 1
 
 
+def test_every_run_keeps_the_factor_of_its_smooth_loss(tmp_path):
+    """Before the spec named it, it did not depend on the sizes."""
+    path = tmp_path / "hurrah.db"
+    specs = [{"sequence_length": 50, "batch_size": 50, "seed": 2**62, "learning_rate": 1e-07}, {}]
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(TABLES_0)
+        for number, spec in enumerate(specs):
+            text = json.dumps({"spec": spec, "smooth_loss": 0.1 + 0.2}, separators=(",", ":"))
+            connection.execute("INSERT INTO runs VALUES (?, ?, ?)", (str(number), number, text))
+        connection.execute("INSERT INTO runs VALUES ('damaged', 7, '{\"spec\":')")
+        connection.commit()
+    store = Store(path)
+    try:
+        rows = [row[0] for row in store.connection.execute("SELECT run FROM runs ORDER BY number")]
+        assert [json.loads(row) for row in rows[:2]] == [
+            {"spec": {**spec, "loss_smoothing": 0.999}, "smooth_loss": 0.1 + 0.2} for spec in specs
+        ]
+        assert rows[2] == '{"spec":'
+        assert store.smoothing("0") == 0.999
+    finally:
+        store.close()
+
+
 def test_rows_are_changed_in_portions_and_progress_is_logged(old, monkeypatch, caplog):
     monkeypatch.setattr(migrations, "ROWS_PER_STATEMENT", 3)
     monkeypatch.setattr(migrations, "SECONDS_BETWEEN_LOGS", 0.0)
     open_and_close(old)
-    assert "Migrating the database from version 0 to 1 ..." in caplog.text
+    assert f"Migrating the database from version 0 to {VERSION} ..." in caplog.text
     assert "Migrating the database: samples, 100 %." in caplog.text
     with closing(sqlite3.connect(old)) as connection:
         (left,) = connection.execute(
@@ -215,7 +238,7 @@ def fail(_connection):
     raise sqlite3.OperationalError("no such thing")
 
 
-@pytest.mark.parametrize("where", ["first", "second"])
+@pytest.mark.parametrize("where", ["first", "another"])
 def test_a_migration_that_fails_is_rolled_back(old, monkeypatch, where):
     before = contents(old)
     if where == "first":
@@ -229,7 +252,7 @@ def test_a_migration_that_fails_is_rolled_back(old, monkeypatch, where):
         monkeypatch.setattr(migrations, "_rename_key", rename_all_but_the_last)
     else:
         monkeypatch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, fail))
-        monkeypatch.setattr(migrations, "VERSION", 2)
+        monkeypatch.setattr(migrations, "VERSION", VERSION + 1)
     with pytest.raises(MigrationError, match="is unchanged: no such thing") as raised:
         Store(old)
     assert str(old) in str(raised.value)
@@ -237,9 +260,9 @@ def test_a_migration_that_fails_is_rolled_back(old, monkeypatch, where):
     if where == "first":
         assert contents(old) == before
     else:
-        # Each migration is a transaction of its own: the first one is done.
-        assert contents(old)[0] == 1
-        assert "from version 1 to 2" in str(raised.value)
+        # Each migration is a transaction of its own: those before it are done.
+        assert contents(old)[0] == VERSION
+        assert f"from version {VERSION} to {VERSION + 1}" in str(raised.value)
     monkeypatch.undo()
     open_and_close(old)
     assert contents(old)[0] == VERSION

@@ -39,9 +39,10 @@ def add_samples(path, count):
 
 
 def renamed(value):
-    """Return JSON of version 0 with the names of version 1."""
+    """Return JSON of version 0 with the names of version 1 and the smoothing of version 2."""
     if isinstance(value, dict):
-        return {RENAMED.get(key, key): renamed(each) for key, each in value.items()}
+        added = {"loss_smoothing": 0.999} if "sequence_length" in value else {}
+        return added | {RENAMED.get(key, key): renamed(each) for key, each in value.items()}
     return [renamed(each) for each in value] if isinstance(value, list) else value
 
 

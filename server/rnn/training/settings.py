@@ -12,6 +12,27 @@ from server.rnn.optimizers import OPTIMIZERS
 # The purposes of random numbers; each has an independent stream derived from the seed.
 INITIALISATION, SAMPLES, DROPOUT = 0, 1, 2
 
+# The smooth loss of the course's sizes (T = 25, B = 1) has the factor 0.999. With 1 - s weighing a
+# loss of T B characters, that is an average over about 25,000 characters, at every size. No fewer
+# than ten losses are averaged.
+SMOOTHED_CHARACTERS = 25_000
+MIN_DEFAULT_SMOOTHING = 0.9
+
+
+def smoothing_factor(loss_smoothing: float | None, sequence_length: int, batch_size: int) -> float:
+    """Return the factor s of the smooth loss, which is s * smooth + (1 - s) * loss.
+
+    Parameters
+    ----------
+    loss_smoothing : float or None
+        The factor that was chosen; None for the default.
+    sequence_length, batch_size : int
+        T and B. The default is 1 - T B / 25,000, and at least 0.9.
+    """
+    if loss_smoothing is not None:
+        return loss_smoothing
+    return max(MIN_DEFAULT_SMOOTHING, 1.0 - sequence_length * batch_size / SMOOTHED_CHARACTERS)
+
 
 class SettingsError(ValueError):
     """A setting of the trainer is outside its range."""
@@ -50,6 +71,8 @@ class TrainerSettings:
         The standard deviation of the initial U, W and V; None for 1 / sqrt(fan-in) of each.
     validation_fraction : float
         The fraction of the text, at its end, that is held out, from 0 to less than 1.
+    loss_smoothing : float or None
+        The factor of the smooth loss, from 0 to less than 1; None for `smoothing_factor`'s default.
     seed : int
         0 or greater. The same seed, settings and text give the same bytes on the same machine.
     dtype : {"float32", "float64"}
@@ -74,6 +97,7 @@ class TrainerSettings:
     clip_mode: Literal["value", "norm"] = "value"
     init_scale: float | None = 0.01
     validation_fraction: float = 0.0
+    loss_smoothing: float | None = None
     seed: int = 0
     dtype: Literal["float32", "float64"] = "float32"
 
@@ -96,12 +120,19 @@ class TrainerSettings:
             "init_scale must be a finite number, 0 or greater, or None": self.init_scale is None
             or _at_least_0(self.init_scale),
             "validation_fraction must be from 0 to less than 1": 0.0 <= fraction < 1.0,
+            "loss_smoothing must be from 0 to less than 1, or None": self.loss_smoothing is None
+            or 0.0 <= self.loss_smoothing < 1.0,
             "seed must be 0 or greater": self.seed >= 0,
             "dtype must be 'float32' or 'float64'": self.dtype in {"float32", "float64"},
         }
         for rule, holds in rules.items():
             if not holds:
                 raise SettingsError(f"{rule}.")
+
+    @property
+    def smoothing(self) -> float:
+        """The factor of the smooth loss."""
+        return smoothing_factor(self.loss_smoothing, self.sequence_length, self.batch_size)
 
 
 def _one_of(names: Iterable[str]) -> str:

@@ -33,8 +33,6 @@ from server.rnn.training.state import (
 )
 from server.rnn.training.validation import HeldOutTooShortError, Validation, hold_out
 
-SMOOTHING = 0.999
-
 Measure: TypeAlias = Literal["smooth_loss", "validation"]
 
 
@@ -79,7 +77,8 @@ class Trainer:
         The loss of the last update, in nats, summed over the sequence and averaged over the
         streams; None before the first update.
     smooth_loss : float or None
-        The loss of the first update, then 0.999 of itself and 0.001 of each loss.
+        The loss of the first update, then s of itself and 1 - s of each loss, with the settings'
+        factor s.
     best_update, best_smooth_loss : int or None, float or None
         The update with the lowest smooth loss, and that loss.
     validation_loss : float or None
@@ -99,6 +98,7 @@ class Trainer:
         if int(indices.min()) < 0 or int(indices.max()) >= vocabulary_size:
             raise ValueError("The text contains an index that is not in the vocabulary.")
         self.settings = settings
+        self._smoothing = settings.smoothing
         self.text_length = len(indices)
         self.updates = 0
         self.epoch = 1
@@ -221,7 +221,7 @@ class Trainer:
         """
         smooth_loss = loss
         if self.smooth_loss is not None:
-            smooth_loss = SMOOTHING * self.smooth_loss + (1.0 - SMOOTHING) * loss
+            smooth_loss = self._smoothing * self.smooth_loss + (1.0 - self._smoothing) * loss
         self.smooth_loss = smooth_loss
         if self.best_smooth_loss is None or smooth_loss < self.best_smooth_loss:
             self.best_smooth_loss = smooth_loss

@@ -17,7 +17,6 @@ from server.analysis.loss_analysis import ExplainedLoss
 from server.history.smoothing import FACTORS
 from server.history.summaries import CHUNK_UPDATES, smooth_losses
 from server.history.threshold_search import Search
-from server.rnn.training.trainer import SMOOTHING
 from server.spec.run_spec import SpecError
 from server.spec.schemas import (
     EpochLoss,
@@ -84,17 +83,21 @@ async def read_loss(
     last: Annotated[int | None, Query(alias="to", ge=0, le=10**15)] = None,
     *,
     points: Annotated[int, Query(ge=1, le=MAX_POINTS)] = DEFAULT_POINTS,
-    smoothing: Annotated[float, Query(ge=0, lt=1, allow_inf_nan=False)] = SMOOTHING,
+    smoothing: Annotated[float | None, Query(ge=0, lt=1, allow_inf_nan=False)] = None,
 ) -> Response:
     """Return the loss curve of a range of updates, reduced to `points` buckets.
 
-    The minimum and maximum of each bucket are kept. `smoothing` is the factor of the smooth loss; 0
-    is the loss itself.
+    The minimum and maximum of each bucket are kept. `smoothing` is the factor of the smooth loss,
+    by default the run's own; 0 is the loss itself.
     """
     if last is not None and last < first:
         raise SpecError("to", "must not be less than from")
-    if smoothing not in FACTORS:
-        raise SpecError("smoothing", f"must be one of {', '.join(map(str, FACTORS))}")
+    own = controller.run.spec.smoothing
+    if smoothing is None:
+        smoothing = own
+    if smoothing != own and smoothing not in FACTORS:
+        factors = ", ".join(map(str, FACTORS))
+        raise SpecError("smoothing", f"must be one of {factors}, or the run's own {own:g}")
     curve = await services.loss_cache.get(
         controller.run, first, last, points=points, smoothing=smoothing
     )
@@ -161,7 +164,7 @@ def _is_epoch(text: str) -> bool:
 async def download_losses(controller: RunControllerDep, services: ServicesDep) -> StreamingResponse:
     """Stream the loss of every update as CSV."""
     run = controller.run
-    length = run.spec.sequence_length
+    length, factor = run.spec.sequence_length, run.spec.smoothing
     per_epoch = run.updates_per_epoch
     # Unlimited reads: a response that has begun cannot be refused.
     read = services.supervisor.store.low_priority
@@ -171,7 +174,7 @@ async def download_losses(controller: RunControllerDep, services: ServicesDep) -
     ) -> tuple[str, float]:
         rows = []
         for offset, (loss, after) in enumerate(
-            zip(losses.tolist(), smooth_losses(losses.tolist(), smooth), strict=True)
+            zip(losses.tolist(), smooth_losses(losses.tolist(), smooth, factor), strict=True)
         ):
             epoch, within = divmod(first + offset - 1, per_epoch)
             rows.append(f"{first + offset},{epoch + 1},{within * length},{loss!r},{after!r}\n")

@@ -4,6 +4,7 @@ import { largestBucket } from "../curve/loss-curve.js";
 import { find, radios, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { xAxis, finestCurve, viewRange } from "../curve/scales.js";
+import { drawnFactor } from "../curve/smoothing.js";
 import { popover } from "../ui/popover.js";
 
 const CHOICES = ["xAxis", "unit", "smoothing"];
@@ -62,18 +63,18 @@ function mountAxes(store) {
     );
   }
   store.watch(
-    (state) => [state.smoothing, state.xAxis, xAxis(state).name, state.runId],
-    (smoothing, wanted, shown) => setText(find("#axes-hint"), hint(smoothing, wanted !== shown)),
+    (state) => [drawnFactor(state), state.xAxis, xAxis(state).name, state.runId],
+    (factor, wanted, shown) => setText(find("#axes-hint"), hint(factor, wanted !== shown)),
   );
 }
 
-function hint(smoothing, timeless) {
+function hint(factor, timeless) {
   if (timeless) return "The training times of this run are not known, so the axis shows updates.";
-  if (smoothing === "0")
+  if (factor === null) return "";
+  if (factor === 0)
     return "Each point is the loss of its last update; the band shows all losses.";
-  const left = Number(smoothing);
-  const each = format.share(1 - left) === "0%" ? `${(1 - left) * 100}` : null;
-  const part = each === null ? format.share(1 - left) : `${Number(each).toPrecision(1)}%`;
+  const each = format.share(1 - factor) === "0%" ? `${(1 - factor) * 100}` : null;
+  const part = each === null ? format.share(1 - factor) : `${Number(each).toPrecision(1)}%`;
   return `The loss of each update contributes ${part} to the smooth loss.`;
 }
 

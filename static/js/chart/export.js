@@ -4,7 +4,7 @@ import { escapeLabel } from "../lib/plotly-theme.js";
 import { MARGIN } from "../curve/scales.js";
 import * as format from "../lib/format.js";
 import { networkSummary } from "../lib/network-summary.js";
-import { DEFAULT_SMOOTHING } from "../curve/smoothing.js";
+import { OWN_SMOOTHING } from "../curve/smoothing.js";
 
 /** The size of an exported image in pixels, before scaling. */
 export const SIZE = { width: 1000, height: 620 };
@@ -63,7 +63,7 @@ function labels({ xAxis, unit, smoothing }) {
     unit: units[unit],
     xAxis: xAxis === "seconds" ? "seconds of training" : xAxis,
     smoothing:
-      smoothing === DEFAULT_SMOOTHING
+      smoothing === OWN_SMOOTHING
         ? ""
         : smoothing === "0"
           ? "not smoothed"

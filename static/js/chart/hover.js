@@ -5,7 +5,7 @@ import { el, find, reducedMotion, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { MARGIN, markedCurve, scalesOf } from "../curve/scales.js";
 import { describeMarks, marksNear, marksOf, xLabel } from "./marks.js";
-import { DEFAULT_SMOOTHING } from "../curve/smoothing.js";
+import { OWN_SMOOTHING } from "../curve/smoothing.js";
 import { zoomedWindow, windowToRange } from "../curve/zoom.js";
 import { Gestures } from "./gestures.js";
 
@@ -217,7 +217,7 @@ function axesSentence({ smoothing }, { unit, xAxis }) {
   const loss = unit.name === "perplexity" ? "perplexity" : `loss, in ${unit.label}`;
   const over = xAxis.name === "updates" ? "" : `, over ${xAxis.label}`;
   const how = smoothing === "0" ? ", not smoothed" : `, smoothing ${smoothing}`;
-  return `${loss}${over}${smoothing === DEFAULT_SMOOTHING ? "" : how}`;
+  return `${loss}${over}${smoothing === OWN_SMOOTHING ? "" : how}`;
 }
 
 /** Describe marks beside the first of them. Returns where the label ends; null without marks. */

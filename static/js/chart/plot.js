@@ -2,6 +2,7 @@
 
 import { timeTicks } from "../curve/axes.js";
 import { smoothAt } from "../curve/loss-curve.js";
+import { drawnFactor } from "../curve/smoothing.js";
 import { axis, baseLayout, horizontalLine } from "../lib/plotly-theme.js";
 import { MARGIN, markedCurve, scalesOf, referenceLosses } from "../curve/scales.js";
 import { epochLabels, lineLabels, markLabels } from "./annotations.js";
@@ -26,7 +27,7 @@ export function plotOf(state, colours, size, font) {
     // Plotly spends time on each trace, even if it is empty.
     data: [
       ...band(scales, colours),
-      line(scales, colours, LINE_PX[state.smoothing] ?? 2),
+      line(scales, colours, LINE_PX[drawnFactor(state)] ?? 2),
       validationLine(scales, colours),
       ...dots(state, scales, marks, colours),
     ].filter(({ x }) => x.length),

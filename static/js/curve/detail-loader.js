@@ -6,7 +6,7 @@
 import { getLoss, nullOnProblem } from "../net/api.js";
 import { between, largestBucket, lastUpdate } from "./loss-curve.js";
 import { drawnCurve, splitRange } from "./scales.js";
-import { DEFAULT_SMOOTHING } from "./smoothing.js";
+import { OWN_SMOOTHING } from "./smoothing.js";
 
 const POINTS = 1500;
 const ENOUGH_POINTS = 1000;
@@ -92,7 +92,7 @@ function concatenated(losses) {
  * @param {number} bucket
  */
 export async function refineStart(store, runId, bucket) {
-  const losses = await fetchFinerStart(runId, bucket, DEFAULT_SMOOTHING);
+  const losses = await fetchFinerStart(runId, bucket, OWN_SMOOTHING);
   store.dispatch({ type: "refined", runId, losses });
 }
 
@@ -148,7 +148,7 @@ export function fetchSmoothed(store) {
     (state) => [state.runId, state.smoothing, state.smoothed === null, state.run === null],
     (runId, smoothing, missing, noRun) => {
       clearInterval(timer);
-      if (!runId || smoothing === DEFAULT_SMOOTHING || noRun) return;
+      if (!runId || smoothing === OWN_SMOOTHING || noRun) return;
       if (missing) fetchAll(runId, smoothing);
       timer = setInterval(() => {
         const { smoothed } = store.get();

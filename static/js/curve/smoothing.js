@@ -2,13 +2,29 @@
 
 import { lastUpdate } from "./loss-curve.js";
 
-/** The weight of the previous smooth loss, in the run's own smoothing; the default. */
-export const DEFAULT_SMOOTHING = "0.999";
+/** The run's own smoothing; the default. */
+export const OWN_SMOOTHING = "own";
 
 /** All choices, the default first; "0" is no smoothing. */
-export const SMOOTHINGS = [DEFAULT_SMOOTHING, "0", "0.9", "0.99", "0.9999"];
+export const SMOOTHINGS = [OWN_SMOOTHING, "0", "0.9", "0.99", "0.999", "0.9999"];
 
-const DEFAULT_FACTOR = Number(DEFAULT_SMOOTHING);
+/**
+ * The factor of a run's smooth loss, as in server/rnn/training/settings.py.
+ *
+ * @param {Pick<RunSpec, "loss_smoothing" | "sequence_length" | "batch_size">} spec
+ */
+export const ownFactor = ({ loss_smoothing: chosen, sequence_length: T, batch_size: B }) =>
+  chosen ?? Math.max(0.9, 1 - (T * B) / 25_000);
+
+/**
+ * The factor of the line that is drawn; null before the run is known.
+ *
+ * @param {{smoothing: string, run: {spec: RunSpec} | null}} state
+ */
+export function drawnFactor({ smoothing, run }) {
+  if (smoothing !== OWN_SMOOTHING) return Number(smoothing);
+  return run && ownFactor(run.spec);
+}
 
 /**
  * An estimate of a part of the curve with another smoothing factor.
@@ -19,17 +35,18 @@ const DEFAULT_FACTOR = Number(DEFAULT_SMOOTHING);
  *
  * @param {CurvePart} part points that follow `runCurve`.
  * @param {number} factor
+ * @param {number} own the factor of the run's own curve.
  * @param {Curve} runCurve the run's own curve.
  * @param {Curve} otherCurve the same curve, smoothed by `factor`.
  * @returns {CurvePart}
  */
-export function resmooth(part, factor, runCurve, otherCurve) {
+export function resmooth(part, factor, own, runCurve, otherCurve) {
   let update = lastUpdate(runCurve);
   let smooth = runCurve.smooth.at(-1) ?? null;
   let shown = otherCurve.smooth.at(-1) ?? null;
   const found = part.update.map((end, i) => {
     const updates = end - update;
-    const weight = DEFAULT_FACTOR ** updates;
+    const weight = own ** updates;
     const before = smooth;
     [update, smooth] = [end, part.smooth[i]];
     if (smooth === null) return shown;

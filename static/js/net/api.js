@@ -314,15 +314,15 @@ export const errorAgainstStep = (request, signal) =>
  * @param {number} to
  * @param {number} points the greatest number of buckets.
  * @param {AbortSignal | null} [signal]
- * @param {string | null} [smoothing] by default the run's own.
+ * @param {string} [smoothing] "own" is the run's own.
  * @returns {Promise<Loss>}
  */
-export function getLoss(id, from, to, points, signal = null, smoothing = null) {
+export function getLoss(id, from, to, points, signal = null, smoothing = "own") {
   const query = new URLSearchParams({
     from: String(from),
     to: String(to),
     points: String(points),
-    ...(smoothing !== null && { smoothing }),
+    ...(smoothing !== "own" && { smoothing }),
   });
   return call(run(id, `/loss?${query}`), { signal });
 }

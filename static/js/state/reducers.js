@@ -2,7 +2,7 @@
 
 import { append, curveOf, emptyCurve, lastUpdate, splice } from "../curve/loss-curve.js";
 import { firstSeen, indexOfSample, keepSamples, mergeSamples } from "./samples.js";
-import { DEFAULT_SMOOTHING, resmooth } from "../curve/smoothing.js";
+import { OWN_SMOOTHING, ownFactor, resmooth } from "../curve/smoothing.js";
 import { addSample, validationOf } from "../curve/validation-loss.js";
 
 const LIMIT_MILESTONES = 400;
@@ -48,7 +48,7 @@ const DEFAULT_AXES = {
   xAxis: "updates",
   unit: "sequence",
   lossScale: "linear",
-  smoothing: DEFAULT_SMOOTHING,
+  smoothing: OWN_SMOOTHING,
 };
 
 /**
@@ -355,13 +355,13 @@ export function keepCheckpoints(checkpoints) {
  * @param {WatchState} state
  * @param {CurvePart} part
  */
-function extendSmoothed(smoothed, { curve, smoothing }, part) {
+function extendSmoothed(smoothed, { curve, smoothing, run }, part) {
   const start = part.update.findIndex((update) => update > lastUpdate(curve));
-  if (start < 0) return smoothed;
+  if (start < 0 || !run) return smoothed;
   const fresh = /** @type {CurvePart} */ (
     Object.fromEntries(Object.entries(part).map(([name, all]) => [name, all.slice(start)]))
   );
-  const further = resmooth(fresh, Number(smoothing), curve, smoothed.curve);
+  const further = resmooth(fresh, Number(smoothing), ownFactor(run.spec), curve, smoothed.curve);
   return { ...smoothed, curve: append(smoothed.curve, further) };
 }
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from server.spec.run_spec import RunSpec
 from tests.browser.conftest import Module
 
 SIZE = {"width": 706, "height": 400}
@@ -26,7 +27,10 @@ def curve(updates: list[int], seconds: list[float | None]) -> dict[str, Any]:
 def state(**fields: Any) -> dict[str, Any]:
     known: dict[str, Any] = {
         "curve": curve(list(range(1, 25)), [update / 10 for update in range(1, 25)]),
-        "run": {"updates_per_epoch": 8, "spec": {"sequence_length": 25}},
+        "run": {
+            "updates_per_epoch": 8,
+            "spec": {"sequence_length": 25, "batch_size": 1, "loss_smoothing": None},
+        },
         "validation": {"update": [], "loss": []},
         "detail": None,
         "smoothed": None,
@@ -35,7 +39,7 @@ def state(**fields: Any) -> dict[str, Any]:
         "xAxis": "updates",
         "unit": "sequence",
         "lossScale": "linear",
-        "smoothing": "0.999",
+        "smoothing": "own",
         "pinned": None,
     }
     return known | fields
@@ -254,14 +258,28 @@ def test_epochs_are_marked_where_they_fit(module: Module, per_epoch: int, log: b
     assert all(each["update"] == (each["epoch"] - 1) * per_epoch for each in found)
 
 
+@pytest.mark.parametrize("sequence_length", [1, 25, 50, 1_000])
+@pytest.mark.parametrize("batch_size", [1, 7, 50])
+@pytest.mark.parametrize("chosen", [None, 0.0, 0.5])
+def test_the_factor_is_that_of_the_server(
+    module: Module, sequence_length: int, batch_size: int, chosen: float | None
+) -> None:
+    spec = RunSpec(sequence_length=sequence_length, batch_size=batch_size, loss_smoothing=chosen)
+    own = module("curve/smoothing.js", "m.ownFactor(x)", spec.model_dump())
+    assert own == pytest.approx(spec.smoothing, rel=1e-12)
+
+
+@pytest.mark.parametrize("own_factor", [0.0, 0.9, 0.999])
 @pytest.mark.parametrize("factor", [0.0, 0.9, 0.99, 0.9999])
-def test_live_points_are_smoothed_like_on_the_server(module: Module, factor: float) -> None:
+def test_live_points_are_smoothed_like_on_the_server(
+    module: Module, factor: float, own_factor: float
+) -> None:
     losses = [100 - (37 * i) % 60 for i in range(400)]
     own: list[float] = []
     other: list[float] = []
     ends: list[int] = []
     for update, loss in enumerate(losses, 1):
-        own.append(loss if update == 1 else 0.999 * own[-1] + 0.001 * loss)
+        own.append(loss if update == 1 else own_factor * own[-1] + (1 - own_factor) * loss)
         other.append(loss if update == 1 else factor * other[-1] + (1 - factor) * loss)
         ends.append(update)
     part = {
@@ -273,9 +291,9 @@ def test_live_points_are_smoothed_like_on_the_server(module: Module, factor: flo
     }
     found = module(
         "curve/smoothing.js",
-        "m.resmooth(x[0], x[1], { update: [100], smooth: [x[2]] },"
-        " { update: [100], smooth: [x[3]] }).smooth",
-        [part, factor, own[99], other[99]],
+        "m.resmooth(x[0], x[1], x[2], { update: [100], smooth: [x[3]] },"
+        " { update: [100], smooth: [x[4]] }).smooth",
+        [part, factor, own_factor, own[99], other[99]],
     )
     assert found == pytest.approx(other[100:], abs=1e-6)
 

@@ -30,6 +30,8 @@ def look(trainer):
         {"optimizer": "rmsprop", "learning_rate": 0.002, "learning_rate_decay": 0.7},
         {"optimizer": "sgd", "learning_rate": 0.01},
         {"sequence_length": 1},
+        {"loss_smoothing": 0.5},
+        {"loss_smoothing": 0.0},
         {"hidden_size": 1, "init_scale": 0.5},
     ],
     ids=str,

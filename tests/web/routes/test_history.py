@@ -234,6 +234,31 @@ def test_the_loss_with_another_smoothing_factor(server, run, smoothing):
     check_honest(loss | {"smooth": server.get(run, "loss", points=90)["smooth"]}, rows, 1, 500, 90)
 
 
+@pytest.mark.parametrize(
+    ("chosen", "factor"), [({}, 0.94), ({"loss_smoothing": 0.37}, 0.37), ({"loss_smoothing": 0}, 0)]
+)
+def test_a_run_has_the_smoothing_of_its_spec_everywhere(server, corpus, chosen, factor):
+    spec = SMALL | {"sequence_length": 50, "batch_size": 30, "corpus": corpus} | chosen
+    run = server.create(**spec, max_updates=150)
+    ended = server.until_ended(run)
+    rows, smooth = rows_of(server, run), None
+    for row in rows:
+        smooth = row.loss if smooth is None else factor * smooth + (1 - factor) * row.loss
+        assert row.smooth == pytest.approx(smooth, rel=1e-12)
+    assert ended["smooth_loss"] == rows[-1].smooth
+    best = min(rows, key=lambda row: row.smooth)
+    assert ended["best"] == {"update": best.update, "smooth_loss": best.smooth}
+    for points in (90, 1_500):
+        check_honest(server.get(run, "loss", points=points), rows, 1, 150, points)
+        asked = server.get(run, "loss", points=points, smoothing=factor)
+        assert asked["smooth"] == pytest.approx(server.get(run, "loss", points=points)["smooth"])
+    goal = (rows[0].smooth + best.smooth) / 2
+    first = next(row.update for row in rows if row.smooth < goal)
+    assert server.get(run, "loss/first-below", smooth_loss=goal)["update"] == first
+    meta = server.checkpoint_file(run, "latest")[1]
+    assert meta["trainer"]["smooth_loss"] == rows[-1].smooth
+
+
 @pytest.mark.parametrize("smoothing", ["1", "-0.1", "0.5", "much", "nan"])
 def test_an_unsupported_smoothing_is_refused(server, run, smoothing):
     answer = server.client.get(f"/api/runs/{run['id']}/loss", params={"smoothing": smoothing})
