@@ -23,9 +23,9 @@ from rich.console import Console
 from server.analysis.gradient_check import GradientCheckRequest
 from server.checkpoints.checkpoint_format import load_model
 from server.checkpoints.npz import DamagedArchiveError
-from server.commands.console import TrainingConsole
+from server.commands.console import TrainingConsole, replace_unprintable, write_result
 from server.commands.gradcheck import print_gradient_check, with_check_options
-from server.commands.output_directory import CHECKPOINT, with_filename
+from server.commands.output_directory import CHECKPOINT, default_output_directory, with_filename
 from server.commands.resume import TrainingError
 from server.commands.spec_options import (
     option_of,
@@ -56,6 +56,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 @app.callback()
 def hurrah() -> None:
     """Watch a recurrent network learn to write."""
+    replace_unprintable(sys.stdout, sys.stderr)
 
 
 @app.command()
@@ -87,7 +88,10 @@ def train(
     context: typer.Context,
     corpus: Annotated[Path, typer.Argument(help="A text file, in any encoding.")],
     out: Annotated[
-        Path | None, typer.Option(help="Directory of the results; default: the text's name.")
+        Path | None,
+        typer.Option(
+            help="Directory of the results; default: the text's name, without its ending."
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option(help="Continue from the directory's checkpoint, with its settings.")
@@ -97,7 +101,7 @@ def train(
     """Train a network on a text file, without a browser."""
     spec = _checked(RunSpec, **spec_values(options))
     given = {field for field in RunSpec.model_fields if _is_given(context, parameter_of(field))}
-    _train(corpus, spec, given, out or Path(corpus.stem), resume=resume)
+    _train(corpus, spec, given, out or default_output_directory(corpus), resume=resume)
 
 
 def _train(corpus: Path, spec: RunSpec, given: set[str], out: Path, *, resume: bool) -> None:
@@ -172,7 +176,8 @@ def sample(
         seed=seed,
         prime=vocabulary.encode(known) if known else None,
     )
-    print(vocabulary.decode(indices))  # noqa: T201 - the result
+    if (failure := write_result(vocabulary.decode(indices))) is not None:
+        raise _failure(f"Standard output: {failure.strerror}.")
 
 
 @app.command()

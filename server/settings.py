@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import ipaddress
+import json
+import logging
 import os
 import re
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 __all__ = ["RENAMED", "SHIPPED_CORPORA", "Settings", "refuse_renamed"]
 
+log = logging.getLogger(__name__)
+
+DEFAULT_PORT = 8_000
 SHIPPED_CORPORA = Path(__file__).parent.parent / "data" / "corpora"
 
 
@@ -62,7 +68,7 @@ class Settings(BaseSettings):
         description="Address to listen on. On any but a loopback address, changes need the"
         " operator token.",
     )
-    port: int = Field(8000, ge=0, le=65_535, description="TCP port; 0 chooses a free one.")
+    port: int = Field(DEFAULT_PORT, ge=0, le=65_535, description="TCP port; 0 chooses a free one.")
     data_dir: Path = Field(Path("data"), description="Directory of runs and uploaded texts.")
     demo: bool = Field(True, description="Whether to start a demo run if there is no run yet.")
     resume: bool = Field(
@@ -74,10 +80,10 @@ class Settings(BaseSettings):
         None,
         description="The operator token. If one is needed and none is set, each start creates one.",
     )
-    allowed_hosts: list[str] = Field(
+    allowed_hosts: Annotated[list[str], NoDecode] = Field(
         default_factory=list,
         description="Host names under which the page may be requested, besides `localhost` and IP"
-        ' addresses, such as `["hurrah.example.org"]`.',
+        " addresses, separated by commas, such as `hurrah.example.org`.",
     )
     max_training_runs: int = Field(
         default_factory=lambda: max(2, (os.cpu_count() or 1) - 1),
@@ -197,6 +203,53 @@ class Settings(BaseSettings):
     def _refuse_renamed(cls, values: object) -> object:
         refuse_renamed(os.environ)
         return values
+
+    @model_validator(mode="before")
+    @classmethod
+    def _ignore_empty(cls, values: object) -> object:
+        """Take an empty value as one that is not set, but not an empty token, which is refused."""
+        if not isinstance(values, dict):
+            return values
+        return {
+            name: value
+            for name, value in values.items()
+            if name == "operator_token" or not (isinstance(value, str) and not value.strip())
+        }
+
+    @field_validator("port", mode="before")
+    @classmethod
+    def _ignore_service_link(cls, value: object) -> object:
+        # Kubernetes sets it in every pod beside a service with the name "hurrah".
+        if isinstance(value, str) and re.match(r"[a-z]+://", value):
+            log.warning(
+                "HURRAH_PORT is %s, the address of a Kubernetes service, and is ignored: the port"
+                " is %s.",
+                value,
+                DEFAULT_PORT,
+            )
+            return DEFAULT_PORT
+        return value
+
+    @field_validator("data_dir")
+    @classmethod
+    def _expand_home(cls, value: Path) -> Path:
+        try:
+            return value.expanduser()
+        except RuntimeError as error:
+            raise ValueError("names a home directory that is not known") from error
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split_names(cls, value: object) -> object:
+        """Accept names separated by commas, or a JSON list of them."""
+        if not isinstance(value, str):
+            return value
+        if value.lstrip().startswith("["):
+            try:
+                return json.loads(value)
+            except ValueError as error:
+                raise ValueError("must be names separated by commas, or a JSON list") from error
+        return [name.strip() for name in value.split(",") if name.strip()]
 
     @field_validator("operator_token")
     @classmethod

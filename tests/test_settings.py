@@ -44,3 +44,56 @@ def test_names_are_recognised_in_any_case():
     with pytest.raises(ValueError, match="HURRAH_MAX_KEPT_MODELS is now"):
         refuse_renamed(["hurrah_max_kept_models"])
     refuse_renamed(["HURRAH_MAX_SAVED_MODELS", "PATH"])
+
+
+@pytest.mark.parametrize(
+    ("text", "hosts"),
+    [
+        ("name", ["name"]),
+        ("a.example, b.example,", ["a.example", "b.example"]),
+        ('["a.example", "b.example"]', ["a.example", "b.example"]),
+        ("", []),
+        ("[]", []),
+    ],
+)
+def test_allowed_hosts_are_names_separated_by_commas_or_a_list(monkeypatch, text, hosts):
+    monkeypatch.setenv("HURRAH_ALLOWED_HOSTS", text)
+    assert Settings().allowed_hosts == hosts
+
+
+@pytest.mark.parametrize("text", ["[", '["a", 1]', "https://name", "two words"])
+def test_other_allowed_hosts_are_refused_with_a_sentence(monkeypatch, text):
+    monkeypatch.setenv("HURRAH_ALLOWED_HOSTS", text)
+    with pytest.raises(ValidationError) as error:
+        Settings()
+    assert {found["loc"][0] for found in error.value.errors()} == {"allowed_hosts"}
+
+
+def test_the_address_of_a_kubernetes_service_is_no_port(monkeypatch, caplog):
+    monkeypatch.setenv("HURRAH_PORT", "tcp://10.96.0.12:8000")
+    assert Settings().port == 8_000
+    assert "tcp://10.96.0.12:8000" in caplog.text
+    assert Settings(port=0).port == 0
+    monkeypatch.setenv("HURRAH_PORT", "http")
+    with pytest.raises(ValidationError):
+        Settings()
+
+
+def test_a_tilde_is_the_home_directory(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("HURRAH_DATA_DIR", "~/x")
+    assert Settings().data_dir == tmp_path / "x"
+
+
+def test_an_empty_value_is_not_set(monkeypatch):
+    for name in ("DATA_DIR", "PORT", "HOST", "DEMO", "ALLOWED_HOSTS", "MAX_RUNS"):
+        monkeypatch.setenv(f"HURRAH_{name}", "")
+    assert Settings() == Settings.model_construct(
+        **{
+            name: field.get_default(call_default_factory=True)
+            for name, field in Settings.model_fields.items()
+        }
+    )
+    monkeypatch.setenv("HURRAH_OPERATOR_TOKEN", "")
+    with pytest.raises(ValidationError, match="must not be empty"):
+        Settings()

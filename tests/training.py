@@ -1,6 +1,7 @@
 """Training on the command line, for tests."""
 
 import contextlib
+import os
 import subprocess
 import sys
 
@@ -8,11 +9,12 @@ from server.checkpoints.npz import read_archive
 from tests.serving import ROOT, until
 
 
-def run_command(*arguments, before=()):
+def run_command(*arguments, before=(), cwd=ROOT):
     """Run a command, after the words in `before`, and return the completed process."""
     return subprocess.run(
         [*before, sys.executable, "-m", "server", *map(str, arguments)],
-        cwd=ROOT,
+        cwd=cwd,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,

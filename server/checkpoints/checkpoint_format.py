@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
@@ -112,7 +113,22 @@ def describe_differences(trainer: Trainer, meta: Meta) -> list[str]:
             f"NumPy {version} computed the updates so far, and NumPy {np.__version__} continues:"
             " equal up to rounding, perhaps not byte for byte."
         )
+    threads, now = meta.get("blas_threads"), blas_threads()
+    if threads is not None and now is not None and threads != now:
+        differences.append(
+            f"The number of threads of the linear algebra was {threads} and is {now} now:"
+            " equal up to rounding, perhaps not byte for byte."
+        )
     return differences
+
+
+def blas_threads() -> str | None:
+    """Return the number of threads that NumPy's linear algebra may use; None: not known."""
+    found = {os.environ.get(f"{library}_NUM_THREADS") for library in ("OPENBLAS", "MKL")}
+    found.add(os.environ.get("VECLIB_MAXIMUM_THREADS"))
+    # Which of the libraries is in use is not known, but one that differs from the others was set.
+    chosen = sorted(each for each in found if each is not None)
+    return next((each for each in chosen if each != "1"), chosen[0] if chosen else None)
 
 
 def model_contents(
@@ -212,6 +228,7 @@ def _description(kind: str, vocabulary: Vocabulary, spec: dict[str, Any]) -> Met
         "format": FORMAT,
         "hurrah": __version__,
         "numpy": np.__version__,
+        "blas_threads": blas_threads(),
         "spec": spec,
         "vocabulary": vocabulary.characters,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -11,9 +12,25 @@ from typing import IO, cast
 
 from rich.console import Console
 
-__all__ = ["TrainingConsole"]
+__all__ = ["TrainingConsole", "replace_unprintable", "write_result"]
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def replace_unprintable(*streams: IO[str]) -> None:
+    """Write a question mark for what a stream's encoding lacks, instead of an exception."""
+    for stream in streams:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def write_result(text: str) -> OSError | None:
+    """Write text and a line end to standard output; return the error if it cannot be written."""
+    errors: list[OSError] = []
+    output = _Output(sys.stdout, errors.append)
+    output.write(f"{text}\n")
+    output.flush()
+    return errors[0] if errors else None
 
 
 class TrainingConsole:

@@ -19,6 +19,7 @@ __all__ = [
     "SAMPLES",
     "AppendOnlyFile",
     "create_output_directory",
+    "default_output_directory",
     "lock_output_directory",
     "truncate",
     "truncate_losses",
@@ -30,6 +31,15 @@ BEST = "best.npz"
 LOSSES = "losses.csv"
 SAMPLES = "samples.txt"
 LOSSES_HEADER = "update,epoch,position,loss,smooth_loss\n"
+
+
+def default_output_directory(text: Path) -> Path:
+    """Return the directory of a text's results: its name without the ending, or "NAME-training".
+
+    The second is for a name that a file has, such as that of a text without an ending.
+    """
+    directory = Path(text.stem)
+    return Path(f"{text.stem}-training") if directory.is_file() else directory
 
 
 @contextlib.contextmanager
@@ -61,9 +71,14 @@ def create_output_directory(directory: Path) -> Iterator[None]:
     Raises
     ------
     TrainingError
-        It contains a checkpoint, or another process has locked it.
+        It is a file, or contains a checkpoint, or another process has locked it.
     """
-    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise TrainingError(
+            f"{directory} is a file, or inside one: choose a directory with --out."
+        ) from None
     with lock_output_directory(directory):
         if (directory / CHECKPOINT).exists():
             raise TrainingError(

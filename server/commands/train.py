@@ -193,6 +193,7 @@ class TrainingSession:
                 self._write_sample(samples)
             self._train(progress, losses, samples)
             self._save(losses, samples)
+            self._write_last_sample(samples)
 
     # -- training ---------------------------------------------------------------------------------
 
@@ -212,7 +213,7 @@ class TrainingSession:
                     " learning rate, or continue from the last checkpoint with --resume."
                 )
             if trainer.updates == self._next_sample:
-                self._write_sample(samples)
+                self._write_sample(samples, last=trainer.updates == last)
                 self._next_sample = next_sample(trainer.updates, self._spec["sample_every"])
             now_s = time.monotonic()
             if now_s >= display_due_s:
@@ -232,13 +233,14 @@ class TrainingSession:
     def _print(self, sentence: str) -> None:
         self._console.print(sentence, markup=False, highlight=False)
 
-    def _write_sample(self, samples: AppendOnlyFile) -> None:
+    def _write_sample(self, samples: AppendOnlyFile, *, last: bool = False) -> None:
         trainer = self._trainer
         text = self._vocabulary.decode(trainer.sample(self._spec["sample_length"]))
         heading = f"update {trainer.updates:,}"
         if trainer.smooth_loss is not None:
             heading += f", smooth loss {trainer.smooth_loss:.2f}"
-        if self._spec["validation_fraction"]:
+        has_validation = self._spec["validation_fraction"] > 0.0
+        if has_validation and (last or trainer.validation_is_due(self._spec["sample_every"])):
             heading += f", validation loss {trainer.validate():.2f}"
         samples.write(f"--- {heading}\n{text}\n\n")
         self._console.rule(heading, style="dim")
@@ -246,6 +248,18 @@ class TrainingSession:
         for word in find_words(text, self._watch_words):
             self._watch_words = [other for other in self._watch_words if other != word]
             self._console.print(f"hurrah - {word}!", style="bold", markup=False)
+
+    def _write_last_sample(self, samples: AppendOnlyFile) -> None:
+        """Write a sample of the finished training, if none is written.
+
+        It comes after the checkpoint, so that a training that continues leaves it out, as one that
+        was never interrupted does.
+        """
+        update, every = self._trainer.updates, self._spec["sample_every"]
+        finished = update == self._spec["max_updates"]
+        if finished and next_sample(update - 1, every) != update:
+            self._write_sample(samples, last=True)
+            samples.sync()
 
     # -- files ------------------------------------------------------------------------------------
 

@@ -44,13 +44,13 @@ class UnreadableError(StorageError):
         super().__init__(f"{what} cannot be read at the moment: {why or error}.")
 
 
-def as_storage_error(error: BaseException) -> StorageError | None:
+def as_storage_error(error: BaseException | None) -> StorageError | None:
     """Return a write error of the operating system or SQLite as a `StorageError`.
 
     Returns
     -------
     StorageError or None
-        None if the error is of another kind.
+        None if there is no error, or it is of another kind.
     """
     reason = None
     if isinstance(error, OSError) and error.errno is not None:

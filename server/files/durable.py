@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import functools
+import logging
 import os
 import shutil
 from pathlib import Path
 
 __all__ = ["clear_unfinished", "copy_durably", "make_directory", "sync_directory"]
+
+
+log = logging.getLogger(__name__)
+
+# The errors of fsync on a directory whose file system does not have it.
+UNSUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
 def clear_unfinished(directory: Path, process: int) -> None:
@@ -30,12 +39,30 @@ def copy_durably(source: Path, target: Path) -> None:
 
 
 def sync_directory(directory: Path) -> None:
-    """Make the names in a directory durable."""
+    """Make the names in a directory durable.
+
+    Some file systems cannot: CIFS, folders shared with a virtual machine, some of FUSE. There it
+    does nothing, with one warning in each process.
+    """
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+        _warn(str(error.strerror))
     finally:
         os.close(descriptor)
+
+
+@functools.cache
+def _warn(reason: str) -> None:
+    """Warn at the first call with this reason."""
+    log.warning(
+        "The file system cannot flush directories to the disk (%s). Files survive a crash of the"
+        " program, but the newest may be lost when the power fails.",
+        reason,
+    )
 
 
 def make_directory(directory: Path) -> None:

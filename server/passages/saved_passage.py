@@ -63,6 +63,10 @@ class SavedPassage(ApiModel):
         return self.passages[0].model
 
 
+MODELS = {"best_validation": "best model by validation", "snapshot": "snapshot"}
+"""The names of models; others are the kind of source and "model"."""
+
+
 def as_text(saved: SavedPassage) -> str:
     """Return a saved passage as plain text, with a line that names its origin."""
     parts = [saved.title] if saved.title else []
@@ -90,7 +94,8 @@ def as_markdown(saved: SavedPassage) -> str:
 
 def _origin(saved: SavedPassage) -> str:
     first = saved.passages[0]
-    parts = [saved.run_name, f"update {first.source.update:,}"]
+    kind = first.source.kind
+    parts = [saved.run_name, MODELS.get(kind, f"{kind} model"), f"update {first.source.update:,}"]
     if first.source.smooth_loss is not None:
         parts.append(f"smooth loss {first.source.smooth_loss:.1f}")
     if len(saved.passages) == 1:

@@ -332,7 +332,6 @@ class RunSpec(SpecModel):
             label="Numbers",
             explanation="The type of all numbers; float64 is slower and more exact.",
             choices=lambda: {"float32": "float32", "float64": "float64"},
-            command_line=False,
             column=Column("numbers", "{dtype}"),
         ),
     ] = NETWORK.dtype

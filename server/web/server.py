@@ -187,6 +187,8 @@ def _lock_data_directory(settings: Settings, stack: contextlib.ExitStack) -> Non
         stack.enter_context(lock_directory(settings.data_dir, DIRECTORY_LOCK_TIMEOUT_S))
         # Checked first: nothing may change in the directory of a newer version.
         check_version(settings.data_dir / DATABASE)
+        # Uploads wait here, not in a temporary directory, which may be small or read-only.
+        tempfile.tempdir = str(settings.data_dir.absolute())
         with tempfile.TemporaryFile(dir=settings.data_dir) as probe:
             probe.write(bytes(PROBE_BYTES))
         Store(settings.data_dir / DATABASE).close()

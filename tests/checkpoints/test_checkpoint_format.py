@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from server.checkpoints.checkpoint_format import (
+    blas_threads,
     checkpoint_contents,
+    describe_differences,
     load_model,
     model_contents,
     new_trainer,
@@ -142,3 +144,16 @@ def test_another_format_or_corpus_is_refused():
     for change in ({"format": 3}, {"kind": "model"}, {"vocabulary": "abcdefh"}):
         with pytest.raises(DamagedArchiveError):
             restore_trainer(trainer, VOCABULARY, arrays, meta | change)
+
+
+def test_another_number_of_threads_of_the_linear_algebra_is_told(monkeypatch):
+    for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+        monkeypatch.setenv(name, "1")
+    assert blas_threads() == "1"
+    meta = {"trainer": {}, "blas_threads": "1"}
+    assert describe_differences(None, meta) == []
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "4")
+    [sentence] = describe_differences(None, meta)
+    assert sentence.startswith("The number of threads of the linear algebra was 1 and is 4 now:")
+    # An earlier version did not record it.
+    assert describe_differences(None, {"trainer": {}}) == []

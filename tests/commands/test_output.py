@@ -2,7 +2,9 @@
 
 import pytest
 
+from server.checkpoints.npz import read_archive
 from tests.commands.conftest import train_command
+from tests.serving import PAGES
 from tests.training import run_command
 
 # A limit of 200 blocks per file, of 512 or 1,024 bytes each.
@@ -45,3 +47,61 @@ def test_a_text_that_cannot_be_read_is_named(tmp_path, out):
     assert failed.returncode == 1
     assert failed.stderr == f"{tmp_path}: Is a directory.\n"
     assert not out.exists()
+
+
+def test_a_text_that_the_terminal_cannot_show_is_trained_to_the_end(tmp_path, out):
+    book = tmp_path / "book.txt"
+    book.write_text(PAGES.replace("e", "\u2019"), encoding="utf-8")
+    narrow = ("env", "PYTHONIOENCODING=latin-1")
+    done = run_command(*train_command(book, out, updates=300), before=narrow)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Done: 300 updates." in done.stdout
+    assert "\u2019" in (out / "samples.txt").read_text("utf-8")
+    written = run_command("sample", out / "best.npz", "--length", 200, before=narrow)
+    assert (written.returncode, written.stderr) == (0, "")
+    assert "?" in written.stdout
+
+
+def test_a_sample_that_cannot_be_written_ends_with_a_sentence(trained):
+    full = ("/bin/sh", "-c", 'exec "$@" > /dev/full', "sh")
+    failed = run_command("sample", trained / "best.npz", before=full)
+    assert failed.returncode == 1
+    assert failed.stderr == "Standard output: No space left on device.\n"
+
+
+@pytest.mark.parametrize(("name", "directory"), [("book", "book-training"), ("book.txt", "book")])
+def test_the_default_directory_is_never_the_text(tmp_path, name, directory):
+    (tmp_path / name).write_text(PAGES, encoding="utf-8")
+    train = ("train", name, "--updates", 5, "--hidden-size", 4)
+    for more in ((), ("--updates", 8, "--resume")):
+        done = run_command(*train, *more, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / directory / "checkpoint.npz").is_file()
+    assert (tmp_path / name).read_text(encoding="utf-8") == PAGES
+
+
+def test_a_file_in_place_of_the_directory_is_named(book, out):
+    out.write_text("not a directory")
+    failed = run_command(*train_command(book, out))
+    assert failed.returncode == 1
+    assert failed.stderr == f"{out} is a file, or inside one: choose a directory with --out.\n"
+
+
+def test_the_numbers_may_be_float64(book, out):
+    assert run_command(*train_command(book, out, dtype="float64")).returncode == 0
+    arrays, meta = read_archive(out / "checkpoint.npz")
+    assert meta["spec"]["dtype"] == "float64"
+    assert arrays["parameters.W"].dtype == "float64"
+
+
+def test_a_training_ends_with_a_sample_that_a_later_one_leaves_out(book, out, tmp_path):
+    whole = tmp_path / "whole"
+    settings = {"updates": 120, "sample_every": 50}
+    assert run_command(*train_command(book, out, **settings)).returncode == 0
+    assert (out / "samples.txt").read_text().count("--- update 120,") == 1
+    assert run_command(*train_command(book, out, **settings), "--resume").returncode == 0
+    assert (out / "samples.txt").read_text().count("--- update 120,") == 1
+    settings["updates"] = 160
+    assert run_command(*train_command(book, out, **settings), "--resume").returncode == 0
+    assert run_command(*train_command(book, whole, **settings)).returncode == 0
+    assert (out / "samples.txt").read_text() == (whole / "samples.txt").read_text()

@@ -112,3 +112,13 @@ def test_a_checkpoint_without_a_hash_of_its_text_is_accepted(book, trained, tmp_
     assert read_meta(trained / "checkpoint.npz")["text_sha256"] == said
     assert run_command(*train_command(book, whole, updates=200)).returncode == 0
     assert_same_training(whole, trained)
+
+
+def test_a_resume_with_another_number_of_threads_says_so(book, trained):
+    assert "linear algebra" not in resume(book, trained, "--updates", 130).stdout
+    more = ("--out", trained, "--resume", "--updates", 140)
+    four = ("env", "OPENBLAS_NUM_THREADS=4")
+    resumed = run_command("train", book, *more, before=four)
+    assert resumed.returncode == 0, resumed.stderr
+    said = " ".join(resumed.stdout.split())
+    assert "The number of threads of the linear algebra was 1 and is 4 now" in said

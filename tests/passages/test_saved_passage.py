@@ -41,21 +41,21 @@ def test_an_old_title_has_no_control_characters():
 
 def test_plain_text():
     assert as_text(saved(1.0, title="A title")) == (
-        "A title\n\nA run, update 1,234, smooth loss 50.2, temperature 1, seed 7\n\n"
+        "A title\n\nA run, best model, update 1,234, smooth loss 50.2, temperature 1, seed 7\n\n"
         "So the *lamp*\n1. went out\n"
     )
 
 
 def test_several_temperatures():
     text = as_text(saved(0.5, 1.0, smooth_loss=None))
-    assert text.startswith("A run, update 1,234, seed 7\n\nTemperature 0.5\n\nSo the")
+    assert text.startswith("A run, best model, update 1,234, seed 7\n\nTemperature 0.5\n\nSo the")
     assert "\n\nTemperature 1\n\nSo the" in text
 
 
 def test_markdown_is_escaped_and_keeps_its_lines():
     assert as_markdown(saved(1.0)) == (
         "## So the \\*lamp\\* 1. went out\n\n"
-        "*A run, update 1,234, smooth loss 50.2, temperature 1, seed 7*\n\n"
+        "*A run, best model, update 1,234, smooth loss 50.2, temperature 1, seed 7*\n\n"
         "So the \\*lamp\\*  \n1\\. went out\n"
     )
 

@@ -149,6 +149,9 @@ def _handle_spec_error(_request: Request, error: Exception) -> Response:
 def _handle_http_exception(_request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
+    if (reason := as_storage_error(error.__cause__)) is not None:
+        # An upload that cannot be written; FastAPI would call it a body that cannot be read.
+        return problem(507, str(reason))
     detail = error.detail
     if detail == HTTPStatus(error.status_code).phrase:
         detail = {

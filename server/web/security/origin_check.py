@@ -24,6 +24,7 @@ _HOST = re.compile(
     re.ASCII | re.VERBOSE,
 )
 MAX_PORT = 65_535
+DEFAULT_PORTS = {"http": 80, "https": 443}
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 # The values of Sec-Fetch-Site with which a browser marks requests that no other site caused.
 OWN_SITES = {"same-origin", "none"}
@@ -122,7 +123,17 @@ def _is_cross_origin_change(connection: HTTPConnection, host: str) -> bool:
 
 
 def _is_same_origin(origin: str, host: str) -> bool:
-    return origin.lower() in {f"http://{host}".lower(), f"https://{host}".lower()}
+    """Compare scheme, host and port as RFC 6454, with the default port of the origin's scheme.
+
+    Behind a proxy the server does not know the scheme under which it is reached: both are accepted.
+    """
+    scheme, _, rest = origin.lower().partition("://")
+    own, theirs = _HOST.fullmatch(host.lower()), _HOST.fullmatch(rest)
+    if scheme not in DEFAULT_PORTS or own is None or theirs is None:
+        return False
+    default = DEFAULT_PORTS[scheme]
+    same_host = (own["address"], own["name"]) == (theirs["address"], theirs["name"])
+    return same_host and int(own["port"] or default) == int(theirs["port"] or default)
 
 
 def _is_address(name: str) -> bool:

@@ -81,8 +81,10 @@ export class PassageActions {
   }
 
   #download() {
-    const [{ source, seed }] = this.#result.passages;
-    const blob = new Blob([textOf(this.#result.passages)], { type: "text/plain;charset=utf-8" });
+    const { passages } = this.#result;
+    const [{ source, seed }] = passages;
+    const text = `${originOf(this.#store.get().run?.name, passages)}\n\n${textOf(passages)}\n`;
+    const blob = new Blob([text], { type: "text/plain;charset=utf-8" });
     const href = URL.createObjectURL(blob);
     const name = `passage-${source?.update ?? "stopped"}-seed-${seed}.txt`;
     const link = el("a", { href, download: name });
@@ -143,6 +145,25 @@ export async function copy(text) {
 function flash(word, text, label) {
   setText(word, text);
   setTimeout(() => setText(word, label), COPIED_MS);
+}
+
+/** The names of models; others are the kind of source and "model". */
+export const MODELS = { best_validation: "best model by validation", snapshot: "snapshot" };
+
+/**
+ * The origin of passages in a line: run, model, temperature, seed. A passage that was stopped has
+ * no source.
+ */
+export function originOf(run, passages) {
+  const [{ source, temperature, seed }] = passages;
+  const parts = [run];
+  if (source) {
+    const { kind, update, smooth_loss: loss } = source;
+    parts.push(MODELS[kind] ?? `${kind} model`, `update ${format.count(update)}`);
+    if (typeof loss === "number") parts.push(`smooth loss ${format.loss(loss)}`);
+  }
+  if (passages.length === 1) parts.push(`temperature ${temperature}`);
+  return [...parts, `seed ${seed}`].filter(Boolean).join(", ");
 }
 
 /** The passages as one text; several have their temperature as a heading. */

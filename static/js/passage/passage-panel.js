@@ -5,7 +5,7 @@ import { find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { isExact } from "../state/passage-link.js";
 import { watchWords } from "../state/samples.js";
-import { PassageActions } from "./passage-actions.js";
+import { MODELS, PassageActions } from "./passage-actions.js";
 import { PassageForm } from "./passage-form.js";
 import { PassageDrawer } from "./passage-drawer.js";
 import { PassageText } from "./passage-text.js";
@@ -261,10 +261,9 @@ function progress(written, { length }, { corpus_characters: characters }) {
 }
 
 function sourceSentence({ kind, update, smooth_loss: loss }, request) {
-  const names = { best_validation: "best model by validation", snapshot: "snapshot" };
   const model = isExact(request ?? "")
     ? "exact model of the link"
-    : (names[kind] ?? `${kind} model`);
+    : (MODELS[kind] ?? `${kind} model`);
   const words = [model, `update ${format.count(update)}`];
   if (typeof loss === "number") words.push(`smooth loss ${format.loss(loss)}`);
   return words.join(", ");

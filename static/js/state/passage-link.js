@@ -2,7 +2,7 @@
  * A passage request in the parameters of a URL: the model, the seed and the settings. The same link
  * gives the same text as long as the server has the model; see docs/decisions/shared-passages.md.
  *
- * `?passage=54692-0f3a...&seed=7&length=1000&temperature=0.8`: the update and the fingerprint of
+ * `?passage=54692-0f3a...&seed=7&length=1000&temperature=1`: the update and the fingerprint of
  * the model, or the name of a model such as "best". Several temperatures are shown side by side.
  */
 
@@ -92,7 +92,7 @@ export function passageFromParams(params) {
     source,
     seed: Math.round(numberOr(params.get("seed"), 0, LIMITS.seed, 0)),
     length: Math.round(numberOr(params.get("length"), 1, LIMITS.passage_characters, 1000)),
-    temperature: numberOr(params.get("temperature"), 0, LIMITS.temperature, 0.8),
+    temperature: numberOr(params.get("temperature"), 0, LIMITS.temperature, 1),
     temperatures: temperatures.length ? temperatures : null,
     top_k: topK && Math.round(topK),
     top_p: numberOr(params.get("top_p"), 1e-9, 1, null),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -70,7 +71,12 @@ def test_copy_and_download(server: Server, open_window: Callable[..., Window], r
     with page.expect_download() as download:
         page.locator("#passage-download").click()
     assert download.value.suggested_filename.endswith(".txt")
-    assert download.value.path().read_text("utf-8") == copied
+    origin, text = download.value.path().read_text("utf-8").split("\n\n", 1)
+    assert text == f"{copied}\n"
+    # The page, the interface and the command line have the same default temperature.
+    assert re.search(
+        r", best model, update [\d,]+, smooth loss [\d.]+, temperature 1, seed \d+$", origin
+    )
 
 
 def test_unknown_characters_of_the_prime_are_named(
@@ -174,7 +180,8 @@ def test_a_long_passage_appears_as_it_is_written(server: Server, window: Window,
     assert any(0 < length < 15_000 for length in lengths)
     with page.expect_download() as download:
         page.locator("#passage-download").click()
-    assert len(download.value.path().read_text("utf-8")) == 20_000
+    text = download.value.path().read_text("utf-8").split("\n\n", 1)[1]
+    assert len(text) == 20_000 + len("\n")
 
 
 def test_finished_text_does_not_move(server: Server, window: Window, run: str) -> None:
@@ -305,7 +312,8 @@ def downloaded(page: Page) -> str:
     expect(page.locator("#passage")).not_to_have_attribute("aria-busy", "true")
     with page.expect_download() as download:
         page.locator("#passage-download").click()
-    return download.value.path().read_text("utf-8")
+    # Without the first line, which names temperature and seed.
+    return download.value.path().read_text("utf-8").split("\n\n", 1)[1]
 
 
 def test_a_rate_limit_is_shown_and_counted_down(

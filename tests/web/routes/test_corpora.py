@@ -1,12 +1,16 @@
 """Corpora over HTTP: upload in any encoding, exact excerpts, refusals."""
 
+import contextlib
+import socket
+import sys
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.serving import LIMIT_S, NOVEL, PAGES, RunningServer
+from tests.serving import LIMIT_S, NOVEL, PAGES, RunningServer, until
 
 LIMIT_BYTES = 50_000
 SHIPPED = "the-lamps-of-saltmere"
@@ -313,3 +317,54 @@ def test_two_files_at_once_are_refused(server):
     answer = post_form(server, part, part)
     assert answer.status_code == 422
     assert answer.json()["detail"] == "file must be one file, not 2: add them one after the other."
+
+
+def test_uploads_wait_in_the_data_directory(tmp_path):
+    """The temporary directory may be small, or on a read-only file system."""
+    with RunningServer(tmp_path / "data", "--no-demo") as server:
+        body = b"".join(
+            [
+                b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n',
+                b"Content-Type: text/plain\r\n\r\n",
+                b"a line of a large text\n" * 100_000,
+                b"\r\n--x--\r\n",
+            ]
+        )
+        head = (
+            f"POST /api/corpora HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
+            f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        with socket.create_connection(("127.0.0.1", server.port), timeout=60) as client:
+            client.sendall(head.encode() + body[:-100])
+            descriptors = Path(f"/proc/{server.process.pid}/fd")
+
+            def spooled():
+                names = []
+                for each in descriptors.iterdir():
+                    with contextlib.suppress(FileNotFoundError):
+                        names.append(str(each.readlink()))
+                return [
+                    name
+                    for name in names
+                    if name.startswith(f"{tmp_path}/data/") and name.endswith("(deleted)")
+                ]
+
+            until(spooled)
+            client.sendall(body[-100:])
+            assert client.recv(100).startswith(b"HTTP/1.1 201")
+
+
+def test_an_upload_without_room_gets_507(tmp_path):
+    limit = 'ulimit -f 3000; exec "$@"'  # blocks of 512 or 1,024 bytes
+    command = [
+        *("/bin/sh", "-c", limit, "sh", sys.executable, "-m", "server", "serve", "--port", "0"),
+        *("--data-dir", str(tmp_path / "data"), "--no-demo"),
+    ]
+    with RunningServer(tmp_path / "data", command=command) as server:
+        before = server.client.get("/api/corpora").json()
+        upload = {"file": ("a.txt", b"a line of a large text\n" * 200_000)}
+        answer = server.client.post("/api/corpora", files=upload)
+        assert "no space left" in server.problem(answer, 507)["detail"]
+        assert server.client.get("/api/corpora").json() == before
+        small = {"file": ("a.txt", b"a line of a small text\n" * 60_000)}
+        assert server.client.post("/api/corpora", files=small).status_code == 201

@@ -135,6 +135,37 @@ def test_changes_from_the_page_itself_are_accepted(server, run):
         assert answer.json()["name"] == host
 
 
+@pytest.mark.parametrize(
+    ("host", "origin", "same"),
+    [
+        ("localhost:443", "https://localhost", True),
+        ("localhost", "https://localhost:443", True),
+        ("localhost:80", "http://localhost", True),
+        ("LOCALHOST:80", "http://localhost:80", True),
+        ("localhost", "http://localhost", True),
+        ("localhost", "https://localhost", True),
+        ("[::1]:443", "https://[::1]", True),
+        ("localhost:443", "http://localhost", False),
+        ("localhost:80", "https://localhost", False),
+        ("localhost", "https://localhost:80", False),
+        ("localhost:443", "https://127.0.0.1", False),
+        ("localhost:443", "https://evil.example", False),
+        ("localhost:443", "https://localhost.evil.example:443", False),
+        ("localhost:443", "ws://localhost:443", False),
+        ("localhost:443", "https://localhost/", False),
+        ("localhost:443", "https://[::1]localhost", False),
+    ],
+)
+def test_the_default_port_of_the_scheme_may_be_named_or_not(server, run, host, origin, same):
+    """A proxy such as nginx may pass on Host with the port even where browsers leave it out."""
+    headers = {"Host": host, "Origin": origin}
+    path = f"/api/runs/{run['id']}"
+    answer = server.client.patch(path, json={"name": "Renamed"}, headers=headers)
+    assert answer.status_code == (200 if same else 403)
+    content = raw.upgrade(server, f"/ws/runs/{run['id']}", f"Origin: {origin}", host=host)
+    assert raw.ask(server, content)[0] == (101 if same else 403)
+
+
 def test_no_other_site_may_read(server, run):
     headers = {"Origin": "http://evil.example", "Access-Control-Request-Method": "POST"}
     for answer in (
