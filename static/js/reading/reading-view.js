@@ -153,6 +153,7 @@ export class ReadingView {
   /** The arrow keys move between characters, starting with the most surprising one. */
   #key(event) {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (this.#chosen === null && isClicked(event.target)) return;
     if (!by || !this.#characters.length || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     const first = this.#characters.findIndex(({ rank }) => rank === 0);

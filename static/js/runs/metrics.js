@@ -13,8 +13,8 @@ export function mountMetrics(store) {
   const bar = find("#book-bar");
 
   store.watch(
-    (state) => [state.run, state.corpora, state.unit, state.reached],
-    (run, corpora) => {
+    (state) => [state.run, state.corpora, state.unit, state.reached, state.playback === null],
+    (run, corpora, unitName, reached, live) => {
       if (!run) {
         for (const id of VALUES) put(id, format.NO_VALUE);
         for (const id of NOTES) put(id, "");
@@ -31,7 +31,8 @@ export function mountMetrics(store) {
       put("loss-note", lossNote(run, unit, figure));
       put("best", figure(run.best?.smooth_loss));
       put("best-note", run.best ? `at ${format.count(run.best.update)}` : "");
-      put("speed", run.state === "running" ? format.speed(run.updates_per_second) : "0");
+      const speed = run.state === "running" ? format.speed(run.updates_per_second) : "0";
+      put("speed", live ? speed : format.NO_VALUE);
       put("speed-note", "updates per second");
       const read = shareRead(run);
       put("book", positionNote(run, characters, read));

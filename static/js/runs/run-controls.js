@@ -57,6 +57,14 @@ export class RunControls {
     });
   }
 
+  /** Train a finished run for as many updates again. */
+  continueTraining() {
+    return this.#request(this.#pause, async (run) => {
+      await api.changeRun(run.id, { max_updates: 2 * run.update });
+      return api.resume(run.id);
+    });
+  }
+
   /** Make as many updates as the field beside the button says. */
   step() {
     return this.#request(this.#step, (run) => {

@@ -36,9 +36,9 @@ export function inline(text, highlights) {
  * @param {import("../lib/word-spans.js").Segment} segment
  * @param {(word: string) => boolean} isFresh
  */
-export function span({ kind, text, changed }, isFresh) {
+export function span({ kind, text }, isFresh) {
   const fresh = kind === "watched" && isFresh(text);
-  const names = [kind !== "plain" && kind, fresh && "hurrah", changed && "changed"].filter(Boolean);
+  const names = [kind !== "plain" && kind, fresh && "hurrah"].filter(Boolean);
   return names.length
     ? el("span", { class: names.join(" "), text })
     : document.createTextNode(text);

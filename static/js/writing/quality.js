@@ -6,16 +6,24 @@ import { textModeOf, textInView, textOf, samplesWithText } from "../state/sample
 import { heightOf, nearestPosition, pathOf, positionsOf } from "../ui/sparkline.js";
 
 const MEASURES = [
-  { key: "real_words", words: "real words", about: "Share of real words", show: format.share },
+  {
+    key: "real_words",
+    words: "real words",
+    term: "real-words",
+    about: "Share of real words",
+    show: format.share,
+  },
   {
     key: "longest_real_run",
-    words: "in a row",
+    words: "real words in a row",
+    term: "in-a-row",
     about: "Longest run of real words",
     show: format.count,
   },
   {
     key: "longest_copy",
     words: "characters copied",
+    term: "copied",
     about: "Longest verbatim copy, in characters",
     show: format.count,
   },
@@ -96,7 +104,12 @@ class QualityCurve {
       { class: "quality-curve" },
       this.#figure,
       this.#plot,
-      el("span", { class: "quality-words", text: measure.words }),
+      el("button", {
+        type: "button",
+        class: "quality-words term",
+        "data-term": measure.term,
+        text: measure.words,
+      }),
     );
   }
 
