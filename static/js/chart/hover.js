@@ -80,7 +80,9 @@ export class Hover {
     const label = [
       `update ${format.count(curve.update[i])}${position && ` (${position})`}: ` +
         `${smoothWords(state)} ${figure(curve.smooth[i])}`,
-      `loss ${figure(curve.low[i])} to ${figure(curve.high[i])}`,
+      curve.low[i] === curve.high[i]
+        ? `loss ${figure(curve.low[i])}`
+        : `loss ${figure(curve.low[i])} to ${figure(curve.high[i])}`,
     ];
     return label.join(", ");
   }

@@ -1,5 +1,7 @@
 /** Holds each sample in the live view long enough to read it, and then goes to the newest one. */
 
+import { isLive } from "../state/samples.js";
+
 const READ_MS_A_CHARACTER = 25;
 const LEAST_MS = 2000;
 const MOST_MS = 8000;
@@ -22,9 +24,12 @@ export function mountSampleHold(store) {
 
   function follow() {
     clearTimeout(timer);
-    const { samples, run, heldSample, playback } = store.get();
+    const state = store.get();
+    const { samples, run, heldSample, playback } = state;
     const newest = samples.at(-1) ?? null;
     const left = until - performance.now();
+    // A user who comes back from an earlier sample sees the newest one.
+    if (!isLive(state)) read = null;
     const arriving = run?.state === "running" || playback !== null;
     // A run that is not training writes nothing more, or one sample when the user asks for it.
     if (arriving && read && newest && newest.update > read.update && left > 0) {
@@ -34,15 +39,20 @@ export function mountSampleHold(store) {
       }
       return;
     }
-    if (newest?.update !== read?.update) {
-      until = performance.now() + holdTime(newest?.text.length ?? 0);
+    if (isLive(state)) {
+      if (newest?.update !== read?.update) {
+        until = performance.now() + holdTime(newest?.text.length ?? 0);
+      }
+      read = newest;
     }
-    read = newest;
     if (heldSample !== null) store.dispatch({ type: "holdSample", update: null });
   }
 
   store.watch(
-    (state) => [state.samples, state.run?.state, state.playback === null, state.runId],
+    (state) => [
+      ...[state.samples, state.run?.state, state.playback === null, state.runId],
+      isLive(state),
+    ],
     follow,
   );
 }

@@ -75,8 +75,10 @@ def test_a_link_to_a_part_of_a_run_shows_that_part(
 def test_every_term_is_explained_at_the_pointer_and_by_keyboard(
     server: Server, window: Window
 ) -> None:
-    page = window.open(server, server.create_run(pace="max", max_updates=300, sample_every=100))
+    run = server.create_run(pace="max", max_updates=3_000, sample_every=1_000)
+    page = window.open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished")
+    expect(page.locator("#legend-band")).to_be_visible()
     tip = page.locator("#term-tip")
     terms = page.locator("[data-term]:visible")
     assert terms.count() >= 14
