@@ -27,7 +27,7 @@ CUT = """(width) => {
     const name = element.id || element.className || element.tagName;
     if (box.width && box.right > width + 1) cut.push(`${name} ends at ${Math.round(box.right)}`);
     if (style.overflowY !== "visible" && element.scrollHeight > element.clientHeight + 2 &&
-        !element.matches(".earlier-text, .chart-plot, .compare-plot"))
+        !element.matches(".earlier-text, .chart-plot, .compare-plot, .blank-line"))
       cut.push(`${name} shows ${element.clientHeight} of ${element.scrollHeight}`);
   }
   return cut;

@@ -59,7 +59,8 @@ export class RunControls {
 
   /** Train a finished run for as many updates again. */
   continueTraining() {
-    return this.#request(this.#pause, async (run) => {
+    // Not by the button that pauses, which a finished run disables.
+    return this.#request(find("#notice"), async (run) => {
       await api.changeRun(run.id, { max_updates: 2 * run.update });
       return api.resume(run.id);
     });
