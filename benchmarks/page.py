@@ -84,6 +84,7 @@ def main() -> None:
 
 def _open(browser: Browser, address: str) -> Page:
     page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.add_init_script("localStorage.setItem('hurrah-introduced', 'yes')")
     page.add_init_script(WATCHER)
     page.goto(address, wait_until="commit")
     page.locator("#chart[data-drawn-update]").wait_for(state="attached")

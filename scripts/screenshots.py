@@ -180,6 +180,7 @@ def _take(browser: Browser, url: str, picture: Picture) -> None:
         device_scale_factor=2 if picture.size == PHONE else 1,
         reduced_motion="reduce",
     )
+    page.add_init_script("localStorage.setItem('hurrah-introduced', 'yes')")
     page.set_default_timeout(TIMEOUT_S * 1000)
     expect.set_options(timeout=TIMEOUT_S * 1000)
     page.goto(url)

@@ -24,6 +24,7 @@ FLOORS = {
     "curve": 3,
     "state": 4,
     "reading": 4,
+    "guide": 4,
     "runs": 4,
     "chart": 5,
     "writing": 5,

@@ -75,7 +75,9 @@ interface ChartScales {
   range: [number, number];
   curve: Curve;
   validation: ValidationLoss;
-  band: { update: number[]; low: (number | null)[]; high: (number | null)[] };
+  /** The losses that are drawn one by one, and the pieces of the band around the others. */
+  losses: { update: number[]; loss: (number | null)[] };
+  band: { update: number[]; low: number[]; high: number[] }[];
   updateToPixel: (update: number) => number;
   pixelToUpdate: (pixel: number) => number;
   lossToPixel: (loss: number) => number;
@@ -112,6 +114,9 @@ interface RunViewState {
   viewers: number | null;
   pinned: number | null;
   hovered: number | null;
+  heldSample: number | null;
+  /** The update of a playback, the state of the run that is played, and what the playback hides. */
+  playback: { update: number; state?: RunState; whole: Partial<WatchState> | null } | null;
   asWritten: boolean;
   peakRange: [number, number] | null;
   reading: UpdateSurprisal | null;

@@ -25,19 +25,23 @@ import { mountEarlierSamples } from "./writing/earlier-samples.js";
 import { mountEmptyState } from "./runs/empty-state.js";
 import { mountCurveTabs } from "./reading/curve-card-tabs.js";
 import { mountMetrics } from "./runs/metrics.js";
+import { mountFirstSteps } from "./guide/first-steps.js";
 import { compareUrl, ForkDialog } from "./runs/fork-dialog.js";
 import { mountHurrahToast } from "./writing/hurrah-toast.js";
 import { mountShortcuts } from "./ui/shortcuts.js";
 import { NewRunDialog } from "./runs/new-run-dialog.js";
 import { mountRunStatusBanner } from "./runs/run-status-banner.js";
+import { Playback } from "./state/playback-timer.js";
 import { PositionChart } from "./reading/position-chart.js";
 import { PassagePanel } from "./passage/passage-panel.js";
+import { mountSampleHold } from "./writing/sample-hold.js";
 import { mountQuality } from "./writing/quality.js";
 import { PinCard } from "./chart/pin-card.js";
 import { ReadingView } from "./reading/reading-view.js";
 import { RunSwitcher } from "./runs/run-switcher.js";
 import { mountExportMenu } from "./chart/export-menu.js";
 import { mountChartControls } from "./chart/controls.js";
+import { mountTerms } from "./guide/terms.js";
 import { mountThemeToggle } from "./ui/theme-toggle.js";
 import { Timeline } from "./writing/timeline.js";
 import { LatencyPanel } from "./chart/latency-panel.js";
@@ -52,6 +56,8 @@ const store = createStore(
   reduce,
   initialState({ operator: document.body.dataset.operator === "true" }),
 );
+
+mountSampleHold(store); // before the views, so that none of them shows a sample too early
 
 const clock = new ServerClock();
 const latencyPanel = new LatencyPanel(store, clock);
@@ -84,7 +90,11 @@ mountCurveTabs(store);
 const pinCard = new PinCard(store, () => chartView.size);
 mountChartControls(store);
 mountExportMenu(store, chartView);
+const playback = new Playback(store);
 mountRunStatusBanner(store, {
+  replay: () => playback.start(),
+  endReplay: () => playback.stop(),
+  continueTraining: () => runControls.continueTraining(),
   resume: () => runControls.togglePause(),
   halveRate: () => runControls.resumeAtHalfRate(),
   newRun: () => newRunDialog.open(),
@@ -111,10 +121,12 @@ fetchReadings(store);
 fetchLossByPosition(store);
 
 mountThemeToggle();
+mountTerms();
+mountFirstSteps(store);
 mountUrlState(store);
 clock.start();
 
-/** Switch between the replay and the text as written; the live view has only one text. */
+/** Switch between the two texts of a past update; the live view has only one. */
 function toggleTextMode() {
   const state = store.get();
   const textMode = textModeOf(state) === "replay" ? "written" : "replay";

@@ -82,13 +82,18 @@ def plot_box(page: Page) -> dict[str, float]:
 class Window:
     """A browser window that records the errors and warnings of the page.
 
-    With `parked` (a page that stays open) its context is shared with earlier windows.
+    With `parked` (a page that stays open) its context is shared with earlier windows. Without
+    `first_visit`, the first steps were shown before.
     """
 
-    def __init__(self, context: BrowserContext, parked: Page | None = None) -> None:
+    def __init__(
+        self, context: BrowserContext, parked: Page | None = None, *, first_visit: bool = False
+    ) -> None:
         self._context = context
         self._parked = parked
         self.page = context.new_page()
+        if not first_visit:
+            self.page.add_init_script("localStorage.setItem('hurrah-introduced', 'yes')")
         self.page.set_default_timeout(TIMEOUT_S * 1000)
         self._errors: list[str] = []
         self._expected: list[str] = []
@@ -171,8 +176,9 @@ def open_window(browser: Browser) -> Iterator[Callable[..., Window]]:
     """Open windows of new visitors; the options are those of a browser context."""
     windows: list[Window] = []
 
-    def open_one(**options: Any) -> Window:
-        windows.append(Window(browser.new_context(**{"viewport": DESKTOP} | options)))
+    def open_one(*, first_visit: bool = False, **options: Any) -> Window:
+        context = browser.new_context(**{"viewport": DESKTOP} | options)
+        windows.append(Window(context, first_visit=first_visit))
         return windows[-1]
 
     yield open_one

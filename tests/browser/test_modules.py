@@ -339,48 +339,6 @@ def test_the_clock_uses_the_fastest_answer(module: Module) -> None:
     assert learned == [500, 5]
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "marked", "counts"),
-    [
-        ("the old sea", "the old sea", [], (0, 3)),
-        ("the old sea", "the cold sea", ["cold"], (1, 3)),
-        ("said Orla.", "said the old Orla!", ["the old", "!"], (2, 4)),
-        ("", "a b", ["a b"], (2, 2)),
-        ("😀 a b", "😀 𝕏 b", ["𝕏"], (1, 2)),
-        ("don’t go", "don’t stay", ["stay"], (1, 2)),
-        ("a b c d", "b c d a", ["a"], (1, 4)),
-    ],
-)
-def test_what_changed_is_found_word_by_word(
-    module: Module, before: str, after: str, marked: list[str], counts: tuple[int, int]
-) -> None:
-    found = module("writing/word-diff.js", "m.changesBetween(x[0], x[1])", [before, after])
-    assert [after[start:end] for start, end in found["spans"]] == marked
-    assert (found["changed"], found["words"]) == counts
-
-
-def test_in_very_long_texts_everything_between_the_common_ends_has_changed(module: Module) -> None:
-    before = "one " + "x y " * 1_000 + "end"
-    after = "one " + "y z " * 1_000 + "end"
-    found = module("writing/word-diff.js", "m.changesBetween(x[0], x[1])", [before, after])
-    assert found["spans"] == [[4, len(after) - 4]]
-
-
-def test_changed_words_are_split_by_kind(module: Module) -> None:
-    cut = module(
-        "lib/word-spans.js",
-        "m.segments(x, { invented: [[4, 8]], changed: [[2, 6]] })",
-        "ab cdefgh",
-    )
-    assert cut == [
-        {"kind": "plain", "text": "ab"},
-        {"kind": "plain", "text": " c", "changed": True},
-        {"kind": "invented", "text": "de", "changed": True},
-        {"kind": "invented", "text": "fg"},
-        {"kind": "plain", "text": "h"},
-    ]
-
-
 def test_samples_in_the_zoomed_range_are_kept_in_addition(module: Module) -> None:
     kept = module(
         "state/samples.js",
@@ -451,18 +409,19 @@ def test_past_updates_show_samples_that_have_the_text(module: Module) -> None:
         for i in range(10)
     ]
     state = {"samples": samples, "hovered": None, "asWritten": False, "textMode": "replay"}
+    state |= {"heldSample": None}
 
     def seen(**more: Any) -> Any:
         found = module("state/samples.js", "m.textInView(x)", state | {"pinned": None} | more)
-        before = found["before"] and found["before"]["update"]
-        return found["sample"]["update"], found["textMode"], before
+        return found["sample"]["update"], found["textMode"], found["replayed"]
 
-    assert seen() == (90, "written", None)
-    assert seen(pinned=50) == (30, "replay", 0)
-    assert seen(pinned=50, textMode="written") == (50, "written", None)
-    assert seen(pinned=50, asWritten=True) == (50, "written", None)
-    assert seen(pinned=50, asWritten=True, hovered=75) == (60, "replay", 30)
-    assert seen(hovered=5) == (0, "replay", None)
+    assert seen() == (90, "written", False)
+    assert seen(heldSample=70) == (70, "written", False)
+    assert seen(pinned=50) == (30, "replay", True)
+    assert seen(pinned=50, textMode="written") == (50, "written", False)
+    assert seen(pinned=50, asWritten=True) == (50, "written", False)
+    assert seen(pinned=50, asWritten=True, hovered=75) == (60, "replay", True)
+    assert seen(hovered=5) == (0, "replay", True)
     # Without any replay, the text as written is shown.
     bare = [sample | {"replay": None} for sample in samples]
     found = module("state/samples.js", "m.textInView(x)", state | {"samples": bare, "pinned": 50})

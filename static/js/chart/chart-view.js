@@ -8,8 +8,10 @@ import { find } from "../lib/dom.js";
 import { drawnCurve, maxShift, scalesOf } from "../curve/scales.js";
 import { plotOf } from "./plot.js";
 import { drawPreview } from "./svg-preview.js";
+import { onPrint } from "../lib/print.js";
 import { colours, onTheme } from "../lib/theme.js";
 import { glow } from "./glow.js";
+import { showLegend } from "./legend.js";
 import { Hover } from "./hover.js";
 import { ringInputs, showRings } from "./highlight-rings.js";
 
@@ -61,6 +63,11 @@ export class ChartView {
       this.#palette = colours();
       this.schedule();
     });
+    onPrint(() => {
+      this.#palette = colours();
+      this.#measure();
+      this.#draw();
+    });
     store.watch(
       (state) => [drawnCurve(state), ...drawInputs(state)],
       () => this.schedule(),
@@ -109,6 +116,7 @@ export class ChartView {
   }
 
   #draw() {
+    clearTimeout(this.#timer);
     this.#timer = null;
     const state = this.#store.get();
     const seen = document.visibilityState === "visible" && this.size.width > 0;
@@ -122,11 +130,13 @@ export class ChartView {
       const { data, layout } = this.#plotOf(state);
       if (!this.#plotly) {
         drawPreview(find("#chart-sketch"), data, layout);
+        showLegend(state, scales);
         this.#loadOnce();
         return;
       }
       this.#plotly.react(this.#plot, data, layout, CONFIG);
       if (!this.#drawn) this.#removePreview();
+      showLegend(state, scales);
       this.#drawn = { scales, inputs, points: pointsOf(data) };
     }
     const drawn = { update: lastUpdate(drawnCurve(state)), points: this.#drawn.points };

@@ -46,7 +46,7 @@ export class Gestures {
    * The position of an event in pixels of the plot; null outside of it, or on something above it.
    */
   inPlot(event) {
-    if (event.target.closest?.(".notice, .pin-card")) return null;
+    if (event.target.closest?.(".pin-card")) return null;
     const { x, y } = this.#position(event);
     const { width, height } = this.#actions.scales();
     const within = x >= 0 && x <= width && y >= -MARGIN.t && y <= height + MARGIN.b;

@@ -143,7 +143,8 @@ export class Hover {
     if (this.#gestures.busy) return;
     const position = this.#gestures.inPlot(event);
     const { width, height } = this.#scales();
-    const inside = position && position.x >= 0 && position.x <= width && position.y <= height;
+    const inside =
+      position && position.x >= 0 && position.x <= width && position.y >= 0 && position.y <= height;
     this.#hoverAt(inside && this.#store.get().run ? position : null);
   }
 

@@ -9,6 +9,7 @@ import { epochLabels, lineLabels, markLabels } from "./annotations.js";
 import { epochsIn, marksOf, visibleMarks } from "./marks.js";
 
 const LABEL_PX = 11.5;
+const LOSS_PX = 3;
 const MANY = 1e5; // from here on 100k instead of 100,000
 const NARROW_PX = 360; // narrower plots show 10k instead of 10,000
 const LINE_PX = { 0: 0.8, 0.9: 1.2, 0.99: 1.6 }; // a thick noisy line would hide everything
@@ -26,7 +27,8 @@ export function plotOf(state, colours, size, font) {
   return {
     // Plotly spends time on each trace, even if it is empty.
     data: [
-      ...band(scales, colours),
+      band(scales, colours),
+      losses(scales, colours),
       line(scales, colours, LINE_PX[drawnFactor(state)] ?? 2),
       validationLine(scales, colours),
       ...dots(state, scales, marks, colours),
@@ -39,19 +41,33 @@ export function plotOf(state, colours, size, font) {
 const xs = ({ xAxis }, updates) => updates.map((update) => xAxis.of(update));
 const ys = ({ unit }, losses) => losses.map((loss) => unit.of(loss));
 
+/** Each piece is one polygon: there along the lowest losses, and back along the highest. */
 function band(scales, colours) {
-  const { update, low, high } = scales.band;
-  const edge = {
+  const pieces = scales.band;
+  const closed = (forth, back) => [...forth, ...back.toReversed(), null];
+  return {
     type: "scatter",
     mode: "lines",
-    x: xs(scales, update),
+    x: pieces.flatMap(({ update }) => closed(xs(scales, update), xs(scales, update))),
+    y: pieces.flatMap(({ low, high }) => closed(ys(scales, low), ys(scales, high))),
     hoverinfo: "skip",
+    fill: "toself",
+    fillcolor: colours.bandFill,
     line: { color: colours.bandFill, width: 1, simplify: false },
   };
-  return [
-    { ...edge, y: ys(scales, low) },
-    { ...edge, y: ys(scales, high), fill: "tonexty", fillcolor: colours.bandFill },
-  ];
+}
+
+function losses(scales, colours) {
+  const { update, loss } = scales.losses;
+  return {
+    name: "losses",
+    type: "scatter",
+    mode: "markers",
+    x: xs(scales, update),
+    y: ys(scales, loss),
+    hoverinfo: "skip",
+    marker: { size: LOSS_PX, color: colours.soft, opacity: 0.6 },
+  };
 }
 
 function line(scales, colours, width) {
@@ -136,7 +152,10 @@ function layout(state, scales, marks, colours, text) {
     ...scales.size,
     margin: MARGIN,
     ...baseLayout(text),
-    xaxis: xAxisLayout(scales, colours, text),
+    xaxis: {
+      ...xAxisLayout(scales, colours, text),
+      title: { text: scales.xAxis.label, standoff: 4, font: text },
+    },
     yaxis: yAxisLayout(scales, colours, text),
     shapes: [
       ...epochs.map(({ update }) => epochLine(scales.xAxis.of(update), colours)),

@@ -6,6 +6,7 @@ import { markerIcon, seriesColours } from "./series-styles.js";
 import { LOSS_UNITS } from "./reducers.js";
 import { el, find } from "../lib/dom.js";
 import * as format from "../lib/format.js";
+import { onPrint } from "../lib/print.js";
 import { colours, onTheme } from "../lib/theme.js";
 
 const DRAW_EVERY_MS = 250;
@@ -64,6 +65,10 @@ export class CompareChart {
     onTheme(() => {
       this.#palette = palette();
       this.#schedule(SOON_MS);
+    });
+    onPrint(() => {
+      this.#palette = palette();
+      this.#draw();
     });
     store.watch(IMMEDIATE, () => this.#schedule(SOON_MS));
     store.watch(

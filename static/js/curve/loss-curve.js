@@ -25,7 +25,7 @@ export const lastUpdate = (curve) => curve.update.at(-1) ?? 0;
 
 /** A curve from a Loss, or from the `curve` of a progress message. @param {CurvePart} part */
 export function curveOf(part) {
-  return bounded(sliceOf(part, 0, part.update.length));
+  return bounded(slicePoints(part, 0, part.update.length));
 }
 
 /**
@@ -37,7 +37,7 @@ export function curveOf(part) {
 export function append(curve, part) {
   const last = lastUpdate(curve);
   const fresh = part.update.findIndex((update) => update > last);
-  return fresh < 0 ? curve : bounded(concat(curve, sliceOf(part, fresh, part.update.length)));
+  return fresh < 0 ? curve : bounded(concat(curve, slicePoints(part, fresh, part.update.length)));
 }
 
 /**
@@ -50,9 +50,9 @@ export function splice(curve, part) {
   if (!part.update.length) return curve;
   const from = lowerBound(curve.update, part.from);
   const to = lowerBound(curve.update, lastUpdate(part) + 1);
-  const before = sliceOf(curve, 0, from);
-  const after = sliceOf(curve, to, curve.update.length);
-  return concat(concat(before, sliceOf(part, 0, part.update.length)), after);
+  const before = slicePoints(curve, 0, from);
+  const after = slicePoints(curve, to, curve.update.length);
+  return concat(concat(before, slicePoints(part, 0, part.update.length)), after);
 }
 
 /**
@@ -65,7 +65,7 @@ export function splice(curve, part) {
 export function between(curve, from, to) {
   const start = Math.max(0, lowerBound(curve.update, from) - 1);
   const end = Math.min(curve.update.length, lowerBound(curve.update, to) + 1);
-  return sliceOf(curve, start, end);
+  return slicePoints(curve, start, end);
 }
 
 /**
@@ -221,7 +221,7 @@ const concat = (a, b) => columns((name) => /** @type {any[]} */ (a[name]).concat
  * @param {number} start
  * @param {number} end
  */
-function sliceOf(curve, start, end) {
+export function slicePoints(curve, start, end) {
   const unknown = () => curve.update.map(() => null);
   return columns((name) => (curve[name] ?? unknown()).slice(start, end));
 }

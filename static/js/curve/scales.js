@@ -5,17 +5,18 @@
  */
 
 import { xAxisOf, roundSpan, unitOf } from "./axes.js";
-import { between, lastUpdate, lossSpan, mergeByCell, splice } from "./loss-curve.js";
+import { between, lastUpdate, lossSpan, mergeByCell, slicePoints, splice } from "./loss-curve.js";
 import { memoize } from "../lib/memoize.js";
 import { validationInView, lowestLoss } from "./validation-loss.js";
 
 /** Space around the plot in pixels; the labels of the reference lines are on the right. */
-export const MARGIN = { l: 44, r: 72, t: 30, b: 28, pad: 0 };
+export const MARGIN = { l: 44, r: 72, t: 30, b: 44, pad: 0 };
 
 const LINE_CELL_PX = 0.5;
 const LIMIT_DRAWN = 1400; // points of a line, however wide the screen
 const BAND_CELL_PX = 3; // narrower cells would look like hatching
-const BAND_UPDATES = 8;
+const APART_PX = 1; // losses that are at least this far apart are drawn one by one
+const BAND_UPDATES = 4;
 const STEP_PX = 8;
 /** @type {[number, number]} */
 const EMPTY_SPAN = [1, 120];
@@ -143,7 +144,7 @@ export const scalesOf = memoize(
     return {
       ...{ size, width, height, xAxis: axis, unit, spanX, spanY, logX, logY, range },
       ...{ curve, validation, updateToPixel },
-      band: bandOutline(curve, range[0], updateToPixel),
+      ...lossesInView(points, range[0], updateToPixel),
       pixelToUpdate: (pixel) => axis.toUpdate(x.toValue(pixel)),
       lossToPixel: (loss) => height - y.toPixel(unit.of(loss) ?? 0),
     };
@@ -208,33 +209,80 @@ export function referenceLosses(run, corpus) {
 }
 
 /**
- * The outline of the band between the minimum and maximum loss.
+ * What is drawn of the losses: each one where a point is one update and there is space for it, and
+ * elsewhere the band between the minimum and maximum of several.
  *
- * A single update has one loss, so its band would have no height. Where a logarithmic axis or a
- * zoom draws single updates apart, several of them are merged, with their extremes kept. A bucket
- * that is wide on the screen is drawn as a step.
- *
- * @param {Curve} curve
+ * @param {Curve} points
  * @param {number} from
+ * @param {(update: number) => number} updateToPixel
+ * @returns {Pick<ChartScales, "losses" | "band">}
+ */
+function lossesInView(points, from, updateToPixel) {
+  /** @type {ChartScales["losses"]} */
+  const losses = { update: [], loss: [] };
+  /** @type {ChartScales["band"]} */
+  const band = [];
+  let first = 0;
+  /** Draw the points from `first` to before `end`, and go on there. */
+  function draw(/** @type {number} */ end, /** @type {boolean} */ apart) {
+    if (end === first) return;
+    if (apart) {
+      losses.update.push(...points.update.slice(first, end));
+      losses.loss.push(...points.high.slice(first, end));
+    } else {
+      const start = Math.min(from, points.update[0]);
+      const before = first ? points.update[first - 1] : Math.max(start, 0.5);
+      band.push(...bandOutline(slicePoints(points, first, end), before, updateToPixel));
+    }
+    first = end;
+  }
+  const isApart = (/** @type {number} */ i) => {
+    const update = points.update[i];
+    const one = points.low[i] === points.high[i]; // several updates hardly have the same loss
+    return one && updateToPixel(update) - updateToPixel(update - 1) >= APART_PX;
+  };
+  points.update.forEach((_, i) => {
+    if (i > 0 && isApart(i) !== isApart(i - 1)) draw(i, isApart(i - 1));
+  });
+  const length = points.update.length;
+  draw(length, length > 0 && isApart(length - 1));
+  return { losses, band };
+}
+
+/**
+ * The outline of the band between the minimum and maximum loss of each bucket, in pieces where a
+ * bucket has no finite loss. A bucket that is wide on the screen is drawn as a step.
+ *
+ * @param {Curve} points
+ * @param {number} from the update before the first bucket.
  * @param {(update: number) => number} updateToPixel
  * @returns {ChartScales["band"]}
  */
-function bandOutline(curve, from, updateToPixel) {
-  const cells = mergeByCell(curve, (update) => updateToPixel(update) / BAND_CELL_PX);
+function bandOutline(points, from, updateToPixel) {
+  const cells = mergeByCell(points, (update) => updateToPixel(update) / BAND_CELL_PX);
   const buckets = mergeByCell(cells, (update) => (update - 1) / BAND_UPDATES);
   /** @type {ChartScales["band"]} */
-  const outline = { update: [], low: [], high: [] };
-  let start = Math.max(Math.min(from, buckets.update[0]), 0.5);
+  const pieces = [];
+  let start = from;
+  let joined = false; // to the bucket before
   buckets.update.forEach((end, i) => {
-    const wide = updateToPixel(end) - updateToPixel(start) > STEP_PX;
-    for (const update of wide ? [start, end] : [end]) {
-      outline.update.push(update);
-      outline.low.push(buckets.low[i]);
-      outline.high.push(buckets.high[i]);
+    const [low, high] = [buckets.low[i], buckets.high[i]];
+    if (low === null || high === null) {
+      joined = false;
+    } else {
+      if (!joined) pieces.push({ update: [], low: [], high: [] });
+      const piece = pieces[pieces.length - 1];
+      const wide = updateToPixel(end) - updateToPixel(start) > STEP_PX;
+      for (const update of wide || !joined ? [start, end] : [end]) {
+        piece.update.push(update);
+        piece.low.push(low);
+        piece.high.push(high);
+      }
+      joined = true;
     }
     start = end;
   });
-  return outline;
+  return pieces;
 }
 
 /**

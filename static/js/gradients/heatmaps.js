@@ -2,6 +2,7 @@
 
 import { colourOf, SMALLEST, powerText } from "./relative-errors.js";
 import { el, find, radios, setText } from "../lib/dom.js";
+import { onPrint } from "../lib/print.js";
 import { colours, onTheme } from "../lib/theme.js";
 import { HeatMap } from "./heatmap.js";
 
@@ -18,6 +19,7 @@ export class HeatMaps {
   constructor() {
     for (const input of this.#methods) input.addEventListener("change", () => this.#draw());
     onTheme(() => this.#draw());
+    onPrint(() => this.#draw());
     new ResizeObserver(() => this.#draw()).observe(this.#host);
   }
 

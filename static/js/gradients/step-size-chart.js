@@ -3,6 +3,7 @@
 import { axis, baseLayout } from "../lib/plotly-theme.js";
 import { passes, powerText, errorText } from "./relative-errors.js";
 import { find, setText } from "../lib/dom.js";
+import { onPrint } from "../lib/print.js";
 import { colours, onTheme } from "../lib/theme.js";
 
 /** The step that the server uses by default. */
@@ -48,6 +49,7 @@ export class StepSizeChart {
       chosen();
     });
     onTheme(() => this.#draw());
+    onPrint(() => this.#draw());
     new ResizeObserver(() => this.#draw()).observe(this.#plot);
     plotlyLoaded.then((plotly) => {
       this.#plotly = plotly;

@@ -1,6 +1,6 @@
 /**
  * Splits a text into segments of one kind each: plain, invented (words that are not in the corpus),
- * watched, or primed. Each segment may also be marked as changed since the previous text.
+ * watched, or primed.
  *
  * The server counts in Unicode code points and JavaScript in UTF-16 units, so the text is split by
  * code points.
@@ -8,12 +8,10 @@
  * @typedef {Object} Segment
  * @property {"plain" | "invented" | "watched" | "primed" | "unread"} kind
  * @property {string} text
- * @property {true} [changed]
  *
  * @typedef {Object} Highlights
  * @property {Span[]} [invented] half-open spans in code points.
  * @property {string[]} [watched] words to find.
- * @property {Span[]} [changed] half-open spans in code points.
  * @property {number} [primed] how many characters at the start are the prime.
  * @property {string[]} [unread] characters of the prime that the network does not know.
  */
@@ -34,7 +32,7 @@ const JOINED_LETTER = new RegExp(
  * @returns {Segment[]}
  */
 export function segments(text, highlights = {}) {
-  const { invented = [], watched = [], changed = [], primed = 0, unread = [] } = highlights;
+  const { invented = [], watched = [], primed = 0, unread = [] } = highlights;
   const characters = Array.from(text);
   /** @type {Segment["kind"][]} */
   const kinds = new Array(characters.length).fill("plain");
@@ -47,14 +45,12 @@ export function segments(text, highlights = {}) {
   }
   kinds.fill("primed", 0, primed);
   for (let i = 0; i < primed; i += 1) if (unread.includes(characters[i])) kinds[i] = "unread";
-  const isChanged = new Array(characters.length).fill(false);
-  for (const [start, end] of changed) isChanged.fill(true, start, end);
   /** @type {Segment[]} */
   const found = [];
   characters.forEach((character, i) => {
     const last = found.at(-1);
-    if (last?.kind === kinds[i] && Boolean(last.changed) === isChanged[i]) last.text += character;
-    else found.push({ kind: kinds[i], text: character, ...(isChanged[i] && { changed: true }) });
+    if (last?.kind === kinds[i]) last.text += character;
+    else found.push({ kind: kinds[i], text: character });
   });
   return found;
 }

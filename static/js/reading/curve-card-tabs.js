@@ -18,7 +18,6 @@ export function mountCurveTabs(store) {
       card.dataset.curveTab = curveTab;
       find("#chart").hidden = curveTab !== "time";
       find("#position-chart").hidden = curveTab !== "position";
-      find(curveTab === "position" ? "#position-chart" : "#chart").append(find("#notice"));
       for (const input of inputs) input.checked = input.value === curveTab;
     },
   );

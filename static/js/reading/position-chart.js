@@ -2,6 +2,7 @@
 
 import { chapterAt, bookPageAt } from "../lib/book-pages.js";
 import { find, setText } from "../lib/dom.js";
+import { isClicked } from "../lib/focus.js";
 import { excerptAt, fetchExcerpt } from "./excerpts.js";
 import * as format from "../lib/format.js";
 import {
@@ -19,6 +20,7 @@ import {
   positionOfUpdate,
   updatesIn,
 } from "./position-plot.js";
+import { onPrint } from "../lib/print.js";
 import { colours, onTheme } from "../lib/theme.js";
 
 const DRAW_EVERY_MS = 250;
@@ -74,6 +76,10 @@ export class PositionChart {
     onTheme(() => {
       this.#palette = colours();
       this.#schedule();
+    });
+    onPrint(() => {
+      this.#palette = colours();
+      this.#draw();
     });
     document.addEventListener("visibilitychange", () => this.#schedule());
     store.watch(
@@ -196,6 +202,7 @@ export class PositionChart {
     const xStep = X_STEPS[event.key];
     const yStep = Y_STEPS[event.key];
     const plain = !(event.ctrlKey || event.metaKey || event.altKey);
+    if (isClicked(this.#plot)) return; // the arrow keys move along the timeline
     if (!plain || !this.#byPosition || !(xStep || yStep || event.key === "Enter")) return;
     event.preventDefault();
     if (!this.#target) this.#startAtUpdate();

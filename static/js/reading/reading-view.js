@@ -1,6 +1,7 @@
 /** The text read at the update in view; each character is coloured by its surprisal. */
 
 import { unitOf } from "../curve/axes.js";
+import { isClicked } from "../lib/focus.js";
 import { el, find, setText, reducedMotion } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import {
@@ -153,6 +154,7 @@ export class ReadingView {
   /** The arrow keys move between characters, starting with the most surprising one. */
   #key(event) {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (this.#chosen === null && isClicked(event.target)) return;
     if (!by || !this.#characters.length || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     const first = this.#characters.findIndex(({ rank }) => rank === 0);

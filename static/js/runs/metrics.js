@@ -14,8 +14,11 @@ export function mountMetrics(store) {
   const bar = find("#book-bar");
 
   store.watch(
-    (state) => [state.run, state.corpora, state.unit, state.reached, isOutdated(state)],
-    (run, corpora, _unit, _reached, outdated) => {
+    (state) => [
+      ...[state.run, state.corpora, state.unit, state.reached, isOutdated(state)],
+      state.playback === null,
+    ],
+    (run, corpora, _unit, _reached, outdated, live) => {
       if (!run) {
         for (const id of VALUES) put(id, format.NO_VALUE);
         for (const id of NOTES) put(id, "");
@@ -32,7 +35,7 @@ export function mountMetrics(store) {
       put("loss-note", lossNote(run, unit, figure));
       put("best", figure(run.best?.smooth_loss));
       put("best-note", run.best ? `at ${format.count(run.best.update)}` : "");
-      put("speed", speed(run, outdated));
+      put("speed", live ? speed(run, outdated) : format.NO_VALUE);
       put("speed-note", "updates per second");
       const read = shareRead(run);
       put("book", positionNote(run, characters, read));

@@ -65,6 +65,15 @@ export class RunControls {
     });
   }
 
+  /** Train a finished run for as many updates again. */
+  continueTraining() {
+    // Not by the button that pauses, which a finished run disables.
+    return this.#request(find("#notice"), async (run) => {
+      await api.changeRun(run.id, { max_updates: 2 * run.update });
+      return api.resume(run.id);
+    });
+  }
+
   /** Make as many updates as the field beside the button says. */
   step() {
     const updates = Math.max(1, Math.floor(Number(this.#stepCount.value) || 1));

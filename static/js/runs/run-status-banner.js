@@ -1,93 +1,138 @@
-/** A banner over the chart that explains why a run is not training. */
+/** A notice above the curve that explains why a run is not training, and offers what can be done. */
 
-import { el, find } from "../lib/dom.js";
+import { el, find, icon } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { isOutdated } from "../ui/connection.js";
 
 /**
+ * @typedef {{text: string, tone?: string, dot?: string, long?: boolean, actions?: [string, string][]}} Notice
+ *   `actions` are pairs of a name and a label; a `long` text has a row of its own.
+ */
+
+/** What a viewer may do too, since it changes nothing on the server. */
+const FOR_VIEWERS = ["replay", "endReplay"];
+
+/**
  * @param {WatchStore} store
- * @param {Record<string, () => void>} actions resume, newRun, halveRate
+ * @param {Record<string, () => void>} actions
  */
 export function mountRunStatusBanner(store, actions) {
   const host = find("#notice");
-  store.watch(
-    (state) => {
-      const { run } = state;
-      const still = run && run.state !== "running" ? run.update : null;
-      const ahead = run?.state === "queued" ? queueText(run, state.runs ?? []) : null;
-      const outdated = isOutdated(state);
-      return [
-        ...[run?.state, run?.error, run?.disk_full, still, state.operator, state.runId, ahead],
-        ...[outdated, outdated && state.connection.heardAt],
-      ];
+  let closed = ""; // the notice that the user has closed
+  const show = () => {
+    const { run, runId, operator, runs, playback, connection } = store.get();
+    const outdated = Boolean(run) && isOutdated(store.get());
+    const notice = outdated
+      ? outdatedNotice(run, connection)
+      : run && noticeFor(run, operator, runs ?? [], playback !== null);
+    const name = `${runId} ${run?.state} ${run?.error} ${playback !== null} ${outdated}`;
+    if (closed && closed !== name) closed = "";
+    host.hidden = !notice || closed === name;
+    if (!notice) return;
+    const close = () => {
+      closed = name;
+      host.hidden = true;
+      find("#main").focus({ preventScroll: true });
+    };
+    host.dataset.long = String(Boolean(notice.long));
+    host.replaceChildren(
+      el(
+        "div",
+        { class: "notice-body", "data-tone": notice.tone ?? "calm", role: "status" },
+        el("span", { class: "dot", "data-state": notice.dot ?? run?.state }),
+        el("p", { text: notice.text }),
+        ...(notice.actions ?? [])
+          .filter(([action]) => operator || FOR_VIEWERS.includes(action))
+          .map(([action, label]) => button(label, actions[action])),
+        ...(playback ? [] : [closeButton(close)]),
+      ),
+    );
+  };
+  store.watch((state) => {
+    const { run } = state;
+    const still = run && run.state !== "running" && !state.playback ? run.update : null;
+    const ahead = run?.state === "queued" ? queueText(run, state.runs ?? []) : null;
+    const outdated = isOutdated(state);
+    return [
+      ...[run?.state, run?.error, run?.disk_full, still, state.operator, state.runId, ahead],
+      ...[state.playback === null, outdated, outdated && state.connection.heardAt],
+    ];
+  }, show);
+}
+
+const button = (label, click) =>
+  el("button", { type: "button", class: "button button-small", text: label, on: { click } });
+
+const closeButton = (click) =>
+  el(
+    "button",
+    {
+      type: "button",
+      class: "button button-small button-square button-plain",
+      "aria-label": "Close this notice",
+      title: "Close this notice",
+      on: { click },
     },
-    () => {
-      const { run, operator, runs, connection } = store.get();
-      const banner = isOutdated(store.get())
-        ? { text: outdatedText(run, connection), tone: "bad", dot: "waiting" }
-        : run && bannerFor(run, operator, runs ?? []);
-      host.hidden = !banner;
-      if (!banner) return;
-      const action = actions[banner.action];
-      host.replaceChildren(
-        el(
-          "div",
-          { class: "notice-body", "data-tone": banner.tone ?? "calm", role: "status" },
-          el("span", { class: "dot", "data-state": banner.dot ?? run.state }),
-          el("p", { text: banner.text }),
-          ...(action && operator
-            ? [
-                el("button", {
-                  type: "button",
-                  class: "button button-small",
-                  text: banner.label,
-                  on: { click: action },
-                }),
-              ]
-            : []),
-        ),
-      );
-    },
+    icon("close"),
   );
-}
 
-/** What the page shows is from the last message; nobody knows what has happened since. */
-function outdatedText({ update }, { heardAt }) {
+/**
+ * The page shows the state of the last message; the server may have done more since.
+ *
+ * @returns {Notice}
+ */
+function outdatedNotice({ update }, { heardAt }) {
   const at = heardAt === null ? "" : `, ${format.timeOfDay(heardAt)}`;
-  return `Not current: no news from the server since update ${format.count(update)}${at}.`;
+  const text = `Not current: no news from the server since update ${format.count(update)}${at}.`;
+  return { text, tone: "bad", dot: "waiting", long: true };
 }
 
-function bannerFor(run, operator, runs) {
+/** @returns {Notice | null} */
+function noticeFor(run, operator, runs, playing) {
   const update = format.count(run.update);
+  if (playing) return { text: "Replay of the training", actions: [["endReplay", "End replay"]] };
   switch (run.state) {
     case "queued":
-      return { text: queueText(run, runs) };
+      return { text: queueText(run, runs), long: true };
     case "paused":
       // A run that paused itself states the reason.
       if (!run.error) return { text: `Paused at update ${update}` };
-      if (run.disk_full) return { text: run.error, tone: "bad", action: "resume", label: "Resume" };
       return {
-        text: run.error,
-        tone: "bad",
-        action: "halveRate",
-        label: "Halve the rate and resume",
+        ...{ text: run.error, tone: "bad", long: true },
+        actions: run.disk_full
+          ? [["resume", "Resume"]]
+          : [["halveRate", "Halve the rate and resume"]],
       };
     case "finished":
-      return { text: `Finished at update ${update}`, action: "newRun", label: "New run" };
+      return {
+        text: `Finished at update ${update}`,
+        actions: [
+          ["replay", "Replay"],
+          ["continueTraining", "Continue training"],
+          ["newRun", "New run"],
+        ],
+      };
     case "stopped":
-      return { text: `Stopped at update ${update}`, action: "newRun", label: "New run" };
+      return {
+        text: `Stopped at update ${update}`,
+        actions: run.update
+          ? [
+              ["replay", "Replay"],
+              ["newRun", "New run"],
+            ]
+          : [["newRun", "New run"]],
+      };
     case "failed":
       return {
         text: `Failed. ${run.error ?? `It stopped at update ${update}.`}`,
-        tone: "bad",
-        action: "resume",
-        label: "Resume",
+        ...{ tone: "bad", long: true },
+        actions: [["resume", "Resume"]],
       };
     case "interrupted":
       return {
         text: `Interrupted at update ${update}. ${interruption(run, operator)}`,
-        action: "resume",
-        label: "Resume",
+        long: true,
+        actions: [["resume", "Resume"]],
       };
     default:
       return null;

@@ -2,6 +2,7 @@
 
 import { append, curveOf, emptyCurve, lastUpdate, splice } from "../curve/loss-curve.js";
 import { firstSeen, indexOfSample, keepSamples, mergeSamples } from "./samples.js";
+import { playedState, wholeState } from "./playback.js";
 import { OWN_SMOOTHING, ownFactor, resmooth } from "../curve/smoothing.js";
 import { addSample, validationOf } from "../curve/validation-loss.js";
 
@@ -25,6 +26,7 @@ const EMPTY_RUN = {
   viewers: null,
   pinned: null,
   hovered: null,
+  heldSample: null, // the update of the sample that is held while newer ones arrive
   asWritten: false, // show the pinned sample as it was written
   peakRange: null, // range of updates whose greatest loss is being fetched, to be pinned
   reading: null,
@@ -33,6 +35,7 @@ const EMPTY_RUN = {
   freshHurrah: null,
   knownHurrahs: [], // words that were a hurrah already
   newHurrah: null,
+  playback: null, // see state/playback.js
   latest: {}, // the last message of each type without a handler in MESSAGE_HANDLERS
   passage: null,
   range: null,
@@ -66,7 +69,7 @@ export const initialState = ({ operator }) => ({
   corpora: {},
   connection: { status: "connecting", retryInS: null, silentS: null, reason: null, heardAt: null },
   sideTab: "writing",
-  textMode: "replay",
+  textMode: "written",
   curveTab: "time",
   ...DEFAULT_AXES,
   ...EMPTY_RUN,
@@ -78,7 +81,7 @@ export const initialState = ({ operator }) => ({
  */
 export function reduce(state, action) {
   const handler = ACTION_HANDLERS[action.type];
-  return handler ? handler(state, action) : state;
+  return handler ? playedState(handler(wholeState(state), action)) : state;
 }
 
 /** @type {Record<string, (state: WatchState, action: any) => WatchState>} */
@@ -112,7 +115,7 @@ const ACTION_HANDLERS = {
   /** Change the view of the same run. */
   setView: (state, { view }) => ({
     ...state,
-    ...{ pinned: null, range: null, detail: null, textMode: "replay", asWritten: false },
+    ...{ pinned: null, range: null, detail: null, textMode: "written", asWritten: false },
     passage: null,
     ...{ peakRange: null, sideTab: "writing", curveTab: "time" },
     ...{ ...DEFAULT_AXES, smoothed: null },
@@ -138,6 +141,15 @@ const ACTION_HANDLERS = {
   }),
   /** Show the sample at an update while the pointer is there. */
   hover: (state, { update }) => (state.hovered === update ? state : { ...state, hovered: update }),
+
+  /** Show the run as it was at an update; null shows it as it is. */
+  playback: (state, { update }) => ({
+    ...state,
+    playback: update === null ? null : { update, state: state.run?.state, whole: null },
+  }),
+
+  /** Hold the sample at an update while newer ones arrive; null shows the newest one. */
+  holdSample: (state, { update }) => ({ ...state, heldSample: update }),
 
   /** Choose between the two texts of a past update. */
   textMode: (state, { textMode }) => ({ ...state, textMode, asWritten: false }),
@@ -239,6 +251,7 @@ const MESSAGE_HANDLERS = {
     samples: keepVisible(message.samples, state),
     milestones: keepMilestones(message.milestones),
     ...withCheckpoints(keepCheckpoints(message.checkpoints), state),
+    heldSample: null,
     freshHurrah: null,
     newHurrah: null,
     latest: {},
@@ -306,9 +319,10 @@ function addHurrah({ knownHurrahs }, { update, hurrahs }) {
  * @param {Sample[]} samples
  * @param {WatchState} state
  */
-function keepVisible(samples, { range, pinned }) {
-  if (range || pinned === null) return keepSamples(samples, range);
-  return keepSamples(samples, [samples[indexOfSample(samples, pinned)]?.update ?? pinned, pinned]);
+function keepVisible(samples, { range, pinned, heldSample }) {
+  const seen = pinned ?? heldSample;
+  if (range || seen === null) return keepSamples(samples, range);
+  return keepSamples(samples, [samples[indexOfSample(samples, seen)]?.update ?? seen, seen]);
 }
 
 /**

@@ -84,8 +84,8 @@ export function indexOfSample(samples, update) {
 export const isLive = ({ pinned, hovered }) => pinned === null && hovered === null;
 
 /**
- * Which text of a sample is in view: its replay, generated at every update with the same random
- * numbers, or the text as it was written, which is what the live view shows.
+ * Which text of a sample is in view: the text as it was written, which is what the live view shows,
+ * or its replay, generated at every update from the same start with the same random numbers.
  *
  * @param {WatchState} state
  * @returns {TextMode}
@@ -116,14 +116,14 @@ export function samplesWithText(samples, textMode) {
 }
 
 /**
- * The index of the sample in view: the newest one, or the last one with the text of the mode at or
- * before the hovered or pinned update.
+ * The index of the sample in view: the newest one or the one that is held, or the last one with the
+ * text of the mode at or before the hovered or pinned update.
  *
  * @param {WatchState} state
  */
 export function indexInView(state) {
   const { samples, hovered, pinned } = state;
-  const update = hovered ?? pinned;
+  const update = hovered ?? pinned ?? state.heldSample;
   if (update === null) return samples.length - 1;
   const index = indexOfSample(samples, update);
   const found = samplesWithText(samples.slice(0, index + 1), textModeOf(state)).at(-1);
@@ -131,17 +131,14 @@ export function indexInView(state) {
 }
 
 /**
- * The sample in view, and the replay before it to compare it with.
+ * The sample in view, and whether its replay is shown.
  *
  * @param {WatchState} state
  */
 export function textInView(state) {
-  const index = indexInView(state);
-  const sample = state.samples[index] ?? null;
+  const sample = state.samples[indexInView(state)] ?? null;
   const textMode = textModeOf(state);
-  const replayed = textMode === "replay" && Boolean(sample?.replay);
-  const before = replayed ? state.samples.slice(0, index).findLast(({ replay }) => replay) : null;
-  return { sample, textMode, replayed, before: before ?? null };
+  return { sample, textMode, replayed: textMode === "replay" && Boolean(sample?.replay) };
 }
 
 /**

@@ -47,8 +47,8 @@ const PARAMETERS = {
   },
   /** The text of a past update; a sample opened as it was written opens that way again. */
   text: {
-    read: ({ textMode, asWritten }) => (textMode === "written" || asWritten ? "written" : null),
-    parse: oneOf("textMode", ["replay", "written"]).parse,
+    read: ({ textMode, asWritten }) => (textMode === "replay" && !asWritten ? "replay" : null),
+    parse: oneOf("textMode", ["written", "replay"]).parse,
   },
   tab: oneOf("sideTab", ["writing", "reading"]),
   chart: oneOf("curveTab", ["time", "position"]),

@@ -21,8 +21,10 @@ export function popover(button, panel, onOpen = () => {}) {
     if (open) {
       onOpen();
       document.addEventListener("pointerdown", outside);
+      document.addEventListener("keydown", unfocused, { capture: true });
     } else {
       document.removeEventListener("pointerdown", outside);
+      document.removeEventListener("keydown", unfocused, { capture: true });
       if (inPanel(document.activeElement)) button.focus();
     }
   }
@@ -32,6 +34,15 @@ export function popover(button, panel, onOpen = () => {}) {
     if (!inPanel(target) && !onButton(target)) set(false);
   }
 
+  /** Escape while nothing has the focus, because a shortcut has taken it from a clicked button. */
+  function unfocused(/** @type {KeyboardEvent} */ event) {
+    const focused = document.activeElement?.closest("main, body");
+    if (event.key !== "Escape" || focused !== document.activeElement) return;
+    event.stopPropagation();
+    set(false);
+  }
+
+  panel.tabIndex = -1; // it keeps the focus when a button in it loses it
   button.setAttribute("aria-expanded", "false");
   button.addEventListener("click", () => set(!isOpen()));
   for (const element of [button, panel]) {

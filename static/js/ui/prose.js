@@ -38,9 +38,9 @@ export function preview(text, highlights) {
  * @param {import("../lib/word-spans.js").Segment} segment
  * @param {(word: string) => boolean} isFresh
  */
-export function span({ kind, text, changed }, isFresh) {
+export function span({ kind, text }, isFresh) {
   const fresh = kind === "watched" && isFresh(text);
-  const names = [kind !== "plain" && kind, fresh && "hurrah", changed && "changed"].filter(Boolean);
+  const names = [kind !== "plain" && kind, fresh && "hurrah"].filter(Boolean);
   const title = kind === "unread" ? "The network does not know this character" : null;
   return names.length
     ? el("span", { class: names.join(" "), title, text })

@@ -1,6 +1,15 @@
 /** Keyboard shortcuts: one key per action; inactive while the user types or a dialog is open. */
 
 import { find } from "../lib/dom.js";
+import { isClicked, releaseClicked } from "../lib/focus.js";
+
+const ARROWS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"];
+/** Of inputs without text. */
+const KEYS_OF_INPUTS = {
+  radio: [" ", ...ARROWS],
+  checkbox: [" "],
+  range: [...ARROWS, "Home", "End"],
+};
 
 /** @param {Record<string, (event: KeyboardEvent) => void>} actions by key name. */
 export function mountShortcuts(actions) {
@@ -16,19 +25,16 @@ export function mountShortcuts(actions) {
     const modal = document.querySelector("dialog:modal");
     if (modal && !(modal === help && event.key === "?")) return;
     event.preventDefault();
+    releaseClicked();
     if (!event.repeat || event.key.startsWith("Arrow")) action(event);
   });
 }
 
-/** Whether the focused element uses this key itself. */
+/** Whether the focused element uses this key itself. A clicked one uses only the keys of a text. */
 function takesKey(target, key) {
-  if (target.closest("textarea, select, [contenteditable]")) return true;
   const input = target.closest("input");
-  if (input) {
-    if (input.type === "radio") return key === " " || key.startsWith("Arrow");
-    if (input.type === "checkbox") return key === " ";
-    if (input.type === "range") return key.startsWith("Arrow") || key === "Home" || key === "End";
-    return true;
-  }
-  return key === " " && target.closest("button, a, summary") !== null;
+  const keys = KEYS_OF_INPUTS[input?.type];
+  if (target.closest("textarea, select, [contenteditable]") || (input && !keys)) return true;
+  if (isClicked(target)) return false;
+  return keys ? keys.includes(key) : key === " " && target.closest("button, summary") !== null;
 }

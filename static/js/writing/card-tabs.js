@@ -1,6 +1,7 @@
 /** The tabs of the card beside the curve: writing and reading. */
 
 import { find } from "../lib/dom.js";
+import { isClicked } from "../lib/focus.js";
 
 /** @param {WatchStore} store */
 export function mountCardTabs(store) {
@@ -12,7 +13,8 @@ export function mountCardTabs(store) {
   list.addEventListener("keydown", (event) => {
     const at = tabs.indexOf(event.target);
     const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: -1 }[event.key];
-    if (to === undefined || at < 0 || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (to === undefined || at < 0 || isClicked(event.target)) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault(); // elsewhere the same keys move along the timeline
     const tab = tabs.at(to % tabs.length);
     open(tab);

@@ -68,10 +68,10 @@ export function mountLiveRegion(store) {
           announce(`hurrah ${update}`, `${hurrahLabel(words, update)}.`);
         }
         if (pinned !== before.pinned) {
-          const { sample: viewed } = textInView(now);
+          const { sample: viewed, replayed } = textInView(now);
           announceDebounced(
             "timeline",
-            pinned === null ? "Back to live." : `${heading(viewed, false)}.`,
+            pinned === null ? "Back to live." : `${heading(viewed, false, replayed)}.`,
           );
         }
         for (const [kind, sentence] of choices(now, before)) announceDebounced(kind, sentence);
@@ -97,7 +97,9 @@ function choices(now, before) {
   if (changed("textMode")) {
     sentences.push([
       "textMode",
-      now.textMode === "replay" ? "The replay is shown." : "The text as written is shown.",
+      now.textMode === "replay"
+        ? "Texts with the same start are shown."
+        : "Texts as written are shown.",
     ]);
   }
   if (changed("scale") && before.scale) {

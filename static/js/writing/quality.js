@@ -6,11 +6,18 @@ import { textModeOf, textInView, textOf, samplesWithText } from "../state/sample
 import { heightOf, nearestPosition, pathOf, positionsOf } from "../ui/sparkline.js";
 
 const MEASURES = [
-  { key: "real_words", words: "real words", about: "Share of real words", show: format.share },
+  {
+    key: "real_words",
+    words: "real words",
+    term: "real-words",
+    about: "Share of real words",
+    show: format.share,
+  },
   {
     key: "longest_real_run",
-    words: "words in a row",
-    word: "word in a row",
+    words: "real words in a row",
+    word: "real word in a row",
+    term: "in-a-row",
     about: "Longest run of real words",
     show: format.count,
   },
@@ -18,6 +25,7 @@ const MEASURES = [
     key: "longest_copy",
     words: "characters copied",
     word: "character copied",
+    term: "copied",
     about: "Longest verbatim copy, in characters",
     show: format.count,
   },
@@ -69,7 +77,7 @@ class QualityCurve {
   #measure;
   #store;
   #figure = el("b", { text: format.NO_VALUE });
-  #words = el("span", { class: "quality-words" });
+  #words = el("button", { type: "button", class: "quality-words term" });
   #line = svg("path", { "vector-effect": "non-scaling-stroke" });
   #marker = el("span", { class: "spark-point", hidden: true });
   #plot;
@@ -81,6 +89,7 @@ class QualityCurve {
   constructor(measure, store, timeline) {
     this.#measure = measure;
     this.#store = store;
+    this.#words.dataset.term = measure.term;
     this.#plot = el(
       "div",
       {

@@ -5,7 +5,7 @@ import * as format from "../lib/format.js";
 import { hurrahLabel } from "../state/hurrah-label.js";
 import { indexInView, nearestWithText } from "../state/samples.js";
 
-const PLAY_MS = 800;
+const PLAY_MS = 2500;
 const THUMB_PX = 18;
 
 export class Timeline {

@@ -1,6 +1,5 @@
 /** The sample in view, and a line about it. */
 
-import { changesBetween } from "./word-diff.js";
 import { animate, el, find, setText, scrollToTopOf } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { isLive, textInView, textOf, watchWords } from "../state/samples.js";
@@ -28,36 +27,30 @@ export function mountWritingView(store) {
   );
   store.watch(
     (state) => {
-      const { sample, textMode, replayed, before } = textInView(state);
+      const { sample, textMode, replayed } = textInView(state);
       const words = watchWords(state.run).join("\n");
       const emptyState = sample ? null : (state.run?.state ?? null);
+      const newest = state.samples.at(-1);
       return [
-        sample,
-        textMode,
-        replayed,
-        before,
-        words,
-        isLive(state),
-        state.freshHurrah,
-        emptyState,
+        ...[sample, textMode, replayed, words, isLive(state), sample === newest],
+        ...[state.freshHurrah, emptyState],
       ];
     },
-    (sample, textMode, replayed, before, words, live, freshHurrah, emptyState) => {
-      setText(find("#writing-title"), heading(sample, live));
+    (sample, textMode, replayed, words, live, newest, freshHurrah, emptyState) => {
+      setText(find("#writing-title"), heading(sample, live && newest, replayed));
       setText(find("#writing-loss"), lossWords(sample));
       modeChoice.hidden = live || !store.get().samples.some(({ replay }) => replay);
       for (const input of modeChoice.querySelectorAll("input"))
         input.checked = input.value === textMode;
-      const changes = before && changesBetween(before.replay.text, sample.replay.text);
-      const about = describeText(sample, { live, textMode, replayed, before, changes, emptyState });
-      find("#sample-about").replaceChildren(...about);
+      find("#sample-about").replaceChildren(...describeText(sample, textMode, emptyState));
       find(".text-loading", host).hidden = Boolean(sample) || emptyState in WHY_EMPTY;
-      const now = [sample, textMode, before, words];
+      const now = [sample, textMode, words];
       if (now.every((value, i) => value === shown[i])) return;
-      const highlights = { watched: watchedIn(sample, words), changed: changedIn(changes) };
+      // A hurrah is a word of the text as written; another text contains it by chance.
+      const watched = replayed ? [] : watchedIn(sample, words);
       const fresh = sample?.update === freshHurrah ? sample.hurrahs : [];
       scrollToTop();
-      const text = sample && { ...textOf(sample, textMode), highlights, fresh };
+      const text = sample && { ...textOf(sample, textMode), watched, fresh };
       replaceText(host, text, live && shown[0]);
       shown = now;
     },
@@ -82,9 +75,6 @@ const watchedIn = (sample, words) => [
   ...new Set([...(words ? words.split("\n") : []), ...(sample?.hurrahs ?? [])]),
 ];
 
-/** The changed words; if every word changed, none is highlighted. */
-const changedIn = (changes) => (changes && changes.changed < changes.words ? changes.spans : []);
-
 /** "smooth loss 51.4, validation 53.0". */
 function lossWords(sample) {
   const known = (value, name) => typeof value === "number" && `${name} ${format.loss(value)}`;
@@ -93,38 +83,22 @@ function lossWords(sample) {
     .join(", ");
 }
 
-/** "Sample at update 5,000". */
-export function heading(sample, live) {
+/** "Sample at update 5,000", "Same start, at update 5,000". */
+export function heading(sample, newest, replayed = false) {
   if (!sample) return "Sample";
   const when =
     sample.update === 0 ? "before the first update" : `at update ${format.count(sample.update)}`;
-  return live ? `Newest sample, ${when}` : `Sample ${when}`;
+  if (replayed) return `Same start, ${when}`;
+  return newest ? `Newest sample, ${when}` : `Sample ${when}`;
 }
 
-/** One line about the text: its start, and its changes. The highlighted words serve as a legend. */
-function describeText(sample, { live, textMode, replayed, before, changes, emptyState }) {
+/** One line about the text. The highlighted word serves as a legend. */
+function describeText(sample, textMode, emptyState) {
   if (!sample) return [WHY_EMPTY[emptyState] ?? ""];
-  if (live) {
-    const italics = el("span", { class: "invented", text: "italics" });
-    return ["Words in ", italics, " are not in the corpus"];
-  }
-  if (textMode === "written") return ["Continues from the position in the corpus"];
-  if (!replayed) return ["As written: the model of this update was not stored"];
-  if (sample.hurrahs?.length)
-    return [`${format.joinWords(sample.hurrahs)} first appeared in the text as written`];
-  if (!before) return ["The first replay"];
-  const since = `since ${format.count(before.update)}`;
-  if (!changes.changed) return [`No word changed ${since}`];
-  if (changes.changed === changes.words) return [`Every word changed ${since}`];
-  const [changed, words] = [format.count(changes.changed), format.count(changes.words)];
-  const legend = el("span", { class: "changed", text: "changed" });
-  return [
-    `${changed} of ${words}`,
-    el("span", { class: "sample-wide-only", text: " words" }),
-    " ",
-    legend,
-    ` ${since}`,
-  ];
+  if (textMode === "replay" && !sample.replay) return ["As written: there is no other text here"];
+  if (textMode === "replay") return ["Begun alike at every update: only the learning differs"];
+  const italics = el("span", { class: "invented", text: "italics" });
+  return ["Words in ", italics, " are not in the corpus"];
 }
 
 /** Replace the text: with a short cross-fade if it is a new sample, or else at once. */
@@ -133,8 +107,8 @@ function replaceText(host, text, isNews) {
   for (const old of host.querySelectorAll(".prose-fading")) old.remove();
   if (!text || !isNews) fading?.remove();
   if (!text) return;
-  const highlights = { invented: text.invented_words, ...text.highlights };
-  const entering = prose(text.text, highlights, (word) => text.fresh.includes(word));
+  const { watched, fresh, invented_words: invented } = text;
+  const entering = prose(text.text, { invented, watched }, (word) => fresh.includes(word));
   host.append(entering);
   if (!isNews || !fading) return;
   animate(entering, [{ opacity: 0 }, { opacity: 1 }], { duration: FADE_MS, easing: "ease-out" });

@@ -137,7 +137,8 @@ def test_hovering_does_not_redraw_the_chart(server: Server, window: Window) -> N
     expect(page.locator("#writing-title")).to_have_text("Newest sample, at update 300")
     marked = (
         "Math.max(...document.querySelector('#chart-plot').data"
-        ".filter(({ mode }) => mode === 'markers').flatMap(({ x }) => x))"
+        ".filter(({ mode, name }) => mode === 'markers' && name !== 'losses')"
+        ".flatMap(({ x }) => x))"
     )
     eventually(lambda: page.evaluate(marked), (300).__eq__, "the last mark to be drawn")
     ring, box = page.locator("#viewed-ring"), plot_box(page)
@@ -165,7 +166,9 @@ def test_a_run_that_is_not_training_is_drawn_to_its_last_update(
     page = window.open(server, run)
     eventually(lambda: drawn_update(page), lambda update: update > 5_000, "a long curve")
     last = server.call("POST", f"runs/{run}/pause")["update"]
-    end = "document.querySelector('#chart-plot').data[0].x.at(-1)"
+    end = (
+        "document.querySelector('#chart-plot').data.find(({ line }) => line?.width === 2).x.at(-1)"
+    )
     eventually(lambda: page.evaluate(end), lambda update: update == last, "the last update")
 
 
@@ -187,6 +190,6 @@ def test_a_preview_is_drawn_before_the_chart_library_is_loaded(
     waiting[0].continue_()
     window.page.locator("#chart[data-drawn-update]").wait_for(state="attached")
     expect(window.page.locator("#chart-sketch")).to_have_count(0)
-    drawn = window.page.locator("#chart-plot .scatterlayer .trace:nth-child(3) path.js-line")
+    drawn = window.page.locator("#chart-plot .scatterlayer .trace path.js-line >> nth=-1")
     # One box includes the joints of its stroke, the other does not.
     assert drawn.bounding_box() == pytest.approx(sketched, abs=5)

@@ -113,16 +113,37 @@ def test_pixels_are_updates_and_back(
     assert back[1:] == pytest.approx(pixels[1:], abs=0.5)
 
 
-def test_the_band_of_single_updates_has_a_height(module: Module) -> None:
-    outline = module(
+def test_losses_are_drawn_one_by_one_where_they_are_apart(module: Module) -> None:
+    scales = module(
         "curve/scales.js",
-        "m.scalesOf(x[0], x[1]).band",
+        "m.scalesOf(x[0], x[1])",
         [state(scale="log"), {"width": 706, "height": 400}],
     )
-    assert outline["update"] == [1, 8, 8, 16, 16, 24]
-    assert all(low < high for low, high in zip(outline["low"], outline["high"], strict=True))
-    assert min(outline["low"]) == 40
-    assert max(outline["high"]) == 44
+    assert scales["losses"]["update"] == list(range(1, 25))
+    assert scales["losses"]["loss"] == [40 + update % 5 for update in range(1, 25)]
+    assert scales["band"] == []
+
+
+def test_the_band_begins_where_a_point_is_several_updates(module: Module) -> None:
+    """On a logarithmic axis the first losses are drawn, and a band around the others."""
+    updates = list(range(1, 2_001))
+    known = curve(updates, [50.0] * 2_000)
+    expression = "(({ losses, band }) => ({ losses, band }))(m.scalesOf(x[0], x[1]))"
+    drawn = module(
+        "curve/scales.js",
+        expression,
+        [state(scale="log", curve=known), {"width": 706, "height": 400}],
+    )
+    last = drawn["losses"]["update"][-1]
+    assert drawn["losses"]["update"] == list(range(1, last + 1))
+    assert 50 < last < 200
+    [outline] = drawn["band"]
+    assert (outline["update"][0], outline["update"][-1]) == (last, 2_000)
+    pairs = list(zip(outline["low"], outline["high"], strict=True))
+    # The first and the last bucket may be cut off to a single update.
+    assert sum(low == high for low, high in pairs) <= 3
+    assert all(low <= high for low, high in pairs)
+    assert (min(outline["low"]), max(outline["high"])) == (40, 44)
 
 
 def test_a_wide_screen_draws_no_more_points(module: Module) -> None:

@@ -125,6 +125,51 @@ def test_every_control_has_a_shortcut(server: Server, window: Window) -> None:
     expect(page.locator("#pause")).to_contain_text("Pause")
 
 
+def test_a_clicked_widget_leaves_the_keys_to_the_page(server: Server, window: Window) -> None:
+    run = server.create_run(pace=10, max_updates=None, sample_every=5)
+    page = window.open(server, run)
+    expect(page.locator("#earlier button")).not_to_have_count(0)
+    page.locator(".pace label", has_text="100/s").click()
+    page.keyboard.press("Space")
+    paused_at(page)
+    # Nothing shows a focus ring that does not own the keys.
+    expect(page.locator(":focus-visible")).to_have_count(0)
+    title = page.locator("#writing-title")
+    expect(title).to_contain_text("Newest")
+    for clicked in (".quick-scale label >> nth=0", "#tab-reading", "#tab-writing"):
+        page.locator(clicked).click()
+        before = page.locator("#timeline").input_value()
+        page.keyboard.press("ArrowLeft")
+        expect(page.locator("#timeline")).to_have_value(str(int(before) - 1))
+    expect(page.locator("input[name=scale][value=linear]")).to_be_checked()
+    expect(page.locator("#tab-writing")).to_have_attribute("aria-selected", "true")
+    assert server.call("GET", f"runs/{run}")["spec"]["pace"] == 100
+
+    # With the keyboard, the widget shows the focus and owns its keys.
+    page.locator("input[name=scale][value=linear]").focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    expect(page.locator("input[name=scale][value=linear]")).to_be_focused()
+    before = page.locator("#timeline").input_value()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("input[name=scale][value=log]")).to_be_checked()
+    assert page.locator("#timeline").input_value() == before
+    update = server.call("GET", f"runs/{run}")["update"]
+    page.keyboard.press("Space")
+    assert server.call("GET", f"runs/{run}")["update"] == update
+    expect(page.locator("#notice")).to_contain_text("Paused")
+
+
+def test_escape_closes_a_popover_after_a_shortcut(server: Server, window: Window) -> None:
+    page = window.open(server, server.create_run(pace=10, max_updates=None))
+    page.locator("#axes-open").click()
+    page.keyboard.press("Space")
+    paused_at(page)
+    expect(page.locator("#axes-panel")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#axes-panel")).to_be_hidden()
+
+
 def test_letters_typed_into_a_field_are_not_shortcuts(server: Server, window: Window) -> None:
     run = server.create_run(paused=True)
     page = window.open(server, run)

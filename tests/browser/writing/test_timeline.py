@@ -1,9 +1,10 @@
-"""The timeline: replays of past updates, changed words, and hurrahs."""
+"""The timeline: the two texts of past updates, the hold of live samples, and hurrahs."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -40,57 +41,79 @@ def squeeze(text: str) -> str:
     return "".join(text.split())
 
 
-def test_past_updates_show_replays_and_leaving_returns_to_live(
+def test_past_updates_show_both_texts_and_leaving_returns_to_live(
     server: Server, window: Window, run: str
 ) -> None:
     page = open_at_its_end(server, window, run)
     samples = samples_of(server, run)
+    title = page.locator("#writing-title")
     about = page.locator("#sample-about")
     text_mode = page.locator("#text-mode")
     expect(text_mode).to_be_hidden()
     assert text_in_view(page) == squeeze(samples[400]["text"])
     expect(about).to_contain_text("are not in the corpus")
 
+    # What was live is the same text afterwards.
     page.keyboard.press("ArrowLeft")
-    assert text_in_view(page) == squeeze(samples[300]["replay"]["text"])
-    expect(text_mode.locator("input[value=replay]")).to_be_checked()
-    expect(about).to_contain_text("since 200")
-
-    text_mode.locator("input[value=written]").check()
     assert text_in_view(page) == squeeze(samples[300]["text"])
-    expect(page.locator("#sample-text .changed")).to_have_count(0)
-    page.wait_for_url(re.compile("text=written"))
-    page.keyboard.press("d")
+    expect(text_mode.locator("input[value=written]")).to_be_checked()
+    expect(title).to_have_text("Sample at update 300")
+
+    # The other text has another title, and celebrates nothing: its words are not hurrahs.
+    text_mode.get_by_text("same start").click()
     assert text_in_view(page) == squeeze(samples[300]["replay"]["text"])
+    expect(title).to_have_text("Same start, at update 300")
+    expect(about).to_contain_text("only the learning differs")
+    expect(page.locator("#sample-text .watched")).to_have_count(0)
+    page.wait_for_url(re.compile("text=replay"))
+    page.reload()
+    expect(title).to_have_text("Same start, at update 300")
+    page.keyboard.press("d")
+    assert text_in_view(page) == squeeze(samples[300]["text"])
+    expect(title).to_have_text("Sample at update 300")
 
     page.keyboard.press("p")
     expect(page.locator("#passage")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.locator("#passage")).to_be_hidden()
-    expect(page.locator("#writing-title")).to_contain_text("Sample at update 300")
+    expect(title).to_have_text("Sample at update 300")
 
     page.keyboard.press("Escape")
-    expect(page.locator("#writing-title")).to_have_text("Newest sample, at update 400")
+    expect(title).to_have_text("Newest sample, at update 400")
     assert text_in_view(page) == squeeze(samples[400]["text"])
 
 
-def test_changes_since_the_previous_replay_are_marked(server: Server, window: Window) -> None:
-    # It learns so slowly that few words change.
-    run = server.create_run(
-        pace="max", max_updates=400, sample_every=100, learning_rate=0.0005, seed=2
+def test_at_full_speed_each_sample_is_held_and_then_the_newest_is_shown(
+    server: Server, window: Window
+) -> None:
+    run = server.create_run(pace=100, sample_every=2, sample_length=40, max_updates=None)
+    page = window.page
+    page.add_init_script(
+        """window.titles = [];
+        addEventListener("DOMContentLoaded", () => {
+          const title = document.querySelector("#writing-title");
+          new MutationObserver(() => titles.push([performance.now(), title.textContent]))
+            .observe(title, { childList: true, characterData: true, subtree: true });
+        });"""
     )
-    page = open_at_its_end(server, window, run)
-    samples = samples_of(server, run)
-    texts = [sample["replay"]["text"] for sample in samples.values()]
-    index = next(i for i in range(1, len(texts)) if texts[i] != texts[i - 1])
-    page.locator("#timeline").fill(str(index))
-    about = page.locator("#sample-about")
-    expect(about).to_have_text(re.compile(r"^\d+ of \d+ words changed since|^Every word changed"))
-    same = next((i for i in range(1, len(texts)) if texts[i] == texts[i - 1]), None)
-    if same is not None:
-        page.locator("#timeline").fill(str(same))
-        expect(about).to_contain_text("No word changed since")
-        expect(page.locator("#sample-text .changed")).to_have_count(0)
+    window.open(server, run)
+    count = "new Set(titles.map(([, text]) => /[0-9,]+$/.exec(text)?.[0])).size"
+    eventually(lambda: page.evaluate(count), lambda seen: seen >= 4, "some samples")
+    changes = page.evaluate("titles")
+    first: dict[str, float] = {}
+    for at, text in changes:
+        if found := re.search(r"[\d,]+$", text):
+            first.setdefault(found[0], at)
+    times = list(first.values())
+    # The first one may be shown just before the page is complete.
+    assert all(b - a > 1_900 for a, b in pairwise(times[1:]))
+    updates = [int(update.replace(",", "")) for update in first]
+    # Between them is what was written meanwhile.
+    assert all(b - a > 50 for a, b in pairwise(updates[1:]))
+
+    server.call("POST", f"runs/{run}/pause")
+    newest = max(samples_of(server, run))
+    expect(page.locator("#writing-title")).to_have_text(f"Newest sample, at update {newest:,}")
 
 
 def test_another_sample_moves_nothing(server: Server, window: Window, run: str) -> None:
@@ -135,8 +158,8 @@ def test_each_quality_figure_has_a_sparkline_on_the_timeline(
     share.focus()
     page.keyboard.press("ArrowLeft")
     expect(page.locator("#writing-title")).to_have_text("Sample at update 300")
-    replayed = f"{round(samples[300]['replay']['quality']['real_words'] * 100)}%"
-    expect(share).to_have_attribute("aria-valuetext", re.compile(f"^{replayed} at update 300"))
+    earlier = f"{round(samples[300]['quality']['real_words'] * 100)}%"
+    expect(share).to_have_attribute("aria-valuetext", re.compile(f"^{earlier} at update 300"))
 
 
 def test_a_hurrah_is_shown_once_and_links_to_its_text(server: Server, window: Window) -> None:
@@ -167,9 +190,10 @@ def test_a_hurrah_is_shown_once_and_links_to_its_text(server: Server, window: Wi
     page.locator("#watch-words button", has_text="Orla").click()
     assert text_in_view(page) == squeeze(samples_of(server, run)[at]["text"])
     expect(page.locator("#sample-text .watched").first).to_be_visible()
-    page.wait_for_url(re.compile(rf"at={at}\b.*text=written"))
-    page.locator("#text-mode input[value=replay]").check()
-    expect(page.locator("#sample-about")).to_contain_text("first appeared in the text as written")
+    page.wait_for_url(re.compile(rf"at={at}\b"))
+    page.locator("#text-mode").get_by_text("same start").click()
+    expect(page.locator("#writing-title")).to_contain_text("Same start")
+    expect(page.locator("#sample-text .watched")).to_have_count(0)
     page.locator("#watch-words button", has_text="Orla").click()
     # The choice between the two texts applies to this one only.
     page.keyboard.press("ArrowLeft")

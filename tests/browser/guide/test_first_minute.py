@@ -1,0 +1,140 @@
+"""The first minute: the three steps, the legend and the terms; docs/first-minute.md."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Window
+from tests.browser.server_process import Server
+
+SCRIPT = Path(__file__).parents[3] / "docs" / "first-minute.md"
+
+
+def first_visit(server: Server, open_window: Callable[..., Window], **options: object) -> Page:
+    run = server.create_run(pace="max", max_updates=3_000, sample_every=1_000)
+    return open_window(first_visit=True, **options).open(server, run)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1024, 768), (390, 844)])
+def test_three_steps_lead_over_the_page_once(
+    server: Server, open_window: Callable[..., Window], width: int, height: int
+) -> None:
+    page = first_visit(server, open_window, viewport={"width": width, "height": height})
+    steps, following = page.locator("#first-steps"), page.locator("#first-steps-next")
+    for number, about in enumerate((".curve", ".writing", ".controls"), start=1):
+        expect(page.locator("#first-steps-count")).to_have_text(f"{number} of 3")
+        expect(page.locator("[data-explained]")).to_have_count(1)
+        expect(page.locator(f"{about}[data-explained]")).to_be_visible()
+        box = steps.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+        assert box["y"] + box["height"] <= height
+        following.click()
+    expect(steps).to_be_hidden()
+    expect(page.locator("[data-explained]")).to_have_count(0)
+    page.reload()
+    page.locator("#chart[data-drawn-update]").wait_for(state="attached")
+    expect(page.locator("#legend-smooth")).to_be_visible()
+    expect(steps).to_be_hidden()
+    # They come back when asked for.
+    if width >= 860:
+        page.keyboard.press("?")
+        page.locator("#first-steps-again").click()
+        expect(page.locator("#first-steps-count")).to_have_text("1 of 3")
+
+
+def test_the_steps_are_left_with_escape_and_do_not_come_back(
+    server: Server, open_window: Callable[..., Window]
+) -> None:
+    page = first_visit(server, open_window)
+    expect(page.locator("#first-steps")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#first-steps")).to_be_hidden()
+    page.reload()
+    expect(page.locator("#legend-smooth")).to_be_visible()
+    expect(page.locator("#first-steps")).to_be_hidden()
+
+
+def test_a_link_to_a_part_of_a_run_shows_that_part(
+    server: Server, open_window: Callable[..., Window]
+) -> None:
+    run = server.create_run(pace="max", max_updates=200, sample_every=100)
+    page = open_window(first_visit=True).page
+    page.goto(f"{server.url}?run={run}&at=100")
+    expect(page.locator("#writing-title")).to_have_text("Sample at update 100")
+    expect(page.locator("#legend-smooth")).to_be_visible()
+    expect(page.locator("#first-steps")).to_be_hidden()
+
+
+def test_every_term_is_explained_at_the_pointer_and_by_keyboard(
+    server: Server, window: Window
+) -> None:
+    run = server.create_run(pace="max", max_updates=3_000, sample_every=1_000)
+    page = window.open(server, run)
+    expect(page.locator("#notice")).to_contain_text("Finished")
+    expect(page.locator("#legend-band")).to_be_visible()
+    tip = page.locator("#term-tip")
+    terms = page.locator("[data-term]:visible")
+    assert terms.count() >= 14
+    for term in terms.all():
+        meaning = page.locator(f"#term-{term.get_attribute('data-term')}")
+        expect(meaning).to_have_count(1)
+        page.mouse.move(2, 2)
+        expect(tip).to_be_hidden()
+        term.hover()
+        expect(tip).to_have_text(meaning.text_content() or "-")
+        box = tip.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["y"] >= 0
+        assert box["x"] + box["width"] <= 1440
+        assert box["y"] + box["height"] <= 900
+    page.mouse.move(2, 2)
+    page.locator("#legend-band button").focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    expect(tip).to_contain_text("from the lowest to the highest")
+    described = page.locator("#legend-band button").get_attribute("aria-describedby")
+    assert described == "term-band"
+    page.keyboard.press("Escape")
+    expect(tip).to_be_hidden()
+
+
+def test_the_legend_names_what_is_drawn(server: Server, window: Window) -> None:
+    run = server.create_run(paused=True, sample_every=100, max_updates=None)
+    page = window.open(server, run)
+    server.call("POST", f"runs/{run}/step", {"updates": 100})
+    expect(page.locator("#legend li:visible")).to_have_text(
+        [re.compile("smooth loss"), re.compile("single loss"), re.compile("simple guesses")]
+    )
+    server.call("POST", f"runs/{run}/step", {"updates": 2_000})
+    expect(page.locator("#legend-band")).to_be_visible()
+    expect(page.locator("#legend-losses")).to_be_hidden()
+    expect(page.locator("#chart .xtitle")).to_have_text("updates")
+
+
+def test_the_script_of_the_first_minute_names_what_the_page_shows(
+    server: Server, open_window: Callable[..., Window]
+) -> None:
+    """Every quotation in the script is a text of the page."""
+    page = first_visit(server, open_window)
+    expect(page.locator("#notice")).to_contain_text("Finished")
+    shown = page.locator("body").inner_text() + page.locator("#keys").text_content()
+    for number in (2, 3):
+        page.locator("#first-steps-next").click()
+        expect(page.locator("#first-steps-count")).to_have_text(f"{number} of 3")
+        shown += page.locator("#first-steps").inner_text()
+    page.locator("#first-steps-next").click()
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#text-mode")).to_be_visible()
+    shown += page.locator("#text-mode").inner_text()
+    quotations = re.findall("“([^”]+)”", SCRIPT.read_text("utf-8"))
+    assert len(quotations) > 10
+    words = " ".join(shown.split())
+    assert [each for each in quotations if each not in words] == []

@@ -1,0 +1,128 @@
+"""A run that has ended: its notice, its replay, and training on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Module, Window, eventually, figure, plot_box
+from tests.browser.server_process import Server
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1024, 768), (390, 844)])
+@pytest.mark.parametrize("scale", ["linear", "log"])
+def test_the_notice_never_covers_the_plot_and_can_be_closed(
+    server: Server, open_window: Callable[..., Window], width: int, height: int, scale: str
+) -> None:
+    run = server.create_run(max_updates=50)
+    page = open_window(viewport={"width": width, "height": height}).page
+    page.goto(f"{server.url}?run={run}&scale={scale}")
+    notice = page.locator("#notice")
+    expect(notice).to_contain_text("Finished at update 50")
+    expect(notice.get_by_role("button")).to_have_text(
+        ["Replay", "Continue training", "New run", ""]
+    )
+    page.locator("#chart[data-drawn-update]").wait_for(state="attached")
+    body, plot = notice.locator(".notice-body").bounding_box(), plot_box(page)
+    assert body is not None
+    assert body["y"] + body["height"] <= plot["y"] + 0.5
+    readout = page.locator("#chart-readout").evaluate(
+        """(element) => {
+          const range = document.createRange();
+          range.selectNodeContents(element);
+          const { right, bottom, top } = range.getBoundingClientRect();
+          return [right, top, bottom];
+        }"""
+    )
+    apart = body["x"] >= readout[0] or body["y"] + body["height"] <= readout[1] + 0.5
+    assert apart, "the notice covers the readout"
+    notice.get_by_label("Close this notice").click()
+    expect(notice).to_be_hidden()
+
+
+def test_a_replay_grows_curve_and_writing_and_returns(server: Server, window: Window) -> None:
+    run = server.create_run(pace="max", max_updates=4_000, sample_every=500)
+    page = window.open(server, run)
+    notice = page.locator("#notice")
+    expect(notice).to_contain_text("Finished at update 4,000")
+    page.clock.install()
+    notice.get_by_role("button", name="Replay").click()
+    expect(notice).to_contain_text("Replay of the training")
+    page.clock.run_for(10_000)
+    seen = eventually(lambda: figure(page, "update"), lambda update: update > 100, "a third of it")
+    assert seen < 400
+    assert page.locator("#timeline-dots circle").count() < 11
+    page.clock.run_for(14_000)
+    later = eventually(lambda: figure(page, "update"), lambda update: update > 1_500, "more of it")
+    assert later < 3_000
+    assert figure(page, "best") > 0
+    drawn = lambda: int(page.locator("#chart").get_attribute("data-drawn-update") or 0)  # noqa: E731
+    page.clock.run_for(500)
+    assert 1_000 < drawn() < 3_500
+    # It returns by itself.
+    page.clock.run_for(8_000)
+    expect(notice).to_contain_text("Finished at update 4,000")
+    expect(page.locator("#figure-update")).to_have_text("4,000")
+    expect(page.locator("#writing-title")).to_have_text("Newest sample, at update 4,000")
+
+    notice.get_by_role("button", name="Replay").click()
+    page.clock.run_for(1_000)
+    notice.get_by_role("button", name="End replay").click()
+    expect(page.locator("#figure-update")).to_have_text("4,000")
+
+
+def test_a_finished_run_trains_on(server: Server, window: Window) -> None:
+    run = server.create_run(pace="max", max_updates=200, sample_every=100)
+    page = window.open(server, run)
+    page.locator("#notice").get_by_role("button", name="Continue training").click()
+    expect(page.locator("#notice")).to_contain_text("Finished at update 400")
+    assert server.call("GET", f"runs/{run}")["spec"]["max_updates"] == 400
+
+
+def test_a_viewer_can_only_replay(own_server: Server, open_window: Callable[..., Window]) -> None:
+    own_server.token = "a-token-of-sixteen-or-more"
+    own_server.environment = {}
+    own_server.start()
+    run = own_server.create_run(max_updates=50)
+    page = open_window().open(own_server, run)
+    if page.locator("body").get_attribute("data-operator") == "true":
+        pytest.skip("everybody is the operator on this interface")
+    expect(page.locator("#notice").get_by_role("button")).to_have_text(["Replay", ""])
+
+
+def test_what_changes_meanwhile_is_not_lost(module: Module) -> None:
+    """Messages change the whole state, of which a playback shows the beginning."""
+    found = module(
+        "state/reducers.js",
+        """(() => {
+          const points = (...update) => ({ update, seconds: update, smooth: update.map(() => 5),
+            low: update, high: update });
+          const run = { id: "r", state: "finished", update: 30, updates_per_epoch: 10,
+            spec: { sequence_length: 5, pace: "max" } };
+          const sample = (update) => ({ update, hurrahs: [], text: "" });
+          let state = m.reduce(m.initialState({ operator: true }), { type: "open", runId: "r" });
+          const message = (message) => {
+            state = m.reduce(state, { type: "message", message: { run: "r", ...message } });
+          };
+          message({ type: "snapshot", run_state: run, milestones: [], checkpoints: [],
+            samples: [sample(10), sample(20)], loss: { ...points(10, 20, 30), bucket: 1 } });
+          state = m.reduce(state, { type: "playback", update: 12 });
+          const during = [state.run.update, state.run.epoch, state.curve.update,
+            state.samples.length];
+          message({ type: "sample", sample: sample(30) });
+          const same = state.samples.length;
+          const again = m.reduce(state, { type: "playback", update: null });
+          const whole = [again.run.update, again.curve.update, again.samples.length];
+          message({ type: "state", run_state: { ...run, state: "running" } });
+          return { during, same, whole, ended: state.playback, now: state.run.update };
+        })()""",
+    )
+    assert found == {
+        "during": [12, 2, [10], 1],
+        "same": 1,
+        "whole": [30, [10, 20, 30], 3],
+        "ended": None,
+        "now": 30,
+    }

@@ -1,0 +1,120 @@
+"""Printing: each page is whole on A4 and on Letter, in the light theme."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, ViewportSize
+
+from tests.browser.conftest import Window, eventually
+from tests.browser.server_process import Server
+
+MARGIN_MM = 14
+PAPER_MM = {"A4": 210, "Letter": 216}
+PX_PER_MM = 96 / 25.4
+
+# What is cut off by an element around it or by the paper, and what lies beyond the page.
+CUT = """(width) => {
+  const cut = [];
+  for (const element of document.querySelectorAll("main *")) {
+    if (!element.checkVisibility() || element.closest(".visually-hidden, svg")) continue;
+    const style = getComputedStyle(element);
+    const box = element.getBoundingClientRect();
+    const name = element.id || element.className || element.tagName;
+    if (box.width && box.right > width + 1) cut.push(`${name} ends at ${Math.round(box.right)}`);
+    if (style.overflowY !== "visible" && element.scrollHeight > element.clientHeight + 2 &&
+        !element.matches(".earlier-text, .chart-plot, .compare-plot, .blank-line"))
+      cut.push(`${name} shows ${element.clientHeight} of ${element.scrollHeight}`);
+  }
+  return cut;
+}"""
+
+
+@pytest.fixture
+def run(server: Server) -> str:
+    run = server.create_run(pace="max", max_updates=1_500, sample_every=50, name="On paper")
+    eventually(
+        lambda: server.call("GET", f"runs/{run}")["state"], "finished".__eq__, "the end of the run"
+    )
+    return run
+
+
+READY: dict[str, tuple[str, str]] = {
+    "watch": ("?run={run}", "#chart[data-drawn-update]"),
+    "reading": ("?run={run}&tab=reading&at=700", "#reading-text span"),
+    "by page": ("?run={run}&chart=position", "#position-chart[data-drawn-epochs]"),
+    "compare": ("compare?with={run}", "#compare-chart[data-drawn]"),
+    "gradients": ("gradients", "#check-maps canvas"),
+}
+
+
+@pytest.mark.parametrize("paper", list(PAPER_MM))
+@pytest.mark.parametrize("view", list(READY))
+def test_a_page_prints_whole(
+    server: Server, open_window: Callable[..., Window], run: str, view: str, paper: str
+) -> None:
+    page = open_window(color_scheme="dark").page
+    address, ready = READY[view]
+    page.goto(server.url + address.format(run=run))
+    page.locator(ready).first.wait_for(state="attached")
+    width = round((PAPER_MM[paper] - 2 * MARGIN_MM) * PX_PER_MM)
+    paper_size: ViewportSize = {"width": width, "height": 940}
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    page.set_viewport_size(paper_size)
+    assert page.evaluate(CUT, width) == []
+    for chart in page.locator("svg.main-svg:visible").all()[:1]:
+        box = chart.bounding_box()
+        assert box is not None
+        assert 600 < box["width"] <= width
+        assert box["height"] > 300
+    grid = page.evaluate(
+        "[...document.querySelectorAll('.gridlayer path')].map((each) => each.style.stroke)"
+    )
+    assert all(min(channels(colour)) > 128 for colour in grid), "dark grid lines"
+    if view == "watch":
+        rows = page.locator("#earlier .earlier-update").all_inner_texts()
+        assert rows[0] == "1,450"
+        assert rows[-1] == "0", "the first sample is missing"
+
+
+def channels(colour: str) -> list[int]:
+    return [int(each) for each in re.findall(r"\d+", colour)[:3]]
+
+
+def test_the_browser_prints_the_light_chart_and_returns_to_the_dark_one(
+    server: Server, open_window: Callable[..., Window], run: str
+) -> None:
+    page = open_window(color_scheme="dark").open(server, run)
+    before = grid_colour(page)
+    page.evaluate(
+        "window.printed = []; addEventListener('beforeprint', () =>"
+        " printed.push(document.querySelector('#chart-plot .gridlayer path').style.stroke))"
+    )
+    pdf = page.pdf(format="A4")
+    [printed] = page.evaluate("printed")
+    assert min(channels(printed)) > 128
+    page.wait_for_function(
+        "(colour) => document.querySelector('#chart-plot .gridlayer path').style.stroke === colour",
+        arg=before,
+    )
+    assert 1 <= pages_of(pdf) <= 3
+
+
+def grid_colour(page: Page) -> Any:
+    return page.evaluate("document.querySelector('#chart-plot .gridlayer path').style.stroke")
+
+
+def pages_of(pdf: bytes) -> int:
+    """The number of pages, which may be described in compressed objects."""
+    parts = [pdf]
+    for stream in re.findall(rb"stream\r?\n(.*?)endstream", pdf, re.DOTALL):
+        try:
+            parts.append(zlib.decompress(stream))
+        except zlib.error:
+            continue
+    return sum(len(re.findall(rb"/Type\s*/Page\b", part)) for part in parts)
