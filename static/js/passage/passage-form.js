@@ -112,7 +112,7 @@ export class PassageForm {
       ...(heldOut ? [option("best_validation", "best by validation")] : []),
       option("latest", "latest model"),
       ...(linked ? [option("exact", linked)] : []),
-      ...saved.map(({ id, update }) => option(id, `checkpoint at ${format.count(update)}`)),
+      ...saved.map(({ id, update }) => option(id, `checkpoint ${format.count(update)}`)),
     );
     source.value = chosen;
     if (!source.value) source.value = "best";

@@ -363,4 +363,4 @@ def test_a_prime_has_line_ends_and_shows_what_was_not_read(
     expect(page.locator("#passage-unknown")).to_contain_text("were not read: “語”")
     expect(page.locator(".unread")).to_have_text("語")
     text = page.locator("#passage-text .prose").evaluate("(prose) => prose.textContent")
-    assert text.startswith("The 語\n  sea ")
+    assert text.startswith("The 語\n  sea")
