@@ -172,7 +172,6 @@ interface Run {
   parameters: number;
   created_at: string;
   error: string | null;
-  diverged_since: number | null;
   disk_full: boolean;
   forked_from: ForkedFrom | null;
 }

@@ -233,14 +233,13 @@ class TrainingSession:
     def _print(self, sentence: str) -> None:
         self._console.print(sentence, markup=False, highlight=False)
 
-    def _write_sample(self, samples: AppendOnlyFile, *, last: bool = False) -> None:
+    def _write_sample(self, samples: AppendOnlyFile) -> None:
         trainer = self._trainer
         text = self._vocabulary.decode(trainer.sample(self._spec["sample_length"]))
         heading = f"update {trainer.updates:,}"
         if trainer.smooth_loss is not None:
             heading += f", smooth loss {trainer.smooth_loss:.2f}"
-        has_validation = self._spec["validation_fraction"] > 0.0
-        if has_validation and (last or trainer.validation_is_due(self._spec["sample_every"])):
+        if self._spec["validation_fraction"] > 0.0:
             heading += f", validation loss {trainer.validate():.2f}"
         samples.write(f"--- {heading}\n{text}\n\n")
         self._console.rule(heading, style="dim")
@@ -258,7 +257,7 @@ class TrainingSession:
         update, every = self._trainer.updates, self._spec["sample_every"]
         finished = update == self._spec["max_updates"]
         if finished and next_sample(update - 1, every) != update:
-            self._write_sample(samples, last=True)
+            self._write_sample(samples)
             samples.sync()
 
     # -- files ------------------------------------------------------------------------------------

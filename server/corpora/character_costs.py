@@ -230,8 +230,8 @@ def _unusual_east_asian_cost(character: str, language: str, category: str) -> fl
     if 0x3040 <= code <= 0x30FF:
         return _KANA if language == "Japanese" else FOREIGN_LETTER - 2
     if 0xFF61 <= code <= 0xFF9F and language == "Japanese":
-        usual = unicodedata.normalize("NFKC", character)
-        return min(_HALF_WIDTH_KANA, _known_costs(language).get(usual, _HALF_WIDTH_KANA))
+        full_width = unicodedata.normalize("NFKC", character)
+        return min(_HALF_WIDTH_KANA, _known_costs(language).get(full_width, _HALF_WIDTH_KANA))
     if category[0] not in "LM":
         return _SYMBOL
     return FOREIGN_LETTER + 2

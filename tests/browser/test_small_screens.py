@@ -18,7 +18,7 @@ PHONE = {"width": 390, "height": 844}
 def box_of(element: Locator) -> dict[str, float]:
     box = element.bounding_box()
     assert box is not None
-    return dict(box)
+    return {side: box[side] for side in ("x", "y", "width", "height")}
 
 
 def visible_height(page: Page, part: str) -> float:

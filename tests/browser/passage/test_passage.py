@@ -357,7 +357,9 @@ def test_a_prime_has_line_ends_and_shows_what_was_not_read(
     prime.press_sequentially("  sea ")
     with page.expect_request(lambda request: "/passages" in request.url) as asked:
         prime.press("Enter")
-    assert asked.value.post_data_json["prime"] == "The 語\n  sea "
+    body = asked.value.post_data_json
+    assert body is not None
+    assert body["prime"] == "The 語\n  sea "
     expect(page.locator(".unread")).to_have_text("語")
     written(page)
     expect(page.locator("#passage-unknown")).to_contain_text("were not read: “語”")
