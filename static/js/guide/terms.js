@@ -54,7 +54,7 @@ export function mountTerms() {
   });
   document.addEventListener("focusin", ({ target }) => {
     const term = termOf(target);
-    if (term && target instanceof Element && target.matches(":focus-visible")) show(term);
+    if (term && document.activeElement?.matches(":focus-visible")) show(term);
     else if (shown) hide();
   });
   document.addEventListener("focusout", () => shown && hide());

@@ -1,8 +1,8 @@
 /** The text read at the update in view; each character is coloured by its surprisal. */
 
 import { unitOf } from "../curve/axes.js";
-import { isClicked } from "../lib/focus.js";
 import { el, find, setText, reducedMotion } from "../lib/dom.js";
+import { isClicked } from "../lib/focus.js";
 import * as format from "../lib/format.js";
 import {
   STEPS_BITS,
