@@ -11,7 +11,7 @@ import { drawPreview } from "./svg-preview.js";
 import { onPrint } from "../lib/print.js";
 import { colours, onTheme } from "../lib/theme.js";
 import { glow } from "./glow.js";
-import { showLegend } from "./legend.js";
+import { showLegend } from "../guide/legend.js";
 import { Hover } from "./hover.js";
 import { ringInputs, showRings } from "./highlight-rings.js";
 

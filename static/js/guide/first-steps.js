@@ -8,17 +8,27 @@ const STEPS = [
   {
     about: ".curve",
     title: "The curve: how it learns",
-    text: "A small network reads a text one character at a time and guesses the next one. The dark line is its loss: how wrong the guesses are on average. It falls while the network learns. The grey band spans the losses of single updates, and the dotted lines are guesses without a network.",
+    text:
+      "A small network reads a text one character at a time and guesses the next one. The " +
+      "dark line is its loss: how wrong the guesses are on average. It falls while the " +
+      "network learns. The grey band spans the losses of single updates, and the dotted " +
+      "lines are guesses without a network.",
   },
   {
     about: ".writing",
     title: "The writing: what it has learned",
-    text: "Every now and then the network writes some text of its own. At first it writes noise. Then spaces, then words, then names. Words in italics are not in the text that it reads. The newest sample is on top, earlier ones are below it.",
+    text:
+      "Every now and then the network writes some text of its own. At first it writes " +
+      "noise. Then spaces, then words, then names. Words in italics are not in the text " +
+      "that it reads. The newest sample is on top, earlier ones are below it.",
   },
   {
     about: ".controls",
     title: "Now play",
-    text: "Point at a word such as “smooth loss” to see what it means. Drag the slider under the writing to go back in time. Below you pause the training, change its pace, or let the network write a whole passage.",
+    text:
+      "Point at a word such as “smooth loss” to see what it means. Drag the slider under " +
+      "the writing to go back in time. Below you pause the training, change its pace, or " +
+      "let the network write a whole passage.",
   },
 ];
 

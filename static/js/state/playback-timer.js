@@ -10,7 +10,7 @@ const EVERY_MS = 100;
  * @param {number} share
  * @param {number} last the last update.
  */
-export const updateAt = (share, last) => Math.max(1, Math.round(last * Math.min(share, 1) ** 3));
+const updateAt = (share, last) => Math.max(1, Math.round(last * Math.min(share, 1) ** 3));
 
 export class Playback {
   #store;

@@ -11,7 +11,7 @@ const MOST_MS = 8000;
  *
  * @param {number} characters
  */
-export const holdTime = (characters) =>
+const holdTime = (characters) =>
   Math.min(Math.max(characters * READ_MS_A_CHARACTER, LEAST_MS), MOST_MS);
 
 /** @param {WatchStore} store */
