@@ -10,7 +10,7 @@ const STEPS = [
     title: "The curve: how it learns",
     text:
       "A small network reads a text one character at a time and guesses the next one. The " +
-      "dark line is its loss: how wrong the guesses are on average. It falls while the " +
+      "thick line is its loss: how wrong the guesses are on average. It falls while the " +
       "network learns. The grey band spans the losses of single updates, and the dotted " +
       "lines are guesses without a network.",
   },
@@ -51,7 +51,10 @@ export function mountFirstSteps(store) {
     box.dataset.step = String(step + 1);
     const element = find(about);
     element.dataset.explained = "true";
-    if (matchMedia("(width < 860px)").matches) element.scrollIntoView({ block: "start" });
+    if (matchMedia("(width < 860px)").matches) {
+      // On a phone the card covers the lower half.
+      (step === 0 ? find("#legend") : element).scrollIntoView({ block: "start" });
+    }
   }
 
   function leave() {

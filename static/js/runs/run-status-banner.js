@@ -1,4 +1,4 @@
-/** A notice above the curve that explains why a run is not training, and offers what can be done. */
+/** A notice above the curve: why a run is not training, and what can be done. */
 
 import { el, find, icon } from "../lib/dom.js";
 import * as format from "../lib/format.js";
