@@ -213,7 +213,7 @@ class TrainingSession:
                     " learning rate, or continue from the last checkpoint with --resume."
                 )
             if trainer.updates == self._next_sample:
-                self._write_sample(samples, last=trainer.updates == last)
+                self._write_sample(samples)
                 self._next_sample = next_sample(trainer.updates, self._spec["sample_every"])
             now_s = time.monotonic()
             if now_s >= display_due_s:

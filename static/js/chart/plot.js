@@ -72,6 +72,7 @@ function losses(scales, colours) {
 
 function line(scales, colours, width) {
   return {
+    name: "smooth loss",
     type: "scatter",
     mode: "lines",
     x: xs(scales, scales.curve.update),
