@@ -131,7 +131,7 @@ def test_a_run_paused_by_a_full_disk_says_so_and_can_resume(
     notice = page.locator("#notice")
     expect(notice).to_contain_text("The run is paused, and resumes automatically")
     # The learning rate is not the cause.
-    expect(notice.get_by_role("button")).to_have_text("Resume")
+    expect(notice.get_by_role("button")).to_have_text(["Resume", ""])
     ballast.unlink()
     expect(notice).to_be_hidden()
     before = figure(page, "update")

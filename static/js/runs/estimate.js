@@ -9,6 +9,7 @@ const DEBOUNCE_MS = 350;
 export class Estimate {
   #size = find("#estimate-size");
   #speed = find("#estimate-speed");
+  #hasErrors = false;
   #timer = null;
   #request = null;
   #asked = null;
@@ -52,7 +53,9 @@ export class Estimate {
       if (this.#request !== request) return;
       setText(this.#size, `, ${format.bytes(estimate.memory_bytes)} of memory`);
       setText(this.#speed, speedText(estimate, spec));
-      this.#invalid([]);
+      // Only its own messages: others are from an upload, or from the last attempt to start.
+      if (this.#hasErrors) this.#invalid([]);
+      this.#hasErrors = false;
     } catch (error) {
       if (error.name === "AbortError") return;
       if (!(error instanceof api.Problem)) throw error;
@@ -60,7 +63,8 @@ export class Estimate {
       if (this.#request !== request) return;
       setText(this.#size, "");
       setText(this.#speed, `No estimate. ${reason(error)}`);
-      if (error.fields.length) this.#invalid(error.fields);
+      this.#hasErrors = error.fields.length > 0;
+      if (this.#hasErrors) this.#invalid(error.fields);
     }
   }
 }

@@ -27,7 +27,7 @@ function hiddenWordsCounter(list) {
       const hidden = [...inView.values()].filter((seen) => !seen).length;
       // A list that is not displayed has no words in view.
       more.hidden = !hidden || hidden === inView.size;
-      setText(more, more.hidden ? "" : `${format.count(hidden)} more`);
+      if (!more.hidden) setText(more, `${format.count(hidden)} more`);
     },
     { root: list, threshold: 0.6 },
   );
