@@ -146,6 +146,12 @@ def test_a_bad_upload_shows_the_servers_message(
         {"name": "noise.bin", "mimeType": "application/octet-stream", "buffer": noise}
     )
     expect(page.locator("#error-corpus")).to_contain_text("noise.bin")
+    # An estimate that succeeds does not remove it.
+    with page.expect_response("**/api/estimate") as estimated:
+        page.locator("#new-hidden_size").fill("50")
+    assert estimated.value.ok
+    expect(page.locator("#estimate-speed")).to_contain_text("updates per second here")
+    expect(page.locator("#error-corpus")).to_contain_text("noise.bin")
     expect(page.locator("#new-run-start")).to_be_enabled()
 
 
