@@ -60,7 +60,7 @@ def test_past_updates_show_both_texts_and_leaving_returns_to_live(
     expect(title).to_have_text("Sample at update 300")
 
     # The other text has another title, and celebrates nothing: its words are not hurrahs.
-    text_mode.get_by_text("same start").click()
+    text_mode.get_by_role("radio", name="same start").check()
     assert text_in_view(page) == squeeze(samples[300]["replay"]["text"])
     expect(title).to_have_text("Same start, at update 300")
     expect(about).to_contain_text("only the learning differs")
@@ -191,7 +191,7 @@ def test_a_hurrah_is_shown_once_and_links_to_its_text(server: Server, window: Wi
     assert text_in_view(page) == squeeze(samples_of(server, run)[at]["text"])
     expect(page.locator("#sample-text .watched").first).to_be_visible()
     page.wait_for_url(re.compile(rf"at={at}\b"))
-    page.locator("#text-mode").get_by_text("same start").click()
+    page.locator("#text-mode").get_by_role("radio", name="same start").check()
     expect(page.locator("#writing-title")).to_contain_text("Same start")
     expect(page.locator("#sample-text .watched")).to_have_count(0)
     page.locator("#watch-words button", has_text="Orla").click()
