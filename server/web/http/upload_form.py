@@ -56,10 +56,13 @@ def _with_plain_filename(disposition: bytes | None) -> bytes | None:
         return disposition
     header = Message()
     header["Content-Disposition"] = disposition.decode("latin-1")
-    value = header.get_param("filename", header="Content-Disposition")
-    if not isinstance(value, tuple):
+    # A `filename` may come before it, for clients that do not know `filename*`.
+    parameters: list[Any] = header.get_params([], "Content-Disposition")
+    encoded = [value for key, value in parameters if key.lower() == "filename"]
+    encoded = [value for value in encoded if isinstance(value, tuple)]
+    if not encoded:
         return disposition
-    name = collapse_rfc2231_value(value).encode("utf-8", "replace")
+    name = collapse_rfc2231_value(encoded[0]).encode("utf-8", "replace")
     quoted = name.replace(b"\\", b"/").replace(b'"', b"'")
     # Of two parameters of one name, the parser takes the last one.
     return disposition + b'; filename="' + quoted + b'"'

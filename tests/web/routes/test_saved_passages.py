@@ -178,9 +178,9 @@ def test_saved_passages_can_be_downloaded(server, run):
         assert answer.headers["content-disposition"].endswith('.txt"')
         for passage in several:
             assert passage["prime"] + passage["text"].strip("\n") in answer.text
-        assert "Two_of them\n\nA small one, update" in answer.text
+        assert "Two_of them\n\nA small one, best model, update" in answer.text
     markdown = server.client.get(f"/api/passages/{kept['id']}/file", params={"format": "md"}).text
-    assert markdown.startswith("## Two\\_of them\n\n*A small one, update")
+    assert markdown.startswith("## Two\\_of them\n\n*A small one, best model, update")
     assert "### Temperature 0.5\n\n\\*The\\* " in markdown
     wrong = server.client.get("/api/passages/file", params={"format": "pdf"})
     server.problem(wrong, 422)
