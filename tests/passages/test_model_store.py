@@ -7,6 +7,9 @@ from server.passages.model_store import ModelStore
 
 @pytest.fixture
 def store(tmp_path):
+    # The directory of a run that was deleted is not created again.
+    for run in ("r", "one", "other"):
+        (tmp_path / run).mkdir()
     return ModelStore(tmp_path, max_models=2, max_bytes=100)
 
 
@@ -92,6 +95,7 @@ def test_the_oldest_drafts_and_the_expired_ones_are_deleted(store):
 def test_only_known_drafts_of_a_run_stay(tmp_path):
     store = ModelStore(tmp_path, 5, 10**6)
     for run in ("one", "two"):
+        (tmp_path / run).mkdir()
         for fingerprint in ("a", "b", "c"):
             (store.draft_directory(run) / f"{fingerprint}.npz").write_bytes(b"model")
     store.delete_drafts_except("one", {"b"})

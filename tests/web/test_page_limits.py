@@ -58,7 +58,8 @@ def rendered(page: str, limits: dict[str, int]) -> dict[str, dict[str, str]]:
         spec_for_scripts=script_description(),
     )
     inputs = [
-        dict(re.findall(r'([\w-]+)="([^"]*)"', tag)) for tag in re.findall("<input[^>]*>", html)
+        dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
+        for tag in re.findall("<(?:input|textarea)[^>]*>", html)
     ]
     return {each["id"]: each for each in inputs if "id" in each}
 

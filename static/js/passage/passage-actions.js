@@ -154,7 +154,7 @@ export const MODELS = { best_validation: "best model by validation", snapshot: "
  * The origin of passages in a line: run, model, temperature, seed. A passage that was stopped has
  * no source.
  */
-export function originOf(run, passages) {
+function originOf(run, passages) {
   const [{ source, temperature, seed }] = passages;
   const parts = [run];
   if (source) {

@@ -5,8 +5,12 @@ import * as format from "../lib/format.js";
 import { isOutdated } from "../ui/connection.js";
 
 /**
- * @typedef {{text: string, tone?: string, dot?: string, long?: boolean, actions?: [string, string][]}} Notice
- *   `actions` are pairs of a name and a label; a `long` text has a row of its own.
+ * @typedef {Object} Notice
+ * @property {string} text
+ * @property {string} [tone]
+ * @property {string} [dot]
+ * @property {boolean} [long] a long text has a row of its own.
+ * @property {[string, string][]} [actions] pairs of a name and a label.
  */
 
 /** What a viewer may do too, since it changes nothing on the server. */

@@ -4,7 +4,7 @@ import * as api from "../net/api.js";
 import { el, find, focusedElement, icon, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { networkSummary } from "../lib/network-summary.js";
-import { listedRuns } from "../lib/run-list.js";
+import { listedRuns } from "../ui/run-list.js";
 import { popover } from "../ui/popover.js";
 import { aboutRun, toast } from "../ui/toasts.js";
 import { nameField } from "./inline-rename.js";

@@ -26,7 +26,7 @@ def runs_in(states: list[str]) -> list[dict[str, Any]]:
 def names(module: Module, **wanted: str) -> list[str]:
     wanted = {"text": "", "filter": "all"} | wanted
     argument = {"runs": runs_in(STATES), "wanted": wanted}
-    listed = module("lib/run-list.js", "m.listedRuns(x.runs, x.wanted)", argument)
+    listed = module("ui/run-list.js", "m.listedRuns(x.runs, x.wanted)", argument)
     return [run["name"] for run in listed]
 
 
