@@ -59,7 +59,7 @@ def _with_plain_filename(disposition: bytes | None) -> bytes | None:
     # A `filename` may come before it, for clients that do not know `filename*`.
     parameters: list[Any] = header.get_params([], "Content-Disposition")
     encoded = [value for key, value in parameters if key.lower() == "filename"]
-    encoded = [value for value in encoded if isinstance(value, tuple)]
+    encoded = [value for value in encoded if isinstance(value, tuple) and value[0]]
     if not encoded:
         return disposition
     name = collapse_rfc2231_value(encoded[0]).encode("utf-8", "replace")
