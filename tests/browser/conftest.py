@@ -7,6 +7,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -77,6 +78,18 @@ def plot_box(page: Page) -> dict[str, float]:
         "width": box["width"] - left - right,
         "height": box["height"] - top - bottom,
     }
+
+
+def expect_parts_below_each_other(page: Page) -> None:
+    """Check that the page fits the screen and the parts of its text column do not overlap."""
+    excess = "document.documentElement.scrollHeight - innerHeight"
+    eventually(lambda: page.evaluate(excess), lambda pixels: pixels <= 0, "no scrolling")
+    parts = ("#sample-text", "#quality", ".words-head", "#watch-words", ".timeline", "#controls")
+    boxes = [page.locator(part).bounding_box() for part in parts]
+    for above, below in pairwise(boxes):
+        assert above is not None
+        assert below is not None
+        assert above["y"] + above["height"] <= below["y"] + 1, (page.viewport_size, above, below)
 
 
 class Window:

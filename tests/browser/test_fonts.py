@@ -5,13 +5,12 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Window, eventually
+from tests.browser.conftest import Window, eventually, expect_parts_below_each_other
 from tests.browser.server_process import Server
 
 LATIN_PAGE_BYTES = 250_000
@@ -85,16 +84,9 @@ def test_nothing_overlaps_with_any_font(
     window.open(server, server.create_run(max_updates=50))
     expect(page.locator("#notice")).to_contain_text("Finished")
     page.evaluate("document.fonts.ready")
-    parts = ["#sample-text", "#quality", ".words-head", "#watch-words", ".timeline", "#controls"]
-    excess = "document.documentElement.scrollHeight - innerHeight"
     for width, height in ((1440, 900), (1280, 720), (1024, 768)):
         page.set_viewport_size({"width": width, "height": height})
-        eventually(lambda: page.evaluate(excess), lambda pixels: pixels <= 0, "no scrolling")
-        boxes = [page.locator(part).bounding_box() for part in parts]
-        for above, below in pairwise(boxes):
-            assert above is not None
-            assert below is not None
-            assert above["y"] + above["height"] <= below["y"] + 1, (width, above, below)
+        expect_parts_below_each_other(page)
 
 
 @pytest.mark.parametrize("fonts", ["shipped", "blocked"])

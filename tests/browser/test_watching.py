@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from itertools import pairwise
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Window, eventually, figure
+from tests.browser.conftest import Window, eventually, expect_parts_below_each_other, figure
 from tests.browser.server_process import Server
 
 
@@ -194,16 +193,9 @@ def test_nothing_overflows_any_screen(server: Server, window: Window) -> None:
 def test_on_a_low_screen_nothing_overlaps(server: Server, window: Window) -> None:
     page = window.open(server, server.create_run(max_updates=50))
     expect(page.locator("#notice")).to_contain_text("Finished")
-    parts = ["#sample-text", "#quality", ".words-head", "#watch-words", ".timeline", "#controls"]
-    excess = "document.documentElement.scrollHeight - innerHeight"
     for width, height in ((1280, 720), (1366, 768), (1024, 680)):
         page.set_viewport_size({"width": width, "height": height})
-        eventually(lambda: page.evaluate(excess), lambda pixels: pixels <= 0, "no scrolling")
-        boxes = [page.locator(part).bounding_box() for part in parts]
-        for above, below in pairwise(boxes):
-            assert above is not None
-            assert below is not None
-            assert above["y"] + above["height"] <= below["y"] + 1
+        expect_parts_below_each_other(page)
         # All controls are in one row.
         row = [page.locator(part).bounding_box() for part in ("#pause", "#write")]
         assert len({box["y"] for box in row if box}) == 1
