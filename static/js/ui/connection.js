@@ -20,7 +20,7 @@ export function mountConnection(store) {
 }
 
 /**
- * Show a connection in the header, and on the whole page whether what it shows is current.
+ * Show the state of the connection in the header, and mark outdated content on the whole page.
  *
  * @param {Connection} connection
  * @param {boolean} outdated

@@ -28,7 +28,7 @@ export function mountSampleHold(store) {
     const { samples, run, heldSample, playback } = state;
     const newest = samples.at(-1) ?? null;
     const left = until - performance.now();
-    // A user who comes back from an earlier sample sees the newest one.
+    // After an earlier sample, the live view shows the newest one.
     if (!isLive(state)) read = null;
     const arriving = run?.state === "running" || playback !== null;
     // A run that is not training writes nothing more, or one sample when the user asks for it.

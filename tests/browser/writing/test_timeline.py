@@ -53,7 +53,7 @@ def test_past_updates_show_both_texts_and_leaving_returns_to_live(
     assert text_in_view(page) == squeeze(samples[400]["text"])
     expect(about).to_contain_text("are not in the corpus")
 
-    # What was live is the same text afterwards.
+    # The text that was live remains the same in the history.
     page.keyboard.press("ArrowLeft")
     assert text_in_view(page) == squeeze(samples[300]["text"])
     expect(text_mode.locator("input[value=written]")).to_be_checked()
