@@ -82,7 +82,7 @@ interface ResyncMessage extends Envelope {
   type: "resync";
 }
 
-/** Nothing has happened for a second: the connection works, and what the viewer has is current. */
+/** No other message was sent for a second. The connection works and the viewer is up to date. */
 interface HeartbeatMessage extends Envelope {
   type: "heartbeat";
 }

@@ -18,7 +18,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def replace_unprintable(*streams: IO[str]) -> None:
-    """Write a question mark for what a stream's encoding lacks, instead of an exception."""
+    """Replace characters that a stream's encoding lacks by question marks; raise nothing."""
     for stream in streams:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

@@ -17,7 +17,7 @@ T = TypeVar("T")
 async def run_to_end(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end, even if this task is cancelled; then the cancellation is raised.
 
-    What it leaves behind can then be removed.
+    Its results can then be removed.
     """
     task = asyncio.create_task(coroutine)
     try:

@@ -21,7 +21,7 @@ FOREIGN_LETTER = 11.0
 
 _ASCII = 3.0
 _REPLACEMENT = 8.0
-"""Damage is rare, but less so than what no language has."""
+"""A damaged character is more likely than one that no language uses."""
 _UTF_8_SEQUENCE = 5.0
 _UNASSIGNED = 16.0
 _SYMBOL = 6.0

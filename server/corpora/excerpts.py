@@ -1,4 +1,4 @@
-"""Excerpts of a text file, read without reading what is before them."""
+"""Excerpts of a text file, read without the text before them."""
 
 from __future__ import annotations
 

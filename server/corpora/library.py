@@ -254,7 +254,7 @@ class CorpusLibrary:
         encoding : str, optional
             The encoding of the file; by default it is detected.
         is_cancelled : callable
-            Whether nobody waits for the corpus any more; asked before it is stored.
+            Returns whether the upload was cancelled; called before the corpus is stored.
 
         Returns
         -------

@@ -160,9 +160,9 @@ class ResyncMessage(TypedDict):
 
 
 class HeartbeatMessage(TypedDict):
-    """Nothing has happened for a second: the connection works, and what the viewer has is current.
+    """No other message was sent for a second. The connection works and the viewer is up to date.
 
-    A viewer that hears nothing for 3 seconds should take what it shows for outdated.
+    A viewer without a message for 3 seconds should mark its content as outdated.
     """
 
     type: Literal["heartbeat"]

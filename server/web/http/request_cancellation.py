@@ -1,4 +1,4 @@
-"""Cancellation of work whose result nobody reads."""
+"""Cancellation of a request's work when its client disconnects."""
 
 from __future__ import annotations
 

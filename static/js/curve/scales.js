@@ -209,7 +209,7 @@ export function referenceLosses(run, corpus) {
 }
 
 /**
- * What is drawn of the losses: each one where a point is one update and there is space for it, and
+ * The losses to draw: single ones where a point is one update and there is space for them, and
  * elsewhere the band between the minimum and maximum of several.
  *
  * @param {Curve} points

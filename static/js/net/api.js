@@ -117,7 +117,7 @@ export async function serverTime() {
 const run = (/** @type {string} */ id, rest = "") => `/api/runs/${encodeURIComponent(id)}${rest}`;
 
 /**
- * What a WebSocket would have brought since a message, or a snapshot.
+ * The messages that a WebSocket would have sent since a message, or a snapshot.
  *
  * @type {(id: string, since: number | null) => Promise<ServerMessage[]>}
  */

@@ -80,7 +80,7 @@ function baselineNote(state) {
   return since ? `below ${line.name} since ${format.count(since)}` : "";
 }
 
-/** Without news nobody knows the speed. */
+/** The speed is unknown while the connection is silent. */
 function speed({ state, updates_per_second: updates }, outdated) {
   if (outdated) return format.NO_VALUE;
   return state === "running" ? format.speed(updates) : "0";

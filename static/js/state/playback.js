@@ -9,7 +9,7 @@ const PARTS = /** @type {const} */ ([
 ]);
 
 /**
- * The state without what a playback hides.
+ * The complete state, including the part that a playback hides.
  *
  * @param {WatchState} state
  * @returns {WatchState}
@@ -18,7 +18,7 @@ export const wholeState = (state) =>
   state.playback ? { ...state, ...state.playback.whole } : state;
 
 /**
- * The state as it was at the update of the playback, if there is one. It ends when the run goes on.
+ * The state as it was at the update of the playback, if any. Ends when the run continues.
  *
  * @param {WatchState} state a whole one.
  * @returns {WatchState}
