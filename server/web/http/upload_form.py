@@ -50,6 +50,15 @@ class _UploadParser(MultiPartParser):
         super().on_headers_finished()
 
 
+def _decoded(value: tuple[str, str, str]) -> str | None:
+    """Return the text of an encoded parameter; None if its encoding is unknown or wrong."""
+    encoding, _, text = value
+    try:
+        return text.encode("latin-1").decode(encoding)
+    except (LookupError, UnicodeError):
+        return None
+
+
 def _with_plain_filename(disposition: bytes | None) -> bytes | None:
     """Append the name in `filename*=`, if there is one, as `filename=` in UTF-8."""
     if disposition is None or b"filename*" not in disposition.lower():
@@ -62,7 +71,11 @@ def _with_plain_filename(disposition: bytes | None) -> bytes | None:
     encoded = [value for value in encoded if isinstance(value, tuple) and value[0]]
     if not encoded:
         return disposition
-    name = collapse_rfc2231_value(encoded[0]).encode("utf-8", "replace")
-    quoted = name.replace(b"\\", b"/").replace(b'"', b"'")
+    name = _decoded(encoded[0])
+    if not name:
+        if any(isinstance(value, str) for key, value in parameters if key.lower() == "filename"):
+            return disposition
+        name = collapse_rfc2231_value(encoded[0])
+    quoted = name.encode("utf-8", "replace").replace(b"\\", b"/").replace(b'"', b"'")
     # Of two parameters of one name, the parser takes the last one.
     return disposition + b'; filename="' + quoted + b'"'

@@ -301,6 +301,9 @@ def post_form(server, *parts):
         ("filename=\"x.txt\"; filename*=UTF-8''Na%20%22%C3%AFve%22.txt", "Na 'ïve'"),
         ("filename*=klingon''x.txt", "x"),
         ('filename*=x.txt; filename="y.txt"', "y"),
+        ("filename*=UTF-8''; filename=\"y.txt\"", "y"),
+        ("filename*=UTF-8''%FF%FE.txt; filename=\"y.txt\"", "y"),
+        ("filename=\"y.txt\"; filename*=klingon''x.txt", "y"),
     ],
 )
 def test_an_encoded_file_name_is_read(server, parameters, name):
