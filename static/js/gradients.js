@@ -10,7 +10,7 @@ import { HeatMaps } from "./gradients/heatmaps.js";
 import { StepSizeChart } from "./gradients/step-size-chart.js";
 import { checkableSizes } from "./gradients/run-sizes.js";
 import { tableText } from "./gradients/table-text.js";
-import { networkText, showNoVerdict, showVerdict } from "./gradients/verdict.js";
+import { networkText, showChecking, showNoVerdict, showVerdict } from "./gradients/verdict.js";
 import { parameterCount } from "./runs/run-spec.js";
 import { FieldErrors } from "./ui/field-errors.js";
 import { mountShortcuts } from "./ui/shortcuts.js";
@@ -19,6 +19,8 @@ import { toast } from "./ui/toasts.js";
 import { mountBackLink } from "./ui/back-link.js";
 
 const NUMBERS = ["layers", "hidden_size", "sequence_length", "batch_size", "seed"];
+
+const SLOW_MS = 300;
 
 const EXPLANATIONS = {
   "":
@@ -83,8 +85,14 @@ async function check() {
   );
   result.setAttribute("aria-busy", "true");
   showProblem(null);
+  // A result that comes soon replaces the last one without a flicker.
+  const slow = setTimeout(() => {
+    removeResult();
+    showChecking(withDefaults(wanted));
+  }, SLOW_MS);
   try {
     const found = await api.checkGradients({ ...wanted, step, details: true }, controller.signal);
+    clearTimeout(slow);
     show(found, wanted, step);
     if (curveCell !== wanted.cell) {
       steps.showCurve(await api.errorAgainstStep({ cell: wanted.cell }, controller.signal));
@@ -94,17 +102,22 @@ async function check() {
     if (error instanceof api.Problem) refuse(error, wanted);
     else if (error.name !== "AbortError") throw error;
   } finally {
+    clearTimeout(slow);
     if (request === controller) result.setAttribute("aria-busy", "false");
   }
 }
 
 /** No result: the last one belongs to another network, so it is removed. */
 function refuse(problem, wanted) {
-  checked = null;
-  delete result.dataset.passed;
+  removeResult();
   result.dataset.refused = "true";
   showNoVerdict(withDefaults(wanted));
   showProblem(problem);
+}
+
+function removeResult() {
+  checked = null;
+  delete result.dataset.passed;
 }
 
 /** A request with the defaults of the numbers that were left empty. */

@@ -33,10 +33,14 @@ export function networkText(request) {
 }
 
 /** There is no result: an earlier one must not stay beside another network. */
-export function showNoVerdict(request) {
+export const showNoVerdict = (request) => showWithoutResult(request, "–", "Not checked.");
+
+export const showChecking = (request) => showWithoutResult(request, "…", "Checking …");
+
+function showWithoutResult(request, mark, title) {
   find("#check-verdict-box").dataset.tone = "none";
-  setText(find("#check-mark"), "–");
-  setText(find("#check-verdict"), "Not checked.");
+  setText(find("#check-mark"), mark);
+  setText(find("#check-verdict"), title);
   setText(find("#check-of"), networkText(request));
   setText(find("#check-worst"), "");
   find("#check-rows").replaceChildren();

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Module, Window, eventually
 from tests.browser.server_process import Server
@@ -160,6 +160,25 @@ def test_a_refused_network_has_no_verdict(
     expect(page.locator("#check-verdict")).to_have_text("The gradients are correct.")
     expect(about).to_contain_text("lstm, 1 layer of 3 units")
     expect(page.locator("#check-maps")).to_be_visible()
+
+
+def test_a_slow_check_shows_no_earlier_verdict(server: Server, window: Window) -> None:
+    page = proof(server, window)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/api/gradient-check", hold)
+    page.locator("[name=cell][value=gru]").check()
+    page.locator("#check-start").click()
+    expect(page.locator("#check-verdict")).to_have_text("Checking …")
+    expect(page.locator("#check-of")).to_contain_text("gru")
+    expect(page.locator("#check-rows tr")).to_have_count(0)
+    eventually(lambda: bool(held), bool, "the request")
+    for route in held:
+        route.continue_()
+    expect(page.locator("#check-verdict")).to_have_text("The gradients are correct.")
 
 
 def test_the_network_and_the_text_of_a_run_are_checked(server: Server, window: Window) -> None:
