@@ -160,3 +160,14 @@ def test_an_axis_of_losses_has_no_minus_sign(module: Module, span: list[float]) 
     low, high = module("curve/axes.js", "m.roundSpan(...x, false)", span)
     assert 0 <= low <= span[0]
     assert high > span[1]
+
+
+@pytest.mark.parametrize("width", [1440, 1024, 390])
+def test_a_long_name_stays_inside_its_button(
+    server: Server, open_window: Callable[..., Window], width: int
+) -> None:
+    run = server.create_run(name="A run with a long name " * 4, max_updates=20)
+    page = open_window(viewport={"width": width, "height": 768}).open(server, run)
+    expect(page.locator("#notice")).to_contain_text("Finished")
+    button, icon = box_of(page.locator("#run-switch")), box_of(page.locator("#run-switch .icon"))
+    assert icon["x"] + icon["width"] < button["x"] + button["width"]

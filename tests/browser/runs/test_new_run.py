@@ -103,6 +103,10 @@ def test_an_uncertain_encoding_is_a_question(server: Server, window: Window) -> 
     expect(question).to_contain_text("Which of these lines are right?")
     choices = question.get_by_role("radio")
     expect(choices.first).to_be_checked()
+    boxes = [each.bounding_box() for each in choices.all()]
+    assert len({box["x"] for box in boxes if box}) == 1
+    most_px = 20
+    assert all(box and box["width"] <= most_px and box["height"] <= most_px for box in boxes)
     chosen = str(choices.nth(1).get_attribute("value"))
     choices.nth(1).check()
     expect(page.locator("#corpus-facts")).to_contain_text(chosen)
@@ -348,3 +352,10 @@ def test_an_error_in_a_closed_section_opens_it(
     expect(page.locator("#error-batch_size")).to_be_visible()
     expect(page.locator("#error-batch_size")).to_contain_text(re.compile(r"\d"))
     expect(page.locator("#new-batch_size")).to_be_focused()
+
+
+def test_a_default_by_other_fields_is_marked_as_such(server: Server, window: Window) -> None:
+    page = form(server, window)
+    page.locator("#new-run-dialog summary").first.click()
+    expect(page.locator("input[name=loss_smoothing-null]")).to_be_checked()
+    expect(page.locator("#new-loss_smoothing")).to_be_disabled()
