@@ -6,12 +6,13 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import httpx
 import numpy as np
+
+from tests.fork_server import start_command
 
 ROOT = Path(__file__).parent.parent
 LIMIT_S = 60.0
@@ -28,18 +29,18 @@ class RunningServer:
         self, data_dir, *arguments, port=0, stderr=None, listens=True, command=None, **environment
     ):
         self.data_dir = data_dir
-        self.process = subprocess.Popen(
-            command
-            or [
-                *(sys.executable, "-m", "server", "serve"),
-                *("--port", str(port), "--data-dir", str(data_dir), *arguments),
-            ],
-            cwd=ROOT,
-            env=os.environ | environment,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
-        )
+        if command is None:
+            arguments = ("serve", "--port", port, "--data-dir", data_dir, *arguments)
+            self.process = start_command(arguments, environment, stderr=stderr)
+        else:
+            self.process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=os.environ | environment,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+            )
         self.client = None
         if listens:
             self.listen()

@@ -10,18 +10,18 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections import Counter
 
 __all__ = ["failpoint"]
 
-_point, _, _count = os.environ.get("HURRAH_STOP_AT", "").partition(":")
-_left = int(_count or 1)
+_reached: Counter[str] = Counter()
 
 
 def failpoint(point: str) -> None:
     """Stop this process, if it is to stop at this point."""
-    global _left  # noqa: PLW0603 - one counter a process, like the environment variable
-    if point == _point:
-        _left -= 1
-        if _left == 0:
+    if setting := os.environ.get("HURRAH_STOP_AT"):
+        name, _, count = setting.partition(":")
+        _reached[point] += 1
+        if point == name and _reached[point] == int(count or 1):
             # `os.kill` might signal another thread first, and this one would run on.
             signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)

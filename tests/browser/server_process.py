@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import httpx
+
+from tests.fork_server import start_command
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_S = 60
@@ -26,7 +27,7 @@ class Server:
         self.token: str | None = None
         self.environment: dict[str, str] = {}
         self.port = 0
-        self._process: subprocess.Popen[str] | None = None
+        self._process: Any = None
         self._log = data_dir.with_suffix(".log").open("a", encoding="utf-8")
 
     @property
@@ -35,22 +36,12 @@ class Server:
 
     def start(self) -> None:
         """Start on the previous port, or a free one, and wait until it listens."""
-        command = [sys.executable, "-m", "server", "serve", "--port", str(self.port)]
-        command += ["--data-dir", str(self.data_dir)]
+        arguments = ["serve", "--port", str(self.port), "--data-dir", str(self.data_dir)]
         if not self.demo:
-            command.append("--no-demo")
-        environment = (
-            os.environ
-            | self.environment
-            | ({"HURRAH_OPERATOR_TOKEN": self.token} if self.token else {})
-        )
-        self._process = subprocess.Popen(
-            command,
-            cwd=self.root,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            text=True,
+            arguments.append("--no-demo")
+        token = {"HURRAH_OPERATOR_TOKEN": self.token} if self.token else {}
+        self._process = start_command(
+            arguments, self.environment | token, stderr=self._log, root=self.root
         )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()

@@ -70,10 +70,12 @@ def test_a_stepper_follows_the_definitions(cell, layers, streams, seed):
         logits = stepper.step(x)
         assert logits.shape == (streams, 6)
         surprise = np.log(np.exp(logits).sum(axis=1))[:, None] - logits
-        before = state
-        for y in range(6):
-            losses, state = reference.losses(before, x[None], np.full((1, streams), y))
-            assert surprise[:, y] == pytest.approx(losses[0, 0], abs=1e-9)
+        # Each stream once for each target.
+        before = {name: np.tile(values, (1, 6, 1)) for name, values in state.items()}
+        targets = np.repeat(np.arange(6), streams)
+        losses, after = reference.losses(before, np.tile(x, 6)[None], targets[None])
+        assert surprise.T.ravel() == pytest.approx(losses[0, 0], abs=1e-9)
+        state = {name: values[:, :streams] for name, values in after.items()}
         for name, view in stepper.state.items():
             assert view == pytest.approx(state[name][0], abs=1e-9)
     stepper.clear_state()

@@ -165,7 +165,7 @@ def test_a_signal_checkpoints_a_training_run_and_disconnects_viewers(serve, name
     server = serve("--no-demo")
     corpus = server.upload(PAGES)["id"]
     paused = server.create(corpus=corpus, paused=True, max_updates=None, **SMALL)
-    run = server.create(corpus=corpus, max_updates=None, **SMALL)
+    run = server.create(corpus=corpus, max_updates=None, pace=200, **SMALL)
     server.until(run, lambda now: now["update"] > 100)
     server.post(run, "passages", {"length": 10})
     children = child_pids(server.process.pid, "server.")
@@ -201,7 +201,8 @@ def test_a_signal_checkpoints_a_training_run_and_disconnects_viewers(serve, name
 def test_repeated_ctrl_c_loses_nothing(serve, name):
     server = serve("--no-demo")
     corpus = server.upload(PAGES)["id"]
-    runs = [server.create(corpus=corpus, max_updates=None, **SMALL) for _ in range(2)]
+    slow = {"max_updates": None, "pace": 200}
+    runs = [server.create(corpus=corpus, **slow, **SMALL) for _ in range(2)]
     stepped = server.create(corpus=corpus, paused=True, max_updates=None, **SMALL)
     for run in runs:
         server.until(run, lambda now: now["update"] > 100)

@@ -57,7 +57,7 @@ def test_zoom_survives_live_updates_and_follow_returns(server: Server, window: W
 
 
 def test_zooming_in_fetches_the_detail(server: Server, window: Window) -> None:
-    run = server.create_run(pace="max", max_updates=12_000, sample_every=6_000)
+    run = server.create_run(hidden_size=2, pace="max", max_updates=12_000, sample_every=6_000)
     page = window.open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished at update 12,000")
     page.reload()
@@ -95,7 +95,7 @@ def test_a_double_click_follows_again(server: Server, window: Window) -> None:
 
 
 def test_the_reference_lines_are_named(server: Server, window: Window) -> None:
-    page = window.open(server, server.create_run(pace="max", max_updates=2_000))
+    page = window.open(server, server.create_run(hidden_size=5, pace="max", max_updates=2_000))
     expect(page.locator("#notice")).to_contain_text("Finished")
     for name in ("uniform", "unigram", "bigram"):
         expect(page.locator("#chart .annotation-text", has_text=name).first).to_be_visible()
