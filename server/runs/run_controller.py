@@ -173,7 +173,7 @@ class RunController:
         self._commands_in_progress += 1
         self._no_commands.clear()
         try:
-            with self.reading():
+            with self._explaining_failure():
                 yield
         finally:
             self._commands_in_progress -= 1
@@ -187,8 +187,15 @@ class RunController:
         Raises
         ------
         UnknownRunError
-            The block failed, and the run was deleted meanwhile.
+            The run was deleted meanwhile. The block may have failed, or read only a part.
         """
+        with self._explaining_failure():
+            yield
+        self._raise_if_deleted()
+
+    @contextlib.contextmanager
+    def _explaining_failure(self) -> Iterator[None]:
+        """Raise `UnknownRunError` if the block fails and the run was deleted meanwhile."""
         try:
             yield
         except Exception:

@@ -70,34 +70,38 @@ ServicesDep = Annotated[Services, Depends(get_services)]
 
 
 async def get_run(run_id: str, services: ServicesDep) -> AsyncIterator[RunController]:
-    """Provide the controller of the run in the path.
+    """Provide the controller of the run in the path, to read from the run.
+
+    What is streamed after the route has returned is read outside of this dependency.
 
     Raises
     ------
     UnknownRunError
-        There is no such run, or it was deleted while the request was in progress.
+        There is no such run, or it was deleted while the route was reading.
     """
     controller = services.supervisor.get(run_id)
     with controller.reading():
         yield controller
 
 
-RunControllerDep = Annotated[RunController, Depends(get_run)]
+# With this scope, a dependency can still raise when the route has returned: nothing is sent yet.
+RunControllerDep = Annotated[RunController, Depends(get_run, scope="function")]
 
 
-async def get_run_for_command(controller: RunControllerDep) -> AsyncIterator[RunController]:
-    """Provide the controller of the run in the path; a deletion waits for the request.
+async def get_run_for_command(run_id: str, services: ServicesDep) -> AsyncIterator[RunController]:
+    """Provide the controller of the run in the path; a deletion waits for the route.
 
     Raises
     ------
     UnknownRunError
-        As for `get_run`.
+        There is no such run, or it was deleted and the route failed.
     """
+    controller = services.supervisor.get(run_id)
     with controller.command():
         yield controller
 
 
-CommandedRunDep = Annotated[RunController, Depends(get_run_for_command)]
+CommandedRunDep = Annotated[RunController, Depends(get_run_for_command, scope="function")]
 
 
 def rate_limiter(connection: HTTPConnection, services: ServicesDep) -> Callable[[Work, int], None]:

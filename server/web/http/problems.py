@@ -33,13 +33,32 @@ from server.files.disk_errors import StorageError, UnreadableError, as_storage_e
 from server.spec.run_spec import SpecError
 from server.web.security.security_headers import SECURITY_HEADERS
 
-__all__ = ["NOT_FOUND_DETAIL", "Problem", "add_error_handlers", "problem", "problem_body"]
+__all__ = ["NOT_FOUND_DETAIL", "Problem", "add_error_handlers", "problem", "problem_body_of"]
 
 NOT_FOUND_DETAIL = "There is nothing at this address."
 # Error messages may repeat what the client sent; a response must not grow with it.
 MAX_DETAIL_CHARACTERS = 1_500
 MAX_NAME_CHARACTERS = 60
 MAX_FIELDS = 20
+
+UNEXPECTED_DETAIL = "The server failed; its log has the details."
+
+STATUSES: dict[type[Exception], int] = {
+    UnknownRunError: 404,
+    UnknownCheckpointError: 404,
+    UnknownMilestoneError: 404,
+    UnknownCorpusError: 404,
+    UnknownModelError: 404,
+    UnknownSavedPassageError: 404,
+    ConflictError: 409,
+    DamagedCheckpointError: 409,
+    StorageError: 507,
+    UnreadableError: 503,
+    ShippedCorpusError: 409,
+    NotTextError: 415,
+    CorpusTooShortError: 422,
+}
+"""The status of the response to each of these errors, whose messages are its detail."""
 
 log = logging.getLogger(__name__)
 
@@ -92,24 +111,20 @@ def problem_body(status: int, detail: str) -> dict[str, Any]:
     }
 
 
+def problem_body_of(error: Exception) -> dict[str, Any]:
+    """Return the content of the response to an error, to end a response that has begun."""
+    if isinstance(error, OSError):
+        error = as_storage_error(error) or error
+    for kind, status in STATUSES.items():
+        if isinstance(error, kind):
+            return problem_body(status, str(error))
+    log.error("a response that had begun failed", exc_info=error)
+    return problem_body(500, UNEXPECTED_DETAIL)
+
+
 def add_error_handlers(app: FastAPI) -> None:
     """Add a handler for each kind of error to the application."""
-    statuses: dict[type[Exception], int] = {
-        UnknownRunError: 404,
-        UnknownCheckpointError: 404,
-        UnknownMilestoneError: 404,
-        UnknownCorpusError: 404,
-        UnknownModelError: 404,
-        UnknownSavedPassageError: 404,
-        ConflictError: 409,
-        DamagedCheckpointError: 409,
-        StorageError: 507,
-        UnreadableError: 503,
-        ShippedCorpusError: 409,
-        NotTextError: 415,
-        CorpusTooShortError: 422,
-    }
-    for error, status in statuses.items():
+    for error, status in STATUSES.items():
         app.add_exception_handler(error, _with_status(status))
     app.add_exception_handler(Problem, _handle_problem)
     app.add_exception_handler(TooBusyError, _handle_too_busy)
@@ -237,7 +252,7 @@ def _handle_memory_error(connection: HTTPConnection, error: Exception) -> Respon
 
 def _handle_unexpected_error(connection: HTTPConnection, error: Exception) -> Response:
     log.error("%s failed", _request_line(connection), exc_info=error)
-    return problem(500, "The server failed; its log has the details.")
+    return problem(500, UNEXPECTED_DETAIL)
 
 
 def _request_line(connection: HTTPConnection) -> str:

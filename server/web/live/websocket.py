@@ -108,6 +108,8 @@ async def _send_messages(
                 viewer.ping_if_slow()
                 await channel.wait(cursor)
         await websocket.close(CLOSE_UNKNOWN_RUN, "The run was deleted.")
+    except UnknownRunError:
+        await websocket.close(CLOSE_UNKNOWN_RUN, "The run was deleted.")
     except TimeoutError:
         await websocket.close(CLOSE_TOO_SLOW, "The viewer did not read.")
     except (ViewerGoneError, WebSocketDisconnect, RuntimeError):
@@ -118,7 +120,13 @@ async def _send_messages(
 async def read_snapshot(
     services: Services, controller: RunController, channel: Channel
 ) -> tuple[int, list[bytes]]:
-    """Return a snapshot's number and frames; all later messages have higher numbers."""
+    """Return a snapshot's number and frames; all later messages have higher numbers.
+
+    Raises
+    ------
+    UnknownRunError
+        The run was deleted meanwhile.
+    """
     async with controller.recorder.lock:
         # Delayed progress is in the snapshot, and must not be sent again after it.
         channel.flush_progress()
@@ -126,10 +134,11 @@ async def read_snapshot(
         if (snapshot := channel.cached_snapshot(running=running)) is None:
             # The unlimited store, not `store_reader`: the run's recorder waits for the lock.
             store, run = services.supervisor.store, controller.run
-            loss = await read_loss_curve(run.id, store, 1, None)
-            samples = await store(queries.list_samples, run.id, limit=fitting_sample_count(run))
-            milestones = await store(queries.list_milestones, run.id)
-            checkpoints = await store(queries.list_checkpoints, run.id)
+            with controller.reading():
+                loss = await read_loss_curve(run.id, store, 1, None)
+                samples = await store(queries.list_samples, run.id, limit=fitting_sample_count(run))
+                milestones = await store(queries.list_milestones, run.id)
+                checkpoints = await store(queries.list_checkpoints, run.id)
             content = SnapshotContent.model_construct(
                 run_state=run,
                 loss=loss,

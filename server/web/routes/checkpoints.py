@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -66,11 +67,15 @@ async def delete_checkpoint(controller: CommandedRunDep, checkpoint_id: str) -> 
 
 
 async def open_checkpoint_file(
-    request: Request, controller: RunControllerDep, checkpoint_id: str, services: ServicesDep
+    request: Request, run_id: str, checkpoint_id: str, services: ServicesDep
 ) -> AsyncIterator[OpenFile]:
     """Keep a checkpoint's file open until the response is sent."""
-    to_operator = is_operator(request)
-    async with services.downloads.file(controller, checkpoint_id, to_operator=to_operator) as file:
+    controller = services.supervisor.get(run_id)
+    download = services.downloads.file(controller, checkpoint_id, to_operator=is_operator(request))
+    async with contextlib.AsyncExitStack() as stack:
+        with controller.reading():
+            file = await stack.enter_async_context(download)
+        # A deletion of the run from now on changes nothing.
         yield file
 
 
@@ -81,9 +86,7 @@ async def open_checkpoint_file(
     dependencies=[Depends(limit_downloads)],
 )
 async def download_checkpoint(
-    controller: RunControllerDep,
-    checkpoint_id: str,
-    file: Annotated[OpenFile, Depends(open_checkpoint_file)],
+    run_id: str, checkpoint_id: str, file: Annotated[OpenFile, Depends(open_checkpoint_file)]
 ) -> FileResponse:
     """Return the `.npz` of a checkpoint, of the "latest" one, or of the "best" model."""
-    return OpenFileResponse(file, f"hurrah-{controller.run.id}-{checkpoint_id}.npz")
+    return OpenFileResponse(file, f"hurrah-{run_id}-{checkpoint_id}.npz")

@@ -68,7 +68,9 @@ async def list_samples(
     read = services.supervisor.store.low_priority
 
     async def next_slice(update: int) -> SampleSlice:
-        return await read(read_slice, run, update + 1, last)
+        # An aborted response is recognised as incomplete; an empty slice would end the list.
+        with controller.reading():
+            return await read(read_slice, run, update + 1, last)
 
     return StreamingResponse(
         stream_json_list(first_slice, next_slice), media_type="application/json"
@@ -180,11 +182,14 @@ async def download_losses(controller: RunControllerDep, services: ServicesDep) -
             rows.append(f"{first + offset},{epoch + 1},{within * length},{loss!r},{after!r}\n")
         return "".join(rows), after
 
-    async def rows() -> AsyncIterator[str]:
-        end, sent = run.update, 0
+    end = run.update
+    # Before the response begins, so that a deletion meanwhile is answered with 404.
+    first_chunk = await services.store_reader(queries.loss_chunk, run.id, -1)
+
+    async def rows(found: tuple[int, NDArray[np.float64]] | None) -> AsyncIterator[str]:
+        sent, smooth = 0, None
         yield "update,epoch,position,loss,smooth_loss\n"
-        chunk, smooth = -1, None
-        while (found := await read(queries.loss_chunk, run.id, chunk)) is not None:
+        while found is not None:
             chunk, losses = found
             first = chunk * CHUNK_UPDATES + 1
             text, smooth = await asyncio.to_thread(csv_rows, first, losses, smooth)
@@ -192,11 +197,12 @@ async def download_losses(controller: RunControllerDep, services: ServicesDep) -
             sent = first + len(losses) - 1
             if len(losses) < CHUNK_UPDATES:
                 break
+            found = await read(queries.loss_chunk, run.id, chunk)
         if sent < end:
             # The run was deleted or went back. An aborted response is recognised as incomplete.
             raise RuntimeError(f"the losses of run {run.id} end at {sent:,} of {end:,}")
 
     disposition = f'attachment; filename="hurrah-{run.id}-losses.csv"'
     return StreamingResponse(
-        rows(), media_type="text/csv", headers={"Content-Disposition": disposition}
+        rows(first_chunk), media_type="text/csv", headers={"Content-Disposition": disposition}
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -12,11 +12,11 @@ from pydantic import BaseModel
 from starlette.responses import Response, StreamingResponse
 
 from server.concurrency.json_lines import Message
-from server.errors import ConflictError
 from server.passages.request import PassageRequest
+from server.runs.run_controller import RunController
 from server.spec.schemas import Passage
 from server.web.dependencies import RateLimiterDep, RunControllerDep, ServicesDep
-from server.web.http.problems import problem_body
+from server.web.http.problems import problem_body_of
 from server.web.security.auth import is_operator
 
 router = APIRouter(prefix="/api/runs/{run_id}/passages", tags=["passages"])
@@ -85,14 +85,24 @@ async def write_passage(
                     line["unknown_characters"] = unknown
                 yield json.dumps(line) + "\n"
                 piece = await pieces.get()
-            try:
-                yield _result(request, await task).model_dump_json() + "\n"
-            except ConflictError as error:
-                yield json.dumps(problem_body(409, str(error))) + "\n"
+            yield await _last_line(controller, request, task)
         finally:
             task.cancel()
 
     return StreamingResponse(lines(), media_type="application/x-ndjson")
+
+
+async def _last_line(
+    controller: RunController, request: PassageRequest, writing: Awaitable[list[Passage]]
+) -> str:
+    """Return the last line of a stream: the result, or the problem that prevented it."""
+    try:
+        # The dependency that explains a deletion has ended with the route.
+        with controller.reading():
+            passages = await writing
+    except Exception as error:  # noqa: BLE001 - the response has begun, so this is its only report
+        return json.dumps(problem_body_of(error)) + "\n"
+    return _result(request, passages).model_dump_json() + "\n"
 
 
 def _result(request: PassageRequest, passages: list[Passage]) -> Passage | PassageSet:
