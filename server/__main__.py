@@ -36,6 +36,7 @@ from server.commands.spec_options import (
 from server.commands.train import TrainingSession
 from server.commands.train import train as train_text
 from server.corpora.decoding import NotTextError, decode_text
+from server.corpora.visible_text import without_controls
 from server.rnn.cells import CELLS, DEFAULT_CELL
 from server.rnn.gradient_check.check import check_gradients
 from server.rnn.sampling.sampling import generate
@@ -49,6 +50,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 WRONG_USAGE = 2
 STOPPED_BY_SIGNAL = 130
+MAX_ERROR_CHARACTERS = 2_000
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
@@ -224,13 +226,18 @@ def _is_given(context: typer.Context, parameter: str) -> bool:
 
 
 def _wrong_usage(message: str) -> typer.Exit:
-    print(message, file=sys.stderr)  # noqa: T201
+    _print_error(message)
     return typer.Exit(WRONG_USAGE)
 
 
 def _failure(message: str) -> typer.Exit:
-    print(message, file=sys.stderr)  # noqa: T201
+    _print_error(message)
     return typer.Exit(1)
+
+
+def _print_error(message: str) -> None:
+    """Print one line; it may quote a file, which must not control the terminal."""
+    print(without_controls(message[:MAX_ERROR_CHARACTERS]), file=sys.stderr)  # noqa: T201
 
 
 if __name__ == "__main__":

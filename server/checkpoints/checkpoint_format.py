@@ -78,6 +78,8 @@ def restore_trainer(trainer: Trainer, vocabulary: Vocabulary, arrays: Arrays, me
         raise DamagedArchiveError("this version cannot read it as a checkpoint")
     if meta.get("vocabulary") != vocabulary.characters:
         raise DamagedArchiveError("the checkpoint belongs to another corpus")
+    if not isinstance(meta.get("trainer"), dict):
+        raise DamagedArchiveError("the checkpoint's description is damaged: it has no trainer")
     own = {name: array for name, array in arrays.items() if name != UNFLUSHED}
     try:
         trainer.restore(own, meta["trainer"])
@@ -110,13 +112,13 @@ def describe_differences(trainer: Trainer, meta: Meta) -> list[str]:
         )
     if (version := meta.get("numpy", np.__version__)) != np.__version__:
         differences.append(
-            f"NumPy {version} computed the updates so far, and NumPy {np.__version__} continues:"
-            " equal up to rounding, perhaps not byte for byte."
+            f"NumPy {str(version)[:40]} computed the updates so far, and NumPy {np.__version__}"
+            " continues: equal up to rounding, perhaps not byte for byte."
         )
     threads, now = meta.get("blas_threads"), blas_threads()
     if threads is not None and now is not None and threads != now:
         differences.append(
-            f"The number of threads of the linear algebra was {threads} and is {now} now:"
+            f"The number of threads of the linear algebra was {str(threads)[:40]} and is {now} now:"
             " equal up to rounding, perhaps not byte for byte."
         )
     return differences
@@ -168,9 +170,12 @@ def load_model(path: Path, which: Which) -> tuple[Model, Vocabulary]:
         model, vocabulary = _model(arrays, meta, which), Vocabulary(meta["vocabulary"])
         if model.vocabulary_size != len(vocabulary):
             raise ModelError("its vocabulary has another size")
+        for name, array in (model.parameters | model.state).items():
+            if not np.isfinite(array).all():
+                raise ModelError(f"{name} has numbers that are not finite")
     except KeyError as error:
         raise DamagedArchiveError(f"{path.name} lacks {error}") from error
-    except (AttributeError, TypeError, ValueError) as error:
+    except (AttributeError, IndexError, TypeError, ValueError) as error:
         raise DamagedArchiveError(f"{path.name} has no model: {error}") from error
     return model, vocabulary
 

@@ -8,6 +8,7 @@ overlap.
 from __future__ import annotations
 
 import math
+import struct
 import zipfile
 from typing import IO
 
@@ -24,6 +25,15 @@ HEADER_READERS = {
     (2, 0): np.lib.format.read_array_header_2_0,
 }
 ENCRYPTED = 0x1
+# zipfile reads the whole directory of the archive, in about ten times its size of memory. An entry
+# of it takes 46 bytes, a name, and what a large archive adds.
+MAX_DIRECTORY_BYTES = 300 * MAX_ARRAYS
+# The records at the end of an archive (APPNOTE 4.3.14 to 4.3.16): the signature, and the size of
+# the directory, or in the locator the place of the large record. An archive of more than 2 GB has
+# all three, in the order of the file; others have only the end.
+LARGE_END = struct.Struct("<4s36xQ8x")
+LOCATOR = struct.Struct("<4s4xQ4x")
+END = struct.Struct("<4s8xI6x")
 
 
 def validate_archive(file: IO[bytes]) -> None:
@@ -42,6 +52,8 @@ def validate_archive(file: IO[bytes]) -> None:
         It is not an archive.
     """
     size_bytes = file.seek(0, 2)
+    if _directory_bytes(file, size_bytes) > MAX_DIRECTORY_BYTES:
+        raise ValueError(f"it has too many parts: at most {MAX_ARRAYS:,} are allowed")
     with zipfile.ZipFile(file) as archive:
         parts = archive.infolist()
         if len(parts) > MAX_ARRAYS:
@@ -53,6 +65,31 @@ def validate_archive(file: IO[bytes]) -> None:
         for part in parts:
             _validate_part(archive, part)
     file.seek(0)
+
+
+def _directory_bytes(file: IO[bytes], size_bytes: int) -> int:
+    """Return the size of the archive's directory, as zipfile would read it."""
+    end_place = size_bytes - END.size
+    found = _record(file, END, b"PK\5\6", end_place)
+    if found is None:
+        # zipfile would accept a comment after the record; `write_archive` writes none.
+        raise zipfile.BadZipFile("its end is missing")
+    large_end_place = _record(file, LOCATOR, b"PK\6\7", end_place - LOCATOR.size)
+    if large_end_place is None:
+        return found
+    large = _record(file, LARGE_END, b"PK\6\6", end_place - LOCATOR.size - LARGE_END.size)
+    if large is None or large_end_place != end_place - LOCATOR.size - LARGE_END.size:
+        raise zipfile.BadZipFile("its end is missing")
+    return max(found, large)
+
+
+def _record(file: IO[bytes], form: struct.Struct, signature: bytes, place: int) -> int | None:
+    """Return the number in a record; None if there is no record of this kind."""
+    if place < 0:
+        return None
+    file.seek(place)
+    found, number = form.unpack(file.read(form.size))
+    return int(number) if found == signature else None
 
 
 def _validate_part(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:

@@ -36,6 +36,7 @@ from server.commands.output_directory import (
 )
 from server.commands.resume import ResumeState, TrainingError, read_resume_state
 from server.corpora.proper_names import find_names, find_words
+from server.corpora.visible_text import without_controls
 from server.files.failpoints import failpoint
 from server.rnn.training.trainer import StateError, Trainer
 from server.rnn.vocabulary import Vocabulary
@@ -231,7 +232,8 @@ class TrainingSession:
         progress.update(task, completed=trainer.updates)
 
     def _print(self, sentence: str) -> None:
-        self._console.print(sentence, markup=False, highlight=False)
+        # It may quote the checkpoint, which must not control the terminal.
+        self._console.print(without_controls(sentence), markup=False, highlight=False)
 
     def _write_sample(self, samples: AppendOnlyFile) -> None:
         trainer = self._trainer

@@ -61,8 +61,9 @@ class Model:
         _check("parameters", self.parameters, sizes.parameter_shapes, V.dtype)
         shapes = dict.fromkeys(sizes.state_names, (sizes.hidden_size,))
         _check("state", self.state, shapes, V.dtype)
-        if not 0 <= self.next_index < sizes.vocabulary_size:
-            raise ModelError(f"There is no character {self.next_index}.")
+        index = self.next_index
+        if type(index) is not int or not 0 <= index < sizes.vocabulary_size:
+            raise ModelError(f"There is no character {index!r}.")
 
     @property
     def vocabulary_size(self) -> int:

@@ -1,6 +1,5 @@
 """The saved state of a trainer: its form, its older forms, and the checks before it is restored."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
@@ -44,6 +43,10 @@ _NONE_BEFORE_VALIDATION = {
     "best_validation_smooth_loss",
     "best_validation_next_index",
 }
+
+
+# No training makes as many updates. The bound keeps arithmetic with a damaged number cheap.
+_MAX_COUNT = 10**15
 
 
 class StateError(ValueError):
@@ -146,9 +149,9 @@ def check_scalars(
     values: dict[str, Any] = {name: scalars[name] for name in names}
     last_index = int(str(identity["vocabulary_size"])) - 1
     limits = {
-        "updates": (0, math.inf),
-        "optimizer_steps": (0, math.inf),
-        "epoch": (1, math.inf),
+        "updates": (0, _MAX_COUNT),
+        "optimizer_steps": (0, _MAX_COUNT),
+        "epoch": (1, _MAX_COUNT),
         "position": (0, stream_length - 1),
         "best_update": (1, values["updates"]),
         "best_next_index": (0, last_index),
@@ -166,9 +169,9 @@ def check_scalars(
         elif name in limits:
             fits = type(value) is int and limits[name][0] <= value <= limits[name][1]
         else:
-            fits = type(value) in {int, float}
+            fits = type(value) is float or (type(value) is int and abs(value) <= _MAX_COUNT)
         if not fits:
-            raise StateError(f"The state's {name} cannot be {value!r}.")
+            raise StateError(f"The state's {name} cannot be {value!r}."[:200])
     return Progress(**values)
 
 
