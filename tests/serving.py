@@ -182,7 +182,16 @@ def child_pids(parent, module):
 
 def is_alive(pid):
     """Whether a process runs; a zombie does not."""
+    return _state(pid) not in {"", "Z"}
+
+
+def is_stopped(pid):
+    """Whether a process has stopped, as at a failpoint."""
+    return _state(pid) == "T"
+
+
+def _state(pid):
     listing = subprocess.run(
         ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
     )
-    return listing.stdout.strip()[:1] not in {"", "Z"}
+    return listing.stdout.strip()[:1]

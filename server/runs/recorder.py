@@ -103,23 +103,32 @@ class Recorder:
         losses = np.frombuffer(base64.b64decode(report.losses), dtype=np.float64)
         run, state = self.run, RunState(report.state)
         async with self.lock:
+            known = run.update
+            # A worker first repeats what a paused run had reached without a checkpoint. The store
+            # skips the losses that it has.
+            epochs = [epoch for epoch in report.epochs if epoch["update"] > known]
+            samples = report.samples
+            if report.first <= known and samples:
+                samples = await self._missing(samples)
+                # Otherwise the worker would wait until those that are stored are measured again.
+                self._sample_done(report.samples[-1]["update"])
             run.update, run.epoch, run.position = report.update, report.epoch, report.position
             run.loss, run.smooth_loss = report.loss, report.smooth_loss
             run.validation_loss = report.validation_loss
             run.best = None if report.best is None else Best(**report.best)
             run.seconds = report.seconds
             run.updates_per_second = report.updates_per_second
-            with self._samples.adding(report.samples):
+            with self._samples.adding(samples):
                 milestones = await self._store(
                     Store.add_report,
                     run.id,
                     run.model_dump_json(),
                     report.first,
                     losses,
-                    [*_epoch_milestones(report.epochs), *_notice_milestones(report.notices)],
+                    [*_epoch_milestones(epochs), *_notice_milestones(report.notices)],
                 )
             self._publish_milestones(milestones)
-            if len(losses) or state is run.state is RunState.RUNNING:
+            if run.update > known or state is run.state is RunState.RUNNING:
                 self._publish_progress(report.curve, report.happened_at)
         # A worker that does not train cannot tell whether its run is paused, queued or has ended.
         still_not_running = state is RunState.PAUSED and run.state is not RunState.RUNNING
@@ -286,14 +295,17 @@ class Recorder:
     async def add_missing_samples(self, samples: Sequence[Message]) -> None:
         """Measure and store those of a checkpoint's samples that are not in the database."""
         async with self.lock:
-            missing = [
-                sample
-                for sample in samples
-                if not self._samples.contains(sample["update"])
-                and not await self._store(queries.has_sample, self.run.id, sample["update"])
-            ]
-            with self._samples.adding(missing):
+            with self._samples.adding(await self._missing(samples)):
                 pass
+
+    async def _missing(self, samples: Sequence[Message]) -> list[Message]:
+        """Return the samples that are neither pending nor stored."""
+        return [
+            sample
+            for sample in samples
+            if not self._samples.contains(sample["update"])
+            and not await self._store(queries.has_sample, self.run.id, sample["update"])
+        ]
 
     async def drain(self) -> None:
         """Wait until every sample reported so far is measured, stored and published."""

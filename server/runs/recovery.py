@@ -49,13 +49,19 @@ class Recovery:
             text = "The server ended while there was no space on the disk."
             await recorder.set_state(RunState.INTERRUPTED, text)
 
-    async def restore_latest(self, *, rewind: bool = False) -> Checkpoint | None:
+    async def restore_latest(
+        self, *, rewind: bool = False, repeated_to: int = 0
+    ) -> Checkpoint | None:
         """Set the run to its newest readable checkpoint.
 
         Parameters
         ----------
         rewind : bool
             Whether to delete what happened after the checkpoint.
+        repeated_to : int
+            The update to which the worker repeats what happened after the checkpoint, before the
+            run is in use again; 0 if it does not. Then the run stays where it is, so that a crash
+            meanwhile takes nothing back.
 
         Returns
         -------
@@ -75,7 +81,10 @@ class Recovery:
             await self._raise_if_all_damaged()
             return None
         latest, delta, progress = found
-        await self._recorder.restore_to(delta, progress, rewind=rewind)
+        if latest.update < repeated_to:
+            await self._recorder.add_missing_samples(delta.samples)
+        else:
+            await self._recorder.restore_to(delta, progress, rewind=rewind)
         await self._report_damaged(
             "rollback", f" The one of update {latest.update:,} is used instead."
         )

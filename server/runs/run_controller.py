@@ -419,13 +419,16 @@ class RunController:
             await self.kill()
 
     async def _prepare_start(self, training: bool) -> Start:
-        """Set the run back to its newest checkpoint, and return the command that starts there."""
+        """Return the command that starts the worker at the newest checkpoint.
+
+        The run is set back to the checkpoint, unless it is paused: then the worker repeats what
+        happened after the checkpoint before it replies.
+        """
         await self.checkpoint_store.import_orphans()
-        # A paused run comes back to its update, even if its checkpoint is older.
         fast_forward = self.run.state is RunState.PAUSED and not self._rolling_back
         update = self.run.update if fast_forward else 0
-        latest = await self.recovery.restore_latest(rewind=True)
-        if latest is None:
+        latest = await self.recovery.restore_latest(rewind=True, repeated_to=update)
+        if latest is None and not update:
             await self.recorder.reset()
         return Start(
             spec=self.run.spec.model_dump(mode="json"),

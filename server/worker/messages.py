@@ -55,7 +55,7 @@ class Start(Command):
     checkpoint : str or None
         The checkpoint file to continue from; None starts a new network.
     fast_forward_to : int
-        The update to train to at once, if the checkpoint is older.
+        The update to train to before the reply, if the checkpoint is older.
     training : bool
         Whether to train from then on.
     """

@@ -109,6 +109,7 @@ class Worker:
         # The number of the `Step` command that is not answered yet.
         self.step_number: int | None = None
         self.shutting_down = False
+        self.fast_forwarding = False
         # Whether no update may be made, because the server stores a change of the spec.
         self.change_pending = False
         self.next_sample = next_sample(self.trainer.updates, self.spec["sample_every"])
@@ -146,11 +147,16 @@ class Worker:
                 self._update()
 
     def fast_forward(self, update: int) -> None:
-        """Train up to an update that an earlier worker had made and that no checkpoint contains."""
+        """Train up to an update that an earlier worker had made and that no checkpoint contains.
+
+        Nothing is reported before its end, so that the run never seems to be at an earlier update.
+        """
+        self.fast_forwarding = True
         self.steps_left = max(0, update - self.trainer.updates)
         while self.steps_left and self.busy:
             self._update()
         self.steps_left = 0
+        self.fast_forwarding = False
 
     @property
     def busy(self) -> bool:
@@ -187,6 +193,8 @@ class Worker:
             self.next_sample = next_sample(trainer.updates, self.spec["sample_every"])
         if self.steps_left:
             self.steps_left -= 1
+        if self.fast_forwarding:
+            return
         if self.busy:
             self._report_if_due()
         else:

@@ -66,6 +66,10 @@ def test_nothing_is_lost_corrupted_or_duplicated(harness, point, who):
         [("sample.measure", "server")] * 3,
         [("sample.measure", "worker"), ("sample.measure", "server"), ("store.sampled", "both")],
         [("sample.measure", "both"), ("checkpoint.insert", "server"), ("store.rewound", "both")],
+        # A run goes back to its checkpoint again and again.
+        [("store.rewind", "both"), ("store.rewind", "both")],
+        [("store.rewound", "both"), ("store.rewound", "both")],
+        [("store.rewound", "server"), ("store.rewind", "server"), ("store.rewound:2", "both")],
     ],
 )
 def test_nothing_is_lost_in_kills_in_quick_succession(harness, kills):

@@ -1,13 +1,16 @@
 """After a crash, runs are at the update that they had reported, and resume from there."""
 
+import contextlib
 import os
 import signal
 import sqlite3
+import threading
 
+import httpx
 import pytest
 
 from tests.crash.reference_run import ReferenceRun
-from tests.serving import PAGES, until
+from tests.serving import PAGES, is_stopped, until
 
 SMALL = {"hidden_size": 12, "sequence_length": 8, "sample_every": 50, "sample_length": 20}
 
@@ -31,6 +34,12 @@ def kill_both(server):
     for worker in workers:
         os.kill(worker, signal.SIGKILL)
     server.kill()
+
+
+def in_vain(server, run, action, body):
+    """Send a command to a server that is killed meanwhile."""
+    with contextlib.suppress(httpx.HTTPError):
+        server.client.post(f"/api/runs/{run['id']}/{action}", json=body)
 
 
 def assert_equals_reference(server, run):
@@ -57,6 +66,40 @@ def test_a_paused_run_comes_back_to_its_update(serve):
     assert again.post(run, "checkpoints", {"note": "here"})["update"] == 170
     assert again.post(run, "step", {"updates": 5})["update"] == 175
     assert_equals_reference(again, run)
+
+
+@pytest.mark.parametrize(("kills", "ask"), [(1, ("resume", None)), (2, ("step", {"updates": 5}))])
+def test_a_paused_run_stays_at_its_update_while_its_worker_comes_back_to_it(serve, kills, ask):
+    server = serve("--no-demo")
+    spec = SMALL | {"corpus": server.upload(PAGES)["id"], "paused": True, "max_updates": 300}
+    run = server.create(**spec, watch_words=["e", "the"])
+    server.post(run, "step", {"updates": 100})
+    server.post(run, "checkpoints")
+    server.post(run, "step", {"updates": 170})
+    before = [server.get(run, what) for what in ("samples", "milestones")]
+    losses = server.losses_csv(run)
+    until(lambda: stored(server, run) == 270)
+    kill_both(server)
+    for _ in range(kills):
+        # The worker stops when it repeats the sample of update 150.
+        server = serve("--no-demo", HURRAH_STOP_AT="snapshot.take")
+        asking = threading.Thread(target=in_vain, args=(server, run, *ask))
+        asking.start()
+        until(lambda: any(map(is_stopped, server.worker_pids())))  # noqa: B023 - called at once
+        kill_both(server)
+        asking.join()
+    again = serve("--no-demo")
+    found = again.run(run)
+    assert (found["state"], found["update"]) == ("paused", 270)
+    assert [again.get(run, what) for what in ("samples", "milestones")] == before
+    assert again.losses_csv(run) == losses
+    assert again.post(run, "step", {"updates": 5})["update"] == 275
+    assert again.post(run, "checkpoints")["update"] == 275
+    assert_equals_reference(again, run)
+    assert [
+        again.get(run, what)[: len(known)]
+        for what, known in zip(("samples", "milestones"), before, strict=True)
+    ] == before
 
 
 @pytest.mark.parametrize("who", ["worker", "both"])

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import json
+import sqlite3
 import threading
 
 import httpx
@@ -9,7 +11,7 @@ import pytest
 
 from server.settings import Settings
 from server.web.app import create_app
-from tests.serving import PAGES
+from tests.serving import LIMIT_S, PAGES
 
 pytestmark = pytest.mark.process
 
@@ -32,9 +34,11 @@ READS = {
     "checkpoint": "/checkpoints/latest/file",
     "model": "/checkpoints/best/file",
 }
+# These read nothing for which a viewer waits.
+NEED_NO_READ = {"the run", "messages", "checkpoint", "model"}
 # Together they take longer than a deletion.
 HELD_READS = 3_000
-HELD_READ_S = 0.01
+HELD_READ_S = 0.02
 
 
 class Served:
@@ -72,6 +76,17 @@ class Served:
         finally:
             released.set()
 
+    async def reads_wait(self, count):
+        """Wait until so many reads wait behind those that are held."""
+        async with asyncio.timeout(LIMIT_S):
+            while self._waiting() < count:  # noqa: ASYNC110 - the store has no event for it
+                await asyncio.sleep(0.001)
+
+    def _waiting(self):
+        # One of those that are held is running, or none any more.
+        held = HELD_READS - 1 - sum(task.done() for task in self._held)
+        return len(self.store._reads) - held
+
 
 @contextlib.asynccontextmanager
 async def serving(directory):
@@ -94,12 +109,13 @@ def test_a_read_that_a_deletion_overtakes_is_not_found(tmp_path):
             for read in READS.values():
                 answer = await served.client.get(path + read)
                 assert answer.status_code == 200, (read, answer.text)
+            # Another run, of which nothing is cached.
+            path = await served.trained()
             with served.reads_held():
-                await asyncio.sleep(0)
                 reads = [
                     asyncio.create_task(served.client.get(path + read)) for read in READS.values()
                 ]
-                await asyncio.sleep(0)
+                await served.reads_wait(len(READS) - len(NEED_NO_READ))
                 deleted = await served.client.delete(path)
                 assert deleted.status_code == 204, deleted.text
             return dict(zip(READS, await asyncio.gather(*reads), strict=True))
@@ -107,8 +123,56 @@ def test_a_read_that_a_deletion_overtakes_is_not_found(tmp_path):
     for what, answer in asyncio.run(compare()).items():
         if answer.status_code == 200:
             # It needed nothing from the database, or was in time.
-            assert what in {"the run", "messages", "checkpoint", "model"}, (what, answer.text)
+            assert what in NEED_NO_READ, (what, answer.text)
             assert len(answer.content) > 100, what
         else:
             assert answer.status_code == 404, (what, answer.text)
             assert answer.json()["detail"].startswith("There is no run"), what
+
+
+def with_many_samples(serve, count, characters):
+    """Return a server, and a paused run with so many samples of so many characters."""
+    server = serve("--no-demo")
+    run = server.create(corpus=server.upload(PAGES)["id"], paused=True, **SMALL)
+    [sample] = server.get(run, "samples")
+    server.terminate()
+    sample["text"] = "x" * characters
+    with contextlib.closing(sqlite3.connect(server.data_dir / "hurrah.db")) as database, database:
+        database.executemany(
+            "INSERT INTO samples VALUES (?, ?, ?)",
+            (
+                (run["id"], update, json.dumps(sample | {"update": update}))
+                for update in range(1, count)
+            ),
+        )
+    return serve("--no-demo"), run
+
+
+def test_samples_of_a_run_deleted_midway_are_recognised_as_incomplete(serve):
+    server, run = with_many_samples(serve, 3_000, 10_000)
+    path = f"/api/runs/{run['id']}"
+    plain = {"Accept-Encoding": "identity"}
+    with server.client.stream("GET", f"{path}/samples", headers=plain) as answer:
+        pieces = answer.iter_raw(1_000)
+        assert next(pieces).startswith(b"[{")
+        assert server.client.delete(path).status_code == 204
+        with pytest.raises(httpx.RemoteProtocolError):
+            for _ in pieces:
+                pass
+
+
+def test_a_streamed_passage_of_a_deleted_run_ends_with_a_problem(serve):
+    server = serve("--no-demo")
+    corpus = server.upload(PAGES)
+    run = server.create(corpus=corpus["id"], paused=True, **SMALL | {"hidden_size": 100})
+    path = f"/api/runs/{run['id']}"
+    asked = {"json": {"length": 20_000}, "params": {"stream": True}}
+    with server.client.stream("POST", f"{path}/passages", **asked) as answer:
+        assert answer.status_code == 200
+        lines = answer.iter_lines()
+        assert "pieces" in json.loads(next(lines))
+        assert server.client.delete(path).status_code == 204
+        # Without its text the passage cannot be measured.
+        assert server.client.delete(f"/api/corpora/{corpus['id']}").status_code == 204
+        *_, last = (json.loads(line) for line in lines)
+    assert (last["status"], last["detail"]) == (404, f"There is no run {run['id']!r}.")
