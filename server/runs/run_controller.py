@@ -283,7 +283,10 @@ class RunController:
         await self.recorder.flush()
         # A run that goes back to a checkpoint before such a change would train differently. So
         # there is a checkpoint just before the change, and one just after it.
-        changes_training = self.has_worker and not CHANGES_TRAINING.isdisjoint(changes)
+        changes_training = not CHANGES_TRAINING.isdisjoint(changes)
+        if changes_training:
+            await self._repeat_missing_updates()
+        changes_training = changes_training and self.has_worker
         if changes_training:
             await self.autosave()
         applied: dict[str, Any] = {}
@@ -302,6 +305,15 @@ class RunController:
         await self._worker_client.request_if_alive(ApplyChange(changes=changes))
         if changes_training:
             await self.autosave(force=True)
+
+    async def _repeat_missing_updates(self) -> None:
+        """Start the worker if a paused run is ahead of its checkpoint, after a crash.
+
+        The worker repeats the updates in between, as they were before a change that follows.
+        """
+        paused = self.run.state is RunState.PAUSED and not self.has_worker
+        if paused and await self.recovery.latest_update() < self.run.update:
+            await self.start_worker()
 
     # -- checkpoints ------------------------------------------------------------------------------
 

@@ -102,6 +102,28 @@ def test_a_paused_run_stays_at_its_update_while_its_worker_comes_back_to_it(serv
     ] == before
 
 
+def test_a_change_after_a_crash_is_made_at_the_update_of_the_paused_run(serve):
+    server = serve("--no-demo")
+    spec = SMALL | {"corpus": server.upload(PAGES)["id"], "paused": True, "max_updates": None}
+    run, other = [server.create(**spec) for _ in range(2)]
+    for each in (run, other):
+        server.post(each, "step", {"updates": 100})
+        server.post(each, "checkpoints")
+        server.post(each, "step", {"updates": 70})
+    until(lambda: stored(server, run) == 170)
+    kill_both(server)
+    again = serve("--no-demo")
+    # The other one has a checkpoint at its update when it is changed.
+    again.post(other, "checkpoints")
+    for each in (run, other):
+        path = f"/api/runs/{each['id']}"
+        assert again.client.patch(path, json={"learning_rate": 0.03}).status_code == 200
+        assert again.post(each, "step", {"updates": 30})["update"] == 200
+        changes = [each for each in again.get(each, "milestones") if each["kind"] == "change"]
+        assert [change["update"] for change in changes] == [170]
+    assert again.losses_csv(run) == again.losses_csv(other)
+
+
 @pytest.mark.parametrize("who", ["worker", "both"])
 def test_a_crash_right_after_the_last_update_keeps_the_network(serve, who):
     server = serve("--no-demo", HURRAH_STOP_AT="archive.written")
