@@ -1,14 +1,20 @@
 """The server ends in time, with status 0, and leaves no process running."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 
-from tests.serving import PAGES, child_pids, is_alive, until
+import pytest
+
+from server.store.schema import RUN_TABLES
+from tests.hostile import raw
+from tests.serving import PAGES, child_pids, is_alive, is_stopped, until
 
 SMALL = {"hidden_size": 10, "sample_length": 20, "max_updates": None}
 # Tolerance for a slow machine; the promises are 10 s and 5 s.
@@ -103,26 +109,158 @@ def test_the_children_of_a_killed_server_exit_and_workers_save_a_checkpoint(serv
         assert again.get(run, "checkpoints")[-1]["update"] == found["update"]
 
 
-def test_an_upload_being_described_and_reads_of_texts_do_not_delay_the_end(serve):
-    server = serve("--no-demo")
-    large = server.upload((PAGES + "\u2014") * 1_000)
-    shown = {each["id"] for each in server.client.get("/api/corpora").json()}
+def described_upload(server):
+    """Return a connection on which the server has received a text that takes long to describe."""
     body = (
         b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n'
         + PAGES.encode() * 3_000
         + b"\r\n--x--\r\n"
     )
-    request = (
-        f"POST /api/corpora HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n"
-        "Content-Type: multipart/form-data; boundary=x\r\n\r\n"
-    ).encode()
-    deep = f"GET /api/corpora/{large['id']}/text?from={large['characters'] - 9} HTTP/1.1\r\n"
+    client = raw.connect(server)
+    lines = (f"Content-Length: {len(body)}", "Content-Type: multipart/form-data; boundary=x")
+    client.sendall(raw.head(server, "POST /api/corpora HTTP/1.1", *lines) + body)
+    return client
+
+
+@pytest.mark.parametrize("reads", [0, 1_000])
+def test_an_upload_being_described_and_reads_of_texts_do_not_delay_the_end(serve, reads):
+    server = serve("--no-demo")
+    large = server.upload((PAGES + "\u2014") * 1_000)
+    path = f"/api/corpora/{large['id']}/text?from={large['characters'] - 9}"
+    shown = {each["id"] for each in server.client.get("/api/corpora").json()}
     with contextlib.ExitStack() as clients:
-        for message in [request + body] + [f"{deep}Host: 127.0.0.1\r\n\r\n".encode()] * 200:
-            client = socket.create_connection(("127.0.0.1", server.port))
-            clients.enter_context(client).sendall(message)
+        upload = clients.enter_context(described_upload(server))
+        for _ in range(reads):
+            client = clients.enter_context(raw.connect(server))
+            client.sendall(raw.head(server, f"GET {path} HTTP/1.1"))
         began_s = time.monotonic()
         assert server.terminate() == 0
         assert time.monotonic() - began_s < 10 + SLACK_S
+        answered = raw.until_closed(upload)
     again = serve("--no-demo")
-    assert {each["id"] for each in again.client.get("/api/corpora").json()} == shown
+    kept = {each["id"] for each in again.client.get("/api/corpora").json()}
+    # It is kept if the response says so, and not if the response is an error or was not sent.
+    assert len(kept - shown) == (raw.statuses(answered) == [201])
+    assert kept >= shown
+    assert not list((again.data_dir / "corpora").glob(".*"))
+
+
+SAMPLES = 20_000
+
+
+def with_many_samples(serve):
+    """Return a server, and two runs with a large network and a long history."""
+    server = serve("--no-demo")
+    corpus = server.upload(PAGES)["id"]
+    spec = {"hidden_size": 900, "sequence_length": 2, "sample_length": 1, "paused": True}
+    runs = [server.create(corpus=corpus, **spec) for _ in range(2)]
+    [sample] = server.get(runs[0], "samples")
+    server.terminate()
+    with contextlib.closing(sqlite3.connect(server.data_dir / "hurrah.db")) as database, database:
+        for run in runs:
+            # Before the first update, so that a fork copies all of them.
+            rows = (
+                (run["id"], -update, json.dumps(sample | {"update": 0, "text": "x" * 500}))
+                for update in range(1, SAMPLES)
+            )
+            database.executemany("INSERT INTO samples VALUES (?, ?, ?)", rows)
+    server = serve("--no-demo")
+    return server, [(run, server.post(run, "checkpoints")["id"]) for run in runs]
+
+
+def tables(data_dir):
+    """Return how many rows each run has in each table."""
+    with contextlib.closing(sqlite3.connect(data_dir / "hurrah.db")) as database:
+        rows = {
+            table: dict(database.execute(f"SELECT run, count(*) FROM {table} GROUP BY run"))
+            for table in RUN_TABLES
+        }
+    return {table: counts for table, counts in rows.items() if counts}
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.3, 1.5])
+def test_forks_and_a_deletion_in_progress_do_not_delay_the_end(serve, delay_s):
+    server, [(parent, checkpoint), (deleted, _)] = with_many_samples(serve)
+    fork = json.dumps({"checkpoint": checkpoint, "spec": {"paused": True}})
+    lines = (f"Content-Length: {len(fork)}", "Content-Type: application/json")
+    forking = raw.head(server, f"POST /api/runs/{parent['id']}/fork HTTP/1.1", *lines)
+    with contextlib.ExitStack() as clients:
+        forks = [clients.enter_context(raw.connect(server)) for _ in range(4)]
+        for client in forks:
+            client.sendall(forking + fork.encode())
+        deletion = clients.enter_context(raw.connect(server))
+        deletion.sendall(raw.head(server, f"DELETE /api/runs/{deleted['id']} HTTP/1.1"))
+        # This waits for nothing: the signal is to come at any moment.
+        time.sleep(delay_s)
+        began_s = time.monotonic()
+        assert server.terminate() == 0
+        assert time.monotonic() - began_s < 10 + SLACK_S
+        made = [raw.until_closed(client) for client in forks]
+        gone = raw.until_closed(deletion)
+    again = serve("--no-demo")
+    runs = {run["id"]: run for run in again.client.get("/api/runs").json()}
+    assert {path.name for path in (again.data_dir / "runs").iterdir()} == set(runs)
+    counts = tables(again.data_dir)
+    assert all(set(rows) <= set(runs) for rows in counts.values()), counts
+    # Each fork is whole; those that were answered exist.
+    answered = [
+        json.loads(answer.partition(b"\r\n\r\n")[2])
+        for answer in made
+        if raw.statuses(answer) == [201]
+    ]
+    branches = [run for run in runs.values() if run["forked_from"] is not None]
+    assert {run["id"] for run in answered} <= {run["id"] for run in branches}
+    for branch in branches:
+        assert counts["samples"][branch["id"]] >= SAMPLES - 1
+        [only] = again.get(branch, "checkpoints")
+        arrays, _ = again.checkpoint_file(branch, only["id"])
+        assert arrays["parameters.W"].shape == (900, 900)
+        assert again.post(branch, "step", {"updates": 1})["update"] == 1
+    # The deletion is done, or was never begun; one that was answered is done.
+    if raw.statuses(gone) == [204]:
+        assert deleted["id"] not in runs
+    if deleted["id"] in runs:
+        assert counts["samples"][deleted["id"]] >= SAMPLES - 1
+    hidden = [path for path in again.data_dir.rglob(".*") if path.name.endswith((".tmp", ".npz"))]
+    assert hidden == []
+
+
+@pytest.mark.parametrize(
+    "point", ["run.fork", "run.forked", "run.delete", "run.renamed", "run.deleted"]
+)
+def test_a_signal_during_a_fork_or_a_deletion_leaves_nothing_half_done(serve, point):
+    server = serve("--no-demo")
+    run = server.create(corpus=server.upload(PAGES)["id"], paused=True, **SMALL)
+    server.post(run, "step", {"updates": 5})
+    checkpoint = server.post(run, "checkpoints")["id"]
+    server.terminate()
+    server = serve("--no-demo", HURRAH_STOP_AT=point)
+    body = json.dumps({"checkpoint": checkpoint, "spec": {"paused": True}})
+    lines = (f"Content-Length: {len(body)}", "Content-Type: application/json")
+    path = f"/api/runs/{run['id']}"
+    head, body = (
+        (raw.head(server, f"POST {path}/fork HTTP/1.1", *lines), body.encode())
+        if point.startswith("run.fork")
+        else (raw.head(server, f"DELETE {path} HTTP/1.1"), b"")
+    )
+    with raw.connect(server) as client:
+        client.sendall(head + body)
+        until(lambda: is_stopped(server.process.pid))
+        server.process.send_signal(signal.SIGTERM)
+        server.process.send_signal(signal.SIGCONT)
+        began_s = time.monotonic()
+        assert server.wait() == 0
+        assert time.monotonic() - began_s < 10 + SLACK_S
+        answered = raw.statuses(raw.until_closed(client))
+    again = serve("--no-demo")
+    runs = {each["id"]: each for each in again.client.get("/api/runs").json()}
+    assert {path.name for path in (again.data_dir / "runs").iterdir()} == set(runs)
+    if point.startswith("run.fork"):
+        branches = [each for each in runs.values() if each["forked_from"] is not None]
+        assert len(branches) >= len(answered)
+        for branch in branches:
+            assert branch["update"] == 5
+            assert again.losses_csv(branch) == again.losses_csv(run)
+            assert again.post(branch, "step", {"updates": 1})["update"] == 6
+    else:
+        assert runs == {}
