@@ -14,6 +14,7 @@ from server.web.http.body_limit import BodyLimit
 from server.web.http.openapi import add_openapi_route
 from server.web.http.problems import add_error_handlers
 from server.web.http.request_cancellation import RequestCancellation
+from server.web.http.shutdown_response import ShutdownResponse
 from server.web.http.static_files import PREFIX
 from server.web.lifespan import open_services
 from server.web.live import polling, websocket
@@ -95,4 +96,5 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(ViewerLimit, settings=settings)
     app.add_middleware(BodyLimit, settings=settings)
     app.add_middleware(SecurityMiddleware, settings=settings)
+    app.add_middleware(ShutdownResponse)
     return app
