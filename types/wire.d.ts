@@ -166,12 +166,14 @@ interface Run {
   smooth_loss: number | null;
   best: Best | null;
   validation_loss: number | null;
+  validation_update: number | null;
   updates_per_second: number;
   seconds: number;
   updates_per_epoch: number;
   parameters: number;
   created_at: string;
   error: string | null;
+  diverged_since: number | null;
   disk_full: boolean;
   forked_from: ForkedFrom | null;
 }

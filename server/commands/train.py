@@ -38,6 +38,7 @@ from server.commands.resume import ResumeState, TrainingError, read_resume_state
 from server.corpora.proper_names import find_names, find_words
 from server.corpora.visible_text import without_controls
 from server.files.failpoints import failpoint
+from server.rnn.training.divergence import FACTOR as DIVERGENCE_FACTOR
 from server.rnn.training.trainer import StateError, Trainer
 from server.rnn.vocabulary import Vocabulary
 from server.spec.run_spec import RunSpec, describe_changes
@@ -204,6 +205,7 @@ class TrainingSession:
         display_due_s = previous_s = time.monotonic()
         save_due_s = previous_s + self._spec["checkpoint_every_s"]
         updates_before = trainer.updates
+        diverged = trainer.diverged_since
         while not self._training_console.should_stop and (last is None or trainer.updates < last):
             epoch, position = trainer.epoch, trainer.position
             loss = trainer.update()
@@ -213,6 +215,13 @@ class TrainingSession:
                     f"The loss was not a finite number at update {trainer.updates:,}: try a lower"
                     " learning rate, or continue from the last checkpoint with --resume."
                 )
+            if diverged is None and trainer.diverged_since is not None:
+                self._print(
+                    f"The training diverged at update {trainer.diverged_since:,}: since then the"
+                    f" loss has been more than {DIVERGENCE_FACTOR} times that of random guessing."
+                    " Try a lower learning rate."
+                )
+            diverged = trainer.diverged_since
             if trainer.updates == self._next_sample:
                 self._write_sample(samples)
                 self._next_sample = next_sample(trainer.updates, self._spec["sample_every"])
@@ -241,7 +250,8 @@ class TrainingSession:
         heading = f"update {trainer.updates:,}"
         if trainer.smooth_loss is not None:
             heading += f", smooth loss {trainer.smooth_loss:.2f}"
-        if self._spec["validation_fraction"] > 0.0:
+        due = trainer.validation_is_due(self._spec["sample_every"])
+        if self._spec["validation_fraction"] > 0.0 and (due or self._is_last):
             heading += f", validation loss {trainer.validate():.2f}"
         samples.write(f"--- {heading}\n{text}\n\n")
         self._console.rule(heading, style="dim")
@@ -250,6 +260,11 @@ class TrainingSession:
             self._watch_words = [other for other in self._watch_words if other != word]
             self._console.print(f"hurrah - {word}!", style="bold", markup=False)
 
+    @property
+    def _is_last(self) -> bool:
+        """Whether all updates are made."""
+        return bool(self._trainer.updates == self._spec["max_updates"])
+
     def _write_last_sample(self, samples: AppendOnlyFile) -> None:
         """Write a sample of the finished training, if none is written.
 
@@ -257,8 +272,7 @@ class TrainingSession:
         was never interrupted does.
         """
         update, every = self._trainer.updates, self._spec["sample_every"]
-        finished = update == self._spec["max_updates"]
-        if finished and next_sample(update - 1, every) != update:
+        if self._is_last and next_sample(update - 1, every) != update:
             self._write_sample(samples)
             samples.sync()
 

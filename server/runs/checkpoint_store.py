@@ -58,6 +58,9 @@ class CheckpointStore:
         Checkpoints found damaged and not reported yet; `Recovery` reports and clears them.
     found_readable : list of Checkpoint
         Checkpoints recorded as damaged that are not; likewise.
+    keep_before : int or None
+        The update since which the loss is far too high: the newest automatic checkpoint from before
+        is kept, too, to go back to.
     """
 
     def __init__(self, run: str, directory: Path, store: StoreExecutor) -> None:
@@ -66,6 +69,7 @@ class CheckpointStore:
         self._store = store
         self.found_damaged: list[Checkpoint] = []
         self.found_readable: list[Checkpoint] = []
+        self.keep_before: int | None = None
         # Ids of files that are being written, and of checkpoints whose files are being copied.
         self._reserved: set[str] = set()
         self._pinned: Counter[str] = Counter()
@@ -212,6 +216,9 @@ class CheckpointStore:
         kept = {checkpoint.id for checkpoint in readable[-AUTOMATIC_KEPT:]}
         if len(kept) < AUTOMATIC_KEPT:
             return
+        if self.keep_before is not None:
+            good = [checkpoint for checkpoint in readable if checkpoint.update < self.keep_before]
+            kept |= {checkpoint.id for checkpoint in good[-1:]}
         for checkpoint in automatic:
             if checkpoint.id not in kept and not self._pinned[checkpoint.id]:
                 await self._delete(checkpoint)

@@ -41,7 +41,10 @@ from server.worker.messages import Report
 
 __all__ = ["Recorder"]
 
-PROGRESS = ("epoch", "position", "loss", "smooth_loss", "validation_loss")
+PROGRESS = (
+    *("epoch", "position", "loss", "smooth_loss"),
+    *("validation_loss", "validation_update", "diverged_since"),
+)
 """Fields with the same name in `Run` and in a checkpoint's trainer."""
 
 
@@ -98,25 +101,41 @@ class Recorder:
 
     # -- progress ---------------------------------------------------------------------------------
 
-    async def apply_report(self, report: Report) -> None:
-        """Store and publish what a worker reports."""
+    async def apply_report(self, report: Report, *, keep_state: bool = False) -> None:
+        """Store and publish what a worker reports.
+
+        Parameters
+        ----------
+        report : Report
+            The report.
+        keep_state : bool
+            Whether the run's state stays as it is, because it is going back to a checkpoint.
+        """
         losses = np.frombuffer(base64.b64decode(report.losses), dtype=np.float64)
         run, state = self.run, RunState(report.state)
+        diverged_before = run.diverged_since
         async with self.lock:
             known = run.update
             # A worker first repeats what a paused run had reached without a checkpoint. The store
             # skips the losses that it has.
             epochs = [epoch for epoch in report.epochs if epoch["update"] > known]
-            samples = report.samples
-            if report.first <= known and samples:
+            samples, notices = report.samples, _notice_milestones(report.notices)
+            if report.first <= known:
+                notices = await self._unknown(notices)
+            # One that continues from within a long validation writes that sample again.
+            if samples and samples[0]["update"] <= known:
                 samples = await self._missing(samples)
                 # Otherwise the worker would wait until those that are stored are measured again.
                 self._sample_done(report.samples[-1]["update"])
             run.update, run.epoch, run.position = report.update, report.epoch, report.position
             run.loss, run.smooth_loss = report.loss, report.smooth_loss
             run.validation_loss = report.validation_loss
+            # A checkpoint of an earlier version does not contain it.
+            if report.validation_update is not None or report.validation_loss is None:
+                run.validation_update = report.validation_update
             run.best = None if report.best is None else Best(**report.best)
             run.seconds = report.seconds
+            run.diverged_since = report.diverged_since
             run.updates_per_second = report.updates_per_second
             with self._samples.adding(samples):
                 milestones = await self._store(
@@ -125,15 +144,17 @@ class Recorder:
                     run.model_dump_json(),
                     report.first,
                     losses,
-                    [*_epoch_milestones(epochs), *_notice_milestones(report.notices)],
+                    [*_epoch_milestones(epochs), *notices],
                 )
             self._publish_milestones(milestones)
             if run.update > known or state is run.state is RunState.RUNNING:
                 self._publish_progress(report.curve, report.happened_at)
         # A worker that does not train cannot tell whether its run is paused, queued or has ended.
         still_not_running = state is RunState.PAUSED and run.state is not RunState.RUNNING
-        if state is not run.state and not still_not_running:
+        if state is not run.state and not still_not_running and not keep_state:
             await self.set_state(state)
+        elif run.diverged_since != diverged_before:
+            await self.save()
 
     async def restore_to(
         self, delta: HistoryDelta, progress: Meta, *, rewind: bool = False
@@ -160,18 +181,19 @@ class Recorder:
         run = self.run
         async with self.lock:
             progress_now = _run_progress(progress) | {"seconds": delta.seconds}
+            if progress_now["validation_loss"] is None:
+                progress_now["validation_update"] = None
+            elif progress_now["validation_update"] is None:
+                # The checkpoint is that of an earlier version.
+                progress_now["validation_update"] = await self._store(
+                    queries.last_validated, run.id, progress_now["update"]
+                )
             after = run.model_copy(update=progress_now)
             stored = await self._store(Store.history_end, run.id)
             milestones = _epoch_milestones(
                 [epoch for epoch in delta.epochs if epoch["update"] > stored]
             )
-            if delta.notices:
-                known = await self._store(queries.list_milestones, run.id)
-                milestones += [
-                    notice
-                    for notice in _notice_milestones(delta.notices)
-                    if not any(_is_same(notice, each) for each in known)
-                ]
+            milestones += await self._unknown(_notice_milestones(delta.notices))
             losses = delta.losses if stored < delta.last else delta.losses[:0]
             missing = (min(delta.first, stored + 1), losses, milestones)
             text = after.model_dump_json()
@@ -254,6 +276,13 @@ class Recorder:
             self._publish_milestones(
                 await self._store(Store.add_milestones, self.run.id, [milestone])
             )
+
+    async def _unknown(self, milestones: list[Milestone]) -> list[Milestone]:
+        """Return the milestones that are not stored."""
+        if not milestones:
+            return []
+        known = await self._store(queries.list_milestones, self.run.id)
+        return [one for one in milestones if not any(_is_same(one, each) for each in known)]
 
     async def add_note(self, update: int, text: str) -> Milestone:
         """Store and publish a note about an update; durable. Raises as `Store.add_note`."""

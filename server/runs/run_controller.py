@@ -108,6 +108,7 @@ class RunController:
         self.recorder = recorder
         self.checkpoint_store = checkpoint_store
         self.recovery = Recovery(recorder, checkpoint_store)
+        checkpoint_store.keep_before = recorder.run.diverged_since
         self.corpus_path = corpus_path
         self._store = store
         self._on_training_stopped = on_training_stopped
@@ -237,6 +238,9 @@ class RunController:
                 await self.recorder.set_state(RunState.PAUSED)
             elif self.has_worker:
                 await self._worker_client.request(Pause())
+                if self.run.state is RunState.RUNNING:
+                    # Its loss was not finite, and it would go back in a moment.
+                    await self._go_back(self.run.update)
                 self._background.start(self.autosave())
 
     async def step(self, updates: int) -> None:
@@ -266,7 +270,7 @@ class RunController:
             return
         async with self._transition:
             if self.has_worker:
-                await self._worker_client.request(Pause())
+                await self._worker_client.request(Pause(last=True))
                 await self._stop_worker()
             await self.recorder.set_state(RunState.STOPPED)
 
@@ -423,7 +427,7 @@ class RunController:
                         await self._stop_worker()
                     except StorageError as error:
                         log.warning("run %s ends without a checkpoint: %s", self.run.id, error)
-                    if was_running and self.run.state is RunState.PAUSED:
+                    if was_running and self.run.state in {RunState.PAUSED, RunState.RUNNING}:
                         text = "The server was stopped while the run was training."
                         await self.recorder.set_state(RunState.INTERRUPTED, text)
         finally:
@@ -485,7 +489,9 @@ class RunController:
 
     async def _on_report(self, report: Report) -> None:
         was_running = self.run.state is RunState.RUNNING
-        await self.recorder.apply_report(report)
+        self.checkpoint_store.keep_before = report.high_losses_since
+        # A run whose loss was not finite pauses when it has gone back, together with its reason.
+        await self.recorder.apply_report(report, keep_state=report.runaway or self._rolling_back)
         if self.run.state is not RunState.RUNNING and was_running:
             self._on_training_stopped()
         if self._worker_client.stopping:
@@ -543,24 +549,36 @@ class RunController:
                 await self.recorder.set_state(RunState.PAUSED, text, disk_full=True)
 
     async def _roll_back(self, worker: JsonChildProcess | None, update: int) -> None:
-        """Go back to the newest checkpoint, because the loss was not finite, and pause."""
+        """Go back, unless the run has done so already: the worker reports it again and again."""
         async with self._transition:
-            if self._worker_client.process is not worker:
-                return  # The worker reports it again and again; this was handled already.
+            if self._worker_client.process is worker:
+                await self._go_back(update)
+
+    async def _go_back(self, update: int) -> None:
+        """Go back to the newest checkpoint, because the loss was not finite at `update`, and pause.
+
+        Until then the run keeps its state, so that no client sees a pause without its reason.
+        """
+        was_running = self.run.state is RunState.RUNNING
+        text = f"The loss was not a finite number at update {update:,}"
+        advice = "A lower learning rate or a tighter clip may help."
+        self._rolling_back = True
+        try:
             await self._stop_worker(save=False)
-            self._rolling_back = True
-            try:
-                await self.start_worker()
-            finally:
-                self._rolling_back = False
-            text = (
-                f"The loss was not a finite number at update {update:,}: the run went back to"
-                f" update {self.run.update:,}. A lower learning rate or a tighter clip may help."
-            )
+            await self.start_worker()
+            text = f"{text}: the run went back to update {self.run.update:,}. {advice}"
             await self.recorder.add_milestone(
                 Milestone(update=self.run.update, kind="rollback", text=text)
             )
             await self.recorder.set_state(RunState.PAUSED, text)
+        except Exception:
+            text = f"{text}, and the run could not go back to its newest checkpoint. {advice}"
+            await self.recorder.set_state(RunState.FAILED, text)
+            raise
+        finally:
+            self._rolling_back = False
+            if was_running:
+                self._on_training_stopped()
 
     # -- periodic tasks, while there is a worker --------------------------------------------------
 

@@ -89,6 +89,9 @@ class Run(ApiModel):
         In nats per sequence; None before the first update.
     validation_loss : float or None
         The latest loss on the held-out part, in nats per sequence; None if nothing is held out.
+    validation_update : int or None
+        The update at which it was measured; None if that is not known, in a fork of a run of an
+        earlier version.
     updates_per_second : float
         The mean over the last seconds; 0 if the run is not training.
     seconds : float
@@ -102,6 +105,9 @@ class Run(ApiModel):
         ISO 8601, UTC.
     error : str or None
         The reason why the run failed, was interrupted or was paused automatically, in a sentence.
+    diverged_since : int or None
+        The update since which most losses have been more than 3 T ln K, three times that of random
+        guessing; None if that is not so, or has not lasted for 100 updates.
     disk_full : bool
         Whether the run is paused because the disk is full. It continues when there is space.
     forked_from : ForkedFrom or None
@@ -122,12 +128,14 @@ class Run(ApiModel):
     smooth_loss: float | None = None
     best: Best | None = None
     validation_loss: float | None = None
+    validation_update: int | None = None
     updates_per_second: float = 0.0
     seconds: float = 0.0
     updates_per_epoch: int
     parameters: int
     created_at: str
     error: str | None = None
+    diverged_since: int | None = None
     disk_full: bool = False
     forked_from: ForkedFrom | None = None
 

@@ -317,9 +317,23 @@ def _keep_loss_smoothing(connection: sqlite3.Connection) -> None:
     )
 
 
+# -- version 3 ------------------------------------------------------------------------------------
+
+
+def _name_the_update_of_the_validation_loss(connection: sqlite3.Connection) -> None:
+    """Store with each run the update at which its validation loss was measured: a sample's."""
+    connection.execute(
+        "UPDATE runs SET run = json_set(run, '$.validation_update',"
+        " (SELECT max(update_) FROM samples WHERE samples.run = runs.id"
+        " AND json_extract(sample, '$.validation_loss') IS NOT NULL))"
+        " WHERE json_valid(run) AND json_type(run, '$.validation_loss') IN ('real', 'integer')"
+    )
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _rename_to_standard_terms,
     _keep_loss_smoothing,
+    _name_the_update_of_the_validation_loss,
 )
 """The migration at index n makes version n + 1 of version n."""
 

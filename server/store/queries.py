@@ -26,6 +26,7 @@ __all__ = [
     "first_below",
     "has_sample",
     "highest_loss",
+    "last_validated",
     "list_checkpoints",
     "list_milestones",
     "list_runs",
@@ -168,6 +169,16 @@ def celebrated_words(store: Store, run: str) -> set[str]:
         (run,),
     )
     return {row[0] for row in rows}
+
+
+def last_validated(store: Store, run: str, update: int) -> int | None:
+    """Return the last update, `update` or before, whose sample has a validation loss."""
+    (last,) = store.connection.execute(
+        f"SELECT max(update_) FROM samples WHERE run = ? AND update_ <= ? AND {VALIDATION_LOSS}"  # noqa: S608
+        " IS NOT NULL",
+        (run, update),
+    ).fetchone()
+    return None if last is None else int(last)
 
 
 def validation_loss(store: Store, run: str, first: int, last: int, points: int) -> ValidationLoss:

@@ -70,7 +70,16 @@ class Start(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause(Command):
-    """Stop training."""
+    """Stop training.
+
+    Attributes
+    ----------
+    last : bool
+        Whether the run ends here: then a sample is written first, unless that takes longer than
+        two seconds.
+    """
+
+    last: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +213,8 @@ class Report(Event):
         "running", "paused" or "finished", as far as the worker knows it.
     runaway : bool
         Whether the loss was not a finite number: the network is of no more use.
+    high_losses_since, diverged_since : int or None
+        As in `server.rnn.training.divergence.DivergenceDetector`.
     storage_error : str or None
         Why training stopped, in a sentence, if a snapshot could not be written.
     notices : list of dict
@@ -229,11 +240,14 @@ class Report(Event):
     loss: float | None
     smooth_loss: float | None
     validation_loss: float | None
+    validation_update: int | None
     best: dict[str, Any] | None
     seconds: float
     updates_per_second: float
     state: str
     runaway: bool
+    high_losses_since: int | None
+    diverged_since: int | None
     storage_error: str | None
     notices: list[Message]
     first: int

@@ -195,6 +195,7 @@ class Reporter:
             loss=finite(trainer.loss),
             smooth_loss=finite(trainer.smooth_loss),
             validation_loss=finite(trainer.validation_loss),
+            validation_update=trainer.validation_update,
             best=None
             if trainer.best_update is None
             else {"update": trainer.best_update, "smooth_loss": trainer.best_smooth_loss},
@@ -202,6 +203,8 @@ class Reporter:
             updates_per_second=self._updates_per_second(now_s) if busy else 0.0,
             state=state,
             runaway=runaway,
+            high_losses_since=trainer.high_losses_since,
+            diverged_since=trainer.diverged_since,
             storage_error=storage_error,
             notices=self._notices,
             first=self._first_unsent,

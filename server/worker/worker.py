@@ -10,6 +10,8 @@ from __future__ import annotations
 import logging
 import math
 import secrets
+import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, assert_never
@@ -31,6 +33,7 @@ from server.concurrency.typed_messages import UnknownMessageError
 from server.files.disk_errors import as_storage_error
 from server.files.failpoints import failpoint
 from server.rnn.model import Model
+from server.rnn.training.divergence import FACTOR as DIVERGENCE_FACTOR
 from server.rnn.training.trainer import Measure, Trainer
 from server.rnn.vocabulary import Vocabulary
 from server.spec.sample_schedule import next_sample
@@ -57,6 +60,11 @@ from server.worker.reporter import REPORT_EVERY_S, Reporter
 __all__ = ["Worker"]
 
 log = logging.getLogger(__name__)
+
+SLICE_S = 0.1
+"""How long a sample is written before the next command is looked for."""
+LAST_SAMPLE_S = 2.0
+"""How long a run that is stopped waits for its last sample."""
 
 READ_ONLY_COMMANDS = (ExportCheckpoint, ExportModel)
 """Commands that change nothing, and so need no report: many viewers may cause them."""
@@ -88,6 +96,11 @@ class Worker:
             self.vocabulary.encode(text), self.vocabulary, self.spec
         )
         self.checkpointed_at = -1
+        # A sample that is being written, in steps between which commands are carried out. No
+        # update is made before its end.
+        self.sampling: Iterator[None] | None = None
+        # The update of the last sample that is written.
+        self.sampled_at = -1
         restored: HistoryDelta | None = None
         differences: list[str] = []
         if start.checkpoint is not None:
@@ -101,10 +114,6 @@ class Worker:
         self.runaway = False
         # Why the last snapshot could not be written. It is written before training continues.
         self.snapshot_error: OSError | None = None
-        if start.checkpoint is None:
-            self._write_sample()
-        else:
-            self._write_missing_snapshot()
         self.steps_left = 0
         # The number of the `Step` command that is not answered yet.
         self.step_number: int | None = None
@@ -113,6 +122,10 @@ class Worker:
         # Whether no update may be made, because the server stores a change of the spec.
         self.change_pending = False
         self.next_sample = next_sample(self.trainer.updates, self.spec["sample_every"])
+        if self.sampled_at == self.trainer.updates:
+            self._write_missing_snapshot()
+        elif self._is_scheduled or self.finished:
+            self._begin_sample()
 
     def _restore(self, path: Path) -> tuple[HistoryDelta, list[str]]:
         """Restore the trainer from a checkpoint; return the history in it, and what differs now."""
@@ -121,6 +134,9 @@ class Worker:
         if self.spec["learning_rate"] != meta["spec"]["learning_rate"]:
             self.trainer.learning_rate = self.spec["learning_rate"]
         self.checkpointed_at = self.trainer.updates
+        # A checkpoint of an earlier version has every scheduled sample, and no other.
+        if meta.get("sampled", self._is_scheduled):
+            self.sampled_at = self.trainer.updates
         return read_delta(arrays, meta), describe_differences(self.trainer, meta)
 
     # -- the loop ---------------------------------------------------------------------------------
@@ -134,6 +150,9 @@ class Worker:
             elif channel.server_gone:
                 self._save_final_checkpoint()
                 return
+            elif self.sampling is not None:
+                self._continue_sample()
+                self._report_progress()
             elif not self.busy or self.change_pending:
                 self.reporter.idle()
                 channel.wait()
@@ -154,7 +173,10 @@ class Worker:
         self.fast_forwarding = True
         self.steps_left = max(0, update - self.trainer.updates)
         while self.steps_left and self.busy:
-            self._update()
+            if self.sampling is None:
+                self._update()
+            else:
+                self._continue_sample()
         self.steps_left = 0
         self.fast_forwarding = False
 
@@ -173,29 +195,40 @@ class Worker:
     @property
     def state(self) -> str:
         """The run's state as far as the worker knows it."""
-        if self.finished:
+        if self.finished and self.sampling is None:
             return "finished"
         return "running" if self.training else "paused"
 
     def _update(self) -> None:
         trainer = self.trainer
-        epoch = trainer.epoch
+        epoch, diverged = trainer.epoch, trainer.diverged_since
         self.reporter.begin_update()
         loss = trainer.update()
         self.reporter.end_update(loss)
         if not math.isfinite(loss):
             # The network is of no more use.
             self.training, self.runaway = False, True
+        elif diverged is None and trainer.diverged_since is not None:
+            self.reporter.add_notice(
+                f"The training diverged at update {trainer.diverged_since:,}: since then the loss"
+                f" has been more than {DIVERGENCE_FACTOR} times that of random guessing."
+            )
         if trainer.epoch != epoch:
             self.reporter.add_epoch()
         if trainer.updates == self.next_sample:
-            self._write_sample()
             self.next_sample = next_sample(trainer.updates, self.spec["sample_every"])
+            self._begin_sample()
+        elif self.finished:
+            self._begin_sample()
         if self.steps_left:
             self.steps_left -= 1
+        self._report_progress()
+
+    def _report_progress(self) -> None:
+        """Report if it is time, or if there is nothing more to do."""
         if self.fast_forwarding:
             return
-        if self.busy:
+        if self.busy or self.sampling is not None:
             self._report_if_due()
         else:
             self._stop_training_if_finished()
@@ -204,14 +237,47 @@ class Worker:
 
     def _stop_training_if_finished(self) -> None:
         # With a greater max_updates the run could continue, but only `Resume` makes it do so.
-        if self.finished:
+        if self.finished and self.sampling is None:
             self.training = False
 
     # -- samples and snapshots --------------------------------------------------------------------
 
-    def _write_sample(self) -> None:
-        trainer = self.trainer
-        validation = trainer.validate() if self.spec["validation_fraction"] else None
+    @property
+    def _is_scheduled(self) -> bool:
+        """Whether the schedule has a sample at this update."""
+        update = self.trainer.updates
+        return update == 0 or next_sample(update - 1, self.spec["sample_every"]) == update
+
+    @property
+    def _is_last(self) -> bool:
+        """Whether a sample of this update is that of the run's end, at any rate for the time being.
+
+        Samples outside the schedule are written only there.
+        """
+        return self.finished or not self._is_scheduled
+
+    def _begin_sample(self, limit_s: float = SLICE_S) -> None:
+        """Write a sample, or begin to: after about `limit_s` it is left to be continued."""
+        if self.runaway:
+            return
+        self.sampling = self._sample_steps()
+        self._continue_sample(limit_s)
+
+    def _continue_sample(self, limit_s: float = SLICE_S) -> None:
+        """Go on with the sample for about `limit_s`; `sampling` is None when it is written."""
+        end_s = time.monotonic() + limit_s
+        for _ in self.sampling or ():
+            if time.monotonic() >= end_s:
+                return
+        self.sampling = None
+
+    def _sample_steps(self) -> Iterator[None]:
+        trainer, validation = self.trainer, None
+        has_validation = self.spec["validation_fraction"] > 0.0
+        every = self.spec["sample_every"]
+        if has_validation and (self._is_last or trainer.validation_is_due(every)):
+            validation = yield from trainer.validation_steps()
+        self.sampled_at = trainer.updates
         self.reporter.add_sample(
             {
                 "update": trainer.updates,
@@ -230,7 +296,7 @@ class Worker:
         """
         update, every = self.trainer.updates, self.spec["sample_every"]
         self.snapshot_error = None
-        if self.snapshots.is_due(update, every):
+        if self._is_last or self.snapshots.is_due(update, every):
             failpoint("snapshot.take")
             try:
                 self._write_model(self.trainer.current_model(), self.snapshots.path(update))
@@ -241,10 +307,8 @@ class Worker:
 
     def _write_missing_snapshot(self) -> None:
         """Write the snapshot of this update if it could not be written, or a power cut lost it."""
-        update = self.trainer.updates
-        sampled = update == 0 or next_sample(update - 1, self.spec["sample_every"]) == update
         try:
-            missing = sampled and not self.snapshots.is_valid(update)
+            missing = not self.snapshots.is_valid(self.trainer.updates)
         except OSError:
             missing = True  # Writing it again does no harm.
         if missing:
@@ -311,7 +375,7 @@ class Worker:
         """Carry out a command; return the content of its reply, None to send none now."""
         match command:
             case Pause():
-                return self._pause()
+                return self._pause(command)
             case Resume():
                 return self._resume()
             case Step():
@@ -338,8 +402,12 @@ class Worker:
                 assert_never(command)
         return None
 
-    def _pause(self) -> Message:
+    def _pause(self, command: Pause) -> Message:
         self.training = False
+        if command.last and self.sampling is not None:
+            self._continue_sample(LAST_SAMPLE_S)
+        elif command.last and self.sampled_at != self.trainer.updates and self._is_sound:
+            self._begin_sample(LAST_SAMPLE_S)
         self._end_step()
         return {}
 
@@ -353,7 +421,7 @@ class Worker:
     def _step(self, command: Step, number: int | None) -> None:
         if self.training:
             raise CommandRefusedError("only a paused run can be stepped")
-        if self.steps_left:
+        if self.step_number is not None:
             raise CommandRefusedError("the run is being stepped already")
         self._retry_snapshot()
         self.steps_left, self.step_number = command.updates, number
@@ -389,6 +457,8 @@ class Worker:
             self.reporter.reset_rate()
         if "sample_every" in changes:
             self.next_sample = next_sample(self.trainer.updates, changes["sample_every"])
+        if self.finished and self.sampling is None and self.sampled_at != self.trainer.updates:
+            self._begin_sample()
         return {}
 
     def _save_checkpoint(self, command: SaveCheckpoint) -> Message:
@@ -420,7 +490,11 @@ class Worker:
         write_archive(path, *model_contents(model, self.vocabulary, self.spec), durable=False)
 
     def _write_checkpoint(self, path: Path, about: Message, *, durable: bool = True) -> None:
+        if self.sampling is not None and self.trainer.position == 0 < self.trainer.updates:
+            # The state before the epoch, from which the validation starts, is in no checkpoint.
+            self._continue_sample(math.inf)
         arrays, meta = checkpoint_contents(self.trainer, self.vocabulary, self.spec)
+        meta["sampled"] = self.sampled_at == self.trainer.updates
         more_arrays, more_meta = self.reporter.unflushed_contents()
         meta |= {"about": about, **more_meta}
         write_archive(path, arrays | more_arrays, meta, durable=durable)

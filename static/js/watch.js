@@ -42,6 +42,7 @@ import { RunSwitcher } from "./runs/run-switcher.js";
 import { mountExportMenu } from "./chart/export-menu.js";
 import { mountChartControls } from "./chart/controls.js";
 import { mountTerms } from "./guide/terms.js";
+import { toast } from "./ui/toasts.js";
 import { mountThemeToggle } from "./ui/theme-toggle.js";
 import { Timeline } from "./writing/timeline.js";
 import { LatencyPanel } from "./chart/latency-panel.js";
@@ -98,6 +99,12 @@ mountRunStatusBanner(store, {
   resume: () => runControls.togglePause(),
   halveRate: () => runControls.resumeAtHalfRate(),
   newRun: () => newRunDialog.open(),
+  async goBack() {
+    const { run } = store.get();
+    if (!run || (await forkDialog.openBefore(run, run.diverged_since ?? 0))) return;
+    toast("There is no checkpoint from before the divergence: start a new run.");
+    await newRunDialog.open();
+  },
 });
 mountWritingView(store);
 mountEarlierSamples(store);

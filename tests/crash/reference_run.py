@@ -35,8 +35,8 @@ class ReferenceRun:
             self.smooth_losses.append(trainer.smooth_loss)
             if trainer.epoch != epoch:
                 self.epochs[trainer.updates] = trainer.epoch
-            every = self._spec["sample_every"]
-            if next_sample(trainer.updates - 1, every) == trainer.updates:
+            every, last = self._spec["sample_every"], self._spec["max_updates"]
+            if trainer.updates in {last, next_sample(trainer.updates - 1, every)}:
                 self._write()
         return self
 

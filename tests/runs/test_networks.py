@@ -53,7 +53,7 @@ def test_a_run_equals_a_trainer_with_the_same_spec(server, corpus, text, name):
         before = (trainer.epoch, trainer.position)
         loss = trainer.update()
         assert line == f"{trainer.updates},{before[0]},{before[1]},{loss!r},{trainer.smooth_loss!r}"
-        if trainer.updates % 50 == 0 and trainer.settings.validation_fraction:
+        if trainer.updates in {50, 100, 120} and trainer.settings.validation_fraction:
             trainer.validate()
     assert trainer.updates == 120
     assert run["best"] == {
@@ -94,6 +94,21 @@ def test_the_validation_loss_is_measured_at_each_sample(server, corpus):
     best = min(zip(measured, curve["update"], strict=True))[1]
     assert passage["source"]["kind"] == "best_validation"
     assert passage["source"]["update"] == best
+
+
+def test_the_figures_of_a_run_that_was_stopped_are_those_of_its_last_update(server, corpus):
+    spec = SMALL | {"sample_every": 10**6, "max_updates": None, "validation_fraction": 0.2}
+    run = server.create(corpus=corpus, **spec, pace=50)
+    server.until(run, lambda now: now["update"] > 10)
+    stopped = server.post(run, "stop")
+    last = server.get(run, "samples")[-1]
+    assert last["update"] == stopped["update"]
+    assert last["validation_loss"] == stopped["validation_loss"]
+    validation = server.get(run, "loss")["validation"]
+    assert (validation["update"][-1], validation["loss"][-1]) == (
+        stopped["update"],
+        stopped["validation_loss"],
+    )
 
 
 def test_without_a_validation_fraction_there_is_no_validation_loss(server, corpus):

@@ -173,6 +173,36 @@ def test_every_run_keeps_the_factor_of_its_smooth_loss(tmp_path):
         store.close()
 
 
+def test_the_update_of_a_validation_loss_is_that_of_the_last_sample_with_one(tmp_path):
+    path = tmp_path / "hurrah.db"
+    runs = [{"validation_loss": 50.5}, {"validation_loss": None}, {"validation_loss": 40.0}]
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(TABLES_0)
+        for number, run in enumerate(runs):
+            text = json.dumps(run, separators=(",", ":"))
+            connection.execute("INSERT INTO runs VALUES (?, ?, ?)", (str(number), number, text))
+        for update, loss in ((0, 90.5), (20_000, 51), (30_000, 50.5), (40_000, None)):
+            text = json.dumps({"validation_loss": loss}, separators=(",", ":"))
+            connection.execute("INSERT INTO samples VALUES ('0', ?, ?)", (update, text))
+        connection.execute("INSERT INTO runs VALUES ('damaged', 7, '{\"spec\":')")
+        connection.commit()
+    store = Store(path)
+    try:
+        rows = [row[0] for row in store.connection.execute("SELECT run FROM runs ORDER BY number")]
+        assert [json.loads(row) for row in rows[:3]] == [
+            {"validation_loss": 50.5, "validation_update": 30_000},
+            {"validation_loss": None},
+            # A fork: its loss was measured before it was forked.
+            {"validation_loss": 40.0, "validation_update": None},
+        ]
+        assert rows[3] == '{"spec":'
+        assert queries.last_validated(store, "0", 40_000) == 30_000
+        assert queries.last_validated(store, "0", 29_999) == 20_000
+        assert queries.last_validated(store, "2", 40_000) is None
+    finally:
+        store.close()
+
+
 def test_rows_are_changed_in_portions_and_progress_is_logged(old, monkeypatch, caplog):
     monkeypatch.setattr(migrations, "ROWS_PER_STATEMENT", 3)
     monkeypatch.setattr(migrations, "SECONDS_BETWEEN_LOGS", 0.0)

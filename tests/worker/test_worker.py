@@ -31,7 +31,7 @@ from server.worker.messages import (
     Step,
 )
 from server.worker.reporter import MAX_BACKLOG_SAMPLES
-from tests.serving import PAGES, ROOT, is_alive, until
+from tests.serving import NOVEL, PAGES, ROOT, is_alive, until
 
 SMALL = {"hidden_size": 10, "sample_length": 20, "corpus": "any", "max_updates": None}
 FAST = SMALL | {"hidden_size": 4, "sequence_length": 4}
@@ -84,8 +84,8 @@ class Session:
         return answer["update"], arrays, meta
 
 
-def start_command(directory, spec, *, training, checkpoint=None):
-    (directory / "text.txt").write_bytes(PAGES.encode())
+def start_command(directory, spec, *, training, checkpoint=None, text=PAGES):
+    (directory / "text.txt").write_bytes(text.encode())
     return Start(
         spec=RunSpec(**spec, watch_words=[]).model_dump(mode="json"),
         directory=str(directory),
@@ -97,11 +97,13 @@ def start_command(directory, spec, *, training, checkpoint=None):
 
 
 @contextlib.asynccontextmanager
-async def worker(directory, *, training=False, checkpoint=None, **spec):
+async def worker(directory, *, training=False, checkpoint=None, text=PAGES, **spec):
     session = Session(directory)
     session.child = await JsonChildProcess.start("server.worker", session.add_report, session.ended)
     try:
-        command = start_command(directory, SMALL | spec, training=training, checkpoint=checkpoint)
+        command = start_command(
+            directory, SMALL | spec, training=training, checkpoint=checkpoint, text=text
+        )
         await session.child.request(command)
         yield session
     finally:
@@ -434,3 +436,156 @@ def test_training_waits_when_too_many_samples_are_not_measured(tmp_path):
         reports = unread.read_reports()
     samples = [sample["update"] for report in reports for sample in report["samples"]]
     assert samples == list(range(len(samples)))
+
+
+@async_test
+async def test_a_run_ends_with_a_sample_of_its_last_update(tmp_path):
+    spec = {"max_updates": 33, "sample_every": 20, "validation_fraction": 0.2}
+    directory = tmp_path / "checkpoints"
+    directory.mkdir()
+    async with worker(directory, training=True, **spec) as session:
+        await session.until(lambda report: report["state"] == "finished")
+        samples = [each for report in session.reports for each in report["samples"]]
+        assert [each["update"] for each in samples] == [0, 1, 2, 5, 10, 20, 33]
+        assert samples[-1]["validation_loss"] == session.last["validation_loss"]
+        assert session.last["validation_update"] == 33
+        assert samples[-1]["validation_loss"] != samples[-2]["validation_loss"]
+        assert (tmp_path / "snapshots" / "33.npz").exists()
+
+
+@async_test
+async def test_a_run_that_is_stopped_ends_with_a_sample_but_one_that_is_paused_does_not(tmp_path):
+    async with worker(tmp_path, sample_every=20, validation_fraction=0.2) as session:
+        await session.child.request(Step(updates=23))
+        await session.child.request(Pause())
+        written = [each["update"] for report in session.reports for each in report["samples"]]
+        assert written == [0, 1, 2, 5, 10, 20]
+        for _ in range(2):
+            await session.child.request(Pause(last=True))
+            written = [each["update"] for report in session.reports for each in report["samples"]]
+            assert written == [0, 1, 2, 5, 10, 20, 23]
+        await session.change(max_updates=23)
+        assert session.last["state"] == "finished"
+
+
+@async_test
+async def test_commands_are_carried_out_during_a_long_validation(tmp_path):
+    """A checkpoint from within it continues with the same sample and the same bytes."""
+    spec = {
+        "cell": "lstm",
+        "hidden_size": 300,
+        "sequence_length": 10,
+        "batch_size": 2,
+        "validation_fraction": 0.5,
+        "sample_every": 10,
+        "max_updates": 20,
+    }
+    (tmp_path / "other").mkdir()
+    async with worker(tmp_path, text=NOVEL, **spec) as session:
+        # The measurement before the first update is still being made.
+        assert not [each for report in session.reports for each in report["samples"]]
+        update, _, meta = await session.checkpoint("within.npz")
+        assert (update, meta["sampled"]) == (0, False)
+        assert (await session.child.request(Pause()))["update"] == 0
+        assert not [each for report in session.reports for each in report["samples"]]
+        await session.child.request(Resume())
+        await session.until(lambda report: report["state"] == "finished")
+        samples = [each for report in session.reports for each in report["samples"]]
+        _, arrays, meta = await session.checkpoint("end.npz")
+        assert meta["sampled"]
+    async with worker(
+        tmp_path / "other", text=NOVEL, checkpoint=tmp_path / "within.npz", training=True, **spec
+    ) as session:
+        await session.until(lambda report: report["state"] == "finished")
+        again = [each for report in session.reports for each in report["samples"]]
+        _, arrays_again, meta_again = await session.checkpoint("again.npz")
+    assert again == samples
+    assert [each["update"] for each in samples] == [0, 1, 2, 5, 10, 20]
+    assert meta_again["trainer"] == meta["trainer"]
+    for name, array in arrays.items():
+        if name != "unflushed.losses":
+            assert arrays_again[name].tobytes() == array.tobytes(), name
+
+
+@async_test
+async def test_a_finished_run_that_goes_on_equals_one_that_never_stopped(tmp_path):
+    """Only the sample of its first end is additional, and stays."""
+    spec = {"sample_every": 20, "validation_fraction": 0.2}
+    sessions = []
+    for name, end in (("extended", 33), ("whole", 50)):
+        (tmp_path / name / "checkpoints").mkdir(parents=True)
+        async with worker(
+            tmp_path / name / "checkpoints", training=True, max_updates=end, **spec
+        ) as session:
+            await session.until(lambda report: report["state"] == "finished")
+            if end < 50:
+                await session.change(max_updates=50)
+                await session.child.request(Resume())
+                await session.until(lambda report: report["update"] == 50)
+                await session.until(lambda report: report["state"] == "finished")
+            _, arrays, meta = await session.checkpoint("end.npz")
+            samples = [each for report in session.reports for each in report["samples"]]
+            sessions.append((arrays, meta["trainer"], samples, session.losses))
+    (arrays, trainer, samples, losses), (whole, whole_trainer, whole_samples, all_losses) = sessions
+    assert np.array_equal(losses, all_losses)
+    for array in whole:
+        if not array.startswith("best_validation."):
+            assert arrays[array].tobytes() == whole[array].tobytes(), array
+    assert {name for name in trainer if trainer[name] != whole_trainer[name]} <= {
+        name for name in trainer if name.startswith("best_validation_")
+    }
+    assert [each["update"] for each in samples] == [0, 1, 2, 5, 10, 20, 33, 40, 50]
+    assert [each for each in samples if each["update"] != 33] == whole_samples
+
+
+@async_test
+async def test_the_last_sample_that_was_cut_off_is_written_when_the_run_is_opened_again(tmp_path):
+    spec = {"cell": "lstm", "hidden_size": 300, "validation_fraction": 0.5, "sample_every": 100}
+    directories = [tmp_path / name for name in ("first", "second")]
+    for directory in directories:
+        directory.mkdir()
+    async with worker(directories[0], text=NOVEL, max_updates=3, **spec) as session:
+        await session.child.request(Resume())
+        await session.until(lambda report: report["update"] == 3)
+        _, _, meta = await session.checkpoint("cut.npz")
+        assert not meta["sampled"]
+        await session.until(lambda report: report["state"] == "finished")
+        (last,) = [
+            each for report in session.reports for each in report["samples"] if each["update"] == 3
+        ]
+    async with worker(
+        directories[1], text=NOVEL, checkpoint=directories[0] / "cut.npz", max_updates=3, **spec
+    ) as session:
+        await session.until(lambda report: report["state"] == "finished")
+        (again,) = [each for report in session.reports for each in report["samples"]]
+        assert again == last
+
+
+DIVERGING = {"optimizer": "sgd", "learning_rate": 1e4, "clip": 5.0, "sequence_length": 5}
+
+
+@async_test
+async def test_a_divergence_is_reported_once_and_survives_a_checkpoint(tmp_path):
+    """A worker that continues from within the first high losses reports the same."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+
+    def said(session):
+        return [each for report in session.reports for each in report["notices"]]
+
+    async with worker(first, **DIVERGING) as session:
+        await session.child.request(Step(updates=60))
+        await session.checkpoint("within.npz")
+        assert not said(session)
+        assert session.last["diverged_since"] is None
+        assert session.last["high_losses_since"] is not None
+        await session.child.request(Step(updates=200))
+        (notice,) = said(session)
+        since = session.last["diverged_since"]
+    assert since == session.last["high_losses_since"]
+    assert f"diverged at update {since:,}" in notice["text"]
+    async with worker(second, checkpoint=first / "within.npz", **DIVERGING) as session:
+        await session.child.request(Step(updates=200))
+        assert said(session) == [notice]
+        assert session.last["diverged_since"] == since

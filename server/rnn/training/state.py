@@ -9,6 +9,7 @@ import numpy as np
 from server.rnn.backend.selection import KERNELS
 from server.rnn.optimizers import OPTIMIZERS
 from server.rnn.parameters import Array
+from server.rnn.training.divergence import UPDATES
 from server.rnn.training.settings import TrainerSettings
 
 Scalar: TypeAlias = int | float | str | None
@@ -16,9 +17,9 @@ Scalar: TypeAlias = int | float | str | None
 # How the names of the optimizer's arrays begin.
 OPTIMIZER = "optimizer."
 
-# Scalars that the first version did not save, because each had one possible value. It did not
-# count AdaGrad's steps, which AdaGrad does not need.
-_FIRST_VERSION: dict[str, Scalar] = {
+# Scalars that earlier versions did not save. The first one did not save those that had one possible
+# value, nor AdaGrad's steps, which AdaGrad does not need.
+_DEFAULTS: dict[str, Scalar] = {
     "cell": "rnn",
     "layers": 1,
     "batch_size": 1,
@@ -31,12 +32,18 @@ _FIRST_VERSION: dict[str, Scalar] = {
     "best_validation_loss": None,
     "best_validation_smooth_loss": None,
     "best_validation_next_index": None,
+    "validation_update": None,
+    "high_losses": 0,
+    "high_losses_since": None,
+    "diverged_since": None,
 }
 
 # The settings that must be equal in the trainer that saves a state and the one that restores it.
 _IDENTITY = ("cell", "hidden_size", "layers", "batch_size", "validation_fraction", "dtype")
 
 _NONE_BEFORE_UPDATE = {"loss", "smooth_loss", "best_update", "best_smooth_loss", "best_next_index"}
+_MAY_BE_NONE = {"validation_update", "diverged_since"}
+_NONE_WITHOUT_HIGH_LOSSES = {"high_losses_since", "diverged_since"}
 _NONE_BEFORE_VALIDATION = {
     "best_validation_update",
     "best_validation_loss",
@@ -68,7 +75,11 @@ class Progress:
     best_next_index, best_validation_next_index : int or None
         The next input character of each best model.
 
-    The other fields are attributes of `trainer.Trainer`.
+    high_losses, high_losses_since, diverged_since : int or None
+        As in `divergence.DivergenceDetector`.
+
+    The other fields are attributes of `trainer.Trainer`. `validation_update` is None if an earlier
+    version measured the validation loss.
     """
 
     updates: int
@@ -79,6 +90,7 @@ class Progress:
     best_update: int | None
     best_smooth_loss: float | None
     validation_loss: float | None
+    validation_update: int | None
     best_validation_update: int | None
     best_validation_loss: float | None
     best_validation_smooth_loss: float | None
@@ -88,6 +100,9 @@ class Progress:
     kernel: str | None
     best_next_index: int | None
     best_validation_next_index: int | None
+    high_losses: int
+    high_losses_since: int | None
+    diverged_since: int | None
 
 
 def identity(settings: TrainerSettings, vocabulary_size: int) -> dict[str, Scalar]:
@@ -115,7 +130,7 @@ def upgrade(
         names.get(name, name): array[None] if name in names and np.ndim(array) == 1 else array
         for name, array in arrays.items()
     }
-    return renamed, _FIRST_VERSION | dict(scalars)
+    return renamed, _DEFAULTS | dict(scalars)
 
 
 def check_scalars(
@@ -155,13 +170,19 @@ def check_scalars(
         "position": (0, stream_length - 1),
         "best_update": (1, values["updates"]),
         "best_next_index": (0, last_index),
+        "validation_update": (0, values["updates"]),
         "best_validation_update": (0, values["updates"]),
         "best_validation_next_index": (0, last_index),
+        "high_losses": (0, UPDATES),
+        "high_losses_since": (1, values["updates"]),
+        "diverged_since": (1, values["updates"]),
     }
     must_be_none = _must_be_none(values)
     for name, value in values.items():
         if name in must_be_none:
             fits = value is None
+        elif name in _MAY_BE_NONE and value is None:
+            fits = True
         elif name == "optimizer":
             fits = value in OPTIMIZERS
         elif name == "kernel":
@@ -177,8 +198,10 @@ def check_scalars(
 
 def _must_be_none(values: Mapping[str, Any]) -> set[str]:
     names = set(_NONE_BEFORE_UPDATE) if values["updates"] == 0 else set()
+    if values["high_losses"] == 0:
+        names |= _NONE_WITHOUT_HIGH_LOSSES
     if values["validation_loss"] is None:
-        names |= _NONE_BEFORE_VALIDATION | {"validation_loss"}
+        names |= _NONE_BEFORE_VALIDATION | {"validation_loss", "validation_update"}
     elif values["best_validation_update"] is None:
         # The loss was not a finite number.
         names |= _NONE_BEFORE_VALIDATION

@@ -1,7 +1,7 @@
 """The training loop: one update after the other, and everything needed to resume it exactly."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import asdict
 from functools import partial
 from typing import Literal, TypeAlias
@@ -19,6 +19,7 @@ from server.rnn.optimizers.clipping import clip_by_norm, clip_by_value
 from server.rnn.parameters import Array
 from server.rnn.sampling.sampling import generate
 from server.rnn.training.batches import BatchIterator, TextTooShortError
+from server.rnn.training.divergence import DivergenceDetector
 from server.rnn.training.model_snapshot import ModelSnapshot, copy_model, name_arrays
 from server.rnn.training.settings import DROPOUT, SAMPLES, SettingsError, TrainerSettings
 from server.rnn.training.state import (
@@ -81,8 +82,9 @@ class Trainer:
         factor s.
     best_update, best_smooth_loss : int or None, float or None
         The update with the lowest smooth loss, and that loss.
-    validation_loss : float or None
-        The last result of `validate`; None before the first.
+    validation_loss, validation_update : float or None, int or None
+        The last result of `validate`, and the update at which it was measured; None before the
+        first.
     best_validation_update, best_validation_loss : int or None, float or None
         The update with the lowest validation loss, and that loss.
     best_validation_smooth_loss : float or None
@@ -108,9 +110,11 @@ class Trainer:
         self.best_update: int | None = None
         self.best_smooth_loss: float | None = None
         self.validation_loss: float | None = None
+        self.validation_update: int | None = None
         self.best_validation_update: int | None = None
         self.best_validation_loss: float | None = None
         self.best_validation_smooth_loss: float | None = None
+        self._divergence = DivergenceDetector(T, vocabulary_size)
 
         self._network = network = Network(
             vocabulary_size,
@@ -159,6 +163,16 @@ class Trainer:
         return self._batches.sequences
 
     @property
+    def high_losses_since(self) -> int | None:
+        """The update since which most losses are far above that of random guessing, or None."""
+        return self._divergence.high_losses_since
+
+    @property
+    def diverged_since(self) -> int | None:
+        """The same, once that has lasted long enough: see `DivergenceDetector`."""
+        return self._divergence.diverged_since
+
+    @property
     def kernel(self) -> str | None:
         """The code that computes the updates, "numpy" or "numba"; None before the first update."""
         return self._kernel
@@ -190,6 +204,7 @@ class Trainer:
         network.carry()
         self.loss = loss
         self.updates += 1
+        self._divergence.add(loss, self.updates)
         if self._batches.advance():
             self._begin_epoch()
         return loss
@@ -249,12 +264,35 @@ class Trainer:
         NothingHeldOutError
             If `validation_fraction` is 0.
         """
+        steps = self.validation_steps()
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                return float(end.value)
+
+    def validation_is_due(self, every: int) -> bool:
+        """Whether to validate at a sample, of which there is one in `every` updates.
+
+        A large network is validated at some samples only: see `Validation.is_due`.
+        """
+        characters = self.settings.sequence_length * self.settings.batch_size
+        validation = self._validation
+        return validation is not None and validation.is_due(self.updates, every, characters)
+
+    def validation_steps(self) -> Generator[None, None, float]:
+        """Validate in steps of a few characters; no update may be made before the end.
+
+        The generator returns what `validate` returns, and raises as it.
+        """
         if self._validation is None or self._best_validation is None:
             raise NothingHeldOutError("No text is held out: validation_fraction is 0.")
         network = self._network
         # At the start of an epoch the carried state has already been cleared.
         state = network.last_state if self.position == 0 else network.state
-        loss = self.validation_loss = self._validation.loss(state)
+        mean = yield from self._validation.steps(state)
+        loss = self.validation_loss = mean * self.settings.sequence_length
+        self.validation_update = self.updates
         best = self.best_validation_loss
         if math.isfinite(loss) and (best is None or loss < best):
             self.best_validation_loss, self.best_validation_update = loss, self.updates
@@ -356,6 +394,7 @@ class Trainer:
             best_update=self.best_update,
             best_smooth_loss=self.best_smooth_loss,
             validation_loss=self.validation_loss,
+            validation_update=self.validation_update,
             best_validation_update=self.best_validation_update,
             best_validation_loss=self.best_validation_loss,
             best_validation_smooth_loss=self.best_validation_smooth_loss,
@@ -365,6 +404,9 @@ class Trainer:
             kernel=self._kernel,
             best_next_index=best_next_index,
             best_validation_next_index=best_validation_next_index,
+            high_losses=self._divergence.high_losses,
+            high_losses_since=self._divergence.high_losses_since,
+            diverged_since=self._divergence.diverged_since,
         )
 
     def _views(
@@ -428,9 +470,13 @@ class Trainer:
         self.best_update = progress.best_update
         self.best_smooth_loss = progress.best_smooth_loss
         self.validation_loss = progress.validation_loss
+        self.validation_update = progress.validation_update
         self.best_validation_update = progress.best_validation_update
         self.best_validation_loss = progress.best_validation_loss
         self.best_validation_smooth_loss = progress.best_validation_smooth_loss
+        self._divergence.high_losses = progress.high_losses
+        self._divergence.high_losses_since = progress.high_losses_since
+        self._divergence.diverged_since = progress.diverged_since
         if same_optimizer:
             self._optimizer.steps = progress.optimizer_steps
         self._kernel = None

@@ -1,7 +1,7 @@
 """Validation: the loss on the end of the text, which is held out from learning."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,13 @@ from server.rnn.training.batches import BatchIterator, TextTooShortError
 
 # The most characters that are read. More would not make the loss usefully more precise.
 MAX_CHARACTERS = 100_000
-# A large network reads fewer characters, so that training does not wait long: as many as need this
-# number of multiplications, about half a second, but never fewer than MIN_CHARACTERS.
+# They are read so many at a time, whatever the sequence length T of training is.
+STEP_CHARACTERS = 25
+# A measurement with more multiplications takes more than about half a second. It is made less
+# often: training since the last one takes at least as long.
 MAX_PRODUCTS = 10_000_000_000
-MIN_CHARACTERS = 2_000
+# An update computes the forward pass, and the backward pass, which takes twice as long.
+PASSES_PER_UPDATE = 3
 
 # Parallel streams take a fraction of the time. Each stream starts in the middle of the text with a
 # state from elsewhere, so it must be long enough for its first characters not to matter.
@@ -116,32 +119,38 @@ def _fraction_that_holds_out(
 class Validation:
     """Measures the loss of a network on held-out text.
 
-    At most the first `MAX_CHARACTERS` are read, and fewer if the network would need more than
-    `MAX_PRODUCTS` multiplications. They are read by up to `MAX_STREAMS` parallel streams of at
-    least `MIN_STREAM_LENGTH` characters each; a shorter text is read by one stream. All streams
-    start from a state that the network carries, although it comes from another position of the
-    text. A zero state would be worse: in training it occurs only at the start of an epoch, and the
-    predictions after it may be poor for thousands of characters. See docs/decisions/validation.md.
+    Which characters are read depends on the held-out text alone, so that networks of all sizes and
+    sequence lengths can be compared: at most the first `MAX_CHARACTERS`, by up to `MAX_STREAMS`
+    parallel streams of at least `MIN_STREAM_LENGTH` characters each; a shorter text is read by one
+    stream. All streams start from a state that the network carries, although it comes from another
+    position of the text. A zero state would be worse: in training it occurs only at the start of an
+    epoch, and the predictions after it may be poor for thousands of characters. See
+    docs/decisions/validation.md.
 
     Parameters
     ----------
     held_out : ndarray of int, shape (n,)
-        At least T + 1 characters. It is not copied.
+        At least two characters. It is not copied.
     network : Network
         Each measurement uses its current parameters.
+
+    Attributes
+    ----------
+    characters : int
+        The number of characters whose prediction is measured.
     """
 
     def __init__(self, held_out: NDArray[np.integer], network: Network) -> None:
-        T, affordable = network.sequence_length, MAX_PRODUCTS // network.parameters.flat.size
-        least = max(MIN_CHARACTERS, T + 1)
-        text = held_out[: min(MAX_CHARACTERS, max(least, affordable))]
-        streams = min(MAX_STREAMS, max(1, len(text) // max(MIN_STREAM_LENGTH, T + 1)))
-        self._batches = BatchIterator(text, streams, T)
+        text = held_out[:MAX_CHARACTERS]
+        streams = min(MAX_STREAMS, max(1, len(text) // MIN_STREAM_LENGTH))
+        step = min(STEP_CHARACTERS, len(text) - 1)
+        self._batches = BatchIterator(text, streams, step)
+        self.characters = self._batches.sequences * step * streams
         sizes = network.architecture
         self._network = Network(
             sizes.vocabulary_size,
             sizes.hidden_size,
-            T,
+            step,
             network.parameters.dtype,
             cell=sizes.cell,
             layers=sizes.layers,
@@ -149,8 +158,36 @@ class Validation:
             parameters=network.parameters,
         )
 
-    def loss(self, state: Mapping[str, NDArray[np.floating]]) -> float:
-        """Return the mean loss of a sequence of T characters, in nats, without dropout.
+    def is_due(self, update: int, every: int, characters_per_update: int) -> bool:
+        """Whether to measure at `update`, at which a sample is written.
+
+        Parameters
+        ----------
+        update : int
+            Updates made so far.
+        every : int
+            Updates between the regular samples.
+        characters_per_update : int
+            T B.
+
+        Returns
+        -------
+        bool
+            True unless the network is large; then at the multiples of a spacing, which is `every`
+            times the least sufficient power of two.
+        """
+        if self.characters * self._network.parameters.flat.size <= MAX_PRODUCTS:
+            return True
+        distance = every
+        while distance * characters_per_update * PASSES_PER_UPDATE < self.characters:
+            distance *= 2
+        return update % distance == 0
+
+    def steps(self, state: Mapping[str, NDArray[np.floating]]) -> Generator[None, None, float]:
+        """Measure the mean loss of a character, in nats, without dropout.
+
+        The network must not change before the end. The generator yields after every
+        `STEP_CHARACTERS` characters of each stream, and returns the loss.
 
         Parameters
         ----------
@@ -162,9 +199,10 @@ class Validation:
             view[:] = state[name][np.arange(len(view)) % len(state[name])]
         batches.position = 0
         total = 0.0
-        with np.errstate(all="ignore"):
-            for _ in range(batches.sequences):
+        for _ in range(batches.sequences):
+            with np.errstate(all="ignore"):
                 total += float(network.forward(*batches.peek()))
-                network.carry()
-                batches.advance()
-        return total / batches.sequences
+            network.carry()
+            batches.advance()
+            yield
+        return total / (batches.sequences * network.sequence_length)

@@ -91,9 +91,15 @@ function figures(state, shown) {
       ? [
           figure(
             "validation",
-            "validation",
+            "lowest validation",
             ({ run, lowestLoss }) => inUnit(lowestLoss?.loss, run),
             text,
+          ),
+          figure(
+            "validation_at",
+            "validation at",
+            ({ lowestLoss }) => lowestLoss?.update ?? null,
+            format.count,
           ),
         ]
       : []),

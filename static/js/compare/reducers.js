@@ -271,7 +271,7 @@ const liveFrom = (snapshot) => ({
   refining: snapshot.loss.bucket > 1,
   lowestLoss: lowestLoss(validationOf(snapshot.loss.validation)),
   validation: validationOf(snapshot.loss.validation),
-  checkpoints: keepCheckpoints(snapshot.checkpoints),
+  checkpoints: keepCheckpoints(snapshot.checkpoints, snapshot.run_state),
 });
 
 /** @type {Partial<Record<ServerMessage["type"], (live: LiveRun, message: any) => LiveRun>>} */
@@ -287,7 +287,7 @@ const MESSAGE_HANDLERS = {
   },
   checkpoint(live, /** @type {CheckpointMessage} */ { checkpoint }) {
     const others = live.checkpoints.filter(({ id }) => id !== checkpoint.id);
-    return { ...live, checkpoints: keepCheckpoints([...others, checkpoint]) };
+    return { ...live, checkpoints: keepCheckpoints([...others, checkpoint], live.run) };
   },
   checkpoint_deleted: (live, /** @type {CheckpointDeletedMessage} */ { checkpoint_id: gone }) => ({
     ...live,

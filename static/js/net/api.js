@@ -174,6 +174,9 @@ export const step = (id, updates) => call(run(id, "/step"), { method: "POST", bo
 /** @type {(id: string) => Promise<Checkpoint>} */
 export const saveCheckpoint = (id) => call(run(id, "/checkpoints"), { method: "POST", body: {} });
 
+/** @type {(id: string) => Promise<Checkpoint[]>} oldest first. */
+export const listCheckpoints = (id) => call(run(id, "/checkpoints"));
+
 /** @type {(spec: Partial<RunSpec>, signal: AbortSignal) => Promise<any>} */
 export const estimateRun = (spec, signal) =>
   call("/api/estimate", { method: "POST", body: spec, signal });

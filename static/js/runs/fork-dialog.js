@@ -58,8 +58,9 @@ export class ForkDialog {
    * @param {Run} run
    * @param {Checkpoint[]} checkpoints of the run, oldest first.
    * @param {string} [checkpoint] the id of the one to select, or "latest".
+   * @param {Partial<RunSpec>} [changes] of the spec to suggest.
    */
-  open(run, checkpoints, checkpoint = "latest") {
+  open(run, checkpoints, checkpoint = "latest", changes = {}) {
     this.#parent = run;
     this.#checkpoints = checkpoints.filter(({ damaged }) => !damaged).reverse();
     setText(find("#fork-parent"), `“${run.name}”`);
@@ -71,12 +72,28 @@ export class ForkDialog {
       ),
     );
     this.#fields.checkpoint.value = checkpoint;
-    this.#fill(run.spec);
+    this.#fill({ ...run.spec, ...changes });
     this.#suggest();
     this.#showProblem(null);
     if (!this.#dialog.open) this.#dialog.showModal();
     this.#fields.learning_rate.focus();
     this.#fields.learning_rate.select();
+  }
+
+  /**
+   * Open the dialog for the newest checkpoint from before an update, with half the learning rate.
+   *
+   * @param {Run} run
+   * @param {number} update
+   * @returns {Promise<boolean>} false if there is no such checkpoint.
+   */
+  async openBefore(run, update) {
+    // The page's own list may lack an automatic one that the server has kept for this.
+    const checkpoints = (await api.nullOnProblem(api.listCheckpoints(run.id))) ?? [];
+    const before = checkpoints.findLast((each) => each.update < update && !each.damaged);
+    if (!before) return false;
+    this.open(run, checkpoints, before.id, { learning_rate: run.spec.learning_rate / 2 });
+    return true;
   }
 
   /** @param {RunSpec} spec of the parent. */

@@ -16,7 +16,7 @@ export function mountMetrics(store) {
   store.watch(
     (state) => [
       ...[state.run, state.corpora, state.unit, state.reached, isOutdated(state)],
-      state.playback === null,
+      ...[state.playback === null, state.validation],
     ],
     (run, corpora, _unit, _reached, outdated, live) => {
       if (!run) {
@@ -32,7 +32,7 @@ export function mountMetrics(store) {
       const unit = lossUnit(store.get());
       const figure = (loss) => format.rounded(unit.of(loss ?? null), unit.digits);
       put("loss", figure(run.smooth_loss));
-      put("loss-note", lossNote(run, unit, figure));
+      put("loss-note", lossNote(store.get(), unit, figure));
       put("best", figure(run.best?.smooth_loss));
       put("best-note", run.best ? `at ${format.count(run.best.update)}` : "");
       put("speed", live ? speed(run, outdated) : format.NO_VALUE);
@@ -49,11 +49,34 @@ export function mountMetrics(store) {
 const VALUES = ["update", "loss", "best", "speed", "book"];
 const NOTES = ["update-note", "loss-note", "best-note", "speed-note", "book-note"];
 
-/** The validation loss if there is one; otherwise the loss per character, or the unit. */
-function lossNote({ smooth_loss: loss, validation_loss: validation, spec }, unit, figure) {
-  if (typeof validation === "number") return `validation ${figure(validation)}`;
+/**
+ * The last validation loss and its update, if there is one; otherwise the loss per character, or the
+ * unit.
+ */
+function lossNote({ run, validation }, unit, figure) {
+  const { smooth_loss: loss, spec } = run;
+  const last = lastValidation(run, validation);
+  if (last) {
+    const at = last.update === null ? "" : ` at ${format.count(last.update)}`;
+    return `validation ${figure(last.loss)}${at}`;
+  }
   if (unit.name !== "sequence") return unit.label;
   return loss === null ? "" : `${format.fine(loss / spec.sequence_length)} nats per character`;
+}
+
+/**
+ * The newest validation loss. Samples arrive more often than the run itself; a fork has no sample
+ * from before.
+ *
+ * @param {Run} run
+ * @param {ValidationLoss} validation
+ */
+function lastValidation({ validation_loss: loss, validation_update: known }, validation) {
+  const update = validation.update.at(-1);
+  if (update !== undefined && update >= (known ?? 0)) {
+    return { update, loss: validation.loss.at(-1) };
+  }
+  return typeof loss === "number" ? { update: known, loss } : null;
 }
 
 /**

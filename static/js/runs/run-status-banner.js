@@ -29,7 +29,8 @@ export function mountRunStatusBanner(store, actions) {
     const notice = outdated
       ? outdatedNotice(run, connection)
       : run && noticeFor(run, operator, runs ?? [], playback !== null);
-    const name = `${runId} ${run?.state} ${run?.error} ${playback !== null} ${outdated}`;
+    const reason = `${run?.error} ${run?.diverged_since}`;
+    const name = `${runId} ${run?.state} ${reason} ${playback !== null} ${outdated}`;
     if (closed && closed !== name) closed = "";
     host.hidden = !notice || closed === name;
     if (!notice) return;
@@ -58,6 +59,7 @@ export function mountRunStatusBanner(store, actions) {
     const ahead = run?.state === "queued" ? queueText(run, state.runs ?? []) : null;
     const outdated = isOutdated(state);
     return [
+      run?.diverged_since,
       ...[run?.state, run?.error, run?.disk_full, still, state.operator, state.runId, ahead],
       ...[state.playback === null, outdated, outdated && state.connection.heardAt],
     ];
@@ -95,6 +97,7 @@ function outdatedNotice({ update }, { heardAt }) {
 function noticeFor(run, operator, runs, playing) {
   const update = format.count(run.update);
   if (playing) return { text: "Replay of the training", actions: [["endReplay", "End replay"]] };
+  if (run.diverged_since && !run.error && run.state !== "queued") return divergence(run);
   switch (run.state) {
     case "queued":
       return { text: queueText(run, runs), long: true };
@@ -141,6 +144,24 @@ function noticeFor(run, operator, runs, playing) {
     default:
       return null;
   }
+}
+
+/**
+ * A loss that is finite, but far above that of random guessing: the cause and the way back.
+ *
+ * @returns {Notice}
+ */
+function divergence({ state, update, diverged_since: since, spec }) {
+  const start = since === 1 ? ", or the initial weights are too large" : "";
+  return {
+    text:
+      `${state === "running" ? "" : `${format.stateLabel(state)} at update ${format.count(update)}. `}` +
+      `The training diverged at update ${format.count(since)}: since then the loss has been more` +
+      ` than three times that of random guessing. The learning rate of ${spec.learning_rate} is` +
+      ` probably too high${start}.`,
+    ...{ tone: "bad", long: true },
+    actions: [["goBack", "Go back and lower the rate"]],
+  };
 }
 
 /** Which runs a queued run waits for, and how many others wait. */

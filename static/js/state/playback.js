@@ -97,6 +97,6 @@ function runAt(run, curve, update) {
     position: (Math.max(update - 1, 0) % perEpoch) * run.spec.sequence_length,
     smooth_loss: smoothAt(curve, update),
     best,
-    validation_loss: null,
+    ...{ validation_loss: null, validation_update: null, diverged_since: null },
   };
 }

@@ -250,7 +250,7 @@ const MESSAGE_HANDLERS = {
     reached: {},
     samples: keepVisible(message.samples, state),
     milestones: keepMilestones(message.milestones),
-    ...withCheckpoints(keepCheckpoints(message.checkpoints), state),
+    ...withCheckpoints(keepCheckpoints(message.checkpoints, message.run_state), state),
     heldSample: null,
     freshHurrah: null,
     newHurrah: null,
@@ -348,17 +348,22 @@ const withCheckpoints = (allCheckpoints, state) => ({
  */
 function withCheckpoint(state, checkpoint) {
   const others = state.allCheckpoints.filter(({ id }) => id !== checkpoint.id);
-  return { ...state, ...withCheckpoints(keepCheckpoints([...others, checkpoint]), state) };
+  return { ...state, ...withCheckpoints(keepCheckpoints([...others, checkpoint], state.run), state) };
 }
 
 /**
- * A bounded number of checkpoints, without the automatic ones that the server has deleted.
+ * A bounded number of checkpoints, without the automatic ones that the server has deleted. It keeps
+ * the newest from before the training diverged.
  *
  * @param {Checkpoint[]} checkpoints
+ * @param {Run | null} run
  */
-export function keepCheckpoints(checkpoints) {
+export function keepCheckpoints(checkpoints, run) {
   const automatic = checkpoints.filter((checkpoint) => checkpoint.automatic);
-  const gone = new Set(automatic.slice(0, -MAX_AUTOMATIC).map(({ id }) => id));
+  const since = run?.diverged_since ?? 0;
+  const good = automatic.findLast(({ update, damaged }) => update < since && !damaged);
+  const old = automatic.slice(0, -MAX_AUTOMATIC).filter((checkpoint) => checkpoint !== good);
+  const gone = new Set(old.map(({ id }) => id));
   return checkpoints.filter(({ id }) => !gone.has(id)).slice(-LIMIT_CHECKPOINTS);
 }
 

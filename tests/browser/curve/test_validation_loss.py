@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from playwright.sync_api import Page, expect
@@ -20,8 +21,9 @@ def trace(page: Page, dash: str) -> Any:
 
 
 def test_the_validation_loss_is_on_the_chart_and_live(server: Server, window: Window) -> None:
+    # The last update is not in the schedule of samples.
     run = server.create_run(
-        validation_fraction=0.1, max_updates=40, sample_every=10, hidden_size=8, paused=True
+        validation_fraction=0.1, max_updates=40, sample_every=30, hidden_size=8, paused=True
     )
     page = window.open(server, run)
     server.call("POST", f"runs/{run}/resume", {})
@@ -32,9 +34,13 @@ def test_the_validation_loss_is_on_the_chart_and_live(server: Server, window: Wi
         "the last validation loss",
     )
     kept = server.call("GET", f"runs/{run}/loss")["validation"]
+    assert kept["update"][-2:] == [30, 40]
+    now = server.call("GET", f"runs/{run}")
+    assert (now["validation_update"], now["validation_loss"]) == (40, kept["loss"][-1])
+    expect(page.locator("#writing-title")).to_contain_text("at update 40")
     assert drawn["y"][-1] == kept["loss"][-1]
     expect(page.locator("#chart .annotation-text", has_text="validation")).to_be_visible()
-    expect(page.locator("#figure-loss-note")).to_contain_text("validation")
+    expect(page.locator("#figure-loss-note")).to_contain_text(re.compile(r"validation .* at 40$"))
     expect(page.locator("#writing-loss")).to_contain_text("validation")
     page.reload()
     eventually(lambda: trace(page, "5px,3px"), lambda line: line == drawn, "the same line again")
@@ -89,6 +95,51 @@ def test_a_diverged_loss_is_reported_and_can_be_fixed(server: Server, window: Wi
         lambda now: now["update"] > 40 and now["spec"]["learning_rate"] == 0.01,
         "the run to go on at half the rate",
     )
+
+
+def test_a_finite_loss_that_runs_away_is_reported_with_a_way_back(
+    server: Server, window: Window
+) -> None:
+    run = server.create_run(
+        optimizer="sgd", learning_rate=0.01, hidden_size=20, paused=True, max_updates=2_000
+    )
+    server.call("POST", f"runs/{run}/step", {"updates": 30})
+    server.call("POST", f"runs/{run}/checkpoints", {})
+    server.call("PATCH", f"runs/{run}", {"learning_rate": 1e4})
+    page = window.open(server, run)
+    notice = page.locator("#notice")
+    server.call("POST", f"runs/{run}/resume", {})
+    expect(notice).to_contain_text("Finished at update 2,000. The training diverged at update 3")
+    expect(notice).to_contain_text("more than three times that of random guessing")
+    expect(notice).to_contain_text("The learning rate of 10000 is probably too high")
+    notice.get_by_role("button", name="Go back and lower the rate").click()
+    dialog = page.locator("#fork-dialog")
+    expect(dialog.locator("select[name=checkpoint] option:checked")).to_contain_text("update 30")
+    expect(dialog.locator("input[name=learning_rate]")).to_have_value("5000")
+    dialog.locator("input[name=learning_rate]").fill("0.01")
+    dialog.locator("input[name=max_updates]").fill("200")
+    dialog.locator("button[type=submit]").click()
+    eventually(
+        lambda: server.call("GET", "runs")[0],
+        lambda fork: (fork["state"], fork["update"]) == ("finished", 200),
+        "the fork to finish",
+    )
+    fork = server.call("GET", "runs")[0]
+    assert (fork["forked_from"]["update"], fork["diverged_since"]) == (30, None)
+
+
+def test_a_divergence_without_a_checkpoint_from_before_leads_to_a_new_run(
+    server: Server, window: Window
+) -> None:
+    run = server.create_run(
+        optimizer="sgd", learning_rate=1e4, init_scale=10.0, hidden_size=20, max_updates=300
+    )
+    page = window.open(server, run)
+    notice = page.locator("#notice")
+    expect(notice).to_contain_text("Finished at update 300. The training diverged at update 1:")
+    expect(notice).to_contain_text("or the initial weights are too large")
+    notice.get_by_role("button", name="Go back and lower the rate").click()
+    expect(page.locator("#new-run-dialog")).to_be_visible()
 
 
 def test_validation_stays_bounded_and_keeps_its_lowest_point(module: Module) -> None:

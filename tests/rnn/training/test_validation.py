@@ -14,9 +14,7 @@ from server.rnn.training.trainer import (
 )
 from server.rnn.training.validation import (
     MAX_CHARACTERS,
-    MAX_PRODUCTS,
     MAX_STREAMS,
-    MIN_CHARACTERS,
     MIN_STREAM_LENGTH,
     Validation,
     hold_out,
@@ -30,24 +28,27 @@ def carried_state(trainer):
 
 
 def by_the_definition(trainer, held_out, carried):
-    """Read all held-out text in one stream from a state, without dropout."""
+    """Read the held-out text character by character in one stream from a state, without dropout.
+
+    At most 24 characters at its end are not read.
+    """
     s = trainer.settings
-    T = s.sequence_length
     network = Network(
-        trainer.vocabulary_size, s.hidden_size, T, s.dtype, cell=s.cell, layers=s.layers
+        trainer.vocabulary_size, s.hidden_size, 1, s.dtype, cell=s.cell, layers=s.layers
     )
     network.parameters.flat[:] = trainer.parameters.flat
     for name, state in network.state.items():
         state[:] = carried[name]
+    predicted = len(held_out) - 1
+    if predicted > 25:
+        predicted -= predicted % 25
     losses = []
-    for start in range(0, len(held_out) - T, T):
+    for start in range(predicted):
         losses.append(
-            float(network.forward(held_out[start : start + T], held_out[start + 1 :][:T].copy()))
+            float(network.forward(held_out[start : start + 1], held_out[start + 1 :][:1]))
         )
         network.carry()
-        if len(held_out) - start - T < T + 1:
-            break
-    return sum(losses) / len(losses)
+    return s.sequence_length * sum(losses) / predicted
 
 
 @settings(deadline=None, max_examples=30)
@@ -228,15 +229,70 @@ def test_long_texts_are_validated_in_parallel_up_to_a_limit():
         assert batches.stream_length == min(length, MAX_CHARACTERS) // streams
 
 
-@pytest.mark.parametrize("hidden_size", [50, 500, 2_500])
-def test_a_large_network_validates_on_fewer_characters(hidden_size):
-    network = Network(7, hidden_size, 25)
-    batches = Validation(random_text(MAX_CHARACTERS), network)._batches
-    read, products = batches._streams.size, network.parameters.flat.size
-    assert MIN_CHARACTERS <= read <= MAX_CHARACTERS
-    assert read == MAX_CHARACTERS or read <= max(MIN_CHARACTERS, MAX_PRODUCTS / products)
-    # As many as possible, except for a remainder that does not fill all streams.
-    assert (read + MAX_STREAMS) * products > min(MAX_PRODUCTS, MAX_CHARACTERS * products)
+@pytest.mark.parametrize("length", [2, 20, 1_500, 30_000, MAX_CHARACTERS + 5_000])
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"hidden_size": 500},
+        {"cell": "lstm", "hidden_size": 128},
+        {"cell": "gru", "hidden_size": 1_500},
+        {"hidden_size": 5, "sequence_length": 1},
+        {"hidden_size": 5, "sequence_length": 40, "batch_size": 7},
+        {"hidden_size": 5, "sequence_length": 1_000},
+        {"hidden_size": 5, "layers": 3},
+    ],
+    ids=str,
+)
+def test_every_network_validates_on_the_same_text(sizes, length):
+    """Neither its size nor its sequence length matters."""
+    text = random_text(length)
+    sizes = {"sequence_length": 25, **sizes}
+    reference, other = (
+        Validation(text, Network(7, **each))
+        for each in ({"hidden_size": 5, "sequence_length": 25}, sizes)
+    )
+    assert np.array_equal(reference._batches._streams, other._batches._streams)
+    assert other.characters == reference.characters
+    # But for a remainder that does not fill a step of each stream.
+    streams = len(other._batches._streams)
+    assert min(length, MAX_CHARACTERS) - 26 * streams <= other.characters < length
+
+
+def test_the_validation_loss_of_a_character_does_not_depend_on_the_sequence_length():
+    short, long = (make_trainer(4_000, validation_fraction=0.5, sequence_length=T) for T in (5, 50))
+    long.parameters.flat[:] = short.parameters.flat
+    assert short.validate() / 5 == pytest.approx(long.validate() / 50, rel=1e-6)
+
+
+def test_a_large_network_validates_less_often():
+    """Training since the last validation takes at least as long as the next one."""
+    text = random_text(MAX_CHARACTERS)
+    small, large = (Validation(text, Network(7, m, 25, cell="lstm")) for m in (10, 500))
+    assert all(small.is_due(update, 1_000, 25) for update in (0, 1, 2, 5, 1_000, 7_000))
+    for every, characters in ((1_000, 25), (10, 25), (100, 2_500), (1, 1)):
+        due = [update for update in range(200_000) if large.is_due(update, every, characters)]
+        assert due[0] == 0
+        (apart,) = set(np.diff(due).tolist())
+        assert apart % every == 0
+        assert apart * characters * 3 >= large.characters
+        assert apart == every or apart / 2 * characters * 3 < large.characters
+
+
+def test_a_validation_in_steps_is_that_in_one():
+    trainer, stepped = (make_trainer(4_000, validation_fraction=0.5) for _ in range(2))
+    for each in (trainer, stepped):
+        for _ in range(20):
+            each.update()
+    loss = trainer.validate()
+    steps = stepped.validation_steps()
+    for _ in range((2_000 - 1) // 25):
+        next(steps)
+        assert stepped.validation_loss is None
+    with pytest.raises(StopIteration) as end:
+        next(steps)
+    assert end.value.value == loss == stepped.validation_loss
+    assert stepped.validation_update == 20
+    assert bytes_of(stepped) == bytes_of(trainer)
 
 
 def test_parallel_streams_measure_the_loss_of_one_stream():
