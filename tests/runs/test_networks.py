@@ -7,6 +7,8 @@ import pytest
 
 from server.checkpoints.checkpoint_format import new_trainer
 from server.rnn.vocabulary import Vocabulary
+from tests.serving import until
+from tests.training import run_command
 
 SPECS = {
     "gru": {"cell": "gru"},
@@ -109,6 +111,27 @@ def test_the_figures_of_a_run_that_was_stopped_are_those_of_its_last_update(serv
         stopped["update"],
         stopped["validation_loss"],
     )
+
+
+def test_the_command_and_the_page_agree_about_the_last_sample(server, corpus, text, tmp_path):
+    spec = SMALL | {"sample_every": 50, "max_updates": 120, "validation_fraction": 0.2}
+    run = server.create(corpus=corpus, **spec)
+    server.until(run, lambda now: now["state"] == "finished")
+    now = server.run(run)
+    last = until(lambda: [each for each in server.get(run, "samples") if each["update"] == 120])[0]
+    assert (now["validation_update"], now["validation_loss"]) == (120, last["validation_loss"])
+    book = tmp_path / "book.txt"
+    book.write_text(text, encoding="utf-8")
+    options = {name: value for name, value in spec.items() if name != "max_updates"}
+    given = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+    trained = run_command("train", book, "--updates=120", "--out", tmp_path / "out", *given)
+    assert trained.returncode == 0, trained.stderr
+    heading = (
+        f"--- update 120, smooth loss {last['smooth_loss']:.2f},"
+        f" validation loss {last['validation_loss']:.2f}\n"
+    )
+    written = (tmp_path / "out" / "samples.txt").read_text(encoding="utf-8")
+    assert written.endswith(f"{heading}{last['text']}\n\n")
 
 
 def test_without_a_validation_fraction_there_is_no_validation_loss(server, corpus):

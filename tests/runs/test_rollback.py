@@ -87,7 +87,8 @@ def test_a_run_whose_loss_runs_away_to_a_finite_value_says_so(server):
     assert ended["error"] is None
     rows = server.losses_csv(run).decode().splitlines()[1:]
     losses = [float(row.split(",")[3]) for row in rows]
-    [corpus] = server.client.get("/api/corpora").json()
+    corpora = server.client.get("/api/corpora").json()
+    [corpus] = [each for each in corpora if each["id"] == run["corpus"]]
     limit = 3 * 25 * math.log(corpus["distinct"])
     low = max(update for update, loss in enumerate(losses, 1) if loss <= limit)
     assert ended["diverged_since"] == low + 1

@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 
-from server.store import migrations
+from server.store import migrations, queries
 from server.store.database import Store
 from server.store.migrations import (
     TABLES_0,

@@ -153,12 +153,13 @@ function noticeFor(run, operator, runs, playing) {
  */
 function divergence({ state, update, diverged_since: since, spec }) {
   const start = since === 1 ? ", or the initial weights are too large" : "";
+  const label = format.stateLabel(state);
+  const ended = `${label[0].toUpperCase()}${label.slice(1)} at update ${format.count(update)}. `;
   return {
     text:
-      `${state === "running" ? "" : `${format.stateLabel(state)} at update ${format.count(update)}. `}` +
-      `The training diverged at update ${format.count(since)}: since then the loss has been more` +
-      ` than three times that of random guessing. The learning rate of ${spec.learning_rate} is` +
-      ` probably too high${start}.`,
+      `${state === "running" ? "" : ended}The training diverged at update` +
+      ` ${format.count(since)}: since then the loss has been more than three times that` +
+      ` of random guessing. The learning rate of ${spec.learning_rate} is probably too high${start}.`,
     ...{ tone: "bad", long: true },
     actions: [["goBack", "Go back and lower the rate"]],
   };
