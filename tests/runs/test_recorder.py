@@ -1,6 +1,7 @@
 """What happens to a run is recorded once, even if it is reported twice."""
 
 import asyncio
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from server.spec.schemas import Run, RunState
 from server.store import queries
 from server.store.database import Store
 from server.store.executor import StoreExecutor
+from tests.concurrency.test_typed_messages import REPORT
 
 
 class Listener:
@@ -86,3 +88,79 @@ def test_a_sample_in_two_checkpoints_is_recorded_once(tmp_path):
     assert [kept.hurrahs for kept in samples] == [["Orla"]]
     assert [milestone.text for milestone in milestones] == ["hurrah - Orla"]
     assert [message["type"] for message in heard].count("sample") == 1
+
+
+def test_a_sample_that_is_written_again_is_confirmed_but_not_recorded_again(tmp_path):
+    """A worker that continues from within a long validation writes its sample again."""
+    book = tmp_path / "book.txt"
+    book.write_text("Orla rowed to Farside. " * 20)
+    sample = {"update": 1, "epoch": 1, "smooth_loss": 1.0, "text": "said Orla."}
+    report = replace(REPORT, samples=[sample])
+
+    async def tell():
+        store, reader, listener = StoreExecutor(tmp_path / "db"), InferenceClient(), Listener()
+        run = a_run("book")
+        await store(Store.add_run, run.id, run.model_dump_json())
+        recorder = Recorder(
+            run, book, store, listener, reader, snapshots=Snapshots(tmp_path / "snapshots")
+        )
+        measured = []
+        recorder.on_sample_measured = measured.append
+        for _ in range(2):
+            await recorder.apply_report(report)
+            await recorder.drain()
+        samples = await store(queries.list_samples, run.id)
+        await recorder.close()
+        await reader.terminate()
+        await store.close()
+        return samples, measured, listener.heard
+
+    samples, measured, heard = asyncio.run(tell())
+    assert [each.hurrahs for each in samples] == [["Orla"]]
+    assert measured == [1, 1]
+    assert [message["type"] for message in heard].count("sample") == 1
+
+
+def test_the_update_of_a_validation_loss_is_known_after_a_checkpoint_without_it(tmp_path):
+    """Checkpoints of earlier versions do not contain it; the samples do."""
+    book = tmp_path / "book.txt"
+    book.write_text("Orla rowed to Farside. " * 20)
+    losses = {0: 90.0, 10: 80.0, 20: 70.0}
+    samples = [
+        {"update": update, "epoch": 1, "smooth_loss": 1.0, "text": "A.", "validation_loss": loss}
+        for update, loss in losses.items()
+    ]
+    progress = {"epoch": 1, "position": 50, "loss": 1.0, "smooth_loss": 1.0}
+    progress |= {"best_update": 2, "best_smooth_loss": 1.0}
+
+    async def tell():
+        store, reader, listener = StoreExecutor(tmp_path / "db"), InferenceClient(), Listener()
+        run = a_run("book")
+        await store(Store.add_run, run.id, run.model_dump_json())
+        recorder = Recorder(
+            run, book, store, listener, reader, snapshots=Snapshots(tmp_path / "snapshots")
+        )
+        await recorder.add_missing_samples(samples)
+        await recorder.drain()
+        found = []
+        for update, loss in ((25, 70.0), (15, 80.0), (5, None)):
+            delta = HistoryDelta(1, update, np.ones(update))
+            scalars = progress | {"updates": update, "validation_loss": loss}
+            await recorder.restore_to(delta, scalars)
+            found.append(run.validation_update)
+        # The worker knows the loss from its checkpoint, but not the update.
+        for loss, validated in ((80.0, None), (75.0, 17)):
+            await recorder.restore_to(
+                HistoryDelta(1, 15, np.ones(15)),
+                progress | {"updates": 15, "validation_loss": 80.0},
+            )
+            await recorder.apply_report(
+                replace(REPORT, validation_loss=loss, validation_update=validated)
+            )
+            found.append(run.validation_update)
+        await recorder.close()
+        await reader.terminate()
+        await store.close()
+        return found
+
+    assert asyncio.run(tell()) == [20, 10, None, 10, 17]

@@ -195,3 +195,40 @@ def test_a_longer_sequence_that_does_not_fit_starts_a_new_epoch():
     assert (longer.epoch, longer.position, longer.updates) == (2, 0, 21)
     assert not longer.current_model().state["h"].any()
     longer.update()
+
+
+def test_a_state_without_the_update_of_the_validation_and_the_divergence_is_accepted():
+    source, resumed = (make_trainer(4_000, validation_fraction=0.5) for _ in range(2))
+    for _ in range(30):
+        source.update()
+    source.validate()
+    arrays, scalars = source.state()
+    for name in ("validation_update", "high_losses", "high_losses_since", "diverged_since"):
+        del scalars[name]
+    resumed.restore(arrays, scalars)
+    assert resumed.validation_loss == source.validation_loss
+    assert (resumed.validation_update, resumed.diverged_since) == (None, None)
+    assert resumed.update() == source.update()
+    resumed.validate()
+    assert resumed.validation_update == 31
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"high_losses": 101},
+        {"high_losses": 3, "high_losses_since": None},
+        {"high_losses": 0, "high_losses_since": 5},
+        {"high_losses": 0, "diverged_since": 5},
+        {"high_losses": 3, "high_losses_since": 31},
+        {"validation_update": 0},
+    ],
+    ids=str,
+)
+def test_contradictions_about_a_divergence_or_a_validation_are_refused(changes):
+    trainer = make_trainer()
+    for _ in range(30):
+        trainer.update()
+    arrays, scalars = trainer.state()
+    with pytest.raises(StateError):
+        trainer.restore(arrays, scalars | changes)
