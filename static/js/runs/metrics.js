@@ -50,8 +50,8 @@ const VALUES = ["update", "loss", "best", "speed", "book"];
 const NOTES = ["update-note", "loss-note", "best-note", "speed-note", "book-note"];
 
 /**
- * The last validation loss and its update, if there is one; otherwise the loss per character, or the
- * unit.
+ * The last validation loss and its update, if there is one; otherwise the loss per character, or
+ * the unit.
  */
 function lossNote({ run, validation }, unit, figure) {
   const { smooth_loss: loss, spec } = run;

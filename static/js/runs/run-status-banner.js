@@ -158,8 +158,9 @@ function divergence({ state, update, diverged_since: since, spec }) {
   return {
     text:
       `${state === "running" ? "" : ended}The training diverged at update` +
-      ` ${format.count(since)}: since then the loss has been more than three times that` +
-      ` of random guessing. The learning rate of ${spec.learning_rate} is probably too high${start}.`,
+      ` ${format.count(since)}: since then the loss has been more than three times that of` +
+      ` random guessing. The learning rate of ${spec.learning_rate} is probably too` +
+      ` high${start}.`,
     ...{ tone: "bad", long: true },
     actions: [["goBack", "Go back and lower the rate"]],
   };

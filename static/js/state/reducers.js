@@ -348,7 +348,8 @@ const withCheckpoints = (allCheckpoints, state) => ({
  */
 function withCheckpoint(state, checkpoint) {
   const others = state.allCheckpoints.filter(({ id }) => id !== checkpoint.id);
-  return { ...state, ...withCheckpoints(keepCheckpoints([...others, checkpoint], state.run), state) };
+  const kept = keepCheckpoints([...others, checkpoint], state.run);
+  return { ...state, ...withCheckpoints(kept, state) };
 }
 
 /**
