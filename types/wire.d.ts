@@ -174,6 +174,7 @@ interface Run {
   error: string | null;
   disk_full: boolean;
   forked_from: ForkedFrom | null;
+  queue_position: number | null;
 }
 
 /** The loss over a range of updates, in buckets of `bucket` updates. */

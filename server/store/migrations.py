@@ -317,9 +317,28 @@ def _keep_loss_smoothing(connection: sqlite3.Connection) -> None:
     )
 
 
+# -- version 3 ------------------------------------------------------------------------------------
+
+QUEUE_3 = """
+CREATE TABLE queue (
+    run TEXT PRIMARY KEY,
+    position INTEGER NOT NULL
+);
+INSERT INTO queue
+    SELECT id, row_number() OVER (ORDER BY number) - 1 FROM runs
+    WHERE json_valid(run) AND json_extract(run, '$.state') = 'queued'
+"""
+
+
+def _add_queue(connection: sqlite3.Connection) -> None:
+    """Store the order of the runs that wait, which was that of their creation."""
+    _execute_all(connection, QUEUE_3)
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _rename_to_standard_terms,
     _keep_loss_smoothing,
+    _add_queue,
 )
 """The migration at index n makes version n + 1 of version n."""
 

@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 
-from server.store import migrations
+from server.store import migrations, queries
 from server.store.database import Store
 from server.store.migrations import (
     TABLES_0,
@@ -169,6 +169,31 @@ def test_every_run_keeps_the_factor_of_its_smooth_loss(tmp_path):
         ]
         assert rows[2] == '{"spec":'
         assert store.smoothing("0") == 0.999
+    finally:
+        store.close()
+
+
+def test_the_runs_that_wait_keep_their_order(tmp_path):
+    """Before the queue was stored, the run that was created first was the first to start."""
+    path = tmp_path / "hurrah.db"
+    states = ["queued", "running", "queued", "paused", "queued"]
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(TABLES_0)
+        for number, state in enumerate(states):
+            # The ids are in another order than the numbers.
+            connection.execute(
+                "INSERT INTO runs VALUES (?, ?, ?)",
+                (f"{9 - number}", number, json.dumps({"state": state, "spec": {}})),
+            )
+        connection.execute("INSERT INTO runs VALUES ('damaged', 7, '{\"state\":\"queued')")
+        connection.commit()
+    store = Store(path)
+    try:
+        assert queries.queued_runs(store) == ["9", "7", "5"]
+        store.save_queue_durably(["5", "9", "7"])
+        assert queries.queued_runs(store) == ["5", "9", "7"]
+        store.delete_run("9")
+        assert queries.queued_runs(store) == ["5", "7"]
     finally:
         store.close()
 
