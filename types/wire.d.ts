@@ -176,6 +176,7 @@ interface Run {
   diverged_since: number | null;
   disk_full: boolean;
   forked_from: ForkedFrom | null;
+  queue_position: number | null;
 }
 
 /** The loss over a range of updates, in buckets of `bucket` updates. */

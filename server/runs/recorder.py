@@ -243,6 +243,11 @@ class Recorder:
             self._publish_milestones(milestones)
             self._publish(StateMessage(type="state", run_state=self.run))
 
+    async def publish_state(self) -> None:
+        """Publish the run as it is."""
+        async with self.lock:
+            self._publish(StateMessage(type="state", run_state=self.run))
+
     async def flush(self) -> int:
         """Make everything so far durable.
 

@@ -22,6 +22,7 @@ from server.runs.creation import RunFactory
 from server.runs.publisher import Publisher
 from server.runs.recorder import Recorder
 from server.runs.run_controller import RunController
+from server.runs.run_queue import RunQueue
 from server.runs.startup import finish_deletions, recover_run
 from server.spec.limits import Limits
 from server.spec.run_change import RunChange
@@ -88,9 +89,9 @@ class Supervisor:
             limits=limits,
             quota=self.quota,
         )
-        self._queue: list[str] = []
-        self._starting: set[str] = set()
         self._background = BackgroundTasks("supervisor")
+        self._queue = RunQueue(self._controllers, self.store, self._background)
+        self._starting: set[str] = set()
         self._closing = False
 
     @classmethod
@@ -112,8 +113,7 @@ class Supervisor:
                 continue
             supervisor._controllers[run.id] = controller
             await recover_run(controller)
-            if run.state is RunState.QUEUED:
-                supervisor._queue.append(run.id)
+        await supervisor._queue.restore()
         supervisor._schedule_next()
         return supervisor
 
@@ -209,14 +209,21 @@ class Supervisor:
             if run not in self._queue:
                 raise
         if run in self._queue:
+            await self._queue.save()
             await controller.recorder.set_state(RunState.QUEUED)
+        return controller.run
+
+    async def move_in_queue(self, run: str, position: int) -> Run:
+        """Move a waiting run to a position in the queue. Raises as `RunQueue.move`."""
+        controller = self.get(run)
+        with controller.command():
+            await self._queue.move(run, position)
         return controller.run
 
     async def pause(self, run: str) -> Run:
         """Pause a run."""
         controller = self.get(run)
-        with contextlib.suppress(ValueError):
-            self._queue.remove(run)
+        self._queue.remove(run)
         with controller.command():
             await controller.pause()
         self._unload_idle()
@@ -233,8 +240,7 @@ class Supervisor:
     async def stop(self, run: str) -> Run:
         """End a run."""
         controller = self.get(run)
-        with contextlib.suppress(ValueError):
-            self._queue.remove(run)
+        self._queue.remove(run)
         with controller.command():
             await controller.stop()
         return controller.run
@@ -258,8 +264,7 @@ class Supervisor:
         """
         controller = self.get(run)
         controller.deleted = True
-        with contextlib.suppress(ValueError):
-            self._queue.remove(run)
+        self._queue.remove(run)
         try:
             failpoint("run.delete")
             await asyncio.to_thread(self._directories.begin_deletion, run)
@@ -271,8 +276,7 @@ class Supervisor:
         await controller.kill()
         await controller.end_commands()
         del self._controllers[run]
-        with contextlib.suppress(ValueError):
-            self._queue.remove(run)
+        self._queue.remove(run)
         # The files first: on a full disk, that makes space for the database.
         await asyncio.to_thread(self._directories.delete_contents, run)
         try:
@@ -325,7 +329,7 @@ class Supervisor:
         """Train the run that has waited longest, if a slot is free."""
         if not self._queue or not self._has_free_slot or self._closing:
             return
-        run = self._queue.pop(0)
+        run = self._queue.pop()
         if (controller := self._controllers.get(run)) is None:
             # It was deleted.
             self._schedule_next()

@@ -112,6 +112,8 @@ class Run(ApiModel):
         Whether the run is paused because the disk is full. It continues when there is space.
     forked_from : ForkedFrom or None
         The parent run and checkpoint; None if the run is not a fork.
+    queue_position : int or None
+        The place among the runs that wait to train, from 1; None if the run does not wait.
     """
 
     id: str
@@ -138,6 +140,7 @@ class Run(ApiModel):
     diverged_since: int | None = None
     disk_full: bool = False
     forked_from: ForkedFrom | None = None
+    queue_position: int | None = None
 
 
 class Replay(ApiModel):

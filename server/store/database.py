@@ -162,6 +162,20 @@ class Store:
     def _save_run(self, run: str, text: str) -> None:
         self._connection.execute("UPDATE runs SET run = ? WHERE id = ?", (text, run))
 
+    def save_queue(self, runs: Sequence[str]) -> None:
+        """Store the ids of the runs that wait to train, in their order."""
+        self._log.write(partial(self._save_queue, runs))
+
+    def save_queue_durably(self, runs: Sequence[str]) -> None:
+        """Store the queue as `save_queue`; durable."""
+        self._log.write_durably(partial(self._save_queue, runs))
+
+    def _save_queue(self, runs: Sequence[str]) -> None:
+        self._connection.execute("DELETE FROM queue")
+        self._connection.executemany(
+            "INSERT INTO queue VALUES (?, ?)", zip(runs, range(len(runs)), strict=True)
+        )
+
     def delete_run(self, run: str) -> None:
         """Delete a run and everything that belongs to it."""
 

@@ -330,10 +330,29 @@ def _name_the_update_of_the_validation_loss(connection: sqlite3.Connection) -> N
     )
 
 
+# -- version 4 ------------------------------------------------------------------------------------
+
+QUEUE_4 = """
+CREATE TABLE queue (
+    run TEXT PRIMARY KEY,
+    position INTEGER NOT NULL
+);
+INSERT INTO queue
+    SELECT id, row_number() OVER (ORDER BY number) - 1 FROM runs
+    WHERE json_valid(run) AND json_extract(run, '$.state') = 'queued'
+"""
+
+
+def _add_queue(connection: sqlite3.Connection) -> None:
+    """Store the order of the runs that wait, which was that of their creation."""
+    _execute_all(connection, QUEUE_4)
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _rename_to_standard_terms,
     _keep_loss_smoothing,
     _name_the_update_of_the_validation_loss,
+    _add_queue,
 )
 """The migration at index n makes version n + 1 of version n."""
 

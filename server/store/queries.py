@@ -34,6 +34,7 @@ __all__ = [
     "loss_chunk",
     "losses",
     "precompute_smoothing",
+    "queued_runs",
     "reduced_loss",
     "run_ids",
     "sample_slice",
@@ -62,6 +63,11 @@ def list_runs(store: Store) -> list[Run]:
         except ValidationError as error:
             log.warning("run %s cannot be read and is not shown: %s", run, error)
     return found
+
+
+def queued_runs(store: Store) -> list[str]:
+    """Return the ids of the runs that waited to train when the queue last grew or was changed."""
+    return [row[0] for row in store.connection.execute("SELECT run FROM queue ORDER BY position")]
 
 
 def run_ids(store: Store) -> set[str]:

@@ -16,6 +16,10 @@ CREATE TABLE runs (
     number INTEGER NOT NULL,
     run TEXT NOT NULL
 );
+CREATE TABLE queue (
+    run TEXT PRIMARY KEY,
+    position INTEGER NOT NULL
+);
 CREATE TABLE samples (
     run TEXT NOT NULL,
     update_ INTEGER NOT NULL,
@@ -65,5 +69,5 @@ COPIED_TO_FORKS = (
 # Tables with a column `run`: the rows that are deleted with a run.
 RUN_TABLES = (
     *("losses", "least_smooth", "smoothed", "training_time"),
-    *("samples", "milestones", "checkpoints", "saved_passages"),
+    *("samples", "milestones", "checkpoints", "saved_passages", "queue"),
 )

@@ -4,7 +4,7 @@ import { mountUrlState } from "./state/url-state.js";
 import { fetchBaselines } from "./curve/baselines.js";
 import { ServerClock } from "./net/server-clock.js";
 import { fetchVisibleSamples } from "./writing/sample-loader.js";
-import { fetchDetailOnZoom, fetchSmoothed } from "./curve/detail-loader.js";
+import { fetchDetailOnZoom, fetchShortRun, fetchSmoothed } from "./curve/detail-loader.js";
 import { find } from "./lib/dom.js";
 import { fetchLossByPosition } from "./reading/position-loader.js";
 import { loadPlotly } from "./lib/plotly-loader.js";
@@ -121,6 +121,7 @@ mountEmptyState(store, {
 });
 mountLiveRegion(store);
 fetchDetailOnZoom(store);
+fetchShortRun(store);
 fetchSmoothed(store);
 fetchBaselines(store);
 fetchVisibleSamples(store);

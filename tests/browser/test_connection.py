@@ -105,6 +105,31 @@ def test_the_latency_is_shown(server: Server, window: Window) -> None:
     # A run that is not training has no latency.
     server.call("POST", f"runs/{run}/pause")
     expect(page.locator("#connection-latency")).to_have_text("")
+    page.locator("#connection").click()
+    expect(page.locator("#latency-run")).to_have_text("paused; nothing is in flight")
+    expect(page.locator("#latency-delay")).to_contain_text("last known: ")
+
+
+def test_the_latency_panel_of_a_finished_run_says_when_it_ended(
+    server: Server, window: Window
+) -> None:
+    run = server.create_run(max_updates=300)
+    now = eventually(
+        lambda: server.call("GET", f"runs/{run}"), lambda now: now["state"] == "finished", "the end"
+    )
+    page = window.open(server, run)
+    page.locator("#connection").click()
+    [end] = server.call("GET", f"runs/{run}/checkpoints")
+    ended = page.evaluate("(at) => new Date(at).toLocaleTimeString('en-GB')", end["created_at"])
+    expect(page.locator("#latency-run")).to_contain_text("finished ")
+    expect(page.locator("#latency-run")).to_contain_text(f"{ended}; nothing is in flight")
+    expect(page.locator("#latency-update")).to_contain_text(
+        f"300, smooth loss {now['smooth_loss']:.1f}, "
+    )
+    expect(page.locator("#latency-update")).to_contain_text("updates a second on average")
+    expect(page.locator("#latency-delay")).to_have_text("not measured: no update came to this page")
+    values = page.locator("#latency-panel dd").all_inner_texts()
+    assert all(values), values
 
 
 def test_a_queued_run_names_the_runs_it_waits_for(own_server: Server, window: Window) -> None:

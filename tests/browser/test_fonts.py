@@ -119,3 +119,83 @@ def test_nothing_overflows_on_a_phone_or_at_200_percent(
               .map((each) => each.outerHTML)"""
         )
         assert cut == [], path
+
+
+# Texts that are cut, off the screen, or over each other; what is scrolled or hidden on purpose is
+# left out.
+FAULTS = """() => {
+  const faults = new Set();
+  const named = (element) => `${element.id || element.className || element.tagName}: ` +
+    element.textContent.trim().slice(0, 30);
+  const skipped = "script, style, noscript, svg, .visually-hidden, .chart-plot, .compare-plot," +
+    " .skip, .earlier, .sample-text, .compare-table, .controls .hint, .connection-word," +
+    " .export-word, .prose, .corpus-excerpt, .run-about";
+  const texts = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const element = node.parentElement;
+    const shown = { visibilityProperty: true, opacityProperty: true };
+    if (!node.data.trim() || element.closest(skipped) || !element.checkVisibility(shown)) continue;
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    for (const box of range.getClientRects()) {
+      if (box.width < 2) continue;
+      const clips = [];
+      let scrolls = false;
+      for (let host = element; host !== document.body && host; host = host.parentElement) {
+        const { overflowX, overflowY } = getComputedStyle(host);
+        scrolls ||= [overflowX, overflowY].some((each) => ["auto", "scroll"].includes(each));
+        const edge = host.getBoundingClientRect();
+        if (!scrolls && ["hidden", "clip"].includes(overflowX) &&
+            (box.right > edge.right + 2 || box.bottom > edge.bottom + 4)) clips.push(host);
+      }
+      if (clips.length) faults.add(`cut by ${named(clips[0])}: ${named(element)}`);
+      if (scrolls || clips.length) continue;
+      if (box.right > innerWidth + 1 || box.left < -1) faults.add(`off screen: ${named(element)}`);
+      texts.push({ element, box, bar: element.closest(".controls") });
+    }
+  }
+  texts.forEach((one, i) => texts.slice(i + 1).forEach((other) => {
+    if (one.element === other.element || one.bar !== other.bar) return;
+    const [a, b] = [one.box, other.box];
+    const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+    const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+    if (across > 2 && down > 0.35 * Math.min(a.height, b.height))
+      faults.add(`over each other: ${named(one.element)} and ${named(other.element)}`);
+  }));
+  return [...faults];
+}"""
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (390, 844)])
+def test_text_at_200_percent_is_whole(
+    server: Server, open_window: Callable[..., Window], width: int, height: int
+) -> None:
+    """The text size in the browser's settings is doubled; the screen is not."""
+    run = server.create_run(max_updates=300, sample_every=100, name="The Lamps")
+    page = open_window(viewport={"width": width, "height": height}).page
+    overflow = "document.documentElement.scrollWidth - innerWidth"
+    sizes = {"standard": 32, "fixed": 26}
+    page.context.new_cdp_session(page).send("Page.setFontSizes", {"fontSizes": sizes})
+    for path in (f"?run={run}", f"?run={run}&at=200&tab=reading", *PAGES[1:]):
+        page.goto(f"{server.url}{path}")
+        page.evaluate("document.fonts.ready")
+        if path.startswith("?"):
+            expect(page.locator("#notice")).to_contain_text("Finished")
+            page.locator("#chart-plot svg").first.wait_for()
+        text = "parseFloat(getComputedStyle(document.querySelector('.button')).fontSize)"
+        assert page.evaluate(text) >= 23, "the text is not larger"
+        eventually(lambda: page.evaluate(overflow), lambda pixels: pixels <= 0, f"{path} to fit")
+        assert page.evaluate(FAULTS) == [], path
+
+
+def test_the_labels_of_the_chart_grow_with_the_text(
+    server: Server, open_window: Callable[..., Window]
+) -> None:
+    run = server.create_run(max_updates=300, sample_every=100)
+    page = open_window().page
+    sizes = {"standard": 32, "fixed": 26}
+    page.context.new_cdp_session(page).send("Page.setFontSizes", {"fontSizes": sizes})
+    page.goto(f"{server.url}?run={run}")
+    label = page.locator("#chart-plot .xtick text").first
+    expect(label).to_have_css("font-size", "23px")

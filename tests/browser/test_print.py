@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, ViewportSize
+from playwright.sync_api import Page, ViewportSize, expect
 
 from tests.browser.conftest import Window, eventually
 from tests.browser.server_process import Server
@@ -80,6 +80,29 @@ def test_a_page_prints_whole(
         rows = page.locator("#earlier .earlier-update").all_inner_texts()
         assert rows[0] == "1,450"
         assert rows[-1] == "0", "the first sample is missing"
+
+
+@pytest.mark.parametrize("view", list(READY))
+def test_a_print_does_not_end_with_an_empty_page(
+    server: Server, open_window: Callable[..., Window], run: str, view: str
+) -> None:
+    """On a paper that is as long as the content, nothing after it begins another page."""
+    page = open_window().page
+    address, ready = READY[view]
+    page.goto(server.url + address.format(run=run))
+    page.locator(ready).first.wait_for(state="attached")
+    if view == "gradients":
+        expect(page.locator("#check-verdict")).not_to_be_empty()
+    width = round((PAPER_MM["A4"] - 2 * MARGIN_MM) * PX_PER_MM)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": width, "height": 940})
+    content = page.locator("main").bounding_box()
+    assert content is not None
+    rounding_px = 2
+    height = content["y"] + content["height"] + 2 * MARGIN_MM * PX_PER_MM + rounding_px
+    pdf = page.pdf(width=f"{PAPER_MM['A4']}mm", height=f"{height}px")
+    assert pages_of(pdf) == 1
 
 
 def channels(colour: str) -> list[int]:

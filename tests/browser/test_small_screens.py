@@ -77,8 +77,33 @@ def test_a_phone_shows_the_writing_without_scrolling(
     run = server.create_run(max_updates=300, sample_every=100)
     page = open_window(viewport=PHONE, has_touch=True).open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished")
-    line_px = 30
-    assert visible_height(page, "#sample-text") >= line_px
+    two_lines_px = 61
+    assert visible_height(page, "#sample-text") >= two_lines_px
+
+
+def test_the_link_to_skip_the_header_never_covers_the_content(
+    server: Server, open_window: Callable[..., Window]
+) -> None:
+    run = server.create_run(max_updates=300, sample_every=100)
+    page = open_window(viewport=PHONE, has_touch=True).open(server, run)
+    expect(page.locator("#notice")).to_contain_text("Finished")
+    skip = page.locator(".skip")
+
+    def covers_content() -> bool:
+        box, main = box_of(skip), box_of(page.locator("main"))
+        on_screen = box["y"] + box["height"] > 0
+        return on_screen and box["y"] + box["height"] > main["y"] + 1
+
+    page.keyboard.press("Tab")
+    expect(skip).to_be_focused()
+    assert not covers_content()
+    page.evaluate("scrollTo(0, 300)")
+    assert not covers_content()
+    page.keyboard.press("?")
+    expect(page.locator("#keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#keys")).to_be_hidden()
+    assert not covers_content()
 
 
 def test_the_bottom_bar_of_a_phone_has_two_rows(

@@ -211,6 +211,26 @@ def test_paused_queued_and_finished_runs_survive_a_kill_unchanged(serve):
     assert again.post(paused, "step", {"updates": 5})["update"] == 35
 
 
+def test_the_order_of_waiting_runs_survives_a_kill(serve):
+    server = serve("--no-demo", HURRAH_MAX_TRAINING_RUNS="1")
+    corpus = server.upload(PAGES)["id"]
+    spec = SMALL | {"corpus": corpus, "max_updates": None}
+    training, *waiting = [server.create(name=name, **spec) for name in "abcd"]
+    # "b" waits behind the others since it was paused; "d" was moved to the front.
+    server.post(waiting[0], "pause")
+    server.post(waiting[0], "resume")
+    place = f"/api/runs/{waiting[2]['id']}/queue"
+    assert server.client.patch(place, json={"position": 1}).status_code == 200
+    server.kill()
+    again = serve("--no-demo", HURRAH_MAX_TRAINING_RUNS="1", HURRAH_RESUME="0")
+    again.until(waiting[2], lambda now: now["state"] == "running")
+    places = {run["name"]: run["queue_position"] for run in again.client.get("/api/runs").json()}
+    assert [places[name] for name in "dcb"] == [None, 1, 2]
+    again.post(waiting[2], "stop")
+    again.until(waiting[1], lambda now: now["state"] == "running")
+    assert again.run(training)["state"] == "interrupted"
+
+
 def test_a_killed_inference_process_is_replaced(serve):
     server = serve("--no-demo")
     run = server.create(corpus=server.upload(PAGES)["id"], paused=True, **SMALL)

@@ -2,10 +2,12 @@
 
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.serving import RunningServer
+from tests.web.live.test_websocket import Viewer
 
 ENDLESS = {"hidden_size": 10, "sample_length": 20, "max_updates": None}
 
@@ -120,3 +122,84 @@ def test_a_run_deleted_during_the_start_of_its_worker_leaves_no_process(server):
         server.client.delete(f"/api/runs/{first['id']}")
         assert server.client.delete(f"/api/runs/{second['id']}").status_code == 204
         assert server.worker_pids() == []
+
+
+def waiting(server):
+    """Return the names of the runs that wait, in the order of their positions from 1."""
+    queued = [run for run in server.client.get("/api/runs").json() if run["state"] == "queued"]
+    queued.sort(key=lambda run: run["queue_position"])
+    assert [run["queue_position"] for run in queued] == list(range(1, len(queued) + 1))
+    return [run["name"] for run in queued]
+
+
+def move(server, run, position):
+    return server.client.patch(f"/api/runs/{run['id']}/queue", json={"position": position})
+
+
+def create_named(server, *names):
+    return [server.create(name=name, **ENDLESS) for name in names]
+
+
+def test_a_moved_run_starts_in_its_new_place(server):
+    first, second, third, fourth = create_named(server, "1", "2", "3", "4")
+    assert (first["queue_position"], fourth["queue_position"]) == (None, 3)
+    moved = move(server, fourth, 1)
+    assert (moved.status_code, moved.json()["queue_position"]) == (200, 1)
+    assert waiting(server) == ["4", "2", "3"]
+    assert move(server, second, 99).json()["queue_position"] == 3
+    assert waiting(server) == ["4", "3", "2"]
+    assert move(server, third, 2).json()["queue_position"] == 2
+    server.post(first, "pause")
+    assert server.until(fourth, running)["queue_position"] is None
+    assert waiting(server) == ["3", "2"]
+    server.client.delete(f"/api/runs/{third['id']}")
+    assert waiting(server) == ["2"]
+    server.post(fourth, "stop")
+    server.until(second, running)
+
+
+def test_a_run_that_does_not_wait_cannot_be_moved(server):
+    first, second, third = create_named(server, "1", "2", "3")
+    server.post(third, "pause")
+    for run in (first, third):
+        refused = move(server, run, 1)
+        assert refused.status_code == 409
+        assert refused.json()["detail"] == "The run is not waiting for a free core."
+    assert move(server, {"id": "unknown"}, 1).status_code == 404
+    for position in (0, -1, 1.5, "1", None, 10**7):
+        assert move(server, second, position).status_code == 422
+    assert waiting(server) == ["2"]
+
+
+def test_moves_at_the_same_time_as_starts_and_deletions_are_done_or_refused(server):
+    runs = create_named(server, *"abcdefgh")
+    server.post(runs[0], "pause")
+
+    def delete(run):
+        return server.client.delete(f"/api/runs/{run['id']}")
+
+    with ThreadPoolExecutor() as pool:
+        asked = [pool.submit(move, server, run, 1) for run in runs for _ in range(3)]
+        asked += [pool.submit(delete, run) for run in runs[1:4]]
+        asked += [pool.submit(move, server, run, 3) for run in runs]
+        found = {each.result().status_code for each in asked}
+    assert found <= {200, 204, 404, 409}
+    # Every run that is left waits once, or trains.
+    left = {run["name"] for run in server.client.get("/api/runs").json()}
+    assert left == set("aefgh")
+    server.until(runs[0], lambda _now: states(server).count("running") == 1)
+    assert len(waiting(server)) == 3
+
+
+def test_viewers_of_waiting_runs_learn_their_new_places(server):
+    _, second, third = create_named(server, "1", "2", "3")
+
+    def placed(position):
+        return lambda message: message.get("run_state", {}).get("queue_position") == position
+
+    with Viewer(server, third) as viewer:
+        viewer.read_until(placed(2))
+        move(server, third, 1)
+        viewer.read_until(placed(1))
+        move(server, second, 1)
+        viewer.read_until(placed(2))

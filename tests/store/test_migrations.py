@@ -203,6 +203,31 @@ def test_the_update_of_a_validation_loss_is_that_of_the_last_sample_with_one(tmp
         store.close()
 
 
+def test_the_runs_that_wait_keep_their_order(tmp_path):
+    """Before the queue was stored, the run that was created first was the first to start."""
+    path = tmp_path / "hurrah.db"
+    states = ["queued", "running", "queued", "paused", "queued"]
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(TABLES_0)
+        for number, state in enumerate(states):
+            # The ids are in another order than the numbers.
+            connection.execute(
+                "INSERT INTO runs VALUES (?, ?, ?)",
+                (f"{9 - number}", number, json.dumps({"state": state, "spec": {}})),
+            )
+        connection.execute("INSERT INTO runs VALUES ('damaged', 7, '{\"state\":\"queued')")
+        connection.commit()
+    store = Store(path)
+    try:
+        assert queries.queued_runs(store) == ["9", "7", "5"]
+        store.save_queue_durably(["5", "9", "7"])
+        assert queries.queued_runs(store) == ["5", "9", "7"]
+        store.delete_run("9")
+        assert queries.queued_runs(store) == ["5", "7"]
+    finally:
+        store.close()
+
+
 def test_rows_are_changed_in_portions_and_progress_is_logged(old, monkeypatch, caplog):
     monkeypatch.setattr(migrations, "ROWS_PER_STATEMENT", 3)
     monkeypatch.setattr(migrations, "SECONDS_BETWEEN_LOGS", 0.0)

@@ -16,12 +16,19 @@ from server.web.dependencies import RunControllerDep, ServicesDep
 router = APIRouter(prefix="/api/runs", tags=["runs"])
 
 MAX_STEP_UPDATES = 1_000_000
+MAX_QUEUE_POSITION = 1_000_000
 
 
 class StepRequest(StrictModel):
     """The number of updates to make."""
 
     updates: Annotated[int, Field(ge=1, le=MAX_STEP_UPDATES)]
+
+
+class QueueRequest(StrictModel):
+    """The place among the runs that wait, from 1; a greater one than there are is the last."""
+
+    position: Annotated[int, Field(ge=1, le=MAX_QUEUE_POSITION)]
 
 
 class ForkRequest(StrictModel):
@@ -94,3 +101,9 @@ async def stop_run(run_id: str, services: ServicesDep) -> Run:
 async def step_run(run_id: str, step: StepRequest, services: ServicesDep) -> Run:
     """Make exactly this many updates in a paused run."""
     return await services.supervisor.step(run_id, step.updates)
+
+
+@router.patch("/{run_id}/queue")
+async def move_run_in_queue(run_id: str, place: QueueRequest, services: ServicesDep) -> Run:
+    """Move a waiting run in the queue; the order is on disk when answered."""
+    return await services.supervisor.move_in_queue(run_id, place.position)

@@ -1,17 +1,18 @@
 /** The labels on the chart: of the lines, hurrahs, notes and epochs. */
 
+import { textScaled } from "../lib/dom.js";
 import { indexAt, smoothAt } from "../curve/loss-curve.js";
 import { escapeLabel } from "../lib/plotly-theme.js";
 import { markedCurve } from "../curve/scales.js";
 import { joinWords } from "../lib/format.js";
 import { hurrahLabel } from "../state/hurrah-label.js";
 
-const LINE_PX = 13;
+const LINE_PX = textScaled(13);
 const LIMIT_LABELS = 12;
-const FIRST_EPOCH_PX = 54; // "epoch 2"
+const FIRST_EPOCH_PX = textScaled(54); // "epoch 2"
 const LIMIT_NOTE_CHARACTERS = 28;
 const CHARACTER_EM = 0.58; // a generous average for a sans serif font
-const EPOCHS_PX = 13; // the row of the epoch numbers
+const EPOCHS_PX = textScaled(13); // the row of the epoch numbers
 const STAR_PX = 6;
 const LETTERS_PX = 2; // empty space above and below the letters
 const PLACEMENTS = [
@@ -60,7 +61,7 @@ export function epochLabels(epochs, { xAxis, logX }) {
     yshift: 3,
     showarrow: false,
     opacity: 0.85,
-    font: { size: 10.5 },
+    font: { size: textScaled(10.5) },
   }));
 }
 

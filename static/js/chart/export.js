@@ -1,5 +1,6 @@
 /** The chart for a file, with a title and axis titles; and as CSV. Pure functions. */
 
+import { textScaled } from "../lib/dom.js";
 import { escapeLabel } from "../lib/plotly-theme.js";
 import { MARGIN } from "../curve/scales.js";
 import * as format from "../lib/format.js";
@@ -9,8 +10,8 @@ import { OWN_SMOOTHING } from "../curve/smoothing.js";
 /** The size of an exported image in pixels, before scaling. */
 export const SIZE = { width: 1000, height: 620 };
 
-const TITLE_PX = 18;
-const EXTRA_MARGIN = { l: 26, r: 20, t: 58, b: 24 };
+const TITLE_PX = textScaled(18);
+const EXTRA_MARGIN = { l: textScaled(26), r: textScaled(20), t: textScaled(58), b: textScaled(24) };
 
 /**
  * The figure that Plotly draws into a file.

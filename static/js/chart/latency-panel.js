@@ -11,6 +11,7 @@ const MAX_MEASUREMENTS = 100; // drawings over which the latency is measured
 const TOLERANCE_MS = 2000;
 const SHOWN_EVERY_MS = 1000;
 const FRAMES_OVER_MS = 5000;
+const ENDED = ["finished", "stopped"];
 const NOT_YET = "not measured yet";
 
 export class LatencyPanel {
@@ -100,17 +101,21 @@ export class LatencyPanel {
       this.#frames.stop();
       return;
     }
-    setText(find("#latency-delay"), this.#latencyText(sorted));
+    setText(find("#latency-run"), trainingText(this.#store.get()));
+    setText(find("#latency-update"), updateText(run));
+    setText(find("#latency-delay"), this.#latencyText(sorted, run));
     setText(find("#latency-frames"), this.#frames.text());
     setText(find("#latency-points"), pointText(this.#points, this.#store.get()));
     setText(find("#latency-clocks"), this.#clockText());
     setText(find("#latency-connection"), connectionSentence(connection));
   }
 
-  #latencyText(sorted) {
-    if (!sorted.length) return NOT_YET;
+  #latencyText(sorted, run) {
+    const training = run?.state === "running";
+    if (!sorted.length) return training ? NOT_YET : "not measured: no update came to this page";
     const [half, most] = [0.5, 0.95].map((share) => format.count(quantile(sorted, share)));
-    return `${half} ms (median), 95% within ${most} ms`;
+    const figures = `${half} ms (median), 95% within ${most} ms`;
+    return training ? figures : `last known: ${figures}`;
   }
 
   #clockText() {
@@ -119,6 +124,27 @@ export class LatencyPanel {
     const apart = `${format.count(Math.abs(aheadMs))} ms ${aheadMs < 0 ? "ahead of" : "behind"}`;
     return `this device is ${apart} the server (± ${format.count(Math.ceil(errorMs))} ms)`;
   }
+}
+
+/** Whether updates are on their way, and for a run that has ended, since when not. */
+function trainingText({ run, checkpoints }) {
+  if (!run) return NOT_YET;
+  const state = format.stateLabel(run.state);
+  if (run.state === "running") return `${state}, updates are in flight`;
+  // A run saves a checkpoint when it ends.
+  const atEnd = checkpoints.find(({ update }) => update === run.update);
+  const since = ENDED.includes(run.state) && atEnd ? ` ${format.dayAndTime(atEnd.created_at)}` : "";
+  return `${state}${since}; nothing is in flight`;
+}
+
+/** "3,000, smooth loss 63.2, 1,480 updates a second on average" */
+function updateText(run) {
+  if (!run?.update) return "none yet";
+  const parts = [format.count(run.update), `smooth loss ${format.loss(run.smooth_loss)}`];
+  if (run.seconds > 0) {
+    parts.push(`${format.speed(run.update / run.seconds)} updates a second on average`);
+  }
+  return parts.join(", ");
 }
 
 const quantile = (sorted, share) =>

@@ -1,5 +1,6 @@
 /** The chart for Plotly: traces and layout of a state. Pure functions. */
 
+import { textScaled } from "../lib/dom.js";
 import { timeTicks } from "../curve/axes.js";
 import { smoothAt } from "../curve/loss-curve.js";
 import { drawnFactor } from "../curve/smoothing.js";
@@ -8,10 +9,10 @@ import { MARGIN, markedCurve, scalesOf, referenceLosses } from "../curve/scales.
 import { epochLabels, lineLabels, markLabels } from "./annotations.js";
 import { epochsIn, marksOf, visibleMarks } from "./marks.js";
 
-const LABEL_PX = 11.5;
+const LABEL_PX = textScaled(11.5);
 const LOSS_PX = 3;
 const MANY = 1e5; // from here on 100k instead of 100,000
-const NARROW_PX = 360; // narrower plots show 10k instead of 10,000
+const NARROW_PX = textScaled(360); // narrower plots show 10k instead of 10,000
 const LINE_PX = { 0: 0.8, 0.9: 1.2, 0.99: 1.6 }; // a thick noisy line would hide everything
 
 /**
@@ -181,7 +182,7 @@ const extent = (span, log) => (log ? span.map(Math.log10) : span);
 
 function xAxisLayout({ xAxis, spanX, logX, width }, colours, text) {
   const short = width < NARROW_PX;
-  const most = Math.max(3, Math.floor(width / 90));
+  const most = Math.max(3, Math.floor(width / textScaled(90)));
   const shown = {
     ...axis(colours, text),
     type: logX ? "log" : "linear",
@@ -207,7 +208,7 @@ function yAxisLayout({ spanY, logY, height }, colours, text) {
     type: logY ? "log" : "linear",
     range: extent(spanY, logY),
     tickformat: spanY[1] < MANY ? "~r" : "~s", // the margin is too narrow for many zeros
-    nticks: Math.max(3, Math.floor(height / 60)),
+    nticks: Math.max(3, Math.floor(height / textScaled(60))),
     ...(logY ? logTicks(spanY[1] / spanY[0]) : {}),
   };
 }

@@ -1,17 +1,19 @@
 /** The chart of several runs for Plotly: traces and layout of a state. */
 
+import { textScaled } from "../lib/dom.js";
 import { TRANSPARENT, axis, escapeLabel, baseLayout, horizontalLine } from "../lib/plotly-theme.js";
 import { goalLine, yAt, yRangeOf, linesOf, mergeByCell, viewOf, within } from "./lines.js";
 import { SERIES_STYLES } from "./series-styles.js";
 
-const LABEL_PX = 12;
-const LINE_PX = 15;
+const LABEL_PX = textScaled(12);
+const LINE_PX = textScaled(15);
 const LABEL_GAP_PX = 8;
 const CHARACTER_EM = 0.56;
-const NARROW_PX = 560; // of the whole chart
+const NARROW_PX = textScaled(560); // of the whole chart
 const CELL_PX = 1;
 const LINE_GAP_PX = 2; // between a label and a line
-const TITLE_PX = 18;
+const SHORTEST = 4; // characters of a name
+const TITLE_PX = textScaled(18);
 
 /** @typedef {import("./lines.js").Line} Line */
 /** @typedef {import("./lines.js").Points} Points */
@@ -25,10 +27,10 @@ const TITLE_PX = 18;
  * @param {Size} size
  */
 export const marginOf = ({ width }) => ({
-  l: 44,
-  r: width < NARROW_PX ? 92 : 168,
-  t: 34,
-  b: 30 + TITLE_PX,
+  l: textScaled(44),
+  r: textScaled(width < NARROW_PX ? 92 : 168),
+  t: textScaled(34),
+  b: textScaled(30) + TITLE_PX,
   pad: 0,
 });
 
@@ -337,8 +339,8 @@ function labels(pieces, { kind, view, span, scale, inner, marginRight, goal }, c
     .flatMap(({ piece, end: [x, y] }) => {
       const left = scale(x) + 9;
       const space = inner.width + marginRight - left;
-      const name = shorten(piece.name, Math.floor(space / (LABEL_PX * CHARACTER_EM)));
-      const right = left + name.length * LABEL_PX * CHARACTER_EM;
+      const name = fitting(piece.name, space, text.family);
+      const right = left + widthOf(name, text.family);
       // In the right margin there is space below; within the plot other lines are in the way.
       const beside = left > inner.width * 0.94;
       const bottom = inner.height + (beside ? LINE_PX * 2 : 0);
@@ -363,6 +365,38 @@ function labels(pieces, { kind, view, span, scale, inner, marginRight, goal }, c
       };
       return [label];
     });
+}
+
+const measure = /** @type {OffscreenCanvasRenderingContext2D} */ (
+  new OffscreenCanvas(1, 1).getContext("2d")
+);
+
+/**
+ * The width of a label in pixels.
+ *
+ * @param {string} name
+ * @param {string} family
+ */
+function widthOf(name, family) {
+  measure.font = `${LABEL_PX}px ${family}`;
+  return measure.measureText(name).width;
+}
+
+/**
+ * A name, shortened to a width in pixels.
+ *
+ * @param {string} name
+ * @param {number} width
+ * @param {string} family
+ */
+function fitting(name, width, family) {
+  let length = Array.from(name).length;
+  let short = name;
+  while (widthOf(short, family) > width && length > SHORTEST) {
+    length -= 1;
+    short = shorten(name, length);
+  }
+  return short;
 }
 
 /**

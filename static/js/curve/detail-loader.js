@@ -1,6 +1,7 @@
 /**
  * Fetches finer points than the page stores: for the range of a zoom, for the first updates, which
- * a logarithmic axis shows large, and for another smoothing than the run's own.
+ * a logarithmic axis shows large, for a run that is still short, and for another smoothing than the
+ * run's own.
  */
 
 import { getLoss, nullOnProblem } from "../net/api.js";
@@ -14,6 +15,8 @@ const RANGES = 4; // for an axis on which updates are not evenly spaced
 const DEBOUNCE_MS = 150;
 const START_BUCKETS = 20;
 const FINER = 12;
+const SHORT_RUN_UPDATES = 1000; // up to here there is space to draw each loss
+const SHORT_RUN_EVERY_MS = 500;
 const TAIL_EVERY_MS = 3000;
 const TAIL_POINTS = 300;
 
@@ -110,6 +113,40 @@ async function fetchFinerStart(runId, bucket, smoothing) {
     getLoss(runId, 1, size * START_BUCKETS, START_BUCKETS * FINER, null, smoothing);
   const losses = await Promise.all(sizes.map((size) => nullOnProblem(ask(size))));
   return losses.filter((loss) => loss !== null);
+}
+
+/**
+ * Fetch every update of a short run whose curve has points that represent several.
+ *
+ * Training that is faster than 200 updates a second, or a slow connection, brings such points.
+ *
+ * @param {WatchStore} store
+ */
+export function fetchShortRun(store) {
+  let busy = false;
+  /** @type {Curve | null} */
+  let finest = null; // all that the server has; it may lack a part of the history
+
+  async function fetchUpdates() {
+    const { runId, curve, refining } = store.get();
+    const to = lastUpdate(curve);
+    const coarse = curve.update.length < to && curve !== finest;
+    if (busy || !runId || refining || !coarse || to > SHORT_RUN_UPDATES) return;
+    busy = true;
+    const loss = await nullOnProblem(getLoss(runId, 1, to, SHORT_RUN_UPDATES));
+    // A run that went back to a checkpoint meanwhile has other losses.
+    if (loss && lastUpdate(store.get().curve) >= to) {
+      store.dispatch({ type: "refined", runId, losses: [loss] });
+      const { curve: refined } = store.get();
+      if (lastUpdate(refined) === to) finest = refined;
+    }
+    setTimeout(() => {
+      busy = false;
+      fetchUpdates();
+    }, SHORT_RUN_EVERY_MS);
+  }
+
+  store.watch((state) => [state.runId, state.curve, state.refining], fetchUpdates);
 }
 
 /**

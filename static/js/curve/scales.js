@@ -4,13 +4,17 @@
  * Results are memoized, so they are computed once for each state and size.
  */
 
+import { textScaled } from "../lib/dom.js";
 import { xAxisOf, roundSpan, unitOf } from "./axes.js";
 import { between, lastUpdate, lossSpan, mergeByCell, slicePoints, splice } from "./loss-curve.js";
 import { memoize } from "../lib/memoize.js";
 import { validationInView, lowestLoss } from "./validation-loss.js";
 
 /** Space around the plot in pixels; the labels of the reference lines are on the right. */
-export const MARGIN = { l: 44, r: 72, t: 30, b: 44, pad: 0 };
+export const MARGIN = {
+  ...{ l: textScaled(44), r: textScaled(72), t: textScaled(30), b: textScaled(44) },
+  pad: 0,
+};
 
 const LINE_CELL_PX = 0.5;
 const LIMIT_DRAWN = 1400; // points of a line, however wide the screen

@@ -2,7 +2,7 @@
 
 import { axis, baseLayout } from "../lib/plotly-theme.js";
 import { passes, powerText, errorText } from "./relative-errors.js";
-import { find, setText } from "../lib/dom.js";
+import { find, setText, textScaled } from "../lib/dom.js";
 import { onPrint } from "../lib/print.js";
 import { colours, onTheme } from "../lib/theme.js";
 
@@ -11,7 +11,10 @@ const BEST_STEP = 5e-3;
 const BEST_EXPONENT = -2.3;
 const PASSES_BELOW = 1e-6;
 const LEAST_SHOWN = 1e-16;
-const MARGIN = { l: 52, r: 14, t: 30, b: 40, pad: 0 };
+const MARGIN = {
+  ...{ l: textScaled(52), r: textScaled(14), t: textScaled(30), b: textScaled(40) },
+  pad: 0,
+};
 const CONFIG = { displayModeBar: false, staticPlot: true };
 
 // The position of each curve's label: at this step, on this side of the curve.
@@ -96,7 +99,7 @@ export class StepSizeChart {
     const palette = colours();
     const font = {
       family: getComputedStyle(this.#plot).fontFamily,
-      size: 11.5,
+      size: textScaled(11.5),
       color: palette.soft,
     };
     const data = [
@@ -143,6 +146,7 @@ function layout(curve, chosen, size, palette, font) {
   const powers = { ...axis(palette, font), type: "log", exponentformat: "e", fixedrange: true };
   const x = Math.log10(chosen);
   const left = x > -4;
+  const short = size.height < textScaled(300);
   const above = { xref: "paper", yref: "paper", y: 1, yanchor: "bottom", yshift: 6 };
   return {
     ...size,
@@ -151,12 +155,12 @@ function layout(curve, chosen, size, palette, font) {
     xaxis: {
       ...powers,
       range: [-15.2, -0.8],
-      dtick: size.width < 500 ? 4 : 2,
+      dtick: size.width < textScaled(500) ? 4 : 2,
       tick0: -16,
       showgrid: false,
       title: { text: "step", font, standoff: 6 },
     },
-    yaxis: { ...powers, range: [-16.2, 0.6], dtick: size.height < 300 ? 4 : 2, tick0: -16 },
+    yaxis: { ...powers, range: [-16.2, 0.6], dtick: short ? 4 : 2, tick0: -16 },
     shapes: [
       rule(
         { x0: chosen, x1: chosen, y0: 0, y1: 1, yref: "paper" },

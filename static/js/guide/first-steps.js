@@ -51,7 +51,7 @@ export function mountFirstSteps(store) {
     box.dataset.step = String(step + 1);
     const element = find(about);
     element.dataset.explained = "true";
-    if (matchMedia("(width < 860px)").matches) {
+    if (matchMedia("(width < 53.75em)").matches) {
       // On a phone the card covers the lower half.
       (step === 0 ? find("#legend") : element).scrollIntoView({ block: "start" });
     }

@@ -105,6 +105,16 @@ export function scrollToTopOf(element) {
   };
 }
 
+const DEFAULT_TEXT_PX = 16;
+const TEXT_PX = parseFloat(getComputedStyle(document.documentElement).fontSize);
+
+/**
+ * A length in pixels at the default text size, enlarged to the text size of the browser's settings.
+ *
+ * @param {number} px
+ */
+export const textScaled = (px) => (px * TEXT_PX) / DEFAULT_TEXT_PX;
+
 export const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 /**

@@ -168,6 +168,10 @@ export const resume = (id) => call(run(id, "/resume"), { method: "POST", body: {
 /** @type {(id: string) => Promise<Run>} */
 export const stop = (id) => call(run(id, "/stop"), { method: "POST", body: {} });
 
+/** @type {(id: string, position: number) => Promise<Run>} */
+export const moveInQueue = (id, position) =>
+  call(run(id, "/queue"), { method: "PATCH", body: { position } });
+
 /** @type {(id: string, updates: number) => Promise<Run>} */
 export const step = (id, updates) => call(run(id, "/step"), { method: "POST", body: { updates } });
 

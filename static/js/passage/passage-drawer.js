@@ -2,7 +2,7 @@
 
 import { find } from "../lib/dom.js";
 
-const NARROW = matchMedia("(width < 860px)");
+const NARROW = matchMedia("(width < 53.75em)");
 const WIDE_FROM = 3; // this many texts side by side need the whole width
 
 export class PassageDrawer {

@@ -1,13 +1,17 @@
 /** The chart of the loss by position for Plotly, and sentences about it. Pure functions. */
 
+import { textScaled } from "../lib/dom.js";
 import { unitOf } from "../curve/axes.js";
 import { bookPagesBefore, bookPageCount } from "../lib/book-pages.js";
 import { axis, baseLayout } from "../lib/plotly-theme.js";
 import * as format from "../lib/format.js";
 
-export const POSITION_MARGIN = { l: 40, r: 20, t: 48, b: 40, pad: 0 };
+export const POSITION_MARGIN = {
+  ...{ l: textScaled(40), r: textScaled(20), t: textScaled(48), b: textScaled(40) },
+  pad: 0,
+};
 
-const LABEL_PX = 11.5;
+const LABEL_PX = textScaled(11.5);
 
 /** The x axis: pages of the corpus, or with several streams the share of each stream's part. */
 export function axisOf(run) {
@@ -177,10 +181,14 @@ function layout(run, lines, losses, colours, size, text) {
       ...plain,
       range: position.range,
       showgrid: false,
-      nticks: Math.max(3, Math.floor(size.width / 90)),
+      nticks: Math.max(3, Math.floor(size.width / textScaled(90))),
       title: { text: title, font: text, standoff: 4 },
     },
-    yaxis: { ...plain, range: losses, nticks: Math.max(3, Math.floor(size.height / 70)) },
+    yaxis: {
+      ...plain,
+      range: losses,
+      nticks: Math.max(3, Math.floor(size.height / textScaled(70))),
+    },
     shapes: [
       ...lines.chapters.map((x) => ({
         ...upright(x, { color: colours.line, width: 1 }),

@@ -166,14 +166,13 @@ function divergence({ state, update, diverged_since: since, spec }) {
   };
 }
 
-/** Which runs a queued run waits for, and how many others wait. */
+/** Which runs a queued run waits for, and its place among those that wait. */
 function queueText(run, runs) {
   const training = runs.filter(({ state }) => state === "running").map(({ name }) => `“${name}”`);
   const others = runs.filter(({ state, id }) => state === "queued" && id !== run.id).length;
+  const place = run.queue_position;
   const behind = training.length ? format.joinWords(training) : "the runs that are training";
-  const beside = others
-    ? ` ${format.plural(others, "other run is waiting", "other runs are waiting")}.`
-    : "";
+  const beside = others && place ? ` It is number ${place} of ${others + 1} that wait.` : "";
   return `Queued behind ${behind}. It starts automatically when a core is free.${beside}`;
 }
 

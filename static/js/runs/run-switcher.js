@@ -1,4 +1,7 @@
-/** The run in view, and the list of runs: find, open, rename, delete with undo, several at once. */
+/**
+ * The run in view, and the list of runs: find, open, rename, delete with undo, several at once, and
+ * the order of those that wait.
+ */
 
 import * as api from "../net/api.js";
 import { el, find, focusedElement, icon, setText } from "../lib/dom.js";
@@ -221,10 +224,44 @@ export class RunSwitcher {
       item.append(
         small("edit", `Rename ${run.name}`, () => this.#rename(item, run)),
         small("trash", `Delete ${run.name}`, () => this.#remove(run)),
-        this.#checkbox(run),
       );
+      if (this.#waiting() > 1 && run.queue_position) item.append(...this.#moves(run));
+      item.append(this.#checkbox(run));
     }
     return item;
+  }
+
+  /** The number of runs that wait. */
+  #waiting() {
+    return (this.#store.get().runs ?? []).filter(({ state }) => state === "queued").length;
+  }
+
+  /** The buttons that move a waiting run in the queue. At its ends they stay focusable. */
+  #moves(run) {
+    const move = (icon, label, position) => {
+      const possible = position >= 1 && position <= this.#waiting();
+      const button = small(icon, `Move ${run.name} ${label}`, () => {
+        if (possible) this.#move(run, position);
+      });
+      if (!possible) button.setAttribute("aria-disabled", "true");
+      return button;
+    };
+    const { queue_position: now } = run;
+    return [move("up", "up", now - 1), move("down", "down", now + 1)];
+  }
+
+  async #move(run, position) {
+    try {
+      const moved = await api.moveInQueue(run.id, position);
+      this.#store.dispatch({ type: "run", run: moved });
+      await this.#currentRun.refreshRuns();
+      const place = `is now number ${moved.queue_position} of ${this.#waiting()} that wait.`;
+      setText(find("#run-moved"), `${run.name} ${place}`);
+    } catch (error) {
+      if (!(error instanceof api.Problem)) throw error;
+      toast(aboutRun(run, error.message));
+      this.#currentRun.refreshRuns();
+    }
   }
 
   #rename(item, run) {
@@ -266,7 +303,8 @@ export class RunSwitcher {
   #focus(id, button) {
     if (!this.#panel.isOpen()) return;
     const row = [...this.#list.children].find((each) => each.dataset.run === id);
-    (row?.children[button] ?? this.#button).focus();
+    // A run that has started has no buttons to move it.
+    (row?.children[Math.min(button, row.children.length - 1)] ?? this.#button).focus();
   }
 }
 
@@ -276,7 +314,11 @@ const summary = (run) =>
     .filter(Boolean)
     .join(", ");
 
-const stateLine = (run) => `${format.stateLabel(run.state)} at ${format.count(run.update)}`;
+/** "paused at 1,200"; "waiting for a free core, number 2, at 0" */
+function stateLine({ state, update, queue_position: place }) {
+  const number = state === "queued" && place ? `, number ${place},` : "";
+  return `${format.stateLabel(state)}${number} at ${format.count(update)}`;
+}
 
 function small(name, label, click) {
   return el(

@@ -1,5 +1,8 @@
 /** The order and the filters of a list of runs. Pure functions. */
 
+const byPlace = (/** @type {Run} */ a, /** @type {Run} */ b) =>
+  (a.queue_position ?? 0) - (b.queue_position ?? 0);
+
 const FIRST = ["running", "queued", "paused", "interrupted"]; // the others have ended
 
 /** @type {Record<string, string[]>} */
@@ -27,7 +30,7 @@ export function listedRuns(runs, { text, filter }) {
   });
   const inState = (/** @type {string} */ wantedState) => {
     const found = matching.filter(({ state }) => state === wantedState);
-    return wantedState === "queued" ? found.reverse() : found;
+    return wantedState === "queued" ? found.toSorted(byPlace) : found;
   };
   const ended = matching.filter(({ state }) => !FIRST.includes(state));
   return [...FIRST.flatMap(inState), ...ended];

@@ -1,12 +1,12 @@
 /** The timeline: a slider over the samples, a play button, and a button to return to live. */
 
-import { find, svg } from "../lib/dom.js";
+import { find, svg, textScaled } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { hurrahLabel } from "../state/hurrah-label.js";
 import { indexInView, nearestWithText } from "../state/samples.js";
 
 const PLAY_MS = 2500;
-const THUMB_PX = 18;
+const THUMB_PX = textScaled(18);
 
 export class Timeline {
   #store;

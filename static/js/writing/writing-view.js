@@ -1,6 +1,6 @@
 /** The sample in view, and a line about it. */
 
-import { animate, el, find, setText, scrollToTopOf } from "../lib/dom.js";
+import { animate, el, find, scrollToTopOf, setText, textScaled } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { isLive, textInView, textOf, watchWords } from "../state/samples.js";
 import { prose } from "../ui/prose.js";
@@ -12,7 +12,7 @@ const WHY_EMPTY = {
   stopped: "Nothing was written",
 };
 const FADE_MS = 220;
-const CHARACTER_PX = 8.7; // a generous average at this font size
+const CHARACTER_PX = textScaled(8.7); // a generous average at this font size
 const SPARE_LINES = 2;
 
 /** @param {WatchStore} store */

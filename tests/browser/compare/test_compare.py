@@ -342,3 +342,30 @@ def test_no_label_covers_a_line(server: Server, window: Window) -> None:
     assert covered[0] == 2
     assert covered[1] >= 1
     assert covered[2] == []
+
+
+def test_no_label_of_a_line_is_cut_on_a_phone(
+    server: Server, open_window: Callable[..., Window]
+) -> None:
+    runs = [
+        server.create_run(name="WWMMWWMM WWMM wide letters", max_updates=updates, hidden_size=8)
+        for updates in (300, 900, 1_000)
+    ]
+    for run in runs:
+        eventually(
+            lambda run=run: server.call("GET", f"runs/{run}")["state"],
+            "finished".__eq__,
+            "the end of the run",
+        )
+    page = open_window(viewport={"width": 390, "height": 844}).page
+    page.goto(f"{server.url}compare?with={','.join(runs)}")
+    page.locator("#compare-chart[data-drawn]").wait_for()
+    labels = page.locator("#compare-chart .annotation-text", has_text="W")
+    expect(labels.first).to_be_visible()
+    page.evaluate("document.fonts.ready")
+    chart = page.locator("#compare-chart").bounding_box()
+    assert chart is not None
+    for label in labels.all():
+        box = label.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= chart["x"] + chart["width"] + 0.5, label.text_content()

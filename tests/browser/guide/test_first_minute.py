@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, WebSocketRoute, expect
 
 from tests.browser.conftest import Window
 from tests.browser.server_process import Server
@@ -110,6 +112,7 @@ def test_the_legend_names_what_is_drawn(server: Server, window: Window) -> None:
     run = server.create_run(paused=True, sample_every=100, max_updates=None)
     page = window.open(server, run)
     server.call("POST", f"runs/{run}/step", {"updates": 100})
+    page.locator("#chart[data-drawn-update='100']").wait_for(state="attached")
     expect(page.locator("#legend li:visible")).to_have_text(
         [re.compile("smooth loss"), re.compile("single loss"), re.compile("simple guesses")]
     )
@@ -117,6 +120,43 @@ def test_the_legend_names_what_is_drawn(server: Server, window: Window) -> None:
     expect(page.locator("#legend-band")).to_be_visible()
     expect(page.locator("#legend-losses")).to_be_hidden()
     expect(page.locator("#chart .xtitle")).to_have_text("updates")
+
+
+def test_single_losses_are_drawn_even_if_messages_have_combined_them(
+    server: Server, window: Window
+) -> None:
+    """A piece of the curve with a point for ten updates, as fast training or a slow line brings."""
+    run = server.create_run(paused=True, sample_every=100, max_updates=None)
+    held: list[dict[str, Any]] = []
+
+    def connect(page_side: WebSocketRoute) -> None:
+        server_side = page_side.connect_to_server()
+
+        def combine(text: str | bytes) -> None:
+            message = json.loads(text)
+            if message["type"] != "progress":
+                page_side.send(text)
+                return
+            held.append(message)
+            if message["update"] < 100:
+                return
+            rows = [row for part in held for row in zip(*part["curve"].values(), strict=True)]
+            curve = dict(zip(message["curve"], zip(*rows, strict=True), strict=True))
+            low, high = min(curve["low"]), max(curve["high"])
+            one = {"update": [100], "seconds": [curve["seconds"][-1]], "low": [low], "high": [high]}
+            one["smooth"] = [curve["smooth"][-1]]
+            page_side.send(json.dumps(message | {"curve": one}))
+
+        server_side.on_message(combine)
+
+    window.page.route_web_socket(re.compile("/ws/runs/"), connect)
+    page = window.open(server, run)
+    server.call("POST", f"runs/{run}/step", {"updates": 100})
+    page.locator("#chart[data-drawn-update='100']").wait_for(state="attached")
+    assert len(held) > 0
+    expect(page.locator("#legend li:visible")).to_have_text(
+        [re.compile("smooth loss"), re.compile("single loss"), re.compile("simple guesses")]
+    )
 
 
 def test_the_script_of_the_first_minute_names_what_the_page_shows(

@@ -15,10 +15,11 @@ STATES = ["queued", "finished", "running", "queued", "paused", "interrupted", "s
 
 
 def runs_in(states: list[str]) -> list[dict[str, Any]]:
-    """Runs, newest first; their names are their states with a number."""
+    """Runs, newest first; their names are their states with a number. Older runs start first."""
     spec = {"cell": "gru"}
     return [
         {"name": f"{state} {i}", "state": state, "corpus_name": "Alice", "spec": spec}
+        | {"queue_position": len(states) - i if state == "queued" else None}
         for i, state in enumerate(states)
     ]
 
@@ -133,3 +134,74 @@ def test_waiting_and_paused_look_different(server: Server, window: Window) -> No
         })"""
     )
     assert len(set(looks)) == len(looks)
+
+
+@pytest.fixture
+def one_at_a_time(own_server: Server) -> Server:
+    """A server that trains one run; "a" trains, "b", "c" and "d" wait."""
+    own_server.environment["HURRAH_MAX_TRAINING_RUNS"] = "1"
+    own_server.start()
+    for name in "abcd":
+        own_server.create_run(name=name, pace=10, max_updates=None, hidden_size=8)
+    return own_server
+
+
+def test_waiting_runs_are_moved_by_keyboard_and_other_windows_follow(
+    one_at_a_time: Server, open_window: Callable[..., Window]
+) -> None:
+    ids = {run["name"]: run["id"] for run in one_at_a_time.call("GET", "runs")}
+    page = open_window().open(one_at_a_time, ids["a"])
+    other = open_window().open(one_at_a_time, ids["d"])
+    expect(other.locator("#notice")).to_contain_text("It is number 3 of 3 that wait.")
+    rows, others = opened(page), opened(other)
+    expect(rows).to_have_text(["a", "b", "c", "d"])
+    expect(page.get_by_role("button", name="Move a up")).to_have_count(0)
+    up = page.get_by_role("button", name="Move d up")
+    up.focus()
+    for order in (["a", "b", "d", "c"], ["a", "d", "b", "c"]):
+        page.keyboard.press("Enter")
+        expect(rows).to_have_text(order)
+        expect(up).to_be_focused()
+    expect(page.locator("#run-moved")).to_have_text("d is now number 1 of 3 that wait.")
+    expect(up).to_have_attribute("aria-disabled", "true")
+    page.keyboard.press("Enter")  # already the first
+    expect(others).to_have_text(["a", "d", "b", "c"])
+    expect(other.locator("#notice")).to_contain_text("It is number 1 of 3 that wait.")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Move d down")).to_be_focused()
+    page.keyboard.press("Space")
+    expect(rows).to_have_text(["a", "b", "d", "c"])
+    one_at_a_time.call("POST", f"runs/{ids['a']}/stop")
+    expect(rows).to_have_text(["b", "d", "c", "a"])
+
+
+def test_a_move_of_a_run_that_has_started_or_is_gone_says_so(
+    one_at_a_time: Server, open_window: Callable[..., Window]
+) -> None:
+    ids = {run["name"]: run["id"] for run in one_at_a_time.call("GET", "runs")}
+    window = open_window()
+    window.expect_errors("status of 409", "status of 404")
+    page = window.open(one_at_a_time, ids["a"])
+    rows = opened(page)
+    expect(rows).to_have_text(["a", "b", "c", "d"])
+    page.route("**/api/runs", lambda route: route.abort())  # the list is old
+    window.expect_errors("ERR_FAILED")
+    one_at_a_time.call("POST", f"runs/{ids['c']}/pause")
+    one_at_a_time.call("DELETE", f"runs/{ids['d']}")
+    page.get_by_role("button", name="Move c up").click()
+    expect(page.locator(".toast").first).to_contain_text("is not waiting for a free core")
+    page.get_by_role("button", name="Move d up").click()
+    expect(page.locator(".toast").last).to_contain_text("There is no run")
+
+
+def test_a_viewer_cannot_move_waiting_runs(
+    own_server: Server, open_window: Callable[..., Window]
+) -> None:
+    own_server.environment |= {"HURRAH_MAX_TRAINING_RUNS": "1"}
+    own_server.token = "x" * 32
+    own_server.start()
+    for name in "abc":
+        own_server.create_run(name=name, pace=10, max_updates=None, hidden_size=8)
+    page = open_window().open(own_server)
+    expect(opened(page)).to_have_text(["a", "b", "c"])
+    expect(page.get_by_role("button", name="Move")).to_have_count(0)
