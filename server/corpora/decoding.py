@@ -6,10 +6,10 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from server.corpora.character_costs import character_cost
-from server.corpora.encoding_detection import ENCODINGS, ScoredReading, rank_encodings
-from server.corpora.multi_byte_repair import CHARACTER_BYTES, decode_damaged
-from server.corpora.wide_encodings import WIDE_ENCODINGS, decode_wide, detect_wide
+from server.corpora.encodings.character_costs import character_cost
+from server.corpora.encodings.encoding_detection import ENCODINGS, ScoredReading, rank_encodings
+from server.corpora.encodings.multi_byte_repair import CHARACTER_BYTES, decode_damaged
+from server.corpora.encodings.wide_encodings import WIDE_ENCODINGS, decode_wide, detect_wide
 
 SAMPLE_BYTES = 1 << 15
 """Size of the sample from which the encoding is detected."""

@@ -20,7 +20,7 @@ from server.corpora.decoding import (
     UnknownEncodingError,
     decode_text,
 )
-from server.corpora.encoding_detection import rank_encodings
+from server.corpora.encodings.encoding_detection import rank_encodings
 
 _LINES = Path(__file__).with_name("passages.txt").read_text(encoding="utf-8").splitlines()
 PASSAGES = {language: text + "\n" for language, text in (line.split(": ", 1) for line in _LINES)}

@@ -10,13 +10,13 @@ from functools import cache, partial
 import numpy as np
 import numpy.typing as npt
 
-from server.corpora.character_costs import (
+from server.corpora.encodings.character_costs import (
     ANY_LANGUAGE,
     FOREIGN_LETTER,
     ascii_letter_costs,
     character_cost,
 )
-from server.corpora.multi_byte_repair import CHARACTER_BYTES, decode_damaged
+from server.corpora.encodings.multi_byte_repair import CHARACTER_BYTES, decode_damaged
 
 __all__ = ["ENCODINGS", "ScoredReading", "rank_encodings"]
 
