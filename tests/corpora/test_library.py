@@ -99,8 +99,10 @@ def test_the_licence_of_project_gutenberg_is_kept_or_left_out(library, shipped_d
     assert left_out.gutenberg_licence == replace(kept.gutenberg_licence, left_out=True)
     assert left_out.repairs == (
         *kept.repairs,
-        "the licence of Project Gutenberg left out"
-        f" ({len(START) + 2} characters at the start and {len(END) + 2} characters at the end)",
+        f"the licence of Project Gutenberg left out ({left_out.gutenberg_licence.size})",
+    )
+    assert left_out.gutenberg_licence.size == (
+        f"{len(START) + 2} characters at the start and {len(END) + 2} characters at the end"
     )
     assert library.get(kept.id).gutenberg_licence is None
     assert [corpus.name for corpus in library.list()[1:]] == ["kept", "left out"]

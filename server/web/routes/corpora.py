@@ -34,13 +34,13 @@ async def list_corpora(services: ServicesDep) -> Response:
 
 
 @router.post("", status_code=201)
-async def add_corpus(
+async def add_corpus(  # noqa: PLR0917 - the fields of the form
     request: Request,
     services: ServicesDep,
     file: Annotated[UploadFile, File()],
     name: Annotated[str | None, Form(max_length=200)] = None,
     encoding: Annotated[str | None, Form(max_length=40)] = None,
-    leave_out_licence: Annotated[bool, Form()] = False,  # noqa: FBT002 - a field of the form
+    leave_out_licence: Annotated[bool, Form()] = False,
 ) -> dict[str, Any]:
     """Add a text; without `encoding`, its encoding is detected."""
     sent = (await request.form()).getlist("file")
