@@ -36,6 +36,7 @@ from server.commands.spec_options import (
 from server.commands.train import TrainingSession
 from server.commands.train import train as train_text
 from server.corpora.decoding import NotTextError, decode_text
+from server.corpora.gutenberg import find_licence, without_licence
 from server.corpora.visible_text import without_controls
 from server.rnn.cells import CELLS, DEFAULT_CELL
 from server.rnn.gradient_check.check import check_gradients
@@ -98,19 +99,36 @@ def train(
     resume: Annotated[
         bool, typer.Option(help="Continue from the directory's checkpoint, with its settings.")
     ] = False,
+    leave_out_licence: Annotated[
+        bool,
+        typer.Option(
+            "--leave-out-licence",
+            help="Leave out the licence of Project Gutenberg at the start and the end of the text.",
+        ),
+    ] = False,
     **options: Any,  # noqa: ANN401 - the options of the spec
 ) -> None:
     """Train a network on a text file, without a browser."""
     spec = _checked(RunSpec, **spec_values(options))
     given = {field for field in RunSpec.model_fields if _is_given(context, parameter_of(field))}
-    _train(corpus, spec, given, out or default_output_directory(corpus), resume=resume)
+    out = out or default_output_directory(corpus)
+    _train(corpus, spec, given, out, resume=resume, leave_out_licence=leave_out_licence)
 
 
-def _train(corpus: Path, spec: RunSpec, given: set[str], out: Path, *, resume: bool) -> None:
+def _train(
+    corpus: Path,
+    spec: RunSpec,
+    given: set[str],
+    out: Path,
+    *,
+    resume: bool,
+    leave_out_licence: bool,
+) -> None:
     console = TrainingConsole()
     try:
         with with_filename(corpus):
             text = decode_text(corpus.read_bytes()).text
+        text = _checked_for_licence(text, console, leave_out=leave_out_licence)
         with console.handle_signals():
             session = train_text(text, spec, given, out, resume=resume, console=console)
             _print_outcome(session, console, out)
@@ -120,6 +138,21 @@ def _train(corpus: Path, spec: RunSpec, given: set[str], out: Path, *, resume: b
         raise _failure(str(error)) from error
     except OSError as error:
         raise _failure(f"{error.filename or out}: {error.strerror}.") from error
+
+
+def _checked_for_licence(text: str, console: TrainingConsole, *, leave_out: bool) -> str:
+    """Return the text, without the licence of Project Gutenberg if it is to be left out."""
+    licence = find_licence(text)
+    if licence is None:
+        if leave_out:
+            console.console.print("The text has no licence of Project Gutenberg to leave out.")
+        return text
+    about = f"The licence of Project Gutenberg has {licence.size}"
+    if not leave_out:
+        console.console.print(f"{about}: --leave-out-licence leaves it out.", highlight=False)
+        return text
+    console.console.print(f"{about}: left out.", highlight=False)
+    return without_licence(text, licence)
 
 
 def _print_outcome(session: TrainingSession, console: TrainingConsole, out: Path) -> None:

@@ -103,6 +103,7 @@ interface Corpus {
   headings: [number, string][];
   created_at: string;
   readings: Reading[];
+  gutenberg_licence: GutenbergLicence | null;
 }
 
 /** How much of the loss's variance the text explains, and the cost of starting an epoch. */
@@ -251,6 +252,15 @@ interface Entropy {
 interface Reading {
   encoding: string;
   excerpt: string;
+}
+
+/** The licence of Project Gutenberg in a text. */
+interface GutenbergLicence {
+  start: number;
+  end: number;
+  first_line: string;
+  last_line: string;
+  left_out: boolean;
 }
 
 /** The excess loss of each of the first `updates` updates of an epoch, in nats per sequence. */

@@ -6,10 +6,11 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from server.corpora.character_costs import character_cost
-from server.corpora.encoding_detection import ENCODINGS, ScoredReading, rank_encodings
-from server.corpora.multi_byte_repair import CHARACTER_BYTES, decode_damaged
-from server.corpora.wide_encodings import WIDE_ENCODINGS, decode_wide, detect_wide
+from server.corpora.encodings.character_costs import character_cost
+from server.corpora.encodings.character_scan import count_doubtful, find_controls
+from server.corpora.encodings.encoding_detection import ENCODINGS, ScoredReading, rank_encodings
+from server.corpora.encodings.multi_byte_repair import CHARACTER_BYTES, decode_damaged
+from server.corpora.encodings.wide_encodings import WIDE_ENCODINGS, decode_wide, rank_wide
 
 SAMPLE_BYTES = 1 << 15
 """Size of the sample from which the encoding is detected."""
@@ -93,6 +94,16 @@ SIGNATURES = (
     (b"{\\rtf", "a Rich Text document"),
 )
 
+DOS_ENCODINGS = ("cp866", "cp850", "cp852", "cp857")
+"""Encodings with box-drawing characters."""
+
+# The lines and shades of boxes have the same bytes in all of them.
+_RULER = re.compile(rb"([\xc4\xcd\xb0-\xb2\xdb\xdc\xdf])\1{5}|[\xb0-\xb2\xdb\xdc\xdf\xfe]{8}")
+_BOXES = re.compile(
+    rb"[\xb3\xb4\xb9-\xbc\xbf-\xc5\xc8-\xce\xd9\xda]*"
+    rb"(?:([\xc4\xcd])\1\1[\xb3\xb4\xb9-\xbc\xbf-\xc5\xc8-\xce\xd9\xda]*)+"
+    rb"|[\xb0-\xb2\xdb\xdc\xdf\xfe]{3,}|(?<![\x80-\xff])[\xb3\xba](?![\x80-\xff])"
+)
 _HIGH_BYTES = re.compile(rb"[\x80-\xff]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _ASCII_BYTES = bytes(range(128))
@@ -157,6 +168,8 @@ class DecodedText:
         Number of characters written in UTF-8 as two surrogates (CESU-8).
     formatting_codes : int
         Number of formatting codes of terminals or IRC that were removed.
+    doubtful : int
+        Number of places where a byte is probably missing, though the rest is valid.
     readings : tuple of Reading
         The plausible readings, this one first; empty if this one is certain.
     """
@@ -169,6 +182,7 @@ class DecodedText:
     inner_marks: int = 0
     joined_pairs: int = 0
     formatting_codes: int = 0
+    doubtful: int = 0
     readings: tuple[Reading, ...] = field(default=(), compare=False)
 
     @property
@@ -181,6 +195,7 @@ class DecodedText:
             _count_phrase(self.formatting_codes, "terminal or IRC formatting code", "removed"),
             _count_phrase(self.joined_pairs, "surrogate pair", "joined"),
             _count_phrase(self.replaced, "invalid sequence", "replaced by \ufffd"),
+            _count_phrase(self.doubtful, "place", "that may lack a byte left unchanged"),
         )
         return tuple(phrase for phrase in phrases if phrase)
 
@@ -282,7 +297,11 @@ def _decode_marked(data: bytes) -> DecodedText | None:
         if decoded is not None:
             return replace(decoded, had_bom=True)
     if matching:
-        name = matching[0][1].upper()
+        # The end of a byte-order mark of UTF-32-BE is that of UTF-16-BE.
+        bom, name = matching[0]
+        if name == "utf-16-be" and (cut := _decode_wide(data[len(bom) :], "utf-32-be")):
+            return replace(cut, had_bom=True)
+        name = name.upper()
         raise NotTextError(f"The file starts with a byte-order mark of {name} but is not {name}.")
     return None
 
@@ -290,9 +309,8 @@ def _decode_marked(data: bytes) -> DecodedText | None:
 def _decode_certain(data: bytes) -> DecodedText | None:
     """Decode data whose form shows the encoding: zero bytes, escape sequences or sound UTF-8."""
     if b"\0" in data:
-        wide = detect_wide(data)
-        return None if wide is None else _decode(data, wide)
-    if _ISO_2022.search(data):
+        return _decode_wide(data)
+    if b"\x1b" in data and _ISO_2022.search(data):
         sample = data[:SAMPLE_BYTES]
         invalid = {
             name: sample.decode(name, errors="replace").count("\ufffd")
@@ -310,42 +328,73 @@ def _decode_certain(data: bytes) -> DecodedText | None:
     return _decode(data, "utf-8")
 
 
+def _decode_wide(data: bytes, encoding: str | None = None) -> DecodedText | None:
+    """Decode data in UTF-16 or UTF-32; return None if it is no text in one, or in the given one."""
+    ranked = rank_wide(data)
+    if not ranked or encoding not in {None, ranked[0].encoding}:
+        return None
+    decoded = _decode(data, ranked[0].encoding)
+    return None if decoded is None else replace(decoded, readings=_readings(ranked))
+
+
 def _decode_plausible(data: bytes) -> DecodedText | None:
     """Decode data in the encoding in which it is the most plausible text."""
     if b"\0" in data or data.isascii():
         return None
-    ranked = rank_encodings(_sample(data))
+    sample = _sample(data)
+    ranked = rank_encodings(sample)
+    if (boxed := _rank_without_boxes(sample, ranked[0])) is not None:
+        ranked = boxed
     if ranked[0].cost_per_byte > MAX_COST_PER_BYTE:
         return None
     decoded = _decode(data, ranked[0].encoding, ranked[0].language)
     return None if decoded is None else replace(decoded, readings=_readings(ranked))
 
 
+def _rank_without_boxes(sample: bytes, best: ScoredReading) -> list[ScoredReading] | None:
+    """Rank the encodings of DOS by the text between its boxes; return None if there are none.
+
+    Boxes outweigh a short text, and are letters in other encodings. So the most plausible reading
+    of the whole, `best`, is in the list, and is a question.
+    """
+    if not _RULER.search(sample):
+        return None
+    rest = _BOXES.sub(b" ", sample)
+    if rest.isascii():
+        rest = sample
+    ranked = rank_encodings(rest)
+    dos = [reading for reading in ranked if reading.encoding in DOS_ENCODINGS]
+    if best.encoding in DOS_ENCODINGS or not dos:
+        return None
+    limit = ranked[0].cost + _uncertainty(ranked[0].cost)
+    likely = [reading for reading in dos if reading.cost <= limit][: MAX_READINGS - 1]
+    chosen = [*likely, best] if likely[:1] == ranked[:1] else [best, *(likely or dos[:1])]
+    return [
+        replace(reading, text=sample.decode(reading.encoding, "replace"), cost=0.0)
+        for reading in chosen
+    ]
+
+
 def _decode(data: bytes, encoding: str, language: str = "") -> DecodedText | None:
     """Decode the data; return None if the result is not text."""
-    joined = replaced = 0
-    if encoding in WIDE_ENCODINGS:
-        text, replaced = decode_wide(data, encoding)
-    else:
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError:
-            if encoding == "utf-8":
-                data, joined = _SURROGATE_PAIR.subn(_join_surrogates, data)
-            text, replaced = _decode_damaged(data, encoding, language)
-    high_bytes = (
-        len(data) if encoding in WIDE_ENCODINGS else len(data.translate(None, _ASCII_BYTES))
-    )
-    if not _is_slight(replaced, high_bytes, len(text)):
-        return None
+    text, replaced, joined = _characters(data, encoding, language)
+    if replaced:
+        is_wide = encoding in WIDE_ENCODINGS
+        high_bytes = len(data) if is_wide else len(data.translate(None, _ASCII_BYTES))
+        if not _is_slight(replaced, high_bytes, len(text)):
+            return None
     line_ends = text.count("\r")
-    text = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    inner_marks = text.count("\ufeff")
-    text = text.replace("\ufeff", "")
-    text, formatting_codes = _FORMATTING.subn("", text) if _CONTROL.search(text) else (text, 0)
+    text = text.lstrip("\ufeff")
+    if line_ends:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if inner_marks := text.count("\ufeff"):
+        text = text.replace("\ufeff", "")
+    formatting_codes = 0
+    if has_controls := find_controls(text):
+        text, formatting_codes = _FORMATTING.subn("", text)
     if not text or "\0" in text:
         return None
-    if not _is_readable(text):
+    if has_controls and not _is_readable(text):
         if replaced:
             return None
         worst = Counter(_CONTROL.findall(text)).most_common(1)[0][0]
@@ -362,7 +411,21 @@ def _decode(data: bytes, encoding: str, language: str = "") -> DecodedText | Non
         inner_marks=inner_marks,
         joined_pairs=joined,
         formatting_codes=formatting_codes,
+        doubtful=count_doubtful(text, encoding, language),
     )
+
+
+def _characters(data: bytes, encoding: str, language: str) -> tuple[str, int, int]:
+    """Return the characters, and the numbers of replacements and of joined surrogate pairs."""
+    if encoding in WIDE_ENCODINGS:
+        return *decode_wide(data, encoding), 0
+    joined = 0
+    try:
+        return data.decode(encoding), 0, 0
+    except UnicodeDecodeError:
+        if encoding == "utf-8":
+            data, joined = _SURROGATE_PAIR.subn(_join_surrogates, data)
+    return *_decode_damaged(data, encoding, language), joined
 
 
 def _decode_damaged(data: bytes, encoding: str, language: str) -> tuple[str, int]:
@@ -404,7 +467,7 @@ def _is_readable(text: str) -> bool:
 def _readings(ranked: list[ScoredReading]) -> tuple[Reading, ...]:
     """Return the readings to choose from; none if the first one is certain."""
     best = ranked[0]
-    limit = best.cost + max(UNCERTAIN_NATS, UNCERTAIN_SHARE * best.cost)
+    limit = best.cost + _uncertainty(best.cost)
     likely = [other for other in ranked[1:] if other.cost <= limit and _differ(best, other)]
     chosen = [best, *likely[: MAX_READINGS - 1]]
     if len(chosen) == 1:
@@ -416,6 +479,11 @@ def _readings(ranked: list[ScoredReading]) -> tuple[Reading, ...]:
         Reading(reading.encoding, excerpt[:EXCERPT_CHARACTERS])
         for reading, excerpt in zip(chosen, excerpts, strict=True)
     )
+
+
+def _uncertainty(cost: float) -> float:
+    """Return by how much a less plausible reading may cost more and still be likely, in nats."""
+    return max(UNCERTAIN_NATS, UNCERTAIN_SHARE * cost)
 
 
 def _differ(one: ScoredReading, other: ScoredReading) -> bool:

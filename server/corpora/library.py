@@ -15,6 +15,7 @@ from typing import Any
 
 from server.corpora.decoding import NotTextError, Reading, decode_text
 from server.corpora.entropy import Entropy, measure_entropy
+from server.corpora.gutenberg import GutenbergLicence, find_licence, without_licence
 from server.corpora.headings import find_headings
 from server.corpora.proper_names import find_names
 from server.corpora.visible_text import JOINERS, without_controls
@@ -95,6 +96,9 @@ class Corpus:
     readings : tuple of Reading
         The plausible readings of a file whose encoding is uncertain, the one that was used first.
         Only `CorpusLibrary.add` returns them; they are not stored.
+    gutenberg_licence : GutenbergLicence or None
+        The licence of Project Gutenberg in the file. Only `CorpusLibrary.add` returns it; what was
+        left out is stored in `repairs`.
     """
 
     id: str
@@ -111,6 +115,7 @@ class Corpus:
     headings: tuple[tuple[int, str], ...] = ()
     created_at: str = ""
     readings: tuple[Reading, ...] = ()
+    gutenberg_licence: GutenbergLicence | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return all fields for JSON; `from_json` is the inverse."""
@@ -143,6 +148,7 @@ class Corpus:
             "repairs": tuple(fields.get("repairs", ())),
             "headings": tuple((at, title) for at, title in fields.get("headings", ())),
             "readings": (),
+            "gutenberg_licence": None,
         }
         return cls(**{**fields, **converted})
 
@@ -240,6 +246,8 @@ class CorpusLibrary:
         data: bytes,
         name: str | None = None,
         encoding: str | None = None,
+        *,
+        leave_out_licence: bool = False,
         is_cancelled: Callable[[], bool] = lambda: False,
     ) -> Corpus:
         """Decode a text, describe it and store it durably.
@@ -253,13 +261,16 @@ class CorpusLibrary:
             used as a path.
         encoding : str, optional
             The encoding of the file; by default it is detected.
+        leave_out_licence : bool
+            Whether the licence of Project Gutenberg is left out, if the text has one.
         is_cancelled : callable
             Returns whether the upload was cancelled; called before the corpus is stored.
 
         Returns
         -------
         Corpus
-            Its description, with a new id, and the readings to choose from.
+            Its description, with a new id, the readings to choose from and the licence of Project
+            Gutenberg.
 
         Raises
         ------
@@ -275,15 +286,18 @@ class CorpusLibrary:
         if not data:
             raise CorpusTooShortError(f"The text has no characters; {_REQUIREMENT}")
         decoded = decode_text(data, encoding)
-        if len(decoded.text) < MIN_CHARACTERS:
-            raise CorpusTooShortError(
-                f"The text has {len(decoded.text)} characters; {_REQUIREMENT}"
-            )
+        text, repairs = decoded.text, decoded.repairs
+        licence = find_licence(text)
+        if licence is not None and leave_out_licence:
+            text, repairs = without_licence(text, licence), (*repairs, licence.repair)
+            licence = replace(licence, left_out=True)
+        if len(text) < MIN_CHARACTERS:
+            raise CorpusTooShortError(f"The text has {len(text)} characters; {_REQUIREMENT}")
         corpus = replace(
-            _describe(decoded.text, secrets.token_hex(6)),
+            _describe(text, secrets.token_hex(6)),
             name=display_name(name),
             encoding=decoded.encoding,
-            repairs=decoded.repairs,
+            repairs=repairs,
             created_at=datetime.now(UTC).isoformat(timespec="microseconds"),
         )
         if is_cancelled():
@@ -291,7 +305,7 @@ class CorpusLibrary:
         incomplete = self._directory / f"{_INCOMPLETE}{corpus.id}"
         try:
             incomplete.mkdir()
-            _write(incomplete / "text.txt", decoded.text.encode("utf-8"))
+            _write(incomplete / "text.txt", text.encode("utf-8"))
             _write(incomplete / "corpus.json", _to_bytes(corpus))
             sync_directory(incomplete)
             incomplete.rename(self._directory / corpus.id)
@@ -300,7 +314,7 @@ class CorpusLibrary:
             raise
         sync_directory(self._directory)
         self._register(corpus, self._directory / corpus.id / "text.txt")
-        return replace(corpus, readings=decoded.readings)
+        return replace(corpus, readings=decoded.readings, gutenberg_licence=licence)
 
     def remove(self, corpus_id: str) -> None:
         """Delete an uploaded corpus. The caller makes sure that no run uses it.

@@ -37,7 +37,12 @@ class Uploads:
         self._adding = asyncio.Lock()
 
     async def add(
-        self, read: Callable[[], Awaitable[bytes]], name: str | None, encoding: str | None = None
+        self,
+        read: Callable[[], Awaitable[bytes]],
+        name: str | None,
+        encoding: str | None = None,
+        *,
+        leave_out_licence: bool = False,
     ) -> Corpus:
         """Add a text.
 
@@ -50,6 +55,8 @@ class Uploads:
             The name of the corpus.
         encoding : str, optional
             The encoding of the file; by default it is detected.
+        leave_out_licence : bool
+            Whether the licence of Project Gutenberg is left out, if the text has one.
 
         Raises
         ------
@@ -65,7 +72,12 @@ class Uploads:
                 cancelled = threading.Event()
                 try:
                     return await asyncio.to_thread(
-                        self._library.add, data, name, encoding, cancelled.is_set
+                        self._library.add,
+                        data,
+                        name,
+                        encoding,
+                        leave_out_licence=leave_out_licence,
+                        is_cancelled=cancelled.is_set,
                     )
                 except asyncio.CancelledError:
                     # The thread goes on, but a text that was answered with an error is not kept.

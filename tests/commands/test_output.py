@@ -80,6 +80,24 @@ def test_the_default_directory_is_never_the_text(tmp_path, name, directory):
     assert (tmp_path / name).read_text(encoding="utf-8") == PAGES
 
 
+def test_the_licence_of_project_gutenberg_is_left_out_on_request(tmp_path, book, out):
+    book.write_text(PAGES + "\n", encoding="utf-8")
+    plain = run_command(*train_command(book, tmp_path / "plain"), "--leave-out-licence")
+    assert plain.returncode == 0, plain.stderr
+    assert "The text has no licence of Project Gutenberg to leave out." in plain.stdout
+    start, end = (f"*** {side} OF THE PROJECT GUTENBERG EBOOK X ***\n" for side in ("START", "END"))
+    book.write_text(start + PAGES + "\n" + end, encoding="utf-8")
+    done = run_command(*train_command(book, out), "--leave-out-licence")
+    assert done.returncode == 0, done.stderr
+    assert f"has {len(start)} characters at the start and {len(end)} char" in " ".join(
+        done.stdout.split()
+    )
+    assert (out / "losses.csv").read_bytes() == (tmp_path / "plain" / "losses.csv").read_bytes()
+    whole = run_command(*train_command(book, tmp_path / "whole"))
+    assert "--leave-out-licence" in whole.stdout
+    assert (tmp_path / "whole" / "losses.csv").read_bytes() != (out / "losses.csv").read_bytes()
+
+
 def test_a_file_in_place_of_the_directory_is_named(book, out):
     out.write_text("not a directory")
     failed = run_command(*train_command(book, out))

@@ -20,7 +20,7 @@ from server.corpora.decoding import (
     UnknownEncodingError,
     decode_text,
 )
-from server.corpora.encoding_detection import rank_encodings
+from server.corpora.encodings.encoding_detection import rank_encodings
 
 _LINES = Path(__file__).with_name("passages.txt").read_text(encoding="utf-8").splitlines()
 PASSAGES = {language: text + "\n" for language, text in (line.split(": ", 1) for line in _LINES)}
@@ -425,6 +425,81 @@ def test_boxes_in_dos_encodings(language, sound):
     assert decode_text(text.encode(encoding)).text == text
 
 
+_FRAMES = {
+    "double": "╔" + "═" * 60 + "╗\n║ █▓▒░ ║\n",
+    "single": "┌──────┬──────┐\n│      │      │\n├──────┼──────┤\n└──────┴──────┘\n",
+    "shades": "░▒▓█▄▀■" * 8 + "\n",
+    "table": "╔═══════╦══════╗\n║ 1     ║ 2    ║\n╠═══════╬══════╣\n╚═══════╩══════╝\n",
+    "line": "─" * 70 + "\n",
+}
+_DOS = {
+    "Russian": "cp866",
+    "Ukrainian": "cp866",
+    "German": "cp850",
+    "French": "cp850",
+    "Swedish": "cp850",
+    "Polish": "cp852",
+    "Czech": "cp852",
+    "Turkish": "cp857",
+}
+
+
+@pytest.mark.parametrize("language", _DOS)
+@pytest.mark.parametrize("frame", _FRAMES)
+@pytest.mark.parametrize("rows", [3, 40])
+def test_a_short_text_below_many_boxes_is_read_or_asked(language, frame, rows):
+    encoding = _DOS[language]
+    for passage in (PASSAGES[language], PASSAGES[language][:60] + "\n"):
+        data = (_FRAMES[frame] * rows + passage).encode(encoding, "ignore")
+        text = data.decode(encoding)
+        decoded = decode_text(data)
+        readings = {reading.encoding for reading in decoded.readings}
+        assert decoded.text == text or text in {data.decode(e, "replace") for e in readings}
+
+
+@pytest.mark.parametrize(
+    ("language", "encoding"),
+    [("Japanese", "cp932"), ("Old Chinese", "big5"), ("Old Chinese", "cp950"), ("Korean", "cp949")],
+)
+def test_a_lost_byte_that_leaves_valid_characters_is_reported(language, encoding):
+    original = PASSAGES[language] * 5
+    data = original.encode(encoding)
+    start = len(PASSAGES[language].encode(encoding)) * 2
+    places = [at for at in range(start, start * 3 // 2) if data[at] >= 0x80]
+    reported = 0
+    for at in places:
+        decoded = decode_text(data[:at] + data[at + 1 :])
+        assert (decoded.doubtful + decoded.replaced > 0) == bool(decoded.repairs)
+        reported += bool(decoded.repairs) or bool(decoded.readings)
+    # A single letter may be all that is left of a character.
+    assert reported >= 0.9 * len(places)
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("彼はＡ型ではなくB型である。X線で見る。第1章、点Pを通る。\n", "cp932"),
+        ("他用X光检查，穿T恤，唱卡拉OK，买A股。饕餮、魑魅魍魉。\n", "gb18030"),
+        ("他用X光檢查，穿T恤，唱卡拉OK，買A股。饕餮、魑魅魍魎。\n", "big5"),
+        ("그는 A형이고 B형이 아니다. X선으로 본다.\n", "cp949"),
+        *(
+            (PASSAGES[language], encoding)
+            for language, encoding in (
+                ("Japanese", "cp932"),
+                ("Old Chinese", "big5"),
+                ("Chinese", "gb18030"),
+                ("Korean", "cp949"),
+            )
+        ),
+    ],
+)
+def test_nothing_is_reported_of_a_sound_text_with_single_letters(text, encoding):
+    decoded = decode_text((text * 20).encode(encoding))
+    assert decoded.text == text * 20
+    assert decoded.repairs == ()
+    assert decode_text((text * 20).encode(encoding), encoding).repairs == ()
+
+
 @pytest.mark.parametrize("encoding", ["euc_jp", "cp932", "iso2022_jp_ext"])
 def test_half_width_kana(encoding):
     text = "ﾊﾝｶｸｶﾅ ﾉ ﾌﾞﾝｼｮｳ ﾃﾞｽ｡ ｷｮｳ ﾊ ﾖｲ ﾃﾝｷ ﾃﾞｽ｡\nﾜﾀｼ ﾊ ﾈｺ ﾃﾞｱﾙ｡ ﾅﾏｴ ﾊ ﾏﾀﾞ ﾅｲ｡\n" * 5
@@ -438,6 +513,25 @@ def test_utf_16_cut_at_an_odd_byte_is_repaired(language, encoding):
     decoded = decode_text(text.encode(encoding)[:-1])
     assert decoded.text == text[:-1] + "\ufffd"
     assert "1 invalid sequence replaced by \ufffd" in decoded.repairs
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("language", PASSAGES)
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("lost_bytes", [1, 2, 3])
+def test_a_wide_encoding_without_its_first_bytes_is_recognised(
+    encoding, language, mark, lost_bytes
+):
+    width = 2 if "16" in encoding else 4
+    introduction = "A plain “introduction” of two lines.\n" * 2
+    for text in (PASSAGES[language] * 5, introduction + PASSAGES[language] * 2):
+        first = max(0, -(-lost_bytes // width) - len(mark))
+        decoded = decode_text((mark + text).encode(encoding)[lost_bytes:])
+        found = decoded.text.replace("\ufffd", "")
+        # The character that was cut may be left, as one at the other end may be lost.
+        places = [(at, end) for at in range(first + 2) for end in (len(text) - 1, len(text))]
+        assert found in {text[at:end] for at, end in places}
+        assert decoded.readings == ()
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])

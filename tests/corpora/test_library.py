@@ -3,6 +3,7 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,48 @@ def test_an_added_text(library, tmp_path):
     assert (corpus.words, corpus.encoding) == (13 * 10, "cp1252")
     assert corpus.names == ("Müller", "Hans")
     assert corpus.entropy == measure_entropy(TEXT)
+
+
+START, END = (f"*** {side} OF THE PROJECT GUTENBERG EBOOK HANS ***" for side in ("START", "END"))
+WITH_LICENCE = f"{START}\n\n{TEXT}\n{END}\n"
+
+
+def test_the_licence_of_project_gutenberg_is_kept_or_left_out(library, shipped_dir, tmp_path):
+    data = WITH_LICENCE.replace("\n", "\r\n").encode("utf-16")
+    kept = library.add(data, "kept")
+    assert library.text(kept.id) == WITH_LICENCE
+    assert kept.gutenberg_licence.start == len(START) + 2
+    assert not kept.gutenberg_licence.left_out
+    assert "Gutenberg" not in str(kept.repairs)
+    left_out = library.add(data, "left out", leave_out_licence=True)
+    assert library.text(left_out.id) == TEXT
+    assert left_out.characters == len(TEXT)
+    assert left_out.gutenberg_licence == replace(kept.gutenberg_licence, left_out=True)
+    assert left_out.repairs == (
+        *kept.repairs,
+        f"the licence of Project Gutenberg left out ({left_out.gutenberg_licence.size})",
+    )
+    assert left_out.gutenberg_licence.size == (
+        f"{len(START) + 2} characters at the start and {len(END) + 2} characters at the end"
+    )
+    assert library.get(kept.id).gutenberg_licence is None
+    assert [corpus.name for corpus in library.list()[1:]] == ["kept", "left out"]
+    again = CorpusLibrary(shipped_dir, tmp_path)
+    assert again.list() == library.list()
+
+
+def test_a_text_without_a_licence_stays_whole(library):
+    corpus = library.add(TEXT.encode(), None, leave_out_licence=True)
+    assert library.text(corpus.id) == TEXT
+    assert corpus.gutenberg_licence is None
+    assert corpus.repairs == ()
+
+
+def test_the_minimum_length_is_that_of_the_text_without_the_licence(library):
+    data = f"{START}\n{'word ' * 39}\n{END}\n".encode()
+    assert library.add(data, None).characters > MIN_CHARACTERS
+    with pytest.raises(CorpusTooShortError, match="has 195 characters"):
+        library.add(data, None, leave_out_licence=True)
 
 
 def test_every_character_is_preserved(library):
@@ -186,6 +229,7 @@ def test_an_unreadable_description_hides_only_its_corpus(
 
 ADD_FOREVER = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 from server.corpora.library import CorpusLibrary
 library = CorpusLibrary(Path(sys.argv[1]), Path(sys.argv[2]))

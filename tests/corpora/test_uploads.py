@@ -18,7 +18,7 @@ class Library:
     def list(self):
         return []
 
-    def add(self, data, name, encoding, is_cancelled):
+    def add(self, data, name, encoding, *, leave_out_licence, is_cancelled):
         self.happened.append(("added", name))
         return data
 
@@ -47,7 +47,7 @@ def test_a_cancelled_upload_is_not_stored(tmp_path):
     describing, end, told = threading.Event(), threading.Event(), []
 
     class Slow(Library):
-        def add(self, data, name, encoding, is_cancelled):
+        def add(self, data, name, encoding, *, leave_out_licence, is_cancelled):
             describing.set()
             end.wait(30)
             told.append(is_cancelled())

@@ -34,12 +34,13 @@ async def list_corpora(services: ServicesDep) -> Response:
 
 
 @router.post("", status_code=201)
-async def add_corpus(
+async def add_corpus(  # noqa: PLR0917 - the fields of the form
     request: Request,
     services: ServicesDep,
     file: Annotated[UploadFile, File()],
     name: Annotated[str | None, Form(max_length=200)] = None,
     encoding: Annotated[str | None, Form(max_length=40)] = None,
+    leave_out_licence: Annotated[bool, Form()] = False,
 ) -> dict[str, Any]:
     """Add a text; without `encoding`, its encoding is detected."""
     sent = (await request.form()).getlist("file")
@@ -52,7 +53,9 @@ async def add_corpus(
     limit_bytes, size_bytes = services.settings.max_upload_bytes, file.size or 0
     if size_bytes > limit_bytes:
         raise Problem(413, f"The file has {size_bytes:,} bytes; the limit is {limit_bytes:,}.")
-    corpus = await services.uploads.add(file.read, name or file.filename, encoding)
+    corpus = await services.uploads.add(
+        file.read, name or file.filename, encoding, leave_out_licence=leave_out_licence
+    )
     return corpus.to_json()
 
 

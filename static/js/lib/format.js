@@ -112,8 +112,8 @@ export function clock(iso) {
     : at.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
 }
 
-/** Day and time of an ISO time, in the user's time zone. @param {string} iso */
-export const dayAndTime = (iso) =>
+/** The date and the time to the second of an ISO time, in the user's time zone. @param {string} iso */
+export const dateAndTime = (iso) =>
   new Date(iso).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" });
 
 /** The time of day to the second. @param {number} ms milliseconds since 1970 */

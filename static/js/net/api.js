@@ -414,15 +414,17 @@ export const lossesFile = (id) => run(id, "/losses.csv");
  *
  * @param {File} file
  * @param {(share: number) => void} onProgress called with 0 to 1.
- * @param {string} [encoding] by default, the server detects it.
+ * @param {{encoding?: string, leaveOutLicence?: boolean}} [choices] by default, the server detects
+ *   the encoding, and keeps the licence of Project Gutenberg.
  * @returns {Promise<Corpus>}
  */
-export function uploadCorpus(file, onProgress, encoding) {
+export function uploadCorpus(file, onProgress, { encoding, leaveOutLicence } = {}) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     const form = new FormData();
     form.append("file", file);
     if (encoding) form.append("encoding", encoding);
+    if (leaveOutLicence) form.append("leave_out_licence", "true");
     request.upload.addEventListener("progress", (event) => {
       if (event.lengthComputable) onProgress(event.loaded / event.total);
     });

@@ -8,6 +8,24 @@ import { onFileDropped } from "../ui/file-drop.js";
 const EXCERPT_CHARACTERS = 420;
 const LIMIT_NAMES = 8;
 
+/**
+ * The choices with which a text is uploaded.
+ *
+ * @typedef {{encoding?: string, leaveOutLicence?: boolean}} Choices
+ */
+
+/**
+ * An upload with an uncertain encoding, or with the licence of Project Gutenberg. `answered`: the
+ * user has chosen one of the readings.
+ *
+ * @typedef {Object} Upload
+ * @property {File} file
+ * @property {Choices} choices
+ * @property {Reading[]} readings
+ * @property {GutenbergLicence | null} licence
+ * @property {boolean} answered
+ */
+
 export class CorpusPicker {
   #store;
   #changed;
@@ -15,8 +33,8 @@ export class CorpusPicker {
   #excerpt = find("#corpus-excerpt");
   #removed = null; // the corpus whose deletion can still be undone
   #excerptOf = null;
-  /** @type {{id: string, file: File, readings: Reading[]} | null} */
-  #question = null; // an upload whose encoding is uncertain
+  /** @type {Map<string, Upload>} */
+  #uploads = new Map(); // those that can be uploaded again with other choices, by the corpus's id
 
   /**
    * @param {WatchStore} store
@@ -30,12 +48,29 @@ export class CorpusPicker {
     this.#store = store;
     this.#changed = on.changed;
     const file = find("#drop-file");
-    const upload = async (dropped, encoding) => {
+    const upload = async (dropped, choices) => {
       on.busy(true);
-      const corpus = await this.#upload(dropped, encoding);
+      const corpus = await this.#upload(dropped, choices);
       on.busy(false);
       if (corpus) on.added(corpus);
       return corpus;
+    };
+    const uploadAgain = async (changed) => {
+      const { id } = this.#chosen();
+      const before = this.#uploads.get(id);
+      const choices = { ...before.choices, ...changed };
+      const corpus = await upload(before.file, choices);
+      if (!corpus) {
+        this.#show();
+        return;
+      }
+      const { gutenberg_licence: licence } = corpus;
+      this.#uploads.set(corpus.id, { ...before, choices, licence });
+      if (!this.#isUsed(id)) {
+        this.#uploads.delete(id);
+        await this.#showingProblem(api.deleteCorpus(id));
+      }
+      await this.#showingProblem(this.load(corpus.id));
     };
     find("#drop-choose").addEventListener("click", () => file.click());
     file.addEventListener("change", async () => {
@@ -50,17 +85,25 @@ export class CorpusPicker {
         setText(find("#error-corpus"), `${files} files were dropped. Add one text at a time.`),
     });
     find("#corpus-readings").addEventListener("change", async (event) => {
-      const { id, file: asked, readings } = this.#question;
-      const corpus = await upload(asked, event.target.value);
-      if (!corpus) return;
-      this.#question = { id: corpus.id, file: asked, readings };
-      await this.#showingProblem(api.deleteCorpus(id));
-      await this.#showingProblem(this.load(corpus.id));
+      await uploadAgain({ encoding: event.target.value });
       find("#corpus-readings input:checked").focus();
+    });
+    find("#corpus-readings").addEventListener("click", (event) => {
+      // A click on the reading that is chosen already is an answer too.
+      if (event.target instanceof HTMLInputElement) this.answer(this.#chosen().id);
+    });
+    find("#corpus-licence-left-out").addEventListener("change", async (event) => {
+      await uploadAgain({ leaveOutLicence: event.target.checked });
+      find("#corpus-licence-left-out").focus();
     });
     this.#select.addEventListener("change", () => this.#show());
     find("#corpus-remove").addEventListener("click", () => this.#remove());
     find("#corpus-undo").addEventListener("click", () => this.#undo());
+  }
+
+  /** The form closes: an answered question about an encoding is not asked again. */
+  endQuestions() {
+    for (const upload of this.#uploads.values()) if (upload.answered) upload.readings = [];
   }
 
   /** Fetch the list of corpora. The caller handles a Problem. */
@@ -81,29 +124,44 @@ export class CorpusPicker {
   #fill(chosen) {
     const all = Object.values(this.#store.get().corpora);
     const corpora = all.filter(({ id }) => id !== this.#removed?.id);
-    const option = ({ id, name }) => el("option", { value: id, text: name });
+    const labels = corpusLabels(corpora);
+    const option = ({ id }, index) => el("option", { value: id, text: labels[index] });
     this.#select.replaceChildren(...corpora.map(option));
     if (chosen) this.#select.value = chosen;
     if (!this.#select.value && corpora.length) this.#select.value = corpora[0].id;
     this.#show();
   }
 
+  /** The chosen corpus, undefined if there is none. */
+  #chosen() {
+    return this.#store.get().corpora[this.#select.value];
+  }
+
+  #isUsed(id) {
+    return (this.#store.get().runs ?? []).some((run) => run.corpus === id);
+  }
+
+  /** A run is started on a corpus, or one of its readings is chosen: its encoding is right. */
+  answer(id) {
+    const upload = this.#uploads.get(id);
+    if (upload) upload.answered = true;
+  }
+
   #show() {
-    const { corpora, runs } = this.#store.get();
-    const corpus = corpora[this.#select.value];
-    const used = (runs ?? []).some((run) => run.corpus === corpus?.id);
+    const corpus = this.#chosen();
+    const used = this.#isUsed(corpus?.id);
     setText(find("#corpus-about"), corpus ? sizes(corpus) : "");
     find("#corpus-facts").replaceChildren(...(corpus ? facts(corpus) : []));
     find("#corpus-remove").hidden = !corpus || corpus.shipped || used;
     this.#showExcerpt(corpus);
     this.#showReadings(corpus);
+    this.#showLicence(corpus);
     this.#changed(corpus);
   }
 
   #showReadings(corpus) {
-    const asked = this.#question !== null && this.#question.id === corpus?.id;
-    find("#corpus-readings").hidden = !asked;
-    if (!asked) return;
+    const readings = this.#uploads.get(corpus?.id)?.readings ?? [];
+    find("#corpus-readings").hidden = !readings.length;
     const choice = ({ encoding, excerpt }) =>
       el(
         "label",
@@ -117,7 +175,23 @@ export class CorpusPicker {
         el("span", { text: encoding }),
         el("span", { class: "reading-lines", text: excerpt }),
       );
-    find("#corpus-readings-list").replaceChildren(...this.#question.readings.map(choice));
+    find("#corpus-readings-list").replaceChildren(...readings.map(choice));
+  }
+
+  #showLicence(corpus) {
+    const licence = this.#uploads.get(corpus?.id)?.licence;
+    find("#corpus-licence").hidden = !licence;
+    if (!licence) return;
+    const { start, end, first_line: first, last_line: last, left_out: leftOut } = licence;
+    find("#corpus-licence-left-out").checked = leftOut;
+    const size = (characters, place) =>
+      characters && `${format.plural(characters, "character", "characters")} at the ${place}`;
+    const sizes = [size(start, "start"), size(end, "end")].filter(Boolean);
+    setText(find("#corpus-licence-size"), sizes.join(" and "));
+    find("#corpus-licence-lines").replaceChildren(
+      fact("First line without it", first),
+      fact("Last line without it", last),
+    );
   }
 
   async #showExcerpt(corpus) {
@@ -137,10 +211,10 @@ export class CorpusPicker {
 
   /**
    * @param {File} file
-   * @param {string} [encoding] the answer to the question about the encoding
+   * @param {Choices} [choices]
    * @returns {Promise<ListedCorpus | null>}
    */
-  async #upload(file, encoding) {
+  async #upload(file, choices = {}) {
     const progress = find("#drop-progress");
     const problem = find("#error-corpus");
     setText(problem, "");
@@ -151,9 +225,10 @@ export class CorpusPicker {
         // The upload is complete; the server is still analysing it.
         if (share < 1) progress.value = share;
         else progress.removeAttribute("value");
-      }, encoding);
-      if (corpus.readings.length)
-        this.#question = { id: corpus.id, file, readings: corpus.readings };
+      }, choices);
+      const { readings, gutenberg_licence: licence } = corpus;
+      if (readings.length || licence)
+        this.#uploads.set(corpus.id, { file, choices, readings, licence, answered: false });
       await this.load(corpus.id);
       return corpus;
     } catch (error) {
@@ -170,7 +245,7 @@ export class CorpusPicker {
    * can be undone.
    */
   async #remove() {
-    const corpus = this.#store.get().corpora[this.#select.value];
+    const corpus = this.#chosen();
     await this.#showingProblem(this.finishRemoval());
     this.#removed = corpus;
     setText(
@@ -200,6 +275,26 @@ export class CorpusPicker {
   }
 }
 
+/**
+ * The label of each corpus in a list: its name, and where others have the same name, its size, its
+ * encoding and the time at which it was added.
+ *
+ * @param {ListedCorpus[]} corpora
+ * @returns {string[]}
+ */
+function corpusLabels(corpora) {
+  return corpora.map((corpus) => {
+    const alike = corpora.filter(({ name }) => name === corpus.name);
+    if (alike.length === 1) return corpus.name;
+    const details = [
+      `${format.count(corpus.characters)} characters`,
+      corpus.encoding,
+      corpus.created_at ? `added ${format.dateAndTime(corpus.created_at)}` : "comes with Hurrah",
+    ];
+    return `${corpus.name} (${details.join(", ")})`;
+  });
+}
+
 const sizes = ({ characters, distinct, words }) =>
   [
     `${format.count(characters)} characters`,
@@ -216,7 +311,7 @@ function facts({ encoding, names, repairs, licence }) {
     repairs.length && ["Corrected", repairs.join(", ")],
     licence && ["Licence", licence],
   ];
-  return known
-    .filter(Boolean)
-    .map(([term, words]) => el("div", {}, el("dt", { text: term }), el("dd", { text: words })));
+  return known.filter(Boolean).map(([term, words]) => fact(term, words));
 }
+
+const fact = (term, words) => el("div", {}, el("dt", { text: term }), el("dd", { text: words }));

@@ -73,6 +73,7 @@ export class NewRunDialog {
     }
     this.#dialog.addEventListener("close", () => {
       this.#estimate.cancel();
+      this.#corpora.endQuestions();
       this.#showingProblem(() => this.#corpora.finishRemoval());
     });
   }
@@ -127,6 +128,7 @@ export class NewRunDialog {
     this.#start.disabled = true;
     try {
       const run = await api.createRun(this.#spec());
+      this.#corpora.answer(run.corpus);
       this.#dialog.close();
       this.#created(run);
     } catch (error) {

@@ -120,6 +120,123 @@ def test_an_uncertain_encoding_is_a_question(server: Server, window: Window) -> 
     expect(question).to_be_hidden()
 
 
+def test_an_answered_question_about_an_encoding_does_not_return(
+    server: Server, window: Window
+) -> None:
+    page = form(server, window)
+    text = STORY.encode() + "Qdi \u00f3 sji.\n".encode("cp1250")
+    for name in ("first.txt", "second.txt"):
+        page.locator("#drop-file").set_input_files(
+            {"name": name, "mimeType": "text/plain", "buffer": text}
+        )
+        expect(page.locator("#new-corpus option:checked")).to_have_text(name.removesuffix(".txt"))
+    question, choices = page.locator("#corpus-readings"), page.locator("#new-corpus")
+    # A later question does not replace an earlier one.
+    choices.select_option(label="first")
+    chosen = str(question.get_by_role("radio").nth(1).get_attribute("value"))
+    question.get_by_role("radio").nth(1).check()
+    expect(page.locator("#corpus-facts")).to_contain_text(chosen)
+    page.get_by_role("button", name="Cancel").click()
+    page.locator("#new-run").click()
+    choices.select_option(label="first")
+    expect(page.locator("#corpus-facts")).to_contain_text(chosen)
+    expect(question).to_be_hidden()
+    choices.select_option(label="second")
+    expect(question).to_be_visible()
+    # The first reading is confirmed by a click.
+    question.get_by_role("radio").first.click()
+    page.get_by_role("button", name="Cancel").click()
+    page.locator("#new-run").click()
+    choices.select_option(label="second")
+    expect(page.locator("#corpus-about")).to_contain_text("characters")
+    expect(question).to_be_hidden()
+
+
+def test_a_run_answers_the_question_about_its_encoding(server: Server, window: Window) -> None:
+    page = form(server, window)
+    text = STORY.encode() + "Qdi \u00f3 sji.\n".encode("cp1250")
+    page.locator("#drop-file").set_input_files(
+        {"name": "asked.txt", "mimeType": "text/plain", "buffer": text}
+    )
+    expect(page.locator("#corpus-readings")).to_be_visible()
+    page.locator("#new-max_updates").fill("5")
+    page.locator("#new-run-start").click()
+    expect(page.locator("#notice")).to_contain_text("Finished at update 5")
+    page.locator("#new-run").click()
+    page.locator("#new-corpus").select_option(label="asked")
+    expect(page.locator("#corpus-facts")).to_contain_text("Encoding")
+    expect(page.locator("#corpus-readings")).to_be_hidden()
+
+
+def test_the_licence_of_project_gutenberg_is_left_out_and_put_back(
+    server: Server, window: Window
+) -> None:
+    before = len(server.call("GET", "corpora"))
+    start, end = (f"*** {side} OF THE PROJECT GUTENBERG EBOOK X ***\n" for side in ("START", "END"))
+    page = form(server, window)
+    page.locator("#drop-file").set_input_files(as_file(start + STORY + end))
+    whole = len(start) + len(STORY) + len(end)
+    about, box = page.locator("#corpus-about"), page.locator("#corpus-licence-left-out")
+    expect(about).to_contain_text(f"{whole:,} characters")
+    expect(box).not_to_be_checked()
+    shown = page.locator("#corpus-licence")
+    expect(shown).to_contain_text(
+        f"{len(start)} characters at the start and {len(end)} characters at the end"
+    )
+    expect(shown).to_contain_text("Old Anna went to the mill.")
+    box.check()
+    expect(about).to_contain_text(f"{len(STORY):,} characters")
+    expect(page.locator("#corpus-facts")).to_contain_text("licence of Project Gutenberg left out")
+    expect(page.locator("#corpus-excerpt")).to_have_text(re.compile("^Old Anna"))
+    # The form may be closed before it is put back.
+    page.get_by_role("button", name="Cancel").click()
+    page.locator("#new-run").click()
+    expect(box).to_be_checked()
+    box.uncheck()
+    expect(about).to_contain_text(f"{whole:,} characters")
+    expect(page.locator("#corpus-facts")).not_to_contain_text("left out")
+    eventually(
+        lambda: [corpus["characters"] for corpus in server.call("GET", "corpora")][before:],
+        [whole].__eq__,
+        "the other text to be deleted",
+    )
+    page.locator("#new-corpus").select_option(label="The Lamps of Saltmere")
+    expect(shown).to_be_hidden()
+
+
+def test_a_text_of_a_run_stays_when_its_licence_is_left_out(server: Server, window: Window) -> None:
+    start = "*** START OF THE PROJECT GUTENBERG EBOOK X ***\n"
+    before = len(server.call("GET", "corpora"))
+    page = form(server, window)
+    page.locator("#drop-file").set_input_files(as_file(start + STORY, "used.txt"))
+    expect(page.locator("#corpus-licence")).to_be_visible()
+    page.locator("#new-max_updates").fill("5")
+    page.locator("#new-run-start").click()
+    expect(page.locator("#notice")).to_contain_text("Finished at update 5")
+    page.locator("#new-run").click()
+    page.locator("#new-corpus").select_option(label="used")
+    page.locator("#corpus-licence-left-out").check()
+    expect(page.locator("#corpus-about")).to_contain_text(f"{len(STORY):,} characters")
+    expect(page.locator("#error-corpus")).to_be_empty()
+    sizes = [corpus["characters"] for corpus in server.call("GET", "corpora")][before:]
+    assert sizes == [len(start + STORY), len(STORY)]
+
+
+def test_texts_of_one_name_are_told_apart(server: Server, window: Window) -> None:
+    page = form(server, window)
+    for text, name in ((STORY, "anna.txt"), (STORY, "anna.txt"), (STORY * 2, "bob.txt")):
+        with page.expect_response("**/api/corpora"):
+            page.locator("#drop-file").set_input_files(as_file(text, name))
+        expect(page.locator("#drop-progress")).to_be_hidden()
+    options = page.locator("#new-corpus option")
+    expect(options.last).to_have_text("bob")
+    labels = options.all_text_contents()
+    same = [label for label in labels if label.startswith("anna (")]
+    assert len(same) == len(set(same)) >= 2
+    assert all(f"({len(STORY):,} characters, utf-8, added " in label for label in same[-2:])
+    assert "The Lamps of Saltmere" in labels
+
+
 def test_of_two_dropped_files_none_is_used(server: Server, window: Window) -> None:
     page = form(server, window)
     before = len(server.call("GET", "corpora"))

@@ -287,6 +287,50 @@ def test_an_unknown_encoding_is_refused(server, encoding):
     assert [error["field"] for error in answer.json()["errors"]] == ["encoding"]
 
 
+START, END = (f"*** {side} OF THE PROJECT GUTENBERG EBOOK MINE ***" for side in ("START", "END"))
+
+
+@pytest.mark.parametrize("fields", [{}, {"leave_out_licence": "false"}])
+def test_the_licence_of_project_gutenberg_is_reported(server, fields):
+    text = f"{START}\n{PAGES}\n{END}\n"
+    added = send(server, text.encode(), **fields).json()
+    lines = PAGES.strip().splitlines()
+    assert added["gutenberg_licence"] == {
+        "start": len(START) + 1,
+        "end": len(END) + 1,
+        "first_line": lines[0][:120],
+        "last_line": lines[-1][-120:],
+        "left_out": False,
+    }
+    assert whole(server, added) == text
+    assert added["repairs"] == []
+
+
+def test_the_licence_of_project_gutenberg_is_left_out_on_request(server):
+    data = f"{START}\n{PAGES}\n{END}\n".encode()
+    added = send(server, data, leave_out_licence="true").json()
+    assert added["gutenberg_licence"]["left_out"] is True
+    assert whole(server, added) == PAGES + "\n"
+    assert ["Project Gutenberg" in repair for repair in added["repairs"]] == [True]
+    restored = send(server, data, leave_out_licence="false").json()
+    assert restored["id"] != added["id"]
+    assert whole(server, restored) == data.decode()
+    assert is_listed(server, added | {"gutenberg_licence": None})
+
+
+def test_a_text_without_a_licence_is_not_shortened(server):
+    added = send(server, PAGES.encode(), leave_out_licence="true").json()
+    assert added["gutenberg_licence"] is None
+    assert whole(server, added) == PAGES
+
+
+@pytest.mark.usefixtures("nothing_changes")
+@pytest.mark.parametrize("value", ["maybe", "2", "[]"])
+def test_a_bad_choice_about_the_licence_is_refused(server, value):
+    wrong = server.problem(send(server, PAGES.encode(), leave_out_licence=value), 422)
+    assert [error["field"] for error in wrong["errors"]] == ["leave_out_licence"]
+
+
 def post_form(server, *parts):
     body = b"".join(b"--b\r\n" + part + b"\r\n" for part in parts) + b"--b--\r\n"
     headers = {"Content-Type": "multipart/form-data; boundary=b"}

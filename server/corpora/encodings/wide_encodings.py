@@ -1,12 +1,17 @@
 """UTF-16 and UTF-32, also with a missing or an added byte, after which all units are shifted."""
 
+import re
 import unicodedata
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["WIDE_ENCODINGS", "decode_wide", "detect_wide"]
+from server.corpora.encodings.character_costs import ANY_LANGUAGE
+from server.corpora.encodings.encoding_detection import ENCODINGS, ScoredReading, text_costs
+
+__all__ = ["WIDE_ENCODINGS", "decode_wide", "rank_wide"]
 
 WIDE_ENCODINGS = {"utf-16-le": "<u2", "utf-16-be": ">u2", "utf-32-le": "<u4", "utf-32-be": ">u4"}
 """The encodings, and the units that they consist of."""
@@ -23,24 +28,41 @@ MAX_MEAN_COST = 6.5
 BLOCK_UNITS = 32
 """Number of units that are shifted or not together; then the exact place is found."""
 
+LANGUAGES = sorted({name for names in ENCODINGS.values() for name in names} - {ANY_LANGUAGE})
+
 _SHIFT = 40.0
 """Cost of a missing or an added byte, in nats."""
 
+_START_SHIFT = 12.0
+"""Cost of bytes that are missing at the beginning, in nats: more than that of the character whose
+bytes they are, so that no sound text is read without its first character.
+"""
+
 _IMPLAUSIBLE = 16.0
+
+_MARK_ENDS = {"le": b"\xfe", "be": b"\xff"}
+"""What is left of a byte-order mark that lost its first byte."""
+
+# Emoji, mostly. The costs of characters are those of plane 0, so these are taken for symbols.
+_BEYOND_PLANE_0 = re.compile("[\U00010000-\U0010ffff]")
 
 Costs = npt.NDArray[np.float32]
 
 
-def detect_wide(data: bytes) -> str | None:
-    """Detect the encoding of data that has zero bytes and no byte-order mark.
+def rank_wide(data: bytes) -> list[ScoredReading]:
+    """Rank the readings of data that has zero bytes and no byte-order mark.
+
+    If the first byte is lost, most of UTF-16-LE is valid UTF-16-BE, and the other way round: only
+    the languages tell which one is right.
 
     Returns
     -------
-    str or None
-        The name of the Python codec; None if the data is no text in any of them.
+    list of ScoredReading
+        The most plausible first, with the cost beyond that of the first; empty if the data is no
+        text in any of the encodings. Encodings in which the text is the same appear once.
     """
     beginning = data[:SAMPLE_BYTES]
-    best, lowest = None, np.inf
+    found: list[ScoredReading] = []
     for encoding, unit in WIDE_ENCODINGS.items():
         parts = _aligned(beginning, encoding)
         costs = np.concatenate([_unit_costs(part, unit) for part in parts])
@@ -51,10 +73,23 @@ def detect_wide(data: bytes) -> str | None:
             continue
         if costs.mean() > MAX_MEAN_COST:
             continue
-        cost = float(costs.sum()) + _SHIFT * (len(parts) - 1)
-        if cost < lowest:
-            best, lowest = encoding, cost
-    return best
+        same = text.strip("\ufffd")
+        by_language = text_costs(_BEYOND_PLANE_0.sub("\u2603", text), LANGUAGES)
+        language = min(by_language, key=by_language.__getitem__)
+        cost = by_language[language] + _IMPLAUSIBLE * same.count("\ufffd")
+        # A lost beginning is more usual than a byte lost inside.
+        is_cut = not parts[0]
+        if not data.startswith(_MARK_ENDS[encoding[-2:]]):
+            cost += _START_SHIFT * is_cut
+        cost += _SHIFT * (len(parts) - 1 - is_cut)
+        found.append(ScoredReading(encoding, language, same, cost, cost / len(beginning)))
+    found.sort(key=lambda reading: reading.cost)
+    return [
+        replace(reading, cost=reading.cost - found[0].cost)
+        for place, reading in enumerate(found)
+        # Readings may differ in a character at the beginning or the end that is cut in one.
+        if not any(reading.text[1:-1] in better.text for better in found[:place])
+    ]
 
 
 def decode_wide(data: bytes, encoding: str) -> tuple[str, int]:

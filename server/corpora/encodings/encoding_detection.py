@@ -10,15 +10,15 @@ from functools import cache, partial
 import numpy as np
 import numpy.typing as npt
 
-from server.corpora.character_costs import (
+from server.corpora.encodings.character_costs import (
     ANY_LANGUAGE,
     FOREIGN_LETTER,
     ascii_letter_costs,
     character_cost,
 )
-from server.corpora.multi_byte_repair import CHARACTER_BYTES, decode_damaged
+from server.corpora.encodings.multi_byte_repair import CHARACTER_BYTES, decode_damaged
 
-__all__ = ["ENCODINGS", "ScoredReading", "rank_encodings"]
+__all__ = ["ENCODINGS", "ScoredReading", "rank_encodings", "text_costs"]
 
 _WESTERN = (
     *("English", "French", "German", "Spanish", "Portuguese", "Italian", "Swedish", "Danish"),
@@ -143,7 +143,7 @@ def rank_encodings(
     sample = _REPETITION.sub(rb"\1", sample)
     ascii_text = sample.translate(None, _HIGH_BYTES).decode("ascii")
     high_bytes = max(1, len(sample) - len(ascii_text))
-    common = _costs(ascii_text, ["English"])["English"]
+    common = text_costs(ascii_text, ["English"])["English"]
     unlike = _ascii_penalties(ascii_text)
     readings: dict[str, ScoredReading] = {}
     for encoding in encodings:
@@ -151,19 +151,19 @@ def rank_encodings(
         text = sample.decode(encoding, errors="replace")
         if text in readings:
             continue
-        costs = _costs(text, languages)
+        costs = text_costs(text, languages)
         language = min(languages, key=lambda language: costs[language] + unlike[language])
         cost = costs[language] + unlike[language]
         if encoding in CHARACTER_BYTES and "\ufffd" in text:
             of_character = partial(character_cost, language=language)
             repaired, _ = decode_damaged(sample, encoding, of_character, MAX_REPAIRED_BYTES)
-            cost = min(cost, _costs(repaired, [language])[language])
+            cost = min(cost, text_costs(repaired, [language])[language])
         cost += _RARITY[encoding] - common
         readings[text] = ScoredReading(encoding, language, text, cost, cost / high_bytes)
     return sorted(readings.values(), key=lambda reading: reading.cost)
 
 
-def _costs(text: str, languages: Iterable[str]) -> dict[str, float]:
+def text_costs(text: str, languages: Iterable[str]) -> dict[str, float]:
     """Return the cost of a text in each language, in nats."""
     codes = np.frombuffer(text.encode("utf-32-le", "replace"), dtype="<u4")
     codes = np.minimum(codes, 0xFFFF)

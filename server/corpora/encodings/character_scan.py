@@ -1,0 +1,114 @@
+"""Fast searches of a whole text: for control characters, and for places that lack a byte."""
+
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from server.corpora.encodings.character_costs import character_cost
+
+__all__ = ["count_doubtful", "find_controls"]
+
+BLOCK_CHARACTERS = 1 << 20
+"""Size of the parts in which a text is searched."""
+
+DOUBTFUL_ENCODINGS = ("cp932", "big5", "cp950", "cp949", "gb18030")
+"""Encodings in which the second byte of a character can be a character of its own."""
+
+MAX_TESTED = 2_000
+"""Maximum number of places that are tested."""
+
+MIN_CHARACTERS_PER_PLACE = 200
+"""If there are more places, the text is written like that."""
+
+MAX_SHIFTED_CHARACTERS = 8
+"""Number of characters that a lost byte may have changed."""
+
+_LOST_BYTE = 9.0
+"""Cost of a lost byte in nats."""
+
+_MIN_GAIN = 1.0
+
+_OTHER, _CONTROL, _WIDE, _SINGLE, _LINE_END = range(5)
+
+
+def find_controls(text: str) -> bool:
+    """Return whether a text has control characters besides white space."""
+    table = _classes()
+    parts = range(0, len(text), BLOCK_CHARACTERS)
+    return any(
+        bool(np.any(table[_codes(text[at : at + BLOCK_CHARACTERS])] == _CONTROL)) for at in parts
+    )
+
+
+def count_doubtful(text: str, encoding: str, language: str) -> int:
+    """Count the places of a valid text where a byte is probably missing.
+
+    If a byte is lost, the next ones form other characters, until one is left over: a letter of
+    ASCII or a half-width kana, alone between characters of two bytes.
+
+    Parameters
+    ----------
+    text : str
+        The decoded text.
+    encoding : str
+        Its encoding.
+    language : str
+        The language that tells how surprising a character is; see `character_cost`.
+    """
+    if encoding not in DOUBTFUL_ENCODINGS or not language:
+        return 0
+    table = _classes()
+    places: list[int] = []
+    for start in range(0, len(text), BLOCK_CHARACTERS):
+        # A place at the border of two parts is in both.
+        classes = table[_codes(text[start : start + BLOCK_CHARACTERS + 2])]
+        ends = (classes[2:] == _WIDE) | (classes[2:] == _LINE_END)
+        alone = (classes[1:-1] == _SINGLE) & (classes[:-2] == _WIDE) & ends
+        places += (np.flatnonzero(alone) + start + 1).tolist()
+        if len(places) > MAX_TESTED:
+            return 0
+    count = sum(_is_doubtful(text, at, encoding, language) for at in places)
+    return count if count <= max(3, len(text) // MIN_CHARACTERS_PER_PLACE) else 0
+
+
+def _is_doubtful(text: str, at: int, encoding: str, language: str) -> bool:
+    """Return whether the characters up to this one are less plausible than a wrong byte."""
+    single = text[at]
+    strict = 13.0 if not single.isascii() else 12.0 if not single.isalpha() else 9.0
+    strict += 1.5 * single.islower()
+    data = single.encode(encoding)
+    for start in range(at, max(-1, at - MAX_SHIFTED_CHARACTERS), -1):
+        if start < at:
+            character = text[start].encode(encoding, "replace")
+            if len(character) != 2:
+                return False
+            data = character + data
+            strict += character_cost(text[start], language)
+        # The first byte has lost its other half, or the second one was added.
+        for rest in (data[1:], data[:1] + data[2:]):
+            try:
+                repaired = rest.decode(encoding)
+            except UnicodeDecodeError:
+                continue
+            cost = _LOST_BYTE + sum(character_cost(each, language) for each in repaired)
+            if strict - cost >= _MIN_GAIN:
+                return True
+    return False
+
+
+def _codes(text: str) -> npt.NDArray[np.uint16]:
+    return np.frombuffer(text.encode("utf-16-le", "surrogatepass"), dtype="<u2")
+
+
+@cache
+def _classes() -> npt.NDArray[np.uint8]:
+    """Return the class of each unit of UTF-16."""
+    classes = np.full(0x10000, _WIDE, dtype=np.uint8)
+    classes[:0x80] = _OTHER
+    classes[0x40:0x7F] = classes[0xFF61:0xFFA0] = _SINGLE
+    classes[0x7F:0xA0] = _CONTROL
+    classes[0x85] = _OTHER
+    classes[ord("\n")] = _LINE_END
+    classes[[*range(9), 0x0B, *range(0x0E, 0x20)]] = _CONTROL
+    return classes
