@@ -112,7 +112,7 @@ export function clock(iso) {
     : at.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
 }
 
-/** The date and the time to the second of an ISO time, in the user's time zone. @param {string} iso */
+/** The date and the time of an ISO time, in the user's time zone. @param {string} iso */
 export const dateAndTime = (iso) =>
   new Date(iso).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" });
 

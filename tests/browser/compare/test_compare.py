@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Callable
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -353,8 +354,8 @@ def test_no_label_of_a_line_is_cut_on_a_phone(
     ]
     for run in runs:
         eventually(
-            lambda run=run: server.call("GET", f"runs/{run}")["state"],
-            "finished".__eq__,
+            partial(server.call, "GET", f"runs/{run}"),
+            lambda found: found["state"] == "finished",
             "the end of the run",
         )
     page = open_window(viewport={"width": 390, "height": 844}).page
