@@ -392,7 +392,7 @@ def _decode(data: bytes, encoding: str, language: str = "") -> DecodedText | Non
     formatting_codes = 0
     if has_controls := find_controls(text):
         text, formatting_codes = _FORMATTING.subn("", text)
-    if not text or "\0" in text:
+    if not text or (has_controls and "\0" in text):
         return None
     if has_controls and not _is_readable(text):
         if replaced:

@@ -475,6 +475,16 @@ def test_a_lost_byte_that_leaves_valid_characters_is_reported(language, encoding
     assert reported >= 0.9 * len(places)
 
 
+def test_a_place_that_lacks_a_byte_is_found_after_characters_of_two_units():
+    text = ("秦滅之後，楚、漢分爭。\n" * 60).encode("gb18030")
+    emoji = ("🏮🐉\n" * 50).encode("gb18030")
+    reported = ("1 place that may lack a byte left unchanged",)
+    for at in range(23 * 30, 23 * 30 + 15):
+        assert decode_text(text[:at] + text[at + 1 :], "gb18030").repairs == reported
+        damaged = emoji + text[:at] + text[at + 1 :]
+        assert decode_text(damaged, "gb18030").repairs == reported
+
+
 @pytest.mark.parametrize(
     ("text", "encoding"),
     [

@@ -1,7 +1,5 @@
 """Fast searches of a whole text: for control characters, and for places that lack a byte."""
 
-from functools import cache
-
 import numpy as np
 import numpy.typing as npt
 
@@ -29,16 +27,23 @@ _LOST_BYTE = 9.0
 
 _MIN_GAIN = 1.0
 
-_OTHER, _CONTROL, _WIDE, _SINGLE, _LINE_END = range(5)
+_WHITE_SPACE = np.array([0x09, 0x0A, 0x0C, 0x0D], dtype=np.uint16)
+_LINE_END, _AT_SIGN, _DELETE = map(np.uint16, (0x0A, 0x40, 0x7F))
+_LOW_SURROGATE, _HALF_WIDTH = map(np.uint16, (0xDC00, 0xFF61))
+
+Codes = npt.NDArray[np.uint16]
 
 
 def find_controls(text: str) -> bool:
     """Return whether a text has control characters besides white space."""
-    table = _classes()
-    parts = range(0, len(text), BLOCK_CHARACTERS)
-    return any(
-        bool(np.any(table[_codes(text[at : at + BLOCK_CHARACTERS])] == _CONTROL)) for at in parts
-    )
+    for at in range(0, len(text), BLOCK_CHARACTERS):
+        codes = _codes(text[at : at + BLOCK_CHARACTERS])
+        # The units wrap around, so each comparison tests a range.
+        low = codes[codes < 0x20]
+        high = codes[(codes - _DELETE) <= 0x9F - 0x7F]
+        if not np.isin(low, _WHITE_SPACE).all() or np.any(high != 0x85):
+            return True
+    return False
 
 
 def count_doubtful(text: str, encoding: str, language: str) -> int:
@@ -58,14 +63,15 @@ def count_doubtful(text: str, encoding: str, language: str) -> int:
     """
     if encoding not in DOUBTFUL_ENCODINGS or not language:
         return 0
-    table = _classes()
     places: list[int] = []
     for start in range(0, len(text), BLOCK_CHARACTERS):
         # A place at the border of two parts is in both.
-        classes = table[_codes(text[start : start + BLOCK_CHARACTERS + 2])]
-        ends = (classes[2:] == _WIDE) | (classes[2:] == _LINE_END)
-        alone = (classes[1:-1] == _SINGLE) & (classes[:-2] == _WIDE) & ends
-        places += (np.flatnonzero(alone) + start + 1).tolist()
+        codes = _codes(text[start : start + BLOCK_CHARACTERS + 2])
+        at = np.flatnonzero(_is_single(codes[1:-1])) + 1
+        at = at[_is_wide(codes[at - 1]) & (_is_wide(codes[at + 1]) | (codes[at + 1] == _LINE_END))]
+        # From units to characters.
+        second_halves = np.flatnonzero(codes - _LOW_SURROGATE < 0x400)
+        places += (at - np.searchsorted(second_halves, at) + start).tolist()
         if len(places) > MAX_TESTED:
             return 0
     count = sum(_is_doubtful(text, at, encoding, language) for at in places)
@@ -97,18 +103,18 @@ def _is_doubtful(text: str, at: int, encoding: str, language: str) -> bool:
     return False
 
 
-def _codes(text: str) -> npt.NDArray[np.uint16]:
+def _codes(text: str) -> Codes:
+    """Return the text in UTF-16; a character beyond plane 0 is two units."""
     return np.frombuffer(text.encode("utf-16-le", "surrogatepass"), dtype="<u2")
 
 
-@cache
-def _classes() -> npt.NDArray[np.uint8]:
-    """Return the class of each unit of UTF-16."""
-    classes = np.full(0x10000, _WIDE, dtype=np.uint8)
-    classes[:0x80] = _OTHER
-    classes[0x40:0x7F] = classes[0xFF61:0xFFA0] = _SINGLE
-    classes[0x7F:0xA0] = _CONTROL
-    classes[0x85] = _OTHER
-    classes[ord("\n")] = _LINE_END
-    classes[[*range(9), 0x0B, *range(0x0E, 0x20)]] = _CONTROL
-    return classes
+def _is_single(codes: Codes) -> npt.NDArray[np.bool_]:
+    """Return which units may be the second byte of a character on its own."""
+    result: npt.NDArray[np.bool_] = (codes - _AT_SIGN < 0x3F) | (codes - _HALF_WIDTH < 0x3F)
+    return result
+
+
+def _is_wide(codes: Codes) -> npt.NDArray[np.bool_]:
+    """Return which units are characters of at least two bytes."""
+    result: npt.NDArray[np.bool_] = (codes >= 0xA0) & (codes - _HALF_WIDTH >= 0x3F)
+    return result

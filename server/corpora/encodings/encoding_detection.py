@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 
 import numpy as np
@@ -82,6 +82,12 @@ _REPETITION = re.compile(rb"(.{8}|.{4})\1+", re.DOTALL)
 MAX_REPAIRED_BYTES = 1 << 12
 """Size of the damaged parts of the sample that are repaired to rank an encoding."""
 
+MAX_REPAIRED_COST = 1.4
+"""A damaged reading is repaired if it costs at most so many times that of the best reading."""
+
+_INVALID_LINE = 600.0
+"""Cost of a line of which a byte is lost."""
+
 _KINDS = (
     *("neutral", "latin", "Latin", "greek", "Greek", "cyrillic", "Cyrillic"),
     *("hebrew", "arabic", "thai", "kana", "han", "hangul", "halfwidth", "other"),
@@ -146,6 +152,7 @@ def rank_encodings(
     common = text_costs(ascii_text, ["English"])["English"]
     unlike = _ascii_penalties(ascii_text)
     readings: dict[str, ScoredReading] = {}
+    damaged: list[str] = []
     for encoding in encodings:
         languages = ENCODINGS[encoding]
         text = sample.decode(encoding, errors="replace")
@@ -155,11 +162,20 @@ def rank_encodings(
         language = min(languages, key=lambda language: costs[language] + unlike[language])
         cost = costs[language] + unlike[language]
         if encoding in CHARACTER_BYTES and "\ufffd" in text:
-            of_character = partial(character_cost, language=language)
-            repaired, _ = decode_damaged(sample, encoding, of_character, MAX_REPAIRED_BYTES)
-            cost = min(cost, text_costs(repaired, [language])[language])
+            damaged.append(text)
         cost += _RARITY[encoding] - common
         readings[text] = ScoredReading(encoding, language, text, cost, cost / high_bytes)
+    lowest = min((reading.cost for reading in readings.values()), default=0.0)
+    for text in damaged:
+        reading = readings[text]
+        # Repair takes long, and makes no reading so much more plausible.
+        if reading.cost > MAX_REPAIRED_COST * lowest + _INVALID_LINE:
+            continue
+        of_character = partial(character_cost, language=reading.language)
+        repaired, _ = decode_damaged(sample, reading.encoding, of_character, MAX_REPAIRED_BYTES)
+        cost = text_costs(repaired, [reading.language])[reading.language]
+        cost = min(reading.cost, cost + _RARITY[reading.encoding] - common)
+        readings[text] = replace(reading, cost=cost, cost_per_byte=cost / high_bytes)
     return sorted(readings.values(), key=lambda reading: reading.cost)
 
 
