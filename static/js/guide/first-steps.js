@@ -11,8 +11,8 @@ const STEPS = [
     text:
       "A small network reads a text one character at a time and guesses the next one. The " +
       "thick line is its loss: how wrong the guesses are on average. It falls while the " +
-      "network learns. The grey band spans the losses of single updates, and the dotted " +
-      "lines are guesses without a network.",
+      "network learns. Each dot is the loss of one update; where there are too many, a grey " +
+      "band spans them. The dotted lines are guesses without a network.",
   },
   {
     about: ".writing",

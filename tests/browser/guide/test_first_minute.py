@@ -159,6 +159,19 @@ def test_single_losses_are_drawn_even_if_messages_have_combined_them(
     )
 
 
+def test_the_first_card_explains_dots_before_there_is_a_band(
+    server: Server, open_window: Callable[..., Window]
+) -> None:
+    run = server.create_run(paused=True, max_updates=None)
+    server.call("POST", f"runs/{run}/step", {"updates": 20})
+    page = open_window(first_visit=True).open(server, run)
+    expect(page.locator("#legend-losses")).to_be_visible()
+    expect(page.locator("#legend-band")).to_be_hidden()
+    card = page.locator("#first-steps-text")
+    expect(card).to_contain_text("Each dot is the loss of one update")
+    expect(card).to_contain_text("a grey band spans them")
+
+
 def test_the_script_of_the_first_minute_names_what_the_page_shows(
     server: Server, open_window: Callable[..., Window]
 ) -> None:
