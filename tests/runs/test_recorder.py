@@ -91,11 +91,12 @@ def test_a_sample_in_two_checkpoints_is_recorded_once(tmp_path):
 
 
 def test_a_sample_that_is_written_again_is_confirmed_but_not_recorded_again(tmp_path):
-    """A worker that continues from within a long validation writes its sample again."""
+    """A worker that repeats updates writes their samples and notices again."""
     book = tmp_path / "book.txt"
     book.write_text("Orla rowed to Farside. " * 20)
     sample = {"update": 1, "epoch": 1, "smooth_loss": 1.0, "text": "said Orla."}
-    report = replace(REPORT, samples=[sample])
+    notice = {"update": 1, "text": "The training diverged at update 1."}
+    report = replace(REPORT, samples=[sample], notices=[notice])
 
     async def tell():
         store, reader, listener = StoreExecutor(tmp_path / "db"), InferenceClient(), Listener()
@@ -110,12 +111,14 @@ def test_a_sample_that_is_written_again_is_confirmed_but_not_recorded_again(tmp_
             await recorder.apply_report(report)
             await recorder.drain()
         samples = await store(queries.list_samples, run.id)
+        milestones = await store(queries.list_milestones, run.id)
         await recorder.close()
         await reader.terminate()
         await store.close()
-        return samples, measured, listener.heard
+        return samples, milestones, measured, listener.heard
 
-    samples, measured, heard = asyncio.run(tell())
+    samples, milestones, measured, heard = asyncio.run(tell())
+    assert [each.text for each in milestones] == [notice["text"], "hurrah - Orla"]
     assert [each.hurrahs for each in samples] == [["Orla"]]
     assert measured == [1, 1]
     assert [message["type"] for message in heard].count("sample") == 1
