@@ -277,12 +277,14 @@ export class CorpusPicker {
 
 /**
  * The label of each corpus in a list: its name, and where others have the same name, its size, its
- * encoding and the time at which it was added.
+ * encoding and the time at which it was added. Those added in one second are numbered.
  *
  * @param {ListedCorpus[]} corpora
  * @returns {string[]}
  */
 function corpusLabels(corpora) {
+  /** @type {Map<string, number>} */
+  const counts = new Map();
   return corpora.map((corpus) => {
     const alike = corpora.filter(({ name }) => name === corpus.name);
     if (alike.length === 1) return corpus.name;
@@ -291,7 +293,10 @@ function corpusLabels(corpora) {
       corpus.encoding,
       corpus.created_at ? `added ${format.dateAndTime(corpus.created_at)}` : "comes with Hurrah",
     ];
-    return `${corpus.name} (${details.join(", ")})`;
+    const label = `${corpus.name} (${details.join(", ")})`;
+    const number = (counts.get(label) ?? 0) + 1;
+    counts.set(label, number);
+    return number === 1 ? label : `${label}, number ${number}`;
   });
 }
 
