@@ -15,8 +15,8 @@ BROWSER_TESTS = ROOT / "tests" / "browser"
 MOST_IN_A_DIRECTORY = 14
 MOST_COLUMNS = 100
 
-# A module imports from its own directory and from directories on a lower floor.
-FLOORS = {
+# A module imports from its own directory and from directories in a lower layer.
+LAYERS = {
     "lib": 1,
     "net": 2,
     "ui": 2,
@@ -56,17 +56,17 @@ def imports(module: str) -> list[str]:
     return [posixpath.normpath(posixpath.join(directory, path)) for path in found]
 
 
-def test_every_directory_has_a_floor() -> None:
-    assert {posixpath.dirname(module) for module in modules()} == set(FLOORS)
+def test_every_directory_has_a_layer() -> None:
+    assert {posixpath.dirname(module) for module in modules()} == set(LAYERS)
 
 
 @pytest.mark.parametrize("module", modules())
-def test_a_module_imports_only_from_its_directory_and_lower_floors(module: str) -> None:
+def test_a_module_imports_only_from_its_directory_and_lower_layers(module: str) -> None:
     directory = posixpath.dirname(module)
     for target in imports(module):
         assert (SCRIPTS / target).is_file(), f"{module} imports {target}, which does not exist"
         other = posixpath.dirname(target)
-        assert other == directory or FLOORS[other] < FLOORS[directory], f"{module} imports {target}"
+        assert other == directory or LAYERS[other] < LAYERS[directory], f"{module} imports {target}"
 
 
 def test_no_module_imports_itself_through_others() -> None:

@@ -112,7 +112,7 @@ class CrashHarness:
         for pid in processes:
             kill(pid, signal.SIGCONT)
         if who == "worker":
-            self.until_no_run_trains()
+            until(self._no_worker_left)
         else:
             self._join()
             until(lambda: not self._continue_stopped(processes))
@@ -142,10 +142,14 @@ class CrashHarness:
             self._working.join()
         self.server.wait()
 
-    def until_no_run_trains(self):
-        """Wait until the server has noticed that all workers are dead."""
-        for run, _ in self.runs:
-            self.server.until(run, lambda now: now["state"] != "running")
+    def _no_worker_left(self):
+        """Kill workers that `train` has started meanwhile; whether it ended and no run trains."""
+        for pid, (_, is_server) in self.processes().items():
+            if not is_server:
+                kill(pid, signal.SIGKILL)
+        working = self._working is not None and self._working.is_alive()
+        states = {self.server.run(run)["state"] for run, _ in self.runs}
+        return not working and "running" not in states
 
     def train(self, *actions):
         """Resume every run, and then start `actions`, which may fail at any point."""

@@ -133,7 +133,8 @@ function trainingText({ run, checkpoints }) {
   if (run.state === "running") return `${state}, updates are in flight`;
   // A run saves a checkpoint when it ends.
   const atEnd = checkpoints.find(({ update }) => update === run.update);
-  const since = ENDED.includes(run.state) && atEnd ? ` ${format.dateAndTime(atEnd.created_at)}` : "";
+  const ended = ENDED.includes(run.state) ? atEnd : undefined;
+  const since = ended ? ` ${format.dateAndTime(ended.created_at)}` : "";
   return `${state}${since}; nothing is in flight`;
 }
 

@@ -165,11 +165,11 @@ def test_samples_are_dense_at_first_and_regular_later(server, run, rows):
             assert sample["text"][start:end].casefold() not in PAGES.casefold().split()
 
 
-def test_samples_of_a_long_schedule_follow_one_two_five(server):
+def test_samples_follow_one_two_five_and_end_with_the_run(server):
     run = server.create(**SMALL | {"max_updates": 1_500, "sample_every": 1_000, "hidden_size": 4})
     server.until_ended(run)
     updates = [sample["update"] for sample in server.get(run, "samples")]
-    assert updates == [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000]
+    assert updates == [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 1_500]
 
 
 def test_milestones_of_every_kind(server, run):
