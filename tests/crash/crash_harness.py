@@ -112,6 +112,8 @@ class CrashHarness:
         for pid in processes:
             kill(pid, signal.SIGCONT)
         if who == "worker":
+            # The server may have stopped before it listened.
+            self._greeting.join()
             until(self._no_worker_left)
         else:
             self._join()
