@@ -292,7 +292,8 @@ class CorpusLibrary:
             text, repairs = without_licence(text, licence), (*repairs, licence.repair)
             licence = replace(licence, left_out=True)
         if len(text) < MIN_CHARACTERS:
-            raise CorpusTooShortError(f"The text has {len(text)} characters; {_REQUIREMENT}")
+            count = "1 character" if len(text) == 1 else f"{len(text)} characters"
+            raise CorpusTooShortError(f"The text has {count}; {_REQUIREMENT}")
         corpus = replace(
             _describe(text, secrets.token_hex(6)),
             name=display_name(name),

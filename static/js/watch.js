@@ -42,7 +42,6 @@ import { RunSwitcher } from "./runs/run-switcher.js";
 import { mountExportMenu } from "./chart/export-menu.js";
 import { mountChartControls } from "./chart/controls.js";
 import { mountTerms } from "./guide/terms.js";
-import { toast } from "./ui/toasts.js";
 import { mountThemeToggle } from "./ui/theme-toggle.js";
 import { Timeline } from "./writing/timeline.js";
 import { LatencyPanel } from "./chart/latency-panel.js";
@@ -102,8 +101,13 @@ mountRunStatusBanner(store, {
   async goBack() {
     const { run } = store.get();
     if (!run || (await forkDialog.openBefore(run, run.diverged_since ?? 0))) return;
-    toast("There is no checkpoint from before the divergence: start a new run.");
-    await newRunDialog.open();
+    const { learning_rate: rate } = run.spec;
+    await newRunDialog.open({
+      spec: { ...run.spec, learning_rate: rate / 2 },
+      reason:
+        "There is no checkpoint from before the divergence: these are the settings of a new run" +
+        ` with a learning rate of ${rate / 2} instead of ${rate}.`,
+    });
   },
 });
 mountWritingView(store);

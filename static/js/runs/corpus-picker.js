@@ -59,7 +59,13 @@ export class CorpusPicker {
       const { id } = this.#chosen();
       const before = this.#uploads.get(id);
       const choices = { ...before.choices, ...changed };
+      // One choice at a time: until the answer, there is no text for another one to replace.
+      const controls = find("#new-run-form").querySelectorAll(
+        "#corpus-readings input, #corpus-licence input",
+      );
+      for (const control of controls) control.disabled = true;
       const corpus = await upload(before.file, choices);
+      for (const control of controls) control.disabled = false;
       if (!corpus) {
         this.#show();
         return;

@@ -78,13 +78,20 @@ export class NewRunDialog {
     });
   }
 
-  /** Open the dialog. */
-  async open() {
+  /**
+   * Open the dialog.
+   *
+   * @param {Object} [from]
+   * @param {Partial<RunSpec>} [from.spec] settings to suggest, with the id of the corpus.
+   * @param {string} [from.reason] why these are suggested, in a sentence.
+   */
+  async open({ spec = {}, reason = "" } = {}) {
     if (this.#dialog.open) return;
     this.#errors.clear();
-    setText(this.#problem, "");
+    setText(this.#problem, reason);
+    this.#settings.fill(spec);
     this.#dialog.showModal();
-    await this.#showingProblem(() => this.#corpora.load());
+    await this.#showingProblem(() => this.#corpora.load(spec.corpus));
   }
 
   /**

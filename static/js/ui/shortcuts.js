@@ -35,6 +35,8 @@ function takesKey(target, key) {
   const input = target.closest("input");
   const keys = KEYS_OF_INPUTS[input?.type];
   if (target.closest("textarea, select, [contenteditable]") || (input && !keys)) return true;
+  // A row of a popover acts on its own run or checkpoint, not on the one that is watched.
+  if (key === " " && target.closest(".popover button, .popover summary")) return true;
   if (isClicked(target)) return false;
   return keys ? keys.includes(key) : key === " " && target.closest("button, summary") !== null;
 }

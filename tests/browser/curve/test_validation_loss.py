@@ -139,7 +139,12 @@ def test_a_divergence_without_a_checkpoint_from_before_leads_to_a_new_run(
     expect(notice).to_contain_text("Finished at update 300. The training diverged at update 1:")
     expect(notice).to_contain_text("or the initial weights are too large")
     notice.get_by_role("button", name="Go back and lower the rate").click()
-    expect(page.locator("#new-run-dialog")).to_be_visible()
+    form = page.locator("#new-run-dialog")
+    expect(form).to_contain_text("no checkpoint from before the divergence")
+    # The settings are those of the run, but for the learning rate.
+    expect(form.locator("[name=learning_rate]")).to_have_value("5000")
+    expect(form.locator("[name=hidden_size]")).to_have_value("20")
+    expect(form.locator("[name=max_updates]")).to_have_value("300")
 
 
 def test_validation_stays_bounded_and_keeps_its_lowest_point(module: Module) -> None:

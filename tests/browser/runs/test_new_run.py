@@ -184,8 +184,10 @@ def test_the_licence_of_project_gutenberg_is_left_out_and_put_back(
         f"{len(start)} characters at the start and {len(end)} characters at the end"
     )
     expect(shown).to_contain_text("Old Anna went to the mill.")
-    box.check()
+    # The second click finds the box disabled until the first one is answered.
+    box.dblclick()
     expect(about).to_contain_text(f"{len(STORY):,} characters")
+    expect(page.locator("#error-corpus")).to_be_empty()
     expect(page.locator("#corpus-facts")).to_contain_text("licence of Project Gutenberg left out")
     expect(page.locator("#corpus-excerpt")).to_have_text(re.compile("^Old Anna"))
     # The form may be closed before it is put back.
