@@ -104,6 +104,15 @@ function noticeFor(run, operator, runs, playing) {
     case "paused":
       // A run that paused itself states the reason.
       if (!run.error) return { text: `Paused at update ${update}` };
+      if (run.diverged_since && !run.disk_full) {
+        // It went back to a network that had diverged before: half the rate would not help.
+        const since = format.count(run.diverged_since);
+        return {
+          text: `${run.error} The training had diverged at update ${since} already.`,
+          ...{ tone: "bad", long: true },
+          actions: [["goBack", "Go back and lower the rate"]],
+        };
+      }
       return {
         ...{ text: run.error, tone: "bad", long: true },
         actions: run.disk_full

@@ -147,6 +147,25 @@ def test_a_divergence_without_a_checkpoint_from_before_leads_to_a_new_run(
     expect(form.locator("[name=max_updates]")).to_have_value("300")
 
 
+def test_a_loss_that_is_infinite_after_a_divergence_leads_back_before_it(
+    server: Server, window: Window
+) -> None:
+    run = server.create_run(
+        optimizer="sgd", learning_rate=1e4, init_scale=10.0, hidden_size=20, max_updates=None
+    )
+    eventually(
+        lambda: server.call("GET", f"runs/{run}")["diverged_since"],
+        lambda since: since == 1,
+        "the divergence",
+    )
+    server.call("PATCH", f"runs/{run}", {"learning_rate": 1e38})
+    notice = window.open(server, run).locator("#notice")
+    expect(notice).to_contain_text("not a finite number")
+    expect(notice).to_contain_text("The training had diverged at update 1 already.")
+    expect(notice.get_by_role("button", name="Go back and lower the rate")).to_be_visible()
+    expect(notice.get_by_role("button", name="Halve the rate and resume")).to_have_count(0)
+
+
 def test_validation_stays_bounded_and_keeps_its_lowest_point(module: Module) -> None:
     kept = module(
         "curve/validation-loss.js",
