@@ -189,6 +189,24 @@ def test_text_at_200_percent_is_whole(
         assert page.evaluate(FAULTS) == [], path
 
 
+def test_a_form_with_text_at_200_percent_leaves_room_for_its_fields(
+    server: Server, open_window: Callable[..., Window]
+) -> None:
+    run = server.create_run(paused=True)
+    page = open_window(viewport={"width": 390, "height": 844}).page
+    sizes = {"standard": 32, "fixed": 26}
+    page.context.new_cdp_session(page).send("Page.setFontSizes", {"fontSizes": sizes})
+    page.goto(f"{server.url}?run={run}")
+    page.locator("#new-run").click()
+    dialog = page.locator("#new-run-dialog")
+    expect(dialog).to_be_visible()
+    # The buttons are below the fields, and do not cover them.
+    start = page.locator("#new-run-start")
+    expect(start).not_to_be_in_viewport()
+    start.scroll_into_view_if_needed()
+    expect(start).to_be_in_viewport()
+
+
 def test_the_labels_of_the_chart_grow_with_the_text(
     server: Server, open_window: Callable[..., Window]
 ) -> None:
