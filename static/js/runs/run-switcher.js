@@ -30,6 +30,7 @@ export class RunSwitcher {
   #list = find("#run-list");
   #panel;
   #renaming = false;
+  #lastMove = Promise.resolve();
   #timer = null;
   #search = find("#run-search");
   #filter = find("#run-filter");
@@ -238,19 +239,23 @@ export class RunSwitcher {
 
   /** The buttons that move a waiting run in the queue. At its ends they stay focusable. */
   #moves(run) {
-    const move = (icon, label, position) => {
+    const move = (icon, label, by) => {
+      const position = run.queue_position + by;
       const possible = position >= 1 && position <= this.#waiting();
       const button = small(icon, `Move ${run.name} ${label}`, () => {
-        if (possible) this.#move(run, position);
+        if (possible) this.#lastMove = this.#lastMove.then(() => this.#move(run, by));
       });
       if (!possible) button.setAttribute("aria-disabled", "true");
       return button;
     };
-    const { queue_position: now } = run;
-    return [move("up", "up", now - 1), move("down", "down", now + 1)];
+    return [move("up", "up", -1), move("down", "down", 1)];
   }
 
-  async #move(run, position) {
+  /** Move a waiting run by one place from where it is now: an earlier press may have moved it. */
+  async #move(run, by) {
+    const listed = this.#store.get().runs?.find(({ id }) => id === run.id);
+    const position = (listed?.queue_position ?? run.queue_position) + by;
+    if (position < 1 || position > this.#waiting()) return;
     try {
       const moved = await api.moveInQueue(run.id, position);
       this.#store.dispatch({ type: "run", run: moved });
