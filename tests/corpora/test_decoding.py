@@ -374,6 +374,15 @@ def test_one_bad_byte_does_not_change_the_encoding(data, encoding):
     assert decoded.repairs == ("1 invalid sequence replaced by \ufffd",)
 
 
+@pytest.mark.parametrize("byte", [b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d"])
+@pytest.mark.parametrize("line", [b"%b", b"%b\n", b"x%b\n", b"\n%b\n\n"])
+def test_one_bad_byte_is_not_taken_for_a_letter_of_another_script(byte, line):
+    text = "“It isn’t the lamp,” said Orla — “it’s the sea.”\n" * 80
+    decoded = decode_text(text.encode("cp1252") + line % byte)
+    assert decoded.encoding == "cp1252"
+    assert decoded.repairs == ("1 invalid sequence replaced by \ufffd",)
+
+
 def test_surrogate_pairs_in_utf_8_are_joined():
     text = PASSAGES["German"] * 20 + "Bär 😀 und 🐻.\n"
     pairs = "".join(

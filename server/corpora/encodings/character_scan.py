@@ -26,6 +26,11 @@ _LOST_BYTE = 9.0
 """Cost of a lost byte in nats."""
 
 _MIN_GAIN = 1.0
+"""How much cheaper the repaired text must be, in nats."""
+
+# Cost in nats of a single character between characters of two bytes: most unusual is half-width
+# kana, then a mark, then a letter. Capital letters stand alone more often than small ones.
+_SINGLE_KANA, _SINGLE_MARK, _SINGLE_LETTER, _SMALL_LETTER = 13.0, 12.0, 9.0, 1.5
 
 _WHITE_SPACE = np.array([0x09, 0x0A, 0x0C, 0x0D], dtype=np.uint16)
 _LINE_END, _AT_SIGN, _DELETE = map(np.uint16, (0x0A, 0x40, 0x7F))
@@ -81,8 +86,12 @@ def count_doubtful(text: str, encoding: str, language: str) -> int:
 def _is_doubtful(text: str, at: int, encoding: str, language: str) -> bool:
     """Return whether the characters up to this one are less plausible than a wrong byte."""
     single = text[at]
-    strict = 13.0 if not single.isascii() else 12.0 if not single.isalpha() else 9.0
-    strict += 1.5 * single.islower()
+    if not single.isascii():
+        cost = _SINGLE_KANA
+    elif not single.isalpha():
+        cost = _SINGLE_MARK
+    else:
+        cost = _SINGLE_LETTER + _SMALL_LETTER * single.islower()
     data = single.encode(encoding)
     for start in range(at, max(-1, at - MAX_SHIFTED_CHARACTERS), -1):
         if start < at:
@@ -90,15 +99,15 @@ def _is_doubtful(text: str, at: int, encoding: str, language: str) -> bool:
             if len(character) != 2:
                 return False
             data = character + data
-            strict += character_cost(text[start], language)
+            cost += character_cost(text[start], language)
         # The first byte has lost its other half, or the second one was added.
         for rest in (data[1:], data[:1] + data[2:]):
             try:
                 repaired = rest.decode(encoding)
             except UnicodeDecodeError:
                 continue
-            cost = _LOST_BYTE + sum(character_cost(each, language) for each in repaired)
-            if strict - cost >= _MIN_GAIN:
+            repaired_cost = sum(character_cost(each, language) for each in repaired)
+            if cost - (_LOST_BYTE + repaired_cost) >= _MIN_GAIN:
                 return True
     return False
 

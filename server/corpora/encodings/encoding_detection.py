@@ -76,6 +76,12 @@ _RARITY = {
 }
 """Cost of choosing an encoding, in nats; a word or two outweighs it."""
 
+_ISOLATED_LETTERS = 12.0
+"""Cost of a reading in another script than the Latin one if it has no two letters of it in a row:
+these are rather wrong bytes in a text in Latin script.
+"""
+
+_TWO_LETTERS = re.compile(r"[^\W\d_\x00-\x7f]{2}")
 _HIGH_BYTES = bytes(range(128, 256))
 _REPETITION = re.compile(rb"(.{8}|.{4})\1+", re.DOTALL)
 
@@ -161,6 +167,9 @@ def rank_encodings(
         costs = text_costs(text, languages)
         language = min(languages, key=lambda language: costs[language] + unlike[language])
         cost = costs[language] + unlike[language]
+        is_latin = language in ascii_letter_costs() or language == ANY_LANGUAGE
+        if not is_latin and not _TWO_LETTERS.search(text):
+            cost += _ISOLATED_LETTERS
         if encoding in CHARACTER_BYTES and "\ufffd" in text:
             damaged.append(text)
         cost += _RARITY[encoding] - common
