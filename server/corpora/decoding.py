@@ -450,7 +450,12 @@ def _join_surrogates(pair: re.Match[bytes]) -> bytes:
 
 def _count_phrase(count: int, noun: str, participle: str) -> str:
     """Return a phrase such as "2 line ends normalised", or nothing for 0."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'} {participle}" if count else ""
+    return f"{counted(count, noun)} {participle}" if count else ""
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun: "1 character", "2,000 characters"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _is_slight(replaced: int, non_ascii: int, size: int) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from server.corpora.decoding import counted
+
 __all__ = ["GutenbergLicence", "find_licence", "without_licence"]
 
 MAX_START_CHARACTERS = 20_000
@@ -82,9 +84,7 @@ class GutenbergLicence:
         """How many characters it has, for the user."""
         sizes = [(self.start, "start"), (self.end, "end")]
         return " and ".join(
-            f"{size:,} character{'' if size == 1 else 's'} at the {place}"
-            for size, place in sizes
-            if size
+            f"{counted(size, 'character')} at the {place}" for size, place in sizes if size
         )
 
 

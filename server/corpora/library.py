@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from server.corpora.decoding import NotTextError, Reading, decode_text
+from server.corpora.decoding import NotTextError, Reading, counted, decode_text
 from server.corpora.entropy import Entropy, measure_entropy
 from server.corpora.gutenberg import GutenbergLicence, find_licence, without_licence
 from server.corpora.headings import find_headings
@@ -292,8 +292,8 @@ class CorpusLibrary:
             text, repairs = without_licence(text, licence), (*repairs, licence.repair)
             licence = replace(licence, left_out=True)
         if len(text) < MIN_CHARACTERS:
-            count = "1 character" if len(text) == 1 else f"{len(text)} characters"
-            raise CorpusTooShortError(f"The text has {count}; {_REQUIREMENT}")
+            size = counted(len(text), "character")
+            raise CorpusTooShortError(f"The text has {size}; {_REQUIREMENT}")
         corpus = replace(
             _describe(text, secrets.token_hex(6)),
             name=display_name(name),
