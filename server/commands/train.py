@@ -250,8 +250,7 @@ class TrainingSession:
         heading = f"update {trainer.updates:,}"
         if trainer.smooth_loss is not None:
             heading += f", smooth loss {trainer.smooth_loss:.2f}"
-        due = trainer.validation_is_due(self._spec["sample_every"])
-        if self._spec["validation_fraction"] > 0.0 and (due or self._is_last):
+        if trainer.validation_is_due(self._spec["sample_every"], last=self._is_last):
             heading += f", validation loss {trainer.validate():.2f}"
         samples.write(f"--- {heading}\n{text}\n\n")
         self._console.rule(heading, style="dim")

@@ -250,9 +250,9 @@ class Worker:
 
     @property
     def _is_last(self) -> bool:
-        """Whether a sample of this update is that of the run's end, at any rate for the time being.
+        """Whether a sample at this update is the last one, unless the run continues later.
 
-        Samples outside the schedule are written only there.
+        Samples outside the schedule are written only at the end of a run.
         """
         return self.finished or not self._is_scheduled
 
@@ -273,9 +273,7 @@ class Worker:
 
     def _sample_steps(self) -> Iterator[None]:
         trainer, validation = self.trainer, None
-        has_validation = self.spec["validation_fraction"] > 0.0
-        every = self.spec["sample_every"]
-        if has_validation and (self._is_last or trainer.validation_is_due(every)):
+        if trainer.validation_is_due(self.spec["sample_every"], last=self._is_last):
             validation = yield from trainer.validation_steps()
         self.sampled_at = trainer.updates
         self.reporter.add_sample(

@@ -271,14 +271,28 @@ class Trainer:
             except StopIteration as end:
                 return float(end.value)
 
-    def validation_is_due(self, every: int) -> bool:
-        """Whether to validate at a sample, of which there is one in `every` updates.
+    def validation_is_due(self, every: int, *, last: bool) -> bool:
+        """Whether to validate at a sample.
 
-        A large network is validated at some samples only: see `Validation.is_due`.
+        A large network is validated at some samples only, and at the last one: see
+        `Validation.is_due`.
+
+        Parameters
+        ----------
+        every : int
+            Updates between the regular samples.
+        last : bool
+            Whether this is the last sample.
+
+        Returns
+        -------
+        bool
+            False if nothing is held out.
         """
+        if self._validation is None:
+            return False
         characters = self.settings.sequence_length * self.settings.batch_size
-        validation = self._validation
-        return validation is not None and validation.is_due(self.updates, every, characters)
+        return last or self._validation.is_due(self.updates, every, characters)
 
     def validation_steps(self) -> Generator[None, None, float]:
         """Validate in steps of a few characters; no update may be made before the end.
