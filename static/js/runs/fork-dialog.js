@@ -72,7 +72,8 @@ export class ForkDialog {
       ),
     );
     this.#fields.checkpoint.value = checkpoint;
-    this.#fill({ ...run.spec, ...changes });
+    this.#fill(run.spec);
+    this.#settings.fill(changes);
     this.#suggest();
     this.#showProblem(null);
     if (!this.#dialog.open) this.#dialog.showModal();

@@ -115,7 +115,10 @@ def test_a_finite_loss_that_runs_away_is_reported_with_a_way_back(
     notice.get_by_role("button", name="Go back and lower the rate").click()
     dialog = page.locator("#fork-dialog")
     expect(dialog.locator("select[name=checkpoint] option:checked")).to_contain_text("update 30")
-    expect(dialog.locator("input[name=learning_rate]")).to_have_value("5000")
+    rate = dialog.locator("input[name=learning_rate]")
+    expect(rate).to_have_value("5000")
+    # Without a value, the fork keeps that of its parent.
+    expect(rate).to_have_attribute("placeholder", "10000, as before")
     dialog.locator("input[name=learning_rate]").fill("0.01")
     dialog.locator("input[name=max_updates]").fill("200")
     dialog.locator("button[type=submit]").click()
