@@ -167,6 +167,12 @@ FAULTS = """() => {
 }"""
 
 
+def double_text_size(page: Page) -> None:
+    """Double the text size in the browser's settings."""
+    sizes = {"standard": 32, "fixed": 26}
+    page.context.new_cdp_session(page).send("Page.setFontSizes", {"fontSizes": sizes})
+
+
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (390, 844)])
 def test_text_at_200_percent_is_whole(
     server: Server, open_window: Callable[..., Window], width: int, height: int
@@ -175,8 +181,7 @@ def test_text_at_200_percent_is_whole(
     run = server.create_run(max_updates=300, sample_every=100, name="The Lamps")
     page = open_window(viewport={"width": width, "height": height}).page
     overflow = "document.documentElement.scrollWidth - innerWidth"
-    sizes = {"standard": 32, "fixed": 26}
-    page.context.new_cdp_session(page).send("Page.setFontSizes", {"fontSizes": sizes})
+    double_text_size(page)
     for path in (f"?run={run}", f"?run={run}&at=200&tab=reading", *PAGES[1:]):
         page.goto(f"{server.url}{path}")
         page.evaluate("document.fonts.ready")
@@ -194,8 +199,7 @@ def test_a_form_with_text_at_200_percent_leaves_room_for_its_fields(
 ) -> None:
     run = server.create_run(paused=True)
     page = open_window(viewport={"width": 390, "height": 844}).page
-    sizes = {"standard": 32, "fixed": 26}
-    page.context.new_cdp_session(page).send("Page.setFontSizes", {"fontSizes": sizes})
+    double_text_size(page)
     page.goto(f"{server.url}?run={run}")
     page.locator("#new-run").click()
     dialog = page.locator("#new-run-dialog")
@@ -212,8 +216,7 @@ def test_the_labels_of_the_chart_grow_with_the_text(
 ) -> None:
     run = server.create_run(max_updates=300, sample_every=100)
     page = open_window().page
-    sizes = {"standard": 32, "fixed": 26}
-    page.context.new_cdp_session(page).send("Page.setFontSizes", {"fontSizes": sizes})
+    double_text_size(page)
     page.goto(f"{server.url}?run={run}")
     label = page.locator("#chart-plot .xtick text").first
     expect(label).to_have_css("font-size", "23px")

@@ -71,12 +71,17 @@ def test_without_further_words_nothing_is_counted(server: Server, window: Window
     expect(page.locator("#words-more")).to_be_hidden()
 
 
-def test_a_phone_shows_the_writing_without_scrolling(
-    server: Server, open_window: Callable[..., Window]
-) -> None:
+def finished_run_on_a_phone(server: Server, open_window: Callable[..., Window]) -> Page:
     run = server.create_run(max_updates=300, sample_every=100)
     page = open_window(viewport=PHONE, has_touch=True).open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished")
+    return page
+
+
+def test_a_phone_shows_the_writing_without_scrolling(
+    server: Server, open_window: Callable[..., Window]
+) -> None:
+    page = finished_run_on_a_phone(server, open_window)
     two_lines_px = 61
     assert visible_height(page, "#sample-text") >= two_lines_px
 
@@ -84,9 +89,7 @@ def test_a_phone_shows_the_writing_without_scrolling(
 def test_the_link_to_skip_the_header_never_covers_the_content(
     server: Server, open_window: Callable[..., Window]
 ) -> None:
-    run = server.create_run(max_updates=300, sample_every=100)
-    page = open_window(viewport=PHONE, has_touch=True).open(server, run)
-    expect(page.locator("#notice")).to_contain_text("Finished")
+    page = finished_run_on_a_phone(server, open_window)
     skip = page.locator(".skip")
 
     def covers_content() -> bool:

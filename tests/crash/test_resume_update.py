@@ -27,6 +27,14 @@ def stored(server, run):
     return update
 
 
+def step_past_a_checkpoint(server, run, updates):
+    """Checkpoint a paused run at update 100, make more updates, and wait until they are stored."""
+    server.post(run, "step", {"updates": 100})
+    server.post(run, "checkpoints")
+    server.post(run, "step", {"updates": updates})
+    until(lambda: stored(server, run) == 100 + updates)
+
+
 def kill_both(server):
     """Kill the server and its workers so that neither notices that the other is gone."""
     workers = server.worker_pids()
@@ -55,10 +63,7 @@ def assert_equals_reference(server, run):
 def test_a_paused_run_comes_back_to_its_update(serve):
     server = serve("--no-demo")
     run = server.create(corpus=server.upload(PAGES)["id"], paused=True, **SMALL)
-    server.post(run, "step", {"updates": 100})
-    server.post(run, "checkpoints")
-    server.post(run, "step", {"updates": 70})
-    until(lambda: stored(server, run) == 170)
+    step_past_a_checkpoint(server, run, 70)
     kill_both(server)
     again = serve("--no-demo")
     found = again.run(run)
@@ -73,12 +78,9 @@ def test_a_paused_run_stays_at_its_update_while_its_worker_comes_back_to_it(serv
     server = serve("--no-demo")
     spec = SMALL | {"corpus": server.upload(PAGES)["id"], "paused": True, "max_updates": 300}
     run = server.create(**spec, watch_words=["e", "the"])
-    server.post(run, "step", {"updates": 100})
-    server.post(run, "checkpoints")
-    server.post(run, "step", {"updates": 170})
+    step_past_a_checkpoint(server, run, 170)
     before = [server.get(run, what) for what in ("samples", "milestones")]
     losses = server.losses_csv(run)
-    until(lambda: stored(server, run) == 270)
     kill_both(server)
     for _ in range(kills):
         # The worker stops when it repeats the sample of update 150.
@@ -107,10 +109,7 @@ def test_a_change_after_a_crash_is_made_at_the_update_of_the_paused_run(serve):
     spec = SMALL | {"corpus": server.upload(PAGES)["id"], "paused": True, "max_updates": None}
     run, other = [server.create(**spec) for _ in range(2)]
     for each in (run, other):
-        server.post(each, "step", {"updates": 100})
-        server.post(each, "checkpoints")
-        server.post(each, "step", {"updates": 70})
-    until(lambda: stored(server, run) == 170)
+        step_past_a_checkpoint(server, each, 70)
     kill_both(server)
     again = serve("--no-demo")
     # The other one has a checkpoint at its update when it is changed.

@@ -1,6 +1,7 @@
 """What happens to a run is recorded once, even if it is reported twice."""
 
 import asyncio
+import contextlib
 from dataclasses import replace
 
 import numpy as np
@@ -49,9 +50,24 @@ def a_run(corpus):
     )
 
 
-def test_a_sample_in_two_checkpoints_is_recorded_once(tmp_path):
+@contextlib.asynccontextmanager
+async def recording(tmp_path):
+    """Provide the recorder of a run, its database, and a listener to its messages."""
     book = tmp_path / "book.txt"
     book.write_text("Orla rowed to Farside. " * 20)
+    store, reader, listener = StoreExecutor(tmp_path / "db"), InferenceClient(), Listener()
+    run = a_run("book")
+    await store(Store.add_run, run.id, run.model_dump_json())
+    recorder = Recorder(
+        run, book, store, listener, reader, snapshots=Snapshots(tmp_path / "snapshots")
+    )
+    yield recorder, store, listener
+    await recorder.close()
+    await reader.terminate()
+    await store.close()
+
+
+def test_a_sample_in_two_checkpoints_is_recorded_once(tmp_path):
     sample = {"update": 2, "epoch": 1, "smooth_loss": 1.0, "text": "said Orla."}
     news = HistoryDelta(1, 2, np.array([2.0, 1.0]), samples=[sample])
     progress = {
@@ -65,23 +81,15 @@ def test_a_sample_in_two_checkpoints_is_recorded_once(tmp_path):
     }
 
     async def tell():
-        store, reader, listener = StoreExecutor(tmp_path / "db"), InferenceClient(), Listener()
-        run = a_run("book")
-        await store(Store.add_run, run.id, run.model_dump_json())
-        recorder = Recorder(
-            run, book, store, listener, reader, snapshots=Snapshots(tmp_path / "snapshots")
-        )
-        # The second report comes while the first sample is still being measured.
-        await recorder.restore_to(news, progress)
-        await recorder.restore_to(news, progress)
-        await recorder.drain()
-        kept = (
-            await store(queries.list_samples, run.id),
-            await store(queries.list_milestones, run.id),
-        )
-        await recorder.close()
-        await reader.terminate()
-        await store.close()
+        async with recording(tmp_path) as (recorder, store, listener):
+            # The second report comes while the first sample is still being measured.
+            await recorder.restore_to(news, progress)
+            await recorder.restore_to(news, progress)
+            await recorder.drain()
+            kept = (
+                await store(queries.list_samples, recorder.run.id),
+                await store(queries.list_milestones, recorder.run.id),
+            )
         return kept, listener.heard
 
     (samples, milestones), heard = asyncio.run(tell())
@@ -92,29 +100,19 @@ def test_a_sample_in_two_checkpoints_is_recorded_once(tmp_path):
 
 def test_a_sample_that_is_written_again_is_confirmed_but_not_recorded_again(tmp_path):
     """A worker that repeats updates writes their samples and notices again."""
-    book = tmp_path / "book.txt"
-    book.write_text("Orla rowed to Farside. " * 20)
     sample = {"update": 1, "epoch": 1, "smooth_loss": 1.0, "text": "said Orla."}
     notice = {"update": 1, "text": "The training diverged at update 1."}
     report = replace(REPORT, samples=[sample], notices=[notice])
 
     async def tell():
-        store, reader, listener = StoreExecutor(tmp_path / "db"), InferenceClient(), Listener()
-        run = a_run("book")
-        await store(Store.add_run, run.id, run.model_dump_json())
-        recorder = Recorder(
-            run, book, store, listener, reader, snapshots=Snapshots(tmp_path / "snapshots")
-        )
-        measured = []
-        recorder.on_sample_measured = measured.append
-        for _ in range(2):
-            await recorder.apply_report(report)
-            await recorder.drain()
-        samples = await store(queries.list_samples, run.id)
-        milestones = await store(queries.list_milestones, run.id)
-        await recorder.close()
-        await reader.terminate()
-        await store.close()
+        async with recording(tmp_path) as (recorder, store, listener):
+            measured = []
+            recorder.on_sample_measured = measured.append
+            for _ in range(2):
+                await recorder.apply_report(report)
+                await recorder.drain()
+            samples = await store(queries.list_samples, recorder.run.id)
+            milestones = await store(queries.list_milestones, recorder.run.id)
         return samples, milestones, measured, listener.heard
 
     samples, milestones, measured, heard = asyncio.run(tell())
@@ -126,8 +124,6 @@ def test_a_sample_that_is_written_again_is_confirmed_but_not_recorded_again(tmp_
 
 def test_the_update_of_a_validation_loss_is_known_after_a_checkpoint_without_it(tmp_path):
     """Checkpoints of earlier versions do not contain it; the samples do."""
-    book = tmp_path / "book.txt"
-    book.write_text("Orla rowed to Farside. " * 20)
     losses = {0: 90.0, 10: 80.0, 20: 70.0}
     samples = [
         {"update": update, "epoch": 1, "smooth_loss": 1.0, "text": "A.", "validation_loss": loss}
@@ -137,33 +133,25 @@ def test_the_update_of_a_validation_loss_is_known_after_a_checkpoint_without_it(
     progress |= {"best_update": 2, "best_smooth_loss": 1.0}
 
     async def tell():
-        store, reader, listener = StoreExecutor(tmp_path / "db"), InferenceClient(), Listener()
-        run = a_run("book")
-        await store(Store.add_run, run.id, run.model_dump_json())
-        recorder = Recorder(
-            run, book, store, listener, reader, snapshots=Snapshots(tmp_path / "snapshots")
-        )
-        await recorder.add_missing_samples(samples)
-        await recorder.drain()
-        found = []
-        for update, loss in ((25, 70.0), (15, 80.0), (5, None)):
-            delta = HistoryDelta(1, update, np.ones(update))
-            scalars = progress | {"updates": update, "validation_loss": loss}
-            await recorder.restore_to(delta, scalars)
-            found.append(run.validation_update)
-        # The worker knows the loss from its checkpoint, but not the update.
-        for loss, validated in ((80.0, None), (75.0, 17)):
-            await recorder.restore_to(
-                HistoryDelta(1, 15, np.ones(15)),
-                progress | {"updates": 15, "validation_loss": 80.0},
-            )
-            await recorder.apply_report(
-                replace(REPORT, validation_loss=loss, validation_update=validated)
-            )
-            found.append(run.validation_update)
-        await recorder.close()
-        await reader.terminate()
-        await store.close()
+        async with recording(tmp_path) as (recorder, _, _):
+            await recorder.add_missing_samples(samples)
+            await recorder.drain()
+            found = []
+            for update, loss in ((25, 70.0), (15, 80.0), (5, None)):
+                delta = HistoryDelta(1, update, np.ones(update))
+                scalars = progress | {"updates": update, "validation_loss": loss}
+                await recorder.restore_to(delta, scalars)
+                found.append(recorder.run.validation_update)
+            # The worker knows the loss from its checkpoint, but not the update.
+            for loss, validated in ((80.0, None), (75.0, 17)):
+                await recorder.restore_to(
+                    HistoryDelta(1, 15, np.ones(15)),
+                    progress | {"updates": 15, "validation_loss": 80.0},
+                )
+                await recorder.apply_report(
+                    replace(REPORT, validation_loss=loss, validation_update=validated)
+                )
+                found.append(recorder.run.validation_update)
         return found
 
     assert asyncio.run(tell()) == [20, 10, None, 10, 17]
