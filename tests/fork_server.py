@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import traceback
 from pathlib import Path
@@ -136,8 +137,14 @@ def _fork_server():
 
 def _answer_requests(channel):
     import server.__main__  # noqa: PLC0415
-    import server.web.server  # noqa: F401, PLC0415
+    import server.web.server  # noqa: PLC0415
 
+    # The shipped text and the static files are the same for all: they are described once.
+    library = server.corpora.library
+    library._describe = functools.lru_cache(maxsize=1)(library._describe)  # noqa: SLF001
+    with tempfile.TemporaryDirectory() as directory:
+        library.CorpusLibrary(ROOT / "data" / "corpora", Path(directory))
+    server.web.routes.pages.static_files()
     gc.collect()
     gc.freeze()
     while True:

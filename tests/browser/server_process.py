@@ -11,10 +11,13 @@ from typing import Any
 import httpx
 
 from tests.fork_server import start_command
+from tests.serving import NO_CERTIFICATES
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_S = 60
 SLOW_PACE = 400  # updates per second
+# The server may have been killed or stopped since the last request.
+NEW_CONNECTIONS = httpx.Limits(max_keepalive_connections=0)
 
 
 class Server:
@@ -28,6 +31,7 @@ class Server:
         self.environment: dict[str, str] = {}
         self.port = 0
         self._process: Any = None
+        self._client = httpx.Client(timeout=TIMEOUT_S, verify=NO_CERTIFICATES, limits=NEW_CONNECTIONS)
         self._log = data_dir.with_suffix(".log").open("a", encoding="utf-8")
 
     @property
@@ -72,6 +76,7 @@ class Server:
 
     def close(self) -> None:
         self.stop()
+        self._client.close()
         self._log.close()
 
     def _wait(self) -> None:
@@ -84,9 +89,7 @@ class Server:
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Send a request over HTTP, without the page."""
         shown = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        answer = httpx.request(
-            method, f"{self.url}api/{path}", json=body, headers=shown, timeout=TIMEOUT_S
-        )
+        answer = self._client.request(method, f"{self.url}api/{path}", json=body, headers=shown)
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
 
