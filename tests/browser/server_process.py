@@ -31,7 +31,9 @@ class Server:
         self.environment: dict[str, str] = {}
         self.port = 0
         self._process: Any = None
-        self._client = httpx.Client(timeout=TIMEOUT_S, verify=NO_CERTIFICATES, limits=NEW_CONNECTIONS)
+        self._client = httpx.Client(
+            timeout=TIMEOUT_S, verify=NO_CERTIFICATES, limits=NEW_CONNECTIONS
+        )
         self._log = data_dir.with_suffix(".log").open("a", encoding="utf-8")
 
     @property

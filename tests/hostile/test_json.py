@@ -186,7 +186,7 @@ SOUND = st.fixed_dictionaries(
 def test_every_accepted_run_can_be_controlled(server):
     accepted = []
 
-    @settings(ALWAYS_THE_SAME, max_examples=25)
+    @settings(ALWAYS_THE_SAME, max_examples=12)
     @given(SOUND, st.integers(1, 3))
     def check(spec, updates):
         accepted.append(control_if_accepted(server, spec, updates))

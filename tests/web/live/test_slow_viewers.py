@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 import socket
 import subprocess
 
@@ -18,21 +19,33 @@ LARGE = {"hidden_size": 1, "sequence_length": 5, "sample_length": 20_000, "sampl
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    data_dir = tmp_path_factory.mktemp("data")
-    with RunningServer(data_dir, "--no-demo", HURRAH_VIEWER_TIMEOUT_S="0.3") as running:
+def trained(tmp_path_factory):
+    """A data directory with a paused run of 60 updates, and the run."""
+    data_dir = tmp_path_factory.mktemp("trained")
+    with RunningServer(data_dir, "--no-demo") as server:
+        corpus = server.upload(FACES)["id"]
+        run = server.create(corpus=corpus, paused=True, max_updates=None, watch_words=[], **LARGE)
+        server.post(run, "step", {"updates": 60})
+        assert len(server.get(run, "samples")) == 61
+    return data_dir, run
+
+
+@pytest.fixture(scope="module")
+def server(trained, tmp_path_factory):
+    with serve_copy(trained, tmp_path_factory.mktemp("served"), timeout_s=0.3) as running:
         yield running
 
 
 @pytest.fixture
-def run(server):
-    run = server.create(
-        corpus=server.upload(FACES)["id"], paused=True, max_updates=None, watch_words=[], **LARGE
-    )
-    server.post(run, "step", {"updates": 60})
-    assert len(server.get(run, "samples")) == 61
-    yield run
-    server.client.delete(f"/api/runs/{run['id']}")
+def run(server, trained):
+    run = server.run(trained[1])
+    assert run["state"] == "paused"
+    return run
+
+
+def serve_copy(trained, directory, *, timeout_s):
+    data_dir = shutil.copytree(trained[0], directory / "data")
+    return RunningServer(data_dir, "--no-demo", HURRAH_VIEWER_TIMEOUT_S=str(timeout_s))
 
 
 @contextlib.contextmanager
@@ -82,7 +95,8 @@ def memory_bytes(server):
 
 
 def test_a_viewer_that_never_reads_is_disconnected_alone(server, run):
-    with watch(server, run) as reader:
+    # Its thread reads even while the test does not.
+    with watch(server, run, max_queue=None) as reader:
         snapshot = read(reader)
         assert (snapshot["type"], snapshot["viewers"]) == ("snapshot", 1)
         assert snapshot["samples"][-1]["update"] == 60
@@ -101,7 +115,6 @@ def test_a_viewer_that_never_reads_delays_nobody(server, run):
     with (
         never_reads(server, run),
         never_reads(server, run),
-        # Its thread reads even while the test does not.
         watch(server, run, max_queue=None) as reader,
     ):
         assert read(reader)["type"] == "snapshot"
@@ -130,14 +143,12 @@ def test_a_viewer_that_stops_reading_is_disconnected_early(server):
     server.client.delete(f"/api/runs/{run['id']}")
 
 
-def test_viewers_that_never_read_take_no_memory(tmp_path):
+def test_viewers_that_never_read_take_no_memory(trained, tmp_path):
     with (
-        RunningServer(tmp_path, "--no-demo", HURRAH_VIEWER_TIMEOUT_S=str(LIMIT_S)) as server,
+        serve_copy(trained, tmp_path, timeout_s=LIMIT_S) as server,
         contextlib.ExitStack() as stack,
     ):
-        run = server.create(corpus=server.upload(FACES)["id"], paused=True, watch_words=[], **LARGE)
-        server.post(run, "step", {"updates": 60})
-        assert len(server.get(run, "samples")) == 61
+        run = server.run(trained[1])
         for _ in range(3):  # What the first ones leave behind is there to be used again.
             with watch(server, run) as viewer:
                 snapshot_bytes = len(viewer.recv(timeout=LIMIT_S).encode())

@@ -2,11 +2,12 @@
 
 import csv
 import io
+import socket
 
 import httpx
 import pytest
 
-from tests.serving import NOVEL, PAGES
+from tests.serving import LIMIT_S, NO_CERTIFICATES, NOVEL, PAGES
 
 # An epoch of this text has 159 sequences of 25 characters.
 PER_EPOCH = (len(PAGES) - 1) // 25
@@ -272,11 +273,18 @@ def test_losses_of_a_run_deleted_midway_are_recognised_as_incomplete(server):
         sequence_length=1,
         sample_length=1,
         sample_every=10**6,
-        max_updates=150_000,
+        max_updates=40_000,
     )
     server.until_ended(run)
     path = f"/api/runs/{run['id']}/losses.csv"
-    with server.client.stream("GET", path) as answer:
+    # A small receive buffer, so that most of the file is still to be read when it is deleted.
+    small = httpx.HTTPTransport(
+        verify=NO_CERTIFICATES, socket_options=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)]
+    )
+    with (
+        httpx.Client(base_url=server.url, transport=small, timeout=LIMIT_S) as client,
+        client.stream("GET", path) as answer,
+    ):
         pieces = answer.iter_raw(1_000)
         assert next(pieces).startswith(b"update,epoch")
         assert server.client.delete(f"/api/runs/{run['id']}").status_code == 204
