@@ -27,12 +27,7 @@ from server.commands.console import TrainingConsole, replace_unprintable, write_
 from server.commands.gradcheck import print_gradient_check, with_check_options
 from server.commands.output_directory import CHECKPOINT, default_output_directory, with_filename
 from server.commands.resume import TrainingError
-from server.commands.spec_options import (
-    option_of,
-    parameter_of,
-    spec_values,
-    with_spec_options,
-)
+from server.commands.spec_options import spec_values, with_spec_options
 from server.commands.train import TrainingSession
 from server.commands.train import train as train_text
 from server.corpora.decoding import NotTextError, decode_text
@@ -43,6 +38,7 @@ from server.rnn.gradient_check.check import check_gradients
 from server.rnn.sampling.sampling import generate
 from server.rnn.training.trainer import TextTooShortError
 from server.settings import Settings
+from server.spec.description import option_of, parameter_of
 from server.spec.run_spec import RunSpec, SpecError
 
 gc.enable()

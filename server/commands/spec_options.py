@@ -8,25 +8,14 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from server.spec.description import default_of, schema_of
+from server.spec.description import default_of, parameter_of, schema_of
 from server.spec.run_spec import SPEC_FIELDS
 
-__all__ = ["option_of", "parameter_of", "spec_values", "with_options", "with_spec_options"]
+__all__ = ["spec_values", "with_options", "with_spec_options"]
 
 TYPES = {"integer": int, "number": float, "string": str, "boolean": bool}
 
 Command = TypeVar("Command", bound=Callable[..., object])
-
-
-def parameter_of(field: str) -> str:
-    """Return the name of a spec's field as a parameter of the command."""
-    about = SPEC_FIELDS.get(field)
-    return field if about is None or about.option is None else about.option
-
-
-def option_of(field: str) -> str:
-    """Return the option that sets a field, such as "--hidden-size"."""
-    return f"--{parameter_of(field).replace('_', '-')}"
 
 
 def with_spec_options(command: Command) -> Command:

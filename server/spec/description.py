@@ -14,6 +14,8 @@ __all__ = [
     "MAX_SAFE_INTEGER",
     "default_of",
     "form_description",
+    "option_of",
+    "parameter_of",
     "schema_of",
     "script_description",
 ]
@@ -42,6 +44,17 @@ def schema_of(name: str) -> Description:
 def default_of(name: str) -> Any:  # noqa: ANN401 - as many types as there are fields
     """Return the default of a field, where no other field decides it."""
     return RunSpec.model_fields[name].default
+
+
+def parameter_of(field: str) -> str:
+    """Return the name of a field as a parameter of ``train``."""
+    about = SPEC_FIELDS.get(field)
+    return field if about is None or about.option is None else about.option
+
+
+def option_of(field: str) -> str:
+    """Return the option of ``train`` that sets a field, such as "--hidden-size"."""
+    return f"--{parameter_of(field).replace('_', '-')}"
 
 
 def form_description() -> Description:

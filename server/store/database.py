@@ -341,6 +341,16 @@ class Store:
         """Delete a note; durable. Raises as `milestones.change_note`."""
         self.write_durably(partial(milestones.remove_note, self._connection, run, identity))
 
+    def save_report_remarks(self, run: str, text: str) -> None:
+        """Replace the remarks in a run's report; `text` is their JSON. Durable."""
+
+        def save() -> None:
+            self._connection.execute(
+                "INSERT OR REPLACE INTO report_remarks VALUES (?, ?)", (run, text)
+            )
+
+        self.write_durably(save)
+
     def add_checkpoint(
         self, run: str, checkpoint: Checkpoint, added: Sequence[Milestone] = ()
     ) -> list[Milestone]:

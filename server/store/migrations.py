@@ -348,11 +348,27 @@ def _add_queue(connection: sqlite3.Connection) -> None:
     _execute_all(connection, QUEUE_4)
 
 
+# -- version 5 ------------------------------------------------------------------------------------
+
+REPORT_REMARKS_5 = """
+CREATE TABLE report_remarks (
+    run TEXT PRIMARY KEY,
+    remarks TEXT NOT NULL
+)
+"""
+
+
+def _add_report_remarks(connection: sqlite3.Connection) -> None:
+    """Store the title, the author and the remarks of each run's report."""
+    _execute_all(connection, REPORT_REMARKS_5)
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _rename_to_standard_terms,
     _keep_loss_smoothing,
     _name_the_update_of_the_validation_loss,
     _add_queue,
+    _add_report_remarks,
 )
 """The migration at index n makes version n + 1 of version n."""
 

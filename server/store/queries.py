@@ -36,8 +36,10 @@ __all__ = [
     "precompute_smoothing",
     "queued_runs",
     "reduced_loss",
+    "report_remarks",
     "run_ids",
     "sample_slice",
+    "sample_updates_near",
     "select_samples",
     "training_seconds",
     "validation_loss",
@@ -88,6 +90,14 @@ def list_checkpoints(store: Store, run: str) -> list[Checkpoint]:
     return [Checkpoint.model_validate_json(row[0]) for row in rows]
 
 
+def report_remarks(store: Store, run: str) -> str | None:
+    """Return the JSON of the remarks in a run's report; None if there are none."""
+    row = store.connection.execute(
+        "SELECT remarks FROM report_remarks WHERE run = ?", (run,)
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
 # -- samples --------------------------------------------------------------------------------------
 
 
@@ -115,6 +125,16 @@ def select_samples(store: Store, run: str, first: int, last: int | None, limit: 
     """Return the updates of at most `limit` samples from `first` to `last`, in order."""
     last = MAX_UPDATE if last is None else last
     return sample_selection.select_samples(store.current(), run, first, last, limit)
+
+
+def sample_updates_near(store: Store, run: str, update: int) -> list[int]:
+    """Return the updates of the last sample up to `update` and of the first one after it."""
+    before, after = store.current().execute(
+        "SELECT (SELECT max(update_) FROM samples WHERE run = :run AND update_ <= :update),"
+        " (SELECT min(update_) FROM samples WHERE run = :run AND update_ > :update)",
+        {"run": run, "update": update},
+    ).fetchone()
+    return [found for found in (before, after) if found is not None]
 
 
 def sample_slice(

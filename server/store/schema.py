@@ -49,6 +49,10 @@ CREATE TABLE saved_passages (
     passage TEXT NOT NULL,
     UNIQUE (run, fingerprint)
 );
+CREATE TABLE report_remarks (
+    run TEXT PRIMARY KEY,
+    remarks TEXT NOT NULL
+);
 """
     + milestones.SCHEMA
     + loss_history.SCHEMA
@@ -70,4 +74,5 @@ COPIED_TO_FORKS = (
 RUN_TABLES = (
     *("losses", "least_smooth", "smoothed", "training_time"),
     *("samples", "milestones", "checkpoints", "saved_passages", "queue"),
+    "report_remarks",
 )

@@ -1,0 +1,1 @@
+"""The report of a run: gathering its content, and rendering it as HTML or Markdown."""
