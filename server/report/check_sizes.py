@@ -46,8 +46,10 @@ def check_request(spec: RunSpec) -> GradientCheckRequest:
             return request
 
 
-def size_differences(spec: RunSpec, distinct: int | None, checked: GradientCheckRequest) -> list[str]:
-    """Return how the checked network differs from the run's, such as "20 hidden units instead of 100".
+def size_differences(
+    spec: RunSpec, distinct: int | None, checked: GradientCheckRequest
+) -> list[str]:
+    """Return how the checked network differs, such as "20 hidden units instead of 100".
 
     Parameters
     ----------

@@ -174,6 +174,8 @@ class ReportContent:
         The author's title, or the run's name.
     summary : str
         The run in one sentence.
+    key_figures : list of Row
+        The most important numbers.
     made_at : str
         The date, ISO 8601.
     language : str or None
@@ -189,6 +191,7 @@ class ReportContent:
     run_id: str
     title: str
     summary: str
+    key_figures: list[Row]
     made_at: str
     language: str | None
     remarks: ReportRemarks

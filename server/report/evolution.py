@@ -131,8 +131,8 @@ def _missing(made: int, absent: list[int]) -> list[str]:
     if absent:
         missing.append(
             f"There is neither a sample of {LENGTH} characters nor a snapshot near"
-            f" {_listed(absent)}. Train again with a sample every 10,000 updates and a sample length"
-            f" of {LENGTH}: these are the defaults."
+            f" {_listed(absent)}. Train again with the defaults: a sample every {EVERY:,} updates,"
+            f" of {LENGTH} characters."
         )
     if made < LAST:
         first = next(target for target in TARGETS if target > made)

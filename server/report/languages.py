@@ -6,7 +6,7 @@ import regex
 
 __all__ = ["language_of"]
 
-# A script that one language uses, or that needs fonts of its own; the first that is frequent counts.
+# Scripts of mostly one language; the first that is frequent counts.
 LANGUAGES = (
     ("ja", regex.compile(r"[\p{Hiragana}\p{Katakana}]")),
     ("ko", regex.compile(r"\p{Hangul}")),

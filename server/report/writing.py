@@ -17,7 +17,15 @@ from server.passages.service import PassageService
 from server.runs.run_controller import RunController
 from server.spec.run_spec import SpecError
 
-__all__ = ["SEED", "TEMPERATURE", "FileWriter", "ServiceWriter", "UnwritableError", "Writer", "Written"]
+__all__ = [
+    "SEED",
+    "TEMPERATURE",
+    "FileWriter",
+    "ServiceWriter",
+    "UnwritableError",
+    "Writer",
+    "Written",
+]
 
 TEMPERATURE = 1.0
 SEED = 0
