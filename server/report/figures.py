@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.report.content import LossPart
+from server.spec.schemas import Best
 
 __all__ = ["Figure", "load_plotly", "loss_figure"]
 
@@ -58,7 +59,7 @@ def loss_figure(part: LossPart) -> Figure | None:
                 hovertemplate="lowest: %{y:.2f}<br>update %{x:,}<extra></extra>",
             )
         )
-        annotations.append(_lowest_label(part, int(update[-1])))
+        annotations.append(_lowest_label(part.lowest, int(update[-1])))
     references = [(name, loss) for name, loss in part.references if bottom < loss < top]
     annotations += [_reference_label(name, loss) for name, loss in references]
     every = -(-len(part.epochs) // MAX_EPOCH_LABELS) or 1
@@ -153,9 +154,7 @@ def _line(name: str, **where: object) -> dict[str, Any]:
     return {"name": name, "type": "line", "layer": "below", "line": line, **where}
 
 
-def _lowest_label(part: LossPart, last: int) -> dict[str, Any]:
-    best = part.lowest
-    assert best is not None
+def _lowest_label(best: Best, last: int) -> dict[str, Any]:
     return {
         "name": "lowest",
         "x": best.update,

@@ -16,7 +16,13 @@ from markupsafe import Markup
 from server.report.content import ReportContent
 from server.report.figures import Figure, loss_figure
 from server.report.svg import draw_svg
-from server.report.wording import CHECK_METHOD, CHECK_PITFALLS, check_sentence, figure_sentence
+from server.report.wording import (
+    CHECK_METHOD,
+    CHECK_PITFALLS,
+    PARTS,
+    check_sentence,
+    figure_sentence,
+)
 
 __all__ = ["render_html"]
 
@@ -55,6 +61,7 @@ def render_html(content: ReportContent) -> bytes:
     page = _environment().get_template("report.html")
     return page.render(
         report=content,
+        parts=PARTS,
         method=CHECK_METHOD,
         pitfalls=CHECK_PITFALLS,
         check_sentence=check_sentence(content.check),

@@ -24,8 +24,9 @@ __all__ = ["render_markdown"]
 
 FIGURE = "figures/loss.svg"
 CARD = "#fffdf9"
-# Everything that CommonMark or its usual extensions give a meaning inside a line.
-SPECIAL = regex.compile(r"([\\`*_{}\[\]<>()#+\-.!|~$&:@])")
+# Characters that CommonMark or its usual extensions give a meaning inside a line, and at its start.
+SPECIAL = regex.compile(r"([\\`*_\[\]<>#|~$&]|:(?=//))")
+AT_START = regex.compile(r"^(\s*)([-+=]|\d+(?=[.)]))")
 BACKTICKS = regex.compile(r"`+")
 # The same archive of the same report: zip files have no time zone, and start in 1980.
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
@@ -199,7 +200,13 @@ def _fenced(text: str) -> str:
 
 def _escaped(text: str) -> str:
     """Return text in which no character acts as Markdown or as HTML, on one line."""
-    return SPECIAL.sub(r"\\\1", " ".join(text.split("\n")))
+    line = SPECIAL.sub(r"\\\1", " ".join(text.split("\n")))
+    return str(AT_START.sub(_escaped_start, line))
+
+
+def _escaped_start(match: regex.Match[str]) -> str:
+    space, start = match.groups()
+    return f"{space}{start}\\" if start.isdigit() else f"{space}\\{start}"
 
 
 def _number(value: float | None) -> str:

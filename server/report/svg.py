@@ -56,16 +56,17 @@ def draw_svg(figure: Figure, description: str, background: str | None = None) ->
     margin, height = layout["margin"], layout["height"]
     x = _Axis(tuple(layout["xaxis"]["range"]), (margin["l"], WIDTH - margin["r"]))
     y = _Axis(tuple(layout["yaxis"]["range"]), (height - margin["b"], margin["t"]))
+    inner_width, inner_height = x.pixels[1] - x.pixels[0], y.pixels[0] - y.pixels[1]
     font = quoteattr(layout["font"]["family"])
     parts = [
         (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}"'
-            f' height="{height}" role="img" aria-label={quoteattr(description)} font-family={font}>'
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}"'
+            f' width="{WIDTH}" height="{height}" role="img" aria-label={quoteattr(description)} font-family={font}>'
         ),
         f"<title>{escape(description)}</title>",
         (
-            f'<clipPath id="plot"><rect x="{x.pixels[0]}" y="{y.pixels[1]}"'
-            f' width="{x.pixels[1] - x.pixels[0]}" height="{y.pixels[0] - y.pixels[1]}"/></clipPath>'
+            f'<clipPath id="plot"><rect x="{x.pixels[0]}" y="{y.pixels[1]}" width="{inner_width}"'
+            f' height="{inner_height}"/></clipPath>'
         ),
     ]
     if background is not None:

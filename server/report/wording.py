@@ -45,8 +45,8 @@ def check_sentence(part: CheckPart) -> str:
     if not part.differences:
         return checked
     return (
-        f"{checked} Each entry needs evaluations of its own, so the check has smaller sizes than the"
-        f" run: {', '.join(part.differences)}."
+        f"{checked} Each entry needs evaluations of its own, so the check has smaller sizes than"
+        f" the run: {', '.join(part.differences)}."
     )
 
 
@@ -56,8 +56,8 @@ def figure_sentence(part: LossPart) -> str:
         return ""
     points = "" if part.bucket == 1 else f" in steps of {part.bucket:,} updates"
     sentence = (
-        f"The smooth loss{points} (line), and the lowest and highest single loss (band), in nats per"
-        " sequence."
+        f"The smooth loss{points} (line), and the lowest and highest single loss (band), in nats"
+        " per sequence."
     )
     if part.lowest is not None:
         best = part.lowest

@@ -25,11 +25,17 @@ __all__ = [
     "UnwritableError",
     "Writer",
     "Written",
+    "passage_request",
 ]
 
 TEMPERATURE = 1.0
 SEED = 0
 """The same network writes the same passage, so that a translation of it stays right."""
+
+
+def passage_request(source: str | AtUpdate = "best", length: int = 1_000) -> PassageRequest:
+    """Return the request for a text of a report."""
+    return PassageRequest(source=source, length=length, temperature=TEMPERATURE, seed=SEED)
 
 
 class UnwritableError(RuntimeError):
@@ -80,7 +86,7 @@ class ServiceWriter:
         return await self._write(AtUpdate(update=update), length)
 
     async def _write(self, source: str | AtUpdate, length: int) -> Written:
-        request = PassageRequest(source=source, length=length, temperature=TEMPERATURE, seed=SEED)
+        request = passage_request(source, length)
         try:
             (passage,) = await self._passages.write(self._controller, request)
         except SpecError as error:

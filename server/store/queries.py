@@ -129,11 +129,15 @@ def select_samples(store: Store, run: str, first: int, last: int | None, limit: 
 
 def sample_updates_near(store: Store, run: str, update: int) -> list[int]:
     """Return the updates of the last sample up to `update` and of the first one after it."""
-    before, after = store.current().execute(
-        "SELECT (SELECT max(update_) FROM samples WHERE run = :run AND update_ <= :update),"
-        " (SELECT min(update_) FROM samples WHERE run = :run AND update_ > :update)",
-        {"run": run, "update": update},
-    ).fetchone()
+    before, after = (
+        store.current()
+        .execute(
+            "SELECT (SELECT max(update_) FROM samples WHERE run = :run AND update_ <= :update),"
+            " (SELECT min(update_) FROM samples WHERE run = :run AND update_ > :update)",
+            {"run": run, "update": update},
+        )
+        .fetchone()
+    )
     return [found for found in (before, after) if found is not None]
 
 

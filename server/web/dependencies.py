@@ -18,6 +18,7 @@ from server.corpora.library import CorpusLibrary
 from server.corpora.uploads import Uploads
 from server.passages.gallery import Gallery
 from server.passages.service import PassageService
+from server.report.service import ReportService
 from server.runs.downloads import Downloads
 from server.runs.run_controller import RunController
 from server.runs.supervisor import Supervisor
@@ -56,6 +57,7 @@ class Services:
     loss_analysis: LossAnalysis
     loss_cache: LossCache
     estimates: EstimateService
+    reports: ReportService
     broadcaster: Broadcaster
     throttle: Throttle
 

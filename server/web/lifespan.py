@@ -18,6 +18,7 @@ from server.passages.gallery import Gallery
 from server.passages.model_store import ModelStore
 from server.passages.request import PassageLimits
 from server.passages.service import PassageService
+from server.report.service import ReportService
 from server.runs.downloads import Downloads
 from server.runs.supervisor import Supervisor
 from server.settings import SHIPPED_CORPORA, Settings
@@ -84,6 +85,8 @@ async def _create_services(settings: Settings) -> Services:
         models,
         library,
     )
+    gradient_checks = GradientCheckService(max_characters, max_waiting)
+    loss_analysis = LossAnalysis(store_reader)
     return Services(
         settings=settings,
         corpora=library,
@@ -94,11 +97,20 @@ async def _create_services(settings: Settings) -> Services:
         passages=passages,
         downloads=Downloads(max_waiting, settings.request_timeout_s),
         gallery=Gallery(supervisor, store_reader, passages, models, settings.max_saved_passages),
-        gradient_checks=GradientCheckService(max_characters, max_waiting),
+        gradient_checks=gradient_checks,
         estimates=EstimateService(max_waiting),
         surprisal=SurprisalService(store_reader, supervisor.get, max_waiting),
-        loss_analysis=LossAnalysis(store_reader),
+        loss_analysis=loss_analysis,
         loss_cache=LossCache(store_reader),
+        reports=ReportService(
+            store=supervisor.store,
+            reader=store_reader,
+            corpora=library,
+            passages=passages,
+            checks=gradient_checks,
+            analysis=loss_analysis,
+            waiting=max_waiting,
+        ),
         broadcaster=broadcaster,
         throttle=Throttle(settings),
     )
