@@ -61,7 +61,8 @@ def draw_svg(figure: Figure, description: str, background: str | None = None) ->
     parts = [
         (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}"'
-            f' width="{WIDTH}" height="{height}" role="img" aria-label={quoteattr(description)} font-family={font}>'
+            f' width="{WIDTH}" height="{height}" role="img" font-family={font}'
+            f' aria-label={quoteattr(description)}>'
         ),
         f"<title>{escape(description)}</title>",
         (
