@@ -1,4 +1,4 @@
-"""The command line: serve, train, sample, gradcheck."""
+"""The command line: serve, train, sample, gradcheck, report."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 # NumPy reads these when it is imported. The matrices are small: more threads make them slower.
 for variable in ("OPENBLAS", "OMP", "MKL", "VECLIB"):
@@ -222,6 +222,39 @@ def gradcheck(
     check = check_gradients(**request.model_dump(include={"cell", *options}))
     print_gradient_check(check, Console())
     raise typer.Exit(0 if check.passed else 1)
+
+
+@app.command()
+def report(
+    run: Annotated[
+        str, typer.Argument(help="The id of a run in the data directory, or train's directory.")
+    ],
+    format_name: Annotated[
+        Literal["html", "md"],
+        typer.Option("--format", help="One file for a browser, or a zip archive with Markdown."),
+    ] = "html",
+    out: Annotated[
+        Path | None, typer.Option(help="The file; default: the current directory, named by RUN.")
+    ] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Directory of runs and texts.")] = None,
+    text: Annotated[
+        Path | None, typer.Option(help="The text that was trained on, for train's directory.")
+    ] = None,
+) -> None:
+    """Write the report of a run, to hand in."""
+    settings = _checked(Settings, **({} if data_dir is None else {"data_dir": data_dir}))
+    # Imported here, as for `serve`.
+    from server.commands.report import report_filename, write_report  # noqa: PLC0415
+    from server.report.offline import RunNotFoundError  # noqa: PLC0415
+
+    out = out or report_filename(run, format_name)
+    try:
+        write_report(run, format_name, out, data_dir=settings.data_dir, text=text)
+    except (RunNotFoundError, NotTextError) as error:
+        raise _failure(str(error)) from error
+    except OSError as error:
+        raise _failure(f"{error.filename or out}: {error.strerror}.") from error
+    print(f"The report is in {out}.")  # noqa: T201
 
 
 def _checked(kind: type[Model], **given: object) -> Model:

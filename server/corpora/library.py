@@ -31,6 +31,7 @@ __all__ = [
     "ShippedCorpusError",
     "UnknownCorpusError",
     "UploadCancelledError",
+    "describe",
 ]
 
 MIN_CHARACTERS = 200
@@ -178,7 +179,7 @@ class CorpusLibrary:
         self._summaries: dict[str, str] = {}
         for entry in json.loads((shipped_dir / "corpora.json").read_text(encoding="utf-8")):
             path = shipped_dir / entry["file"]
-            corpus = _describe(path.read_bytes().decode("utf-8"), entry["id"])
+            corpus = describe(path.read_bytes().decode("utf-8"), entry["id"])
             corpus = replace(corpus, name=entry["name"], shipped=True, licence=entry["licence"])
             self._register(corpus, path)
         for corpus in _load_uploaded(self._directory):
@@ -295,7 +296,7 @@ class CorpusLibrary:
             size = counted(len(text), "character")
             raise CorpusTooShortError(f"The text has {size}; {_REQUIREMENT}")
         corpus = replace(
-            _describe(text, secrets.token_hex(6)),
+            describe(text, secrets.token_hex(6)),
             name=display_name(name),
             encoding=decoded.encoding,
             repairs=repairs,
@@ -368,7 +369,7 @@ def display_name(name: str | None) -> str:
     return shown[:MAX_NAME_CHARACTERS].strip(f" {JOINERS}") or "Untitled"
 
 
-def _describe(text: str, corpus_id: str) -> Corpus:
+def describe(text: str, corpus_id: str) -> Corpus:
     """Describe a text; the name, the licence and the origin are defaults."""
     return Corpus(
         id=corpus_id,

@@ -14,14 +14,14 @@ from server.analysis.gradient_check import GradientCheckRequest, GradientCheckRe
 from server.analysis.loss_analysis import LossAnalysis
 from server.corpora.library import Corpus
 from server.errors import ConflictError
-from server.report import setup
-from server.report.check_sizes import check_request, size_differences
 from server.report.content import CheckPart, EvolutionPart, LossPart, PassagePart, ReportContent
-from server.report.evolution import LENGTH, Candidates, gather_evolution
-from server.report.findings import find_findings
-from server.report.languages import language_of
+from server.report.parts import setup
+from server.report.parts.check_sizes import check_request, size_differences
+from server.report.parts.evolution import LENGTH, Candidates, gather_evolution
+from server.report.parts.findings import find_findings
+from server.report.parts.languages import language_of
+from server.report.parts.writing import SEED, TEMPERATURE, UnwritableError, Writer
 from server.report.remarks import ReportRemarks
-from server.report.writing import SEED, TEMPERATURE, UnwritableError, Writer
 from server.spec.run_spec import SpecError
 from server.spec.schemas import Run, Sample
 from server.store import queries

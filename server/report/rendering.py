@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from server.report.content import ReportContent
-from server.report.figures import load_plotly
+from server.report.formats.figures import load_plotly
+from server.report.formats.html import render_html
+from server.report.formats.markdown import render_markdown
 from server.report.gathering import RunSources, gather
-from server.report.html import render_html
-from server.report.markdown import render_markdown
 
 __all__ = ["FORMATS", "Format", "ReportFormat", "make_report"]
 

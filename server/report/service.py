@@ -18,12 +18,12 @@ from server.concurrency.admission import AdmissionLimiter
 from server.concurrency.single_flight import SingleFlightCache
 from server.corpora.library import CorpusLibrary
 from server.passages.service import PassageService
-from server.report.check_sizes import check_request
-from server.report.figures import load_plotly
+from server.report.formats.figures import load_plotly
 from server.report.gathering import RunSources
+from server.report.parts.check_sizes import check_request
+from server.report.parts.writing import ServiceWriter, passage_request
 from server.report.remarks import ReportRemarks
 from server.report.rendering import Format, make_report
-from server.report.writing import ServiceWriter, passage_request
 from server.runs.run_controller import RunController
 from server.spec.run_spec import SpecError
 from server.store import queries

@@ -1,6 +1,6 @@
 """Drawing a line figure as SVG, for paper and for Markdown: no browser, no image library.
 
-It draws what `server.report.figures` uses of Plotly: lines, filled bands and markers on two linear
+It draws what `server.report.formats.figures` uses of Plotly: lines, filled bands and markers on two linear
 axes, straight shapes, and annotations without arrows.
 """
 
@@ -12,7 +12,7 @@ from math import floor, log10
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-from server.report.figures import Figure
+from server.report.formats.figures import Figure
 
 __all__ = ["draw_svg"]
 
@@ -62,7 +62,7 @@ def draw_svg(figure: Figure, description: str, background: str | None = None) ->
         (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}"'
             f' width="{WIDTH}" height="{height}" role="img" font-family={font}'
-            f' aria-label={quoteattr(description)}>'
+            f" aria-label={quoteattr(description)}>"
         ),
         f"<title>{escape(description)}</title>",
         (

@@ -14,9 +14,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from server.report.content import ReportContent
-from server.report.figures import Figure, loss_figure
-from server.report.svg import draw_svg
-from server.report.wording import (
+from server.report.formats.figures import Figure, loss_figure
+from server.report.formats.svg import draw_svg
+from server.report.formats.wording import (
     CHECK_METHOD,
     CHECK_PITFALLS,
     PARTS,
@@ -26,7 +26,7 @@ from server.report.wording import (
 
 __all__ = ["render_html"]
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 TEMPLATES = ROOT / "templates" / "report"
 VENDOR = ROOT / "static" / "vendor"
 PLOTLY = VENDOR / "plotly" / "plotly-basic.min.js"

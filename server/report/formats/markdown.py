@@ -10,9 +10,9 @@ from itertools import chain
 import regex
 
 from server.report.content import EvolutionText, ReportContent, Row
-from server.report.figures import loss_figure
-from server.report.svg import draw_svg
-from server.report.wording import (
+from server.report.formats.figures import loss_figure
+from server.report.formats.svg import draw_svg
+from server.report.formats.wording import (
     CHECK_METHOD,
     CHECK_PITFALLS,
     PARTS,
@@ -26,7 +26,7 @@ FIGURE = "figures/loss.svg"
 CARD = "#fffdf9"
 # Characters that CommonMark or its usual extensions give a meaning inside a line, and at its start.
 SPECIAL = regex.compile(r"([\\`*_\[\]<>#|~$&]|:(?=//))")
-AT_START = regex.compile(r"^(\s*)([-+=]|\d+(?=[.)]))")
+AT_START = regex.compile(r"^(\s*)([-+=]|\d+(?=[.)](?:\s|$)))")
 BACKTICKS = regex.compile(r"`+")
 # The same archive of the same report: zip files have no time zone, and start in 1980.
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)

@@ -11,7 +11,6 @@ import numpy as np
 from server import __version__
 from server.corpora.library import Corpus
 from server.report.content import Row
-from server.rnn.cells import CELLS
 from server.rnn.optimizers import OPTIMIZERS
 from server.spec.description import default_of, option_of
 from server.spec.run_spec import SPEC_FIELDS, RunSpec
@@ -39,7 +38,7 @@ def summary_of(run: Run) -> str:
     epochs = run.update / run.updates_per_epoch
     length = f"{epochs:.1f} epochs" if run.update >= run.updates_per_epoch else "part of an epoch"
     return (
-        f"{CELLS[spec.cell].label}, {layers}{spec.hidden_size:,} hidden units,"
+        f"{spec.cell.upper()}, {layers}{spec.hidden_size:,} hidden units,"
         f" {OPTIMIZERS[spec.optimizer].LABEL}; {run.update:,} updates, {length} of"
         f" {run.corpus_name}."
     )

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from server.report.content import EvolutionPart, EvolutionText
-from server.report.writing import UnwritableError, Writer
+from server.report.parts.writing import UnwritableError, Writer
 from server.spec.schemas import Sample
 
 __all__ = ["LENGTH", "TARGETS", "Candidates", "Choice", "choose", "gather_evolution"]
