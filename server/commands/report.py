@@ -48,7 +48,9 @@ def write_report(run: str, name: Format, out: Path, *, data_dir: Path, text: Pat
     OSError
         A file cannot be read or written.
     """
-    report = asyncio.run(_report(run, name, data_dir, text))
+    content = None if text is None else decode_text(text.read_bytes()).text
+    named = "" if text is None else text.name
+    report = asyncio.run(_report(run, name, data_dir, content, named))
     # An earlier report is replaced completely or not at all.
     temporary = out.with_name(f".{out.name}.tmp")
     try:
@@ -59,12 +61,10 @@ def write_report(run: str, name: Format, out: Path, *, data_dir: Path, text: Pat
         raise
 
 
-async def _report(run: str, name: Format, data_dir: Path, text: Path | None) -> bytes:
+async def _report(run: str, name: Format, data_dir: Path, text: str | None, named: str) -> bytes:
     directory = Path(run)
     if (directory / CHECKPOINT).exists():
-        content = None if text is None else decode_text(text.read_bytes()).text
-        named = "" if text is None else text.name
-        async with open_training(directory, content, named) as sources:
+        async with open_training(directory, text, named) as sources:
             return await make_report(sources, name)
     if not RUN_ID.fullmatch(run):
         raise RunNotFoundError(

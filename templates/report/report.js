@@ -2,6 +2,7 @@
 "use strict";
 
 (() => {
+  const EPOCH_LABEL_PX = 58;
   const root = document.documentElement;
   const colour = (name) => getComputedStyle(root).getPropertyValue(`--${name}`).trim();
   const resolved = (name) => {
@@ -22,8 +23,13 @@
       if (trace.line) trace.line.color = own;
       if (trace.marker) trace.marker.color = own;
     }
-    for (const shape of layout.shapes ?? []) shape.line.color = shape.name === "epoch" ? line : soft;
-    for (const { name, font } of layout.annotations ?? []) font.color = name === "lowest" ? ink : soft;
+    for (const shape of layout.shapes) shape.line.color = shape.name === "epoch" ? line : soft;
+    // On a narrow screen only some of the epochs have a label.
+    const epochs = layout.annotations.filter(({ name }) => name === "epoch");
+    const every = Math.ceil((epochs.length * EPOCH_LABEL_PX) / (chart.clientWidth - 120));
+    const omitted = new Set(epochs.filter((_, index) => index % every));
+    layout.annotations = layout.annotations.filter((each) => !omitted.has(each));
+    for (const { name, font } of layout.annotations) font.color = name === "lowest" ? ink : soft;
     layout.font.color = soft;
     layout.xaxis.gridcolor = line;
     layout.yaxis.gridcolor = line;

@@ -19,7 +19,7 @@ Figure = dict[str, Any]
 
 # The page's light theme; the script of the HTML report changes them for the dark one, by the roles.
 INK, SOFT, LINE, BAND, ACCENT = "#21242a", "#6d6a63", "#e6e0d4", "#d9d3c6", "#b54b12"
-FONT = "Inter, 'Helvetica Neue', Arial, sans-serif"
+FONT = "'Inter Variable', Inter, 'Helvetica Neue', Arial, sans-serif"
 HEIGHT = 400
 MAX_EPOCH_LABELS = 10
 # One outlier must not flatten the curve: the axis shows this part of the single losses.
@@ -80,7 +80,7 @@ def loss_figure(part: LossPart) -> Figure | None:
         font={"family": FONT, "size": 12, "color": SOFT},
         showlegend=False,
         hovermode="closest",
-        xaxis=_axis("update", [0, int(update[-1]) * 1.005], ",d"),
+        xaxis=_axis("update", [0, int(update[-1]) * 1.005], ",d") | {"showgrid": False},
         yaxis=_axis("loss, nats per sequence", [bottom, top], ",.4~g"),
         shapes=shapes,
         annotations=annotations,
@@ -151,7 +151,7 @@ def _line(name: str, **where: object) -> dict[str, Any]:
     width = 1
     colour = SOFT if name == "reference" else LINE
     line = {"color": colour, "width": width, "dash": dash}
-    return {"name": name, "type": "line", "layer": "below", "line": line, **where}
+    return {"name": name, "type": "line", "layer": "above", "line": line, **where}
 
 
 def _lowest_label(best: Best, last: int) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Drawing a line figure as SVG, for paper and for Markdown: no browser, no image library.
 
-It draws what `server.report.formats.figures` uses of Plotly: lines, filled bands and markers on two linear
-axes, straight shapes, and annotations without arrows.
+It draws what `server.report.formats.figures` uses of Plotly: lines, filled bands and markers on two
+linear axes, straight shapes, and annotations without arrows.
 """
 
 from __future__ import annotations
@@ -73,10 +73,11 @@ def draw_svg(figure: Figure, description: str, background: str | None = None) ->
     if background is not None:
         parts.append(f'<rect width="100%" height="100%" fill={quoteattr(background)}/>')
     parts += _grid(layout, x, y)
-    parts += _shapes(layout.get("shapes", ()), x, y)
     parts.append('<g clip-path="url(#plot)">')
     for trace in figure["data"]:
         parts += _trace(trace, x, y)
+        if trace["name"] == "band":
+            parts += _shapes(layout.get("shapes", ()), x, y)
     parts.append("</g>")
     parts += _annotations(layout.get("annotations", ()), x, y)
     parts += _titles(layout, x, y, height)

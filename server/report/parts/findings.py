@@ -22,6 +22,8 @@ GUESSES = (
 SIGNIFICANT = 2.0
 QUOTING_CHARACTERS = 60
 MAX_NAMED = 6
+# How the recorder begins the text of such a milestone.
+HURRAH = "hurrah - "
 
 
 async def find_findings(
@@ -125,7 +127,10 @@ def _hurrahs(milestones: list[Milestone]) -> list[Finding]:
     hurrahs = [each for each in milestones if each.kind == "hurrah"]
     if not hurrahs:
         return []
-    named = ", ".join(f"{each.text} at update {each.update:,}" for each in hurrahs[:MAX_NAMED])
+    named = ", ".join(
+        f"{each.text.removeprefix(HURRAH)} at update {each.update:,}"
+        for each in hurrahs[:MAX_NAMED]
+    )
     more = len(hurrahs) - MAX_NAMED
     also = f" and {more:,} more" if more > 0 else ""
     return [Finding("Hurrahs", f"Watched words that it wrote for the first time: {named}{also}.")]
