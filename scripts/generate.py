@@ -14,6 +14,7 @@ from server.analysis.gradient_check import GradientCheckResult
 from server.analysis.loss_analysis import ExplainedLoss
 from server.analysis.surprisal import UpdateSurprisal
 from server.corpora.library import Corpus
+from server.report.remarks import ReportRemarks
 from server.spec.live_messages import Envelope, ServerMessage
 from server.spec.schemas import FirstBelow
 from server.web.routes.saved_passages import SavedPassageSlice
@@ -26,7 +27,8 @@ WIRE = ROOT / "types" / "wire.d.ts"
 
 # The answers to HTTP requests that the page's scripts name and that no message contains.
 ANSWERS = [
-    *(Corpus, ExplainedLoss, FirstBelow, GradientCheckResult, SavedPassageSlice, UpdateSurprisal),
+    *(Corpus, ExplainedLoss, FirstBelow, GradientCheckResult, ReportRemarks, SavedPassageSlice),
+    UpdateSurprisal,
 ]
 HEAD = """\
 // Written by `make generate` from the server's types; docs/protocol.md describes them. Read by the

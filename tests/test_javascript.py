@@ -25,6 +25,7 @@ LAYERS = {
     "state": 4,
     "reading": 4,
     "guide": 4,
+    "report": 4,
     "runs": 4,
     "chart": 5,
     "writing": 5,

@@ -131,6 +131,19 @@ interface GradientCheckResult {
   parameters: CheckedParameter[];
 }
 
+/** What the author adds to the report of a run; empty texts are left out of the report. */
+interface ReportRemarks {
+  title: string;
+  author: string;
+  gradients: string;
+  loss: string;
+  evolution: string;
+  passage: string;
+  findings: string;
+  translation: string;
+  translated_update: number | null;
+}
+
 /** Some saved passages, newest first; `next` is the `before` of the next slice. */
 interface SavedPassageSlice {
   passages: SavedPassage[];

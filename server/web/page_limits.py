@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from server.analysis.gradient_check import MAX_CHARACTERS, MAX_PARAMETERS, MAX_WORK
 from server.passages.request import PassageRequest
+from server.report.remarks import ReportRemarks
 from server.spec.description import MAX_SAFE_INTEGER, schema_of
 from server.spec.run_spec import MAX_WATCH_WORDS
 from server.web.routes.milestones import NoteText
@@ -25,8 +26,8 @@ def page_limits() -> dict[str, int | float]:
     Returns
     -------
     dict
-        By name: ``note_characters``, ``prime_characters``, ``run_name_characters`` and
-        ``title_characters`` are lengths of texts. A seed is at most the greatest integer that
+        By name: ``note_characters``, ``prime_characters``, ``run_name_characters``,
+        ``title_characters`` and those of a report are lengths of texts. A seed is at most the greatest integer that
         JavaScript represents exactly, although the server accepts greater ones.
     """
     return {
@@ -36,6 +37,9 @@ def page_limits() -> dict[str, int | float]:
         "note_characters": _limit(NoteText, "text", "maxLength"),
         "passage_characters": _limit(PassageRequest, "length", "maximum"),
         "prime_characters": _limit(PassageRequest, "prime", "maxLength"),
+        "report_line_characters": _limit(ReportRemarks, "title", "maxLength"),
+        "report_remark_characters": _limit(ReportRemarks, "loss", "maxLength"),
+        "report_translation_characters": _limit(ReportRemarks, "translation", "maxLength"),
         "run_name_characters": schema_of("name")["maxLength"],
         "saved_passages": MAX_SLICE_PASSAGES,
         "seed": MAX_SAFE_INTEGER,

@@ -12,6 +12,7 @@ from starlette.templating import Jinja2Templates
 
 from server import __version__
 from server.analysis.gradient_check import number_fields
+from server.report.parts.writing import passage_request
 from server.rnn.cells import DEFAULT_CELL
 from server.spec.description import MAX_SAFE_INTEGER, form_description, script_description
 from server.web.http.static_files import StaticFiles
@@ -36,7 +37,14 @@ def static_files() -> StaticFiles:
 @router.get("/", response_class=HTMLResponse)
 async def watch(request: Request) -> Response:
     """Return the page that shows a run."""
-    return _page(request, "index.html", "watch", view="Watch", skip="the curve")
+    return _page(
+        request,
+        "index.html",
+        "watch",
+        view="Watch",
+        skip="the curve",
+        report_passage=passage_request(),
+    )
 
 
 @router.get("/passages", response_class=HTMLResponse)

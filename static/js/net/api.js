@@ -278,6 +278,32 @@ export const renameSavedPassage = (id, title) =>
 /** @type {(id: string) => Promise<null>} */
 export const deleteSavedPassage = (id) => call(saved(id), { method: "DELETE" });
 
+/** @type {(id: string) => Promise<ReportRemarks>} */
+export const getReportRemarks = (id) => call(run(id, "/report/remarks"));
+
+/** @type {(id: string, remarks: ReportRemarks) => Promise<ReportRemarks>} */
+export const saveReportRemarks = (id, remarks) =>
+  call(run(id, "/report/remarks"), { method: "PUT", body: remarks });
+
+/**
+ * The report of a run as a file.
+ *
+ * @param {string} id
+ * @param {string} format "html" or "md"
+ * @param {AbortSignal} signal
+ * @returns {Promise<Blob>}
+ */
+export async function getReport(id, format, signal) {
+  const response = await send(run(id, `/report?format=${format}`), { signal });
+  if (!response.ok) return answer(response.status, await response.text());
+  try {
+    return await response.blob();
+  } catch (error) {
+    if (isAbort(error)) throw error;
+    throw new Problem(CUT_OFF);
+  }
+}
+
 /** Where a saved passage can be downloaded. @type {(id: string, format: string) => string} */
 export const savedPassageFile = (id, format) => `${saved(id)}/file?format=${format}`;
 
