@@ -17,7 +17,9 @@ const PNG_SCALE = 2;
 export function mountExportMenu(store, chart) {
   const menu = popover(find("#export-open"), find("#export-panel"));
   const csv = find("#export-losses");
-  csv.addEventListener("click", () => menu.close());
+  for (const entry of [csv, find("#export-report")]) {
+    entry.addEventListener("click", () => menu.close());
+  }
   store.watch(
     (state) => [state.runId],
     (runId) => {

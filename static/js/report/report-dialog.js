@@ -25,7 +25,10 @@ export class ReportDialog {
   /** @param {WatchStore} store */
   constructor(store) {
     this.#store = store;
-    find("#report-open").addEventListener("click", () => this.open());
+    // On a phone the controls have no space for the first one.
+    for (const id of ["#report-open", "#export-report"]) {
+      find(id).addEventListener("click", () => this.open());
+    }
     find("[data-close]", this.#dialog).addEventListener("click", () => this.#dialog.close());
     // The server stops working for a dialog that is closed.
     this.#dialog.addEventListener("close", () => this.#request?.abort());
