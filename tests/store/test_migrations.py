@@ -228,6 +228,26 @@ def test_the_runs_that_wait_keep_their_order(tmp_path):
         store.close()
 
 
+def test_a_run_of_before_has_no_remarks_and_can_get_some(old):
+    with closing(sqlite3.connect(old)) as connection:
+        (run,) = connection.execute("SELECT id FROM runs LIMIT 1").fetchone()
+    store = Store(old)
+    try:
+        assert queries.report_remarks(store, run) is None
+        for text in ('{"title":"first"}', '{"title":"second"}'):
+            store.save_report_remarks(run, text)
+            assert queries.report_remarks(store, run) == text
+    finally:
+        store.close()
+    store = Store(old)
+    try:
+        assert queries.report_remarks(store, run) == '{"title":"second"}'
+        store.delete_run(run)
+        assert queries.report_remarks(store, run) is None
+    finally:
+        store.close()
+
+
 def test_rows_are_changed_in_portions_and_progress_is_logged(old, monkeypatch, caplog):
     monkeypatch.setattr(migrations, "ROWS_PER_STATEMENT", 3)
     monkeypatch.setattr(migrations, "SECONDS_BETWEEN_LOGS", 0.0)

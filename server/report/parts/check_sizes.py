@@ -10,6 +10,8 @@ __all__ = ["check_request", "size_differences"]
 
 # In the unit of `GradientCheckRequest.work_per_character`: about half a second.
 MAX_WORK = 6 * 10**7
+# A large batch may take longer, so that it is checked as it is.
+MAX_WORK_OF_BATCH = 4 * 10**8
 MIN_HIDDEN_SIZE, MIN_SEQUENCE_LENGTH = 4, 3
 MAX_BATCH_SIZE = 50
 
@@ -32,7 +34,9 @@ def check_request(spec: RunSpec) -> GradientCheckRequest:
             batch_size=batch,
         )
         characters = batch * length
-        if characters <= MAX_CHARACTERS and request.work_per_character * characters <= MAX_WORK:
+        minimal = hidden <= MIN_HIDDEN_SIZE and length <= MIN_SEQUENCE_LENGTH
+        limit = MAX_WORK_OF_BATCH if minimal else MAX_WORK
+        if characters <= MAX_CHARACTERS and request.work_per_character * characters <= limit:
             return request
         if length > MIN_SEQUENCE_LENGTH and length * 2 >= hidden:
             length -= 1
