@@ -27,8 +27,9 @@ def page_limits() -> dict[str, int | float]:
     -------
     dict
         By name: ``note_characters``, ``prime_characters``, ``run_name_characters``,
-        ``title_characters`` and those of a report are lengths of texts. A seed is at most the greatest integer that
-        JavaScript represents exactly, although the server accepts greater ones.
+        ``title_characters`` and those of a report are lengths of texts. A seed is at most the
+        greatest integer that JavaScript represents exactly, although the server accepts greater
+        ones.
     """
     return {
         "check_characters": MAX_CHARACTERS,

@@ -58,6 +58,14 @@ def test_a_viewer_sees_everything_and_changes_nothing(
     expect(viewer.locator("#words-pending li")).not_to_have_count(0)
     expect(viewer.locator("#words-text")).to_have_count(0)
     expect(viewer.locator("#words-save")).to_have_count(0)
+    viewer.keyboard.press("Escape")
+
+    # A report, but without adding anything to it.
+    viewer.locator("#report-open").click()
+    expect(viewer.locator("#report-form").locator("input, textarea")).to_have_count(0)
+    with viewer.expect_download() as download:
+        viewer.locator("#report-md").click()
+    assert download.value.suggested_filename.endswith("-report.zip")
 
 
 def test_the_operators_link_also_works_from_another_site(

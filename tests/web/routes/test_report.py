@@ -1,8 +1,6 @@
 """Reports over HTTP, and the remarks that are stored with a run."""
 
 import io
-import os
-import signal
 import zipfile
 
 import httpx
@@ -155,8 +153,7 @@ def test_remarks_survive_a_crash_and_viewers_only_read_them(tmp_path):
         path = remarks_path(run)
         running.problem(running.client.put(path, json=REMARKS), 401)
         assert running.client.put(path, json=REMARKS, headers=operator).status_code == 200
-        os.kill(running.process.pid, signal.SIGKILL)
-        running.process.wait()
+        running.kill()
     with RunningServer(tmp_path / "data", "--no-demo", **limits) as running:
         assert running.client.get(path).json() == REMARKS
         # What is cached is not counted again, another report is.
