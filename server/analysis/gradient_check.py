@@ -259,6 +259,10 @@ class GradientCheckService:
 
         return await self._curves.get(cell, compute)
 
+    async def prepare(self) -> None:
+        """Start the process."""
+        await self._inference.start()
+
     async def close(self) -> None:
         """End the process."""
         await self._inference.terminate()

@@ -39,6 +39,10 @@ class InferenceClient:
         self._process: JsonChildProcess | None = None
         self._starting = asyncio.Lock()
 
+    async def start(self) -> None:
+        """Start the process, so that the first command does not have to wait for it."""
+        await self._start_if_needed()
+
     async def write_passages(
         self, command: WritePassages, on_piece: OnPiece | None = None
     ) -> Message:

@@ -223,6 +223,10 @@ class PassageService:
         """Return a draft by the fingerprint of its passages; None if it has expired."""
         return self._drafts.get((run, fingerprint))
 
+    async def prepare(self) -> None:
+        """Start the inference processes."""
+        await asyncio.gather(self._inference.start(), self._measuring.start())
+
     async def close(self) -> None:
         """End the inference processes."""
         await asyncio.gather(self._inference.terminate(), self._measuring.terminate())

@@ -137,10 +137,11 @@ class ReportService:
         """Store the author's part of a report; durable."""
         await self._store(Store.save_report_remarks, controller.run.id, remarks.model_dump_json())
 
-    @staticmethod
-    async def prepare() -> None:
-        """Load what the first report needs, so that it does not have to wait for that."""
-        await asyncio.to_thread(load_plotly)
+    async def prepare(self) -> None:
+        """Load and start what the first report needs; nothing if another report has done so."""
+        await asyncio.gather(
+            asyncio.to_thread(load_plotly), self._passages.prepare(), self._checks.prepare()
+        )
 
     async def _sources(self, controller: RunController, remarks: ReportRemarks) -> RunSources:
         await controller.recorder.drain()
