@@ -30,7 +30,11 @@ MARGIN = 0.05
 @cache
 def load_plotly() -> Any:  # noqa: ANN401 - the package has no types
     """Return `plotly.graph_objs`, which takes most of a second to import."""
-    return importlib.import_module("plotly.graph_objs")
+    module = importlib.import_module("plotly.graph_objs")
+    # The classes are modules of their own, imported when they are first used.
+    for name in ("Figure", "Layout", "Scatter"):
+        getattr(module, name)
+    return module
 
 
 def loss_figure(part: LossPart) -> Figure | None:
