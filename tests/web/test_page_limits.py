@@ -10,6 +10,8 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from server.passages.request import PassageRequest
+from server.report.parts.writing import passage_request
+from server.report.remarks import ReportRemarks
 from server.spec.description import form_description, script_description
 from server.spec.run_change import RunChange
 from server.web.page_limits import page_limits
@@ -37,6 +39,9 @@ OWN_RANGES = {"timeline", "drop-progress", "passage-temperature", "passage-top-p
         (RunChange, "watch_words", "watched_words", ["a"]),
         (StepRequest, "updates", "step_updates", 1),
         (TitleChange, "title", "title_characters", "a"),
+        (ReportRemarks, "author", "report_line_characters", "a"),
+        (ReportRemarks, "findings", "report_remark_characters", "a"),
+        (ReportRemarks, "translation", "report_translation_characters", "a"),
     ],
 )
 def test_a_request_accepts_the_limit_and_no_more(
@@ -56,6 +61,7 @@ def rendered(page: str, limits: dict[str, int]) -> dict[str, dict[str, str]]:
         modules=["js/watch.js"],
         spec=form_description(),
         spec_for_scripts=script_description(),
+        report_passage=passage_request(),
     )
     inputs = [
         dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
