@@ -22,6 +22,10 @@ INK, SOFT, LINE, BAND, ACCENT = "#21242a", "#6d6a63", "#e6e0d4", "#d9d3c6", "#b5
 FONT = "'Inter Variable', Inter, 'Helvetica Neue', Arial, sans-serif"
 HEIGHT = 400
 MAX_EPOCH_LABELS = 10
+# With more epochs, only those with a label have a line.
+MAX_EPOCH_LINES = 40
+# Labels that are closer than this, as a share of the axis, would overlap.
+LABEL_DISTANCE = 0.05
 # One outlier must not flatten the curve: the axis shows this part of the single losses.
 BULK_PERCENT = 2.0
 MARGIN = 0.05
@@ -63,17 +67,17 @@ def loss_figure(part: LossPart) -> Figure | None:
                 hovertemplate="lowest: %{y:.2f}<br>update %{x:,}<extra></extra>",
             )
         )
-        annotations.append(_lowest_label(part.lowest, int(update[-1])))
-    references = [(name, loss) for name, loss in part.references if bottom < loss < top]
+        annotations.append(_lowest_label(part.lowest, int(update[-1]), bottom, top))
+    references = _distinct(
+        [(name, loss) for name, loss in part.references if bottom < loss < top], top - bottom
+    )
     annotations += [_reference_label(name, loss) for name, loss in references]
-    every = -(-len(part.epochs) // MAX_EPOCH_LABELS) or 1
-    annotations += [
-        _epoch_label(first, number)
-        for number, first in enumerate(part.epochs, 2)
-        if (number - 2) % every == 0
-    ]
+    epochs = list(enumerate(part.epochs, 2))
+    labelled = epochs[:: -(-len(epochs) // MAX_EPOCH_LABELS) or 1]
+    annotations += [_epoch_label(first, number) for number, first in labelled]
     shapes = [
-        _line("epoch", x0=first, x1=first, y0=0, y1=1, yref="paper") for first in part.epochs
+        _line("epoch", x0=first, x1=first, y0=0, y1=1, yref="paper")
+        for _, first in (epochs if len(epochs) <= MAX_EPOCH_LINES else labelled)
     ] + [_line("reference", x0=0, x1=1, xref="paper", y0=loss, y1=loss) for _, loss in references]
     layout = go.Layout(
         template="none",
@@ -158,7 +162,18 @@ def _line(name: str, **where: object) -> dict[str, Any]:
     return {"name": name, "type": "line", "layer": "above", "line": line, **where}
 
 
-def _lowest_label(best: Best, last: int) -> dict[str, Any]:
+def _distinct(references: list[tuple[str, float]], span: float) -> list[tuple[str, float]]:
+    """Return the references without those whose label would overlap that of the next one."""
+    return [
+        (name, loss)
+        for number, (name, loss) in enumerate(references)
+        if all(loss - lower > LABEL_DISTANCE * span for _, lower in references[number + 1 :])
+    ]
+
+
+def _lowest_label(best: Best, last: int, bottom: float, top: float) -> dict[str, Any]:
+    # Below the point, unless the axis is there.
+    below = best.smooth_loss - bottom > 2 * LABEL_DISTANCE * (top - bottom)
     return {
         "name": "lowest",
         "x": best.update,
@@ -166,8 +181,8 @@ def _lowest_label(best: Best, last: int) -> dict[str, Any]:
         "text": f"lowest: {best.smooth_loss:.2f} at update {best.update:,}",
         "showarrow": False,
         "xanchor": "right" if best.update > last / 2 else "left",
-        "yanchor": "top",
-        "yshift": -8,
+        "yanchor": "top" if below else "bottom",
+        "yshift": -8 if below else 8,
         "font": {"color": INK, "size": 12},
     }
 

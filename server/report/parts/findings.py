@@ -20,6 +20,8 @@ GUESSES = (
 )
 # A share of the variance, and a cost, at least this many standard errors from zero is not chance.
 SIGNIFICANT = 2.0
+# Nats per sequence that would be written as 0.00.
+NEGLIGIBLE = 0.005
 QUOTING_CHARACTERS = 60
 MAX_NAMED = 6
 # How the recorder begins the text of such a milestone.
@@ -148,7 +150,7 @@ def _spikes(explained: ExplainedLoss) -> list[Finding]:
     if share < SIGNIFICANT * error:
         pages += " That may be chance."
     cost = f"{start.loss:+.2f} (± {start.error:.2f}) nats per sequence"
-    if start.loss > SIGNIFICANT * start.error:
+    if start.loss > max(SIGNIFICANT * start.error, NEGLIGIBLE):
         epoch = (
             f"The first {start.updates:,} updates of an epoch cost {cost} more than their trend:"
             " the hidden state starts from zero, or the text begins with a difficult passage."
