@@ -585,16 +585,58 @@ def test_control_characters_are_named_in_the_refusal():
 
 @pytest.mark.parametrize(
     ("name", "encoding"),
-    [("windows-1251", "cp1251"), ("KOI8-R", "koi8_r"), ("Shift_JIS", "cp932"), ("GBK", "gb18030")],
+    [("windows-1251", "cp1251"), ("KOI8-R", "koi8_r"), ("Shift_JIS", "shift_jis"), ("GBK", "gbk")],
 )
 def test_a_chosen_encoding_is_used(name, encoding):
     data = "Съешь ещё этих мягких булок.\n".encode("koi8-r") * 10
-    if encoding in {"cp932", "gb18030"}:
-        data = PASSAGES["Japanese"].encode("cp932" if encoding == "cp932" else "gb18030")
+    if encoding in {"shift_jis", "gbk"}:
+        data = PASSAGES["Japanese"].encode(encoding)
     decoded = decode_text(data, name)
     assert decoded.encoding == encoding
     assert decoded.text == data.decode(encoding)
     assert decoded.readings == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "text"),
+    [
+        ("ascii", "utf-8", "It’s a “naïve” café.\n"),
+        ("latin-1", "cp1252", "It’s a “naïve” café.\n"),
+        ("iso8859-9", "cp1254", "“Işık” yandı…\n"),
+        ("shift_jis", "cp932", "①②③ 髙島屋\n"),
+        ("gb2312", "gb18030", "臺灣與馬來西亞\n"),
+        ("gbk", "gb18030", "🏮🐉 中国\n"),
+        ("euc-kr", "cp949", "똠방각하 펲시콜라\n"),
+        ("tis-620", "cp874", "“สวัสดี” …\n"),
+    ],
+)
+@pytest.mark.parametrize("before", ["", "Plain words.\n" * 500])
+def test_a_chosen_encoding_is_never_replaced_by_another_one(name, written, text, before):
+    data = (before + text * 10).encode(written)
+    with pytest.raises(
+        NotTextError, match=rf"^The file is not [^.]*, but may be text in {written}\.$"
+    ):
+        decode_text(data, name)
+    assert decode_text(data, written).text == data.decode(written)
+    plain = data.decode(name, "ignore").replace("\x85", "")
+    plain = decoding._C1_CONTROL.sub("", plain)
+    decoded = decode_text(plain.encode(name), name)
+    assert (decoded.text, decoded.encoding) == (plain, codecs.lookup(name).name)
+
+
+def test_a_chosen_encoding_is_used_where_the_larger_one_differs():
+    text = "〜‖− ¢£¬ 波ダッシュ\n" * 20
+    assert decode_text(text.encode("shift_jis"), "shift_jis").text == text
+    assert decode_text("né\x85\n".encode("latin-1") * 20, "latin-1").text == "né\x85\n" * 20
+
+
+@pytest.mark.parametrize("name", ["utf-16", "utf-32"])
+@pytest.mark.parametrize("order", ["le", "be"])
+def test_the_byte_order_mark_decides_the_order_of_a_chosen_encoding(name, order):
+    text = PASSAGES["Russian"]
+    decoded = decode_text(("\ufeff" + text).encode(f"{name}-{order}"), name)
+    assert decoded == DecodedText(text, f"{name}-{order}", had_bom=True)
+    assert decode_text(text.encode(f"{name}-le"), name).text == text
 
 
 @pytest.mark.parametrize(
