@@ -89,6 +89,7 @@ async function refreshRuns() {
     return true;
   } catch (error) {
     if (!(error instanceof api.Problem)) throw error;
+    if (error.status === 0) store.dispatch({ type: "unreachable" });
     return false;
   }
 }
