@@ -7,7 +7,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from server.corpora.encodings.character_costs import character_cost
-from server.corpora.encodings.character_scan import count_doubtful, find_controls
+from server.corpora.encodings.character_scan import (
+    count_doubtful,
+    count_lost_escapes,
+    find_controls,
+)
 from server.corpora.encodings.encoding_detection import ENCODINGS, ScoredReading, rank_encodings
 from server.corpora.encodings.multi_byte_repair import CHARACTER_BYTES, decode_damaged
 from server.corpora.encodings.wide_encodings import WIDE_ENCODINGS, decode_wide, rank_wide
@@ -432,6 +436,10 @@ def _decode(data: bytes, encoding: str, language: str = "") -> DecodedText | Non
             f"The file has too many control characters, such as U+{ord(worst):04X},"
             " so it is not plain text."
         )
+    if encoding in ISO_2022_ENCODINGS:
+        doubtful = count_lost_escapes(data)
+    else:
+        doubtful = count_doubtful(text, SUPERSETS.get(encoding, encoding), language)
     return DecodedText(
         text,
         encoding,
@@ -441,7 +449,7 @@ def _decode(data: bytes, encoding: str, language: str = "") -> DecodedText | Non
         inner_marks=inner_marks,
         joined_pairs=joined,
         formatting_codes=formatting_codes,
-        doubtful=count_doubtful(text, SUPERSETS.get(encoding, encoding), language),
+        doubtful=doubtful,
     )
 
 

@@ -407,6 +407,14 @@ def test_a_replacement_character_of_the_file_is_no_repair():
 _RULERS = "■□◆★" * 20 + "\n" + "━" * 40 + "\n" + "┌──────┬──────┐\n" + "①②③ ☆※→\n"
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le"])
+@pytest.mark.parametrize("row", ["■□◆★" * 20, "━" * 40, "┌──────┬──────┐", "☆◎●○" * 9])
+def test_boxes_with_little_text_in_a_wide_encoding(encoding, row):
+    text = (row + "\n") * 200 + "おわり\n"
+    decoded = decode_text(text.encode(encoding))
+    assert (decoded.text, decoded.encoding, decoded.readings) == (text, encoding, ())
+
+
 @pytest.mark.parametrize("encoding", ["cp932", "euc_jis_2004"])
 @pytest.mark.parametrize("rows", [1, 30])
 def test_japanese_with_many_symbols(encoding, rows):
@@ -482,6 +490,24 @@ def test_a_lost_byte_that_leaves_valid_characters_is_reported(language, encoding
         reported += bool(decoded.repairs) or bool(decoded.readings)
     # A single letter may be all that is left of a character.
     assert reported >= 0.9 * len(places)
+
+
+@pytest.mark.parametrize("encoding", ["iso2022_jp", "iso2022_jp_ext"])
+def test_a_lost_byte_in_iso_2022_is_reported(encoding):
+    text = PASSAGES["Japanese"] * 4 + "It costs $BASIC or $@home.\n"
+    data = text.encode(encoding)
+    assert decode_text(data).repairs == ()
+    start = data.index(b"\x1b", len(data) // 3)
+    end = data.index(b"\x1b(B", start) + 1
+    for at in range(start, end):
+        assert decode_text(data[:at] + data[at + 1 :]).repairs, at
+
+
+def test_an_undefined_byte_of_shift_jis_is_reported():
+    data = ("猫である。\n" * 60).encode("cp932")
+    decoded = decode_text(data[:3] + data[4:])
+    assert decoded.text.startswith("猫ｂ\uf8f0る。")
+    assert decoded.repairs == ("1 place that may lack a byte left unchanged",)
 
 
 def test_a_place_that_lacks_a_byte_is_found_after_characters_of_two_units():
