@@ -28,15 +28,15 @@ def test_a_copy_of_the_corpus():
 
 
 def test_an_empty_text():
-    assert QualityMeasure(TALE).measure("") == Quality(0.0, 0, 0)
+    assert QualityMeasure(TALE).measure("") == Quality(0.0, 0, 0, 0)
 
 
 def test_an_empty_corpus():
-    assert QualityMeasure("").measure("The lamp") == Quality(0.0, 0, 0)
+    assert QualityMeasure("").measure("The lamp") == Quality(0.0, 0, 0, 2)
 
 
 def test_a_copy_without_words():
-    assert QualityMeasure("12 + 3 = 15").measure("2 + 3?") == Quality(0.0, 0, 5)
+    assert QualityMeasure("12 + 3 = 15").measure("2 + 3?") == Quality(0.0, 0, 5, 0)
 
 
 def test_words_are_compared_case_insensitively():
@@ -46,7 +46,7 @@ def test_words_are_compared_case_insensitively():
 
 def test_the_longest_run_is_of_consecutive_words():
     quality = QualityMeasure(TALE).measure("the lamp xx he sat on yy the quay")
-    assert quality.real_words == pytest.approx(7 / 9)
+    assert (quality.real_words, quality.words) == (pytest.approx(7 / 9), 9)
     assert quality.longest_real_run == 3
 
 

@@ -59,7 +59,7 @@ export class RunSwitcher {
       (state) => {
         const { run, runId, runs } = state;
         const shown = [run?.name, run?.state, run?.spec, runId, runs?.length];
-        return [...shown, isOutdated(state)];
+        return [...shown, isOutdated(state), state.playback === null];
       },
       () => this.#showRun(),
     );
@@ -72,9 +72,10 @@ export class RunSwitcher {
   #showRun() {
     const { run, runs } = this.#store.get();
     const outdated = isOutdated(this.#store.get());
+    const replayed = this.#store.get().playback !== null;
     setText(find("#run-name"), run?.name ?? (runs?.length === 0 ? "No run yet" : "Loading"));
-    setText(find("#run-about"), run ? summary(run) : "");
-    setText(find("#run-state"), run ? format.knownState(run.state, outdated, true) : "");
+    setText(find("#run-about"), aboutRunInHeader(run, replayed));
+    setText(find("#run-state"), run ? headerState(run.state, outdated, replayed) : "");
     find("#run-dot").dataset.state = run?.state ?? "";
     this.#button.title = run ? `${run.name}: ${format.knownState(run.state, outdated)}` : "";
     document.title = run ? `${run.name} · Hurrah` : "Hurrah";
@@ -319,6 +320,14 @@ export class RunSwitcher {
     (row?.children[Math.min(button, row.children.length - 1)] ?? this.#button).focus();
   }
 }
+
+const aboutRunInHeader = (run, replayed) => {
+  if (replayed) return "replay of the training";
+  return run ? summary(run) : "";
+};
+
+const headerState = (state, outdated, replayed) =>
+  replayed ? "replay" : format.knownState(state, outdated, true);
 
 /** "rnn 100, adagrad 0.1, on The Lamps of Saltmere", without the corpus if the run has its name. */
 const summary = (run) =>
