@@ -133,7 +133,9 @@ export class CompareTable {
     this.#rows.set(row.id, elements);
     const { item, cells, marker, name, origin } = elements;
     columns.forEach((column, i) => {
-      if (i > 0) setText(cells[i], column.text(row));
+      if (i === 0) return;
+      setText(cells[i], column.text(row));
+      if (!column.figure) cells[i].title = column.text(row);
     });
     setText(name, row.run.name);
     name.href = `/?run=${encodeURIComponent(row.id)}`;
