@@ -186,7 +186,10 @@ store.watch(
   askWhenReached,
 );
 store.watch(
-  (state) => [visibleIds(state).join(), ...visibleRuns(state).map(({ run }) => `${run.best !== null} ${run.diverged_since !== null}`)],
+  (state) => [
+    visibleIds(state).join(),
+    ...visibleRuns(state).flatMap(({ run }) => [run.best !== null, run.diverged_since !== null]),
+  ],
   suggestGoal,
 );
 fetchDetails(store);

@@ -24,7 +24,7 @@ def measure(saltmere):
 
 
 def test_a_copy_of_the_corpus():
-    assert QualityMeasure(TALE).measure(TALE) == Quality(1.0, 17, len(TALE))
+    assert QualityMeasure(TALE).measure(TALE) == Quality(1.0, 17, len(TALE), 17)
 
 
 def test_an_empty_text():
@@ -87,7 +87,7 @@ def test_pairs_of_characters_stand_for_words_without_spaces():
     measure = QualityMeasure(CHINESE)
     assert measure.measure(CHINESE).real_words == 1
     text = "他没有走了。"
-    assert measure.measure(text) == Quality(3 / 4, 2, 3)
+    assert measure.measure(text) == Quality(3 / 4, 2, 3, 4)
     assert measure.invented_words(text) == [(2, 4)]
     shuffled = "".join(random.Random(4).sample(CHINESE * 9, k=300))
     assert measure.measure(shuffled).real_words < 0.2

@@ -73,7 +73,7 @@ function namesInside(lines, pixels, { unit, logY }) {
  * @param {number} bottom
  * @returns {number[]}
  */
-export function apartRows(wanted, top, bottom) {
+function apartRows(wanted, top, bottom) {
   let above = top - LINE_PX;
   const rows = wanted.map((pixel) => (above = Math.max(pixel, above + LINE_PX)));
   let below = bottom + LINE_PX;

@@ -22,7 +22,11 @@ const CONFIG = {
   showTips: false,
 };
 
-/** The runs whose losses the axis does not show in full. @param {import("./lines.js").Line[]} lines */
+/**
+ * The runs whose losses the axis does not show in full.
+ *
+ * @param {import("./lines.js").Line[]} lines
+ */
 function divergedSentence(lines) {
   const diverged = lines.filter(({ diverged: since }) => since !== null);
   if (!diverged.length || diverged.length === lines.length) return "";

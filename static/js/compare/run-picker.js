@@ -45,7 +45,8 @@ export function mountRunPicker(store) {
       row.slot = slot;
     }
     setText(row.name, now.name);
-    const stateLine = `${format.knownState(now.state, isPageOutdated(state))} at ${format.count(now.update)}`;
+    const known = format.knownState(now.state, isPageOutdated(state));
+    const stateLine = `${known} at ${format.count(now.update)}`;
     setText(row.about, `${stateLine}; ${networkSummary(now.spec)}`);
     row.name.title = now.name;
     row.about.title = row.about.textContent;

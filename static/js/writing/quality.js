@@ -49,8 +49,8 @@ const MEASURES = [
 export function qualityFigures(quality) {
   if (!quality) return [];
   return MEASURES.map((measure) => {
-    const value = quality[measure.key];
-    return el("span", {}, el("b", { text: measure.show(value, quality) }), ` ${unitOf(measure, quality)}`);
+    const figure = el("b", { text: measure.show(quality[measure.key], quality) });
+    return el("span", {}, figure, ` ${unitOf(measure, quality)}`);
   });
 }
 
