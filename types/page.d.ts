@@ -180,6 +180,8 @@ interface LiveRun {
 interface ComparedRun extends LiveRun {
   id: string;
   slot: number;
+  /** Whether there has been no news of it for a while. */
+  outdated: boolean;
 }
 
 type ComparisonUnit = "character" | "bits" | "sequence";
@@ -191,6 +193,8 @@ interface CompareState {
   allRuns: Run[] | null;
   /** Without those in `pendingDelete`. */
   runs: Run[] | null;
+  /** Whether the last request for the list of runs had no answer. */
+  unreachable: boolean;
   pendingDelete: string[];
   /** Ids in the order of selection. */
   chosen: string[];

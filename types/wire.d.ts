@@ -390,6 +390,7 @@ interface Quality {
   real_words: number;
   longest_real_run: number;
   longest_copy: number;
+  words: number | null;
 }
 
 /** Text that always has the same beginning and the same random numbers, at every update. */

@@ -12,6 +12,8 @@ from typing import IO, cast
 
 from rich.console import Console
 
+from server.corpora.visible_text import escape_controls
+
 __all__ = ["TrainingConsole", "replace_unprintable", "write_result"]
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -25,8 +27,13 @@ def replace_unprintable(*streams: IO[str]) -> None:
 
 
 def write_result(text: str) -> OSError | None:
-    """Write text and a line end to standard output; return the error if it cannot be written."""
+    """Write text and a line end to standard output; return the error if it cannot be written.
+
+    A terminal gets control characters as escapes; a file or a pipe gets the exact text.
+    """
     errors: list[OSError] = []
+    if sys.stdout.isatty():
+        text = escape_controls(text)
     output = _Output(sys.stdout, errors.append)
     output.write(f"{text}\n")
     output.flush()

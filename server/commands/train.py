@@ -36,7 +36,7 @@ from server.commands.output_directory import (
 )
 from server.commands.resume import ResumeState, TrainingError, read_resume_state
 from server.corpora.proper_names import find_names, find_words
-from server.corpora.visible_text import without_controls
+from server.corpora.visible_text import escape_controls, without_controls
 from server.files.failpoints import failpoint
 from server.rnn.training.divergence import FACTOR as DIVERGENCE_FACTOR
 from server.rnn.training.trainer import StateError, Trainer
@@ -254,10 +254,11 @@ class TrainingSession:
             heading += f", validation loss {trainer.validate():.2f}"
         samples.write(f"--- {heading}\n{text}\n\n")
         self._console.rule(heading, style="dim")
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        shown = escape_controls(text)
+        self._console.print(shown, markup=False, highlight=False, soft_wrap=True)
         for word in find_words(text, self._watch_words):
             self._watch_words = [other for other in self._watch_words if other != word]
-            self._console.print(f"hurrah - {word}!", style="bold", markup=False)
+            self._console.print(f"hurrah - {escape_controls(word)}!", style="bold", markup=False)
 
     @property
     def _is_last(self) -> bool:

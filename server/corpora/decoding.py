@@ -7,7 +7,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from server.corpora.encodings.character_costs import character_cost
-from server.corpora.encodings.character_scan import count_doubtful, find_controls
+from server.corpora.encodings.character_scan import (
+    count_doubtful,
+    count_lost_escapes,
+    find_controls,
+)
 from server.corpora.encodings.encoding_detection import ENCODINGS, ScoredReading, rank_encodings
 from server.corpora.encodings.multi_byte_repair import CHARACTER_BYTES, decode_damaged
 from server.corpora.encodings.wide_encodings import WIDE_ENCODINGS, decode_wide, rank_wide
@@ -45,15 +49,9 @@ BYTE_ORDER_MARKS = (
 ISO_2022_ENCODINGS = ("iso2022_jp", "iso2022_jp_2004", "iso2022_jp_ext")
 """Encodings of Japanese in ASCII bytes, with escape sequences."""
 
-READABLE_ENCODINGS = (*ENCODINGS, *ISO_2022_ENCODINGS, *WIDE_ENCODINGS)
-"""All encodings that can be read, by the names of the Python codecs."""
-
-_SUPERSETS = {
-    "iso8859-1": "cp1252",
+SUPERSETS = {
     "ascii": "utf-8",
-    "utf-16": "utf-16-le",
-    "utf-32": "utf-32-le",
-    "utf-8-sig": "utf-8",
+    "iso8859-1": "cp1252",
     "iso8859-9": "cp1254",
     "shift_jis": "cp932",
     "gb2312": "gb18030",
@@ -61,7 +59,23 @@ _SUPERSETS = {
     "euc_kr": "cp949",
     "tis-620": "cp874",
 }
-"""Encodings that are read as another one, in which the same text has the same bytes."""
+"""Encodings that are never detected, and the one with more characters that is detected instead.
+
+A file is read in the former only if it was asked for and all bytes are valid: other bytes are
+rather characters of the latter than damage.
+"""
+
+MARKED_ENCODINGS = {"utf-8-sig": "utf-8", "utf-16": "utf-16-le", "utf-32": "utf-32-le"}
+"""Encodings with a byte-order mark, and the one that is meant if it is missing."""
+
+READABLE_ENCODINGS = (
+    *ENCODINGS,
+    *ISO_2022_ENCODINGS,
+    *WIDE_ENCODINGS,
+    *SUPERSETS,
+    *MARKED_ENCODINGS,
+)
+"""All encodings that can be read, by the names of the Python codecs."""
 
 MAX_REPAIRED_BYTES = 1 << 17
 """Maximum size of the damaged lines in which lost and added bytes are looked for."""
@@ -106,6 +120,8 @@ _BOXES = re.compile(
 )
 _HIGH_BYTES = re.compile(rb"[\x80-\xff]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]")
+# The codecs of ISO 8859 decode every byte; U+0085 ends a line.
+_C1_CONTROL = re.compile(r"[\x80-\x84\x86-\x9f]")
 _ASCII_BYTES = bytes(range(128))
 _SURROGATE_PAIR = re.compile(rb"\xed([\xa0-\xaf][\x80-\xbf])\xed([\xb0-\xbf][\x80-\xbf])")
 _LONE_SURROGATE = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
@@ -214,7 +230,8 @@ def decode_text(data: bytes, encoding: str | None = None) -> DecodedText:
     data : bytes
         The whole file.
     encoding : str, optional
-        The encoding, by any name that Python knows; by default it is detected.
+        The encoding, by any name that Python knows; no other one is used. By default it is
+        detected.
 
     Returns
     -------
@@ -224,7 +241,7 @@ def decode_text(data: bytes, encoding: str | None = None) -> DecodedText:
     Raises
     ------
     NotTextError
-        If the file is empty or is not text.
+        If the file is empty or is not text, or not in the given encoding.
     UnknownEncodingError
         If the encoding cannot be read.
     """
@@ -256,22 +273,39 @@ def readable_encoding(name: str) -> str:
     except (LookupError, ValueError):
         codec = ""
     known = {codecs.lookup(readable).name: readable for readable in READABLE_ENCODINGS}
-    if (readable := _SUPERSETS.get(codec, known.get(codec))) is None:
+    if (readable := known.get(codec)) is None:
         raise UnknownEncodingError("is not an encoding that can be read")
     return readable
 
 
 def _decode_as(data: bytes, encoding: str) -> DecodedText:
-    """Decode data in an encoding that the user chose."""
-    boms = [bom for bom, name in BYTE_ORDER_MARKS if name == encoding and data.startswith(bom)]
-    bom = boms[0] if boms else b""
+    """Decode data in the encoding that the user chose, and in no other one."""
+    marks = [(bom, name) for bom, name in BYTE_ORDER_MARKS if data.startswith(bom)]
+    if encoding in MARKED_ENCODINGS:
+        chosen = [mark for mark in marks if mark[1].startswith(encoding.removesuffix("-sig"))]
+        bom, encoding = chosen[0] if chosen else (b"", MARKED_ENCODINGS[encoding])
+    else:
+        bom = next((bom for bom, name in marks if name == encoding), b"")
+    superset = SUPERSETS.get(encoding, encoding)
+    if superset != encoding and not _is_valid(data, encoding):
+        raise NotTextError(
+            f"The file is not plain text in {encoding}, but may be text in {superset}."
+        )
     language = ""
-    if encoding in CHARACTER_BYTES:
-        language = rank_encodings(_sample(data), [encoding])[0].language
+    if superset in CHARACTER_BYTES:
+        language = rank_encodings(_sample(data), [superset])[0].language
     decoded = _decode(data[len(bom) :], encoding, language)
     if decoded is None:
         raise NotTextError(f"The file is not plain text in {encoding}.")
     return replace(decoded, had_bom=bool(bom))
+
+
+def _is_valid(data: bytes, encoding: str) -> bool:
+    """Return whether all bytes are characters of an encoding, apart from those of ASCII."""
+    try:
+        return _C1_CONTROL.search(data.decode(encoding)) is None
+    except UnicodeDecodeError:
+        return False
 
 
 def _has_stray_zeros(data: bytes) -> bool:
@@ -402,6 +436,10 @@ def _decode(data: bytes, encoding: str, language: str = "") -> DecodedText | Non
             f"The file has too many control characters, such as U+{ord(worst):04X},"
             " so it is not plain text."
         )
+    if encoding in ISO_2022_ENCODINGS:
+        doubtful = count_lost_escapes(data)
+    else:
+        doubtful = count_doubtful(text, SUPERSETS.get(encoding, encoding), language)
     return DecodedText(
         text,
         encoding,
@@ -411,7 +449,7 @@ def _decode(data: bytes, encoding: str, language: str = "") -> DecodedText | Non
         inner_marks=inner_marks,
         joined_pairs=joined,
         formatting_codes=formatting_codes,
-        doubtful=count_doubtful(text, encoding, language),
+        doubtful=doubtful,
     )
 
 

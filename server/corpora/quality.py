@@ -59,11 +59,15 @@ class Quality:
     longest_copy : int
         Length in characters of the longest substring of the text that is also a
         substring of the corpus.
+    words : int or None
+        Number of the text's words, of which `real_words` is the share; None if an earlier version
+        measured the text.
     """
 
     real_words: float
     longest_real_run: int
     longest_copy: int
+    words: int | None = None
 
 
 class QualityMeasure:
@@ -114,7 +118,7 @@ class QualityMeasure:
             real += run > 0
             longest_run = max(longest_run, run)
         share = real / count if count else 0.0
-        return Quality(share, longest_run, self._longest_copy(text))
+        return Quality(share, longest_run, self._longest_copy(text), count)
 
     def invented_words(self, text: str) -> list[tuple[int, int]]:
         """Find the words of a text that are not in the corpus.

@@ -334,12 +334,13 @@ class Recorder:
 
     async def _missing(self, samples: Sequence[Message]) -> list[Message]:
         """Return the samples that are neither pending nor stored."""
-        return [
-            sample
-            for sample in samples
-            if not self._samples.contains(sample["update"])
-            and not await self._store(queries.has_sample, self.run.id, sample["update"])
-        ]
+        return [sample for sample in samples if not await self.has_sample(sample["update"])]
+
+    async def has_sample(self, update: int) -> bool:
+        """Return whether a sample of an update is stored or pending."""
+        if self._samples.contains(update):
+            return True
+        return await self._store(queries.has_sample, self.run.id, update)
 
     async def drain(self) -> None:
         """Wait until every sample reported so far is measured, stored and published."""

@@ -46,6 +46,8 @@ __all__ = ["RunController"]
 
 log = logging.getLogger(__name__)
 
+WAITING = {RunState.PAUSED, RunState.QUEUED, RunState.INTERRUPTED}
+"""The states of runs that may have made updates without a sample, and have no worker."""
 FLUSH_EVERY_S = 1.0
 """How often the history is made durable."""
 CHANGES_TRAINING = {"learning_rate", "sample_every", "watch_words"}
@@ -130,6 +132,8 @@ class RunController:
         # being started, and nothing resumes a worker that is being stopped.
         self._transition = asyncio.Lock()
         self._steps_in_progress = 0
+        # Whether the next worker repeats what came after its checkpoint, whatever the run's state.
+        self._repeats_updates = False
         # Whether the next worker stays at its checkpoint, and does not fast-forward.
         self._rolling_back = False
         self._background = BackgroundTasks(f"run {recorder.run.id}")
@@ -265,14 +269,30 @@ class RunController:
             raise ConflictError(text)
 
     async def stop(self) -> None:
-        """End the run, with a checkpoint."""
+        """End the run, with a sample of its last update and a checkpoint."""
         if self.run.state in SETTLED:
             return
         async with self._transition:
+            await self._start_for_last_sample()
             if self.has_worker:
                 await self._worker_client.request(Pause(last=True))
                 await self._stop_worker()
             await self.recorder.set_state(RunState.STOPPED)
+
+    async def _start_for_last_sample(self) -> None:
+        """Start the worker of a run that waits, if its last update has no sample."""
+        update = self.run.update
+        waits = self.run.state in WAITING and not self.has_worker and update > 0
+        if not waits or await self.recorder.has_sample(update):
+            return
+        self._repeats_updates = True
+        try:
+            await self.start_worker()
+        except (ConflictError, StorageError) as error:
+            # The run ends all the same.
+            log.warning("run %s ends without a last sample: %s", self.run.id, error)
+        finally:
+            self._repeats_updates = False
 
     async def change(self, change: RunChange) -> None:
         """Change fields of the spec that may change during a run, and record a milestone."""
@@ -437,11 +457,12 @@ class RunController:
     async def _prepare_start(self, training: bool) -> Start:
         """Return the command that starts the worker at the newest checkpoint.
 
-        The run is set back to the checkpoint, unless it is paused: then the worker repeats what
-        happened after the checkpoint before it replies.
+        The run is set back to the checkpoint, unless it is paused or being stopped: then the worker
+        repeats what happened after the checkpoint before it replies.
         """
         await self.checkpoint_store.import_orphans()
-        fast_forward = self.run.state is RunState.PAUSED and not self._rolling_back
+        repeats = self.run.state is RunState.PAUSED or self._repeats_updates
+        fast_forward = repeats and not self._rolling_back
         update = self.run.update if fast_forward else 0
         latest = await self.recovery.restore_latest(rewind=True, repeated_to=update)
         if latest is None and not update:

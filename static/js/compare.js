@@ -26,6 +26,7 @@ import { CompareChart } from "./compare/chart-view.js";
 import { mountConnection } from "./compare/connection.js";
 import { mountRunPicker } from "./compare/run-picker.js";
 import { mountCompareControls } from "./compare/controls.js";
+import { mountMoreColumns } from "./compare/more-columns.js";
 import { CompareTable } from "./compare/table.js";
 import { UndoDelete } from "./runs/undo-delete.js";
 import { updateBeforeFork, ForkDialog } from "./runs/fork-dialog.js";
@@ -89,6 +90,7 @@ async function refreshRuns() {
     return true;
   } catch (error) {
     if (!(error instanceof api.Problem)) throw error;
+    if (error.status === 0) store.dispatch({ type: "unreachable" });
     return false;
   }
 }
@@ -161,6 +163,7 @@ new CompareTable(store, {
     refreshRuns();
   },
 });
+mountMoreColumns();
 mountConnection(store);
 mountLiveRegion(store);
 mountThemeToggle();
@@ -183,7 +186,10 @@ store.watch(
   askWhenReached,
 );
 store.watch(
-  (state) => [visibleIds(state).join(), ...visibleRuns(state).map(({ run }) => run.best !== null)],
+  (state) => [
+    visibleIds(state).join(),
+    ...visibleRuns(state).flatMap(({ run }) => [run.best !== null, run.diverged_since !== null]),
+  ],
   suggestGoal,
 );
 fetchDetails(store);

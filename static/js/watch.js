@@ -171,7 +171,7 @@ mountShortcuts({
   ArrowRight: () => timeline.move(1),
   Home: () => timeline.goTo(0),
   End: () => timeline.goTo(Infinity),
-  Escape: () => timeline.goTo(Infinity),
+  Escape: () => (store.get().playback ? playback.stop() : timeline.goTo(Infinity)),
   d: () => toggleTextMode(),
 });
 

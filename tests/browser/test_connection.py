@@ -284,8 +284,15 @@ def test_a_killed_server_leaves_a_page_that_is_not_current(
     own_server.start()
     page = window.open(own_server, own_server.create_run(pace=20, max_updates=None))
     expect_current(page)
+    page.locator("#run-switch").click()
+    listed = page.locator("#run-list .run-about")
+    expect(listed).to_contain_text(re.compile("^training at"))
     own_server.kill()
     expect_outdated(page, re.compile("reconnecting in"))
+    expect(listed).to_contain_text(re.compile("^was training at"))
+    expect(page.locator("#run-state")).to_have_text("was training")
+    expect(page.locator("#run-list")).to_have_css("filter", "grayscale(1) opacity(0.5)")
+    expect(page.locator("#run-list .dot")).to_have_css("background-color", "rgba(0, 0, 0, 0)")
     # Also while it tries to connect, and for a run that does not train.
     expect(page.locator("#connection-word")).to_have_text("reconnecting in 2 s")
     assert is_outdated(page)
@@ -322,7 +329,10 @@ def test_the_comparison_shows_that_it_is_not_current(own_server: Server, window:
     own_server.kill()
     expect(page.locator("#connection-word")).to_contain_text("reconnecting in")
     expect(page.locator("body[data-outdated]")).to_be_attached()
-    for faded in ("#compare-plot", "#compare-table"):
+    expect(page.locator("#compare-runs .run-about")).to_contain_text("was training at")
+    expect(page.locator("td[data-label=state]")).to_have_text("was training")
+    expect(page.locator("td[data-label='updates/s']")).to_have_text("–")
+    for faded in ("#compare-plot", "#compare-table", "#compare-runs"):
         expect(page.locator(faded)).to_have_css("filter", "grayscale(1) opacity(0.5)")
 
 

@@ -10,7 +10,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Window, eventually, expect_parts_below_each_other
+from tests.browser.conftest import (
+    Window,
+    eventually,
+    expect_parts_below_each_other,
+    plot_box,
+)
 from tests.browser.server_process import Server
 
 LATIN_PAGE_BYTES = 250_000
@@ -167,6 +172,24 @@ FAULTS = """() => {
 }"""
 
 
+# Labels of the chart over each other or outside it, and the size of the plot between them.
+CHART_LABELS = """() => {
+  const chart = document.querySelector("#chart").getBoundingClientRect();
+  const texts = [...document.querySelectorAll("#chart-plot svg text")]
+    .filter((text) => text.textContent.trim() && text.checkVisibility())
+    .map((text) => ({ text: text.textContent, box: text.getBoundingClientRect() }));
+  const faults = texts.flatMap(({ text, box }) =>
+    box.left < chart.left - 1 || box.right > chart.right + 1 || box.bottom > chart.bottom + 1
+      ? [`outside: ${text}`] : []);
+  texts.forEach(({ text, box: a }, i) => texts.slice(i + 1).forEach(({ text: other, box: b }) => {
+    const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+    const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+    if (across > -2 && down > 4) faults.push(`over each other: ${text} and ${other}`);
+  }));
+  return faults;
+}"""
+
+
 def double_text_size(page: Page) -> None:
     """Double the text size in the browser's settings."""
     sizes = {"standard": 32, "fixed": 26}
@@ -192,6 +215,11 @@ def test_text_at_200_percent_is_whole(
         assert page.evaluate(text) >= 23, "the text is not larger"
         eventually(lambda: page.evaluate(overflow), lambda pixels: pixels <= 0, f"{path} to fit")
         assert page.evaluate(FAULTS) == [], path
+        if path == f"?run={run}":
+            assert page.evaluate(CHART_LABELS) == []
+            plot = plot_box(page)
+            assert plot["width"] >= 160
+            assert plot["height"] >= 199
 
 
 def test_a_form_with_text_at_200_percent_leaves_room_for_its_fields(

@@ -1,11 +1,13 @@
 """Errors of the operating system name the file."""
 
+import os
+
 import pytest
 
-from server.checkpoints.npz import read_archive
+from server.checkpoints.npz import read_archive, write_archive
 from tests.commands.conftest import train_command
 from tests.serving import PAGES
-from tests.training import run_command
+from tests.training import run_command, started_command
 
 # A limit of 200 blocks per file, of 512 or 1,024 bytes each.
 LIMITED = ("/bin/sh", "-c", 'ulimit -f 200; exec "$@"', "sh")
@@ -60,6 +62,33 @@ def test_a_text_that_the_terminal_cannot_show_is_trained_to_the_end(tmp_path, ou
     written = run_command("sample", out / "best.npz", "--length", 200, before=narrow)
     assert (written.returncode, written.stderr) == (0, "")
     assert "?" in written.stdout
+
+
+def test_a_terminal_gets_control_characters_as_escapes_and_a_file_gets_them_exactly(tmp_path, out):
+    book = tmp_path / "book.txt"
+    book.write_text(PAGES.replace("e", "\u202e"), encoding="utf-8")
+    done = run_command(*train_command(book, out))
+    assert done.returncode == 0, done.stderr
+    assert "\u202e" not in done.stdout
+    assert "\\u202e" in done.stdout
+    assert "\u202e" in (out / "samples.txt").read_text("utf-8")
+    arrays, meta = read_archive(out / "best.npz")
+    meta["vocabulary"] = "".join(meta["vocabulary"]).replace(" ", "\x1b")
+    write_archive(tmp_path / "hostile.npz", arrays, meta)
+    command = ("sample", tmp_path / "hostile.npz", "--length", 200)
+    exact = run_command(*command).stdout
+    assert "\x1b" in exact
+    assert "\u202e" in exact
+    terminal, its_end = os.openpty()
+    with started_command(*command, stdout=its_end) as process:
+        os.close(its_end)
+        with os.fdopen(terminal, encoding="utf-8") as screen:
+            shown = screen.read(len(exact))
+        process.wait()
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+    assert "\\x1b" in shown
+    assert "\\u202e" in shown
 
 
 def test_a_sample_that_cannot_be_written_ends_with_a_sentence(trained):

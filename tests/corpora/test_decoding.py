@@ -407,6 +407,14 @@ def test_a_replacement_character_of_the_file_is_no_repair():
 _RULERS = "■□◆★" * 20 + "\n" + "━" * 40 + "\n" + "┌──────┬──────┐\n" + "①②③ ☆※→\n"
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le"])
+@pytest.mark.parametrize("row", ["■□◆★" * 20, "━" * 40, "┌──────┬──────┐", "☆◎●○" * 9])
+def test_boxes_with_little_text_in_a_wide_encoding(encoding, row):
+    text = (row + "\n") * 200 + "おわり\n"
+    decoded = decode_text(text.encode(encoding))
+    assert (decoded.text, decoded.encoding, decoded.readings) == (text, encoding, ())
+
+
 @pytest.mark.parametrize("encoding", ["cp932", "euc_jis_2004"])
 @pytest.mark.parametrize("rows", [1, 30])
 def test_japanese_with_many_symbols(encoding, rows):
@@ -482,6 +490,24 @@ def test_a_lost_byte_that_leaves_valid_characters_is_reported(language, encoding
         reported += bool(decoded.repairs) or bool(decoded.readings)
     # A single letter may be all that is left of a character.
     assert reported >= 0.9 * len(places)
+
+
+@pytest.mark.parametrize("encoding", ["iso2022_jp", "iso2022_jp_ext"])
+def test_a_lost_byte_in_iso_2022_is_reported(encoding):
+    text = PASSAGES["Japanese"] * 4 + "It costs $BASIC or $@home.\n"
+    data = text.encode(encoding)
+    assert decode_text(data).repairs == ()
+    start = data.index(b"\x1b", len(data) // 3)
+    end = data.index(b"\x1b(B", start) + 1
+    for at in range(start, end):
+        assert decode_text(data[:at] + data[at + 1 :]).repairs, at
+
+
+def test_an_undefined_byte_of_shift_jis_is_reported():
+    data = ("猫である。\n" * 60).encode("cp932")
+    decoded = decode_text(data[:3] + data[4:])
+    assert decoded.text.startswith("猫ｂ\uf8f0る。")
+    assert decoded.repairs == ("1 place that may lack a byte left unchanged",)
 
 
 def test_a_place_that_lacks_a_byte_is_found_after_characters_of_two_units():
@@ -585,16 +611,58 @@ def test_control_characters_are_named_in_the_refusal():
 
 @pytest.mark.parametrize(
     ("name", "encoding"),
-    [("windows-1251", "cp1251"), ("KOI8-R", "koi8_r"), ("Shift_JIS", "cp932"), ("GBK", "gb18030")],
+    [("windows-1251", "cp1251"), ("KOI8-R", "koi8_r"), ("Shift_JIS", "shift_jis"), ("GBK", "gbk")],
 )
 def test_a_chosen_encoding_is_used(name, encoding):
     data = "Съешь ещё этих мягких булок.\n".encode("koi8-r") * 10
-    if encoding in {"cp932", "gb18030"}:
-        data = PASSAGES["Japanese"].encode("cp932" if encoding == "cp932" else "gb18030")
+    if encoding in {"shift_jis", "gbk"}:
+        data = PASSAGES["Japanese"].encode(encoding)
     decoded = decode_text(data, name)
     assert decoded.encoding == encoding
     assert decoded.text == data.decode(encoding)
     assert decoded.readings == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "text"),
+    [
+        ("ascii", "utf-8", "It’s a “naïve” café.\n"),
+        ("latin-1", "cp1252", "It’s a “naïve” café.\n"),
+        ("iso8859-9", "cp1254", "“Işık” yandı…\n"),
+        ("shift_jis", "cp932", "①②③ 髙島屋\n"),
+        ("gb2312", "gb18030", "臺灣與馬來西亞\n"),
+        ("gbk", "gb18030", "🏮🐉 中国\n"),
+        ("euc-kr", "cp949", "똠방각하 펲시콜라\n"),
+        ("tis-620", "cp874", "“สวัสดี” …\n"),
+    ],
+)
+@pytest.mark.parametrize("before", ["", "Plain words.\n" * 500])
+def test_a_chosen_encoding_is_never_replaced_by_another_one(name, written, text, before):
+    data = (before + text * 10).encode(written)
+    with pytest.raises(
+        NotTextError, match=rf"^The file is not [^.]*, but may be text in {written}\.$"
+    ):
+        decode_text(data, name)
+    assert decode_text(data, written).text == data.decode(written)
+    plain = data.decode(name, "ignore").replace("\x85", "")
+    plain = decoding._C1_CONTROL.sub("", plain)
+    decoded = decode_text(plain.encode(name), name)
+    assert (decoded.text, decoded.encoding) == (plain, codecs.lookup(name).name)
+
+
+def test_a_chosen_encoding_is_used_where_the_larger_one_differs():
+    text = "〜‖− ¢£¬ 波ダッシュ\n" * 20
+    assert decode_text(text.encode("shift_jis"), "shift_jis").text == text
+    assert decode_text("né\x85\n".encode("latin-1") * 20, "latin-1").text == "né\x85\n" * 20
+
+
+@pytest.mark.parametrize("name", ["utf-16", "utf-32"])
+@pytest.mark.parametrize("order", ["le", "be"])
+def test_the_byte_order_mark_decides_the_order_of_a_chosen_encoding(name, order):
+    text = PASSAGES["Russian"]
+    decoded = decode_text(("\ufeff" + text).encode(f"{name}-{order}"), name)
+    assert decoded == DecodedText(text, f"{name}-{order}", had_bom=True)
+    assert decode_text(text.encode(f"{name}-le"), name).text == text
 
 
 @pytest.mark.parametrize(

@@ -24,19 +24,19 @@ def measure(saltmere):
 
 
 def test_a_copy_of_the_corpus():
-    assert QualityMeasure(TALE).measure(TALE) == Quality(1.0, 17, len(TALE))
+    assert QualityMeasure(TALE).measure(TALE) == Quality(1.0, 17, len(TALE), 17)
 
 
 def test_an_empty_text():
-    assert QualityMeasure(TALE).measure("") == Quality(0.0, 0, 0)
+    assert QualityMeasure(TALE).measure("") == Quality(0.0, 0, 0, 0)
 
 
 def test_an_empty_corpus():
-    assert QualityMeasure("").measure("The lamp") == Quality(0.0, 0, 0)
+    assert QualityMeasure("").measure("The lamp") == Quality(0.0, 0, 0, 2)
 
 
 def test_a_copy_without_words():
-    assert QualityMeasure("12 + 3 = 15").measure("2 + 3?") == Quality(0.0, 0, 5)
+    assert QualityMeasure("12 + 3 = 15").measure("2 + 3?") == Quality(0.0, 0, 5, 0)
 
 
 def test_words_are_compared_case_insensitively():
@@ -46,7 +46,7 @@ def test_words_are_compared_case_insensitively():
 
 def test_the_longest_run_is_of_consecutive_words():
     quality = QualityMeasure(TALE).measure("the lamp xx he sat on yy the quay")
-    assert quality.real_words == pytest.approx(7 / 9)
+    assert (quality.real_words, quality.words) == (pytest.approx(7 / 9), 9)
     assert quality.longest_real_run == 3
 
 
@@ -87,7 +87,7 @@ def test_pairs_of_characters_stand_for_words_without_spaces():
     measure = QualityMeasure(CHINESE)
     assert measure.measure(CHINESE).real_words == 1
     text = "他没有走了。"
-    assert measure.measure(text) == Quality(3 / 4, 2, 3)
+    assert measure.measure(text) == Quality(3 / 4, 2, 3, 4)
     assert measure.invented_words(text) == [(2, 4)]
     shuffled = "".join(random.Random(4).sample(CHINESE * 9, k=300))
     assert measure.measure(shuffled).real_words < 0.2

@@ -133,6 +133,36 @@ def test_runs_pause_on_a_full_disk_and_can_be_resumed_when_there_is_space(disk, 
         assert_equals_reference(server, each)
 
 
+def test_a_move_in_the_queue_on_a_full_disk_is_taken_back(disk):
+    with RunningServer(disk / "data", "--no-demo", HURRAH_MAX_TRAINING_RUNS="1") as server:
+        corpus = server.upload(PAGES)["id"]
+        # It trains, but makes no update that would have to be stored.
+        first = server.create(corpus=corpus, paused=True, pace=1e-6, **SMALL)
+        server.post(first, "step", {"updates": 10})
+        server.post(first, "resume")
+        waiting = [server.create(corpus=corpus, name=name, **SMALL) for name in "abc"]
+        path = f"/api/runs/{waiting[2]['id']}/queue"
+
+        def order():
+            places = {
+                run["queue_position"]: run["name"] for run in server.client.get("/api/runs").json()
+            }
+            return [places[place] for place in (1, 2, 3)]
+
+        ballast = fill(disk)
+        for position in (1, 2):
+            answer = server.client.patch(path, json={"position": position})
+            assert FULL in server.problem(answer, 507)["detail"]
+            assert order() == ["a", "b", "c"]
+        ballast.unlink()
+        assert server.client.patch(path, json={"position": 1}).status_code == 200
+        assert order() == ["c", "a", "b"]
+        server.kill()
+    with RunningServer(disk / "data", "--no-demo", HURRAH_MAX_TRAINING_RUNS="1") as server:
+        # The move that was answered with 200 is the one that is stored.
+        server.until(waiting[2], lambda now: now["state"] == "running")
+
+
 @pytest.mark.parametrize("end", ["kill", "terminate"])
 def test_a_run_resumes_automatically_and_survives_the_end_of_the_server(disk, on_disk, end):
     server = on_disk

@@ -73,6 +73,26 @@ def test_a_paused_run_comes_back_to_its_update(serve):
     assert_equals_reference(again, run)
 
 
+def test_a_run_without_a_worker_is_stopped_with_a_sample_of_its_last_update(serve):
+    server = serve("--no-demo")
+    spec = SMALL | {"corpus": server.upload(PAGES)["id"], "validation_fraction": 0.2}
+    paused = server.create(**spec, paused=True)
+    step_past_a_checkpoint(server, paused, 73)
+    running = server.create(**spec | {"pace": 1000, "sample_every": 10**6, "max_updates": None})
+    server.until(running, lambda now: now["update"] > 110)
+    kill_both(server)
+    again = serve("--no-demo")
+    assert again.run(running)["state"] == "interrupted"
+    for run in (paused, running):
+        before = again.run(run)
+        stopped = again.post(run, "stop")
+        assert (stopped["state"], stopped["update"]) == ("stopped", before["update"])
+        last = again.get(run, "samples")[-1]
+        assert last["update"] == stopped["update"] == stopped["validation_update"]
+        assert last["validation_loss"] == stopped["validation_loss"]
+    assert not again.worker_pids()
+
+
 @pytest.mark.parametrize(("kills", "ask"), [(1, ("resume", None)), (2, ("step", {"updates": 5}))])
 def test_a_paused_run_stays_at_its_update_while_its_worker_comes_back_to_it(serve, kills, ask):
     server = serve("--no-demo")

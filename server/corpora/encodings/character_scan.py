@@ -1,11 +1,13 @@
 """Fast searches of a whole text: for control characters, and for places that lack a byte."""
 
+import re
+
 import numpy as np
 import numpy.typing as npt
 
 from server.corpora.encodings.character_costs import character_cost
 
-__all__ = ["count_doubtful", "find_controls"]
+__all__ = ["count_doubtful", "count_lost_escapes", "find_controls"]
 
 BLOCK_CHARACTERS = 1 << 20
 """Size of the parts in which a text is searched."""
@@ -35,6 +37,12 @@ _SINGLE_KANA, _SINGLE_MARK, _SINGLE_LETTER, _SMALL_LETTER = 13.0, 12.0, 9.0, 1.5
 _WHITE_SPACE = np.array([0x09, 0x0A, 0x0C, 0x0D], dtype=np.uint16)
 _LINE_END, _AT_SIGN, _DELETE = map(np.uint16, (0x0A, 0x40, 0x7F))
 _LOW_SURROGATE, _HALF_WIDTH = map(np.uint16, (0xDC00, 0xFF61))
+
+_UNDEFINED_BYTES = "\uf8f0\uf8f1\uf8f2\uf8f3"
+"""The bytes A0, FD, FE and FF, which are undefined in cp932, as Python decodes them."""
+
+_DESIGNATION = re.compile(rb"\x1b(\$[@B]|\$\([A-Z]|\([A-Z]|\.[A-Z])")
+_LOST_ESCAPE = re.compile(rb"\$[@B](?:[!-~]{2})+\Z")
 
 Codes = npt.NDArray[np.uint16]
 
@@ -80,7 +88,20 @@ def count_doubtful(text: str, encoding: str, language: str) -> int:
         if len(places) > MAX_TESTED:
             return 0
     count = sum(_is_doubtful(text, at, encoding, language) for at in places)
+    if encoding == "cp932":
+        count += sum(map(text.count, _UNDEFINED_BYTES))
     return count if count <= max(3, len(text) // MIN_CHARACTERS_PER_PLACE) else 0
+
+
+def count_lost_escapes(data: bytes) -> int:
+    """Count the places of a text in ISO 2022 where the byte of an escape is missing.
+
+    What follows is then read as ASCII: an odd word that ends at the return to ASCII.
+    """
+    pieces = _DESIGNATION.split(data)
+    in_ascii = [True, *(b"$" not in character_set for character_set in pieces[1::2])]
+    followed = zip(pieces[:-1:2], in_ascii, strict=False)
+    return sum(is_ascii and _LOST_ESCAPE.search(piece) is not None for piece, is_ascii in followed)
 
 
 def _is_doubtful(text: str, at: int, encoding: str, language: str) -> bool:

@@ -3,7 +3,7 @@
 import { textScaled } from "../lib/dom.js";
 import { indexAt, smoothAt } from "../curve/loss-curve.js";
 import { escapeLabel } from "../lib/plotly-theme.js";
-import { markedCurve } from "../curve/scales.js";
+import { markedCurve, NAMES_INSIDE } from "../curve/scales.js";
 import { joinWords } from "../lib/format.js";
 import { hurrahLabel } from "../state/hurrah-label.js";
 
@@ -24,12 +24,16 @@ const PLACEMENTS = [
   { xanchor: "left", dx: 4, dy: -30 },
 ];
 
-/** The name of each line in the right margin, without overlaps. */
-export function lineLabels(lines, { lossToPixel, unit, logY }) {
-  let above = -Infinity;
-  return lines.map(({ name, loss }) => {
-    const pixel = lossToPixel(loss);
-    above = Math.max(pixel, above + LINE_PX);
+/**
+ * The name of each line in the right margin, without overlaps, from the top of the plot to its
+ * bottom. In a narrow window, the names are within the plot, above their lines; those that would
+ * overlap are left out, and the legend names them together.
+ */
+export function lineLabels(lines, { lossToPixel, unit, logY, height }) {
+  const pixels = lines.map(({ loss }) => lossToPixel(loss));
+  if (NAMES_INSIDE) return namesInside(lines, pixels, { unit, logY });
+  const rows = apartRows(pixels, LINE_PX / 2, height - LINE_PX / 2);
+  return lines.map(({ name, loss }, i) => {
     return {
       text: name,
       xref: "paper",
@@ -38,10 +42,46 @@ export function lineLabels(lines, { lossToPixel, unit, logY }) {
       xshift: 6,
       y: axisValue(unit.of(loss), logY),
       yanchor: "middle",
-      yshift: pixel - above,
+      yshift: pixels[i] - rows[i],
       showarrow: false,
     };
   });
+}
+
+function namesInside(lines, pixels, { unit, logY }) {
+  let above = EPOCHS_PX;
+  return lines.flatMap(({ name, loss }, i) => {
+    if (pixels[i] - LINE_PX < above) return [];
+    above = pixels[i];
+    return {
+      text: name,
+      xref: "paper",
+      x: 1,
+      xanchor: "right",
+      y: axisValue(unit.of(loss), logY),
+      yanchor: "bottom",
+      showarrow: false,
+    };
+  });
+}
+
+/**
+ * The rows nearest to the wanted ones that are one line apart, between `top` and `bottom`.
+ *
+ * @param {number[]} wanted in pixels, ascending.
+ * @param {number} top
+ * @param {number} bottom
+ * @returns {number[]}
+ */
+function apartRows(wanted, top, bottom) {
+  let above = top - LINE_PX;
+  const rows = wanted.map((pixel) => (above = Math.max(pixel, above + LINE_PX)));
+  let below = bottom + LINE_PX;
+  for (let i = rows.length - 1; i >= 0; i -= 1) {
+    below = Math.min(rows[i], below - LINE_PX);
+    rows[i] = below;
+  }
+  return rows;
 }
 
 /** The number of each epoch at the top of its line; the first one with the word "epoch". */

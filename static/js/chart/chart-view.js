@@ -12,6 +12,7 @@ import { onPrint } from "../lib/print.js";
 import { colours, onTheme } from "../lib/theme.js";
 import { glow } from "./glow.js";
 import { showLegend } from "../guide/legend.js";
+import { marksOf } from "./marks.js";
 import { Hover } from "./hover.js";
 import { ringInputs, showRings } from "./highlight-rings.js";
 
@@ -130,13 +131,13 @@ export class ChartView {
       const { data, layout } = this.#plotOf(state);
       if (!this.#plotly) {
         drawPreview(find("#chart-sketch"), data, layout);
-        showLegend(state, scales);
+        showLegend(state, scales, marksOf(state));
         this.#loadOnce();
         return;
       }
       this.#plotly.react(this.#plot, data, layout, CONFIG);
       if (!this.#drawn) this.#removePreview();
-      showLegend(state, scales);
+      showLegend(state, scales, marksOf(state));
       this.#drawn = { scales, inputs, points: pointsOf(data) };
     }
     const drawn = { update: lastUpdate(drawnCurve(state)), points: this.#drawn.points };

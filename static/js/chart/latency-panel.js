@@ -3,7 +3,7 @@
 import { find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { finestCurve } from "../curve/scales.js";
-import { connectionSentence } from "../ui/connection.js";
+import { connectionSentence, isOutdated } from "../ui/connection.js";
 import { popover } from "../ui/popover.js";
 
 const MAX_MEASUREMENTS = 100; // drawings over which the latency is measured
@@ -127,8 +127,11 @@ export class LatencyPanel {
 }
 
 /** Whether updates are on their way, and for a run that has ended, since when not. */
-function trainingText({ run, checkpoints }) {
+function trainingText({ run, checkpoints, connection }) {
   if (!run) return NOT_YET;
+  if (isOutdated({ connection, run })) {
+    return `${format.knownState(run.state, true)}; whether it still is, is unknown`;
+  }
   const state = format.stateLabel(run.state);
   if (run.state === "running") return `${state}, updates are in flight`;
   // A run saves a checkpoint when it ends.

@@ -5,6 +5,7 @@
  *   Only a note has an `id`; `words` are those of a hurrah.
  */
 
+import { textScaled } from "../lib/dom.js";
 import { timeLabel } from "../curve/axes.js";
 import * as format from "../lib/format.js";
 import { hurrahLabel } from "../state/hurrah-label.js";
@@ -12,7 +13,7 @@ import { memoize } from "../lib/memoize.js";
 
 const APART_PX = 9; // the least distance between two marks
 const NEAR_PX = 7;
-const EPOCHS_APART_PX = 30;
+const EPOCHS_APART_PX = textScaled(30);
 const LIMIT_EPOCHS = 40;
 const MAX_NAMED = 3;
 

@@ -4,15 +4,20 @@ import { textScaled } from "../lib/dom.js";
 import { timeTicks } from "../curve/axes.js";
 import { smoothAt } from "../curve/loss-curve.js";
 import { drawnFactor } from "../curve/smoothing.js";
-import { axis, baseLayout, horizontalLine } from "../lib/plotly-theme.js";
+import {
+  MANY,
+  NARROW_PLOT_PX,
+  axis,
+  baseLayout,
+  horizontalLine,
+  tickFormat,
+} from "../lib/plotly-theme.js";
 import { MARGIN, markedCurve, scalesOf, referenceLosses } from "../curve/scales.js";
 import { epochLabels, lineLabels, markLabels } from "./annotations.js";
 import { epochsIn, marksOf, visibleMarks } from "./marks.js";
 
 const LABEL_PX = textScaled(11.5);
 const LOSS_PX = 3;
-const MANY = 1e5; // from here on 100k instead of 100,000
-const NARROW_PX = textScaled(360); // narrower plots show 10k instead of 10,000
 const LINE_PX = { 0: 0.8, 0.9: 1.2, 0.99: 1.6 }; // a thick noisy line would hide everything
 
 /**
@@ -181,7 +186,6 @@ function namedLines(lines, { validation }) {
 const extent = (span, log) => (log ? span.map(Math.log10) : span);
 
 function xAxisLayout({ xAxis, spanX, logX, width }, colours, text) {
-  const short = width < NARROW_PX;
   const most = Math.max(3, Math.floor(width / textScaled(90)));
   const shown = {
     ...axis(colours, text),
@@ -194,10 +198,9 @@ function xAxisLayout({ xAxis, spanX, logX, width }, colours, text) {
     const { values, labels } = timeTicks(spanX[0], spanX[1], most, logX);
     return { ...shown, tickmode: "array", tickvals: values, ticktext: labels };
   }
-  const format = xAxis.name === "epochs" ? "~r" : ",d";
   return {
     ...shown,
-    tickformat: short && xAxis.name === "updates" ? "~s" : format,
+    tickformat: tickFormat(xAxis.name === "updates" && width < NARROW_PLOT_PX),
     ...(logX ? logTicks(spanX[1] / spanX[0]) : {}),
   };
 }
@@ -207,7 +210,7 @@ function yAxisLayout({ spanY, logY, height }, colours, text) {
     ...axis(colours, text),
     type: logY ? "log" : "linear",
     range: extent(spanY, logY),
-    tickformat: spanY[1] < MANY ? "~r" : "~s", // the margin is too narrow for many zeros
+    tickformat: tickFormat(spanY[1] >= MANY),
     nticks: Math.max(3, Math.floor(height / textScaled(60))),
     ...(logY ? logTicks(spanY[1] / spanY[0]) : {}),
   };

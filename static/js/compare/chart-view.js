@@ -4,7 +4,7 @@ import { marginOf, plotOf, toX } from "./plot.js";
 import { yAt, liveEnd } from "./lines.js";
 import { markerIcon, seriesColours } from "./series-styles.js";
 import { LOSS_UNITS } from "./reducers.js";
-import { el, find } from "../lib/dom.js";
+import { el, find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { onPrint } from "../lib/print.js";
 import { colours, onTheme } from "../lib/theme.js";
@@ -21,6 +21,20 @@ const CONFIG = {
   toImageButtonOptions: { filename: "hurrah-compared", scale: 2 },
   showTips: false,
 };
+
+/**
+ * The runs whose losses the axis does not show in full.
+ *
+ * @param {import("./lines.js").Line[]} lines
+ */
+function divergedSentence(lines) {
+  const diverged = lines.filter(({ diverged: since }) => since !== null);
+  if (!diverged.length || diverged.length === lines.length) return "";
+  const named = diverged.map(
+    ({ name, diverged: since }) => `“${name}” diverged at update ${format.count(since)}`,
+  );
+  return `${named.join(", ")}: the scale and the suggested goal are those of the other runs.`;
+}
 
 /** @param {CompareState} state */
 const IMMEDIATE = ({ chosen, pendingDelete, x, y, scale, range, goal, suggested }) => [
@@ -40,6 +54,7 @@ export class CompareChart {
   #plot = find("#compare-plot");
   #readout = find("#compare-readout");
   #crosshair = find("#compare-crosshair");
+  #diverged = find("#compare-diverged");
   /** @type {any} */
   #plotly = null;
   #palette = palette();
@@ -110,6 +125,7 @@ export class CompareChart {
     if (first) this.#listen();
     this.#size = size;
     this.#drawn = drawn;
+    setText(this.#diverged, divergedSentence(drawn.lines));
     const ends = drawn.lines.map(({ id, update }) => `${id}:${update.at(-1) ?? 0}`);
     this.#frame.dataset.drawn = ends.join(" ");
     this.#showReadout();

@@ -106,14 +106,14 @@ function figures(state, shown) {
     {
       key: "state",
       label: "state",
-      text: ({ run }) => format.stateLabel(run.state),
+      text: ({ run, outdated }) => format.knownState(run.state, outdated),
       value: ({ run }) => ORDER.indexOf(run.state),
     },
     figure("update", "update", ({ run }) => run.update, format.count),
     figure(
       "speed",
       "updates/s",
-      ({ run }) => run.updates_per_second || null,
+      ({ run, outdated }) => (outdated ? null : run.updates_per_second || null),
       (speed) => (speed === null ? format.NO_VALUE : format.speed(speed)),
     ),
   ];

@@ -13,6 +13,7 @@ import { goalOf, unitsPerNat, visibleRuns } from "./reducers.js";
  * @property {number[]} x ascending, in updates, epochs or seconds.
  * @property {number[]} y smooth losses in the chosen unit.
  * @property {number[]} update the update of each point.
+ * @property {number | null} diverged the update since which the training has diverged.
  * @property {[number, number] | null} fork the point where it leaves its parent's line, if in view.
  */
 
@@ -43,6 +44,7 @@ const fullLine = (state, { id, slot, run, curve }) => ({
   id,
   slot,
   name: run.name,
+  diverged: run.diverged_since,
   fork: null,
 });
 
@@ -171,16 +173,20 @@ export function viewOf({ range, scale }, lines) {
 /**
  * The points of a line within a range, with one more on each side to draw the line to.
  *
- * @param {Points} line
+ * @param {Points & {update: number[]}} line
  * @param {[number, number]} range
- * @returns {Points}
+ * @returns {Points & {update: number[]}}
  */
-export function within({ x, y }, [from, to]) {
+export function within({ x, y, update }, [from, to]) {
   const first = x.findIndex((each) => each >= from);
   const beyond = x.findIndex((each) => each > to);
   const start = first < 0 ? x.length : Math.max(0, first - 1);
   const end = beyond < 0 ? x.length : beyond + 1;
-  return { x: x.slice(start, end), y: y.slice(start, end) };
+  return {
+    x: x.slice(start, end),
+    y: y.slice(start, end),
+    update: update.slice(start, end),
+  };
 }
 
 /**
@@ -195,6 +201,27 @@ export function mergeByCell({ x, y }, toCell) {
   const kept = (/** @type {number} */ _, /** @type {number} */ i) =>
     i === 0 || cells[i] !== cells[i + 1];
   return { x: x.filter(kept), y: y.filter(kept) };
+}
+
+/**
+ * The losses in a range of x that set the y axis: the others are those of runs that have diverged.
+ * If there are only such, all of them.
+ *
+ * @param {Line[]} pieces
+ * @param {[number, number]} range
+ * @returns {{y: number[]}[]}
+ */
+export function scaledLosses(pieces, [from, to]) {
+  const kept = (/** @type {Line} */ { x, y, update, diverged }) =>
+    y.filter((_, i) => x[i] >= from && x[i] <= to && update[i] < (diverged ?? Infinity));
+  if (pieces.some((piece) => piece.diverged === null && kept(piece).length)) {
+    return pieces.map((piece) => ({ y: kept(piece) }));
+  }
+  // Only the points in view: the ones beside it must not affect the axis.
+  return pieces.map(({ x, y }) => {
+    const inView = y.filter((_, i) => x[i] >= from && x[i] <= to);
+    return { y: inView.length ? inView : y };
+  });
 }
 
 /**
@@ -242,13 +269,16 @@ export function goalLine(state) {
 }
 
 /**
- * The lowest round loss, in nats per character, that every run in view has been below.
+ * The lowest round loss, in nats per character, that every run in view has been below, apart from
+ * those that have diverged.
  *
  * @param {CompareState} state
  * @returns {number | null} null if no run has a loss yet.
  */
 export function suggestedGoal(state) {
-  const bests = visibleRuns(state)
+  const runs = visibleRuns(state);
+  const sound = runs.filter(({ run }) => run.diverged_since === null);
+  const bests = (sound.length ? sound : runs)
     .flatMap(({ run }) =>
       run.best ? [run.best.smooth_loss * unitsPerNat("character", run)] : [],
     );

@@ -1,8 +1,26 @@
 /** The chart of several runs for Plotly: traces and layout of a state. */
 
 import { textScaled } from "../lib/dom.js";
-import { TRANSPARENT, axis, escapeLabel, baseLayout, horizontalLine } from "../lib/plotly-theme.js";
-import { goalLine, yAt, yRangeOf, linesOf, mergeByCell, viewOf, within } from "./lines.js";
+import {
+  MANY,
+  NARROW_PLOT_PX,
+  TRANSPARENT,
+  axis,
+  baseLayout,
+  escapeLabel,
+  horizontalLine,
+  tickFormat,
+} from "../lib/plotly-theme.js";
+import {
+  goalLine,
+  linesOf,
+  mergeByCell,
+  scaledLosses,
+  viewOf,
+  within,
+  yAt,
+  yRangeOf,
+} from "./lines.js";
 import { SERIES_STYLES } from "./series-styles.js";
 
 const LABEL_PX = textScaled(12);
@@ -54,7 +72,7 @@ export function plotOf(state, colours, size, font) {
   };
   const scale = scaleOf(state.scale, view, inner.width);
   const pieces = lines.map((line) => ({ ...line, ...within(line, view) }));
-  const span = yRangeOf(pieces.map((piece) => pointsInView(piece, view)));
+  const span = yRangeOf(scaledLosses(pieces, view));
   const text = { family: font, size: LABEL_PX - 0.5, color: colours.soft };
   const frame = { kind: state.scale, view, span, scale, inner };
   const goal = goalLine(state);
@@ -112,17 +130,6 @@ export function toX(kind, [from, to], width) {
   if (kind !== "log") return (pixel) => from + (pixel / width) * (to - from);
   const [start, end] = [Math.log10(from), Math.log10(to)];
   return (pixel) => 10 ** (start + (pixel / width) * (end - start));
-}
-
-/**
- * Only the points in view: the ones beside it must not affect the axis.
- *
- * @param {Points} piece
- * @param {[number, number]} view
- */
-function pointsInView({ x, y }, [from, to]) {
-  const kept = y.filter((_, i) => x[i] >= from && x[i] <= to);
-  return { y: kept.length ? kept : y };
 }
 
 /**
@@ -237,7 +244,7 @@ function xAxis({ scale, x }, [from, to], { width }, colours, text) {
     range: log ? [Math.log10(from), Math.log10(to)] : [from, to],
     showgrid: false,
     title: { text: X_TITLES[x], standoff: 6, font: text },
-    tickformat: x === "epochs" ? "~g" : width < 360 ? "~s" : ",~r",
+    tickformat: tickFormat(x !== "epochs" && width < NARROW_PLOT_PX),
     nticks: Math.max(3, Math.floor(width / 90)),
     ...(log && to / from > 200 ? { dtick: 1 } : {}),
   };
@@ -253,7 +260,7 @@ const yAxis = (span, { height }, colours, text) => ({
   ...axis(colours, text),
   range: span,
   fixedrange: true,
-  tickformat: "~r",
+  tickformat: tickFormat(span[1] >= MANY),
   nticks: Math.max(3, Math.floor(height / 55)),
 });
 
@@ -332,21 +339,23 @@ function labels(pieces, { kind, view, span, scale, inner, marginRight, goal }, c
   const taken = goal === null ? [] : [goalBox(goal, inner, toPixel)];
   return pieces
     .flatMap((piece) => {
-      const end = lastInView(piece, view);
+      const end = lastInView(piece, view, span[1]);
       return end ? [{ piece, end }] : [];
     })
     .sort((a, b) => b.end[1] - a.end[1])
     .flatMap(({ piece, end: [x, y] }) => {
       const left = scale(x) + 9;
       const space = inner.width + marginRight - left;
-      const name = fitting(piece.name, space, text.family);
+      // A line that leaves the plot at the top is named there.
+      const above = toPixel(y) < 0 ? "↑ " : "";
+      const name = above + fitting(piece.name, space - widthOf(above, text.family), text.family);
       const right = left + widthOf(name, text.family);
       // In the right margin there is space below; within the plot other lines are in the way.
       const beside = left > inner.width * 0.94;
       const bottom = inner.height + (beside ? LINE_PX * 2 : 0);
       const box = { left, right, bottom, most: LINE_PX * (beside ? 8 : 3) };
       const crossing = spansOf(pieces, piece, box, toValue).map((span) => span.map(toPixel));
-      const pixel = freeRow(toPixel(y), box, taken, crossing);
+      const pixel = freeRow(Math.max(toPixel(y), 0), box, taken, crossing);
       if (pixel === null) return [];
       taken.push({ left, right, pixel, apart: LINE_PX });
       const label = {
@@ -446,13 +455,20 @@ function spansOf(pieces, own, { left, right }, toValue) {
 }
 
 /**
+ * The last point of a line in the plot, or the first one after it where the line leaves the plot at
+ * the top.
+ *
  * @param {Points} piece
  * @param {[number, number]} view
+ * @param {number} top
  * @returns {[number, number] | null}
  */
-function lastInView({ x, y }, [from, to]) {
+function lastInView({ x, y }, [from, to], top) {
   const last = x.findLastIndex((each) => each >= from && each <= to);
-  return last < 0 ? null : [x[last], y[last]];
+  if (last < 0) return null;
+  const below = y[last] > top ? y.findLastIndex((each, i) => i < last && each <= top) : last;
+  const end = y[last] > top ? below + 1 : last;
+  return [x[end], y[end]];
 }
 
 /**

@@ -3,6 +3,7 @@
 import { oneOf } from "../state/url-state.js";
 import { append, curveOf, splice } from "../curve/loss-curve.js";
 import { keepCheckpoints } from "../state/reducers.js";
+import { isOutdated } from "../ui/connection.js";
 import { lowestLoss, addSample, validationOf } from "../curve/validation-loss.js";
 import { LIMIT_CHOSEN } from "./series-styles.js";
 
@@ -16,6 +17,7 @@ export const initialState = ({ operator }) => ({
   operator,
   allRuns: null,
   runs: null,
+  unreachable: false, // the last request for the list of runs had no answer
   pendingDelete: [],
   chosen: [],
   dropped: [],
@@ -89,7 +91,20 @@ export const visibleIds = ({ chosen, pendingDelete }) =>
 export const visibleRuns = (state) =>
   visibleIds(state)
     .filter((id) => state.live[id])
-    .map((id) => ({ id, slot: state.slots[id], ...state.live[id] }));
+    .map((id) => ({
+      id,
+      slot: state.slots[id],
+      ...state.live[id],
+      outdated: isOutdated({ connection: state.connections[id], run: state.live[id].run }),
+    }));
+
+/**
+ * Whether the page shows a run, or the list of runs, of which there has been no news.
+ *
+ * @param {CompareState} state
+ */
+export const isPageOutdated = (state) =>
+  state.unreachable || visibleRuns(state).some(({ outdated }) => outdated);
 
 /**
  * The runs to select if the URL names none: the one that was being watched, its parent and forks,
@@ -145,7 +160,8 @@ export function reduce(state, action) {
 
 /** @type {Record<string, (state: CompareState, action: any) => CompareState>} */
 const ACTION_HANDLERS = {
-  runs: (state, { runs }) => withoutPending({ ...state, allRuns: runs }),
+  runs: (state, { runs }) => withoutPending({ ...state, allRuns: runs, unreachable: false }),
+  unreachable: (state) => ({ ...state, unreachable: true }),
   pendingDelete: (state, { pendingDelete }) => withoutPending({ ...state, pendingDelete }),
   /** The view that the URL sets. */
   setView: (state, { view }) => choose({ ...state, ...view }, view.chosen ?? []),

@@ -1,7 +1,7 @@
 /** The list of all runs, from which the ones to compare are selected. */
 
 import { LIMIT_CHOSEN, swatch } from "./series-styles.js";
-import { visibleIds } from "./reducers.js";
+import { isPageOutdated, visibleIds } from "./reducers.js";
 import { el, find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { networkSummary } from "../lib/network-summary.js";
@@ -33,7 +33,8 @@ export function mountRunPicker(store) {
    * @param {CompareState} state
    * @param {boolean} full whether no more runs can be selected.
    */
-  function show(row, run, { slots, live }, full) {
+  function show(row, run, state, full) {
+    const { slots, live } = state;
     const slot = slots[run.id] ?? null;
     const now = live[run.id]?.run ?? run;
     row.input.checked = slot !== null;
@@ -44,7 +45,8 @@ export function mountRunPicker(store) {
       row.slot = slot;
     }
     setText(row.name, now.name);
-    const stateLine = `${format.stateLabel(now.state)} at ${format.count(now.update)}`;
+    const known = format.knownState(now.state, isPageOutdated(state));
+    const stateLine = `${known} at ${format.count(now.update)}`;
     setText(row.about, `${stateLine}; ${networkSummary(now.spec)}`);
     row.name.title = now.name;
     row.about.title = row.about.textContent;
@@ -52,12 +54,9 @@ export function mountRunPicker(store) {
   }
 
   store.watch(
-    ({ runs, pendingDelete, chosen, dropped, live }) => [
-      runs,
-      pendingDelete,
-      chosen,
-      dropped,
-      ...Object.values(live).map(({ run }) => `${run.name} ${run.state}`),
+    (state) => [
+      ...[state.runs, state.pendingDelete, state.chosen, state.dropped, isPageOutdated(state)],
+      ...Object.values(state.live).map(({ run }) => `${run.name} ${run.state}`),
     ],
     () => {
       const state = store.get();

@@ -46,14 +46,29 @@ function sortValue(name, spec) {
   return isText ? valueText(name, spec) : value;
 }
 
-/** @param {Run} run */
-const corpusName = (run) => run.corpus_name;
-
-/** @type {Record<string, Partial<Field>>} */
-const OVERRIDES = {
+/**
+ * The name of each run's text; those of one name are told apart by their size, or by their id.
+ *
+ * @param {Run[]} runs
+ * @returns {Partial<Field>}
+ */
+function corpusField(runs) {
+  const wordings = [
+    (/** @type {Run} */ run) => run.corpus_name,
+    (/** @type {Run} */ run) =>
+      `${run.corpus_name} (${format.count(run.corpus_characters)} characters)`,
+    (/** @type {Run} */ run) => `${run.corpus_name} (${run.corpus})`,
+  ];
+  const text = (/** @type {Run} */ run) => {
+    const others = runs.filter(({ corpus }) => corpus !== run.corpus);
+    const unique = wordings.find((wording) =>
+      others.every((other) => wording(other) !== wording(run)),
+    );
+    return (unique ?? wordings[0])(run);
+  };
   // The corpus in the spec is an id.
-  corpus: { value: corpusName, text: corpusName, phrase: corpusName },
-};
+  return { value: text, text, phrase: text, figure: false };
+}
 
 /**
  * @param {boolean} schedule whether the fields of the schedule are meant, or all others.
@@ -62,7 +77,7 @@ const OVERRIDES = {
 const specFields = (schedule) =>
   Object.keys(FIELDS)
     .filter((name) => FIELDS[name].column?.schedule === schedule)
-    .map((name) => ({ ...specField(name), ...OVERRIDES[name] }));
+    .map(specField);
 
 /** @type {Field} */
 const PARAMETERS = {
@@ -89,10 +104,14 @@ const SECONDARY = specFields(true);
 export function specDifferences(runs) {
   /** @param {Field} field */
   const differs = ({ value }) => runs.some((run) => value(run) !== value(runs[0]));
-  const same = PRIMARY.filter((field) => runs.length && !differs(field));
+  const corpus = corpusField(runs);
+  const primary = PRIMARY.map((field) =>
+    field.key === "corpus" ? { ...field, ...corpus } : field,
+  );
+  const same = primary.filter((field) => runs.length && !differs(field));
   const parts = same.map(({ phrase }) => phrase(runs[0])).filter(Boolean);
   const shared = parts.length ? `${subject(runs.length)}: ${parts.join(", ")}.` : "";
-  return { fields: PRIMARY.filter(differs), secondary: SECONDARY.filter(differs), shared };
+  return { fields: primary.filter(differs), secondary: SECONDARY.filter(differs), shared };
 }
 
 /** @param {number} count */

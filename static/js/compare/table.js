@@ -1,6 +1,7 @@
 /** A table of the runs: one row each, sortable by any column. */
 
 import { tableOf } from "./columns.js";
+import { isPageOutdated, visibleRuns } from "./reducers.js";
 import { markerIcon } from "./series-styles.js";
 import { el, find, focusedElement, icon, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
@@ -33,15 +34,9 @@ export class CompareTable {
     this.#store = store;
     this.#actions = actions;
     store.watch(
-      ({ live, pendingDelete, chosen, y, goal, suggested, reached, sort }) => [
-        live,
-        pendingDelete,
-        chosen,
-        y,
-        goal,
-        suggested,
-        reached,
-        sort,
+      (state) => [
+        ...[state.live, state.pendingDelete, state.chosen, state.y, state.goal, state.suggested],
+        ...[state.reached, state.sort, isPageOutdated(state)],
       ],
       () => {
         this.#timer ??= setTimeout(() => this.#show(), this.#rows.size ? BETWEEN_MS : 0);
@@ -138,7 +133,9 @@ export class CompareTable {
     this.#rows.set(row.id, elements);
     const { item, cells, marker, name, origin } = elements;
     columns.forEach((column, i) => {
-      if (i > 0) setText(cells[i], column.text(row));
+      if (i === 0) return;
+      setText(cells[i], column.text(row));
+      if (!column.figure) cells[i].title = column.text(row);
     });
     setText(name, row.run.name);
     name.href = `/?run=${encodeURIComponent(row.id)}`;
@@ -177,7 +174,7 @@ export class CompareTable {
   #buttons(id, head, name) {
     const live = () => {
       const state = this.#store.get();
-      return { id, slot: state.slots[id], ...state.live[id] };
+      return /** @type {ComparedRun} */ (visibleRuns(state).find((each) => each.id === id));
     };
     return [
       small("fork", "Fork", () => this.#actions.fork(live())),

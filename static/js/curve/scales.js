@@ -10,9 +10,13 @@ import { between, lastUpdate, lossSpan, mergeByCell, slicePoints, splice } from 
 import { memoize } from "../lib/memoize.js";
 import { validationInView, lowestLoss } from "./validation-loss.js";
 
-/** Space around the plot in pixels; the labels of the reference lines are on the right. */
+/** Whether the window is so narrow for the text that the names of the lines are in the plot. */
+export const NAMES_INSIDE = innerWidth < textScaled(320);
+
+/** Space around the plot in pixels; usually the names of the lines are on the right. */
 export const MARGIN = {
-  ...{ l: textScaled(44), r: textScaled(72), t: textScaled(30), b: textScaled(44) },
+  ...{ l: textScaled(NAMES_INSIDE ? 34 : 44), r: textScaled(NAMES_INSIDE ? 14 : 72) },
+  ...{ t: textScaled(NAMES_INSIDE ? 40 : 30), b: textScaled(44) }, // the readout may have two lines
   pad: 0,
 };
 

@@ -3,11 +3,15 @@
 import { find } from "../lib/dom.js";
 import { referenceLosses } from "../curve/scales.js";
 
+/** The kinds of marks. */
+const KINDS = ["hurrah", "sample", "checkpoint", "change", "rollback", "note"];
+
 /**
  * @param {WatchState} state
  * @param {ChartScales} scales
+ * @param {{kind: string}[]} marks
  */
-export function showLegend(state, scales) {
+export function showLegend(state, scales, marks) {
   const { run, corpora } = state;
   const shown = {
     smooth: scales.curve.update.length > 0,
@@ -15,7 +19,7 @@ export function showLegend(state, scales) {
     band: scales.band.length > 0,
     validation: scales.validation.update.length > 0,
     references: run !== null && referenceLosses(run, corpora[run.corpus]).length > 0,
-    hurrah: state.milestones.some(({ kind }) => kind === "hurrah"),
+    ...Object.fromEntries(KINDS.map((kind) => [kind, marks.some((mark) => mark.kind === kind)])),
   };
   for (const [name, is] of Object.entries(shown)) find(`#legend-${name}`).hidden = !is;
 }

@@ -148,6 +148,21 @@ const STATES = {
 export const stateLabel = (state, short = false) =>
   short && state === "queued" ? "waiting" : (STATES[state] ?? state);
 
+const UNSETTLED = ["queued", "running", "paused"];
+
+/**
+ * The state that a page shows of a run: "was training" if the page is not current, since the run
+ * may have ended.
+ *
+ * @param {string} state
+ * @param {boolean} outdated
+ * @param {boolean} [short]
+ */
+export function knownState(state, outdated, short = false) {
+  const label = stateLabel(state, short);
+  return outdated && UNSETTLED.includes(state) ? `was ${label}` : label;
+}
+
 const MAX_JOINED = 3;
 
 /**

@@ -1,6 +1,14 @@
 /** The look that all Plotly charts share: background, axes and reference lines. */
 
+import { textScaled } from "./dom.js";
+
 /** @typedef {{family: string, size: number, color: string}} Font */
+
+/** From here on an axis has 100k instead of 100,000. */
+export const MANY = 1e5;
+
+/** The x axis of a narrower plot has 10k instead of 10,000. */
+export const NARROW_PLOT_PX = textScaled(360);
 
 export const TRANSPARENT = "rgba(0,0,0,0)";
 
@@ -33,6 +41,13 @@ export const axis = (colours, text) => ({
   automargin: false,
   ticklabeloverflow: "allow", // otherwise Plotly measures every label at every drawing
 });
+
+/**
+ * The format of numbers on every axis: 4,000, or 4k where there is no room for as many digits.
+ *
+ * @param {boolean} short
+ */
+export const tickFormat = (short) => (short ? "~s" : ",~r");
 
 /**
  * A dotted horizontal line across the whole plot, behind everything else.

@@ -3,7 +3,7 @@
 import { textScaled } from "../lib/dom.js";
 import { unitOf } from "../curve/axes.js";
 import { bookPagesBefore, bookPageCount } from "../lib/book-pages.js";
-import { axis, baseLayout } from "../lib/plotly-theme.js";
+import { axis, baseLayout, tickFormat } from "../lib/plotly-theme.js";
 import * as format from "../lib/format.js";
 
 export const POSITION_MARGIN = {
@@ -181,12 +181,14 @@ function layout(run, lines, losses, colours, size, text) {
       ...plain,
       range: position.range,
       showgrid: false,
+      tickformat: tickFormat(false),
       nticks: Math.max(3, Math.floor(size.width / textScaled(90))),
       title: { text: title, font: text, standoff: 4 },
     },
     yaxis: {
       ...plain,
       range: losses,
+      tickformat: tickFormat(false),
       nticks: Math.max(3, Math.floor(size.height / textScaled(70))),
     },
     shapes: [

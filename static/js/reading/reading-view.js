@@ -4,6 +4,7 @@ import { unitOf } from "../curve/axes.js";
 import { el, find, setText, reducedMotion } from "../lib/dom.js";
 import { isClicked } from "../lib/focus.js";
 import * as format from "../lib/format.js";
+import { isOutdated } from "../ui/connection.js";
 import {
   STEPS_BITS,
   aboutCharacter,
@@ -70,7 +71,7 @@ export class ReadingView {
     this.#searching = Boolean(peakRange);
     setText(
       find("#reading-title"),
-      ready ? title(reading, pinned === null && run.state === "running") : "Text of the update",
+      ready ? title(reading, pinned === null && this.#isLive()) : "Text of the update",
     );
     setText(find("#reading-loss"), ready ? lossSentence(reading, this.#unit()) : "");
     find("#reading-earlier").disabled = !ready || reading.update <= 1;
@@ -83,6 +84,11 @@ export class ReadingView {
     this.#stream = 0;
     this.#showStreams(ready ? reading : null);
     this.#showPassage();
+  }
+
+  #isLive() {
+    const state = this.#store.get();
+    return state.run.state === "running" && !isOutdated(state);
   }
 
   /** The choice between streams, which read the corpus in parallel. */

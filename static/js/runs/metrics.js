@@ -28,7 +28,7 @@ export function mountMetrics(store) {
       const corpus = corpora[run.corpus];
       const characters = run.corpus_characters ?? corpus?.characters;
       put("update", format.count(run.update));
-      put("update-note", progressNote(run, outdated));
+      put("update-note", progressNote(run, outdated, !live));
       const unit = lossUnit(store.get());
       const figure = (loss) => format.rounded(unit.of(loss ?? null), unit.digits);
       put("loss", figure(run.smooth_loss));
@@ -36,7 +36,8 @@ export function mountMetrics(store) {
       put("best", figure(run.best?.smooth_loss));
       put("best-note", run.best ? `at ${format.count(run.best.update)}` : "");
       put("speed", live ? speed(run, outdated) : format.NO_VALUE);
-      put("speed-note", "updates per second");
+      const averaged = live && !outdated && run.state !== "running" && run.seconds > 0;
+      put("speed-note", averaged ? "average per second" : "updates per second");
       const read = shareRead(run);
       put("book", positionNote(run, characters, read));
       put("book-note", baselineNote(store.get()));
@@ -103,15 +104,20 @@ function baselineNote(state) {
   return since ? `below ${line.name} since ${format.count(since)}` : "";
 }
 
-/** The speed is unknown while the connection is silent. */
-function speed({ state, updates_per_second: updates }, outdated) {
+/**
+ * The speed of a run that is training, or else its average. It is unknown while the connection is
+ * silent.
+ */
+function speed({ state, updates_per_second: updates, update, seconds }, outdated) {
   if (outdated) return format.NO_VALUE;
-  return state === "running" ? format.speed(updates) : "0";
+  if (state === "running") return format.speed(updates);
+  return seconds > 0 ? format.speed(update / seconds) : format.NO_VALUE;
 }
 
-function progressNote(run, outdated) {
+function progressNote(run, outdated, replayed) {
   const limit = run.spec.max_updates;
   const of = limit ? `of ${format.count(limit)}` : "until stopped";
+  if (replayed) return `${of}, replay`;
   if (outdated) return `${of}, not current`;
   // "until stopped" says nothing about a run that was stopped.
   if (!limit && run.state !== "running") return format.stateLabel(run.state);

@@ -7,6 +7,7 @@ import * as api from "../net/api.js";
 import { el, find, focusedElement, icon, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { networkSummary } from "../lib/network-summary.js";
+import { isOutdated } from "../ui/connection.js";
 import { listedRuns } from "../ui/run-list.js";
 import { popover } from "../ui/popover.js";
 import { aboutRun, toast } from "../ui/toasts.js";
@@ -55,22 +56,28 @@ export class RunSwitcher {
     }
     this.#mountBatch();
     store.watch(
-      ({ run, runId, runs }) => [run?.name, run?.state, run?.spec, runId, runs?.length],
+      (state) => {
+        const { run, runId, runs } = state;
+        const shown = [run?.name, run?.state, run?.spec, runId, runs?.length];
+        return [...shown, isOutdated(state), state.playback === null];
+      },
       () => this.#showRun(),
     );
     store.watch(
-      (state) => [state.runs],
+      (state) => [state.runs, isOutdated(state)],
       () => this.#panel.isOpen() && this.#fill(),
     );
   }
 
   #showRun() {
     const { run, runs } = this.#store.get();
+    const outdated = isOutdated(this.#store.get());
+    const replayed = this.#store.get().playback !== null;
     setText(find("#run-name"), run?.name ?? (runs?.length === 0 ? "No run yet" : "Loading"));
-    setText(find("#run-about"), run ? summary(run) : "");
-    setText(find("#run-state"), run ? format.stateLabel(run.state, true) : "");
+    setText(find("#run-about"), aboutRunInHeader(run, replayed));
+    setText(find("#run-state"), run ? headerState(run.state, outdated, replayed) : "");
     find("#run-dot").dataset.state = run?.state ?? "";
-    this.#button.title = run ? `${run.name}: ${format.stateLabel(run.state)}` : "";
+    this.#button.title = run ? `${run.name}: ${format.knownState(run.state, outdated)}` : "";
     document.title = run ? `${run.name} · Hurrah` : "Hurrah";
   }
 
@@ -206,6 +213,7 @@ export class RunSwitcher {
 
   #row(run) {
     const { runId, operator } = this.#store.get();
+    const outdated = isOutdated(this.#store.get());
     const open = () => {
       this.#panel.close();
       this.#currentRun.open(run.id);
@@ -218,7 +226,7 @@ export class RunSwitcher {
         { type: "button", class: "run-open", on: { click: open } },
         el("span", { class: "dot", "data-state": run.state }),
         el("span", { class: "run-name", text: run.name }),
-        el("span", { class: "run-about", text: `${stateLine(run)}; ${summary(run)}` }),
+        el("span", { class: "run-about", text: `${stateLine(run, outdated)}; ${summary(run)}` }),
       ),
     );
     if (operator) {
@@ -313,16 +321,24 @@ export class RunSwitcher {
   }
 }
 
+const aboutRunInHeader = (run, replayed) => {
+  if (replayed) return "replay of the training";
+  return run ? summary(run) : "";
+};
+
+const headerState = (state, outdated, replayed) =>
+  replayed ? "replay" : format.knownState(state, outdated, true);
+
 /** "rnn 100, adagrad 0.1, on The Lamps of Saltmere", without the corpus if the run has its name. */
 const summary = (run) =>
   [networkSummary(run.spec), run.corpus_name !== run.name && `on ${run.corpus_name}`]
     .filter(Boolean)
     .join(", ");
 
-/** "paused at 1,200"; "waiting for a free core, number 2, at 0" */
-function stateLine({ state, update, queue_position: place }) {
+/** "paused at 1,200"; "was training at 1,200"; "waiting for a free core, number 2, at 0" */
+function stateLine({ state, update, queue_position: place }, outdated) {
   const number = state === "queued" && place ? `, number ${place},` : "";
-  return `${format.stateLabel(state)}${number} at ${format.count(update)}`;
+  return `${format.knownState(state, outdated)}${number} at ${format.count(update)}`;
 }
 
 function small(name, label, click) {

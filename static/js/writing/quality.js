@@ -5,13 +5,27 @@ import * as format from "../lib/format.js";
 import { textModeOf, textInView, textOf, samplesWithText } from "../state/samples.js";
 import { heightOf, nearestPosition, pathOf, positionsOf } from "../ui/sparkline.js";
 
+/**
+ * @typedef {Object} Measure
+ * @property {"real_words" | "longest_real_run" | "longest_copy"} key
+ * @property {string} words
+ * @property {string} [word] for the value 1.
+ * @property {(quality: Partial<Quality>) => string | null} [wordsOf] in place of `words`.
+ * @property {string} term
+ * @property {string} about
+ * @property {(value: number, quality: Partial<Quality>) => string} show
+ */
+
+/** @type {Measure[]} */
 const MEASURES = [
   {
     key: "real_words",
     words: "real words",
+    wordsOf: ({ words }) => (words ? `real of ${format.plural(words, "word", "words")}` : null),
     term: "real-words",
     about: "Share of real words",
-    show: format.share,
+    // A text without words has no share of real ones.
+    show: (value, { words }) => (words === 0 ? format.NO_VALUE : format.share(value)),
   },
   {
     key: "longest_real_run",
@@ -31,21 +45,24 @@ const MEASURES = [
   },
 ];
 
-/** "64% real words  7 words in a row  14 characters copied". */
+/** "64% real of 152 words  7 real words in a row  14 characters copied". */
 export function qualityFigures(quality) {
   if (!quality) return [];
   return MEASURES.map((measure) => {
-    const value = quality[measure.key];
-    return el("span", {}, el("b", { text: measure.show(value) }), ` ${unitOf(measure, value)}`);
+    const figure = el("b", { text: measure.show(quality[measure.key], quality) });
+    return el("span", {}, figure, ` ${unitOf(measure, quality)}`);
   });
 }
 
 /**
- * "characters copied", or "character copied" for 1.
+ * "characters copied", or "character copied" for 1; "real of 2 words", since a share alone does not
+ * tell how many words there are.
  *
- * @type {(measure: {words: string, word?: string}, value: number) => string}
+ * @param {Measure} measure
+ * @param {Partial<Quality>} quality
  */
-const unitOf = ({ words, word }, value) => (value === 1 && word ? word : words);
+const unitOf = ({ key, words, word, wordsOf }, quality) =>
+  wordsOf?.(quality) || (quality[key] === 1 && word ? word : words);
 
 /**
  * @param {WatchStore} store
@@ -82,6 +99,7 @@ class QualityCurve {
   #marker = el("span", { class: "spark-point", hidden: true });
   #plot;
   #samples = [];
+  #qualities = [];
   #values = [];
   #positions = [];
   #most = 0;
@@ -125,18 +143,19 @@ class QualityCurve {
     const { key } = this.#measure;
     this.#samples = samples;
     this.#positions = positions;
-    this.#values = qualities.map((quality) => quality?.[key] ?? 0);
+    this.#qualities = qualities.map((quality) => quality ?? {});
+    this.#values = this.#qualities.map((quality) => quality[key] ?? 0);
     this.#most = Math.max(...this.#values, 0);
     this.#line.setAttribute("d", pathOf(this.#values, positions, this.#most));
   }
 
   /** Show the figure of a sample and its position on the sparkline. */
   showMarker(sample) {
-    const { about, show } = this.#measure;
+    const { about } = this.#measure;
     const index = this.#samples.indexOf(sample);
     this.#marker.hidden = index < 0;
-    setText(this.#figure, index < 0 ? format.NO_VALUE : show(this.#values[index]));
-    setText(this.#words, unitOf(this.#measure, this.#values[index]));
+    setText(this.#figure, index < 0 ? format.NO_VALUE : this.#figureOf(index));
+    setText(this.#words, unitOf(this.#measure, this.#qualities[index] ?? {}));
     this.#plot.setAttribute("aria-valuemax", String(Math.max(this.#samples.length - 1, 0)));
     this.#plot.setAttribute("aria-valuenow", String(Math.max(index, 0)));
     this.#plot.setAttribute("aria-valuetext", this.#describe(index));
@@ -144,17 +163,30 @@ class QualityCurve {
     // Relative to the size of the plot: a translation does not cause a layout shift.
     const [left, top] = [this.#positions[index] * 100, heightOf(this.#values[index], this.#most)];
     this.#marker.style.translate = `${left}cqw ${top}cqh`;
-    this.#plot.title = `${about}, maximum so far ${show(this.#most)}`;
+    this.#plot.title = `${about}, maximum so far ${this.#textOf(this.#mostIndex)}`;
   }
 
-  /** "53% at update 44,000; maximum 58%, at 42,000". */
+  get #mostIndex() {
+    return this.#values.lastIndexOf(this.#most);
+  }
+
+  #figureOf(index) {
+    return this.#measure.show(this.#values[index], this.#qualities[index]);
+  }
+
+  /** "53%, real of 81 words"; "7" */
+  #textOf(index) {
+    const about = this.#measure.wordsOf?.(this.#qualities[index]);
+    return [this.#figureOf(index), about].filter(Boolean).join(", ");
+  }
+
+  /** "53%, real of 81 words, at update 44,000; maximum 58%, real of 79 words, at 42,000". */
   #describe(index) {
-    const { show } = this.#measure;
     const sample = this.#samples[index];
     if (!sample) return "no samples yet";
-    const best = this.#samples[this.#values.lastIndexOf(this.#most)];
-    const now = `${show(this.#values[index])} at update ${format.count(sample.update)}`;
-    return `${now}; maximum ${show(this.#most)}, at ${format.count(best.update)}`;
+    const best = this.#samples[this.#mostIndex];
+    const now = `${this.#textOf(index)}, at update ${format.count(sample.update)}`;
+    return `${now}; maximum ${this.#textOf(this.#mostIndex)}, at ${format.count(best.update)}`;
   }
 
   #indexAt(event) {

@@ -17,6 +17,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.conftest import Module, Window, eventually
 from tests.browser.server_process import Server
 from tests.browser.test_accessibility import CONTRASTS
+from tests.serving import NOVEL
 
 SMALL = {"hidden_size": 12, "sample_length": 20, "sample_every": 1_000}
 
@@ -109,6 +110,74 @@ def test_the_table_shows_differences_and_goals(server: Server, window: Window) -
     drawn(page, quick, slow, never)
     expect(page.locator(".compare-name")).to_have_text(["quick", "slow", "never"])
     expect(page.locator("#compare-goal")).to_have_value("5.6265")
+
+
+def test_a_run_that_diverges_does_not_set_the_scale(server: Server, window: Window) -> None:
+    twins = []
+    for part in (NOVEL[2_000:22_000], NOVEL[30_000:45_000]):
+        files = {"file": ("twin.txt", part.encode())}
+        answer = httpx.post(f"{server.url}api/corpora", files=files, data={"name": "Twin"})
+        twins.append(answer.json()["id"])
+    sound = finished(server, name="sound", corpus=twins[0], sample_every=100)
+    rates = {"optimizer": "sgd", "learning_rate": 50, "clip": None}
+    wild = finished(server, name="wild", corpus=twins[1], **rates)
+    diverged = server.call("GET", f"runs/{wild}")["diverged_since"]
+    assert diverged is not None
+    page = compare(server, window, sound, wild)
+    span = "document.querySelector('#compare-plot').layout.yaxis.range"
+    assert page.evaluate(span)[1] < 6
+    best = min(smooth_losses(server, sound)) / 25
+    assert best < float(page.locator("#compare-goal").input_value()) < best + 0.06
+    note = page.locator("#compare-diverged")
+    expect(note).to_contain_text(f"“wild” diverged at update {diverged:,}: the scale and")
+    labels = page.locator("#compare-plot .annotation")
+    expect(labels.filter(has_text="↑ wild")).to_be_visible()
+    # Two texts of one name are told apart.
+    expect(cell(page, sound, "text")).to_have_text("Twin (20,000 characters)")
+    expect(cell(page, wild, "text")).to_have_text("Twin (15,000 characters)")
+
+    # The columns that do not fit are named, and one press away.
+    page.set_viewport_size({"width": 1024, "height": 768})
+    more = page.locator("#compare-more")
+    expect(more).to_have_text(re.compile(r"^\d+ more columns →$"))
+    last = page.locator("#compare-head th").last
+    assert not within(page, last)
+    name = page.locator(".compare-name").first
+    page.emulate_media(reduced_motion="reduce")
+    while "more" in (words := more.inner_text()):
+        more.click()
+        expect(more).not_to_have_text(words)
+    assert within(page, last)
+    assert within(page, name)
+    more.click()
+    expect(more).to_have_text(re.compile(r"^\d+ more columns →$"))
+
+    page.get_by_role("checkbox", name="sound").uncheck()
+    expect(note).to_be_empty()
+    eventually(lambda: page.evaluate(span)[1], lambda top: top > 1_000, "the scale of the other")
+    for path, plot in (("compare?runs=", "#compare-plot"), ("?run=", "#chart-plot")):
+        page.goto(f"{server.url}{path}{wild}")
+        ticks = page.locator(f"{plot} .ytick text, {plot} .xtick text")
+        ticks.first.wait_for()
+        texts = ticks.all_text_contents()
+        assert [
+            text for text in texts if not re.fullmatch(r"\d{1,3}(,\d{3})*|[\d.]+[kM]", text)
+        ] == []
+    # The labels of the lines at the bottom of the axis are above it.
+    bottom = page.locator("#chart-plot .xtick text").first.bounding_box()
+    names = page.locator("#chart-plot .annotation")
+    expect(names.filter(has_text="bigram")).to_be_visible()
+    assert bottom is not None
+    for box in names.evaluate_all("all => all.map((each) => each.getBoundingClientRect().bottom)"):
+        assert box <= bottom["y"] + 1
+
+
+def within(page: Page, element: Locator) -> bool:
+    """Whether an element is in view within the table, not cut at its right edge."""
+    box, table = element.bounding_box(), page.locator("#compare-table").bounding_box()
+    assert box is not None
+    assert table is not None
+    return table["x"] <= box["x"] and box["x"] + box["width"] <= table["x"] + table["width"] + 1
 
 
 def test_the_goals_label_is_apart_from_the_names(server: Server, window: Window) -> None:

@@ -114,12 +114,18 @@ def test_the_legend_names_what_is_drawn(server: Server, window: Window) -> None:
     server.call("POST", f"runs/{run}/step", {"updates": 100})
     page.locator("#chart[data-drawn-update='100']").wait_for(state="attached")
     expect(page.locator("#legend li:visible")).to_have_text(
-        [re.compile("smooth loss"), re.compile("single loss"), re.compile("simple guesses")]
+        [re.compile(words) for words in ("smooth loss", "single loss", "simple guesses", "sample")]
     )
     server.call("POST", f"runs/{run}/step", {"updates": 2_000})
     expect(page.locator("#legend-band")).to_be_visible()
     expect(page.locator("#legend-losses")).to_be_hidden()
     expect(page.locator("#chart .xtitle")).to_have_text("updates")
+    for mark in ("change", "checkpoint", "note", "rollback"):
+        expect(page.locator(f"#legend-{mark}")).to_be_hidden()
+    server.call("PATCH", f"runs/{run}", {"learning_rate": 0.05})
+    server.call("POST", f"runs/{run}/checkpoints", {})
+    expect(page.locator("#legend-change rect")).to_be_visible()
+    expect(page.locator("#legend-checkpoint")).to_be_visible()
 
 
 def test_single_losses_are_drawn_even_if_messages_have_combined_them(
@@ -155,7 +161,7 @@ def test_single_losses_are_drawn_even_if_messages_have_combined_them(
     page.locator("#chart[data-drawn-update='100']").wait_for(state="attached")
     assert len(held) > 0
     expect(page.locator("#legend li:visible")).to_have_text(
-        [re.compile("smooth loss"), re.compile("single loss"), re.compile("simple guesses")]
+        [re.compile(words) for words in ("smooth loss", "single loss", "simple guesses", "sample")]
     )
 
 

@@ -50,6 +50,8 @@ def test_a_replay_grows_curve_and_writing_and_returns(server: Server, window: Wi
     page.clock.install()
     notice.get_by_role("button", name="Replay").click()
     expect(notice).to_contain_text("Replay of the training")
+    expect(page.locator("#run-about")).to_have_text("replay of the training")
+    expect(page.locator("#figure-update-note")).to_have_text("of 4,000, replay")
     page.clock.run_for(10_000)
     seen = eventually(lambda: figure(page, "update"), lambda update: update > 100, "a third of it")
     assert seen < 400
@@ -67,10 +69,20 @@ def test_a_replay_grows_curve_and_writing_and_returns(server: Server, window: Wi
     expect(page.locator("#figure-update")).to_have_text("4,000")
     expect(page.locator("#writing-title")).to_have_text("Newest sample, at update 4,000")
 
-    notice.get_by_role("button", name="Replay").click()
-    page.clock.run_for(1_000)
-    notice.get_by_role("button", name="End replay").click()
-    expect(page.locator("#figure-update")).to_have_text("4,000")
+    for end in (
+        lambda: notice.get_by_role("button", name="End replay").click(),
+        lambda: page.keyboard.press("Escape"),
+    ):
+        notice.get_by_role("button", name="Replay").click()
+        page.clock.run_for(1_000)
+        expect(page.locator("#figure-speed")).to_have_text("–")
+        end()
+        expect(page.locator("#figure-update")).to_have_text("4,000")
+        expect(page.locator("#figure-update-note")).to_have_text("of 4,000, finished")
+        expect(page.locator("#run-about")).to_contain_text("rnn 100")
+    now = server.call("GET", f"runs/{run}")
+    assert figure(page, "speed") == round(now["update"] / now["seconds"])
+    expect(page.locator("#figure-speed-note")).to_have_text("average per second")
 
 
 def test_a_finished_run_trains_on(server: Server, window: Window) -> None:

@@ -147,9 +147,12 @@ def test_each_quality_figure_has_a_sparkline_on_the_timeline(
     expect(curves).to_have_count(3)
     share = curves.first
     whole = f"{round(samples[400]['quality']['real_words'] * 100)}%"
+    words = f"real of {samples[400]['quality']['words']} words"
     expect(page.locator("#quality b").first).to_have_text(whole)
+    expect(page.locator(".quality-words").first).to_have_text(words)
     expect(share).to_have_attribute(
-        "aria-valuetext", re.compile(rf"^{whole} at update 400; maximum \d+%, at")
+        "aria-valuetext",
+        re.compile(rf"^{whole}, {words}, at update 400; maximum \d+%, real of \d+ words, at"),
     )
     share.hover()
     expect(page.locator("#writing-title")).to_contain_text("Sample at update")
@@ -159,7 +162,9 @@ def test_each_quality_figure_has_a_sparkline_on_the_timeline(
     page.keyboard.press("ArrowLeft")
     expect(page.locator("#writing-title")).to_have_text("Sample at update 300")
     earlier = f"{round(samples[300]['quality']['real_words'] * 100)}%"
-    expect(share).to_have_attribute("aria-valuetext", re.compile(f"^{earlier} at update 300"))
+    expect(share).to_have_attribute(
+        "aria-valuetext", re.compile(f"^{earlier}, real of \\d+ words, at update 300")
+    )
 
 
 def test_a_hurrah_is_shown_once_and_links_to_its_text(server: Server, window: Window) -> None:

@@ -280,6 +280,14 @@ def test_an_uncertain_encoding_is_asked_and_can_be_chosen(server):
 
 
 @pytest.mark.usefixtures("nothing_changes")
+def test_a_text_that_is_not_in_the_chosen_encoding_is_refused(server):
+    answer = send(server, "It’s a café.\n".encode() * 30, encoding="ascii")
+    assert answer.status_code == 415
+    assert (
+        answer.json()["detail"] == "The file is not plain text in ascii, but may be text in utf-8."
+    )
+
+
 @pytest.mark.parametrize("encoding", ["klingon", "zip", "x" * 41])
 def test_an_unknown_encoding_is_refused(server, encoding):
     answer = send(server, PAGES.encode(), encoding=encoding)

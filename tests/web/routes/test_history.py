@@ -157,7 +157,7 @@ def test_samples_are_dense_at_first_and_regular_later(server, run, rows):
         assert sample["epoch"] == 1 + update // PER_EPOCH
         assert sample["smooth_loss"] == (rows[update - 1].smooth if update else None)
         quality = sample["quality"]
-        assert set(quality) == {"real_words", "longest_real_run", "longest_copy"}
+        assert set(quality) == {"real_words", "longest_real_run", "longest_copy", "words"}
         assert 0 <= quality["real_words"] <= 1
         assert quality["longest_real_run"] >= 0
         assert 1 <= quality["longest_copy"] <= 40

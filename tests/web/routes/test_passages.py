@@ -150,7 +150,7 @@ def test_an_error_before_streaming_has_a_status(server, run):
 
 def test_the_quality_of_a_passage(server, run):
     quality = ask(server, run, seed=1)["quality"]
-    assert set(quality) == {"real_words", "longest_real_run", "longest_copy"}
+    assert set(quality) == {"real_words", "longest_real_run", "longest_copy", "words"}
     assert 0 < quality["real_words"] < 1
     assert quality["longest_real_run"] >= 1
     assert 1 <= quality["longest_copy"] < 1_000
