@@ -21,6 +21,7 @@ LAYERS = {
     "net": 2,
     "ui": 2,
     "gradients": 2,
+    "standalone": 2,
     "curve": 3,
     "state": 4,
     "reading": 4,

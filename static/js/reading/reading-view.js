@@ -4,14 +4,13 @@ import { unitOf } from "../curve/axes.js";
 import { el, find, setText, reducedMotion } from "../lib/dom.js";
 import { isClicked } from "../lib/focus.js";
 import * as format from "../lib/format.js";
+import { STEPS_BITS, stepOf } from "../lib/tints.js";
 import {
-  STEPS_BITS,
   aboutCharacter,
   charactersOf,
   lossSentence,
   mostSurprising,
   placeSentence,
-  stepOf,
 } from "./surprisal.js";
 
 const HINT = "Point at a character to see its surprisal.";
