@@ -16,6 +16,7 @@ from typing import IO, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from server import __version__
+from server.passages.request import MAX_PRIME
 from server.rnn.model import Model
 from server.rnn.vocabulary import Vocabulary
 from server.spec.schemas import Run
@@ -69,6 +70,7 @@ def write_page(path: Path, model: Model, vocabulary: Vocabulary, run: Run) -> No
         parameters=model.architecture.size,
         update=model.update,
         smooth_loss=model.smooth_loss,
+        prime_characters=MAX_PRIME,
     )
     before, _, after = html.rpartition(MODEL_PLACE)
     chunks = weight_chunks(model, vocabulary, run.spec.model_dump(mode="json"))

@@ -4,7 +4,7 @@ import { unitOf } from "../curve/axes.js";
 import { el, find, setText, reducedMotion } from "../lib/dom.js";
 import { isClicked } from "../lib/focus.js";
 import * as format from "../lib/format.js";
-import { STEPS_BITS, stepOf } from "../lib/tints.js";
+import { STEPS_BITS, stepOf } from "../ui/tints.js";
 import {
   aboutCharacter,
   charactersOf,

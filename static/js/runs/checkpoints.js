@@ -3,8 +3,11 @@
 import * as api from "../net/api.js";
 import { el, find, focusedElement, icon, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
+import { LIMITS } from "../lib/limits.js";
 import { popover } from "../ui/popover.js";
 import { aboutRun, toast } from "../ui/toasts.js";
+
+const DTYPE_BYTES = { float32: 4, float64: 8 };
 
 export class Checkpoints {
   #store;
@@ -66,6 +69,7 @@ export class Checkpoints {
     const focused = this.#focused();
     this.#list.replaceChildren(...rows.map((row) => this.#row(run, row)));
     if (focused) this.#focus(...focused);
+    fillModelFiles(run);
   }
 
   #row(run, { id, title, about, deletable = false, damaged = false }) {
@@ -125,6 +129,24 @@ export class Checkpoints {
     const row = [...this.#list.children].find(({ dataset }) => dataset.checkpoint === id);
     ([...(row?.children ?? [])].at(at) ?? find("#checkpoint-open")).focus();
   }
+}
+
+/** The links to the files of the best model; a page has a limit, which is told before. */
+function fillModelFiles({ id, parameters, spec, update }) {
+  find("#model-files").hidden = update === 0;
+  const page = find("#model-page");
+  const bytes = parameters * DTYPE_BYTES[spec.dtype];
+  const fits = bytes <= LIMITS.page_weight_bytes;
+  page.hidden = !fits;
+  page.href = api.standalonePage(id);
+  find("#model-weights").href = api.weightsFile(id);
+  const most = format.bytes(LIMITS.page_weight_bytes);
+  setText(
+    find("#model-files-hint"),
+    fits
+      ? "A page that writes in any browser, offline, or the weights for PyTorch and NumPy."
+      : `The weights, ${format.bytes(bytes)}, are too large for a page: at most ${most}.`,
+  );
 }
 
 const button = (attributes, click, look = "") =>

@@ -3,9 +3,11 @@
 /** @type {Record<string, string>} */
 const NAMES = { " ": "space", "\n": "new line", "\t": "tab", "\u00a0": "no-break space" };
 
-/** @param {string} character */
-const codePoint = (character) =>
-  `U+${/** @type {number} */ (character.codePointAt(0)).toString(16).toUpperCase().padStart(4, "0")}`;
+/** "U+00E9" @param {string} character */
+function codePoint(character) {
+  const number = character.codePointAt(0) ?? 0;
+  return `U+${number.toString(16).toUpperCase().padStart(4, "0")}`;
+}
 
 /** A name for a label: the character itself if it can be seen. @param {string} character */
 export function characterLabel(character) {

@@ -2,7 +2,7 @@
 
 import { el, find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
-import { STEPS_BITS } from "../lib/tints.js";
+import { STEPS_BITS } from "../ui/tints.js";
 import { characterName } from "./characters.js";
 import { Network } from "./network.js";
 import { Probabilities, ROWS } from "./probabilities.js";
@@ -65,6 +65,8 @@ class Page {
     this.#writer = writer;
     this.#text = new TextView(vocabulary);
     this.#bars = new Probabilities(Array.from(vocabulary).length);
+    this.#seed.max = MAX_SEED;
+    this.#speed.max = SPEEDS.length - 1;
     const steps = [0, ...STEPS_BITS].map((_, step) => el("span", { class: `tint tint-${step}` }));
     find("#swatches").replaceChildren(...steps);
     this.#button.addEventListener("click", () => (this.#frame ? this.#pause() : this.#write()));

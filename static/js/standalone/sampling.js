@@ -31,7 +31,7 @@ export function randomNumbers(seed) {
  *
  * @param {Float64Array} numbers
  */
-export function argmax(numbers) {
+function argmax(numbers) {
   let best = 0;
   for (let i = 1; i < numbers.length; i++) if (numbers[i] > numbers[best]) best = i;
   return best;

@@ -2,11 +2,11 @@
 
 import { el, find } from "../lib/dom.js";
 import * as format from "../lib/format.js";
-import { stepOf } from "../lib/tints.js";
+import { stepOf } from "../ui/tints.js";
 import { languageOf } from "./characters.js";
 
 /** Characters on the page at most: a browser becomes slow with more. */
-export const MAX_SHOWN = 20_000;
+const MAX_SHOWN = 20_000;
 
 /** How close to its end the text must be scrolled to follow the writing, in pixels. */
 const NEAR_END_PX = 48;
