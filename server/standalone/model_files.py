@@ -25,8 +25,8 @@ __all__ = ["MAX_PAGE_WEIGHT_BYTES", "ModelFiles", "ModelFormat"]
 ModelFormat = Literal["safetensors", "npz", "html"]
 
 MAX_PAGE_WEIGHT_BYTES = 16_000_000
-"""The weights in a page at most. With four million in float32, a browser writes about 200
-characters a second, and the file has 21 MB."""
+"""The weights in a page at most. With four million in float32 the file has 21 MB, and a browser
+writes about 50 characters a second."""
 
 DTYPE_BYTES = {"float32": 4, "float64": 8}
 
