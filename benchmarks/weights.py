@@ -1,4 +1,4 @@
-"""The weight files against PyTorch itself: docs/load_weights.py gives the server's probabilities."""
+"""The weight files in PyTorch itself: docs/load_weights.py gives the server's probabilities."""
 
 import runpy
 import tempfile
