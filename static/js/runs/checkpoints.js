@@ -131,22 +131,27 @@ export class Checkpoints {
   }
 }
 
-/** The links to the files of the best model; a page has a limit, which is told before. */
-function fillModelFiles({ id, parameters, spec, update }) {
-  find("#model-files").hidden = update === 0;
-  const page = find("#model-page");
+/**
+ * Why the best model cannot be had as a page, or "" if it can; told before it is made.
+ *
+ * @param {Pick<Run, "parameters" | "spec">} run
+ */
+export function pageProblem({ parameters, spec }) {
   const bytes = parameters * DTYPE_BYTES[spec.dtype];
-  const fits = bytes <= LIMITS.page_weight_bytes;
-  page.hidden = !fits;
-  page.href = api.standalonePage(id);
-  find("#model-weights").href = api.weightsFile(id);
-  const most = format.bytes(LIMITS.page_weight_bytes);
-  setText(
-    find("#model-files-hint"),
-    fits
-      ? "A page that writes in any browser, offline, or the weights for PyTorch and NumPy."
-      : `The weights, ${format.bytes(bytes)}, are too large for a page: at most ${most}.`,
-  );
+  const most = LIMITS.page_weight_bytes;
+  if (bytes <= most) return "";
+  const size = `${format.bytes(bytes)}, and at most ${format.bytes(most)} are possible`;
+  return `The network is too large for a page that writes: its weights are ${size}.`;
+}
+
+function fillModelFiles(run) {
+  const problem = pageProblem(run);
+  find("#model-files").hidden = run.update === 0;
+  find("#model-page").hidden = problem !== "";
+  find("#model-page").href = api.standalonePage(run.id);
+  find("#model-weights").href = api.weightsFile(run.id);
+  const about = "A page that writes in any browser, offline, or the weights for PyTorch and NumPy.";
+  setText(find("#model-files-hint"), problem || about);
 }
 
 const button = (attributes, click, look = "") =>
