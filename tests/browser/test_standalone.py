@@ -9,6 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from server.rnn.architecture import Architecture
+from server.rnn.cells import CELLS
 from server.rnn.model import Model
 from server.rnn.sampling.inference import Stepper
 from server.rnn.sampling.sampling import generate
@@ -17,7 +18,6 @@ from server.spec.run_spec import RunSpec
 from server.spec.schemas import Run
 from server.standalone.page import write_page
 from tests.browser.conftest import DESKTOP, eventually
-from tests.rnn.golden.networks import CELLS
 from tests.serving import ROOT
 
 SCRIPTS = ROOT / "static" / "js" / "standalone"
