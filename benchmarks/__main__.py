@@ -1,4 +1,4 @@
-"""`python -m benchmarks [speed | history | viewers | report] [...]` prints measurements.
+"""`python -m benchmarks [speed | history | viewers | report | weights] [...]` prints measurements.
 
 The exit status is 1 if a target is not met.
 """
@@ -19,8 +19,9 @@ from benchmarks.training.lower_bound import lower_bound
 from benchmarks.training.scaling import scaling
 from benchmarks.training.timing import REPEATS
 from benchmarks.verdicts import status
+from benchmarks.weights import weights
 
-SCALE = {"history": long_history, "viewers": viewers, "report": report}
+TARGETED = {"history": long_history, "viewers": viewers, "report": report, "weights": weights}
 
 
 def main() -> int:
@@ -31,10 +32,10 @@ def main() -> int:
     exit_status = 0
     if name == "speed":
         speed(console)
-    elif name in SCALE:
-        exit_status = status(SCALE[name](arguments, console), console)
+    elif name in TARGETED:
+        exit_status = status(TARGETED[name](arguments, console), console)
     else:
-        console.print(f"There is no benchmark {name!r}: speed, history, viewers or report.")
+        console.print(f"There is no benchmark {name!r}: speed, {', '.join(TARGETED)}.")
         return 2
     console.print(f"\nTotal time: {time.monotonic() - start_s:.0f} s.")
     return exit_status

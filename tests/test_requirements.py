@@ -84,5 +84,5 @@ def test_the_fonts_are_the_files_that_their_readme_describes(font: str) -> None:
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
         assert f"| `{file.name}` | `{digest}` |" in readme
     assert "SIL Open Font License, Version 1.1" in (directory / "LICENSE").read_text("utf-8")
-    tokens = (ROOT / "static/css/tokens.css").read_text(encoding="utf-8")
-    assert all(f'url("../vendor/{font}/{file.name}")' in tokens for file in files)
+    rules = (ROOT / "static/css/fonts.css").read_text(encoding="utf-8")
+    assert all(f'url("../vendor/{font}/{file.name}")' in rules for file in files)

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 from server.checkpoints.checkpoint_format import FINGERPRINT_DIGITS
 from server.spec.run_spec import StrictModel, encodable
 
-__all__ = ["AtUpdate", "NetworkSize", "PassageLimits", "PassageRequest"]
+__all__ = ["MAX_PRIME", "AtUpdate", "NetworkSize", "PassageLimits", "PassageRequest"]
 
 MAX_LENGTH = 20_000
 MAX_PRIME = 10_000

@@ -1,4 +1,4 @@
-"""Writing passages, and finding the model to write them with."""
+"""Writing passages."""
 
 from __future__ import annotations
 
@@ -8,24 +8,20 @@ import hashlib
 import secrets
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from server.checkpoints.checkpoint_format import Which, fingerprint, load_model
-from server.checkpoints.npz import DamagedArchiveError
-from server.checkpoints.snapshots import Snapshots
 from server.concurrency.admission import AdmissionLimiter
 from server.concurrency.background_tasks import run_to_end
 from server.concurrency.child_process import ChildExitedError, ChildRefusedError
 from server.concurrency.json_lines import Message
 from server.corpora.library import CorpusLibrary
-from server.errors import ConflictError, UnknownModelError
+from server.errors import ConflictError
 from server.inference.client import InferenceClient, OnPiece
 from server.inference.messages import WritePassages
+from server.passages.model_locator import Kind, ModelLocator
 from server.passages.model_store import ModelStore
 from server.passages.request import AtUpdate, NetworkSize, PassageLimits, PassageRequest
-from server.runs.downloads import BY_NAME, temporary_file
 from server.runs.run_controller import RunController
 from server.spec.run_spec import SpecError
 from server.spec.schemas import Passage, PassageSource
@@ -38,17 +34,6 @@ MAX_DRAFTS = 24
 DTYPE_BYTES = {"float32": 4, "float64": 8}
 # JavaScript represents integers exactly up to this, and the page shows the seed.
 MAX_SEED = 2**53
-
-Kind = Literal["best", "best_validation", "latest", "checkpoint", "snapshot"]
-
-
-@dataclass(frozen=True, slots=True)
-class _LocatedModel:
-    """A model and its file; the path is None for a new network, of a run that never trained."""
-
-    kind: Kind
-    path: Path | None
-    which: Which
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +62,26 @@ class PassageService:
         Limits on the requests.
     models : ModelStore
         The stored models and the draft models.
+    locator : ModelLocator
+        Finds the model of a request.
     corpora : CorpusLibrary
         The texts of the runs.
     """
 
-    def __init__(self, limits: PassageLimits, models: ModelStore, corpora: CorpusLibrary) -> None:
+    def __init__(
+        self,
+        limits: PassageLimits,
+        models: ModelStore,
+        locator: ModelLocator,
+        corpora: CorpusLibrary,
+    ) -> None:
         self._inference = InferenceClient()
         # A second process: indexing a large corpus takes seconds, and need not delay the writing.
         self._measuring = InferenceClient()
         self._limits = limits
         self._admission = AdmissionLimiter(MAX_CONCURRENT, limits.waiting, "passages")
         self._models = models
+        self._locator = locator
         self._corpora = corpora
         self._drafts: OrderedDict[tuple[str, str], Draft] = OrderedDict()
         # Passages in progress whose models are kept, by run.
@@ -153,7 +147,7 @@ class PassageService:
         size = controller.run.parameters * DTYPE_BYTES[controller.run.spec.dtype]
         keeps_model = keep_draft and self._models.fits(size)
         async with self._draft_directory(run, keep=keeps_model) as directory:
-            async with self._admission, self._model(controller, request.source) as found:
+            async with self._admission, self._locator.locate(controller, request.source) as found:
                 command = WritePassages(
                     path=None if found.path is None else str(found.path),
                     which=found.which,
@@ -231,91 +225,6 @@ class PassageService:
         """End the inference processes."""
         await asyncio.gather(self._inference.terminate(), self._measuring.terminate())
 
-    # -- locating models --------------------------------------------------------------------------
-
-    @contextlib.asynccontextmanager
-    async def _model(
-        self, controller: RunController, source: str | AtUpdate
-    ) -> AsyncIterator[_LocatedModel]:
-        """Locate a model; a file that had to be written for it is deleted afterwards."""
-        if isinstance(source, AtUpdate) and source.model is not None:
-            async with self._exact_model(controller, source.update, source.model) as found:
-                yield found
-            return
-        if isinstance(source, AtUpdate):
-            snapshots = Snapshots.of_checkpoints(controller.checkpoint_store.directory)
-            snapshot = await asyncio.to_thread(snapshots.nearest_valid, source.update)
-            source = await self._nearest(controller, source.update, snapshot)
-            if source == "snapshot" and snapshot is not None:
-                yield _LocatedModel("snapshot", snapshots.path(snapshot), "latest")
-                return
-        if source not in BY_NAME:
-            yield _LocatedModel(
-                "checkpoint",
-                await controller.recovery.verified_file(source),
-                "latest",
-            )
-            return
-        which = BY_NAME[source]
-        if which == "best_validation" and not controller.run.spec.validation_fraction:
-            raise SpecError("source", "cannot be best_validation: the run has no validation set")
-        async with temporary_file(controller) as path:
-            # To its end, because the file is deleted after it was written.
-            if await run_to_end(controller.export_model(path, which)):
-                yield _LocatedModel(which, path, which)
-            else:
-                yield _LocatedModel(
-                    which,
-                    await controller.recovery.latest_file(),
-                    which,
-                )
-
-    @contextlib.asynccontextmanager
-    async def _exact_model(
-        self, controller: RunController, update: int, model: str
-    ) -> AsyncIterator[_LocatedModel]:
-        """Locate the model with a fingerprint: in the model store, or wherever it still exists."""
-        stored = await asyncio.to_thread(self._models.find, controller.run.id, model)
-        paths = [] if stored is None else [stored]
-        paths.append(Snapshots.of_checkpoints(controller.checkpoint_store.directory).path(update))
-        checkpoints = await controller.checkpoint_store.list()
-        paths += [
-            controller.checkpoint_store.path(each.id)
-            for each in checkpoints
-            if each.update == update
-        ]
-        for path in paths:
-            if await asyncio.to_thread(_has_fingerprint, path, "latest", model):
-                yield _LocatedModel("snapshot", path, "latest")
-                return
-        run = controller.run
-        # Models that training replaces, and whether each may still be the one.
-        candidates: dict[Which, bool] = {
-            "latest": run.update == update,
-            "best": run.best is not None and run.best.update == update,
-            "best_validation": run.spec.validation_fraction > 0,
-        }
-        for which in [which for which, possible in candidates.items() if possible]:
-            async with self._model(controller, which) as found:
-                # A run that never trained has only one model.
-                if found.path is None or await asyncio.to_thread(
-                    _has_fingerprint, found.path, which, model
-                ):
-                    yield replace(found, kind="snapshot")
-                    return
-        raise UnknownModelError(update)
-
-    async def _nearest(self, controller: RunController, update: int, snapshot: int | None) -> str:
-        """Return the source nearest to `update`: "snapshot", a checkpoint's id, or "latest"."""
-        updates = {} if snapshot is None else {"snapshot": snapshot}
-        updates["latest"] = controller.run.update
-        updates |= {
-            checkpoint.id: checkpoint.update
-            for checkpoint in await controller.checkpoint_store.list()
-            if not checkpoint.damaged
-        }
-        return min(updates, key=lambda source: abs(updates[source] - update))
-
 
 def _passages(
     asked: PassageRequest, written: Message, measured: list[Message], kind: Kind
@@ -340,11 +249,3 @@ def _passages(
             written["texts"], measured, asked.temperatures or [asked.temperature], strict=True
         )
     ]
-
-
-def _has_fingerprint(path: Path, which: Which, model: str) -> bool:
-    """Whether a file contains the model with this fingerprint."""
-    try:
-        return fingerprint(*load_model(path, which)) == model
-    except (DamagedArchiveError, OSError):
-        return False

@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Hashable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from server.checkpoints.checkpoint_format import Which, load_model, model_contents
 from server.checkpoints.npz import write_archive
@@ -16,7 +18,7 @@ from server.concurrency.admission import AdmissionLimiter
 from server.errors import UnknownCheckpointError
 from server.runs.run_controller import RunController
 
-__all__ = ["AT_ONCE", "BY_NAME", "Downloads", "OpenFile", "temporary_file"]
+__all__ = ["AT_ONCE", "BY_NAME", "Downloads", "Making", "OpenFile", "open_file", "temporary_file"]
 
 AT_ONCE = 16
 """Downloads of viewers at once, and as many of operators: each keeps a file open, and its space on
@@ -46,6 +48,10 @@ class OpenFile:
 
     descriptor: int
     status: os.stat_result
+
+
+Making = Callable[[], Coroutine[Any, Any, OpenFile]]
+"""Makes a file and opens it."""
 
 
 class _Shared:
@@ -79,7 +85,7 @@ class Downloads:
         self._operators, self._viewers = (
             AdmissionLimiter(AT_ONCE, waiting, "downloads of files", timeout_s) for _ in range(2)
         )
-        self._shared: dict[_Key, _Shared] = {}
+        self._shared: dict[Hashable, _Shared] = {}
 
     @contextlib.asynccontextmanager
     async def file(
@@ -96,22 +102,53 @@ class Downloads:
         TooBusyError
             Too many downloads are in progress.
         """
-        async with self._operators if to_operator else self._viewers:
+        async with self._limiter(to_operator=to_operator):
             key = await _key(controller, checkpoint)
-            shared = self._shared.get(key)
-            if shared is None or _failed(shared.opening):
-                shared = _Shared(asyncio.create_task(_opened(controller, checkpoint)))
-                self._shared[key] = shared
-            shared.users += 1
-            try:
-                # Shielded, so that a client that disconnects does not cancel the others' file.
-                yield await asyncio.shield(shared.opening)
-            finally:
-                shared.users -= 1
-                if not shared.users:
-                    if self._shared.get(key) is shared:
-                        del self._shared[key]
-                    shared.close()
+            async with self._share(key, partial(_opened, controller, checkpoint)) as file:
+                yield file
+
+    @contextlib.asynccontextmanager
+    async def made(
+        self, key: Hashable, make: Making, *, to_operator: bool
+    ) -> AsyncIterator[OpenFile]:
+        """Open a file that is made for the download.
+
+        Parameters
+        ----------
+        key : hashable
+            Downloads at the same time with the same key share the file.
+        make : callable
+            Makes the file and opens it.
+        to_operator : bool
+            Whether the download is the operator's.
+
+        Raises
+        ------
+        TooBusyError
+            Too many downloads are in progress.
+        """
+        async with self._limiter(to_operator=to_operator), self._share(key, make) as file:
+            yield file
+
+    def _limiter(self, *, to_operator: bool) -> AdmissionLimiter:
+        return self._operators if to_operator else self._viewers
+
+    @contextlib.asynccontextmanager
+    async def _share(self, key: Hashable, make: Making) -> AsyncIterator[OpenFile]:
+        shared = self._shared.get(key)
+        if shared is None or _failed(shared.opening):
+            shared = _Shared(asyncio.create_task(make()))
+            self._shared[key] = shared
+        shared.users += 1
+        try:
+            # Shielded, so that a client that disconnects does not cancel the others' file.
+            yield await asyncio.shield(shared.opening)
+        finally:
+            shared.users -= 1
+            if not shared.users:
+                if self._shared.get(key) is shared:
+                    del self._shared[key]
+                shared.close()
 
 
 async def _key(controller: RunController, checkpoint: str) -> _Key:
@@ -131,7 +168,9 @@ async def _key(controller: RunController, checkpoint: str) -> _Key:
 
 async def _opened(controller: RunController, checkpoint: str) -> OpenFile:
     if checkpoint not in BY_NAME:
-        return await asyncio.to_thread(_open, await controller.recovery.verified_file(checkpoint))
+        return await asyncio.to_thread(
+            open_file, await controller.recovery.verified_file(checkpoint)
+        )
     which = BY_NAME[checkpoint]
     latest = which == "latest"
     async with temporary_file(controller) as path:
@@ -142,9 +181,9 @@ async def _opened(controller: RunController, checkpoint: str) -> OpenFile:
             if (newest := await controller.recovery.latest_file()) is None:
                 raise UnknownCheckpointError(checkpoint)
             if latest:
-                return await asyncio.to_thread(_open, newest)
+                return await asyncio.to_thread(open_file, newest)
             await asyncio.to_thread(_extract, controller, newest, path, which)
-        return await asyncio.to_thread(_open, path)
+        return await asyncio.to_thread(open_file, path)
 
 
 @contextlib.asynccontextmanager
@@ -158,7 +197,8 @@ async def temporary_file(controller: RunController) -> AsyncIterator[Path]:
         path.unlink(missing_ok=True)
 
 
-def _open(path: Path) -> OpenFile:
+def open_file(path: Path) -> OpenFile:
+    """Open a file to read from it."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         return OpenFile(descriptor, os.fstat(descriptor))

@@ -23,6 +23,7 @@ from server.runs.downloads import Downloads
 from server.runs.run_controller import RunController
 from server.runs.supervisor import Supervisor
 from server.settings import Settings
+from server.standalone.model_files import ModelFiles
 from server.store.executor import LimitedStoreReader
 from server.web.live.broadcast import Broadcaster
 from server.web.loss_cache import LossCache
@@ -51,6 +52,7 @@ class Services:
     store_reader: LimitedStoreReader
     passages: PassageService
     downloads: Downloads
+    model_files: ModelFiles
     gallery: Gallery
     gradient_checks: GradientCheckService
     surprisal: SurprisalService

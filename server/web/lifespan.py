@@ -15,6 +15,7 @@ from server.corpora.library import CorpusLibrary
 from server.corpora.uploads import Uploads
 from server.files.durable import make_directory
 from server.passages.gallery import Gallery
+from server.passages.model_locator import ModelLocator
 from server.passages.model_store import ModelStore
 from server.passages.request import PassageLimits
 from server.passages.service import PassageService
@@ -24,6 +25,7 @@ from server.runs.supervisor import Supervisor
 from server.settings import SHIPPED_CORPORA, Settings
 from server.spec.limits import Limits
 from server.spec.run_spec import RunSpec
+from server.standalone.model_files import ModelFiles
 from server.store.executor import LimitedStoreReader
 from server.web.dependencies import Services
 from server.web.live.broadcast import Broadcaster
@@ -80,13 +82,16 @@ async def _create_services(settings: Settings) -> Services:
         settings.data_dir / "runs", settings.max_saved_models, settings.max_saved_models_bytes
     )
     models.delete_drafts()
+    locator = ModelLocator(models)
     passages = PassageService(
         PassageLimits(settings.max_passage_characters, max_characters, max_waiting),
         models,
+        locator,
         library,
     )
     gradient_checks = GradientCheckService(max_characters, max_waiting)
     loss_analysis = LossAnalysis(store_reader)
+    downloads = Downloads(max_waiting, settings.request_timeout_s)
     return Services(
         settings=settings,
         corpora=library,
@@ -95,7 +100,8 @@ async def _create_services(settings: Settings) -> Services:
         supervisor=supervisor,
         store_reader=store_reader,
         passages=passages,
-        downloads=Downloads(max_waiting, settings.request_timeout_s),
+        downloads=downloads,
+        model_files=ModelFiles(downloads, locator),
         gallery=Gallery(supervisor, store_reader, passages, models, settings.max_saved_passages),
         gradient_checks=gradient_checks,
         estimates=EstimateService(max_waiting),

@@ -12,6 +12,7 @@ from server.passages.request import PassageRequest
 from server.report.remarks import ReportRemarks
 from server.spec.description import MAX_SAFE_INTEGER, schema_of
 from server.spec.run_spec import MAX_WATCH_WORDS
+from server.standalone.model_files import MAX_PAGE_WEIGHT_BYTES
 from server.web.routes.milestones import NoteText
 from server.web.routes.runs import StepRequest
 from server.web.routes.saved_passages import MAX_SLICE_PASSAGES, TitleChange
@@ -36,6 +37,7 @@ def page_limits() -> dict[str, int | float]:
         "check_parameters": MAX_PARAMETERS,
         "check_work": MAX_WORK,
         "note_characters": _limit(NoteText, "text", "maxLength"),
+        "page_weight_bytes": MAX_PAGE_WEIGHT_BYTES,
         "passage_characters": _limit(PassageRequest, "length", "maximum"),
         "prime_characters": _limit(PassageRequest, "prime", "maxLength"),
         "report_line_characters": _limit(ReportRemarks, "title", "maxLength"),

@@ -24,7 +24,14 @@ ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted((ROOT / "static" / "js").rglob("*.js"))
 
 # These ranges belong to the control, not to a request.
-OWN_RANGES = {"timeline", "drop-progress", "passage-temperature", "passage-top-p", "check-step"}
+OWN_RANGES = {
+    "timeline",
+    "drop-progress",
+    "passage-temperature",
+    "passage-top-p",
+    "check-step",
+    "temperature",
+}
 
 
 @pytest.mark.parametrize(

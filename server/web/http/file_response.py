@@ -13,7 +13,14 @@ from starlette.responses import FileResponse, MalformedRangeHeader, RangeNotSati
 from server.runs.downloads import OpenFile
 from server.web.http.problems import Problem
 
-__all__ = ["OpenFileResponse"]
+__all__ = ["RANGE_RESPONSES", "OpenFileResponse"]
+
+PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+RANGE_RESPONSES: dict[int | str, dict[str, Any]] = {
+    206: {"description": "The requested range."},
+    400: {"description": "The Range header is malformed.", "content": PROBLEM},
+    416: {"description": "The requested range is not in the file.", "content": PROBLEM},
+}
 
 
 class OpenFileResponse(FileResponse):
@@ -25,13 +32,17 @@ class OpenFileResponse(FileResponse):
         The file, which must stay open until the response is sent.
     filename : str
         The name under which the client saves it.
+    media_type : str
+        The type of its contents.
     """
 
-    def __init__(self, file: OpenFile, filename: str) -> None:
+    def __init__(
+        self, file: OpenFile, filename: str, media_type: str = "application/octet-stream"
+    ) -> None:
         super().__init__(
             filename,
             filename=filename,
-            media_type="application/octet-stream",
+            media_type=media_type,
             stat_result=file.status,
         )
         self._file = file

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field, field_validator
@@ -16,17 +16,10 @@ from server.spec.run_spec import StrictModel, encodable
 from server.spec.schemas import Checkpoint
 from server.store import queries
 from server.web.dependencies import CommandedRunDep, RunControllerDep, ServicesDep, limit_downloads
-from server.web.http.file_response import OpenFileResponse
+from server.web.http.file_response import RANGE_RESPONSES, OpenFileResponse
 from server.web.security.auth import is_operator
 
 router = APIRouter(prefix="/api/runs/{run_id}/checkpoints", tags=["checkpoints"])
-
-PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-RANGE_RESPONSES: dict[int | str, dict[str, Any]] = {
-    206: {"description": "The requested range."},
-    400: {"description": "The Range header is malformed.", "content": PROBLEM},
-    416: {"description": "The requested range is not in the file.", "content": PROBLEM},
-}
 
 
 class CheckpointRequest(StrictModel):

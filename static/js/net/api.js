@@ -432,6 +432,12 @@ export const getExplainedLoss = (id, signal) => call(run(id, "/loss/explained"),
 export const checkpointFile = (id, checkpoint) =>
   run(id, `/checkpoints/${encodeURIComponent(checkpoint)}/file`);
 
+/** Where the best model's weights can be downloaded. @type {(id: string) => string} */
+export const weightsFile = (id) => run(id, "/weights");
+
+/** Where the page with the best model can be downloaded. @type {(id: string) => string} */
+export const standalonePage = (id) => run(id, "/standalone");
+
 /** Where the losses of every update can be downloaded. @type {(id: string) => string} */
 export const lossesFile = (id) => run(id, "/losses.csv");
 

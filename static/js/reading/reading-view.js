@@ -5,14 +5,13 @@ import { el, find, setText, reducedMotion } from "../lib/dom.js";
 import { isClicked } from "../lib/focus.js";
 import * as format from "../lib/format.js";
 import { isOutdated } from "../ui/connection.js";
+import { STEPS_BITS, stepOf } from "../ui/tints.js";
 import {
-  STEPS_BITS,
   aboutCharacter,
   charactersOf,
   lossSentence,
   mostSurprising,
   placeSentence,
-  stepOf,
 } from "./surprisal.js";
 
 const HINT = "Point at a character to see its surprisal.";

@@ -3,12 +3,6 @@
 import { chapterAt, characterName, bookPageAt, bookPageCount } from "../lib/book-pages.js";
 import * as format from "../lib/format.js";
 
-/** At each of these figures, in bits, the tint becomes one step darker. */
-export const STEPS_BITS = [1, 2, 3, 4.5, 6, 8, 10];
-
-/** The step of the tint for a surprisal in bits, 0 to 7. */
-export const stepOf = (bits) => STEPS_BITS.filter((least) => bits !== null && bits >= least).length;
-
 /**
  * The characters of a passage, in order.
  *

@@ -3,8 +3,11 @@
 import * as api from "../net/api.js";
 import { el, find, focusedElement, icon, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
+import { LIMITS } from "../lib/limits.js";
 import { popover } from "../ui/popover.js";
 import { aboutRun, toast } from "../ui/toasts.js";
+
+const DTYPE_BYTES = { float32: 4, float64: 8 };
 
 export class Checkpoints {
   #store;
@@ -66,6 +69,7 @@ export class Checkpoints {
     const focused = this.#focused();
     this.#list.replaceChildren(...rows.map((row) => this.#row(run, row)));
     if (focused) this.#focus(...focused);
+    fillModelFiles(run);
   }
 
   #row(run, { id, title, about, deletable = false, damaged = false }) {
@@ -125,6 +129,29 @@ export class Checkpoints {
     const row = [...this.#list.children].find(({ dataset }) => dataset.checkpoint === id);
     ([...(row?.children ?? [])].at(at) ?? find("#checkpoint-open")).focus();
   }
+}
+
+/**
+ * Why the best model cannot be had as a page, or "" if it can; told before it is made.
+ *
+ * @param {Pick<Run, "parameters" | "spec">} run
+ */
+export function pageProblem({ parameters, spec }) {
+  const bytes = parameters * DTYPE_BYTES[spec.dtype];
+  const most = LIMITS.page_weight_bytes;
+  if (bytes <= most) return "";
+  const size = `${format.bytes(bytes)}, and at most ${format.bytes(most)} are possible`;
+  return `The network is too large for a page that writes: its weights are ${size}.`;
+}
+
+function fillModelFiles(run) {
+  const problem = pageProblem(run);
+  find("#model-files").hidden = run.update === 0;
+  find("#model-page").hidden = problem !== "";
+  find("#model-page").href = api.standalonePage(run.id);
+  find("#model-weights").href = api.weightsFile(run.id);
+  const about = "A page that writes in any browser, offline, or the weights for PyTorch and NumPy.";
+  setText(find("#model-files-hint"), problem || about);
 }
 
 const button = (attributes, click, look = "") =>

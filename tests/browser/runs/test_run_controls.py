@@ -9,9 +9,10 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import Window, eventually, figure
+from tests.browser.conftest import Module, Window, eventually, figure
 from tests.browser.server_process import Server
 
 
@@ -94,6 +95,23 @@ def test_a_checkpoint_is_saved_listed_and_downloaded(
         with page.expect_download() as download:
             page.locator(".checkpoint-row", has_text=model).locator("a").click()
         assert download.value.suggested_filename.endswith(".npz")
+    for name, ending in (("Page that writes", ".html"), ("Weights", ".safetensors")):
+        with page.expect_download() as download:
+            page.locator("#model-files a", has_text=name).click()
+        assert download.value.suggested_filename == f"hurrah-{run}-best{ending}"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "dtype", "fits"),
+    [(4_000_000, "float32", True), (4_000_001, "float32", False), (3_000_000, "float64", False)],
+)
+def test_a_network_that_is_too_large_for_a_page_is_told_before(
+    module: Module, parameters: int, dtype: str, fits: bool
+) -> None:
+    run = {"parameters": parameters, "spec": {"dtype": dtype}}
+    problem = module("runs/checkpoints.js", "m.pageProblem(x)", run)
+    assert (problem == "") is fits
+    assert fits or re.search(r"too large for a page .* at most [\d.]+ MB", problem)
 
 
 def test_stopping_asks_first(server: Server, window: Window) -> None:

@@ -1,0 +1,1 @@
+"""Files made from a model: its weights, and a page that writes without a server."""
