@@ -22,6 +22,7 @@ LAYERS = {
     "ui": 2,
     "gradients": 2,
     "curve": 3,
+    "spec": 3,
     "state": 4,
     "reading": 4,
     "guide": 4,

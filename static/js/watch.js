@@ -173,4 +173,6 @@ mountShortcuts({
   d: () => toggleTextMode(),
 });
 
+const linked = new URLSearchParams(location.search).get("new");
 currentRun.start();
+if (linked !== null) newRunDialog.openLink(linked);
