@@ -471,15 +471,8 @@ NEW_RUN_FORM = FormLayout(
     ),
     folded=(
         *("cell", "layers", "dropout", "batch_size", "optimizer", "learning_rate_decay"),
-        *("clip_mode", "clip", "init_scale", "validation_fraction"),
-        *(
-            "loss_smoothing",
-            "dtype",
-            "sample_length",
-            "checkpoint_every_s",
-            "watch_words",
-            "paused",
-        ),
+        *("clip_mode", "clip", "init_scale", "validation_fraction", "loss_smoothing", "dtype"),
+        *("sample_length", "checkpoint_every_s", "paused", "watch_words"),
     ),
 )
 """The form for a new run. The corpus has a place of its own above it."""

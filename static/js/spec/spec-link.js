@@ -49,8 +49,8 @@ export function formatSpec(spec, corpusName = "") {
  * @returns {{spec: Record<string, any>, corpusName: string, problem: string | null}}
  */
 export function parseSpec(text) {
-  /** @type {Record<string, any>} */
-  const spec = {};
+  /** @type {[string, any][]} */
+  const fields = [];
   let corpusName = "";
   for (const part of text.split(",").filter((each) => each.trim())) {
     const colon = part.indexOf(":");
@@ -58,8 +58,9 @@ export function parseSpec(text) {
     const name = part.slice(0, colon).trim();
     const value = part.slice(colon + 1).trim();
     if (name === CORPUS_NAME) corpusName = unescaped(value);
-    else spec[name] = Object.hasOwn(FIELDS, name) ? valueOf(name, value) : value;
+    else fields.push([name, Object.hasOwn(FIELDS, name) ? valueOf(name, value) : value]);
   }
+  const spec = Object.fromEntries(fields);
   const problem = problemOf(spec);
   return { spec: problem ? {} : spec, corpusName, problem };
 }
