@@ -27,6 +27,7 @@ from server.commands.console import TrainingConsole, replace_unprintable, write_
 from server.commands.gradcheck import print_gradient_check, with_check_options
 from server.commands.output_directory import CHECKPOINT, default_output_directory, with_filename
 from server.commands.resume import TrainingError
+from server.commands.spec_file import SpecFileError, read_spec_file
 from server.commands.spec_options import spec_values, with_spec_options
 from server.commands.train import TrainingSession
 from server.commands.train import train as train_text
@@ -92,6 +93,10 @@ def train(
             help="Directory of the results; default: the text's name, without its ending."
         ),
     ] = None,
+    spec: Annotated[
+        Path | None,
+        typer.Option(help="A run's spec as a JSON file; options given besides override it."),
+    ] = None,
     resume: Annotated[
         bool, typer.Option(help="Continue from the directory's checkpoint, with its settings.")
     ] = False,
@@ -105,10 +110,27 @@ def train(
     **options: Any,  # noqa: ANN401 - the options of the spec
 ) -> None:
     """Train a network on a text file, without a browser."""
-    spec = _checked(RunSpec, **spec_values(options))
     given = {field for field in RunSpec.model_fields if _is_given(context, parameter_of(field))}
+    values = spec_values(options)
+    if spec is not None:
+        values = _read_spec(spec) | {name: values.get(name) for name in given}
+        given |= values.keys()
+    requested = _checked(RunSpec, **values)
     out = out or default_output_directory(corpus)
-    _train(corpus, spec, given, out, resume=resume, leave_out_licence=leave_out_licence)
+    _train(corpus, requested, given, out, resume=resume, leave_out_licence=leave_out_licence)
+
+
+def _read_spec(path: Path) -> dict[str, Any]:
+    """Return the fields that a spec file sets; those that `train` does not use are named."""
+    try:
+        found = read_spec_file(path)
+    except SpecFileError as error:
+        raise _wrong_usage(str(error)) from error
+    except OSError as error:
+        raise _wrong_usage(f"{path}: {error.strerror}.") from error
+    if found.unused:
+        print(f"{path}: train does not use {', '.join(found.unused)}.", file=sys.stderr)  # noqa: T201
+    return dict(found.values)
 
 
 def _train(

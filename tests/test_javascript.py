@@ -23,6 +23,7 @@ LAYERS = {
     "gradients": 2,
     "curve": 3,
     "standalone": 3,
+    "spec": 3,
     "state": 4,
     "reading": 4,
     "guide": 4,

@@ -146,6 +146,7 @@ interface WatchState extends RunViewState {
   sideTab: "writing" | "reading";
   textMode: TextMode;
   curveTab: "time" | "position";
+  newRun: string | null;
   xAxis: string;
   unit: string;
   lossScale: Scale;

@@ -58,7 +58,7 @@ def spec_values(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fields() -> list[str]:
-    return [field for field, about in SPEC_FIELDS.items() if about.command_line]
+    return [field for field, about in SPEC_FIELDS.items() if about.command_line == "option"]
 
 
 def _zero_is_null(field: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cache
 from typing import Any
@@ -12,8 +13,10 @@ from server.spec.spec_field import SpecField
 
 __all__ = [
     "MAX_SAFE_INTEGER",
+    "allowed_values",
     "default_of",
     "form_description",
+    "literal",
     "option_of",
     "parameter_of",
     "schema_of",
@@ -22,6 +25,12 @@ __all__ = [
 
 # The greatest integer that JavaScript, and so the page, represents exactly.
 MAX_SAFE_INTEGER = 2**53 - 1
+
+# The part of a schema by which the page checks a value.
+SCHEMA_KEYS = (
+    *("type", "enum", "minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"),
+    *("minLength", "maxLength", "maxItems", "items"),
+)
 
 FORMS = {"new": NEW_RUN_FORM, "fork": FORK_FORM}
 
@@ -39,6 +48,20 @@ def schema_of(name: str) -> Description:
     schema = _properties()[name]
     parts = [part for part in schema.get("anyOf", [schema]) if part.get("type") != "null"]
     return parts[0] if len(parts) == 1 else {"anyOf": parts}
+
+
+def _parts(name: str) -> list[Description]:
+    schema = schema_of(name)
+    parts: list[Description] = schema.get("anyOf", [schema])
+    return parts
+
+
+def allowed_values(name: str) -> str:
+    """Return what a field may be, in words such as "an integer from 1 to 4"."""
+    values = [text for part in _parts(name) for text in _values(part)]
+    if SPEC_FIELDS[name].null is not None:
+        values.append("null")
+    return _alternatives(values)
 
 
 def default_of(name: str) -> Any:  # noqa: ANN401 - as many types as there are fields
@@ -122,6 +145,10 @@ def _for_script(name: str, about: SpecField) -> Description:
             "option_of": about.null.option_of,
         },
         "column": about.column and asdict(about.column),
+        "allowed": allowed_values(name),
+        "schemas": [
+            {key: part[key] for key in SCHEMA_KEYS if key in part} for part in _parts(name)
+        ],
     }
 
 
@@ -147,3 +174,43 @@ def _attributes(schema: Description, about: SpecField) -> dict[str, str]:
     if "maxLength" in schema:
         attributes["maxlength"] = str(schema["maxLength"])
     return attributes
+
+
+def _values(schema: dict[str, Any]) -> list[str]:
+    if "enum" in schema:
+        return [literal(value) for value in schema["enum"]]
+    if schema["type"] == "array":
+        characters = schema["items"]["maxLength"]
+        return [f"a list of up to {schema['maxItems']} words of up to {characters} characters"]
+    if schema["type"] == "string":
+        characters = schema.get("maxLength")
+        return ["text" if characters is None else f"text of up to {characters} characters"]
+    if schema["type"] == "boolean":
+        return ["true", "false"]
+    kind = {"integer": "an integer", "number": "a number"}[schema["type"]]
+    bounds = {
+        "minimum": "at least",
+        "exclusiveMinimum": "above",
+        "maximum": "at most",
+        "exclusiveMaximum": "below",
+    }
+    limits = [f"{words} {_figure(schema[key])}" for key, words in bounds.items() if key in schema]
+    if "minimum" in schema and "maximum" in schema:
+        limits = [f"from {_figure(schema['minimum'])} to {_figure(schema['maximum'])}"]
+    return [f"{kind} {' and '.join(limits)}".strip()]
+
+
+def _alternatives(values: Sequence[str]) -> str:
+    *others, last = values
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.15g}" if isinstance(value, float) else f"{value:,}"
+
+
+def literal(value: object) -> str:
+    """Return a value as it is written in JSON, with thousands separators."""
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    return f'"{value}"' if isinstance(value, str) else f"{value:,}"

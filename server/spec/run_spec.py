@@ -157,7 +157,7 @@ class RunSpec(SpecModel):
             label="Text to learn from",
             explanation="The id of the corpus.",
             null=Null("the shipped text"),
-            command_line=False,
+            command_line="unused",
             column=Column("text", "{corpus}"),
         ),
     ] = None
@@ -169,7 +169,7 @@ class RunSpec(SpecModel):
             null=Null("made up if left empty", phrase="made up"),
             change="value",
             fork=True,
-            command_line=False,
+            command_line="unused",
         ),
     ] = None
     cell: Annotated[
@@ -393,7 +393,7 @@ class RunSpec(SpecModel):
             choices=lambda: PACES,
             change="value",
             fork=True,
-            command_line=False,
+            command_line="unused",
             column=Column("pace", schedule=True),
         ),
     ] = "max"
@@ -407,7 +407,7 @@ class RunSpec(SpecModel):
             null=Null("the text's own names"),
             change="value or null",
             fork=True,
-            command_line=False,
+            command_line="file",
             column=Column("watched words", schedule=True),
         ),
     ] = None
@@ -417,7 +417,7 @@ class RunSpec(SpecModel):
             label="Begin paused",
             explanation="Whether the run waits at its first update until it is resumed.",
             fork=True,
-            command_line=False,
+            command_line="unused",
         ),
     ] = False
 
@@ -471,8 +471,8 @@ NEW_RUN_FORM = FormLayout(
     ),
     folded=(
         *("cell", "layers", "dropout", "batch_size", "optimizer", "learning_rate_decay"),
-        *("clip_mode", "clip", "init_scale", "validation_fraction"),
-        *("loss_smoothing", "dtype"),
+        *("clip_mode", "clip", "init_scale", "validation_fraction", "loss_smoothing", "dtype"),
+        *("sample_length", "checkpoint_every_s", "paused", "watch_words"),
     ),
 )
 """The form for a new run. The corpus has a place of its own above it."""

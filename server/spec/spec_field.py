@@ -109,8 +109,9 @@ class SpecField:
         What the field may be changed to in a run that exists; None: it may not.
     fork : bool
         Whether the field may differ in a fork.
-    command_line : bool
-        Whether ``train`` has an option for the field.
+    command_line : {"option", "file", "unused"}
+        How ``train`` takes the field: as an option and in a spec file, in a spec file only, or not
+        at all.
     option : str or None
         The parameter's name on the command line; None: the field's name.
     column : Column or None
@@ -127,7 +128,7 @@ class SpecField:
     default_by: DefaultBy | None = None
     change: Change | None = None
     fork: bool = False
-    command_line: bool = True
+    command_line: Literal["option", "file", "unused"] = "option"
     option: str | None = None
     column: Column | None = None
 

@@ -11,7 +11,7 @@ import { StepSizeChart } from "./gradients/step-size-chart.js";
 import { checkableSizes } from "./gradients/run-sizes.js";
 import { tableText } from "./gradients/table-text.js";
 import { networkText, showChecking, showNoVerdict, showVerdict } from "./gradients/verdict.js";
-import { parameterCount } from "./runs/run-spec.js";
+import { parameterCount } from "./spec/run-spec.js";
 import { FieldErrors } from "./ui/field-errors.js";
 import { mountShortcuts } from "./ui/shortcuts.js";
 import { mountThemeToggle } from "./ui/theme-toggle.js";

@@ -175,4 +175,6 @@ mountShortcuts({
   d: () => toggleTextMode(),
 });
 
+const linked = new URLSearchParams(location.search).get("new");
 currentRun.start();
+if (linked !== null) newRunDialog.openLink(linked);

@@ -303,6 +303,93 @@ def test_invalid_url_parameters_are_ignored(module: Module, nonsense: str) -> No
     assert module("state/url-state.js", "m.stateFromUrl(x)", nonsense) == {}
 
 
+LESSON = {
+    "corpus": "a1b2c3d4",
+    "name": "Lesson 3, part 2; 50% off: none",
+    "cell": "lstm",
+    "hidden_size": 256,
+    "optimizer": "adam",
+    "clip": None,
+    "dropout": 0.25,
+    "max_updates": None,
+    "pace": 37.5,
+    "watch_words": ["Orla", "none", "a;b,c%2C"],
+    "paused": True,
+}
+
+
+def test_a_spec_in_a_link_is_short_and_read_back(module: Module) -> None:
+    path = "spec/spec-link.js"
+    text = module(path, "m.formatSpec(x, 'War, and Peace')", LESSON)
+    assert "corpus:a1b2c3d4" in text
+    assert ",hidden_size:256," in text
+    found = module(path, "m.parseSpec(x)", text)
+    assert found == {"spec": LESSON, "corpusName": "War, and Peace", "problem": None}
+    # Through a URL, which stays readable.
+    link = module(path, "m.specLink(x)", text)
+    assert ",cell:lstm,hidden_size:256," in link
+    assert module(path, "new URL(x).searchParams.get('new')", link) == text
+
+    # What has its default is left out; the optimizer sets the default of the learning rate.
+    usual = module(path, "m.withDefaults({optimizer: 'adam'})")
+    assert usual["learning_rate"] == 0.002
+    assert module(path, "m.formatSpec(x)", usual) == "optimizer:adam"
+    with_rate = usual | {"learning_rate": 0.1}
+    assert module(path, "m.formatSpec(x)", with_rate) == "optimizer:adam,learning_rate:0.1"
+    assert module(path, "m.parseSpec('')") == {"spec": {}, "corpusName": "", "problem": None}
+    # No watched words are other than those of the text.
+    assert module(path, "m.parseSpec(m.formatSpec({watch_words: []})).spec") == {"watch_words": []}
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("lstm", "“lstm” is not NAME:VALUE."),
+        ("hiden_size:3", "A run has no setting “hiden_size”."),
+        ("__proto__:3", "A run has no setting “__proto__”."),
+        ("cell:ltsm", 'cell must be "rnn", "gru" or "lstm".'),
+        ("seed:3,hidden_size:0", "hidden_size must be an integer from 1 to 2,048."),
+        ("hidden_size:2.5", "hidden_size must be an integer from 1 to 2,048."),
+        ("hidden_size:", "hidden_size must be an integer from 1 to 2,048."),
+        ("hidden_size:none", "hidden_size must be an integer from 1 to 2,048."),
+        ("learning_rate:0", "learning_rate must be a number above 0."),
+        ("dropout:1", "dropout must be a number at least 0 and below 1."),
+        ("clip:Infinity", "clip must be a number above 0 or null."),
+        ("pace:warp", 'pace must be "max", "cinematic" or a number above 0 and at most 1,000,000.'),
+        ("paused:yes", "paused must be true or false."),
+        ("seed:9007199254740993", "seed must be an integer up to 9,007,199,254,740,991 here."),
+        ("name: ", "name must be text of up to 120 characters or null."),
+        (
+            f"watch_words:{'x' * 61}",
+            "watch_words must be a list of up to 50 words of up to 60 characters or null.",
+        ),
+    ],
+)
+def test_a_wrong_setting_in_a_link_is_described(module: Module, text: str, problem: str) -> None:
+    found = module("spec/spec-link.js", "m.parseSpec(x)", text)
+    assert (found["spec"], found["problem"]) == ({}, problem)
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ('{"cell": "gru", "name": null}', {"spec": {"cell": "gru", "name": None}}),
+        (
+            '{"id": "r1", "spec": {"seed": 3}, "corpus_name": "Tales"}',
+            {"spec": {"seed": 3}, "corpusName": "Tales"},
+        ),
+        ("{", {"problem": "It is not valid JSON."}),
+        ("[1]", {"problem": "It does not contain the settings of a run."}),
+        ('{"layers": "2"}', {"problem": "layers must be an integer from 1 to 4."}),
+        ('{"__proto__": 3}', {"problem": "A run has no setting “__proto__”."}),
+        (" " * 1_000_001, {"problem": "It is too large for the settings of a run."}),
+    ],
+)
+def test_a_file_with_settings(module: Module, content: str, found: dict[str, Any]) -> None:
+    read = module("spec/spec-file.js", "await m.readSpecFile(new File([x], 'x.json'))", content)
+    assert read == {"spec": {}, "corpusName": "", "problem": None} | found
+
+
 @pytest.mark.parametrize(("characters", "fits"), [(10_000, False), (2_000, True)])
 def test_a_prime_that_is_too_long_for_a_url_is_left_out(
     module: Module, server: Server, characters: int, fits: bool

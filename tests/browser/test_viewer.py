@@ -39,6 +39,15 @@ def test_a_viewer_sees_everything_and_changes_nothing(
     expect(viewer.locator("#keys kbd", has_text="space")).to_have_count(0)
     viewer.keyboard.press("Escape")
 
+    # A link with settings opens the form, to look at.
+    linked = open_window().page
+    linked.goto(f"{own_server.url}?new=hidden_size:20")
+    expect(linked.locator("#spec-status")).to_contain_text("Only the operator can start a run.")
+    expect(linked.locator("#new-hidden_size")).to_have_value("20")
+    for control in ("#new-run-start", "#drop-choose", "#corpus-remove"):
+        expect(linked.locator(control)).to_be_hidden()
+    linked.locator("#new-hidden_size").press("Enter")
+
     viewer.keyboard.press("p")
     expect(viewer.locator("#passage-text .prose")).to_be_visible()
     viewer.keyboard.press("Escape")

@@ -25,7 +25,7 @@ PROTOCOL = Path(__file__).parents[2] / "docs" / "protocol.md"
 
 SHIPPED_CELLS = list(CELLS)
 # Fields that a form leaves out, or shows outside its list of fields.
-NOT_IN_NEW_RUN_FORM = {"corpus", "sample_length", "checkpoint_every_s", "watch_words", "paused"}
+NOT_IN_NEW_RUN_FORM = {"corpus"}
 NOT_IN_FORK_FORM = {"paused"}
 
 

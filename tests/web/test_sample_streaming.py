@@ -14,6 +14,7 @@ from server.web.sample_streaming import (
     CHUNK_BYTES,
     MIN_SAMPLES,
     SLICE_CHARACTERS,
+    stream_json_lines,
     stream_json_list,
 )
 from tests.hostile import raw
@@ -44,7 +45,9 @@ def store(tmp_path):
     store.close()
 
 
-async def listed(store, characters=SLICE_CHARACTERS, first=0, last=None, chosen=None):
+async def listed(
+    store, characters=SLICE_CHARACTERS, first=0, last=None, chosen=None, *, lines=False
+):
     """Return the streamed list, and the lengths of the samples of each slice that was read."""
     slices = []
 
@@ -58,9 +61,13 @@ async def listed(store, characters=SLICE_CHARACTERS, first=0, last=None, chosen=
     async def after(update):
         return read(update + 1)
 
-    pieces = [piece async for piece in stream_json_list(read(first), after)]
-    assert max(map(len, pieces)) <= CHUNK_BYTES
-    return json.loads(b"".join(pieces)), slices
+    stream = stream_json_lines if lines else stream_json_list
+    pieces = [piece async for piece in stream(read(first), after)]
+    assert max(map(len, pieces), default=0) <= CHUNK_BYTES
+    content = b"".join(pieces)
+    if lines:
+        return [json.loads(line) for line in content.splitlines()], slices
+    return json.loads(content), slices
 
 
 @pytest.mark.parametrize("count", [0, 1, 6, 7, 8, 20])
@@ -73,6 +80,7 @@ def test_all_samples_are_streamed_slice_by_slice(store, count, characters):
     found, slices = asyncio.run(listed(store, characters))
     assert found == as_sent(samples)
     assert all(sum(each) <= characters or len(each) == 1 for each in slices)
+    assert asyncio.run(listed(store, characters, lines=True)) == (found, slices)
     found, _ = asyncio.run(listed(store, characters, 4, 30))
     assert [each["update"] for each in found] == [at for at in range(6, 31, 3) if at < 3 * count]
     found, _ = asyncio.run(listed(store, characters, 4, 30, [0, 6, 9, 33]))
@@ -97,6 +105,7 @@ def test_a_sample_longer_than_a_slice_is_sent_in_chunks(store, text):
     found, slices = asyncio.run(listed(store, 10_000))
     assert found == as_sent(samples)
     assert [len(each) for each in slices] == [1, 1, 1, 0]
+    assert asyncio.run(listed(store, 10_000, lines=True)) == (found, slices)
 
 
 # -- over HTTP ------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from math import isfinite
 from typing import Annotated
@@ -17,6 +17,7 @@ from server.analysis.loss_analysis import ExplainedLoss
 from server.history.smoothing import FACTORS
 from server.history.summaries import CHUNK_UPDATES, smooth_losses
 from server.history.threshold_search import Search
+from server.runs.run_controller import RunController
 from server.spec.run_spec import SpecError
 from server.spec.schemas import (
     EpochLoss,
@@ -27,12 +28,14 @@ from server.spec.schemas import (
 )
 from server.store import queries
 from server.store.queries import SampleSlice
-from server.web.dependencies import RunControllerDep, ServicesDep, limit_downloads
+from server.web.dependencies import RunControllerDep, Services, ServicesDep, limit_downloads
 from server.web.loss_cache import DEFAULT_POINTS
 from server.web.sample_streaming import (
     MAX_SAMPLES,
     SLICE_CHARACTERS,
+    NextSlice,
     fitting_sample_count,
+    stream_json_lines,
     stream_json_list,
 )
 
@@ -62,6 +65,37 @@ async def list_samples(
     if limit is not None:
         count = fitting_sample_count(controller.run, limit)
         updates = await services.store_reader(queries.select_samples, run, first, last, count)
+    first_slice, next_slice = await _sample_slices(controller, services, first, last, updates)
+    return StreamingResponse(
+        stream_json_list(first_slice, next_slice), media_type="application/json"
+    )
+
+
+@router.get(
+    "/samples.jsonl", response_class=StreamingResponse, dependencies=[Depends(limit_downloads)]
+)
+async def download_samples(
+    controller: RunControllerDep, services: ServicesDep
+) -> StreamingResponse:
+    """Stream all samples as JSON Lines: one sample a line, in order."""
+    await controller.recorder.drain()
+    first_slice, next_slice = await _sample_slices(controller, services, 0, None, None)
+    return StreamingResponse(
+        stream_json_lines(first_slice, next_slice),
+        media_type="application/x-ndjson",
+        headers=_as_download(f"hurrah-{controller.run.id}-samples.jsonl"),
+    )
+
+
+async def _sample_slices(
+    controller: RunController,
+    services: Services,
+    first: int,
+    last: int | None,
+    updates: Sequence[int] | None,
+) -> tuple[SampleSlice, NextSlice]:
+    """Return the first slice of a run's samples, and the function that reads the next ones."""
+    run = controller.run.id
     read_slice = partial(queries.sample_slice, characters=SLICE_CHARACTERS, selected=updates)
     first_slice = await services.store_reader(read_slice, run, first, last)
     # Unlimited reads: a response that has begun cannot be refused.
@@ -72,9 +106,11 @@ async def list_samples(
         with controller.reading():
             return await read(read_slice, run, update + 1, last)
 
-    return StreamingResponse(
-        stream_json_list(first_slice, next_slice), media_type="application/json"
-    )
+    return first_slice, next_slice
+
+
+def _as_download(filename: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{filename}"'}
 
 
 @router.get("/loss", response_model=Loss)
@@ -202,7 +238,8 @@ async def download_losses(controller: RunControllerDep, services: ServicesDep) -
             # The run was deleted or went back. An aborted response is recognised as incomplete.
             raise RuntimeError(f"the losses of run {run.id} end at {sent:,} of {end:,}")
 
-    disposition = f'attachment; filename="hurrah-{run.id}-losses.csv"'
     return StreamingResponse(
-        rows(first_chunk), media_type="text/csv", headers={"Content-Disposition": disposition}
+        rows(first_chunk),
+        media_type="text/csv",
+        headers=_as_download(f"hurrah-{run.id}-losses.csv"),
     )

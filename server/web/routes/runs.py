@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from fastapi.exceptions import RequestValidationError
 from pydantic import Field, ValidationError
+from starlette.responses import Response
 
 from server.spec.run_change import RunChange
 from server.spec.run_spec import RunSpec, StrictModel
@@ -54,6 +55,17 @@ async def create_run(spec: RunSpec, services: ServicesDep) -> Run:
 async def read_run(controller: RunControllerDep) -> Run:
     """Return a run."""
     return controller.run
+
+
+@router.get("/{run_id}/spec.json", response_class=Response)
+async def download_spec(controller: RunControllerDep) -> Response:
+    """Return a run's spec as a file; the form for a new run and `train --spec` take it."""
+    run = controller.run
+    return Response(
+        run.spec.model_dump_json(indent=2),
+        media_type="application/json",
+        headers={"Content-Disposition": f'attachment; filename="hurrah-{run.id}-spec.json"'},
+    )
 
 
 @router.patch("/{run_id}")

@@ -1,8 +1,12 @@
-/** Export of the curve as PNG, SVG or CSV, and a link to the current view. */
+/**
+ * Export of a run: its curve as PNG, SVG or CSV, its samples and settings as JSON, and a link to
+ * the current view.
+ */
 
-import { lossesFile } from "../net/api.js";
+import { lossesFile, samplesFile, specFile } from "../net/api.js";
 import { urlOf } from "../state/url-state.js";
-import { el, find } from "../lib/dom.js";
+import { find } from "../lib/dom.js";
+import { download } from "../net/download.js";
 import { scalesOf } from "../curve/scales.js";
 import { SIZE, exportFigure, csvOf } from "./export.js";
 import { popover } from "../ui/popover.js";
@@ -16,14 +20,16 @@ const PNG_SCALE = 2;
  */
 export function mountExportMenu(store, chart) {
   const menu = popover(find("#export-open"), find("#export-panel"));
-  const csv = find("#export-losses");
-  for (const entry of [csv, find("#export-report")]) {
-    entry.addEventListener("click", () => menu.close());
+  const files = { losses: lossesFile, samples: samplesFile, spec: specFile };
+  for (const name of [...Object.keys(files), "report"]) {
+    find(`#export-${name}`).addEventListener("click", () => menu.close());
   }
   store.watch(
     (state) => [state.runId],
     (runId) => {
-      if (runId) csv.href = lossesFile(runId);
+      for (const [name, address] of Object.entries(files)) {
+        if (runId) find(`#export-${name}`).href = address(runId);
+      }
       find("#export-open").disabled = !runId;
     },
   );
@@ -62,14 +68,6 @@ function blobOf(address) {
 function nameOf({ run }) {
   const name = run.name.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-");
   return `hurrah-${name.replace(/^-+|-+$/g, "") || run.id}`;
-}
-
-function download(blob, name) {
-  const href = URL.createObjectURL(blob);
-  const link = el("a", { href, download: name });
-  link.click();
-  // The browser reads the URL after the click; a minute is more than enough.
-  setTimeout(() => URL.revokeObjectURL(href), 60_000);
 }
 
 async function copyLink(state) {

@@ -1,7 +1,7 @@
 /** The settings in which runs differ, and those that they share. Pure functions. */
 
 import * as format from "../lib/format.js";
-import { columnOf, FIELDS, namesInPhrase, phraseOf, valueText } from "../runs/run-spec.js";
+import { columnOf, FIELDS, namesInPhrase, phraseOf, valueText } from "../spec/run-spec.js";
 
 /**
  * A field of the spec, or a value computed from the spec.

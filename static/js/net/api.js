@@ -441,6 +441,12 @@ export const standalonePage = (id) => run(id, "/standalone");
 /** Where the losses of every update can be downloaded. @type {(id: string) => string} */
 export const lossesFile = (id) => run(id, "/losses.csv");
 
+/** Where all samples can be downloaded. @type {(id: string) => string} */
+export const samplesFile = (id) => run(id, "/samples.jsonl");
+
+/** Where the settings of a run can be downloaded. @type {(id: string) => string} */
+export const specFile = (id) => run(id, "/spec.json");
+
 /**
  * Upload a text. This uses XMLHttpRequest, since fetch does not report upload progress.
  *

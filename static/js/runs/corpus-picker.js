@@ -3,6 +3,7 @@
 import * as api from "../net/api.js";
 import { el, find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
+import { isSpecFile } from "../spec/spec-file.js";
 import { onFileDropped } from "../ui/file-drop.js";
 
 const EXCERPT_CHARACTERS = 420;
@@ -43,6 +44,7 @@ export class CorpusPicker {
    * @param {(busy: boolean) => void} on.busy an upload starts or ends.
    * @param {(corpus: ListedCorpus) => void} on.added an upload added a corpus.
    * @param {() => void} on.over a file is dragged over the page.
+   * @param {(file: File) => void} on.spec the settings of a run were dropped.
    */
   constructor(store, on) {
     this.#store = store;
@@ -86,7 +88,7 @@ export class CorpusPicker {
     onFileDropped(find("#drop"), {
       wanted: () => store.get().operator,
       over: on.over,
-      drop: upload,
+      drop: (dropped) => (isSpecFile(dropped) ? on.spec(dropped) : upload(dropped)),
       refuse: (files) =>
         setText(find("#error-corpus"), `${files} files were dropped. Add one text at a time.`),
     });
@@ -112,7 +114,7 @@ export class CorpusPicker {
     for (const upload of this.#uploads.values()) if (upload.answered) upload.readings = [];
   }
 
-  /** Fetch the list of corpora. The caller handles a Problem. */
+  /** Fetch the list of corpora, and choose one if it is there. The caller handles a Problem. */
   async load(choose) {
     const corpora = await api.listCorpora();
     this.#store.dispatch({ type: "corpora", corpora });
@@ -158,7 +160,8 @@ export class CorpusPicker {
     const used = this.#isUsed(corpus?.id);
     setText(find("#corpus-about"), corpus ? sizes(corpus) : "");
     find("#corpus-facts").replaceChildren(...(corpus ? facts(corpus) : []));
-    find("#corpus-remove").hidden = !corpus || corpus.shipped || used;
+    const { operator } = this.#store.get();
+    find("#corpus-remove").hidden = !operator || !corpus || corpus.shipped || used;
     this.#showExcerpt(corpus);
     this.#showReadings(corpus);
     this.#showLicence(corpus);

@@ -4,8 +4,8 @@ import * as api from "../net/api.js";
 import { el, find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { FieldErrors } from "../ui/field-errors.js";
-import { RunSpecForm } from "./run-spec-form.js";
-import { FORMS } from "./run-spec.js";
+import { RunSpecForm } from "../spec/run-spec-form.js";
+import { FORMS } from "../spec/run-spec.js";
 
 /** The updates suggested for a fork of a run without a limit. */
 const UPDATES_WITHOUT_LIMIT = 100_000;

@@ -6,7 +6,10 @@ import * as format from "../lib/format.js";
 import { FieldErrors } from "../ui/field-errors.js";
 import { CorpusPicker } from "./corpus-picker.js";
 import { Estimate } from "./estimate.js";
-import { RunSpecForm } from "./run-spec-form.js";
+import { download } from "../net/download.js";
+import { RunSpecForm } from "../spec/run-spec-form.js";
+import { readSpecFile, specFile } from "../spec/spec-file.js";
+import { formatSpec, parseSpec, specLink, withDefaults } from "../spec/spec-link.js";
 import {
   DEFAULT_SPEC,
   describeOverrides,
@@ -14,14 +17,16 @@ import {
   parameterCount,
   PRESET_DESCRIPTIONS,
   PRESETS,
-} from "./run-spec.js";
+} from "../spec/run-spec.js";
 
 export class NewRunDialog {
+  #store;
   #created;
   #dialog = find("#new-run-dialog");
   #form = find("#new-run-form");
   #start = find("#new-run-start");
   #problem = find("#new-run-problem");
+  #status = find("#spec-status");
   #corpora;
   /** @type {ListedCorpus | undefined} */
   #corpus;
@@ -44,6 +49,7 @@ export class NewRunDialog {
    * @param {(run: Run) => void} created called with the new run.
    */
   constructor(store, created) {
+    this.#store = store;
     this.#created = created;
     const { name } = this.#form.elements;
     find("#presets").replaceChildren(...this.#presets);
@@ -61,6 +67,7 @@ export class NewRunDialog {
         this.#suggested = corpus.name;
       },
       over: () => this.open(),
+      spec: (file) => this.#takeFile(file),
     });
     this.#settings.update();
     find("#new-run").addEventListener("click", () => this.open());
@@ -71,7 +78,16 @@ export class NewRunDialog {
     for (const button of this.#dialog.querySelectorAll("[data-close]")) {
       button.addEventListener("click", () => this.#dialog.close());
     }
+    const file = find("#spec-file");
+    find("#spec-load").addEventListener("click", () => file.click());
+    file.addEventListener("change", async () => {
+      if (file.files[0]) await this.#takeFile(file.files[0]);
+      file.value = "";
+    });
+    find("#spec-save").addEventListener("click", () => this.#save());
+    find("#spec-link").addEventListener("click", () => this.#copyLink());
     this.#dialog.addEventListener("close", () => {
+      this.#store.dispatch({ type: "newRun", text: null });
       this.#estimate.cancel();
       this.#corpora.endQuestions();
       this.#showingProblem(() => this.#corpora.finishRemoval());
@@ -89,9 +105,77 @@ export class NewRunDialog {
     if (this.#dialog.open) return;
     this.#errors.clear();
     setText(this.#problem, reason);
+    setText(this.#status, "");
     this.#settings.fill(spec);
     this.#dialog.showModal();
     await this.#showingProblem(() => this.#corpora.load(spec.corpus));
+  }
+
+  /**
+   * Open the dialog with the settings of a link. Viewers may only look at them.
+   *
+   * @param {string} text see spec/spec-link.js.
+   */
+  async openLink(text) {
+    await this.open();
+    await this.#take(parseSpec(text), "The link was not used.");
+    if (this.#store.get().operator) return;
+    setText(this.#status, "Only the operator can start a run. These are the settings of the link.");
+  }
+
+  /** @param {File} file */
+  async #takeFile(file) {
+    const taken = await this.#take(await readSpecFile(file), `${file.name} was not used.`);
+    if (taken) setText(this.#status, `The settings are those of ${file.name}.`);
+  }
+
+  /**
+   * Set all fields, those that are left out to their defaults; or nothing, if one is wrong.
+   *
+   * @param {{spec: Record<string, any>, corpusName: string, problem: string | null}} found
+   * @param {string} refused said before a problem.
+   * @returns {Promise<boolean>} whether the fields were set.
+   */
+  async #take({ spec, corpusName, problem }, refused) {
+    this.#errors.clear();
+    setText(this.#status, "");
+    setText(this.#problem, problem ? `${refused} ${problem}` : "");
+    if (problem) return false;
+    this.#settings.fill(withDefaults(spec));
+    const { corpus } = this.#form.elements;
+    await this.#showingProblem(async () => {
+      await this.#corpora.load(spec.corpus);
+      if (!spec.corpus || corpus.value === spec.corpus) return;
+      const name = corpusName ? `“${corpusName}” (${spec.corpus})` : `“${spec.corpus}”`;
+      const missing = `This server does not have the text ${name}.`;
+      setText(find("#error-corpus"), `${missing} Upload it here, or choose another.`);
+    });
+    return true;
+  }
+
+  #save() {
+    const spec = withDefaults(this.#spec());
+    const name = spec.name?.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-") ?? "";
+    download(specFile(spec), `hurrah-${name ? `${name}-` : ""}spec.json`);
+  }
+
+  async #copyLink() {
+    const address = specLink(this.#linkText());
+    try {
+      await navigator.clipboard.writeText(address);
+      setText(this.#status, "Link copied.");
+    } catch {
+      // There is no clipboard without a secure context.
+      setText(this.#status, "The link could not be copied. You can copy it from the address bar.");
+    }
+  }
+
+  /** The settings as the URL has them. The first shipped text is the default and left out. */
+  #linkText() {
+    const corpora = Object.values(this.#store.get().corpora);
+    const isDefault = this.#corpus?.id === corpora.find(({ shipped }) => shipped)?.id;
+    const { corpus, ...spec } = this.#spec();
+    return isDefault ? formatSpec(spec) : formatSpec({ corpus, ...spec }, this.#corpus?.name);
   }
 
   /**
@@ -126,10 +210,13 @@ export class NewRunDialog {
     const about = PRESET_DESCRIPTIONS[matching[0]] ?? "Custom settings.";
     setText(find("#preset-about"), about);
     setText(find("#parameter-count"), sizeText(spec, this.#corpus));
-    if (this.#corpus && this.#dialog.open) this.#estimate.ask(this.#spec());
+    if (!this.#corpus || !this.#dialog.open) return;
+    this.#store.dispatch({ type: "newRun", text: this.#linkText() });
+    if (this.#store.get().operator) this.#estimate.ask(this.#spec());
   }
 
   async #submit() {
+    if (!this.#store.get().operator) return;
     this.#errors.clear();
     setText(this.#problem, "");
     this.#start.disabled = true;

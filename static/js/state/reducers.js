@@ -71,6 +71,7 @@ export const initialState = ({ operator }) => ({
   sideTab: "writing",
   textMode: "written",
   curveTab: "time",
+  newRun: null,
   ...DEFAULT_AXES,
   ...EMPTY_RUN,
 });
@@ -130,6 +131,9 @@ const ACTION_HANDLERS = {
 
   /** The passage in the drawer; null for none. */
   passage: (state, { passage }) => (passage === state.passage ? state : { ...state, passage }),
+
+  /** The settings in the form for a new run, as the URL has them; null while it is closed. */
+  newRun: (state, { text }) => (text === state.newRun ? state : { ...state, newRun: text }),
 
   /** Pin the sample at an update, optionally as it was written; null follows the newest one. */
   pin: (state, { update, asWritten = false }) => ({

@@ -6,6 +6,7 @@
  * in the view needs one new row here and nothing else.
  */
 
+import { readable } from "../net/query.js";
 import { X_AXES, LOSS_UNITS } from "../curve/axes.js";
 import { passageFromParams, setPassageParams } from "./passage-link.js";
 import { SMOOTHINGS } from "../curve/smoothing.js";
@@ -52,6 +53,8 @@ const PARAMETERS = {
   },
   tab: oneOf("sideTab", ["writing", "reading"]),
   chart: oneOf("curveTab", ["time", "position"]),
+  /** The settings in the form for a new run. The form reads them itself, see spec/spec-link.js. */
+  new: { read: ({ newRun }) => newRun, parse: () => null },
 };
 
 /**
@@ -82,7 +85,7 @@ export function urlOf(state, parameters = PARAMETERS) {
     if (text !== null && text !== undefined) params.set(name, text);
   }
   setPassageParams(params, state.passage); // several parameters
-  const search = params.toString();
+  const search = readable(params);
   return search ? `?${search}` : location.pathname;
 }
 

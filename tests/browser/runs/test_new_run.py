@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from itertools import product
@@ -9,6 +10,7 @@ from itertools import product
 from playwright.sync_api import FilePayload, Page, expect
 
 from server.rnn.cells import CELLS
+from server.spec.run_spec import RunSpec
 from tests.browser.conftest import Window, eventually, figure, run_in_address
 from tests.browser.server_process import Server
 
@@ -478,3 +480,68 @@ def test_a_default_by_other_fields_is_marked_as_such(server: Server, window: Win
     page.locator("#new-run-dialog summary").first.click()
     expect(page.locator("input[name=loss_smoothing-null]")).to_be_checked()
     expect(page.locator("#new-loss_smoothing")).to_be_disabled()
+
+
+def test_a_link_and_a_file_fill_in_the_form_and_start_nothing(
+    server: Server, window: Window
+) -> None:
+    page = window.page
+    link = "?new=cell:lstm,optimizer:adam,watch_words:Anna;mill,corpus:a1b2,corpus_name:Tales"
+    page.goto(server.url + link)
+    expect(page.locator("#error-corpus")).to_have_text(
+        "This server does not have the text “Tales” (a1b2). Upload it here, or choose another."
+    )
+    expect(page.locator("#new-cell")).to_have_value("lstm")
+    expect(page.locator("#new-learning_rate")).to_have_value("0.002")
+    expect(page.locator("#new-watch_words")).to_have_value("Anna, mill")
+
+    # The address follows the form.
+    page.locator("#new-name").fill("Lesson 1, start")
+    expect(page).to_have_url(
+        re.compile(
+            r"new=name:Lesson\+1%252C\+start,cell:lstm,optimizer:adam,watch_words:Anna;mill$"
+        )
+    )
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator("#spec-link").click()
+    expect(page.locator("#spec-status")).to_have_text("Link copied.")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == f"{server.url}?{page.url.split('?')[1]}"
+
+    with page.expect_download() as saved:
+        page.locator("#spec-save").click()
+    assert saved.value.suggested_filename == "hurrah-lesson-1-start-spec.json"
+    spec = json.loads(saved.value.path().read_text())
+    assert set(spec) == set(RunSpec.model_fields)
+    assert RunSpec(**spec).model_dump() == spec | {"checkpoint_every_s": 30.0}
+    assert (spec["name"], spec["watch_words"]) == ("Lesson 1, start", ["Anna", "mill"])
+
+    # A wrong file changes nothing, a right one everything, also where it is dropped.
+    wrong = as_file(json.dumps({"cell": "gru", "layers": 9}), "wrong.json")
+    page.locator("#spec-file").set_input_files(wrong)
+    expect(page.locator("#new-run-problem")).to_have_text(
+        "wrong.json was not used. layers must be an integer from 1 to 4."
+    )
+    expect(page.locator("#new-cell")).to_have_value("lstm")
+    dropped = page.evaluate_handle(
+        "text => { const data = new DataTransfer();"
+        " data.items.add(new File([text], 'right.json')); return data; }",
+        json.dumps({"cell": "gru", "paused": True, "watch_words": []}),
+    )
+    for event in ("dragover", "drop"):
+        page.dispatch_event("body", event, {"dataTransfer": dropped})
+    expect(page.locator("#spec-status")).to_have_text("The settings are those of right.json.")
+    expect(page.locator("#new-run-problem")).to_have_text("")
+    expect(page.locator("#new-name")).to_have_value("")
+    expect(page).to_have_url(re.compile(r"new=cell:gru,watch_words:,paused:true$"))
+    assert server.call("GET", "runs") == []
+
+    page.locator("#new-run-start").click()
+    expect(page.locator("#run-name")).not_to_have_text("No run yet")
+    assert "new=" not in page.url
+    run = server.call("GET", f"runs/{run_in_address(page)}")
+    assert (run["update"], run["spec"]["cell"], run["spec"]["watch_words"]) == (0, "gru", [])
+    page.locator("#export-open").click()
+    for link, name in [("samples", "samples.jsonl"), ("spec", "spec.json")]:
+        address = page.locator(f"#export-{link}").get_attribute("href")
+        assert address == f"/api/runs/{run['id']}/{name}"

@@ -44,7 +44,8 @@ def test_pages_and_json_are_compressed_for_clients_that_accept_it(server, run, p
 def test_downloads_streams_and_small_answers_are_sent_as_they_are(server, run):
     address = f"/api/runs/{run['id']}"
     accepts = {"Accept-Encoding": "gzip"}
-    for path in (f"{address}/losses.csv", f"{address}/checkpoints/latest/file", "/healthz"):
+    files = ("losses.csv", "samples.jsonl", "checkpoints/latest/file")
+    for path in (*(f"{address}/{file}" for file in files), "/healthz"):
         answer, _ = raw(server, path, **accepts)
         assert answer.status_code == 200
         assert "content-encoding" not in answer.headers, path

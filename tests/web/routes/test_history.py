@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import socket
 
 import httpx
@@ -291,6 +292,31 @@ def test_losses_of_a_run_deleted_midway_are_recognised_as_incomplete(server):
         with pytest.raises(httpx.RemoteProtocolError):
             for _ in pieces:
                 pass
+
+
+def test_samples_as_json_lines(server, run):
+    path = f"/api/runs/{run['id']}/samples.jsonl"
+    answer = server.client.get(path)
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    name = f"hurrah-{run['id']}-samples.jsonl"
+    assert answer.headers["content-disposition"] == f'attachment; filename="{name}"'
+    lines = answer.text.split("\n")
+    assert lines.pop() == ""
+    assert [json.loads(line) for line in lines] == server.get(run, "samples")
+    assert len(lines) > 10
+    assert server.client.head(path).headers["content-type"] == "application/x-ndjson"
+    for parameter in ("losses.csv", "samples.jsonl"):
+        server.problem(server.client.get(f"/api/runs/nobody/{parameter}"), 404)
+
+
+def test_the_spec_of_a_run_as_a_file(server, run):
+    answer = server.client.get(f"/api/runs/{run['id']}/spec.json")
+    assert answer.json() == server.run(run)["spec"]
+    disposition = answer.headers["content-disposition"]
+    assert disposition == f'attachment; filename="hurrah-{run["id"]}-spec.json"'
+    # A spec that was taken from a run is one for another run.
+    again = server.create(**answer.json() | {"paused": True, "name": None})
+    assert again["spec"] == answer.json() | {"paused": True, "name": again["name"]}
 
 
 def test_the_headers_of_a_file_do_not_cost_its_content(server, run):

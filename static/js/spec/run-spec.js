@@ -17,10 +17,30 @@ import * as format from "../lib/format.js";
  * @property {(string | number)[]} choices the values of a select.
  * @property {"plain" | "count" | "share" | "seconds" | "pace" | "words"} display
  * @property {any} default
- * @property {{field: string, defaults: Record<string, number>} | null} default_by
+ * @property {DefaultBy | null} default_by
  * @property {{label: string, phrase: string, option_of: string | null} | null} null
  * @property {SpecColumn | null} column
+ * @property {string} allowed what a value may be, in words.
+ * @property {FieldSchema[]} schemas a value that is not null fits one of them.
  */
+
+/**
+ * A part of JSON schema.
+ *
+ * @typedef {Object} FieldSchema
+ * @property {"string" | "number" | "integer" | "boolean" | "array"} type
+ * @property {any[]} [enum]
+ * @property {number} [minimum]
+ * @property {number} [exclusiveMinimum]
+ * @property {number} [maximum]
+ * @property {number} [exclusiveMaximum]
+ * @property {number} [minLength]
+ * @property {number} [maxLength]
+ * @property {number} [maxItems]
+ * @property {FieldSchema} [items]
+ */
+
+/** @typedef {{field: string, defaults: Record<string, number>}} DefaultBy */
 
 /**
  * @typedef {Object} SpecColumn
@@ -62,9 +82,13 @@ export const DEFAULT_SPEC = Object.fromEntries(
   Object.entries(FIELDS).map(([name, field]) => [name, field.default]),
 );
 
-// A preset leaves the name and the seed as they are.
-const { name: _name, seed: _seed, ...ASSIGNMENT } = Object.fromEntries(
-  [...FORMS.new.main, ...FORMS.new.folded].map((name) => [name, DEFAULT_SPEC[name]]),
+/** The fields that a preset leaves as they are. */
+const NOT_IN_PRESETS = ["name", "seed", "watch_words", "paused"];
+
+const ASSIGNMENT = Object.fromEntries(
+  [...FORMS.new.main, ...FORMS.new.folded]
+    .filter((name) => !NOT_IN_PRESETS.includes(name))
+    .map((name) => [name, DEFAULT_SPEC[name]]),
 );
 
 const BATCHED = {

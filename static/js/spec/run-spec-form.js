@@ -28,7 +28,7 @@ export class RunSpecForm {
     this.#names = [...layout.main, ...layout.folded];
     this.#changed = changed;
     for (const name of this.#dependent()) {
-      this.#followed[name] = FIELDS[FIELDS[name].default_by.field].default;
+      this.#followed[name] = FIELDS[defaultBy(name).field].default;
     }
     form.addEventListener("input", () => this.update());
   }
@@ -43,7 +43,7 @@ export class RunSpecForm {
     for (const name of names) this.#fillField(name, spec[name]);
     for (const name of names) this.#fillNull(name, spec[name] === null);
     for (const name of this.#dependent()) {
-      this.#followed[name] = this.#elements[FIELDS[name].default_by.field].value;
+      this.#followed[name] = this.#elements[defaultBy(name).field].value;
     }
     this.update();
   }
@@ -62,12 +62,12 @@ export class RunSpecForm {
   }
 
   /**
-   * Update the controls after a change. A number that is null is disabled. A field whose default
+   * Update the controls after a change. A control that is null is disabled. A field whose default
    * depends on another field gets the new default, unless the user has changed it.
    */
   update() {
     for (const name of this.#dependent()) {
-      const { field, defaults } = FIELDS[name].default_by;
+      const { field, defaults } = defaultBy(name);
       const { value } = this.#elements[field];
       const edited = Number(this.#elements[name].value) !== defaults[this.#followed[name]];
       if (value !== this.#followed[name] && !edited) {
@@ -76,7 +76,7 @@ export class RunSpecForm {
       this.#elements[name].placeholder = `${defaults[value]} by default`;
       this.#followed[name] = value;
     }
-    for (const name of this.#names.filter((each) => FIELDS[each].control === "number")) {
+    for (const name of this.#names.filter((each) => FIELDS[each].null)) {
       this.#elements[name].disabled = this.#isNull(name);
     }
     this.#changed();
@@ -96,6 +96,8 @@ export class RunSpecForm {
         element.append(el("option", { value: text, text: valueText(name, { [name]: value }) }));
       }
       element.value = text;
+    } else if (control === "checkbox") {
+      element.checked = value;
     } else if (control === "words") {
       element.value = (value ?? []).join(", ");
     } else {
@@ -127,6 +129,7 @@ export class RunSpecForm {
    */
   #read(name) {
     const { control, choices } = FIELDS[name];
+    if (control === "checkbox") return this.#elements[name].checked;
     const text = this.#elements[name].value.trim();
     if (control === "words") return wordsIn(text);
     if (text === "") return undefined;
@@ -138,9 +141,17 @@ export class RunSpecForm {
 
   /** The fields whose default depends on another field of the form. */
   #dependent() {
-    return this.#names.filter((name) => this.#names.includes(FIELDS[name].default_by?.field));
+    return this.#names.filter((name) => this.#names.includes(FIELDS[name].default_by?.field ?? ""));
   }
 }
+
+/**
+ * How the default of a field depends on another one.
+ *
+ * @param {string} name of a field for which it does.
+ */
+const defaultBy = (name) =>
+  /** @type {import("./run-spec.js").DefaultBy} */ (FIELDS[name].default_by);
 
 /** @param {string} text words separated by commas. */
 const wordsIn = (text) =>
