@@ -141,7 +141,7 @@ def _answer_requests(channel):
 
     # The shipped text and the static files are the same for all: they are described once.
     library = server.corpora.library
-    library._describe = functools.lru_cache(maxsize=1)(library._describe)
+    library.describe = functools.lru_cache(maxsize=1)(library.describe)
     with tempfile.TemporaryDirectory() as directory:
         library.CorpusLibrary(ROOT / "data" / "corpora", Path(directory))
     server.web.routes.pages.static_files()
