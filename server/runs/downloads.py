@@ -81,6 +81,10 @@ class Downloads:
         )
         self._shared: dict[_Key, _Shared] = {}
 
+    def admission(self, *, to_operator: bool) -> AdmissionLimiter:
+        """Return the limit that a download waits for; `TooBusyError`: too many are in progress."""
+        return self._operators if to_operator else self._viewers
+
     @contextlib.asynccontextmanager
     async def file(
         self, controller: RunController, checkpoint: str, *, to_operator: bool
@@ -96,7 +100,7 @@ class Downloads:
         TooBusyError
             Too many downloads are in progress.
         """
-        async with self._operators if to_operator else self._viewers:
+        async with self.admission(to_operator=to_operator):
             key = await _key(controller, checkpoint)
             shared = self._shared.get(key)
             if shared is None or _failed(shared.opening):

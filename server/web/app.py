@@ -31,6 +31,7 @@ from server.web.routes import (
     runs,
     saved_passages,
     surprisal,
+    transfer,
 )
 from server.web.security.middleware import SecurityMiddleware
 
@@ -72,6 +73,7 @@ def create_app(settings: Settings) -> FastAPI:
         pages,
         corpora,
         runs,
+        transfer,
         estimates,
         checkpoints,
         passages,

@@ -23,6 +23,8 @@ from server.runs.run_controller import RunController
 from server.runs.supervisor import Supervisor
 from server.settings import Settings
 from server.store.executor import LimitedStoreReader
+from server.transfer.export_service import RunExports
+from server.transfer.importer import RunImports
 from server.web.live.broadcast import Broadcaster
 from server.web.loss_cache import LossCache
 from server.web.security.auth import is_operator
@@ -50,6 +52,8 @@ class Services:
     store_reader: LimitedStoreReader
     passages: PassageService
     downloads: Downloads
+    exports: RunExports
+    imports: RunImports
     gallery: Gallery
     gradient_checks: GradientCheckService
     surprisal: SurprisalService

@@ -14,6 +14,7 @@ from server.corpora.excerpts import ExcerptReader
 from server.corpora.library import CorpusLibrary
 from server.corpora.uploads import Uploads
 from server.files.durable import make_directory
+from server.files.run_directories import RUNS
 from server.passages.gallery import Gallery
 from server.passages.model_store import ModelStore
 from server.passages.request import PassageLimits
@@ -24,6 +25,9 @@ from server.settings import SHIPPED_CORPORA, Settings
 from server.spec.limits import Limits
 from server.spec.run_spec import RunSpec
 from server.store.executor import LimitedStoreReader
+from server.transfer.export_service import RunExports
+from server.transfer.importer import RunImports, remove_leftovers
+from server.transfer.staging import StagingLimits
 from server.web.dependencies import Services
 from server.web.live.broadcast import Broadcaster
 from server.web.loss_cache import LossCache
@@ -76,7 +80,7 @@ async def _create_services(settings: Settings) -> Services:
     max_waiting = settings.max_waiting_requests
     max_characters = settings.max_probe_characters
     models = ModelStore(
-        settings.data_dir / "runs", settings.max_saved_models, settings.max_saved_models_bytes
+        settings.data_dir / RUNS, settings.max_saved_models, settings.max_saved_models_bytes
     )
     models.delete_drafts()
     passages = PassageService(
@@ -84,15 +88,28 @@ async def _create_services(settings: Settings) -> Services:
         models,
         library,
     )
+    remove_leftovers(settings.data_dir, library, supervisor.uses)
+    uploads = Uploads(library, supervisor.quota, settings.max_corpora)
+    downloads = Downloads(max_waiting, settings.request_timeout_s)
     return Services(
         settings=settings,
         corpora=library,
         excerpts=ExcerptReader(),
-        uploads=Uploads(library, supervisor.quota, settings.max_corpora),
+        uploads=uploads,
         supervisor=supervisor,
         store_reader=store_reader,
         passages=passages,
-        downloads=Downloads(max_waiting, settings.request_timeout_s),
+        downloads=downloads,
+        exports=RunExports(settings.data_dir, library, downloads),
+        imports=RunImports(
+            settings.data_dir,
+            supervisor,
+            uploads,
+            StagingLimits(
+                settings.max_import_bytes, settings.max_upload_bytes, settings.max_network_bytes
+            ),
+            settings.max_saved_passages,
+        ),
         gallery=Gallery(supervisor, store_reader, passages, models, settings.max_saved_passages),
         gradient_checks=GradientCheckService(max_characters, max_waiting),
         estimates=EstimateService(max_waiting),
