@@ -20,11 +20,12 @@ from server.runs.run_controller import RunController
 from server.runs.supervisor import DATABASE
 from server.spec.schemas import Checkpoint
 from server.transfer.exporter import LiveCheckpoint, PreparedArchive, RunSource, prepare
+from server.transfer.installation import EXPORTS
 
-__all__ = ["DIRECTORY", "RunExports"]
+__all__ = ["RunExports"]
 
-DIRECTORY = "exports"
-"""The directory of exports in progress, in the data directory."""
+DRAIN_TIMEOUT_S = 2.0
+"""How long an export waits for samples to be measured; others are in the checkpoint."""
 
 
 class RunExports:
@@ -59,7 +60,7 @@ class RunExports:
             Too many downloads are in progress.
         """
         async with self._downloads.admission(to_operator=to_operator):
-            scratch = self._data_dir / DIRECTORY / secrets.token_hex(6)
+            scratch = self._data_dir / EXPORTS / secrets.token_hex(6)
             await asyncio.to_thread(scratch.mkdir, parents=True)
             cancelled = threading.Event()
             try:
@@ -101,7 +102,9 @@ async def _live_checkpoint(controller: RunController) -> AsyncIterator[LiveCheck
 
     The file is not one of the run's checkpoints: viewers export runs, and change nothing.
     """
-    # Samples that were measured late, and changes of the last second.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_TIMEOUT_S):
+            await controller.recorder.drain()
     with contextlib.suppress(StorageError):
         await controller.recorder.flush()
     latest = await controller.checkpoint_store.last_known()

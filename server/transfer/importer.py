@@ -1,20 +1,17 @@
 """Importing archives: one at a time, and each completely or not at all.
 
 An archive is checked and unpacked into a staging directory by a process of its own. Then the text
-is added if it is new, the files are moved, and last one transaction adds the rows. The staging
-directory names the added text, so that the next start can remove what a crash left of either.
+is added if it is new, the files are moved, and last one transaction adds the rows.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import secrets
 import shutil
-import sqlite3
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
@@ -22,37 +19,30 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from server.concurrency.child_process import child_environment
-from server.corpora.library import Corpus, CorpusLibrary, UnknownCorpusError
+from server.corpora.library import Corpus
 from server.corpora.uploads import Uploads
 from server.errors import LimitReachedError
 from server.files.disk_errors import StorageError
-from server.files.durable import make_directory, sync_directory
+from server.files.durable import make_directory
 from server.files.failpoints import failpoint
-from server.passages.saved_passage import SavedPassage
 from server.passages.saved_passage_store import gallery_state
 from server.runs.supervisor import Supervisor
-from server.spec.run_spec import MAX_NAME_CHARACTERS, SpecError
+from server.spec.run_spec import SpecError
 from server.spec.schemas import Run
 from server.store import queries
-from server.store.database import Store
 from server.transfer.archive_format import ArchiveError, MissingTextError
-from server.transfer.export_service import DIRECTORY as EXPORTS
+from server.transfer.installation import IMPORTS, insert_rows, note_text, on_corpus, renewed
 from server.transfer.messages import Refusal, StagingRequest, StagingResult
 from server.transfer.staging import FILES, ROWS, TEXT, StagedRun, StagingLimits
 from server.transfer.texts import KnownText
 
-__all__ = ["DIRECTORY", "ImportCancelledError", "RunImports", "insert_rows", "remove_leftovers"]
+__all__ = ["ImportCancelledError", "RunImports"]
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-DIRECTORY = "imports"
-"""The directory of imports in progress, in the data directory."""
 GIVEN_TEXT = "given.txt"
-ADDED_TEXT = "added-text.json"
-COPY = " (copy)"
-"""Added to the name of a run that is there already."""
 
 
 class ImportCancelledError(RuntimeError):
@@ -84,7 +74,7 @@ class RunImports:
         limits: StagingLimits,
         max_passages: int,
     ) -> None:
-        self._directory = data_dir.absolute() / DIRECTORY
+        self._directory = data_dir.absolute() / IMPORTS
         self._supervisor = supervisor
         self._library = supervisor.corpora
         self._uploads = uploads
@@ -184,14 +174,14 @@ class RunImports:
                 f" {self._max_passages:,} (HURRAH_MAX_SAVED_PASSAGES)."
             )
         failpoint("import.staged")
-        run = _renewed(staged.run, await store(queries.run_ids))
+        run = renewed(staged.run, await store(queries.run_ids))
         added = None
         try:
             if staged.known_text is None:
                 added = await self._add_text(staging, staged)
                 failpoint("import.text_added")
             corpus = added or self._library.get(staged.known_text or "")
-            run = _on_corpus(run, corpus)
+            run = on_corpus(run, corpus)
             insert = partial(insert_rows, run=run, rows=staging / ROWS)
             return await self._supervisor.adopt(run, staging / FILES, insert)
         except BaseException:
@@ -201,7 +191,7 @@ class RunImports:
 
     async def _add_text(self, staging: Path, staged: StagedRun) -> Corpus:
         identity, origin = secrets.token_hex(6), staged.corpus
-        await asyncio.to_thread(_note_text, staging, identity)
+        await asyncio.to_thread(note_text, staging, identity)
         return await self._uploads.restore(
             identity,
             staging / TEXT,
@@ -222,55 +212,6 @@ async def _completed(work: Coroutine[Any, Any, T]) -> T:
         raise
 
 
-def insert_rows(store: Store, run: Run, rows: Path) -> None:
-    """Add a staged run to the database; durable, in one transaction.
-
-    Parameters
-    ----------
-    store : Store
-        The database.
-    run : Run
-        The run, with its new id.
-    rows : pathlib.Path
-        The staged database.
-    """
-
-    def add_passages(connection: sqlite3.Connection, source: sqlite3.Connection) -> None:
-        for (text,) in source.execute("SELECT passage FROM saved_passages ORDER BY number"):
-            saved = SavedPassage.model_validate_json(text)
-            known = connection.execute("SELECT 1 FROM saved_passages WHERE id = ?", (saved.id,))
-            identity = saved.id if known.fetchone() is None else secrets.token_hex(6)
-            saved = saved.model_copy(update={"id": identity, "run": run.id})
-            connection.execute(
-                "INSERT INTO saved_passages (id, run, fingerprint, model, passage)"
-                " VALUES (?, ?, ?, ?, ?)",
-                (saved.id, run.id, saved.fingerprint, saved.model, saved.model_dump_json()),
-            )
-
-    store.add_imported(run.id, run.model_dump_json(), rows, add_passages)
-
-
-def remove_leftovers(data_dir: Path, library: CorpusLibrary, uses: Callable[[str], bool]) -> None:
-    """Remove what a crash left of imports and exports.
-
-    Parameters
-    ----------
-    data_dir : pathlib.Path
-        The data directory.
-    library : CorpusLibrary
-        The texts.
-    uses : callable
-        Whether a run uses a text, by its id.
-    """
-    for path in (data_dir / DIRECTORY).glob(f"*/{ADDED_TEXT}"):
-        with contextlib.suppress(OSError, ValueError, UnknownCorpusError):
-            added = json.loads(path.read_bytes())
-            if not uses(added):
-                library.remove(added)
-    for name in (DIRECTORY, EXPORTS):
-        shutil.rmtree(data_dir / name, ignore_errors=True)
-
-
 def _staged(result: StagingResult) -> StagedRun:
     if result.staged is not None:
         return result.staged
@@ -284,32 +225,3 @@ def _staged(result: StagingResult) -> StagedRun:
         case Refusal(message=message):
             raise ArchiveError(message)
     raise ValueError("the answer is empty")
-
-
-def _renewed(run: Run, known: set[str]) -> Run:
-    """Return the run with an id that is new here, and a name that says so if it changes."""
-    if run.id not in known:
-        return run
-    name = run.name[: MAX_NAME_CHARACTERS - len(COPY)] + COPY
-    spec = run.spec.model_copy(update={"name": name})
-    return run.model_copy(update={"id": secrets.token_hex(6), "name": name, "spec": spec})
-
-
-def _on_corpus(run: Run, corpus: Corpus) -> Run:
-    return run.model_copy(
-        update={
-            "spec": run.spec.model_copy(update={"corpus": corpus.id}),
-            "corpus": corpus.id,
-            "corpus_name": corpus.name,
-            "corpus_characters": corpus.characters,
-        }
-    )
-
-
-def _note_text(staging: Path, identity: str) -> None:
-    """Note durably which text is about to be added."""
-    with (staging / ADDED_TEXT).open("x", encoding="utf-8") as file:
-        json.dump(identity, file)
-        file.flush()
-        os.fsync(file.fileno())
-    sync_directory(staging)

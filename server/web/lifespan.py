@@ -26,7 +26,8 @@ from server.spec.limits import Limits
 from server.spec.run_spec import RunSpec
 from server.store.executor import LimitedStoreReader
 from server.transfer.export_service import RunExports
-from server.transfer.importer import RunImports, remove_leftovers
+from server.transfer.importer import RunImports
+from server.transfer.installation import remove_leftovers
 from server.transfer.staging import StagingLimits
 from server.web.dependencies import Services
 from server.web.live.broadcast import Broadcaster
