@@ -154,7 +154,7 @@ class FileChecks:
             _check_all(ReportedSample, delta.samples)
             _check_all(ReportedEpoch, delta.epochs)
             _check_all(ReportedNotice, delta.notices)
-        except ValidationError as error:
+        except (TypeError, ValidationError) as error:
             raise _foreign(what, "its history is not valid") from error
         seconds = delta.seconds
         consecutive = (

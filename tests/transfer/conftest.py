@@ -48,9 +48,7 @@ def exported(origin):
     saved = {"run": run["id"], "fingerprint": written["fingerprint"], "title": "A title"}
     assert origin.client.post("/api/passages", json=saved).status_code == 201
     origin.post(run, "step", {"updates": 30})
-    return Exported(
-        origin, origin.run(run), export(origin, run), export(origin, run, text="false")
-    )
+    return Exported(origin, origin.run(run), export(origin, run), export(origin, run, text="false"))
 
 
 @pytest.fixture(scope="session")
