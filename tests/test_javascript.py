@@ -26,6 +26,7 @@ LAYERS = {
     "reading": 4,
     "guide": 4,
     "runs": 4,
+    "transfer": 4,
     "chart": 5,
     "writing": 5,
     "compare": 5,

@@ -1,6 +1,6 @@
-/** Export of the curve as PNG, SVG or CSV, and a link to the current view. */
+/** Export of the curve as PNG, SVG or CSV, of the whole run, and a link to the current view. */
 
-import { lossesFile } from "../net/api.js";
+import { lossesFile, runFile } from "../net/api.js";
 import { urlOf } from "../state/url-state.js";
 import { el, find } from "../lib/dom.js";
 import { scalesOf } from "../curve/scales.js";
@@ -16,12 +16,18 @@ const PNG_SCALE = 2;
  */
 export function mountExportMenu(store, chart) {
   const menu = popover(find("#export-open"), find("#export-panel"));
-  const csv = find("#export-losses");
-  csv.addEventListener("click", () => menu.close());
+  const [csv, whole, textless] = ["losses", "run", "run-textless"].map((name) =>
+    find(`#export-${name}`),
+  );
+  for (const link of [csv, whole, textless]) link.addEventListener("click", () => menu.close());
   store.watch(
     (state) => [state.runId],
     (runId) => {
-      if (runId) csv.href = lossesFile(runId);
+      if (runId) {
+        csv.href = lossesFile(runId);
+        whole.href = runFile(runId, true);
+        textless.href = runFile(runId, false);
+      }
       find("#export-open").disabled = !runId;
     },
   );
