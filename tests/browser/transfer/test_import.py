@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import httpx
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Window, run_in_address
@@ -33,7 +34,8 @@ def drop(page: Page, content: bytes) -> None:
 
 def test_a_run_is_exported_and_imported(server: Server, window: Window, tmp_path: Path) -> None:
     window.expect_errors("status of 422")
-    corpus = server.upload(STORY)
+    added = httpx.post(f"{server.url}api/corpora", files={"file": ("anna.txt", STORY.encode())})
+    corpus = added.json()["id"]
     run = server.create_run(corpus=corpus, name="Anna", paused=True, hidden_size=4)
     server.call("POST", f"runs/{run}/step", {"updates": 20})
     page = window.open(server, run)
