@@ -1,4 +1,4 @@
-"""`python -m benchmarks [speed | history | viewers] [...]` prints measurements.
+"""`python -m benchmarks [speed | history | viewers | transfer] [...]` prints measurements.
 
 The exit status is 1 if a target is not met.
 """
@@ -11,6 +11,7 @@ import numpy as np
 from rich.console import Console
 
 from benchmarks.server.long_history import long_history
+from benchmarks.server.transfer import transfer
 from benchmarks.server.viewers import viewers
 from benchmarks.training.comparison import comparison, missing_candidates
 from benchmarks.training.generation import generation
@@ -19,7 +20,7 @@ from benchmarks.training.scaling import scaling
 from benchmarks.training.timing import REPEATS
 from benchmarks.verdicts import status
 
-SCALE = {"history": long_history, "viewers": viewers}
+SCALE = {"history": long_history, "viewers": viewers, "transfer": transfer}
 
 
 def main() -> int:
@@ -33,7 +34,7 @@ def main() -> int:
     elif name in SCALE:
         exit_status = status(SCALE[name](arguments, console), console)
     else:
-        console.print(f"There is no benchmark {name!r}: speed, history or viewers.")
+        console.print(f"There is no benchmark {name!r}: speed, history, viewers or transfer.")
         return 2
     console.print(f"\nTotal time: {time.monotonic() - start_s:.0f} s.")
     return exit_status

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ class Exported:
     """A run, the server that trained it, and its file."""
 
     server: RunningServer
-    run: dict
+    run: dict[str, Any]
     file: bytes
     without_text: bytes
 
