@@ -7,7 +7,10 @@ import zipfile
 import pytest
 
 from server.store.schema import COPIED_TO_FORKS, IMPORTED, RUN_TABLES
+from server.transfer import archive_reader, exporter
 from server.transfer.archive_format import SUFFIX
+from server.transfer.archive_reader import Archive
+from server.transfer.offline import prepared_export
 from tests.serving import PAGES, RunningServer, until
 from tests.training import run_command
 from tests.transfer.conftest import UPDATES, export, import_file, imported, parts
@@ -244,6 +247,17 @@ def test_a_damaged_checkpoint_stays_behind(origin, target):
     assert target.post(there, "step", {"updates": 1})["update"] == 11
     for server, each in ((origin, run), (target, there)):
         server.client.delete(f"/api/runs/{each['id']}")
+
+
+def test_neither_way_needs_more_memory_than_a_piece(exported):
+    with prepared_export(exported.server.data_dir, exported.run["id"], with_text=True) as prepared:
+        sizes = [len(piece) for piece in prepared.pieces()]
+        assert sum(sizes) == prepared.size_bytes
+        # The second one is the manifest, whose size depends on the number of parts alone.
+        assert max(sizes[2:]) <= exporter.PIECE_BYTES
+    archive = Archive(io.BytesIO(exported.file), 10**9)
+    pieces = [piece for name in archive.names for piece in archive.pieces(name)]
+    assert max(map(len, pieces)) <= archive_reader.PIECE_BYTES
 
 
 def test_every_table_of_a_run_is_exported_or_computed_again():
