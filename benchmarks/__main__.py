@@ -1,4 +1,4 @@
-"""`python -m benchmarks [speed | history | viewers | report | weights] [...]` prints measurements.
+"""`python -m benchmarks [speed | history | viewers | ...] [...]` prints measurements.
 
 The exit status is 1 if a target is not met.
 """
@@ -12,6 +12,7 @@ from rich.console import Console
 
 from benchmarks.server.long_history import long_history
 from benchmarks.server.report import report
+from benchmarks.server.transfer import transfer
 from benchmarks.server.viewers import viewers
 from benchmarks.training.comparison import comparison, missing_candidates
 from benchmarks.training.generation import generation
@@ -21,7 +22,13 @@ from benchmarks.training.timing import REPEATS
 from benchmarks.verdicts import status
 from benchmarks.weights import weights
 
-TARGETED = {"history": long_history, "viewers": viewers, "report": report, "weights": weights}
+TARGETED = {
+    "history": long_history,
+    "viewers": viewers,
+    "report": report,
+    "transfer": transfer,
+    "weights": weights,
+}
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""The command line: serve, train, sample, gradcheck, report."""
+"""The command line: serve, train, sample, gradcheck, report, export, import."""
 
 from __future__ import annotations
 
@@ -264,7 +264,7 @@ def report(
     ] = None,
 ) -> None:
     """Write the report of a run, to hand in."""
-    settings = _checked(Settings, **({} if data_dir is None else {"data_dir": data_dir}))
+    settings = _data_settings(data_dir)
     # Imported here, as for `serve`.
     from server.commands.report import report_filename, write_report  # noqa: PLC0415
     from server.report.offline import RunNotFoundError  # noqa: PLC0415
@@ -277,6 +277,49 @@ def report(
     except OSError as error:
         raise _failure(f"{error.filename or out}: {error.strerror}.") from error
     print(f"The report is in {out}.")  # noqa: T201
+
+
+@app.command()
+def export(
+    run: Annotated[str, typer.Argument(help="The id of a run in the data directory.")],
+    file: Annotated[Path, typer.Argument(help="The file to write, NAME.hurrah.")],
+    data_dir: Annotated[Path | None, typer.Option(help="Directory of runs and texts.")] = None,
+    text: Annotated[bool, typer.Option(help="Whether to include the text.")] = True,
+) -> None:
+    """Write a whole run to one file, also while a server uses it."""
+    settings = _data_settings(data_dir)
+    # Imported here: the other commands start faster without the database.
+    from server.commands.transfer import TransferError, export_to_file  # noqa: PLC0415
+
+    try:
+        size = export_to_file(settings.data_dir, run, file, with_text=text)
+    except TransferError as error:
+        raise _failure(str(error)) from error
+    print(f"{file} contains the run: {size:,} bytes.")  # noqa: T201
+
+
+@app.command(name="import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="The file of a run, NAME.hurrah.")],
+    data_dir: Annotated[Path | None, typer.Option(help="Directory of runs and texts.")] = None,
+    text: Annotated[
+        Path | None, typer.Option(help="The text of the run, if the file does not contain it.")
+    ] = None,
+) -> None:
+    """Add an exported run to the data directory, while no server uses it."""
+    settings = _data_settings(data_dir)
+    from server.commands.transfer import TransferError, import_from_file  # noqa: PLC0415
+
+    try:
+        run = import_from_file(settings, file, text)
+    except TransferError as error:
+        raise _failure(str(error)) from error
+    name = without_controls(run.name)
+    print(f"“{name}” was imported at update {run.update:,}: its id is {run.id}.")  # noqa: T201
+
+
+def _data_settings(data_dir: Path | None) -> Settings:
+    return _checked(Settings, **({} if data_dir is None else {"data_dir": data_dir}))
 
 
 def _checked(kind: type[Model], **given: object) -> Model:

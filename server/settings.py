@@ -94,6 +94,9 @@ class Settings(BaseSettings):
         1_000_000_000, ge=1, description="Maximum memory of one run's network, approximately."
     )
     max_upload_bytes: int = Field(20_000_000, ge=1, description="Maximum size of an uploaded text.")
+    max_import_bytes: int = Field(
+        2_000_000_000, ge=1, description="Maximum size of the file of an imported run."
+    )
     max_request_bytes: int = Field(
         1_000_000,
         ge=1,
@@ -195,7 +198,7 @@ class Settings(BaseSettings):
         " client may read nothing of a response.",
     )
     upload_timeout_s: float = Field(
-        600.0, gt=0, description="How long an uploaded text may take to arrive."
+        600.0, gt=0, description="How long an uploaded text or run may take to arrive."
     )
 
     @model_validator(mode="before")

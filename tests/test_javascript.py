@@ -29,6 +29,7 @@ LAYERS = {
     "guide": 4,
     "report": 4,
     "runs": 4,
+    "transfer": 4,
     "chart": 5,
     "writing": 5,
     "compare": 5,

@@ -25,7 +25,8 @@ def test_every_make_command_in_it_exists() -> None:
 def test_every_server_command_in_it_exists() -> None:
     named = set(re.findall(r"python -m server ([a-z]+)", README))
     assert named <= {
-        getattr(command.callback, "__name__", "") for command in app.registered_commands
+        command.name or getattr(command.callback, "__name__", "")
+        for command in app.registered_commands
     }
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "Arrays",
     "DamagedArchiveError",
     "Meta",
+    "check_parts",
     "read_archive",
     "read_meta",
     "write_archive",
@@ -144,6 +145,20 @@ def read_meta(path: Path) -> Meta:
     """
     with _open(path) as archive:
         return _read_meta(archive)
+
+
+def check_parts(path: Path) -> None:
+    """Check that all parts exist and have their checksums, with a megabyte of them in memory.
+
+    Raises
+    ------
+    DamagedArchiveError, OSError, MemoryError
+        As for `read_archive`.
+    """
+    with _open(path) as archive:
+        _read_meta(archive)
+        if (part := archive.testzip()) is not None:
+            raise ValueError(f"{part} does not have its checksum")
 
 
 def _read_meta(archive: zipfile.ZipFile) -> Meta:

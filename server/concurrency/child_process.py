@@ -16,13 +16,26 @@ from collections.abc import Awaitable, Callable
 from server.concurrency.json_lines import Message
 from server.concurrency.typed_messages import Command, encode_command
 
-__all__ = ["ChildExitedError", "ChildRefusedError", "JsonChildProcess", "OnEvent", "OnExit"]
+__all__ = [
+    "ChildExitedError",
+    "ChildRefusedError",
+    "JsonChildProcess",
+    "OnEvent",
+    "OnExit",
+    "child_environment",
+]
 
 log = logging.getLogger(__name__)
 
 # Variables that a child process does not need, and that any program of the same user could read
 # from its environment.
 SECRETS = {"HURRAH_OPERATOR_TOKEN"}
+ONE_THREAD = (
+    "OPENBLAS_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
 # A line may contain all the losses of a worker that could not send for a long time.
 MAX_LINE_BYTES = 256 * 2**20
 STDERR_LINES_KEPT = 20
@@ -86,15 +99,6 @@ class JsonChildProcess:
         One thread, because the matrices are small and several runs must not compete for the cores.
         A session of its own, because the server alone handles Ctrl-C in the terminal.
         """
-        one_thread = dict.fromkeys(
-            (
-                "OPENBLAS_NUM_THREADS",
-                "OMP_NUM_THREADS",
-                "MKL_NUM_THREADS",
-                "VECLIB_MAXIMUM_THREADS",
-            ),
-            "1",
-        )
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -102,7 +106,7 @@ class JsonChildProcess:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env=_environment() | one_thread,
+            env=child_environment(),
             limit=MAX_LINE_BYTES,
             start_new_session=True,
         )
@@ -253,6 +257,8 @@ class JsonChildProcess:
         return f"its process ended with status {code}" + (f": {last}" if last else "")
 
 
-def _environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
+    """Return the environment of child processes: without secrets, with BLAS on one thread."""
     # The server accepts settings in upper and in lower case.
-    return {name: value for name, value in os.environ.items() if name.upper() not in SECRETS}
+    own = {name: value for name, value in os.environ.items() if name.upper() not in SECRETS}
+    return own | dict.fromkeys(ONE_THREAD, "1")

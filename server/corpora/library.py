@@ -32,6 +32,8 @@ __all__ = [
     "UnknownCorpusError",
     "UploadCancelledError",
     "describe",
+    "display_name",
+    "find_corpus",
 ]
 
 MIN_CHARACTERS = 200
@@ -43,6 +45,8 @@ MAX_NAME_CHARACTERS = 100
 _REQUIREMENT = f"at least {MIN_CHARACTERS} are needed."
 _ID = re.compile(r"[0-9a-f]{12}")
 _INCOMPLETE = ".unfinished-"
+# How the names of licences begin under which verbatim copies are allowed.
+_OPEN_LICENCES = ("cc0", "cc by", "cc-by", "public domain")
 _log = logging.getLogger(__name__)
 
 
@@ -117,6 +121,12 @@ class Corpus:
     created_at: str = ""
     readings: tuple[Reading, ...] = ()
     gutenberg_licence: GutenbergLicence | None = None
+
+    @property
+    def may_be_copied(self) -> bool:
+        """Whether an exported run may contain the text; one without a licence is the user's."""
+        licence = self.licence
+        return licence is None or licence.casefold().startswith(_OPEN_LICENCES)
 
     def to_json(self) -> dict[str, Any]:
         """Return all fields for JSON; `from_json` is the inverse."""
@@ -304,6 +314,50 @@ class CorpusLibrary:
         )
         if is_cancelled():
             raise UploadCancelledError
+        self._store(corpus, text)
+        return replace(corpus, readings=decoded.readings, gutenberg_licence=licence)
+
+    def restore(
+        self,
+        corpus_id: str,
+        text: str,
+        *,
+        name: str,
+        licence: str | None,
+        encoding: str,
+        repairs: tuple[str, ...],
+    ) -> Corpus:
+        """Store the text of an imported run as it is, durably, and describe it.
+
+        Parameters
+        ----------
+        corpus_id : str
+            A new id.
+        text : str
+            The text, as another library stored it.
+        name, licence, encoding, repairs
+            The fields of its description there that do not follow from the text.
+
+        Raises
+        ------
+        CorpusTooShortError
+            If the text has fewer than `MIN_CHARACTERS` characters.
+        """
+        if len(text) < MIN_CHARACTERS:
+            size = counted(len(text), "character")
+            raise CorpusTooShortError(f"The text has {size}; {_REQUIREMENT}")
+        corpus = replace(
+            describe(text, corpus_id),
+            name=display_name(name),
+            licence=licence,
+            encoding=encoding,
+            repairs=repairs,
+            created_at=datetime.now(UTC).isoformat(timespec="microseconds"),
+        )
+        self._store(corpus, text)
+        return corpus
+
+    def _store(self, corpus: Corpus, text: str) -> None:
         incomplete = self._directory / f"{_INCOMPLETE}{corpus.id}"
         try:
             incomplete.mkdir()
@@ -316,7 +370,6 @@ class CorpusLibrary:
             raise
         sync_directory(self._directory)
         self._register(corpus, self._directory / corpus.id / "text.txt")
-        return replace(corpus, readings=decoded.readings, gutenberg_licence=licence)
 
     def remove(self, corpus_id: str) -> None:
         """Delete an uploaded corpus. The caller makes sure that no run uses it.
@@ -346,6 +399,27 @@ class CorpusLibrary:
         self._paths[corpus.id] = path
         self._corpora[corpus.id] = corpus
         self._summaries[corpus.id] = json.dumps(corpus.summary(), ensure_ascii=False)
+
+
+def find_corpus(shipped_dir: Path, data_dir: Path, corpus_id: str) -> tuple[Corpus, Path]:
+    """Return a corpus and the file of its text, without changing anything on the disk.
+
+    Raises
+    ------
+    UnknownCorpusError
+        If there is no corpus with this id.
+    """
+    for entry in json.loads((shipped_dir / "corpora.json").read_text(encoding="utf-8")):
+        if entry["id"] == corpus_id:
+            path = shipped_dir / entry["file"]
+            corpus = describe(path.read_bytes().decode("utf-8"), corpus_id)
+            return replace(corpus, name=entry["name"], licence=entry["licence"]), path
+    path = data_dir / "corpora" / corpus_id / "text.txt"
+    try:
+        described = json.loads(path.with_name("corpus.json").read_bytes())
+        return Corpus.from_json(described), path
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise UnknownCorpusError("There is no such corpus.") from error
 
 
 def display_name(name: str | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from server.concurrency.capacity import CapacityLimit
 from server.corpora.library import Corpus, CorpusLibrary
@@ -83,3 +84,40 @@ class Uploads:
                     # The thread goes on, but a text that was answered with an error is not kept.
                     cancelled.set()
                     raise
+
+    async def restore(
+        self,
+        corpus_id: str,
+        path: Path,
+        *,
+        name: str,
+        licence: str | None,
+        encoding: str,
+        repairs: tuple[str, ...],
+    ) -> Corpus:
+        """Add the text of an imported run; see `CorpusLibrary.restore`.
+
+        Parameters
+        ----------
+        path : pathlib.Path
+            The file of the text.
+
+        Raises
+        ------
+        LimitReachedError
+            There are too many corpora.
+        """
+
+        def read_and_restore() -> Corpus:
+            return self._library.restore(
+                corpus_id,
+                path.read_bytes().decode("utf-8"),
+                name=name,
+                licence=licence,
+                encoding=encoding,
+                repairs=repairs,
+            )
+
+        with self._capacity.reserve():
+            async with self._adding:
+                return await asyncio.to_thread(read_and_restore)

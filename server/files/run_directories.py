@@ -9,10 +9,12 @@ from pathlib import Path
 
 from server.files.durable import make_directory, sync_directory
 
-__all__ = ["RunDirectories"]
+__all__ = ["RUNS", "RunDirectories"]
 
 ID = re.compile(r"[0-9a-f]{12}")
 DELETED_PREFIX = ".deleted-"
+RUNS = "runs"
+"""The directory of all runs in a data directory."""
 
 
 class RunDirectories:
@@ -40,6 +42,11 @@ class RunDirectories:
         """Create the directory of a run; durable."""
         self.checkpoints(run).mkdir(parents=True)
         sync_directory(self._root / run)
+        sync_directory(self._root)
+
+    def move_in(self, run: str, directory: Path) -> None:
+        """Make a directory the one of a new run; durable."""
+        directory.rename(self._root / run)
         sync_directory(self._root)
 
     def remove(self, run: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from server.concurrency.capacity import CapacityLimit
@@ -153,15 +154,45 @@ class RunFactory:
             await fork.recovery.recover()
         return fork
 
+    async def adopt(self, run: Run, files: Path, insert: Callable[[Store], None]) -> RunController:
+        """Create a run that was trained elsewhere; it does not train.
+
+        Parameters
+        ----------
+        run : Run
+            The run, with a new id and a text of this server.
+        files : pathlib.Path
+            Its directory, on the file system of the others; it is moved to them.
+        insert : callable
+            Adds the run with its rows to the database; durable when it returns.
+
+        Raises
+        ------
+        LimitReachedError
+            A limit of the runs or of the storage is reached.
+        """
+        async with self._creating(run, files) as controller:
+            failpoint("run.import")
+            await self._store(insert)
+            failpoint("run.imported")
+            await controller.recovery.recover()
+        return controller
+
     def _draft(self, spec: RunSpec) -> Run:
         return draft_run(spec, self._corpora, self._limits.network_bytes)
 
     @contextlib.asynccontextmanager
-    async def _creating(self, run: Run) -> AsyncIterator[RunController]:
-        """Add a run at the end of the block; if the block fails, remove every trace of it."""
+    async def _creating(self, run: Run, files: Path | None = None) -> AsyncIterator[RunController]:
+        """Add a run at the end of the block; if the block fails, remove every trace of it.
+
+        `files` becomes its directory; None: it gets a new one.
+        """
         with self._capacity.reserve(), self._using(run.corpus):
             await self._quota.check()
-            await asyncio.to_thread(self._directories.create, run.id)
+            if files is None:
+                await asyncio.to_thread(self._directories.create, run.id)
+            else:
+                await asyncio.to_thread(self._directories.move_in, run.id, files)
             controller = self._make_controller(run)
             try:
                 yield controller

@@ -87,6 +87,10 @@ class Downloads:
         )
         self._shared: dict[Hashable, _Shared] = {}
 
+    def admission(self, *, to_operator: bool) -> AdmissionLimiter:
+        """Return the limit that a download waits for; `TooBusyError`: too many are in progress."""
+        return self._operators if to_operator else self._viewers
+
     @contextlib.asynccontextmanager
     async def file(
         self, controller: RunController, checkpoint: str, *, to_operator: bool
@@ -102,7 +106,7 @@ class Downloads:
         TooBusyError
             Too many downloads are in progress.
         """
-        async with self._limiter(to_operator=to_operator):
+        async with self.admission(to_operator=to_operator):
             key = await _key(controller, checkpoint)
             async with self._share(key, partial(_opened, controller, checkpoint)) as file:
                 yield file
@@ -127,11 +131,8 @@ class Downloads:
         TooBusyError
             Too many downloads are in progress.
         """
-        async with self._limiter(to_operator=to_operator), self._share(key, make) as file:
+        async with self.admission(to_operator=to_operator), self._share(key, make) as file:
             yield file
-
-    def _limiter(self, *, to_operator: bool) -> AdmissionLimiter:
-        return self._operators if to_operator else self._viewers
 
     @contextlib.asynccontextmanager
     async def _share(self, key: Hashable, make: Making) -> AsyncIterator[OpenFile]:

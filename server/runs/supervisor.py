@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from server.corpora.library import Corpus, CorpusLibrary, UnknownCorpusError
 from server.errors import ConflictError, UnknownRunError
 from server.files.disk_errors import StorageError
 from server.files.failpoints import failpoint
-from server.files.run_directories import RunDirectories
+from server.files.run_directories import RUNS, RunDirectories
 from server.files.storage_quota import StorageQuota
 from server.inference.client import InferenceClient
 from server.runs.checkpoint_store import CheckpointStore
@@ -72,7 +73,7 @@ class Supervisor:
     def __init__(
         self, data_dir: Path, corpora: CorpusLibrary, publisher: Publisher, limits: Limits
     ) -> None:
-        self._directories = RunDirectories(data_dir / "runs")
+        self._directories = RunDirectories(data_dir / RUNS)
         self.corpora = corpora
         self.store = StoreExecutor(data_dir / DATABASE)
         self._publisher = publisher
@@ -165,6 +166,10 @@ class Supervisor:
         with parent.command():
             fork = await self._factory.fork(parent, checkpoint, changes)
         return await self._start(fork)
+
+    async def adopt(self, run: Run, files: Path, insert: Callable[[Store], None]) -> Run:
+        """Create a run that was trained elsewhere, as `RunFactory.adopt` does."""
+        return (await self._factory.adopt(run, files, insert)).run
 
     def measure(self, spec: RunSpec) -> tuple[Corpus, Sizes]:
         """Return the text of a spec, and the sizes of its network.

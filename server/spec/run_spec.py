@@ -48,6 +48,7 @@ MAX_SEQUENCE_LENGTH = 1_000
 MAX_SAMPLE_LENGTH = 20_000
 MAX_UPDATES = 10**12
 MAX_WATCH_WORDS = 50
+MAX_NAME_CHARACTERS = 120
 MAX_SMOOTHING = 0.9999
 
 NETWORK = TrainerSettings()
@@ -69,7 +70,7 @@ CellName = Annotated[str, _one_of(CELLS), WithJsonSchema({"type": "string", "enu
 OptimizerName = Annotated[
     str, _one_of(OPTIMIZERS), WithJsonSchema({"type": "string", "enum": [*OPTIMIZERS]})
 ]
-RunName = Annotated[str, Field(min_length=1, max_length=120)]
+RunName = Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARACTERS)]
 WatchWords = Annotated[
     list[Annotated[str, Field(min_length=1, max_length=60)]], Field(max_length=MAX_WATCH_WORDS)
 ]

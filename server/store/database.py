@@ -28,7 +28,7 @@ from server.rnn.training.settings import TrainerSettings, smoothing_factor
 from server.spec.schemas import Checkpoint, Milestone, Sample
 from server.store import milestones
 from server.store.migrations import open_database
-from server.store.schema import COPIED_TO_FORKS, RUN_TABLES
+from server.store.schema import COPIED_TO_FORKS, IMPORTED, RUN_TABLES
 from server.store.write_log import WriteLog
 
 __all__ = ["Store"]
@@ -141,6 +141,39 @@ class Store:
                 )
             self._truncate(run, update)
             self._add_checkpoint(run, checkpoint)
+
+        self._log.write_durably(add)
+
+    def add_imported(
+        self,
+        run: str,
+        text: str,
+        rows: Path,
+        add_more: Callable[[sqlite3.Connection, sqlite3.Connection], None],
+    ) -> None:
+        """Add a run with the rows of the database of one run; durable, in one transaction.
+
+        Parameters
+        ----------
+        run, text : str
+            Id and JSON of the run.
+        rows : pathlib.Path
+            The other database. Its rows may have another run's id.
+        add_more : callable
+            Called with this connection and that of the other database, to add further rows.
+        """
+
+        def add() -> None:
+            self._add_run(run, text)
+            with contextlib.closing(sqlite3.connect(rows)) as source:
+                for table, columns, order in IMPORTED:
+                    found = source.execute(f"SELECT {columns} FROM {table} ORDER BY {order}")  # noqa: S608
+                    marks = ", ?" * (columns.count(",") + 1)
+                    self._connection.executemany(
+                        f"INSERT INTO {table} (run, {columns}) VALUES (?{marks})",  # noqa: S608
+                        ((run, *row) for row in found),
+                    )
+                add_more(self._connection, source)
 
         self._log.write_durably(add)
 

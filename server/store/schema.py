@@ -7,7 +7,7 @@ from server.history.summaries import CHUNK_UPDATES
 from server.store import milestones
 from server.store.sample_selection import HAS_HURRAHS, HAS_REPLAY, VALIDATION_LOSS
 
-__all__ = ["COPIED_TO_FORKS", "RUN_TABLES", "SCHEMA"]
+__all__ = ["COPIED_TO_FORKS", "IMPORTED", "RUN_TABLES", "SCHEMA"]
 
 SCHEMA = (
     f"""
@@ -69,6 +69,14 @@ COPIED_TO_FORKS = (
     ("training_time", "update_, seconds", "0"),
     ("samples", "update_, sample", "update_"),
     ("milestones", "update_, milestone", "update_"),
+)
+# What an import copies from the database of the imported run: tables, columns and their order.
+IMPORTED = (
+    ("losses", "chunk, updates, blocks, losses", "chunk"),
+    ("training_time", "update_, seconds", "update_"),
+    ("samples", "update_, sample", "update_"),
+    ("milestones", "update_, milestone", "number"),
+    ("checkpoints", "id, update_, checkpoint", "rowid"),
 )
 # Tables with a column `run`: the rows that are deleted with a run.
 RUN_TABLES = (

@@ -33,6 +33,7 @@ from server.web.routes import (
     runs,
     saved_passages,
     surprisal,
+    transfer,
 )
 from server.web.security.middleware import SecurityMiddleware
 
@@ -74,6 +75,7 @@ def create_app(settings: Settings) -> FastAPI:
         pages,
         corpora,
         runs,
+        transfer,
         estimates,
         checkpoints,
         model_files,

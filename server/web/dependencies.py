@@ -25,6 +25,8 @@ from server.runs.supervisor import Supervisor
 from server.settings import Settings
 from server.standalone.model_files import ModelFiles
 from server.store.executor import LimitedStoreReader
+from server.transfer.export_service import RunExports
+from server.transfer.importer import RunImports
 from server.web.live.broadcast import Broadcaster
 from server.web.loss_cache import LossCache
 from server.web.security.auth import is_operator
@@ -53,6 +55,8 @@ class Services:
     passages: PassageService
     downloads: Downloads
     model_files: ModelFiles
+    exports: RunExports
+    imports: RunImports
     gallery: Gallery
     gradient_checks: GradientCheckService
     surprisal: SurprisalService

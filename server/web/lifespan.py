@@ -14,6 +14,7 @@ from server.corpora.excerpts import ExcerptReader
 from server.corpora.library import CorpusLibrary
 from server.corpora.uploads import Uploads
 from server.files.durable import make_directory
+from server.files.run_directories import RUNS
 from server.passages.gallery import Gallery
 from server.passages.model_locator import ModelLocator
 from server.passages.model_store import ModelStore
@@ -27,6 +28,10 @@ from server.spec.limits import Limits
 from server.spec.run_spec import RunSpec
 from server.standalone.model_files import ModelFiles
 from server.store.executor import LimitedStoreReader
+from server.transfer.export_service import RunExports
+from server.transfer.importer import RunImports
+from server.transfer.installation import remove_leftovers
+from server.transfer.staging import StagingLimits
 from server.web.dependencies import Services
 from server.web.live.broadcast import Broadcaster
 from server.web.loss_cache import LossCache
@@ -79,7 +84,7 @@ async def _create_services(settings: Settings) -> Services:
     max_waiting = settings.max_waiting_requests
     max_characters = settings.max_probe_characters
     models = ModelStore(
-        settings.data_dir / "runs", settings.max_saved_models, settings.max_saved_models_bytes
+        settings.data_dir / RUNS, settings.max_saved_models, settings.max_saved_models_bytes
     )
     models.delete_drafts()
     locator = ModelLocator(models)
@@ -91,17 +96,29 @@ async def _create_services(settings: Settings) -> Services:
     )
     gradient_checks = GradientCheckService(max_characters, max_waiting)
     loss_analysis = LossAnalysis(store_reader)
+    remove_leftovers(settings.data_dir, library, supervisor.uses)
+    uploads = Uploads(library, supervisor.quota, settings.max_corpora)
     downloads = Downloads(max_waiting, settings.request_timeout_s)
     return Services(
         settings=settings,
         corpora=library,
         excerpts=ExcerptReader(),
-        uploads=Uploads(library, supervisor.quota, settings.max_corpora),
+        uploads=uploads,
         supervisor=supervisor,
         store_reader=store_reader,
         passages=passages,
         downloads=downloads,
         model_files=ModelFiles(downloads, locator),
+        exports=RunExports(settings.data_dir, library, downloads),
+        imports=RunImports(
+            settings.data_dir,
+            supervisor,
+            uploads,
+            StagingLimits(
+                settings.max_import_bytes, settings.max_upload_bytes, settings.max_network_bytes
+            ),
+            settings.max_saved_passages,
+        ),
         gallery=Gallery(supervisor, store_reader, passages, models, settings.max_saved_passages),
         gradient_checks=gradient_checks,
         estimates=EstimateService(max_waiting),

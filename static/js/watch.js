@@ -28,6 +28,7 @@ import { mountMetrics } from "./runs/metrics.js";
 import { mountFirstSteps } from "./guide/first-steps.js";
 import { ReportDialog } from "./report/report-dialog.js";
 import { compareUrl, ForkDialog } from "./runs/fork-dialog.js";
+import { ImportDialog } from "./transfer/import-dialog.js";
 import { mountHurrahToast } from "./writing/hurrah-toast.js";
 import { mountShortcuts } from "./ui/shortcuts.js";
 import { NewRunDialog } from "./runs/new-run-dialog.js";
@@ -77,6 +78,7 @@ store.watch(
 
 const runControls = new RunControls(store);
 const newRunDialog = new NewRunDialog(store, created);
+new ImportDialog(store, created);
 const timeline = new Timeline(store);
 const passagePanel = new PassagePanel(store);
 const undoDelete = new UndoDelete(store, () => currentRun.refreshRuns());

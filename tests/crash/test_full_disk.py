@@ -203,6 +203,47 @@ def test_deleting_a_run_frees_space(disk, on_disk):
     assert [each["id"] for each in server.client.get("/api/runs").json()] == [run["id"]]
 
 
+def test_a_run_is_imported_completely_or_not_at_all_whatever_space_there_is(disk, on_disk):
+    server = on_disk
+    spec = {**SMALL, "hidden_size": 100, "sample_every": 1_000}
+    run = server.create(corpus=server.upload(PAGES)["id"], paused=True, **spec)
+    server.post(run, "step", {"updates": 20})
+    # So that nothing else is written meanwhile.
+    server.post(run, "stop")
+    ballast = fill(disk)
+    # Exporting needs space for the rows only, and the rest of the disk stays as it is.
+    answer = server.client.get(f"/api/runs/{run['id']}/export")
+    assert FULL in server.problem(answer, 507)["detail"]
+    ballast.unlink()
+    file = server.client.get(f"/api/runs/{run['id']}/export").content
+    until(lambda: not list((server.data_dir / "exports").iterdir()))
+    statuses, room_bytes = [], 0
+
+    def names(directory):
+        # The parent directory of imports stays.
+        return {name for name in map(str, files(directory)) if name != "imports"}
+
+    while 201 not in statuses:
+        before = names(server.data_dir)
+        ballast = fill(disk)
+        os.truncate(ballast, max(ballast.stat().st_size - room_bytes, 0))
+        answer = server.client.post("/api/runs/import", files={"file": file})
+        statuses.append(answer.status_code)
+        ballast.unlink()
+        if answer.status_code != 201:
+            assert FULL in server.problem(answer, 507)["detail"]
+            assert names(server.data_dir) == before
+            assert [each["id"] for each in server.client.get("/api/runs").json()] == [run["id"]]
+        room_bytes += 200_000
+    # Neither for the upload, nor for the unpacked files, nor for the transaction was there space.
+    assert len(statuses) > 3
+    copy = answer.json()
+    server.post(copy, "resume")
+    server.until(copy, lambda now: now["update"] > 30)
+    server.post(copy, "pause")
+    assert_equals_reference(server, copy)
+
+
 def test_a_server_starts_on_a_full_disk_with_a_run_that_is_half_deleted(disk, on_disk):
     server = on_disk
     corpus = server.upload(PAGES)["id"]

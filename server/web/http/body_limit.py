@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.settings import Settings
 from server.web.http.problems import problem
+from server.web.security.origin_check import IMPORT_PATH, UPLOAD_PATHS
 
 __all__ = ["BodyLimit"]
 
@@ -64,13 +65,16 @@ class BodyLimit:
 
     def _limited_body(self, scope: Scope, receive: Receive) -> _LimitedBody:
         settings = self._settings
-        if scope["path"] == "/api/corpora":
+        if scope["path"] in UPLOAD_PATHS:
+            imports = scope["path"] == IMPORT_PATH
+            # A text may be sent with a run.
+            overhead = MULTIPART_OVERHEAD_BYTES + imports * settings.max_upload_bytes
             return _LimitedBody(
                 receive,
-                settings.max_upload_bytes,
-                MULTIPART_OVERHEAD_BYTES,
+                settings.max_import_bytes if imports else settings.max_upload_bytes,
+                overhead,
                 settings.upload_timeout_s,
-                _BufferedBytes(),
+                None,
             )
         limit_bytes = settings.max_request_bytes
         if not scope["operator"]:
@@ -98,7 +102,7 @@ class _LimitedBody:
         limit_bytes: int,
         overhead_bytes: int,
         timeout_s: float,
-        buffered: _BufferedBytes,
+        buffered: _BufferedBytes | None,
     ) -> None:
         self.refusal: tuple[int, str] | None = None
         self._receive = receive
@@ -117,6 +121,8 @@ class _LimitedBody:
         if self._received_bytes > self._allowed_bytes:
             self.refusal = 413, f"The limit is {self._limit_bytes:,} bytes."
             raise _BodyRefusedError
+        if self._buffered is None:
+            return message  # The application writes it to the disk.
         part_bytes = len(message.get("body", b""))
         self._own_buffered_bytes += part_bytes
         self._buffered.size_bytes += part_bytes
@@ -130,7 +136,8 @@ class _LimitedBody:
 
     def release(self) -> None:
         """Subtract this body from the bytes in memory."""
-        self._buffered.size_bytes -= self._own_buffered_bytes
+        if self._buffered is not None:
+            self._buffered.size_bytes -= self._own_buffered_bytes
         self._own_buffered_bytes = 0
 
     async def drain(self) -> None:

@@ -31,6 +31,7 @@ from server.errors import (
 )
 from server.files.disk_errors import StorageError, UnreadableError, as_storage_error
 from server.spec.run_spec import SpecError
+from server.transfer.archive_format import ArchiveError
 from server.web.security.security_headers import SECURITY_HEADERS
 
 __all__ = ["NOT_FOUND_DETAIL", "Problem", "add_error_handlers", "problem", "problem_body_of"]
@@ -57,6 +58,7 @@ STATUSES: dict[type[Exception], int] = {
     ShippedCorpusError: 409,
     NotTextError: 415,
     CorpusTooShortError: 422,
+    ArchiveError: 422,
 }
 """The status of the response to each of these errors, whose messages are its detail."""
 

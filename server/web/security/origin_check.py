@@ -15,7 +15,19 @@ from starlette.types import Scope
 from server.settings import Settings
 from server.web.http.problems import problem
 
-__all__ = ["OriginCheck", "changes_state", "content_type_refusal", "is_same_site", "port_of"]
+__all__ = [
+    "IMPORT_PATH",
+    "UPLOAD_PATHS",
+    "OriginCheck",
+    "changes_state",
+    "content_type_refusal",
+    "is_same_site",
+    "port_of",
+]
+
+IMPORT_PATH = "/api/runs/import"
+UPLOAD_PATHS = {"/api/corpora", IMPORT_PATH}
+"""Where a body is a form with a file."""
 
 # Python's own parser of addresses takes "[::1].evil.example" for "::1".
 _HOST = re.compile(
@@ -78,7 +90,7 @@ def content_type_refusal(connection: HTTPConnection) -> Response | None:
         return None
     content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     required = "application/json"
-    if connection.scope["path"] == "/api/corpora":
+    if connection.scope["path"] in UPLOAD_PATHS:
         required = "multipart/form-data"
     if content_type == required:
         return None

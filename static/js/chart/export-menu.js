@@ -1,9 +1,9 @@
 /**
- * Export of a run: its curve as PNG, SVG or CSV, its samples and settings as JSON, and a link to
- * the current view.
+ * Export of a run: its curve as PNG, SVG or CSV, its samples and settings as JSON, the whole run as
+ * one file, and a link to the current view.
  */
 
-import { lossesFile, samplesFile, specFile } from "../net/api.js";
+import { lossesFile, runFile, samplesFile, specFile } from "../net/api.js";
 import { urlOf } from "../state/url-state.js";
 import { find } from "../lib/dom.js";
 import { download } from "../net/download.js";
@@ -20,7 +20,13 @@ const PNG_SCALE = 2;
  */
 export function mountExportMenu(store, chart) {
   const menu = popover(find("#export-open"), find("#export-panel"));
-  const files = { losses: lossesFile, samples: samplesFile, spec: specFile };
+  const files = {
+    losses: lossesFile,
+    samples: samplesFile,
+    spec: specFile,
+    run: (runId) => runFile(runId, true),
+    "run-textless": (runId) => runFile(runId, false),
+  };
   for (const name of [...Object.keys(files), "report"]) {
     find(`#export-${name}`).addEventListener("click", () => menu.close());
   }

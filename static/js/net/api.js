@@ -448,7 +448,44 @@ export const samplesFile = (id) => run(id, "/samples.jsonl");
 export const specFile = (id) => run(id, "/spec.json");
 
 /**
- * Upload a text. This uses XMLHttpRequest, since fetch does not report upload progress.
+ * Where a whole run can be downloaded as one file.
+ *
+ * @type {(id: string, withText: boolean) => string}
+ */
+export const runFile = (id, withText) => run(id, withText ? "/export" : "/export?text=false");
+
+/**
+ * Send a form. This uses XMLHttpRequest, since fetch does not report upload progress.
+ *
+ * @param {string} path
+ * @param {FormData} form
+ * @param {(share: number) => void} onProgress called with 0 to 1.
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<any>}
+ */
+function upload(path, form, onProgress, signal) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.upload.addEventListener("progress", (event) => {
+      if (event.lengthComputable) onProgress(event.loaded / event.total);
+    });
+    request.addEventListener("error", () => reject(new Problem(UNREACHABLE)));
+    request.addEventListener("abort", () => reject(new DOMException("", "AbortError")));
+    request.addEventListener("load", () => {
+      try {
+        resolve(answer(request.status, request.responseText));
+      } catch (problem) {
+        reject(problem);
+      }
+    });
+    signal?.addEventListener("abort", () => request.abort());
+    request.open("POST", path);
+    request.send(form);
+  });
+}
+
+/**
+ * Upload a text.
  *
  * @param {File} file
  * @param {(share: number) => void} onProgress called with 0 to 1.
@@ -457,24 +494,25 @@ export const specFile = (id) => run(id, "/spec.json");
  * @returns {Promise<Corpus>}
  */
 export function uploadCorpus(file, onProgress, { encoding, leaveOutLicence } = {}) {
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    const form = new FormData();
-    form.append("file", file);
-    if (encoding) form.append("encoding", encoding);
-    if (leaveOutLicence) form.append("leave_out_licence", "true");
-    request.upload.addEventListener("progress", (event) => {
-      if (event.lengthComputable) onProgress(event.loaded / event.total);
-    });
-    request.addEventListener("error", () => reject(new Problem(UNREACHABLE)));
-    request.addEventListener("load", () => {
-      try {
-        resolve(answer(request.status, request.responseText));
-      } catch (problem) {
-        reject(problem);
-      }
-    });
-    request.open("POST", "/api/corpora");
-    request.send(form);
-  });
+  const form = new FormData();
+  form.append("file", file);
+  if (encoding) form.append("encoding", encoding);
+  if (leaveOutLicence) form.append("leave_out_licence", "true");
+  return upload("/api/corpora", form, onProgress);
+}
+
+/**
+ * Import an exported run.
+ *
+ * @param {File} file
+ * @param {File | null} text the text of the run, if the file does not contain it.
+ * @param {(share: number) => void} onProgress called with 0 to 1.
+ * @param {AbortController} request
+ * @returns {Promise<Run>}
+ */
+export function importRun(file, text, onProgress, { signal }) {
+  const form = new FormData();
+  form.append("file", file);
+  if (text) form.append("text", text);
+  return upload("/api/runs/import", form, onProgress, signal);
 }

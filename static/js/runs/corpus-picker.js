@@ -4,7 +4,7 @@ import * as api from "../net/api.js";
 import { el, find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { isSpecFile } from "../spec/spec-file.js";
-import { onFileDropped } from "../ui/file-drop.js";
+import { isRunFile, onFileDropped } from "../ui/file-drop.js";
 
 const EXCERPT_CHARACTERS = 420;
 const LIMIT_NAMES = 8;
@@ -87,10 +87,17 @@ export class CorpusPicker {
     });
     onFileDropped(find("#drop"), {
       wanted: () => store.get().operator,
+      accepts: (dropped) => !isRunFile(dropped),
       over: on.over,
-      drop: (dropped) => (isSpecFile(dropped) ? on.spec(dropped) : upload(dropped)),
-      refuse: (files) =>
-        setText(find("#error-corpus"), `${files} files were dropped. Add one text at a time.`),
+      drop: (dropped) => {
+        on.over();
+        if (isSpecFile(dropped)) on.spec(dropped);
+        else upload(dropped);
+      },
+      refuse: (files) => {
+        on.over();
+        setText(find("#error-corpus"), `${files} files were dropped. Add one text at a time.`);
+      },
     });
     find("#corpus-readings").addEventListener("change", async (event) => {
       await uploadAgain({ encoding: event.target.value });

@@ -1,17 +1,25 @@
 /** Files dropped anywhere on the page. */
 
+/** Whether a file is an exported run. @type {(file: {name: string}) => boolean} */
+export const isRunFile = ({ name }) => name.toLowerCase().endsWith(".hurrah");
+
 /**
  * @param {HTMLElement} target highlighted (`data-over`) while a file is dragged over the page.
- * @param {{wanted: () => boolean, over: () => void, drop: (file: File) => void,
- *   refuse: (files: number) => void}} on it takes one file at a time.
+ * @param {Object} on it takes one file at a time.
+ * @param {() => boolean} on.wanted
+ * @param {(file: File) => boolean} on.accepts
+ * @param {(file: File) => void} on.drop
+ * @param {() => void} [on.over] called while a file is dragged whose type the browser knows. It
+ *   does not know that of a run, and tells no name before the file is dropped.
+ * @param {(files: number) => void} [on.refuse] called with the number of files, if too many.
  */
-export function onFileDropped(target, { wanted, over, drop, refuse }) {
+export function onFileDropped(target, { wanted, accepts, drop, over, refuse }) {
   const carried = (event) => wanted() && event.dataTransfer?.types.includes("Files");
 
   document.addEventListener("dragover", (event) => {
     if (!carried(event)) return;
     event.preventDefault();
-    over();
+    if (event.dataTransfer.items[0]?.type) over?.();
     target.dataset.over = "true";
   });
   document.addEventListener("dragleave", (event) => {
@@ -22,7 +30,7 @@ export function onFileDropped(target, { wanted, over, drop, refuse }) {
     if (!carried(event)) return;
     event.preventDefault();
     const { files } = event.dataTransfer;
-    if (files.length > 1) refuse(files.length);
-    else if (files.length) drop(files[0]);
+    if (files.length > 1) refuse?.(files.length);
+    else if (files.length && accepts(files[0])) drop(files[0]);
   });
 }

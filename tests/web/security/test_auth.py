@@ -42,7 +42,8 @@ def test_viewers_can_watch_and_request_passages_but_change_nothing(open_server):
     address = f"/api/runs/{run['id']}"
     for path in ("/", "/healthz", "/api/runs", "/api/corpora", address, f"{address}/loss"):
         assert viewer.get(path).status_code == 200
-    for path in (f"{address}/samples", f"{address}/losses.csv", f"{address}/checkpoints/best/file"):
+    files = ("losses.csv", "checkpoints/best/file", "export")
+    for path in (f"{address}/samples", *(f"{address}/{file}" for file in files)):
         assert viewer.get(path).status_code == 200
     passage = viewer.post(f"{address}/passages", json={"length": 10})
     assert (passage.status_code, len(passage.json()["text"])) == (200, 10)
@@ -66,7 +67,8 @@ def test_viewers_can_watch_and_request_passages_but_change_nothing(open_server):
     ]:
         open_server.problem(viewer.request(method, path, json=body), 401)
     upload = {"file": ("a.txt", b"word " * 100)}
-    open_server.problem(viewer.post("/api/corpora", files=upload), 401)
+    for path in ("/api/corpora", "/api/runs/import"):
+        open_server.problem(viewer.post(path, files=upload), 401)
     assert viewer.get(address).json() == before
     assert viewer.delete(address, headers=operator).status_code == 204
 
