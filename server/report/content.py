@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from server.analysis.gradient_check import GradientCheckRequest, GradientCheckResult
 from server.corpora.quality import Quality
-from server.report.remarks import ReportRemarks
+from server.spec.report_remarks import ReportRemarks
 from server.spec.schemas import Best
 
 __all__ = [

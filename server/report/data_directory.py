@@ -15,7 +15,7 @@ from server.corpora.library import Corpus, CorpusLibrary, UnknownCorpusError
 from server.report.gathering import RunSources
 from server.report.offline import RunNotFoundError, open_processes, open_store
 from server.report.parts.writing import FileWriter
-from server.report.remarks import ReportRemarks
+from server.spec.report_remarks import ReportRemarks
 from server.spec.schemas import Run
 from server.store import queries
 

@@ -21,7 +21,7 @@ from server.report.parts.evolution import LENGTH, Candidates, gather_evolution
 from server.report.parts.findings import find_findings
 from server.report.parts.languages import language_of
 from server.report.parts.writing import SEED, TEMPERATURE, UnwritableError, Writer
-from server.report.remarks import ReportRemarks
+from server.spec.report_remarks import ReportRemarks
 from server.spec.run_spec import SpecError
 from server.spec.schemas import Run, Sample
 from server.store import queries

@@ -22,9 +22,9 @@ from server.report.formats.figures import load_plotly
 from server.report.gathering import RunSources
 from server.report.parts.check_sizes import check_request
 from server.report.parts.writing import ServiceWriter, passage_request
-from server.report.remarks import ReportRemarks
 from server.report.rendering import Format, make_report
 from server.runs.run_controller import RunController
+from server.spec.report_remarks import ReportRemarks
 from server.spec.run_spec import SpecError
 from server.store import queries
 from server.store.database import Store

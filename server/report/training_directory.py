@@ -24,8 +24,8 @@ from server.corpora.quality import Quality, QualityMeasure
 from server.report.gathering import RunSources
 from server.report.offline import RunNotFoundError, open_processes, open_store
 from server.report.parts.writing import FileWriter
-from server.report.remarks import ReportRemarks
 from server.rnn.architecture import Architecture
+from server.spec.report_remarks import ReportRemarks
 from server.spec.run_spec import RunSpec, SpecError
 from server.spec.schemas import Best, Milestone, Run, RunState, Sample
 from server.spec.sizing import measure_sizes

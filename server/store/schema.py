@@ -77,6 +77,7 @@ IMPORTED = (
     ("samples", "update_, sample", "update_"),
     ("milestones", "update_, milestone", "number"),
     ("checkpoints", "id, update_, checkpoint", "rowid"),
+    ("report_remarks", "remarks", "run"),
 )
 # Tables with a column `run`: the rows that are deleted with a run.
 RUN_TABLES = (

@@ -27,6 +27,7 @@ __all__ = [
     "MODELS",
     "OLDEST_DATABASE",
     "PASSAGES",
+    "REMARKS",
     "REQUIRED",
     "RUN",
     "SAMPLES",
@@ -46,7 +47,7 @@ __all__ = [
 
 FORMAT: Final = "hurrah-run"
 VERSION: Final = 1
-OLDEST_DATABASE = 4
+OLDEST_DATABASE = 5
 """The first version of the database whose rows were exported."""
 
 SUFFIX = ".hurrah"
@@ -57,10 +58,11 @@ RUN, CORPUS, TEXT = "run.json", "corpus.json", "corpus.txt"
 LOSSES = "losses.f64"
 SAMPLES, MILESTONES, PASSAGES = "samples.jsonl", "milestones.jsonl", "passages.jsonl"
 TRAINING_TIME, CHECKPOINT_ROWS = "training_time.jsonl", "checkpoints.jsonl"
+REMARKS = "report_remarks.jsonl"
 CHECKPOINTS, SNAPSHOTS, MODELS = "checkpoints", "snapshots", "models"
 
 REQUIRED = frozenset(
-    (RUN, CORPUS, LOSSES, SAMPLES, MILESTONES, PASSAGES, TRAINING_TIME, CHECKPOINT_ROWS)
+    (RUN, CORPUS, LOSSES, SAMPLES, MILESTONES, PASSAGES, TRAINING_TIME, CHECKPOINT_ROWS, REMARKS)
 )
 FILES = re.compile(
     rf"{CHECKPOINTS}/[0-9a-f]{{12}}\.npz|{SNAPSHOTS}/(0|[1-9][0-9]{{0,14}})\.npz"

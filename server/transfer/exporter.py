@@ -41,6 +41,7 @@ from server.transfer.archive_format import (
     MILESTONES,
     MODELS,
     PASSAGES,
+    REMARKS,
     RUN,
     SAMPLES,
     SNAPSHOTS,
@@ -239,6 +240,8 @@ class _Preparation:
             (self._source.run,),
         )
         self._write(TRAINING_TIME, (json.dumps(list(row)) for row in times))
+        remarks = rows("SELECT remarks FROM report_remarks WHERE run = ?")
+        self._write(REMARKS, (row[0] for row in remarks))
 
     def _write(self, name: str, lines: Iterable[str]) -> int:
         """Write lines to a part, and return how many."""

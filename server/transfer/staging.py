@@ -26,6 +26,7 @@ from server.files.durable import sync_directory
 from server.files.failpoints import failpoint
 from server.history.loss_history import HistoryWriter
 from server.passages.saved_passage import SavedPassage
+from server.spec.report_remarks import ReportRemarks
 from server.spec.run_spec import MAX_SAMPLE_LENGTH, MAX_UPDATES, MAX_WATCH_WORDS
 from server.spec.schemas import Checkpoint, Milestone, Replay, Run, RunState, Sample
 from server.spec.sizing import measure_sizes
@@ -38,6 +39,7 @@ from server.transfer.archive_format import (
     MILESTONES,
     MODELS,
     PASSAGES,
+    REMARKS,
     RUN,
     SAMPLES,
     SNAPSHOTS,
@@ -285,6 +287,9 @@ class _Staging:
         stored = insert("saved_passages", passages, 7)
         _check(stored == counts.passages, PASSAGES, "some are missing")
         insert("training_time", ((run, *each) for each in self._times()), 3)
+        remarks = [each.model_dump_json() for each in self._rows(ReportRemarks, REMARKS)]
+        _check(len(remarks) <= 1, REMARKS, "there are several")
+        insert("report_remarks", ((run, each) for each in remarks), 2)
 
     def _samples(self) -> Iterator[Sample]:
         before = -1

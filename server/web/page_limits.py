@@ -9,8 +9,8 @@ from pydantic import BaseModel
 
 from server.analysis.gradient_check import MAX_CHARACTERS, MAX_PARAMETERS, MAX_WORK
 from server.passages.request import PassageRequest
-from server.report.remarks import ReportRemarks
 from server.spec.description import MAX_SAFE_INTEGER, schema_of
+from server.spec.report_remarks import ReportRemarks
 from server.spec.run_spec import MAX_WATCH_WORDS
 from server.standalone.model_files import MAX_PAGE_WEIGHT_BYTES
 from server.web.routes.milestones import NoteText

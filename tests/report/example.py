@@ -12,7 +12,7 @@ from server.report.content import (
     PassagePart,
     ReportContent,
 )
-from server.report.remarks import ReportRemarks
+from server.spec.report_remarks import ReportRemarks
 from server.spec.schemas import Best, Quality
 
 

@@ -10,7 +10,7 @@ from server.report.parts.evolution import Candidates, Choice, choose, gather_evo
 from server.report.parts.languages import language_of
 from server.report.parts.setup import training_command
 from server.report.parts.writing import UnwritableError, Written
-from server.report.remarks import ReportRemarks
+from server.spec.report_remarks import ReportRemarks
 from server.spec.run_spec import RunSpec
 from server.spec.schemas import Quality, Run, RunState, Sample
 

@@ -27,6 +27,7 @@ class Exported:
 
     server: RunningServer
     run: dict[str, Any]
+    checkpoints: list[dict[str, Any]]
     file: bytes
     without_text: bytes
 
@@ -45,11 +46,15 @@ def exported(origin):
     origin.post(run, "step", {"updates": UPDATES - 30})
     origin.post(run, "checkpoints", {"note": "half-way"})
     origin.post(run, "milestones", {"update": 200, "text": "the first words"})
+    remarks = origin.client.put(f"/api/runs/{run['id']}/report/remarks", json={"author": "Ada"})
+    assert remarks.status_code == 200, remarks.text
     written = origin.post(run, "passages", {"length": 40, "seed": 3})
     saved = {"run": run["id"], "fingerprint": written["fingerprint"], "title": "A title"}
     assert origin.client.post("/api/passages", json=saved).status_code == 201
     origin.post(run, "step", {"updates": 30})
-    return Exported(origin, origin.run(run), export(origin, run), export(origin, run, text="false"))
+    checkpoints = origin.get(run, "checkpoints")
+    files = export(origin, run), export(origin, run, text="false")
+    return Exported(origin, origin.run(run), checkpoints, *files)
 
 
 @pytest.fixture(scope="session")

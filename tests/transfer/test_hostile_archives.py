@@ -348,6 +348,10 @@ WRONG = {
     "no passages": lambda contents: {"passages.jsonl": b""},
     "times in disorder": lambda contents: {"training_time.jsonl": b"[3, 1.0]\n[2, 2.0]\n"},
     "times of another form": lambda contents: {"training_time.jsonl": b'["x", 1.0]\n'},
+    "remarks of another form": lambda contents: {"report_remarks.jsonl": b'{"author": 1}\n'},
+    "remarks twice": lambda contents: {
+        "report_remarks.jsonl": contents["report_remarks.jsonl"] * 2
+    },
     # The text.
     "another text": lambda contents: {"corpus.txt": contents["corpus.txt"][:-1]},
     "a text of another encoding": lambda contents: {"corpus.txt": b"\xff" * 500},

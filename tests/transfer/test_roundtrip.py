@@ -15,7 +15,7 @@ from tests.serving import PAGES, RunningServer, until
 from tests.training import run_command
 from tests.transfer.conftest import UPDATES, export, import_file, imported, parts
 
-SHOWN = ("samples", "milestones", "loss", "loss/positions", "loss/explained")
+SHOWN = ("samples", "milestones", "loss", "loss/positions", "loss/explained", "report/remarks")
 # What differs between two servers, and between a run and its copy.
 OWN = {"corpus", "spec", "id", "name"}
 
@@ -64,9 +64,10 @@ def test_an_imported_run_looks_the_same(exported, target, there):
     assert there["spec"] | {"corpus": None} == before["spec"] | {"corpus": None}
     assert shown(target, there) == shown(exported.server, before)
     assert target.get(there, "samples")[-1]["update"] == 500
+    assert target.get(there, "report/remarks")["author"] == "Ada"
     checkpoints = [
-        [(each["update"], each["note"], each["bytes"]) for each in server.get(run, "checkpoints")]
-        for server, run in ((exported.server, before), (target, there))
+        [(each["update"], each["note"], each["bytes"]) for each in found]
+        for found in (exported.checkpoints, target.get(there, "checkpoints"))
     ]
     assert checkpoints[1][: len(checkpoints[0])] == checkpoints[0]
     passages = saved_passages(target, there)

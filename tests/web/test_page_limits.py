@@ -11,8 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 from server.passages.request import PassageRequest
 from server.report.parts.writing import passage_request
-from server.report.remarks import ReportRemarks
 from server.spec.description import form_description, script_description
+from server.spec.report_remarks import ReportRemarks
 from server.spec.run_change import RunChange
 from server.web.page_limits import page_limits
 from server.web.routes.milestones import NoteText

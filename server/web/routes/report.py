@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, BackgroundTasks, Query
 from starlette.responses import Response
 
-from server.report.remarks import ReportRemarks
 from server.report.rendering import FORMATS, Format
+from server.spec.report_remarks import ReportRemarks
 from server.web.dependencies import (
     CommandedRunDep,
     RateLimiterDep,
