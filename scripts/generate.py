@@ -14,8 +14,8 @@ from server.analysis.gradient_check import GradientCheckResult
 from server.analysis.loss_analysis import ExplainedLoss
 from server.analysis.surprisal import UpdateSurprisal
 from server.corpora.library import Corpus
-from server.spec.report_remarks import ReportRemarks
 from server.spec.live_messages import Envelope, ServerMessage
+from server.spec.report_remarks import ReportRemarks
 from server.spec.schemas import FirstBelow
 from server.web.routes.saved_passages import SavedPassageSlice
 

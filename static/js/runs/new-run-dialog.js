@@ -118,9 +118,10 @@ export class NewRunDialog {
    */
   async openLink(text) {
     await this.open();
-    await this.#take(parseSpec(text), "The link was not used.");
+    const taken = await this.#take(parseSpec(text), "The link was not used.");
     if (this.#store.get().operator) return;
-    setText(this.#status, "Only the operator can start a run. These are the settings of the link.");
+    const about = taken ? " These are the settings of the link." : "";
+    setText(this.#status, `Only the operator can start a run.${about}`);
   }
 
   /** @param {File} file */
@@ -147,8 +148,8 @@ export class NewRunDialog {
       await this.#corpora.load(spec.corpus);
       if (!spec.corpus || corpus.value === spec.corpus) return;
       const name = corpusName ? `“${corpusName}” (${spec.corpus})` : `“${spec.corpus}”`;
-      const missing = `This server does not have the text ${name}.`;
-      setText(find("#error-corpus"), `${missing} Upload it here, or choose another.`);
+      const advice = this.#store.get().operator ? " Upload it here, or choose another." : "";
+      setText(find("#error-corpus"), `This server does not have the text ${name}.${advice}`);
     });
     return true;
   }
