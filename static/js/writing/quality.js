@@ -21,7 +21,7 @@ const MEASURES = [
   {
     key: "real_words",
     words: "real words",
-    wordsOf: ({ words }) => (words ? `real of ${format.plural(words, "word", "words")}` : null),
+    wordsOf: ({ words }) => (words ? `real words of ${format.count(words)}` : null),
     term: "real-words",
     about: "Share of real words",
     // A text without words has no share of real ones.
@@ -45,7 +45,7 @@ const MEASURES = [
   },
 ];
 
-/** "64% real of 152 words  7 real words in a row  14 characters copied". */
+/** "64% real words of 152  7 real words in a row  14 characters copied". */
 export function qualityFigures(quality) {
   if (!quality) return [];
   return MEASURES.map((measure) => {
@@ -55,7 +55,7 @@ export function qualityFigures(quality) {
 }
 
 /**
- * "characters copied", or "character copied" for 1; "real of 2 words", since a share alone does not
+ * "characters copied", or "character copied" for 1; "real words of 2", since a share alone does not
  * tell how many words there are.
  *
  * @param {Measure} measure
@@ -174,13 +174,13 @@ class QualityCurve {
     return this.#measure.show(this.#values[index], this.#qualities[index]);
   }
 
-  /** "53%, real of 81 words"; "7" */
+  /** "53%, real words of 81"; "7" */
   #textOf(index) {
     const about = this.#measure.wordsOf?.(this.#qualities[index]);
     return [this.#figureOf(index), about].filter(Boolean).join(", ");
   }
 
-  /** "53%, real of 81 words, at update 44,000; maximum 58%, real of 79 words, at 42,000". */
+  /** "53%, real words of 81, at update 44,000; maximum 58%, real words of 79, at 42,000". */
   #describe(index) {
     const sample = this.#samples[index];
     if (!sample) return "no samples yet";

@@ -147,12 +147,12 @@ def test_each_quality_figure_has_a_sparkline_on_the_timeline(
     expect(curves).to_have_count(3)
     share = curves.first
     whole = f"{round(samples[400]['quality']['real_words'] * 100)}%"
-    words = f"real of {samples[400]['quality']['words']} words"
+    words = f"real words of {samples[400]['quality']['words']}"
     expect(page.locator("#quality b").first).to_have_text(whole)
     expect(page.locator(".quality-words").first).to_have_text(words)
     expect(share).to_have_attribute(
         "aria-valuetext",
-        re.compile(rf"^{whole}, {words}, at update 400; maximum \d+%, real of \d+ words, at"),
+        re.compile(rf"^{whole}, {words}, at update 400; maximum \d+%, real words of \d+, at"),
     )
     share.hover()
     expect(page.locator("#writing-title")).to_contain_text("Sample at update")
@@ -163,7 +163,7 @@ def test_each_quality_figure_has_a_sparkline_on_the_timeline(
     expect(page.locator("#writing-title")).to_have_text("Sample at update 300")
     earlier = f"{round(samples[300]['quality']['real_words'] * 100)}%"
     expect(share).to_have_attribute(
-        "aria-valuetext", re.compile(f"^{earlier}, real of \\d+ words, at update 300")
+        "aria-valuetext", re.compile(f"^{earlier}, real words of \\d+, at update 300")
     )
 
 
@@ -238,6 +238,8 @@ def test_the_operator_edits_the_watched_words_and_undoes_it(server: Server, wind
     assert watched() == ["Zebedee", "lamp", "the sea"]
     page.locator(".toast").get_by_text("Undo").click()
     expect(page.locator("#watch-words li")).to_have_count(len(own))
+    # The page has the answer to its request, which would replace a later change.
+    expect(page.locator(".toast", has_text="The watched words were restored.")).to_be_visible()
     assert watched() == own
 
     server.call("PATCH", f"runs/{run}", {"watch_words": ["Zebedee"]})
