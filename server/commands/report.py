@@ -56,8 +56,11 @@ def write_report(run: str, name: Format, out: Path, *, data_dir: Path, text: Pat
     try:
         temporary.write_bytes(report)
         temporary.replace(out)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            # The user has not named the temporary file.
+            error.filename = str(out)
         raise
 
 

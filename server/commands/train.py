@@ -38,7 +38,7 @@ from server.commands.resume import ResumeState, TrainingError, read_resume_state
 from server.corpora.proper_names import find_names, find_words
 from server.corpora.visible_text import escape_controls, without_controls
 from server.files.failpoints import failpoint
-from server.rnn.training.divergence import FACTOR as DIVERGENCE_FACTOR
+from server.rnn.training.divergence import divergence_notice
 from server.rnn.training.trainer import StateError, Trainer
 from server.rnn.vocabulary import Vocabulary
 from server.spec.run_spec import RunSpec, describe_changes
@@ -216,11 +216,8 @@ class TrainingSession:
                     " learning rate, or continue from the last checkpoint with --resume."
                 )
             if diverged is None and trainer.diverged_since is not None:
-                self._print(
-                    f"The training diverged at update {trainer.diverged_since:,}: since then the"
-                    f" loss has been more than {DIVERGENCE_FACTOR} times that of random guessing."
-                    " Try a lower learning rate."
-                )
+                notice = divergence_notice(trainer.diverged_since)
+                self._print(f"{notice} Try a lower learning rate.")
             diverged = trainer.diverged_since
             if trainer.updates == self._next_sample:
                 self._write_sample(samples)

@@ -143,6 +143,11 @@ class PreparedArchive:
         self._members = members
         self.size_bytes = total_bytes((part.name, part.bytes) for part in self._parts)
 
+    @property
+    def has_text(self) -> bool:
+        """Whether the text is one of the parts."""
+        return any(part.name == TEXT for part in self._parts)
+
     def pieces(self) -> Iterator[bytes]:
         """Yield the bytes of the archive, at most `PIECE_BYTES` at a time."""
         yield local_header(self._parts[0])

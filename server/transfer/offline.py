@@ -96,8 +96,11 @@ def write_archive_file(archive: PreparedArchive, path: Path, wrote: Callable[[in
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            # The user has not named the temporary file.
+            error.filename = str(path)
         raise
     sync_directory(path.parent)
 

@@ -33,7 +33,7 @@ from server.concurrency.typed_messages import UnknownMessageError
 from server.files.disk_errors import as_storage_error
 from server.files.failpoints import failpoint
 from server.rnn.model import Model
-from server.rnn.training.divergence import FACTOR as DIVERGENCE_FACTOR
+from server.rnn.training.divergence import divergence_notice
 from server.rnn.training.trainer import Measure, Trainer
 from server.rnn.vocabulary import Vocabulary
 from server.spec.sample_schedule import next_sample
@@ -209,10 +209,7 @@ class Worker:
             # The network is of no more use.
             self.training, self.runaway = False, True
         elif diverged is None and trainer.diverged_since is not None:
-            self.reporter.add_notice(
-                f"The training diverged at update {trainer.diverged_since:,}: since then the loss"
-                f" has been more than {DIVERGENCE_FACTOR} times that of random guessing."
-            )
+            self.reporter.add_notice(divergence_notice(trainer.diverged_since))
         if trainer.epoch != epoch:
             self.reporter.add_epoch()
         if trainer.updates == self.next_sample:

@@ -8,11 +8,12 @@ import pytest
 from server.report.parts.check_sizes import MAX_WORK_OF_BATCH, check_request, size_differences
 from server.report.parts.evolution import Candidates, Choice, choose, gather_evolution
 from server.report.parts.languages import language_of
-from server.report.parts.setup import training_command
+from server.report.parts.setup import changes_of_settings, training_command
 from server.report.parts.writing import UnwritableError, Written
+from server.rnn.training.divergence import divergence_notice
 from server.spec.report_remarks import ReportRemarks
 from server.spec.run_spec import RunSpec
-from server.spec.schemas import Quality, Run, RunState, Sample
+from server.spec.schemas import Milestone, Quality, Run, RunState, Sample
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
@@ -107,6 +108,10 @@ def test_the_language_of_a_script():
 
 def test_the_command_has_the_options_that_differ():
     spec = RunSpec(optimizer="adam", clip=None, hidden_size=64, seed=9, max_updates=None)
+    # `train` has no options for these.
+    spec = spec.model_copy(
+        update={"corpus": "text", "name": "a", "paused": True, "watch_words": ["Orla"]}
+    )
     run = Run(
         id="0123456789ab",
         name="a",
@@ -132,6 +137,12 @@ def test_the_command_has_the_options_that_differ():
         "--seed": "9",
         "--updates": "700",
     }
+
+
+def test_the_notice_of_a_divergence_is_no_change_of_a_setting():
+    notice = Milestone(update=101, kind="change", text=divergence_notice(2))
+    change = Milestone(update=50, kind="change", text="learning rate 0.1 -> 0.05")
+    assert changes_of_settings([notice, change]) == [change]
 
 
 def test_remarks_are_normalized():

@@ -5,9 +5,11 @@ from __future__ import annotations
 from math import isfinite
 
 from server.analysis.loss_analysis import ExplainedLoss, LossAnalysis
+from server.corpora.decoding import counted
 from server.corpora.entropy import Entropy
 from server.corpora.library import Corpus
 from server.report.content import Finding
+from server.report.parts.setup import changes_of_settings
 from server.spec.schemas import Milestone, Run, Sample
 from server.store import queries
 from server.store.executor import StoreCalls
@@ -66,7 +68,11 @@ async def find_findings(
         findings += _real_words(ends)
     findings += _hurrahs(milestones)
     explained = await analysis.explain(run)
-    if explained.unavailable is None:
+    if run.diverged_since is not None:
+        missing.append(
+            "Where spikes of the loss come from cannot be told for a training that has diverged."
+        )
+    elif explained.unavailable is None:
         findings += _spikes(explained)
     else:
         missing.append(
@@ -87,7 +93,7 @@ async def _beaten_guesses(run: Run, entropy: Entropy, store: StoreCalls) -> list
         per_character: float = getattr(entropy, name)
         loss = per_character * length
         update = await _first_below(run, loss, store)
-        of = f"{loss:.2f} nats per sequence, {per_character:.2f} per character"
+        of = f"{loss:,.2f} nats per sequence, {per_character:.2f} per character"
         if update is None:
             sentences.append(f"It has not beaten the {what} ({of}).")
             continue
@@ -117,11 +123,16 @@ def _real_words(ends: list[Sample]) -> list[Finding]:
     if last.update != first.update:
         text += f"; in that of update {first.update:,} it was {first.quality.real_words:.0%}"
     run, copy = last.quality.longest_real_run, last.quality.longest_copy
-    text += f". At most {run:,} real words follow each other. The longest piece that is copied has"
-    text += f" {copy:,} characters: "
-    text += (
-        "the network quotes." if copy >= QUOTING_CHARACTERS else "the network does not just quote."
-    )
+    text += "."
+    if run > 1:
+        text += f" At most {run:,} real words follow each other."
+    if copy:
+        text += f" The longest piece that is copied has {counted(copy, 'character')}"
+        if copy >= QUOTING_CHARACTERS:
+            text += ": the network quotes"
+        elif last.quality.real_words:
+            text += ": the network does not just quote"
+        text += "."
     return [Finding("Real words", text)]
 
 
@@ -149,7 +160,7 @@ def _spikes(explained: ExplainedLoss) -> list[Finding]:
     )
     if share < SIGNIFICANT * error:
         pages += " That may be chance."
-    cost = f"{start.loss:+.2f} (± {start.error:.2f}) nats per sequence"
+    cost = f"{start.loss:+,.2f} (± {start.error:,.2f}) nats per sequence"
     if start.loss > max(SIGNIFICANT * start.error, NEGLIGIBLE):
         epoch = (
             f"The first {start.updates:,} updates of an epoch cost {cost} more than their trend:"
@@ -178,12 +189,12 @@ def _course(run: Run, milestones: list[Milestone]) -> list[Finding]:
         findings.append(
             Finding(
                 "Held-out text",
-                f"The loss on text that the network never learns from is {run.validation_loss:.2f}"
-                f" nats per sequence, {abs(run.validation_loss - run.smooth_loss):.2f} {relation}"
+                f"The loss on text that the network never learns from is {run.validation_loss:,.2f}"
+                f" nats per sequence, {abs(run.validation_loss - run.smooth_loss):,.2f} {relation}"
                 " the smooth loss.",
             )
         )
-    changes = [each for each in milestones if each.kind == "change"]
+    changes = changes_of_settings(milestones)
     if changes:
         named = "; ".join(f"{each.text} at update {each.update:,}" for each in changes[:MAX_NAMED])
         findings.append(Finding("Changes during the training", f"{named}."))

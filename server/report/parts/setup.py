@@ -12,11 +12,13 @@ from server import __version__
 from server.corpora.library import Corpus
 from server.report.content import Row
 from server.rnn.optimizers import OPTIMIZERS
+from server.rnn.training.divergence import NOTICE
 from server.spec.description import default_of, option_of
 from server.spec.run_spec import SPEC_FIELDS, RunSpec
 from server.spec.schemas import Milestone, Run
 
 __all__ = [
+    "changes_of_settings",
     "command_notes",
     "corpus_rows",
     "environment_rows",
@@ -112,7 +114,8 @@ def training_command(run: Run, text: str) -> str:
     spec = run.spec.model_copy(update={"max_updates": max(1, run.update)})
     for name, about in SPEC_FIELDS.items():
         value = getattr(spec, name)
-        if about.command_line and name not in NOT_REPEATED and value != _default(spec, name):
+        is_option = about.command_line == "option" and name not in NOT_REPEATED
+        if is_option and value != _default(spec, name):
             words += [option_of(name), "0" if value is None else str(value)]
     return shlex.join(words)
 
@@ -122,17 +125,26 @@ def command_notes(run: Run, milestones: list[Milestone], *, uploaded: bool) -> l
     notes = []
     if uploaded:
         notes.append("CORPUS.txt stands for the text with the SHA-256 above.")
+    if not run.update:
+        notes.append("The run has made no update yet; the command makes one.")
     if run.forked_from is not None:
         notes.append(
             f"The run was forked at update {run.forked_from.update:,} from another one; the command"
             " trains from the start with the settings of the fork."
         )
-    if any(each.kind == "change" for each in milestones):
+    if changes_of_settings(milestones):
         notes.append(
             "Settings were changed during the training; the command uses the last ones from the"
             " start."
         )
     return notes
+
+
+def changes_of_settings(milestones: list[Milestone]) -> list[Milestone]:
+    """Return the changes that the operator made; the notice of a divergence is not one."""
+    return [
+        each for each in milestones if each.kind == "change" and not each.text.startswith(NOTICE)
+    ]
 
 
 def _default(spec: RunSpec, name: str) -> object:

@@ -5,8 +5,18 @@ import math
 FACTOR = 3
 """A loss is high above `FACTOR` times that of random guessing. The loss of a network that learns is
 hardly ever above that of guessing; one that has diverged is mostly certain of wrong characters."""
+NOTICE = "The training diverged at update "
+"""The beginning of `divergence_notice`."""
 UPDATES = 100
 """How many more high losses than others make a divergence, and how many more others end it."""
+
+
+def divergence_notice(update: int) -> str:
+    """Return a sentence about a divergence that began at an update."""
+    return (
+        f"{NOTICE}{update:,}: since then the loss has been more than {FACTOR} times that of random"
+        " guessing."
+    )
 
 
 class DivergenceDetector:

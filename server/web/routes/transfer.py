@@ -49,12 +49,13 @@ async def export_run(
     run_id: str, archive: Annotated[PreparedArchive, Depends(open_archive)]
 ) -> StreamingResponse:
     """Return the whole run as one file; without its text if `text` is false."""
+    name = f"hurrah-{run_id}{'' if archive.has_text else '-without-text'}{SUFFIX}"
     return StreamingResponse(
         _sent(archive),
         media_type="application/octet-stream",
         headers={
             "Content-Length": str(archive.size_bytes),
-            "Content-Disposition": f'attachment; filename="hurrah-{run_id}{SUFFIX}"',
+            "Content-Disposition": f'attachment; filename="{name}"',
         },
     )
 

@@ -137,7 +137,8 @@ export class NewRunDialog {
    * @param {string} refused said before a problem.
    * @returns {Promise<boolean>} whether the fields were set.
    */
-  async #take({ spec, corpusName, problem }, refused) {
+  async #take({ spec, corpusName, problem: wrong }, refused) {
+    const problem = wrong ?? this.#settings.problemOf(spec);
     this.#errors.clear();
     setText(this.#status, "");
     setText(this.#problem, problem ? `${refused} ${problem}` : "");

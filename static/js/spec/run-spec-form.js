@@ -106,6 +106,19 @@ export class RunSpecForm {
   }
 
   /**
+   * Why the form cannot have some fields, in a sentence; null if it can.
+   *
+   * @param {Record<string, any>} fields
+   */
+  problemOf(fields) {
+    const words = this.#names
+      .filter((name) => FIELDS[name].control === "words")
+      .flatMap((name) => fields[name] ?? []);
+    const joined = words.find((word) => word.includes(","));
+    return joined ? `In the form a comma separates words, but “${joined}” has one.` : null;
+  }
+
+  /**
    * @param {string} name
    * @param {boolean} isNull
    */
@@ -153,7 +166,7 @@ export class RunSpecForm {
 const defaultBy = (name) =>
   /** @type {import("./run-spec.js").DefaultBy} */ (FIELDS[name].default_by);
 
-/** @param {string} text words separated by commas. */
+/** @param {string} text words separated by commas; see `problemOf`. */
 const wordsIn = (text) =>
   text
     .split(",")

@@ -58,7 +58,9 @@ export function parseSpec(text) {
     const name = part.slice(0, colon).trim();
     const value = part.slice(colon + 1).trim();
     if (name === CORPUS_NAME) corpusName = unescaped(value);
-    else fields.push([name, Object.hasOwn(FIELDS, name) ? valueOf(name, value) : value]);
+    else if (fields.some(([known]) => known === name)) {
+      return { spec: {}, corpusName, problem: `${name} is there twice.` };
+    } else fields.push([name, Object.hasOwn(FIELDS, name) ? valueOf(name, value) : value]);
   }
   const spec = Object.fromEntries(fields);
   const problem = problemOf(spec);
