@@ -312,7 +312,7 @@ class RunSpec(SpecModel):
         SpecField(
             label="Loss smoothing",
             explanation="Factor s of the smooth loss; by default 1 - T B / 25,000, at least 0.9.",
-            null=Null("by T and B", phrase="smoothed over about 25,000 characters"),
+            null=Null("automatic", phrase="smoothed over about 25,000 characters"),
             column=Column("smoothing", "smoothing {loss_smoothing}"),
         ),
     ] = NETWORK.loss_smoothing

@@ -84,17 +84,21 @@ function apartRows(wanted, top, bottom) {
   return rows;
 }
 
-/** The number of each epoch at the top of its line; the first one with the word "epoch". */
-export function epochLabels(epochs, { xAxis, logX }) {
+/**
+ * The number of each epoch at the top of its line; the first one with the word "epoch". Where it
+ * would reach into the names of the lines, it is on the left of its line.
+ */
+export function epochLabels(epochs, { xAxis, logX, width }) {
   const [first, second] = epochs;
   const named = epochs.filter(
     (each) => each !== second || each.pixel - first.pixel > FIRST_EPOCH_PX,
   );
-  return named.map(({ epoch, update }, i) => ({
+  return named.map(({ epoch, update, pixel }, i) => ({
     text: i ? String(epoch) : `epoch ${epoch}`,
     x: axisValue(xAxis.of(update), logX),
-    xanchor: "left",
-    xshift: 1,
+    ...(i === 0 && pixel + FIRST_EPOCH_PX > width
+      ? { xanchor: "right", xshift: -1 }
+      : { xanchor: "left", xshift: 1 }),
     yref: "paper",
     y: 1,
     yanchor: "top",

@@ -78,6 +78,7 @@ export function plotOf(state, colours, size, font) {
   const goal = goalLine(state);
   const shown = goal !== null && goal > span[0] && goal < span[1] ? goal : null;
   const labelled = inner.width < NARROW_PX / 2 ? null : shown;
+  const labelFrame = { ...frame, marginRight: margin.r, shownGoal: shown, goal: labelled };
   return {
     data: [
       ...pieces.map((piece) => lineTrace(piece, scale, colours)),
@@ -96,7 +97,7 @@ export function plotOf(state, colours, size, font) {
       shapes: shown === null ? [] : [horizontalLine(shown, colours)],
       annotations: [
         ...goalLabel(labelled, text),
-        ...labels(pieces, { ...frame, marginRight: margin.r, goal: labelled }, colours, text),
+        ...labels(pieces, labelFrame, colours, text),
       ],
     },
     lines,
@@ -320,6 +321,7 @@ function goalBox(goal, { width }, toPixel) {
  * @property {PixelScale} scale
  * @property {Size} inner
  * @property {number} marginRight
+ * @property {number | null} shownGoal null if its line is not in the plot.
  * @property {number | null} goal null if it has no label.
  */
 
@@ -331,7 +333,8 @@ function goalBox(goal, { width }, toPixel) {
  * @param {SeriesColours} colours
  * @param {Font} text
  */
-function labels(pieces, { kind, view, span, scale, inner, marginRight, goal }, colours, text) {
+function labels(pieces, frame, colours, text) {
+  const { kind, view, span, scale, inner, marginRight, shownGoal, goal } = frame;
   const toValue = toX(kind, view, inner.width);
   const toPixel = (/** @type {number} */ y) =>
     ((span[1] - y) / (span[1] - span[0])) * inner.height;
@@ -354,7 +357,9 @@ function labels(pieces, { kind, view, span, scale, inner, marginRight, goal }, c
       const beside = left > inner.width * 0.94;
       const bottom = inner.height + (beside ? LINE_PX * 2 : 0);
       const box = { left, right, bottom, most: LINE_PX * (beside ? 8 : 3) };
-      const crossing = spansOf(pieces, piece, box, toValue).map((span) => span.map(toPixel));
+      const spans = spansOf(pieces, piece, box, toValue);
+      if (shownGoal !== null && left < inner.width) spans.push([shownGoal, shownGoal]);
+      const crossing = spans.map((span) => span.map(toPixel));
       const pixel = freeRow(Math.max(toPixel(y), 0), box, taken, crossing);
       if (pixel === null) return [];
       taken.push({ left, right, pixel, apart: LINE_PX });
