@@ -61,6 +61,8 @@ class RunSources:
         The updates that have a snapshot.
     remarks : ReportRemarks
         The author's part.
+    text_sha256 : str or None
+        The SHA-256 of the text, if `corpus_path` is None and it is known.
     """
 
     run: Run
@@ -73,6 +75,7 @@ class RunSources:
     writer: Writer
     snapshots: list[int]
     remarks: ReportRemarks
+    text_sha256: str | None = None
 
 
 async def gather(sources: RunSources) -> ReportContent:
@@ -110,6 +113,7 @@ async def gather(sources: RunSources) -> ReportContent:
         for task in tasks:
             task.cancel()
     sha256, language = about_text.result()
+    sha256 = sha256 or sources.text_sha256
     found, not_found = findings.result()
     return ReportContent(
         run_id=run.id,
@@ -129,7 +133,9 @@ async def gather(sources: RunSources) -> ReportContent:
         corpus=setup.corpus_rows(run, corpus, sha256),
         environment=setup.environment_rows(run),
         command=setup.training_command(run, sources.text_name or "CORPUS.txt"),
-        command_notes=setup.command_notes(run, milestones, uploaded=sources.text_name is None),
+        command_notes=setup.command_notes(
+            run, milestones, sha256=None if sources.text_name else sha256
+        ),
     )
 
 

@@ -86,6 +86,7 @@ async def open_training(directory: Path, text: str | None, name: str) -> AsyncIt
                     ),
                     snapshots=[],
                     remarks=ReportRemarks(),
+                    text_sha256=training.text_sha256,
                 )
 
 
@@ -100,6 +101,8 @@ class _Training:
         The text's description; None if it is not at hand.
     text : str or None
         The text as the network read it, which may lack a licence.
+    text_sha256 : str or None
+        Its SHA-256; None in checkpoints of early versions.
     """
 
     def __init__(self, directory: Path, text: str | None, name: str) -> None:
@@ -111,6 +114,7 @@ class _Training:
                 raise RunNotFoundError(f"{name} is not the text of the training in {directory}.")
             self.corpus = replace(describe(text, "text"), name=name)
         self.text = text
+        self.text_sha256: str | None = meta.get("text_sha256")
         self._losses = _read_losses(directory / LOSSES)
         self.run = self._run(directory, meta, name)
         self._samples = self._read_samples(directory / SAMPLES, text)

@@ -159,7 +159,9 @@ def _line(name: str, **where: object) -> dict[str, Any]:
     width = 1
     colour = SOFT if name == "reference" else LINE
     line = {"color": colour, "width": width, "dash": dash}
-    return {"name": name, "type": "line", "layer": "above", "line": line, **where}
+    # The lines of the epochs would cut the curve.
+    layer = "below" if name == "epoch" else "above"
+    return {"name": name, "type": "line", "layer": layer, "line": line, **where}
 
 
 def _distinct(references: list[tuple[str, float]], span: float) -> list[tuple[str, float]]:

@@ -120,10 +120,20 @@ def training_command(run: Run, text: str) -> str:
     return shlex.join(words)
 
 
-def command_notes(run: Run, milestones: list[Milestone], *, uploaded: bool) -> list[str]:
-    """Return what the command needs, and what it cannot repeat."""
+def command_notes(run: Run, milestones: list[Milestone], *, sha256: str | None) -> list[str]:
+    """Return what the command needs, and what it cannot repeat.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    milestones : list of Milestone
+        Its milestones.
+    sha256 : str or None
+        That of the text, if the command does not name the text's file.
+    """
     notes = []
-    if uploaded:
+    if sha256 is not None:
         notes.append("CORPUS.txt stands for the text with the SHA-256 above.")
     if not run.update:
         notes.append("The run has made no update yet; the command makes one.")
