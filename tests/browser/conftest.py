@@ -160,7 +160,10 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server without runs, shared by the tests; each deletes the runs it made."""
+    """A server without runs, shared by the tests.
+
+    After a test its runs are deleted, after a module those of `keep_run`.
+    """
     shared = Server(tmp_path_factory.mktemp("shared") / "data")
     shared.start()
     yield shared
@@ -181,7 +184,30 @@ def _no_runs_left(request: pytest.FixtureRequest) -> Iterator[None]:
     if "server" in request.fixturenames:
         shared: Server = request.getfixturevalue("server")
         for run in shared.call("GET", "runs"):
-            shared.call("DELETE", f"runs/{run['id']}")
+            if run["id"] not in shared.kept_runs:
+                shared.call("DELETE", f"runs/{run['id']}")
+
+
+@pytest.fixture(scope="module")
+def keep_run(server: Server) -> Iterator[Callable[..., str]]:
+    """Create a run that the tests of a module share, and wait until it is paused or finished.
+
+    With `updates`, the run is paused after that many.
+    """
+
+    def create(*, updates: int | None = None, **spec: Any) -> str:
+        run = server.create_run(**spec, paused=updates is not None)
+        server.kept_runs.add(run)
+        if updates:
+            server.call("POST", f"runs/{run}/step", {"updates": updates})
+        state = lambda: server.call("GET", f"runs/{run}")["state"]  # noqa: E731
+        eventually(state, {"finished", "paused"}.__contains__, "the run to be paused or finished")
+        return run
+
+    yield create
+    for run in server.kept_runs:
+        server.call("DELETE", f"runs/{run}")
+    server.kept_runs.clear()
 
 
 @pytest.fixture
@@ -220,6 +246,8 @@ def window(parked: Page) -> Iterator[Window]:
 def module(browser: Browser, server: Server) -> Iterator[Module]:
     """Evaluate an expression with the exports of a module in scope as `m`."""
     page = browser.new_page()
+    # Only the document is needed: the page itself does not start.
+    page.route("**/static/bundles/*.js", lambda route: route.abort())
     page.goto(server.url)
 
     def evaluate(path: str, expression: str, argument: Any = None) -> Any:

@@ -29,6 +29,7 @@ class Server:
         self.demo = False
         self.token: str | None = None
         self.environment: dict[str, str] = {}
+        self.kept_runs: set[str] = set()  # the runs that the tests of a module share
         self.port = 0
         self._process: Any = None
         self._client = httpx.Client(

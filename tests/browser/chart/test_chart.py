@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -34,8 +35,17 @@ def drag(page: Page, start: float, end: float) -> None:
     page.mouse.up()
 
 
-def test_zoom_survives_live_updates_and_follow_returns(server: Server, window: Window) -> None:
-    page = window.open(server, server.create_run(pace="max", max_updates=None))
+@pytest.fixture(scope="module")
+def finished(keep_run: Callable[..., str]) -> str:
+    """A finished run of 3,000 updates."""
+    return keep_run(hidden_size=5, max_updates=3_000, sample_every=1_000)
+
+
+def test_a_live_curve_keeps_its_zoom_rests_while_hidden_and_is_drawn_to_its_last_update(
+    server: Server, window: Window
+) -> None:
+    run = server.create_run(pace=2_500, max_updates=None, hidden_size=4, sequence_length=4)
+    page = window.open(server, run)
     eventually(lambda: figure(page, "update"), lambda update: update > 500, "some updates")
     follow = page.locator("#follow")
     expect(follow).to_have_attribute("aria-pressed", "true")
@@ -55,66 +65,6 @@ def test_zoom_survives_live_updates_and_follow_returns(server: Server, window: W
         "the axis to reach the live end",
     )
 
-
-def test_zooming_in_fetches_the_detail(server: Server, window: Window) -> None:
-    run = server.create_run(hidden_size=2, pace="max", max_updates=12_000, sample_every=6_000)
-    page = window.open(server, run)
-    expect(page.locator("#notice")).to_contain_text("Finished at update 12,000")
-    page.reload()
-    page.locator("#chart[data-drawn-update]").wait_for(state="attached")
-    resolution = page.locator("#resolution")
-    expect(resolution).to_contain_text("1 point = 8 updates")
-    page.locator("label", has_text="linear").click()
-    eventually(lambda: axis(page), lambda x: x["range"][1] > 11_000, "the whole curve")
-    drag(page, 0.5, 0.55)
-    expect(resolution).to_have_text("1 point = 1 update")
-    # The start of the drag is at another update now, so nothing is hovered.
-    expect(page.locator("#crosshair")).to_be_hidden()
-    expect(page.locator("#timeline-live")).to_have_attribute("aria-pressed", "true")
-
-
-def test_linear_and_logarithmic(server: Server, window: Window) -> None:
-    run = server.create_run(pace="max", max_updates=200)
-    page = window.open(server, run)
-    expect(page.locator("input[name=scale][value=linear]")).to_be_checked()
-    eventually(lambda: axis(page)["type"], lambda kind: kind == "linear", "a linear axis")
-    page.locator("label", has_text="log").click()
-    eventually(lambda: axis(page)["type"], lambda kind: kind == "log", "a logarithmic axis")
-    page.keyboard.press("l")
-    eventually(lambda: axis(page)["type"], lambda kind: kind == "linear", "a linear axis again")
-
-
-def test_a_double_click_follows_again(server: Server, window: Window) -> None:
-    page = window.open(server, server.create_run(pace="max", max_updates=400))
-    expect(page.locator("#notice")).to_contain_text("Finished")
-    drag(page, 0.2, 0.5)
-    follow = page.locator("#follow")
-    expect(follow).to_have_attribute("aria-pressed", "false")
-    page.locator("#chart").dblclick(position={"x": 100, "y": 280})
-    expect(follow).to_have_attribute("aria-pressed", "true")
-
-
-def test_the_reference_lines_are_named(server: Server, window: Window) -> None:
-    page = window.open(server, server.create_run(hidden_size=5, pace="max", max_updates=2_000))
-    expect(page.locator("#notice")).to_contain_text("Finished")
-    for name in ("uniform", "unigram", "bigram"):
-        expect(page.locator("#chart .annotation-text", has_text=name).first).to_be_visible()
-
-
-def test_the_losses_can_be_downloaded_as_csv(server: Server, window: Window) -> None:
-    page = window.open(server, server.create_run(pace="max", max_updates=50))
-    expect(page.locator("#notice")).to_contain_text("Finished")
-    with page.expect_download() as download:
-        page.locator("#export-open").click()
-        page.locator("#export-losses").click()
-    lines = download.value.path().read_text("utf-8").splitlines()
-    assert lines[0] == "update,epoch,position,loss,smooth_loss"
-    assert len(lines) == 51
-
-
-def test_a_hidden_window_stops_drawing(server: Server, window: Window) -> None:
-    page = window.open(server, server.create_run(pace="max", max_updates=None))
-    eventually(lambda: drawn_update(page), lambda update: update > 100, "a drawing")
     page.evaluate(
         "Object.defineProperty(document, 'visibilityState',"
         " { value: 'hidden', configurable: true })"
@@ -129,9 +79,51 @@ def test_a_hidden_window_stops_drawing(server: Server, window: Window) -> None:
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     eventually(lambda: drawn_update(page), lambda update: update > still[1], "drawing again")
 
+    eventually(lambda: drawn_update(page), lambda update: update > 5_000, "a long curve")
+    last = server.call("POST", f"runs/{run}/pause")["update"]
+    end = (
+        "document.querySelector('#chart-plot').data.find(({ line }) => line?.width === 2).x.at(-1)"
+    )
+    eventually(lambda: page.evaluate(end), lambda update: update == last, "the last update")
+
+
+def test_a_finished_curve_names_its_references_and_can_be_scaled_zoomed_and_downloaded(
+    server: Server, window: Window, finished: str
+) -> None:
+    page = window.open(server, finished)
+    expect(page.locator("#notice")).to_contain_text("Finished at update 3,000")
+    for name in ("uniform", "unigram", "bigram"):
+        expect(page.locator("#chart .annotation-text", has_text=name).first).to_be_visible()
+    with page.expect_download() as download:
+        page.locator("#export-open").click()
+        page.locator("#export-losses").click()
+    lines = download.value.path().read_text("utf-8").splitlines()
+    assert lines[0] == "update,epoch,position,loss,smooth_loss"
+    assert len(lines) == 3_001
+
+    expect(page.locator("input[name=scale][value=linear]")).to_be_checked()
+    eventually(lambda: axis(page)["type"], lambda kind: kind == "linear", "a linear axis")
+    page.locator("label", has_text="log").click()
+    eventually(lambda: axis(page)["type"], lambda kind: kind == "log", "a logarithmic axis")
+    page.keyboard.press("l")
+    eventually(lambda: axis(page)["type"], lambda kind: kind == "linear", "a linear axis again")
+
+    # A closer look fetches every update of the range.
+    resolution, follow = page.locator("#resolution"), page.locator("#follow")
+    expect(resolution).to_contain_text("1 point = 2 updates")
+    eventually(lambda: axis(page), lambda x: x["range"][1] > 2_900, "the whole curve")
+    drag(page, 0.5, 0.55)
+    expect(resolution).to_have_text("1 point = 1 update")
+    # The start of the drag is at another update now, so nothing is hovered.
+    expect(page.locator("#crosshair")).to_be_hidden()
+    expect(page.locator("#timeline-live")).to_have_attribute("aria-pressed", "true")
+    expect(follow).to_have_attribute("aria-pressed", "false")
+    page.locator("#chart").dblclick(position={"x": 100, "y": 280})
+    expect(follow).to_have_attribute("aria-pressed", "true")
+
 
 def test_hovering_does_not_redraw_the_chart(server: Server, window: Window) -> None:
-    run = server.create_run(paused=True, sample_every=20)
+    run = server.create_run(paused=True, sample_every=20, hidden_size=8)
     page = window.open(server, run)
     server.call("POST", f"runs/{run}/step", {"updates": 300})
     expect(page.locator("#writing-title")).to_have_text("Newest sample, at update 300")
@@ -159,28 +151,12 @@ def test_hovering_does_not_redraw_the_chart(server: Server, window: Window) -> N
     assert page.evaluate("window.drawings") == 0
 
 
-def test_a_run_that_is_not_training_is_drawn_to_its_last_update(
-    server: Server, window: Window
-) -> None:
-    run = server.create_run(pace="max", max_updates=None, hidden_size=4, sequence_length=4)
-    page = window.open(server, run)
-    eventually(lambda: drawn_update(page), lambda update: update > 5_000, "a long curve")
-    last = server.call("POST", f"runs/{run}/pause")["update"]
-    end = (
-        "document.querySelector('#chart-plot').data.find(({ line }) => line?.width === 2).x.at(-1)"
-    )
-    eventually(lambda: page.evaluate(end), lambda update: update == last, "the last update")
-
-
 def test_a_preview_is_drawn_before_the_chart_library_is_loaded(
-    server: Server, window: Window
+    server: Server, window: Window, finished: str
 ) -> None:
-    run = server.create_run(max_updates=300, sample_every=100)
-    state = lambda: server.call("GET", f"runs/{run}")["state"]  # noqa: E731
-    eventually(state, "finished".__eq__, "the end of the run")
     waiting: list[Route] = []
     window.page.route("**/plotly-basic.min.js", lambda route: waiting.append(route))  # noqa: PLW0108
-    window.page.goto(f"{server.url}?run={run}")
+    window.page.goto(f"{server.url}?run={finished}")
     line = window.page.locator("#chart-sketch path").last
     eventually(lambda: line.get_attribute("d") or "", lambda d: d.count("L") > 100, "the sketch")
     expect(window.page.locator("#chart[data-drawn-update]")).to_have_count(0)
