@@ -13,10 +13,11 @@ from tests.browser.conftest import Window, eventually
 from tests.browser.server_process import Server
 
 
-@pytest.fixture
-def run(server: Server) -> str:
-    run = server.create_run(paused=True)
-    server.call("POST", f"runs/{run}/step", {"updates": 40})
+@pytest.fixture(scope="module")
+def run(server: Server, keep_run: Callable[..., str]) -> str:
+    """A run that is paused at update 40, with a checkpoint."""
+    run = keep_run(hidden_size=8, updates=40)
+    server.call("POST", f"runs/{run}/checkpoints", {})
     return run
 
 
@@ -30,7 +31,22 @@ def written(page: Page) -> str:
     return text(page)
 
 
-def test_a_passage_appears_beside_the_curve(server: Server, window: Window, run: str) -> None:
+def write(page: Page) -> None:
+    page.locator("#passage-form").get_by_text("Write", exact=True).click()
+
+
+def downloaded(page: Page) -> str:
+    expect(page.locator("#passage")).not_to_have_attribute("aria-busy", "true")
+    with page.expect_download() as download:
+        page.locator("#passage-download").click()
+    # Without the first line, which names temperature and seed.
+    return download.value.path().read_text("utf-8").split("\n\n", 1)[1]
+
+
+def test_a_passage_appears_beside_the_curve_and_is_copied_and_downloaded(
+    server: Server, open_window: Callable[..., Window], run: str
+) -> None:
+    window = open_window(permissions=["clipboard-read", "clipboard-write"])
     page = window.open(server, run)
     page.locator("#write").click()
     assert len(written(page)) > 500
@@ -41,8 +57,25 @@ def test_a_passage_appears_beside_the_curve(server: Server, window: Window, run:
     assert curve is not None
     assert drawer["x"] >= curve["x"] + curve["width"]
 
+    shown = "".join(text(page).split())
+    page.locator("#passage-copy").click()
+    expect(page.locator("#passage-copy")).to_contain_text("Copied")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert "".join(copied.split()) == shown
+    with page.expect_download() as download:
+        page.locator("#passage-download").click()
+    assert download.value.suggested_filename.endswith(".txt")
+    origin, content = download.value.path().read_text("utf-8").split("\n\n", 1)
+    assert content == f"{copied}\n"
+    # The page, the interface and the command line have the same default temperature.
+    assert re.search(
+        r", best model, update [\d,]+, smooth loss [\d.]+, temperature 1, seed \d+$", origin
+    )
 
-def test_the_same_seed_gives_the_same_text(server: Server, window: Window, run: str) -> None:
+
+def test_the_seed_the_model_top_k_and_top_p_decide_the_text(
+    server: Server, window: Window, run: str
+) -> None:
     page = window.open(server, run)
     page.locator("#write").click()
     first = written(page)
@@ -55,62 +88,102 @@ def test_the_same_seed_gives_the_same_text(server: Server, window: Window, run: 
     assert page.locator("#passage-seed").input_value() != seed
 
     page.locator("#passage-seed").fill(seed)
-    page.locator("#passage-form").get_by_text("Write", exact=True).click()
+    write(page)
     eventually(lambda: text(page), lambda now: now == first, "the first text again")
 
+    page.locator("#passage-model").select_option("checkpoint 40")
+    write(page)
+    expect(page.locator("#passage-source")).to_contain_text("checkpoint model, update 40")
 
-def test_copy_and_download(server: Server, open_window: Callable[..., Window], run: str) -> None:
-    window = open_window(permissions=["clipboard-read", "clipboard-write"])
-    page = window.open(server, run)
-    page.locator("#write").click()
-    shown = "".join(written(page).split())
-    page.locator("#passage-copy").click()
-    expect(page.locator("#passage-copy")).to_contain_text("Copied")
-    copied = page.evaluate("navigator.clipboard.readText()")
-    assert "".join(copied.split()) == shown
-    with page.expect_download() as download:
-        page.locator("#passage-download").click()
-    assert download.value.suggested_filename.endswith(".txt")
-    origin, text = download.value.path().read_text("utf-8").split("\n\n", 1)
-    assert text == f"{copied}\n"
-    # The page, the interface and the command line have the same default temperature.
-    assert re.search(
-        r", best model, update [\d,]+, smooth loss [\d.]+, temperature 1, seed \d+$", origin
-    )
+    page.locator("#passage-more summary").click()
+    page.locator("#passage-top-k").fill("1")
+    page.locator("#passage-top-k").press("Enter")
+    expect(page.locator("#passage-more-summary")).to_have_text("top-k 1")
+    greedy = downloaded(page)
+    page.locator("#passage-top-k").fill("")
+    page.locator("#passage-top-p").fill("0.0101")
+    page.locator("#passage-top-p").press("Enter")
+    expect(page.locator("#passage-more-summary")).to_have_text("top-p 0.0101")
+    assert downloaded(page) == greedy
+    page.locator("#passage-top-p").fill("")
+    page.locator("#passage-top-p").press("Enter")
+    assert downloaded(page) != greedy
 
 
-def test_unknown_characters_of_the_prime_are_named(
+def test_a_prime_has_line_ends_and_shows_what_was_not_read(
     server: Server, window: Window, run: str
 ) -> None:
     page = window.open(server, run)
     page.locator("#write").click()
     written(page)
-    page.locator("#passage-prime-text").fill("Orla ☃ 漢")
-    page.locator("#passage-prime-text").press("Enter")
+    prime = page.locator("#passage-prime-text")
+    prime.fill("")
+    prime.press_sequentially("The 語")
+    prime.press("Shift+Enter")
+    prime.press_sequentially("  sea ")
+    with page.expect_request(lambda request: "/passages" in request.url) as asked:
+        prime.press("Enter")
+    body = asked.value.post_data_json
+    assert body is not None
+    assert body["prime"] == "The 語\n  sea "
+    expect(page.locator(".unread")).to_have_text("語")
+    written(page)
+    expect(page.locator("#passage-unknown")).to_contain_text("were not read: “語”")
+    expect(page.locator(".unread")).to_have_text("語")
+    shown = page.locator("#passage-text .prose").evaluate("(prose) => prose.textContent")
+    assert shown.startswith("The 語\n  sea")
+    prime.fill("Orla ☃ 漢")
+    prime.press("Enter")
     expect(page.locator("#passage-unknown")).to_contain_text("“☃” “漢”")
 
 
-def test_a_refusal_is_shown(server: Server, open_window: Callable[..., Window], run: str) -> None:
+def test_a_rate_limit_a_refusal_and_a_lost_connection_are_shown_and_keep_the_text(
+    server: Server, open_window: Callable[..., Window], run: str
+) -> None:
     window = open_window()
-    window.expect_errors("status of 422")
+    window.expect_errors("status of 4(22|29)")
     page = window.open(server, run)
+    sentence = "The limit is 5 passages a minute from one address: it goes on in 2 s."
+    refusal = {"type": "about:blank", "title": "Too Many Requests", "status": 429}
+    page.route(
+        "**/passages?stream=true",
+        lambda route: route.fulfill(
+            status=429,
+            headers={"Retry-After": "2", "Content-Type": "application/problem+json"},
+            body=json.dumps(refusal | {"detail": sentence}),
+        ),
+        times=1,
+    )
     page.locator("#write").click()
+    expect(page.locator("#passage-problem")).to_have_text(sentence)
+    go = page.locator("#passage-write")
+    expect(go).to_be_disabled()
+    expect(go).to_have_text("Write in 1 s")
+    expect(go).to_have_text("Write")
+    expect(page.locator("#passage-problem")).to_be_hidden()
+    go.click()
     before = written(page)
+    assert before
+
     page.locator("#passage-form").evaluate("form => { form.noValidate = true; }")
     page.locator("#passage-length").fill("20001")
     page.locator("#passage-length").press("Enter")
     expect(page.locator("#passage-problem")).to_contain_text("length")
     assert text(page) == before
 
-
-def test_other_models_can_write(server: Server, window: Window, run: str) -> None:
-    server.call("POST", f"runs/{run}/checkpoints", {})
-    page = window.open(server, run)
-    page.locator("#write").click()
-    written(page)
-    page.locator("#passage-model").select_option("checkpoint 40")
-    page.locator("#passage-form").get_by_text("Write", exact=True).click()
-    expect(page.locator("#passage-source")).to_contain_text("checkpoint model, update 40")
+    page.route(
+        "**/passages?stream=true",
+        lambda route: route.fulfill(
+            content_type="application/x-ndjson", body='{"pieces": ["Half a word, and th"]}\n'
+        ),
+    )
+    page.locator("#passage-length").fill("1000")
+    write(page)
+    expect(page.locator("#passage-problem")).to_contain_text(
+        "connection was lost while the passage was being written"
+    )
+    expect(page.locator("#passage-text")).to_contain_text("Half a word, and th")
+    expect(page.locator("#passage-write")).to_be_visible()
 
 
 def test_on_a_phone_the_passage_is_the_page(
@@ -156,11 +229,9 @@ AFTER_THE_FIRST_PIECE = """() => {
 """
 
 
-def open_more(page: Page) -> None:
-    page.locator("#passage-more summary").click()
-
-
-def test_a_long_passage_appears_as_it_is_written(server: Server, window: Window, run: str) -> None:
+def test_a_long_passage_appears_as_it_is_written_and_keeps_its_text_when_stopped(
+    server: Server, window: Window, run: str
+) -> None:
     page = window.open(server, run)
     page.locator("#write").click()
     written(page)
@@ -178,14 +249,30 @@ def test_a_long_passage_appears_as_it_is_written(server: Server, window: Window,
     written(page)
     lengths = page.evaluate("window.lengths")
     assert any(0 < length < 15_000 for length in lengths)
-    with page.expect_download() as download:
-        page.locator("#passage-download").click()
-    text = download.value.path().read_text("utf-8").split("\n\n", 1)[1]
-    assert len(text) == 20_000 + len("\n")
+    assert len(downloaded(page)) == 20_000 + len("\n")
 
+    # The answer is held up, since a fast machine would finish before the button is pressed.
+    page.evaluate(AFTER_THE_FIRST_PIECE)
+    page.locator("#passage-length").fill("20000")
+    page.locator("#passage-length").press("Enter")
+    expect(page.locator("#passage-progress")).to_contain_text("of 20,000 characters")
+    page.locator("#passage-stop").click()
+    expect(page.locator("#passage-source")).to_contain_text("stopped after")
+    expect(page.locator("#passage-write")).to_be_visible()
+    assert text(page)
+    expect(page.locator("#passage-copy")).to_be_enabled()
 
-def test_finished_text_does_not_move(server: Server, window: Window, run: str) -> None:
-    page = window.open(server, run)
+    # The text appears before its quality.
+    page.locator("#passage-length").fill("1000")
+    page.locator("#passage-length").press("Enter")
+    expect(page.locator("#passage-progress")).to_contain_text("of 1,000 characters")
+    page.locator("#passage-length").fill("1")
+    page.locator("#passage-length").press("Enter")
+    expect(page.locator("#passage-progress")).to_contain_text("written; measuring the quality")
+    expect(page.locator("#passage-text .prose")).to_have_count(1)
+
+    # Finished text does not move.
+    page.locator("#passage-close").click()
     grown = page.evaluate(
         """async () => {
           const { PassageText } = await import("/static/js/passage/passage-text.js");
@@ -204,51 +291,6 @@ def test_finished_text_does_not_move(server: Server, window: Window, run: str) -
         }"""
     )
     assert grown[0] == grown[1]
-
-
-def test_a_stopped_passage_keeps_its_text(server: Server, window: Window, run: str) -> None:
-    page = window.open(server, run)
-    page.locator("#write").click()
-    written(page)
-    # The answer is held up, since a fast machine would finish before the button is pressed.
-    page.evaluate(AFTER_THE_FIRST_PIECE)
-    page.locator("#passage-length").fill("20000")
-    page.locator("#passage-length").press("Enter")
-    expect(page.locator("#passage-progress")).to_contain_text("of 20,000 characters")
-    page.locator("#passage-stop").click()
-    expect(page.locator("#passage-source")).to_contain_text("stopped after")
-    expect(page.locator("#passage-write")).to_be_visible()
-    assert text(page)
-    expect(page.locator("#passage-copy")).to_be_enabled()
-
-
-def test_the_text_appears_before_its_quality(server: Server, window: Window, run: str) -> None:
-    page = window.open(server, run)
-    page.evaluate(AFTER_THE_FIRST_PIECE)
-    page.locator("#write").click()
-    expect(page.locator("#passage-progress")).to_contain_text("of 1,000 characters")
-    page.locator("#passage-length").fill("1")
-    page.locator("#passage-length").press("Enter")
-    expect(page.locator("#passage-progress")).to_contain_text("written; measuring the quality")
-    expect(page.locator("#passage-text .prose")).to_have_count(1)
-
-
-def test_a_lost_connection_keeps_the_text_so_far(
-    server: Server, open_window: Callable[..., Window], run: str
-) -> None:
-    page = open_window().open(server, run)
-    page.route(
-        "**/passages?stream=true",
-        lambda route: route.fulfill(
-            content_type="application/x-ndjson", body='{"pieces": ["Half a word, and th"]}\n'
-        ),
-    )
-    page.locator("#write").click()
-    expect(page.locator("#passage-problem")).to_contain_text(
-        "connection was lost while the passage was being written"
-    )
-    expect(page.locator("#passage-text")).to_contain_text("Half a word, and th")
-    expect(page.locator("#passage-write")).to_be_visible()
 
 
 def test_several_temperatures_side_by_side(server: Server, window: Window, run: str) -> None:
@@ -287,82 +329,3 @@ def test_several_temperatures_side_by_side(server: Server, window: Window, run: 
     page.locator("#passage-write").click()
     expect(columns).to_have_count(0)
     expect(page.locator("#passage-quality")).to_contain_text("real words")
-
-
-def test_top_k_and_top_p(server: Server, window: Window, run: str) -> None:
-    page = window.open(server, run)
-    page.locator("#write").click()
-    written(page)
-    open_more(page)
-    page.locator("#passage-top-k").fill("1")
-    page.locator("#passage-top-k").press("Enter")
-    expect(page.locator("#passage-more-summary")).to_have_text("top-k 1")
-    greedy = downloaded(page)
-    page.locator("#passage-top-k").fill("")
-    page.locator("#passage-top-p").fill("0.0101")
-    page.locator("#passage-top-p").press("Enter")
-    expect(page.locator("#passage-more-summary")).to_have_text("top-p 0.0101")
-    assert downloaded(page) == greedy
-    page.locator("#passage-top-p").fill("")
-    page.locator("#passage-top-p").press("Enter")
-    assert downloaded(page) != greedy
-
-
-def downloaded(page: Page) -> str:
-    expect(page.locator("#passage")).not_to_have_attribute("aria-busy", "true")
-    with page.expect_download() as download:
-        page.locator("#passage-download").click()
-    # Without the first line, which names temperature and seed.
-    return download.value.path().read_text("utf-8").split("\n\n", 1)[1]
-
-
-def test_a_rate_limit_is_shown_and_counted_down(
-    server: Server, open_window: Callable[..., Window], run: str
-) -> None:
-    window = open_window()
-    window.expect_errors("status of 429")
-    page = window.open(server, run)
-    sentence = "The limit is 5 passages a minute from one address: it goes on in 2 s."
-    refusal = {"type": "about:blank", "title": "Too Many Requests", "status": 429}
-    page.route(
-        "**/passages?stream=true",
-        lambda route: route.fulfill(
-            status=429,
-            headers={"Retry-After": "2", "Content-Type": "application/problem+json"},
-            body=json.dumps(refusal | {"detail": sentence}),
-        ),
-        times=1,
-    )
-    page.locator("#write").click()
-    expect(page.locator("#passage-problem")).to_have_text(sentence)
-    go = page.locator("#passage-write")
-    expect(go).to_be_disabled()
-    expect(go).to_have_text("Write in 1 s")
-    expect(go).to_have_text("Write")
-    expect(page.locator("#passage-problem")).to_be_hidden()
-    go.click()
-    assert written(page)
-
-
-def test_a_prime_has_line_ends_and_shows_what_was_not_read(
-    server: Server, window: Window, run: str
-) -> None:
-    page = window.open(server, run)
-    page.locator("#write").click()
-    written(page)
-    prime = page.locator("#passage-prime-text")
-    prime.fill("")
-    prime.press_sequentially("The 語")
-    prime.press("Shift+Enter")
-    prime.press_sequentially("  sea ")
-    with page.expect_request(lambda request: "/passages" in request.url) as asked:
-        prime.press("Enter")
-    body = asked.value.post_data_json
-    assert body is not None
-    assert body["prime"] == "The 語\n  sea "
-    expect(page.locator(".unread")).to_have_text("語")
-    written(page)
-    expect(page.locator("#passage-unknown")).to_contain_text("were not read: “語”")
-    expect(page.locator(".unread")).to_have_text("語")
-    text = page.locator("#passage-text .prose").evaluate("(prose) => prose.textContent")
-    assert text.startswith("The 語\n  sea")
