@@ -42,28 +42,35 @@ def choose(page: Page, name: str, value: str) -> None:
 SMOOTH_LINE = "document.querySelector('#chart-plot').data.find((one) => one.name === 'smooth loss')"
 
 
+@pytest.fixture(scope="module")
+def run(keep_run: Callable[..., str]) -> str:
+    """A finished run of 600 updates."""
+    return keep_run(max_updates=600, hidden_size=8, sample_every=200)
+
+
 @pytest.fixture
-def finished(server: Server, window: Window) -> tuple[str, Page]:
-    """A finished run of 600 updates, and a page that shows it."""
-    run = server.create_run(max_updates=600, hidden_size=10, sample_every=200)
-    eventually(
-        lambda: server.call("GET", f"runs/{run}")["state"],
-        lambda state: state == "finished",
-        "the run to end",
-    )
+def page(server: Server, window: Window, run: str) -> Page:
+    """A page that shows the finished run."""
     page = window.open(server, run)
     eventually(
         lambda: page.locator("#chart").get_attribute("data-drawn-update"),
         lambda update: update == "600",
         "the whole curve",
     )
-    return run, page
+    return page
 
 
-def test_axes_and_units_are_chosen_and_a_copied_link_opens_them(
-    server: Server, finished: tuple[str, Page]
+def test_smoothing_axes_and_units_are_chosen_and_a_copied_link_opens_them(
+    server: Server, page: Page, run: str
 ) -> None:
-    run, page = finished
+    # The smoothing is computed from every update.
+    choose(page, "smoothing", "0.9")
+    expected = server.call("GET", f"runs/{run}/loss?smoothing=0.9")["smooth"][-1]
+    last = f"{SMOOTH_LINE}.y.at(-1)"
+    eventually(
+        lambda: page.evaluate(last), lambda y: y == pytest.approx(expected), "the smoothed line"
+    )
+
     sequence = figure(page, "loss")
     choose(page, "unit", "bits")
     expect(page.locator("#figure-loss-note")).to_have_text("bits per character")
@@ -71,7 +78,6 @@ def test_axes_and_units_are_chosen_and_a_copied_link_opens_them(
     choose(page, "xAxis", "seconds")
     page.get_by_role("button", name="Loss: logarithmic").click()
     page.get_by_role("button", name="X axis: logarithmic").click()
-    choose(page, "smoothing", "0.9")
     expect(page.locator("#chart-readout")).to_have_text(
         "loss, in bits per character, over seconds of training, smoothing 0.9"
     )
@@ -99,20 +105,8 @@ def test_axes_and_units_are_chosen_and_a_copied_link_opens_them(
     drawn(other, lambda axes: axes == layout(page), "the same view in another window")
 
 
-def test_smoothing_is_computed_from_every_update(
-    server: Server, finished: tuple[str, Page]
-) -> None:
-    run, page = finished
-    choose(page, "smoothing", "0.9")
-    expected = server.call("GET", f"runs/{run}/loss?smoothing=0.9")["smooth"][-1]
-    last = f"{SMOOTH_LINE}.y.at(-1)"
-    eventually(
-        lambda: page.evaluate(last), lambda y: y == pytest.approx(expected), "the smoothed line"
-    )
-
-
 def test_smoothing_continues_live(server: Server, window: Window) -> None:
-    run = server.create_run(max_updates=None, hidden_size=10)
+    run = server.create_run(max_updates=None, hidden_size=8)
     window.page.goto(f"{server.url}?run={run}&smoothing=0.99")
     window.page.locator("#chart[data-drawn-update]").wait_for(state="attached")
     page = window.page
@@ -131,10 +125,15 @@ def test_smoothing_continues_live(server: Server, window: Window) -> None:
     )
 
 
-def test_a_note_is_written_edited_deleted_and_restored(
-    server: Server, finished: tuple[str, Page], open_window: Callable[..., Window]
+def delete_notes(server: Server, run: str) -> None:
+    for each in server.call("GET", f"runs/{run}/milestones"):
+        if each["kind"] == "note":
+            server.call("DELETE", f"runs/{run}/milestones/{each['id']}")
+
+
+def test_a_note_is_written_edited_deleted_restored_and_described(
+    server: Server, page: Page, run: str, open_window: Callable[..., Window]
 ) -> None:
-    run, page = finished
     other = open_window().open(server, run)
     box = plot_box(page)
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
@@ -162,9 +161,8 @@ def test_a_note_is_written_edited_deleted_and_restored(
     page.locator(".toast", has_text="Note deleted").get_by_role("button", name="Undo").click()
     expect(other.locator(label, has_text="and here words")).to_be_visible()
 
-
-def test_marks_are_described(server: Server, finished: tuple[str, Page]) -> None:
-    run, page = finished
+    delete_notes(server, run)
+    expect(page.locator(label, has_text="and here words")).to_have_count(0)
     server.call("POST", f"runs/{run}/milestones", {"update": 300, "text": "look at this"})
     expect(page.locator("#chart .annotation-text", has_text="look at this")).to_be_visible()
     box = plot_box(page)
@@ -174,10 +172,55 @@ def test_marks_are_described(server: Server, finished: tuple[str, Page]) -> None
     expect(page.locator("#pin-line")).to_be_visible()
     page.locator("#pin-card").get_by_role("button", name="Back to live").click()
     expect(page.locator("#pin-line")).to_be_hidden()
+    delete_notes(server, run)
 
 
-def test_keys_and_wheel_zoom_and_shift_pans(finished: tuple[str, Page]) -> None:
-    _, page = finished
+def test_two_fingers_zoom_on_a_phone(
+    server: Server, open_window: Callable[..., Window], run: str
+) -> None:
+    window = open_window(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = window.open(server, run)
+    expect(page.locator("#notice")).to_contain_text("Finished")
+    page.locator("#chart").scroll_into_view_if_needed()
+    box = plot_box(page)
+    y = box["y"] + box["height"] / 2
+    touch = page.context.new_cdp_session(page)
+
+    def fingers(kind: str, *shares: float) -> None:
+        points = [
+            {"x": box["x"] + box["width"] * at, "y": y, "id": i} for i, at in enumerate(shares)
+        ]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    fingers("touchStart", 0.4)
+    fingers("touchStart", 0.4, 0.6)
+    for step in range(1, 5):
+        fingers("touchMove", 0.4 - step * 0.05, 0.6 + step * 0.05)
+    fingers("touchEnd")
+    third = pytest.approx(600 * 1.015 / 3, rel=0.1)
+    drawn(
+        page, lambda axes: axes["x"]["range"][1] - axes["x"]["range"][0] == third, "a third of it"
+    )
+
+
+def test_the_curve_can_be_exported_zoomed_and_panned(page: Page) -> None:
+
+    def take(button: str) -> bytes:
+        page.locator("#export-open").click()
+        with page.expect_download() as download:
+            page.locator(button).click()
+        return download.value.path().read_bytes()
+
+    assert struct.unpack(">II", take("#export-png")[16:24]) == (2_000, 1_240)
+    drawing = take("#export-svg").decode()
+    assert drawing.startswith("<svg")
+    assert "loss, nats per sequence" in drawing
+    rows = list(csv.DictReader(take("#export-csv").decode().splitlines()))
+    assert list(rows[0])[:3] == ["update", "epochs", "seconds"]
+    assert rows[-1]["update"] == "600"
+    assert len(take("#export-losses").splitlines()) == 601
+
+    # The keys and the wheel zoom; Shift pans.
     whole = layout(page)["x"]["range"]
     page.keyboard.press("+")
     closer = drawn(page, lambda axes: axes["x"]["range"][0] > 1, "a closer look")["x"]["range"]
@@ -200,37 +243,7 @@ def test_keys_and_wheel_zoom_and_shift_pans(finished: tuple[str, Page]) -> None:
     page.keyboard.press("f")
     drawn(page, lambda axes: axes["x"]["range"] == whole, "the whole curve again")
 
-
-def test_two_fingers_zoom_on_a_phone(server: Server, open_window: Callable[..., Window]) -> None:
-    run = server.create_run(max_updates=300, hidden_size=10)
-    window = open_window(viewport={"width": 390, "height": 844}, has_touch=True)
-    page = window.open(server, run)
-    expect(page.locator("#notice")).to_contain_text("Finished")
-    page.locator("#chart").scroll_into_view_if_needed()
-    box = plot_box(page)
-    y = box["y"] + box["height"] / 2
-    touch = page.context.new_cdp_session(page)
-
-    def fingers(kind: str, *shares: float) -> None:
-        points = [
-            {"x": box["x"] + box["width"] * at, "y": y, "id": i} for i, at in enumerate(shares)
-        ]
-        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-
-    fingers("touchStart", 0.4)
-    fingers("touchStart", 0.4, 0.6)
-    for step in range(1, 5):
-        fingers("touchMove", 0.4 - step * 0.05, 0.6 + step * 0.05)
-    fingers("touchEnd")
-    third = pytest.approx(300 * 1.015 / 3, rel=0.1)
-    drawn(
-        page, lambda axes: axes["x"]["range"][1] - axes["x"]["range"][0] == third, "a third of it"
-    )
-
-
-def test_the_controls_stay_in_one_row(server: Server, open_window: Callable[..., Window]) -> None:
-    run = server.create_run(max_updates=20, hidden_size=10)
-    page = open_window().open(server, run)
+    # The controls stay in one row.
     for width, height in ((1440, 900), (1024, 768), (390, 844)):
         page.set_viewport_size({"width": width, "height": height})
         heights, inside = page.evaluate(
@@ -249,43 +262,8 @@ def test_the_controls_stay_in_one_row(server: Server, open_window: Callable[...,
         assert inside, width
 
 
-def test_the_curve_can_be_exported(finished: tuple[str, Page]) -> None:
-    _, page = finished
-
-    def take(button: str) -> bytes:
-        page.locator("#export-open").click()
-        with page.expect_download() as download:
-            page.locator(button).click()
-        return download.value.path().read_bytes()
-
-    assert struct.unpack(">II", take("#export-png")[16:24]) == (2_000, 1_240)
-    drawing = take("#export-svg").decode()
-    assert drawing.startswith("<svg")
-    assert "loss, nats per sequence" in drawing
-    rows = list(csv.DictReader(take("#export-csv").decode().splitlines()))
-    assert list(rows[0])[:3] == ["update", "epochs", "seconds"]
-    assert rows[-1]["update"] == "600"
-    assert len(take("#export-losses").splitlines()) == 601
-
-
-def test_the_update_at_which_a_reference_was_passed_is_exact(
-    server: Server, window: Window
-) -> None:
-    run = server.create_run(max_updates=2_500)
-    page = window.open(server, run)
-    expect(page.locator("#notice")).to_contain_text("Finished")
-    note = page.locator("#figure-book-note")
-    expect(note).to_contain_text("below unigram since")
-    corpus = server.call("GET", f"runs/{run}")["corpus"]
-    entropy = next(c for c in server.call("GET", "corpora") if c["id"] == corpus)["entropy"]
-    loss = server.call("GET", f"runs/{run}/loss?points=5000")
-    pairs = zip(loss["update"], loss["smooth"], strict=True)
-    first = next(update for update, smooth in pairs if smooth < entropy["unigram"] * 25)
-    expect(note).to_have_text(f"below unigram since {first:,}")
-
-
 def test_a_run_that_only_gets_worse_is_reported(server: Server, window: Window) -> None:
-    run = server.create_run(pace="max", max_updates=2_000, learning_rate=1_000)
+    run = server.create_run(pace="max", max_updates=2_000, learning_rate=1_000, hidden_size=8)
     page = window.open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished")
     expect(page.locator("#figure-book-note")).to_have_text("worse than random guessing")
@@ -299,12 +277,23 @@ def pinned_update(page: Page) -> int:
     return int(found[1].replace(",", "")) if found else 1
 
 
-def test_the_hover_text_is_beside_the_pointer_and_names_what_a_click_reads(
+def test_a_long_curve_names_what_a_click_reads_and_when_a_reference_was_passed(
     server: Server, window: Window
 ) -> None:
-    run = server.create_run(max_updates=3_000, sample_every=1_000, hidden_size=10)
+    run = server.create_run(max_updates=3_000, sample_every=1_000, hidden_size=8)
     page = window.open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished")
+    # The update at which a reference was passed is exact.
+    note = page.locator("#figure-book-note")
+    expect(note).to_contain_text("below unigram since")
+    corpus = server.call("GET", f"runs/{run}")["corpus"]
+    entropy = next(c for c in server.call("GET", "corpora") if c["id"] == corpus)["entropy"]
+    loss = server.call("GET", f"runs/{run}/loss?points=5000")
+    pairs = zip(loss["update"], loss["smooth"], strict=True)
+    first = next(update for update, smooth in pairs if smooth < entropy["unigram"] * 25)
+    expect(note).to_have_text(f"below unigram since {first:,}")
+
+    # The hover text is beside the pointer.
     text = httpx.get(f"{server.url}api/runs/{run}/losses.csv", timeout=60).text
     rows = list(csv.DictReader(text.splitlines()))
     plot = plot_box(page)

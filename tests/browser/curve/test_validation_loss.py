@@ -20,7 +20,9 @@ def trace(page: Page, dash: str) -> Any:
     )
 
 
-def test_the_validation_loss_is_on_the_chart_and_live(server: Server, window: Window) -> None:
+def test_the_validation_loss_is_live_on_the_chart_and_its_best_model_writes(
+    server: Server, window: Window
+) -> None:
     # The last update is not in the schedule of samples.
     run = server.create_run(
         validation_fraction=0.1, max_updates=40, sample_every=30, hidden_size=8, paused=True
@@ -45,31 +47,23 @@ def test_the_validation_loss_is_on_the_chart_and_live(server: Server, window: Wi
     page.reload()
     eventually(lambda: trace(page, "5px,3px"), lambda line: line == drawn, "the same line again")
 
-
-def test_without_validation_there_is_no_validation_loss(server: Server, window: Window) -> None:
-    page = window.open(server, server.create_run(max_updates=30))
-    expect(page.locator("#notice")).to_contain_text("Finished")
-    expect(page.locator("#figure-loss-note")).to_contain_text("nats per character")
-    expect(page.locator("#chart .annotation-text", has_text="validation")).to_have_count(0)
-
-
-def test_the_best_model_by_validation_writes(server: Server, window: Window) -> None:
-    run = server.create_run(validation_fraction=0.1, max_updates=20, hidden_size=8)
-    page = window.open(server, run)
-    expect(page.locator("#notice")).to_contain_text("Finished")
     page.locator("#write").click()
     page.locator("#passage-model").select_option("best_validation")
     page.locator("#passage-form").get_by_text("Write", exact=True).click()
     expect(page.locator("#passage-source")).to_contain_text("best model by validation")
 
 
-def test_streams_share_the_epoch(server: Server, window: Window) -> None:
+def test_without_validation_there_is_no_validation_loss_and_streams_share_the_epoch(
+    server: Server, window: Window
+) -> None:
     run = server.create_run(batch_size=20, hidden_size=8, paused=True)
     updates = server.call("GET", f"runs/{run}")["updates_per_epoch"]
     server.call("POST", f"runs/{run}/step", {"updates": updates // 2})
     page = window.open(server, run)
     expect(page.locator("#figure-book")).to_have_text("epoch 1, 50% read")
     expect(page.locator("#book-bar")).to_have_attribute("aria-valuenow", "50")
+    expect(page.locator("#figure-loss-note")).to_contain_text("nats per character")
+    expect(page.locator("#chart .annotation-text", has_text="validation")).to_have_count(0)
 
 
 def test_a_diverged_loss_is_reported_and_can_be_fixed(server: Server, window: Window) -> None:
@@ -135,7 +129,7 @@ def test_a_divergence_without_a_checkpoint_from_before_leads_to_a_new_run(
     server: Server, window: Window
 ) -> None:
     run = server.create_run(
-        optimizer="sgd", learning_rate=1e4, init_scale=10.0, hidden_size=20, max_updates=300
+        optimizer="sgd", learning_rate=1e4, init_scale=10.0, hidden_size=8, max_updates=300
     )
     page = window.open(server, run)
     notice = page.locator("#notice")
@@ -146,7 +140,7 @@ def test_a_divergence_without_a_checkpoint_from_before_leads_to_a_new_run(
     expect(form).to_contain_text("no checkpoint from before the divergence")
     # The settings are those of the run, but for the learning rate.
     expect(form.locator("[name=learning_rate]")).to_have_value("5000")
-    expect(form.locator("[name=hidden_size]")).to_have_value("20")
+    expect(form.locator("[name=hidden_size]")).to_have_value("8")
     expect(form.locator("[name=max_updates]")).to_have_value("300")
 
 
@@ -154,7 +148,7 @@ def test_a_loss_that_is_infinite_after_a_divergence_leads_back_before_it(
     server: Server, window: Window
 ) -> None:
     run = server.create_run(
-        optimizer="sgd", learning_rate=1e4, init_scale=10.0, hidden_size=20, max_updates=None
+        optimizer="sgd", learning_rate=1e4, init_scale=10.0, hidden_size=8, max_updates=None
     )
     eventually(
         lambda: server.call("GET", f"runs/{run}")["diverged_since"],
