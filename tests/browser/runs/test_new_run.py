@@ -9,6 +9,7 @@ from itertools import product
 
 from playwright.sync_api import FilePayload, Page, expect
 
+from server.rnn.architecture import Architecture
 from server.rnn.cells import CELLS
 from server.spec.run_spec import RunSpec
 from tests.browser.conftest import Window, eventually, figure, run_in_address
@@ -22,13 +23,26 @@ def as_file(text: str, name: str = "anna.txt") -> FilePayload:
 
 
 def form(server: Server, window: Window) -> Page:
-    page = window.open(server, server.create_run(paused=True))
-    page.locator("#new-run").click()
-    expect(page.locator("#corpus-about")).to_contain_text("characters")
+    """Open the page without a run, and the form."""
+    page = window.page
+    page.goto(server.url)
+    expect(page.locator("#empty-title")).to_be_visible()
+    open_form(page)
     return page
 
 
-def test_a_run_from_the_form_with_an_uploaded_text(server: Server, window: Window) -> None:
+def open_form(page: Page) -> None:
+    page.locator("#new-run").click()
+    expect(page.locator("#corpus-about")).to_contain_text("characters")
+
+
+def advanced(page: Page) -> None:
+    page.locator("#advanced summary").click()
+
+
+def test_runs_from_the_form_with_uploaded_texts_answer_questions_and_keep_their_texts(
+    server: Server, window: Window
+) -> None:
     page = form(server, window)
     page.locator("#drop-file").set_input_files(as_file(STORY))
     expect(page.locator("#corpus-about")).to_contain_text(f"{len(STORY):,} characters")
@@ -46,8 +60,43 @@ def test_a_run_from_the_form_with_an_uploaded_text(server: Server, window: Windo
     assert run["spec"]["hidden_size"] == 20
     assert run["parameters"] == parameters
 
+    # A run answers the question about the encoding of its text.
+    open_form(page)
+    text = STORY.encode() + "Qdi \u00f3 sji.\n".encode("cp1250")
+    page.locator("#drop-file").set_input_files(
+        {"name": "asked.txt", "mimeType": "text/plain", "buffer": text}
+    )
+    expect(page.locator("#corpus-readings")).to_be_visible()
+    page.locator("#new-max_updates").fill("5")
+    page.locator("#new-run-start").click()
+    expect(page.locator("#notice")).to_contain_text("Finished at update 5")
+    page.locator("#new-run").click()
+    page.locator("#new-corpus").select_option(label="asked")
+    expect(page.locator("#corpus-facts")).to_contain_text("Encoding")
+    expect(page.locator("#corpus-readings")).to_be_hidden()
 
-def test_the_form_shows_the_uploaded_text_and_an_estimate(server: Server, window: Window) -> None:
+    # A text of a run stays when its licence is left out.
+    page.get_by_role("button", name="Cancel").click()
+    open_form(page)
+    start = "*** START OF THE PROJECT GUTENBERG EBOOK X ***\n"
+    before = len(server.call("GET", "corpora"))
+    page.locator("#drop-file").set_input_files(as_file(start + STORY, "used.txt"))
+    expect(page.locator("#corpus-licence")).to_be_visible()
+    page.locator("#new-max_updates").fill("5")
+    page.locator("#new-run-start").click()
+    expect(page.locator("#notice")).to_contain_text("Finished at update 5")
+    page.locator("#new-run").click()
+    page.locator("#new-corpus").select_option(label="used")
+    page.locator("#corpus-licence-left-out").check()
+    expect(page.locator("#corpus-about")).to_contain_text(f"{len(STORY):,} characters")
+    expect(page.locator("#error-corpus")).to_be_empty()
+    sizes = [corpus["characters"] for corpus in server.call("GET", "corpora")][before:]
+    assert sizes == [len(start + STORY), len(STORY)]
+
+
+def test_the_form_shows_the_uploaded_text_and_an_estimate_and_leaves_a_licence_out(
+    server: Server, window: Window
+) -> None:
     before = len(server.call("GET", "corpora"))
     page = form(server, window)
     expect(page.locator("#estimate-speed")).to_contain_text("updates per second here")
@@ -80,102 +129,9 @@ def test_the_form_shows_the_uploaded_text_and_an_estimate(server: Server, window
     page.get_by_role("button", name="Cancel").click()
     eventually(lambda: len(server.call("GET", "corpora")), before.__eq__, "the text to be gone")
 
-
-def test_a_text_dropped_on_the_page_opens_the_form(server: Server, window: Window) -> None:
-    page = window.open(server, server.create_run(paused=True))
-    dropped = page.evaluate_handle(
-        "text => { const data = new DataTransfer();"
-        " data.items.add(new File([text], 'dropped.txt', { type: 'text/plain' })); return data; }",
-        STORY,
-    )
-    for event in ("dragover", "drop"):
-        page.dispatch_event("body", event, {"dataTransfer": dropped})
-    expect(page.locator("#new-run-dialog")).to_be_visible()
-    expect(page.locator("#corpus-about")).to_contain_text(f"{len(STORY):,} characters")
-
-
-def test_an_uncertain_encoding_is_a_question(server: Server, window: Window) -> None:
-    before = len(server.call("GET", "corpora"))
-    page = form(server, window)
-    text = STORY.encode() + "Qdi \u00f3 sji.\n".encode("cp1250")
-    page.locator("#drop-file").set_input_files(
-        {"name": "odd.txt", "mimeType": "text/plain", "buffer": text}
-    )
-    question = page.locator("#corpus-readings")
-    expect(question).to_contain_text("Which of these lines are right?")
-    choices = question.get_by_role("radio")
-    expect(choices.first).to_be_checked()
-    boxes = [each.bounding_box() for each in choices.all()]
-    assert len({box["x"] for box in boxes if box}) == 1
-    most_px = 20
-    assert all(box and box["width"] <= most_px and box["height"] <= most_px for box in boxes)
-    chosen = str(choices.nth(1).get_attribute("value"))
-    choices.nth(1).check()
-    expect(page.locator("#corpus-facts")).to_contain_text(chosen)
-    expect(question.get_by_role("radio", checked=True)).to_have_value(chosen)
-    eventually(
-        lambda: [corpus["encoding"] for corpus in server.call("GET", "corpora")][before:],
-        [chosen].__eq__,
-        "the first reading to be deleted",
-    )
-    page.locator("#new-corpus").select_option(label="The Lamps of Saltmere")
-    expect(question).to_be_hidden()
-
-
-def test_an_answered_question_about_an_encoding_does_not_return(
-    server: Server, window: Window
-) -> None:
-    page = form(server, window)
-    text = STORY.encode() + "Qdi \u00f3 sji.\n".encode("cp1250")
-    for name in ("first.txt", "second.txt"):
-        page.locator("#drop-file").set_input_files(
-            {"name": name, "mimeType": "text/plain", "buffer": text}
-        )
-        expect(page.locator("#new-corpus option:checked")).to_have_text(name.removesuffix(".txt"))
-    question, choices = page.locator("#corpus-readings"), page.locator("#new-corpus")
-    # A later question does not replace an earlier one.
-    choices.select_option(label="first")
-    chosen = str(question.get_by_role("radio").nth(1).get_attribute("value"))
-    question.get_by_role("radio").nth(1).check()
-    expect(page.locator("#corpus-facts")).to_contain_text(chosen)
-    page.get_by_role("button", name="Cancel").click()
-    page.locator("#new-run").click()
-    choices.select_option(label="first")
-    expect(page.locator("#corpus-facts")).to_contain_text(chosen)
-    expect(question).to_be_hidden()
-    choices.select_option(label="second")
-    expect(question).to_be_visible()
-    # The first reading is confirmed by a click.
-    question.get_by_role("radio").first.click()
-    page.get_by_role("button", name="Cancel").click()
-    page.locator("#new-run").click()
-    choices.select_option(label="second")
-    expect(page.locator("#corpus-about")).to_contain_text("characters")
-    expect(question).to_be_hidden()
-
-
-def test_a_run_answers_the_question_about_its_encoding(server: Server, window: Window) -> None:
-    page = form(server, window)
-    text = STORY.encode() + "Qdi \u00f3 sji.\n".encode("cp1250")
-    page.locator("#drop-file").set_input_files(
-        {"name": "asked.txt", "mimeType": "text/plain", "buffer": text}
-    )
-    expect(page.locator("#corpus-readings")).to_be_visible()
-    page.locator("#new-max_updates").fill("5")
-    page.locator("#new-run-start").click()
-    expect(page.locator("#notice")).to_contain_text("Finished at update 5")
-    page.locator("#new-run").click()
-    page.locator("#new-corpus").select_option(label="asked")
-    expect(page.locator("#corpus-facts")).to_contain_text("Encoding")
-    expect(page.locator("#corpus-readings")).to_be_hidden()
-
-
-def test_the_licence_of_project_gutenberg_is_left_out_and_put_back(
-    server: Server, window: Window
-) -> None:
-    before = len(server.call("GET", "corpora"))
+    # The licence of Project Gutenberg is left out and put back.
+    open_form(page)
     start, end = (f"*** {side} OF THE PROJECT GUTENBERG EBOOK X ***\n" for side in ("START", "END"))
-    page = form(server, window)
     page.locator("#drop-file").set_input_files(as_file(start + STORY + end))
     whole = len(start) + len(STORY) + len(end)
     about, box = page.locator("#corpus-about"), page.locator("#corpus-licence-left-out")
@@ -208,26 +164,36 @@ def test_the_licence_of_project_gutenberg_is_left_out_and_put_back(
     expect(shown).to_be_hidden()
 
 
-def test_a_text_of_a_run_stays_when_its_licence_is_left_out(server: Server, window: Window) -> None:
-    start = "*** START OF THE PROJECT GUTENBERG EBOOK X ***\n"
-    before = len(server.call("GET", "corpora"))
-    page = form(server, window)
-    page.locator("#drop-file").set_input_files(as_file(start + STORY, "used.txt"))
-    expect(page.locator("#corpus-licence")).to_be_visible()
-    page.locator("#new-max_updates").fill("5")
-    page.locator("#new-run-start").click()
-    expect(page.locator("#notice")).to_contain_text("Finished at update 5")
-    page.locator("#new-run").click()
-    page.locator("#new-corpus").select_option(label="used")
-    page.locator("#corpus-licence-left-out").check()
+def drop(page: Page, *names: str) -> None:
+    """Drop files of these names, each with the story, on the page."""
+    dropped = page.evaluate_handle(
+        "([text, names]) => { const data = new DataTransfer();"
+        " for (const name of names)"
+        " data.items.add(new File([text], name, { type: 'text/plain' })); return data; }",
+        [STORY, names],
+    )
+    for event in ("dragover", "drop"):
+        page.dispatch_event("body", event, {"dataTransfer": dropped})
+
+
+def test_a_dropped_text_opens_the_form_and_texts_of_one_name_are_told_apart(
+    server: Server, window: Window
+) -> None:
+    page = window.page
+    page.goto(server.url)
+    expect(page.locator("#empty-title")).to_be_visible()
+    drop(page, "dropped.txt")
+    expect(page.locator("#new-run-dialog")).to_be_visible()
     expect(page.locator("#corpus-about")).to_contain_text(f"{len(STORY):,} characters")
-    expect(page.locator("#error-corpus")).to_be_empty()
-    sizes = [corpus["characters"] for corpus in server.call("GET", "corpora")][before:]
-    assert sizes == [len(start + STORY), len(STORY)]
 
+    # Of two dropped files none is used.
+    before = len(server.call("GET", "corpora"))
+    drop(page, "a.txt", "b.txt")
+    expect(page.locator("#error-corpus")).to_have_text(
+        "2 files were dropped. Add one text at a time."
+    )
+    assert len(server.call("GET", "corpora")) == before
 
-def test_texts_of_one_name_are_told_apart(server: Server, window: Window) -> None:
-    page = form(server, window)
     for text, name in ((STORY, "anna.txt"), (STORY, "anna.txt"), (STORY * 2, "bob.txt")):
         with page.expect_response("**/api/corpora"):
             page.locator("#drop-file").set_input_files(as_file(text, name))
@@ -241,29 +207,105 @@ def test_texts_of_one_name_are_told_apart(server: Server, window: Window) -> Non
     assert "The Lamps of Saltmere" in labels
 
 
-def test_of_two_dropped_files_none_is_used(server: Server, window: Window) -> None:
-    page = form(server, window)
+def test_an_uncertain_encoding_is_a_question_that_does_not_return_when_answered(
+    server: Server, window: Window
+) -> None:
     before = len(server.call("GET", "corpora"))
-    dropped = page.evaluate_handle(
-        "text => { const data = new DataTransfer();"
-        " for (const name of ['a.txt', 'b.txt'])"
-        " data.items.add(new File([text], name, { type: 'text/plain' })); return data; }",
-        STORY,
+    page = form(server, window)
+    text = STORY.encode() + "Qdi \u00f3 sji.\n".encode("cp1250")
+    page.locator("#drop-file").set_input_files(
+        {"name": "odd.txt", "mimeType": "text/plain", "buffer": text}
     )
-    for event in ("dragover", "drop"):
-        page.dispatch_event("body", event, {"dataTransfer": dropped})
-    expect(page.locator("#error-corpus")).to_have_text(
-        "2 files were dropped. Add one text at a time."
+    question = page.locator("#corpus-readings")
+    expect(question).to_contain_text("Which of these lines are right?")
+    choices = question.get_by_role("radio")
+    expect(choices.first).to_be_checked()
+    boxes = [each.bounding_box() for each in choices.all()]
+    assert len({box["x"] for box in boxes if box}) == 1
+    most_px = 20
+    assert all(box and box["width"] <= most_px and box["height"] <= most_px for box in boxes)
+    chosen = str(choices.nth(1).get_attribute("value"))
+    choices.nth(1).check()
+    expect(page.locator("#corpus-facts")).to_contain_text(chosen)
+    expect(question.get_by_role("radio", checked=True)).to_have_value(chosen)
+    eventually(
+        lambda: [corpus["encoding"] for corpus in server.call("GET", "corpora")][before:],
+        [chosen].__eq__,
+        "the first reading to be deleted",
     )
-    assert len(server.call("GET", "corpora")) == before
+    page.locator("#new-corpus").select_option(label="The Lamps of Saltmere")
+    expect(question).to_be_hidden()
+
+    for name in ("first.txt", "second.txt"):
+        page.locator("#drop-file").set_input_files(
+            {"name": name, "mimeType": "text/plain", "buffer": text}
+        )
+        expect(page.locator("#new-corpus option:checked")).to_have_text(name.removesuffix(".txt"))
+    texts = page.locator("#new-corpus")
+    # A later question does not replace an earlier one.
+    texts.select_option(label="first")
+    chosen = str(question.get_by_role("radio").nth(1).get_attribute("value"))
+    question.get_by_role("radio").nth(1).check()
+    expect(page.locator("#corpus-facts")).to_contain_text(chosen)
+    page.get_by_role("button", name="Cancel").click()
+    page.locator("#new-run").click()
+    texts.select_option(label="first")
+    expect(page.locator("#corpus-facts")).to_contain_text(chosen)
+    expect(question).to_be_hidden()
+    texts.select_option(label="second")
+    expect(question).to_be_visible()
+    # The first reading is confirmed by a click.
+    question.get_by_role("radio").first.click()
+    page.get_by_role("button", name="Cancel").click()
+    page.locator("#new-run").click()
+    texts.select_option(label="second")
+    expect(page.locator("#corpus-about")).to_contain_text("characters")
+    expect(question).to_be_hidden()
 
 
-def test_a_bad_upload_shows_the_servers_message(
+def test_invalid_values_and_bad_uploads_are_explained_until_they_are_corrected(
     server: Server, open_window: Callable[..., Window]
 ) -> None:
     window = open_window()
     window.expect_errors("status of 4(15|22)")
     page = form(server, window)
+    speed = page.locator("#estimate-speed")
+    expect(speed).to_contain_text("updates per second")
+    size, message = page.locator("#new-hidden_size"), page.locator("#error-hidden_size")
+    expect(size).not_to_have_attribute("aria-invalid", "true")
+    size.fill("0")
+    expect(speed).to_have_text("No estimate. One setting is invalid.")
+    expect(message).not_to_be_empty()
+    expect(size).to_have_attribute("aria-invalid", "true")
+    size.fill("20")
+    expect(message).to_be_empty()
+    expect(size).not_to_have_attribute("aria-invalid", "true")
+    expect(speed).to_contain_text("updates per second")
+
+    # The start reports each field that is invalid.
+    page.locator("#new-hidden_size").fill("0")
+    page.locator("#new-learning_rate").fill("-1")
+    page.locator("#new-run-start").click()
+    expect(page.locator("#error-hidden_size")).not_to_be_empty()
+    expect(page.locator("#error-learning_rate")).not_to_be_empty()
+    expect(page.locator("#new-hidden_size")).to_be_focused()
+    assert server.call("GET", "runs") == []
+    page.locator("#new-hidden_size").fill("20")
+    page.locator("#new-learning_rate").fill("0.1")
+
+    # An error in a closed section opens it.
+    page.locator("#drop-file").set_input_files(as_file(STORY))
+    expect(page.locator("#corpus-about")).to_contain_text(f"{len(STORY):,} characters")
+    advanced(page)
+    page.locator("#new-batch_size").fill("1000")
+    advanced(page)
+    page.locator("#new-run-start").click()
+    expect(page.locator("#error-batch_size")).to_be_visible()
+    expect(page.locator("#error-batch_size")).to_contain_text(re.compile(r"\d"))
+    expect(page.locator("#new-batch_size")).to_be_focused()
+    page.locator("#new-batch_size").fill("1")
+
+    # A bad upload shows the server's message.
     page.locator("#drop-file").set_input_files(as_file("Too short."))
     expect(page.locator("#error-corpus")).to_contain_text("at least 200")
     noise = bytes(range(256)) * 8
@@ -280,69 +322,6 @@ def test_a_bad_upload_shows_the_servers_message(
     expect(page.locator("#new-run-start")).to_be_enabled()
 
 
-def test_an_invalid_field_is_reported_at_the_field(
-    server: Server, open_window: Callable[..., Window]
-) -> None:
-    window = open_window()
-    window.expect_errors("status of 422")
-    page = form(server, window)
-    runs = len(server.call("GET", "runs"))
-    page.locator("#new-hidden_size").fill("0")
-    page.locator("#new-learning_rate").fill("-1")
-    page.locator("#new-run-start").click()
-    expect(page.locator("#error-hidden_size")).not_to_be_empty()
-    expect(page.locator("#error-learning_rate")).not_to_be_empty()
-    expect(page.locator("#new-hidden_size")).to_be_focused()
-    assert len(server.call("GET", "runs")) == runs
-
-
-def test_an_invalid_value_is_explained_until_it_is_corrected(
-    server: Server, open_window: Callable[..., Window]
-) -> None:
-    window = open_window()
-    window.expect_errors("status of 422")
-    page = form(server, window)
-    speed = page.locator("#estimate-speed")
-    expect(speed).to_contain_text("updates per second")
-    size, message = page.locator("#new-hidden_size"), page.locator("#error-hidden_size")
-    expect(size).not_to_have_attribute("aria-invalid", "true")
-    size.fill("0")
-    expect(speed).to_have_text("No estimate. One setting is invalid.")
-    expect(message).not_to_be_empty()
-    expect(size).to_have_attribute("aria-invalid", "true")
-    size.fill("20")
-    expect(message).to_be_empty()
-    expect(size).not_to_have_attribute("aria-invalid", "true")
-    expect(speed).to_contain_text("updates per second")
-
-
-def test_an_empty_field_shows_its_default(server: Server, window: Window) -> None:
-    page = form(server, window)
-    size = page.locator("#new-hidden_size")
-    size.fill("")
-    assert size.get_attribute("placeholder") == "100 by default"
-    rate = page.locator("#new-learning_rate")
-    assert rate.get_attribute("placeholder") == "0.1 by default"
-    advanced(page)
-    page.locator("#new-optimizer").select_option("adam")
-    assert rate.get_attribute("placeholder") == "0.002 by default"
-
-
-def test_a_duration_has_units(server: Server, window: Window) -> None:
-    page = form(server, window)
-    page.locator("#presets").get_by_role("button", name="Big").click()
-    expect(page.locator("#estimate-speed")).to_contain_text(re.compile(r": \d+ (s|min|h|days)\b"))
-
-
-def test_until_stopped(server: Server, window: Window) -> None:
-    page = form(server, window)
-    page.locator("#new-run-dialog").get_by_label("until stopped").check()
-    page.locator("#new-pace").select_option("10")
-    page.locator("#new-run-start").click()
-    expect(page.locator("#figure-update-note")).to_contain_text("until stopped")
-    eventually(lambda: figure(page, "update"), lambda update: update > 0, "the first update")
-
-
 def test_markup_in_a_text_stays_text(server: Server, window: Window) -> None:
     markup = "<img src=x onerror=alert(1)> <b>Bold</b> & <script>alert(2)</script>\n" * 60
     window.page.on("dialog", lambda dialog: dialog.dismiss())
@@ -350,6 +329,7 @@ def test_markup_in_a_text_stays_text(server: Server, window: Window) -> None:
     page.locator("#drop-file").set_input_files(as_file(markup, "<b>evil</b>.txt"))
     expect(page.locator("#corpus-about")).to_contain_text(f"{len(markup):,} characters")
     page.locator("#new-name").fill("<i>Italic</i>")
+    page.locator("#new-hidden_size").fill("8")
     page.locator("#new-max_updates").fill("1500")
     page.locator("#new-sample_every").fill("500")
     page.locator("#new-run-start").click()
@@ -362,88 +342,25 @@ def test_markup_in_a_text_stays_text(server: Server, window: Window) -> None:
         assert page.locator(f"{place} :is(img, b, i, script)").count() == 0
 
 
-def advanced(page: Page) -> None:
-    page.locator("#advanced summary").click()
-
-
-def test_the_parameters_are_counted_as_the_server_counts(server: Server, window: Window) -> None:
-    page = form(server, window)
-    advanced(page)
-    page.locator("#new-hidden_size").fill("17")
-    for cell, layers in product(CELLS, (1, 3)):
-        page.locator("#new-cell").select_option(cell)
-        page.locator("#new-layers").fill(str(layers))
-        wanted = {"cell": cell, "layers": layers, "hidden_size": 17, "paused": True}
-        run = server.call("POST", "runs", wanted)
-        expect(page.locator("#parameter-count")).to_have_text(f"{run['parameters']:,} parameters")
-
-
-def test_every_setting_reaches_the_server(server: Server, window: Window) -> None:
-    page = form(server, window)
-    advanced(page)
-    for name, value in {"cell": "gru", "optimizer": "rmsprop", "dtype": "float64"}.items():
-        page.locator(f"#new-{name}").select_option(value)
-    numbers = {"layers": 2, "hidden_size": 6, "batch_size": 3, "dropout": 0.1}
-    more = {"learning_rate_decay": 0.9, "clip": 2.5, "validation_fraction": 0.1, "init_scale": 0.2}
-    for name, number in {**numbers, **more}.items():
-        page.locator(f"#new-{name}").fill(str(number))
-    page.locator("#new-clip_mode").select_option("norm")
-    page.locator("#new-max_updates").fill("20")
-    page.locator("#new-run-start").click()
-    expect(page.locator("#notice")).to_contain_text("Finished at update 20")
-    spec = server.call("GET", f"runs/{run_in_address(page)}")["spec"]
-    asked = {**numbers, **more, "cell": "gru", "optimizer": "rmsprop", "dtype": "float64"}
-    assert {name: spec[name] for name in asked} == asked
-    assert spec["clip_mode"] == "norm"
-    assert spec["learning_rate"] == 0.002
-
-
-def test_no_clipping_and_weights_by_fan_in(server: Server, window: Window) -> None:
-    page = form(server, window)
-    advanced(page)
-    page.locator("#new-clip_mode").select_option("none")
-    expect(page.locator("#new-clip")).to_be_disabled()
-    page.get_by_label("by fan-in").check()
-    expect(page.locator("#advanced-summary")).to_have_text("no clipping, scaled by fan-in")
-    page.locator("#new-max_updates").fill("5")
-    page.locator("#new-run-start").click()
-    expect(page.locator("#notice")).to_contain_text("Finished at update 5")
-    spec = server.call("GET", f"runs/{run_in_address(page)}")["spec"]
-    assert spec["clip"] is None
-    assert spec["init_scale"] is None
-
-
-def test_the_learning_rate_follows_the_optimiser_unless_edited(
+def test_the_parameters_are_counted_as_the_server_counts_and_a_phone_shows_every_choice(
     server: Server, window: Window
 ) -> None:
     page = form(server, window)
     advanced(page)
-    page.locator("#new-optimizer").select_option("adam")
-    expect(page.locator("#new-learning_rate")).to_have_value("0.002")
-    page.locator("#new-learning_rate").fill("0.01")
-    page.locator("#new-optimizer").select_option("sgd")
-    expect(page.locator("#new-learning_rate")).to_have_value("0.01")
+    page.locator("#new-hidden_size").fill("17")
+    chosen = page.locator("#new-corpus").input_value()
+    (distinct,) = (
+        corpus["distinct"] for corpus in server.call("GET", "corpora") if corpus["id"] == chosen
+    )
+    for cell, layers in product(CELLS, (1, 3)):
+        page.locator("#new-cell").select_option(cell)
+        page.locator("#new-layers").fill(str(layers))
+        parameters = Architecture(
+            vocabulary_size=distinct, hidden_size=17, cell=cell, layers=layers
+        ).size
+        expect(page.locator("#parameter-count")).to_have_text(f"{parameters:,} parameters")
 
-
-def test_presets_fill_the_form(server: Server, window: Window) -> None:
-    page = form(server, window)
-    preset = page.locator("#presets").get_by_role("button")
-    expect(preset.filter(has_text="The assignment")).to_have_attribute("aria-pressed", "true")
-    preset.filter(has_text="LSTM, batch 50").click()
-    expect(page.locator("#new-sequence_length")).to_have_value("50")
-    expect(page.locator("#advanced-summary")).to_contain_text("lstm, batch 50, adam")
-    page.locator("#new-hidden_size").fill("90")
-    expect(page.locator("#presets [aria-pressed=true]")).to_have_count(0)
-    preset.filter(has_text="The assignment").click()
-    expect(page.locator("#advanced-summary")).to_be_empty()
-    expect(page.locator("#new-learning_rate")).to_have_value("0.1")
-
-
-def test_a_phone_shows_the_longest_choice_of_every_select(
-    server: Server, open_window: Callable[..., Window]
-) -> None:
-    page = form(server, open_window(viewport={"width": 390, "height": 844}))
-    advanced(page)
+    page.set_viewport_size({"width": 390, "height": 844})
     # A select without a width is as wide as its longest choice.
     widths = page.locator("#new-run-form .field > select").evaluate_all(
         """all => all.map((select) => {
@@ -458,26 +375,82 @@ def test_a_phone_shows_the_longest_choice_of_every_select(
     assert [name for name, width, needed in widths if needed > width] == []
 
 
-def test_an_error_in_a_closed_section_opens_it(
-    server: Server, open_window: Callable[..., Window]
-) -> None:
-    window = open_window()
-    window.expect_errors("status of 422")
+def test_every_setting_reaches_the_server(server: Server, window: Window) -> None:
     page = form(server, window)
-    page.locator("#drop-file").set_input_files(as_file(STORY))
-    expect(page.locator("#corpus-about")).to_contain_text(f"{len(STORY):,} characters")
     advanced(page)
-    page.locator("#new-batch_size").fill("1000")
-    advanced(page)
+    page.locator("#new-clip_mode").select_option("none")
+    expect(page.locator("#new-clip")).to_be_disabled()
+    page.get_by_label("by fan-in").check()
+    expect(page.locator("#advanced-summary")).to_have_text("no clipping, scaled by fan-in")
+    page.locator("#new-hidden_size").fill("8")
+    page.locator("#new-max_updates").fill("5")
     page.locator("#new-run-start").click()
-    expect(page.locator("#error-batch_size")).to_be_visible()
-    expect(page.locator("#error-batch_size")).to_contain_text(re.compile(r"\d"))
-    expect(page.locator("#new-batch_size")).to_be_focused()
+    expect(page.locator("#notice")).to_contain_text("Finished at update 5")
+    spec = server.call("GET", f"runs/{run_in_address(page)}")["spec"]
+    assert spec["clip"] is None
+    assert spec["init_scale"] is None
+
+    open_form(page)
+    page.get_by_label("by fan-in").uncheck()
+    for name, value in {"cell": "gru", "optimizer": "rmsprop", "dtype": "float64"}.items():
+        page.locator(f"#new-{name}").select_option(value)
+    numbers = {"layers": 2, "hidden_size": 6, "batch_size": 3, "dropout": 0.1}
+    more = {"learning_rate_decay": 0.9, "clip": 2.5, "validation_fraction": 0.1, "init_scale": 0.2}
+    page.locator("#new-clip_mode").select_option("norm")
+    for name, number in {**numbers, **more}.items():
+        page.locator(f"#new-{name}").fill(str(number))
+    page.locator("#new-max_updates").fill("20")
+    page.locator("#new-run-start").click()
+    expect(page.locator("#notice")).to_contain_text("Finished at update 20")
+    spec = server.call("GET", f"runs/{run_in_address(page)}")["spec"]
+    asked = {**numbers, **more, "cell": "gru", "optimizer": "rmsprop", "dtype": "float64"}
+    assert {name: spec[name] for name in asked} == asked
+    assert spec["clip_mode"] == "norm"
+    assert spec["learning_rate"] == 0.002
+
+    open_form(page)
+    page.locator("#new-run-dialog").get_by_label("until stopped").check()
+    page.locator("#new-pace").select_option("10")
+    page.locator("#new-run-start").click()
+    expect(page.locator("#figure-update-note")).to_contain_text("until stopped")
+    eventually(lambda: figure(page, "update"), lambda update: update > 0, "the first update")
 
 
-def test_a_default_by_other_fields_is_marked_as_such(server: Server, window: Window) -> None:
+def test_presets_defaults_and_the_optimiser_fill_the_form(server: Server, window: Window) -> None:
     page = form(server, window)
-    page.locator("#new-run-dialog summary").first.click()
+    preset = page.locator("#presets").get_by_role("button")
+    expect(preset.filter(has_text="The assignment")).to_have_attribute("aria-pressed", "true")
+    preset.filter(has_text="LSTM, batch 50").click()
+    expect(page.locator("#new-sequence_length")).to_have_value("50")
+    expect(page.locator("#advanced-summary")).to_contain_text("lstm, batch 50, adam")
+    page.locator("#new-hidden_size").fill("90")
+    expect(page.locator("#presets [aria-pressed=true]")).to_have_count(0)
+    preset.filter(has_text="The assignment").click()
+    expect(page.locator("#advanced-summary")).to_be_empty()
+    expect(page.locator("#new-learning_rate")).to_have_value("0.1")
+
+    # A duration has units.
+    preset.filter(has_text="Big").click()
+    expect(page.locator("#estimate-speed")).to_contain_text(re.compile(r": \d+ (s|min|h|days)\b"))
+    preset.filter(has_text="The assignment").click()
+
+    # An empty field shows its default.
+    size = page.locator("#new-hidden_size")
+    size.fill("")
+    assert size.get_attribute("placeholder") == "100 by default"
+    rate = page.locator("#new-learning_rate")
+    assert rate.get_attribute("placeholder") == "0.1 by default"
+    advanced(page)
+    page.locator("#new-optimizer").select_option("adam")
+    assert rate.get_attribute("placeholder") == "0.002 by default"
+
+    # The learning rate follows the optimizer unless it was edited.
+    expect(page.locator("#new-learning_rate")).to_have_value("0.002")
+    page.locator("#new-learning_rate").fill("0.01")
+    page.locator("#new-optimizer").select_option("sgd")
+    expect(page.locator("#new-learning_rate")).to_have_value("0.01")
+
+    # A default that depends on other fields is marked as such.
     expect(page.locator("input[name=loss_smoothing-null]")).to_be_checked()
     expect(page.locator("#new-loss_smoothing")).to_be_disabled()
 
