@@ -24,21 +24,19 @@ def paused_at(page: Page) -> int:
     return int(found[1].replace(",", ""))
 
 
-def test_pause_stops_and_shows_the_update(server: Server, window: Window) -> None:
-    run = server.create_run(pace="max", max_updates=None)
-    page = window.open(server, run)
-    eventually(lambda: figure(page, "update"), lambda update: update > 100, "some updates")
-    page.locator("#pause").click()
-    update = paused_at(page)
-    assert server.call("GET", f"runs/{run}")["update"] == update
-    assert figure(page, "update") == update
-    expect(page.locator("#figure-update-note")).to_contain_text("paused")
-
-
-def test_step_makes_exactly_that_many_updates(server: Server, window: Window) -> None:
-    run = server.create_run(paused=True)
+def test_steps_are_exact_and_in_order_and_a_refusal_or_typed_letters_make_none(
+    server: Server, open_window: Callable[..., Window]
+) -> None:
+    run = server.create_run(paused=True, hidden_size=200, max_updates=None)
+    window = open_window()
+    window.expect_errors("status of 409", "status of 422")
     page = window.open(server, run)
     assert paused_at(page) == 0
+    bar = page.locator("#controls")
+    for name in ("Resume", "Step", "Checkpoint", "Write 1,000 characters"):
+        expect(bar.get_by_role("button", name=name, exact=True)).to_be_visible()
+    expect(page.locator("#checkpoint-open")).to_contain_text("Fork")
+
     page.locator("#step").click()
     expect(page.locator("#notice")).to_contain_text("Paused at update 1")
     page.locator("#step-count").fill("25")
@@ -46,23 +44,44 @@ def test_step_makes_exactly_that_many_updates(server: Server, window: Window) ->
     expect(page.locator("#figure-update")).to_have_text("26")
     assert server.call("GET", f"runs/{run}")["update"] == 26
 
+    # A refusal of the server is shown.
+    page.locator("#step-count").fill("999999999999999")
+    page.locator("#step").click()
+    expect(page.locator("#toasts .toast")).to_be_visible()
+    expect(page.locator("#notice")).to_contain_text("Paused at update 26")
 
-def test_step_requires_a_paused_run(server: Server, window: Window) -> None:
-    page = window.open(server, server.create_run(pace=10, max_updates=None))
-    expect(page.locator("#step")).to_be_disabled()
-    page.locator("#pause").click()
-    expect(page.locator("#step")).to_be_enabled()
+    # Letters typed into a field are not shortcuts.
+    page.locator("#write").click()
+    page.locator("#passage-prime-text").fill("")
+    page.locator("#passage-prime-text").press_sequentially("ss cc")
+    assert page.locator("#passage-prime-text").input_value() == "ss cc"
+    assert server.call("GET", f"runs/{run}")["update"] == 26
+    assert server.call("GET", f"runs/{run}/checkpoints") == []
+    page.locator("#passage-close").click()
+
+    # Steps during a step are made after it.
+    page.locator("#step-count").fill("1500")
+    page.locator("#step").click()
+    expect(page.locator("#step")).to_have_attribute("aria-busy", "true")
+    page.locator("#step-count").fill("1")
+    page.locator("#writing-title").click()
+    page.keyboard.press("s")
+    page.keyboard.press("s")
+    expect(page.locator("#step")).to_have_attribute("aria-busy", "true")
+    expect(page.locator("#figure-update")).to_have_text("1,528")
+    assert server.call("GET", f"runs/{run}")["update"] == 1_528
+
+    # A stopped run is not said to run until stopped.
+    note = page.locator("#figure-update-note")
+    expect(note).to_have_text("paused")
+    server.call("POST", f"runs/{run}/stop")
+    expect(note).to_have_text("stopped")
 
 
-def test_resume_continues(server: Server, window: Window) -> None:
-    page = window.open(server, server.create_run(paused=True, max_updates=None))
-    page.locator("#pause", has_text="Resume").click()
-    eventually(lambda: figure(page, "update"), lambda update: update > 0, "the first update")
-    expect(page.locator("#notice")).to_be_hidden()
-
-
-def test_the_pace_changes_while_it_runs(server: Server, window: Window) -> None:
-    run = server.create_run(pace=1, max_updates=None)
+def test_the_pace_changes_and_a_run_is_paused_resumed_and_stopped(
+    server: Server, window: Window
+) -> None:
+    run = server.create_run(pace=1, max_updates=None, hidden_size=8)
     page = window.open(server, run)
     expect(page.locator("input[name=pace][value='1']")).to_be_checked()
     page.locator(".pace label", has_text="100/s").click()
@@ -75,13 +94,67 @@ def test_the_pace_changes_while_it_runs(server: Server, window: Window) -> None:
     eventually(lambda: figure(page, "update"), lambda update: update > 300, "updates at full speed")
     expect(page.locator("input[name=pace][value=max]")).to_be_checked()
 
+    expect(page.locator("#step")).to_be_disabled()
+    page.locator("#pause").click()
+    update = paused_at(page)
+    assert server.call("GET", f"runs/{run}")["update"] == update
+    assert figure(page, "update") == update
+    expect(page.locator("#figure-update-note")).to_contain_text("paused")
+    expect(page.locator("#step")).to_be_enabled()
 
-def test_a_checkpoint_is_saved_listed_and_downloaded(
+    page.locator(".pace label", has_text="100/s").click()
+    page.locator("#pause", has_text="Resume").click()
+    eventually(lambda: figure(page, "update"), lambda now: now > update, "the next update")
+    expect(page.locator("#notice")).to_be_hidden()
+
+    # Stopping asks first.
+    page.locator("#stop").click()
+    page.locator("#stop-dialog").get_by_text("Keep it running").click()
+    assert server.call("GET", f"runs/{run}")["state"] == "running"
+    page.locator("#stop").click()
+    page.locator("#stop-dialog").get_by_text("Stop it", exact=True).click()
+    expect(page.locator("#notice")).to_contain_text("Stopped at update")
+    expect(page.locator("#pause")).to_be_disabled()
+    expect(page.locator("#figure-update-note")).to_have_text("stopped")
+
+
+def test_checkpoints_are_deleted_with_undo_shown_as_damaged_saved_and_downloaded(
     server: Server, window: Window, tmp_path: Path
 ) -> None:
-    run = server.create_run(paused=True)
-    server.call("POST", f"runs/{run}/step", {"updates": 30})
+    run = server.create_run(paused=True, hidden_size=8)
+    for _ in range(3):
+        server.call("POST", f"runs/{run}/step", {"updates": 5})
+        server.call("POST", f"runs/{run}/checkpoints", {})
     page = window.open(server, run)
+    expect(page.locator("#checkpoint-count")).to_have_text("3")
+    page.locator("#checkpoint-open").click()
+    expect(page.get_by_label("Delete: Update 15")).to_have_count(0)  # it goes on from this one
+    page.get_by_label("Delete: Update 10").click()
+    expect(page.locator("#checkpoint-count")).to_have_text("2")
+    page.keyboard.press("z")
+    expect(page.locator("#checkpoint-count")).to_have_text("3")
+    page.get_by_label("Delete: Update 5").click()
+    note(page, "The checkpoint at update 5 was deleted").get_by_label("Dismiss").click()
+    left = eventually(
+        lambda: server.call("GET", f"runs/{run}/checkpoints"), lambda made: len(made) == 2, "it"
+    )
+    assert [made["update"] for made in left] == [10, 15]
+
+    # A damaged checkpoint is shown as one.
+    made = left[-1]
+    path = server.data_dir / "runs" / run / "checkpoints" / f"{made['id']}.npz"
+    path.write_bytes(path.read_bytes()[:1_000])
+    page.locator("#checkpoint-open").click()
+    row = page.locator(f"[data-checkpoint='{made['id']}']")
+    expect(row.get_by_text("Download")).to_be_visible()
+    answer = httpx.get(f"{server.url}api/runs/{run}/checkpoints/{made['id']}/file")
+    assert answer.status_code == 409
+    expect(row).to_contain_text("damaged, cannot be read")
+    expect(row.get_by_text("Download")).to_have_count(0)
+    expect(row.get_by_role("button")).to_have_count(1)
+
+    # The next one is saved from the page, listed and downloaded.
+    server.call("POST", f"runs/{run}/step", {"updates": 15})
     page.locator("#checkpoint").click()
     expect(page.locator("#toasts")).to_contain_text("Checkpoint at update 30 saved.")
     page.locator("#checkpoint-open").click()
@@ -114,20 +187,10 @@ def test_a_network_that_is_too_large_for_a_page_is_told_before(
     assert fits or re.search(r"too large for a page .* at most [\d.]+ MB", problem)
 
 
-def test_stopping_asks_first(server: Server, window: Window) -> None:
-    run = server.create_run(pace=10, max_updates=None)
-    page = window.open(server, run)
-    page.locator("#stop").click()
-    page.locator("#stop-dialog").get_by_text("Keep it running").click()
-    assert server.call("GET", f"runs/{run}")["state"] == "running"
-    page.locator("#stop").click()
-    page.locator("#stop-dialog").get_by_text("Stop it", exact=True).click()
-    expect(page.locator("#notice")).to_contain_text("Stopped at update")
-    expect(page.locator("#pause")).to_be_disabled()
-
-
-def test_every_control_has_a_shortcut(server: Server, window: Window) -> None:
-    page = window.open(server, server.create_run(pace=100, max_updates=None))
+def test_every_control_has_a_shortcut_and_escape_closes_a_popover_after_one(
+    server: Server, window: Window
+) -> None:
+    page = window.open(server, server.create_run(pace=100, max_updates=None, hidden_size=8))
     eventually(lambda: figure(page, "update"), lambda update: update > 0, "the first update")
     page.keyboard.press("Space")
     update = paused_at(page)
@@ -142,9 +205,16 @@ def test_every_control_has_a_shortcut(server: Server, window: Window) -> None:
     page.keyboard.press("Space")
     expect(page.locator("#pause")).to_contain_text("Pause")
 
+    page.locator("#axes-open").click()
+    page.keyboard.press("Space")
+    paused_at(page)
+    expect(page.locator("#axes-panel")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#axes-panel")).to_be_hidden()
+
 
 def test_a_clicked_widget_leaves_the_keys_to_the_page(server: Server, window: Window) -> None:
-    run = server.create_run(pace=10, max_updates=None, sample_every=5)
+    run = server.create_run(pace=10, max_updates=None, sample_every=5, hidden_size=8)
     page = window.open(server, run)
     expect(page.locator("#earlier button")).not_to_have_count(0)
     page.locator(".pace label", has_text="100/s").click()
@@ -176,27 +246,6 @@ def test_a_clicked_widget_leaves_the_keys_to_the_page(server: Server, window: Wi
     page.keyboard.press("Space")
     assert server.call("GET", f"runs/{run}")["update"] == update
     expect(page.locator("#notice")).to_contain_text("Paused")
-
-
-def test_escape_closes_a_popover_after_a_shortcut(server: Server, window: Window) -> None:
-    page = window.open(server, server.create_run(pace=10, max_updates=None))
-    page.locator("#axes-open").click()
-    page.keyboard.press("Space")
-    paused_at(page)
-    expect(page.locator("#axes-panel")).to_be_visible()
-    page.keyboard.press("Escape")
-    expect(page.locator("#axes-panel")).to_be_hidden()
-
-
-def test_letters_typed_into_a_field_are_not_shortcuts(server: Server, window: Window) -> None:
-    run = server.create_run(paused=True)
-    page = window.open(server, run)
-    page.locator("#write").click()
-    page.locator("#passage-prime-text").fill("")
-    page.locator("#passage-prime-text").press_sequentially("ss cc")
-    assert page.locator("#passage-prime-text").input_value() == "ss cc"
-    assert server.call("GET", f"runs/{run}")["update"] == 0
-    assert server.call("GET", f"runs/{run}/checkpoints") == []
 
 
 def test_renaming_and_deleting_with_undo(server: Server, window: Window) -> None:
@@ -269,87 +318,3 @@ def test_closing_the_page_cancels_a_deletion(
     page.close()
     expect(watching.locator("#run-name")).to_have_text("kept")
     assert server.call("GET", f"runs/{run}")["name"] == "kept"
-
-
-def test_checkpoints_are_deleted_with_undo(server: Server, window: Window) -> None:
-    run = server.create_run(paused=True)
-    for _ in range(3):
-        server.call("POST", f"runs/{run}/step", {"updates": 5})
-        server.call("POST", f"runs/{run}/checkpoints", {})
-    page = window.open(server, run)
-    expect(page.locator("#checkpoint-count")).to_have_text("3")
-    page.locator("#checkpoint-open").click()
-    expect(page.get_by_label("Delete: Update 15")).to_have_count(0)  # it goes on from this one
-    page.get_by_label("Delete: Update 10").click()
-    expect(page.locator("#checkpoint-count")).to_have_text("2")
-    page.keyboard.press("z")
-    expect(page.locator("#checkpoint-count")).to_have_text("3")
-    page.get_by_label("Delete: Update 5").click()
-    note(page, "The checkpoint at update 5 was deleted").get_by_label("Dismiss").click()
-    left = eventually(
-        lambda: server.call("GET", f"runs/{run}/checkpoints"), lambda made: len(made) == 2, "it"
-    )
-    assert [made["update"] for made in left] == [10, 15]
-
-
-def test_a_refusal_of_the_server_is_shown(
-    server: Server, open_window: Callable[..., Window]
-) -> None:
-    run = server.create_run(paused=True)
-    window = open_window()
-    window.expect_errors("status of 409", "status of 422")
-    page = window.open(server, run)
-    page.locator("#step-count").fill("999999999999999")
-    page.locator("#step").click()
-    expect(page.locator("#toasts .toast")).to_be_visible()
-    expect(page.locator("#notice")).to_contain_text("Paused at update 0")
-
-
-def test_a_damaged_checkpoint_is_shown_as_one(server: Server, window: Window) -> None:
-    run = server.create_run(paused=True, hidden_size=8)
-    server.call("POST", f"runs/{run}/step", {"updates": 5})
-    made = server.call("POST", f"runs/{run}/checkpoints", {})
-    path = server.data_dir / "runs" / run / "checkpoints" / f"{made['id']}.npz"
-    path.write_bytes(path.read_bytes()[:1_000])
-    page = window.open(server, run)
-    page.locator("#checkpoint-open").click()
-    row = page.locator(f"[data-checkpoint='{made['id']}']")
-    expect(row.get_by_text("Download")).to_be_visible()
-    answer = httpx.get(f"{server.url}api/runs/{run}/checkpoints/{made['id']}/file")
-    assert answer.status_code == 409
-    expect(row).to_contain_text("damaged, cannot be read")
-    expect(row.get_by_text("Download")).to_have_count(0)
-    expect(row.get_by_role("button")).to_have_count(1)
-
-
-def test_steps_during_a_step_are_made_after_it(server: Server, window: Window) -> None:
-    run = server.create_run(paused=True, hidden_size=200, max_updates=None)
-    page = window.open(server, run)
-    assert paused_at(page) == 0
-    page.locator("#step-count").fill("1500")
-    page.locator("#step").click()
-    expect(page.locator("#step")).to_have_attribute("aria-busy", "true")
-    page.locator("#step-count").fill("1")
-    page.locator("#writing-title").click()
-    page.keyboard.press("s")
-    page.keyboard.press("s")
-    expect(page.locator("#step")).to_have_attribute("aria-busy", "true")
-    expect(page.locator("#figure-update")).to_have_text("1,502")
-    assert server.call("GET", f"runs/{run}")["update"] == 1_502
-
-
-def test_the_names_of_controls_have_no_keys(server: Server, window: Window) -> None:
-    page = window.open(server, server.create_run(paused=True))
-    bar = page.locator("#controls")
-    for name in ("Resume", "Step", "Checkpoint", "Write 1,000 characters"):
-        expect(bar.get_by_role("button", name=name, exact=True)).to_be_visible()
-    expect(page.locator("#checkpoint-open")).to_contain_text("Fork")
-
-
-def test_a_stopped_run_is_not_said_to_run_until_stopped(server: Server, window: Window) -> None:
-    run = server.create_run(paused=True, max_updates=None)
-    page = window.open(server, run)
-    note = page.locator("#figure-update-note")
-    expect(note).to_have_text("paused")
-    server.call("POST", f"runs/{run}/stop")
-    expect(note).to_have_text("stopped")
