@@ -16,7 +16,7 @@ from tests.serving import PAGES
 
 # An epoch of this text has 159 sequences of 25 characters.
 PER_EPOCH = (len(PAGES) - 1) // 25
-SMALL = {"hidden_size": 10, "sample_length": 40, "pace": "max"}
+SMALL = {"hidden_size": 8, "sample_length": 40, "pace": "max"}
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def drawn_epochs(page: Page) -> list[int]:
     ]
 
 
-def test_the_epochs_are_overlaid_and_a_sentence_explains(
+def test_the_epochs_are_overlaid_explained_and_pointed_at(
     server: Server, window: Window, corpus: str
 ) -> None:
     run = server.create_run(**SMALL, corpus=corpus, max_updates=7 * PER_EPOCH + 50)
@@ -84,28 +84,26 @@ def test_the_epochs_are_overlaid_and_a_sentence_explains(
     expect(page.locator("#chart")).to_be_visible()
     expect(page.locator("#position-sentence")).to_be_hidden()
 
-
-def test_the_keyboard_moves_between_positions_and_epochs(
-    server: Server, window: Window, corpus: str
-) -> None:
-    run = server.create_run(**SMALL, corpus=corpus, max_updates=2 * PER_EPOCH + 10)
-    page = window.open(server, run)
-    expect(page.locator("#notice")).to_contain_text("Finished")
+    # The keyboard moves between positions and epochs.
+    page.locator("#timeline-live").click()
     by_page(page)
     pages = page.locator("#position-plot")
-    expect(pages).to_have_attribute("aria-valuetext", re.compile(r"mean loss, .*epochs 1 to 3"))
+    expect(pages).to_have_attribute(
+        "aria-valuetext", re.compile(r"mean loss, .*epochs 1 and 4 to 8")
+    )
     # The notice with its buttons comes before it in the tab order.
     page.locator("#notice button").last.focus()
     page.keyboard.press("Tab")
     expect(pages).to_be_focused()
     # It starts where the newest epoch ends.
     readout = page.locator("#position-readout")
-    expect(readout).to_contain_text("page 1, epoch 3")
+    expect(readout).to_contain_text("page 1, epoch 8")
     page.keyboard.press("PageUp")
-    # The third epoch has not reached this bin.
-    assert epoch_pointed_at(page) == 2
-    page.keyboard.press("ArrowUp")
-    assert epoch_pointed_at(page) == 1
+    # The eighth epoch has not reached this bin.
+    assert epoch_pointed_at(page) == 7
+    for epoch in (6, 5, 4, 1):
+        page.keyboard.press("ArrowUp")
+        assert epoch_pointed_at(page) == epoch
     before = readout.inner_text()
     page.keyboard.press("ArrowRight")
     expect(readout).not_to_have_text(before)

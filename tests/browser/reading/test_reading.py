@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Window, eventually, plot_box
@@ -13,18 +14,22 @@ from tests.browser.server_process import Server
 from tests.browser.test_accessibility import CONTRASTS
 
 
-def finished(server: Server, window: Window, updates: int = 300) -> tuple[str, Page]:
-    run = server.create_run(pace="max", max_updates=updates, sample_every=100)
+@pytest.fixture(scope="module")
+def run(keep_run: Callable[..., str]) -> str:
+    """A finished run of 300 updates."""
+    return keep_run(max_updates=300, sample_every=100, hidden_size=8)
+
+
+def open_at_its_end(server: Server, window: Window, run: str) -> Page:
     page = window.open(server, run)
-    expect(page.locator("#notice")).to_contain_text("Finished")
     eventually(
         lambda: page.locator("#chart").get_attribute("data-drawn-update"),
-        lambda update: update == str(updates),
+        lambda update: update == "300",
         "the whole curve",
     )
-    # The last sample is measured after the run ends, and the timeline counts from the newest one.
-    expect(page.locator("#writing-title")).to_have_text(f"Newest sample, at update {updates}")
-    return run, page
+    # The timeline counts from the newest sample.
+    expect(page.locator("#writing-title")).to_have_text("Newest sample, at update 300")
+    return page
 
 
 def update_read(page: Page) -> int:
@@ -41,8 +46,10 @@ def reading_of(server: Server, run: str, update: int) -> Any:
     return server.call("GET", f"runs/{run}/surprisal?update={update}")
 
 
-def test_a_click_on_the_curve_opens_the_reading(server: Server, window: Window) -> None:
-    run, page = finished(server, window)
+def test_a_click_on_the_curve_opens_the_reading_and_the_timeline_moves_it(
+    server: Server, window: Window, run: str
+) -> None:
+    page = open_at_its_end(server, window, run)
     click_curve(page, 0.5)
     expect(page.locator("#tab-reading")).to_have_attribute("aria-selected", "true")
     expect(page.locator("#tab-panel-writing")).to_be_hidden()
@@ -78,11 +85,11 @@ def test_a_click_on_the_curve_opens_the_reading(server: Server, window: Window) 
     expect(page.locator("#reading-title")).to_have_text("Text read at update 300")
     expect(page.locator("#timeline-live")).to_have_attribute("aria-pressed", "true")
 
-
-def test_the_timeline_moves_the_reading(server: Server, window: Window) -> None:
-    _run, page = finished(server, window)
+    # The timeline moves the reading.
     title = page.locator("#reading-title")
-    page.locator("#tab-writing").focus()
+    page.locator("#tab-reading").focus()
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#tab-writing")).to_be_focused()
     page.keyboard.press("ArrowRight")
     expect(page.locator("#tab-reading")).to_be_focused()
     expect(title).to_have_text("Text read at update 300")
@@ -103,8 +110,10 @@ def test_the_timeline_moves_the_reading(server: Server, window: Window) -> None:
     expect(page.locator("#reading")).to_be_hidden()
 
 
-def test_every_character_shows_its_surprisal(server: Server, window: Window) -> None:
-    run, page = finished(server, window)
+def test_every_character_shows_its_surprisal_and_stays_legible(
+    server: Server, window: Window, run: str
+) -> None:
+    page = window.page
     page.goto(f"{server.url}?run={run}&at=200&tab=reading")
     (passage,) = reading_of(server, run, 200)["passages"]
     most = passage["most_surprising"][0]
@@ -125,42 +134,7 @@ def test_every_character_shows_its_surprisal(server: Server, window: Window) -> 
     expect(about).to_contain_text(f"{before:.1f} bits")
     expect(page.locator("#reading-title")).to_have_text("Text read at update 200")
 
-
-def test_the_live_reading_updates_automatically(server: Server, window: Window) -> None:
-    run = server.create_run(pace="max", max_updates=None)
-    window.page.goto(f"{server.url}?run={run}&tab=reading")
-    page = window.page
-    expect(page.locator("#reading-title")).to_contain_text("Reading at update")
-    first = update_read(page)
-    eventually(lambda: update_read(page), lambda update: update > first, "the next page")
-
-
-def test_a_run_without_updates_says_so(server: Server, window: Window) -> None:
-    run = server.create_run(paused=True)
-    page = window.page
-    window.expect_errors("409")
-    page.goto(f"{server.url}?run={run}&tab=reading")
-    expect(page.locator("#reading-problem")).to_contain_text("Nothing has been read yet")
-    page.locator("#step").click()
-    expect(page.locator("#reading-title")).to_have_text("Text read at update 1")
-    expect(page.locator("#reading-problem")).to_be_empty()
-
-
-def test_each_stream_can_be_selected(server: Server, window: Window) -> None:
-    run = server.create_run(pace="max", max_updates=20, batch_size=5)
-    expect(window.open(server, run).locator("#notice")).to_contain_text("Finished")
-    page = window.page
-    page.goto(f"{server.url}?run={run}&at=10&tab=reading")
-    passages = reading_of(server, run, 10)["passages"]
-    expect(page.locator("#reading-streams label")).to_have_count(3)
-    for passage in reversed(passages):
-        page.locator("label", has_text=f"stream {passage['stream']} of 5").click()
-        expect(page.locator(".sequence")).to_have_text(passage["text"], use_inner_text=False)
-
-
-def test_tinted_characters_stay_legible(server: Server, window: Window) -> None:
-    run, page = finished(server, window)
-    page.goto(f"{server.url}?run={run}&at=290&tab=reading")
+    page.mouse.move(5, 5)
     expect(page.locator(".sequence .tint")).not_to_have_count(0)
     expect(page.locator("#reading-legend .tint-7")).to_be_visible()
     # The darkest tints, wherever they occur.
@@ -176,11 +150,42 @@ def test_tinted_characters_stay_legible(server: Server, window: Window) -> None:
         assert [text for text in seen if text["contrast"] < 4.5] == [], scheme
 
 
+def test_a_run_without_updates_says_so_and_the_live_reading_updates_automatically(
+    server: Server, window: Window
+) -> None:
+    run = server.create_run(paused=True, pace=100, max_updates=None, hidden_size=8)
+    page = window.page
+    window.expect_errors("409")
+    page.goto(f"{server.url}?run={run}&tab=reading")
+    expect(page.locator("#reading-problem")).to_contain_text("Nothing has been read yet")
+    page.locator("#step").click()
+    expect(page.locator("#reading-title")).to_have_text("Text read at update 1")
+    expect(page.locator("#reading-problem")).to_be_empty()
+
+    server.call("POST", f"runs/{run}/resume")
+    expect(page.locator("#reading-title")).to_contain_text("Reading at update")
+    first = update_read(page)
+    eventually(lambda: update_read(page), lambda update: update > first, "the next page")
+
+
+def test_each_stream_can_be_selected(
+    server: Server, window: Window, keep_run: Callable[..., str]
+) -> None:
+    run = keep_run(max_updates=20, batch_size=5, hidden_size=8)
+    page = window.page
+    page.goto(f"{server.url}?run={run}&at=10&tab=reading")
+    passages = reading_of(server, run, 10)["passages"]
+    expect(page.locator("#reading-streams label")).to_have_count(3)
+    for passage in reversed(passages):
+        page.locator("label", has_text=f"stream {passage['stream']} of 5").click()
+        expect(page.locator(".sequence")).to_have_text(passage["text"], use_inner_text=False)
+
+
 def test_on_a_phone_a_tap_opens_the_reading(
-    server: Server, open_window: Callable[..., Window]
+    server: Server, open_window: Callable[..., Window], run: str
 ) -> None:
     window = open_window(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    _run, page = finished(server, window)
+    page = open_at_its_end(server, window, run)
     box = page.locator("#chart").bounding_box()
     assert box is not None
     page.touchscreen.tap(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
