@@ -13,6 +13,7 @@ from tests.browser.conftest import Module, Window, eventually, plot_box
 from tests.browser.server_process import Server
 
 PHONE = {"width": 390, "height": 844}
+LONG_NAME = "A run with a long name " * 4
 
 
 def box_of(element: Locator) -> dict[str, float]:
@@ -27,31 +28,31 @@ def visible_height(page: Page, part: str) -> float:
     return min(box["y"] + box["height"], bar["y"]) - max(box["y"], 0)
 
 
-@pytest.mark.parametrize("width", [1440, 1024])
-def test_choosing_another_pace_moves_nothing(
-    server: Server, open_window: Callable[..., Window], width: int
-) -> None:
+def test_choosing_another_pace_moves_nothing(server: Server, window: Window) -> None:
     run = server.create_run(pace=2_500, max_updates=None, hidden_size=8)
-    window = open_window(viewport={"width": width, "height": 768})
     page = window.open(server, run)
     chosen = page.locator("input[name=pace]:checked")
-    expect(chosen).to_have_value("2500")
     parts = ("#pause", "#checkpoint", "#stop", "#write")
-    before = [box_of(page.locator(part)) for part in parts]
-    assert len({box["y"] for box in before}) == 1  # one row
-    page.locator("input[name=pace][value='10']").check()
-    eventually(
-        lambda: server.call("GET", f"runs/{run}")["spec"]["pace"], lambda pace: pace == 10, "it"
-    )
-    expect(chosen).to_have_value("10")
-    assert [box_of(page.locator(part)) for part in parts] == before
+    for width in (1440, 1024):
+        page.set_viewport_size({"width": width, "height": 768})
+        server.call("PATCH", f"runs/{run}", {"pace": 2_500})
+        expect(chosen).to_have_value("2500")
+        before = [box_of(page.locator(part)) for part in parts]
+        assert len({box["y"] for box in before}) == 1  # one row
+        page.locator("input[name=pace][value='10']").check()
+        eventually(
+            lambda: server.call("GET", f"runs/{run}")["spec"]["pace"], lambda pace: pace == 10, "it"
+        )
+        expect(chosen).to_have_value("10")
+        assert [box_of(page.locator(part)) for part in parts] == before
 
 
 def test_the_words_that_do_not_fit_are_counted(server: Server, window: Window) -> None:
     words = [f"Unwritten{i:02}" for i in range(20)]
     page = window.page
     page.set_viewport_size({"width": 1024, "height": 768})
-    window.open(server, server.create_run(paused=True, watch_words=words))
+    run = server.create_run(paused=True, watch_words=words, hidden_size=8)
+    window.open(server, run)
     shown = page.locator("#watch-words").evaluate(
         """(list) => {
           const { bottom } = list.getBoundingClientRect();
@@ -63,33 +64,24 @@ def test_the_words_that_do_not_fit_are_counted(server: Server, window: Window) -
     expect(page.locator("#words-more")).to_have_text(f"{len(words) - shown} more")
     page.locator("#words-more").click()
     expect(page.locator("#words-pending li")).to_have_count(len(words))
-
-
-def test_without_further_words_nothing_is_counted(server: Server, window: Window) -> None:
-    page = window.open(server, server.create_run(paused=True, watch_words=["Orla", "Vane"]))
+    page.keyboard.press("Escape")
+    server.call("PATCH", f"runs/{run}", {"watch_words": ["Orla", "Vane"]})
     expect(page.locator("#watch-words li")).to_have_count(2)
     expect(page.locator("#words-more")).to_be_hidden()
 
 
-def finished_run_on_a_phone(server: Server, open_window: Callable[..., Window]) -> Page:
-    run = server.create_run(max_updates=300, sample_every=100)
+def test_the_bottom_bar_of_a_phone_has_two_rows_and_the_skip_link_never_covers_the_content(
+    server: Server, open_window: Callable[..., Window]
+) -> None:
+    run = server.create_run(name=LONG_NAME, paused=True, hidden_size=8)
+    server.call("POST", f"runs/{run}/checkpoints", {})
     page = open_window(viewport=PHONE, has_touch=True).open(server, run)
-    expect(page.locator("#notice")).to_contain_text("Finished")
-    return page
+    expect(page.locator("#checkpoint-count")).to_have_text("1")
+    tops = page.locator("#controls > *").evaluate_all(
+        "all => all.filter((each) => each.offsetParent !== null).map((each) => each.offsetTop)"
+    )
+    assert len(set(tops)) == 2
 
-
-def test_a_phone_shows_the_writing_without_scrolling(
-    server: Server, open_window: Callable[..., Window]
-) -> None:
-    page = finished_run_on_a_phone(server, open_window)
-    two_lines_px = 61
-    assert visible_height(page, "#sample-text") >= two_lines_px
-
-
-def test_the_link_to_skip_the_header_never_covers_the_content(
-    server: Server, open_window: Callable[..., Window]
-) -> None:
-    page = finished_run_on_a_phone(server, open_window)
     skip = page.locator(".skip")
 
     def covers_content() -> bool:
@@ -108,26 +100,24 @@ def test_the_link_to_skip_the_header_never_covers_the_content(
     expect(page.locator("#keys")).to_be_hidden()
     assert not covers_content()
 
+    # A long name stays inside its button.
+    for width in (1440, 1024, 390):
+        page.set_viewport_size({"width": width, "height": 768})
+        button = box_of(page.locator("#run-switch"))
+        icon = box_of(page.locator("#run-switch .icon"))
+        assert icon["x"] + icon["width"] < button["x"] + button["width"], width
 
-def test_the_bottom_bar_of_a_phone_has_two_rows(
+
+def test_a_phone_shows_the_writing_and_a_press_on_the_curve_its_text(
     server: Server, open_window: Callable[..., Window]
 ) -> None:
-    run = server.create_run(paused=True, hidden_size=8)
-    server.call("POST", f"runs/{run}/checkpoints", {})
-    page = open_window(viewport=PHONE).open(server, run)
-    expect(page.locator("#checkpoint-count")).to_have_text("1")
-    tops = page.locator("#controls > *").evaluate_all(
-        "all => all.filter((each) => each.offsetParent !== null).map((each) => each.offsetTop)"
-    )
-    assert len(set(tops)) == 2
-
-
-def test_a_press_on_the_curve_brings_its_text_into_view(
-    server: Server, open_window: Callable[..., Window]
-) -> None:
-    run = server.create_run(max_updates=300, sample_every=100)
-    page = open_window(viewport={"width": 390, "height": 640}, has_touch=True).open(server, run)
+    run = server.create_run(max_updates=300, sample_every=100, hidden_size=8)
+    page = open_window(viewport=PHONE, has_touch=True).open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished")
+    two_lines_px = 61
+    assert visible_height(page, "#sample-text") >= two_lines_px
+
+    page.set_viewport_size({"width": 390, "height": 640})
     least_px = 160
     assert visible_height(page, ".writing") < least_px
     plot = plot_box(page)
@@ -188,14 +178,3 @@ def test_an_axis_of_losses_has_no_minus_sign(module: Module, span: list[float]) 
     low, high = module("curve/axes.js", "m.roundSpan(...x, false)", span)
     assert 0 <= low <= span[0]
     assert high > span[1]
-
-
-@pytest.mark.parametrize("width", [1440, 1024, 390])
-def test_a_long_name_stays_inside_its_button(
-    server: Server, open_window: Callable[..., Window], width: int
-) -> None:
-    run = server.create_run(name="A run with a long name " * 4, max_updates=20)
-    page = open_window(viewport={"width": width, "height": 768}).open(server, run)
-    expect(page.locator("#notice")).to_contain_text("Finished")
-    button, icon = box_of(page.locator("#run-switch")), box_of(page.locator("#run-switch .icon"))
-    assert icon["x"] + icon["width"] < button["x"] + button["width"]

@@ -16,6 +16,12 @@ def updates(page: Page) -> float:
     return figure(page, "update")
 
 
+@pytest.fixture(scope="module")
+def run(keep_run: Callable[..., str]) -> str:
+    """A finished run of 300 updates."""
+    return keep_run(max_updates=300, sample_every=100, hidden_size=8)
+
+
 def test_a_new_visitor_finds_the_demo_run_training(own_server: Server, window: Window) -> None:
     own_server.demo = True
     own_server.start()
@@ -31,7 +37,7 @@ def test_a_new_visitor_finds_the_demo_run_training(own_server: Server, window: W
 
 
 def test_the_figures_and_the_curve_move(server: Server, window: Window) -> None:
-    page = window.open(server, server.create_run(pace="max", max_updates=None))
+    page = window.open(server, server.create_run(pace=1_000, max_updates=None, hidden_size=8))
     eventually(lambda: figure(page, "speed"), lambda speed: speed > 0, "a speed")
     at_first = eventually(lambda: figure(page, "loss"), lambda loss: loss > 0, "a smooth loss")
     eventually(lambda: figure(page, "loss"), lambda loss: loss < at_first - 5, "a falling loss")
@@ -47,8 +53,9 @@ def test_the_figures_and_the_curve_move(server: Server, window: Window) -> None:
     expect(page.locator("#figure-loss-note")).to_contain_text("nats per character")
 
 
-def test_the_timeline_goes_back_through_the_samples(server: Server, window: Window) -> None:
-    run = server.create_run(pace="max", max_updates=300, sample_every=100)
+def test_the_timeline_and_the_curve_go_back_through_the_samples(
+    server: Server, window: Window, run: str
+) -> None:
     page = window.open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished at update 300")
     samples = {sample["update"]: sample for sample in server.call("GET", f"runs/{run}/samples")}
@@ -72,20 +79,7 @@ def test_the_timeline_goes_back_through_the_samples(server: Server, window: Wind
     page.locator("#timeline-live").click()
     expect(title).to_have_text("Newest sample, at update 300")
 
-
-def squeeze(text: str) -> str:
-    return "".join(text.split())
-
-
-def squeezed(page: Page) -> str:
-    return squeeze(page.locator("#sample-text .prose:not(.prose-fading)").inner_text())
-
-
-def test_hovering_over_the_curve_shows_the_sample_there(server: Server, window: Window) -> None:
-    run = server.create_run(pace="max", max_updates=300, sample_every=100)
-    page = window.open(server, run)
-    title = page.locator("#writing-title")
-    expect(title).to_have_text("Newest sample, at update 300")
+    # Hovering over the curve shows the sample there.
     eventually(lambda: drawn(page), lambda update: update == 300, "the whole curve")
     box = page.locator("#chart").bounding_box()
     assert box is not None
@@ -96,12 +90,20 @@ def test_hovering_over_the_curve_shows_the_sample_there(server: Server, window: 
     expect(title).to_have_text("Newest sample, at update 300")
 
 
+def squeeze(text: str) -> str:
+    return "".join(text.split())
+
+
+def squeezed(page: Page) -> str:
+    return squeeze(page.locator("#sample-text .prose:not(.prose-fading)").inner_text())
+
+
 def drawn(page: Page) -> int:
     return int(page.locator("#chart").get_attribute("data-drawn-update") or 0)
 
 
 def test_two_windows_see_the_same(server: Server, open_window: Callable[..., Window]) -> None:
-    run = server.create_run(pace=50, max_updates=None)
+    run = server.create_run(pace=50, max_updates=None, hidden_size=8)
     here = open_window().open(server, run)
     there = open_window().open(server, run)
     expect(here.locator("#viewers")).to_have_text("2 watching")
@@ -115,20 +117,9 @@ def test_two_windows_see_the_same(server: Server, open_window: Callable[..., Win
     )
 
 
-def test_a_run_deleted_by_another_client_is_replaced(
-    server: Server, open_window: Callable[..., Window]
+def test_runs_are_switched_linked_and_replaced_when_another_client_deletes_them(
+    server: Server, window: Window
 ) -> None:
-    stays = server.create_run(name="Stays", paused=True)
-    goes = server.create_run(name="Goes", paused=True)
-    page = open_window().open(server, goes)
-    expect(page.locator("#run-name")).to_have_text("Goes")
-    server.call("DELETE", f"runs/{goes}")
-    expect(page.locator("#run-name")).to_have_text("Stays")
-    expect(page.locator("#toasts")).to_contain_text("does not exist")
-    page.wait_for_url(re.compile(rf"\?run={stays}\b"))
-
-
-def test_back_and_forward_switch_between_runs(server: Server, window: Window) -> None:
     first = server.create_run(name="First", paused=True)
     second = server.create_run(name="Second", paused=True)
     page = window.open(server, first)
@@ -140,6 +131,22 @@ def test_back_and_forward_switch_between_runs(server: Server, window: Window) ->
     expect(page.locator("#run-name")).to_have_text("First")
     page.go_forward()
     expect(page.locator("#run-name")).to_have_text("Second")
+
+    # Links from other pages lead back to the same run.
+    page.go_back()
+    expect(page.locator("#run-name")).to_have_text("First")
+    for view in ("Passages", "Compare", "Gradients"):
+        page.get_by_role("navigation", name="Views").get_by_role("link", name=view).click()
+        expect(page.locator("body")).to_have_attribute("data-view", view)
+    back = page.get_by_role("link", name="Watch")
+    expect(back).to_have_attribute("href", f"/?run={first}")
+    back.click()
+    expect(page.locator("#run-name")).to_have_text("First")
+
+    server.call("DELETE", f"runs/{first}")
+    expect(page.locator("#run-name")).to_have_text("Second")
+    expect(page.locator("#toasts")).to_contain_text("does not exist")
+    page.wait_for_url(re.compile(rf"\?run={second}\b"))
 
 
 def test_without_a_run_the_page_offers_to_start_one(own_server: Server, window: Window) -> None:
@@ -155,9 +162,9 @@ def test_without_a_run_the_page_offers_to_start_one(own_server: Server, window: 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_theme_follows_the_system_until_chosen(
-    server: Server, open_window: Callable[..., Window], scheme: str
+    server: Server, open_window: Callable[..., Window], scheme: str, run: str
 ) -> None:
-    page = open_window(color_scheme=scheme).open(server, server.create_run(paused=True))
+    page = open_window(color_scheme=scheme).open(server, run)
     paper = {"light": "rgb(250, 247, 241)", "dark": "rgb(19, 21, 25)"}
     other = {"light": "dark", "dark": "light"}[scheme]
     root = page.locator("html")
@@ -168,8 +175,9 @@ def test_the_theme_follows_the_system_until_chosen(
     expect(root).to_have_css("background-color", paper[other])
 
 
-def test_nothing_overflows_any_screen(server: Server, window: Window) -> None:
-    page = window.open(server, server.create_run(paused=True))
+def test_nothing_overflows_or_overlaps_on_any_screen(server: Server, window: Window) -> None:
+    run = server.create_run(paused=True, max_updates=50, hidden_size=8)
+    page = window.open(server, run)
     overflow = "document.documentElement.scrollWidth - innerWidth"
     for width, height in ((1440, 900), (1024, 768), (768, 1024), (390, 844)):
         page.set_viewport_size({"width": width, "height": height})
@@ -189,9 +197,8 @@ def test_nothing_overflows_any_screen(server: Server, window: Window) -> None:
     assert curve["width"] == writing["width"] > 350
     assert writing["y"] >= curve["y"] + curve["height"]
 
-
-def test_on_a_low_screen_nothing_overlaps(server: Server, window: Window) -> None:
-    page = window.open(server, server.create_run(max_updates=50))
+    # On a low screen no part covers another.
+    server.call("POST", f"runs/{run}/resume")
     expect(page.locator("#notice")).to_contain_text("Finished")
     for width, height in ((1280, 720), (1366, 768), (1024, 680)):
         page.set_viewport_size({"width": width, "height": height})
@@ -200,22 +207,7 @@ def test_on_a_low_screen_nothing_overlaps(server: Server, window: Window) -> Non
         row = [page.locator(part).bounding_box() for part in ("#pause", "#write")]
         assert len({box["y"] for box in row if box}) == 1
 
-
-def test_links_from_other_pages_lead_back_to_the_same_run(server: Server, window: Window) -> None:
-    older = server.create_run(paused=True, name="The older one")
-    server.create_run(paused=True, name="The newer one")
-    page = window.open(server, older)
-    for view in ("Passages", "Compare", "Gradients"):
-        page.get_by_role("navigation", name="Views").get_by_role("link", name=view).click()
-        expect(page.locator("body")).to_have_attribute("data-view", view)
-    back = page.get_by_role("link", name="Watch")
-    expect(back).to_have_attribute("href", f"/?run={older}")
-    back.click()
-    expect(page.locator("#run-name")).to_have_text("The older one")
-
-
-def test_the_list_of_shortcuts_opens_and_closes(server: Server, window: Window) -> None:
-    page = window.open(server, server.create_run(paused=True))
+    # The list of shortcuts opens and closes.
     page.keyboard.press("?")
     expect(page.locator("#keys")).to_be_visible()
     page.keyboard.press("Escape")
