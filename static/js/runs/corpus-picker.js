@@ -101,7 +101,8 @@ export class CorpusPicker {
     });
     find("#corpus-readings").addEventListener("change", async (event) => {
       await uploadAgain({ encoding: event.target.value });
-      find("#corpus-readings input:checked").focus();
+      // Meanwhile another text may have been chosen, which has no question.
+      find("#corpus-readings").querySelector("input:checked")?.focus();
     });
     find("#corpus-readings").addEventListener("click", (event) => {
       // A click on the reading that is chosen already is an answer too.
