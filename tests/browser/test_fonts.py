@@ -134,7 +134,7 @@ FAULTS = """() => {
     element.textContent.trim().slice(0, 30);
   const skipped = "script, style, noscript, svg, .visually-hidden, .chart-plot, .compare-plot," +
     " .skip, .earlier, .sample-text, .compare-table, .controls .hint, .connection-word," +
-    " .export-word, .prose, .corpus-excerpt, .run-about";
+    " .export-word, .compare-show-word, .prose, .corpus-excerpt, .run-about";
   const texts = [];
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {

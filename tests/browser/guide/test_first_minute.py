@@ -18,7 +18,7 @@ SCRIPT = Path(__file__).parents[3] / "docs" / "first-minute.md"
 
 
 def first_visit(server: Server, open_window: Callable[..., Window], **options: object) -> Page:
-    run = server.create_run(pace="max", max_updates=3_000, sample_every=1_000)
+    run = server.create_run(hidden_size=8, max_updates=3_000, sample_every=1_000)
     return open_window(first_visit=True, **options).open(server, run)
 
 
@@ -66,7 +66,7 @@ def test_the_steps_are_left_with_escape_and_do_not_come_back(
 def test_a_link_to_a_part_of_a_run_shows_that_part(
     server: Server, open_window: Callable[..., Window]
 ) -> None:
-    run = server.create_run(pace="max", max_updates=200, sample_every=100)
+    run = server.create_run(hidden_size=8, max_updates=200, sample_every=100)
     page = open_window(first_visit=True).page
     page.goto(f"{server.url}?run={run}&at=100")
     expect(page.locator("#writing-title")).to_have_text("Sample at update 100")
@@ -77,7 +77,7 @@ def test_a_link_to_a_part_of_a_run_shows_that_part(
 def test_every_term_is_explained_at_the_pointer_and_by_keyboard(
     server: Server, window: Window
 ) -> None:
-    run = server.create_run(pace="max", max_updates=3_000, sample_every=1_000)
+    run = server.create_run(hidden_size=8, max_updates=3_000, sample_every=1_000)
     page = window.open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished")
     expect(page.locator("#legend-band")).to_be_visible()
@@ -109,7 +109,7 @@ def test_every_term_is_explained_at_the_pointer_and_by_keyboard(
 
 
 def test_the_legend_names_what_is_drawn(server: Server, window: Window) -> None:
-    run = server.create_run(paused=True, sample_every=100, max_updates=None)
+    run = server.create_run(hidden_size=8, paused=True, sample_every=100, max_updates=None)
     page = window.open(server, run)
     server.call("POST", f"runs/{run}/step", {"updates": 100})
     page.locator("#chart[data-drawn-update='100']").wait_for(state="attached")
@@ -132,7 +132,7 @@ def test_single_losses_are_drawn_even_if_messages_have_combined_them(
     server: Server, window: Window
 ) -> None:
     """A piece of the curve with a point for ten updates, as fast training or a slow line brings."""
-    run = server.create_run(paused=True, sample_every=100, max_updates=None)
+    run = server.create_run(hidden_size=8, paused=True, sample_every=100, max_updates=None)
     held: list[dict[str, Any]] = []
 
     def connect(page_side: WebSocketRoute) -> None:
@@ -168,7 +168,7 @@ def test_single_losses_are_drawn_even_if_messages_have_combined_them(
 def test_the_first_card_explains_dots_before_there_is_a_band(
     server: Server, open_window: Callable[..., Window]
 ) -> None:
-    run = server.create_run(paused=True, max_updates=None)
+    run = server.create_run(hidden_size=8, paused=True, max_updates=None)
     server.call("POST", f"runs/{run}/step", {"updates": 20})
     page = open_window(first_visit=True).open(server, run)
     expect(page.locator("#legend-losses")).to_be_visible()

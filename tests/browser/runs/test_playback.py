@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import ViewportSize, expect
 
 from tests.browser.conftest import Module, Window, eventually, figure, plot_box
 from tests.browser.server_process import Server
 
+SIZES: list[ViewportSize] = [
+    {"width": 1440, "height": 900},
+    {"width": 1024, "height": 768},
+    {"width": 390, "height": 844},
+]
 
-@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1024, 768), (390, 844)])
+
 @pytest.mark.parametrize("scale", ["linear", "log"])
 def test_the_notice_never_covers_the_plot_and_can_be_closed(
-    server: Server, open_window: Callable[..., Window], width: int, height: int, scale: str
+    server: Server, window: Window, scale: str
 ) -> None:
-    run = server.create_run(max_updates=50)
-    page = open_window(viewport={"width": width, "height": height}).page
+    run = server.create_run(hidden_size=8, max_updates=50)
+    page = window.page
     page.goto(f"{server.url}?run={run}&scale={scale}")
     notice = page.locator("#notice")
     expect(notice).to_contain_text("Finished at update 50")
@@ -25,19 +30,22 @@ def test_the_notice_never_covers_the_plot_and_can_be_closed(
         ["Replay", "Continue training", "New run", ""]
     )
     page.locator("#chart[data-drawn-update]").wait_for(state="attached")
-    body, plot = notice.locator(".notice-body").bounding_box(), plot_box(page)
-    assert body is not None
-    assert body["y"] + body["height"] <= plot["y"] + 0.5
-    readout = page.locator("#chart-readout").evaluate(
-        """(element) => {
-          const range = document.createRange();
-          range.selectNodeContents(element);
-          const { right, bottom, top } = range.getBoundingClientRect();
-          return [right, top, bottom];
-        }"""
-    )
-    apart = body["x"] >= readout[0] or body["y"] + body["height"] <= readout[1] + 0.5
-    assert apart, "the notice covers the readout"
+    for size in SIZES:
+        page.set_viewport_size(size)
+        # The layout follows the size at once.
+        body, plot = notice.locator(".notice-body").bounding_box(), plot_box(page)
+        assert body is not None
+        assert body["y"] + body["height"] <= plot["y"] + 0.5, size
+        readout = page.locator("#chart-readout").evaluate(
+            """(element) => {
+              const range = document.createRange();
+              range.selectNodeContents(element);
+              const { right, bottom, top } = range.getBoundingClientRect();
+              return [right, top, bottom];
+            }"""
+        )
+        apart = body["x"] >= readout[0] or body["y"] + body["height"] <= readout[1] + 0.5
+        assert apart, f"the notice covers the readout at {size}"
     notice.get_by_label("Close this notice").click()
     expect(notice).to_be_hidden()
 
@@ -52,11 +60,11 @@ def test_a_replay_grows_curve_and_writing_and_returns(server: Server, window: Wi
     expect(notice).to_contain_text("Replay of the training")
     expect(page.locator("#run-about")).to_have_text("replay of the training")
     expect(page.locator("#figure-update-note")).to_have_text("of 4,000, replay")
-    page.clock.run_for(10_000)
+    page.clock.fast_forward(10_000)
     seen = eventually(lambda: figure(page, "update"), lambda update: update > 100, "a third of it")
     assert seen < 400
     assert page.locator("#timeline-dots circle").count() < 11
-    page.clock.run_for(14_000)
+    page.clock.fast_forward(14_000)
     later = eventually(lambda: figure(page, "update"), lambda update: update > 1_500, "more of it")
     assert later < 3_000
     assert figure(page, "best") > 0
@@ -64,7 +72,7 @@ def test_a_replay_grows_curve_and_writing_and_returns(server: Server, window: Wi
     page.clock.run_for(500)
     assert 1_000 < drawn() < 3_500
     # It returns by itself.
-    page.clock.run_for(8_000)
+    page.clock.fast_forward(8_000)
     expect(notice).to_contain_text("Finished at update 4,000")
     expect(page.locator("#figure-update")).to_have_text("4,000")
     expect(page.locator("#writing-title")).to_have_text("Newest sample, at update 4,000")
