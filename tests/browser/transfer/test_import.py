@@ -17,7 +17,7 @@ def export(page: Page, link: str, path: Path) -> bytes:
     page.locator("#export-open").click()
     with page.expect_download() as download:
         page.locator(link).click()
-    ending = "-without-text" if entry == "#export-run-textless" else ""
+    ending = "-without-text" if link == "#export-run-textless" else ""
     assert download.value.suggested_filename == f"hurrah-{run_in_address(page)}{ending}.hurrah"
     download.value.save_as(path)
     return path.read_bytes()
