@@ -128,20 +128,32 @@ def test_texts_and_runs_are_shown(whole):
     assert shown["ids"] == [RUNS["finished"], RUNS["paused"]]
 
 
+def without_added_fields(shown):
+    """Leave out what a later version adds to the quality of a text: the number of its words."""
+    if isinstance(shown, list):
+        return [without_added_fields(each) for each in shown]
+    if not isinstance(shown, dict):
+        return shown
+    fields = {name: without_added_fields(value) for name, value in shown.items()}
+    if "longest_real_run" in fields:
+        fields.pop("words", None)
+    return fields
+
+
 @pytest.mark.parametrize("name", RUNS)
 def test_everything_of_a_run_is_shown(whole, name):
     shown, expected = whole[0]["runs"][name], SHOWN["runs"][name]
     assert shown["run"] | expected["run"] == shown["run"]
     for part in ("samples", "milestones", "checkpoints", "loss", "losses", "snapshots"):
         assert expected[part]
-        assert shown[part] == expected[part], part
+        assert without_added_fields(shown[part]) == expected[part], part
     assert whole[0]["files"][name] == [each["update"] for each in expected["checkpoints"]]
 
 
 def test_the_saved_passage_is_shown_and_its_model_writes_it_again(whole):
     shown, _ = whole
-    assert shown["kept"] == SHOWN["kept"]
-    assert shown["kept_again"] == SHOWN["kept_again"]
+    assert without_added_fields(shown["kept"]) == SHOWN["kept"]
+    assert without_added_fields(shown["kept_again"]) == SHOWN["kept_again"]
     [saved] = shown["kept"]
     assert saved["model_saved"]
     assert [each["text"] for each in shown["kept_again"]["passages"]] == [
