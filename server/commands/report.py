@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from server.corpora.decoding import decode_text
+from server.files.durable import replacing
 from server.report.data_directory import open_data_directory
 from server.report.offline import RunNotFoundError
 from server.report.rendering import FORMATS, Format, make_report
@@ -51,17 +52,8 @@ def write_report(run: str, name: Format, out: Path, *, data_dir: Path, text: Pat
     content = None if text is None else decode_text(text.read_bytes()).text
     named = "" if text is None else text.name
     report = asyncio.run(_report(run, name, data_dir, content, named))
-    # An earlier report is replaced completely or not at all.
-    temporary = out.with_name(f".{out.name}.tmp")
-    try:
-        temporary.write_bytes(report)
-        temporary.replace(out)
-    except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            # The user has not named the temporary file.
-            error.filename = str(out)
-        raise
+    with replacing(out) as file:
+        file.write(report)
 
 
 async def _report(run: str, name: Format, data_dir: Path, text: str | None, named: str) -> bytes:

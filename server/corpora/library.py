@@ -188,10 +188,7 @@ class CorpusLibrary:
         self._corpora: dict[str, Corpus] = {}
         self._summaries: dict[str, str] = {}
         for entry in json.loads((shipped_dir / "corpora.json").read_text(encoding="utf-8")):
-            path = shipped_dir / entry["file"]
-            corpus = describe(path.read_bytes().decode("utf-8"), entry["id"])
-            corpus = replace(corpus, name=entry["name"], shipped=True, licence=entry["licence"])
-            self._register(corpus, path)
+            self._register(*_describe_shipped(shipped_dir, entry))
         for corpus in _load_uploaded(self._directory):
             self._register(corpus, self._directory / corpus.id / "text.txt")
 
@@ -411,15 +408,22 @@ def find_corpus(shipped_dir: Path, data_dir: Path, corpus_id: str) -> tuple[Corp
     """
     for entry in json.loads((shipped_dir / "corpora.json").read_text(encoding="utf-8")):
         if entry["id"] == corpus_id:
-            path = shipped_dir / entry["file"]
-            corpus = describe(path.read_bytes().decode("utf-8"), corpus_id)
-            return replace(corpus, name=entry["name"], licence=entry["licence"]), path
+            return _describe_shipped(shipped_dir, entry)
+    if not _ID.fullmatch(corpus_id):
+        raise UnknownCorpusError("There is no such corpus.")
     path = data_dir / "corpora" / corpus_id / "text.txt"
     try:
         described = json.loads(path.with_name("corpus.json").read_bytes())
         return Corpus.from_json(described), path
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise UnknownCorpusError("There is no such corpus.") from error
+
+
+def _describe_shipped(shipped_dir: Path, entry: dict[str, Any]) -> tuple[Corpus, Path]:
+    """Return a corpus of ``corpora.json`` and the file of its text."""
+    path = shipped_dir / entry["file"]
+    corpus = describe(path.read_bytes().decode("utf-8"), entry["id"])
+    return replace(corpus, name=entry["name"], shipped=True, licence=entry["licence"]), path
 
 
 def display_name(name: str | None) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
 import logging
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
-__all__ = ["clear_unfinished", "copy_durably", "make_directory", "sync_directory"]
+__all__ = ["clear_unfinished", "copy_durably", "make_directory", "replacing", "sync_directory"]
 
 
 log = logging.getLogger(__name__)
@@ -34,6 +37,30 @@ def copy_durably(source: Path, target: Path) -> None:
         temporary.replace(target)
     except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
+    sync_directory(target.parent)
+
+
+@contextlib.contextmanager
+def replacing(target: Path) -> Iterator[IO[bytes]]:
+    """Yield a file to write that replaces `target` at the end of the block, atomically and durably.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written; `target` is as before. The error names `target`.
+    """
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and str(error.filename) == str(temporary):
+            error.filename = str(target)
         raise
     sync_directory(target.parent)
 

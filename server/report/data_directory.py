@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import re
 import sqlite3
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 from server.analysis.loss_analysis import LossAnalysis
-from server.corpora.library import Corpus, CorpusLibrary, UnknownCorpusError
+from server.corpora.library import UnknownCorpusError, find_corpus
+from server.files.run_directories import RUNS
 from server.report.gathering import RunSources
 from server.report.offline import RunNotFoundError, open_processes, open_store
 from server.report.parts.writing import FileWriter
+from server.runs.supervisor import DATABASE
 from server.spec.report_remarks import ReportRemarks
-from server.spec.schemas import Run
 from server.store import queries
 
 __all__ = ["open_data_directory"]
-
-DATABASE = "hurrah.db"
-CORPUS_ID = re.compile(r"[0-9a-f]{12}")
 
 
 @contextlib.asynccontextmanager
@@ -44,8 +40,10 @@ async def open_data_directory(
             if run is None:
                 raise RunNotFoundError(f"There is no run {run_id!r} in {data_dir}.")
             remarks = await store(queries.report_remarks, run_id)
-            corpus, path = _find_corpus(data_dir, run, shipped_corpora)
-            directory = data_dir / "runs" / run_id
+            corpus, path = None, None
+            with contextlib.suppress(UnknownCorpusError):
+                corpus, path = find_corpus(shipped_corpora, data_dir, run.corpus)
+            directory = data_dir / RUNS / run_id
             checkpoints = [
                 each for each in await store(queries.list_checkpoints, run_id) if not each.damaged
             ]
@@ -55,7 +53,7 @@ async def open_data_directory(
                     run=run,
                     corpus=corpus,
                     corpus_path=path,
-                    text_name=None if corpus is None or not corpus.shipped else _name(path),
+                    text_name=path.name if corpus and path and corpus.shipped else None,
                     store=store,
                     analysis=LossAnalysis(store),
                     check=checks.check,
@@ -101,28 +99,5 @@ def _backup(uri: str, target: Path) -> None:
         database.backup(copy)
 
 
-def _find_corpus(
-    data_dir: Path, run: Run, shipped_corpora: Path
-) -> tuple[Corpus | None, Path | None]:
-    """Return the text of a run; None if it is missing."""
-    # A library deletes incomplete uploads in its directory, where a server may be storing one.
-    with tempfile.TemporaryDirectory(prefix="hurrah-") as empty:
-        shipped = CorpusLibrary(shipped_corpora, Path(empty))
-        with contextlib.suppress(UnknownCorpusError):
-            return shipped.get(run.corpus), shipped.path(run.corpus)
-    if not CORPUS_ID.fullmatch(run.corpus):
-        return None, None
-    directory = data_dir / "corpora" / run.corpus
-    try:
-        corpus = Corpus.from_json(json.loads((directory / "corpus.json").read_bytes()))
-    except (OSError, ValueError, LookupError, TypeError):
-        return None, None
-    return corpus, directory / "text.txt"
-
-
 def _snapshot_updates(directory: Path) -> list[int]:
     return sorted(int(path.stem) for path in directory.glob("*.npz") if path.stem.isdigit())
-
-
-def _name(path: Path | None) -> str | None:
-    return None if path is None else path.name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 import shutil
 import sqlite3
@@ -14,7 +13,7 @@ from typing import IO
 from server.corpora.library import CorpusLibrary, UnknownCorpusError, find_corpus
 from server.errors import ConflictError, LimitReachedError, UnknownRunError
 from server.files.directory_lock import lock_directory
-from server.files.durable import make_directory, sync_directory
+from server.files.durable import make_directory, replacing
 from server.files.run_directories import RUNS, RunDirectories
 from server.files.storage_quota import bytes_below
 from server.passages.saved_passage_store import gallery_state
@@ -87,22 +86,10 @@ def write_archive_file(archive: PreparedArchive, path: Path, wrote: Callable[[in
     wrote : callable
         Called with the number of bytes of each piece.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            for piece in archive.pieces():
-                file.write(piece)
-                wrote(len(piece))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            # The user has not named the temporary file.
-            error.filename = str(path)
-        raise
-    sync_directory(path.parent)
+    with replacing(path) as file:
+        for piece in archive.pieces():
+            file.write(piece)
+            wrote(len(piece))
 
 
 def import_file(settings: Settings, file: IO[bytes], text: Path | None) -> Run:
