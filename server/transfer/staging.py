@@ -1,8 +1,8 @@
 """Checking an archive and unpacking it into a directory of the data directory.
 
 This runs in a process of its own, so that a large archive neither delays the server nor grows it.
-What it leaves is trusted: files in the form of a run's directory, a database with the run's rows,
-and the text if it must be added.
+Its output is trusted: files in the form of a run's directory, a database with the run's rows, and
+the text if it must be added.
 """
 
 from __future__ import annotations

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
@@ -38,8 +40,12 @@ __all__ = [
     "RunControllerDep",
     "Services",
     "ServicesDep",
+    "keep_open",
     "limit_downloads",
 ]
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +130,21 @@ def rate_limiter(connection: HTTPConnection, services: ServicesDep) -> Callable[
 
 
 RateLimiterDep = Annotated[Callable[[Work, int], None], Depends(rate_limiter)]
+
+
+@contextlib.asynccontextmanager
+async def keep_open(
+    controller: RunController, download: AbstractAsyncContextManager[T]
+) -> AsyncIterator[T]:
+    """Enter a download of a run, and keep it open until the end of the block.
+
+    A deletion of the run while it is entered is answered as for every reading; a later one changes
+    nothing.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        with controller.reading():
+            opened = await stack.enter_async_context(download)
+        yield opened
 
 
 def limit_downloads(admit: RateLimiterDep) -> None:

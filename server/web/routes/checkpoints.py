@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -15,7 +14,13 @@ from server.runs.downloads import OpenFile
 from server.spec.run_spec import StrictModel, encodable
 from server.spec.schemas import Checkpoint
 from server.store import queries
-from server.web.dependencies import CommandedRunDep, RunControllerDep, ServicesDep, limit_downloads
+from server.web.dependencies import (
+    CommandedRunDep,
+    RunControllerDep,
+    ServicesDep,
+    keep_open,
+    limit_downloads,
+)
 from server.web.http.file_response import RANGE_RESPONSES, OpenFileResponse
 from server.web.security.auth import is_operator
 
@@ -65,10 +70,7 @@ async def open_checkpoint_file(
     """Keep a checkpoint's file open until the response is sent."""
     controller = services.supervisor.get(run_id)
     download = services.downloads.file(controller, checkpoint_id, to_operator=is_operator(request))
-    async with contextlib.AsyncExitStack() as stack:
-        with controller.reading():
-            file = await stack.enter_async_context(download)
-        # A deletion of the run from now on changes nothing.
+    async with keep_open(controller, download) as file:
         yield file
 
 

@@ -14,7 +14,7 @@ from server.passages.request import AtUpdate
 from server.runs.downloads import OpenFile
 from server.spec.run_spec import SpecError
 from server.standalone.model_files import ModelFormat
-from server.web.dependencies import ServicesDep, limit_downloads
+from server.web.dependencies import ServicesDep, keep_open, limit_downloads
 from server.web.http.file_response import RANGE_RESPONSES, OpenFileResponse
 from server.web.security.auth import is_operator
 
@@ -60,10 +60,7 @@ async def _open_file(
     download = services.model_files.file(
         controller, source, format_, to_operator=is_operator(request)
     )
-    async with contextlib.AsyncExitStack() as stack:
-        with controller.reading():
-            file = await stack.enter_async_context(download)
-        # A deletion of the run from now on changes nothing.
+    async with keep_open(controller, download) as file:
         yield file
 
 

@@ -62,7 +62,7 @@ async def read_remarks(
     controller: RunControllerDep, services: ServicesDep, background: BackgroundTasks
 ) -> ReportRemarks:
     """Return the title, the author and the remarks in the report."""
-    # Whoever reads them is about to request the report.
+    # The dialog requests them when it opens, and then the report.
     background.add_task(services.reports.prepare)
     return await services.reports.remarks(controller)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -15,7 +14,7 @@ from server.spec.schemas import Run
 from server.transfer.archive_format import SUFFIX, MissingTextError
 from server.transfer.exporter import PreparedArchive
 from server.transfer.importer import ImportCancelledError
-from server.web.dependencies import ServicesDep, limit_downloads
+from server.web.dependencies import ServicesDep, keep_open, limit_downloads
 from server.web.http.upload_form import UploadRoute
 from server.web.security.auth import is_operator
 
@@ -33,10 +32,7 @@ async def open_archive(
     prepared = services.exports.archive(
         controller, with_text=text, to_operator=is_operator(request)
     )
-    async with contextlib.AsyncExitStack() as stack:
-        with controller.reading():
-            archive = await stack.enter_async_context(prepared)
-        # A deletion of the run from now on changes nothing.
+    async with keep_open(controller, prepared) as archive:
         yield archive
 
 

@@ -49,7 +49,7 @@ export class ReportDialog {
     );
   }
 
-  /** Open the dialog for the run in view. What was typed before and not saved is still there. */
+  /** Open the dialog for the run in view. It keeps text that was typed before and not saved. */
   async open() {
     const { run } = this.#store.get();
     if (!run) return;

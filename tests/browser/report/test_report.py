@@ -57,7 +57,7 @@ def test_a_report_is_saved_and_works_offline(
     assert stored["loss"] == "It falls."
     assert stored["translation"] == "Es war einmal"
     assert stored["translated_update"] == server.call("GET", f"runs/{run}")["best"]["update"]
-    # What was typed is still there, and the parts that have something are open.
+    # The typed texts are still there, and the parts with a text are open.
     page.reload()
     page.locator("#report-open").click()
     expect(page.locator("#report-loss")).to_have_value("It falls.")

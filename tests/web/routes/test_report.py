@@ -156,7 +156,7 @@ def test_remarks_survive_a_crash_and_viewers_only_read_them(tmp_path):
         running.kill()
     with RunningServer(tmp_path / "data", "--no-demo", **limits) as running:
         assert running.client.get(path).json() == REMARKS
-        # What is cached is not counted again, another report is.
+        # A cached report is not counted again; another report is.
         for _ in range(3):
             assert report(running, run).status_code == 200
         refused = running.client.get(f"/api/runs/{run['id']}/report?format=html")
