@@ -353,6 +353,7 @@ interface RunSpec {
   dropout: number;
   sequence_length: number;
   batch_size: number;
+  order: "sequential" | "shuffled";
   optimizer: string;
   learning_rate: number;
   learning_rate_decay: number;

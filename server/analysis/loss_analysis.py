@@ -13,6 +13,7 @@ from server.analysis.loss_by_position import PositionLoss, loss_by_position
 from server.analysis.variance_components import MIN_UPDATES_PER_EPOCH, explain
 from server.concurrency.single_flight import SingleFlightCache
 from server.spec.schemas import ApiModel, Run
+from server.spec.sizing import batch_layout
 from server.store import queries
 from server.store.database import Store
 from server.store.executor import StoreCalls
@@ -79,8 +80,7 @@ class LossAnalysis:
             return await loss_by_position(
                 self._store,
                 run.id,
-                updates_per_epoch=run.updates_per_epoch,
-                sequence_length=run.spec.sequence_length,
+                layout=batch_layout(run.spec, run.corpus_characters),
                 epochs=epochs,
             )
 
@@ -90,6 +90,10 @@ class LossAnalysis:
 
     async def explain(self, run: Run) -> ExplainedLoss:
         """Compare the newest complete epochs; computed once per epoch."""
+        if run.spec.order != "sequential":
+            return ExplainedLoss(
+                unavailable="This can be computed only for a text that is read in its own order."
+            )
         per_epoch = run.updates_per_epoch
         complete = await self._store(Store.history_end, run.id) // per_epoch
         if complete < 2:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from server.rnn.training.batches import BatchLayout
 from server.store import queries
 from server.store.executor import StoreCalls
 
@@ -38,8 +40,7 @@ async def loss_by_position(
     store: StoreCalls,
     run: str,
     *,
-    updates_per_epoch: int,
-    sequence_length: int,
+    layout: BatchLayout,
     epochs: list[int],
 ) -> PositionLoss:
     """Average the losses of epochs by position.
@@ -50,31 +51,37 @@ async def loss_by_position(
         The database.
     run : str
         Id of the run.
-    updates_per_epoch, sequence_length : int
-        Number of updates in an epoch, and of characters of each stream in an update.
+    layout : BatchLayout
+        Which part of the corpus each update reads.
     epochs : list of int
         Epochs, from 1; those that have not started are skipped.
     """
+    updates_per_epoch = layout.sequences
     bins = min(MAX_BINS, updates_per_epoch)
     edges = np.arange(bins + 1) * updates_per_epoch // bins
     rows = []
     for epoch in epochs:
         before = (epoch - 1) * updates_per_epoch
         sums, counts = np.zeros(bins), np.zeros(bins, dtype=np.int64)
+        order = await asyncio.to_thread(layout.sequence_order, epoch)
         done = 0
         while done < updates_per_epoch:
             end = min(done + PIECE_UPDATES, updates_per_epoch)
             losses = await store(queries.losses, run, before + done + 1, before + end)
-            cut = np.clip(edges, done, done + len(losses))
-            inside = cut[1:] - cut[:-1]
-            sums += np.bincount(np.repeat(np.arange(bins), inside), losses, bins)
-            counts += inside
+            if order is None:
+                cut = np.clip(edges, done, done + len(losses))
+                bin_of = np.repeat(np.arange(bins), cut[1:] - cut[:-1])
+            else:
+                read = order[done : done + len(losses)]
+                bin_of = np.searchsorted(edges, read, side="right") - 1
+            sums += np.bincount(bin_of, losses, bins)
+            counts += np.bincount(bin_of, minlength=bins)
             done += len(losses)
             if done < end:
                 break
         if done:
             rows.append((epoch, _means(sums, counts)))
-    return PositionLoss((edges[:-1] * sequence_length).tolist(), rows)
+    return PositionLoss((edges[:-1] * layout.sequence_length).tolist(), rows)
 
 
 def _means(sums: NDArray[np.float64], counts: NDArray[np.int64]) -> list[float | None]:

@@ -19,16 +19,15 @@ from server.errors import ConflictError, UnknownRunError
 from server.inference.client import InferenceClient
 from server.inference.messages import MeasureSurprisal
 from server.inference.surprisal import multiply_adds
-from server.rnn.training.batches import BatchLayout
-from server.rnn.training.validation import characters_to_learn
 from server.runs.run_controller import RunController
 from server.spec.run_spec import SpecError
 from server.spec.schemas import ApiModel, Run
+from server.spec.sizing import batch_layout
 from server.store import queries
 from server.store.database import Store
 from server.store.executor import StoreCalls
 
-__all__ = ["SurprisalService", "UpdateSurprisal", "batch_layout"]
+__all__ = ["SurprisalService", "UpdateSurprisal"]
 
 CACHE_SIZE = 200
 # How many unreadable model files are skipped.
@@ -134,13 +133,6 @@ class UpdateSurprisal(ApiModel):
     passages: list[PassageSurprisal]
 
 
-def batch_layout(run: Run) -> BatchLayout:
-    """Return the order in which a run processes its corpus."""
-    spec = run.spec
-    characters = characters_to_learn(run.corpus_characters, spec.validation_fraction)
-    return BatchLayout(characters, spec.batch_size, spec.sequence_length)
-
-
 @dataclass(frozen=True, slots=True)
 class _UpdateLoss:
     """An update and its losses; None if they are not finite."""
@@ -218,6 +210,26 @@ class SurprisalService:
         interval = int(time.monotonic() / LATEST_INTERVAL_S)
         return await self._latest.get((controller.run.id, update, interval), compute)
 
+    async def at_position(
+        self,
+        controller: RunController,
+        epoch: int,
+        position: int,
+        charge: Charge = lambda _: None,
+    ) -> UpdateSurprisal:
+        """Return the surprisal at the update of an epoch that read a position of each stream.
+
+        Raises
+        ------
+        SpecError
+            The run has not made this update. Otherwise as for `at`.
+        """
+        layout = batch_layout(controller.run.spec, controller.run.corpus_characters)
+        update = await asyncio.to_thread(layout.find_update, epoch, position)
+        if update > controller.run.update:
+            raise SpecError("position", f"has not been read in epoch {epoch:,} yet")
+        return await self.at(controller, update, charge)
+
     async def at_highest_loss(
         self,
         controller: RunController,
@@ -279,8 +291,10 @@ class SurprisalService:
         path: Path | None,
     ) -> UpdateSurprisal:
         run = controller.run
-        layout = batch_layout(run)
-        epoch, position = layout.locate(loss.update)
+        layout = batch_layout(run.spec, run.corpus_characters)
+        # In a thread, because a shuffled order takes time.
+        epoch, position = await asyncio.to_thread(layout.locate, loss.update)
+        from_zero = await asyncio.to_thread(layout.starts_from_zero, loss.update)
         command = MeasureSurprisal(
             path=None if path is None else str(path),
             spec=run.spec.model_dump(mode="json"),
@@ -289,6 +303,7 @@ class SurprisalService:
             part_length=layout.stream_length,
             position=position,
             sequence_length=layout.sequence_length,
+            from_zero=from_zero,
         )
         async with self._admission:
             answer = await self._inference.measure_surprisal(command)

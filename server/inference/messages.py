@@ -136,6 +136,8 @@ class MeasureSurprisal(Command):
         Where in its part each stream read, in characters.
     sequence_length : int
         How many characters it read.
+    from_zero : bool
+        Whether the state was zero before it read them.
     """
 
     path: str | None
@@ -145,6 +147,7 @@ class MeasureSurprisal(Command):
     part_length: int
     position: int
     sequence_length: int
+    from_zero: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,7 +111,13 @@ class SurprisalReader:
         # From the beginning of a part the state is zero, as in training. From anywhere else the
         # carried state of the model is used, which the warm-up brings close to what it was.
         indices = np.stack([vocabulary.encode(text) for text in texts])
-        found = surprisal(model, indices, TOP, carried=first > 0)
+        reset = command.position - first if command.from_zero else 0
+        found = surprisal(model, indices[:, reset:], TOP, carried=first > 0 and not reset)
+        if reset:
+            # The text before is shown too, as a network reads it that comes from further back.
+            found = _joined(
+                surprisal(model, indices[:, : reset + 1], TOP, carried=first > 0), found
+            )
         # The first character of a part is never predicted.
         bits = np.concatenate(
             [np.full((len(parts), 1), np.nan), found.nats / math.log(2.0)], axis=1
@@ -155,6 +161,16 @@ def _cached(cache: OrderedDict[str, V], key: str, size: int, load: Callable[[], 
     while len(cache) > size:
         cache.popitem(last=False)
     return cache[key]
+
+
+def _joined(before: Surprisal, after: Surprisal) -> Surprisal:
+    """Return the surprisals of two texts, one of which ends where the other begins."""
+    pairs = [
+        (before.nats, after.nats),
+        (before.top, after.top),
+        (before.top_probabilities, after.top_probabilities),
+    ]
+    return Surprisal(*(np.concatenate(pair, axis=1) for pair in pairs))
 
 
 Expected = list[list[tuple[str, float]]]

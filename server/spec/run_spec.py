@@ -23,6 +23,7 @@ from server.corpora.visible_text import without_controls
 from server.rnn.architecture import MAX_LAYERS
 from server.rnn.cells import CELLS
 from server.rnn.optimizers import LEARNING_RATES, OPTIMIZERS
+from server.rnn.training.batches import ORDERS, Order
 from server.rnn.training.settings import TrainerSettings, smoothing_factor
 from server.spec.pace import FASTEST_UPDATES_PER_S, PACES, parse_pace
 from server.spec.spec_field import Column, DefaultBy, Null, SpecField
@@ -233,6 +234,15 @@ class RunSpec(SpecModel):
             column=Column("batch", "batch {batch_size}"),
         ),
     ] = NETWORK.batch_size
+    order: Annotated[
+        Order,
+        SpecField(
+            label="Order of the text",
+            explanation="Shuffled: each epoch has a new order, with a zero state at each jump.",
+            choices=lambda: ORDERS,
+            column=Column("order", "{order} order", unused="sequential"),
+        ),
+    ] = NETWORK.order
     optimizer: Annotated[
         OptimizerName,
         SpecField(
@@ -471,7 +481,7 @@ NEW_RUN_FORM = FormLayout(
         *("sample_every", "seed"),
     ),
     folded=(
-        *("cell", "layers", "dropout", "batch_size", "optimizer", "learning_rate_decay"),
+        *("cell", "layers", "dropout", "batch_size", "order", "optimizer", "learning_rate_decay"),
         *("clip_mode", "clip", "init_scale", "validation_fraction", "loss_smoothing", "dtype"),
         *("sample_length", "checkpoint_every_s", "paused", "watch_words"),
     ),

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.rnn.architecture import Architecture
-from server.rnn.training.batches import BatchIterator, TextTooShortError
-from server.rnn.training.validation import HeldOutTooShortError, hold_out
+from server.rnn.training.batches import BatchIterator, BatchLayout, TextTooShortError
+from server.rnn.training.validation import HeldOutTooShortError, characters_to_learn, hold_out
 from server.spec.run_spec import RunSpec, SpecError
 
-__all__ = ["Sizes", "measure_sizes"]
+__all__ = ["Sizes", "batch_layout", "measure_sizes"]
 
 # Buffers of the size of the parameters: the parameters, their gradients, the optimizer's state, two
 # best models, and the copy from which a checkpoint is written.
@@ -90,6 +90,12 @@ def measure_sizes(
             f" {longest:,} is possible",
         )
     return sizes
+
+
+def batch_layout(spec: RunSpec, characters: int) -> BatchLayout:
+    """Return which part of a text of `characters` characters each update of a run reads."""
+    to_learn = characters_to_learn(characters, spec.validation_fraction)
+    return BatchLayout(to_learn, spec.batch_size, spec.sequence_length, spec.order)
 
 
 def _as_message(error: TextTooShortError) -> str:

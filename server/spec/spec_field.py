@@ -67,7 +67,7 @@ class Column:
         values. Lists leave out the fields of the schedule.
     singular : str or None
         The phrase where the value is 1; None: the same.
-    unused : float or None
+    unused : float, str or None
         The value that leaves out what the field is for, which a list of settings does not mention.
     schedule : bool
         Whether the field sets when things happen and not what is learned. Such columns come last.
@@ -76,7 +76,7 @@ class Column:
     label: str
     phrase: str = ""
     singular: str | None = None
-    unused: float | None = None
+    unused: float | str | None = None
     schedule: bool = False
 
 

@@ -11,6 +11,7 @@ from server.checkpoints.checkpoint_format import (
 )
 from server.checkpoints.npz import read_archive, write_archive
 from server.rnn.cells import CELLS
+from server.rnn.training.state import StateError
 from server.rnn.vocabulary import Vocabulary
 from server.spec.run_spec import RunSpec
 from tests.serving import PAGES
@@ -64,6 +65,42 @@ def test_resuming_gives_the_same_bytes(tmp_path, cell, optimizer, batch_size, dr
     after = whole.updates_per_epoch
     assert trained(whole, after) == trained(resumed, after)
     same(whole, resumed)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_resuming_in_shuffled_order_gives_the_same_bytes(tmp_path, batch_size):
+    spec = {"batch_size": batch_size, "order": "shuffled", "validation_fraction": 0.2, "seed": 3}
+    whole, wanted = trainer_for(**spec)
+    path, per_epoch = tmp_path / "checkpoint.npz", whole.updates_per_epoch
+    # Within an epoch, at its end, and where two sequences follow each other in the text.
+    for updates in [1, 7, per_epoch - 8, 5, per_epoch]:
+        trained(whole, updates)
+        write_archive(path, *checkpoint_contents(whole, VOCABULARY, wanted), durable=False)
+        resumed, _ = trainer_for(**spec)
+        restore_trainer(resumed, VOCABULARY, *read_archive(path))
+        same(whole, resumed)
+    more = per_epoch + 3
+    assert trained(whole, more) == trained(resumed, more)
+    same(whole, resumed)
+    sequential, _ = trainer_for(**spec | {"order": "sequential"})
+    with pytest.raises(StateError, match="order shuffled, the trainer for sequential"):
+        restore_trainer(sequential, VOCABULARY, *read_archive(path))
+    arrays, meta = read_archive(path)
+    meta["trainer"]["position"] += 1
+    with pytest.raises(StateError, match="No sequence starts at the state's position"):
+        restore_trainer(resumed, VOCABULARY, arrays, meta)
+    same(whole, resumed)
+
+
+def test_a_checkpoint_without_an_order_is_sequential():
+    trainer, wanted = trainer_for()
+    trained_updates = [trainer.update() for _ in range(5)]
+    arrays, meta = checkpoint_contents(trainer, VOCABULARY, wanted)
+    del meta["trainer"]["order"], meta["spec"]["order"]
+    resumed, _ = trainer_for()
+    restore_trainer(resumed, VOCABULARY, arrays, meta)
+    assert trained_updates
+    assert [trainer.update() for _ in range(9)] == [resumed.update() for _ in range(9)]
 
 
 def test_another_kernel_or_numpy_version_is_reported(tmp_path):

@@ -63,7 +63,7 @@ class Continued:
         self.streams = indices[: streams * self.length].reshape(streams, self.length)
         self.steps = self.now["optimizer_steps"]
         self.rate, self.position = self.now["learning_rate"], self.now["position"]
-        self.smooth = self.now["smooth_loss"]
+        self.smooth, self.epoch = self.now["smooth_loss"], self.now["epoch"]
 
     @staticmethod
     def _named(arrays, prefix):
@@ -132,6 +132,12 @@ class Continued:
         memory["velocity"][:] = 0.9 * memory["velocity"] + g
         return e * memory["velocity"]
 
+    def _order(self):
+        if self.spec["order"] == "sequential":
+            return None
+        sequences = (self.length - 1) // self.spec["sequence_length"]
+        return np.random.RandomState(self.epoch).permutation(sequences)
+
     def update(self):
         loss, after = self._forward(self.parameters)
         gradient, clip = self._gradient(), self.spec["clip"]
@@ -146,8 +152,20 @@ class Continued:
         self.states = after
         T = self.spec["sequence_length"]
         self.position += T
-        if self.length - self.position < T + 1:
-            self.position = 0
+        order = self._order()
+        jumps, over = False, self.length - self.position < T + 1
+        if order is not None:
+            place = int(np.flatnonzero(order == self.position // T - 1)[0]) + 1
+            over = place == len(order)
+            if not over:
+                jumps = order[place] != order[place - 1] + 1
+                self.position = int(order[place]) * T
+        if jumps:
+            self.states = {name: np.zeros_like(state) for name, state in after.items()}
+        if over:
+            self.epoch += 1
+            order = self._order()
+            self.position = 0 if order is None else int(order[0]) * T
             self.states = {name: np.zeros_like(state) for name, state in after.items()}
             self.rate *= self.spec["learning_rate_decay"]
         s = self.spec["loss_smoothing"]
@@ -162,7 +180,7 @@ class Continued:
     "more",
     [
         {"cell": "rnn", "optimizer": "adagrad"},
-        {"cell": "gru", "optimizer": "adam", "batch-size": 3},
+        {"cell": "gru", "optimizer": "adam", "batch-size": 3, "order": "shuffled"},
         {"cell": "lstm", "optimizer": "rmsprop", "clip-mode": "norm", "clip": 0.5},
         {"cell": "lstm", "layers": 2, "optimizer": "sgd", "validation-fraction": 0.2},
     ],

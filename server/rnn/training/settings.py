@@ -8,6 +8,7 @@ from typing import Literal
 from server.rnn.architecture import MAX_LAYERS
 from server.rnn.cells import CELLS, DEFAULT_CELL
 from server.rnn.optimizers import OPTIMIZERS
+from server.rnn.training.batches import ORDERS, Order
 
 # The purposes of random numbers; each has an independent stream derived from the seed.
 INITIALISATION, SAMPLES, DROPOUT = 0, 1, 2
@@ -57,6 +58,9 @@ class TrainerSettings:
         T, the characters of each stream that an update reads, at least 1.
     batch_size : int
         B, the streams that read the text in parallel, at least 1.
+    order : {"sequential", "shuffled"}
+        Whether every epoch reads the sequences as they follow each other in the text, or in a new
+        order, with a zero state wherever the text jumps.
     optimizer : str
         The name of the update rule, in `OPTIMIZERS`.
     learning_rate : float
@@ -90,6 +94,7 @@ class TrainerSettings:
     dropout: float = 0.0
     sequence_length: int = 25
     batch_size: int = 1
+    order: Order = "sequential"
     optimizer: str = "adagrad"
     learning_rate: float = 0.1
     learning_rate_decay: float = 1.0
@@ -110,6 +115,7 @@ class TrainerSettings:
             "dropout must be from 0 to less than 1": 0.0 <= self.dropout < 1.0,
             "sequence_length must be at least 1": self.sequence_length >= 1,
             "batch_size must be at least 1": self.batch_size >= 1,
+            f"order must be {_one_of(ORDERS)}": self.order in ORDERS,
             f"optimizer must be one of {', '.join(OPTIMIZERS)}": self.optimizer in OPTIMIZERS,
             "learning_rate must be a finite number, 0 or greater": _at_least_0(self.learning_rate),
             "learning_rate_decay must be a finite number, 0 or greater": _at_least_0(

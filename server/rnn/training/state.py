@@ -23,6 +23,7 @@ _DEFAULTS: dict[str, Scalar] = {
     "cell": "rnn",
     "layers": 1,
     "batch_size": 1,
+    "order": "sequential",
     "validation_fraction": 0.0,
     "optimizer": "adagrad",
     "optimizer_steps": 0,
@@ -39,7 +40,9 @@ _DEFAULTS: dict[str, Scalar] = {
 }
 
 # The settings that must be equal in the trainer that saves a state and the one that restores it.
-_IDENTITY = ("cell", "hidden_size", "layers", "batch_size", "validation_fraction", "dtype")
+_IDENTITY = (
+    *("cell", "hidden_size", "layers", "batch_size", "order", "validation_fraction", "dtype"),
+)
 
 _NONE_BEFORE_UPDATE = {"loss", "smooth_loss", "best_update", "best_smooth_loss", "best_next_index"}
 _MAY_BE_NONE = {"validation_update", "diverged_since"}

@@ -47,7 +47,8 @@ class Trainer:
     The end of the text is held out if the settings say so. An update reads `sequence_length`
     characters of each of `batch_size` streams (see `BatchIterator`). The last hidden state is
     carried to the next sequence. When fewer than ``sequence_length + 1`` characters of each stream
-    are left, a new epoch starts with a zero state.
+    are left, a new epoch starts with a zero state. In shuffled order the state is zero wherever the
+    next sequence is not the one that follows in the text.
 
     `sample`, `validate`, `current_model`, `best_model` and `state` never change what is learnt.
 
@@ -96,7 +97,7 @@ class Trainer:
     ) -> None:
         T, B = settings.sequence_length, settings.batch_size
         training, held_out = hold_out(indices, settings.validation_fraction, T, B)
-        self._batches = BatchIterator(training, B, T)
+        self._batches = BatchIterator(training, B, T, settings.order)
         if int(indices.min()) < 0 or int(indices.max()) >= vocabulary_size:
             raise ValueError("The text contains an index that is not in the vocabulary.")
         self.settings = settings
@@ -207,6 +208,8 @@ class Trainer:
         self._divergence.add(loss, self.updates)
         if self._batches.advance():
             self._begin_epoch()
+        elif self._batches.jumped:
+            network.clear_state()
         return loss
 
     def _set_kernel(self, kernel: str) -> None:
@@ -223,7 +226,7 @@ class Trainer:
 
     def _begin_epoch(self) -> None:
         self.epoch += 1
-        self._batches.position = 0
+        self._batches.begin_epoch(self.epoch)
         self._network.clear_state()
         self.learning_rate *= self.settings.learning_rate_decay
 
@@ -302,8 +305,10 @@ class Trainer:
         if self._validation is None or self._best_validation is None:
             raise NothingHeldOutError("No text is held out: validation_fraction is 0.")
         network = self._network
-        # At the start of an epoch the carried state has already been cleared.
-        state = network.last_state if self.position == 0 else network.state
+        # At the start of an epoch the carried state has already been cleared. In shuffled order a
+        # zero state is the usual one.
+        cleared = self.position == 0 and self.settings.order == "sequential"
+        state = network.last_state if cleared else network.state
         mean = yield from self._validation.steps(state)
         loss = self.validation_loss = mean * self.settings.sequence_length
         self.validation_update = self.updates
@@ -460,6 +465,8 @@ class Trainer:
         arrays, scalars = upgrade(arrays, scalars)
         own = identity(self.settings, self.vocabulary_size)
         progress = check_scalars(scalars, own, self.stream_length)
+        if not self._batches.has_sequence_at(progress.position):
+            raise StateError(f"No sequence starts at the state's position {progress.position}.")
         same_optimizer = progress.optimizer == self.settings.optimizer
         if not same_optimizer:
             arrays = {name: a for name, a in arrays.items() if not name.startswith(OPTIMIZER)}
@@ -500,7 +507,7 @@ class Trainer:
         self._best_is_current = False
         if self._best_validation is not None:
             self._best_validation.next_index = progress.best_validation_next_index or 0
-        self._batches.position = progress.position
+        self._batches.seek(progress.epoch, progress.position)
         if self._batches.at_end:
             self._begin_epoch()
 

@@ -26,6 +26,7 @@ from server.spec.schemas import (
     LossByPosition,
     Sample,
 )
+from server.spec.sizing import batch_layout
 from server.store import queries
 from server.store.queries import SampleSlice
 from server.web.dependencies import RunControllerDep, Services, ServicesDep, limit_downloads
@@ -202,20 +203,24 @@ def _is_epoch(text: str) -> bool:
 async def download_losses(controller: RunControllerDep, services: ServicesDep) -> StreamingResponse:
     """Stream the loss of every update as CSV."""
     run = controller.run
-    length, factor = run.spec.sequence_length, run.spec.smoothing
-    per_epoch = run.updates_per_epoch
+    layout, factor = batch_layout(run.spec, run.corpus_characters), run.spec.smoothing
+    length, per_epoch = layout.sequence_length, layout.sequences
     # Unlimited reads: a response that has begun cannot be refused.
     read = services.supervisor.store.low_priority
 
     def csv_rows(
         first: int, losses: NDArray[np.float64], smooth: float | None
     ) -> tuple[str, float]:
-        rows = []
+        rows, order, order_epoch = [], None, 0
         for offset, (loss, after) in enumerate(
             zip(losses.tolist(), smooth_losses(losses.tolist(), smooth, factor), strict=True)
         ):
-            epoch, within = divmod(first + offset - 1, per_epoch)
-            rows.append(f"{first + offset},{epoch + 1},{within * length},{loss!r},{after!r}\n")
+            epochs, within = divmod(first + offset - 1, per_epoch)
+            if epochs + 1 != order_epoch:
+                order_epoch = epochs + 1
+                order = layout.sequence_order(order_epoch)
+            position = (within if order is None else int(order[within])) * length
+            rows.append(f"{first + offset},{order_epoch},{position},{loss!r},{after!r}\n")
         return "".join(rows), after
 
     end = run.update

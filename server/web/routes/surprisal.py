@@ -30,13 +30,26 @@ async def read_surprisal(
     update: Update = None,
     first: Annotated[Update, Query(alias="from")] = None,
     last: Annotated[Update, Query(alias="to")] = None,
+    epoch: Annotated[int | None, Query(ge=1, le=10**12)] = None,
+    position: Annotated[int | None, Query(ge=0, le=10**12)] = None,
 ) -> UpdateSurprisal:
     """Return the text of an update, with the surprisal of each character.
 
     With `from` and `to`, that of the update with the greatest loss in this range, both included.
+    With `epoch` and `position`, that of the update that read this position of each stream's part
+    of the corpus, in characters, in this epoch.
     Without parameters, that of the newest update; requests within two seconds get the same one.
     """
     count = partial(admit, "surprisals")
+    if epoch is not None or position is not None:
+        if epoch is None or position is None:
+            raise SpecError(
+                "position" if position is None else "epoch",
+                f"is required with {'epoch' if position is None else 'position'}",
+            )
+        if update is not None or first is not None or last is not None:
+            raise SpecError("position", "cannot be combined with update, from and to")
+        return await services.surprisal.at_position(controller, epoch, position, count)
     if update is not None:
         if first is not None or last is not None:
             raise SpecError("update", "cannot be combined with from and to")

@@ -393,18 +393,22 @@ export const getFirstBelow = (id, smoothLoss) =>
  * The text read at an update, or at the greatest loss of a range, or at the newest update.
  *
  * @param {string} id
- * @param {{update?: number | null, range?: [number, number] | null}} at
+ * @param {{update?: number | null, range?: [number, number] | null,
+ *   place?: {epoch: number, position: number} | null}} at
  * @param {AbortSignal} signal
  * @returns {Promise<UpdateSurprisal>}
  */
-export function getSurprisal(id, { update = null, range = null }, signal) {
-  const query = new URLSearchParams(
-    range
-      ? { from: String(range[0]), to: String(range[1]) }
-      : update === null
-        ? {}
-        : { update: String(update) },
-  );
+export function getSurprisal(id, { update = null, range = null, place = null }, signal) {
+  const query = new URLSearchParams();
+  if (range) {
+    query.set("from", String(range[0]));
+    query.set("to", String(range[1]));
+  } else if (place) {
+    query.set("epoch", String(place.epoch));
+    query.set("position", String(place.position));
+  } else if (update !== null) {
+    query.set("update", String(update));
+  }
   return call(run(id, `/surprisal?${query}`), { signal });
 }
 

@@ -20,8 +20,10 @@ import {
   positionOfUpdate,
   updatesIn,
 } from "./position-plot.js";
+import { getSurprisal, Problem } from "../net/api.js";
 import { onPrint } from "../lib/print.js";
 import { colours, onTheme } from "../lib/theme.js";
+import { toast } from "../ui/toasts.js";
 
 const DRAW_EVERY_MS = 250;
 const DEBOUNCE_MS = 120;
@@ -190,10 +192,11 @@ export class PositionChart {
    * The keyboard starts at the position of the update in view, or at the end of the newest line.
    */
   #startAtUpdate() {
-    const { run, pinned } = this.#store.get();
+    const state = this.#store.get();
+    const { run, pinned } = state;
     if (!run || !this.#byPosition) return;
     const { positions, rows } = this.#byPosition;
-    const place = positionOfUpdate(run, Math.max(pinned ?? run.update, 1));
+    const place = positionOfUpdate(state, Math.max(pinned ?? run.update, 1)) ?? run.position;
     this.#goToBin(binAt(run, positions, axisOf(run).of(place)), rows.at(-1).epoch);
   }
 
@@ -237,12 +240,30 @@ export class PositionChart {
   }
 
   /** Open the reading where an epoch read a bin. */
-  #open({ bin, epoch }) {
+  async #open({ bin, epoch }) {
     const { run } = this.#store.get();
     const byPosition = this.#byPosition;
     if (!run || !byPosition || !epochsAt(byPosition.rows, bin).includes(epoch)) return;
+    if (run.spec.order !== "sequential") {
+      await this.#openAt(run, epoch, byPosition.positions[bin]);
+      return;
+    }
     const [from, to] = updatesIn(run, byPosition.positions, bin, epoch);
     this.#store.dispatch({ type: "findPeak", from, to: Math.min(to, run.update) });
+  }
+
+  /** Open the reading of the update that read a position in an epoch; only the server knows it. */
+  async #openAt(run, epoch, position) {
+    try {
+      const place = { epoch, position };
+      const { update } = await getSurprisal(run.id, { place }, new AbortController().signal);
+      if (this.#store.get().runId !== run.id) return;
+      this.#store.dispatch({ type: "findPeak", from: update, to: update });
+    } catch (error) {
+      // In the newest epoch, the start of a bin may not have been read.
+      if (!(error instanceof Problem)) throw error;
+      toast(error.message);
+    }
   }
 
   /** Update the crosshair and the readout. */

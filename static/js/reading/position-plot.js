@@ -71,9 +71,15 @@ export function updatesIn({ updates_per_epoch: perEpoch, spec }, positions, bin,
   return [before + place(bin) + 1, before + place(bin + 1)];
 }
 
-/** The position in the corpus that an update reads. */
-export const positionOfUpdate = ({ updates_per_epoch: perEpoch, spec }, update) =>
-  ((update - 1) % perEpoch) * spec.sequence_length;
+/**
+ * The position in the corpus that an update reads. In shuffled order it is known only of the
+ * update whose text is shown; otherwise it is null.
+ */
+export function positionOfUpdate({ run, reading }, update) {
+  const { updates_per_epoch: perEpoch, spec } = run;
+  if (spec.order === "sequential") return ((update - 1) % perEpoch) * spec.sequence_length;
+  return reading?.update === update ? reading.position : null;
+}
 
 /** The epochs that have reached a bin, by ascending loss. */
 export const epochsAt = (rows, bin) =>
@@ -156,14 +162,16 @@ function strokeOf(isPointed, age, colours) {
 const CHAPTERS_APART_PX = 16; // closer lines would look like a pattern
 
 /** The vertical lines: the starts of chapters, and the position of the pinned update. */
-function verticalLines({ run, corpora, pinned }, size) {
+function verticalLines(state, size) {
+  const { run, corpora, pinned } = state;
   const axis = axisOf(run);
   const single = run.spec.batch_size === 1; // with several streams, each is in another chapter
   const all = (single && corpora[run.corpus]?.headings) || [];
+  const place = pinned === null ? null : positionOfUpdate(state, Math.max(pinned, 1));
   const apart = all.length * CHAPTERS_APART_PX < plotWidthOf(size.width);
   return {
     chapters: apart ? all.map(([at]) => axis.of(at)).filter((x) => x < axis.range[1]) : [],
-    pinned: pinned === null ? [] : [axis.of(positionOfUpdate(run, Math.max(pinned, 1)))],
+    pinned: place === null ? [] : [axis.of(place)],
   };
 }
 

@@ -83,15 +83,17 @@ function lastValidation({ validation_loss: loss, validation_update: known }, val
 /**
  * The share of the epoch that has been read, 0 to 1. `position` counts within each stream's part.
  */
-function shareRead({ position, updates_per_epoch: updates, spec }) {
+function shareRead({ update, position, updates_per_epoch: updates, spec }) {
+  if (spec.order !== "sequential") return updates ? (update % updates) / updates : 0;
   return updates ? Math.min(position / (updates * spec.sequence_length), 1) : 0;
 }
 
-/** The page being read; with several streams the share of the epoch. */
+/** The page being read; with several streams, or in shuffled order, the share of the epoch. */
 function positionNote(run, characters, read) {
   const epoch = `epoch ${format.count(run.epoch)}`;
   if (!characters) return epoch;
-  if (run.spec.batch_size > 1) return `${epoch}, ${format.share(read)} read`;
+  if (run.spec.batch_size > 1 || run.spec.order !== "sequential")
+    return `${epoch}, ${format.share(read)} read`;
   const bookPage = bookPageAt(run.position, characters);
   return `${epoch}, page ${format.count(bookPage)} of ${format.count(bookPageCount(characters))}`;
 }

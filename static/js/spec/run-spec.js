@@ -47,7 +47,7 @@ import * as format from "../lib/format.js";
  * @property {string} label
  * @property {string} phrase
  * @property {string | null} singular
- * @property {number | null} unused
+ * @property {number | string | null} unused
  * @property {boolean} schedule
  */
 

@@ -209,7 +209,8 @@ def test_bins_are_merged_to_a_visible_width(module: Module) -> None:
 
 
 def test_the_updates_of_a_bin_are_those_that_read_it(module: Module) -> None:
-    run = {"updates_per_epoch": 159, "spec": {"sequence_length": 25}}
+    spec = {"sequence_length": 25, "order": "sequential"}
+    run = {"updates_per_epoch": 159, "spec": spec}
     positions = [0, 1000, 2000]
     found = [
         module("reading/position-plot.js", "m.updatesIn(...x)", [run, positions, bin_, 2])
@@ -217,9 +218,20 @@ def test_the_updates_of_a_bin_are_those_that_read_it(module: Module) -> None:
     ]
     assert found == [[160, 199], [200, 239], [240, 318]]
     at = module(
-        "reading/position-plot.js", "[160, 199, 200, 318].map((u) => m.positionOfUpdate(x, u))", run
+        "reading/position-plot.js",
+        "[160, 199, 200, 318].map((u) => m.positionOfUpdate(x, u))",
+        {"run": run},
     )
     assert at == [0, 975, 1000, 158 * 25]
+    # In shuffled order, only that of the update whose text is shown is known.
+    shuffled = {"run": run | {"spec": spec | {"order": "shuffled"}}}
+    reading = {"update": 199, "position": 75}
+    at = module(
+        "reading/position-plot.js",
+        "[160, 199].map((u) => m.positionOfUpdate(x, u))",
+        shuffled | {"reading": reading},
+    )
+    assert at == [None, 75]
 
 
 @pytest.mark.parametrize(
@@ -234,3 +246,27 @@ def test_the_updates_of_a_bin_are_those_that_read_it(module: Module) -> None:
 def test_which_epochs_are_shown(module: Module, epochs: list[int], words: str) -> None:
     rows = [{"epoch": epoch} for epoch in epochs]
     assert module("reading/position-plot.js", "m.epochsSentence(x)", rows) == words
+
+
+def test_a_page_of_a_shuffled_run_opens_the_update_that_read_it(
+    server: Server, window: Window, corpus: str
+) -> None:
+    run = server.create_run(
+        **SMALL, corpus=corpus, order="shuffled", max_updates=PER_EPOCH + PER_EPOCH // 2
+    )
+    page = window.open(server, run)
+    expect(page.locator("#notice")).to_contain_text("Finished")
+    expect(page.locator("#figure-book")).to_contain_text("epoch 2, 50% read")
+    by_page(page)
+    page.locator("#notice button").last.focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Home")
+    # Epoch 1 has the highest loss.
+    while epoch_pointed_at(page) != 1:
+        page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    read = server.call("GET", f"runs/{run}/surprisal?epoch=1&position=0")["update"]
+    # In sequential order it would be update 1.
+    assert 1 < read <= PER_EPOCH
+    expect(page.locator("#reading-place")).to_contain_text("epoch 1, page 1 of 3")
+    expect(page).to_have_url(re.compile(rf"[#&?]at={read}\b"))

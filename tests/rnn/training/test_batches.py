@@ -74,3 +74,43 @@ def test_the_layout_locates_each_batch(n, B, T, steps):
         x, _ = batches.peek()
         assert layout.text_positions(batches.position) == x[0].tolist()
         epoch += batches.advance()
+
+
+@given(n=st.integers(9, 300), B=st.integers(1, 4), T=st.integers(1, 9), epochs=st.integers(1, 3))
+def test_a_shuffled_epoch_reads_each_sequence_once(n, B, T, epochs):
+    if n < B * (T + 1):
+        return
+    text, layout = np.arange(n), BatchLayout(n, B, T, "shuffled")
+    batches = BatchIterator(text, B, T, "shuffled")
+    update, orders = 0, []
+    for epoch in range(1, epochs + 1):
+        batches.begin_epoch(epoch)
+        positions, ended, previous = [], False, None
+        while not ended:
+            update += 1
+            x, y = batches.peek()
+            assert np.array_equal(y, x + 1)
+            assert x[0].tolist() == layout.text_positions(batches.position)
+            assert layout.locate(update) == (epoch, batches.position)
+            assert layout.find_update(epoch, batches.position + T - 1) == update
+            follows = previous is not None and batches.position == previous + T
+            assert layout.starts_from_zero(update) == (not follows)
+            assert batches.jumped == (previous is not None and not follows)
+            resumed = BatchIterator(text, B, T, "shuffled")
+            resumed.seek(epoch, batches.position)
+            assert np.array_equal(resumed.peek()[0], x)
+            previous = batches.position
+            positions.append(previous)
+            ended = batches.advance()
+        assert sorted(positions) == [T * k for k in range(batches.sequences)]
+        orders.append(positions)
+    if batches.sequences > 20:
+        assert len(set(map(tuple, orders))) == epochs
+
+
+def test_the_order_of_an_epoch_never_changes():
+    # It must not: the positions of a stored history are computed from it.
+    order = BatchLayout(11, 1, 1, "shuffled").sequence_order
+    assert order(1).tolist() == np.random.RandomState(1).permutation(10).tolist()
+    assert order(1).tolist() == [2, 9, 6, 4, 0, 3, 1, 7, 8, 5]
+    assert order(2**32 + 1).tolist() == order(1).tolist() != order(2).tolist()

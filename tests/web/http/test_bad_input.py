@@ -38,6 +38,7 @@ WRONG = {
     "dropout": [-1, 1],
     "batch_size": [0, "2"],
     "optimizer": ["none", 1],
+    "order": ["random", 1, None],
     "validation_fraction": [-0.1, 1],
     "hiden_size": [100],
 }

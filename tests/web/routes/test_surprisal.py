@@ -124,6 +124,44 @@ def test_surprisals_with_streams_and_a_validation_set(server, corpus):
     assert len({passage["stream"] for passage in surprisal["passages"]}) == 3
 
 
+def test_positions_and_surprisals_in_shuffled_order(server, corpus):
+    run = server.create(**SMALL, corpus=corpus, batch_size=2, order="shuffled", max_updates=120)
+    assert server.until_ended(run)["state"] == "finished"
+    rows, part = rows_of(server, run), len(PAGES) // 2
+    per_epoch = server.run(run)["updates_per_epoch"]
+    assert 60 < per_epoch < 120
+    first = [row.position for row in rows[:per_epoch]]
+    assert sorted(first) == [T * k for k in range(per_epoch)] != first
+    for update in (1, 2, 51, per_epoch + 1):
+        surprisal = read(server, run, update=update)
+        place = rows[update - 1].position
+        assert surprisal["position"] == place
+        for passage in surprisal["passages"]:
+            check_text(passage, PAGES, (passage["stream"] - 1) * part, place)
+        if surprisal["source"]["update"] == update - 1:
+            # The state is zero where the text jumps, so nothing before the text matters.
+            bits = [sum(passage["surprisal"]) for passage in surprisal["passages"]]
+            assert sum(bits) / 2 * math.log(2) == pytest.approx(surprisal["loss"], rel=1e-4)
+        there = read(server, run, epoch=rows[update - 1].epoch, position=place + T - 1)
+        assert there["update"] == update
+    by_position = server.get(run, "loss/positions", epochs="1")
+    mean = [row.loss for row in sorted(rows[:per_epoch], key=lambda row: row.position)]
+    assert by_position["epochs"][0]["loss"] == pytest.approx(mean)
+    assert "read in its own order" in server.get(run, "loss/explained")["unavailable"]
+    last = rows[-1].position
+    assert server.run(run)["position"] in {T * k for k in range(per_epoch)} - {last}
+    unread = ({T * k for k in range(per_epoch)} - {row.position for row in rows[per_epoch:]}).pop()
+    for query, status in [
+        ({"epoch": 2, "position": unread}, 422),
+        ({"epoch": 9, "position": 0}, 422),
+        ({"epoch": 1}, 422),
+        ({"position": 1}, 422),
+        ({"epoch": 1, "position": 1, "update": 1}, 422),
+    ]:
+        answer = server.client.get(f"/api/runs/{run['id']}/surprisal", params=query)
+        assert answer.status_code == status, query
+
+
 def test_the_greatest_loss_of_a_range_is_used(server, run):
     rows = rows_of(server, run)
     for first, last in [(1, 400), (100, 120), (7, 7), (390, 10_000)]:
