@@ -86,6 +86,8 @@ class ServerProcess:
         """Stop the server by SIGTERM."""
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(LIMIT_S)
+        if self._process.stdout:
+            self._process.stdout.close()
 
     def kill(self) -> None:
         """Kill the process."""

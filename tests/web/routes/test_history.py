@@ -8,6 +8,7 @@ import socket
 import httpx
 import pytest
 
+from benchmarks.server.synthetic_history import create_run
 from tests.serving import LIMIT_S, NO_CERTIFICATES, NOVEL, PAGES
 
 # An epoch of this text has 159 sequences of 25 characters.
@@ -267,28 +268,20 @@ def test_an_unsupported_smoothing_is_refused(server, run, smoothing):
     server.problem(answer, 422)
 
 
-def test_losses_of_a_run_deleted_midway_are_recognised_as_incomplete(server):
-    run = server.create(
-        corpus=server.upload(PAGES)["id"],
-        hidden_size=1,
-        sequence_length=1,
-        sample_length=1,
-        sample_every=10**6,
-        max_updates=40_000,
-    )
-    server.until_ended(run)
-    path = f"/api/runs/{run['id']}/losses.csv"
-    # A small receive buffer, so that most of the file is still to be read when it is deleted.
+def test_losses_of_a_run_deleted_midway_are_recognised_as_incomplete(serve, tmp_path):
+    # The file has 7 MB. The server's send buffer grows to 4 MB at most, the client's does not grow.
+    run = create_run(tmp_path / "data", 150_000, {"hidden_size": 1, "sample_length": 1}).run
+    server = serve("--no-demo")
     small = httpx.HTTPTransport(
         verify=NO_CERTIFICATES, socket_options=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)]
     )
     with (
         httpx.Client(base_url=server.url, transport=small, timeout=LIMIT_S) as client,
-        client.stream("GET", path) as answer,
+        client.stream("GET", f"/api/runs/{run}/losses.csv") as answer,
     ):
         pieces = answer.iter_raw(1_000)
         assert next(pieces).startswith(b"update,epoch")
-        assert server.client.delete(f"/api/runs/{run['id']}").status_code == 204
+        assert server.client.delete(f"/api/runs/{run}").status_code == 204
         with pytest.raises(httpx.RemoteProtocolError):
             for _ in pieces:
                 pass
