@@ -17,6 +17,7 @@ from server.corpora.library import Corpus
 from server.spec.live_messages import Envelope, ServerMessage
 from server.spec.report_remarks import ReportRemarks
 from server.spec.schemas import FirstBelow
+from server.web.routes.parameters import FoundParameters
 from server.web.routes.saved_passages import SavedPassageSlice
 
 __all__ = ["generated_files"]
@@ -27,8 +28,8 @@ WIRE = ROOT / "types" / "wire.d.ts"
 
 # The answers to HTTP requests that the page's scripts name and that no message contains.
 ANSWERS = [
-    *(Corpus, ExplainedLoss, FirstBelow, GradientCheckResult, ReportRemarks, SavedPassageSlice),
-    UpdateSurprisal,
+    *(Corpus, ExplainedLoss, FirstBelow, FoundParameters, GradientCheckResult, ReportRemarks),
+    *(SavedPassageSlice, UpdateSurprisal),
 ]
 HEAD = """\
 // Written by `make generate` from the server's types; docs/protocol.md describes them. Read by the

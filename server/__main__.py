@@ -21,7 +21,9 @@ from pydantic_settings import SettingsError
 from rich.console import Console
 
 from server.analysis.gradient_check import GradientCheckRequest
+from server.checkpoints.array_files import ArrayFileError
 from server.checkpoints.checkpoint_format import load_model
+from server.checkpoints.given_parameters import ParametersError
 from server.checkpoints.npz import DamagedArchiveError
 from server.commands.console import TrainingConsole, replace_unprintable, write_result
 from server.commands.gradcheck import print_gradient_check, with_check_options
@@ -38,6 +40,7 @@ from server.rnn.cells import CELLS, DEFAULT_CELL
 from server.rnn.gradient_check.check import check_gradients
 from server.rnn.sampling.sampling import generate
 from server.rnn.training.trainer import TextTooShortError
+from server.runs.initial_checkpoint import GivenFile
 from server.settings import Settings
 from server.spec.description import option_of, parameter_of
 from server.spec.run_spec import RunSpec, SpecError
@@ -100,6 +103,10 @@ def train(
     resume: Annotated[
         bool, typer.Option(help="Continue from the directory's checkpoint, with its settings.")
     ] = False,
+    parameters: Annotated[
+        Path | None,
+        typer.Option(help="Start from the weights in this file, .npz or safetensors."),
+    ] = None,
     leave_out_licence: Annotated[
         bool,
         typer.Option(
@@ -117,7 +124,30 @@ def train(
         given |= values.keys()
     requested = _checked(RunSpec, **values)
     out = out or default_output_directory(corpus)
-    _train(corpus, requested, given, out, resume=resume, leave_out_licence=leave_out_licence)
+    weights = None
+    if parameters is not None:
+        if resume:
+            raise _wrong_usage("--parameters: the checkpoint that --resume continues has weights.")
+        weights = _read_weights(parameters)
+    _train(
+        corpus,
+        requested,
+        given,
+        out,
+        weights,
+        resume=resume,
+        leave_out_licence=leave_out_licence,
+    )
+
+
+def _read_weights(path: Path) -> GivenFile:
+    try:
+        with path.open("rb") as file:
+            return GivenFile.read(file, path.name)
+    except (ArrayFileError, ParametersError) as error:
+        raise _failure(f"{path}: {error}") from error
+    except OSError as error:
+        raise _failure(f"{path}: {error.strerror}.") from error
 
 
 def _read_spec(path: Path) -> dict[str, Any]:
@@ -138,6 +168,7 @@ def _train(
     spec: RunSpec,
     given: set[str],
     out: Path,
+    weights: GivenFile | None,
     *,
     resume: bool,
     leave_out_licence: bool,
@@ -148,11 +179,13 @@ def _train(
             text = decode_text(corpus.read_bytes()).text
         text = _checked_for_licence(text, console, leave_out=leave_out_licence)
         with console.handle_signals():
-            session = train_text(text, spec, given, out, resume=resume, console=console)
+            session = train_text(
+                text, spec, given, out, weights=weights, resume=resume, console=console
+            )
             _print_outcome(session, console, out)
     except SpecError as error:
         raise _wrong_usage(f"{option_of(error.field)}: {error.message}") from error
-    except (NotTextError, TextTooShortError, TrainingError) as error:
+    except (NotTextError, ParametersError, TextTooShortError, TrainingError) as error:
         raise _failure(str(error)) from error
     except OSError as error:
         raise _failure(f"{error.filename or out}: {error.strerror}.") from error

@@ -93,7 +93,9 @@ class Settings(BaseSettings):
     max_network_bytes: int = Field(
         1_000_000_000, ge=1, description="Maximum memory of one run's network, approximately."
     )
-    max_upload_bytes: int = Field(20_000_000, ge=1, description="Maximum size of an uploaded text.")
+    max_upload_bytes: int = Field(
+        20_000_000, ge=1, description="Maximum size of an uploaded text or file of weights."
+    )
     max_import_bytes: int = Field(
         2_000_000_000, ge=1, description="Maximum size of the file of an imported run."
     )

@@ -122,6 +122,17 @@ interface FirstBelow {
   seconds: number | null;
 }
 
+/** The network whose weights a file has. */
+interface FoundParameters {
+  file: string;
+  cell: string;
+  hidden_size: number;
+  layers: number;
+  characters: number;
+  parameters: FoundParameter[];
+  remarks: string[];
+}
+
 /** The result; `threshold` is that of the central difference. */
 interface GradientCheckResult {
   passed: boolean;
@@ -190,6 +201,7 @@ interface Run {
   diverged_since: number | null;
   disk_full: boolean;
   forked_from: ForkedFrom | null;
+  given_weights: GivenWeights | null;
   queue_position: number | null;
 }
 
@@ -281,6 +293,14 @@ interface StartCost {
   updates: number;
   loss: number;
   error: number;
+}
+
+/** A parameter: its name here, its name and shape in the file, and whether it was transposed. */
+interface FoundParameter {
+  name: string;
+  source: string;
+  shape: number[];
+  transposed: boolean;
 }
 
 /** Upper limits of the relative errors. */
@@ -378,6 +398,12 @@ interface ForkedFrom {
   run: string;
   checkpoint: string;
   update: number;
+}
+
+/** The file from which a run has its first weights, and what was done to its arrays. */
+interface GivenWeights {
+  file: string;
+  remarks: string[];
 }
 
 /** The loss on the held-out part of the corpus. */

@@ -21,6 +21,8 @@ from server.files.durable import sync_directory
 from server.files.failpoints import failpoint
 
 __all__ = [
+    "DAMAGE",
+    "META",
     "Arrays",
     "DamagedArchiveError",
     "Meta",

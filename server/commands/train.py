@@ -41,8 +41,10 @@ from server.files.failpoints import failpoint
 from server.rnn.training.divergence import divergence_notice
 from server.rnn.training.trainer import StateError, Trainer
 from server.rnn.vocabulary import Vocabulary
+from server.runs.initial_checkpoint import GivenFile, spec_for
 from server.spec.run_spec import RunSpec, describe_changes
 from server.spec.sample_schedule import next_sample
+from server.spec.schemas import GivenWeights
 
 __all__ = ["TrainingSession", "train"]
 
@@ -55,6 +57,7 @@ def train(
     given: AbstractSet[str],
     out: Path,
     *,
+    weights: GivenFile | None = None,
     resume: bool,
     console: TrainingConsole,
 ) -> TrainingSession:
@@ -73,6 +76,8 @@ def train(
         The fields that were given as options. On resume all others are the checkpoint's.
     out : pathlib.Path
         The output directory, created if necessary.
+    weights : GivenFile or None
+        The weights to start from; None: random ones.
     resume : bool
         Whether to continue from the directory's checkpoint.
     console : TrainingConsole
@@ -89,7 +94,9 @@ def train(
         There is no checkpoint to resume, or it does not fit; or the directory contains another
         training; or the loss was not a finite number.
     SpecError
-        A given option cannot be combined with the checkpoint.
+        A given option cannot be combined with the checkpoint, or with the weights.
+    ParametersError
+        The weights do not fit the text.
     """
     with contextlib.ExitStack() as stack:
         if resume:
@@ -99,7 +106,11 @@ def train(
             session.restore(state)
         else:
             # The trainer first: a text that is too short leaves no directory behind.
+            if weights is not None:
+                requested = spec_for(requested, given, weights.parameters)
             session = TrainingSession(text, requested, out, console)
+            if weights is not None:
+                session.start_from(weights)
             stack.enter_context(create_output_directory(out))
         failpoint("train.begin")
         session.run()
@@ -128,6 +139,7 @@ class TrainingSession:
         self._trainer: Trainer = new_trainer(indices, self._vocabulary, self._spec)
         self._watch_words = find_names(text) if spec.watch_words is None else spec.watch_words
         self._resumed: ResumeState | None = None
+        self._given_weights: dict[str, Any] | None = None
 
     @property
     def made_no_update(self) -> bool:
@@ -141,6 +153,23 @@ class TrainingSession:
     def trainer(self) -> Trainer:
         """The trainer at the last update."""
         return self._trainer
+
+    def start_from(self, weights: GivenFile) -> None:
+        """Start from given weights instead of random ones.
+
+        Raises
+        ------
+        ParametersError
+            They do not fit the text or the type of the numbers.
+        """
+        parameters = weights.parameters.for_vocabulary(self._vocabulary)
+        parameters = parameters.of_type(self._spec["dtype"])
+        parameters.copy_to(self._trainer)
+        about = GivenWeights(file=weights.name, remarks=parameters.remarks)
+        self._given_weights = about.model_dump()
+        self._print(f"The weights are those of {about.file}.")
+        for sentence in about.remarks:
+            self._print(sentence)
 
     def restore(self, state: ResumeState) -> None:
         """Continue from a checkpoint.
@@ -163,6 +192,7 @@ class TrainingSession:
         if self._spec["learning_rate"] != state.spec.learning_rate:
             self._trainer.learning_rate = self._spec["learning_rate"]
         self._resumed = state
+        self._given_weights = meta.get("given_weights")
         before = state.spec.model_dump(mode="json")
         changes = {name: value for name, value in self._spec.items() if value != before[name]}
         if changes:
@@ -280,6 +310,8 @@ class TrainingSession:
         sizes = {LOSSES: losses.sync(), SAMPLES: samples.sync()}
         arrays, meta = checkpoint_contents(self._trainer, self._vocabulary, self._spec)
         meta |= {"lengths_bytes": sizes, "text_sha256": self._text_sha256}
+        if self._given_weights is not None:
+            meta["given_weights"] = self._given_weights
         self._write_archive(CHECKPOINT, arrays, meta)
         if (best := self._trainer.best_model()) is not None:
             self._write_archive(BEST, *model_contents(best, self._vocabulary, self._spec))

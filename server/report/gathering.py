@@ -129,7 +129,7 @@ async def gather(sources: RunSources) -> ReportContent:
         passage=passage.result(),
         findings=found,
         findings_missing=not_found,
-        settings=setup.setting_rows(run.spec),
+        settings=setup.setting_rows(run),
         corpus=setup.corpus_rows(run, corpus, sha256),
         environment=setup.environment_rows(run),
         command=setup.training_command(run, sources.text_name or "CORPUS.txt"),

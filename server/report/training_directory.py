@@ -156,6 +156,7 @@ class _Training:
                 else Best(update=best, smooth_loss=trainer["best_smooth_loss"]),
                 validation_loss=trainer.get("validation_loss"),
                 diverged_since=trainer.get("diverged_since"),
+                given_weights=meta.get("given_weights"),
                 updates_per_epoch=self._updates_per_epoch(spec, distinct, trainer),
                 parameters=Architecture(
                     vocabulary_size=distinct,

@@ -11,7 +11,14 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from server.checkpoints.npz import DamagedArchiveError, Meta, read_archive, read_meta
+from server.checkpoints.npz import (
+    Arrays,
+    DamagedArchiveError,
+    Meta,
+    read_archive,
+    read_meta,
+    write_archive,
+)
 from server.checkpoints.unflushed import HistoryDelta, read_delta
 from server.concurrency.json_lines import Message
 from server.errors import ConflictError, DamagedCheckpointError, UnknownCheckpointError
@@ -157,6 +164,13 @@ class CheckpointStore:
         """Copy another run's file here and return its description, which the caller must store."""
         identity = self.new_id()
         await asyncio.to_thread(copy_durably, source, self.path(identity))
+        return await asyncio.to_thread(self._describe, identity, note, automatic=False)
+
+    async def write_file(self, arrays: Arrays, meta: Meta, note: str) -> Checkpoint:
+        """Write a file here and return its description, which the caller must store."""
+        identity = self.new_id()
+        about = {"about": {"id": identity, "note": note, "automatic": False}}
+        await asyncio.to_thread(write_archive, self.path(identity), arrays, meta | about)
         return await asyncio.to_thread(self._describe, identity, note, automatic=False)
 
     def _describe(self, identity: str, note: str | None, *, automatic: bool) -> Checkpoint:

@@ -15,6 +15,7 @@ from server.files.disk_errors import StorageError
 from server.files.failpoints import failpoint
 from server.files.run_directories import RunDirectories
 from server.files.storage_quota import StorageQuota
+from server.runs.initial_checkpoint import GivenFile, initial_checkpoint, spec_for
 from server.runs.run_controller import RunController
 from server.spec.fork_spec import forked_spec
 from server.spec.limits import Limits
@@ -92,6 +93,34 @@ class RunFactory:
             failpoint("run.added")
         return controller
 
+    async def create_from(self, spec: RunSpec, given: GivenFile) -> RunController:
+        """Create a run that starts from given weights: with a checkpoint at update 0.
+
+        Raises
+        ------
+        SpecError, pydantic.ValidationError
+            The spec does not fit the corpus or the weights.
+        ParametersError
+            The weights do not fit the corpus.
+        LimitReachedError
+            A limit of the runs or of the storage is reached.
+        """
+        run = self._draft(spec_for(spec, spec.model_fields_set, given.parameters))
+        with self._using(run.corpus):
+            path = self._corpora.path(run.corpus)
+            start = await asyncio.to_thread(initial_checkpoint, run.spec, path, given)
+            run = run.model_copy(update={"given_weights": start.about})
+            async with self._creating(run) as controller:
+                note = f"started from the weights of {given.name}"
+                written = await controller.checkpoint_store.write_file(
+                    start.arrays, start.meta, note
+                )
+                failpoint("run.add")
+                await self._store(Store.add_run, run.id, run.model_dump_json(), written)
+                failpoint("run.added")
+                await controller.recovery.recover()
+        return controller
+
     async def fork(
         self, parent: RunController, checkpoint: str, changes: dict[str, Any]
     ) -> RunController:
@@ -137,7 +166,8 @@ class RunFactory:
         source = await parent.recovery.verified_file(found.id)
         spec = forked_spec(parent.run, found, changes)
         origin = ForkedFrom(run=parent.run.id, checkpoint=found.id, update=found.update)
-        new = self._draft(spec).model_copy(update={"forked_from": origin})
+        weights = parent.run.given_weights
+        new = self._draft(spec).model_copy(update={"forked_from": origin, "given_weights": weights})
         async with self._creating(new) as fork:
             note = f"forked from {parent.run.name} at update {found.update:,}"
             copied = await fork.checkpoint_store.copy_file(source, note)

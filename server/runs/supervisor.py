@@ -20,6 +20,7 @@ from server.files.storage_quota import StorageQuota
 from server.inference.client import InferenceClient
 from server.runs.checkpoint_store import CheckpointStore
 from server.runs.creation import RunFactory
+from server.runs.initial_checkpoint import GivenFile
 from server.runs.publisher import Publisher
 from server.runs.recorder import Recorder
 from server.runs.run_controller import RunController
@@ -159,6 +160,10 @@ class Supervisor:
     async def create(self, spec: RunSpec) -> Run:
         """Create a run as `RunFactory.create` does; it trains at once if a slot is free."""
         return await self._start(await self._factory.create(spec))
+
+    async def create_from(self, spec: RunSpec, given: GivenFile) -> Run:
+        """Create a run as `RunFactory.create_from` does; it trains at once if a slot is free."""
+        return await self._start(await self._factory.create_from(spec, given))
 
     async def fork(self, run: str, checkpoint: str, changes: dict[str, Any]) -> Run:
         """Fork a run as `RunFactory.fork` does; the fork trains at once if a slot is free."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,6 +18,7 @@ __all__ = [
     "Checkpoint",
     "FirstBelow",
     "ForkedFrom",
+    "GivenWeights",
     "Loss",
     "Milestone",
     "MilestoneKind",
@@ -53,6 +54,11 @@ ENDED = SETTLED | {RunState.FAILED, RunState.INTERRUPTED}
 MilestoneKind = Literal["hurrah", "epoch", "change", "checkpoint", "note", "rollback"]
 
 
+MAX_FILE_NAME_CHARACTERS = 120
+MAX_REMARK_CHARACTERS = 2_000
+MAX_REMARKS = 10
+
+
 class ApiModel(BaseModel):
     """Base class that refuses unknown fields."""
 
@@ -72,6 +78,16 @@ class ForkedFrom(ApiModel):
     run: str
     checkpoint: str
     update: int
+
+
+class GivenWeights(ApiModel):
+    """The file from which a run has its first weights, and what was done to its arrays."""
+
+    file: Annotated[str, Field(max_length=MAX_FILE_NAME_CHARACTERS)]
+    remarks: Annotated[
+        list[Annotated[str, Field(max_length=MAX_REMARK_CHARACTERS)]],
+        Field(max_length=MAX_REMARKS),
+    ]
 
 
 class Run(ApiModel):
@@ -112,6 +128,9 @@ class Run(ApiModel):
         Whether the run is paused because the disk is full. It continues when there is space.
     forked_from : ForkedFrom or None
         The parent run and checkpoint; None if the run is not a fork.
+    given_weights : GivenWeights or None
+        The file with the weights of update 0; None if they were drawn at random. A fork has its
+        parent's.
     queue_position : int or None
         The place among the runs that wait to train, from 1; None if the run does not wait.
     """
@@ -140,6 +159,7 @@ class Run(ApiModel):
     diverged_since: int | None = None
     disk_full: bool = False
     forked_from: ForkedFrom | None = None
+    given_weights: GivenWeights | None = None
     queue_position: int | None = None
 
 

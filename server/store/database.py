@@ -118,9 +118,17 @@ class Store:
 
     # -- runs -------------------------------------------------------------------------------------
 
-    def add_run(self, run: str, text: str) -> None:
-        """Add a run; `text` is its JSON. Durable."""
-        self._log.write_durably(partial(self._add_run, run, text))
+    def add_run(self, run: str, text: str, checkpoint: Checkpoint | None = None) -> None:
+        """Add a run, with the checkpoint that it starts from; `text` is its JSON. Durable."""
+
+        def add() -> None:
+            self._add_run(run, text)
+            if checkpoint is not None:
+                self._add_checkpoint(run, checkpoint)
+                about = Milestone(update=0, kind="checkpoint", text=checkpoint.note or "checkpoint")
+                milestones.add(self._connection, run, [about])
+
+        self._log.write_durably(add)
 
     def add_fork(
         self, run: str, text: str, parent: str, update: int, checkpoint: Checkpoint

@@ -199,6 +199,9 @@ def _read_run(
     if (origin := run.forked_from) is not None:
         ids = RUN_ID.fullmatch(origin.run) and RUN_ID.fullmatch(origin.checkpoint)
         _check(bool(ids) and origin.update >= 0, RUN, "its origin is not a run")
+    if (weights := run.given_weights) is not None:
+        for part in (weights.file, *weights.remarks):
+            _check_text(part, RUN)
     _check(run.seconds >= 0 and run.updates_per_second >= 0, RUN, "its times are negative")
     _check(is_time(run.created_at), RUN, "created_at is not a time")
     _check_text(run.error, RUN)

@@ -57,13 +57,21 @@ def key_figures(run: Run) -> list[Row]:
     ]
 
 
-def setting_rows(spec: RunSpec) -> list[Row]:
-    """Return the label and the value of each setting."""
-    return [
+def setting_rows(run: Run) -> list[Row]:
+    """Return the label and the value of each setting, and the origin of given weights."""
+    spec, weights = run.spec, run.given_weights
+    # No weights were drawn.
+    hidden = NOT_SHOWN if weights is None else {*NOT_SHOWN, "init_scale"}
+    rows = [
         (SPEC_FIELDS[name].label, _in_words(name, getattr(spec, name)))
         for name in SPEC_FIELDS
-        if name not in NOT_SHOWN
+        if name not in hidden
     ]
+    if weights is not None:
+        rows.append(
+            ("Weights at update 0", " ".join([f"given: {weights.file}.", *weights.remarks]))
+        )
+    return rows
 
 
 def corpus_rows(run: Run, corpus: Corpus | None, sha256: str | None) -> list[Row]:
@@ -111,6 +119,8 @@ def training_command(run: Run, text: str) -> str:
         The name of the text's file.
     """
     words = ["python", "-m", "server", "train", text, "--out", "again"]
+    if run.given_weights is not None:
+        words += ["--parameters", run.given_weights.file]
     spec = run.spec.model_copy(update={"max_updates": max(1, run.update)})
     for name, about in SPEC_FIELDS.items():
         value = getattr(spec, name)
@@ -135,6 +145,10 @@ def command_notes(run: Run, milestones: list[Milestone], *, sha256: str | None) 
     notes = []
     if sha256 is not None:
         notes.append("CORPUS.txt stands for the text with the SHA-256 above.")
+    if run.given_weights is not None:
+        notes.append(
+            f"The run started from given weights; the command needs {run.given_weights.file}."
+        )
     if not run.update:
         notes.append("The run has made no update yet; the command makes one.")
     if run.forked_from is not None:

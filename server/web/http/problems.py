@@ -13,6 +13,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, Response
 
+from server.checkpoints.array_files import ArrayFileError
+from server.checkpoints.given_parameters import ParametersError
 from server.corpora.decoding import NotTextError
 from server.corpora.library import (
     CorpusTooShortError,
@@ -59,6 +61,8 @@ STATUSES: dict[type[Exception], int] = {
     NotTextError: 415,
     CorpusTooShortError: 422,
     ArchiveError: 422,
+    ArrayFileError: 422,
+    ParametersError: 422,
 }
 """The status of the response to each of these errors, whose messages are its detail."""
 

@@ -24,7 +24,7 @@ __all__ = ["OperatorAuth", "changes_nothing", "is_operator", "viewer_refusal"]
 # POST requests that change nothing.
 VIEWER_POSTS = re.compile(r"/api/runs/[^/]+/passages|/api/gradient-check(/steps)?")
 # Further POST requests that change nothing, for the operator alone.
-OPERATOR_POSTS = re.compile(r"/api/estimate")
+OPERATOR_POSTS = re.compile(r"/api/estimate|/api/parameters")
 # Programs request these paths, and send the token in a header.
 NON_PAGE_PREFIXES = ("/api/", "/static/", "/vendor/", "/ws/")
 

@@ -17,6 +17,7 @@ from server.web.http.problems import problem
 
 __all__ = [
     "IMPORT_PATH",
+    "PARAMETER_PATHS",
     "UPLOAD_PATHS",
     "OriginCheck",
     "changes_state",
@@ -26,7 +27,8 @@ __all__ = [
 ]
 
 IMPORT_PATH = "/api/runs/import"
-UPLOAD_PATHS = {"/api/corpora", IMPORT_PATH}
+PARAMETER_PATHS = {"/api/parameters", "/api/runs/from-parameters"}
+UPLOAD_PATHS = {"/api/corpora", IMPORT_PATH, *PARAMETER_PATHS}
 """Where a body is a form with a file."""
 
 # Python's own parser of addresses takes "[::1].evil.example" for "::1".

@@ -197,13 +197,13 @@ export class CompareTable {
 }
 
 /**
- * "fork of “Baseline” at 12,000".
+ * "fork of “Baseline” at 12,000", or the file of its first weights.
  *
  * @param {Run} run
  * @param {CompareState} state
  */
-function originOf({ forked_from: from }, { allRuns }) {
-  if (!from) return "";
+function originOf({ forked_from: from, given_weights: weights }, { allRuns }) {
+  if (!from) return weights ? `started from ${weights.file}` : "";
   const parent = allRuns?.find(({ id }) => id === from.run);
   const name = parent ? `“${parent.name}”` : "a deleted run";
   return `fork of ${name} at ${format.count(from.update)}`;

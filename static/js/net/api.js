@@ -153,6 +153,25 @@ export const listRuns = () => call("/api/runs");
 /** @type {(spec: Partial<RunSpec>) => Promise<Run>} */
 export const createRun = (spec) => call("/api/runs", { method: "POST", body: spec });
 
+/**
+ * Which network a file of weights has, and whether it fits a text; nothing is stored.
+ *
+ * @type {(file: File, corpus: string) => Promise<FoundParameters>}
+ */
+export const checkParameters = (file, corpus) =>
+  upload("/api/parameters", formOf({ file, corpus }), () => {});
+
+/** @type {(spec: Partial<RunSpec>, file: File) => Promise<Run>} */
+export const createRunFromParameters = (spec, file) =>
+  upload("/api/runs/from-parameters", formOf({ file, spec: JSON.stringify(spec) }), () => {});
+
+/** @param {Record<string, string | File>} fields */
+function formOf(fields) {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(fields)) form.append(name, value);
+  return form;
+}
+
 /** @type {(id: string, change: object) => Promise<Run>} */
 export const changeRun = (id, change) => call(run(id), { method: "PATCH", body: change });
 

@@ -4,7 +4,7 @@ import * as api from "../net/api.js";
 import { el, find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { isSpecFile } from "../spec/spec-file.js";
-import { isRunFile, onFileDropped } from "../ui/file-drop.js";
+import { isRunFile, isWeightsFile, onFileDropped } from "../ui/file-drop.js";
 
 const EXCERPT_CHARACTERS = 420;
 const LIMIT_NAMES = 8;
@@ -45,6 +45,7 @@ export class CorpusPicker {
    * @param {(corpus: ListedCorpus) => void} on.added an upload added a corpus.
    * @param {() => void} on.over a file is dragged over the page.
    * @param {(file: File) => void} on.spec the settings of a run were dropped.
+   * @param {(file: File) => void} on.weights a file of weights was dropped.
    */
   constructor(store, on) {
     this.#store = store;
@@ -92,6 +93,7 @@ export class CorpusPicker {
       drop: (dropped) => {
         on.over();
         if (isSpecFile(dropped)) on.spec(dropped);
+        else if (isWeightsFile(dropped)) on.weights(dropped);
         else upload(dropped);
       },
       refuse: (files) => {

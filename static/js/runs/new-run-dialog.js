@@ -6,6 +6,7 @@ import * as format from "../lib/format.js";
 import { FieldErrors } from "../ui/field-errors.js";
 import { CorpusPicker } from "./corpus-picker.js";
 import { Estimate } from "./estimate.js";
+import { GivenWeights } from "./given-weights.js";
 import { download } from "../net/download.js";
 import { RunSpecForm } from "../spec/run-spec-form.js";
 import { readSpecFile, specFile } from "../spec/spec-file.js";
@@ -33,6 +34,7 @@ export class NewRunDialog {
   /** @type {string | null} */
   #suggested = null; // the name of the last uploaded corpus, suggested for the run
   #settings;
+  #weights = new GivenWeights((sizes) => this.#settings.fill(sizes));
   #presets = Object.entries(PRESETS).map(([name, preset]) =>
     el("button", {
       type: "button",
@@ -57,6 +59,7 @@ export class NewRunDialog {
     this.#corpora = new CorpusPicker(store, {
       changed: (corpus) => {
         this.#corpus = corpus;
+        this.#weights.check(corpus);
         // Another corpus removes a suggested name, but not a typed one.
         if (name.value === this.#suggested && corpus?.name !== this.#suggested) name.value = "";
         this.#describe();
@@ -68,6 +71,7 @@ export class NewRunDialog {
       },
       over: () => this.open(),
       spec: (file) => this.#takeFile(file),
+      weights: (file) => this.#weights.take(file, this.#corpus),
     });
     this.#settings.update();
     find("#new-run").addEventListener("click", () => this.open());
@@ -84,11 +88,13 @@ export class NewRunDialog {
       if (file.files[0]) await this.#takeFile(file.files[0]);
       file.value = "";
     });
+    this.#weights.mount(() => this.#corpus);
     find("#spec-save").addEventListener("click", () => this.#save());
     find("#spec-link").addEventListener("click", () => this.#copyLink());
     this.#dialog.addEventListener("close", () => {
       this.#store.dispatch({ type: "newRun", text: null });
       this.#estimate.cancel();
+      this.#weights.remove();
       this.#corpora.endQuestions();
       this.#showingProblem(() => this.#corpora.finishRemoval());
     });
@@ -223,7 +229,9 @@ export class NewRunDialog {
     setText(this.#problem, "");
     this.#start.disabled = true;
     try {
-      const run = await api.createRun(this.#spec());
+      const { file } = this.#weights;
+      const spec = this.#spec();
+      const run = await (file ? api.createRunFromParameters(spec, file) : api.createRun(spec));
       this.#corpora.answer(run.corpus);
       this.#dialog.close();
       this.#created(run);

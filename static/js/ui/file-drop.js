@@ -3,6 +3,9 @@
 /** Whether a file is an exported run. @type {(file: {name: string}) => boolean} */
 export const isRunFile = ({ name }) => name.toLowerCase().endsWith(".hurrah");
 
+/** Whether a file has weights. @type {(file: {name: string}) => boolean} */
+export const isWeightsFile = ({ name }) => /\.(npz|safetensors)$/i.test(name);
+
 /**
  * @param {HTMLElement} target highlighted (`data-over`) while a file is dragged over the page.
  * @param {Object} on it takes one file at a time.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Callable
 from itertools import product
+from typing import Any
 
+import numpy as np
 from playwright.sync_api import FilePayload, Page, expect
 
 from server.rnn.architecture import Architecture
@@ -38,6 +41,50 @@ def open_form(page: Page) -> None:
 
 def advanced(page: Page) -> None:
     page.locator("#advanced summary").click()
+
+
+def weights(distinct: int) -> FilePayload:
+    """Weights of 20 hidden units, for row vectors, in a file named mine.npz."""
+    file = io.BytesIO()
+    arrays = {"Wxh": (distinct, 20), "Whh": (20, 20), "bh": (1, 20)}
+    arrays |= {"Why": (20, distinct), "by": (1, distinct)}
+    filled: dict[str, Any] = {name: np.full(shape, 0.01) for name, shape in arrays.items()}
+    np.savez(file, **filled)
+    kind = "application/octet-stream"
+    return {"name": "mine.npz", "mimeType": kind, "buffer": file.getvalue()}
+
+
+def test_a_run_starts_from_weights_that_fit_the_text(server: Server, window: Window) -> None:
+    page = form(server, window)
+    page.locator("#drop-file").set_input_files(as_file(STORY))
+    expect(page.locator("#corpus-about")).to_contain_text(f"{len(STORY):,} characters")
+    about = page.locator("#weights-about")
+    expect(about).to_have_text("random, from the seed")
+    window.expect_errors("422")
+    # Weights for another text are refused, and change nothing.
+    page.locator("#weights-file").set_input_files(weights(len(set(STORY)) + 1))
+    expect(page.locator("#error-weights")).to_contain_text("mine.npz is not used. The weights are")
+    expect(about).to_have_text("random, from the seed")
+    expect(page.locator("#new-hidden_size")).to_have_value("100")
+    page.locator("#weights-file").set_input_files(weights(len(set(STORY))))
+    expect(about).to_have_text("mine.npz: rnn, 20 hidden units")
+    expect(page.locator("#error-weights")).to_be_empty()
+    expect(page.locator("#weights-remarks")).to_contain_text("Wxh, Whh and Why are transposed")
+    expect(page.locator("#new-hidden_size")).to_have_value("20")
+    # A size that differs from the file's is named at its field.
+    page.locator("#new-hidden_size").fill("30")
+    page.locator("#new-run-start").click()
+    expect(page.locator("#error-hidden_size")).to_contain_text("must be 20, as in the file")
+    page.locator("#new-hidden_size").fill("20")
+    page.locator("#new-max_updates").fill("5")
+    page.locator("#new-run-start").click()
+    expect(page.locator("#notice")).to_contain_text("Finished at update 5")
+    run = server.call("GET", f"runs/{run_in_address(page)}")
+    assert run["given_weights"]["file"] == "mine.npz"
+    # The next run does not start from them, unless the file is chosen again.
+    open_form(page)
+    expect(about).to_have_text("random, from the seed")
+    expect(page.locator("#weights-remarks")).to_be_hidden()
 
 
 def test_runs_from_the_form_with_uploaded_texts_answer_questions_and_keep_their_texts(
