@@ -1,4 +1,4 @@
-"""The speed of training, compared with the textbook loop, PyTorch and JAX."""
+"""The speed of training, compared with the reference, PyTorch and JAX."""
 
 import importlib
 from functools import cache
@@ -7,8 +7,8 @@ from typing import Literal
 
 from rich.table import Table
 
-from benchmarks.training.tasks import Task, indices, text, vocabulary
-from benchmarks.training.textbook import TextbookTrainer
+from benchmarks.training.reference import reference_updates
+from benchmarks.training.tasks import Task, indices, vocabulary
 from benchmarks.training.timing import Candidate, Timing, measure
 from server.rnn.backend.selection import fitting_kernel, load_numba
 from server.rnn.training.trainer import Trainer, TrainerSettings
@@ -75,7 +75,7 @@ def candidates(task: Task) -> dict[str, Candidate]:
             "Hurrah, no best stored": Candidate(
                 run=with_numpy(TrainerWithoutBest(indices(), K, own)).update
             ),
-            "textbook, float64": Candidate(run=TextbookTrainer(text()).update),
+            "reference, float64": Candidate(run=reference_updates().__next__),
         }
     if isinstance(pytorch := import_optional("with_pytorch"), ModuleType):
         found["PyTorch, eager"] = Candidate(run=pytorch.PyTorchTrainer(task).update)

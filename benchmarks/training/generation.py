@@ -1,10 +1,12 @@
 """The speed of generating text."""
 
+import numpy as np
 from rich.table import Table
 
-from benchmarks.training.tasks import indices, text, vocabulary
-from benchmarks.training.textbook import TextbookTrainer
+from benchmarks.training.reference import initial_parameters
+from benchmarks.training.tasks import indices, vocabulary
 from benchmarks.training.timing import Candidate, measure
+from server.rnn.reference import network, vanilla
 from server.rnn.sampling.sampling import generate
 from server.rnn.training.trainer import Trainer, TrainerSettings
 
@@ -15,11 +17,14 @@ SECONDS = 0.1
 def generation() -> Table:
     """Time a passage of 1000 characters; the speed does not depend on the parameters."""
     model = Trainer(indices(), len(vocabulary()), TrainerSettings()).current_model()
-    textbook = TextbookTrainer(text())
+    parameters = initial_parameters()
+    state, rng = network.zero_state(vanilla, parameters), np.random.default_rng(0)
     timings = measure(
         {
             "Hurrah": Candidate(run=lambda: generate(model, LENGTH, seed=1)),
-            "textbook loop, float64": Candidate(run=lambda: textbook.generate(LENGTH)),
+            "reference, float64": Candidate(
+                run=lambda: network.sample(vanilla, parameters, state, 0, n=LENGTH, rng=rng)
+            ),
         },
         SECONDS,
     )

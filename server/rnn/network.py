@@ -104,8 +104,8 @@ class Network:
         self._x = characters.x
         self._hidden, self._hidden_transposed = last.outputs, last.outputs.T
         self._state_gradients = last.state_gradients
-        self._output_weights = self.parameters.stack("V", "c")
-        self._output_gradients = self.gradients.stack("V", "c")
+        self._Vc_T = self.parameters.stack("V", "c")
+        self._Vc_T_gradient = self.gradients.stack("V", "c")
         self._o = np.empty((rows, vocabulary_size), dtype=dtype)
         self._o_flat = self._o.reshape(-1)
         self._column = np.empty((rows, 1), dtype=dtype)
@@ -145,7 +145,7 @@ class Network:
         for layer in self._layers:
             layer.refresh()
             layer.forward()
-        np.matmul(self._hidden, self._output_weights, self._o)
+        np.matmul(self._hidden, self._Vc_T, self._o)
         np.add(y.reshape(-1), self._offsets, self._y_flat)
         return self._softmax()
 
@@ -179,7 +179,7 @@ class Network:
             np.divide(self._row, self._weights, self._row)
         np.divide(d_o, self._column, d_o)
         self._o_flat[self._y_flat] -= self._weights[0]
-        np.matmul(self._hidden_transposed, d_o, self._output_gradients)
+        np.matmul(self._hidden_transposed, d_o, self._Vc_T_gradient)
         np.dot(d_o, self.parameters["V"], self._state_gradients)
         for layer in reversed(self._layers):
             layer.backward()

@@ -10,7 +10,7 @@ from server.analysis.gradient_check import (
 )
 from server.inference.gradient_checks import check
 from server.rnn.gradient_check import numerical_derivatives
-from server.rnn.gradient_check.reference_network import ReferenceNetwork
+from server.rnn.reference import network as reference
 
 
 def many_characters(count):
@@ -35,16 +35,14 @@ def test_the_work_is_what_the_check_computes(monkeypatch, sizes):
     """Every logit of every perturbed network counts, and so does every entry of a gate."""
     request = GradientCheckRequest(**sizes)
     logits, largest = [], []
-    losses = ReferenceNetwork.losses
+    losses = reference.losses
 
-    def counted(self, state, x, y):
-        found, after = losses(self, state, x, y)
-        copies, length, streams = found.shape
-        logits.append(copies * length * streams * self._sizes.vocabulary_size)
-        largest.append(copies * streams * self._sizes.vocabulary_size)
-        return found, after
+    def counted(p, y):
+        logits.append(sum(p_t.size for p_t in p))
+        largest.append(max(p_t.size for p_t in p))
+        return losses(p, y)
 
-    monkeypatch.setattr(ReferenceNetwork, "losses", counted)
+    monkeypatch.setattr(reference, "losses", counted)
     check(request.model_dump() | {"vocabulary_size": request.distinct})
     characters = request.batch_size * request.sequence_length
     once = request.parameters * characters * request.distinct
@@ -52,7 +50,7 @@ def test_the_work_is_what_the_check_computes(monkeypatch, sizes):
     assert 7 * once <= sum(logits) <= 19 * once
     assert request.work_per_character * characters >= once * WORK_PER_ENTRY
     # The memory does not grow with the vocabulary.
-    most = max(numerical_derivatives._MAX_NUMBERS, request.batch_size * request.distinct)
+    most = max(numerical_derivatives._MAX_NUMBERS, request.distinct)
     assert max(largest) <= most
 
 

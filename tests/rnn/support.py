@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from server.rnn.cells import CELLS
+from server.rnn.reference import network as reference
 from server.rnn.training.trainer import Trainer, TrainerSettings
 
 
@@ -17,6 +19,23 @@ def random_text(n=200, K=7, seed=0):
 def make_trainer(n=200, K=7, **changes):
     small = {"hidden_size": 6, "sequence_length": 8, **changes}
     return Trainer(random_text(n, K), K, TrainerSettings(**small))
+
+
+def reference_losses(architecture, parameters, state, x, y, masks=()):
+    """The losses (T, B) and the states (B, m) of B streams by the reference; x and y are (T, B)."""
+    cell, one_hot = CELLS[architecture.cell].reference, np.eye(architecture.vocabulary_size)
+    losses, after = [], []
+    for b in range(x.shape[1]):
+        p, last, _ = reference.forward(
+            cell,
+            dict(parameters.items()),
+            one_hot[x[:, b]],
+            {name: view[b] for name, view in state.items()},
+            masks={f"{layer}": mask[:, b] for layer, mask in enumerate(masks, start=2)},
+        )
+        losses.append(reference.losses(p, one_hot[y[:, b]]))
+        after.append(last)
+    return np.array(losses).T, {name: np.array([a[name] for a in after]) for name in after[0]}
 
 
 def bytes_of(trainer):

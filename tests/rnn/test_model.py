@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from server.rnn.architecture import Architecture
 from server.rnn.cells import CELLS
-from server.rnn.gradient_check.reference_network import Perturbation, ReferenceNetwork
 from server.rnn.model import Model, ModelError
 from server.rnn.sampling.inference import Stepper
 from server.rnn.sampling.sampling import generate
+from tests.rnn.support import reference_losses
 
 networks = {"cell": st.sampled_from(list(CELLS)), "layers": st.integers(1, 4)}
 
@@ -60,9 +60,7 @@ def test_parameter_names_are_the_courses_and_numbered_with_several_layers():
 def test_a_stepper_follows_the_definitions(cell, layers, streams, seed):
     model = random_model(cell, layers, seed=seed)
     stepper = Stepper(model, streams)
-    no_perturbation = Perturbation(name="c", entries=(np.array([0]),), step=0.0)
-    reference = ReferenceNetwork(model.architecture, model.parameters, (), no_perturbation)
-    state = {name: np.array([[view] * streams]) for name, view in model.state.items()}
+    state = {name: np.array([view] * streams) for name, view in model.state.items()}
     assert set(stepper.state) == set(state)
     rng = np.random.default_rng(seed)
     for _ in range(8):
@@ -71,13 +69,15 @@ def test_a_stepper_follows_the_definitions(cell, layers, streams, seed):
         assert logits.shape == (streams, 6)
         surprise = np.log(np.exp(logits).sum(axis=1))[:, None] - logits
         # Each stream once for each target.
-        before = {name: np.tile(values, (1, 6, 1)) for name, values in state.items()}
+        before = {name: np.tile(values, (6, 1)) for name, values in state.items()}
         targets = np.repeat(np.arange(6), streams)
-        losses, after = reference.losses(before, np.tile(x, 6)[None], targets[None])
-        assert surprise.T.ravel() == pytest.approx(losses[0, 0], abs=1e-9)
-        state = {name: values[:, :streams] for name, values in after.items()}
+        losses, after = reference_losses(
+            model.architecture, model.parameters, before, np.tile(x, 6)[None], targets[None]
+        )
+        assert surprise.T.ravel() == pytest.approx(losses[0], abs=1e-9)
+        state = {name: values[:streams] for name, values in after.items()}
         for name, view in stepper.state.items():
-            assert view == pytest.approx(state[name][0], abs=1e-9)
+            assert view == pytest.approx(state[name], abs=1e-9)
     stepper.clear_state()
     assert not any(view.any() for view in stepper.state.values())
     assert all(view.any() for view in model.state.values())

@@ -86,7 +86,7 @@ tanh: Callable[..., Any] = _compile(_tanh, inline=True)
 
 
 def _forward(  # noqa: PLR0917 - compiled code has no keywords
-    x: Array, one_hot: Array, U: Array, W: Array, b: Array, reads: Array
+    x: Array, one_hot: Array, U_T: Array, W_T: Array, b: Array, reads: Array
 ) -> None:
     """Compute states 1 to T from state 0, and store the one-hot characters.
 
@@ -96,47 +96,47 @@ def _forward(  # noqa: PLR0917 - compiled code has no keywords
         The characters.
     one_hot : ndarray of shape (T,), intp
         The indices, in the flattened `reads`, of the ones of the last call's characters; updated.
-    U, W : ndarray of shape (K, m), (m, m)
-        Transposed.
+    U_T, W_T : ndarray of shape (K, m), (m, m)
+        U and W transposed.
     b : ndarray of shape (m,)
     reads : ndarray of shape (T + 1, width)
         Row t begins with ``[x_{t+1}, h_t]``, the character one-hot.
     """
-    (K, m), width = U.shape, reads.shape[1]
+    (K, m), width = U_T.shape, reads.shape[1]
     for t in range(x.size):
         start = t * width
         reads[t, one_hot[t] - start] = 0.0
         reads[t, x[t]] = 1.0
         one_hot[t] = start + x[t]
         before, after = reads[t, K : K + m], reads[t + 1, K : K + m]
-        u = U[x[t]]
+        u = U_T[x[t]]
         for j in range(m):
             after[j] = u[j] + b[j]
         contiguous_blocks = m - m % 8
         for i in range(0, contiguous_blocks, 8):
             h0, h1, h2, h3 = before[i], before[i + 1], before[i + 2], before[i + 3]
             h4, h5, h6, h7 = before[i + 4], before[i + 5], before[i + 6], before[i + 7]
-            w0, w1, w2, w3 = W[i], W[i + 1], W[i + 2], W[i + 3]
-            w4, w5, w6, w7 = W[i + 4], W[i + 5], W[i + 6], W[i + 7]
+            w0, w1, w2, w3 = W_T[i], W_T[i + 1], W_T[i + 2], W_T[i + 3]
+            w4, w5, w6, w7 = W_T[i + 4], W_T[i + 5], W_T[i + 6], W_T[i + 7]
             for j in range(m):
                 after[j] += ((h0 * w0[j] + h1 * w1[j]) + (h2 * w2[j] + h3 * w3[j])) + (
                     (h4 * w4[j] + h5 * w5[j]) + (h6 * w6[j] + h7 * w7[j])
                 )
         for i in range(contiguous_blocks, m):
-            h, w = before[i], W[i]
+            h, w = before[i], W_T[i]
             for j in range(m):
                 after[j] += h * w[j]
         for j in range(m):
             after[j] = tanh(after[j])
 
 
-def _backward(W: Array, reads: Array, K: int, e: Array) -> None:
+def _backward(W_T: Array, reads: Array, K: int, e: Array) -> None:
     """Turn each ``e_t`` into ``g_t``, from the last step to the first.
 
     Parameters
     ----------
-    W : ndarray of shape (m, m)
-        Transposed.
+    W_T : ndarray of shape (m, m)
+        W transposed.
     reads : ndarray of shape (T + 1, width)
         Row t holds ``h_t`` in the m columns after the first K.
     K : int
@@ -149,7 +149,7 @@ def _backward(W: Array, reads: Array, K: int, e: Array) -> None:
         if t < T:
             after = e[t]
             for i in range(0, contiguous_blocks, 4):
-                w0, w1, w2, w3 = W[i], W[i + 1], W[i + 2], W[i + 3]
+                w0, w1, w2, w3 = W_T[i], W_T[i + 1], W_T[i + 2], W_T[i + 3]
                 s0 = s1 = s2 = s3 = np.float32(0.0)
                 for j in range(m):
                     s0 += w0[j] * after[j]
@@ -161,7 +161,7 @@ def _backward(W: Array, reads: Array, K: int, e: Array) -> None:
                 here[i + 2] += s2
                 here[i + 3] += s3
             for i in range(contiguous_blocks, m):
-                s, w = np.float32(0.0), W[i]
+                s, w = np.float32(0.0), W_T[i]
                 for j in range(m):
                     s += w[j] * after[j]
                 here[i] += s

@@ -1,6 +1,7 @@
 """The cells that a network can be made of.
 
-Each cell is one module with its equations, its layer and its reference step. A layer loops only
+Each cell is one module with its equations and its layer; its definition is in
+`server.rnn.reference`. A layer loops only
 over the part that depends on the step before; everything else is one product for the whole
 sequence and all streams.
 """

@@ -135,15 +135,16 @@ def _multiply(weights: Array, rows: Array, out: Array) -> None:
     np.matmul(rows, weights, out)
 
 
-def make_transposed_product(matrix: Array, transposed: Array, streams: int) -> Product:
+def make_transposed_product(W_T: Array, W: Array, streams: int) -> Product:
     """Return the function that multiplies the gradient of a step by the transposed weights.
 
     Parameters
     ----------
-    matrix : ndarray of shape (n, gates m)
-        The weights of all gates, used with one stream.
-    transposed : ndarray of shape (gates, m, n)
-        A transposed copy, used with several streams: it takes two thirds of the time.
+    W_T : ndarray of shape (n, gates m)
+        The weights of all gates, transposed, used with one stream: ``W^T da``.
+    W : ndarray of shape (gates, m, n)
+        A copy of the weights that is not transposed, used with several streams, whose gradients are
+        rows: ``da W``. It takes two thirds of the time.
     streams : int
         B.
 
@@ -153,20 +154,16 @@ def make_transposed_product(matrix: Array, transposed: Array, streams: int) -> P
         Its arguments are the gradient (see `joined_step_views`) and the output, (B, n) or (n,).
     """
     if streams == 1:
-        return matrix.dot
-    if len(transposed) == 1:
-        return partial(_multiply_one_transposed, transposed[0])
-    return partial(
-        _multiply_transposed,
-        transposed,
-        np.empty((len(transposed), streams, len(matrix)), matrix.dtype),
-    )
+        return W_T.dot
+    if len(W) == 1:
+        return partial(_multiply_rows_of_one_gate, W[0])
+    return partial(_multiply_rows, W, np.empty((len(W), streams, len(W_T)), W_T.dtype))
 
 
-def _multiply_one_transposed(transposed: Array, gradient: Array, out: Array) -> None:
-    np.matmul(gradient[0], transposed, out)
+def _multiply_rows_of_one_gate(W: Array, gradient: Array, out: Array) -> None:
+    np.matmul(gradient[0], W, out)
 
 
-def _multiply_transposed(transposed: Array, products: Array, gradient: Array, out: Array) -> None:
-    np.matmul(gradient, transposed, products)
+def _multiply_rows(W: Array, products: Array, gradient: Array, out: Array) -> None:
+    np.matmul(gradient, W, products)
     np.add.reduce(products, 0, out=out)

@@ -1,17 +1,15 @@
 """The gated recurrent unit.
 
-The equations are in `GRULayer` and, one step at a time, in `reference_step`; the layer itself is
-written for speed.
+The equations are in `GRULayer`, and as plain code in `server.rnn.reference.gru`. The layer itself
+is written for speed.
 """
-
-from collections.abc import Mapping
 
 import numpy as np
 
-from server.rnn.cells.cell import Cell, ReferenceLayer, logistic
+from server.rnn.cells.cell import Cell
 from server.rnn.cells.gates import joined_step_views, make_product, split_gates, step_views
 from server.rnn.cells.layer import Layer
-from server.rnn.parameters import Array
+from server.rnn.reference import gru
 
 
 class GRULayer(Layer):
@@ -62,12 +60,12 @@ class GRULayer(Layer):
     def _make_steps(self) -> None:
         parameters = self._parameters
         T, B, m = self._d_h.shape
-        dtype = parameters.W.dtype
+        dtype = parameters.W_T.dtype
         # The logistic gates take half of their pre-activation.
         self._scale = np.array([0.5, 0.5, 1.0], dtype=dtype)[:, None, None]
         # An array, because a Python number would be converted at every call.
         self._half = np.array(0.5, dtype=dtype)
-        self._input_weights = self._empty_gates(len(parameters.U))
+        self._input_weights = self._empty_gates(len(parameters.U_T))
         # [W^T; b_r, b_z, d], by which [h, 1] is multiplied.
         self._weights = self._empty_gates(m + 1)
         self._multiply = make_product(self._weights, B)
@@ -100,8 +98,8 @@ class GRULayer(Layer):
         """Update the layer's copies of the parameters, before `forward`."""
         super().refresh()
         parameters, scale, weights = self._parameters, self._scale, self._weights
-        np.multiply(split_gates(parameters.U, 3), scale, self._input_weights)
-        np.multiply(split_gates(parameters.Wb, 3), scale, weights)
+        np.multiply(split_gates(parameters.U_T, 3), scale, self._input_weights)
+        np.multiply(split_gates(parameters.Wb_T, 3), scale, weights)
         weights[2, -1] = parameters.extra["d"]
 
     def forward(self) -> None:
@@ -160,25 +158,11 @@ class GRULayer(Layer):
     def _fill_gradients(self) -> None:
         gradients, d_a, ones = self._gradients, self._d_a_rows, self._ones
         # The third gate's rows are dq, for W and d; then da_n, for U and b.
-        np.matmul(self._before[:, :-1].T, d_a, split_gates(gradients.W, 3))
+        np.matmul(self._before[:, :-1].T, d_a, split_gates(gradients.W_T, 3))
         np.matmul(ones, d_a[2], gradients.extra["d"])
         np.multiply(self._d_a_n, self._d_h, self._d_a[2])
         np.matmul(ones, d_a, gradients.b.reshape(3, -1))
         self.inputs.backward(d_a)
-
-
-def reference_step(
-    layer: ReferenceLayer, inputs: Array, state: Mapping[str, Array]
-) -> dict[str, Array]:
-    """Return the next state by the equations of `GRULayer`."""
-    h = state["h"]
-    m = h.shape[2]
-    recurrent, inputs = layer.product("W", h), inputs + layer.vector("b")
-    a = recurrent[..., : 2 * m] + inputs[..., : 2 * m]
-    r, z = logistic(a[..., :m]), logistic(a[..., m:])
-    q = recurrent[..., 2 * m :] + layer.vector("d")
-    n = np.tanh(inputs[..., 2 * m :] + r * q)
-    return {"h": (1.0 - z) * n + z * h}
 
 
 GRU = Cell(
@@ -187,5 +171,5 @@ GRU = Cell(
     gates=3,
     extra_parameters=("d",),
     layer=GRULayer,
-    reference_step=reference_step,
+    reference=gru,
 )

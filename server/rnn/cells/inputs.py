@@ -17,8 +17,8 @@ class Inputs(ABC):
 
     Parameters
     ----------
-    weights, gradients : ndarray of shape (inputs, gates m)
-        U transposed, and its gradient.
+    gradients : ndarray of shape (inputs, gates m)
+        The gradient of U, transposed.
     gates : int
 
     Attributes
@@ -27,9 +27,8 @@ class Inputs(ABC):
         The factors of the inputs, for dropout.
     """
 
-    def __init__(self, weights: Array, gradients: Array, gates: int) -> None:
+    def __init__(self, gradients: Array, gates: int) -> None:
         self.mask: Array | None = None
-        self._weights = weights
         self._gradients = split_gates(gradients, gates)
 
     @abstractmethod
@@ -64,7 +63,9 @@ class Characters(Inputs):
 
     Parameters
     ----------
-    weights, gradients, gates
+    U_T : ndarray of shape (inputs, gates m)
+        U transposed.
+    gradients, gates
         As for `Inputs`.
     sequence_length, streams : int
         T and B.
@@ -76,9 +77,9 @@ class Characters(Inputs):
     """
 
     def __init__(
-        self, weights: Array, gradients: Array, gates: int, sequence_length: int, streams: int
+        self, U_T: Array, gradients: Array, gates: int, sequence_length: int, streams: int
     ) -> None:
-        super().__init__(weights, gradients, gates)
+        super().__init__(gradients, gates)
         rows = sequence_length * streams
         self._separate = streams > 1
         self.x: NDArray[np.intp] = np.zeros(rows, dtype=np.intp)
@@ -86,8 +87,8 @@ class Characters(Inputs):
         # Contiguous blocks, as those of d_a: one for each gate, or one for all.
         self._sums = self._gradients if self._separate else gradients[None]
         sorted_shape = len(self._sums), rows, self._sums.shape[2]
-        self._sorted = np.empty(sorted_shape, dtype=weights.dtype)
-        self._ones = np.ones(rows, dtype=weights.dtype)
+        self._sorted = np.empty(sorted_shape, dtype=U_T.dtype)
+        self._ones = np.ones(rows, dtype=U_T.dtype)
 
     def project(self, weights: Array, out: Array) -> None:
         """Copy the row of each character."""
@@ -122,7 +123,9 @@ class HiddenStates(Inputs):
 
     Parameters
     ----------
-    weights, gradients, gates
+    U_T : ndarray of shape (inputs, gates m)
+        U transposed.
+    gradients, gates
         As for `Inputs`.
     states : ndarray of shape (T B, m)
         The hidden states of the layer below. Its rows must be contiguous; the matrix need not be.
@@ -136,14 +139,15 @@ class HiddenStates(Inputs):
     """
 
     def __init__(
-        self, weights: Array, gradients: Array, gates: int, states: Array, state_gradients: Array
+        self, U_T: Array, gradients: Array, gates: int, states: Array, state_gradients: Array
     ) -> None:
-        super().__init__(weights, gradients, gates)
+        super().__init__(gradients, gates)
         self._states = states
         self._state_gradients = state_gradients
         self._masked = np.empty_like(state_gradients)
-        self._products = np.empty((gates, *state_gradients.shape), dtype=weights.dtype)
-        self._transposed = split_gates(weights, gates).transpose(0, 2, 1)
+        self._products = np.empty((gates, *state_gradients.shape), dtype=U_T.dtype)
+        # A view of the blocks of U, (gates, m, inputs).
+        self._U = split_gates(U_T, gates).transpose(0, 2, 1)
 
     def own_mask(self) -> Array:
         """Return the mask to be filled. It is allocated at the first call."""
@@ -164,7 +168,7 @@ class HiddenStates(Inputs):
     def backward(self, d_a: Array) -> None:
         """Fill the gradients of U and of the states."""
         np.matmul(self._inputs.T, d_a, self._gradients)
-        np.matmul(d_a, self._transposed, self._products)
+        np.matmul(d_a, self._U, self._products)
         np.add.reduce(self._products, 0, out=self._state_gradients)
         if self.mask is not None:
             np.multiply(self._state_gradients, self.mask, self._state_gradients)

@@ -20,26 +20,26 @@ from server.rnn.parameters import Array, Parameters
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerParameters:
-    """The parameters of one layer, transposed, as they are stored (see `Parameters`).
+    """The parameters of one layer. Matrices are transposed, as they are stored (see `Parameters`).
 
     Attributes
     ----------
-    U : ndarray of shape (inputs, gates m)
-    W : ndarray of shape (m, gates m)
+    U_T : ndarray of shape (inputs, gates m)
+    W_T : ndarray of shape (m, gates m)
     b : ndarray of shape (gates m,)
-    Wb : ndarray of shape (m + 1, gates m)
-        W and b, by which ``[h, 1]`` is multiplied.
-    UWb : ndarray of shape (inputs + m + 1, gates m)
-        U, W and b, by which ``[x, h, 1]`` is multiplied.
+    Wb_T : ndarray of shape (m + 1, gates m)
+        ``[W, b]^T``, by which the row ``[h, 1]`` is multiplied.
+    UWb_T : ndarray of shape (inputs + m + 1, gates m)
+        ``[U, W, b]^T``, by which the row ``[x, h, 1]`` is multiplied.
     extra : dict of str to ndarray of shape (m,)
         The cell's `extra_parameters`, by symbol.
     """
 
-    U: Array
-    W: Array
+    U_T: Array
+    W_T: Array
     b: Array
-    Wb: Array
-    UWb: Array
+    Wb_T: Array
+    UWb_T: Array
     extra: dict[str, Array]
 
     @classmethod
@@ -49,11 +49,11 @@ class LayerParameters:
         """Return views of a layer's parameters; `suffix` follows the symbol in their names."""
         U, W, b = (f"{symbol}{suffix}" for symbol in "UWb")
         return cls(
-            U=parameters[U].T,
-            W=parameters[W].T,
+            U_T=parameters[U].T,
+            W_T=parameters[W].T,
             b=parameters[b],
-            Wb=parameters.stack(W, b),
-            UWb=parameters.stack(U, b),
+            Wb_T=parameters.stack(W, b),
+            UWb_T=parameters.stack(U, b),
             extra={symbol: parameters[f"{symbol}{suffix}"] for symbol in extra_parameters},
         )
 
@@ -98,7 +98,7 @@ class Layer(ABC):
         sequence_length: int,
         streams: int,
     ) -> None:
-        T, B, (m, width) = sequence_length, streams, parameters.W.shape
+        T, B, (m, width) = sequence_length, streams, parameters.W_T.shape
         self._parameters, self._gradients = parameters, gradients
         self.inputs = inputs
         self.sequence_length, self.streams = T, B
@@ -113,23 +113,24 @@ class Layer(ABC):
         self._a, self._d_a = self._empty_gates(T, B), self._empty_gates(T, B)
         rows = self._gates, T * B, m
         self._a_rows, self._d_a_rows = self._a.reshape(rows), self._d_a.reshape(rows)
-        self._d_h = np.empty((T, B, m), dtype=parameters.W.dtype)
+        self._d_h = np.empty((T, B, m), dtype=parameters.b.dtype)
         self.state_gradients = self._d_h.reshape(-1, m)
 
         # Outputs of a step's recurrent product, forward and backward.
         (self._recurrent,) = joined_step_views(self._empty_gates(1, B))
         (self._recurrent_back,) = step_views(np.empty_like(self._d_h[:1]))
-        self._transposed = np.empty((self._gates, m, m), dtype=parameters.W.dtype)
-        self._multiply_back = make_transposed_product(parameters.W, self._transposed, B)
+        # A copy of the blocks of W, which `refresh` fills.
+        self._W = np.empty((self._gates, m, m), dtype=parameters.b.dtype)
+        self._multiply_back = make_transposed_product(parameters.W_T, self._W, B)
         self._make_steps()
 
     def _empty_gates(self, *rows: int) -> Array:
-        W = self._parameters.W
-        return empty_gates(self._gates, rows, len(W), W.dtype, separate=self.streams > 1)
+        W_T = self._parameters.W_T
+        return empty_gates(self._gates, rows, len(W_T), W_T.dtype, separate=self.streams > 1)
 
     def _make_hidden(self) -> Array:
-        W = self._parameters.W
-        return np.ones((self.sequence_length + 1, self.streams, len(W) + 1), dtype=W.dtype)
+        W_T = self._parameters.W_T
+        return np.ones((self.sequence_length + 1, self.streams, len(W_T) + 1), dtype=W_T.dtype)
 
     @abstractmethod
     def _make_steps(self) -> None:
@@ -143,8 +144,8 @@ class Layer(ABC):
     def refresh(self) -> None:
         """Update the layer's copies of the parameters, before `forward`."""
         if self.streams > 1:
-            weights = split_gates(self._parameters.W, self._gates)
-            np.copyto(self._transposed, weights.transpose(0, 2, 1))
+            blocks = split_gates(self._parameters.W_T, self._gates)
+            np.copyto(self._W, blocks.transpose(0, 2, 1))
 
     def set_kernel(self, kernel: ModuleType | None) -> None:  # noqa: B027 - not every cell has one
         """Use compiled loops for the recurrence; None: NumPy."""

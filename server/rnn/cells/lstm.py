@@ -1,17 +1,15 @@
 """Long short-term memory.
 
-The equations are in `LSTMLayer` and, one step at a time, in `reference_step`; the layer itself is
-written for speed.
+The equations are in `LSTMLayer`, and as plain code in `server.rnn.reference.lstm`. The layer itself
+is written for speed.
 """
-
-from collections.abc import Mapping
 
 import numpy as np
 
-from server.rnn.cells.cell import Cell, ReferenceLayer, logistic
+from server.rnn.cells.cell import Cell
 from server.rnn.cells.gates import joined_step_views, make_product, split_gates, step_views
 from server.rnn.cells.layer import Layer
-from server.rnn.parameters import Array
+from server.rnn.reference import lstm
 
 # With a bias of 1 the forget gate starts at about 0.73. With 0 it would start at 0.5 and halve the
 # state at every step, so that long dependencies could not be learnt (F. A. Gers et al., 2000;
@@ -66,12 +64,12 @@ class LSTMLayer(Layer):
     def _make_steps(self) -> None:
         parameters = self._parameters
         T, B, m = self._d_h.shape
-        dtype = parameters.W.dtype
+        dtype = parameters.W_T.dtype
         # The logistic gates take half of their pre-activation.
         self._scale = np.array([1.0, 0.5, 0.5, 0.5], dtype=dtype)[:, None, None]
         # An array, because a Python number would be converted at every call.
         self._half = np.array(0.5, dtype=dtype)
-        self._input_weights = self._empty_gates(len(parameters.U))
+        self._input_weights = self._empty_gates(len(parameters.U_T))
         self._weights = self._empty_gates(m + 1)
         self._multiply = make_product(self._weights, B)
         self._c = np.zeros((T + 1, B, m), dtype=dtype)
@@ -102,8 +100,8 @@ class LSTMLayer(Layer):
         """Update the layer's copies of the parameters, before `forward`."""
         super().refresh()
         parameters, scale = self._parameters, self._scale
-        np.multiply(split_gates(parameters.U, 4), scale, self._input_weights)
-        np.multiply(split_gates(parameters.Wb, 4), scale, self._weights)
+        np.multiply(split_gates(parameters.U_T, 4), scale, self._input_weights)
+        np.multiply(split_gates(parameters.Wb_T, 4), scale, self._weights)
 
     def forward(self) -> None:
         """Compute all states from state 0."""
@@ -155,18 +153,8 @@ class LSTMLayer(Layer):
             multiply(through_c, d_c, through_c)
             multiply(d_c, f, d_c)
             multiply_back(d_a, recurrent)
-        np.matmul(self._before.T, self._d_a_rows, split_gates(self._gradients.Wb, 4))
+        np.matmul(self._before.T, self._d_a_rows, split_gates(self._gradients.Wb_T, 4))
         self.inputs.backward(self._d_a_rows)
-
-
-def reference_step(
-    layer: ReferenceLayer, inputs: Array, state: Mapping[str, Array]
-) -> dict[str, Array]:
-    """Return the next state by the equations of `LSTMLayer`."""
-    a = layer.product("W", state["h"]) + (inputs + layer.vector("b"))
-    a_g, a_i, a_f, a_o = np.split(a, 4, axis=2)
-    c = logistic(a_f) * state["c"] + logistic(a_i) * np.tanh(a_g)
-    return {"h": logistic(a_o) * np.tanh(c), "c": c}
 
 
 LSTM = Cell(
@@ -176,5 +164,5 @@ LSTM = Cell(
     states=("h", "c"),
     initial_biases=(0.0, 0.0, FORGET_BIAS, 0.0),
     layer=LSTMLayer,
-    reference_step=reference_step,
+    reference=lstm,
 )

@@ -33,8 +33,8 @@ def make_layers(
     """
     cell = CELLS[architecture.cell]
     layers: list[Layer] = []
-    U = architecture.name("U", 0)
-    characters = Characters(parameters[U].T, gradients[U].T, cell.gates, sequence_length, streams)
+    U_T, gradient_T = (p[architecture.name("U", 0)].T for p in (parameters, gradients))
+    characters = Characters(U_T, gradient_T, cell.gates, sequence_length, streams)
     for number in range(architecture.layers):
         suffix = architecture.name("", number)
         own = LayerParameters.of(parameters, suffix, cell.extra_parameters)
@@ -43,7 +43,9 @@ def make_layers(
         if layers:
             below = layers[-1]
             states = below.outputs[:, : architecture.hidden_size]
-            inputs = HiddenStates(own.U, own_gradients.U, cell.gates, states, below.state_gradients)
+            inputs = HiddenStates(
+                own.U_T, own_gradients.U_T, cell.gates, states, below.state_gradients
+            )
         layer_class = cell.layer_class(number, streams)
         layers.append(layer_class(own, own_gradients, inputs, sequence_length, streams))
     return characters, layers

@@ -1,18 +1,16 @@
 """The vanilla recurrence: the network of the course. Read this cell first.
 
 One stream of characters, the default network, is computed by `vanilla_stream` instead: the same
-equations in fewer NumPy calls.
+equations in fewer NumPy calls. `server.rnn.reference.vanilla` has them as plain code.
 """
-
-from collections.abc import Mapping
 
 import numpy as np
 
-from server.rnn.cells.cell import Cell, ReferenceLayer
+from server.rnn.cells.cell import Cell
 from server.rnn.cells.gates import joined_step_views, split_gates, step_views
 from server.rnn.cells.layer import Layer
 from server.rnn.cells.vanilla_stream import VanillaStream
-from server.rnn.parameters import Array
+from server.rnn.reference import vanilla
 
 
 class VanillaLayer(Layer):
@@ -49,12 +47,12 @@ class VanillaLayer(Layer):
 
     def forward(self) -> None:
         """Compute all states from state 0."""
-        Wb, recurrent = self._parameters.Wb, self._recurrent
+        Wb_T, recurrent = self._parameters.Wb_T, self._recurrent
         dot, add, tanh = np.dot, np.add, np.tanh
         # a_t = U x_t for all t; the loop adds W h_{t-1} + b.
-        self.inputs.project(split_gates(self._parameters.U, 1), self._a_rows)
+        self.inputs.project(split_gates(self._parameters.U_T, 1), self._a_rows)
         for h_before, a, h in self._steps:
-            dot(h_before, Wb, recurrent)
+            dot(h_before, Wb_T, recurrent)
             add(a, recurrent, a)
             tanh(a, h)
 
@@ -71,15 +69,8 @@ class VanillaLayer(Layer):
             multiply_back(d_a_after, recurrent)
             add(e, recurrent, e)
             multiply(d_a_here, e, d_a_here)
-        np.matmul(self._before.T, self._d_a_rows[0], self._gradients.Wb)
+        np.matmul(self._before.T, self._d_a_rows[0], self._gradients.Wb_T)
         self.inputs.backward(self._d_a_rows)
-
-
-def reference_step(
-    layer: ReferenceLayer, inputs: Array, state: Mapping[str, Array]
-) -> dict[str, Array]:
-    """Return the next state by the equations of `VanillaLayer`."""
-    return {"h": np.tanh(layer.product("W", state["h"]) + (inputs + layer.vector("b")))}
 
 
 VANILLA = Cell(
@@ -88,5 +79,5 @@ VANILLA = Cell(
     gates=1,
     layer=VanillaLayer,
     single_stream_layer=VanillaStream,
-    reference_step=reference_step,
+    reference=vanilla,
 )

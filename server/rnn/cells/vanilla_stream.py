@@ -57,19 +57,19 @@ class VanillaStream(Layer):
     _kernel: ModuleType | None = None
 
     def _make_steps(self) -> None:
-        U, W = self._parameters.U, self._parameters.W
-        (K, m), T = U.shape, self.sequence_length
+        U_T, W_T = self._parameters.U_T, self._parameters.W_T
+        (K, m), T = U_T.shape, self.sequence_length
         picks = count_picks(T)
         self._reads_flat = self._reads.reshape(-1)
         self._reads_transposed = self._reads[:T, : K + m + 1].T
         self._offsets = np.arange(T, dtype=np.intp) * self._reads.shape[1]
         self._one_hot = self._offsets.copy()
-        self._appended = np.zeros((m + 1 + picks, m), dtype=W.dtype)
+        self._appended = np.zeros((m + 1 + picks, m), dtype=W_T.dtype)
         self._states = self.hidden[1:, 0, :m]
 
         # Bound methods, made once.
         self._product = self._appended.T.dot
-        self._product_back = W.dot
+        self._product_back = W_T.dot
         rows, states = list(self._reads[:T, K:]), list(self._states)
         for t, row in enumerate(rows):
             row[m + 1 + t % picks] = 1.0
@@ -87,8 +87,8 @@ class VanillaStream(Layer):
         The one-hot end of each row makes all these matrices slices. `matmul` does not copy slices;
         `dot` does.
         """
-        (K, m), T = self._parameters.U.shape, self.sequence_length
-        reads = np.zeros((T + 1, K + m + 1 + count_picks(T)), dtype=self._parameters.W.dtype)
+        (K, m), T = self._parameters.U_T.shape, self.sequence_length
+        reads = np.zeros((T + 1, K + m + 1 + count_picks(T)), dtype=self._parameters.W_T.dtype)
         reads[:, K + m] = 1.0
         self._reads = reads
         return reads[:, None, K : K + m + 1]
@@ -101,8 +101,8 @@ class VanillaStream(Layer):
         """Compute all states from state 0."""
         x, one_hot, parameters = self.inputs.x, self._one_hot, self._parameters
         if self._kernel is not None:
-            U, W, b = parameters.U, parameters.W, parameters.b
-            self._kernel.forward(x, one_hot, U, W, b, self._reads)
+            U_T, W_T, b = parameters.U_T, parameters.W_T, parameters.b
+            self._kernel.forward(x, one_hot, U_T, W_T, b, self._reads)
             return
         self._reads_flat[one_hot] = 0.0
         np.add(x, self._offsets, one_hot)
@@ -110,9 +110,9 @@ class VanillaStream(Layer):
         self._forward()
 
     def _forward(self) -> None:
-        product, tanh, take = self._product, np.tanh, self._parameters.U.take
-        Wb = self._parameters.Wb
-        np.copyto(self._appended[: len(Wb)], Wb)
+        product, tanh, take = self._product, np.tanh, self._parameters.U_T.take
+        Wb_T = self._parameters.Wb_T
+        np.copyto(self._appended[: len(Wb_T)], Wb_T)
         for x, appended, steps in self._parts:
             # The default mode copies `out`, in case an index is wrong; "clip" does not.
             take(x, 0, appended, "clip")
@@ -125,10 +125,10 @@ class VanillaStream(Layer):
         # Each e_t becomes da_t in place.
         e, parameters = self.state_gradients, self._parameters
         if self._kernel is not None:
-            self._kernel.backward(parameters.W, self._reads, len(parameters.U), e)
+            self._kernel.backward(parameters.W_T, self._reads, len(parameters.U_T), e)
         else:
             self._backward()
-        np.matmul(self._reads_transposed, e, self._gradients.UWb)
+        np.matmul(self._reads_transposed, e, self._gradients.UWb_T)
 
     def _backward(self) -> None:
         product, add, multiply = self._product_back, np.add, np.multiply

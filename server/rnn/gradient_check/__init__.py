@@ -1,1 +1,1 @@
-"""The gradient check: numerical derivatives and a reference network."""
+"""The gradient check: the network's gradients against derivatives of the reference's loss."""

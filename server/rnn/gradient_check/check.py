@@ -134,8 +134,8 @@ def check_gradients(
 
     Notes
     -----
-    The loss is computed by `ReferenceNetwork`, from the definitions, and not by the network under
-    test. The check therefore covers the forward pass too.
+    The loss is computed by `server.rnn.reference`, from the definitions, and not by the network
+    under test. The check therefore covers the forward pass too.
 
     The complex-step derivative [1]_ ``Im L(theta + i h) / h`` subtracts no close numbers, so `h`
     can be so small that the result is exact up to rounding. The loss must be analytic in every

@@ -1,13 +1,17 @@
 """Numerical derivatives of the loss with respect to every entry of a parameter."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from server.rnn.cells import CELLS
+from server.rnn.gradient_check.perturbation import Matrix as SharedMatrix
+from server.rnn.gradient_check.perturbation import PerturbedMatrix, perturbed_vector
 from server.rnn.gradient_check.random_network import RandomNetwork
-from server.rnn.gradient_check.reference_network import Perturbation, ReferenceNetwork
 from server.rnn.parameters import Array
+from server.rnn.reference import network as reference
 
 Matrix = NDArray[np.float64]
 
@@ -24,7 +28,7 @@ _FINER_STEPS = (CENTRAL_STEP / 4, CENTRAL_STEP / 16)
 # The error of a smaller gradient is relative to this instead.
 FLOOR = 1e-6
 
-# The numbers of the gates, or of the logits, over all copies and streams, that fit in the
+# The numbers of the gates, or of the logits, over all copies of one stream, that fit in the
 # processor's caches. This bounds the memory, too.
 _MAX_NUMBERS = 30_000
 
@@ -167,7 +171,7 @@ def _derivatives(
     size = int(np.prod(shape))
     streams, sizes = random_network.network.batch_size, random_network.network.architecture
     widest = max(sizes.hidden_size * sizes.gates, sizes.vocabulary_size)
-    at_once = max(1, _MAX_NUMBERS // (streams * widest))
+    at_once = max(1, _MAX_NUMBERS // widest)
     parts = []
     for start in range(0, size, at_once):
         flat = np.arange(start, min(start + at_once, size))
@@ -183,25 +187,41 @@ def _losses(
     *,
     carried: bool,
 ) -> _Losses:
-    network, x, y = random_network.network, random_network.x, random_network.y
-    parameters = dict(network.parameters.items())
-    state = random_network.state
-    if carried:
-        # The state after the pass that computed the analytic gradient.
-        state = {symbol: view[None].copy() for symbol, view in network.last_state.items()}
+    network, dtype = random_network.network, random_network.dtype
+    cell = CELLS[network.architecture.cell].reference
+    one_hot = np.eye(network.architecture.vocabulary_size, dtype=dtype)
+    parameters: dict[str, Any] = {
+        symbol: SharedMatrix(array) if array.ndim == 2 else array
+        for symbol, array in network.parameters.items()
+    }
+    # The mistake starts from the state after the pass that computed the analytic gradient.
+    whole = network.last_state if carried else random_network.state
+    streams = range(network.batch_size)
+    states = [{symbol: view[b].copy() for symbol, view in whole.items()} for b in streams]
 
     def losses(step: complex) -> Array:
-        nonlocal state
         # A scalar of the network's precision, so that float32 stays float32.
-        kind = np.result_type(
-            random_network.dtype, np.complex64 if isinstance(step, complex) else "f4"
-        )
-        typed = kind.type(step)
-        perturbation = Perturbation(name=name, entries=entries, step=typed)
-        reference = ReferenceNetwork(network.architecture, parameters, network.masks, perturbation)
-        result, after = reference.losses(state, x, y)
-        if carried:
-            state = {symbol: np.asarray(view.real) for symbol, view in after.items()}
-        return result
+        kind = np.result_type(dtype, np.complex64 if isinstance(step, complex) else "f4")
+        changed = parameters | {
+            name: _perturbed(network.parameters[name], entries, kind.type(step))
+        }
+        found = []
+        for b in streams:
+            masks = {f"{layer}": mask[:, b] for layer, mask in enumerate(network.masks, start=2)}
+            x, y = one_hot[random_network.x[:, b]], one_hot[random_network.y[:, b]]
+            p, after, _ = reference.forward(cell, changed, x, states[b], masks=masks)
+            found.append(np.stack(reference.losses(p, y), axis=-1))
+            if carried:
+                states[b] = {symbol: np.asarray(view.real) for symbol, view in after.items()}
+        return np.stack(found, axis=-1)
 
     return losses
+
+
+def _perturbed(
+    array: Array, entries: tuple[NDArray[np.intp], ...], step: np.number[Any]
+) -> PerturbedMatrix | Array:
+    if array.ndim == 1:
+        return perturbed_vector(array, entries[0], step)
+    rows, columns = entries
+    return PerturbedMatrix(array, rows, columns, step)

@@ -20,7 +20,7 @@ class RandomNetwork:
     ----------
     network : Network
         A network with random parameters, state and masks.
-    state : dict of str to ndarray of shape (1, B, m)
+    state : dict of str to ndarray of shape (B, m)
         A copy of the state before the sequence, which the network cannot change.
     x, y : ndarray of int, shape (T, B)
         The characters, and the character that follows each of them.
@@ -106,5 +106,5 @@ def make_random_network(
     text = text.reshape(sequence_length + 1, batch_size)
     if dropout > 0.0:
         network.draw_masks(rng, dropout)
-    carried = {name: state[None].copy() for name, state in network.state.items()}
+    carried = {name: state.copy() for name, state in network.state.items()}
     return RandomNetwork(network=network, state=carried, x=text[:-1], y=text[1:])

@@ -44,7 +44,7 @@ class Stepper:
                 view[:] = model.state[name]
                 self._to_carry.append((view, layer.last_state[symbol]))
         self._hidden = self._layers[-1].outputs
-        self._output_weights = parameters.stack("V", "c")
+        self._Vc_T = parameters.stack("V", "c")
         self._logits = np.empty((streams, sizes.vocabulary_size), dtype=model.dtype)
 
     def step(self, x: NDArray[np.integer] | int) -> Array:
@@ -65,7 +65,7 @@ class Stepper:
             layer.forward()
         for state, last_state in self._to_carry:
             state[:] = last_state
-        np.matmul(self._hidden, self._output_weights, self._logits)
+        np.matmul(self._hidden, self._Vc_T, self._logits)
         return self._logits
 
     def clear_state(self) -> None:

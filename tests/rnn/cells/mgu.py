@@ -1,13 +1,12 @@
-"""The minimal gated unit, a cell that is not shipped. A cell needs only one module."""
-
-from collections.abc import Mapping
+"""The minimal gated unit, a cell that is not shipped. Its definition is in `mgu_reference`."""
 
 import numpy as np
 
-from server.rnn.cells.cell import Cell, ReferenceLayer, logistic
+from server.rnn.cells.cell import Cell
 from server.rnn.cells.gates import split_gates
 from server.rnn.cells.layer import Layer
 from server.rnn.parameters import Array
+from tests.rnn.cells import mgu_reference
 
 
 class MGULayer(Layer):
@@ -42,8 +41,8 @@ class MGULayer(Layer):
     def forward(self) -> None:
         """Compute all states from state 0."""
         p, (f, n), r = self._parameters, self._a, self._r
-        (W_f, W_n), (b_f, b_n) = np.split(p.W, 2, axis=1), np.split(p.b, 2)
-        self.inputs.project(split_gates(p.U, 2), self._a_rows)
+        (W_f, W_n), (b_f, b_n) = np.split(p.W_T, 2, axis=1), np.split(p.b, 2)
+        self.inputs.project(split_gates(p.U_T, 2), self._a_rows)
         for t, h_t in enumerate(self._states):
             h = self.hidden[t, :, :-1]
             f[t] = logistic(f[t] + h @ W_f + b_f)
@@ -53,7 +52,7 @@ class MGULayer(Layer):
 
     def backward(self) -> None:
         """Fill the gradients of the parameters, and of the hidden states of the layer below."""
-        W_f, W_n = np.split(self._parameters.W, 2, axis=1)
+        W_f, W_n = np.split(self._parameters.W_T, 2, axis=1)
         (f, n), (d_f, d_n), before = self._a, self._d_a, self.hidden[:-1, :, :-1]
         recurrent: Array = np.zeros_like(self._d_h[0])
         for t in reversed(range(self.sequence_length)):
@@ -64,22 +63,15 @@ class MGULayer(Layer):
             recurrent = d_h * (1.0 - f[t]) + d_r * f[t] + d_f[t] @ W_f.T
         (g_f, g_n), m = self._d_a_rows, len(W_f)
         gradients = self._gradients
-        gradients.W[:, :m] = self._before[:, :m].T @ g_f
-        gradients.W[:, m:] = self._r.reshape(-1, m).T @ g_n
+        gradients.W_T[:, :m] = self._before[:, :m].T @ g_f
+        gradients.W_T[:, m:] = self._r.reshape(-1, m).T @ g_n
         gradients.b[:] = self._d_a_rows.sum(axis=1).reshape(-1)
         self.inputs.backward(self._d_a_rows)
 
 
-def reference_step(
-    layer: ReferenceLayer, inputs: Array, state: Mapping[str, Array]
-) -> dict[str, Array]:
-    """Return the next state by the equations of `MGULayer`."""
-    h = state["h"]
-    m = h.shape[2]
-    a = inputs + layer.vector("b")
-    f = logistic(layer.product("W", h)[..., :m] + a[..., :m])
-    n = np.tanh(layer.product("W", f * h)[..., m:] + a[..., m:])
-    return {"h": (1.0 - f) * h + f * n}
+def logistic(a: Array) -> Array:
+    """Return 1 / (1 + e^-a)."""
+    return np.asarray(1.0 / (1.0 + np.exp(-a)))
 
 
 MGU = Cell(
@@ -88,5 +80,5 @@ MGU = Cell(
     gates=2,
     initial_biases=(1.0, 0.0),
     layer=MGULayer,
-    reference_step=reference_step,
+    reference=mgu_reference,
 )

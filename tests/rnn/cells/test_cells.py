@@ -10,10 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.rnn.cells import CELLS
-from server.rnn.gradient_check.reference_network import Perturbation, ReferenceNetwork
 from server.rnn.network import Network
 from server.rnn.training.trainer import Trainer, TrainerSettings
-from tests.rnn.support import bytes_of, make_trainer, random_text
+from tests.rnn.support import bytes_of, make_trainer, random_text, reference_losses
 
 networks = {
     "cell": st.sampled_from(list(CELLS)),
@@ -45,18 +44,17 @@ def test_losses_and_states_follow_the_definitions(cell, layers, batch_size, K, m
     network, x, y = random_network(cell, layers, batch_size, K=K, m=m, T=T, seed=seed)
     if dropout:
         network.draw_masks(np.random.default_rng(seed), dropout)
-    no_perturbation = Perturbation(name="c", entries=(np.array([0]),), step=0.0)
-    parameters = dict(network.parameters.items())
-    reference = ReferenceNetwork(network.architecture, parameters, network.masks, no_perturbation)
-    before = {name: state[None].copy() for name, state in network.state.items()}
-    losses, after = reference.losses(before, x, y)
+    before = {name: state.copy() for name, state in network.state.items()}
+    losses, after = reference_losses(
+        network.architecture, network.parameters, before, x, y, network.masks
+    )
     loss = network.forward(x, y)
-    assert network.losses == pytest.approx(losses[0].ravel(), abs=1e-9)
+    assert network.losses == pytest.approx(losses.ravel(), abs=1e-9)
     assert loss == pytest.approx(losses.sum() / batch_size, abs=1e-8)
     assert set(after) == set(network.last_state) == set(network.architecture.state_names)
     for name, state in network.last_state.items():
-        assert state == pytest.approx(after[name][0], abs=1e-9)
-        assert np.array_equal(network.state[name], before[name][0])
+        assert state == pytest.approx(after[name], abs=1e-9)
+        assert np.array_equal(network.state[name], before[name])
     network.carry()
     for name, state in network.state.items():
         assert np.array_equal(state, network.last_state[name])

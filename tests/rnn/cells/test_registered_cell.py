@@ -61,7 +61,7 @@ def test_its_gradients_agree_with_both_numerical_derivatives(mgu, layers, batch_
 
 
 def test_a_wrong_layer_fails_the_check(mgu, monkeypatch):
-    """The check compares the layer with this cell's own reference step."""
+    """The check compares the layer with this cell's own reference."""
     forward = MGULayer.forward
 
     def carry_less(layer):

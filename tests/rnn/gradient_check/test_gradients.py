@@ -82,7 +82,7 @@ def test_a_given_text_is_read():
     seed=st.integers(0, 2**32),
 )
 def test_the_networks_own_loss_has_the_same_complex_step(cell, layers, batch_size, dropout, seed):
-    """The check differentiates the reference network; this is the network that trains."""
+    """The check differentiates the reference; this is the network that trains."""
     rng = np.random.default_rng(seed)
     made = {
         dtype: Network(6, 4, 7, dtype, cell=cell, layers=layers, batch_size=batch_size)
@@ -110,7 +110,7 @@ def test_the_networks_own_loss_has_the_same_complex_step(cell, layers, batch_siz
 def truncate(cell):
     """Omit the gradient from the following step."""
     cell.state_gradients *= 1.0 - cell._states**2
-    np.matmul(cell._reads_transposed, cell.state_gradients, cell._gradients.UWb)
+    np.matmul(cell._reads_transposed, cell.state_gradients, cell._gradients.UWb_T)
 
 
 def test_a_truncated_gradient_fails_the_check(monkeypatch):
@@ -140,7 +140,7 @@ def test_a_wrong_forward_pass_fails_the_check(monkeypatch, cell):
 def test_a_mask_missing_in_the_backward_pass_fails_the_check(monkeypatch):
     def forgetful(inputs, d_a):
         np.matmul(inputs._inputs.T, d_a, inputs._gradients)
-        np.matmul(d_a, inputs._weights.T, inputs._state_gradients)
+        np.matmul(d_a[0], inputs._U[0], inputs._state_gradients)
 
     monkeypatch.setattr(HiddenStates, "backward", forgetful)
     assert check_gradients(layers=2).passed

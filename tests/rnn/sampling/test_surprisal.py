@@ -1,4 +1,4 @@
-"""Surprisal against the reference network and the training loss."""
+"""Surprisal against the reference and the training loss."""
 
 import numpy as np
 import pytest
@@ -6,9 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.rnn.cells import CELLS
-from server.rnn.gradient_check.reference_network import Perturbation, ReferenceNetwork
 from server.rnn.sampling.surprisal import surprisal
-from tests.rnn.support import make_trainer
+from tests.rnn.support import make_trainer, reference_losses
 
 K = 7
 
@@ -21,13 +20,11 @@ def trained(updates=30, **changes):
 
 
 def plain_nats(model, texts):
-    """The surprisal by the reference network, without a perturbation."""
-    no_perturbation = Perturbation(name="c", entries=(np.array([0]),), step=0.0)
+    """The surprisal by the reference."""
     sizes = model.architecture
-    reference = ReferenceNetwork(sizes, model.parameters, [], no_perturbation)
-    state = {name: np.zeros((1, len(texts), sizes.hidden_size)) for name in sizes.state_names}
-    losses, _ = reference.losses(state, texts[:, :-1].T, texts[:, 1:].T)
-    return losses[0].T
+    state = {name: np.zeros((len(texts), sizes.hidden_size)) for name in sizes.state_names}
+    losses, _ = reference_losses(sizes, model.parameters, state, texts[:, :-1].T, texts[:, 1:].T)
+    return losses.T
 
 
 @pytest.mark.parametrize("cell", CELLS)
