@@ -1,13 +1,17 @@
 """Processes of `python -m server`, forked from one that has imported it.
 
 Importing the server takes more processor time than most tests. A forked process is a process like
-any other: it has its own memory, open files and signals. `tests/web/test_server.py`,
-`tests/test_settings.py` and others start the command itself.
+any other: it has its own memory, open files and signals. On Linux the processes in which a forked
+server trains and writes are forked from it as well. `tests/web/test_server.py`,
+`tests/commands/test_output.py`, `tests/worker/test_worker.py` and others start real interpreters.
 """
 
+import asyncio
 import atexit
+import contextlib
 import functools
 import gc
+import importlib
 import json
 import os
 import selectors
@@ -22,6 +26,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 MAX_REQUEST_BYTES = 65_536
+# The modules whose processes can be forked from a server. Importing a run uses SQLite, whose locks
+# a thread of the server may hold during the fork.
+CHILD_MODULES = ("server.worker", "server.inference")
+# Linux shows so many characters of a process's name.
+NAME_CHARACTERS = 15
 
 
 def start_command(arguments, environment=None, *, stderr=None, root=ROOT):
@@ -39,17 +48,11 @@ def start_command(arguments, environment=None, *, stderr=None, root=ROOT):
     root : Path
         The directory with the server's sources. If it is another, the process is not forked.
     """
-    arguments = [*map(str, arguments)]
     environment = environment or {}
     if root == ROOT and all(name.startswith("HURRAH_") for name in environment):
-        return ForkedProcess(
-            arguments,
-            {name: value for name, value in os.environ.items() if name.startswith("HURRAH_")}
-            | environment,
-            2 if stderr is None else stderr.fileno(),
-        )
+        return ForkedProcess(arguments, environment, stderr=stderr)
     return subprocess.Popen(
-        [sys.executable, "-m", "server", *arguments],
+        [sys.executable, "-m", "server", *map(str, arguments)],
         cwd=root,
         env=os.environ | environment,
         stdout=subprocess.PIPE,
@@ -59,21 +62,49 @@ def start_command(arguments, environment=None, *, stderr=None, root=ROOT):
 
 
 class ForkedProcess:
-    """A forked process, with the part of the interface of `subprocess.Popen` that tests use."""
+    """A forked process, with the part of the interface of `subprocess.Popen` that tests use.
 
-    def __init__(self, arguments, environment, stderr):
+    Parameters
+    ----------
+    arguments : sequence
+        The arguments of `python -m server`.
+    environment : mapping of str to str
+        Variables `HURRAH_*` that it has besides those of the tests.
+    cwd : Path
+        Its working directory.
+    stdout, stderr : file, int or None
+        Where its output and its errors go: a file, a file descriptor, `subprocess.PIPE`, or, with
+        None, where those of the tests go. Its standard input is empty.
+    """
+
+    def __init__(
+        self, arguments, environment=None, *, cwd=ROOT, stdout=subprocess.PIPE, stderr=None
+    ):
+        own = {name: value for name, value in os.environ.items() if name.startswith("HURRAH_")}
+        request = {
+            "arguments": [*map(str, arguments)],
+            "environment": own | (environment or {}),
+            "directory": str(cwd),
+        }
         self._status, status = socket.socketpair()
-        output, stdout = os.pipe()
-        request = {"arguments": arguments, "environment": environment}
-        descriptors = [status.fileno(), stdout, stderr]
-        socket.send_fds(_fork_server(), [json.dumps(request).encode()], descriptors)
-        status.close()
-        os.close(stdout)
-        self.stdout = os.fdopen(output, encoding="utf-8")
+        with status, contextlib.ExitStack() as ends:
+            self.stdout, its_stdout = _stream(stdout, 1, ends)
+            self.stderr, its_stderr = _stream(stderr, 2, ends)
+            descriptors = [status.fileno(), its_stdout, its_stderr]
+            socket.send_fds(_fork_server(), [json.dumps(request).encode()], descriptors)
         self._messages = self._status.makefile("r")
         self.pid = int(self._messages.readline())
         self.returncode = None
         self._lock = threading.Lock()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for stream in (self.stdout, self.stderr):
+            if stream is not None:
+                stream.close()
+        self.wait()
 
     def poll(self):
         return self._returncode_within(0)
@@ -114,6 +145,23 @@ class ForkedProcess:
                     self._status.close()
 
 
+def _stream(target, inherited, ends):
+    """Return the reading end of a pipe, or None, and the descriptor for the process.
+
+    What `ends` closes is needed only until the process has it.
+    """
+    if target == subprocess.PIPE:
+        reading, writing = os.pipe()
+        ends.callback(os.close, writing)
+        return os.fdopen(reading, encoding="utf-8"), writing
+    if target == subprocess.DEVNULL:
+        target = os.open(os.devnull, os.O_WRONLY)
+        ends.callback(os.close, target)
+    if target is None:
+        target = inherited
+    return None, target if isinstance(target, int) else target.fileno()
+
+
 @functools.cache
 def _fork_server():
     """Start the process to fork from, and return a socket for requests to it."""
@@ -139,6 +187,8 @@ def _answer_requests(channel):
     import server.__main__  # noqa: PLC0415
     import server.web.server  # noqa: PLC0415
 
+    for module in CHILD_MODULES:
+        importlib.import_module(f"{module}.__main__")
     # The shipped text and the static files are the same for all: they are described once.
     library = server.corpora.library
     library.describe = functools.lru_cache(maxsize=1)(library.describe)
@@ -188,19 +238,68 @@ def _run_and_report(request, status, stdout, stderr):
 
 def _run(request):
     """Run the command in this process."""
+    os.environ.update(request["environment"])
+    os.chdir(request["directory"])
+    if sys.platform == "linux":
+        asyncio.create_subprocess_exec = functools.partial(
+            _create_forked, asyncio.create_subprocess_exec
+        )
+    sys.argv = ["server", *request["arguments"]]
+    app = sys.modules["server.__main__"].app
+    _run_and_exit(lambda: app(request["arguments"], prog_name="python -m server"))
+
+
+async def _create_forked(create, executable, option, module, *arguments, env, **streams):
+    """Create a child process of a server that is forked, in place of `create_subprocess_exec`."""
+    if module not in CHILD_MODULES:
+        return await create(executable, option, module, *arguments, env=env, **streams)
+
+    def run_instead():
+        # In the forked process, in place of executing the program.
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+        # What the server has must not be finalised here.
+        gc.freeze()
+        signal.set_wakeup_fd(-1)
+        for number in signal.valid_signals():
+            if callable(signal.getsignal(number)):
+                signal.signal(number, signal.SIG_DFL)
+        # As Python sets them at its start.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        os.environ.clear()
+        os.environ.update(env)
+        sys.modules["server.files.failpoints"]._reached.clear()
+        sys.argv = [module, *arguments]
+        # `child_pids` in tests/serving.py finds it by this name.
+        Path("/proc/self/comm").write_text(module[:NAME_CHARACTERS], encoding="ascii")
+        _run_and_exit(sys.modules[f"{module}.__main__"].main)
+
+    return await create(
+        executable, option, module, *arguments, env=env, preexec_fn=run_instead, **streams
+    )
+
+
+def _run_and_exit(main):
+    """Run a program in this process, which ends with it."""
     status = 1
     try:
-        os.environ.update(request["environment"])
+        sys.stdin = os.fdopen(0, closefd=False)
         sys.stdout = os.fdopen(1, "w", closefd=False)
         sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False, errors="backslashreplace")
-        sys.modules["server.__main__"].app(request["arguments"], prog_name="python -m server")
+        main()
+        status = 0
     except SystemExit as exit_:
-        status = exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
+        status = exit_.code or 0
+        if not isinstance(status, int):
+            print(status, file=sys.stderr)
+            status = 1
     except BaseException:  # noqa: BLE001 - the process ends here
         traceback.print_exc()
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
         os._exit(status)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-from tests.fork_server import start_command
+from tests.fork_server import NAME_CHARACTERS, start_command
 
 ROOT = Path(__file__).parent.parent
 LIMIT_S = 60.0
@@ -174,14 +174,20 @@ def until(condition, limit_s=LIMIT_S):
 def child_pids(parent, module):
     """Return the ids of the children of `parent` that run a module."""
     listing = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid=,command="], capture_output=True, text=True, check=True
+        ["ps", "-A", "-o", "pid=,ppid=,comm=,command="], capture_output=True, text=True, check=True
     )
     found = []
     for line in listing.stdout.splitlines():
         pid, ppid, command = line.split(None, 2)
-        if int(ppid) == parent and module in command:
+        if int(ppid) == parent and runs_module(command, module):
             found.append(int(pid))
     return found
+
+
+def runs_module(command, module):
+    """Whether a process runs a module, by the columns `comm=,command=` of `ps`."""
+    # Linux cuts the name off that a forked process gives itself.
+    return command.startswith(module[:NAME_CHARACTERS]) or f" {module}" in command
 
 
 def is_alive(pid):

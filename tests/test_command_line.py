@@ -1,4 +1,4 @@
-"""The command line in real processes."""
+"""The command line."""
 
 import re
 import signal
@@ -13,9 +13,16 @@ from typer.testing import CliRunner
 from server.__main__ import app
 from server.analysis.gradient_check import number_fields
 from server.rnn.cells import DEFAULT_CELL
-from tests.serving import ROOT, until
-from tests.training import assert_same_training, run_command, short_training
+from tests.serving import until
+from tests.training import (
+    assert_same_training,
+    run_command,
+    short_training,
+    started_command,
+)
 
+# Starts an interpreter; the other commands are forked.
+REAL = ("env",)
 TEXT = "Orla rowed the Dabchick over to Farside, and Tobin counted the strokes aloud. " * 30
 
 
@@ -28,7 +35,7 @@ def book(tmp_path):
 
 def test_train_makes_all_updates_and_saves_its_results(book, tmp_path):
     out = tmp_path / "out"
-    done = run_command(*short_training(book, out, 300))
+    done = run_command(*short_training(book, out, 300), before=REAL)
     assert done.returncode == 0, done.stderr
     assert "Done: 300 updates" in done.stdout
     assert "update 100, smooth loss" in done.stdout
@@ -50,12 +57,8 @@ def test_a_resumed_training_equals_an_uninterrupted_one(book, tmp_path):
 
 def test_ctrl_c_saves_a_checkpoint_and_prints_how_to_resume(book, tmp_path):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    with subprocess.Popen(
-        [sys.executable, "-m", "server", *map(str, short_training(book, parts, 100_000_000))],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
+    command = short_training(book, parts, 100_000_000)
+    with started_command(*command, before=REAL, stdout=subprocess.PIPE, text=True) as process:
         until((parts / "losses.csv").exists)
         until(lambda: (parts / "losses.csv").stat().st_size > 1_000)
         process.send_signal(signal.SIGINT)

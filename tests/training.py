@@ -4,13 +4,27 @@ import contextlib
 import os
 import subprocess
 import sys
+import tempfile
 
 from server.checkpoints.npz import read_archive
+from tests.fork_server import ForkedProcess
 from tests.serving import ROOT, until
+
+TIMEOUT_S = 100
 
 
 def run_command(*arguments, before=(), cwd=ROOT):
-    """Run a command, after the words in `before`, and return the completed process."""
+    """Run a command and return the completed process.
+
+    It is forked (`tests/fork_server.py`), unless `before` has words to start an interpreter with.
+    """
+    if not before:
+        with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
+            with ForkedProcess(arguments, cwd=cwd, stdout=stdout, stderr=stderr) as process:
+                status = process.wait(TIMEOUT_S)
+            stdout.seek(0)
+            stderr.seek(0)
+            return subprocess.CompletedProcess(arguments, status, stdout.read(), stderr.read())
     return subprocess.run(
         [*before, sys.executable, "-m", "server", *map(str, arguments)],
         cwd=cwd,
@@ -18,15 +32,22 @@ def run_command(*arguments, before=(), cwd=ROOT):
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=TIMEOUT_S,
     )
 
 
 @contextlib.contextmanager
 def started_command(*arguments, before=(), **options):
-    """Start a command, after the words in `before`; kill it when the block ends."""
-    command = [*before, sys.executable, "-m", "server", *map(str, arguments)]
-    with subprocess.Popen(command, cwd=ROOT, **options) as process:
+    """Start a command; kill it when the block ends.
+
+    It is forked, unless `before` has words to start an interpreter with.
+    """
+    if before:
+        command = [*before, sys.executable, "-m", "server", *map(str, arguments)]
+        started = subprocess.Popen(command, cwd=ROOT, **options)
+    else:
+        started = ForkedProcess(arguments, **options)
+    with started as process:
         try:
             yield process
         finally:

@@ -44,22 +44,21 @@ def resumes_exactly(book, out, whole):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_every_stop_signal_saves_a_checkpoint(book, out, tmp_path, number):
     pipe = subprocess.PIPE
-    with started_command(
-        *train_command(book, out, **ENDLESS), stdout=pipe, stderr=pipe, text=True
-    ) as process:
+    command = train_command(book, out, **ENDLESS)
+    with started_command(*command, stdout=pipe, stderr=pipe) as process:
         wait_for_losses(out, 10_000)
         assert not (out / "checkpoint.npz").exists()
         process.send_signal(number)
-        said, wrong = process.communicate(timeout=60)
-    assert (process.returncode, wrong) == (130, "")
+        said, wrong = process.stdout.read(), process.stderr.read()
+        assert (process.wait(60), wrong) == (130, "")
     stopped = re.search(r"Stopped at update ([\d,]+)\. To continue, .* --resume", said)[1]
     assert resumes_exactly(book, out, tmp_path / "whole") == int(stopped.replace(",", ""))
 
 
 def test_a_signal_before_the_first_update_saves_a_checkpoint(book, out, tmp_path):
-    stopping = os.environ | {"HURRAH_STOP_AT": "train.begin"}
+    stopping = {"HURRAH_STOP_AT": "train.begin"}
     command = train_command(book, out, **ENDLESS)
-    with started_command(*command, stdout=subprocess.DEVNULL, env=stopping) as process:
+    with started_command(*command, stdout=subprocess.DEVNULL, environment=stopping) as process:
         until(lambda: is_stopped(process.pid))
         process.send_signal(signal.SIGTERM)
         process.send_signal(signal.SIGCONT)
@@ -96,9 +95,8 @@ def test_a_closed_terminal_does_not_stop_a_training_under_nohup(book, out):
 
 def test_a_closed_pipe_is_reported_and_saves_a_checkpoint(book, out, tmp_path):
     pipe = subprocess.PIPE
-    with started_command(
-        *train_command(book, out, **ENDLESS), stdout=pipe, stderr=pipe, text=True
-    ) as process:
+    command = train_command(book, out, **ENDLESS)
+    with started_command(*command, stdout=pipe, stderr=pipe) as process:
         wait_for_losses(out, 10_000)
         process.stdout.close()
         wrong = process.stderr.read()

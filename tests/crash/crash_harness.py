@@ -14,7 +14,7 @@ import httpx
 from server.checkpoints.snapshots import spacing
 from server.spec.sample_schedule import epoch_is_marked
 from tests.crash.reference_run import ReferenceRun
-from tests.serving import PAGES, RunningServer, is_alive, until
+from tests.serving import PAGES, RunningServer, is_alive, runs_module, until
 
 SHARED = {"sample_every": 100, "sample_length": 30, "max_updates": None, "checkpoint_every_s": 1}
 # One of each cell and of three optimizers, with and without several streams and dropout.
@@ -85,7 +85,7 @@ class CrashHarness:
     def _children(self, module):
         """Return the server and its children that run a module."""
         listing = subprocess.run(
-            ["ps", "-A", "-o", "pid=,ppid=,stat=,command="],
+            ["ps", "-A", "-o", "pid=,ppid=,stat=,comm=,command="],
             capture_output=True,
             text=True,
             check=True,
@@ -93,7 +93,7 @@ class CrashHarness:
         found, own = {}, self.server.process.pid
         for line in listing.stdout.splitlines():
             pid, parent, state, command = line.split(None, 3)
-            if int(pid) == own or (int(parent) == own and module in command):
+            if int(pid) == own or (int(parent) == own and runs_module(command, module)):
                 found[int(pid)] = (state[0], int(pid) == own)
         return found
 

@@ -297,7 +297,6 @@ def test_training_in_the_terminal_names_the_file_and_can_be_resumed(disk, tmp_pa
     with started_command(
         *short_training(book, out, 10**8, "--checkpoint-every-s", 1),
         stderr=subprocess.PIPE,
-        text=True,
     ) as process:
         until((out / "checkpoint.npz").exists)
         ballast = fill(disk)

@@ -1,16 +1,15 @@
 """A training on the command line that was killed with kill -9 resumes exactly."""
 
-import os
 import random
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
 
 from server.checkpoints.npz import read_archive
-from tests.serving import PAGES, ROOT, until
+from tests.fork_server import ForkedProcess
+from tests.serving import PAGES, until
 from tests.training import is_stopped
 
 UPDATES = 6_000
@@ -40,12 +39,7 @@ def begin(book, out, stop_at=""):
     command = ["train", book, "--out", out, "--updates", UPDATES, *SIZES]
     if (out / "checkpoint.npz").exists():
         command.append("--resume")
-    return subprocess.Popen(
-        [sys.executable, "-m", "server", *map(str, command)],
-        cwd=ROOT,
-        env=os.environ | {"HURRAH_STOP_AT": stop_at},
-        stdout=subprocess.DEVNULL,
-    )
+    return ForkedProcess(command, {"HURRAH_STOP_AT": stop_at}, stdout=subprocess.DEVNULL)
 
 
 def assert_same_training(one, other):
