@@ -9,13 +9,13 @@ import { toggleTheme } from "./lib/theme.js";
 import { HeatMaps } from "./gradients/heatmaps.js";
 import { StepSizeChart } from "./gradients/step-size-chart.js";
 import { checkableSizes } from "./gradients/run-sizes.js";
-import { tableText } from "./gradients/table-text.js";
+import { checkTable, tableText } from "./gradients/table-text.js";
 import { networkText, showChecking, showNoVerdict, showVerdict } from "./gradients/verdict.js";
 import { parameterCount } from "./spec/run-spec.js";
+import { copyText } from "./ui/copy.js";
 import { FieldErrors } from "./ui/field-errors.js";
 import { mountShortcuts } from "./ui/shortcuts.js";
 import { mountThemeToggle } from "./ui/theme-toggle.js";
-import { toast } from "./ui/toasts.js";
 import { mountBackLink } from "./ui/back-link.js";
 
 const NUMBERS = ["layers", "hidden_size", "sequence_length", "batch_size", "seed"];
@@ -203,15 +203,11 @@ async function takeRun() {
 for (const button of /** @type {NodeListOf<HTMLElement>} */ (
   document.querySelectorAll("[data-copy]")
 )) {
-  button.addEventListener("click", async () => {
+  button.addEventListener("click", () => {
     if (!checked) return;
-    const text = tableText(button.dataset.copy, checked.found, networkText(checked.wanted));
-    try {
-      await navigator.clipboard.writeText(text);
-      toast(`The table was copied as ${button.textContent}.`);
-    } catch {
-      toast("The browser does not allow copying.");
-    }
+    const table = checkTable(checked.found, networkText(checked.wanted));
+    const text = tableText(button.dataset.copy, table);
+    copyText(text, `The table was copied as ${button.textContent}.`);
   });
 }
 

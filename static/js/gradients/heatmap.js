@@ -10,6 +10,20 @@ const GAP_FROM_PX = 4;
 const DOTTED_FROM_PX = 7;
 const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
+/**
+ * A parameter with the errors of its entries by method, one row per unit.
+ *
+ * @typedef {{name: string, shape: number[], errors: Record<string, (number | null)[][]>}}
+ *   MappedParameter
+ */
+
+/** How each method is named after the error of an entry. */
+const METHOD_WORDS = {
+  complex_step: "by complex step",
+  central_difference: "by central difference",
+  answer: "against the right gradient",
+};
+
 export class HeatMap {
   #parameter;
   #rows = [];
@@ -23,7 +37,7 @@ export class HeatMap {
   element;
 
   /**
-   * @param {{name: string, shape: number[], errors: Record<string, (number | null)[][]>}} parameter
+   * @param {MappedParameter} parameter
    * @param {(sentence: string | null) => void} describe called with a description of the entry
    *   under the pointer; null for none.
    */
@@ -53,7 +67,7 @@ export class HeatMap {
 
   /** The cell size, in pixels, with which the heatmaps of all parameters fit into a width. */
   static cellFor(parameters, width) {
-    const rows = parameters.map(({ errors }) => errors.complex_step);
+    const rows = parameters.map(({ errors }) => Object.values(errors)[0]);
     const widest = Math.max(...rows.map(([first]) => first.length));
     const highest = Math.max(...rows.map(({ length }) => length));
     const fitting = Math.floor(Math.min((width - 2) / widest, HIGHEST_MAP_PX / highest));
@@ -140,10 +154,10 @@ export class HeatMap {
   #sentence(row, column) {
     const { name, shape, errors } = this.#parameter;
     const index = shape.length === 1 ? row : `${row}, ${column}`;
-    const [complex, central] = ["complex_step", "central_difference"].map((method) =>
-      errorText(errors[method][row][column]),
+    const found = Object.entries(errors).map(
+      ([method, rows]) => `${errorText(rows[row][column])} ${METHOD_WORDS[method]}`,
     );
-    return `${name}[${index}]: ${complex} by complex step, ${central} by central difference`;
+    return `${name}[${index}]: ${found.join(", ")}`;
   }
 
   #worstEntry() {

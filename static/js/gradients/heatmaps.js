@@ -12,7 +12,7 @@ export class HeatMaps {
   #host = find("#check-maps");
   #readout = find("#check-readout");
   #hint = find("#check-readout").textContent;
-  #methods = radios("method");
+  #methods = radios("method"); // none if there is only one
   #check = null;
   #maps = [];
 
@@ -23,7 +23,12 @@ export class HeatMaps {
     new ResizeObserver(() => this.#draw()).observe(this.#host);
   }
 
-  /** Show the errors of a gradient check. */
+  /**
+   * Show the errors of a gradient check.
+   *
+   * @param {{parameters: import("./heatmap.js").MappedParameter[],
+   *   thresholds: Record<string, number>}} check
+   */
   show(check) {
     this.#check = check;
     const describe = (sentence) => setText(this.#readout, sentence ?? this.#hint);
@@ -35,7 +40,8 @@ export class HeatMaps {
 
   #draw() {
     if (!this.#check) return;
-    const method = this.#methods.find(({ checked }) => checked)?.value ?? "central_difference";
+    const method =
+      this.#methods.find(({ checked }) => checked)?.value ?? Object.keys(this.#check.thresholds)[0];
     const threshold = this.#check.thresholds[method];
     const cell = HeatMap.cellFor(this.#check.parameters, this.#host.clientWidth);
     const palette = colours();

@@ -1,68 +1,72 @@
-/** The table of a check as text for a report. Pure functions. */
-
-const HEADS = ["parameter", "shape", "complex step", "central difference", "result"];
-
-/** @type {Record<string, (check: any, about: string) => string>} */
-const FORMATS = { markdown, csv, latex };
+/** A table of relative errors as text for a report. Pure functions. */
 
 /**
- * The table of a check in one of FORMATS, with a description of the network.
+ * A table: a caption, the head of each column, its alignment ("l" or "r"), and the cells. The first
+ * column has the parameters' names, the second their shapes, such as "20 x 30".
  *
- * @param {string} format
- * @param {any} check
- * @param {string} about
+ * @typedef {{caption: string, heads: string[], align: string, rows: string[][]}} ErrorTable
  */
-export const tableText = (format, check, about) => FORMATS[format](check, about);
 
-/** @param {number | null} error null: not finite. */
-const errorOf = (error) => {
+/** @type {Record<string, (table: ErrorTable) => string>} */
+const FORMATS = { markdown, csv, latex };
+
+/** A table in one of FORMATS. @type {(format: string, table: ErrorTable) => string} */
+export const tableText = (format, table) => FORMATS[format](table);
+
+/** An error as a table has it; null: not finite. @type {(error: number | null) => string} */
+const errorCell = (error) => {
   if (error === null) return "not finite";
   return error === 0 ? "0" : error.toExponential(1);
 };
 
-/** @param {any} check @param {(name: string) => string} named @returns {string[][]} */
-const rowsOf = ({ parameters }, named = (name) => name) =>
-  parameters.map(({ name, shape, complex_step: complex, central_difference: central, passed }) => [
-    named(name),
-    shape.join(" x "),
-    errorOf(complex),
-    errorOf(central),
-    passed ? "correct" : "wrong",
-  ]);
+/** The table of a gradient check. @type {(check: any, about: string) => ErrorTable} */
+export const checkTable = ({ parameters }, about) => ({
+  caption: `Greatest relative errors: ${about}`,
+  heads: ["parameter", "shape", "complex step", "central difference", "result"],
+  align: "llrrl",
+  rows: parameters.map(
+    ({ name, shape, complex_step: complex, central_difference: central, passed }) => [
+      name,
+      shape.join(" x "),
+      errorCell(complex),
+      errorCell(central),
+      passed ? "correct" : "wrong",
+    ],
+  ),
+});
 
-/** @type {(check: any, about: string) => string} */
-function markdown(check, about) {
+/** @type {(table: ErrorTable) => string} */
+function markdown({ caption, heads, align, rows }) {
   const line = (/** @type {string[]} */ cells) => `| ${cells.join(" | ")} |`;
-  const rule = line(["---", "---", "---:", "---:", "---"]);
-  const rows = rowsOf(check).map(line);
-  return [`Greatest relative errors: ${about}`, "", line(HEADS), rule, ...rows, ""].join("\n");
+  const rule = line([...align].map((side) => (side === "r" ? "---:" : "---")));
+  return [caption, "", line(heads), rule, ...rows.map(line), ""].join("\n");
 }
 
-/** @type {(check: any) => string} */
-function csv(check) {
-  const lines = [HEADS, ...rowsOf(check)].map((cells) => cells.join(","));
-  return `${lines.join("\r\n")}\r\n`;
+/** @type {(table: ErrorTable) => string} */
+function csv({ heads, rows }) {
+  const quoted = (/** @type {string} */ cell) => (cell.includes(",") ? `"${cell}"` : cell);
+  return [heads, ...rows].map((cells) => `${cells.map(quoted).join(",")}\r\n`).join("");
 }
 
-/** @type {(check: any, about: string) => string} */
-function latex(check, about) {
+/** @type {(table: ErrorTable) => string} */
+function latex({ caption, heads, align, rows }) {
   const power = (/** @type {string} */ text) =>
-    text.replace(/^([\d.]+)e([+-]\d+)$/u, (_, digits, exponent) =>
-      `$${digits} \\times 10^{${Number(exponent)}}$`,
+    text.replace(
+      /^([\d.]+)e([+-]\d+)$/u,
+      (_, digits, exponent) => `$${digits} \\times 10^{${Number(exponent)}}$`,
     );
   const named = (/** @type {string} */ name) =>
     name.length > 1 ? `$${name[0]}_{${name.slice(1)}}$` : `$${name}$`;
-  const rows = rowsOf(check, named).map(
-    ([name, shape, ...rest]) =>
-      `  ${[name, `$${shape.replace(" x ", " \\times ")}$`, ...rest.map(power)].join(" & ")} \\\\`,
+  const lines = rows.map(([name, shape, ...rest]) =>
+    [named(name), `$${shape.replace(" x ", " \\times ")}$`, ...rest.map(power)].join(" & "),
   );
   return [
-    `% Greatest relative errors: ${about}`,
-    "\\begin{tabular}{llrrl}",
+    `% ${caption}`,
+    `\\begin{tabular}{${align}}`,
     "  \\hline",
-    `  ${HEADS.join(" & ")} \\\\`,
+    `  ${heads.join(" & ")} \\\\`,
     "  \\hline",
-    ...rows,
+    ...lines.map((line) => `  ${line} \\\\`),
     "  \\hline",
     "\\end{tabular}",
     "",

@@ -3,7 +3,7 @@
 import * as api from "../net/api.js";
 import { find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
-import { isRunFile, onFileDropped } from "../ui/file-drop.js";
+import { isRunFile, onFileChosen, onFileDropped } from "../ui/file-drop.js";
 import { toast } from "../ui/toasts.js";
 
 export class ImportDialog {
@@ -29,9 +29,9 @@ export class ImportDialog {
     for (const id of ["#import-open", "#empty-import"]) {
       document.querySelector(id)?.addEventListener("click", () => file.click());
     }
-    onChosen(file, (chosen) => this.open(chosen));
+    onFileChosen(file, (chosen) => this.open(chosen));
     find("#import-text-choose").addEventListener("click", () => text.click());
-    onChosen(text, (chosen) => this.#send(chosen));
+    onFileChosen(text, (chosen) => this.#send(chosen));
     find("#import-cancel").addEventListener("click", () => this.#dialog.close());
     // Also by Escape. A request that the server has not completed changes nothing.
     this.#dialog.addEventListener("close", () => this.#request?.abort());
@@ -107,16 +107,4 @@ export class ImportDialog {
     const missing = from && !parent ? " The run that it was forked from is not here." : "";
     toast(`“${name}” was imported.${missing}`);
   }
-}
-
-/**
- * @param {HTMLInputElement} input
- * @param {(file: File) => void} choose
- */
-function onChosen(input, choose) {
-  input.addEventListener("change", () => {
-    const file = input.files?.[0];
-    input.value = ""; // the same file can be chosen again
-    if (file) choose(file);
-  });
 }

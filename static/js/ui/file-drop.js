@@ -1,4 +1,4 @@
-/** Files dropped anywhere on the page. */
+/** Files that are chosen, or dropped anywhere on the page. */
 
 /** Whether a file is an exported run. @type {(file: {name: string}) => boolean} */
 export const isRunFile = ({ name }) => name.toLowerCase().endsWith(".hurrah");
@@ -35,5 +35,17 @@ export function onFileDropped(target, { wanted, accepts, drop, over, refuse }) {
     const { files } = event.dataTransfer;
     if (files.length > 1) refuse?.(files.length);
     else if (files.length && accepts(files[0])) drop(files[0]);
+  });
+}
+
+/**
+ * @param {HTMLInputElement} input
+ * @param {(file: File) => void} choose
+ */
+export function onFileChosen(input, choose) {
+  input.addEventListener("change", () => {
+    const file = input.files?.[0];
+    input.value = ""; // the same file can be chosen again
+    if (file) choose(file);
   });
 }

@@ -1,0 +1,19 @@
+/** Copying text to the clipboard. */
+
+import { toast } from "./toasts.js";
+
+/**
+ * @param {string} text
+ * @param {string} done the sentence for the user after it was copied.
+ * @returns {Promise<boolean>} whether it was copied. Without a secure context there is no clipboard.
+ */
+export async function copyText(text, done) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    toast("The browser does not allow copying.");
+    return false;
+  }
+  toast(done);
+  return true;
+}
