@@ -5,7 +5,7 @@ import { toast } from "./toasts.js";
 /**
  * @param {string} text
  * @param {string} done the sentence for the user after it was copied.
- * @returns {Promise<boolean>} whether it was copied. Without a secure context there is no clipboard.
+ * @returns {Promise<boolean>} whether it was copied; there may be no clipboard.
  */
 export async function copyText(text, done) {
   try {
