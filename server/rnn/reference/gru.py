@@ -43,7 +43,7 @@ def forward(p: Arrays, x: Array, state: Arrays) -> Arrays:
     return {"x": x, "h": h, "r": r, "z": z, "n": n, "q": q}
 
 
-def backward(p: Arrays, steps: Arrays, e: list[Array]) -> tuple[Arrays, list[Array]]:
+def backward(p: Arrays, steps: Arrays, e: Array) -> tuple[Arrays, Array]:
     """Compute the gradients of the loss by back-propagation through time.
 
     The parameters and results are those of `vanilla.backward`.
@@ -51,7 +51,7 @@ def backward(p: Arrays, steps: Arrays, e: list[Array]) -> tuple[Arrays, list[Arr
     U, W = p["U"], p["W"]
     x, h, r, z, n, q = (steps[symbol] for symbol in "xhrznq")
     dU, dW, db, dd = (np.zeros_like(p[name]) for name in "UWbd")
-    dx, dh_next = [None] * len(x), np.zeros_like(h[-1])
+    dx, dh_next = np.zeros((len(x), U.shape[1])), np.zeros_like(h[-1])
     for t in reversed(range(len(x))):
         dh = e[t] + dh_next
         da_n = dh * (1 - z[t]) * (1 - n[t] ** 2)

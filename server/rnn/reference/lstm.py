@@ -45,7 +45,7 @@ def forward(p: Arrays, x: Array, state: Arrays) -> Arrays:
     return {"x": x, "h": h, "c": c, "g": g, "i": i, "f": f, "o": o}
 
 
-def backward(p: Arrays, steps: Arrays, e: list[Array]) -> tuple[Arrays, list[Array]]:
+def backward(p: Arrays, steps: Arrays, e: Array) -> tuple[Arrays, Array]:
     """Compute the gradients of the loss by back-propagation through time.
 
     The parameters and results are those of `vanilla.backward`.
@@ -53,7 +53,8 @@ def backward(p: Arrays, steps: Arrays, e: list[Array]) -> tuple[Arrays, list[Arr
     U, W = p["U"], p["W"]
     x, h, c, g, i, f, o = (steps[symbol] for symbol in "xhcgifo")
     dU, dW, db = (np.zeros_like(p[name]) for name in "UWb")
-    dx, dh_next, dc_next = [None] * len(x), np.zeros_like(h[-1]), np.zeros_like(c[-1])
+    dx = np.zeros((len(x), U.shape[1]))
+    dh_next, dc_next = np.zeros_like(h[-1]), np.zeros_like(c[-1])
     for t in reversed(range(len(x))):
         dh = e[t] + dh_next
         dc = dh * o[t] * (1 - np.tanh(c[t]) ** 2) + dc_next

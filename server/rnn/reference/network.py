@@ -96,18 +96,18 @@ def backward(
         The character after each of x, one-hot.
     """
     layers, V = split_layers(parameters), parameters["V"]
-    h, e, gradients = steps[list(layers)[-1]]["h"], [], Arrays()
+    h, e, gradients = steps[list(layers)[-1]]["h"], np.zeros((len(y), V.shape[1])), Arrays()
     dV, dc = np.zeros_like(V), np.zeros_like(parameters["c"])
     for t in range(len(y)):
         do = p[t] - y[t]
         dV += np.outer(do, h[t])
         dc += do
-        e.append(V.T @ do)
+        e[t] = V.T @ do
     for layer in reversed(layers):
         own_gradients, e = cell.backward(layers[layer], steps[layer], e)
         gradients |= {symbol + layer: gradient for symbol, gradient in own_gradients.items()}
         if masks and layer in masks:
-            e = [mask * dx for mask, dx in zip(masks[layer], e, strict=True)]
+            e = masks[layer] * e
     gradients |= {"V": dV, "c": dc}
     return {name: gradients[name] for name in parameters}
 

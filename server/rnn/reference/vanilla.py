@@ -34,26 +34,26 @@ def forward(p: Arrays, x: Array, state: Arrays) -> Arrays:
     return {"x": x, "h": h}
 
 
-def backward(p: Arrays, steps: Arrays, e: list[Array]) -> tuple[Arrays, list[Array]]:
+def backward(p: Arrays, steps: Arrays, e: Array) -> tuple[Arrays, Array]:
     """Compute the gradients of the loss by back-propagation through time.
 
     Parameters
     ----------
     p, steps
         The parameters, and what `forward` returned.
-    e : list of ndarray of shape (m,)
+    e : ndarray of shape (T, m)
         The gradient with respect to each ``h_t`` through the layer above or the output alone.
 
     Returns
     -------
     gradients : dict of str to ndarray
         Those of the parameters.
-    dx : list of ndarray of shape (inputs,)
+    dx : ndarray of shape (T, inputs)
         Those of the inputs.
     """
     U, W, x, h = p["U"], p["W"], steps["x"], steps["h"]
     dU, dW, db = np.zeros_like(U), np.zeros_like(W), np.zeros_like(p["b"])
-    dx, dh_next = [None] * len(x), np.zeros_like(h[-1])
+    dx, dh_next = np.zeros((len(x), U.shape[1])), np.zeros_like(h[-1])
     for t in reversed(range(len(x))):
         dh = e[t] + dh_next
         da = dh * (1 - h[t] ** 2)
