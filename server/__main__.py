@@ -1,4 +1,4 @@
-"""The command line: serve, train, sample, gradcheck, report, export, import."""
+"""The command line: serve, train, sample, gradcheck, problem, check, report, export, import."""
 
 from __future__ import annotations
 
@@ -20,13 +20,19 @@ from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console
 
+from server.analysis.course import ProblemRequest
 from server.analysis.gradient_check import GradientCheckRequest
 from server.checkpoints.array_files import ArrayFileError
 from server.checkpoints.checkpoint_format import load_model
 from server.checkpoints.given_parameters import ParametersError
 from server.checkpoints.npz import DamagedArchiveError
 from server.commands.console import TrainingConsole, replace_unprintable, write_result
-from server.commands.gradcheck import print_gradient_check, with_check_options
+from server.commands.course import PROBLEM_FILE, print_answer, read_gradients
+from server.commands.gradcheck import (
+    print_gradient_check,
+    with_check_options,
+    with_problem_options,
+)
 from server.commands.output_directory import CHECKPOINT, default_output_directory, with_filename
 from server.commands.resume import TrainingError
 from server.commands.spec_file import SpecFileError, read_spec_file
@@ -36,6 +42,9 @@ from server.commands.train import train as train_text
 from server.corpora.decoding import NotTextError, decode_text
 from server.corpora.gutenberg import find_licence, without_licence
 from server.corpora.visible_text import without_controls
+from server.course.answer import check_answer
+from server.course.problem import make_problem, problem_file
+from server.course.recognition import AnswerError
 from server.rnn.cells import CELLS, DEFAULT_CELL
 from server.rnn.gradient_check.check import check_gradients
 from server.rnn.sampling.sampling import generate
@@ -277,6 +286,56 @@ def gradcheck(
     check = check_gradients(**request.model_dump(include={"cell", *options}))
     print_gradient_check(check, Console())
     raise typer.Exit(0 if check.passed else 1)
+
+
+@app.command()
+@with_problem_options
+def problem(
+    cell: Annotated[str, typer.Option(help=f"One of {', '.join(CELLS)}.")] = DEFAULT_CELL,
+    out: Annotated[Path, typer.Option(help="The file to write.")] = Path(PROBLEM_FILE),
+    **options: int,
+) -> None:
+    """Write a problem: a small network whose gradients are to be computed."""
+    request = _checked(ProblemRequest, cell=cell, **options)
+    try:
+        out.write_bytes(problem_file(make_problem(request.query)))
+    except OSError as error:
+        raise _failure(f"{out}: {error.strerror}.") from error
+    Console().print(f"Wrote {out}.", markup=False)
+
+
+@app.command()
+def check(
+    gradients: Annotated[Path, typer.Argument(help="The .npz file with your gradients.")],
+    cell: Annotated[str | None, typer.Option(help="Of the problem.")] = None,
+    hidden_size: Annotated[int | None, typer.Option(help="Of the problem.")] = None,
+    sequence_length: Annotated[int | None, typer.Option(help="Of the problem.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the problem.")] = None,
+    layers: Annotated[int | None, typer.Option(help="Of the problem.")] = None,
+) -> None:
+    """Check your gradients of a problem, and name the mistake.
+
+    The problem is the one that the file names in "query", or the one in problem.npz beside it;
+    options override it.
+    """
+    try:
+        arrays, query = read_gradients(gradients)
+        given = {
+            "cell": cell,
+            "hidden_size": hidden_size,
+            "sequence_length": sequence_length,
+            "seed": seed,
+            "layers": layers,
+        }
+        given = {name: value for name, value in given.items() if value is not None}
+        request = _checked(ProblemRequest, **query | given)
+        answer = check_answer(request.query, arrays)
+    except AnswerError as error:
+        raise _failure(f"{gradients}: {error}") from error
+    except OSError as error:
+        raise _failure(f"{gradients}: {error.strerror}.") from error
+    print_answer(answer, Console())
+    raise typer.Exit(0 if answer["passed"] else 1)
 
 
 @app.command()

@@ -157,14 +157,14 @@ class NumberField:
     maximum: int
 
 
-def number_fields() -> list[NumberField]:
+def number_fields(request: type[BaseModel] = GradientCheckRequest) -> list[NumberField]:
     """Return the numbers that describe the network, in the order of the request's fields."""
     return [
         NumberField(
             name,
             *(schema[key] for key in ("title", "description", "default", "minimum", "maximum")),
         )
-        for name, schema in GradientCheckRequest.model_json_schema()["properties"].items()
+        for name, schema in request.model_json_schema()["properties"].items()
         if schema.get("type") == "integer"
     ]
 

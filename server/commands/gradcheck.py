@@ -9,16 +9,22 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from server.analysis.course import ProblemRequest
 from server.analysis.gradient_check import NumberField, number_fields
 from server.commands.spec_options import Command, with_options
 from server.rnn.gradient_check.check import GradientCheck
 
-__all__ = ["print_gradient_check", "with_check_options"]
+__all__ = ["print_gradient_check", "with_check_options", "with_problem_options"]
 
 
 def with_check_options(command: Command) -> Command:
     """Give a command whose last parameter is `**options` an option for each number of a check."""
     return with_options(command, map(_parameter, number_fields()))
+
+
+def with_problem_options(command: Command) -> Command:
+    """Give a command whose last parameter is `**options` an option for each number of a problem."""
+    return with_options(command, map(_parameter, number_fields(ProblemRequest)))
 
 
 def _parameter(field: NumberField) -> inspect.Parameter:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
@@ -25,7 +26,7 @@ from server.course.mistakes import (
     mistakes_of,
     patched,
 )
-from server.course.problem import Problem
+from server.course.problem import Problem, ProblemQuery, make_problem
 
 __all__ = ["Diagnosis", "diagnose"]
 
@@ -34,6 +35,7 @@ MAX_NAMED = 6
 LIMIT = 1.0
 # A mistake that changes no parameter by more than this has no effect on the problem.
 NO_EFFECT = 1e-9
+MAX_KEPT_BYTES = 32_000_000
 
 # The order in which a student's own code would change right gradients: clipping comes last.
 LAST = ("gate_order", "mean_instead_of_sum", "biases_doubled", "scaled", "clipped")
@@ -75,12 +77,17 @@ def diagnose(problem: Problem, sent: Gradients, precision: Precision) -> list[Di
     precision : Precision
         Theirs.
     """
-    runs = _Runs(problem)
+    runs = _runs_of(problem.query)
     mistakes = mistakes_of(problem.query.cell)
+    right = {
+        name
+        for name, gradient in sent.items()
+        if agreement({name: gradient}, problem.gradients) < precision.threshold
+    }
     for count in (1, 2):
         best: dict[tuple[str, ...], Diagnosis] = {}
         for made in combinations(mistakes, count):
-            for found in _tried(runs, made, sent):
+            for found in _tried(runs, made, sent, right):
                 if found.agreement < LIMIT * precision.threshold:
                     known = best.get(found.names)
                     if known is None or found.agreement < known.agreement:
@@ -90,9 +97,11 @@ def diagnose(problem: Problem, sent: Gradients, precision: Precision) -> list[Di
     return []
 
 
-def _tried(runs: _Runs, made: Sequence[Mistake], sent: Gradients) -> Iterator[Diagnosis]:
+def _tried(
+    runs: _Runs, made: Sequence[Mistake], sent: Gradients, right: set[str]
+) -> Iterator[Diagnosis]:
     for variants in _choices(made, runs.problem.query.cell):
-        if len(variants) > 1 and not all(runs.has_effect(v) for v in variants):
+        if len(variants) > 1 and not all(runs.may_be_of_a_pair(v, right) for v in variants):
             continue
         gradients = runs.gradients(variants, made, sent)
         if gradients is not None:
@@ -110,23 +119,37 @@ def _choices(made: Sequence[Mistake], cell: str) -> Iterator[tuple[Variant, ...]
 
 
 class _Runs:
-    """The gradients of a problem with mistakes."""
+    """The gradients of a problem with mistakes, kept up to a number of bytes."""
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
+        size_bytes = sum(gradient.nbytes for gradient in problem.gradients.values())
+        self._kept = MAX_KEPT_BYTES // size_bytes
         self._found: dict[tuple[int, ...], Gradients | None] = {}
-        self._effects: dict[int, bool] = {}
+        self._changed: dict[int, set[str]] = {}
 
-    def has_effect(self, variant: Variant) -> bool:
-        """Whether a mistake alone changes the gradients; those found from the data always may."""
+    def may_be_of_a_pair(self, variant: Variant, right: set[str]) -> bool:
+        """Whether a mistake changes some gradients, and none of those that are right.
+
+        The second mistake would have to undo exactly what the first one does there. What a
+        transform changes depends on the data, so it may always be one of two.
+        """
         if variant.transform is not None:
             return True
-        known = self._effects.get(id(variant))
-        if known is None:
-            found = self._run([variant])
-            known = found is not None and agreement(self.problem.gradients, found) > NO_EFFECT
-            self._effects[id(variant)] = known
-        return known
+        changed = self._changed.get(id(variant))
+        if changed is None:
+            found, of_problem = self._run([variant]), self.problem.gradients
+            changed = (
+                set()
+                if found is None
+                else {
+                    name
+                    for name, gradient in found.items()
+                    if agreement({name: gradient}, of_problem) > NO_EFFECT
+                }
+            )
+            self._changed[id(variant)] = changed
+        return bool(changed) and not changed & right
 
     def gradients(
         self, variants: Sequence[Variant], made: Sequence[Mistake], sent: Gradients
@@ -145,9 +168,12 @@ class _Runs:
 
     def _run(self, variants: Sequence[Variant]) -> Gradients | None:
         key = tuple(sorted(id(variant) for variant in variants))
-        if key not in self._found:
-            self._found[key] = self._computed(variants)
-        return self._found[key]
+        if key in self._found:
+            return self._found[key]
+        found = self._computed(variants)
+        if found is None or len(self._found) < self._kept:
+            self._found[key] = found
+        return found
 
     def _computed(self, variants: Sequence[Variant]) -> Gradients | None:
         problem = self.problem
@@ -161,6 +187,12 @@ class _Runs:
             reference.cell, problem.parameters, *problem.one_hot, problem.state
         )
         return {name: np.asarray(gradient) for name, gradient in gradients.items()}
+
+
+@lru_cache(maxsize=2)
+def _runs_of(query: ProblemQuery) -> _Runs:
+    """Return the runs of a problem, which a whole class may be asking for."""
+    return _Runs(make_problem(query))
 
 
 def changed_lines(variant: Variant, cell: str) -> list[tuple[str, str, str]]:

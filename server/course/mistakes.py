@@ -123,7 +123,7 @@ def _mean(right: Gradients, _sent: Gradients, problem: Problem) -> Gradients:
 
 def _clipped(right: Gradients, sent: Gradients, _problem: Problem) -> Gradients | None:
     limit = max(float(np.abs(gradient).max()) for gradient in sent.values())
-    if limit == 0.0 or limit >= max(float(np.abs(g).max()) for g in right.values()) * (1 - 1e-6):
+    if limit == 0.0 or limit >= max(float(np.abs(right[n]).max()) for n in sent) * (1 - 1e-6):
         return None
     return {name: np.clip(gradient, -limit, limit) for name, gradient in right.items()}
 

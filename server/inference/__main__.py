@@ -7,6 +7,7 @@ from functools import partial
 from server.checkpoints.npz import DamagedArchiveError
 from server.concurrency.json_lines import CommandCancelledError, JsonLineChannel
 from server.concurrency.typed_messages import UnknownMessageError
+from server.course.recognition import AnswerError
 from server.inference.generator import TextGenerator
 from server.inference.messages import Shutdown, parse_command
 
@@ -32,7 +33,7 @@ def main() -> None:
         except OSError as error:
             # Its text would name a path of the server.
             reply = {"refused": error.strerror or type(error).__name__}
-        except (DamagedArchiveError, UnknownMessageError) as error:
+        except (AnswerError, DamagedArchiveError, UnknownMessageError) as error:
             reply = {"refused": str(error)}
         channel.send_reply(number, reply)
     channel.close()

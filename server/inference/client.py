@@ -11,6 +11,7 @@ from server.concurrency.child_process import ChildExitedError, JsonChildProcess
 from server.concurrency.json_lines import Message
 from server.concurrency.typed_messages import Command
 from server.inference.messages import (
+    CheckAnswer,
     CheckGradients,
     CompareStepSizes,
     MeasureSample,
@@ -74,6 +75,12 @@ class InferenceClient:
     async def check_gradients(self, request: dict[str, Any]) -> Message:
         """Check the gradients of a random network."""
         reply = await self._request(CheckGradients(request=request))
+        result: Message = reply["result"]
+        return result
+
+    async def check_answer(self, query: dict[str, Any], content: str) -> Message:
+        """Compare a student's gradients, a file in base64, with a problem's."""
+        reply = await self._request(CheckAnswer(query=query, content=content))
         result: Message = reply["result"]
         return result
 

@@ -7,6 +7,7 @@ the server, so that a long passage delays nobody else. The commands are in
 
 from __future__ import annotations
 
+import base64
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import asdict
@@ -25,9 +26,12 @@ from server.checkpoints.npz import DamagedArchiveError, write_archive
 from server.concurrency.json_lines import Message
 from server.corpora.proper_names import find_words
 from server.corpora.quality import QualityMeasure
+from server.course.answer import check_answer, read_answer
+from server.course.problem import ProblemQuery
 from server.files.failpoints import failpoint
 from server.inference.gradient_checks import check, compare_step_sizes
 from server.inference.messages import (
+    CheckAnswer,
     CheckGradients,
     CompareStepSizes,
     InferenceCommand,
@@ -86,6 +90,9 @@ class TextGenerator:
                 return self._surprisal_reader.measure(command)
             case CheckGradients():
                 return {"result": check(command.request)}
+            case CheckAnswer():
+                arrays = read_answer(base64.b64decode(command.content))
+                return {"result": check_answer(ProblemQuery(**command.query), arrays)}
             case CompareStepSizes():
                 return {"result": compare_step_sizes(command.cell)}
             case TimeUpdates():

@@ -14,6 +14,7 @@ from server.concurrency.json_lines import Message
 from server.concurrency.typed_messages import Command, decode_command
 
 __all__ = [
+    "CheckAnswer",
     "CheckGradients",
     "CompareStepSizes",
     "InferenceCommand",
@@ -162,6 +163,18 @@ class CheckGradients(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CheckAnswer(Command):
+    """Compare a student's gradients with a problem's.
+
+    `query` has the fields of `server.course.problem.ProblemQuery`; `content` is the file in base64.
+    The reply is ``{"result"}``, as in `server.analysis.course.Answer`.
+    """
+
+    query: dict[str, Any]
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CompareStepSizes(Command):
     """Measure how the error of each numerical derivative depends on its step size.
 
@@ -193,6 +206,7 @@ InferenceCommand = (
     | MeasureTexts
     | MeasureSample
     | MeasureSurprisal
+    | CheckAnswer
     | CheckGradients
     | CompareStepSizes
     | TimeUpdates

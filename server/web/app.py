@@ -22,6 +22,7 @@ from server.web.live.viewer_limit import ViewerLimit
 from server.web.routes import (
     checkpoints,
     corpora,
+    course,
     estimates,
     gradient_check,
     history,
@@ -88,6 +89,7 @@ def create_app(settings: Settings) -> FastAPI:
         milestones,
         report,
         gradient_check,
+        course,
         websocket,
         polling,
     ):

@@ -11,6 +11,7 @@ from typing import Annotated, TypeVar
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from server.analysis.course import CourseService
 from server.analysis.estimates import EstimateService
 from server.analysis.gradient_check import GradientCheckService
 from server.analysis.loss_analysis import LossAnalysis
@@ -65,6 +66,7 @@ class Services:
     imports: RunImports
     gallery: Gallery
     gradient_checks: GradientCheckService
+    course: CourseService
     surprisal: SurprisalService
     loss_analysis: LossAnalysis
     loss_cache: LossCache

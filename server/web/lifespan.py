@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+from server.analysis.course import CourseService
 from server.analysis.estimates import EstimateService
 from server.analysis.gradient_check import GradientCheckService
 from server.analysis.loss_analysis import LossAnalysis
@@ -64,6 +65,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         inference = (
             services.passages,
             services.gradient_checks,
+            services.course,
             services.surprisal,
             services.estimates,
         )
@@ -121,6 +123,7 @@ async def _create_services(settings: Settings) -> Services:
         ),
         gallery=Gallery(supervisor, store_reader, passages, models, settings.max_saved_passages),
         gradient_checks=gradient_checks,
+        course=CourseService(max_waiting),
         estimates=EstimateService(max_waiting),
         surprisal=SurprisalService(store_reader, supervisor.get, max_waiting),
         loss_analysis=loss_analysis,

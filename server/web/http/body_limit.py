@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from server.analysis.course import MAX_ANSWER_BYTES
 from server.settings import Settings
 from server.web.http.problems import problem
-from server.web.security.origin_check import IMPORT_PATH, UPLOAD_PATHS
+from server.web.security.origin_check import ANSWER_PATH, IMPORT_PATH, UPLOAD_PATHS
 
 __all__ = ["BodyLimit"]
 
@@ -65,6 +66,14 @@ class BodyLimit:
 
     def _limited_body(self, scope: Scope, receive: Receive) -> _LimitedBody:
         settings = self._settings
+        if scope["path"] == ANSWER_PATH:
+            return _LimitedBody(
+                receive,
+                MAX_ANSWER_BYTES,
+                MULTIPART_OVERHEAD_BYTES,
+                settings.request_timeout_s,
+                self._buffered,
+            )
         if scope["path"] in UPLOAD_PATHS:
             imports = scope["path"] == IMPORT_PATH
             # A text may be sent with a run.

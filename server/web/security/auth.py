@@ -22,7 +22,9 @@ from server.web.security.origin_check import changes_state, is_same_site, port_o
 __all__ = ["OperatorAuth", "changes_nothing", "is_operator", "viewer_refusal"]
 
 # POST requests that change nothing.
-VIEWER_POSTS = re.compile(r"/api/runs/[^/]+/passages|/api/gradient-check(/steps)?")
+VIEWER_POSTS = re.compile(
+    r"/api/runs/[^/]+/passages|/api/gradient-check(/steps)?|/api/course/answer"
+)
 # Further POST requests that change nothing, for the operator alone.
 OPERATOR_POSTS = re.compile(r"/api/estimate|/api/parameters")
 # Programs request these paths, and send the token in a header.

@@ -16,6 +16,7 @@ from server.settings import Settings
 from server.web.http.problems import problem
 
 __all__ = [
+    "ANSWER_PATH",
     "IMPORT_PATH",
     "PARAMETER_PATHS",
     "UPLOAD_PATHS",
@@ -28,7 +29,8 @@ __all__ = [
 
 IMPORT_PATH = "/api/runs/import"
 PARAMETER_PATHS = {"/api/parameters", "/api/runs/from-parameters"}
-UPLOAD_PATHS = {"/api/corpora", IMPORT_PATH, *PARAMETER_PATHS}
+ANSWER_PATH = "/api/course/answer"
+UPLOAD_PATHS = {"/api/corpora", ANSWER_PATH, IMPORT_PATH, *PARAMETER_PATHS}
 """Where a body is a form with a file."""
 
 # Python's own parser of addresses takes "[::1].evil.example" for "::1".

@@ -12,9 +12,11 @@ from pydantic import ValidationError
 from starlette.requests import HTTPConnection
 from websockets.sync.client import connect
 
+from server.course.problem import ProblemQuery, make_problem
 from server.settings import Settings
 from server.web.security import auth
 from server.web.security.auth import OperatorAuth
+from tests.course.support import npz
 from tests.hostile import raw
 from tests.serving import LIMIT_S, ROOT, RunningServer, child_pids
 from tests.web.security.conftest import TOKEN
@@ -47,6 +49,9 @@ def test_viewers_can_watch_and_request_passages_but_change_nothing(open_server):
         assert viewer.get(path).status_code == 200
     passage = viewer.post(f"{address}/passages", json={"length": 10})
     assert (passage.status_code, len(passage.json()["text"])) == (200, 10)
+    gradients = npz(make_problem(ProblemQuery()).gradients)
+    answer = viewer.post("/api/course/answer", files={"file": gradients})
+    assert (answer.status_code, answer.json()["passed"]) == (200, True)
     with connect(f"{open_server.ws_url}/ws/runs/{run['id']}") as socket:
         assert '"snapshot"' in socket.recv()
     before = viewer.get(address).json()
