@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -14,7 +15,7 @@ import pytest
 
 from server.store.schema import RUN_TABLES
 from tests.hostile import raw
-from tests.serving import PAGES, child_pids, is_alive, is_stopped, until
+from tests.serving import PAGES, RunningServer, child_pids, is_alive, is_stopped, until
 
 SMALL = {"hidden_size": 10, "sample_length": 20, "max_updates": None}
 # Tolerance for a slow machine; the promises are 10 s and 5 s.
@@ -153,15 +154,16 @@ def test_an_upload_being_described_and_reads_of_texts_do_not_delay_the_end(serve
 SAMPLES = 20_000
 
 
-def with_many_samples(serve):
-    """Return a server, and two runs with a large network and a long history."""
-    server = serve("--no-demo")
-    corpus = server.upload(PAGES)["id"]
-    spec = {"hidden_size": 900, "sequence_length": 2, "sample_length": 1, "paused": True}
-    runs = [server.create(corpus=corpus, **spec) for _ in range(2)]
-    [sample] = server.get(runs[0], "samples")
-    server.terminate()
-    with contextlib.closing(sqlite3.connect(server.data_dir / "hurrah.db")) as database, database:
+@pytest.fixture(scope="module")
+def many_samples(tmp_path_factory):
+    """A data directory, and two runs in it with a large network and a long history."""
+    data_dir = tmp_path_factory.mktemp("many")
+    with RunningServer(data_dir, "--no-demo") as server:
+        corpus = server.upload(PAGES)["id"]
+        spec = {"hidden_size": 900, "sequence_length": 2, "sample_length": 1, "paused": True}
+        runs = [server.create(corpus=corpus, **spec) for _ in range(2)]
+        [sample] = server.get(runs[0], "samples")
+    with contextlib.closing(sqlite3.connect(data_dir / "hurrah.db")) as database, database:
         for run in runs:
             # Before the first update, so that a fork copies all of them.
             rows = (
@@ -169,8 +171,7 @@ def with_many_samples(serve):
                 for update in range(1, SAMPLES)
             )
             database.executemany("INSERT INTO samples VALUES (?, ?, ?)", rows)
-    server = serve("--no-demo")
-    return server, [(run, server.post(run, "checkpoints")["id"]) for run in runs]
+    return data_dir, runs
 
 
 def tables(data_dir):
@@ -184,8 +185,13 @@ def tables(data_dir):
 
 
 @pytest.mark.parametrize("delay_s", [0.0, 0.3, 1.5])
-def test_forks_and_a_deletion_in_progress_do_not_delay_the_end(serve, delay_s):
-    server, [(parent, checkpoint), (deleted, _)] = with_many_samples(serve)
+def test_forks_and_a_deletion_in_progress_do_not_delay_the_end(
+    serve, many_samples, tmp_path, delay_s
+):
+    source, (parent, deleted) = many_samples
+    shutil.copytree(source, tmp_path / "data")
+    server = serve("--no-demo")
+    checkpoint, _ = (server.post(run, "checkpoints")["id"] for run in (parent, deleted))
     fork = json.dumps({"checkpoint": checkpoint, "spec": {"paused": True}})
     lines = (f"Content-Length: {len(fork)}", "Content-Type: application/json")
     forking = raw.head(server, f"POST /api/runs/{parent['id']}/fork HTTP/1.1", *lines)

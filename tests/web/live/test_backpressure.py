@@ -47,9 +47,9 @@ def test_a_slow_connection_is_not_closed_as_dead():
 
     async def inside():
         # The buffers contain more than is read within the ping timeout.
-        pings = {"ws_ping_interval": 0.2, "ws_ping_timeout": 0.5}
+        pings = {"ws_ping_interval": 0.1, "ws_ping_timeout": 0.25}
         async with serve_viewer(speak, **pings) as port:
-            with SlowProxy(port, bytes_per_s=40_000) as line:
+            with SlowProxy(port, bytes_per_s=80_000) as line:
                 async with connect(f"ws://127.0.0.1:{line.port}/", ping_interval=None) as viewer:
                     assert await viewer.recv() == text
 

@@ -17,20 +17,20 @@ def read(viewer):
 
 def test_a_viewer_recovers_from_a_delay_on_a_distant_connection(server):
     corpus = server.upload(PAGES)["id"]
-    often = {"hidden_size": 4, "sample_length": 20, "sample_every": 40, "pace": 200}
+    often = {"hidden_size": 4, "sample_length": 20, "sample_every": 20, "pace": 200}
     run = server.create(corpus=corpus, max_updates=None, **often)
     with (
         SlowProxy(server.port, delay_s=0.15) as line,
         connect(f"ws://127.0.0.1:{line.port}/ws/runs/{run['id']}", max_size=None) as viewer,
     ):
-        numbers = [read(viewer)["seq"] for _ in range(40)]
+        numbers = [read(viewer)["seq"] for _ in range(25)]
         line.delay_s = 0.8
         # A skipped number: the server has noticed the delay, and coalesces progress.
         while numbers[-1] == numbers[-2] + 1:
             numbers.append(read(viewer)["seq"])
         line.delay_s = 0.15
         # Messages are no longer coalesced.
-        until(lambda: in_a_row(numbers) >= 40 or numbers.append(read(viewer)["seq"]), SOON_S)
+        until(lambda: in_a_row(numbers) >= 25 or numbers.append(read(viewer)["seq"]), SOON_S)
     server.client.delete(f"/api/runs/{run['id']}")
 
 
