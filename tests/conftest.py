@@ -1,10 +1,15 @@
 """Fixtures for all tests, and the marker of tests that start processes."""
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+# NumPy reads it when it is imported. The matrices are small, and the cores are busy with other
+# tests: with more threads, the tests of the network take three times as long.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from tests.serving import RunningServer
 

@@ -24,7 +24,7 @@ def trained(tmp_path_factory):
     data_dir = tmp_path_factory.mktemp("trained")
     with RunningServer(data_dir, "--no-demo") as server:
         corpus = server.upload(FACES)["id"]
-        spec = LARGE | {"sample_length": 10_000, "max_updates": None}
+        spec = LARGE | {"sample_length": 5_000, "max_updates": None}
         run = server.create(corpus=corpus, paused=True, watch_words=[], **spec)
         server.post(run, "step", {"updates": 30})
         assert len(server.get(run, "samples")) == 31
