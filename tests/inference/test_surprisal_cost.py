@@ -38,6 +38,7 @@ def test_the_work_is_that_of_the_characters_read(tmp_path, monkeypatch, streams)
             part_length=part,
             position=600,
             sequence_length=25,
+            from_zero=False,
         )
     )
     assert len(read) == 1
