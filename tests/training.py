@@ -13,14 +13,16 @@ from tests.serving import ROOT, until
 TIMEOUT_S = 100
 
 
-def run_command(*arguments, before=(), cwd=ROOT):
-    """Run a command and return the completed process.
+def run_command(*arguments, before=(), cwd=ROOT, environment=None):
+    """Run a command, with more variables `HURRAH_*` if given, and return the completed process.
 
     It is forked (`tests/fork_server.py`), unless `before` has words to start an interpreter with.
     """
     if not before:
         with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
-            with ForkedProcess(arguments, cwd=cwd, stdout=stdout, stderr=stderr) as process:
+            with ForkedProcess(
+                arguments, environment, cwd=cwd, stdout=stdout, stderr=stderr
+            ) as process:
                 status = process.wait(TIMEOUT_S)
             stdout.seek(0)
             stderr.seek(0)
@@ -28,7 +30,7 @@ def run_command(*arguments, before=(), cwd=ROOT):
     return subprocess.run(
         [*before, sys.executable, "-m", "server", *map(str, arguments)],
         cwd=cwd,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | (environment or {}),
         capture_output=True,
         text=True,
         check=False,

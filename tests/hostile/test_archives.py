@@ -5,8 +5,6 @@ import io
 import json
 import pickle
 import struct
-import subprocess
-import sys
 import zipfile
 
 import numpy as np
@@ -19,7 +17,7 @@ from server.checkpoints.npz import DamagedArchiveError, read_archive, read_meta,
 from server.rnn.training.state import StateError
 from server.rnn.training.trainer import Trainer, TrainerSettings
 from server.rnn.vocabulary import Vocabulary
-from tests.serving import ROOT
+from tests.training import run_command
 
 META = {"format": 2, "kind": "model"}
 
@@ -217,8 +215,7 @@ def test_the_commands_report_a_damaged_file_in_one_line(tmp_path):
     archive(bomb, {"a.npy": npy((HUGE,))})
     archive(objects, WRONG["an object"])
     for path in (bomb, objects):
-        command = [sys.executable, "-m", "server", "sample", str(path)]
-        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        ended = run_command("sample", path)
         assert (ended.returncode, ended.stdout) == (1, "")
         assert ended.stderr.startswith(f"{path.name} is damaged: 'a.npy' ")
         assert ended.stderr.count("\n") == 1

@@ -18,21 +18,14 @@ from websockets.sync.client import connect
 from server.settings import Settings
 from server.web.server import _listen
 from tests.serving import LIMIT_S, PAGES, ROOT, RunningServer, child_pids, is_alive, until
+from tests.training import run_command
 
 SMALL = {"hidden_size": 10, "sample_length": 20}
 
 
 def start(*arguments, **environment):
     """Run a command that is expected to exit."""
-    return subprocess.run(
-        [sys.executable, "-m", "server", "serve", *map(str, arguments)],
-        cwd=ROOT,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_S,
-        check=False,
-    )
+    return run_command("serve", *arguments, environment=environment)
 
 
 def modes(directory):
