@@ -7,6 +7,7 @@ import { worst } from "./gradients/relative-errors.js";
 import { loadPlotly } from "./lib/plotly-loader.js";
 import { toggleTheme } from "./lib/theme.js";
 import { HeatMaps } from "./gradients/heatmaps.js";
+import { showMethod } from "./gradients/method.js";
 import { StepSizeChart } from "./gradients/step-size-chart.js";
 import { checkableSizes } from "./gradients/run-sizes.js";
 import { checkTable, tableText } from "./gradients/table-text.js";
@@ -78,6 +79,7 @@ async function check() {
   const wanted = formRequest();
   const { step } = steps;
   saveToUrl(wanted);
+  showMethod(wanted.cell);
   const stepAlone = step !== null && !wanted.mistake;
   setText(
     find("#check-explanation"),

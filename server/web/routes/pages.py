@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from functools import cache
 from pathlib import Path
 
 from fastapi import APIRouter, Request
-from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 from starlette.templating import Jinja2Templates
 
 from server import __version__
 from server.analysis.gradient_check import number_fields
 from server.report.parts.writing import passage_request
-from server.rnn.cells import DEFAULT_CELL
+from server.rnn.cells import CELLS, DEFAULT_CELL
 from server.spec.description import MAX_SAFE_INTEGER, form_description, script_description
+from server.web.http.problems import Problem
 from server.web.http.static_files import StaticFiles
+from server.web.method import method_of, network_method, reference_module
 from server.web.page_limits import page_limits
 from server.web.security.auth import is_operator
 
@@ -70,8 +73,19 @@ async def gradients(request: Request) -> Response:
         skip="the verdict",
         default_cell=DEFAULT_CELL,
         check_fields=number_fields(),
+        layer_methods={cell: method_of(cell) for cell in CELLS},
+        network_method=network_method(),
         max_safe_integer=MAX_SAFE_INTEGER,
     )
+
+
+@router.get("/reference/{module}.py")
+async def reference_source(module: str) -> Response:
+    """Return the source of a module of the reference."""
+    found = reference_module(module)
+    if found is None:
+        raise Problem(404, "The reference has no such module.")
+    return PlainTextResponse(inspect.getsource(found))
 
 
 def _page(

@@ -66,7 +66,12 @@ def test_the_url_contains_the_request(server: Server, window: Window) -> None:
     page = proof(server, window, "?cell=gru&layers=2&hidden_size=4&batch_size=3")
     names = page.locator("#check-rows th").all_inner_texts()
     assert {name.split()[0] for name in names} >= {"U1", "W1", "U2", "W2", "V", "c"}
+    method = page.locator("#check-method")
+    expect(method.locator("[data-method=gru]")).to_be_visible()
+    expect(method.locator("[data-method=rnn]")).to_be_hidden()
     page.locator("input[name=cell][value=lstm]").check()
+    expect(method.locator("[data-method=gru]")).to_be_hidden()
+    expect(method).to_contain_text("c[t] = f[t] * c[t - 1] + i[t] * g[t]")
     expect(page.locator("#check-rows")).to_contain_text("16 × 30")
     assert "cell=lstm" in page.url
     assert "batch_size=3" in page.url

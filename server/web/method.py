@@ -1,0 +1,237 @@
+"""The reference's code beside its equations, both typeset, for the Gradients page.
+
+The code is read from the modules, so the page shows what runs.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import io
+import keyword
+import re
+import tokenize
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
+
+from markupsafe import Markup
+
+from server.rnn.cells import CELLS
+from server.rnn.reference import network
+
+__all__ = ["MethodPart", "method_of", "network_method", "reference_module", "typeset"]
+
+LAYER = {
+    "rnn": ("h_t = tanh(W h_{t-1} + U x_t + b)",),
+    "gru": (
+        "r_t = σ(W_r h_{t-1} + U_r x_t + b_r)",
+        "z_t = σ(W_z h_{t-1} + U_z x_t + b_z)",
+        "q_t = W_n h_{t-1} + d",
+        "n_t = tanh(U_n x_t + b_n + r_t * q_t)",
+        "h_t = (1 - z_t) * n_t + z_t * h_{t-1}",
+    ),
+    "lstm": (
+        "g_t = tanh(W_g h_{t-1} + U_g x_t + b_g)",
+        "i_t = σ(W_i h_{t-1} + U_i x_t + b_i)",
+        "f_t = σ(W_f h_{t-1} + U_f x_t + b_f)",
+        "o_t = σ(W_o h_{t-1} + U_o x_t + b_o)",
+        "c_t = f_t * c_{t-1} + i_t * g_t",
+        "h_t = o_t * tanh(c_t)",
+    ),
+}
+LAYER_BACK = {
+    "rnn": (
+        "dh_t = e_t + W^T da_{t+1}",
+        "da_t = dh_t * (1 - h_t^2)",
+        "dU = ∑_t da_t x_t^T",
+        "dW = ∑_t da_t h_{t-1}^T",
+        "db = ∑_t da_t",
+        "dx_t = U^T da_t",
+    ),
+    "gru": (
+        "dh_t = e_t + z_{t+1} * dh_{t+1} + W^T dw_{t+1}",
+        "da_n = dh_t * (1 - z_t) * (1 - n_t^2)",
+        "da_z = dh_t * (h_{t-1} - n_t) * z_t * (1 - z_t)",
+        "dq_t = da_n * r_t",
+        "da_r = da_n * q_t * r_t * (1 - r_t)",
+        "du_t = [da_r; da_z; da_n]",
+        "dw_t = [da_r; da_z; dq_t]",
+        "dU = ∑_t du_t x_t^T",
+        "dW = ∑_t dw_t h_{t-1}^T",
+        "db = ∑_t du_t",
+        "dd = ∑_t dq_t",
+        "dx_t = U^T du_t",
+    ),
+    "lstm": (
+        "dh_t = e_t + W^T da_{t+1}",
+        "dc_t = dh_t * o_t * (1 - tanh(c_t)^2) + dc_{t+1} * f_{t+1}",
+        "da_g = dc_t * i_t * (1 - g_t^2)",
+        "da_i = dc_t * g_t * i_t * (1 - i_t)",
+        "da_f = dc_t * c_{t-1} * f_t * (1 - f_t)",
+        "da_o = dh_t * tanh(c_t) * o_t * (1 - o_t)",
+        "da_t = [da_g; da_i; da_f; da_o]",
+        "dU = ∑_t da_t x_t^T",
+        "dW = ∑_t da_t h_{t-1}^T",
+        "db = ∑_t da_t",
+        "dx_t = U^T da_t",
+    ),
+}
+OUTPUT = ("o_t = V h_t + c", "p_t = softmax(o_t)")
+LOSS = ("loss = -∑_t log(y_t^T p_t)",)
+OUTPUT_BACK = ("do_t = p_t - y_t", "dV = ∑_t do_t h_t^T", "dc = ∑_t do_t", "e_t = V^T do_t")
+ADAGRAD = (
+    "g ← clip(g, -5, 5)",
+    "G ← G + g^2",
+    "θ ← θ - η g / √(G + 10^{-8})",
+)
+
+FUNCTIONS = {"tanh", "softmax", "log", "clip", "loss", "σ"}
+TOKEN = re.compile(
+    r"(?P<name>[A-Za-zθησ]+|∑)|(?P<number>\d+)|(?P<script>[_^](?:\{[^}]*\}|\w))|(?P<other>[\s\S])"
+)
+OPERATORS = {"*": "⊙", "-": "−"}
+
+
+@dataclass(frozen=True, slots=True)
+class MethodPart:
+    """A function of the reference beside its equations.
+
+    Attributes
+    ----------
+    title : str
+        What it computes.
+    module : str
+        The name of its module.
+    equations : list of Markup
+        HTML, one a line.
+    code : Markup
+        Its source without the docstring.
+    """
+
+    title: str
+    module: str
+    equations: list[Markup]
+    code: Markup
+
+
+def reference_module(name: str) -> ModuleType | None:
+    """Return the module of the reference with this name."""
+    modules = (network, *(cell.reference for cell in CELLS.values()))
+    return next((m for m in modules if _short(m) == name), None)
+
+
+@cache
+def method_of(cell: str) -> list[MethodPart]:
+    """Return the parts of a cell's layer."""
+    module = CELLS[cell].reference
+    return [
+        _part("One layer, forward", module.forward, LAYER.get(cell, ())),
+        _part("One layer, back through time", module.backward, LAYER_BACK.get(cell, ())),
+    ]
+
+
+@cache
+def network_method() -> list[MethodPart]:
+    """Return the parts of the network around the layers."""
+    return [
+        _part("Output", network.forward, OUTPUT),
+        _part("Loss", network.losses, LOSS),
+        _part("Back through the output and all layers", network.backward, OUTPUT_BACK),
+        _part("AdaGrad", network.train, ADAGRAD),
+    ]
+
+
+def _part(title: str, function: Callable[..., object], equations: tuple[str, ...]) -> MethodPart:
+    module = inspect.getmodule(function)
+    return MethodPart(
+        title, _short(module), [typeset(equation) for equation in equations], _code(function)
+    )
+
+
+def _short(module: ModuleType | None) -> str:
+    return module.__name__.rsplit(".", 1)[-1] if module else ""
+
+
+def typeset(equation: str) -> Markup:
+    """Return an equation as HTML; few systems have a font for MathML's scripts and brackets.
+
+    Parameters
+    ----------
+    equation : str
+        Names with scripts such as ``h_{t-1}`` and ``W^T``; ``*`` is the product of entries.
+    """
+    found: list[tuple[Markup, dict[str, Markup]]] = []
+    for match in TOKEN.finditer(equation):
+        kind, text = match.lastgroup, match[0]
+        if kind == "script":
+            inner = TOKEN.finditer(text[1:].strip("{}"))
+            symbols = [_symbol(each.lastgroup, each[0]) for each in inner]
+            found[-1][1][text[0]] = Markup("").join(symbols)
+        else:
+            found.append((_symbol(kind, text), {}))
+    return Markup("").join(base + _scripts(scripts) for base, scripts in found)
+
+
+def _symbol(kind: str | None, text: str) -> Markup:
+    if text == "T":
+        return Markup("⊤")
+    if kind != "name" or text in FUNCTIONS or text == "∑":
+        return Markup("{}").format(OPERATORS.get(text, text))
+    if len(text) == 2 and text[0] == "d":
+        return Markup("d<i>{}</i>").format(text[1])
+    return Markup("<i>{}</i>").format(text)
+
+
+def _scripts(scripts: dict[str, Markup]) -> Markup:
+    low, high = scripts.get("_"), scripts.get("^")
+    if low and high:
+        both = Markup('<span class="scripts"><sup>{}</sup><sub>{}</sub></span>')
+        return both.format(high, low)
+    if low:
+        return Markup("<sub>{}</sub>").format(low)
+    return Markup("<sup>{}</sup>").format(high) if high else Markup("")
+
+
+def _code(function: Callable[..., object]) -> Markup:
+    """Return the source without its docstring, with keywords, strings and comments marked."""
+    source = inspect.getsource(function)
+    lines = source.splitlines(keepends=True)
+    definition = ast.parse(source).body[0]
+    if isinstance(definition, ast.FunctionDef) and ast.get_docstring(definition) is not None:
+        docstring = definition.body[0]
+        del lines[docstring.lineno - 1 : docstring.end_lineno]
+    source = "".join(lines)
+    pieces, line, column = [], 1, 0
+    lines = source.splitlines(keepends=True)
+
+    def text_to(end: tuple[int, int]) -> str:
+        nonlocal line, column
+        text = ""
+        while (line, column) < end and line <= len(lines):
+            stop = end[1] if line == end[0] else len(lines[line - 1])
+            text += lines[line - 1][column:stop]
+            line, column = (line, stop) if line == end[0] else (line + 1, 0)
+        return text
+
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        pieces.append(Markup("{}").format(text_to(token.start)))
+        name = _class(token)
+        text = text_to(token.end)
+        pieces.append(
+            Markup('<span class="{}">{}</span>').format(name, text)
+            if name
+            else Markup("{}").format(text)
+        )
+    return Markup("").join(pieces).rstrip()
+
+
+def _class(token: tokenize.TokenInfo) -> str | None:
+    if token.type == tokenize.COMMENT:
+        return "code-comment"
+    if token.type == tokenize.STRING:
+        return "code-string"
+    if token.type == tokenize.NAME and keyword.iskeyword(token.string):
+        return "code-keyword"
+    return None
