@@ -10,6 +10,7 @@ import time
 import numpy as np
 from rich.console import Console
 
+from benchmarks.course import course
 from benchmarks.server.long_history import long_history
 from benchmarks.server.report import report
 from benchmarks.server.transfer import transfer
@@ -28,6 +29,7 @@ TARGETED = {
     "report": report,
     "transfer": transfer,
     "weights": weights,
+    "course": course,
 }
 
 

@@ -17,7 +17,7 @@ from server.course.mistakes import (
 from server.course.problem import ProblemQuery, make_problem
 from server.rnn.cells import CELLS
 from server.rnn.reference import network
-from tests.course.support import QUERIES, made, named
+from tests.course.support import QUERIES, in_another_order, in_float32, made, named
 
 # Pairs are many: of each problem one in so many is made. `python -m benchmarks course` makes all.
 EVERY = 29
@@ -88,7 +88,7 @@ def test_the_names_of_the_protocol_are_known():
 def test_right_gradients_are_right_in_any_order_of_summation_and_in_float32(query):
     for seed in range(20):
         problem = make_problem(ProblemQuery(**{**_values(query), "seed": seed}))
-        for sent in (_in_another_order(problem), _in_float32(problem)):
+        for sent in (in_another_order(problem), in_float32(problem)):
             precision = precision_of(sent)
             assert (precision is SINGLE) == (sent["c"].dtype == np.float32)
             for name, gradient in sent.items():
@@ -98,39 +98,6 @@ def test_right_gradients_are_right_in_any_order_of_summation_and_in_float32(quer
 
 def _values(query):
     return {name: getattr(query, name) for name in query.__dataclass_fields__}
-
-
-def _in_another_order(problem):
-    """From the units in another order, so that every sum over them has another order."""
-    order = np.random.default_rng(0).permutation(problem.query.hidden_size)
-    parameters = _reordered(problem, problem.parameters, order)
-    state = {name: values[order] for name, values in problem.state.items()}
-    cell = CELLS[problem.query.cell].reference
-    _, gradients, _ = network.loss_and_gradients(cell, parameters, *problem.one_hot, state)
-    return _reordered(problem, gradients, np.argsort(order))
-
-
-def _reordered(problem, arrays, order):
-    gates = CELLS[problem.query.cell].gates
-    rows = np.concatenate([order + k * len(order) for k in range(gates)])
-
-    def moved(name, values):
-        symbol = name.rstrip("0123456789")
-        by_row = {"U": rows, "W": rows, "b": rows, "d": order}.get(symbol)
-        values = values if by_row is None else values[by_row]
-        by_column = symbol in {"W", "V"} or name in {"U2", "U3"}
-        return values[:, order] if by_column else values
-
-    return {name: moved(name, values) for name, values in arrays.items()}
-
-
-def _in_float32(problem):
-    narrow = {n: a.astype(np.float32) for n, a in problem.parameters.items()}
-    state = {n: a.astype(np.float32) for n, a in problem.state.items()}
-    x, y = (rows.astype(np.float32) for rows in problem.one_hot)
-    cell = CELLS[problem.query.cell].reference
-    _, gradients, _ = network.loss_and_gradients(cell, narrow, x, y, state)
-    return {name: gradient.astype(np.float32) for name, gradient in gradients.items()}
 
 
 def test_gradients_in_float32_with_a_mistake_are_named_too():
