@@ -98,8 +98,10 @@ def altered(trained, directory, change):
 
 
 def with_wrong_checksum(path):
+    with zipfile.ZipFile(path) as file:
+        array = file.read("parameters.U.npy")
     content = bytearray(path.read_bytes())
-    content[len(content) // 3] ^= 0xFF
+    content[content.index(array) + len(array) - 1] ^= 0xFF
     path.write_bytes(content)
 
 
