@@ -12,12 +12,13 @@ from scripts.protocol_tables import message_table, spec_table
 from scripts.typescript import declarations
 from server.analysis.gradient_check import GradientCheckResult
 from server.analysis.loss_analysis import ExplainedLoss
+from server.analysis.own_losses import OwnLossesResult
 from server.analysis.surprisal import UpdateSurprisal
 from server.corpora.library import Corpus
 from server.spec.live_messages import Envelope, ServerMessage
 from server.spec.report_remarks import ReportRemarks
 from server.spec.schemas import FirstBelow
-from server.web.routes.parameters import FoundParameters
+from server.web.routes.own.parameters import FoundParameters
 from server.web.routes.saved_passages import SavedPassageSlice
 
 __all__ = ["generated_files"]
@@ -29,7 +30,7 @@ WIRE = ROOT / "types" / "wire.d.ts"
 # The answers to HTTP requests that the page's scripts name and that no message contains.
 ANSWERS = [
     *(Corpus, ExplainedLoss, FirstBelow, FoundParameters, GradientCheckResult, ReportRemarks),
-    *(SavedPassageSlice, UpdateSurprisal),
+    *(OwnLossesResult, SavedPassageSlice, UpdateSurprisal),
 ]
 HEAD = """\
 // Written by `make generate` from the server's types; docs/protocol.md describes them. Read by the

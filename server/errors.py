@@ -10,6 +10,7 @@ __all__ = [
     "UnknownCheckpointError",
     "UnknownMilestoneError",
     "UnknownModelError",
+    "UnknownOwnLossesError",
     "UnknownRunError",
     "UnknownSavedPassageError",
 ]
@@ -35,6 +36,13 @@ class UnknownModelError(LookupError):
     def __init__(self, update: int | None = None) -> None:
         which = "that wrote this" if update is None else f"of update {update:,} that wrote this"
         super().__init__(f"The model {which} no longer exists.")
+
+
+class UnknownOwnLossesError(LookupError):
+    """No losses of the user are kept with a run."""
+
+    def __init__(self, run: str) -> None:
+        super().__init__(f"No losses of yours are kept with the run {run!r}.")
 
 
 class UnknownSavedPassageError(LookupError):

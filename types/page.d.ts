@@ -75,6 +75,9 @@ interface ChartScales {
   range: [number, number];
   curve: Curve;
   validation: ValidationLoss;
+  /** The user's losses: the line, and the band between the extremes. */
+  own: OwnCurve;
+  ownBand: OwnCurve;
   /** The losses that are drawn one by one, and the pieces of the band around the others. */
   losses: { update: number[]; loss: (number | null)[] };
   band: { update: number[]; low: number[]; high: number[] }[];
@@ -122,6 +125,7 @@ interface RunViewState {
   reading: UpdateSurprisal | null;
   readingError: string | null;
   lossByPosition: PositionLosses | null;
+  ownLosses: ShownLosses | null;
   freshHurrah: number | null;
   knownHurrahs: string[];
   latest: LatestMessages;
@@ -130,6 +134,9 @@ interface RunViewState {
   range: [number, number] | null;
   scale: Scale | null;
 }
+
+/** The user's losses over the chart, and whether they are kept with the run. */
+type ShownLosses = { result: OwnLossesResult; kept: boolean };
 
 /** A corpus as the list has it: without its headings, until it is requested itself. */
 type ListedCorpus = Omit<Corpus, "headings"> & Partial<Pick<Corpus, "headings">>;
@@ -206,6 +213,8 @@ interface CompareState {
   connections: Record<string, Connection>;
   /** Finer points of the zoomed range. */
   details: Record<string, CurvePart & { from: number }>;
+  /** The user's losses that are kept with a run. */
+  own: Record<string, OwnCurve>;
   x: "updates" | "epochs" | "seconds";
   y: ComparisonUnit;
   scale: Scale;

@@ -155,6 +155,15 @@ interface ReportRemarks {
   translated_update: number | null;
 }
 
+/** The losses of a file beside those of a run. */
+interface OwnLossesResult {
+  file: string;
+  rows: number;
+  remarks: string[];
+  curve: OwnCurve;
+  comparison: OwnComparison;
+}
+
 /** Some saved passages, newest first; `next` is the `before` of the next slice. */
 interface SavedPassageSlice {
   passages: SavedPassage[];
@@ -202,6 +211,7 @@ interface Run {
   disk_full: boolean;
   forked_from: ForkedFrom | null;
   given_weights: GivenWeights | null;
+  own_losses: OwnLosses | null;
   queue_position: number | null;
 }
 
@@ -319,6 +329,24 @@ interface CheckedParameter {
   errors: ParameterErrors | null;
 }
 
+/** The losses in buckets: the last update of each, and the smooth loss there. */
+interface OwnCurve {
+  update: number[];
+  smooth: number[];
+  low: number[];
+  high: number[];
+}
+
+/** How the smooth losses differ from the run's, at the updates that both have. */
+interface OwnComparison {
+  updates: number;
+  parted_at: number | null;
+  mean: number | null;
+  greatest: number | null;
+  greatest_at: number | null;
+  text: string;
+}
+
 /** A passage in the gallery, or several with one seed. */
 interface SavedPassage {
   id: string;
@@ -403,6 +431,14 @@ interface ForkedFrom {
 /** The file from which a run has its first weights, and what was done to its arrays. */
 interface GivenWeights {
   file: string;
+  remarks: string[];
+}
+
+/** Losses that a user measured elsewhere: their file, the number of rows, what was assumed. */
+interface OwnLosses {
+  file: string;
+  rows: number;
+  fingerprint: string;
   remarks: string[];
 }
 

@@ -229,6 +229,10 @@ class History:
             low, high, smooth = self._from_blocks(starts, ends)
         return ReducedLoss(first, last, bucket, ends, smooth, low, high)
 
+    def smooth_at(self, updates: NDArray[np.int64]) -> Floats:
+        """Return the smooth loss after each of `updates`, which ascend and are in the history."""
+        return self._from_blocks(updates, updates)[2]
+
     def _from_losses(
         self, starts: NDArray[np.int64], ends: NDArray[np.int64]
     ) -> tuple[Floats, Floats, Floats]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.analysis.gradient_check import GradientCheckRequest, GradientCheckResult
+from server.analysis.own_losses import OwnLossesResult
 from server.corpora.quality import Quality
 from server.spec.report_remarks import ReportRemarks
 from server.spec.schemas import Best
@@ -71,6 +72,8 @@ class LossPart:
         The smooth loss at the last update.
     references : list of (str, float)
         The losses of guesses without a network, by name.
+    own : OwnLossesResult or None
+        The author's losses that are kept with the run.
     missing : list of str
         As in `CheckPart`.
     """
@@ -84,6 +87,7 @@ class LossPart:
     lowest: Best | None
     last: float | None
     references: list[tuple[str, float]]
+    own: OwnLossesResult | None = None
     missing: list[str] = field(default_factory=list)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from server.analysis.gradient_check import GradientCheckRequest, GradientCheckResult
 from server.analysis.loss_analysis import LossAnalysis
+from server.analysis.own_losses import beside, rows_of
 from server.corpora.library import Corpus
 from server.errors import ConflictError
 from server.report.content import CheckPart, EvolutionPart, LossPart, PassagePart, ReportContent
@@ -218,6 +219,9 @@ async def _loss(sources: RunSources) -> LossPart:
         references = [
             (name, getattr(entropy, name) * length) for name in ("uniform", "unigram", "bigram")
         ]
+    own = None
+    if run.own_losses is not None and (data := await sources.store(queries.own_losses, run.id)):
+        own = await beside(run, run.own_losses, rows_of(data), sources.store)
     return LossPart(
         update=curve.update,
         smooth=curve.smooth,
@@ -228,6 +232,7 @@ async def _loss(sources: RunSources) -> LossPart:
         lowest=run.best,
         last=run.smooth_loss,
         references=references,
+        own=own,
         missing=missing,
     )
 

@@ -33,7 +33,7 @@ from server.spec.live_messages import (
     StateMessage,
 )
 from server.spec.sample_schedule import epoch_is_marked
-from server.spec.schemas import Best, Checkpoint, Milestone, Run, RunState, Sample
+from server.spec.schemas import Best, Checkpoint, Milestone, OwnLosses, Run, RunState, Sample
 from server.store import queries
 from server.store.database import Store
 from server.store.executor import StoreExecutor
@@ -241,6 +241,21 @@ class Recorder:
             with contextlib.suppress(StorageError):
                 await self._store(Store.commit)
             self._publish_milestones(milestones)
+            self._publish(StateMessage(type="state", run_state=self.run))
+
+    async def set_own_losses(self, about: OwnLosses | None, rows: bytes | None) -> None:
+        """Replace the user's losses beside the run, or remove them; durable.
+
+        Raises
+        ------
+        StorageError
+            The disk is full; nothing is changed.
+        """
+        async with self.lock:
+            changed = self.run.model_copy(update={"own_losses": about})
+            text = changed.model_dump_json()
+            await self._store(Store.save_own_losses, self.run.id, text, rows)
+            self.run.own_losses = about
             self._publish(StateMessage(type="state", run_state=self.run))
 
     async def publish_state(self) -> None:

@@ -22,6 +22,7 @@ __all__ = [
     "Loss",
     "Milestone",
     "MilestoneKind",
+    "OwnLosses",
     "Passage",
     "PassageSource",
     "Quality",
@@ -90,6 +91,21 @@ class GivenWeights(ApiModel):
     ]
 
 
+class OwnLosses(ApiModel):
+    """Losses that a user measured elsewhere: their file, the number of rows, what was assumed.
+
+    `fingerprint` differs if the rows do.
+    """
+
+    file: Annotated[str, Field(max_length=MAX_FILE_NAME_CHARACTERS)]
+    rows: int
+    fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+    remarks: Annotated[
+        list[Annotated[str, Field(max_length=MAX_REMARK_CHARACTERS)]],
+        Field(max_length=MAX_REMARKS),
+    ]
+
+
 class Run(ApiModel):
     """The current state of a run.
 
@@ -131,6 +147,8 @@ class Run(ApiModel):
     given_weights : GivenWeights or None
         The file with the weights of update 0; None if they were drawn at random. A fork has its
         parent's.
+    own_losses : OwnLosses or None
+        The user's losses that are kept beside the run's.
     queue_position : int or None
         The place among the runs that wait to train, from 1; None if the run does not wait.
     """
@@ -160,6 +178,7 @@ class Run(ApiModel):
     disk_full: bool = False
     forked_from: ForkedFrom | None = None
     given_weights: GivenWeights | None = None
+    own_losses: OwnLosses | None = None
     queue_position: int | None = None
 
 

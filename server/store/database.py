@@ -392,6 +392,17 @@ class Store:
 
         self.write_durably(save)
 
+    def save_own_losses(self, run: str, text: str, rows: bytes | None) -> None:
+        """Replace the user's losses beside a run, or delete them, with its JSON; durable."""
+
+        def save() -> None:
+            self._save_run(run, text)
+            self._connection.execute("DELETE FROM own_losses WHERE run = ?", (run,))
+            if rows is not None:
+                self._connection.execute("INSERT INTO own_losses VALUES (?, ?)", (run, rows))
+
+        self.write_durably(save)
+
     def add_checkpoint(
         self, run: str, checkpoint: Checkpoint, added: Sequence[Milestone] = ()
     ) -> list[Milestone]:

@@ -363,12 +363,28 @@ def _add_report_remarks(connection: sqlite3.Connection) -> None:
     _execute_all(connection, REPORT_REMARKS_5)
 
 
+# -- version 6 ------------------------------------------------------------------------------------
+
+OWN_LOSSES_6 = """
+CREATE TABLE own_losses (
+    run TEXT PRIMARY KEY,
+    rows BLOB NOT NULL
+)
+"""
+
+
+def _add_own_losses(connection: sqlite3.Connection) -> None:
+    """Store losses that a user measured elsewhere with the run that they are compared with."""
+    _execute_all(connection, OWN_LOSSES_6)
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _rename_to_standard_terms,
     _keep_loss_smoothing,
     _name_the_update_of_the_validation_loss,
     _add_queue,
     _add_report_remarks,
+    _add_own_losses,
 )
 """The migration at index n makes version n + 1 of version n."""
 

@@ -98,6 +98,12 @@ def report_remarks(store: Store, run: str) -> str | None:
     return None if row is None else str(row[0])
 
 
+def own_losses(store: Store, run: str) -> bytes | None:
+    """Return the bytes of the user's losses that are kept with a run; None if there are none."""
+    row = store.connection.execute("SELECT rows FROM own_losses WHERE run = ?", (run,)).fetchone()
+    return None if row is None else bytes(row[0])
+
+
 # -- samples --------------------------------------------------------------------------------------
 
 
@@ -249,6 +255,13 @@ def reduced_loss(
         smooth = smoothing.smoothed_at(connection, run, factor, reduced.update)
         reduced = replace(reduced, smooth=smooth)
     return reduced
+
+
+def smooth_at(store: Store, run: str, updates: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the smooth loss after each of `updates` that is in the history; they ascend."""
+    history = _history(store, run)
+    updates = updates[updates <= history.last]
+    return history.smooth_at(updates) if len(updates) else np.empty(0)
 
 
 def precompute_smoothing(store: Store, run: str, factor: float) -> bool:

@@ -53,6 +53,10 @@ CREATE TABLE report_remarks (
     run TEXT PRIMARY KEY,
     remarks TEXT NOT NULL
 );
+CREATE TABLE own_losses (
+    run TEXT PRIMARY KEY,
+    rows BLOB NOT NULL
+);
 """
     + milestones.SCHEMA
     + loss_history.SCHEMA
@@ -78,10 +82,11 @@ IMPORTED = (
     ("milestones", "update_, milestone", "number"),
     ("checkpoints", "id, update_, checkpoint", "rowid"),
     ("report_remarks", "remarks", "run"),
+    ("own_losses", "rows", "run"),
 )
 # Tables with a column `run`: the rows that are deleted with a run.
 RUN_TABLES = (
     *("losses", "least_smooth", "smoothed", "training_time"),
     *("samples", "milestones", "checkpoints", "saved_passages", "queue"),
-    "report_remarks",
+    *("report_remarks", "own_losses"),
 )

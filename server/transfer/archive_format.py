@@ -26,6 +26,7 @@ __all__ = [
     "MILESTONES",
     "MODELS",
     "OLDEST_DATABASE",
+    "OWN_LOSSES",
     "PASSAGES",
     "REMARKS",
     "REQUIRED",
@@ -59,6 +60,8 @@ LOSSES = "losses.f64"
 SAMPLES, MILESTONES, PASSAGES = "samples.jsonl", "milestones.jsonl", "passages.jsonl"
 TRAINING_TIME, CHECKPOINT_ROWS = "training_time.jsonl", "checkpoints.jsonl"
 REMARKS = "report_remarks.jsonl"
+OWN_LOSSES = "own_losses.f64"
+"""Only in an archive of a run with such losses: update, loss and smooth loss of each row."""
 CHECKPOINTS, SNAPSHOTS, MODELS = "checkpoints", "snapshots", "models"
 
 REQUIRED = frozenset(
@@ -138,4 +141,4 @@ class ArchivedCorpus(StrictModel):
 
 def is_member_name(name: str) -> bool:
     """Whether a part may have this name."""
-    return name in REQUIRED or name == TEXT or FILES.fullmatch(name) is not None
+    return name in REQUIRED or name in {TEXT, OWN_LOSSES} or FILES.fullmatch(name) is not None

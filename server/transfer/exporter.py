@@ -40,6 +40,7 @@ from server.transfer.archive_format import (
     MAX_MEMBERS,
     MILESTONES,
     MODELS,
+    OWN_LOSSES,
     PASSAGES,
     REMARKS,
     RUN,
@@ -210,6 +211,8 @@ class _Preparation:
             # First, because newer ones replace automatic checkpoints.
             self._add_checkpoints(connection, live)
             self._add_rows(connection)
+            if json.loads(row[0]).get("own_losses") is not None:
+                self._add_own_losses(connection)
         self._add_models(source.directory / "snapshots", SNAPSHOTS)
         self._add_models(source.directory / "models", MODELS)
         self._add_text(with_text=with_text)
@@ -266,6 +269,12 @@ class _Preparation:
                 self._check_cancelled()
                 size_bytes += file.write(np.frombuffer(losses, np.float64).astype("<f8").tobytes())
         return size_bytes // np.dtype("<f8").itemsize
+
+    def _add_own_losses(self, connection: sqlite3.Connection) -> None:
+        (rows,) = connection.execute(
+            "SELECT rows FROM own_losses WHERE run = ?", (self._source.run,)
+        ).fetchone()
+        self._new(OWN_LOSSES).write_bytes(rows)
 
     # -- files ------------------------------------------------------------------------------------
 

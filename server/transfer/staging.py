@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
+from server.analysis.own_losses import MAX_ROWS, ROW_BYTES, are_rows, fingerprint, rows_of
 from server.corpora.visible_text import without_controls
 from server.files.durable import sync_directory
 from server.files.failpoints import failpoint
@@ -38,6 +39,7 @@ from server.transfer.archive_format import (
     LOSSES,
     MILESTONES,
     MODELS,
+    OWN_LOSSES,
     PASSAGES,
     REMARKS,
     RUN,
@@ -293,6 +295,23 @@ class _Staging:
         remarks = [each.model_dump_json() for each in self._rows(ReportRemarks, REMARKS)]
         _check(len(remarks) <= 1, REMARKS, "there are several")
         insert("report_remarks", ((run, each) for each in remarks), 2)
+        if (own := self._own_losses()) is not None:
+            insert("own_losses", iter([(run, own)]), 2)
+
+    def _own_losses(self) -> bytes | None:
+        about, archive = self._run.own_losses, self._archive
+        _check((about is None) != (OWN_LOSSES in archive), OWN_LOSSES, "it is not that of the run")
+        if about is None:
+            return None
+        for part in (about.file, *about.remarks):
+            _check_text(part, RUN)
+        size = archive.size_bytes(OWN_LOSSES)
+        fits = 0 < about.rows <= MAX_ROWS and size == about.rows * ROW_BYTES
+        _check(fits, OWN_LOSSES, "it has another size")
+        data = archive.read_at(OWN_LOSSES, 0, size)
+        _check(are_rows(rows_of(data)), OWN_LOSSES, "its rows are not losses")
+        _check(fingerprint(data) == about.fingerprint, OWN_LOSSES, "it is not that of the run")
+        return data
 
     def _samples(self) -> Iterator[Sample]:
         before = -1

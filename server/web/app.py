@@ -29,7 +29,6 @@ from server.web.routes import (
     milestones,
     model_files,
     pages,
-    parameters,
     passages,
     report,
     runs,
@@ -37,6 +36,7 @@ from server.web.routes import (
     surprisal,
     transfer,
 )
+from server.web.routes.own import losses, parameters
 from server.web.security.middleware import SecurityMiddleware
 
 __all__ = ["create_app"]
@@ -79,6 +79,7 @@ def create_app(settings: Settings) -> FastAPI:
         runs,
         transfer,
         parameters,
+        losses,
         estimates,
         checkpoints,
         model_files,

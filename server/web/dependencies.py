@@ -15,6 +15,7 @@ from server.analysis.course import CourseService
 from server.analysis.estimates import EstimateService
 from server.analysis.gradient_check import GradientCheckService
 from server.analysis.loss_analysis import LossAnalysis
+from server.analysis.own_losses import OwnLossesService
 from server.analysis.surprisal import SurprisalService
 from server.corpora.excerpts import ExcerptReader
 from server.corpora.library import CorpusLibrary
@@ -70,6 +71,7 @@ class Services:
     surprisal: SurprisalService
     loss_analysis: LossAnalysis
     loss_cache: LossCache
+    own_losses: OwnLossesService
     estimates: EstimateService
     reports: ReportService
     broadcaster: Broadcaster

@@ -10,6 +10,7 @@ from server.analysis.course import CourseService
 from server.analysis.estimates import EstimateService
 from server.analysis.gradient_check import GradientCheckService
 from server.analysis.loss_analysis import LossAnalysis
+from server.analysis.own_losses import OwnLossesService
 from server.analysis.surprisal import SurprisalService
 from server.corpora.excerpts import ExcerptReader
 from server.corpora.library import CorpusLibrary
@@ -128,6 +129,7 @@ async def _create_services(settings: Settings) -> Services:
         surprisal=SurprisalService(store_reader, supervisor.get, max_waiting),
         loss_analysis=loss_analysis,
         loss_cache=LossCache(store_reader),
+        own_losses=OwnLossesService(store_reader),
         reports=ReportService(
             store=supervisor.store,
             reader=store_reader,

@@ -176,7 +176,24 @@ mountShortcuts({
   z: () => undoDelete.undo(),
 });
 
+/** Fetch the user's losses that are kept with a run in view, and take away removed ones. */
+async function fetchOwnLosses() {
+  for (const { id, run } of visibleRuns(store.get())) {
+    const key = run.own_losses ? JSON.stringify(run.own_losses) : null;
+    if ((ownFetched.get(id) ?? null) === key) continue;
+    ownFetched.set(id, key);
+    const found = key && (await api.nullOnProblem(api.getOwnLosses(id)));
+    store.dispatch({ type: "ownLosses", id, curve: found ? found.curve : null });
+  }
+}
+
+const ownFetched = new Map(); // id -> the file and the rows that were fetched
+
 store.watch((state) => [visibleIds(state).join()], updateSockets);
+store.watch(
+  (state) => visibleRuns(state).map(({ id, run }) => `${id} ${JSON.stringify(run.own_losses)}`),
+  fetchOwnLosses,
+);
 store.watch(
   (state) => [
     goalOf(state),

@@ -19,6 +19,7 @@ import { mountCardTabs } from "./writing/card-tabs.js";
 import { ChartView } from "./chart/chart-view.js";
 import { Checkpoints } from "./runs/checkpoints.js";
 import { mountConnection } from "./ui/connection.js";
+import { OwnLossesPanel } from "./runs/own-losses.js";
 import { RunControls } from "./runs/run-controls.js";
 import { UndoDelete } from "./runs/undo-delete.js";
 import { mountEarlierSamples } from "./writing/earlier-samples.js";
@@ -94,6 +95,7 @@ mountCurveTabs(store);
 const pinCard = new PinCard(store, () => chartView.size);
 mountChartControls(store);
 mountExportMenu(store, chartView);
+new OwnLossesPanel(store);
 const playback = new Playback(store);
 mountRunStatusBanner(store, {
   replay: () => playback.start(),

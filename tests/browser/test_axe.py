@@ -120,6 +120,7 @@ STATES = [
     _panel("checkpoints", "#checkpoint-open", "#checkpoint-panel"),
     _panel("axes", "#axes-open", "#axes-panel"),
     _panel("export", "#export-open", "#export-panel"),
+    _panel("own losses", "#own-open", "#own-panel"),
     State("note", "?run={run}", _note, "#pin-card"),
     State("passage", "?run={run}", _passage, "#passage"),
     State("saved passage", "?run={run}", _keep, "#passage"),

@@ -48,6 +48,15 @@ def test_a_viewer_sees_everything_and_changes_nothing(
         expect(linked.locator(control)).to_be_hidden()
     linked.locator("#new-hidden_size").press("Enter")
 
+    # A viewer lays own losses over the chart, without keeping them.
+    viewer.locator("#own-open").click()
+    viewer.locator("#own-file").set_input_files(
+        {"name": "own.csv", "mimeType": "text/csv", "buffer": b"update,loss\n1,100\n2,99\n"}
+    )
+    expect(viewer.locator("#own-name")).to_have_text("own.csv: 2 rows, shown here only")
+    expect(viewer.locator("#own-keep")).to_be_hidden()
+    viewer.keyboard.press("Escape")
+
     viewer.keyboard.press("p")
     expect(viewer.locator("#passage-text .prose")).to_be_visible()
     viewer.keyboard.press("Escape")

@@ -248,6 +248,30 @@ def test_a_run_of_before_has_no_remarks_and_can_get_some(old):
         store.close()
 
 
+def test_a_run_of_before_has_no_losses_of_the_user_and_can_get_some(old):
+    with closing(sqlite3.connect(old)) as connection:
+        run, text = connection.execute("SELECT id, run FROM runs LIMIT 1").fetchone()
+    store = Store(old)
+    try:
+        (found,) = [each for each in queries.list_runs(store) if each.id == run]
+        assert (found.own_losses, found.given_weights) == (None, None)
+        assert queries.own_losses(store, run) is None
+        for rows in (b"first", b"second"):
+            store.save_own_losses(run, text, rows)
+    finally:
+        store.close()
+    store = Store(old)
+    try:
+        assert queries.own_losses(store, run) == b"second"
+        store.save_own_losses(run, text, None)
+        assert queries.own_losses(store, run) is None
+        store.save_own_losses(run, text, b"third")
+        store.delete_run(run)
+        assert queries.own_losses(store, run) is None
+    finally:
+        store.close()
+
+
 def test_rows_are_changed_in_portions_and_progress_is_logged(old, monkeypatch, caplog):
     monkeypatch.setattr(migrations, "ROWS_PER_STATEMENT", 3)
     monkeypatch.setattr(migrations, "SECONDS_BETWEEN_LOGS", 0.0)

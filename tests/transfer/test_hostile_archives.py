@@ -223,6 +223,9 @@ def document(name, **fields):
     return lambda contents: {name: edited(contents[name], **fields)}
 
 
+OWN_LOSSES = {"file": "mine.csv", "rows": 1, "fingerprint": "0" * 16, "remarks": []}
+
+
 def line(name, which=0, **fields):
     return lambda contents: {name: line_edited(contents[name], which, **fields)}
 
@@ -352,6 +355,23 @@ WRONG = {
     "remarks twice": lambda contents: {
         "report_remarks.jsonl": contents["report_remarks.jsonl"] * 2
     },
+    "losses of the user without their file": document("run.json", own_losses=OWN_LOSSES),
+    "losses of the user that the run does not have": lambda contents: {"own_losses.f64": bytes(24)},
+    "losses of the user that are not losses": lambda contents: {
+        **document("run.json", own_losses=OWN_LOSSES)(contents),
+        "own_losses.f64": bytes(24),
+    },
+    "other losses of the user": lambda contents: {
+        **document("run.json", own_losses=OWN_LOSSES)(contents),
+        "own_losses.f64": np.array([1.0, 2.0, 3.0]).tobytes(),
+    },
+    "too few losses of the user": lambda contents: {
+        **document("run.json", own_losses=OWN_LOSSES)(contents),
+        "own_losses.f64": b"",
+    },
+    "given weights with control characters": document(
+        "run.json", given_weights={"file": "a\x1b[2J.npz", "remarks": []}
+    ),
     # The text.
     "another text": lambda contents: {"corpus.txt": contents["corpus.txt"][:-1]},
     "a text of another encoding": lambda contents: {"corpus.txt": b"\xff" * 500},

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from server.analysis.own_losses import OwnCurve
 from server.report.content import LossPart
 from server.spec.schemas import Best
 
@@ -19,6 +20,8 @@ Figure = dict[str, Any]
 
 # The page's light theme; the script of the HTML report changes them for the dark one, by the roles.
 INK, SOFT, LINE, BAND, ACCENT = "#21242a", "#6d6a63", "#e6e0d4", "#d9d3c6", "#b54b12"
+# Legible in both themes.
+OWN = "#4a7fc1"
 FONT = "'Inter Variable', Inter, 'Helvetica Neue', Arial, sans-serif"
 HEIGHT = 400
 MAX_EPOCH_LABELS = 10
@@ -44,7 +47,7 @@ def load_plotly() -> Any:  # noqa: ANN401 - the package has no types
 def loss_figure(part: LossPart) -> Figure | None:
     """Return the figure of the smooth loss; None before the first update.
 
-    Each trace, shape and annotation has a name that says what it is: ``band``, ``smooth``,
+    Each trace, shape and annotation has a name that says what it is: ``band``, ``smooth``, ``own``,
     ``lowest``, ``epoch`` or ``reference``.
     """
     finite = np.isfinite(part.smooth) & np.isfinite(part.low) & np.isfinite(part.high)
@@ -56,6 +59,8 @@ def loss_figure(part: LossPart) -> Figure | None:
     bottom, top = _range(smooth, low, high)
     traces = [_band(go, update, low, high, part.bucket), _smooth(go, update, smooth)]
     annotations: list[Any] = []
+    if part.own is not None:
+        traces.append(_own(go, part.own.curve))
     if part.lowest is not None:
         traces.append(
             go.Scatter(
@@ -140,6 +145,17 @@ def _smooth(go: Any, update: NDArray[Any], smooth: NDArray[Any]) -> Any:  # noqa
         mode="lines",
         line={"color": ACCENT, "width": 2},
         hovertemplate="smooth loss %{y:.2f}<br>update %{x:,}<extra></extra>",
+    )
+
+
+def _own(go: Any, curve: OwnCurve) -> Any:  # noqa: ANN401
+    return go.Scatter(
+        name="own",
+        x=curve.update,
+        y=np.round(curve.smooth, 3).tolist(),
+        mode="lines",
+        line={"color": OWN, "width": 1.2},
+        hovertemplate="the author's %{y:.2f}<br>update %{x:,}<extra></extra>",
     )
 
 

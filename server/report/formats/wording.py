@@ -64,4 +64,7 @@ def figure_sentence(part: LossPart) -> str:
         sentence += f" The lowest point is {best.smooth_loss:.2f} at update {best.update:,}."
     if part.last is not None:
         sentence += f" At the end it is {part.last:.2f}."
+    if part.own is not None:
+        text = part.own.comparison.text
+        sentence += f" The thin blue line is the author's own smooth loss, {part.own.file}. {text}"
     return sentence

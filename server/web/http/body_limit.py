@@ -10,9 +10,15 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.analysis.course import MAX_ANSWER_BYTES
+from server.analysis.own_losses import MAX_FILE_BYTES
 from server.settings import Settings
 from server.web.http.problems import problem
-from server.web.security.origin_check import ANSWER_PATH, IMPORT_PATH, UPLOAD_PATHS
+from server.web.security.origin_check import (
+    ANSWER_PATH,
+    IMPORT_PATH,
+    OWN_LOSSES_PATH,
+    UPLOAD_PATHS,
+)
 
 __all__ = ["BodyLimit"]
 
@@ -84,6 +90,10 @@ class BodyLimit:
                 overhead,
                 settings.upload_timeout_s,
                 None,
+            )
+        if OWN_LOSSES_PATH.fullmatch(scope["path"]):
+            return _LimitedBody(
+                receive, MAX_FILE_BYTES, MULTIPART_OVERHEAD_BYTES, settings.upload_timeout_s, None
             )
         limit_bytes = settings.max_request_bytes
         if not scope["operator"]:

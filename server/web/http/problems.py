@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, Response
 
+from server.analysis.own_losses import OwnLossesError
 from server.checkpoints.array_files import ArrayFileError
 from server.checkpoints.given_parameters import ParametersError
 from server.corpora.decoding import NotTextError
@@ -28,6 +29,7 @@ from server.errors import (
     UnknownCheckpointError,
     UnknownMilestoneError,
     UnknownModelError,
+    UnknownOwnLossesError,
     UnknownRunError,
     UnknownSavedPassageError,
 )
@@ -52,6 +54,7 @@ STATUSES: dict[type[Exception], int] = {
     UnknownMilestoneError: 404,
     UnknownCorpusError: 404,
     UnknownModelError: 404,
+    UnknownOwnLossesError: 404,
     UnknownSavedPassageError: 404,
     ConflictError: 409,
     DamagedCheckpointError: 409,
@@ -62,6 +65,7 @@ STATUSES: dict[type[Exception], int] = {
     CorpusTooShortError: 422,
     ArchiveError: 422,
     ArrayFileError: 422,
+    OwnLossesError: 422,
     ParametersError: 422,
 }
 """The status of the response to each of these errors, whose messages are its detail."""

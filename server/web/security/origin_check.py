@@ -18,6 +18,7 @@ from server.web.http.problems import problem
 __all__ = [
     "ANSWER_PATH",
     "IMPORT_PATH",
+    "OWN_LOSSES_PATH",
     "PARAMETER_PATHS",
     "UPLOAD_PATHS",
     "OriginCheck",
@@ -31,6 +32,7 @@ IMPORT_PATH = "/api/runs/import"
 PARAMETER_PATHS = {"/api/parameters", "/api/runs/from-parameters"}
 ANSWER_PATH = "/api/course/answer"
 UPLOAD_PATHS = {"/api/corpora", ANSWER_PATH, IMPORT_PATH, *PARAMETER_PATHS}
+OWN_LOSSES_PATH = re.compile(r"/api/runs/[^/]+/own-losses")
 """Where a body is a form with a file."""
 
 # Python's own parser of addresses takes "[::1].evil.example" for "::1".
@@ -94,7 +96,8 @@ def content_type_refusal(connection: HTTPConnection) -> Response | None:
         return None
     content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     required = "application/json"
-    if connection.scope["path"] in UPLOAD_PATHS:
+    path = connection.scope["path"]
+    if path in UPLOAD_PATHS or OWN_LOSSES_PATH.fullmatch(path):
         required = "multipart/form-data"
     if content_type == required:
         return None

@@ -34,9 +34,11 @@ export function plotOf(state, colours, size, font) {
     // Plotly spends time on each trace, even if it is empty.
     data: [
       band(scales, colours),
+      ownBand(scales, colours),
       losses(scales, colours),
       line(scales, colours, LINE_PX[drawnFactor(state)] ?? 2),
       validationLine(scales, colours),
+      ownLine(scales, colours),
       ...dots(state, scales, marks, colours),
     ].filter(({ x }) => x.length),
     layout: layout(state, scales, marks, colours, text),
@@ -60,6 +62,36 @@ function band(scales, colours) {
     fill: "toself",
     fillcolor: colours.bandFill,
     line: { color: colours.bandFill, width: 1, simplify: false },
+  };
+}
+
+/** The user's losses between the least and the greatest of each bucket, if there are buckets. */
+function ownBand(scales, colours) {
+  const { update, low, high } = scales.ownBand;
+  const wide = update.some((_, i) => low[i] !== high[i]);
+  const [xOf, there, back] = [xs(scales, update), ys(scales, high), ys(scales, low)];
+  return {
+    type: "scatter",
+    mode: "lines",
+    x: wide ? [...xOf, ...xOf.toReversed(), null] : [],
+    y: wide ? [...there, ...back.toReversed(), null] : [],
+    hoverinfo: "skip",
+    fill: "toself",
+    fillcolor: colours.ownFill,
+    line: { color: colours.ownFill, width: 0, simplify: false },
+  };
+}
+
+function ownLine(scales, colours) {
+  return {
+    name: "your losses",
+    type: "scatter",
+    mode: scales.own.update.length > 1 ? "lines" : "lines+markers",
+    x: xs(scales, scales.own.update),
+    y: ys(scales, scales.own.smooth),
+    hoverinfo: "skip",
+    line: { color: colours.own, width: 1.8, dash: "8px,2px", simplify: false },
+    marker: { size: 5, color: colours.own },
   };
 }
 

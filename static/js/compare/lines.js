@@ -48,6 +48,24 @@ const fullLine = (state, { id, slot, run, curve }) => ({
   fork: null,
 });
 
+/**
+ * The user's losses beside each run that has some; there are none over the time of training, which
+ * is not known for them.
+ *
+ * @param {CompareState} state
+ * @returns {(Points & {update: number[], slot: number})[]}
+ */
+export const ownLinesOf = (state) =>
+  state.x === "seconds"
+    ? []
+    : visibleRuns(state).flatMap(({ id, slot, run }) => {
+        const own = state.own[id];
+        if (!own) return [];
+        const seconds = own.update.map(() => null);
+        const curve = /** @type {Curve} */ ({ ...own, seconds });
+        return [{ ...pointsOf(state.x, state.y, run, curve, undefined), slot }];
+      });
+
 /** @type {WeakMap<Curve, any>} */
 const cache = new WeakMap(); // curve -> its points for the last parameters
 

@@ -14,6 +14,7 @@ import {
 import {
   goalLine,
   linesOf,
+  ownLinesOf,
   mergeByCell,
   scaledLosses,
   viewOf,
@@ -72,7 +73,11 @@ export function plotOf(state, colours, size, font) {
   };
   const scale = scaleOf(state.scale, view, inner.width);
   const pieces = lines.map((line) => ({ ...line, ...within(line, view) }));
-  const span = yRangeOf(scaledLosses(pieces, view));
+  // Where the run's line is not, the user's does not set the axes either.
+  const own = ownLinesOf(state).map((line) => ({ ...line, ...within(line, view) }));
+  const isInView = (/** @type {number} */ x) => x >= view[0] && x <= view[1];
+  const inView = own.map(({ x, y }) => ({ y: y.filter((_, i) => isInView(x[i])) }));
+  const span = yRangeOf([...scaledLosses(pieces, view), ...inView]);
   const text = { family: font, size: LABEL_PX - 0.5, color: colours.soft };
   const frame = { kind: state.scale, view, span, scale, inner };
   const goal = goalLine(state);
@@ -81,6 +86,7 @@ export function plotOf(state, colours, size, font) {
   const labelFrame = { ...frame, marginRight: margin.r, shownGoal: shown, goal: labelled };
   return {
     data: [
+      ...own.map((line) => ownTrace(line, scale, colours)),
       ...pieces.map((piece) => lineTrace(piece, scale, colours)),
       forks(pieces, colours),
       ends(pieces, view, colours),
@@ -150,6 +156,23 @@ function lineTrace(piece, scale, colours) {
       dash: SERIES_STYLES[piece.slot].dash,
       simplify: false,
     },
+  };
+}
+
+/**
+ * The user's losses, in the colour of the run that they are kept with.
+ *
+ * @param {Points & {slot: number}} line
+ * @param {PixelScale} scale
+ * @param {SeriesColours} colours
+ */
+function ownTrace(line, scale, colours) {
+  return {
+    type: "scatter",
+    mode: "lines",
+    ...mergeByCell(line, (x) => scale(x) / CELL_PX),
+    hoverinfo: "skip",
+    line: { color: colours.series[line.slot], width: 1.3, dash: "1.5px,2.5px", simplify: false },
   };
 }
 

@@ -25,6 +25,7 @@ export const initialState = ({ operator }) => ({
   live: {},
   connections: {},
   details: {},
+  own: {},
   x: "updates",
   y: "character",
   scale: "linear",
@@ -189,6 +190,8 @@ const ACTION_HANDLERS = {
     const known = state.live[run.id];
     return known ? { ...state, live: { ...state.live, [run.id]: { ...known, run } } } : state;
   },
+  /** The user's losses that are kept with a run; null for none. */
+  ownLosses: (state, { id, curve }) => ({ ...state, own: { ...state.own, [id]: curve } }),
   refined: (state, { runId, losses }) =>
     updateLive(state, runId, (live) => ({
       ...live,

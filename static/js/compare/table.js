@@ -139,7 +139,7 @@ export class CompareTable {
     });
     setText(name, row.run.name);
     name.href = `/?run=${encodeURIComponent(row.id)}`;
-    setText(origin, originOf(row.run, state));
+    setText(origin, aboutOf(row.run, state));
     if (marker.dataset.slot !== String(row.slot)) {
       marker.dataset.slot = String(row.slot);
       marker.replaceChildren(markerIcon(row.slot));
@@ -195,6 +195,17 @@ export class CompareTable {
     ];
   }
 }
+
+/**
+ * The origin of a run, and the user's losses beside it.
+ *
+ * @param {Run} run
+ * @param {CompareState} state
+ */
+const aboutOf = (run, state) =>
+  [originOf(run, state), run.own_losses && `dotted: ${run.own_losses.file}`]
+    .filter(Boolean)
+    .join("; ");
 
 /**
  * "fork of “Baseline” at 12,000", or the file of its first weights.

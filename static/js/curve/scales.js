@@ -8,6 +8,7 @@ import { textScaled } from "../lib/dom.js";
 import { xAxisOf, roundSpan, unitOf } from "./axes.js";
 import { between, lastUpdate, lossSpan, mergeByCell, slicePoints, splice } from "./loss-curve.js";
 import { memoize } from "../lib/memoize.js";
+import { mergeOwn, ownInView } from "./own-losses.js";
 import { validationInView, lowestLoss } from "./validation-loss.js";
 
 /** Whether the window is so narrow for the text that the names of the lines are in the plot. */
@@ -130,7 +131,7 @@ export const scalesOf = memoize(
   (state, size) => [
     ...[finestCurve(state), state.validation, state.range, state.scale, state.xAxis, state.unit],
     ...[state.lossScale, state.run?.updates_per_epoch, state.run?.spec.sequence_length],
-    ...[size.width, size.height],
+    ...[state.ownLosses, size.width, size.height],
   ],
   (state, size) => {
     const width = Math.max(size.width - MARGIN.l - MARGIN.r, 10);
@@ -147,11 +148,14 @@ export const scalesOf = memoize(
     const cell = Math.max(LINE_CELL_PX, width / LIMIT_DRAWN);
     const curve = mergeByCell(points, (update) => updateToPixel(update) / cell);
     const validation = validationInView(state.validation, ...range);
-    const spanY = ySpan(curve, validation, unit, logY);
+    const own = ownInView(state.ownLosses?.result.curve, ...range);
+    const spanY = ySpan(curve, validation, own, unit, logY);
     const y = pixelScale(spanY, height, logY);
     return {
       ...{ size, width, height, xAxis: axis, unit, spanX, spanY, logX, logY, range },
       ...{ curve, validation, updateToPixel },
+      own: mergeOwn(own, (update) => updateToPixel(update) / cell),
+      ownBand: mergeOwn(own, (update) => updateToPixel(update) / BAND_CELL_PX),
       ...lossesInView(points, range[0], updateToPixel),
       pixelToUpdate: (pixel) => axis.toUpdate(x.toValue(pixel)),
       lossToPixel: (loss) => height - y.toPixel(unit.of(loss) ?? 0),
@@ -294,16 +298,17 @@ function bandOutline(points, from, updateToPixel) {
 }
 
 /**
- * The span of losses to show, in `unit`: the smooth line, most of the band, and the validation loss
- * since its lowest point.
+ * The span of losses to show, in `unit`: the smooth lines, most of the band, and the validation
+ * loss since its lowest point.
  *
  * @param {Curve} curve
  * @param {ValidationLoss} validation
+ * @param {OwnCurve} own
  * @param {LossUnit} unit
  * @param {boolean} log
  * @returns {[number, number]}
  */
-function ySpan(curve, validation, unit, log) {
+function ySpan(curve, validation, own, unit, log) {
   const round = (/** @type {number} */ low, /** @type {number} */ high) =>
     roundSpan(unit.of(low) ?? 0, unit.of(high) ?? 0, log);
   const span = lossSpan(curve);
@@ -313,5 +318,6 @@ function ySpan(curve, validation, unit, log) {
   const losses = validation.loss.flatMap((loss, i) =>
     loss !== null && validation.update[i] >= since ? [loss] : [],
   );
+  losses.push(...own.smooth);
   return round(Math.min(span[0], ...losses), Math.max(span[1], ...losses));
 }

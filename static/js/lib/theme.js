@@ -41,6 +41,7 @@ const NAMES = {
   accent: "--accent",
   accentInk: "--accent-ink",
   bad: "--bad",
+  own: "--series-2",
 };
 
 /**
@@ -51,6 +52,7 @@ const NAMES = {
 export function colours(scheme) {
   const resolved = resolve(NAMES, scheme);
   resolved.bandFill = resolved.band.replace(/^rgb\((.+)\)$/, "rgba($1, 0.55)");
+  resolved.ownFill = resolved.own.replace(/^rgb\((.+)\)$/, "rgba($1, 0.14)");
   return resolved;
 }
 

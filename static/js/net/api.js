@@ -461,6 +461,32 @@ export const weightsFile = (id) => run(id, "/weights");
 /** Where the page with the best model can be downloaded. @type {(id: string) => string} */
 export const standalonePage = (id) => run(id, "/standalone");
 
+const ownLosses = (/** @type {string} */ id) => run(id, "/own-losses");
+
+/** The user's losses that are kept with a run. @type {(id: string) => Promise<OwnLossesResult>} */
+export const getOwnLosses = (id) => call(ownLosses(id));
+
+/**
+ * Put a file of losses beside those of a run; nothing is stored.
+ *
+ * @type {(id: string, file: File) => Promise<OwnLossesResult>}
+ */
+export const compareOwnLosses = (id, file) => upload(ownLosses(id), formOf({ file }), () => {});
+
+/** @type {(id: string, file: File) => Promise<OwnLossesResult>} */
+export const keepOwnLosses = (id, file) =>
+  upload(ownLosses(id), formOf({ file }), () => {}, undefined, "PUT");
+
+/** @type {(id: string) => Promise<null>} */
+export const removeOwnLosses = (id) => call(ownLosses(id), { method: "DELETE" });
+
+/** The losses that are kept with a run as CSV. @type {(id: string) => Promise<string>} */
+export async function getOwnLossesFile(id) {
+  const response = await send(`${ownLosses(id)}/file`);
+  const text = await bodyOf(response);
+  return response.ok ? text : answer(response.status, text);
+}
+
 /** Where the losses of every update can be downloaded. @type {(id: string) => string} */
 export const lossesFile = (id) => run(id, "/losses.csv");
 
@@ -484,9 +510,10 @@ export const runFile = (id, withText) => run(id, withText ? "/export" : "/export
  * @param {FormData} form
  * @param {(share: number) => void} onProgress called with 0 to 1.
  * @param {AbortSignal} [signal]
+ * @param {string} [method]
  * @returns {Promise<any>}
  */
-function upload(path, form, onProgress, signal) {
+function upload(path, form, onProgress, signal, method = "POST") {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.upload.addEventListener("progress", (event) => {
@@ -502,7 +529,7 @@ function upload(path, form, onProgress, signal) {
       }
     });
     signal?.addEventListener("abort", () => request.abort());
-    request.open("POST", path);
+    request.open(method, path);
     request.send(form);
   });
 }

@@ -4,7 +4,7 @@ import * as api from "../net/api.js";
 import { el, find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { isSpecFile } from "../spec/spec-file.js";
-import { isRunFile, isWeightsFile, onFileDropped } from "../ui/file-drop.js";
+import { isCsvFile, isRunFile, isWeightsFile, onFileDropped } from "../ui/file-drop.js";
 
 const EXCERPT_CHARACTERS = 420;
 const LIMIT_NAMES = 8;
@@ -88,7 +88,10 @@ export class CorpusPicker {
     });
     onFileDropped(find("#drop"), {
       wanted: () => store.get().operator,
-      accepts: (dropped) => !isRunFile(dropped),
+      // A table that is dropped on a chart is one of losses.
+      accepts: (dropped) =>
+        !isRunFile(dropped) &&
+        !(isCsvFile(dropped) && store.get().runId && !document.querySelector("dialog[open]")),
       over: on.over,
       drop: (dropped) => {
         on.over();

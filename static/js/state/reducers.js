@@ -32,6 +32,7 @@ const EMPTY_RUN = {
   reading: null,
   readingError: null,
   lossByPosition: null,
+  ownLosses: null, // the user's losses over the chart
   freshHurrah: null,
   knownHurrahs: [], // words that were a hurrah already
   newHurrah: null,
@@ -128,6 +129,9 @@ const ACTION_HANDLERS = {
   /** A run from the answer to a request. */
   run: (state, { run }) => (run.id === state.runId ? { ...state, run } : state),
   checkpointSaved: (state, { checkpoint }) => withCheckpoint(state, checkpoint),
+
+  /** The user's losses over the chart; null for none. */
+  ownLosses: (state, { ownLosses }) => ({ ...state, ownLosses }),
 
   /** The passage in the drawer; null for none. */
   passage: (state, { passage }) => (passage === state.passage ? state : { ...state, passage }),

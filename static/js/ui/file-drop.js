@@ -3,6 +3,11 @@
 /** Whether a file is an exported run. @type {(file: {name: string}) => boolean} */
 export const isRunFile = ({ name }) => name.toLowerCase().endsWith(".hurrah");
 
+const TABLES = ["text/csv", "application/vnd.ms-excel"]; // the second is that of Windows
+
+/** Whether a file is a table. @type {(file: {name: string}) => boolean} */
+export const isCsvFile = ({ name }) => name.toLowerCase().endsWith(".csv");
+
 /** Whether a file has weights. @type {(file: {name: string}) => boolean} */
 export const isWeightsFile = ({ name }) => /\.(npz|safetensors)$/i.test(name);
 
@@ -22,7 +27,9 @@ export function onFileDropped(target, { wanted, accepts, drop, over, refuse }) {
   document.addEventListener("dragover", (event) => {
     if (!carried(event)) return;
     event.preventDefault();
-    if (event.dataTransfer.items[0]?.type) over?.();
+    // A table may be one of losses, for the chart that is under a form.
+    const { type } = event.dataTransfer.items[0] ?? {};
+    if (type && !TABLES.includes(type)) over?.();
     target.dataset.over = "true";
   });
   document.addEventListener("dragleave", (event) => {
