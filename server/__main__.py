@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -37,7 +38,7 @@ from server.commands.output_directory import CHECKPOINT, default_output_director
 from server.commands.resume import TrainingError
 from server.commands.spec_file import SpecFileError, read_spec_file
 from server.commands.spec_options import spec_values, with_spec_options
-from server.commands.train import TrainingSession
+from server.commands.train import NO_TEST_PART, TrainingSession
 from server.commands.train import train as train_text
 from server.corpora.decoding import NotTextError, decode_text
 from server.corpora.gutenberg import find_licence, without_licence
@@ -116,6 +117,14 @@ def train(
         Path | None,
         typer.Option(help="Start from the weights in this file, .npz or safetensors."),
     ] = None,
+    measure_test: Annotated[
+        bool,
+        typer.Option(
+            "--test",
+            help="After the last update, measure the best model on the test part (see"
+            " --test-fraction). A test part is for one measurement.",
+        ),
+    ] = False,
     leave_out_licence: Annotated[
         bool,
         typer.Option(
@@ -138,15 +147,13 @@ def train(
         if resume:
             raise _wrong_usage("--parameters: the checkpoint that --resume continues has weights.")
         weights = _read_weights(parameters)
-    _train(
-        corpus,
-        requested,
-        given,
-        out,
-        weights,
+    how = TrainOptions(
+        weights=weights,
         resume=resume,
         leave_out_licence=leave_out_licence,
+        measure_test=measure_test,
     )
+    _train(corpus, requested, given, out, how)
 
 
 def _read_weights(path: Path) -> GivenFile:
@@ -172,26 +179,37 @@ def _read_spec(path: Path) -> dict[str, Any]:
     return dict(found.values)
 
 
-def _train(
-    corpus: Path,
-    spec: RunSpec,
-    given: set[str],
-    out: Path,
-    weights: GivenFile | None,
-    *,
-    resume: bool,
-    leave_out_licence: bool,
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainOptions:
+    """The options of `train` that are not fields of the spec."""
+
+    weights: GivenFile | None
+    resume: bool
+    leave_out_licence: bool
+    measure_test: bool
+
+
+def _train(corpus: Path, spec: RunSpec, given: set[str], out: Path, options: TrainOptions) -> None:
+    if options.measure_test and not (options.resume or spec.test_fraction):
+        raise _wrong_usage(f"{option_of('test_fraction')}: {NO_TEST_PART}")
     console = TrainingConsole()
     try:
         with with_filename(corpus):
             text = decode_text(corpus.read_bytes()).text
-        text = _checked_for_licence(text, console, leave_out=leave_out_licence)
+        text = _checked_for_licence(text, console, leave_out=options.leave_out_licence)
         with console.handle_signals():
             session = train_text(
-                text, spec, given, out, weights=weights, resume=resume, console=console
+                text,
+                spec,
+                given,
+                out,
+                weights=options.weights,
+                resume=options.resume,
+                console=console,
             )
             _print_outcome(session, console, out)
+            if options.measure_test:
+                _print_test(session, console)
     except SpecError as error:
         raise _wrong_usage(f"{option_of(error.field)}: {error.message}") from error
     except (NotTextError, ParametersError, TextTooShortError, TrainingError) as error:
@@ -228,6 +246,18 @@ def _print_outcome(session: TrainingSession, console: TrainingConsole, out: Path
     if session.made_no_update:
         say(f"All {update:,} updates have already been made: set a higher number with --updates.")
     say(f"Done: {update:,} updates. {out / CHECKPOINT} and best.npz contain the network.")
+
+
+def _print_test(session: TrainingSession, console: TrainingConsole) -> None:
+    result = session.measure_test_part()
+    by = "validation" if result.by == "validation" else "smooth loss"
+    times = "" if result.times == 1 else f" It has been measured {result.times:,} times."
+    console.console.print(
+        f"Test part: {result.nats:.4f} nats per character ({result.bits:.4f} bits), the mean of"
+        f" {result.characters:,} characters, with the best model by {by}, of update"
+        f" {result.update:,}.{times}",
+        highlight=False,
+    )
 
 
 @app.command()

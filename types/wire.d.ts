@@ -212,6 +212,7 @@ interface Run {
   forked_from: ForkedFrom | null;
   given_weights: GivenWeights | null;
   own_losses: OwnLosses | null;
+  test: LossOnTest | null;
   queue_position: number | null;
 }
 
@@ -409,6 +410,7 @@ interface RunSpec {
   clip_mode: "value" | "norm";
   init_scale: number | null;
   validation_fraction: number;
+  test_fraction: number;
   loss_smoothing: number | null;
   seed: number;
   dtype: "float32" | "float64";
@@ -440,6 +442,17 @@ interface OwnLosses {
   rows: number;
   fingerprint: string;
   remarks: string[];
+}
+
+/** The loss of the best model on the test part. */
+interface LossOnTest {
+  update: number;
+  by: "smooth_loss" | "validation";
+  nats: number;
+  bits: number;
+  characters: number;
+  measured_at: string;
+  times: number;
 }
 
 /** The loss on the held-out part of the corpus. */

@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
+from pydantic import ValidationError
+
 from server.commands.resume import TrainingError
 from server.files.directory_lock import DirectoryInUseError, lock_directory
+from server.spec.schemas import LossOnTest
 
 __all__ = [
     "BEST",
@@ -17,10 +20,12 @@ __all__ = [
     "LOSSES",
     "LOSSES_HEADER",
     "SAMPLES",
+    "TEST",
     "AppendOnlyFile",
     "create_output_directory",
     "default_output_directory",
     "lock_output_directory",
+    "read_test",
     "truncate",
     "truncate_losses",
     "with_filename",
@@ -30,6 +35,7 @@ CHECKPOINT = "checkpoint.npz"
 BEST = "best.npz"
 LOSSES = "losses.csv"
 SAMPLES = "samples.txt"
+TEST = "test.json"
 LOSSES_HEADER = "update,epoch,position,loss,smooth_loss\n"
 
 
@@ -86,6 +92,22 @@ def create_output_directory(directory: Path) -> Iterator[None]:
                 " another directory with --out."
             )
         yield
+
+
+def read_test(path: Path) -> LossOnTest | None:
+    """Return the measurement of the test part in a file; None if there is no such file.
+
+    Raises
+    ------
+    TrainingError
+        It cannot be read.
+    """
+    try:
+        return LossOnTest.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValidationError:
+        raise TrainingError(f"{path} cannot be read by this version.") from None
 
 
 @contextlib.contextmanager

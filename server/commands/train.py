@@ -27,9 +27,11 @@ from server.commands.output_directory import (
     LOSSES,
     LOSSES_HEADER,
     SAMPLES,
+    TEST,
     AppendOnlyFile,
     create_output_directory,
     lock_output_directory,
+    read_test,
     truncate,
     truncate_losses,
     with_filename,
@@ -37,16 +39,20 @@ from server.commands.output_directory import (
 from server.commands.resume import ResumeState, TrainingError, read_resume_state
 from server.corpora.proper_names import find_names, find_words
 from server.corpora.visible_text import escape_controls, without_controls
+from server.files.durable import replacing
 from server.files.failpoints import failpoint
+from server.inference.test_part import loss_on_test_part
 from server.rnn.training.divergence import divergence_notice
-from server.rnn.training.trainer import StateError, Trainer
+from server.rnn.training.trainer import Measure, StateError, Trainer
 from server.rnn.vocabulary import Vocabulary
 from server.runs.initial_checkpoint import GivenFile, spec_for
-from server.spec.run_spec import RunSpec, describe_changes
+from server.spec.run_spec import RunSpec, SpecError, describe_changes
 from server.spec.sample_schedule import next_sample
-from server.spec.schemas import GivenWeights
+from server.spec.schemas import GivenWeights, LossOnTest
 
-__all__ = ["TrainingSession", "train"]
+__all__ = ["NO_TEST_PART", "TrainingSession", "train"]
+
+NO_TEST_PART = "must be greater than 0 for --test"
 
 DISPLAY_EVERY_S = 0.1
 
@@ -131,6 +137,7 @@ class TrainingSession:
     def __init__(self, text: str, spec: RunSpec, out: Path, console: TrainingConsole) -> None:
         self._spec: dict[str, Any] = spec.model_dump(mode="json")
         self._out = out
+        self._text = text
         self._training_console = console
         self._console = console.console
         self._text_sha256 = hashlib.sha256(text.encode()).hexdigest()
@@ -221,11 +228,45 @@ class TrainingSession:
             AppendOnlyFile(self._out / SAMPLES, overwrite=fresh) as samples,
         ):
             if fresh:
+                (self._out / TEST).unlink(missing_ok=True)
                 losses.write(LOSSES_HEADER)
                 self._write_sample(samples)
             self._train(progress, losses, samples)
             self._save(losses, samples)
             self._write_last_sample(samples)
+
+    def measure_test_part(self) -> LossOnTest:
+        """Measure the test part with the best model, and keep the result in the directory.
+
+        A warning is printed if it has been measured before.
+
+        Raises
+        ------
+        SpecError
+            The training has no test part.
+        TrainingError
+            There is no best model, or its loss is not a finite number.
+        """
+        trainer, path = self._trainer, self._out / TEST
+        if not self._spec["test_fraction"]:
+            raise SpecError("test_fraction", NO_TEST_PART)
+        before = read_test(path)
+        if before is not None:
+            self._print(
+                f"Warning: the test part was measured at {before.measured_at}. A test part is for"
+                " one measurement: whoever chooses by it has none left."
+            )
+        by: Measure = "smooth_loss" if trainer.best_validation_update is None else "validation"
+        model = trainer.best_model(by)
+        if model is None:
+            raise TrainingError("There is no best model to test: no update has been made.")
+        loss = loss_on_test_part(model, self._vocabulary, self._text, self._spec)
+        if not math.isfinite(loss.nats):
+            raise TrainingError("The loss on the test part is not a finite number.")
+        result = LossOnTest.measured(before, by=by, update=model.update, **loss._asdict())
+        with replacing(path) as file:
+            file.write(result.model_dump_json(indent=2).encode() + b"\n")
+        return result
 
     # -- training ---------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from server.inference.messages import (
     CompareStepSizes,
     MeasureSample,
     MeasureSurprisal,
+    MeasureTestPart,
     MeasureTexts,
     Shutdown,
     TimeUpdates,
@@ -70,6 +71,10 @@ class InferenceClient:
 
     async def measure_surprisal(self, command: MeasureSurprisal) -> Message:
         """Measure how surprising what a run read is to one of its models."""
+        return await self._request(command)
+
+    async def measure_test_part(self, command: MeasureTestPart) -> Message:
+        """Measure the loss of a model on a test part."""
         return await self._request(command)
 
     async def check_gradients(self, request: dict[str, Any]) -> Message:

@@ -37,6 +37,7 @@ from server.inference.messages import (
     InferenceCommand,
     MeasureSample,
     MeasureSurprisal,
+    MeasureTestPart,
     MeasureTexts,
     Shutdown,
     TimeUpdates,
@@ -44,6 +45,7 @@ from server.inference.messages import (
 )
 from server.inference.replay import opening, replay
 from server.inference.surprisal import SurprisalReader
+from server.inference.test_part import measure_test_part
 from server.inference.timing import time_update_s
 from server.rnn.model import Model
 from server.rnn.sampling.sampling import generate_chunks
@@ -88,6 +90,8 @@ class TextGenerator:
                 return self._measure_sample(command)
             case MeasureSurprisal():
                 return self._surprisal_reader.measure(command)
+            case MeasureTestPart():
+                return measure_test_part(command)
             case CheckGradients():
                 return {"result": check(command.request)}
             case CheckAnswer():
@@ -111,7 +115,8 @@ class TextGenerator:
         # After a crash, a file of this name may be from an earlier time. The update in it is right.
         if model.update != command.update:
             return measured | {"replay": None}
-        text = replay(model, vocabulary, opening(Path(corpus_path)), command.length)
+        beginning = opening(Path(corpus_path), command.characters_to_learn)
+        text = replay(model, vocabulary, beginning, command.length)
         of_replay = self._measure(corpus_path, text, [])
         kept = {name: of_replay[name] for name in ("quality", "invented_words")}
         return measured | {"replay": {"text": text, **kept}}

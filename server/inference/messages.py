@@ -20,6 +20,7 @@ __all__ = [
     "InferenceCommand",
     "MeasureSample",
     "MeasureSurprisal",
+    "MeasureTestPart",
     "MeasureTexts",
     "Shutdown",
     "TimeUpdates",
@@ -105,6 +106,8 @@ class MeasureSample(Command):
         The file of the network at that update, which may not exist.
     length : int
         Characters of the replay.
+    characters_to_learn : int
+        The text up to here may be read before the replay.
     """
 
     corpus_path: str
@@ -113,6 +116,7 @@ class MeasureSample(Command):
     watched: list[str]
     snapshot: str
     length: int
+    characters_to_learn: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +153,31 @@ class MeasureSurprisal(Command):
     position: int
     sequence_length: int
     from_zero: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureTestPart(Command):
+    """Measure the loss of a model on the test part of a run's text.
+
+    The reply is ``{"update", "nats", "characters"}``: the model's update, the mean loss of a
+    character (null if it is not finite), and the number of characters that were predicted.
+
+    Attributes
+    ----------
+    path : str
+        The file of the model.
+    which : str
+        Which of the file's models: "best" or "best_validation".
+    corpus_path : str
+        The run's text.
+    spec : dict
+        The run's spec.
+    """
+
+    path: str
+    which: Which
+    corpus_path: str
+    spec: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +236,7 @@ InferenceCommand = (
     | MeasureSample
     | MeasureSurprisal
     | CheckAnswer
+    | MeasureTestPart
     | CheckGradients
     | CompareStepSizes
     | TimeUpdates

@@ -57,12 +57,19 @@ def replay(
     return vocabulary.decode(written)
 
 
-def opening(corpus_path: Path) -> str:
+def opening(corpus_path: Path, characters_to_learn: int) -> str:
     """Return the opening of a text, which the network reads before a replay.
 
-    It ends with a line, unless the lines are long.
+    It ends with a line, unless the lines are long, and has no characters that are held out.
+
+    Parameters
+    ----------
+    corpus_path : pathlib.Path
+        The text.
+    characters_to_learn : int
+        The length of its part that is not held out.
     """
     with corpus_path.open(encoding="utf-8", newline="") as text:
-        beginning = text.read(OPENING_CHARACTERS)
+        beginning = text.read(min(OPENING_CHARACTERS, characters_to_learn))
     end = beginning.rfind("\n") + 1
     return beginning[:end] if end >= MIN_OPENING_CHARACTERS else beginning

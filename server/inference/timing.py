@@ -30,7 +30,7 @@ def time_update_s(spec: dict[str, Any], distinct: int) -> float:
     distinct : int
         Number of distinct characters, K.
     """
-    spec = spec | {"validation_fraction": 0.0}
+    spec = spec | {"validation_fraction": 0.0, "test_fraction": 0.0}
     vocabulary = Vocabulary("".join(chr(FIRST_CODE_POINT + k) for k in range(distinct)))
     characters = spec["batch_size"] * (spec["sequence_length"] * UPDATES_READ + 1)
     text = np.random.default_rng(0).integers(0, distinct, characters)

@@ -27,7 +27,7 @@ from server.report.parts.writing import FileWriter
 from server.rnn.architecture import Architecture
 from server.spec.report_remarks import ReportRemarks
 from server.spec.run_spec import RunSpec, SpecError
-from server.spec.schemas import Best, Milestone, Run, RunState, Sample
+from server.spec.schemas import Best, LossOnTest, Milestone, Run, RunState, Sample
 from server.spec.sizing import measure_sizes
 from server.store.database import Store
 from server.store.executor import StoreExecutor
@@ -35,6 +35,7 @@ from server.store.executor import StoreExecutor
 __all__ = ["CHECKPOINT", "open_training"]
 
 CHECKPOINT, BEST, LOSSES, SAMPLES = "checkpoint.npz", "best.npz", "losses.csv", "samples.txt"
+TEST = "test.json"
 DATABASE = "training.db"
 HEADING = re.compile(
     r"^--- update ([\d,]+)(?:, smooth loss (\S+?))?(?:, validation loss (\S+))?$", re.MULTILINE
@@ -155,6 +156,7 @@ class _Training:
                 if best is None
                 else Best(update=best, smooth_loss=trainer["best_smooth_loss"]),
                 validation_loss=trainer.get("validation_loss"),
+                test=_read_test(directory / TEST),
                 diverged_since=trainer.get("diverged_since"),
                 given_weights=meta.get("given_weights"),
                 updates_per_epoch=self._updates_per_epoch(spec, distinct, trainer),
@@ -230,6 +232,13 @@ def _text_of(meta: Meta, text: str) -> str | None:
 def _quality(measure: QualityMeasure | None, text: str) -> Quality:
     # Without the corpus the report does not show it.
     return Quality(0.0, 0, 0) if measure is None else measure.measure(text)
+
+
+def _read_test(path: Path) -> LossOnTest | None:
+    try:
+        return LossOnTest.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
 
 
 def _read_meta(path: Path) -> Meta:

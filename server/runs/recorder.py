@@ -33,7 +33,17 @@ from server.spec.live_messages import (
     StateMessage,
 )
 from server.spec.sample_schedule import epoch_is_marked
-from server.spec.schemas import Best, Checkpoint, Milestone, OwnLosses, Run, RunState, Sample
+from server.spec.schemas import (
+    Best,
+    Checkpoint,
+    LossOnTest,
+    Milestone,
+    OwnLosses,
+    Run,
+    RunState,
+    Sample,
+)
+from server.spec.sizing import batch_layout
 from server.store import queries
 from server.store.database import Store
 from server.store.executor import StoreExecutor
@@ -258,6 +268,20 @@ class Recorder:
             self.run.own_losses = about
             self._publish(StateMessage(type="state", run_state=self.run))
 
+    async def set_test(self, test: LossOnTest) -> None:
+        """Store and publish a measurement of the test part; durable.
+
+        Raises
+        ------
+        StorageError
+            It cannot be stored; nothing has changed.
+        """
+        async with self.lock:
+            text = self.run.model_copy(update={"test": test}).model_dump_json()
+            await self._store(Store.save_run_durably, self.run.id, text)
+            self.run.test = test
+            self._publish(StateMessage(type="state", run_state=self.run))
+
     async def publish_state(self) -> None:
         """Publish the run as it is."""
         async with self.lock:
@@ -371,6 +395,7 @@ class Recorder:
                 watched=spec.watch_words or [],
                 snapshot=str(self._snapshots.path(pending.update)),
                 length=spec.sample_length,
+                characters_to_learn=batch_layout(spec, self.run.corpus_characters).characters,
             )
         )
         async with self.lock:

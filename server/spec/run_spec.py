@@ -316,6 +316,17 @@ class RunSpec(SpecModel):
             column=Column("held out", "{validation_fraction} held out", unused=0),
         ),
     ] = NETWORK.validation_fraction
+    test_fraction: Annotated[
+        float,
+        Field(ge=0, lt=1),
+        SpecField(
+            label="Test part",
+            explanation="Share of the text, at its end, to test the best model on, once.",
+            display="share",
+            form_max=0.5,
+            column=Column("test part", "{test_fraction} to test on", unused=0),
+        ),
+    ] = NETWORK.test_fraction
     loss_smoothing: Annotated[
         float | None,
         Field(ge=0, le=MAX_SMOOTHING),
@@ -482,7 +493,8 @@ NEW_RUN_FORM = FormLayout(
     ),
     folded=(
         *("cell", "layers", "dropout", "batch_size", "order", "optimizer", "learning_rate_decay"),
-        *("clip_mode", "clip", "init_scale", "validation_fraction", "loss_smoothing", "dtype"),
+        *("clip_mode", "clip", "init_scale", "validation_fraction", "test_fraction"),
+        *("loss_smoothing", "dtype"),
         *("sample_length", "checkpoint_every_s", "paused", "watch_words"),
     ),
 )

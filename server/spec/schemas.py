@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from server.corpora.quality import Quality
+from server.rnn.training.trainer import Measure
 from server.spec.run_spec import RunSpec
 
 __all__ = [
@@ -20,6 +23,7 @@ __all__ = [
     "ForkedFrom",
     "GivenWeights",
     "Loss",
+    "LossOnTest",
     "Milestone",
     "MilestoneKind",
     "OwnLosses",
@@ -106,6 +110,55 @@ class OwnLosses(ApiModel):
     ]
 
 
+class LossOnTest(ApiModel):
+    """The loss of the best model on the test part.
+
+    Attributes
+    ----------
+    update : int
+        The update of the model.
+    by : {"smooth_loss", "validation"}
+        By which loss it was the best.
+    nats, bits : float
+        The mean loss of a character.
+    characters : int
+        The number of characters whose prediction was measured.
+    measured_at : str
+        ISO 8601, UTC.
+    times : int
+        How often the test part of this run has been measured, this time included.
+    """
+
+    update: int
+    by: Measure
+    nats: float
+    bits: float
+    characters: int
+    measured_at: str
+    times: int
+
+    @classmethod
+    def measured(
+        cls,
+        before: LossOnTest | None,
+        *,
+        by: Measure,
+        update: int,
+        nats: float,
+        characters: int,
+    ) -> Self:
+        """Return a measurement made now, after the last one `before`, if there was one."""
+        return cls(
+            update=update,
+            by=by,
+            nats=nats,
+            bits=nats / math.log(2.0),
+            characters=characters,
+            measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            times=1 if before is None else before.times + 1,
+        )
+
+
 class Run(ApiModel):
     """The current state of a run.
 
@@ -149,6 +202,8 @@ class Run(ApiModel):
         parent's.
     own_losses : OwnLosses or None
         The user's losses that are kept beside the run's.
+    test : LossOnTest or None
+        The last measurement of the test part; None if there was none.
     queue_position : int or None
         The place among the runs that wait to train, from 1; None if the run does not wait.
     """
@@ -179,6 +234,7 @@ class Run(ApiModel):
     forked_from: ForkedFrom | None = None
     given_weights: GivenWeights | None = None
     own_losses: OwnLosses | None = None
+    test: LossOnTest | None = None
     queue_position: int | None = None
 
 

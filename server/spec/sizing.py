@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from server.rnn.architecture import Architecture
 from server.rnn.training.batches import BatchIterator, BatchLayout, TextTooShortError
-from server.rnn.training.validation import HeldOutTooShortError, characters_to_learn, hold_out
+from server.rnn.training.validation import HeldOutTooShortError, characters_to_learn, divide_text
 from server.spec.run_spec import RunSpec, SpecError
 
 __all__ = ["Sizes", "batch_layout", "measure_sizes"]
@@ -68,10 +68,16 @@ def measure_sizes(
     text: NDArray[np.uint8] = np.broadcast_to(np.zeros(1, np.uint8), characters)
     length, streams = spec.sequence_length, spec.batch_size
     try:
-        training, _ = hold_out(text, spec.validation_fraction, length, streams)
-        batches = BatchIterator(training, streams, length)
+        parts = divide_text(
+            text,
+            length,
+            streams,
+            validation_fraction=spec.validation_fraction,
+            test_fraction=spec.test_fraction,
+        )
+        batches = BatchIterator(parts.training, streams, length)
     except HeldOutTooShortError as error:
-        raise SpecError("validation_fraction", _as_message(error)) from error
+        raise SpecError(error.field, _as_message(error)) from error
     except TextTooShortError as error:
         field = "batch_size" if streams > 1 else "sequence_length"
         raise SpecError(field, _as_message(error)) from error
@@ -94,7 +100,7 @@ def measure_sizes(
 
 def batch_layout(spec: RunSpec, characters: int) -> BatchLayout:
     """Return which part of a text of `characters` characters each update of a run reads."""
-    to_learn = characters_to_learn(characters, spec.validation_fraction)
+    to_learn = characters_to_learn(characters, spec.validation_fraction, spec.test_fraction)
     return BatchLayout(to_learn, spec.batch_size, spec.sequence_length, spec.order)
 
 

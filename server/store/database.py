@@ -200,6 +200,10 @@ class Store:
 
         return self._log.write(save) or added
 
+    def save_run_durably(self, run: str, text: str) -> None:
+        """Replace the JSON of a run; durable."""
+        self._log.write_durably(partial(self._save_run, run, text))
+
     def _save_run(self, run: str, text: str) -> None:
         self._connection.execute("UPDATE runs SET run = ? WHERE id = ?", (text, run))
 

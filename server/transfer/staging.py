@@ -198,6 +198,11 @@ def _read_run(
         run.validation_update,
     ):
         _check(update is None or 0 <= update <= run.update, RUN, "an update is impossible")
+    if (test := run.test) is not None:
+        _check(bool(spec.test_fraction) and test.times >= 1, RUN, "it has no test part")
+        _check(0 <= test.update <= MAX_UPDATES, RUN, "an update is impossible")
+        _check(test.nats >= 0 and 0 < test.characters < len(text), RUN, "its test is impossible")
+        _check(is_time(test.measured_at), RUN, "measured_at is not a time")
     if (origin := run.forked_from) is not None:
         ids = RUN_ID.fullmatch(origin.run) and RUN_ID.fullmatch(origin.checkpoint)
         _check(bool(ids) and origin.update >= 0, RUN, "its origin is not a run")

@@ -14,6 +14,7 @@ from starlette.requests import HTTPConnection
 from server.analysis.course import CourseService
 from server.analysis.estimates import EstimateService
 from server.analysis.gradient_check import GradientCheckService
+from server.analysis.held_out_loss import HeldOutLossService
 from server.analysis.loss_analysis import LossAnalysis
 from server.analysis.own_losses import OwnLossesService
 from server.analysis.surprisal import SurprisalService
@@ -69,6 +70,7 @@ class Services:
     gradient_checks: GradientCheckService
     course: CourseService
     surprisal: SurprisalService
+    held_out_losses: HeldOutLossService
     loss_analysis: LossAnalysis
     loss_cache: LossCache
     own_losses: OwnLossesService

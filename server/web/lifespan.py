@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from server.analysis.course import CourseService
 from server.analysis.estimates import EstimateService
 from server.analysis.gradient_check import GradientCheckService
+from server.analysis.held_out_loss import HeldOutLossService
 from server.analysis.loss_analysis import LossAnalysis
 from server.analysis.own_losses import OwnLossesService
 from server.analysis.surprisal import SurprisalService
@@ -127,6 +128,7 @@ async def _create_services(settings: Settings) -> Services:
         course=CourseService(max_waiting),
         estimates=EstimateService(max_waiting),
         surprisal=SurprisalService(store_reader, supervisor.get, max_waiting),
+        held_out_losses=HeldOutLossService(max_waiting),
         loss_analysis=loss_analysis,
         loss_cache=LossCache(store_reader),
         own_losses=OwnLossesService(store_reader),

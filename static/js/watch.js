@@ -20,6 +20,7 @@ import { ChartView } from "./chart/chart-view.js";
 import { Checkpoints } from "./runs/checkpoints.js";
 import { mountConnection } from "./ui/connection.js";
 import { OwnLossesPanel } from "./runs/own-losses.js";
+import { mountTestPart } from "./runs/test-part.js";
 import { RunControls } from "./runs/run-controls.js";
 import { UndoDelete } from "./runs/undo-delete.js";
 import { mountEarlierSamples } from "./writing/earlier-samples.js";
@@ -87,6 +88,7 @@ const forkDialog = new ForkDialog((forked, parent) => location.assign(compareUrl
 new ReportDialog(store);
 const checkpoints = new Checkpoints(store, undoDelete, forkDialog);
 new RunSwitcher(store, undoDelete, currentRun);
+mountTestPart(store);
 mountConnection(store);
 mountMetrics(store);
 const chartView = new ChartView(store, loadPlotly);

@@ -169,6 +169,7 @@ SOUND = st.fixed_dictionaries(
         "clip": st.none() | st.floats(0, 1e6),
         "clip_mode": st.sampled_from(["value", "norm"]),
         "init_scale": st.none() | st.floats(0, 100),
+        "test_fraction": st.floats(0, 0.9),
         "order": st.sampled_from(["sequential", "shuffled"]),
         "validation_fraction": st.floats(0, 0.9),
         "seed": st.integers(0, 2**63 - 1),

@@ -57,9 +57,9 @@ def test_a_replay_needs_the_carried_state():
     for _ in range(500):
         trainer.update()
     model = trainer.current_model()
-    written = replay(model, vocabulary, opening(book), 100)
+    written = replay(model, vocabulary, opening(book, 10_000), 100)
     assert sum(character.islower() for character in written) > 60
-    prime = vocabulary.encode(opening(book))
+    prime = vocabulary.encode(opening(book, 10_000))
     zero = {name: np.zeros_like(view) for name, view in model.state.items()}
     lost = vocabulary.decode(generate(replace(model, state=zero), 100, seed=0, prime=prime))
     assert sum(character.islower() for character in lost) < 20
@@ -68,9 +68,11 @@ def test_a_replay_needs_the_carried_state():
 def test_the_opening_ends_with_a_line(tmp_path):
     book = tmp_path / "book.txt"
     book.write_bytes(("é" * 150 + "\n" + "è" * 100 + "\n" + "a" * 500).encode())
-    assert opening(book) == "é" * 150 + "\n" + "è" * 100 + "\n"
+    assert opening(book, 10_000) == "é" * 150 + "\n" + "è" * 100 + "\n"
     book.write_bytes(b"A title\n" + b"ab" * 400)
-    assert opening(book) == "A title\n" + "ab" * 296
+    assert opening(book, 10_000) == "A title\n" + "ab" * 296
+    # What is held out is not read.
+    assert opening(book, 20) == "A title\n" + "ab" * 6
 
 
 def test_there_is_no_replay_without_the_network_of_that_update(tmp_path):
@@ -89,6 +91,7 @@ def test_there_is_no_replay_without_the_network_of_that_update(tmp_path):
             snapshot=str(tmp_path / name),
             update=update,
             length=30,
+            characters_to_learn=len(TEXT),
         )
         answer = inference.reply(command, lambda _: None)
         assert answer["found"] == ["lamp"]

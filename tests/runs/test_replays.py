@@ -34,7 +34,7 @@ def test_a_replay_uses_the_network_of_its_update_and_a_fixed_seed(server, run, t
     for sample in samples:
         while trainer.updates < sample["update"]:
             trainer.update()
-        text = replay(trainer.current_model(), vocabulary, opening(book), 60)
+        text = replay(trainer.current_model(), vocabulary, opening(book, 10**6), 60)
         assert sample["replay"] == {
             "text": text,
             "quality": asdict(measure.measure(text)),

@@ -10,7 +10,7 @@ from server.corpora.entropy import Entropy
 from server.corpora.library import Corpus
 from server.report.content import Finding
 from server.report.parts.setup import changes_of_settings
-from server.spec.schemas import Milestone, Run, Sample
+from server.spec.schemas import LossOnTest, Milestone, Run, Sample
 from server.store import queries
 from server.store.executor import StoreCalls
 
@@ -81,7 +81,26 @@ async def find_findings(
             f" {run.updates_per_epoch:,} updates."
         )
     findings += _course(run, milestones)
+    if run.test is not None:
+        findings.append(_on_test(run.test))
+    elif run.spec.test_fraction:
+        missing.append("The test part has not been measured.")
     return findings, missing
+
+
+def _on_test(test: LossOnTest) -> Finding:
+    by = "validation loss" if test.by == "validation" else "smooth loss"
+    text = (
+        f"The model with the lowest {by}, of update {test.update:,}, has a mean loss of"
+        f" {test.nats:.4f} nats ({test.bits:.4f} bits) per character on the test part, of which"
+        f" {test.characters:,} characters were predicted. Nothing was learned from that part."
+    )
+    if test.times > 1:
+        text += (
+            f" It has been measured {test.times:,} times: if a model was chosen by an earlier"
+            " measurement, this one is too low."
+        )
+    return Finding("The loss on the test part", text)
 
 
 async def _beaten_guesses(run: Run, entropy: Entropy, store: StoreCalls) -> list[Finding]:

@@ -49,12 +49,15 @@ def summary_of(run: Run) -> str:
 def key_figures(run: Run) -> list[Row]:
     """Return the most important numbers of a run."""
     best = run.best
-    return [
+    rows: list[Row] = [
         ("updates", f"{run.update:,}"),
         ("epochs", f"{run.update / run.updates_per_epoch:.1f}"),
         ("parameters", f"{run.parameters:,}"),
         ("lowest smooth loss", "–" if best is None else f"{best.smooth_loss:.2f}"),
     ]
+    if run.test is not None:
+        rows.append(("loss on the test part", f"{run.test.nats:.3f} nats per character"))
+    return rows
 
 
 def setting_rows(run: Run) -> list[Row]:

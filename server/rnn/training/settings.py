@@ -74,7 +74,10 @@ class TrainerSettings:
     init_scale : float or None
         The standard deviation of the initial U, W and V; None for 1 / sqrt(fan-in) of each.
     validation_fraction : float
-        The fraction of the text, at its end, that is held out, from 0 to less than 1.
+        The fraction of the text that is held out to validate on, from 0 to less than 1. It is the
+        end of the text, before the test part.
+    test_fraction : float
+        The fraction of the text, at its end, that is held out to test on, from 0 to less than 1.
     loss_smoothing : float or None
         The factor of the smooth loss, from 0 to less than 1; None for `smoothing_factor`'s default.
     seed : int
@@ -102,12 +105,13 @@ class TrainerSettings:
     clip_mode: Literal["value", "norm"] = "value"
     init_scale: float | None = 0.01
     validation_fraction: float = 0.0
+    test_fraction: float = 0.0
     loss_smoothing: float | None = None
     seed: int = 0
     dtype: Literal["float32", "float64"] = "float32"
 
     def __post_init__(self) -> None:
-        fraction = self.validation_fraction
+        validation, test = self.validation_fraction, self.test_fraction
         rules = {
             f"cell must be {_one_of(CELLS)}": self.cell in CELLS,
             "hidden_size must be at least 1": self.hidden_size >= 1,
@@ -125,7 +129,8 @@ class TrainerSettings:
             "clip_mode must be 'value' or 'norm'": self.clip_mode in {"value", "norm"},
             "init_scale must be a finite number, 0 or greater, or None": self.init_scale is None
             or _at_least_0(self.init_scale),
-            "validation_fraction must be from 0 to less than 1": 0.0 <= fraction < 1.0,
+            "validation_fraction must be from 0 to less than 1": 0.0 <= validation < 1.0,
+            "test_fraction must be from 0 to less than 1": 0.0 <= test < 1.0,
             "loss_smoothing must be from 0 to less than 1, or None": self.loss_smoothing is None
             or 0.0 <= self.loss_smoothing < 1.0,
             "seed must be 0 or greater": self.seed >= 0,

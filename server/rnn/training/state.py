@@ -25,6 +25,7 @@ _DEFAULTS: dict[str, Scalar] = {
     "batch_size": 1,
     "order": "sequential",
     "validation_fraction": 0.0,
+    "test_fraction": 0.0,
     "optimizer": "adagrad",
     "optimizer_steps": 0,
     "kernel": "numpy",
@@ -41,7 +42,8 @@ _DEFAULTS: dict[str, Scalar] = {
 
 # The settings that must be equal in the trainer that saves a state and the one that restores it.
 _IDENTITY = (
-    *("cell", "hidden_size", "layers", "batch_size", "order", "validation_fraction", "dtype"),
+    *("cell", "hidden_size", "layers", "batch_size", "order", "dtype"),
+    *("validation_fraction", "test_fraction"),
 )
 
 _NONE_BEFORE_UPDATE = {"loss", "smooth_loss", "best_update", "best_smooth_loss", "best_next_index"}

@@ -32,7 +32,7 @@ from server.rnn.training.state import (
     identity,
     upgrade,
 )
-from server.rnn.training.validation import HeldOutTooShortError, Validation, hold_out
+from server.rnn.training.validation import HeldOutTooShortError, Validation, divide_text
 
 Measure: TypeAlias = Literal["smooth_loss", "validation"]
 
@@ -44,7 +44,8 @@ class NothingHeldOutError(ValueError):
 class Trainer:
     """A network that learns a text by stochastic gradient descent.
 
-    The end of the text is held out if the settings say so. An update reads `sequence_length`
+    The end of the text is held out if the settings say so, to validate on and to test on; a trainer
+    never reads the test part. An update reads `sequence_length`
     characters of each of `batch_size` streams (see `BatchIterator`). The last hidden state is
     carried to the next sequence. When fewer than ``sequence_length + 1`` characters of each stream
     are left, a new epoch starts with a zero state. In shuffled order the state is zero wherever the
@@ -96,8 +97,14 @@ class Trainer:
         self, indices: NDArray[np.integer], vocabulary_size: int, settings: TrainerSettings
     ) -> None:
         T, B = settings.sequence_length, settings.batch_size
-        training, held_out = hold_out(indices, settings.validation_fraction, T, B)
-        self._batches = BatchIterator(training, B, T, settings.order)
+        parts = divide_text(
+            indices,
+            T,
+            B,
+            validation_fraction=settings.validation_fraction,
+            test_fraction=settings.test_fraction,
+        )
+        self._batches = BatchIterator(parts.training, B, T, settings.order)
         if int(indices.min()) < 0 or int(indices.max()) >= vocabulary_size:
             raise ValueError("The text contains an index that is not in the vocabulary.")
         self.settings = settings
@@ -140,6 +147,7 @@ class Trainer:
         self._best = ModelSnapshot(network)
         # Whether the network itself is the best model, so that the snapshot is out of date.
         self._best_is_current = False
+        held_out = parts.validation
         self._validation = Validation(held_out, network) if len(held_out) else None
         self._best_validation = ModelSnapshot(network) if self._validation else None
 

@@ -1,11 +1,13 @@
-"""Validation: the loss on the end of the text, which is held out from learning."""
+"""Validation and test: the loss on parts of the text that are held out from learning."""
 
 import math
 from collections.abc import Callable, Generator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from server.rnn.model import Model
 from server.rnn.network import Network
 from server.rnn.training.batches import BatchIterator, TextTooShortError
 
@@ -26,7 +28,7 @@ MIN_STREAM_LENGTH = 2_000
 
 
 class HeldOutTooShortError(TextTooShortError):
-    """The held-out text, or the text to learn from, is too short for a sequence.
+    """A held-out part, or the text to learn from, is too short for a sequence.
 
     Parameters
     ----------
@@ -36,71 +38,127 @@ class HeldOutTooShortError(TextTooShortError):
         The least number of characters for which some fraction is possible.
     fraction : float
         A fraction that is possible for this text.
+    field : str
+        The setting that it is a fraction for.
     """
 
-    def __init__(self, message: str, needed: int, fraction: float) -> None:
+    def __init__(self, message: str, needed: int, fraction: float, field: str) -> None:
         super().__init__(message, needed)
         self.fraction = fraction
+        self.field = field
 
 
-def hold_out(
-    text: NDArray[np.integer], fraction: float, sequence_length: int, streams: int
-) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
-    """Divide a text into a part to learn from and a held-out part.
+class TextParts(NamedTuple):
+    """A text divided into the part to learn from and the held-out parts, which follow it.
+
+    Attributes
+    ----------
+    training, validation, test : ndarray of int
+        Views of the text, in this order. A part whose fraction is 0 is empty.
+    """
+
+    training: NDArray[np.integer]
+    validation: NDArray[np.integer]
+    test: NDArray[np.integer]
+
+
+def divide_text(
+    text: NDArray[np.integer],
+    sequence_length: int,
+    streams: int,
+    *,
+    validation_fraction: float = 0.0,
+    test_fraction: float = 0.0,
+) -> TextParts:
+    """Divide a text into a part to learn from and held-out parts.
 
     Parameters
     ----------
     text : ndarray of int, shape (n,)
-    fraction : float
-        The fraction of `text` to hold out, from its end, from 0 to less than 1.
     sequence_length, streams : int
         T and B.
-
-    Returns
-    -------
-    training, held_out : ndarray of int
-        Views of `text`; `held_out` is empty if `fraction` is 0.
+    validation_fraction, test_fraction : float
+        The fractions of `text` to hold out, from 0 to less than 1. The test part is its end, and
+        the validation part is before it.
 
     Raises
     ------
     TextTooShortError
-        If no fraction leaves both T + 1 held-out characters and ``B (T + 1)`` to learn from.
+        If no fractions leave both T + 1 characters in each held-out part and ``B (T + 1)`` to learn
+        from.
     HeldOutTooShortError
-        If some other fraction would, but `fraction` does not.
+        If some other fraction would, but the one given does not.
     """
-    if fraction == 0.0:
-        return text, text[:0]
     n, least = len(text), sequence_length + 1
-    to_learn, count = streams * least, n - characters_to_learn(n, fraction)
-    if n < to_learn + least:
+    to_learn = streams * least
+    parts = {
+        field: (fraction, int(fraction * n))
+        for field, fraction in (
+            ("test_fraction", test_fraction),
+            ("validation_fraction", validation_fraction),
+        )
+        if fraction
+    }
+    needed = to_learn + least * len(parts)
+    if parts and n < needed:
+        uses = {"validation_fraction": "to validate on", "test_fraction": "to test on"}
+        held_out = "".join(f" and {least:,} {uses[field]}" for field in sorted(parts, reverse=True))
         raise TextTooShortError(
             f"With a part held out, a text needs at least {to_learn:,} characters to learn from "
-            f"({streams:,} x {least:,}) and {least:,} to validate on; this one has {n:,}.",
-            to_learn + least,
+            f"({streams:,} x {least:,}){held_out}; this one has {n:,}.",
+            needed,
         )
+    # What the other part needs at least, and what it takes once it has been checked.
+    others = least * (len(parts) - 1)
+    for field, (fraction, count) in parts.items():
+        _check_part(field, fraction, (n, others), least, streams)
+        others = count
+    tests = n - int(test_fraction * n)
+    training = characters_to_learn(n, validation_fraction, test_fraction)
+    return TextParts(text[:training], text[training:tests], text[tests:])
+
+
+def _check_part(
+    field: str,
+    fraction: float,
+    sizes: tuple[int, int],
+    least: int,
+    streams: int,
+) -> None:
+    """Check that a fraction leaves enough in the held-out part and to learn from.
+
+    `sizes` are n and the characters in the other held-out part; `least` is T + 1.
+    """
+    n, others = sizes
+    to_learn = streams * least
+    count, most = int(fraction * n), n - to_learn - others
     if count < least:
-        possible = _fraction_that_holds_out(n, least, n - to_learn, math.ceil)
+        possible = _fraction_that_holds_out(n, least, most, math.ceil)
         raise HeldOutTooShortError(
-            f"A validation_fraction of {fraction:g} holds out {count:,} of {n:,} characters, and a "
-            f"sequence of {sequence_length:,} needs {least:,}; at least {possible:g} is needed.",
-            to_learn + least,
+            f"A {field} of {fraction:g} holds out {count:,} of {n:,} characters, and a "
+            f"sequence of {least - 1:,} needs {least:,}; at least {possible:g} is needed.",
+            n - most + least,
             possible,
+            field,
         )
-    if n - count < to_learn:
-        possible = _fraction_that_holds_out(n, least, n - to_learn, math.floor)
+    if count > most:
+        possible = _fraction_that_holds_out(n, least, most, math.floor)
         raise HeldOutTooShortError(
-            f"A validation_fraction of {fraction:g} leaves {n - count:,} of {n:,} characters to "
-            f"learn from, and {to_learn:,} are needed ({streams:,} x {least:,}); at most "
+            f"A {field} of {fraction:g} leaves {max(0, n - others - count):,} of {n:,} characters "
+            f"to learn from, and {to_learn:,} are needed ({streams:,} x {least:,}); at most "
             f"{possible:g} is possible.",
-            to_learn + least,
+            n - most + least,
             possible,
+            field,
         )
-    return text[: n - count], text[n - count :]
 
 
-def characters_to_learn(characters: int, fraction: float) -> int:
-    """Return the number of characters left to learn from when a fraction is held out."""
-    return characters - int(fraction * characters)
+def characters_to_learn(
+    characters: int, validation_fraction: float, test_fraction: float = 0.0
+) -> int:
+    """Return the number of characters left to learn from when fractions are held out."""
+    held_out = int(validation_fraction * characters) + int(test_fraction * characters)
+    return characters - held_out
 
 
 def _fraction_that_holds_out(
@@ -206,3 +264,48 @@ class Validation:
             batches.advance()
             yield
         return total / (batches.sequences * network.sequence_length)
+
+
+class HeldOutLoss(NamedTuple):
+    """The loss of a model on a held-out part.
+
+    Attributes
+    ----------
+    nats : float
+        The mean loss of a character.
+    characters : int
+        The number of characters whose prediction is measured.
+    """
+
+    nats: float
+    characters: int
+
+
+def measure_held_out(model: Model, held_out: NDArray[np.integer]) -> HeldOutLoss:
+    """Measure the loss of a model on a held-out part, as `Validation` does.
+
+    Parameters
+    ----------
+    model : Model
+        All streams start from its state.
+    held_out : ndarray of int, shape (n,)
+        At least two characters.
+    """
+    sizes = model.architecture
+    network = Network(
+        sizes.vocabulary_size,
+        sizes.hidden_size,
+        1,
+        model.dtype,
+        cell=sizes.cell,
+        layers=sizes.layers,
+    )
+    for name, view in network.parameters.items():
+        view[...] = model.parameters[name]
+    validation = Validation(held_out, network)
+    steps = validation.steps({name: array[None] for name, array in model.state.items()})
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return HeldOutLoss(float(end.value), validation.characters)

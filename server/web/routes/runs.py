@@ -12,7 +12,7 @@ from starlette.responses import Response
 from server.spec.run_change import RunChange
 from server.spec.run_spec import RunSpec, StrictModel
 from server.spec.schemas import Run
-from server.web.dependencies import RunControllerDep, ServicesDep
+from server.web.dependencies import CommandedRunDep, RunControllerDep, ServicesDep
 
 router = APIRouter(prefix="/api/runs", tags=["runs"])
 
@@ -24,6 +24,12 @@ class StepRequest(StrictModel):
     """The number of updates to make."""
 
     updates: Annotated[int, Field(ge=1, le=MAX_STEP_UPDATES)]
+
+
+class MeasureTestRequest(StrictModel):
+    """Whether to measure the test part although it has been measured."""
+
+    again: bool = False
 
 
 class QueueRequest(StrictModel):
@@ -113,6 +119,18 @@ async def stop_run(run_id: str, services: ServicesDep) -> Run:
 async def step_run(run_id: str, step: StepRequest, services: ServicesDep) -> Run:
     """Make exactly this many updates in a paused run."""
     return await services.supervisor.step(run_id, step.updates)
+
+
+@router.post("/{run_id}/test")
+async def measure_test_part(
+    controller: CommandedRunDep, services: ServicesDep, request: MeasureTestRequest | None = None
+) -> Run:
+    """Measure the loss of the best model on the test part; on disk when answered.
+
+    A test part is for one measurement. It is measured again only with `again`.
+    """
+    again = request is not None and request.again
+    return await services.held_out_losses.measure(controller, again=again)
 
 
 @router.patch("/{run_id}/queue")

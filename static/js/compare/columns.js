@@ -63,6 +63,7 @@ function figures(state, shown) {
     typeof loss === "number" ? loss * unitsPerNat(state.y, run) : null;
   const text = state.y === "sequence" ? format.loss : format.fine;
   const validated = shown.some(({ lowestLoss }) => lowestLoss);
+  const tested = shown.some(({ run }) => run.test);
   const goal = goalOf(state);
   const reached = (/** @type {ComparedRun} */ { id }) =>
     state.reached[id]?.goal === goal ? state.reached[id] : null;
@@ -103,6 +104,7 @@ function figures(state, shown) {
           ),
         ]
       : []),
+    ...(tested ? [figure("test", "test", (each) => onTest(each, state), text)] : []),
     {
       key: "state",
       label: "state",
@@ -118,6 +120,15 @@ function figures(state, shown) {
     ),
   ];
 }
+
+/**
+ * The loss on the test part, in the unit of the table.
+ *
+ * @param {ComparedRun} each
+ * @param {CompareState} state
+ */
+const onTest = ({ run }, { y }) =>
+  run.test ? run.test.nats * run.spec.sequence_length * unitsPerNat(y, run) : null;
 
 /**
  * @param {string} key

@@ -432,6 +432,16 @@ export function getSurprisal(id, { update = null, range = null, place = null }, 
 }
 
 /**
+ * Measure the loss of the best model on the test part of a run.
+ *
+ * @param {string} id
+ * @param {boolean} again whether to measure although it has been measured.
+ * @returns {Promise<Run>}
+ */
+export const measureTestPart = (id, again) => 
+  call(run(id, "/test"), { method: "POST", body: { again } });
+
+/**
  * The mean loss by position in the corpus, one row per epoch.
  *
  * @type {(id: string, epochs: number[], signal: AbortSignal) =>

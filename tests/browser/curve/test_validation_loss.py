@@ -178,3 +178,33 @@ def test_validation_stays_bounded_and_keeps_its_lowest_point(module: Module) -> 
     assert len(kept["update"]) <= 1_000
     assert kept["update"][kept["loss"].index(1)] == 1_234
     assert kept["update"][-1] == 5_000
+
+
+def test_the_test_part_is_measured_after_a_warning(server: Server, window: Window) -> None:
+    run = server.create_run(
+        hidden_size=8, validation_fraction=0.1, test_fraction=0.1, max_updates=200
+    )
+    page = window.open(server, run)
+    expect(page.locator("#notice")).to_contain_text("Finished")
+    page.locator("#checkpoint-open").click()
+    result, dialog = page.locator("#test-part-result"), page.locator("#test-dialog")
+    expect(result).to_contain_text("The last 10% of the text")
+    page.locator("#test-part-measure").click()
+    expect(dialog).to_contain_text("A test part is for one measurement")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    assert server.call("GET", f"runs/{run}")["test"] is None
+    if page.locator("#checkpoint-panel").is_hidden():
+        page.locator("#checkpoint-open").click()
+    page.locator("#test-part-measure").click()
+    page.locator("#test-confirm").click()
+    expect(result).to_contain_text("by the best model by validation, of update 200")
+    test = server.call("GET", f"runs/{run}")["test"]
+    expect(result).to_contain_text(f"{test['nats']:.3f} nats ({test['bits']:.3f} bits)")
+    if page.locator("#checkpoint-panel").is_hidden():
+        page.locator("#checkpoint-open").click()
+    expect(page.locator("#test-part-measure")).to_have_text("Measure again")
+    page.locator("#test-part-measure").click()
+    expect(dialog).to_contain_text("It has been measured once.")
+    page.locator("#test-cancel").click()
+    assert server.call("GET", f"runs/{run}")["test"]["times"] == 1

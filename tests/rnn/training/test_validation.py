@@ -11,13 +11,15 @@ from server.rnn.training.trainer import (
     HeldOutTooShortError,
     NothingHeldOutError,
     TextTooShortError,
+    Trainer,
 )
 from server.rnn.training.validation import (
     MAX_CHARACTERS,
     MAX_STREAMS,
     MIN_STREAM_LENGTH,
     Validation,
-    hold_out,
+    divide_text,
+    measure_held_out,
 )
 from tests.rnn.support import bytes_of, make_trainer, random_text
 
@@ -186,32 +188,71 @@ def test_validating_without_held_out_text_is_refused():
 @given(
     n=st.integers(1, 3000) | st.integers(1, 30_000_000),
     fraction=st.floats(0.0, 0.9999999),
+    test_fraction=st.just(0.0) | st.floats(0.0, 0.9999999),
     T=st.integers(1, 60),
     B=st.integers(1, 8),
 )
-def test_the_text_is_divided_or_refused_with_a_fraction_that_works(n, fraction, T, B):
+def test_the_text_is_divided_or_refused_with_a_fraction_that_works(
+    n, fraction, test_fraction, T, B
+):
     # Many characters, without allocating them.
     text = np.broadcast_to(np.uint16(0), n)
-    refused = None
-    try:
-        training, held_out = hold_out(text, fraction, T, B)
-    except TextTooShortError as error:
-        refused = error
-    if isinstance(refused, HeldOutTooShortError):
-        fraction = refused.fraction
+    fractions = {"validation_fraction": fraction, "test_fraction": test_fraction}
+    held_out = sum(value > 0 for value in fractions.values())
+    parts = None
+    # Each part may be refused once.
+    for _ in range(held_out + 1):
+        refused = None
+        try:
+            parts = divide_text(text, T, B, **fractions)
+        except TextTooShortError as error:
+            refused = error
+        if not isinstance(refused, HeldOutTooShortError):
+            break
+        possible = f"{refused.fraction:g}"
+        assert str(refused).startswith(f"A {refused.field} of {fractions[refused.field]:g} ")
         assert str(refused).endswith(
-            (f"at least {fraction:g} is needed.", f"at most {fraction:g} is possible.")
+            (f"at least {possible} is needed.", f"at most {possible} is possible.")
         )
-        training, held_out = hold_out(text, float(f"{fraction:g}"), T, B)
-    elif refused is not None:
-        assert refused.needed == (B + 1) * (T + 1) > n
+        fractions[refused.field] = float(possible)
+    if refused is not None:
+        assert refused.needed == (B + held_out) * (T + 1) > n
+        assert str(refused).count("to validate on") == (fraction > 0)
+        assert str(refused).count("to test on") == (test_fraction > 0)
         return
-    assert len(training) + len(held_out) == n
-    if fraction == 0.0:
-        assert len(held_out) == 0
-    else:
-        assert len(held_out) >= T + 1
-        assert len(training) >= B * (T + 1)
+    assert sum(map(len, parts)) == n
+    for part, field in ((parts.validation, "validation_fraction"), (parts.test, "test_fraction")):
+        assert len(part) == int(fractions[field] * n)
+        assert len(part) >= T + 1 or not fractions[field]
+    if held_out:
+        assert len(parts.training) >= B * (T + 1)
+
+
+def test_the_test_part_is_the_end_and_is_never_read():
+    text, n = random_text(900), 900
+    changes = {"validation_fraction": 0.2, "test_fraction": 0.1, "batch_size": 2, "cell": "lstm"}
+    parts = divide_text(text, 7, 2, validation_fraction=0.2, test_fraction=0.1)
+    assert [len(part) for part in parts] == [630, 180, 90]
+    assert np.array_equal(np.concatenate(parts), text)
+    trainer = make_trainer(n, dtype="float64", **changes)
+    other = Trainer(
+        np.concatenate([text[:810], np.zeros(90, text.dtype)]),
+        trainer.vocabulary_size,
+        trainer.settings,
+    )
+    for each in (trainer, other):
+        for _ in range(2 * trainer.updates_per_epoch + 3):
+            each.update()
+        each.validate()
+    assert bytes_of(trainer) == bytes_of(other)
+    before = bytes_of(trainer)
+    model = trainer.current_model()
+    measured = measure_held_out(model, parts.test)
+    carried = model.state
+    expected = by_the_definition(trainer, parts.test, carried) / trainer.settings.sequence_length
+    assert measured.nats == pytest.approx(expected, rel=1e-12)
+    assert measured.characters == 75
+    assert bytes_of(trainer) == before
 
 
 def test_long_texts_are_validated_in_parallel_up_to_a_limit():

@@ -39,6 +39,7 @@ WRONG = {
     "batch_size": [0, "2"],
     "optimizer": ["none", 1],
     "order": ["random", 1, None],
+    "test_fraction": [-0.1, 1],
     "validation_fraction": [-0.1, 1],
     "hiden_size": [100],
 }

@@ -62,6 +62,7 @@ def test_viewers_can_watch_and_request_passages_but_change_nothing(open_server):
         ("POST", f"{address}/resume", None),
         ("POST", f"{address}/stop", None),
         ("POST", f"{address}/step", {"updates": 1}),
+        ("POST", f"{address}/test", {}),
         ("POST", f"{address}/checkpoints", {}),
         ("POST", f"{address}/fork", {"checkpoint": "latest"}),
         ("DELETE", f"{address}/checkpoints/latest", None),
