@@ -63,7 +63,7 @@ class TextGenerator:
         self._measures: OrderedDict[str, QualityMeasure] = OrderedDict()
         self._surprisal_reader = SurprisalReader(_new_model)
 
-    def reply(  # noqa: PLR0911 - one case a command
+    def reply(  # noqa: C901, PLR0911 - one case a command
         self, command: InferenceCommand, send_partial: Callable[[Message], None]
     ) -> Message:
         """Carry out a command and return the content of the reply.
