@@ -20,7 +20,7 @@ import { ChartView } from "./chart/chart-view.js";
 import { Checkpoints } from "./runs/checkpoints.js";
 import { mountConnection } from "./ui/connection.js";
 import { OwnLossesPanel } from "./runs/own-losses.js";
-import { mountTestPart } from "./runs/test-part.js";
+import { mountTestPart } from "./report/test-part.js";
 import { RunControls } from "./runs/run-controls.js";
 import { UndoDelete } from "./runs/undo-delete.js";
 import { mountEarlierSamples } from "./writing/earlier-samples.js";
