@@ -10,6 +10,7 @@ from typing import get_args
 
 from scripts.protocol_tables import message_table, spec_table
 from scripts.typescript import declarations
+from server.analysis.course import Answer
 from server.analysis.gradient_check import GradientCheckResult
 from server.analysis.loss_analysis import ExplainedLoss
 from server.analysis.own_losses import OwnLossesResult
@@ -30,7 +31,7 @@ WIRE = ROOT / "types" / "wire.d.ts"
 # The answers to HTTP requests that the page's scripts name and that no message contains.
 ANSWERS = [
     *(Corpus, ExplainedLoss, FirstBelow, FoundParameters, GradientCheckResult, ReportRemarks),
-    *(OwnLossesResult, SavedPassageSlice, UpdateSurprisal),
+    *(Answer, OwnLossesResult, SavedPassageSlice, UpdateSurprisal),
 ]
 HEAD = """\
 // Written by `make generate` from the server's types; docs/protocol.md describes them. Read by the

@@ -7,6 +7,7 @@ status 0, or says on standard error what is missing and ends with 1.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
@@ -21,7 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import numpy as np
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from server.course.mistakes import load_mistake
+from server.course.problem import ProblemQuery, make_problem
 
 __all__ = ["main"]
 
@@ -159,6 +164,7 @@ def _pictures() -> list[Picture]:
         Picture("passages-light", WIDE, "light", _save_passages),
         Picture("gradients-light", WIDE, "light", _check_gradients, "gradients"),
         Picture("gradients-dark", WIDE, "dark", _check_gradients, "gradients?mistake=clipping"),
+        Picture("course-light", WIDE, "light", _check_own_gradients, "course"),
         Picture("phone-light", PHONE, "light", _watch),
         Picture("phone-dark", PHONE, "dark", _watch),
     ]
@@ -261,6 +267,22 @@ def _read_the_book(page: Page) -> None:
 def _check_gradients(page: Page) -> None:
     expect(page.locator("#check-result")).to_have_attribute("aria-busy", "false")
     page.locator("#check-plot[data-drawn-step]").wait_for(state="attached")
+
+
+def _check_own_gradients(page: Page) -> None:
+    """Answer the problem with gradients in which W takes the place of its transpose."""
+    expect(page.locator("#problem-arrays tr")).to_have_count(5)
+    problem = make_problem(ProblemQuery())
+    reference = load_mistake(problem.query.cell, ["recurrent_not_transposed"])
+    _, gradients, _ = reference.network.loss_and_gradients(
+        reference.cell, problem.parameters, *problem.one_hot, problem.state
+    )
+    file = io.BytesIO()
+    np.savez(file, **gradients)
+    page.locator("#answer-file").set_input_files(
+        {"name": "my_gradients.npz", "mimeType": "application/zip", "buffer": file.getvalue()}
+    )
+    expect(page.locator("#answer-maps canvas")).to_have_count(5)
 
 
 def _open_form(page: Page) -> None:

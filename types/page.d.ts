@@ -234,3 +234,6 @@ interface UrlParameter {
   read: (state: any) => string | null | undefined;
   parse: (text: string) => object | null;
 }
+
+/** The query of a problem of the course, as in its URL. */
+type ProblemQuery = Record<string, string>;

@@ -155,6 +155,18 @@ interface ReportRemarks {
   translated_update: number | null;
 }
 
+/** What is right and wrong with gradients. */
+interface Answer {
+  passed: boolean;
+  threshold: number;
+  precision: string;
+  parameters: AnswerParameter[];
+  missing: string[];
+  remarks: string[];
+  diagnosis: FoundMistakes[];
+  evidence: string[];
+}
+
 /** The losses of a file beside those of a run. */
 interface OwnLossesResult {
   file: string;
@@ -330,6 +342,25 @@ interface CheckedParameter {
   errors: ParameterErrors | null;
 }
 
+/** The gradient of one parameter. */
+interface AnswerParameter {
+  name: string;
+  shape: number[];
+  relative_error: number;
+  passed: boolean;
+  source: string;
+  transposed: boolean;
+  errors: number[][];
+}
+
+/** One mistake or two, and the relative error of their gradients against those sent. */
+interface FoundMistakes {
+  mistakes: string[];
+  agreement: number;
+  explanation: string;
+  details: MistakeDetails[];
+}
+
 /** The losses in buckets: the last update of each, and the smooth loss there. */
 interface OwnCurve {
   update: number[];
@@ -482,6 +513,15 @@ interface ParameterErrors {
   central_difference: (number | null)[][];
 }
 
+/** A mistake: the equation that it concerns, what to look at, and the lines that it changes. */
+interface MistakeDetails {
+  name: string;
+  label: string;
+  equation: string;
+  look_at: string;
+  lines: ChangedLine[];
+}
+
 /** A request for a passage. */
 interface PassageRequest {
   source: string | AtUpdate;
@@ -515,6 +555,13 @@ interface SurprisingCharacter {
   word: string | null;
   surprisal: number;
   expected: [string, number][];
+}
+
+/** A line of the reference, and the line that a mistake has in its place. */
+interface ChangedLine {
+  module: string;
+  right: string;
+  wrong: string;
 }
 
 /** The model nearest to an update or, with a fingerprint, exactly that model. */

@@ -10,6 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Window, eventually
+from tests.browser.course.files import answer_with
 from tests.browser.server_process import Server
 
 GRAVE = {"serious", "critical"}
@@ -93,6 +94,12 @@ def _check_gradients(page: Page) -> None:
     page.locator("#check-plot[data-drawn-step]").wait_for(state="attached")
 
 
+def _check_own_gradients(page: Page) -> None:
+    expect(page.locator("#problem-arrays tr")).to_have_count(5)
+    answer_with(page, "recurrent_not_transposed")
+    expect(page.locator("#answer-diagnosis code").first).to_be_visible()
+
+
 def _compare(page: Page) -> None:
     expect(page.locator("#compare-body tr")).to_have_count(1)
     page.locator("#compare-chart[data-drawn]").wait_for(state="attached")
@@ -130,6 +137,7 @@ STATES = [
     State("fork", "compare?runs={run}", _fork, "#fork-dialog"),
     State("reading", "?run={run}&tab=reading&at=900", _read, "#reading"),
     State("gradients", "gradients", _check_gradients),
+    State("course", "course?hidden_size=5", _check_own_gradients),
 ]
 
 

@@ -49,6 +49,7 @@ READY: dict[str, tuple[str, str]] = {
     "by page": ("?run={run}&chart=position", "#position-chart[data-drawn-epochs]"),
     "compare": ("compare?with={run}", "#compare-chart[data-drawn]"),
     "gradients": ("gradients", "#check-maps canvas"),
+    "course": ("course?cell=lstm", "#problem-arrays tr"),
 }
 
 

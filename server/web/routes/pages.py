@@ -12,6 +12,7 @@ from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, R
 from starlette.templating import Jinja2Templates
 
 from server import __version__
+from server.analysis.course import ProblemRequest
 from server.analysis.gradient_check import number_fields
 from server.report.parts.writing import passage_request
 from server.rnn.cells import CELLS, DEFAULT_CELL
@@ -86,6 +87,21 @@ async def reference_source(module: str) -> Response:
     if found is None:
         raise Problem(404, "The reference has no such module.")
     return PlainTextResponse(inspect.getsource(found))
+
+
+@router.get("/course", response_class=HTMLResponse)
+async def course(request: Request) -> Response:
+    """Return the page that checks a student's gradients."""
+    return _page(
+        request,
+        "course.html",
+        "course",
+        view="Course",
+        skip="the problem",
+        default_cell=DEFAULT_CELL,
+        problem_fields=number_fields(ProblemRequest),
+        max_safe_integer=MAX_SAFE_INTEGER,
+    )
 
 
 def _page(

@@ -11,7 +11,8 @@ const DOTTED_FROM_PX = 7;
 const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
 /**
- * A parameter with the errors of its entries by method, one row per unit.
+ * A parameter with the errors of its entries by method, one row per unit. Of a large one, there may
+ * be the greatest error of each of fewer blocks of entries.
  *
  * @typedef {{name: string, shape: number[], errors: Record<string, (number | null)[][]>}}
  *   MappedParameter
@@ -83,12 +84,15 @@ export class HeatMap {
     const failing = this.#rows.flat().filter((error) => !passes(error, threshold)).length;
     const entries = this.#rows.length * this.#rows[0].length;
     const shape = this.#parameter.shape.join(" × ");
+    const [height, width = 1] = this.#parameter.shape;
+    const what = entries === height * width ? "entries" : "blocks";
+    const some = what === "entries" ? failing.toLocaleString("en-US") : "some";
     this.#caption.textContent = failing
-      ? `${shape}, ${failing === entries ? "all" : failing.toLocaleString("en-US")} wrong`
+      ? `${shape}, ${failing === entries && what === "entries" ? "all" : some} wrong`
       : shape;
     this.#canvas.setAttribute(
       "aria-label",
-      `${this.#parameter.name}, ${shape}: ${failing} of ${entries} entries wrong. ` +
+      `${this.#parameter.name}, ${shape}: ${failing} of ${entries} ${what} wrong. ` +
         "Arrow keys move from entry to entry.",
     );
     this.#draw();
@@ -153,7 +157,10 @@ export class HeatMap {
 
   #sentence(row, column) {
     const { name, shape, errors } = this.#parameter;
-    const index = shape.length === 1 ? row : `${row}, ${column}`;
+    const [rows] = Object.values(errors);
+    const at = [row, column];
+    const sizes = [rows.length, rows[0].length];
+    const index = shape.map((length, axis) => blockText(at[axis], sizes[axis], length)).join(", ");
     const found = Object.entries(errors).map(
       ([method, rows]) => `${errorText(rows[row][column])} ${METHOD_WORDS[method]}`,
     );
@@ -169,4 +176,15 @@ export class HeatMap {
     );
     return found;
   }
+}
+
+/**
+ * The indices of a block along an axis that is divided into `blocks`: "7", or "14–15".
+ *
+ * @type {(block: number, blocks: number, length: number) => string}
+ */
+function blockText(block, blocks, length) {
+  const first = Math.floor((block * length) / blocks);
+  const last = Math.floor(((block + 1) * length) / blocks) - 1;
+  return first === last ? String(first) : `${first}–${last}`;
 }

@@ -14,7 +14,7 @@ const FORMATS = { markdown, csv, latex };
 export const tableText = (format, table) => FORMATS[format](table);
 
 /** An error as a table has it; null: not finite. @type {(error: number | null) => string} */
-const errorCell = (error) => {
+export const errorCell = (error) => {
   if (error === null) return "not finite";
   return error === 0 ? "0" : error.toExponential(1);
 };

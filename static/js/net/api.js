@@ -312,8 +312,16 @@ export const saveReportRemarks = (id, remarks) =>
  * @param {AbortSignal} signal
  * @returns {Promise<Blob>}
  */
-export async function getReport(id, format, signal) {
-  const response = await send(run(id, `/report?format=${format}`), { signal });
+export const getReport = (id, format, signal) =>
+  getFile(run(id, `/report?format=${format}`), signal);
+
+/**
+ * @param {string} path
+ * @param {AbortSignal} signal
+ * @returns {Promise<Blob>}
+ */
+async function getFile(path, signal) {
+  const response = await send(path, { signal });
   if (!response.ok) return answer(response.status, await response.text());
   try {
     return await response.blob();
@@ -575,4 +583,25 @@ export function importRun(file, text, onProgress, { signal }) {
   form.append("file", file);
   if (text) form.append("text", text);
   return upload("/api/runs/import", form, onProgress, signal);
+}
+
+const course = (/** @type {string} */ path, /** @type {ProblemQuery} */ query) =>
+  `/api/course/${path}?${new URLSearchParams(query)}`;
+
+/**
+ * The file of a problem: a network, a text, and the loss.
+ *
+ * @type {(query: ProblemQuery, signal: AbortSignal) => Promise<Blob>}
+ */
+export const getProblem = (query, signal) => getFile(course("problem", query), signal);
+
+/**
+ * Compare the gradients in a file with those of a problem.
+ *
+ * @type {(query: ProblemQuery, file: File, signal: AbortSignal) => Promise<Answer>}
+ */
+export function checkAnswer(query, file, signal) {
+  const form = new FormData();
+  form.append("file", file);
+  return upload(course("answer", query), form, () => {}, signal);
 }

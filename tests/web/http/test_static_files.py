@@ -11,7 +11,13 @@ from server.web.http.static_files import BUNDLES, StaticFiles
 from tests.serving import ROOT
 
 STATIC = ROOT / "static"
-PAGES = {"/": "watch", "/passages": "gallery", "/compare": "compare", "/gradients": "gradients"}
+PAGES = {
+    "/": "watch",
+    "/passages": "gallery",
+    "/compare": "compare",
+    "/gradients": "gradients",
+    "/course": "course",
+}
 
 
 def addresses(server, page):

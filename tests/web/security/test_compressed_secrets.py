@@ -6,7 +6,7 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/compare", "/passages", "/gradients", "/openapi.json", "/api/runs"]
+    "path", ["/", "/compare", "/passages", "/gradients", "/course", "/openapi.json", "/api/runs"]
 )
 def test_no_response_contains_the_operator_token(open_server, path):
     token = open_server.token
