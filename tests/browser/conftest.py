@@ -38,6 +38,9 @@ FLAGS = [
     "--process-per-site",
 ]
 
+# The options of a browser context that can also be set for a single page.
+OF_A_PAGE = {"viewport", "color_scheme", "reduced_motion", "forced_colors"}
+
 Module = Callable[..., Any]
 
 expect.set_options(timeout=TIMEOUT_S * 1000)
@@ -211,14 +214,29 @@ def keep_run(server: Server) -> Iterator[Callable[..., str]]:
 
 
 @pytest.fixture
-def open_window(browser: Browser) -> Iterator[Callable[..., Window]]:
-    """Open windows of new visitors; the options are those of a browser context."""
+def open_window(
+    request: pytest.FixtureRequest, browser: Browser, parked: Page
+) -> Iterator[Callable[..., Window]]:
+    """Open windows of new visitors; the options are those of a browser context.
+
+    The first window of a test has the shared context if its page can have the options: a new
+    context costs half a page load more. With `clock`, the test can advance the page's clock.
+    """
     windows: list[Window] = []
 
-    def open_one(*, first_visit: bool = False, **options: Any) -> Window:
-        context = browser.new_context(**{"viewport": DESKTOP} | options)
-        windows.append(Window(context, first_visit=first_visit))
-        return windows[-1]
+    def open_one(*, first_visit: bool = False, clock: bool = False, **options: Any) -> Window:
+        first = not windows and "window" not in request.fixturenames
+        if first and not clock and OF_A_PAGE.issuperset(options):
+            opened = Window(parked.context, parked, first_visit=first_visit)
+            opened.page.set_viewport_size(options.pop("viewport", DESKTOP))
+            opened.page.emulate_media(**options)
+        else:
+            context = browser.new_context(**{"viewport": DESKTOP} | options)
+            opened = Window(context, first_visit=first_visit)
+            if clock:
+                opened.page.clock.install()  # for all pages of the context
+        windows.append(opened)
+        return opened
 
     yield open_one
     for window in windows:
@@ -242,7 +260,7 @@ def window(parked: Page) -> Iterator[Window]:
     opened.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def module(browser: Browser, server: Server) -> Iterator[Module]:
     """Evaluate an expression with the exports of a module in scope as `m`."""
     page = browser.new_page()

@@ -52,11 +52,16 @@ CONTRASTS = """async () => {
 }"""
 
 
+@pytest.fixture(scope="module")
+def run(keep_run: Callable[..., str]) -> str:
+    """A finished run of 1,000 updates."""
+    return keep_run(max_updates=1_000, sample_every=100, watch_words=["e", "Zebedee"])
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_has_contrast(
-    server: Server, open_window: Callable[..., Window], scheme: str
+    server: Server, open_window: Callable[..., Window], run: str, scheme: str
 ) -> None:
-    run = server.create_run(pace="max", max_updates=1_000, watch_words=["e", "Zebedee"])
     page = open_window(color_scheme=scheme, reduced_motion="reduce").open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished at update 1,000")
     expect(page.locator("#earlier button")).not_to_have_count(0)
@@ -78,36 +83,28 @@ def test_every_text_has_contrast(
     assert faint() == []
 
 
-def test_every_control_has_a_name(server: Server, window: Window) -> None:
-    page = window.open(server, server.create_run(paused=True))
-    page.locator("#write").click()
-    nameless = page.evaluate(
-        """() => [...document.querySelectorAll("button, a[href], input, select")]
-          // An empty term is not displayed.
-          .filter((element) => !element.matches(".term:empty"))
-          .filter((element) => !(element.ariaLabel || element.labels?.length ||
-            element.textContent.trim()))
-          .map((element) => element.outerHTML)"""
-    )
-    assert nameless == []
-
-
-def test_changes_are_announced(server: Server, window: Window) -> None:
-    page = window.open(server, server.create_run(pace=10, max_updates=None))
+def test_changes_are_announced(server: Server, open_window: Callable[..., Window]) -> None:
+    run = server.create_run(pace=10, max_updates=None)
+    page = open_window(clock=True).open(server, run)
     page.locator("#pause").click()
     announcer = page.locator("#live-region")
     expect(announcer).to_contain_text("The run is paused at update")
     # With only one sample, the oldest is also the newest.
     expect(page.locator("#timeline")).to_be_enabled()
+    between_ms = 4_000  # as long as one announcement stays, at least
     page.keyboard.press("Home")
+    page.clock.fast_forward(between_ms)
     expect(announcer).to_contain_text("Sample before the first update.")
     page.keyboard.press("l")
+    page.clock.fast_forward(between_ms)
     expect(announcer).to_contain_text("The axis is logarithmic.")
     # Toasts are announced by their container, which exists before them.
     expect(page.locator("#toasts")).to_have_attribute("aria-live", "polite")
 
 
-def test_a_dialog_traps_the_focus_and_restores_it(server: Server, window: Window) -> None:
+def test_a_dialog_and_the_drawer_keep_and_restore_the_focus_and_every_control_has_a_name(
+    server: Server, window: Window
+) -> None:
     page = window.open(server, server.create_run(paused=True))
     page.locator("#new-run").focus()
     page.keyboard.press("Enter")
@@ -118,13 +115,19 @@ def test_a_dialog_traps_the_focus_and_restores_it(server: Server, window: Window
     page.keyboard.press("Escape")
     expect(page.locator("#new-run")).to_be_focused()
 
-
-def test_the_passage_drawer_restores_the_focus(server: Server, window: Window) -> None:
-    page = window.open(server, server.create_run(paused=True))
     page.locator("#write").focus()
     page.keyboard.press("Enter")
     expect(page.locator("#passage-text .prose")).to_be_visible()
     assert focus_in(page, "#passage")
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll("button, a[href], input, select")]
+          // An empty term is not displayed.
+          .filter((element) => !element.matches(".term:empty"))
+          .filter((element) => !(element.ariaLabel || element.labels?.length ||
+            element.textContent.trim()))
+          .map((element) => element.outerHTML)"""
+    )
+    assert nameless == []
     page.keyboard.press("Escape")
     expect(page.locator("#write")).to_be_focused()
 
@@ -134,22 +137,20 @@ def focus_in(page: Page, selector: str) -> bool:
 
 
 def test_reduced_motion_stops_animations(
-    server: Server, open_window: Callable[..., Window]
+    server: Server, open_window: Callable[..., Window], run: str
 ) -> None:
-    run = server.create_run(pace="max", max_updates=300, sample_every=100)
     page = open_window(reduced_motion="reduce").open(server, run)
-    expect(page.locator("#writing-title")).to_have_text("Newest sample, at update 300")
+    expect(page.locator("#writing-title")).to_have_text("Newest sample, at update 1,000")
     page.keyboard.press("ArrowLeft")
-    expect(page.locator("#writing-title")).to_contain_text("200")
+    expect(page.locator("#writing-title")).to_contain_text("900")
     assert (
         page.evaluate("document.getAnimations().filter(a => a.playState === 'running').length") == 0
     )
 
 
 def test_forced_colours_keep_those_of_the_curve(
-    server: Server, open_window: Callable[..., Window]
+    server: Server, open_window: Callable[..., Window], run: str
 ) -> None:
-    run = server.create_run(pace="max", max_updates=50)
     page = open_window(forced_colors="active").open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished")
     colours = page.evaluate("import('/static/js/lib/theme.js').then((m) => m.colours())")

@@ -45,7 +45,15 @@ def with_fonts(window: Window, fonts: str) -> Page:
     return page
 
 
-def test_a_latin_page_loads_few_bytes_of_fonts(server: Server, window: Window) -> None:
+@pytest.fixture(scope="module")
+def run(keep_run: Callable[..., str]) -> str:
+    """A finished run of 300 updates."""
+    return keep_run(max_updates=300, sample_every=100, name="The Lamps")
+
+
+def test_a_latin_page_loads_few_bytes_of_fonts_and_figures_have_one_width(
+    server: Server, window: Window, run: str
+) -> None:
     sizes: dict[str, int] = {}
     page = window.page
 
@@ -54,7 +62,6 @@ def test_a_latin_page_loads_few_bytes_of_fonts(server: Server, window: Window) -
             sizes[response.url] = len(response.body())
 
     page.on("response", note)
-    run = server.create_run(max_updates=50, sample_every=10)
     window.open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished")
     page.evaluate("document.fonts.ready")
@@ -63,11 +70,6 @@ def test_a_latin_page_loads_few_bytes_of_fonts(server: Server, window: Window) -
     eventually(lambda: len(sizes), lambda count: count >= families, "the sizes of the fonts")
     assert sum(sizes.values()) < LATIN_PAGE_BYTES
     assert all(url.startswith(f"{server.url}static/") for url in sizes)
-
-
-def test_figures_have_one_width(server: Server, window: Window) -> None:
-    page = window.open(server, server.create_run(paused=True))
-    page.evaluate("document.fonts.ready")
     widths = page.evaluate(
         """["1111111", "8888888", "4074707"].map((text) => {
           const figure = document.querySelector("#figure-update");
@@ -82,11 +84,11 @@ def test_figures_have_one_width(server: Server, window: Window) -> None:
 
 @pytest.mark.parametrize("fonts", FONTS)
 def test_nothing_overlaps_with_any_font(
-    server: Server, open_window: Callable[..., Window], fonts: str
+    server: Server, open_window: Callable[..., Window], run: str, fonts: str
 ) -> None:
     window = open_window()
     page = with_fonts(window, fonts)
-    window.open(server, server.create_run(max_updates=50))
+    window.open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished")
     page.evaluate("document.fonts.ready")
     for width, height in ((1440, 900), (1280, 720), (1024, 768)):
@@ -104,6 +106,7 @@ CUT = """() => [...document.querySelectorAll("button, nav a, label, h2")]
   .map((each) => each.outerHTML)"""
 
 
+@pytest.mark.usefixtures("run")
 @pytest.mark.parametrize("fonts", ["shipped", "blocked"])
 @pytest.mark.parametrize(("width", "height", "scale"), [(390, 844, 1), (720, 450, 2)])
 def test_nothing_overflows_on_a_phone_or_at_200_percent(
@@ -115,7 +118,6 @@ def test_nothing_overflows_on_a_phone_or_at_200_percent(
     scale: int,
 ) -> None:
     """A browser that shows a page of 1440 x 900 at 200% lays it out in 720 x 450 pixels."""
-    server.create_run(max_updates=50)
     window = open_window(viewport={"width": width, "height": height}, device_scale_factor=scale)
     page = with_fonts(window, fonts)
     window.expect_errors("was preloaded")
@@ -201,10 +203,9 @@ def double_text_size(page: Page) -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (390, 844)])
 def test_text_at_200_percent_is_whole(
-    server: Server, open_window: Callable[..., Window], width: int, height: int
+    server: Server, open_window: Callable[..., Window], run: str, width: int, height: int
 ) -> None:
     """The text size in the browser's settings is doubled; the screen is not."""
-    run = server.create_run(max_updates=300, sample_every=100, name="The Lamps")
     page = open_window(viewport={"width": width, "height": height}).page
     overflow = "document.documentElement.scrollWidth - innerWidth"
     double_text_size(page)
@@ -223,31 +224,15 @@ def test_text_at_200_percent_is_whole(
             plot = plot_box(page)
             assert plot["width"] >= 160
             assert plot["height"] >= 199
+            label = page.locator("#chart-plot .xtick text").first
+            expect(label).to_have_css("font-size", "23px")
 
-
-def test_a_form_with_text_at_200_percent_leaves_room_for_its_fields(
-    server: Server, open_window: Callable[..., Window]
-) -> None:
-    run = server.create_run(paused=True)
-    page = open_window(viewport={"width": 390, "height": 844}).page
-    double_text_size(page)
-    page.goto(f"{server.url}?run={run}")
-    page.locator("#new-run").click()
-    dialog = page.locator("#new-run-dialog")
-    expect(dialog).to_be_visible()
-    # The buttons are below the fields, and do not cover them.
-    start = page.locator("#new-run-start")
-    expect(start).not_to_be_in_viewport()
-    start.scroll_into_view_if_needed()
-    expect(start).to_be_in_viewport()
-
-
-def test_the_labels_of_the_chart_grow_with_the_text(
-    server: Server, open_window: Callable[..., Window]
-) -> None:
-    run = server.create_run(max_updates=300, sample_every=100)
-    page = open_window().page
-    double_text_size(page)
-    page.goto(f"{server.url}?run={run}")
-    label = page.locator("#chart-plot .xtick text").first
-    expect(label).to_have_css("font-size", "23px")
+    # The buttons of a form are below its fields, and do not cover them.
+    if width == 390:
+        page.goto(f"{server.url}?run={run}")
+        page.locator("#new-run").click()
+        expect(page.locator("#new-run-dialog")).to_be_visible()
+        start = page.locator("#new-run-start")
+        expect(start).not_to_be_in_viewport()
+        start.scroll_into_view_if_needed()
+        expect(start).to_be_in_viewport()

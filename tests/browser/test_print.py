@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
-from tests.browser.conftest import Window, eventually
+from tests.browser.conftest import DESKTOP, Window
 from tests.browser.server_process import Server
 
 MARGIN_MM = 14
@@ -34,13 +34,9 @@ CUT = """(width) => {
 }"""
 
 
-@pytest.fixture
-def run(server: Server) -> str:
-    run = server.create_run(pace="max", max_updates=1_500, sample_every=50, name="On paper")
-    eventually(
-        lambda: server.call("GET", f"runs/{run}")["state"], "finished".__eq__, "the end of the run"
-    )
-    return run
+@pytest.fixture(scope="module")
+def run(keep_run: Callable[..., str]) -> str:
+    return keep_run(pace="max", max_updates=1_500, sample_every=50, name="On paper")
 
 
 READY: dict[str, tuple[str, str]] = {
@@ -53,20 +49,44 @@ READY: dict[str, tuple[str, str]] = {
 }
 
 
-@pytest.mark.parametrize("paper", list(PAPER_MM))
 @pytest.mark.parametrize("view", list(READY))
-def test_a_page_prints_whole(
-    server: Server, open_window: Callable[..., Window], run: str, view: str, paper: str
+def test_a_page_prints_whole_and_does_not_end_with_an_empty_page(
+    server: Server, open_window: Callable[..., Window], run: str, view: str
 ) -> None:
     page = open_window(color_scheme="dark").page
     address, ready = READY[view]
     page.goto(server.url + address.format(run=run))
     page.locator(ready).first.wait_for(state="attached")
-    width = round((PAPER_MM[paper] - 2 * MARGIN_MM) * PX_PER_MM)
-    paper_size: ViewportSize = {"width": width, "height": 940}
+    if view == "gradients":
+        expect(page.locator("#check-verdict")).not_to_be_empty()
+    for paper in PAPER_MM:
+        lay_out(page, paper)
+        expect_whole(page, paper)
+        if view == "watch":
+            rows = page.locator("#earlier .earlier-update").all_inner_texts()
+            assert rows[0] == "1,450"
+            assert rows[-1] == "0", "the first sample is missing"
+        if paper == "A4":
+            expect_no_empty_page(page)
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        page.emulate_media(media="screen")
+        page.set_viewport_size(DESKTOP)
+
+
+def lay_out(page: Page, paper: str) -> None:
+    """Show the page as it is printed."""
+    paper_size: ViewportSize = {"width": width_of(paper), "height": 940}
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     page.emulate_media(media="print")
     page.set_viewport_size(paper_size)
+
+
+def width_of(paper: str) -> int:
+    return round((PAPER_MM[paper] - 2 * MARGIN_MM) * PX_PER_MM)
+
+
+def expect_whole(page: Page, paper: str) -> None:
+    width = width_of(paper)
     assert page.evaluate(CUT, width) == []
     for chart in page.locator("svg.main-svg:visible").all()[:1]:
         box = chart.bounding_box()
@@ -77,27 +97,10 @@ def test_a_page_prints_whole(
         "[...document.querySelectorAll('.gridlayer path')].map((each) => each.style.stroke)"
     )
     assert all(min(channels(colour)) > 128 for colour in grid), "dark grid lines"
-    if view == "watch":
-        rows = page.locator("#earlier .earlier-update").all_inner_texts()
-        assert rows[0] == "1,450"
-        assert rows[-1] == "0", "the first sample is missing"
 
 
-@pytest.mark.parametrize("view", list(READY))
-def test_a_print_does_not_end_with_an_empty_page(
-    server: Server, open_window: Callable[..., Window], run: str, view: str
-) -> None:
+def expect_no_empty_page(page: Page) -> None:
     """On a paper that is as long as the content, nothing after it begins another page."""
-    page = open_window().page
-    address, ready = READY[view]
-    page.goto(server.url + address.format(run=run))
-    page.locator(ready).first.wait_for(state="attached")
-    if view == "gradients":
-        expect(page.locator("#check-verdict")).not_to_be_empty()
-    width = round((PAPER_MM["A4"] - 2 * MARGIN_MM) * PX_PER_MM)
-    page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    page.emulate_media(media="print")
-    page.set_viewport_size({"width": width, "height": 940})
     content = page.locator("main").bounding_box()
     assert content is not None
     rounding_px = 2

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Window
@@ -32,28 +30,28 @@ def show(page: Page, text: str, **options: Any) -> None:
     page.evaluate(SHOW, {"text": text, "options": options})
 
 
-@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1280, 720), (1024, 768)])
-def test_a_hurrah_covers_no_control(
-    server: Server, open_window: Callable[..., Window], width: int, height: int
+def test_toasts_name_their_run_cover_no_control_and_only_the_newest_are_shown(
+    server: Server, window: Window
 ) -> None:
-    window = open_window(viewport={"width": width, "height": height})
-    page = window.open(server, server.create_run(paused=True))
-    show(page, f"“{NAME}”: hurrah - Orla, update 9,000", label="Show", hurrah=True)
-    show(page, "Link copied.")
-    assert page.evaluate(COVERED) == [2, []]
-
-
-def test_only_the_newest_toasts_are_shown(server: Server, window: Window) -> None:
-    page = window.open(server, server.create_run(paused=True))
-    for number in range(5):
-        show(page, f"“run {number}” was deleted.", lastsMs=60_000)
-    visible = page.locator(".toast:visible")
-    expect(visible).to_have_text(["“run 3” was deleted.", "“run 4” was deleted."])
-    visible.last.get_by_label("Dismiss").click()
-    expect(visible).to_have_text(["“run 2” was deleted.", "“run 3” was deleted."])
-
-
-def test_a_toast_names_its_run(server: Server, window: Window) -> None:
     page = window.open(server, server.create_run(paused=True, name=NAME))
     page.keyboard.press("c")
     expect(page.locator(".toast")).to_contain_text(f"“{NAME}”: Checkpoint at update 0 saved.")
+    page.locator(".toast").get_by_label("Dismiss").click()
+
+    minute_ms = 60_000
+    hurrah = {"label": "Show", "hurrah": True, "lastsMs": minute_ms}
+    show(page, f"“{NAME}”: hurrah - Orla, update 9,000", **hurrah)
+    show(page, "Link copied.", lastsMs=minute_ms)
+    for width, height in ((1440, 900), (1280, 720), (1024, 768)):
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate(COVERED) == [2, []]
+    visible = page.locator(".toast:visible")
+    for _ in range(2):
+        visible.last.get_by_label("Dismiss").click()
+    expect(visible).to_have_count(0)
+
+    for number in range(5):
+        show(page, f"“run {number}” was deleted.", lastsMs=minute_ms)
+    expect(visible).to_have_text(["“run 3” was deleted.", "“run 4” was deleted."])
+    visible.last.get_by_label("Dismiss").click()
+    expect(visible).to_have_text(["“run 2” was deleted.", "“run 3” was deleted."])

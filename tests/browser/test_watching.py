@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -160,19 +161,22 @@ def test_without_a_run_the_page_offers_to_start_one(own_server: Server, window: 
     expect(page.locator("#empty")).to_be_hidden()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_theme_follows_the_system_until_chosen(
-    server: Server, open_window: Callable[..., Window], scheme: str, run: str
+    server: Server, window: Window, run: str
 ) -> None:
-    page = open_window(color_scheme=scheme).open(server, run)
     paper = {"light": "rgb(250, 247, 241)", "dark": "rgb(19, 21, 25)"}
-    other = {"light": "dark", "dark": "light"}[scheme]
+    page = window.page
     root = page.locator("html")
-    expect(root).to_have_css("background-color", paper[scheme])
-    page.locator("#theme").click()
-    expect(root).to_have_css("background-color", paper[other])
-    page.reload()
-    expect(root).to_have_css("background-color", paper[other])
+    themes: list[Literal["light", "dark"]] = ["light", "dark"]
+    for scheme, other in zip(themes, reversed(themes), strict=True):
+        page.emulate_media(color_scheme=scheme)
+        window.open(server, run)
+        expect(root).to_have_css("background-color", paper[scheme])
+        page.locator("#theme").click()
+        expect(root).to_have_css("background-color", paper[other])
+        page.reload()
+        expect(root).to_have_css("background-color", paper[other])
+        page.evaluate("localStorage.clear()")
 
 
 def test_nothing_overflows_or_overlaps_on_any_screen(server: Server, window: Window) -> None:

@@ -204,9 +204,29 @@ def within(page: Page, element: Locator) -> bool:
     return table["x"] <= box["x"] and box["x"] + box["width"] <= table["x"] + table["width"] + 1
 
 
-def test_the_axes_have_titles_and_the_goals_label_is_apart_from_the_names(
-    server: Server, window: Window, alike: list[str]
+def test_no_text_is_faint_covered_or_beyond_the_screen_and_the_axes_have_titles(
+    server: Server, window: Window, rates: list[str], alike: list[str]
 ) -> None:
+    window.page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    page = compare(server, window, *alike)
+
+    def too_faint() -> list[Any]:
+        seen = page.evaluate(CONTRASTS)
+        assert len(seen) > 30
+        return [text for text in seen if text["contrast"] < 4.5]
+
+    assert too_faint() == []
+    for width, height in ((1440, 900), (1024, 768), (390, 844)):
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        if width > 390:
+            assert page.evaluate("document.documentElement.scrollHeight") <= height
+    # The chart is drawn again in the other colours.
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+    eventually(too_faint, [].__eq__, "contrast in the dark")
+
+    # The label of the goal is apart from the names.
     runs = alike[:2]
     page = compare(server, window, *runs)
     for run in runs:
@@ -231,6 +251,32 @@ def test_the_axes_have_titles_and_the_goals_label_is_apart_from_the_names(
     expect(page.locator("#compare-readout")).to_have_text("smooth loss, in nats per character")
     page.get_by_label("epochs", exact=True).check()
     expect(title).to_have_text("epochs")
+
+    # The name of a run that ended early lies within the plot, beside the lines of others.
+    page = compare(server, window, alike[0], rates[0])
+    covered = page.evaluate(
+        """() => {
+          const lines = [...document.querySelectorAll("#compare-plot .scatterlayer path.js-line")];
+          const labels = [...document.querySelectorAll("#compare-plot .annotation-text-g")];
+          const hits = [];
+          for (const line of lines) {
+            const matrix = line.getScreenCTM();
+            for (let at = 0; at < line.getTotalLength(); at += 2) {
+              const { x, y } = line.getPointAtLength(at).matrixTransform(matrix);
+              for (const label of labels) {
+                const box = label.getBoundingClientRect();
+                if (x > box.left && x < box.right && y > box.top + 1 && y < box.bottom - 1) {
+                  hits.push(label.textContent);
+                }
+              }
+            }
+          }
+          return [lines.length, labels.length, hits];
+        }"""
+    )
+    assert covered[0] == 2
+    assert covered[1] >= 1
+    assert covered[2] == []
 
 
 def test_the_watched_run_is_among_those_compared(
@@ -375,29 +421,6 @@ def test_a_viewer_compares_and_changes_nothing(
     expect(page.locator("#fork-dialog")).to_have_count(0)
 
 
-def test_every_text_has_contrast_and_nothing_overflows(
-    server: Server, open_window: Callable[..., Window], alike: list[str]
-) -> None:
-    window = open_window(color_scheme="light", reduced_motion="reduce")
-    page = compare(server, window, *alike)
-
-    def too_faint() -> list[Any]:
-        seen = page.evaluate(CONTRASTS)
-        assert len(seen) > 30
-        return [text for text in seen if text["contrast"] < 4.5]
-
-    assert too_faint() == []
-    for width, height in ((1440, 900), (1024, 768), (390, 844)):
-        page.set_viewport_size({"width": width, "height": height})
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        if width > 390:
-            assert page.evaluate("document.documentElement.scrollHeight") <= height
-    # The chart is drawn again in the other colours.
-    page.set_viewport_size({"width": 1440, "height": 900})
-    page.emulate_media(color_scheme="dark", reduced_motion="reduce")
-    eventually(too_faint, [].__eq__, "contrast in the dark")
-
-
 def test_the_runs_that_do_not_fit_are_named(
     server: Server, window: Window, rates: list[str], alike: list[str]
 ) -> None:
@@ -419,36 +442,6 @@ def test_shortened_names_stay_different(module: Module) -> None:
     assert len(set(short)) == 3
     assert all(len(name) <= 14 and "…" in name for name in short)
     assert module("compare/plot.js", "m.shorten('short', 14)") == "short"
-
-
-def test_no_label_covers_a_line(
-    server: Server, window: Window, rates: list[str], alike: list[str]
-) -> None:
-    """The name of a run that ended early lies within the plot, beside the lines of others."""
-    page = compare(server, window, alike[0], rates[0])
-    covered = page.evaluate(
-        """() => {
-          const lines = [...document.querySelectorAll("#compare-plot .scatterlayer path.js-line")];
-          const labels = [...document.querySelectorAll("#compare-plot .annotation-text-g")];
-          const hits = [];
-          for (const line of lines) {
-            const matrix = line.getScreenCTM();
-            for (let at = 0; at < line.getTotalLength(); at += 2) {
-              const { x, y } = line.getPointAtLength(at).matrixTransform(matrix);
-              for (const label of labels) {
-                const box = label.getBoundingClientRect();
-                if (x > box.left && x < box.right && y > box.top + 1 && y < box.bottom - 1) {
-                  hits.push(label.textContent);
-                }
-              }
-            }
-          }
-          return [lines.length, labels.length, hits];
-        }"""
-    )
-    assert covered[0] == 2
-    assert covered[1] >= 1
-    assert covered[2] == []
 
 
 def test_no_label_of_a_line_is_cut_on_a_phone(

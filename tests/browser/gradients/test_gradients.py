@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable
 
-import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Module, Window, eventually
@@ -29,37 +28,75 @@ def verdicts(page: Page) -> list[str]:
     return page.locator("#check-rows td:last-child").all_inner_texts()
 
 
-def test_the_gradients_are_correct(server: Server, window: Window) -> None:
+def test_the_gradients_are_correct_and_look_wrong_with_each_mistake(
+    server: Server, window: Window
+) -> None:
     page = proof(server, window)
-    expect(page.locator("#check-verdict")).to_have_text("The gradients are correct.")
+    verdict, explanation = page.locator("#check-verdict"), page.locator("#check-explanation")
+    correct, wrong = "The gradients are correct.", "The gradients are correct, but look wrong."
+    expect(verdict).to_have_text(correct)
     expect(page.locator("#check-worst")).to_contain_text("1,650 entries in float64")
     names = page.locator("#check-rows th").all_inner_texts()
     assert [name[0] for name in names] == ["U", "W", "b", "V", "c"]
     assert verdicts(page) == ["✓ correct"] * 5
     expect(page.locator("#check-maps canvas")).to_have_count(5)
 
+    # Every entry is described under the pointer.
+    readout = page.locator("#check-readout")
+    page.locator("#check-maps canvas").nth(1).focus()
+    page.keyboard.press("ArrowRight")
+    expect(readout).to_contain_text("W[")
+    expect(readout).to_contain_text("by complex step")
+    page.locator("#check-maps canvas").first.hover(position={"x": 3, "y": 3})
+    expect(readout).to_contain_text("U[0, 0]")
 
-def test_each_mistake_makes_them_look_wrong(server: Server, window: Window) -> None:
-    page = proof(server, window)
+    overflow = "document.documentElement.scrollWidth - innerWidth"
+    for width, height in ((1024, 844), (390, 844), (1440, 900)):
+        page.set_viewport_size({"width": width, "height": height})
+        eventually(lambda: page.evaluate(overflow), lambda pixels: pixels <= 0, "no overflow")
+
+    # A step that is too small.
+    result = page.locator("#check-step-result")
+    expect(result).to_contain_text("✓ With a step of 0.005")
+    page.locator("#check-step").fill("-9")
+    expect(result).to_contain_text("✗ With a step of 1e−9")
+    expect(page.locator("#check-plot")).to_have_attribute("data-drawn-step", "1e−9")
+    expect(verdict).to_have_text(wrong)
+    expect(explanation).to_contain_text("rounding errors dominate")
+    page.locator("#check-step-best").click()
+    expect(result).to_contain_text("✓ With a step of 0.005")
+    expect(verdict).to_have_text(correct)
+
     reasons = {
         "clipping": "Compare first",
         "float32": "check in float64",
         "state": "Restore the carried",
     }
-    verdict = page.locator("#check-verdict")
     for mistake, why in reasons.items():
         page.locator(f"input[name=mistake][value={mistake}]").check()
-        expect(page.locator("#check-explanation")).to_contain_text(why)
-        expect(verdict).to_have_text("The gradients are correct, but look wrong.")
+        expect(explanation).to_contain_text(why)
+        expect(verdict).to_have_text(wrong)
         assert "✗ wrong" in verdicts(page)
         expect(page.locator("#check-maps figcaption").first).to_contain_text("wrong")
     page.locator("input[name=mistake][value='']").check()
-    expect(verdict).to_have_text("The gradients are correct.")
+    expect(verdict).to_have_text(correct)
 
+    # A slow check shows no earlier verdict.
+    held: list[Route] = []
 
-def test_clipping_first_shows_errors_of_0_7(server: Server, window: Window) -> None:
-    page = proof(server, window, "?mistake=clipping")
-    expect(page.locator("#check-rows tr").first).to_contain_text("0.72")
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/api/gradient-check", hold)
+    page.locator("[name=cell][value=gru]").check()
+    page.locator("#check-start").click()
+    expect(verdict).to_have_text("Checking …")
+    expect(page.locator("#check-of")).to_contain_text("gru")
+    expect(page.locator("#check-rows tr")).to_have_count(0)
+    eventually(lambda: bool(held), bool, "the request")
+    for route in held:
+        route.continue_()
+    expect(verdict).to_have_text(correct)
 
 
 def test_the_url_contains_the_request(server: Server, window: Window) -> None:
@@ -77,31 +114,7 @@ def test_the_url_contains_the_request(server: Server, window: Window) -> None:
     assert "batch_size=3" in page.url
 
 
-def test_every_entry_is_described_under_the_pointer(server: Server, window: Window) -> None:
-    page = proof(server, window)
-    page.locator("#check-maps canvas").nth(1).focus()
-    page.keyboard.press("ArrowRight")
-    expect(page.locator("#check-readout")).to_contain_text("W[")
-    expect(page.locator("#check-readout")).to_contain_text("by complex step")
-    page.locator("#check-maps canvas").first.hover(position={"x": 3, "y": 3})
-    expect(page.locator("#check-readout")).to_contain_text("U[0, 0]")
-
-
-def test_a_step_that_is_too_small_makes_them_look_wrong(server: Server, window: Window) -> None:
-    page = proof(server, window)
-    expect(page.locator("#check-step-result")).to_contain_text("✓ With a step of 0.005")
-    page.locator("#check-step").fill("-9")
-    expect(page.locator("#check-step-result")).to_contain_text("✗ With a step of 1e−9")
-    expect(page.locator("#check-plot")).to_have_attribute("data-drawn-step", "1e−9")
-    expect(page.locator("#check-verdict")).to_have_text(
-        "The gradients are correct, but look wrong."
-    )
-    expect(page.locator("#check-explanation")).to_contain_text("rounding errors dominate")
-    page.locator("#check-step-best").click()
-    expect(page.locator("#check-step-result")).to_contain_text("✓ With a step of 0.005")
-
-
-def test_an_invalid_request_is_reported_at_its_field(
+def test_an_invalid_request_is_reported_at_its_field_and_has_no_verdict(
     server: Server, open_window: Callable[..., Window]
 ) -> None:
     window = open_window()
@@ -115,41 +128,6 @@ def test_an_invalid_request_is_reported_at_its_field(
     expect(page.locator("#check-rows")).to_contain_text("5 × 30")
     expect(page.locator("#error-hidden_size")).to_be_empty()
 
-
-def test_links_lead_to_the_page_and_back(server: Server, window: Window) -> None:
-    page = window.open(server, server.create_run(paused=True))
-    views = page.get_by_role("navigation", name="Views")
-    views.get_by_role("link", name="Gradients").click()
-    checked(page)
-    expect(views.get_by_role("link", name="Gradients")).to_have_attribute("aria-current", "page")
-    views.get_by_role("link", name="Watch").click()
-    page.locator("#chart[data-drawn-update]").wait_for(state="attached")
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_has_contrast(
-    server: Server, open_window: Callable[..., Window], scheme: str
-) -> None:
-    window = open_window(color_scheme=scheme, reduced_motion="reduce")
-    page = proof(server, window, "?mistake=clipping")
-    seen = page.evaluate(CONTRASTS)
-    assert len(seen) > 40
-    assert [text for text in seen if text["contrast"] < 4.5] == []
-
-
-def test_nothing_overflows(server: Server, window: Window) -> None:
-    page = proof(server, window)
-    overflow = "document.documentElement.scrollWidth - innerWidth"
-    for width in (1440, 1024, 390):
-        page.set_viewport_size({"width": width, "height": 844})
-        eventually(lambda: page.evaluate(overflow), lambda pixels: pixels <= 0, "no overflow")
-
-
-def test_a_refused_network_has_no_verdict(
-    server: Server, open_window: Callable[..., Window]
-) -> None:
-    window = open_window()
-    window.expect_errors("status of 422")
     page = proof(server, window, "?cell=gru&hidden_size=4")
     about = page.locator("#check-of")
     expect(about).to_have_text("gru, 1 layer of 4 units, sequences of 10, batch 1, seed 0")
@@ -167,23 +145,26 @@ def test_a_refused_network_has_no_verdict(
     expect(page.locator("#check-maps")).to_be_visible()
 
 
-def test_a_slow_check_shows_no_earlier_verdict(server: Server, window: Window) -> None:
-    page = proof(server, window)
-    held: list[Route] = []
+def test_links_lead_to_the_page_and_back(server: Server, window: Window) -> None:
+    page = window.open(server, server.create_run(paused=True))
+    views = page.get_by_role("navigation", name="Views")
+    views.get_by_role("link", name="Gradients").click()
+    checked(page)
+    expect(views.get_by_role("link", name="Gradients")).to_have_attribute("aria-current", "page")
+    views.get_by_role("link", name="Watch").click()
+    page.locator("#chart[data-drawn-update]").wait_for(state="attached")
 
-    def hold(route: Route) -> None:
-        held.append(route)
 
-    page.route("**/api/gradient-check", hold)
-    page.locator("[name=cell][value=gru]").check()
-    page.locator("#check-start").click()
-    expect(page.locator("#check-verdict")).to_have_text("Checking …")
-    expect(page.locator("#check-of")).to_contain_text("gru")
-    expect(page.locator("#check-rows tr")).to_have_count(0)
-    eventually(lambda: bool(held), bool, "the request")
-    for route in held:
-        route.continue_()
-    expect(page.locator("#check-verdict")).to_have_text("The gradients are correct.")
+def test_every_text_has_contrast_and_clipping_first_shows_errors_of_0_7(
+    server: Server, window: Window
+) -> None:
+    for scheme in ("light", "dark"):
+        window.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        page = proof(server, window, "?mistake=clipping")
+        expect(page.locator("#check-rows tr").first).to_contain_text("0.72")
+        seen = page.evaluate(CONTRASTS)
+        assert len(seen) > 40
+        assert [text for text in seen if text["contrast"] < 4.5] == []
 
 
 def test_the_network_and_the_text_of_a_run_are_checked(server: Server, window: Window) -> None:
@@ -245,13 +226,13 @@ def test_the_table_is_copied_for_a_report(
     assert latex.count(r"\\") == 9
 
 
-@pytest.mark.parametrize("path", ["gradients", "passages"])
-def test_the_shortcuts_are_listed(server: Server, window: Window, path: str) -> None:
+def test_the_shortcuts_are_listed(server: Server, window: Window) -> None:
     page = window.page
-    page.goto(f"{server.url}{path}")
-    page.keyboard.press("?")
-    expect(page.locator("#keys")).to_be_visible()
-    page.keyboard.press("Escape")
-    expect(page.locator("#keys")).to_be_hidden()
-    page.locator("#help").click()
-    expect(page.locator("#keys")).to_be_visible()
+    for path in ("gradients", "passages"):
+        page.goto(f"{server.url}{path}")
+        page.keyboard.press("?")
+        expect(page.locator("#keys")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.locator("#keys")).to_be_hidden()
+        page.locator("#help").click()
+        expect(page.locator("#keys")).to_be_visible()

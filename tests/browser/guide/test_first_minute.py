@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, WebSocketRoute, expect
+from playwright.sync_api import WebSocketRoute, expect
 
 from tests.browser.conftest import Window
 from tests.browser.server_process import Server
@@ -17,16 +17,18 @@ from tests.browser.server_process import Server
 SCRIPT = Path(__file__).parents[3] / "docs" / "first-minute.md"
 
 
-def first_visit(server: Server, open_window: Callable[..., Window], **options: object) -> Page:
-    run = server.create_run(hidden_size=8, max_updates=3_000, sample_every=1_000)
-    return open_window(first_visit=True, **options).open(server, run)
+@pytest.fixture(scope="module")
+def run(keep_run: Callable[..., str]) -> str:
+    """A finished run of 3,000 updates."""
+    return keep_run(hidden_size=8, max_updates=3_000, sample_every=1_000)
 
 
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (1024, 768), (390, 844)])
 def test_three_steps_lead_over_the_page_once(
-    server: Server, open_window: Callable[..., Window], width: int, height: int
+    server: Server, open_window: Callable[..., Window], run: str, width: int, height: int
 ) -> None:
-    page = first_visit(server, open_window, viewport={"width": width, "height": height})
+    viewport = {"width": width, "height": height}
+    page = open_window(first_visit=True, viewport=viewport).open(server, run)
     steps, following = page.locator("#first-steps"), page.locator("#first-steps-next")
     for number, about in enumerate((".curve", ".writing", ".controls"), start=1):
         expect(page.locator("#first-steps-count")).to_have_text(f"{number} of 3")
@@ -51,34 +53,29 @@ def test_three_steps_lead_over_the_page_once(
         expect(page.locator("#first-steps-count")).to_have_text("1 of 3")
 
 
-def test_the_steps_are_left_with_escape_and_do_not_come_back(
-    server: Server, open_window: Callable[..., Window]
+def test_the_steps_are_left_with_escape_and_a_link_to_a_part_shows_that_part(
+    server: Server, open_window: Callable[..., Window], run: str
 ) -> None:
-    page = first_visit(server, open_window)
+    page = open_window(first_visit=True).page
+    page.goto(f"{server.url}?run={run}&at=1000")
+    expect(page.locator("#writing-title")).to_have_text("Sample at update 1,000")
+    expect(page.locator("#legend-smooth")).to_be_visible()
+    expect(page.locator("#first-steps")).to_be_hidden()
+
+    page.goto(f"{server.url}?run={run}")
     expect(page.locator("#first-steps")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.locator("#first-steps")).to_be_hidden()
+    # They do not come back.
     page.reload()
     expect(page.locator("#legend-smooth")).to_be_visible()
     expect(page.locator("#first-steps")).to_be_hidden()
 
 
-def test_a_link_to_a_part_of_a_run_shows_that_part(
-    server: Server, open_window: Callable[..., Window]
-) -> None:
-    run = server.create_run(hidden_size=8, max_updates=200, sample_every=100)
-    page = open_window(first_visit=True).page
-    page.goto(f"{server.url}?run={run}&at=100")
-    expect(page.locator("#writing-title")).to_have_text("Sample at update 100")
-    expect(page.locator("#legend-smooth")).to_be_visible()
-    expect(page.locator("#first-steps")).to_be_hidden()
-
-
 def test_every_term_is_explained_at_the_pointer_and_by_keyboard(
-    server: Server, window: Window
+    server: Server, open_window: Callable[..., Window], run: str
 ) -> None:
-    run = server.create_run(hidden_size=8, max_updates=3_000, sample_every=1_000)
-    page = window.open(server, run)
+    page = open_window(clock=True).open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished")
     expect(page.locator("#legend-band")).to_be_visible()
     tip = page.locator("#term-tip")
@@ -90,6 +87,8 @@ def test_every_term_is_explained_at_the_pointer_and_by_keyboard(
         page.mouse.move(2, 2)
         expect(tip).to_be_hidden()
         term.hover()
+        page.clock.run_for(300)  # it waits for the pointer to rest
+        expect(tip).to_be_visible()
         expect(tip).to_have_text(meaning.text_content() or "-")
         box = tip.bounding_box()
         assert box is not None
@@ -179,10 +178,10 @@ def test_the_first_card_explains_dots_before_there_is_a_band(
 
 
 def test_the_script_of_the_first_minute_names_what_the_page_shows(
-    server: Server, open_window: Callable[..., Window]
+    server: Server, open_window: Callable[..., Window], run: str
 ) -> None:
     """Every quotation in the script is a text of the page."""
-    page = first_visit(server, open_window)
+    page = open_window(first_visit=True).open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished")
     shown = page.locator("body").inner_text() + (page.locator("#keys").text_content() or "")
     for number in (2, 3):

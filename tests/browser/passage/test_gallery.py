@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -138,23 +138,23 @@ def test_passages_saved_by_another_client_appear(server: Server, window: Window,
     expect(page.get_by_text("Show more")).to_have_count(0)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_on_a_phone_and_on_paper(
-    server: Server, open_window: Callable[..., Window], run: str, scheme: str
-) -> None:
+def test_on_a_phone_and_on_paper(server: Server, window: Window, run: str) -> None:
     keep(server, run, "A title", prime="The ", temperatures=[0.5, 1.0])
-    options = {"viewport": {"width": 390, "height": 844}, "color_scheme": scheme}
-    page = gallery(server, open_window(**options).page)
-    expect(page.locator("#gallery-passages .passage-card")).to_have_count(1)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    columns = page.locator(".passage-card-columns section")
-    boxes = [columns.nth(i).bounding_box() for i in range(2)]
-    assert len({box["x"] for box in boxes if box}) == 1
-    page.emulate_media(media="print")
-    for gone in (".top", ".passage-card-actions", ".gallery-tools", "#theme"):
-        expect(page.locator(gone).first).to_be_hidden()
-    expect(page.locator("#gallery-title")).to_be_visible()
-    expect(page.locator("#gallery-passages .passage-card h3")).to_be_visible()
+    window.page.set_viewport_size({"width": 390, "height": 844})
+    schemes: list[Literal["light", "dark"]] = ["light", "dark"]
+    for scheme in schemes:
+        window.page.emulate_media(color_scheme=scheme, media="screen")
+        page = gallery(server, window.page)
+        expect(page.locator("#gallery-passages .passage-card")).to_have_count(1)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        columns = page.locator(".passage-card-columns section")
+        boxes = [columns.nth(i).bounding_box() for i in range(2)]
+        assert len({box["x"] for box in boxes if box}) == 1
+        page.emulate_media(media="print")
+        for gone in (".top", ".passage-card-actions", ".gallery-tools", "#theme"):
+            expect(page.locator(gone).first).to_be_hidden()
+        expect(page.locator("#gallery-title")).to_be_visible()
+        expect(page.locator("#gallery-passages .passage-card h3")).to_be_visible()
 
 
 def test_viewers_read_the_gallery(own_server: Server, open_window: Callable[..., Window]) -> None:

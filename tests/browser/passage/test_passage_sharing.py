@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Window, eventually
+from tests.browser.conftest import Module, Window, eventually
 from tests.browser.passage.test_passage import run, text, written
 from tests.browser.server_process import Server
 
@@ -102,19 +102,18 @@ def test_a_custom_translator(server: Server, open_window: Callable[..., Window],
     expect(page.locator("#passage")).to_be_visible()
 
 
-def test_a_translator_gets_the_text(window: Window, server: Server, run: str) -> None:
-    page = window.open(server, run)
-    parts = page.evaluate(
-        """async () => {
-          const { translationUrl } = await import("/static/js/passage/translators.js");
+def test_a_translator_gets_the_text(module: Module) -> None:
+    parts = module(
+        "passage/translators.js",
+        """(() => {
           const text = "a/b & c? $& 漢字 🙂 ".repeat(400);
-          const short = translationUrl("https://x.org/?q={text}", "a b", "en");
-          const long = translationUrl("https://x.org/?l={language}&q={text}", text, "pt");
+          const short = m.translationUrl("https://x.org/?q={text}", "a b", "en");
+          const long = m.translationUrl("https://x.org/?l={language}&q={text}", text, "pt");
           const query = new URL(long.href).searchParams.get("q");
-          const noRoom = translationUrl("https://x.org/" + "y".repeat(5000), "a b", "en");
+          const noRoom = m.translationUrl("https://x.org/" + "y".repeat(5000), "a b", "en");
           return [short, long.href.length, text.startsWith(query), long.characters,
             Array.from(query).length, noRoom];
-        }"""
+        })()""",
     )
     assert parts[0] == {"href": "https://x.org/?q=a%20b", "characters": 3}
     assert 3800 < parts[1] <= 4000

@@ -44,17 +44,22 @@ def paused_run(server: Server, **spec: object) -> str:
     return run
 
 
-def forked(server: Server, page: Page, run: str) -> dict[str, object]:
+def forked(server: Server, page: Page) -> dict[str, object]:
+    before = {each["id"] for each in server.call("GET", "runs")}
     page.locator("#fork-start").click()
     expect(page.locator("#fork-dialog")).to_be_hidden()
-    fork = eventually(
-        lambda: [each for each in server.call("GET", "runs") if each["id"] != run], bool, "the fork"
-    )[0]
+    [fork] = eventually(
+        lambda: [each for each in server.call("GET", "runs") if each["id"] not in before],
+        bool,
+        "the fork",
+    )
     server.call("POST", f"runs/{fork['id']}/stop")
     return dict(fork["spec"])
 
 
-def test_a_fork_without_changes_has_the_parents_spec(server: Server, window: Window) -> None:
+def test_a_fork_has_the_parents_spec_and_every_change_arrives(
+    server: Server, window: Window
+) -> None:
     run = paused_run(server, **UNUSUAL)
     parent = server.call("GET", f"runs/{run}")["spec"]
     page = fork_form(server, window, run)
@@ -67,13 +72,9 @@ def test_a_fork_without_changes_has_the_parents_spec(server: Server, window: Win
     expect(page.locator("#fork-clip")).to_have_value("5")
     expect(page.get_by_label("until stopped").locator("visible=true")).to_be_checked()
     expect(page.locator("#fork-max_updates")).to_be_disabled()
-    spec = forked(server, page, run)
+    spec = forked(server, page)
     assert spec | {"name": ""} == parent | {"name": ""}
 
-
-def test_every_change_arrives(server: Server, window: Window) -> None:
-    run = paused_run(server, **UNUSUAL)
-    parent = server.call("GET", f"runs/{run}")["spec"]
     page = fork_form(server, window, run)
     numbers = {"learning_rate": 0.01, "sample_every": 70, "seed": 6, "dropout": 0.5, "clip": 2.5}
     page.locator("#fork-clip_mode").select_option("norm")
@@ -86,7 +87,7 @@ def test_every_change_arrives(server: Server, window: Window) -> None:
     page.get_by_label("start paused").check()
     changes = {"clip_mode": "norm", "max_updates": 900_000, "name": "changed", "pace": 10}
     changes |= {"watch_words": ["Crake", "Vane"], "paused": True}
-    assert forked(server, page, run) == parent | numbers | changes
+    assert forked(server, page) == parent | numbers | changes
 
 
 def test_dropout_is_offered_only_between_layers(server: Server, window: Window) -> None:

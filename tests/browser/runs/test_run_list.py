@@ -65,12 +65,25 @@ def states(server: Server) -> dict[str, str]:
     return {run["name"]: run["state"] for run in server.call("GET", "runs")}
 
 
-def test_several_runs_are_resumed_and_stopped_together(server: Server, window: Window) -> None:
+def test_several_runs_are_deleted_restored_resumed_and_stopped_together(
+    server: Server, window: Window
+) -> None:
     for name in ("both one", "both two", "three"):
         server.create_run(name=name, paused=True, pace=1, max_updates=None, hidden_size=8)
     page = window.open(server)
     rows = opened(page)
     expect(rows).to_have_text(["three", "both two", "both one"])
+    for name in ("three", "both one"):
+        page.get_by_label(f"Select {name}").check()
+    page.locator("#run-batch").get_by_role("button", name="Delete").click()
+    expect(page.locator(".toast")).to_contain_text("2 runs were deleted.")
+    expect(page.locator("#run-name")).to_have_text("both two")
+    page.locator(".toast").get_by_text("Undo").click()
+    expect(page.locator("#run-name")).to_have_text("three")
+    opened(page)
+    expect(rows).to_have_text(["three", "both two", "both one"])
+    assert len(server.call("GET", "runs")) == 3
+
     page.locator("#run-search").fill("both")
     expect(rows).to_have_text(["both two", "both one"])
     batch = page.locator("#run-batch")
@@ -93,24 +106,7 @@ def test_several_runs_are_resumed_and_stopped_together(server: Server, window: W
     )
 
 
-def test_several_runs_are_deleted_and_restored_together(server: Server, window: Window) -> None:
-    for name in ("one", "two", "three"):
-        server.create_run(name=name, paused=True, hidden_size=8)
-    page = window.open(server)
-    rows = opened(page)
-    for name in ("three", "one"):
-        page.get_by_label(f"Select {name}").check()
-    page.locator("#run-batch").get_by_role("button", name="Delete").click()
-    expect(page.locator(".toast")).to_contain_text("2 runs were deleted.")
-    expect(page.locator("#run-name")).to_have_text("two")
-    page.locator(".toast").get_by_text("Undo").click()
-    expect(page.locator("#run-name")).to_have_text("three")
-    opened(page)
-    expect(rows).to_have_text(["three", "two", "one"])
-    assert len(server.call("GET", "runs")) == 3
-
-
-def test_a_phone_names_the_state_of_a_run(
+def test_a_phone_names_the_state_of_a_run_and_each_state_looks_different(
     server: Server, open_window: Callable[..., Window]
 ) -> None:
     run = server.create_run(name="x" * 60, paused=True, layers=2, batch_size=50, hidden_size=8)
@@ -121,10 +117,6 @@ def test_a_phone_names_the_state_of_a_run(
     about = page.locator(".run-row .run-about")
     expect(about).to_be_visible()
     expect(about).to_contain_text("rnn 8, 2 layers, batch 50, adagrad 0.1")
-
-
-def test_waiting_and_paused_look_different(server: Server, window: Window) -> None:
-    page = window.open(server, server.create_run(paused=True))
     looks = page.evaluate(
         """["queued", "paused", "running", "failed", "finished"].map((state) => {
           const dot = document.querySelector("#run-dot");

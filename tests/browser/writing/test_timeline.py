@@ -85,12 +85,12 @@ def test_past_updates_show_both_texts_and_leaving_returns_to_live(
 
 
 def test_at_full_speed_each_sample_is_held_and_then_the_newest_is_shown(
-    server: Server, window: Window
+    server: Server, open_window: Callable[..., Window]
 ) -> None:
     run = server.create_run(
-        pace=100, sample_every=2, sample_length=40, max_updates=None, hidden_size=8
+        pace=50, sample_every=2, sample_length=40, max_updates=None, hidden_size=8
     )
-    page = window.page
+    page = open_window(clock=True).page
     page.add_init_script(
         """window.titles = [];
         addEventListener("DOMContentLoaded", () => {
@@ -99,20 +99,30 @@ def test_at_full_speed_each_sample_is_held_and_then_the_newest_is_shown(
             .observe(title, { childList: true, characterData: true, subtree: true });
         });"""
     )
-    window.open(server, run)
-    count = "new Set(titles.map(([, text]) => /[0-9,]+$/.exec(text)?.[0])).size"
-    eventually(lambda: page.evaluate(count), lambda seen: seen >= 4, "some samples")
-    changes = page.evaluate("titles")
-    first: dict[str, float] = {}
-    for at, text in changes:
-        if found := re.search(r"[\d,]+$", text):
-            first.setdefault(found[0], at)
+    page.goto(f"{server.url}?run={run}")
+
+    def first_shown() -> dict[int, float]:
+        """When each sample was shown first, by the page's clock."""
+        first: dict[int, float] = {}
+        for at, text in page.evaluate("titles"):
+            if found := re.search(r"[\d,]+$", text):
+                first.setdefault(int(found[0].replace(",", "")), at)
+        return first
+
+    def samples_on_timeline() -> int:
+        return int(page.locator("#timeline").get_attribute("max") or 0)
+
+    for shown in range(1, 5):
+        eventually(lambda: len(first_shown()), shown.__le__, "another sample")
+        more = samples_on_timeline() + 3
+        eventually(samples_on_timeline, more.__le__, "later samples")
+        page.clock.fast_forward(2_000)
+    first = first_shown()
     times = list(first.values())
     # The first one may be shown just before the page is complete.
     assert all(b - a > 1_900 for a, b in pairwise(times[1:]))
-    updates = [int(update.replace(",", "")) for update in first]
     # Between them is what was written meanwhile.
-    assert all(b - a > 2 for a, b in pairwise(updates[1:]))
+    assert all(b - a > 2 for a, b in pairwise(list(first)[1:]))
 
     server.call("POST", f"runs/{run}/pause")
     newest = max(samples_of(server, run))
