@@ -350,10 +350,10 @@ def test_without_a_websocket_the_page_polls_and_says_why(
 
 
 def after_a_poll(page: Page, shown: Callable[[], bool], what: str) -> None:
-    """Wait for what a later request brings."""
+    """Wait for what a later request, or the next connection, brings."""
 
     def read() -> bool:
-        skip_s(page, POLL_EVERY_S)
+        skip_s(page, 1)
         return shown()
 
     eventually(read, bool, what)
