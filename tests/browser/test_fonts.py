@@ -106,7 +106,6 @@ CUT = """() => [...document.querySelectorAll("button, nav a, label, h2")]
   .map((each) => each.outerHTML)"""
 
 
-@pytest.mark.usefixtures("run")
 @pytest.mark.parametrize("fonts", ["shipped", "blocked"])
 @pytest.mark.parametrize(("width", "height", "scale"), [(390, 844, 1), (720, 450, 2)])
 def test_nothing_overflows_on_a_phone_or_at_200_percent(
@@ -118,6 +117,7 @@ def test_nothing_overflows_on_a_phone_or_at_200_percent(
     scale: int,
 ) -> None:
     """A browser that shows a page of 1440 x 900 at 200% lays it out in 720 x 450 pixels."""
+    server.create_run(max_updates=50)
     window = open_window(viewport={"width": width, "height": height}, device_scale_factor=scale)
     page = with_fonts(window, fonts)
     window.expect_errors("was preloaded")
