@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from tests.fork_server import start_command
-from tests.serving import NO_CERTIFICATES
+from tests.serving import NO_CERTIFICATES, child_pids
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_S = 60
@@ -107,11 +107,5 @@ class Server:
     def kill_workers(self) -> None:
         """Kill every worker, as the kernel does when memory runs out."""
         assert self._process is not None
-        found = subprocess.run(
-            ["pgrep", "-P", str(self._process.pid), "-f", "server.worker"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        for pid in found.stdout.split():
-            os.kill(int(pid), signal.SIGKILL)
+        for pid in child_pids(self._process.pid, "server.worker"):
+            os.kill(pid, signal.SIGKILL)
