@@ -11,6 +11,7 @@ import numpy as np
 from rich.console import Console
 
 from benchmarks.course import course
+from benchmarks.mistakes import mistakes
 from benchmarks.server.long_history import long_history
 from benchmarks.server.report import report
 from benchmarks.server.transfer import transfer
@@ -41,10 +42,12 @@ def main() -> int:
     exit_status = 0
     if name == "speed":
         speed(console)
+    elif name == "mistakes":
+        mistakes(arguments, console)
     elif name in TARGETED:
         exit_status = status(TARGETED[name](arguments, console), console)
     else:
-        console.print(f"There is no benchmark {name!r}: speed, {', '.join(TARGETED)}.")
+        console.print(f"There is no benchmark {name!r}: speed, mistakes, {', '.join(TARGETED)}.")
         return 2
     console.print(f"\nTotal time: {time.monotonic() - start_s:.0f} s.")
     return exit_status

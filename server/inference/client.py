@@ -20,6 +20,7 @@ from server.inference.messages import (
     MeasureTexts,
     Shutdown,
     TimeUpdates,
+    TrainMistake,
     WritePassages,
 )
 
@@ -100,6 +101,18 @@ class InferenceClient:
         reply = await self._request(TimeUpdates(spec=spec, distinct=distinct))
         update_s: float = reply["update_s"]
         return update_s
+
+    async def train_mistake(self, command: TrainMistake, on_part: OnPiece) -> Message:
+        """Train a network with a mistake beside the right one.
+
+        Parameters
+        ----------
+        command : TrainMistake
+            What to train.
+        on_part : callable
+            Called with each partial reply.
+        """
+        return await self._request(command, on_part)
 
     async def terminate(self) -> None:
         """End the process, even in the middle of a passage: it has nothing to save."""

@@ -41,8 +41,10 @@ from server.inference.messages import (
     MeasureTexts,
     Shutdown,
     TimeUpdates,
+    TrainMistake,
     WritePassages,
 )
+from server.inference.mistakes import train_mistake
 from server.inference.replay import opening, replay
 from server.inference.surprisal import SurprisalReader
 from server.inference.test_part import measure_test_part
@@ -73,7 +75,7 @@ class TextGenerator:
         command : InferenceCommand
             The command.
         send_partial : callable
-            Called with each partial reply: the pieces of passages as they are written.
+            Called with each partial reply, such as the pieces of passages as they are written.
 
         Raises
         ------
@@ -101,6 +103,8 @@ class TextGenerator:
                 return {"result": compare_step_sizes(command.cell)}
             case TimeUpdates():
                 return {"update_s": time_update_s(command.spec, command.distinct)}
+            case TrainMistake():
+                return train_mistake(command, send_partial)
             case Shutdown():
                 return {}
 

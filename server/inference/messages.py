@@ -226,6 +226,37 @@ class TimeUpdates(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrainMistake(Command):
+    """Train a network with a mistake beside the right one.
+
+    The reply is ``{"updates", "seconds"}``. The partial replies are, some times a second,
+    ``{"update", "right", "wrong", "updates_per_second"}``, with the smooth losses since the last
+    one, None where they are not finite; and ``{"sample"}``, with the `update`, what both write
+    (`right` and `wrong`, None if a network cannot), and `gradient_errors` by parameter: see
+    `server.course.training.gradient_errors`.
+
+    Attributes
+    ----------
+    corpus_path : str
+        The text.
+    cell, mistake : str
+    layers, hidden_size, sequence_length, seed : int
+        As in a run's spec.
+    updates : int
+        How many each network makes.
+    """
+
+    corpus_path: str
+    cell: str
+    mistake: str
+    layers: int
+    hidden_size: int
+    sequence_length: int
+    seed: int
+    updates: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shutdown(Command):
     """Exit."""
 
@@ -240,6 +271,7 @@ InferenceCommand = (
     | CheckGradients
     | CompareStepSizes
     | TimeUpdates
+    | TrainMistake
     | Shutdown
 )
 

@@ -27,6 +27,7 @@ from server.web.routes import (
     gradient_check,
     history,
     milestones,
+    mistakes,
     model_files,
     pages,
     passages,
@@ -91,6 +92,7 @@ def create_app(settings: Settings) -> FastAPI:
         report,
         gradient_check,
         course,
+        mistakes,
         websocket,
         polling,
     ):

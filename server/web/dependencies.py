@@ -16,6 +16,7 @@ from server.analysis.estimates import EstimateService
 from server.analysis.gradient_check import GradientCheckService
 from server.analysis.held_out_loss import HeldOutLossService
 from server.analysis.loss_analysis import LossAnalysis
+from server.analysis.mistakes import MistakeTrainingService
 from server.analysis.own_losses import OwnLossesService
 from server.analysis.surprisal import SurprisalService
 from server.corpora.excerpts import ExcerptReader
@@ -75,6 +76,7 @@ class Services:
     loss_cache: LossCache
     own_losses: OwnLossesService
     estimates: EstimateService
+    mistakes: MistakeTrainingService
     reports: ReportService
     broadcaster: Broadcaster
     throttle: Throttle

@@ -11,6 +11,7 @@ from server.analysis.estimates import EstimateService
 from server.analysis.gradient_check import GradientCheckService
 from server.analysis.held_out_loss import HeldOutLossService
 from server.analysis.loss_analysis import LossAnalysis
+from server.analysis.mistakes import MistakeTrainingService
 from server.analysis.own_losses import OwnLossesService
 from server.analysis.surprisal import SurprisalService
 from server.corpora.excerpts import ExcerptReader
@@ -70,6 +71,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             services.course,
             services.surprisal,
             services.estimates,
+            services.mistakes,
         )
         await asyncio.gather(*(service.close() for service in inference), supervisor.close())
 
@@ -127,6 +129,7 @@ async def _create_services(settings: Settings) -> Services:
         gradient_checks=gradient_checks,
         course=CourseService(max_waiting),
         estimates=EstimateService(max_waiting),
+        mistakes=MistakeTrainingService(max_waiting),
         surprisal=SurprisalService(store_reader, supervisor.get, max_waiting),
         held_out_losses=HeldOutLossService(max_waiting),
         loss_analysis=loss_analysis,
