@@ -17,6 +17,7 @@ COPY server server
 COPY static static
 COPY templates templates
 COPY data/corpora data/corpora
+COPY docs/course.md docs/course.md
 COPY LICENSE .
 # The server's user cannot write here, so the bytecode is compiled now.
 RUN /opt/hurrah/bin/python -m compileall -q /opt/hurrah/lib /app

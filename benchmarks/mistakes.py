@@ -2,7 +2,7 @@
 
 ``python -m benchmarks mistakes [CELL ...]`` trains the reference on the shipped novel and writes
 the file that the page "Mistakes" and docs/course.md take their figures from. It keeps what the file
-has, so that an interrupted run goes on, and another cell is added.
+has, so that an interrupted run goes on; delete the file to begin again.
 """
 
 import json
@@ -163,5 +163,10 @@ def _entry(networks: list[dict], cell: str, plan: Plan) -> dict:  # type: ignore
 
 
 def _write(networks: list[dict]) -> None:  # type: ignore[type-arg]
-    content = {"text": "the-lamps-of-saltmere", "numpy": np.__version__, "networks": networks}
+    content = {
+        "text": "the-lamps-of-saltmere",
+        "distinct": len(vocabulary()),
+        "numpy": np.__version__,
+        "networks": networks,
+    }
     FILE.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -1,4 +1,6 @@
-"""Writes what follows from the server's types: types/wire.d.ts and the tables of docs/protocol.md.
+"""Writes what follows from the server's types and data.
+
+These are types/wire.d.ts and the tables of docs/protocol.md and docs/course.md.
 
 `make generate` runs it. tests/scripts/test_generate.py fails if a file is out of date.
 """
@@ -8,11 +10,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import get_args
 
+from scripts.course_table import mistakes_table
 from scripts.protocol_tables import message_table, spec_table
 from scripts.typescript import declarations
 from server.analysis.course import Answer
 from server.analysis.gradient_check import GradientCheckResult
 from server.analysis.loss_analysis import ExplainedLoss
+from server.analysis.mistakes import TrainingProgress, TrainingResult, TrainingSample
 from server.analysis.own_losses import OwnLossesResult
 from server.analysis.surprisal import UpdateSurprisal
 from server.corpora.library import Corpus
@@ -26,12 +30,14 @@ __all__ = ["generated_files"]
 
 ROOT = Path(__file__).parents[1]
 PROTOCOL = ROOT / "docs" / "protocol.md"
+COURSE = ROOT / "docs" / "course.md"
 WIRE = ROOT / "types" / "wire.d.ts"
 
 # The answers to HTTP requests that the page's scripts name and that no message contains.
 ANSWERS = [
     *(Corpus, ExplainedLoss, FirstBelow, FoundParameters, GradientCheckResult, ReportRemarks),
     *(Answer, OwnLossesResult, SavedPassageSlice, UpdateSurprisal),
+    *(TrainingProgress, TrainingResult, TrainingSample),
 ]
 HEAD = """\
 // Written by `make generate` from the server's types; docs/protocol.md describes them. Read by the
@@ -44,7 +50,8 @@ def generated_files() -> dict[Path, str]:
     protocol = PROTOCOL.read_text(encoding="utf-8")
     for name, table in {"spec": spec_table(), "messages": message_table()}.items():
         protocol = _replace_table(protocol, name, table)
-    return {PROTOCOL: protocol, WIRE: _wire_types()}
+    course = _replace_table(COURSE.read_text(encoding="utf-8"), "mistakes", mistakes_table())
+    return {PROTOCOL: protocol, COURSE: course, WIRE: _wire_types()}
 
 
 def _wire_types() -> str:
@@ -58,7 +65,7 @@ def _replace_table(page: str, name: str, table: str) -> str:
     """Replace what is between the markers of a table."""
     begin, end = f"<!-- make generate: {name} -->\n", f"\n<!-- end: {name} -->"
     if page.count(begin) != 1 or page.count(end) != 1:
-        raise ValueError(f"docs/protocol.md needs the lines {begin.strip()} and {end.strip()}")
+        raise ValueError(f"a page needs the lines {begin.strip()} and {end.strip()}")
     before, _, rest = page.partition(begin)
     return f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
 

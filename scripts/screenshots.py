@@ -165,6 +165,7 @@ def _pictures() -> list[Picture]:
         Picture("gradients-light", WIDE, "light", _check_gradients, "gradients"),
         Picture("gradients-dark", WIDE, "dark", _check_gradients, "gradients?mistake=clipping"),
         Picture("course-light", WIDE, "light", _check_own_gradients, "course"),
+        Picture("mistakes-light", WIDE, "light", _train_mistake, "course/mistakes"),
         Picture("phone-light", PHONE, "light", _watch),
         Picture("phone-dark", PHONE, "dark", _watch),
     ]
@@ -283,6 +284,12 @@ def _check_own_gradients(page: Page) -> None:
         {"name": "my_gradients.npz", "mimeType": "application/zip", "buffer": file.getvalue()}
     )
     expect(page.locator("#answer-maps canvas")).to_have_count(5)
+
+
+def _train_mistake(page: Page) -> None:
+    page.locator("#training-start").click()
+    page.locator("#training[data-done]").wait_for()
+    page.locator("#mistakes").evaluate("(page) => page.scrollIntoView()")
 
 
 def _open_form(page: Page) -> None:

@@ -74,7 +74,7 @@ def _declaration(each: type, base: type | None, note: Note) -> str:
     return "\n".join([f"/** {summary} */", f"interface {each.__name__}{extends} {{", *lines, "}"])
 
 
-def _expression(hint: Any, note: Note) -> str:  # noqa: ANN401 - any type
+def _expression(hint: Any, note: Note) -> str:  # noqa: ANN401, PLR0911 - any type, each its own way
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is None:
         return _name(hint, note)
@@ -82,11 +82,13 @@ def _expression(hint: Any, note: Note) -> str:  # noqa: ANN401 - any type
         return _expression(arguments[0], note)
     if origin is Literal:
         return " | ".join(map(json.dumps, arguments))
-    if origin not in {Union, UnionType, list, tuple}:
+    if origin not in {Union, UnionType, dict, list, tuple}:
         raise TypeError(f"{hint} has no counterpart in TypeScript")
     inner = [_expression(each, note) for each in arguments if each is not ...]
     if origin in {Union, UnionType}:
         return " | ".join(dict.fromkeys(inner))
+    if origin is dict:
+        return f"Record<{', '.join(inner)}>"
     if origin is tuple and ... not in arguments:
         return f"[{', '.join(inner)}]"
     is_union = get_origin(arguments[0]) in {Union, UnionType, Literal}

@@ -237,3 +237,15 @@ interface UrlParameter {
 
 /** The query of a problem of the course, as in its URL. */
 type ProblemQuery = Record<string, string>;
+/** A mistake that networks can be trained with, and how it shows. */
+interface DescribedMistake {
+  name: string;
+  label: string;
+  equation: string;
+  look_at: string;
+  lines: { right: string; wrong: string }[];
+  min_layers: number;
+  verdict: "hidden" | "beside" | "visible" | null;
+  sentence: string | null;
+  measured: string | null;
+}

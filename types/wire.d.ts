@@ -196,6 +196,28 @@ interface UpdateSurprisal {
   passages: PassageSurprisal[];
 }
 
+/** The smooth losses of the updates since the last line of the response. */
+interface TrainingProgress {
+  update: number;
+  right: (number | null)[];
+  wrong: (number | null)[];
+  updates_per_second: number;
+}
+
+/** The end of a training. */
+interface TrainingResult {
+  updates: number;
+  seconds: number;
+}
+
+/** What both networks write, and how far off the gradients with the mistake are. */
+interface TrainingSample {
+  update: number;
+  right: string | null;
+  wrong: string | null;
+  gradient_errors: Record<string, number | null>;
+}
+
 /** The current state of a run. */
 interface Run {
   id: string;

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field
 
 from server.concurrency.admission import AdmissionLimiter
 from server.concurrency.child_process import ChildExitedError, ChildRefusedError
 from server.concurrency.json_lines import Message
-from server.course.training import training_mistakes
+from server.course.mistakes import NETWORK
+from server.course.symptoms import symptom_of
+from server.course.training import OF_LOWER_LAYERS, training_mistakes, training_variant
 from server.errors import ConflictError
 from server.inference.client import InferenceClient
 from server.inference.messages import TrainMistake
 from server.rnn.architecture import MAX_LAYERS, Architecture
-from server.rnn.cells import DEFAULT_CELL
+from server.rnn.cells import CELLS, DEFAULT_CELL
 from server.spec.run_spec import CellName, SpecError, StrictModel
 from server.spec.schemas import ApiModel
 
@@ -27,6 +31,7 @@ __all__ = [
     "TrainingProgress",
     "TrainingResult",
     "TrainingSample",
+    "described_mistakes",
     "training_numbers",
 ]
 
@@ -167,6 +172,49 @@ def training_numbers() -> list[TrainingNumber]:
         for name, schema in MistakeTraining.model_json_schema()["properties"].items()
         if schema.get("type") == "integer"
     ]
+
+
+@cache
+def described_mistakes() -> dict[str, list[dict[str, Any]]]:
+    """Return the mistakes that the networks of each cell can be trained with, for the page.
+
+    Returns
+    -------
+    dict
+        By cell, in the order of the list. `lines` has the right line of the reference and the wrong
+        one, `min_layers` is how many layers a network needs to have the mistake, `verdict` and
+        `sentence` say how it shows, and `measured` with which networks that was found.
+    """
+    return {
+        cell: [
+            {
+                "name": mistake.name,
+                "label": mistake.label,
+                "equation": mistake.equation,
+                "look_at": mistake.look_at,
+                "lines": [
+                    {"right": right, "wrong": wrong}
+                    for module in (cell, NETWORK)
+                    for right, wrong in training_variant(cell, mistake.name).lines.get(module, ())
+                ],
+                "min_layers": 2 if mistake.name in OF_LOWER_LAYERS else 1,
+                **_symptom(cell, mistake.name),
+            }
+            for mistake in training_mistakes(cell, MAX_LAYERS)
+        ]
+        for cell in CELLS
+    }
+
+
+def _symptom(cell: str, name: str) -> dict[str, str | None]:
+    symptom = symptom_of(cell, name)
+    if symptom is None:
+        return {"verdict": None, "sentence": None, "measured": None}
+    return {
+        "verdict": symptom.verdict,
+        "sentence": symptom.sentence,
+        "measured": symptom.measured,
+    }
 
 
 class MistakeTrainingService:

@@ -110,6 +110,11 @@ def _check_own_gradients(page: Page) -> None:
     expect(page.locator("#answer-diagnosis code").first).to_be_visible()
 
 
+def _train_mistake(page: Page) -> None:
+    page.locator("#training-start").click()
+    page.locator("#training[data-done]").wait_for()
+
+
 def _compare(page: Page) -> None:
     expect(page.locator("#compare-body tr")).to_have_count(1)
     page.locator("#compare-chart[data-drawn]").wait_for(state="attached")
@@ -147,6 +152,7 @@ STATES = [
     State("reading", _read, "#reading", "?run={run}&tab=reading&at=900", stays_open=True),
     State("gradients", _check_gradients, address="gradients"),
     State("course", _check_own_gradients, address="course?hidden_size=5"),
+    State("mistakes", _train_mistake, address="course/mistakes?hidden_size=5&updates=20"),
 ]
 
 

@@ -19,7 +19,7 @@ from tests.browser.conftest import (
 from tests.browser.server_process import Server
 
 LATIN_PAGE_BYTES = 250_000
-PAGES = ("", "compare", "gradients", "passages", "course")
+PAGES = ("", "compare", "gradients", "passages", "course", "course/mistakes")
 OTHERS = ("DejaVu", "Noto")
 FONTS = ("shipped", "blocked", *OTHERS)
 

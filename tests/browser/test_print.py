@@ -46,6 +46,7 @@ READY: dict[str, tuple[str, str]] = {
     "compare": ("compare?with={run}", "#compare-chart[data-drawn]"),
     "gradients": ("gradients", "#check-maps canvas"),
     "course": ("course?cell=lstm", "#problem-arrays tr"),
+    "mistakes": ("course/mistakes", "#all-symptoms dt"),
 }
 
 

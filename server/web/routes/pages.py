@@ -14,6 +14,7 @@ from starlette.templating import Jinja2Templates
 from server import __version__
 from server.analysis.course import ProblemRequest
 from server.analysis.gradient_check import number_fields
+from server.analysis.mistakes import described_mistakes, training_numbers
 from server.report.parts.writing import passage_request
 from server.rnn.cells import CELLS, DEFAULT_CELL
 from server.spec.description import MAX_SAFE_INTEGER, form_description, script_description
@@ -27,6 +28,7 @@ router = APIRouter(include_in_schema=False)
 
 ROOT = Path(__file__).parent.parent.parent.parent
 STATIC = ROOT / "static"
+METHOD = ROOT / "docs" / "course.md"
 PLOTLY = "vendor/plotly/plotly-basic.min.js"
 
 templates = Jinja2Templates(ROOT / "templates")
@@ -102,6 +104,28 @@ async def course(request: Request) -> Response:
         problem_fields=number_fields(ProblemRequest),
         max_safe_integer=MAX_SAFE_INTEGER,
     )
+
+
+@router.get("/course/mistakes", response_class=HTMLResponse)
+async def mistakes(request: Request) -> Response:
+    """Return the page that trains a network with a mistake beside the right one."""
+    return _page(
+        request,
+        "mistakes.html",
+        "mistakes",
+        view="Course",
+        skip="the mistakes",
+        default_cell=DEFAULT_CELL,
+        mistakes=described_mistakes(),
+        training_fields=training_numbers(),
+        max_safe_integer=MAX_SAFE_INTEGER,
+    )
+
+
+@router.get("/course/method", response_class=FileResponse)
+async def method() -> Response:
+    """Return the method of the course, docs/course.md, as text."""
+    return FileResponse(METHOD, media_type="text/plain; charset=utf-8")
 
 
 def _page(

@@ -4,24 +4,7 @@ import { errorText } from "../gradients/relative-errors.js";
 import { el } from "../lib/dom.js";
 import { labelsOf } from "./answer-text.js";
 import { equation, sentence } from "./equation.js";
-
-/** @param {{right: string, wrong: string}} pair */
-const linePair = ({ right, wrong }) =>
-  el(
-    "dl",
-    { class: "course-lines" },
-    ...[
-      ["wrong", wrong],
-      ["right", right],
-    ].map(([side, line]) =>
-      el(
-        "div",
-        { class: `course-${side}` },
-        el("dt", { text: side }),
-        el("dd", {}, el("code", { text: line })),
-      ),
-    ),
-  );
+import { linePair } from "./line-pair.js";
 
 /** @param {MistakeDetails} mistake @param {boolean} alone */
 const mistakePart = ({ label, equation: line, look_at: lookAt, lines }, alone) =>

@@ -605,3 +605,31 @@ export function checkAnswer(query, file, signal) {
   form.append("file", file);
   return upload(course("answer", query), form, () => {}, signal);
 }
+
+/**
+ * Train a network with a mistake beside the right one. The promise resolves when it is done.
+ *
+ * @param {object} request
+ * @param {(part: TrainingProgress) => void} onProgress
+ * @param {(sample: TrainingSample) => void} onSample
+ * @param {AbortSignal} signal
+ * @returns {Promise<TrainingResult>}
+ */
+export async function trainMistake(request, onProgress, onSample, signal) {
+  const response = await send("/api/course/mistakes", { method: "POST", body: request, signal });
+  if (!response.ok) return answer(response.status, await response.text());
+  let last = null;
+  try {
+    for await (const line of linesOf(response)) {
+      if (line.sample) onSample(line.sample);
+      else if (line.right) onProgress(line);
+      else last = line;
+    }
+  } catch (error) {
+    if (isAbort(error)) throw error;
+    throw new Problem(CUT_OFF);
+  }
+  if (last === null) throw new Problem(CUT_OFF);
+  if (typeof last.status === "number") throw new Problem(last.detail, last.status, last.errors);
+  return last;
+}

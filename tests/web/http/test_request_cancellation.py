@@ -65,6 +65,7 @@ READING = [
     ("POST", "/api/runs/x/passages", [PART, END]),
     ("POST", "/api/gradient-check", [PART, PART, END]),
     ("POST", "/api/gradient-check/steps", None),
+    ("POST", "/api/course/mistakes", [END]),
     ("POST", "/api/estimate", [END]),
 ]
 CHANGING = [

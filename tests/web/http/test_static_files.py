@@ -17,6 +17,7 @@ PAGES = {
     "/compare": "compare",
     "/gradients": "gradients",
     "/course": "course",
+    "/course/mistakes": "mistakes",
 }
 
 

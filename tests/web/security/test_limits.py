@@ -92,6 +92,8 @@ def test_viewers_are_rate_limited_and_the_operator_is_not(narrow, run):
     few = "3 gradient checks a minute from one address"
     assert until_refused(narrow, few, "POST", check, json={"hidden_size": 3}) >= 3
     until_refused(narrow, few, "POST", f"{check}/steps", json={})
+    training = {"hidden_size": 1, "updates": 1}
+    until_refused(narrow, few, "POST", "/api/course/mistakes", json=training)
     assert until_refused(narrow, "2 downloads a minute", "GET", *files) >= 2
     for _ in range(6):
         assert as_operator(narrow, "POST", passages, json={"length": 2_000}).status_code == 200

@@ -38,7 +38,16 @@ def carries_them(answer):
     return True
 
 
-PLACES = ("/", "/compare", "/gradients", "/course", "/healthz", "/api/runs", "/openapi.json")
+PLACES = (
+    "/",
+    "/compare",
+    "/gradients",
+    "/course",
+    "/course/mistakes",
+    "/healthz",
+    "/api/runs",
+    "/openapi.json",
+)
 
 
 def test_every_kind_of_response_has_the_headers(server, run):

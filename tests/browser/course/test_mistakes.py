@@ -1,0 +1,114 @@
+"""The page "Mistakes": choosing a mistake, and training it beside the right network."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, expect
+
+from server.analysis.mistakes import described_mistakes
+from tests.browser.conftest import Window
+from tests.browser.server_process import Server
+
+SMALL = "hidden_size=5&sequence_length=8&updates=40"
+
+
+def trained(page: Page) -> None:
+    page.locator("#training[data-done]").wait_for()
+
+
+def drawn(page: Page, updates: int) -> None:
+    page.locator(f"#training-plot[data-drawn='{updates}']").wait_for(state="attached")
+
+
+def curves(page: Page) -> list[list[float | None]]:
+    """The losses that Plotly has, of the right network and of the other one."""
+    found: list[list[float | None]] = page.evaluate(
+        "document.querySelector('#training-plot').data.map(({ y }) => Array.from(y))"
+    )
+    return found
+
+
+def test_a_mistake_is_trained_beside_the_right_network(server: Server, window: Window) -> None:
+    page = window.page
+    page.goto(f"{server.url}course/mistakes?{SMALL}&mistake=softmax_over_time&cell=lstm")
+    expect(page.locator("nav[aria-label=Views] [aria-current]")).to_have_text("Course")
+    expect(page.locator(".course-pages [aria-current]")).to_have_text("Mistakes")
+    described = described_mistakes()
+
+    # The mistake of the address is chosen; those of another cell are others.
+    expect(page.locator("#chosen-title")).to_have_text("Softmax over the wrong axis")
+    listed = page.locator("#mistakes-list input")
+    expect(listed).to_have_count(sum(each["min_layers"] == 1 for each in described["lstm"]))
+    page.locator("#training-cell label", has_text="rnn").click()
+    expect(listed).to_have_count(sum(each["min_layers"] == 1 for each in described["rnn"]))
+    expect(page.locator("#chosen-title")).to_have_text("Softmax over the wrong axis")
+    page.locator("#training-layers").fill("2")
+    page.locator("#training-layers").blur()
+    expect(listed).to_have_count(len(described["rnn"]))
+    expect(page.locator("#all-symptoms dt")).to_have_count(len(described["rnn"]))
+
+    # It cannot write: its probabilities of a single step do not add up to 1.
+    page.locator("#training-start").click()
+    trained(page)
+    expect(page.locator("#sample-wrong")).to_contain_text("do not add up to 1")
+
+    page.locator("#mistakes-list input[value=no_recurrent_gradient]").check()
+    mistake = next(each for each in described["rnn"] if each["name"] == "no_recurrent_gradient")
+    expect(page.locator("#chosen-lines code")).to_have_text(
+        [mistake["lines"][0]["wrong"], mistake["lines"][0]["right"]]
+    )
+    expect(page.locator("#chosen-symptom")).to_have_text(mistake["sentence"])
+    page.keyboard.press("r")
+    page.locator("#training:not([data-done])").wait_for()
+    trained(page)
+    drawn(page, 40)
+    right, wrong = curves(page)
+    assert len(right) == len(wrong) == 40
+    assert right[0] == wrong[0]
+    assert right != wrong
+    expect(page.locator("#training-status")).to_contain_text("40 updates in")
+    expect(page.locator("#training-words")).to_contain_text("Smooth loss after update 40: right")
+    for side in ("right", "wrong"):
+        assert len(page.locator(f"#sample-{side}").inner_text()) > 150
+
+    # Two layers: the gradients of the output are right, those of the layers are not.
+    results = page.locator("#training-errors td:last-child")
+    expect(results).to_have_text(["✗ wrong"] * 6 + ["✓ right"] * 2)
+    updates = page.locator("#training-updates-made label")
+    expect(updates).to_have_text([str(update) for update in range(4, 41, 4)])
+    last = page.locator("#sample-right").inner_text()
+    updates.first.click()
+    expect(page.locator("#sample-right")).not_to_have_text(last)
+
+    # The address has the request.
+    address = page.url
+    assert "mistake=no_recurrent_gradient" in address
+    assert "layers=2" in address
+
+
+def test_a_training_can_be_stopped_and_a_bad_request_is_explained(
+    server: Server, window: Window
+) -> None:
+    page = window.page
+    page.goto(f"{server.url}course/mistakes?hidden_size=150&sequence_length=100&updates=4000")
+    stop = page.locator("#training-stop")
+    expect(stop).to_be_disabled()
+    page.locator("#training-start").click()
+    expect(page.locator("#training-status")).to_contain_text("left.")
+    stop.click()
+    expect(page.locator("#training-status")).to_contain_text("Stopped after update")
+    expect(stop).to_be_disabled()
+    expect(page.locator("#training-start")).to_be_focused()
+    expect(page.locator("#training")).to_have_attribute("aria-busy", "false")
+
+    # The process is free again at once.
+    for name, value in (("hidden_size", 5), ("sequence_length", 8), ("updates", 20)):
+        page.locator(f"#training-{name}").fill(str(value))
+    page.locator("#training-updates").press("Enter")
+    trained(page)
+    drawn(page, 20)
+
+    window.expect_errors("422")
+    page.locator("#training-hidden_size").fill("400")
+    page.locator("#training-start").click()
+    expect(page.locator("#error-hidden_size")).to_contain_text("300")
+    expect(page.locator("#training-status")).to_have_text("Press Train.")
