@@ -520,6 +520,8 @@ interface Quality {
   longest_real_run: number;
   longest_copy: number;
   words: number | null;
+  spelling: number | null;
+  word_bigrams: number | null;
 }
 
 /** Text that always has the same beginning and the same random numbers, at every update. */

@@ -3,11 +3,12 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
 
-from server.corpora.words import WORD, find_all, has_one_letter, word_units
+from server.corpora.words import WORD, find_all, has_letters, has_one_letter, word_units
 
 NGRAM_LENGTHS = (2, 4, 8, 16, 32, 64)
 """Lengths of the indexed n-grams of the corpus; each is twice the previous one."""
@@ -34,6 +35,12 @@ TABLE_BITS_PER_NGRAM = 64
 """Size of the bit set of a text's n-grams: one in 64 others is taken for one of them."""
 
 COMPARED_AT_ONCE = 64
+
+SPELLING_LETTERS = 3
+"""Letters of a word at least, for its spelling to count. Shorter ones are often right by chance."""
+
+MIN_PAIRS_MERGED = 1 << 16
+"""Hashes of pairs of words that are collected at least before repetitions are removed."""
 
 PASS_CHARACTERS = 1 << 18
 """Size of the parts in which the corpus is searched for a longer copy."""
@@ -62,12 +69,21 @@ class Quality:
     words : int or None
         Number of the text's words, of which `real_words` is the share; None if an earlier version
         measured the text.
+    spelling : float or None
+        Share of the text's words of at least three letters that are in the corpus, 0 to 1; None if
+        it has none, or if an earlier version measured the text.
+    word_bigrams : float or None
+        Share of the pairs of consecutive words of the text that are consecutive in the corpus too,
+        0 to 1; None if it has no pair, or if an earlier version measured the text. What is between
+        the two words does not count.
     """
 
     real_words: float
     longest_real_run: int
     longest_copy: int
     words: int | None = None
+    spelling: float | None = None
+    word_bigrams: float | None = None
 
 
 class QualityMeasure:
@@ -90,12 +106,13 @@ class QualityMeasure:
     ----------
     corpus : str
         The text to compare with. It stays in memory, with an index of 6 to 12
-        bytes per character, at most 96 MiB.
+        bytes per character, at most 96 MiB, and 8 bytes for each different pair
+        of consecutive words.
     """
 
     def __init__(self, corpus: str) -> None:
         self._corpus = corpus
-        self._words = _known_words(corpus)
+        self._words, self._pairs = _known_words(corpus)
         self._index = _build_index(corpus)
 
     def measure(self, text: str) -> Quality:
@@ -111,14 +128,33 @@ class QualityMeasure:
         Quality
             The measures.
         """
-        count, real, run, longest_run = 0, 0, 0, 0
-        for start, end in _units(text):
-            run = run + 1 if text[start:end].casefold() in self._words else 0
-            count += 1
-            real += run > 0
+        words = [text[start:end].casefold() for start, end in _units(text)]
+        known = [word in self._words for word in words]
+        run, longest_run = 0, 0
+        for is_known in known:
+            run = run + 1 if is_known else 0
             longest_run = max(longest_run, run)
-        share = real / count if count else 0.0
-        return Quality(share, longest_run, self._longest_copy(text), count)
+        spelled = [
+            is_known
+            for word, is_known in zip(words, known, strict=True)
+            if has_letters(word, SPELLING_LETTERS)
+        ]
+        return Quality(
+            _share(known) or 0.0,
+            longest_run,
+            self._longest_copy(text),
+            len(words),
+            _share(spelled),
+            _share(self._has_pairs(words)),
+        )
+
+    def _has_pairs(self, words: list[str]) -> list[bool]:
+        """Return for each pair of consecutive words whether it is in the corpus."""
+        wanted = _pair_hashes(np.array([_word_hash(word) for word in words], dtype=np.uint64))
+        if not len(self._pairs):
+            return [False] * len(wanted)
+        places = np.searchsorted(self._pairs, wanted).clip(max=len(self._pairs) - 1)
+        return [bool(found) for found in self._pairs[places] == wanted]
 
     def invented_words(self, text: str) -> list[tuple[int, int]]:
         """Find the words of a text that are not in the corpus.
@@ -196,18 +232,82 @@ def _units(text: str) -> Iterator[tuple[int, int]]:
             yield match.start() + start, match.start() + end
 
 
-def _known_words(corpus: str) -> frozenset[str]:
-    """Return the words of a corpus, with the single letters that are words there."""
+def _known_words(corpus: str) -> tuple[frozenset[str], Hashes]:
+    """Return the words of a corpus, and the hashes of its pairs of consecutive words, ascending.
+
+    The words are without the single letters that are not words there.
+    """
     counts: Counter[str] = Counter()
+    pairs = _PairCollector()
     for words in find_all(WORD, corpus):
         # Most words occur often: divide each distinct one only once.
+        hashes: dict[str, list[int]] = {}
         for word, times in Counter(words).items():
-            for start, end in word_units(word):
-                counts[word[start:end].casefold()] += times
+            units = [word[start:end].casefold() for start, end in word_units(word)]
+            hashes[word] = [_word_hash(unit) for unit in units]
+            for unit in units:
+                counts[unit] += times
+        pairs.add(np.fromiter((each for word in words for each in hashes[word]), np.uint64))
     enough = counts.total() * COMMON_SHARE
-    return frozenset(
+    known = frozenset(
         word for word, times in counts.items() if times >= enough or not has_one_letter(word)
     )
+    return known, pairs.sorted()
+
+
+class _PairCollector:
+    """Collects the different pairs of consecutive words of a text, as 64-bit hashes.
+
+    Two of a million different pairs have the same hash with a probability of less than one in ten
+    million. Repetitions are removed whenever as many hashes have been added as were kept, which
+    bounds the memory to about three times that of the result.
+    """
+
+    def __init__(self) -> None:
+        self._kept: Hashes = np.empty(0, dtype=np.uint64)
+        self._added: list[Hashes] = []
+        self._count = 0
+        self._last: Hashes = np.empty(0, dtype=np.uint64)
+
+    def add(self, words: Hashes) -> None:
+        """Add the pairs of the next words of the text, given by their hashes."""
+        # The last word of the part before is the first of a pair.
+        words = np.concatenate([self._last, words])
+        self._last = words[-1:]
+        self._added.append(_distinct(_pair_hashes(words)))
+        self._count += len(self._added[-1])
+        if self._count > max(len(self._kept), MIN_PAIRS_MERGED):
+            self._merge()
+
+    def _merge(self) -> None:
+        self._kept = _distinct(np.concatenate([self._kept, *self._added]))
+        self._added, self._count = [], 0
+
+    def sorted(self) -> Hashes:
+        """Return the hashes, ascending."""
+        self._merge()
+        return self._kept
+
+
+def _distinct(hashes: Hashes) -> Hashes:
+    """Return each hash once, ascending. `numpy.unique` takes several times as long."""
+    hashes = np.sort(hashes)
+    distinct: Hashes = hashes[np.append(True, hashes[1:] != hashes[:-1])[: len(hashes)]]
+    return distinct
+
+
+def _word_hash(word: str) -> int:
+    """Return a 64-bit hash of a word, the same in every process."""
+    return int.from_bytes(blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest())
+
+
+def _pair_hashes(words: Hashes) -> Hashes:
+    """Return the hash of each pair of consecutive words, given their hashes."""
+    return _combined(words, 1) if len(words) > 1 else np.empty(0, dtype=np.uint64)
+
+
+def _share(truths: list[bool]) -> float | None:
+    return sum(truths) / len(truths) if truths else None
 
 
 class _LongerCopies:

@@ -81,6 +81,15 @@ def has_one_letter(word: str) -> bool:
     return len(word) == 1 or (len(word) < 5 and len(_NOT_A_LETTER.sub("", word)) == 1)
 
 
+def has_letters(word: str, least: int) -> bool:
+    """Return whether a word of a script with spaces has at least so many letters.
+
+    Marks and apostrophes do not count. In a script without spaces, `word_units` are not words, and
+    their letters tell nothing: False.
+    """
+    return not _UNSPACED.match(word) and len(_NOT_A_LETTER.sub("", word)) >= least
+
+
 def count_words(text: str) -> int:
     """Count the words of a text as a reader would.
 

@@ -1,3 +1,4 @@
+import itertools
 import random
 
 import pytest
@@ -24,7 +25,7 @@ def measure(saltmere):
 
 
 def test_a_copy_of_the_corpus():
-    assert QualityMeasure(TALE).measure(TALE) == Quality(1.0, 17, len(TALE), 17)
+    assert QualityMeasure(TALE).measure(TALE) == Quality(1.0, 17, len(TALE), 17, 1.0, 1.0)
 
 
 def test_an_empty_text():
@@ -32,7 +33,7 @@ def test_an_empty_text():
 
 
 def test_an_empty_corpus():
-    assert QualityMeasure("").measure("The lamp") == Quality(0.0, 0, 0, 2)
+    assert QualityMeasure("").measure("The lamp") == Quality(0.0, 0, 0, 2, 0.0, 0.0)
 
 
 def test_a_copy_without_words():
@@ -87,7 +88,7 @@ def test_pairs_of_characters_stand_for_words_without_spaces():
     measure = QualityMeasure(CHINESE)
     assert measure.measure(CHINESE).real_words == 1
     text = "他没有走了。"
-    assert measure.measure(text) == Quality(3 / 4, 2, 3, 4)
+    assert measure.measure(text) == Quality(3 / 4, 2, 3, 4, None, 1 / 3)
     assert measure.invented_words(text) == [(2, 4)]
     shuffled = "".join(random.Random(4).sample(CHINESE * 9, k=300))
     assert measure.measure(shuffled).real_words < 0.2
@@ -238,3 +239,41 @@ def test_equal_hashes_are_not_taken_for_equal_texts(monkeypatch):
     monkeypatch.setattr(quality, "MAX_SEARCHES", 0)
     monkeypatch.setattr(quality, "_combined", lambda hashes, distance: 0 * hashes[:-distance])
     assert QualityMeasure("abcdef").measure("xbcdxf").longest_copy <= 3
+
+
+def test_spelling_and_pairs_of_words_by_their_definitions(measure, saltmere):
+    tale = QualityMeasure(TALE)
+    # Of three letters or more: lamp, wxnt, out; "he" and "A" are shorter, didn't has five letters.
+    found = tale.measure("Lamp he wxnt A out didn't")
+    assert found.spelling == pytest.approx(3 / 4)
+    # "went out" and "out the", whatever is between the words, but not "the out".
+    assert tale.measure("went OUT - the out").word_bigrams == pytest.approx(2 / 3)
+    # An old text, one without long words, and one without a pair have no value, not 0.
+    assert Quality(0.5, 1, 2).spelling is Quality(0.5, 1, 2).word_bigrams is None
+    assert tale.measure("he on").spelling is None
+    assert tale.measure("lamp").word_bigrams is None
+    # In a script without spaces there are no words to spell.
+    chinese = QualityMeasure("天地玄黄宇宙洪荒").measure("天地玄荒")
+    assert chinese.spelling is None
+    assert chinese.word_bigrams == pytest.approx(1 / 2)
+    # By the definition, over more than one slice of a text.
+    words = [word.casefold() for word in quality.WORD.findall(saltmere)]
+    pairs = set(itertools.pairwise(words))
+    rng = random.Random(5)
+    drawn = [rng.choice(words) for _ in range(500)] + words[1000:1200]
+    share = sum(pair in pairs for pair in itertools.pairwise(drawn)) / (len(drawn) - 1)
+    assert 0.2 < share < 0.9
+    assert measure.measure(" ".join(drawn)).word_bigrams == pytest.approx(share)
+
+
+def test_pairs_are_found_across_slices_and_merges(monkeypatch):
+    monkeypatch.setattr(quality, "MIN_PAIRS_MERGED", 4)
+    monkeypatch.setattr(
+        quality, "find_all", lambda pattern, text: map(pattern.findall, text.split("."))
+    )
+    corpus = "one two three. four five. one two. six seven eight nine ten one"
+    measured = QualityMeasure(corpus)
+    words = corpus.replace(".", "").split()
+    assert len(measured._pairs) == len(set(itertools.pairwise(words)))
+    assert measured.measure("three four, five one").word_bigrams == 1.0
+    assert measured.measure("one three").word_bigrams == 0.0

@@ -45,14 +45,42 @@ const MEASURES = [
   },
 ];
 
-/** "64% real words of 152  7 real words in a row  14 characters copied". */
+/** @type {{key: "spelling" | "word_bigrams", words: string, title: string}[]} */
+const SHARES = [
+  {
+    key: "spelling",
+    words: "of longer words spelled right",
+    title: "The share of the words of at least three letters that are in the corpus",
+  },
+  {
+    key: "word_bigrams",
+    words: "of word pairs in the corpus",
+    title: "The share of the pairs of consecutive words that are consecutive in the corpus too",
+  },
+];
+
+/**
+ * "64% real words of 152  7 real words in a row  14 characters copied  58% of longer words spelled
+ * right  21% of word pairs in the corpus"; a text of an earlier version lacks the last two.
+ */
 export function qualityFigures(quality) {
   if (!quality) return [];
-  return MEASURES.map((measure) => {
+  const figures = MEASURES.map((measure) => {
     const figure = el("b", { text: measure.show(quality[measure.key], quality) });
     return el("span", {}, figure, ` ${unitOf(measure, quality)}`);
   });
+  const known = SHARES.filter(({ key }) => typeof quality[key] === "number");
+  const shares = known.map(({ key, words, title }) =>
+    el("span", { title }, el("b", { text: format.share(quality[key]) }), ` ${words}`),
+  );
+  return [...figures, ...shares];
 }
+
+/** "58% of longer words spelled right, 21% of word pairs in the corpus"; "" if neither is known. */
+const sharesText = (quality) =>
+  SHARES.filter(({ key }) => typeof quality[key] === "number")
+    .map(({ key, words }) => `${format.share(quality[key])} ${words}`)
+    .join(", ");
 
 /**
  * "characters copied", or "character copied" for 1; "real words of 2", since a share alone does not
@@ -163,7 +191,9 @@ class QualityCurve {
     // Relative to the size of the plot: a translation does not cause a layout shift.
     const [left, top] = [this.#positions[index] * 100, heightOf(this.#values[index], this.#most)];
     this.#marker.style.translate = `${left}cqw ${top}cqh`;
-    this.#plot.title = `${about}, maximum so far ${this.#textOf(this.#mostIndex)}`;
+    const shares = this.#measure.key === "real_words" ? sharesText(this.#qualities[index]) : "";
+    const most = `${about}, maximum so far ${this.#textOf(this.#mostIndex)}`;
+    this.#plot.title = shares ? `${most}. This sample: ${shares}` : most;
   }
 
   get #mostIndex() {
