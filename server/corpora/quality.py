@@ -48,6 +48,9 @@ PASS_CHARACTERS = 1 << 18
 HASH_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 """An odd constant, 2**64 divided by the golden ratio (Knuth's multiplicative hashing)."""
 
+LETTER_MULTIPLIER = np.uint64(0xBF58476D1CE4E5B9)
+"""An odd constant with which letters are hashed (that of SplitMix64)."""
+
 BitIndex = npt.NDArray[np.uint8]
 Hashes = npt.NDArray[np.uint64]
 
@@ -416,8 +419,11 @@ def _ngram_hashes(text: str) -> Iterator[tuple[int, Hashes]]:
 
 
 def _code_points(text: str) -> Hashes:
-    code_points = text.encode("utf-32-le", errors="surrogatepass")
-    return np.frombuffer(code_points, dtype="<u4").astype(np.uint64)
+    encoded = text.encode("utf-32-le", errors="surrogatepass")
+    code_points = np.frombuffer(encoded, dtype="<u4").astype(np.uint64)
+    # Without it, "aab" and "abb" collide: the differences of neighbouring letters cancel out.
+    code_points *= LETTER_MULTIPLIER
+    return code_points ^ (code_points >> np.uint64(32))
 
 
 def _combined(hashes: Hashes, distance: int) -> Hashes:

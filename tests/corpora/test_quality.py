@@ -219,6 +219,7 @@ def test_the_work_for_a_repetitive_corpus_is_linear(changes, monkeypatch):
 )
 @example(("ab" * 200, "ab" * 90 + "b" + "ab" * 120))
 @example(("😀👩\u200d👧e\u0301", "👧e\u0301😀"))
+@example(("abbaa", "aabb"))
 def test_one_pass_finds_the_longest_copy(corpus_and_text):
     corpus, text = corpus_and_text
     with pytest.MonkeyPatch.context() as patch:
