@@ -37,8 +37,11 @@ function formRequest() {
   };
 }
 
+/** An empty or a wrong number of layers is taken as one. */
+const layers = () => Math.max(1, Number(form.elements.layers.value) || 1);
+
 const showMistakes = (/** @type {string | null | undefined} */ wanted = undefined) =>
-  list.show(form.elements.cell.value, Number(form.elements.layers.value), wanted);
+  list.show(form.elements.cell.value, layers(), wanted);
 
 async function train() {
   request?.abort();

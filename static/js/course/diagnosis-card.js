@@ -6,8 +6,23 @@ import { labelsOf } from "./answer-text.js";
 import { equation, sentence } from "./equation.js";
 import { linePair } from "./line-pair.js";
 
+const SEE_TRAINING = "See what it does to a training";
+// They need the right gradients of the same parameters, so no network is trained with them.
+const NOT_TRAINED = ["clipped", "scaled"];
+
+/** The address at which a network with a mistake is trained. @param {string} name */
+function trainingAddress(name) {
+  const problem = new URLSearchParams(location.search);
+  const query = new URLSearchParams({ mistake: name });
+  for (const field of ["cell", "layers"]) {
+    const value = problem.get(field);
+    if (value) query.set(field, value);
+  }
+  return `/course/mistakes?${query}`;
+}
+
 /** @param {MistakeDetails} mistake @param {boolean} alone */
-const mistakePart = ({ label, equation: line, look_at: lookAt, lines }, alone) =>
+const mistakePart = ({ name, label, equation: line, look_at: lookAt, lines }, alone) =>
   el(
     "section",
     { class: "course-mistake" },
@@ -15,6 +30,9 @@ const mistakePart = ({ label, equation: line, look_at: lookAt, lines }, alone) =
     el("p", { class: "course-equation" }, equation(line)),
     ...lines.map(linePair),
     el("p", {}, ...sentence(lookAt)),
+    ...(NOT_TRAINED.includes(name)
+      ? []
+      : [el("p", {}, el("a", { href: trainingAddress(name), text: SEE_TRAINING }))]),
   );
 
 /**

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import runpy
 from collections.abc import Callable
 from pathlib import Path
@@ -124,6 +125,8 @@ def test_a_viewer_finds_a_mistake_and_then_the_right_gradients(
     diagnosis = page.locator("#answer-diagnosis")
     expect(diagnosis.locator(".course-wrong code").first).to_have_text("dh = e[t]")
     expect(diagnosis.locator(".course-right code").first).to_have_text("dh = e[t] + dh_next")
+    link = diagnosis.get_by_role("link", name="See what it does to a training")
+    expect(link).to_have_attribute("href", re.compile("mistakes.*mistake=no_recurrent_gradient"))
     expect(page.locator("#check-maps canvas")).to_have_count(5)
     page.locator("#check-maps canvas").nth(1).focus()
     expect(page.locator("#check-readout")).to_contain_text("against the right gradient")

@@ -41,8 +41,9 @@ def test_a_mistake_is_trained_beside_the_right_network(server: Server, window: W
     page.locator("#training-cell label", has_text="rnn").click()
     expect(listed).to_have_count(sum(each["min_layers"] == 1 for each in described["rnn"]))
     expect(page.locator("#chosen-title")).to_have_text("Softmax over the wrong axis")
-    page.locator("#training-layers").fill("2")
-    page.locator("#training-layers").blur()
+    for layers in ("", "2"):
+        page.locator("#training-layers").fill(layers)
+        page.locator("#training-layers").blur()
     expect(listed).to_have_count(len(described["rnn"]))
     expect(page.locator("#all-symptoms dt")).to_have_count(len(described["rnn"]))
 
