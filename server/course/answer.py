@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -12,20 +12,27 @@ import numpy as np
 from server.checkpoints.array_files import ArrayFileError, read_array_file
 from server.checkpoints.npz import Arrays
 from server.course.comparison import (
+    ROUNDED,
+    SINGLE,
     Gradients,
     Matrix,
     Precision,
+    agreement,
     precision_of,
     relative_errors,
 )
-from server.course.diagnosis import Diagnosis, changed_lines, diagnose
+from server.course.diagnosis import Diagnosis, Search, changed_lines, diagnose
 from server.course.evidence import evidence
-from server.course.problem import QUERY, Problem, ProblemQuery, make_problem
+from server.course.problem import PROBLEM_README, QUERY, Problem, ProblemQuery, make_problem
 from server.course.recognition import AnswerError, SentGradients, recognise_gradients
 
 __all__ = ["check_answer", "query_in", "read_answer"]
 
 MAP_SIZE = 32
+INCOMPLETE = (
+    "The problem is large, so not all pairs of mistakes were tried: a smaller one, of 10 hidden"
+    " units and 10 characters, tries them all."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +40,7 @@ class _Judged:
     sent: SentGradients
     errors: Gradients
     precision: Precision
+    rounded: bool
 
     @property
     def right(self) -> set[str]:
@@ -50,6 +58,10 @@ def read_answer(content: bytes) -> Arrays:
     try:
         return read_array_file(io.BytesIO(content)).arrays
     except ArrayFileError as error:
+        if PROBLEM_README in content:
+            raise AnswerError(
+                "This is the problem, not your gradients: choose the file that your code saved."
+            ) from error
         raise AnswerError(str(error)) from error
 
 
@@ -89,51 +101,94 @@ def check_answer(query: ProblemQuery, arrays: Arrays) -> dict[str, Any]:
     judged = _judged(problem, recognise_gradients(arrays, problem))
     missing = [name for name in problem.parameters if name not in judged.errors]
     wrong = len(judged.right) < len(judged.errors)
-    diagnosis: list[Diagnosis] = []
+    search = Search([])
     if wrong:
-        diagnosis = diagnose(problem, judged.sent.gradients, judged.precision)
-        if not diagnosis and judged.sent.transposed and judged.sent.square:
-            other = _judged(problem, _untransposed(judged.sent))
-            if found := diagnose(problem, other.sent.gradients, other.precision):
-                judged, diagnosis = other, found
+        search = diagnose(problem, judged.sent.gradients, judged.precision)
+        if not search.found and judged.sent.uncertain:
+            other = _judged_as(problem, judged.sent.turned(judged.sent.uncertain))
+            found = diagnose(problem, other.sent.gradients, other.precision)
+            if found.found:
+                judged, search = other, found
+    diagnosis = search.found
     return {
         "passed": not wrong and not missing,
         "threshold": judged.precision.threshold,
         "precision": judged.precision.dtype,
         "parameters": [_parameter(problem, judged, name) for name in judged.errors],
         "missing": missing,
-        "remarks": [*judged.sent.remarks, *_precision_remark(judged.precision)],
+        "remarks": [*judged.sent.remarks, *_precision_remark(judged)],
         "diagnosis": [_diagnosis(each, problem, len(diagnosis)) for each in diagnosis],
-        "evidence": evidence(problem, judged.errors, judged.right, judged.sent.loss)
+        "evidence": [
+            *evidence(
+                problem,
+                judged.sent,
+                judged.errors,
+                judged.right,
+                judged.precision,
+            ),
+            *([] if search.complete else [INCOMPLETE]),
+        ]
         if wrong
         else [],
     }
 
 
 def _judged(problem: Problem, sent: SentGradients) -> _Judged:
+    """Judge gradients, each square matrix in the layout in which it is right.
+
+    The shape of a square matrix does not show its layout. If only some of the others are
+    transposed, such as U, whose columns are looked up, each may be so or not. If all of the others
+    are, or if there are none, the layout is the same for all.
+    """
+    judged = _judged_as(problem, sent)
+    if not sent.uncertain or len(judged.right) == len(judged.errors):
+        return judged
+    other = _judged_as(problem, sent.turned(sent.uncertain))
+    plain = {name for name, gradient in sent.gradients.items() if gradient.ndim > 1}
+    if sent.transposed and plain - sent.transposed:
+        better = other.right - judged.right
+        return _judged_as(problem, sent.turned(better)) if better else judged
+    if not sent.transposed and len(other.right) > len(judged.right):
+        return other
+    return judged
+
+
+def _judged_as(problem: Problem, sent: SentGradients) -> _Judged:
     precision = precision_of(sent.gradients)
-    errors = {
+    judged = _Judged(sent, _errors(problem, sent, precision), precision, rounded=False)
+    if (
+        len(judged.right) < len(judged.errors)
+        and agreement(sent.gradients, {name: problem.gradients[name] for name in sent.gradients})
+        < ROUNDED
+    ):
+        rounded = _Judged(sent, _errors(problem, sent, SINGLE), SINGLE, rounded=True)
+        if len(rounded.right) == len(rounded.errors):
+            return rounded
+    return judged
+
+
+def _errors(problem: Problem, sent: SentGradients, precision: Precision) -> Gradients:
+    return {
         name: relative_errors(gradient, problem.gradients[name], precision)
         for name, gradient in sent.gradients.items()
     }
-    return _Judged(sent, errors, precision)
 
 
-def _untransposed(sent: SentGradients) -> SentGradients:
-    """Return the square matrices as they are in the file."""
-    gradients = sent.gradients | {name: sent.gradients[name].T for name in sent.square}
-    return replace(
-        sent, gradients=gradients, transposed=sent.transposed - set(sent.square), square=()
-    )
-
-
-def _precision_remark(precision: Precision) -> list[str]:
-    if precision.dtype == "float64":
+def _precision_remark(judged: _Judged) -> list[str]:
+    if judged.precision.dtype == "float64":
         return []
+    limit = f"so errors below {judged.precision.threshold:g} pass"
+    if judged.rounded:
+        return [
+            (
+                "The numbers agree to about six digits and are then rounded, as sums in float32 or"
+                f" numerical derivatives are, {limit}. Compute in float64 for a sharper check."
+            )
+        ]
     return [
         (
-            "The numbers are float32: seven digits limit the check, so errors below"
-            f" {precision.threshold:g} pass. Compute in float64 for a sharper one."
+            f"The numbers are float32: seven digits limit the check, {limit}. Compute in float64"
+            " for a sharper one."
         )
     ]
 

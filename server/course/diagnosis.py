@@ -6,6 +6,9 @@ gradients agree with those sent in as many digits as they have. Rules of the ran
 1. One mistake comes before two: pairs are tried only if no single one agrees.
 2. The better agreement comes first; of one mistake, only the best variant counts.
 3. All that agree are listed, because on this problem they cannot be told apart.
+4. What agrees no better than the right gradients is not named.
+
+The work on pairs is limited, so that an unknown mistake in the largest problem takes seconds.
 """
 
 from __future__ import annotations
@@ -31,10 +34,13 @@ from server.course.problem import Problem, ProblemQuery, make_problem
 __all__ = ["Diagnosis", "diagnose"]
 
 MAX_NAMED = 6
-# The greatest error of a candidate, times the precision's threshold.
-LIMIT = 1.0
 # A mistake that changes no parameter by more than this has no effect on the problem.
 NO_EFFECT = 1e-9
+# A mistake agrees better than the right gradients if its error is less than this part of theirs.
+BETTER = 0.1
+# Steps of a cell that may be computed for the pairs of one answer. It is a number of steps, not a
+# time, so that the same file gets the same answer on every machine.
+MAX_PAIR_STEPS = 40_000
 MAX_KEPT_BYTES = 32_000_000
 
 # The order in which a student's own code would change right gradients: clipping comes last.
@@ -65,9 +71,25 @@ class Diagnosis:
         return tuple(mistake.name for mistake in self.mistakes)
 
 
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What was found, and how far it was searched.
+
+    Attributes
+    ----------
+    found : list of Diagnosis
+        The likeliest first.
+    complete : bool
+        Whether all pairs were tried that could be tried.
+    """
+
+    found: list[Diagnosis]
+    complete: bool = True
+
+
 @np.errstate(all="ignore")
-def diagnose(problem: Problem, sent: Gradients, precision: Precision) -> list[Diagnosis]:
-    """Return the mistakes that agree with the gradients sent, the likeliest first.
+def diagnose(problem: Problem, sent: Gradients, precision: Precision) -> Search:
+    """Find the mistakes that agree with the gradients sent.
 
     Parameters
     ----------
@@ -84,24 +106,32 @@ def diagnose(problem: Problem, sent: Gradients, precision: Precision) -> list[Di
         for name, gradient in sent.items()
         if agreement({name: gradient}, problem.gradients) < precision.threshold
     }
+    limit = min(precision.threshold, BETTER * agreement(sent, problem.gradients))
     for count in (1, 2):
         best: dict[tuple[str, ...], Diagnosis] = {}
+        complete = True
+        runs.steps = 0
         for made in combinations(mistakes, count):
+            if count > 1 and runs.steps > MAX_PAIR_STEPS:
+                complete = False
+                break
             for found in _tried(runs, made, sent, right):
-                if found.agreement < LIMIT * precision.threshold:
+                if found.agreement < limit:
                     known = best.get(found.names)
                     if known is None or found.agreement < known.agreement:
                         best[found.names] = found
         if best:
-            return sorted(best.values(), key=lambda found: found.agreement)[:MAX_NAMED]
-    return []
+            ranked = sorted(best.values(), key=lambda found: found.agreement)
+            return Search(ranked[:MAX_NAMED], complete)
+    return Search([], complete)
 
 
 def _tried(
     runs: _Runs, made: Sequence[Mistake], sent: Gradients, right: set[str]
 ) -> Iterator[Diagnosis]:
+    wrong = set(sent) - right
     for variants in _choices(made, runs.problem.query.cell):
-        if len(variants) > 1 and not all(runs.may_be_of_a_pair(v, right) for v in variants):
+        if len(variants) > 1 and not runs.may_be_a_pair(variants, right, wrong):
             continue
         gradients = runs.gradients(variants, made, sent)
         if gradients is not None:
@@ -127,15 +157,23 @@ class _Runs:
         self._kept = MAX_KEPT_BYTES // size_bytes
         self._found: dict[tuple[int, ...], Gradients | None] = {}
         self._changed: dict[int, set[str]] = {}
+        # The steps of a cell that this answer needs, also those that were kept from another.
+        self.steps = 0
 
-    def may_be_of_a_pair(self, variant: Variant, right: set[str]) -> bool:
-        """Whether a mistake changes some gradients, and none of those that are right.
+    def may_be_a_pair(self, variants: Sequence[Variant], right: set[str], wrong: set[str]) -> bool:
+        """Whether two mistakes together can change the gradients that are wrong, and only those.
 
-        The second mistake would have to undo exactly what the first one does there. What a
-        transform changes depends on the data, so it may always be one of two.
+        Each must have an effect. If one changes a right gradient, the other would have to undo
+        exactly that; if neither changes a wrong one, both together do not. What a transform
+        changes depends on the data, so it may be any of them.
         """
-        if variant.transform is not None:
-            return True
+        changes = [self._changes(v) for v in variants if v.transform is None]
+        if any(not changed or changed & right for changed in changes):
+            return False
+        return len(changes) < len(variants) or wrong <= set().union(*changes)
+
+    def _changes(self, variant: Variant) -> set[str]:
+        """Return the parameters whose gradients a mistake changes."""
         changed = self._changed.get(id(variant))
         if changed is None:
             found, of_problem = self._run([variant]), self.problem.gradients
@@ -149,7 +187,7 @@ class _Runs:
                 }
             )
             self._changed[id(variant)] = changed
-        return bool(changed) and not changed & right
+        return changed
 
     def gradients(
         self, variants: Sequence[Variant], made: Sequence[Mistake], sent: Gradients
@@ -169,10 +207,13 @@ class _Runs:
     def _run(self, variants: Sequence[Variant]) -> Gradients | None:
         key = tuple(sorted(id(variant) for variant in variants))
         if key in self._found:
-            return self._found[key]
-        found = self._computed(variants)
-        if found is None or len(self._found) < self._kept:
-            self._found[key] = found
+            found = self._found[key]
+        else:
+            found = self._computed(variants)
+            if found is None or len(self._found) < self._kept:
+                self._found[key] = found
+        if found is not None and len(key) > 1:
+            self.steps += self.problem.query.sequence_length * self.problem.query.layers
         return found
 
     def _computed(self, variants: Sequence[Variant]) -> Gradients | None:

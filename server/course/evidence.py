@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from server.course.comparison import Gradients
+from server.course.comparison import Gradients, Precision
 from server.course.problem import Problem
+from server.course.recognition import SentGradients
 from server.rnn.cells import CELLS
 
 __all__ = ["evidence"]
@@ -15,19 +16,28 @@ GATES = {"gru": ("r", "z", "n"), "lstm": ("g", "i", "f", "o")}
 LOSS_ERROR = 1e-5
 
 
-def evidence(problem: Problem, errors: Gradients, right: set[str], loss: float | None) -> list[str]:
+def evidence(
+    problem: Problem,
+    sent: SentGradients,
+    errors: Gradients,
+    right: set[str],
+    precision: Precision,
+) -> list[str]:
     """Return what is known about the mistake, in sentences.
 
     Parameters
     ----------
     problem : Problem
+    sent : SentGradients
+        The gradients that were sent, and the loss, if it was.
     errors : dict of str to ndarray
         The relative error of every entry of the gradients that were sent.
     right : set of str
         The parameters whose gradients are right; not all.
-    loss : float or None
-        The loss that was sent.
+    precision : Precision
+        That of the gradients.
     """
+    loss = sent.loss
     wrong = [name for name in errors if name not in right]
     good = [name for name in errors if name in right]
     said = (
@@ -35,6 +45,7 @@ def evidence(problem: Problem, errors: Gradients, right: set[str], loss: float |
         if good
         else ["No gradient is right."]
     )
+    agrees = False
     if loss is not None:
         agrees = abs(loss - problem.loss) < LOSS_ERROR * abs(problem.loss)
         said.append(
@@ -43,16 +54,29 @@ def evidence(problem: Problem, errors: Gradients, right: set[str], loss: float |
             else f"Your loss is {loss:.6f} and should be {problem.loss:.6f}: look at the forward"
             " pass first."
         )
-    said.append(_place(problem, set(wrong), set(errors)))
+    said.append(_place(problem, set(wrong), set(errors), forward_is_right=agrees))
     said.extend(_gates(problem, errors, right))
+    said.extend(_multiples(problem, sent.gradients, wrong, precision))
     return said
 
 
-def _place(problem: Problem, wrong: set[str], sent: set[str]) -> str:
+def _place(problem: Problem, wrong: set[str], sent: set[str], *, forward_is_right: bool) -> str:
+    if wrong == {"c"} and len(sent) > 1:
+        return "Only c is wrong, so p - y is right: the error is in how it is added up for c."
     if "c" in wrong:
+        where = (
+            "p - y, or in what is done with all gradients"
+            if forward_is_right
+            else "the forward pass, the softmax, the targets"
+        )
         return (
-            "c is wrong, and its gradient is only the sum of p - y: the error is in the forward"
-            " pass, the softmax, the targets, or in how steps are added up."
+            "c is wrong, and its gradient is only the sum of p - y: the error is in"
+            f" {where}, or in how steps are added up."
+        )
+    if "V" in wrong and len(wrong) > 1:
+        return (
+            "c is right, so the sum of p - y is too; V is wrong, and so is what goes back: look at"
+            " whether each p - y has the target and the state h of its own step."
         )
     if "V" in wrong:
         return (
@@ -106,6 +130,27 @@ def _gates(problem: Problem, errors: Gradients, right: set[str]) -> list[str]:
         bad = [gate for gate, error in zip(names, greatest, strict=True) if error > limit]
         if len(bad) < gates:
             said.append(f"In {name} only the rows of {_listed(bad)} are wrong.")
+    return said
+
+
+def _multiples(
+    problem: Problem, sent: Gradients, wrong: list[str], precision: Precision
+) -> list[str]:
+    """Say which wrong gradients are zero, or the right ones times a number."""
+    zero = [name for name in wrong if not sent[name].any()]
+    said = []
+    if zero:
+        said.append(f"{_listed(zero)} {_are(zero)} all zeros: not computed, or not what was saved.")
+    factors = {}
+    for name in wrong:
+        right, own = problem.gradients[name], sent[name]
+        factor = float(np.vdot(right, own) / np.vdot(right, right))
+        size = float(np.linalg.norm(own))
+        if size and float(np.linalg.norm(own - factor * right)) < precision.threshold * size:
+            factors[name] = factor
+    if factors:
+        each = _listed([f"{name}, times {factor:.6g}" for name, factor in factors.items()])
+        said.append(f"These are the right gradients times a number: {each}.")
     return said
 
 

@@ -320,6 +320,7 @@ _OF_ALL = (
                 gru=[(_GRU_START, _GRU_START.replace('state["h"]', '0 * state["h"]'))],
                 lstm=[(_LSTM_START, _LSTM_START.replace("state", "0 * state"))],
             ),
+            _lines(lstm=[(_LSTM_START, _LSTM_START.replace('state["h"]', '0 * state["h"]'))]),
         ),
     ),
     Mistake(

@@ -19,7 +19,15 @@ from server.rnn.architecture import Architecture
 from server.rnn.cells import CELLS, DEFAULT_CELL
 from server.rnn.reference import network
 
-__all__ = ["QUERY", "Problem", "ProblemQuery", "initial_name", "make_problem", "problem_file"]
+__all__ = [
+    "PROBLEM_README",
+    "QUERY",
+    "Problem",
+    "ProblemQuery",
+    "initial_name",
+    "make_problem",
+    "problem_file",
+]
 
 Matrix = NDArray[np.float64]
 
@@ -28,6 +36,8 @@ VOCABULARY_SIZE = 13
 SCALES = {"U": 1.0, "b": 0.4, "d": 0.4, "V": 1.6, "c": 0.6}
 # The array of a problem's file that names the problem.
 QUERY = "query"
+# The beginning of its README.txt, which shows that a file is a problem.
+PROBLEM_README = b"A problem from Hurrah: "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +162,7 @@ def _readme(problem: Problem) -> str:
     states = ", ".join(initial_name(name) for name in problem.state)
     names = ", ".join(problem.parameters)
     return f"""\
-A problem from Hurrah: compute the gradients of the loss of this network.
+{PROBLEM_README.decode()}compute the gradients of the loss of this network.
 
 cell {query.cell}, {query.layers} layer(s), m = {query.hidden_size}, K = {VOCABULARY_SIZE}, \
 T = {query.sequence_length}, seed {query.seed}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -41,20 +41,36 @@ class SentGradients:
         The name of each in the file.
     transposed : frozenset of str
         The matrices that the file has transposed.
-    square : tuple of str
-        The square matrices, whose shape does not say whether they are transposed.
+    uncertain : frozenset of str
+        The square matrices whose layout is not known: others are transposed, or all are square.
     loss : float or None
         The loss, if the file has it.
-    remarks : list of str
-        What was done to the arrays, in sentences.
+    readings : list of str
+        Which arrays were read under another name, in sentences.
     """
 
     gradients: Gradients
     sources: dict[str, str]
     transposed: frozenset[str]
-    square: tuple[str, ...]
+    uncertain: frozenset[str]
     loss: float | None
-    remarks: list[str]
+    readings: list[str]
+
+    def turned(self, names: Collection[str]) -> SentGradients:
+        """Return them with these matrices in the other layout."""
+        gradients = {n: g.T if n in names else g for n, g in self.gradients.items()}
+        return replace(self, gradients=gradients, transposed=self.transposed ^ set(names))
+
+    @property
+    def remarks(self) -> list[str]:
+        """What was done to the arrays, in sentences."""
+        every = [name for name in self.gradients if name in self.transposed]
+        if not every:
+            return self.readings
+        return [
+            *self.readings,
+            f"{_listed(every)} {'is' if len(every) == 1 else 'are'} transposed.",
+        ]
 
 
 def recognise_gradients(arrays: Arrays, problem: Problem) -> SentGradients:
@@ -71,7 +87,7 @@ def recognise_gradients(arrays: Arrays, problem: Problem) -> SentGradients:
         raise AnswerError(
             f"The file has no gradient of {_listed(problem.parameters)}; its arrays are: {names}."
         )
-    gradients, transposed, remarks = {}, set(), []
+    gradients, transposed, readings = {}, set(), []
     for name in problem.parameters:
         if name not in sources:
             continue
@@ -89,19 +105,20 @@ def recognise_gradients(arrays: Arrays, problem: Problem) -> SentGradients:
             )
         gradients[name] = array
         if source != name:
-            remarks.append(f"{source[:NAME_CHARACTERS]} is read as the gradient of {name}.")
-    square = tuple(n for n, g in gradients.items() if g.ndim == 2 and len(set(g.shape)) == 1)
-    if transposed:
-        # Whoever computes with row vectors has all matrices transposed, also those whose shape
-        # does not show it.
-        for name in square:
-            gradients[name] = gradients[name].T
-        every = [n for n in gradients if n in transposed or n in square]
-        remarks.append(f"{_listed(every)} {'is' if len(every) == 1 else 'are'} transposed.")
-        transposed |= set(square)
-    return SentGradients(
-        gradients, sources, frozenset(transposed), square, _loss(arrays.get("loss")), remarks
+            readings.append(f"{source[:NAME_CHARACTERS]} is read as the gradient of {name}.")
+    matrices = [name for name, gradient in gradients.items() if gradient.ndim > 1]
+    square = {name for name in matrices if len(set(gradients[name].shape)) == 1}
+    sent = SentGradients(
+        gradients,
+        sources,
+        frozenset(transposed),
+        frozenset(square if transposed or 1 < len(square) == len(matrices) else ()),
+        _loss(arrays.get("loss")),
+        readings,
     )
+    # Whoever computes with row vectors has all matrices transposed, also those whose shape does
+    # not show it.
+    return sent.turned(square) if transposed else sent
 
 
 def _sources(arrays: Arrays, problem: Problem) -> dict[str, str]:

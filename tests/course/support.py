@@ -62,7 +62,7 @@ def made(
 
 
 def named(problem: Problem, sent: Gradients) -> list[tuple[str, ...]]:
-    return [found.names for found in diagnose(problem, sent, precision_of(sent))]
+    return [found.names for found in diagnose(problem, sent, precision_of(sent)).found]
 
 
 def in_another_order(problem: Problem) -> Gradients:

@@ -135,6 +135,55 @@ def test_some_of_the_gradients_are_judged_and_the_others_are_missing():
     assert not found["passed"]
 
 
+@pytest.mark.parametrize("layers", [1, 2])
+def test_right_gradients_pass_in_any_layout_even_if_all_are_square(layers):
+    query = ProblemQuery(hidden_size=13, layers=layers)
+    gradients = make_problem(query).gradients
+    rows = {name: gradient.T for name, gradient in gradients.items()}
+    found = answer(query, rows)
+    assert found["passed"]
+    assert {p["name"] for p in found["parameters"] if p["transposed"]} == {
+        name for name in gradients if name[0] in "UWV"
+    }
+    # One of them alone is a mistake.
+    first = "W" if layers == 1 else "W1"
+    assert not answer(query, gradients | {first: gradients[first].T})["passed"]
+    # Some programs have only U transposed, to look its rows up.
+    query = ProblemQuery(hidden_size=8, layers=layers)
+    gradients = make_problem(query).gradients
+    mixed = {n: g.T if n in {"U", "U1"} else g for n, g in gradients.items()}
+    found = answer(query, mixed)
+    assert found["passed"]
+    assert any(remark in {"U is transposed.", "U1 is transposed."} for remark in found["remarks"])
+
+
+def test_right_gradients_that_were_rounded_are_right():
+    for cell in CELLS:
+        query = ProblemQuery(cell=cell, hidden_size=8)
+        gradients = make_problem(query).gradients
+        found = answer(query, {n: np.round(g, 6) for n, g in gradients.items()})
+        assert found["passed"]
+        assert "rounded" in found["remarks"][-1]
+        found = answer(query, {n: g * (1 + 1e-4) + 1e-4 for n, g in gradients.items()})
+        assert not found["passed"]
+        assert found["diagnosis"] == []
+
+
+def test_evidence_does_not_contradict_itself_and_names_multiples():
+    problem = make_problem(DEFAULT)
+    gradients, loss = problem.gradients, np.array(problem.loss)
+    found = answer(DEFAULT, gradients | {"c": gradients["c"] / 10, "loss": loss})
+    said = " ".join(found["evidence"])
+    assert "Only c is wrong" in said
+    assert "c, times 0.1." in said
+    assert "in the forward pass" not in said
+    said = " ".join(answer(DEFAULT, gradients | {"b": 0 * gradients["b"]})["evidence"])
+    assert "b is all zeros" in said
+    rng = np.random.default_rng(0)
+    noise = {n: g if n == "c" else g + rng.standard_normal(g.shape) for n, g in gradients.items()}
+    assert "target and the state h of its own step" in " ".join(answer(DEFAULT, noise)["evidence"])
+
+
 def test_evidence_names_the_gate():
     query = ProblemQuery(cell="lstm")
     gradients = {n: g.copy() for n, g in make_problem(query).gradients.items()}
@@ -194,10 +243,11 @@ def test_bad_arrays_get_one_sentence(arrays, message):
     [
         (b"", "damaged"),
         (b"PK\3\4 not an archive", "cannot be used"),
+        (problem_file(make_problem(DEFAULT)), "the problem, not your gradients"),
         (npz({"dU": np.zeros((2000, 2000))}, np.savez_compressed), "more data than its size"),
         (npz({"dU": np.array([{}], dtype=object)}), "only numbers"),
     ],
-    ids=["empty", "damaged", "compressed", "pickled"],
+    ids=["empty", "damaged", "problem", "compressed", "pickled"],
 )
 def test_bad_files_get_one_sentence(content, message):
     with pytest.raises(AnswerError, match=message):

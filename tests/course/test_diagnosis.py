@@ -5,6 +5,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from server.course import diagnosis
+from server.course.answer import check_answer
 from server.course.comparison import SINGLE, agreement, precision_of, relative_errors
 from server.course.diagnosis import changed_lines, diagnose
 from server.course.mistakes import (
@@ -110,11 +112,34 @@ def test_gradients_in_float32_with_a_mistake_are_named_too():
             assert named(problem, sent)[0] == (name,)
 
 
+def test_the_state_h_alone_may_be_left_out():
+    """An LSTM has two states, and c may be carried while h is not."""
+    query = ProblemQuery(cell="lstm", hidden_size=6)
+    problem = make_problem(query)
+    state = problem.state | {"h": np.zeros(6)}
+    _, sent, _ = network.loss_and_gradients(
+        CELLS["lstm"].reference, problem.parameters, *problem.one_hot, state
+    )
+    assert named(problem, sent) == [("initial_state_ignored",)]
+
+
+def test_the_search_of_pairs_ends_after_a_number_of_steps(monkeypatch):
+    problem = make_problem(QUERIES[0])
+    rng = np.random.default_rng(1)
+    sent = {name: g + 0.1 * rng.standard_normal(g.shape) for name, g in problem.gradients.items()}
+    assert diagnose(problem, sent, precision_of(sent)).complete
+    monkeypatch.setattr(diagnosis, "MAX_PAIR_STEPS", 100)
+    for _ in range(2):
+        # The second time the gradients are kept from the first, and the answer is the same.
+        assert not diagnose(problem, sent, precision_of(sent)).complete
+    assert any("not all pairs" in each for each in check_answer(QUERIES[0], sent)["evidence"])
+
+
 def test_unknown_mistakes_get_no_name():
     problem = make_problem(QUERIES[0])
     rng = np.random.default_rng(1)
     sent = {name: g + 0.1 * rng.standard_normal(g.shape) for name, g in problem.gradients.items()}
-    assert diagnose(problem, sent, precision_of(sent)) == []
+    assert diagnose(problem, sent, precision_of(sent)).found == []
 
 
 def test_the_constants_are_found_from_the_data():
