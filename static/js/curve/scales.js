@@ -165,7 +165,8 @@ export const scalesOf = memoize(
 
 /**
  * The greatest distance, in pixels, by which anything on the chart moves when the run goes on and
- * nothing else changes. For a long run it is very small.
+ * nothing else changes. For a long run it is very small. If single losses replace a band, it is
+ * infinite.
  *
  * @param {ChartScales} before
  * @param {ChartScales} now
@@ -174,6 +175,10 @@ export function maxShift(before, now) {
   const ends = [before, now].map(({ curve }) => lastUpdate(curve));
   const [first, last] = [before, now].map(({ curve }) => curve.smooth.at(-1) ?? NaN);
   if (!Number.isFinite(first) || !Number.isFinite(last)) return Infinity;
+  const [singles, singlesNow] = [before, now].map(
+    ({ losses }) => losses.update.filter((update) => update <= ends[0]).length,
+  );
+  if (singles !== singlesNow) return Infinity;
   // Nothing on an axis moves further than its ends.
   const dx = [
     now.updateToPixel(ends[1]) - before.updateToPixel(ends[0]),

@@ -173,6 +173,16 @@ def test_new_updates_of_a_long_run_move_nothing_visible(module: Module, scale: s
     assert moved([10, 20, 30], [33]) > 0.5
 
 
+def test_losses_that_replace_a_band_are_drawn_although_nothing_moves(module: Module) -> None:
+    every = curve(list(range(1, 11)), [50.0] * 10)
+    combined = {name: [values[0], values[4], values[9]] for name, values in every.items()}
+    combined["low"][2], combined["high"][2] = 40.0, 44.0
+    expression = "m.maxShift(...x[0].map((shown) => m.scalesOf(shown, x[1]))) > 0.5"
+    for pictures, moved in (([combined, every], True), ([every, every], False)):
+        shown = [state(curve=each) for each in pictures]
+        assert module("curve/scales.js", expression, [shown, SIZE]) is moved
+
+
 def test_a_logarithmic_axis_is_refined_in_ranges_of_equal_width(module: Module) -> None:
     expression = "m.splitRange(x, 1, 10000, 4)"
     assert module("curve/scales.js", expression, state(scale="log")) == [
