@@ -22,8 +22,9 @@ __all__ = ["MAX_ANSWER_BYTES", "Answer", "CourseService", "ProblemRequest"]
 # The largest problem's gradients take 0.6 MB; a file may have the parameters, too.
 MAX_ANSWER_BYTES = 2_000_000
 DEFAULTS = ProblemQuery()
-# The work of a check: an answer takes some hundred forward and backward passes.
-CELL_STEPS_PER_CHECK = 40
+# The steps of a problem whose answer costs as much as a check: an unknown mistake in the largest
+# problem takes seconds of processor time.
+CELL_STEPS_PER_CHECK = 5
 
 
 class ProblemRequest(BaseModel):

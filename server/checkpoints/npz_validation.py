@@ -60,6 +60,10 @@ def validate_archive(file: IO[bytes]) -> None:
             raise ValueError(f"it has {len(parts):,} parts, and at most {MAX_ARRAYS:,} are allowed")
         if len({part.filename for part in parts}) < len(parts):
             raise ValueError("it has two parts with the same name")
+        for part in parts:
+            # Before the sizes, which a compressed file always fails.
+            if part.compress_type != zipfile.ZIP_STORED or part.flag_bits & ENCRYPTED:
+                raise ValueError("it is compressed, as numpy.savez_compressed does, or encrypted")
         if sum(part.file_size for part in parts) > size_bytes:
             raise ValueError("it declares more data than its size")
         for part in parts:
@@ -94,8 +98,6 @@ def _record(file: IO[bytes], form: struct.Struct, signature: bytes, place: int) 
 
 def _validate_part(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
     name = part.filename[:60]
-    if part.compress_type != zipfile.ZIP_STORED or part.flag_bits & ENCRYPTED:
-        raise ValueError(f"{name!r} is compressed or encrypted")
     if not part.filename.endswith(".npy"):
         raise ValueError(f"{name!r} is not an array")
     with archive.open(part) as file:

@@ -244,7 +244,7 @@ def test_bad_arrays_get_one_sentence(arrays, message):
         (b"", "damaged"),
         (b"PK\3\4 not an archive", "cannot be used"),
         (problem_file(make_problem(DEFAULT)), "the problem, not your gradients"),
-        (npz({"dU": np.zeros((2000, 2000))}, np.savez_compressed), "more data than its size"),
+        (npz({"dU": np.zeros((2000, 2000))}, np.savez_compressed), "savez_compressed"),
         (npz({"dU": np.array([{}], dtype=object)}), "only numbers"),
     ],
     ids=["empty", "damaged", "problem", "compressed", "pickled"],

@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 
+from server.analysis.course import ProblemRequest
 from server.course.problem import ProblemQuery, make_problem
 from tests.course.support import npz
 
@@ -48,3 +49,9 @@ def test_a_problem_is_answered_and_bad_answers_are_refused(serve):
     for bad in ({"hidden_size": 51}, {"cell": "tree"}, {"seed": -1}, {"sequence": 3}):
         assert client.get("/api/course/problem", params=bad).status_code == 422
         assert send(npz(right), params=bad).status_code == 422
+
+
+def test_the_limit_of_checks_follows_the_work_of_an_answer():
+    """An unknown mistake takes 4 s in the largest problem, and 0.3 s in the default one."""
+    assert ProblemRequest().checks <= 2
+    assert ProblemRequest(sequence_length=50, layers=4).checks >= 10 * ProblemRequest().checks
