@@ -358,13 +358,18 @@ def check(
             "layers": layers,
         }
         given = {name: value for name, value in given.items() if value is not None}
+        if not query | given:
+            raise _failure(
+                f"{gradients}: Which problem is this? Keep {PROBLEM_FILE} beside the file, or give"
+                " --cell, --hidden-size and the other options."
+            )
         request = _checked(ProblemRequest, **query | given)
         answer = check_answer(request.query, arrays)
     except AnswerError as error:
         raise _failure(f"{gradients}: {error}") from error
     except OSError as error:
         raise _failure(f"{gradients}: {error.strerror}.") from error
-    print_answer(answer, Console())
+    print_answer(request.query, answer, Console())
     raise typer.Exit(0 if answer["passed"] else 1)
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from server.checkpoints.npz import Arrays
 from server.course.answer import query_in, read_answer
-from server.course.problem import QUERY
+from server.course.problem import QUERY, ProblemQuery
 from server.course.recognition import AnswerError
 
 __all__ = ["print_answer", "read_gradients"]
@@ -52,8 +52,10 @@ def _query_of_problem(path: Path) -> dict[str, Any]:
         raise AnswerError(f"{path.name} beside it is not a problem.") from error
 
 
-def print_answer(answer: dict[str, Any], console: Console) -> None:
-    """Print the verdict of each parameter, and the diagnosis."""
+def print_answer(query: ProblemQuery, answer: dict[str, Any], console: Console) -> None:
+    """Print the problem, the verdict of each parameter, and the diagnosis."""
+    size = f"m = {query.hidden_size}, T = {query.sequence_length}, seed {query.seed}"
+    console.print(f"Problem: {query.cell}, {query.layers} layer(s), {size}.", highlight=False)
     table = Table("parameter", "array", "shape", "relative error", "verdict")
     for each in answer["parameters"]:
         table.add_row(

@@ -46,7 +46,7 @@ class SentGradients:
     loss : float or None
         The loss, if the file has it.
     readings : list of str
-        Which arrays were read under another name, in sentences.
+        Which arrays have another name, in one sentence; empty if none has.
     """
 
     gradients: Gradients
@@ -105,7 +105,7 @@ def recognise_gradients(arrays: Arrays, problem: Problem) -> SentGradients:
             )
         gradients[name] = array
         if source != name:
-            readings.append(f"{source[:NAME_CHARACTERS]} is read as the gradient of {name}.")
+            readings.append(f"{source[:NAME_CHARACTERS]} as that of {name}")
     matrices = [name for name, gradient in gradients.items() if gradient.ndim > 1]
     square = {name for name in matrices if len(set(gradients[name].shape)) == 1}
     sent = SentGradients(
@@ -114,7 +114,7 @@ def recognise_gradients(arrays: Arrays, problem: Problem) -> SentGradients:
         frozenset(transposed),
         frozenset(square if transposed or 1 < len(square) == len(matrices) else ()),
         _loss(arrays.get("loss")),
-        readings,
+        [f"Read as the gradients of the parameters: {_listed(readings)}."] if readings else [],
     )
     # Whoever computes with row vectors has all matrices transposed, also those whose shape does
     # not show it.

@@ -29,6 +29,7 @@ def test_a_problem_is_written_and_the_gradients_beside_it_are_checked(tmp_path):
     other = run("check", mine, "--seed", "4")
     assert other.exit_code == 1
     assert "mean_instead_of_sum" not in other.output
+    assert "Problem: lstm, 1 layer(s), m = 20, T = 10, seed 4." in other.output
 
     (tmp_path / "problem.npz").write_bytes(b"")
     assert "problem.npz beside it is not a problem" in run("check", mine).output.replace("\n", " ")
@@ -44,3 +45,7 @@ def test_the_problem_named_in_the_file_is_used(tmp_path):
     query = np.array('{"hidden_size": 7}')
     np.savez(mine, query=query, **problem.gradients)
     assert run("check", mine).exit_code == 0
+    # A file that names none is not compared with the default problem.
+    np.savez(mine, **problem.gradients)
+    assert "Which problem is this?" in run("check", mine).output
+    assert run("check", mine, "--hidden-size", "7").exit_code == 0
