@@ -254,10 +254,9 @@ def _values(
     lines: list[str], delimiter: str, columns: dict[str, int]
 ) -> dict[str, NDArray[np.float64]]:
     values: dict[str, list[float]] = {meaning: [] for meaning in columns}
-    width = max(columns.values()) + 1
     for number, cells in enumerate(_reader(lines, delimiter), 1):
         for meaning, index in columns.items():
-            value = _number(cells[index], delimiter) if len(cells) >= width else None
+            value = _number(cells[index], delimiter) if index < len(cells) else None
             if value is None or not math.isfinite(value) or abs(value) > MAX_LOSS:
                 raise OwnLossesError(
                     f"Row {number:,} has no number for {meaning}: every row needs one, that is"
@@ -363,7 +362,12 @@ def _sentences(result: OwnComparison, spec: RunSpec) -> Iterator[str]:
         yield f"Yours and this run differ by less than {PART_AT} at {which} that both have."
     else:
         yield f"Yours and this run part by {PART_AT} at update {result.parted_at:,}."
-        if result.parted_at < COMPARE_FROM:
+        if result.parted_at == 1:
+            yield (
+                "No step comes before that loss, so the weights or the first characters are not the"
+                f" same: compare from update {COMPARE_FROM:,}."
+            )
+        elif result.parted_at < COMPARE_FROM:
             what = "AdaGrad" if spec.optimizer == "adagrad" else "training"
             yield f"Early {what} is chaotic: compare from update {COMPARE_FROM:,}."
     if result.mean is None or result.greatest is None:
