@@ -218,6 +218,8 @@ interface CompareState {
   x: "updates" | "epochs" | "seconds";
   y: ComparisonUnit;
   scale: Scale;
+  /** Whether the validation losses are drawn beside the smooth losses. */
+  validation: "hidden" | "shown";
   /** In units of x; the end is Infinity if it follows the live end. */
   range: [number, number] | null;
   /** Set by the user, in nats per character. */
@@ -248,4 +250,15 @@ interface DescribedMistake {
   verdict: "hidden" | "beside" | "visible" | null;
   sentence: string | null;
   measured: string | null;
+}
+
+/** A table to copy, see static/js/ui/table-text.js. */
+interface TextTable {
+  caption: string;
+  heads: string[];
+  /** "l" or "r" for each column. */
+  align: string;
+  rows: string[][];
+  /** The cells of the first columns in LaTeX, where they are formulas and not text. */
+  latex?: ((cell: string) => string)[];
 }

@@ -221,7 +221,7 @@ class RunSpec(SpecModel):
             label="Sequence length",
             explanation="Characters that each stream reads per update, T.",
             display="count",
-            column=Column("sequence", "sequences of {sequence_length}"),
+            column=Column("sequence", "sequences of {sequence_length}", unit="characters"),
         ),
     ] = NETWORK.sequence_length
     batch_size: Annotated[
@@ -231,7 +231,7 @@ class RunSpec(SpecModel):
             label="Batch size",
             explanation="Streams that read parts of the text in parallel, B.",
             display="count",
-            column=Column("batch", "batch {batch_size}"),
+            column=Column("batch", "batch {batch_size}", unit="streams"),
         ),
     ] = NETWORK.batch_size
     order: Annotated[
@@ -313,7 +313,7 @@ class RunSpec(SpecModel):
             explanation="Share of the text held out, to show overfitting.",
             display="share",
             form_max=0.5,
-            column=Column("held out", "{validation_fraction} held out", unused=0),
+            column=Column("held out", "{validation_fraction} held out", unused=0, unit="share"),
         ),
     ] = NETWORK.validation_fraction
     test_fraction: Annotated[
@@ -324,7 +324,7 @@ class RunSpec(SpecModel):
             explanation="Share of the text, at its end, to test the best model on, once.",
             display="share",
             form_max=0.5,
-            column=Column("test part", "{test_fraction} to test on", unused=0),
+            column=Column("test part", "{test_fraction} to test on", unused=0, unit="share"),
         ),
     ] = NETWORK.test_fraction
     loss_smoothing: Annotated[
@@ -381,7 +381,7 @@ class RunSpec(SpecModel):
             display="count",
             change="value",
             fork=True,
-            column=Column("sample every", schedule=True),
+            column=Column("sample every", schedule=True, unit="updates"),
         ),
     ] = 10_000
     sample_length: Annotated[
@@ -392,7 +392,7 @@ class RunSpec(SpecModel):
             explanation="Characters per sample.",
             display="count",
             fork=True,
-            column=Column("sample length", schedule=True),
+            column=Column("sample length", schedule=True, unit="characters"),
         ),
     ] = 200
     checkpoint_every_s: Annotated[
@@ -403,7 +403,7 @@ class RunSpec(SpecModel):
             explanation="Seconds between automatic checkpoints.",
             display="seconds",
             fork=True,
-            column=Column("checkpoint every", schedule=True),
+            column=Column("checkpoint every", schedule=True, unit="s"),
         ),
     ] = 30
     pace: Annotated[
@@ -416,7 +416,7 @@ class RunSpec(SpecModel):
             change="value",
             fork=True,
             command_line="unused",
-            column=Column("pace", schedule=True),
+            column=Column("pace", schedule=True, unit="updates/s"),
         ),
     ] = "max"
     watch_words: Annotated[

@@ -71,6 +71,9 @@ class Column:
         The value that leaves out what the field is for, which a list of settings does not mention.
     schedule : bool
         Whether the field sets when things happen and not what is learned. Such columns come last.
+    unit : str or None
+        The unit of the values, in the heading of a table to copy; None: a plain number, or no
+        number.
     """
 
     label: str
@@ -78,6 +81,7 @@ class Column:
     singular: str | None = None
     unused: float | str | None = None
     schedule: bool = False
+    unit: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ import { CompareChart } from "./compare/chart-view.js";
 import { mountConnection } from "./compare/connection.js";
 import { mountRunPicker } from "./compare/run-picker.js";
 import { mountCompareControls } from "./compare/controls.js";
-import { mountMoreColumns } from "./compare/more-columns.js";
+import { mountMoreColumns, mountTableText } from "./compare/table-buttons.js";
 import { CompareTable } from "./compare/table.js";
 import { UndoDelete } from "./runs/undo-delete.js";
 import { updateBeforeFork, ForkDialog } from "./runs/fork-dialog.js";
@@ -164,6 +164,7 @@ new CompareTable(store, {
   },
 });
 mountMoreColumns();
+mountTableText(store);
 mountConnection(store);
 mountLiveRegion(store);
 mountThemeToggle();

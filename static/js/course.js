@@ -6,12 +6,11 @@ import { answerTable } from "./course/answer-text.js";
 import { readNpz } from "./course/npz.js";
 import { problemText } from "./course/problem.js";
 import { mountCodeCopy, showNoProblem, showProblem } from "./course/problem-view.js";
-import { tableText } from "./gradients/table-text.js";
 import { find, setText } from "./lib/dom.js";
 import { toggleTheme } from "./lib/theme.js";
 import { download } from "./net/download.js";
 import { mountBackLink } from "./ui/back-link.js";
-import { copyText } from "./ui/copy.js";
+import { mountTableCopy } from "./ui/copy.js";
 import { FieldErrors } from "./ui/field-errors.js";
 import { onFileChosen, onFileDropped } from "./ui/file-drop.js";
 import { mountShortcuts } from "./ui/shortcuts.js";
@@ -141,15 +140,7 @@ onFileDropped(find("#answer-drop"), {
   refuse: (files) => setText(find("#answer-problem"), `Drop one file, not ${files}.`),
 });
 
-for (const button of /** @type {NodeListOf<HTMLElement>} */ (
-  document.querySelectorAll("[data-copy]")
-)) {
-  button.addEventListener("click", () => {
-    if (!shown) return;
-    const text = tableText(button.dataset.copy, answerTable(shown.answer, shown.about));
-    copyText(text, `The table was copied as ${button.textContent}.`);
-  });
-}
+mountTableCopy(() => shown && answerTable(shown.answer, shown.about));
 
 mountShortcuts({ t: toggleTheme, o: () => chooser.click(), w: () => find("nav a").click() });
 mountThemeToggle();

@@ -10,10 +10,10 @@ import { HeatMaps } from "./gradients/heatmaps.js";
 import { showMethod } from "./gradients/method.js";
 import { StepSizeChart } from "./gradients/step-size-chart.js";
 import { checkableSizes } from "./gradients/run-sizes.js";
-import { checkTable, tableText } from "./gradients/table-text.js";
+import { checkTable } from "./gradients/table-text.js";
 import { networkText, showChecking, showNoVerdict, showVerdict } from "./gradients/verdict.js";
 import { parameterCount } from "./spec/run-spec.js";
-import { copyText } from "./ui/copy.js";
+import { mountTableCopy } from "./ui/copy.js";
 import { FieldErrors } from "./ui/field-errors.js";
 import { mountShortcuts } from "./ui/shortcuts.js";
 import { mountThemeToggle } from "./ui/theme-toggle.js";
@@ -202,16 +202,7 @@ async function takeRun() {
 
 // --- The table for a report ---
 
-for (const button of /** @type {NodeListOf<HTMLElement>} */ (
-  document.querySelectorAll("[data-copy]")
-)) {
-  button.addEventListener("click", () => {
-    if (!checked) return;
-    const table = checkTable(checked.found, networkText(checked.wanted));
-    const text = tableText(button.dataset.copy, table);
-    copyText(text, `The table was copied as ${button.textContent}.`);
-  });
-}
+mountTableCopy(() => checked && checkTable(checked.found, networkText(checked.wanted)));
 
 form.addEventListener("change", async ({ target }) => {
   if (target === runSelect) await takeRun();

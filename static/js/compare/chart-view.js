@@ -2,8 +2,8 @@
 
 import { marginOf, plotOf, toX } from "./plot.js";
 import { yAt, liveEnd } from "./lines.js";
-import { markerIcon, seriesColours } from "./series-styles.js";
-import { LOSS_UNITS } from "./reducers.js";
+import { lineSample, markerIcon, seriesColours } from "./series-styles.js";
+import { LOSS_UNITS, visibleRuns } from "./reducers.js";
 import { el, find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { onPrint } from "../lib/print.js";
@@ -36,13 +36,44 @@ function divergedSentence(lines) {
   return `${named.join(", ")}: the scale and the suggested goal are those of the other runs.`;
 }
 
+/**
+ * What is so of some runs, by name; empty if there are none.
+ *
+ * @param {ComparedRun[]} runs
+ * @param {string} one
+ * @param {string} many
+ */
+function sentenceOf(runs, one, many) {
+  const names = runs.map(({ run }) => `“${run.name}”`).join(", ");
+  return runs.length ? `${names} ${runs.length === 1 ? one : many}.` : "";
+}
+
+/**
+ * The runs that have no validation loss to draw, if these are shown.
+ *
+ * @param {CompareState} state
+ */
+function unvalidatedSentence(state) {
+  if (state.validation === "hidden") return "";
+  const missing = visibleRuns(state).filter(({ lowestLoss }) => !lowestLoss);
+  const without = missing.filter(({ run }) => !run.spec.validation_fraction);
+  const waiting = missing.filter(({ run }) => run.spec.validation_fraction);
+  return [
+    sentenceOf(without, "holds out no text to validate on", "hold out no text to validate on"),
+    sentenceOf(waiting, "has no validation loss yet", "have no validation loss yet"),
+  ]
+    .filter(Boolean)
+    .join(" ");
+}
+
 /** @param {CompareState} state */
-const IMMEDIATE = ({ chosen, pendingDelete, x, y, scale, range, goal, suggested }) => [
+const IMMEDIATE = ({ chosen, pendingDelete, x, y, scale, validation, range, goal, suggested }) => [
   chosen,
   pendingDelete,
   x,
   y,
   scale,
+  validation,
   range,
   goal,
   suggested,
@@ -55,6 +86,7 @@ export class CompareChart {
   #readout = find("#compare-readout");
   #crosshair = find("#compare-crosshair");
   #diverged = find("#compare-diverged");
+  #unvalidated = find("#compare-unvalidated");
   /** @type {any} */
   #plotly = null;
   #palette = palette();
@@ -126,6 +158,7 @@ export class CompareChart {
     this.#size = size;
     this.#drawn = drawn;
     setText(this.#diverged, divergedSentence(drawn.lines));
+    setText(this.#unvalidated, unvalidatedSentence(this.#store.get()));
     const ends = drawn.lines.map(({ id, update }) => `${id}:${update.at(-1) ?? 0}`);
     this.#frame.dataset.drawn = ends.join(" ");
     this.#showReadout();
@@ -163,14 +196,20 @@ export class CompareChart {
     this.#showReadout();
   }
 
-  /** The smooth loss of each run at the pointer, or else what the axes show. */
+  /** The losses of each run at the pointer, or else what the lines and the axes show. */
   #showReadout() {
     const state = this.#store.get();
     const at = this.#pointerX;
     const [drawn, size] = [this.#drawn, this.#size];
     this.#crosshair.hidden = at === null || !drawn;
     if (at === null || !drawn || !size) {
-      this.#readout.replaceChildren(`smooth loss, in ${LOSS_UNITS[state.y]}`);
+      const unit = `in ${LOSS_UNITS[state.y]}`;
+      const legend = [
+        el("span", {}, lineSample(false), "smooth loss"),
+        el("span", {}, lineSample(true), `validation loss, ${unit}`),
+      ];
+      const shown = state.validation === "shown";
+      this.#readout.replaceChildren(...(shown ? legend : [`smooth loss, ${unit}`]));
       return;
     }
     const margin = marginOf(size);
@@ -182,15 +221,19 @@ export class CompareChart {
         return value === null ? [] : [{ ...line, value }];
       })
       .sort((a, b) => b.value - a.value)
-      .map(({ slot, value }) =>
-        el(
+      .map(({ id, slot, value }) => {
+        const validation = drawn.validations.find((line) => line.id === id);
+        const measured = validation ? yAt(validation, x) : null;
+        return el(
           "span",
           { class: `series-${slot}` },
           markerIcon(slot),
           el("b", { text: format.fine(value) }),
-        ),
-      );
-    this.#readout.replaceChildren(xText(state.x, x), ...values);
+          measured === null ? "" : `/ ${format.fine(measured)}`,
+        );
+      });
+    const order = drawn.validations.length ? ", smooth / validation" : "";
+    this.#readout.replaceChildren(`${xText(state.x, x)}${order}`, ...values);
   }
 }
 

@@ -1,8 +1,8 @@
-/** The columns of the table: their text and their order when sorting. */
+/** The columns of the table: their text, their order when sorting, and the table to copy. */
 
 import * as format from "../lib/format.js";
 import { specDifferences } from "./spec-diff.js";
-import { goalOf, unitsPerNat, visibleRuns } from "./reducers.js";
+import { goalOf, LOSS_UNITS, unitsPerNat, visibleRuns } from "./reducers.js";
 
 const ORDER = ["queued", "running", "paused", "interrupted", "finished", "stopped", "failed"];
 
@@ -13,6 +13,9 @@ const ORDER = ["queued", "running", "paused", "interrupted", "finished", "stoppe
  * @property {(each: ComparedRun) => string} text
  * @property {(each: ComparedRun) => any} value null is last in any order.
  * @property {boolean} [figure] aligned to the right, with tabular figures.
+ * @property {string} [head] the label in a table to copy, which stands alone.
+ * @property {string | null} [unit] in a table to copy.
+ * @property {(each: ComparedRun) => string} [cell] the text in the unit, if `text` has another.
  */
 
 /**
@@ -33,6 +36,51 @@ export function tableOf(state) {
   return { columns, shared, rows };
 }
 
+/**
+ * The columns and the rows in view as a table to copy. In CSV the figures have no separators and
+ * are empty if they are missing, so that a program can read them.
+ *
+ * @param {CompareState} state
+ * @param {string} textFormat
+ * @returns {TextTable}
+ */
+export function tableToCopy(state, textFormat) {
+  const { columns, shared, rows } = tableOf(state);
+  const cell = textFormat === "csv" ? csvCell : textCell;
+  return {
+    caption: shared || "Runs compared",
+    heads: columns.map(({ label, head = label, unit }) => (unit ? `${head} (${unit})` : head)),
+    align: columns.map((column) => (rows.some(isNumber(column)) ? "r" : "l")).join(""),
+    rows: rows.map((row) => columns.map((column) => cell(column, row))),
+  };
+}
+
+/** @type {(column: Column) => (row: ComparedRun) => boolean} */
+const isNumber =
+  ({ figure, value }) =>
+  (row) =>
+    Boolean(figure) && Number.isFinite(value(row));
+
+const CSV_DIGITS = 8;
+
+/** @param {number} value */
+const number = (value) => String(Number(value.toPrecision(CSV_DIGITS)));
+
+/** @type {(column: Column, row: ComparedRun) => string} */
+function csvCell({ figure, value, text }, row) {
+  const found = figure ? value(row) : undefined;
+  if (found === null) return "";
+  return Number.isFinite(found) ? number(found) : text(row);
+}
+
+/** @type {(column: Column, row: ComparedRun) => string} */
+function textCell({ figure, unit, value, text, cell = text }, row) {
+  const shown = cell(row);
+  // A text such as "5%" has a unit of its own.
+  const inUnit = !figure || !unit || /^[\d.,]*$/u.test(shown) || !Number.isFinite(value(row));
+  return inUnit ? shown : number(value(row));
+}
+
 /** @type {Column} */
 const NAME = {
   key: "name",
@@ -45,12 +93,13 @@ const NAME = {
  * @param {import("./spec-diff.js").Field} field
  * @returns {Column}
  */
-const fromField = ({ key, label, value, text, figure }) => ({
+const fromField = ({ key, label, value, text, figure, unit }) => ({
   key,
   label,
   text: ({ run }) => text(run),
   value: ({ run }) => value(run),
   figure,
+  unit,
 });
 
 /**
@@ -65,6 +114,8 @@ function figures(state, shown) {
   const validated = shown.some(({ lowestLoss }) => lowestLoss);
   const tested = shown.some(({ run }) => run.test);
   const goal = goalOf(state);
+  const lossUnit = LOSS_UNITS[state.y];
+  const first = `first smooth loss below ${goalText(goal, state.y)}`;
   const reached = (/** @type {ComparedRun} */ { id }) =>
     state.reached[id]?.goal === goal ? state.reached[id] : null;
   const missing = (/** @type {ComparedRun} */ { run }) => {
@@ -74,6 +125,8 @@ function figures(state, shown) {
   return [
     {
       ...figure("reached", "reached at", (each) => reached(each)?.update ?? null),
+      head: `${first}, at`,
+      unit: "update",
       text(each) {
         const found = reached(each);
         return found ? format.count(found.update) : missing(each);
@@ -85,40 +138,86 @@ function figures(state, shown) {
         const found = reached(each);
         return found ? format.elapsed(found.seconds) : "";
       },
+      head: `${first}, in`,
+      unit: "s",
+      cell(each) {
+        const found = reached(each);
+        return found ? format.loss(found.seconds) : "";
+      },
     },
-    figure("best", "best", ({ run }) => inUnit(run.best?.smooth_loss, run), text),
-    figure("best_at", "best at", ({ run }) => run.best?.update ?? null, format.count),
+    {
+      ...figure("best", "best", ({ run }) => inUnit(run.best?.smooth_loss, run), text),
+      head: "lowest smooth loss",
+      unit: lossUnit,
+    },
+    {
+      ...figure("best_at", "best at", ({ run }) => run.best?.update ?? null),
+      head: "lowest smooth loss at",
+      unit: "update",
+    },
     ...(validated
       ? [
-          figure(
-            "validation",
-            "lowest validation",
-            ({ run, lowestLoss }) => inUnit(lowestLoss?.loss, run),
-            text,
-          ),
-          figure(
-            "validation_at",
-            "validation at",
-            ({ lowestLoss }) => lowestLoss?.update ?? null,
-            format.count,
-          ),
+          {
+            ...figure(
+              "validation",
+              "lowest validation",
+              ({ run, lowestLoss }) => inUnit(lowestLoss?.loss, run),
+              text,
+            ),
+            head: "lowest validation loss",
+            unit: lossUnit,
+          },
+          {
+            ...figure(
+              "validation_at",
+              "validation at",
+              ({ lowestLoss }) => lowestLoss?.update ?? null,
+            ),
+            head: "lowest validation loss at",
+            unit: "update",
+          },
         ]
       : []),
-    ...(tested ? [figure("test", "test", (each) => onTest(each, state), text)] : []),
+    ...(tested
+      ? [
+          {
+            ...figure("test", "test", (each) => onTest(each, state), text),
+            head: "test loss",
+            unit: lossUnit,
+          },
+        ]
+      : []),
     {
       key: "state",
       label: "state",
       text: ({ run, outdated }) => format.knownState(run.state, outdated),
       value: ({ run }) => ORDER.indexOf(run.state),
     },
-    figure("update", "update", ({ run }) => run.update, format.count),
-    figure(
-      "speed",
-      "updates/s",
-      ({ run, outdated }) => (outdated ? null : run.updates_per_second || null),
-      (speed) => (speed === null ? format.NO_VALUE : format.speed(speed)),
-    ),
+    figure("update", "update", ({ run }) => run.update),
+    {
+      ...figure(
+        "speed",
+        "updates/s",
+        ({ run, outdated }) => (outdated ? null : run.updates_per_second || null),
+        (speed) => (speed === null ? format.NO_VALUE : format.speed(speed)),
+      ),
+      head: "speed",
+      unit: "updates/s",
+    },
   ];
+}
+
+/**
+ * The goal in words, per character.
+ *
+ * @param {number | null} goal
+ * @param {ComparisonUnit} unit
+ */
+function goalText(goal, unit) {
+  if (goal === null) return "the goal";
+  const bits = unit === "bits";
+  const value = Number((bits ? goal / Math.LN2 : goal).toFixed(4));
+  return `${value} ${LOSS_UNITS[bits ? "bits" : "character"]}`;
 }
 
 /**

@@ -16,6 +16,16 @@ export function mountCompareControls(store) {
     );
   }
 
+  const validation = find("#compare-validation");
+  validation.addEventListener("click", () => {
+    const shown = store.get().validation === "shown";
+    store.dispatch({ type: "validation", validation: shown ? "hidden" : "shown" });
+  });
+  store.watch(
+    (state) => [state.validation],
+    (choice) => validation.setAttribute("aria-pressed", String(choice === "shown")),
+  );
+
   const whole = find("#compare-show-all");
   whole.addEventListener("click", () => store.dispatch({ type: "zoom", range: null }));
   store.watch(

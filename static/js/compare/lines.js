@@ -66,6 +66,55 @@ export const ownLinesOf = (state) =>
         return [{ ...pointsOf(state.x, state.y, run, curve, undefined), slot }];
       });
 
+/**
+ * The validation losses of the runs in view, if they are shown: as they were measured, since each
+ * is a mean over much text. A fork starts at the last one that it shares with its parent in view.
+ *
+ * @param {CompareState} state
+ * @returns {Line[]}
+ */
+export function validationLinesOf(state) {
+  if (state.validation === "hidden") return [];
+  const shown = visibleRuns(state);
+  return shown
+    .map(({ id, slot, run, curve, validation: { update, loss } }) => {
+      const seconds = state.x === "seconds" ? secondsAt(curve, update) : [];
+      const measured = /** @type {Curve} */ ({ update, smooth: loss, seconds });
+      const points = pointsOf(state.x, state.y, run, measured, undefined);
+      const fork = shown.some((other) => other.id === run.forked_from?.run) && run.forked_from;
+      const shared = fork ? points.update.findLastIndex((each) => each <= fork.update) : 0;
+      const after = (/** @type {number[]} */ values) => values.slice(Math.max(shared, 0));
+      return {
+        ...{ x: after(points.x), y: after(points.y), update: after(points.update) },
+        ...{ id, slot, name: run.name, diverged: run.diverged_since, fork: null },
+      };
+    })
+    .filter(({ x }) => x.length);
+}
+
+/**
+ * The times of training at some updates, between those of the points of the curve; null if unknown.
+ *
+ * @param {Curve} curve
+ * @param {number[]} updates ascending.
+ * @returns {(number | null)[]}
+ */
+function secondsAt({ update, seconds }, updates) {
+  const known = update.flatMap((each, i) => {
+    const time = seconds[i];
+    return time === null ? [] : [{ each, time }];
+  });
+  let next = 0;
+  return updates.map((wanted) => {
+    while (next < known.length && known[next].each < wanted) next += 1;
+    const [before, after] = [known[next - 1], known[next]];
+    // The time of the newest update may arrive a moment later.
+    if (!before || !after) return (before ?? after)?.time ?? null;
+    const share = (wanted - before.each) / (after.each - before.each);
+    return before.time + (after.time - before.time) * share;
+  });
+}
+
 /** @type {WeakMap<Curve, any>} */
 const cache = new WeakMap(); // curve -> its points for the last parameters
 

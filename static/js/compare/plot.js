@@ -17,12 +17,13 @@ import {
   ownLinesOf,
   mergeByCell,
   scaledLosses,
+  validationLinesOf,
   viewOf,
   within,
   yAt,
   yRangeOf,
 } from "./lines.js";
-import { SERIES_STYLES } from "./series-styles.js";
+import { SERIES_STYLES, VALIDATION_DASH } from "./series-styles.js";
 
 const LABEL_PX = textScaled(12);
 const LINE_PX = textScaled(15);
@@ -33,6 +34,7 @@ const CELL_PX = 1;
 const LINE_GAP_PX = 2; // between a label and a line
 const SHORTEST = 4; // characters of a name
 const TITLE_PX = textScaled(18);
+const MARKER_APART_PX = 14;
 
 /** @typedef {import("./lines.js").Line} Line */
 /** @typedef {import("./lines.js").Points} Points */
@@ -77,7 +79,10 @@ export function plotOf(state, colours, size, font) {
   const own = ownLinesOf(state).map((line) => ({ ...line, ...within(line, view) }));
   const isInView = (/** @type {number} */ x) => x >= view[0] && x <= view[1];
   const inView = own.map(({ x, y }) => ({ y: y.filter((_, i) => isInView(x[i])) }));
-  const span = yRangeOf([...scaledLosses(pieces, view), ...inView]);
+  const validations = validationLinesOf(state);
+  const validationPieces = validations.map((line) => ({ ...line, ...within(line, view) }));
+  const drawnLines = [...pieces, ...validationPieces];
+  const span = yRangeOf([...scaledLosses(drawnLines, view), ...inView]);
   const text = { family: font, size: LABEL_PX - 0.5, color: colours.soft };
   const frame = { kind: state.scale, view, span, scale, inner };
   const goal = goalLine(state);
@@ -88,6 +93,7 @@ export function plotOf(state, colours, size, font) {
     data: [
       ...own.map((line) => ownTrace(line, scale, colours)),
       ...pieces.map((piece) => lineTrace(piece, scale, colours)),
+      ...validationPieces.map((piece) => validationTrace(piece, inner, colours)),
       forks(pieces, colours),
       ends(pieces, view, colours),
       crossings(state, lines, shown, colours),
@@ -103,10 +109,11 @@ export function plotOf(state, colours, size, font) {
       shapes: shown === null ? [] : [horizontalLine(shown, colours)],
       annotations: [
         ...goalLabel(labelled, text),
-        ...labels(pieces, labelFrame, colours, text),
+        ...labels(pieces, drawnLines, labelFrame, colours, text),
       ],
     },
     lines,
+    validations,
     view,
     span,
   };
@@ -155,6 +162,32 @@ function lineTrace(piece, scale, colours) {
       width: piece.slot === 0 ? 2 : 2.2,
       dash: SERIES_STYLES[piece.slot].dash,
       simplify: false,
+    },
+  };
+}
+
+/**
+ * The validation losses of a run: a thin line with hollow markers of the run's shape.
+ *
+ * @param {Line} piece
+ * @param {Size} inner
+ * @param {SeriesColours} colours
+ */
+function validationTrace(piece, { width }, colours) {
+  const color = colours.series[piece.slot];
+  return {
+    type: "scatter",
+    mode: "lines+markers",
+    x: piece.x,
+    y: piece.y,
+    hoverinfo: "skip",
+    line: { color, width: 1.2, dash: VALIDATION_DASH, simplify: false },
+    marker: {
+      symbol: `${SERIES_STYLES[piece.slot].symbol}-open`,
+      size: 5,
+      color,
+      line: { width: 1.2, color },
+      maxdisplayed: Math.max(2, Math.floor(width / MARKER_APART_PX)),
     },
   };
 }
@@ -352,11 +385,12 @@ function goalBox(goal, { width }, toPixel) {
  * The names of the runs at the ends of their lines, without overlaps, shortened to fit.
  *
  * @param {Line[]} pieces
+ * @param {Line[]} drawnLines all lines, which a label must not cover.
  * @param {LabelFrame} frame
  * @param {SeriesColours} colours
  * @param {Font} text
  */
-function labels(pieces, frame, colours, text) {
+function labels(pieces, drawnLines, frame, colours, text) {
   const { kind, view, span, scale, inner, marginRight, shownGoal, goal } = frame;
   const toValue = toX(kind, view, inner.width);
   const toPixel = (/** @type {number} */ y) =>
@@ -380,7 +414,7 @@ function labels(pieces, frame, colours, text) {
       const beside = left > inner.width * 0.94;
       const bottom = inner.height + (beside ? LINE_PX * 2 : 0);
       const box = { left, right, bottom, most: LINE_PX * (beside ? 8 : 3) };
-      const spans = spansOf(pieces, piece, box, toValue);
+      const spans = spansOf(drawnLines, piece, box, toValue);
       if (shownGoal !== null && left < inner.width) spans.push([shownGoal, shownGoal]);
       const crossing = spans.map((span) => span.map(toPixel));
       const pixel = freeRow(Math.max(toPixel(y), 0), box, taken, crossing);

@@ -29,6 +29,7 @@ export const initialState = ({ operator }) => ({
   x: "updates",
   y: "character",
   scale: "linear",
+  validation: "hidden",
   range: null,
   goal: null,
   suggested: null,
@@ -52,6 +53,7 @@ export const PARAMETERS = {
   x: oneOf("x", ["updates", "epochs", "seconds"]),
   y: oneOf("y", ["character", "bits", "sequence"]),
   scale: oneOf("scale", ["linear", "log"]),
+  validation: oneOf("validation", ["hidden", "shown"]),
   range: {
     read: ({ range }) => range && range.map(formatEnd).join("-"),
     parse(text) {
@@ -202,6 +204,7 @@ const ACTION_HANDLERS = {
   x: (state, { x }) => ({ ...state, x, range: null, details: {} }),
   y: (state, { y }) => ({ ...state, y }),
   scale: (state, { scale }) => ({ ...state, scale, range: null, details: {} }),
+  validation: (state, { validation }) => ({ ...state, validation }),
   zoom: (state, { range }) => ({ ...state, range, details: range ? state.details : {} }),
   detail: (state, { id, detail }) =>
     state.range ? { ...state, details: { ...state.details, [id]: detail } } : state,

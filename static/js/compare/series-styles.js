@@ -19,6 +19,9 @@ export const SERIES_STYLES = [
   { dash: "1px,5px", symbol: "hexagon", shape: "M5 .8 8.8 2.9v4.2L5 9.2 1.2 7.1V2.9z" },
 ];
 
+/** The dash of the validation losses, which none of the smooth losses has. */
+export const VALIDATION_DASH = "3px,3px";
+
 /** The maximum number of runs to compare. */
 export const LIMIT_CHOSEN = SERIES_STYLES.length;
 
@@ -43,6 +46,21 @@ export function swatch(slot) {
     svg("path", { class: "swatch-marker", d: shape, transform: "translate(26 0)" }),
   );
 }
+
+/** A sample of the lines of one kind, for a legend; `colour` is that of text. */
+export const lineSample = (/** @type {boolean} */ validation) =>
+  svg(
+    "svg",
+    { class: "swatch swatch-plain", viewBox: "0 0 36 10", "aria-hidden": "true" },
+    svg("path", {
+      class: "swatch-line",
+      d: "M0 5h36",
+      ...(validation
+        ? { "stroke-dasharray": VALIDATION_DASH.replaceAll("px", ""), "stroke-width": "1.2" }
+        : {}),
+    }),
+    ...(validation ? [svg("circle", { class: "swatch-hollow", cx: "18", cy: "5", r: "2.6" })] : []),
+  );
 
 /** The marker of a slot. @param {number} slot */
 export const markerIcon = (slot) =>

@@ -13,6 +13,7 @@ import { columnOf, FIELDS, namesInPhrase, phraseOf, valueText } from "../spec/ru
  * @property {(run: Run) => string} text the content of a table cell.
  * @property {(run: Run) => string} phrase the setting within a sentence; empty if it is left out.
  * @property {boolean} figure whether it is aligned like a number.
+ * @property {string | null} [unit]
  */
 
 /**
@@ -28,6 +29,7 @@ function specField(name) {
     text: ({ spec }) => valueText(name, spec),
     phrase: ({ spec }) => phraseOf(name, spec),
     figure: control !== "words",
+    unit: columnOf(name).unit,
   };
 }
 

@@ -55,6 +55,7 @@ export class CompareTable {
     const state = this.#store.get();
     const { columns, shared, rows } = tableOf(state);
     find("#compare-table").hidden = !rows.length;
+    find("#compare-copy").hidden = !rows.length;
     find("#compare-none").hidden = rows.length > 0;
     setText(find("#compare-shared"), shared);
     const signature = columns.map(({ key }) => key).join();

@@ -1,6 +1,6 @@
 /** An answer in sentences, and as a table for a report. Pure functions. */
 
-import { errorCell } from "../gradients/table-text.js";
+import { errorCell, PARAMETER_LATEX } from "../gradients/table-text.js";
 
 /** ["U", "W", "b"] -> "U, W and b" @type {(words: string[]) => string} */
 const joined = (words) =>
@@ -50,12 +50,13 @@ export function changeText({ parameters }, last) {
  *
  * @param {Answer} answer
  * @param {string} about the problem.
- * @returns {import("../gradients/table-text.js").ErrorTable}
+ * @returns {TextTable}
  */
 export const answerTable = ({ parameters, missing }, about) => ({
   caption: `Greatest relative errors of my gradients: ${about}`,
   heads: ["parameter", "shape", "relative error", "result"],
   align: "llrl",
+  latex: PARAMETER_LATEX,
   rows: [
     ...parameters.map(({ name, shape, relative_error: error, passed }) => [
       name,

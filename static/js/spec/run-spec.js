@@ -49,6 +49,7 @@ import * as format from "../lib/format.js";
  * @property {string | null} singular
  * @property {number | string | null} unused
  * @property {boolean} schedule
+ * @property {string | null} unit
  */
 
 /**

@@ -1,5 +1,6 @@
 /** Copying text to the clipboard. */
 
+import { tableText } from "./table-text.js";
 import { toast } from "./toasts.js";
 
 /**
@@ -16,4 +17,22 @@ export async function copyText(text, done) {
   }
   toast(done);
   return true;
+}
+
+/**
+ * The buttons that copy a table, each in the format that its `data-copy` names.
+ *
+ * @param {(format: string) => TextTable | null} table null if there is none yet.
+ */
+export function mountTableCopy(table) {
+  for (const button of /** @type {NodeListOf<HTMLElement>} */ (
+    document.querySelectorAll("[data-copy]")
+  )) {
+    button.addEventListener("click", () => {
+      const format = /** @type {string} */ (button.dataset.copy);
+      const found = table(format);
+      if (!found) return;
+      copyText(tableText(format, found), `The table was copied as ${button.textContent}.`);
+    });
+  }
 }

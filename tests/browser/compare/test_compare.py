@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import functools
 import io
+import math
 import re
 from collections.abc import Callable
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -406,6 +408,164 @@ def test_lines_grow_and_a_zoom_stays(server: Server, window: Window, alike: list
     eventually(
         lambda: traces(page)[1]["x"][-1:], lambda x: x == [pytest.approx(seconds)], "its time"
     )
+
+
+def test_validation_and_test_losses_are_shown_and_the_table_is_copied(
+    server: Server, open_window: Callable[..., Window], rates: list[str]
+) -> None:
+    name = 'held|out & "5%", [x]'
+    parts = {"validation_fraction": 0.1, "test_fraction": 0.1}
+    held = server.create_run(**SMALL | parts | {"sample_every": 20}, name=name, paused=True)
+    server.call("POST", f"runs/{held}/step", {"updates": 40})
+    window = open_window(permissions=["clipboard-read", "clipboard-write"])
+    page = compare(server, window, held, rates[0], query="&validation=shown&y=bits&sort=-name")
+
+    # The curve: every loss that was measured, in the colour of its run, and live.
+    def thin() -> list[Any]:
+        found: list[Any] = page.evaluate(
+            "document.querySelector('#compare-plot').data.map(({ x, y, mode, line }) =>"
+            "({ x, y, mode, colour: line?.color, dash: line?.dash }))"
+        )
+        return [trace for trace in found if trace["dash"] == "3px,3px"]
+
+    def expect_drawn(last: int, unit: float) -> None:
+        """Wait until the losses of the API, up to an update, are the line, in a unit."""
+
+        def read() -> tuple[Any, list[Any]]:
+            kept = server.call("GET", f"runs/{held}/loss")["validation"]
+            return kept, [[trace["x"], trace["y"]] for trace in thin()]
+
+        def agree(found: tuple[Any, list[Any]]) -> bool:
+            kept, lines = found
+            losses = [pytest.approx(loss / unit) for loss in kept["loss"]]
+            return bool(kept["update"][-1:] == [last] and lines == [[kept["update"], losses]])
+
+        eventually(read, agree, f"the validation losses up to {last}")
+
+    bits = 25 * math.log(2)
+    expect_drawn(40, bits)
+    (curve,) = thin()
+    assert curve["mode"] == "lines+markers"
+    assert curve["colour"] == page.evaluate(
+        "document.querySelector('#compare-plot').data[0].line.color"
+    )
+    readout = page.locator("#compare-readout")
+    expect(readout).to_have_text("smooth lossvalidation loss, in bits per character")
+    expect(page.locator("#compare-unvalidated")).to_have_text(
+        "“quick” holds out no text to validate on."
+    )
+    button = page.get_by_role("button", name="validation", exact=True)
+    expect(button).to_have_attribute("aria-pressed", "true")
+    server.call("POST", f"runs/{held}/step", {"updates": 20})
+    expect_drawn(60, bits)
+    page.get_by_label("nats per character", exact=True).check()
+    expect_drawn(60, 25)
+
+    # The test loss arrives when it is measured, and is in the unit of the table.
+    expect(page.locator("[data-column=test]")).to_have_count(0)
+    test = server.call("POST", f"runs/{held}/test", {})["test"]
+    expect(cell(page, held, "test")).to_have_text(f"{test['nats']:.2f}")
+    expect(cell(page, rates[0], "test")).to_have_text("–")
+
+    def copied(words: str) -> str:
+        buttons = page.locator("#compare-copy")
+        buttons.get_by_role("button", name=words, exact=True).click()
+        expect(page.locator(".toast").last).to_contain_text(f"copied as {words}")
+        return str(page.evaluate("navigator.clipboard.readText()"))
+
+    # The table as text: the rows and columns in view, in their order.
+    in_view = page.locator("#compare-head th").all_inner_texts()
+    text = copied("CSV")
+    heads, *rows = list(csv.reader(io.StringIO(text)))
+    assert len(heads) == len(in_view)
+    assert [row[0] for row in rows] == page.locator(".compare-name").all_inner_texts()
+    assert [row[0] for row in rows] == ["quick", name]
+    losses = "(nats per character)"
+    quick, held_out = (dict(zip(heads, row, strict=True)) for row in rows)
+    assert float(held_out[f"test loss {losses}"]) == pytest.approx(test["nats"])
+    assert quick[f"test loss {losses}"] == ""
+    assert (quick["held out (share)"], held_out["held out (share)"]) == ("0", "0.1")
+    assert float(quick[f"lowest smooth loss {losses}"]) == pytest.approx(
+        min(smooth_losses(server, rates[0])) / 25
+    )
+    with page.expect_download() as saving:
+        page.get_by_role("button", name="Download CSV").click()
+    assert saving.value.suggested_filename == "hurrah-comparison.csv"
+    assert Path(saving.value.path()).read_bytes() == text.encode()
+    assert r'| held\|out \& "5%", \[x\] |' in copied("Markdown")
+    latex = copied("LaTeX")
+    assert r'held\textbar{}out \& "5\%", {[}x] &' in latex
+    page.get_by_role("checkbox", name=name).uncheck()
+    expect(row(page, held)).to_have_count(0)
+    assert name not in copied("CSV")
+    assert "held out" not in copied("Markdown").splitlines()[2]
+
+    # Switched off, the curve and the parameter of the URL are gone.
+    page.get_by_role("checkbox", name=name).check()
+    eventually(lambda: len(thin()), (1).__eq__, "the curve again")
+    button.click()
+    eventually(thin, [].__eq__, "no validation losses")
+    expect(page.locator("#compare-unvalidated")).to_be_empty()
+    expect(readout).to_have_text("smooth loss, in nats per character")
+    expect(page).not_to_have_url(re.compile("validation"))
+
+
+def test_validation_losses_are_points_on_the_axes_of_the_smooth_losses(module: Module) -> None:
+    def run(name: str, **more: Any) -> dict[str, Any]:
+        spec = {"sequence_length": 10}
+        about = {"forked_from": None, "diverged_since": None, "updates_per_epoch": 50}
+        return {"name": name, "spec": spec, **about, **more}
+
+    curve = {"update": [1, 20, 40], "seconds": [None, 2, 6], "smooth": [40, 30, 20]}
+    validation = {"update": [1, 10, 30, 50], "loss": [50, None, 30, 25]}
+    live = {"curve": curve, "validation": validation}
+    fork = run("fork", forked_from={"run": "a", "update": 30})
+    state = {
+        "chosen": ["a", "b"],
+        "pendingDelete": [],
+        "connections": {"a": {"status": "live"}, "b": {"status": "live"}},
+        "slots": {"a": 0, "b": 1},
+        "live": {"a": live | {"run": run("parent")}, "b": live | {"run": fork}},
+        "x": "updates",
+        "y": "sequence",
+        "validation": "shown",
+    }
+
+    def lines(**changes: Any) -> list[Any]:
+        found = module("compare/lines.js", "m.validationLinesOf(x)", state | changes)
+        return [(line["x"], line["y"]) for line in found]
+
+    # A value that is not finite leaves no point, and a fork starts at the last one it shares.
+    assert lines() == [([1, 30, 50], [50, 30, 25]), ([30, 50], [30, 25])]
+    assert lines(chosen=["b"]) == [([1, 30, 50], [50, 30, 25])]
+    assert lines(chosen=["a"], y="character") == [([1, 30, 50], [5, 3, 2.5])]
+    assert lines(chosen=["a"], x="epochs")[0][0] == [0.02, 0.6, 1]
+    # Between the known times; before and after them, the nearest one.
+    assert lines(chosen=["a"], x="seconds")[0][0] == [2, 4, 6]
+    assert lines(validation="hidden") == []
+
+
+def test_a_table_is_escaped_for_each_format(module: Module) -> None:
+    def text(form: str, *cells: str) -> str:
+        table = {"caption": "two\nlines_", "heads": ["a_b", "c"], "align": "lr", "rows": [cells]}
+        expression = "m.tableText(x[0], x[1])"
+        found: str = module("ui/table-text.js", expression, [form, table])
+        return found
+
+    awkward = 'a"b, c\nd', r"\1 | 2_3 ~^<&>#$%{}[]*`"
+    heads, row = csv.reader(io.StringIO(text("csv", *awkward), newline=""))
+    assert (heads, tuple(row)) == (["a_b", "c"], awkward)
+    assert text("csv", "-1.5", "=1+1").splitlines()[1] == "-1.5,'=1+1"
+    caption, _, head, rule, line = text("markdown", *awkward).splitlines()
+    assert (caption, head, rule) == (r"two lines\_", r"| a\_b | c |", "| --- | ---: |")
+    assert line == r'| a"b, c d | \\1 \| 2\_3 \~^\<\&\>#\$%{}\[\]\*\` |'
+    latex = text("latex", *awkward).splitlines()
+    assert latex[:4] == ["% two lines_", r"\begin{tabular}{lr}", r"  \hline", r"  a\_b & c \\"]
+    assert latex[5] == (
+        r'  a"b, c d & \textbackslash{}1 \textbar{} 2\_3 \textasciitilde{}\textasciicircum{}'
+        r"\textless{}\&\textgreater{}\#\$\%\{\}{[}]{*}` \\"
+    )
+    assert "  3 & $1.2 \\times 10^{-8}$ \\\\" in text("latex", "3", "1.2e-8")
 
 
 def test_a_viewer_compares_and_changes_nothing(

@@ -1,10 +1,15 @@
-/** The button that scrolls the table to the columns that do not fit, and back. */
+/** The buttons of the table: to the columns that do not fit, and the table as text. */
 
+import { tableToCopy } from "./columns.js";
 import { find, reducedMotion, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
+import { download } from "../net/download.js";
+import { mountTableCopy } from "../ui/copy.js";
+import { tableText } from "../ui/table-text.js";
 
 const ROUNDING_PX = 1;
 
+/** The button that scrolls the table to the columns that do not fit, and back. */
 export function mountMoreColumns() {
   const host = find("#compare-table");
   const head = find("#compare-head");
@@ -34,4 +39,17 @@ export function mountMoreColumns() {
   const sizes = new ResizeObserver(show);
   sizes.observe(host);
   sizes.observe(find("table", host));
+}
+
+/**
+ * The buttons that copy the table, and the one that saves it as a file.
+ *
+ * @param {CompareStore} store
+ */
+export function mountTableText(store) {
+  mountTableCopy((textFormat) => tableToCopy(store.get(), textFormat));
+  find("#compare-download").addEventListener("click", () => {
+    const text = tableText("csv", tableToCopy(store.get(), "csv"));
+    download(new Blob([text], { type: "text/csv" }), "hurrah-comparison.csv");
+  });
 }
