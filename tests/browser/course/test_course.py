@@ -103,6 +103,7 @@ def test_a_viewer_finds_a_mistake_and_then_the_right_gradients(
     window.expect_errors("status of 4(15|22)")
     page.goto(f"{own_server.url}course?hidden_size=5&sequence_length=6&seed=7")
     expect(page.locator("body")).to_have_attribute("data-operator", "false")
+    expect(page.locator("#problem-arrays tr")).to_have_count(5)  # the problem arrived
     rows = page.locator("#problem-arrays tr").all_inner_texts()
     assert [row.split("\t")[:3] for row in rows][:2] == [
         ["U", "m × K", "5 × 13"],
