@@ -159,6 +159,8 @@ export class CompareChart {
     this.#drawn = drawn;
     setText(this.#diverged, divergedSentence(drawn.lines));
     setText(this.#unvalidated, unvalidatedSentence(this.#store.get()));
+    const shown = drawn.validations.length ? "Smooth loss and validation loss" : "Smooth loss";
+    this.#frame.setAttribute("aria-label", `${shown} of each run in view`);
     const ends = drawn.lines.map(({ id, update }) => `${id}:${update.at(-1) ?? 0}`);
     this.#frame.dataset.drawn = ends.join(" ");
     this.#showReadout();

@@ -454,6 +454,7 @@ def test_validation_and_test_losses_are_shown_and_the_table_is_copied(
     expect(page.locator("#compare-unvalidated")).to_have_text(
         "“quick” holds out no text to validate on."
     )
+    expect(page.get_by_role("group", name="Smooth loss and validation loss of")).to_be_visible()
     button = page.get_by_role("button", name="validation", exact=True)
     expect(button).to_have_attribute("aria-pressed", "true")
     server.call("POST", f"runs/{held}/step", {"updates": 20})
