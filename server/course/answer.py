@@ -181,7 +181,7 @@ def _precision_remark(judged: _Judged) -> list[str]:
     if judged.rounded:
         return [
             (
-                "The numbers agree to about six digits and are then rounded, as sums in float32 or"
+                "The numbers agree to several digits and are rounded beyond, as sums in float32 or"
                 f" numerical derivatives are, {limit}. Compute in float64 for a sharper check."
             )
         ]

@@ -38,7 +38,7 @@ DOUBLE = Precision("float64", 1e-6, 1e-5)
 SINGLE = Precision("float32", 1e-3, 2e-2)
 # Gradients that are rounded on the way, as by sums in float32, in a file of six digits or in a
 # numerical derivative, agree with the right ones to this. No known mistake has so small an effect.
-ROUNDED = 1e-5
+ROUNDED = 1e-4
 
 
 def precision_of(sent: Gradients) -> Precision:
