@@ -15,6 +15,7 @@ import numpy as np
 from numpy.random import SeedSequence
 from numpy.typing import NDArray
 
+from server.course.equations import LAYER, LOSS, OUTPUT
 from server.rnn.architecture import Architecture
 from server.rnn.cells import CELLS, DEFAULT_CELL
 from server.rnn.reference import network
@@ -161,11 +162,16 @@ def _readme(problem: Problem) -> str:
     )
     states = ", ".join(initial_name(name) for name in problem.state)
     names = ", ".join(problem.parameters)
+    equations = "\n".join(f"  {line}" for line in (*LAYER.get(query.cell, ()), *OUTPUT, *LOSS))
     return f"""\
 {PROBLEM_README.decode()}compute the gradients of the loss of this network.
 
 cell {query.cell}, {query.layers} layer(s), m = {query.hidden_size}, K = {VOCABULARY_SIZE}, \
 T = {query.sequence_length}, seed {query.seed}
+
+One layer, the output and the loss; * is the product of entries, σ the logistic function. x_t and
+y_t are one-hot; a further layer reads the h_t of the layer below as its x_t.
+{equations}
 
 Parameters, float64, for column vectors (W @ h):
 {shapes}

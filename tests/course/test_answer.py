@@ -8,6 +8,7 @@ import pytest
 
 from server.analysis.course import Answer
 from server.course.answer import check_answer, query_in, read_answer
+from server.course.equations import LAYER
 from server.course.problem import ProblemQuery, make_problem, problem_file
 from server.course.recognition import AnswerError, recognise_gradients
 from server.rnn.cells import CELLS
@@ -28,7 +29,9 @@ def test_a_problem_is_the_same_bytes_and_has_what_the_contract_says(query):
     assert content == problem_file(make_problem(query))
     with np.load(io.BytesIO(content), allow_pickle=False) as archive:
         arrays = dict(archive)
-    assert b"my_gradients.npz" in arrays.pop("README.txt")
+    readme = arrays.pop("README.txt").decode()
+    assert "my_gradients.npz" in readme
+    assert f"  {LAYER[query.cell][0]}\n" in readme
     problem = make_problem(query)
     assert query_in(arrays) == {n: getattr(query, n) for n in query.__dataclass_fields__}
     assert arrays["loss"] == problem.loss

@@ -25,11 +25,10 @@ async def read_problem(
 ) -> Response:
     """Return a problem as an `.npz` file: parameters, text, state and loss."""
     admit("downloads", 1)
-    name = f"problem-{query.cell}-{query.seed}.npz"
     return Response(
         await services.course.problem(query),
         media_type="application/octet-stream",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        headers={"Content-Disposition": 'attachment; filename="problem.npz"'},
     )
 
 

@@ -14,7 +14,7 @@ def test_a_problem_is_answered_and_bad_answers_are_refused(serve):
     client, query = server.client, {"cell": "gru", "hidden_size": 6, "seed": 4}
     problem = client.get("/api/course/problem", params=query)
     assert problem.status_code == 200
-    assert "problem-gru-4.npz" in problem.headers["Content-Disposition"]
+    assert '"problem.npz"' in problem.headers["Content-Disposition"]
     assert problem.content == client.get("/api/course/problem", params=query).content
     with np.load(io.BytesIO(problem.content), allow_pickle=False) as archive:
         assert archive["U"].shape == (18, 13)
