@@ -1,13 +1,17 @@
 """docs/course.md: its code is run, and its figures are computed again."""
 
+import io
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from server.__main__ import app
 from server.checkpoints.checkpoint_format import checkpoint_contents, load_model, new_trainer
 from server.checkpoints.npz import write_archive
+from server.course.problem import ProblemQuery, make_problem, problem_file
 from server.course.training import Learner, initial_parameters, right_reference
 from server.rnn.cells import CELLS
 from server.rnn.sampling.inference import Stepper
@@ -57,6 +61,26 @@ def test_a_loader_reads_a_checkpoint_as_the_server_does(tmp_path, monkeypatch, c
         np.testing.assert_allclose(p, expected / expected.sum(), atol=1e-5)
         x = vocabulary.characters.index(character)
     assert len(loader.split("\n\n", 1)[1].strip().splitlines()) <= 14
+
+
+def test_the_commands_of_the_exercises_accept_right_gradients_of_this_seed_alone(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (commands,) = re.findall(r"```\n(python -m server problem .*?)```", PAGE, re.DOTALL)
+    written, checked = (line.split()[3:] for line in commands.strip().splitlines())
+    # The link to the page names the same problem.
+    assert "/course?cell=gru&seed=7`" in PAGE
+    assert CliRunner().invoke(app, written).exit_code == 0
+    with np.load("problem.npz") as problem:
+        assert {"x", "y", "h0", "loss"} <= set(problem.files)
+    for seed, exit_code in ((7, 0), (8, 1)):
+        right = make_problem(ProblemQuery(cell="gru", seed=seed)).gradients
+        np.savez("my_gradients.npz", **right)
+        assert CliRunner().invoke(app, checked).exit_code == exit_code
+    two = make_problem(ProblemQuery(cell="lstm", layers=2))
+    with np.load(io.BytesIO(problem_file(two))) as problem:
+        assert {"h1_0", "h2_0", "c1_0", "c2_0"} <= set(problem.files)
 
 
 def test_early_training_is_chaotic():

@@ -376,7 +376,7 @@ _OF_ALL = (
     ),
     Mistake(
         "sign_flipped",
-        "the sign",
+        "the sign of all gradients",
         "do_t = p_t - y_t",
         "The gradient of the loss with respect to o is p - y. Subtract the gradient in the update.",
         (_of_network(("do = p[t] - y[t]", "do = y[t] - p[t]")),),

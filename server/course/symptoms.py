@@ -132,7 +132,7 @@ class Symptom:
                 f" finite. {self._check('So does a gradient check')}"
             )
         right = self.right
-        against = f"at update {right.updates:,} {self.smooth_loss:.1f} against {right.mean:.1f}"
+        against = f"{self.smooth_loss:.1f} against {right.mean:.1f} at update {right.updates:,}"
         if self.verdict == "hidden" and self.worst_gradient is None:
             return (
                 f"Neither the loss curve nor a gradient check shows it: {against}. Only reading"

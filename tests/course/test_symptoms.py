@@ -22,8 +22,8 @@ def symptom(loss, errors=GRADIENTS, not_finite_at=None):
 @pytest.mark.parametrize(
     ("loss", "verdict", "sentence"),
     [
-        (50.9, "hidden", "The loss curve does not show it: at update 10,000 50.9 against 48.0."),
-        (45.1, "hidden", "The loss curve does not show it: at update 10,000 45.1 against 48.0."),
+        (50.9, "hidden", "The loss curve does not show it: 50.9 against 48.0 at update 10,000."),
+        (45.1, "hidden", "The loss curve does not show it: 45.1 against 48.0 at update 10,000."),
         (51.1, "beside", "The loss curve looks right until the right one is beside it"),
         (44.9, "beside", "The loss curve looks even better than the right one"),
         (59.9, "beside", "The loss curve looks right until"),
@@ -76,7 +76,7 @@ def test_the_sentences_are_made_of_the_figures_in_the_file():
                 assert found.verdict == "visible"
                 continue
             wrong = statistics.mean(each["smooth_loss"] for each in trained)
-            assert numbers[:3] == [network["updates"], round(wrong, 1), round(mean, 1)]
+            assert numbers[:3] == [round(wrong, 1), round(mean, 1), network["updates"]]
             assert (found.verdict == "hidden") == (abs(wrong - mean) <= 3 * deviation)
             errors = [
                 statistics.mean(

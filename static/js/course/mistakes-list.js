@@ -11,6 +11,8 @@ const VERDICTS = {
   beside: "the curve looks right",
   visible: "the curve shows it",
 };
+const E_T =
+  "e_t is the gradient with respect to h_t through the output, V^T do_t, or the layer above.";
 
 export class MistakesList {
   #list = find("#mistakes-list");
@@ -30,7 +32,9 @@ export class MistakesList {
     this.#shown = key;
     const chosen = mistakes.find(({ name }) => name === wanted) ?? mistakes[0];
     this.#list.replaceChildren(this.#list.firstElementChild, ...mistakes.map(choice));
-    this.#list.querySelector(`input[value="${chosen.name}"]`).checked = true;
+    const input = this.#list.querySelector(`input[value="${chosen.name}"]`);
+    input.checked = true;
+    this.#reveal(input.closest("label"));
     const usual = mistakes.find(({ measured }) => measured)?.measured ?? null;
     setText(find("#all-measured"), usual ?? "none yet");
     find("#all-symptoms").replaceChildren(...mistakes.map((each) => symptom(each, usual)));
@@ -41,6 +45,12 @@ export class MistakesList {
   choose(cell) {
     const chosen = MISTAKES[cell].find(({ name }) => name === this.#chosen);
     if (chosen) showChosen(chosen);
+  }
+
+  /** Scroll the list, but not the page, to an entry. @param {HTMLElement} entry */
+  #reveal(entry) {
+    const [inner, outer] = [entry, this.#list].map((each) => each.getBoundingClientRect());
+    this.#list.scrollTop += inner.top - outer.top - (outer.height - inner.height) / 2;
   }
 
   get #chosen() {
@@ -76,6 +86,7 @@ const title = (label) =>
 function showChosen({ label, equation: line, lines, sentence: says, measured }) {
   find("#chosen-title").replaceChildren(...title(label));
   find("#chosen-equation").replaceChildren(equation(line));
+  find("#chosen-symbols").replaceChildren(...(/\be_/.test(line) ? sentence(E_T) : []));
   find("#chosen-lines").replaceChildren(...lines.map(linePair));
   setText(find("#chosen-symptom"), says ?? "Not measured: train it to see how it shows.");
   setText(find("#chosen-measured"), measured ? `Measured: ${measured}.` : "");

@@ -34,8 +34,14 @@ def test_a_mistake_is_trained_beside_the_right_network(server: Server, window: W
     expect(page.locator(".course-pages [aria-current]")).to_have_text("Mistakes")
     described = described_mistakes()
 
-    # The mistake of the address is chosen; those of another cell are others.
+    # The mistake of the address is chosen, and in sight; those of another cell are others.
     expect(page.locator("#chosen-title")).to_have_text("Softmax over the wrong axis")
+    inside = """(entry) => {
+        const [a, b] = [entry, entry.closest("fieldset")].map((e) => e.getBoundingClientRect());
+        return a.top >= b.top && a.bottom <= b.bottom;
+    }"""
+    assert page.locator("#mistakes-list label:has(:checked)").evaluate(inside)
+    expect(page.locator("#chosen-symbols")).to_be_empty()
     listed = page.locator("#mistakes-list input")
     expect(listed).to_have_count(sum(each["min_layers"] == 1 for each in described["lstm"]))
     page.locator("#training-cell label", has_text="rnn").click()
@@ -58,6 +64,9 @@ def test_a_mistake_is_trained_beside_the_right_network(server: Server, window: W
         [mistake["lines"][0]["wrong"], mistake["lines"][0]["right"]]
     )
     expect(page.locator("#chosen-symptom")).to_have_text(mistake["sentence"])
+    expect(page.locator("#chosen-symbols")).to_contain_text("through the output")
+    # A screen reader is told the sentence alone.
+    expect(page.locator(".mistakes-chosen [aria-live]")).to_have_id("chosen-symptom")
     page.keyboard.press("r")
     page.locator("#training:not([data-done])").wait_for()
     trained(page)
