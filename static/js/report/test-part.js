@@ -67,10 +67,10 @@ function resultSentence({ test, spec }) {
   }
   const by = test.by === "validation" ? "best model by validation" : "best model";
   const losses = `${test.nats.toFixed(DIGITS)} nats (${test.bits.toFixed(DIGITS)} bits)`;
-  const when = `on ${format.dateAndTime(test.measured_at)}`;
-  const often = test.times > 1 ? `; the measurement ${format.count(test.times)} of this part` : "";
+  const often = test.times > 1 ? `${format.count(test.times)} times, last ` : "";
+  const when = `${often}on ${format.dateAndTime(test.measured_at)}`;
   const at = format.count(test.update);
-  return `${losses} per character, by the ${by}, of update ${at}. Measured ${when}${often}.`;
+  return `${losses} per character, by the ${by}, of update ${at}. Measured ${when}.`;
 }
 
 /** @param {Run} run */

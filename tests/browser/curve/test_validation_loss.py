@@ -208,3 +208,6 @@ def test_the_test_part_is_measured_after_a_warning(server: Server, window: Windo
     expect(dialog).to_contain_text("It has been measured once.")
     page.locator("#test-cancel").click()
     assert server.call("GET", f"runs/{run}")["test"]["times"] == 1
+    # Another window is told of a second measurement.
+    server.call("POST", f"runs/{run}/test", {"again": True})
+    expect(result).to_contain_text("Measured 2 times, last on")
