@@ -25,6 +25,8 @@ BY_SQLITE = {
     sqlite3.SQLITE_READONLY: READ_ONLY,
     sqlite3.SQLITE_PERM: READ_ONLY,
     sqlite3.SQLITE_CANTOPEN: READ_ONLY,
+    # The index of the write-ahead log could not grow.
+    sqlite3.SQLITE_IOERR_SHMSIZE: FULL,
     # SQLite reports any error of the operating system during a write as this.
     sqlite3.SQLITE_IOERR: "The database cannot be written",
 }
@@ -56,5 +58,6 @@ def as_storage_error(error: BaseException | None) -> StorageError | None:
     if isinstance(error, OSError) and error.errno is not None:
         reason = BY_ERRNO.get(error.errno)
     elif isinstance(error, sqlite3.OperationalError):
-        reason = BY_SQLITE.get(getattr(error, "sqlite_errorcode", 0) & PRIMARY_CODE)
+        code = getattr(error, "sqlite_errorcode", 0)
+        reason = BY_SQLITE.get(code) or BY_SQLITE.get(code & PRIMARY_CODE)
     return None if reason is None else StorageError(f"{reason}.")
