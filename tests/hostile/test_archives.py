@@ -92,7 +92,7 @@ def test_a_zip_bomb_is_not_unpacked(path):
     zeros = np.zeros(50_000_000, np.uint8)
     archive(path, {"a.npy": part(zeros)}, zipfile.ZIP_DEFLATED)
     assert path.stat().st_size < zeros.nbytes / 500
-    with pytest.raises(DamagedArchiveError, match="more data than its size"):
+    with pytest.raises(DamagedArchiveError, match="compressed"):
         read_archive(path)
     archive(path, {"a.npy": part(np.arange(3))}, zipfile.ZIP_DEFLATED)
     with pytest.raises(DamagedArchiveError, match="compressed"):
