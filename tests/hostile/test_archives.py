@@ -97,6 +97,14 @@ def test_a_zip_bomb_is_not_unpacked(path):
     archive(path, {"a.npy": part(np.arange(3))}, zipfile.ZIP_DEFLATED)
     with pytest.raises(DamagedArchiveError, match="compressed"):
         read_archive(path)
+    # An uncompressed part that claims a gigabyte, in the directory at the end of the file.
+    archive(path, {"a.npy": part(np.arange(3))})
+    whole = bytearray(path.read_bytes())
+    sizes = whole.index(b"PK\x01\x02") + 20
+    whole[sizes : sizes + 8] = struct.pack("<2I", 10**9, 10**9)
+    path.write_bytes(whole)
+    with pytest.raises(DamagedArchiveError, match="more data than its size"):
+        read_archive(path)
 
 
 def test_overlapping_parts_are_not_read(path):
