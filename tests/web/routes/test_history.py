@@ -13,6 +13,9 @@ from tests.serving import LIMIT_S, NO_CERTIFICATES, NOVEL, PAGES
 
 # An epoch of this text has 159 sequences of 25 characters.
 PER_EPOCH = (len(PAGES) - 1) // 25
+QUALITY = {
+    *("real_words", "words", "longest_real_run", "longest_copy", "spelling", "word_bigrams"),
+}
 SMALL = {"hidden_size": 10, "sample_length": 40}
 
 
@@ -159,7 +162,7 @@ def test_samples_are_dense_at_first_and_regular_later(server, run, rows):
         assert sample["epoch"] == 1 + update // PER_EPOCH
         assert sample["smooth_loss"] == (rows[update - 1].smooth if update else None)
         quality = sample["quality"]
-        assert set(quality) == {"real_words", "longest_real_run", "longest_copy", "words"}
+        assert set(quality) == QUALITY
         assert 0 <= quality["real_words"] <= 1
         assert quality["longest_real_run"] >= 0
         assert 1 <= quality["longest_copy"] <= 40

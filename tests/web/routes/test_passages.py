@@ -7,6 +7,9 @@ import pytest
 from tests.serving import PAGES, RunningServer
 
 SMALL = {"hidden_size": 20, "sample_length": 20}
+QUALITY = {
+    *("real_words", "words", "longest_real_run", "longest_copy", "spelling", "word_bigrams"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +153,9 @@ def test_an_error_before_streaming_has_a_status(server, run):
 
 def test_the_quality_of_a_passage(server, run):
     quality = ask(server, run, seed=1)["quality"]
-    assert set(quality) == {"real_words", "longest_real_run", "longest_copy", "words"}
+    assert set(quality) == QUALITY
+    assert 0 <= quality["spelling"] < 1
+    assert 0 <= quality["word_bigrams"] < 1
     assert 0 < quality["real_words"] < 1
     assert quality["longest_real_run"] >= 1
     assert 1 <= quality["longest_copy"] < 1_000
