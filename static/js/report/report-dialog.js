@@ -42,9 +42,13 @@ export class ReportDialog {
     }
     store.watch(
       (state) => [state.runId],
-      (runId) => {
-        this.#dialog.close();
-        find("#report-open").disabled = !runId;
+      () => this.#dialog.close(),
+    );
+    // The id of the run is known before the run itself.
+    store.watch(
+      (state) => [state.run === null],
+      (noRun) => {
+        find("#report-open").disabled = noRun;
       },
     );
   }

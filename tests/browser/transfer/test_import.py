@@ -10,7 +10,8 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Window, run_in_address
 from tests.browser.server_process import Server
 
-STORY = "Old Anna went to the mill. The mill was shut, and Anna went home again.\n" * 40
+# No other test adds this text to the shared server.
+STORY = "Anna took the run along to another mill, and Anna went home without it.\n" * 40
 
 
 def export(page: Page, link: str, path: Path) -> bytes:
