@@ -220,12 +220,19 @@ def open_window(
     """Open windows of new visitors; the options are those of a browser context.
 
     The first window of a test has the shared context if its page can have the options: a new
-    context costs half a page load more. With `clock`, the test can advance the page's clock.
+    context costs half a page load more. With `new_context` it has a new one. With `clock`, the test
+    can advance the page's clock.
     """
     windows: list[Window] = []
 
-    def open_one(*, first_visit: bool = False, clock: bool = False, **options: Any) -> Window:
-        first = not windows and "window" not in request.fixturenames
+    def open_one(
+        *,
+        first_visit: bool = False,
+        clock: bool = False,
+        new_context: bool = False,
+        **options: Any,
+    ) -> Window:
+        first = not windows and not new_context and "window" not in request.fixturenames
         if first and not clock and OF_A_PAGE.issuperset(options):
             opened = Window(parked.context, parked, first_visit=first_visit)
             opened.page.set_viewport_size(options.pop("viewport", DESKTOP))

@@ -24,7 +24,7 @@ def files_of(page: Page) -> list[str]:
 
 
 def test_the_first_page_takes_few_requests(server: Server, open_window: OpenWindow) -> None:
-    window = open_window()
+    window = open_window(new_context=True)
     requests: list[str] = []
     window.page.on("request", lambda request: requests.append(request.url))
     page = window.open(server, server.create_run(max_updates=50, hidden_size=4))
@@ -55,7 +55,7 @@ def test_an_edit_is_in_the_page_without_a_build_step(
     edited_server: Server, open_window: OpenWindow
 ) -> None:
     edited_server.start()
-    window = open_window()
+    window = open_window(new_context=True)
     page = window.open(edited_server, edited_server.create_run(max_updates=50, hidden_size=4))
     expect(page.locator("#notice")).to_contain_text("Finished")
     expect(page.locator("html[data-edited='yes']")).to_be_attached()
