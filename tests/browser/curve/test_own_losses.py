@@ -83,6 +83,7 @@ def test_own_losses_are_shown_kept_compared_and_removed(
     eventually(lambda: line(other, "y[0]"), lambda y: y == 70.25 / 25, "the new line")
 
     # Removed from the keyboard, and put back.
+    expect(page.locator("#own-remove")).to_be_focused()
     page.locator("#own-remove").press("Enter")
     expect(page.locator("#own-panel")).to_be_hidden()
     expect(page.locator("#own-open")).to_be_focused()

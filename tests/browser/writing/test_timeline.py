@@ -306,5 +306,6 @@ def test_earlier_samples_keep_their_lines(server: Server, window: Window) -> Non
     shown = row.locator(".earlier-text")
     text = re.sub(r"\n(?:[^\S\n]*\n)+", "\n", re.sub(r"^(?:[^\S\n]*\n)+", "", samples[400]))
     assert "\n" in text
-    assert shown.evaluate("(element) => element.textContent") == text[:240]
+    read = "(element) => element.textContent"
+    eventually(lambda: shown.evaluate(read), text[:240].__eq__, "the sample of update 400")
     expect(shown).to_have_css("white-space-collapse", "preserve")
