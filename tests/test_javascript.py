@@ -140,7 +140,12 @@ def test_views_do_not_touch_the_websocket() -> None:
 
 @pytest.mark.parametrize(
     ("root", "pattern"),
-    [("static/js", "*.js"), ("static/css", "*.css"), ("tests/browser", "test_*.py")],
+    [
+        ("server", "[a-z]*.py"),
+        ("static/js", "*.js"),
+        ("static/css", "*.css"),
+        ("tests", "test_*.py"),
+    ],
 )
 def test_no_directory_holds_more_modules_than_fit_on_a_screen(root: str, pattern: str) -> None:
     directories = Counter(path.parent for path in (ROOT / root).rglob(pattern))

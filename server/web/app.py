@@ -22,12 +22,10 @@ from server.web.live.viewer_limit import ViewerLimit
 from server.web.routes import (
     checkpoints,
     corpora,
-    course,
     estimates,
     gradient_check,
     history,
     milestones,
-    mistakes,
     model_files,
     pages,
     passages,
@@ -37,6 +35,7 @@ from server.web.routes import (
     surprisal,
     transfer,
 )
+from server.web.routes.course import gradients, mistakes
 from server.web.routes.own import losses, parameters
 from server.web.security.middleware import SecurityMiddleware
 
@@ -91,7 +90,7 @@ def create_app(settings: Settings) -> FastAPI:
         milestones,
         report,
         gradient_check,
-        course,
+        gradients,
         mistakes,
         websocket,
         polling,

@@ -1,0 +1,1 @@
+"""The course: problems with answers, and trainings with a mistake."""
