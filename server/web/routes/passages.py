@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable
-from typing import Any
+from collections.abc import Callable
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from server.concurrency.json_lines import Message
 from server.passages.request import PassageRequest
-from server.runs.run_controller import RunController
 from server.spec.schemas import Passage
 from server.web.dependencies import RateLimiterDep, RunControllerDep, ServicesDep
-from server.web.http.problems import problem_body_of
+from server.web.http.json_line_stream import JSON_LINES, stream_json_lines
 from server.web.security.auth import is_operator
 
 router = APIRouter(prefix="/api/runs/{run_id}/passages", tags=["passages"])
@@ -28,12 +25,7 @@ class PassageSet(BaseModel):
     passages: list[Passage]
 
 
-STREAMED_RESPONSE: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}
-}
-
-
-@router.post("", response_model=Passage | PassageSet, responses=STREAMED_RESPONSE)
+@router.post("", response_model=Passage | PassageSet, responses=JSON_LINES)
 async def write_passage(
     controller: RunControllerDep,
     services: ServicesDep,
@@ -56,53 +48,25 @@ async def write_passage(
         return _result(
             request, await services.passages.write(controller, request, keep_draft=keep_draft)
         )
-    pieces: asyncio.Queue[Message | None] = asyncio.Queue()
-    task = asyncio.create_task(
-        services.passages.write(controller, request, pieces.put_nowait, keep_draft=keep_draft)
-    )
 
-    def end(done: asyncio.Task[list[Passage]]) -> None:
-        if not done.cancelled():
-            done.exception()  # Nothing awaits the task if the client has disconnected.
-        pieces.put_nowait(None)
-
-    task.add_done_callback(end)
-    try:
-        # Before the first piece, an error can still be sent with its status.
-        first_piece = await pieces.get()
-        if first_piece is None:
-            await task
-    except asyncio.CancelledError:
-        task.cancel()
-        raise
-
-    async def lines() -> AsyncIterator[str]:
-        try:
-            piece = first_piece
-            while piece is not None:
-                line = {"pieces": piece["pieces"]}
-                if unknown := piece["unknown_characters"]:
-                    line["unknown_characters"] = unknown
-                yield json.dumps(line) + "\n"
-                piece = await pieces.get()
-            yield await _last_line(controller, request, task)
-        finally:
-            task.cancel()
-
-    return StreamingResponse(lines(), media_type="application/x-ndjson")
-
-
-async def _last_line(
-    controller: RunController, request: PassageRequest, writing: Awaitable[list[Passage]]
-) -> str:
-    """Return the last line of a stream: the result, or the problem that prevented it."""
-    try:
-        # The dependency that explains a deletion has ended with the route.
+    async def write(send_piece: Callable[[Message], None]) -> Passage | PassageSet:
+        # The dependency that explains a deletion ends with the route.
         with controller.reading():
-            passages = await writing
-    except Exception as error:  # noqa: BLE001 - the response has begun, so this is its only report
-        return json.dumps(problem_body_of(error)) + "\n"
-    return _result(request, passages).model_dump_json() + "\n"
+            passages = await services.passages.write(
+                controller, request, send_piece, keep_draft=keep_draft
+            )
+        return _result(request, passages)
+
+    return await stream_json_lines(write, _line)
+
+
+def _line(part: Message | Passage | PassageSet) -> str:
+    if isinstance(part, BaseModel):
+        return part.model_dump_json()
+    line = {"pieces": part["pieces"]}
+    if unknown := part["unknown_characters"]:
+        line["unknown_characters"] = unknown
+    return json.dumps(line)
 
 
 def _result(request: PassageRequest, passages: list[Passage]) -> Passage | PassageSet:

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import AsyncIterator
-from typing import Any
-
 from fastapi import APIRouter
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from server.analysis.mistakes import (
     MistakeTraining,
@@ -17,16 +12,12 @@ from server.analysis.mistakes import (
     TrainingSample,
 )
 from server.web.dependencies import RateLimiterDep, ServicesDep
-from server.web.http.problems import problem_body_of
+from server.web.http.json_line_stream import JSON_LINES, stream_json_lines
 
 router = APIRouter(prefix="/api/course/mistakes", tags=["course"])
 
-STREAMED_RESPONSE: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}
-}
 
-
-@router.post("", response_class=Response, responses=STREAMED_RESPONSE)
+@router.post("", response_class=Response, responses=JSON_LINES)
 async def train_mistake(
     services: ServicesDep, admit: RateLimiterDep, request: MistakeTraining | None = None
 ) -> Response:
@@ -44,46 +35,12 @@ async def train_mistake(
         else corpora.get(request.corpus)
     )
     admit("checks", services.mistakes.cost(request, corpus.distinct))
-    parts: asyncio.Queue[TrainingProgress | TrainingSample | None] = asyncio.Queue()
-    task = asyncio.create_task(
-        services.mistakes.train(request, corpora.path(corpus.id), parts.put_nowait)
+    path = corpora.path(corpus.id)
+    return await stream_json_lines(
+        lambda send_part: services.mistakes.train(request, path, send_part), _line
     )
 
-    def end(done: asyncio.Task[TrainingResult]) -> None:
-        if not done.cancelled():
-            done.exception()  # Nothing awaits the task if the client has disconnected.
-        parts.put_nowait(None)
 
-    task.add_done_callback(end)
-    try:
-        # Before the first part, an error can still be sent with its status.
-        first = await parts.get()
-        if first is None:
-            await task
-    except asyncio.CancelledError:
-        task.cancel()
-        raise
-
-    async def lines() -> AsyncIterator[str]:
-        try:
-            part = first
-            while part is not None:
-                yield _line(part)
-                part = await parts.get()
-            yield await _last_line(task)
-        finally:
-            task.cancel()
-
-    return StreamingResponse(lines(), media_type="application/x-ndjson")
-
-
-def _line(part: TrainingProgress | TrainingSample) -> str:
+def _line(part: TrainingProgress | TrainingSample | TrainingResult) -> str:
     content = part.model_dump_json()
-    return f'{{"sample":{content}}}\n' if isinstance(part, TrainingSample) else f"{content}\n"
-
-
-async def _last_line(task: asyncio.Task[TrainingResult]) -> str:
-    try:
-        return (await task).model_dump_json() + "\n"
-    except Exception as error:  # noqa: BLE001 - the response has begun, so this is its only report
-        return json.dumps(problem_body_of(error)) + "\n"
+    return f'{{"sample":{content}}}' if isinstance(part, TrainingSample) else content
