@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from server.checkpoints.npz import DAMAGE, META, Arrays
 from server.checkpoints.npz_validation import validate_archive
 from server.checkpoints.safetensors import METADATA
 
-__all__ = ["ArrayFile", "ArrayFileError", "read_array_file"]
+__all__ = ["ArrayFile", "ArrayFileError", "read_array_file", "read_json_object"]
 
 TYPES = {
     "BOOL": "|b1",
@@ -89,14 +90,15 @@ def _read_npz(file: IO[bytes]) -> ArrayFile:
     except OSError as error:
         # The directory of a damaged archive may name an offset before the start of the file.
         raise ArrayFileError("The .npz file is damaged.") from error
-    return ArrayFile(arrays, _description(arrays.pop(META, None)))
+    return ArrayFile(arrays, read_json_object(arrays.pop(META, None)))
 
 
-def _description(meta: Any) -> dict[str, Any]:  # noqa: ANN401 - an array, or None
-    if meta is None or meta.dtype.kind != "U" or meta.ndim:
+def read_json_object(array: NDArray[Any] | None) -> dict[str, Any]:
+    """Return the JSON object that an array has as its one text; empty if it has none."""
+    if array is None or array.dtype.kind != "U" or array.ndim:
         return {}
     try:
-        found = json.loads(str(meta))
+        found = json.loads(str(array))
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

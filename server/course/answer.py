@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import io
-import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
 
-from server.checkpoints.array_files import ArrayFileError, read_array_file
+from server.checkpoints.array_files import ArrayFileError, read_array_file, read_json_object
 from server.checkpoints.npz import Arrays
 from server.course.comparison import (
     ROUNDED,
@@ -67,15 +66,8 @@ def read_answer(content: bytes) -> Arrays:
 
 def query_in(arrays: Arrays) -> dict[str, Any]:
     """Return the problem's query from the array "query" of its file; empty without it."""
-    array = arrays.get(QUERY)
-    if array is None or array.dtype.kind != "U" or array.ndim:
-        return {}
-    try:
-        found = json.loads(str(array))
-    except (ValueError, RecursionError):
-        return {}
-    names = {field.name for field in fields(ProblemQuery)}
-    return {n: found[n] for n in names if n in found} if isinstance(found, dict) else {}
+    found = read_json_object(arrays.get(QUERY))
+    return {f.name: found[f.name] for f in fields(ProblemQuery) if f.name in found}
 
 
 def check_answer(query: ProblemQuery, arrays: Arrays) -> dict[str, Any]:

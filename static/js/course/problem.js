@@ -1,5 +1,7 @@
 /** A problem in words and in code. Pure functions. */
 
+import { MEANINGS } from "../gradients/parameter-meanings.js";
+
 /** @typedef {import("./npz.js").NpzArray} NpzArray */
 
 const PARAMETER = /^[UWbdV]\d*$|^c$/;
@@ -8,16 +10,6 @@ const LOSS = "loss";
 
 /** The order of the gates in the rows of U, W and b. @type {Record<string, string>} */
 const ROWS = { gru: "r, z, n", lstm: "g, i, f, o" };
-
-/** @type {Record<string, string>} */
-const MEANINGS = {
-  U: "from the input",
-  W: "from the previous state",
-  b: "bias of the state",
-  d: "bias inside the reset gate",
-  V: "from the state to the output",
-  c: "bias of the output",
-};
 
 /**
  * The arrays of a problem by what they are: parameters, characters and initial states.

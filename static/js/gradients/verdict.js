@@ -1,20 +1,11 @@
 /** The verdict, and the table of the parameters. */
 
 import { passes, powerText, errorText, worst } from "./relative-errors.js";
+import { MEANINGS } from "./parameter-meanings.js";
 import { el, find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 
 const METHODS = ["complex_step", "central_difference"];
-
-/** The meaning of each parameter. */
-const MEANINGS = {
-  U: "from the input",
-  W: "from the previous state",
-  b: "bias of the state",
-  d: "bias inside the reset gate",
-  V: "from the state to the output",
-  c: "bias of the output",
-};
 
 /** A network in words: "lstm, 1 layer of 20 units, sequences of 10, batch 1, seed 0". */
 export function networkText(request) {
