@@ -81,7 +81,7 @@ def test_a_shuffled_epoch_reads_each_sequence_once(n, B, T, epochs):
     if n < B * (T + 1):
         return
     text, layout = np.arange(n), BatchLayout(n, B, T, "shuffled")
-    batches = BatchIterator(text, B, T, "shuffled")
+    batches, resumed = (BatchIterator(text, B, T, "shuffled") for _ in range(2))
     update, orders = 0, []
     for epoch in range(1, epochs + 1):
         batches.begin_epoch(epoch)
@@ -96,7 +96,6 @@ def test_a_shuffled_epoch_reads_each_sequence_once(n, B, T, epochs):
             follows = previous is not None and batches.position == previous + T
             assert layout.starts_from_zero(update) == (not follows)
             assert batches.jumped == (previous is not None and not follows)
-            resumed = BatchIterator(text, B, T, "shuffled")
             resumed.seek(epoch, batches.position)
             assert np.array_equal(resumed.peek()[0], x)
             previous = batches.position
