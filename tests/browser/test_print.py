@@ -89,6 +89,7 @@ def width_of(paper: str) -> int:
 def expect_whole(page: Page, paper: str) -> None:
     width = width_of(paper)
     assert page.evaluate(CUT, width) == []
+    expect(page.locator(".table-copy:visible, nav:visible")).to_have_count(0)
     for chart in page.locator("svg.main-svg:visible").all()[:1]:
         box = chart.bounding_box()
         assert box is not None
