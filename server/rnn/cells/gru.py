@@ -9,6 +9,7 @@ import numpy as np
 from server.rnn.cells.cell import Cell
 from server.rnn.cells.gates import joined_step_views, make_product, split_gates, step_views
 from server.rnn.cells.layer import Layer
+from server.rnn.parameters import Array
 from server.rnn.reference import gru
 
 
@@ -163,6 +164,19 @@ class GRULayer(Layer):
         np.multiply(self._d_a_n, self._d_h, self._d_a[2])
         np.matmul(ones, d_a, gradients.b.reshape(3, -1))
         self.inputs.backward(d_a)
+
+    def pull_back(self, t: int, gradients: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
+        """Carry gradients back through one step."""
+        (r, z, n), q, h_before = self._a[:, t, 0], self._products[2, t, 0], self.hidden[t, 0, :-1]
+        d_h, m = gradients["h"], len(h_before)
+        slope = (1.0 - z) * (1.0 - n * n)
+        # The factors of dh for da_r, da_z and dq.
+        factors = np.stack([slope * q * r * (1.0 - r), (h_before - n) * z * (1.0 - z), slope * r])
+        d_a = (d_h[:, None] * factors).reshape(len(d_h), 3 * m)
+        before = d_a @ self._parameters.W_T.T
+        before += z * d_h
+        np.multiply(d_h, slope, d_a[:, 2 * m :])
+        return d_a, {"h": before}
 
 
 GRU = Cell(

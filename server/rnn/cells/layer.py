@@ -157,3 +157,26 @@ class Layer(ABC):
     @abstractmethod
     def backward(self) -> None:
         """Fill the gradients of the parameters, and of the hidden states of the layer below."""
+
+    @abstractmethod
+    def pull_back(self, t: int, gradients: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
+        """Carry gradients back through one step of the last `forward`, which read one stream.
+
+        This is a part of `backward` for many losses at once, each with a row of gradients: the
+        product of each row with the Jacobian of the step. It changes no buffer.
+
+        Parameters
+        ----------
+        t : int
+            The step, counted from 0. It reads ``hidden[t]`` and computes ``hidden[t + 1]``.
+        gradients : dict of str to ndarray of shape (R, m)
+            Those of R losses with respect to the states after the step, by symbol.
+
+        Returns
+        -------
+        d_a : ndarray of shape (R, gates m)
+            Those with respect to the products of U and the input; ``d_a U`` are those with respect
+            to the input.
+        before : dict of str to ndarray of shape (R, m)
+            Those with respect to the states before the step, by symbol.
+        """

@@ -9,6 +9,7 @@ import numpy as np
 from server.rnn.cells.cell import Cell
 from server.rnn.cells.gates import joined_step_views, make_product, split_gates, step_views
 from server.rnn.cells.layer import Layer
+from server.rnn.parameters import Array
 from server.rnn.reference import lstm
 
 # With a bias of 1 the forget gate starts at about 0.73. With 0 it would start at 0.5 and halve the
@@ -155,6 +156,19 @@ class LSTMLayer(Layer):
             multiply_back(d_a, recurrent)
         np.matmul(self._before.T, self._d_a_rows, split_gates(self._gradients.Wb_T, 4))
         self.inputs.backward(self._d_a_rows)
+
+    def pull_back(self, t: int, gradients: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
+        """Carry gradients back through one step."""
+        (g, i, f, o), tanh_c = self._a[:, t, 0], self._tanh_c[t, 0]
+        d_h, m = gradients["h"], len(o)
+        d_c = gradients["c"] + d_h * (o * (1.0 - tanh_c * tanh_c))
+        # The factors of dc for da_g, da_i and da_f.
+        factors = np.stack([i * (1.0 - g * g), g * i * (1.0 - i), self._c[t, 0] * f * (1.0 - f)])
+        gates = np.empty((len(d_h), 4, m), dtype=d_h.dtype)
+        np.multiply(d_c[:, None], factors, gates[:, :3])
+        np.multiply(d_h, tanh_c * o * (1.0 - o), gates[:, 3])
+        d_a = gates.reshape(len(d_h), 4 * m)
+        return d_a, {"h": d_a @ self._parameters.W_T.T, "c": d_c * f}
 
 
 LSTM = Cell(

@@ -9,7 +9,8 @@ import numpy as np
 from server.rnn.cells.cell import Cell
 from server.rnn.cells.gates import joined_step_views, split_gates, step_views
 from server.rnn.cells.layer import Layer
-from server.rnn.cells.vanilla_stream import VanillaStream
+from server.rnn.cells.vanilla_stream import VanillaStream, pull_back_tanh
+from server.rnn.parameters import Array
 from server.rnn.reference import vanilla
 
 
@@ -71,6 +72,10 @@ class VanillaLayer(Layer):
             multiply(d_a_here, e, d_a_here)
         np.matmul(self._before.T, self._d_a_rows[0], self._gradients.Wb_T)
         self.inputs.backward(self._d_a_rows)
+
+    def pull_back(self, t: int, gradients: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
+        """Carry gradients back through one step."""
+        return pull_back_tanh(self.hidden[t + 1, 0, :-1], self._parameters.W_T, gradients)
 
 
 VANILLA = Cell(

@@ -141,3 +141,15 @@ class VanillaStream(Layer):
             product(d_a_after, recurrent)
             add(e_here, recurrent, e_here)
             multiply(e_here, slope, e_here)
+
+    def pull_back(self, t: int, gradients: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
+        """Carry gradients back through one step."""
+        return pull_back_tanh(self.hidden[t + 1, 0, :-1], self._parameters.W_T, gradients)
+
+
+def pull_back_tanh(
+    h: Array, W_T: Array, gradients: dict[str, Array]
+) -> tuple[Array, dict[str, Array]]:
+    """Carry gradients back through ``h = tanh(W h_before + U x + b)``; see `Layer.pull_back`."""
+    d_a = gradients["h"] * (1.0 - h * h)
+    return d_a, {"h": d_a @ W_T.T}

@@ -68,6 +68,16 @@ class MGULayer(Layer):
         gradients.b[:] = self._d_a_rows.sum(axis=1).reshape(-1)
         self.inputs.backward(self._d_a_rows)
 
+    def pull_back(self, t: int, gradients: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
+        """Carry gradients back through one step."""
+        W_f, W_n = np.split(self._parameters.W_T, 2, axis=1)
+        (f, n), h, d_h = self._a[:, t, 0], self.hidden[t, 0, :-1], gradients["h"]
+        d_n = d_h * f * (1.0 - n**2)
+        d_r = d_n @ W_n.T
+        d_f = (d_h * (n - h) + d_r * h) * f * (1.0 - f)
+        before = d_h * (1.0 - f) + d_r * f + d_f @ W_f.T
+        return np.concatenate([d_f, d_n], axis=1), {"h": before}
+
 
 def logistic(a: Array) -> Array:
     """Return 1 / (1 + e^-a)."""

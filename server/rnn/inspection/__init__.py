@@ -1,0 +1,1 @@
+"""What a trained network does with a text: measured, never changed."""
