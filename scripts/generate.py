@@ -20,6 +20,7 @@ from server.analysis.mistakes import TrainingProgress, TrainingResult, TrainingS
 from server.analysis.own_losses import OwnLossesResult
 from server.analysis.surprisal import UpdateSurprisal
 from server.corpora.library import Corpus
+from server.inspection.probe import Probe
 from server.spec.live_messages import Envelope, ServerMessage
 from server.spec.report_remarks import ReportRemarks
 from server.spec.schemas import FirstBelow
@@ -36,7 +37,7 @@ WIRE = ROOT / "types" / "wire.d.ts"
 # The answers to HTTP requests that the page's scripts name and that no message contains.
 ANSWERS = [
     *(Corpus, ExplainedLoss, FirstBelow, FoundParameters, GradientCheckResult, ReportRemarks),
-    *(Answer, OwnLossesResult, SavedPassageSlice, UpdateSurprisal),
+    *(Answer, OwnLossesResult, Probe, SavedPassageSlice, UpdateSurprisal),
     *(TrainingProgress, TrainingResult, TrainingSample),
 ]
 HEAD = """\

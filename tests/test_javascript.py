@@ -35,11 +35,15 @@ LAYERS = {
     "writing": 5,
     "compare": 5,
     "passage": 6,
-    "": 7,
+    # What the views of the Inside page share, the views, and the page around them.
+    "inside/state": 5,
+    "inside/text": 6,
+    "inside": 7,
+    "": 8,
 }
 
 # Only these open a WebSocket; views get what it brings from the store.
-MAY_OPEN_SOCKETS = {"state/current-run.js", "compare.js"}
+MAY_OPEN_SOCKETS = {"state/current-run.js", "compare.js", "inside/state/current-run.js"}
 
 # `import x from "./y.js"`, `export * from "./y.js"`, `import "./y.js"` and `import("./y.js")`;
 # also `import("./y.js").Name` in a JSDoc type, which loads nothing but depends on the module.

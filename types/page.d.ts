@@ -174,6 +174,37 @@ interface Store<S> {
 
 type WatchStore = Store<WatchState>;
 
+/** The state of the Inside page. */
+interface InsideState {
+  operator: boolean;
+  /** Newest first. */
+  runs: Run[] | null;
+  runId: string | null;
+  run: Run | null;
+  connection: Connection;
+  viewers: number | null;
+  /** The updates of the stored snapshots, ascending. */
+  snapshots: number[];
+  /** The network in view: the live one, or the snapshot nearest to an update. */
+  source: "latest" | { update: number };
+  /** The probe text; null until it is known. */
+  text: string | null;
+  /** A passage of the run's corpus. */
+  defaultText: string | null;
+  temperature: number;
+  /** The index of the selected character of the probe text. */
+  position: number | null;
+  unit: { layer: number; unit: number } | null;
+  /** The newest probe. Its text may be older than `text`. */
+  probe: Probe | null;
+  /** The view in front. */
+  view: string;
+  /** Why there is no newer probe, in a sentence. */
+  problem: string | null;
+}
+
+type InsideStore = Store<InsideState>;
+
 /** A run of the comparison, kept current by its WebSocket. */
 interface LiveRun {
   run: Run;

@@ -176,6 +176,16 @@ interface OwnLossesResult {
   comparison: OwnComparison;
 }
 
+/** What a network computes at each of n characters. */
+interface Probe {
+  model: ProbedModel;
+  characters: string[];
+  unknown: number[];
+  surprisal: (number | null)[];
+  top: [string, number][][];
+  hidden: HiddenStates;
+}
+
 /** Some saved passages, newest first; `next` is the `before` of the next slice. */
 interface SavedPassageSlice {
   passages: SavedPassage[];
@@ -399,6 +409,20 @@ interface OwnComparison {
   greatest: number | null;
   greatest_at: number | null;
   text: string;
+}
+
+/** The model that was looked into, and its update. */
+interface ProbedModel {
+  kind: "best" | "best_validation" | "latest" | "checkpoint" | "snapshot";
+  update: number;
+}
+
+/** The hidden states of a layer. */
+interface HiddenStates {
+  layer: number;
+  shape: number[];
+  int8: string;
+  max: number;
 }
 
 /** A passage in the gallery, or several with one seed. */

@@ -10,6 +10,7 @@ from typing import Any
 from server.concurrency.child_process import ChildExitedError, JsonChildProcess
 from server.concurrency.json_lines import Message
 from server.concurrency.typed_messages import Command
+from server.inference.inspection.messages import InspectionCommand
 from server.inference.messages import (
     CheckAnswer,
     CheckGradients,
@@ -113,6 +114,10 @@ class InferenceClient:
             Called with each partial reply.
         """
         return await self._request(command, on_part)
+
+    async def inspect(self, command: InspectionCommand) -> Message:
+        """Look inside a network."""
+        return await self._request(command)
 
     async def terminate(self) -> None:
         """End the process, even in the middle of a passage: it has nothing to save."""

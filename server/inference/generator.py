@@ -12,7 +12,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,7 +19,6 @@ from server.checkpoints.checkpoint_format import (
     fingerprint,
     load_model,
     model_contents,
-    new_trainer,
 )
 from server.checkpoints.npz import DamagedArchiveError, write_archive
 from server.concurrency.json_lines import Message
@@ -30,6 +28,9 @@ from server.course.answer import check_answer, read_answer
 from server.course.problem import ProblemQuery
 from server.files.failpoints import failpoint
 from server.inference.gradient_checks import check, compare_step_sizes
+from server.inference.inspection.inspector import inspect
+from server.inference.inspection.loading import LoadedFiles, new_model, read_text
+from server.inference.inspection.messages import InspectionCommand
 from server.inference.messages import (
     CheckAnswer,
     CheckGradients,
@@ -49,10 +50,7 @@ from server.inference.replay import opening, replay
 from server.inference.surprisal import SurprisalReader
 from server.inference.test_part import measure_test_part
 from server.inference.timing import time_update_s
-from server.rnn.model import Model
 from server.rnn.sampling.sampling import generate_chunks
-from server.rnn.training.trainer import Trainer
-from server.rnn.vocabulary import Vocabulary
 
 # Corpora whose index stays in memory, because the samples of a run come one after the other.
 MEASURES_CACHED = 2
@@ -63,7 +61,8 @@ class TextGenerator:
 
     def __init__(self) -> None:
         self._measures: OrderedDict[str, QualityMeasure] = OrderedDict()
-        self._surprisal_reader = SurprisalReader(_new_model)
+        self._files = LoadedFiles()
+        self._surprisal_reader = SurprisalReader(self._files)
 
     def reply(  # noqa: C901, PLR0911 - one case a command
         self, command: InferenceCommand, send_partial: Callable[[Message], None]
@@ -105,6 +104,8 @@ class TextGenerator:
                 return {"update_s": time_update_s(command.spec, command.distinct)}
             case TrainMistake():
                 return train_mistake(command, send_partial)
+            case InspectionCommand():
+                return inspect(self._files, command)
             case Shutdown():
                 return {}
 
@@ -129,7 +130,7 @@ class TextGenerator:
         self, command: WritePassages, send_partial: Callable[[Message], None]
     ) -> Message:
         if command.path is None:
-            model, vocabulary = _new_model(command.corpus_path, command.spec)
+            model, vocabulary = new_model(command.corpus_path, command.spec)
         else:
             model, vocabulary = load_model(Path(command.path), command.which)
         model_fingerprint = fingerprint(model, vocabulary)
@@ -165,7 +166,7 @@ class TextGenerator:
     def _measure(self, corpus_path: str, text: str, watched: list[str]) -> Message:
         measure = self._measures.get(corpus_path)
         if measure is None:
-            measure = QualityMeasure(_read(corpus_path))
+            measure = QualityMeasure(read_text(corpus_path))
         self._measures[corpus_path] = measure
         self._measures.move_to_end(corpus_path)
         while len(self._measures) > MEASURES_CACHED:
@@ -175,14 +176,3 @@ class TextGenerator:
             "invented_words": measure.invented_words(text),
             "found": find_words(text, watched),
         }
-
-
-def _read(corpus_path: str) -> str:
-    return Path(corpus_path).read_bytes().decode()
-
-
-def _new_model(corpus_path: str, spec: dict[str, Any]) -> tuple[Model, Vocabulary]:
-    text = _read(corpus_path)
-    vocabulary = Vocabulary.from_text(text)
-    trainer: Trainer = new_trainer(vocabulary.encode(text), vocabulary, spec)
-    return trainer.current_model(), vocabulary

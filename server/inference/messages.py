@@ -12,6 +12,7 @@ from typing import Any, get_args
 from server.checkpoints.checkpoint_format import Which
 from server.concurrency.json_lines import Message
 from server.concurrency.typed_messages import Command, decode_command
+from server.inference.inspection.messages import ProbeText
 
 __all__ = [
     "CheckAnswer",
@@ -272,6 +273,7 @@ InferenceCommand = (
     | CompareStepSizes
     | TimeUpdates
     | TrainMistake
+    | ProbeText
     | Shutdown
 )
 

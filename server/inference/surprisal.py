@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from server.checkpoints.checkpoint_format import load_model
-from server.checkpoints.npz import DamagedArchiveError
 from server.concurrency.json_lines import Message
 from server.corpora.words import word_at
+from server.inference.inspection.loading import LoadedFiles
 from server.inference.messages import MeasureSurprisal
-from server.rnn.model import Model
 from server.rnn.sampling.surprisal import Surprisal, surprisal
 from server.rnn.vocabulary import Vocabulary
 
@@ -33,9 +27,6 @@ STREAMS_SHOWN = 3
 MAX_STREAMS = 64
 MAX_MULTIPLY_ADDS = 2e9
 """Limits of the streams measured; the second is about a second's work."""
-
-# Cached, because the next reader asks for the same text, and often for the same network.
-CORPORA_CACHED, MODELS_CACHED = 2, 4
 
 
 def streams_measured(parameters: int, sequence_length: int, streams: int) -> int:
@@ -65,23 +56,17 @@ def _steps(sequence_length: int) -> int:
     return WARM_UP + SHOWN_BEFORE + sequence_length + SHOWN_AFTER
 
 
-V = TypeVar("V")
-NewModel = Callable[[str, dict[str, Any]], tuple[Model, Vocabulary]]
-
-
 class SurprisalReader:
     """Measures with a run's models how surprising the text was that the run read.
 
     Parameters
     ----------
-    new_model : callable
-        Takes the path of a corpus and a spec, and returns a run's model before its first update.
+    files : LoadedFiles
+        The next reader asks for the same text, and often for the same network.
     """
 
-    def __init__(self, new_model: NewModel) -> None:
-        self._new_model = new_model
-        self._corpora: OrderedDict[str, str] = OrderedDict()
-        self._models: OrderedDict[str, tuple[Model, Vocabulary]] = OrderedDict()
+    def __init__(self, files: LoadedFiles) -> None:
+        self._files = files
 
     def measure(self, command: MeasureSurprisal) -> Message:
         """Return the content of the reply to a command.
@@ -91,13 +76,10 @@ class SurprisalReader:
         DamagedArchiveError, OSError
             The model cannot be read.
         """
-        model, vocabulary = self._model(command)
-        corpus = _cached(
-            self._corpora,
-            command.corpus_path,
-            CORPORA_CACHED,
-            lambda: Path(command.corpus_path).read_bytes().decode(),
+        model, vocabulary = self._files.model(
+            command.path, "latest", command.corpus_path, command.spec
         )
+        corpus = self._files.corpus(command.corpus_path)
         start = command.position + 1
         end = start + command.sequence_length
         shown = max(0, start - SHOWN_BEFORE)
@@ -138,29 +120,6 @@ class SurprisalReader:
                 for stream in order.tolist()
             ],
         }
-
-    def _model(self, command: MeasureSurprisal) -> tuple[Model, Vocabulary]:
-        path = command.path
-        if path is None:
-            return self._new_model(command.corpus_path, command.spec)
-        try:
-            # A run that went back writes another file under the same name.
-            key = f"{path} {Path(path).stat().st_mtime_ns}"
-            return _cached(
-                self._models, key, MODELS_CACHED, lambda: load_model(Path(path), "latest")
-            )
-        except FileNotFoundError as error:
-            raise DamagedArchiveError("the model no longer exists") from error
-
-
-def _cached(cache: OrderedDict[str, V], key: str, size: int, load: Callable[[], V]) -> V:
-    """Return the value of a key, loading it if needed; the least recently used value goes."""
-    if key not in cache:
-        cache[key] = load()
-    cache.move_to_end(key)
-    while len(cache) > size:
-        cache.popitem(last=False)
-    return cache[key]
 
 
 def _joined(before: Surprisal, after: Surprisal) -> Surprisal:

@@ -18,7 +18,16 @@ from server.concurrency.admission import AdmissionLimiter
 from server.errors import UnknownCheckpointError
 from server.runs.run_controller import RunController
 
-__all__ = ["AT_ONCE", "BY_NAME", "Downloads", "Making", "OpenFile", "open_file", "temporary_file"]
+__all__ = [
+    "AT_ONCE",
+    "BY_NAME",
+    "Downloads",
+    "Making",
+    "OpenFile",
+    "open_file",
+    "temporary_file",
+    "temporary_path",
+]
 
 AT_ONCE = 16
 """Downloads of viewers at once, and as many of operators: each keeps a file open, and its space on
@@ -190,12 +199,17 @@ async def _opened(controller: RunController, checkpoint: str) -> OpenFile:
 @contextlib.asynccontextmanager
 async def temporary_file(controller: RunController) -> AsyncIterator[Path]:
     """Yield a path in the run's directory; the file under it is deleted in the end."""
-    # The dot marks it as no checkpoint. If the server dies, `recover_directory` deletes the file.
-    path = controller.checkpoint_store.directory / f".{secrets.token_hex(6)}.npz"
+    path = temporary_path(controller)
     try:
         yield path
     finally:
         path.unlink(missing_ok=True)
+
+
+def temporary_path(controller: RunController) -> Path:
+    """Return a path in the run's directory for a file that is deleted soon."""
+    # The dot marks it as no checkpoint. If the server dies, `recover_directory` deletes the file.
+    return controller.checkpoint_store.directory / f".{secrets.token_hex(6)}.npz"
 
 
 def open_file(path: Path) -> OpenFile:

@@ -36,6 +36,7 @@ from server.web.routes import (
     transfer,
 )
 from server.web.routes.course import gradients, mistakes
+from server.web.routes.inside import probe
 from server.web.routes.own import losses, parameters
 from server.web.security.middleware import SecurityMiddleware
 
@@ -86,6 +87,7 @@ def create_app(settings: Settings) -> FastAPI:
         passages,
         saved_passages,
         surprisal,
+        probe,
         history,
         milestones,
         report,

@@ -22,6 +22,7 @@ from server.analysis.surprisal import SurprisalService
 from server.corpora.excerpts import ExcerptReader
 from server.corpora.library import CorpusLibrary
 from server.corpora.uploads import Uploads
+from server.inspection.probe import ProbeService
 from server.passages.gallery import Gallery
 from server.passages.service import PassageService
 from server.report.service import ReportService
@@ -71,6 +72,7 @@ class Services:
     gradient_checks: GradientCheckService
     course: CourseService
     surprisal: SurprisalService
+    probes: ProbeService
     held_out_losses: HeldOutLossService
     loss_analysis: LossAnalysis
     loss_cache: LossCache

@@ -19,6 +19,8 @@ from server.corpora.library import CorpusLibrary
 from server.corpora.uploads import Uploads
 from server.files.durable import make_directory
 from server.files.run_directories import RUNS
+from server.inspection.models import InspectedModels
+from server.inspection.probe import ProbeService
 from server.passages.gallery import Gallery
 from server.passages.model_locator import ModelLocator
 from server.passages.model_store import ModelStore
@@ -70,6 +72,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             services.gradient_checks,
             services.course,
             services.surprisal,
+            services.probes,
             services.estimates,
             services.mistakes,
         )
@@ -94,6 +97,7 @@ async def _create_services(settings: Settings) -> Services:
     )
     models.delete_drafts()
     locator = ModelLocator(models)
+    inspected = InspectedModels(locator)
     passages = PassageService(
         PassageLimits(settings.max_passage_characters, max_characters, max_waiting),
         models,
@@ -131,6 +135,7 @@ async def _create_services(settings: Settings) -> Services:
         estimates=EstimateService(max_waiting),
         mistakes=MistakeTrainingService(max_waiting),
         surprisal=SurprisalService(store_reader, supervisor.get, max_waiting),
+        probes=ProbeService(inspected, max_waiting),
         held_out_losses=HeldOutLossService(max_waiting),
         loss_analysis=loss_analysis,
         loss_cache=LossCache(store_reader),

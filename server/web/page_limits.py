@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from server.analysis.gradient_check import MAX_CHARACTERS, MAX_PARAMETERS, MAX_WORK
+from server.inspection.probe import MAX_PROBE_CHARACTERS
 from server.passages.request import PassageRequest
 from server.spec.description import MAX_SAFE_INTEGER, schema_of
 from server.spec.report_remarks import ReportRemarks
@@ -39,6 +40,7 @@ def page_limits() -> dict[str, int | float]:
         "note_characters": _limit(NoteText, "text", "maxLength"),
         "page_weight_bytes": MAX_PAGE_WEIGHT_BYTES,
         "passage_characters": _limit(PassageRequest, "length", "maximum"),
+        "probe_characters": MAX_PROBE_CHARACTERS,
         "prime_characters": _limit(PassageRequest, "prime", "maxLength"),
         "report_line_characters": _limit(ReportRemarks, "title", "maxLength"),
         "report_remark_characters": _limit(ReportRemarks, "loss", "maxLength"),

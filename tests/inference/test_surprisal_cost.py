@@ -5,6 +5,7 @@ import pytest
 from server.analysis.surprisal import REQUEST_MULTIPLY_ADDS
 from server.checkpoints.checkpoint_format import new_trainer
 from server.inference import surprisal as measuring
+from server.inference.inspection.loading import LoadedFiles
 from server.inference.messages import MeasureSurprisal
 from server.inference.surprisal import SurprisalReader, multiply_adds, streams_measured
 from server.rnn.vocabulary import Vocabulary
@@ -29,7 +30,7 @@ def test_the_work_is_that_of_the_characters_read(tmp_path, monkeypatch, streams)
 
     monkeypatch.setattr(measuring, "surprisal", counting_surprisal)
     part = len(PAGES) // streams
-    SurprisalReader(lambda _path, _spec: (model, vocabulary)).measure(
+    SurprisalReader(LoadedFiles()).measure(
         MeasureSurprisal(
             path=None,
             spec=spec,

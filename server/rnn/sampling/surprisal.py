@@ -72,7 +72,7 @@ def surprisal(
     streams, steps = texts.shape[0], max(texts.shape[1] - 1, 0)
     k = min(top, K)
     nats = np.empty((streams, steps))
-    likeliest = np.empty((streams, steps, k), dtype=np.intp)
+    top_indices = np.empty((streams, steps, k), dtype=np.intp)
     probabilities = np.empty((streams, steps, k))
     stepper = Stepper(model, streams)
     if not carried:
@@ -84,23 +84,42 @@ def surprisal(
         end = min(start + chunk, steps)
         for t in range(start, end):
             logits[:, t - start] = stepper.step(texts[:, t])
-        log_p = _log_softmax(logits[:, : end - start])
+        log_p = log_softmax(logits[:, : end - start])
         targets = texts[:, start + 1 : end + 1, None]
         nats[:, start:end] = -np.take_along_axis(log_p, targets, axis=2)[..., 0]
-        best = _likeliest(log_p, k)
-        likeliest[:, start:end] = best
+        best = likeliest(log_p, k)
+        top_indices[:, start:end] = best
         probabilities[:, start:end] = np.exp(np.take_along_axis(log_p, best, axis=2))
-    return Surprisal(nats, likeliest, probabilities)
+    return Surprisal(nats, top_indices, probabilities)
 
 
-def _log_softmax(logits: Floats) -> Floats:
-    """Return log p over the last axis. Subtracting the greatest logit prevents overflow."""
+def log_softmax(logits: Floats) -> Floats:
+    """Return log p over the last axis.
+
+    Subtracting the greatest logit prevents overflow.
+
+    Parameters
+    ----------
+    logits : ndarray of float64, shape (..., K)
+    """
     o = logits - logits.max(axis=-1, keepdims=True)
     return np.asarray(o - np.log(np.exp(o).sum(axis=-1, keepdims=True)))
 
 
-def _likeliest(log_p: Floats, k: int) -> NDArray[np.intp]:
-    """Return the indices of the k greatest, the greatest first; of equals, the lower first."""
+def likeliest(log_p: Floats, k: int) -> NDArray[np.intp]:
+    """Return the indices of the k greatest, the greatest first; of equals, the lower first.
+
+    Parameters
+    ----------
+    log_p : ndarray of float64, shape (..., K)
+        Logits have the same order.
+    k : int
+        At most K.
+
+    Returns
+    -------
+    ndarray of intp, shape (..., k)
+    """
     if k == 0:
         return np.empty((*log_p.shape[:-1], 0), dtype=np.intp)
     # With thousands of characters, sorting all would take longer than the network.

@@ -53,6 +53,12 @@ async def watch(request: Request) -> Response:
     )
 
 
+@router.get("/inside", response_class=HTMLResponse)
+async def inside(request: Request) -> Response:
+    """Return the page that looks inside a network."""
+    return _page(request, "inside.html", "inside", view="Inside", skip="the network")
+
+
 @router.get("/passages", response_class=HTMLResponse)
 async def gallery(request: Request) -> Response:
     """Return the page of saved passages."""

@@ -40,7 +40,7 @@ const isAbort = (error) => error instanceof Error && error.name === "AbortError"
 async function call(path, options) {
   const response = await send(path, options);
   if (response.status === 204) return null;
-  return answer(response.status, await bodyOf(response));
+  return answer(response.status, await bodyOf(response), retryAfterOf(response));
 }
 
 /** @param {Response} response */
@@ -69,6 +69,12 @@ async function send(path, { method = "GET", body, signal } = {}) {
     if (isAbort(error)) throw error;
     throw new Problem(UNREACHABLE);
   }
+}
+
+/** @param {Response} response @returns {number} seconds; 0: not stated. */
+function retryAfterOf(response) {
+  const after = Number(response.headers.get("Retry-After"));
+  return after > 0 ? after : 0;
 }
 
 /**
@@ -244,8 +250,7 @@ export async function writePassages(id, request, onPieces, signal) {
   const path = run(id, "/passages?stream=true");
   const response = await send(path, { method: "POST", body: request, signal });
   if (!response.ok) {
-    const after = Number(response.headers.get("Retry-After"));
-    return answer(response.status, await response.text(), after > 0 ? after : 0);
+    return answer(response.status, await response.text(), retryAfterOf(response));
   }
   let last = null;
   try {
@@ -438,6 +443,20 @@ export function getSurprisal(id, { update = null, range = null, place = null }, 
   }
   return call(run(id, `/surprisal?${query}`), { signal });
 }
+
+/**
+ * Read a text with a model of the run.
+ *
+ * @type {(id: string, request: object, signal: AbortSignal) => Promise<Probe>}
+ */
+export const probe = (id, request, signal) =>
+  call(run(id, "/probe"), { method: "POST", body: request, signal });
+
+/** A passage of the run's text, with dialogue if it has any. */
+export const getProbeText = (/** @type {string} */ id) => call(run(id, "/probe/text"));
+
+/** The updates of the stored snapshots. @type {(id: string) => Promise<{updates: number[]}>} */
+export const getSnapshots = (id) => call(run(id, "/snapshots"));
 
 /**
  * Measure the loss of the best model on the test part of a run.

@@ -13,6 +13,7 @@ from tests.serving import ROOT
 STATIC = ROOT / "static"
 PAGES = {
     "/": "watch",
+    "/inside": "inside",
     "/passages": "gallery",
     "/compare": "compare",
     "/gradients": "gradients",

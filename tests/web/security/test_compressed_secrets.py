@@ -6,7 +6,11 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/compare", "/passages", "/gradients", "/course", "/openapi.json", "/api/runs"]
+    "path",
+    [
+        *("/", "/inside", "/compare", "/passages", "/gradients", "/course"),
+        *("/openapi.json", "/api/runs"),
+    ],
 )
 def test_no_response_contains_the_operator_token(open_server, path):
     token = open_server.token

@@ -40,6 +40,7 @@ def carries_them(answer):
 
 PLACES = (
     "/",
+    "/inside",
     "/compare",
     "/gradients",
     "/course",

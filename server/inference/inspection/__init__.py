@@ -1,0 +1,1 @@
+"""The commands of the Inside page in the inference process."""

@@ -1,0 +1,58 @@
+"""The commands that look inside a network, and the replies to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from server.checkpoints.checkpoint_format import Which
+from server.concurrency.typed_messages import Command
+
+__all__ = ["InspectionCommand", "ProbeText"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InspectionCommand(Command):
+    """Base class of the commands that look inside one model of a run.
+
+    Attributes
+    ----------
+    path : str or None
+        The file of the model; None for a new network, of a run that never trained.
+    which : str
+        Which of the file's models: "best", "best_validation" or "latest".
+    spec : dict
+        The run's spec.
+    corpus_path : str
+        The run's text.
+    """
+
+    path: str | None
+    which: Which
+    spec: dict[str, Any]
+    corpus_path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeText(InspectionCommand):
+    """Read a text and return what the network computes at each character.
+
+    The reply has `update`, and the fields of `server.inspection.probe.Probe` but `model` and
+    `characters`.
+
+    Attributes
+    ----------
+    text : str
+        Any characters; those that the vocabulary lacks are skipped.
+    top : int
+        How many of the likeliest next characters to name.
+    temperature : float
+        Of their probabilities.
+    layer : int or None
+        Whose hidden states to send; None: the last one's.
+    """
+
+    text: str
+    top: int
+    temperature: float
+    layer: int | None

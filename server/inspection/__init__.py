@@ -1,0 +1,1 @@
+"""The inside of a network, for the page: models, probes."""

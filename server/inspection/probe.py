@@ -1,0 +1,199 @@
+"""Probes: what a network computes at each character of a text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+from pydantic import Field
+
+from server.concurrency.admission import AdmissionLimiter
+from server.concurrency.child_process import ChildExitedError, ChildRefusedError
+from server.concurrency.single_flight import SingleFlightCache
+from server.errors import ConflictError
+from server.inference.client import InferenceClient
+from server.inference.inspection.messages import ProbeText
+from server.inspection.models import InspectedModel, InspectedModels
+from server.passages.model_locator import Kind
+from server.passages.request import MAX_TEMPERATURE, AtUpdate
+from server.runs.run_controller import RunController
+from server.spec.run_spec import SpecError, StrictModel
+from server.spec.schemas import ApiModel
+
+__all__ = ["MAX_PROBE_CHARACTERS", "Probe", "ProbeRequest", "ProbeService", "ProbedModel"]
+
+MAX_PROBE_CHARACTERS = 2_000
+MAX_TOP = 20
+CACHE_SIZE = 100
+# The work that counts as one request: a tenth of a second.
+REQUEST_MULTIPLY_ADDS = 2 * 10**8
+
+Charge = Callable[[int], None]
+
+
+class ProbeRequest(StrictModel):
+    """A request to read a text.
+
+    Attributes
+    ----------
+    text : str
+        1 to 2,000 characters of any script; those that the network does not know are skipped.
+    source : str or AtUpdate
+        The model: "latest", "best", "best_validation", a checkpoint id, or the model at an update.
+    top : int
+        How many of the likeliest next characters to name, 1 to 20.
+    temperature : float
+        Of the probabilities in `top`; 0 takes the most likely character.
+    layer : int or None
+        The layer whose hidden states to send, from 0; None: the last one.
+    """
+
+    text: str = Field(min_length=1, max_length=MAX_PROBE_CHARACTERS)
+    source: Annotated[str, Field(min_length=1, max_length=64)] | AtUpdate = "latest"
+    top: int = Field(5, ge=1, le=MAX_TOP)
+    temperature: float = Field(1.0, ge=0, le=MAX_TEMPERATURE)
+    layer: int | None = Field(None, ge=0)
+
+
+class ProbedModel(ApiModel):
+    """The model that was looked into, and its update."""
+
+    kind: Kind
+    update: int
+
+
+class HiddenStates(ApiModel):
+    """The hidden states of a layer.
+
+    Attributes
+    ----------
+    layer : int
+        From 0.
+    shape : list of int
+        [n, m]: characters and units.
+    int8 : str
+        The activations after each character as signed bytes, row by row, in base64; 127 stands
+        for `max`.
+    max : float
+        1 for cells whose activations are within -1 and 1.
+    """
+
+    layer: int
+    shape: list[int]
+    int8: str
+    max: float
+
+
+class Probe(ApiModel):
+    """What a network computes at each of n characters.
+
+    Attributes
+    ----------
+    model : ProbedModel
+        The model that read the text, starting from its carried state.
+    characters : list of str
+        The n characters of the text.
+    unknown : list of int
+        The indices of the characters that the network does not know. It skips them.
+    surprisal : list of float or None
+        Of each character in bits, ``-log2 p``; None if it was not predicted, such as the first and
+        unknown ones, or is not finite.
+    top : list of list of (str, float)
+        After each character, the likeliest next ones and their probabilities.
+    hidden : HiddenStates
+        The activations after each character; after an unknown one they are those before it.
+    """
+
+    model: ProbedModel
+    characters: list[str]
+    unknown: list[int]
+    surprisal: list[float | None]
+    top: list[list[tuple[str, float]]]
+    hidden: HiddenStates
+
+
+class ProbeService:
+    """Reads texts with the models of any run, in a process of its own.
+
+    Parameters
+    ----------
+    models : InspectedModels
+        Finds the models.
+    waiting : int
+        Maximum number of requests that are running or waiting.
+    """
+
+    def __init__(self, models: InspectedModels, waiting: int) -> None:
+        self._models = models
+        self._inference = InferenceClient()
+        self._admission = AdmissionLimiter(1, waiting, "probes")
+        # As JSON, because many viewers ask for the same.
+        self._probes: SingleFlightCache[str] = SingleFlightCache(CACHE_SIZE)
+
+    async def probe(
+        self, controller: RunController, request: ProbeRequest, charge: Charge = lambda _: None
+    ) -> str:
+        """Return a `Probe` as JSON.
+
+        Parameters
+        ----------
+        controller : RunController
+            The run.
+        request : ProbeRequest
+            The text and the model.
+        charge : callable
+            Called with the number of requests that the work counts as, if the result is not
+            cached; it may raise.
+
+        Raises
+        ------
+        SpecError
+            The network has no such layer, or the run no such model.
+        UnknownCheckpointError, UnknownModelError
+            The source does not exist.
+        ConflictError
+            The model cannot be read.
+        TooBusyError
+            Too many requests are waiting.
+        """
+        run = controller.run
+        if request.layer is not None and request.layer >= run.spec.layers:
+            raise SpecError("layer", f"must be less than {run.spec.layers}, the number of layers")
+        async with self._models.locate(controller, request.source) as model:
+            asked = request.model_dump_json(exclude={"source"})
+            key = run.id, model.located.kind, model.key, asked
+            if key not in self._probes:
+                charge(1 + len(request.text) * run.parameters // REQUEST_MULTIPLY_ADDS)
+            return await self._probes.get(key, lambda: self._read(controller, request, model))
+
+    async def close(self) -> None:
+        """End the process."""
+        await self._inference.terminate()
+
+    async def _read(
+        self, controller: RunController, request: ProbeRequest, model: InspectedModel
+    ) -> str:
+        located = model.located
+        command = ProbeText(
+            path=None if located.path is None else str(located.path),
+            which=located.which,
+            spec=controller.run.spec.model_dump(mode="json"),
+            corpus_path=str(controller.corpus_path),
+            text=request.text,
+            top=request.top,
+            temperature=request.temperature,
+            layer=request.layer,
+        )
+        try:
+            async with self._admission:
+                answer = await self._inference.inspect(command)
+        except (ChildRefusedError, ChildExitedError) as error:
+            raise ConflictError(f"The text could not be read: {error}.") from error
+        return Probe(
+            model=ProbedModel(kind=located.kind, update=answer["update"]),
+            characters=list(request.text),
+            unknown=answer["unknown"],
+            surprisal=answer["surprisal"],
+            top=answer["top"],
+            hidden=answer["hidden"],
+        ).model_dump_json()

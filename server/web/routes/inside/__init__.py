@@ -1,0 +1,1 @@
+"""The inside of a network: the probe of a text, and more."""

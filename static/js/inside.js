@@ -1,0 +1,58 @@
+/** The entry of the Inside page: socket -> store -> views; the probe follows the training. */
+
+import * as api from "./net/api.js";
+import { find, setText } from "./lib/dom.js";
+import { createStore } from "./lib/store.js";
+import { toggleTheme } from "./lib/theme.js";
+import { mountProbeText } from "./inside/probe-text.js";
+import { mountRunPicker } from "./inside/run-picker.js";
+import { mountSource } from "./inside/source.js";
+import { mountTabs } from "./inside/tabs.js";
+import { mountViews, readsText } from "./inside/views.js";
+import { CurrentRun } from "./inside/state/current-run.js";
+import { initialState, PARAMETERS, reduce } from "./inside/state/reducers.js";
+import { Refresher } from "./inside/state/refresher.js";
+import { mountUrlState, stateFromUrl } from "./state/url-state.js";
+import { isOutdated, showConnection } from "./ui/connection.js";
+import { mountShortcuts } from "./ui/shortcuts.js";
+import { mountThemeToggle } from "./ui/theme-toggle.js";
+
+const operator = document.body.dataset.operator === "true";
+const store = createStore(reduce, initialState({ operator }));
+const currentRun = new CurrentRun(store);
+const { view = "text", temperature = 1, ...ofRun } = stateFromUrl(location.search, PARAMETERS);
+store.dispatch({ type: "set", values: { view, temperature } });
+
+new Refresher(store, {
+  wanted(state) {
+    const { runId, text, source, temperature: wanted } = state;
+    if (!runId || text === null || !readsText(state)) return null;
+    return { run: runId, request: { text, source, temperature: wanted } };
+  },
+  fetch: ({ run, request }, signal) => api.probe(run, request, signal),
+  show: (probe) => store.dispatch({ type: "probe", probe }),
+  refuse: (problem) => store.dispatch({ type: "set", values: { problem: problem.message } }),
+});
+
+mountRunPicker(store, currentRun);
+mountSource(store);
+mountProbeText(store);
+mountTabs(store);
+mountViews(store);
+mountThemeToggle();
+mountShortcuts({ t: toggleTheme, w: () => find("nav a").click() });
+
+store.watch(
+  (state) => [state.connection, state.runId],
+  (connection, runId) => {
+    find("#connection").hidden = runId === null;
+    showConnection(connection, isOutdated(store.get()));
+  },
+);
+store.watch(
+  (state) => [state.problem],
+  (problem) => setText(find("#inside-problem"), problem ?? ""),
+);
+
+currentRun.start(ofRun);
+mountUrlState(store, PARAMETERS);

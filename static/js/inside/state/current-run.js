@@ -1,0 +1,90 @@
+/** The run that the page looks into: the list of runs, the messages of one, and its snapshots. */
+
+import * as api from "../../net/api.js";
+import { LiveSocket } from "../../net/live-socket.js";
+import { toast } from "../../ui/toasts.js";
+
+const RETRY_MS = 3000;
+
+export class CurrentRun {
+  #store;
+  /** @type {LiveSocket | null} */
+  #socket = null;
+
+  /** @param {InsideStore} store */
+  constructor(store) {
+    this.#store = store;
+  }
+
+  /**
+   * Show the run of the URL, or else the newest one. Retry while the server cannot be reached.
+   *
+   * @param {Partial<InsideState>} values the part of the state that the URL sets.
+   */
+  async start({ runId = null, ...values }) {
+    if (!(await this.refresh())) {
+      setTimeout(() => this.start({ runId, ...values }), RETRY_MS);
+      return;
+    }
+    this.open(runId ?? this.#defaultId(), values);
+  }
+
+  /**
+   * @param {string | null} id
+   * @param {Partial<InsideState>} [values] parts of the state that the run starts with.
+   */
+  open(id, values = {}) {
+    this.#socket?.close();
+    this.#socket = null;
+    this.#store.dispatch({ type: "open", runId: id, values });
+    if (!id) return;
+    this.#loadText(id);
+    this.#loadSnapshots(id);
+    this.#socket = new LiveSocket(id, {
+      message: (message) => {
+        this.#store.dispatch({ type: "message", message });
+        // A snapshot is taken with each sample; a run that went back has lost some.
+        if (message.type === "sample" || message.type === "snapshot") this.#loadSnapshots(id);
+      },
+      connection: (connection) => {
+        this.#store.dispatch({ type: "set", values: { connection } });
+        if (connection.status === "gone") this.#replaceMissing(id);
+      },
+    });
+  }
+
+  /** Fetch the list of runs. @returns {Promise<boolean>} whether the server could be reached. */
+  async refresh() {
+    const runs = await api.nullOnProblem(api.listRuns());
+    if (runs) this.#store.dispatch({ type: "set", values: { runs } });
+    return runs !== null;
+  }
+
+  #defaultId() {
+    const runs = this.#store.get().runs ?? [];
+    return (runs.find(({ state }) => state === "running") ?? runs[0])?.id ?? null;
+  }
+
+  /** @param {string} id */
+  async #loadText(id) {
+    const found = await api.nullOnProblem(api.getProbeText(id));
+    if (this.#store.get().runId !== id) return;
+    if (found) this.#store.dispatch({ type: "defaultText", text: found.text });
+    else setTimeout(() => this.#store.get().runId === id && this.#loadText(id), RETRY_MS);
+  }
+
+  /** @param {string} id */
+  async #loadSnapshots(id) {
+    const found = await api.nullOnProblem(api.getSnapshots(id));
+    if (!found || this.#store.get().runId !== id) return;
+    this.#store.dispatch({ type: "set", values: { snapshots: found.updates } });
+  }
+
+  /** @param {string} id */
+  async #replaceMissing(id) {
+    await this.refresh();
+    if (this.#store.get().runId !== id) return;
+    toast("The requested run does not exist, or was deleted.");
+    this.open(this.#defaultId());
+  }
+}

@@ -1,0 +1,148 @@
+"""Probes over HTTP: the figures of the network itself, in every state of a run."""
+
+import base64
+import json
+import math
+
+import numpy as np
+import pytest
+
+from server.checkpoints.checkpoint_format import load_model
+from server.rnn.inspection.activations import read_activations
+from tests.serving import PAGES
+
+HIDDEN = 12
+SMALL = {"hidden_size": HIDDEN, "sample_length": 20, "sample_every": 50}
+TEXT = PAGES[500:560]
+
+
+@pytest.fixture(scope="module")
+def run(server):
+    """A finished run with snapshots."""
+    corpus = server.upload(PAGES)["id"]
+    return server.until_ended(server.create(corpus=corpus, max_updates=100, **SMALL))
+
+
+def probe(server, run, text=TEXT, **request):
+    return server.post(run, "probe", {"text": text, **request})
+
+
+def probabilities(server, run, tmp_path, text, temperature=1.0):
+    """What the latest checkpoint's network predicts after each character, and its activations."""
+    path = tmp_path / "model.npz"
+    path.write_bytes(server.client.get(f"/api/runs/{run['id']}/checkpoints/latest/file").content)
+    model, vocabulary = load_model(path, "latest")
+    read = read_activations(model, vocabulary.encode(text)[None])
+    e = np.exp(read.logits[0].astype(float) / temperature)
+    return e / e.sum(axis=1, keepdims=True), read.hidden[0, 0], vocabulary
+
+
+def activations(found):
+    hidden = found["hidden"]
+    values = np.frombuffer(base64.b64decode(hidden["int8"]), np.int8)
+    return values.reshape(hidden["shape"]) / 127 * hidden["max"]
+
+
+def test_a_probe_has_the_networks_figures(server, run, tmp_path):
+    found = probe(server, run)
+    p, h, vocabulary = probabilities(server, run, tmp_path, TEXT)
+    assert found["model"] == {"kind": "latest", "update": 100}
+    assert "".join(found["characters"]) == TEXT
+    assert found["unknown"] == []
+    assert found["surprisal"][0] is None
+    expected = [-math.log2(p[t - 1, vocabulary.encode(TEXT[t])[0]]) for t in range(1, len(TEXT))]
+    assert found["surprisal"][1:] == pytest.approx(expected, abs=0.002)
+    for top, row in zip(found["top"], p, strict=True):
+        assert [q for _, q in top] == pytest.approx(sorted(row, reverse=True)[:5], abs=1e-4)
+        assert all(q == pytest.approx(row[vocabulary.encode(c)[0]], abs=1e-4) for c, q in top)
+    assert found["hidden"]["shape"] == [len(TEXT), HIDDEN]
+    assert np.abs(activations(found) - h).max() <= 0.5 / 127 + 1e-6
+
+
+@pytest.mark.parametrize("temperature", [0.3, 2.0])
+def test_a_temperature_reshapes_the_likeliest_characters(server, run, tmp_path, temperature):
+    found = probe(server, run, temperature=temperature, top=3)
+    p, _, _ = probabilities(server, run, tmp_path, TEXT, temperature)
+    for top, row in zip(found["top"], p, strict=True):
+        assert [q for _, q in top] == pytest.approx(sorted(row, reverse=True)[:3], abs=1e-4)
+    # The surprisal is that of the network itself.
+    assert found["surprisal"] == probe(server, run)["surprisal"]
+    certain = probe(server, run, temperature=0)["top"]
+    assert all([q for _, q in top] == [1, 0, 0, 0, 0] for top in certain)
+
+
+def test_unknown_characters_are_skipped(server, run):
+    known = probe(server, run, "hand")
+    found = probe(server, run, "😀ha\u0416nd")
+    assert found["unknown"] == [0, 3]
+    assert found["surprisal"][0] is found["surprisal"][3] is None
+    assert found["top"][0] == []
+    assert [found["top"][i] for i in (1, 2, 4, 5)] == known["top"]
+    assert found["top"][3] == found["top"][2]
+    rows = activations(found)
+    assert np.array_equal(rows[[1, 2, 4, 5]], activations(known))
+    assert np.array_equal(rows[3], rows[2])
+    all_unknown = probe(server, run, "\u0416\u0416")
+    assert all_unknown["surprisal"] == [None, None]
+    assert all_unknown["unknown"] == [0, 1]
+
+
+def test_a_snapshot_is_read(server, run):
+    updates = server.get(run, "snapshots")["updates"]
+    assert updates[0] == 0
+    assert updates[-1] == 100
+    for update in (0, 20):
+        found = probe(server, run, source={"update": update})
+        assert found["model"] == {"kind": "snapshot", "update": update}
+    first, last = (
+        np.nanmean(np.array(probe(server, run, source={"update": u})["surprisal"], float))
+        for u in (0, 100)
+    )
+    assert last < first
+
+
+def test_a_paused_run_is_read_before_its_first_update_and_after_a_step(server):
+    run = server.create(corpus=server.upload(PAGES)["id"], paused=True, **SMALL)
+    assert probe(server, run)["model"]["update"] == 0
+    server.post(run, "step", {"updates": 3})
+    assert probe(server, run)["model"] == {"kind": "latest", "update": 3}
+
+
+@pytest.mark.parametrize(
+    ("request_", "field", "message"),
+    [
+        ({"text": ""}, "text", "at least 1 character"),
+        ({"text": "a" * 2_001}, "text", "at most 2000 characters"),
+        ({"text": "\ud800"}, "text", "must be a valid string"),
+        ({}, "text", "required"),
+        ({"text": "a", "layer": 1}, "layer", "must be less than 1"),
+        ({"text": "a", "top": 0}, "top", "greater than or equal to 1"),
+        ({"text": "a", "temperature": -1}, "temperature", "greater than or equal to 0"),
+        ({"text": "a", "source": "best_validation"}, "source", "no validation set"),
+    ],
+)
+def test_bad_requests_name_the_field(server, run, request_, field, message):
+    # The client refuses to send surrogates.
+    answer = server.client.post(
+        f"/api/runs/{run['id']}/probe",
+        content=json.dumps(request_),
+        headers={"Content-Type": "application/json"},
+    )
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert error["field"] == field
+    assert message.lower() in error["message"].lower()
+
+
+def test_the_suggested_text_is_a_passage_with_dialogue(server, run):
+    suggested = server.get(run, "probe/text")
+    start, text = suggested["position"], suggested["text"]
+    assert PAGES[start : start + len(text)] == text
+    assert text.count('"') >= 4
+
+
+def test_no_exported_model_remains_after_its_readers(server):
+    run = server.create(corpus=server.upload(PAGES)["id"], paused=True, **SMALL)
+    probe(server, run)
+    directory = server.data_dir / "runs" / run["id"] / "checkpoints"
+    assert len(list(directory.glob(".*.npz"))) <= 1
