@@ -20,7 +20,9 @@ from server.analysis.mistakes import TrainingProgress, TrainingResult, TrainingS
 from server.analysis.own_losses import OwnLossesResult
 from server.analysis.surprisal import UpdateSurprisal
 from server.corpora.library import Corpus
+from server.inspection.intervention import Intervention
 from server.inspection.probe import Probe
+from server.inspection.spans import UnitSpans
 from server.spec.live_messages import Envelope, ServerMessage
 from server.spec.report_remarks import ReportRemarks
 from server.spec.schemas import FirstBelow
@@ -36,9 +38,9 @@ WIRE = ROOT / "types" / "wire.d.ts"
 
 # The answers to HTTP requests that the page's scripts name and that no message contains.
 ANSWERS = [
-    *(Corpus, ExplainedLoss, FirstBelow, FoundParameters, GradientCheckResult, ReportRemarks),
-    *(Answer, OwnLossesResult, Probe, SavedPassageSlice, UpdateSurprisal),
-    *(TrainingProgress, TrainingResult, TrainingSample),
+    *(Corpus, ExplainedLoss, FirstBelow, FoundParameters, GradientCheckResult, Intervention),
+    *(Answer, OwnLossesResult, Probe, ReportRemarks, SavedPassageSlice, UnitSpans),
+    *(TrainingProgress, TrainingResult, TrainingSample, UpdateSurprisal),
 ]
 HEAD = """\
 // Written by `make generate` from the server's types; docs/protocol.md describes them. Read by the

@@ -142,17 +142,17 @@ interface GradientCheckResult {
   parameters: CheckedParameter[];
 }
 
-/** What the author adds to the report of a run; empty texts are left out of the report. */
-interface ReportRemarks {
-  title: string;
-  author: string;
-  gradients: string;
-  loss: string;
-  evolution: string;
-  passage: string;
-  findings: string;
-  translation: string;
-  translated_update: number | null;
+/** A passage with and without a unit held at a value, from the same seed. */
+interface Intervention {
+  model: ProbedModel;
+  layer: number;
+  unit: number;
+  value: number;
+  seed: number;
+  without: string;
+  with: string;
+  first_difference: number | null;
+  unknown_characters: string[];
 }
 
 /** What is right and wrong with gradients. */
@@ -186,6 +186,19 @@ interface Probe {
   hidden: HiddenStates;
 }
 
+/** What the author adds to the report of a run; empty texts are left out of the report. */
+interface ReportRemarks {
+  title: string;
+  author: string;
+  gradients: string;
+  loss: string;
+  evolution: string;
+  passage: string;
+  findings: string;
+  translation: string;
+  translated_update: number | null;
+}
+
 /** Some saved passages, newest first; `next` is the `before` of the next slice. */
 interface SavedPassageSlice {
   passages: SavedPassage[];
@@ -194,16 +207,13 @@ interface SavedPassageSlice {
   next: string | null;
 }
 
-/** The text that a run was trained on at an update, and its surprisal. */
-interface UpdateSurprisal {
-  update: number;
-  epoch: number;
-  position: number;
-  loss: number | null;
-  smooth_loss: number | null;
-  streams: number;
-  source: SurprisalSource;
-  passages: PassageSurprisal[];
+/** The places in the run's text where the units of a selected stretch are active. */
+interface UnitSpans {
+  model: ProbedModel;
+  layer: number;
+  units: ActiveUnit[];
+  searched: SearchedText;
+  spans: TextSpan[];
 }
 
 /** The smooth losses of the updates since the last line of the response. */
@@ -226,6 +236,18 @@ interface TrainingSample {
   right: string | null;
   wrong: string | null;
   gradient_errors: Record<string, number | null>;
+}
+
+/** The text that a run was trained on at an update, and its surprisal. */
+interface UpdateSurprisal {
+  update: number;
+  epoch: number;
+  position: number;
+  loss: number | null;
+  smooth_loss: number | null;
+  streams: number;
+  source: SurprisalSource;
+  passages: PassageSurprisal[];
 }
 
 /** The current state of a run. */
@@ -374,6 +396,12 @@ interface CheckedParameter {
   errors: ParameterErrors | null;
 }
 
+/** The model that was looked into, and its update. */
+interface ProbedModel {
+  kind: "best" | "best_validation" | "latest" | "checkpoint" | "snapshot";
+  update: number;
+}
+
 /** The gradient of one parameter. */
 interface AnswerParameter {
   name: string;
@@ -411,12 +439,6 @@ interface OwnComparison {
   text: string;
 }
 
-/** The model that was looked into, and its update. */
-interface ProbedModel {
-  kind: "best" | "best_validation" | "latest" | "checkpoint" | "snapshot";
-  update: number;
-}
-
 /** The hidden states of a layer. */
 interface HiddenStates {
   layer: number;
@@ -444,6 +466,29 @@ interface RunWithPassages {
   name: string;
   passages: number;
   watch_words: string[];
+}
+
+/** A unit that is active throughout the selected stretch. */
+interface ActiveUnit {
+  unit: number;
+  sign: number;
+  activation: number;
+}
+
+/** The part of the run's text that was searched, in characters. */
+interface SearchedText {
+  from: number;
+  to: number;
+}
+
+/** A stretch of the run's text throughout which some of the units are active. */
+interface TextSpan {
+  from: number;
+  to: number;
+  before: string;
+  text: string;
+  after: string;
+  units: number[];
 }
 
 /** The model that was used: the newest stored one from before the update. */

@@ -12,7 +12,7 @@ from typing import Any, get_args
 from server.checkpoints.checkpoint_format import Which
 from server.concurrency.json_lines import Message
 from server.concurrency.typed_messages import Command, decode_command
-from server.inference.inspection.messages import ProbeText
+from server.inference.inspection.messages import FindSpans, ProbeText, WriteHeld
 
 __all__ = [
     "CheckAnswer",
@@ -274,6 +274,8 @@ InferenceCommand = (
     | TimeUpdates
     | TrainMistake
     | ProbeText
+    | FindSpans
+    | WriteHeld
     | Shutdown
 )
 

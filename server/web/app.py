@@ -36,7 +36,7 @@ from server.web.routes import (
     transfer,
 )
 from server.web.routes.course import gradients, mistakes
-from server.web.routes.inside import probe
+from server.web.routes.inside import experiments, probe
 from server.web.routes.own import losses, parameters
 from server.web.security.middleware import SecurityMiddleware
 
@@ -88,6 +88,7 @@ def create_app(settings: Settings) -> FastAPI:
         saved_passages,
         surprisal,
         probe,
+        experiments,
         history,
         milestones,
         report,

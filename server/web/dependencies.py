@@ -22,6 +22,7 @@ from server.analysis.surprisal import SurprisalService
 from server.corpora.excerpts import ExcerptReader
 from server.corpora.library import CorpusLibrary
 from server.corpora.uploads import Uploads
+from server.inspection.experiments import UnitExperiments
 from server.inspection.probe import ProbeService
 from server.passages.gallery import Gallery
 from server.passages.service import PassageService
@@ -73,6 +74,7 @@ class Services:
     course: CourseService
     surprisal: SurprisalService
     probes: ProbeService
+    unit_experiments: UnitExperiments
     held_out_losses: HeldOutLossService
     loss_analysis: LossAnalysis
     loss_cache: LossCache

@@ -19,6 +19,7 @@ from server.corpora.library import CorpusLibrary
 from server.corpora.uploads import Uploads
 from server.files.durable import make_directory
 from server.files.run_directories import RUNS
+from server.inspection.experiments import UnitExperiments
 from server.inspection.models import InspectedModels
 from server.inspection.probe import ProbeService
 from server.passages.gallery import Gallery
@@ -73,6 +74,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             services.course,
             services.surprisal,
             services.probes,
+            services.unit_experiments,
             services.estimates,
             services.mistakes,
         )
@@ -136,6 +138,7 @@ async def _create_services(settings: Settings) -> Services:
         mistakes=MistakeTrainingService(max_waiting),
         surprisal=SurprisalService(store_reader, supervisor.get, max_waiting),
         probes=ProbeService(inspected, max_waiting),
+        unit_experiments=UnitExperiments(inspected, max_waiting),
         held_out_losses=HeldOutLossService(max_waiting),
         loss_analysis=loss_analysis,
         loss_cache=LossCache(store_reader),

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from server.concurrency.json_lines import Message
+from server.inference.inspection.intervention import write_held
 from server.inference.inspection.loading import LoadedFiles
-from server.inference.inspection.messages import InspectionCommand, ProbeText
+from server.inference.inspection.messages import (
+    FindSpans,
+    InspectionCommand,
+    ProbeText,
+    WriteHeld,
+)
 from server.inference.inspection.probe import probe_text
+from server.inference.inspection.spans import find_unit_spans
 
 __all__ = ["inspect"]
 
@@ -21,5 +28,9 @@ def inspect(files: LoadedFiles, command: InspectionCommand) -> Message:
     match command:
         case ProbeText():
             return probe_text(files, command)
+        case FindSpans():
+            return find_unit_spans(files, command)
+        case WriteHeld():
+            return write_held(files, command)
         case _:
             raise TypeError(f"{type(command).__name__} has no case here")

@@ -8,7 +8,7 @@ from typing import Any
 from server.checkpoints.checkpoint_format import Which
 from server.concurrency.typed_messages import Command
 
-__all__ = ["InspectionCommand", "ProbeText"]
+__all__ = ["FindSpans", "InspectionCommand", "ProbeText", "WriteHeld"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,3 +56,64 @@ class ProbeText(InspectionCommand):
     top: int
     temperature: float
     layer: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindSpans(InspectionCommand):
+    """Find the units that are active in a stretch of a text, and the same in the run's text.
+
+    The reply has `update`, and the fields of `server.inspection.spans.UnitSpans` but `model`. If
+    the network knows no character of the stretch, it is ``{"known": False}``.
+
+    Attributes
+    ----------
+    text : str
+        Any characters; those that the vocabulary lacks are skipped.
+    start, end : int
+        The stretch of it.
+    threshold : float
+        Of the activation.
+    edges : bool
+        Whether the units must not be active just before and just after the stretch.
+    layer : int
+        Whose units, from 0.
+    unit : int or None
+        The only unit to take; None: all.
+    """
+
+    text: str
+    start: int
+    end: int
+    threshold: float
+    edges: bool
+    layer: int
+    unit: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteHeld(InspectionCommand):
+    """Write a passage twice, the second time with a unit held at a value.
+
+    The reply is ``{"update", "without", "with", "first_difference", "unknown_characters"}``.
+
+    Attributes
+    ----------
+    layer, unit : int
+        From 0.
+    value : float
+        The activation.
+    length : int
+        Characters of each text.
+    temperature : float
+    seed : int
+    prime : str
+        As in a passage request.
+    """
+
+    layer: int
+    unit: int
+    value: float
+    length: int
+    temperature: float
+    seed: int
+    prime: str
