@@ -1,5 +1,6 @@
 """The network: forward pass, loss and gradients of one sequence, without allocating memory."""
 
+from collections.abc import Sequence
 from types import ModuleType
 
 import numpy as np
@@ -205,6 +206,13 @@ class Network:
         shape = self.sequence_length, self.batch_size, self.architecture.hidden_size
         masks = [layer.inputs.mask for layer in self._layers[1:]]
         return [mask.reshape(shape) for mask in masks if mask is not None]
+
+    def set_masks(self, masks: Sequence[Array]) -> None:
+        """Use these dropout masks, as `masks` returns them, for each `forward` and `backward`."""
+        for layer, mask in zip(self._layers[1:], masks, strict=False):
+            if isinstance(layer.inputs, HiddenStates):
+                own = layer.inputs.own_mask()
+                own[:] = mask.reshape(own.shape)
 
     def draw_masks(self, rng: Generator, rate: float) -> None:
         """Draw the dropout masks of the next `forward` and `backward`.

@@ -85,6 +85,10 @@ class Layer(ABC):
     state_gradients : ndarray of shape (T B, m)
         Before `backward`: ``e_t``, the gradient of the loss with respect to each ``h_t`` through
         the layer above or the output alone.
+    last_state_gradients : dict of str to ndarray of shape (B, m)
+        The gradients of losses after the sequence with respect to the states after it, by symbol;
+        without that of h, which is a part of the last ``e_t``. Zero, unless a sequence is computed
+        in parts.
     """
 
     COMPILED: ClassVar[bool] = False
@@ -107,6 +111,7 @@ class Layer(ABC):
         self.hidden[:, :, :m] = 0.0
         self.state = {"h": self.hidden[0, :, :m]}
         self.last_state = {"h": self.hidden[T, :, :m]}
+        self.last_state_gradients: dict[str, Array] = {}
         self._states = self.hidden[1:, :, :m]
         self._before = self.hidden[:T].reshape(T * B, m + 1)
         # The pre-activations, to which the nonlinearities are applied in place; their gradients.

@@ -78,6 +78,8 @@ class LSTMLayer(Layer):
         self._tanh_c, self._slope = np.empty_like(self._d_h), np.empty_like(self._d_h)
         self._scratch = np.empty_like(self._recurrent_back)
         (self._d_c,) = step_views(np.empty_like(self._d_h[:1]))
+        self.last_state_gradients["c"] = np.zeros_like(self._d_h[0])
+        (self._last_d_c,) = step_views(self.last_state_gradients["c"][None])
 
         a, c, tanh_c = self._a, step_views(self._c), step_views(self._tanh_c)
         g, i, f, o = (step_views(gate) for gate in a)
@@ -144,7 +146,7 @@ class LSTMLayer(Layer):
         self._collect_factors()
         multiply_back, recurrent, scratch = self._multiply_back, self._recurrent_back, self._scratch
         add, multiply, d_c = np.add, np.multiply, self._d_c
-        d_c[:] = 0.0
+        d_c[:] = self._last_d_c
         recurrent[:] = 0.0
         for d_h, slope, d_a_o, through_c, f, d_a in self._steps_back:
             add(d_h, recurrent, d_h)

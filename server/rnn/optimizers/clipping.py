@@ -1,6 +1,7 @@
 """Gradient clipping, which limits the step after an exploding gradient."""
 
 import math
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -44,3 +45,10 @@ def clip_by_norm(gradients: Array, limit: float) -> None:
         norm = math.sqrt(float(np.dot(wide, wide)))
     if math.isfinite(norm) and norm > limit:
         np.multiply(gradients, limit / norm, gradients)
+
+
+CLIP_MODES: Mapping[str, Callable[[Array, float], None]] = {
+    "value": clip_by_value,
+    "norm": clip_by_norm,
+}
+"""The ways to clip by the names of the settings."""

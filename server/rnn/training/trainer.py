@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Generator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Literal, TypeAlias
 
@@ -15,7 +15,7 @@ from server.rnn.initialisation import initialise
 from server.rnn.model import Model
 from server.rnn.network import Network
 from server.rnn.optimizers import make_optimizer
-from server.rnn.optimizers.clipping import clip_by_norm, clip_by_value
+from server.rnn.optimizers.clipping import CLIP_MODES
 from server.rnn.parameters import Array
 from server.rnn.sampling.sampling import generate
 from server.rnn.training.batches import BatchIterator, TextTooShortError
@@ -41,6 +41,26 @@ class NothingHeldOutError(ValueError):
     """There is no held-out text to validate on."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextBatch:
+    """All that the next update reads.
+
+    Attributes
+    ----------
+    x, y : ndarray of intp, shape (T, B)
+        The characters, and the character that follows each of them.
+    state : dict of str to ndarray of shape (B, m)
+        The state before them, by the architecture's `state_names`.
+    masks : list of ndarray of shape (T, B, m)
+        The dropout masks of all layers but the first; empty without dropout.
+    """
+
+    x: NDArray[np.intp]
+    y: NDArray[np.intp]
+    state: dict[str, Array]
+    masks: list[Array]
+
+
 class Trainer:
     """A network that learns a text by stochastic gradient descent.
 
@@ -51,7 +71,8 @@ class Trainer:
     are left, a new epoch starts with a zero state. In shuffled order the state is zero wherever the
     next sequence is not the one that follows in the text.
 
-    `sample`, `validate`, `current_model`, `best_model` and `state` never change what is learnt.
+    `next_batch`, `sample`, `validate`, `current_model`, `best_model` and `state` never change what
+    is learnt.
 
     Parameters
     ----------
@@ -137,8 +158,8 @@ class Trainer:
         initialise(network, settings)
         gradients = network.gradients.flat
         self._optimizer = make_optimizer(settings.optimizer, self.parameters.flat, gradients)
-        clip = {"value": clip_by_value, "norm": clip_by_norm}[settings.clip_mode]
         limit = math.inf if settings.clip is None else settings.clip
+        clip = CLIP_MODES[settings.clip_mode]
         self._clip = None if math.isinf(limit) else partial(clip, gradients, limit)
         self._has_dropout = settings.dropout > 0.0 and settings.layers > 1
         # Chosen at the first update, because importing Numba takes half a second.
@@ -200,8 +221,7 @@ class Trainer:
         network = self._network
         if self._kernel is None:
             self._set_kernel(fitting_kernel(self.settings))
-        if self._has_dropout:
-            network.draw_masks(self._rng(DROPOUT), self.settings.dropout)
+        self._draw_masks()
         x, y = self._batches.peek()
         with np.errstate(all="ignore"):
             loss = float(network.forward(x, y))
@@ -219,6 +239,21 @@ class Trainer:
         elif self._batches.jumped:
             network.clear_state()
         return loss
+
+    def next_batch(self) -> NextBatch:
+        """Return copies of all that the next `update` reads; nothing is learnt."""
+        self._draw_masks()
+        x, y = self._batches.peek()
+        return NextBatch(
+            x=x,
+            y=y,
+            state={name: view.copy() for name, view in self._network.state.items()},
+            masks=[mask.copy() for mask in self._network.masks],
+        )
+
+    def _draw_masks(self) -> None:
+        if self._has_dropout:
+            self._network.draw_masks(self._rng(DROPOUT), self.settings.dropout)
 
     def _set_kernel(self, kernel: str) -> None:
         compiled = load_numba() if kernel == "numba" else None
@@ -522,6 +557,7 @@ class Trainer:
 
 __all__ = [
     "HeldOutTooShortError",
+    "NextBatch",
     "NothingHeldOutError",
     "SettingsError",
     "StateError",
