@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from benchmarks.server.server_process import ServerProcess
 from server.checkpoints.npz import read_archive, write_archive
+from server.history.run_history import Records
 from server.spec.sample_schedule import epoch_is_marked, next_sample
 from server.spec.schemas import Best, Milestone, Run, RunState
 from server.store import queries
@@ -88,7 +89,9 @@ def _write(store: Store, synthetic: SyntheticRun) -> None:
         last = min(run.update + CHUNK_UPDATES, synthetic.updates)
         losses = noise.permutation(np.resize(known, last - first + 1)) + noise.random()
         _set_state(run, last, float(losses[-1]))
-        store.add_report(run.id, run.model_dump_json(), first, losses, _epochs(run, first, last))
+        store.add_report(
+            run.id, run.model_dump_json(), Records(first, losses), _epochs(run, first, last)
+        )
         at = first - 1
         while (at := next_sample(at, run.spec.sample_every)) <= last:
             sample = pattern.model_copy(update={"update": at, "epoch": 1, "hurrahs": []})

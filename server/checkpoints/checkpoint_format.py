@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from server import __version__
 from server.checkpoints.npz import Arrays, DamagedArchiveError, Meta, read_archive
-from server.checkpoints.unflushed import ARRAY as UNFLUSHED
+from server.checkpoints.unflushed import PREFIX as UNFLUSHED
 from server.rnn.model import Model, ModelError
 from server.rnn.training.state import upgrade
 from server.rnn.training.trainer import Trainer, TrainerSettings
@@ -51,7 +51,7 @@ def new_trainer(
 ) -> Trainer:
     """Create the trainer that a spec describes, at update 0."""
     settings = {field.name: spec[field.name] for field in fields(TrainerSettings)}
-    return Trainer(indices, len(vocabulary), TrainerSettings(**settings))
+    return Trainer(indices, len(vocabulary), TrainerSettings(**settings), vocabulary)
 
 
 def checkpoint_contents(
@@ -80,7 +80,7 @@ def restore_trainer(trainer: Trainer, vocabulary: Vocabulary, arrays: Arrays, me
         raise DamagedArchiveError("the checkpoint belongs to another corpus")
     if not isinstance(meta.get("trainer"), dict):
         raise DamagedArchiveError("the checkpoint's description is damaged: it has no trainer")
-    own = {name: array for name, array in arrays.items() if name != UNFLUSHED}
+    own = {name: each for name, each in arrays.items() if not name.startswith(UNFLUSHED)}
     try:
         trainer.restore(own, meta["trainer"])
     except (AttributeError, KeyError, TypeError) as error:

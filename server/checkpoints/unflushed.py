@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 
 from server.checkpoints.npz import Arrays, Meta
 from server.concurrency.json_lines import Message
+from server.rnn.metrics import measured_updates
 
-__all__ = ["ARRAY", "HistoryDelta", "UnconfirmedHistory", "read_delta"]
+__all__ = ["ARRAY", "METRICS", "PREFIX", "HistoryDelta", "UnconfirmedHistory", "read_delta"]
 
-# The name of the losses in a checkpoint, beside the trainer's arrays.
-ARRAY = "unflushed.losses"
+# The names of the arrays in a checkpoint, beside those of the trainer.
+PREFIX = "unflushed."
+ARRAY = f"{PREFIX}losses"
+METRICS = f"{PREFIX}metrics."
 
 
 @dataclass(slots=True)
@@ -32,6 +35,8 @@ class HistoryDelta:
         The updates; without any, `last` is one less than `first`.
     losses : ndarray of float64, shape (last - first + 1,)
         The loss of each update.
+    metrics : dict of str to ndarray of float64
+        The values of each metric at those of the updates that are measured.
     samples, epochs, notices : list of dict
         The samples written, the epochs begun and the notices, as in a report.
     seconds : float
@@ -41,10 +46,16 @@ class HistoryDelta:
     first: int
     last: int
     losses: NDArray[np.float64]
+    metrics: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     samples: list[Message] = field(default_factory=list)
     epochs: list[Message] = field(default_factory=list)
     notices: list[Message] = field(default_factory=list)
     seconds: float = 0.0
+
+    @property
+    def measured(self) -> int:
+        """The number of updates that are measured."""
+        return len(measured_updates(self.first, self.last))
 
     def __bool__(self) -> bool:
         return bool(len(self.losses) or self.samples or self.epochs or self.notices)
@@ -86,7 +97,22 @@ class UnconfirmedHistory:
             "notices": [notice for delta in deltas for notice in delta.notices],
             "seconds": latest.seconds,
         }
-        return {ARRAY: losses}, {"unflushed": fields}
+        arrays = {f"{METRICS}{name}": values for name, values in _joined_metrics(deltas).items()}
+        return {ARRAY: losses} | arrays, {"unflushed": fields}
+
+
+def _joined_metrics(deltas: list[HistoryDelta]) -> dict[str, NDArray[np.float64]]:
+    """Join the metrics of consecutive deltas.
+
+    One that comes from a checkpoint of an earlier version may lack a metric, which is then NaN.
+    """
+    names = {name: None for delta in deltas for name in delta.metrics}
+    return {
+        name: np.concatenate(
+            [delta.metrics.get(name, np.full(delta.measured, np.nan)) for delta in deltas]
+        )
+        for name in names
+    }
 
 
 def read_delta(arrays: Arrays, meta: Meta) -> HistoryDelta:
@@ -97,4 +123,9 @@ def read_delta(arrays: Arrays, meta: Meta) -> HistoryDelta:
     KeyError, TypeError
         It has none.
     """
-    return HistoryDelta(losses=arrays[ARRAY], **meta["unflushed"])
+    metrics = {
+        name.removeprefix(METRICS): values
+        for name, values in arrays.items()
+        if name.startswith(METRICS)
+    }
+    return HistoryDelta(losses=arrays[ARRAY], metrics=metrics, **meta["unflushed"])

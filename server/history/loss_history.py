@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from server.history.chunks import ChunkWriter, chunk_of
 from server.history.summaries import (
     BLOCK_UPDATES,
     CHUNK_UPDATES,
@@ -57,8 +58,8 @@ class ReducedLoss:
     high: Floats
 
 
-class HistoryWriter:
-    """Appends to the history of one run; buffers the last, incomplete chunk.
+class HistoryWriter(ChunkWriter):
+    """Appends to the losses of one run; buffers the last, incomplete chunk.
 
     Parameters
     ----------
@@ -75,57 +76,20 @@ class HistoryWriter:
         self._connection = connection
         self._run = run
         row = connection.execute(
-            "SELECT chunk, updates, losses FROM losses WHERE run = ? ORDER BY chunk DESC LIMIT 1",
-            (run,),
+            "SELECT chunk, losses FROM losses WHERE run = ? ORDER BY chunk DESC LIMIT 1", (run,)
         ).fetchone()
-        chunk, updates, data = row or (0, 0, b"")
-        self._chunk = chunk
-        self._losses = np.empty(CHUNK_UPDATES)
-        self._losses[:updates] = np.frombuffer(data, dtype=np.float64)
-        self._count = updates
-        self._written = updates
+        chunk, losses = row or (0, b"")
+        super().__init__(chunk, losses)
         self._smooth = smooth_before(connection, run, chunk)
 
-    @property
-    def last(self) -> int:
-        """The last update in the history, 0 when it is empty."""
-        return self._chunk * CHUNK_UPDATES + self._count
-
-    def append(self, first: int, losses: Floats) -> None:
-        """Append the losses of the updates from `first` on; known updates are skipped.
-
-        Raises
-        ------
-        ValueError
-            There is a gap between the history and `first`.
-        """
-        if first > self.last + 1:
-            raise ValueError(f"losses from update {first} on, but the history ends at {self.last}")
-        losses = losses[self.last + 1 - first :]
-        while len(losses):
-            part = losses[: CHUNK_UPDATES - self._count]
-            self._losses[self._count : self._count + len(part)] = part
-            self._count += len(part)
-            losses = losses[len(part) :]
-            if self._count == CHUNK_UPDATES:
-                self._smooth = self._write()
-                self._chunk += 1
-                self._count = self._written = 0
-
-    def write(self) -> None:
-        """Write the incomplete chunk to the open transaction."""
-        if self._count > self._written:
-            self._write()
-
-    def _write(self) -> float:
-        losses = self._losses[: self._count]
-        blocks, smooth = summarise(losses, self._smooth, self._factor)
+    def _write_chunk(self, chunk: int, numbers: Floats) -> None:
+        blocks, smooth = summarise(numbers, self._smooth, self._factor)
         self._connection.execute(
             "INSERT OR REPLACE INTO losses VALUES (?, ?, ?, ?, ?)",
-            (self._run, self._chunk, self._count, blocks.tobytes(), losses.tobytes()),
+            (self._run, chunk, len(numbers), blocks.tobytes(), numbers.tobytes()),
         )
-        self._written = self._count
-        return smooth
+        if len(numbers) == CHUNK_UPDATES:
+            self._smooth = smooth
 
 
 def smooth_before(connection: sqlite3.Connection, run: str, chunk: int) -> float | None:
@@ -197,10 +161,10 @@ class History:
         """Return the losses from `first` (1 or more) to `last`, or to the end of the history."""
         rows = self._connection.execute(
             "SELECT losses FROM losses WHERE run = ? AND chunk BETWEEN ? AND ? ORDER BY chunk",
-            (self._run, _chunk_of(first), _chunk_of(last)),
+            (self._run, chunk_of(first), chunk_of(last)),
         )
         found = np.frombuffer(b"".join(row[0] for row in rows), dtype=np.float64)
-        before = _chunk_of(first) * CHUNK_UPDATES
+        before = chunk_of(first) * CHUNK_UPDATES
         return found[first - 1 - before : max(last - before, 0)]
 
     def reduce(self, first: int, last: int, points: int) -> ReducedLoss:
@@ -236,7 +200,7 @@ class History:
     def _from_losses(
         self, starts: NDArray[np.int64], ends: NDArray[np.int64]
     ) -> tuple[Floats, Floats, Floats]:
-        first_chunk, last_chunk = _chunk_of(int(starts[0])), _chunk_of(int(ends[-1]))
+        first_chunk, last_chunk = chunk_of(int(starts[0])), chunk_of(int(ends[-1]))
         rows = self._connection.execute(
             "SELECT blocks, losses FROM losses WHERE run = ? AND chunk BETWEEN ? AND ?"
             " ORDER BY chunk",
@@ -265,7 +229,7 @@ class History:
         self, starts: NDArray[np.int64], ends: NDArray[np.int64]
     ) -> tuple[Floats, Floats, Floats]:
         """Reduce from the figures of blocks; read the losses of blocks that an edge divides."""
-        first_chunk, last_chunk = _chunk_of(int(starts[0])), _chunk_of(int(ends[-1]))
+        first_chunk, last_chunk = chunk_of(int(starts[0])), chunk_of(int(ends[-1]))
         blocks = np.concatenate(
             [
                 _blocks(row[0])
@@ -354,10 +318,6 @@ class History:
         found = np.frombuffer(b"".join(parts), dtype=np.float64)
         whole.ravel()[: len(found)] = found
         return whole
-
-
-def _chunk_of(update: int) -> int:
-    return (update - 1) // CHUNK_UPDATES
 
 
 def _blocks(data: bytes) -> Floats:

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from server.history.chunks import BLOCK, CHUNK, Floats
+
 __all__ = [
     "BLOCK_UPDATES",
     "CHUNK_UPDATES",
@@ -21,10 +23,8 @@ __all__ = [
     "summarise",
 ]
 
-BLOCK_UPDATES = 64
-CHUNK_UPDATES = 4_096
-
-Floats = NDArray[np.float64]
+BLOCK_UPDATES = BLOCK
+CHUNK_UPDATES = CHUNK
 
 
 def smoothed(smooth: Floats, loss: Floats, factor: float) -> Floats:

@@ -21,6 +21,7 @@ from server.corpora.gutenberg import find_licence, without_licence
 from server.corpora.library import Corpus, describe
 from server.corpora.proper_names import find_words
 from server.corpora.quality import Quality, QualityMeasure
+from server.history.run_history import Records
 from server.report.gathering import RunSources
 from server.report.offline import RunNotFoundError, open_processes, open_store
 from server.report.parts.writing import FileWriter
@@ -125,7 +126,7 @@ class _Training:
         run, text = self.run, self.run.model_dump_json()
         await store(Store.add_run, run.id, text)
         if len(self._losses):
-            await store(Store.add_report, run.id, text, 1, self._losses, [])
+            await store(Store.add_report, run.id, text, Records(1, self._losses), [])
         for sample in self._samples:
             hurrahs = [
                 Milestone(update=sample.update, kind="hurrah", text=word) for word in sample.hurrahs

@@ -185,6 +185,11 @@ class Network:
         for layer in reversed(self._layers):
             layer.backward()
 
+    @property
+    def likeliest(self) -> NDArray[np.intp]:
+        """The likeliest next character at each step of the last `forward`, of shape (T, B)."""
+        return (self._argmax - self._offsets).reshape(self.sequence_length, self.batch_size)
+
     def set_kernel(self, kernel: ModuleType | None) -> None:
         """Use compiled loops in the layers that have them; None: NumPy."""
         for layer in self._layers:

@@ -1,7 +1,7 @@
 """A network's parameters: one flat buffer with a named view for each matrix and vector."""
 
 from collections.abc import Iterator, Mapping
-from math import prod
+from math import isfinite, prod, sqrt
 from typing import Any, Self, TypeAlias
 
 import numpy as np
@@ -129,3 +129,16 @@ class Parameters:
     def copy(self) -> Self:
         """Return a copy with a buffer of its own."""
         return self.like(self.flat.copy())
+
+
+def euclidean_norm(flat: Array) -> float:
+    """Return the Euclidean norm of an array of shape (size,), real.
+
+    It is not finite if a number is not, or if the squares overflow in float64.
+    """
+    norm = sqrt(float(np.dot(flat, flat)))
+    if not isfinite(norm):
+        # In float32 the squares overflow long before the numbers themselves do.
+        wide = flat.astype(np.float64)
+        norm = sqrt(float(np.dot(wide, wide)))
+    return norm

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from server.checkpoints.unflushed import HistoryDelta
 from server.concurrency.json_lines import Message
 from server.files.disk_errors import StorageError
 from server.files.failpoints import failpoint
+from server.history.run_history import Records
 from server.inference.client import InferenceClient
 from server.inference.messages import MeasureSample
 from server.runs.publisher import Publisher
@@ -47,7 +47,7 @@ from server.spec.sizing import batch_layout
 from server.store import queries
 from server.store.database import Store
 from server.store.executor import StoreExecutor
-from server.worker.messages import Report
+from server.worker.messages import Report, decode_numbers
 
 __all__ = ["Recorder"]
 
@@ -121,7 +121,8 @@ class Recorder:
         keep_state : bool
             Whether the run's state stays as it is, because it is going back to a checkpoint.
         """
-        losses = np.frombuffer(base64.b64decode(report.losses), dtype=np.float64)
+        metrics = {name: decode_numbers(values) for name, values in report.metrics.items()}
+        records = Records(report.first, decode_numbers(report.losses), metrics)
         run, state = self.run, RunState(report.state)
         diverged_before = run.diverged_since
         async with self.lock:
@@ -152,8 +153,7 @@ class Recorder:
                     Store.add_report,
                     run.id,
                     run.model_dump_json(),
-                    report.first,
-                    losses,
+                    records,
                     [*_epoch_milestones(epochs), *notices],
                 )
             self._publish_milestones(milestones)
@@ -204,8 +204,10 @@ class Recorder:
                 [epoch for epoch in delta.epochs if epoch["update"] > stored]
             )
             milestones += await self._unknown(_notice_milestones(delta.notices))
-            losses = delta.losses if stored < delta.last else delta.losses[:0]
-            missing = (min(delta.first, stored + 1), losses, milestones)
+            records = Records(stored + 1, np.empty(0))
+            if stored < delta.last:
+                records = Records(min(delta.first, stored + 1), delta.losses, delta.metrics)
+            missing = (records, milestones)
             text = after.model_dump_json()
             if rewind:
                 failpoint("store.rewind")

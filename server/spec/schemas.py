@@ -24,6 +24,9 @@ __all__ = [
     "GivenWeights",
     "Loss",
     "LossOnTest",
+    "MetricBuckets",
+    "MetricDescription",
+    "Metrics",
     "Milestone",
     "MilestoneKind",
     "OwnLosses",
@@ -315,6 +318,47 @@ class Loss(ApiModel):
     low: list[float | None]
     high: list[float | None]
     validation: ValidationLoss = Field(default_factory=ValidationLoss)
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+
+class MetricDescription(ApiModel):
+    """A metric that is recorded beside the loss.
+
+    It is measured at the updates that are multiples of `every`. `unit` is empty for a number
+    without one.
+    """
+
+    name: str
+    label: str
+    unit: str
+    explanation: str
+    every: int
+
+
+class MetricBuckets(ApiModel):
+    """The mean, the least and the greatest value of a metric in each bucket.
+
+    Null if the bucket has no value, or if it is not finite.
+    """
+
+    mean: list[float | None]
+    low: list[float | None]
+    high: list[float | None]
+
+
+class Metrics(ApiModel):
+    """Metrics over a range of updates, in buckets of `bucket` updates.
+
+    `update` is the last measured update of each bucket; the first bucket and the last may be
+    shorter. A metric that the run does not have is left out.
+    """
+
+    from_: int = Field(alias="from")
+    to: int
+    bucket: int
+    update: list[int]
+    metrics: dict[str, MetricBuckets]
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 

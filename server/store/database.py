@@ -17,13 +17,11 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from server.files.disk_errors import StorageError
 from server.files.failpoints import failpoint
-from server.history import smoothing, threshold_search, training_time
-from server.history.loss_history import History, HistoryWriter
+from server.history import metric_history, smoothing, threshold_search, training_time
+from server.history.loss_history import History
+from server.history.run_history import Records, RunHistoryWriter
 from server.rnn.training.settings import TrainerSettings, smoothing_factor
 from server.spec.schemas import Checkpoint, Milestone, Sample
 from server.store import milestones
@@ -52,8 +50,8 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self._connection = open_database(path)
-        # The last, incomplete chunk of losses of each run that trains.
-        self._writers: dict[str, HistoryWriter] = {}
+        # The last, incomplete chunks of the history of each run that trains.
+        self._writers: dict[str, RunHistoryWriter] = {}
         # The factor of each run's smooth loss, which never changes.
         self._smoothing: dict[str, float] = {}
         self._log = WriteLog(self._connection, self._write_buffers, self._writers.clear)
@@ -69,7 +67,7 @@ class Store:
         Parameters
         ----------
         run : str or None
-            A run whose losses are queried; they may still be in a buffer.
+            A run whose losses or metrics are queried; they may still be in a buffer.
         """
         self._log.repeat_lost_writes()
         if run is not None and run in self._writers:
@@ -241,16 +239,15 @@ class Store:
         self,
         run: str,
         text: str,
-        first: int,
-        losses: NDArray[np.float64],
+        records: Records,
         added: Sequence[Milestone],
         *,
         update: int,
     ) -> list[Milestone]:
         """Add a report as `add_report`, then delete everything after `update`; durable.
 
-        The run will repeat what comes after: losses, samples and hurrahs are deleted. A change that
-        a person made will not be repeated, so its milestone is moved to `update`.
+        The run will repeat what comes after: losses, metrics, samples and hurrahs are deleted. A
+        change that a person made will not be repeated, so its milestone is moved to `update`.
 
         Returns
         -------
@@ -259,7 +256,7 @@ class Store:
         """
 
         def add_and_rewind() -> list[Milestone]:
-            stored = self._add_report(run, text, first, losses, added)
+            stored = self._add_report(run, text, records, added)
             if (writer := self._writers.pop(run, None)) is not None:
                 writer.write()
             self._truncate(run, update)
@@ -273,6 +270,7 @@ class Store:
 
     def _truncate(self, run: str, update: int) -> None:
         History(self._connection, run, self.smoothing(run)).truncate(update)
+        metric_history.truncate(self._connection, run, update)
         threshold_search.truncate(self._connection, run, update)
         smoothing.truncate(self._connection, run, update)
         training_time.truncate(self._connection, run, update)
@@ -292,7 +290,7 @@ class Store:
             )
         return self._smoothing[run]
 
-    # -- losses -----------------------------------------------------------------------------------
+    # -- losses and metrics -----------------------------------------------------------------------
 
     def history_end(self, run: str) -> int:
         """Return the last update in the history, 0 if it is empty."""
@@ -303,11 +301,10 @@ class Store:
         self,
         run: str,
         text: str,
-        first: int,
-        losses: NDArray[np.float64],
+        records: Records,
         added: Sequence[Milestone],
     ) -> list[Milestone]:
-        """Add the losses of the updates from `first` on, with the run's JSON and milestones.
+        """Add the records of updates, with the run's JSON and milestones.
 
         In one call, because any other write may commit next: after a crash, the history ends at the
         update that the run names.
@@ -317,18 +314,17 @@ class Store:
         list of Milestone
             With their ids, unless the disk is full.
         """
-        write = partial(self._add_report, run, text, first, losses, added)
+        write = partial(self._add_report, run, text, records, added)
         return self._log.write(write) or list(added)
 
     def _add_report(
         self,
         run: str,
         text: str,
-        first: int,
-        losses: NDArray[np.float64],
+        records: Records,
         added: Sequence[Milestone],
     ) -> list[Milestone]:
-        self._writer(run).append(first, losses)
+        self._writer(run).append(records)
         self._save_run(run, text)
         training_time.add(self._connection, run, text)
         return milestones.add(self._connection, run, added)
@@ -342,9 +338,9 @@ class Store:
 
         self._log.write(write_and_forget)
 
-    def _writer(self, run: str) -> HistoryWriter:
+    def _writer(self, run: str) -> RunHistoryWriter:
         if run not in self._writers:
-            self._writers[run] = HistoryWriter(self._connection, run, self.smoothing(run))
+            self._writers[run] = RunHistoryWriter(self._connection, run, self.smoothing(run))
         return self._writers[run]
 
     def _write_buffers(self) -> None:

@@ -378,6 +378,26 @@ def _add_own_losses(connection: sqlite3.Connection) -> None:
     _execute_all(connection, OWN_LOSSES_6)
 
 
+# -- version 7 ------------------------------------------------------------------------------------
+
+METRICS_7 = """
+CREATE TABLE metrics (
+    run TEXT NOT NULL,
+    metric TEXT NOT NULL,
+    chunk INTEGER NOT NULL,
+    length INTEGER NOT NULL,
+    blocks BLOB NOT NULL,
+    numbers BLOB NOT NULL,
+    UNIQUE (run, metric, chunk)
+)
+"""
+
+
+def _add_metrics(connection: sqlite3.Connection) -> None:
+    """Store the metrics of the updates that are made from now on."""
+    _execute_all(connection, METRICS_7)
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _rename_to_standard_terms,
     _keep_loss_smoothing,
@@ -385,6 +405,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _add_queue,
     _add_report_remarks,
     _add_own_losses,
+    _add_metrics,
 )
 """The migration at index n makes version n + 1 of version n."""
 

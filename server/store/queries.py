@@ -14,7 +14,9 @@ from pydantic import ValidationError
 
 from server.history import peaks, smoothing, threshold_search, training_time
 from server.history.loss_history import History, ReducedLoss
+from server.history.metric_history import MetricHistory, ReducedMetrics
 from server.history.threshold_search import Search
+from server.rnn.metrics import METRICS
 from server.spec.schemas import Checkpoint, Milestone, Run, Sample, ValidationLoss
 from server.store import milestones, sample_selection
 from server.store.database import Store
@@ -36,6 +38,7 @@ __all__ = [
     "precompute_smoothing",
     "queued_runs",
     "reduced_loss",
+    "reduced_metrics",
     "report_remarks",
     "run_ids",
     "sample_slice",
@@ -302,3 +305,27 @@ def loss_chunk(store: Store, run: str, after: int) -> tuple[int, NDArray[np.floa
     """Return number and losses of the first chunk of the history after chunk `after`."""
     found = next(_history(store, run).chunks(after), None)
     return None if found is None else (found[0], found[2])
+
+
+# -- metrics --------------------------------------------------------------------------------------
+
+
+def reduced_metrics(
+    store: Store,
+    run: str,
+    names: Sequence[str] | None,
+    first: int,
+    last: int | None,
+    *,
+    points: int,
+) -> ReducedMetrics:
+    """Return metrics of a run from `first` to `last`, reduced to at most `points` buckets.
+
+    `names` are those of the metrics; None: all of `METRICS`. The range is cut to the history, and
+    metrics that the run does not have are left out.
+    """
+    end = _history(store, run).last
+    history = MetricHistory(store.current(run), run)
+    known = set(history.names)
+    found = [name for name in METRICS if name in known and (names is None or name in names)]
+    return history.reduce(found, max(first, 1), end if last is None else min(last, end), points)

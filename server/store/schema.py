@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from server.history import loss_history, smoothing, threshold_search, training_time
+from server.history import (
+    loss_history,
+    metric_history,
+    smoothing,
+    threshold_search,
+    training_time,
+)
 from server.history.summaries import CHUNK_UPDATES
 from server.store import milestones
 from server.store.sample_selection import HAS_HURRAHS, HAS_REPLAY, VALIDATION_LOSS
@@ -60,6 +66,7 @@ CREATE TABLE own_losses (
 """
     + milestones.SCHEMA
     + loss_history.SCHEMA
+    + metric_history.SCHEMA
     + threshold_search.SCHEMA
     + smoothing.SCHEMA
     + training_time.SCHEMA
@@ -68,6 +75,10 @@ CREATE TABLE own_losses (
 # What a fork copies from its parent: tables, their columns, and the update to which a row belongs.
 COPIED_TO_FORKS = (
     ("losses", "chunk, updates, blocks, losses", f"chunk * {CHUNK_UPDATES}"),
+    (
+        *("metrics", "metric, chunk, length, blocks, numbers"),
+        f"chunk * {metric_history.CHUNK_UPDATES}",
+    ),
     ("least_smooth", "chunk, least", f"chunk * {CHUNK_UPDATES}"),
     # All rows: the time between two of them is interpolated.
     ("training_time", "update_, seconds", "0"),
@@ -77,6 +88,7 @@ COPIED_TO_FORKS = (
 # What an import copies from the database of the imported run: tables, columns and their order.
 IMPORTED = (
     ("losses", "chunk, updates, blocks, losses", "chunk"),
+    ("metrics", "metric, chunk, length, blocks, numbers", "metric, chunk"),
     ("training_time", "update_, seconds", "update_"),
     ("samples", "update_, sample", "update_"),
     ("milestones", "update_, milestone", "number"),
@@ -86,7 +98,7 @@ IMPORTED = (
 )
 # Tables with a column `run`: the rows that are deleted with a run.
 RUN_TABLES = (
-    *("losses", "least_smooth", "smoothed", "training_time"),
+    *("losses", "metrics", "least_smooth", "smoothed", "training_time"),
     *("samples", "milestones", "checkpoints", "saved_passages", "queue"),
     *("report_remarks", "own_losses"),
 )

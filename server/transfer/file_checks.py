@@ -17,8 +17,9 @@ from server.checkpoints.checkpoint_format import (
     restore_trainer,
 )
 from server.checkpoints.npz import Arrays, DamagedArchiveError, Meta, read_archive
-from server.checkpoints.unflushed import HistoryDelta, read_delta
+from server.checkpoints.unflushed import METRICS, HistoryDelta, read_delta
 from server.rnn.architecture import Architecture
+from server.rnn.metrics import is_metric_name
 from server.rnn.model import Model
 from server.rnn.training.state import OPTIMIZER, StateError
 from server.rnn.vocabulary import Vocabulary
@@ -145,8 +146,9 @@ class FileChecks:
     @staticmethod
     def _check_finite(what: str, arrays: Arrays) -> None:
         for name, array in arrays.items():
-            # Squared gradients may overflow in the optimizer; the run goes on with small steps.
-            if not name.startswith(OPTIMIZER) and not np.isfinite(array).all():
+            # Squared gradients may overflow in the optimizer; the run goes on with small steps. A
+            # metric is NaN where it has no value.
+            if not name.startswith((OPTIMIZER, METRICS)) and not np.isfinite(array).all():
                 raise _foreign(what, f"{name} has numbers that are not finite")
 
     def _check_delta(self, what: str, delta: HistoryDelta) -> None:
@@ -166,6 +168,11 @@ class FileChecks:
         is_duration = isinstance(seconds, int | float) and 0 <= seconds < np.inf
         if not consecutive or not is_duration or delta.losses.dtype != np.float64:
             raise _foreign(what, "its history does not continue that of the run")
+        for name, values in delta.metrics.items():
+            if not is_metric_name(name) or values.dtype != np.float64:
+                raise _foreign(what, "its metrics are not valid")
+            if values.shape != (delta.measured,):
+                raise _foreign(what, "its history does not continue that of the run")
 
     def _check_loss(self, what: str, delta: HistoryDelta) -> None:
         """Check that the checkpoint's losses are those of the history, where both have them."""

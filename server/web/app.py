@@ -24,7 +24,6 @@ from server.web.routes import (
     corpora,
     estimates,
     gradient_check,
-    history,
     milestones,
     model_files,
     pages,
@@ -36,8 +35,10 @@ from server.web.routes import (
     transfer,
 )
 from server.web.routes.course import gradients, mistakes
+from server.web.routes.history import losses, metrics, samples
 from server.web.routes.inside import experiments, probe
-from server.web.routes.own import losses, parameters
+from server.web.routes.own import losses as own_losses
+from server.web.routes.own import parameters
 from server.web.security.middleware import SecurityMiddleware
 
 __all__ = ["create_app"]
@@ -80,7 +81,7 @@ def create_app(settings: Settings) -> FastAPI:
         runs,
         transfer,
         parameters,
-        losses,
+        own_losses,
         estimates,
         checkpoints,
         model_files,
@@ -89,7 +90,9 @@ def create_app(settings: Settings) -> FastAPI:
         surprisal,
         probe,
         experiments,
-        history,
+        samples,
+        losses,
+        metrics,
         milestones,
         report,
         gradient_check,

@@ -37,6 +37,7 @@ from server.transfer.export_service import RunExports
 from server.transfer.importer import RunImports
 from server.web.live.broadcast import Broadcaster
 from server.web.loss_cache import LossCache
+from server.web.metric_cache import MetricCache
 from server.web.security.auth import is_operator
 from server.web.security.rate_limit import Throttle, Work
 
@@ -78,6 +79,7 @@ class Services:
     held_out_losses: HeldOutLossService
     loss_analysis: LossAnalysis
     loss_cache: LossCache
+    metric_cache: MetricCache
     own_losses: OwnLossesService
     estimates: EstimateService
     mistakes: MistakeTrainingService

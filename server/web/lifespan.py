@@ -42,6 +42,7 @@ from server.transfer.staging import StagingLimits
 from server.web.dependencies import Services
 from server.web.live.broadcast import Broadcaster
 from server.web.loss_cache import LossCache
+from server.web.metric_cache import MetricCache
 from server.web.security.rate_limit import Throttle
 
 __all__ = ["demo_spec", "open_services"]
@@ -142,6 +143,7 @@ async def _create_services(settings: Settings) -> Services:
         held_out_losses=HeldOutLossService(max_waiting),
         loss_analysis=loss_analysis,
         loss_cache=LossCache(store_reader),
+        metric_cache=MetricCache(store_reader),
         own_losses=OwnLossesService(store_reader),
         reports=ReportService(
             store=supervisor.store,

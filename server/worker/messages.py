@@ -6,8 +6,12 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
 
 from server.checkpoints.checkpoint_format import Which
 from server.concurrency.json_lines import Message
@@ -32,6 +36,8 @@ __all__ = [
     "Step",
     "StepReply",
     "WorkerCommand",
+    "decode_numbers",
+    "encode_numbers",
     "parse_command",
     "parse_event",
     "parse_step_reply",
@@ -223,6 +229,8 @@ class Report(Event):
         The update of the first of the `losses`.
     losses : str
         The loss of each update since the last report: float64, in Base64.
+    metrics : dict of str to str
+        The values of each metric at those of the updates that are measured, in the same form.
     curve : Curve
         The same losses, reduced to a few points.
     happened_at : float
@@ -252,6 +260,7 @@ class Report(Event):
     notices: list[Message]
     first: int
     losses: str
+    metrics: dict[str, str]
     curve: Curve
     happened_at: float
     samples: list[Message]
@@ -274,3 +283,13 @@ def parse_step_reply(message: Message) -> StepReply:
     return StepReply(
         update=message["update"], left=message["left"], storage_error=message["storage_error"]
     )
+
+
+def encode_numbers(numbers: NDArray[np.float64]) -> str:
+    """Return numbers as they are in a `Report`: float64, in Base64."""
+    return base64.b64encode(numbers.tobytes()).decode("ascii")
+
+
+def decode_numbers(text: str) -> NDArray[np.float64]:
+    """Return the numbers that `encode_numbers` encoded."""
+    return np.frombuffer(base64.b64decode(text), dtype=np.float64)

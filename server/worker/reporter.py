@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from array import array
-from collections import deque
+from collections import defaultdict, deque
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from server.checkpoints.npz import Arrays, Meta
 from server.checkpoints.unflushed import HistoryDelta, UnconfirmedHistory
 from server.concurrency.json_lines import JsonLineChannel, Message, finite
 from server.concurrency.typed_messages import encode_event
 from server.rnn.training.trainer import Trainer
-from server.worker.messages import Report
+from server.worker.messages import Report, encode_numbers
 
 if TYPE_CHECKING:
     # A worker need not load Pydantic, which this module brings.
@@ -87,6 +87,7 @@ class Reporter:
         self._trainer = trainer
         self._losses = array("d")
         self._smooth_losses = array("d")
+        self._metrics: defaultdict[str, array[float]] = defaultdict(lambda: array("d"))
         self._samples: list[Message] = []
         self._unmeasured: deque[int] = deque()
         self._epochs: list[Message] = []
@@ -110,6 +111,8 @@ class Reporter:
         """Add an update that was made just now, with its loss."""
         self._losses.append(loss)
         self._smooth_losses.append(self._trainer.smooth_loss or 0.0)
+        for name, value in self._trainer.metrics.items():
+            self._metrics[name].append(value)
         self._stopwatch.read()
 
     def add_epoch(self) -> None:
@@ -208,7 +211,8 @@ class Reporter:
             storage_error=storage_error,
             notices=self._notices,
             first=self._first_unsent,
-            losses=base64.b64encode(delta.losses.tobytes()).decode("ascii"),
+            losses=encode_numbers(delta.losses),
+            metrics={name: encode_numbers(values) for name, values in delta.metrics.items()},
             curve=self._curve(),
             happened_at=round(time.time(), 3),
             samples=self._samples,
@@ -219,17 +223,17 @@ class Reporter:
         self._first_unsent = trainer.updates + 1
         self._last_report = (trainer.updates, self._stopwatch.seconds)
         self._losses, self._smooth_losses = array("d"), array("d")
+        self._metrics.clear()
         self._samples, self._epochs, self._notices = [], [], []
 
     @property
     def _delta(self) -> HistoryDelta:
         """What happened since the last report."""
-        losses = np.frombuffer(self._losses.tobytes(), dtype=np.float64)
-        last = self._trainer.updates
         return HistoryDelta(
             self._first_unsent,
-            last,
-            losses,
+            self._trainer.updates,
+            _numbers(self._losses),
+            {name: _numbers(values) for name, values in self._metrics.items()},
             samples=self._samples,
             epochs=self._epochs,
             notices=self._notices,
@@ -264,3 +268,7 @@ class Reporter:
         then_s, then = self._rate_points[0]
         elapsed_s = now_s - then_s
         return (self._trainer.updates - then) / elapsed_s if elapsed_s > 0 else 0.0
+
+
+def _numbers(values: array[float]) -> NDArray[np.float64]:
+    return np.frombuffer(values.tobytes(), dtype=np.float64)

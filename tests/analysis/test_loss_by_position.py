@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from server.analysis.loss_by_position import loss_by_position
+from server.history.run_history import Records
 from server.rnn.training.batches import BatchLayout
 from server.store.database import Store
 from server.store.executor import StoreExecutor
@@ -29,7 +30,7 @@ def test_means_do_not_depend_on_the_size_of_the_pieces(
 
     async def read():
         store = StoreExecutor(tmp_path / "hurrah.db")
-        await store(Store.add_report, "run", "{}", 1, losses, [])
+        await store(Store.add_report, "run", "{}", Records(1, losses), [])
         found = await loss_by_position(store, "run", layout=layout, epochs=[1, 2, 3, 9_999])
         await store.close()
         return found

@@ -32,6 +32,7 @@ REPORT = worker.Report(
     notices=[],
     first=1,
     losses="",
+    metrics={},
     curve={"update": [], "seconds": [], "smooth": [], "low": [], "high": []},
     happened_at=1.0,
     samples=[],

@@ -12,6 +12,7 @@ import threading
 import httpx
 
 from server.checkpoints.snapshots import spacing
+from server.rnn.metrics import MEASURED_EVERY
 from server.spec.sample_schedule import epoch_is_marked
 from tests.crash.reference_run import ReferenceRun
 from tests.serving import PAGES, RunningServer, is_alive, runs_module, until
@@ -202,6 +203,12 @@ class CrashHarness:
         assert [float(row[3]) for row in rows] == reference.losses[:count]
         assert [float(row[4]) for row in rows] == reference.smooth_losses[:count]
         assert self.server.get(now, "loss")["to"] == now["update"]
+        found = self.server.get(now, "metrics", points=5_000)
+        assert found["to"] == now["update"]
+        assert found["metrics"].keys() == reference.metrics.keys() or not found["update"]
+        for name, buckets in found["metrics"].items():
+            assert found["bucket"] == MEASURED_EVERY
+            assert buckets["mean"] == reference.metrics[name][: now["update"] // MEASURED_EVERY]
 
     def _check_marks(self, now, reference):
         samples = self.server.get(now, "samples")

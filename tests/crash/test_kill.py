@@ -18,10 +18,17 @@ def only_worker(server):
 
 
 def undisturbed(server, spec):
-    """Return the losses and samples of an undisturbed run of the same spec."""
+    """Return what an undisturbed run of the same spec records."""
     run = server.create(**spec)
     server.until_ended(run)
-    return server.losses_csv(run), server.get(run, "samples")
+    return recorded(server, run)
+
+
+def recorded(server, run):
+    """Return the losses, the metrics and the samples of a run."""
+    metrics = server.get(run, "metrics", points=5_000)
+    assert metrics["update"]
+    return server.losses_csv(run), metrics, server.get(run, "samples")
 
 
 def without_disturbances(milestones):
@@ -49,7 +56,7 @@ def test_a_run_whose_worker_was_killed_fails_and_resumes_from_its_checkpoint(ser
     resumed = server.post(run, "resume")
     assert (resumed["state"], resumed["error"]) == ("running", None)
     assert server.until_ended(run)["update"] == 2_000
-    assert (server.losses_csv(run), server.get(run, "samples")) == undisturbed(server, spec)
+    assert recorded(server, run) == undisturbed(server, spec)
 
 
 def test_a_run_whose_worker_was_killed_before_the_first_checkpoint_starts_again(serve):
@@ -63,7 +70,7 @@ def test_a_run_whose_worker_was_killed_before_the_first_checkpoint_starts_again(
     server.client.patch(f"/api/runs/{run['id']}", json={"pace": "max"})
     server.post(run, "resume")
     server.until_ended(run)
-    assert (server.losses_csv(run), server.get(run, "samples")) == undisturbed(server, spec)
+    assert recorded(server, run) == undisturbed(server, spec)
 
 
 def test_a_paused_run_whose_worker_was_killed_can_be_resumed(serve):
@@ -76,7 +83,7 @@ def test_a_paused_run_whose_worker_was_killed_can_be_resumed(serve):
     server.until(run, lambda now: now["state"] == "failed")
     server.post(run, "resume")
     server.until_ended(run)
-    assert (server.losses_csv(run), server.get(run, "samples")) == undisturbed(server, spec)
+    assert recorded(server, run) == undisturbed(server, spec)
 
 
 # How long a run trains before the server is killed: before, during and after the first flush.
@@ -108,12 +115,11 @@ def test_killing_the_server_loses_nothing(serve, updates):
     again.client.patch(f"/api/runs/{run['id']}", json={"pace": "max"})
     assert again.post(run, "resume")["state"] in {"running", "finished"}
     assert again.until_ended(run)["update"] == 3_000
-    losses, samples = again.losses_csv(run), again.get(run, "samples")
+    found = recorded(again, run)
     milestones = without_disturbances(again.get(run, "milestones"))
     other = again.create(**spec)
     again.until_ended(other)
-    assert losses == again.losses_csv(other)
-    assert samples == again.get(other, "samples")
+    assert found == recorded(again, other)
     assert milestones == without_disturbances(again.get(other, "milestones"))
 
 
@@ -136,7 +142,7 @@ def test_server_and_worker_killed_together_go_back_to_the_last_checkpoint(serve)
     again.client.patch(f"/api/runs/{run['id']}", json={"pace": "max"})
     again.post(run, "resume")
     again.until_ended(run)
-    assert (again.losses_csv(run), again.get(run, "samples")) == undisturbed(again, spec)
+    assert recorded(again, run) == undisturbed(again, spec)
 
 
 def test_runs_resume_automatically_with_the_setting(serve):
@@ -149,7 +155,7 @@ def test_runs_resume_automatically_with_the_setting(serve):
     assert again.run(run)["state"] == "running"
     again.client.patch(f"/api/runs/{run['id']}", json={"pace": "max"})
     again.until_ended(run)
-    assert (again.losses_csv(run), again.get(run, "samples")) == undisturbed(again, spec)
+    assert recorded(again, run) == undisturbed(again, spec)
 
 
 def test_a_run_that_resumes_only_up_to_rounding_gets_one_milestone(serve):
@@ -268,4 +274,4 @@ def test_an_unfinished_checkpoint_is_deleted_and_a_damaged_one_skipped(serve):
     assert len(again.post(run, "passages", {"length": 20})["text"]) == 20
     again.post(run, "resume")
     assert again.until_ended(run)["update"] == 300
-    assert (again.losses_csv(run), again.get(run, "samples")) == undisturbed(again, spec)
+    assert recorded(again, run) == undisturbed(again, spec)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from server.history import threshold_search
+from server.history.run_history import Records
 from server.history.summaries import CHUNK_UPDATES, smooth_losses
 from server.spec.schemas import Checkpoint
 from server.store import queries
@@ -18,7 +19,7 @@ def store(tmp_path):
 
 
 def add(store, losses, run="run"):
-    store.add_report(run, "{}", 1, losses, [])
+    store.add_report(run, "{}", Records(1, losses), [])
 
 
 def falling(count, seed=0):
@@ -71,7 +72,7 @@ def test_new_losses_are_searched_too(store):
     late = thresholds(losses)[4]
     assert linear_search(losses, late) > 9_000
     assert search(store, late)[0] is None
-    store.add_report("run", "{}", 9_001, losses[9_000:], [])
+    store.add_report("run", "{}", Records(9_001, losses[9_000:]), [])
     assert search(store, late)[0] == linear_search(losses, late)
 
 
@@ -80,9 +81,9 @@ def test_a_search_after_a_rewind_ignores_the_deleted_losses(store):
     add(store, losses)
     threshold = thresholds(losses)[5]
     assert search(store, threshold)[0] == linear_search(losses, threshold)
-    store.rewind("run", "{}", 20_001, np.empty(0), [], update=6_000)
+    store.rewind("run", "{}", Records(20_001, np.empty(0)), [], update=6_000)
     assert search(store, threshold)[0] is None
-    store.add_report("run", "{}", 6_001, others[6_000:], [])
+    store.add_report("run", "{}", Records(6_001, others[6_000:]), [])
     whole = np.concatenate([losses[:6_000], others[6_000:]])
     for each in [*thresholds(losses), *thresholds(whole)]:
         assert search(store, each)[0] == linear_search(whole, each)

@@ -10,6 +10,7 @@ import pytest
 
 from server.corpora.quality import Quality
 from server.files.disk_errors import StorageError
+from server.history.run_history import Records
 from server.spec.run_spec import RunSpec
 from server.spec.schemas import Checkpoint, Milestone, Run, RunState, Sample
 from server.store import queries
@@ -90,7 +91,9 @@ def test_a_run_that_cannot_be_read_does_not_hide_the_others(store, caplog):
 def test_stored_data_is_read_back(store):
     add(store, some_run("a"))
     losses = np.array([3.0, 2.0, np.inf])
-    store.add_report("a", some_run("a", update=3).model_dump_json(), 1, losses, [milestone(3)])
+    store.add_report(
+        "a", some_run("a", update=3).model_dump_json(), Records(1, losses), [milestone(3)]
+    )
     store.add_sample("a", sample(3), [milestone(3, "hurrah")])
     store.add_sample("a", sample(1))
     store.add_checkpoint("a", checkpoint("x", 3))
@@ -111,14 +114,16 @@ def test_stored_data_is_read_back(store):
 def test_a_rewind_deletes_what_came_after_of_one_run_only(store):
     for identity in ("a", "b"):
         add(store, some_run(identity))
-        store.add_report(identity, "{}", 1, np.arange(100.0), [milestone(40), milestone(60)])
+        store.add_report(
+            identity, "{}", Records(1, np.arange(100.0)), [milestone(40), milestone(60)]
+        )
         for update in (0, 50, 51):
             store.add_sample(identity, sample(update))
         store.add_checkpoint(identity, checkpoint("x", 50))
         store.add_milestones(identity, [milestone(70, "change"), milestone(80, "checkpoint")])
         store.save_run(identity, some_run(identity).model_dump_json())
     text = some_run("a", update=50).model_dump_json()
-    store.rewind("a", text, 101, np.empty(0), [], update=50)
+    store.rewind("a", text, Records(101, np.empty(0)), [], update=50)
     assert {run.id: run.update for run in queries.list_runs(store)} == {"a": 50, "b": 0}
     assert losses_of(store, "a").tolist() == list(range(50))
     assert [found.update for found in queries.list_samples(store, "a")] == [0, 50]
@@ -130,14 +135,18 @@ def test_a_rewind_deletes_what_came_after_of_one_run_only(store):
     assert len(queries.list_checkpoints(store, "a")) == 1
     assert len(losses_of(store, "b")) == 100
     assert len(queries.list_samples(store, "b")) == 3
-    store.add_report("a", some_run("a", update=52).model_dump_json(), 51, np.array([7.0, 8.0]), [])
+    store.add_report(
+        "a", some_run("a", update=52).model_dump_json(), Records(51, np.array([7.0, 8.0])), []
+    )
     assert losses_of(store, "a").tolist()[48:] == [48, 49, 7, 8]
 
 
 def test_a_deleted_run_stays_deleted_when_it_is_saved_late(store):
     add(store, some_run("a"))
     add(store, some_run("b"))
-    store.add_report("a", some_run("a", update=3).model_dump_json(), 1, np.ones(3), [milestone(1)])
+    store.add_report(
+        "a", some_run("a", update=3).model_dump_json(), Records(1, np.ones(3)), [milestone(1)]
+    )
     store.add_sample("a", sample(1))
     store.add_checkpoint("a", checkpoint("x", 3))
     store.delete_run("a")
@@ -157,17 +166,21 @@ import os, sys
 import numpy as np
 from pathlib import Path
 from server.files.disk_errors import StorageError
+from server.history.run_history import Records
 from server.store import queries
 from server.store.database import Store
 from tests.store.test_database import add, milestone, sample, some_run
 store = Store(Path(sys.argv[1]))
 for identity in ("a", "b"):
     add(store, some_run(identity))
-store.add_report("a", some_run("a", update=5).model_dump_json(), 1, np.ones(5), [milestone(5)])
+text = some_run("a", update=5).model_dump_json()
+store.add_report("a", text, Records(1, np.ones(5)), [milestone(5)])
 # A commit for any run commits the writes of all runs.
-store.add_report("b", some_run("b", update=2).model_dump_json(), 1, np.ones(2), [])
+text = some_run("b", update=2).model_dump_json()
+store.add_report("b", text, Records(1, np.ones(2)), [])
 store.commit()
-store.add_report("a", some_run("a", update=9).model_dump_json(), 6, np.ones(4), [milestone(9)])
+text = some_run("a", update=9).model_dump_json()
+store.add_report("a", text, Records(6, np.ones(4)), [milestone(9)])
 store.add_sample("a", sample(9), [milestone(9, "hurrah")])
 os.kill(os.getpid(), 9)
 """
@@ -197,7 +210,7 @@ def test_calls_run_in_order_on_one_thread(tmp_path):
         await asyncio.gather(*(store(Store.add_sample, "a", sample(n)) for n in updates))
         found = await store(queries.list_samples, "a")
         with pytest.raises(ValueError, match="history ends at 0"):
-            await store(Store.add_report, "a", run.model_dump_json(), 2, np.ones(1), [])
+            await store(Store.add_report, "a", run.model_dump_json(), Records(2, np.ones(1)), [])
         await store.close()
         return [one.update for one in found] == list(updates)
 
@@ -224,11 +237,11 @@ def test_writes_on_a_full_disk_are_stored_once_there_is_space(store, max_pages):
     add(store, some_run("a"))
     losses = np.arange(20_000.0)
     text = some_run("a", update=10).model_dump_json()
-    store.add_report("a", text, 1, losses[:10], [milestone(1)])
+    store.add_report("a", text, Records(1, losses[:10]), [milestone(1)])
     store.commit()
     max_pages(1)
     text = some_run("a", update=20_000).model_dump_json()
-    store.add_report("a", text, 11, losses[10:], [milestone(2), milestone(3)])
+    store.add_report("a", text, Records(11, losses[10:]), [milestone(2), milestone(3)])
     store.add_sample("a", sample(2), [milestone(2, "hurrah")])
     for _ in range(2):
         with pytest.raises(StorageError, match="no space left on the disk"):

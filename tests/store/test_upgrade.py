@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+from server.rnn.metrics import MEASURED_EVERY
 from server.spec.run_spec import RunSpec
 from tests.crash.reference_run import ReferenceRun
 from tests.serving import RunningServer
@@ -29,7 +30,8 @@ def whole(tmp_path_factory):
         shown = show(server)
         for name, expected in EXPECTED["resumed"].items():
             resume(server, name, expected["updates"])
-        return shown, results(server)
+        metrics = {name: server.get({"id": run}, "metrics") for name, run in RUNS.items()}
+        return shown, results(server), metrics
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +69,7 @@ def show(server):
             **{part: server.get(run, part) for part in ("samples", "milestones", "checkpoints")},
             "loss": server.get(run, "loss", points=50),
             "losses": losses(server, run),
+            "metrics": server.get(run, "metrics"),
             "snapshots": [
                 server.post(
                     run,
@@ -110,8 +113,7 @@ def resume(server, name, updates):
 def arrays(server, name):
     """Return the arrays of the latest checkpoint, without what depends on when it was made."""
     found, _ = server.checkpoint_file({"id": RUNS[name]}, "latest")
-    found.pop("unflushed.losses", None)
-    return found
+    return {key: each for key, each in found.items() if not key.startswith("unflushed.")}
 
 
 def computes_the_same(name):
@@ -126,7 +128,7 @@ def computes_the_same(name):
 
 
 def test_texts_and_runs_are_shown(whole):
-    shown, _ = whole
+    shown = whole[0]
     assert shown["corpus"] == CORPUS
     assert shown["ids"] == [RUNS["finished"], RUNS["paused"]]
 
@@ -160,7 +162,7 @@ def test_everything_of_a_run_is_shown(whole, name):
 
 
 def test_the_saved_passage_is_shown_and_its_model_writes_it_again(whole):
-    shown, _ = whole
+    shown = whole[0]
     assert without_added_fields(shown["kept"]) == SHOWN["kept"]
     assert without_added_fields(shown["kept_again"]) == SHOWN["kept_again"]
     [saved] = shown["kept"]
@@ -177,6 +179,17 @@ def test_resuming_is_exact(whole, in_two, name):
     assert one_arrays.keys() == other_arrays.keys()
     for key, array in one_arrays.items():
         assert array.tobytes() == other_arrays[key].tobytes(), key
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_metrics_are_recorded_from_the_first_new_update_on(whole, name):
+    assert whole[0]["runs"][name]["metrics"]["metrics"] == {}
+    found, old = whole[2][name], SHOWN["runs"][name]["run"]["update"]
+    assert found["update"] == list(range(MEASURED_EVERY, found["to"] + 1, MEASURED_EVERY))
+    for buckets in found["metrics"].values():
+        known = [each is not None for each in buckets["mean"]]
+        assert known == [update > old for update in found["update"]]
+        assert any(known)
 
 
 @pytest.mark.parametrize("name", RUNS)

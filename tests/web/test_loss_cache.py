@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from server.history.run_history import Records
 from server.spec.run_spec import RunSpec
 from server.spec.schemas import Run, RunState
 from server.store import queries
@@ -45,7 +46,8 @@ class Scene:
     async def go_on_to(self, update):
         first, self.run.update = self.run.update + 1, update
         text = self.run.model_dump_json()
-        await self.store(Store.add_report, "run", text, first, LOSSES[first - 1 : update], [])
+        records = Records(first, LOSSES[first - 1 : update])
+        await self.store(Store.add_report, "run", text, records, [])
 
     async def look(self, first, last, *, points=100, smoothing=0.999):
         curve = await self.curves.get(self.run, first, last, points=points, smoothing=smoothing)

@@ -15,6 +15,7 @@ import pytest
 from server.checkpoints.npz import read_archive, read_meta
 from server.concurrency.child_process import ChildExitedError, ChildRefusedError, JsonChildProcess
 from server.concurrency.typed_messages import Command, encode_command
+from server.rnn.metrics import MEASURED_EVERY
 from server.spec.run_spec import RunSpec
 from server.worker.messages import (
     ApplyChange,
@@ -29,6 +30,7 @@ from server.worker.messages import (
     Shutdown,
     Start,
     Step,
+    decode_numbers,
 )
 from server.worker.reporter import MAX_BACKLOG_SAMPLES
 from tests.serving import NOVEL, PAGES, ROOT, is_alive, until
@@ -72,8 +74,18 @@ class Session:
 
     @property
     def losses(self):
-        parts = [np.frombuffer(base64.b64decode(report["losses"])) for report in self.reports]
-        return np.concatenate(parts)
+        return np.concatenate([decode_numbers(report["losses"]) for report in self.reports])
+
+    @property
+    def metrics(self):
+        """The values of each metric."""
+        names = {name for report in self.reports for name in report["metrics"]}
+        return {
+            name: np.concatenate(
+                [decode_numbers(report["metrics"].get(name, "")) for report in self.reports]
+            )
+            for name in names
+        }
 
     async def checkpoint(self, name):
         path = self.directory / name
@@ -272,7 +284,7 @@ async def test_resuming_from_a_checkpoint_is_exact(tmp_path):
     async with worker(tmp_path / "whole", **spec) as session:
         await session.child.request(Step(updates=400))
         _, whole, whole_meta = await session.checkpoint("end.npz")
-        whole_losses = session.losses
+        whole_losses, whole_metrics = session.losses, session.metrics
         written = [sample for report in session.reports for sample in report["samples"]]
     async with worker(tmp_path / "parts", **spec) as session:
         await session.child.request(Step(updates=170))
@@ -284,11 +296,17 @@ async def test_resuming_from_a_checkpoint_is_exact(tmp_path):
         await session.child.request(Step(updates=230))
         _, parts, parts_meta = await session.checkpoint("end.npz")
         assert session.losses.tobytes() == whole_losses[170:].tobytes()
+        assert session.metrics.keys() == whole_metrics.keys() >= {"gradient_norm"}
+        for metric, values in whole_metrics.items():
+            measured_before = 170 // MEASURED_EVERY
+            assert len(values) == 400 // MEASURED_EVERY
+            assert session.metrics[metric].tobytes() == values[measured_before:].tobytes()
         later = [sample for report in session.reports for sample in report["samples"]]
         assert later == [sample for sample in written if sample["update"] > 170]
     assert whole_meta["trainer"] == parts_meta["trainer"]
-    for name in set(whole) - {"unflushed.losses"}:
-        assert whole[name].tobytes() == parts[name].tobytes(), name
+    for name in whole:
+        if not name.startswith("unflushed."):
+            assert whole[name].tobytes() == parts[name].tobytes(), name
 
 
 @async_test
@@ -503,7 +521,7 @@ async def test_commands_are_carried_out_during_a_long_validation(tmp_path):
     assert [each["update"] for each in samples] == [0, 1, 2, 5, 10, 20]
     assert meta_again["trainer"] == meta["trainer"]
     for name, array in arrays.items():
-        if name != "unflushed.losses":
+        if not name.startswith("unflushed."):
             assert arrays_again[name].tobytes() == array.tobytes(), name
 
 

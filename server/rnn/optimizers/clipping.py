@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from server.rnn.parameters import Array
+from server.rnn.parameters import Array, euclidean_norm
 
 
 def clip_by_value(gradients: Array, limit: float) -> None:
@@ -38,11 +38,7 @@ def clip_by_norm(gradients: Array, limit: float) -> None:
     .. [1] R. Pascanu, T. Mikolov and Y. Bengio, "On the difficulty of training recurrent neural
        networks", ICML 2013.
     """
-    norm = math.sqrt(float(np.dot(gradients, gradients)))
-    if not math.isfinite(norm):
-        # In float32 the squares overflow long before the gradients themselves do.
-        wide = gradients.astype(np.float64)
-        norm = math.sqrt(float(np.dot(wide, wide)))
+    norm = euclidean_norm(gradients)
     if math.isfinite(norm) and norm > limit:
         np.multiply(gradients, limit / norm, gradients)
 

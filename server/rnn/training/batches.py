@@ -203,6 +203,11 @@ class BatchIterator:
         """The next character of the first stream."""
         return int(self._streams[0, self.position])
 
+    @property
+    def text_positions(self) -> list[int]:
+        """The index in the text of the next character of each stream."""
+        return self._layout.text_positions(self.position)
+
     def peek(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the next sequence of each stream, without advancing.
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from server.rnn.backend.selection import fitting_kernel, load_numba
 from server.rnn.initialisation import initialise
+from server.rnn.metrics import MEASURED_EVERY, MetricValues, Training
 from server.rnn.model import Model
 from server.rnn.network import Network
 from server.rnn.optimizers import make_optimizer
@@ -20,6 +21,7 @@ from server.rnn.parameters import Array
 from server.rnn.sampling.sampling import generate
 from server.rnn.training.batches import BatchIterator, TextTooShortError
 from server.rnn.training.divergence import DivergenceDetector
+from server.rnn.training.measurement import Measurement
 from server.rnn.training.model_snapshot import ModelSnapshot, copy_model, name_arrays
 from server.rnn.training.settings import DROPOUT, SAMPLES, SettingsError, TrainerSettings
 from server.rnn.training.state import (
@@ -33,6 +35,7 @@ from server.rnn.training.state import (
     upgrade,
 )
 from server.rnn.training.validation import HeldOutTooShortError, Validation, divide_text
+from server.rnn.vocabulary import Vocabulary
 
 Measure: TypeAlias = Literal["smooth_loss", "validation"]
 
@@ -81,6 +84,8 @@ class Trainer:
     vocabulary_size : int
         K.
     settings : TrainerSettings
+    vocabulary : Vocabulary, optional
+        The characters of the indices, for metrics that depend on them.
 
     Raises
     ------
@@ -112,10 +117,17 @@ class Trainer:
         The update with the lowest validation loss, and that loss.
     best_validation_smooth_loss : float or None
         The smooth loss of that update.
+    metrics : dict of str to float
+        The metrics of the last update if it was one of those that are measured (see
+        `server.rnn.metrics`), by their names; otherwise empty. It is not part of the state.
     """
 
     def __init__(
-        self, indices: NDArray[np.integer], vocabulary_size: int, settings: TrainerSettings
+        self,
+        indices: NDArray[np.integer],
+        vocabulary_size: int,
+        settings: TrainerSettings,
+        vocabulary: Vocabulary | None = None,
     ) -> None:
         T, B = settings.sequence_length, settings.batch_size
         parts = divide_text(
@@ -144,6 +156,10 @@ class Trainer:
         self.best_validation_loss: float | None = None
         self.best_validation_smooth_loss: float | None = None
         self._divergence = DivergenceDetector(T, vocabulary_size)
+        self.metrics: MetricValues = {}
+        self._training = Training(settings=settings, text=indices, vocabulary=vocabulary)
+        # Created at the first update that is measured: it has two buffers of the parameters' size.
+        self._measurement: Measurement | None = None
 
         self._network = network = Network(
             vocabulary_size,
@@ -223,13 +239,17 @@ class Trainer:
             self._set_kernel(fitting_kernel(self.settings))
         self._draw_masks()
         x, y = self._batches.peek()
+        measurement = self._next_measurement()
         with np.errstate(all="ignore"):
             loss = float(network.forward(x, y))
             self._track_best(loss)
             network.backward()
+            if measurement is not None:
+                measurement.begin()
             if self._clip is not None:
                 self._clip()
             self._optimizer.step(self.learning_rate)
+            self.metrics = {} if measurement is None else self._measure(measurement, loss, x, y)
         network.carry()
         self.loss = loss
         self.updates += 1
@@ -254,6 +274,26 @@ class Trainer:
     def _draw_masks(self) -> None:
         if self._has_dropout:
             self._network.draw_masks(self._rng(DROPOUT), self.settings.dropout)
+
+    def _next_measurement(self) -> Measurement | None:
+        """Return what measures the next update; None if it is not measured."""
+        if (self.updates + 1) % MEASURED_EVERY:
+            return None
+        if self._measurement is None:
+            self._measurement = Measurement(self._network, self._training)
+        return self._measurement
+
+    def _measure(
+        self, measurement: Measurement, loss: float, x: NDArray[np.intp], y: NDArray[np.intp]
+    ) -> MetricValues:
+        return measurement.end(
+            number=self.updates + 1,
+            loss=loss,
+            learning_rate=self.learning_rate,
+            positions=self._batches.text_positions,
+            x=x,
+            y=y,
+        )
 
     def _set_kernel(self, kernel: str) -> None:
         compiled = load_numba() if kernel == "numba" else None

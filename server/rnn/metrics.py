@@ -1,0 +1,217 @@
+"""The metrics: numbers that describe an update, recorded beside the loss.
+
+Every `MEASURED_EVERY`-th update is measured, whatever happened before, so a run that resumes has
+the same metrics as one that was never interrupted. Measuring changes nothing that is learnt.
+
+To add a metric, add its definition to `METRICS`. Everything else follows from it: the history, the
+stream, the charts, the comparison and the files for download.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from server.rnn.parameters import Array, Parameters, euclidean_norm
+from server.rnn.training.settings import TrainerSettings
+from server.rnn.vocabulary import Vocabulary
+
+__all__ = [
+    "MEASURED_EVERY",
+    "METRICS",
+    "Metric",
+    "MetricValues",
+    "Training",
+    "Update",
+    "is_metric_name",
+    "measured_updates",
+]
+
+MEASURED_EVERY = 32
+"""The updates that are measured are the multiples of this number.
+
+Measuring takes about as long as an update, so a smaller power of two would cost more than 2 % of
+the time (``python -m benchmarks metrics``). Stored histories depend on it: a change needs a
+migration.
+"""
+
+
+def measured_updates(first: int, last: int) -> range:
+    """Return those of the updates from `first` to `last` that are measured."""
+    return range(-(-first // MEASURED_EVERY) * MEASURED_EVERY, last + 1, MEASURED_EVERY)
+
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+
+
+def is_metric_name(name: str) -> bool:
+    """Whether a metric, of this or another version of the program, may have this name."""
+    return _NAME.fullmatch(name) is not None
+
+
+MetricValues = dict[str, float]
+"""The values of one measured update, by the metrics' names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """What is the same at every update of a training.
+
+    Attributes
+    ----------
+    settings : TrainerSettings
+    text : ndarray of int, shape (n,)
+        The whole text, held-out parts included.
+    vocabulary : Vocabulary or None
+        The characters of the indices in `text`; None if the trainer was not told.
+    """
+
+    settings: TrainerSettings
+    text: NDArray[np.integer]
+    vocabulary: Vocabulary | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """What a metric is computed from. The arrays must not be changed or kept.
+
+    Attributes
+    ----------
+    training : Training
+    number : int
+        The number of the update, counted from 1.
+    loss : float
+        In nats, summed over the sequence and averaged over the streams.
+    learning_rate : float
+        eta of this update's step.
+    gradients : Parameters
+        Before clipping.
+    before, after : Parameters
+        The parameters before and after the step.
+    positions : list of int
+        The index in the text of the first character that each of the B streams reads.
+    x, y : ndarray of intp, shape (T, B)
+        The characters read, and the character that follows each of them.
+    likeliest : ndarray of intp, shape (T, B)
+        The character to which the network gave the greatest probability of following.
+    losses : ndarray, shape (T, B)
+        -log of the probability of each character in `y`, in nats.
+    """
+
+    training: Training
+    number: int
+    loss: float
+    learning_rate: float
+    gradients: Parameters
+    before: Parameters
+    after: Parameters
+    positions: list[int]
+    x: NDArray[np.intp]
+    y: NDArray[np.intp]
+    likeliest: NDArray[np.intp]
+    losses: Array
+
+
+def _always(_: Training) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """The definition of a metric.
+
+    Attributes
+    ----------
+    name : str
+        Lower-case letters, digits and underscores, at most 40. Histories store it.
+    label : str
+        The name that people read.
+    unit : str
+        Empty for a number without a unit.
+    explanation : str
+        What the metric says, in a sentence or two.
+    measure : callable
+        Returns the value at an `Update`; NaN where this update has none.
+    applies : callable
+        Whether a `Training` has the metric at all; it is asked once.
+    """
+
+    name: str
+    label: str
+    unit: str
+    explanation: str
+    measure: Callable[[Update], float]
+    applies: Callable[[Training], bool] = _always
+
+
+def _gradient_norm(update: Update) -> float:
+    return euclidean_norm(update.gradients.flat)
+
+
+def _clipped_share(update: Update) -> float:
+    settings, gradients = update.training.settings, update.gradients.flat
+    limit = settings.clip or np.inf
+    if settings.clip_mode == "norm":
+        return float(euclidean_norm(gradients) > limit)
+    return int(np.count_nonzero(np.abs(gradients) > limit)) / gradients.size
+
+
+def _update_ratio(update: Update) -> float:
+    before = update.before.flat
+    return euclidean_norm(update.after.flat - before) / euclidean_norm(before)
+
+
+def _learning_rate(update: Update) -> float:
+    return update.learning_rate
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric(
+            name="gradient_norm",
+            label="gradient norm",
+            unit="nats",
+            explanation=(
+                "The Euclidean norm of the gradient of all parameters, before clipping. A sudden"
+                " peak is an exploding gradient."
+            ),
+            measure=_gradient_norm,
+        ),
+        Metric(
+            name="clipped_share",
+            label="share clipped",
+            unit="",
+            explanation=(
+                "The share of the gradient's numbers that clipping changes. A few per cent are"
+                " usual early in a training; if it stays high, the limit sets the direction of the"
+                " steps."
+            ),
+            measure=_clipped_share,
+            applies=lambda training: training.settings.clip is not None,
+        ),
+        Metric(
+            name="update_ratio",
+            label="update-to-weight ratio",
+            unit="",
+            explanation=(
+                "The norm of the step divided by the norm of the parameters. About 0.001 is usual:"
+                " far above it the training is unstable, far below it the training is slow."
+            ),
+            measure=_update_ratio,
+        ),
+        Metric(
+            name="learning_rate",
+            label="learning rate",
+            unit="",
+            explanation=(
+                "The factor of the step, after its decay and after every change that was made"
+                " during the training."
+            ),
+            measure=_learning_rate,
+        ),
+    )
+}
+"""The metrics by name, in the order in which they are shown."""

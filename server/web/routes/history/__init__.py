@@ -1,0 +1,1 @@
+"""Routes of what a run has recorded: losses, metrics and samples."""

@@ -1,0 +1,159 @@
+"""The metrics: their values, when they are measured, and that measuring changes nothing."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from server.rnn.cells import CELLS
+from server.rnn.metrics import (
+    MEASURED_EVERY,
+    METRICS,
+    Metric,
+    is_metric_name,
+    measured_updates,
+)
+from server.rnn.network import Network
+from server.rnn.vocabulary import Vocabulary
+from tests.rnn.support import bytes_of, make_trainer
+
+N = MEASURED_EVERY
+
+
+def train(trainer, updates):
+    """Make updates, and return the metrics of those that are measured, by update."""
+    found = {}
+    for _ in range(updates):
+        trainer.update()
+        if trainer.metrics:
+            found[trainer.updates] = trainer.metrics
+    return found
+
+
+def sequence_of_next_update(trainer):
+    """Return network, inputs and targets of the next update, independent of the trainer."""
+    model, settings = trainer.current_model(), trainer.settings
+    network = Network(
+        trainer.vocabulary_size,
+        settings.hidden_size,
+        settings.sequence_length,
+        settings.dtype,
+        cell=settings.cell,
+    )
+    for name, array in model.parameters.items():
+        network.parameters[name][:] = array
+    for name, array in model.state.items():
+        network.state[name][:] = array
+    x, y = trainer._batches.peek()
+    return network, x, y
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_gradient_norm_is_the_slope_of_the_loss_along_the_gradient(cell):
+    trainer = make_trainer(cell=cell, clip=None, dtype="float64", init_scale=0.3)
+    train(trainer, N - 1)
+    network, x, y = sequence_of_next_update(trainer)
+    network.forward(x, y)
+    network.backward()
+    before, gradients = network.parameters.flat.copy(), network.gradients.flat.copy()
+    losses = []
+    for distance in (1e-5, -1e-5):
+        network.parameters.flat[:] = before + distance * gradients / np.linalg.norm(gradients)
+        losses.append(network.forward(x, y))
+    found = train(trainer, 1)[N]
+    assert found["gradient_norm"] == pytest.approx((losses[0] - losses[1]) / 2e-5, rel=1e-6)
+    step = np.linalg.norm(trainer.parameters.flat - before)
+    assert found["update_ratio"] == pytest.approx(step / np.linalg.norm(before), rel=1e-9)
+    assert found["learning_rate"] == 0.1
+    assert "clipped_share" not in found
+
+
+@pytest.mark.parametrize("mode", ["value", "norm"])
+def test_the_clipped_share_counts_the_gradients_before_clipping(mode):
+    trainer = make_trainer(clip=0.2, clip_mode=mode, init_scale=0.5)
+    train(trainer, N - 1)
+    network, x, y = sequence_of_next_update(trainer)
+    network.forward(x, y)
+    network.backward()
+    gradients = network.gradients.flat
+    found = train(trainer, 1)[N]
+    beyond = np.abs(gradients) > 0.2
+    assert 0 < beyond.mean() < 1
+    assert found["clipped_share"] == pytest.approx(beyond.mean() if mode == "value" else 1.0)
+    assert found["gradient_norm"] == pytest.approx(float(np.linalg.norm(gradients)), rel=1e-5)
+
+
+def test_a_norm_whose_squares_overflow_is_finite_and_a_broken_network_has_none():
+    trainer = make_trainer(clip=None, optimizer="sgd", learning_rate=0.0)
+    trainer.parameters["V"][:] = 1e30
+    trainer.parameters["b"][:] = 1.0
+    assert 1e20 < train(trainer, N)[N]["gradient_norm"] < math.inf
+    trainer.parameters["V"][:] = math.nan
+    assert math.isnan(train(trainer, N)[2 * N]["gradient_norm"])
+
+
+def test_only_multiples_are_measured_also_after_a_restore_and_with_a_decayed_rate():
+    settings = {"learning_rate_decay": 0.9, "dropout": 0.1, "layers": 2}
+    whole = make_trainer(**settings)
+    found = train(whole, 4 * N + 5)
+    assert list(found) == list(measured_updates(1, 4 * N + 5)) == [N, 2 * N, 3 * N, 4 * N]
+    rates = [metrics["learning_rate"] for metrics in found.values()]
+    per_epoch = whole.updates_per_epoch
+    assert rates == pytest.approx([0.1 * 0.9 ** ((at - 1) // per_epoch) for at in found])
+    first = make_trainer(**settings)
+    part = train(first, 2 * N - 3)
+    second = make_trainer(**settings)
+    second.restore(*first.state())
+    assert part | train(second, 2 * N + 8) == found
+    assert bytes_of(second) == bytes_of(whole)
+
+
+def test_measuring_changes_nothing_that_is_learnt(monkeypatch):
+    measured, plain = make_trainer(clip=0.1), make_trainer(clip=0.1)
+    monkeypatch.setattr(plain, "_next_measurement", lambda: None)
+    assert train(measured, 3 * N)
+    assert not train(plain, 3 * N)
+    assert bytes_of(measured) == bytes_of(plain)
+
+
+def test_an_added_metric_sees_the_text_and_the_predictions(monkeypatch):
+    seen = []
+
+    def right_answers(update):
+        seen.append(update)
+        return float((update.likeliest == update.y).mean())
+
+    added = Metric(
+        name="right_answers",
+        label="right answers",
+        unit="",
+        explanation="The share of the characters that were predicted.",
+        measure=right_answers,
+        applies=lambda training: training.vocabulary is not None,
+    )
+    monkeypatch.setitem(METRICS, added.name, added)
+    assert "right_answers" not in train(make_trainer(batch_size=3), N)[N]
+    trainer = make_trainer(batch_size=3)
+    trainer._training = dataclasses.replace(trainer._training, vocabulary=Vocabulary("abcdefg"))
+    share = train(trainer, N)[N]["right_answers"]
+    [update] = seen
+    assert update.x.shape == update.y.shape == update.losses.shape == (8, 3)
+    for stream, position in enumerate(update.positions):
+        text = update.training.text[position : position + 9]
+        assert update.x[:, stream].tolist() == text[:-1].tolist()
+        assert update.y[:, stream].tolist() == text[1:].tolist()
+    # With 7 characters, one whose loss is below ln 2 is the likeliest.
+    sure = update.losses < math.log(2)
+    assert (update.likeliest == update.y)[sure].all()
+    assert sure.mean() <= share <= 1
+    assert update.loss == pytest.approx(update.losses.sum() / 3, rel=1e-5)
+
+
+def test_every_definition_is_complete():
+    for name, metric in METRICS.items():
+        assert is_metric_name(name)
+        assert name == metric.name
+        assert metric.label
+        assert metric.explanation.endswith(".")
+    assert not any(map(is_metric_name, ["", "A", "a-b", "../a", "a" * 41, "a\n"]))
