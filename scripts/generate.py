@@ -23,6 +23,7 @@ from server.corpora.library import Corpus
 from server.inspection.intervention import Intervention
 from server.inspection.probe import Probe
 from server.inspection.spans import UnitSpans
+from server.inspection.unrolled import UnrolledUpdate
 from server.spec.live_messages import Envelope, ServerMessage
 from server.spec.report_remarks import ReportRemarks
 from server.spec.schemas import FirstBelow
@@ -40,7 +41,7 @@ WIRE = ROOT / "types" / "wire.d.ts"
 ANSWERS = [
     *(Corpus, ExplainedLoss, FirstBelow, FoundParameters, GradientCheckResult, Intervention),
     *(Answer, OwnLossesResult, Probe, ReportRemarks, SavedPassageSlice, UnitSpans),
-    *(TrainingProgress, TrainingResult, TrainingSample, UpdateSurprisal),
+    *(TrainingProgress, TrainingResult, TrainingSample, UnrolledUpdate, UpdateSurprisal),
 ]
 HEAD = """\
 // Written by `make generate` from the server's types; docs/protocol.md describes them. Read by the

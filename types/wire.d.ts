@@ -238,6 +238,29 @@ interface TrainingSample {
   gradient_errors: Record<string, number | null>;
 }
 
+/** The next update of a run: its first stream unrolled, and what is learned from it. */
+interface UnrolledUpdate {
+  model: ProbedModel;
+  update: number;
+  epoch: number;
+  position: number;
+  learning_rate: number;
+  dropout: number;
+  sequence_length: number;
+  streams: number;
+  zero_state: boolean;
+  inputs: string[];
+  targets: string[];
+  top: [string, number][][];
+  target_probability: (number | null)[];
+  loss: (number | null)[];
+  loss_after: (number | null)[];
+  layers: UnrolledLayer[];
+  parameters: ParameterSteps[];
+  total: WholeUpdate;
+  number: NumberUpdate;
+}
+
 /** The text that a run was trained on at an update, and its surprisal. */
 interface UpdateSurprisal {
   update: number;
@@ -491,6 +514,51 @@ interface TextSpan {
   units: number[];
 }
 
+/** One layer, unrolled over n steps. A figure is None if it is not finite. */
+interface UnrolledLayer {
+  hidden: Int8Matrix;
+  gradients: Int8Matrix;
+  from_output: (number | null)[];
+  from_later: Record<string, (number | null)[]>;
+  together: (number | null)[];
+}
+
+/** The update of a parameter, and its gradient split by step. */
+interface ParameterSteps {
+  name: string;
+  shape: number[];
+  gradient: number | null;
+  clipped: number | null;
+  step: number | null;
+  value: number | null;
+  terms: (number | null)[];
+  sum_of_terms: number | null;
+}
+
+/** The update of all parameters. */
+interface WholeUpdate {
+  name: string;
+  shape: number[];
+  gradient: number | null;
+  clipped: number | null;
+  step: number | null;
+  value: number | null;
+  loss: number | null;
+  loss_after: number | null;
+  numbers: number;
+  clipped_numbers: number;
+}
+
+/** The update of one number: the one of the first layer's W with the greatest gradient. */
+interface NumberUpdate {
+  parameter: string;
+  index: number[];
+  value: number | null;
+  gradient: number | null;
+  clipped: number | null;
+  step: number | null;
+}
+
 /** The model that was used: the newest stored one from before the update. */
 interface SurprisalSource {
   kind: "snapshot" | "checkpoint" | "beginning";
@@ -639,6 +707,13 @@ interface Passage {
   model: string;
   fingerprint: string;
   invented_words: [number, number][];
+}
+
+/** A matrix of shape [rows, columns] as signed bytes, row by row, in base64; 127 is `max`. */
+interface Int8Matrix {
+  shape: number[];
+  int8: string;
+  max: number;
 }
 
 /** One of the most surprising characters. */

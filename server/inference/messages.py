@@ -12,7 +12,12 @@ from typing import Any, get_args
 from server.checkpoints.checkpoint_format import Which
 from server.concurrency.json_lines import Message
 from server.concurrency.typed_messages import Command, decode_command
-from server.inference.inspection.messages import FindSpans, ProbeText, WriteHeld
+from server.inference.inspection.messages import (
+    FindSpans,
+    ProbeText,
+    UnrollUpdate,
+    WriteHeld,
+)
 
 __all__ = [
     "CheckAnswer",
@@ -276,6 +281,7 @@ InferenceCommand = (
     | ProbeText
     | FindSpans
     | WriteHeld
+    | UnrollUpdate
     | Shutdown
 )
 

@@ -24,6 +24,7 @@ from server.corpora.library import CorpusLibrary
 from server.corpora.uploads import Uploads
 from server.inspection.experiments import UnitExperiments
 from server.inspection.probe import ProbeService
+from server.inspection.unrolled import UnrolledUpdates
 from server.passages.gallery import Gallery
 from server.passages.service import PassageService
 from server.report.service import ReportService
@@ -76,6 +77,7 @@ class Services:
     surprisal: SurprisalService
     probes: ProbeService
     unit_experiments: UnitExperiments
+    unrolled_updates: UnrolledUpdates
     held_out_losses: HeldOutLossService
     loss_analysis: LossAnalysis
     loss_cache: LossCache

@@ -9,10 +9,12 @@ from server.inference.inspection.messages import (
     FindSpans,
     InspectionCommand,
     ProbeText,
+    UnrollUpdate,
     WriteHeld,
 )
 from server.inference.inspection.probe import probe_text
 from server.inference.inspection.spans import find_unit_spans
+from server.inference.inspection.unrolled import unroll_update
 
 __all__ = ["inspect"]
 
@@ -32,5 +34,7 @@ def inspect(files: LoadedFiles, command: InspectionCommand) -> Message:
             return find_unit_spans(files, command)
         case WriteHeld():
             return write_held(files, command)
+        case UnrollUpdate():
+            return unroll_update(files, command)
         case _:
             raise TypeError(f"{type(command).__name__} has no case here")

@@ -8,7 +8,7 @@ from typing import Any
 from server.checkpoints.checkpoint_format import Which
 from server.concurrency.typed_messages import Command
 
-__all__ = ["FindSpans", "InspectionCommand", "ProbeText", "WriteHeld"]
+__all__ = ["FindSpans", "InspectionCommand", "ProbeText", "UnrollUpdate", "WriteHeld"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,3 +117,22 @@ class WriteHeld(InspectionCommand):
     temperature: float
     seed: int
     prime: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnrollUpdate(InspectionCommand):
+    """Make the next update of a run, in a copy, and take it apart.
+
+    `path` is a checkpoint, because a model file lacks the optimizer's state. The reply is
+    ``{"unrolled"}``, with the fields of `server.inspection.unrolled.UnrolledUpdate` but `model`.
+
+    Attributes
+    ----------
+    steps : int
+        How many steps of the sequence to describe at most.
+    top : int
+        How many of the likeliest next characters to name.
+    """
+
+    steps: int
+    top: int
