@@ -22,6 +22,7 @@ from server.analysis.surprisal import UpdateSurprisal
 from server.corpora.library import Corpus
 from server.inspection.intervention import Intervention
 from server.inspection.probe import Probe
+from server.inspection.probe_history import ProbeHistory
 from server.inspection.spans import UnitSpans
 from server.inspection.unrolled import UnrolledUpdate
 from server.spec.live_messages import Envelope, ServerMessage
@@ -40,8 +41,8 @@ WIRE = ROOT / "types" / "wire.d.ts"
 # The answers to HTTP requests that the page's scripts name and that no message contains.
 ANSWERS = [
     *(Corpus, ExplainedLoss, FirstBelow, FoundParameters, GradientCheckResult, Intervention),
-    *(Answer, OwnLossesResult, Probe, ReportRemarks, SavedPassageSlice, UnitSpans),
     *(TrainingProgress, TrainingResult, TrainingSample, UnrolledUpdate, UpdateSurprisal),
+    *(Answer, OwnLossesResult, Probe, ProbeHistory, ReportRemarks, SavedPassageSlice, UnitSpans),
 ]
 HEAD = """\
 // Written by `make generate` from the server's types; docs/protocol.md describes them. Read by the

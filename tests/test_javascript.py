@@ -37,6 +37,7 @@ LAYERS = {
     "passage": 6,
     # What the views of the Inside page share, the views, and the page around them.
     "inside/state": 5,
+    "inside/strip": 5,
     "inside/text": 6,
     "inside": 7,
     "": 8,

@@ -192,11 +192,17 @@ interface InsideState {
   /** A passage of the run's corpus. */
   defaultText: string | null;
   temperature: number;
+  /** What the probe text is tinted by. */
+  tint: "surprisal" | "gradient";
   /** The index of the selected character of the probe text. */
   position: number | null;
+  /** The index of the character below the pointer. */
+  hovered: number | null;
   unit: { layer: number; unit: number } | null;
   /** The newest probe. Its text may be older than `text`. */
   probe: Probe | null;
+  /** The probability of a character over the training, and whose it is. */
+  history: (ProbeHistory & { text: string; index: number }) | null;
   /** The view in front. */
   view: string;
   /** Why there is no newer probe, in a sentence. */

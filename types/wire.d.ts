@@ -155,67 +155,6 @@ interface Intervention {
   unknown_characters: string[];
 }
 
-/** What is right and wrong with gradients. */
-interface Answer {
-  passed: boolean;
-  threshold: number;
-  precision: string;
-  parameters: AnswerParameter[];
-  missing: string[];
-  remarks: string[];
-  diagnosis: FoundMistakes[];
-  evidence: string[];
-}
-
-/** The losses of a file beside those of a run. */
-interface OwnLossesResult {
-  file: string;
-  rows: number;
-  remarks: string[];
-  curve: OwnCurve;
-  comparison: OwnComparison;
-}
-
-/** What a network computes at each of n characters. */
-interface Probe {
-  model: ProbedModel;
-  characters: string[];
-  unknown: number[];
-  surprisal: (number | null)[];
-  top: [string, number][][];
-  hidden: HiddenStates;
-}
-
-/** What the author adds to the report of a run; empty texts are left out of the report. */
-interface ReportRemarks {
-  title: string;
-  author: string;
-  gradients: string;
-  loss: string;
-  evolution: string;
-  passage: string;
-  findings: string;
-  translation: string;
-  translated_update: number | null;
-}
-
-/** Some saved passages, newest first; `next` is the `before` of the next slice. */
-interface SavedPassageSlice {
-  passages: SavedPassage[];
-  total: number;
-  runs: RunWithPassages[];
-  next: string | null;
-}
-
-/** The places in the run's text where the units of a selected stretch are active. */
-interface UnitSpans {
-  model: ProbedModel;
-  layer: number;
-  units: ActiveUnit[];
-  searched: SearchedText;
-  spans: TextSpan[];
-}
-
 /** The smooth losses of the updates since the last line of the response. */
 interface TrainingProgress {
   update: number;
@@ -271,6 +210,75 @@ interface UpdateSurprisal {
   streams: number;
   source: SurprisalSource;
   passages: PassageSurprisal[];
+}
+
+/** What is right and wrong with gradients. */
+interface Answer {
+  passed: boolean;
+  threshold: number;
+  precision: string;
+  parameters: AnswerParameter[];
+  missing: string[];
+  remarks: string[];
+  diagnosis: FoundMistakes[];
+  evidence: string[];
+}
+
+/** The losses of a file beside those of a run. */
+interface OwnLossesResult {
+  file: string;
+  rows: number;
+  remarks: string[];
+  curve: OwnCurve;
+  comparison: OwnComparison;
+}
+
+/** What a network computes at each of n characters. */
+interface Probe {
+  model: ProbedModel;
+  characters: string[];
+  unknown: number[];
+  surprisal: (number | null)[];
+  probability: (number | null)[];
+  top: [string, number][][];
+  hidden: HiddenStates;
+  saliency: Saliency | null;
+}
+
+/** The probability of a character at some snapshots. */
+interface ProbeHistory {
+  update: number[];
+  probability: (number | null)[];
+}
+
+/** What the author adds to the report of a run; empty texts are left out of the report. */
+interface ReportRemarks {
+  title: string;
+  author: string;
+  gradients: string;
+  loss: string;
+  evolution: string;
+  passage: string;
+  findings: string;
+  translation: string;
+  translated_update: number | null;
+}
+
+/** Some saved passages, newest first; `next` is the `before` of the next slice. */
+interface SavedPassageSlice {
+  passages: SavedPassage[];
+  total: number;
+  runs: RunWithPassages[];
+  next: string | null;
+}
+
+/** The places in the run's text where the units of a selected stretch are active. */
+interface UnitSpans {
+  model: ProbedModel;
+  layer: number;
+  units: ActiveUnit[];
+  searched: SearchedText;
+  spans: TextSpan[];
 }
 
 /** The current state of a run. */
@@ -425,95 +433,6 @@ interface ProbedModel {
   update: number;
 }
 
-/** The gradient of one parameter. */
-interface AnswerParameter {
-  name: string;
-  shape: number[];
-  relative_error: number;
-  passed: boolean;
-  source: string;
-  transposed: boolean;
-  errors: number[][];
-}
-
-/** One mistake or two, and the relative error of their gradients against those sent. */
-interface FoundMistakes {
-  mistakes: string[];
-  agreement: number;
-  explanation: string;
-  details: MistakeDetails[];
-}
-
-/** The losses in buckets: the last update of each, and the smooth loss there. */
-interface OwnCurve {
-  update: number[];
-  smooth: number[];
-  low: number[];
-  high: number[];
-}
-
-/** How the smooth losses differ from the run's, at the updates that both have. */
-interface OwnComparison {
-  updates: number;
-  parted_at: number | null;
-  mean: number | null;
-  greatest: number | null;
-  greatest_at: number | null;
-  text: string;
-}
-
-/** The hidden states of a layer. */
-interface HiddenStates {
-  layer: number;
-  shape: number[];
-  int8: string;
-  max: number;
-}
-
-/** A passage in the gallery, or several with one seed. */
-interface SavedPassage {
-  id: string;
-  run: string;
-  run_name: string;
-  corpus_name: string;
-  title: string | null;
-  created_at: string;
-  request: PassageRequest;
-  model_saved: boolean;
-  passages: Passage[];
-}
-
-/** A run with saved passages; `passages` is their number. */
-interface RunWithPassages {
-  id: string;
-  name: string;
-  passages: number;
-  watch_words: string[];
-}
-
-/** A unit that is active throughout the selected stretch. */
-interface ActiveUnit {
-  unit: number;
-  sign: number;
-  activation: number;
-}
-
-/** The part of the run's text that was searched, in characters. */
-interface SearchedText {
-  from: number;
-  to: number;
-}
-
-/** A stretch of the run's text throughout which some of the units are active. */
-interface TextSpan {
-  from: number;
-  to: number;
-  before: string;
-  text: string;
-  after: string;
-  units: number[];
-}
-
 /** One layer, unrolled over n steps. A figure is None if it is not finite. */
 interface UnrolledLayer {
   hidden: Int8Matrix;
@@ -577,6 +496,103 @@ interface PassageSurprisal {
   surprisal_after: (number | null)[];
   top: [string, number][][];
   most_surprising: SurprisingCharacter[];
+}
+
+/** The gradient of one parameter. */
+interface AnswerParameter {
+  name: string;
+  shape: number[];
+  relative_error: number;
+  passed: boolean;
+  source: string;
+  transposed: boolean;
+  errors: number[][];
+}
+
+/** One mistake or two, and the relative error of their gradients against those sent. */
+interface FoundMistakes {
+  mistakes: string[];
+  agreement: number;
+  explanation: string;
+  details: MistakeDetails[];
+}
+
+/** The losses in buckets: the last update of each, and the smooth loss there. */
+interface OwnCurve {
+  update: number[];
+  smooth: number[];
+  low: number[];
+  high: number[];
+}
+
+/** How the smooth losses differ from the run's, at the updates that both have. */
+interface OwnComparison {
+  updates: number;
+  parted_at: number | null;
+  mean: number | null;
+  greatest: number | null;
+  greatest_at: number | null;
+  text: string;
+}
+
+/** The hidden states of a layer. */
+interface HiddenStates {
+  layer: number;
+  shape: number[];
+  int8: string;
+  max: number;
+}
+
+/** The gradients of the logits with respect to earlier characters. */
+interface Saliency {
+  first: number;
+  shape: number[];
+  uint8: string;
+  max: (number | null)[];
+}
+
+/** A passage in the gallery, or several with one seed. */
+interface SavedPassage {
+  id: string;
+  run: string;
+  run_name: string;
+  corpus_name: string;
+  title: string | null;
+  created_at: string;
+  request: PassageRequest;
+  model_saved: boolean;
+  passages: Passage[];
+}
+
+/** A run with saved passages; `passages` is their number. */
+interface RunWithPassages {
+  id: string;
+  name: string;
+  passages: number;
+  watch_words: string[];
+}
+
+/** A unit that is active throughout the selected stretch. */
+interface ActiveUnit {
+  unit: number;
+  sign: number;
+  activation: number;
+}
+
+/** The part of the run's text that was searched, in characters. */
+interface SearchedText {
+  from: number;
+  to: number;
+}
+
+/** A stretch of the run's text throughout which some of the units are active. */
+interface TextSpan {
+  from: number;
+  to: number;
+  before: string;
+  text: string;
+  after: string;
+  units: number[];
 }
 
 /** The state of a run. */
@@ -674,6 +690,22 @@ interface ParameterErrors {
   central_difference: (number | null)[][];
 }
 
+/** A matrix of shape [rows, columns] as signed bytes, row by row, in base64; 127 is `max`. */
+interface Int8Matrix {
+  shape: number[];
+  int8: string;
+  max: number;
+}
+
+/** One of the most surprising characters. */
+interface SurprisingCharacter {
+  index: number;
+  character: string;
+  word: string | null;
+  surprisal: number;
+  expected: [string, number][];
+}
+
 /** A mistake: the equation that it concerns, what to look at, and the lines that it changes. */
 interface MistakeDetails {
   name: string;
@@ -707,22 +739,6 @@ interface Passage {
   model: string;
   fingerprint: string;
   invented_words: [number, number][];
-}
-
-/** A matrix of shape [rows, columns] as signed bytes, row by row, in base64; 127 is `max`. */
-interface Int8Matrix {
-  shape: number[];
-  int8: string;
-  max: number;
-}
-
-/** One of the most surprising characters. */
-interface SurprisingCharacter {
-  index: number;
-  character: string;
-  word: string | null;
-  surprisal: number;
-  expected: [string, number][];
 }
 
 /** A line of the reference, and the line that a mistake has in its place. */

@@ -14,6 +14,7 @@ from server.concurrency.json_lines import Message
 from server.concurrency.typed_messages import Command, decode_command
 from server.inference.inspection.messages import (
     FindSpans,
+    MeasureProbabilities,
     ProbeText,
     UnrollUpdate,
     WriteHeld,
@@ -282,6 +283,7 @@ InferenceCommand = (
     | FindSpans
     | WriteHeld
     | UnrollUpdate
+    | MeasureProbabilities
     | Shutdown
 )
 

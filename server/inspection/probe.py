@@ -13,6 +13,7 @@ from server.concurrency.single_flight import SingleFlightCache
 from server.errors import ConflictError
 from server.inference.client import InferenceClient
 from server.inference.inspection.messages import ProbeText
+from server.inference.inspection.probe import MAX_SALIENCY_CHARACTERS
 from server.inspection.models import InspectedModel, InspectedModels
 from server.passages.model_locator import Kind
 from server.passages.request import MAX_TEMPERATURE, AtUpdate
@@ -20,7 +21,15 @@ from server.runs.run_controller import RunController
 from server.spec.run_spec import SpecError, StrictModel
 from server.spec.schemas import ApiModel
 
-__all__ = ["MAX_PROBE_CHARACTERS", "Probe", "ProbeRequest", "ProbeService", "ProbedModel"]
+__all__ = [
+    "MAX_PROBE_CHARACTERS",
+    "Charge",
+    "Probe",
+    "ProbeRequest",
+    "ProbeService",
+    "ProbedModel",
+    "requests",
+]
 
 MAX_PROBE_CHARACTERS = 2_000
 MAX_TOP = 20
@@ -46,6 +55,10 @@ class ProbeRequest(StrictModel):
         Of the probabilities in `top`; 0 takes the most likely character.
     layer : int or None
         The layer whose hidden states to send, from 0; None: the last one.
+    saliency : bool
+        Whether to compute `Saliency`, of up to 400 characters.
+    index : int or None
+        In a longer text, the character that these 400 must contain; None: the first.
     """
 
     text: str = Field(min_length=1, max_length=MAX_PROBE_CHARACTERS)
@@ -53,6 +66,8 @@ class ProbeRequest(StrictModel):
     top: int = Field(5, ge=1, le=MAX_TOP)
     temperature: float = Field(1.0, ge=0, le=MAX_TEMPERATURE)
     layer: int | None = Field(None, ge=0)
+    saliency: bool = False
+    index: int | None = Field(None, ge=0)
 
 
 class ProbedModel(ApiModel):
@@ -84,6 +99,30 @@ class HiddenStates(ApiModel):
     max: float
 
 
+class Saliency(ApiModel):
+    """The gradients of the logits with respect to earlier characters.
+
+    Row t has the norms of the gradients of the logit of character t, as it was predicted before it
+    was read, with respect to each earlier character. Unknown characters have zeros.
+
+    Attributes
+    ----------
+    first : int
+        The index in the text of the first row's character, and of the first column's.
+    shape : list of int
+        [n, n], n at most 400.
+    uint8 : str
+        The norms as bytes, row by row, in base64; 255 stands for the row's `max`.
+    max : list of float or None
+        The greatest norm of each row; None if it is not finite.
+    """
+
+    first: int
+    shape: list[int]
+    uint8: str
+    max: list[float | None]
+
+
 class Probe(ApiModel):
     """What a network computes at each of n characters.
 
@@ -98,18 +137,24 @@ class Probe(ApiModel):
     surprisal : list of float or None
         Of each character in bits, ``-log2 p``; None if it was not predicted, such as the first and
         unknown ones, or is not finite.
+    probability : list of float or None
+        Of each character at the temperature of `top`; None as for `surprisal`.
     top : list of list of (str, float)
         After each character, the likeliest next ones and their probabilities.
     hidden : HiddenStates
         The activations after each character; after an unknown one they are those before it.
+    saliency : Saliency or None
+        If requested.
     """
 
     model: ProbedModel
     characters: list[str]
     unknown: list[int]
     surprisal: list[float | None]
+    probability: list[float | None]
     top: list[list[tuple[str, float]]]
     hidden: HiddenStates
+    saliency: Saliency | None = None
 
 
 class ProbeService:
@@ -159,11 +204,13 @@ class ProbeService:
         run = controller.run
         if request.layer is not None and request.layer >= run.spec.layers:
             raise SpecError("layer", f"must be less than {run.spec.layers}, the number of layers")
+        if request.index is not None and request.index >= len(request.text):
+            raise SpecError("index", f"must be less than {len(request.text):,}, the text's length")
         async with self._models.locate(controller, request.source) as model:
             asked = request.model_dump_json(exclude={"source"})
             key = run.id, model.located.kind, model.key, asked
             if key not in self._probes:
-                charge(1 + len(request.text) * run.parameters // REQUEST_MULTIPLY_ADDS)
+                charge(requests(_multiply_adds(request, run.parameters)))
             return await self._probes.get(key, lambda: self._read(controller, request, model))
 
     async def close(self) -> None:
@@ -183,6 +230,8 @@ class ProbeService:
             top=request.top,
             temperature=request.temperature,
             layer=request.layer,
+            saliency=request.saliency,
+            index=request.index,
         )
         try:
             async with self._admission:
@@ -194,6 +243,20 @@ class ProbeService:
             characters=list(request.text),
             unknown=answer["unknown"],
             surprisal=answer["surprisal"],
+            probability=answer["probability"],
             top=answer["top"],
             hidden=answer["hidden"],
+            saliency=answer["saliency"],
         ).model_dump_json()
+
+
+def requests(multiply_adds: int) -> int:
+    """Return the number of requests that some work counts as, at least 1."""
+    return max(1, multiply_adds // REQUEST_MULTIPLY_ADDS)
+
+
+def _multiply_adds(request: ProbeRequest, parameters: int) -> int:
+    """Return about how many multiply-adds a probe takes."""
+    characters = len(request.text)
+    pairs = min(characters, MAX_SALIENCY_CHARACTERS) ** 2 // 2 if request.saliency else 0
+    return (characters + pairs) * parameters

@@ -24,6 +24,7 @@ from server.corpora.library import CorpusLibrary
 from server.corpora.uploads import Uploads
 from server.inspection.experiments import UnitExperiments
 from server.inspection.probe import ProbeService
+from server.inspection.probe_history import ProbeHistoryService
 from server.inspection.unrolled import UnrolledUpdates
 from server.passages.gallery import Gallery
 from server.passages.service import PassageService
@@ -78,6 +79,7 @@ class Services:
     probes: ProbeService
     unit_experiments: UnitExperiments
     unrolled_updates: UnrolledUpdates
+    probe_history: ProbeHistoryService
     held_out_losses: HeldOutLossService
     loss_analysis: LossAnalysis
     loss_cache: LossCache

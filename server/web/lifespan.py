@@ -22,6 +22,7 @@ from server.files.run_directories import RUNS
 from server.inspection.experiments import UnitExperiments
 from server.inspection.models import InspectedModels
 from server.inspection.probe import ProbeService
+from server.inspection.probe_history import ProbeHistoryService
 from server.inspection.unrolled import UnrolledUpdates
 from server.passages.gallery import Gallery
 from server.passages.model_locator import ModelLocator
@@ -78,6 +79,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             services.probes,
             services.unit_experiments,
             services.unrolled_updates,
+            services.probe_history,
             services.estimates,
             services.mistakes,
         )
@@ -143,6 +145,7 @@ async def _create_services(settings: Settings) -> Services:
         probes=ProbeService(inspected, max_waiting),
         unit_experiments=UnitExperiments(inspected, max_waiting),
         unrolled_updates=UnrolledUpdates(max_waiting),
+        probe_history=ProbeHistoryService(max_waiting),
         held_out_losses=HeldOutLossService(max_waiting),
         loss_analysis=loss_analysis,
         loss_cache=LossCache(store_reader),

@@ -17,17 +17,25 @@ import { isOutdated, showConnection } from "./ui/connection.js";
 import { mountShortcuts } from "./ui/shortcuts.js";
 import { mountThemeToggle } from "./ui/theme-toggle.js";
 
+const SALIENCY_CHARACTERS = 400;
+
 const operator = document.body.dataset.operator === "true";
 const store = createStore(reduce, initialState({ operator }));
 const currentRun = new CurrentRun(store);
-const { view = "text", temperature = 1, ...ofRun } = stateFromUrl(location.search, PARAMETERS);
-store.dispatch({ type: "set", values: { view, temperature } });
+const { runId, source, text, position, unit, ...ofPage } = stateFromUrl(
+  location.search,
+  PARAMETERS,
+);
+store.dispatch({ type: "set", values: ofPage });
 
 new Refresher(store, {
   wanted(state) {
-    const { runId, text, source, temperature: wanted } = state;
-    if (!runId || text === null || !readsText(state)) return null;
-    return { run: runId, request: { text, source, temperature: wanted } };
+    const { runId: run, text: read, source: model, temperature, tint, view } = state;
+    if (!run || read === null || !readsText(state)) return null;
+    const saliency = view === "text" && tint === "gradient";
+    // In a long text, the gradients are those around the selected character.
+    const index = saliency && [...read].length > SALIENCY_CHARACTERS ? state.position : null;
+    return { run, request: { text: read, source: model, temperature, saliency, index } };
   },
   fetch: ({ run, request }, signal) => api.probe(run, request, signal),
   show: (probe) => store.dispatch({ type: "probe", probe }),
@@ -54,5 +62,10 @@ store.watch(
   (problem) => setText(find("#inside-problem"), problem ?? ""),
 );
 
-currentRun.start(ofRun);
+currentRun.start(
+  runId,
+  Object.fromEntries(
+    Object.entries({ source, text, position, unit }).filter(([, value]) => value !== undefined),
+  ),
+);
 mountUrlState(store, PARAMETERS);

@@ -8,11 +8,12 @@ from server.inference.inspection.loading import LoadedFiles
 from server.inference.inspection.messages import (
     FindSpans,
     InspectionCommand,
+    MeasureProbabilities,
     ProbeText,
     UnrollUpdate,
     WriteHeld,
 )
-from server.inference.inspection.probe import probe_text
+from server.inference.inspection.probe import measure_probabilities, probe_text
 from server.inference.inspection.spans import find_unit_spans
 from server.inference.inspection.unrolled import unroll_update
 
@@ -36,5 +37,7 @@ def inspect(files: LoadedFiles, command: InspectionCommand) -> Message:
             return write_held(files, command)
         case UnrollUpdate():
             return unroll_update(files, command)
+        case MeasureProbabilities():
+            return measure_probabilities(files, command)
         case _:
             raise TypeError(f"{type(command).__name__} has no case here")

@@ -8,7 +8,14 @@ from typing import Any
 from server.checkpoints.checkpoint_format import Which
 from server.concurrency.typed_messages import Command
 
-__all__ = ["FindSpans", "InspectionCommand", "ProbeText", "UnrollUpdate", "WriteHeld"]
+__all__ = [
+    "FindSpans",
+    "InspectionCommand",
+    "MeasureProbabilities",
+    "ProbeText",
+    "UnrollUpdate",
+    "WriteHeld",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +57,18 @@ class ProbeText(InspectionCommand):
         Of their probabilities.
     layer : int or None
         Whose hidden states to send; None: the last one's.
+    saliency : bool
+        Whether to compute the gradients with respect to earlier characters.
+    index : int or None
+        A character that the gradients must contain; None: the first.
     """
 
     text: str
     top: int
     temperature: float
     layer: int | None
+    saliency: bool
+    index: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,3 +149,14 @@ class UnrollUpdate(InspectionCommand):
 
     steps: int
     top: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureProbabilities(InspectionCommand):
+    """Read a text with a model that is not needed again soon.
+
+    The reply is ``{"probability"}``: of each character of `text` given those before it; None if it
+    is unknown, the first known one, or its probability is not finite.
+    """
+
+    text: str

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import base64
 import math
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from server.concurrency.json_lines import Message
+from server.inference.inspection.known_text import KnownText
 from server.inference.inspection.loading import LoadedFiles
-from server.inference.inspection.messages import ProbeText
+from server.inference.inspection.messages import MeasureProbabilities, ProbeText
 from server.rnn.inspection.activations import read_activations
+from server.rnn.inspection.time_gradients import saliency
+from server.rnn.model import Model
 from server.rnn.parameters import Array
+from server.rnn.sampling.inference import Stepper
 from server.rnn.sampling.surprisal import likeliest, log_softmax
 from server.rnn.vocabulary import Vocabulary
 
-__all__ = ["probe_text"]
+__all__ = ["MAX_SALIENCY_CHARACTERS", "measure_probabilities", "probe_text"]
 
-INT8_MAX = 127
-DIGITS = 4
+MAX_SALIENCY_CHARACTERS = 400
+"""All pairs take time and bytes by the square."""
+CHARACTERS_AFTER = 100
+"""Characters after the selected one for which saliencies are computed, if there are so many."""
+INT8_MAX, UINT8_MAX = 127, 255
+SURPRISAL_DIGITS, PROBABILITY_DIGITS = 3, 4
 
 
 def probe_text(files: LoadedFiles, command: ProbeText) -> Message:
@@ -31,97 +40,119 @@ def probe_text(files: LoadedFiles, command: ProbeText) -> Message:
         The model cannot be read.
     """
     model, vocabulary = files.model(command.path, command.which, command.corpus_path, command.spec)
-    text = command.text
-    known, places, unknown = known_characters(text, vocabulary)
-    n, m = len(text), model.hidden_size
+    n, m = len(command.text), model.hidden_size
     layer = model.layers - 1 if command.layer is None else command.layer
     hidden = np.broadcast_to(model.state[model.architecture.name("h", layer)], (n, m))
-    surprisal: list[float | None] = [None] * n
+    bits = p = np.full(n, np.nan)
     top: list[list[tuple[str, float]]] = [[] for _ in range(n)]
-    if len(known):
-        read = read_activations(model, known[None])
+    known = KnownText.of(command.text, vocabulary)
+    if len(known.indices):
+        read = read_activations(model, known.indices[None])
+        hidden = np.where(known.rows[:, None] < 0, hidden, read.hidden[layer, 0, known.rows])
         assert read.logits is not None
-        # An unknown character changes nothing: its row is that of the known one before it.
-        rows = np.maximum.accumulate(_rows(n, places))
-        before_first = rows < 0
-        hidden = np.where(before_first[:, None], hidden, read.hidden[layer, 0, rows])
-        log_p = log_softmax(read.logits[0].astype(np.float64))
-        bits = -log_p[np.arange(len(known) - 1), known[1:]] / math.log(2.0)
-        for place, value in zip(places[1:].tolist(), bits.tolist(), strict=True):
-            surprisal[place] = round(value, 3) if math.isfinite(value) else None
-        named = _named(read.logits[0].astype(np.float64), command, vocabulary)
-        top = [[] if row < 0 else named[row] for row in rows.tolist()]
-    scale = _scale(hidden)
+        logits = read.logits[0].astype(np.float64)
+        with np.errstate(all="ignore"):
+            bits = -_of_characters(log_softmax(logits), known) / math.log(2.0)
+            reshaped = _probabilities(logits, command.temperature)
+        p = _of_characters(reshaped, known)
+        best = likeliest(logits, min(command.top, len(vocabulary)))
+        named = _named(best, np.take_along_axis(reshaped, best, axis=1), vocabulary)
+        top = [[] if row < 0 else named[row] for row in known.rows.tolist()]
     return {
         "update": model.update,
-        "unknown": unknown,
-        "surprisal": surprisal,
+        "unknown": known.unknown,
+        "surprisal": _rounded(bits, SURPRISAL_DIGITS),
+        "probability": _rounded(p, PROBABILITY_DIGITS),
         "top": top,
-        "hidden": {
-            "layer": layer,
-            "shape": [n, m],
-            "int8": _int8(hidden, scale),
-            "max": scale,
-        },
+        "hidden": {"layer": layer, "shape": [n, m], **_as_int8(hidden)},
+        "saliency": _saliency(model, known, n, command.index or 0) if command.saliency else None,
     }
 
 
-def known_characters(
-    text: str, vocabulary: Vocabulary
-) -> tuple[NDArray[np.integer], NDArray[np.intp], list[int]]:
-    """Separate the characters of a text that the vocabulary has from those that it lacks.
+def measure_probabilities(files: LoadedFiles, command: MeasureProbabilities) -> Message:
+    """Carry out a command; raises as `probe_text`."""
+    model, vocabulary = files.model(
+        command.path, command.which, command.corpus_path, command.spec, keep=False
+    )
+    known = KnownText.of(command.text, vocabulary)
+    p = np.full(len(command.text), np.nan)
+    if len(known.indices) > 1:
+        read = read_activations(model, known.indices[None])
+        assert read.logits is not None
+        p = _of_characters(_probabilities(read.logits[0].astype(np.float64), 1.0), known)
+    return {"probability": _rounded(p, PROBABILITY_DIGITS)}
 
-    Returns
-    -------
-    known : ndarray of int
-        The indices of the known characters in the vocabulary, in the order of the text.
-    places : ndarray of intp
-        The index in the text of each known character.
-    unknown : list of int
-        The indices in the text of the others.
+
+@np.errstate(all="ignore")
+def _probabilities(logits: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+    """Return the probabilities at a temperature; at 0 the likeliest character has all."""
+    if temperature > 0:
+        return np.asarray(np.exp(log_softmax(logits / temperature)))
+    p = np.zeros_like(logits)
+    np.put_along_axis(p, likeliest(logits, 1), 1.0, axis=1)
+    return p
+
+
+def _of_characters(figures: NDArray[np.float64], known: KnownText) -> NDArray[np.float64]:
+    """Return each character's figure, out of those of all characters that were predicted.
+
+    It is not a number for unknown characters and the first known one.
     """
-    own = frozenset(vocabulary.characters)
-    places = [place for place, character in enumerate(text) if character in own]
-    unknown = [place for place, character in enumerate(text) if character not in own]
-    known = vocabulary.encode("".join(text[place] for place in places))
-    return known, np.array(places, dtype=np.intp), unknown
-
-
-def _rows(n: int, places: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Return the number of the known character at each place of a text; -1 at the others."""
-    rows = np.full(n, -1, dtype=np.intp)
-    rows[places] = np.arange(len(places))
-    return rows
+    found = np.full(len(known.rows), np.nan)
+    predicted = np.arange(len(known.indices) - 1)
+    found[known.places[1:]] = figures[predicted, known.indices[1:]]
+    return found
 
 
 def _named(
-    logits: NDArray[np.float64], command: ProbeText, vocabulary: Vocabulary
+    best: NDArray[np.intp], chances: NDArray[np.float64], vocabulary: Vocabulary
 ) -> list[list[tuple[str, float]]]:
-    """Return the likeliest next characters after each character, with their probabilities."""
-    best = likeliest(logits, min(command.top, len(vocabulary)))
-    with np.errstate(all="ignore"):
-        if command.temperature > 0:
-            p = np.exp(log_softmax(logits / command.temperature))
-            chances = np.take_along_axis(p, best, axis=-1)
-        else:
-            chances = np.zeros(best.shape)
-            chances[:, :1] = 1.0
+    """Return characters with their probabilities, which are 0 if they are not finite."""
     characters = vocabulary.characters
+    rounded = np.round(np.nan_to_num(chances), PROBABILITY_DIGITS)
     return [
-        [
-            (characters[index], round(p, DIGITS) if math.isfinite(p) else 0.0)
-            for index, p in zip(indices, probabilities, strict=True)
-        ]
-        for indices, probabilities in zip(best.tolist(), chances.tolist(), strict=True)
+        [(characters[index], p) for index, p in zip(indices, row, strict=True)]
+        for indices, row in zip(best.tolist(), rounded.tolist(), strict=True)
     ]
 
 
-def _scale(hidden: Array) -> float:
-    """Return the activation that 127 stands for: 1, or the greatest if it is greater."""
+def _as_int8(hidden: Array) -> Message:
+    """Return activations as bytes; 127 stands for 1, or for the greatest if it is greater."""
     finite = np.abs(hidden[np.isfinite(hidden)])
-    return max(1.0, float(finite.max(initial=0.0)))
+    scale = max(1.0, float(finite.max(initial=0.0)))
+    shares = np.nan_to_num(hidden / scale, nan=0.0, posinf=1.0, neginf=-1.0)
+    return {"int8": _base64(np.rint(shares * INT8_MAX).astype(np.int8)), "max": scale}
 
 
-def _int8(hidden: Array, scale: float) -> str:
-    scaled = np.nan_to_num(hidden / scale, nan=0.0, posinf=1.0, neginf=-1.0) * INT8_MAX
-    return base64.b64encode(np.rint(scaled).astype(np.int8).tobytes()).decode("ascii")
+@np.errstate(all="ignore")
+def _saliency(model: Model, known: KnownText, n: int, index: int) -> Message:
+    """Return the saliencies of up to 400 characters of the text, among them the one at `index`."""
+    last = min(n, max(index + 1 + CHARACTERS_AFTER, MAX_SALIENCY_CHARACTERS))
+    first = max(0, last - MAX_SALIENCY_CHARACTERS)
+    inside = (known.places >= first) & (known.places < last)
+    size = last - first
+    norms = np.zeros((size, size))
+    if inside.any():
+        stepper = Stepper(model)
+        for character in known.indices[known.places < first].tolist():
+            stepper.step(character)
+        # With one stream.
+        state = {name: view[0] for name, view in stepper.state.items()}
+        places = known.places[inside] - first
+        norms[np.ix_(places, places)] = saliency(model, known.indices[inside], state=state)
+    greatest = norms.max(axis=1)
+    shares = np.nan_to_num(norms / greatest[:, None], nan=0.0, posinf=0.0)
+    return {
+        "first": first,
+        "shape": [size, size],
+        "uint8": _base64(np.rint(shares * UINT8_MAX).astype(np.uint8)),
+        "max": [float(f"{value:.4g}") if math.isfinite(value) else None for value in greatest],
+    }
+
+
+def _base64(array: NDArray[np.int8] | NDArray[np.uint8]) -> str:
+    return base64.b64encode(array.tobytes()).decode("ascii")
+
+
+def _rounded(figures: Iterable[float] | NDArray[np.float64], digits: int) -> list[float | None]:
+    return [round(value, digits) if math.isfinite(value) else None for value in map(float, figures)]

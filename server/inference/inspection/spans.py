@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from server.concurrency.json_lines import Message
+from server.inference.inspection.known_text import KnownText
 from server.inference.inspection.loading import LoadedFiles
 from server.inference.inspection.messages import FindSpans
-from server.inference.inspection.probe import known_characters
 from server.rnn.inspection.activations import read_activations
 from server.rnn.inspection.series import read_series
 from server.rnn.inspection.spans import Span, active_throughout, find_spans
@@ -54,11 +54,11 @@ def find_unit_spans(files: LoadedFiles, command: FindSpans) -> Message:
         The model cannot be read.
     """
     model, vocabulary = files.model(command.path, command.which, command.corpus_path, command.spec)
-    known, places, _ = known_characters(command.text, vocabulary)
-    start, end = np.searchsorted(places, [command.start, command.end]).tolist()
+    known = KnownText.of(command.text, vocabulary)
+    start, end = np.searchsorted(known.places, [command.start, command.end]).tolist()
     if start == end:
         return {"known": False}
-    h = read_activations(model, known[None], logits=False).hidden[command.layer, 0]
+    h = read_activations(model, known.indices[None], logits=False).hidden[command.layer, 0]
     signs = active_throughout(h, start, end, command.threshold, edges=command.edges)
     units = np.flatnonzero(signs)
     if command.unit is not None:

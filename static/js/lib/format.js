@@ -46,6 +46,18 @@ export const rounded = (value, digits) => (digits === 1 ? loss(value) : fine(val
 /** A share: 0.637 -> "64%". @param {Figure} value */
 export const share = (value) => (known(value) ? `${whole.format(value * 100)}%` : NO_VALUE);
 
+/**
+ * A probability: 0.637 -> "64%", 0.0123 -> "1.2%", 0.00042 -> "0.04%".
+ *
+ * @param {Figure} value
+ */
+export function probability(value) {
+  if (!known(value)) return NO_VALUE;
+  if (value >= 0.0995) return share(value);
+  if (value > 0 && value < 0.00005) return "<0.01%";
+  return `${value >= 0.00995 ? loss(value * 100) : fine(value * 100)}%`;
+}
+
 /** Updates per second: an integer from ten on, one decimal below. @param {number} value */
 export const speed = (value) => (value > 0 && value < 9.95 ? loss(value) : count(value));
 

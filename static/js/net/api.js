@@ -452,6 +452,14 @@ export function getSurprisal(id, { update = null, range = null, place = null }, 
 export const probe = (id, request, signal) =>
   call(run(id, "/probe"), { method: "POST", body: request, signal });
 
+/**
+ * The probability of a character of a text over the training.
+ *
+ * @type {(id: string, request: object, signal: AbortSignal) => Promise<ProbeHistory>}
+ */
+export const probeHistory = (id, request, signal) =>
+  call(run(id, "/probe/history"), { method: "POST", body: request, signal });
+
 /** A passage of the run's text, with dialogue if it has any. */
 export const getProbeText = (/** @type {string} */ id) => call(run(id, "/probe/text"));
 

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from server.checkpoints.snapshots import Snapshots
 from server.corpora.dialogue import read_dialogue_passage
 from server.inspection.probe import Probe, ProbeRequest
+from server.inspection.probe_history import ProbeHistory, ProbeHistoryRequest
 from server.web.dependencies import RateLimiterDep, RunControllerDep, ServicesDep
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["inside"])
@@ -40,6 +41,17 @@ async def probe(
     """Read a text with a model of the run, in any state of the run."""
     content = await services.probes.probe(controller, request, partial(admit, "surprisals"))
     return Response(content, media_type="application/json")
+
+
+@router.post("/probe/history")
+async def probe_history(
+    controller: RunControllerDep,
+    services: ServicesDep,
+    admit: RateLimiterDep,
+    request: ProbeHistoryRequest,
+) -> ProbeHistory:
+    """Return the probability of a character of a text at up to 60 stored snapshots."""
+    return await services.probe_history.read(controller, request, partial(admit, "surprisals"))
 
 
 @router.get("/probe/text")

@@ -19,14 +19,15 @@ export class CurrentRun {
   /**
    * Show the run of the URL, or else the newest one. Retry while the server cannot be reached.
    *
-   * @param {Partial<InsideState>} values the part of the state that the URL sets.
+   * @param {string | undefined} id the run in the URL.
+   * @param {Partial<InsideState>} values the part of the run's state that the URL sets.
    */
-  async start({ runId = null, ...values }) {
+  async start(id, values) {
     if (!(await this.refresh())) {
-      setTimeout(() => this.start({ runId, ...values }), RETRY_MS);
+      setTimeout(() => this.start(id, values), RETRY_MS);
       return;
     }
-    this.open(runId ?? this.#defaultId(), values);
+    this.open(id ?? this.#defaultId(), values);
   }
 
   /**

@@ -1,6 +1,7 @@
 /** The state of the Inside page, and the actions that change it. Pure functions. */
 
 import { LIMITS } from "../../lib/limits.js";
+import { oneOf } from "../../state/url-state.js";
 
 /**
  * @param {Partial<InsideState>} [given]
@@ -11,6 +12,7 @@ export const initialState = (given = {}) => ({
   runs: null,
   view: "text",
   temperature: 1,
+  tint: "surprisal",
   runId: null,
   source: "latest",
   ...emptyRun,
@@ -20,7 +22,8 @@ export const initialState = (given = {}) => ({
 /**
  * The part of the state that belongs to the run in view.
  *
- * @type {Omit<InsideState, "operator" | "runs" | "view" | "temperature" | "runId" | "source">}
+ * @type {Omit<InsideState, "operator" | "runs" | "view" | "temperature" | "tint" | "runId" |
+ *   "source">}
  */
 const emptyRun = {
   run: null,
@@ -30,10 +33,14 @@ const emptyRun = {
   text: null,
   defaultText: null,
   position: null,
+  hovered: null,
   unit: null,
   probe: null,
+  history: null,
   problem: null,
 };
+
+const noSelection = { position: null, hovered: null };
 
 /** @type {Record<string, (state: InsideState, message: any) => InsideState>} */
 const MESSAGE_HANDLERS = {
@@ -62,7 +69,7 @@ const ACTIONS = {
   }),
   message: (state, { message }) => MESSAGE_HANDLERS[message.type]?.(state, message) ?? state,
   /** Another text: the selected character was in the old one. */
-  text: (state, { text }) => (text === state.text ? state : { ...state, text, position: null }),
+  text: (state, { text }) => (text === state.text ? state : { ...state, text, ...noSelection }),
   defaultText: (state, { text }) => ({
     ...state,
     defaultText: text,
@@ -99,6 +106,8 @@ export const PARAMETERS = {
       return text && temperature >= 0 && temperature <= 2 ? { temperature } : null;
     },
   },
+  tint: oneOf("tint", ["surprisal", "gradient"]),
+  /** The index of the selected character. */
   at: {
     read: ({ position }) => (position === null ? null : String(position)),
     parse: (text) => (WHOLE.test(text) ? { position: Number(text) } : null),

@@ -22,8 +22,11 @@ export class Refresher {
   #refuse;
   /** @type {string | null} what the last answer is of, or the request on its way. */
   #key = null;
+  /** @type {any} */
+  #last = null;
+  #version;
   /** @type {string | null} what the run was like at that request. */
-  #version = null;
+  #seen = null;
   /** @type {AbortController | null} */
   #request = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -41,16 +44,19 @@ export class Refresher {
    * @param {(wanted: any, signal: AbortSignal) => Promise<any>} options.fetch
    * @param {(answer: any, wanted: any) => void} options.show draws an answer.
    * @param {(problem: any) => void} options.refuse called with a `Problem`.
+   * @param {boolean} [options.live] whether the answer depends on the live network, if that is the
+   *   one in view.
    */
-  constructor(store, { wanted, fetch, show, refuse }) {
+  constructor(store, { wanted, fetch, show, refuse, live = true }) {
     this.#store = store;
     this.#wanted = wanted;
     this.#fetch = fetch;
     this.#show = show;
     this.#refuse = refuse;
+    this.#version = live ? versionOf : () => "";
     document.addEventListener("visibilitychange", () => this.#next());
     store.watch(
-      (state) => [JSON.stringify(wanted(state)), versionOf(state), isReachable(state)],
+      (state) => [JSON.stringify(wanted(state)), this.#version(state), isReachable(state)],
       () => this.#next(),
     );
   }
@@ -60,18 +66,19 @@ export class Refresher {
     const state = this.#store.get();
     const wanted = this.#wanted(state);
     const key = wanted && JSON.stringify(wanted);
-    if (key !== this.#key) {
-      // Another request: what is on its way is no longer wanted.
+    // The answer about another run must not be drawn. Any other is better than none: while a slider
+    // moves, the next request would come before each answer.
+    if (this.#last?.run !== wanted?.run) {
       this.#request?.abort();
       this.#request = null;
     }
     if (!wanted || this.#request || document.hidden || !isReachable(state)) return;
-    if (key === this.#key && versionOf(state) === this.#version) return;
+    if (key === this.#key && this.#version(state) === this.#seen) return;
     const now = performance.now();
     const interval = key === this.#key ? this.#intervalMs(state) : 0;
     const startMs = Math.max(this.#startedMs + interval, this.#blockedUntilMs);
     if (startMs > now) this.#timer = setTimeout(() => this.#next(), startMs - now);
-    else this.#send(wanted, key, versionOf(state));
+    else this.#send(wanted, key, this.#version(state));
   }
 
   /** @param {InsideState} state */
@@ -88,7 +95,7 @@ export class Refresher {
   async #send(wanted, key, version) {
     const request = new AbortController();
     this.#request = request;
-    [this.#key, this.#version] = [key, version];
+    [this.#last, this.#key, this.#seen] = [wanted, key, version];
     this.#startedMs = performance.now();
     try {
       const answer = await this.#fetch(wanted, request.signal);
@@ -104,7 +111,7 @@ export class Refresher {
       if (error.status === 0 || error.status === 429 || error.status >= 500) {
         // It may succeed later.
         this.#blockedUntilMs = performance.now() + (error.retryAfterS * 1000 || RETRY_MS);
-        this.#version = null;
+        this.#seen = null;
       }
       this.#refuse(error);
     }

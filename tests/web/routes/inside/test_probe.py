@@ -9,6 +9,7 @@ import pytest
 
 from server.checkpoints.checkpoint_format import load_model
 from server.rnn.inspection.activations import read_activations
+from server.rnn.inspection.time_gradients import saliency
 from tests.serving import PAGES
 
 HIDDEN = 12
@@ -27,11 +28,15 @@ def probe(server, run, text=TEXT, **request):
     return server.post(run, "probe", {"text": text, **request})
 
 
-def probabilities(server, run, tmp_path, text, temperature=1.0):
-    """What the latest checkpoint's network predicts after each character, and its activations."""
+def latest_model(server, run, tmp_path):
     path = tmp_path / "model.npz"
     path.write_bytes(server.client.get(f"/api/runs/{run['id']}/checkpoints/latest/file").content)
-    model, vocabulary = load_model(path, "latest")
+    return load_model(path, "latest")
+
+
+def probabilities(server, run, tmp_path, text, temperature=1.0):
+    """What the latest network predicts after each character, and its activations."""
+    model, vocabulary = latest_model(server, run, tmp_path)
     read = read_activations(model, vocabulary.encode(text)[None])
     e = np.exp(read.logits[0].astype(float) / temperature)
     return e / e.sum(axis=1, keepdims=True), read.hidden[0, 0], vocabulary
@@ -62,9 +67,11 @@ def test_a_probe_has_the_networks_figures(server, run, tmp_path):
 @pytest.mark.parametrize("temperature", [0.3, 2.0])
 def test_a_temperature_reshapes_the_likeliest_characters(server, run, tmp_path, temperature):
     found = probe(server, run, temperature=temperature, top=3)
-    p, _, _ = probabilities(server, run, tmp_path, TEXT, temperature)
+    p, _, vocabulary = probabilities(server, run, tmp_path, TEXT, temperature)
     for top, row in zip(found["top"], p, strict=True):
         assert [q for _, q in top] == pytest.approx(sorted(row, reverse=True)[:3], abs=1e-4)
+    chances = [p[t - 1, vocabulary.encode(TEXT[t])[0]] for t in range(1, len(TEXT))]
+    assert found["probability"][1:] == pytest.approx(chances, abs=1e-4)
     # The surprisal is that of the network itself.
     assert found["surprisal"] == probe(server, run)["surprisal"]
     certain = probe(server, run, temperature=0)["top"]
@@ -106,6 +113,58 @@ def test_a_paused_run_is_read_before_its_first_update_and_after_a_step(server):
     assert probe(server, run)["model"]["update"] == 0
     server.post(run, "step", {"updates": 3})
     assert probe(server, run)["model"] == {"kind": "latest", "update": 3}
+
+
+def saliencies(found):
+    part = found["saliency"]
+    rows = np.frombuffer(base64.b64decode(part["uint8"]), np.uint8).reshape(part["shape"])
+    return rows / 255 * np.array(part["max"])[:, None]
+
+
+def test_saliency_has_the_gradients_of_the_network(server, run, tmp_path):
+    found = probe(server, run, saliency=True)
+    assert found["saliency"]["first"] == 0
+    model, vocabulary = latest_model(server, run, tmp_path)
+    expected = saliency(model, vocabulary.encode(TEXT), state=model.state)
+    step = expected.max(axis=1, keepdims=True) / 255
+    assert (np.abs(saliencies(found) - expected) <= 0.51 * step + 1e-3 * expected).all()
+    assert probe(server, run)["saliency"] is None
+
+
+def test_saliency_of_a_long_text_is_of_the_selected_part(server, run, tmp_path):
+    text = PAGES[:700] + "Ж" + PAGES[700:1_000]
+    found = probe(server, run, text, saliency=True, index=650)
+    first, (rows, columns) = found["saliency"]["first"], found["saliency"]["shape"]
+    assert rows == columns == 400
+    assert first <= 650 < first + rows
+    model, vocabulary = latest_model(server, run, tmp_path)
+    expected = saliency(model, vocabulary.encode(text[:651]), state=model.state)[650, first:]
+    row = saliencies(found)[650 - first, : 651 - first]
+    assert np.abs(row - expected).max() <= expected.max() / 250
+    unknown = 700 - first
+    assert not saliencies(found)[unknown].any()
+    assert not saliencies(found)[:, unknown].any()
+    assert probe(server, run, text, saliency=True)["saliency"]["first"] == 0
+
+
+def test_the_probability_of_a_character_over_the_training(server, run):
+    history = server.post(run, "probe/history", {"text": TEXT, "index": 30})
+    assert history["update"] == server.get(run, "snapshots")["updates"]
+    for update, p in zip(history["update"], history["probability"], strict=True):
+        bits = probe(server, run, source={"update": update})["surprisal"][30]
+        assert -math.log2(p) == pytest.approx(bits, abs=0.05)
+    for text, index in [(TEXT, 0), ("aЖ", 1)]:
+        none = server.post(run, "probe/history", {"text": text, "index": index})
+        assert set(none["probability"]) == {None}
+
+
+@pytest.mark.parametrize("what", ["probe", "probe/history"])
+def test_an_index_beyond_the_text_is_refused(server, run, what):
+    answer = server.client.post(f"/api/runs/{run['id']}/{what}", json={"text": "ab", "index": 2})
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [
+        {"field": "index", "message": "must be less than 2, the text's length"}
+    ]
 
 
 @pytest.mark.parametrize(
