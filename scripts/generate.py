@@ -20,6 +20,7 @@ from server.analysis.mistakes import TrainingProgress, TrainingResult, TrainingS
 from server.analysis.own_losses import OwnLossesResult
 from server.analysis.surprisal import UpdateSurprisal
 from server.corpora.library import Corpus
+from server.inspection.health import Health, Memory
 from server.inspection.intervention import Intervention
 from server.inspection.probe import Probe
 from server.inspection.probe_history import ProbeHistory
@@ -40,8 +41,9 @@ WIRE = ROOT / "types" / "wire.d.ts"
 
 # The answers to HTTP requests that the page's scripts name and that no message contains.
 ANSWERS = [
-    *(Corpus, ExplainedLoss, FirstBelow, FoundParameters, GradientCheckResult, Intervention),
+    *(Corpus, ExplainedLoss, FirstBelow, FoundParameters, GradientCheckResult, Health),
     *(TrainingProgress, TrainingResult, TrainingSample, UnrolledUpdate, UpdateSurprisal),
+    *(Intervention, Memory),
     *(Answer, OwnLossesResult, Probe, ProbeHistory, ReportRemarks, SavedPassageSlice, UnitSpans),
 ]
 HEAD = """\

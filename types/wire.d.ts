@@ -142,17 +142,22 @@ interface GradientCheckResult {
   parameters: CheckedParameter[];
 }
 
-/** A passage with and without a unit held at a value, from the same seed. */
-interface Intervention {
+/** The health of a network, measured on the text that its next update reads. */
+interface Health {
   model: ProbedModel;
-  layer: number;
-  unit: number;
-  value: number;
-  seed: number;
-  without: string;
-  with: string;
-  first_difference: number | null;
-  unknown_characters: string[];
+  update: number;
+  gradient_norm: number | null;
+  clipped_share: number;
+  saturated_share: number[];
+  dead_share: number[];
+  spectral_radius: (number | null)[];
+  gate_spectral_radius: (number | null)[][];
+  update_ratio: Record<string, number | null>;
+  update_ratio_update: number | null;
+  parameter_norms: Record<string, number | null>;
+  gradient_by_lag: (number | null)[];
+  half_life: number | "infinite" | null;
+  figures: Figure[];
 }
 
 /** The smooth losses of the updates since the last line of the response. */
@@ -210,6 +215,31 @@ interface UpdateSurprisal {
   streams: number;
   source: SurprisalSource;
   passages: PassageSurprisal[];
+}
+
+/** A passage with and without a unit held at a value, from the same seed. */
+interface Intervention {
+  model: ProbedModel;
+  layer: number;
+  unit: number;
+  value: number;
+  seed: number;
+  without: string;
+  with: string;
+  first_difference: number | null;
+  unknown_characters: string[];
+}
+
+/** How much a loss depends on the states 0, 1, 2, ... steps back. */
+interface Memory {
+  model: ProbedModel;
+  cell: string;
+  sequence_length: number;
+  gradient_by_lag: (number | null)[];
+  typical: StateNorms[];
+  losses: number;
+  half_life: number | "infinite" | null;
+  sentence: string;
 }
 
 /** What is right and wrong with gradients. */
@@ -433,6 +463,19 @@ interface ProbedModel {
   update: number;
 }
 
+/** A figure with its values and sentences. */
+interface Figure {
+  name: string;
+  label: string;
+  unit: string;
+  values: FigureValue[];
+  scale: FigureScale;
+  status: "usual" | "unusual" | "harmful" | null;
+  normal: string;
+  meaning: string;
+  advice: string;
+}
+
 /** One layer, unrolled over n steps. A figure is None if it is not finite. */
 interface UnrolledLayer {
   hidden: Int8Matrix;
@@ -496,6 +539,13 @@ interface PassageSurprisal {
   surprisal_after: (number | null)[];
   top: [string, number][][];
   most_surprising: SurprisingCharacter[];
+}
+
+/** The norms of the gradient with respect to one kind of state of a layer. */
+interface StateNorms {
+  layer: number;
+  state: string;
+  norms: (number | null)[];
 }
 
 /** The gradient of one parameter. */
@@ -688,6 +738,21 @@ interface Replay {
 interface ParameterErrors {
   complex_step: (number | null)[][];
   central_difference: (number | null)[][];
+}
+
+/** One value of a figure. */
+interface FigureValue {
+  name: string;
+  value: number | null;
+  status: "usual" | "unusual" | "harmful" | null;
+}
+
+/** The axis on which a figure's values are drawn; what is beyond is drawn at its end. */
+interface FigureScale {
+  low: number;
+  high: number;
+  log: boolean;
+  usual: [number, number] | null;
 }
 
 /** A matrix of shape [rows, columns] as signed bytes, row by row, in base64; 127 is `max`. */

@@ -35,6 +35,7 @@ __all__ = [
     "model_contents",
     "new_trainer",
     "restore_trainer",
+    "trainer_settings",
 ]
 
 # Format 1 has a single carried vector, ``state``, instead of ``state.*``.
@@ -50,8 +51,12 @@ def new_trainer(
     indices: NDArray[np.integer], vocabulary: Vocabulary, spec: dict[str, Any]
 ) -> Trainer:
     """Create the trainer that a spec describes, at update 0."""
-    settings = {field.name: spec[field.name] for field in fields(TrainerSettings)}
-    return Trainer(indices, len(vocabulary), TrainerSettings(**settings), vocabulary)
+    return Trainer(indices, len(vocabulary), trainer_settings(spec), vocabulary)
+
+
+def trainer_settings(spec: dict[str, Any]) -> TrainerSettings:
+    """Return the part of a spec that the trainer needs."""
+    return TrainerSettings(**{field.name: spec[field.name] for field in fields(TrainerSettings)})
 
 
 def checkpoint_contents(

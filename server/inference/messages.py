@@ -14,7 +14,10 @@ from server.concurrency.json_lines import Message
 from server.concurrency.typed_messages import Command, decode_command
 from server.inference.inspection.messages import (
     FindSpans,
+    MeasureHealth,
+    MeasureMemory,
     MeasureProbabilities,
+    MeasureUpdateRatios,
     ProbeText,
     UnrollUpdate,
     WriteHeld,
@@ -284,6 +287,9 @@ InferenceCommand = (
     | WriteHeld
     | UnrollUpdate
     | MeasureProbabilities
+    | MeasureHealth
+    | MeasureMemory
+    | MeasureUpdateRatios
     | Shutdown
 )
 

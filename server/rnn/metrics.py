@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from server.rnn.optimizers.clipping import clipped_share
 from server.rnn.parameters import Array, Parameters, euclidean_norm
 from server.rnn.training.settings import TrainerSettings
 from server.rnn.vocabulary import Vocabulary
@@ -151,11 +152,8 @@ def _gradient_norm(update: Update) -> float:
 
 
 def _clipped_share(update: Update) -> float:
-    settings, gradients = update.training.settings, update.gradients.flat
-    limit = settings.clip or np.inf
-    if settings.clip_mode == "norm":
-        return float(euclidean_norm(gradients) > limit)
-    return int(np.count_nonzero(np.abs(gradients) > limit)) / gradients.size
+    settings = update.training.settings
+    return clipped_share(update.gradients.flat, settings.clip, settings.clip_mode)
 
 
 def _update_ratio(update: Update) -> float:

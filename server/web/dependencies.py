@@ -23,6 +23,7 @@ from server.corpora.excerpts import ExcerptReader
 from server.corpora.library import CorpusLibrary
 from server.corpora.uploads import Uploads
 from server.inspection.experiments import UnitExperiments
+from server.inspection.health import HealthService
 from server.inspection.probe import ProbeService
 from server.inspection.probe_history import ProbeHistoryService
 from server.inspection.unrolled import UnrolledUpdates
@@ -80,6 +81,7 @@ class Services:
     unit_experiments: UnitExperiments
     unrolled_updates: UnrolledUpdates
     probe_history: ProbeHistoryService
+    health: HealthService
     held_out_losses: HeldOutLossService
     loss_analysis: LossAnalysis
     loss_cache: LossCache

@@ -20,6 +20,7 @@ from server.corpora.uploads import Uploads
 from server.files.durable import make_directory
 from server.files.run_directories import RUNS
 from server.inspection.experiments import UnitExperiments
+from server.inspection.health import HealthService
 from server.inspection.models import InspectedModels
 from server.inspection.probe import ProbeService
 from server.inspection.probe_history import ProbeHistoryService
@@ -80,6 +81,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             services.unit_experiments,
             services.unrolled_updates,
             services.probe_history,
+            services.health,
             services.estimates,
             services.mistakes,
         )
@@ -146,6 +148,7 @@ async def _create_services(settings: Settings) -> Services:
         unit_experiments=UnitExperiments(inspected, max_waiting),
         unrolled_updates=UnrolledUpdates(max_waiting),
         probe_history=ProbeHistoryService(max_waiting),
+        health=HealthService(inspected, max_waiting),
         held_out_losses=HeldOutLossService(max_waiting),
         loss_analysis=loss_analysis,
         loss_cache=LossCache(store_reader),

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from server.concurrency.json_lines import Message
+from server.inference.inspection.health import (
+    measure_network_health,
+    measure_network_memory,
+    measure_update_ratios,
+)
 from server.inference.inspection.intervention import write_held
 from server.inference.inspection.loading import LoadedFiles
 from server.inference.inspection.messages import (
     FindSpans,
     InspectionCommand,
+    MeasureHealth,
+    MeasureMemory,
     MeasureProbabilities,
+    MeasureUpdateRatios,
     ProbeText,
     UnrollUpdate,
     WriteHeld,
@@ -20,7 +28,9 @@ from server.inference.inspection.unrolled import unroll_update
 __all__ = ["inspect"]
 
 
-def inspect(files: LoadedFiles, command: InspectionCommand) -> Message:
+def inspect(  # noqa: PLR0911 - one case a command
+    files: LoadedFiles, command: InspectionCommand
+) -> Message:
     """Carry out a command and return the content of the reply.
 
     Raises
@@ -39,5 +49,11 @@ def inspect(files: LoadedFiles, command: InspectionCommand) -> Message:
             return unroll_update(files, command)
         case MeasureProbabilities():
             return measure_probabilities(files, command)
+        case MeasureHealth():
+            return measure_network_health(files, command)
+        case MeasureMemory():
+            return measure_network_memory(files, command)
+        case MeasureUpdateRatios():
+            return measure_update_ratios(files, command)
         case _:
             raise TypeError(f"{type(command).__name__} has no case here")

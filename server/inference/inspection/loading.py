@@ -7,6 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from server.checkpoints.checkpoint_format import Which, load_model, new_trainer
 from server.checkpoints.npz import DamagedArchiveError
 from server.rnn.model import Model
@@ -25,6 +28,7 @@ class LoadedFiles:
 
     def __init__(self) -> None:
         self._corpora: OrderedDict[str, str] = OrderedDict()
+        self._indices: OrderedDict[str, NDArray[np.integer]] = OrderedDict()
         self._models: OrderedDict[str, tuple[Model, Vocabulary]] = OrderedDict()
 
     def corpus(self, path: str) -> str:
@@ -36,6 +40,22 @@ class LoadedFiles:
             It cannot be read.
         """
         return _cached(self._corpora, path, CORPORA_CACHED, lambda: read_text(path))
+
+    def indices(self, path: str, vocabulary: Vocabulary) -> NDArray[np.integer]:
+        """Return the characters of a text as indices, which must not be changed.
+
+        Raises
+        ------
+        OSError
+            It cannot be read.
+        server.rnn.vocabulary.UnknownCharacterError
+            The vocabulary is that of another text.
+        """
+        # A text that is encoded is not needed as a string.
+        key = f"{path} {vocabulary.characters}"
+        return _cached(
+            self._indices, key, CORPORA_CACHED, lambda: vocabulary.encode(read_text(path))
+        )
 
     def model(
         self,

@@ -11,7 +11,10 @@ from server.concurrency.typed_messages import Command
 __all__ = [
     "FindSpans",
     "InspectionCommand",
+    "MeasureHealth",
+    "MeasureMemory",
     "MeasureProbabilities",
+    "MeasureUpdateRatios",
     "ProbeText",
     "UnrollUpdate",
     "WriteHeld",
@@ -160,3 +163,31 @@ class MeasureProbabilities(InspectionCommand):
     """
 
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureHealth(InspectionCommand):
+    """Measure the health of a network on the text that its next update reads.
+
+    The reply has `update`, and the fields of `server.rnn.inspection.health.Health`; `memory` has
+    those of the reply to `MeasureMemory`. Numbers that are not finite are None.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureMemory(InspectionCommand):
+    """Measure how far back in time the gradient of a loss reaches.
+
+    The reply is ``{"update", "losses", "last", "typical", "half_life"}``: see
+    `server.rnn.inspection.memory.Memory`. `typical` is a list of ``{"layer", "state", "norms"}``.
+    Numbers that are not finite are None; `half_life` is "infinite" if the gradient does not fall.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureUpdateRatios(InspectionCommand):
+    """Measure how much the update after a checkpoint changed each parameter.
+
+    `path` is the file of a checkpoint. The reply is ``{"update", "ratios"}``, with the number of
+    the update and the ratios by parameter, None where the parameter was zero.
+    """

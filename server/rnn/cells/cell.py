@@ -21,6 +21,8 @@ class Cell:
         The name that people read.
     gates : int
         U, W and b have `gates` blocks of m rows.
+    gate_names : tuple of str
+        What people call each of these blocks; empty if there is only one.
     states : tuple of str
         The symbols of the vectors of m numbers that one step passes to the next. The first is h,
         which the layer above and the output read.
@@ -42,6 +44,7 @@ class Cell:
     name: str
     label: str
     gates: int
+    gate_names: tuple[str, ...] = ()
     states: tuple[str, ...] = ("h",)
     extra_parameters: tuple[str, ...] = ()
     initial_biases: tuple[float, ...] = ()

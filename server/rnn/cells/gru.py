@@ -183,6 +183,7 @@ GRU = Cell(
     name="gru",
     label="gru",
     gates=3,
+    gate_names=("reset gate", "update gate", "candidate"),
     extra_parameters=("d",),
     layer=GRULayer,
     reference=gru,

@@ -177,6 +177,7 @@ LSTM = Cell(
     name="lstm",
     label="lstm",
     gates=4,
+    gate_names=("candidate", "input gate", "forget gate", "output gate"),
     states=("h", "c"),
     initial_biases=(0.0, 0.0, FORGET_BIAS, 0.0),
     layer=LSTMLayer,

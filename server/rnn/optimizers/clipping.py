@@ -48,3 +48,22 @@ CLIP_MODES: Mapping[str, Callable[[Array, float], None]] = {
     "norm": clip_by_norm,
 }
 """The ways to clip by the names of the settings."""
+
+
+def clipped_share(gradients: Array, limit: float | None, mode: str) -> float:
+    """Return the share of the numbers of a gradient that clipping changes, from 0 to 1.
+
+    Parameters
+    ----------
+    gradients : ndarray of shape (size,)
+        Before clipping.
+    limit : float or None
+        None: no clipping.
+    mode : {"value", "norm"}
+        With "norm" the share is 1 if the norm is above the limit, else 0.
+    """
+    if limit is None:
+        return 0.0
+    if mode == "norm":
+        return float(euclidean_norm(gradients) > limit)
+    return int(np.count_nonzero(np.abs(gradients) > limit)) / gradients.size

@@ -88,6 +88,7 @@ MGU = Cell(
     name="mgu",
     label="minimal gated unit",
     gates=2,
+    gate_names=("forget gate", "candidate"),
     initial_biases=(1.0, 0.0),
     layer=MGULayer,
     reference=mgu_reference,
