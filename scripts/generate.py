@@ -28,7 +28,7 @@ from server.inspection.spans import UnitSpans
 from server.inspection.unrolled import UnrolledUpdate
 from server.spec.live_messages import Envelope, ServerMessage
 from server.spec.report_remarks import ReportRemarks
-from server.spec.schemas import FirstBelow
+from server.spec.schemas import FirstBelow, Metrics
 from server.web.routes.own.parameters import FoundParameters
 from server.web.routes.saved_passages import SavedPassageSlice
 
@@ -41,10 +41,27 @@ WIRE = ROOT / "types" / "wire.d.ts"
 
 # The answers to HTTP requests that the page's scripts name and that no message contains.
 ANSWERS = [
-    *(Corpus, ExplainedLoss, FirstBelow, FoundParameters, GradientCheckResult, Health),
-    *(TrainingProgress, TrainingResult, TrainingSample, UnrolledUpdate, UpdateSurprisal),
-    *(Intervention, Memory),
-    *(Answer, OwnLossesResult, Probe, ProbeHistory, ReportRemarks, SavedPassageSlice, UnitSpans),
+    Answer,
+    Corpus,
+    ExplainedLoss,
+    FirstBelow,
+    FoundParameters,
+    GradientCheckResult,
+    Health,
+    Intervention,
+    Memory,
+    Metrics,
+    OwnLossesResult,
+    Probe,
+    ProbeHistory,
+    ReportRemarks,
+    SavedPassageSlice,
+    TrainingProgress,
+    TrainingResult,
+    TrainingSample,
+    UnitSpans,
+    UnrolledUpdate,
+    UpdateSurprisal,
 ]
 HEAD = """\
 // Written by `make generate` from the server's types; docs/protocol.md describes them. Read by the

@@ -32,6 +32,7 @@ LAYERS = {
     "runs": 4,
     "transfer": 4,
     "chart": 5,
+    "metrics": 4,
     "writing": 5,
     "compare": 5,
     "passage": 6,

@@ -125,6 +125,7 @@ interface RunViewState {
   reading: UpdateSurprisal | null;
   readingError: string | null;
   lossByPosition: PositionLosses | null;
+  metrics: MetricCurves | null;
   ownLosses: ShownLosses | null;
   freshHurrah: number | null;
   knownHurrahs: string[];
@@ -134,6 +135,12 @@ interface RunViewState {
   range: [number, number] | null;
   scale: Scale | null;
 }
+
+/** A metric that can be compared. */
+type MetricName = { name: string; label: string; unit: string };
+
+/** The metrics of a range of updates; `update` is the last of each bucket. */
+type MetricCurves = Pick<Metrics, "update" | "metrics">;
 
 /** The user's losses over the chart, and whether they are kept with the run. */
 type ShownLosses = { result: OwnLossesResult; kept: boolean };
@@ -153,6 +160,7 @@ interface WatchState extends RunViewState {
   sideTab: "writing" | "reading";
   textMode: TextMode;
   curveTab: "time" | "position";
+  metricsShown: boolean;
   newRun: string | null;
   xAxis: string;
   unit: string;
@@ -252,6 +260,10 @@ interface CompareState {
   details: Record<string, CurvePart & { from: number }>;
   /** The user's losses that are kept with a run. */
   own: Record<string, OwnCurve>;
+  metricNames: MetricName[];
+  /** The name of the metric that is drawn instead of the loss. */
+  metric: string | null;
+  metricCurves: Record<string, CurvePart>;
   x: "updates" | "epochs" | "seconds";
   y: ComparisonUnit;
   scale: Scale;

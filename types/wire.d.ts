@@ -87,6 +87,18 @@ interface HeartbeatMessage extends Envelope {
   type: "heartbeat";
 }
 
+/** What is right and wrong with gradients. */
+interface Answer {
+  passed: boolean;
+  threshold: number;
+  precision: string;
+  parameters: AnswerParameter[];
+  missing: string[];
+  remarks: string[];
+  diagnosis: FoundMistakes[];
+  evidence: string[];
+}
+
 /** The description of a corpus, without its text. */
 interface Corpus {
   id: string;
@@ -160,63 +172,6 @@ interface Health {
   figures: Figure[];
 }
 
-/** The smooth losses of the updates since the last line of the response. */
-interface TrainingProgress {
-  update: number;
-  right: (number | null)[];
-  wrong: (number | null)[];
-  updates_per_second: number;
-}
-
-/** The end of a training. */
-interface TrainingResult {
-  updates: number;
-  seconds: number;
-}
-
-/** What both networks write, and how far off the gradients with the mistake are. */
-interface TrainingSample {
-  update: number;
-  right: string | null;
-  wrong: string | null;
-  gradient_errors: Record<string, number | null>;
-}
-
-/** The next update of a run: its first stream unrolled, and what is learned from it. */
-interface UnrolledUpdate {
-  model: ProbedModel;
-  update: number;
-  epoch: number;
-  position: number;
-  learning_rate: number;
-  dropout: number;
-  sequence_length: number;
-  streams: number;
-  zero_state: boolean;
-  inputs: string[];
-  targets: string[];
-  top: [string, number][][];
-  target_probability: (number | null)[];
-  loss: (number | null)[];
-  loss_after: (number | null)[];
-  layers: UnrolledLayer[];
-  parameters: ParameterSteps[];
-  total: WholeUpdate;
-  number: NumberUpdate;
-}
-
-/** The text that a run was trained on at an update, and its surprisal. */
-interface UpdateSurprisal {
-  update: number;
-  epoch: number;
-  position: number;
-  loss: number | null;
-  smooth_loss: number | null;
-  streams: number;
-  source: SurprisalSource;
-  passages: PassageSurprisal[];
-}
-
 /** A passage with and without a unit held at a value, from the same seed. */
 interface Intervention {
   model: ProbedModel;
@@ -242,16 +197,13 @@ interface Memory {
   sentence: string;
 }
 
-/** What is right and wrong with gradients. */
-interface Answer {
-  passed: boolean;
-  threshold: number;
-  precision: string;
-  parameters: AnswerParameter[];
-  missing: string[];
-  remarks: string[];
-  diagnosis: FoundMistakes[];
-  evidence: string[];
+/** Metrics over a range of updates, in buckets of `bucket` updates. */
+interface Metrics {
+  from: number;
+  to: number;
+  bucket: number;
+  update: number[];
+  metrics: Record<string, MetricBuckets>;
 }
 
 /** The losses of a file beside those of a run. */
@@ -302,6 +254,28 @@ interface SavedPassageSlice {
   next: string | null;
 }
 
+/** The smooth losses of the updates since the last line of the response. */
+interface TrainingProgress {
+  update: number;
+  right: (number | null)[];
+  wrong: (number | null)[];
+  updates_per_second: number;
+}
+
+/** The end of a training. */
+interface TrainingResult {
+  updates: number;
+  seconds: number;
+}
+
+/** What both networks write, and how far off the gradients with the mistake are. */
+interface TrainingSample {
+  update: number;
+  right: string | null;
+  wrong: string | null;
+  gradient_errors: Record<string, number | null>;
+}
+
 /** The places in the run's text where the units of a selected stretch are active. */
 interface UnitSpans {
   model: ProbedModel;
@@ -309,6 +283,41 @@ interface UnitSpans {
   units: ActiveUnit[];
   searched: SearchedText;
   spans: TextSpan[];
+}
+
+/** The next update of a run: its first stream unrolled, and what is learned from it. */
+interface UnrolledUpdate {
+  model: ProbedModel;
+  update: number;
+  epoch: number;
+  position: number;
+  learning_rate: number;
+  dropout: number;
+  sequence_length: number;
+  streams: number;
+  zero_state: boolean;
+  inputs: string[];
+  targets: string[];
+  top: [string, number][][];
+  target_probability: (number | null)[];
+  loss: (number | null)[];
+  loss_after: (number | null)[];
+  layers: UnrolledLayer[];
+  parameters: ParameterSteps[];
+  total: WholeUpdate;
+  number: NumberUpdate;
+}
+
+/** The text that a run was trained on at an update, and its surprisal. */
+interface UpdateSurprisal {
+  update: number;
+  epoch: number;
+  position: number;
+  loss: number | null;
+  smooth_loss: number | null;
+  streams: number;
+  source: SurprisalSource;
+  passages: PassageSurprisal[];
 }
 
 /** The current state of a run. */
@@ -404,6 +413,25 @@ interface Curve {
   high: (number | null)[];
 }
 
+/** The gradient of one parameter. */
+interface AnswerParameter {
+  name: string;
+  shape: number[];
+  relative_error: number;
+  passed: boolean;
+  source: string;
+  transposed: boolean;
+  errors: number[][];
+}
+
+/** One mistake or two, and the relative error of their gradients against those sent. */
+interface FoundMistakes {
+  mistakes: string[];
+  agreement: number;
+  explanation: string;
+  details: MistakeDetails[];
+}
+
 /** Entropy of a text's characters, in nats per character. */
 interface Entropy {
   uniform: number;
@@ -476,71 +504,6 @@ interface Figure {
   advice: string;
 }
 
-/** One layer, unrolled over n steps. A figure is None if it is not finite. */
-interface UnrolledLayer {
-  hidden: Int8Matrix;
-  gradients: Int8Matrix;
-  from_output: (number | null)[];
-  from_later: Record<string, (number | null)[]>;
-  together: (number | null)[];
-}
-
-/** The update of a parameter, and its gradient split by step. */
-interface ParameterSteps {
-  name: string;
-  shape: number[];
-  gradient: number | null;
-  clipped: number | null;
-  step: number | null;
-  value: number | null;
-  terms: (number | null)[];
-  sum_of_terms: number | null;
-}
-
-/** The update of all parameters. */
-interface WholeUpdate {
-  name: string;
-  shape: number[];
-  gradient: number | null;
-  clipped: number | null;
-  step: number | null;
-  value: number | null;
-  loss: number | null;
-  loss_after: number | null;
-  numbers: number;
-  clipped_numbers: number;
-}
-
-/** The update of one number: the one of the first layer's W with the greatest gradient. */
-interface NumberUpdate {
-  parameter: string;
-  index: number[];
-  value: number | null;
-  gradient: number | null;
-  clipped: number | null;
-  step: number | null;
-}
-
-/** The model that was used: the newest stored one from before the update. */
-interface SurprisalSource {
-  kind: "snapshot" | "checkpoint" | "beginning";
-  update: number;
-}
-
-/** The text of one stream at an update, with its context in the corpus. */
-interface PassageSurprisal {
-  stream: number;
-  position: number;
-  before: string;
-  text: string;
-  after: string;
-  surprisal_before: (number | null)[];
-  surprisal: (number | null)[];
-  surprisal_after: (number | null)[];
-  top: [string, number][][];
-  most_surprising: SurprisingCharacter[];
-}
-
 /** The norms of the gradient with respect to one kind of state of a layer. */
 interface StateNorms {
   layer: number;
@@ -548,23 +511,11 @@ interface StateNorms {
   norms: (number | null)[];
 }
 
-/** The gradient of one parameter. */
-interface AnswerParameter {
-  name: string;
-  shape: number[];
-  relative_error: number;
-  passed: boolean;
-  source: string;
-  transposed: boolean;
-  errors: number[][];
-}
-
-/** One mistake or two, and the relative error of their gradients against those sent. */
-interface FoundMistakes {
-  mistakes: string[];
-  agreement: number;
-  explanation: string;
-  details: MistakeDetails[];
+/** The mean, the least and the greatest value of a metric in each bucket. */
+interface MetricBuckets {
+  mean: (number | null)[];
+  low: (number | null)[];
+  high: (number | null)[];
 }
 
 /** The losses in buckets: the last update of each, and the smooth loss there. */
@@ -643,6 +594,71 @@ interface TextSpan {
   text: string;
   after: string;
   units: number[];
+}
+
+/** One layer, unrolled over n steps. A figure is None if it is not finite. */
+interface UnrolledLayer {
+  hidden: Int8Matrix;
+  gradients: Int8Matrix;
+  from_output: (number | null)[];
+  from_later: Record<string, (number | null)[]>;
+  together: (number | null)[];
+}
+
+/** The update of a parameter, and its gradient split by step. */
+interface ParameterSteps {
+  name: string;
+  shape: number[];
+  gradient: number | null;
+  clipped: number | null;
+  step: number | null;
+  value: number | null;
+  terms: (number | null)[];
+  sum_of_terms: number | null;
+}
+
+/** The update of all parameters. */
+interface WholeUpdate {
+  name: string;
+  shape: number[];
+  gradient: number | null;
+  clipped: number | null;
+  step: number | null;
+  value: number | null;
+  loss: number | null;
+  loss_after: number | null;
+  numbers: number;
+  clipped_numbers: number;
+}
+
+/** The update of one number: the one of the first layer's W with the greatest gradient. */
+interface NumberUpdate {
+  parameter: string;
+  index: number[];
+  value: number | null;
+  gradient: number | null;
+  clipped: number | null;
+  step: number | null;
+}
+
+/** The model that was used: the newest stored one from before the update. */
+interface SurprisalSource {
+  kind: "snapshot" | "checkpoint" | "beginning";
+  update: number;
+}
+
+/** The text of one stream at an update, with its context in the corpus. */
+interface PassageSurprisal {
+  stream: number;
+  position: number;
+  before: string;
+  text: string;
+  after: string;
+  surprisal_before: (number | null)[];
+  surprisal: (number | null)[];
+  surprisal_after: (number | null)[];
+  top: [string, number][][];
+  most_surprising: SurprisingCharacter[];
 }
 
 /** The state of a run. */
@@ -734,6 +750,15 @@ interface Replay {
   invented_words: [number, number][];
 }
 
+/** A mistake: the equation that it concerns, what to look at, and the lines that it changes. */
+interface MistakeDetails {
+  name: string;
+  label: string;
+  equation: string;
+  look_at: string;
+  lines: ChangedLine[];
+}
+
 /** The relative error of every entry of a parameter, one row per unit. */
 interface ParameterErrors {
   complex_step: (number | null)[][];
@@ -753,31 +778,6 @@ interface FigureScale {
   high: number;
   log: boolean;
   usual: [number, number] | null;
-}
-
-/** A matrix of shape [rows, columns] as signed bytes, row by row, in base64; 127 is `max`. */
-interface Int8Matrix {
-  shape: number[];
-  int8: string;
-  max: number;
-}
-
-/** One of the most surprising characters. */
-interface SurprisingCharacter {
-  index: number;
-  character: string;
-  word: string | null;
-  surprisal: number;
-  expected: [string, number][];
-}
-
-/** A mistake: the equation that it concerns, what to look at, and the lines that it changes. */
-interface MistakeDetails {
-  name: string;
-  label: string;
-  equation: string;
-  look_at: string;
-  lines: ChangedLine[];
 }
 
 /** A request for a passage. */
@@ -804,6 +804,22 @@ interface Passage {
   model: string;
   fingerprint: string;
   invented_words: [number, number][];
+}
+
+/** A matrix of shape [rows, columns] as signed bytes, row by row, in base64; 127 is `max`. */
+interface Int8Matrix {
+  shape: number[];
+  int8: string;
+  max: number;
+}
+
+/** One of the most surprising characters. */
+interface SurprisingCharacter {
+  index: number;
+  character: string;
+  word: string | null;
+  surprisal: number;
+  expected: [string, number][];
 }
 
 /** A line of the reference, and the line that a mistake has in its place. */

@@ -14,7 +14,7 @@ import {
   visibleRuns,
   visibleIds,
 } from "./compare/reducers.js";
-import { fetchDetails } from "./compare/detail-loader.js";
+import { fetchDetails, fetchMetricCurves } from "./compare/detail-loader.js";
 import { refineStart } from "./curve/detail-loader.js";
 import { find } from "./lib/dom.js";
 import { loadPlotly } from "./lib/plotly-loader.js";
@@ -40,7 +40,8 @@ const RETRY_MS = 3000;
 const DEFAULT_SELECTED = 4;
 
 const operator = document.body.dataset.operator === "true";
-const store = createStore(reduce, initialState({ operator }));
+const metrics = JSON.parse(find("#metrics").textContent);
+const store = createStore(reduce, initialState({ operator, metrics }));
 
 // --- One socket per run in view ---
 
@@ -211,6 +212,7 @@ store.watch(
   suggestGoal,
 );
 fetchDetails(store);
+fetchMetricCurves(store);
 
 start();
 mountUrlState(store, PARAMETERS);

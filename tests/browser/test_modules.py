@@ -196,9 +196,9 @@ def test_samples_stay_bounded_and_hurrahs_are_kept(module: Module) -> None:
 
 def test_time_left_by_pace(module: Module) -> None:
     run = {"update": 1000, "updates_per_second": 100, "spec": {"max_updates": 2000, "pace": "max"}}
-    assert module("runs/metrics.js", "m.secondsLeft(x)", run) == 10
+    assert module("runs/figures.js", "m.secondsLeft(x)", run) == 10
     run["spec"] = {"max_updates": 1_000_000, "pace": "cinematic"}
-    left = module("runs/metrics.js", "m.secondsLeft(x)", run)
+    left = module("runs/figures.js", "m.secondsLeft(x)", run)
     assert left == pytest.approx(69.08, abs=0.01)
 
 

@@ -17,6 +17,7 @@ from server.analysis.gradient_check import number_fields
 from server.analysis.mistakes import described_mistakes, training_numbers
 from server.report.parts.writing import passage_request
 from server.rnn.cells import CELLS, DEFAULT_CELL
+from server.rnn.metrics import MEASURED_EVERY, METRICS
 from server.spec.description import MAX_SAFE_INTEGER, form_description, script_description
 from server.web.http.problems import Problem
 from server.web.http.static_files import StaticFiles
@@ -50,6 +51,8 @@ async def watch(request: Request) -> Response:
         view="Watch",
         skip="the curve",
         report_passage=passage_request(),
+        metrics=list(METRICS.values()),
+        measured_every=MEASURED_EVERY,
     )
 
 
@@ -68,7 +71,18 @@ async def gallery(request: Request) -> Response:
 @router.get("/compare", response_class=HTMLResponse)
 async def compare(request: Request) -> Response:
     """Return the page that compares runs."""
-    return _page(request, "compare.html", "compare", view="Compare", skip="the comparison")
+    metrics = METRICS.values()
+    return _page(
+        request,
+        "compare.html",
+        "compare",
+        view="Compare",
+        skip="the comparison",
+        metrics=list(metrics),
+        metric_names=[
+            {"name": metric.name, "label": metric.label, "unit": metric.unit} for metric in metrics
+        ],
+    )
 
 
 @router.get("/gradients", response_class=HTMLResponse)

@@ -75,6 +75,10 @@ export class ChartView {
       () => this.schedule(),
     );
     store.watch(ringInputs, () => this.#showRings());
+    store.watch(
+      ({ hovered }) => [hovered],
+      () => this.#drawn && this.#hover.follow(),
+    );
   }
 
   /**

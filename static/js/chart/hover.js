@@ -50,15 +50,28 @@ export class Hover {
     const state = this.#store.get();
     const scales = this.#scales();
     const crosshair = find("#crosshair");
-    const known = this.#position !== null && scales.curve.update.length > 0;
-    crosshair.hidden = !known;
+    const x = this.#crosshairAt(state, scales);
+    const here = x !== null && this.#position !== null;
+    crosshair.hidden = x === null;
     setText(
       find("#chart-readout"),
-      known ? this.#reading(state, scales) : axesSentence(state, scales),
+      x === null ? axesSentence(state, scales) : this.#reading(x, state, scales),
     );
-    if (known) crosshair.style.transform = `translateX(${MARGIN.l + this.#position.x}px)`;
-    const below = showMarks(known ? this.#marks(state, scales) : [], scales, state);
-    this.#placeReadout(known, below, scales);
+    if (x !== null) crosshair.style.transform = `translateX(${MARGIN.l + x}px)`;
+    const below = showMarks(here ? this.#marks(state, scales) : [], scales, state);
+    this.#placeReadout(here, below, scales);
+  }
+
+  /** Follow the pointer in the charts of the metrics. */
+  follow() {
+    if (this.#position === null) this.show();
+  }
+
+  /** Where the crosshair is: at the pointer, or at the update hovered in another chart. */
+  #crosshairAt({ hovered }, { curve, updateToPixel }) {
+    if (!curve.update.length) return null;
+    if (this.#position) return this.#position.x;
+    return hovered === null ? null : updateToPixel(Math.max(hovered, 1));
   }
 
   /** Beside the pointer, below the label of the marks there; in its corner without a pointer. */
@@ -92,10 +105,10 @@ export class Hover {
     return scalesOf(this.#store.get(), this.#sizeOf());
   }
 
-  #reading(state, scales) {
+  #reading(x, state, scales) {
     const { curve, unit, xAxis } = scales;
-    const { from, to, first, last } = this.#near(this.#position.x, state, scales);
-    const i = indexAt(curve, Math.round(scales.pixelToUpdate(this.#position.x)));
+    const { from, to, first, last } = this.#near(x, state, scales);
+    const i = indexAt(curve, Math.round(scales.pixelToUpdate(x)));
     const low = curve.low.slice(first, last + 1).reduce((a, b) => Math.min(a, b));
     const high = curve.high.slice(first, last + 1).reduce((a, b) => Math.max(a, b));
     const figure = (loss) => format.rounded(unit.of(loss), unit.digits);
@@ -105,7 +118,8 @@ export class Hover {
     const losses =
       low === high
         ? `loss ${figure(low)}`
-        : `losses ${figure(low)} to ${figure(high)}, a click reads the greatest`;
+        : `losses ${figure(low)} to ${figure(high)}` +
+          (this.#position ? ", a click reads the greatest" : "");
     return (
       `${named} ${span}${position && ` (${position})`}: ` +
       `${smoothWords(state)} ${figure(curve.smooth[i])}, ${losses}`

@@ -3,7 +3,8 @@
 import { marginOf, plotOf, toX } from "./plot.js";
 import { yAt, liveEnd } from "./lines.js";
 import { lineSample, markerIcon, seriesColours } from "./series-styles.js";
-import { LOSS_UNITS, visibleRuns } from "./reducers.js";
+import { LOSS_UNITS, metricInView, visibleRuns } from "./reducers.js";
+import { metricValue } from "../metrics/metric-scale.js";
 import { el, find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { onPrint } from "../lib/print.js";
@@ -54,7 +55,7 @@ function sentenceOf(runs, one, many) {
  * @param {CompareState} state
  */
 function unvalidatedSentence(state) {
-  if (state.validation === "hidden") return "";
+  if (state.validation === "hidden" || metricInView(state)) return "";
   const missing = visibleRuns(state).filter(({ lowestLoss }) => !lowestLoss);
   const without = missing.filter(({ run }) => !run.spec.validation_fraction);
   const waiting = missing.filter(({ run }) => run.spec.validation_fraction);
@@ -67,16 +68,9 @@ function unvalidatedSentence(state) {
 }
 
 /** @param {CompareState} state */
-const IMMEDIATE = ({ chosen, pendingDelete, x, y, scale, validation, range, goal, suggested }) => [
-  chosen,
-  pendingDelete,
-  x,
-  y,
-  scale,
-  validation,
-  range,
-  goal,
-  suggested,
+const IMMEDIATE = (state) => [
+  ...[state.chosen, state.pendingDelete, state.x, state.y, state.scale, state.validation],
+  ...[state.range, state.goal, state.suggested, state.metric, state.metricCurves],
 ];
 
 export class CompareChart {
@@ -159,7 +153,8 @@ export class CompareChart {
     this.#drawn = drawn;
     setText(this.#diverged, divergedSentence(drawn.lines));
     setText(this.#unvalidated, unvalidatedSentence(this.#store.get()));
-    const shown = drawn.validations.length ? "Smooth loss and validation loss" : "Smooth loss";
+    const loss = drawn.validations.length ? "Smooth loss and validation loss" : "Smooth loss";
+    const shown = metricInView(this.#store.get())?.label ?? loss;
     this.#frame.setAttribute("aria-label", `${shown} of each run in view`);
     const ends = drawn.lines.map(({ id, update }) => `${id}:${update.at(-1) ?? 0}`);
     this.#frame.dataset.drawn = ends.join(" ");
@@ -211,7 +206,9 @@ export class CompareChart {
         el("span", {}, lineSample(true), `validation loss, ${unit}`),
       ];
       const shown = state.validation === "shown";
-      this.#readout.replaceChildren(...(shown ? legend : [`smooth loss, ${unit}`]));
+      const metric = metricInView(state);
+      if (metric) this.#readout.replaceChildren(metricTitle(metric));
+      else this.#readout.replaceChildren(...(shown ? legend : [`smooth loss, ${unit}`]));
       return;
     }
     const margin = marginOf(size);
@@ -230,7 +227,7 @@ export class CompareChart {
           "span",
           { class: `series-${slot}` },
           markerIcon(slot),
-          el("b", { text: format.fine(value) }),
+          el("b", { text: metricInView(state) ? metricValue(value) : format.fine(value) }),
           measured === null ? "" : `/ ${format.fine(measured)}`,
         );
       });
@@ -238,6 +235,9 @@ export class CompareChart {
     this.#readout.replaceChildren(`${xText(state.x, x)}${order}`, ...values);
   }
 }
+
+/** @param {MetricName} metric */
+const metricTitle = ({ label, unit }) => `${label}${unit && `, in ${unit}`}`;
 
 /**
  * @param {CompareState["x"]} axis

@@ -2,7 +2,8 @@
 
 import * as format from "../lib/format.js";
 import { specDifferences } from "./spec-diff.js";
-import { goalOf, LOSS_UNITS, unitsPerNat, visibleRuns } from "./reducers.js";
+import { goalOf, LOSS_UNITS, metricInView, unitsPerNat, visibleRuns } from "./reducers.js";
+import { metricValue } from "../metrics/metric-scale.js";
 
 const ORDER = ["queued", "running", "paused", "interrupted", "finished", "stopped", "failed"];
 
@@ -113,6 +114,7 @@ function figures(state, shown) {
   const text = state.y === "sequence" ? format.loss : format.fine;
   const validated = shown.some(({ lowestLoss }) => lowestLoss);
   const tested = shown.some(({ run }) => run.test);
+  const metric = metricInView(state);
   const goal = goalOf(state);
   const lossUnit = LOSS_UNITS[state.y];
   const first = `first smooth loss below ${goalText(goal, state.y)}`;
@@ -194,6 +196,20 @@ function figures(state, shown) {
       value: ({ run }) => ORDER.indexOf(run.state),
     },
     figure("update", "update", ({ run }) => run.update),
+    ...(metric
+      ? [
+          {
+            ...figure(
+              "metric",
+              metric.label,
+              ({ id }) => state.metricCurves[id]?.smooth.at(-1) ?? null,
+              metricValue,
+            ),
+            head: `newest ${metric.label}`,
+            unit: metric.unit || null,
+          },
+        ]
+      : []),
     {
       ...figure(
         "speed",

@@ -1,6 +1,6 @@
 /** The controls under the chart, and the goal for the loss. */
 
-import { goalOf, LOSS_UNITS } from "./reducers.js";
+import { goalOf, LOSS_UNITS, metricInView } from "./reducers.js";
 import { find, radios, setText } from "../lib/dom.js";
 
 /** @param {CompareStore} store */
@@ -15,6 +15,18 @@ export function mountCompareControls(store) {
       (value) => inputs.forEach((input) => (input.checked = input.value === value)),
     );
   }
+
+  const metric = find("#compare-metric");
+  metric.addEventListener("change", () =>
+    store.dispatch({ type: "metric", metric: metric.value || null }),
+  );
+  store.watch(
+    (state) => [metricInView(state)],
+    (shown) => {
+      metric.value = shown?.name ?? "";
+      for (const of of ["#compare-validation", "#compare-y"]) find(of).hidden = shown !== null;
+    },
+  );
 
   const validation = find("#compare-validation");
   validation.addEventListener("click", () => {

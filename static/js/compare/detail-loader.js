@@ -1,12 +1,14 @@
-/** Fetches finer points of each run for the zoomed range. */
+/** Fetches finer points of each run for the zoomed range, and the metric in view. */
 
 import { getLoss, nullOnProblem } from "../net/api.js";
 import { between, lastUpdate } from "../curve/loss-curve.js";
-import { visibleRuns, visibleIds } from "./reducers.js";
+import { fetchMetricCurve } from "../metrics/compared-metric.js";
+import { metricInView, visibleRuns, visibleIds } from "./reducers.js";
 
 const POINTS = 1000;
 const ENOUGH_POINTS = 700;
 const DEBOUNCE_MS = 200;
+const METRIC_EVERY_MS = 2000;
 
 /**
  * Keep `state.details` in step with `state.range`.
@@ -48,6 +50,61 @@ async function fetchOne(store, { id, curve }, [first, last], signal) {
   if (to - from < 2 || points >= Math.min(ENOUGH_POINTS, to - from)) return;
   const detail = await nullOnProblem(getLoss(id, from, to, POINTS, signal));
   if (detail) store.dispatch({ type: "detail", id, detail });
+}
+
+/**
+ * Keep `state.metricCurves` in step with the metric, the runs and the range in view.
+ *
+ * @param {CompareStore} store
+ */
+export function fetchMetricCurves(store) {
+  /** @type {number | undefined} */
+  let timer;
+  /** @type {AbortController | undefined} */
+  let request;
+  let fetchedFor = "";
+
+  async function fetchAll() {
+    const state = store.get();
+    const metric = metricInView(state);
+    const shown = visibleRuns(state).filter(({ run }) => run.update > 0);
+    if (!metric || !shown.length || document.visibilityState !== "visible") return;
+    const own = (request = new AbortController());
+    const found = await Promise.all(
+      shown.map((live) =>
+        fetchMetricCurve(live.id, metric.name, updatesOf(state, live), own.signal),
+      ),
+    );
+    if (own.signal.aborted) return;
+    const curves = Object.fromEntries(shown.map(({ id }, i) => [id, found[i]]));
+    const known = Object.entries(curves).filter(([, curve]) => curve);
+    store.dispatch({
+      type: "metricCurves",
+      metric: metric.name,
+      curves: Object.fromEntries(known),
+    });
+  }
+
+  store.watch(
+    (state) => [
+      ...[metricInView(state), state.range, state.x],
+      visibleRuns(state)
+        .map(({ id }) => id)
+        .join(),
+    ],
+    () => {
+      clearTimeout(timer);
+      request?.abort();
+      timer = setTimeout(fetchAll, DEBOUNCE_MS);
+    },
+  );
+  // While runs train, and once after each has ended.
+  setInterval(() => {
+    const updates = visibleRuns(store.get()).map(({ id, run }) => `${id} ${run.update}`);
+    if (updates.join() === fetchedFor) return;
+    fetchedFor = updates.join();
+    fetchAll();
+  }, METRIC_EVERY_MS);
 }
 
 /**

@@ -1,7 +1,7 @@
 /** The runs in view as lines on common axes. Pure functions. */
 
 import { splice } from "../curve/loss-curve.js";
-import { goalOf, unitsPerNat, visibleRuns } from "./reducers.js";
+import { goalOf, metricInView, unitsPerNat, visibleRuns } from "./reducers.js";
 
 /**
  * The line of a run.
@@ -39,14 +39,28 @@ export function linesOf(state) {
  * @param {ComparedRun} compared
  * @returns {Line}
  */
-const fullLine = (state, { id, slot, run, curve }) => ({
-  ...pointsOf(state.x, state.y, run, curve, state.details[id]),
-  id,
-  slot,
-  name: run.name,
-  diverged: run.diverged_since,
-  fork: null,
-});
+const fullLine = (state, compared) => {
+  const { id, slot, run, curve } = compared;
+  const points = metricInView(state)
+    ? metricPoints(state, compared)
+    : pointsOf(state.x, state.y, run, curve, state.details[id]);
+  return { ...points, id, slot, name: run.name, diverged: run.diverged_since, fork: null };
+};
+
+/** @type {CurvePart} */
+const NO_POINTS = { update: [], smooth: [], low: [], high: [] };
+
+/**
+ * The points of the metric in view: the mean of each bucket.
+ *
+ * @param {CompareState} state
+ * @param {ComparedRun} compared
+ */
+function metricPoints(state, { id, run, curve }) {
+  const found = state.metricCurves[id] ?? NO_POINTS;
+  const seconds = state.x === "seconds" ? secondsAt(curve, found.update) : [];
+  return pointsOf(state.x, null, run, { ...found, seconds }, undefined);
+}
 
 /**
  * The user's losses beside each run that has some; there are none over the time of training, which
@@ -56,7 +70,7 @@ const fullLine = (state, { id, slot, run, curve }) => ({
  * @returns {(Points & {update: number[], slot: number})[]}
  */
 export const ownLinesOf = (state) =>
-  state.x === "seconds"
+  state.x === "seconds" || metricInView(state)
     ? []
     : visibleRuns(state).flatMap(({ id, slot, run }) => {
         const own = state.own[id];
@@ -74,7 +88,7 @@ export const ownLinesOf = (state) =>
  * @returns {Line[]}
  */
 export function validationLinesOf(state) {
-  if (state.validation === "hidden") return [];
+  if (state.validation === "hidden" || metricInView(state)) return [];
   const shown = visibleRuns(state);
   return shown
     .map(({ id, slot, run, curve, validation: { update, loss } }) => {
@@ -122,7 +136,7 @@ const cache = new WeakMap(); // curve -> its points for the last parameters
  * The points of a curve on the axes; cached, since most curves do not change between drawings.
  *
  * @param {CompareState["x"]} axis
- * @param {ComparisonUnit} unit
+ * @param {ComparisonUnit | null} unit null for values that are not losses.
  * @param {Run} run
  * @param {Curve} curve
  * @param {(CurvePart & {from: number}) | undefined} detail
@@ -132,7 +146,7 @@ function pointsOf(axis, unit, run, curve, detail) {
   const last = cache.get(curve);
   if (last?.axis === axis && last.unit === unit && last.detail === detail) return last.points;
   const finest = detail ? splice(curve, detail) : curve;
-  const factor = unitsPerNat(unit, run);
+  const factor = unit ? unitsPerNat(unit, run) : 1;
   /** @type {Points & {update: number[]}} */
   const points = { x: [], y: [], update: [] };
   const xs = xsOf(axis, run, finest);
@@ -331,7 +345,7 @@ export function yAt({ x, y }, wanted) {
  */
 export function goalLine(state) {
   const goal = goalOf(state);
-  if (goal === null || state.y === "sequence") return null;
+  if (goal === null || state.y === "sequence" || metricInView(state)) return null;
   return state.y === "bits" ? goal / Math.LN2 : goal;
 }
 

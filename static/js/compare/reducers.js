@@ -10,11 +10,12 @@ import { LIMIT_CHOSEN } from "./series-styles.js";
 /**
  * The state of a page that was just opened.
  *
- * @param {{operator: boolean}} options
+ * @param {{operator: boolean, metrics?: MetricName[]}} options
  * @returns {CompareState}
  */
-export const initialState = ({ operator }) => ({
+export const initialState = ({ operator, metrics = [] }) => ({
   operator,
+  metricNames: metrics,
   allRuns: null,
   runs: null,
   unreachable: false, // the last request for the list of runs had no answer
@@ -26,6 +27,8 @@ export const initialState = ({ operator }) => ({
   connections: {},
   details: {},
   own: {},
+  metric: null,
+  metricCurves: {},
   x: "updates",
   y: "character",
   scale: "linear",
@@ -49,6 +52,11 @@ export const PARAMETERS = {
       const ids = text.split(",").filter((id) => /^[\w-]{1,64}$/.test(id));
       return ids.length ? { chosen: [...new Set(ids)] } : null;
     },
+  },
+  /** The metric that is drawn instead of the loss. */
+  metric: {
+    read: ({ metric }) => metric,
+    parse: (text) => (/^[a-z][a-z0-9_]{0,39}$/.test(text) ? { metric: text } : null),
   },
   x: oneOf("x", ["updates", "epochs", "seconds"]),
   y: oneOf("y", ["character", "bits", "sequence"]),
@@ -130,6 +138,15 @@ export function defaultSelection(runs, watched, most) {
 }
 
 /**
+ * The metric in view, with its label and its unit; null for the loss.
+ *
+ * @param {CompareState} state
+ * @returns {MetricName | null}
+ */
+export const metricInView = ({ metric, metricNames }) =>
+  metricNames.find(({ name }) => name === metric) ?? null;
+
+/**
  * The goal in nats per character; null if none is set or suggested.
  *
  * @param {CompareState} state
@@ -200,6 +217,12 @@ const ACTION_HANDLERS = {
       curve: losses.reduce(splice, live.curve),
       refining: false,
     })),
+
+  /** Draw a metric; null: the loss. */
+  metric: (state, { metric }) => ({ ...state, metric, metricCurves: {} }),
+  /** The curves of the metric in view, by run. */
+  metricCurves: (state, { metric, curves }) =>
+    metric === state.metric ? { ...state, metricCurves: curves } : state,
 
   x: (state, { x }) => ({ ...state, x, range: null, details: {} }),
   y: (state, { y }) => ({ ...state, y }),

@@ -392,6 +392,17 @@ export function getLoss(id, from, to, points, signal = null, smoothing = "own") 
   return call(run(id, `/loss?${query}`), { signal });
 }
 
+/**
+ * The metrics over a range of updates, or one of them.
+ *
+ * @type {(id: string, from: number, to: number, points: number, signal: AbortSignal,
+ *   name?: string) => Promise<Metrics>}
+ */
+export function getMetrics(id, from, to, points, signal, name) {
+  const only = name === undefined ? "" : `&names=${name}`;
+  return call(run(id, `/metrics?from=${from}&to=${to}&points=${points}${only}`), { signal });
+}
+
 /** @type {(id: string, update: number, text: string) => Promise<Milestone>} */
 export const addNote = (id, update, text) =>
   call(run(id, "/milestones"), { method: "POST", body: { update, text } });

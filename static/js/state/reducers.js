@@ -32,6 +32,7 @@ const EMPTY_RUN = {
   reading: null,
   readingError: null,
   lossByPosition: null,
+  metrics: null, // over the updates in view
   ownLosses: null, // the user's losses over the chart
   freshHurrah: null,
   knownHurrahs: [], // words that were a hurrah already
@@ -72,6 +73,7 @@ export const initialState = ({ operator }) => ({
   sideTab: "writing",
   textMode: "written",
   curveTab: "time",
+  metricsShown: false,
   newRun: null,
   ...DEFAULT_AXES,
   ...EMPTY_RUN,
@@ -119,7 +121,7 @@ const ACTION_HANDLERS = {
     ...state,
     ...{ pinned: null, range: null, detail: null, textMode: "written", asWritten: false },
     passage: null,
-    ...{ peakRange: null, sideTab: "writing", curveTab: "time" },
+    ...{ peakRange: null, sideTab: "writing", curveTab: "time", metricsShown: false },
     ...{ ...DEFAULT_AXES, smoothed: null },
     ...view,
   }),
@@ -187,6 +189,9 @@ const ACTION_HANDLERS = {
     runId === state.runId
       ? { ...state, reading: null, readingError: problem, peakRange: null }
       : state,
+  /** Show or hide the metrics under the curve. */
+  metricsShown: (state, { metricsShown }) => ({ ...state, metricsShown }),
+  metrics: (state, { runId, metrics }) => (runId === state.runId ? { ...state, metrics } : state),
   lossByPosition: (state, { runId, lossByPosition }) =>
     runId === state.runId ? { ...state, lossByPosition } : state,
 

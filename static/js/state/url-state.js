@@ -53,6 +53,10 @@ const PARAMETERS = {
   },
   tab: oneOf("sideTab", ["writing", "reading"]),
   chart: oneOf("curveTab", ["time", "position"]),
+  metrics: {
+    read: ({ metricsShown }) => (metricsShown ? "shown" : null),
+    parse: (text) => (text === "shown" ? { metricsShown: true } : null),
+  },
   /** The settings in the form for a new run. The form reads them itself, see spec/spec-link.js. */
   new: { read: ({ newRun }) => newRun, parse: () => null },
 };

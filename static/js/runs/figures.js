@@ -8,7 +8,7 @@ import { lossUnit } from "../curve/scales.js";
 import { isOutdated } from "../ui/connection.js";
 
 /** @param {WatchStore} store */
-export function mountMetrics(store) {
+export function mountFigures(store) {
   const put = (id, text) => setText(find(`#figure-${id}`), text);
   const fill = find("#book-bar-fill");
   const bar = find("#book-bar");

@@ -1,0 +1,126 @@
+"""The metrics under the curve."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+from server.rnn.metrics import MEASURED_EVERY, METRICS
+from tests.browser.conftest import Window, eventually
+from tests.browser.server_process import Server
+
+# Each has a value at every measured update of an ordinary run.
+NAMES = ("gradient_norm", "clipped_share", "update_ratio", "learning_rate")
+
+
+def rows(page: Page) -> Any:
+    return page.evaluate(
+        "[...document.querySelectorAll('.metric:not([hidden])')].map(row => row.id)"
+    )
+
+
+def drawn_pixels(page: Page, name: str) -> int:
+    """The number of pixels of a metric's chart that are not empty."""
+    return int(
+        page.evaluate(
+            """name => {
+              const canvas = document.querySelector(`#metric-${name} canvas`);
+              const { width, height } = canvas;
+              const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+              return data.filter((value, i) => i % 4 === 3 && value > 0).length;
+            }""",
+            name,
+        )
+    )
+
+
+def left(page: Page, selector: str) -> float:
+    box = page.locator(selector).bounding_box()
+    assert box is not None
+    return box["x"]
+
+
+def middle(page: Page, selector: str, share: float) -> tuple[float, float]:
+    box = page.locator(selector).bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] * share, box["y"] + box["height"] / 2
+
+
+def test_the_metrics_are_drawn_on_the_axis_of_the_curve_with_one_cursor(
+    server: Server, window: Window, keep_run: Callable[..., str]
+) -> None:
+    run = keep_run(updates=12 * MEASURED_EVERY + 5, hidden_size=8)
+    page = window.open(server, run)
+    section, button = page.locator("#metric-charts"), page.locator("#metrics-open")
+    expect(section).to_be_hidden()
+    button.click()
+    expect(section).to_be_visible()
+    expect(button).to_have_attribute("aria-expanded", "true")
+    wanted = [f"metric-{name}" for name in METRICS if name in NAMES]
+    eventually(lambda: rows(page), wanted.__eq__, "all metrics to be drawn")
+    eventually(lambda: drawn_pixels(page, NAMES[0]), lambda n: n > 100, "a line")
+    values: Any = server.call("GET", f"runs/{run}/metrics")
+    newest = values["metrics"]["learning_rate"]["mean"][-1]
+    assert newest == 0.1
+    expect(page.locator("#metric-learning_rate .metric-value")).to_have_text("0.1")
+    page.wait_for_url("**metrics=shown**")
+
+    # The pointer in a metric's chart shows the same update of the curve, and the other way round.
+    page.mouse.move(*middle(page, "#metric-gradient_norm", 0.5))
+    expect(page.locator("#crosshair")).to_be_visible()
+    expect(page.locator("#chart-readout")).to_contain_text("smooth loss")
+    assert abs(left(page, "#crosshair") - left(page, "#metric-crosshair")) < 1
+    hovered = page.locator("#metric-gradient_norm .metric-value").inner_text()
+    page.mouse.move(0, 0)
+    expect(page.locator("#metric-crosshair")).to_be_hidden()
+    expect(page.locator("#crosshair")).to_be_hidden()
+    page.mouse.move(*middle(page, "#chart", 0.3))
+    expect(page.locator("#metric-crosshair")).to_be_visible()
+    expect(page.locator("#metric-gradient_norm .metric-value")).not_to_have_text(hovered)
+
+    # The meaning of a metric is in the glossary.
+    page.locator("#metric-gradient_norm .term").click()
+    expect(page.locator("#term-tip")).to_contain_text("before clipping")
+    button.click()
+    expect(section).to_be_hidden()
+
+
+def test_new_metrics_of_a_zoom_are_fetched_and_a_phone_shows_them_all(
+    server: Server, open_window: Callable[..., Window], keep_run: Callable[..., str]
+) -> None:
+    run = keep_run(updates=3 * MEASURED_EVERY + 1, hidden_size=8)
+    page = open_window(viewport={"width": 390, "height": 844}).page
+    page.goto(f"{server.url}?run={run}&metrics=shown&scale=linear&range=1-20")
+    none = page.locator("#metrics-none")
+    expect(none).to_contain_text(f"every {MEASURED_EVERY}th update")
+    page.locator("#follow").click()
+    eventually(lambda: len(rows(page)), lambda n: n >= len(NAMES), "all metrics to be drawn")
+    expect(none).to_be_hidden()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_metric_can_be_compared(
+    server: Server, open_window: Callable[..., Window], keep_run: Callable[..., str]
+) -> None:
+    runs = [
+        keep_run(updates=2 * MEASURED_EVERY, hidden_size=8, learning_rate=rate)
+        for rate in (0.1, 0.05)
+    ]
+    page = open_window().page
+    page.goto(f"{server.url}compare?runs={','.join(runs)}&below=4")
+    table = page.locator("#compare-table")
+    page.locator("#compare-metric").select_option("learning_rate")
+    expect(page.locator("#compare-readout")).to_have_text("learning rate")
+    expect(table.get_by_role("columnheader", name="learning rate")).to_be_visible()
+    expect(table).to_contain_text("0.05")
+    lines = "document.querySelector('#compare-plot').data.filter(t => t.mode === 'lines')"
+    eventually(
+        lambda: page.evaluate(f"{lines}.map(({{ y }}) => y.at(-1)).sort()"),
+        [0.05, 0.1].__eq__,
+        "a line for each run",
+    )
+    page.wait_for_url("**metric=learning_rate**")
+    page.locator("#compare-metric").select_option("")
+    expect(page.locator("#compare-readout")).to_contain_text("smooth loss")
