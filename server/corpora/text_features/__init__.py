@@ -1,0 +1,1 @@
+"""Features of a text, such as "inside quotation marks", with a value for each character."""
