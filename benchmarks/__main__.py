@@ -21,6 +21,7 @@ from benchmarks.training.generation import generation
 from benchmarks.training.lower_bound import lower_bound
 from benchmarks.training.scaling import scaling
 from benchmarks.training.timing import REPEATS
+from benchmarks.units import units
 from benchmarks.verdicts import status
 from benchmarks.weights import weights
 
@@ -31,6 +32,7 @@ TARGETED = {
     "transfer": transfer,
     "weights": weights,
     "course": course,
+    "units": units,
 }
 
 

@@ -25,6 +25,7 @@ from server.inspection.intervention import Intervention
 from server.inspection.probe import Probe
 from server.inspection.probe_history import ProbeHistory
 from server.inspection.spans import UnitSpans
+from server.inspection.units import UnitHistory, UnitList
 from server.inspection.unrolled import UnrolledUpdate
 from server.spec.live_messages import Envelope, ServerMessage
 from server.spec.report_remarks import ReportRemarks
@@ -59,6 +60,8 @@ ANSWERS = [
     TrainingProgress,
     TrainingResult,
     TrainingSample,
+    UnitHistory,
+    UnitList,
     UnitSpans,
     UnrolledUpdate,
     UpdateSurprisal,

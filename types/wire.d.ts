@@ -276,6 +276,25 @@ interface TrainingSample {
   gradient_errors: Record<string, number | null>;
 }
 
+/** The correlation of a unit with a feature over the training. */
+interface UnitHistory {
+  layer: number;
+  unit: number;
+  feature: string | null;
+  update: number[];
+  correlation: number[];
+}
+
+/** The features that the units of a network follow. */
+interface UnitList {
+  model: ProbedModel;
+  layers: number;
+  hidden_size: number;
+  characters: number;
+  features: number;
+  units: FollowedFeature[];
+}
+
 /** The places in the run's text where the units of a selected stretch are active. */
 interface UnitSpans {
   model: ProbedModel;
@@ -571,6 +590,17 @@ interface RunWithPassages {
   name: string;
   passages: number;
   watch_words: string[];
+}
+
+/** A unit, and the feature of the text that it follows. */
+interface FollowedFeature {
+  layer: number;
+  unit: number;
+  confirmed: boolean;
+  feature: string | null;
+  correlation: number | null;
+  limit: number | null;
+  label: string;
 }
 
 /** A unit that is active throughout the selected stretch. */

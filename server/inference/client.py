@@ -10,7 +10,7 @@ from typing import Any
 from server.concurrency.child_process import ChildExitedError, JsonChildProcess
 from server.concurrency.json_lines import Message
 from server.concurrency.typed_messages import Command
-from server.inference.inspection.messages import InspectionCommand
+from server.inference.inspection.messages import InspectionCommand, ReadUnitHistory
 from server.inference.messages import (
     CheckAnswer,
     CheckGradients,
@@ -117,6 +117,10 @@ class InferenceClient:
 
     async def inspect(self, command: InspectionCommand) -> Message:
         """Look inside a network."""
+        return await self._request(command)
+
+    async def read_unit_history(self, command: ReadUnitHistory) -> Message:
+        """Correlate a unit with a feature of the text in models of a run."""
         return await self._request(command)
 
     async def terminate(self) -> None:

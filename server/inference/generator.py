@@ -30,7 +30,8 @@ from server.files.failpoints import failpoint
 from server.inference.gradient_checks import check, compare_step_sizes
 from server.inference.inspection.inspector import inspect
 from server.inference.inspection.loading import LoadedFiles, new_model, read_text
-from server.inference.inspection.messages import InspectionCommand
+from server.inference.inspection.messages import FindUnits, InspectionCommand, ReadUnitHistory
+from server.inference.inspection.units import UnitReader
 from server.inference.messages import (
     CheckAnswer,
     CheckGradients,
@@ -62,9 +63,10 @@ class TextGenerator:
     def __init__(self) -> None:
         self._measures: OrderedDict[str, QualityMeasure] = OrderedDict()
         self._files = LoadedFiles()
+        self._units = UnitReader(self._files)
         self._surprisal_reader = SurprisalReader(self._files)
 
-    def reply(  # noqa: C901, PLR0911 - one case a command
+    def reply(  # noqa: C901, PLR0911, PLR0912 - one case a command
         self, command: InferenceCommand, send_partial: Callable[[Message], None]
     ) -> Message:
         """Carry out a command and return the content of the reply.
@@ -104,6 +106,10 @@ class TextGenerator:
                 return {"update_s": time_update_s(command.spec, command.distinct)}
             case TrainMistake():
                 return train_mistake(command, send_partial)
+            case FindUnits():
+                return self._units.find(command)
+            case ReadUnitHistory():
+                return self._units.history(command)
             case InspectionCommand():
                 return inspect(self._files, command)
             case Shutdown():

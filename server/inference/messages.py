@@ -14,11 +14,13 @@ from server.concurrency.json_lines import Message
 from server.concurrency.typed_messages import Command, decode_command
 from server.inference.inspection.messages import (
     FindSpans,
+    FindUnits,
     MeasureHealth,
     MeasureMemory,
     MeasureProbabilities,
     MeasureUpdateRatios,
     ProbeText,
+    ReadUnitHistory,
     UnrollUpdate,
     WriteHeld,
 )
@@ -290,6 +292,8 @@ InferenceCommand = (
     | MeasureHealth
     | MeasureMemory
     | MeasureUpdateRatios
+    | FindUnits
+    | ReadUnitHistory
     | Shutdown
 )
 

@@ -36,7 +36,7 @@ from server.web.routes import (
 )
 from server.web.routes.course import gradients, mistakes
 from server.web.routes.history import losses, metrics, samples
-from server.web.routes.inside import experiments, health, probe, unrolled
+from server.web.routes.inside import experiments, health, probe, units, unrolled
 from server.web.routes.own import losses as own_losses
 from server.web.routes.own import parameters
 from server.web.security.middleware import SecurityMiddleware
@@ -91,6 +91,7 @@ def create_app(settings: Settings) -> FastAPI:
         probe,
         experiments,
         unrolled,
+        units,
         samples,
         losses,
         metrics,

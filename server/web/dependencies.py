@@ -26,6 +26,7 @@ from server.inspection.experiments import UnitExperiments
 from server.inspection.health import HealthService
 from server.inspection.probe import ProbeService
 from server.inspection.probe_history import ProbeHistoryService
+from server.inspection.units import UnitService
 from server.inspection.unrolled import UnrolledUpdates
 from server.passages.gallery import Gallery
 from server.passages.service import PassageService
@@ -82,6 +83,7 @@ class Services:
     unrolled_updates: UnrolledUpdates
     probe_history: ProbeHistoryService
     health: HealthService
+    units: UnitService
     held_out_losses: HeldOutLossService
     loss_analysis: LossAnalysis
     loss_cache: LossCache

@@ -24,6 +24,7 @@ from server.inspection.health import HealthService
 from server.inspection.models import InspectedModels
 from server.inspection.probe import ProbeService
 from server.inspection.probe_history import ProbeHistoryService
+from server.inspection.units import UnitService
 from server.inspection.unrolled import UnrolledUpdates
 from server.passages.gallery import Gallery
 from server.passages.model_locator import ModelLocator
@@ -82,6 +83,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             services.unrolled_updates,
             services.probe_history,
             services.health,
+            services.units,
             services.estimates,
             services.mistakes,
         )
@@ -149,6 +151,7 @@ async def _create_services(settings: Settings) -> Services:
         unrolled_updates=UnrolledUpdates(max_waiting),
         probe_history=ProbeHistoryService(max_waiting),
         health=HealthService(inspected, max_waiting),
+        units=UnitService(inspected, max_waiting),
         held_out_losses=HeldOutLossService(max_waiting),
         loss_analysis=loss_analysis,
         loss_cache=LossCache(store_reader),

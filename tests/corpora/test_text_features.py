@@ -109,7 +109,7 @@ SCRIPTS = {
     "Greek": ("Ήρθε η Άννα. ", {"a vowel": "ΉεηΆα", "an upper-case letter": "ΉΆ"}),
     "Arabic": (
         "كَتَبَ الوَلَدُ كتابا. ",
-        {"a vowel mark": "َ" * 5 + "ُ", "a letter of long vowels": "اوا"},
+        {"a vowel mark": "َ" * 5 + "ُ", "a letter of long vowels": "اواا"},
     ),
     "Hebrew": ("שָׁלוֹם עולם. ", {"a letter of long vowels": "וו"}),
     "Hindi": ("अब वह हिन्दी में। ", {"a vowel sign": "िीे", "an independent vowel": "अ"}),

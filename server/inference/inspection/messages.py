@@ -10,12 +10,14 @@ from server.concurrency.typed_messages import Command
 
 __all__ = [
     "FindSpans",
+    "FindUnits",
     "InspectionCommand",
     "MeasureHealth",
     "MeasureMemory",
     "MeasureProbabilities",
     "MeasureUpdateRatios",
     "ProbeText",
+    "ReadUnitHistory",
     "UnrollUpdate",
     "WriteHeld",
 ]
@@ -191,3 +193,52 @@ class MeasureUpdateRatios(InspectionCommand):
     `path` is the file of a checkpoint. The reply is ``{"update", "ratios"}``, with the number of
     the update and the ratios by parameter, None where the parameter was zero.
     """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindUnits(InspectionCommand):
+    """Find the feature of the text that each unit follows.
+
+    The reply is ``{"update", "characters", "features", "units"}``: the length of each stretch that
+    was read, the number of features that were compared, and for each unit, layer by layer,
+    ``[feature, correlation, limit]``, or None if it follows none.
+
+    Attributes
+    ----------
+    characters_to_learn : int
+        The part of the text that may be read.
+    """
+
+    characters_to_learn: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadUnitHistory(Command):
+    """Return the correlation of a unit with a feature in models of a run, one after the other.
+
+    The reply is ``{"known", "update", "correlation"}``, or ``{"known": False}`` if the text has no
+    such feature. Models that no longer exist are left out.
+
+    Attributes
+    ----------
+    snapshots : list of (int, str)
+        The update and the file of each model.
+    spec : dict
+        The run's spec.
+    corpus_path : str
+        The run's text.
+    characters_to_learn : int
+        The part of the text that may be read.
+    layer, unit : int
+        From 0.
+    feature : str
+        Its name.
+    """
+
+    snapshots: list[tuple[int, str]]
+    spec: dict[str, Any]
+    corpus_path: str
+    characters_to_learn: int
+    layer: int
+    unit: int
+    feature: str

@@ -1,0 +1,247 @@
+"""The correlation of units with features of the text that a network reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from server.rnn.inspection.activations import read_activations
+from server.rnn.model import Model
+
+__all__ = [
+    "Correlations",
+    "Followed",
+    "correlate",
+    "cut_parts",
+    "find_followed",
+    "read_parts",
+    "read_series",
+    "standardise",
+    "untrained_scale",
+]
+
+Floats: TypeAlias = NDArray[np.floating]
+Indices: TypeAlias = NDArray[np.integer]
+
+STREAMS, MIN_PART = 64, 200
+"""A text is read in at most so many parts at once, each of at least so many characters."""
+
+CHANCE = 0.01
+"""The probability that any unit of a network is said to follow a feature by chance."""
+
+RELATIVE_NOISE = 1e-6
+"""A series whose standard deviation is less than this, relative to its mean, counts as constant: in
+float32 it is rounding."""
+
+
+def cut_parts(indices: Indices, warm_up: int) -> Indices:
+    """Cut a long text into parts of equal length that can be read in parallel.
+
+    Parameters
+    ----------
+    indices : ndarray of int, shape (warm_up + n,)
+        The text, n at least 1.
+    warm_up : int
+        How many of the preceding characters each part begins with, so that the network's state no
+        longer depends on where the part begins.
+
+    Returns
+    -------
+    ndarray of int, shape (parts, warm_up + length)
+        ``parts * length`` is at least n: the last character is repeated as often as needed.
+    """
+    n = len(indices) - warm_up
+    parts = max(1, min(STREAMS, n // MIN_PART))
+    length = -(-n // parts)
+    steps = np.arange(parts)[:, None] * length + np.arange(warm_up + length)
+    return np.asarray(indices[np.minimum(steps, len(indices) - 1)])
+
+
+def read_parts(model: Model, parts: Indices, warm_up: int) -> Floats:
+    """Return the hidden states of all units while a model reads the parts of a text.
+
+    Parameters
+    ----------
+    model : Model
+        Of any cell.
+    parts : ndarray of int, shape (parts, warm_up + length)
+        From `cut_parts`, or some of these.
+    warm_up : int
+        How many characters of each part are read without a result.
+
+    Returns
+    -------
+    ndarray of shape (layers m, parts length)
+        ``h_t`` of each unit after each character, one part after the other; the units of the first
+        layer first.
+    """
+    hidden = read_activations(model, parts, logits=False).hidden[:, :, warm_up:]
+    return hidden.transpose(0, 3, 1, 2).reshape(hidden.shape[0] * hidden.shape[3], -1)
+
+
+def read_series(model: Model, indices: Indices, warm_up: int) -> Floats:
+    """Return the hidden states of all units while a model reads a long text.
+
+    Parameters
+    ----------
+    model : Model
+        Of any cell.
+    indices : ndarray of int, shape (warm_up + n,)
+        The text, n at least 1.
+    warm_up : int
+        How many characters at its beginning are read without a result.
+
+    Returns
+    -------
+    ndarray of shape (layers m, n)
+        As for `read_parts`.
+    """
+    n = len(indices) - warm_up
+    return read_parts(model, cut_parts(indices, warm_up), warm_up)[:, :n]
+
+
+def standardise(series: Floats) -> Floats:
+    """Return series with mean 0 and norm 1, so that correlations are products.
+
+    Parameters
+    ----------
+    series : ndarray of shape (rows, n)
+
+    Returns
+    -------
+    ndarray of float32, shape (rows, n)
+        Constant series, and those that are not finite, become 0.
+    """
+    with np.errstate(all="ignore"):
+        mean = series.mean(axis=1, keepdims=True)
+        centred = series - mean
+        norm = np.sqrt((centred * centred).sum(axis=1, keepdims=True))
+        least = RELATIVE_NOISE * np.sqrt(series.shape[1]) * np.abs(mean)
+        usable = np.isfinite(norm) & (norm > least)
+        return np.where(usable, centred / norm, 0.0).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Correlations:
+    """The correlations of units with features, and how large they are by chance.
+
+    Attributes
+    ----------
+    r : ndarray of shape (units, features)
+        Pearson's correlation coefficients.
+    chance : ndarray of shape (units, features)
+        The root mean square of the correlation with the feature at all n circular shifts.
+    """
+
+    r: Floats
+    chance: Floats
+
+
+def correlate(units: Floats, features: Floats) -> Correlations:
+    r"""Return the correlation of every unit with every feature, and its size by chance.
+
+    With u and f of mean 0 and norm 1, ``r = sum_t u_t f_t``. Shifted against each other in a
+    circle, the two keep their autocorrelation but lose their relation, which shows how large r
+    becomes by chance. With U and F for the discrete Fourier transforms, Parseval's theorem gives
+    the mean over all n shifts at once::
+
+        r(s) = sum_t u_t f_{t+s}        mean_s r(s)^2 = (1 / n^2) sum_k |U_k|^2 |F_k|^2
+
+    Parameters
+    ----------
+    units : ndarray of shape (units, n)
+        From `standardise`.
+    features : ndarray of shape (features, n)
+        From `standardise`.
+    """
+    n = units.shape[1]
+    power_u, power_f = _power(units), _power(features)
+    # In a real transform, each frequency but the first (and for even n the last) stands for two.
+    power_u[:, 1 : (n + 1) // 2] *= 2.0
+    return Correlations(units @ features.T, np.sqrt(power_u @ power_f.T) / n)
+
+
+def _power(series: Floats) -> Floats:
+    transformed = np.fft.rfft(series, axis=1)
+    return np.asarray(transformed.real**2 + transformed.imag**2)
+
+
+def untrained_scale(r: Floats) -> Floats:
+    """Return how large the correlations of untrained networks with each feature are.
+
+    The units of an untrained network are random functions of the last few characters, so they
+    happen to correlate with features of these characters, on every text. The correlations with
+    features of one character are large, those with features that need a memory are not. So each
+    feature has its own scale, the root mean square of ``z = artanh(r)``, which is about normally
+    distributed [1]_.
+
+    Parameters
+    ----------
+    r : ndarray of shape (units, features)
+        The correlations of the units of untrained networks, some hundreds.
+
+    Returns
+    -------
+    ndarray of shape (features,)
+
+    References
+    ----------
+    .. [1] R. A. Fisher, "On the 'probable error' of a coefficient of correlation deduced from a
+       small sample", Metron 1, 1921.
+    """
+    z = np.arctanh(np.clip(r.astype(np.float64), -0.999999, 0.999999))
+    return np.asarray(np.sqrt((z**2).mean(axis=0)))
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """The feature that each unit follows.
+
+    Attributes
+    ----------
+    feature : ndarray of int, shape (units,)
+        The index of the feature; -1 if the unit follows none.
+    r : ndarray of float, shape (units,)
+        The correlation on the second stretch, which had no part in choosing the feature.
+    limit : ndarray of float, shape (units,)
+        What the correlation must exceed.
+    """
+
+    feature: NDArray[np.intp]
+    r: Floats
+    limit: Floats
+
+
+def find_followed(first: Correlations, second: Correlations, untrained: Floats) -> Followed:
+    """Return the feature that each unit follows, if the correlation is not due to chance.
+
+    A correlation counts if it has the same sign on both stretches and exceeds two limits on each:
+    that of text that is shifted against the network, and that of untrained networks. Each is the
+    scale of such correlations times a quantile of the normal distribution: one at which the
+    probability that any pair of a unit and a feature exceeds it is `CHANCE`, by Bonferroni's
+    correction. Of the features that count, the unit follows that with the greatest correlation on
+    the first stretch.
+
+    Parameters
+    ----------
+    first, second : Correlations
+        On two stretches of the text that do not overlap.
+    untrained : ndarray of shape (units, features) or (features,)
+        See `untrained_scale`.
+    """
+    units = len(first.r)
+    if not first.r.size:
+        return Followed(np.full(units, -1), np.zeros(units), np.ones(units))
+    quantile = NormalDist().inv_cdf(1.0 - CHANCE / (2 * first.r.size))
+    shifted = quantile * np.maximum(first.chance, second.chance)
+    limit = np.maximum(shifted, np.tanh(quantile * untrained))
+    weaker = np.minimum(np.abs(first.r), np.abs(second.r))
+    counts = (weaker > limit) & (np.sign(first.r) == np.sign(second.r))
+    best = np.where(counts, np.abs(first.r), 0.0).argmax(axis=1)
+    rows = np.arange(units)
+    follows = counts[rows, best]
+    return Followed(np.where(follows, best, -1), second.r[rows, best], limit[rows, best])
