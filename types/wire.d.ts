@@ -13,6 +13,7 @@ interface Envelope {
 interface SnapshotMessage extends Envelope {
   run_state: Run;
   loss: Loss;
+  metrics: Metrics;
   samples: Sample[];
   milestones: Milestone[];
   checkpoints: Checkpoint[];
@@ -20,7 +21,7 @@ interface SnapshotMessage extends Envelope {
   viewers: number;
 }
 
-/** The run's progress, 5 to 20 times a second, and the piece of curve since the last. */
+/** The run's progress, 5 to 20 times a second, and the pieces of the curves since the last. */
 interface ProgressMessage extends Envelope {
   type: "progress";
   update: number;
@@ -32,6 +33,7 @@ interface ProgressMessage extends Envelope {
   best: Best | null;
   updates_per_second: number;
   curve: Curve;
+  metrics: MetricPiece;
   happened_at: number;
 }
 
@@ -430,6 +432,13 @@ interface Curve {
   smooth: (number | null)[];
   low: (number | null)[];
   high: (number | null)[];
+}
+
+/** The metrics of the updates since the last message, reduced to few points; often to none. */
+interface MetricPiece {
+  update: number[];
+  count: number[];
+  metrics: Record<string, MetricBuckets>;
 }
 
 /** The gradient of one parameter. */

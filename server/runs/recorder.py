@@ -19,6 +19,7 @@ from server.files.failpoints import failpoint
 from server.history.run_history import Records
 from server.inference.client import InferenceClient
 from server.inference.messages import MeasureSample
+from server.runs.metric_piece import metric_piece
 from server.runs.publisher import Publisher
 from server.runs.sample_queue import PendingSample, SampleQueue
 from server.spec.live_messages import (
@@ -26,6 +27,7 @@ from server.spec.live_messages import (
     CheckpointMessage,
     Curve,
     LiveMessage,
+    MetricPiece,
     MilestoneMessage,
     MilestoneRemovedMessage,
     ProgressMessage,
@@ -158,7 +160,8 @@ class Recorder:
                 )
             self._publish_milestones(milestones)
             if run.update > known or state is run.state is RunState.RUNNING:
-                self._publish_progress(report.curve, report.happened_at)
+                piece = metric_piece(report.first, report.update, metrics)
+                self._publish_progress(report.curve, piece, report.happened_at)
         # A worker that does not train cannot tell whether its run is paused, queued or has ended.
         still_not_running = state is RunState.PAUSED and run.state is not RunState.RUNNING
         if state is not run.state and not still_not_running and not keep_state:
@@ -440,7 +443,7 @@ class Recorder:
         for milestone in milestones:
             self._publish(MilestoneMessage(type="milestone", milestone=milestone))
 
-    def _publish_progress(self, curve: Curve, happened_at: float) -> None:
+    def _publish_progress(self, curve: Curve, metrics: MetricPiece, happened_at: float) -> None:
         run = self.run
         self._publish(
             ProgressMessage(
@@ -454,6 +457,7 @@ class Recorder:
                 best=run.best,
                 updates_per_second=run.updates_per_second,
                 curve=curve,
+                metrics=metrics,
                 happened_at=happened_at,
             )
         )

@@ -14,7 +14,16 @@ from typing import Literal, TypedDict
 
 from pydantic import BaseModel
 
-from server.spec.schemas import Best, Checkpoint, Loss, Milestone, Run, Sample
+from server.spec.schemas import (
+    Best,
+    Checkpoint,
+    Loss,
+    MetricBuckets,
+    Metrics,
+    Milestone,
+    Run,
+    Sample,
+)
 
 __all__ = [
     "CheckpointDeletedMessage",
@@ -23,6 +32,7 @@ __all__ = [
     "Envelope",
     "HeartbeatMessage",
     "LiveMessage",
+    "MetricPiece",
     "MilestoneMessage",
     "MilestoneRemovedMessage",
     "ProgressMessage",
@@ -64,11 +74,23 @@ class Curve(TypedDict):
     high: list[float | None]
 
 
+class MetricPiece(TypedDict):
+    """The metrics of the updates since the last message, reduced to few points; often to none.
+
+    A point stands for the `count` measured updates up to `update`. What is not finite is null.
+    """
+
+    update: list[int]
+    count: list[int]
+    metrics: dict[str, MetricBuckets]
+
+
 class SnapshotContent(BaseModel):
     """The content of a ``snapshot`` but for the number of `viewers`, which the channel appends."""
 
     run_state: Run
     loss: Loss
+    metrics: Metrics
     samples: list[Sample]
     milestones: list[Milestone]
     checkpoints: list[Checkpoint]
@@ -77,7 +99,8 @@ class SnapshotContent(BaseModel):
 class SnapshotMessage(SnapshotContent):
     """The run as it is. It comes first, unless the messages after `since` are still in memory.
 
-    It has at most 1,000 samples, chosen as with `limit`, fewer where they are long.
+    It has at most 1,000 samples, chosen as with `limit`, fewer where they are long, and at most 300
+    points of each metric.
     """
 
     type: Literal["snapshot"]
@@ -85,7 +108,7 @@ class SnapshotMessage(SnapshotContent):
 
 
 class ProgressMessage(TypedDict):
-    """The run's progress, 5 to 20 times a second, and the piece of curve since the last.
+    """The run's progress, 5 to 20 times a second, and the pieces of the curves since the last.
 
     A viewer that reads slowly gets it less often. `happened_at` is the Unix time in seconds at
     which the worker had made all these updates.
@@ -101,6 +124,7 @@ class ProgressMessage(TypedDict):
     best: Best | None
     updates_per_second: float
     curve: Curve
+    metrics: MetricPiece
     happened_at: float
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from server.corpora.quality import Quality
+from server.history.chunks import Floats
 from server.rnn.training.trainer import Measure
 from server.spec.run_spec import RunSpec
 
@@ -345,6 +346,15 @@ class MetricBuckets(ApiModel):
     mean: list[float | None]
     low: list[float | None]
     high: list[float | None]
+
+    @classmethod
+    def of(cls, mean: Floats, low: Floats, high: Floats) -> MetricBuckets:
+        """Return these values; those that are not finite become null."""
+
+        def nullable(values: Floats) -> list[float | None]:
+            return [value if math.isfinite(value) else None for value in values.tolist()]
+
+        return cls.model_construct(mean=nullable(mean), low=nullable(low), high=nullable(high))
 
 
 class Metrics(ApiModel):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from math import isfinite
 
 from server.concurrency.single_flight import SingleFlightCache
-from server.history.metric_history import Buckets, ReducedMetrics
+from server.history.metric_history import ReducedMetrics
 from server.spec.schemas import MetricBuckets, Metrics, Run
 from server.store import queries
 from server.store.executor import StoreCalls
@@ -83,18 +82,5 @@ async def read_metrics(
         to=reduced.last,
         bucket=reduced.bucket,
         update=reduced.update.tolist(),
-        metrics={name: to_json_buckets(each) for name, each in reduced.metrics.items()},
-    )
-
-
-def to_json_buckets(buckets: Buckets) -> MetricBuckets:
-    """Return buckets as JSON, in which values that are not finite are null."""
-
-    def nullable(values: list[float]) -> list[float | None]:
-        return [value if isfinite(value) else None for value in values]
-
-    return MetricBuckets(
-        mean=nullable(buckets.mean.tolist()),
-        low=nullable(buckets.low.tolist()),
-        high=nullable(buckets.high.tolist()),
+        metrics={name: MetricBuckets.of(*each) for name, each in reduced.metrics.items()},
     )

@@ -10,6 +10,9 @@ from typing import Any
 from pydantic import BaseModel
 from websockets.frames import Frame, Opcode
 
+from server.spec.live_messages import MetricPiece
+from server.spec.schemas import MetricBuckets
+
 __all__ = [
     "EncodedMessage",
     "Message",
@@ -99,28 +102,72 @@ def join_frames(frames: Iterable[bytes]) -> bytes:
 def coalesce(messages: Sequence[Message]) -> Message:
     """Return one progress message for several consecutive ones.
 
-    Their curves are joined; all other fields are those of the last message.
+    Their curves and metrics are joined; all other fields are those of the last message.
     """
     curves = [message["curve"] for message in messages]
     joined = {name: [value for curve in curves for value in curve[name]] for name in curves[-1]}
-    return messages[-1] | {"curve": _downsample(joined)}
+    metrics = _join_metrics([message["metrics"] for message in messages])
+    return messages[-1] | {"curve": _downsample(joined), "metrics": metrics}
+
+
+def _join_metrics(pieces: Sequence[MetricPiece]) -> MetricPiece:
+    """Join pieces to one of at most `MAX_COALESCED_POINTS` points, keeping the extremes."""
+    update = [value for piece in pieces for value in piece["update"]]
+    count = [value for piece in pieces for value in piece["count"]]
+    groups = _groups(len(update))
+    metrics = {}
+    for name in {name: None for piece in pieces for name in piece["metrics"]}:
+        values = [piece["metrics"].get(name) or _unknown(len(piece["update"])) for piece in pieces]
+        mean, low, high = (
+            [value for each in values for value in getattr(each, field)]
+            for field in ("mean", "low", "high")
+        )
+        metrics[name] = MetricBuckets.model_construct(
+            mean=[_mean(mean[group], count[group]) for group in groups],
+            low=[_extreme(min, low[group]) for group in groups],
+            high=[_extreme(max, high[group]) for group in groups],
+        )
+    return MetricPiece(
+        update=[update[group][-1] for group in groups],
+        count=[sum(count[group]) for group in groups],
+        metrics=metrics,
+    )
+
+
+def _unknown(points: int) -> MetricBuckets:
+    none: list[float | None] = [None] * points
+    return MetricBuckets.model_construct(mean=none, low=none, high=none)
+
+
+def _groups(points: int) -> list[slice]:
+    """Return how points are grouped so that at most `MAX_COALESCED_POINTS` are left."""
+    size = max(1, -(-points // MAX_COALESCED_POINTS))
+    return [slice(start, start + size) for start in range(0, points, size)]
+
+
+def _extreme(extreme: Callable[[list[float]], float], values: list[float | None]) -> float | None:
+    # None is a number that was not finite.
+    finite = [value for value in values if value is not None]
+    return extreme(finite) if finite else None
+
+
+def _mean(values: list[float | None], counts: list[int]) -> float | None:
+    known = [(each, count) for each, count in zip(values, counts, strict=True) if each is not None]
+    if not known:
+        return None
+    mean = sum(each * count for each, count in known) / sum(count for _, count in known)
+    # The mean of equal numbers may differ from them by rounding.
+    numbers = [each for each, _ in known]
+    return min(max(mean, min(numbers)), max(numbers))
 
 
 def _downsample(curve: dict[str, list[Any]]) -> dict[str, list[Any]]:
     """Reduce a curve to at most `MAX_COALESCED_POINTS` points, keeping the extremes."""
-    count = len(curve["update"])
-    points_per_group = -(-count // MAX_COALESCED_POINTS)
-    if points_per_group <= 1:
-        return curve
-    groups = [slice(start, start + points_per_group) for start in range(0, count, points_per_group)]
+    groups = _groups(len(curve["update"]))
     extremes: dict[str, Callable[[list[float]], float]] = {"low": min, "high": max}
 
     def reduce(name: str, values: list[Any]) -> Any:  # noqa: ANN401 - a number or None
-        if name not in extremes:
-            return values[-1]
-        # None is a loss that was not finite.
-        finite = [value for value in values if value is not None]
-        return extremes[name](finite) if finite else None
+        return _extreme(extremes[name], values) if name in extremes else values[-1]
 
     return {
         name: [reduce(name, values[group]) for group in groups] for name, values in curve.items()

@@ -17,6 +17,7 @@ from server.web.dependencies import Services, ServicesDep
 from server.web.live.backpressure import EXTENSION, ViewerGoneError, ViewerProtocol
 from server.web.live.broadcast import Channel
 from server.web.loss_cache import read_loss_curve
+from server.web.metric_cache import read_metrics
 from server.web.sample_streaming import fitting_sample_count
 from server.web.security.rate_limit import TokenBucket
 
@@ -27,6 +28,8 @@ router = APIRouter()
 CLOSE_CLIENT_SENT_TOO_MUCH = 1008
 CLOSE_UNKNOWN_RUN = 4404
 CLOSE_TOO_SLOW = 4408
+# Charts of metrics are small. So many points of each take half as many bytes as the loss.
+METRIC_POINTS = 300
 # Some clients send a message now and then to keep the connection open.
 CLIENT_MESSAGES_PER_MINUTE = 60
 # No sequence number is longer.
@@ -136,12 +139,14 @@ async def read_snapshot(
             store, run = services.supervisor.store, controller.run
             with controller.reading():
                 loss = await read_loss_curve(run.id, store, 1, None)
+                metrics = await read_metrics(run.id, store, 1, None, points=METRIC_POINTS)
                 samples = await store(queries.list_samples, run.id, limit=fitting_sample_count(run))
                 milestones = await store(queries.list_milestones, run.id)
                 checkpoints = await store(queries.list_checkpoints, run.id)
             content = SnapshotContent.model_construct(
                 run_state=run,
                 loss=loss,
+                metrics=metrics,
                 samples=samples,
                 milestones=milestones,
                 checkpoints=checkpoints,

@@ -6,6 +6,7 @@ import json
 import pytest
 from websockets.frames import Opcode
 
+from server.spec.schemas import MetricBuckets
 from server.web.live import broadcast, frames
 from server.web.live.broadcast import Channel
 from tests.serving import LIMIT_S
@@ -20,7 +21,14 @@ def progress(update, points=2):
         "high": [end + 1.0 if end % 3 else None for end in ends],
         "seconds": [end / 100 for end in ends],
     }
-    return {"type": "progress", "update": update, "loss": update / 7, "curve": curve}
+    measured = [end for end in ends if end % 2 == 0]
+    metrics = {"update": measured, "count": [1] * len(measured), "metrics": {}}
+    # The first messages are those of a worker that does not know the second metric.
+    for name in ("norm", "share") if update > 2_500 else ("norm",):
+        values = [end / 10 for end in measured]
+        metrics["metrics"][name] = MetricBuckets(mean=values, low=values, high=values)
+    common = {"type": "progress", "update": update, "loss": update / 7}
+    return common | {"curve": curve, "metrics": metrics}
 
 
 def read(frames):
@@ -82,7 +90,10 @@ def test_a_viewer_that_lags_gets_coalesced_progress_and_all_else():
         ]
         assert curves[0] == curves[1]
     last = next(m for m in one_by_one if m.get("update") == 6)
-    assert together[0] == last | {"curve": together[0]["curve"]}
+    joined = {field: together[0][field] for field in ("curve", "metrics")}
+    assert together[0] == last | joined
+    assert joined["metrics"]["update"] == [2, 4, 6]
+    assert joined["metrics"]["metrics"]["norm"]["mean"] == [0.2, 0.4, 0.6]
     # A cursor in the middle of messages that others get coalesced.
     assert all_after(channel, start + 1, coalesced=True)[0]["curve"]["update"] == [3, 4, 5, 6]
 
@@ -104,14 +115,28 @@ def test_a_coalesced_curve_is_bounded_and_keeps_every_extreme():
         assert curve["smooth"][at] == end + 0.5
         assert curve["seconds"][at] == end / 100
         before = end
+    metrics, before = message["metrics"], 0
+    assert metrics["update"][-1] == sum(metrics["count"]) * 2 == 5_000
+    assert len(metrics["update"]) <= frames.MAX_COALESCED_POINTS
+    norm, share = metrics["metrics"]["norm"], metrics["metrics"]["share"]
+    for at, end in enumerate(metrics["update"]):
+        known = [update / 10 for update in range(before + 2, end + 1, 2)]
+        assert metrics["count"][at] == len(known)
+        assert (norm["low"][at], norm["high"][at]) == (min(known), max(known))
+        assert norm["mean"][at] == pytest.approx(sum(known) / len(known))
+        assert share["high"][at] == (norm["high"][at] if end > 2_500 else None)
+        before = end
 
 
 @in_a_loop
 def test_losses_that_are_not_finite_stay_null():
     curve = {"update": list(range(1, 601)), "smooth": [None] * 600}
     curve |= {"low": [None] * 600, "high": [None] * 600}
-    joined = frames.coalesce([{"type": "progress", "curve": curve}])["curve"]
-    assert set(joined["low"]) == set(joined["high"]) == {None}
+    none = MetricBuckets(mean=[None] * 600, low=[None] * 600, high=[None] * 600)
+    metrics = {"update": curve["update"], "count": [1] * 600, "metrics": {"norm": none}}
+    joined = frames.coalesce([{"type": "progress", "curve": curve, "metrics": metrics}])
+    assert set(joined["curve"]["low"]) == set(joined["curve"]["high"]) == {None}
+    assert set(joined["metrics"]["metrics"]["norm"].mean) == {None}
 
 
 @pytest.mark.parametrize("viewers", [0, broadcast.CROWD_VIEWERS - 1])

@@ -11,7 +11,7 @@ from server.corpora.quality import Quality
 from server.spec import live_messages
 from server.spec.live_messages import LiveMessage
 from server.spec.run_spec import RunSpec
-from server.spec.schemas import Best, Checkpoint, Milestone, Run, RunState, Sample
+from server.spec.schemas import Best, Checkpoint, MetricBuckets, Milestone, Run, RunState, Sample
 from server.web.live import broadcast
 from server.web.live.broadcast import Broadcaster
 
@@ -48,6 +48,11 @@ CHECKPOINT = Checkpoint(
     created_at="2026-01-01T00:00:00+00:00",
 )
 CURVE = live_messages.Curve(update=[2], seconds=[0.5], smooth=[None], low=[1.0], high=[1e-05])
+METRICS = live_messages.MetricPiece(
+    update=[32],
+    count=[1],
+    metrics={"gradient_norm": MetricBuckets(mean=[1e-05], low=[None], high=[0.5])},
+)
 MESSAGES = [
     live_messages.ProgressMessage(
         type="progress",
@@ -60,6 +65,7 @@ MESSAGES = [
         best=Best(update=1, smooth_loss=1.5),
         updates_per_second=3.0,
         curve=CURVE,
+        metrics=METRICS,
         happened_at=NOW_S,
     ),
     live_messages.SampleMessage(type="sample", sample=SAMPLE),
@@ -85,6 +91,11 @@ CONTENTS = {
             "smooth": [None],
             "low": [1.0],
             "high": [1e-05],
+        },
+        "metrics": {
+            "update": [32],
+            "count": [1],
+            "metrics": {"gradient_norm": {"mean": [1e-05], "low": [None], "high": [0.5]}},
         },
         "happened_at": NOW_S,
     },

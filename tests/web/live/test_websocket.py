@@ -10,8 +10,10 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from server.rnn.metrics import MEASURED_EVERY
 from tests.serving import LIMIT_S, PAGES
 
+WAYS = ("mean", "low", "high")
 SMALL = {"hidden_size": 10, "sample_length": 20}
 
 
@@ -72,6 +74,34 @@ def check_curve(server, viewer):
         inside = losses[before:update]
         assert (smooth_loss, low, high) == (smooth[update - 1], min(inside), max(inside))
         before = update
+    check_metrics(server, viewer, snapshot, after)
+
+
+def check_metrics(server, viewer, snapshot, after):
+    """Compare the joined metrics with the value of every measured update."""
+    exact = server.get({"id": viewer.run}, "metrics", points=5_000)
+    assert exact["update"] == list(range(MEASURED_EVERY, exact["to"] + 1, MEASURED_EVERY))
+    assert exact["metrics"]
+    for name, each in exact["metrics"].items():
+        values = dict(zip(exact["update"], each["mean"], strict=True))
+        parts = [snapshot["metrics"], *(m["metrics"] for m in after if m["type"] == "progress")]
+        points = [
+            point
+            for part in parts
+            if name in part["metrics"]
+            for point in zip(
+                part["update"], *(part["metrics"][name][way] for way in WAYS), strict=True
+            )
+        ]
+        assert points[-1][0] == exact["update"][-1]
+        before = 0
+        for update, mean, low, high in points:
+            inside = [
+                values[at] for at in range(before + MEASURED_EVERY, update + 1, MEASURED_EVERY)
+            ]
+            assert (low, high) == (min(inside), max(inside))
+            assert mean == pytest.approx(sum(inside) / len(inside))
+            before = update
 
 
 @pytest.fixture(scope="module")
