@@ -29,7 +29,7 @@ from server.inspection.units import UnitHistory, UnitList
 from server.inspection.unrolled import UnrolledUpdate
 from server.spec.live_messages import Envelope, ServerMessage
 from server.spec.report_remarks import ReportRemarks
-from server.spec.schemas import FirstBelow, Metrics
+from server.spec.schemas import FirstBelow, MetricDescription
 from server.web.routes.own.parameters import FoundParameters
 from server.web.routes.saved_passages import SavedPassageSlice
 
@@ -51,7 +51,7 @@ ANSWERS = [
     Health,
     Intervention,
     Memory,
-    Metrics,
+    MetricDescription,
     OwnLossesResult,
     Probe,
     ProbeHistory,

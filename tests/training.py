@@ -87,5 +87,5 @@ def assert_same_training(one, other):
     assert set(arrays) == set(other_arrays)
     for name, array in arrays.items():
         assert array.tobytes() == other_arrays[name].tobytes(), name
-    for name in ("losses.csv", "samples.txt"):
+    for name in ("losses.csv", "metrics.csv", "samples.txt"):
         assert (one / name).read_bytes() == (other / name).read_bytes()

@@ -199,13 +199,13 @@ interface Memory {
   sentence: string;
 }
 
-/** Metrics over a range of updates, in buckets of `bucket` updates. */
-interface Metrics {
-  from: number;
-  to: number;
-  bucket: number;
-  update: number[];
-  metrics: Record<string, MetricBuckets>;
+/** A metric that is recorded beside the loss. */
+interface MetricDescription {
+  name: string;
+  label: string;
+  unit: string;
+  explanation: string;
+  every: number;
 }
 
 /** The losses of a file beside those of a run. */
@@ -386,6 +386,15 @@ interface Loss {
   validation: ValidationLoss;
 }
 
+/** Metrics over a range of updates, in buckets of `bucket` updates. */
+interface Metrics {
+  from: number;
+  to: number;
+  bucket: number;
+  update: number[];
+  metrics: Record<string, MetricBuckets>;
+}
+
 /** Text that a run wrote during training. */
 interface Sample {
   update: number;
@@ -537,13 +546,6 @@ interface StateNorms {
   layer: number;
   state: string;
   norms: (number | null)[];
-}
-
-/** The mean, the least and the greatest value of a metric in each bucket. */
-interface MetricBuckets {
-  mean: (number | null)[];
-  low: (number | null)[];
-  high: (number | null)[];
 }
 
 /** The losses in buckets: the last update of each, and the smooth loss there. */
@@ -770,6 +772,13 @@ interface LossOnTest {
 interface ValidationLoss {
   update: number[];
   loss: number[];
+}
+
+/** The mean, the least and the greatest value of a metric in each bucket. */
+interface MetricBuckets {
+  mean: (number | null)[];
+  low: (number | null)[];
+  high: (number | null)[];
 }
 
 /** Quality of a text, compared with a corpus. */

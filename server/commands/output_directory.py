@@ -19,6 +19,7 @@ __all__ = [
     "CHECKPOINT",
     "LOSSES",
     "LOSSES_HEADER",
+    "METRICS",
     "SAMPLES",
     "TEST",
     "AppendOnlyFile",
@@ -34,6 +35,7 @@ __all__ = [
 CHECKPOINT = "checkpoint.npz"
 BEST = "best.npz"
 LOSSES = "losses.csv"
+METRICS = "metrics.csv"
 SAMPLES = "samples.txt"
 TEST = "test.json"
 LOSSES_HEADER = "update,epoch,position,loss,smooth_loss\n"

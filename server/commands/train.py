@@ -7,6 +7,7 @@ import hashlib
 import math
 import time
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from server.commands.output_directory import (
     CHECKPOINT,
     LOSSES,
     LOSSES_HEADER,
+    METRICS,
     SAMPLES,
     TEST,
     AppendOnlyFile,
@@ -41,7 +43,9 @@ from server.corpora.proper_names import find_names, find_words
 from server.corpora.visible_text import escape_controls, without_controls
 from server.files.durable import replacing
 from server.files.failpoints import failpoint
+from server.history.metric_csv import metric_header, metric_row
 from server.inference.test_part import loss_on_test_part
+from server.rnn.metrics import METRICS as METRIC_DEFINITIONS
 from server.rnn.training.divergence import divergence_notice
 from server.rnn.training.trainer import Measure, StateError, Trainer
 from server.rnn.vocabulary import Vocabulary
@@ -121,6 +125,15 @@ def train(
         failpoint("train.begin")
         session.run()
     return session
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """The files that grow during a training."""
+
+    losses: AppendOnlyFile
+    metrics: AppendOnlyFile
+    samples: AppendOnlyFile
 
 
 class TrainingSession:
@@ -225,14 +238,17 @@ class TrainingSession:
         with (
             self._progress_bar() as progress,
             AppendOnlyFile(self._out / LOSSES, overwrite=fresh) as losses,
+            AppendOnlyFile(self._out / METRICS, overwrite=fresh) as metrics,
             AppendOnlyFile(self._out / SAMPLES, overwrite=fresh) as samples,
         ):
+            files = _Files(losses, metrics, samples)
             if fresh:
                 (self._out / TEST).unlink(missing_ok=True)
                 losses.write(LOSSES_HEADER)
                 self._write_sample(samples)
-            self._train(progress, losses, samples)
-            self._save(losses, samples)
+            self._metric_names = self._begin_metrics(metrics)
+            self._train(progress, files)
+            self._save(files)
             self._write_last_sample(samples)
 
     def measure_test_part(self) -> LossOnTest:
@@ -270,7 +286,7 @@ class TrainingSession:
 
     # -- training ---------------------------------------------------------------------------------
 
-    def _train(self, progress: Progress, losses: AppendOnlyFile, samples: AppendOnlyFile) -> None:
+    def _train(self, progress: Progress, files: _Files) -> None:
         trainer, last = self._trainer, self._spec["max_updates"]
         task = progress.add_task("", total=last, completed=trainer.updates, loss="", speed="")
         display_due_s = previous_s = time.monotonic()
@@ -280,7 +296,11 @@ class TrainingSession:
         while not self._training_console.should_stop and (last is None or trainer.updates < last):
             epoch, position = trainer.epoch, trainer.position
             loss = trainer.update()
-            losses.write(f"{trainer.updates},{epoch},{position},{loss!r},{trainer.smooth_loss!r}\n")
+            row = f"{trainer.updates},{epoch},{position},{loss!r},{trainer.smooth_loss!r}\n"
+            files.losses.write(row)
+            if trainer.metrics:
+                values = [trainer.metrics.get(name, math.nan) for name in self._metric_names]
+                files.metrics.write(metric_row(trainer.updates, epoch, position, values))
             if not math.isfinite(loss):
                 raise TrainingError(
                     f"The loss was not a finite number at update {trainer.updates:,}: try a lower"
@@ -291,7 +311,7 @@ class TrainingSession:
                 self._print(f"{notice} Try a lower learning rate.")
             diverged = trainer.diverged_since
             if trainer.updates == self._next_sample:
-                self._write_sample(samples)
+                self._write_sample(files.samples)
                 self._next_sample = next_sample(trainer.updates, self._spec["sample_every"])
             now_s = time.monotonic()
             if now_s >= display_due_s:
@@ -304,7 +324,7 @@ class TrainingSession:
                 )
                 display_due_s = now_s + DISPLAY_EVERY_S
             if now_s >= save_due_s:
-                self._save(losses, samples)
+                self._save(files)
                 save_due_s = now_s + self._spec["checkpoint_every_s"]
         progress.update(task, completed=trainer.updates)
 
@@ -346,9 +366,21 @@ class TrainingSession:
 
     # -- files ------------------------------------------------------------------------------------
 
-    def _save(self, losses: AppendOnlyFile, samples: AppendOnlyFile) -> None:
+    def _begin_metrics(self, metrics: AppendOnlyFile) -> list[str]:
+        """Write the first line of the metrics, unless it is there; return the names in it."""
+        with (self._out / METRICS).open(encoding="utf-8") as file:
+            header = file.readline()
+        if not header:
+            metrics.write(header := metric_header(METRIC_DEFINITIONS))
+        return header.strip().split(",")[3:]
+
+    def _save(self, files: _Files) -> None:
         # The text files first: a resume cuts them back to the checkpoint, but cannot extend them.
-        sizes = {LOSSES: losses.sync(), SAMPLES: samples.sync()}
+        sizes = {
+            LOSSES: files.losses.sync(),
+            METRICS: files.metrics.sync(),
+            SAMPLES: files.samples.sync(),
+        }
         arrays, meta = checkpoint_contents(self._trainer, self._vocabulary, self._spec)
         meta |= {"lengths_bytes": sizes, "text_sha256": self._text_sha256}
         if self._given_weights is not None:
@@ -363,8 +395,12 @@ class TrainingSession:
 
     def _truncate_to_checkpoint(self, meta: Meta) -> None:
         """Remove what was written after the checkpoint."""
-        if (sizes := meta.get("lengths_bytes")) is None:
-            # A checkpoint of an earlier version has no sizes.
+        sizes = meta.get("lengths_bytes", {})
+        if METRICS not in sizes:
+            # A checkpoint of an earlier version has no metrics.
+            (self._out / METRICS).unlink(missing_ok=True)
+        if not sizes:
+            # One of a still earlier version has no sizes.
             truncate_losses(self._out / LOSSES, self._trainer.updates)
         else:
             for name, size_bytes in sizes.items():

@@ -16,7 +16,7 @@ from server.history import peaks, smoothing, threshold_search, training_time
 from server.history.loss_history import History, ReducedLoss
 from server.history.metric_history import MetricHistory, ReducedMetrics
 from server.history.threshold_search import Search
-from server.rnn.metrics import METRICS
+from server.rnn.metrics import MEASURED_EVERY, METRICS
 from server.spec.schemas import Checkpoint, Milestone, Run, Sample, ValidationLoss
 from server.store import milestones, sample_selection
 from server.store.database import Store
@@ -35,6 +35,8 @@ __all__ = [
     "list_samples",
     "loss_chunk",
     "losses",
+    "metric_names",
+    "metric_values",
     "precompute_smoothing",
     "queued_runs",
     "reduced_loss",
@@ -325,7 +327,26 @@ def reduced_metrics(
     metrics that the run does not have are left out.
     """
     end = _history(store, run).last
+    found = [name for name in metric_names(store, run) if names is None or name in names]
     history = MetricHistory(store.current(run), run)
-    known = set(history.names)
-    found = [name for name in METRICS if name in known and (names is None or name in names)]
     return history.reduce(found, max(first, 1), end if last is None else min(last, end), points)
+
+
+def metric_names(store: Store, run: str) -> list[str]:
+    """Return the names of the metrics that a run has, in the order of `METRICS`."""
+    known = MetricHistory(store.current(run), run).names
+    return [name for name in METRICS if name in known]
+
+
+def metric_values(
+    store: Store, run: str, names: Sequence[str], updates: range
+) -> list[NDArray[np.float64]] | None:
+    """Return the values of each metric at measured updates, one after the other.
+
+    None if the history does not contain them all.
+    """
+    if _history(store, run).last < updates[-1]:
+        return None
+    history = MetricHistory(store.current(run), run)
+    first, last = updates[0] // MEASURED_EVERY, updates[-1] // MEASURED_EVERY
+    return [history.values(name, first, last) for name in names]

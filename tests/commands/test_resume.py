@@ -1,8 +1,11 @@
 """`train --resume`: the settings it continues with, and the checkpoints it refuses."""
 
+import csv
+
 import pytest
 
 from server.checkpoints.npz import read_archive, read_meta, write_archive
+from server.rnn.metrics import measured_updates
 from tests.commands.conftest import contents, train_command
 from tests.serving import PAGES
 from tests.training import assert_same_training, run_command
@@ -47,6 +50,20 @@ def test_changed_settings_are_applied_and_printed(book, trained):
     assert spec_of(trained) == before | changed | {"max_updates": 200, "clip": None}
     assert read_meta(trained / "checkpoint.npz")["trainer"]["learning_rate"] == 0.05
     assert "--- update 150," in (trained / "samples.txt").read_text()
+    rows = list(csv.DictReader((trained / "metrics.csv").read_text().splitlines()))
+    assert [int(row["update"]) for row in rows] == list(measured_updates(1, 200))
+    unknown = [int(row["update"]) for row in rows if not row["clipped_share"]]
+    assert unknown == list(measured_updates(121, 200))
+    assert [row["learning_rate"] for row in rows if int(row["update"]) > 120] == ["0.05"] * 3
+
+
+def test_a_training_of_a_version_without_metrics_has_those_of_the_new_updates(book, trained):
+    arrays, meta = read_archive(trained / "checkpoint.npz")
+    del meta["lengths_bytes"]["metrics.csv"]
+    write_archive(trained / "checkpoint.npz", arrays, meta)
+    assert resume(book, trained, "--updates", 200).returncode == 0
+    rows = list(csv.DictReader((trained / "metrics.csv").read_text().splitlines()))
+    assert [int(row["update"]) for row in rows] == list(measured_updates(121, 200))
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def assert_same_training(one, other):
     assert meta["trainer"] == other_meta["trainer"]
     for name, array in arrays.items():
         assert array.tobytes() == other_arrays[name].tobytes(), name
-    for name in ("losses.csv", "samples.txt"):
+    for name in ("losses.csv", "metrics.csv", "samples.txt"):
         assert (one / name).read_bytes() == (other / name).read_bytes()
     assert {path.name for path in one.iterdir()} == {path.name for path in other.iterdir()}
 

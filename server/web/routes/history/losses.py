@@ -27,7 +27,7 @@ from server.spec.sizing import batch_layout
 from server.store import queries
 from server.web.dependencies import RunControllerDep, ServicesDep, limit_downloads
 from server.web.loss_cache import DEFAULT_POINTS
-from server.web.routes.history.downloads import as_download
+from server.web.routes.history.csv_files import PositionFinder, as_download
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["history"])
 
@@ -125,23 +125,19 @@ async def download_losses(controller: RunControllerDep, services: ServicesDep) -
     """Stream the loss of every update as CSV."""
     run = controller.run
     layout, factor = batch_layout(run.spec, run.corpus_characters), run.spec.smoothing
-    length, per_epoch = layout.sequence_length, layout.sequences
+    find = PositionFinder(layout)
     # Unlimited reads: a response that has begun cannot be refused.
     read = services.supervisor.store.low_priority
 
     def csv_rows(
         first: int, losses: NDArray[np.float64], smooth: float | None
     ) -> tuple[str, float]:
-        rows, order, order_epoch = [], None, 0
+        rows = []
         for offset, (loss, after) in enumerate(
             zip(losses.tolist(), smooth_losses(losses.tolist(), smooth, factor), strict=True)
         ):
-            epochs, within = divmod(first + offset - 1, per_epoch)
-            if epochs + 1 != order_epoch:
-                order_epoch = epochs + 1
-                order = layout.sequence_order(order_epoch)
-            position = (within if order is None else int(order[within])) * length
-            rows.append(f"{first + offset},{order_epoch},{position},{loss!r},{after!r}\n")
+            epoch, position = find.locate(first + offset)
+            rows.append(f"{first + offset},{epoch},{position},{loss!r},{after!r}\n")
         return "".join(rows), after
 
     end = run.update

@@ -15,7 +15,7 @@ from server.spec.schemas import Sample
 from server.store import queries
 from server.store.queries import SampleSlice
 from server.web.dependencies import RunControllerDep, Services, ServicesDep, limit_downloads
-from server.web.routes.history.downloads import as_download
+from server.web.routes.history.csv_files import as_download
 from server.web.sample_streaming import (
     MAX_SAMPLES,
     SLICE_CHARACTERS,

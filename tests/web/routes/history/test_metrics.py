@@ -1,5 +1,8 @@
 """Metrics over HTTP: their list, and their values at any resolution."""
 
+import csv
+import io
+
 import pytest
 
 from server.rnn.metrics import MEASURED_EVERY, METRICS
@@ -77,6 +80,23 @@ def test_a_fork_continues_the_metrics_of_its_parent(server, run, values):
     assert found["update"] == list(range(N, 265, N))
     assert found["metrics"]["gradient_norm"]["mean"][:6] == values["gradient_norm"][:6]
     assert found["metrics"]["clipped_share"]["mean"] == [*values["clipped_share"][:6], None, None]
+    file = server.client.get(f"/api/runs/{forked['id']}/metrics.csv").text
+    shares = [row["clipped_share"] for row in csv.DictReader(io.StringIO(file))]
+    assert shares[6:] == ["", ""]
+
+
+def test_the_file_has_a_row_for_each_measured_update(server, run, values):
+    answer = server.client.get(f"/api/runs/{run['id']}/metrics.csv")
+    assert answer.headers["content-type"].startswith("text/csv")
+    name = f"hurrah-{run['id']}-metrics.csv"
+    assert answer.headers["content-disposition"] == f'attachment; filename="{name}"'
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert list(rows[0]) == ["update", "epoch", "position", *METRICS]
+    losses = list(csv.DictReader(io.StringIO(server.losses_csv(run).decode())))
+    places = [(row["update"], row["epoch"], row["position"]) for row in losses[N - 1 :: N]]
+    assert [(row["update"], row["epoch"], row["position"]) for row in rows] == places
+    for name in METRICS:
+        assert [float(row[name]) for row in rows] == values[name]
 
 
 @pytest.mark.parametrize(
