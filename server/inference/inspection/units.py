@@ -18,13 +18,11 @@ from server.inference.inspection.messages import FindUnits, ReadUnitHistory
 from server.rnn.architecture import Architecture
 from server.rnn.inspection.correlation import (
     correlate,
-    cut_parts,
     find_followed,
-    read_parts,
-    read_series,
     standardise,
     untrained_scale,
 )
+from server.rnn.inspection.series import cut_parts, read_parts, read_series
 from server.rnn.inspection.untrained import untrained_model
 from server.rnn.training.settings import TrainerSettings
 from server.rnn.vocabulary import Vocabulary

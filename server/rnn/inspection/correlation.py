@@ -9,26 +9,16 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from server.rnn.inspection.activations import read_activations
-from server.rnn.model import Model
-
 __all__ = [
     "Correlations",
     "Followed",
     "correlate",
-    "cut_parts",
     "find_followed",
-    "read_parts",
-    "read_series",
     "standardise",
     "untrained_scale",
 ]
 
 Floats: TypeAlias = NDArray[np.floating]
-Indices: TypeAlias = NDArray[np.integer]
-
-STREAMS, MIN_PART = 64, 200
-"""A text is read in at most so many parts at once, each of at least so many characters."""
 
 CHANCE = 0.01
 """The probability that any unit of a network is said to follow a feature by chance."""
@@ -36,72 +26,6 @@ CHANCE = 0.01
 RELATIVE_NOISE = 1e-6
 """A series whose standard deviation is less than this, relative to its mean, counts as constant: in
 float32 it is rounding."""
-
-
-def cut_parts(indices: Indices, warm_up: int) -> Indices:
-    """Cut a long text into parts of equal length that can be read in parallel.
-
-    Parameters
-    ----------
-    indices : ndarray of int, shape (warm_up + n,)
-        The text, n at least 1.
-    warm_up : int
-        How many of the preceding characters each part begins with, so that the network's state no
-        longer depends on where the part begins.
-
-    Returns
-    -------
-    ndarray of int, shape (parts, warm_up + length)
-        ``parts * length`` is at least n: the last character is repeated as often as needed.
-    """
-    n = len(indices) - warm_up
-    parts = max(1, min(STREAMS, n // MIN_PART))
-    length = -(-n // parts)
-    steps = np.arange(parts)[:, None] * length + np.arange(warm_up + length)
-    return np.asarray(indices[np.minimum(steps, len(indices) - 1)])
-
-
-def read_parts(model: Model, parts: Indices, warm_up: int) -> Floats:
-    """Return the hidden states of all units while a model reads the parts of a text.
-
-    Parameters
-    ----------
-    model : Model
-        Of any cell.
-    parts : ndarray of int, shape (parts, warm_up + length)
-        From `cut_parts`, or some of these.
-    warm_up : int
-        How many characters of each part are read without a result.
-
-    Returns
-    -------
-    ndarray of shape (layers m, parts length)
-        ``h_t`` of each unit after each character, one part after the other; the units of the first
-        layer first.
-    """
-    hidden = read_activations(model, parts, logits=False).hidden[:, :, warm_up:]
-    return hidden.transpose(0, 3, 1, 2).reshape(hidden.shape[0] * hidden.shape[3], -1)
-
-
-def read_series(model: Model, indices: Indices, warm_up: int) -> Floats:
-    """Return the hidden states of all units while a model reads a long text.
-
-    Parameters
-    ----------
-    model : Model
-        Of any cell.
-    indices : ndarray of int, shape (warm_up + n,)
-        The text, n at least 1.
-    warm_up : int
-        How many characters at its beginning are read without a result.
-
-    Returns
-    -------
-    ndarray of shape (layers m, n)
-        As for `read_parts`.
-    """
-    n = len(indices) - warm_up
-    return read_parts(model, cut_parts(indices, warm_up), warm_up)[:, :n]
 
 
 def standardise(series: Floats) -> Floats:

@@ -1,21 +1,71 @@
 """The activations of all units while a model reads a long text."""
 
+from __future__ import annotations
+
+from typing import TypeAlias
+
 import numpy as np
 from numpy.typing import NDArray
 
 from server.rnn.inspection.activations import read_activations
 from server.rnn.model import Model
-from server.rnn.parameters import Array
+
+__all__ = ["cut_parts", "read_parts", "read_series"]
+
+Floats: TypeAlias = NDArray[np.floating]
+Indices: TypeAlias = NDArray[np.integer]
 
 STREAMS, MIN_PART = 64, 200
 """A text is read in at most so many parts at once, each of at least so many characters."""
 
 
-def read_series(model: Model, indices: NDArray[np.integer], warm_up: int) -> Array:
-    """Return the activations of all units while a model reads a long text.
+def cut_parts(indices: Indices, warm_up: int) -> Indices:
+    """Cut a long text into parts of equal length that can be read in parallel.
 
-    The text is cut into parts, which are read in parallel. Before each part the network reads the
-    characters that precede it, so that its state no longer depends on where the part begins.
+    Parameters
+    ----------
+    indices : ndarray of int, shape (warm_up + n,)
+        The text, n at least 1.
+    warm_up : int
+        How many of the preceding characters each part begins with, so that the network's state no
+        longer depends on where the part begins.
+
+    Returns
+    -------
+    ndarray of int, shape (parts, warm_up + length)
+        ``parts * length`` is at least n: the last character is repeated as often as needed.
+    """
+    n = len(indices) - warm_up
+    parts = max(1, min(STREAMS, n // MIN_PART))
+    length = -(-n // parts)
+    steps = np.arange(parts)[:, None] * length + np.arange(warm_up + length)
+    return np.asarray(indices[np.minimum(steps, len(indices) - 1)])
+
+
+def read_parts(model: Model, parts: Indices, warm_up: int) -> Floats:
+    """Return the hidden states of all units while a model reads the parts of a text.
+
+    Parameters
+    ----------
+    model : Model
+        Of any cell.
+    parts : ndarray of int, shape (parts, warm_up + length)
+        From `cut_parts`, or some of these.
+    warm_up : int
+        How many characters of each part are read without a result.
+
+    Returns
+    -------
+    ndarray of shape (layers m, parts length)
+        ``h_t`` of each unit after each character, one part after the other; the units of the first
+        layer first.
+    """
+    hidden = read_activations(model, parts, logits=False).hidden[:, :, warm_up:]
+    return hidden.transpose(0, 3, 1, 2).reshape(hidden.shape[0] * hidden.shape[3], -1)
+
+
+def read_series(model: Model, indices: Indices, warm_up: int) -> Floats:
+    """Return the hidden states of all units while a model reads a long text.
 
     Parameters
     ----------
@@ -24,19 +74,12 @@ def read_series(model: Model, indices: NDArray[np.integer], warm_up: int) -> Arr
     indices : ndarray of int, shape (warm_up + n,)
         The text, n at least 1.
     warm_up : int
-        How many characters are read before each part, without a result.
+        How many characters at its beginning are read without a result.
 
     Returns
     -------
     ndarray of shape (layers m, n)
-        ``h_t`` of each unit after each character, the units of the first layer first.
+        As for `read_parts`.
     """
     n = len(indices) - warm_up
-    streams = max(1, min(STREAMS, n // MIN_PART))
-    length = -(-n // streams)
-    steps = np.arange(streams)[:, None] * length + np.arange(warm_up + length)
-    # What is read beyond the end is cut off below.
-    texts = indices[np.minimum(steps, len(indices) - 1)]
-    hidden = read_activations(model, texts, logits=False).hidden[:, :, warm_up:]
-    layers, _, _, m = hidden.shape
-    return hidden.transpose(0, 3, 1, 2).reshape(layers * m, streams * length)[:, :n]
+    return read_parts(model, cut_parts(indices, warm_up), warm_up)[:, :n]

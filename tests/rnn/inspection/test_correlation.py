@@ -14,12 +14,11 @@ from server.rnn.inspection.correlation import (
     Correlations,
     correlate,
     find_followed,
-    read_series,
     standardise,
     untrained_scale,
 )
+from server.rnn.inspection.series import read_series
 from server.rnn.inspection.untrained import untrained_model
-from server.rnn.sampling.inference import Stepper
 from server.rnn.training.settings import TrainerSettings
 from server.rnn.vocabulary import Vocabulary
 from tests.inspection.quotation_unit import book, quotation_model
@@ -53,23 +52,6 @@ def test_constant_and_broken_series_correlate_with_nothing():
     series = np.array([[3.0] * 6, [0.1, 0.1, 0.1, 0.1, 0.1, 0.1 + 1e-9], [1, 2, np.nan, 4, 5, 6]])
     assert not standardise(series).any()
     assert not standardise(np.full((1, 50_000), 0.1, dtype=np.float32)).any()
-
-
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("layers", [1, 2])
-def test_parts_read_in_parallel_equal_one_text(cell, layers):
-    """A text of three parts; after the warm-up the states of a small network are the same."""
-    settings = TrainerSettings(cell=cell, layers=layers, hidden_size=5, init_scale=0.15, seed=1)
-    model = untrained_model(9, settings)
-    indices = np.random.default_rng(2).integers(0, 9, WARM_UP + 650)
-    found = read_series(model, indices, WARM_UP)
-    stepper, expected = Stepper(model), []
-    for index in indices:
-        stepper.step(index)
-        names = [model.architecture.name("h", layer) for layer in range(layers)]
-        expected.append(np.concatenate([stepper.state[name][0] for name in names]))
-    assert found.shape == (layers * 5, 650)
-    assert np.allclose(found, np.array(expected)[WARM_UP:].T, atol=1e-5)
 
 
 # ---------------------------------------------------------------- What is reported
