@@ -12,7 +12,7 @@ from server.inference.inspection import units
 from server.inference.inspection.loading import LoadedFiles
 from server.inference.inspection.messages import FindUnits, ReadUnitHistory
 from server.inference.inspection.units import UnitReader, stretch_length
-from server.rnn.inspection import correlation
+from server.rnn.inspection import series
 from server.rnn.inspection.activations import read_activations
 from server.rnn.vocabulary import Vocabulary
 from server.spec.run_spec import RunSpec
@@ -85,7 +85,7 @@ def test_the_history_has_the_correlations_with_the_text_itself(run, monkeypatch)
     features = text_features([Stretch(text, start, start + n)])
     inside = features.values[0][features.names.index("inside quotation marks")]
     read = read_activations(learned, vocabulary.encode(text[: start + n])[None], logits=False)
-    length = -(-n // correlation.STREAMS)
+    length = -(-n // series.STREAMS)
     columns = np.flatnonzero(np.arange(n) // length % units.HISTORY_STEP == 0)
     expected = np.corrcoef(read.hidden[0, 0, start:, 0][columns], inside[columns])[0, 1]
     assert found["correlation"][1] == pytest.approx(expected, abs=0.002)
