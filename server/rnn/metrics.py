@@ -22,11 +22,11 @@ from server.rnn.vocabulary import Vocabulary
 __all__ = [
     "MEASURED_EVERY",
     "METRICS",
+    "METRIC_NAME",
     "Metric",
     "MetricValues",
     "Training",
     "Update",
-    "is_metric_name",
     "measured_updates",
 ]
 
@@ -44,12 +44,8 @@ def measured_updates(first: int, last: int) -> range:
     return range(-(-first // MEASURED_EVERY) * MEASURED_EVERY, last + 1, MEASURED_EVERY)
 
 
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
-
-
-def is_metric_name(name: str) -> bool:
-    """Whether a metric, of this or another version of the program, may have this name."""
-    return _NAME.fullmatch(name) is not None
+METRIC_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+"""The form of the name of a metric, of this or another version of the program."""
 
 
 MetricValues = dict[str, float]

@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
+from server.rnn.metrics import METRIC_NAME
 from server.spec.run_spec import StrictModel
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "MANIFEST",
     "MAX_MANIFEST_BYTES",
     "MAX_MEMBERS",
+    "METRICS",
     "MILESTONES",
     "MODELS",
     "OLDEST_DATABASE",
@@ -63,13 +65,18 @@ REMARKS = "report_remarks.jsonl"
 OWN_LOSSES = "own_losses.f64"
 """Only in an archive of a run with such losses: update, loss and smooth loss of each row."""
 CHECKPOINTS, SNAPSHOTS, MODELS = "checkpoints", "snapshots", "models"
+METRICS = "metrics"
+"""The directory of the metrics: a file of float64 each, with a value for each measured update.
+
+An archive of a version that recorded none has none. NaN stands for an update without a value.
+"""
 
 REQUIRED = frozenset(
     (RUN, CORPUS, LOSSES, SAMPLES, MILESTONES, PASSAGES, TRAINING_TIME, CHECKPOINT_ROWS, REMARKS)
 )
 FILES = re.compile(
     rf"{CHECKPOINTS}/[0-9a-f]{{12}}\.npz|{SNAPSHOTS}/(0|[1-9][0-9]{{0,14}})\.npz"
-    rf"|{MODELS}/[0-9a-f]{{24}}\.npz"
+    rf"|{MODELS}/[0-9a-f]{{24}}\.npz|{METRICS}/{METRIC_NAME.pattern}\.f64"
 )
 
 # A run has at most about 200 snapshots; the others are its checkpoints and saved models.

@@ -27,7 +27,9 @@ from server import __version__
 from server.checkpoints.npz import DamagedArchiveError, check_parts, read_meta
 from server.corpora.library import Corpus
 from server.errors import UnknownRunError
+from server.history.metric_history import MetricHistory
 from server.history.summaries import CHUNK_UPDATES
+from server.rnn.metrics import measured_updates
 from server.spec.schemas import Checkpoint
 from server.store.migrations import VERSION as DATABASE_VERSION
 from server.transfer.archive_format import (
@@ -38,6 +40,7 @@ from server.transfer.archive_format import (
     LOSSES,
     MANIFEST,
     MAX_MEMBERS,
+    METRICS,
     MILESTONES,
     MODELS,
     OWN_LOSSES,
@@ -61,8 +64,9 @@ __all__ = ["ExportCancelledError", "LiveCheckpoint", "PreparedArchive", "RunSour
 PIECE_BYTES = 2**18
 # A file system without hard links, or another one than that of the export.
 NO_LINKS = {errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS}
-# Files beside those of the run itself, such as its rows.
-OTHER_MEMBERS = 20
+# Files beside those of the run itself, such as its rows and metrics.
+OTHER_MEMBERS = 100
+VALUES_AT_ONCE = 2**16
 
 
 class ExportCancelledError(RuntimeError):
@@ -228,7 +232,8 @@ class _Preparation:
         def rows(query: str) -> Iterable[tuple[str]]:
             return connection.execute(query, (self._source.run,))
 
-        self._counted["updates"] = self._write_losses(connection)
+        self._counted["updates"] = updates = self._write_losses(connection)
+        self._write_metrics(connection, len(measured_updates(1, updates)))
         for name, key, query in (
             (SAMPLES, "samples", "SELECT sample FROM samples WHERE run = ? ORDER BY update_"),
             (
@@ -269,6 +274,15 @@ class _Preparation:
                 self._check_cancelled()
                 size_bytes += file.write(np.frombuffer(losses, np.float64).astype("<f8").tobytes())
         return size_bytes // np.dtype("<f8").itemsize
+
+    def _write_metrics(self, connection: sqlite3.Connection, measurements: int) -> None:
+        history = MetricHistory(connection, self._source.run)
+        for name in history.names:
+            with self._new(f"{METRICS}/{name}.f64").open("wb") as file:
+                for first in range(1, measurements + 1, VALUES_AT_ONCE):
+                    self._check_cancelled()
+                    last = min(first + VALUES_AT_ONCE - 1, measurements)
+                    file.write(history.values(name, first, last).astype("<f8").tobytes())
 
     def _add_own_losses(self, connection: sqlite3.Connection) -> None:
         (rows,) = connection.execute(

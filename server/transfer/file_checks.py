@@ -19,7 +19,7 @@ from server.checkpoints.checkpoint_format import (
 from server.checkpoints.npz import Arrays, DamagedArchiveError, Meta, read_archive
 from server.checkpoints.unflushed import METRICS, HistoryDelta, read_delta
 from server.rnn.architecture import Architecture
-from server.rnn.metrics import is_metric_name
+from server.rnn.metrics import METRIC_NAME
 from server.rnn.model import Model
 from server.rnn.training.state import OPTIMIZER, StateError
 from server.rnn.vocabulary import Vocabulary
@@ -169,7 +169,7 @@ class FileChecks:
         if not consecutive or not is_duration or delta.losses.dtype != np.float64:
             raise _foreign(what, "its history does not continue that of the run")
         for name, values in delta.metrics.items():
-            if not is_metric_name(name) or values.dtype != np.float64:
+            if METRIC_NAME.fullmatch(name) is None or values.dtype != np.float64:
                 raise _foreign(what, "its metrics are not valid")
             if values.shape != (delta.measured,):
                 raise _foreign(what, "its history does not continue that of the run")

@@ -26,7 +26,9 @@ from server.corpora.visible_text import without_controls
 from server.files.durable import sync_directory
 from server.files.failpoints import failpoint
 from server.history.loss_history import HistoryWriter
+from server.history.metric_history import MetricWriter
 from server.passages.saved_passage import SavedPassage
+from server.rnn.metrics import measured_updates
 from server.spec.report_remarks import ReportRemarks
 from server.spec.run_spec import MAX_SAMPLE_LENGTH, MAX_UPDATES, MAX_WATCH_WORDS
 from server.spec.schemas import Checkpoint, Milestone, Replay, Run, RunState, Sample
@@ -37,6 +39,7 @@ from server.transfer.archive_format import (
     CHECKPOINTS,
     CORPUS,
     LOSSES,
+    METRICS,
     MILESTONES,
     MODELS,
     OWN_LOSSES,
@@ -247,6 +250,7 @@ class _Staging:
         with contextlib.closing(open_database(self._directory / ROWS)) as connection:
             connection.execute("PRAGMA synchronous = OFF")
             self._write_losses(connection)
+            self._write_metrics(connection)
             self._write_rows(connection)
             connection.commit()
         self._write_models(SNAPSHOTS)
@@ -264,6 +268,21 @@ class _Staging:
             _check(bool(np.isfinite(losses).all()), LOSSES, "some are not finite")
             writer.append(first, losses)
         writer.write()
+
+    def _write_metrics(self, connection: sqlite3.Connection) -> None:
+        archive = self._archive
+        count = len(measured_updates(1, self._run.update))
+        for part in [name for name in archive.names if name.startswith(f"{METRICS}/")]:
+            _check(archive.size_bytes(part) == count * LOSS_BYTES, part, "it has another size")
+            writer = MetricWriter(connection, self._run.id, Path(part).stem)
+            for start in range(0, count, LOSSES_AT_ONCE):
+                self._before_piece()
+                length = min(LOSSES_AT_ONCE, count - start)
+                found = archive.read_at(part, start * LOSS_BYTES, length * LOSS_BYTES)
+                values = np.frombuffer(found, "<f8").astype(np.float64)
+                if not np.isnan(values).all():
+                    writer.append(start + 1, values)
+            writer.write()
 
     def _write_rows(self, connection: sqlite3.Connection) -> None:
         run, counts = self._run.id, self._archive.manifest.counts

@@ -9,9 +9,9 @@ import pytest
 from server.rnn.cells import CELLS
 from server.rnn.metrics import (
     MEASURED_EVERY,
+    METRIC_NAME,
     METRICS,
     Metric,
-    is_metric_name,
     measured_updates,
 )
 from server.rnn.network import Network
@@ -152,8 +152,8 @@ def test_an_added_metric_sees_the_text_and_the_predictions(monkeypatch):
 
 def test_every_definition_is_complete():
     for name, metric in METRICS.items():
-        assert is_metric_name(name)
+        assert METRIC_NAME.fullmatch(name)
         assert name == metric.name
         assert metric.label
         assert metric.explanation.endswith(".")
-    assert not any(map(is_metric_name, ["", "A", "a-b", "../a", "a" * 41, "a\n"]))
+    assert not any(map(METRIC_NAME.fullmatch, ["", "A", "a-b", "../a", "a" * 41, "a\n"]))

@@ -281,6 +281,16 @@ def array(name, change):
     return newest(lambda content: array_edited(content, name, change))
 
 
+def added_array(name, added):
+    def add(content):
+        with np.load(io.BytesIO(content), allow_pickle=False) as loaded:
+            arrays = {key: loaded[key] for key in loaded.files}
+        meta = json.loads(str(arrays.pop("meta")))
+        return npz(arrays | {name: added}, meta)
+
+    return newest(add)
+
+
 def snapshot(change):
     def changed(contents):
         name = one(contents, "snapshots", -1)
@@ -333,6 +343,9 @@ WRONG = {
     "one loss more": losses(lambda found: np.append(found, 1.0)),
     "losses of another run": losses(lambda found: found + 1.0),
     "half a loss": lambda contents: {"losses.f64": contents["losses.f64"] + b"1234"},
+    "a metric of another length": lambda contents: {"metrics/gradient_norm.f64": bytes(80)},
+    "half a value of a metric": lambda contents: {"metrics/gradient_norm.f64": bytes(81)},
+    "a metric with a path as its name": lambda contents: {"metrics/../x.f64": bytes(128)},
     # The rows.
     "a sample of the future": line("samples.jsonl", -1, update=531),
     "samples in disorder": line("samples.jsonl", 0, update=100),
@@ -398,6 +411,11 @@ WRONG = {
     "parameters that are not numbers": array("parameters.W", lambda W: W * np.nan),
     "a state that is infinite": array("state.h", lambda h: h + np.inf),
     "a gap before a checkpoint": unflushed(first=900, last=899),
+    "metrics in a checkpoint that are too many": added_array("unflushed.metrics.x", np.ones(99)),
+    "metrics in a checkpoint that are no numbers": added_array(
+        "unflushed.metrics.x", np.ones(0, "i")
+    ),
+    "metrics in a checkpoint without a name": added_array("unflushed.metrics./", np.ones(0)),
     "samples in a checkpoint that are none": unflushed(samples=[{"update": "x"}]),
     "notices in a checkpoint that are none": unflushed(notices=3),
     "negative seconds": unflushed(seconds=-1.0),

@@ -6,6 +6,7 @@ import zipfile
 
 import pytest
 
+from server.rnn.metrics import MEASURED_EVERY
 from server.store.schema import COPIED_TO_FORKS, IMPORTED, RUN_TABLES
 from server.transfer import archive_reader, exporter
 from server.transfer.archive_format import SUFFIX
@@ -14,8 +15,12 @@ from server.transfer.offline import prepared_export
 from tests.serving import PAGES, RunningServer, until
 from tests.training import run_command
 from tests.transfer.conftest import UPDATES, export, import_file, imported, parts
+from tests.transfer.forgery import forge
 
-SHOWN = ("samples", "milestones", "loss", "loss/positions", "loss/explained", "report/remarks")
+SHOWN = (
+    *("samples", "milestones", "loss", "metrics", "loss/positions", "loss/explained"),
+    "report/remarks",
+)
 # What differs between two servers, and between a run and its copy.
 OWN = {"corpus", "spec", "id", "name"}
 
@@ -83,6 +88,17 @@ def test_an_imported_run_resumes_to_the_same_bytes(exported, target, there):
     assert ours == theirs
     assert ours[0]["updates"] == UPDATES + 40
     assert target.losses_csv(there) == exported.server.losses_csv(exported.run)
+    whole = target.get(there, "metrics", points=5_000)
+    assert whole["update"][-1] == (UPDATES + 40) // MEASURED_EVERY * MEASURED_EVERY
+    assert whole == exported.server.get(exported.run, "metrics", points=5_000)
+
+
+def test_an_archive_of_a_version_without_metrics_is_imported(exported, target):
+    metrics = [name for name in parts(exported.file) if name.startswith("metrics/")]
+    assert "metrics/gradient_norm.f64" in metrics
+    old = imported(target, forge(exported.file, dict.fromkeys(metrics), database=6))
+    assert target.get(old, "metrics")["metrics"] == {}
+    target.client.delete(f"/api/runs/{old['id']}")
 
 
 def test_a_run_that_is_there_already_is_imported_as_a_copy(exported, target, there):
