@@ -166,6 +166,7 @@ def _pictures() -> list[Picture]:
         Picture("gradients-dark", WIDE, "dark", _check_gradients, "gradients?mistake=clipping"),
         Picture("course-light", WIDE, "light", _check_own_gradients, "course"),
         Picture("mistakes-light", WIDE, "light", _train_mistake, "course/mistakes"),
+        Picture("update-light", WIDE, "light", _take_update_apart),
         Picture("phone-light", PHONE, "light", _watch),
         Picture("phone-dark", PHONE, "dark", _watch),
     ]
@@ -263,6 +264,15 @@ def _read_the_book(page: Page) -> None:
     expect(page.locator(".sequence .surprising")).to_have_count(3)
     page.mouse.move(x + 1, y)
     expect(page.locator("#position-excerpt")).not_to_be_empty()
+
+
+def _take_update_apart(page: Page) -> None:
+    """Go through the next update, forward and half the way back."""
+    page.locator("#step-inside").click()
+    expect(page.locator("#update")).to_be_visible()
+    page.locator("#update-position").fill("40")
+    expect(page.locator("#update-phase")).to_contain_text("backward")
+    page.locator(".inside-views").evaluate("card => card.scrollIntoView()")
 
 
 def _check_gradients(page: Page) -> None:

@@ -213,6 +213,8 @@ interface InsideState {
   history: (ProbeHistory & { text: string; index: number }) | null;
   /** The view in front. */
   view: string;
+  /** The position in the update that is taken apart, from 0. */
+  updateStep: number;
   /** Why there is no newer probe, in a sentence. */
   problem: string | null;
 }

@@ -4,7 +4,16 @@
 logistic function.
 """
 
-__all__ = ["ADAGRAD", "LAYER", "LAYER_BACK", "LOSS", "OUTPUT", "OUTPUT_BACK"]
+__all__ = [
+    "ADAGRAD",
+    "CLIP",
+    "LAYER",
+    "LAYER_BACK",
+    "LOSS",
+    "OPTIMIZER",
+    "OUTPUT",
+    "OUTPUT_BACK",
+]
 
 LAYER = {
     "rnn": ("h_t = tanh(W h_{t-1} + U x_t + b)",),
@@ -64,8 +73,18 @@ LAYER_BACK = {
 OUTPUT = ("o_t = V h_t + c", "p_t = softmax(o_t)")
 LOSS = ("loss = -∑_t log(y_t^T p_t)",)
 OUTPUT_BACK = ("do_t = p_t - y_t", "dV = ∑_t do_t h_t^T", "dc = ∑_t do_t", "e_t = V^T do_t")
-ADAGRAD = (
-    "g ← clip(g, -5, 5)",
-    "G ← G + g^2",
-    "θ ← θ - η g / √(G + 10^{-8})",
-)
+OPTIMIZER = {
+    "adagrad": ("G ← G + g^2", "θ ← θ - η g / √(G + 10^{-8})"),
+    "adam": (
+        "m ← β_1 m + (1 - β_1) g",
+        "v ← β_2 v + (1 - β_2) g^2",
+        "θ ← θ - η (m / (1 - β_1^t)) / (√(v / (1 - β_2^t)) + ε)",
+    ),
+    "rmsprop": ("v ← ρ v + (1 - ρ) g^2", "θ ← θ - η g / (√v + ε)"),
+    "sgd": ("v ← μ v + g", "θ ← θ - η v"),
+}
+CLIP = {
+    "value": ("g_i ← max(-k, min(g_i, k))",),
+    "norm": ("g ← g * min(1, k / ‖g‖)",),
+}
+ADAGRAD = ("g ← clip(g, -5, 5)", *OPTIMIZER["adagrad"])

@@ -11,22 +11,38 @@ import io
 import keyword
 import re
 import tokenize
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
 
 from markupsafe import Markup
 
-from server.course.equations import ADAGRAD, LAYER, LAYER_BACK, LOSS, OUTPUT, OUTPUT_BACK
+from server.course.equations import (
+    ADAGRAD,
+    CLIP,
+    LAYER,
+    LAYER_BACK,
+    LOSS,
+    OPTIMIZER,
+    OUTPUT,
+    OUTPUT_BACK,
+)
 from server.rnn.cells import CELLS
 from server.rnn.reference import network
 
-__all__ = ["MethodPart", "method_of", "network_method", "reference_module", "typeset"]
+__all__ = [
+    "MethodPart",
+    "method_of",
+    "network_method",
+    "reference_module",
+    "typeset",
+    "update_equations",
+]
 
-FUNCTIONS = {"tanh", "softmax", "log", "clip", "loss", "σ"}
+FUNCTIONS = {"tanh", "softmax", "log", "clip", "loss", "max", "min", "σ"}
 TOKEN = re.compile(
-    r"(?P<name>[A-Za-zθησ]+|∑)|(?P<number>\d+)|(?P<script>[_^](?:\{[^}]*\}|\w))|(?P<other>[\s\S])"
+    r"(?P<name>[A-Za-zβεημρσθ]+|∑)|(?P<number>\d+)|(?P<script>[_^](?:\{[^}]*\}|\w))|(?P<other>[\s\S])"
 )
 OPERATORS = {"*": "⊙", "-": "−"}
 
@@ -78,6 +94,30 @@ def network_method() -> list[MethodPart]:
         _part("Back through the output and all layers", network.backward, OUTPUT_BACK),
         _part("AdaGrad", network.train, ADAGRAD),
     ]
+
+
+@cache
+def update_equations() -> dict[str, dict[str, list[Markup]]]:
+    """Return the equations of an update, by its part and then by the setting that they are of.
+
+    The parts are "forward", "backward" and "sum" (by cell; "" is the output), "loss", "clip" (by
+    mode), and "step" (by optimizer).
+    """
+    back = {**LAYER_BACK, "": OUTPUT_BACK}
+    parts: dict[str, dict[str, Sequence[str]]] = {
+        "forward": {**LAYER, "": OUTPUT},
+        "loss": {"": LOSS},
+        "backward": {
+            cell: [line for line in lines if "∑" not in line] for cell, lines in back.items()
+        },
+        "sum": {cell: [line for line in lines if "∑" in line] for cell, lines in back.items()},
+        "clip": {**CLIP},
+        "step": {**OPTIMIZER},
+    }
+    return {
+        part: {key: [typeset(line) for line in lines] for key, lines in of_part.items()}
+        for part, of_part in parts.items()
+    }
 
 
 def _part(title: str, function: Callable[..., object], equations: tuple[str, ...]) -> MethodPart:

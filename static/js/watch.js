@@ -76,6 +76,7 @@ store.watch(
   ({ runId }) => [runId],
   (id) => {
     compareLink.setAttribute("href", id ? `/compare?with=${id}` : "/compare");
+    find("#step-inside").setAttribute("href", `/inside?${id ? `run=${id}&` : ""}view=update`);
     rememberRun(id);
   },
 );

@@ -21,7 +21,13 @@ from server.rnn.metrics import MEASURED_EVERY, METRICS
 from server.spec.description import MAX_SAFE_INTEGER, form_description, script_description
 from server.web.http.problems import Problem
 from server.web.http.static_files import StaticFiles
-from server.web.method import method_of, network_method, reference_module
+from server.web.method import (
+    method_of,
+    network_method,
+    reference_module,
+    typeset,
+    update_equations,
+)
 from server.web.page_limits import page_limits
 from server.web.security.auth import is_operator
 
@@ -59,7 +65,15 @@ async def watch(request: Request) -> Response:
 @router.get("/inside", response_class=HTMLResponse)
 async def inside(request: Request) -> Response:
     """Return the page that looks inside a network."""
-    return _page(request, "inside.html", "inside", view="Inside", skip="the network")
+    return _page(
+        request,
+        "inside.html",
+        "inside",
+        view="Inside",
+        skip="the network",
+        update_equations=update_equations(),
+        typeset=typeset,
+    )
 
 
 @router.get("/passages", response_class=HTMLResponse)

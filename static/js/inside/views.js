@@ -7,9 +7,13 @@
  */
 
 import { mountTextView } from "./text/text-view.js";
+import { mountUpdateView } from "./update/update-view.js";
 
 /** @type {{ name: string, mount: (store: InsideStore) => void, readsText?: boolean }[]} */
-const VIEWS = [{ name: "text", mount: mountTextView, readsText: true }];
+const VIEWS = [
+  { name: "text", mount: mountTextView, readsText: true },
+  { name: "update", mount: mountUpdateView },
+];
 
 /** Whether the view in front draws the probe. @param {InsideState} state */
 export const readsText = ({ view }) =>

@@ -478,6 +478,13 @@ export const getProbeText = (/** @type {string} */ id) => call(run(id, "/probe/t
 export const getSnapshots = (id) => call(run(id, "/snapshots"));
 
 /**
+ * The next update of a run as it stands, taken apart.
+ *
+ * @type {(id: string, signal: AbortSignal) => Promise<UnrolledUpdate>}
+ */
+export const getUnrolled = (id, signal) => call(run(id, "/unrolled"), { signal });
+
+/**
  * Measure the loss of the best model on the test part of a run.
  *
  * @param {string} id

@@ -13,6 +13,7 @@ export const initialState = (given = {}) => ({
   view: "text",
   temperature: 1,
   tint: "surprisal",
+  updateStep: 0,
   runId: null,
   source: "latest",
   ...emptyRun,
@@ -22,8 +23,8 @@ export const initialState = (given = {}) => ({
 /**
  * The part of the state that belongs to the run in view.
  *
- * @type {Omit<InsideState, "operator" | "runs" | "view" | "temperature" | "tint" | "runId" |
- *   "source">}
+ * @type {Omit<InsideState, "operator" | "runs" | "view" | "temperature" | "tint" | "updateStep" |
+ *   "runId" | "source">}
  */
 const emptyRun = {
   run: null,
@@ -119,6 +120,11 @@ export const PARAMETERS = {
       const [, layer, unit] = /^(\d{1,2})-(\d{1,6})$/.exec(text) ?? [];
       return unit ? { unit: { layer: Number(layer), unit: Number(unit) } } : null;
     },
+  },
+  /** The position in the update; see update/positions.js. */
+  step: {
+    read: ({ updateStep }) => (updateStep ? String(updateStep) : null),
+    parse: (text) => (WHOLE.test(text) ? { updateStep: Number(text) } : null),
   },
   /** The probe text, unless it is the run's own. */
   text: {
