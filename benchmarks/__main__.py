@@ -11,6 +11,7 @@ import numpy as np
 from rich.console import Console
 
 from benchmarks.course import course
+from benchmarks.inside import inside
 from benchmarks.mistakes import mistakes
 from benchmarks.server.long_history import long_history
 from benchmarks.server.report import report
@@ -33,6 +34,7 @@ TARGETED = {
     "weights": weights,
     "course": course,
     "units": units,
+    "inside": inside,
 }
 
 

@@ -120,6 +120,12 @@ def _compare(page: Page) -> None:
     page.locator("#compare-chart[data-drawn]").wait_for(state="attached")
 
 
+def _inside(page: Page) -> None:
+    expect(page.locator("#text-view")).to_have_attribute("data-ready", "true")
+    expect(page.locator("#text-curve-about")).to_contain_text("at update")
+    expect(page.locator("#text-strip .tint").first).to_be_attached()
+
+
 def _fork(page: Page) -> None:
     page.get_by_label("Fork", exact=True).click()
     page.locator("#fork-more summary").click()
@@ -150,6 +156,10 @@ STATES = [
     State("compare", _compare, address="compare?runs={run}"),
     State("fork", _fork, "#fork-dialog"),
     State("reading", _read, "#reading", "?run={run}&tab=reading&at=900", stays_open=True),
+    State("inside", _inside, address="inside?run={run}"),
+    State(
+        "inside, gradient", _inside, "#text-view", "inside?run={run}&tint=gradient", stays_open=True
+    ),
     State("gradients", _check_gradients, address="gradients"),
     State("course", _check_own_gradients, address="course?hidden_size=5"),
     State("mistakes", _train_mistake, address="course/mistakes?hidden_size=5&updates=20"),

@@ -29,10 +29,10 @@ export function mountRunPicker(store, currentRun) {
     },
   );
   store.watch(
-    (state) => [state.run?.state, state.run?.update, state.run?.spec, isOutdated(state)],
-    (state, update, spec, outdated) => {
-      const known = spec && `${networkSummary(spec)}; ${format.knownState(state, outdated)}`;
-      setText(find("#inside-run-about"), known ? `${known} at ${format.count(update)}` : "");
+    (state) => [state.run?.state, state.run?.spec, isOutdated(state)],
+    (state, spec, outdated) => {
+      const about = spec && `${networkSummary(spec)}; ${format.knownState(state, outdated)}`;
+      setText(find("#inside-run-about"), about ?? "");
     },
   );
 }

@@ -16,13 +16,13 @@ export function mountSource(store) {
   slider.addEventListener("input", () => choose(atSlider()));
 
   store.watch(
-    (state) => [state.source, state.snapshots, state.run?.state],
-    (source, snapshots, runState) => {
+    (state) => [state.source, state.snapshots, state.run?.state, state.run?.update],
+    (source, snapshots, runState, update) => {
       const live = isLive(store.get());
       slider.max = String(Math.max(snapshots.length - 1, 0));
       const at = live ? snapshots.length - 1 : nearest(snapshots, source.update);
       slider.value = String(at);
-      const shown = snapshots[at];
+      const shown = live ? update : snapshots[at];
       const text = shown === undefined ? "none yet" : `update ${format.count(shown)}`;
       slider.setAttribute("aria-valuetext", text);
       setText(find("#inside-snapshot-update"), text);

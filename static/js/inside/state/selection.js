@@ -25,7 +25,7 @@ export function aboutCharacter({ characters, surprisal, unknown }, index) {
   if (bits !== null) {
     return `Probability ${format.probability(2 ** -bits)}, surprisal ${format.fine(bits)} bits.`;
   }
-  if (unknown.includes(index)) return "The network does not know this character and skips it.";
+  if (unknown.includes(index)) return "Unknown to the network, which skips it.";
   return surprisal.some((other) => other !== null) || characters.length === 1 + unknown.length
     ? "Not predicted: nothing comes before it."
     : "The probability is not a finite number: the network has diverged.";

@@ -9,7 +9,6 @@ import { languageOf } from "../../standalone/characters.js";
 const KEYS = { ArrowLeft: -1, ArrowRight: 1 };
 
 export class Strip {
-  #host;
   #text;
   #on;
   /** @type {HTMLElement[]} */
@@ -26,7 +25,6 @@ export class Strip {
    * @param {(index: number, byKey: boolean) => void} on.select
    */
   constructor(host, on) {
-    this.#host = host;
     this.#text = /** @type {HTMLElement} */ (host.querySelector("p"));
     this.#on = on;
     host.addEventListener("pointerover", ({ target, pointerType }) => {

@@ -167,6 +167,22 @@ def test_an_index_beyond_the_text_is_refused(server, run, what):
     ]
 
 
+def test_probes_during_training_change_no_byte(server):
+    spec = {"corpus": server.upload(PAGES)["id"], "seed": 3, "max_updates": 600, "pace": 1_000}
+    probed, alone = server.create(**spec, **SMALL), server.create(**spec, **SMALL)
+    updates = set()
+    while server.run(probed)["state"] != "finished":
+        updates.add(probe(server, probed, saliency=True)["model"]["update"])
+    assert len(updates) > 2
+    server.until_ended(alone)
+    (arrays, meta), (others, other) = (
+        server.checkpoint_file(run, "latest") for run in (probed, alone)
+    )
+    assert meta["trainer"] == other["trainer"]
+    assert arrays.keys() == others.keys()
+    assert all(np.array_equal(array, others[name]) for name, array in arrays.items())
+
+
 @pytest.mark.parametrize(
     ("request_", "field", "message"),
     [

@@ -1,0 +1,163 @@
+"""The cost of looking inside a network: `python -m benchmarks inside [SECONDS]`.
+
+The time of a probe with all gradients, and the speed of training while the Inside page is open in a
+real browser on the same machine, relative to the speed just before and just after.
+"""
+
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.server.server_process import ServerProcess, cpu_s
+from benchmarks.verdicts import Verdict
+from server.checkpoints.checkpoint_format import model_contents, new_trainer
+from server.checkpoints.npz import write_archive
+from server.inference.inspection.loading import LoadedFiles, read_text
+from server.inference.inspection.messages import ProbeText
+from server.inference.inspection.probe import probe_text
+from server.rnn.cells import CELLS
+from server.rnn.vocabulary import Vocabulary
+from server.settings import SHIPPED_CORPORA
+from server.spec.run_spec import RunSpec
+
+NOVEL = SHIPPED_CORPORA / "the-lamps-of-saltmere.txt"
+CHARACTERS, POSITION = 200, 20_000
+UPDATES = 500
+REPEATS = 15
+SECONDS, ROUNDS, SETTLING_S = 8.0, 3, 3.0
+FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
+PROBE_LIMIT_MS = 40.0
+LEAST_SPEED = 0.9
+
+REFRESHES = "performance.getEntriesByType('resource').filter((e) => e.name.endsWith('/probe'))"
+
+
+def inside(arguments: list[str], console: Console) -> Iterator[Verdict]:
+    """Measure, print the figures, and yield their verdicts."""
+    seconds = float(arguments[0]) if arguments else SECONDS
+    with tempfile.TemporaryDirectory(prefix="hurrah-inside-") as directory:
+        yield from _probes(Path(directory), console)
+        with ServerProcess(Path(directory) / "data") as server:
+            yield from _training(server, seconds, console)
+
+
+def _probes(directory: Path, console: Console) -> Iterator[Verdict]:
+    """Time probes of 200 characters with all pairs of gradients."""
+    text = read_text(str(NOVEL))
+    vocabulary = Vocabulary.from_text(text)
+    indices = vocabulary.encode(text)
+    table = Table(title=f"A probe of {CHARACTERS} characters, m = 100, K = {len(vocabulary)}, ms")
+    for heading in ("cell", "in the inference process", "request and answer over HTTP"):
+        table.add_column(heading, justify="left" if heading == "cell" else "right")
+    inside_ms: dict[str, float] = {}
+    with ServerProcess(directory / "probes") as server:
+        for cell in CELLS:
+            spec = RunSpec(cell=cell).model_dump(mode="json")
+            trainer = new_trainer(indices, vocabulary, spec)
+            for _ in range(UPDATES):
+                trainer.update()
+            contents = model_contents(trainer.current_model(), vocabulary, spec)
+            files, times = LoadedFiles(), []
+            for number in range(REPEATS):
+                # As with a live network, each probe reads another file.
+                path = directory / f"{cell}{number}.npz"
+                write_archive(path, *contents, durable=False)
+                command = ProbeText(
+                    path=str(path),
+                    which="latest",
+                    spec=spec,
+                    corpus_path=str(NOVEL),
+                    text=text[POSITION : POSITION + CHARACTERS],
+                    top=5,
+                    temperature=1.0,
+                    layer=None,
+                    saliency=True,
+                    index=None,
+                )
+                start_s = time.perf_counter()
+                probe_text(files, command)
+                times.append(time.perf_counter() - start_s)
+            inside_ms[cell] = statistics.median(times) * 1e3
+            around_ms = _over_http_ms(server, cell, text)
+            table.add_row(cell, f"{inside_ms[cell]:.1f}", f"{around_ms:.1f}")
+    console.print(table)
+    for cell, value in inside_ms.items():
+        yield Verdict(f"{cell}: a probe with all gradients, ms", value, "under", PROBE_LIMIT_MS)
+
+
+def _over_http_ms(server: ServerProcess, cell: str, text: str) -> float:
+    """Return the median time of a probe of a paused run, each of another text."""
+    spec = {"cell": cell, "paused": True}
+    run = server.request("POST", "/runs", spec)["id"]
+    server.request("POST", f"/runs/{run}/step", {"updates": UPDATES})
+    times = []
+    for number in range(REPEATS + 1):
+        part = text[POSITION + number : POSITION + number + CHARACTERS]
+        start_s = time.perf_counter()
+        server.request("POST", f"/runs/{run}/probe", {"text": part, "saliency": True})
+        times.append(time.perf_counter() - start_s)
+    server.request("DELETE", f"/runs/{run}")
+    # The first one has started the process.
+    return statistics.median(times[1:]) * 1e3
+
+
+def _training(server: ServerProcess, seconds: float, console: Console) -> Iterator[Verdict]:
+    """Compare the speed of training with and without the page."""
+    # The environment of `make bench` lacks it, and the other benchmarks do not need it.
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415
+
+    chromium = os.environ.get("HURRAH_BROWSER") or shutil.which("chromium")
+    run = server.request("POST", "/runs", {"max_updates": None, "sample_every": 10_000})["id"]
+    address = f"http://127.0.0.1:{server.port}/inside?run={run}"
+    table = Table(title=f"Training beside the page, medians of {ROUNDS} rounds")
+    for heading in ("tint", "speed, share", "refreshes a second", "server, cores"):
+        table.add_column(heading, justify="left" if heading == "tint" else "right")
+    verdicts = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=[*FLAGS])
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        for tint in ("surprisal", "gradient"):
+            shares, rates, cores = [], [], []
+            for _ in range(ROUNDS):
+                before = _updates_per_second(server, run, page, seconds)
+                page.goto(f"{address}&tint={tint}")
+                page.locator("#text-view[data-ready=true]").wait_for()
+                time.sleep(SETTLING_S)
+                seen, spent = page.evaluate(f"{REFRESHES}.length"), cpu_s(server.pid)
+                beside = _updates_per_second(server, run, page, seconds)
+                rates.append((page.evaluate(f"{REFRESHES}.length") - seen) / seconds)
+                cores.append((cpu_s(server.pid) - spent) / seconds)
+                page.goto("about:blank")
+                time.sleep(SETTLING_S)
+                after = _updates_per_second(server, run, page, seconds)
+                shares.append(2 * beside / (before + after))
+            figures = [statistics.median(each) for each in (shares, rates, cores)]
+            table.add_row(tint, *(f"{figure:.3f}" for figure in figures))
+            verdicts.append(
+                Verdict(f"{tint}: training's speed, share", figures[0], "at least", LEAST_SPEED)
+            )
+        browser.close()
+    console.print(table)
+    yield from verdicts
+
+
+def _updates_per_second(
+    server: ServerProcess,
+    run: str,
+    page: Any,  # noqa: ANN401 - a page of Playwright
+    seconds: float,
+) -> float:
+    """Return the speed of training over a while in which the browser may work."""
+    start_s, first = time.monotonic(), server.request("GET", f"/runs/{run}")["update"]
+    # Not `time.sleep`: the events of the page must be read.
+    page.wait_for_timeout(seconds * 1e3)
+    made = server.request("GET", f"/runs/{run}")["update"] - first
+    return float(made / (time.monotonic() - start_s))

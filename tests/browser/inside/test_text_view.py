@@ -1,0 +1,222 @@
+"""The Inside page and its text view."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Window, eventually
+from tests.browser.server_process import Server
+
+SMALL = {"hidden_size": 10, "sample_length": 20}
+MARKUP = "<img src=x onerror=alert(1)></p><script>alert(2)</script>{{7*7}}"
+# Arabic, a direction override, a mark without a letter, and a character beyond 16 bits.
+SCRIPTS = "مرحبا said\u202e Orla\u0301. 😀"
+
+
+@pytest.fixture(scope="module")
+def run(keep_run: Callable[..., str]) -> str:
+    return keep_run(max_updates=200, **SMALL)
+
+
+def inside(server: Server, page: Page, run: str, query: str = "") -> Page:
+    """Open the page and wait until a probe is drawn."""
+    page.goto(f"{server.url}inside?run={run}{query}")
+    expect(page.locator("#text-view")).to_have_attribute("data-ready", "true")
+    return page
+
+
+def strip_text(page: Page) -> str:
+    return str(page.locator("#text-strip p").evaluate("p => p.textContent"))
+
+
+# The first one, before the module's run exists.
+def test_without_a_run_the_page_says_so(server: Server, window: Window) -> None:
+    window.page.goto(f"{server.url}inside")
+    expect(window.page.locator("#inside-none-title")).to_be_visible()
+    expect(window.page.locator("#inside")).to_be_hidden()
+
+
+def test_the_bars_and_the_curve_follow_the_selected_character(
+    server: Server, window: Window, run: str
+) -> None:
+    page = inside(server, window.page, run)
+    strip, place = page.locator("#text-strip"), page.locator("#text-place")
+    text = page.locator("#inside-text").input_value()
+    assert strip_text(page) == text
+    # A passage with dialogue.
+    assert text.count('"') >= 4
+    expect(place).to_have_text(f"character {len(text)} of {len(text)}")
+    expect(page.locator("#text-about")).to_contain_text("Read by the network of update 200.")
+    assert page.locator("#text-strip .tint").count() > 20
+
+    page.locator("#text-strip span").nth(7).click()
+    expect(page.locator("#text-name")).to_have_text(re.sub("^ $", "space", text[7]))
+    expect(page.locator("#text-character")).to_contain_text("bits")
+    curve = page.locator("#text-curve-about")
+    expect(curve).to_contain_text("at update 0")
+    expect(curve).to_contain_text("at update 200")
+    expect(page.locator("#text-curve .curve-line")).to_have_attribute("d", re.compile("^M0 "))
+
+    # The keys move the selection, and it is announced; hovering shows another one for a moment.
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowLeft")
+    expect(place).to_have_text(f"character 9 of {len(text)}")
+    expect(page.locator("#live-region")).to_contain_text(f"character 9 of {len(text)}")
+    expect(strip.locator(".chosen")).to_have_count(1)
+    page.locator("#text-strip span").nth(30).hover()
+    expect(place).to_have_text(f"character 31 of {len(text)}")
+    page.mouse.move(2, 2)
+    expect(place).to_have_text(f"character 9 of {len(text)}")
+    page.keyboard.press("Home")
+    expect(page.locator("#text-character")).to_have_text("Not predicted: nothing comes before it.")
+    expect(curve).to_contain_text("it has no curve")
+    page.keyboard.press("End")
+    expect(place).to_have_text(f"character {len(text)} of {len(text)}")
+
+    # A low temperature gives all to the likeliest.
+    shares = page.locator("#text-likeliest .share")
+    names = page.locator("#text-likeliest bdi").all_inner_texts()
+    assert len(names) == len(set(names)) == 5
+    page.locator("#text-temperature").fill("0")
+    expect(shares.first).to_have_text("100%")
+    assert page.locator("#text-likeliest bdi").all_inner_texts() == names
+    page.locator("#text-temperature").fill("2")
+    expect(shares.first).not_to_have_text("100%")
+
+    # Only earlier characters have a gradient, the last ones the greatest.
+    page.locator("input[name=text-tint][value=gradient]").check()
+    page.locator("#text-strip span").nth(60).click()
+    expect(strip.locator(".tint").first).to_be_attached()
+    tinted = strip.locator(".tint").evaluate_all("all => all.map((each) => Number(each.dataset.i))")
+    assert set(tinted) <= set(range(60))
+    assert max(tinted) >= 57
+
+    # The address has all of it.
+    for part in ("tint=gradient", "at=60", "temperature=2"):
+        expect(page).to_have_url(re.compile(part))
+    page.reload()
+    expect(place).to_have_text(f"character 61 of {len(text)}")
+    expect(page.locator("#text-temperature")).to_have_value("2")
+    expect(page.locator("input[name=text-tint][value=gradient]")).to_be_checked()
+
+
+def test_snapshots_show_an_earlier_network(server: Server, window: Window, run: str) -> None:
+    page = inside(server, window.page, run)
+    about, update = page.locator("#text-about"), page.locator("#inside-snapshot-update")
+    page.locator("input[name=inside-source][value=snapshot]").check()
+    slider = page.locator("#inside-snapshot")
+    slider.fill("0")
+    expect(update).to_have_text("update 0")
+    expect(about).to_contain_text("network of update 0.")
+    slider.press("ArrowRight")
+    expect(update).to_have_text("update 1")
+    expect(slider).to_have_attribute("aria-valuetext", "update 1")
+    expect(about).to_contain_text("network of update 1.")
+    expect(page).to_have_url(re.compile("update=1"))
+    page.locator("input[name=inside-source][value=live]").check()
+    expect(about).to_contain_text("network of update 200.")
+
+
+@pytest.mark.parametrize("text", [MARKUP, SCRIPTS])
+def test_any_text_can_be_read(server: Server, window: Window, run: str, text: str) -> None:
+    page = inside(server, window.page, run)
+    field = page.locator("#inside-text")
+    field.fill(text)
+    eventually(lambda: strip_text(page), lambda shown: shown == text, "the text")
+    assert page.locator("#text-strip :is(img, script)").count() == 0
+    expect(page.locator("#inside-text-count")).to_have_text(f"{len(text)} of 2,000")
+    unknown = page.locator("#text-strip .unknown")
+    expect(unknown.first).to_be_attached()
+    page.locator("#text-strip").press("End")
+    if text == SCRIPTS:
+        expect(page.locator("#text-name")).to_have_text("😀")
+        expect(page.locator("#text-character")).to_have_text(
+            "Unknown to the network, which skips it."
+        )
+        expect(page.locator("#text-about")).to_contain_text("characters are unknown to it.")
+    # A link to it shows it again.
+    expect(page).to_have_url(re.compile("text="))
+    page.reload()
+    expect(field).to_have_value(text)
+    page.get_by_role("button", name="Passage of the corpus").click()
+    eventually(lambda: strip_text(page), lambda shown: shown != text, "the passage")
+    expect(page).not_to_have_url(re.compile("text="))
+
+
+def test_a_text_that_is_empty_or_too_long_changes_nothing(
+    server: Server, window: Window, run: str
+) -> None:
+    page = inside(server, window.page, run)
+    field, error = page.locator("#inside-text"), page.locator("#error-inside-text")
+    shown = strip_text(page)
+    field.fill("x" * 2_003)
+    expect(error).to_have_text("The text may have at most 2,000 characters: remove 3.")
+    expect(field).to_have_attribute("aria-invalid", "true")
+    field.fill("")
+    expect(error).to_have_text("Write at least one character for the network to read.")
+    assert strip_text(page) == shown
+    field.fill("x" * 2_000)
+    expect(error).to_have_text("")
+    eventually(lambda: strip_text(page), lambda text: text == "x" * 2_000, "the longest text")
+
+
+def test_the_page_follows_the_training_at_most_five_times_a_second(
+    server: Server, window: Window
+) -> None:
+    run = server.create_run(pace=200, max_updates=None, **SMALL)
+    page = inside(server, window.page, run)
+    about = page.locator("#text-about")
+    for _ in range(4):
+        now = about.inner_text()
+        expect(about).not_to_have_text(now)
+    server.call("POST", f"runs/{run}/pause", {})
+    paused = server.call("GET", f"runs/{run}")["update"]
+    expect(about).to_contain_text(f"network of update {paused:,}.")
+    expect(page.locator("#inside-live-word")).to_have_text("Latest")
+    starts = page.evaluate(
+        "performance.getEntriesByType('resource').filter(({ name }) => name.endsWith('/probe'))"
+        ".map(({ startTime }) => startTime)"
+    )
+    gaps = [after - before for before, after in pairwise(starts)]
+    assert len(gaps) >= 4
+    # But the first one: that the text is known, and that the run is, may be two requests.
+    assert min(gaps[1:]) > 190
+
+
+def test_a_lost_connection_is_shown_and_survived(
+    own_server: Server, open_window: Callable[..., Window]
+) -> None:
+    own_server.start()
+    window = open_window(clock=True)
+    window.expect_errors("WebSocket", "ERR_CONNECTION_REFUSED", "Failed to load resource")
+    run = own_server.create_run(paused=True, **SMALL)
+    page = inside(own_server, window.page, run)
+    own_server.signal(signal.SIGSTOP)
+    try:
+        page.clock.fast_forward(3_000)
+        expect(page.locator("body[data-outdated]")).to_be_attached()
+        expect(page.locator("#inside-view-text")).to_have_css("filter", "grayscale(1) opacity(0.5)")
+        page.locator("#inside-text").fill("Orla")
+    finally:
+        own_server.signal(signal.SIGCONT)
+    page.clock.fast_forward(1_000)
+    expect(page.locator("body[data-outdated]")).not_to_be_attached()
+    eventually(lambda: strip_text(page), lambda text: text == "Orla", "the new text")
+
+
+@pytest.mark.parametrize("width", [1440, 1024, 390, 320])
+def test_the_page_fits_the_screen(server: Server, window: Window, run: str, width: int) -> None:
+    window.page.set_viewport_size({"width": width, "height": 844})
+    page = inside(server, window.page, run, f"&text={'a' * 500}")
+    overflow = "document.documentElement.scrollWidth - innerWidth"
+    eventually(lambda: page.evaluate(overflow), lambda pixels: pixels <= 0, "no overflow")
+    tops = page.locator(".top nav a").evaluate_all("all => all.map(({ offsetTop }) => offsetTop)")
+    if width >= 390:
+        assert len(set(tops)) == 1
