@@ -40,6 +40,7 @@ LAYERS = {
     "inside/state": 5,
     "inside/strip": 5,
     "inside/text": 6,
+    "inside/units": 6,
     "inside/update": 6,
     "inside": 7,
     "": 8,

@@ -207,6 +207,8 @@ interface InsideState {
   /** The index of the character below the pointer. */
   hovered: number | null;
   unit: { layer: number; unit: number } | null;
+  /** What the units of the network in view follow; null until it is known. */
+  unitList: UnitList | null;
   /** The newest probe. Its text may be older than `text`. */
   probe: Probe | null;
   /** The probability of a character over the training, and whose it is. */

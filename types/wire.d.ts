@@ -283,6 +283,7 @@ interface UnitHistory {
   layer: number;
   unit: number;
   feature: string | null;
+  limit: number | null;
   update: number[];
   correlation: number[];
 }

@@ -108,11 +108,14 @@ class UnitHistory(ApiModel):
         The updates of the snapshots, ascending, about 40 at most.
     correlation : list of float
         Pearson's r at each of them.
+    limit : float or None
+        What the correlation has to exceed; None if the feature was named in the request.
     """
 
     layer: int
     unit: int
     feature: str | None
+    limit: float | None
     update: list[int]
     correlation: list[float]
 
@@ -207,11 +210,15 @@ class UnitService:
         ):
             if value >= size:
                 raise SpecError(field, f"must be less than {size:,} in this network")
+        limit = None
         if feature is None:
             found = await self.find(controller, "latest", charge)
-            feature = found.units[layer * run.spec.hidden_size + unit].feature
+            latest = found.units[layer * run.spec.hidden_size + unit]
+            feature, limit = latest.feature, latest.limit
         if feature is None:
-            return UnitHistory(layer=layer, unit=unit, feature=None, update=[], correlation=[])
+            return UnitHistory(
+                layer=layer, unit=unit, feature=None, limit=None, update=[], correlation=[]
+            )
         snapshots = Snapshots.of_checkpoints(controller.checkpoint_store.directory)
         updates = spread_out(await asyncio.to_thread(snapshots.updates))
         key = run.id, layer, unit, feature, *updates
@@ -228,7 +235,8 @@ class UnitService:
             unit=unit,
             feature=feature,
         )
-        return await self._histories.get(key, lambda: self._read_history(run.id, command))
+        history = await self._histories.get(key, lambda: self._read_history(run.id, command))
+        return history.model_copy(update={"limit": limit})
 
     async def close(self) -> None:
         """End the process."""
@@ -270,6 +278,7 @@ class UnitService:
             layer=command.layer,
             unit=command.unit,
             feature=command.feature,
+            limit=None,
             update=found["update"],
             correlation=found["correlation"],
         )

@@ -7,11 +7,13 @@
  */
 
 import { mountTextView } from "./text/text-view.js";
+import { mountUnitsView } from "./units/units-view.js";
 import { mountUpdateView } from "./update/update-view.js";
 
 /** @type {{ name: string, mount: (store: InsideStore) => void, readsText?: boolean }[]} */
 const VIEWS = [
   { name: "text", mount: mountTextView, readsText: true },
+  { name: "units", mount: mountUnitsView },
   { name: "update", mount: mountUpdateView },
 ];
 

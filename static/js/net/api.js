@@ -478,6 +478,31 @@ export const getProbeText = (/** @type {string} */ id) => call(run(id, "/probe/t
 export const getSnapshots = (id) => call(run(id, "/snapshots"));
 
 /**
+ * What the units of a network follow.
+ *
+ * @param {string} id
+ * @param {"latest" | { update: number }} source
+ * @param {AbortSignal} signal
+ * @returns {Promise<UnitList>}
+ */
+export const getUnits = (id, source, signal) =>
+  call(run(id, source === "latest" ? "/units" : `/units?update=${source.update}`), { signal });
+
+/**
+ * The correlation of a unit with a feature over the training.
+ *
+ * @param {string} id
+ * @param {{ layer: number, unit: number }} unit
+ * @param {string | null} feature null: the one that it follows in the latest network.
+ * @returns {Promise<UnitHistory>}
+ */
+export const getUnitHistory = (id, { layer, unit }, feature) => {
+  const query = new URLSearchParams({ layer: String(layer), unit: String(unit) });
+  if (feature) query.set("feature", feature);
+  return call(run(id, `/units/history?${query}`));
+};
+
+/**
  * The next update of a run as it stands, taken apart.
  *
  * @type {(id: string, signal: AbortSignal) => Promise<UnrolledUpdate>}

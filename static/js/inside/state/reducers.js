@@ -36,6 +36,7 @@ const emptyRun = {
   position: null,
   hovered: null,
   unit: null,
+  unitList: null,
   probe: null,
   history: null,
   problem: null,

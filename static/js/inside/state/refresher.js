@@ -20,6 +20,7 @@ export class Refresher {
   #fetch;
   #show;
   #refuse;
+  #leastMs;
   /** @type {string | null} what the last answer is of, or the request on its way. */
   #key = null;
   /** @type {any} */
@@ -46,14 +47,16 @@ export class Refresher {
    * @param {(problem: any) => void} options.refuse called with a `Problem`.
    * @param {boolean} [options.live] whether the answer depends on the live network, if that is the
    *   one in view.
+   * @param {number} [options.leastMs] the shortest time between two requests for the same.
    */
-  constructor(store, { wanted, fetch, show, refuse, live = true }) {
+  constructor(store, { wanted, fetch, show, refuse, live = true, leastMs = INTERVAL_MS }) {
     this.#store = store;
     this.#wanted = wanted;
     this.#fetch = fetch;
     this.#show = show;
     this.#refuse = refuse;
     this.#version = live ? versionOf : () => "";
+    this.#leastMs = leastMs;
     document.addEventListener("visibilitychange", () => this.#next());
     store.watch(
       (state) => [JSON.stringify(wanted(state)), this.#version(state), isReachable(state)],
@@ -84,7 +87,7 @@ export class Refresher {
   /** @param {InsideState} state */
   #intervalMs({ operator, viewers }) {
     const shared = operator ? 1 : Math.max(viewers ?? 1, 1);
-    return Math.min(Math.max(INTERVAL_MS * shared, 2 * this.#tookMs), LONGEST_INTERVAL_MS);
+    return Math.min(Math.max(this.#leastMs * shared, 2 * this.#tookMs), LONGEST_INTERVAL_MS);
   }
 
   /**

@@ -49,10 +49,10 @@ def test_the_history_of_a_unit(server, run):
     # Without a feature, it is the one of the latest model.
     latest = server.get(run, "units")
     assert latest["model"] == {"kind": "latest", "update": 100}
-    feature = latest["units"][3]["feature"]
-    without = server.get(run, "units/history", layer=0, unit=3)
-    assert without["feature"] == feature
-    assert bool(without["update"]) is (feature is not None)
+    for unit in latest["units"][:4]:
+        without = server.get(run, "units/history", layer=0, unit=unit["unit"])
+        assert (without["feature"], without["limit"]) == (unit["feature"], unit["limit"])
+        assert bool(without["update"]) is unit["confirmed"]
 
 
 @pytest.mark.parametrize(
