@@ -116,8 +116,8 @@ function numberSentence({ number }) {
   return [
     `For example, the number in row ${row} and column ${column} of `,
     symbol(parameter),
-    ` is ${norm(value)}. Its gradient, ${norm(gradient)}, is the greatest there${kept}. The ` +
-      `optimizer adds ${norm(step)}, so it becomes ${norm((value ?? NaN) + (step ?? NaN))}.`,
+    ` is ${norm(value)}. Its gradient, ${norm(gradient)}, is the largest in size there${kept}. ` +
+      `The optimizer adds ${norm(step)}, so it becomes ${norm((value ?? NaN) + (step ?? NaN))}.`,
   ];
 }
 
