@@ -125,7 +125,9 @@ interface RunViewState {
   reading: UpdateSurprisal | null;
   readingError: string | null;
   lossByPosition: PositionLosses | null;
-  metrics: MetricCurves | null;
+  metrics: MetricCurves;
+  /** Finer metrics of the updates in view. */
+  metricDetail: MetricCurves | null;
   ownLosses: ShownLosses | null;
   freshHurrah: number | null;
   knownHurrahs: string[];

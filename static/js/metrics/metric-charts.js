@@ -3,6 +3,8 @@
  * shows the same update in all of them.
  */
 
+import { lastUpdate } from "../curve/loss-curve.js";
+import { drawnMetrics, metricsBetween as between } from "../curve/metric-curves.js";
 import { MARGIN, scalesOf } from "../curve/scales.js";
 import { find, setText } from "../lib/dom.js";
 import { onPrint } from "../lib/print.js";
@@ -34,18 +36,19 @@ export function mountMetricCharts(store, sizeOf) {
     const state = store.get();
     if (!shown() || !state.run || sizeOf().width === 0) return;
     const scales = scalesOf(state, sizeOf());
+    const inView = between(drawnMetrics(state), scales.range);
     for (const row of section.querySelectorAll(".metric")) {
-      const buckets = state.metrics?.metrics[row.id.replace("metric-", "")];
+      const buckets = inView.metrics[row.id.replace("metric-", "")];
       row.hidden = !buckets;
-      if (buckets && state.metrics) drawRow(row, state.metrics.update, buckets, scales, palette);
+      if (buckets) drawRow(row, inView.update, buckets, scales, palette);
     }
-    showNone(state);
+    showNone(inView);
     showHovered();
   }
 
   function showHovered() {
     const state = store.get();
-    if (!shown() || !state.run || !state.metrics) {
+    if (!shown() || !state.run) {
       crosshair.hidden = true;
       return;
     }
@@ -56,8 +59,10 @@ export function mountMetricCharts(store, sizeOf) {
       const x = MARGIN.l + scales.updateToPixel(Math.max(hovered, 1));
       crosshair.style.transform = `translateX(${x}px)`;
     }
-    const i = bucketAt(state.metrics.update, hovered);
-    for (const [name, buckets] of Object.entries(state.metrics.metrics)) {
+    const { update, metrics } = between(drawnMetrics(state), scales.range);
+    // A replay ends before the last measured update.
+    const i = bucketAt(update, hovered ?? lastUpdate(state.curve));
+    for (const [name, buckets] of Object.entries(metrics)) {
       const value = section.querySelector(`#metric-${name} .metric-value`);
       if (value) setText(value, valueText(buckets, i, hovered === null));
     }
@@ -79,7 +84,7 @@ export function mountMetricCharts(store, sizeOf) {
       schedule();
     },
   );
-  store.watch((state) => [state.metrics, state.run?.id], schedule);
+  store.watch((state) => [drawnMetrics(state), state.run?.id], schedule);
   store.watch(({ hovered }) => [hovered], showHovered);
   // The curve's x axis moves while the run trains.
   find("#chart").addEventListener("drawn", schedule);
@@ -104,10 +109,10 @@ export function mountMetricCharts(store, sizeOf) {
   section.addEventListener("pointerleave", () => store.dispatch({ type: "hover", update: null }));
 }
 
-/** Say why there is no chart. @param {WatchState} state */
-function showNone({ metrics }) {
+/** Say why there is no chart. @param {MetricCurves} inView */
+function showNone({ update }) {
   const none = find("#metrics-none");
-  none.hidden = !metrics || metrics.update.length > 0;
+  none.hidden = update.length > 0;
   setText(
     none,
     "There is no measured update in view. Metrics are measured at every " +

@@ -1,16 +1,20 @@
-/** Fetches the metrics of the updates in view, while their charts are shown. */
+/**
+ * Fetches finer metrics than those that the messages bring: of a zoom, and of the first updates,
+ * which a logarithmic axis shows large.
+ */
 
 import { getMetrics, nullOnProblem } from "../net/api.js";
 import { lastUpdate } from "../curve/loss-curve.js";
+import { concatMetrics } from "../curve/metric-curves.js";
 import { drawnCurve, splitRange, viewRange } from "../curve/scales.js";
 
 const POINTS = 600;
 const RANGES = 4; // for an axis on which updates are not evenly spaced
 const DEBOUNCE_MS = 150;
-const EVERY_MS = 1000; // while the run trains; the server's answers are as old
+const EVERY_MS = 5000; // while the run trains; the messages bring the newest metrics
 
 /**
- * Keep `state.metrics` in step with the run and the view.
+ * Keep `state.metricDetail` in step with the run and the view.
  *
  * @param {WatchStore} store
  */
@@ -36,7 +40,7 @@ export function fetchMetrics(store) {
     );
     const parts = (await Promise.all(asked)).filter((part) => part !== null);
     if (parts.length < ranges.length || own.signal.aborted) return;
-    store.dispatch({ type: "metrics", runId, metrics: joined(parts) });
+    store.dispatch({ type: "metricDetail", runId, metrics: concatMetrics(parts) });
   }
 
   function schedule(/** @type {number} */ delayMs) {
@@ -62,8 +66,15 @@ export function fetchMetrics(store) {
 
 const visible = () => document.visibilityState === "visible";
 
-/** @param {WatchState} state */
-const wanted = ({ metricsShown, curveTab }) => metricsShown && curveTab === "time";
+/**
+ * Whether the metrics are shown in a part of the run, or on an axis on which updates are not evenly
+ * spaced.
+ *
+ * @param {WatchState} state
+ */
+const wanted = ({ metricsShown, curveTab, range, scale, xAxis }) =>
+  metricsShown && curveTab === "time" &&
+  (range !== null || scale === "log" || xAxis === "seconds");
 
 /**
  * The ranges of updates to fetch, of equal width on the screen.
@@ -77,25 +88,4 @@ function rangesInView(state) {
   if (to < from) return [];
   const even = state.scale !== "log" && state.xAxis !== "seconds";
   return splitRange(state, from, to, even ? 1 : RANGES);
-}
-
-/**
- * The metrics of consecutive ranges as one. A metric that a range lacks has no value there.
- *
- * @param {Metrics[]} parts
- * @returns {MetricCurves}
- */
-function joined(parts) {
-  const names = [...new Set(parts.flatMap(({ metrics }) => Object.keys(metrics)))];
-  const columnOf = (/** @type {string} */ name, /** @type {"mean" | "low" | "high"} */ column) =>
-    parts.flatMap(({ update, metrics }) => metrics[name]?.[column] ?? update.map(() => null));
-  return {
-    update: parts.flatMap(({ update }) => update),
-    metrics: Object.fromEntries(
-      names.map((name) => [
-        name,
-        { mean: columnOf(name, "mean"), low: columnOf(name, "low"), high: columnOf(name, "high") },
-      ]),
-    ),
-  };
 }

@@ -41,10 +41,9 @@ const higher = (a, b) => (a === null || b === null ? (a ?? b) : Math.max(a, b));
  * The index of the bucket that contains an update; the last one after the end, -1 if there is none.
  *
  * @param {number[]} updates the last update of each bucket, ascending.
- * @param {number | null} update null: the last bucket.
+ * @param {number} update
  */
 export function bucketAt(updates, update) {
-  if (update === null) return updates.length - 1;
   const found = updates.findIndex((end) => end >= update);
   return found < 0 ? updates.length - 1 : found;
 }

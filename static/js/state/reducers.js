@@ -4,6 +4,7 @@ import { append, curveOf, emptyCurve, lastUpdate, splice } from "../curve/loss-c
 import { firstSeen, indexOfSample, keepSamples, mergeSamples } from "./samples.js";
 import { playedState, wholeState } from "./playback.js";
 import { OWN_SMOOTHING, ownFactor, resmooth } from "../curve/smoothing.js";
+import { appendMetrics, NO_METRICS } from "../curve/metric-curves.js";
 import { addSample, validationOf } from "../curve/validation-loss.js";
 
 const LIMIT_MILESTONES = 400;
@@ -32,7 +33,8 @@ const EMPTY_RUN = {
   reading: null,
   readingError: null,
   lossByPosition: null,
-  metrics: null, // over the updates in view
+  metrics: NO_METRICS,
+  metricDetail: null, // finer metrics of the updates in view
   ownLosses: null, // the user's losses over the chart
   freshHurrah: null,
   knownHurrahs: [], // words that were a hurrah already
@@ -191,7 +193,8 @@ const ACTION_HANDLERS = {
       : state,
   /** Show or hide the metrics under the curve. */
   metricsShown: (state, { metricsShown }) => ({ ...state, metricsShown }),
-  metrics: (state, { runId, metrics }) => (runId === state.runId ? { ...state, metrics } : state),
+  metricDetail: (state, { runId, metrics }) =>
+    runId === state.runId ? { ...state, metricDetail: metrics } : state,
   lossByPosition: (state, { runId, lossByPosition }) =>
     runId === state.runId ? { ...state, lossByPosition } : state,
 
@@ -256,6 +259,8 @@ const MESSAGE_HANDLERS = {
     run: message.run_state,
     curve: curveOf(message.loss),
     refining: message.loss.bucket > 1,
+    metrics: message.metrics,
+    metricDetail: null,
     validation: validationOf(message.loss.validation),
     detail: null,
     lossByPosition: null,
@@ -281,6 +286,7 @@ const MESSAGE_HANDLERS = {
       ...state,
       run: { ...state.run, ...moved },
       curve: append(state.curve, message.curve),
+      metrics: appendMetrics(state.metrics, message.metrics),
       smoothed: state.smoothed && extendSmoothed(state.smoothed, state, message.curve),
     };
   },

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import mul
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from server.rnn.metrics import MEASURED_EVERY, METRICS
-from tests.browser.conftest import Window, eventually
+from tests.browser.conftest import Module, Window, eventually
 from tests.browser.server_process import Server
 
 # Each has a value at every measured update of an ordinary run.
@@ -124,3 +126,38 @@ def test_a_metric_can_be_compared(
     page.wait_for_url("**metric=learning_rate**")
     page.locator("#compare-metric").select_option("")
     expect(page.locator("#compare-readout")).to_contain_text("smooth loss")
+
+
+def test_metrics_stay_bounded_and_keep_their_extremes(module: Module) -> None:
+    kept = module(
+        "curve/metric-curves.js",
+        """(() => {
+          let kept = m.NO_METRICS;
+          for (let update = 32; update <= 32 * 5000; update += 32) {
+            const value = update === 32 * x ? 100 : 1;
+            const buckets = { mean: [value], low: [value], high: [value] };
+            kept = m.appendMetrics(kept, { update: [update], count: [1], metrics: { a: buckets } });
+          }
+          const [from, to] = [32 * 2000, 32 * 2001];
+          const detail = { mean: [7, 8], low: [7, 8], high: [7, 8] };
+          const drawn = m.drawnMetrics({
+            metrics: kept,
+            metricDetail: { update: [from, to], metrics: { a: detail } },
+          });
+          const between = (range) => m.metricsBetween(drawn, range);
+          return { kept, drawn: between([from, to]), none: between([1, 2]) };
+        })()""",
+        1_234,
+    )
+    update, buckets = kept["kept"]["update"], kept["kept"]["metrics"]["a"]
+    assert len(update) <= 1_200
+    assert update[-1] == 32 * 5_000
+    at = next(i for i, end in enumerate(update) if end >= 32 * 1_234)
+    assert buckets["high"][at] == max(buckets["high"]) == 100
+    assert set(buckets["low"]) == {1}
+    weights = [end - before for before, end in zip([0, *update], update, strict=False)]
+    mean = sum(map(mul, buckets["mean"], weights)) / sum(weights)
+    assert mean == pytest.approx((4_999 + 100) / 5_000)
+    # The finer points of a zoom, with one more on each side.
+    assert kept["drawn"]["metrics"]["a"]["mean"] == [1, 7, 8, 1]
+    assert kept["none"]["update"] == []
