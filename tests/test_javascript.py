@@ -42,6 +42,8 @@ LAYERS = {
     "inside/text": 6,
     "inside/units": 6,
     "inside/update": 6,
+    "inside/memory": 6,
+    "inside/health": 6,
     "inside": 7,
     "": 8,
 }

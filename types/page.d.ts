@@ -215,6 +215,13 @@ interface InsideState {
   probe: Probe | null;
   /** The probability of a character over the training, and whose it is. */
   history: (ProbeHistory & { text: string; index: number }) | null;
+  health: Health | null;
+  /** The memory of the run in view, then of the compared ones; null where there is none. */
+  memories: { id: string; memory: Memory | null }[] | null;
+  /** The runs that the user chose to compare, "" for none; null: those chosen by themselves. */
+  compared: string[] | null;
+  /** The steps back in time that are read off; null: as many as training carries gradients. */
+  lag: number | null;
   /** The view in front. */
   view: string;
   /** The position in the update that is taken apart, from 0. */

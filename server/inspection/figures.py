@@ -153,7 +153,7 @@ def _gradient_norm(norm: Number, spec: RunSpec) -> Figure:
         "Lower init_scale or the learning rate. Clipping limits the steps meanwhile.",
     )
     return _figure(
-        ("gradient_norm", "Gradient norm", "nats"),
+        ("gradient_norm", "Gradient norm, in nats", "nats"),
         [("", norm)],
         FigureScale(low=1e-3 * length, high=1e3 * length, log=True, usual=(least, most)),
         f"With sequences of {length} characters {_number(least)} to {_number(most)} is usual: at"
@@ -185,7 +185,7 @@ def _clipped_share(share: float, norm: Number, spec: RunSpec) -> Figure:
     scale = FigureScale(low=0.0, high=1.0, log=False, usual=(0.0, USUALLY_CLIPPED))
     if spec.clip is None:
         bands = [Band(math.inf, "usual", "Nothing limits the steps: clipping is off.")]
-        return _figure(names, [("", share)], scale, "Without clipping it is 0.", bands)
+        return _figure(names, [("", share)], scale, "Without clipping it is 0%.", bands)
     limit = _number(spec.clip)
     if spec.clip_mode == "value":
         bands = [
@@ -201,9 +201,7 @@ def _clipped_share(share: float, norm: Number, spec: RunSpec) -> Figure:
                 "Raise the limit; if the gradient norm is high, lower the learning rate instead.",
             ),
         ]
-        normal = (
-            "At most 0.02 is usual. It is the share of the gradient's numbers beyond the limit."
-        )
+        normal = "At most 2% is usual. It is the share of the gradient's numbers beyond the limit."
         return _figure(names, [("", share)], scale, normal, bands)
     ratio = math.inf if norm is None else norm / spec.clip
     often = f"The norm is {_number(ratio)} times the limit of {limit}: the step is shorter, in the"
@@ -218,7 +216,9 @@ def _clipped_share(share: float, norm: Number, spec: RunSpec) -> Figure:
             f"{often} same direction.",
             "Raise the limit to about the usual norm, or find out why the gradient explodes.",
         )
-    normal = "0 and 1 are usual: the whole gradient is scaled down if its norm is above the limit."
+    normal = (
+        "0% and 100% are usual: the whole gradient is scaled down if its norm is above the limit."
+    )
     scale = scale.model_copy(update={"usual": (0.0, 1.0)})
     return _figure(names, [("", share)], scale, normal, [band])
 
@@ -233,7 +233,7 @@ def _half_life(half_life: HalfLife) -> Figure:
     )
     known = None if isinstance(half_life, str) else half_life
     return _figure(
-        ("half_life", "Half-life of the gradient", "characters"),
+        ("half_life", "Half-life of the gradient, in steps", "steps"),
         [("", known)],
         FigureScale(low=0.1, high=1000.0, log=True, usual=(1.0, 1000.0)),
         "1 to 3 is usual for a vanilla network, 2 to 20 for a GRU or LSTM. The memory view has the"
@@ -256,7 +256,7 @@ def _saturated_share(shares: Sequence[float]) -> Figure:
         ("saturated_share", "Saturated activations", "share"),
         _by_layer(shares),
         FigureScale(low=0.0, high=1.0, log=False, usual=(0.0, 0.5)),
-        "Up to 0.5 is usual. An activation is saturated below -0.95 or above 0.95, where the slope"
+        "Up to 50% is usual. An activation is saturated below -0.95 or above 0.95, where the slope"
         " of tanh is less than 0.1.",
         [
             Band(0.5, "usual", "Most units pass the gradient on."),
@@ -283,7 +283,7 @@ def _dead_share(shares: Sequence[float], characters: int) -> Figure:
         ("dead_share", "Dead units", "share"),
         _by_layer(shares),
         FigureScale(low=0.0, high=1.0, log=False, usual=(0.0, 0.1)),
-        "Up to 0.1 is usual. A unit is dead if its activation stays within a range of 0.01 while"
+        "Up to 10% is usual. A unit is dead if its activation stays within a range of 0.01 while"
         f" the network reads {characters} characters.",
         [
             Band(0.1, "usual", "Nearly all units change as the network reads."),
@@ -391,8 +391,8 @@ def _parameter_norms(norms: dict[str, Number]) -> Figure:
         scale=FigureScale(low=0.01, high=1000.0, log=True, usual=None),
         status=None,
         normal="There is no usual range: a norm grows with the size of the parameter.",
-        meaning="At update 0 the biases are 0, or the cell's own values.",
-        advice="If a norm grows without end, lower the learning rate.",
+        meaning="A norm that grows without end shows that the learning rate is too high.",
+        advice="",
     )
 
 

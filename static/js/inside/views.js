@@ -6,6 +6,8 @@
  * `readsText`: whether the view draws `state.probe`, which is kept current while it is shown.
  */
 
+import { mountHealthView } from "./health/health-view.js";
+import { mountMemoryView } from "./memory/memory-view.js";
 import { mountTextView } from "./text/text-view.js";
 import { mountUnitsView } from "./units/units-view.js";
 import { mountUpdateView } from "./update/update-view.js";
@@ -14,6 +16,8 @@ import { mountUpdateView } from "./update/update-view.js";
 const VIEWS = [
   { name: "text", mount: mountTextView, readsText: true },
   { name: "units", mount: mountUnitsView },
+  { name: "memory", mount: mountMemoryView },
+  { name: "health", mount: mountHealthView },
   { name: "update", mount: mountUpdateView },
 ];
 

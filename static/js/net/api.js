@@ -471,6 +471,23 @@ export const probe = (id, request, signal) =>
 export const probeHistory = (id, request, signal) =>
   call(run(id, "/probe/history"), { method: "POST", body: request, signal });
 
+/**
+ * The health of a network of the run, and its memory.
+ *
+ * @type {(id: string, source: "latest" | {update: number}, signal: AbortSignal) => Promise<Health>}
+ */
+export const getHealth = (id, source, signal) =>
+  call(run(id, `/health${sourceQuery(source)}`), { signal });
+
+/**
+ * @type {(id: string, source: "latest" | {update: number}, signal: AbortSignal) => Promise<Memory>}
+ */
+export const getMemory = (id, source, signal) =>
+  call(run(id, `/memory${sourceQuery(source)}`), { signal });
+
+/** @param {"latest" | {update: number}} source */
+const sourceQuery = (source) => (source === "latest" ? "" : `?update=${source.update}`);
+
 /** A passage of the run's text, with dialogue if it has any. */
 export const getProbeText = (/** @type {string} */ id) => call(run(id, "/probe/text"));
 

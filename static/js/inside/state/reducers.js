@@ -14,6 +14,8 @@ export const initialState = (given = {}) => ({
   temperature: 1,
   tint: "surprisal",
   updateStep: 0,
+  compared: null,
+  lag: null,
   runId: null,
   source: "latest",
   ...emptyRun,
@@ -24,7 +26,7 @@ export const initialState = (given = {}) => ({
  * The part of the state that belongs to the run in view.
  *
  * @type {Omit<InsideState, "operator" | "runs" | "view" | "temperature" | "tint" | "updateStep" |
- *   "runId" | "source">}
+ *   "compared" | "lag" | "runId" | "source">}
  */
 const emptyRun = {
   run: null,
@@ -39,6 +41,8 @@ const emptyRun = {
   unitList: null,
   probe: null,
   history: null,
+  health: null,
+  memories: null,
   problem: null,
 };
 
@@ -126,6 +130,15 @@ export const PARAMETERS = {
   step: {
     read: ({ updateStep }) => (updateStep ? String(updateStep) : null),
     parse: (text) => (WHOLE.test(text) ? { updateStep: Number(text) } : null),
+  },
+  /** The ids of the runs whose memory is compared, "-" for none. */
+  with: {
+    read: ({ compared }) => compared && compared.map((id) => id || "-").join(","),
+    parse: (text) => ({ compared: text.split(",").map((id) => (id === "-" ? "" : id)) }),
+  },
+  lag: {
+    read: ({ lag }) => (lag === null ? null : String(lag)),
+    parse: (text) => (/^\d{1,4}$/.test(text) ? { lag: Number(text) } : null),
   },
   /** The probe text, unless it is the run's own. */
   text: {
