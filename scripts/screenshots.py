@@ -166,6 +166,8 @@ def _pictures() -> list[Picture]:
         Picture("gradients-dark", WIDE, "dark", _check_gradients, "gradients?mistake=clipping"),
         Picture("course-light", WIDE, "light", _check_own_gradients, "course"),
         Picture("mistakes-light", WIDE, "light", _train_mistake, "course/mistakes"),
+        Picture("inside-light", WIDE, "light", _look_inside),
+        Picture("inside-gradient-dark", WIDE, "dark", _look_at_gradients),
         Picture("update-light", WIDE, "light", _take_update_apart),
         Picture("phone-light", PHONE, "light", _watch),
         Picture("phone-dark", PHONE, "dark", _watch),
@@ -300,6 +302,23 @@ def _train_mistake(page: Page) -> None:
     page.locator("#training-start").click()
     page.locator("#training[data-done]").wait_for()
     page.locator("#mistakes").evaluate("(page) => page.scrollIntoView()")
+
+
+def _look_inside(page: Page) -> None:
+    """Select the space after a word of the passage with dialogue."""
+    page.goto(page.url.replace("?", "inside?"))
+    text = page.locator("#inside-text")
+    expect(text).to_be_enabled()
+    space = text.input_value().rindex("and ") + 3
+    page.locator("#text-strip span").nth(space).click()
+    expect(page.locator("#text-curve-about")).to_contain_text("at update 0")
+    page.mouse.move(5, 5)
+
+
+def _look_at_gradients(page: Page) -> None:
+    _look_inside(page)
+    page.locator("input[name=text-tint][value=gradient]").check()
+    expect(page.locator("#text-strip .tint-7").first).to_be_attached()
 
 
 def _open_form(page: Page) -> None:

@@ -140,7 +140,7 @@ class ProbeHistoryService:
             found.append((update, row[request.index]))
         return ProbeHistory(
             update=[update for update, _ in found],
-            probability=[p if math.isfinite(p) else None for _, p in found],
+            probability=[round(p, 4) if math.isfinite(p) else None for _, p in found],
         )
 
     async def close(self) -> None:
