@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -62,7 +63,12 @@ def agreement(sent: Gradients, found: Gradients) -> float:
     worst = 0.0
     for name, a in sent.items():
         b = found[name]
-        size = max(float(np.linalg.norm(a)), float(np.linalg.norm(b)))
+        size = max(_norm(a), _norm(b))
         if size > 0.0:
-            worst = max(worst, float(np.linalg.norm(a - b)) / size)
+            worst = max(worst, _norm(a - b) / size)
     return worst
+
+
+def _norm(a: Matrix) -> float:
+    """Return the Euclidean norm; for small matrices `np.linalg.norm` takes three times as long."""
+    return math.sqrt(np.vdot(a, a))

@@ -157,7 +157,7 @@ def _rows(*order: int) -> Transform:
         if CELLS[problem.query.cell].gates != len(order):
             return None
         return {
-            name: np.concatenate([np.split(gradient, len(order))[k] for k in order])
+            name: gradient.reshape(len(order), -1)[list(order)].reshape(gradient.shape)
             if name.rstrip("0123456789") in {"U", "W", "b"}
             else gradient
             for name, gradient in right.items()

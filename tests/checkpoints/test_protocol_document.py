@@ -12,8 +12,8 @@ import pytest
 
 from tests.training import run_command
 
-TEXT = "abcab cabcb aacbc bbaca " * 9 + "ab"
-UPDATES, MORE = 7, 60
+TEXT = "abcab cabcb aacbc bbaca " * 4 + "ab"
+UPDATES, MORE = 7, 30
 STEP = 1e-30
 
 

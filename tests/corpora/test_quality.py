@@ -202,7 +202,7 @@ def test_the_work_for_a_repetitive_corpus_is_linear(changes, monkeypatch):
         return hash_and_count
 
     monkeypatch.setattr(quality, "_hasher", counting_hasher)
-    corpus = near_equal_lines(5_000, seed=1, changes=1)
+    corpus = near_equal_lines(2_000, seed=1, changes=1)
     text = near_equal_lines(20, seed=2, changes=changes)
     measure = CountingMeasure(corpus)
     found = measure.measure(text).longest_copy

@@ -192,8 +192,8 @@ def text_costs(text: str, languages: Iterable[str]) -> dict[str, float]:
     """Return the cost of a text in each language, in nats."""
     codes = np.frombuffer(text.encode("utf-32-le", "replace"), dtype="<u4")
     codes = np.minimum(codes, 0xFFFF)
-    counts = np.bincount(codes, minlength=0x10000)
-    (present,) = np.nonzero(counts)
+    counts = np.bincount(codes)
+    present = np.flatnonzero(counts > 0)
     characters = [(chr(code), int(counts[code])) for code in present.tolist()]
     kinds = (_utf_8_kind_table() if ANY_LANGUAGE in languages else _kind_table())[codes]
     pairs = kinds[:-1].astype(np.int64) * len(_KINDS) + kinds[1:]
