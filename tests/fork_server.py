@@ -14,6 +14,7 @@ import gc
 import importlib
 import json
 import os
+import resource
 import selectors
 import signal
 import socket
@@ -33,7 +34,7 @@ CHILD_MODULES = ("server.worker", "server.inference")
 NAME_CHARACTERS = 15
 
 
-def start_command(arguments, environment=None, *, stderr=None, root=ROOT):
+def start_command(arguments, environment=None, *, stderr=None, root=ROOT, limits=None):
     """Start `python -m server` with a pipe for its standard output.
 
     Parameters
@@ -47,10 +48,12 @@ def start_command(arguments, environment=None, *, stderr=None, root=ROOT):
         Where its errors go; by default, where those of the tests go.
     root : Path
         The directory with the server's sources. If it is another, the process is not forked.
+    limits : mapping of str to int, optional
+        Limits of a forked process, as for `ForkedProcess`.
     """
     environment = environment or {}
     if root == ROOT and all(name.startswith("HURRAH_") for name in environment):
-        return ForkedProcess(arguments, environment, stderr=stderr)
+        return ForkedProcess(arguments, environment, stderr=stderr, limits=limits)
     return subprocess.Popen(
         [sys.executable, "-m", "server", *map(str, arguments)],
         cwd=root,
@@ -75,16 +78,26 @@ class ForkedProcess:
     stdout, stderr : file, int or None
         Where its output and its errors go: a file, a file descriptor, `subprocess.PIPE`, or, with
         None, where those of the tests go. Its standard input is empty.
+    limits : mapping of str to int, optional
+        Limits of the system for it and its children, such as `RLIMIT_FSIZE` in bytes.
     """
 
     def __init__(
-        self, arguments, environment=None, *, cwd=ROOT, stdout=subprocess.PIPE, stderr=None
+        self,
+        arguments,
+        environment=None,
+        *,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=None,
+        limits=None,
     ):
         own = {name: value for name, value in os.environ.items() if name.startswith("HURRAH_")}
         request = {
             "arguments": [*map(str, arguments)],
             "environment": own | (environment or {}),
             "directory": str(cwd),
+            "limits": limits or {},
         }
         self._status, status = socket.socketpair()
         with status, contextlib.ExitStack() as ends:
@@ -240,6 +253,8 @@ def _run(request):
     """Run the command in this process."""
     os.environ.update(request["environment"])
     os.chdir(request["directory"])
+    for name, limit in request["limits"].items():
+        resource.setrlimit(getattr(resource, name), (limit, limit))
     if sys.platform == "linux":
         asyncio.create_subprocess_exec = functools.partial(
             _create_forked, asyncio.create_subprocess_exec
@@ -271,7 +286,7 @@ async def _create_forked(create, executable, option, module, *arguments, env, **
         os.environ.update(env)
         sys.modules["server.files.failpoints"]._reached.clear()
         sys.argv = [module, *arguments]
-        # `child_pids` in tests/serving.py finds it by this name.
+        # `child_pids` in tests/processes.py finds it by this name.
         Path("/proc/self/comm").write_text(module[:NAME_CHARACTERS], encoding="ascii")
         _run_and_exit(sys.modules[f"{module}.__main__"].main)
 

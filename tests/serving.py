@@ -13,7 +13,8 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-from tests.fork_server import NAME_CHARACTERS, start_command
+from tests.fork_server import start_command
+from tests.processes import child_pids
 
 ROOT = Path(__file__).parent.parent
 LIMIT_S = 60.0
@@ -30,12 +31,20 @@ class RunningServer:
     """A process of `python -m server serve`, and a client for it."""
 
     def __init__(
-        self, data_dir, *arguments, port=0, stderr=None, listens=True, command=None, **environment
+        self,
+        data_dir,
+        *arguments,
+        port=0,
+        stderr=None,
+        listens=True,
+        limits=None,
+        command=None,
+        **environment,
     ):
         self.data_dir = data_dir
         if command is None:
             arguments = ("serve", "--port", port, "--data-dir", data_dir, *arguments)
-            self.process = start_command(arguments, environment, stderr=stderr)
+            self.process = start_command(arguments, environment, stderr=stderr, limits=limits)
         else:
             self.process = subprocess.Popen(
                 command,
@@ -169,39 +178,3 @@ def until(condition, limit_s=LIMIT_S):
         time.sleep(pause_s)
         # Most conditions are requests, which take time from the processes waited for.
         pause_s = min(1.2 * pause_s, 0.05)
-
-
-def child_pids(parent, module):
-    """Return the ids of the children of `parent` that run a module."""
-    listing = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid=,comm=,command="], capture_output=True, text=True, check=True
-    )
-    found = []
-    for line in listing.stdout.splitlines():
-        pid, ppid, command = line.split(None, 2)
-        if int(ppid) == parent and runs_module(command, module):
-            found.append(int(pid))
-    return found
-
-
-def runs_module(command, module):
-    """Whether a process runs a module, by the columns `comm=,command=` of `ps`."""
-    # Linux cuts the name off that a forked process gives itself.
-    return command.startswith(module[:NAME_CHARACTERS]) or f" {module}" in command
-
-
-def is_alive(pid):
-    """Whether a process runs; a zombie does not."""
-    return _state(pid) not in {"", "Z"}
-
-
-def is_stopped(pid):
-    """Whether a process has stopped, as at a failpoint."""
-    return _state(pid) == "T"
-
-
-def _state(pid):
-    listing = subprocess.run(
-        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
-    )
-    return listing.stdout.strip()[:1]

@@ -1,14 +1,10 @@
 """A setting that was renamed is refused under its old name."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 from pydantic import ValidationError
 
 from server.settings import RENAMED, Settings, refuse_renamed
-from tests.serving import ROOT
+from tests.training import run_command
 
 
 @pytest.mark.parametrize(("old", "new"), RENAMED.items())
@@ -22,15 +18,8 @@ def test_an_old_name_stops_the_settings_with_the_new_one(monkeypatch, old, new):
 
 def test_an_old_name_stops_the_server(tmp_path):
     data = tmp_path / "data"
-    ended = subprocess.run(
-        [sys.executable, "-m", "server", "serve", "--port", "0", "--data-dir", data],
-        cwd=ROOT,
-        env=os.environ | {"HURRAH_VIEWER_PATIENCE_S": "5", "HURRAH_MAX_KEPT_MODELS": "3"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    old_names = {"HURRAH_VIEWER_PATIENCE_S": "5", "HURRAH_MAX_KEPT_MODELS": "3"}
+    ended = run_command("serve", "--port", 0, "--data-dir", data, environment=old_names)
     assert ended.returncode == 2
     assert ended.stdout == ""
     assert ended.stderr == (

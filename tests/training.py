@@ -13,15 +13,16 @@ from tests.serving import ROOT, until
 TIMEOUT_S = 100
 
 
-def run_command(*arguments, before=(), cwd=ROOT, environment=None):
+def run_command(*arguments, before=(), cwd=ROOT, environment=None, limits=None):
     """Run a command, with more variables `HURRAH_*` if given, and return the completed process.
 
-    It is forked (`tests/fork_server.py`), unless `before` has words to start an interpreter with.
+    It is forked (`tests/fork_server.py`), with the limits if given, unless `before` has words to
+    start an interpreter with.
     """
     if not before:
         with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
             with ForkedProcess(
-                arguments, environment, cwd=cwd, stdout=stdout, stderr=stderr
+                arguments, environment, cwd=cwd, stdout=stdout, stderr=stderr, limits=limits
             ) as process:
                 status = process.wait(TIMEOUT_S)
             stdout.seek(0)
@@ -54,13 +55,6 @@ def started_command(*arguments, before=(), **options):
             yield process
         finally:
             process.kill()
-
-
-def is_stopped(pid):
-    """Whether a process is stopped, as SIGSTOP does."""
-    command = ["ps", "-o", "stat=", "-p", str(pid)]
-    listing = subprocess.run(command, capture_output=True, text=True, check=False)
-    return listing.stdout.startswith("T")
 
 
 def losses_reached(directory, size_bytes):

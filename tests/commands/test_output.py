@@ -9,8 +9,7 @@ from tests.commands.conftest import train_command
 from tests.serving import PAGES
 from tests.training import run_command, started_command
 
-# A limit of 200 blocks per file, of 512 or 1,024 bytes each.
-LIMITED = ("/bin/sh", "-c", 'ulimit -f 200; exec "$@"', "sh")
+LIMITS = {"RLIMIT_FSIZE": 100_000}
 
 
 @pytest.mark.parametrize(
@@ -22,7 +21,7 @@ LIMITED = ("/bin/sh", "-c", 'ulimit -f 200; exec "$@"', "sh")
     ],
 )
 def test_a_file_that_reaches_the_limit_is_named(book, out, name, changed):
-    failed = run_command(*train_command(book, out, **changed), before=LIMITED)
+    failed = run_command(*train_command(book, out, **changed), limits=LIMITS)
     assert failed.returncode == 1
     assert failed.stderr == f"{out / name}: File too large.\n"
 
@@ -30,7 +29,7 @@ def test_a_file_that_reaches_the_limit_is_named(book, out, name, changed):
 def test_a_training_resumes_after_the_limit_is_lifted(book, out, tmp_path):
     whole, settings = tmp_path / "whole", {"updates": 8_000, "sample_every": 1_000}
     assert run_command(*train_command(book, out)).returncode == 0
-    failed = run_command(*train_command(book, out, **settings), "--resume", before=LIMITED)
+    failed = run_command(*train_command(book, out, **settings), "--resume", limits=LIMITS)
     assert failed.stderr == f"{out / 'losses.csv'}: File too large.\n"
     assert run_command(*train_command(book, out, **settings), "--resume").returncode == 0
     assert run_command(*train_command(book, whole, **settings)).returncode == 0

@@ -10,10 +10,10 @@ import pytest
 
 from server.checkpoints.npz import read_meta
 from tests.commands.conftest import train_command
+from tests.processes import is_stopped
 from tests.serving import until
 from tests.training import (
     assert_same_training,
-    is_stopped,
     losses_reached,
     run_command,
     started_command,

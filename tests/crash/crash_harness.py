@@ -6,7 +6,6 @@ import io
 import os
 import secrets
 import signal
-import subprocess
 import threading
 
 import httpx
@@ -15,7 +14,8 @@ from server.checkpoints.snapshots import spacing
 from server.rnn.metrics import MEASURED_EVERY
 from server.spec.sample_schedule import epoch_is_marked
 from tests.crash.reference_run import ReferenceRun
-from tests.serving import PAGES, RunningServer, is_alive, runs_module, until
+from tests.processes import child_pids, is_alive, state_of
+from tests.serving import PAGES, RunningServer, until
 
 SHARED = {"sample_every": 100, "sample_length": 30, "max_updates": None, "checkpoint_every_s": 1}
 # One of each cell and of three optimizers, with and without several streams and dropout.
@@ -85,18 +85,9 @@ class CrashHarness:
 
     def _children(self, module):
         """Return the server and its children that run a module."""
-        listing = subprocess.run(
-            ["ps", "-A", "-o", "pid=,ppid=,stat=,comm=,command="],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        found, own = {}, self.server.process.pid
-        for line in listing.stdout.splitlines():
-            pid, parent, state, command = line.split(None, 3)
-            if int(pid) == own or (int(parent) == own and runs_module(command, module)):
-                found[int(pid)] = (state[0], int(pid) == own)
-        return found
+        own = self.server.process.pid
+        found = {pid: (state_of(pid), pid == own) for pid in (own, *child_pids(own, module))}
+        return {pid: each for pid, each in found.items() if each[0]}
 
     def stopped(self):
         """Return the processes that have stopped at the failpoint."""
@@ -131,6 +122,8 @@ class CrashHarness:
         """Kill the server with SIGKILL, if it is alive, and start another."""
         if self.server.process.poll() is None:
             processes = self.processes()
+            for pid in self.stopped_inference():
+                kill(pid, signal.SIGKILL)
             self.server.process.kill()
             self._join()
             until(lambda: not self._continue_stopped(processes))

@@ -3,13 +3,13 @@
 import contextlib
 import os
 import signal
-import subprocess
 import threading
 import zipfile
 
 import pytest
 
 from tests.crash.reference_run import ReferenceRun
+from tests.processes import is_stopped
 from tests.serving import PAGES, until
 
 SMALL = {"hidden_size": 12, "sequence_length": 8, "sample_every": 100, "sample_length": 30}
@@ -241,19 +241,12 @@ def test_the_unfinished_file_of_a_killed_worker_is_deleted(serve):
     asking.start()
     [unfinished] = until(lambda: list(files(server, run).glob(".*.tmp")))
     [worker] = server.worker_pids()
-    until(lambda: state_of(worker) == "T")
+    until(lambda: is_stopped(worker))
     assert unfinished.stat().st_size > 0
     os.kill(worker, signal.SIGKILL)
     until(lambda: not unfinished.exists())
     asking.join()
     assert list(files(server, run).parent.glob("*/.*")) == []
-
-
-def state_of(pid):
-    listing = subprocess.run(
-        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=True
-    )
-    return listing.stdout.strip()[:1]
 
 
 def test_a_server_starts_with_a_run_whose_checkpoints_are_all_damaged(serve):

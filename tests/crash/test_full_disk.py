@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 
 import pytest
 
@@ -13,7 +12,7 @@ from server.checkpoints.npz import read_meta
 from server.store.migrations import VERSION, backup_path
 from server.web.server import PROBE_BYTES
 from tests.crash.reference_run import ReferenceRun
-from tests.serving import PAGES, ROOT, RunningServer, until
+from tests.serving import PAGES, RunningServer, until
 from tests.store.version_0 import EXPECTED, add_samples, contents, files, unpack
 from tests.training import assert_same_training, run_command, short_training, started_command
 
@@ -276,11 +275,8 @@ def test_a_server_starts_on_a_full_disk_with_a_run_that_is_half_deleted(disk, on
 
 def test_a_file_size_limit_is_answered_as_a_full_disk(tmp_path):
     """The limit applies to the database's log and to checkpoints."""
-    limited = f"ulimit -f 3000; exec {sys.executable} -m server serve --port 0 --no-demo"
-    server = RunningServer(
-        tmp_path / "data", command=["/bin/sh", "-c", f"{limited} --data-dir {tmp_path / 'data'}"]
-    )
-    with server:
+    limits = {"RLIMIT_FSIZE": 1_500_000}
+    with RunningServer(tmp_path / "data", "--no-demo", limits=limits) as server:
         corpus = server.upload(PAGES)["id"]
         large = server.create(corpus=corpus, paused=True, hidden_size=500)
         server.post(large, "step", {"updates": 2})
@@ -357,10 +353,7 @@ def test_a_server_does_not_start_with_an_invalid_database(tmp_path):
 
 
 def serve_in(directory):
-    command = [sys.executable, "-m", "server", "serve", "--port", "0", "--data-dir", str(directory)]
-    return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-    )
+    return run_command("serve", "--port", 0, "--data-dir", directory)
 
 
 @pytest.mark.parametrize("lacks_room_for", ["the backup", "the journal"])

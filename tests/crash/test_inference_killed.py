@@ -7,7 +7,8 @@ import signal
 import pytest
 
 from tests.crash.reference_run import ReferenceRun
-from tests.serving import PAGES, child_pids, is_stopped, until
+from tests.processes import child_pids, is_stopped
+from tests.serving import PAGES, until
 
 SMALL = {"hidden_size": 12, "sequence_length": 8, "sample_every": 20, "sample_length": 30}
 # Each sample is tried with two processes before it is tried again later.

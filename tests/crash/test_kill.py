@@ -7,7 +7,8 @@ import signal
 import pytest
 
 from server.checkpoints.npz import read_archive, write_archive
-from tests.serving import PAGES, child_pids, is_alive, until
+from tests.processes import child_pids, is_alive
+from tests.serving import PAGES, until
 
 SMALL = {"hidden_size": 20, "sample_length": 50, "sample_every": 100}
 

@@ -6,9 +6,9 @@ import signal
 import pytest
 
 from server.store.migrations import VERSION, backup_path
+from tests.processes import is_stopped
 from tests.serving import RunningServer, until
 from tests.store.version_0 import EXPECTED, add_samples, contents, unpack
-from tests.training import is_stopped
 
 PASSAGES = len(EXPECTED["shown"]["kept"])
 

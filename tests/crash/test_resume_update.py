@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from tests.crash.reference_run import ReferenceRun
-from tests.serving import PAGES, is_stopped, until
+from tests.processes import is_stopped
+from tests.serving import PAGES, until
 
 SMALL = {"hidden_size": 12, "sequence_length": 8, "sample_every": 50, "sample_length": 20}
 

@@ -15,7 +15,8 @@ import pytest
 
 from server.store.schema import RUN_TABLES
 from tests.hostile import raw
-from tests.serving import PAGES, RunningServer, child_pids, is_alive, is_stopped, until
+from tests.processes import child_pids, is_alive, is_stopped
+from tests.serving import PAGES, RunningServer, until
 
 SMALL = {"hidden_size": 10, "sample_length": 20, "max_updates": None}
 # Tolerance for a slow machine; the promises are 10 s and 5 s.

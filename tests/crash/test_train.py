@@ -9,8 +9,8 @@ import pytest
 
 from server.checkpoints.npz import read_archive
 from tests.fork_server import ForkedProcess
+from tests.processes import is_stopped
 from tests.serving import PAGES, until
-from tests.training import is_stopped
 
 UPDATES = 6_000
 SIZES = [

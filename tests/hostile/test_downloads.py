@@ -1,10 +1,8 @@
 """Many concurrent downloads of checkpoints by clients that read slowly or not at all."""
 
 import contextlib
-import shlex
 import signal
 import socket
-import sys
 
 import pytest
 
@@ -24,18 +22,15 @@ LARGE = {"hidden_size": 900, "sequence_length": 2, "sample_length": 1, "checkpoi
 @contextlib.contextmanager
 def serving(directory, *, files=None, **limits):
     """Serve with a limit of open files; the log must stay empty."""
-    command = [sys.executable, "-m", "server", "serve", "--port", "0", "--no-demo"]
-    command += ["--data-dir", str(directory / "data")]
-    if files is not None:
-        command = ["/bin/sh", "-c", f"ulimit -n {files}; exec {shlex.join(command)}"]
     environment = {f"HURRAH_{name}": str(value) for name, value in limits.items()}
     log = directory / "log"
     with (
         log.open("w") as errors,
         RunningServer(
             directory / "data",
-            command=command,
+            "--no-demo",
             stderr=errors,
+            limits=None if files is None else {"RLIMIT_NOFILE": files},
             HURRAH_OPERATOR_TOKEN=TOKEN,
             **environment,
         ) as server,

@@ -6,7 +6,8 @@ import signal
 import pytest
 
 from server.worker.reporter import MAX_BACKLOG_SAMPLES
-from tests.serving import child_pids, until
+from tests.processes import child_pids
+from tests.serving import until
 
 # Training waits at this update: the sample of update 0 is measured, and so many are not.
 FULL = MAX_BACKLOG_SAMPLES + 1

@@ -1,7 +1,6 @@
 """Migrations of the database: complete or not at all, with a backup, and never backwards."""
 
 import json
-import os
 import sqlite3
 import subprocess
 import sys
@@ -20,8 +19,8 @@ from server.store.migrations import (
     open_database,
     read_version,
 )
-from tests.serving import ROOT
 from tests.store.version_0 import contents, files, renamed, unpack
+from tests.training import run_command
 
 
 @pytest.fixture
@@ -413,15 +412,8 @@ def test_a_server_refuses_the_data_directory_of_a_newer_version(tmp_path):
         (data / leftover).mkdir(parents=True)
     (data / "runs" / "0123456789ab" / "any").write_text("any")
     before = files(data)
-    ended = subprocess.run(
-        [sys.executable, "-m", "server", "serve", "--port", "0", "--data-dir", str(data)],
-        cwd=ROOT,
-        env=os.environ | {"HURRAH_RESUME": "1"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    resumes = {"HURRAH_RESUME": "1"}
+    ended = run_command("serve", "--port", 0, "--data-dir", data, environment=resumes)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == (
         f"{path} has version {VERSION + 6}, but this program can use only versions up to {VERSION}:"

@@ -9,7 +9,8 @@ import threading
 import httpx
 import pytest
 
-from tests.serving import RunningServer, child_pids, is_alive, is_stopped, until
+from tests.processes import child_pids, is_alive, is_stopped
+from tests.serving import RunningServer, until
 from tests.transfer.conftest import import_file, imported
 
 

@@ -17,7 +17,8 @@ from websockets.sync.client import connect
 
 from server.settings import Settings
 from server.web.server import _listen
-from tests.serving import LIMIT_S, PAGES, ROOT, RunningServer, child_pids, is_alive, until
+from tests.processes import child_pids, is_alive
+from tests.serving import LIMIT_S, PAGES, ROOT, RunningServer, until
 from tests.training import run_command
 
 SMALL = {"hidden_size": 10, "sample_length": 20}

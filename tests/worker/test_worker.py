@@ -33,7 +33,8 @@ from server.worker.messages import (
     decode_numbers,
 )
 from server.worker.reporter import MAX_BACKLOG_SAMPLES
-from tests.serving import NOVEL, PAGES, ROOT, is_alive, until
+from tests.processes import is_alive
+from tests.serving import NOVEL, PAGES, ROOT, until
 
 SMALL = {"hidden_size": 10, "sample_length": 20, "corpus": "any", "max_updates": None}
 FAST = SMALL | {"hidden_size": 4, "sequence_length": 4}

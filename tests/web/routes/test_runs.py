@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from tests.serving import NOVEL, PAGES, RunningServer, is_alive, until
+from tests.processes import is_alive
+from tests.serving import NOVEL, PAGES, RunningServer, until
 
 DEFAULTS = {
     "corpus": "the-lamps-of-saltmere",

@@ -18,7 +18,8 @@ from server.web.security import auth
 from server.web.security.auth import OperatorAuth
 from tests.course.support import npz
 from tests.hostile import raw
-from tests.serving import LIMIT_S, ROOT, RunningServer, child_pids
+from tests.processes import child_pids
+from tests.serving import LIMIT_S, ROOT, RunningServer
 from tests.web.security.conftest import TOKEN
 
 SMALL = {"hidden_size": 5, "sample_length": 10, "paused": True}
