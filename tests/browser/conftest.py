@@ -36,6 +36,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--process-per-site",
+    # Most scripts run too shortly for optimizing compilers, which take more time than they save.
+    "--js-flags=--no-opt --no-maglev",
 ]
 
 # The options of a browser context that can also be set for a single page.

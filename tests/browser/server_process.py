@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 
 from tests.fork_server import start_command
-from tests.serving import NO_CERTIFICATES, child_pids
+from tests.processes import child_pids
+from tests.serving import NO_CERTIFICATES
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_S = 60

@@ -25,6 +25,9 @@ def test_a_viewer_sees_everything_and_changes_nothing(
 
     viewer = open_window().open(own_server)
     eventually(lambda: figure(viewer, "update"), lambda update: update > 0, "the first update")
+    # The rest of the test needs no speed.
+    [run] = own_server.call("GET", "runs")
+    own_server.call("PATCH", f"runs/{run['id']}", {"pace": 20})
     expect(viewer.locator("#viewer-note")).to_be_visible()
     for control in ("#pause", "#step", ".pace", "#checkpoint", "#stop", "#new-run"):
         expect(viewer.locator(control)).to_be_hidden()
@@ -89,9 +92,9 @@ def test_a_viewer_sees_everything_and_changes_nothing(
 def test_the_operators_link_also_works_from_another_site(
     own_server: Server, open_window: Callable[..., Window]
 ) -> None:
-    own_server.demo = True
     own_server.token = TOKEN
     own_server.start()
+    own_server.create_run(pace=20, max_updates=None)
     page = open_window().page
     # For a browser these are two sites.
     page.goto(own_server.url.replace("127.0.0.1", "localhost"))
