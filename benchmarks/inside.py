@@ -102,7 +102,9 @@ def _over_http_ms(server: ServerProcess, cell: str, text: str) -> float:
     for number in range(REPEATS + 1):
         part = text[POSITION + number : POSITION + number + CHARACTERS]
         start_s = time.perf_counter()
-        server.request("POST", f"/runs/{run}/probe", {"text": part, "saliency": True})
+        server.request(
+            "POST", f"/runs/{run}/probe", {"text": part, "saliency": True, "units": False}
+        )
         times.append(time.perf_counter() - start_s)
     server.request("DELETE", f"/runs/{run}")
     # The first one has started the process.

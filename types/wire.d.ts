@@ -226,6 +226,7 @@ interface Probe {
   probability: (number | null)[];
   top: [string, number][][];
   hidden: HiddenStates;
+  units: ProbedUnit[];
   saliency: Saliency | null;
 }
 
@@ -573,6 +574,13 @@ interface HiddenStates {
   shape: number[];
   int8: string;
   max: number;
+}
+
+/** A unit of the layer of `HiddenStates`, and the feature of the text that it follows. */
+interface ProbedUnit {
+  unit: number;
+  feature: string;
+  correlation: number;
 }
 
 /** The gradients of the logits with respect to earlier characters. */

@@ -15,8 +15,7 @@ from server.inference.client import InferenceClient
 from server.inference.inspection.messages import FindSpans, InspectionCommand, WriteHeld
 from server.inference.inspection.spans import searched_characters
 from server.inspection.intervention import MAX_SEED, Intervention, InterventionRequest
-from server.inspection.models import InspectedModel, InspectedModels
-from server.inspection.probe import ProbedModel
+from server.inspection.models import InspectedModel, InspectedModels, ProbedModel
 from server.inspection.spans import SpanRequest, UnitSpans
 from server.runs.run_controller import RunController
 from server.spec.run_spec import SpecError

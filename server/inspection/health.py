@@ -19,8 +19,7 @@ from server.inference.inspection.messages import (
     MeasureUpdateRatios,
 )
 from server.inspection.figures import Figure, HalfLife, half_life_sentence, make_figures
-from server.inspection.models import InspectedModel, InspectedModels
-from server.inspection.probe import ProbedModel
+from server.inspection.models import InspectedModel, InspectedModels, ProbedModel
 from server.passages.request import AtUpdate
 from server.runs.run_controller import RunController
 from server.spec.schemas import ApiModel

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from server.inspection.probe import ProbedModel
+from server.inspection.models import ProbedModel
 from server.passages.request import MAX_PRIME, MAX_TEMPERATURE, AtUpdate, PassageRequest
 from server.spec.run_spec import SpecError, StrictModel, encodable
 from server.spec.schemas import ApiModel

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from server.checkpoints.checkpoint_format import Which
 from server.concurrency.background_tasks import run_to_end
-from server.passages.model_locator import LocatedModel, ModelLocator
+from server.passages.model_locator import Kind, LocatedModel, ModelLocator
 from server.passages.request import AtUpdate
 from server.runs.downloads import BY_NAME, temporary_path
 from server.runs.run_controller import RunController
-from server.spec.schemas import RunState
+from server.spec.schemas import ApiModel, RunState
 
-__all__ = ["InspectedModel", "InspectedModels"]
+__all__ = ["InspectedModel", "InspectedModels", "ProbedModel"]
 
 REFRESH_INTERVAL_S = 0.2
 """The live model is exported at most so often, however many readers there are."""
@@ -25,6 +25,13 @@ MAX_EXPORT_SHARE = 0.1
 """Of the time, for exports of the live model: the training may wait for them."""
 IDLE_S = 5.0
 """How long an exported file stays after its last reader."""
+
+
+class ProbedModel(ApiModel):
+    """The model that was looked into, and its update."""
+
+    kind: Kind
+    update: int
 
 
 @dataclass(frozen=True, slots=True)

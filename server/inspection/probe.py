@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 from pydantic import Field
@@ -14,8 +15,8 @@ from server.errors import ConflictError
 from server.inference.client import InferenceClient
 from server.inference.inspection.messages import ProbeText
 from server.inference.inspection.probe import MAX_SALIENCY_CHARACTERS
-from server.inspection.models import InspectedModel, InspectedModels
-from server.passages.model_locator import Kind
+from server.inspection.models import InspectedModel, InspectedModels, ProbedModel
+from server.inspection.units import UnitService
 from server.passages.request import MAX_TEMPERATURE, AtUpdate
 from server.runs.run_controller import RunController
 from server.spec.run_spec import SpecError, StrictModel
@@ -27,7 +28,6 @@ __all__ = [
     "Probe",
     "ProbeRequest",
     "ProbeService",
-    "ProbedModel",
     "requests",
 ]
 
@@ -59,6 +59,8 @@ class ProbeRequest(StrictModel):
         Whether to compute `Saliency`, of up to 400 characters.
     index : int or None
         In a longer text, the character that these 400 must contain; None: the first.
+    units : bool
+        Whether to name what the units follow, which may take seconds for a new model.
     """
 
     text: str = Field(min_length=1, max_length=MAX_PROBE_CHARACTERS)
@@ -68,13 +70,7 @@ class ProbeRequest(StrictModel):
     layer: int | None = Field(None, ge=0)
     saliency: bool = False
     index: int | None = Field(None, ge=0)
-
-
-class ProbedModel(ApiModel):
-    """The model that was looked into, and its update."""
-
-    kind: Kind
-    update: int
+    units: bool = True
 
 
 class HiddenStates(ApiModel):
@@ -123,6 +119,17 @@ class Saliency(ApiModel):
     max: list[float | None]
 
 
+class ProbedUnit(ApiModel):
+    """A unit of the layer of `HiddenStates`, and the feature of the text that it follows.
+
+    `correlation` is Pearson's r; see `server.inspection.units.FollowedFeature`.
+    """
+
+    unit: int
+    feature: str
+    correlation: float
+
+
 class Probe(ApiModel):
     """What a network computes at each of n characters.
 
@@ -143,6 +150,9 @@ class Probe(ApiModel):
         After each character, the likeliest next ones and their probabilities.
     hidden : HiddenStates
         The activations after each character; after an unknown one they are those before it.
+    units : list of ProbedUnit
+        Those that follow a feature, if requested. While a run trains, they are those of the live
+        model some seconds ago.
     saliency : Saliency or None
         If requested.
     """
@@ -154,6 +164,7 @@ class Probe(ApiModel):
     probability: list[float | None]
     top: list[list[tuple[str, float]]]
     hidden: HiddenStates
+    units: list[ProbedUnit]
     saliency: Saliency | None = None
 
 
@@ -164,12 +175,15 @@ class ProbeService:
     ----------
     models : InspectedModels
         Finds the models.
+    units : UnitService
+        Finds what the units follow.
     waiting : int
         Maximum number of requests that are running or waiting.
     """
 
-    def __init__(self, models: InspectedModels, waiting: int) -> None:
+    def __init__(self, models: InspectedModels, units: UnitService, waiting: int) -> None:
         self._models = models
+        self._units = units
         self._inference = InferenceClient()
         self._admission = AdmissionLimiter(1, waiting, "probes")
         # As JSON, because many viewers ask for the same.
@@ -211,14 +225,19 @@ class ProbeService:
             key = run.id, model.located.kind, model.key, asked
             if key not in self._probes:
                 charge(requests(_multiply_adds(request, run.parameters)))
-            return await self._probes.get(key, lambda: self._read(controller, request, model))
+            compute = partial(self._read, controller, request, model, charge)
+            return await self._probes.get(key, compute)
 
     async def close(self) -> None:
         """End the process."""
         await self._inference.terminate()
 
     async def _read(
-        self, controller: RunController, request: ProbeRequest, model: InspectedModel
+        self,
+        controller: RunController,
+        request: ProbeRequest,
+        model: InspectedModel,
+        charge: Charge,
     ) -> str:
         located = model.located
         command = ProbeText(
@@ -246,8 +265,22 @@ class ProbeService:
             probability=answer["probability"],
             top=answer["top"],
             hidden=answer["hidden"],
+            units=await self._follow(controller, request, answer["hidden"]["layer"], charge),
             saliency=answer["saliency"],
         ).model_dump_json()
+
+    async def _follow(
+        self, controller: RunController, request: ProbeRequest, layer: int, charge: Charge
+    ) -> list[ProbedUnit]:
+        """Return what the units of a layer follow, if that was requested."""
+        if not request.units:
+            return []
+        found = await self._units.find(controller, request.source, charge)
+        return [
+            ProbedUnit(unit=each.unit, feature=each.feature, correlation=each.correlation)
+            for each in found.units
+            if each.layer == layer and each.feature is not None and each.correlation is not None
+        ]
 
 
 def requests(multiply_adds: int) -> int:

@@ -17,13 +17,14 @@ from server.errors import ConflictError
 from server.inference.client import InferenceClient
 from server.inference.inspection.messages import MeasureProbabilities
 from server.inspection.probe import MAX_PROBE_CHARACTERS, Charge, requests
-from server.inspection.snapshots import MAX_SNAPSHOTS, spread_over_training
+from server.inspection.snapshots import spread_over_training
 from server.runs.run_controller import RunController
 from server.spec.run_spec import SpecError, StrictModel
 from server.spec.schemas import ApiModel
 
 __all__ = ["ProbeHistory", "ProbeHistoryRequest", "ProbeHistoryService"]
 
+MAX_SNAPSHOTS = 60
 CACHE_SIZE = 20 * MAX_SNAPSHOTS
 """Snapshots that have read a text; a text of 2,000 characters has 8 kB."""
 MAX_MULTIPLY_ADDS = 10**10

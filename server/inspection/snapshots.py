@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from server.checkpoints.snapshots import dense_updates
+from collections.abc import Sequence
 
-__all__ = ["MAX_SNAPSHOTS", "spread_over_training"]
-
-MAX_SNAPSHOTS = 60
-"""Of a curve: each has to be loaded, and reads the text."""
+__all__ = ["spread_over_training"]
 
 
-def spread_over_training(updates: list[int], most: int = MAX_SNAPSHOTS) -> list[int]:
-    """Choose snapshots: the first, dense ones, then evenly many, always with the last.
+def spread_over_training(updates: Sequence[int], most: int) -> list[int]:
+    """Choose snapshots: the first, dense ones, then evenly many, and the last.
+
+    The next snapshots of a run hardly change the choice, so that cached results stay of use.
 
     Parameters
     ----------
-    updates : list of int
+    updates : sequence of int
         Of all snapshots, ascending.
     most : int
         How many to choose at most, at least 2.
@@ -25,12 +24,22 @@ def spread_over_training(updates: list[int], most: int = MAX_SNAPSHOTS) -> list[
     list of int
         Ascending.
     """
-    if len(updates) <= most:
-        return updates
-    first = set(dense_updates(updates[-1]))
-    dense = [update for update in updates if update in first][: most // 2]
-    others = [update for update in updates if update not in dense]
-    wanted = min(most - len(dense), len(others))
-    # From the last one backwards, so that it is among them.
-    even = [others[-1 - number * len(others) // wanted] for number in range(wanted)]
-    return sorted(dense + even)
+    if not updates:
+        return []
+    distance = 1
+    chosen = _spaced(updates, distance)
+    while len(chosen) > most and distance <= updates[-1]:
+        distance *= 2
+        chosen = _spaced(updates, distance)
+    # Of very many updates, there are more doublings than `most`.
+    step = -(-len(chosen) // most)
+    return chosen if step == 1 else sorted(chosen[::-1][::step])
+
+
+def _spaced(updates: Sequence[int], distance: int) -> list[int]:
+    """Choose the first, the last, and those between that are twice as late, or `distance` later."""
+    chosen = [updates[0]]
+    for update in updates:
+        if update >= chosen[-1] + min(distance, max(1, chosen[-1])):
+            chosen.append(update)
+    return chosen if chosen[-1] == updates[-1] else [*chosen, updates[-1]]

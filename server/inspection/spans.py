@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from server.inspection.probe import MAX_PROBE_CHARACTERS, ProbedModel
+from server.inspection.models import ProbedModel
+from server.inspection.probe import MAX_PROBE_CHARACTERS
 from server.passages.request import AtUpdate
 from server.spec.run_spec import SpecError, StrictModel, encodable
 from server.spec.schemas import ApiModel

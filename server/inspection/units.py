@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable, Iterable
+from collections.abc import Awaitable, Callable, Hashable
 from functools import partial
 from typing import Any
 
@@ -18,8 +18,8 @@ from server.errors import ConflictError
 from server.inference.client import InferenceClient
 from server.inference.inspection.messages import FindUnits, ReadUnitHistory
 from server.inference.inspection.units import HISTORY_STEP, stretch_length
-from server.inspection.models import InspectedModels
-from server.inspection.probe import ProbedModel
+from server.inspection.models import InspectedModels, ProbedModel
+from server.inspection.snapshots import spread_over_training
 from server.passages.request import AtUpdate
 from server.rnn.training.validation import characters_to_learn
 from server.runs.downloads import BY_NAME
@@ -27,7 +27,7 @@ from server.runs.run_controller import RunController
 from server.spec.run_spec import SpecError
 from server.spec.schemas import ApiModel, Run
 
-__all__ = ["FollowedFeature", "UnitHistory", "UnitList", "UnitService", "spread_out"]
+__all__ = ["FollowedFeature", "UnitHistory", "UnitList", "UnitService"]
 
 CACHE_SIZE = 100
 LIVE_INTERVAL_S = 5.0
@@ -220,7 +220,7 @@ class UnitService:
                 layer=layer, unit=unit, feature=None, limit=None, update=[], correlation=[]
             )
         snapshots = Snapshots.of_checkpoints(controller.checkpoint_store.directory)
-        updates = spread_out(await asyncio.to_thread(snapshots.updates))
+        updates = spread_over_training(await asyncio.to_thread(snapshots.updates), MAX_SNAPSHOTS)
         key = run.id, layer, unit, feature, *updates
         if key not in self._histories:
             new = len(set(updates) - set(self._read.get(run.id, [])))
@@ -289,22 +289,6 @@ class UnitService:
                 return await request()
         except (ChildRefusedError, ChildExitedError) as error:
             raise ConflictError(f"The units could not be read: {error}.") from error
-
-
-def spread_out(updates: Iterable[int]) -> list[int]:
-    """Choose at most `MAX_SNAPSHOTS` of ascending updates, dense at first, then even, and the last.
-
-    The next snapshots of a run hardly change the choice, so that cached results stay of use.
-    """
-    updates = list(updates)
-    distance = 1
-    while updates and updates[-1] > (MAX_SNAPSHOTS - 17) * distance:
-        distance *= 2
-    chosen: list[int] = []
-    for update in updates:
-        if not chosen or update >= chosen[-1] + min(distance, max(1, chosen[-1])):
-            chosen.append(update)
-    return sorted({*chosen, *updates[-1:]})[-MAX_SNAPSHOTS:]
 
 
 def _described(layer: int, unit: int, follows: list[Any] | None, layers: int) -> FollowedFeature:

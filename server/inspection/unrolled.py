@@ -14,7 +14,7 @@ from server.concurrency.single_flight import SingleFlightCache
 from server.errors import ConflictError
 from server.inference.client import InferenceClient
 from server.inference.inspection.messages import UnrollUpdate
-from server.inspection.probe import ProbedModel
+from server.inspection.models import ProbedModel
 from server.runs.downloads import temporary_file
 from server.runs.run_controller import RunController
 from server.spec.schemas import ApiModel, Run, RunState

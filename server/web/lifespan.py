@@ -109,6 +109,7 @@ async def _create_services(settings: Settings) -> Services:
     models.delete_drafts()
     locator = ModelLocator(models)
     inspected = InspectedModels(locator)
+    units = UnitService(inspected, max_waiting)
     passages = PassageService(
         PassageLimits(settings.max_passage_characters, max_characters, max_waiting),
         models,
@@ -146,12 +147,12 @@ async def _create_services(settings: Settings) -> Services:
         estimates=EstimateService(max_waiting),
         mistakes=MistakeTrainingService(max_waiting),
         surprisal=SurprisalService(store_reader, supervisor.get, max_waiting),
-        probes=ProbeService(inspected, max_waiting),
+        probes=ProbeService(inspected, units, max_waiting),
         unit_experiments=UnitExperiments(inspected, max_waiting),
         unrolled_updates=UnrolledUpdates(max_waiting),
         probe_history=ProbeHistoryService(max_waiting),
         health=HealthService(inspected, max_waiting),
-        units=UnitService(inspected, max_waiting),
+        units=units,
         held_out_losses=HeldOutLossService(max_waiting),
         loss_analysis=loss_analysis,
         loss_cache=LossCache(store_reader),

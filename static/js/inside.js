@@ -35,7 +35,8 @@ new Refresher(store, {
     const saliency = view === "text" && tint === "gradient";
     // In a long text, the gradients are those around the selected character.
     const index = saliency && [...read].length > SALIENCY_CHARACTERS ? state.position : null;
-    return { run, request: { text: read, source: model, temperature, saliency, index } };
+    const request = { text: read, source: model, temperature, saliency, index };
+    return { run, request: { ...request, units: false } };
   },
   fetch: ({ run, request }, signal) => api.probe(run, request, signal),
   show: (probe) => store.dispatch({ type: "probe", probe }),

@@ -25,7 +25,7 @@ def run(server):
 
 
 def probe(server, run, text=TEXT, **request):
-    return server.post(run, "probe", {"text": text, **request})
+    return server.post(run, "probe", {"text": text, "units": False, **request})
 
 
 def latest_model(server, run, tmp_path):
@@ -113,6 +113,16 @@ def test_a_paused_run_is_read_before_its_first_update_and_after_a_step(server):
     assert probe(server, run)["model"]["update"] == 0
     server.post(run, "step", {"updates": 3})
     assert probe(server, run)["model"] == {"kind": "latest", "update": 3}
+
+
+def test_a_probe_names_what_the_units_follow(server, run):
+    found = server.post(run, "probe", {"text": TEXT})
+    follow = [unit for unit in server.get(run, "units")["units"] if unit["confirmed"]]
+    assert follow
+    assert found["units"] == [
+        {name: unit[name] for name in ("unit", "feature", "correlation")} for unit in follow
+    ]
+    assert probe(server, run)["units"] == []
 
 
 def saliencies(found):

@@ -1,9 +1,7 @@
 """What units follow, over HTTP."""
 
-import numpy as np
 import pytest
 
-from server.inspection.units import MAX_SNAPSHOTS, spread_out
 from tests.inspection.quotation_unit import book, teach_quotation_marks
 
 UNITS = 20
@@ -73,20 +71,3 @@ def test_bad_requests_name_the_field(server, run, path, field, message):
     (error,) = answer.json()["errors"]
     assert error["field"] == field
     assert message in error["message"].lower()
-
-
-@pytest.mark.parametrize("last", [0, 9, 100, 1_400, 50_000, 10_000_000])
-def test_few_snapshots_of_any_run_are_read_and_they_stay_the_same(last):
-    def stored(last):
-        every = max(1, last // 150)
-        dense = [d * 10**k for k in range(4) for d in (1, 2, 5)]
-        return sorted({0, *(u for u in dense if u < min(last, every)), *range(0, last + 1, every)})
-
-    chosen = spread_out(stored(last))
-    assert len(chosen) <= MAX_SNAPSHOTS
-    assert (chosen[0], chosen[-1]) == (0, stored(last)[-1])
-    if last:
-        assert np.diff(chosen).max() <= max(1, last / 10)
-    # Another snapshot changes little.
-    before = spread_out(stored(last)[:-1])
-    assert set(before[:-1]) <= set(chosen)
