@@ -70,12 +70,14 @@ const latencyPanel = new LatencyPanel(store, clock);
 const currentRun = new CurrentRun(store, (message) => latencyPanel.received(message));
 const created = (run) => currentRun.openNew(run);
 
-// The comparison opens with the run in view, and the link back returns to it.
+// The other pages open with the run in view, and the link back returns to it.
+const insideLink = find("nav a[href='/inside']");
 const compareLink = find("nav a[href='/compare']");
 store.watch(
   ({ runId }) => [runId],
   (id) => {
     compareLink.setAttribute("href", id ? `/compare?with=${id}` : "/compare");
+    insideLink.setAttribute("href", id ? `/inside?run=${id}` : "/inside");
     find("#step-inside").setAttribute("href", `/inside?${id ? `run=${id}&` : ""}view=update`);
     rememberRun(id);
   },

@@ -2,6 +2,7 @@
 
 import { find } from "../lib/dom.js";
 import { isClicked } from "../lib/focus.js";
+import { readsText } from "./views.js";
 
 /** @param {InsideStore} store */
 export function mountTabs(store) {
@@ -29,6 +30,8 @@ export function mountTabs(store) {
         open(tabs[0]);
         return;
       }
+      find("#inside").dataset.view = view;
+      find("#inside-text-field").hidden = !readsText(store.get());
       for (const tab of tabs) {
         const chosen = tab.dataset.view === view;
         tab.setAttribute("aria-selected", String(chosen));

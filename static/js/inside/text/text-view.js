@@ -17,7 +17,7 @@ import { mountTrainingCurve } from "./training-curve.js";
 const STEPS_SHARE = [0.02, 0.05, 0.1, 0.2, 0.35, 0.55, 0.8];
 
 const LEGENDS = {
-  surprisal: "surprisal in bits, −log₂ p: the darker, the less expected",
+  surprisal: "surprisal in bits, −log₂ p: the stronger the tint, the less expected",
   gradient: "norm of the gradient of the selected character’s logit, as a share of the greatest",
 };
 
