@@ -209,6 +209,19 @@ interface InsideState {
   /** The index of the character below the pointer. */
   hovered: number | null;
   unit: { layer: number; unit: number } | null;
+  /** The selected stretch of the probe text, in characters. */
+  stretch: { from: number; to: number } | null;
+  /** A unit is active where its activation exceeds this, with either sign. */
+  threshold: number;
+  /** Whether to take only units that are not active just before and after the stretch. */
+  edges: boolean;
+  /** Whether to take only the selected unit. */
+  onlyUnit: boolean;
+  /** The run's update when the experiments with units were last repeated by hand. */
+  askedAt: number | null;
+  /** The value at which the selected unit is held, and the seed of the passages. */
+  held: number;
+  seed: number;
   /** What the units of the network in view follow; null until it is known. */
   unitList: UnitList | null;
   /** The newest probe. Its text may be older than `text`. */

@@ -10,7 +10,7 @@ import { mountSource } from "./inside/source.js";
 import { mountTabs } from "./inside/tabs.js";
 import { mountViews, readsText } from "./inside/views.js";
 import { CurrentRun } from "./inside/state/current-run.js";
-import { initialState, PARAMETERS, reduce } from "./inside/state/reducers.js";
+import { chosenUnit, initialState, PARAMETERS, reduce } from "./inside/state/reducers.js";
 import { Refresher } from "./inside/state/refresher.js";
 import { mountUrlState, stateFromUrl } from "./state/url-state.js";
 import { isOutdated, showConnection } from "./ui/connection.js";
@@ -22,7 +22,7 @@ const SALIENCY_CHARACTERS = 400;
 const operator = document.body.dataset.operator === "true";
 const store = createStore(reduce, initialState({ operator }));
 const currentRun = new CurrentRun(store);
-const { runId, source, text, position, unit, ...ofPage } = stateFromUrl(
+const { runId, source, text, position, unit, stretch, ...ofPage } = stateFromUrl(
   location.search,
   PARAMETERS,
 );
@@ -31,12 +31,13 @@ store.dispatch({ type: "set", values: ofPage });
 new Refresher(store, {
   wanted(state) {
     const { runId: run, text: read, source: model, temperature, tint, view } = state;
+    const layer = chosenUnit(state)?.layer ?? null;
     if (!run || read === null || !readsText(state)) return null;
     const saliency = view === "text" && tint === "gradient";
     // In a long text, the gradients are those around the selected character.
     const index = saliency && [...read].length > SALIENCY_CHARACTERS ? state.position : null;
     const request = { text: read, source: model, temperature, saliency, index };
-    return { run, request: { ...request, units: false } };
+    return { run, request: { ...request, layer, units: false } };
   },
   fetch: ({ run, request }, signal) => api.probe(run, request, signal),
   show: (probe) => store.dispatch({ type: "probe", probe }),
@@ -66,7 +67,9 @@ store.watch(
 currentRun.start(
   runId,
   Object.fromEntries(
-    Object.entries({ source, text, position, unit }).filter(([, value]) => value !== undefined),
+    Object.entries({ source, text, position, unit, stretch }).filter(
+      ([, value]) => value !== undefined,
+    ),
   ),
 );
 mountUrlState(store, PARAMETERS);

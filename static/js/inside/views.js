@@ -15,7 +15,7 @@ import { mountUpdateView } from "./update/update-view.js";
 /** @type {{ name: string, mount: (store: InsideStore) => void, readsText?: boolean }[]} */
 const VIEWS = [
   { name: "text", mount: mountTextView, readsText: true },
-  { name: "units", mount: mountUnitsView },
+  { name: "units", mount: mountUnitsView, readsText: true },
   { name: "memory", mount: mountMemoryView },
   { name: "health", mount: mountHealthView },
   { name: "update", mount: mountUpdateView },

@@ -495,6 +495,22 @@ export const getProbeText = (/** @type {string} */ id) => call(run(id, "/probe/t
 export const getSnapshots = (id) => call(run(id, "/snapshots"));
 
 /**
+ * Where in the run's text the units fire that fire in a stretch of a text.
+ *
+ * @type {(id: string, request: object, signal: AbortSignal) => Promise<UnitSpans>}
+ */
+export const findSpans = (id, request, signal) =>
+  call(run(id, "/units/spans"), { method: "POST", body: request, signal });
+
+/**
+ * Write a passage with and without a unit held.
+ *
+ * @type {(id: string, request: object, signal: AbortSignal) => Promise<Intervention>}
+ */
+export const intervene = (id, request, signal) =>
+  call(run(id, "/intervention"), { method: "POST", body: request, signal });
+
+/**
  * What the units of a network follow.
  *
  * @param {string} id

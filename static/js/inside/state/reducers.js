@@ -16,6 +16,11 @@ export const initialState = (given = {}) => ({
   updateStep: 0,
   compared: null,
   lag: null,
+  threshold: 0.5,
+  edges: false,
+  onlyUnit: false,
+  held: 1,
+  seed: 0,
   runId: null,
   source: "latest",
   ...emptyRun,
@@ -26,7 +31,8 @@ export const initialState = (given = {}) => ({
  * The part of the state that belongs to the run in view.
  *
  * @type {Omit<InsideState, "operator" | "runs" | "view" | "temperature" | "tint" | "updateStep" |
- *   "compared" | "lag" | "runId" | "source">}
+ *   "compared" | "lag" | "threshold" | "edges" | "onlyUnit" | "held" | "seed" | "runId" |
+ *   "source">}
  */
 const emptyRun = {
   run: null,
@@ -39,6 +45,8 @@ const emptyRun = {
   hovered: null,
   unit: null,
   unitList: null,
+  stretch: null,
+  askedAt: null,
   probe: null,
   history: null,
   health: null,
@@ -46,7 +54,7 @@ const emptyRun = {
   problem: null,
 };
 
-const noSelection = { position: null, hovered: null };
+const noSelection = { position: null, hovered: null, stretch: null };
 
 /** @type {Record<string, (state: InsideState, message: any) => InsideState>} */
 const MESSAGE_HANDLERS = {
@@ -91,6 +99,39 @@ export const reduce = (state, action) => ACTIONS[action.type]?.(state, action) ?
 /** Whether the model in view is the one that trains. @param {InsideState} state */
 export const isLive = ({ source }) => source === "latest";
 
+/** Whether the network in view may change. @param {InsideState} state */
+export const mayChange = (state) =>
+  isLive(state) && ["queued", "running", "paused"].includes(state.run?.state ?? "");
+
+/** The selected unit, if the network has it. @param {InsideState} state */
+export function chosenUnit({ unit, run }) {
+  const { layers, hidden_size: size } = run?.spec ?? { layers: 0, hidden_size: 0 };
+  return unit && unit.layer < layers && unit.unit < size ? unit : null;
+}
+
+/**
+ * A parameter for a number; the default is omitted.
+ *
+ * @param {string} key
+ * @param {number} least
+ * @param {number} most
+ * @param {number} usual
+ * @returns {UrlParameter}
+ */
+const number = (key, least, most, usual) => ({
+  read: (state) => (state[key] === usual ? null : String(state[key])),
+  parse(text) {
+    const value = Number(text);
+    return text && value >= least && value <= most ? { [key]: value } : null;
+  },
+});
+
+/** A parameter for a switch that is off by default. @type {(key: string) => UrlParameter} */
+const flag = (key) => ({
+  read: (state) => (state[key] ? "1" : null),
+  parse: (text) => (text === "1" ? { [key]: true } : null),
+});
+
 const WHOLE = /^\d{1,15}$/;
 
 /** The parameters of the URL; see state/url-state.js. @type {Record<string, UrlParameter>} */
@@ -105,13 +146,7 @@ export const PARAMETERS = {
     read: ({ source }) => (typeof source === "object" ? String(source.update) : null),
     parse: (text) => (WHOLE.test(text) ? { source: { update: Number(text) } } : null),
   },
-  temperature: {
-    read: ({ temperature }) => (temperature === 1 ? null : String(temperature)),
-    parse(text) {
-      const temperature = Number(text);
-      return text && temperature >= 0 && temperature <= 2 ? { temperature } : null;
-    },
-  },
+  temperature: number("temperature", 0, 2, 1),
   tint: oneOf("tint", ["surprisal", "gradient"]),
   /** The index of the selected character. */
   at: {
@@ -140,6 +175,20 @@ export const PARAMETERS = {
     read: ({ lag }) => (lag === null ? null : String(lag)),
     parse: (text) => (/^\d{1,4}$/.test(text) ? { lag: Number(text) } : null),
   },
+  /** The selected stretch of the probe text, "12-18". */
+  stretch: {
+    read: ({ stretch }) => stretch && `${stretch.from}-${stretch.to}`,
+    parse(text) {
+      const [, from, to] = (/^(\d{1,6})-(\d{1,6})$/.exec(text) ?? []).map(Number);
+      return from < to ? { stretch: { from, to } } : null;
+    },
+  },
+  threshold: number("threshold", 0, 0.95, 0.5),
+  edges: flag("edges"),
+  only: flag("onlyUnit"),
+  /** The value at which the selected unit is held, and the seed of the passages. */
+  held: number("held", -1, 1, 1),
+  seed: number("seed", 0, 2 ** 53 - 1, 0),
   /** The probe text, unless it is the run's own. */
   text: {
     read: ({ text, defaultText }) => (text === defaultText ? null : text),

@@ -23,20 +23,27 @@ export class Strip {
    * @param {Object} on
    * @param {(index: number | null) => void} on.hover
    * @param {(index: number, byKey: boolean) => void} on.select
+   * @param {(index: number) => void} [on.extend] called instead of `select` for a key with Shift.
    */
   constructor(host, on) {
     this.#text = /** @type {HTMLElement} */ (host.querySelector("p"));
     this.#on = on;
     host.addEventListener("pointerover", ({ target, pointerType }) => {
       // A finger selects; what is below it is not looked at.
-      if (pointerType !== "touch") on.hover(indexOf(target));
+      if (pointerType !== "touch") on.hover(Strip.indexOf(target));
     });
     host.addEventListener("pointerleave", () => on.hover(null));
     host.addEventListener("click", ({ target }) => {
-      const index = indexOf(target);
+      const index = Strip.indexOf(target);
       if (index !== null) on.select(index, false);
     });
     host.addEventListener("keydown", (event) => this.#key(event));
+  }
+
+  /** The index of the character that is an event's target. @param {EventTarget | null} target */
+  static indexOf(target) {
+    const index = target instanceof HTMLElement ? target.dataset.i : undefined;
+    return index === undefined ? null : Number(index);
   }
 
   /**
@@ -88,13 +95,8 @@ export class Strip {
     const next = ends ?? (this.#marked ?? last) + /** @type {number} */ (by);
     const index = Math.min(Math.max(next, 0), last);
     this.#on.hover(null);
-    this.#on.select(index, true);
+    if (event.shiftKey && this.#on.extend) this.#on.extend(index);
+    else this.#on.select(index, true);
     this.#spans[index].scrollIntoView({ block: "nearest" });
   }
-}
-
-/** @param {EventTarget | null} target */
-function indexOf(target) {
-  const index = target instanceof HTMLElement ? target.dataset.i : undefined;
-  return index === undefined ? null : Number(index);
 }

@@ -5,7 +5,7 @@ import { find, setText, svg, textScaled } from "../../lib/dom.js";
 import * as format from "../../lib/format.js";
 import { nearestPosition, positionsOf } from "../../ui/sparkline.js";
 import { isLive } from "../state/reducers.js";
-import { correlationText } from "./unit-rows.js";
+import { featureOf, signed, unitTitle } from "./unit-words.js";
 
 const HEIGHT = 200;
 const MARGIN = { left: 44, right: 12, top: 10, bottom: 34 };
@@ -59,7 +59,7 @@ export function mountUnitCurve(store) {
     plot.replaceChildren(drawing(shown, limit, at, size));
     plot.dataset.points = String(shown.update.length);
     const [update, r] = [shown.update[at], shown.correlation[at]];
-    const text = `update ${format.count(update)}: r = ${correlationText(r)}`;
+    const text = `update ${format.count(update)}: r = ${signed(r)}`;
     plot.setAttribute("aria-valuemax", String(shown.update.length - 1));
     plot.setAttribute("aria-valuenow", String(at));
     plot.setAttribute("aria-valuetext", text);
@@ -109,7 +109,7 @@ export function mountUnitCurve(store) {
     (state) => [
       state.runId,
       state.unit,
-      featureOf(state),
+      state.unit && featureOf(state, state.unit),
       state.unitList !== null,
       state.snapshots.at(-1),
     ],
@@ -119,17 +119,12 @@ export function mountUnitCurve(store) {
   );
 }
 
-/** The feature that the selected unit follows in the network in view. @param {InsideState} state */
-function featureOf({ unit, unitList }) {
-  return (unit && unitList?.units[unit.layer * unitList.hidden_size + unit.unit]?.feature) ?? null;
-}
-
 /** @type {(history: UnitHistory, unit: InsideState["unit"]) => boolean} */
 const isOf = (history, unit) => history.layer === unit?.layer && history.unit === unit.unit;
 
 function titleOf(unit, feature, /** @type {number} */ layers) {
   if (!unit) return "Select a unit";
-  const name = layers > 1 ? `Layer ${unit.layer + 1}, unit ${unit.unit}` : `Unit ${unit.unit}`;
+  const name = unitTitle(unit, layers);
   return feature ? `${name}: ${feature}` : name;
 }
 
@@ -146,9 +141,9 @@ function sentenceOf(unit, found) {
   }
   const direction = r > 0 ? "up" : "down";
   return (
-    `Its activation goes ${direction} with this feature: r = ${correlationText(r)}, on text that ` +
+    `Its activation goes ${direction} with this feature: r = ${signed(r)}, on text that ` +
     "had no part in choosing it. Chance and untrained networks stay below " +
-    `${correlationText(limit)}.`
+    `${signed(limit)}.`
   );
 }
 
@@ -192,7 +187,7 @@ function drawing({ update, correlation }, limit, at, { width, height }) {
       : []),
     ...ticks.flatMap((r) => [
       svg("line", { class: "units-grid", x1: left, x2: right, y1: y(r), y2: y(r) }),
-      label(correlationText(r), left - 8, y(r) + 4, "end"),
+      label(signed(r), left - 8, y(r) + 4, "end"),
     ]),
     ...ticksOf(update).map(({ value, position }) =>
       label(

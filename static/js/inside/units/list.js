@@ -2,7 +2,8 @@
 
 import { el, find, focusedElement, setText } from "../../lib/dom.js";
 import * as format from "../../lib/format.js";
-import { correlationText, rowsOf, sortedBy, unitName } from "./unit-rows.js";
+import { rowsOf, sortedBy, unitName } from "./unit-rows.js";
+import { signed } from "./unit-words.js";
 
 /** A network may have thousands of units. */
 const MOST_ROWS = 300;
@@ -67,7 +68,7 @@ export function mountUnitList(store) {
     setText(feature, unit.feature ?? "no feature");
     feature.classList.toggle("units-none", !unit.confirmed);
     const r = unit.correlation;
-    setText(correlation, r === null ? format.NO_VALUE : correlationText(r));
+    setText(correlation, r === null ? format.NO_VALUE : signed(r));
     return row;
   };
 

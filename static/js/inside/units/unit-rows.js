@@ -49,7 +49,3 @@ export const unitName = (
   /** @type {{layer: number, unit: number}} */ { layer, unit },
   /** @type {number} */ layers,
 ) => (layers > 1 ? `${layer + 1} · ${unit}` : String(unit));
-
-/** A correlation: -0.914 -> "−0.91". */
-export const correlationText = (/** @type {number} */ r) =>
-  (Object.is(Math.round(r * 100), -0) ? 0 : r).toFixed(2).replace("-", "\u2212");
