@@ -171,9 +171,9 @@ class Settings(BaseSettings):
     viewer_surprisals_per_minute: int = Field(
         600,
         ge=1,
-        description="Requests per minute for the surprisal of the text at an update, of viewers at"
-        " one address. Those for a large network count several times, and cached ones and those in"
-        " progress not at all.",
+        description="Requests per minute for the surprisal of the text at an update, and for the"
+        " inside of a network, of viewers at one address. Those for a large network count several"
+        " times, and cached ones and those in progress not at all.",
     )
     total_surprisals_per_minute: int = Field(
         1_200, ge=1, description="The same for all viewers together."

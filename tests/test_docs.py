@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from server.analysis import gradient_check
+from server.inspection import probe
 from server.passages import request
 from server.rnn.architecture import MAX_LAYERS
 from server.settings import Settings
@@ -46,6 +47,7 @@ FIXED = {
     "a watch word": greatest(run_spec.RunSpec, "watch_words", "maxLength"),
     "`note` of a checkpoint": greatest(checkpoints.CheckpointRequest, "note", "maxLength"),
     "`text` of a note": greatest(milestones.NoteText, "text", "maxLength"),
+    "`text` of a probe": greatest(probe.ProbeRequest, "text", "maxLength"),
     "`temperatures`": greatest(request.PassageRequest, "temperatures", "maxItems"),
     "`temperature`": greatest(request.PassageRequest, "temperature"),
     "parameters of a gradient check": gradient_check.MAX_PARAMETERS,

@@ -23,7 +23,7 @@ REFRESH_INTERVAL_S = 0.2
 """The live model is exported at most so often, however many readers there are."""
 MAX_EXPORT_SHARE = 0.1
 """Of the time, for exports of the live model: the training may wait for them."""
-IDLE_S = 5.0
+IDLE_S = 60.0
 """How long an exported file stays after its last reader."""
 
 

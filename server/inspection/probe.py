@@ -26,8 +26,10 @@ __all__ = [
     "MAX_PROBE_CHARACTERS",
     "Charge",
     "Probe",
+    "ProbeHistoryRequest",
     "ProbeRequest",
     "ProbeService",
+    "check_text",
     "requests",
 ]
 
@@ -119,6 +121,21 @@ class Saliency(ApiModel):
     max: list[float | None]
 
 
+class ProbeHistoryRequest(StrictModel):
+    """A request for the probability of a character over the training.
+
+    Attributes
+    ----------
+    text : str
+        As in a probe request.
+    index : int
+        The character, from 0.
+    """
+
+    text: str = Field(min_length=1, max_length=MAX_PROBE_CHARACTERS)
+    index: int = Field(ge=0)
+
+
 class ProbedUnit(ApiModel):
     """A unit of the layer of `HiddenStates`, and the feature of the text that it follows.
 
@@ -177,13 +194,18 @@ class ProbeService:
         Finds the models.
     units : UnitService
         Finds what the units follow.
+    characters : int
+        Maximum length of a text, if it is less than `MAX_PROBE_CHARACTERS`.
     waiting : int
         Maximum number of requests that are running or waiting.
     """
 
-    def __init__(self, models: InspectedModels, units: UnitService, waiting: int) -> None:
+    def __init__(
+        self, models: InspectedModels, units: UnitService, characters: int, waiting: int
+    ) -> None:
         self._models = models
         self._units = units
+        self._characters = characters
         self._inference = InferenceClient()
         self._admission = AdmissionLimiter(1, waiting, "probes")
         # As JSON, because many viewers ask for the same.
@@ -207,7 +229,8 @@ class ProbeService:
         Raises
         ------
         SpecError
-            The network has no such layer, or the run no such model.
+            The text is too long or has no such character, the network no such layer, or the run
+            no such model.
         UnknownCheckpointError, UnknownModelError
             The source does not exist.
         ConflictError
@@ -216,10 +239,9 @@ class ProbeService:
             Too many requests are waiting.
         """
         run = controller.run
+        check_text(request, self._characters)
         if request.layer is not None and request.layer >= run.spec.layers:
             raise SpecError("layer", f"must be less than {run.spec.layers}, the number of layers")
-        if request.index is not None and request.index >= len(request.text):
-            raise SpecError("index", f"must be less than {len(request.text):,}, the text's length")
         async with self._models.locate(controller, request.source) as model:
             asked = request.model_dump_json(exclude={"source"})
             key = run.id, model.located.kind, model.key, asked
@@ -281,6 +303,14 @@ class ProbeService:
             for each in found.units
             if each.layer == layer and each.feature is not None and each.correlation is not None
         ]
+
+
+def check_text(request: ProbeRequest | ProbeHistoryRequest, characters: int) -> None:
+    """Raise `SpecError` if a text is longer than `characters`, or lacks the requested character."""
+    if len(request.text) > characters:
+        raise SpecError("text", f"must be at most {characters:,} characters here")
+    if request.index is not None and request.index >= len(request.text):
+        raise SpecError("index", f"must be less than {len(request.text):,}, the text's length")
 
 
 def requests(multiply_adds: int) -> int:

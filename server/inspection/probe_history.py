@@ -7,8 +7,6 @@ import math
 from array import array
 from functools import partial
 
-from pydantic import Field
-
 from server.checkpoints.snapshots import Snapshots
 from server.concurrency.admission import AdmissionLimiter
 from server.concurrency.child_process import ChildExitedError, ChildRefusedError
@@ -16,13 +14,12 @@ from server.concurrency.single_flight import SingleFlightCache
 from server.errors import ConflictError
 from server.inference.client import InferenceClient
 from server.inference.inspection.messages import MeasureProbabilities
-from server.inspection.probe import MAX_PROBE_CHARACTERS, Charge, requests
+from server.inspection.probe import Charge, ProbeHistoryRequest, check_text, requests
 from server.inspection.snapshots import spread_over_training
 from server.runs.run_controller import RunController
-from server.spec.run_spec import SpecError, StrictModel
 from server.spec.schemas import ApiModel
 
-__all__ = ["ProbeHistory", "ProbeHistoryRequest", "ProbeHistoryService"]
+__all__ = ["ProbeHistory", "ProbeHistoryService"]
 
 MAX_SNAPSHOTS = 60
 CACHE_SIZE = 20 * MAX_SNAPSHOTS
@@ -30,21 +27,6 @@ CACHE_SIZE = 20 * MAX_SNAPSHOTS
 MAX_MULTIPLY_ADDS = 10**10
 """Of all snapshots together: about five seconds. With a large network, fewer are read."""
 LEAST_SNAPSHOTS = 8
-
-
-class ProbeHistoryRequest(StrictModel):
-    """A request for the probability of a character over the training.
-
-    Attributes
-    ----------
-    text : str
-        As in a probe request.
-    index : int
-        The character, from 0.
-    """
-
-    text: str = Field(min_length=1, max_length=MAX_PROBE_CHARACTERS)
-    index: int = Field(ge=0)
 
 
 class ProbeHistory(ApiModel):
@@ -70,11 +52,14 @@ class ProbeHistoryService:
 
     Parameters
     ----------
+    characters : int
+        Maximum length of a text, if it is less than `MAX_PROBE_CHARACTERS`.
     waiting : int
         Maximum number of requests that are running or waiting.
     """
 
-    def __init__(self, waiting: int) -> None:
+    def __init__(self, characters: int, waiting: int) -> None:
+        self._characters = characters
         self._inference = InferenceClient()
         self._admission = AdmissionLimiter(1, waiting, "curves over the training")
         self._read: SingleFlightCache[array[float]] = SingleFlightCache(CACHE_SIZE)
@@ -99,14 +84,13 @@ class ProbeHistoryService:
         Raises
         ------
         SpecError
-            The text has no such character.
+            The text is too long, or has no such character.
         ConflictError
             The process ended.
         TooBusyError
             Too many requests are waiting.
         """
-        if request.index >= len(request.text):
-            raise SpecError("index", f"must be less than {len(request.text):,}, the text's length")
+        check_text(request, self._characters)
         work = len(request.text) * controller.run.parameters
         most = min(MAX_SNAPSHOTS, max(LEAST_SNAPSHOTS, MAX_MULTIPLY_ADDS // work))
         snapshots = Snapshots.of_checkpoints(controller.checkpoint_store.directory)

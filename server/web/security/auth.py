@@ -23,8 +23,8 @@ __all__ = ["OperatorAuth", "changes_nothing", "is_operator", "viewer_refusal"]
 
 # POST requests that change nothing.
 VIEWER_POSTS = re.compile(
-    r"/api/runs/[^/]+/(passages|own-losses)|/api/gradient-check(/steps)?"
-    r"|/api/course/(answer|mistakes)"
+    r"/api/runs/[^/]+/(passages|own-losses|probe(/history)?|units/spans|intervention)"
+    r"|/api/gradient-check(/steps)?|/api/course/(answer|mistakes)"
 )
 # Further POST requests that change nothing, for the operator alone.
 OPERATOR_POSTS = re.compile(r"/api/estimate|/api/parameters")

@@ -50,6 +50,14 @@ def test_viewers_can_watch_and_request_passages_but_change_nothing(open_server):
         assert viewer.get(path).status_code == 200
     passage = viewer.post(f"{address}/passages", json={"length": 10})
     assert (passage.status_code, len(passage.json()["text"])) == (200, 10)
+    probe = {"text": "Orla", "units": False}
+    for inside, body in [
+        ("probe", probe),
+        ("probe/history", {"text": "Orla", "index": 1}),
+        ("units/spans", {"text": "Orla", "from": 0, "to": 1}),
+        ("intervention", {"unit": 0, "value": 1.0, "length": 10}),
+    ]:
+        assert viewer.post(f"{address}/{inside}", json=body).status_code == 200
     gradients = npz(make_problem(ProblemQuery()).gradients)
     answer = viewer.post("/api/course/answer", files={"file": gradients})
     assert (answer.status_code, answer.json()["passed"]) == (200, True)

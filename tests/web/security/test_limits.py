@@ -176,6 +176,13 @@ def test_only_computed_surprisals_are_rate_limited(narrow, run):
     assert all(narrow.client.get(path).status_code == 200 for path in known)
     for path in others:
         assert as_operator(narrow, "GET", path).status_code == 200
+    # So are probes, which share the limit.
+    probe = f"/api/runs/{run['id']}/probe"
+    body = {"text": "Orla", "units": False, "saliency": True}
+    assert as_operator(narrow, "POST", probe, json=body).status_code == 200
+    assert narrow.client.post(probe, json=body).status_code == 200
+    texts = iter(PAGES[:20])
+    until(lambda: narrow.client.post(probe, json=body | {"text": next(texts)}).status_code == 429)
 
 
 def test_runs_and_texts_are_limited(narrow, run):

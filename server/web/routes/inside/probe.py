@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from server.checkpoints.snapshots import Snapshots
 from server.corpora.dialogue import read_dialogue_passage
-from server.inspection.probe import Probe, ProbeRequest
-from server.inspection.probe_history import ProbeHistory, ProbeHistoryRequest
+from server.inspection.probe import Probe, ProbeHistoryRequest, ProbeRequest
+from server.inspection.probe_history import ProbeHistory
 from server.web.dependencies import RateLimiterDep, RunControllerDep, ServicesDep
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["inside"])

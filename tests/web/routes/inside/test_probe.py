@@ -178,15 +178,17 @@ def test_an_index_beyond_the_text_is_refused(server, run, what):
 
 
 def test_probes_during_training_change_no_byte(server):
-    spec = {"corpus": server.upload(PAGES)["id"], "seed": 3, "max_updates": 600, "pace": 1_000}
-    probed, alone = server.create(**spec, **SMALL), server.create(**spec, **SMALL)
+    spec = {"corpus": server.upload(PAGES)["id"], "seed": 3, "max_updates": None} | SMALL
+    probed, alone = server.create(**spec, pace=500), server.create(**spec, paused=True)
     updates = set()
-    while server.run(probed)["state"] != "finished":
+    while len(updates) < 4:
         updates.add(probe(server, probed, saliency=True)["model"]["update"])
-    assert len(updates) > 2
-    server.until_ended(alone)
+    made = server.post(probed, "pause")["update"]
+    assert made >= max(updates)
+    server.post(alone, "step", {"updates": made})
     (arrays, meta), (others, other) = (
-        server.checkpoint_file(run, "latest") for run in (probed, alone)
+        server.checkpoint_file(run, server.post(run, "checkpoints")["id"])
+        for run in (probed, alone)
     )
     assert meta["trainer"] == other["trainer"]
     assert arrays.keys() == others.keys()
