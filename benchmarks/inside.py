@@ -1,7 +1,8 @@
 """The cost of looking inside a network: `python -m benchmarks inside [SECONDS]`.
 
-The time of a probe with all gradients, and the speed of training while the Inside page is open in a
-real browser on the same machine, relative to the speed just before and just after.
+The times of a probe with all gradients and of measuring memory and health, and the speed of
+training while the Inside page is open in a real browser on the same machine, relative to the speed
+just before and just after.
 """
 
 import os
@@ -9,7 +10,8 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,9 @@ from server.inference.inspection.loading import LoadedFiles, read_text
 from server.inference.inspection.messages import ProbeText
 from server.inference.inspection.probe import probe_text
 from server.rnn.cells import CELLS
+from server.rnn.inspection.health import measure_health, text_ahead
+from server.rnn.inspection.memory import LAGS, losses_measured, measure_memory
+from server.rnn.training.trainer import Trainer, TrainerSettings
 from server.rnn.vocabulary import Vocabulary
 from server.settings import SHIPPED_CORPORA
 from server.spec.run_spec import RunSpec
@@ -35,9 +40,17 @@ REPEATS = 15
 SECONDS, ROUNDS, SETTLING_S = 8.0, 3, 3.0
 FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
 PROBE_LIMIT_MS = 40.0
+MEASURE_LIMIT_MS = 100.0
 LEAST_SPEED = 0.9
 
-REFRESHES = "performance.getEntriesByType('resource').filter((e) => e.name.endsWith('/probe'))"
+# The query of each state of the page, and what its requests end with.
+STATES = {
+    "text, surprisal": ("view=text", "probe"),
+    "text, gradient": ("view=text&tint=gradient", "probe"),
+    "memory": ("view=memory", "memory"),
+    "health": ("view=health", "health"),
+}
+REFRESHES = "performance.getEntriesByType('resource').filter(({ name }) => name.endsWith('/%s'))"
 
 
 def inside(arguments: list[str], console: Console) -> Iterator[Verdict]:
@@ -45,6 +58,7 @@ def inside(arguments: list[str], console: Console) -> Iterator[Verdict]:
     seconds = float(arguments[0]) if arguments else SECONDS
     with tempfile.TemporaryDirectory(prefix="hurrah-inside-") as directory:
         yield from _probes(Path(directory), console)
+        yield from _measurements(console)
         with ServerProcess(Path(directory) / "data") as server:
             yield from _training(server, seconds, console)
 
@@ -93,6 +107,37 @@ def _probes(directory: Path, console: Console) -> Iterator[Verdict]:
         yield Verdict(f"{cell}: a probe with all gradients, ms", value, "under", PROBE_LIMIT_MS)
 
 
+def _measurements(console: Console) -> Iterator[Verdict]:
+    """Time memory and health of each cell, in processor time."""
+    text = read_text(str(NOVEL))
+    indices = Vocabulary.from_text(text).encode(text)
+    table = Table(title="Memory and health, m = 100, T = 25, B = 1, ms")
+    for heading in ("cell", "memory", "health"):
+        table.add_column(heading, justify="left" if heading == "cell" else "right")
+    health_ms: dict[str, float] = {}
+    for cell in CELLS:
+        trainer = Trainer(indices, int(indices.max()) + 1, TrainerSettings(cell=cell))
+        for _ in range(UPDATES):
+            trainer.update()
+        model, settings = trainer.current_model(), trainer.settings
+        ahead, state = text_ahead(model, indices, settings, LAGS + 1 + losses_measured(model))
+        memory_ms = _median_ms(partial(measure_memory, model, ahead, state))
+        health_ms[cell] = _median_ms(partial(measure_health, model, indices, settings))
+        table.add_row(cell, f"{memory_ms:.1f}", f"{health_ms[cell]:.1f}")
+    console.print(table)
+    for cell, value in health_ms.items():
+        yield Verdict(f"{cell}: health, ms", value, "under", MEASURE_LIMIT_MS)
+
+
+def _median_ms(work: Callable[[], object]) -> float:
+    times = []
+    for _ in range(REPEATS):
+        start_s = time.process_time()
+        work()
+        times.append(time.process_time() - start_s)
+    return statistics.median(times) * 1e3
+
+
 def _over_http_ms(server: ServerProcess, cell: str, text: str) -> float:
     """Return the median time of a probe of a paused run, each of another text."""
     spec = {"cell": cell, "paused": True}
@@ -120,31 +165,33 @@ def _training(server: ServerProcess, seconds: float, console: Console) -> Iterat
     run = server.request("POST", "/runs", {"max_updates": None, "sample_every": 10_000})["id"]
     address = f"http://127.0.0.1:{server.port}/inside?run={run}"
     table = Table(title=f"Training beside the page, medians of {ROUNDS} rounds")
-    for heading in ("tint", "speed, share", "refreshes a second", "server, cores"):
-        table.add_column(heading, justify="left" if heading == "tint" else "right")
+    for heading in ("view", "speed, share", "refreshes a second", "server, cores"):
+        table.add_column(heading, justify="left" if heading == "view" else "right")
     verdicts = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=[*FLAGS])
         page = browser.new_page(viewport={"width": 1440, "height": 900})
-        for tint in ("surprisal", "gradient"):
+        for name, (query, requests) in STATES.items():
+            refreshes = f"{REFRESHES % requests}.length"
+            view = query.partition("&")[0].removeprefix("view=")
             shares, rates, cores = [], [], []
             for _ in range(ROUNDS):
                 before = _updates_per_second(server, run, page, seconds)
-                page.goto(f"{address}&tint={tint}")
-                page.locator("#text-view[data-ready=true]").wait_for()
+                page.goto(f"{address}&{query}")
+                page.locator(f"#{view}-view[data-ready=true]").wait_for()
                 time.sleep(SETTLING_S)
-                seen, spent = page.evaluate(f"{REFRESHES}.length"), cpu_s(server.pid)
+                seen, spent = page.evaluate(refreshes), cpu_s(server.pid)
                 beside = _updates_per_second(server, run, page, seconds)
-                rates.append((page.evaluate(f"{REFRESHES}.length") - seen) / seconds)
+                rates.append((page.evaluate(refreshes) - seen) / seconds)
                 cores.append((cpu_s(server.pid) - spent) / seconds)
                 page.goto("about:blank")
                 time.sleep(SETTLING_S)
                 after = _updates_per_second(server, run, page, seconds)
                 shares.append(2 * beside / (before + after))
             figures = [statistics.median(each) for each in (shares, rates, cores)]
-            table.add_row(tint, *(f"{figure:.3f}" for figure in figures))
+            table.add_row(name, *(f"{figure:.3f}" for figure in figures))
             verdicts.append(
-                Verdict(f"{tint}: training's speed, share", figures[0], "at least", LEAST_SPEED)
+                Verdict(f"{name}: training's speed, share", figures[0], "at least", LEAST_SPEED)
             )
         browser.close()
     console.print(table)

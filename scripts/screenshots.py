@@ -89,6 +89,9 @@ def main() -> int:
             _take(browser, f"{url}{picture.page or f'?run={run}'}", picture)
         for picture in _comparisons(run, _fork(url, run)):
             _take(browser, url + picture.page, picture)
+        _train_cells(url)
+        for picture in _inside(run):
+            _take(browser, url + picture.page, picture)
         browser.close()
     return 0
 
@@ -133,12 +136,26 @@ def _fork(url: str, run: str) -> str:
     )
     answer.raise_for_status()
     branch = str(answer.json()["id"])
-    deadline = time.monotonic() + TIMEOUT_S
-    while httpx.get(f"{url}api/runs/{branch}").json()["state"] != "finished":
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"the fork has not made {BRANCH_UPDATES:,} updates")
-        time.sleep(0.5)
+    _wait_for_end(url, branch)
     return branch
+
+
+def _train_cells(url: str) -> None:
+    """Train a run of each other cell, to compare them."""
+    for cell in ("lstm", "gru"):
+        spec = {"name": cell.upper(), "cell": cell, "max_updates": BRANCH_UPDATES}
+        answer = httpx.post(f"{url}api/runs", json=spec)
+        answer.raise_for_status()
+        _wait_for_end(url, answer.json()["id"])
+
+
+def _wait_for_end(url: str, run: str) -> None:
+    """Wait until a run has made all its updates."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while httpx.get(f"{url}api/runs/{run}").json()["state"] != "finished":
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"after {TIMEOUT_S} s a run has not made {BRANCH_UPDATES:,} updates")
+        time.sleep(0.5)
 
 
 def _wait_for_words(url: str, run: str) -> None:
@@ -180,6 +197,24 @@ def _comparisons(parent: str, branch: str) -> list[Picture]:
         Picture("compare-light", WIDE, "light", _compare, f"{address}&range={UPDATES * 3 // 4}-"),
         Picture("compare-phone-dark", PHONE, "dark", _compare, f"{address}&scale=log"),
     ]
+
+
+def _inside(run: str) -> list[Picture]:
+    address = f"inside?run={run}&update={BRANCH_UPDATES}"
+    return [
+        Picture("memory-light", WIDE, "light", _show("memory"), f"{address}&view=memory"),
+        Picture("health-dark", WIDE, "dark", _show("health"), f"{address}&view=health"),
+    ]
+
+
+def _show(view: str) -> Callable[[Page], None]:
+    """Return what shows a view of the Inside page, with its head at the top of the window."""
+
+    def show(page: Page) -> None:
+        page.locator(f"#{view}-view[data-ready=true]").wait_for()
+        page.locator(".inside-views").evaluate("card => card.scrollIntoView()")
+
+    return show
 
 
 def _take(browser: Browser, url: str, picture: Picture) -> None:

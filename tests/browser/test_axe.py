@@ -130,6 +130,10 @@ def _inside(page: Page) -> None:
     expect(page.locator("#text-strip .tint").first).to_be_attached()
 
 
+def _ready(view: str) -> Callable[[Page], None]:
+    return lambda page: expect(page.locator(f"#{view}-view[data-ready=true]")).to_be_visible()
+
+
 def _fork(page: Page) -> None:
     page.get_by_label("Fork", exact=True).click()
     page.locator("#fork-more summary").click()
@@ -164,6 +168,8 @@ STATES = [
     State(
         "inside, gradient", _inside, "#text-view", "inside?run={run}&tint=gradient", stays_open=True
     ),
+    State("memory", _ready("memory"), address="inside?run={run}&view=memory"),
+    State("health", _ready("health"), address="inside?run={run}&view=health"),
     State("gradients", _check_gradients, address="gradients"),
     State("course", _check_own_gradients, address="course?hidden_size=5"),
     State("mistakes", _train_mistake, address="course/mistakes?hidden_size=5&updates=20"),
