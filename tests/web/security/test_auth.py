@@ -50,9 +50,8 @@ def test_viewers_can_watch_and_request_passages_but_change_nothing(open_server):
         assert viewer.get(path).status_code == 200
     passage = viewer.post(f"{address}/passages", json={"length": 10})
     assert (passage.status_code, len(passage.json()["text"])) == (200, 10)
-    probe = {"text": "Orla", "units": False}
     for inside, body in [
-        ("probe", probe),
+        ("probe", {"text": "Orla", "units": False}),
         ("probe/history", {"text": "Orla", "index": 1}),
         ("units/spans", {"text": "Orla", "from": 0, "to": 1}),
         ("intervention", {"unit": 0, "value": 1.0, "length": 10}),
