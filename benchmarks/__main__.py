@@ -17,6 +17,7 @@ from benchmarks.server.long_history import long_history
 from benchmarks.server.report import report
 from benchmarks.server.transfer import transfer
 from benchmarks.server.viewers import viewers
+from benchmarks.toy_texts import toy_texts
 from benchmarks.training.comparison import comparison, missing_candidates
 from benchmarks.training.generation import generation
 from benchmarks.training.lower_bound import lower_bound
@@ -35,6 +36,7 @@ TARGETED = {
     "course": course,
     "units": units,
     "inside": inside,
+    "toy": toy_texts,
 }
 
 

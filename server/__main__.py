@@ -1,4 +1,4 @@
-"""The command line: serve, train, sample, gradcheck, problem, check, report, export, import."""
+"""The command line: serve, train, sample, toy, gradcheck, report, export and others."""
 
 from __future__ import annotations
 
@@ -38,10 +38,12 @@ from server.commands.output_directory import CHECKPOINT, default_output_director
 from server.commands.resume import TrainingError
 from server.commands.spec_file import SpecFileError, read_spec_file
 from server.commands.spec_options import spec_values, with_spec_options
+from server.commands.toy import with_toy_options
 from server.commands.train import NO_TEST_PART, TrainingSession
 from server.commands.train import train as train_text
 from server.corpora.decoding import NotTextError, decode_text
 from server.corpora.gutenberg import find_licence, without_licence
+from server.corpora.toy_texts import TaskName, ToyText
 from server.corpora.visible_text import without_controls
 from server.course.answer import check_answer
 from server.course.problem import make_problem, problem_file
@@ -303,6 +305,23 @@ def sample(
     )
     if (failure := write_result(vocabulary.decode(indices))) is not None:
         raise _failure(f"Standard output: {failure.strerror}.")
+
+
+@app.command()
+@with_toy_options
+def toy(
+    task: Annotated[TaskName, typer.Argument(help="What the lines of the text show.")],
+    out: Annotated[Path, typer.Option(help="The file to write.")] = Path("toy.txt"),
+    **options: Any,  # noqa: ANN401 - numbers and letters
+) -> None:
+    """Write a toy text, whose right answers show what a network remembers, for `train`."""
+    given = {name: value for name, value in options.items() if value is not None}
+    text = _checked(ToyText, task=task, **given)
+    try:
+        out.write_text(text.text(), encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise _failure(f"{out}: {error.strerror}.") from error
+    Console().print(f"Wrote {out}: {text.name}.", markup=False, highlight=False)
 
 
 @app.command()

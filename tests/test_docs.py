@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from server.analysis import gradient_check
+from server.corpora.toy_texts import ToyText
 from server.inspection import probe
 from server.passages import request
 from server.rnn.architecture import MAX_LAYERS
@@ -51,6 +52,7 @@ FIXED = {
     "`temperatures`": greatest(request.PassageRequest, "temperatures", "maxItems"),
     "`temperature`": greatest(request.PassageRequest, "temperature"),
     "parameters of a gradient check": gradient_check.MAX_PARAMETERS,
+    "`characters` of a toy text": greatest(ToyText, "characters"),
 }
 
 

@@ -21,6 +21,7 @@ LAYERS = {
     "net": 2,
     "ui": 2,
     "gradients": 2,
+    "corpora": 3,
     "course": 3,
     "curve": 3,
     "standalone": 3,

@@ -10,10 +10,12 @@ stream, the charts, the comparison and the files for download.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from server.rnn.answers import find_answers
 from server.rnn.optimizers.clipping import clipped_share
 from server.rnn.parameters import Array, Parameters, euclidean_norm
 from server.rnn.training.settings import TrainerSettings
@@ -52,7 +54,7 @@ MetricValues = dict[str, float]
 """The values of one measured update, by the metrics' names."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Training:
     """What is the same at every update of a training.
 
@@ -68,6 +70,14 @@ class Training:
     settings: TrainerSettings
     text: NDArray[np.integer]
     vocabulary: Vocabulary | None
+
+    @cached_property
+    def answers(self) -> NDArray[np.bool_] | None:
+        """Whether each character of `text` is an answer; None if the text has none.
+
+        See `server.rnn.answers`.
+        """
+        return None if self.vocabulary is None else find_answers(self.text, self.vocabulary)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +171,16 @@ def _learning_rate(update: Update) -> float:
     return update.learning_rate
 
 
+def _right_answers(update: Update) -> float:
+    answers = update.training.answers
+    assert answers is not None, "applies says so"
+    steps = 1 + np.arange(len(update.y))[:, None]
+    asked = answers[update.positions + steps]
+    if not asked.any():
+        return np.nan
+    return float((update.likeliest == update.y)[asked].mean())
+
+
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
@@ -205,6 +225,17 @@ METRICS: dict[str, Metric] = {
                 " during the training."
             ),
             measure=_learning_rate,
+        ),
+        Metric(
+            name="right_answers",
+            label="right answers",
+            unit="",
+            explanation=(
+                "The share of the answers in a toy text at which the likeliest character is the"
+                " right one. An answer is a character that the line so far determines."
+            ),
+            measure=_right_answers,
+            applies=lambda training: training.answers is not None,
         ),
     )
 }

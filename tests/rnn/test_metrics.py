@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from itertools import product
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from server.rnn.metrics import (
     measured_updates,
 )
 from server.rnn.network import Network
+from server.rnn.training.trainer import Trainer, TrainerSettings
 from server.rnn.vocabulary import Vocabulary
 from tests.rnn.support import bytes_of, make_trainer
 
@@ -40,10 +42,11 @@ def sequence_of_next_update(trainer):
         settings.sequence_length,
         settings.dtype,
         cell=settings.cell,
+        batch_size=settings.batch_size,
     )
     for name, array in model.parameters.items():
         network.parameters[name][:] = array
-    for name, array in model.state.items():
+    for name, array in trainer._network.state.items():
         network.state[name][:] = array
     x, y = trainer._batches.peek()
     return network, x, y
@@ -148,6 +151,45 @@ def test_an_added_metric_sees_the_text_and_the_predictions(monkeypatch):
     assert (update.likeliest == update.y)[sure].all()
     assert sure.mean() <= share <= 1
     assert update.loss == pytest.approx(update.losses.sum() / 3, rel=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_right_answers_are_those_whose_likeliest_character_follows(batch_size):
+    text = "".join(f"{a}{b}....{a}{b}\n" for a, b in product("vwxyz", repeat=2)) * 4
+    vocabulary = Vocabulary.from_text(text)
+    sizes = {"sequence_length": 12, "batch_size": batch_size, "hidden_size": 30}
+    settings = TrainerSettings(**sizes, cell="gru", init_scale=1.0)
+    trainer = Trainer(vocabulary.encode(text), len(vocabulary), settings, vocabulary)
+    shares = []
+    for _ in range(8):
+        train(trainer, N - 1)
+        positions = trainer._batches.text_positions
+        network, x, y = sequence_of_next_update(trainer)
+        network.forward(x, y)
+        right, answers = 0, 0
+        for stream, position in enumerate(positions):
+            for step in range(12):
+                # Of the 9 characters of a line, the 7th and 8th are answers.
+                if (position + step + 1) % 9 in {6, 7}:
+                    answers += 1
+                    logits = network._o.reshape(12, batch_size, -1)[step, stream]
+                    right += int(logits.argmax()) == y[step, stream]
+        share = train(trainer, 1)[trainer.updates]["right_answers"]
+        assert share == right / answers
+        shares.append(share)
+    assert max(shares) > min(shares)
+
+
+def test_an_update_without_answers_has_no_share_of_right_ones_and_a_novel_has_no_such_metric():
+    text = "".join(f"{a}{b}{'.' * 60}{a}{b}\n" for a, b in product("vwxyz", repeat=2))
+    vocabulary = Vocabulary.from_text(text)
+    settings = TrainerSettings(hidden_size=3, sequence_length=6)
+    trainer = Trainer(vocabulary.encode(text), len(vocabulary), settings, vocabulary)
+    shares = [metrics["right_answers"] for metrics in train(trainer, 8 * N).values()]
+    assert 0 < sum(map(math.isnan, shares)) < len(shares)
+    text = text[:-2] + "\n"
+    trainer = Trainer(vocabulary.encode(text), len(vocabulary), settings, vocabulary)
+    assert "right_answers" not in train(trainer, N)[N]
 
 
 def test_every_definition_is_complete():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Form, Query, Request, UploadFile
@@ -9,6 +10,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from server.corpora.decoding import UnknownEncodingError, readable_encoding
+from server.corpora.toy_texts import ToyText
 from server.spec.run_spec import SpecError
 from server.web.dependencies import ServicesDep
 from server.web.http.problems import Problem
@@ -57,6 +59,22 @@ async def add_corpus(  # noqa: PLR0917 - the fields of the form
         file.read, name or file.filename, encoding, leave_out_licence=leave_out_licence
     )
     return corpus.to_json()
+
+
+@router.post("/generated", status_code=201)
+async def generate_corpus(toy: ToyText, services: ServicesDep) -> dict[str, Any]:
+    """Generate a toy text and add it as a corpus."""
+
+    async def generate() -> bytes:
+        data = (await asyncio.to_thread(toy.text)).encode()
+        limit_bytes = services.settings.max_upload_bytes
+        if len(data) > limit_bytes:
+            raise SpecError(
+                "characters", f"make a text of {len(data):,} bytes; the limit is {limit_bytes:,}"
+            )
+        return data
+
+    return (await services.uploads.add(generate, toy.name, "utf-8")).to_json()
 
 
 @router.get("/{corpus_id}")

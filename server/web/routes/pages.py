@@ -30,6 +30,7 @@ from server.web.method import (
 )
 from server.web.page_limits import page_limits
 from server.web.security.auth import is_operator
+from server.web.toy_text_form import toy_fields, toy_tasks
 
 router = APIRouter(include_in_schema=False)
 
@@ -59,6 +60,8 @@ async def watch(request: Request) -> Response:
         report_passage=passage_request(),
         metrics=list(METRICS.values()),
         measured_every=MEASURED_EVERY,
+        toy_tasks=toy_tasks(),
+        toy_fields=toy_fields(),
     )
 
 

@@ -673,6 +673,14 @@ export function uploadCorpus(file, onProgress, { encoding, leaveOutLicence } = {
 }
 
 /**
+ * Generate a toy text. It is then a corpus like any other.
+ *
+ * @type {(toy: Record<string, string | number>) => Promise<Corpus>}
+ */
+export const generateCorpus = (toy) =>
+  call("/api/corpora/generated", { method: "POST", body: toy });
+
+/**
  * Import an exported run.
  *
  * @param {File} file

@@ -1,5 +1,6 @@
-/** The choice of a corpus: an existing one or an upload, with a preview. */
+/** The choice of a corpus: an existing one, an upload or a toy text, with a preview. */
 
+import { ToyTextDialog } from "../corpora/toy-text-dialog.js";
 import * as api from "../net/api.js";
 import { el, find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
@@ -42,7 +43,7 @@ export class CorpusPicker {
    * @param {Object} on
    * @param {(corpus: ListedCorpus | undefined) => void} on.changed another corpus is chosen.
    * @param {(busy: boolean) => void} on.busy an upload starts or ends.
-   * @param {(corpus: ListedCorpus) => void} on.added an upload added a corpus.
+   * @param {(corpus: ListedCorpus) => void} on.added a corpus was uploaded or made.
    * @param {() => void} on.over a file is dragged over the page.
    * @param {(file: File) => void} on.spec the settings of a run were dropped.
    * @param {(file: File) => void} on.weights a file of weights was dropped.
@@ -50,6 +51,10 @@ export class CorpusPicker {
   constructor(store, on) {
     this.#store = store;
     this.#changed = on.changed;
+    new ToyTextDialog(async (corpus) => {
+      await this.#showingProblem(this.load(corpus.id));
+      on.added(corpus);
+    });
     const file = find("#drop-file");
     const upload = async (dropped, choices) => {
       on.busy(true);

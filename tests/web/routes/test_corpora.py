@@ -1,6 +1,7 @@
 """Corpora over HTTP: upload in any encoding, exact excerpts, refusals."""
 
 import contextlib
+import json
 import socket
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from server.corpora.toy_texts import ToyText
 from tests.serving import LIMIT_S, NOVEL, PAGES, RunningServer, until
 
 LIMIT_BYTES = 50_000
@@ -418,3 +420,47 @@ def test_an_upload_without_room_gets_507(tmp_path):
         assert server.client.get("/api/corpora").json() == before
         small = {"file": ("a.txt", b"a line of a small text\n" * 60_000)}
         assert server.client.post("/api/corpora", files=small).status_code == 201
+
+
+def generate(server, **fields):
+    return server.client.post("/api/corpora/generated", json=fields)
+
+
+def test_a_toy_text_is_generated_and_is_then_like_any_other(server):
+    fields = {"task": "repeat", "delay": 4, "alphabet": "аб😀", "characters": 9_000, "seed": 2}
+    answer = generate(server, **fields)
+    assert answer.status_code == 201
+    corpus = answer.json()
+    assert corpus["name"] == "Repeat after 4 characters"
+    assert (corpus["shipped"], corpus["encoding"], corpus["readings"]) == (False, "utf-8", [])
+    assert is_listed(server, corpus)
+    assert whole(server, corpus) == ToyText(**fields).text()
+    assert server.client.delete(f"/api/corpora/{corpus['id']}").status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("field", "fields"),
+    [
+        ("task", {}),
+        ("task", {"task": "sort"}),
+        ("task", {"task": None}),
+        ("depth", {"task": "brackets", "depth": 0}),
+        ("depth", {"task": "repeat", "depth": 2}),
+        ("delay", {"task": "repeat", "delay": 10**40}),
+        ("delay", {"task": "repeat", "delay": "4"}),
+        ("alphabet", {"task": "copy", "alphabet": "a\ud800"}),
+        ("alphabet", {"task": "copy", "alphabet": "ab" * 10**5}),
+        ("alphabet", {"task": "copy", "alphabet": "a\u202e"}),
+        ("characters", {"task": "copy", "characters": 10**9}),
+        ("characters", {"task": "copy", "characters": 300}),
+        ("characters", {"task": "copy", "characters": LIMIT_BYTES + 100}),
+        ("kinds", {"task": "copy", "kinds": 4}),
+    ],
+)
+def test_a_wrong_description_of_a_toy_text_is_refused(server, nothing_changes, field, fields):
+    body = json.dumps(fields)
+    headers = {"Content-Type": "application/json"}
+    answer = server.client.post("/api/corpora/generated", content=body, headers=headers)
+    problem = server.problem(answer, 422)
+    assert [error["field"] for error in problem["errors"]] == [field]
+    assert problem["detail"].startswith(field)

@@ -5,6 +5,7 @@ import io
 
 import pytest
 
+from server.corpora.toy_texts import ToyText
 from server.rnn.metrics import MEASURED_EVERY, METRICS
 from tests.crash.reference_run import ReferenceRun
 from tests.serving import PAGES
@@ -53,6 +54,16 @@ def test_every_value_is_there_at_full_resolution(server, run, values):
     for name, buckets in found["metrics"].items():
         assert buckets["mean"] == buckets["low"] == buckets["high"] == values[name]
     assert values["learning_rate"][-1] < values["learning_rate"][0]
+
+
+def test_a_toy_text_has_a_share_of_right_answers(server):
+    toy = {"task": "repeat", "delay": 3, "characters": 9_000}
+    corpus = server.client.post("/api/corpora/generated", json=toy).json()
+    run = server.until_ended(server.create(**SMALL, corpus=corpus["id"]))
+    found = server.get(run, "metrics", names="right_answers")["metrics"]["right_answers"]["mean"]
+    expected = ReferenceRun(ToyText(**toy).text(), run["spec"]).train_to(UPDATES).metrics
+    assert found == expected["right_answers"]
+    assert max(found) > 0
 
 
 def test_buckets_keep_the_extremes_of_a_range(server, run, values):
