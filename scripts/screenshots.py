@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -55,6 +56,18 @@ SPEC = {
     "sample_every": 2_000,
     "max_updates": 100_000,
 }
+# A network with a unit that follows quotation marks.
+QUOTATIONS_SPEC = {
+    "name": "Quotation marks",
+    "cell": "gru",
+    "sequence_length": 150,
+    "batch_size": 4,
+    "optimizer": "adam",
+    "learning_rate": 0.004,
+    "learning_rate_decay": 0.98,
+    "sample_every": 1_000,
+    "max_updates": 6_000,
+}
 
 
 @dataclass(frozen=True)
@@ -83,7 +96,7 @@ def main() -> int:
     PICTURES.mkdir(parents=True, exist_ok=True)
     with _server() as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=[*BROWSER_FLAGS])
-        run = _run(url)
+        run = _run(url, SPEC)
         _wait_for_words(url, run)
         for picture in _pictures():
             _take(browser, f"{url}{picture.page or f'?run={run}'}", picture)
@@ -92,6 +105,10 @@ def main() -> int:
         _train_cells(url)
         for picture in _inside(run):
             _take(browser, url + picture.page, picture)
+        quotations = _run(url, QUOTATIONS_SPEC)
+        _wait_for_end(url, quotations)
+        page = f"{url}inside?run={quotations}&view=units"
+        _take(browser, page, Picture("units-light", WIDE, "light", _find_units))
         browser.close()
     return 0
 
@@ -115,9 +132,9 @@ def _server() -> Iterator[str]:
             process.communicate(timeout=TIMEOUT_S)
 
 
-def _run(url: str) -> str:
-    """Start the run that the pictures show, and return its id."""
-    answer = httpx.post(f"{url}api/runs", json=SPEC)
+def _run(url: str, spec: dict[str, Any]) -> str:
+    """Start a run, and return its id."""
+    answer = httpx.post(f"{url}api/runs", json=spec)
     answer.raise_for_status()
     return str(answer.json()["id"])
 
@@ -154,7 +171,7 @@ def _wait_for_end(url: str, run: str) -> None:
     deadline = time.monotonic() + TIMEOUT_S
     while httpx.get(f"{url}api/runs/{run}").json()["state"] != "finished":
         if time.monotonic() > deadline:
-            raise RuntimeError(f"after {TIMEOUT_S} s a run has not made {BRANCH_UPDATES:,} updates")
+            raise RuntimeError(f"after {TIMEOUT_S} s a run has not ended")
         time.sleep(0.5)
 
 
@@ -301,6 +318,11 @@ def _read_the_book(page: Page) -> None:
     expect(page.locator(".sequence .surprising")).to_have_count(3)
     page.mouse.move(x + 1, y)
     expect(page.locator("#position-excerpt")).not_to_be_empty()
+
+
+def _find_units(page: Page) -> None:
+    expect(page.locator("#units-plot .units-line")).to_be_visible()
+    page.locator(".inside-views").evaluate("card => card.scrollIntoView()")
 
 
 def _take_update_apart(page: Page) -> None:

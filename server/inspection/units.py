@@ -304,6 +304,7 @@ def _described(layer: int, unit: int, follows: list[Any] | None, layers: int) ->
             label=f"{name}: follows no feature",
         )
     feature, r, limit = follows
+    minus = "\u2212" if r < 0 else ""
     return FollowedFeature(
         layer=layer,
         unit=unit,
@@ -311,7 +312,7 @@ def _described(layer: int, unit: int, follows: list[Any] | None, layers: int) ->
         feature=feature,
         correlation=r,
         limit=limit,
-        label=f"{name}: {feature}, r = {r:.2f}".replace("-", "\u2212"),
+        label=f"{name}: {feature}, r = {minus}{abs(r):.2f}",
     )
 
 

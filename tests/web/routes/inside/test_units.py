@@ -26,6 +26,9 @@ def test_the_feature_of_each_unit_of_a_snapshot(server, run):
     assert first["feature"] == "inside quotation marks"
     assert first["correlation"] > 0.95 > first["limit"] > 0
     assert first["label"] == f"unit 0: inside quotation marks, r = {first['correlation']:.2f}"
+    for unit in found["units"]:
+        if unit["confirmed"] and unit["correlation"] < 0:
+            assert unit["label"].endswith(f"{unit['feature']}, r = −{-unit['correlation']:.2f}")
     others = [unit for unit in found["units"] if not unit["confirmed"]]
     assert others
     for unit in others:
