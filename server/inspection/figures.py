@@ -138,9 +138,9 @@ def half_life_sentence(half_life: HalfLife) -> str:
     if half_life == "infinite":
         return "The gradient does not fall on its way back in time: it explodes."
     if half_life < 1:
-        left = _number(100 * 0.5 ** (1 / half_life))
-        return f"Each step back in time leaves {left}% of the gradient."
-    return f"Half of the gradient is left after {_number(half_life)} steps back in time."
+        left = _number(100.0 * 0.5 ** (1.0 / half_life), 2)
+        return f"Each character back in time leaves {left}% of the gradient."
+    return f"Half of the gradient is left after {_number(half_life, 2)} characters back in time."
 
 
 def _gradient_norm(norm: Number, spec: RunSpec) -> Figure:
@@ -233,7 +233,7 @@ def _half_life(half_life: HalfLife) -> Figure:
     )
     known = None if isinstance(half_life, str) else half_life
     return _figure(
-        ("half_life", "Half-life of the gradient, in steps", "steps"),
+        ("half_life", "Half-life of the gradient, in characters", "characters"),
         [("", known)],
         FigureScale(low=0.1, high=1000.0, log=True, usual=(1.0, 1000.0)),
         "1 to 3 is usual for a vanilla network, 2 to 20 for a GRU or LSTM. The memory view has the"
@@ -465,8 +465,8 @@ def _joined(names: Iterable[str]) -> str:
     return text if text.isupper() else text[:1].upper() + text[1:]
 
 
-def _number(value: float) -> str:
-    """Return a number with three digits, without an exponent."""
-    if value >= 100:
+def _number(value: float, digits: int = 3) -> str:
+    """Return a number with at least this many digits, without an exponent."""
+    if value >= 10**digits:
         return f"{value:,.0f}"
-    return np.format_float_positional(value, precision=3, fractional=False, trim="-")
+    return np.format_float_positional(value, precision=digits, fractional=False, trim="-")

@@ -102,9 +102,9 @@ def test_without_clipping_nothing_is_clipped():
 @pytest.mark.parametrize(
     ("half_life", "sentence"),
     [
-        (2.5, "Half of the gradient is left after 2.5 steps back in time."),
-        (0.5, "Each step back in time leaves 25% of the gradient."),
-        (1234.5, "Half of the gradient is left after 1,234 steps back in time."),
+        (2.53, "Half of the gradient is left after 2.5 characters back in time."),
+        (0.5, "Each character back in time leaves 25% of the gradient."),
+        (1234.5, "Half of the gradient is left after 1,234 characters back in time."),
     ],
 )
 def test_half_lives_in_words(half_life, sentence):

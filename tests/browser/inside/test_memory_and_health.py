@@ -89,6 +89,8 @@ def test_memory_follows_the_training(server: Server, window: Window, runs: dict[
 def test_health_has_the_figures_of_the_network(
     server: Server, window: Window, runs: dict[str, str]
 ) -> None:
+    checkpoints = lambda: server.call("GET", f"runs/{runs['gru']}/checkpoints")  # noqa: E731
+    eventually(checkpoints, bool, "the checkpoint at the end of the run")
     page = inside(server, window, runs["gru"], "health")
     health = server.call("GET", f"runs/{runs['gru']}/health")
     cards = page.locator("#health-figures article")

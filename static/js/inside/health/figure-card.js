@@ -4,6 +4,8 @@ import { el, setText } from "../../lib/dom.js";
 import * as format from "../../lib/format.js";
 import { powerText } from "../../gradients/relative-errors.js";
 
+/** So long a sentence stays, at least: of a live network the figures change five times a second. */
+const SENTENCE_MS = 1000;
 /** Each status has a word and a mark, so that it is not told by colour alone. */
 const MARKS = { usual: "✓", unusual: "!", harmful: "✗" };
 
@@ -15,6 +17,9 @@ export class FigureCard {
   #meaning = el("p");
   #advice = el("p", { class: "figure-advice" });
   #normal = el("p", { class: "hint" });
+  /** @type {Figure | null} the figure whose sentences are not shown yet. */
+  #next = null;
+  #waiting = false;
 
   /** @param {Figure} figure */
   constructor({ name, label }) {
@@ -28,18 +33,29 @@ export class FigureCard {
   }
 
   /** @param {Figure} figure */
-  show({ status, values, scale, unit, normal, meaning, advice }) {
-    this.#status.dataset.status = status ?? "";
-    setText(this.#mark, status ? MARKS[status] : "");
-    setText(this.#word, status ?? "");
+  show(figure) {
+    const { values, scale, unit } = figure;
     while (this.#bars.children.length > values.length) this.#bars.lastElementChild?.remove();
     while (this.#bars.children.length < values.length) this.#bars.append(newBar());
     values.forEach((value, i) => {
       showBar(/** @type {HTMLElement} */ (this.#bars.children[i]), value, scale, unit);
     });
+    this.#next = figure;
+    if (!this.#waiting) this.#showSentences();
+  }
+
+  #showSentences() {
+    this.#waiting = this.#next !== null;
+    if (!this.#next) return;
+    const { status, normal, meaning, advice } = this.#next;
+    this.#next = null;
+    this.#status.dataset.status = status ?? "";
+    setText(this.#mark, status ? MARKS[status] : "");
+    setText(this.#word, status ?? "");
     setText(this.#meaning, meaning);
     setText(this.#advice, advice);
     setText(this.#normal, normal);
+    setTimeout(() => this.#showSentences(), SENTENCE_MS);
   }
 }
 

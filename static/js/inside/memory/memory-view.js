@@ -40,7 +40,10 @@ export function mountMemoryView(store) {
         ...compared.map((id) => (id ? orNull(api.getMemory(id, source, signal)) : null)),
       ]),
     show: (memories, { run, compared }) =>
-      set({ memories: memories.map((memory, i) => ({ id: [run, ...compared][i], memory })) }),
+      set({
+        memories: memories.map((memory, i) => ({ id: [run, ...compared][i], memory })),
+        problem: null,
+      }),
     refuse: (problem) => set({ problem: problem.message }),
   });
 

@@ -8,7 +8,7 @@ import pytest
 from server.checkpoints.checkpoint_format import load_model, new_trainer
 from server.rnn.inspection.health import measure_health, next_gradients, update_ratios
 from server.rnn.vocabulary import Vocabulary
-from tests.serving import PAGES
+from tests.serving import PAGES, until
 
 SMALL = {"hidden_size": 12, "layers": 2, "sample_length": 20, "sample_every": 50}
 UPDATES = 60
@@ -18,7 +18,9 @@ UPDATES = 60
 def run(server):
     """A finished run with snapshots and a checkpoint."""
     corpus = server.upload(PAGES)["id"]
-    return server.until_ended(server.create(corpus=corpus, max_updates=UPDATES, **SMALL))
+    run = server.until_ended(server.create(corpus=corpus, max_updates=UPDATES, **SMALL))
+    until(lambda: server.get(run, "checkpoints"))
+    return run
 
 
 @pytest.fixture(scope="module")
